@@ -1,0 +1,90 @@
+"""Fills the generated parts of docs/edxml.md from the tables that drive the code.
+
+Run ``python docs/generate.py`` after a change of a table; a test fails while the page is not current.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import fields
+from pathlib import Path
+
+from edoc_connector.edxml import Limits, Severity, table
+from edoc_connector.edxml.findings import KINDS, REFUSALS, FindingKind
+from edoc_connector.edxml.table import Row, Table
+
+PAGE = Path(__file__).with_name("edxml.md")
+_PART = re.compile(r"(<!-- generated: (\S+) -->\n).*?(<!-- end -->)", re.DOTALL)
+
+
+def generated(page: str) -> str:
+    """The page with its generated parts made anew."""
+    return _PART.sub(lambda part: f"{part[1]}\n{PARTS[part[2]]()}\n{part[3]}", page)
+
+
+def _table(heads: tuple[str, ...], rows: Iterator[tuple[str, ...]]) -> str:
+    lines = [heads, tuple("---" for _ in heads), *rows]
+    return "".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |\n" for line in lines)
+
+
+def _elements(of: Table) -> Callable[[], str]:
+    heads = ("element", "card.", "type", "limit", "over it, writing", "attribute", "sealed")
+    return lambda: _table(heads, (_element(row) for row in of.rows))
+
+
+def _element(row: Row) -> tuple[str, ...]:
+    least, most = ("1" if row.required else "0"), ("n" if row.many else "1")
+    kind = row.kind.model.__name__ if isinstance(row.kind, Table) else row.kind.name
+    limit = f"≤ {row.limit}" if row.limit else ""
+    over = row.over.value if row.limit else ""
+    # a group is sealed where one of its elements is
+    sealed = any(inner.sealed for inner in row.kind.rows) if isinstance(row.kind, Table) else True
+    return (
+        f"`{row.path}`",
+        "1" if least == most else f"{least}..{most}",
+        kind,
+        limit,
+        over,
+        f"`{row.attr}`",
+        "yes" if row.sealed and sealed else "",
+    )
+
+
+def _codes(kinds: dict[str, FindingKind]) -> Callable[[], str]:
+    heads = ("code", "weight", "meaning · ý nghĩa", "advice · cách xử lý")
+    return lambda: _table(heads, (_code(code, kind) for code, kind in kinds.items()))
+
+
+def _code(code: str, kind: FindingKind) -> tuple[str, ...]:
+    words = {Severity.ERROR: "error · lỗi", Severity.WARNING: "warning · cảnh báo", Severity.INFO: "info · thông tin"}
+    said, said_vi = (text.replace("{seen}", "…").replace("{understood}", "…") for text in (kind.en, kind.vi))
+    return f"`{code}`", words[kind.severity], f"{said}<br>{said_vi}", f"{kind.advice}<br>{kind.advice_vi}"
+
+
+def _limits() -> str:
+    meanings = dict(re.findall(r"^\s+(\w+): (.+)$", Limits.__doc__ or "", re.MULTILINE))
+    return _table(
+        ("setting", "default", "meaning"),
+        ((f"`{one.name}`", f"{one.default:,}", meanings[one.name].rstrip(".")) for one in fields(Limits)),
+    )
+
+
+PARTS: dict[str, Callable[[], str]] = {
+    "organization": _elements(table.ORGANIZATION),
+    "document-header": _elements(table.DOCUMENT_HEADER),
+    "signer": _elements(table.SIGNER),
+    "response-for": _elements(table.RESPONSE_FOR),
+    "trace": _elements(table.DOCUMENT_TRACE),
+    "business": _elements(table.BUSINESS),
+    "staff": _elements(table.STAFF),
+    "status-header": _elements(table.STATUS_HEADER),
+    "reference": _elements(table.REFERENCE),
+    "attachment": _elements(table.ATTACHMENT),
+    "findings": _codes(KINDS),
+    "refusals": _codes(REFUSALS),
+    "limits": _limits,
+}
+
+if __name__ == "__main__":
+    PAGE.write_text(generated(PAGE.read_text(encoding="utf-8")), encoding="utf-8")

@@ -1,0 +1,158 @@
+"""Connect an office's document-management system to the document interchange hubs of Vietnamese state bodies.
+
+What a caller imports comes from here; docs/api.md lists it. Names load their modules on first use, so that importing
+the package loads no database and no web server.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from ._version import __version__
+from .errors import (
+    AttachmentError,
+    AuthenticationRejected,
+    ConfigError,
+    DocumentError,
+    DocumentIdConflict,
+    DuplicateDocument,
+    EdocError,
+    HubError,
+    HubUnavailable,
+    NotFound,
+    NotSent,
+    OutcomeUnknown,
+    PacketError,
+    PacketRefused,
+    ProtocolError,
+    SigningError,
+    StatusNotAllowed,
+    StoreError,
+    TransportError,
+    UnknownRecipient,
+    UnknownSender,
+    VerificationFailed,
+)
+
+if TYPE_CHECKING:
+    from . import edxml, hubs, signing, testing
+    from .client import AsyncHubClient, HubClient
+    from .config import Settings
+    from .connector import AsyncConnector, Connector, Delivery, DeliveryState, Receipt
+    from .edxml import (
+        Attachment,
+        Business,
+        BusinessType,
+        Document,
+        OrganId,
+        Organization,
+        Priority,
+        ReceiverChange,
+        Replacement,
+        ResponseFor,
+        SignerInfo,
+        StaffInfo,
+        StatusCode,
+        StatusMessage,
+    )
+    from .hubs import Vxp
+    from .signing import Signer, Verification, VerifyPolicy, load_signer
+
+_HOMES = {
+    "client": ("AsyncHubClient", "HubClient"),
+    "config": ("Settings",),
+    "connector": ("AsyncConnector", "Connector", "Delivery", "DeliveryState", "Receipt"),
+    "edxml": (
+        "Attachment",
+        "Business",
+        "BusinessType",
+        "Document",
+        "OrganId",
+        "Organization",
+        "Priority",
+        "ReceiverChange",
+        "Replacement",
+        "ResponseFor",
+        "SignerInfo",
+        "StaffInfo",
+        "StatusCode",
+        "StatusMessage",
+    ),
+    "hubs": ("Vxp",),
+    "signing": ("Signer", "Verification", "VerifyPolicy", "load_signer"),
+}
+_MODULES = ("edxml", "hubs", "signing", "testing")
+_HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _MODULES:
+        return import_module(f".{name}", __name__)
+    if name in _HOME_OF:
+        value = getattr(import_module(f".{_HOME_OF[name]}", __name__), name)
+        globals()[name] = value
+        return value
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
+
+
+__all__ = [
+    "AsyncConnector",
+    "AsyncHubClient",
+    "Attachment",
+    "AttachmentError",
+    "AuthenticationRejected",
+    "Business",
+    "BusinessType",
+    "ConfigError",
+    "Connector",
+    "Delivery",
+    "DeliveryState",
+    "Document",
+    "DocumentError",
+    "DocumentIdConflict",
+    "DuplicateDocument",
+    "EdocError",
+    "HubClient",
+    "HubError",
+    "HubUnavailable",
+    "NotFound",
+    "NotSent",
+    "OrganId",
+    "Organization",
+    "OutcomeUnknown",
+    "PacketError",
+    "PacketRefused",
+    "Priority",
+    "ProtocolError",
+    "Receipt",
+    "ReceiverChange",
+    "Replacement",
+    "ResponseFor",
+    "Settings",
+    "Signer",
+    "SignerInfo",
+    "SigningError",
+    "StaffInfo",
+    "StatusCode",
+    "StatusMessage",
+    "StatusNotAllowed",
+    "StoreError",
+    "TransportError",
+    "UnknownRecipient",
+    "UnknownSender",
+    "Verification",
+    "VerificationFailed",
+    "VerifyPolicy",
+    "Vxp",
+    "__version__",
+    "edxml",
+    "hubs",
+    "load_signer",
+    "signing",
+    "testing",
+]

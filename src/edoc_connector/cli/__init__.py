@@ -1,0 +1,5 @@
+"""The command ``edoc``."""
+
+from .app import main
+
+__all__ = ["main"]

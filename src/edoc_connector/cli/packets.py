@@ -1,0 +1,309 @@
+"""Commands on packet files: inspect, verify, build."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ..errors import AttachmentError, ConfigError, PacketError
+from .output import ExitCode, JsonFlag, print_json, print_table, printable, say
+
+if TYPE_CHECKING:
+    from ..edxml import Attachment, Finding, Message, Packet
+    from ..signing import Verification, VerifyPolicy
+
+PacketFile = Annotated[Path, typer.Argument(metavar="FILE", help="A packet, .edxml. / Gói tin .edxml.")]
+TrustOption = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--trust",
+        metavar="PATH",
+        help="Certificates to trust, PEM or DER; a file or a folder. / Chứng thư số tin cậy.",
+    ),
+]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    app.command()(inspect)
+    app.command()(verify)
+    app.command()(build)
+
+
+def inspect(
+    file: PacketFile,
+    as_json: JsonFlag = False,
+    extract: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Write the attachments to this folder. / Ghi các tệp đính kèm vào thư mục."),
+    ] = None,
+    trust: TrustOption = None,
+) -> None:
+    """Show what a packet says. / Xem nội dung gói tin.
+
+    Exit code 0: read; 2: cannot be read.
+    """
+    from ..signing import verify as check
+
+    packet = read_packet(file)
+    description = describe(packet, check(packet, policy_of(trust)))
+    if extract is not None:
+        for entry, written in zip(description["attachments"], save_all(packet.attachments, extract), strict=True):
+            entry["path"] = written and str(written)
+    if as_json:
+        print_json(description)
+    else:
+        _show(description)
+
+
+def verify(file: PacketFile, trust: TrustOption = None, as_json: JsonFlag = False) -> None:
+    """Check a packet's signature and seal. / Kiểm tra chữ ký và niêm phong của gói tin.
+
+    Exit code 0: VALID; 1: INVALID; 3: UNSIGNED or UNVERIFIABLE; 2: cannot be read.
+    """
+    from ..signing import verify as check
+
+    verification = check(read_packet(file), policy_of(trust))
+    if as_json:
+        print_json(describe_verification(verification))
+    else:
+        _show_verification(describe_verification(verification))
+    codes = {"VALID": ExitCode.OK, "INVALID": ExitCode.FAILED}
+    raise typer.Exit(codes.get(verification.status.name, ExitCode.UNVERIFIED))
+
+
+def build(
+    message_file: Annotated[
+        Path,
+        typer.Argument(
+            metavar="DOCUMENT.json",
+            help="The document (or status) as JSON, as `edoc inspect --json` gives it under `message`. "
+            "/ Văn bản (hoặc trạng thái) dạng JSON.",
+        ),
+    ],
+    out: Annotated[Path, typer.Option(metavar="X.edxml", help="The packet to write. / Gói tin cần ghi.")],
+    attach: Annotated[
+        list[Path] | None,
+        typer.Option(metavar="FILE", help="A file to attach; repeat it. / Tệp đính kèm; dùng nhiều lần."),
+    ] = None,
+    key: Annotated[
+        str | None,
+        typer.Option(
+            metavar="URI",
+            help="Key to sign and seal with, pem:… or p12:…; its password by reference, see --key-password. "
+            "/ Khóa để ký và niêm phong.",
+        ),
+    ] = None,
+    key_password: Annotated[
+        str | None,
+        typer.Option(
+            metavar="REF", help="Where the key's password is: env:NAME, file:PATH or cmd:… / Nơi lấy mật khẩu của khóa."
+        ),
+    ] = None,
+    seal: Annotated[bool, typer.Option(help="Add the seal when signing. / Thêm niêm phong khi ký.")] = True,
+) -> None:
+    """Write a packet. / Tạo gói tin.
+
+    Exit code 0: written; 1: the document breaks rules, a file is missing, the key cannot sign.
+    """
+    from .. import edxml, signing
+
+    message = read_message(message_file, [edxml.Attachment.from_path(path) for path in attach or ()])
+    at = datetime.now(UTC)
+    if key is None:
+        edxml.write(message, out, at=at)
+    else:
+        signer = signing.load_signer(key, secrets=password_source(key_password))
+        sealed = (
+            signing.seal_maker(message, signer=signer, at=at) if seal and isinstance(message, edxml.Document) else None
+        )
+        edxml.write(message, out, at=at, signature=signing.enveloped(signer), seal=sealed)
+    for problem in edxml.problems(message, at=at):
+        say(f"warning: {problem.field} {problem.message}", f"lưu ý: {problem.field} {problem.message_vi}", err=True)
+    say(f"written: {out} ({out.stat().st_size} bytes)", f"đã ghi: {out} ({out.stat().st_size} byte)")
+
+
+def read_packet(file: Path) -> Packet:
+    """Read a packet; a file that cannot be opened cannot be read.
+
+    Raises:
+        PacketError: the file is not there or is no packet.
+    """
+    from .. import edxml
+
+    try:
+        return edxml.read(file)
+    except OSError as error:
+        raise PacketError(
+            f"cannot open {file}: {error.strerror}; check the path",
+            vi=f"không mở được {file}: {error.strerror}; hãy kiểm tra đường dẫn",
+            code="EDX-FILE",
+        ) from error
+
+
+def read_message(file: Path, attachments: list[Attachment]) -> Message:
+    """Read a document or status from the model's JSON.
+
+    Raises:
+        ConfigError: the JSON is not of the model; the message names the fields.
+    """
+    import pydantic
+
+    from .. import edxml
+
+    try:
+        text = file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(
+            f"cannot read {file}: {error}; give a UTF-8 JSON file", vi=f"không đọc được {file}: cần tệp JSON mã UTF-8"
+        ) from error
+    try:
+        if '"response_for"' in text:
+            return edxml.StatusMessage.model_validate_json(text)
+        return edxml.Document.model_validate_json(text).model_copy(update={"attachments": tuple(attachments)})
+    except pydantic.ValidationError as error:
+        faults = "; ".join(f"{'.'.join(map(str, e['loc'])) or 'JSON'}: {e['msg']}" for e in error.errors())
+        raise ConfigError(
+            f"{file} is not a document: {faults}; correct these fields",
+            vi=f"{file} không phải nội dung văn bản hợp lệ: {faults}; hãy sửa các trường này",
+        ) from error
+
+
+def policy_of(trust: list[Path] | None) -> VerifyPolicy:
+    """The policy for `--trust`: with it a signature must lead to a trusted authority."""
+    from ..signing import VerifyPolicy
+
+    return VerifyPolicy.load(trust) if trust else VerifyPolicy()
+
+
+def password_source(reference: str | None) -> Callable[[str], str] | None:
+    """The callback that gives a key's password, resolved when it is asked for.
+
+    Raises:
+        ConfigError: what was given is no reference.
+    """
+    from ..secret_refs import HOW, HOW_VI, SecretRef
+
+    if reference is None:
+        return None
+    if not SecretRef.known(reference):
+        raise ConfigError(f"--key-password: {HOW}", vi=f"--key-password: {HOW_VI}")
+    parsed = SecretRef.parse(reference)
+    return lambda _name: parsed.resolve(Path.cwd()).get_secret_value()
+
+
+def describe(packet: Packet, verification: Verification) -> dict[str, Any]:
+    """Everything a packet says, for JSON."""
+    findings = (*packet.findings, *packet.content_findings())
+    return {
+        "kind": packet.kind,
+        "message": packet.message.model_dump(mode="json"),
+        "attachments": [_describe_attachment(attachment) for attachment in packet.attachments],
+        "signature": describe_verification(verification) | {"xml": _signature_xml(packet)},
+        "findings": [_describe_finding(finding) for finding in findings],
+    }
+
+
+def _describe_attachment(attachment: Attachment) -> dict[str, Any]:
+    try:
+        size, sha256 = attachment.size, attachment.sha256
+    except AttachmentError:
+        size, sha256 = None, None  # the reason is among the findings (EDX-BASE64)
+    return {
+        "name": attachment.name,
+        "content_id": attachment.content_id,
+        "content_type": attachment.content_type,
+        "size": size,
+        "sha256": sha256,
+        "description": attachment.description,
+        "field_name": attachment.field_name,
+        "mime_type": attachment.mime_type,
+    }
+
+
+def _describe_finding(finding: Finding) -> dict[str, str]:
+    return {
+        "code": finding.code,
+        "severity": finding.severity.value,
+        "xpath": finding.xpath,
+        "message": finding.message,
+        "message_vi": finding.message_vi,
+    }
+
+
+def describe_verification(verification: Verification) -> dict[str, Any]:
+    """What the check of signature and seal found, for JSON."""
+    return {
+        "status": verification.status.name,
+        "reason": verification.reason,
+        "signer": verification.signer,
+        "method": verification.method,
+        "explanation": verification.explanation,
+        "explanation_vi": verification.explanation_vi,
+        "trusted": verification.trusted,
+        "signed_at": verification.signed_at and verification.signed_at.isoformat(),
+        "unsealed": list(verification.unsealed),
+    }
+
+
+def _signature_xml(packet: Packet) -> str | None:
+    """The signature as it stands in the packet, whatever its namespace."""
+    from lxml import etree
+
+    found = packet.skeleton.root.xpath(
+        "//*[local-name()='edXMLHeader' or local-name()='Header']"
+        "/*[local-name()='Signature' or local-name()='DigitalSignature']"
+    )
+    texts = [etree.tostring(element, encoding="unicode", with_tail=False) for element in found]
+    return "\n".join(texts) or None
+
+
+def save_all(attachments: tuple[Attachment, ...], folder: Path) -> list[Path | None]:
+    """Write attachments into a folder under safe names; None stands for one that cannot be decoded."""
+    from ..edxml.filenames import distinct, safe_name
+
+    folder.mkdir(parents=True, exist_ok=True)
+    taken = {path.name.casefold() for path in folder.iterdir()}
+    written: list[Path | None] = []
+    for attachment in attachments:
+        target = folder / distinct(safe_name(attachment.name), taken)
+        try:
+            attachment.save(target)
+        except AttachmentError as error:
+            target.unlink(missing_ok=True)
+            say(f"not extracted: {error.message}", f"không trích được: {error.vi}", err=True)
+            written.append(None)
+        else:
+            written.append(target)
+    return written
+
+
+def _show(description: dict[str, Any]) -> None:
+    rows = [(name, value) for name, value in _flat("", description["message"]) if value not in (None, "")]
+    print_table(f"{description['kind']}", ("field / trường", "value / giá trị"), rows)
+    if description["attachments"]:
+        columns = ("attachment / tệp đính kèm", "type / loại", "bytes / byte", "SHA-256")
+        keys = ("name", "content_type", "size", "sha256")
+        print_table("", columns, ([entry[key] for key in keys] for entry in description["attachments"]))
+    _show_verification(description["signature"])
+    if description["findings"]:
+        findings = ((f["code"], f["xpath"], f"{f['message']}\n{f['message_vi']}") for f in description["findings"])
+        print_table("Findings / Ghi nhận", ("code / mã", "where / vị trí", "what / nội dung"), findings)
+
+
+def _flat(prefix: str, value: Any) -> list[tuple[str, Any]]:
+    if isinstance(value, dict):
+        return [pair for name, item in value.items() for pair in _flat(f"{prefix}.{name}" if prefix else name, item)]
+    if isinstance(value, list):
+        return [pair for index, item in enumerate(value, 1) for pair in _flat(f"{prefix}[{index}]", item)]
+    return [(prefix, value)]
+
+
+def _show_verification(signature: dict[str, Any]) -> None:
+    signer = f" — {signature['signer']}" if signature["signer"] else ""
+    typer.echo(printable(f"{signature['status']} ({signature['reason']}){signer}"))
+    typer.echo(printable(f"  {signature['explanation']}\n  {signature['explanation_vi']}"))

@@ -1,0 +1,464 @@
+"""Settings: ``edoc.toml``, overridden by ``EDOC_…`` variables of the environment."""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Self, get_type_hints
+from urllib.parse import quote, urlencode, urlsplit
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    PrivateAttr,
+    ValidationError,
+    create_model,
+    model_validator,
+)
+from pydantic_core import ErrorDetails
+from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
+
+from .client import ClientSettings
+from .edxml import Organization
+from .errors import ConfigError
+from .hubs import REGISTRY, Dialect
+from .secret_refs import HOW, HOW_VI, SecretRef
+from .signing import Signer, VerifyMode, VerifyPolicy, load_signer
+
+PREFIX = "EDOC_"
+NESTING = "__"
+
+Seconds = Annotated[float, Field(gt=0, le=86400)]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+
+class AgencySettings(_Section):
+    """``[agency]``: who we are.
+
+    Args:
+        id: our code (OrganId) at the hub.
+        name: our name.
+        in_charge: the organisation above us.
+        address: postal address.
+        email: e-mail address.
+        telephone: telephone number.
+        fax: fax number.
+        website: address of our site.
+    """
+
+    id: Annotated[str, Field(min_length=1)]
+    name: Annotated[str, Field(min_length=1)]
+    in_charge: str | None = None
+    address: str | None = None
+    email: str | None = None
+    telephone: str | None = None
+    fax: str | None = None
+    website: str | None = None
+
+
+class HubSettings(BaseModel):
+    """``[hub]``: the dialect by its name, and the dialect's own settings.
+
+    Args:
+        dialect: a name of `hubs.REGISTRY`.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="allow", hide_input_in_errors=True)
+
+    dialect: str = "vxp"
+
+    @model_validator(mode="after")
+    def _check_dialect(self) -> Self:
+        if self.dialect not in REGISTRY:
+            raise ValueError(f"dialect: there is none of that name; known are {', '.join(sorted(REGISTRY))}")
+        return self
+
+
+class HttpSettings(_Section):
+    """``[http]``: the connection to the hub. Times in seconds; see `ClientSettings` for each.
+
+    Args:
+        ca_bundle: PEM file of the authorities to trust for TLS.
+        client_certificate: PEM file of our TLS certificate.
+        client_key: PEM file of its key.
+        client_key_password: where its password is.
+        proxy: URL of a proxy, with the user's name if it needs one.
+        proxy_password: where that user's password is.
+    """
+
+    connect: Seconds = 10.0
+    read: Seconds = 120.0
+    write: Seconds = 60.0
+    pool: Seconds = 30.0
+    total: Seconds = 300.0
+    slowest: Annotated[int, Field(gt=0)] = 32 * 1024
+    connections: Annotated[int, Field(gt=0, le=1000)] = 10
+    attempts: Annotated[int, Field(gt=0, le=20)] = 4
+    backoff: Annotated[float, Field(ge=0)] = 1.0
+    backoff_cap: Annotated[float, Field(ge=0)] = 30.0
+    retry_after_cap: Annotated[float, Field(ge=0)] = 10.0
+    ca_bundle: Path | None = None
+    client_certificate: Path | None = None
+    client_key: Path | None = None
+    client_key_password: SecretRef | None = None
+    proxy: str | None = None
+    proxy_password: SecretRef | None = None
+
+    @model_validator(mode="after")
+    def _no_password_in_proxy(self) -> Self:
+        if self.proxy and urlsplit(self.proxy).password:
+            raise ValueError("proxy: the URL holds a password; leave it out and set proxy_password: " + HOW)
+        return self
+
+
+class SigningSettings(_Section):
+    """``[signing]``: the key that packets are signed with.
+
+    Args:
+        key: URI of the key (`load_signer`); none, and packets go out unsigned.
+        secret: where the key's password is.
+        seal: whether documents carry a seal too, which survives hubs that rebuild packets.
+    """
+
+    key: str | None = None
+    secret: SecretRef | None = None
+    seal: bool = True
+
+
+class ReceiveSettings(_Section):
+    """``[receive]``: which packets come in.
+
+    Args:
+        policy: ``any`` lets everything in and records what was found; ``valid`` asks for a signature; ``trusted`` for
+            one whose certificate leads to an authority in `trust`.
+        trust: files or folders of certificates trusted by themselves.
+        intermediates: files or folders of further certificates of authorities.
+        organisations: by OrganId, the certificates an organisation signs with (`VerifyPolicy`).
+        legacy_sha1: accept SHA-1, and report it.
+    """
+
+    policy: VerifyMode = VerifyMode.ANY
+    trust: tuple[Path, ...] = ()
+    intermediates: tuple[Path, ...] = ()
+    organisations: dict[str, tuple[str, ...]] = Field(default_factory=dict)
+    legacy_sha1: bool = False
+
+    @model_validator(mode="before")
+    @classmethod
+    def _any_case(cls, data: Any) -> Any:
+        if isinstance(data, dict) and isinstance(data.get("policy"), str):
+            return {**data, "policy": data["policy"].lower()}
+        return data
+
+
+class StoreSettings(_Section):
+    """``[store]``: where everything is kept.
+
+    Args:
+        url: ``sqlite:///FILE`` or ``postgresql+psycopg://USER@HOST/NAME``.
+        password: where that user's password is.
+        spool: folder for the packets.
+    """
+
+    url: str = "sqlite:///edoc.db"
+    password: SecretRef | None = None
+    spool: Path = Path("spool")
+
+    @model_validator(mode="after")
+    def _no_password_in_url(self) -> Self:
+        if urlsplit(self.url).password:
+            raise ValueError("url: it holds a password; leave it out and set password: " + HOW)
+        return self
+
+
+class LimitSettings(_Section):
+    """``[limits]``: times in seconds.
+
+    Args:
+        lease: how long a worker may be silent before another takes over what it held.
+        grace: time between the two questions to a hub that seems not to have what we sent.
+        backoff: wait before a failed message is tried again; it doubles each time, and the wait is a random part of it.
+        backoff_cap: what it grows to at most.
+        retry_after_cap: longest wait that a hub's Retry-After is obeyed for.
+        undelivered_after: a recipient that has not reported 01 after this long is shown as undelivered.
+        threads: how many calls of an `AsyncConnector` run at a time.
+    """
+
+    lease: Seconds = 120.0
+    grace: Annotated[float, Field(ge=0, le=86400)] = 30.0
+    backoff: Annotated[float, Field(ge=0, le=86400)] = 10.0
+    backoff_cap: Annotated[float, Field(ge=0, le=86400)] = 3600.0
+    retry_after_cap: Annotated[float, Field(ge=0, le=86400)] = 3600.0
+    undelivered_after: Annotated[float, Field(gt=0)] = 86400.0
+    threads: Annotated[int, Field(gt=0, le=256)] = 8
+
+
+class Settings(BaseSettings):
+    """Everything a `Connector` needs to know.
+
+    Args:
+        agency: who we are.
+        hub: the hub.
+        http: the connection to it.
+        signing: the key.
+        receive: which packets come in.
+        store: where everything is kept.
+        limits: times and numbers.
+    """
+
+    model_config = SettingsConfigDict(
+        frozen=True, extra="forbid", hide_input_in_errors=True, env_prefix=PREFIX, env_nested_delimiter=NESTING
+    )
+
+    agency: AgencySettings
+    hub: HubSettings
+    http: HttpSettings = HttpSettings()
+    signing: SigningSettings = SigningSettings()
+    receive: ReceiveSettings = ReceiveSettings()
+    store: StoreSettings = StoreSettings()
+    limits: LimitSettings = LimitSettings()
+
+    _folder: Path = PrivateAttr(default_factory=Path.cwd)
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],  # noqa: ARG003  the base class's signature, here and below
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Only what the caller gives: `load` mixes the environment in."""
+        return (init_settings,)
+
+    @classmethod
+    def load(cls, path: str | Path) -> Settings:
+        """Read a TOML file; ``EDOC_SECTION__NAME`` in the environment overrides ``[section] name``.
+
+        Args:
+            path: the file. Relative paths in it start from its folder.
+
+        Raises:
+            ConfigError: it cannot be read, or something in it is missing or wrong; all problems are named, no value is.
+        """
+        path = Path(path)
+        values = _merged(_read_toml(path), EnvSettingsSource(cls)())
+        return cls.of(values, folder=path.absolute().parent)
+
+    @classmethod
+    def of(cls, values: Mapping[str, Any], *, folder: Path | None = None) -> Settings:
+        """Make settings of plain values, as the file would hold them.
+
+        Args:
+            values: sections and what is in them.
+            folder: what relative paths start from; the working directory where it is left out.
+
+        Raises:
+            ConfigError: something is missing or wrong.
+        """
+        try:
+            settings = cls(**values)
+            _dialect_model(settings.hub.dialect).model_validate(settings.hub.model_extra or {})
+        except ValidationError as error:
+            raise _config_error(error, cls) from None
+        if folder is not None:
+            settings._folder = folder.absolute()
+        return settings
+
+    @property
+    def folder(self) -> Path:
+        """What relative paths start from."""
+        return self._folder
+
+    def organization(self) -> Organization:
+        """Ourselves, as packets name us."""
+        return Organization(**self.agency.model_dump())
+
+    def dialect(self) -> Dialect:
+        """The hub's dialect, with its secrets fetched.
+
+        Raises:
+            ConfigError: a secret is not where its reference points, or the dialect refuses a value.
+        """
+        given = _dialect_model(self.hub.dialect).model_validate(self.hub.model_extra or {})
+        values = {name: getattr(given, name) for name in given.model_fields_set}
+        return REGISTRY[self.hub.dialect](**{name: self._revealed(value) for name, value in values.items()})
+
+    def client_settings(self) -> ClientSettings:
+        """Time-outs, TLS and proxy, with the secrets fetched."""
+        values = {name: getattr(self.http, name) for name in HttpSettings.model_fields}
+        values["proxy"] = self._with_password(self.http.proxy, values.pop("proxy_password"))
+        resolved = {name: self._path(value) if isinstance(value, Path) else value for name, value in values.items()}
+        return ClientSettings(**{name: self._revealed(value) for name, value in resolved.items()})
+
+    def signer(self) -> Signer | None:
+        """The key that packets are signed with; None where none is configured.
+
+        Raises:
+            SigningError: it cannot be loaded.
+            ConfigError: its password is not where the reference points.
+        """
+        if self.signing.key is None:
+            return None
+        return load_signer(self._key_uri(self.signing.key), secrets=self._key_password)
+
+    def policy(self) -> VerifyPolicy:
+        """Which packets come in.
+
+        Raises:
+            ConfigError: a certificate cannot be read, or ``trusted`` is asked for with nobody to trust.
+        """
+        receive = self.receive
+        return VerifyPolicy.load(
+            [self._path(path) for path in receive.trust],
+            mode=receive.policy,
+            intermediates=[self._path(path) for path in receive.intermediates],
+            organisations=receive.organisations,
+            legacy_sha1=receive.legacy_sha1,
+        )
+
+    def store_url(self) -> str:
+        """URL of the database, with its password fetched and a relative file made absolute."""
+        scheme, slashes, path = self.store.url.partition(":///")
+        if scheme.startswith("sqlite") and slashes and path and path != ":memory:":
+            return f"{scheme}:///{self._path(Path(path))}"
+        return self._with_password(self.store.url, self.store.password) or ""
+
+    def spool(self) -> Path:
+        """Folder for the packets."""
+        return self._path(self.store.spool)
+
+    def _path(self, path: Path) -> Path:
+        return self._folder / path.expanduser()
+
+    def _revealed(self, value: Any) -> Any:
+        return value.resolve(self._folder).get_secret_value() if isinstance(value, SecretRef) else value
+
+    def _with_password(self, url: str | None, password: SecretRef | None) -> str | None:
+        if url is None or password is None:
+            return url
+        parts = urlsplit(url)
+        user, _, host = parts.netloc.rpartition("@")
+        secret = quote(str(self._revealed(password)), safe="")
+        return parts._replace(netloc=f"{user}:{secret}@{host}").geturl()
+
+    def _key_uri(self, uri: str) -> str:
+        """A key's URI with absolute paths, for the schemes whose keys are files."""
+        from .signing.signer import KeyUri
+
+        parsed = KeyUri.parse(uri)
+        if parsed.scheme not in _FILE_KEYS:
+            return uri
+        query = [(name, one) for name, values in parsed.query.items() for one in values]
+        query = [(name, str(self._path(Path(value))) if name == "cert" else value) for name, value in query]
+        path = quote(str(self._path(Path(parsed.path))))
+        return f"{parsed.scheme}:{path}" + (f"?{urlencode(query)}" if query else "")
+
+    def _key_password(self, name: str) -> str | None:
+        ref = SecretRef.parse(name) if SecretRef.known(name) else self.signing.secret
+        return str(self._revealed(ref)) if ref is not None else None
+
+
+_FILE_KEYS = frozenset({"pem", "p12"})
+
+
+def _read_toml(path: Path) -> dict[str, Any]:
+    try:
+        with path.open("rb") as file:
+            return tomllib.load(file)
+    except OSError as error:
+        why, why_vi = error.strerror or type(error).__name__, "không đọc được tệp"
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        # The parser's words name line and column; they repeat no value.
+        why, why_vi = f"it is not TOML: {error}", f"tệp không đúng định dạng TOML: {error}"
+    raise ConfigError(
+        f"the configuration {path} cannot be read: {why}. Give the path of an edoc.toml.",
+        vi=f"Không đọc được cấu hình {path}: {why_vi}. Hãy chỉ đường dẫn tới tệp edoc.toml.",
+    )
+
+
+def _merged(under: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    both = {**under, **over}
+    inner = {name for name in over if isinstance(over[name], Mapping) and isinstance(under.get(name), Mapping)}
+    return both | {name: _merged(under[name], over[name]) for name in inner}
+
+
+def _dialect_model(name: str) -> type[BaseModel]:
+    """A model of the settings that a dialect takes.
+
+    What a dialect keeps out of its repr is a secret if it is a text, and no setting otherwise (a clock, for one).
+    """
+    dialect: Any = REGISTRY[name]
+    hints = get_type_hints(dialect)
+    fields: dict[str, Any] = {}
+    for field in dataclasses.fields(dialect):
+        optional_text = hints[field.name] in (str, str | None)
+        if not field.repr and not optional_text:
+            continue
+        kind = hints[field.name] if field.repr else SecretRef
+        fields[field.name] = (kind, _default(field))
+    model: type[BaseModel] = create_model(f"{name}", __base__=_Section, **fields)
+    return model
+
+
+def _default(field: dataclasses.Field[Any]) -> Any:
+    if field.default_factory is not dataclasses.MISSING:
+        return Field(default_factory=field.default_factory)
+    return ... if field.default is dataclasses.MISSING else field.default
+
+
+# What pydantic finds, in Vietnamese; its own English words hold no values.
+_VI: Mapping[str, str] = {
+    "missing": "thiếu mục bắt buộc này",
+    "extra_forbidden": "không có mục nào tên như vậy",
+    "greater_than": "giá trị quá nhỏ",
+    "greater_than_equal": "giá trị quá nhỏ",
+    "less_than_equal": "giá trị quá lớn",
+    "string_too_short": "không được để trống",
+    "bool_parsing": "phải là true hoặc false",
+    "int_parsing": "phải là số nguyên",
+    "float_parsing": "phải là số",
+}
+
+
+def _config_error(error: ValidationError, settings: type[Settings]) -> ConfigError:
+    details = error.errors(include_input=False, include_url=False, include_context=False)
+    where = "hub" if error.title in REGISTRY else ""
+    lines = [_problem(detail, where, settings) for detail in details]
+    return ConfigError(
+        "the configuration is not right: " + "; ".join(line for line, _ in lines) + ". Correct it and start again.",
+        vi="Cấu hình chưa đúng: " + "; ".join(line for _, line in lines) + ". Hãy sửa rồi chạy lại.",
+    )
+
+
+def _problem(detail: ErrorDetails, where: str, settings: type[Settings]) -> tuple[str, str]:
+    place = ".".join(str(part) for part in ((where,) if where else ()) + detail["loc"])
+    words = detail["msg"].removeprefix("Value error, ")
+    if detail["type"] == "missing":
+        return f"{place} is missing", f"{place}: {_VI['missing']}"
+    if detail["type"] == "extra_forbidden":
+        near = _near(place, settings)
+        hint, hint_vi = (f" (did you mean {near}?)", f" (có phải {near}?)") if near else ("", "")
+        return f"{place}: there is no such setting{hint}", f"{place}: {_VI['extra_forbidden']}{hint_vi}"
+    if words == HOW:
+        return f"{place}: a secret may not stand in the configuration; {HOW}", f"{place}: {HOW_VI}"
+    return f"{place}: {words}", f"{place}: {_VI.get(detail['type'], 'giá trị không hợp lệ')}"
+
+
+def _near(place: str, settings: type[Settings]) -> str | None:
+    """The known setting that looks most like an unknown one."""
+    names: list[str] = list(settings.model_fields)
+    for name, field in settings.model_fields.items():
+        section: Any = field.annotation
+        names += [f"{name}.{inner}" for inner in section.model_fields]
+    for dialect in REGISTRY:
+        names += [f"hub.{inner}" for inner in _dialect_model(dialect).model_fields]
+    return next(iter(difflib.get_close_matches(place, names, n=1, cutoff=0.75)), None)

@@ -1,0 +1,168 @@
+"""Statuses that we send about what came in: checked against the order, and queued with the change they report."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from ..edxml import Document, ResponseFor, StaffInfo, StatusCode, StatusMessage
+from ..errors import NotFound, StatusNotAllowed
+from ..store import ReceiptState, Tx, order, outgoing, receipts
+from ..store.records import ReceiptRow
+from .inbox import acted_on
+from .session import Session
+from .statuses import TAKE_BACK_KIND
+
+ANSWERABLE = frozenset({ReceiptState.HANDLED, ReceiptState.CONFIRMED})
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """A status that is to be sent.
+
+    Args:
+        code: the status code.
+        description: words for the sender; the reason where the code needs one.
+        staff: the officer.
+    """
+
+    code: StatusCode
+    description: str | None = None
+    staff: StaffInfo | None = None
+
+    @property
+    def actor(self) -> str | None:
+        """The officer's name, for the timeline."""
+        return self.staff.staff if self.staff is not None else None
+
+
+@dataclass(frozen=True, slots=True)
+class _Standing:
+    """Where the thing that a status is about stands.
+
+    Args:
+        about: its receipt: the packet's own, or that of the document that a status asks to take back.
+        as_request: whether 15 and 16 answer a request that lies beside the codes; else they are codes themselves.
+        last: the last code.
+        change: where the request stands.
+    """
+
+    about: ReceiptRow
+    as_request: bool
+    last: str | None
+    change: str | None
+
+    def require(self, said: Said) -> None:
+        order.require(said.code, self.last, change=self.change, change_packet=not self.as_request)
+
+    def after(self, said: Said) -> _Standing:
+        if self.as_request and said.code in order.ANSWERS:
+            return _Standing(self.about, self.as_request, self.last, order.ANSWERS[said.code])
+        return _Standing(self.about, self.as_request, said.code, self.change)
+
+
+def message(session: Session, about: ReceiptRow, said: Said, *, at: datetime) -> StatusMessage:
+    """The status message about a receipt (edXML, "Status packet")."""
+    return StatusMessage(
+        sender=session.organization,
+        response_for=ResponseFor(
+            organ_id=about.sender, code=about.code, document_id=about.document_id, issued_on=about.issued_on
+        ),
+        code=said.code,
+        description=said.description,
+        timestamp=at.replace(microsecond=0),
+        staff=said.staff,
+    )
+
+
+def require(tx: Tx, row: ReceiptRow, said: Said, *, before: Sequence[Said] = ()) -> None:
+    """Raise unless a status may be sent after others that are not stored yet.
+
+    Raises:
+        StatusNotAllowed: names the state and what is allowed.
+    """
+    standing = _standing(tx, row)
+    for earlier in before:
+        standing = standing.after(earlier)
+    standing.require(said)
+
+
+def require_handled(row: ReceiptRow) -> None:
+    """Raise unless a receipt was handled: only then is there something to report.
+
+    Raises:
+        StatusNotAllowed: says to handle it first.
+    """
+    if row.state in ANSWERABLE:
+        return
+    raise StatusNotAllowed(
+        f"the packet {row.hub_doc_id} is {row.state}: handle it first (with receipt: …), then answer it.",
+        vi=f"Gói tin {row.hub_doc_id} đang ở trạng thái {row.state}: "
+        "hãy xử lý trước (with receipt: …) rồi mới trả lời.",
+    )
+
+
+def queue(tx: Tx, session: Session, row: ReceiptRow, said: Said, *, document: Callable[[], Document]) -> ReceiptRow:
+    """Check a status against the order, note it and queue it, in the caller's transaction.
+
+    Args:
+        tx: the transaction.
+        session: who we are.
+        row: the receipt that is answered.
+        said: the status.
+        document: reads the receipt's document; called only for answers to a recall or a replacement.
+
+    Returns:
+        The receipt after it.
+
+    Raises:
+        StatusNotAllowed: the code may not be sent now.
+    """
+    standing = _standing(tx, row)
+    standing.require(said)
+    about, after = standing.about, standing.after(said)
+    outgoing.status(
+        tx,
+        agency=row.agency,
+        code=said.code,
+        recipient=about.sender or "",
+        message=message(session, about, said, at=tx.now).model_dump_json(),
+        receipt_id=about.id,
+    )
+    detail = " ".join(word for word in (order.describe(said.code), said.description) if word)
+    receipts.said(tx, about, detail=detail, last_code=after.last, change=after.change)
+    if said.code in order.ANSWERS:
+        _settle_request(tx, row, said, document)
+    return receipts.by_key(tx, row.id)
+
+
+def asking(tx: Tx, row: ReceiptRow) -> list[ReceiptRow]:
+    """The recalls and replacements of a document's sender that wait for an answer, newest first."""
+    T = receipts.T  # noqa: N806  a table
+    wanted = [T.c.business.in_(["recall", "replace"]), T.c.sender == row.sender, T.c.state.in_(sorted(ANSWERABLE))]
+    return receipts.find(tx, row.agency, *wanted, T.c.last_code == StatusCode.ARRIVED)
+
+
+def _standing(tx: Tx, row: ReceiptRow) -> _Standing:
+    if row.business != TAKE_BACK_KIND:
+        return _Standing(row, row.business == "new", row.last_code, row.change)
+    about = receipts.effective(tx, row.agency, row.document_id or "", row.sender)
+    if about is None:
+        raise NotFound(
+            f"the document {row.document_id} did not come to us.", vi=f"Không có văn bản đến {row.document_id}."
+        )
+    return _Standing(about, True, about.last_code, about.change)
+
+
+def _settle_request(tx: Tx, row: ReceiptRow, said: Said, document: Callable[[], Document]) -> None:
+    """An answer is noted where the request came in, and for a recall or replacement at the documents it acts on."""
+    if row.business == TAKE_BACK_KIND:
+        receipts.said(tx, row, detail=order.describe(said.code), last_code=said.code)
+    if row.business not in ("recall", "replace"):
+        return
+    for document_id in acted_on(document()):
+        target = receipts.effective(tx, row.agency, document_id, row.sender)
+        if target is not None:
+            detail = f"{row.business}: {order.describe(said.code)}"
+            receipts.said(tx, target, detail=detail, change=order.ANSWERS[said.code])

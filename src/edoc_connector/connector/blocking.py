@@ -1,0 +1,474 @@
+"""The connector: what a document-management system uses to send documents and to receive them."""
+
+from __future__ import annotations
+
+import os
+import socket
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+from uuid import uuid4
+
+from sqlalchemy import select
+
+from ..client import HubClient
+from ..config import Settings
+from ..edxml import (
+    Document,
+    Organization,
+    ReceiverChange,
+    Replacement,
+    StaffInfo,
+)
+from ..errors import NotFound
+from ..signing import Signer, VerifyMode
+from ..store import DeliveryState, Lease, ReceiptState, Store, deliveries, directory, receipts
+from ..store.directory import Entry
+from ..store.records import DeliveryRow, DirectoryRow
+from . import dispatch
+from .changes import recall_of, replacement_of, update_of
+from .inbox import Inbox
+from .outbox import Flushed, Outbox
+from .receipt import Receipt
+from .session import LeaseKeeper, Session, log
+from .views import Delivery, delivery_views
+
+_TO = deliveries.TO
+
+
+class Connector:
+    """Sends and receives documents for one agency, over one hub, with everything kept in a store.
+
+    Blocking, and safe to share between threads; `receive` is for one thread at a time. Several processes, or machines
+    on one PostgreSQL, may run the same connector. What is queued goes out with every call, or with `flush`.
+
+    Use it as a context manager, or call `close`.
+
+    Args:
+        settings: see `Settings`.
+        signer: the key, instead of the one in the settings; a remote signing service for example.
+
+    Raises:
+        ConfigError: the settings cannot be used.
+        StoreError: the store cannot be opened.
+    """
+
+    def __init__(self, settings: Settings, *, signer: Signer | None = None) -> None:
+        self.settings = settings
+        policy = settings.policy()
+        if policy.mode is VerifyMode.ANY:
+            log.warning("[receive] policy is any: unsigned and badly signed packets come in; set valid or trusted")
+        hub = HubClient(settings.dialect(), settings.client_settings())
+        try:
+            store = Store.open(settings.store_url(), spool=settings.spool())
+        except BaseException:
+            hub.close()
+            raise
+        lease = Lease(f"{socket.gethostname()}:{os.getpid()}:{uuid4().hex[:8]}", settings.limits.lease)
+        self._session = Session(
+            organization=settings.organization(),
+            store=store,
+            hub=hub,
+            policy=policy,
+            limits=settings.limits,
+            seal=settings.signing.seal,
+            signer=_Once(settings.signer) if signer is None else lambda: signer,
+            lease=lease,
+            keeper=LeaseKeeper(store, lease),
+        )
+        self._outbox = Outbox(self._session)
+        self._inbox = Inbox(self._session)
+        self._handed: list[Receipt] = []
+
+    @classmethod
+    def open(cls, settings: Settings | str | Path, *, signer: Signer | None = None) -> Self:
+        """Open a connector.
+
+        Args:
+            settings: settings, or the path of an ``edoc.toml``.
+            signer: the key, instead of the one in the settings.
+
+        Raises:
+            ConfigError: the settings cannot be read or used.
+            StoreError: the store cannot be opened.
+        """
+        return cls(settings if isinstance(settings, Settings) else Settings.load(settings), signer=signer)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Give back what was handed out and not handled, and close every connection."""
+        try:
+            self._take_back_handed()
+        finally:
+            self._session.keeper.stop()
+            self._session.hub.close()
+            self._session.store.close()
+
+    # -- sending
+
+    def send(self, document: Document) -> Delivery:
+        """Store a document, then send it. The same document again is the same delivery, and is sent if it was not yet.
+
+        Args:
+            document: the document; the sender must be the agency of the settings.
+
+        Raises:
+            DocumentError: it breaks rules of the standard; nothing was stored.
+            AttachmentError: a file to attach is gone or empty; nothing was stored.
+            DocumentIdConflict: another document was stored under its id.
+            SigningError: the key cannot be used; nothing was stored.
+            StoreError: the store could not do it.
+            HubError: the hub said no. The delivery is stored: ``failed`` where the packet is refused for good,
+                ``ready`` where the hub is busy or refuses us. Calling again, once the cause is mended, sends it.
+            NotSent: the hub was not reached; the delivery is ``ready``.
+            OutcomeUnknown: the packet left and no answer came; the delivery is ``unknown``. Calling again asks the hub.
+        """
+        return self._sent(dispatch.stored(self._session, document))
+
+    def recall(
+        self,
+        document_id: str,
+        *,
+        reason: str,
+        recipients: Sequence[Organization] | None = None,
+        staff: StaffInfo | None = None,
+    ) -> Delivery:
+        """Ask recipients to agree that a document is void (thu hồi; BussinessDocType 1). They answer 15 or 16.
+
+        As long as one of them has not answered, calling again gives the same delivery.
+
+        Args:
+            document_id: the document, which must be sent.
+            reason: why.
+            recipients: whom to ask; everybody who got it where they are left out.
+            staff: the officer in charge.
+
+        Raises:
+            NotFound: no document was sent under that id.
+            StatusNotAllowed: the document is not sent yet.
+            EdocError: as for `send`.
+        """
+        with self._session.store.reading() as tx:
+            target = dispatch.delivery_row(tx, self._session, document_id)
+            dispatch.require_sent(target)
+            rounds = deliveries.changes_to(tx, self._session.agency, document_id, "recall")
+            waiting = deliveries.unanswered(tx, rounds[0]) if rounds else ()
+        if waiting:
+            return self._sent(dispatch.again(self._session, rounds[0]))
+        original = dispatch.original_of(self._session, target)
+        packet = recall_of(original, reason=reason, round_=len(rounds), recipients=recipients, staff=staff)
+        return self._sent(dispatch.stored(self._session, packet))
+
+    def update(
+        self,
+        document: Document,
+        *,
+        updates: str,
+        reason: str,
+        content_changed: bool = True,
+        receivers: Sequence[ReceiverChange] = (),
+        staff: StaffInfo | None = None,
+    ) -> Delivery:
+        """Send a document anew with changes (cập nhật; BussinessDocType 2). Recipients answer 15 or 16.
+
+        Args:
+            document: the document as it is now; where it has the id of the one it updates, it gets one of its own.
+            updates: the document it updates, which must be sent.
+            reason: why.
+            content_changed: whether the content changed.
+            receivers: recipients added and removed.
+            staff: the officer in charge.
+
+        Raises:
+            NotFound: no document was sent under that id.
+            StatusNotAllowed: the document is not sent yet.
+            EdocError: as for `send`.
+        """
+        self._require_sent(updates)
+        packet = update_of(
+            document,
+            document_id=updates,
+            reason=reason,
+            content_changed=content_changed,
+            receivers=receivers,
+            staff=staff,
+        )
+        return self._sent(dispatch.stored(self._session, packet))
+
+    def replace(
+        self,
+        document: Document,
+        *,
+        replaces: str | Sequence[str | Replacement],
+        reason: str,
+        staff: StaffInfo | None = None,
+    ) -> Delivery:
+        """Send a document that replaces others (thay thế; BussinessDocType 3). Recipients answer 15 or 16.
+
+        Args:
+            document: the new document.
+            replaces: ids of the documents it replaces; who held them is looked up, unless a `Replacement` says so.
+            reason: why.
+            staff: the officer in charge.
+
+        Raises:
+            NotFound: no document was sent under such an id.
+            StatusNotAllowed: a document is not sent yet.
+            EdocError: as for `send`.
+        """
+        named = [replaces] if isinstance(replaces, str) else list(replaces)
+        replacements = [one if isinstance(one, Replacement) else self._holders(one) for one in named]
+        packet = replacement_of(document, replaces=replacements, reason=reason, staff=staff)
+        return self._sent(dispatch.stored(self._session, packet))
+
+    def take_back(
+        self,
+        document_id: str,
+        *,
+        reason: str,
+        recipients: Sequence[str] | None = None,
+        staff: StaffInfo | None = None,
+    ) -> Delivery:
+        """Ask recipients to give a document back (lấy lại; status 13). They answer 15 or 16.
+
+        The request is stored and goes out at once; where the hub is out of reach it leaves with a later call.
+
+        Args:
+            document_id: the document, which must be sent.
+            reason: why.
+            recipients: codes of those to ask; where they are left out, all who may still be asked.
+            staff: the officer.
+
+        Raises:
+            NotFound: no document was sent under that id, or a code is none of its recipients.
+            StatusNotAllowed: a recipient has rejected or completed it, or was asked already; or it is not sent.
+            DocumentError: the reason is missing.
+        """
+
+        dispatch.ask_back(self._session, document_id, organ_ids=recipients, reason=reason, staff=staff)
+        self._outbox.kick()
+        return self.delivery(document_id)
+
+    def settle(self, document_id: str, *, arrived: bool) -> Delivery:
+        """Decide what became of a delivery whose outcome is ``unknown`` and that the hub does not tell about.
+
+        Args:
+            document_id: the document.
+            arrived: whether the hub has it, as a person found out; if not, it is sent again.
+
+        Raises:
+            NotFound: there is no such delivery.
+            StoreError: its outcome is not unknown.
+        """
+        with self._session.transaction() as tx:
+            row = dispatch.delivery_row(tx, self._session, document_id)
+            state = DeliveryState.SENT if arrived else DeliveryState.READY
+            when = {"sent_at": tx.now} if arrived else {"next_attempt_at": tx.now}
+            deliveries.move(tx, row, state, detail="a person decided", **when)
+        return self.delivery(document_id)
+
+    def delivery(self, document_id: str) -> Delivery:
+        """A delivery by its DocumentId.
+
+        Raises:
+            NotFound: there is none.
+        """
+        with self._session.store.reading() as tx:
+            row = dispatch.delivery_row(tx, self._session, document_id)
+            return delivery_views(tx, [row], undelivered_after=self._session.limits.undelivered_after)[0]
+
+    def deliveries(
+        self, *, state: DeliveryState | None = None, recipient: str | None = None, limit: int | None = None
+    ) -> list[Delivery]:
+        """Deliveries, newest first.
+
+        Args:
+            state: only those in this state.
+            recipient: only those to this organisation.
+            limit: at most so many.
+        """
+        T = deliveries.T  # noqa: N806  a table
+        where = [T.c.state == state] if state is not None else []
+        if recipient is not None:
+            where.append(T.c.id.in_(select(_TO.c.delivery_id).where(_TO.c.organ_id == recipient)))
+        with self._session.store.reading() as tx:
+            rows = deliveries.find(tx, self._session.agency, *where, limit=limit)
+            return delivery_views(tx, rows, undelivered_after=self._session.limits.undelivered_after)
+
+    def flush(self) -> Flushed:
+        """Send everything that is queued, whether it is due by its back-off or not; ask about unknown outcomes.
+
+        Does not raise for what a message meets: that is in the result, and in the store.
+        """
+        return self._outbox.flush(due=False)
+
+    # -- receiving
+
+    def receive(self) -> Iterator[Receipt]:
+        """Poll the hub once; every packet that waits to be handled comes once.
+
+        These are documents of every kind, and requests to take a document back (`Receipt.kind`). Other statuses are
+        entered in the deliveries they are about. Packets that cannot be read, or that the policy does not let in, are
+        set aside (`receipts` with state QUARANTINED), and the hub is told.
+
+        Yields:
+            each packet, to be used as a context manager. One that is not is offered again by the next call.
+
+        Raises:
+            EdocError: what went wrong with the hub, after everything that is here already was handed out.
+        """
+        self._take_back_handed()
+        self._inbox.recover()
+        trouble = self._inbox.poll()
+        after = 0
+        while (receipt := self._next(after)) is not None:
+            after = receipt.key
+            yield receipt
+        self._outbox.kick()
+        if trouble is not None:
+            raise trouble
+
+    def receipt(self, document_id: str) -> Receipt:
+        """A document that came in, by its DocumentId; or any packet by the hub's id of it.
+
+        Raises:
+            NotFound: there is none.
+        """
+        with self._session.store.reading() as tx:
+            row = receipts.effective(tx, self._session.agency, document_id)
+            row = row or receipts.by_hub_doc_id(tx, self._session.agency, document_id)
+        if row is None:
+            raise NotFound(
+                f"no document came in under the id {document_id}: call receive(), or look for it with receipts().",
+                vi=f"Không có văn bản đến với mã {document_id}: hãy gọi receive() hoặc tra bằng receipts().",
+            )
+        return Receipt(self._session, row, sent=self._outbox.kick)
+
+    def receipts(
+        self, *, state: ReceiptState | None = None, kind: str | None = None, limit: int | None = None
+    ) -> list[Receipt]:
+        """Packets that came in, newest first.
+
+        Args:
+            state: only those in this state.
+            kind: only those of this kind (`Receipt.kind`).
+            limit: at most so many.
+        """
+        T = receipts.T  # noqa: N806  a table
+        where = [T.c.state == state] if state is not None else []
+        if kind is not None:
+            where.append(T.c.business.is_(None) if kind == receipts.STATUS else T.c.business == kind)
+        with self._session.store.reading() as tx:
+            rows = receipts.find(tx, self._session.agency, *where, limit=limit)
+        return [Receipt(self._session, row, sent=self._outbox.kick) for row in rows]
+
+    def recheck(self, hub_doc_id: str) -> Receipt:
+        """Judge a packet that was set aside once more, by the settings of today; `receive` then hands it out.
+
+        Args:
+            hub_doc_id: the hub's id of it.
+
+        Raises:
+            NotFound: there is none.
+            VerificationFailed: the policy still does not let it in.
+            PacketError: it still cannot be read.
+            StoreError: it is not set aside.
+        """
+        receipt = self.receipt(hub_doc_id)
+        with self._session.store.reading() as tx:
+            row = receipts.by_key(tx, receipt.key)
+        self._inbox.recheck(row)
+        return self.receipt(hub_doc_id)
+
+    # -- the directory
+
+    def sync_directory(self) -> int:
+        """Take over the hub's directory of agencies; how many it has.
+
+        Raises:
+            EdocError: the hub did not give it; the one in the store stays as it was.
+        """
+        listed = self._session.hub.agencies()
+        codes = {agency.id: agency.code for agency in listed if agency.id}
+        entries = [
+            Entry(
+                code=agency.code,
+                name=agency.name or agency.code,
+                other_code=agency.other_code or None,
+                parent=codes.get(agency.parent_id),
+                email=agency.mail or None,
+            )
+            for agency in listed
+        ]
+        with self._session.transaction() as tx:
+            return directory.replace(tx, self._session.agency, entries)
+
+    def directory(self) -> list[DirectoryRow]:
+        """The directory as it was last taken over, by code."""
+        with self._session.store.reading() as tx:
+            return directory.everything(tx, self._session.agency)
+
+    # -- helpers
+
+    def _sent(self, row: DeliveryRow) -> Delivery:
+        self._outbox.recover()
+        self._outbox.transmit(row.id)
+        self._outbox.kick()
+        return self.delivery(row.document_id)
+
+    def _require_sent(self, document_id: str) -> DeliveryRow:
+        with self._session.store.reading() as tx:
+            row = dispatch.delivery_row(tx, self._session, document_id)
+        dispatch.require_sent(row)
+        return row
+
+    def _holders(self, document_id: str) -> Replacement:
+        row = self._require_sent(document_id)
+        with self._session.store.reading() as tx:
+            held = deliveries.recipients(tx, [row.id])[row.id]
+        return Replacement(document_id=document_id, organ_ids=tuple(one.organ_id for one in held))
+
+    def _next(self, after: int) -> Receipt | None:
+        session = self._session
+        with session.transaction() as tx:
+            row = receipts.claim(tx, session.lease, agency=session.agency, state=ReceiptState.WAITING, after=after)
+        if row is None:
+            return None
+        receipt = Receipt(session, row, sent=self._outbox.kick, claimed=True)
+        self._handed.append(receipt)
+        return receipt
+
+    def _take_back_handed(self) -> None:
+        """Offer again what was handed out by an earlier call and never entered."""
+        handed, self._handed = self._handed, []
+        for receipt in handed:
+            if receipt.inside:
+                self._handed.append(receipt)
+            else:
+                receipt.give_back("handed out and not handled")
+
+
+class _Once:
+    """Loads the key when it is first needed, once, and again after an error: a token may be plugged in later."""
+
+    def __init__(self, load: Callable[[], Signer | None]) -> None:
+        self._load = load
+        self._lock = threading.Lock()
+        self._loaded: Signer | None = None
+        self._done = False
+
+    def __call__(self) -> Signer | None:
+        with self._lock:
+            if not self._done:
+                self._loaded = self._load()
+                self._done = True
+            return self._loaded

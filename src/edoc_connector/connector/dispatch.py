@@ -1,0 +1,208 @@
+"""Documents on their way into the store: built and signed once, and the same document twice is one delivery."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from datetime import datetime
+
+from ..edxml import BusinessType, Document, ResponseFor, StaffInfo, StatusCode, StatusMessage, read
+from ..errors import DocumentError, NotFound, StatusNotAllowed
+from ..store import DeliveryState, SpoolFile, Tx, deliveries, order, outgoing
+from ..store.deliveries import NewDelivery
+from ..store.records import DeliveryRow
+from .building import build, check, fingerprint
+from .inbox import WITHDRAWING, acted_on
+from .session import Session
+from .views import BUSINESS
+
+
+def stored(session: Session, document: Document) -> DeliveryRow:
+    """The delivery of a document: a new one, or the one that is there.
+
+    A delivery that failed is ``ready`` again: its caller sends it once more.
+
+    Raises:
+        DocumentError: the document breaks rules of the standard, or is not ours.
+        AttachmentError: a file to attach is gone or empty.
+        DocumentIdConflict: another document was stored under its id.
+        SigningError: the key cannot be used.
+        StoreError: the store could not do it.
+    """
+    check(document, at=session.store.clock())
+    _require_ours(session, document)
+    content = fingerprint(document)
+    with session.transaction() as tx:
+        known = deliveries.get(tx, session.agency, document.id)
+        if known is not None:
+            return _again(tx, deliveries.same(known, content))
+    file = build(session, document, at=session.store.clock())
+    row = None
+    try:
+        with session.transaction() as tx:
+            row = deliveries.add(tx, _new(session, document, content, file))
+            if row.spool_file == file.name:
+                _note_request(tx, session, document)
+    finally:
+        # Nothing was stored, or another worker stored the same document first.
+        if row is None or row.spool_file != file.name:
+            session.store.spool.discard(file.name)
+    return row
+
+
+def again(session: Session, row: DeliveryRow) -> DeliveryRow:
+    """A delivery whose caller sends it once more."""
+    with session.transaction() as tx:
+        return _again(tx, deliveries.by_key(tx, row.id))
+
+
+def delivery_row(tx: Tx, session: Session, document_id: str) -> DeliveryRow:
+    """The delivery of a document.
+
+    Raises:
+        NotFound: there is none.
+    """
+    row = deliveries.get(tx, session.agency, document_id)
+    if row is None:
+        raise NotFound(
+            f"no document was sent under the id {document_id}: look for it with deliveries().",
+            vi=f"Chưa gửi văn bản nào có mã định danh {document_id}: hãy tra bằng deliveries().",
+        )
+    return row
+
+
+def original_of(session: Session, row: DeliveryRow) -> Document:
+    """The document of a delivery, from the packet that was sent.
+
+    Raises:
+        NotFound: the packet is gone from the spool.
+        StoreError: it was changed.
+    """
+    message = read(session.store.spool.checked(row.spool_file, row.sha256)).message
+    if not isinstance(message, Document):
+        raise TypeError(f"not a document: {type(message).__name__}")
+    return message
+
+
+def require_sent(row: DeliveryRow) -> None:
+    """Raise unless the hub has a document: before that there is nothing to recall, update or take back.
+
+    Raises:
+        StatusNotAllowed: says where it stands.
+    """
+    if row.state == DeliveryState.SENT:
+        return
+    raise StatusNotAllowed(
+        f"the document {row.document_id} is {row.state}, not sent: send it first, or let it be.",
+        vi=f"Văn bản {row.document_id} đang ở trạng thái {row.state}, chưa gửi xong: hãy gửi trước hoặc bỏ qua.",
+    )
+
+
+def ask_back(
+    session: Session, document_id: str, *, organ_ids: Collection[str] | None, reason: str, staff: StaffInfo | None
+) -> None:
+    """Queue the request to give a document back (13) to its recipients.
+
+    Args:
+        session: who we are.
+        document_id: the document.
+        organ_ids: the recipients to ask; where they are left out, all who may still be asked.
+        reason: why.
+        staff: the officer.
+
+    Raises:
+        NotFound: there is no such delivery, or a code is none of its recipients.
+        StatusNotAllowed: a recipient cannot be asked any more, or none can.
+        DocumentError: the reason is missing.
+    """
+    with session.transaction(staff.staff if staff is not None else None) as tx:
+        row = delivery_row(tx, session, document_id)
+        require_sent(row)
+        message = _take_back(session, row, reason, staff, at=tx.now)
+        check(message, at=tx.now)
+        asked = _whom_to_ask(tx, row, organ_ids)
+        for organ_id in asked:
+            text = message.model_dump_json()
+            outgoing.status(
+                tx, agency=row.agency, code=order.TAKE_BACK, recipient=organ_id, message=text, delivery_id=row.id
+            )
+        deliveries.ask(tx, row, asked, what=order.TAKE_BACK, detail=reason)
+
+
+def _take_back(
+    session: Session, row: DeliveryRow, reason: str, staff: StaffInfo | None, *, at: datetime
+) -> StatusMessage:
+    about = ResponseFor(organ_id=row.agency, code=row.code, document_id=row.document_id, issued_on=row.issued_on)
+    return StatusMessage(
+        sender=session.organization,
+        response_for=about,
+        code=StatusCode.TAKE_BACK,
+        description=reason,
+        timestamp=at.replace(microsecond=0),
+        staff=staff,
+    )
+
+
+def _whom_to_ask(tx: Tx, row: DeliveryRow, organ_ids: Collection[str] | None) -> list[str]:
+    known = {one.organ_id: one for one in deliveries.recipients(tx, [row.id])[row.id]}
+    strangers = sorted(set(organ_ids or ()) - set(known))
+    if strangers:
+        raise NotFound(
+            f"{strangers[0]} is no recipient of {row.document_id}; its recipients are {', '.join(known)}.",
+            vi=f"{strangers[0]} không phải nơi nhận của {row.document_id}; các nơi nhận: {', '.join(known)}.",
+        )
+    chosen = [known[organ_id] for organ_id in organ_ids] if organ_ids is not None else list(known.values())
+    open_ = [one for one in chosen if order.may_take_back(one.last_code, change=one.change)]
+    for one in chosen if organ_ids is not None or not open_ else open_:
+        order.require_take_back(one.organ_id, one.last_code, change=one.change)
+    return [one.organ_id for one in open_]
+
+
+def _again(tx: Tx, row: DeliveryRow) -> DeliveryRow:
+    if row.state != DeliveryState.FAILED:
+        return row
+    deliveries.move(tx, row, DeliveryState.READY, next_attempt_at=tx.now)
+    return deliveries.by_key(tx, row.id)
+
+
+def _new(session: Session, document: Document, content: str, file: SpoolFile) -> NewDelivery:
+    if document.issued_on is None:
+        raise ValueError("a document without a date passed the rules")
+    return NewDelivery(
+        agency=session.agency,
+        document_id=document.id,
+        business=BUSINESS[document.business.type or BusinessType.NEW],
+        targets=acted_on(document),
+        code=document.code,
+        subject=document.subject,
+        issued_on=document.issued_on,
+        spool_file=file.name,
+        sha256=file.sha256,
+        size=file.size,
+        fingerprint=content,
+        recipients=tuple((one.id, one.name) for one in document.recipients),
+    )
+
+
+def _note_request(tx: Tx, session: Session, document: Document) -> None:
+    """A recall or a replacement asks those recipients of the documents acted on that it goes to."""
+    kind = document.business.type
+    if kind not in WITHDRAWING:
+        return
+    to = {one.id for one in document.recipients}
+    for document_id in acted_on(document):
+        target = deliveries.get(tx, session.agency, document_id)
+        if target is not None:
+            held = [one.organ_id for one in deliveries.recipients(tx, [target.id])[target.id]]
+            asked = [organ_id for organ_id in held if organ_id in to]
+            deliveries.ask(tx, target, asked, what=BUSINESS[kind], detail=document.business.reason or "")
+
+
+def _require_ours(session: Session, document: Document) -> None:
+    if document.sender.id == session.agency:
+        return
+    raise DocumentError(
+        f"the document is of {document.sender.id}, this connector sends for {session.agency}: set the sender to it.",
+        vi=f"Văn bản có đơn vị gửi {document.sender.id}, kết nối này gửi thay cho {session.agency}: "
+        "hãy sửa đơn vị gửi.",
+        problems=(),
+    )

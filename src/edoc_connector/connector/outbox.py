@@ -1,0 +1,420 @@
+"""What leaves: documents, statuses and confirmations, from the store to the hub, and the hub's answers back.
+
+Nothing is sent that is not stored. A message goes out between two transactions: one that claims it, one that writes
+what became of it. A crash in between leaves a lease that runs out, and then an unknown outcome; the hub is asked.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, NoReturn
+
+from ..edxml import StatusMessage
+from ..errors import AuthenticationRejected, DuplicateDocument, EdocError, HubError, OutcomeUnknown, StoreError
+from ..hubs import MessageType, Outcome
+from ..store import DeliveryState, LeaseLost, OutgoingState, ReceiptState, Tx, deliveries, moves, outgoing, receipts
+from ..store import timeline as timelines
+from ..store.records import DeliveryRow, OutgoingRow
+from ..store.states import DELIVERIES, OUTGOING, RECEIPTS, Machine
+from . import settling
+from .building import build
+from .fates import columns, fate
+from .session import Session
+
+log = logging.getLogger("edoc_connector.connector.outbox")
+
+ASKS = 2  # a hub that does not have a packet is asked again, a grace period later, before the packet is sent again
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Flushed:
+    """What one round of sending came to.
+
+    Args:
+        sent: how many messages the hub took.
+        errors: what the others met; they stay queued, or failed for good, with the same words in the store.
+    """
+
+    sent: int
+    errors: tuple[EdocError, ...] = ()
+
+
+class Outbox:
+    """Sends what is queued.
+
+    Args:
+        session: the store, the hub and the key.
+    """
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._paused_until = 0.0
+
+    def recover(self) -> None:
+        """Take over what dead workers held: what they were sending is unknown, a confirmation is simply sent again."""
+        with self._session.transaction() as tx:
+            for row in moves.expired(tx, DELIVERIES, agency=self._session.agency):
+                _expire(tx, DELIVERIES, row["id"], row["fence"], DeliveryState.UNKNOWN)
+            for row in moves.expired(tx, OUTGOING, agency=self._session.agency):
+                again = row["kind"] == outgoing.CONFIRM
+                _expire(tx, OUTGOING, row["id"], row["fence"], OutgoingState.READY if again else OutgoingState.UNKNOWN)
+
+    def flush(self, *, due: bool) -> Flushed:
+        """Send everything that waits, deliveries first; stop where the next message would meet the same error.
+
+        Args:
+            due: only what is due by its back-off.
+        """
+        self.recover()
+        sent = 0
+        errors: list[EdocError] = []
+        for error in self._attempts(due):
+            if error is None:
+                sent += 1
+                continue
+            errors.append(error)
+            if fate(error).pause:
+                self._pause(error)
+                return Flushed(sent=sent, errors=tuple(errors))
+        self._paused_until = 0.0
+        return Flushed(sent=sent, errors=tuple(errors))
+
+    def kick(self) -> None:
+        """Send what is due now, unless the hub was out of reach a moment ago; errors stay in the store and the log."""
+        if time.monotonic() < self._paused_until:
+            return
+        try:
+            self.flush(due=True)
+        except StoreError as error:
+            # What the caller did is stored already; the queue can wait for a store that works again.
+            log.warning("what is queued was not sent: %s", error)
+
+    def transmit(self, key: int) -> None:
+        """Send one delivery now, whatever its back-off says; where its outcome is unknown, ask the hub first.
+
+        Raises:
+            EdocError: the hub did not take it; what becomes of it is in the store.
+        """
+        row = self._claim_delivery(key=key, due=False)
+        if row is not None:
+            with self._session.keeper.holding():
+                self._deliver(row)
+
+    # -- one step of a round: the key of the message that was tried, and the error it met
+
+    def _attempts(self, due: bool) -> Iterator[EdocError | None]:
+        """Try each message that waits once; what each met, None where the hub took it."""
+        for step in (self._next_delivery, self._next_outgoing):
+            key, error = step(0, due)
+            while key is not None:
+                yield error
+                key, error = step(key, due)
+
+    def _next_delivery(self, after: int, due: bool) -> tuple[int | None, EdocError | None]:
+        row = self._claim_delivery(after=after, due=due)
+        return (None, None) if row is None else (row.id, self._caught(lambda: self._deliver(row)))
+
+    def _next_outgoing(self, after: int, due: bool) -> tuple[int | None, EdocError | None]:
+        with self._session.transaction() as tx:
+            rows = outgoing.claim(tx, self._session.lease, agency=self._session.agency, due=due, after=after)
+        return (None, None) if not rows else (rows[0].id, self._caught(lambda: self._report(rows[0])))
+
+    def _claim_delivery(self, *, after: int = 0, due: bool, key: int | None = None) -> DeliveryRow | None:
+        with self._session.transaction() as tx:
+            return deliveries.claim(tx, self._session.lease, agency=self._session.agency, due=due, after=after, key=key)
+
+    def _caught(self, work: Callable[[], None]) -> EdocError | None:
+        try:
+            with self._session.keeper.holding():
+                work()
+        except EdocError as error:
+            log.warning("not sent: %s", error)
+            return error
+        return None
+
+    def _pause(self, error: EdocError) -> None:
+        self._paused_until = time.monotonic() + self._session.limits.backoff
+        level = logging.ERROR if isinstance(error, AuthenticationRejected) else logging.WARNING
+        log.log(level, "sending to the hub pauses, everything stays queued: %s", error)
+
+    # -- documents
+
+    def _deliver(self, row: DeliveryRow) -> None:
+        if row.state == DeliveryState.UNKNOWN:
+            again = self._settle_delivery(row)
+            if again is None:
+                return
+            row = again
+        try:
+            packet = self._session.store.spool.checked(row.spool_file, row.sha256)
+            result = self._session.hub.send(packet, message_type=MessageType.EDOC, sender=self._session.agency)
+        except DuplicateDocument as error:
+            self._duplicate_delivery(row, error)
+        except EdocError as error:
+            self._failed_delivery(row, error)
+        else:
+            self._sent_delivery(row, result.doc_id)
+
+    def _sent_delivery(self, row: DeliveryRow, doc_id: str | None, detail: str = "") -> None:
+        with self._session.transaction() as tx:
+            other = deliveries.by_hub_doc_id(tx, row.agency, doc_id) if doc_id else None
+            bound = other is not None and other.id != row.id
+            if not bound:
+                words = detail or f"docId {doc_id or 'not told'}"
+                values = {"hub_doc_id": doc_id, "sent_at": tx.now, "attempts": row.attempts + 1, **columns(None)}
+                deliveries.move(tx, row, DeliveryState.SENT, detail=words, **values)
+        if bound:
+            self._failed_delivery(row, _not_bound(doc_id))
+
+    def _failed_delivery(self, row: DeliveryRow, error: EdocError, *, state: DeliveryState | None = None) -> NoReturn:
+        state = state or DeliveryState(fate(error).state)
+        with self._session.transaction() as tx:
+            wait = tx.now if state is DeliveryState.UNKNOWN else self._session.next_attempt(row, tx.now, error)
+            values = {"attempts": row.attempts + 1, "next_attempt_at": wait, **columns(error)}
+            values |= {"asked": 0} if state is DeliveryState.UNKNOWN else {}
+            deliveries.move(tx, row, state, detail=error.message, **values)
+        raise error
+
+    def _duplicate_delivery(self, row: DeliveryRow, error: DuplicateDocument) -> None:
+        """The hub has it: from an attempt of ours whose answer was lost, or from somebody else."""
+        try:
+            found = self._ask(_sought_delivery(self._session, row), MessageType.EDOC, row)
+        except EdocError as unanswered:
+            log.warning("the hub cannot be asked what it has: %s", unanswered)
+            self._failed_delivery(row, error, state=DeliveryState.UNKNOWN)
+        with self._session.store.reading() as tx:
+            ours = len(found) == 1 or timelines.happened(tx, DELIVERIES, row.id, DeliveryState.UNKNOWN)
+        if not ours:
+            self._failed_delivery(row, error)
+        self._sent_delivery(row, found[0] if len(found) == 1 else None, "the hub says that it has it already")
+
+    def _settle_delivery(self, row: DeliveryRow) -> DeliveryRow | None:
+        """Ask for a delivery whose outcome is unknown; it comes back, claimed, if it has to be sent again."""
+        settled, doc_id = self._settle(DELIVERIES, row, _sought_delivery(self._session, row), MessageType.EDOC)
+        if settled:
+            self._sent_delivery(row, doc_id, "the hub was asked and has it")
+            return None
+        return self._claim_delivery(key=row.id, due=False)
+
+    # -- statuses and confirmations
+
+    def _report(self, row: OutgoingRow) -> None:
+        if row.kind == outgoing.CONFIRM:
+            self._confirm(row)
+        else:
+            self._status(row)
+
+    def _confirm(self, row: OutgoingRow) -> None:
+        try:
+            self._session.hub.confirm(row.hub_doc_id or "", Outcome(row.code))
+        except EdocError as error:
+            # Confirming twice is harmless, so an unknown outcome is no reason to ask.
+            self._failed_outgoing(row, error, again=fate(error).state != OutgoingState.FAILED)
+        with self._session.transaction() as tx:
+            _taken(tx, row)
+            receipt = receipts.by_key(tx, row.receipt_id or 0)
+            receipts.said(tx, receipt, detail=f"the hub was told {row.code}", confirmed_at=tx.now)
+            if receipt.state == ReceiptState.HANDLED and row.code == outgoing.DONE:
+                moves.move(tx, RECEIPTS, receipt.id, old=receipt.state, new=ReceiptState.CONFIRMED)
+
+    def _status(self, row: OutgoingRow) -> None:
+        if row.state == OutgoingState.UNKNOWN:
+            again = self._settle_status(row)
+            if again is None:
+                return
+            row = again
+        try:
+            row = self._built(row)
+            packet = self._session.store.spool.checked(row.spool_file or "", row.sha256 or "")
+            result = self._session.hub.send(
+                packet,
+                message_type=MessageType.STATUS,
+                sender=self._session.agency,
+                recipients=[row.recipient or ""],
+            )
+        except DuplicateDocument:
+            self._sent_status(row, None)  # the same bytes as before: an earlier attempt arrived
+        except EdocError as error:
+            self._failed_outgoing(row, error)
+        else:
+            self._sent_status(row, result.doc_id)
+
+    def _built(self, row: OutgoingRow) -> OutgoingRow:
+        """The packet of a status is made when it is first sent: a missing key must not undo what it reports."""
+        if row.spool_file is not None:
+            return row
+        message = StatusMessage.model_validate_json(row.message or "")
+        kept = build(self._session, message, at=self._session.store.clock())
+        with self._session.transaction() as tx:
+            return outgoing.packed(tx, row, spool_file=kept.name, sha256=kept.sha256)
+
+    def _sent_status(self, row: OutgoingRow, doc_id: str | None) -> None:
+        with self._session.transaction() as tx:
+            _taken(tx, row, hub_doc_id=doc_id)
+
+    def _failed_outgoing(self, row: OutgoingRow, error: EdocError, *, again: bool = False) -> NoReturn:
+        with self._session.transaction() as tx:
+            state = OutgoingState.READY if again else OutgoingState(fate(error).state)
+            wait = tx.now if state is OutgoingState.UNKNOWN else self._session.next_attempt(row, tx.now, error)
+            values = {"attempts": row.attempts + 1, "next_attempt_at": wait, **columns(error)}
+            values |= {"asked": 0} if state is OutgoingState.UNKNOWN else {}
+            outgoing.move(tx, row, state, detail=error.message, **values)
+            if state is OutgoingState.FAILED:
+                _tell_subject(tx, row, error)
+        raise error
+
+    def _settle_status(self, row: OutgoingRow) -> OutgoingRow | None:
+        settled, doc_id = self._settle(OUTGOING, row, _sought_status(self._session, row), MessageType.STATUS)
+        if settled:
+            self._sent_status(row, doc_id)
+            return None
+        with self._session.transaction() as tx:
+            where = outgoing.T.c.id == row.id
+            rows = outgoing.claim(tx, self._session.lease, agency=row.agency, due=False, where=where)
+        return rows[0] if rows else None
+
+    # -- asking the hub
+
+    def _settle(
+        self, machine: Machine, row: DeliveryRow | OutgoingRow, sought: settling.Sought, kind: MessageType
+    ) -> tuple[bool, str | None]:
+        """Whether the hub has it, and its id there; if it was asked often enough and has not, the row is ready again.
+
+        Raises:
+            OutcomeUnknown: not settled yet.
+        """
+        with self._session.store.reading() as tx:
+            early = row.asked > 0 and tx.now < row.next_attempt_at
+        if early:
+            self._unsettled(machine, row, _ask_again(), asked=row.asked)
+        try:
+            found = self._ask(sought, kind, row)
+        except EdocError as error:
+            self._unsettled(machine, row, _cannot_ask(error), asked=row.asked)
+        if len(found) > 1:
+            self._unsettled(machine, row, _ambiguous(len(found)), asked=row.asked)
+        if found:
+            return True, found[0]
+        if row.asked + 1 < ASKS:
+            self._unsettled(machine, row, _ask_again(), asked=row.asked + 1)
+        with self._session.transaction() as tx:
+            asked = row.asked + 1
+            moves.move(
+                tx, machine, row.id, old=row.state, new="ready", token=row.fence, asked=asked, next_attempt_at=tx.now
+            )
+        return False, None
+
+    def _ask(
+        self, sought: settling.Sought, kind: MessageType, row: DeliveryRow | OutgoingRow
+    ) -> tuple[str | None, ...]:
+        states = self._session.hub.sent_state(kind)
+        with self._session.store.reading() as tx:
+            return settling.find(sought, states, taken=lambda doc_id: _bound(tx, row, doc_id))
+
+    def _unsettled(self, machine: Machine, row: DeliveryRow | OutgoingRow, error: EdocError, asked: int) -> NoReturn:
+        with self._session.transaction() as tx:
+            wait = row.next_attempt_at
+            if asked > row.asked:
+                wait = tx.now + timedelta(seconds=self._session.limits.grace)
+            elif wait <= tx.now:
+                wait = self._session.next_attempt(row, tx.now, error)
+            values = {"asked": asked, "next_attempt_at": wait, **columns(error)}
+            moves.touch(
+                tx,
+                machine,
+                row.id,
+                state=row.state,
+                token=row.fence,
+                detail=f"still unknown: {error.message}",
+                **values,
+            )
+        raise error
+
+
+def _expire(tx: Tx, machine: Machine, key: int, token: int, new: str) -> None:
+    try:
+        moves.move(
+            tx, machine, key, old="sending", new=new, token=token, detail="the worker's lease ran out", asked=0,
+            next_attempt_at=tx.now,
+        )  # fmt: skip
+    except LeaseLost:
+        log.info("%s %d was taken over by another worker first", machine.subject, key)
+
+
+def _taken(tx: Tx, row: OutgoingRow, **values: str | None) -> None:
+    all_values: dict[str, Any] = {"sent_at": tx.now, "attempts": row.attempts + 1, **columns(None), **values}
+    outgoing.move(tx, row, OutgoingState.SENT, **all_values)
+
+
+def _tell_subject(tx: Tx, row: OutgoingRow, error: EdocError) -> None:
+    """A message that failed for good is told where people look: at what it was about."""
+    detail = f"{row.kind} {row.code} failed for good: {error.message}"
+    if row.receipt_id is not None:
+        receipts.said(tx, receipts.by_key(tx, row.receipt_id), detail=detail)
+    elif row.delivery_id is not None:
+        state = deliveries.by_key(tx, row.delivery_id).state
+        moves.record(tx, DELIVERIES, row.delivery_id, old=state, new=state, detail=detail, recipient=row.recipient)
+
+
+def _bound(tx: Tx, row: DeliveryRow | OutgoingRow, doc_id: str) -> bool:
+    if isinstance(row, DeliveryRow):
+        other = deliveries.by_hub_doc_id(tx, row.agency, doc_id)
+        return other is not None and other.id != row.id
+    T = outgoing.T  # noqa: N806  a table
+    return bool(outgoing.find(tx, row.agency, T.c.hub_doc_id == doc_id, T.c.id != row.id, T.c.kind == outgoing.STATUS))
+
+
+def _sought_delivery(session: Session, row: DeliveryRow) -> settling.Sought:
+    with session.store.reading() as tx:
+        to = frozenset(one.organ_id for one in deliveries.recipients(tx, [row.id])[row.id])
+    return settling.Sought(
+        document_id=row.document_id, sender=row.agency, recipients=to, code=row.code, title=row.subject,
+        since=row.created_at,
+    )  # fmt: skip
+
+
+def _sought_status(session: Session, row: OutgoingRow) -> settling.Sought:
+    message = StatusMessage.model_validate_json(row.message or "")
+    return settling.Sought(
+        document_id="", sender=session.agency, recipients=frozenset({row.recipient or ""}),
+        code=message.response_for.code or "", title=None, since=row.created_at,
+    )  # fmt: skip
+
+
+def _not_bound(doc_id: str | None) -> OutcomeUnknown:
+    return OutcomeUnknown(
+        f"the hub answered with docId {doc_id}, which belongs to another packet of ours: the answer was not believed. "
+        "Call again; the hub will be asked what it has.",
+        vi=f"Trục trả về docId {doc_id} vốn thuộc gói tin khác của đơn vị nên câu trả lời không được chấp nhận. "
+        "Hãy gọi lại; hệ thống sẽ hỏi trục đã có gói tin nào.",
+    )
+
+
+def _ask_again() -> OutcomeUnknown:
+    return OutcomeUnknown(
+        "the hub does not list the packet whose answer was lost, but may be about to. Call again after the "
+        "grace period (limits.grace): the hub is asked once more, and the packet sent again if it is not there.",
+        vi="Trục chưa có gói tin bị mất câu trả lời, có thể gói tin vẫn đang được xử lý. Hãy gọi lại sau thời gian chờ "
+        "(limits.grace); hệ thống sẽ hỏi lại và gửi lại nếu trục vẫn chưa có.",
+    )
+
+
+def _ambiguous(count: int) -> OutcomeUnknown:
+    return OutcomeUnknown(
+        f"the hub has {count} packets that may be this one and does not say which. Look there, then call settle().",
+        vi=f"Trục có {count} gói tin có thể là gói này và không chỉ rõ gói nào. Hãy tra trên trục rồi gọi settle().",
+    )
+
+
+def _cannot_ask(error: EdocError) -> EdocError:
+    """A hub that refuses the question leaves the answer to a person; any other trouble passes."""
+    if not isinstance(error, HubError) or fate(error).state != DeliveryState.FAILED:
+        return error
+    return OutcomeUnknown(
+        f"whether the hub has the packet cannot be found out: {error.message} Look at the hub, then call settle().",
+        vi=f"Không hỏi được trục đã có gói tin hay chưa: {error.vi} Hãy tra trên trục rồi gọi settle().",
+    )

@@ -1,0 +1,138 @@
+"""What the parts of a connector share: who we are, the store, the hub, the key, and how long to wait."""
+
+from __future__ import annotations
+
+import logging
+import random
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from ..client import HubClient
+from ..config import LimitSettings
+from ..edxml import Organization
+from ..errors import EdocError, HubError, StoreError
+from ..signing import Signer, VerifyPolicy
+from ..store import Lease, Store, Tx
+from ..store.moves import renew
+from ..store.states import MACHINES
+
+log = logging.getLogger("edoc_connector.connector")
+
+_RENEWALS = 3  # times a lease is renewed before it would run out
+
+
+class _Attempted(Protocol):
+    @property
+    def attempts(self) -> int: ...
+
+
+class LeaseKeeper:
+    """Renews what this connector holds, in a thread, for as long as it holds anything.
+
+    A worker that dies, or is stopped for longer than its lease, loses what it held to another one.
+
+    Args:
+        store: the store.
+        lease: the connector's lease.
+    """
+
+    def __init__(self, store: Store, lease: Lease) -> None:
+        self._store = store
+        self._lease = lease
+        self._held = 0
+        self._lock = threading.Lock()
+        self._stopped = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    @contextmanager
+    def holding(self) -> Iterator[None]:
+        """Renew while the block runs."""
+        self.hold()
+        try:
+            yield
+        finally:
+            self.release()
+
+    def hold(self) -> None:
+        """One thing more is held."""
+        with self._lock:
+            self._held += 1
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._run, name="edoc-leases", daemon=True)
+                self._thread.start()
+
+    def release(self) -> None:
+        """One thing less is held."""
+        with self._lock:
+            self._held -= 1
+
+    def stop(self) -> None:
+        """End the thread."""
+        self._stopped.set()
+        if self._thread is not None:
+            self._thread.join()
+
+    def _run(self) -> None:
+        while not self._stopped.wait(self._lease.seconds / _RENEWALS):
+            if self._held:
+                self._renew()
+
+    def _renew(self) -> None:
+        try:
+            with self._store.transaction(self._lease.owner) as tx:
+                for machine in MACHINES:
+                    renew(tx, machine, self._lease)
+        except StoreError as error:
+            # The next round tries again; if none succeeds the lease runs out, and the fence keeps us from writing.
+            log.warning("leases were not renewed: %s", error)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Session:
+    """What the parts of a connector share.
+
+    Args:
+        organization: ourselves.
+        store: the store.
+        hub: the hub.
+        policy: which packets come in.
+        limits: times.
+        seal: whether documents are sealed.
+        signer: gives the key, loaded when it is first needed; None where packets go out unsigned.
+        lease: the connector's right to what it holds.
+        keeper: renews it.
+    """
+
+    organization: Organization
+    store: Store
+    hub: HubClient
+    policy: VerifyPolicy
+    limits: LimitSettings
+    seal: bool
+    signer: Callable[[], Signer | None]
+    lease: Lease
+    keeper: LeaseKeeper = field(repr=False)
+
+    @property
+    def agency(self) -> str:
+        """Our code."""
+        return self.organization.id
+
+    @contextmanager
+    def transaction(self, actor: str | None = None) -> Iterator[Tx]:
+        """A transaction in our name, or in that of an officer."""
+        with self.store.transaction(actor or self.agency) as tx:
+            yield tx
+
+    def next_attempt(self, row: _Attempted, now: datetime, error: EdocError | None = None) -> datetime:
+        """When to try again: exponential back-off with jitter, or what the hub asks for, up to a cap."""
+        limits = self.limits
+        base: float = min(limits.backoff_cap, limits.backoff * 2.0 ** min(row.attempts, 30))
+        wait = base * random.uniform(0.5, 1.0)  # noqa: S311  spreads load, hides nothing
+        if isinstance(error, HubError) and error.retry_after is not None:
+            wait = max(wait, min(error.retry_after, limits.retry_after_cap))
+        return now + timedelta(seconds=wait)

@@ -1,0 +1,108 @@
+"""Status packets that come in, entered where they belong: in our deliveries, or in a receipt that is to be taken back.
+
+A status out of order, or about a document nobody knows, is recorded and flagged, never dropped (business rules).
+"""
+
+from __future__ import annotations
+
+import logging
+from datetime import datetime
+from typing import Any
+
+from ..edxml import StatusMessage
+from ..store import Change, ReceiptState, Tx, deliveries, outgoing, receipts
+from ..store.order import ANSWERS, TAKE_BACK, describe, may_take_back
+from ..store.records import DeliveryRow, ReceiptRow
+
+log = logging.getLogger("edoc_connector.connector.statuses")
+
+TAKE_BACK_KIND = "take_back"
+
+
+def apply_status(tx: Tx, row: ReceiptRow, message: StatusMessage, values: dict[str, Any]) -> None:
+    """Enter a status that was downloaded; a request to take a document back waits for the application instead.
+
+    Args:
+        tx: the transaction.
+        row: the receipt of the status packet.
+        message: what it says.
+        values: the facts of the packet, for its row.
+    """
+    if _seen(tx, row, values["fingerprint"]):
+        receipts.move(tx, row, ReceiptState.DUPLICATE, **values)
+    elif message.code == TAKE_BACK:
+        _take_back(tx, row, message, values)
+    else:
+        detail = _report(tx, row, message)
+        receipts.move(tx, row, ReceiptState.HANDLED, detail=detail, **values)
+    after = receipts.by_key(tx, row.id)
+    if after.state != ReceiptState.WAITING:
+        outgoing.confirm(tx, after, outgoing.DONE)
+
+
+def _seen(tx: Tx, row: ReceiptRow, fingerprint: str) -> bool:
+    T = receipts.T  # noqa: N806  a table
+    same = [T.c.fingerprint == fingerprint, T.c.message_type == receipts.STATUS, T.c.id != row.id]
+    return bool(receipts.find(tx, row.agency, *same, limit=1))
+
+
+def _report(tx: Tx, row: ReceiptRow, message: StatusMessage) -> str:
+    """Enter a status in the delivery it is about; what was done, in words."""
+    delivery = _meant(tx, row.agency, message)
+    code = str(message.code)
+    if delivery is None:
+        about = message.response_for
+        log.warning("status %s about a document we did not send: %s %s", code, about.document_id, about.code)
+        return f"{code} about a document that we did not send (flagged)"
+    at = message.timestamp or tx.now
+    in_order = deliveries.report(
+        tx, delivery, message.sender.id, code, at=at, description=message.description, name=message.sender.name
+    )
+    _answer(tx, delivery, message, at)
+    return f"{describe(code)} of {message.sender.id} on {delivery.document_id}" + (
+        "" if in_order else " (out of order)"
+    )
+
+
+def _answer(tx: Tx, delivery: DeliveryRow, message: StatusMessage, at: datetime) -> None:
+    """An answer (15, 16) counts for the packet that asks and for the document it acts on, whichever it names."""
+    code, organ_id = str(message.code), message.sender.id
+    if code not in ANSWERS:
+        return
+    if delivery.business in ("recall", "replace"):
+        for document_id in deliveries.targets(tx, [delivery.id])[delivery.id]:
+            target = deliveries.get(tx, delivery.agency, document_id)
+            if target is not None:
+                deliveries.answered(tx, target, organ_id, code, detail=f"answer to the {delivery.business}")
+        return
+    for change in deliveries.changes_to(tx, delivery.agency, delivery.document_id):
+        asked = deliveries.recipient(tx, change.id, organ_id)
+        if asked is not None and asked.last_code in (None, "01"):
+            deliveries.report(tx, change, organ_id, code, at=at, description=message.description)
+            return
+
+
+def _meant(tx: Tx, agency: str, message: StatusMessage) -> DeliveryRow | None:
+    """The delivery that a status is about: by DocumentId, else by number, notation and date where only one fits."""
+    about = message.response_for
+    found = deliveries.get(tx, agency, about.document_id) if about.document_id else None
+    if found is not None or not about.code:
+        return found
+    T = deliveries.T  # noqa: N806  a table
+    where = [T.c.code == about.code, T.c.business == "new"]
+    if about.issued_on is not None:
+        where.append(T.c.issued_on == about.issued_on)
+    near = deliveries.find(tx, agency, *where, limit=2)
+    return near[0] if len(near) == 1 else None
+
+
+def _take_back(tx: Tx, row: ReceiptRow, message: StatusMessage, values: dict[str, Any]) -> None:
+    about = message.response_for
+    target = receipts.effective(tx, row.agency, about.document_id or "", message.sender.id)
+    if target is None or not may_take_back(target.last_code, change=target.change):
+        why = "a document that did not come" if target is None else f"a document at {target.last_code}"
+        log.warning("%s asks to take back %s: %s", message.sender.id, why, about.document_id)
+        receipts.move(tx, row, ReceiptState.HANDLED, detail=f"13 about {why} (flagged)", **values)
+        return
+    receipts.move(tx, row, ReceiptState.WAITING, **values | {"business": TAKE_BACK_KIND})
+    receipts.said(tx, target, detail=f"taking back asked for: {message.description or ''}", change=Change.ASKED)

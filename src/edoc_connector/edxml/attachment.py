@@ -1,0 +1,185 @@
+"""A file that travels with a document."""
+
+from __future__ import annotations
+
+import mimetypes
+import os
+import shutil
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from .content import BytesContent, Content, FileContent, vanished
+from .files import whole_file
+from .scan import CHUNK
+
+DEFAULT_TYPE = "application/octet-stream"
+
+
+class Attachment:
+    """A file that travels with a document; its bytes are read when they are needed.
+
+    Args:
+        name: file name, at most 500 characters.
+        content: where the bytes come from.
+        content_type: media type, e.g. ``application/pdf``; left out, it follows from the name.
+        description: words for a person.
+        content_id: id inside the packet, without ``cid:``; left out, writing numbers it.
+        field_name: FieldName of the packet it came in.
+        mime_type: MimeType of the packet it came in.
+    """
+
+    __slots__ = ("_content", "content_id", "content_type", "description", "field_name", "mime_type", "name")
+
+    name: str
+    content_type: str
+    description: str | None
+    content_id: str | None
+    field_name: str | None
+    mime_type: str | None
+    _content: Content
+
+    def __init__(
+        self,
+        *,
+        name: str,
+        content: Content,
+        content_type: str | None = None,
+        description: str | None = None,
+        content_id: str | None = None,
+        field_name: str | None = None,
+        mime_type: str | None = None,
+    ) -> None:
+        assign = object.__setattr__
+        assign(self, "name", name)
+        assign(self, "_content", content)
+        assign(self, "content_type", content_type or type_of(name))
+        assign(self, "description", description)
+        assign(self, "content_id", content_id)
+        assign(self, "field_name", field_name)
+        assign(self, "mime_type", mime_type)
+
+    @classmethod
+    def from_path(
+        cls,
+        path: str | os.PathLike[str],
+        *,
+        name: str | None = None,
+        content_type: str | None = None,
+        description: str | None = None,
+        content_id: str | None = None,
+    ) -> Attachment:
+        """Attach a file on disk.
+
+        Raises:
+            AttachmentError: the file is not there or is a folder.
+        """
+        where = Path(path)
+        try:
+            with where.open("rb"):
+                pass
+        except OSError as error:
+            raise vanished(where, error) from error
+        return cls(
+            name=name or where.name,
+            content=FileContent(where),
+            content_type=content_type,
+            description=description,
+            content_id=content_id,
+        )
+
+    @classmethod
+    def from_bytes(
+        cls,
+        data: bytes,
+        *,
+        name: str,
+        content_type: str | None = None,
+        description: str | None = None,
+        content_id: str | None = None,
+    ) -> Attachment:
+        """Attach bytes that are in memory already."""
+        return cls(
+            name=name,
+            content=BytesContent(data),
+            content_type=content_type,
+            description=description,
+            content_id=content_id,
+        )
+
+    def open(self) -> BinaryIO:
+        """A stream of the file's bytes, decoded; the caller closes it.
+
+        Raises:
+            AttachmentError: here or while reading, if the bytes cannot be read or decoded.
+        """
+        return self._content.open()
+
+    @property
+    def size(self) -> int:
+        """Bytes of the decoded file. The first call of this or `sha256` reads it once."""
+        return self._content.measure.size
+
+    @property
+    def sha256(self) -> str:
+        """SHA-256 of the decoded file, lower-case hex."""
+        return self._content.measure.sha256
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the decoded file to a path of the caller's choice; a name from a packet is not a safe one.
+
+        The file appears whole or not at all.
+
+        Raises:
+            AttachmentError: the bytes cannot be read or decoded.
+            OSError: the file cannot be written.
+        """
+        with self.open() as source, whole_file(Path(path), durable=False) as target:
+            shutil.copyfileobj(source, target, CHUNK)
+
+    def __setattr__(self, name: str, value: object) -> None:
+        raise AttributeError(f"Attachment is frozen; make a new one instead of setting {name}")
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # copying and pickling go through the constructor, since nothing can be set afterwards
+        fields = {name.lstrip("_"): getattr(self, name) for name in self.__slots__}
+        return partial(Attachment, **fields), ()
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Attachment):
+            return NotImplemented
+        return self._described() == other._described() and self.sha256 == other.sha256
+
+    def __hash__(self) -> int:
+        return hash(self._described())
+
+    def __repr__(self) -> str:
+        return f"Attachment(name={self.name!r}, content_type={self.content_type!r})"
+
+    def _described(self) -> tuple[str | None, ...]:
+        return self.name, self.content_type, self.description, self.content_id
+
+
+@dataclass(frozen=True, slots=True)
+class AttachmentDigest:
+    """What a seal says of an attachment.
+
+    Args:
+        name: file name.
+        size: bytes of the decoded file.
+        sha256: SHA-256 of the decoded file, lower-case hex.
+    """
+
+    name: str
+    size: int
+    sha256: str
+
+
+def type_of(name: str) -> str:
+    """The media type a file name suggests."""
+    return _TYPES.guess_type(name)[0] or DEFAULT_TYPE
+
+
+# the built-in table only: the system's files differ between machines, and a packet must not
+_TYPES = mimetypes.MimeTypes()

@@ -1,0 +1,267 @@
+"""Content of attachments as streams: from files, from bytes, and from the base64 texts of a packet.
+
+Nothing here holds a whole file in memory or copies it to disk.
+"""
+
+from __future__ import annotations
+
+import binascii
+import hashlib
+import io
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Generator, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import IO, BinaryIO, Protocol
+from xml.parsers import expat
+
+from ..errors import AttachmentError
+from .scan import CHUNK, Limits, Source, Span
+from .unzip import Bounds, FirstFile, ZipError
+
+_SPACE = b" \t\r\n"
+_PACKED_FORMATS = {"[Content_Types].xml", "mimetype", "_rels/.rels"}
+"""First entries that office files have (ECMA-376 part 2, ODF 1.3 part 2)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """What one pass over a content tells.
+
+    Args:
+        size: bytes.
+        sha256: SHA-256 in lower-case hex.
+    """
+
+    size: int
+    sha256: str
+
+
+class Content(Protocol):
+    """Bytes that can be read as often as wanted."""
+
+    def open(self) -> BinaryIO:
+        """A new stream at the first byte."""
+        ...
+
+    @property
+    def measure(self) -> Measure:
+        """Size and hash; the first call reads everything."""
+        ...
+
+
+class _Measured(ABC):
+    """Content whose size and hash are found by reading it once."""
+
+    @abstractmethod
+    def open(self) -> BinaryIO: ...
+
+    @cached_property
+    def measure(self) -> Measure:
+        with self.open() as stream:
+            return measure_of(pieces(stream))
+
+
+class FileContent(_Measured):
+    """The bytes of a file on disk."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def open(self) -> BinaryIO:
+        try:
+            return self._path.open("rb")
+        except OSError as error:
+            raise vanished(self._path, error) from error
+
+
+class BytesContent(_Measured):
+    """Bytes in memory."""
+
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+
+    def open(self) -> BinaryIO:
+        return io.BytesIO(self._data)
+
+
+class Base64Content(_Measured):
+    """A base64 text of a packet, decoded as it is read.
+
+    Args:
+        name: the attachment's name, for errors.
+        text: gives the text in pieces, anew with each call.
+    """
+
+    def __init__(self, name: str, text: Callable[[], Iterator[bytes]]) -> None:
+        self._name = name
+        self._text = text
+
+    def open(self) -> BinaryIO:
+        return io.BufferedReader(_Pieces(_decoded(self._name, self._text())), CHUNK)
+
+
+class ZippedContent(_Measured):
+    """The first file of a zip that wraps one file.
+
+    Args:
+        name: the attachment's name, for errors.
+        packed: the zip.
+        limits: how much it may unpack to.
+    """
+
+    def __init__(self, name: str, packed: Base64Content, limits: Limits) -> None:
+        self._name = name
+        self._packed = packed
+        self._bounds = Bounds(limits.unpacked, limits.ratio)
+
+    def open(self) -> BinaryIO:
+        return io.BufferedReader(_Pieces(self._unpacked()), CHUNK)
+
+    def _unpacked(self) -> Generator[bytes, None, None]:
+        try:
+            with self._packed.open() as packed:
+                file = FirstFile(packed)
+                if not self._is_format(file.name):
+                    yield from file.pieces(self._bounds)
+                    return
+        except ZipError as fault:
+            raise AttachmentError(
+                f"attachment {self._name!r} cannot be unzipped: {fault}; ask the sender for it again",
+                vi=f"không giải nén được tệp đính kèm {self._name!r}: {fault}; đề nghị bên gửi gửi lại",
+            ) from fault
+        with self._packed.open() as packed:
+            yield from pieces(packed)
+
+    def _is_format(self, entry: str) -> bool:
+        """Whether the zip is the file itself, as office files are, and not a wrapping of it."""
+        _, dot, extension = self._name.rpartition(".")
+        inner = "/" in entry and not entry.lower().endswith(f".{extension.lower()}")
+        return entry in _PACKED_FORMATS or (bool(dot) and inner)
+
+
+class SpanText:
+    """The characters of a span, as a parser would give them or as canonical XML writes them."""
+
+    def __init__(self, source: Source, span: Span) -> None:
+        self._source = source
+        self._span = span
+
+    def characters(self) -> Iterator[bytes]:
+        """UTF-8 of the text; line ends of a plain span are left as they are in the file."""
+        raw = self._source.chunks(self._span.start, self._span.end)
+        return raw if self._span.plain else _resolved(raw)
+
+    def canonical(self) -> Iterator[bytes]:
+        """The text as Canonical XML 1.0 writes it (section 2.3, text nodes)."""
+        if not self._span.plain:
+            for piece in _resolved(self._source.chunks(self._span.start, self._span.end)):
+                yield _escape(piece)
+            return
+        carried = b""
+        for piece in self._source.chunks(self._span.start, self._span.end):
+            whole = carried + piece
+            # a CR at the end may be half of a CRLF
+            carried = b"\r" if whole.endswith(b"\r") else b""
+            body = whole[:-1] if carried else whole
+            yield body.replace(b"\r\n", b"\n").replace(b"\r", b"\n").replace(b">", b"&gt;")
+        if carried:
+            yield b"\n"
+
+
+def pieces(stream: IO[bytes]) -> Iterator[bytes]:
+    """A stream's bytes in pieces."""
+    while piece := stream.read(CHUNK):
+        yield piece
+
+
+def measure_of(data: Iterator[bytes]) -> Measure:
+    """Size and SHA-256 of bytes that come in pieces."""
+    digest, size = hashlib.sha256(), 0
+    for piece in data:
+        digest.update(piece)
+        size += len(piece)
+    return Measure(size, digest.hexdigest())
+
+
+def vanished(path: Path | str, error: OSError) -> AttachmentError:
+    """The error for a file that cannot be read."""
+    return AttachmentError(
+        f"cannot read {path}: {error.strerror}; check that the file is there and readable, then try again",
+        vi=f"không đọc được {path}: {error.strerror}; kiểm tra tệp còn đó và đọc được rồi thử lại",
+    )
+
+
+def _escape(text: bytes) -> bytes:
+    return text.replace(b"&", b"&amp;").replace(b"<", b"&lt;").replace(b">", b"&gt;").replace(b"\r", b"&#xD;")
+
+
+def _resolved(raw: Iterator[bytes]) -> Iterator[bytes]:
+    """Characters of a text with references, comments or CDATA sections, through a parser."""
+    found: list[str] = []
+    parser = expat.ParserCreate("UTF-8")
+    parser.buffer_text = True
+    parser.CharacterDataHandler = found.append
+    parser.Parse(b"<t>", False)
+    for piece in raw:
+        parser.Parse(piece, False)
+        yield "".join(found).encode()
+        found.clear()
+    parser.Parse(b"</t>", True)
+    yield "".join(found).encode()
+
+
+def _decoded(name: str, text: Iterator[bytes]) -> Generator[bytes, None, None]:
+    carried = b""
+    try:
+        for piece in text:
+            compact = carried + piece.translate(None, _SPACE)
+            # padding may only end the text, so the last four characters are kept back until the end is seen
+            cut = max(len(compact) - len(compact) % 4 - 4, 0)
+            carried = compact[cut:]
+            yield _unpadded(compact[:cut])
+        yield binascii.a2b_base64(carried, strict_mode=True)
+    except OSError as error:
+        raise AttachmentError(
+            f"attachment {name!r} cannot be read from its packet: {error.strerror}; put the packet back where it was",
+            vi=f"không đọc được tệp đính kèm {name!r} từ gói tin: {error.strerror}; đặt gói tin lại chỗ cũ",
+        ) from error
+    except (binascii.Error, expat.ExpatError) as error:
+        raise AttachmentError(
+            f"attachment {name!r} cannot be decoded: {error}; ask the sender for it again",
+            vi=f"không giải mã được tệp đính kèm {name!r}: {error}; đề nghị bên gửi gửi lại",
+        ) from error
+
+
+def _unpadded(text: bytes) -> bytes:
+    if b"=" in text:
+        raise binascii.Error("text goes on after the padding")
+    return binascii.a2b_base64(text, strict_mode=True)
+
+
+class _Pieces(io.RawIOBase):
+    """A raw stream over bytes that come in pieces."""
+
+    def __init__(self, data: Generator[bytes, None, None]) -> None:
+        super().__init__()
+        self._data = data
+        self._rest = memoryview(b"")
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: bytearray | memoryview) -> int:  # type: ignore[override]  # Buffer is 3.12's
+        while not self._rest:
+            piece = next(self._data, None)
+            if piece is None:
+                return 0
+            self._rest = memoryview(piece)
+        count = min(len(buffer), len(self._rest))
+        buffer[:count] = self._rest[:count]
+        self._rest = self._rest[count:]
+        return count
+
+    def close(self) -> None:
+        self._data.close()
+        super().close()

@@ -1,0 +1,67 @@
+"""DocumentId: a UUID, or ``OrganId,YYYY/MM/DD,number/notation``."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import date
+from uuid import UUID
+
+_FORM = re.compile(r"([^,]*),([^,]*),([^/]*)/(.*)", re.DOTALL)
+_DATE = re.compile(r"([0-9]{4})/([0-9]{1,2})/([0-9]{1,2})")
+
+
+def compose(organ_id: str, issued_on: date | None, number: str, notation: str) -> str:
+    """The standard's own form of a DocumentId."""
+    day = f"{issued_on.year:04}/{issued_on.month:02}/{issued_on.day:02}" if issued_on else ""
+    return f"{organ_id},{day},{number}/{notation}"
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentIdParts:
+    """What a DocumentId says.
+
+    Args:
+        known_form: whether it is a UUID or the standard's own form.
+        possible: whether the date inside, if there is one, exists.
+        number: the document's number, empty for other forms.
+        notation: its notation, empty for other forms.
+    """
+
+    known_form: bool
+    possible: bool = True
+    number: str = ""
+    notation: str = ""
+
+    @classmethod
+    def of(cls, text: str) -> DocumentIdParts:
+        """Take a DocumentId apart."""
+        found = _FORM.fullmatch(text)
+        if found is None:
+            return cls(_is_uuid(text))
+        day = _DATE.fullmatch(found.group(2))
+        return cls(day is not None, day is None or _exists(day), found.group(3), found.group(4))
+
+
+def doubt(text: str) -> str:
+    """The code of the finding a DocumentId deserves, empty if none."""
+    parts = DocumentIdParts.of(text)
+    if not parts.possible:
+        return "EDX-ID-DATE"
+    return "" if parts.known_form else "EDX-ID-FORM"
+
+
+def _is_uuid(text: str) -> bool:
+    try:
+        UUID(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _exists(day: re.Match[str]) -> bool:
+    try:
+        date(*(int(part) for part in day.groups()))
+    except ValueError:
+        return False
+    return True

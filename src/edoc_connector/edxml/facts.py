@@ -1,0 +1,64 @@
+"""The fields of a message that carry meaning, as the list of names and texts that a seal signs."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterable, Iterator
+
+from .model import Document, Message, Model
+from .table import DOCUMENT_HEADER, DOCUMENT_TRACE, STATUS_HEADER, Row, Table
+from .values import Kind
+
+
+def facts(message: Message) -> tuple[tuple[str, str], ...]:
+    """List the fields that carry meaning.
+
+    Names are element paths joined by dots, without MessageHeader and TraceHeaderList; a repeated element carries its
+    index from 1 (``ResponseFor.1.Code``), except ``To.OrganId``, which is listed once per recipient, sorted. Values are
+    as written in a packet, in Unicode NFC, with LF line ends, trimmed; empty ones are left out.
+
+    Args:
+        message: the document or status.
+
+    Returns:
+        Pairs of name and value, in the order of the standard's tables.
+    """
+    tables = (DOCUMENT_HEADER, DOCUMENT_TRACE) if isinstance(message, Document) else (STATUS_HEADER,)
+    return tuple(pair for table in tables for pair in _of_table("", table, message))
+
+
+def normalise(text: str) -> str:
+    """Unicode NFC, LF line ends, no space around."""
+    return unicodedata.normalize("NFC", text.replace("\r\n", "\n").replace("\r", "\n")).strip()
+
+
+def _of_table(prefix: str, table: Table, holder: Model) -> Iterator[tuple[str, str]]:
+    for row in table.rows:
+        value = getattr(holder, row.attr)
+        if not row.sealed or value is None:
+            continue
+        name = prefix + row.path.replace("/", ".")
+        if row.path == "To":
+            yield from sorted(pair for one in value for pair in _of_value(name, row, one))
+        elif row.many:
+            yield from _numbered(name, row, value)
+        else:
+            yield from _of_value(name, row, value)
+
+
+def _numbered(name: str, row: Row, values: Iterable[object]) -> Iterator[tuple[str, str]]:
+    index = 1
+    for value in values:
+        pairs = list(_of_value(f"{name}.{index}", row, value))
+        yield from pairs
+        # one that says nothing is not written, so it takes no number
+        index += bool(pairs)
+
+
+def _of_value(name: str, row: Row, value: object) -> Iterator[tuple[str, str]]:
+    if isinstance(row.kind, Kind):
+        text = normalise(row.kind.write(value))
+        if text:
+            yield name, text
+    elif isinstance(value, Model):
+        yield from _of_table(f"{name}.", row.kind, value)

@@ -1,0 +1,59 @@
+"""File names from packets, made safe for every file system."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+MOST_BYTES = 200
+"""Most UTF-8 bytes of a safe name: under the 255 that file systems allow, with room for a suffix of the caller's."""
+
+_RESERVED = re.compile(r"(?i)(con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³])(\..*)?")
+_SEPARATORS = re.compile(r'[/\\:*?"<>|]')
+_UNSEEN = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}  # controls, bidirectional marks, unassigned code points, line ends
+
+
+def safe_name(name: str, *, instead: str = "attachment") -> str:
+    """A name that any file system takes and that names nothing but a file in the folder it is put in.
+
+    Separators, drive letters and wildcards become ``_``; control, bidirectional and unassigned characters go; names
+    that Windows reserves get a ``_`` before them; the name is cut to `MOST_BYTES`, its extension kept.
+
+    Args:
+        name: the name as a packet gives it.
+        instead: what an empty name becomes.
+    """
+    text = unicodedata.normalize("NFC", name)
+    text = "".join(" " if c.isspace() else c for c in text if c.isspace() or unicodedata.category(c) not in _UNSEEN)
+    text = _SEPARATORS.sub("_", text).strip(" ").rstrip(". ").lstrip(".")
+    if not text:
+        return instead
+    if _RESERVED.fullmatch(text):
+        text = f"_{text}"
+    return _shortened(text)
+
+
+def distinct(name: str, taken: set[str]) -> str:
+    """The name, with a number before its extension if it is taken already, whatever the case of its letters.
+
+    Args:
+        name: a safe name.
+        taken: names given so far, in lower case; the result is added.
+    """
+    stem, dot, extension = name.rpartition(".")
+    stem, extension = (stem, dot + extension) if stem else (name, "")
+    candidate, number = name, 1
+    while candidate.casefold() in taken:
+        number += 1
+        candidate = f"{stem} ({number}){extension}"
+    taken.add(candidate.casefold())
+    return candidate
+
+
+def _shortened(text: str) -> str:
+    if len(text.encode()) <= MOST_BYTES:
+        return text
+    stem, dot, extension = text.rpartition(".")
+    tail = dot + extension if stem and len(extension.encode()) <= 20 else ""
+    kept = (stem if tail else text).encode()[: MOST_BYTES - len(tail.encode())]
+    return kept.decode("utf-8", "ignore").rstrip(". ") + tail

@@ -1,0 +1,26 @@
+"""Namespaces and spellings."""
+
+NS = "http://www.mic.gov.vn/TBT/QCVN_102_2016"
+"""The standard's namespace."""
+DS = "http://www.w3.org/2000/09/xmldsig#"
+"""XML Signature's namespace."""
+XLINK = "http://www.w3.org/1999/xlink"
+SEAL_NAME = "edoc-seal.xml"
+"""File name of the seal among the attachments."""
+ZIP_TYPE = "application/zip"
+"""Content type that means a zip around the file, unless the file's name ends in ``.zip``."""
+OLD_NAMESPACES = ("http://www.e-doc.vn/Schema/", "http://www.go.vn/eDoc")
+"""Namespaces of earlier versions, read like `NS`."""
+
+ALIASES = {
+    "Body": "edXMLBody",
+    "Manifest": "edXMLManifest",
+    "Header": "edXMLHeader",
+    "Envelope": "edXMLEnvelope",
+    "DigitalSignature": "Signature",
+    "Business": "Bussiness",
+    "BusinessDocType": "BussinessDocType",
+    "BusinessDocReason": "BussinessDocReason",
+    "BusinessDocumentInfo": "BussinessDocumentInfo",
+}
+"""Spellings seen in packets, and the standard's."""

@@ -1,0 +1,38 @@
+"""The errors for packets that cannot be read at all, made of the catalogue."""
+
+from __future__ import annotations
+
+from ..errors import PacketError
+from .findings import REFUSALS
+
+
+def refusal(
+    code: str,
+    seen: str = "",
+    seen_vi: str = "",
+    *,
+    understood: str = "",
+    place: tuple[int, int | None] = (1, 1),
+) -> PacketError:
+    """An error that says what stands in the packet, where, and what to do.
+
+    Args:
+        code: code of `REFUSALS`.
+        seen: what was found.
+        seen_vi: the same in Vietnamese, where it is words.
+        understood: the second part of the message, where it has one.
+        place: line in the file and column in the line, counted from 1; the column may be unknown.
+    """
+    kind = REFUSALS[code]
+    said = kind.en.format(seen=seen, understood=understood)
+    said_vi = kind.vi.format(seen=seen_vi or seen, understood=understood)
+    line, column = place
+    where = f"line {line}" + (f", column {column}" if column else "")
+    where_vi = f"dòng {line}" + (f", cột {column}" if column else "")
+    return PacketError(
+        f"{said} ({where}); {kind.advice}",
+        vi=f"{said_vi} ({where_vi}); {kind.advice_vi}",
+        code=code,
+        line=line,
+        column=column,
+    )

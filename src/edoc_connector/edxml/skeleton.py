@@ -1,0 +1,105 @@
+"""A packet's tree without its long texts, and its canonical form with them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+
+from lxml import etree
+
+from .content import Base64Content, SpanText
+from .findings import Finding
+from .scan import Limits, Scan, Source, scan
+from .xml import parse_scanned
+
+MOST_SHOWN = 10_000
+"""Characters of a text that a message repeats."""
+
+
+class Skeleton:
+    """The tree of a packet in which a placeholder stands for each attachment's text.
+
+    Args:
+        source: the packet's bytes.
+        limits: how large and deep it may be.
+
+    Raises:
+        PacketError: the packet cannot be read.
+    """
+
+    def __init__(self, source: Source, limits: Limits) -> None:
+        self._source = source
+        self._scan: Scan = scan(source, limits)
+        self.root: etree._Element = parse_scanned(self._scan.skeleton)
+
+    @property
+    def findings(self) -> Sequence[Finding]:
+        """What the first pass reports."""
+        return self._scan.findings
+
+    @property
+    def namespace_errors(self) -> bool:
+        """Whether a prefix is used that is not declared: such a packet has no canonical form."""
+        return self._scan.namespace_errors
+
+    def content(self, text: str, name: str) -> Base64Content:
+        """The content whose base64 is the text, or what the text stands for where it is a placeholder.
+
+        Args:
+            text: text of an element of the tree.
+            name: the attachment's name, for errors.
+        """
+        span = self._scan.spans.get(text)
+        return Base64Content(name, SpanText(self._source, span).characters if span else lambda: iter((text.encode(),)))
+
+    def shown(self, text: str) -> str:
+        """A text of the tree as messages show it: placeholders told by their length, nothing endless."""
+        if self._scan.token in text:
+            text = re.sub(self._scan.placeholders.decode("ascii"), self._length, text)
+        return text if len(text) <= MOST_SHOWN else f"{text[:MOST_SHOWN]}… ({len(text)})"
+
+    def _length(self, placeholder: re.Match[str]) -> str:
+        span = self._scan.spans[placeholder.group()]
+        return f"[{span.end - span.start} bytes]"
+
+    def canonical(self, *, exclusive: bool, without: Sequence[etree._Element] = ()) -> Iterator[bytes]:
+        """Canonical XML 1.0 of the whole packet, without comments, in pieces.
+
+        Args:
+            exclusive: Exclusive XML Canonicalization 1.0 instead of the inclusive one.
+            without: elements of `root` to leave out, as the enveloped-signature transform does.
+
+        Raises:
+            etree.C14NError: the packet has no canonical form (a namespace that is a relative reference).
+        """
+        paths = [self.root.getroottree().getelementpath(element) for element in without]
+        # the copy is parsed anew: removing elements from the shared tree would change what others read
+        tree = parse_scanned(self._scan.skeleton).getroottree()
+        for element in [tree.find(path) for path in paths]:
+            if element is not None:
+                _remove(element)
+        text = etree.tostring(tree, method="c14n", exclusive=exclusive, with_comments=False)
+        return self._with_texts(text)
+
+    def _with_texts(self, text: bytes) -> Iterator[bytes]:
+        spans = self._scan.spans
+        position = 0
+        for found in re.finditer(self._scan.placeholders, text):
+            yield text[position : found.start()]
+            yield from SpanText(self._source, spans[found.group().decode("ascii")]).canonical()
+            position = found.end()
+        yield text[position:]
+
+
+def _remove(element: etree._Element) -> None:
+    """Take an element out of its tree and leave the text behind it."""
+    parent = element.getparent()
+    if parent is None:
+        raise ValueError("the root cannot be removed")
+    previous = element.getprevious()
+    tail = element.tail or ""
+    if previous is not None:
+        previous.tail = (previous.tail or "") + tail
+    else:
+        parent.text = (parent.text or "") + tail
+    parent.remove(element)

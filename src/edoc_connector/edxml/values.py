@@ -1,0 +1,132 @@
+"""How the values of elements are written and read: texts, numbers, dates, times and codes."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta, timezone
+from enum import IntEnum
+from typing import Any
+
+from . import document_id, organ_id
+from .codes import StatusCode
+
+VIETNAM = timezone(timedelta(hours=7))
+"""Times on the wire carry no offset and are Vietnam time."""
+
+
+def _no_doubt(_text: str) -> str:
+    return ""
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A type of value.
+
+    Args:
+        name: how the documentation calls it.
+        write: the text of a value.
+        read: the value of a trimmed, non-empty text; None where the text makes none.
+        form: the finding for a text that is understood but not written as `write` writes it.
+        keep: whether a text that makes no value is kept as it is.
+        doubt: the finding that a text deserves although it is a value, empty if none.
+    """
+
+    name: str
+    write: Callable[[Any], str]
+    read: Callable[[str], Any]
+    form: str = "EDX-FORM"
+    keep: bool = False
+    doubt: Callable[[str], str] = _no_doubt
+
+
+def write_text(value: str) -> str:
+    """A text without the spaces around it: hubs trim them, so they carry no meaning."""
+    return value.strip()
+
+
+def write_date(value: date) -> str:
+    """``yyyy/MM/dd``."""
+    return f"{value.year:04}/{value.month:02}/{value.day:02}"
+
+
+def write_time(value: datetime) -> str:
+    """``yyyy/MM/dd HH:mm:ss``, Vietnam time."""
+    local = value.astimezone(VIETNAM)
+    return f"{write_date(local)} {local:%H:%M:%S}"
+
+
+def number_of(codes: type[IntEnum]) -> Kind:
+    """A number with a name."""
+    known: dict[int | None, IntEnum] = {int(code): code for code in codes}
+    first, last = min(codes), max(codes)
+    return Kind(f"int, {first:d} to {last:d}", _write_int, lambda text: known.get(_read_int(text)))
+
+
+def _write_int(value: int) -> str:
+    return str(int(value))
+
+
+def _read_int(text: str) -> int | None:
+    return int(text) if re.fullmatch(r"[0-9]{1,9}", text) else None
+
+
+def _read_truth(text: str) -> bool | None:
+    return {"0": False, "1": True, "false": False, "true": True}.get(text.lower())
+
+
+def _read_status(text: str) -> StatusCode | None:
+    code = text.zfill(2)
+    return StatusCode(code) if code in set(StatusCode) else None
+
+
+_TIME = r"(?:[T ]+([0-9]{1,2}):([0-9]{2})(?::([0-9]{2})(?:\.[0-9]+)?)?(Z|[+-][0-9]{2}:?[0-9]{2})?)?"
+_YEAR_FIRST = re.compile(r"([0-9]{4})[/-]([0-9]{1,2})[/-]([0-9]{1,2})" + _TIME)
+_DAY_FIRST = re.compile(r"([0-9]{1,2})[/-]([0-9]{1,2})[/-]([0-9]{4})" + _TIME)
+
+
+def _moment(text: str) -> datetime | None:
+    """The Vietnam time that a date text in any of the forms seen means; one without an offset is Vietnam time."""
+    if found := _YEAR_FIRST.fullmatch(text):
+        year, month, day = found.group(1, 2, 3)
+    elif found := _DAY_FIRST.fullmatch(text):
+        day, month, year = found.group(1, 2, 3)
+    else:
+        return None
+    hour, minute, second = (int(part or 0) for part in found.group(4, 5, 6))
+    try:
+        there = datetime(int(year), int(month), int(day), hour, minute, second, tzinfo=_offset(found.group(7)))
+        return there.astimezone(UTC).astimezone(VIETNAM)
+    except (ValueError, OverflowError):  # no such day; a day before year 1 or after 9999 elsewhere
+        return None
+
+
+def _offset(text: str | None) -> timezone:
+    if text is None:
+        return VIETNAM
+    if text == "Z":
+        return timezone(timedelta())
+    sign = -1 if text[0] == "-" else 1
+    return timezone(sign * timedelta(hours=int(text[1:3]), minutes=int(text[-2:])))
+
+
+def _read_date(text: str) -> date | None:
+    moment = _moment(text)
+    return moment.date() if moment else None
+
+
+def _read_time(text: str) -> datetime | None:
+    moment = _moment(text)
+    return moment.astimezone(UTC) if moment else None
+
+
+TEXT = Kind("text", write_text, str)
+ORGAN_ID = Kind("OrganId", write_text, str, doubt=organ_id.doubt)
+DOCUMENT_ID = Kind("DocumentId", write_text, str, doubt=document_id.doubt)
+INT = Kind("int", _write_int, _read_int)
+DATE = Kind("yyyy/MM/dd", write_date, _read_date, form="EDX-DATE-FORM")
+TIME = Kind("yyyy/MM/dd HH:mm:ss", write_time, _read_time, form="EDX-TIME-FORM")
+BIT = Kind("0 or 1", lambda value: "1" if value else "0", _read_truth)
+TRUTH = Kind("true or false", lambda value: "true" if value else "false", _read_truth)
+STATUS = Kind("two digits", str, _read_status, keep=True)

@@ -1,0 +1,270 @@
+"""Writing a packet: strict, in the standard's order, with attachments streamed and never held in memory.
+
+The packet with placeholders for the long texts is a tree. Its serialised form and its canonical form are cut at the
+placeholders; base64 is streamed between the pieces into the file, and hashed between the pieces of the canonical form
+on the way. The signature stands before the attachments: its space is left blank and filled in at the end.
+"""
+
+from __future__ import annotations
+
+import binascii
+import hashlib
+import os
+import re
+import secrets
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from itertools import count
+from pathlib import Path
+from typing import IO, Any, Protocol, TypeAlias
+
+from lxml import etree
+
+from ..errors import AttachmentError, DocumentError
+from .attachment import Attachment, AttachmentDigest
+from .content import vanished
+from .files import whole_file
+from .findings import Severity
+from .model import Document, EncodedAttachment, Message, Model, TraceHeader
+from .names import NS, SEAL_NAME
+from .rules import Problem, problems
+from .table import ATTACHMENT, DOCUMENT_HEADER, DOCUMENT_TRACE, REFERENCE, STATUS_HEADER, Table
+from .values import Kind
+
+SEAL_TYPE = "application/xml"
+SealMaker: TypeAlias = Callable[[Sequence[AttachmentDigest]], bytes]
+"""Makes the seal once names, sizes and hashes of all attachments are known."""
+
+_BASE64_CHUNK = 3 << 18  # a multiple of three, so that pieces join without padding
+
+
+class EnvelopedSigner(Protocol):
+    """What writing needs of a signature over the whole packet."""
+
+    @property
+    def digest_algorithm(self) -> str:
+        """hashlib's name of the digest over the exclusive canonical form of the packet without Signature."""
+        ...
+
+    def blank(self) -> bytes:
+        """A Signature element of the final length in bytes."""
+        ...
+
+    def signature(self, digest: bytes) -> bytes:
+        """The Signature element for a digest, as long as `blank` is."""
+        ...
+
+
+def write(
+    message: Message,
+    to: str | os.PathLike[str],
+    *,
+    at: datetime,
+    signature: EnvelopedSigner | None = None,
+    seal: SealMaker | None = None,
+) -> None:
+    """Write a packet.
+
+    The file appears whole or not at all. The same message, time and signature give the same bytes.
+
+    Args:
+        message: the document or status.
+        to: path of the packet; a file there is replaced.
+        at: the time of writing, aware; it goes into the sender's TraceHeader.
+        signature: signs the packet.
+        seal: makes the seal, which goes in as the last attachment; for documents.
+
+    Raises:
+        DocumentError: the message breaks rules of the standard; all are listed.
+        AttachmentError: a file to attach is gone, empty or unreadable.
+        OSError: the packet cannot be written.
+    """
+    refuse(problems(message, at=at))
+    plan = _plan(message, at, signature is not None, seal)
+    with whole_file(Path(to), durable=True) as out:
+        _stream(plan, out, signature)
+
+
+def refuse(found: Sequence[Problem]) -> None:
+    """Raise one error that lists all problems that are errors."""
+    errors = [problem for problem in found if problem.severity is Severity.ERROR]
+    if not errors:
+        return
+    lines = "; ".join(f"{problem.field} {problem.message}" for problem in errors)
+    lines_vi = "; ".join(f"{problem.field} {problem.message_vi}" for problem in errors)
+    raise DocumentError(
+        f"the message breaks the standard and was not written: {lines}",
+        vi=f"nội dung trái quy chuẩn nên không ghi gói tin: {lines_vi}",
+        problems=errors,
+    )
+
+
+_TextSource: TypeAlias = Callable[[], Iterator[bytes]]
+
+
+@dataclass(slots=True)
+class _Plan:
+    """The skeleton, and what goes where its placeholders stand."""
+
+    root: etree._Element
+    token: str
+    signature_mark: str
+    texts: dict[str, _TextSource] = field(default_factory=dict)
+
+
+def _plan(message: Message, at: datetime, signed: bool, seal: SealMaker | None) -> _Plan:
+    token = f"edoc-{secrets.token_hex(16)}-"
+    root = etree.Element(f"{{{NS}}}edXML", nsmap={None: NS})
+    envelope = etree.SubElement(root, f"{{{NS}}}edXMLEnvelope", nsmap={"edXML": NS})
+    header = _child(envelope, "edXMLHeader")
+    plan = _Plan(root, token, f"{token}signature-" if signed else "")
+    last = _child(header, "MessageHeader")
+    if isinstance(message, Document):
+        _rows(last, DOCUMENT_HEADER, message)
+        last = _child(header, "TraceHeaderList")
+        _rows(last, DOCUMENT_TRACE, _traced(message, at))
+        _attachments(plan, envelope, message, seal)
+    else:
+        _rows(last, STATUS_HEADER, message)
+    last.tail = plan.signature_mark or None
+    return plan
+
+
+def _traced(document: Document, at: datetime) -> Document:
+    if document.trace:
+        return document
+    return document.model_copy(update={"trace": (TraceHeader(organ_id=document.sender.id, timestamp=at),)})
+
+
+def _child(parent: etree._Element, tag: str) -> etree._Element:
+    return etree.SubElement(parent, f"{{{NS}}}{tag}")
+
+
+def _rows(parent: etree._Element, table: Table, holder: Model) -> None:
+    """Write what the holder says, in the table's order; what says nothing leaves no element."""
+    groups: dict[tuple[str, ...], etree._Element] = {(): parent}
+    for row in table.rows:
+        value = getattr(holder, row.attr)
+        for item in value if row.many else (value,):
+            if item is None or not _says_something(row.kind, item):
+                continue
+            element = _child(_group(groups, row.tags[:-1]), row.tags[-1])
+            if isinstance(row.kind, Table):
+                _rows(element, row.kind, item)
+            else:
+                element.text = row.kind.write(item)
+
+
+def _says_something(kind: Kind | Table, item: Any) -> bool:
+    if isinstance(kind, Kind):
+        return bool(kind.write(item))
+    values = ((row, getattr(item, row.attr)) for row in kind.rows)
+    return any(
+        _says_something(row.kind, one)
+        for row, value in values
+        for one in (value if row.many else (value,))
+        if one is not None
+    )
+
+
+def _group(groups: dict[tuple[str, ...], etree._Element], path: tuple[str, ...]) -> etree._Element:
+    """The element that holds a row's element, made when first needed so that no empty group is written."""
+    if path not in groups:
+        groups[path] = _child(_group(groups, path[:-1]), path[-1])
+    return groups[path]
+
+
+def _attachments(plan: _Plan, envelope: etree._Element, document: Document, seal: SealMaker | None) -> None:
+    manifest = _child(_child(envelope, "edXMLBody"), "edXMLManifest")
+    manifest.set("version", "1.0")
+    encoded = _child(plan.root, "AttachmentEncoded")
+    digests: list[AttachmentDigest] = []
+    texts = [(attachment, _file_text(attachment, digests)) for attachment in document.attachments]
+    if seal is not None:
+        # its bytes are made when its place in the file is reached: by then every other attachment is hashed
+        entry = Attachment.from_bytes(b"", name=SEAL_NAME, content_type=SEAL_TYPE)
+        texts.append((entry, lambda: _base64(iter((seal(tuple(digests)),)))))
+    free = _free_ids(document)
+    for attachment, text in texts:
+        mark = f"{plan.token}{len(plan.texts)}-"
+        plan.texts[mark] = text
+        part = EncodedAttachment.of(attachment, content_id=attachment.content_id or next(free), content=mark)
+        _rows(_child(manifest, "Reference"), REFERENCE, part)
+        _rows(_child(encoded, "Attachment"), ATTACHMENT, part)
+
+
+def _free_ids(document: Document) -> Iterator[str]:
+    taken = {attachment.content_id for attachment in document.attachments}
+    return (one for number in count(1) if (one := f"attachment-{number}") not in taken)
+
+
+def _file_text(attachment: Attachment, digests: list[AttachmentDigest]) -> _TextSource:
+    """The base64 of a file, its name, size and hash noted on the way."""
+
+    def text() -> Iterator[bytes]:
+        digest, size = hashlib.sha256(), 0
+        for piece in _pieces(attachment):
+            digest.update(piece)
+            size += len(piece)
+            yield piece
+        if size == 0:
+            raise AttachmentError(
+                f"attachment {attachment.name!r} is empty (0 bytes); nothing was written: attach the right file",
+                vi=f"tệp đính kèm {attachment.name!r} rỗng (0 byte); chưa ghi gì: hãy đính kèm đúng tệp",
+            )
+        digests.append(AttachmentDigest(attachment.name, size, digest.hexdigest()))
+
+    return lambda: _base64(text())
+
+
+def _pieces(attachment: Attachment) -> Iterator[bytes]:
+    with attachment.open() as stream:
+        while True:
+            try:
+                piece = stream.read(_BASE64_CHUNK)
+            except OSError as error:
+                raise vanished(attachment.name, error) from error
+            if not piece:
+                return
+            yield piece
+
+
+def _base64(data: Iterator[bytes]) -> Iterator[bytes]:
+    """Base64 without line breaks of bytes in pieces, all but the last a multiple of three long."""
+    carried = b""
+    for piece in data:
+        whole = carried + piece
+        cut = len(whole) - len(whole) % 3
+        carried = whole[cut:]
+        yield binascii.b2a_base64(whole[:cut], newline=False)
+    yield binascii.b2a_base64(carried, newline=False)
+
+
+def _stream(plan: _Plan, out: IO[bytes], signature: EnvelopedSigner | None) -> None:
+    marks = re.compile(f"({re.escape(plan.token)}(?:signature|[0-9]+)-)".encode())
+    written = marks.split(etree.tostring(plan.root, xml_declaration=True, encoding="UTF-8"))
+    canonical = marks.split(etree.tostring(plan.root, method="c14n", exclusive=True, with_comments=False))
+    digest = hashlib.new(signature.digest_algorithm if signature else "sha256")
+    place, blank = 0, b""
+    for file_piece, canonical_piece in zip(written, canonical, strict=True):
+        name = file_piece.decode("ascii") if file_piece.startswith(plan.token.encode()) else ""
+        if name in plan.texts:
+            for text in plan.texts[name]():
+                out.write(text)
+                digest.update(text)
+        elif name and signature is not None:
+            place, blank = out.tell(), signature.blank()
+            out.write(blank)
+        else:
+            out.write(file_piece)
+            digest.update(canonical_piece)
+    if signature is not None:
+        _fill(out, place, blank, signature.signature(digest.digest()))
+
+
+def _fill(out: IO[bytes], place: int, blank: bytes, filled: bytes) -> None:
+    if len(filled) != len(blank):
+        raise ValueError(f"the signature is {len(filled)} bytes long, its space {len(blank)}")
+    out.seek(place)
+    out.write(filled)

@@ -1,0 +1,172 @@
+"""Every error this library raises, in one tree.
+
+::
+
+    EdocError
+    ├─ ConfigError                  settings missing or wrong
+    ├─ PacketError                  a packet that cannot be read at all
+    ├─ DocumentError                a document or status of ours that breaks the standard's rules; nothing was written
+    ├─ AttachmentError              a file to send that is missing or empty, content in a packet that cannot be decoded
+    ├─ SigningError                 a key that cannot be loaded or must not sign
+    ├─ VerificationFailed           a packet that the receive policy does not let in
+    ├─ HubError                     the hub answered, and the answer is no
+    │  ├─ AuthenticationRejected    wrong system id or secret, clock too far off
+    │  ├─ UnknownRecipient
+    │  ├─ UnknownSender
+    │  ├─ PacketRefused             the hub read the packet and will not take it
+    │  ├─ DuplicateDocument         the hub has a document with this id already
+    │  ├─ HubUnavailable            busy, throttled or failing inside: try later
+    │  └─ ProtocolError             the answer is not one the dialect knows (a proxy's page, cut-off JSON)
+    ├─ TransportError               no answer came
+    │  ├─ NotSent                   nothing left this machine, or not all of it: sending again is safe
+    │  └─ OutcomeUnknown            the request left and no answer came: ask the hub before sending again
+    ├─ StatusNotAllowed             a status code that may not follow the ones before it
+    ├─ StoreError                   the store could not do it; nothing changed
+    │  └─ DocumentIdConflict        another document was already sent under this id
+    └─ NotFound                     no delivery, receipt or document with that id
+
+The message of each says in English what is wrong and what to do; `vi` says it in Vietnamese. No message, attribute or
+cause of these errors holds a secret.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+
+class EdocError(Exception):
+    """Base of every error the library raises.
+
+    Args:
+        message: what is wrong and what to do, in English.
+        vi: the same in Vietnamese.
+    """
+
+    def __init__(self, message: str, *, vi: str) -> None:
+        super().__init__(message)
+        self.message = message
+        self.vi = vi
+
+
+class ConfigError(EdocError):
+    """Settings are missing or wrong."""
+
+
+class PacketError(EdocError):
+    """A packet cannot be read.
+
+    Args:
+        code: stable code, ``EDX-…``.
+        line: line in the file, counted from 1, where known.
+        column: column in the line, counted from 1, where known.
+    """
+
+    def __init__(self, message: str, *, vi: str, code: str, line: int | None = None, column: int | None = None) -> None:
+        super().__init__(message, vi=vi)
+        self.code = code
+        self.line = line
+        self.column = column
+
+
+class DocumentError(EdocError):
+    """A document or status of ours breaks the rules of the standard.
+
+    Args:
+        problems: every problem found (`edxml.Problem`), not only the first.
+    """
+
+    def __init__(self, message: str, *, vi: str, problems: Sequence[Any]) -> None:
+        super().__init__(message, vi=vi)
+        self.problems = tuple(problems)
+
+
+class AttachmentError(EdocError):
+    """A file to send is missing, empty or changing, or content in a packet cannot be decoded."""
+
+
+class SigningError(EdocError):
+    """A key cannot be loaded, or must not sign."""
+
+
+class VerificationFailed(EdocError):
+    """The receive policy does not let this packet in."""
+
+
+class HubError(EdocError):
+    """The hub answered, and the answer is no.
+
+    Args:
+        code: the hub's own error code, or the HTTP status where it gave none.
+        retryable: whether the same request may succeed later.
+        retry_after: seconds the hub asks to wait, where it said so.
+    """
+
+    retryable = False
+
+    def __init__(
+        self, message: str, *, vi: str, code: str = "", retryable: bool | None = None, retry_after: float | None = None
+    ) -> None:
+        super().__init__(message, vi=vi)
+        self.code = code
+        self.retry_after = retry_after
+        if retryable is not None:
+            self.retryable = retryable
+
+
+class AuthenticationRejected(HubError):
+    """Wrong system id or secret, or a clock too far off."""
+
+
+class UnknownRecipient(HubError):
+    """A recipient is not in the hub's directory."""
+
+
+class UnknownSender(HubError):
+    """The sending agency is not registered with the hub."""
+
+
+class PacketRefused(HubError):
+    """The hub read the packet and will not take it."""
+
+
+class DuplicateDocument(HubError):
+    """The hub has a document with this DocumentId already."""
+
+
+class HubUnavailable(HubError):
+    """The hub is busy, throttles, or failed inside."""
+
+    retryable = True
+
+
+class ProtocolError(HubError):
+    """The answer is not one the dialect knows."""
+
+
+class TransportError(EdocError):
+    """No answer came from the hub."""
+
+
+class NotSent(TransportError):
+    """The request did not leave, or not whole: sending again is safe."""
+
+
+class OutcomeUnknown(TransportError):
+    """The request left and no answer came: ask the hub before sending again."""
+
+
+class StatusNotAllowed(EdocError):
+    """A status code may not follow the ones before it (Decision 28/2018/QĐ-TTg)."""
+
+
+class StoreError(EdocError):
+    """The store could not do it; nothing changed."""
+
+
+class DocumentIdConflict(StoreError):
+    """Another document was already sent under this id."""
+
+
+class NotFound(EdocError):
+    """No delivery, receipt or document has that id."""

@@ -1,0 +1,246 @@
+"""Bodies on their way: a file going out with its exact length, an answer coming in under a limit."""
+
+from __future__ import annotations
+
+import os
+import zlib
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from types import TracebackType
+from typing import BinaryIO, Self
+
+from edoc_connector.errors import AttachmentError, ProtocolError
+from edoc_connector.hubs import placing
+from edoc_connector.hubs.fields import printable
+from edoc_connector.hubs.wire import FileBody, WireRequest, WireResponse
+
+CHUNK = 256 * 1024
+
+_COMPRESSED = {"gzip": 47, "x-gzip": 47, "deflate": 47}
+"""Content-Encoding to zlib window bits; 47 reads gzip and zlib headers alike."""
+
+
+class Upload:
+    """The body of one request. A context manager: it holds the file open.
+
+    Args:
+        request: the request whose body it is.
+
+    Attributes:
+        length: bytes in all, as they were when the file was opened.
+        handed_over: whether the last of a file's bytes went to the transport. Before that the hub cannot have the whole
+            packet, whatever happens; from then on it may. A body in memory goes in one piece and counts from the start.
+
+    Raises:
+        AttachmentError: the file is gone or cannot be read.
+    """
+
+    def __init__(self, request: WireRequest) -> None:
+        self._progress = request.on_progress
+        self._file: BinaryIO | None = None
+        self.handed_over = not isinstance(request.body, FileBody)
+        if isinstance(request.body, FileBody):
+            self._path, self._rest = request.body.path, request.body.tail
+            with _reading(self._path):
+                self._file = self._path.open("rb")
+            self._size = os.fstat(self._file.fileno()).st_size
+        else:
+            self._rest, self._size = request.body, 0
+        self.length = self._size + len(self._rest)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
+        if self._file is not None:
+            self._file.close()
+
+    def __iter__(self) -> Iterator[bytes]:
+        """The body: `length` bytes, never more and never fewer. Progress is told from the thread that iterates.
+
+        Raises:
+            AttachmentError: the file became shorter or unreadable on the way; the hub got an incomplete request.
+        """
+        done = 0
+        while self._file is not None and done < self._size:
+            chunk = self._read(self._file, min(CHUNK, self._size - done))
+            done += len(chunk)
+            self.handed_over = done == self._size
+            yield chunk
+            if self._progress is not None:
+                self._progress(done, self._size)
+        self.handed_over = True
+        if self._rest:
+            yield self._rest
+
+    def _read(self, file: BinaryIO, size: int) -> bytes:
+        with _reading(self._path):
+            chunk = file.read(size)
+            if not chunk:
+                raise OSError(None, "it became shorter while it was sent")
+            return chunk
+
+
+class Sink:
+    """The body of one answer: kept in memory, or written to the file the request names.
+
+    A context manager: unless `finish` was called nothing stays on disk.
+
+    Args:
+        request: the request it answers.
+        status: HTTP status.
+        headers: of the answer, names in lower case.
+
+    Attributes:
+        announced: the answer's Content-Length, where it has one.
+
+    Raises:
+        ProtocolError: the answer is announced longer than the limit, or in an encoding nobody asked for.
+        StoreError: the disk refuses the file.
+    """
+
+    def __init__(self, request: WireRequest, status: int, headers: Mapping[str, str]) -> None:
+        self._request, self._status, self._headers = request, status, headers
+        self._inflate = _inflater(headers.get("content-encoding", ""))
+        length = headers.get("content-length", "")
+        self.announced = int(length) if length.isascii() and length.isdigit() else None
+        if self.announced is not None and self.announced > request.limit:
+            raise _too_long(request.limit)
+        self._seen = self._size = 0
+        self._memory: list[bytes] = []
+        self._file: BinaryIO | None = None
+        if request.save_to is not None and 200 <= status < 300:
+            self._place = request.save_to
+            self._part = request.save_to.with_name(f"{request.save_to.name}.tmp")
+            with self._disk():
+                self._file = placing.create(self._part)
+
+    @property
+    def on_disk(self) -> bool:
+        """Whether the body goes to a file."""
+        return self._file is not None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
+        if self._file is not None:
+            with suppress(OSError):  # closing flushes, and on a full disk fails as the write before it did
+                self._file.close()
+            self._part.unlink(missing_ok=True)
+
+    def write(self, raw: bytes) -> None:
+        """Take bytes as they came over the wire.
+
+        Raises:
+            ProtocolError: the answer is longer than the limit, or its compression is broken.
+            StoreError: the disk refuses them.
+        """
+        self._seen += len(raw)
+        for chunk in self._inflate.chunks(raw):
+            self._size += len(chunk)
+            if self._size > self._request.limit:
+                raise _too_long(self._request.limit)
+            self._keep(chunk)
+        if self._file is not None and self._request.on_progress is not None:
+            self._request.on_progress(self._seen, self.announced)
+
+    def finish(self) -> WireResponse:
+        """The answer, complete; a file stands in its place.
+
+        Raises:
+            ProtocolError: the compressed answer ended early.
+            StoreError: the disk refuses the file.
+        """
+        self._inflate.end()
+        if self._file is None:
+            return WireResponse(self._status, self._headers, b"".join(self._memory))
+        with self._disk():
+            self._file.close()
+            self._part.replace(self._place)
+        return WireResponse(self._status, self._headers, saved=self._place)
+
+    def _keep(self, chunk: bytes) -> None:
+        if self._file is None:
+            self._memory.append(chunk)
+            return
+        with self._disk():
+            self._file.write(chunk)
+
+    @contextmanager
+    def _disk(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise placing.cannot_write(self._place, error) from error
+
+
+class _Plain:
+    def chunks(self, raw: bytes) -> Iterator[bytes]:
+        yield raw
+
+    def end(self) -> None:
+        pass
+
+
+class _Inflater:
+    """Decompresses in pieces of bounded size: an answer is measured before it can become large."""
+
+    def __init__(self, window: int) -> None:
+        self._zlib = zlib.decompressobj(window)
+
+    def chunks(self, raw: bytes) -> Iterator[bytes]:
+        try:
+            while not self._zlib.eof:
+                chunk = self._zlib.decompress(raw, CHUNK)
+                yield chunk
+                raw = self._zlib.unconsumed_tail
+                if not raw and len(chunk) < CHUNK:  # a full piece may have more behind it that needs no more input
+                    return
+        except zlib.error:
+            raise _badly_compressed() from None
+
+    def end(self) -> None:
+        if not self._zlib.eof:
+            raise _badly_compressed()
+
+
+def _inflater(encoding: str) -> _Plain | _Inflater:
+    """What undoes a Content-Encoding. We ask for none; some proxies compress all the same."""
+    name = encoding.strip().lower()
+    if name in ("", "identity"):
+        return _Plain()
+    if name not in _COMPRESSED:
+        raise ProtocolError(
+            f"The answer is encoded as {printable(encoding, 40)!r}, which was not asked for. "
+            "Have the proxy before the hub leave answers as they are.",
+            vi=f"Câu trả lời được mã hóa kiểu {printable(encoding, 40)!r} dù không yêu cầu. "
+            "Hãy cấu hình proxy phía trước trục để giữ nguyên câu trả lời.",
+        )
+    return _Inflater(_COMPRESSED[name])
+
+
+@contextmanager
+def _reading(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise AttachmentError(
+            f"The packet {path} cannot be sent: {error.strerror}. Put it back, or build it again, and send again.",
+            vi=f"Không gửi được gói tin {path}: {error.strerror}. Hãy khôi phục hoặc tạo lại gói tin rồi gửi lại.",
+        ) from error
+
+
+def _too_long(limit: int) -> ProtocolError:
+    return ProtocolError(
+        f"The answer is longer than the {limit} bytes allowed. If the hub really sends that much, raise the limit.",
+        vi=f"Câu trả lời dài hơn giới hạn {limit} byte. Nếu trục thực sự gửi dữ liệu lớn như vậy, hãy tăng giới hạn.",
+    )
+
+
+def _badly_compressed() -> ProtocolError:
+    return ProtocolError(
+        "The answer's compression is broken or ends early. Try again; have proxies before the hub not compress.",
+        vi="Dữ liệu nén trong câu trả lời bị hỏng hoặc bị cắt. Hãy thử lại; cấu hình proxy phía trước trục không nén.",
+    )

@@ -1,0 +1,107 @@
+"""Single values out of a hub's answer: bounded, clean, and times made aware UTC."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
+
+from edoc_connector.errors import ProtocolError
+
+VIETNAM = timezone(timedelta(hours=7))
+
+MAX_ID = 256
+MAX_TEXT = 4096
+
+_EPOCH_MS = re.compile(r"[0-9]{12,13}")
+_EPOCH_S = re.compile(r"[0-9]{9,10}")
+_FRACTION = re.compile(r"(\d{2}:\d{2}:\d{2})[.,]\d+")
+_TIME_FORMATS = (
+    "%Y-%m-%d %H:%M:%S",
+    "%Y/%m/%d %H:%M:%S",
+    "%d/%m/%Y %H:%M:%S",
+    "%d-%m-%Y %H:%M:%S",
+    "%Y%m%d%H%M%S",
+    "%Y/%m/%d",
+    "%d/%m/%Y",
+)
+_BOOLS = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
+
+
+def text(value: Any) -> str:
+    """A value as text: null is empty, numbers and booleans as JSON writes them, cut at `MAX_TEXT` characters.
+
+    What no database takes, NUL and lone surrogates, becomes U+FFFD.
+
+    Raises:
+        ProtocolError: the value is a list or an object.
+    """
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if not isinstance(value, str | int | float):
+        raise ProtocolError(
+            "The hub's answer has a list or an object where a text belongs; show this to the hub's operator.",
+            vi="Câu trả lời của trục có danh sách hoặc đối tượng ở chỗ phải là chuỗi; hãy báo đơn vị vận hành trục.",
+        )
+    whole = str(value)[:MAX_TEXT].replace("\0", "\ufffd")
+    return whole.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+
+
+def printable(value: str, limit: int = 300) -> str:
+    """Words of a hub or proxy, fit to stand in one line of an error or a log."""
+    line = " ".join("".join(c if c.isprintable() else " " for c in value).split())
+    return line if len(line) <= limit else line[: limit - 1] + "…"
+
+
+def identifier(value: Any) -> str | None:
+    """An id that a hub gave: 1 to `MAX_ID` printable characters without spaces at the ends; None when it is none."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        value = str(value)
+    if not isinstance(value, str) or not 1 <= len(value) <= MAX_ID:
+        return None
+    return value if value.isprintable() and value == value.strip() else None
+
+
+def moment(value: Any) -> datetime | None:
+    """A hub's time as aware UTC; None when it is in no known form.
+
+    Known are ISO 8601, the Vietnamese and SQL ways of writing it, and seconds or milliseconds since 1970. A time
+    without an offset is Vietnam time.
+    """
+    written = text(value).strip()
+    try:
+        if _EPOCH_MS.fullmatch(written):
+            return datetime.fromtimestamp(int(written) / 1000, UTC)
+        if _EPOCH_S.fullmatch(written):
+            return datetime.fromtimestamp(int(written), UTC)
+        found = _iso(written) or _listed(_FRACTION.sub(r"\1", written))
+        if found is None:
+            return None
+        return (found if found.tzinfo else found.replace(tzinfo=VIETNAM)).astimezone(UTC)
+    except (OverflowError, OSError):  # year 1 before its offset, year 9999 after it
+        return None
+
+
+def _iso(written: str) -> datetime | None:
+    if not re.match(r"\d{4}-\d{2}-\d{2}", written):  # fromisoformat also reads 20261120 and week dates
+        return None
+    try:
+        return datetime.fromisoformat(written)
+    except ValueError:
+        return None
+
+
+def _listed(written: str) -> datetime | None:
+    for form in _TIME_FORMATS:
+        try:
+            return datetime.strptime(written, form).replace(tzinfo=VIETNAM)
+        except ValueError:
+            continue
+    return None
+
+
+def flag(value: Any) -> bool | None:
+    """A yes or no that a hub wrote as a boolean, a number or a word; None when it is neither."""
+    return _BOOLS.get(text(value).strip().lower())

@@ -1,0 +1,282 @@
+"""What a hub's "no" means: error codes, words and HTTP status, each in one table, to errors of this library."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+
+from edoc_connector.errors import (
+    AuthenticationRejected,
+    DuplicateDocument,
+    EdocError,
+    HubError,
+    HubUnavailable,
+    OutcomeUnknown,
+    PacketRefused,
+    ProtocolError,
+    UnknownRecipient,
+    UnknownSender,
+)
+from edoc_connector.hubs.fields import printable
+from edoc_connector.hubs.wire import WireResponse
+
+
+@dataclass(frozen=True, slots=True)
+class Meaning:
+    """What a code stands for.
+
+    Args:
+        error: the class to raise.
+        en: what is wrong and what to do.
+        vi: the same in Vietnamese.
+    """
+
+    error: type[HubError]
+    en: str
+    vi: str
+
+
+_DUPLICATE = Meaning(
+    DuplicateDocument,
+    "The hub has a document with this DocumentId already. It was sent before: look up its state, do not send it again.",
+    "Trục đã có văn bản với mã định danh này. Văn bản đã được gửi trước đó: hãy tra trạng thái, không gửi lại.",
+)
+
+MEANINGS: Mapping[str, Meaning] = {
+    "10": Meaning(
+        PacketRefused,
+        "The hub does not take the file for a packet. Check it with `edoc inspect`.",
+        "Trục không nhận đây là gói tin hợp lệ. Hãy kiểm tra tệp bằng lệnh `edoc inspect`.",
+    ),
+    "15": Meaning(
+        AuthenticationRejected,
+        "The hub does not know this system id, or the secret is wrong. Check both in the configuration.",
+        "Trục không nhận ra mã hệ thống hoặc khóa bí mật sai. Hãy kiểm tra cả hai trong cấu hình.",
+    ),
+    "16": Meaning(
+        AuthenticationRejected,
+        "The hub says the time stamp is too far off. Set this machine's clock (NTP).",
+        "Trục báo thời gian gửi lệch quá mức cho phép. Hãy chỉnh lại đồng hồ của máy (NTP).",
+    ),
+    "18": Meaning(
+        UnknownRecipient,
+        "A receiver is not in the hub's directory. Refresh the directory and correct the code.",
+        "Đơn vị nhận không có trong danh bạ của trục. Hãy đồng bộ lại danh bạ và sửa mã đơn vị.",
+    ),
+    "19": Meaning(
+        UnknownSender,
+        "The sending agency is not registered with the hub. Check its code, or have it registered.",
+        "Đơn vị gửi chưa đăng ký trên trục. Hãy kiểm tra mã đơn vị hoặc đề nghị đăng ký.",
+    ),
+    "20": Meaning(
+        HubUnavailable,
+        "The hub failed inside. Try again later; if it stays so, tell its operator.",
+        "Trục gặp lỗi hệ thống. Hãy thử lại sau; nếu vẫn lỗi, hãy báo cho đơn vị vận hành trục.",
+    ),
+    "21": Meaning(
+        PacketRefused,
+        "The hub could not process the file. Check the packet with `edoc inspect` and its attachments.",
+        "Trục không xử lý được tệp. Hãy kiểm tra gói tin bằng lệnh `edoc inspect` và các tệp đính kèm.",
+    ),
+    "22": Meaning(
+        PacketRefused,
+        "The hub says the packet is not edXML as its standard asks. Correct the field that it names.",
+        "Trục báo gói tin không đúng quy chuẩn edXML. Hãy sửa trường thông tin mà trục nêu.",
+    ),
+    "23": Meaning(
+        UnknownRecipient,
+        "A receiver is locked at the hub. Ask the receiver or the hub's operator; until then send it another way.",
+        "Đơn vị nhận đang bị khóa trên trục. Hãy liên hệ đơn vị nhận hoặc bên vận hành trục; tạm thời gửi cách khác.",
+    ),
+    "24": Meaning(
+        PacketRefused,
+        "The hub says hash-file does not match the body. Try the other setting of `sdk_compatible`.",
+        "Trục báo mã băm của tệp không khớp với nội dung. Hãy thử đổi tùy chọn `sdk_compatible`.",
+    ),
+    "25": _DUPLICATE,
+    "26": Meaning(
+        HubError,
+        "The hub has no packet with this docId. List the waiting packets again.",
+        "Trục không có gói tin với docId này. Hãy lấy lại danh sách gói tin chờ nhận.",
+    ),
+    "27": Meaning(
+        HubError,
+        "The hub misses a header or finds one malformed. Check that a proxy does not drop the XroadVnpt headers.",
+        "Trục báo thiếu hoặc sai định dạng một header. Hãy kiểm tra xem proxy có bỏ mất các header XroadVnpt không.",
+    ),
+    "28": Meaning(
+        HubError,
+        "The hub is set up to refuse this call. Ask its operator to allow it.",
+        "Trục được cấu hình không cho phép lời gọi này. Hãy đề nghị đơn vị vận hành trục cho phép.",
+    ),
+}
+"""Error codes. Hubs of the national product and provincial platforms number alike as far as they are documented."""
+
+WORDS: tuple[tuple[str, Meaning], ...] = (("existdoc", _DUPLICATE),)
+"""Words in the description, lower case, that say more than the code beside them."""
+
+_UNNAMED_REFUSAL = Meaning(
+    PacketRefused,
+    "The hub refused the packet. Read its reason; the packet will not pass as it is.",
+    "Trục từ chối gói tin. Hãy đọc lý do; gói tin giữ nguyên như vậy sẽ không gửi được.",
+)
+_UNNAMED_ERROR = Meaning(
+    HubError,
+    "The hub refused the call. Read its reason, or ask its operator.",
+    "Trục từ chối lời gọi. Hãy đọc lý do hoặc hỏi đơn vị vận hành trục.",
+)
+_DENIED = Meaning(
+    AuthenticationRejected,
+    "The hub does not let this system in. Check the system id, the secret and, where used, the client certificate.",
+    "Trục không cho hệ thống này truy cập. Hãy kiểm tra mã hệ thống, khóa bí mật và chứng thư máy khách (nếu dùng).",
+)
+_BUSY = Meaning(
+    HubUnavailable,
+    "The hub is busy. Try again later.",
+    "Trục đang quá tải. Hãy thử lại sau.",
+)
+_FAILED = Meaning(
+    HubUnavailable,
+    "The hub or a proxy before it failed. Try again later; if it stays so, tell the hub's operator.",
+    "Trục hoặc proxy phía trước gặp lỗi. Hãy thử lại sau; nếu vẫn lỗi, hãy báo cho đơn vị vận hành trục.",
+)
+_MOVED = Meaning(
+    ProtocolError,
+    "The hub sends us elsewhere, and redirects are not followed. Correct the endpoint in the configuration.",
+    "Trục chuyển hướng sang địa chỉ khác và thư viện không đi theo. Hãy sửa địa chỉ trục (endpoint) trong cấu hình.",
+)
+_NOT_HERE = Meaning(
+    ProtocolError,
+    "There is no such call at this address. Check the endpoint in the configuration.",
+    "Địa chỉ này không có lời gọi như vậy. Hãy kiểm tra địa chỉ trục (endpoint) trong cấu hình.",
+)
+_STRANGE = Meaning(
+    ProtocolError,
+    "The hub answered with an HTTP status that this dialect does not use. Check the endpoint and proxies before it.",
+    "Trục trả về mã HTTP không có trong giao thức. Hãy kiểm tra địa chỉ trục (endpoint) và các proxy phía trước.",
+)
+
+STATUSES: Mapping[int, Meaning] = {
+    401: _DENIED,
+    403: _DENIED,
+    404: _NOT_HERE,
+    405: _NOT_HERE,
+    408: _BUSY,
+    425: _BUSY,
+    429: _BUSY,
+    500: _FAILED,
+    501: _NOT_HERE,
+    502: _FAILED,
+    503: _BUSY,
+    504: _FAILED,
+}
+"""HTTP status without an error code that says more. Others go by their hundred."""
+
+_CERTAINLY_NOT_TAKEN = frozenset({501, 503})
+"""The 5xx that are said before anything was done: after them a packet may be sent again."""
+
+
+def refusal(code: str, description: str, *, sends: bool, answer: WireResponse) -> HubError:
+    """The error for a code and description in a hub's answer.
+
+    Args:
+        code: the hub's error code, as text.
+        description: the hub's words.
+        sends: whether the call was to hand over a packet; decides what an unknown code means.
+        answer: the answer, for its Retry-After and, when the clock is wrong, its Date.
+    """
+    words = printable(description)
+    folded = description.lower()
+    meaning = next((m for word, m in WORDS if word in folded), None) or MEANINGS.get(code) or _unnamed(sends)
+    en, vi = _clock_advice(answer) if code == "16" else ("", "")
+    number, said = printable(code, 40), f": {words}" if words else ""
+    return meaning.error(
+        f"{meaning.en}{en} (hub: error {number or 'without a code'}{said})",
+        vi=f"{meaning.vi}{vi} (trục báo: lỗi {number or 'không có mã'}{said})",
+        code=number,
+        retry_after=retry_after(answer.headers),
+    )
+
+
+def knows(code: str, description: str) -> bool:
+    """Whether the tables say what a code or description means."""
+    return code in MEANINGS or any(word in description.lower() for word, _ in WORDS)
+
+
+def status_error(answer: WireResponse, *, sends: bool) -> EdocError:
+    """The error for an HTTP status that is no success, by itself.
+
+    After a 5xx answer to a packet that was handed over, the hub may have it: that is OutcomeUnknown, but for those 5xx
+    that are said before anything was done.
+    """
+    status = answer.status
+    if sends and (status == 408 or (status >= 500 and status not in _CERTAINLY_NOT_TAKEN)):
+        return lost_answer(f"HTTP {status}")
+    meaning = STATUSES.get(status) or _by_hundred(status, sends)
+    words = printable(answer.body[:2000].decode("utf-8", "replace"), 200) if meaning is _UNNAMED_REFUSAL else ""
+    said = f"HTTP {status}" + (f": {words}" if words else "")
+    return meaning.error(
+        f"{meaning.en} ({said})", vi=f"{meaning.vi} ({said})", code=str(status), retry_after=retry_after(answer.headers)
+    )
+
+
+def lost_answer(what: str) -> OutcomeUnknown:
+    """The error for a packet that was handed over and got an answer that tells nothing.
+
+    Args:
+        what: what came instead, in a few words: ``HTTP 502``.
+    """
+    return OutcomeUnknown(
+        f"The packet left and the hub's answer does not tell whether it was taken ({what}). "
+        "Ask the hub for the state of what was sent before sending again.",
+        vi=f"Gói tin đã gửi đi nhưng câu trả lời của trục không cho biết đã nhận hay chưa ({what}). "
+        "Hãy hỏi trục trạng thái gói đã gửi trước khi gửi lại.",
+    )
+
+
+def retry_after(headers: Mapping[str, str], *, now: datetime | None = None) -> float | None:
+    """Seconds that a Retry-After header asks to wait, from seconds or an HTTP date (RFC 9110, 10.2.3).
+
+    Args:
+        headers: of the answer, names in lower case. A date counts from the answer's own Date, so that our clock does
+            not matter.
+        now: what a date counts from when the answer has no Date.
+    """
+    written = headers.get("retry-after", "").strip()
+    if re.fullmatch(r"[0-9]{1,9}", written):
+        return float(written)
+    until = http_date(written)
+    if until is None:
+        return None
+    start = http_date(headers.get("date", "")) or now or datetime.now(UTC)
+    return max(0.0, (until - start).total_seconds())
+
+
+def http_date(written: str) -> datetime | None:
+    """An HTTP date as aware UTC; None when it is none."""
+    try:
+        found = parsedate_to_datetime(written)
+    except (ValueError, TypeError, OverflowError):
+        return None
+    return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
+
+
+def _unnamed(sends: bool) -> Meaning:
+    return _UNNAMED_REFUSAL if sends else _UNNAMED_ERROR
+
+
+def _by_hundred(status: int, sends: bool) -> Meaning:
+    return {3: _MOVED, 4: _unnamed(sends), 5: _FAILED}.get(status // 100, _STRANGE)
+
+
+def _clock_advice(answer: WireResponse) -> tuple[str, str]:
+    theirs = http_date(answer.headers.get("date", ""))
+    if theirs is None:
+        return "", ""
+    return (
+        f" The hub's clock says {theirs:%Y-%m-%d %H:%M:%S} UTC.",
+        f" Đồng hồ của trục: {theirs:%Y-%m-%d %H:%M:%S} UTC.",
+    )

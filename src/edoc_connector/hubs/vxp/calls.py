@@ -1,0 +1,58 @@
+"""The calls of the VXP interface, as data.
+
+The order in which a call signs its parameters is free to a client and fixed here as the vendor's client has it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+OCTETS = "application/octet-stream"
+JSON = "application/json"
+EMPTY_OBJECT = b"{}"
+
+_ALWAYS = ("timestamp", "Content-Type")
+_KIND = ("servicetype", "messagetype")
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One call.
+
+    Args:
+        name: its path under the endpoint.
+        signed: names of the parameters in signing order; those without a value are left out.
+        body: the body that always goes with it.
+        method: HTTP method.
+        content_type: both the plain and the signed one.
+        sends: whether doing it twice differs from doing it once, so that a lost answer must not be retried blindly.
+        settled: a word in a refusal, lower case, by which the hub says that it was done before.
+    """
+
+    name: str
+    signed: tuple[str, ...]
+    body: bytes = b""
+    method: str = "POST"
+    content_type: str = JSON
+    sends: bool = False
+    settled: str = ""
+
+
+SEND = Call(
+    "sendEdoc",
+    ("systemid", *_KIND, "hash-file", "from", "to", *_ALWAYS),
+    content_type=OCTETS,
+    sends=True,
+)
+LIST_WAITING = Call("getReceivedEdocList", ("systemid", *_KIND, *_ALWAYS))
+GET = Call("getEdoc", ("systemid", "docId", "filePath", *_ALWAYS), body=EMPTY_OBJECT)
+DOWNLOAD = Call("downloadEdoc", ("systemid", "docId", "filePath", *_ALWAYS), method="GET")
+CONFIRM = Call("updateStatus", ("systemid", "docid", *_ALWAYS, "status"), body=EMPTY_OBJECT, settled="already")
+SENT_STATE = Call("getSentEdocList", ("systemid", *_KIND, "docId", *_ALWAYS))
+AGENCIES = Call("getAgenciesList", ("systemid", *_ALWAYS))
+AGENCIES_QD20 = Call("getAgenciesListQD20", ("systemid", "level", *_ALWAYS))
+AGENCY_CHANGES = Call("getSynchronizeUnit", ("systemid", *_ALWAYS))
+REGISTER_AGENCY = Call("registerAgency", ("systemid", *_ALWAYS), sends=True)
+DELETE_AGENCY = Call("deleteAgency", ("systemid", "AgencyCode", *_ALWAYS), body=EMPTY_OBJECT, sends=True)
+COUNT_EDOC = Call("countReceiveEdoc", ("systemid", *_KIND, *_ALWAYS), body=EMPTY_OBJECT)
+COUNT_STATUS = Call("countReceiveStatus", ("systemid", *_KIND, *_ALWAYS), body=EMPTY_OBJECT)

@@ -1,0 +1,334 @@
+"""The dialect ``vxp``: the national hub and hubs built on the same product (VXP interface)."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Literal
+from urllib.parse import urlsplit
+
+from edoc_connector._version import __version__
+from edoc_connector.errors import ConfigError
+from edoc_connector.hubs import placing
+from edoc_connector.hubs.results import (
+    Agency,
+    AgencyChange,
+    Fetched,
+    MessageType,
+    Outcome,
+    SendResult,
+    SentState,
+    Waiting,
+)
+from edoc_connector.hubs.vxp import answers, calls, headers
+from edoc_connector.hubs.vxp.calls import Call
+from edoc_connector.hubs.wire import FileBody, Flow, Progress, WireRequest
+
+SERVICE_TYPE = "eDoc"
+
+_HTML = re.compile(rb"\s*(<\?xml[^>]*\?>\s*)?(<!--((?!-->).)*-->\s*)*<(!doctype\s+)?html\b", re.IGNORECASE | re.DOTALL)
+
+
+_ENDPOINT = (
+    "The hub's endpoint must be a URL such as https://hub.example.gov.vn/path, "
+    "without user, password, query or fragment.",
+    "Địa chỉ trục (endpoint) phải là URL dạng https://truc.example.gov.vn/duong-dan, "
+    "không có tên người dùng, mật khẩu, phần truy vấn (?) hoặc phần neo (#).",
+)
+_SECRET = (
+    "The hub's secret is empty; give the one the hub's operator issued for this system id.",
+    "Khóa bí mật của trục đang để trống; hãy nhập khóa do đơn vị vận hành trục cấp cho mã hệ thống này.",
+)
+_USER_AGENT = (
+    "user_agent can hold printable ASCII only; write it without accents.",
+    "user_agent chỉ nhận ký tự ASCII in được; hãy viết không dấu.",
+)
+_FETCH_WITH = (
+    "fetch_with can be 'downloadEdoc' or 'getEdoc'.",
+    "fetch_with chỉ nhận 'downloadEdoc' hoặc 'getEdoc'.",
+)
+
+
+def _utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Vxp:
+    """A hub of the VXP interface. Methods return flows; `HubClient` and `AsyncHubClient` have the same and drive them.
+
+    Every method raises, beside what it says itself, the children of `HubError` that `hubs.refusals` lists, and
+    ConfigError for an argument that a signed header cannot carry.
+
+    Args:
+        endpoint: URL under which the calls lie, ``https://…``; without user, query and fragment.
+        system_id: this system's id at the hub.
+        secret: the hub's secret for it, as given; never in a repr, a log or an error.
+        sdk_compatible: write ``hash-file`` unpadded and append CRLF to packets, as the vendor's client does and hubs
+            are known to expect; off, both are exact.
+        fetch_with: ``downloadEdoc`` streams the packet's bytes; ``getEdoc`` has them as base64 in one JSON answer, for
+            hubs without the other, and needs memory for it.
+        user_agent: the User-Agent header.
+        max_packet: most bytes of a packet to fetch.
+        max_answer: most bytes of a JSON answer, getEdoc's included.
+        now: the clock; gives aware times.
+
+    Raises:
+        ConfigError: the endpoint, system id or secret cannot be used.
+    """
+
+    endpoint: str
+    system_id: str
+    secret: str = field(repr=False)
+    sdk_compatible: bool = True
+    fetch_with: Literal["downloadEdoc", "getEdoc"] = "downloadEdoc"
+    user_agent: str = f"edoc-connector/{__version__}"
+    max_packet: int = 4 * 1024**3
+    max_answer: int = 64 * 1024**2
+    now: Callable[[], datetime] = field(default=_utc_now, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        headers.checked("systemid", self.system_id)
+        checks = (
+            (_usable(self.endpoint), _ENDPOINT),
+            (bool(self.secret), _SECRET),
+            (self.user_agent.isascii() and self.user_agent.isprintable(), _USER_AGENT),
+            (self.fetch_with in ("downloadEdoc", "getEdoc"), _FETCH_WITH),
+        )
+        for holds, (en, vi) in checks:
+            if not holds:
+                raise ConfigError(en, vi=vi)
+        object.__setattr__(self, "endpoint", self.endpoint.rstrip("/"))
+
+    def send(
+        self,
+        packet: Path,
+        *,
+        message_type: MessageType,
+        sender: str,
+        recipients: Sequence[str] = (),
+        on_progress: Progress | None = None,
+    ) -> Flow[SendResult]:
+        """Hand a packet to the hub (sendEdoc). See `Dialect.send` for arguments and errors."""
+        values = {
+            **_kind(message_type),
+            "hash-file": headers.file_hash(packet, sdk_compatible=self.sdk_compatible),
+            "from": sender,
+            "to": _compact(list(recipients)) if recipients else None,
+        }
+        body = FileBody(packet, tail=b"\r\n" if self.sdk_compatible else b"")
+        answer = yield from self._ask(calls.SEND, values, body=body, on_progress=on_progress)
+        return SendResult(doc_id=answers.doc_id(answer, calls.SEND))
+
+    def list_waiting(self, message_type: MessageType = MessageType.EDOC) -> Flow[tuple[Waiting, ...]]:
+        """List the packets that wait for this agency (getReceivedEdocList)."""
+        answer = yield from self._ask(calls.LIST_WAITING, _kind(message_type))
+        return answers.waiting(answer, calls.LIST_WAITING, message_type)
+
+    def fetch(self, doc_id: str, to: Path, *, on_progress: Progress | None = None) -> Flow[Fetched]:
+        """Download a packet, with the call that `fetch_with` names. See `Dialect.fetch`."""
+        if self.fetch_with == "getEdoc":
+            return (yield from self.get_edoc(doc_id, to))
+        return (yield from self.download_edoc(doc_id, to, on_progress=on_progress))
+
+    def download_edoc(
+        self, doc_id: str, to: Path, *, file_path: str | None = None, on_progress: Progress | None = None
+    ) -> Flow[Fetched]:
+        """Download a packet's bytes as they are (downloadEdoc).
+
+        Args:
+            doc_id: the hub's id of the packet.
+            to: the file to write.
+            file_path: the vendor client's ``filePath``, which hubs ignore.
+            on_progress: told the bytes received and, where known, the bytes in all.
+        """
+        call = calls.DOWNLOAD
+        with placing.part(to) as part:
+            response = yield self._request(
+                call,
+                {"docId": doc_id, "filePath": file_path},
+                save_to=part,
+                limit=self.max_packet,
+                on_progress=on_progress,
+            )
+            if response.saved is None:
+                answers.envelope(response, call)  # no success, so this raises what the hub or the status says
+            if response.status != 200:
+                raise answers.not_a_packet(call, f"HTTP {response.status} is no whole packet")
+            self._refuse_answer_in_place_of_packet(part)
+            size = placing.place(part, to)
+        return Fetched(doc_id=doc_id, path=to, size=size)
+
+    def get_edoc(self, doc_id: str, to: Path, *, file_path: str | None = None) -> Flow[Fetched]:
+        """Download a packet as base64 inside JSON (getEdoc).
+
+        Args:
+            doc_id: the hub's id of the packet.
+            to: the file to write.
+            file_path: the vendor client's ``filePath``, which hubs ignore.
+        """
+        answer = yield from self._ask(calls.GET, {"docId": doc_id, "filePath": file_path})
+        content = answers.packet_bytes(answer, calls.GET)
+        with placing.part(to) as part:
+            placing.write(part, content)
+            size = placing.place(part, to)
+        return Fetched(doc_id=doc_id, path=to, size=size)
+
+    def confirm(self, doc_id: str, outcome: Outcome = Outcome.DONE) -> Flow[None]:
+        """Tell the hub what became of a packet (updateStatus). A hub that says it knew already counts as success."""
+        yield from self._ask(calls.CONFIRM, {"docid": doc_id, "status": Outcome(outcome).value})
+
+    def sent_state(
+        self, message_type: MessageType = MessageType.EDOC, *, doc_id: str | None = None
+    ) -> Flow[tuple[SentState, ...]]:
+        """Ask where packets of ours stand (getSentEdocList). See `Dialect.sent_state`."""
+        answer = yield from self._ask(calls.SENT_STATE, {**_kind(message_type), "docId": doc_id})
+        return answers.sent(answer, calls.SENT_STATE)
+
+    def agencies(self) -> Flow[tuple[Agency, ...]]:
+        """Read the hub's directory (getAgenciesList); `other_code` is the agency's former code."""
+        return answers.agencies((yield from self._ask(calls.AGENCIES)), calls.AGENCIES)
+
+    def agencies_qd20(self, level: int) -> Flow[tuple[Agency, ...]]:
+        """Read the directory in codes of Decision 20/2020/QĐ-TTg (getAgenciesListQD20).
+
+        `other_code` is the agency's code of QCVN 102:2016.
+
+        Args:
+            level: level of the codes, 1 for the highest.
+        """
+        answer = yield from self._ask(calls.AGENCIES_QD20, {"level": str(level)})
+        return answers.agencies_qd20(answer, calls.AGENCIES_QD20)
+
+    def agency_changes(self) -> Flow[tuple[AgencyChange, ...]]:
+        """Read what changed in the directory (getSynchronizeUnit)."""
+        return answers.changes((yield from self._ask(calls.AGENCY_CHANGES)), calls.AGENCY_CHANGES)
+
+    def register_agency(
+        self,
+        *,
+        code: str,
+        name: str,
+        parent_code: str,
+        mail: str = "",
+        mobile: str = "",
+        fax: str = "",
+        id: str = "",  # the hub's word for it
+    ) -> Flow[None]:
+        """Register an agency below ours (registerAgency).
+
+        Args:
+            code: its code.
+            name: its name.
+            parent_code: code of the agency above it.
+            mail: e-mail address.
+            mobile: telephone number.
+            fax: fax number.
+            id: the directory's id of the entry, empty for a new one.
+
+        Raises:
+            OutcomeUnknown: no usable answer came; look into the directory before doing it again.
+        """
+        entry = {"id": id, "pcode": parent_code, "code": code, "name": name, "mail": mail, "mobile": mobile, "fax": fax}
+        yield from self._ask(calls.REGISTER_AGENCY, body=_compact(entry).encode())
+
+    def delete_agency(self, code: str) -> Flow[None]:
+        """Remove an agency below ours (deleteAgency).
+
+        Args:
+            code: its code.
+
+        Raises:
+            OutcomeUnknown: no usable answer came; look into the directory before doing it again.
+        """
+        yield from self._ask(calls.DELETE_AGENCY, {"AgencyCode": code})
+
+    def count_received_edoc(self) -> Flow[int]:
+        """Count the documents received (countReceiveEdoc)."""
+        return answers.count((yield from self._ask(calls.COUNT_EDOC, _kind(MessageType.EDOC))), calls.COUNT_EDOC)
+
+    def count_received_status(self) -> Flow[int]:
+        """Count the statuses received (countReceiveStatus)."""
+        return answers.count((yield from self._ask(calls.COUNT_STATUS, _kind(MessageType.STATUS))), calls.COUNT_STATUS)
+
+    def _ask(
+        self,
+        call: Call,
+        values: Mapping[str, str | None] | None = None,
+        *,
+        body: bytes | FileBody | None = None,
+        on_progress: Progress | None = None,
+    ) -> Flow[Mapping[str, Any]]:
+        """One call with a JSON answer."""
+        request = self._request(call, values or {}, body=body, limit=self.max_answer, on_progress=on_progress)
+        return answers.envelope((yield request), call)
+
+    def _request(
+        self,
+        call: Call,
+        values: Mapping[str, str | None],
+        *,
+        limit: int,
+        body: bytes | FileBody | None = None,
+        save_to: Path | None = None,
+        on_progress: Progress | None = None,
+    ) -> WireRequest:
+        known = {
+            **values,
+            "systemid": self.system_id,
+            "timestamp": headers.timestamp(self.now()),
+            "Content-Type": call.content_type,
+        }
+        signed = {name: value for name in call.signed if (value := known.get(name)) is not None}
+        return WireRequest(
+            method=call.method,
+            url=f"{self.endpoint}/{call.name}",
+            headers={
+                "Content-Type": call.content_type,
+                **headers.signed_headers(signed, self.secret),
+                "User-Agent": self.user_agent,
+            },
+            body=call.body if body is None else body,
+            save_to=save_to,
+            limit=limit,
+            sends=call.sends,
+            on_progress=on_progress,
+        )
+
+    def _refuse_answer_in_place_of_packet(self, part: Path) -> None:
+        """Raise if what was saved is a JSON answer or a page: some hubs say no with status 200.
+
+        Anything else is kept, however odd: judging packets is not the hub layer's business.
+        """
+        call = calls.DOWNLOAD
+        head = placing.head(part)
+        if not head.strip():
+            raise answers.not_a_packet(call, "it is empty")
+        if _HTML.match(head):
+            raise answers.not_a_packet(call, "it is an HTML page, as proxies send")
+        if head.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"{"):
+            answers.envelope(placing.as_response(part, limit=self.max_answer), call)
+            raise answers.not_a_packet(call, "it is JSON and not a packet")
+
+
+def _kind(message_type: MessageType) -> dict[str, str | None]:
+    return {"servicetype": SERVICE_TYPE, "messagetype": MessageType(message_type).value}
+
+
+def _compact(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
+def _usable(endpoint: str) -> bool:
+    try:
+        parts = urlsplit(endpoint)
+        port = parts.port
+    except ValueError:  # an unfinished [IPv6] address, a port that is no number
+        return False
+    plain = endpoint.isascii() and endpoint.isprintable() and " " not in endpoint and "?" not in endpoint
+    bare = not (parts.username or parts.password or parts.query or parts.fragment)
+    return parts.scheme in ("http", "https") and bool(parts.hostname) and port != 0 and plain and bare

@@ -1,0 +1,128 @@
+"""Signed headers of the VXP interface: the parameters, their JSON, the HMAC over it, and the hash of a packet."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+from collections.abc import Mapping
+from datetime import datetime
+from pathlib import Path
+
+from edoc_connector.errors import AttachmentError, ConfigError
+from edoc_connector.hubs.fields import VIETNAM
+
+PREFIX = "XroadVnpt-"
+VERSION = "3.0.201608"
+MAX_VALUE = 4096
+MAX_RECIPIENTS = 64 * 1024
+"""A packet to every agency of a province: some thousand codes."""
+
+_JSON_TEXT = frozenset({"to"})
+"""Parameters whose value is JSON and so holds quotes, which the signed JSON escapes."""
+
+_CHUNK = 1024 * 1024
+
+
+def signed_headers(parameters: Mapping[str, str], secret: str) -> dict[str, str]:
+    """The ``XroadVnpt-`` headers for these parameters, in the mapping's order.
+
+    Args:
+        parameters: bare names to values.
+        secret: as the hub gave it; its UTF-8 bytes are the HMAC key.
+
+    Raises:
+        ConfigError: a value that HTTP or the signed JSON would not carry unchanged.
+    """
+    headers = {PREFIX + name: checked(name, value) for name, value in parameters.items()}
+    text = json.dumps(headers, ensure_ascii=False, separators=(",", ":"))
+    return {
+        **headers,
+        PREFIX + "sign-header-key": ";".join(parameters),
+        PREFIX + "sign-header": text,
+        PREFIX + "hash-header": hmac.new(secret.encode(), text.encode(), hashlib.sha256).hexdigest(),
+        PREFIX + "version": VERSION,
+    }
+
+
+def checked(name: str, value: str) -> str:
+    """A value, if it arrives at the hub as it was signed.
+
+    HTTP drops spaces at the ends and may fold tabs; a quote or semicolon ends things early in hubs that take the JSON
+    and the key list apart by hand; what is not ASCII has no agreed encoding in a header.
+
+    Raises:
+        ConfigError: it would not.
+    """
+    limit = MAX_RECIPIENTS if name in _JSON_TEXT else MAX_VALUE
+    if not value or len(value) > limit:
+        raise ConfigError(
+            f"The parameter {name!r} of a hub call must have 1 to {limit} characters, not {len(value)}. "
+            "Leave an optional one out; the recipients stand in the packet as well.",
+            vi=f"Tham số {name!r} của lời gọi trục phải dài từ 1 đến {limit} ký tự, không phải {len(value)}. "
+            "Tham số tùy chọn thì bỏ đi; danh sách nơi nhận đã có trong gói tin.",
+        )
+    bad = next((c for c in value if not _travels(c, name)), None)
+    if bad is not None or value != value.strip():
+        seen = f"U+{ord(bad):04X}" if bad is not None else "U+0020"
+        raise ConfigError(
+            f"The parameter {name!r} of a hub call holds {seen}, which a signed header cannot carry. "
+            "Use the code or id as the hub's directory writes it: printable ASCII, no quote, no semicolon, "
+            "no space at the ends.",
+            vi=f"Tham số {name!r} của lời gọi trục có ký tự {seen} mà header được ký không mang được. "
+            "Hãy dùng mã đúng như trong danh bạ của trục: ký tự ASCII in được, không có dấu nháy kép, dấu chấm phẩy, "
+            "không có dấu cách ở hai đầu.",
+        )
+    return value
+
+
+def _travels(c: str, name: str) -> bool:
+    return " " <= c <= "~" and c != ";" and (c != '"' or name in _JSON_TEXT)
+
+
+def timestamp(now: datetime) -> str:
+    """A time stamp as the interface writes it: ``ddMMyyyy'T'HHmmss+SSSS``, Vietnam time, SSSS milliseconds.
+
+    Args:
+        now: aware.
+
+    Raises:
+        ConfigError: the clock gave a time without a zone.
+    """
+    if now.tzinfo is None:
+        raise ConfigError(
+            "The clock given to the hub dialect returns a time without a zone; use datetime.now(timezone.utc).",
+            vi="Đồng hồ cấp cho giao thức trục trả về thời gian không có múi giờ; hãy dùng datetime.now(timezone.utc).",
+        )
+    local = now.astimezone(VIETNAM)
+    return f"{local:%d%m%Y}T{local:%H%M%S}+{local.microsecond // 1000:04d}"
+
+
+def file_hash(path: Path, *, sdk_compatible: bool) -> str:
+    """SHA-256 of a packet's bytes for the ``hash-file`` parameter.
+
+    Args:
+        path: the packet.
+        sdk_compatible: write each byte without zero padding, as the vendor's client does (0x0e becomes ``e``).
+
+    Raises:
+        AttachmentError: the file cannot be read or is empty.
+    """
+    digest = hashlib.sha256()
+    size = 0
+    try:
+        with path.open("rb") as file:
+            while chunk := file.read(_CHUNK):
+                digest.update(chunk)
+                size += len(chunk)
+    except OSError as error:
+        raise AttachmentError(
+            f"The packet {path} cannot be read: {error.strerror}. Put it back, or build it again, and send again.",
+            vi=f"Không đọc được gói tin {path}: {error.strerror}. Hãy khôi phục hoặc tạo lại gói tin rồi gửi lại.",
+        ) from error
+    if size == 0:
+        raise AttachmentError(
+            f"The packet {path} is empty. Build it again and send again.",
+            vi=f"Gói tin {path} rỗng. Hãy tạo lại gói tin rồi gửi lại.",
+        )
+    return "".join(f"{byte:x}" for byte in digest.digest()) if sdk_compatible else digest.hexdigest()

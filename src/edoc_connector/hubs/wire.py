@@ -1,0 +1,141 @@
+"""Requests and answers as plain values, and the two drivers of a flow.
+
+A *flow* is a generator: it yields `WireRequest`, is sent the `WireResponse`, and returns a typed result. It touches no
+network, so one flow serves a blocking client, an asynchronous one and a test that hands it answers by hand. Packets are
+files: a flow may read the one it sends and put the one it received in its place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Generator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Generic, TypeAlias, TypeVar
+
+R = TypeVar("R")
+T = TypeVar("T")
+
+Progress: TypeAlias = Callable[[int, int | None], None]
+"""Called with the bytes done and, where known, the bytes in all, from the thread that moves them."""
+
+
+@dataclass(frozen=True, slots=True)
+class FileBody:
+    """A request body that lies in a file.
+
+    Args:
+        path: the file; read when the request goes out.
+        tail: bytes sent after the file's.
+    """
+
+    path: Path
+    tail: bytes = b""
+
+    @property
+    def length(self) -> int:
+        """Bytes on the wire, for Content-Length."""
+        return self.path.stat().st_size + len(self.tail)
+
+
+@dataclass(frozen=True, slots=True)
+class WireRequest:
+    """One HTTP request of a dialect.
+
+    Args:
+        method: ``GET``, ``POST``…
+        url: absolute URL.
+        headers: in the order to send.
+        body: bytes, or a file; the driver sets Content-Length and never sends chunks.
+        save_to: where a successful (2xx) body is written instead of being kept in memory.
+        limit: most bytes of answer to accept, in memory or in the file, counted after decompression.
+        sends: whether the hub may have acted on the request although no answer came; decides NotSent or OutcomeUnknown.
+        on_progress: told how far the upload of a file body, or the download to `save_to`, has come.
+    """
+
+    method: str
+    url: str
+    headers: Mapping[str, str] = field(repr=False)
+    body: bytes | FileBody = field(default=b"", repr=False)
+    save_to: Path | None = None
+    limit: int = 64 * 1024 * 1024
+    sends: bool = False
+    on_progress: Progress | None = field(default=None, repr=False, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class WireResponse:
+    """What came back.
+
+    Args:
+        status: HTTP status code.
+        headers: names in lower case.
+        body: the body, empty when it was saved.
+        saved: the file the body was written to, if the request asked for it and the status was 2xx.
+    """
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes = field(default=b"", repr=False)
+    saved: Path | None = None
+
+
+Flow: TypeAlias = Generator[WireRequest, WireResponse, R]
+
+
+@dataclass(frozen=True, slots=True)
+class Finished(Generic[R]):
+    """The end of a flow, as a value: a StopIteration cannot cross threads or futures.
+
+    Args:
+        result: what the flow returned.
+    """
+
+    result: R
+
+
+def advance(flow: Flow[R], answer: WireResponse | None = None) -> WireRequest | Finished[R]:
+    """Take one step of a flow: the first without an answer, every other with the answer to the last request."""
+    try:
+        return next(flow) if answer is None else flow.send(answer)
+    except StopIteration as end:
+        return Finished(end.value)
+
+
+def run(flow: Flow[R], perform: Callable[[WireRequest], WireResponse]) -> R:
+    """Drive a flow with a blocking transport and return its result."""
+    try:
+        step = advance(flow)
+        while isinstance(step, WireRequest):
+            step = advance(flow, perform(step))
+        return step.result
+    finally:
+        flow.close()  # a flow that was cut short takes its unfinished files away
+
+
+async def arun(
+    flow: Flow[R],
+    perform: Callable[[WireRequest], Awaitable[WireResponse]],
+    *,
+    offload: Callable[[Callable[[], WireRequest | Finished[R]]], Awaitable[WireRequest | Finished[R]]] | None = None,
+) -> R:
+    """Drive a flow with an asynchronous transport and return its result.
+
+    Args:
+        flow: the flow.
+        perform: sends one request and gives the answer.
+        offload: runs one step of the flow away from the event loop. Steps hash and move files, which takes as long as
+            the files are large.
+    """
+
+    async def take(answer: WireResponse | None) -> WireRequest | Finished[R]:
+        if offload is None:
+            return advance(flow, answer)
+        return await offload(lambda: advance(flow, answer))
+
+    try:
+        step = await take(None)
+        while isinstance(step, WireRequest):
+            step = await take(await perform(step))
+        return step.result
+    finally:
+        flow.close()

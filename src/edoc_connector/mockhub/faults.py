@@ -1,0 +1,253 @@
+"""Faults on demand, so that a client's answer to each can be tested."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import threading
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+Message = MutableMapping[str, Any]
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+App = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+CONNECTION: Final = "edoc_connector.connection"  # extension of the ASGI scope: an object with close() and abort()
+HTML: Final = b"<!DOCTYPE html><html><body><h1>Proxy</h1><p>Please log in.</p></body></html>"
+
+# Kind to whether the hub acts on the request before it fails; a fault may say otherwise.
+KINDS: Final[Mapping[str, bool]] = {
+    "delay": True,
+    "drop-before-accepting": False,
+    "drop-after-accepting": True,
+    "error": False,
+    "html": False,
+    "truncated": True,
+    "empty": True,
+    "duplicate": True,
+    "out-of-order": True,
+    "garbage": True,
+    "wrong-body": True,
+}
+# These are in what the hub says, not in how it comes over; the call itself makes them.
+IN_CONTENT: Final = frozenset({"duplicate", "out-of-order", "garbage", "wrong-body"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fault:
+    """One planned fault.
+
+    Args:
+        kind: ``delay`` (the answer is held back), ``drop-before-accepting`` and ``drop-after-accepting`` (the
+            connection is closed without an answer), ``error`` (HTTP `status`), ``html`` (a proxy's page with status
+            200), ``truncated`` (Content-Length is longer than the body), ``empty`` (status 200, no body),
+            ``duplicate`` and ``out-of-order`` (in lists), ``garbage`` (a fetched packet's bytes are nonsense),
+            ``wrong-body`` (another packet's bytes).
+        path: call it happens to, e.g. ``/sendEdoc``; ``*`` any call.
+        count: how many times; None until removed.
+        seconds: how long to wait first; with every kind.
+        status: HTTP status of ``error``: 500, 503, 429…
+        retry_after: value of a Retry-After header, in seconds or as an HTTP date.
+        after_bytes: with ``drop-before-accepting``: close once so many bytes of the body came, not at its end.
+        accepted: whether the hub acts on the request although it fails; by default as `KINDS` says.
+    """
+
+    kind: str
+    path: str = "*"
+    count: int | None = 1
+    seconds: float = 0.0
+    status: int = 500
+    retry_after: str | None = None
+    after_bytes: int | None = None
+    accepted: bool | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse a plan that could not happen."""
+        if self.kind not in KINDS:
+            raise ValueError(f"there is no fault {self.kind!r}; choose from {', '.join(KINDS)}")
+        if self.count is not None and self.count < 1:
+            raise ValueError("count is 1 or more, or nothing for until removed")
+        if self.seconds < 0 or not 400 <= self.status <= 599:
+            raise ValueError("seconds is not negative, status is 400 to 599")
+
+    @property
+    def acts(self) -> bool:
+        """Whether the hub acts on the request."""
+        return KINDS[self.kind] if self.accepted is None else self.accepted
+
+
+@dataclass(slots=True)
+class _Planned:
+    fault: Fault
+    left: int | None
+
+
+@dataclass(slots=True)
+class FaultPlan:
+    """Faults waiting to happen, each request meeting the first that fits it. May be used from any thread."""
+
+    _planned: dict[int, _Planned] = field(default_factory=dict)
+    _numbers: itertools.count[int] = field(default_factory=lambda: itertools.count(1))
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def add(self, fault: Fault) -> int:
+        """Plan a fault after those already planned; returns its number."""
+        with self._lock:
+            number = next(self._numbers)
+            self._planned[number] = _Planned(fault, fault.count)
+            return number
+
+    def remove(self, number: int) -> bool:
+        """Take a fault out of the plan; False if it is not there, for example because it is used up."""
+        with self._lock:
+            return self._planned.pop(number, None) is not None
+
+    def clear(self) -> None:
+        """Take every fault out of the plan."""
+        with self._lock:
+            self._planned.clear()
+
+    def pending(self) -> list[tuple[int, Fault, int | None]]:
+        """Number, fault and how many times it is still to happen (None: until removed)."""
+        with self._lock:
+            return [(number, planned.fault, planned.left) for number, planned in self._planned.items()]
+
+    def take(self, path: str) -> Fault | None:
+        """The fault that a request to this path meets; counts as one time."""
+        with self._lock:
+            for number, planned in self._planned.items():
+                if planned.fault.path in ("*", path):
+                    if planned.left is not None:
+                        planned.left -= 1
+                        if planned.left == 0:
+                            del self._planned[number]
+                    return planned.fault
+            return None
+
+
+class FaultGate:
+    """ASGI middleware that makes planned faults happen to the hub's calls.
+
+    Args:
+        app: the hub.
+        plan: what is to happen.
+        paths: paths of the hub's calls; others pass untouched.
+    """
+
+    def __init__(self, app: App, *, plan: FaultPlan, paths: frozenset[str]) -> None:
+        self._app = app
+        self._plan = plan
+        self._paths = paths
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on, or fail it as planned."""
+        fault = self._plan.take(scope["path"]) if scope["type"] == "http" and scope["path"] in self._paths else None
+        if fault is None:
+            await self._app(scope, receive, send)
+        elif fault.kind in IN_CONTENT:
+            await asyncio.sleep(fault.seconds)
+            await self._app({**scope, "edoc_fault": fault}, receive, send)
+        else:
+            await self._fail(fault, scope, receive, send)
+
+    async def _fail(self, fault: Fault, scope: Scope, receive: Receive, send: Send) -> None:
+        if fault.kind == "delay" and not fault.acts:
+            await asyncio.sleep(fault.seconds)
+            await self._app(scope, receive, send)
+            return
+        answer: list[Message] = []
+        if fault.acts:
+            answer = await self._perform(scope, receive)
+        else:
+            await _drain(receive, fault.after_bytes)
+        await asyncio.sleep(fault.seconds)
+        await _ENDINGS[fault.kind](_Line(fault, answer, scope, receive, send))
+
+    async def _perform(self, scope: Scope, receive: Receive) -> list[Message]:
+        answer: list[Message] = []
+
+        async def keep(message: Message) -> None:
+            answer.append(message)
+
+        await self._app(scope, receive, keep)
+        return answer
+
+
+@dataclass(frozen=True, slots=True)
+class _Line:
+    """The request that fails, the answer that the client will not get as it is, and the way to the client."""
+
+    fault: Fault
+    answer: list[Message]
+    scope: Scope
+    receive: Receive
+    send: Send
+
+    @property
+    def body(self) -> bytes:
+        return b"".join(message.get("body", b"") for message in self.answer)
+
+    async def hang_up(self, how: str) -> None:
+        """Close the connection and wait until it is: a server that sees no answer before that would make one up."""
+        getattr(self.scope["extensions"][CONNECTION], how)()
+        while (await self.receive())["type"] != "http.disconnect":
+            pass
+
+    async def say(self, status: int, body: bytes, *headers: tuple[bytes, bytes], announce: int | None = None) -> None:
+        length = len(body) if announce is None else announce
+        headers = (*headers, (b"content-length", str(length).encode()))
+        await self.send({"type": "http.response.start", "status": status, "headers": list(headers)})
+        await self.send({"type": "http.response.body", "body": body, "more_body": length > len(body)})
+
+
+async def _late(line: _Line) -> None:
+    for message in line.answer:
+        await line.send(message)
+
+
+async def _drop(line: _Line) -> None:
+    await line.hang_up("abort")
+
+
+async def _error(line: _Line) -> None:
+    after = line.fault.retry_after
+    headers = [] if after is None else [(b"retry-after", after.encode("latin-1"))]
+    await line.say(line.fault.status, b"busy", (b"content-type", b"text/plain"), *headers)
+
+
+async def _html(line: _Line) -> None:
+    await line.say(200, HTML, (b"content-type", b"text/html; charset=utf-8"))
+
+
+async def _truncated(line: _Line) -> None:
+    body = line.body
+    await line.say(200, body[: len(body) // 2], (b"content-type", b"application/json"), announce=max(len(body), 1))
+    await line.hang_up("close")
+
+
+async def _empty(line: _Line) -> None:
+    await line.say(200, b"", (b"content-type", b"application/json"))
+
+
+_ENDINGS: Final[Mapping[str, Callable[[_Line], Awaitable[None]]]] = {
+    "delay": _late,
+    "drop-before-accepting": _drop,
+    "drop-after-accepting": _drop,
+    "error": _error,
+    "html": _html,
+    "truncated": _truncated,
+    "empty": _empty,
+}
+
+
+async def _drain(receive: Receive, limit: int | None) -> None:
+    """Read the body to its end, or as far as a limit, so that the client's view of what was sent is a sure one."""
+    size = 0
+    while limit is None or size < limit:
+        message = await receive()
+        size += len(message.get("body", b""))
+        if not message.get("more_body", False):
+            return

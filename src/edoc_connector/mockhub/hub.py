@@ -1,0 +1,295 @@
+"""The hub itself: what it takes, keeps, offers and is told. No HTTP here."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Final
+
+from edoc_connector.mockhub import packets
+from edoc_connector.mockhub.codes import ErrorCode, RefusedError
+from edoc_connector.mockhub.config import AgencySpec, MockHubConfig
+from edoc_connector.mockhub.faults import FaultPlan
+from edoc_connector.mockhub.rebuild import rebuild
+from edoc_connector.mockhub.storage import Agency, DuplicateError, Event, Packet, Receipt, Storage
+
+RECENT: Final = timedelta(days=30)
+WAITING: Final = frozenset({"initial", "processing"})
+
+# From a receipt's state to those it may be moved to. Saying again what it is already succeeds: the answer to a
+# confirmation gets lost, and the receiver then confirms again.
+MOVES: Final[Mapping[str, frozenset[str]]] = {
+    "initial": frozenset({"processing", "done", "fail"}),
+    "processing": frozenset({"processing", "done", "fail"}),
+    "done": frozenset({"done"}),
+    "fail": frozenset({"fail"}),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Incoming:
+    """A packet on its way in.
+
+    Args:
+        path: file with exactly the packet's bytes; the hub takes it away.
+        system_id: system that sends.
+        sender: agency code of the ``from`` header.
+        message_type: ``edoc`` or ``status``.
+        to: recipients of the ``to`` header; None leaves it to the packet.
+    """
+
+    path: Path
+    system_id: str
+    sender: str
+    message_type: str
+    to: tuple[str, ...] | None = None
+
+
+class Hub:
+    """A hub with its data.
+
+    Args:
+        config: see `MockHubConfig`; the directory is made if missing.
+
+    Attributes:
+        faults: the fault plan.
+        tamper: applied to a packet's bytes each time a receiver fetches it; None leaves them. For tests: one field or
+            one attachment byte changed on the way.
+        clock_offset: how far the hub's clock is ahead.
+    """
+
+    def __init__(self, config: MockHubConfig) -> None:
+        self.config = config
+        self.faults = FaultPlan()
+        self.tamper: Callable[[bytes], bytes] | None = None
+        self.clock_offset = config.clock_offset
+        self._packets = config.data / "packets"
+        self.incoming = config.data / "incoming"
+        for folder in (config.data, self._packets, self.incoming):
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for left in self.incoming.iterdir():  # uploads that were cut off when the hub last stopped
+            left.unlink()
+        self.storage = Storage(config.data / "hub.sqlite3")
+        self._secrets: dict[str, str] = {}
+        for spec in config.agencies:
+            self.add_agency(spec)
+
+    def close(self) -> None:
+        """Release the database; the hub cannot be used afterwards."""
+        self.storage.close()
+
+    def now(self) -> datetime:
+        """The hub's time, aware UTC."""
+        return self.config.clock().astimezone(UTC) + self.clock_offset
+
+    def stamp(self) -> str:
+        """The hub's time as the database keeps it, to the microsecond and comparable as text."""
+        return self.now().isoformat(timespec="microseconds")
+
+    @property
+    def secrets(self) -> Mapping[str, str]:
+        """HMAC keys by system id; in memory only."""
+        return self._secrets
+
+    def add_agency(self, spec: AgencySpec) -> None:
+        """Register an agency and its system's secret, or change them."""
+        self._secrets[spec.system] = spec.secret
+        self.storage.put_agency(
+            code=spec.code,
+            old_code=spec.old_code,
+            system_id=spec.system,
+            name=spec.name,
+            mail=spec.mail,
+            parent=spec.parent,
+            at=self.now(),
+        )
+
+    def new_file(self) -> Path:
+        """A name for a packet on its way in; the caller removes what is left there."""
+        return self.incoming / f"{uuid.uuid4()}.edxml"
+
+    def path(self, packet: Packet) -> Path:
+        """Where the bytes lie that receivers of a packet get."""
+        return self._packets / f"{packet.id}.edxml"
+
+    def accept(self, incoming: Incoming) -> str:
+        """Take a packet and offer it to its recipients.
+
+        Returns:
+            The DocId for the sender.
+
+        Raises:
+            RefusedError: 19, 22, 18, 23, 25 or 21, checked in this order; nothing was kept.
+        """
+        sender = self._sender(incoming)
+        facts = packets.facts(packets.read(incoming.path))
+        recipients = [self._recipient(code) for code in incoming.to or facts.recipients]
+        digest = _digest(incoming.path)
+        packet = self._packet(incoming, sender, facts, _identity(incoming, facts, recipients, digest))
+        receipts = [self._receipt(packet, recipient) for recipient in dict.fromkeys(r.code for r in recipients)]
+        if self.storage.has(packet.identity):
+            raise _exists(facts.document_id)
+        self._bring_in(incoming.path, packet)
+        self._keep(packet, receipts, facts)
+        return packet.id
+
+    def offer(
+        self, data: bytes, *, sender: str, to: Sequence[str], message_type: str = "edoc", doc_id: str = ""
+    ) -> str:
+        """Put bytes up for receivers without any check, for tests of what a hub should never pass on.
+
+        Args:
+            data: the bytes that receivers get.
+            sender: code shown as ``from``.
+            to: codes of the receivers; each must be registered.
+            message_type: ``edoc`` or ``status``.
+            doc_id: docId of the first receiver; a new one by default.
+
+        Returns:
+            The docId of the first receiver.
+        """
+        packet = Packet(
+            id=str(uuid.uuid4()), system_id="", sender=sender, message_type=message_type, identity=str(uuid.uuid4()),
+            document_id="", business="", title="", notation="", status="", size=len(data), sent=self.stamp(),
+        )  # fmt: skip
+        receipts = [self._receipt(packet, code, doc_id if index == 0 else "") for index, code in enumerate(to)]
+        self.path(packet).write_bytes(data)
+        self.storage.add_packet(packet, receipts, [self._event(packet, "", "offered", sender)])
+        return receipts[0].id
+
+    def waiting(self, system_id: str, message_type: str) -> list[tuple[Receipt, Packet]]:
+        """What a system's agencies have not confirmed."""
+        return self.storage.waiting(system_id, message_type)
+
+    def received(self, system_id: str, doc_id: str) -> tuple[Receipt, Packet]:
+        """A packet that is for an agency of a system.
+
+        Raises:
+            RefusedError: 26, there is none; the same for one that is somebody else's.
+        """
+        receipt = self.storage.receipt(doc_id)
+        agency = self.storage.agency(receipt.recipient) if receipt else None
+        packet = self.storage.packet(receipt.packet_id) if receipt else None
+        if receipt is None or packet is None or agency is None or agency.system_id != system_id:
+            raise RefusedError(ErrorCode.NO_SUCH_DOC, f"there is no docId {doc_id} for {system_id}")
+        return receipt, packet
+
+    def confirm(self, system_id: str, doc_id: str, state: str, *, actor: str = "") -> None:
+        """Note what a receiver says of a packet: ``processing``, ``done`` or ``fail``.
+
+        Raises:
+            RefusedError: 26, no such packet, or it is done or failed already.
+        """
+        receipt, packet = self.received(system_id, doc_id)
+        if state not in MOVES[receipt.state]:
+            raise RefusedError(ErrorCode.NO_SUCH_DOC, f"docId {doc_id} is {receipt.state} and waits no more")
+        if state != receipt.state:
+            event = self._event(packet, receipt.id, state, actor or receipt.recipient)
+            self.storage.set_state(receipt.id, state, event)
+
+    def sent(self, system_id: str, message_type: str, doc_id: str | None) -> list[tuple[Packet, list[Receipt]]]:
+        """What a system sent: one packet by its DocId, or those of the last 30 days; empty where there is none."""
+        if doc_id is None:
+            since = (self.now() - RECENT).isoformat(timespec="microseconds")
+            found = self.storage.packets(system_id=system_id, message_type=message_type, since=since)
+        else:
+            packet = self.storage.packet(doc_id)
+            found = [packet] if packet is not None and packet.system_id == system_id else []
+        return [(packet, self.storage.receipts(packet.id)) for packet in found]
+
+    def own_agency(self, system_id: str, code: str, missing: ErrorCode) -> Agency:
+        """An agency that a system speaks for.
+
+        Raises:
+            RefusedError: `missing`, where it is not registered or another system's.
+        """
+        agency = self.storage.agency(code)
+        if agency is None or agency.system_id != system_id:
+            raise RefusedError(missing, f"agency {code} is not registered for {system_id}")
+        return agency
+
+    def _sender(self, incoming: Incoming) -> Agency:
+        return self.own_agency(incoming.system_id, incoming.sender, ErrorCode.UNKNOWN_SENDER)
+
+    def _recipient(self, code: str) -> Agency:
+        agency = self.storage.agency(code)
+        if agency is None:
+            raise RefusedError(ErrorCode.UNKNOWN_AGENCY, f"the receiver {code} does not exist")
+        if agency.locked:
+            raise RefusedError(ErrorCode.LOCKED, f"the receiver {code} is locked")
+        return agency
+
+    def _packet(self, incoming: Incoming, sender: Agency, facts: packets.Facts, identity: str) -> Packet:
+        return Packet(
+            id=str(uuid.uuid4()),
+            system_id=incoming.system_id,
+            sender=sender.code,
+            message_type=incoming.message_type,
+            identity=identity,
+            document_id=facts.document_id,
+            business=facts.business,
+            title=facts.title,
+            notation=facts.code,
+            status=facts.status,
+            size=incoming.path.stat().st_size,
+            sent=self.stamp(),
+        )
+
+    def _receipt(self, packet: Packet, recipient: str, doc_id: str = "") -> Receipt:
+        return Receipt(
+            id=doc_id or str(uuid.uuid4()),
+            packet_id=packet.id,
+            recipient=recipient,
+            state="initial",
+            created=packet.sent,
+            updated=packet.sent,
+        )
+
+    def _event(self, packet: Packet, receipt_id: str, what: str, actor: str) -> Event:
+        return Event(packet_id=packet.id, receipt_id=receipt_id, at=self.stamp(), actor=actor, what=what)
+
+    def _bring_in(self, source: Path, packet: Packet) -> None:
+        if self.config.pass_through:
+            source.replace(self.path(packet))
+            return
+        made = source.with_suffix(".rebuilt")
+        try:
+            rebuild(source, made, at=self.now(), organ_id=self.config.trace_organ_id, limit=self.config.max_packet)
+            made.replace(self.path(packet))
+        finally:
+            made.unlink(missing_ok=True)
+
+    def _keep(self, packet: Packet, receipts: Sequence[Receipt], facts: packets.Facts) -> None:
+        events = [self._event(packet, "", f"status {facts.status}" if facts.status else "sent", packet.sender)]
+        try:
+            self.storage.add_packet(packet, receipts, events)
+        except DuplicateError as error:
+            self.path(packet).unlink()
+            raise _exists(facts.document_id) from error
+
+
+def _identity(incoming: Incoming, facts: packets.Facts, recipients: Sequence[Agency], digest: str) -> str:
+    """What two packets have in common when one is the other sent again.
+
+    A recall, update or replacement has a DocumentId of its own, but some systems reuse the document's: the kind of
+    business keeps them apart. A status has no id: only the very same bytes to the same recipients are the same status.
+    """
+    if facts.kind == "status":
+        key = [incoming.message_type, digest, sorted(agency.code for agency in recipients)]
+    else:
+        key = [facts.document_id, facts.business]
+    return json.dumps([incoming.system_id, facts.kind, *key], ensure_ascii=False)
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _exists(document_id: str) -> RefusedError:
+    return RefusedError(ErrorCode.EXISTS, f"ExistDoc: {document_id} was sent before")

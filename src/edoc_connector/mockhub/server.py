@@ -1,0 +1,315 @@
+"""The hub over HTTP: Starlette routes, and uvicorn to serve them."""
+
+from __future__ import annotations
+
+import base64
+import json
+import logging
+import socket
+import sqlite3
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from email.utils import format_datetime
+from pathlib import Path
+from typing import Any
+
+import uvicorn
+from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.middleware import Middleware
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import FileResponse, JSONResponse, Response, StreamingResponse
+from starlette.routing import Route
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from edoc_connector.errors import ConfigError
+from edoc_connector.mockhub import admin, wire
+from edoc_connector.mockhub.calls import CALLS, Answer, Call, PacketAnswer, perform
+from edoc_connector.mockhub.codes import ErrorCode, RefusedError
+from edoc_connector.mockhub.config import LOOPBACK_NAMES, MockHubConfig
+from edoc_connector.mockhub.faults import CONNECTION, App, Fault, FaultGate, Message, Receive, Scope, Send
+from edoc_connector.mockhub.hub import Hub
+
+log = logging.getLogger("edoc_connector.mockhub")
+
+_SMALL_BODY = 1 << 20  # bytes of a body that is no packet
+_HEADERS = 1 << 18  # bytes of all headers: a packet to every agency of a province lists them in two headers
+_QUANTUM = 3 * (1 << 16)
+
+Endpoint = Callable[[Request], Awaitable[Response]]
+
+
+def create_app(config: MockHubConfig) -> Starlette:
+    """A hub as an ASGI application; its `Hub` is ``app.state.hub``.
+
+    The data directory is opened at once and closed when the application's lifespan ends. Faults that close connections
+    need the server that `serve` starts.
+
+    Args:
+        config: how the hub behaves.
+    """
+    return _application(Hub(config))
+
+
+def serve(
+    config: MockHubConfig,
+    *,
+    host: str = "127.0.0.1",
+    port: int = 8480,
+    on_ready: Callable[[str], None] | None = None,
+) -> None:
+    """Run a hub until SIGINT or SIGTERM.
+
+    Args:
+        config: how the hub behaves.
+        host: address to bind; anything but loopback lets others on the network in, without TLS, and `config.hosts` does
+            not count then.
+        port: TCP port; 0 takes a free one.
+        on_ready: called with the hub's URL once it answers.
+
+    Raises:
+        ConfigError: the address cannot be bound.
+    """
+    with listen(host, port) as listener:
+        if host not in LOOPBACK_NAMES:
+            log.warning("the mock hub can be reached from other machines, without TLS, at %s", url_of(listener))
+            config = replace(config, hosts=frozenset())  # under which names, nobody can know here
+        server_for(config, listener, on_ready=on_ready).run(sockets=[listener])
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A listening socket.
+
+    Raises:
+        ConfigError: the address cannot be bound.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family)
+    except OSError as error:
+        raise ConfigError(
+            f"The mock hub cannot listen on {host}, port {port}: {error.strerror}. "
+            "Choose another port, or 0 for a free one.",
+            vi=f"Trục giả lập không mở được cổng {port} trên {host}. Hãy chọn cổng khác, hoặc 0 để lấy một cổng trống.",
+        ) from error
+
+
+def url_of(listener: socket.socket) -> str:
+    """URL of a hub that serves this socket."""
+    host, port = listener.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+class Server(uvicorn.Server):
+    """uvicorn, telling when it answers.
+
+    Args:
+        config: uvicorn's settings.
+        on_started: called in the event loop's thread.
+    """
+
+    def __init__(self, config: uvicorn.Config, on_started: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._on_started = on_started
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Start, then tell."""
+        await super().startup(sockets=sockets)
+        self._on_started()
+
+
+def server_for(
+    hub: Hub | MockHubConfig, listener: socket.socket, *, on_ready: Callable[[str], None] | None = None
+) -> Server:
+    """A server for a hub on a socket; `Server.run` with ``sockets=[listener]`` runs it.
+
+    Args:
+        hub: the hub, or the settings for one; closed when the server stops.
+        listener: see `listen`.
+        on_ready: called with the hub's URL once it answers.
+    """
+
+    def started() -> None:
+        log.info("mock hub ready at %s", url_of(listener))
+        if on_ready is not None:
+            on_ready(url_of(listener))
+
+    config = uvicorn.Config(
+        _application(hub if isinstance(hub, Hub) else Hub(hub)),
+        loop="asyncio",
+        http=_Protocol,
+        ws="none",
+        lifespan="on",
+        log_config=None,
+        access_log=False,
+        proxy_headers=False,
+        server_header=False,
+        date_header=False,  # the hub's clock may be told to be off: see _Dated
+        timeout_keep_alive=60,
+        timeout_graceful_shutdown=1,
+        h11_max_incomplete_event_size=_HEADERS,
+    )
+    return Server(config, started)
+
+
+class _Protocol(H11Protocol):
+    """Lets the application close the connection: ASGI has no way to give no answer at all."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        inner: Any = self.app
+
+        async def app(scope: Any, receive: Any, send: Any) -> None:
+            if scope["type"] == "http":
+                scope.setdefault("extensions", {})[CONNECTION] = self.transport
+            await inner(scope, receive, send)
+
+        self.app = app
+
+
+class _Dated:
+    """ASGI middleware that dates answers by the hub's clock, so that a client can learn how far off it is."""
+
+    def __init__(self, app: App, *, hub: Hub) -> None:
+        self._app = app
+        self._hub = hub
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def dated(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                date = format_datetime(self._hub.now(), usegmt=True)
+                message["headers"] = [*message.get("headers", []), (b"date", date.encode())]
+            await send(message)
+
+        await self._app(scope, receive, dated)
+
+
+def _application(hub: Hub) -> Starlette:
+    @asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        yield
+        hub.close()
+
+    paths = frozenset(f"/{name}" for name in CALLS)
+    app = Starlette(
+        routes=[
+            *(Route(f"/{name}", _call(hub, name), methods=[row.method]) for name, row in CALLS.items()),
+            *admin.routes(hub),
+        ],
+        middleware=[Middleware(_Dated, hub=hub), Middleware(FaultGate, plan=hub.faults, paths=paths)],
+        exception_handlers={OSError: _broken, sqlite3.Error: _broken},
+        lifespan=lifespan,
+    )
+    app.state.hub = hub
+    return app
+
+
+async def _broken(_: Request, error: Exception) -> Response:
+    log.error("the hub failed inside", exc_info=error)
+    return _fail(RefusedError(ErrorCode.SYSTEM, "system error"))
+
+
+def _fail(error: RefusedError) -> Response:
+    return JSONResponse({"status": "FAIL", "ErrorCode": error.code.value, "ErrorDesc": error.text})
+
+
+def _call(hub: Hub, name: str) -> Endpoint:
+    """The endpoint of one call. The body is read whatever the answer: a client still sending would not see that."""
+    row = CALLS[name]
+
+    async def endpoint(request: Request) -> Response:
+        body = request.stream()
+        try:
+            signed = wire.verify(
+                wire.Headers(request.headers.raw),
+                secrets=hub.secrets,
+                now=hub.now(),
+                tolerance=hub.config.clock_tolerance,
+            )
+            call = Call(signed=signed, fault=_planned(request))
+            return await (_upload(hub, name, call, body) if row.upload else _plain(hub, name, call, body))
+        except RefusedError as refused:
+            async for _ in body:
+                pass
+            return _fail(refused)
+        except ClientDisconnect:
+            return Response(status_code=400)  # for nobody: the client is gone, and nothing was kept
+
+    return endpoint
+
+
+def _planned(request: Request) -> Fault | None:
+    fault = request.scope.get("edoc_fault")
+    return fault if isinstance(fault, Fault) else None
+
+
+async def _plain(hub: Hub, name: str, call: Call, body: AsyncIterator[bytes]) -> Response:
+    data = b""
+    async for chunk in body:
+        data += chunk
+        if len(data) > _SMALL_BODY:
+            raise RefusedError(ErrorCode.MALFORMED, "the body is too long")
+    return _response(await run_in_threadpool(perform, hub, name, replace(call, body=data)))
+
+
+async def _upload(hub: Hub, name: str, call: Call, body: AsyncIterator[bytes]) -> Response:
+    path = hub.new_file()
+    try:
+        tail = await _spool(hub, path, call.signed.parameters.get("hash-file", ""), body)
+        answer = await run_in_threadpool(_accept, hub, name, replace(call, upload=path), tail)
+    finally:
+        path.unlink(missing_ok=True)
+    return _response(answer)
+
+
+async def _spool(hub: Hub, path: Path, given: str, body: AsyncIterator[bytes]) -> int:
+    digest = wire.FileHash()
+    with path.open("wb") as file:
+        async for chunk in body:  # written in the event loop's thread: into the page cache, a chunk at a time
+            digest.update(chunk)
+            if digest.size > hub.config.max_packet:
+                raise RefusedError(ErrorCode.PROCESSING, f"the packet is larger than {hub.config.max_packet} bytes")
+            file.write(chunk)
+    tail = digest.matching(given, hub.config.hash)
+    if given and tail is None:
+        raise RefusedError(ErrorCode.HASH, "hash-file is not the hash of the file that came")
+    return tail or 0
+
+
+def _accept(hub: Hub, name: str, call: Call, tail: int) -> Answer:
+    if tail:
+        with call.upload.open("r+b") as file:
+            file.truncate(call.upload.stat().st_size - tail)
+    return perform(hub, name, call)
+
+
+def _response(answer: Answer) -> Response:
+    if not isinstance(answer, PacketAnswer):
+        return JSONResponse({"status": "OK", "ErrorCode": ErrorCode.OK.value, "ErrorDesc": "", **answer})
+    if answer.wrapped:
+        length, pieces = _wrapped(answer.content)
+        return StreamingResponse(pieces, media_type="application/json", headers={"content-length": str(length)})
+    if isinstance(answer.content, bytes):
+        return Response(answer.content, media_type="application/octet-stream")
+    return FileResponse(answer.content, media_type="application/octet-stream")
+
+
+def _wrapped(content: bytes | Path) -> tuple[int, Iterator[bytes]]:
+    """Length and pieces of the JSON answer of getEdoc; a large packet is never in memory whole."""
+    head, foot = json.dumps(
+        {"status": "OK", "ErrorCode": ErrorCode.OK.value, "ErrorDesc": "", "data": "|"}, separators=(",", ":")
+    ).split("|")
+    size = len(content) if isinstance(content, bytes) else content.stat().st_size
+
+    def pieces() -> Iterator[bytes]:
+        yield head.encode()
+        if isinstance(content, bytes):
+            yield base64.b64encode(content)
+        else:
+            with content.open("rb") as file:
+                while piece := file.read(_QUANTUM):
+                    yield base64.b64encode(piece)
+        yield foot.encode()
+
+    return len(head) + (size + 2) // 3 * 4 + len(foot), pieces()

@@ -1,0 +1,193 @@
+"""Checking the signed headers of a request (VXP interface, "Headers on every request").
+
+Written from the description of the interface alone: it shares no code with the client, so that a mistake in one shows.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Literal
+
+from edoc_connector.mockhub.codes import ErrorCode, RefusedError, request_time
+
+PREFIX = "XroadVnpt-"
+_UNSIGNED = frozenset({"sign-header", "sign-header-key", "hash-header", "version"})
+_ALWAYS_SIGNED = ("systemid", "timestamp", "Content-Type")
+_NO_SUCH_SYSTEM = (
+    b"\0" * 32
+)  # keyed with this, a request of an unknown system costs the same time as one of a known one
+
+
+@dataclass(frozen=True, slots=True)
+class Signed:
+    """A request whose headers are genuine.
+
+    Args:
+        system_id: who signed it.
+        parameters: signed parameters by their exact names.
+    """
+
+    system_id: str
+    parameters: Mapping[str, str]
+
+
+class Headers:
+    """Header fields of one request; names compare without case, values are UTF-8."""
+
+    def __init__(self, raw: Iterable[tuple[bytes, bytes]]) -> None:
+        self._fields: dict[str, bytes] = {}
+        for name, value in raw:
+            key = name.decode("latin-1").lower()
+            if key in self._fields and key.startswith(PREFIX.lower()):
+                raise RefusedError(ErrorCode.MALFORMED, f"header {key} is there twice")
+            self._fields[key] = value
+
+    def get(self, name: str) -> str:
+        """Value of a header that must be there and not be empty."""
+        raw = self._fields.get(name.lower(), b"")
+        try:
+            text = raw.decode("utf-8")
+        except UnicodeDecodeError:
+            raise RefusedError(ErrorCode.MALFORMED, f"header {name} is not UTF-8") from None
+        if not text:
+            raise RefusedError(ErrorCode.MALFORMED, f"header {name} is missing")
+        return text
+
+    def parameters(self) -> dict[str, bytes]:
+        """Every header with the prefix that is a parameter: lower-case bare name to raw value."""
+        start = len(PREFIX)
+        bare = {name[start:]: value for name, value in self._fields.items() if name.startswith(PREFIX.lower())}
+        return {name: value for name, value in bare.items() if name not in _UNSIGNED}
+
+
+def verify(headers: Headers, *, secrets: Mapping[str, str], now: datetime, tolerance: timedelta) -> Signed:
+    """Check a request's headers.
+
+    Args:
+        headers: as received.
+        secrets: HMAC key as text, by system id.
+        now: the hub's time.
+        tolerance: how far the timestamp may be from it, either way.
+
+    Raises:
+        RefusedError: 27 something missing or malformed, 15 not genuine, 16 the timestamp is too far off.
+    """
+    text, keys = headers.get(PREFIX + "sign-header"), headers.get(PREFIX + "sign-header-key")
+    system_id, given = headers.get(PREFIX + "systemid"), headers.get(PREFIX + "hash-header")
+    headers.get(PREFIX + "version")
+    headers.get("User-Agent")
+    _check_hmac(text, given, secrets.get(system_id))
+    parameters = _signed_parameters(text)
+    _check_keys(parameters, keys)
+    _check_values(parameters, headers)
+    _check_clock(parameters["timestamp"], now, tolerance)
+    return Signed(system_id, parameters)
+
+
+def require(signed: Signed, names: Iterable[str]) -> None:
+    """Check that a call's own parameters are signed, spelt as the interface spells them.
+
+    Raises:
+        RefusedError: 27, naming the first that is missing.
+    """
+    for name in names:
+        if name not in signed.parameters:
+            raise RefusedError(ErrorCode.MALFORMED, f"parameter {name} is missing or not signed")
+
+
+class FileHash:
+    """SHA-256 of a body as it streams in, with and without a CRLF at its end."""
+
+    def __init__(self) -> None:
+        self.size = 0
+        self._digest = hashlib.sha256()
+        self._held = b""
+
+    def update(self, chunk: bytes) -> None:
+        """Take the next bytes of the body."""
+        self.size += len(chunk)
+        data = self._held + chunk
+        self._digest.update(data[:-2])
+        self._held = data[-2:]
+
+    def matching(self, given: str, mode: Literal["any", "sdk", "exact"]) -> int | None:
+        """How many bytes at the end do not belong to the file, or None where the hash is wrong.
+
+        The vendor's client hashes the file, writes the digest without zero padding and appends CRLF to the body.
+        """
+        whole = self._digest.copy()
+        whole.update(self._held)
+        if mode != "exact" and self._held == b"\r\n" and _same(given, _unpadded(self._digest.digest())):
+            return 2
+        if mode != "sdk" and _same(given, whole.hexdigest()):
+            return 0
+        return None
+
+
+def _check_hmac(text: str, given: str, secret: str | None) -> None:
+    key = _NO_SUCH_SYSTEM if secret is None else secret.encode()
+    expected = hmac.new(key, text.encode(), hashlib.sha256).hexdigest()
+    if not _same(given, expected) or secret is None:
+        raise RefusedError(ErrorCode.AUTHENTICATION, "unknown systemid, or hash-header is not made with its secret")
+
+
+def _signed_parameters(text: str) -> dict[str, str]:
+    try:
+        pairs = json.loads(text, object_pairs_hook=list)
+    except (ValueError, RecursionError):
+        pairs = None
+    if not isinstance(pairs, list) or not all(isinstance(pair, tuple) for pair in pairs):
+        raise RefusedError(ErrorCode.MALFORMED, "sign-header is not a JSON object")
+    parameters: dict[str, str] = {}
+    for name, value in pairs:
+        if not name.startswith(PREFIX) or not isinstance(value, str) or name[len(PREFIX) :] in parameters:
+            raise RefusedError(ErrorCode.MALFORMED, f"sign-header: {name} is not {PREFIX}name, not text or there twice")
+        parameters[name[len(PREFIX) :]] = value
+    return parameters
+
+
+def _check_keys(parameters: Mapping[str, str], keys: str) -> None:
+    if keys != ";".join(parameters):
+        raise RefusedError(ErrorCode.MALFORMED, "sign-header-key does not list the names of sign-header in their order")
+    for name in _ALWAYS_SIGNED:
+        if name not in parameters:
+            raise RefusedError(ErrorCode.MALFORMED, f"parameter {name} is missing or not signed")
+
+
+def _check_values(parameters: Mapping[str, str], headers: Headers) -> None:
+    actual = headers.parameters()
+    signed = {name.lower(): value.encode("utf-8", "surrogatepass") for name, value in parameters.items()}
+    for name in sorted(actual.keys() ^ signed.keys()):
+        raise RefusedError(ErrorCode.AUTHENTICATION, f"{name} is only in the headers, or only in sign-header")
+    for name, value in signed.items():
+        if not hmac.compare_digest(value, actual[name]):
+            raise RefusedError(ErrorCode.AUTHENTICATION, f"header {name} is not the one that was signed")
+    if _media_type(headers.get("Content-Type")) != _media_type(parameters["Content-Type"]):
+        raise RefusedError(ErrorCode.MALFORMED, "Content-Type is not the one that was signed")
+
+
+def _check_clock(text: str, now: datetime, tolerance: timedelta) -> None:
+    try:
+        stamped = request_time(text)
+    except ValueError:
+        raise RefusedError(ErrorCode.MALFORMED, "timestamp is not ddMMyyyy'T'HHmmss+SSSS") from None
+    if abs(now - stamped) > tolerance:
+        minutes = (stamped - now).total_seconds() / 60
+        raise RefusedError(ErrorCode.CLOCK, f"timestamp is {minutes:+.1f} minutes off the hub's clock")
+
+
+def _media_type(value: str) -> str:
+    return value.partition(";")[0].strip().lower()
+
+
+def _unpadded(digest: bytes) -> str:
+    return "".join(f"{byte:x}" for byte in digest)
+
+
+def _same(given: str, expected: str) -> bool:
+    return hmac.compare_digest(given.encode(), expected.encode())

@@ -1,0 +1,150 @@
+"""The algorithms: one table from the names used here to XML Signature's identifiers and to the code that does them."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from enum import StrEnum
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
+from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature, encode_dss_signature
+
+PublicKey = rsa.RSAPublicKey | ec.EllipticCurvePublicKey
+PrivateKey = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey
+
+C14N = "http://www.w3.org/TR/2001/REC-xml-c14n-20010315"
+EXC_C14N = "http://www.w3.org/2001/10/xml-exc-c14n#"
+ENVELOPED = "http://www.w3.org/2000/09/xmldsig#enveloped-signature"
+
+_DSIG = "http://www.w3.org/2000/09/xmldsig#"
+_MORE = "http://www.w3.org/2001/04/xmldsig-more#"
+_ENC = "http://www.w3.org/2001/04/xmlenc#"
+
+
+class SignatureAlgorithm(StrEnum):
+    """Names of the signature algorithms."""
+
+    RSA_SHA1 = "rsa-sha1"
+    RSA_SHA256 = "rsa-sha256"
+    RSA_SHA384 = "rsa-sha384"
+    RSA_SHA512 = "rsa-sha512"
+    ECDSA_SHA256 = "ecdsa-sha256"
+    ECDSA_SHA384 = "ecdsa-sha384"
+    ECDSA_SHA512 = "ecdsa-sha512"
+
+
+@dataclass(frozen=True, slots=True)
+class Algorithm:
+    """How an algorithm is named in XML Signature and what it works with.
+
+    Args:
+        name: our name.
+        uri: XML Signature's identifier.
+        digest: name of the hash for `hashlib`.
+        kind: ``rsa`` or ``ecdsa``.
+    """
+
+    name: str
+    uri: str
+    digest: str
+    kind: str
+
+
+SIGNATURES: dict[str, Algorithm] = {
+    name: Algorithm(name, uri, digest, kind)
+    for name, uri, digest, kind in (
+        ("rsa-sha1", _DSIG + "rsa-sha1", "sha1", "rsa"),
+        ("rsa-sha256", _MORE + "rsa-sha256", "sha256", "rsa"),
+        ("rsa-sha384", _MORE + "rsa-sha384", "sha384", "rsa"),
+        ("rsa-sha512", _MORE + "rsa-sha512", "sha512", "rsa"),
+        ("ecdsa-sha256", _MORE + "ecdsa-sha256", "sha256", "ecdsa"),
+        ("ecdsa-sha384", _MORE + "ecdsa-sha384", "sha384", "ecdsa"),
+        ("ecdsa-sha512", _MORE + "ecdsa-sha512", "sha512", "ecdsa"),
+    )
+}
+DIGESTS: dict[str, str] = {
+    "sha1": _DSIG + "sha1",
+    "sha256": _ENC + "sha256",
+    "sha384": _MORE + "sha384",
+    "sha512": _ENC + "sha512",
+}
+"""Hash name to identifier."""
+
+SIGNATURE_BY_URI = {algorithm.uri: algorithm for algorithm in SIGNATURES.values()}
+DIGEST_BY_URI = {uri: name for name, uri in DIGESTS.items()}
+
+NEVER: dict[str, str] = {
+    **{_MORE + name: "SIG-MD5" for name in ("md5", "rsa-md5", "ripemd160", "rsa-ripemd160", "ecdsa-ripemd160")},
+    _ENC + "ripemd160": "SIG-MD5",
+    "http://www.w3.org/2007/05/xmldsig-more#ecdsa-ripemd160": "SIG-MD5",
+    _DSIG + "hmac-sha1": "SIG-HMAC",
+    **{_MORE + f"hmac-{h}": "SIG-HMAC" for h in ("md5", "ripemd160", "sha224", "sha256", "sha384", "sha512")},
+    _DSIG + "dsa-sha1": "SIG-SHA1",
+    _MORE + "ecdsa-sha1": "SIG-SHA1",
+}
+"""Identifiers that no switch accepts, and the reason given."""
+
+_HASHES: dict[str, type[hashes.HashAlgorithm]] = {
+    "sha1": hashes.SHA1,
+    "sha256": hashes.SHA256,
+    "sha384": hashes.SHA384,
+    "sha512": hashes.SHA512,
+}
+_CURVE_ALGORITHM = {"secp256r1": "ecdsa-sha256", "secp384r1": "ecdsa-sha384"}
+
+
+def algorithm_for(key: object) -> SignatureAlgorithm | None:
+    """The algorithm a key signs with here; None where it is of a kind that does not sign packets."""
+    if isinstance(key, rsa.RSAPrivateKey | rsa.RSAPublicKey):
+        return SignatureAlgorithm.RSA_SHA256
+    if isinstance(key, ec.EllipticCurvePrivateKey | ec.EllipticCurvePublicKey):
+        name = _CURVE_ALGORITHM.get(key.curve.name)
+        return SignatureAlgorithm(name) if name else None
+    return None
+
+
+def digest_size(name: str) -> int:
+    """Octets of a hash's value."""
+    return hashlib.new(name, usedforsecurity=False).digest_size
+
+
+def coordinate_size(key: ec.EllipticCurvePublicKey | ec.EllipticCurvePrivateKey) -> int:
+    """Octets of r and of s in XML Signature's form of an ECDSA value."""
+    return (key.curve.key_size + 7) // 8
+
+
+def signature_size(key: PublicKey) -> int:
+    """Octets of a signature value made with the key: always the same number."""
+    return (key.key_size + 7) // 8 if isinstance(key, rsa.RSAPublicKey) else 2 * coordinate_size(key)
+
+
+def sign_with(key: PrivateKey, algorithm: str, data: bytes) -> bytes:
+    """Sign data: RSASSA-PKCS1-v1_5, or ECDSA as r‖s (XML Signature 1.1, 6.4.3)."""
+    digest = _HASHES[SIGNATURES[algorithm].digest]()
+    if isinstance(key, rsa.RSAPrivateKey):
+        return key.sign(data, padding.PKCS1v15(), digest)
+    r, s = decode_dss_signature(key.sign(data, ec.ECDSA(digest)))
+    size = coordinate_size(key)
+    return r.to_bytes(size, "big") + s.to_bytes(size, "big")
+
+
+def signature_holds(key: PublicKey, algorithm: str, data: bytes, value: bytes) -> bool:
+    """Whether a signature value is the key's over the data; False too where algorithm and key do not fit."""
+    chosen = SIGNATURES[algorithm]
+    digest = _HASHES[chosen.digest]()
+    try:
+        if isinstance(key, rsa.RSAPublicKey):
+            if chosen.kind != "rsa":
+                return False
+            key.verify(value, data, padding.PKCS1v15(), digest)
+            return True
+        size = coordinate_size(key)
+        if chosen.kind != "ecdsa" or len(value) != 2 * size:
+            return False
+        r, s = (int.from_bytes(half, "big") for half in (value[:size], value[size:]))
+        key.verify(encode_dss_signature(r, s), data, ec.ECDSA(digest))
+    except InvalidSignature:
+        return False
+    return True

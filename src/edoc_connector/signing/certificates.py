@@ -1,0 +1,118 @@
+"""Certificates: reading them without trusting them, and what a signer's must be."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+
+from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+from .algorithms import PublicKey
+
+MINIMUM_RSA_BITS = 2048
+CURVES = ("secp256r1", "secp384r1")
+
+UNREADABLE = (
+    ValueError,
+    TypeError,
+    UnsupportedAlgorithm,
+    x509.InvalidVersion,
+    x509.DuplicateExtension,
+    x509.UnsupportedGeneralNameType,
+)
+"""What reading a malformed certificate raises: nothing else is caught."""
+
+
+def read_certificate(der: bytes) -> x509.Certificate:
+    """Read a certificate, touching every part that is used later, since `cryptography` reads them lazily.
+
+    Raises:
+        ValueError: it cannot be read, or its key is of a kind not known.
+    """
+    try:
+        certificate = x509.load_der_x509_certificate(der)
+        parts = (certificate.subject, certificate.issuer, certificate.extensions, certificate.public_key())
+        times = (certificate.not_valid_before_utc, certificate.not_valid_after_utc)
+    except UNREADABLE as error:
+        raise ValueError(str(error)) from error
+    if not all(part is not None for part in (*parts, *times)):  # pragma: no cover - cryptography gives values or raises
+        raise ValueError("incomplete")
+    return certificate
+
+
+def read_certificates(data: bytes) -> list[x509.Certificate]:
+    """Read the certificates of a PEM file (any number, other blocks skipped) or of a DER file (one).
+
+    Raises:
+        ValueError: there are none, or one cannot be read.
+    """
+    if b"-----BEGIN" not in data:
+        return [read_certificate(data)]
+    return [read_certificate(found.public_bytes(Encoding.DER)) for found in x509.load_pem_x509_certificates(data)]
+
+
+def human_name(certificate: x509.Certificate) -> str:
+    """The holder's name for a person: common name, else organisation, else the whole subject."""
+    for oid in (x509.NameOID.COMMON_NAME, x509.NameOID.ORGANIZATION_NAME):
+        found = certificate.subject.get_attributes_for_oid(oid)
+        if found:
+            return str(found[0].value)
+    return certificate.subject.rfc4514_string()
+
+
+def fingerprint(certificate: x509.Certificate) -> str:
+    """SHA-256 of the certificate, lower-case hex."""
+    return certificate.fingerprint(hashes.SHA256()).hex()
+
+
+def valid_at(certificate: x509.Certificate, at: datetime) -> bool:
+    """Whether a moment lies within the certificate's validity."""
+    return certificate.not_valid_before_utc <= at <= certificate.not_valid_after_utc
+
+
+def may_sign(certificate: x509.Certificate) -> bool:
+    """Whether key usage allows signing (RFC 5280, 4.2.1.3); a certificate without the extension may."""
+    try:
+        usage = certificate.extensions.get_extension_for_class(x509.KeyUsage).value
+    except x509.ExtensionNotFound:
+        return True
+    return usage.digital_signature or usage.content_commitment
+
+
+def key_problem(key: object, *, minimum_rsa_bits: int = MINIMUM_RSA_BITS, curves: Sequence[str] = CURVES) -> str | None:
+    """What is wrong with a key for signing packets, or None."""
+    if isinstance(key, rsa.RSAPublicKey):
+        return f"RSA {key.key_size} < {minimum_rsa_bits}" if key.key_size < minimum_rsa_bits else None
+    if isinstance(key, ec.EllipticCurvePublicKey):
+        return None if key.curve.name in curves else f"EC {key.curve.name}"
+    return type(key).__name__.lstrip("_")
+
+
+def same_key(one: PublicKey, other: PublicKey) -> bool:
+    """Whether two public keys are the same."""
+    form = (Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    return one.public_bytes(*form) == other.public_bytes(*form)
+
+
+def leaf_of(certificates: Sequence[x509.Certificate]) -> x509.Certificate | None:
+    """The one certificate whose holder issued none of the others; None where that is not exactly one."""
+    issuers = {other.issuer for other in certificates if other.issuer != other.subject}
+    leaves = [one for one in certificates if one.subject not in issuers]
+    return leaves[0] if len(leaves) == 1 else None
+
+
+def ordered_from(leaf: x509.Certificate, others: Iterable[x509.Certificate]) -> tuple[x509.Certificate, ...]:
+    """The leaf, then whoever issued it, and so on; certificates that do not belong are left out."""
+    chain = [leaf]
+    rest = [other for other in others if other != leaf]
+    while chain[-1].issuer != chain[-1].subject:
+        issuer = next((one for one in rest if one.subject == chain[-1].issuer), None)
+        if issuer is None:
+            break
+        rest.remove(issuer)
+        chain.append(issuer)
+    return tuple(chain)

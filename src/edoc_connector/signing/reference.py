@@ -1,0 +1,55 @@
+"""The second verifier: xmlsec over the whole tree, allowed nothing but what the profile let through."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
+from lxml import etree
+
+from .algorithms import C14N, DIGESTS, ENVELOPED, EXC_C14N, SIGNATURES
+from .profile import ParsedSignature
+
+
+def xmlsec_agrees(
+    signature: etree._Element,
+    parsed: ParsedSignature,
+    certificate: x509.Certificate,
+    *,
+    identified: etree._Element | None = None,
+) -> bool:
+    """Whether xmlsec finds that a signature holds.
+
+    Args:
+        signature: the element in its whole document; its shape has been checked.
+        parsed: what it says: only these algorithms are enabled, for this call.
+        certificate: whose key to check with; what KeyInfo says is not looked at.
+        identified: an element that a Reference names by its ``Id``.
+    """
+    import xmlsec
+
+    transforms = _transforms()
+    context = xmlsec.SignatureContext()
+    context.key = xmlsec.Key.from_memory(certificate.public_bytes(Encoding.PEM), xmlsec.constants.KeyDataFormatCertPem)
+    for uri in {EXC_C14N if parsed.exclusive else C14N, SIGNATURES[parsed.algorithm].uri}:
+        context.enable_signature_transform(transforms[uri])
+    wanted = {DIGESTS[one.digest] for one in parsed.references}
+    wanted |= {EXC_C14N if one.exclusive else C14N for one in parsed.references}
+    wanted |= {ENVELOPED for one in parsed.references if one.enveloped}
+    for uri in wanted:
+        context.enable_reference_transform(transforms[uri])
+    if identified is not None:
+        context.register_id(identified, "Id")
+    try:
+        context.verify(signature)
+    except xmlsec.Error:
+        return False
+    return True
+
+
+def _transforms() -> dict[str, Any]:
+    import xmlsec
+
+    found = [getattr(xmlsec.constants, name) for name in dir(xmlsec.constants) if name.startswith("Transform")]
+    return {one.href: one for one in found if getattr(one, "href", None)}

@@ -1,0 +1,287 @@
+"""Signers: who can sign, and how a URI in the configuration becomes one.
+
+A signer takes bytes and gives bytes. Keys in files are here; any object with the members of `Signer` will do as well,
+for example one that asks a remote signing service.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Protocol
+from urllib.parse import unquote
+
+from cryptography import x509
+
+from ..errors import SigningError
+from .algorithms import PrivateKey, SignatureAlgorithm, algorithm_for, sign_with
+from .certificates import human_name, key_problem, may_sign
+
+Secrets = Callable[[str], str | None]
+"""Gives the password for what the argument names; None if there is none."""
+Clock = Callable[[], datetime]
+"""Gives the present moment, aware."""
+
+
+class Signer(Protocol):
+    """Something that signs.
+
+    ``sign`` must refuse with `SigningError` when the certificate is not valid now or not one for signing;
+    `refuse_unfit` does that.
+    """
+
+    @property
+    def algorithm(self) -> SignatureAlgorithm:
+        """Name of the signature algorithm, e.g. ``rsa-sha256``."""
+        ...
+
+    @property
+    def certificates(self) -> tuple[x509.Certificate, ...]:
+        """The signer's certificate, then those that lead towards a root."""
+        ...
+
+    def sign(self, data: bytes) -> bytes:
+        """Sign data: RSASSA-PKCS1-v1_5, or for ECDSA r‖s as XML Signature has it.
+
+        Raises:
+            SigningError: the key must not or cannot sign now; the message says what to do.
+        """
+        ...
+
+
+def utc_now() -> datetime:
+    """The present moment, UTC."""
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LocalSigner:
+    """A signer whose private key is in this process.
+
+    Args:
+        key: RSA or EC private key.
+        certificates: its certificate, then those that lead towards a root.
+        clock: gives the moment the certificate must be valid at.
+
+    Raises:
+        SigningError: the key is of a kind that cannot sign packets.
+    """
+
+    key: PrivateKey = field(repr=False)
+    certificates: tuple[x509.Certificate, ...]
+    clock: Clock = field(default=utc_now, repr=False)
+
+    def __post_init__(self) -> None:
+        if algorithm_for(self.key) is None:
+            raise unusable(self.key)
+
+    @property
+    def algorithm(self) -> SignatureAlgorithm:
+        """RSA-SHA256 for RSA keys, ECDSA with the curve's own hash for P-256 and P-384."""
+        algorithm = algorithm_for(self.key)
+        assert algorithm is not None  # noqa: S101 - held by __post_init__
+        return algorithm
+
+    def sign(self, data: bytes) -> bytes:
+        """Sign data.
+
+        Raises:
+            SigningError: the certificate is not valid now, not for signing, or its key is too weak.
+        """
+        refuse_unfit(self.certificates[0], self.clock())
+        return sign_with(self.key, self.algorithm, data)
+
+
+def refuse_unfit(certificate: x509.Certificate, at: datetime) -> None:
+    """Refuse to sign with a certificate that no receiver should accept.
+
+    Args:
+        certificate: the signer's certificate.
+        at: the moment of signing, aware.
+
+    Raises:
+        SigningError: it is not valid then, not for signing, or its key is too weak.
+    """
+    name = human_name(certificate)
+    begins, ends = certificate.not_valid_before_utc, certificate.not_valid_after_utc
+    if at > ends:
+        raise SigningError(
+            f"the certificate of {name} expired on {ends:%Y-%m-%d}; renew it and configure the new key",
+            vi=f"chứng thư số của {name} đã hết hạn ngày {ends:%d/%m/%Y}; gia hạn và cấu hình khoá mới",
+        )
+    if at < begins:
+        raise SigningError(
+            f"the certificate of {name} is valid only from {begins:%Y-%m-%d %H:%M} UTC; wait, or check the clock",
+            vi=f"chứng thư số của {name} chỉ có hiệu lực từ {begins:%H:%M %d/%m/%Y} UTC; hãy chờ hoặc kiểm tra đồng hồ",
+        )
+    if not may_sign(certificate):
+        raise SigningError(
+            f"the certificate of {name} is not for signing (key usage lacks digitalSignature); use one that is",
+            vi=f"chứng thư số của {name} không dùng để ký (key usage thiếu digitalSignature); dùng chứng thư số để ký",
+        )
+    problem = key_problem(certificate.public_key())
+    if problem:
+        raise SigningError(
+            f"the key of {name} is too weak or of an unknown kind ({problem}); use RSA ≥ 2048 bits, P-256 or P-384",
+            vi=f"khoá của {name} quá yếu hoặc không rõ loại ({problem}); dùng RSA từ 2048 bit, P-256 hoặc P-384",
+        )
+
+
+def signing_certificate(signer: Signer) -> x509.Certificate:
+    """The certificate of a signer, whose key is one that can sign packets.
+
+    Raises:
+        SigningError: there is none, or its key cannot.
+    """
+    if not signer.certificates:
+        raise SigningError(
+            "the signer brings no certificate; configure the certificate of its key",
+            vi="người ký không kèm chứng thư số; cấu hình chứng thư số của khoá",
+        )
+    certificate = signer.certificates[0]
+    if algorithm_for(certificate.public_key()) is None:
+        raise unusable(certificate.public_key())
+    return certificate
+
+
+def unusable(key: object) -> SigningError:
+    """The error for a key of a kind that cannot sign packets."""
+    problem = key_problem(key) or type(key).__name__
+    return SigningError(
+        f"a key of this kind cannot sign packets ({problem}); use RSA of 2048 bits or more, P-256 or P-384",
+        vi=f"loại khoá này không ký được gói tin ({problem}); dùng RSA từ 2048 bit, P-256 hoặc P-384",
+    )
+
+
+# -- from a URI to a signer
+
+
+@dataclass(frozen=True, slots=True)
+class KeyUri:
+    """A key URI taken apart: ``scheme:path?name=value&…``.
+
+    Args:
+        scheme: which kind of key.
+        body: what comes between the scheme and the question mark, as written.
+        query: the attributes after it, percent-decoded; each may be given more than once.
+    """
+
+    scheme: str
+    body: str
+    query: Mapping[str, tuple[str, ...]]
+
+    @classmethod
+    def parse(cls, uri: str) -> KeyUri:
+        """Take a URI apart.
+
+        Raises:
+            SigningError: it has no scheme.
+        """
+        scheme, colon, rest = uri.partition(":")
+        if not colon or not re.fullmatch(r"[a-z][a-z0-9]+", scheme) or not rest:
+            raise SigningError(
+                "a key is named by a URI such as pem:key.pem?cert=cert.pem or p12:agency.p12; this has no scheme",
+                vi="khoá được chỉ định bằng URI như pem:key.pem?cert=cert.pem hoặc p12:agency.p12; ở đây thiếu scheme",
+            )
+        body, _, query = rest.partition("?")
+        attributes: dict[str, tuple[str, ...]] = {}
+        for one in filter(None, query.split("&")):
+            name, _, value = map(unquote, one.partition("="))
+            attributes[name] = (*attributes.get(name, ()), value)
+        return cls(scheme, body, attributes)
+
+    @property
+    def path(self) -> str:
+        """The body as a file's path, percent-decoded."""
+        return unquote(self.body)
+
+    @property
+    def secret_name(self) -> str:
+        """What the password is asked for by: the ``secret`` attribute if given, else ``scheme:path``."""
+        return self.query.get("secret", (f"{self.scheme}:{self.path}",))[0]
+
+    def allow(self, *names: str) -> None:
+        """Refuse attributes other than the named ones.
+
+        Raises:
+            SigningError: there is one; its value, which might be a secret, is not repeated.
+        """
+        unknown = sorted(set(self.query) - set(names))
+        if unknown:
+            raise SigningError(
+                f"{self.scheme}: does not know the attribute '{unknown[0]}'; it knows {', '.join(names)}",
+                vi=f"{self.scheme}: không có thuộc tính '{unknown[0]}'; chỉ có {', '.join(names)}",
+            )
+
+
+Loader = Callable[[KeyUri, Secrets, Clock], Signer]
+"""Makes a signer of a URI."""
+
+
+def _load_pem(uri: KeyUri, secrets: Secrets, clock: Clock) -> Signer:
+    from .keyfiles import load_pem
+
+    return load_pem(uri, secrets, clock)
+
+
+def _load_p12(uri: KeyUri, secrets: Secrets, clock: Clock) -> Signer:
+    from .keyfiles import load_p12
+
+    return load_p12(uri, secrets, clock)
+
+
+LOADERS: dict[str, Loader] = {"pem": _load_pem, "p12": _load_p12}
+"""The schemes. A loader imports what it needs when it is called."""
+
+
+def load_signer(uri: str, *, secrets: Secrets | None = None, clock: Clock = utc_now) -> Signer:
+    """Load a signer named by a URI.
+
+    ``pem:KEY[?cert=FILE][&secret=REF]``
+        a PEM private key (PKCS#8, encrypted or not, or the traditional form). ``cert`` names the file with its
+        certificate and those above it; left out, they are in the key's own file. May be given more than once.
+    ``p12:FILE[?secret=REF]``
+        a PKCS#12 file.
+
+    Paths are percent-decoded, and relative to the working directory.
+
+    Args:
+        uri: the URI. Never put a password in it.
+        secrets: gives the password. It is called only for an encrypted key, with the text of ``secret`` (for example
+            ``env:EDOC_KEY_PASSWORD``) or, where the URI has none, with the URI's scheme and path.
+        clock: gives the moment the certificate must be valid at when it signs.
+
+    Raises:
+        SigningError: the key cannot be loaded; the message says why and what to do, and holds no secret.
+    """
+    parsed = KeyUri.parse(uri)
+    loader = LOADERS.get(parsed.scheme)
+    if loader is None:
+        known = ", ".join(sorted(LOADERS))
+        raise SigningError(
+            f"no signer for '{parsed.scheme}:'; the known kinds are {known}",
+            vi=f"không có loại khoá '{parsed.scheme}:'; các loại hiện có là {known}",
+        )
+    return loader(parsed, secrets or _no_secrets, clock)
+
+
+def _no_secrets(_name: str) -> str | None:
+    return None
+
+
+def read_key_file(path: str) -> bytes:
+    """Read a key or certificate file.
+
+    Raises:
+        SigningError: it cannot be read.
+    """
+    try:
+        return Path(path).read_bytes()
+    except OSError as error:
+        raise SigningError(
+            f"cannot read {path}: {error.strerror}; check the path and its permissions",
+            vi=f"không đọc được {path}: {error.strerror}; kiểm tra đường dẫn và quyền truy cập",
+        ) from error

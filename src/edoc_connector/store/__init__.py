@@ -1,0 +1,29 @@
+"""Deliveries, receipts and what was said about them, kept in a database and a spool folder."""
+
+from . import deliveries, directory, outgoing, receipts, timeline
+from .base import Store, utc_now
+from .migrate import upgrade
+from .moves import Lease, LeaseLost, Tx
+from .order import Change
+from .spool import Spool, SpoolFile
+from .states import DeliveryState, OutgoingState, ReceiptState
+
+__all__ = [
+    "Change",
+    "DeliveryState",
+    "Lease",
+    "LeaseLost",
+    "OutgoingState",
+    "ReceiptState",
+    "Spool",
+    "SpoolFile",
+    "Store",
+    "Tx",
+    "deliveries",
+    "directory",
+    "outgoing",
+    "receipts",
+    "timeline",
+    "upgrade",
+    "utc_now",
+]

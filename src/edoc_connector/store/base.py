@@ -1,0 +1,98 @@
+"""The store: a database and a spool, opened together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from types import TracebackType
+
+from sqlalchemy import Engine
+
+from .engine import begin, driver_errors, make_engine
+from .migrate import require_current
+from .moves import Tx
+from .spool import Spool
+
+
+def utc_now() -> datetime:
+    """The time, aware, UTC."""
+    return datetime.now(UTC)
+
+
+class Store:
+    """Deliveries, receipts, outgoing messages, timelines and the directory, with the packets' files beside them.
+
+    Blocking, and safe to share between threads. Everything written goes through `transaction`; several processes, or
+    machines on one PostgreSQL, may have the same store open.
+
+    Args:
+        engine: the database; `Store.open` makes it.
+        spool: where packets lie.
+        clock: gives the time of each transaction, aware UTC.
+    """
+
+    def __init__(self, engine: Engine, spool: Spool, *, clock: Callable[[], datetime] = utc_now) -> None:
+        self._engine = engine
+        self.spool = spool
+        self.clock = clock
+
+    @classmethod
+    def open(cls, url: str, *, spool: Path, clock: Callable[[], datetime] = utc_now) -> Store:
+        """Open a store; an empty database gets its tables.
+
+        Args:
+            url: ``sqlite:///FILE`` or ``postgresql+psycopg://…``.
+            spool: folder for the packets; made where it is missing.
+            clock: gives the time of each transaction, aware UTC.
+
+        Raises:
+            StoreError: it cannot be opened, or has another schema revision.
+        """
+        engine = make_engine(url)
+        try:
+            if engine.url.get_backend_name() == "sqlite" and engine.url.database:
+                with driver_errors():
+                    Path(engine.url.database).parent.mkdir(parents=True, exist_ok=True)
+            require_current(engine)
+            return cls(engine, Spool(spool), clock=clock)
+        except BaseException:
+            engine.dispose()
+            raise
+
+    def close(self) -> None:
+        """Close every connection."""
+        self._engine.dispose()
+
+    def __enter__(self) -> Store:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    @contextmanager
+    def transaction(self, actor: str) -> Iterator[Tx]:
+        """Read and write; all of it is on the disk when the block ends, or none of it.
+
+        Args:
+            actor: who does it, for the timeline.
+
+        Raises:
+            StoreError: nothing changed.
+        """
+        with driver_errors(), begin(self._engine, write=True) as connection:
+            yield Tx(connection=connection, now=self.clock(), actor=actor)
+            connection.commit()
+
+    @contextmanager
+    def reading(self) -> Iterator[Tx]:
+        """Read one consistent state.
+
+        Raises:
+            StoreError: it cannot be read.
+        """
+        with driver_errors(), begin(self._engine, write=False) as connection:
+            yield Tx(connection=connection, now=self.clock(), actor="")

@@ -1,0 +1,252 @@
+"""Packets that we send, and where each recipient stands with them."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import date, datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, insert, select, update
+
+from ..errors import DocumentIdConflict
+from . import moves, schema
+from .moves import Lease, Tx
+from .order import ANSWERS, Change, allowed
+from .records import DeliveryRow, RecipientRow
+from .states import DELIVERIES, DeliveryState
+
+T = schema.deliveries
+TO = schema.delivery_recipients
+ON = schema.delivery_targets
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewDelivery:
+    """A packet to store before it is sent.
+
+    Args:
+        agency: code of the sending agency.
+        document_id: the DocumentId.
+        business: what the packet asks for: ``new``, ``recall``, ``update`` or ``replace``.
+        targets: the documents acted on; none for a new one.
+        code: number and notation.
+        subject: trích yếu.
+        issued_on: date of promulgation.
+        spool_file: name of the packet in the spool.
+        sha256: hash of its bytes, hex.
+        size: its length in bytes.
+        fingerprint: hash of the content, the same for the same document built twice.
+        recipients: code and name of each recipient, in order.
+    """
+
+    agency: str
+    document_id: str
+    business: str
+    targets: tuple[str, ...]
+    code: str
+    subject: str
+    issued_on: date
+    spool_file: str
+    sha256: str
+    size: int
+    fingerprint: str
+    recipients: tuple[tuple[str, str], ...]
+
+
+def add(tx: Tx, new: NewDelivery) -> DeliveryRow:
+    """Store a delivery, ``ready``.
+
+    Raises:
+        DocumentIdConflict: the DocumentId is taken by other content.
+    """
+    known = get(tx, new.agency, new.document_id)
+    if known is not None:
+        return same(known, new.fingerprint)
+    values = asdict(new)
+    recipients, acted_on = values.pop("recipients"), values.pop("targets")
+    key = moves.started(tx, DELIVERIES, values, state=DeliveryState.READY)
+    rows = [{"delivery_id": key, "organ_id": organ_id, "name": name} for organ_id, name in recipients]
+    tx.connection.execute(insert(TO), rows)
+    for document_id in acted_on:
+        tx.connection.execute(insert(ON).values(delivery_id=key, document_id=document_id))
+    return by_key(tx, key)
+
+
+def same(known: DeliveryRow, fingerprint: str) -> DeliveryRow:
+    """The known delivery, if it is the same document.
+
+    Raises:
+        DocumentIdConflict: its content is another.
+    """
+    if known.fingerprint == fingerprint:
+        return known
+    raise DocumentIdConflict(
+        f"another document was stored under the id {known.document_id} on {known.created_at:%Y-%m-%d}: "
+        "give this one its own id, number or date, or send it as an update or replacement.",
+        vi=f"Mã định danh {known.document_id} đã dùng cho một văn bản khác ngày {known.created_at:%d/%m/%Y}: "
+        "hãy đặt mã, số hoặc ngày khác, hoặc gửi dưới dạng cập nhật, thay thế.",
+    )
+
+
+def get(tx: Tx, agency: str, document_id: str) -> DeliveryRow | None:
+    """The delivery of a document."""
+    return next(iter(find(tx, agency, T.c.document_id == document_id)), None)
+
+
+def by_key(tx: Tx, key: int) -> DeliveryRow:
+    """The delivery with this key, which must exist."""
+    return DeliveryRow.of(tx.connection.execute(select(T).where(T.c.id == key)).mappings().one())
+
+
+def find(tx: Tx, agency: str, *where: ColumnElement[bool], limit: int | None = None) -> list[DeliveryRow]:
+    """An agency's deliveries that meet the conditions, newest first."""
+    query = select(T).where(T.c.agency == agency, *where).order_by(T.c.id.desc()).limit(limit)
+    return [DeliveryRow.of(row) for row in tx.connection.execute(query).mappings()]
+
+
+def changes_to(tx: Tx, agency: str, document_id: str, business: str | None = None) -> list[DeliveryRow]:
+    """The packets that ask to recall, update or replace a document of ours, newest first."""
+    where: list[ColumnElement[bool]] = [T.c.id.in_(select(ON.c.delivery_id).where(ON.c.document_id == document_id))]
+    if business is not None:
+        where.append(T.c.business == business)
+    return find(tx, agency, *where)
+
+
+def targets(tx: Tx, keys: Sequence[int]) -> Mapping[int, tuple[str, ...]]:
+    """The documents that some deliveries act on, by the delivery's key."""
+    query = select(ON).where(ON.c.delivery_id.in_(keys)).order_by(ON.c.id)
+    found: dict[int, list[str]] = {key: [] for key in keys}
+    for row in tx.connection.execute(query).mappings():
+        found[row["delivery_id"]].append(row["document_id"])
+    return {key: tuple(ids) for key, ids in found.items()}
+
+
+def by_hub_doc_id(tx: Tx, agency: str, hub_doc_id: str) -> DeliveryRow | None:
+    """The delivery that the hub knows under an id."""
+    return next(iter(find(tx, agency, T.c.hub_doc_id == hub_doc_id)), None)
+
+
+def move(tx: Tx, row: DeliveryRow, new: DeliveryState, *, detail: str = "", **values: Any) -> None:
+    """Move a delivery as its holder; a stale holder is fenced off.
+
+    Raises:
+        LeaseLost: somebody else moved or took it.
+    """
+    moves.move(tx, DELIVERIES, row.id, old=row.state, new=new, token=row.fence, detail=detail, **values)
+
+
+def recipients(tx: Tx, keys: Sequence[int]) -> Mapping[int, tuple[RecipientRow, ...]]:
+    """The recipients of some deliveries, by the delivery's key, in the document's order."""
+    query = select(TO).where(TO.c.delivery_id.in_(keys)).order_by(TO.c.id)
+    found: dict[int, list[RecipientRow]] = {key: [] for key in keys}
+    for row in tx.connection.execute(query).mappings():
+        found[row["delivery_id"]].append(RecipientRow.of(row))
+    return {key: tuple(rows) for key, rows in found.items()}
+
+
+def unanswered(tx: Tx, row: DeliveryRow) -> tuple[RecipientRow, ...]:
+    """The recipients of a recall, an update or a replacement that have not answered it with 15 or 16."""
+    return tuple(one for one in recipients(tx, [row.id])[row.id] if one.last_code not in ANSWERS)
+
+
+def recipient(tx: Tx, key: int, organ_id: str) -> RecipientRow | None:
+    """Where a delivery stands with one recipient."""
+    return next((row for row in recipients(tx, [key])[key] if row.organ_id == organ_id), None)
+
+
+def report(
+    tx: Tx, delivery: DeliveryRow, organ_id: str, code: str, *, at: datetime, description: str | None, name: str = ""
+) -> bool:
+    """Enter a status that a recipient sent; one out of order is entered too, and flagged.
+
+    Args:
+        tx: the transaction.
+        delivery: the document it is about.
+        organ_id: who says it; one that is no recipient is added.
+        code: the status code.
+        at: its time stamp.
+        description: its words.
+        name: the organisation's name, for one that is added.
+
+    Returns:
+        Whether the code was in order.
+    """
+    row = recipient(tx, delivery.id, organ_id)
+    known = row is not None
+    row = row or _added(tx, delivery, organ_id, name)
+    in_order = known and code in allowed(row.last_code, change=row.change, change_packet=delivery.business != "new")
+    values: dict[str, Any] = {"last_description": description, "last_at": at}
+    if delivery.business == "new" and code in ANSWERS:
+        values["change"] = ANSWERS[code]
+    else:
+        values["last_code"] = code
+    if not in_order:
+        values["out_of_order"] = row.out_of_order + 1
+    tx.connection.execute(update(TO).where(TO.c.id == row.id).values(values))
+    detail = " ".join(word for word in (description or "", "" if in_order else "(out of order)") if word)
+    moves.record(
+        tx, DELIVERIES, delivery.id, old=row.last_code, new=code, detail=detail, actor=organ_id, recipient=organ_id
+    )
+    return in_order
+
+
+def ask(tx: Tx, delivery: DeliveryRow, organ_ids: Collection[str], *, what: str, detail: str) -> None:
+    """Enter that recipients are asked to give the document back, or to agree to its recall or replacement.
+
+    Args:
+        tx: the transaction.
+        delivery: the document.
+        organ_ids: the recipients asked.
+        what: ``13``, or the kind of packet that asks them (``recall``, ``replace``).
+        detail: the reason.
+    """
+    for organ_id in organ_ids:
+        _change(tx, delivery, organ_id, Change.ASKED)
+        moves.record(tx, DELIVERIES, delivery.id, old=None, new=what, detail=detail, recipient=organ_id)
+
+
+def answered(tx: Tx, delivery: DeliveryRow, organ_id: str, code: str, *, detail: str) -> None:
+    """Enter a recipient's answer (15 or 16) to a recall or a replacement in the document acted on."""
+    _change(tx, delivery, organ_id, ANSWERS[code])
+    moves.record(tx, DELIVERIES, delivery.id, old=None, new=code, detail=detail, actor=organ_id, recipient=organ_id)
+
+
+def claim(
+    tx: Tx,
+    lease: Lease,
+    *,
+    agency: str,
+    states: Collection[str] = (DeliveryState.READY, DeliveryState.UNKNOWN),
+    due: bool = True,
+    after: int = 0,
+    key: int | None = None,
+) -> DeliveryRow | None:
+    """Take the next delivery that waits, or one of them.
+
+    Args:
+        tx: the transaction.
+        lease: the worker.
+        agency: whose deliveries.
+        states: the states to look in.
+        due: only those whose next attempt is due.
+        after: only rows with a greater key.
+        key: only this row.
+    """
+    where = T.c.id == key if key is not None else None
+    rows = moves.claim(tx, DELIVERIES, lease, agency=agency, states=states, where=where, due=due, after=after)
+    return DeliveryRow.of(rows[0]) if rows else None
+
+
+def _change(tx: Tx, delivery: DeliveryRow, organ_id: str, change: Change) -> None:
+    changed = update(TO).where(TO.c.delivery_id == delivery.id, TO.c.organ_id == organ_id)
+    tx.connection.execute(changed.values(change=change))
+
+
+def _added(tx: Tx, delivery: DeliveryRow, organ_id: str, name: str) -> RecipientRow:
+    values = {"delivery_id": delivery.id, "organ_id": organ_id, "name": name or organ_id}
+    tx.connection.execute(insert(TO).values(values))
+    found = recipient(tx, delivery.id, organ_id)
+    if found is None:
+        raise LookupError(organ_id)
+    return found

@@ -1,0 +1,66 @@
+"""The hub's directory of agencies, with the codes of both systems (edXML, "OrganId": only the directory maps them)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+
+from sqlalchemy import insert, or_, select, update
+
+from . import schema
+from .moves import Tx
+from .records import DirectoryRow
+
+T = schema.directory
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """An agency as a hub lists it.
+
+    Args:
+        code: its code, the form the hub uses.
+        name: its name.
+        other_code: its code of the other system, where the hub says.
+        parent: the agency above it, as the hub names it.
+        email: e-mail address.
+    """
+
+    code: str
+    name: str
+    other_code: str | None = None
+    parent: str | None = None
+    email: str | None = None
+
+
+def replace(tx: Tx, agency: str, entries: Iterable[Entry]) -> int:
+    """Take over a whole directory: new agencies are added, known ones renewed, missing ones marked inactive.
+
+    Returns:
+        How many agencies the directory has now.
+    """
+    known = {row.code: row for row in everything(tx, agency)}
+    listed = {entry.code: entry for entry in entries}
+    for code, entry in listed.items():
+        values = {**asdict(entry), "agency": agency, "active": True, "updated_at": tx.now}
+        if code in known:
+            tx.connection.execute(update(T).where(T.c.id == known[code].id).values(values))
+        else:
+            tx.connection.execute(insert(T).values(values))
+    gone = [row.id for code, row in known.items() if code not in listed]
+    if gone:
+        tx.connection.execute(update(T).where(T.c.id.in_(gone)).values(active=False, updated_at=tx.now))
+    return len(listed)
+
+
+def everything(tx: Tx, agency: str) -> list[DirectoryRow]:
+    """The directory that an agency sees, by code."""
+    query = select(T).where(T.c.agency == agency).order_by(T.c.code)
+    return [DirectoryRow.of(row) for row in tx.connection.execute(query).mappings()]
+
+
+def lookup(tx: Tx, agency: str, code: str) -> DirectoryRow | None:
+    """The active agency with a code of either system."""
+    query = select(T).where(T.c.agency == agency, T.c.active, or_(T.c.code == code, T.c.other_code == code))
+    row = tx.connection.execute(query.order_by(T.c.id)).mappings().first()
+    return DirectoryRow.of(row) if row is not None else None

@@ -1,0 +1,94 @@
+"""Schema revisions: which one a database has, and how it gets the newest (Alembic)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from sqlalchemy import Connection, Engine, inspect, text
+
+from ..errors import StoreError
+from .engine import begin, driver_errors, make_engine
+
+REVISION = "0001"
+_VERSION_TABLE = "alembic_version"
+_LOCK = 0x65646F63  # "edoc": one upgrade at a time on PostgreSQL, where DDL takes no lock of its own
+
+
+def upgrade(url: str) -> str:
+    """Bring a database to the newest revision; an empty one gets all tables.
+
+    Args:
+        url: ``sqlite:///FILE`` or ``postgresql+psycopg://…``.
+
+    Returns:
+        The revision it has now.
+
+    Raises:
+        StoreError: the database cannot be opened, or is not one of this library.
+    """
+    engine = make_engine(url)
+    try:
+        upgrade_engine(engine)
+    finally:
+        engine.dispose()
+    return REVISION
+
+
+def upgrade_engine(engine: Engine) -> None:
+    """As `upgrade`, on an engine."""
+    with driver_errors(), begin(engine, write=True) as connection:
+        if connection.dialect.name == "postgresql":
+            connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
+        if revision(connection) != REVISION:
+            _run(connection)
+        connection.commit()
+
+
+def require_current(engine: Engine) -> None:
+    """Make the tables of an empty database; refuse one of another revision.
+
+    Raises:
+        StoreError: says what to run.
+    """
+    with driver_errors(), begin(engine, write=False) as connection:
+        found = revision(connection)
+        empty = not inspect(connection).get_table_names()
+    if found == REVISION:
+        return
+    if empty:
+        upgrade_engine(engine)
+        return
+    raise StoreError(
+        f"the store has schema revision {found or 'none'}, this version of the library needs {REVISION}: "
+        "make a backup, stop the other programs that use it, and run `edoc db upgrade`.",
+        vi=f"Kho dữ liệu có phiên bản cấu trúc {found or 'không rõ'}, thư viện này cần {REVISION}: "
+        "hãy sao lưu, dừng các chương trình đang dùng kho, rồi chạy `edoc db upgrade`.",
+    )
+
+
+def revision(connection: Connection) -> str | None:
+    """The revision of a database; None where it has none."""
+    if not inspect(connection).has_table(_VERSION_TABLE):
+        return None
+    found = connection.execute(text(f"SELECT version_num FROM {_VERSION_TABLE}")).scalar()  # noqa: S608  a constant
+    return str(found) if found is not None else None
+
+
+def _run(connection: Connection) -> None:
+    # Alembic takes long to import and is needed once in the life of a database.
+    from alembic import command
+    from alembic.config import Config
+    from alembic.util import CommandError
+
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations").replace("%", "%%"))
+    config.attributes["connection"] = connection
+    try:
+        command.upgrade(config, "head")
+    except CommandError as error:
+        raise StoreError(
+            f"this version of the library does not know the store's schema revision ({error}): a newer one made it. "
+            "Install that one.",
+            vi=f"Thư viện này không nhận biết phiên bản cấu trúc của kho dữ liệu ({error}): kho do bản mới hơn tạo. "
+            "Hãy cài bản mới hơn.",
+        ) from error

@@ -1,0 +1,1 @@
+"""Schema revisions, oldest first; a released one is never changed."""

@@ -1,0 +1,236 @@
+"""The one way to change a state, and the one way to claim a row.
+
+A move is looked up in the tables of `states`, made with compare-and-set on the state (and on the fence, where a worker
+holds the row), and written to the timeline in the same transaction.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, RowMapping, Table, and_, insert, or_, select, update
+
+from ..errors import StoreError
+from . import schema
+from .states import Machine, Move
+
+DETAIL_LIMIT = 2000
+
+
+class LeaseLost(StoreError):
+    """Another worker took the row over; what this one wanted to write was not written."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tx:
+    """A transaction.
+
+    Args:
+        connection: the database connection, inside the transaction.
+        now: one time for everything that the transaction writes, UTC.
+        actor: who does it, for the timeline.
+    """
+
+    connection: Connection
+    now: datetime
+    actor: str
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """A worker's right to a row.
+
+    Args:
+        owner: name of the worker, one per connector.
+        seconds: how long it lasts.
+    """
+
+    owner: str
+    seconds: float
+
+
+def table_of(machine: Machine) -> Table:
+    """The table that a machine rules."""
+    return schema.metadata.tables[machine.table]
+
+
+def started(tx: Tx, machine: Machine, values: dict[str, Any], *, state: str, detail: str = "") -> int:
+    """Insert a row in its first state and return its key."""
+    move = _required(machine, None, state)
+    row = {"next_attempt_at": tx.now, **values, "state": state, "created_at": tx.now, "updated_at": tx.now}
+    result = tx.connection.execute(insert(table_of(machine)).values(row))
+    (key,) = result.inserted_primary_key or (0,)
+    record(tx, machine, int(key), old=None, new=state, detail=detail or move.cause)
+    return int(key)
+
+
+def move(
+    tx: Tx, machine: Machine, key: int, *, old: str, new: str, token: int | None = None, detail: str = "", **values: Any
+) -> None:
+    """Move a row from one state to another.
+
+    Args:
+        tx: the transaction.
+        machine: whose table of moves decides.
+        key: the row.
+        old: the state the caller believes the row to be in.
+        new: the state to move to.
+        token: the fence of the caller's lease, where it holds one.
+        detail: what happened, for the timeline; the move's own cause is put in front.
+        values: further columns to set.
+
+    Raises:
+        StoreError: no such move exists.
+        LeaseLost: the row is in another state by now, or another worker holds it.
+    """
+    found = _required(machine, old, new)
+    if new not in machine.leased:
+        values = {"lease_owner": None, "lease_until": None, **values}
+    _compare_and_set(tx, machine, key, old, token, {**values, "state": new})
+    record(tx, machine, key, old=old, new=new, detail=f"{found.cause}: {detail}" if detail else found.cause)
+
+
+def touch(tx: Tx, machine: Machine, key: int, *, state: str, token: int, detail: str, **values: Any) -> None:
+    """End a lease on a row that stays in its state, with a row in the timeline saying why.
+
+    Raises:
+        LeaseLost: the row is in another state by now, or another worker holds it.
+    """
+    _compare_and_set(tx, machine, key, state, token, {"lease_owner": None, "lease_until": None, **values})
+    record(tx, machine, key, old=state, new=state, detail=detail)
+
+
+def record(
+    tx: Tx,
+    machine: Machine,
+    key: int,
+    *,
+    old: str | None,
+    new: str,
+    detail: str,
+    actor: str | None = None,
+    recipient: str | None = None,
+) -> None:
+    """Append a row to the timeline.
+
+    Args:
+        tx: the transaction.
+        machine: what kind of thing it is about.
+        key: which one.
+        old: state or status code before.
+        new: state or status code after.
+        detail: what happened.
+        actor: who did it, if not the transaction's actor.
+        recipient: the organisation it is about, where one recipient is meant.
+    """
+    row = {
+        "subject": machine.subject,
+        "subject_id": key,
+        "at": tx.now,
+        "actor": actor or tx.actor,
+        "old": old,
+        "new": new,
+        "recipient": recipient,
+        "detail": detail[:DETAIL_LIMIT],
+    }
+    tx.connection.execute(insert(schema.timeline).values(row))
+
+
+def claim(
+    tx: Tx,
+    machine: Machine,
+    lease: Lease,
+    *,
+    agency: str,
+    states: Collection[str],
+    where: ColumnElement[bool] | None = None,
+    due: bool = True,
+    limit: int = 1,
+    after: int = 0,
+) -> list[RowMapping]:
+    """Take rows for one worker: nobody else gets them until the lease ends.
+
+    Args:
+        tx: the transaction.
+        machine: whose rows.
+        lease: the worker and the time it needs.
+        agency: whose rows.
+        states: the states to look in; a row in the state before a leased one is moved there.
+        where: a further condition.
+        due: only rows whose next attempt is due.
+        limit: at most so many rows, the oldest first.
+        after: only rows with a greater key; who walks through the rows meets each once.
+    """
+    table = table_of(machine)
+    free = or_(table.c.lease_until.is_(None), table.c.lease_until <= tx.now)
+    wanted = [table.c.agency == agency, table.c.state.in_(sorted(states)), free, table.c.id > after]
+    if where is not None:
+        wanted.append(where)
+    if due:
+        wanted.append(table.c.next_attempt_at <= tx.now)
+    query = select(table.c.id, table.c.state, table.c.fence).where(and_(*wanted))
+    query = query.order_by(table.c.id).limit(limit).with_for_update(skip_locked=True)
+    keys = [_claimed(tx, machine, lease, row) for row in tx.connection.execute(query).mappings().all()]
+    return [tx.connection.execute(select(table).where(table.c.id == key)).mappings().one() for key in keys]
+
+
+def _claimed(tx: Tx, machine: Machine, lease: Lease, row: RowMapping) -> int:
+    until = tx.now + timedelta(seconds=lease.seconds)
+    values = {"lease_owner": lease.owner, "lease_until": until, "fence": row["fence"] + 1}
+    held = next((state for state in machine.after(row["state"]) if state in machine.leased), None)
+    if held is None:
+        _compare_and_set(tx, machine, row["id"], row["state"], row["fence"], values)
+    else:
+        move(tx, machine, row["id"], old=row["state"], new=held, token=row["fence"], detail=lease.owner, **values)
+    return int(row["id"])
+
+
+def expired(tx: Tx, machine: Machine, *, agency: str) -> list[RowMapping]:
+    """Rows in a leased state whose holder let the lease run out."""
+    table = table_of(machine)
+    query = select(table).where(
+        table.c.agency == agency, table.c.state.in_(sorted(machine.leased)), table.c.lease_until <= tx.now
+    )
+    return list(tx.connection.execute(query.order_by(table.c.id).with_for_update(skip_locked=True)).mappings().all())
+
+
+def renew(tx: Tx, machine: Machine, lease: Lease) -> int:
+    """Extend every lease that a worker holds and that has not run out; how many there were."""
+    table = table_of(machine)
+    held = and_(table.c.lease_owner == lease.owner, table.c.lease_until > tx.now)
+    until = tx.now + timedelta(seconds=lease.seconds)
+    return tx.connection.execute(update(table).where(held).values(lease_until=until)).rowcount
+
+
+def _compare_and_set(tx: Tx, machine: Machine, key: int, state: str, token: int | None, values: dict[str, Any]) -> None:
+    table = table_of(machine)
+    same = [table.c.id == key, table.c.state == state]
+    if token is not None:
+        same.append(table.c.fence == token)
+    result = tx.connection.execute(update(table).where(and_(*same)).values({**values, "updated_at": tx.now}))
+    if result.rowcount != 1:
+        raise lost(machine, key, state)
+
+
+def lost(machine: Machine, key: int, state: str) -> LeaseLost:
+    """The error for a row that somebody else moved or took."""
+    return LeaseLost(
+        f"{machine.subject} {key} is no longer {state} in this worker's hands: another one took it over, "
+        "and nothing was written.",
+        vi=f"{machine.subject} {key} không còn ở trạng thái {state} do tiến trình này giữ: "
+        "tiến trình khác đã nhận, nên không ghi gì.",
+    )
+
+
+def _required(machine: Machine, old: str | None, new: str) -> Move:
+    found = machine.find(old, new)
+    if found is None:
+        after = ", ".join(machine.after(old)) or "nothing"
+        raise StoreError(
+            f"a {machine.subject} may not go from {old or 'nothing'} to {new}; allowed: {after}.",
+            vi=f"{machine.subject} không được chuyển từ {old or 'chưa có'} sang {new}; chỉ được: {after}.",
+        )
+    return found

@@ -1,0 +1,151 @@
+"""The spool: packets as files, under names that we make."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from uuid import uuid4
+
+from ..errors import NotFound, StoreError
+from .engine import driver_errors
+
+_NAME = re.compile(r"[0-9a-f]{32}\.edxml")
+_CHUNK = 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class SpoolFile:
+    """A file that is safe on disk.
+
+    Args:
+        name: its name in the spool.
+        sha256: hash of its bytes, hex.
+        size: its length in bytes.
+    """
+
+    name: str
+    sha256: str
+    size: int
+
+
+class Spool:
+    """Packets as files in one folder.
+
+    No name comes from outside: a file is called by a random number, and lies in a sub-folder of its first two digits so
+    that no folder grows without end. A file that has its name is complete: it was written under ``tmp``, flushed to the
+    disk, renamed, and the folder was flushed too.
+
+    Args:
+        root: the folder; made where it is missing.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        with driver_errors():
+            self._tmp.mkdir(parents=True, exist_ok=True)
+
+    @property
+    def _tmp(self) -> Path:
+        return self.root / "tmp"
+
+    @contextmanager
+    def drafting(self) -> Iterator[Path]:
+        """A path for a file in the making; what is left there at the end is removed.
+
+        Yields:
+            a path that does not exist yet, on the same disk as the spool.
+        """
+        draft = self._tmp / uuid4().hex
+        try:
+            yield draft
+        finally:
+            draft.unlink(missing_ok=True)
+
+    def keep(self, draft: Path) -> SpoolFile:
+        """Take a finished draft into the spool.
+
+        Raises:
+            StoreError: the disk is full, or will not have it.
+        """
+        name = f"{uuid4().hex}.edxml"
+        with driver_errors():
+            sha256, size = _flushed(draft)
+            folder = self._folder(name)
+            folder.mkdir(exist_ok=True)
+            draft.rename(folder / name)
+            _flush_folder(folder)
+            _flush_folder(self.root)
+        return SpoolFile(name, sha256, size)
+
+    def path(self, name: str) -> Path:
+        """Where a file of the spool lies.
+
+        Raises:
+            StoreError: the name is none that the spool gives.
+        """
+        if not _NAME.fullmatch(name):
+            raise StoreError(f"{name!r} is no name of a spool file.", vi=f"{name!r} không phải tên tệp trong kho tạm.")
+        return self._folder(name) / name
+
+    def checked(self, name: str, sha256: str) -> Path:
+        """Where a file lies, after its bytes were compared with the hash that was stored.
+
+        Raises:
+            NotFound: the file is gone.
+            StoreError: its bytes were changed.
+        """
+        path = self.path(name)
+        with driver_errors():
+            if not path.is_file():
+                raise NotFound(
+                    f"the packet {path} is gone from the spool: restore it from a backup.",
+                    vi=f"Gói tin {path} không còn trong kho tạm: hãy khôi phục từ bản sao lưu.",
+                )
+            found = hash_of(path)
+        if found != sha256:
+            raise StoreError(
+                f"the packet {path} is not the one that was stored: its hash is {found}, it was {sha256}. "
+                "Restore it from a backup.",
+                vi=f"Gói tin {path} không còn là gói đã lưu (mã băm {found}, trước đây {sha256}). "
+                "Hãy khôi phục từ bản sao lưu.",
+            )
+        return path
+
+    def discard(self, name: str) -> None:
+        """Remove a file that no row names: the transaction that was to keep it did not happen."""
+        self.path(name).unlink(missing_ok=True)
+
+    def _folder(self, name: str) -> Path:
+        return self.root / name[:2]
+
+
+def hash_of(path: Path) -> str:
+    """SHA-256 of a file, hex."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _flushed(path: Path) -> tuple[str, int]:
+    digest = hashlib.sha256()
+    size = 0
+    with path.open("rb+") as file:
+        while chunk := file.read(_CHUNK):
+            digest.update(chunk)
+            size += len(chunk)
+        os.fsync(file.fileno())
+    return digest.hexdigest(), size
+
+
+def _flush_folder(folder: Path) -> None:
+    if os.name == "nt":  # Windows cannot open a folder; its rename is durable by itself
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,156 @@
+"""States of deliveries, receipts and outgoing messages, and the moves between them.
+
+First the rules, then the tables; nothing else in the package decides whether a move is allowed. The database holds the
+same tables as triggers, so that no other program can make a move that is not listed here.
+
+* A row that leaves this machine is stored first, and the network happens between two moves, never inside one.
+* ``sending`` and ``handling`` are held under a lease. When the lease runs out, the holder is taken for dead: what it
+  was sending may or may not have arrived (``unknown``); what it was handling is offered again.
+* ``unknown`` ends by what the hub says, never by a guess.
+* Nothing is deleted: a delivery that failed stays, with the reason, and only its caller may make it ``ready`` again.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class DeliveryState(StrEnum):
+    """Where a packet that we send stands with the hub."""
+
+    READY = "ready"
+    SENDING = "sending"
+    UNKNOWN = "unknown"
+    SENT = "sent"
+    FAILED = "failed"
+
+
+class ReceiptState(StrEnum):
+    """Where a packet that came in stands."""
+
+    LISTED = "listed"
+    WAITING = "waiting"
+    HANDLING = "handling"
+    HANDLED = "handled"
+    CONFIRMED = "confirmed"
+    DUPLICATE = "duplicate"
+    QUARANTINED = "quarantined"
+
+
+class OutgoingState(StrEnum):
+    """Where a confirmation or a status packet of ours stands."""
+
+    READY = "ready"
+    SENDING = "sending"
+    UNKNOWN = "unknown"
+    SENT = "sent"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """One allowed change of state.
+
+    Args:
+        old: the state before; None for a new row.
+        new: the state after.
+        cause: what makes it happen, in a few words; written to the timeline.
+    """
+
+    old: str | None
+    new: str
+    cause: str
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """The states of one table and the moves between them.
+
+    Args:
+        subject: name of the thing in the timeline.
+        table: name of the table.
+        states: every state.
+        moves: every allowed move.
+        leased: the states that belong to one worker for as long as its lease runs.
+    """
+
+    subject: str
+    table: str
+    states: type[StrEnum]
+    moves: tuple[Move, ...]
+    leased: frozenset[str]
+
+    def find(self, old: str | None, new: str) -> Move | None:
+        """The move between two states, or None where there is none."""
+        return next((move for move in self.moves if (move.old, move.new) == (old, new)), None)
+
+    def after(self, old: str | None) -> tuple[str, ...]:
+        """The states that may follow one."""
+        return tuple(move.new for move in self.moves if move.old == old)
+
+
+_D, _R, _O = DeliveryState, ReceiptState, OutgoingState
+
+DELIVERIES = Machine(
+    subject="delivery",
+    table="deliveries",
+    states=DeliveryState,
+    leased=frozenset({_D.SENDING}),
+    moves=(
+        Move(None, _D.READY, "stored, before anything is sent"),
+        Move(_D.READY, _D.SENDING, "a worker took it"),
+        Move(_D.SENDING, _D.SENT, "the hub took it"),
+        # Also when the hub cannot take it now, or refuses us rather than the packet: the queue is kept.
+        Move(_D.SENDING, _D.READY, "it did not reach the hub; to be tried again"),
+        # Also when the lease ran out: the worker may have died after the hub said yes.
+        Move(_D.SENDING, _D.UNKNOWN, "the request left and no usable answer came"),
+        Move(_D.SENDING, _D.FAILED, "the hub refused it for good"),
+        Move(_D.UNKNOWN, _D.SENT, "the hub was asked and has it"),
+        Move(_D.UNKNOWN, _D.READY, "the hub was asked twice and does not have it"),
+        Move(_D.FAILED, _D.READY, "its caller sends it again"),
+    ),
+)
+
+RECEIPTS = Machine(
+    subject="receipt",
+    table="receipts",
+    states=ReceiptState,
+    leased=frozenset({_R.HANDLING}),
+    moves=(
+        Move(None, _R.LISTED, "the hub offers it"),
+        Move(_R.LISTED, _R.WAITING, "downloaded, checked and kept"),
+        Move(_R.LISTED, _R.HANDLED, "a status, entered in the delivery it is about"),
+        Move(_R.LISTED, _R.DUPLICATE, "a document that is here already came once more"),
+        Move(_R.LISTED, _R.QUARANTINED, "it cannot be read, or may not be let in"),
+        Move(_R.WAITING, _R.HANDLING, "handed to the application"),
+        # Also when the lease ran out: the application may have died in the middle.
+        Move(_R.HANDLING, _R.WAITING, "the application did not finish with it; to be offered again"),
+        Move(_R.HANDLING, _R.HANDLED, "the application finished with it"),
+        Move(_R.HANDLED, _R.CONFIRMED, "the hub knows that we have it"),
+        Move(_R.QUARANTINED, _R.WAITING, "let in after all, by a person"),
+        Move(_R.QUARANTINED, _R.LISTED, "the hub had given another packet's body, and still offers it"),
+    ),
+)
+
+OUTGOING = Machine(
+    subject="outgoing",
+    table="outgoing",
+    states=OutgoingState,
+    leased=frozenset({_O.SENDING}),
+    moves=(
+        Move(None, _O.READY, "queued together with what it reports"),
+        Move(_O.READY, _O.SENDING, "a worker took it"),
+        Move(_O.SENDING, _O.SENT, "the hub took it"),
+        Move(_O.SENDING, _O.READY, "it did not reach the hub; to be tried again"),
+        Move(_O.SENDING, _O.UNKNOWN, "the request left and no usable answer came"),
+        Move(_O.SENDING, _O.FAILED, "the hub refused it for good"),
+        Move(_O.UNKNOWN, _O.SENT, "the hub was asked and has it"),
+        Move(_O.UNKNOWN, _O.READY, "the hub was asked twice and does not have it"),
+        # A confirmation that the hub has forgotten, or never saw: it offers the packet again.
+        Move(_O.SENT, _O.READY, "the hub offers the packet again"),
+        Move(_O.FAILED, _O.READY, "the hub offers the packet again"),
+    ),
+)
+
+MACHINES = (DELIVERIES, RECEIPTS, OUTGOING)

@@ -1,0 +1,29 @@
+"""What happened, in the order it happened. Rows are only ever added; a trigger in the database sees to it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sqlalchemy import select
+
+from . import schema
+from .moves import Tx
+from .records import TimelineRow
+from .states import Machine
+
+T = schema.timeline
+
+
+def of(tx: Tx, machine: Machine, keys: Sequence[int]) -> dict[int, tuple[TimelineRow, ...]]:
+    """The timelines of some rows, by key."""
+    query = select(T).where(T.c.subject == machine.subject, T.c.subject_id.in_(keys)).order_by(T.c.id)
+    found: dict[int, list[TimelineRow]] = {key: [] for key in keys}
+    for row in tx.connection.execute(query).mappings():
+        found[row["subject_id"]].append(TimelineRow.of(row))
+    return {key: tuple(rows) for key, rows in found.items()}
+
+
+def happened(tx: Tx, machine: Machine, key: int, state: str) -> bool:
+    """Whether a row ever was in a state."""
+    query = select(T.c.id).where(T.c.subject == machine.subject, T.c.subject_id == key, T.c.new == state).limit(1)
+    return tx.connection.execute(query).first() is not None

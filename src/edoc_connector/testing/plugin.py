@@ -1,0 +1,23 @@
+"""pytest plugin, loaded wherever the library is installed: it imports nothing heavy until a fixture is used."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from edoc_connector.testing.hub import RunningHub
+
+
+@pytest.fixture
+def mock_hub(tmp_path: Path) -> Iterator[RunningHub]:
+    """A running mock hub without agencies, its data in the test's own directory. Needs the extra ``mockhub``."""
+    # imported here: only a test that asks for a hub pays for it
+    from edoc_connector.mockhub.config import MockHubConfig
+    from edoc_connector.testing.hub import RunningHub
+
+    with RunningHub(MockHubConfig(data=tmp_path / "mock-hub")) as hub:
+        yield hub

@@ -1,0 +1,328 @@
+"""Both clients against a real server that behaves as real hubs and proxies do."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import logging
+import threading
+import time
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from edoc_connector.client import ClientSettings, HubClient
+from edoc_connector.errors import (
+    AttachmentError,
+    ConfigError,
+    EdocError,
+    HubUnavailable,
+    NotSent,
+    OutcomeUnknown,
+    PacketRefused,
+    ProtocolError,
+    StoreError,
+)
+from edoc_connector.hubs import MessageType, SendResult, Vxp
+
+OK = {"status": "OK", "ErrorCode": "0", "ErrorDesc": ""}
+LIST = json.dumps({**OK, "data": [{"docId": "d-1", "messageType": "edoc"}]}).encode()
+SENT = json.dumps({**OK, "DocId": "abc"}).encode()
+SEND: dict[str, Any] = {"message_type": MessageType.EDOC, "sender": "H29"}
+
+
+def drop(sock: Any, seen: Any) -> None:
+    """Closes without an answer."""
+
+
+def test_upload(hub: Any, call: Any, reply: Any, packet: Path) -> None:
+    """A packet is streamed with Content-Length and never in chunks, CRLF behind it (VXP interface, compatibility)."""
+    hub.script = [reply(SENT)]
+    told: list[tuple[int, int | None]] = []
+    result = call(hub, "send", packet, **SEND, on_progress=lambda done, total: told.append((done, total)))
+    (seen,) = hub.seen
+    assert result == SendResult(doc_id="abc")
+    assert seen.line == "POST /vxp/sendEdoc HTTP/1.1"
+    assert seen.body == packet.read_bytes() + b"\r\n"
+    assert seen.headers["content-length"] == str(packet.stat().st_size + 2)
+    assert "transfer-encoding" not in seen.headers
+    assert "expect" not in seen.headers
+    assert told[-1] == (packet.stat().st_size, packet.stat().st_size)
+    assert [done for done, _ in told] == sorted(done for done, _ in told)
+
+
+def test_exact_upload(hub: Any, call: Any, reply: Any, packet: Path) -> None:
+    """With the switch off the body is the packet and nothing else (VXP interface, compatibility)."""
+    hub.script = [reply(SENT)]
+    call(hub, "send", packet, **SEND, dialect={"sdk_compatible": False})
+    assert hub.seen[0].body == packet.read_bytes()
+
+
+def test_small_calls(hub: Any, call: Any, reply: Any) -> None:
+    """A call without a body says so, and no compression is asked for (VXP interface, calls)."""
+    hub.script = [reply(LIST, headers="Set-Cookie: a=b\r\n")]
+    (waiting,) = call(hub, "list_waiting")
+    headers = hub.seen[0].headers
+    assert waiting.doc_id == "d-1"
+    assert (headers["content-length"], headers["accept-encoding"]) == ("0", "identity")
+    assert headers["user-agent"].startswith("edoc-connector/")
+    assert json.loads(headers["xroadvnpt-sign-header"])["XroadVnpt-systemid"] == "H29.TEST"
+
+
+def test_download(hub: Any, call: Any, reply: Any, tmp_path: Path) -> None:
+    """A packet is streamed to its place, synced, and progress is told (VXP interface, fetch raw)."""
+    content = b"<edXML>" + bytes(3_000_000)
+    hub.script = [reply(content)]
+    told: list[tuple[int, int | None]] = []
+    fetched = call(hub, "fetch", "d-1", tmp_path / "p", on_progress=lambda *step: told.append(step))
+    assert (tmp_path / "p").read_bytes() == content
+    assert fetched.size == len(content)
+    assert told[-1] == (len(content), len(content))
+    assert hub.seen[0].line == "GET /vxp/downloadEdoc HTTP/1.1"
+    assert list(tmp_path.iterdir()) == [tmp_path / "p"]
+
+
+def test_other_calls_of_the_dialect(hub: Any, call: Any, reply: Any, tmp_path: Path) -> None:
+    """What only this dialect has is reached the same way (VXP interface, calls)."""
+    hub.script = [reply(json.dumps({**OK, "count": 3, "data": []}).encode())]
+    assert call(hub, "count_received_edoc") == 3
+    assert call(hub, "count_received_status") == 3
+    assert call(hub, "agencies") == call(hub, "agencies_qd20", level=2) == call(hub, "agency_changes") == ()
+    assert call(hub, "sent_state", doc_id="x") == ()
+    assert call(hub, "confirm", "x") is None
+    assert call(hub, "register_agency", code="a", name="Đ", parent_code="b") is None
+    assert call(hub, "delete_agency", "a") is None
+
+
+def test_call_that_a_dialect_has_not(call: Any) -> None:
+    """A dialect without the call gives an error that says so, before anything is sent (design, hubs)."""
+
+    class Other:
+        pass
+
+    with HubClient(Other()) as client, pytest.raises(ConfigError, match="Other has no call 'agencies_qd20'"):  # type: ignore[arg-type]
+        client.agencies_qd20(1)
+
+
+@pytest.mark.parametrize("length", [None, 5000])
+def test_lost_answer_to_a_send(length: int | None, hub: Any, call: Any, reply: Any, packet: Path) -> None:
+    """A packet whose answer is lost or cut off has an unknown outcome and is not sent again (faults, rows 4 and 12)."""
+    hub.script = [drop if length is None else reply(SENT, length=length)]
+    with pytest.raises(OutcomeUnknown, match="Ask the hub before sending again"):
+        call(hub, "send", packet, **SEND, settings={"attempts": 3})
+    assert len(hub.seen) == 1
+
+
+def test_upload_cut_short(hub: Any, call: Any, packet: Path) -> None:
+    """A hub that closes in the middle of the upload cannot have the packet: sending again is safe (faults, row 3)."""
+    hub.stop_reading_after = 1000
+    hub.script = [drop]
+    with pytest.raises(NotSent, match="safe to try again"):
+        call(hub, "send", packet, **SEND)
+
+
+def test_refusal_in_the_middle_of_the_upload(hub: Any, call: Any, packet: Path) -> None:
+    """An answer before the upload ends is heard, or the send is safe to repeat (faults, rows 3 and 9)."""
+    hub.stop_reading_after = 1000
+
+    def refuse(sock: Any, seen: Any) -> None:
+        sock.sendall(b"HTTP/1.1 413 X\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+
+    hub.script = [refuse]
+    with pytest.raises((NotSent, PacketRefused)):  # the system may drop the answer of a closed connection
+        call(hub, "send", packet, **SEND)
+
+
+def test_nobody_there(call: Any, packet: Path) -> None:
+    """A hub that is down costs nothing: the packet did not leave (faults, must show)."""
+    with pytest.raises(NotSent, match="firewall") as caught:
+        call("http://127.0.0.1:9", "send", packet, **SEND)
+    assert "tường lửa" in caught.value.vi
+
+
+def test_truncated_download(hub: Any, call: Any, reply: Any, tmp_path: Path) -> None:
+    """A body shorter than announced is detected, not stored, and fetched again (faults, rows 14 and 15)."""
+    hub.script = [reply(b"<edXML>", length=100), reply(b"<edXML/>")]
+    with pytest.raises(NotSent, match="before the answer was complete"):
+        call(hub, "fetch", "d", tmp_path / "p")
+    assert list(tmp_path.iterdir()) == []
+    call(hub, "fetch", "d", tmp_path / "p", settings={"attempts": 2})
+    assert (tmp_path / "p").read_bytes() == b"<edXML/>"
+
+
+def test_html(hub: Any, call: Any, reply: Any, packet: Path, tmp_path: Path) -> None:
+    """A proxy's page with status 200 is a protocol error for every kind of call, and not repeated (faults, row 11)."""
+    hub.script = [reply(b"<html>Please log in</html>")]
+    for arguments in (("send", packet), ("list_waiting",), ("fetch", "d", tmp_path / "p")):
+        with pytest.raises(ProtocolError, match="HTML"):
+            call(hub, *arguments, **(SEND if "send" in arguments else {}), settings={"attempts": 3})
+    assert len(hub.seen) == 3
+    assert not (tmp_path / "p").exists()
+
+
+def test_redirect_is_not_followed(hub: Any, call: Any, reply: Any, packet: Path) -> None:
+    """Signed headers and packets go to no other place than the one configured (design, hubs)."""
+    hub.script = [reply(status=307, headers=f"Location: {hub.url}/elsewhere\r\n")]
+    with pytest.raises(ProtocolError, match="Correct the endpoint"):
+        call(hub, "send", packet, **SEND)
+    assert len(hub.seen) == 1
+
+
+@pytest.mark.parametrize("packed", [gzip.compress(LIST), zlib.compress(LIST)])
+def test_compressed_answer(packed: bytes, hub: Any, call: Any, reply: Any) -> None:
+    """A proxy that compresses unasked is understood (facts about httpx)."""
+    name = "gzip" if packed.startswith(b"\x1f\x8b") else "deflate"
+    hub.script = [reply(packed, headers=f"Content-Encoding: {name}\r\n")]
+    assert len(call(hub, "list_waiting")) == 1
+
+
+@pytest.mark.parametrize(
+    ("body", "encoding", "said"),
+    [
+        (gzip.compress(bytes(50_000_000)), "gzip", "longer than"),
+        (gzip.compress(LIST)[:-9], "gzip", "ends early"),
+        (LIST, "gzip", "broken"),
+        (LIST, "br", "not asked for"),
+    ],
+)
+def test_compression_that_is_no_good(body: bytes, encoding: str, said: str, hub: Any, call: Any, reply: Any) -> None:
+    """A gzip bomb is stopped at the limit, and broken or unknown encodings are refused (facts about httpx)."""
+    hub.script = [reply(body, headers=f"Content-Encoding: {encoding}\r\n")]
+    with pytest.raises(ProtocolError, match=said):
+        call(hub, "list_waiting", dialect={"max_answer": 1_000_000})
+
+
+def test_bomb_in_place_of_a_packet(hub: Any, call: Any, reply: Any, tmp_path: Path) -> None:
+    """The limit holds for files as well, and nothing stays on disk (faults, row 21)."""
+    hub.script = [reply(gzip.compress(bytes(50_000_000)), headers="Content-Encoding: gzip\r\n")]
+    with pytest.raises(ProtocolError, match="raise the limit"):
+        call(hub, "fetch", "d", tmp_path / "p", dialect={"max_packet": 1_000_000})
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_announced_too_long(hub: Any, call: Any, reply: Any) -> None:
+    """An answer announced longer than the limit is not even read (facts about httpx)."""
+    hub.script = [reply(LIST, length=10**12)]
+    with pytest.raises(ProtocolError, match="longer than"):
+        call(hub, "list_waiting")
+
+
+@pytest.mark.parametrize("head", [b"HTTP/1.1 200 OK\r\nX: ", b"HTTP/1.1 200 OK\r\nContent-Length: 4000\r\n\r\n"])
+def test_slow_drip(head: bytes, hub: Any, call: Any) -> None:
+    """Bytes that trickle in keep no exchange alive beyond its time, in headers or body (facts about httpx)."""
+
+    def drip(sock: Any, seen: Any) -> None:
+        sock.sendall(head)
+        for _ in range(200):
+            sock.sendall(b"x")
+            time.sleep(0.05)
+
+    hub.script = [drip]
+    began = time.monotonic()
+    with pytest.raises(NotSent, match="longer than the time allowed"):
+        call(hub, "list_waiting", settings={"total": 0.5, "slowest": 10**9})
+    assert time.monotonic() - began < 5
+
+
+def test_slow_answer_to_a_send(hub: Any, call: Any, packet: Path) -> None:
+    """A time-out after the packet left is an unknown outcome (faults, row 5)."""
+    over = threading.Event()
+    hub.script = [lambda sock, seen: over.wait(5) and None]
+    with pytest.raises(OutcomeUnknown, match="longer than the time allowed"):
+        call(hub, "send", packet, **SEND, settings={"read": 0.3})
+    over.set()
+
+
+def test_vanished_packet(hub: Any, call: Any, tmp_path: Path) -> None:
+    """A file that is gone is an attachment error, and nothing is sent (faults, must show)."""
+    with pytest.raises(AttachmentError, match="cannot be read"):
+        call(hub, "send", tmp_path / "gone.edxml", **SEND)
+    assert hub.seen == []
+
+
+def test_packet_that_shrinks(hub: Any, call: Any, packet: Path) -> None:
+    """A file that is cut while it goes out is an attachment error, never a shorter packet (faults, row 3)."""
+
+    def cut(done: int, total: int | None) -> None:
+        packet.write_bytes(b"<edXML/>")
+
+    with pytest.raises(AttachmentError, match="became shorter"):
+        call(hub, "send", packet, **SEND, on_progress=cut)
+
+
+def test_folder_that_is_gone(hub: Any, call: Any, reply: Any, tmp_path: Path) -> None:
+    """A disk that does not take the packet is an error to the caller (faults, row 23)."""
+    hub.script = [reply(b"<edXML/>")]
+    with pytest.raises(StoreError, match="cannot be written"):
+        call(hub, "fetch", "d", tmp_path / "gone" / "p")
+
+
+def test_busy_hub(hub: Any, call: Any, reply: Any, packet: Path) -> None:
+    """A 503 is waited out as long as the hub asks, then the call succeeds with a new time stamp (faults, row 8)."""
+    hub.script = [reply(status=503, headers="Retry-After: 1\r\n"), reply(SENT)]
+    began = time.monotonic()
+    assert call(hub, "send", packet, **SEND, settings={"attempts": 2}) == SendResult(doc_id="abc")
+    assert time.monotonic() - began >= 1
+    first, second = (seen.headers["xroadvnpt-timestamp"] for seen in hub.seen)
+    assert first != second
+
+
+def test_retry_after_is_obeyed_to_a_cap(hub: Any, call: Any, reply: Any, caplog: Any) -> None:
+    """A hub cannot send a client to sleep for a day; the last error is told (faults, row 8)."""
+    hub.script = [reply(status=429, headers="Retry-After: 86400\r\n")]
+    with pytest.raises(HubUnavailable) as caught, caplog.at_level(logging.WARNING):
+        call(hub, "list_waiting", settings={"attempts": 3, "retry_after_cap": 0.05})
+    assert caught.value.retry_after == 86400
+    assert len(hub.seen) == 3
+    assert "attempt 2 failed" in caplog.text
+
+
+def test_refusals_are_not_repeated(hub: Any, call: Any, reply: Any, packet: Path) -> None:
+    """A refusal for good is one attempt (faults, row 9)."""
+    hub.script = [reply(json.dumps({"status": "FAIL", "ErrorCode": "18", "ErrorDesc": "?"}).encode())]
+    with pytest.raises(EdocError, match="directory"):
+        call(hub, "send", packet, **SEND, settings={"attempts": 4})
+    assert len(hub.seen) == 1
+
+
+def test_no_secret_anywhere(hub: Any, call: Any, reply: Any, packet: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """At DEBUG, through every library below, neither log nor error shows secret, signature or payload (design)."""
+    hub.script = [reply(SENT), drop, reply(b"<html>"), reply(status=500), reply(SENT, length=9999)]
+    shown: list[str] = []
+    with caplog.at_level(logging.DEBUG):
+        for _ in range(5):
+            try:
+                call(hub, "send", packet, **SEND)
+            except EdocError as error:
+                chain: BaseException | None = error
+                while chain is not None:
+                    shown += [str(chain), repr(chain), repr(vars(chain))]
+                    chain = chain.__cause__ or chain.__context__
+    assert len(shown) >= 12
+    logged = [record.getMessage() for record in caplog.records]
+    hidden = ["top-secret-value", "payload-content", *(seen.headers["xroadvnpt-hash-header"] for seen in hub.seen)]
+    assert not [text for text in [*shown, *logged] if any(word in text for word in [*hidden, '"XroadVnpt-'])]
+
+
+def test_one_client_many_threads(hub: Any, reply: Any) -> None:
+    """One blocking client serves several threads, each with its own time limit (design, hubs)."""
+    hub.script = [reply(LIST)]
+    results: list[int] = []
+    vxp = Vxp(endpoint=hub.url, system_id="H29", secret="k")
+    with HubClient(vxp, ClientSettings(total=10)) as client:
+        tasks = [threading.Thread(target=lambda: results.append(len(client.list_waiting()))) for _ in range(5)]
+        for task in tasks:
+            task.start()
+        for task in tasks:
+            task.join()
+    assert results == [1] * 5
+
+
+def test_signatures_are_those_of_the_dialect() -> None:
+    """A client's method is documented and named as its dialect's (design, hubs)."""
+    common: Callable[..., Any] = HubClient.send
+    assert (common.__name__, common.__doc__) == ("send", HubClient.send.__wrapped__.__doc__)  # type: ignore[attr-defined]
+    assert "OutcomeUnknown" in (common.__doc__ or "")

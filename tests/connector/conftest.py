@@ -1,0 +1,148 @@
+"""Two agencies, each with a connector on its own store, and a real mock hub between them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from edoc_connector.client import HubClient
+from edoc_connector.config import Settings
+from edoc_connector.connector import Connector, Receipt
+from edoc_connector.edxml import ResponseFor, StatusMessage, write
+from edoc_connector.errors import EdocError
+from edoc_connector.testing import RECIPIENT, sample_document
+from edoc_connector.testing.hub import RunningHub
+from edoc_connector.testing.keys import agency_keys
+
+AGENCIES = {"H29.05": "Sở Nội vụ", "G22": "Văn phòng Chính phủ", "H30": "UBND tỉnh"}
+
+Office = Callable[..., Connector]
+
+
+@pytest.fixture
+def hub(mock_hub: RunningHub) -> RunningHub:
+    """The mock hub, with the agencies registered."""
+    for code, name in AGENCIES.items():
+        mock_hub.add_agency(code, f"secret-{code}", name)
+    return mock_hub
+
+
+@pytest.fixture
+def settings(hub: RunningHub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Settings]:
+    """Makes settings for an agency; sections given are laid over the usual ones."""
+
+    def make(agency: str, **sections: dict[str, Any]) -> Settings:
+        folder = tmp_path / agency
+        folder.mkdir(exist_ok=True)
+        secret = folder / "secret"
+        if not secret.exists():
+            secret.write_text(f"secret-{agency}")
+        keys = agency_keys(AGENCIES[agency], organ_id=agency)
+        values: dict[str, dict[str, Any]] = {
+            "agency": {"id": agency, "name": AGENCIES[agency]},
+            "hub": {"endpoint": hub.url, "system_id": agency, "secret": "file:secret"},
+            "http": {"attempts": 1, "connect": 2.0, "read": 5.0, "total": 10.0},
+            "signing": {"key": keys.write_pem(folder / "key.pem")},
+            "receive": {"policy": "trusted", "trust": [str(keys.write_root(folder / "root.pem"))]},
+            "limits": {"grace": 0.0, "backoff": 0.0},
+        }
+        for name, section in sections.items():
+            values[name] = values.get(name, {}) | section
+        return Settings.of(values, folder=folder)
+
+    return make
+
+
+@pytest.fixture
+def office(settings: Callable[..., Settings]) -> Iterator[Office]:
+    """Opens the connector of an agency; opening it again gives another one on the same store."""
+    with ExitStack() as stack:
+
+        def make(agency: str, **sections: dict[str, Any]) -> Connector:
+            return stack.enter_context(Connector.open(settings(agency, **sections)))
+
+        yield make
+
+
+@pytest.fixture
+def handle() -> Callable[[Connector], list[Receipt]]:
+    """Handles every packet that waits."""
+
+    def run(connector: Connector) -> list[Receipt]:
+        handled = []
+        for receipt in connector.receive():
+            with receipt:
+                handled.append(receipt)
+        return handled
+
+    return run
+
+
+@pytest.fixture
+def fails() -> Callable[..., EdocError]:
+    """Gives the one typed error of a call, after a look at its words in both languages."""
+
+    def run(error: type[EdocError], call: Callable[[], object], match: str | None = None) -> EdocError:
+        with pytest.raises(error, match=match) as caught:
+            call()
+        assert caught.value.message
+        assert caught.value.vi
+        return caught.value
+
+    return run
+
+
+@pytest.fixture
+def kill_in(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Makes the next such call to a hub end the process (SystemExit), before or after the hub was reached."""
+
+    def plan(name: str, *, after: bool) -> None:
+        real = getattr(HubClient, name)
+
+        def dying(self: HubClient, *args: object, **kwargs: object) -> None:
+            monkeypatch.setattr(HubClient, name, real)
+            if after:
+                real(self, *args, **kwargs)
+            raise SystemExit
+
+        monkeypatch.setattr(HubClient, name, dying)
+
+    return plan
+
+
+@pytest.fixture
+def built() -> Callable[[Path, str], bytes]:
+    """Reads the packet in an agency's spool that holds a text."""
+
+    def find(folder: Path, text: str) -> bytes:
+        packets = [path.read_bytes() for path in (folder / "spool").rglob("*.edxml")]
+        return next(packet for packet in packets if text.encode() in packet)
+
+    return find
+
+
+@pytest.fixture
+def status(hub: RunningHub) -> Callable[..., None]:
+    """Offers H29.05 a status of G22 about the sample document, made by hand."""
+
+    def offer(**changes: Any) -> None:
+        document = sample_document()
+        values: dict[str, Any] = {
+            "sender": RECIPIENT,
+            "response_for": ResponseFor(
+                organ_id="H29.05", code=document.code, document_id=document.id, issued_on=document.issued_on
+            ),
+            "code": "01",
+            "timestamp": datetime(2026, 11, 20, 3, tzinfo=UTC),
+        }
+        path = hub.hub.incoming / "status.edxml"
+        write(StatusMessage(**(values | changes)), path, at=datetime.now(UTC))
+        hub.offer(path.read_bytes(), sender="G22", to="H29.05", message_type="status")
+        path.unlink()
+
+    return offer

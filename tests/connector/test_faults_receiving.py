@@ -1,0 +1,154 @@
+"""What happens when something breaks while we receive (faults, rows 14 to 21)."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from edoc_connector.errors import (
+    EdocError,
+    NotFound,
+    PacketError,
+    StoreError,
+)
+from edoc_connector.mockhub.faults import Fault
+from edoc_connector.store import ReceiptState
+from edoc_connector.testing import sample_document
+
+SHORT = {"lease": 0.3, "grace": 0.0, "backoff": 0.0}
+
+
+@pytest.mark.parametrize("step", ["fetch", "confirm"])
+def test_killed_while_receiving(office, hub, monkeypatch: pytest.MonkeyPatch, step: str, handle, kill_in) -> None:
+    """No partial packet, fetched again; handled once, confirmed after restart (faults, rows 14 and 17)."""
+    sender, receiver = office("H29.05"), office("G22", limits=SHORT)
+    sender.send(sample_document())
+    kill_in(step, after=False)
+    with pytest.raises(SystemExit):
+        handle(receiver)
+    time.sleep(0.4)
+    other = office("G22", limits=SHORT)
+    assert len(handle(other)) == (1 if step == "fetch" else 0)
+    other.flush()
+    (receipt,) = other.receipts()
+    assert receipt.state is ReceiptState.CONFIRMED
+    assert [one.state for one in hub.packets()[0].receipts] == ["done"]
+
+
+def test_killed_while_handling(office, hub, handle) -> None:
+    """An application that died in the middle gets the packet again when the lease has run out (faults, row 17)."""
+    sender, dying = office("H29.05"), office("G22", limits=SHORT)
+    sender.send(sample_document())
+    receipt = next(dying.receive())
+    receipt.__enter__()
+    dying._session.keeper.stop()
+    other = office("G22", limits=SHORT)
+    time.sleep(0.4)
+    assert len(handle(other)) == 1
+    with pytest.raises(StoreError, match="another one took it over"):
+        receipt.__exit__(None, None, None)
+    assert [one.status for one in other.receipts()] == ["01"]
+
+
+def test_a_living_worker_keeps_its_lease(office, hub, handle) -> None:
+    """Handling may take longer than the lease: it is renewed (faults, row 7)."""
+    longer = SHORT | {"lease": 1.5}
+    sender, receiver, other = office("H29.05"), office("G22", limits=longer), office("G22", limits=longer)
+    sender.send(sample_document())
+    with next(receiver.receive()):
+        time.sleep(2)
+        assert handle(other) == []
+    assert receiver.receipts()[0].state is ReceiptState.CONFIRMED
+
+
+@pytest.mark.parametrize("kind", ["truncated", "drop-after-accepting"])
+def test_a_download_cut_short(office, hub, kind: str, handle, fails) -> None:
+    """A body shorter than announced is not stored as good and not confirmed (faults, row 15)."""
+    sender, receiver = office("H29.05"), office("G22")
+    sender.send(sample_document())
+    hub.faults.add(Fault(kind=kind, path="/downloadEdoc"))
+    fails(EdocError, lambda: handle(receiver))
+    (listed,) = receiver.receipts()
+    assert (listed.state, bool(listed.error)) == (ReceiptState.LISTED, True)
+    fails(NotFound, lambda: listed.document, "not downloaded yet")
+    assert [one.state for one in hub.packets()[0].receipts] == ["initial"]
+    assert len(handle(receiver)) == 1
+
+
+def test_garbage_in_front_of_good_packets(office, hub, handle, fails) -> None:
+    """What cannot be read is kept, the hub told fail, the next ones proceed (faults, row 21)."""
+    sender, receiver = office("H29.05"), office("G22")
+    bad = hub.offer(b"1212<edXML/>", sender="H29.05", to="G22")
+    sender.send(sample_document())
+    assert len(handle(receiver)) == 1
+    (aside,) = receiver.receipts(state=ReceiptState.QUARANTINED)
+    assert aside.hub_doc_id == bad
+    fails(PacketError, lambda: receiver.recheck(bad))
+    fails(PacketError, lambda: aside.document)
+    assert [packet.receipts[0].state for packet in hub.packets()[:2]] == ["fail", "done"]
+    assert handle(receiver) == []
+
+
+def test_another_packets_body(office, hub, handle) -> None:
+    """Detected by ids, set aside and not confirmed; asked for again while the hub offers it (faults, row 16)."""
+    sender, receiver = office("H29.05"), office("G22")
+    sender.send(sample_document())
+    hub.faults.add(Fault(kind="wrong-body", path="/downloadEdoc"))
+    assert handle(receiver) == []
+    (aside,) = receiver.receipts()
+    assert (aside.state, "another sender" in (aside.error or "")) == (ReceiptState.QUARANTINED, True)
+    assert [one.state for one in hub.packets()[0].receipts] == ["initial"]
+    (receipt,) = handle(receiver)
+    assert (receipt.sender, receipt.error) == ("H29.05", None)
+
+
+def test_a_lost_answer_to_a_confirmation(office, hub, handle) -> None:
+    """Confirmed again; "already done" is success (faults, row 18)."""
+    sender, receiver = office("H29.05"), office("G22")
+    sender.send(sample_document())
+    hub.faults.add(Fault(kind="drop-after-accepting", path="/updateStatus"))
+    (receipt,) = handle(receiver)
+    receiver.flush()
+    assert receiver.receipt(receipt.id).state is ReceiptState.CONFIRMED
+
+
+def test_a_packet_that_is_listed_twice(office, hub, handle) -> None:
+    """The same docId twice is one receipt and one effect, and is confirmed again (faults, row 19)."""
+    sender, receiver = office("H29.05"), office("G22")
+    sender.send(sample_document())
+    hub.faults.add(Fault(kind="duplicate", path="/getReceivedEdocList"))
+    assert len(handle(receiver)) == 1
+    packet = hub.packets()[0]
+    hub.hub.storage.set_state(packet.receipts[0].id, "initial", packet.events[-1])
+    assert handle(receiver) == []
+    assert [one.state for one in hub.packets()[0].receipts] == ["done"]
+    assert len(receiver.receipts()) == 1
+
+
+def test_a_document_that_was_sent_twice(office, hub, handle) -> None:
+    """Receivers drop a DocumentId they hold; other content under it is set aside (faults, rows 19 and 20)."""
+    sender, receiver = office("H29.05"), office("G22", receive={"policy": "any"})
+    sender.send(sample_document())
+    assert len(handle(receiver)) == 1
+    hub.offer(hub.packets()[0].path.read_bytes(), sender="H29.05", to="G22")
+    changed = hub.packets()[0].path.read_bytes().replace("V/v kết nối".encode(), "V/v ngắt nối".encode())
+    hub.offer(changed, sender="H29.05", to="G22")
+    assert handle(receiver) == []
+    states = [receipt.state for receipt in receiver.receipts()]
+    assert states == [ReceiptState.QUARANTINED, ReceiptState.DUPLICATE, ReceiptState.CONFIRMED]
+    told = {one.state for packet in hub.packets() for one in packet.receipts if one.recipient == "G22"}
+    assert told == {"done", "fail"}
+
+
+def test_two_connectors_receive_at_once(office, hub) -> None:
+    """Rows are claimed with a lease: each packet is handled by one of them (DESIGN, "two processes")."""
+    sender, one, two = office("H29.05"), office("G22"), office("G22")
+    for number in range(4):
+        sender.send(sample_document(number=str(number)))
+    first, second = one.receive(), two.receive()
+    ids = []
+    for receipt in (next(first), next(second), next(first), next(second)):
+        with receipt:
+            ids.append(receipt.id)
+    assert len(set(ids)) == 4

@@ -1,0 +1,319 @@
+"""What happens when something breaks while we send (faults, rows 1 to 13 and 22 to 25)."""
+
+from __future__ import annotations
+
+import os
+import time
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from edoc_connector.client import HubClient
+from edoc_connector.connector import dispatch, session
+from edoc_connector.connector.outbox import Outbox
+from edoc_connector.edxml import Replacement, StatusCode
+from edoc_connector.errors import (
+    DuplicateDocument,
+    HubUnavailable,
+    NotFound,
+    OutcomeUnknown,
+    SigningError,
+    StatusNotAllowed,
+    StoreError,
+)
+from edoc_connector.mockhub.faults import Fault
+from edoc_connector.store import DeliveryState, ReceiptState
+from edoc_connector.testing import RECIPIENT, sample_document
+
+SHORT = {"lease": 0.3, "grace": 0.0, "backoff": 0.0}
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["during the upload", "after the answer"])
+def test_killed_while_sending(office, hub, monkeypatch: pytest.MonkeyPatch, after: bool, kill_in) -> None:
+    """The outcome is unknown, the hub is asked, the same bytes go again only if it has none (faults, rows 3 and 6)."""
+    sender = office("H29.05", limits=SHORT)
+    kill_in("send", after=after)
+    with pytest.raises(SystemExit):
+        sender.send(sample_document())
+    assert sender.deliveries()[0].state is DeliveryState.SENDING
+    time.sleep(0.4)
+    other = office("H29.05", limits=SHORT)
+    other.flush()
+    other.flush()
+    (delivery,) = other.deliveries()
+    assert delivery.state is DeliveryState.SENT
+    (packet,) = hub.packets()
+    assert delivery.hub_doc_id == packet.packet.id
+    assert "unknown" in [entry.to for entry in delivery.timeline]
+
+
+def test_killed_before_sending(office, monkeypatch: pytest.MonkeyPatch) -> None:
+    """SystemExit after the commit, sent after restart (faults, row 2)."""
+    sender = office("H29.05")
+    with monkeypatch.context() as patch:
+        patch.setattr(Outbox, "transmit", lambda self, key: (_ for _ in ()).throw(SystemExit))
+        with pytest.raises(SystemExit):
+            sender.send(sample_document())
+    assert office("H29.05").flush().sent == 1
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        Fault(kind="drop-after-accepting", path="/sendEdoc"),
+        Fault(kind="error", path="/sendEdoc", status=500, accepted=True),
+        Fault(kind="truncated", path="/sendEdoc"),
+        Fault(kind="empty", path="/sendEdoc"),
+    ],
+    ids=lambda fault: fault.kind,
+)
+def test_a_lost_answer(office, hub, fault: Fault, fails) -> None:
+    """`unknown`; the hub is asked; it has the packet, and it is not sent again (faults, rows 4, 5 and 12)."""
+    sender = office("H29.05")
+    hub.faults.add(fault)
+    fails(OutcomeUnknown, lambda: sender.send(sample_document()))
+    assert sender.deliveries()[0].state is DeliveryState.UNKNOWN
+    delivery = sender.send(sample_document())
+    assert delivery.state is DeliveryState.SENT
+    (packet,) = hub.packets()
+    assert delivery.hub_doc_id == packet.packet.id
+
+
+def test_a_lost_request(office, hub, fails) -> None:
+    """The hub is asked twice, a grace period apart, before the same bytes go again (faults, row 4)."""
+    sender = office("H29.05", limits={"grace": 0.5})
+    hub.faults.add(Fault(kind="drop-before-accepting", path="/sendEdoc"))
+    fails(OutcomeUnknown, lambda: sender.send(sample_document()))
+    fails(OutcomeUnknown, lambda: sender.send(sample_document()), "grace period")
+    fails(OutcomeUnknown, lambda: sender.send(sample_document()), "grace period")
+    assert hub.packets() == []
+    time.sleep(0.6)
+    assert sender.send(sample_document()).state is DeliveryState.SENT
+    assert len(hub.packets()) == 1
+
+
+def test_a_hub_that_cannot_be_asked(office, hub, fails) -> None:
+    """An unknown outcome that the hub will not settle stays unknown until a person decides (VXP interface)."""
+    sender = office("H29.05")
+    hub.faults.add(Fault(kind="drop-after-accepting", path="/sendEdoc"))
+    fails(OutcomeUnknown, lambda: sender.send(sample_document()))
+    hub.faults.add(Fault(kind="error", path="/getSentEdocList", status=503))
+    fails(HubUnavailable, lambda: sender.send(sample_document()))
+    hub.hub.config = hub.hub.config.__class__(data=hub.hub.config.data, recent_sent=False)
+    fails(OutcomeUnknown, lambda: sender.send(sample_document()), r"settle\(\)")
+    (delivery,) = sender.deliveries(state=DeliveryState.UNKNOWN)
+    assert sender.settle(delivery.id, arrived=True).state is DeliveryState.SENT
+    fails(StoreError, lambda: sender.settle(delivery.id, arrived=False), "may not go from sent")
+
+
+def test_a_person_decides_that_it_did_not_arrive(office, hub, fails) -> None:
+    """Then the same bytes go again, and the hub's "I have it" counts as sent (VXP interface, "Settling a send")."""
+    sender = office("H29.05")
+    hub.faults.add(Fault(kind="drop-after-accepting", path="/sendEdoc"))
+    fails(OutcomeUnknown, lambda: sender.send(sample_document()))
+    assert sender.settle(sample_document().id, arrived=False).state is DeliveryState.READY
+    assert sender.send(sample_document()).state is DeliveryState.SENT
+    assert len(hub.packets()) == 1
+
+
+def test_a_duplicate_that_is_not_ours_to_tell(office, hub, tmp_path: Path) -> None:
+    """A store that was lost: the hub has the document, lists it as ours, and its id is recovered (faults, row 6)."""
+    office("H29.05").send(sample_document())
+    fresh = office("H29.05", store={"url": "sqlite:///other.db"})
+    assert fresh.send(sample_document()).state is DeliveryState.SENT
+    assert fresh.deliveries()[0].hub_doc_id == hub.packets()[0].packet.id
+
+
+def test_a_duplicate_that_the_hub_does_not_list(office, hub, fails) -> None:
+    """Refused as a duplicate of something that is not ours: failed, and said so (faults, row 9)."""
+    office("H29.05").send(sample_document())
+    fresh = office("H29.05", store={"url": "sqlite:///other.db"})
+    hub.faults.add(Fault(kind="error", path="/getSentEdocList", status=503))
+    fails(DuplicateDocument, lambda: fresh.send(sample_document()))
+    assert fresh.deliveries()[0].state is DeliveryState.UNKNOWN
+    third = office("H29.05", store={"url": "sqlite:///third.db"})
+    fails(DuplicateDocument, lambda: third.send(sample_document(subject="Khác hẳn")))
+    assert third.deliveries()[0].state is DeliveryState.FAILED
+
+
+def test_a_busy_hub(office, hub, fails) -> None:
+    """Back-off, Retry-After obeyed, no attempt lost (faults, row 8)."""
+    sender = office("H29.05")
+    hub.faults.add(Fault(kind="error", path="/sendEdoc", status=503, retry_after="100"))
+    fails(HubUnavailable, lambda: sender.send(sample_document()))
+    (delivery,) = sender.deliveries()
+    assert (delivery.state, delivery.attempts) == (DeliveryState.READY, 1)
+    assert delivery.next_attempt_at is not None
+    assert timedelta(seconds=90) < delivery.next_attempt_at - delivery.created_at < timedelta(seconds=110)
+    list(sender.receive())
+    assert sender.deliveries()[0].state is DeliveryState.READY
+    assert sender.flush().sent == 1
+
+
+def test_an_answer_with_the_id_of_another_packet(office, hub, monkeypatch: pytest.MonkeyPatch, fails) -> None:
+    """A DocId that is already another's is not bound; the hub is asked (faults, row 13)."""
+    sender = office("H29.05")
+    first = sender.send(sample_document())
+    real = HubClient.send
+
+    def confused(self: HubClient, *args: object, **kwargs: object) -> object:
+        result = real(self, *args, **kwargs)
+        return type(result)(doc_id=first.hub_doc_id)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(HubClient, "send", confused)
+        fails(OutcomeUnknown, lambda: sender.send(sample_document(number="2")), "belongs to another")
+    assert sender.send(sample_document(number="2")).hub_doc_id == hub.packets()[1].packet.id
+
+
+def test_a_spool_file_that_was_changed(office, hub, tmp_path: Path, fails) -> None:
+    """Bytes that are not the ones stored are not sent (faults, row 3)."""
+    sender = office("H29.05")
+    hub.faults.add(Fault(kind="error", path="/sendEdoc", status=503))
+    fails(HubUnavailable, lambda: sender.send(sample_document()))
+    (packet,) = (tmp_path / "H29.05" / "spool").rglob("*.edxml")
+    packet.write_bytes(packet.read_bytes() + b" ")
+    fails(StoreError, lambda: sender.send(sample_document()), "not the one that was stored")
+    assert sender.deliveries()[0].state is DeliveryState.FAILED
+    packet.unlink()
+    fails(NotFound, lambda: sender.send(sample_document()), "gone from the spool")
+
+
+def test_a_key_that_cannot_be_used(office, hub, tmp_path: Path, handle, fails) -> None:
+    """It fails before sending; statuses stay queued until the key is back (faults, row 25)."""
+    sender, receiver = office("H29.05"), office("G22")
+    key = tmp_path / "G22" / "key.pem"
+    good = key.read_bytes()
+    key.unlink()
+    fails(
+        SigningError, lambda: receiver.send(sample_document(sender=RECIPIENT, recipients=(sample_document().sender,)))
+    )
+    assert receiver.deliveries() == []
+    sender.send(sample_document())
+    (receipt,) = handle(receiver)
+    assert receiver.receipt(receipt.id).state is ReceiptState.CONFIRMED
+    handle(sender)
+    assert sender.deliveries()[0].recipient("G22").status is None
+    key.write_bytes(good)
+    assert receiver.flush().sent == 1
+    handle(sender)
+    assert sender.deliveries()[0].recipient("G22").status is StatusCode.ARRIVED
+
+
+def test_a_full_disk(office, hub, monkeypatch: pytest.MonkeyPatch, fails) -> None:
+    """An error to the caller, nothing stored, and it goes on when there is space (faults, row 23)."""
+    sender = office("H29.05")
+
+    def full(descriptor: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", full)
+        fails(StoreError, lambda: sender.send(sample_document()), "disk of the store is full")
+    assert sender.deliveries() == []
+    assert sender.send(sample_document()).state is DeliveryState.SENT
+
+
+def test_a_delivery_in_other_hands_is_left_alone(office, hub, monkeypatch: pytest.MonkeyPatch, kill_in) -> None:
+    """While a worker's lease runs, nobody else sends what it holds (faults, row 7)."""
+    sender = office("H29.05")
+    kill_in("send", after=False)
+    with pytest.raises(SystemExit):
+        sender.send(sample_document())
+    assert office("H29.05").flush().sent == 0
+    assert office("H29.05").send(sample_document()).state is DeliveryState.SENDING
+    assert hub.packets() == []
+
+
+def test_two_workers_store_the_same_document(office, hub, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """One delivery, and one packet in the spool (DESIGN, "send")."""
+    sender, other = office("H29.05"), office("H29.05")
+    real = dispatch.build
+
+    def late(*args: object, **kwargs: object) -> object:
+        monkeypatch.setattr(dispatch, "build", real)
+        other.send(sample_document())
+        return real(*args, **kwargs)
+
+    monkeypatch.setattr(dispatch, "build", late)
+    assert sender.send(sample_document()).state is DeliveryState.SENT
+    assert len(hub.packets()) == 1
+    assert len(list((tmp_path / "H29.05" / "spool").rglob("*.edxml"))) == 1
+
+
+def test_a_hub_out_of_reach_is_not_tried_at_every_step(office, hub) -> None:
+    """Sending pauses after the first failure, and the queue is kept (faults, row 10)."""
+    sender, receiver = office("H29.05"), office("G22", limits={"backoff": 60.0})
+    sender.send(sample_document())
+    with next(receiver.receive()) as receipt:
+        hub.stop()
+    started = time.monotonic()
+    receipt.accept()
+    receipt.complete()
+    assert time.monotonic() - started < 1
+    hub.start()
+    assert receiver.flush().sent == 4
+
+
+def test_a_store_that_fails_after_the_effect(office, hub, monkeypatch: pytest.MonkeyPatch, handle) -> None:
+    """What the application did stands; what is queued waits for a store that works (faults, row 23)."""
+    sender, receiver = office("H29.05"), office("G22")
+    sender.send(sample_document())
+
+    def broken(self: Outbox, *, due: bool) -> None:
+        raise StoreError("the disk of the store is full", vi="Đĩa đầy")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Outbox, "flush", broken)
+        (receipt,) = handle(receiver)
+    assert receiver.receipt(receipt.id).state is ReceiptState.HANDLED
+    receiver.flush()
+    assert receiver.receipt(receipt.id).state is ReceiptState.CONFIRMED
+
+
+def test_leases_that_cannot_be_renewed(office, hub, monkeypatch: pytest.MonkeyPatch, caplog) -> None:
+    """A renewal that fails is logged and tried again (faults, row 24)."""
+    sender, receiver = office("H29.05"), office("G22", limits=SHORT | {"lease": 3.0})
+    sender.send(sample_document())
+
+    def broken(*args: object) -> None:
+        raise StoreError("locked", vi="bị khóa")
+
+    with next(receiver.receive()), monkeypatch.context() as patch:
+        patch.setattr(session, "renew", broken)
+        time.sleep(1.3)
+    assert "leases were not renewed" in caplog.text
+    assert receiver.receipts()[0].state is ReceiptState.CONFIRMED
+
+
+def test_a_take_back_that_is_refused_for_good(office, hub) -> None:
+    """The delivery's timeline tells it (faults, row 9)."""
+    sender = office("H29.05")
+    delivery = sender.send(sample_document())
+    hub.lock("G22")
+    after = sender.take_back(delivery.id, reason="Gửi nhầm")
+    assert "failed for good" in after.timeline[-1].detail
+    assert after.timeline[-1].recipient == "G22"
+
+
+def test_what_was_not_sent_is_not_recalled(office, hub, fails) -> None:
+    """Before the hub has it there is nothing to recall, and the error says so (issue, "names what to do")."""
+    sender = office("H29.05")
+    hub.faults.add(Fault(kind="error", path="/sendEdoc", status=503))
+    fails(HubUnavailable, lambda: sender.send(sample_document()))
+    document_id = sample_document().id
+    for call in (sender.recall, sender.take_back):
+        fails(StatusNotAllowed, lambda call=call: call(document_id, reason="x"), "not sent")
+    fails(StatusNotAllowed, lambda: sender.update(sample_document(), updates=document_id, reason="x"))
+
+
+def test_a_replacement_of_something_older_than_the_store(office, hub, handle) -> None:
+    """A document that another system sent can be replaced too, by saying who held it (edXML, type 3)."""
+    sender, receiver = office("H29.05"), office("G22")
+    older = Replacement(document_id="H29.05,2020/01/02,1/SNV", organ_ids=("G22",))
+    sender.replace(sample_document(), replaces=[older], reason="Thay thế")
+    (receipt,) = handle(receiver)
+    receipt.agree_change()
+    handle(sender)
+    assert sender.deliveries()[0].recipient("G22").status is StatusCode.CHANGE_AGREED

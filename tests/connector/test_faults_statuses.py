@@ -1,0 +1,152 @@
+"""Statuses that come in twice, out of order or about nothing we know, and ours when something breaks."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+import pytest
+
+from edoc_connector.connector import Connector
+from edoc_connector.edxml import ResponseFor, StatusCode
+from edoc_connector.errors import (
+    ConfigError,
+    HubUnavailable,
+    NotFound,
+    StoreError,
+)
+from edoc_connector.mockhub.faults import Fault
+from edoc_connector.store import ReceiptState
+from edoc_connector.testing import sample_document
+
+
+def test_a_status_that_came_twice_counts_once(office, hub, handle, status) -> None:
+    """The same status twice is one entry (faults, row 19)."""
+    sender = office("H29.05")
+    delivery = sender.send(sample_document())
+    status()
+    status()
+    handle(sender)
+    assert sender.delivery(delivery.id).recipient("G22").out_of_order == 0
+    assert {receipt.state for receipt in sender.receipts()} == {ReceiptState.DUPLICATE, ReceiptState.CONFIRMED}
+
+
+def test_a_status_out_of_order_is_flagged(office, hub, handle, status) -> None:
+    """It is recorded and flagged, never dropped (business rules)."""
+    sender = office("H29.05")
+    delivery = sender.send(sample_document())
+    status(code="06")
+    handle(sender)
+    state = sender.delivery(delivery.id).recipient("G22")
+    assert (state.status, state.out_of_order) == (StatusCode.COMPLETED, 1)
+
+
+def test_a_status_without_our_id_is_found_by_its_number(office, hub, handle, status) -> None:
+    """A partner's status that names only number and date still counts (edXML, "Seen in the wild")."""
+    sender = office("H29.05")
+    delivery = sender.send(sample_document())
+    about = {"organ_id": "H29.05", "code": delivery.code, "issued_on": delivery.issued_on}
+    status(response_for=ResponseFor(document_id="khac", **about))
+    handle(sender)
+    assert sender.delivery(delivery.id).recipient("G22").status is StatusCode.ARRIVED
+
+
+@pytest.mark.parametrize("recipients", ["asked", "not asked"])
+def test_an_answer_that_names_the_document_itself(office, hub, recipients: str, handle, status) -> None:
+    """A partner may answer a recall by naming the document: it counts for the recall too (business rules, 15)."""
+    sender = office("H29.05")
+    delivery = sender.send(sample_document())
+    status()
+    handle(sender)
+    if recipients == "asked":
+        recall = sender.recall(delivery.id, reason="Ban hành nhầm")
+    status(code="15")
+    handle(sender)
+    state = sender.delivery(delivery.id).recipient("G22")
+    assert state.withdrawn
+    assert state.out_of_order == (0 if recipients == "asked" else 1)
+    if recipients == "asked":
+        assert sender.delivery(recall.id).recipient("G22").status is StatusCode.CHANGE_AGREED
+
+
+def test_a_take_back_that_comes_too_late(office, hub, handle) -> None:
+    """13 after 06 is recorded and flagged, and nothing waits for it (business rules)."""
+    sender, receiver = office("H29.05"), office("G22")
+    sender.send(sample_document())
+    (receipt,) = handle(receiver)
+    receipt.accept()
+    sender.take_back(receipt.id, reason="Gửi nhầm")
+    receipt.complete()
+    assert handle(receiver) == []
+    (late,) = receiver.receipts(kind="status")
+    assert late.state is ReceiptState.CONFIRMED
+    assert (late.status_message.code, late.code, late.issued_on) == ("13", receipt.code, receipt.issued_on)
+    assert late.findings == ()
+
+
+@pytest.mark.parametrize("code", ["03", "13"])
+def test_a_status_about_nothing_we_know_is_kept(
+    office, hub, caplog: pytest.LogCaptureFixture, code: str, handle, fails, status
+) -> None:
+    """Recorded and flagged, confirmed, and nothing waits for it (business rules)."""
+    sender = office("H29.05")
+    status(code=code, description="?")
+    assert handle(sender) == []
+    (kept,) = sender.receipts(kind="status")
+    assert kept.state is ReceiptState.CONFIRMED
+    fails(NotFound, lambda: kept.document, "did not come to us")
+    assert kept.sender == "G22"
+    assert logging.WARNING in [record.levelno for record in caplog.records]
+
+
+def test_a_lost_answer_to_a_status(office, hub, handle) -> None:
+    """A status whose answer was lost is asked for, and not sent twice (faults, row 4)."""
+    sender, receiver = office("H29.05"), office("G22")
+    sender.send(sample_document())
+    hub.faults.add(Fault(kind="drop-after-accepting", path="/sendEdoc"))
+    (receipt,) = handle(receiver)
+    receipt.accept()
+    receiver.flush()
+    receiver.flush()
+    assert [packet.packet.status for packet in hub.packets()] == ["", "01", "03"]
+
+
+def test_a_lost_status_is_sent_again(office, hub, handle) -> None:
+    """A status that the hub does not have is sent again, before those behind it (faults, row 4)."""
+    sender, receiver = office("H29.05"), office("G22")
+    sender.send(sample_document())
+    hub.faults.add(Fault(kind="drop-before-accepting", path="/sendEdoc"))
+    (receipt,) = handle(receiver)
+    receipt.accept()
+    for _ in range(3):
+        receiver.flush()
+    assert [packet.packet.status for packet in hub.packets()] == ["", "01", "03"]
+
+
+def test_a_status_that_is_refused_for_good(office, hub, handle) -> None:
+    """It fails visibly, with the hub's words, and does not hold up the others (faults, row 9)."""
+    sender, receiver = office("H29.05"), office("G22")
+    sender.send(sample_document())
+    hub.lock("H29.05")
+    (receipt,) = handle(receiver)
+    assert receiver.flush().sent == 0
+    hub.lock("H29.05", locked=False)
+    receipt.accept()
+    assert [packet.packet.status for packet in hub.packets()] == ["", "03"]
+
+
+def test_settings_that_cannot_work(settings, fails) -> None:
+    """What cannot work is refused when the connector opens, and nothing stays open (issue, "typed error")."""
+    fails(StoreError, lambda: Connector.open(settings("G22", store={"url": "nonsense://x"})))
+    fails(ConfigError, lambda: Connector.open(settings("G22", hub={"secret": "env:EDOC_TEST_NOT_SET"})))
+
+
+def test_the_bytes_that_were_built_are_the_bytes_that_are_sent(office, hub, tmp_path: Path, fails, built) -> None:
+    """Built and signed once; trying again transmits the same bytes (faults, row 3)."""
+    sender = office("H29.05")
+    hub.faults.add(Fault(kind="error", path="/sendEdoc", status=503))
+    fails(HubUnavailable, lambda: sender.send(sample_document()))
+    before = built(tmp_path / "H29.05", "V/v kết nối")
+    sender.send(sample_document())
+    assert built(tmp_path / "H29.05", "V/v kết nối") == before
+    assert len(list((tmp_path / "H29.05" / "spool").rglob("*.edxml"))) == 1

@@ -1,0 +1,29 @@
+"""The page "The edXML packet" says what the code does."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+from pathlib import Path
+
+_ROOT = Path(__file__).resolve().parents[2]
+
+
+def test_the_page_is_current() -> None:
+    """The generated tables of docs/edxml.md are those of the code; else run ``python docs/generate.py``."""
+    spec = importlib.util.spec_from_file_location("generate_docs", _ROOT / "docs" / "generate.py")
+    assert spec is not None
+    assert spec.loader is not None
+    generate = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(generate)
+    page = generate.PAGE.read_text(encoding="utf-8")
+    assert generate.generated(page) == page
+    assert set(re.findall(r"<!-- generated: (\S+) -->", page)) == set(generate.PARTS)
+
+
+def test_every_code_is_on_the_page() -> None:
+    """Each code that the package can give stands on the page, and the page has no others."""
+    source = "".join(path.read_text(encoding="utf-8") for path in (_ROOT / "src/edoc_connector/edxml").glob("*.py"))
+    page = (_ROOT / "docs" / "edxml.md").read_text(encoding="utf-8")
+    codes = set(re.findall(r'"(ED[XR]-[A-Z0-9-]*[A-Z0-9])"', source)) | {"EDR-ID-DATE", "EDR-ID-FORM", "EDR-ORGAN-ID"}
+    assert codes == set(re.findall(r"`(ED[XR]-[A-Z0-9-]+)`", page))

@@ -1,0 +1,115 @@
+"""Other people's packets, compared with a plain walk over their elements: nothing is lost ("Seen in the wild")."""
+
+from __future__ import annotations
+
+import unicodedata
+from pathlib import Path
+
+import pytest
+from lxml import etree
+
+import edoc_connector.edxml as edxml
+from edoc_connector.errors import PacketError
+
+_NAMES = [
+    *("edoc", "edoc_replacement", "edoc_revocation", "edoc_update", "status", "status_acceptance_03"),
+    *("status_assignment_04", "status_cancellation_13", "status_change-acceptance_15", "status_change-rejection_16"),
+    *("status_finish_06", "status_inbox_01", "status_processing_05", "status_rejection_02"),
+]
+
+
+def _leaves(data: bytes) -> list[tuple[str, str]]:
+    """Names and texts of all leaves but those of Signature and of attachments' content, by lxml alone."""
+    root = etree.fromstring(data, etree.XMLParser(recover=True, huge_tree=True, resolve_entities=False))
+    found = []
+    for element in root.iter("*"):
+        name = _name(element)
+        inside = {_name(above) for above in element.iterancestors()}
+        text = (element.text or "").strip()
+        if text and name != "ContentTransferEncoded" and "Signature" not in inside:
+            found.append((name, text))
+    return found
+
+
+def _name(element: etree._Element) -> str:
+    """The local name, also of an element whose prefix nobody declared."""
+    return element.tag.rpartition("}")[2].rpartition(":")[2]
+
+
+def _said(packet: edxml.Packet) -> str:
+    """Everything the reader gives, as one text; times as the wire has them, numbers of codes as they are."""
+    attachments = [(f"cid:{a.content_id}", a.name, a.description, a.content_type) for a in packet.attachments]
+    findings = [finding.seen for finding in packet.findings]
+    return "\n".join(
+        [packet.message.model_dump_json(), *map(repr, edxml.facts(packet.message)), repr(attachments), *findings]
+    )
+
+
+@pytest.mark.parametrize("name", _NAMES)
+def test_every_element_is_there(name: str, shared: Path) -> None:
+    """Each text of the source is in the model, in an attachment or in a finding."""
+    path = shared / "samples" / f"{name}.edxml"
+    packet = edxml.read(path)
+    assert packet.kind == ("status" if name.startswith("status") else "document")
+    said = _said(packet)
+    leaves = _leaves(path.read_bytes())
+    assert len(leaves) > 10
+    for tag, text in leaves:
+        if tag == "Timestamp":
+            assert text in [_wire(moment) for moment in _moments(packet.message)], text
+        else:
+            shown = text.replace('"', '\\"')
+            assert shown in said or unicodedata.normalize("NFC", shown) in said, (tag, text)
+
+
+def _moments(message: edxml.Message) -> list[object]:
+    if isinstance(message, edxml.StatusMessage):
+        return [message.timestamp]
+    return [one.timestamp for one in message.trace]
+
+
+def _wire(moment: object) -> str:
+    return edxml.values.write_time(moment)
+
+
+@pytest.mark.parametrize("name", ["edoc_replacement", "edoc_revocation", "edoc_update"])
+def test_attachments_unpack(name: str, shared: Path) -> None:
+    """The samples' zips, written as streams, unpack to the file of the stated name."""
+    packet = edxml.read(shared / "samples" / f"{name}.edxml")
+    (attachment,) = packet.attachments
+    assert (attachment.name, attachment.content_type) == ("1896_QD-TTg_m_294779.doc", "application/msword")
+    assert attachment.size == 388347
+    assert list(packet.content_findings()) == []
+
+
+def test_what_the_samples_are_known_for(shared: Path) -> None:
+    """Undeclared prefixes, an empty ResponseFor, a missing Bussiness and a placeholder content are reported."""
+    packet = edxml.read(shared / "samples" / "edoc.edxml")
+    assert {"EDX-PREFIX", "EDX-EMPTY", "EDX-ORDER", "EDX-MISSING", "EDX-ORGAN-ID"} == {f.code for f in packet.findings}
+    assert packet.skeleton.namespace_errors
+    assert [finding.code for finding in packet.content_findings()] == ["EDX-BASE64"]
+    update = edxml.read(shared / "samples" / "edoc_update.edxml")
+    assert [finding.code for finding in update.findings] == ["EDX-PACKED", "EDX-ID-DATE"]
+
+
+def test_bytes_before_the_declaration(shared: Path) -> None:
+    """``edoc_new.edxml`` begins with 1212: not XML, refused with an error that says so in both languages."""
+    with pytest.raises(PacketError) as caught:
+        edxml.read(shared / "samples" / "edoc_new.edxml")
+    assert caught.value.code == "EDX-LEADING-BYTES"
+    assert "4 bytes ('1212')" in caught.value.message
+    assert "4 byte ('1212')" in caught.value.vi
+    assert (caught.value.line, caught.value.column) == (1, 1)
+
+
+@pytest.mark.parametrize("name", _NAMES)
+def test_canonical_forms(name: str, shared: Path) -> None:
+    """The streamed canonical form of a well-formed sample is that of the whole tree."""
+    path = shared / "samples" / f"{name}.edxml"
+    packet = edxml.read(path)
+    if packet.skeleton.namespace_errors:
+        return
+    tree = etree.parse(path, etree.XMLParser(huge_tree=True))
+    for exclusive in (True, False):
+        whole = etree.tostring(tree, method="c14n", exclusive=exclusive, with_comments=False)
+        assert b"".join(packet.skeleton.canonical(exclusive=exclusive)) == whole

@@ -1,0 +1,102 @@
+"""Single values of answers, and the JSON around them."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from edoc_connector.errors import ProtocolError
+from edoc_connector.hubs.fields import flag, identifier, moment, printable, text
+from edoc_connector.hubs.strict_json import MAX_DEPTH, NotJsonError, loads
+
+TEN = datetime(2026, 11, 22, 3, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "2026-11-22 10:00:00", "2026-11-22 10:00:00.0", "2026-11-22T10:00:00+07:00", "2026-11-22T03:00:00Z",
+        "2026-11-22T10:00:00", "2026/11/22 10:00:00", "22/11/2026 10:00:00", "22-11-2026 10:00:00", "20261122100000",
+        1_795_316_400, 1_795_316_400_000, "1795316400000",
+    ],
+)  # fmt: skip
+def test_known_times(written: Any) -> None:
+    """A time without an offset is Vietnam time, and all become aware UTC (design, times inside)."""
+    assert moment(written) == TEN
+
+
+@pytest.mark.parametrize("written", [None, "", "soon", "2014-02-30 00:00:00", "0001-01-01", "99/99/9999", 5, 1.5])
+def test_unknown_times(written: Any) -> None:
+    """What is in no known form is None and never a guess (VXP interface, list)."""
+    assert moment(written) is None
+
+
+@given(st.text())
+def test_any_text_as_time(written: str) -> None:
+    """No text makes the reading of times fail (hostile answers)."""
+    found = moment(written)
+    assert found is None or found.tzinfo is UTC
+
+
+def test_dates_alone() -> None:
+    """A date is its midnight in Vietnam (design, times inside)."""
+    assert moment("2026/11/22") == moment("22/11/2026") == datetime(2026, 11, 21, 17, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [(None, ""), (7, "7"), (1.5, "1.5"), (True, "true"), (False, "false"), ("a\0b", "a\ufffdb"), ("\ud800", "\ufffd")],
+)
+def test_text(value: Any, expected: str) -> None:
+    """Values become text that every database takes (hostile answers)."""
+    assert text(value) == expected
+
+
+def test_text_is_bounded() -> None:
+    """A text is cut and a structure refused (hostile answers)."""
+    assert len(text("x" * 100_000)) == 4096
+    with pytest.raises(ProtocolError):
+        text(["x"])
+
+
+@pytest.mark.parametrize("value", ["x" * 257, "", " a", "a\u202eb", "a\nb", None, True, 1.5, [], "\ud800"])
+def test_no_identifier(value: Any) -> None:
+    """An id is bounded and printable, or it is none (VXP interface, list)."""
+    assert identifier(value) is None
+
+
+def test_identifier_and_flags() -> None:
+    """Numbers are ids too; yes and no come in several spellings (VXP interface, calls)."""
+    assert (identifier(12), identifier("a/b,1")) == ("12", "a/b,1")
+    assert [flag(v) for v in (True, "TRUE", 1, 0, "false", None, "x")] == [True, True, True, False, False, None, None]
+    assert printable("a\x1b\n b" + "c" * 400).startswith("a b")
+
+
+@pytest.mark.parametrize(
+    "data",
+    [b"", b"{", b"NaN", b"[Infinity]", b'{"a":1,"a":2}', b"\xff", b"1e999", b"9" * 5000, b"[" * 100_000, b"'a'",
+     b"[" * (MAX_DEPTH + 1) + b"]" * (MAX_DEPTH + 1)],
+)  # fmt: skip
+def test_not_strict_json(data: bytes) -> None:
+    """What two readers would understand differently, or one not survive, is no JSON (facts about httpx)."""
+    with pytest.raises(NotJsonError):
+        loads(data)
+
+
+def test_strict_json() -> None:
+    """Ordinary JSON reads as ever, also behind a byte order mark (VXP interface, answers)."""
+    assert loads(b'\xef\xbb\xbf{"a":[1,2.5,null,true,"\xc4\x90"]}') == {"a": [1, 2.5, None, True, "Đ"]}
+    assert loads(b"[" * MAX_DEPTH + b"]" * MAX_DEPTH)
+
+
+@given(st.binary(max_size=200))
+def test_any_bytes_as_json(data: bytes) -> None:
+    """No bytes make the reader fail otherwise (hostile answers)."""
+    try:
+        loads(data)
+    except NotJsonError as error:
+        assert len(str(error)) < 100  # noqa: PT017

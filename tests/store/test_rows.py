@@ -1,0 +1,215 @@
+"""Deliveries, receipts, outgoing messages and the directory."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+from sqlalchemy.exc import IntegrityError
+
+from edoc_connector.errors import DocumentIdConflict, StoreError
+from edoc_connector.store import (
+    Change,
+    DeliveryState,
+    Lease,
+    OutgoingState,
+    ReceiptState,
+    Store,
+    deliveries,
+    directory,
+    outgoing,
+    receipts,
+    timeline,
+)
+from edoc_connector.store.directory import Entry
+from edoc_connector.store.states import DELIVERIES
+
+AGENCY = "H29.05"
+ME = Lease("me", 60)
+AT = datetime(2026, 11, 20, 4, 0, tzinfo=UTC)
+
+
+def test_the_same_document_is_one_delivery(store: Store, new_delivery) -> None:
+    """The same document twice is one delivery; another under its id is a conflict (DESIGN, "store and connector")."""
+    with store.transaction("test") as tx:
+        first = deliveries.add(tx, new_delivery())
+        again = deliveries.add(tx, new_delivery(spool_file="1" * 32 + ".edxml"))
+        assert again == first
+        with pytest.raises(DocumentIdConflict, match="its own id") as caught:
+            deliveries.add(tx, new_delivery(fingerprint="0" * 64))
+    assert "đã dùng" in caught.value.vi
+
+
+def test_agencies_do_not_see_each_other(store: Store, new_delivery) -> None:
+    """One store may serve several agencies; the same id is theirs apart (DESIGN, "store and connector")."""
+    with store.transaction("test") as tx:
+        deliveries.add(tx, new_delivery())
+        deliveries.add(tx, new_delivery(agency="G22", fingerprint="0" * 64))
+        assert len(deliveries.find(tx, "G22")) == 1
+
+
+def test_recipients_and_their_statuses(store: Store, new_delivery) -> None:
+    """The sender's system shows, per receiver, where the document stands (business rules, "Who owes what")."""
+    with store.transaction("test") as tx:
+        row = deliveries.add(tx, new_delivery())
+        assert deliveries.report(tx, row, "G22", "01", at=AT, description=None)
+        assert deliveries.report(tx, row, "G22", "03", at=AT, description="đã vào sổ")
+        first, second = deliveries.recipients(tx, [row.id])[row.id]
+        lines = timeline.of(tx, DELIVERIES, [row.id])[row.id]
+    assert (first.last_code, first.last_description, first.last_at, first.out_of_order) == ("03", "đã vào sổ", AT, 0)
+    assert second.last_code is None
+    assert [(line.actor, line.recipient, line.old, line.new, line.detail) for line in lines[1:]] == [
+        ("G22", "G22", None, "01", ""),
+        ("G22", "G22", "01", "03", "đã vào sổ"),
+    ]
+
+
+def test_a_code_out_of_order_is_recorded_and_flagged(store: Store, new_delivery) -> None:
+    """A code out of order that comes in is never dropped (business rules)."""
+    with store.transaction("test") as tx:
+        row = deliveries.add(tx, new_delivery())
+        assert not deliveries.report(tx, row, "G22", "06", at=AT, description=None)
+        assert not deliveries.report(tx, row, "X99", "01", at=AT, description=None, name="Nơi khác")
+        first, _, stranger = deliveries.recipients(tx, [row.id])[row.id]
+        lines = timeline.of(tx, DELIVERIES, [row.id])[row.id]
+    assert (first.last_code, first.out_of_order) == ("06", 1)
+    assert (stranger.organ_id, stranger.name, stranger.out_of_order) == ("X99", "Nơi khác", 1)
+    assert lines[1].detail == "(out of order)"
+
+
+def test_a_take_back_lies_beside_the_last_code(store: Store, new_delivery) -> None:
+    """13 is answered by 15 or 16 and does not replace the last code (business rules)."""
+    with store.transaction("test") as tx:
+        row = deliveries.add(tx, new_delivery())
+        deliveries.report(tx, row, "G22", "01", at=AT, description=None)
+        deliveries.ask(tx, row, ["G22"], what="13", detail="nhầm nơi nhận")
+        asked = deliveries.recipient(tx, row.id, "G22")
+        assert deliveries.report(tx, row, "G22", "15", at=AT, description=None)
+        agreed = deliveries.recipient(tx, row.id, "G22")
+        assert not deliveries.report(tx, row, "G22", "03", at=AT, description=None)
+    assert asked is not None
+    assert agreed is not None
+    assert (asked.last_code, asked.change) == ("01", Change.ASKED)
+    assert (agreed.last_code, agreed.change) == ("01", Change.AGREED)
+
+
+def test_changes_to_a_document_are_found(store: Store, new_delivery) -> None:
+    """Recalls, updates and replacements of a document are found by its id (edXML, "TraceHeaderList")."""
+    with store.transaction("test") as tx:
+        row = deliveries.add(tx, new_delivery())
+        recall = deliveries.add(tx, new_delivery(document_id="r", business="recall", targets=(row.document_id,)))
+        assert deliveries.changes_to(tx, AGENCY, row.document_id) == [recall]
+        assert deliveries.changes_to(tx, AGENCY, row.document_id, "update") == []
+        deliveries.report(tx, recall, "G22", "01", at=AT, description=None)
+        assert deliveries.report(tx, recall, "G22", "15", at=AT, description=None)
+        deliveries.answered(tx, row, "G22", "15", detail="agreed to the recall")
+        holder = deliveries.recipient(tx, row.id, "G22")
+    assert holder is not None
+    assert holder.change == Change.AGREED
+
+
+def test_a_receipt_is_known_by_the_hubs_id(store: Store) -> None:
+    """The same docId twice is one receipt (faults, row 19)."""
+    with store.transaction("test") as tx:
+        first = receipts.offered(tx, AGENCY, "7", receipts.EDOC)
+        assert receipts.offered(tx, AGENCY, "7", receipts.EDOC) == first
+        assert receipts.offered(tx, "G22", "7", receipts.EDOC) != first
+    assert first.state == ReceiptState.LISTED
+
+
+def test_a_document_counts_once(store: Store) -> None:
+    """Two packets with one DocumentId of one sender cannot both take effect, even by mistake (faults, the promise)."""
+    with store.transaction("test") as tx:
+        first = receipts.offered(tx, AGENCY, "7", receipts.EDOC)
+        receipts.move(tx, first, ReceiptState.WAITING, sender="G22", document_id="d")
+        found = receipts.effective(tx, AGENCY, "d", "G22")
+        assert found is not None
+        assert found.id == first.id
+        assert receipts.effective(tx, AGENCY, "d", "H30") is None
+        assert receipts.effective(tx, AGENCY, "other") is None
+        second = receipts.offered(tx, AGENCY, "8", receipts.EDOC)
+    with pytest.raises(StoreError, match="breaks its rules") as caught, store.transaction("test") as tx:
+        receipts.move(tx, second, ReceiptState.WAITING, sender="G22", document_id="d")
+    assert isinstance(caught.value.__cause__, IntegrityError)
+
+
+def test_what_is_said_about_a_receipt_is_kept(store: Store) -> None:
+    """A status of ours is a line in the receipt's timeline (business rules, "every state change … is kept")."""
+    with store.transaction("test") as tx:
+        row = receipts.offered(tx, AGENCY, "7", receipts.EDOC)
+        receipts.said(tx, row, detail="03 accepted", last_code="03")
+        assert receipts.by_key(tx, row.id).last_code == "03"
+
+
+def _sent(store: Store, rows: list) -> None:
+    with store.transaction("me") as tx:
+        for row in rows:
+            outgoing.move(tx, row, OutgoingState.SENT)
+
+
+def test_statuses_leave_in_order(store: Store) -> None:
+    """03 never overtakes 01 (business rules, "Allowed order for one receiver")."""
+    with store.transaction("test") as tx:
+        receipt = receipts.offered(tx, AGENCY, "7", receipts.EDOC)
+        for code in ("01", "03"):
+            outgoing.status(tx, agency=AGENCY, code=code, recipient="G22", message="{}", receipt_id=receipt.id)
+        outgoing.confirm(tx, receipt, outgoing.DONE)
+    with store.transaction("me") as tx:
+        first = outgoing.claim(tx, ME, agency=AGENCY, limit=10)
+    assert [row.code for row in first] == ["01", "done"]
+    _sent(store, first)
+    with store.transaction("me") as tx:
+        assert [row.code for row in outgoing.claim(tx, ME, agency=AGENCY, limit=10)] == ["03"]
+
+
+def test_take_backs_have_a_lane_per_recipient(store: Store, new_delivery) -> None:
+    """One recipient's trouble does not hold up the others (business rules, 13)."""
+    with store.transaction("test") as tx:
+        row = deliveries.add(tx, new_delivery())
+        for organ_id in ("G22", "H30"):
+            outgoing.status(tx, agency=AGENCY, code="13", recipient=organ_id, message="{}", delivery_id=row.id)
+        assert len(outgoing.claim(tx, ME, agency=AGENCY, limit=10)) == 2
+        assert outgoing.claim(tx, ME, agency=AGENCY, limit=10, after=99) == []
+
+
+def test_a_confirmation_is_queued_once_and_again_when_asked(store: Store) -> None:
+    """An offered packet that was confirmed is confirmed again (faults, rows 18 and 19)."""
+    with store.transaction("test") as tx:
+        receipt = receipts.offered(tx, AGENCY, "7", receipts.EDOC)
+        outgoing.confirm(tx, receipt, outgoing.DONE)
+        outgoing.confirm(tx, receipt, outgoing.DONE)
+        rows = outgoing.claim(tx, ME, agency=AGENCY, limit=10)
+    assert len(rows) == 1
+    _sent(store, rows)
+    with store.transaction("test") as tx:
+        outgoing.confirm(tx, receipt, outgoing.DONE)
+        assert [row.state for row in outgoing.find(tx, AGENCY)] == [OutgoingState.READY]
+
+
+def test_a_delivery_is_found_by_the_hubs_id(store: Store, new_delivery) -> None:
+    """A docId already bound can be recognised (faults, row 13)."""
+    from edoc_connector.store import moves
+
+    with store.transaction("test") as tx:
+        deliveries.add(tx, new_delivery())
+        moves.claim(tx, DELIVERIES, ME, agency=AGENCY, states=["ready"])
+        deliveries.move(tx, deliveries.by_key(tx, 1), DeliveryState.SENT, hub_doc_id="99", sent_at=tx.now)
+        found = deliveries.by_hub_doc_id(tx, AGENCY, "99")
+        assert found is not None
+        assert deliveries.by_hub_doc_id(tx, AGENCY, "98") is None
+
+
+def test_the_directory_knows_both_codes(store: Store) -> None:
+    """Only the directory maps one form of a code to the other (edXML, "OrganId")."""
+    entries = [Entry(code="H29.05", other_code="000.00.05.H29", name="Sở Nội vụ"), Entry(code="G22", name="VPCP")]
+    with store.transaction("test") as tx:
+        assert directory.replace(tx, AGENCY, entries) == 2
+        found = directory.lookup(tx, AGENCY, "000.00.05.H29")
+        assert found is not None
+        assert found.code == "H29.05"
+        assert directory.replace(tx, AGENCY, [Entry(code="G22", name="Văn phòng Chính phủ")]) == 1
+        assert directory.lookup(tx, AGENCY, "H29.05") is None
+        assert [(row.code, row.name, row.active) for row in directory.everything(tx, AGENCY)] == [
+            ("G22", "Văn phòng Chính phủ", True),
+            ("H29.05", "Sở Nội vụ", False),
+        ]

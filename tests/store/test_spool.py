@@ -1,0 +1,72 @@
+"""Packets as files."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+from pathlib import Path
+
+import pytest
+
+from edoc_connector.errors import NotFound, StoreError
+from edoc_connector.store import Spool
+
+
+@pytest.fixture
+def spool(tmp_path: Path) -> Spool:
+    """An empty spool."""
+    return Spool(tmp_path / "deep" / "spool")
+
+
+def keep(spool: Spool, data: bytes):
+    with spool.drafting() as draft:
+        draft.write_bytes(data)
+        return spool.keep(draft)
+
+
+def test_a_kept_file_is_found_again(spool: Spool) -> None:
+    """A packet is kept with its hash and length (DESIGN, "spool")."""
+    kept = keep(spool, b"packet")
+    assert (kept.sha256, kept.size) == (hashlib.sha256(b"packet").hexdigest(), 6)
+    assert spool.checked(kept.name, kept.sha256).read_bytes() == b"packet"
+    assert spool.path(kept.name).parent.name == kept.name[:2]
+
+
+def test_a_draft_that_was_not_kept_is_removed(spool: Spool) -> None:
+    """No partial packet stays (faults, row 14)."""
+    with contextlib.suppress(RuntimeError), spool.drafting() as draft:
+        draft.write_bytes(b"half")
+        raise RuntimeError
+    assert [path for path in spool.root.rglob("*") if path.is_file()] == []
+
+
+def test_a_changed_or_missing_file_is_noticed(spool: Spool) -> None:
+    """Bytes that are not the stored ones are neither sent nor handed out (business rules, "keeps the bytes")."""
+    kept = keep(spool, b"packet")
+    spool.path(kept.name).write_bytes(b"pocket")
+    with pytest.raises(StoreError, match="not the one that was stored"):
+        spool.checked(kept.name, kept.sha256)
+    spool.discard(kept.name)
+    with pytest.raises(NotFound, match="gone from the spool"):
+        spool.checked(kept.name, kept.sha256)
+
+
+@pytest.mark.parametrize("name", ["", "../x.edxml", "a/b", "0" * 32, "0" * 31 + "/.edxml", "0" * 32 + ".edxml\n"])
+def test_names_from_elsewhere_are_refused(spool: Spool, name: str) -> None:
+    """No name that is not ours becomes a path (style, "file names and ids from the network used in paths")."""
+    with pytest.raises(StoreError, match="no name of a spool file"):
+        spool.path(name)
+
+
+def test_a_full_disk_is_an_error(spool: Spool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An fsync error reaches the caller, and nothing counts as kept (faults, row 23)."""
+
+    def fail(descriptor: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", fail)
+    with pytest.raises(StoreError, match="disk of the store is full") as caught:
+        keep(spool, b"packet")
+    assert "đã đầy" in caught.value.vi
+    assert list(spool.root.rglob("*.edxml")) == []

@@ -1,0 +1,118 @@
+"""The README's code runs as it stands there, against a real hub."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+import edoc_connector as edoc
+from edoc_connector.testing import RunningHub, agency_keys, sample_pdf
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+PARTIES = {"H29.05": "Sở Nội vụ", "G22": "Văn phòng Chính phủ"}
+
+
+def _block(language: str, number: int = 0) -> str:
+    return re.findall(rf"^```{language}\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)[number]
+
+
+def _settings(hub: RunningHub, party: str, folder: Path) -> Path:
+    """The README's edoc.toml with the test hub's address and the party's name."""
+    keys = agency_keys(PARTIES[party], organ_id=party)
+    folder.mkdir()
+    keys.write_p12(folder / "agency.p12", password="throwaway")
+    keys.write_root(folder / "ca.pem")
+    (folder / "agency.p12.password").write_text("throwaway")
+    text = _block("toml").replace("https://hub.example.gov.vn", hub.url)
+    (folder / "edoc.toml").write_text(
+        text.replace("H29.05", party).replace("Sở Nội vụ", PARTIES[party]), encoding="utf-8"
+    )
+    return folder / "edoc.toml"
+
+
+@pytest.fixture
+def office(mock_hub: RunningHub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[edoc.Connector]:
+    """The sender's folder as the working directory, and the other agency's connector."""
+    monkeypatch.setenv("EDOC_HUB_SECRET", "throwaway")
+    for code, name in PARTIES.items():
+        mock_hub.add_agency(code, "throwaway", name)
+    ours, theirs = (_settings(mock_hub, party, tmp_path / party) for party in PARTIES)
+    (ours.parent / "cong-van.pdf").write_bytes(sample_pdf(["7816/SNV-VP"]))
+    monkeypatch.chdir(ours.parent)
+    with edoc.Connector.open(theirs) as connector:
+        yield connector
+
+
+def test_the_readme_configuration_is_right(office: edoc.Connector) -> None:
+    """Every setting in the README exists."""
+    assert tomllib.loads(_block("toml"))["hub"]["dialect"] == "vxp"
+    assert edoc.Settings.load("edoc.toml").agency.id == "H29.05"
+
+
+def test_the_readme_code_runs(office: edoc.Connector, capsys: pytest.CaptureFixture[str]) -> None:
+    """The twenty lines send, receive, accept, show and recall; the other agency sees it all."""
+    _incoming(office)
+    saved: list[Any] = []
+    dms = SimpleNamespace(save=lambda document, attachments: saved.append((document.subject, len(attachments))))
+    exec(compile(_block("python"), "README.md", "exec"), {"dms": dms})
+    assert saved == [("V/v trả lời", 1)]
+    assert "H29.05" not in capsys.readouterr().err
+    kinds = []
+    for receipt in office.receive():
+        with receipt:
+            kinds.append((receipt.kind, receipt.verification.status.name, receipt.verification.trusted))
+    assert kinds == [("new", "VALID", True), ("recall", "VALID", True)]
+
+
+def _incoming(office: edoc.Connector) -> None:
+    """A document that waits for the README's reader."""
+    office.send(
+        edoc.testing.sample_document(
+            sender=office.settings.organization(),
+            recipients=(edoc.Organization(id="H29.05", name=PARTIES["H29.05"]),),
+            subject="V/v trả lời",
+        )
+    )
+
+
+def test_the_lines_to_copy_are_in_both_readmes() -> None:
+    """The Vietnamese page has the same two lines."""
+    vietnamese = (ROOT / "README.vi.md").read_text(encoding="utf-8")
+    for number in range(2):
+        assert _block("sh", number) in vietnamese
+
+
+def test_every_page_the_readme_names_is_there() -> None:
+    """No link leads nowhere, in the README or in docs/."""
+    for page in (ROOT / "README.md", ROOT / "README.vi.md", *(ROOT / "docs").glob("*.md")):
+        for target in re.findall(r"\]\(([^)#:]+)\)", page.read_text(encoding="utf-8")):
+            assert (page.parent / target).exists(), f"{page.name} → {target}"
+
+
+def _run(example: str, *arguments: str) -> str:
+    command = [sys.executable, str(ROOT / "examples" / f"{example}.py"), *arguments]
+    return subprocess.run(command, capture_output=True, check=True, encoding="utf-8").stdout
+
+
+def test_the_examples_work_together(
+    office: edoc.Connector, mock_hub: RunningHub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Sent by one example, received by another, seen by a third; each as its first line says to run it."""
+    monkeypatch.setenv("PYTHONIOENCODING", "utf-8")
+    theirs = str(office.settings.folder / "edoc.toml")
+    assert "sent" in _run("send_document", "edoc.toml", "G22", PARTIES["G22"], "7816", "cong-van.pdf")
+    assert "waiting:" in _run("hub_client", mock_hub.url, "G22")
+    assert "VALID" in _run("receive_documents", theirs, "inbox")
+    assert len(list(Path("inbox").glob("*/*.pdf"))) == 1
+    assert "sent: H29.05," in _run("async_office", "edoc.toml")
+    packet = max((path for path in Path("spool").rglob("*") if path.is_file()), key=lambda path: path.stat().st_size)
+    assert "document VALID" in _run("check_packet", str(packet), "ca.pem")
