@@ -15,3 +15,8 @@ def shared() -> Path:
     if not SHARED.is_dir():
         pytest.skip("the collected samples are not beside this checkout")
     return SHARED
+
+
+def pytest_make_parametrize_id(val: object) -> str | None:
+    """Name bytes by their kind only: made at import, with the time in them, they would differ between processes."""
+    return "bytes" if isinstance(val, bytes) else None

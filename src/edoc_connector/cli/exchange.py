@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from ..errors import ConfigError, NotFound
-from .output import JsonFlag, local_time, print_json, print_table, say
+from .output import JsonFlag, local_time, print_json, print_table, progress, say
 from .packets import read_message, save_all
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from ..connector import Connector, Delivery, Receipt, TimelineEntry
 
 ConfigOption = Annotated[
     Path,
     typer.Option("--config", "-c", metavar="FILE", envvar="EDOC_CONFIG", help="The configuration. / Tệp cấu hình."),
 ]
-_CONFIG = Path("edoc.toml")
+CONFIG = Path("edoc.toml")
 _TIMELINE = ("time / thời gian", "who / ai", "what / việc gì")
 
 
@@ -38,7 +38,7 @@ def send(
         list[Path] | None,
         typer.Option(metavar="FILE", help="A file to attach; repeat it. / Tệp đính kèm; dùng nhiều lần."),
     ] = None,
-    config: ConfigOption = _CONFIG,
+    config: ConfigOption = CONFIG,
     as_json: JsonFlag = False,
 ) -> None:
     """Send a document. / Gửi văn bản.
@@ -54,22 +54,23 @@ def send(
             f"{message_file} is a status; send one with `edoc status`",
             vi=f"{message_file} là trạng thái; hãy gửi bằng lệnh `edoc status`",
         )
-    with _open(config) as connector:
-        _show_delivery(connector.send(document), as_json=as_json)
+    with _open(config, "sending / đang gửi") as connector:
+        delivery = connector.send(document)
+    _show_delivery(delivery, as_json=as_json)
 
 
 def receive(
     save: Annotated[
         Path, typer.Option(metavar="DIR", help="Where attachments are saved. / Thư mục lưu tệp đính kèm.")
     ] = Path("inbox"),
-    config: ConfigOption = _CONFIG,
+    config: ConfigOption = CONFIG,
     as_json: JsonFlag = False,
 ) -> None:
     """Receive what waits at the hub, once, and save it. / Nhận văn bản đang chờ trên trục và lưu lại.
 
     Each document gets a folder of its own. When its files are saved the hub is told, and status 01 (Đã đến) goes out.
     """
-    with _open(config) as connector:
+    with _open(config, "receiving / đang nhận") as connector:
         received = [_save(receipt, save) for receipt in connector.receive()]
     if as_json:
         print_json(received)
@@ -133,7 +134,7 @@ def status(
     reason: Annotated[
         str | None, typer.Option("--reason", "-m", help="Words; required with 02, 13 and 16. / Nội dung, lý do.")
     ] = None,
-    config: ConfigOption = _CONFIG,
+    config: ConfigOption = CONFIG,
 ) -> None:
     """Report a status: of a received document, or 13 to take one of ours back. / Gửi trạng thái xử lý văn bản."""
     with _open(config) as connector:
@@ -151,7 +152,7 @@ def status(
     say(f"{code}: {document_id}", "đã ghi nhận và gửi")
 
 
-def deliveries(config: ConfigOption = _CONFIG, as_json: JsonFlag = False) -> None:
+def deliveries(config: ConfigOption = CONFIG, as_json: JsonFlag = False) -> None:
     """List the documents sent. / Liệt kê văn bản đã gửi."""
     with _open(config) as connector:
         found = connector.deliveries()
@@ -174,7 +175,7 @@ def deliveries(config: ConfigOption = _CONFIG, as_json: JsonFlag = False) -> Non
 
 def show(
     document_id: Annotated[str, typer.Argument(metavar="DOCUMENT-ID", help="Sent or received. / Mã văn bản.")],
-    config: ConfigOption = _CONFIG,
+    config: ConfigOption = CONFIG,
     as_json: JsonFlag = False,
 ) -> None:
     """Show what happened to a document. / Xem diễn biến của một văn bản."""
@@ -187,10 +188,13 @@ def show(
             _show_delivery(delivery, as_json=as_json)
 
 
-def _open(config: Path) -> Connector:
+@contextmanager
+def _open(config: Path, label: str = "…") -> Iterator[Connector]:
+    """A connector for one command, with a bar for what takes long."""
     from ..connector import Connector
 
-    return Connector.open(config)
+    with progress(label) as told, Connector.open(config, on_progress=told) as connector:
+        yield connector
 
 
 def _warn_queued(connector: Connector) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
@@ -81,18 +82,28 @@ def printable(text: str) -> str:
 
 
 @contextmanager
-def progress_bar(label: str) -> Iterator[Callable[[int, int | None], None] | None]:
-    """A bar for bytes done, shown on a terminal only; None elsewhere."""
-    if not sys.stdout.isatty():
-        yield None
-        return
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        DownloadColumn(),
-        TransferSpeedColumn(),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=console(), transient=True) as progress:
-        task = progress.add_task(label, total=None)
-        yield lambda done, total: progress.update(task, completed=done, total=total)
+def progress(label: str, *, after: float = 1.0) -> Iterator[Callable[[int, int | None], None]]:
+    """A bar on a terminal for work that takes longer than a second; nothing elsewhere.
+
+    Args:
+        label: what is being done.
+        after: seconds before the bar shows.
+
+    Yields:
+        A function to tell the bytes done and in all. Until it is told anything the bar only moves.
+    """
+    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
+    # on stderr, so that what the command prints can be piped while a person watches
+    bar = Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True), transient=True)
+    task = bar.add_task(label, total=None)
+    timer = threading.Timer(after, bar.start)
+    try:
+        if sys.stdout.isatty():
+            timer.start()
+        yield lambda done, total: bar.update(task, completed=done, total=total)
+    finally:
+        timer.cancel()
+        if timer.ident is not None:
+            timer.join()  # it may be starting the bar at this moment
+        if bar.live.is_started:
+            bar.stop()

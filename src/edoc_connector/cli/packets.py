@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ..errors import AttachmentError, ConfigError, PacketError
-from .output import ExitCode, JsonFlag, print_json, print_table, printable, say
+from .output import ExitCode, JsonFlag, print_json, print_table, printable, progress, say
 
 if TYPE_CHECKING:
     from ..edxml import Attachment, Finding, Message, Packet
@@ -49,11 +49,12 @@ def inspect(
     """
     from ..signing import verify as check
 
-    packet = read_packet(file)
-    description = describe(packet, check(packet, policy_of(trust)))
-    if extract is not None:
-        for entry, written in zip(description["attachments"], save_all(packet.attachments, extract), strict=True):
-            entry["path"] = written and str(written)
+    with progress("reading / đang đọc"):
+        packet = read_packet(file)
+        description = describe(packet, check(packet, policy_of(trust)))
+        if extract is not None:
+            for entry, written in zip(description["attachments"], save_all(packet.attachments, extract), strict=True):
+                entry["path"] = written and str(written)
     if as_json:
         print_json(description)
     else:
@@ -67,7 +68,8 @@ def verify(file: PacketFile, trust: TrustOption = None, as_json: JsonFlag = Fals
     """
     from ..signing import verify as check
 
-    verification = check(read_packet(file), policy_of(trust))
+    with progress("verifying / đang kiểm tra"):
+        verification = check(read_packet(file), policy_of(trust))
     if as_json:
         print_json(describe_verification(verification))
     else:
@@ -114,14 +116,14 @@ def build(
 
     message = read_message(message_file, [edxml.Attachment.from_path(path) for path in attach or ()])
     at = datetime.now(UTC)
-    if key is None:
-        edxml.write(message, out, at=at)
-    else:
+    signature, seal_of = None, None
+    if key is not None:
         signer = signing.load_signer(key, secrets=password_source(key_password))
-        sealed = (
-            signing.seal_maker(message, signer=signer, at=at) if seal and isinstance(message, edxml.Document) else None
-        )
-        edxml.write(message, out, at=at, signature=signing.enveloped(signer), seal=sealed)
+        signature = signing.enveloped(signer)
+        if seal and isinstance(message, edxml.Document):
+            seal_of = signing.seal_maker(message, signer=signer, at=at)
+    with progress("writing / đang ghi"):
+        edxml.write(message, out, at=at, signature=signature, seal=seal_of)
     for problem in edxml.problems(message, at=at):
         say(f"warning: {problem.field} {problem.message}", f"lưu ý: {problem.field} {problem.message_vi}", err=True)
     say(f"written: {out} ({out.stat().st_size} bytes)", f"đã ghi: {out} ({out.stat().st_size} byte)")

@@ -17,6 +17,7 @@ import anyio.to_thread
 
 from ..config import Settings
 from ..errors import EdocError
+from ..hubs import Progress
 from ..signing import Signer
 from ..store import ReceiptState
 from .blocking import Connector
@@ -141,6 +142,7 @@ class AsyncConnector:
     Args:
         settings: see `Settings`.
         signer: the key, instead of the one in the settings.
+        on_progress: told how far a packet is on the wire, from a worker thread.
     """
 
     send = _awaited(Connector.send)
@@ -155,16 +157,21 @@ class AsyncConnector:
     sync_directory = _awaited(Connector.sync_directory)
     directory = _awaited(Connector.directory)
 
-    def __init__(self, settings: Settings, *, signer: Signer | None = None) -> None:
+    def __init__(
+        self, settings: Settings, *, signer: Signer | None = None, on_progress: Progress | None = None
+    ) -> None:
         self.settings = settings
-        self._signer = signer
+        self._open = functools.partial(Connector, settings, signer=signer, on_progress=on_progress)
         self._threads = _Threads(settings.limits.threads)
         self._blocking: Connector | None = None
 
     @classmethod
-    def open(cls, settings: Settings | str | Path, *, signer: Signer | None = None) -> Self:
+    def open(
+        cls, settings: Settings | str | Path, *, signer: Signer | None = None, on_progress: Progress | None = None
+    ) -> Self:
         """A connector to be used with ``async with``, which opens it. Arguments and errors as for `Connector.open`."""
-        return cls(settings if isinstance(settings, Settings) else Settings.load(settings), signer=signer)
+        loaded = settings if isinstance(settings, Settings) else Settings.load(settings)
+        return cls(loaded, signer=signer, on_progress=on_progress)
 
     @property
     def blocking(self) -> Connector:
@@ -178,7 +185,7 @@ class AsyncConnector:
         return self._blocking
 
     async def __aenter__(self) -> Self:
-        self._blocking = await self._threads.run(functools.partial(Connector, self.settings, signer=self._signer))
+        self._blocking = await self._threads.run(self._open)
         return self
 
     async def __aexit__(

@@ -23,6 +23,7 @@ from ..edxml import (
     StaffInfo,
 )
 from ..errors import NotFound
+from ..hubs import Progress
 from ..signing import Signer, VerifyMode
 from ..store import DeliveryState, Lease, ReceiptState, Store, deliveries, directory, receipts
 from ..store.directory import Entry
@@ -49,13 +50,16 @@ class Connector:
     Args:
         settings: see `Settings`.
         signer: the key, instead of the one in the settings; a remote signing service for example.
+        on_progress: told, while a packet goes over the wire, its bytes so far and in all; None where that is unknown.
 
     Raises:
         ConfigError: the settings cannot be used.
         StoreError: the store cannot be opened.
     """
 
-    def __init__(self, settings: Settings, *, signer: Signer | None = None) -> None:
+    def __init__(
+        self, settings: Settings, *, signer: Signer | None = None, on_progress: Progress | None = None
+    ) -> None:
         self.settings = settings
         policy = settings.policy()
         if policy.mode is VerifyMode.ANY:
@@ -77,24 +81,29 @@ class Connector:
             signer=_Once(settings.signer) if signer is None else lambda: signer,
             lease=lease,
             keeper=LeaseKeeper(store, lease),
+            on_progress=on_progress,
         )
         self._outbox = Outbox(self._session)
         self._inbox = Inbox(self._session)
         self._handed: list[Receipt] = []
 
     @classmethod
-    def open(cls, settings: Settings | str | Path, *, signer: Signer | None = None) -> Self:
+    def open(
+        cls, settings: Settings | str | Path, *, signer: Signer | None = None, on_progress: Progress | None = None
+    ) -> Self:
         """Open a connector.
 
         Args:
             settings: settings, or the path of an ``edoc.toml``.
             signer: the key, instead of the one in the settings.
+            on_progress: told how far a packet is on the wire.
 
         Raises:
             ConfigError: the settings cannot be read or used.
             StoreError: the store cannot be opened.
         """
-        return cls(settings if isinstance(settings, Settings) else Settings.load(settings), signer=signer)
+        loaded = settings if isinstance(settings, Settings) else Settings.load(settings)
+        return cls(loaded, signer=signer, on_progress=on_progress)
 
     def __enter__(self) -> Self:
         return self

@@ -152,7 +152,7 @@ class Inbox:
     def _download(self, row: ReceiptRow) -> SpoolFile:
         spool = self._session.store.spool
         with spool.drafting() as draft:
-            self._session.hub.fetch(row.hub_doc_id, draft)
+            self._session.hub.fetch(row.hub_doc_id, draft, on_progress=self._session.on_progress)
             return spool.keep(draft)
 
     def _put_off(self, row: ReceiptRow, error: EdocError) -> None:

@@ -151,7 +151,12 @@ class Outbox:
             row = again
         try:
             packet = self._session.store.spool.checked(row.spool_file, row.sha256)
-            result = self._session.hub.send(packet, message_type=MessageType.EDOC, sender=self._session.agency)
+            result = self._session.hub.send(
+                packet,
+                message_type=MessageType.EDOC,
+                sender=self._session.agency,
+                on_progress=self._session.on_progress,
+            )
         except DuplicateDocument as error:
             self._duplicate_delivery(row, error)
         except EdocError as error:

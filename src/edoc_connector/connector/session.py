@@ -15,6 +15,7 @@ from ..client import HubClient
 from ..config import LimitSettings
 from ..edxml import Organization
 from ..errors import EdocError, HubError, StoreError
+from ..hubs import Progress
 from ..signing import Signer, VerifyPolicy
 from ..store import Lease, Store, Tx
 from ..store.moves import renew
@@ -105,6 +106,7 @@ class Session:
         signer: gives the key, loaded when it is first needed; None where packets go out unsigned.
         lease: the connector's right to what it holds.
         keeper: renews it.
+        on_progress: told the bytes of a packet that went over the wire, and the bytes in all where known.
     """
 
     organization: Organization
@@ -116,6 +118,7 @@ class Session:
     signer: Callable[[], Signer | None]
     lease: Lease
     keeper: LeaseKeeper = field(repr=False)
+    on_progress: Progress | None = field(default=None, repr=False)
 
     @property
     def agency(self) -> str:
