@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+import socket
 import subprocess
 import sys
 import tomllib
@@ -116,3 +118,19 @@ def test_the_examples_work_together(
     assert "sent: H29.05," in _run("async_office", "edoc.toml")
     packet = max((path for path in Path("spool").rglob("*") if path.is_file()), key=lambda path: path.stat().st_size)
     assert "document VALID" in _run("check_packet", str(packet), "ca.pem")
+
+
+def test_the_tutorial_works(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every command of the tutorial, one after another as they stand there, but for the port and the pauses."""
+    page = (ROOT / "docs" / "tutorial.md").read_text(encoding="utf-8")
+    _, start, *steps = re.findall(r"^```sh\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = str(listener.getsockname()[1])
+    script = ["set -e", start.replace("edoc mockhub", f"edoc mockhub --port {port}"), "trap 'kill %1' EXIT"]
+    script += [f"until curl -s -o hub.html http://127.0.0.1:{port}/; do sleep 0.1; done", *steps]
+    monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}:{os.environ['PATH']}")
+    monkeypatch.setenv("PYTHONIOENCODING", "utf-8")
+    text = "\n".join(script).replace("127.0.0.1:8480", f"127.0.0.1:{port}")
+    done = subprocess.run(["bash", "-c", text], cwd=tmp_path, capture_output=True, encoding="utf-8", check=False)
+    assert done.returncode == 0, done.stderr
+    assert "Đã tiếp nhận" in done.stdout

@@ -70,8 +70,16 @@ def receive(
 
     Each document gets a folder of its own. When its files are saved the hub is told, and status 01 (Đã đến) goes out.
     """
-    with _open(config, "receiving / đang nhận") as connector:
-        received = [_save(receipt, save) for receipt in connector.receive()]
+    received: list[dict[str, Any]] = []
+    try:
+        with _open(config, "receiving / đang nhận") as connector:
+            for receipt in connector.receive():
+                received.append(_save(receipt, save))
+    finally:
+        _show_received(received, as_json=as_json)  # what came is told, also where the hub failed afterwards
+
+
+def _show_received(received: list[dict[str, Any]], *, as_json: bool) -> None:
     if as_json:
         print_json(received)
         return

@@ -62,8 +62,6 @@ class Connector:
     ) -> None:
         self.settings = settings
         policy = settings.policy()
-        if policy.mode is VerifyMode.ANY:
-            log.warning("[receive] policy is any: unsigned and badly signed packets come in; set valid or trusted")
         hub = HubClient(settings.dialect(), settings.client_settings())
         try:
             store = Store.open(settings.store_url(), spool=settings.spool())
@@ -335,6 +333,8 @@ class Connector:
         Raises:
             EdocError: what went wrong with the hub, after everything that is here already was handed out.
         """
+        if self._session.policy.mode is VerifyMode.ANY:
+            log.warning("[receive] policy is any: unsigned and badly signed packets come in; set valid or trusted")
         self._take_back_handed()
         self._inbox.recover()
         trouble = self._inbox.poll()

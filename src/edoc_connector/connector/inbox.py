@@ -353,8 +353,8 @@ def _conflict(document_id: str) -> DocumentIdConflict:
 
 def _refused(row: ReceiptRow, verification: Verification) -> VerificationFailed:
     return VerificationFailed(
-        f"docId {row.hub_doc_id} is not let in ({verification.status}): {verification.explanation}. "
+        f"docId {row.hub_doc_id} is not let in ({verification.status}): {verification.explanation} "
         "Ask the sender to send it again, or correct [receive] in the settings and call recheck().",
-        vi=f"Không tiếp nhận docId {row.hub_doc_id} ({verification.status}): {verification.explanation_vi}. "
+        vi=f"Không tiếp nhận docId {row.hub_doc_id} ({verification.status}): {verification.explanation_vi} "
         "Hãy đề nghị nơi gửi gửi lại, hoặc sửa mục [receive] trong cấu hình rồi gọi recheck().",
     )
