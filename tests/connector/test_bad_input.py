@@ -101,9 +101,8 @@ def test_a_policy_that_was_too_strict(office, hub, caplog: pytest.LogCaptureFixt
     lenient = office("G22", receive={"policy": "any"})
     assert lenient.recheck(aside.hub_doc_id).state is ReceiptState.WAITING
     fails(StoreError, lambda: lenient.recheck(aside.hub_doc_id), "may not go from waiting")
-    assert len(handle(lenient)) == 1
-    assert "policy is any" in caplog.text
     (receipt,) = handle(lenient)
+    assert "policy is any" in caplog.text
     assert receipt.verification.status == "UNSIGNED"
 
 
