@@ -12,6 +12,8 @@ from pathlib import Path
 
 from edoc_connector.edxml import Limits, Severity, table
 from edoc_connector.edxml.findings import KINDS, REFUSALS, FindingKind
+from edoc_connector.edxml.magic import FORMATS
+from edoc_connector.edxml.rules import every_rule
 from edoc_connector.edxml.table import Row, Table
 
 PAGE = Path(__file__).with_name("edxml.md")
@@ -57,9 +59,29 @@ def _codes(kinds: dict[str, FindingKind]) -> Callable[[], str]:
 
 
 def _code(code: str, kind: FindingKind) -> tuple[str, ...]:
-    words = {Severity.ERROR: "error · lỗi", Severity.WARNING: "warning · cảnh báo", Severity.INFO: "info · thông tin"}
     said, said_vi = (text.replace("{seen}", "…").replace("{understood}", "…") for text in (kind.en, kind.vi))
-    return f"`{code}`", words[kind.severity], f"{said}<br>{said_vi}", f"{kind.advice}<br>{kind.advice_vi}"
+    return f"`{code}`", _WEIGHTS[kind.severity], f"{said}<br>{said_vi}", f"{kind.advice}<br>{kind.advice_vi}"
+
+
+_WEIGHTS = {Severity.ERROR: "error · lỗi", Severity.WARNING: "warning · cảnh báo", Severity.INFO: "info · thông tin"}
+
+
+def _rules() -> str:
+    rows = [(f"`{one.code}`", _WEIGHTS[one.severity], _open(one.clause), f"{_open(one.en)}<br>{_open(one.vi)}")
+            for one in every_rule()]  # fmt: skip
+    return _table(("code", "weight", "clause", "rule · quy tắc"), iter(dict.fromkeys(rows)))
+
+
+def _open(words: str) -> str:
+    """Words with what is filled in left open."""
+    return re.sub(r"\{[a-z_]+\}", "…", words)
+
+
+def _formats() -> str:
+    return _table(
+        ("bytes show", "and go with"),
+        ((f"`{one.type}`", ", ".join(f"`{name}`" for name in one.also)) for one in FORMATS),
+    )
 
 
 def _limits() -> str:
@@ -84,6 +106,8 @@ PARTS: dict[str, Callable[[], str]] = {
     "findings": _codes(KINDS),
     "refusals": _codes(REFUSALS),
     "limits": _limits,
+    "rules": _rules,
+    "formats": _formats,
 }
 
 if __name__ == "__main__":

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 import sys
 from pathlib import Path
 
 import pytest
 
 from edoc_connector.config import Settings
+from edoc_connector.edxml import Limits
 from edoc_connector.errors import ConfigError
 from edoc_connector.hubs import Vxp
 from edoc_connector.secret_refs import SecretRef
@@ -54,6 +56,14 @@ def test_the_least_configuration(write, monkeypatch: pytest.MonkeyPatch, tmp_pat
     assert settings.store_url() == f"sqlite:///{tmp_path / 'edoc.db'}"
     assert settings.spool() == tmp_path / "spool"
     assert settings.client_settings().attempts == 4
+    assert settings.packet_limits() == Limits()
+
+
+def test_limits_of_packets(write) -> None:
+    """Every limit of reading can be set in [packets] ("settings with sane defaults")."""
+    given = {field.name: number for number, field in enumerate(dataclasses.fields(Limits), 11)}
+    text = MINIMAL + "[packets]\n" + "".join(f"{name} = {number}\n" for name, number in given.items())
+    assert dataclasses.asdict(Settings.load(write(text)).packet_limits()) == given
 
 
 def test_the_environment_overrides_the_file(write, monkeypatch: pytest.MonkeyPatch) -> None:

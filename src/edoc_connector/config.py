@@ -23,7 +23,7 @@ from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
 from .client import ClientSettings
-from .edxml import Organization
+from .edxml import Limits, Organization
 from .errors import ConfigError
 from .hubs import REGISTRY, Dialect
 from .secret_refs import HOW, HOW_VI, SecretRef
@@ -200,6 +200,24 @@ class LimitSettings(_Section):
     threads: Annotated[int, Field(gt=0, le=256)] = 8
 
 
+_LIMITS = Limits()
+
+
+class PacketSettings(_Section):
+    """``[packets]``: how large a packet from a stranger may be; see `edxml.Limits` for each."""
+
+    skeleton: Annotated[int, Field(gt=0)] = _LIMITS.skeleton
+    tag: Annotated[int, Field(gt=0)] = _LIMITS.tag
+    depth: Annotated[int, Field(ge=10, le=1000)] = _LIMITS.depth
+    elements: Annotated[int, Field(gt=0)] = _LIMITS.elements
+    attributes: Annotated[int, Field(gt=0)] = _LIMITS.attributes
+    namespaces: Annotated[int, Field(gt=0)] = _LIMITS.namespaces
+    unpacked: Annotated[int, Field(gt=0)] = _LIMITS.unpacked
+    ratio: Annotated[int, Field(gt=0)] = _LIMITS.ratio
+    entries: Annotated[int, Field(gt=0)] = _LIMITS.entries
+    nesting: Annotated[int, Field(gt=0, le=20)] = _LIMITS.nesting
+
+
 class Settings(BaseSettings):
     """Everything a `Connector` needs to know.
 
@@ -211,6 +229,7 @@ class Settings(BaseSettings):
         receive: which packets come in.
         store: where everything is kept.
         limits: times and numbers.
+        packets: how large a packet may be.
     """
 
     model_config = SettingsConfigDict(
@@ -224,6 +243,7 @@ class Settings(BaseSettings):
     receive: ReceiveSettings = ReceiveSettings()
     store: StoreSettings = StoreSettings()
     limits: LimitSettings = LimitSettings()
+    packets: PacketSettings = PacketSettings()
 
     _folder: Path = PrivateAttr(default_factory=Path.cwd)
 
@@ -324,6 +344,10 @@ class Settings(BaseSettings):
             organisations=receive.organisations,
             legacy_sha1=receive.legacy_sha1,
         )
+
+    def packet_limits(self) -> Limits:
+        """How large a packet from a stranger may be."""
+        return Limits(**self.packets.model_dump())
 
     def store_url(self) -> str:
         """URL of the database, with its password fetched and a relative file made absolute."""

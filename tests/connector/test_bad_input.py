@@ -106,6 +106,17 @@ def test_a_policy_that_was_too_strict(office, hub, caplog: pytest.LogCaptureFixt
     assert receipt.verification.status == "UNSIGNED"
 
 
+def test_a_packet_over_a_limit(office, hub, caplog: pytest.LogCaptureFixture, handle) -> None:
+    """A packet larger than [packets] lets in is set aside with the limit's name, and read once the limit is raised."""
+    sender, receiver = office("H29.05"), office("G22", packets={"elements": 20})
+    sender.send(sample_document())
+    assert handle(receiver) == []
+    (aside,) = receiver.receipts(state=ReceiptState.QUARANTINED)
+    assert "more than 20 elements" in (aside.error or "")
+    assert "set aside" in caplog.text
+    assert office("G22").recheck(aside.hub_doc_id).state is ReceiptState.WAITING
+
+
 @pytest.mark.parametrize("content", [b"", None], ids=["0 bytes", "vanished"])
 def test_an_attachment_that_is_not_there(office, tmp_path: Path, content: bytes | None, fails) -> None:
     """A 0-byte file, or one that vanished, is an error before anything is stored (issue, "bad input")."""

@@ -123,8 +123,8 @@ def attached(packet: Callable[..., str]) -> Callable[..., str]:
 
     def make(inside: str | bytes = b"content", **odd: str) -> str:
         text = base64.b64encode(inside).decode() if isinstance(inside, bytes) else inside
-        part = {"cid": "cid:1", "ref_cid": "cid:1", "name": "a.pdf", "ref_name": "a.pdf"}
-        part |= {"kind": "application/pdf", "ref_kind": "application/pdf"} | odd
+        part = {"cid": "cid:1", "ref_cid": "cid:1", "name": "a.dat", "ref_name": "a.dat"}
+        part |= {"kind": "application/x-data", "ref_kind": "application/x-data"} | odd
         reference = (
             f"<edXML:Reference><edXML:ContentId>{part['ref_cid']}</edXML:ContentId>"
             f"<edXML:ContentType>{part['ref_kind']}</edXML:ContentType>"

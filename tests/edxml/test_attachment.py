@@ -120,23 +120,23 @@ def test_an_attachment_the_manifest_does_not_list(attached: Attached) -> None:
     assert _codes(text[:start] + text[stop:]) == ["EDX-NO-REFERENCE"]
     start, stop = text.index("<Attachment>"), text.index("</AttachmentEncoded>")
     packet = edxml.read((text[:start] + text[stop:]).encode())
-    assert [(one.code, one.seen) for one in packet.findings] == [("EDX-NO-ATTACHMENT", "a.pdf")]
+    assert [(one.code, one.seen) for one in packet.findings] == [("EDX-NO-ATTACHMENT", "a.dat")]
 
 
 def test_manifest_and_attachment_disagree(attached: Attached) -> None:
     """Where the two say different things the attachment's own word is taken and the difference reported."""
     packet = edxml.read(attached(ref_name="b.pdf", ref_kind="text/plain").encode())
-    assert (packet.attachments[0].name, packet.attachments[0].content_type) == ("a.pdf", "application/pdf")
+    assert (packet.attachments[0].name, packet.attachments[0].content_type) == ("a.dat", "application/x-data")
     assert [(one.code, one.seen) for one in packet.findings] == [
-        ("EDX-CONTENT-NAME", "b.pdf, a.pdf"),
-        ("EDX-CONTENT-TYPE", "application/pdf, text/plain"),
+        ("EDX-CONTENT-NAME", "b.pdf, a.dat"),
+        ("EDX-CONTENT-TYPE", "application/x-data, text/plain"),
     ]
 
 
 def test_the_manifest_fills_in(attached: Attached) -> None:
     """A name or type that the attachment does not give is taken from the manifest, else from the name or id."""
     packet = edxml.read(attached(name="", kind="").encode())
-    assert (packet.attachments[0].name, packet.attachments[0].content_type) == ("a.pdf", "application/pdf")
+    assert (packet.attachments[0].name, packet.attachments[0].content_type) == ("a.dat", "application/x-data")
     packet = edxml.read(attached(name="", kind="", ref_name="", ref_kind="").encode())
     assert (packet.attachments[0].name, packet.attachments[0].content_type) == ("1", "application/octet-stream")
 

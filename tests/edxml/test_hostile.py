@@ -6,6 +6,7 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
 
 import pytest
 from hypothesis import given, settings
@@ -17,6 +18,7 @@ from edoc_connector.edxml import elements, scan
 from edoc_connector.errors import AttachmentError, EdocError, PacketError
 
 EXAMPLES = int(os.environ.get("EDOC_FUZZ_EXAMPLES", "400"))
+AT = datetime(2026, 11, 21, tzinfo=UTC)
 _NS = 'xmlns="http://www.mic.gov.vn/TBT/QCVN_102_2016"'
 
 
@@ -37,6 +39,7 @@ def _read_all(data: bytes) -> edxml.Packet | None:
         return None
     packet.message.model_dump_json()
     edxml.facts(packet.message)
+    assert all(one.message and one.message_vi and (one.clause or one.advice) for one in edxml.remarks(packet, at=AT))
     assert all(finding.message and finding.message_vi for finding in packet.findings)
     for attachment in packet.attachments:
         try:
@@ -87,7 +90,7 @@ def test_any_mutation_of_a_packet(data: st.DataObject, attached: Callable[..., s
 
 
 @given(inside=st.lists(st.sampled_from(["<a>", "</a>", "<edXML:To>", "</edXML:To>", "x", "<!--c-->"]), max_size=12))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=max(100, EXAMPLES // 4), deadline=None)
 def test_any_tags_in_the_header(inside: list[str], packet: Callable[..., str]) -> None:
     """Any mixture of tags in MessageHeader is a packet or a PacketError."""
     _read_all(packet(header="".join(inside)).encode())
@@ -149,7 +152,7 @@ def test_more_than_a_limit_is_refused(data: bytes) -> None:
     assert "raise the limit" in error.message
 
 
-@pytest.mark.parametrize("count", [1_000, 150_000])
+@pytest.mark.parametrize("count", [1_000, 90_000])
 def test_a_packet_full_of_oddities_is_read(count: int, packet: Callable[..., str]) -> None:
     """Many odd elements cost no more than their number, and the findings are bounded."""
     data = packet(header="<odd/>" * count).encode()
@@ -201,6 +204,8 @@ def test_names_of_utf8_are_read(declared: str, packet: Callable[..., str], codes
         (b"<:edXML/>", "EDX-NOT-XML"),
         (b"<a:b:edXML/>", "EDX-NOT-XML"),
         (b"<edXML xmlns:xml='urn:x'/>", "EDX-NOT-XML"),
+        (b"<edXML xmlns='urn:x}a/'/>", "EDX-NOT-XML"),  # lxml cannot name such elements; found by fuzzing
+        (b"<edXML xmlns:a='urn:{x'/>", "EDX-NOT-XML"),
         (b"<html><body>502 Bad Gateway</body></html>", "EDX-STRUCTURE"),
         (b"<edXML/>", "EDX-STRUCTURE"),
         (b"<edXML xmlns='urn:other'/>", "EDX-STRUCTURE"),
@@ -247,10 +252,10 @@ def test_limits_can_be_raised() -> None:
 @pytest.mark.parametrize("chunk", [1, 5, 1 << 20])
 def test_findings_do_not_depend_on_read_sizes(chunk: int, attached: Callable[..., str]) -> None:
     """However the bytes arrive, the packet is the same."""
-    data = attached("<!-- c -->QUJD\r\n<![CDATA[QUJD]]>&#81;UJD").encode()
+    data = attached("<!--c-->QUJD\r\n<![CDATA[QUJD]]>&#81;UJD").encode()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(scan, "CHUNK", chunk)
         packet = edxml.read(data)
         with packet.attachments[0].open() as stream:
             assert stream.read() == b"ABC" * 3
-    assert [finding.code for finding in packet.findings] == ["EDX-COMMENT"]
+    assert [finding.code for finding in packet.findings] == ["EDX-COMMENT", "EDX-BASE64-SPACE"]

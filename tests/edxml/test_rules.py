@@ -338,3 +338,38 @@ def test_the_model_takes_its_own_json(
     again = edxml.Document.model_validate_json(full.model_dump_json())
     assert again == full.model_copy(update={"attachments": ()})
     assert edxml.StatusMessage.model_validate_json(status().model_dump_json()) == status()
+
+
+def test_validate_gives_all_problems_at_once(
+    document: Callable[..., edxml.Document], status: Callable[..., edxml.StatusMessage], at: datetime
+) -> None:
+    """A message checks itself, for now or for a given time, and never raises."""
+    broken = document(number="", subject="x" * 501, place="x" * 51, recipients=())
+    found = broken.validate(at=at)
+    assert found == edxml.problems(broken, at=at)
+    assert {one.field for one in found} == {"recipients", "number", "subject", "place"}
+    assert [one.field for one in status(code="99").validate()] == ["code"]
+    assert document(issued_on=date(2000, 1, 1)).validate() == ()
+    assert [one.code for one in document(issued_on=date(9999, 1, 1)).validate()] == ["EDR-FUTURE"]
+
+
+def test_every_rule_says_where_it_stands() -> None:
+    """Rules are data: each has a clause and its words in both languages, with the same blanks."""
+    for rule in edxml.rules.every_rule():
+        assert rule.code.startswith("EDR-")
+        assert rule.clause
+        assert rule.en != rule.vi
+
+
+def test_problems_have_clauses(document: Callable[..., edxml.Document], at: datetime) -> None:
+    """A problem names the part of the standard it comes from."""
+    (found,) = edxml.problems(document(subject=""), at=at)
+    assert found.clause == "QCVN 102:2016/BTTTT, amendment 1:2022: MessageHeader/Subject"
+    (found,) = edxml.problems(document(recipients=(_organization(), _organization(id="G23", name=""))), at=at)
+    assert found.clause.endswith(": MessageHeader/To/OrganName")
+
+
+def test_many_recipients_are_checked_soon(document: Callable[..., edxml.Document], at: datetime) -> None:
+    """Finding doubles costs no more than the number of recipients."""
+    many = tuple(_organization(id=f"H29.{number // 99 + 1:02}.{number % 99:02}") for number in range(5000))
+    assert edxml.problems(document(recipients=many), at=at) == ()

@@ -85,11 +85,19 @@ def test_attachments_unpack(name: str, shared: Path) -> None:
 def test_what_the_samples_are_known_for(shared: Path) -> None:
     """Undeclared prefixes, an empty ResponseFor, a missing Bussiness and a placeholder content are reported."""
     packet = edxml.read(shared / "samples" / "edoc.edxml")
-    assert {"EDX-PREFIX", "EDX-EMPTY", "EDX-ORDER", "EDX-MISSING", "EDX-ORGAN-ID"} == {f.code for f in packet.findings}
+    expected = {"EDX-PREFIX", "EDX-EMPTY", "EDX-ORDER", "EDX-MISSING", "EDX-ORGAN-ID", "EDX-LINE-ENDS"}
+    expected.add("EDX-PREFIX-FORM")
+    assert expected == {f.code for f in packet.findings}
     assert packet.skeleton.namespace_errors
     assert [finding.code for finding in packet.content_findings()] == ["EDX-BASE64"]
     update = edxml.read(shared / "samples" / "edoc_update.edxml")
-    assert [finding.code for finding in update.findings] == ["EDX-PACKED", "EDX-ID-DATE"]
+    assert {finding.code: finding.line for finding in update.findings} == {
+        "EDX-LINE-ENDS": 1,
+        "EDX-ID-DATE": 91,
+        "EDX-SIGNATURE": 117,
+        "EDX-PACKED": 151,
+        "EDX-PREFIX-FORM": 156,
+    }
 
 
 def test_bytes_before_the_declaration(shared: Path) -> None:

@@ -186,7 +186,7 @@ def test_a_bad_attachment_writes_nothing(
     target.write_bytes(b"before")
     with pytest.raises(AttachmentError) as caught:
         edxml.write(document(attachments=(good, bad)), target, at=at)
-    assert "pdf" in caught.value.message
+    assert bad.name in caught.value.message or fault == "vanished"
     assert target.read_bytes() == b"before"
 
 

@@ -75,6 +75,7 @@ class Connector:
             hub=hub,
             policy=policy,
             limits=settings.limits,
+            packets=settings.packet_limits(),
             seal=settings.signing.seal,
             signer=_Once(settings.signer) if signer is None else lambda: signer,
             lease=lease,

@@ -181,7 +181,7 @@ class Inbox:
 
     def _judge(self, file: SpoolFile, row: ReceiptRow) -> Judged:
         session = self._session
-        packet = read(session.store.spool.checked(file.name, file.sha256))
+        packet = read(session.store.spool.checked(file.name, file.sha256), limits=session.packets)
         verification = verify(packet, _policy_for(session, row))
         # Hubs that rebuild packets leave no signature on a status, and a status carries no seal.
         if isinstance(packet.message, Document) and not session.policy.admits(verification):
@@ -203,7 +203,7 @@ def opened(session: Session, row: ReceiptRow) -> tuple[Packet, Verification]:
         PacketError: it cannot be read.
     """
     file = _kept(row)
-    packet = read(session.store.spool.checked(file.name, file.sha256))
+    packet = read(session.store.spool.checked(file.name, file.sha256), limits=session.packets)
     return packet, verify(packet, _policy_for(session, row))
 
 

@@ -13,7 +13,7 @@ from typing import Protocol
 
 from ..client import HubClient
 from ..config import LimitSettings
-from ..edxml import Organization
+from ..edxml import Limits, Organization
 from ..errors import EdocError, HubError, StoreError
 from ..hubs import Progress
 from ..signing import Signer, VerifyPolicy
@@ -102,6 +102,7 @@ class Session:
         hub: the hub.
         policy: which packets come in.
         limits: times.
+        packets: how large a packet may be.
         seal: whether documents are sealed.
         signer: gives the key, loaded when it is first needed; None where packets go out unsigned.
         lease: the connector's right to what it holds.
@@ -114,6 +115,7 @@ class Session:
     hub: HubClient
     policy: VerifyPolicy
     limits: LimitSettings
+    packets: Limits
     seal: bool
     signer: Callable[[], Signer | None]
     lease: Lease

@@ -1,6 +1,7 @@
 """The edXML packet (QCVN 102:2016/BTTTT, amendment 1:2022): messages as values, written strictly, read tolerantly."""
 
 from .attachment import Attachment, AttachmentDigest
+from .checks import problems
 from .codes import BusinessType, DocumentType, Priority, StatusCode
 from .facts import facts
 from .findings import Finding, Severity
@@ -18,10 +19,11 @@ from .model import (
     TraceHeader,
 )
 from .names import DS, NS, SEAL_NAME
-from .organ_id import CodeSystem, OrganId
+from .organ_id import CodeSystem, Directory, OrganId
 from .packet import Packet
 from .read import read
-from .rules import NEEDS_REASON, Problem, problems
+from .remarks import Remark, remarks
+from .rules import NEEDS_REASON, Problem
 from .scan import Limits
 from .skeleton import Skeleton
 from .table import HUB_DEFAULTS
@@ -41,6 +43,7 @@ __all__ = [
     "Business",
     "BusinessType",
     "CodeSystem",
+    "Directory",
     "Document",
     "DocumentType",
     "EnvelopedSigner",
@@ -53,6 +56,7 @@ __all__ = [
     "Priority",
     "Problem",
     "ReceiverChange",
+    "Remark",
     "Replacement",
     "ResponseFor",
     "SealMaker",
@@ -68,5 +72,6 @@ __all__ = [
     "problems",
     "read",
     "refuse",
+    "remarks",
     "write",
 ]

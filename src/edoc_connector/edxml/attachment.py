@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import mimetypes
+import io
 import os
 import shutil
 from dataclasses import dataclass
@@ -11,19 +11,21 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from .content import BytesContent, Content, FileContent, vanished
+from .filenames import safe_name
 from .files import whole_file
+from .magic import ANYTHING, HEAD, detected, type_of
+from .names import ZIP_TYPE
 from .scan import CHUNK
-
-DEFAULT_TYPE = "application/octet-stream"
 
 
 class Attachment:
     """A file that travels with a document; its bytes are read when they are needed.
 
     Args:
-        name: file name, at most 500 characters.
+        name: file name, at most 500 characters, as it was given; see `safe_name` for one to use on disk.
         content: where the bytes come from.
-        content_type: media type, e.g. ``application/pdf``; left out, it follows from the name.
+        content_type: media type, e.g. ``application/pdf``; left out, it follows from the name. Where the name says
+            nothing, `from_path` and `from_bytes` look at the first bytes.
         description: words for a person.
         content_id: id inside the packet, without ``cid:``; left out, writing numbers it.
         field_name: FieldName of the packet it came in.
@@ -76,13 +78,14 @@ class Attachment:
             AttachmentError: the file is not there or is a folder.
         """
         where = Path(path)
+        name = name or where.name
         try:
-            with where.open("rb"):
-                pass
+            with where.open("rb") as stream:
+                content_type = content_type or _guess(name, stream)
         except OSError as error:
             raise vanished(where, error) from error
         return cls(
-            name=name or where.name,
+            name=name,
             content=FileContent(where),
             content_type=content_type,
             description=description,
@@ -103,7 +106,7 @@ class Attachment:
         return cls(
             name=name,
             content=BytesContent(data),
-            content_type=content_type,
+            content_type=content_type or _guess(name, io.BytesIO(data)),
             description=description,
             content_id=content_id,
         )
@@ -117,6 +120,30 @@ class Attachment:
         return self._content.open()
 
     @property
+    def safe_name(self) -> str:
+        """The name made safe for every file system: one part of a path, without separators, controls or tricks."""
+        return safe_name(self.name)
+
+    @property
+    def detected_type(self) -> str | None:
+        """The media type that the first bytes show; None where they are those of no format known here (a text, say).
+
+        Raises:
+            AttachmentError: the bytes cannot be read or decoded.
+        """
+        found = detected(self.head())
+        return found.type if found else None
+
+    def head(self) -> bytes:
+        """The first bytes, as many as tell the format.
+
+        Raises:
+            AttachmentError: they cannot be read or decoded.
+        """
+        with self.open() as stream:
+            return stream.read(HEAD)
+
+    @property
     def size(self) -> int:
         """Bytes of the decoded file. The first call of this or `sha256` reads it once."""
         return self._content.measure.size
@@ -126,8 +153,14 @@ class Attachment:
         """SHA-256 of the decoded file, lower-case hex."""
         return self._content.measure.sha256
 
+    @property
+    def others(self) -> int:
+        """Files that lie behind this one in the zip it came in, and were not read; known once everything was read."""
+        return getattr(self._content, "others", 0)
+
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the decoded file to a path of the caller's choice; a name from a packet is not a safe one.
+        """Write the decoded file to a path of the caller's choice; the name from a packet is not a safe one,
+        `safe_name` is.
 
         The file appears whole or not at all.
 
@@ -176,10 +209,9 @@ class AttachmentDigest:
     sha256: str
 
 
-def type_of(name: str) -> str:
-    """The media type a file name suggests."""
-    return _TYPES.guess_type(name)[0] or DEFAULT_TYPE
-
-
-# the built-in table only: the system's files differ between machines, and a packet must not
-_TYPES = mimetypes.MimeTypes()
+def _guess(name: str, stream: BinaryIO) -> str:
+    """The media type of a file whose type nobody gave: by its name, else by its bytes."""
+    by_name = type_of(name)
+    found = detected(stream.read(HEAD)) if by_name == ANYTHING else None
+    # a zip type would mean a zip around the file
+    return found.type if found and found.type != ZIP_TYPE else by_name

@@ -17,12 +17,11 @@ from typing import IO, BinaryIO, Protocol
 from xml.parsers import expat
 
 from ..errors import AttachmentError
+from .magic import HEAD, contradiction, type_of
 from .scan import CHUNK, Limits, Source, Span
-from .unzip import Bounds, FirstFile, ZipError
+from .unzip import PACKED_FORMATS, ZIP_HEADS, Bounds, FirstFile, ZipError, wraps
 
 _SPACE = b" \t\r\n"
-_PACKED_FORMATS = {"[Content_Types].xml", "mimetype", "_rels/.rels"}
-"""First entries that office files have (ECMA-376 part 2, ODF 1.3 part 2)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +113,10 @@ class ZippedContent(_Measured):
     def __init__(self, name: str, packed: Base64Content, limits: Limits) -> None:
         self._name = name
         self._packed = packed
-        self._bounds = Bounds(limits.unpacked, limits.ratio)
+        self._bounds = Bounds(limits.unpacked, limits.ratio, limits.entries)
+        self._nesting = limits.nesting
+        self.others = 0
+        """Files in the zip behind the first; known once everything was read."""
 
     def open(self) -> BinaryIO:
         return io.BufferedReader(_Pieces(self._unpacked()), CHUNK)
@@ -122,9 +124,10 @@ class ZippedContent(_Measured):
     def _unpacked(self) -> Generator[bytes, None, None]:
         try:
             with self._packed.open() as packed:
-                file = FirstFile(packed)
+                file = FirstFile(packed, self._bounds)
                 if not self._is_format(file.name):
-                    yield from file.pieces(self._bounds)
+                    yield from self._file(file, 1)
+                    self.others = file.others()
                     return
         except ZipError as fault:
             raise AttachmentError(
@@ -134,11 +137,27 @@ class ZippedContent(_Measured):
         with self._packed.open() as packed:
             yield from pieces(packed)
 
+    def _file(self, file: FirstFile, depth: int) -> Generator[bytes, None, None]:
+        """The file's bytes; those of the file inside where it is a zip once more and its name says it is none."""
+        with io.BufferedReader(_Pieces(file.pieces()), CHUNK) as stream:
+            if self._cannot_be_zip and wraps(stream.peek(HEAD)):
+                if depth >= self._nesting:
+                    raise ZipError(f"more than the limit of {self._nesting} zips lie one inside the other (nesting)")
+                inner = FirstFile(stream, self._bounds)
+                yield from self._file(inner, depth + 1)
+            else:
+                yield from pieces(stream)
+
+    @property
+    def _cannot_be_zip(self) -> bool:
+        """Whether the name promises a format that no zip is."""
+        return bool(contradiction(ZIP_HEADS[0], type_of(self._name)))
+
     def _is_format(self, entry: str) -> bool:
         """Whether the zip is the file itself, as office files are, and not a wrapping of it."""
         _, dot, extension = self._name.rpartition(".")
         inner = "/" in entry and not entry.lower().endswith(f".{extension.lower()}")
-        return entry in _PACKED_FORMATS or (bool(dot) and inner)
+        return entry in PACKED_FORMATS or (bool(dot) and inner)
 
 
 class SpanText:

@@ -17,11 +17,13 @@ from .values import Kind
 
 M = TypeVar("M", bound=model.Model)
 _Path: TypeAlias = tuple[str, ...]
+_LineOf: TypeAlias = Callable[[etree._Element], int | None]
 
 MOST_FINDINGS = 10_000
 """Findings listed of one packet; a packet with more is not worth reading on."""
 
 _OURS = {NS, *OLD_NAMESPACES, ""}
+_PARTS = {"edXMLEnvelope": "edXML", "edXMLHeader": "edXML", "edXMLBody": "edXML", "AttachmentEncoded": None}
 _KNOWN_ATTRIBUTES = {"version", f"{{{XLINK}}}href", f"{{{XLINK}}}role", f"{{{XLINK}}}type"}
 
 
@@ -44,19 +46,24 @@ class Reading:
     Args:
         findings: those made before.
         shown: makes a text of the packet fit for a message.
+        line: the line that an element stands in.
     """
 
-    def __init__(self, findings: Iterable[Finding] = (), *, shown: Callable[[str], str] = str) -> None:
+    def __init__(self, findings: Iterable[Finding], *, shown: Callable[[str], str], line: _LineOf) -> None:
         self.findings = list(findings)
+        self.unknowns: list[etree._Element] = []
+        self.line = line
         self._shown = shown
         self._namespaces: set[str] = set()
+        self._odd_prefix = False
         self._places = Places()
 
     def add(self, code: str, element: etree._Element, seen: str = "", understood: str = "") -> None:
         """Report something about an element."""
         if len(self.findings) < MOST_FINDINGS:
             place = self._places.xpath(element)
-            self.findings.append(Finding(code, place, self._shown(seen), self._shown(understood)))
+            line = self.line(element)
+            self.findings.append(Finding(code, place, self._shown(seen), self._shown(understood), line))
         elif len(self.findings) == MOST_FINDINGS:
             self.findings.append(Finding("EDX-MANY", "/*", str(MOST_FINDINGS)))
 
@@ -67,6 +74,9 @@ class Reading:
         if namespace not in (NS, DS) and namespace not in self._namespaces:
             self._namespaces.add(namespace)
             self.add("EDX-NAMESPACE", element, namespace or "''")
+        if namespace == NS and not self._odd_prefix and element.prefix != _usual_prefix(element):
+            self._odd_prefix = True
+            self.add("EDX-PREFIX-FORM", element, str(name.localname))
         if name.localname in ALIASES:
             self.add("EDX-NAME", element, name.localname, ALIASES[name.localname])
         for attribute, value in element.attrib.items():
@@ -74,7 +84,8 @@ class Reading:
                 self.add("EDX-ATTRIBUTE", element, f'{attribute}="{value}"')
 
     def unknown(self, element: etree._Element) -> None:
-        """Report an element that no table has, with everything it says."""
+        """Keep and report an element that no table has, with everything it says."""
+        self.unknowns.append(element)
         if len(self.findings) > MOST_FINDINGS:
             return
         attributes = "".join(f' {name}="{value}"' for name, value in element.attrib.items())
@@ -190,6 +201,13 @@ class Reading:
         if text != whole:
             self.add("EDX-SPACE", element)
         return text
+
+
+def _usual_prefix(element: etree._Element) -> str | None:
+    """The prefix that the standard writes: edXML in the envelope, none around and behind it."""
+    names = (name_of(one) for one in (element, *element.iterancestors()))
+    place = next((name for name in names if name in _PARTS), "")
+    return _PARTS.get(place)
 
 
 def _own_text(element: etree._Element) -> str:

@@ -42,12 +42,14 @@ class Finding:
         xpath: where, as an XPath of the packet with the names' namespaces left out.
         seen: the text or name found.
         understood: what it was taken for, empty where it was left out.
+        line: line of the file, counted from 1, where known.
     """
 
     code: str
     xpath: str
     seen: str = ""
     understood: str = ""
+    line: int | None = None
 
     @property
     def severity(self) -> Severity:
@@ -63,6 +65,16 @@ class Finding:
     def message_vi(self) -> str:
         """The finding in Vietnamese."""
         return KINDS[self.code].vi.format(seen=self.seen, understood=self.understood)
+
+    @property
+    def advice(self) -> str:
+        """What to do about it, in English; empty where nothing is to be done."""
+        return KINDS[self.code].advice
+
+    @property
+    def advice_vi(self) -> str:
+        """What to do about it, in Vietnamese."""
+        return KINDS[self.code].advice_vi
 
 
 _E, _W, _I = Severity.ERROR, Severity.WARNING, Severity.INFO
@@ -81,6 +93,34 @@ KINDS: dict[str, FindingKind] = {
         "tiền tố '{seen}' chưa được khai báo; hiểu là {understood}",
         "declare every prefix; such a packet's own signature cannot be checked",
         "khai báo mọi tiền tố; không kiểm tra được chữ ký của gói tin như vậy",
+    ),
+    "EDX-LINE-ENDS": FindingKind(
+        _I,
+        "{seen} carriage returns stand in the file; line ends are read as one character",
+        "tệp có {seen} ký tự CR; mỗi dấu xuống dòng được đọc là một ký tự",
+        "nothing: XML reads all line ends alike",
+        "không cần xử lý: XML đọc mọi kiểu xuống dòng như nhau",
+    ),
+    "EDX-AFTER-ROOT": FindingKind(
+        _I,
+        "{seen} bytes follow the root element",
+        "có {seen} byte sau phần tử gốc",
+        "end the file with the root element",
+        "kết thúc tệp ngay sau phần tử gốc",
+    ),
+    "EDX-PREFIX-FORM": FindingKind(
+        _I,
+        "{seen} has not the prefix that the standard writes",
+        "{seen} không có tiền tố như quy chuẩn",
+        "nothing: prefixes carry no meaning; the first such element is named",
+        "không cần xử lý: tiền tố không mang ý nghĩa; chỉ nêu phần tử đầu tiên",
+    ),
+    "EDX-SIGNATURE": FindingKind(
+        _I,
+        "{seen} is not an XML Signature; the packet counts as unsigned",
+        "{seen} không phải chữ ký XML; gói tin coi như không ký",
+        "sign with XML Signature, or leave the element out",
+        "ký theo chuẩn XML Signature hoặc bỏ phần tử này",
     ),
     "EDX-NAMESPACE": FindingKind(
         _W,
@@ -294,6 +334,27 @@ KINDS: dict[str, FindingKind] = {
         "không giải mã được nội dung của '{seen}': {understood}",
         "ask the sender for the file again",
         "đề nghị bên gửi gửi lại tệp",
+    ),
+    "EDX-BASE64-SPACE": FindingKind(
+        _I,
+        "spaces or line breaks stand in the base64 of '{seen}'; left out",
+        "có khoảng trắng hoặc xuống dòng trong base64 của '{seen}'; bỏ qua",
+        "write base64 without line breaks",
+        "ghi base64 không xuống dòng",
+    ),
+    "EDX-CONTENT-BYTES": FindingKind(
+        _W,
+        "the bytes of {seen} are of the type {understood}",
+        "nội dung của {seen} thực ra thuộc loại {understood}",
+        "do not open the file by its name or stated type; ask the sender to name it rightly",
+        "không mở tệp theo tên hoặc loại đã ghi; đề nghị bên gửi ghi đúng tên và loại",
+    ),
+    "EDX-ZIP-MORE": FindingKind(
+        _W,
+        "the zip around '{seen}' holds {understood} more files; only the first is read",
+        "zip bọc '{seen}' còn {understood} tệp nữa; chỉ đọc tệp đầu",
+        "attach each file by itself; the zip as it came is in the packet",
+        "đính kèm riêng từng tệp; zip gốc vẫn nằm trong gói tin",
     ),
     "EDX-PACKED": FindingKind(
         _I,

@@ -8,15 +8,24 @@ from dataclasses import dataclass
 from lxml import etree
 
 from ..errors import AttachmentError
-from .attachment import Attachment, type_of
+from .attachment import Attachment
 from .content import Base64Content, BytesContent, Content, ZippedContent
 from .elements import Reading, children
+from .magic import contradiction, type_of
 from .model import EncodedAttachment, Reference
 from .names import ZIP_TYPE
 from .scan import Limits
 from .skeleton import Skeleton
 from .table import ATTACHMENT, REFERENCE
 from .unzip import ZIP_HEADS
+
+
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """An attachment, and the element it was read from."""
+
+    element: etree._Element
+    attachment: Attachment
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +37,7 @@ class _Listed:
 
 def read_attachments(
     skeleton: Skeleton, envelope: etree._Element, reading: Reading, limits: Limits
-) -> tuple[Attachment, ...]:
+) -> Sequence[Encoded]:
     """Read the attachments in the packet's order.
 
     Args:
@@ -43,7 +52,7 @@ def read_attachments(
         _check_once(one.element, one.content_id, by_id, reading)
         by_id.setdefault(one.content_id, one)
     seen: set[str] = set()
-    found: list[Attachment] = []
+    found: list[Encoded] = []
     for element in _encoded(skeleton.root, envelope, reading):
         entry = reading.model(ATTACHMENT, element, EncodedAttachment)
         content_id = _bare(entry.content_id, element, reading)
@@ -53,11 +62,11 @@ def read_attachments(
         if reference is None:
             reading.add("EDX-NO-REFERENCE", element, entry.name or content_id)
         reader = _Reader(skeleton, element, entry, reference.entry if reference else Reference(), reading)
-        found.append(reader.attachment(content_id, limits))
+        found.append(Encoded(element, reader.attachment(content_id, limits)))
     for one in listed:
         if one.content_id not in seen:
             reading.add("EDX-NO-ATTACHMENT", one.element, one.entry.name or one.content_id)
-    return tuple(found)
+    return found
 
 
 def _listed(envelope: etree._Element, reading: Reading) -> Sequence[_Listed]:
@@ -128,22 +137,37 @@ class _Reader:
         if self.listed.name not in (None, name):
             self.reading.add("EDX-CONTENT-NAME", self.element, f"{self.listed.name}, {name}", name)
         content = self._content(name, limits)
-        return Attachment(
+        attachment = Attachment(
             name=name,
             content=content,
-            content_type=self._content_type(name, packed=isinstance(content, ZippedContent)),
+            content_type=self._content_type(name, unpacked=isinstance(content, ZippedContent)),
             description=self.entry.description or self.listed.description,
             content_id=content_id or None,
             field_name=self.entry.field_name,
             mime_type=self.entry.mime_type,
         )
+        self._check_bytes(attachment)
+        return attachment
 
-    def _content_type(self, name: str, *, packed: bool) -> str:
+    def _check_bytes(self, attachment: Attachment) -> None:
+        """Report content that is not of the type its name or the packet gives it."""
+        try:
+            head = attachment.head()
+        except AttachmentError:
+            return  # reading the content says so, see Packet.content_findings
+        for stated in dict.fromkeys((attachment.content_type, type_of(attachment.name))):
+            if real := contradiction(head, stated):
+                seen = f"'{attachment.name}' ({stated})"
+                self.reading.add("EDX-CONTENT-BYTES", self.element, seen, real)
+                return
+
+    def _content_type(self, name: str, *, unpacked: bool) -> str:
+        packed = self._is_packed(name)
         stated = [kind for kind in (self.entry.content_type, self.listed.content_type) if kind]
         # zip says how the file is packed, not what it is
         real = [kind for kind in stated if not (packed and kind.lower() == ZIP_TYPE)]
         understood = real[0] if real else type_of(name)
-        if packed:
+        if unpacked:
             self.reading.add("EDX-PACKED", self.element, ZIP_TYPE, understood)
         if len(set(real)) > 1:
             self.reading.add("EDX-CONTENT-TYPE", self.element, ", ".join(real), understood)
@@ -153,11 +177,15 @@ class _Reader:
         if self.entry.content is None:
             self.reading.add("EDX-NO-CONTENT", self.element, name)
             return BytesContent(b"")
+        if self.skeleton.spaced(self.entry.content):
+            self.reading.add("EDX-BASE64-SPACE", self.element, name)
         base64 = self.skeleton.content(self.entry.content, name)
+        return self._unpacked(base64, name, limits) if self._is_packed(name) else base64
+
+    def _is_packed(self, name: str) -> bool:
+        """Whether the packet announces a zip around the file."""
         kind = self.entry.content_type or self.listed.content_type or ""
-        if kind.lower() != ZIP_TYPE or name.lower().endswith(".zip"):
-            return base64
-        return self._unpacked(base64, name, limits)
+        return kind.lower() == ZIP_TYPE and not name.lower().endswith(".zip")
 
     def _unpacked(self, base64: Base64Content, name: str, limits: Limits) -> Content:
         try:

@@ -6,8 +6,8 @@ ourselves is checked by `rules`, not here. Names are English; the element each a
 
 from __future__ import annotations
 
-from datetime import date
-from typing import Annotated, Any
+from datetime import UTC, date, datetime
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
@@ -16,11 +16,32 @@ from .codes import BusinessType, Priority, StatusCode
 from .document_id import compose
 from .organ_id import OrganId
 
+if TYPE_CHECKING:
+    from .rules import Problem
+
 
 class Model(BaseModel):
     """Frozen, closed to unknown names."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
+
+
+class Checked(Model):
+    """A message, which can be checked as a whole."""
+
+    # pydantic's own classmethod of this name is deprecated in favour of model_validate
+    def validate(self, *, at: datetime | None = None) -> tuple[Problem, ...]:  # type: ignore[override]
+        """Check the message against every rule of the standard.
+
+        Args:
+            at: the time it will be written, aware; left out, now.
+
+        Returns:
+            All problems at once, errors and warnings, in the order of the standard's tables; see `edxml.problems`.
+        """
+        from .checks import problems  # the rules are about this module's classes
+
+        return problems(cast("Message", self), at=at or datetime.now(UTC))
 
 
 class Organization(Model):
@@ -152,7 +173,7 @@ def _derived_id(known: dict[str, Any]) -> str:
     return compose(organ_id, known.get("issued_on"), known.get("number", ""), known.get("notation", ""))
 
 
-class Document(Model):
+class Document(Checked):
     """A document packet's content (QCVN 102:2016/BTTTT with amendment 1:2022).
 
     Args:
@@ -227,7 +248,7 @@ class Document(Model):
         return f"{self.number}/{self.notation}"
 
 
-class StatusMessage(Model):
+class StatusMessage(Checked):
     """A status packet's content: what one organisation says about a document of another.
 
     Args:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Protocol
 
 
 class CodeSystem(StrEnum):
@@ -56,6 +58,56 @@ class OrganId:
 
     def __str__(self) -> str:
         return self.value
+
+
+class _Listed(Protocol):
+    """An agency as a directory lists it, with its code of either system."""
+
+    @property
+    def code(self) -> str: ...
+    @property
+    def other_code(self) -> str | None: ...
+
+
+class Directory:
+    """The codes of the two systems, paired as a hub's directory pairs them.
+
+    Make one of what ``Connector.directory()`` gives: ``Directory(connector.directory())``. An agency that is marked
+    inactive is left out; a code that the directory pairs with two others maps to none of them.
+
+    Args:
+        agencies: what the directory lists.
+    """
+
+    def __init__(self, agencies: Iterable[_Listed]) -> None:
+        self._others: dict[OrganId, set[OrganId]] = {}
+        for agency in agencies:
+            if not getattr(agency, "active", True):
+                continue
+            codes = {OrganId.parse(text) for text in (agency.code, agency.other_code) if text and text.strip()}
+            for code in codes:
+                self._others.setdefault(code, set()).update(codes - {code})
+
+    def __contains__(self, code: OrganId | str) -> bool:
+        return _parsed(code) in self._others
+
+    def codes(self, code: OrganId | str) -> frozenset[OrganId]:
+        """All codes of the agency that has this one; the code alone where the directory does not know it."""
+        parsed = _parsed(code)
+        return frozenset({parsed, *self._others.get(parsed, ())})
+
+    def convert(self, code: OrganId | str, system: CodeSystem) -> OrganId | None:
+        """An agency's code of a system; None where the directory does not say, or says two things."""
+        found = [one for one in self.codes(code) if one.system is system]
+        return found[0] if len(found) == 1 else None
+
+    def same(self, one: OrganId | str, other: OrganId | str) -> bool:
+        """Whether two codes are those of one agency, as far as the directory says."""
+        return _parsed(one) in self.codes(other)
+
+
+def _parsed(code: OrganId | str) -> OrganId:
+    return code if isinstance(code, OrganId) else OrganId.parse(code)
 
 
 def doubt(text: str) -> str:

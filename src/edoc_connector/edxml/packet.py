@@ -7,10 +7,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO, Literal
 
+from lxml import etree
+
 from ..errors import AttachmentError
 from .attachment import Attachment
 from .findings import Finding
 from .model import Document, Message
+from .places import Places
 from .scan import Source
 from .skeleton import Skeleton
 
@@ -23,15 +26,19 @@ class Packet:
         message: what it says.
         attachments: the files in it, a seal among them, in the packet's order.
         findings: what is not as the standard has it.
+        unknown: the elements that no table has, as they stand in the tree.
         skeleton: its tree, for who verifies or walks it.
         source: its bytes.
+        elements: the elements of `attachments`.
     """
 
     message: Message
     attachments: tuple[Attachment, ...]
     findings: tuple[Finding, ...]
+    unknown: tuple[etree._Element, ...] = field(repr=False, compare=False)
     skeleton: Skeleton = field(repr=False, compare=False)
     source: Source = field(repr=False, compare=False)
+    elements: tuple[etree._Element, ...] = field(repr=False, compare=False)
 
     @property
     def kind(self) -> Literal["document", "status"]:
@@ -53,13 +60,21 @@ class Packet:
         return self.source.open()
 
     def content_findings(self) -> Iterator[Finding]:
-        """Decode every attachment and report those that cannot be decoded or are empty."""
-        for number, attachment in enumerate(self.attachments, 1):
-            place = f"(//*[local-name()='Attachment'])[{number}]"
-            try:
-                empty = attachment.size == 0
-            except AttachmentError as error:
-                yield Finding("EDX-BASE64", place, attachment.name, str(error.__cause__ or error))
-            else:
-                if empty:
-                    yield Finding("EDX-NO-CONTENT", place, attachment.name)
+        """Decode every attachment; report those that cannot be decoded or are empty, and files left in a zip."""
+        places = Places()
+        for element, attachment in zip(self.elements, self.attachments, strict=True):
+            code, understood = _state(attachment)
+            if code:
+                place = places.xpath(element)
+                yield Finding(code, place, attachment.name, understood, self.skeleton.line(element))
+
+
+def _state(attachment: Attachment) -> tuple[str, str]:
+    """The code of the finding that an attachment's content deserves, empty if none, and what it says."""
+    try:
+        size, others = attachment.size, attachment.others
+    except AttachmentError as error:
+        return "EDX-BASE64", str(error.__cause__ or error)
+    if size == 0:
+        return "EDX-NO-CONTENT", ""
+    return ("EDX-ZIP-MORE", str(others)) if others else ("", "")

@@ -13,6 +13,7 @@ from .codes import BusinessType
 from .elements import Reading, children, name_of
 from .manifest import read_attachments
 from .model import Business, Document, Message, StatusMessage
+from .names import DS
 from .packet import Packet
 from .places import Places
 from .refusal import refusal
@@ -37,11 +38,12 @@ def read(source: Path | str | bytes, *, limits: Limits | None = None) -> Packet:
     bounds = limits or Limits()
     where = Source.of(source)
     skeleton = Skeleton(where, bounds)
-    reading = Reading(skeleton.findings, shown=skeleton.shown)
+    reading = Reading(skeleton.findings, shown=skeleton.shown, line=skeleton.line)
     envelope = _envelope(skeleton.root, reading)
     header = _single(envelope, "edXMLHeader", reading)
     message_header = _single(header, "MessageHeader", reading)
-    attachments = read_attachments(skeleton, envelope, reading, bounds)
+    encoded = read_attachments(skeleton, envelope, reading, bounds)
+    attachments = tuple(one.attachment for one in encoded)
     message: Message
     if any(name == "StatusCode" for name, _ in children(message_header)):
         message = reading.model(t.STATUS_HEADER, message_header, StatusMessage)
@@ -50,7 +52,10 @@ def read(source: Path | str | bytes, *, limits: Limits | None = None) -> Packet:
     frame = _STATUS_FRAME if isinstance(message, StatusMessage) else _DOCUMENT_FRAME
     for element in dict.fromkeys((skeleton.root, envelope, header)):
         _report_others(element, frame[name_of(element)], reading)
-    return Packet(message, attachments, tuple(reading.findings), skeleton, where)
+    elements = tuple(one.element for one in encoded)
+    return Packet(
+        message, attachments, tuple(reading.findings), tuple(reading.unknowns), skeleton, where, elements=elements
+    )
 
 
 def _envelope(root: etree._Element, reading: Reading) -> etree._Element:
@@ -59,7 +64,7 @@ def _envelope(root: etree._Element, reading: Reading) -> etree._Element:
         reading.check_name(root)
         return root
     if name_of(root) != "edXML":
-        raise _not_edxml(root, f"the root element is {root.tag!s}", f"phần tử gốc là {root.tag!s}")
+        raise _not_edxml(root, f"the root element is {root.tag!s}", f"phần tử gốc là {root.tag!s}", reading)
     reading.check_name(root)
     return _single(root, "edXMLEnvelope", reading)
 
@@ -68,16 +73,18 @@ def _single(parent: etree._Element, name: str, reading: Reading) -> etree._Eleme
     """The one child of that name; a second one would let two readers see two different documents."""
     found = [child for child_name, child in children(parent) if child_name == name]
     if not found:
-        raise _not_edxml(parent, f"{name_of(parent)} has no {name}", f"{name_of(parent)} không có {name}")
+        what, what_vi = f"{name_of(parent)} has no {name}", f"{name_of(parent)} không có {name}"
+        raise _not_edxml(parent, what, what_vi, reading)
     if len(found) > 1:
-        raise _not_edxml(found[1], f"{name} occurs more than once", f"{name} xuất hiện nhiều lần")
+        what, what_vi = f"{name} occurs more than once", f"{name} xuất hiện nhiều lần"
+        raise _not_edxml(found[1], what, what_vi, reading)
     reading.check_name(found[0])
     return found[0]
 
 
-def _not_edxml(element: etree._Element, what: str, what_vi: str) -> PacketError:
+def _not_edxml(element: etree._Element, what: str, what_vi: str, reading: Reading) -> PacketError:
     place = Places().xpath(element)
-    line = element.sourceline or 1
+    line = reading.line(element) or 1
     return refusal("EDX-STRUCTURE", f"{what}, {place}", f"{what_vi}, {place}", place=(line, None))
 
 
@@ -116,6 +123,15 @@ def _report_others(frame: etree._Element, known: set[str], reading: Reading) -> 
     for name, child in children(frame):
         if name not in known:
             reading.unknown(child)
-        elif name in seen and name != "Signature":
+        elif name == "Signature":
+            _check_signature(child, reading)
+        elif name in seen:
             reading.repeated(child)
         seen.add(name)
+
+
+def _check_signature(element: etree._Element, reading: Reading) -> None:
+    """Report a placeholder; what a real signature is worth is for `signing` to say."""
+    name = etree.QName(element)
+    if name.namespace != DS or name.localname != "Signature":
+        reading.add("EDX-SIGNATURE", element, str(element.tag))

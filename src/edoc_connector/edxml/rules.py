@@ -1,20 +1,29 @@
-"""What the standard asks of a message that we write: every rule, checked at once."""
+"""What the standard asks of a message that we write, as data: every rule with its clause and words.
+
+`checks` applies them. A rule about one value holds for every row of the tables (`table`), which give cardinality, type
+and limit; a rule about a message stands here with the attribute and element it is about.
+"""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date
+from typing import Any
 
 from .attachment import Attachment
 from .codes import BusinessType, StatusCode
 from .document_id import DocumentIdParts
 from .findings import KINDS, Severity
-from .model import Document, EncodedAttachment, Message, Model, StatusMessage
+from .model import Business, Document
 from .names import SEAL_NAME, ZIP_TYPE
-from .table import ATTACHMENT, DOCUMENT_HEADER, DOCUMENT_TRACE, STATUS_HEADER, Row, Table
-from .values import VIETNAM, Kind, write_date
+from .values import write_date
+
+QCVN = "QCVN 102:2016/BTTTT, amendment 1:2022"
+QD_20 = "Decision 20/2020/QĐ-TTg"
+QD_28 = "Decision 28/2018/QĐ-TTg"
+OURS = "edoc_connector"
+"""Where a rule is not the standard's but ours, so that what is written can be read back."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +37,7 @@ class Problem:
         value: what was given.
         message: what is wrong, in English.
         message_vi: the same in Vietnamese.
+        clause: where the rule stands.
         severity: an error stops the writing, a warning does not.
     """
 
@@ -37,331 +47,396 @@ class Problem:
     value: str
     message: str
     message_vi: str
+    clause: str
     severity: Severity = Severity.ERROR
 
 
-def problems(message: Message, *, at: datetime) -> tuple[Problem, ...]:
-    """Check a message against the standard (QCVN 102:2016/BTTTT, amendment 1:2022; Decision 28/2018/QĐ-TTg).
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One rule.
 
     Args:
-        message: the document or status.
-        at: the time of writing, aware; a date of promulgation after its Vietnam date is a problem.
-
-    Returns:
-        Every problem, errors and warnings, in the order of the standard's tables.
-
-    Raises:
-        ValueError: the time has no time zone.
+        code: stable code, ``EDR-…``; a code may have several rules.
+        clause: where it stands.
+        en: what a message that breaks it is told; ``{…}`` are filled in.
+        vi: the same in Vietnamese.
+        severity: an error stops the writing, a warning does not.
     """
-    if at.tzinfo is None:
-        raise ValueError("the time of writing needs a time zone, e.g. datetime.now(UTC)")
-    return tuple(_problems(message, at))
+
+    code: str
+    clause: str
+    en: str
+    vi: str
+    severity: Severity = Severity.ERROR
+
+    def broken(self, field: str, xpath: str, value: str = "", **words: object) -> Problem:
+        """The problem of a message that breaks it."""
+        said, said_vi = self.en.format(**words), self.vi.format(**words)
+        return Problem(self.code, field, xpath, value, said, said_vi, self.clause.format(**words), self.severity)
 
 
-def _problems(message: Message, at: datetime) -> Iterator[Problem]:
-    if isinstance(message, StatusMessage):
-        yield from _of_table("MessageHeader/", "", STATUS_HEADER, message)
-        yield from _of_status(message)
-        return
-    yield from _of_table("MessageHeader/", "", DOCUMENT_HEADER, message)
-    yield from _of_table("TraceHeaderList/", "", DOCUMENT_TRACE, message)
-    yield from _of_recipients(message)
-    yield from _of_id(message)
-    yield from _of_dates(message, at.astimezone(VIETNAM).date())
-    yield from _of_business(message)
-    yield from _of_attachments(message)
+def required(clause: str, why: str, why_vi: str) -> Rule:
+    """The rule that a value must be given."""
+    return Rule("EDR-REQUIRED", clause, f"is required{why}; give it a value", f"là bắt buộc{why_vi}; hãy điền giá trị")
 
 
-def _of_table(xpath: str, field: str, table: Table, holder: Model) -> Iterator[Problem]:
-    for row in table.rows:
-        value = getattr(holder, row.attr)
-        where, name = xpath + row.path, field + row.attr
-        items = value if row.many else (value,)
-        if row.required and not _is_given(value) and row.attr != "trace":  # writing adds the sender's own TraceHeader
-            yield _missing(name, where)
-        for index, item in enumerate(items):
-            place = (f"{where}[{index + 1}]", f"{name}[{index}]") if row.many else (where, name)
-            yield from _of_item(*place, row, item)
+# -- about one value; {path} is the element's path
 
-
-def _is_given(value: object) -> bool:
-    return value is not None and value != () and (not isinstance(value, str) or bool(value.strip()))
-
-
-def _of_item(xpath: str, field: str, row: Row, item: object) -> Iterator[Problem]:
-    if isinstance(item, Model) and isinstance(row.kind, Table):
-        yield from _of_table(f"{xpath}/", f"{field}.", row.kind, item)
-    elif item is not None and isinstance(row.kind, Kind):
-        yield from _of_value(xpath, field, row, row.kind, item)
-
-
-def _of_value(xpath: str, field: str, row: Row, kind: Kind, value: object) -> Iterator[Problem]:
-    try:
-        text = kind.write(value)
-    except OverflowError:  # a time whose Vietnam date is beyond the calendar
-        text = str(value)
-    for rule in (_characters, _length, _readable, _doubt):
-        said = rule(text, row, kind)
-        if said is not None:
-            code, severity, message, message_vi = said
-            yield Problem(code, field, xpath, text, message, message_vi, severity)
-
-
-_Said = tuple[str, Severity, str, str]
-_FORBIDDEN = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-
-
-def _characters(text: str, _row: Row, _kind: Kind) -> _Said | None:
-    found = _FORBIDDEN.search(text)
-    if found is None:
-        return None
-    character = f"U+{ord(found.group()):04X}"
-    return (
-        "EDR-CHARACTER",
-        Severity.ERROR,
-        f"holds the character {character}, which XML does not allow; remove it",
-        f"chứa ký tự {character} mà XML không cho phép; hãy bỏ đi",
+REQUIRED = required(f"{QCVN}: {{path}}", "", "")
+CHARACTER = Rule(
+    "EDR-CHARACTER",
+    "XML 1.0, 2.2 Characters",
+    "holds the character {character}, which XML does not allow; remove it",
+    "chứa ký tự {character} mà XML không cho phép; hãy bỏ đi",
+)
+TOO_LONG = Rule(
+    "EDR-LENGTH",
+    f"{QCVN}: {{path}}",
+    "has {size} characters, at most {limit} are allowed; shorten it",
+    "có {size} ký tự, tối đa {limit}; hãy rút gọn",
+)
+LONG = Rule(TOO_LONG.code, TOO_LONG.clause, TOO_LONG.en, TOO_LONG.vi, Severity.WARNING)
+NULL = Rule(
+    "EDR-NULL",
+    OURS,
+    "is the text 'null', which is read as no value; leave it out",
+    "là chữ 'null', sẽ bị hiểu là không có giá trị; hãy để trống",
+)
+VALUE = Rule(
+    "EDR-VALUE",
+    f"{QCVN}: {{path}}",
+    "is not a value of this element ({kind}); correct it",
+    "không phải giá trị hợp lệ của phần tử này ({kind}); hãy sửa lại",
+)
+_CLAUSES = {"EDX-ORGAN-ID": f"{QD_20}; {QCVN}: OrganId"}
+DOUBTS = {
+    code: Rule(
+        code.replace("EDX-", "EDR-"),
+        _CLAUSES.get(code, f"{QCVN}: DocumentId"),
+        KINDS[code].en.replace("{seen}", "{text}"),
+        KINDS[code].vi.replace("{seen}", "{text}"),
+        Severity.WARNING,
     )
+    for code in ("EDX-ORGAN-ID", "EDX-ID-FORM", "EDX-ID-DATE")
+}
+"""By the code of the finding that reading such a value reports; a partner's id must be used as it is."""
+OWN_ID_DATE = Rule("EDR-ID-DATE", f"{QCVN}: DocumentId", DOUBTS["EDX-ID-DATE"].en, DOUBTS["EDX-ID-DATE"].vi)
+VALUE_RULES = (REQUIRED, CHARACTER, TOO_LONG, LONG, NULL, VALUE, *DOUBTS.values(), OWN_ID_DATE)
+
+# -- about a message
 
 
-def _length(text: str, row: Row, _kind: Kind) -> _Said | None:
-    if row.limit is None or len(text) <= row.limit:
-        return None
-    return (
-        "EDR-LENGTH",
-        row.over,
-        f"has {len(text)} characters, at most {row.limit} are allowed; shorten it",
-        f"có {len(text)} ký tự, tối đa {row.limit}; hãy rút gọn",
-    )
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What a rule may look at beside the message.
+
+    Args:
+        today: the Vietnam date of writing.
+    """
+
+    today: date
 
 
-def _readable(text: str, _row: Row, kind: Kind) -> _Said | None:
-    """What is written must be read back as it was."""
-    if text == "null":
-        return (
-            "EDR-NULL",
-            Severity.ERROR,
-            "is the text 'null', which is read as no value; leave it out",
-            "là chữ 'null', sẽ bị hiểu là không có giá trị; hãy để trống",
-        )
-    if not text or kind.read(text) is not None:
-        return None
-    return (
-        "EDR-VALUE",
-        Severity.ERROR,
-        f"is not a value of this element ({kind.name}); correct it",
-        f"không phải giá trị hợp lệ của phần tử này ({kind.name}); hãy sửa lại",
-    )
+Broken = Iterator[tuple[str, dict[str, object]]]
+"""The offending value and the words of each breach; nothing where the rule is kept."""
 
 
-def _doubt(text: str, row: Row, kind: Kind) -> _Said | None:
-    doubt = kind.doubt(text) if text else ""
-    if not doubt:
-        return None
-    # an id of ours is ours to mend; one that a partner gave must be used as it is
-    severity = Severity.ERROR if (row.attr, doubt) == ("id", "EDX-ID-DATE") else Severity.WARNING
-    said = KINDS[doubt]
-    message, message_vi = (words.format(seen=text) for words in (said.en, said.vi))
-    return doubt.replace("EDX-", "EDR-"), severity, message, message_vi
+@dataclass(frozen=True, slots=True)
+class MessageRule:
+    """A rule about a whole message.
+
+    Args:
+        rule: the rule.
+        field: the attribute it is about.
+        xpath: its element.
+        check: finds the breaches.
+    """
+
+    rule: Rule
+    field: str
+    xpath: str
+    check: Callable[[Any, Context], Broken]
 
 
-def _missing(field: str, xpath: str, why: str = "", why_vi: str = "") -> Problem:
-    return Problem(
-        "EDR-REQUIRED", field, xpath, "", f"is required{why}; give it a value", f"là bắt buộc{why_vi}; hãy điền giá trị"
-    )
+@dataclass(frozen=True, slots=True)
+class ItemRule:
+    """A rule about each of several.
+
+    Args:
+        rule: the rule.
+        field: the attribute it is about, below the item.
+        xpath: its element, below the item's.
+        check: the offending value, None where the item keeps the rule.
+        key: what no two items may share; only an item that shares it with one before is checked.
+    """
+
+    rule: Rule
+    field: str
+    xpath: str
+    check: Callable[[Any], str | None]
+    key: Callable[[Any], str | None] | None = None
 
 
-def _of_recipients(document: Document) -> Iterator[Problem]:
-    seen: set[str] = set()
-    for index, recipient in enumerate(document.recipients):
-        code = recipient.organ_id.value
-        if code in seen:
-            yield Problem(
-                "EDR-RECIPIENT-TWICE",
-                f"recipients[{index}].id",
-                f"MessageHeader/To[{index + 1}]/OrganId",
-                recipient.id,
-                f"recipient {recipient.id} is listed twice; list each once",
-                f"nơi nhận {recipient.id} bị ghi hai lần; mỗi nơi chỉ ghi một lần",
-            )
-        seen.add(code)
+def _blank(text: str | None) -> bool:
+    return not (text or "").strip()
 
 
-def _of_dates(document: Document, today: date) -> Iterator[Problem]:
-    if document.issued_on is not None and document.issued_on > today:
-        yield Problem(
-            "EDR-FUTURE",
-            "issued_on",
-            "MessageHeader/PromulgationInfo/PromulgationDate",
-            write_date(document.issued_on),
-            f"is after today, {write_date(today)}; a document is sent once it is promulgated",
-            f"sau ngày hôm nay, {write_date(today)}; văn bản chỉ được gửi khi đã ban hành",
-        )
+def _when(wrong: object, value: str = "", **words: object) -> Broken:
+    if wrong:
+        yield value, words
 
 
-_ID_LIMITS = {"number": 11, "notation": 30}  # those of CodeNumber and CodeNotation
-_ID_PARTS_VI = {"number": "số", "notation": "ký hiệu"}
+def _is(business: Business, *kinds: BusinessType) -> bool:
+    return business.type in kinds
 
 
-def _of_id(document: Document) -> Iterator[Problem]:
+_BUSINESS = f"{QCVN}: TraceHeaderList/Bussiness"
+_PLACE = "TraceHeaderList/Bussiness"
+
+
+def _future(document: Document, context: Context) -> Broken:
+    issued = document.issued_on
+    if issued is not None and issued > context.today:
+        yield write_date(issued), {"today": write_date(context.today)}
+
+
+_ID_LIMITS = {"number": (11, "số"), "notation": (30, "ký hiệu")}  # those of CodeNumber and CodeNotation
+
+
+def _long_id(document: Document, _context: Context) -> Broken:
     parts = DocumentIdParts.of(document.id.strip())
-    for part, most in _ID_LIMITS.items():
+    for part, (most, part_vi) in _ID_LIMITS.items():
         size = len(getattr(parts, part))
         if size > most:
-            yield Problem(
-                "EDR-LENGTH",
-                "id",
-                "MessageHeader/DocumentId",
-                document.id,
-                f"has a {part} of {size} characters, at most {most} are allowed; shorten it",
-                f"có {_ID_PARTS_VI[part]} dài {size} ký tự, tối đa {most}; hãy rút gọn",
-            )
+            yield document.id, {"part": part, "part_vi": part_vi, "size": size, "limit": most}
 
 
-def _of_business(document: Document) -> Iterator[Problem]:
-    business = document.business
-    if business.type not in (None, BusinessType.NEW) and not (business.reason or "").strip():
-        yield _missing(
-            "business.reason",
-            "TraceHeaderList/Bussiness/BussinessDocReason",
-            " unless the document is new",
-            " trừ văn bản mới",
-        )
-    check = _BUSINESS.get(business.type) if business.type is not None else None
-    if check is not None:
-        yield from check(document)
+def _names_no_document(document: Document) -> bool:
+    return not (document.business.document_id or any(one.document_id or one.code for one in document.responses_for))
 
 
-def _of_new(document: Document) -> Iterator[Problem]:
-    if document.business.document_id:
-        yield Problem(
+def _update_lacks(attr: str) -> Callable[[Document, Context], Broken]:
+    def check(document: Document, _context: Context) -> Broken:
+        business = document.business
+        return _when(_is(business, BusinessType.UPDATE) and getattr(business, attr) is None)
+
+    return check
+
+
+DOCUMENT_RULES = (
+    MessageRule(
+        Rule(
+            "EDR-FUTURE",
+            f"{QCVN}: MessageHeader/PromulgationInfo/PromulgationDate",
+            "is after today, {today}; a document is sent once it is promulgated",
+            "sau ngày hôm nay, {today}; văn bản chỉ được gửi khi đã ban hành",
+        ),
+        "issued_on",
+        "MessageHeader/PromulgationInfo/PromulgationDate",
+        _future,
+    ),
+    MessageRule(
+        Rule(
+            "EDR-LENGTH",
+            f"{QCVN}: MessageHeader/DocumentId, Code",
+            "has a {part} of {size} characters, at most {limit} are allowed; shorten it",
+            "có {part_vi} dài {size} ký tự, tối đa {limit}; hãy rút gọn",
+        ),
+        "id",
+        "MessageHeader/DocumentId",
+        _long_id,
+    ),
+    MessageRule(
+        required(f"{_BUSINESS}/BussinessDocReason", " unless the document is new", " trừ văn bản mới"),
+        "business.reason",
+        f"{_PLACE}/BussinessDocReason",
+        lambda one, _: _when(one.business.type not in (None, BusinessType.NEW) and _blank(one.business.reason)),
+    ),
+    MessageRule(
+        Rule(
             "EDR-NOT-NEW",
-            "business.document_id",
-            "TraceHeaderList/Bussiness/DocumentId",
-            document.business.document_id,
+            f"{_BUSINESS}/DocumentId",
             "names a document that is acted on, but the packet is a new document; leave it out or set business.type",
             "chỉ ra văn bản được xử lý nhưng gói tin là văn bản mới; hãy để trống hoặc đặt business.type",
-        )
-
-
-def _of_recall(document: Document) -> Iterator[Problem]:
-    named = document.business.document_id or any(one.document_id or one.code for one in document.responses_for)
-    if not named:
-        yield _missing(
-            "business.document_id",
-            "TraceHeaderList/Bussiness/DocumentId",
+        ),
+        "business.document_id",
+        f"{_PLACE}/DocumentId",
+        lambda one, _: _when(
+            _is(one.business, BusinessType.NEW) and one.business.document_id, one.business.document_id or ""
+        ),
+    ),
+    MessageRule(
+        required(
+            f"{_BUSINESS}, type 1",
             " to say which document is recalled (or a ResponseFor that names it)",
             " để biết thu hồi văn bản nào (hoặc ResponseFor chỉ ra văn bản đó)",
+        ),
+        "business.document_id",
+        f"{_PLACE}/DocumentId",
+        lambda one, _: _when(_is(one.business, BusinessType.RECALL) and _names_no_document(one)),
+    ),
+    MessageRule(
+        required(f"{_BUSINESS}, type 2", " for an update", " khi cập nhật"),
+        "business.document_id",
+        f"{_PLACE}/DocumentId",
+        lambda one, _: _when(_is(one.business, BusinessType.UPDATE) and not one.business.document_id),
+    ),
+    *(
+        MessageRule(
+            required(f"{_BUSINESS}, type 2", " for an update", " khi cập nhật"),
+            f"business.{attr}",
+            f"{_PLACE}/BussinessDocumentInfo/{element}",
+            _update_lacks(attr),
         )
-
-
-def _of_update(document: Document) -> Iterator[Problem]:
-    business, place = document.business, "TraceHeaderList/Bussiness"
-    if not business.document_id:
-        yield _missing("business.document_id", f"{place}/DocumentId", " for an update", " khi cập nhật")
-    for attr, element in (("content_changed", "DocumentInfo"), ("receivers_changed", "DocumentReceiver")):
-        if getattr(business, attr) is None:
-            path = f"{place}/BussinessDocumentInfo/{element}"
-            yield _missing(f"business.{attr}", path, " for an update", " khi cập nhật")
-    if business.receivers_changed and not business.receivers:
-        path = f"{place}/BussinessDocumentInfo/ReceiverList/Receiver"
-        yield _missing("business.receivers", path, " where the recipients changed", " khi nơi nhận thay đổi")
-    if business.receivers and business.receivers_changed is False:
-        yield Problem(
+        for attr, element in (("content_changed", "DocumentInfo"), ("receivers_changed", "DocumentReceiver"))
+    ),
+    MessageRule(
+        required(f"{_BUSINESS}, type 2", " where the recipients changed", " khi nơi nhận thay đổi"),
+        "business.receivers",
+        f"{_PLACE}/BussinessDocumentInfo/ReceiverList/Receiver",
+        lambda one, _: _when(
+            _is(one.business, BusinessType.UPDATE) and one.business.receivers_changed and not one.business.receivers
+        ),
+    ),
+    MessageRule(
+        Rule(
             "EDR-RECEIVERS",
-            "business.receivers_changed",
-            f"{place}/BussinessDocumentInfo/DocumentReceiver",
-            "0",
+            f"{_BUSINESS}/BussinessDocumentInfo",
             "is false, yet receivers are listed; set it to true or list none",
             "là sai nhưng vẫn liệt kê nơi nhận; hãy đặt là đúng hoặc bỏ danh sách",
-        )
-
-
-def _of_replacement(document: Document) -> Iterator[Problem]:
-    if not document.business.replaces:
-        path = "TraceHeaderList/Bussiness/ReplacementInfoList/ReplacementInfo"
-        yield _missing("business.replaces", path, " for a replacement", " khi thay thế")
-
-
-_BUSINESS: dict[BusinessType, Callable[[Document], Iterator[Problem]]] = {
-    BusinessType.NEW: _of_new,
-    BusinessType.RECALL: _of_recall,
-    BusinessType.UPDATE: _of_update,
-    BusinessType.REPLACE: _of_replacement,
-}
+        ),
+        "business.receivers_changed",
+        f"{_PLACE}/BussinessDocumentInfo/DocumentReceiver",
+        lambda one, _: _when(
+            _is(one.business, BusinessType.UPDATE)
+            and one.business.receivers
+            and one.business.receivers_changed is False,
+            "0",
+        ),
+    ),
+    MessageRule(
+        required(f"{_BUSINESS}, type 3", " for a replacement", " khi thay thế"),
+        "business.replaces",
+        f"{_PLACE}/ReplacementInfoList/ReplacementInfo",
+        lambda one, _: _when(_is(one.business, BusinessType.REPLACE) and not one.business.replaces),
+    ),
+)
+"""Of documents, in the order of the standard's tables."""
 
 NEEDS_REASON = frozenset({StatusCode.REJECTED, StatusCode.TAKE_BACK, StatusCode.CHANGE_REFUSED})
 """Status codes whose Description is the reason and must be there (Decision 28/2018/QĐ-TTg)."""
 
-
-def _of_status(status: StatusMessage) -> Iterator[Problem]:
-    about = status.response_for
-    if not (about.organ_id or "").strip():
-        why, why_vi = ", the sender of the document that the status is about", " (bên gửi văn bản được phản hồi)"
-        yield _missing("response_for.organ_id", "MessageHeader/ResponseFor/OrganId", why, why_vi)
-    if not (about.document_id or about.code or "").strip():
-        why, why_vi = (
+STATUS_RULES = (
+    MessageRule(
+        required(
+            f"{QCVN}: MessageHeader/ResponseFor/OrganId",
+            ", the sender of the document that the status is about",
+            " (bên gửi văn bản được phản hồi)",
+        ),
+        "response_for.organ_id",
+        "MessageHeader/ResponseFor/OrganId",
+        lambda one, _: _when(_blank(one.response_for.organ_id)),
+    ),
+    MessageRule(
+        required(
+            f"{QCVN}: MessageHeader/ResponseFor",
             " (or code), to say which document the status is about",
             " (hoặc code) để biết phản hồi văn bản nào",
-        )
-        yield _missing("response_for.document_id", "MessageHeader/ResponseFor/DocumentId", why, why_vi)
-    if status.code in NEEDS_REASON and not (status.description or "").strip():
-        why, why_vi = f" with code {status.code}, as its reason", f" với mã {status.code}, là lý do"
-        yield _missing("description", "MessageHeader/Description", why, why_vi)
+        ),
+        "response_for.document_id",
+        "MessageHeader/ResponseFor/DocumentId",
+        lambda one, _: _when(_blank(one.response_for.document_id or one.response_for.code)),
+    ),
+    MessageRule(
+        required(
+            f"{QD_28}: status codes 02, 13, 16", " with code {status}, as its reason", " với mã {status}, là lý do"
+        ),
+        "description",
+        "MessageHeader/Description",
+        lambda one, _: _when(one.code in NEEDS_REASON and _blank(one.description), status=one.code),
+    ),
+)
+"""Of statuses."""
 
 
-def _of_attachments(document: Document) -> Iterator[Problem]:
-    ids: set[str] = set()
-    for index, attachment in enumerate(document.attachments):
-        field, xpath = f"attachments[{index}].", f"AttachmentEncoded/Attachment[{index + 1}]/"
-        # writing makes up an id where there is none, and looks at the content
-        part = EncodedAttachment.of(attachment, content_id=attachment.content_id or "1", content="-")
-        yield from _of_table(xpath, field, ATTACHMENT, part)
-        for rule in (_seal_name, _zip_type):
-            yield from rule(xpath, field, attachment)
-        if attachment.content_id:
-            yield from _content_id(xpath, field, attachment.content_id, ids)
-            ids.add(attachment.content_id)
+RECIPIENT_RULES = (
+    ItemRule(
+        Rule(
+            "EDR-RECIPIENT-TWICE",
+            f"{QCVN}: MessageHeader/To",
+            "recipient {said} is listed twice; list each once",
+            "nơi nhận {said} bị ghi hai lần; mỗi nơi chỉ ghi một lần",
+        ),
+        "id",
+        "OrganId",
+        lambda one: one.id,
+        key=lambda one: one.organ_id.value,
+    ),
+)
+"""Of each recipient."""
 
 
-def _content_id(xpath: str, field: str, content_id: str, before: set[str]) -> Iterator[Problem]:
-    place = (f"{field}content_id", f"{xpath}ContentId", content_id)
-    if content_id in before:
-        yield Problem(
-            "EDR-CONTENT-ID",
-            *place,
-            "is used by another attachment; give each its own or none",
-            "đã được tệp đính kèm khác dùng; mỗi tệp dùng một mã riêng hoặc để trống",
-        )
-    if content_id.startswith("cid:") or content_id != content_id.strip():
-        yield Problem(
-            "EDR-CONTENT-ID",
-            *place,
-            "begins with 'cid:' or has spaces around it; give the bare id, 'cid:' is added by itself",
-            "bắt đầu bằng 'cid:' hoặc có khoảng trắng ở hai đầu; chỉ ghi mã, 'cid:' được tự động thêm",
-        )
+def _not_bare(one: Attachment) -> str | None:
+    written = one.content_id or ""
+    return written if written.startswith("cid:") or written != written.strip() else None
 
 
-def _seal_name(xpath: str, field: str, attachment: Attachment) -> Iterator[Problem]:
-    if attachment.name.strip() == SEAL_NAME:
-        yield Problem(
+def _zip_type(one: Attachment) -> str | None:
+    zipped = one.content_type.strip().lower() == ZIP_TYPE
+    return one.content_type if zipped and not one.name.strip().lower().endswith(".zip") else None
+
+
+ATTACHMENT_RULES = (
+    ItemRule(
+        Rule(
             "EDR-NAME",
-            f"{field}name",
-            f"{xpath}AttachmentName",
-            attachment.name,
+            OURS,
             "is the name of the seal, which is added by itself; give the file another name",
             "là tên của tệp niêm phong, được tự động thêm vào; hãy đặt tên khác",
-        )
-
-
-def _zip_type(xpath: str, field: str, attachment: Attachment) -> Iterator[Problem]:
-    zipped = attachment.content_type.strip().lower() == ZIP_TYPE
-    if zipped and not attachment.name.strip().lower().endswith(".zip"):
-        yield Problem(
+        ),
+        "name",
+        "AttachmentName",
+        lambda one: one.name if one.name.strip() == SEAL_NAME else None,
+    ),
+    ItemRule(
+        Rule(
             "EDR-ZIP",
-            f"{field}content_type",
-            f"{xpath}ContentType",
-            attachment.content_type,
+            f"{QCVN}: AttachmentEncoded/Attachment/ContentType",
             "means a zip around the file unless the name ends in .zip; give the file's own type or name it .zip",
             "nghĩa là tệp được nén, trừ khi tên kết thúc bằng .zip; hãy ghi loại của chính tệp hoặc đặt tên .zip",
-        )
+        ),
+        "content_type",
+        "ContentType",
+        _zip_type,
+    ),
+    ItemRule(
+        Rule(
+            "EDR-CONTENT-ID",
+            f"{QCVN}: AttachmentEncoded/Attachment/ContentId",
+            "is used by another attachment; give each its own or none",
+            "đã được tệp đính kèm khác dùng; mỗi tệp dùng một mã riêng hoặc để trống",
+        ),
+        "content_id",
+        "ContentId",
+        lambda one: one.content_id,
+        key=lambda one: one.content_id or None,
+    ),
+    ItemRule(
+        Rule(
+            "EDR-CONTENT-ID",
+            f"{QCVN}: AttachmentEncoded/Attachment/ContentId",
+            "begins with 'cid:' or has spaces around it; give the bare id, 'cid:' is added by itself",
+            "bắt đầu bằng 'cid:' hoặc có khoảng trắng ở hai đầu; chỉ ghi mã, 'cid:' được tự động thêm",
+        ),
+        "content_id",
+        "ContentId",
+        _not_bare,
+    ),
+)
+"""Of each attachment."""
+
+
+def every_rule() -> tuple[Rule, ...]:
+    """All rules, those about one value first."""
+    about: tuple[MessageRule | ItemRule, ...] = (*DOCUMENT_RULES, *STATUS_RULES, *RECIPIENT_RULES, *ATTACHMENT_RULES)
+    return (*VALUE_RULES, *(one.rule for one in about))

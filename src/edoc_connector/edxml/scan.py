@@ -23,7 +23,9 @@ CHUNK = 1 << 20
 CONTENT_PATH = ["AttachmentEncoded", "Attachment", "ContentTransferEncoded"]
 """Local names of the element whose text is left out of the skeleton, and of those around it."""
 _HEAD = 1 << 16
+_FEED = 1 << 18  # what expat gets at a time: it keeps all of a tag, and one that is too large is noticed between pieces
 _KNOWN_PREFIXES = {"edxml": NS, "xlink": XLINK, "ds": DS, "xsi": "http://www.w3.org/2001/XMLSchema-instance"}
+_SPACES = (b" ", b"\n", b"\r", b"\t")
 _UTF8_NAMES = {"utf-8", "utf8", "us-ascii", "ascii"}
 
 
@@ -33,21 +35,27 @@ class Limits:
 
     Args:
         skeleton: most bytes outside attachment texts.
+        tag: most bytes of one tag, comment or instruction.
         depth: most nested elements.
         elements: most elements.
         attributes: most attributes on one element.
         namespaces: most namespace declarations in all, prefixes without one among them.
         unpacked: most bytes a zipped attachment may unpack to.
-        ratio: most times its packed size a zipped attachment may unpack to.
+        ratio: most times its packed size a zipped attachment may unpack to, beyond the first 10 MiB.
+        entries: most files and folders in a zip around an attachment.
+        nesting: most zips around one attachment, one inside the other.
     """
 
     skeleton: int = 16 << 20
+    tag: int = 1 << 20
     depth: int = 64
-    elements: int = 200_000
+    elements: int = 100_000
     attributes: int = 64
     namespaces: int = 512
-    unpacked: int = 8 << 30
-    ratio: int = 1_000
+    unpacked: int = 2 << 30
+    ratio: int = 200
+    entries: int = 1_000
+    nesting: int = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,11 +87,15 @@ class Source:
     def chunks(self, start: int, end: int) -> Iterator[bytes]:
         """The bytes from start to end, in pieces."""
         with self.open() as stream:
-            stream.seek(start)
-            left = end - start
-            while left and (piece := stream.read(min(CHUNK, left))):
-                left -= len(piece)
-                yield piece
+            yield from _between(stream, start, end)
+
+
+def _between(stream: BinaryIO, start: int, end: int) -> Iterator[bytes]:
+    stream.seek(start)
+    left = end - start
+    while left and (piece := stream.read(min(CHUNK, left))):
+        left -= len(piece)
+        yield piece
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,12 +107,16 @@ class Span:
         end: offset after its last.
         placeholder: what stands for it in the skeleton.
         plain: whether it is characters only: no reference, comment or CDATA section.
+        lines: how many line ends it holds.
+        spaced: whether spaces or line ends stand in it.
     """
 
     start: int
     end: int
     placeholder: str
     plain: bool
+    lines: int = 0
+    spaced: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +127,7 @@ class Scan:
         skeleton: the packet's bytes with every span replaced by its placeholder.
         spans: by placeholder.
         token: what every placeholder begins with; no packet can know it.
-        findings: byte order mark, undeclared prefixes.
+        findings: byte order mark, line ends, undeclared prefixes.
         namespace_errors: whether a prefix was used that is not declared.
     """
 
@@ -120,6 +136,13 @@ class Scan:
     token: str
     findings: tuple[Finding, ...]
     namespace_errors: bool
+
+    def line_at(self, line: int, column: int) -> int:
+        """The line of the source for a line and column of the skeleton, all counted from 1."""
+        pieces = self.skeleton.split(b"\n", line)
+        before = b"\n".join([*pieces[: line - 1], pieces[min(line, len(pieces)) - 1][: max(column - 1, 0)]])
+        hidden = (self.spans[one.decode("ascii")].lines for one in re.findall(self.placeholders, before))
+        return line + sum(hidden)
 
     @property
     def placeholders(self) -> bytes:
@@ -140,9 +163,21 @@ def scan(source: Source, limits: Limits) -> Scan:
         _feed(watcher, stream)
     spans = {span.placeholder: span for span in watcher.spans(source)}
     undeclared = {prefix: _namespace_of(prefix) for prefix in watcher.undeclared}
-    findings += [Finding("EDX-PREFIX", "/*", prefix, uri) for prefix, uri in undeclared.items()]
-    skeleton = _declare(_skeleton(source, spans.values()), undeclared)
-    return Scan(skeleton, spans, watcher.token, tuple(findings), bool(undeclared))
+    lines = watcher.undeclared
+    findings += [Finding("EDX-PREFIX", "/*", prefix, uri, lines[prefix]) for prefix, uri in undeclared.items()]
+    plain = _skeleton(source, spans.values())
+    findings += _form(plain)
+    return Scan(_declare(plain, undeclared), spans, watcher.token, tuple(findings), bool(undeclared))
+
+
+def _form(skeleton: bytes) -> Iterator[Finding]:
+    """What the bytes between the elements show: other line ends, and what stands after the root element."""
+    ends = skeleton.count(b"\r")
+    if ends:
+        yield Finding("EDX-LINE-ENDS", "/*", str(ends), line=1)
+    after = skeleton[skeleton.rindex(b">") + 1 :]
+    if after.replace(b"\r", b"") not in (b"", b"\n"):
+        yield Finding("EDX-AFTER-ROOT", "/*", str(len(after)))
 
 
 def _check_head(head: bytes) -> list[Finding]:
@@ -159,7 +194,7 @@ def _check_head(head: bytes) -> list[Finding]:
     # spaces may stand before a root element, but not before an XML declaration
     if before.strip() or (before and after.startswith(b"?xml")):
         raise refusal("EDX-LEADING-BYTES", _shown(before), understood=str(len(before)))
-    return [Finding("EDX-BOM", "/*")] if bom else []
+    return [Finding("EDX-BOM", "/*", line=1)] if bom else []
 
 
 def _shown(data: bytes) -> str:
@@ -169,7 +204,7 @@ def _shown(data: bytes) -> str:
 def _feed(watcher: _Watcher, stream: BinaryIO) -> None:
     parser = watcher.parser
     try:
-        while piece := stream.read(CHUNK):
+        while piece := stream.read(min(CHUNK, _FEED)):
             parser.Parse(piece, False)
             watcher.check_size(len(piece))
         parser.Parse(b"", True)
@@ -183,7 +218,8 @@ class _Watcher:
 
     def __init__(self, limits: Limits) -> None:
         self.limits = limits
-        self.undeclared: dict[str, None] = {}
+        self.undeclared: dict[str, int] = {}
+        """Prefixes that nobody declared, and the line each is met first."""
         self.token = f"edoc-text-{secrets.token_hex(16)}"
         self._found: list[tuple[int, int, bool]] = []
         self._open: list[tuple[str, frozenset[str]]] = [("", frozenset({"xml", "xmlns"}))]
@@ -203,19 +239,26 @@ class _Watcher:
         return parser
 
     def check_size(self, fed: int) -> None:
-        """Refuse a packet whose bytes outside attachment texts go over the limit."""
+        """Refuse a packet whose bytes outside attachment texts, or in one tag, go over the limit."""
         self._read += fed
         open_text = self._read - self._text_start if self._text_start >= 0 else 0
         # a comment, say, without an end in sight: expat keeps all of it
         unfinished = self._read - self.parser.CurrentByteIndex - fed
-        if max(self._read - self._long - open_text, unfinished) > self.limits.skeleton:
+        if unfinished > self.limits.tag:
+            raise self._too_much("bytes in one tag or comment", "byte trong một thẻ hoặc chú thích", self.limits.tag)
+        if self._read - self._long - open_text > self.limits.skeleton:
             raise self._too_much("bytes outside attachments", "byte ngoài tệp đính kèm", self.limits.skeleton)
 
     def spans(self, source: Source) -> Iterator[Span]:
         """The texts found, in the source's order."""
-        for index, (start, end, plain) in enumerate(self._found):
-            marked = not plain or any(b"&" in piece for piece in source.chunks(start, end))
-            yield Span(start, end, f"{self.token}-{index}-", not marked)
+        with source.open() as stream:
+            for index, (start, end, plain) in enumerate(self._found):
+                lines, marked, spaced = 0, not plain, False
+                for piece in _between(stream, start, end):
+                    lines += piece.count(b"\n")
+                    marked = marked or b"&" in piece
+                    spaced = spaced or any(space in piece for space in _SPACES)
+                yield Span(start, end, f"{self.token}-{index}-", not marked, lines, spaced)
 
     def _start(self, name: str, attributes: list[str]) -> None:
         self._elements += 1
@@ -223,24 +266,42 @@ class _Watcher:
             raise self._too_much("elements", "phần tử", self.limits.elements)
         if len(attributes) > 2 * self.limits.attributes:
             raise self._too_much("attributes on one element", "thuộc tính trên một phần tử", self.limits.attributes)
-        self._enter(name, attributes[::2])
+        if attributes or ":" in name:
+            self._check_uris(attributes)
+            scope = self._scope(name, attributes[::2])
+        else:
+            scope = self._open[-1][1]
+        self._open.append((name.rpartition(":")[2], scope))
+        if len(self._open) > self.limits.depth + 1:
+            raise self._too_much("nested elements", "cấp phần tử lồng nhau", self.limits.depth)
         if self._text_depth:
             self._text_mixed = True
         elif [local for local, _ in self._open[-3:]] == CONTENT_PATH:
             self._open_text()
 
-    def _enter(self, name: str, attributes: list[str]) -> None:
+    def _check_uris(self, attributes: list[str]) -> None:
+        """Refuse braces in a namespace: no URI has them, and trees that write names ``{URI}name`` misread them."""
+        for name, value in zip(attributes[::2], attributes[1::2], strict=True):
+            if name.startswith("xmlns") and ("{" in value or "}" in value):
+                raise refusal(
+                    "EDX-NOT-XML",
+                    "a namespace holds braces, which no URI may have",
+                    "không gian tên chứa dấu ngoặc nhọn, không hợp lệ trong URI",
+                    place=self._place(),
+                )
+
+    def _scope(self, name: str, attributes: list[str]) -> frozenset[str]:
+        """The prefixes declared where an element stands; its own that are not are noted."""
         declared = frozenset(n[6:] for n in attributes if n.startswith("xmlns:"))
         scope = self._open[-1][1] | declared if declared else self._open[-1][1]
         used = (qname.partition(":") for qname in (name, *attributes))
-        fresh = {prefix: None for prefix, colon, _ in used if colon and prefix not in scope}
-        self.undeclared |= fresh
+        fresh = {prefix for prefix, colon, _ in used if colon and prefix not in scope}
+        for prefix in sorted(fresh - self.undeclared.keys()):
+            self.undeclared[prefix] = self.parser.CurrentLineNumber
         self._namespaces += len(declared) + len(fresh) + ("xmlns" in attributes)
         if self._namespaces > self.limits.namespaces:
             raise self._too_much("namespace declarations", "khai báo không gian tên", self.limits.namespaces)
-        self._open.append((name.rpartition(":")[2], scope))
-        if len(self._open) > self.limits.depth + 1:
-            raise self._too_much("nested elements", "cấp phần tử lồng nhau", self.limits.depth)
+        return scope
 
     def _end(self, _name: str) -> None:
         self._open.pop()
@@ -304,11 +365,12 @@ def _namespace_of(prefix: str) -> str:
 def _skeleton(source: Source, spans: Iterable[Span]) -> bytes:
     pieces: list[bytes] = []
     position = 0
-    for span in spans:
-        pieces.extend(source.chunks(position, span.start))
-        pieces.append(span.placeholder.encode("ascii"))
-        position = span.end
-    pieces.extend(source.chunks(position, source.size))
+    with source.open() as stream:
+        for span in spans:
+            pieces.extend(_between(stream, position, span.start))
+            pieces.append(span.placeholder.encode("ascii"))
+            position = span.end
+        pieces.extend(_between(stream, position, source.size))
     return b"".join(pieces)
 
 

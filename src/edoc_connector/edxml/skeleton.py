@@ -14,6 +14,7 @@ from .xml import parse_scanned
 
 MOST_SHOWN = 10_000
 """Characters of a text that a message repeats."""
+_MOST_LINES = 65_535  # libxml2 keeps an element's line in 16 bits
 
 
 class Skeleton:
@@ -30,7 +31,8 @@ class Skeleton:
     def __init__(self, source: Source, limits: Limits) -> None:
         self._source = source
         self._scan: Scan = scan(source, limits)
-        self.root: etree._Element = parse_scanned(self._scan.skeleton)
+        self.root: etree._Element = parse_scanned(self._scan.skeleton, line_at=self._scan.line_at)
+        self._shifts: dict[etree._Element, int] | None = None
 
     @property
     def findings(self) -> Sequence[Finding]:
@@ -41,6 +43,28 @@ class Skeleton:
     def namespace_errors(self) -> bool:
         """Whether a prefix is used that is not declared: such a packet has no canonical form."""
         return self._scan.namespace_errors
+
+    def line(self, element: etree._Element) -> int | None:
+        """The line of the packet in which an element's start tag ends, from 1; None beyond what libxml2 counts."""
+        if self._shifts is None:
+            self._shifts = dict(self._hidden_lines())
+        line = element.sourceline
+        return None if line is None or line >= _MOST_LINES else line + self._shifts.get(element, 0)
+
+    def _hidden_lines(self) -> Iterator[tuple[etree._Element, int]]:
+        """For every element, how many lines of the packet before it are not in the tree."""
+        hidden = 0
+        spans = self._scan.spans if any(span.lines for span in self._scan.spans.values()) else {}
+        for element in self.root.iter("*") if spans else ():
+            if hidden:
+                yield element, hidden
+            span = spans.get(element.text or "")
+            hidden += span.lines if span else 0
+
+    def spaced(self, text: str) -> bool:
+        """Whether spaces or line ends stand in what a text of the tree stands for."""
+        span = self._scan.spans.get(text)
+        return span is not None and span.spaced
 
     def content(self, text: str, name: str) -> Base64Content:
         """The content whose base64 is the text, or what the text stands for where it is a placeholder.

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import struct
 import zlib
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from typing import BinaryIO
 
@@ -22,10 +22,27 @@ _ENCRYPTED, _DESCRIPTOR, _UTF8 = 0x0001, 0x0008, 0x0800
 _STORED, _DEFLATED = 0, 8
 _IN_EXTRA = 0xFFFFFFFF
 _PIECE = 1 << 16
+FREE = 10 << 20
+"""Bytes that may come out of a zip at any ratio: small files pack as well as they like."""
 
 
 class ZipError(ValueError):
     """What is wrong with a zip, in a few words."""
+
+
+PACKED_FORMATS = {"[Content_Types].xml", "mimetype", "_rels/.rels"}
+"""First entries that office files have (ECMA-376 part 2, ODF 1.3 part 2)."""
+_PACKED_FOLDERS = ("_rels/", "docProps/", "word/", "xl/", "ppt/", "META-INF/")
+
+
+def wraps(head: bytes) -> bool:
+    """Whether a file with this head is a zip that only wraps another file, not a format that is a zip itself."""
+    name = head[30 : 30 + int.from_bytes(head[26:28], "little")].decode("utf-8", "replace")
+    return head.startswith(_ENTRY_HEAD) and name not in PACKED_FORMATS and not name.startswith(_PACKED_FOLDERS)
+
+
+class OverBound(ZipError):
+    """A zip goes over a bound."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,23 +50,34 @@ class Bounds:
     """How much may come out of a zip.
 
     Args:
-        unpacked: most bytes.
-        ratio: most times the packed bytes read so far.
+        unpacked: most bytes of all its files.
+        ratio: most times the packed bytes read so far, once more than `FREE` bytes came out.
+        entries: most files and folders.
     """
 
     unpacked: int
     ratio: int
+    entries: int
 
     def check(self, unpacked: int, packed: int) -> None:
         """Refuse to go on over a bound.
 
         Raises:
-            ZipError: saying which.
+            OverBound: saying which.
         """
         if unpacked > self.unpacked:
-            raise ZipError(f"it unpacks to more than the limit of {self.unpacked} bytes")
-        if unpacked > max(packed, 1) * self.ratio:
-            raise ZipError(f"it unpacks to more than the limit of {self.ratio} times its packed size")
+            raise OverBound(f"it unpacks to more than the limit of {self.unpacked} bytes (unpacked)")
+        if unpacked > max(packed * self.ratio, FREE):
+            raise OverBound(f"it unpacks to more than the limit of {self.ratio} times its packed size (ratio)")
+
+    def check_entries(self, entries: int) -> None:
+        """Refuse a further entry over the bound.
+
+        Raises:
+            OverBound: there are too many.
+        """
+        if entries > self.entries:
+            raise OverBound(f"it holds more than the limit of {self.entries} files and folders (entries)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,18 +94,21 @@ class FirstFile:
 
     Args:
         stream: the zip, at its first byte.
+        bounds: how much may come out of it.
 
     Raises:
         ZipError: there is none, or it is packed in a way that cannot be read.
     """
 
-    def __init__(self, stream: BinaryIO) -> None:
+    def __init__(self, stream: BinaryIO, bounds: Bounds) -> None:
         self._stream = stream
+        self._bounds = bounds
         self._rest = b""  # read from the stream, and behind what was unpacked
+        self._entries = self._unpacked = self._packed = 0
         self._entry = self._next_entry()
         while self._entry.name.endswith("/"):  # a folder, which holds nothing
-            for _ in self.pieces(Bounds(0, 0)):
-                pass
+            for _ in self.pieces():
+                raise ZipError("a folder in it has content")
             self._entry = self._next_entry()
 
     @property
@@ -85,26 +116,54 @@ class FirstFile:
         """The entry's name; never to be used as a path."""
         return self._entry.name
 
-    def pieces(self, bounds: Bounds) -> Iterator[bytes]:
+    def pieces(self) -> Generator[bytes, None, None]:
         """The file's bytes, once.
 
         Raises:
             ZipError: it goes over a bound, is cut off or damaged.
         """
-        crc = unpacked = 0
+        crc = 0
+        before = self._packed
         for piece, packed in self._stored() if self._entry.method == _STORED else self._inflated():
             crc = zlib.crc32(piece, crc)
-            unpacked += len(piece)
-            bounds.check(unpacked, packed)
-            yield piece
+            self._packed = before + packed
+            self._unpacked += len(piece)
+            self._bounds.check(self._unpacked, self._packed)
+            if piece:
+                yield piece
         if crc != self._announced():
             raise ZipError("its checksum does not match")
+
+    def others(self) -> int:
+        """How many files follow the first, once that was read; one that cannot be read ends the count.
+
+        Raises:
+            OverBound: the rest goes over a bound.
+        """
+        count = 0
+        while self._has_more():
+            try:
+                self._entry = self._next_entry()
+                count += not self._entry.name.endswith("/")
+                for _ in self.pieces():
+                    pass
+            except OverBound:
+                raise
+            except ZipError:  # the directory, which ends every zip, or a file that nobody asked for
+                break
+        return count
+
+    def _has_more(self) -> bool:
+        self._rest = self._rest or self._stream.read(_PIECE)
+        return bool(self._rest)
 
     def _next_entry(self) -> _Entry:
         head = self._take(_HEADER.size, "it holds no file")
         magic, flags, method, crc, packed, unpacked, name_size, extra_size = _HEADER.unpack(head)
         if magic != _ENTRY_HEAD:
             raise ZipError("it holds no file")
+        self._entries += 1
+        self._bounds.check_entries(self._entries)
         name = self._take(name_size).decode("utf-8" if flags & _UTF8 else "cp437", "replace")
         extra = self._take(extra_size)
         if flags & _ENCRYPTED:

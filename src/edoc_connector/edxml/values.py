@@ -31,6 +31,8 @@ class Kind:
         form: the finding for a text that is understood but not written as `write` writes it.
         keep: whether a text that makes no value is kept as it is.
         doubt: the finding that a text deserves although it is a value, empty if none.
+        allowed: the texts there are, where they are few; for the schema.
+        pattern: what the text looks like, as a regular expression of XML Schema; for the schema.
     """
 
     name: str
@@ -39,6 +41,8 @@ class Kind:
     form: str = "EDX-FORM"
     keep: bool = False
     doubt: Callable[[str], str] = _no_doubt
+    allowed: tuple[str, ...] = ()
+    pattern: str = ""
 
 
 def write_text(value: str) -> str:
@@ -61,7 +65,8 @@ def number_of(codes: type[IntEnum]) -> Kind:
     """A number with a name."""
     known: dict[int | None, IntEnum] = {int(code): code for code in codes}
     first, last = min(codes), max(codes)
-    return Kind(f"int, {first:d} to {last:d}", _write_int, lambda text: known.get(_read_int(text)))
+    texts = tuple(_write_int(code) for code in codes)
+    return Kind(f"int, {first:d} to {last:d}", _write_int, lambda text: known.get(_read_int(text)), allowed=texts)
 
 
 def _write_int(value: int) -> str:
@@ -121,12 +126,15 @@ def _read_time(text: str) -> datetime | None:
     return moment.astimezone(UTC) if moment else None
 
 
+_DAY_PATTERN = "[0-9]{4}/(0[1-9]|1[0-2])/(0[1-9]|[12][0-9]|3[01])"
+_TIME_PATTERN = _DAY_PATTERN + " ([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]"
+
 TEXT = Kind("text", write_text, str)
 ORGAN_ID = Kind("OrganId", write_text, str, doubt=organ_id.doubt)
 DOCUMENT_ID = Kind("DocumentId", write_text, str, doubt=document_id.doubt)
-INT = Kind("int", _write_int, _read_int)
-DATE = Kind("yyyy/MM/dd", write_date, _read_date, form="EDX-DATE-FORM")
-TIME = Kind("yyyy/MM/dd HH:mm:ss", write_time, _read_time, form="EDX-TIME-FORM")
-BIT = Kind("0 or 1", lambda value: "1" if value else "0", _read_truth)
-TRUTH = Kind("true or false", lambda value: "true" if value else "false", _read_truth)
-STATUS = Kind("two digits", str, _read_status, keep=True)
+INT = Kind("int", _write_int, _read_int, pattern="[0-9]{1,9}")
+DATE = Kind("yyyy/MM/dd", write_date, _read_date, form="EDX-DATE-FORM", pattern=_DAY_PATTERN)
+TIME = Kind("yyyy/MM/dd HH:mm:ss", write_time, _read_time, form="EDX-TIME-FORM", pattern=_TIME_PATTERN)
+BIT = Kind("0 or 1", lambda value: "1" if value else "0", _read_truth, allowed=("0", "1"))
+TRUTH = Kind("true or false", lambda value: "true" if value else "false", _read_truth, allowed=("false", "true"))
+STATUS = Kind("two digits", str, _read_status, keep=True, allowed=tuple(StatusCode))

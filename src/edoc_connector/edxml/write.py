@@ -23,12 +23,13 @@ from lxml import etree
 
 from ..errors import AttachmentError, DocumentError
 from .attachment import Attachment, AttachmentDigest
+from .checks import problems
 from .content import vanished
 from .files import whole_file
 from .findings import Severity
 from .model import Document, EncodedAttachment, Message, Model, TraceHeader
 from .names import NS, SEAL_NAME
-from .rules import Problem, problems
+from .rules import Problem
 from .table import ATTACHMENT, DOCUMENT_HEADER, DOCUMENT_TRACE, REFERENCE, STATUS_HEADER, Table
 from .values import Kind
 

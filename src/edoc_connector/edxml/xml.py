@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from lxml import etree
 
 from .refusal import refusal
@@ -22,8 +24,12 @@ def parse_xml(data: bytes, *, limits: Limits | None = None) -> etree._Element:
     return parse_scanned(data)
 
 
-def parse_scanned(data: bytes) -> etree._Element:
+def parse_scanned(data: bytes, *, line_at: Callable[[int, int], int] | None = None) -> etree._Element:
     """Parse bytes that `scan` let through.
+
+    Args:
+        data: the bytes.
+        line_at: the line of the packet for a line and column of the bytes, where they are not the packet itself.
 
     Raises:
         PacketError: names are used in a way that namespaces do not allow.
@@ -36,4 +42,5 @@ def parse_scanned(data: bytes) -> etree._Element:
         return etree.fromstring(data, parser)
     except etree.XMLSyntaxError as error:
         line, column = error.position
-        raise refusal("EDX-NOT-XML", str(error.msg), place=(line or 1, column)) from None
+        place = line_at(line, column) if line_at and line else line or 1
+        raise refusal("EDX-NOT-XML", str(error.msg), place=(place, column)) from None
