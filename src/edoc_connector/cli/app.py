@@ -10,7 +10,7 @@ import typer
 
 from .._version import __version__
 from ..errors import EdocError, PacketError
-from . import exchange, packets, servers
+from . import exchange, keys, packets, pdf, seal, servers
 from .output import ExitCode, complain
 
 app = typer.Typer(
@@ -21,7 +21,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
 )
-for _module in (servers, packets, exchange):
+for _module in (servers, packets, exchange, keys, pdf, seal):
     _module.register(app)
 
 

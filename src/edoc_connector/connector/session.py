@@ -15,7 +15,7 @@ from ..client import HubClient
 from ..config import LimitSettings
 from ..edxml import Organization
 from ..errors import EdocError, HubError, StoreError
-from ..signing import Signer, VerifyPolicy
+from ..signing import Signer, TimeStamping, VerifyPolicy
 from ..store import Lease, Store, Tx
 from ..store.moves import renew
 from ..store.states import MACHINES
@@ -102,6 +102,9 @@ class Session:
         policy: which packets come in.
         limits: times.
         seal: whether documents are sealed.
+        signed_pdf_out: whether PDF files that go out must be validly signed.
+        signed_pdf_in: whether PDF files that come in must be.
+        timestamp: gives the time-stamps of seals; None where they carry none.
         signer: gives the key, loaded when it is first needed; None where packets go out unsigned.
         lease: the connector's right to what it holds.
         keeper: renews it.
@@ -113,6 +116,9 @@ class Session:
     policy: VerifyPolicy
     limits: LimitSettings
     seal: bool
+    signed_pdf_out: bool
+    signed_pdf_in: bool
+    timestamp: TimeStamping | None
     signer: Callable[[], Signer | None]
     lease: Lease
     keeper: LeaseKeeper = field(repr=False)

@@ -29,6 +29,7 @@ class Skeleton:
 
     def __init__(self, source: Source, limits: Limits) -> None:
         self._source = source
+        self.limits = limits
         self._scan: Scan = scan(source, limits)
         self.root: etree._Element = parse_scanned(self._scan.skeleton)
 
