@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -11,6 +12,8 @@ import pytest
 from lxml import etree
 
 from edoc_connector.edxml.schema import schema
+from edoc_connector.testing.keys import agency_keys, default_authority
+from edoc_connector.testing.tokens import SoftToken
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 
@@ -49,3 +52,34 @@ def validated() -> Iterator[list[str]]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(module, "_stream", check)
         yield kinds
+
+
+TOKEN_KEYS: dict[str, dict[str, Any]] = {
+    "agency-key": {"kind": "rsa"},
+    "p256-key": {"kind": "p256"},
+    "p384-key": {"kind": "p384"},
+    "bare-key": {"kind": "rsa3072", "certificate": False},
+    "careful-key": {"kind": "rsa", "options": ("--usage-sign", "--always-auth")},
+}
+"""Keys on the token, all of them H29.05's: label, kind, whether the certificate is there too, what the key may do."""
+
+
+@pytest.fixture(scope="session")
+def soft_token(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SoftToken]:
+    """A real token with the keys of `TOKEN_KEYS`, known to the token library of this process."""
+    missing = SoftToken.missing()
+    if missing and "CI" not in os.environ:
+        pytest.skip(f"not installed: {missing} (Debian: softhsm2, opensc)")
+    assert not missing, f"to be installed where CI is set: {missing}"
+    token = SoftToken.create(tmp_path_factory.mktemp("token"))
+    for number, (label, options) in enumerate(TOKEN_KEYS.items(), start=1):
+        keys = agency_keys("Sở Nội vụ", organ_id="H29.05", kind=options["kind"])
+        how = {name: value for name, value in options.items() if name != "kind"}
+        token.write(keys, label=label, id=f"a{number}", **how)
+    for number in (1, 2):
+        keys = default_authority().agency("Hai khoá", key_name=f"twin {number}")
+        token.write(keys, label="twin", id=f"b{number}")
+    with pytest.MonkeyPatch.context() as environment:
+        # the library reads it once, when it is first used in a process: so there is one token for all tests of one
+        environment.setenv("SOFTHSM2_CONF", str(token.configuration))
+        yield token

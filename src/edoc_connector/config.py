@@ -27,40 +27,11 @@ from .edxml import Limits, Organization
 from .errors import ConfigError
 from .hubs import REGISTRY, Dialect
 from .secret_refs import HOW, HOW_VI, SecretRef
-from .signing import Signer, VerifyMode, VerifyPolicy, load_signer
+from .sections import AgencySettings, HttpSettings, RevocationSettings, Seconds, Section
+from .signing import Keyring, Revocation, TimestampAuthority, VerifyMode, VerifyPolicy
 
 PREFIX = "EDOC_"
 NESTING = "__"
-
-Seconds = Annotated[float, Field(gt=0, le=86400)]
-
-
-class _Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
-
-
-class AgencySettings(_Section):
-    """``[agency]``: who we are.
-
-    Args:
-        id: our code (OrganId) at the hub.
-        name: our name.
-        in_charge: the organisation above us.
-        address: postal address.
-        email: e-mail address.
-        telephone: telephone number.
-        fax: fax number.
-        website: address of our site.
-    """
-
-    id: Annotated[str, Field(min_length=1)]
-    name: Annotated[str, Field(min_length=1)]
-    in_charge: str | None = None
-    address: str | None = None
-    email: str | None = None
-    telephone: str | None = None
-    fax: str | None = None
-    website: str | None = None
 
 
 class HubSettings(BaseModel):
@@ -81,58 +52,36 @@ class HubSettings(BaseModel):
         return self
 
 
-class HttpSettings(_Section):
-    """``[http]``: the connection to the hub. Times in seconds; see `ClientSettings` for each.
-
-    Args:
-        ca_bundle: PEM file of the authorities to trust for TLS.
-        client_certificate: PEM file of our TLS certificate.
-        client_key: PEM file of its key.
-        client_key_password: where its password is.
-        proxy: URL of a proxy, with the user's name if it needs one.
-        proxy_password: where that user's password is.
-    """
-
-    connect: Seconds = 10.0
-    read: Seconds = 120.0
-    write: Seconds = 60.0
-    pool: Seconds = 30.0
-    total: Seconds = 300.0
-    slowest: Annotated[int, Field(gt=0)] = 32 * 1024
-    connections: Annotated[int, Field(gt=0, le=1000)] = 10
-    attempts: Annotated[int, Field(gt=0, le=20)] = 4
-    backoff: Annotated[float, Field(ge=0)] = 1.0
-    backoff_cap: Annotated[float, Field(ge=0)] = 30.0
-    retry_after_cap: Annotated[float, Field(ge=0)] = 10.0
-    ca_bundle: Path | None = None
-    client_certificate: Path | None = None
-    client_key: Path | None = None
-    client_key_password: SecretRef | None = None
-    proxy: str | None = None
-    proxy_password: SecretRef | None = None
-
-    @model_validator(mode="after")
-    def _no_password_in_proxy(self) -> Self:
-        if self.proxy and urlsplit(self.proxy).password:
-            raise ValueError("proxy: the URL holds a password; leave it out and set proxy_password: " + HOW)
-        return self
-
-
-class SigningSettings(_Section):
+class SigningSettings(Section):
     """``[signing]``: the key that packets are signed with.
 
     Args:
         key: URI of the key (`load_signer`); none, and packets go out unsigned.
-        secret: where the key's password is.
+        keys: URIs of several keys instead, of which the right one signs (`signing.Keyring`).
+        secret: where the password or PIN of keys is whose URI does not say.
         seal: whether documents carry a seal too, which survives hubs that rebuild packets.
+        require_pdf_signature: refuse to send a document with a PDF file that is not validly signed (`pdf.demanded`).
+        timestamp_url: address of a time-stamp authority (RFC 3161) whose word each seal carries; none, and seals only
+            claim when they were made.
+        timestamp_timeout: seconds for a time-stamp.
     """
 
     key: str | None = None
+    keys: tuple[str, ...] = ()
     secret: SecretRef | None = None
     seal: bool = True
+    require_pdf_signature: bool = False
+    timestamp_url: str | None = None
+    timestamp_timeout: Seconds = 10.0
+
+    @model_validator(mode="after")
+    def _one_way_to_name_keys(self) -> Self:
+        if self.key is not None and self.keys:
+            raise ValueError("keys: give either key or keys, not both")
+        return self
 
 
-class ReceiveSettings(_Section):
+class ReceiveSettings(Section):
     """``[receive]``: which packets come in.
 
     Args:
@@ -142,6 +91,9 @@ class ReceiveSettings(_Section):
         intermediates: files or folders of further certificates of authorities.
         organisations: by OrganId, the certificates an organisation signs with (`VerifyPolicy`).
         legacy_sha1: accept SHA-1, and report it.
+        require_pdf_signature: let no document in with a PDF file that is not validly signed (`pdf.demanded`).
+        timestamp_trust: files or folders of certificates trusted for time-stamps; left out, those of `trust` are.
+        revocation: whether certificates are checked for having been revoked.
     """
 
     policy: VerifyMode = VerifyMode.ANY
@@ -149,6 +101,9 @@ class ReceiveSettings(_Section):
     intermediates: tuple[Path, ...] = ()
     organisations: dict[str, tuple[str, ...]] = Field(default_factory=dict)
     legacy_sha1: bool = False
+    require_pdf_signature: bool = False
+    timestamp_trust: tuple[Path, ...] = ()
+    revocation: RevocationSettings = RevocationSettings()
 
     @model_validator(mode="before")
     @classmethod
@@ -158,7 +113,7 @@ class ReceiveSettings(_Section):
         return data
 
 
-class StoreSettings(_Section):
+class StoreSettings(Section):
     """``[store]``: where everything is kept.
 
     Args:
@@ -178,7 +133,7 @@ class StoreSettings(_Section):
         return self
 
 
-class LimitSettings(_Section):
+class LimitSettings(Section):
     """``[limits]``: times in seconds.
 
     Args:
@@ -203,7 +158,7 @@ class LimitSettings(_Section):
 _LIMITS = Limits()
 
 
-class PacketSettings(_Section):
+class PacketSettings(Section):
     """``[packets]``: how large a packet from a stranger may be; see `edxml.Limits` for each."""
 
     skeleton: Annotated[int, Field(gt=0)] = _LIMITS.skeleton
@@ -319,16 +274,16 @@ class Settings(BaseSettings):
         resolved = {name: self._path(value) if isinstance(value, Path) else value for name, value in values.items()}
         return ClientSettings(**{name: self._revealed(value) for name, value in resolved.items()})
 
-    def signer(self) -> Signer | None:
-        """The key that packets are signed with; None where none is configured.
+    def signer(self) -> Keyring | None:
+        """The keys that packets are signed with; None where none is configured. Each is loaded when first needed.
 
         Raises:
-            SigningError: it cannot be loaded.
-            ConfigError: its password is not where the reference points.
+            SigningError: what is configured is no key's URI.
         """
-        if self.signing.key is None:
+        uris = self.signing.keys or ((self.signing.key,) if self.signing.key is not None else ())
+        if not uris:
             return None
-        return load_signer(self._key_uri(self.signing.key), secrets=self._key_password)
+        return Keyring.load([self._key_uri(uri) for uri in uris], secrets=self._key_password)
 
     def policy(self) -> VerifyPolicy:
         """Which packets come in.
@@ -343,11 +298,20 @@ class Settings(BaseSettings):
             intermediates=[self._path(path) for path in receive.intermediates],
             organisations=receive.organisations,
             legacy_sha1=receive.legacy_sha1,
+            revocation=self._revocation(),
+            timestamp_anchors=[self._path(path) for path in receive.timestamp_trust],
         )
 
     def packet_limits(self) -> Limits:
         """How large a packet from a stranger may be."""
         return Limits(**self.packets.model_dump())
+
+    def timestamping(self) -> TimestampAuthority | None:
+        """Where seals get their time-stamps; None where none is configured."""
+        signing = self.signing
+        if signing.timestamp_url is None:
+            return None
+        return TimestampAuthority(url=signing.timestamp_url, timeout=signing.timestamp_timeout)
 
     def store_url(self) -> str:
         """URL of the database, with its password fetched and a relative file made absolute."""
@@ -359,6 +323,10 @@ class Settings(BaseSettings):
     def spool(self) -> Path:
         """Folder for the packets."""
         return self._path(self.store.spool)
+
+    def _revocation(self) -> Revocation:
+        values = {name: getattr(self.receive.revocation, name) for name in RevocationSettings.model_fields}
+        return Revocation(**values | {"crl_files": tuple(map(self._path, values["crl_files"]))})
 
     def _path(self, path: Path) -> Path:
         return self._folder / path.expanduser()
@@ -379,19 +347,19 @@ class Settings(BaseSettings):
         from .signing.signer import KeyUri
 
         parsed = KeyUri.parse(uri)
-        if parsed.scheme not in _FILE_KEYS:
+        if parsed.scheme not in _KEYS_WITH_FILES:
             return uri
         query = [(name, one) for name, values in parsed.query.items() for one in values]
         query = [(name, str(self._path(Path(value))) if name == "cert" else value) for name, value in query]
-        path = quote(str(self._path(Path(parsed.path))))
-        return f"{parsed.scheme}:{path}" + (f"?{urlencode(query)}" if query else "")
+        body = parsed.body if parsed.scheme == "pkcs11" else quote(str(self._path(Path(parsed.path))))
+        return f"{parsed.scheme}:{body}" + (f"?{urlencode(query, quote_via=quote)}" if query else "")
 
     def _key_password(self, name: str) -> str | None:
         ref = SecretRef.parse(name) if SecretRef.known(name) else self.signing.secret
         return str(self._revealed(ref)) if ref is not None else None
 
 
-_FILE_KEYS = frozenset({"pem", "p12"})
+_KEYS_WITH_FILES = frozenset({"pem", "p12", "pkcs11"})
 
 
 def _read_toml(path: Path) -> dict[str, Any]:
@@ -429,7 +397,7 @@ def _dialect_model(name: str) -> type[BaseModel]:
             continue
         kind = hints[field.name] if field.repr else SecretRef
         fields[field.name] = (kind, _default(field))
-    model: type[BaseModel] = create_model(f"{name}", __base__=_Section, **fields)
+    model: type[BaseModel] = create_model(f"{name}", __base__=Section, **fields)
     return model
 
 

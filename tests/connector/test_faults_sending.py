@@ -184,10 +184,8 @@ def test_a_spool_file_that_was_changed(office, hub, tmp_path: Path, fails) -> No
 
 def test_a_key_that_cannot_be_used(office, hub, tmp_path: Path, handle, fails) -> None:
     """It fails before sending; statuses stay queued until the key is back (faults, row 25)."""
-    sender, receiver = office("H29.05"), office("G22")
-    key = tmp_path / "G22" / "key.pem"
-    good = key.read_bytes()
-    key.unlink()
+    key = tmp_path / "not-there-yet.pem"
+    sender, receiver = office("H29.05"), office("G22", signing={"key": f"pem:{key}"})
     fails(
         SigningError, lambda: receiver.send(sample_document(sender=RECIPIENT, recipients=(sample_document().sender,)))
     )
@@ -197,7 +195,7 @@ def test_a_key_that_cannot_be_used(office, hub, tmp_path: Path, handle, fails) -
     assert receiver.receipt(receipt.id).state is ReceiptState.CONFIRMED
     handle(sender)
     assert sender.deliveries()[0].recipient("G22").status is None
-    key.write_bytes(good)
+    key.write_bytes((tmp_path / "G22" / "key.pem").read_bytes())
     assert receiver.flush().sent == 1
     handle(sender)
     assert sender.deliveries()[0].recipient("G22").status is StatusCode.ARRIVED

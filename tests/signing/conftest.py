@@ -5,8 +5,9 @@ from __future__ import annotations
 import base64
 import copy
 import io
+import logging
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
@@ -17,12 +18,52 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from lxml import etree
 
 from edoc_connector import edxml
+from edoc_connector.errors import EdocError
 from edoc_connector.signing import VerifyMode, VerifyPolicy, enveloped, seal_maker
 from edoc_connector.testing import sample_document
 from edoc_connector.testing.keys import AgencyKeys, agency_keys, authority
 
 NS, DS = edxml.NS, edxml.DS
 _Q = f"{{{DS}}}"
+
+
+class Told(logging.Handler):
+    """Everything that is logged, at every level, with its traceback; and the words of every error that is made."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.DEBUG)
+        self.words: list[str] = []
+        self.setFormatter(logging.Formatter("%(name)s %(message)s %(args)s"))
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Keep it."""
+        self.words.append(self.format(record))
+
+    def secrets_of(self, module: Any) -> list[str]:
+        """Which of a test module's secrets, or of the token's, were told; keys in PEM form count too."""
+        named = [getattr(module, name, "") for name in ("PASSWORD", "PIN", "TOKEN")]
+        known = [*filter(None, named), "throwaway-pin-739154", "PRIVATE KEY-----\nM"]
+        return [secret for secret in known for words in self.words if secret in words]
+
+
+@pytest.fixture(autouse=True)
+def told(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Told]:
+    """After each test: no key, password, PIN or access token was in a log record or in an error of ours (Must show)."""
+    spy, make = Told(), EdocError.__init__
+
+    def made(self: EdocError, message: str, *, vi: str) -> None:
+        spy.words.append(f"{message} {vi}")
+        make(self, message, vi=vi)
+
+    monkeypatch.setattr(EdocError, "__init__", made)
+    root = logging.getLogger()
+    level = root.level
+    root.addHandler(spy)
+    root.setLevel(logging.DEBUG)
+    yield spy
+    root.setLevel(level)
+    root.removeHandler(spy)
+    assert spy.secrets_of(request.module) == []
 
 
 @pytest.fixture(scope="session")

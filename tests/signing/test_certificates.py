@@ -16,10 +16,13 @@ from hypothesis import strategies as st
 
 from edoc_connector.signing.algorithms import algorithm_for, signature_holds
 from edoc_connector.signing.certificates import (
+    days_left,
     human_name,
     key_problem,
+    key_usage,
     leaf_of,
     may_sign,
+    meant_for_other_use,
     ordered_from,
     read_certificate,
     read_certificates,
@@ -82,6 +85,17 @@ def test_key_usage_decides_who_may_sign(agency: AgencyKeys) -> None:
     assert may_sign(agency.certificate)
     assert not may_sign(agency.root)
     assert may_sign(_certificate())
+    assert key_usage(agency.certificate) == ("digitalSignature", "contentCommitment")
+    assert key_usage(agency.root) == ("keyCertSign", "cRLSign")
+    assert key_usage(_certificate()) == ()
+    assert not meant_for_other_use(_certificate())
+
+
+def test_days_left_are_whole_days(agency: AgencyKeys) -> None:
+    """The last day counts as none left, the first day after as minus one."""
+    ends = agency.certificate.not_valid_after_utc
+    hour = timedelta(hours=1)
+    assert [days_left(agency.certificate, ends + n * hour) for n in (-25, -24, -23, 0, 1, 25)] == [1, 1, 0, 0, -1, -2]
 
 
 def test_which_of_several_is_the_signers(agency: AgencyKeys, stranger: AgencyKeys) -> None:

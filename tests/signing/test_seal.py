@@ -402,6 +402,38 @@ MISSHAPEN: dict[str, tuple[Callable[[bytes], bytes], str]] = {
     "Attachment before Field": (_edited(_append(f"{_S}Attachment", name="x", size="1", sha256="0")), "SEAL-SHAPE"),
     "Attachment without hash": (_edited(lambda root: one(root, "Attachment").set("sha256", "")), "SEAL-SHAPE"),
     "Attachment with an odd size": (_edited(lambda root: one(root, "Attachment").set("size", "-1")), "SEAL-SHAPE"),
+    "Attachment with an odd hash": (
+        _edited(lambda root: one(root, "Attachment").set("sha256", one(root, "Attachment").get("sha256").upper())),
+        "SEAL-SHAPE",
+    ),
+    "Attachment with text": (_edited(lambda root: setattr(one(root, "Attachment"), "text", "x")), "SEAL-SHAPE"),
+    "another attribute on the seal": (_edited(lambda root: root.set("Id", "x")), "SEAL-SHAPE"),
+    "no time on the seal": (_edited(lambda root: root.attrib.pop("created")), "SEAL-SHAPE"),
+    "something beside the signed properties": (
+        _edited(lambda root: etree.SubElement(one(root, "QualifyingProperties"), "x")),
+        "SEAL-PROPERTIES",
+    ),
+    "something else in the Object": (
+        _edited(lambda root: etree.SubElement(one(root, "Object"), "x")),
+        "SEAL-PROPERTIES",
+    ),
+    "a second Object": (_edited(lambda root: etree.SubElement(one(root, "Signature"), f"{{{DS}}}Object")), "SIG-SHAPE"),
+    "properties of another signature": (
+        _edited(lambda root: one(root, "QualifyingProperties").set("Target", "#x")),
+        "SEAL-PROPERTIES",
+    ),
+    "properties of no signature": (
+        _edited(lambda root: one(root, "QualifyingProperties").attrib.pop("Target")),
+        "SEAL-PROPERTIES",
+    ),
+    "a Reference outside": (
+        _edited(lambda root: one(root, "SignedInfo")[-1].set("URI", "http://127.0.0.1:9/x")),
+        "SIG-URI",
+    ),
+    "a Reference to itself": (
+        _edited(lambda root: one(root, "SignedInfo")[-1].set("URI", "#seal-signature")),
+        "SEAL-PROPERTIES",
+    ),
     "stray text": (_edited(lambda root: setattr(root, "text", "x")), "SEAL-SHAPE"),
     "comment": (_edited(lambda root: root[0].append(etree.Comment("x"))), "SIG-COMMENT"),
     "no signed properties": (_edited(lambda root: one(root, "Object").clear()), "SEAL-PROPERTIES"),

@@ -9,6 +9,7 @@ import traceback
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -22,6 +23,7 @@ from cryptography.hazmat.primitives.serialization import (
     PrivateFormat,
     pkcs12,
 )
+from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from edoc_connector.errors import SigningError
 from edoc_connector.signing import LocalSigner, SignatureAlgorithm, load_signer
@@ -135,6 +137,49 @@ def test_algorithms_follow_the_key(keys: AgencyKeys) -> None:
     assert algorithm in expected.values()
 
 
+CHOICES = {
+    "rsa": (
+        "rsa-sha256",
+        "rsa-sha384",
+        "rsa-sha512",
+        "rsa-pss-sha256",
+        "rsa-pss-sha384",
+        "rsa-pss-sha512",
+    ),
+    "p256": ("ecdsa-sha256", "ecdsa-sha384", "ecdsa-sha512"),
+    "p384": ("ecdsa-sha384", "ecdsa-sha256", "ecdsa-sha512"),
+}
+
+
+@pytest.mark.parametrize("kind", CHOICES)
+@pytest.mark.parametrize("form", ["pem", "p12"])
+def test_the_uri_chooses_the_algorithm(form: str, kind: Any, tmp_path: Path) -> None:
+    """``algorithm=`` chooses among those of the key, SHA-1 not among them; the first is the usual one (Signers)."""
+    keys = default_authority().agency("Sở", kind=kind, key_name="choices")
+    write = keys.write_pem if form == "pem" else keys.write_p12
+    uri = write(tmp_path / "key", password=PASSWORD)
+    assert load_signer(uri, secrets=_answer).algorithm == CHOICES[kind][0]
+    for name in CHOICES[kind]:
+        signer = load_signer(f"{uri}?algorithm={name}", secrets=_answer)
+        assert signer.algorithm == name
+        assert _holds(signer, keys)
+    for name in {"rsa-sha1", "rsa-sha256", "ecdsa-sha256", "x"} - set(CHOICES[kind]):
+        with pytest.raises(SigningError, match=CHOICES[kind][-1]) as error:
+            load_signer(f"{uri}?algorithm={name}", secrets=_answer)
+        assert name in error.value.vi
+
+
+def test_a_signer_reports_its_certificate(keys: AgencyKeys) -> None:
+    """Certificate, days to expiry and key usage can be asked of a signer (Signers)."""
+    signer = keys.signer()
+    assert signer.certificate == keys.certificate
+    assert signer.days_left == 364
+    a_month_late = keys.certificate.not_valid_after_utc + timedelta(days=30, hours=1)
+    assert keys.signer(clock=lambda: a_month_late).days_left == -31
+    assert signer.key_usage == ("digitalSignature", "contentCommitment")
+    signer.refuse_unfit()
+
+
 def test_odd_file_names_can_be_written(agency: AgencyKeys, tmp_path: Path) -> None:
     """Paths are percent-decoded, so a name may hold a question mark or an ampersand; a plus sign stays one."""
     agency.write_pem(tmp_path / "a?b.pem")
@@ -177,6 +222,7 @@ def _broken(folder: Path, agency: AgencyKeys) -> dict[str, str]:
         "no scheme": "agency",
         "only a scheme": "pem:",
         "unknown scheme": "token:serial=1",
+        "remote scheme": "csc:credential",
         "file missing": f"p12:{folder}/gone.p12",
         "PEM file missing": f"pem:{folder}/gone.pem",
         "folder": f"pem:{folder}",
@@ -197,6 +243,7 @@ BROKEN = (
     "no scheme",
     "only a scheme",
     "unknown scheme",
+    "remote scheme",
     "file missing",
     "PEM file missing",
     "folder",
@@ -255,6 +302,7 @@ UNFIT: dict[str, tuple[dict[str, Any], str]] = {
     "expired": ({"not_before": NOW - timedelta(days=20), "not_after": NOW - timedelta(days=1)}, "expired"),
     "not yet valid": ({"not_before": NOW + timedelta(days=1)}, "valid only from"),
     "not for signing": ({"signing": False}, "digitalSignature"),
+    "for web servers only": ({"uses": [ExtendedKeyUsageOID.SERVER_AUTH]}, "extended key usage"),
     "RSA 1024": ({"kind": "rsa1024"}, "2048"),
 }
 
@@ -320,3 +368,23 @@ def test_a_scheme_can_be_added(agency: AgencyKeys, monkeypatch: pytest.MonkeyPat
     """The registry maps a scheme to a loader; a further one needs no other change (Design, signing)."""
     monkeypatch.setitem(LOADERS, "mine", lambda uri, secrets, clock: agency.signer(clock=clock))
     assert load_signer("mine:anything").certificates[0] == agency.certificate
+
+
+def test_the_watch_over_logs_and_errors_sees_what_it_should(told: Any) -> None:
+    """What every test here is held to does catch a secret: in a log record, a traceback, an error's words."""
+    for tell in (
+        lambda: logging.getLogger("edoc_connector.signing").debug("password %s", PASSWORD),
+        lambda: SigningError(f"the password {PASSWORD}", vi=""),
+        lambda: SigningError("", vi=PASSWORD),
+        _logged_with_its_traceback,
+    ):
+        tell()
+        assert told.secrets_of(SimpleNamespace(PASSWORD=PASSWORD)) == [PASSWORD]
+        told.words.clear()
+
+
+def _logged_with_its_traceback() -> None:
+    try:
+        int(PASSWORD)
+    except ValueError:
+        logging.getLogger("another.library").exception("failed")

@@ -7,6 +7,7 @@ import base64
 import re
 import subprocess
 import sys
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -314,6 +315,42 @@ def test_large_packets_have_one_verifier(signed: bytes) -> None:
     assert "SIG-ONE-VERIFIER" in [finding.code for finding in verification.findings]
     changed = signed.replace("Giám đốc".encode(), "Bộ trưởng".encode())
     assert verify(edxml.read(changed), VerifyPolicy(second_verifier_limit=1000)).reason == "SIG-DIGEST"
+
+
+RAISED: dict[str, tuple[edxml.Limits, Callable[[bytes], bytes]]] = {
+    "deep": (
+        edxml.Limits(depth=100),
+        lambda data: data.replace(b"</edXML:MessageHeader>", b"<a>" * 80 + b"</a>" * 80 + b"</edXML:MessageHeader>"),
+    ),
+    "many attributes": (
+        edxml.Limits(attributes=100),
+        lambda data: data.replace(
+            b"<edXML:MessageHeader>",
+            b"<edXML:MessageHeader " + b" ".join(b'a%d="x"' % number for number in range(90)) + b">",
+        ),
+    ),
+    "many bytes": (
+        edxml.Limits(skeleton=20 << 20),
+        lambda data: data.replace(b"</edXML:edXMLHeader>", b" " * (17 << 20) + b"</edXML:edXMLHeader>"),
+    ),
+}
+
+
+@pytest.mark.parametrize("case", RAISED)
+def test_raised_limits_hold_for_the_second_verifier_too(case: str, xmlsec_signed: Any) -> None:
+    """A packet read with raised limits is verified with them: two verifiers do not differ over how much they read."""
+    limits, change = RAISED[case]
+    data = change(xmlsec_signed())
+    policy = VerifyPolicy(second_verifier_limit=32 << 20)
+    # changed after it was signed, which both verifiers see; that is as far as the second must get
+    assert verify(edxml.read(data, limits=limits), policy).reason == "SIG-DIGEST"
+
+
+def test_attachments_do_not_count_as_skeleton_in_the_second_verifier(packet_of: Any) -> None:
+    """The second verifier parses attachments with the rest: more than a skeleton may hold is no disagreement."""
+    limits = edxml.Limits(skeleton=64 << 10)
+    document = sample_document(attachments=(edxml.Attachment.from_bytes(bytes(100_000), name="a.pdf"),))
+    assert verify(edxml.read(packet_of(document), limits=limits)).reason == "SIG-OK"
 
 
 def test_no_canonical_form_for_the_streaming_verifier(xmlsec_signed: Any, signed: bytes) -> None:

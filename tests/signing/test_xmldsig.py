@@ -6,6 +6,7 @@ import base64
 import hashlib
 import shutil
 import subprocess
+from contextlib import nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -22,6 +23,7 @@ from signxml.xades import XAdESVerifier
 
 from edoc_connector import edxml, signing
 from edoc_connector.signing import enveloped
+from edoc_connector.signing.algorithms import SIGNATURES
 from edoc_connector.signing.canonical import MOST_NAMESPACES, canonical, parent_of
 from edoc_connector.signing.reasons import Refused
 from edoc_connector.testing import sample_document
@@ -89,6 +91,60 @@ def test_signxml_reads_the_seal_as_xades(keys: AgencyKeys, packet_of: Any, tmp_p
     with seal.open() as stream:
         results: Any = XAdESVerifier().verify(stream.read(), ca_pem_file=root, expect_references=2)
     assert results[0].signed_xml.tag == "{urn:edoc-connector:seal:1}Seal"
+
+
+ALGORITHMS: list[tuple[Any, Any]] = [
+    ("rsa", "rsa-sha256"),
+    ("rsa", "rsa-sha384"),
+    ("rsa", "rsa-sha512"),
+    ("rsa", "rsa-pss-sha256"),
+    ("rsa", "rsa-pss-sha384"),
+    ("rsa", "rsa-pss-sha512"),
+    ("p256", "ecdsa-sha256"),
+    ("p256", "ecdsa-sha384"),
+    ("p384", "ecdsa-sha384"),
+    ("p384", "ecdsa-sha512"),
+]
+
+
+@pytest.mark.parametrize(("kind", "algorithm"), ALGORITHMS)
+def test_every_verifier_reads_every_algorithm(kind: Any, algorithm: str, tmp_path: Path) -> None:
+    """Ours, xmlsec, xmlsec1 and signxml agree on each algorithm we sign with, and on a changed packet (Signers).
+
+    The command xmlsec1 knows RSA-PSS from release 1.3 on; an older one cannot be asked about it.
+    """
+    keys = agency_keys("Sở Nội vụ", organ_id="H29.05", kind=kind)
+    signer = signing.load_signer(f"{keys.write_pem(tmp_path / 'key.pem')}?algorithm={algorithm}")
+    packet, root, at = tmp_path / "p.edxml", keys.write_root(tmp_path / "root.pem"), datetime.now(UTC)
+    edxml.write(sample_document(), packet, at=at, signature=enveloped(signer))
+    data = packet.read_bytes()
+    method = next(etree.fromstring(data).iter(f"{{{DS}}}SignatureMethod"))
+    assert method.get("Algorithm") == SIGNATURES[algorithm].uri
+    only = SignatureConfiguration(location=".//{*}edXMLHeader/", expect_references=1)
+    for octets, holds in ((data, True), (_tampered(data, "Giám đốc", "Bộ trưởng"), False)):
+        packet.write_bytes(octets)
+        verification = signing.verify(edxml.read(packet), signing.VerifyPolicy(anchors=(keys.root,)))
+        assert (verification.reason, verification.trusted) == (("SIG-OK", True) if holds else ("SIG-DIGEST", None))
+        assert "SIG-ONE-VERIFIER" not in {finding.code for finding in verification.findings}
+        with nullcontext() if holds else pytest.raises(InvalidSignature):
+            XMLVerifier().verify(octets, ca_pem_file=str(root), expect_config=only)
+        if "pss" not in algorithm or _xmlsec1_knows("rsa-pss-sha256"):
+            assert _xmlsec1(packet, root, "--enabled-reference-uris", "empty") is holds
+
+
+def _xmlsec1_knows(transform: str) -> bool:
+    if shutil.which("xmlsec1") is None:
+        return False
+    listed = subprocess.run(["xmlsec1", "--list-transforms"], capture_output=True, text=True, check=True)
+    return f'"{transform}"' in listed.stdout
+
+
+@pytest.mark.parametrize(("kind", "algorithm"), ALGORITHMS)
+def test_a_blank_signature_has_the_final_length(kind: Any, algorithm: Any) -> None:
+    """The space left in the packet fits, whatever the digest and however often it is signed (Design, edxml)."""
+    keys = agency_keys("Sở Nội vụ", organ_id="H29.05", kind=kind)
+    made = enveloped(signing.LocalSigner(key=keys.key, certificates=keys.certificates, algorithm=algorithm))
+    assert {len(made.signature(bytes([octet]) * 32)) for octet in range(12)} == {len(made.blank())}
 
 
 def test_the_signature_is_written_as_the_standard_shows_it(signed: bytes) -> None:

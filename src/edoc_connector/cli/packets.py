@@ -73,7 +73,7 @@ def verify(file: PacketFile, trust: TrustOption = None, as_json: JsonFlag = Fals
     if as_json:
         print_json(describe_verification(verification))
     else:
-        _show_verification(describe_verification(verification))
+        show_verification(describe_verification(verification))
     codes = {"VALID": ExitCode.OK, "INVALID": ExitCode.FAILED}
     raise typer.Exit(codes.get(verification.status.name, ExitCode.UNVERIFIED))
 
@@ -96,7 +96,7 @@ def build(
         str | None,
         typer.Option(
             metavar="URI",
-            help="Key to sign and seal with, pem:… or p12:…; its password by reference, see --key-password. "
+            help="Key to sign and seal with, pem:…, p12:… or pkcs11:…; its password by reference, see --key-password. "
             "/ Khóa để ký và niêm phong.",
         ),
     ] = None,
@@ -113,17 +113,22 @@ def build(
     Exit code 0: written; 1: the document breaks rules, a file is missing, the key cannot sign.
     """
     from .. import edxml, signing
+    from ..signing.keyring import close
 
     message = read_message(message_file, [edxml.Attachment.from_path(path) for path in attach or ()])
     at = datetime.now(UTC)
-    signature, seal_of = None, None
+    signer, signature, seal_of = None, None, None
     if key is not None:
         signer = signing.load_signer(key, secrets=password_source(key_password))
         signature = signing.enveloped(signer)
         if seal and isinstance(message, edxml.Document):
             seal_of = signing.seal_maker(message, signer=signer, at=at)
-    with progress("writing / đang ghi"):
-        edxml.write(message, out, at=at, signature=signature, seal=seal_of)
+    try:
+        with progress("writing / đang ghi"):
+            edxml.write(message, out, at=at, signature=signature, seal=seal_of)
+    finally:
+        if signer is not None:
+            close(signer)
     for problem in edxml.problems(message, at=at):
         say(f"warning: {problem.field} {problem.message}", f"lưu ý: {problem.field} {problem.message_vi}", err=True)
     say(f"written: {out} ({out.stat().st_size} bytes)", f"đã ghi: {out} ({out.stat().st_size} byte)")
@@ -182,20 +187,24 @@ def policy_of(trust: list[Path] | None) -> VerifyPolicy:
     return VerifyPolicy.load(trust) if trust else VerifyPolicy()
 
 
-def password_source(reference: str | None) -> Callable[[str], str] | None:
-    """The callback that gives a key's password, resolved when it is asked for.
+def password_source(reference: str | None) -> Callable[[str], str | None]:
+    """The callback that gives a key's password or PIN, fetched when it is asked for.
+
+    A reference in the key's URI (``secret=``, ``pin-source=``) goes before the one given.
 
     Raises:
         ConfigError: what was given is no reference.
     """
     from ..secret_refs import HOW, HOW_VI, SecretRef
 
-    if reference is None:
-        return None
-    if not SecretRef.known(reference):
+    if reference is not None and not SecretRef.known(reference):
         raise ConfigError(f"--key-password: {HOW}", vi=f"--key-password: {HOW_VI}")
-    parsed = SecretRef.parse(reference)
-    return lambda _name: parsed.resolve(Path.cwd()).get_secret_value()
+
+    def secret(name: str) -> str | None:
+        source = name if SecretRef.known(name) else reference
+        return None if source is None else SecretRef.parse(source).resolve(Path.cwd()).get_secret_value()
+
+    return secret
 
 
 def describe(packet: Packet, verification: Verification) -> dict[str, Any]:
@@ -248,6 +257,13 @@ def describe_verification(verification: Verification) -> dict[str, Any]:
         "explanation_vi": verification.explanation_vi,
         "trusted": verification.trusted,
         "signed_at": verification.signed_at and verification.signed_at.isoformat(),
+        "timestamped": verification.timestamped,
+        "judged_at": verification.judged_at.isoformat(),
+        "algorithms": list(verification.algorithms),
+        "chain": [one.subject.rfc4514_string() for one in verification.chain],
+        "findings": [
+            {"code": one.code, "message": one.message, "message_vi": one.message_vi} for one in verification.findings
+        ],
         "unsealed": list(verification.unsealed),
     }
 
@@ -291,7 +307,7 @@ def _show(description: dict[str, Any]) -> None:
         columns = ("attachment / tệp đính kèm", "type / loại", "bytes / byte", "SHA-256")
         keys = ("name", "content_type", "size", "sha256")
         print_table("", columns, ([entry[key] for key in keys] for entry in description["attachments"]))
-    _show_verification(description["signature"])
+    show_verification(description["signature"])
     if description["findings"]:
         findings = ((f["code"], f["xpath"], f"{f['message']}\n{f['message_vi']}") for f in description["findings"])
         print_table("Findings / Ghi nhận", ("code / mã", "where / vị trí", "what / nội dung"), findings)
@@ -305,7 +321,8 @@ def _flat(prefix: str, value: Any) -> list[tuple[str, Any]]:
     return [(prefix, value)]
 
 
-def _show_verification(signature: dict[str, Any]) -> None:
+def show_verification(signature: dict[str, Any]) -> None:
+    """Print what the check of signature and seal found."""
     signer = f" — {signature['signer']}" if signature["signer"] else ""
     typer.echo(printable(f"{signature['status']} ({signature['reason']}){signer}"))
     typer.echo(printable(f"  {signature['explanation']}\n  {signature['explanation_vi']}"))

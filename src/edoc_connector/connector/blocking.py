@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
-import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -22,9 +21,10 @@ from ..edxml import (
     Replacement,
     StaffInfo,
 )
-from ..errors import NotFound
+from ..errors import EdocError, NotFound
 from ..hubs import Progress
 from ..signing import Signer, VerifyMode
+from ..signing.keyring import close, pinned
 from ..store import DeliveryState, Lease, ReceiptState, Store, deliveries, directory, receipts
 from ..store.directory import Entry
 from ..store.records import DeliveryRow, DirectoryRow
@@ -34,6 +34,7 @@ from .inbox import Inbox
 from .outbox import Flushed, Outbox
 from .receipt import Receipt
 from .session import LeaseKeeper, Session, log
+from .signed_files import prepare
 from .views import Delivery, delivery_views
 
 _TO = deliveries.TO
@@ -54,6 +55,7 @@ class Connector:
 
     Raises:
         ConfigError: the settings cannot be used.
+        SigningError: what they name as a key is no key's URI.
         StoreError: the store cannot be opened.
     """
 
@@ -62,6 +64,8 @@ class Connector:
     ) -> None:
         self.settings = settings
         policy = settings.policy()
+        prepare(settings)
+        self._keys = _Keys(settings.signer() if signer is None else signer, ours=signer is None)
         hub = HubClient(settings.dialect(), settings.client_settings())
         try:
             store = Store.open(settings.store_url(), spool=settings.spool())
@@ -77,7 +81,10 @@ class Connector:
             limits=settings.limits,
             packets=settings.packet_limits(),
             seal=settings.signing.seal,
-            signer=_Once(settings.signer) if signer is None else lambda: signer,
+            signed_pdf_out=settings.signing.require_pdf_signature,
+            signed_pdf_in=settings.receive.require_pdf_signature,
+            timestamp=settings.timestamping(),
+            signer=self._keys.current,
             lease=lease,
             keeper=LeaseKeeper(store, lease),
             on_progress=on_progress,
@@ -85,6 +92,7 @@ class Connector:
         self._outbox = Outbox(self._session)
         self._inbox = Inbox(self._session)
         self._handed: list[Receipt] = []
+        self._keys.look()
 
     @classmethod
     def open(
@@ -99,6 +107,7 @@ class Connector:
 
         Raises:
             ConfigError: the settings cannot be read or used.
+            SigningError: what they name as a key is no key's URI.
             StoreError: the store cannot be opened.
         """
         loaded = settings if isinstance(settings, Settings) else Settings.load(settings)
@@ -120,6 +129,7 @@ class Connector:
             self._session.keeper.stop()
             self._session.hub.close()
             self._session.store.close()
+            self._keys.close()
 
     # -- sending
 
@@ -467,18 +477,27 @@ class Connector:
                 receipt.give_back("handed out and not handled")
 
 
-class _Once:
-    """Loads the key when it is first needed, once, and again after an error: a token may be plugged in later."""
+class _Keys:
+    """The key that signs; one given by the caller is the caller's to look after."""
 
-    def __init__(self, load: Callable[[], Signer | None]) -> None:
-        self._load = load
-        self._lock = threading.Lock()
-        self._loaded: Signer | None = None
-        self._done = False
+    def __init__(self, signer: Signer | None, *, ours: bool) -> None:
+        self._signer = signer
+        self._ours = ours
 
-    def __call__(self) -> Signer | None:
-        with self._lock:
-            if not self._done:
-                self._loaded = self._load()
-                self._done = True
-            return self._loaded
+    def current(self) -> Signer | None:
+        """The one signer for everything in one packet."""
+        return None if self._signer is None else pinned(self._signer)
+
+    def look(self) -> None:
+        """See whether the key can sign, so that the log says early what would otherwise stop the next document."""
+        if not self._ours:
+            return
+        try:
+            self.current()
+        except EdocError as error:
+            # receiving does not need the key, and by the time one is sent a token may be plugged in
+            log.warning("no key can sign now: %s", error)
+
+    def close(self) -> None:
+        if self._ours and self._signer is not None:
+            close(self._signer)

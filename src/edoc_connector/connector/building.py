@@ -23,6 +23,7 @@ from ..signing import enveloped, seal_maker
 from ..store import SpoolFile
 from ..store.engine import driver_errors
 from .session import Session
+from .signed_files import refuse_unsigned
 
 
 def build(session: Session, message: Message, *, at: datetime) -> SpoolFile:
@@ -34,16 +35,18 @@ def build(session: Session, message: Message, *, at: datetime) -> SpoolFile:
         at: the time of writing, UTC.
 
     Raises:
-        DocumentError: the message breaks rules of the standard.
+        DocumentError: the message breaks rules of the standard, or a PDF file is not signed as the settings demand.
         AttachmentError: a file to attach is gone or empty.
         SigningError: the key cannot be used.
         StoreError: the disk is full, or will not have it.
     """
     refuse(problems(message, at=at))  # before a key is touched: a token may ask for its PIN
+    if session.signed_pdf_out and isinstance(message, Document):
+        refuse_unsigned(message, session.policy)
     signer = session.signer()
     seal = None
     if signer is not None and session.seal and isinstance(message, Document):
-        seal = seal_maker(message, signer=signer, at=at)
+        seal = seal_maker(message, signer=signer, at=at, timestamp=session.timestamp)
     with session.store.spool.drafting() as draft, driver_errors():
         write(message, draft, at=at, signature=enveloped(signer) if signer is not None else None, seal=seal)
         return session.store.spool.keep(draft)

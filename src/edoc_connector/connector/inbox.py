@@ -30,6 +30,7 @@ from ..store.states import RECEIPTS
 from .building import fingerprint
 from .fates import columns, fate
 from .session import Session
+from .signed_files import admit_files
 from .statuses import apply_status
 from .views import BUSINESS
 
@@ -167,6 +168,9 @@ class Inbox:
     def _take_in(self, row: ReceiptRow, file: SpoolFile, waiting: Waiting) -> None:
         try:
             judged = self._judge(file, row)
+        except _NotKnownYet as error:
+            self._put_off(row, error)
+            raise
         except (PacketError, VerificationFailed, AttachmentError) as error:
             with self._session.transaction() as tx:
                 _quarantine(tx, row, error, _bytes(file))
@@ -186,6 +190,8 @@ class Inbox:
         # Hubs that rebuild packets leave no signature on a status, and a status carries no seal.
         if isinstance(packet.message, Document) and not session.policy.admits(verification):
             raise _refused(row, verification)
+        if isinstance(packet.message, Document) and session.signed_pdf_in:
+            admit_files(packet, _policy_for(session, row), doc_id=row.hub_doc_id)
         return Judged(
             packet=packet,
             verification=verification,
@@ -351,7 +357,16 @@ def _conflict(document_id: str) -> DocumentIdConflict:
     )
 
 
+class _NotKnownYet(VerificationFailed):
+    """Whether the signer's certificate was revoked could not be asked: the packet waits, as where a download fails."""
+
+
 def _refused(row: ReceiptRow, verification: Verification) -> VerificationFailed:
+    if verification.reason == "SIG-REVOCATION-UNKNOWN":
+        return _NotKnownYet(
+            f"docId {row.hub_doc_id} waits: {verification.explanation}. It is tried again at the next poll.",
+            vi=f"docId {row.hub_doc_id} chưa tiếp nhận: {verification.explanation_vi}. Sẽ thử lại ở lần nhận sau.",
+        )
     return VerificationFailed(
         f"docId {row.hub_doc_id} is not let in ({verification.status}): {verification.explanation} "
         "Ask the sender to send it again, or correct [receive] in the settings and call recheck().",

@@ -16,7 +16,7 @@ from ..config import LimitSettings
 from ..edxml import Limits, Organization
 from ..errors import EdocError, HubError, StoreError
 from ..hubs import Progress
-from ..signing import Signer, VerifyPolicy
+from ..signing import Signer, TimeStamping, VerifyPolicy
 from ..store import Lease, Store, Tx
 from ..store.moves import renew
 from ..store.states import MACHINES
@@ -104,6 +104,9 @@ class Session:
         limits: times.
         packets: how large a packet may be.
         seal: whether documents are sealed.
+        signed_pdf_out: whether PDF files that go out must be validly signed.
+        signed_pdf_in: whether PDF files that come in must be.
+        timestamp: gives the time-stamps of seals; None where they carry none.
         signer: gives the key, loaded when it is first needed; None where packets go out unsigned.
         lease: the connector's right to what it holds.
         keeper: renews it.
@@ -117,6 +120,9 @@ class Session:
     limits: LimitSettings
     packets: Limits
     seal: bool
+    signed_pdf_out: bool
+    signed_pdf_in: bool
+    timestamp: TimeStamping | None
     signer: Callable[[], Signer | None]
     lease: Lease
     keeper: LeaseKeeper = field(repr=False)

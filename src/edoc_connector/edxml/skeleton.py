@@ -30,6 +30,7 @@ class Skeleton:
 
     def __init__(self, source: Source, limits: Limits) -> None:
         self._source = source
+        self.limits = limits
         self._scan: Scan = scan(source, limits)
         self.root: etree._Element = parse_scanned(self._scan.skeleton, line_at=self._scan.line_at)
         self._shifts: dict[etree._Element, int] | None = None

@@ -21,6 +21,7 @@ ENVELOPED = "http://www.w3.org/2000/09/xmldsig#enveloped-signature"
 _DSIG = "http://www.w3.org/2000/09/xmldsig#"
 _MORE = "http://www.w3.org/2001/04/xmldsig-more#"
 _ENC = "http://www.w3.org/2001/04/xmlenc#"
+_MORE_2007 = "http://www.w3.org/2007/05/xmldsig-more#"
 
 
 class SignatureAlgorithm(StrEnum):
@@ -30,6 +31,9 @@ class SignatureAlgorithm(StrEnum):
     RSA_SHA256 = "rsa-sha256"
     RSA_SHA384 = "rsa-sha384"
     RSA_SHA512 = "rsa-sha512"
+    RSA_PSS_SHA256 = "rsa-pss-sha256"
+    RSA_PSS_SHA384 = "rsa-pss-sha384"
+    RSA_PSS_SHA512 = "rsa-pss-sha512"
     ECDSA_SHA256 = "ecdsa-sha256"
     ECDSA_SHA384 = "ecdsa-sha384"
     ECDSA_SHA512 = "ecdsa-sha512"
@@ -43,7 +47,7 @@ class Algorithm:
         name: our name.
         uri: XML Signature's identifier.
         digest: name of the hash for `hashlib`.
-        kind: ``rsa`` or ``ecdsa``.
+        kind: ``rsa`` (RSASSA-PKCS1-v1_5), ``rsa-pss`` or ``ecdsa``.
     """
 
     name: str
@@ -59,6 +63,10 @@ SIGNATURES: dict[str, Algorithm] = {
         ("rsa-sha256", _MORE + "rsa-sha256", "sha256", "rsa"),
         ("rsa-sha384", _MORE + "rsa-sha384", "sha384", "rsa"),
         ("rsa-sha512", _MORE + "rsa-sha512", "sha512", "rsa"),
+        # RFC 9231, 2.3.10: MGF1 with the same hash, a salt as long as its value, no parameters
+        ("rsa-pss-sha256", _MORE_2007 + "sha256-rsa-MGF1", "sha256", "rsa-pss"),
+        ("rsa-pss-sha384", _MORE_2007 + "sha384-rsa-MGF1", "sha384", "rsa-pss"),
+        ("rsa-pss-sha512", _MORE_2007 + "sha512-rsa-MGF1", "sha512", "rsa-pss"),
         ("ecdsa-sha256", _MORE + "ecdsa-sha256", "sha256", "ecdsa"),
         ("ecdsa-sha384", _MORE + "ecdsa-sha384", "sha384", "ecdsa"),
         ("ecdsa-sha512", _MORE + "ecdsa-sha512", "sha512", "ecdsa"),
@@ -78,7 +86,8 @@ DIGEST_BY_URI = {uri: name for name, uri in DIGESTS.items()}
 NEVER: dict[str, str] = {
     **{_MORE + name: "SIG-MD5" for name in ("md5", "rsa-md5", "ripemd160", "rsa-ripemd160", "ecdsa-ripemd160")},
     _ENC + "ripemd160": "SIG-MD5",
-    "http://www.w3.org/2007/05/xmldsig-more#ecdsa-ripemd160": "SIG-MD5",
+    **{_MORE_2007 + name: "SIG-MD5" for name in ("ecdsa-ripemd160", "md5-rsa-MGF1", "ripemd160-rsa-MGF1")},
+    _MORE_2007 + "sha1-rsa-MGF1": "SIG-SHA1",
     _DSIG + "hmac-sha1": "SIG-HMAC",
     **{_MORE + f"hmac-{h}": "SIG-HMAC" for h in ("md5", "ripemd160", "sha224", "sha256", "sha384", "sha512")},
     _DSIG + "dsa-sha1": "SIG-SHA1",
@@ -92,17 +101,28 @@ _HASHES: dict[str, type[hashes.HashAlgorithm]] = {
     "sha384": hashes.SHA384,
     "sha512": hashes.SHA512,
 }
+_RSA_KEYS = rsa.RSAPrivateKey | rsa.RSAPublicKey
+_EC_KEYS = ec.EllipticCurvePrivateKey | ec.EllipticCurvePublicKey
 _CURVE_ALGORITHM = {"secp256r1": "ecdsa-sha256", "secp384r1": "ecdsa-sha384"}
 
 
 def algorithm_for(key: object) -> SignatureAlgorithm | None:
-    """The algorithm a key signs with here; None where it is of a kind that does not sign packets."""
-    if isinstance(key, rsa.RSAPrivateKey | rsa.RSAPublicKey):
-        return SignatureAlgorithm.RSA_SHA256
-    if isinstance(key, ec.EllipticCurvePrivateKey | ec.EllipticCurvePublicKey):
-        name = _CURVE_ALGORITHM.get(key.curve.name)
-        return SignatureAlgorithm(name) if name else None
-    return None
+    """The algorithm a key signs with unless told otherwise; None where it is of a kind that does not sign packets."""
+    return next(iter(algorithms_for(key)), None)
+
+
+def algorithms_for(key: object) -> tuple[SignatureAlgorithm, ...]:
+    """The algorithms a key can sign packets with, the usual one first; SHA-1 is not among them."""
+    if isinstance(key, _RSA_KEYS):
+        return _signing("rsa-sha256", "rsa", "rsa-pss")
+    if isinstance(key, _EC_KEYS) and key.curve.name in _CURVE_ALGORITHM:
+        return _signing(_CURVE_ALGORITHM[key.curve.name], "ecdsa")
+    return ()
+
+
+def _signing(usual: str, *kinds: str) -> tuple[SignatureAlgorithm, ...]:
+    fitting = [name for name, one in SIGNATURES.items() if one.kind in kinds and one.digest != "sha1"]
+    return tuple(SignatureAlgorithm(name) for name in dict.fromkeys((usual, *fitting)))
 
 
 def digest_size(name: str) -> int:
@@ -121,13 +141,25 @@ def signature_size(key: PublicKey) -> int:
 
 
 def sign_with(key: PrivateKey, algorithm: str, data: bytes) -> bytes:
-    """Sign data: RSASSA-PKCS1-v1_5, or ECDSA as r‖s (XML Signature 1.1, 6.4.3)."""
-    digest = _HASHES[SIGNATURES[algorithm].digest]()
+    """Sign data: RSASSA-PKCS1-v1_5, RSASSA-PSS, or ECDSA as r‖s (XML Signature 1.1, 6.4.3; RFC 9231, 2.3.10)."""
+    chosen = SIGNATURES[algorithm]
+    digest = _HASHES[chosen.digest]()
     if isinstance(key, rsa.RSAPrivateKey):
-        return key.sign(data, padding.PKCS1v15(), digest)
-    r, s = decode_dss_signature(key.sign(data, ec.ECDSA(digest)))
+        return key.sign(data, _padding(chosen), digest)
+    return raw_ecdsa(key.sign(data, ec.ECDSA(digest)), key)
+
+
+def raw_ecdsa(value: bytes, key: ec.EllipticCurvePrivateKey | ec.EllipticCurvePublicKey) -> bytes:
+    """An ECDSA value as r‖s, of the DER form that most software and remote services give.
+
+    Raises:
+        ValueError: it is not DER, or not of the key's curve.
+    """
     size = coordinate_size(key)
-    return r.to_bytes(size, "big") + s.to_bytes(size, "big")
+    try:
+        return b"".join(number.to_bytes(size, "big") for number in decode_dss_signature(value))
+    except OverflowError as error:
+        raise ValueError("the value is of another curve") from error
 
 
 def signature_holds(key: PublicKey, algorithm: str, data: bytes, value: bytes) -> bool:
@@ -136,9 +168,9 @@ def signature_holds(key: PublicKey, algorithm: str, data: bytes, value: bytes) -
     digest = _HASHES[chosen.digest]()
     try:
         if isinstance(key, rsa.RSAPublicKey):
-            if chosen.kind != "rsa":
+            if chosen.kind == "ecdsa":
                 return False
-            key.verify(value, data, padding.PKCS1v15(), digest)
+            key.verify(value, data, _padding(chosen), digest)
             return True
         size = coordinate_size(key)
         if chosen.kind != "ecdsa" or len(value) != 2 * size:
@@ -148,3 +180,10 @@ def signature_holds(key: PublicKey, algorithm: str, data: bytes, value: bytes) -
     except InvalidSignature:
         return False
     return True
+
+
+def _padding(algorithm: Algorithm) -> padding.AsymmetricPadding:
+    if algorithm.kind == "rsa":
+        return padding.PKCS1v15()
+    digest = _HASHES[algorithm.digest]()
+    return padding.PSS(padding.MGF1(digest), digest.digest_size)

@@ -10,6 +10,7 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from .algorithms import PublicKey
 
@@ -81,6 +82,54 @@ def may_sign(certificate: x509.Certificate) -> bool:
     except x509.ExtensionNotFound:
         return True
     return usage.digital_signature or usage.content_commitment
+
+
+_OTHER_USES = {
+    ExtendedKeyUsageOID.SERVER_AUTH,
+    ExtendedKeyUsageOID.CODE_SIGNING,
+    ExtendedKeyUsageOID.TIME_STAMPING,
+    ExtendedKeyUsageOID.OCSP_SIGNING,
+}
+
+
+def meant_for_other_use(certificate: x509.Certificate) -> bool:
+    """Whether extended key usage is there and names only uses that are not signing of documents (RFC 5280, 4.2.1.12).
+
+    A web server or a time-stamp authority under the same root as the agencies does not sign packets.
+    """
+    try:
+        uses = certificate.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
+    except x509.ExtensionNotFound:
+        return False
+    return all(use in _OTHER_USES for use in uses)
+
+
+_USAGES = {
+    "digitalSignature": "digital_signature",
+    "contentCommitment": "content_commitment",
+    "keyEncipherment": "key_encipherment",
+    "dataEncipherment": "data_encipherment",
+    "keyAgreement": "key_agreement",
+    "keyCertSign": "key_cert_sign",
+    "cRLSign": "crl_sign",
+}
+
+
+def key_usage(certificate: x509.Certificate) -> tuple[str, ...]:
+    """What the certificate's key may be used for, by the names of RFC 5280, 4.2.1.3; empty where it does not say.
+
+    ``contentCommitment`` is the newer name of ``nonRepudiation``.
+    """
+    try:
+        usage = certificate.extensions.get_extension_for_class(x509.KeyUsage).value
+    except x509.ExtensionNotFound:
+        return ()
+    return tuple(name for name, attribute in _USAGES.items() if getattr(usage, attribute))
+
+
+def days_left(certificate: x509.Certificate, at: datetime) -> int:
+    """Whole days from a moment until the certificate expires; negative where it has."""
+    return (certificate.not_valid_after_utc - at).days
 
 
 def key_problem(key: object, *, minimum_rsa_bits: int = MINIMUM_RSA_BITS, curves: Sequence[str] = CURVES) -> str | None:

@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key, p
 
 from ..errors import SigningError
 from .certificates import ordered_from, read_certificates, same_key
-from .signer import Clock, KeyUri, LocalSigner, Secrets, read_key_file, unusable
+from .signer import Clock, KeyUri, LocalSigner, Secrets, chosen_algorithm, read_key_file, unusable
 
 _KEY_BLOCK = re.compile(rb"-----BEGIN ((?:RSA |EC |ENCRYPTED )?PRIVATE KEY)-----.*?-----END \1-----\s?", re.DOTALL)
 
@@ -23,7 +23,7 @@ def load_pem(uri: KeyUri, secrets: Secrets, clock: Clock) -> LocalSigner:
     Raises:
         SigningError: it cannot be loaded.
     """
-    uri.allow("cert", "secret")
+    uri.allow("cert", "secret", "algorithm")
     data = read_key_file(uri.path)
     block = _KEY_BLOCK.search(data)
     if block is None:
@@ -44,7 +44,7 @@ def load_p12(uri: KeyUri, secrets: Secrets, clock: Clock) -> LocalSigner:
     Raises:
         SigningError: it cannot be loaded.
     """
-    uri.allow("secret")
+    uri.allow("secret", "algorithm")
     data = read_key_file(uri.path)
     store = _open_p12(uri, data, secrets)
     if store.key is None or store.cert is None:
@@ -106,7 +106,12 @@ def _signer(uri: KeyUri, key: object, certificates: list[x509.Certificate], cloc
         )
     # a renewed certificate may lie beside the old one for the same key: the newest counts
     leaf = max(own, key=lambda one: one.not_valid_after_utc)
-    return LocalSigner(key=key, certificates=ordered_from(leaf, certificates), clock=clock)
+    return LocalSigner(
+        key=key,
+        certificates=ordered_from(leaf, certificates),
+        algorithm=chosen_algorithm(key, uri.algorithm),
+        clock=clock,
+    )
 
 
 def _wrong_password(uri: KeyUri, *, given: bool) -> SigningError:

@@ -8,7 +8,7 @@ from datetime import datetime
 from enum import StrEnum
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from cryptography import x509
 
@@ -16,6 +16,7 @@ from ..errors import ConfigError
 from .algorithms import DIGESTS, SIGNATURES
 from .certificates import CURVES, MINIMUM_RSA_BITS, fingerprint, read_certificates
 from .reasons import VerificationStatus
+from .revocation import Revocation, RevocationMode
 
 if TYPE_CHECKING:
     from .verification import Verification
@@ -56,10 +57,21 @@ class VerifyPolicy:
             only under a trusted authority. Organisations not listed are not checked.
         legacy_sha1: accept RSA-SHA1 and SHA-1; every use is reported.
         second_verifier_limit: largest packet, in bytes, that the second verifier reads into memory.
+        revocation: whether and how certificates are checked for having been revoked; left out they are not, and nothing
+            is fetched from anywhere.
+        timestamp_anchors: certificates trusted for time-stamps; left out, `anchors` are. Nothing but a time-stamp is
+            believed on their word.
+
+    ``VerifyPolicy.TRUSTED``, ``VerifyPolicy.VALID`` and ``VerifyPolicy.ANY`` are the three modes by another way.
 
     Raises:
-        ConfigError: TRUSTED without an anchor, `at` without an offset, or an organisation's entry is of neither form.
+        ConfigError: TRUSTED or revocation without an anchor, `at` without an offset, or an organisation's entry is of
+            neither form.
     """
+
+    TRUSTED: ClassVar[VerifyMode] = VerifyMode.TRUSTED
+    VALID: ClassVar[VerifyMode] = VerifyMode.VALID
+    ANY: ClassVar[VerifyMode] = VerifyMode.ANY
 
     mode: VerifyMode = VerifyMode.ANY
     anchors: tuple[x509.Certificate, ...] = ()
@@ -72,12 +84,19 @@ class VerifyPolicy:
     organisations: Mapping[str, tuple[str, ...]] = field(default_factory=dict, hash=False)
     legacy_sha1: bool = False
     second_verifier_limit: int = 8 << 20
+    revocation: Revocation = Revocation()  # noqa: RUF009 - a frozen value
+    timestamp_anchors: tuple[x509.Certificate, ...] = ()
 
     def __post_init__(self) -> None:
         if self.mode is VerifyMode.TRUSTED and not self.anchors:
             raise ConfigError(
                 "the policy asks for trusted signatures but names no trusted authority; add its certificates",
                 vi="chính sách yêu cầu chữ ký tin cậy nhưng chưa có tổ chức chứng thực nào; hãy thêm vào",
+            )
+        if self.revocation.mode is not RevocationMode.NONE and not self.anchors:
+            raise ConfigError(
+                "revocation is to be checked but no trusted authority is named, whose word would count; add it",
+                vi="yêu cầu kiểm tra thu hồi nhưng chưa có tổ chức chứng thực tin cậy nào; hãy thêm chứng thư số",
             )
         if self.at is not None and self.at.tzinfo is None:
             raise ConfigError(
@@ -98,6 +117,8 @@ class VerifyPolicy:
         at: datetime | None = None,
         organisations: Mapping[str, tuple[str, ...]] | None = None,
         legacy_sha1: bool = False,
+        revocation: Revocation | None = None,
+        timestamp_anchors: Iterable[str | PathLike[str]] = (),
     ) -> VerifyPolicy:
         """A policy whose anchors are in files: PEM (any number in a file), DER, or folders of such files.
 
@@ -111,6 +132,8 @@ class VerifyPolicy:
             at=at,
             organisations=organisations or {},
             legacy_sha1=legacy_sha1,
+            revocation=revocation or Revocation(),
+            timestamp_anchors=tuple(_certificates(timestamp_anchors)),
         )
 
     def admits(self, verification: Verification) -> bool:

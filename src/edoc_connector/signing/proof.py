@@ -6,7 +6,7 @@ import base64
 import binascii
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
@@ -14,16 +14,15 @@ from lxml import etree
 
 from ..edxml import DS
 from .algorithms import PublicKey
-from .certificates import human_name, key_problem, leaf_of, may_sign, read_certificate, valid_at
+from .certificates import human_name, key_problem, leaf_of, may_sign, meant_for_other_use, read_certificate, valid_at
 from .policy import VerifyMode, VerifyPolicy
 from .profile import ParsedSignature, Profile, Reference, parse
 from .reasons import Refused, SigningFinding
+from .timestamp import TOLERANCE
 from .trust import Trust, judge
 from .xmldsig import core_failure
 
 _DSIG11 = "http://www.w3.org/2009/xmldsig11#"
-_TOLERANCE = timedelta(minutes=5)
-"""How far ahead of ours a signer's clock may be (Decision 28/2018/QĐ-TTg: clocks are kept)."""
 
 SecondVerifier = Callable[[ParsedSignature, x509.Certificate], bool]
 """Another verifier's answer to whether a signature holds."""
@@ -74,7 +73,7 @@ def prove(
         raise Refused("SIG-DISAGREE", failure or "SIG-OK")
     if failure:
         raise Refused(failure)
-    if not may_sign(certificate):
+    if not may_sign(certificate) or meant_for_other_use(certificate):
         raise Refused("SIG-KEY-USAGE", human_name(certificate))
     digests = sorted({reference.digest for reference in parsed.references})
     return Proof(certificate, brought, (parsed.algorithm, *digests), findings)
@@ -109,8 +108,14 @@ def judge_signer(
 
 
 def check_claimed_time(certificate: x509.Certificate, claimed: datetime, at: datetime) -> tuple[SigningFinding, ...]:
-    """Report a claimed signing time that cannot be right."""
-    if valid_at(certificate, claimed) and claimed <= at + _TOLERANCE:
+    """Report a claimed signing time that cannot be right.
+
+    Args:
+        certificate: the signer's.
+        claimed: the time.
+        at: the latest it can have been: now, or the time-stamp's moment.
+    """
+    if valid_at(certificate, claimed) and claimed <= at + TOLERANCE:
         return ()
     return (SigningFinding("SIG-TIME", f"{claimed:%Y-%m-%d %H:%M} UTC"),)
 

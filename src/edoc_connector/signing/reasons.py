@@ -228,8 +228,8 @@ REASONS: dict[str, Reason] = {
     ),
     "SIG-KEY-USAGE": Reason(
         _X,
-        "The certificate of {detail} is not one for signing (key usage).",
-        "Chứng thư số của {detail} không dùng để ký (key usage).",
+        "The certificate of {detail} is not one for signing documents (key usage).",
+        "Chứng thư số của {detail} không dùng để ký văn bản (key usage).",
     ),
     # -- the cryptography
     "SIG-DIGEST": Reason(_I, "The packet was changed after it was signed.", "Gói tin đã bị thay đổi sau khi ký."),
@@ -261,6 +261,16 @@ REASONS: dict[str, Reason] = {
         _X,
         "The signature holds, but its certificate was not valid yet at the time it is judged at ({detail}).",
         "Chữ ký đúng nhưng chứng thư số chưa có hiệu lực tại thời điểm xét ({detail}).",
+    ),
+    "SIG-REVOKED": Reason(
+        _X,
+        "The signature holds, but a certificate of its chain had been revoked: {detail}",
+        "Chữ ký đúng nhưng chứng thư số (hoặc chứng thư cấp trên) đã bị thu hồi: {detail}",
+    ),
+    "SIG-REVOCATION-UNKNOWN": Reason(
+        _X,
+        "The signature holds, but whether its certificate was revoked cannot be told: {detail}",
+        "Chữ ký đúng nhưng không xác định được chứng thư số có bị thu hồi hay không: {detail}",
     ),
     "SIG-ORGANISATION": Reason(
         _I,
@@ -328,6 +338,11 @@ REASONS: dict[str, Reason] = {
         None,
         "The signing time claimed, {detail}, lies outside the certificate's validity or in the future.",
         "Thời điểm ký được khai, {detail}, nằm ngoài thời hạn chứng thư số hoặc ở tương lai.",
+    ),
+    "SIG-TIMESTAMP": Reason(
+        None,
+        "The time-stamp is not believed ({detail}); the signing time is only what the signer claims.",
+        "Dấu thời gian không được tin ({detail}); thời điểm ký chỉ là theo lời người ký.",
     ),
     "SEAL-UNCHECKED": Reason(
         None,

@@ -1,12 +1,13 @@
 """The seal: a signature over what a packet says, which survives hubs that build packets anew.
 
 A small XML document, `edoc-seal.xml`, listed as the last attachment, names every field with meaning and every
-attachment by the hash of its decoded content, and is signed (XAdES baseline B).
+attachment by the hash of its decoded content, and is signed (XAdES baseline B, or B-T with a time-stamp).
 """
 
 from __future__ import annotations
 
 import hashlib
+import re
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -20,11 +21,13 @@ from ..edxml.facts import normalise
 from ..errors import AttachmentError, PacketError, SigningError
 from .algorithms import EXC_C14N
 from .canonical import canonical
+from .keyring import pinned
 from .profile import SIGNED_PROPERTIES
 from .reasons import Refused
 from .signer import Signer, signing_certificate
+from .timestamp import TimeStamping
 from .verification import Difference
-from .xades import build_object
+from .xades import add_timestamp, build_object, stamped_form
 from .xmldsig import NewReference, build_signature, build_signed_info, sign_signed_info
 
 SEAL_NS = "urn:edoc-connector:seal:1"
@@ -35,16 +38,17 @@ _S = f"{{{SEAL_NS}}}"
 _SIGNATURE_ID, _PROPERTIES_ID, _CONTENT_ID = "seal-signature", "seal-properties", "seal-content"
 
 
-def seal_maker(document: Document, *, signer: Signer, at: datetime) -> SealMaker:
+def seal_maker(document: Document, *, signer: Signer, at: datetime, timestamp: TimeStamping | None = None) -> SealMaker:
     """What `edxml.write` asks for to seal a document.
 
     Args:
         document: the document, as it will be written.
         signer: the key.
         at: signing time, aware.
+        timestamp: an authority's word for the signing time, e.g. a `TimestampAuthority` (XAdES baseline B-T).
 
     Raises:
-        SigningError: `at` has no offset; or later, when the seal is made, the signer refuses.
+        SigningError: `at` has no offset; or later, when the seal is made, the signer refuses or there is no time-stamp.
     """
     if at.tzinfo is None:
         raise SigningError(
@@ -55,7 +59,9 @@ def seal_maker(document: Document, *, signer: Signer, at: datetime) -> SealMaker
 
     def make(attachments: Sequence[AttachmentDigest]) -> bytes:
         root = _content(document, attachments, created)
-        _sign(root, signer, created)
+        _sign(root, pinned(signer), created)
+        if timestamp is not None:
+            add_timestamp(root[-1], timestamp(stamped_form(root[-1])))
         return bytes(etree.tostring(root, xml_declaration=True, encoding="UTF-8"))
 
     return make
@@ -99,11 +105,13 @@ class Seal:
     """A seal, read; nothing of it is proved by reading.
 
     Args:
+        created: when it was made, as it says.
         fields: names and values.
         attachments: what it says of each file, in order.
         signature: its Signature element.
     """
 
+    created: str
     fields: tuple[tuple[str, str], ...]
     attachments: tuple[AttachmentDigest, ...]
     signature: etree._Element
@@ -134,6 +142,8 @@ def _read(root: etree._Element) -> Seal:
         raise Refused("SEAL-VERSION", str(root.tag))
     if any(not isinstance(node.tag, str) for node in root.iter()):
         raise Refused("SIG-COMMENT", "Seal")
+    if list(root.attrib) != ["created"]:
+        raise Refused("SEAL-SHAPE", "Seal")
     children = list(root)
     if any((text or "").strip() for text in (root.text, *(child.tail for child in children))):
         raise Refused("SEAL-SHAPE", "text")
@@ -144,6 +154,7 @@ def _read(root: etree._Element) -> Seal:
     if tags != [_S + "Field"] * count + [_S + "Attachment"] * (len(tags) - count):
         raise Refused("SEAL-SHAPE", "Field, Attachment, Signature")
     return Seal(
+        created=root.get("created", ""),
         fields=tuple(_field(child) for child in children[:count]),
         attachments=tuple(_attachment(child) for child in children[count:-1]),
         signature=children[-1],
@@ -159,8 +170,10 @@ def _field(element: etree._Element) -> tuple[str, str]:
 
 def _attachment(element: etree._Element) -> AttachmentDigest:
     name, size, digest = (element.get(key, "") for key in ("name", "size", "sha256"))
-    if len(element.attrib) != 3 or len(element) or not name or not digest:
+    if len(element.attrib) != 3 or len(element) or (element.text or "").strip() or not name:
         raise Refused("SEAL-SHAPE", f"Attachment {name}")
+    if not re.fullmatch("[0-9a-f]{64}", digest):
+        raise Refused("SEAL-SHAPE", f"Attachment {name}: sha256")
     if not (size.isascii() and size.isdigit() and len(size) <= 18):
         raise Refused("SEAL-SHAPE", f"Attachment {name}: size")
     return AttachmentDigest(name, int(size), digest)

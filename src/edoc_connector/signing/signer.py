@@ -11,14 +11,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, cast
 from urllib.parse import unquote
 
 from cryptography import x509
 
 from ..errors import SigningError
-from .algorithms import PrivateKey, SignatureAlgorithm, algorithm_for, sign_with
-from .certificates import human_name, key_problem, may_sign
+from .algorithms import PrivateKey, SignatureAlgorithm, algorithm_for, algorithms_for, sign_with
+from .certificates import days_left, human_name, key_problem, key_usage, may_sign, meant_for_other_use
 
 Secrets = Callable[[str], str | None]
 """Gives the password for what the argument names; None if there is none."""
@@ -44,7 +44,7 @@ class Signer(Protocol):
         ...
 
     def sign(self, data: bytes) -> bytes:
-        """Sign data: RSASSA-PKCS1-v1_5, or for ECDSA r‖s as XML Signature has it.
+        """Sign data: RSASSA-PKCS1-v1_5 or -PSS, or for ECDSA r‖s as XML Signature has it.
 
         Raises:
             SigningError: the key must not or cannot sign now; the message says what to do.
@@ -57,33 +57,67 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
+class Certified:
+    """What a signer tells of its certificate. A base for signers, ours and others: needs `certificates` and `clock`."""
+
+    __slots__ = ()
+
+    certificates: tuple[x509.Certificate, ...]
+    clock: Clock
+
+    @property
+    def certificate(self) -> x509.Certificate:
+        """The signer's certificate.
+
+        Raises:
+            SigningError: there is none, or its key is of a kind that cannot sign packets.
+        """
+        return signing_certificate(cast("Signer", self))
+
+    @property
+    def days_left(self) -> int:
+        """Whole days until the certificate expires; negative where it has."""
+        return days_left(self.certificate, self.clock())
+
+    @property
+    def key_usage(self) -> tuple[str, ...]:
+        """What the key is for, as RFC 5280, 4.2.1.3, names it; empty where the certificate does not say."""
+        return key_usage(self.certificate)
+
+    def refuse_unfit(self) -> None:
+        """Refuse to sign with a certificate that is not valid now, not for signing, or whose key is too weak.
+
+        Raises:
+            SigningError: it is.
+        """
+        refuse_unfit(self.certificate, self.clock())
+
+
+_BY_KEY = cast("SignatureAlgorithm", None)
+"""Stands for the usual algorithm of the key until the signer knows its key."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LocalSigner:
+class LocalSigner(Certified):
     """A signer whose private key is in this process.
 
     Args:
         key: RSA or EC private key.
         certificates: its certificate, then those that lead towards a root.
+        algorithm: left out: RSA-SHA256 for RSA keys, ECDSA with the curve's own hash for P-256 and P-384.
         clock: gives the moment the certificate must be valid at.
 
     Raises:
-        SigningError: the key is of a kind that cannot sign packets.
+        SigningError: the key is of a kind that cannot sign packets, or not one for the algorithm.
     """
 
     key: PrivateKey = field(repr=False)
     certificates: tuple[x509.Certificate, ...]
+    algorithm: SignatureAlgorithm = _BY_KEY
     clock: Clock = field(default=utc_now, repr=False)
 
     def __post_init__(self) -> None:
-        if algorithm_for(self.key) is None:
-            raise unusable(self.key)
-
-    @property
-    def algorithm(self) -> SignatureAlgorithm:
-        """RSA-SHA256 for RSA keys, ECDSA with the curve's own hash for P-256 and P-384."""
-        algorithm = algorithm_for(self.key)
-        assert algorithm is not None  # noqa: S101 - held by __post_init__
-        return algorithm
+        object.__setattr__(self, "algorithm", chosen_algorithm(self.key, self.algorithm))
 
     def sign(self, data: bytes) -> bytes:
         """Sign data.
@@ -91,8 +125,32 @@ class LocalSigner:
         Raises:
             SigningError: the certificate is not valid now, not for signing, or its key is too weak.
         """
-        refuse_unfit(self.certificates[0], self.clock())
+        self.refuse_unfit()
         return sign_with(self.key, self.algorithm, data)
+
+
+def chosen_algorithm(key: object, wanted: str | None = None) -> SignatureAlgorithm:
+    """The algorithm a key signs with.
+
+    Args:
+        key: public or private key.
+        wanted: its name; None for the usual one.
+
+    Raises:
+        SigningError: the key cannot sign packets, or not with that algorithm.
+    """
+    able = algorithms_for(key)
+    if not able:
+        raise unusable(key)
+    if wanted is None:
+        return able[0]
+    if wanted not in able:
+        names = ", ".join(able)
+        raise SigningError(
+            f"the key does not sign with the algorithm '{wanted}'; choose one of {names}",
+            vi=f"khoá này không ký bằng thuật toán '{wanted}'; hãy chọn một trong {names}",
+        )
+    return SignatureAlgorithm(wanted)
 
 
 def refuse_unfit(certificate: x509.Certificate, at: datetime) -> None:
@@ -121,6 +179,11 @@ def refuse_unfit(certificate: x509.Certificate, at: datetime) -> None:
         raise SigningError(
             f"the certificate of {name} is not for signing (key usage lacks digitalSignature); use one that is",
             vi=f"chứng thư số của {name} không dùng để ký (key usage thiếu digitalSignature); dùng chứng thư số để ký",
+        )
+    if meant_for_other_use(certificate):
+        raise SigningError(
+            f"the certificate of {name} is for other uses than signing documents (extended key usage); use another",
+            vi=f"chứng thư số của {name} không dành cho việc ký văn bản (extended key usage); dùng chứng thư số khác",
         )
     problem = key_problem(certificate.public_key())
     if problem:
@@ -199,6 +262,17 @@ class KeyUri:
         return unquote(self.body)
 
     @property
+    def shown(self) -> str:
+        """The URI as logs and lists may show it: without the attributes, where someone may have put a secret."""
+        kept = [part for part in self.body.split(";") if not part.lower().startswith("pin")]
+        return f"{self.scheme}:{';'.join(kept)}"
+
+    @property
+    def algorithm(self) -> str | None:
+        """The signature algorithm that the ``algorithm`` attribute asks for."""
+        return self.query.get("algorithm", (None,))[0]
+
+    @property
     def secret_name(self) -> str:
         """What the password is asked for by: the ``secret`` attribute if given, else ``scheme:path``."""
         return self.query.get("secret", (f"{self.scheme}:{self.path}",))[0]
@@ -233,7 +307,13 @@ def _load_p12(uri: KeyUri, secrets: Secrets, clock: Clock) -> Signer:
     return load_p12(uri, secrets, clock)
 
 
-LOADERS: dict[str, Loader] = {"pem": _load_pem, "p12": _load_p12}
+def _load_pkcs11(uri: KeyUri, secrets: Secrets, clock: Clock) -> Signer:
+    from .pkcs11 import load_token
+
+    return load_token(uri, secrets, clock)
+
+
+LOADERS: dict[str, Loader] = {"pem": _load_pem, "p12": _load_p12, "pkcs11": _load_pkcs11}
 """The schemes. A loader imports what it needs when it is called."""
 
 
@@ -245,13 +325,17 @@ def load_signer(uri: str, *, secrets: Secrets | None = None, clock: Clock = utc_
         certificate and those above it; left out, they are in the key's own file. May be given more than once.
     ``p12:FILE[?secret=REF]``
         a PKCS#12 file.
+    ``pkcs11:token=LABEL;object=LABEL?module-path=FILE[&pin-source=REF][&cert=FILE]``
+        a key on a token (RFC 7512). It needs the extra ``pkcs11``; the token is not touched before it is used.
 
+    ``algorithm`` chooses the signature algorithm where the key has several, e.g. ``rsa-sha512``, ``rsa-pss-sha256``.
     Paths are percent-decoded, and relative to the working directory.
 
     Args:
         uri: the URI. Never put a password in it.
-        secrets: gives the password. It is called only for an encrypted key, with the text of ``secret`` (for example
-            ``env:EDOC_KEY_PASSWORD``) or, where the URI has none, with the URI's scheme and path.
+        secrets: gives the password or PIN. It is called only where one is needed, with the text of ``secret`` or
+            ``pin-source`` (for example ``env:EDOC_KEY_PASSWORD``) or, where the URI has none, with the URI's scheme
+            and path.
         clock: gives the moment the certificate must be valid at when it signs.
 
     Raises:

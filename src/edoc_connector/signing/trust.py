@@ -1,21 +1,27 @@
-"""Whose signature it is: path validation of the signer's certificate, at a stated moment, without any network."""
+"""Whose signature it is: path validation of a certificate, at a stated moment.
+
+Without a revocation policy nothing is fetched; with one, only from where it says (`revocation`).
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Coroutine, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from .certificates import ordered_from, read_certificate
 from .policy import VerifyPolicy
+from .revocation import Gathered, Revocation, RevocationMode, gather
 
 if TYPE_CHECKING:
-    from pyhanko_certvalidator import CertificateValidator
+    from pyhanko_certvalidator import ValidationContext
     from pyhanko_certvalidator.path import ValidationPath
+
+_Result = TypeVar("_Result")
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +31,7 @@ class Trust:
     Args:
         trusted: whether it leads to an anchor and is valid; None where there are no anchors to judge by.
         chain: the certificate, then those above it as far as known.
-        problem: reason code of what is wrong, empty if nothing is.
+        problem: reason code of what is wrong, or worth knowing; empty if nothing is.
         detail: what was seen.
     """
 
@@ -41,7 +47,7 @@ def judge(leaf: x509.Certificate, brought: Sequence[x509.Certificate], *, policy
     Args:
         leaf: the certificate.
         brought: certificates that came with the signature: they may be links of the path, never its anchor.
-        policy: the anchors.
+        policy: the anchors, and how revocation is checked.
         at: the moment to judge at, aware.
     """
     judged = None if not policy.anchors else False
@@ -53,48 +59,150 @@ def judge(leaf: x509.Certificate, brought: Sequence[x509.Certificate], *, policy
     if not policy.anchors:
         return Trust(None, chain)
     if leaf in policy.anchors:
+        # pinned: whoever trusts this very certificate takes it out when it is revoked
         return Trust(True, (leaf,))
-    return _validate(leaf, brought, chain, policy, at)
+    return validate(leaf, (*brought, *policy.intermediates), policy.anchors, chain=chain, policy=policy, at=at)
 
 
-def _validate(
+def validate(
     leaf: x509.Certificate,
-    brought: Sequence[x509.Certificate],
+    others: Sequence[x509.Certificate],
+    anchors: Sequence[x509.Certificate],
+    *,
     chain: tuple[x509.Certificate, ...],
     policy: VerifyPolicy,
     at: datetime,
 ) -> Trust:
-    from pyhanko_certvalidator import CertificateValidator, ValidationContext
+    """Validate a certificate's path to an anchor (RFC 5280, 6.1), and its revocation where the policy asks.
+
+    Args:
+        leaf: the certificate.
+        others: certificates that may be links.
+        anchors: where the path must end.
+        chain: what is known of the chain should there be no path.
+        policy: accepted hashes, and how revocation is checked.
+        at: the moment to judge at, aware.
+    """
+    from pyhanko_certvalidator import CertificateValidator
     from pyhanko_certvalidator.errors import ExpiredError, NotYetValidError, PathError, ValidationError
 
-    others = (*brought, *policy.intermediates)
-    weak = {"md2", "md5"} if policy.legacy_sha1 else {"md2", "md5", "sha1"}
     try:
-        context = ValidationContext(
-            trust_roots=_asn1(policy.anchors),
-            other_certs=_asn1(other for other in others if other != leaf),
-            moment=at,
-            allow_fetching=False,
-            weak_hash_algos=weak,
-        )
-        path = _run(CertificateValidator(_asn1([leaf])[0], validation_context=context))
+        context = _context(leaf, others, anchors, policy, at)
+        path = _run(CertificateValidator(_asn1([leaf])[0], validation_context=context).async_validate_path())
     except ExpiredError as error:
         return Trust(False, chain, "SIG-EXPIRED", str(error))
     except NotYetValidError as error:
         return Trust(False, chain, "SIG-NOT-YET-VALID", str(error))
     except (PathError, ValidationError, ValueError) as error:
         return Trust(False, chain, "SIG-UNTRUSTED", str(error))
-    return Trust(True, tuple(read_certificate(one.dump()) for one in path.iter_certs(include_root=True))[::-1])
+    chain = tuple(read_certificate(one.dump()) for one in path.iter_certs(include_root=True))[::-1]
+    if policy.revocation.mode is RevocationMode.NONE:
+        return Trust(True, chain)
+    found = gather(policy.revocation, chain)
+    then, now = (_context(leaf, others, anchors, policy, moment, found) for moment in (at, None))
+    return _run(_unrevoked(path, chain, _Moments(at, then, now), policy.revocation, found))
 
 
-def _run(validator: CertificateValidator) -> ValidationPath:
+def _context(
+    leaf: x509.Certificate,
+    others: Sequence[x509.Certificate],
+    anchors: Sequence[x509.Certificate],
+    policy: VerifyPolicy,
+    at: datetime | None,
+    found: Gathered | None = None,
+) -> ValidationContext:
+    from pyhanko_certvalidator import ValidationContext
+    from pyhanko_certvalidator.policy_decl import NO_REVOCATION, CertRevTrustPolicy
+
+    return ValidationContext(
+        trust_roots=_asn1(anchors),
+        other_certs=_asn1(other for other in others if other != leaf),
+        moment=at,
+        allow_fetching=False,
+        crls=found.crls if found else (),
+        ocsps=found.ocsps if found else (),
+        # `_unrevoked` asks; what is known now about a moment in the past is better than what was known then
+        revinfo_policy=CertRevTrustPolicy(NO_REVOCATION, retroactive_revinfo=True),
+        weak_hash_algos={"md2", "md5"} if policy.legacy_sha1 else {"md2", "md5", "sha1"},
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Moments:
+    """The moment judged at, and how things stood then and stand now."""
+
+    at: datetime
+    then: ValidationContext
+    now: ValidationContext
+
+
+async def _unrevoked(
+    path: ValidationPath,
+    chain: tuple[x509.Certificate, ...],
+    moments: _Moments,
+    revocation: Revocation,
+    found: Gathered,
+) -> Trust:
+    """Check every certificate below the anchor.
+
+    The validator's own rules leave an OCSP answer alone where the certificate names no responder, and believe a list
+    that says good beside an answer that says revoked. Here a policy may name the responder, and any proof counts.
+    """
+    from pyhanko_certvalidator.errors import CRLValidationError, OCSPValidationError, RevokedError
+    from pyhanko_certvalidator.revinfo.validate_crl import verify_crl
+    from pyhanko_certvalidator.revinfo.validate_ocsp import verify_ocsp_response
+
+    checks: dict[str, Any] = {"crl": verify_crl, "ocsp": verify_ocsp_response}
+    for one, wanted in _wanted(path, revocation.mode):
+        proofs, failures = set(), []
+        for kind in ("crl", "ocsp") if revocation.mode is not RevocationMode.CRL else ("crl",):
+            try:
+                await _check(checks[kind], one, path, moments)
+            except RevokedError as error:
+                detail = f"{one.subject.human_friendly}, {error.revocation_dt:%Y-%m-%d %H:%M} UTC"
+                return Trust(False, chain, "SIG-REVOKED", detail)
+            except (CRLValidationError, OCSPValidationError) as error:
+                failures.append(str(error.args[0]))
+            else:
+                proofs.add(kind)
+        if not proofs & wanted:
+            detail = "; ".join(found.failures or failures)
+            return Trust(revocation.soft, chain, "SIG-REVOCATION-UNKNOWN", detail)
+    return Trust(True, chain)
+
+
+async def _check(check: Any, one: Any, path: ValidationPath, moments: _Moments) -> None:
+    """Raise unless a certificate was in force; an OCSP answer that says revoked later says that it was."""
+    from pyhanko_certvalidator.errors import OCSPValidationIndeterminateError, RevokedError
+
+    try:
+        await check(one, path, moments.then)
+    except OCSPValidationIndeterminateError:
+        try:
+            await check(one, path, moments.now)
+        except RevokedError as revoked:
+            if revoked.revocation_dt > moments.at:
+                return
+        raise
+
+
+def _wanted(path: ValidationPath, mode: RevocationMode) -> Iterator[tuple[Any, set[str]]]:
+    """The certificates below the anchor, from the top, and the proofs of which one is wanted for each."""
+    below = list(path.iter_certs(include_root=False))
+    for number, one in enumerate(below, 1):
+        if mode is RevocationMode.CRL:
+            yield one, {"crl"}
+        else:
+            yield one, {"ocsp"} if mode is RevocationMode.OCSP and number == len(below) else {"crl", "ocsp"}
+
+
+def _run(work: Coroutine[Any, Any, _Result]) -> _Result:
     import asyncio
     from concurrent.futures import ThreadPoolExecutor
 
     # the validator is async only; a loop may be running in this thread, so it gets a thread and a loop of its own
     with ThreadPoolExecutor(max_workers=1) as pool:
-        path: ValidationPath = pool.submit(lambda: asyncio.run(validator.async_validate_path())).result()
-    return path
+        return pool.submit(lambda: asyncio.run(work)).result()
 
 
 def _asn1(certificates: Iterable[x509.Certificate]) -> list[Any]:

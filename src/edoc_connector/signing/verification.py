@@ -45,13 +45,14 @@ class Verification:
 
     Args:
         reason: reason code, ``SIG-…`` or ``SEAL-…``.
-        judged_at: the moment certificates were judged at, UTC.
+        judged_at: the moment certificates were judged at, UTC: the policy's, or an earlier one by a time-stamp.
         detail: what was seen; part of the explanation.
         method: what proves it: the packet's own signature or the seal. None where nothing does.
         certificate: the signer's certificate. Given only where the signature was made with its key.
         chain: the certificate, then those above it as far as known.
         trusted: whether the chain leads to a trusted authority; None where that was not judged.
-        signed_at: signing time as the signer claims it, UTC; only seals have one.
+        signed_at: signing time, UTC; only seals have one. It is what the signer claims, unless `timestamped`.
+        timestamped: whether a trusted time-stamp authority vouches that the signature existed at `signed_at`.
         algorithms: names of the signature algorithm and the hashes.
         findings: what is worth knowing and changes no status.
         unsealed: names of fields that hubs add and nobody signed; they are not in `message`.
@@ -70,6 +71,7 @@ class Verification:
     chain: tuple[x509.Certificate, ...] = field(default=(), repr=False)
     trusted: bool | None = None
     signed_at: datetime | None = None
+    timestamped: bool = False
     algorithms: tuple[str, ...] = ()
     findings: tuple[SigningFinding, ...] = ()
     unsealed: tuple[str, ...] = ()

@@ -37,9 +37,10 @@ from .reasons import REASONS, Refused, SigningFinding, VerificationStatus
 from .reference import xmlsec_agrees
 from .seal import Seal, compare, read_seal
 from .signer import utc_now
+from .timestamp import check_timestamp
 from .trust import Trust
 from .verification import Difference, Verification
-from .xades import check_certificate, signed_properties, signing_time
+from .xades import check_certificate, signed_properties, signing_time, stamped_form, timestamps
 from .xmldsig import document_digest
 
 _MOST_SHOWN = 5
@@ -75,7 +76,9 @@ class _Outcome:
     detail: str = ""
     proof: Proof | None = None
     trust: Trust | None = None
+    judged_at: datetime | None = None
     signed_at: datetime | None = None
+    stamped: bool = False
     findings: tuple[SigningFinding, ...] = ()
     unsealed: tuple[str, ...] = ()
     differences: tuple[Difference, ...] = ()
@@ -106,8 +109,8 @@ def _judged(proof: Proof, code: str, packet: Packet, policy: VerifyPolicy, at: d
     try:
         trust, findings = judge_signer(proof, policy=policy, at=at, organ_id=packet.message.sender.id)
     except Refused as refusal:
-        return _Outcome(code=refusal.code, detail=refusal.detail, proof=proof, findings=proof.findings)
-    return _Outcome(code=code, proof=proof, trust=trust, findings=(*proof.findings, *findings))
+        return _Outcome(code=refusal.code, detail=refusal.detail, proof=proof, judged_at=at, findings=proof.findings)
+    return _Outcome(code=code, proof=proof, trust=trust, judged_at=at, findings=(*proof.findings, *findings))
 
 
 # -- the packet's own signature
@@ -125,7 +128,7 @@ def _verify_own(packet: Packet, policy: VerifyPolicy, at: datetime) -> _Outcome:
         PACKET,
         policy=policy,
         digest_of=lambda reference: _packet_digest(packet, signature, reference),
-        second=_second_for(packet) if small else None,
+        second=_second_for(packet, policy) if small else None,
     )
     outcome = _judged(proof, "SIG-OK", packet, policy, at)
     return outcome if small else outcome.noting("SIG-ONE-VERIFIER", f"{policy.second_verifier_limit} bytes")
@@ -141,13 +144,17 @@ def _packet_digest(packet: Packet, signature: etree._Element, reference: Referen
     return digest.digest()
 
 
-def _second_for(packet: Packet) -> SecondVerifier:
+def _second_for(packet: Packet, policy: VerifyPolicy) -> SecondVerifier:
+    # as large and deep as the reader let it be; here the attachments count among the bytes
+    most = max(packet.skeleton.limits.skeleton, policy.second_verifier_limit)
+    limits = replace(packet.skeleton.limits, skeleton=most)
+
     def second(parsed: ParsedSignature, certificate: x509.Certificate) -> bool:
         # a tree of its own, made of the packet's bytes: nothing the streaming reader did can reach it
         with packet.raw() as stream:
-            data = stream.read()
+            data = stream.read(policy.second_verifier_limit + 1)
         try:
-            signature = locate(parse_xml(data))
+            signature = locate(parse_xml(data, limits=limits))
         except PacketError as error:
             raise Refused("SIG-DISAGREE", error.message) from None
         if parse(signature, PACKET).said != parsed.said:
@@ -167,12 +174,31 @@ def _verify_seal(packet: Packet, seals: list[int], policy: VerifyPolicy, at: dat
         raise Refused("SEAL-NOT-LAST")
     seal = read_seal(packet.attachments[-1])
     proof = _prove_seal(seal, policy)
-    outcome = _judged(proof, "SEAL-OK", packet, policy, at)
     claimed = signing_time(signed_properties(seal.signature))
+    stamped, doubts = _stamped_at(seal, policy, at)
+    # what a time-stamp proves to have existed is judged as of then: the certificate may have expired since
+    latest = min(at, stamped) if stamped else at
+    outcome = _judged(proof, "SEAL-OK", packet, policy, latest)
     outcome = replace(
-        outcome, signed_at=claimed, findings=(*outcome.findings, *check_claimed_time(proof.certificate, claimed, at))
+        outcome,
+        signed_at=stamped or claimed,
+        stamped=stamped is not None,
+        findings=(*outcome.findings, *doubts, *check_claimed_time(proof.certificate, claimed, latest)),
     )
     return _compared(outcome, seal, packet)
+
+
+def _stamped_at(seal: Seal, policy: VerifyPolicy, at: datetime) -> tuple[datetime | None, tuple[SigningFinding, ...]]:
+    """The earliest moment that a time-stamp proves, and what is wrong with those that prove nothing."""
+    moments: list[datetime] = []
+    doubts: list[SigningFinding] = []
+    try:
+        for exclusive, token in timestamps(seal.signature):
+            data = stamped_form(seal.signature, exclusive=exclusive)
+            moments.append(check_timestamp(token, data, policy=policy, at=at))
+    except Refused as refusal:
+        doubts.append(SigningFinding(refusal.code, refusal.detail))
+    return min(moments, default=None), tuple(doubts)
 
 
 def _prove_seal(seal: Seal, policy: VerifyPolicy) -> Proof:
@@ -226,10 +252,12 @@ def _combine(own: _Outcome, seal: _Outcome) -> _Outcome:
 
 def _with_valid_seal(own: _Outcome, seal: _Outcome) -> _Outcome:
     if own.status is VerificationStatus.VALID and own.certificate == seal.certificate:
-        return replace(own, signed_at=seal.signed_at, findings=(*own.findings, *seal.findings))
+        findings = (*own.findings, *seal.findings)
+        return replace(own, signed_at=seal.signed_at, stamped=seal.stamped, findings=findings)
     if own.certificate is not None and own.certificate != seal.certificate:
         return seal.noting("SIG-TWO-SIGNERS", human_name(own.certificate))
-    if own.status is VerificationStatus.UNSIGNED:
+    if own.status is VerificationStatus.UNSIGNED or own.certificate is not None:
+        # or signed with the same key, which is judged good only as of the seal's time-stamp
         return seal
     return seal.noting("SIG-REBUILT", own.code)
 
@@ -240,12 +268,13 @@ def _result(packet: Packet, outcome: _Outcome, at: datetime) -> Verification:
     return Verification(
         reason=outcome.code,
         detail=outcome.detail,
-        judged_at=at,
+        judged_at=outcome.judged_at or at,
         method=("seal" if outcome.code == "SEAL-OK" else "packet") if valid else None,
         certificate=outcome.certificate,
         chain=outcome.trust.chain if outcome.trust else (),
         trusted=outcome.trust.trusted if outcome.trust else None,
         signed_at=outcome.signed_at,
+        timestamped=outcome.stamped,
         algorithms=outcome.proof.algorithms if outcome.proof else (),
         findings=tuple(dict.fromkeys(outcome.findings)),
         unsealed=outcome.unsealed,

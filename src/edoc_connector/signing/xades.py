@@ -1,4 +1,4 @@
-"""XAdES baseline B (ETSI EN 319 132-1): the signed properties of a seal's signature."""
+"""XAdES baseline B and B-T (ETSI EN 319 132-1): the signed properties of a seal's signature, and its time-stamps."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import base64
 import binascii
 import hashlib
 import hmac
+from collections.abc import Iterator
 from datetime import UTC, datetime
 
 from cryptography import x509
@@ -13,10 +14,13 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from lxml import etree
 
 from ..edxml import DS
-from .algorithms import DIGEST_BY_URI, DIGESTS
+from .algorithms import C14N, DIGEST_BY_URI, DIGESTS, EXC_C14N
+from .canonical import canonical, parent_of
 from .reasons import Refused
 
 XADES = "http://uri.etsi.org/01903/v1.3.2#"
+MOST_TIMESTAMPS = 3
+"""Most time-stamps of one signature that are looked at."""
 _X = f"{{{XADES}}}"
 _Q = f"{{{DS}}}"
 _NS = {"x": XADES, "ds": DS}
@@ -62,7 +66,61 @@ def signed_properties(signature: etree._Element) -> etree._Element:
     anywhere = list(signature.iter(_X + "SignedProperties"))
     if len(found) != 1 or len(anywhere) != 1 or not found[0].get("Id"):
         raise Refused("SEAL-PROPERTIES", "SignedProperties")
+    _check_holders(found[0], signature)
     return found[0]
+
+
+def _check_holders(properties: etree._Element, signature: etree._Element) -> None:
+    """The Object holds the qualifying properties of this very Signature and nothing else."""
+    qualifying = parent_of(properties)
+    names = [child.tag for child in qualifying]
+    if names not in ([_X + "SignedProperties"], [_X + "SignedProperties", _X + "UnsignedProperties"]):
+        raise Refused("SEAL-PROPERTIES", "QualifyingProperties")
+    if len(parent_of(qualifying)) != 1:
+        raise Refused("SEAL-PROPERTIES", "Object")
+    target = qualifying.get("Target", "")
+    if len(target) < 2 or target != f"#{signature.get('Id')}":
+        raise Refused("SEAL-PROPERTIES", f"Target {target}")
+
+
+def add_timestamp(signature: etree._Element, token: bytes) -> None:
+    """Add a time-stamp over the signature value to a Signature that has signed properties.
+
+    Args:
+        signature: the element.
+        token: the time-stamp token over `stamped_form` of it, DER.
+    """
+    qualifying = signature.find("ds:Object/x:QualifyingProperties", _NS)
+    assert qualifying is not None  # noqa: S101 - `build_object` made it
+    unsigned = etree.SubElement(qualifying, _X + "UnsignedProperties")
+    stamp = etree.SubElement(etree.SubElement(unsigned, _X + "UnsignedSignatureProperties"), _X + "SignatureTimeStamp")
+    etree.SubElement(stamp, _Q + "CanonicalizationMethod", Algorithm=EXC_C14N)
+    etree.SubElement(stamp, _X + "EncapsulatedTimeStamp").text = base64.b64encode(token).decode("ascii")
+
+
+def stamped_form(signature: etree._Element, *, exclusive: bool = True) -> bytes:
+    """What a time-stamp is over: the canonical form of SignatureValue (ETSI EN 319 132-1, 5.3)."""
+    return canonical(signature[1], exclusive=exclusive)
+
+
+def timestamps(signature: etree._Element) -> Iterator[tuple[bool, bytes]]:
+    """The time-stamps of a Signature: whether each is over the exclusive canonical form, and its token.
+
+    Raises:
+        Refused: ``SIG-TIMESTAMP``, one is not of the standard's shape.
+    """
+    path = "ds:Object/x:QualifyingProperties/x:UnsignedProperties/x:UnsignedSignatureProperties/x:SignatureTimeStamp"
+    for stamp in signature.findall(path, _NS)[:MOST_TIMESTAMPS]:
+        method = stamp.find("ds:CanonicalizationMethod", _NS)
+        uri = C14N if method is None else method.get("Algorithm")
+        token = stamp.findtext("x:EncapsulatedTimeStamp", "", _NS)
+        try:
+            octets = base64.b64decode("".join(token.split()), validate=True)
+        except (binascii.Error, ValueError):
+            octets = b""
+        if uri not in (C14N, EXC_C14N) or not octets:
+            raise Refused("SIG-TIMESTAMP", "SignatureTimeStamp")
+        yield uri == EXC_C14N, octets
 
 
 def signing_time(properties: etree._Element) -> datetime:

@@ -19,6 +19,7 @@ from ..edxml import DS
 from ..errors import SigningError
 from .algorithms import DIGESTS, ENVELOPED, EXC_C14N, SIGNATURES, PublicKey, signature_holds, signature_size
 from .canonical import canonical
+from .keyring import pinned
 from .profile import CORE, ParsedSignature, Reference, parse
 from .reasons import Refused
 from .signer import Signer, signing_certificate
@@ -111,13 +112,16 @@ class Enveloped:
     """A packet's own signature, written after everything it covers: see `edxml.EnvelopedSigner`.
 
     Args:
-        signer: the key.
+        signer: the key; of a keyring the one that signs now, for this packet's whole signature.
+
+    Raises:
+        EdocError: no key of the keyring can sign now.
     """
 
     digest_algorithm = DIGEST
 
     def __init__(self, signer: Signer) -> None:
-        self._signer = signer
+        self._signer = pinned(signer)
 
     def blank(self) -> bytes:
         """A Signature of the final length, with zeros for digest and value."""

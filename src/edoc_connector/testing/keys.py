@@ -10,7 +10,7 @@ Keys are made once per process and kept, because RSA keys take long to make::
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import cache
@@ -131,6 +131,8 @@ class Authority:
         not_before: datetime | None = None,
         not_after: datetime | None = None,
         signing: bool = True,
+        uses: Sequence[x509.ObjectIdentifier] = (ExtendedKeyUsageOID.EMAIL_PROTECTION,),
+        extensions: Sequence[x509.ExtensionType] = (),
     ) -> AgencyKeys:
         """Issue a certificate to an agency.
 
@@ -142,6 +144,8 @@ class Authority:
             not_before: from when it is valid; a day ago if left out.
             not_after: until when; in a year if left out.
             signing: whether key usage allows signing.
+            uses: extended key usage; critical where it is that of a time-stamp authority.
+            extensions: further extensions, e.g. where revocation is told.
         """
         key = throwaway_key(kind, key_name or f"{name} {organ_id}")
         now = datetime.now(UTC)
@@ -151,9 +155,11 @@ class Authority:
             .not_valid_after(not_after or now + 365 * _DAY)
             .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
             .add_extension(_usage(digital_signature=signing, content_commitment=signing), critical=True)
-            .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.EMAIL_PROTECTION]), critical=False)
+            .add_extension(x509.ExtendedKeyUsage(uses), critical=ExtendedKeyUsageOID.TIME_STAMPING in uses)
             .add_extension(_authority_id(self.key), critical=False)
         )
+        for extension in extensions:
+            builder = builder.add_extension(extension, critical=False)
         certificate = builder.sign(self.key, hashes.SHA256())
         return AgencyKeys(key=key, certificates=(certificate, *self.certificates))
 

@@ -1,0 +1,79 @@
+"""The demand that PDF files carry valid signatures: of documents that go out, and of those that come in."""
+
+from __future__ import annotations
+
+from ..config import Settings
+from ..edxml import Document, Packet, Problem
+from ..errors import DocumentError, VerificationFailed
+from ..pdf import Unsigned, unsigned
+from ..pdf.extra import need
+from ..signing import VerifyPolicy
+
+
+def prepare(settings: Settings) -> None:
+    """See that what the demand needs is there, before the first document meets it.
+
+    Raises:
+        ConfigError: the extra ``pdf`` is not installed.
+    """
+    if settings.signing.require_pdf_signature or settings.receive.require_pdf_signature:
+        need("pyhanko")
+
+
+def refuse_unsigned(document: Document, policy: VerifyPolicy) -> None:
+    """Refuse to send a document with a PDF file that is not validly signed.
+
+    Raises:
+        DocumentError: there is one; `problems` names each, with the reason code of its signatures.
+        AttachmentError: a file cannot be read.
+    """
+    found = [_problem(one) for one in unsigned(document.attachments, policy)]
+    if not found:
+        return
+    lines = "; ".join(f"{one.field} '{one.value}': {one.message}" for one in found)
+    lines_vi = "; ".join(f"{one.field} '{one.value}': {one.message_vi}" for one in found)
+    raise DocumentError(
+        f"PDF files are not validly signed, so the document was not sent: {lines} Sign them with pdf.sign_pdf or "
+        "`edoc pdf sign` and attach what that writes. The demand is require_pdf_signature in [signing].",
+        vi=f"Tệp PDF chưa được ký số hợp lệ nên văn bản không được gửi: {lines_vi} Hãy ký bằng pdf.sign_pdf hoặc "
+        "`edoc pdf sign` rồi đính kèm tệp đã ký. Yêu cầu này là require_pdf_signature trong mục [signing].",
+        problems=found,
+    )
+
+
+def admit_files(packet: Packet, policy: VerifyPolicy, *, doc_id: str) -> None:
+    """Let a packet in only if its PDF files are validly signed.
+
+    Args:
+        packet: the packet.
+        policy: the receive policy.
+        doc_id: the hub's id of the packet.
+
+    Raises:
+        VerificationFailed: one is not.
+        AttachmentError: a file cannot be decoded.
+    """
+    first = next(unsigned(packet.attachments, policy), None)
+    if first is None:
+        return
+    name, found = first.attachment.name, first.verification
+    raise VerificationFailed(
+        f"docId {doc_id} is not let in: its PDF file '{name}' is {found.status} ({found.reason}): {found.explanation} "
+        "Ask the sender for a signed file, or correct require_pdf_signature in [receive] and call recheck().",
+        vi=f"Không tiếp nhận docId {doc_id}: tệp PDF '{name}' có kết quả {found.status} ({found.reason}): "
+        f"{found.explanation_vi} Hãy đề nghị nơi gửi gửi lại tệp đã ký, hoặc sửa require_pdf_signature trong mục "
+        "[receive] rồi gọi recheck().",
+    )
+
+
+def _problem(one: Unsigned) -> Problem:
+    found = one.verification
+    return Problem(
+        code=found.reason,
+        field=f"attachments[{one.index}]",
+        xpath=f"AttachmentEncoded/Attachment[{one.index + 1}]",
+        value=one.attachment.name,
+        message=found.explanation,
+        message_vi=found.explanation_vi,
+        clause="Decree 30/2020/NĐ-CP",
+    )

@@ -1,0 +1,50 @@
+"""Demanding signatures of the PDF files that go out and come in."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+
+from ..edxml import Attachment
+from ..signing import VerificationStatus, VerifyMode, VerifyPolicy
+from .result import PdfVerification
+from .verify import is_pdf, verify_pdf
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unsigned:
+    """A PDF file whose signatures are not as they are demanded.
+
+    Args:
+        index: which attachment, counted from 0.
+        attachment: the file.
+        verification: what its signatures came to.
+    """
+
+    index: int
+    attachment: Attachment
+    verification: PdfVerification
+
+
+def demanded(policy: VerifyPolicy) -> VerifyPolicy:
+    """What is demanded of PDF files where packets are judged by a policy.
+
+    A signature must hold. Where the policy names trusted authorities it must lead to one of them, even if packets need
+    no signature at all: PDF files have been signed for longer than packets.
+    """
+    return replace(policy, mode=VerifyMode.TRUSTED if policy.anchors else VerifyMode.VALID)
+
+
+def unsigned(attachments: Iterable[Attachment], policy: VerifyPolicy) -> Iterator[Unsigned]:
+    """The PDF files among attachments that are not validly signed, as `demanded`. Other files are not looked at.
+
+    Raises:
+        AttachmentError: a file cannot be read.
+        ConfigError: the extra ``pdf`` is not installed.
+    """
+    strict = demanded(policy)
+    for index, attachment in enumerate(attachments):
+        if is_pdf(attachment):
+            verification = verify_pdf(attachment, strict)
+            if verification.status is not VerificationStatus.VALID:
+                yield Unsigned(index=index, attachment=attachment, verification=verification)

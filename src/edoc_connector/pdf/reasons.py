@@ -1,0 +1,112 @@
+"""Why a signature in a PDF file verifies or does not: reason codes, statuses, and words in both languages.
+
+Codes are stable. What is wrong with a certificate has the codes of `signing.REASONS`. ``{detail}`` is filled in with
+what was seen.
+"""
+
+from __future__ import annotations
+
+from ..signing import REASONS, Reason, VerificationStatus
+
+_V, _I = VerificationStatus.VALID, VerificationStatus.INVALID
+_U, _X = VerificationStatus.UNSIGNED, VerificationStatus.UNVERIFIABLE
+
+PDF_REASONS: dict[str, Reason] = {
+    # -- it holds, or there is nothing
+    "PDF-OK": Reason(
+        _V,
+        "The signature covers the whole document; nothing was changed since.",
+        "Chữ ký bao trùm toàn bộ văn bản; từ đó đến nay không có thay đổi.",
+    ),
+    "PDF-EXTENDED": Reason(
+        _V,
+        "The signature holds; since then only further signatures, time stamps or validation data were added.",
+        "Chữ ký hợp lệ; sau đó chỉ có thêm chữ ký khác, dấu thời gian hoặc dữ liệu xác thực.",
+    ),
+    "PDF-NONE": Reason(_U, "The PDF file carries no signature.", "Tệp PDF không có chữ ký số."),
+    # -- the file as a whole
+    "PDF-NOT-PDF": Reason(_X, "The file is not a PDF file.", "Tệp không phải là tệp PDF."),
+    "PDF-TOO-BIG": Reason(
+        _X, "The file is larger than {detail} bytes; it was not read.", "Tệp lớn hơn {detail} byte nên không được đọc."
+    ),
+    "PDF-TOO-MUCH": Reason(
+        _X,
+        "Reading the file takes more work than an honest file of its size does: {detail}",
+        "Đọc tệp này tốn công hơn nhiều so với tệp bình thường cùng cỡ: {detail}",
+    ),
+    "PDF-ENCRYPTED": Reason(
+        _X,
+        "The file is encrypted; ask the sender for it without a password.",
+        "Tệp bị mã hoá; hãy đề nghị bên gửi gửi lại bản không đặt mật khẩu.",
+    ),
+    "PDF-BROKEN": Reason(
+        _X,
+        "The file is not built as PDF files are: {detail}",
+        "Cấu trúc tệp không đúng chuẩn PDF: {detail}",
+    ),
+    # -- one signature
+    "PDF-DIGEST": Reason(
+        _I,
+        "The part of the document that was signed was changed afterwards.",
+        "Phần văn bản đã ký bị thay đổi sau khi ký.",
+    ),
+    "PDF-SIGNATURE": Reason(
+        _I,
+        "The signature value was not made with the certificate's key.",
+        "Giá trị chữ ký không do khoá của chứng thư số tạo ra.",
+    ),
+    "PDF-MODIFIED": Reason(
+        _I,
+        "The document was changed after it was signed: {detail}",
+        "Văn bản đã bị thay đổi sau khi ký: {detail}",
+    ),
+    "PDF-COVERAGE": Reason(
+        _I,
+        "The signature leaves out parts of the document: {detail}",
+        "Chữ ký bỏ sót một phần văn bản: {detail}",
+    ),
+    "PDF-FORMAT": Reason(
+        _X,
+        "The signature is of a kind not known here: {detail}",
+        "Không hỗ trợ loại chữ ký này: {detail}",
+    ),
+    "PDF-CMS": Reason(
+        _X,
+        "The signature is not built as the standard has it (PAdES, CMS): {detail}",
+        "Chữ ký không đúng cấu trúc tiêu chuẩn (PAdES, CMS): {detail}",
+    ),
+    "PDF-ALGORITHM": Reason(
+        _X,
+        "The signature uses an algorithm that is not accepted: {detail}",
+        "Chữ ký dùng thuật toán không được chấp nhận: {detail}",
+    ),
+    "PDF-KEY": Reason(
+        _X,
+        "The signer's key is too weak or of a kind not accepted: {detail}",
+        "Khoá của người ký quá yếu hoặc thuộc loại không được chấp nhận: {detail}",
+    ),
+    "PDF-KEY-USAGE": Reason(
+        _X,
+        "The certificate of {detail} is not one for signing.",
+        "Chứng thư số của {detail} không dùng để ký.",
+    ),
+}
+
+
+def reason(code: str) -> Reason:
+    """The row of a code: ours, or of `signing.REASONS` where it is about a certificate."""
+    return PDF_REASONS.get(code) or REASONS[code]
+
+
+class PdfRefused(Exception):
+    """A check says no. Stays inside this package.
+
+    Args:
+        code: reason code.
+        detail: what was seen.
+    """
+
+    def __init__(self, code: str, detail: str = "") -> None:
+        super().__init__(code, detail)
+        self.code = code
+        self.detail = detail

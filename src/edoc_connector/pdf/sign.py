@@ -1,0 +1,71 @@
+"""Signing a PDF file: PAdES baseline B (ETSI EN 319 142-1, 6.3), with a visible stamp or without."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from os import PathLike
+from pathlib import Path
+
+from ..edxml.files import whole_file
+from ..errors import SigningError
+from ..signing import Signer
+from ..signing.keyring import pinned
+from ..signing.signer import utc_now
+from .extra import need
+from .reasons import PdfRefused
+from .reasons import reason as row_of
+from .source import Source, attachment_of, seekable
+from .stamp import Stamp
+
+_DEFAULT = Stamp()
+
+
+def sign_pdf(
+    source: Source,
+    target: str | PathLike[str],
+    *,
+    signer: Signer,
+    stamp: Stamp | None = _DEFAULT,
+    reason: str | None = None,
+    location: str | None = None,
+    at: datetime | None = None,
+) -> None:
+    """Sign a PDF file. Signatures that are in it already stay valid: the new one is added after them.
+
+    Blocking; it may be called from any thread, also one in which an event loop runs.
+
+    Args:
+        source: an attachment, a path or the bytes.
+        target: the file to write; it may be the source, and appears whole or not at all.
+        signer: signs; any of those that sign packets. A token's or a service's is called from another thread.
+        stamp: what is seen on the first page; None, and nothing is.
+        reason: why it is signed.
+        location: where it is signed.
+        at: the time of signing to state, aware; now, if left out. Nobody vouches for it but the signer.
+
+    Raises:
+        SigningError: the file is not one that can be signed, or the key must not or cannot sign now.
+        AttachmentError: the source cannot be read.
+        ConfigError: the extra ``pdf`` is not installed.
+        OSError: the target cannot be written.
+    """
+    need("pyhanko", *(("fontTools", "uharfbuzz", "fontpkg_noto_serif") if stamp is not None else ()))
+    from .embed import Wish, embed
+
+    wish = Wish(
+        signer=pinned(signer), stamp=stamp, reason=reason, location=location, at=(at or utc_now()).astimezone(UTC)
+    )
+    try:
+        with seekable(attachment_of(source)) as (stream, _), whole_file(Path(target), durable=True) as out:
+            embed(stream, out, wish)
+    except PdfRefused as refusal:
+        raise _unsignable(refusal) from None
+
+
+def _unsignable(refusal: PdfRefused) -> SigningError:
+    row = row_of(refusal.code)
+    words, words_vi = (text.replace("{detail}", refusal.detail) for text in (row.en, row.vi))
+    return SigningError(
+        f"the PDF file cannot be signed. {words} Make the PDF anew, for example by printing to PDF, and sign that.",
+        vi=f"Không ký được tệp PDF. {words_vi} Hãy tạo lại tệp PDF, ví dụ in ra PDF, rồi ký lại.",
+    )

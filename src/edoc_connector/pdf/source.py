@@ -1,0 +1,73 @@
+"""The bytes of a PDF file: where they come from, and a seekable copy of them that is not larger than allowed."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from os import PathLike
+from typing import IO, BinaryIO
+
+from ..edxml import Attachment
+from .reasons import PdfRefused
+
+Source = Attachment | str | PathLike[str] | bytes
+"""A PDF file: an attachment, a path or the bytes."""
+
+MAX_SIZE = 256 << 20
+_IN_MEMORY = 8 << 20
+_CHUNK = 1 << 20
+_HEAD = 1024
+_SIGN = b"%PDF-"
+
+
+def attachment_of(source: Source) -> Attachment:
+    """The file as an attachment.
+
+    Raises:
+        AttachmentError: it is not there.
+    """
+    if isinstance(source, Attachment):
+        return source
+    if isinstance(source, bytes):
+        return Attachment.from_bytes(source, name="document.pdf")
+    return Attachment.from_path(source)
+
+
+def is_pdf(attachment: Attachment) -> bool:
+    """Whether a file is, or claims to be, a PDF: by its name, its media type or its first bytes.
+
+    Raises:
+        AttachmentError: the bytes cannot be read.
+    """
+    if attachment.name.lower().endswith(".pdf") or attachment.content_type.lower().startswith("application/pdf"):
+        return True
+    with attachment.open() as stream:
+        return _SIGN in stream.read(_HEAD)  # readers accept a PDF with something before its first line
+
+
+@contextmanager
+def seekable(attachment: Attachment, *, limit: int = MAX_SIZE) -> Iterator[tuple[IO[bytes], int]]:
+    """A copy of the bytes that can be read in any order, and their number.
+
+    Raises:
+        PdfRefused: they are more than the limit, or no PDF file.
+        AttachmentError: the bytes cannot be read or decoded.
+    """
+    with attachment.open() as stream, tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY) as copy:
+        size = _copy(stream, copy, limit)
+        copy.seek(0)
+        if not copy.read(len(_SIGN)) == _SIGN:
+            raise PdfRefused("PDF-NOT-PDF")
+        copy.seek(0)
+        yield copy, size
+
+
+def _copy(stream: BinaryIO, copy: IO[bytes], limit: int) -> int:
+    size = 0
+    while piece := stream.read(_CHUNK):
+        size += len(piece)
+        if size > limit:
+            raise PdfRefused("PDF-TOO-BIG", str(limit))
+        copy.write(piece)
+    return size

@@ -1,0 +1,101 @@
+"""Sections of ``edoc.toml`` that are plain values: who we are, the connection, revocation."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Self
+from urllib.parse import urlsplit
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from .secret_refs import HOW, SecretRef
+from .signing import RevocationMode
+
+Seconds = Annotated[float, Field(gt=0, le=86400)]
+
+
+class Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+
+class AgencySettings(Section):
+    """``[agency]``: who we are.
+
+    Args:
+        id: our code (OrganId) at the hub.
+        name: our name.
+        in_charge: the organisation above us.
+        address: postal address.
+        email: e-mail address.
+        telephone: telephone number.
+        fax: fax number.
+        website: address of our site.
+    """
+
+    id: Annotated[str, Field(min_length=1)]
+    name: Annotated[str, Field(min_length=1)]
+    in_charge: str | None = None
+    address: str | None = None
+    email: str | None = None
+    telephone: str | None = None
+    fax: str | None = None
+    website: str | None = None
+
+
+class HttpSettings(Section):
+    """``[http]``: the connection to the hub. Times in seconds; see `ClientSettings` for each.
+
+    Args:
+        ca_bundle: PEM file of the authorities to trust for TLS.
+        client_certificate: PEM file of our TLS certificate.
+        client_key: PEM file of its key.
+        client_key_password: where its password is.
+        proxy: URL of a proxy, with the user's name if it needs one.
+        proxy_password: where that user's password is.
+    """
+
+    connect: Seconds = 10.0
+    read: Seconds = 120.0
+    write: Seconds = 60.0
+    pool: Seconds = 30.0
+    total: Seconds = 300.0
+    slowest: Annotated[int, Field(gt=0)] = 32 * 1024
+    connections: Annotated[int, Field(gt=0, le=1000)] = 10
+    attempts: Annotated[int, Field(gt=0, le=20)] = 4
+    backoff: Annotated[float, Field(ge=0)] = 1.0
+    backoff_cap: Annotated[float, Field(ge=0)] = 30.0
+    retry_after_cap: Annotated[float, Field(ge=0)] = 10.0
+    ca_bundle: Path | None = None
+    client_certificate: Path | None = None
+    client_key: Path | None = None
+    client_key_password: SecretRef | None = None
+    proxy: str | None = None
+    proxy_password: SecretRef | None = None
+
+    @model_validator(mode="after")
+    def _no_password_in_proxy(self) -> Self:
+        if self.proxy and urlsplit(self.proxy).password:
+            raise ValueError("proxy: the URL holds a password; leave it out and set proxy_password: " + HOW)
+        return self
+
+
+class RevocationSettings(Section):
+    """``[receive.revocation]``: whether and how certificates are checked for having been revoked (`Revocation`).
+
+    Args:
+        mode: ``none`` (nothing is fetched), ``crl``, ``ocsp`` or ``either``.
+        soft: only report where there is no information.
+        crl_files: files or folders of revocation lists.
+        crl_urls: addresses of revocation lists.
+        ocsp_url: address of an OCSP responder.
+        hosts: hosts whose addresses in certificates may be fetched too.
+        timeout: seconds for each fetch.
+    """
+
+    mode: RevocationMode = RevocationMode.NONE
+    soft: bool = False
+    crl_files: tuple[Path, ...] = ()
+    crl_urls: tuple[str, ...] = ()
+    ocsp_url: str | None = None
+    hosts: frozenset[str] = frozenset()
+    timeout: Seconds = 10.0

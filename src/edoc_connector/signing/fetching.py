@@ -1,0 +1,135 @@
+"""Fetching revocation lists, OCSP answers and time-stamps: only from addresses that the settings name.
+
+Nothing in this package fetches by itself. Where a policy or a time-stamp setting names an address, a `Fetch` gets it;
+the one given here is bounded in time and size, consults no environment for proxies and follows no redirect. A caller
+with a proxy or TLS of its own passes another.
+"""
+
+from __future__ import annotations
+
+import http.client
+import socket
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Protocol
+from urllib.parse import urlsplit
+
+MOST_BYTES = 64 << 20
+"""Largest answer that is read: revocation lists of national authorities are megabytes."""
+_CHUNK = 64 * 1024
+
+
+class FetchFailed(Exception):
+    """An address gave no usable answer. Stays inside this package."""
+
+
+class Fetch(Protocol):
+    """Gets the body of an HTTP answer.
+
+    Args:
+        url: ``http`` or ``https`` address.
+        body: what to POST; None to GET.
+        content_type: of the body.
+        timeout: seconds for all of it.
+
+    Raises:
+        FetchFailed: there was no answer in time, or not one with status 200.
+    """
+
+    def __call__(self, url: str, *, body: bytes | None = None, content_type: str = "", timeout: float = 10.0) -> bytes:
+        """Get it."""
+        ...
+
+
+def http_fetch(url: str, *, body: bytes | None = None, content_type: str = "", timeout: float = 10.0) -> bytes:
+    """Get the body of an HTTP answer; see `Fetch`. Redirects are not followed: an address is the one that was named."""
+    deadline = time.monotonic() + timeout
+    connection, path = _connection(url, timeout)
+    try:
+        headers = {"Content-Type": content_type} if body is not None else {}
+        connection.request("POST" if body is not None else "GET", path, body=body, headers=headers)
+        sock = connection.sock
+        with connection.getresponse() as answer:
+            if answer.status != http.client.OK:
+                raise FetchFailed(f"{url}: HTTP {answer.status}")
+            return _read(url, answer, sock, deadline)
+    except (OSError, http.client.HTTPException) as error:
+        raise FetchFailed(f"{url}: {error or type(error).__name__}") from error
+    finally:
+        connection.close()
+
+
+def _connection(url: str, timeout: float) -> tuple[http.client.HTTPConnection, str]:
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname, parts.port
+    except ValueError as error:
+        raise FetchFailed(f"{url}: {error}") from None
+    kinds: dict[str, Callable[..., http.client.HTTPConnection]] = {
+        "http": http.client.HTTPConnection,
+        "https": http.client.HTTPSConnection,
+    }
+    if parts.scheme not in kinds or not host:
+        raise FetchFailed(f"{url}: not an http or https address")
+    path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+    return kinds[parts.scheme](host, port, timeout=timeout), path
+
+
+def _read(url: str, answer: http.client.HTTPResponse, sock: socket.socket, deadline: float) -> bytes:
+    pieces: list[bytes] = []
+    size = 0
+    # read1, and the time left at each turn: a time-out is per read, and a slow drip would outlive it
+    while piece := answer.read1(_CHUNK):
+        pieces.append(piece)
+        size += len(piece)
+        left = deadline - time.monotonic()
+        if size > MOST_BYTES or left <= 0:
+            raise FetchFailed(f"{url}: {'too large' if size > MOST_BYTES else 'timed out'}")
+        if sock.fileno() >= 0:
+            sock.settimeout(left)
+    if answer.length:
+        raise FetchFailed(f"{url}: cut off")
+    return b"".join(pieces)
+
+
+@dataclass(slots=True, kw_only=True)
+class Kept:
+    """A `Fetch` that remembers answers for a while, failures more shortly: one packet after another asks the same.
+
+    Args:
+        fetch: what gets the answers.
+        seconds: how long an answer is used again.
+        failed: how long a failure is.
+    """
+
+    fetch: Fetch = http_fetch
+    seconds: float = 600.0
+    failed: float = 30.0
+    _answers: dict[tuple[str, bytes | None], tuple[float, bytes | FetchFailed]] = field(
+        default_factory=dict, init=False, repr=False
+    )
+    _lock: threading.Lock = field(default_factory=threading.Lock, init=False, repr=False)
+
+    def __call__(self, url: str, *, body: bytes | None = None, content_type: str = "", timeout: float = 10.0) -> bytes:
+        """Get it, or what was got before."""
+        with self._lock:
+            now = time.monotonic()
+            self._answers = {key: kept for key, kept in self._answers.items() if kept[0] > now}
+            kept = self._answers.get((url, body))
+        answer = kept[1] if kept else self._fetched(url, body, content_type, timeout)
+        if isinstance(answer, FetchFailed):
+            raise FetchFailed(*answer.args)
+        return answer
+
+    def _fetched(self, url: str, body: bytes | None, content_type: str, timeout: float) -> bytes | FetchFailed:
+        answer: bytes | FetchFailed
+        try:
+            answer = self.fetch(url, body=body, content_type=content_type, timeout=timeout)
+        except FetchFailed as error:
+            answer = error
+        keep = self.failed if isinstance(answer, FetchFailed) else self.seconds
+        with self._lock:
+            self._answers[url, body] = (time.monotonic() + keep, answer)
+        return answer

@@ -1,0 +1,264 @@
+"""The servers of a throwaway authority: revocation lists, OCSP and time-stamps, over loopback. Never for real use.
+
+They answer as real ones do, by RFC 5280, RFC 6960 and RFC 3161::
+
+    with Responders(authority("My CA")) as pki:
+        Revocation(mode=RevocationMode.OCSP, ocsp_url=pki.ocsp_url)
+        seal_maker(document, signer=signer, at=at, timestamp=TimestampAuthority(url=pki.tsa_url))
+        pki.revoke(agency.certificate)
+"""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import TracebackType
+from typing import Any, Self
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509 import ocsp
+from cryptography.x509.oid import ExtendedKeyUsageOID
+
+from .keys import AgencyKeys, Authority, PrivateKey, throwaway_key
+
+_DAY = timedelta(days=1)
+
+
+def root_key(name: str = "Throwaway CA") -> PrivateKey:
+    """The key of the root that `authority` made under a name."""
+    return throwaway_key("p256", f"{name} root")
+
+
+@dataclass(slots=True)
+class Responders:
+    """An authority's servers on one loopback port.
+
+    Args:
+        authority: whose.
+        name: the name it was made under.
+    """
+
+    authority: Authority
+    name: str = "Throwaway CA"
+    clock: Callable[[], datetime] = field(default=lambda: datetime.now(UTC), kw_only=True)
+    revoked: dict[int, datetime] = field(default_factory=dict, init=False)
+    """Serial numbers and when they were revoked."""
+    asked: list[str] = field(default_factory=list, init=False)
+    """Paths asked for, in order."""
+    broken: dict[str, tuple[int, bytes]] = field(default_factory=dict, init=False)
+    """By path, a status and body to answer instead."""
+    delegate: AgencyKeys | None = field(default=None, init=False)
+    """Who signs OCSP answers instead of the issuer."""
+    tsa: AgencyKeys = field(init=False)
+    """Keys of the time-stamp authority."""
+    _server: ThreadingHTTPServer = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        uses = [ExtendedKeyUsageOID.TIME_STAMPING]
+        self.tsa = self.authority.agency(f"{self.name} TSA", uses=uses, not_before=self.clock() - 30 * _DAY)
+
+    def __enter__(self) -> Self:
+        self._server = _Server(("127.0.0.1", 0), _handler_of(self))
+        threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+
+    @property
+    def url(self) -> str:
+        """The server's address."""
+        return f"http://127.0.0.1:{self._server.server_address[1]}"
+
+    @property
+    def crl_urls(self) -> tuple[str, str]:
+        """Addresses of the issuing authority's list and of the root's."""
+        return f"{self.url}/issuing.crl", f"{self.url}/root.crl"
+
+    @property
+    def ocsp_url(self) -> str:
+        """Address of the OCSP responder."""
+        return f"{self.url}/ocsp"
+
+    @property
+    def tsa_url(self) -> str:
+        """Address of the time-stamp authority."""
+        return f"{self.url}/tsa"
+
+    def revoke(self, certificate: x509.Certificate, *, at: datetime | None = None) -> None:
+        """Revoke a certificate, from now or from a stated moment."""
+        self.revoked[certificate.serial_number] = at or self.clock() - timedelta(minutes=1)
+
+    def answer(self, path: str, body: bytes) -> tuple[int, bytes]:
+        """Status and body of an answer."""
+        self.asked.append(path)
+        answers: dict[str, Callable[[bytes], bytes]] = {
+            "/issuing.crl": lambda _: self.crl(),
+            "/root.crl": lambda _: self.crl(root=True),
+            "/ocsp": self.ocsp_answer,
+            "/tsa": self.timestamp,
+        }
+        if path in self.broken:
+            return self.broken[path]
+        return (200, answers[path](body)) if path in answers else (404, b"")
+
+    def crl(self, *, root: bool = False, lasts: timedelta = _DAY) -> bytes:
+        """A revocation list, DER.
+
+        Args:
+            root: the root's instead of the issuing authority's.
+            lasts: from now until the next one; negative for a list out of date.
+        """
+        issuer, key = self._issuer(root)
+        now = self.clock()
+        builder = (
+            x509.CertificateRevocationListBuilder()
+            .issuer_name(issuer.subject)
+            .last_update(now - _DAY)
+            .next_update(now + lasts)
+            .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(key.public_key()), critical=False)
+            .add_extension(x509.CRLNumber(1), critical=False)
+        )
+        for serial, moment in self.revoked.items():
+            entry = x509.RevokedCertificateBuilder().serial_number(serial).revocation_date(moment)
+            builder = builder.add_revoked_certificate(entry.build())
+        return builder.sign(key, hashes.SHA256()).public_bytes(Encoding.DER)
+
+    def ocsp_answer(self, body: bytes) -> bytes:
+        """An OCSP answer, DER, signed by the certificate's issuer or its delegate."""
+        request = ocsp.load_der_ocsp_request(body)
+        for root in (False, True):
+            issuer, key = self._issuer(root)
+            if request.issuer_key_hash == _key_hash(issuer):
+                return self._ocsp_about(request, issuer, key)
+        unauthorized = ocsp.OCSPResponseBuilder.build_unsuccessful(ocsp.OCSPResponseStatus.UNAUTHORIZED)
+        return unauthorized.public_bytes(Encoding.DER)
+
+    def _ocsp_about(self, request: ocsp.OCSPRequest, issuer: x509.Certificate, key: PrivateKey) -> bytes:
+        moment = self.revoked.get(request.serial_number)
+        now = self.clock()
+        builder = ocsp.OCSPResponseBuilder().add_response_by_hash(
+            issuer_name_hash=request.issuer_name_hash,
+            issuer_key_hash=request.issuer_key_hash,
+            serial_number=request.serial_number,
+            algorithm=request.hash_algorithm,
+            cert_status=ocsp.OCSPCertStatus.REVOKED if moment else ocsp.OCSPCertStatus.GOOD,
+            this_update=now,
+            next_update=now + _DAY,
+            revocation_time=moment,
+            revocation_reason=None,
+        )
+        if self.delegate is not None:
+            issuer, key = self.delegate.certificate, self.delegate.key
+            builder = builder.certificates([issuer])
+        answer = builder.responder_id(ocsp.OCSPResponderEncoding.HASH, issuer).sign(key, hashes.SHA256())
+        return answer.public_bytes(Encoding.DER)
+
+    def timestamp(self, body: bytes) -> bytes:
+        """A time-stamp answer, DER (RFC 3161, 2.4.2)."""
+        from asn1crypto import tsp  # type: ignore[import-untyped]  # it ships no types
+
+        request = tsp.TimeStampReq.load(body)
+        info = tsp.TSTInfo(
+            {
+                "version": "v1",
+                "policy": "1.3.6.1.4.1.99999.1",
+                "message_imprint": request["message_imprint"],
+                "serial_number": x509.random_serial_number(),
+                "gen_time": self.clock().replace(microsecond=0),
+                "nonce": request["nonce"].native,
+            }
+        )
+        token = timestamp_token(info, self.tsa)
+        return bytes(tsp.TimeStampResp({"status": {"status": "granted"}, "time_stamp_token": token}).dump())
+
+    def _issuer(self, root: bool) -> tuple[x509.Certificate, PrivateKey]:
+        if root:
+            return self.authority.certificates[-1], root_key(self.name)
+        return self.authority.certificates[0], self.authority.key
+
+
+def timestamp_token(info: Any, keys: AgencyKeys, *, digest: str = "sha256") -> Any:
+    """A time-stamp token (asn1crypto ContentInfo) around a TSTInfo, with the certificates below the root.
+
+    Args:
+        info: the TSTInfo, of asn1crypto.
+        keys: the time-stamp authority's.
+        digest: the hash that it says the signed attributes are of.
+    """
+    from asn1crypto import cms, tsp
+    from asn1crypto import x509 as asn1_x509
+
+    certificates = [asn1_x509.Certificate.load(one.public_bytes(Encoding.DER)) for one in keys.certificates[:-1]]
+    content, leaf = info.dump(), certificates[0]
+    named = tsp.SigningCertificateV2({"certs": [{"cert_hash": hashlib.sha256(leaf.dump()).digest()}]})
+    attributes = cms.CMSAttributes(
+        [
+            {"type": "content_type", "values": ["tst_info"]},
+            {"type": "message_digest", "values": [hashlib.new(digest, content).digest()]},
+            {"type": "signing_certificate_v2", "values": [named]},
+        ]
+    )
+    signer = {
+        "version": "v1",
+        "sid": {"issuer_and_serial_number": {"issuer": leaf.issuer, "serial_number": leaf.serial_number}},
+        "digest_algorithm": {"algorithm": digest},
+        "signed_attrs": attributes,
+        "signature_algorithm": {
+            "algorithm": "sha256_rsa" if isinstance(keys.key, rsa.RSAPrivateKey) else "sha256_ecdsa"
+        },
+        "signature": _sign(keys.key, attributes.dump()),
+    }
+    signed = {
+        "version": "v3",
+        "digest_algorithms": [{"algorithm": "sha256"}],
+        "encap_content_info": {"content_type": "tst_info", "content": info},
+        "certificates": certificates,
+        "signer_infos": [signer],
+    }
+    return cms.ContentInfo({"content_type": "signed_data", "content": cms.SignedData(signed)})
+
+
+def _sign(key: PrivateKey, data: bytes) -> bytes:
+    if isinstance(key, rsa.RSAPrivateKey):
+        return key.sign(data, padding.PKCS1v15(), hashes.SHA256())
+    return key.sign(data, ec.ECDSA(hashes.SHA256()))
+
+
+def _key_hash(issuer: x509.Certificate) -> bytes:
+    return x509.SubjectKeyIdentifier.from_public_key(issuer.public_key()).digest
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = False  # closing waits for answers under way, so that no socket is left open
+
+
+def _handler_of(responders: Responders) -> type[BaseHTTPRequestHandler]:
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self._reply(b"")
+
+        def do_POST(self) -> None:
+            self._reply(self.rfile.read(int(self.headers.get("Content-Length", "0"))))
+
+        def _reply(self, body: bytes) -> None:
+            status, answer = responders.answer(self.path, body)
+            self.send_response(status)
+            self.send_header("Content-Length", str(len(answer)))
+            self.end_headers()
+            self.wfile.write(answer)
+
+        def log_message(self, *_: object) -> None:
+            """Tests read `asked`."""
+
+    return Handler
