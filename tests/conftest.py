@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from edoc_connector.testing.postgres import PostgresServer
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 
@@ -15,6 +18,13 @@ def shared() -> Path:
     if not SHARED.is_dir():
         pytest.skip("the collected samples are not beside this checkout")
     return SHARED
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PostgresServer]:
+    """A PostgreSQL server; each process of a parallel run has its own."""
+    with PostgresServer() as server:
+        yield server
 
 
 def pytest_make_parametrize_id(val: object) -> str | None:

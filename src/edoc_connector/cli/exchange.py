@@ -54,7 +54,7 @@ def send(
             f"{message_file} is a status; send one with `edoc status`",
             vi=f"{message_file} là trạng thái; hãy gửi bằng lệnh `edoc status`",
         )
-    with _open(config, "sending / đang gửi") as connector:
+    with opened(config, "sending / đang gửi") as connector:
         delivery = connector.send(document)
     _show_delivery(delivery, as_json=as_json)
 
@@ -70,7 +70,7 @@ def receive(
 
     Each document gets a folder of its own. When its files are saved the hub is told, and status 01 (Đã đến) goes out.
     """
-    with _open(config, "receiving / đang nhận") as connector:
+    with opened(config, "receiving / đang nhận") as connector:
         received = [_save(receipt, save) for receipt in connector.receive()]
     if as_json:
         print_json(received)
@@ -137,7 +137,7 @@ def status(
     config: ConfigOption = CONFIG,
 ) -> None:
     """Report a status: of a received document, or 13 to take one of ours back. / Gửi trạng thái xử lý văn bản."""
-    with _open(config) as connector:
+    with opened(config) as connector:
         if code == "13":
             connector.take_back(document_id, reason=reason or "")
         elif code in _SAID:
@@ -154,7 +154,7 @@ def status(
 
 def deliveries(config: ConfigOption = CONFIG, as_json: JsonFlag = False) -> None:
     """List the documents sent. / Liệt kê văn bản đã gửi."""
-    with _open(config) as connector:
+    with opened(config) as connector:
         found = connector.deliveries()
     if as_json:
         print_json([describe_delivery(delivery) for delivery in found])
@@ -179,7 +179,7 @@ def show(
     as_json: JsonFlag = False,
 ) -> None:
     """Show what happened to a document. / Xem diễn biến của một văn bản."""
-    with _open(config) as connector:
+    with opened(config) as connector:
         try:
             delivery = connector.delivery(document_id)
         except NotFound:
@@ -189,7 +189,7 @@ def show(
 
 
 @contextmanager
-def _open(config: Path, label: str = "…") -> Iterator[Connector]:
+def opened(config: Path, label: str = "…") -> Iterator[Connector]:
     """A connector for one command, with a bar for what takes long."""
     from ..connector import Connector
 

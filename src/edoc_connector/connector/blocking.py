@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
-import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -13,7 +12,6 @@ from uuid import uuid4
 
 from sqlalchemy import select
 
-from ..client import HubClient
 from ..config import Settings
 from ..edxml import (
     Document,
@@ -29,17 +27,23 @@ from ..store import DeliveryState, Lease, ReceiptState, Store, deliveries, direc
 from ..store.directory import Entry
 from ..store.records import DeliveryRow, DirectoryRow
 from . import dispatch
+from .care import Care
 from .changes import recall_of, replacement_of, update_of
+from .clocks import SteadyClock
+from .handlers import Handlers, Handling
+from .hearing import ListeningHub
 from .inbox import Inbox
+from .keys import KeyOnce
 from .outbox import Flushed, Outbox
 from .receipt import Receipt
 from .session import LeaseKeeper, Session, log
+from .units import Units
 from .views import Delivery, delivery_views
 
 _TO = deliveries.TO
 
 
-class Connector:
+class Connector(Handling, Care):
     """Sends and receives documents for one agency, over one hub, with everything kept in a store.
 
     Blocking, and safe to share between threads; `receive` is for one thread at a time. Several processes, or machines
@@ -64,9 +68,10 @@ class Connector:
         policy = settings.policy()
         if policy.mode is VerifyMode.ANY:
             log.warning("[receive] policy is any: unsigned and badly signed packets come in; set valid or trusted")
-        hub = HubClient(settings.dialect(), settings.client_settings())
+        clock = SteadyClock()
+        hub = ListeningHub(settings.dialect(), settings.client_settings(), clock=clock)
         try:
-            store = Store.open(settings.store_url(), spool=settings.spool())
+            store = Store.open(settings.store_url(), spool=settings.spool(), clock=clock)
         except BaseException:
             hub.close()
             raise
@@ -78,7 +83,7 @@ class Connector:
             policy=policy,
             limits=settings.limits,
             seal=settings.signing.seal,
-            signer=_Once(settings.signer) if signer is None else lambda: signer,
+            signer=KeyOnce(settings.signer) if signer is None else lambda: signer,
             lease=lease,
             keeper=LeaseKeeper(store, lease),
             on_progress=on_progress,
@@ -86,6 +91,7 @@ class Connector:
         self._outbox = Outbox(self._session)
         self._inbox = Inbox(self._session)
         self._handed: list[Receipt] = []
+        self.handlers = Handlers()
 
     @classmethod
     def open(
@@ -267,24 +273,6 @@ class Connector:
         self._outbox.kick()
         return self.delivery(document_id)
 
-    def settle(self, document_id: str, *, arrived: bool) -> Delivery:
-        """Decide what became of a delivery whose outcome is ``unknown`` and that the hub does not tell about.
-
-        Args:
-            document_id: the document.
-            arrived: whether the hub has it, as a person found out; if not, it is sent again.
-
-        Raises:
-            NotFound: there is no such delivery.
-            StoreError: its outcome is not unknown.
-        """
-        with self._session.transaction() as tx:
-            row = dispatch.delivery_row(tx, self._session, document_id)
-            state = DeliveryState.SENT if arrived else DeliveryState.READY
-            when = {"sent_at": tx.now} if arrived else {"next_attempt_at": tx.now}
-            deliveries.move(tx, row, state, detail="a person decided", **when)
-        return self.delivery(document_id)
-
     def delivery(self, document_id: str) -> Delivery:
         """A delivery by its DocumentId.
 
@@ -426,6 +414,12 @@ class Connector:
         with self._session.store.reading() as tx:
             return directory.everything(tx, self._session.agency)
 
+    # -- for a worker
+
+    def units(self, handlers: Handlers | None = None) -> Units:
+        """The pieces of a worker's work; `handlers` instead of the connector's own."""
+        return Units(self._session, self._inbox, self._outbox, handlers or self.handlers, self.settings.worker)
+
     # -- helpers
 
     def _sent(self, row: DeliveryRow) -> Delivery:
@@ -464,20 +458,3 @@ class Connector:
                 self._handed.append(receipt)
             else:
                 receipt.give_back("handed out and not handled")
-
-
-class _Once:
-    """Loads the key when it is first needed, once, and again after an error: a token may be plugged in later."""
-
-    def __init__(self, load: Callable[[], Signer | None]) -> None:
-        self._load = load
-        self._lock = threading.Lock()
-        self._loaded: Signer | None = None
-        self._done = False
-
-    def __call__(self) -> Signer | None:
-        with self._lock:
-            if not self._done:
-                self._loaded = self._load()
-                self._done = True
-            return self._loaded
