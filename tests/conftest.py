@@ -13,6 +13,7 @@ from lxml import etree
 
 from edoc_connector.edxml.schema import schema
 from edoc_connector.testing.keys import agency_keys, default_authority
+from edoc_connector.testing.postgres import PostgresServer
 from edoc_connector.testing.tokens import SoftToken
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
@@ -24,6 +25,13 @@ def shared() -> Path:
     if not SHARED.is_dir():
         pytest.skip("the collected samples are not beside this checkout")
     return SHARED
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PostgresServer]:
+    """A PostgreSQL server; each process of a parallel run has its own."""
+    with PostgresServer() as server:
+        yield server
 
 
 def pytest_make_parametrize_id(val: object) -> str | None:

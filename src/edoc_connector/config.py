@@ -32,6 +32,7 @@ from .signing import Keyring, Revocation, TimestampAuthority, VerifyMode, Verify
 
 PREFIX = "EDOC_"
 NESTING = "__"
+FLEET = "agencies"
 
 
 class HubSettings(BaseModel):
@@ -173,6 +174,30 @@ class PacketSettings(Section):
     nesting: Annotated[int, Field(gt=0, le=20)] = _LIMITS.nesting
 
 
+class WorkerSettings(Section):
+    """``[worker]``: what runs without being asked. Times in seconds.
+
+    Args:
+        concurrency: how many things are done at a time, for all agencies together.
+        poll: time between two polls of the hub.
+        jitter: the part of that time by which it varies at random.
+        idle: how long to rest when there is nothing to do, before the store is looked at again.
+        tries: how often the application, or a download, may fail on a packet before it is set aside.
+        watch: time between two looks at our certificate and clock.
+        certificate_days: how many days before our certificate ends its end is warned of.
+        stop_within: how long a stop waits for what is being done; what takes longer is let go of.
+    """
+
+    concurrency: Annotated[int, Field(gt=0, le=256)] = 4
+    poll: Seconds = 60.0
+    jitter: Annotated[float, Field(ge=0, lt=1)] = 0.2
+    idle: Seconds = 1.0
+    tries: Annotated[int, Field(gt=0, le=1000)] = 10
+    watch: Seconds = 3600.0
+    certificate_days: Annotated[int, Field(ge=0)] = 30
+    stop_within: Annotated[float, Field(ge=0, le=3600)] = 30.0
+
+
 class Settings(BaseSettings):
     """Everything a `Connector` needs to know.
 
@@ -185,6 +210,7 @@ class Settings(BaseSettings):
         store: where everything is kept.
         limits: times and numbers.
         packets: how large a packet may be.
+        worker: what `edoc worker` does, and how often.
     """
 
     model_config = SettingsConfigDict(
@@ -199,6 +225,7 @@ class Settings(BaseSettings):
     store: StoreSettings = StoreSettings()
     limits: LimitSettings = LimitSettings()
     packets: PacketSettings = PacketSettings()
+    worker: WorkerSettings = WorkerSettings()
 
     _folder: Path = PrivateAttr(default_factory=Path.cwd)
 
@@ -215,18 +242,61 @@ class Settings(BaseSettings):
         return (init_settings,)
 
     @classmethod
-    def load(cls, path: str | Path) -> Settings:
+    def load(cls, path: str | Path, *, agency: str | None = None) -> Settings:
         """Read a TOML file; ``EDOC_SECTION__NAME`` in the environment overrides ``[section] name``.
 
         Args:
             path: the file. Relative paths in it start from its folder.
+            agency: which of its ``[agencies.NAME]``; a file without them needs none.
 
         Raises:
             ConfigError: it cannot be read, or something in it is missing or wrong; all problems are named, no value is.
         """
         path = Path(path)
+        values, members = cls._read(path)
+        if not members and agency is None:
+            return cls.of(values, folder=path.absolute().parent)
+        if agency is None or agency not in members:
+            known = ", ".join(members) or "none"
+            raise ConfigError(
+                f"{path} has the agencies {known}: choose one of them.",
+                vi=f"{path} có các đơn vị {known}: hãy chọn một đơn vị.",
+            )
+        return cls._member(agency, _merged(values, members[agency]), path)
+
+    @classmethod
+    def fleet(cls, path: str | Path) -> tuple[Settings, ...]:
+        """Read a TOML file with ``[agencies.NAME]``: each of them lays its sections over those of the file.
+
+        A file without is one agency.
+
+        Raises:
+            ConfigError: as for `load`, with the agency's name in front.
+        """
+        path = Path(path)
+        values, members = cls._read(path)
+        if not members:
+            return (cls.of(values, folder=path.absolute().parent),)
+        return tuple(cls._member(name, _merged(values, one), path) for name, one in members.items())
+
+    @classmethod
+    def _read(cls, path: Path) -> tuple[dict[str, Any], Mapping[str, Mapping[str, Any]]]:
+        """A file's sections, with those of the environment over them, and its agencies."""
         values = _merged(_read_toml(path), EnvSettingsSource(cls)())
-        return cls.of(values, folder=path.absolute().parent)
+        members = values.pop(FLEET, {})
+        if not isinstance(members, Mapping) or not all(isinstance(one, Mapping) for one in members.values()):
+            raise ConfigError(
+                "agencies: write [agencies.NAME.SECTION], as in [agencies.first.agency].",
+                vi="agencies: hãy ghi [agencies.TÊN.MỤC], ví dụ [agencies.first.agency].",
+            )
+        return values, members
+
+    @classmethod
+    def _member(cls, name: str, values: Mapping[str, Any], path: Path) -> Settings:
+        try:
+            return cls.of(values, folder=path.absolute().parent)
+        except ConfigError as error:
+            raise ConfigError(f"agencies.{name}: {error.message}", vi=f"agencies.{name}: {error.vi}") from None
 
     @classmethod
     def of(cls, values: Mapping[str, Any], *, folder: Path | None = None) -> Settings:

@@ -33,7 +33,15 @@ def hub(mock_hub: RunningHub) -> RunningHub:
 
 
 @pytest.fixture
-def settings(hub: RunningHub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Settings]:
+def backend(request: pytest.FixtureRequest) -> dict[str, str]:
+    """Section ``store`` of the settings: SQLite, a file per agency, unless a module names PostgreSQL too."""
+    if getattr(request, "param", "sqlite") == "sqlite":
+        return {}
+    return {"url": request.getfixturevalue("postgres").database()}
+
+
+@pytest.fixture
+def settings(hub: RunningHub, tmp_path: Path, backend: dict[str, str]) -> Callable[..., Settings]:
     """Makes settings for an agency; sections given are laid over the usual ones."""
 
     def make(agency: str, **sections: dict[str, Any]) -> Settings:
@@ -50,6 +58,7 @@ def settings(hub: RunningHub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
             "signing": {"key": keys.write_pem(folder / "key.pem")},
             "receive": {"policy": "trusted", "trust": [str(keys.write_root(folder / "root.pem"))]},
             "limits": {"grace": 0.0, "backoff": 0.0},
+            "store": backend,
         }
         for name, section in sections.items():
             values[name] = values.get(name, {}) | section

@@ -25,7 +25,7 @@ from edoc_connector.store import DeliveryState, ReceiptState
 from edoc_connector.testing import RECIPIENT, sample_document
 
 
-def test_an_unknown_recipient(office, hub, fails) -> None:
+def test_row_09_an_unknown_recipient(office, hub, fails) -> None:
     """Refused for good → failed, with the reason; once registered, the same call succeeds (faults, row 9)."""
     sender = office("H29.05")
     document = sample_document(recipients=(RECIPIENT.model_copy(update={"id": "G99"}),))
@@ -38,7 +38,7 @@ def test_an_unknown_recipient(office, hub, fails) -> None:
     assert sender.delivery(document.id).last_error is None
 
 
-def test_a_wrong_secret(office, hub, tmp_path: Path, fails) -> None:
+def test_row_10_a_wrong_secret(office, hub, tmp_path: Path, fails) -> None:
     """Our secret is wrong → the queue is kept, and leaves once it is right (faults, row 10)."""
     good = office("H29.05")
     (tmp_path / "H29.05" / "secret").write_text("wrong")
@@ -51,7 +51,7 @@ def test_a_wrong_secret(office, hub, tmp_path: Path, fails) -> None:
     assert len(hub.packets()) == 1
 
 
-def test_an_agency_that_is_not_registered(office, hub, fails) -> None:
+def test_row_10_an_agency_that_is_not_registered(office, hub, fails) -> None:
     """The hub refuses us, not the packet: the queue is kept (faults, row 10)."""
     sender = office("H29.05")
     hub.hub.storage.mark_agency("H29.05", deleted=True, at=hub.hub.now())
@@ -60,17 +60,19 @@ def test_an_agency_that_is_not_registered(office, hub, fails) -> None:
     assert sender.flush().sent == 1
 
 
-def test_a_clock_off_by_an_hour(office, hub, fails) -> None:
+def test_row_22_a_clock_off_by_days(office, hub, fails) -> None:
     """A clear error that tells the hub's time; the queue is kept (faults, row 22)."""
     sender = office("H29.05")
-    hub.clock_offset = timedelta(hours=1)
+    hub.clock_offset = timedelta(days=2)
     fails(AuthenticationRejected, lambda: sender.send(sample_document()), r"clock \(NTP\)")
     assert sender.deliveries()[0].state is DeliveryState.READY
     hub.clock_offset = timedelta()
     assert sender.send(sample_document()).state is DeliveryState.SENT
 
 
-def test_a_tampered_packet(office, hub, tmp_path: Path, caplog: pytest.LogCaptureFixture, handle, fails, built) -> None:
+def test_row_21_a_tampered_packet(
+    office, hub, tmp_path: Path, caplog: pytest.LogCaptureFixture, handle, fails, built
+) -> None:
     """Set aside, the hub told fail, the next ones proceed; sent again as it was, it comes in (faults, row 21)."""
     sender, receiver = office("H29.05"), office("G22")
     hub.tamper = lambda data: data.replace("V/v kết nối".encode(), "V/v ngắt nối".encode())
@@ -132,7 +134,7 @@ def test_an_attachment_that_is_not_there(office, tmp_path: Path, content: bytes 
     assert sender.send(sample_document(attachments=(Attachment.from_path(path),))).state is DeliveryState.SENT
 
 
-def test_a_hub_that_answers_with_html(office, hub, handle, fails) -> None:
+def test_row_11_a_hub_that_answers_with_html(office, hub, handle, fails) -> None:
     """HTML with status 200 is a protocol error; neither sent nor received (faults, row 11)."""
     sender, receiver = office("H29.05"), office("G22")
     hub.faults.add(Fault(kind="html", path="/sendEdoc"))

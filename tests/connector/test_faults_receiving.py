@@ -16,10 +16,12 @@ from edoc_connector.mockhub.faults import Fault
 from edoc_connector.store import ReceiptState
 from edoc_connector.testing import sample_document
 
+pytestmark = pytest.mark.parametrize("backend", ["sqlite", "postgresql"], indirect=True)
+
 SHORT = {"lease": 0.3, "grace": 0.0, "backoff": 0.0}
 
 
-@pytest.mark.parametrize("step", ["fetch", "confirm"])
+@pytest.mark.parametrize("step", ["fetch", "confirm"], ids=["row_14-fetch", "row_17-confirm"])
 def test_killed_while_receiving(office, hub, monkeypatch: pytest.MonkeyPatch, step: str, handle, kill_in) -> None:
     """No partial packet, fetched again; handled once, confirmed after restart (faults, rows 14 and 17)."""
     sender, receiver = office("H29.05"), office("G22", limits=SHORT)
@@ -36,7 +38,7 @@ def test_killed_while_receiving(office, hub, monkeypatch: pytest.MonkeyPatch, st
     assert [one.state for one in hub.packets()[0].receipts] == ["done"]
 
 
-def test_killed_while_handling(office, hub, handle) -> None:
+def test_row_17_killed_while_handling(office, hub, handle) -> None:
     """An application that died in the middle gets the packet again when the lease has run out (faults, row 17)."""
     sender, dying = office("H29.05"), office("G22", limits=SHORT)
     sender.send(sample_document())
@@ -51,7 +53,7 @@ def test_killed_while_handling(office, hub, handle) -> None:
     assert [one.status for one in other.receipts()] == ["01"]
 
 
-def test_a_living_worker_keeps_its_lease(office, hub, handle) -> None:
+def test_row_07_a_living_worker_keeps_its_lease(office, hub, handle) -> None:
     """Handling may take longer than the lease: it is renewed (faults, row 7)."""
     longer = SHORT | {"lease": 1.5}
     sender, receiver, other = office("H29.05"), office("G22", limits=longer), office("G22", limits=longer)
@@ -63,7 +65,7 @@ def test_a_living_worker_keeps_its_lease(office, hub, handle) -> None:
 
 
 @pytest.mark.parametrize("kind", ["truncated", "drop-after-accepting"])
-def test_a_download_cut_short(office, hub, kind: str, handle, fails) -> None:
+def test_row_15_a_download_cut_short(office, hub, kind: str, handle, fails) -> None:
     """A body shorter than announced is not stored as good and not confirmed (faults, row 15)."""
     sender, receiver = office("H29.05"), office("G22")
     sender.send(sample_document())
@@ -76,7 +78,7 @@ def test_a_download_cut_short(office, hub, kind: str, handle, fails) -> None:
     assert len(handle(receiver)) == 1
 
 
-def test_garbage_in_front_of_good_packets(office, hub, handle, fails) -> None:
+def test_row_21_garbage_in_front_of_good_packets(office, hub, handle, fails) -> None:
     """What cannot be read is kept, the hub told fail, the next ones proceed (faults, row 21)."""
     sender, receiver = office("H29.05"), office("G22")
     bad = hub.offer(b"1212<edXML/>", sender="H29.05", to="G22")
@@ -90,7 +92,7 @@ def test_garbage_in_front_of_good_packets(office, hub, handle, fails) -> None:
     assert handle(receiver) == []
 
 
-def test_another_packets_body(office, hub, handle) -> None:
+def test_row_16_another_packets_body(office, hub, handle) -> None:
     """Detected by ids, set aside and not confirmed; asked for again while the hub offers it (faults, row 16)."""
     sender, receiver = office("H29.05"), office("G22")
     sender.send(sample_document())
@@ -103,7 +105,7 @@ def test_another_packets_body(office, hub, handle) -> None:
     assert (receipt.sender, receipt.error) == ("H29.05", None)
 
 
-def test_a_lost_answer_to_a_confirmation(office, hub, handle) -> None:
+def test_row_18_a_lost_answer_to_a_confirmation(office, hub, handle) -> None:
     """Confirmed again; "already done" is success (faults, row 18)."""
     sender, receiver = office("H29.05"), office("G22")
     sender.send(sample_document())
@@ -113,7 +115,7 @@ def test_a_lost_answer_to_a_confirmation(office, hub, handle) -> None:
     assert receiver.receipt(receipt.id).state is ReceiptState.CONFIRMED
 
 
-def test_a_packet_that_is_listed_twice(office, hub, handle) -> None:
+def test_row_19_a_packet_that_is_listed_twice(office, hub, handle) -> None:
     """The same docId twice is one receipt and one effect, and is confirmed again (faults, row 19)."""
     sender, receiver = office("H29.05"), office("G22")
     sender.send(sample_document())
@@ -126,7 +128,7 @@ def test_a_packet_that_is_listed_twice(office, hub, handle) -> None:
     assert len(receiver.receipts()) == 1
 
 
-def test_a_document_that_was_sent_twice(office, hub, handle) -> None:
+def test_row_19_a_document_that_was_sent_twice(office, hub, handle) -> None:
     """Receivers drop a DocumentId they hold; other content under it is set aside (faults, rows 19 and 20)."""
     sender, receiver = office("H29.05"), office("G22", receive={"policy": "any"})
     sender.send(sample_document())

@@ -28,10 +28,12 @@ from edoc_connector.mockhub.faults import Fault
 from edoc_connector.store import DeliveryState, ReceiptState
 from edoc_connector.testing import RECIPIENT, sample_document
 
+pytestmark = pytest.mark.parametrize("backend", ["sqlite", "postgresql"], indirect=True)
+
 SHORT = {"lease": 0.3, "grace": 0.0, "backoff": 0.0}
 
 
-@pytest.mark.parametrize("after", [False, True], ids=["during the upload", "after the answer"])
+@pytest.mark.parametrize("after", [False, True], ids=["row_03-during-the-upload", "row_06-after-the-answer"])
 def test_killed_while_sending(office, hub, monkeypatch: pytest.MonkeyPatch, after: bool, kill_in) -> None:
     """The outcome is unknown, the hub is asked, the same bytes go again only if it has none (faults, rows 3 and 6)."""
     sender = office("H29.05", limits=SHORT)
@@ -50,7 +52,7 @@ def test_killed_while_sending(office, hub, monkeypatch: pytest.MonkeyPatch, afte
     assert "unknown" in [entry.to for entry in delivery.timeline]
 
 
-def test_killed_before_sending(office, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_row_02_killed_before_sending(office, monkeypatch: pytest.MonkeyPatch) -> None:
     """SystemExit after the commit, sent after restart (faults, row 2)."""
     sender = office("H29.05")
     with monkeypatch.context() as patch:
@@ -63,12 +65,11 @@ def test_killed_before_sending(office, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     "fault",
     [
-        Fault(kind="drop-after-accepting", path="/sendEdoc"),
-        Fault(kind="error", path="/sendEdoc", status=500, accepted=True),
-        Fault(kind="truncated", path="/sendEdoc"),
-        Fault(kind="empty", path="/sendEdoc"),
+        pytest.param(Fault(kind="drop-after-accepting", path="/sendEdoc"), id="row_04-dropped"),
+        pytest.param(Fault(kind="error", path="/sendEdoc", status=500, accepted=True), id="row_05-error-500"),
+        pytest.param(Fault(kind="truncated", path="/sendEdoc"), id="row_12-truncated"),
+        pytest.param(Fault(kind="empty", path="/sendEdoc"), id="row_12-empty"),
     ],
-    ids=lambda fault: fault.kind,
 )
 def test_a_lost_answer(office, hub, fault: Fault, fails) -> None:
     """`unknown`; the hub is asked; it has the packet, and it is not sent again (faults, rows 4, 5 and 12)."""
@@ -82,7 +83,7 @@ def test_a_lost_answer(office, hub, fault: Fault, fails) -> None:
     assert delivery.hub_doc_id == packet.packet.id
 
 
-def test_a_lost_request(office, hub, fails) -> None:
+def test_row_04_a_lost_request(office, hub, fails) -> None:
     """The hub is asked twice, a grace period apart, before the same bytes go again (faults, row 4)."""
     sender = office("H29.05", limits={"grace": 0.5})
     hub.faults.add(Fault(kind="drop-before-accepting", path="/sendEdoc"))
@@ -139,10 +140,11 @@ def test_a_duplicate_that_the_hub_does_not_list(office, hub, fails) -> None:
     assert third.deliveries()[0].state is DeliveryState.FAILED
 
 
-def test_a_busy_hub(office, hub, fails) -> None:
+@pytest.mark.parametrize("status", [503, 429])
+def test_row_08_a_busy_hub(office, hub, fails, status: int) -> None:
     """Back-off, Retry-After obeyed, no attempt lost (faults, row 8)."""
     sender = office("H29.05")
-    hub.faults.add(Fault(kind="error", path="/sendEdoc", status=503, retry_after="100"))
+    hub.faults.add(Fault(kind="error", path="/sendEdoc", status=status, retry_after="100"))
     fails(HubUnavailable, lambda: sender.send(sample_document()))
     (delivery,) = sender.deliveries()
     assert (delivery.state, delivery.attempts) == (DeliveryState.READY, 1)
@@ -153,7 +155,7 @@ def test_a_busy_hub(office, hub, fails) -> None:
     assert sender.flush().sent == 1
 
 
-def test_an_answer_with_the_id_of_another_packet(office, hub, monkeypatch: pytest.MonkeyPatch, fails) -> None:
+def test_row_13_an_answer_with_the_id_of_another_packet(office, hub, monkeypatch: pytest.MonkeyPatch, fails) -> None:
     """A DocId that is already another's is not bound; the hub is asked (faults, row 13)."""
     sender = office("H29.05")
     first = sender.send(sample_document())
@@ -179,10 +181,23 @@ def test_a_spool_file_that_was_changed(office, hub, tmp_path: Path, fails) -> No
     fails(StoreError, lambda: sender.send(sample_document()), "not the one that was stored")
     assert sender.deliveries()[0].state is DeliveryState.FAILED
     packet.unlink()
+    assert sender.send(sample_document()).state is DeliveryState.SENT
+    assert "built anew" in " ".join(entry.detail for entry in sender.deliveries()[0].timeline)
+
+
+def test_a_spool_file_that_is_gone(office, hub, tmp_path: Path, fails) -> None:
+    """Refused with what to do; sent again by its caller, the packet is built anew (faults, "spool file deleted")."""
+    sender = office("H29.05")
+    hub.faults.add(Fault(kind="error", path="/sendEdoc", status=503))
+    fails(HubUnavailable, lambda: sender.send(sample_document()))
+    (packet,) = (tmp_path / "H29.05" / "spool").rglob("*.edxml")
+    packet.unlink()
     fails(NotFound, lambda: sender.send(sample_document()), "gone from the spool")
+    assert sender.deliveries()[0].state is DeliveryState.FAILED
+    assert sender.send(sample_document()).state is DeliveryState.SENT
 
 
-def test_a_key_that_cannot_be_used(office, hub, tmp_path: Path, handle, fails) -> None:
+def test_row_25_a_key_that_cannot_be_used(office, hub, tmp_path: Path, handle, fails) -> None:
     """It fails before sending; statuses stay queued until the key is back (faults, row 25)."""
     key = tmp_path / "not-there-yet.pem"
     sender, receiver = office("H29.05"), office("G22", signing={"key": f"pem:{key}"})
@@ -201,7 +216,7 @@ def test_a_key_that_cannot_be_used(office, hub, tmp_path: Path, handle, fails) -
     assert sender.deliveries()[0].recipient("G22").status is StatusCode.ARRIVED
 
 
-def test_a_full_disk(office, hub, monkeypatch: pytest.MonkeyPatch, fails) -> None:
+def test_row_23_a_full_disk(office, hub, monkeypatch: pytest.MonkeyPatch, fails) -> None:
     """An error to the caller, nothing stored, and it goes on when there is space (faults, row 23)."""
     sender = office("H29.05")
 
@@ -215,7 +230,7 @@ def test_a_full_disk(office, hub, monkeypatch: pytest.MonkeyPatch, fails) -> Non
     assert sender.send(sample_document()).state is DeliveryState.SENT
 
 
-def test_a_delivery_in_other_hands_is_left_alone(office, hub, monkeypatch: pytest.MonkeyPatch, kill_in) -> None:
+def test_row_07_a_delivery_in_other_hands_is_left_alone(office, hub, monkeypatch: pytest.MonkeyPatch, kill_in) -> None:
     """While a worker's lease runs, nobody else sends what it holds (faults, row 7)."""
     sender = office("H29.05")
     kill_in("send", after=False)
@@ -275,7 +290,7 @@ def test_a_store_that_fails_after_the_effect(office, hub, monkeypatch: pytest.Mo
     assert receiver.receipt(receipt.id).state is ReceiptState.CONFIRMED
 
 
-def test_leases_that_cannot_be_renewed(office, hub, monkeypatch: pytest.MonkeyPatch, caplog) -> None:
+def test_row_24_leases_that_cannot_be_renewed(office, hub, monkeypatch: pytest.MonkeyPatch, caplog) -> None:
     """A renewal that fails is logged and tried again (faults, row 24)."""
     sender, receiver = office("H29.05"), office("G22", limits=SHORT | {"lease": 3.0})
     sender.send(sample_document())
@@ -290,7 +305,7 @@ def test_leases_that_cannot_be_renewed(office, hub, monkeypatch: pytest.MonkeyPa
     assert receiver.receipts()[0].state is ReceiptState.CONFIRMED
 
 
-def test_a_take_back_that_is_refused_for_good(office, hub) -> None:
+def test_row_09_a_take_back_that_is_refused_for_good(office, hub) -> None:
     """The delivery's timeline tells it (faults, row 9)."""
     sender = office("H29.05")
     delivery = sender.send(sample_document())

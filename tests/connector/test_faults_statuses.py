@@ -19,6 +19,8 @@ from edoc_connector.mockhub.faults import Fault
 from edoc_connector.store import ReceiptState
 from edoc_connector.testing import sample_document
 
+pytestmark = pytest.mark.parametrize("backend", ["sqlite", "postgresql"], indirect=True)
+
 
 def test_a_status_that_came_twice_counts_once(office, hub, handle, status) -> None:
     """The same status twice is one entry (faults, row 19)."""

@@ -9,6 +9,8 @@ from edoc_connector.errors import DocumentError, DocumentIdConflict, NotFound, S
 from edoc_connector.store import Change, DeliveryState, ReceiptState
 from edoc_connector.testing import RECIPIENT, sample_document
 
+pytestmark = pytest.mark.parametrize("backend", ["sqlite", "postgresql"], indirect=True)
+
 
 def test_a_document_crosses_and_every_status_comes_back(office, handle) -> None:
     """send → 01 → 03 → 04 → 05 → 06 (business rules, "Allowed order for one receiver")."""

@@ -1,4 +1,4 @@
-"""A store on a real SQLite file, with a clock that tests can turn."""
+"""A store on a real SQLite file and on a real PostgreSQL server, with a clock that tests can turn."""
 
 from __future__ import annotations
 
@@ -31,10 +31,12 @@ def clock() -> Clock:
     return Clock()
 
 
-@pytest.fixture
-def url(tmp_path: Path) -> str:
-    """URL of a database that does not exist yet."""
-    return f"sqlite:///{tmp_path / 'edoc.db'}"
+@pytest.fixture(params=["sqlite", "postgresql"])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """URL of an empty database; every test that has one runs on both engines, unless it names one."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'edoc.db'}"
+    return request.getfixturevalue("postgres").database()
 
 
 @pytest.fixture

@@ -24,6 +24,12 @@ from edoc_connector.store.states import MACHINES
 AGENCY = "H29.05"
 
 
+TRIGGERS = {
+    "sqlite": "SELECT sql FROM sqlite_master WHERE type = 'trigger' AND name = :name",
+    "postgresql": "SELECT pg_get_triggerdef(oid) FROM pg_trigger WHERE tgname = :name",
+}
+
+
 def test_an_empty_database_gets_its_tables(store: Store, url: str) -> None:
     """Opening an empty store runs the migrations, and they make what the tables say (DESIGN, "schema changes")."""
     engine = create_engine(url)
@@ -46,8 +52,9 @@ def test_the_migration_guards_the_moves_of_today(store: Store, url: str) -> None
     engine = create_engine(url)
     with engine.connect() as connection:
         for machine in MACHINES:
-            query = text("SELECT sql FROM sqlite_master WHERE type = 'trigger' AND name = :name")
-            body = connection.execute(query, {"name": f"{machine.table}_moves"}).scalar_one()
+            body = connection.execute(
+                text(TRIGGERS[engine.dialect.name]), {"name": f"{machine.table}_moves"}
+            ).scalar_one()
             pairs = {f"{move.old or ''}>{move.new}" for move in machine.moves}
             assert {part for part in body.split("'") if ">" in part and part.replace(">", "").isalpha()} == pairs
     engine.dispose()
@@ -118,6 +125,7 @@ def test_a_file_that_is_no_database(tmp_path: Path) -> None:
         Store.open(f"sqlite:///{tmp_path / 'edoc.db'}", spool=tmp_path / "spool")
 
 
+@pytest.mark.parametrize("url", ["sqlite"], indirect=True)
 def test_a_locked_database_is_waited_for_a_bounded_time(
     store: Store, url: str, new_delivery, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -135,6 +143,7 @@ def test_a_locked_database_is_waited_for_a_bounded_time(
             deliveries.add(tx, new_delivery())
 
 
+@pytest.mark.parametrize("url", ["sqlite"], indirect=True)
 def test_a_read_only_database(store: Store, new_delivery) -> None:
     """A read-only database is an error that says what to check (faults, row 23)."""
     with store.reading() as tx:  # rights do not stop root: this is SQLite's own way to refuse writes
@@ -170,6 +179,7 @@ with Store.open(sys.argv[1], spool=Path(sys.argv[2])) as store:
 """
 
 
+@pytest.mark.parametrize("url", ["sqlite"], indirect=True)
 def test_no_room_for_a_write(store: Store, url: str, tmp_path: Path) -> None:
     """A write that finds no room is an error, leaves no torn row, and the store goes on afterwards (faults, row 23)."""
     # in another process: the limit would outlast this test
@@ -194,6 +204,7 @@ def test_times_are_utc(store: Store, new_delivery, clock) -> None:
         deliveries.report(tx, row, "G22", "03", at=datetime(2026, 11, 20), description=None)
 
 
+@pytest.mark.parametrize("url", ["sqlite"], indirect=True)
 def test_sqlite_is_as_durable_as_asked(store: Store) -> None:
     """WAL, synchronous=FULL, foreign keys (issue "One document travels", store on SQLite)."""
     with store.reading() as tx:

@@ -1,4 +1,4 @@
-"""Moves, claims, leases and fences on a real SQLite file."""
+"""Moves, claims, leases and fences on a real SQLite file and a real PostgreSQL server."""
 
 from __future__ import annotations
 

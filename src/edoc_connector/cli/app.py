@@ -10,7 +10,7 @@ import typer
 
 from .._version import __version__
 from ..errors import EdocError, PacketError
-from . import database, exchange, keys, lint, packets, pdf, seal, servers
+from . import database, evidence, exchange, explain, keys, lint, packets, pdf, seal, servers, upkeep, worker
 from .output import ExitCode, complain
 
 app = typer.Typer(
@@ -21,7 +21,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
 )
-for _module in (servers, packets, lint, exchange, keys, pdf, seal, database):
+for _module in (servers, packets, lint, exchange, explain, evidence, upkeep, keys, pdf, seal, database, worker):
     _module.register(app)
 
 

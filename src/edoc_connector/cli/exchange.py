@@ -54,7 +54,7 @@ def send(
             f"{message_file} is a status; send one with `edoc status`",
             vi=f"{message_file} là trạng thái; hãy gửi bằng lệnh `edoc status`",
         )
-    with _open(config, "sending / đang gửi") as connector:
+    with opened(config, "sending / đang gửi") as connector:
         delivery = connector.send(document)
     _show_delivery(delivery, as_json=as_json)
 
@@ -72,7 +72,7 @@ def receive(
     """
     received: list[dict[str, Any]] = []
     try:
-        with _open(config, "receiving / đang nhận") as connector:
+        with opened(config, "receiving / đang nhận") as connector:
             for receipt in connector.receive():
                 received.append(_save(receipt, save))
     finally:
@@ -145,7 +145,7 @@ def status(
     config: ConfigOption = CONFIG,
 ) -> None:
     """Report a status: of a received document, or 13 to take one of ours back. / Gửi trạng thái xử lý văn bản."""
-    with _open(config) as connector:
+    with opened(config) as connector:
         if code == "13":
             connector.take_back(document_id, reason=reason or "")
         elif code in _SAID:
@@ -162,7 +162,7 @@ def status(
 
 def deliveries(config: ConfigOption = CONFIG, as_json: JsonFlag = False) -> None:
     """List the documents sent. / Liệt kê văn bản đã gửi."""
-    with _open(config) as connector:
+    with opened(config) as connector:
         found = connector.deliveries()
     if as_json:
         print_json([describe_delivery(delivery) for delivery in found])
@@ -187,7 +187,7 @@ def show(
     as_json: JsonFlag = False,
 ) -> None:
     """Show what happened to a document. / Xem diễn biến của một văn bản."""
-    with _open(config) as connector:
+    with opened(config) as connector:
         try:
             delivery = connector.delivery(document_id)
         except NotFound:
@@ -197,7 +197,7 @@ def show(
 
 
 @contextmanager
-def _open(config: Path, label: str = "…") -> Iterator[Connector]:
+def opened(config: Path, label: str = "…") -> Iterator[Connector]:
     """A connector for one command, with a bar for what takes long."""
     from ..connector import Connector
 

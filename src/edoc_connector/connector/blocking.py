@@ -12,7 +12,6 @@ from uuid import uuid4
 
 from sqlalchemy import select
 
-from ..client import HubClient
 from ..config import Settings
 from ..edxml import (
     Document,
@@ -29,18 +28,23 @@ from ..store import DeliveryState, Lease, ReceiptState, Store, deliveries, direc
 from ..store.directory import Entry
 from ..store.records import DeliveryRow, DirectoryRow
 from . import dispatch
+from .care import Care
 from .changes import recall_of, replacement_of, update_of
+from .clocks import SteadyClock
+from .handlers import Handlers, Handling
+from .hearing import ListeningHub
 from .inbox import Inbox
 from .outbox import Flushed, Outbox
 from .receipt import Receipt
 from .session import LeaseKeeper, Session, log
 from .signed_files import prepare
+from .units import Units
 from .views import Delivery, delivery_views
 
 _TO = deliveries.TO
 
 
-class Connector:
+class Connector(Handling, Care):
     """Sends and receives documents for one agency, over one hub, with everything kept in a store.
 
     Blocking, and safe to share between threads; `receive` is for one thread at a time. Several processes, or machines
@@ -66,9 +70,10 @@ class Connector:
         policy = settings.policy()
         prepare(settings)
         self._keys = _Keys(settings.signer() if signer is None else signer, ours=signer is None)
-        hub = HubClient(settings.dialect(), settings.client_settings())
+        clock = SteadyClock()
+        hub = ListeningHub(settings.dialect(), settings.client_settings(), clock=clock)
         try:
-            store = Store.open(settings.store_url(), spool=settings.spool())
+            store = Store.open(settings.store_url(), spool=settings.spool(), clock=clock)
         except BaseException:
             hub.close()
             raise
@@ -93,6 +98,7 @@ class Connector:
         self._inbox = Inbox(self._session)
         self._handed: list[Receipt] = []
         self._keys.look()
+        self.handlers = Handlers()
 
     @classmethod
     def open(
@@ -276,24 +282,6 @@ class Connector:
         self._outbox.kick()
         return self.delivery(document_id)
 
-    def settle(self, document_id: str, *, arrived: bool) -> Delivery:
-        """Decide what became of a delivery whose outcome is ``unknown`` and that the hub does not tell about.
-
-        Args:
-            document_id: the document.
-            arrived: whether the hub has it, as a person found out; if not, it is sent again.
-
-        Raises:
-            NotFound: there is no such delivery.
-            StoreError: its outcome is not unknown.
-        """
-        with self._session.transaction() as tx:
-            row = dispatch.delivery_row(tx, self._session, document_id)
-            state = DeliveryState.SENT if arrived else DeliveryState.READY
-            when = {"sent_at": tx.now} if arrived else {"next_attempt_at": tx.now}
-            deliveries.move(tx, row, state, detail="a person decided", **when)
-        return self.delivery(document_id)
-
     def delivery(self, document_id: str) -> Delivery:
         """A delivery by its DocumentId.
 
@@ -436,6 +424,12 @@ class Connector:
         """The directory as it was last taken over, by code."""
         with self._session.store.reading() as tx:
             return directory.everything(tx, self._session.agency)
+
+    # -- for a worker
+
+    def units(self, handlers: Handlers | None = None) -> Units:
+        """The pieces of a worker's work; `handlers` instead of the connector's own."""
+        return Units(self._session, self._inbox, self._outbox, handlers or self.handlers, self.settings.worker)
 
     # -- helpers
 

@@ -13,6 +13,7 @@ from ..store.records import DeliveryRow
 from .building import build, check, fingerprint
 from .inbox import WITHDRAWING, acted_on
 from .session import Session
+from .upkeep import usable
 from .views import BUSINESS
 
 
@@ -34,8 +35,12 @@ def stored(session: Session, document: Document) -> DeliveryRow:
     with session.transaction() as tx:
         known = deliveries.get(tx, session.agency, document.id)
         if known is not None:
-            return _again(tx, deliveries.same(known, content))
+            again = deliveries.same(known, content)
+            if again.state != DeliveryState.FAILED or usable(session, again.spool_file, again.sha256):
+                return _again(tx, again)
     file = build(session, document, at=session.store.clock())
+    if known is not None:
+        return _rebuilt(session, known, file)
     row = None
     try:
         with session.transaction() as tx:
@@ -77,7 +82,7 @@ def original_of(session: Session, row: DeliveryRow) -> Document:
         NotFound: the packet is gone from the spool.
         StoreError: it was changed.
     """
-    message = read(session.store.spool.checked(row.spool_file, row.sha256)).message
+    message = read(session.packet(row.spool_file, row.sha256)).message
     if not isinstance(message, Document):
         raise TypeError(f"not a document: {type(message).__name__}")
     return message
@@ -162,6 +167,25 @@ def _again(tx: Tx, row: DeliveryRow) -> DeliveryRow:
         return row
     deliveries.move(tx, row, DeliveryState.READY, next_attempt_at=tx.now)
     return deliveries.by_key(tx, row.id)
+
+
+def _rebuilt(session: Session, row: DeliveryRow, file: SpoolFile) -> DeliveryRow:
+    """A delivery that failed and whose packet is gone or was altered, ready again with a packet built anew.
+
+    The bytes are others than those that may have left once; the DocumentId and the content are the same, so a receiver
+    that has it drops it.
+    """
+    done = False
+    try:
+        with session.transaction() as tx:
+            values = {"spool_file": file.name, "sha256": file.sha256, "size": file.size, "next_attempt_at": tx.now}
+            deliveries.move(tx, row, DeliveryState.READY, detail="its packet was gone; built anew", **values)
+            again = deliveries.by_key(tx, row.id)
+        done = True
+        return again
+    finally:
+        if not done:
+            session.store.spool.discard(file.name)
 
 
 def _new(session: Session, document: Document, content: str, file: SpoolFile) -> NewDelivery:

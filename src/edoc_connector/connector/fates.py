@@ -22,6 +22,10 @@ from ..errors import (
 )
 
 
+class Undecided(OutcomeUnknown):
+    """The hub cannot tell what became of a message: a person has to find out, and `Connector.settle` it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Fate:
     """What an error means for the message that met it and for those behind it.

@@ -8,27 +8,29 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
 from typing import Any
 
-from ..edxml import BusinessType, Document, Message, Packet, StatusMessage, read
+from ..edxml import BusinessType, Document, Message, StatusMessage, read
 from ..errors import (
     AttachmentError,
     DocumentIdConflict,
     EdocError,
-    NotFound,
     PacketError,
     ProtocolError,
     VerificationFailed,
 )
 from ..hubs import MessageType, Waiting
-from ..signing import Verification, VerifyPolicy, verify
+from ..signing import Verification, verify
 from ..store import LeaseLost, ReceiptState, SpoolFile, Tx, directory, moves, outgoing, receipts
+from ..store.evidence import Note
 from ..store.order import Change
 from ..store.records import ReceiptRow
 from ..store.states import RECEIPTS
 from .building import fingerprint
+from .clocks import mend
+from .doubles import Doubles
 from .fates import columns, fate
+from .judging import Judged, bytes_of, facts_of, kept, policy_for
 from .session import Session
 from .signed_files import admit_files
 from .statuses import apply_status
@@ -39,25 +41,10 @@ log = logging.getLogger("edoc_connector.connector.inbox")
 # Asks that the document acted on be withdrawn; its receipt shows that an answer is due.
 WITHDRAWING = frozenset({BusinessType.RECALL, BusinessType.REPLACE})
 
-_TEXT_LIMIT = 2000
+# Here for good, and the hub was told so.
+_TOLD = frozenset({ReceiptState.HANDLED, ReceiptState.CONFIRMED, ReceiptState.DUPLICATE})
+
 _WRONG_BODIES = 5  # how often a packet is asked for again for which the hub gave another one's body
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Judged:
-    """A packet that was downloaded and can be read.
-
-    Args:
-        packet: the packet.
-        verification: what its signatures are worth.
-        fingerprint: hash of its content.
-        file: where it lies in the spool.
-    """
-
-    packet: Packet
-    verification: Verification
-    fingerprint: str
-    file: SpoolFile
 
 
 class Inbox:
@@ -69,10 +56,12 @@ class Inbox:
 
     def __init__(self, session: Session) -> None:
         self._session = session
+        self._doubles = Doubles(session, self._download, self._judge)
 
     def recover(self) -> None:
         """Offer again what dead applications were handling."""
         with self._session.transaction() as tx:
+            mend(tx, agency=self._session.agency, limits=self._session.limits)
             for row in moves.expired(tx, RECEIPTS, agency=self._session.agency):
                 moves.move(
                     tx, RECEIPTS, row["id"], old=row["state"], new=ReceiptState.WAITING, token=row["fence"],
@@ -102,70 +91,138 @@ class Inbox:
             DocumentIdConflict: another document came under its id.
             NotFound: its bytes are gone.
         """
-        judged = self._judge(_kept(row), row)
+        judged = self._judge(kept(row), row)
         message = judged.packet.message
         with self._session.transaction() as tx:
             if isinstance(message, Document) and _other(tx, row, message) is not None:
                 raise _conflict(message.id)
-            receipts.move(tx, row, ReceiptState.WAITING, **_facts(judged))
+            receipts.move(tx, row, ReceiptState.WAITING, **facts_of(judged))
 
-    def _poll(self, kind: MessageType) -> Iterator[EdocError]:
-        try:
-            listed = self._session.hub.list_waiting(kind)
-        except EdocError as error:
-            yield error
-            return
-        for key, waiting in self._offered(listed).items():
-            try:
-                self._fetch(key, waiting)
-            except LeaseLost as error:
-                log.info("another worker has it: %s", error)
-            except EdocError as error:
-                yield error
+    def listed(self, kind: MessageType) -> tuple[list[int], list[int]]:
+        """Ask the hub what it offers, and enter it.
 
-    def _offered(self, listed: Sequence[Waiting]) -> dict[int, Waiting]:
-        """The rows to download; what is here and confirmed already is confirmed again."""
-        keys: dict[int, Waiting] = {}
-        with self._session.transaction() as tx:
-            for waiting in listed:
-                row = receipts.offered(tx, self._session.agency, waiting.doc_id, waiting.message_type)
-                if row.state == ReceiptState.LISTED or _try_again(tx, row):
-                    keys[row.id] = waiting
-                elif row.confirmed_at is not None:
-                    _confirm_again(tx, row)
-        return keys
+        Returns:
+            The keys of the receipts to fetch, and of those to look at again: the hub offers them although it was told.
 
-    def _fetch(self, key: int, waiting: Waiting) -> None:
+        Raises:
+            EdocError: the hub did not say.
+        """
+        return self._offered(self._session.hub.list_waiting(kind))
+
+    def fetch(self, key: int) -> None:
+        """Download and check one packet that was listed; nothing where another worker is at it.
+
+        Raises:
+            EdocError: it did not come; why is in the store too.
+        """
         with self._session.transaction() as tx:
             row = receipts.claim(
-                tx, self._session.lease, agency=self._session.agency, state=ReceiptState.LISTED, key=key
+                tx, self._session.lease, agency=self._session.agency, state=ReceiptState.LISTED, key=key, count=True
             )
-        if row is None:  # another worker is at it
+        if row is None:
             return
+        self._session.hub.forget_heard()
         with self._session.keeper.holding():
             try:
-                file = self._download(row)
+                self._take_in(row, self._download(row.hub_doc_id))
+            except LeaseLost:
+                raise
             except EdocError as error:
                 self._put_off(row, error)
                 raise
-            self._take_in(row, file, waiting)
 
-    def _download(self, row: ReceiptRow) -> SpoolFile:
+    def look_again(self, key: int) -> None:
+        """Compare a packet that the hub offers although it was told with what came then; tell it once more.
+
+        Other bytes under the same docId are set aside beside the first, which stays as it is.
+
+        Raises:
+            EdocError: the hub did not give it.
+        """
+        with self._session.store.reading() as tx:
+            row = receipts.by_key(tx, key)
+        self._session.hub.forget_heard()
+        second = self._changed(row)
+        with self._session.transaction() as tx:
+            self._session.heard(tx, RECEIPTS, row.id)
+            if second is not None:
+                _set_second_aside(tx, row, second)
+            _confirm_again(tx, row)
+
+    def _poll(self, kind: MessageType) -> Iterator[EdocError]:
+        try:
+            new, known = self.listed(kind)
+        except EdocError as error:
+            yield error
+            return
+        for step, keys in ((self.fetch, new), (self.look_again, known)):
+            for key in keys:
+                try:
+                    step(key)
+                except LeaseLost as error:
+                    log.info("another worker has it: %s", error)
+                except EdocError as error:
+                    yield error
+
+    def _offered(self, listed: Sequence[Waiting]) -> tuple[list[int], list[int]]:
+        new: dict[int, None] = {}
+        known: dict[int, None] = {}
+        with self._session.transaction() as tx:
+            for waiting in listed:
+                row = receipts.offered(
+                    tx, self._session.agency, waiting.doc_id, waiting.message_type,
+                    sender=waiting.sender, recipient=waiting.recipient,
+                )  # fmt: skip
+                if row.created_at == tx.now:
+                    tx.notes.append(Note("offer", RECEIPTS.subject, row.id, tx.actor, _announced(waiting)))
+                if row.state == ReceiptState.LISTED or _try_again(tx, row):
+                    new[row.id] = None
+                elif row.confirmed_at is not None and row.state == ReceiptState.QUARANTINED:
+                    _confirm_again(tx, row)
+                elif row.confirmed_at is not None and row.state in _TOLD:
+                    known[row.id] = None
+        return list(new), list(known)
+
+    def _changed(self, row: ReceiptRow) -> SpoolFile | None:
+        """The packet under a docId that we have, where it is another one by now."""
+        try:
+            file = self._download(row.hub_doc_id)
+        except EdocError as error:
+            if fate(error).state != "failed":
+                raise
+            log.warning("docId %s is offered again, and not given: %s", row.hub_doc_id, error)
+            return None
+        if file.sha256 != row.sha256 and self._other_content(file, row):
+            return file
+        self._session.store.spool.discard(file.name)
+        return None
+
+    def _other_content(self, file: SpoolFile, row: ReceiptRow) -> bool:
+        """Whether it says something else; a hub may write the same packet anew."""
+        try:
+            packet = read(self._session.store.spool.path(file.name))
+            return fingerprint(packet.message, packet.attachments) != row.fingerprint
+        except (PacketError, AttachmentError):
+            return True
+
+    def _download(self, doc_id: str) -> SpoolFile:
         spool = self._session.store.spool
         with spool.drafting() as draft:
-            self._session.hub.fetch(row.hub_doc_id, draft, on_progress=self._session.on_progress)
+            self._session.hub.fetch(doc_id, draft, on_progress=self._session.on_progress)
             return spool.keep(draft)
 
     def _put_off(self, row: ReceiptRow, error: EdocError) -> None:
         with self._session.transaction() as tx:
-            values = {"attempts": row.attempts + 1, **columns(error)}
+            # The claim counted the attempt; one that says nothing about this packet does not count.
+            values = {"attempts": row.attempts - int(fate(error).pause), **columns(error)}
+            self._session.heard(tx, RECEIPTS, row.id)
             wait = self._session.next_attempt(row, tx.now, error)
             moves.touch(
                 tx, RECEIPTS, row.id, state=row.state, token=row.fence, detail=f"not downloaded: {error.message}",
                 next_attempt_at=wait, **values,
             )  # fmt: skip
 
-    def _take_in(self, row: ReceiptRow, file: SpoolFile, waiting: Waiting) -> None:
+    def _take_in(self, row: ReceiptRow, file: SpoolFile) -> None:
         try:
             judged = self._judge(file, row)
         except _NotKnownYet as error:
@@ -173,49 +230,45 @@ class Inbox:
             raise
         except (PacketError, VerificationFailed, AttachmentError) as error:
             with self._session.transaction() as tx:
-                _quarantine(tx, row, error, _bytes(file))
+                self._session.heard(tx, RECEIPTS, row.id)
+                _quarantine(tx, row, error, bytes_of(file))
             return
+        with self._session.store.reading() as tx:
+            misdelivered = _misdelivered(tx, row, judged.packet.message)
+        if not misdelivered:
+            judged = self._looked_twice(row, judged)
         with self._session.transaction() as tx:
-            if _misdelivered(tx, row, waiting, judged.packet.message):
-                _quarantine(tx, row, _another(row), _bytes(file), tell=False)
+            moves.alone(tx, f"inbox {row.agency}")  # whether it is a double is looked up first and written afterwards
+            self._session.heard(tx, RECEIPTS, row.id)
+            if misdelivered:
+                _quarantine(tx, row, _another(row), bytes_of(file), tell=False)
             elif isinstance(judged.packet.message, StatusMessage):
-                apply_status(tx, row, judged.packet.message, _facts(judged))
+                apply_status(tx, row, judged.packet.message, facts_of(judged))
             else:
                 _keep_document(tx, row, judged, judged.packet.message)
+
+    def _looked_twice(self, row: ReceiptRow, judged: Judged) -> Judged:
+        try:
+            return self._doubles.look(row, judged)
+        except EdocError:
+            self._session.store.spool.discard(judged.file.name)  # it is downloaded again
+            raise
 
     def _judge(self, file: SpoolFile, row: ReceiptRow) -> Judged:
         session = self._session
         packet = read(session.store.spool.checked(file.name, file.sha256), limits=session.packets)
-        verification = verify(packet, _policy_for(session, row))
+        verification = verify(packet, policy_for(session, row))
         # Hubs that rebuild packets leave no signature on a status, and a status carries no seal.
         if isinstance(packet.message, Document) and not session.policy.admits(verification):
             raise _refused(row, verification)
         if isinstance(packet.message, Document) and session.signed_pdf_in:
-            admit_files(packet, _policy_for(session, row), doc_id=row.hub_doc_id)
+            admit_files(packet, policy_for(session, row), doc_id=row.hub_doc_id)
         return Judged(
             packet=packet,
             verification=verification,
             fingerprint=fingerprint(packet.message, packet.attachments),
             file=file,
         )
-
-
-def opened(session: Session, row: ReceiptRow) -> tuple[Packet, Verification]:
-    """The packet of a receipt, judged as at the time it came in.
-
-    Raises:
-        NotFound: its bytes are gone.
-        StoreError: they were changed.
-        PacketError: it cannot be read.
-    """
-    file = _kept(row)
-    packet = read(session.store.spool.checked(file.name, file.sha256), limits=session.packets)
-    return packet, verify(packet, _policy_for(session, row))
-
-
-def _policy_for(session: Session, row: ReceiptRow) -> VerifyPolicy:
-    """The policy, with certificates judged at the time the packet came: one that expires later was good then."""
-    return replace(session.policy, at=session.policy.at or row.created_at)
 
 
 def acted_on(document: Document) -> tuple[str, ...]:
@@ -232,13 +285,13 @@ def acted_on(document: Document) -> tuple[str, ...]:
 def _keep_document(tx: Tx, row: ReceiptRow, judged: Judged, document: Document) -> None:
     other = _other(tx, row, document)
     if other is not None and other.fingerprint != judged.fingerprint:
-        _quarantine(tx, row, _conflict(document.id), _facts(judged))
+        _quarantine(tx, row, _conflict(document.id), facts_of(judged))
     elif other is not None:
         detail = f"as docId {other.hub_doc_id}"
-        receipts.move(tx, row, ReceiptState.DUPLICATE, detail=detail, **_facts(judged))
+        receipts.move(tx, row, ReceiptState.DUPLICATE, detail=detail, **facts_of(judged))
         outgoing.confirm(tx, receipts.by_key(tx, row.id), outgoing.DONE)
     else:
-        receipts.move(tx, row, ReceiptState.WAITING, **_facts(judged))
+        receipts.move(tx, row, ReceiptState.WAITING, **facts_of(judged))
         _note_request(tx, row, document)
 
 
@@ -264,15 +317,15 @@ def _quarantine(tx: Tx, row: ReceiptRow, error: EdocError, values: dict[str, Any
         outgoing.confirm(tx, receipts.by_key(tx, row.id), outgoing.FAIL)
 
 
-def _misdelivered(tx: Tx, row: ReceiptRow, waiting: Waiting, message: Message) -> bool:
+def _misdelivered(tx: Tx, row: ReceiptRow, message: Message) -> bool:
     """Whether it is another packet's body: neither its sender nor its addressee is the one that the hub announced.
 
     One of the two may differ for an honest reason (a code of the other system, a hub that names itself).
     """
-    if not waiting.sender or message.sender.id in _codes(tx, row.agency, waiting.sender):
+    if not row.offered_by or message.sender.id in _codes(tx, row.agency, row.offered_by):
         return False
     to = {one.id for one in message.recipients} if isinstance(message, Document) else {message.response_for.organ_id}
-    return not to & (_codes(tx, row.agency, row.agency) | {waiting.recipient})
+    return not to & (_codes(tx, row.agency, row.agency) | {row.offered_to})
 
 
 def _codes(tx: Tx, agency: str, code: str) -> set[str | None]:
@@ -295,47 +348,22 @@ def _confirm_again(tx: Tx, row: ReceiptRow) -> None:
     outgoing.confirm(tx, row, outgoing.FAIL if failed else outgoing.DONE)
 
 
-def _bytes(file: SpoolFile) -> dict[str, Any]:
-    return {"spool_file": file.name, "sha256": file.sha256, "size": file.size}
+def _set_second_aside(tx: Tx, row: ReceiptRow, file: SpoolFile) -> None:
+    """Other bytes under a docId that we have: kept beside the first, once, under a name of their own."""
+    name = f"{row.hub_doc_id}~{file.sha256[:12]}"
+    second = receipts.offered(tx, row.agency, name, row.message_type)
+    if second.state == ReceiptState.LISTED:
+        about = {"document_id": row.document_id, "sender": row.sender}
+        _quarantine(tx, second, _second_body(row), about | bytes_of(file), tell=False)
 
 
-def _kept(row: ReceiptRow) -> SpoolFile:
-    if row.spool_file is None or row.sha256 is None:
-        raise NotFound(
-            f"docId {row.hub_doc_id} was not downloaded yet: call receive().",
-            vi=f"docId {row.hub_doc_id} chưa được tải về: hãy gọi receive().",
-        )
-    return SpoolFile(row.spool_file, row.sha256, row.size or 0)
-
-
-def _facts(judged: Judged) -> dict[str, Any]:
-    """What a row says of a packet, beside its bytes."""
-    message, verification = judged.packet.message, judged.verification
-    values = {
-        **_bytes(judged.file),
-        "sender": message.sender.id,
-        "fingerprint": judged.fingerprint,
-        "verification": verification.status.value,
-        "verification_text": verification.explanation[:_TEXT_LIMIT],
-        "findings": len(judged.packet.findings),
-        **columns(None),
-    }
-    if isinstance(message, StatusMessage):
-        about = message.response_for
-        return values | {
-            "message_type": receipts.STATUS,
-            "document_id": about.document_id,
-            "code": about.code,
-            "issued_on": about.issued_on,
-            "subject": message.description,
-        }
-    return values | {
-        "message_type": receipts.EDOC,
-        "document_id": message.id,
-        "business": BUSINESS.get(message.business.type or BusinessType.NEW),
-        "code": message.code,
-        "subject": message.subject,
-        "issued_on": message.issued_on,
+def _announced(waiting: Waiting) -> dict[str, Any]:
+    """What the hub says of a packet that it offers, for the evidence."""
+    return {
+        "sender_announced": waiting.sender,
+        "recipient_announced": waiting.recipient,
+        "created": waiting.created_text,
+        "state_announced": waiting.status,
     }
 
 
@@ -345,6 +373,15 @@ def _another(row: ReceiptRow) -> ProtocolError:
         "and not confirmed; the next polls ask for it again. Tell the hub's operator.",
         vi=f"Với docId {row.hub_doc_id}, trục trả về gói tin của nơi gửi khác cho nơi nhận khác. Gói tin bị cách ly, "
         "không xác nhận; các lần nhận sau sẽ tải lại. Hãy báo cho đơn vị vận hành trục.",
+    )
+
+
+def _second_body(row: ReceiptRow) -> DocumentIdConflict:
+    return DocumentIdConflict(
+        f"the hub gives another packet under docId {row.hub_doc_id} than it gave first. The first one counts; this one "
+        "is set aside. Ask the sender which one is meant, and tell the hub's operator.",
+        vi=f"Với docId {row.hub_doc_id}, trục trả về gói tin khác với lần đầu. Giữ gói tin đầu, cách ly gói tin này. "
+        "Hãy hỏi nơi gửi và báo cho đơn vị vận hành trục.",
     )
 
 

@@ -22,7 +22,8 @@ from ..store.records import DeliveryRow, OutgoingRow
 from ..store.states import DELIVERIES, OUTGOING, RECEIPTS, Machine
 from . import settling
 from .building import build
-from .fates import columns, fate
+from .clocks import mend
+from .fates import Undecided, columns, fate
 from .session import Session
 
 log = logging.getLogger("edoc_connector.connector.outbox")
@@ -57,6 +58,7 @@ class Outbox:
     def recover(self) -> None:
         """Take over what dead workers held: what they were sending is unknown, a confirmation is simply sent again."""
         with self._session.transaction() as tx:
+            mend(tx, agency=self._session.agency, limits=self._session.limits)
             for row in moves.expired(tx, DELIVERIES, agency=self._session.agency):
                 _expire(tx, DELIVERIES, row["id"], row["fence"], DeliveryState.UNKNOWN)
             for row in moves.expired(tx, OUTGOING, agency=self._session.agency):
@@ -104,6 +106,31 @@ class Outbox:
             with self._session.keeper.holding():
                 self._deliver(row)
 
+    def ask(self, machine: Machine, key: int) -> EdocError | None:
+        """Ask the hub about one message whose outcome is unknown, and act on what it says; what that met, if anything.
+
+        Nothing where another worker is at it, or its outcome is known by now.
+        """
+        unknown = [DeliveryState.UNKNOWN if machine is DELIVERIES else OutgoingState.UNKNOWN]
+        with self._session.transaction() as tx:
+            rows = moves.claim(
+                tx, machine, self._session.lease, agency=self._session.agency, states=unknown, due=False,
+                where=moves.table_of(machine).c.id == key,
+            )  # fmt: skip
+        if not rows:
+            return None
+        if machine is DELIVERIES:
+            return self._caught(lambda: self._deliver(DeliveryRow.of(rows[0])))
+        return self._caught(lambda: self._report(OutgoingRow.of(rows[0])))
+
+    def send_one(self) -> tuple[int | None, EdocError | None]:
+        """Send the next delivery that is due: its key, None where there is none, and the error it met."""
+        return self._next_delivery(0, True)
+
+    def report_one(self) -> tuple[int | None, EdocError | None]:
+        """Send the next status or confirmation that is due, likewise."""
+        return self._next_outgoing(0, True)
+
     # -- one step of a round: the key of the message that was tried, and the error it met
 
     def _attempts(self, due: bool) -> Iterator[EdocError | None]:
@@ -144,6 +171,7 @@ class Outbox:
     # -- documents
 
     def _deliver(self, row: DeliveryRow) -> None:
+        self._session.hub.forget_heard()
         if row.state == DeliveryState.UNKNOWN:
             again = self._settle_delivery(row)
             if again is None:
@@ -166,6 +194,7 @@ class Outbox:
 
     def _sent_delivery(self, row: DeliveryRow, doc_id: str | None, detail: str = "") -> None:
         with self._session.transaction() as tx:
+            self._session.heard(tx, DELIVERIES, row.id)
             other = deliveries.by_hub_doc_id(tx, row.agency, doc_id) if doc_id else None
             bound = other is not None and other.id != row.id
             if not bound:
@@ -178,6 +207,7 @@ class Outbox:
     def _failed_delivery(self, row: DeliveryRow, error: EdocError, *, state: DeliveryState | None = None) -> NoReturn:
         state = state or DeliveryState(fate(error).state)
         with self._session.transaction() as tx:
+            self._session.heard(tx, DELIVERIES, row.id)
             wait = tx.now if state is DeliveryState.UNKNOWN else self._session.next_attempt(row, tx.now, error)
             values = {"attempts": row.attempts + 1, "next_attempt_at": wait, **columns(error)}
             values |= {"asked": 0} if state is DeliveryState.UNKNOWN else {}
@@ -208,6 +238,7 @@ class Outbox:
     # -- statuses and confirmations
 
     def _report(self, row: OutgoingRow) -> None:
+        self._session.hub.forget_heard()
         if row.kind == outgoing.CONFIRM:
             self._confirm(row)
         else:
@@ -220,6 +251,7 @@ class Outbox:
             # Confirming twice is harmless, so an unknown outcome is no reason to ask.
             self._failed_outgoing(row, error, again=fate(error).state != OutgoingState.FAILED)
         with self._session.transaction() as tx:
+            self._session.heard(tx, OUTGOING, row.id)
             _taken(tx, row)
             receipt = receipts.by_key(tx, row.receipt_id or 0)
             receipts.said(tx, receipt, detail=f"the hub was told {row.code}", confirmed_at=tx.now)
@@ -259,10 +291,12 @@ class Outbox:
 
     def _sent_status(self, row: OutgoingRow, doc_id: str | None) -> None:
         with self._session.transaction() as tx:
+            self._session.heard(tx, OUTGOING, row.id)
             _taken(tx, row, hub_doc_id=doc_id)
 
     def _failed_outgoing(self, row: OutgoingRow, error: EdocError, *, again: bool = False) -> NoReturn:
         with self._session.transaction() as tx:
+            self._session.heard(tx, OUTGOING, row.id)
             state = OutgoingState.READY if again else OutgoingState(fate(error).state)
             wait = tx.now if state is OutgoingState.UNKNOWN else self._session.next_attempt(row, tx.now, error)
             values = {"attempts": row.attempts + 1, "next_attempt_at": wait, **columns(error)}
@@ -307,6 +341,7 @@ class Outbox:
         if row.asked + 1 < ASKS:
             self._unsettled(machine, row, _ask_again(), asked=row.asked + 1)
         with self._session.transaction() as tx:
+            self._session.heard(tx, machine, row.id)
             asked = row.asked + 1
             moves.move(
                 tx, machine, row.id, old=row.state, new="ready", token=row.fence, asked=asked, next_attempt_at=tx.now
@@ -322,6 +357,7 @@ class Outbox:
 
     def _unsettled(self, machine: Machine, row: DeliveryRow | OutgoingRow, error: EdocError, asked: int) -> NoReturn:
         with self._session.transaction() as tx:
+            self._session.heard(tx, machine, row.id)
             wait = row.next_attempt_at
             if asked > row.asked:
                 wait = tx.now + timedelta(seconds=self._session.limits.grace)
@@ -408,8 +444,8 @@ def _ask_again() -> OutcomeUnknown:
     )
 
 
-def _ambiguous(count: int) -> OutcomeUnknown:
-    return OutcomeUnknown(
+def _ambiguous(count: int) -> Undecided:
+    return Undecided(
         f"the hub has {count} packets that may be this one and does not say which. Look there, then call settle().",
         vi=f"Trục có {count} gói tin có thể là gói này và không chỉ rõ gói nào. Hãy tra trên trục rồi gọi settle().",
     )
@@ -419,7 +455,7 @@ def _cannot_ask(error: EdocError) -> EdocError:
     """A hub that refuses the question leaves the answer to a person; any other trouble passes."""
     if not isinstance(error, HubError) or fate(error).state != DeliveryState.FAILED:
         return error
-    return OutcomeUnknown(
+    return Undecided(
         f"whether the hub has the packet cannot be found out: {error.message} Look at the hub, then call settle().",
         vi=f"Không hỏi được trục đã có gói tin hay chưa: {error.vi} Hãy tra trên trục rồi gọi settle().",
     )

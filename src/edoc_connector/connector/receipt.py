@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, datetime
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from ..edxml import (
     SEAL_NAME,
@@ -25,7 +25,8 @@ from ..store import LeaseLost, ReceiptState, Tx, order, outgoing, receipts
 from ..store.records import ReceiptRow
 from .answers import Said, asking, message, queue, require, require_handled
 from .building import check
-from .inbox import acted_on, opened
+from .inbox import acted_on
+from .judging import opened
 from .session import Session
 from .views import BUSINESS
 
@@ -161,6 +162,11 @@ class Receipt:
         """`error` in Vietnamese."""
         return self._row.error_vi
 
+    @property
+    def traceback(self) -> str | None:
+        """Where the application failed on it last, as Python tells; None where it did not."""
+        return self._row.traceback
+
     # -- what the packet holds
 
     @property
@@ -254,13 +260,23 @@ class Receipt:
             self._let_go()
         self._sent()
 
-    def give_back(self, why: str) -> None:
+    def give_back(self, why: str, **values: Any) -> None:
         """Leave it waiting for a later `Connector.receive`; harmless where it is not held."""
+        self._put(ReceiptState.WAITING, why, **values)
+
+    def set_aside(self, why: str, **values: Any) -> None:
+        """Keep it from being handed out again before `Connector.recheck`; the hub is told nothing."""
+        log.error("docId %s is set aside: %s", self.hub_doc_id, why)
+        self._put(ReceiptState.QUARANTINED, why, **values)
+
+    def _put(self, state: ReceiptState, why: str, **values: Any) -> None:
+        self._inside = False
+        self._staged.clear()
         if not self._claimed:
             return
         try:
             with self._session.transaction() as tx:
-                receipts.move(tx, self._row, ReceiptState.WAITING, detail=why)
+                receipts.move(tx, self._row, state, detail=why, **values)
                 self._row = receipts.by_key(tx, self._row.id)
         except LeaseLost as lost:
             log.warning("it was given to another worker meanwhile: %s", lost)
@@ -294,7 +310,7 @@ class Receipt:
 
     def _finish(self) -> None:
         with self._session.transaction() as tx:
-            receipts.move(tx, self._row, ReceiptState.HANDLED)
+            receipts.move(tx, self._row, ReceiptState.HANDLED, error_code=None, error_text=None, error_vi=None)
             row = receipts.by_key(tx, self._row.id)
             outgoing.confirm(tx, row, outgoing.DONE)
             for said in [*self._arrival(row), *self._staged]:

@@ -9,17 +9,19 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Protocol
 
-from ..client import HubClient
 from ..config import LimitSettings
 from ..edxml import Limits, Organization
-from ..errors import EdocError, HubError, StoreError
+from ..errors import EdocError, HubError, NotFound, StoreError
 from ..hubs import Progress
 from ..signing import Signer, TimeStamping, VerifyPolicy
-from ..store import Lease, Store, Tx
+from ..store import Lease, Store, Tx, evidence, jobs
+from ..store.evidence import Note
 from ..store.moves import renew
-from ..store.states import MACHINES
+from ..store.states import MACHINES, Machine
+from .hearing import ListeningHub
 
 log = logging.getLogger("edoc_connector.connector")
 
@@ -87,6 +89,7 @@ class LeaseKeeper:
             with self._store.transaction(self._lease.owner) as tx:
                 for machine in MACHINES:
                     renew(tx, machine, self._lease)
+                jobs.renew(tx, self._lease)
         except StoreError as error:
             # The next round tries again; if none succeeds the lease runs out, and the fence keeps us from writing.
             log.warning("leases were not renewed: %s", error)
@@ -115,7 +118,7 @@ class Session:
 
     organization: Organization
     store: Store
-    hub: HubClient
+    hub: ListeningHub
     policy: VerifyPolicy
     limits: LimitSettings
     packets: Limits
@@ -138,6 +141,32 @@ class Session:
         """A transaction in our name, or in that of an officer."""
         with self.store.transaction(actor or self.agency) as tx:
             yield tx
+
+    def packet(self, name: str, sha256: str) -> Path:
+        """A packet in the spool, compared with its hash.
+
+        Raises:
+            NotFound: it is gone, or was removed when its time to be kept was over.
+            StoreError: it was changed.
+        """
+        try:
+            return self.store.spool.checked(name, sha256)
+        except NotFound:
+            with self.store.reading() as tx:
+                when = evidence.pruned_at(tx.connection, name)
+            if when is None:
+                raise
+        raise NotFound(
+            f"the packet was removed on {when:%Y-%m-%d}, when its time to be kept was over (edoc prune); what happened "
+            "to it is in the evidence.",
+            vi=f"Gói tin đã được xóa ngày {when:%d/%m/%Y} do hết thời hạn lưu (edoc prune); diễn biến vẫn còn trong "
+            "bằng chứng.",
+        )
+
+    def heard(self, tx: Tx, machine: Machine, key: int) -> None:
+        """Enter in the evidence what the hub said to this thread since its last message began."""
+        for one in self.hub.take_heard():
+            tx.notes.append(Note("answer", machine.subject, key, tx.actor, one))
 
     def next_attempt(self, row: _Attempted, now: datetime, error: EdocError | None = None) -> datetime:
         """When to try again: exponential back-off with jitter, or what the hub asks for, up to a cap."""

@@ -48,7 +48,7 @@ def _seen(tx: Tx, row: ReceiptRow, fingerprint: str) -> bool:
 
 def _report(tx: Tx, row: ReceiptRow, message: StatusMessage) -> str:
     """Enter a status in the delivery it is about; what was done, in words."""
-    delivery = _meant(tx, row.agency, message)
+    delivery = meant(tx, row.agency, message)
     code = str(message.code)
     if delivery is None:
         about = message.response_for
@@ -82,7 +82,7 @@ def _answer(tx: Tx, delivery: DeliveryRow, message: StatusMessage, at: datetime)
             return
 
 
-def _meant(tx: Tx, agency: str, message: StatusMessage) -> DeliveryRow | None:
+def meant(tx: Tx, agency: str, message: StatusMessage) -> DeliveryRow | None:
     """The delivery that a status is about: by DocumentId, else by number, notation and date where only one fits."""
     about = message.response_for
     found = deliveries.get(tx, agency, about.document_id) if about.document_id else None

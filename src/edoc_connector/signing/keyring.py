@@ -256,18 +256,39 @@ def close(signer: Signer) -> None:
 
 
 class _Deferred:
-    """A signer that is loaded when it is first needed; after an error it is tried again."""
+    """A signer that is loaded when it is first needed; after an error it is tried again: a token may be plugged in.
+
+    But a password that was refused is not offered again: three wrong PINs lock a token.
+    """
 
     def __init__(self, uri: str, secrets: Secrets | None, clock: Clock) -> None:
-        self._load: Callable[[], Signer] = lambda: load_signer(uri, secrets=secrets, clock=clock)
+        self._load: Callable[[], Signer] = lambda: load_signer(uri, secrets=secrets and self._secret, clock=clock)
+        self._secrets = secrets
         self._lock = threading.Lock()
         self._loaded: Signer | None = None
+        self._offered = False
+        self._refused: SigningError | None = None
+
+    def _secret(self, name: str) -> str | None:
+        found = self._secrets(name) if self._secrets is not None else None
+        self._offered = self._offered or found is not None
+        return found
 
     def _signer(self) -> Signer:
         with self._lock:
+            if self._refused is not None:
+                raise _again(self._refused)
             if self._loaded is None:
-                self._loaded = self._load()
+                self._loaded = self._loaded_now()
             return self._loaded
+
+    def _loaded_now(self) -> Signer:
+        try:
+            return self._load()
+        except SigningError as error:
+            if self._offered:
+                self._refused = error
+            raise
 
     @property
     def algorithm(self) -> SignatureAlgorithm:
@@ -284,3 +305,11 @@ class _Deferred:
         with self._lock:
             if self._loaded is not None:
                 close(self._loaded)
+
+
+def _again(error: SigningError) -> SigningError:
+    return SigningError(
+        f"{error.message}. The password is not tried again before the connector is opened anew: too many wrong PINs "
+        "lock a token.",
+        vi=f"{error.vi}. Mật khẩu không được thử lại cho đến khi mở lại kết nối: nhập sai PIN nhiều lần sẽ khóa token.",
+    )

@@ -1,6 +1,6 @@
 """Deliveries, receipts and what was said about them, kept in a database and a spool folder."""
 
-from . import deliveries, directory, outgoing, receipts, timeline
+from . import deliveries, directory, evidence, jobs, outgoing, receipts, timeline
 from .base import Store, utc_now
 from .migrate import upgrade
 from .moves import Lease, LeaseLost, Tx
@@ -21,6 +21,8 @@ __all__ = [
     "Tx",
     "deliveries",
     "directory",
+    "evidence",
+    "jobs",
     "outgoing",
     "receipts",
     "timeline",

@@ -10,6 +10,7 @@ from types import TracebackType
 
 from sqlalchemy import Engine
 
+from . import evidence
 from .engine import begin, driver_errors, make_engine
 from .migrate import require_current
 from .moves import Tx
@@ -84,7 +85,9 @@ class Store:
             StoreError: nothing changed.
         """
         with driver_errors(), begin(self._engine, write=True) as connection:
-            yield Tx(connection=connection, now=self.clock(), actor=actor)
+            tx = Tx(connection=connection, now=self.clock(), actor=actor)
+            yield tx
+            evidence.write(connection, tx.notes, at=tx.now)
             connection.commit()
 
     @contextmanager

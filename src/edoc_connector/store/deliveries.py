@@ -65,7 +65,9 @@ def add(tx: Tx, new: NewDelivery) -> DeliveryRow:
         return same(known, new.fingerprint)
     values = asdict(new)
     recipients, acted_on = values.pop("recipients"), values.pop("targets")
-    key = moves.started(tx, DELIVERIES, values, state=DeliveryState.READY)
+    key = moves.started_once(tx, DELIVERIES, values, unique=("agency", "document_id"), state=DeliveryState.READY)
+    if key is None:  # another worker stored it a moment ago
+        return add(tx, new)
     rows = [{"delivery_id": key, "organ_id": organ_id, "name": name} for organ_id, name in recipients]
     tx.connection.execute(insert(TO), rows)
     for document_id in acted_on:
@@ -172,6 +174,7 @@ def report(
     Returns:
         Whether the code was in order.
     """
+    moves.alone(tx, f"delivery {delivery.id}")
     row = recipient(tx, delivery.id, organ_id)
     known = row is not None
     row = row or _added(tx, delivery, organ_id, name)

@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Engine, create_engine, event, make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlchemyError
-from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_random_exponential
+from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, OperationalError, SQLAlchemyError
+from tenacity import RetryCallState, Retrying, retry_if_exception, wait_random_exponential
 
 from ..errors import StoreError
 
@@ -19,7 +19,10 @@ log = logging.getLogger("edoc_connector.store")
 T = TypeVar("T")
 
 BUSY_SECONDS = 5.0
+CONNECT_SECONDS = 10
+LOCK_SECONDS = 20
 LOCK_ATTEMPTS = 3
+RECONNECT_SECONDS = 10.0
 WRITE = "edoc_write"
 
 _Words = tuple[str, str]
@@ -96,7 +99,7 @@ def make_engine(url: str) -> Engine:
     try:
         parsed = make_url(url)
         if parsed.get_backend_name() != "sqlite":
-            return create_engine(parsed, pool_pre_ping=True)
+            return create_engine(parsed, pool_pre_ping=True, connect_args=_postgresql_arguments(parsed))
     except (ArgumentError, NoSuchModuleError, ImportError) as error:
         # The URL may hold a password: neither it nor the error's own text is repeated.
         raise StoreError(
@@ -114,6 +117,12 @@ def make_engine(url: str) -> Engine:
     event.listen(engine, "connect", _sqlite_connect)
     event.listen(engine, "begin", _sqlite_begin)
     return engine
+
+
+def _postgresql_arguments(url: URL) -> dict[str, Any]:
+    """A server or a row that does not answer is an error after a while, not a wait without end; the URL may differ."""
+    usual = {"connect_timeout": CONNECT_SECONDS, "options": f"-c lock_timeout={LOCK_SECONDS}s"}
+    return {name: value for name, value in usual.items() if name not in url.query}
 
 
 def _sqlite_connect(connection: Any, _record: object) -> None:
@@ -135,7 +144,7 @@ def locked(error: BaseException) -> bool:
 
 
 def begin(engine: Engine, *, write: bool) -> Connection:
-    """A connection inside a transaction, waited for as long as `LOCK_ATTEMPTS` tries last.
+    """A connection inside a transaction: a lock is waited for, a server that is gone is called again, for a while.
 
     Raises:
         StoreError: the lock was not to be had, or the database cannot be opened.
@@ -151,7 +160,7 @@ def retried(work: Callable[[], T]) -> T:
     """
     attempts = Retrying(
         retry=retry_if_exception(locked),
-        stop=stop_after_attempt(LOCK_ATTEMPTS),
+        stop=_enough,
         wait=wait_random_exponential(multiplier=0.05, max=1.0),
         reraise=True,
     )
@@ -159,9 +168,20 @@ def retried(work: Callable[[], T]) -> T:
         return attempts(work)
 
 
+def _enough(state: RetryCallState) -> bool:
+    """A lock is tried for a few times, for SQLite has waited already; a server may need seconds to start again."""
+    error = state.outcome.exception() if state.outcome is not None else None
+    if isinstance(error, DBAPIError) and _words(error) is _GONE:
+        return (state.seconds_since_start or 0.0) >= RECONNECT_SECONDS
+    return state.attempt_number >= LOCK_ATTEMPTS
+
+
 def _begin(engine: Engine, write: bool) -> Connection:
     connection = engine.connect().execution_options(**{WRITE: write})
     try:
+        if not write and connection.dialect.name == "postgresql":
+            # One state for all that is read; SQLite gives that by itself.
+            connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
         connection.begin()
     except BaseException:
         connection.close()
@@ -187,7 +207,11 @@ def driver_errors() -> Iterator[None]:
 def _words(error: DBAPIError) -> _Words:
     code = getattr(error.orig, "sqlite_errorname", None) or getattr(error.orig, "sqlstate", None) or ""
     found = next((words for start, words in _BY_CODE.items() if code.startswith(start)), None)
-    return found or (_GONE if error.connection_invalidated else _OTHER)
+    if found is not None:
+        return found
+    # Where no connection comes about, psycopg has no code to give.
+    gone = error.connection_invalidated or (not code and isinstance(error, OperationalError))
+    return _GONE if gone else _OTHER
 
 
 def _store_error(words: _Words, kind: str, text: str) -> StoreError:

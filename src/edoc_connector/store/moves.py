@@ -6,18 +6,21 @@ holds the row), and written to the timeline in the same transaction.
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, RowMapping, Table, and_, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, RowMapping, Table, and_, func, insert, or_, select, update
+from sqlalchemy.dialects import postgresql, sqlite
 
 from ..errors import StoreError
 from . import schema
+from .evidence import Note
 from .states import Machine, Move
 
 DETAIL_LIMIT = 2000
+_ALONE = 0x65646F63  # seed of the names' hashes, so that they are not those of another program on the same database
 
 
 class LeaseLost(StoreError):
@@ -32,11 +35,13 @@ class Tx:
         connection: the database connection, inside the transaction.
         now: one time for everything that the transaction writes, UTC.
         actor: who does it, for the timeline.
+        notes: what is to be written to the evidence when the transaction ends.
     """
 
     connection: Connection
     now: datetime
     actor: str
+    notes: list[Note] = field(default_factory=list, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +70,34 @@ def started(tx: Tx, machine: Machine, values: dict[str, Any], *, state: str, det
     (key,) = result.inserted_primary_key or (0,)
     record(tx, machine, int(key), old=None, new=state, detail=detail or move.cause)
     return int(key)
+
+
+def started_once(
+    tx: Tx, machine: Machine, values: dict[str, Any], *, unique: Sequence[str], state: str, detail: str = ""
+) -> int | None:
+    """As `started`, unless there is a row with the same values in the columns `unique`: then nothing, and None.
+
+    A row that another transaction is about to insert is waited for.
+    """
+    move = _required(machine, None, state)
+    table = table_of(machine)
+    row = {"next_attempt_at": tx.now, **values, "state": state, "created_at": tx.now, "updated_at": tx.now}
+    dialect = postgresql if tx.connection.dialect.name == "postgresql" else sqlite
+    query = dialect.insert(table).values(row).on_conflict_do_nothing(index_elements=list(unique))
+    key = tx.connection.execute(query.returning(table.c.id)).scalar()
+    if key is None:
+        return None
+    record(tx, machine, int(key), old=None, new=state, detail=detail or move.cause)
+    return int(key)
+
+
+def alone(tx: Tx, name: str) -> None:
+    """Wait until no other transaction that asked for the same name is running.
+
+    For what is looked up first and written afterwards. On SQLite every writer is alone already.
+    """
+    if tx.connection.dialect.name == "postgresql":
+        tx.connection.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(name, _ALONE))))
 
 
 def move(
@@ -137,6 +170,8 @@ def record(
         "detail": detail[:DETAIL_LIMIT],
     }
     tx.connection.execute(insert(schema.timeline).values(row))
+    said = {name: row[name] for name in ("old", "new", "recipient", "detail") if row[name]}
+    tx.notes.append(Note("change", machine.subject, key, actor or tx.actor, said))
 
 
 def claim(
@@ -150,6 +185,7 @@ def claim(
     due: bool = True,
     limit: int = 1,
     after: int = 0,
+    count: bool = False,
 ) -> list[RowMapping]:
     """Take rows for one worker: nobody else gets them until the lease ends.
 
@@ -163,6 +199,7 @@ def claim(
         due: only rows whose next attempt is due.
         limit: at most so many rows, the oldest first.
         after: only rows with a greater key; who walks through the rows meets each once.
+        count: whether the attempt counts from now on, so that one which ends the process counts too.
     """
     table = table_of(machine)
     free = or_(table.c.lease_until.is_(None), table.c.lease_until <= tx.now)
@@ -171,15 +208,19 @@ def claim(
         wanted.append(where)
     if due:
         wanted.append(table.c.next_attempt_at <= tx.now)
-    query = select(table.c.id, table.c.state, table.c.fence).where(and_(*wanted))
+    query = select(table.c.id, table.c.state, table.c.fence, table.c.attempts).where(and_(*wanted))
     query = query.order_by(table.c.id).limit(limit).with_for_update(skip_locked=True)
-    keys = [_claimed(tx, machine, lease, row) for row in tx.connection.execute(query).mappings().all()]
+    more = int(count)
+    keys = [
+        _claimed(tx, machine, lease, row, attempts=row["attempts"] + more)
+        for row in tx.connection.execute(query).mappings().all()
+    ]
     return [tx.connection.execute(select(table).where(table.c.id == key)).mappings().one() for key in keys]
 
 
-def _claimed(tx: Tx, machine: Machine, lease: Lease, row: RowMapping) -> int:
+def _claimed(tx: Tx, machine: Machine, lease: Lease, row: RowMapping, *, attempts: int) -> int:
     until = tx.now + timedelta(seconds=lease.seconds)
-    values = {"lease_owner": lease.owner, "lease_until": until, "fence": row["fence"] + 1}
+    values = {"lease_owner": lease.owner, "lease_until": until, "fence": row["fence"] + 1, "attempts": attempts}
     held = next((state for state in machine.after(row["state"]) if state in machine.leased), None)
     if held is None:
         _compare_and_set(tx, machine, row["id"], row["state"], row["fence"], values)
@@ -203,6 +244,15 @@ def renew(tx: Tx, machine: Machine, lease: Lease) -> int:
     held = and_(table.c.lease_owner == lease.owner, table.c.lease_until > tx.now)
     until = tx.now + timedelta(seconds=lease.seconds)
     return tx.connection.execute(update(table).where(held).values(lease_until=until)).rowcount
+
+
+def release(tx: Tx, machine: Machine, lease: Lease, *, key: int | None = None) -> int:
+    """End every lease of a worker, or that on one row, as if it had run out; how many there were."""
+    table = table_of(machine)
+    held = and_(table.c.lease_owner == lease.owner, table.c.lease_until > tx.now)
+    if key is not None:
+        held = and_(held, table.c.id == key)
+    return tx.connection.execute(update(table).where(held).values(lease_until=tx.now)).rowcount
 
 
 def _compare_and_set(tx: Tx, machine: Machine, key: int, state: str, token: int | None, values: dict[str, Any]) -> None:

@@ -25,6 +25,7 @@ _PENDING = (OutgoingState.READY, OutgoingState.SENDING, OutgoingState.UNKNOWN)
 def confirm(tx: Tx, receipt: ReceiptRow, outcome: str) -> None:
     """Queue the confirmation of a packet, ``done`` or ``fail``; queue it again if the hub offers the packet again."""
     lane = f"confirm:{receipt.id}"
+    moves.alone(tx, lane)
     known = next(iter(find(tx, receipt.agency, T.c.lane == lane, T.c.code == outcome)), None)
     if known is None:
         values = {"agency": receipt.agency, "kind": CONFIRM, "lane": lane, "receipt_id": receipt.id}

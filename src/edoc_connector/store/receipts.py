@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import ColumnElement, select, update
+from sqlalchemy import ColumnElement, and_, exists, select, update
 
 from . import moves, schema
 from .moves import Lease, Tx
@@ -20,13 +20,32 @@ STATUS = "status"
 EFFECTIVE = (ReceiptState.WAITING, ReceiptState.HANDLING, ReceiptState.HANDLED, ReceiptState.CONFIRMED)
 
 
-def offered(tx: Tx, agency: str, hub_doc_id: str, message_type: str) -> ReceiptRow:
-    """The row of a packet that the hub offers; made, ``listed``, where it is new."""
+# A status in one of these was entered in the delivery it is about.
+_ENTERED = (ReceiptState.HANDLED, ReceiptState.CONFIRMED)
+
+
+def offered(
+    tx: Tx, agency: str, hub_doc_id: str, message_type: str, *, sender: str = "", recipient: str = ""
+) -> ReceiptRow:
+    """The row of a packet that the hub offers; made, ``listed``, where it is new.
+
+    Args:
+        tx: the transaction.
+        agency: to whom it is offered.
+        hub_doc_id: the hub's id of it.
+        message_type: `EDOC` or `STATUS`.
+        sender: the sender that the hub announces.
+        recipient: the recipients that the hub announces.
+    """
     known = by_hub_doc_id(tx, agency, hub_doc_id)
     if known is not None:
         return known
     values = {"agency": agency, "hub_doc_id": hub_doc_id, "message_type": message_type}
-    return by_key(tx, moves.started(tx, RECEIPTS, values, state=ReceiptState.LISTED))
+    values |= {"offered_by": sender, "offered_to": recipient}
+    unique = ("agency", "hub_doc_id")
+    key = moves.started_once(tx, RECEIPTS, values, unique=unique, state=ReceiptState.LISTED)
+    # Without a key, another worker listed it a moment ago.
+    return by_key(tx, key) if key is not None else offered(tx, agency, hub_doc_id, message_type)
 
 
 def by_key(tx: Tx, key: int) -> ReceiptRow:
@@ -63,7 +82,15 @@ def move(tx: Tx, row: ReceiptRow, new: ReceiptState, *, detail: str = "", **valu
 
 
 def claim(
-    tx: Tx, lease: Lease, *, agency: str, state: ReceiptState, after: int = 0, key: int | None = None
+    tx: Tx,
+    lease: Lease,
+    *,
+    agency: str,
+    state: ReceiptState,
+    after: int = 0,
+    key: int | None = None,
+    due: bool = False,
+    count: bool = False,
 ) -> ReceiptRow | None:
     """Take the next receipt in a state (`LISTED` to download it, `WAITING` to hand it out), or one of them.
 
@@ -74,9 +101,42 @@ def claim(
         state: the state to look in.
         after: only rows with a greater key.
         key: only this row.
+        due: only one whose next attempt is due.
+        count: whether the attempt counts from now on, so that one which ends the process counts too.
     """
     where = T.c.id == key if key is not None else None
-    rows = moves.claim(tx, RECEIPTS, lease, agency=agency, states=[state], where=where, due=False, after=after)
+    rows = moves.claim(
+        tx, RECEIPTS, lease, agency=agency, states=[state], where=where, due=due, after=after, count=count
+    )
+    return ReceiptRow.of(rows[0]) if rows else None
+
+
+def claim_news(tx: Tx, lease: Lease, *, agency: str) -> ReceiptRow | None:
+    """Take the next status that the application was not told of; statuses about one document come in their order.
+
+    Args:
+        tx: the transaction.
+        lease: the worker.
+        agency: whose receipts.
+    """
+    earlier = T.alias("earlier")
+    same = and_(
+        earlier.c.agency == T.c.agency,
+        earlier.c.document_id == T.c.document_id,
+        earlier.c.id < T.c.id,
+        earlier.c.message_type == STATUS,
+        earlier.c.state.in_(_ENTERED),
+        earlier.c.noticed_at.is_(None),
+    )
+    # Only a confirmed one stays as it is while the application looks at it.
+    where = and_(
+        T.c.message_type == STATUS,
+        T.c.noticed_at.is_(None),
+        T.c.business.is_(None),
+        ~exists().where(same),
+    )
+    states = [ReceiptState.CONFIRMED]
+    rows = moves.claim(tx, RECEIPTS, lease, agency=agency, states=states, where=where, count=True)
     return ReceiptRow.of(rows[0]) if rows else None
 
 

@@ -95,6 +95,10 @@ class ReceiptRow(Queued):
     last_code: str | None
     change: str | None
     confirmed_at: datetime | None
+    offered_by: str | None
+    offered_to: str | None
+    noticed_at: datetime | None
+    traceback: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,6 +131,24 @@ class TimelineRow(Record):
     new: str
     recipient: str | None
     detail: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobRow(Record):
+    """Something that is done again and again for an agency."""
+
+    agency: str
+    job: str
+    next_at: datetime
+    failures: int
+    error_code: str | None
+    error_text: str | None
+    error_vi: str | None
+    succeeded_at: datetime | None
+    lease_owner: str | None
+    lease_until: datetime | None
+    fence: int
+    updated_at: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

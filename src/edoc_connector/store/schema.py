@@ -165,6 +165,13 @@ receipts = Table(
     Column("last_code", Text),
     Column("change", String(16)),
     Column("confirmed_at", UtcTime),
+    # What the hub says of sender and recipients when it offers the packet; the packet may say something else.
+    Column("offered_by", Text),
+    Column("offered_to", Text),
+    # When the application was told of a status.
+    Column("noticed_at", UtcTime),
+    # Of the application's own code, where that failed on the packet.
+    Column("traceback", Text),
     *_queue(RECEIPTS),
     UniqueConstraint("agency", "hub_doc_id"),
     CheckConstraint("change IN ('asked', 'agreed', 'refused')", name="change"),
@@ -227,6 +234,27 @@ timeline = Table(
     Column("detail", Text, nullable=False),
     CheckConstraint("subject IN ('delivery', 'receipt', 'outgoing')", name="subject"),
     Index(None, "subject", "subject_id"),
+    sqlite_autoincrement=True,
+)
+
+# What a worker does again and again; kept here so that a restart does not do it at once.
+jobs = Table(
+    "jobs",
+    metadata,
+    _key(),
+    Column("agency", String(64), nullable=False),
+    Column("job", String(16), nullable=False),
+    Column("next_at", UtcTime, nullable=False),
+    Column("failures", Integer, nullable=False, default=0),
+    Column("error_code", String(64)),
+    Column("error_text", Text),
+    Column("error_vi", Text),
+    Column("succeeded_at", UtcTime),
+    Column("lease_owner", String(128)),
+    Column("lease_until", UtcTime),
+    Column("fence", Integer, nullable=False, default=0),
+    Column("updated_at", UtcTime, nullable=False),
+    UniqueConstraint("agency", "job"),
     sqlite_autoincrement=True,
 )
 

@@ -127,6 +127,7 @@ RECEIPTS = Machine(
         # Also when the lease ran out: the application may have died in the middle.
         Move(_R.HANDLING, _R.WAITING, "the application did not finish with it; to be offered again"),
         Move(_R.HANDLING, _R.HANDLED, "the application finished with it"),
+        Move(_R.HANDLING, _R.QUARANTINED, "the application failed on it too often"),
         Move(_R.HANDLED, _R.CONFIRMED, "the hub knows that we have it"),
         Move(_R.QUARANTINED, _R.WAITING, "let in after all, by a person"),
         Move(_R.QUARANTINED, _R.LISTED, "the hub had given another packet's body, and still offers it"),

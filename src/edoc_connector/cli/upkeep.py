@@ -1,0 +1,113 @@
+"""Commands for the person in charge: reconcile, settle, prune, fsck."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ..errors import ConfigError
+from .exchange import CONFIG, ConfigOption, opened
+from .output import ExitCode, local_time, say
+
+if TYPE_CHECKING:
+    from ..connector import SpoolFault, Unsettled
+
+_UNITS = {"d": "days", "h": "hours", "w": "weeks"}
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    for command in (reconcile, settle, prune, fsck):
+        app.command()(command)
+
+
+def reconcile(config: ConfigOption = CONFIG) -> None:
+    """Ask the hub about everything whose outcome is unknown. / Hỏi trục về những gói chưa rõ kết quả.
+
+    Exit code 1 where a person must decide something.
+    """
+    with opened(config) as connector:
+        found = connector.reconcile()
+    for one in found.settled:
+        say(f"settled: {_what(one)}: {one.text}", f"đã rõ: {one.text_vi}")
+    for one in found.waiting:
+        when = local_time(one.next_attempt_at) if one.next_attempt_at else "?"
+        say(f"waits until {when}: {_what(one)}: {one.text}", f"chờ đến {when}: {one.text_vi}")
+    for one in found.undecided:
+        say(f"a person must decide: {_what(one)}: {one.text}", f"cần người quyết định: {one.text_vi}")
+    counts = len(found.settled), len(found.waiting), len(found.undecided)
+    say("{} settled, {} waiting, {} for a person".format(*counts), "{} đã rõ, {} chờ, {} cần người".format(*counts))
+    if found.undecided:
+        raise typer.Exit(ExitCode.FAILED)
+
+
+def _what(one: Unsettled) -> str:
+    return one.document_id if one.what == "document" else f"status {one.what} about {one.document_id}"
+
+
+def settle(
+    document_id: Annotated[str, typer.Argument(metavar="DOCUMENT-ID", help="As reconcile names it. / Mã văn bản.")],
+    arrived: Annotated[
+        bool, typer.Option("--arrived/--not-arrived", help="Whether the hub has it. / Trục đã có hay chưa.")
+    ],
+    config: ConfigOption = CONFIG,
+) -> None:
+    """Decide what became of something that the hub cannot tell about. / Quyết định kết quả mà trục không trả lời được.
+
+    With --not-arrived it is sent again.
+    """
+    with opened(config) as connector:
+        connector.settle(document_id, arrived=arrived)
+    words = ("counts as sent", "được coi là đã gửi") if arrived else ("will be sent again", "sẽ được gửi lại")
+    say(f"{document_id} {words[0]}", words[1])
+
+
+def prune(
+    older_than: Annotated[str, typer.Option(metavar="365d", help="Age: 365d, 52w, 48h. / Tuổi của gói tin.")],
+    yes: Annotated[bool, typer.Option("--yes", help="Really remove; else only count. / Xóa thật.")] = False,
+    config: ConfigOption = CONFIG,
+) -> None:
+    """Remove the bytes of old, finished packets; the evidence stays. / Xóa nội dung gói tin cũ; bằng chứng vẫn giữ."""
+    age = _age(older_than)
+    with opened(config) as connector:
+        done = connector.prune(age, dry_run=not yes)
+    what = (
+        ("would be removed (--yes does it)", "sẽ bị xóa (thêm --yes để xóa)") if done.dry_run else ("removed", "đã xóa")
+    )
+    say(f"{done.packets} packets, {done.size} bytes: {what[0]}", f"{done.packets} gói tin: {what[1]}")
+
+
+def fsck(
+    repair: Annotated[bool, typer.Option("--repair", help="Mend what can be mended. / Sửa những gì sửa được.")] = False,
+    deep: Annotated[bool, typer.Option("--deep", help="Compare every file's hash. / So mã băm từng tệp.")] = False,
+    config: ConfigOption = CONFIG,
+) -> None:
+    """Hold the spool against the store. / Đối chiếu kho tạm với cơ sở dữ liệu.
+
+    Exit code 1 where something is wrong and was not repaired.
+    """
+    with opened(config) as connector:
+        faults = connector.fsck(repair=repair, deep=deep)
+    for one in faults:
+        say(f"{one.kind}: {one.what}: {one.repaired or one.advice}", one.repaired_vi or one.advice_vi)
+    left = _left(faults)
+    say(f"{len(faults)} found, {left} not repaired", f"tìm thấy {len(faults)}, chưa sửa {left}")
+    if left:
+        raise typer.Exit(ExitCode.FAILED)
+
+
+def _left(faults: list[SpoolFault]) -> int:
+    return sum(one.repaired is None for one in faults)
+
+
+def _age(text: str) -> timedelta:
+    found = re.fullmatch(r"([0-9]{1,6})([dhw])", text.strip())
+    if found is None:
+        raise ConfigError(
+            f"'{text}' is no age; write 365d, 52w or 48h.",
+            vi=f"'{text}' không phải khoảng thời gian; ví dụ 365d, 52w, 48h.",
+        )
+    return timedelta(**{_UNITS[found[2]]: int(found[1])})

@@ -1,0 +1,68 @@
+"""The command that runs a worker."""
+
+from __future__ import annotations
+
+import os
+import signal
+from contextlib import ExitStack
+from typing import Annotated
+
+import typer
+
+from ..errors import ConfigError
+from .exchange import CONFIG, ConfigOption
+from .output import ExitCode, say
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command()(worker)
+
+
+def worker(
+    handlers: Annotated[
+        str | None,
+        typer.Option(
+            metavar="MODULE:NAME",
+            help="What handles packets: a Handlers, a Connector or a function. / Mã xử lý văn bản đến.",
+        ),
+    ] = None,
+    listen: Annotated[
+        str | None,
+        typer.Option(
+            metavar="[HOST:]PORT",
+            help="Serve /healthz, /readyz and /metrics there; 127.0.0.1 unless given. / Cổng giám sát.",
+        ),
+    ] = None,
+    config: ConfigOption = CONFIG,
+) -> None:
+    """Send, poll, confirm and report until stopped (SIGTERM, Ctrl-C). / Chạy liên tục việc gửi, nhận văn bản.
+
+    Exit code 0: everything begun was finished; 1: some was let go of, and whoever comes next goes on with it.
+    """
+    from ..config import Settings
+    from ..worker import Worker, load_handlers
+    from ..worker.health import served
+
+    found = load_handlers(handlers) if handlers is not None else None
+    with Worker(Settings.fleet(config), handlers=found) as running, ExitStack() as stack:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: running.stop())
+        if listen is not None:
+            port = stack.enter_context(served(running, *_address(listen)))
+            say(f"health and metrics on port {port}", f"giám sát ở cổng {port}")
+        agencies = ", ".join(one.settings.agency.id for one in running.connectors)
+        say(f"working for {agencies}", f"đang chạy cho {agencies}")
+        finished = running.run()
+    if not finished:
+        # Threads that did not end in time hold nothing any more, and may not keep the process.
+        os._exit(ExitCode.FAILED)
+
+
+def _address(text: str) -> tuple[str, int]:
+    host, _, port = text.rpartition(":")
+    if not port.isdigit() or int(port) > 65535:
+        raise ConfigError(
+            f"--listen {text}: write [HOST:]PORT, as in 9464.", vi=f"--listen {text}: hãy ghi [MÁY:]CỔNG, ví dụ 9464."
+        )
+    return host.strip("[]") or "127.0.0.1", int(port)

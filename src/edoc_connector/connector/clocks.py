@@ -1,0 +1,84 @@
+"""Time that goes on, whatever somebody does to the clock.
+
+Waits and leases stand in the database as times, because they must outlive a restart. Within one process time never
+goes back: `SteadyClock` follows the machine's clock as long as that advances, and a monotonic one while the machine's
+clock was set back. What a clock that was ahead left in the database is mended when work is looked for (`mend`): nothing
+waits longer than the longest wait there is.
+
+Several machines on one PostgreSQL compare each other's times, and nothing here can help where their clocks disagree by
+more than a lease: keep them on NTP. If they do disagree, a lease is taken over early; the fence keeps the slow worker
+from writing, and what it was sending is asked for at the hub, as after a crash.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+from sqlalchemy import and_, update
+
+from ..config import LimitSettings
+from ..store import Tx
+from ..store.moves import table_of
+from ..store.states import MACHINES
+
+log = logging.getLogger("edoc_connector.connector.clocks")
+
+_WORTH_SAYING = timedelta(seconds=5)
+
+
+def utc_now() -> datetime:
+    """The machine's time, aware UTC."""
+    return datetime.now(UTC)
+
+
+class SteadyClock:
+    """The machine's time, which never goes back while the process lives.
+
+    Args:
+        wall: the machine's clock.
+        monotonic: seconds that only ever grow.
+    """
+
+    def __init__(self, wall: Callable[[], datetime] = utc_now, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._wall = wall
+        self._monotonic = monotonic
+        self._lock = threading.Lock()
+        self._last = wall()
+        self._at = monotonic()
+        self._behind = False
+
+    def __call__(self) -> datetime:
+        """The time, aware UTC."""
+        with self._lock:
+            at, wall = self._monotonic(), self._wall()
+            steady = self._last + timedelta(seconds=at - self._at)
+            behind = steady - wall > _WORTH_SAYING
+            if behind and not self._behind:
+                log.error("the machine's clock was set back by %s; this process goes on without it", steady - wall)
+            self._behind = behind
+            self._last, self._at = max(wall, steady) if behind else max(wall, self._last), at
+            return self._last
+
+
+def mend(tx: Tx, *, agency: str, limits: LimitSettings) -> None:
+    """Make due what waits longer than anything may: its time was written by a clock that was ahead.
+
+    Args:
+        tx: the transaction.
+        agency: whose rows.
+        limits: the longest waits.
+    """
+    longest = max(limits.backoff_cap, limits.retry_after_cap, limits.grace) + _WORTH_SAYING.total_seconds()
+    for machine in MACHINES:
+        table = table_of(machine)
+        late = and_(table.c.agency == agency, table.c.next_attempt_at > tx.now + timedelta(seconds=longest))
+        mended = tx.connection.execute(update(table).where(late).values(next_attempt_at=tx.now)).rowcount
+        if tx.connection.dialect.name == "sqlite":  # one machine, one clock: nobody can hold a lease for so long
+            held = and_(table.c.agency == agency, table.c.lease_until > tx.now + 2 * timedelta(seconds=limits.lease))
+            mended += tx.connection.execute(update(table).where(held).values(lease_until=tx.now)).rowcount
+        if mended:
+            log.error("%d %s rows waited for a time that a wrong clock had written; they are due now", mended, table)

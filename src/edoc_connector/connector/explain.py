@@ -1,0 +1,315 @@
+"""What happened to a document, as a person would tell it, and what happens next."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from ..edxml import VIETNAM, StatusCode
+from ..errors import NotFound
+from ..store import DeliveryState, OutgoingState, ReceiptState, Tx, deliveries, evidence, outgoing, receipts, timeline
+from ..store.order import ANSWERS, TAKE_BACK, describe
+from ..store.records import DeliveryRow, OutgoingRow, Queued, ReceiptRow, TimelineRow
+from ..store.states import DELIVERIES, OUTGOING, RECEIPTS, Machine
+from .fates import Undecided
+from .session import Session
+
+_CODES = frozenset(code.value for code in StatusCode)
+_Pair = tuple[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One thing that happened.
+
+    Args:
+        time: when, UTC.
+        text: what, in English.
+        text_vi: the same in Vietnamese.
+    """
+
+    time: datetime
+    text: str
+    text_vi: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Story:
+    """What happened to a document and what happens next.
+
+    Args:
+        document_id: the document.
+        title: what it is, in English.
+        title_vi: the same in Vietnamese.
+        events: what happened, in order.
+        next: what happens next, when, and who has to do it, in English; several where several things are open.
+        next_vi: the same in Vietnamese.
+    """
+
+    document_id: str
+    title: str
+    title_vi: str
+    events: tuple[Event, ...]
+    next: tuple[str, ...]
+    next_vi: tuple[str, ...]
+
+    def text(self, *, vi: bool = False) -> str:
+        """The story in one language, a line for each thing, in Vietnam time."""
+        lines = [self.title_vi if vi else self.title]
+        lines += [f"{shown(one.time)}  {one.text_vi if vi else one.text}" for one in self.events]
+        lines += ["→ " + one for one in (self.next_vi if vi else self.next)]
+        return "\n".join(lines) + "\n"
+
+
+def shown(moment: datetime) -> str:
+    """A time as a person in Vietnam reads it."""
+    return f"{moment.astimezone(VIETNAM):%d/%m/%Y %H:%M:%S}"
+
+
+def explain(session: Session, document_id: str) -> Story:
+    """Tell what happened to a document, sent or received; or to a packet, by the hub's id of it.
+
+    Raises:
+        NotFound: nothing is known of it.
+    """
+    with session.store.reading() as tx:
+        sent = deliveries.get(tx, session.agency, document_id)
+        if sent is not None:
+            return _sent(tx, session, sent)
+        came = receipts.effective(tx, session.agency, document_id)
+        came = came or receipts.by_hub_doc_id(tx, session.agency, document_id)
+        came = came or next(iter(receipts.find(tx, session.agency, receipts.T.c.document_id == document_id)), None)
+        if came is not None:
+            return _came(tx, came)
+    raise NotFound(
+        f"nothing is known of a document {document_id}: look for it with deliveries() and receipts().",
+        vi=f"Không có thông tin nào về văn bản {document_id}: hãy tra bằng deliveries() và receipts().",
+    )
+
+
+# -- a document that we send
+
+_DELIVERY: Mapping[str, _Pair] = {
+    DeliveryState.READY: ("stored, to be sent", "đã lưu, chờ gửi"),
+    DeliveryState.SENDING: ("being sent", "đang gửi"),
+    DeliveryState.UNKNOWN: ("sent, and no usable answer came", "đã gửi nhưng chưa nhận được câu trả lời rõ ràng"),
+    DeliveryState.SENT: ("the hub has it", "trục đã nhận"),
+    DeliveryState.FAILED: ("failed for good", "không gửi được"),
+}
+
+
+def _sent(tx: Tx, session: Session, row: DeliveryRow) -> Story:
+    told = outgoing.find(tx, row.agency, outgoing.T.c.delivery_id == row.id)
+    events = [
+        *_timeline(tx, DELIVERIES, [row.id], _DELIVERY),
+        *_answers(tx, row.agency, "delivery", [row.id]),
+        *_told(tx, told),
+    ]
+    open_ = [_delivery_next(row), *_recipients_next(tx, session, row), *(_outgoing_next(one) for one in told)]
+    return _story(
+        row.document_id,
+        (f"Sent document {row.code}: {row.subject}", f"Văn bản đi {row.code}: {row.subject}"),
+        events,
+        [one for one in open_ if one is not None],
+    )
+
+
+def _delivery_next(row: DeliveryRow) -> _Pair | None:
+    if row.state == DeliveryState.FAILED:
+        return (
+            f"It will not be sent by itself: {row.error_text} Mend that and send the document again.",
+            f"Hệ thống không tự gửi lại: {row.error_vi} Hãy khắc phục rồi gửi lại văn bản.",
+        )
+    if row.state == DeliveryState.SENDING:
+        return _held(row)
+    if row.state == DeliveryState.UNKNOWN and row.error_code == Undecided.__name__:
+        return (
+            "A person must find out at the hub whether it arrived, then: edoc settle ID --arrived or --not-arrived.",
+            "Cần người tra trên trục xem đã đến chưa, rồi chạy: edoc settle ID --arrived hoặc --not-arrived.",
+        )
+    if row.state == DeliveryState.UNKNOWN:
+        return _due(row, "the hub is asked whether it has the packet", "hỏi trục đã có gói tin hay chưa")
+    return _due(row, "it is sent", "gửi gói tin") if row.state == DeliveryState.READY else None
+
+
+def _recipients_next(tx: Tx, session: Session, row: DeliveryRow) -> Iterator[_Pair]:
+    if row.state != DeliveryState.SENT or row.sent_at is None:
+        return
+    late = (tx.now - row.sent_at).total_seconds() > session.limits.undelivered_after
+    for one in deliveries.recipients(tx, [row.id])[row.id]:
+        if one.last_code is None and one.change is None:
+            how = ("UNDELIVERED: has not", "CHƯA ĐẾN: chưa") if late else ("has not", "chưa")
+            yield f"{one.organ_id} {how[0]} reported 01 (arrived).", f"{one.organ_id} {how[1]} báo 01 (đã đến)."
+        elif one.change == "asked":
+            yield f"{one.organ_id} has to answer 15 or 16.", f"{one.organ_id} cần trả lời 15 hoặc 16."
+
+
+# -- a packet that came in
+
+_RECEIPT: Mapping[str, _Pair] = {
+    ReceiptState.LISTED: ("the hub offers it", "trục có gói tin chờ nhận"),
+    ReceiptState.WAITING: ("downloaded and checked, waiting for the application", "đã tải và kiểm tra, chờ xử lý"),
+    ReceiptState.HANDLING: ("the application is handling it", "phần mềm đang xử lý"),
+    ReceiptState.HANDLED: ("the application has it; the hub is to be told", "phần mềm đã nhận; cần báo cho trục"),
+    ReceiptState.CONFIRMED: ("the hub knows that we have it", "trục đã biết ta nhận được"),
+    ReceiptState.DUPLICATE: ("it is here already; this copy has no effect", "đã có văn bản này; bản trùng bỏ qua"),
+    ReceiptState.QUARANTINED: ("set aside", "đã cách ly"),
+}
+_RECEIPT_NEXT: Mapping[str, _Pair] = {
+    ReceiptState.WAITING: (
+        "The next receive() hands it to the application.",
+        "Lần receive() sau sẽ giao cho phần mềm.",
+    ),
+    ReceiptState.QUARANTINED: (
+        "A person looks at it; once mended: recheck().",
+        "Cần người xem xét; khi đã khắc phục: gọi recheck().",
+    ),
+}
+
+
+def _came(tx: Tx, row: ReceiptRow) -> Story:
+    told = outgoing.find(tx, row.agency, outgoing.T.c.receipt_id == row.id)
+    events = [
+        *_timeline(tx, RECEIPTS, [row.id], _RECEIPT),
+        *_answers(tx, row.agency, "receipt", [row.id]),
+        *_told(tx, told),
+    ]
+    if row.verification_text:
+        words = row.verification_text
+        events.append(Event(row.created_at, f"signature {row.verification}: {words}", f"chữ ký {row.verification}"))
+    open_: list[_Pair | None] = [_RECEIPT_NEXT.get(row.state)]
+    if row.state == ReceiptState.LISTED:
+        open_.append(_due(row, "it is downloaded, with the next poll", "tải về ở lần nhận tới"))
+    if row.state == ReceiptState.HANDLING:
+        open_.append(_held(row))
+    if row.change == "asked":
+        open_.append(("The sender asks for it back: answer 15 or 16.", "Nơi gửi xin lấy lại: trả lời 15 hoặc 16."))
+    open_ += [_outgoing_next(one) for one in told]
+    name = row.code or row.hub_doc_id
+    return _story(
+        row.document_id or row.hub_doc_id,
+        (f"Received {name} from {row.sender or '?'}: {row.subject or ''}".strip(),
+         f"Văn bản đến {name} từ {row.sender or '?'}: {row.subject or ''}".strip()),
+        events,
+        [one for one in open_ if one is not None],
+    )  # fmt: skip
+
+
+# -- what both have
+
+
+def _timeline(tx: Tx, machine: Machine, keys: list[int], words: Mapping[str, _Pair]) -> Iterator[Event]:
+    for entries in timeline.of(tx, machine, keys).values():
+        for entry in entries:
+            yield _event(entry, words)
+
+
+def _event(entry: TimelineRow, words: Mapping[str, _Pair]) -> Event:
+    who = entry.recipient or entry.actor
+    detail = f": {entry.detail}" if entry.detail else ""
+    if entry.new in _CODES:
+        en, vi = describe(entry.new), describe(entry.new, vi=True)
+        asked = entry.new == TAKE_BACK and entry.recipient != entry.actor
+        side = ("asked of", "gửi tới") if asked else ("answered by" if entry.new in ANSWERS else "by", "của")
+        return Event(entry.at, f"{en} {side[0]} {who}{detail}", f"{vi} {side[1]} {who}{detail}")
+    if entry.old == entry.new:  # nothing moved; the words are the event
+        return Event(entry.at, entry.detail, entry.detail)
+    en, vi = words.get(entry.new, (entry.new, entry.new))
+    return Event(entry.at, f"{en}{detail}", f"{vi}{detail}")
+
+
+def _answers(tx: Tx, agency: str, subject: str, keys: list[int]) -> Iterator[Event]:
+    """What the hub said, from the evidence."""
+    for link in evidence.about(tx.connection, agency, {subject: keys}):
+        if link.kind != "answer":
+            continue
+        said = json.loads(link.entry)
+        at, call = datetime.fromisoformat(said["at"]), said["call"]
+        what = _answer(said)
+        yield Event(at, f"the hub on {call}: {what[0]}", f"trục trả lời {call}: {what[1]}")
+
+
+def _answer(said: Mapping[str, Any]) -> _Pair:
+    if said.get("no_answer"):
+        return f"no answer ({said['no_answer']})", f"không trả lời ({said['no_answer']})"
+    body = said.get("body")
+    words = ""
+    if isinstance(body, dict):
+        plain = {
+            name: value for name, value in body.items() if isinstance(value, str | int) and value not in ("", None)
+        }
+        words = ", ".join(f"{name} {value}" for name, value in plain.items())[:200]
+    told = f"HTTP {said.get('status')}" + (f", {words}" if words else "")
+    return told, told
+
+
+def _told(tx: Tx, rows: list[OutgoingRow]) -> Iterator[Event]:
+    """Our statuses and confirmations on their way."""
+    by_key = {row.id: row for row in rows}
+    for key, entries in timeline.of(tx, OUTGOING, list(by_key)).items():
+        en, vi = _name(by_key[key])
+        for entry in entries:
+            if entry.new == OutgoingState.SENDING:
+                continue
+            said, said_vi = _OUTGOING[entry.new]
+            detail = f": {entry.detail}" if entry.new in _TROUBLE or entry.old == OutgoingState.SENDING else ""
+            yield Event(entry.at, f"{en} {said}{detail}", f"{vi} {said_vi}{detail}")
+
+
+_OUTGOING: Mapping[str, _Pair] = {
+    OutgoingState.READY: ("queued", "chờ gửi"),
+    OutgoingState.UNKNOWN: ("sent, and no usable answer came", "đã gửi, chưa rõ kết quả"),
+    OutgoingState.SENT: ("taken by the hub", "trục đã nhận"),
+    OutgoingState.FAILED: ("failed for good", "không gửi được"),
+}
+_TROUBLE = frozenset({OutgoingState.UNKNOWN, OutgoingState.FAILED})
+
+
+def _name(row: OutgoingRow) -> _Pair:
+    if row.kind == outgoing.CONFIRM:
+        return f"confirmation {row.code}", f"xác nhận {row.code}"
+    return (
+        f"status {describe(row.code)} to {row.recipient}",
+        f"trạng thái {describe(row.code, vi=True)} tới {row.recipient}",
+    )
+
+
+def _outgoing_next(row: OutgoingRow) -> _Pair | None:
+    en, vi = _name(row)
+    if row.state == OutgoingState.UNKNOWN and row.error_code == Undecided.__name__:
+        return f"A person must settle the {en}: edoc settle ID.", f"Cần người quyết định {vi}: edoc settle ID."
+    if row.state == OutgoingState.UNKNOWN:
+        return _due(row, f"the hub is asked about the {en}", f"hỏi trục về {vi}")
+    if row.state == OutgoingState.READY:
+        return _due(row, f"the {en} is sent", f"gửi {vi}")
+    return _held(row) if row.state == OutgoingState.SENDING else None
+
+
+def _due(row: Queued, en: str, vi: str) -> _Pair:
+    why = f" (attempt {row.attempts + 1}; last: {row.error_text})" if row.error_text else ""
+    why_vi = f" (lần {row.attempts + 1}; lần trước: {row.error_vi})" if row.error_text else ""
+    return f"From {shown(row.next_attempt_at)} on {en}{why}.", f"Từ {shown(row.next_attempt_at)}: {vi}{why_vi}."
+
+
+def _held(row: Queued) -> _Pair:
+    until = shown(row.lease_until) if row.lease_until else "?"
+    return (
+        f"A worker holds it until {until}; if that dies, another takes over then.",
+        f"Một tiến trình đang giữ đến {until}; nếu hỏng, tiến trình khác sẽ tiếp tục.",
+    )
+
+
+def _story(document_id: str, title: _Pair, events: list[Event], open_: list[_Pair]) -> Story:
+    nothing = ("Nothing is open.", "Không còn việc nào.")
+    ahead = list(dict.fromkeys(open_)) or [nothing]
+    return Story(
+        document_id=document_id,
+        title=title[0],
+        title_vi=title[1],
+        events=tuple(sorted(events, key=lambda one: one.time)),
+        next=tuple(en for en, _ in ahead),
+        next_vi=tuple(vi for _, vi in ahead),
+    )

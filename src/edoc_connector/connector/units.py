@@ -1,0 +1,387 @@
+"""The pieces of work that a worker is made of, each small, safe to repeat, and safe to do on many machines at a time.
+
+Each takes one thing that is due from the store, under a lease, and returns whether there was one. What goes wrong with
+that thing is in the store when the call returns; what would go wrong with the next one too is written to the gate of
+the hub (`HUB`), which all workers of the agency look at, so that neither they nor a restart hammer a hub that is down.
+"""
+
+from __future__ import annotations
+
+import functools
+import logging
+import random
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import and_, exists, func, or_, select
+
+from ..config import WorkerSettings
+from ..edxml import StatusMessage
+from ..errors import EdocError
+from ..hubs import MessageType
+from ..store import LeaseLost, ReceiptState, Tx, jobs, moves, receipts
+from ..store.records import JobRow, ReceiptRow
+from ..store.states import MACHINES, RECEIPTS, Machine
+from .fates import columns, fate
+from .handlers import Handlers
+from .inbox import Inbox
+from .judging import opened
+from .outbox import Outbox
+from .receipt import Receipt
+from .session import Session
+from .statuses import meant
+from .views import Delivery, delivery_views
+
+log = logging.getLogger("edoc_connector.connector.units")
+
+POLL = "poll"
+HUB = "hub"
+WATCH = "watch"
+
+_AMONG = 32  # workers that fetch at the same time choose among so many packets, and so seldom the same
+_TRACEBACK_LIMIT = 20_000
+
+
+@dataclass(frozen=True, slots=True)
+class _Gate:
+    """The failures in a row, for the back-off."""
+
+    attempts: int
+
+
+class Units:
+    """The work of one agency.
+
+    Args:
+        session: the store, the hub and the key.
+        inbox: fetches.
+        outbox: sends.
+        handlers: the application.
+        settings: how often, and how many tries.
+    """
+
+    def __init__(
+        self, session: Session, inbox: Inbox, outbox: Outbox, handlers: Handlers, settings: WorkerSettings
+    ) -> None:
+        self._session = session
+        self._inbox = inbox
+        self._outbox = outbox
+        self._handlers = handlers
+        self._settings = settings
+        self._stuck: set[tuple[str, int]] = set()
+
+    @property
+    def agency(self) -> str:
+        """Whose work it is."""
+        return self._session.agency
+
+    def all(self) -> tuple[Callable[[], bool], ...]:
+        """Every piece of work, the one that is nearest to a person first."""
+        told = (self.handle,) if self._handlers.receipts else ()
+        news = (self.tell,) if self._handlers.statuses else ()
+        return (self.transmit, self.report, *told, *news, self.fetch, self.poll, self.watch)
+
+    def recover(self) -> None:
+        """Take over what dead workers held, and give back what a failure of ours left in our hands."""
+        stuck, self._stuck = self._stuck, set()
+        with self._session.transaction() as tx:
+            jobs.made(tx, self.agency, POLL, first_at=tx.now)
+            jobs.made(tx, self.agency, WATCH, first_at=tx.now)
+            for table, key in stuck:
+                moves.release(tx, _machine(table), self._session.lease, key=key)
+        self._outbox.recover()
+        self._inbox.recover()
+
+    def release(self) -> None:
+        """Let go of everything, as if every lease had run out: what was being sent is asked for, by whoever comes."""
+        with self._session.transaction() as tx:
+            for machine in MACHINES:
+                moves.release(tx, machine, self._session.lease)
+            jobs.release(tx, self._session.lease)
+
+    def jobs(self) -> dict[str, JobRow]:
+        """When each job is due, and how it went.
+
+        Raises:
+            StoreError: the store does not answer.
+        """
+        with self._session.store.reading() as tx:
+            return jobs.of(tx, self.agency)
+
+    def counts(self) -> dict[tuple[str, str], int]:
+        """How many rows there are, by table and state."""
+        found: dict[tuple[str, str], int] = {}
+        with self._session.store.reading() as tx:
+            for machine in MACHINES:
+                table = moves.table_of(machine)
+                query = select(table.c.state, func.count()).where(table.c.agency == self.agency)
+                rows = tx.connection.execute(query.group_by(table.c.state)).all()
+                found |= {(machine.table, state): count for state, count in rows}
+        return found
+
+    # -- the hub
+
+    def poll(self) -> bool:
+        """Ask the hub what waits, when it is time to; on one machine at a time."""
+        job = self._job(POLL)
+        if job is None:
+            return False
+        known: list[int] = []
+        try:
+            for kind in (MessageType.EDOC, MessageType.STATUS):
+                known += self._inbox.listed(kind)[1]
+        except EdocError as error:
+            self._failed(job, error)
+            return True
+        self._done(job, self._settings.poll)
+        for key in known:
+            self._with_hub(functools.partial(self._inbox.look_again, key))
+        return True
+
+    def fetch(self) -> bool:
+        """Download and check one packet that the hub offers."""
+        if not self._hub_open():
+            return False
+        row = self._listed()
+        if row is None:
+            return False
+        if row.attempts >= self._settings.tries:
+            self._set_aside_unfetched(row)
+            return True
+        self._with_hub(lambda: self._inbox.fetch(row.id))
+        return True
+
+    def transmit(self) -> bool:
+        """Send one document, or ask what became of one."""
+        return self._hub_open() and self._stepped(self._outbox.send_one)
+
+    def report(self) -> bool:
+        """Send one status or confirmation."""
+        return self._hub_open() and self._stepped(self._outbox.report_one)
+
+    # -- the application
+
+    def handle(self) -> bool:
+        """Have the application handle one packet."""
+        session = self._session
+        with session.transaction() as tx:
+            row = receipts.claim(
+                tx, session.lease, agency=self.agency, state=ReceiptState.WAITING, due=True, count=True
+            )
+        if row is None:
+            return False
+        receipt = Receipt(session, row, sent=_nothing, claimed=True)
+        try:
+            if row.attempts > self._settings.tries:
+                receipt.set_aside("the worker ended while the application handled it")
+            else:
+                self._handled(receipt, row)
+        except LeaseLost as error:
+            log.warning("another worker has it by now: %s", error)
+        except BaseException:
+            self._stuck.add((RECEIPTS.table, row.id))
+            raise
+        return True
+
+    def _handled(self, receipt: Receipt, row: ReceiptRow) -> None:
+        receipt.__enter__()
+        try:
+            for handler in self._handlers.receipts:
+                handler(receipt)
+        except Exception as error:  # whatever the application raises: it is kept, and everything else goes on
+            log.exception("the application failed on docId %s", row.hub_doc_id)
+            self._handler_failed(receipt, row, error)
+        else:
+            receipt.__exit__(None, None, None)
+
+    def _handler_failed(self, receipt: Receipt, row: ReceiptRow, error: Exception) -> None:
+        last = row.attempts >= self._settings.tries
+        now = self._session.store.clock()
+        values = {**_failure(error), "next_attempt_at": self._session.next_attempt(row, now)}
+        if last:
+            receipt.set_aside(str(values["error_text"]), **values)
+        else:
+            receipt.give_back(str(values["error_text"]), **values)
+
+    def tell(self) -> bool:
+        """Tell the application of one status that a recipient sent."""
+        session = self._session
+        with session.transaction() as tx:
+            row = receipts.claim_news(tx, session.lease, agency=self.agency)
+        if row is None:
+            return False
+        with session.keeper.holding():
+            try:
+                self._told(row)
+            except LeaseLost as error:
+                log.warning("another worker has it by now: %s", error)
+            except Exception as error:  # as in `_handled`
+                log.exception("the application failed on the status docId %s", row.hub_doc_id)
+                self._news_failed(row, error)
+        return True
+
+    def _told(self, row: ReceiptRow) -> None:
+        message = opened(self._session, row)[0].message
+        detail = "about a document that we did not send"
+        delivery = self._delivery_of(message) if isinstance(message, StatusMessage) else None
+        if delivery is not None and isinstance(message, StatusMessage):
+            detail = "the application was told"
+            for handler in self._handlers.statuses:
+                handler(delivery, message)
+        with self._session.transaction() as tx:
+            _touch(tx, row, detail, noticed_at=tx.now, **columns(None))
+
+    def _delivery_of(self, message: StatusMessage) -> Delivery | None:
+        with self._session.store.reading() as tx:
+            found = meant(tx, self.agency, message)
+            late = self._session.limits.undelivered_after
+            return delivery_views(tx, [found], undelivered_after=late)[0] if found is not None else None
+
+    def _news_failed(self, row: ReceiptRow, error: Exception) -> None:
+        with self._session.transaction() as tx:
+            last = row.attempts >= self._settings.tries
+            values = {**_failure(error), "next_attempt_at": self._session.next_attempt(row, tx.now)}
+            detail = f"the application failed on it: {values['error_text']}"
+            if last:
+                _touch(tx, row, f"{detail}; it is not told again", noticed_at=tx.now, **values)
+            else:
+                _touch(tx, row, detail, **values)
+
+    # -- what must not surprise anybody
+
+    def watch(self) -> bool:
+        """Look at our certificate and our clock, when it is time to."""
+        job = self._job(WATCH)
+        if job is None:
+            return False
+        try:
+            self._look_at_certificate()
+        except EdocError as error:
+            self._failed(job, error)
+            return True
+        offset = self._session.hub.time.offset
+        if offset:
+            log.error("this machine's clock is %.0f seconds from the hub's: set it (NTP)", -offset.total_seconds())
+        self._done(job, self._settings.watch)
+        return True
+
+    def _look_at_certificate(self) -> None:
+        signer = self._session.signer()
+        if signer is None or not signer.certificates:
+            return
+        ends = signer.certificates[0].not_valid_after_utc
+        left = ends - self._session.store.clock()
+        if left < timedelta(0):
+            log.error("our certificate ended on %s: documents are not signed until there is a new one", ends)
+        elif left < timedelta(days=self._settings.certificate_days):
+            log.warning("our certificate ends in %d days, on %s: ask for a new one", left.days, ends)
+
+    # -- helpers
+
+    def _job(self, name: str) -> JobRow | None:
+        with self._session.transaction() as tx:
+            return jobs.claim(tx, self._session.lease, self.agency, name)
+
+    def _done(self, job: JobRow, seconds: float) -> None:
+        spread = 1.0 + self._settings.jitter * random.uniform(-1.0, 1.0)  # noqa: S311  spreads load, hides nothing
+        with self._session.transaction() as tx:
+            jobs.ended(tx, job, next_at=tx.now + timedelta(seconds=seconds * spread), failures=0)
+
+    def _failed(self, job: JobRow, error: EdocError) -> None:
+        log.warning("%s of %s: %s", job.job, self.agency, error)
+        with self._session.transaction() as tx:
+            wait = self._session.next_attempt(_Gate(job.failures), tx.now, error)
+            jobs.ended(tx, job, next_at=wait, failures=job.failures + 1, error=columns(error))
+
+    def _hub_open(self) -> bool:
+        with self._session.store.reading() as tx:
+            gate = jobs.get(tx, self.agency, HUB)
+        return gate is None or gate.next_at <= self._session.store.clock()
+
+    def _with_hub(self, work: Callable[[], None]) -> None:
+        try:
+            work()
+        except LeaseLost as error:
+            log.info("another worker has it: %s", error)
+        except EdocError as error:
+            self._met(error)
+        else:
+            self._met(None)
+
+    def _stepped(self, step: Callable[[], tuple[int | None, EdocError | None]]) -> bool:
+        key, error = step()
+        if key is not None and not isinstance(error, LeaseLost):
+            self._met(error)
+        return key is not None
+
+    def _met(self, error: EdocError | None) -> None:
+        """Shut the hub's gate for a while where the next message would meet the same error; open it after a success."""
+        if error is not None and not fate(error).pause:
+            log.warning("%s: %s", self.agency, error)
+            return
+        with self._session.store.reading() as tx:
+            gate = jobs.get(tx, self.agency, HUB)
+        failures = gate.failures if gate is not None else 0
+        if error is None and failures == 0:
+            return
+        with self._session.transaction() as tx:
+            if error is None:
+                jobs.cleared(tx, self.agency, HUB)
+                return
+            log.error("work with the hub pauses for %s, everything stays queued: %s", self.agency, error)
+            wait = self._session.next_attempt(_Gate(failures), tx.now, error)
+            jobs.put_off(tx, self.agency, HUB, next_at=wait, error=columns(error))
+
+    def _listed(self) -> ReceiptRow | None:
+        T = receipts.T  # noqa: N806  a table
+        now = self._session.store.clock()
+        free = or_(T.c.lease_until.is_(None), T.c.lease_until <= now)
+        due = [T.c.agency == self.agency, T.c.state == ReceiptState.LISTED, T.c.next_attempt_at <= now, free]
+        # A status is taken in after what its sender offered before it: 01 before 03, a document before its taking back.
+        earlier = T.alias("earlier")
+        before = and_(
+            earlier.c.agency == T.c.agency,
+            earlier.c.state == ReceiptState.LISTED,
+            earlier.c.offered_by == T.c.offered_by,
+            earlier.c.id < T.c.id,
+        )
+        turn = or_(T.c.message_type == receipts.EDOC, ~exists().where(before))
+        with self._session.store.reading() as tx:
+            query = select(T).where(*due, turn).order_by(T.c.next_attempt_at, T.c.id).limit(_AMONG)
+            rows = tx.connection.execute(query).mappings().all()
+        return ReceiptRow.of(random.choice(rows)) if rows else None  # noqa: S311  as above
+
+    def _set_aside_unfetched(self, row: ReceiptRow) -> None:
+        """Too many downloads failed, or ended the process: the others go on without it, and the hub is not told."""
+        with self._session.transaction() as tx:
+            held = receipts.claim(tx, self._session.lease, agency=self.agency, state=ReceiptState.LISTED, key=row.id)
+            if held is not None:
+                log.error("docId %s is set aside after %d tries", row.hub_doc_id, row.attempts)
+                detail = f"{row.attempts} downloads failed: {row.error_text or 'the worker ended each time'}"
+                receipts.move(tx, held, ReceiptState.QUARANTINED, detail=detail)
+
+
+def _machine(table: str) -> Machine:
+    return next(machine for machine in MACHINES if machine.table == table)
+
+
+def _touch(tx: Tx, row: ReceiptRow, detail: str, **values: object) -> None:
+    moves.touch(tx, RECEIPTS, row.id, state=row.state, token=row.fence, detail=detail, **values)
+
+
+def _failure(error: Exception) -> dict[str, str | datetime | None]:
+    """An exception of the application, as columns; the traceback's end is what tells."""
+    text = "".join(traceback.format_exception(error))[-_TRACEBACK_LIMIT:].replace("\0", "")
+    words = f"{type(error).__name__}: {error}".replace("\0", "")
+    return {
+        "error_code": type(error).__name__[:64],
+        "error_text": f"the application failed: {words}",
+        "error_vi": f"Phần mềm của đơn vị gặp lỗi: {words}",
+        "traceback": text,
+    }
+
+
+def _nothing() -> None:
+    """A worker sends what is queued by itself."""

