@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 from collections.abc import Callable, Iterator
@@ -91,3 +92,40 @@ def soft_token(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SoftToken]:
         # the library reads it once, when it is first used in a process: so there is one token for all tests of one
         environment.setenv("SOFTHSM2_CONF", str(token.configuration))
         yield token
+
+
+SECRETS = (
+    "secret-H29.05",
+    "secret-G22",
+    "top-secret-value",
+    "c2VjcmV0",
+    "a password",
+    "throwaway-pin-739154",
+    "PRIVATE KEY-----\nM",
+)
+"""Secrets that tests use and that no text of ours has any other reason to hold."""
+
+
+class _Listener(logging.Handler):
+    """Notes which secrets stand in what is logged, tracebacks included."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.DEBUG)
+        self.told: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        words = self.format(record)
+        self.told += [f"{secret!r} in {record.name}" for secret in SECRETS if secret in words]
+
+
+@pytest.fixture(autouse=True)
+def discreet() -> Iterator[None]:
+    """After every test of the suite: nothing it logged at DEBUG, under any name, holds a secret."""
+    root, listener = logging.getLogger(), _Listener()
+    level = root.level
+    root.addHandler(listener)
+    root.setLevel(logging.DEBUG)
+    yield
+    root.setLevel(level)
+    root.removeHandler(listener)
+    assert listener.told == []
