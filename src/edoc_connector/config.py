@@ -7,7 +7,7 @@ import difflib
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Self, get_type_hints
+from typing import Any, Self, get_type_hints
 from urllib.parse import quote, urlencode, urlsplit
 
 from pydantic import (
@@ -27,7 +27,16 @@ from .edxml import Limits, Organization
 from .errors import ConfigError
 from .hubs import REGISTRY, Dialect
 from .secret_refs import HOW, HOW_VI, SecretRef
-from .sections import AgencySettings, HttpSettings, RevocationSettings, Seconds, Section
+from .sections import (
+    AgencySettings,
+    HttpSettings,
+    LimitSettings,
+    PacketSettings,
+    RevocationSettings,
+    Seconds,
+    Section,
+    WorkerSettings,
+)
 from .signing import Keyring, Revocation, TimestampAuthority, VerifyMode, VerifyPolicy
 
 PREFIX = "EDOC_"
@@ -132,70 +141,6 @@ class StoreSettings(Section):
         if urlsplit(self.url).password:
             raise ValueError("url: it holds a password; leave it out and set password: " + HOW)
         return self
-
-
-class LimitSettings(Section):
-    """``[limits]``: times in seconds.
-
-    Args:
-        lease: how long a worker may be silent before another takes over what it held.
-        grace: time between the two questions to a hub that seems not to have what we sent.
-        backoff: wait before a failed message is tried again; it doubles each time, and the wait is a random part of it.
-        backoff_cap: what it grows to at most.
-        retry_after_cap: longest wait that a hub's Retry-After is obeyed for.
-        undelivered_after: a recipient that has not reported 01 after this long is shown as undelivered.
-        threads: how many calls of an `AsyncConnector` run at a time.
-    """
-
-    lease: Seconds = 120.0
-    grace: Annotated[float, Field(ge=0, le=86400)] = 30.0
-    backoff: Annotated[float, Field(ge=0, le=86400)] = 10.0
-    backoff_cap: Annotated[float, Field(ge=0, le=86400)] = 3600.0
-    retry_after_cap: Annotated[float, Field(ge=0, le=86400)] = 3600.0
-    undelivered_after: Annotated[float, Field(gt=0)] = 86400.0
-    threads: Annotated[int, Field(gt=0, le=256)] = 8
-
-
-_LIMITS = Limits()
-
-
-class PacketSettings(Section):
-    """``[packets]``: how large a packet from a stranger may be; see `edxml.Limits` for each."""
-
-    skeleton: Annotated[int, Field(gt=0)] = _LIMITS.skeleton
-    tag: Annotated[int, Field(gt=0)] = _LIMITS.tag
-    depth: Annotated[int, Field(ge=10, le=1000)] = _LIMITS.depth
-    elements: Annotated[int, Field(gt=0)] = _LIMITS.elements
-    attributes: Annotated[int, Field(gt=0)] = _LIMITS.attributes
-    namespaces: Annotated[int, Field(gt=0)] = _LIMITS.namespaces
-    unpacked: Annotated[int, Field(gt=0)] = _LIMITS.unpacked
-    ratio: Annotated[int, Field(gt=0)] = _LIMITS.ratio
-    entries: Annotated[int, Field(gt=0)] = _LIMITS.entries
-    nesting: Annotated[int, Field(gt=0, le=20)] = _LIMITS.nesting
-
-
-class WorkerSettings(Section):
-    """``[worker]``: what runs without being asked. Times in seconds.
-
-    Args:
-        concurrency: how many things are done at a time, for all agencies together.
-        poll: time between two polls of the hub.
-        jitter: the part of that time by which it varies at random.
-        idle: how long to rest when there is nothing to do, before the store is looked at again.
-        tries: how often the application, or a download, may fail on a packet before it is set aside.
-        watch: time between two looks at our certificate and clock.
-        certificate_days: how many days before our certificate ends its end is warned of.
-        stop_within: how long a stop waits for what is being done; what takes longer is let go of.
-    """
-
-    concurrency: Annotated[int, Field(gt=0, le=256)] = 4
-    poll: Seconds = 60.0
-    jitter: Annotated[float, Field(ge=0, lt=1)] = 0.2
-    idle: Seconds = 1.0
-    tries: Annotated[int, Field(gt=0, le=1000)] = 10
-    watch: Seconds = 3600.0
-    certificate_days: Annotated[int, Field(ge=0)] = 30
-    stop_within: Annotated[float, Field(ge=0, le=3600)] = 30.0
 
 
 class Settings(BaseSettings):

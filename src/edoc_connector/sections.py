@@ -1,4 +1,4 @@
-"""Sections of ``edoc.toml`` that are plain values: who we are, the connection, revocation."""
+"""Sections of ``edoc.toml`` that are plain values: who we are, the connection, revocation, limits, the worker."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from .edxml import Limits
 from .secret_refs import HOW, SecretRef
 from .signing import RevocationMode
 
@@ -99,3 +100,67 @@ class RevocationSettings(Section):
     ocsp_url: str | None = None
     hosts: frozenset[str] = frozenset()
     timeout: Seconds = 10.0
+
+
+class LimitSettings(Section):
+    """``[limits]``: times in seconds.
+
+    Args:
+        lease: how long a worker may be silent before another takes over what it held.
+        grace: time between the two questions to a hub that seems not to have what we sent.
+        backoff: wait before a failed message is tried again; it doubles each time, and the wait is a random part of it.
+        backoff_cap: what it grows to at most.
+        retry_after_cap: longest wait that a hub's Retry-After is obeyed for.
+        undelivered_after: a recipient that has not reported 01 after this long is shown as undelivered.
+        threads: how many calls of an `AsyncConnector` run at a time.
+    """
+
+    lease: Seconds = 120.0
+    grace: Annotated[float, Field(ge=0, le=86400)] = 30.0
+    backoff: Annotated[float, Field(ge=0, le=86400)] = 10.0
+    backoff_cap: Annotated[float, Field(ge=0, le=86400)] = 3600.0
+    retry_after_cap: Annotated[float, Field(ge=0, le=86400)] = 3600.0
+    undelivered_after: Annotated[float, Field(gt=0)] = 86400.0
+    threads: Annotated[int, Field(gt=0, le=256)] = 8
+
+
+_LIMITS = Limits()
+
+
+class PacketSettings(Section):
+    """``[packets]``: how large a packet from a stranger may be; see `edxml.Limits` for each."""
+
+    skeleton: Annotated[int, Field(gt=0)] = _LIMITS.skeleton
+    tag: Annotated[int, Field(gt=0)] = _LIMITS.tag
+    depth: Annotated[int, Field(ge=10, le=1000)] = _LIMITS.depth
+    elements: Annotated[int, Field(gt=0)] = _LIMITS.elements
+    attributes: Annotated[int, Field(gt=0)] = _LIMITS.attributes
+    namespaces: Annotated[int, Field(gt=0)] = _LIMITS.namespaces
+    unpacked: Annotated[int, Field(gt=0)] = _LIMITS.unpacked
+    ratio: Annotated[int, Field(gt=0)] = _LIMITS.ratio
+    entries: Annotated[int, Field(gt=0)] = _LIMITS.entries
+    nesting: Annotated[int, Field(gt=0, le=20)] = _LIMITS.nesting
+
+
+class WorkerSettings(Section):
+    """``[worker]``: what runs without being asked. Times in seconds.
+
+    Args:
+        concurrency: how many things are done at a time, for all agencies together.
+        poll: time between two polls of the hub.
+        jitter: the part of that time by which it varies at random.
+        idle: how long to rest when there is nothing to do, before the store is looked at again.
+        tries: how often the application, or a download, may fail on a packet before it is set aside.
+        watch: time between two looks at our certificate and clock.
+        certificate_days: how many days before our certificate ends its end is warned of.
+        stop_within: how long a stop waits for what is being done; what takes longer is let go of.
+    """
+
+    concurrency: Annotated[int, Field(gt=0, le=256)] = 4
+    poll: Seconds = 60.0
+    jitter: Annotated[float, Field(ge=0, lt=1)] = 0.2
+    idle: Seconds = 1.0
+    tries: Annotated[int, Field(gt=0, le=1000)] = 10
+    watch: Seconds = 3600.0
+    certificate_days: Annotated[int, Field(ge=0)] = 30
+    stop_within: Annotated[float, Field(ge=0, le=3600)] = 30.0

@@ -20,7 +20,7 @@ from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import and_, update
 
-from ..config import LimitSettings
+from ..sections import LimitSettings
 from ..store import Tx
 from ..store.moves import table_of
 from ..store.states import MACHINES

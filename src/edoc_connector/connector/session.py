@@ -12,10 +12,10 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Protocol
 
-from ..config import LimitSettings
 from ..edxml import Limits, Organization
 from ..errors import EdocError, HubError, NotFound, StoreError
 from ..hubs import Progress
+from ..sections import LimitSettings
 from ..signing import Signer, TimeStamping, VerifyPolicy
 from ..store import Lease, Store, Tx, evidence, jobs
 from ..store.evidence import Note

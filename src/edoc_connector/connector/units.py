@@ -17,10 +17,10 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import and_, exists, func, or_, select
 
-from ..config import WorkerSettings
 from ..edxml import StatusMessage
 from ..errors import EdocError
 from ..hubs import MessageType
+from ..sections import WorkerSettings
 from ..store import LeaseLost, ReceiptState, Tx, jobs, moves, receipts
 from ..store.records import JobRow, ReceiptRow
 from ..store.states import MACHINES, RECEIPTS, Machine

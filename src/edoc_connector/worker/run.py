@@ -10,10 +10,11 @@ from contextlib import ExitStack
 from types import TracebackType
 from typing import Self
 
-from ..config import Settings, WorkerSettings
+from ..config import Settings
 from ..connector import Connector, Handlers
 from ..connector.units import Units
 from ..errors import ConfigError, EdocError, StoreError
+from ..sections import WorkerSettings
 from .figures import Figures
 
 log = logging.getLogger("edoc_connector.worker")
