@@ -9,7 +9,7 @@ only imports the package.
 
 from __future__ import annotations
 
-import base64
+
 import hashlib
 import resource
 import subprocess
@@ -19,6 +19,8 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
+
+import pybase64
 
 from edoc_connector import edxml, signing
 from edoc_connector.testing import agency_keys, sample_document
@@ -36,7 +38,7 @@ def build_floor(folder: Path) -> None:
     digest = hashlib.sha256()
     with (folder / "data").open("rb") as source, (folder / "floor").open("wb") as target:
         while piece := source.read(CHUNK):
-            text = base64.b64encode(piece)
+            text = pybase64.b64encode(piece)
             digest.update(text)
             target.write(text)
 
@@ -59,7 +61,7 @@ def read_floor(folder: Path) -> None:
     with (folder / "floor").open("rb") as source, (folder / "floor.out").open("wb") as target:
         while piece := source.read(4 << 18):
             digest.update(piece)
-            target.write(base64.b64decode(piece))
+            target.write(pybase64.b64decode(piece, validate=True))
 
 
 def verify(folder: Path) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import os
-import shutil
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -15,7 +14,6 @@ from .filenames import safe_name
 from .files import whole_file
 from .magic import ANYTHING, HEAD, detected, type_of
 from .names import ZIP_TYPE
-from .scan import CHUNK
 
 
 class Attachment:
@@ -168,8 +166,9 @@ class Attachment:
             AttachmentError: the bytes cannot be read or decoded.
             OSError: the file cannot be written.
         """
-        with self.open() as source, whole_file(Path(path), durable=False) as target:
-            shutil.copyfileobj(source, target, CHUNK)
+        with whole_file(Path(path), durable=False) as target:
+            for piece in self._content.pieces():
+                target.write(piece)
 
     def __setattr__(self, name: str, value: object) -> None:
         raise AttributeError(f"Attachment is frozen; make a new one instead of setting {name}")

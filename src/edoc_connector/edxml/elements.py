@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator
+from functools import cache
 from types import NoneType
 from typing import Any, TypeAlias, TypeVar, get_args, get_origin
 
@@ -231,6 +232,7 @@ def _texts(element: etree._Element) -> Iterator[str]:
         yield child.tail or ""
 
 
+@cache
 def _absent(kind: type[model.Model]) -> dict[str, Any]:
     """What stands for the values of a model that a packet does not give."""
     return {name: _nothing(field.annotation) for name, field in kind.model_fields.items()}

@@ -1,7 +1,11 @@
 """The first pass over a packet: refuses what no packet needs, and finds where the long texts lie.
 
-expat reads the bytes once, in chunks. Everything but the texts of ``ContentTransferEncoded`` is copied to a *skeleton*,
+The bytes are read once, in chunks. Everything but the texts of ``ContentTransferEncoded`` is copied to a *skeleton*,
 small enough for a tree; each such text is replaced in it by a placeholder and remembered as a `Span` of the source.
+
+expat says what is XML and what is not. It does not see all of the long texts: where it stands inside one with nothing
+pending, a run of base64 changes neither its state nor its answer, so the run is told by a faster look and left out.
+Where it then refuses, its positions would be wrong, so it is asked again and gets everything.
 """
 
 from __future__ import annotations
@@ -15,6 +19,8 @@ from pathlib import Path
 from typing import BinaryIO
 from xml.parsers import expat
 
+from ..errors import PacketError
+from .base64text import has_spaces, is_letters
 from .findings import Finding
 from .names import DS, NS, XLINK
 from .refusal import refusal
@@ -25,7 +31,10 @@ CONTENT_PATH = ["AttachmentEncoded", "Attachment", "ContentTransferEncoded"]
 _HEAD = 1 << 16
 _FEED = 1 << 18  # what expat gets at a time: it keeps all of a tag, and one that is too large is noticed between pieces
 _KNOWN_PREFIXES = {"edxml": NS, "xlink": XLINK, "ds": DS, "xsi": "http://www.w3.org/2001/XMLSchema-instance"}
-_SPACES = (b" ", b"\n", b"\r", b"\t")
+_TEXT_TAG = f"{CONTENT_PATH[-1]}>".encode()
+_TEXT_HEAD = 4  # so much of a text expat gets at least: one character to notice that it began, and a line end before it
+_WORTH = 1 << 10  # a shorter run costs more to leave out than to parse
+_MOST_STOPS = 64  # in one piece; a packet of tiny texts, or one made to stop us, goes to expat as it is
 _UTF8_NAMES = {"utf-8", "utf8", "us-ascii", "ascii"}
 
 
@@ -156,11 +165,9 @@ def scan(source: Source, limits: Limits) -> Scan:
     Raises:
         PacketError: it is not XML, not UTF-8, holds a DOCTYPE, or goes over a limit.
     """
-    watcher = _Watcher(limits)
     with source.open() as stream:
         findings = _check_head(stream.read(_HEAD))
-        stream.seek(0)
-        _feed(watcher, stream)
+        watcher = _watched(stream, limits)
     spans = {span.placeholder: span for span in watcher.spans(source)}
     undeclared = {prefix: _namespace_of(prefix) for prefix in watcher.undeclared}
     lines = watcher.undeclared
@@ -201,16 +208,53 @@ def _shown(data: bytes) -> str:
     return repr(data[:16].decode("utf-8", "backslashreplace")) + ("…" if len(data) > 16 else "")
 
 
-def _feed(watcher: _Watcher, stream: BinaryIO) -> None:
-    parser = watcher.parser
+def _watched(stream: BinaryIO, limits: Limits) -> _Watcher:
+    watcher = _Watcher(limits)
+    try:
+        _feed(watcher, stream, all_of_it=False)
+    except PacketError:
+        if not watcher.skipped:
+            raise
+    else:
+        if not (watcher.undeclared and watcher.skipped_lines):
+            return watcher
+    # expat counted bytes and lines without those it did not get; what goes into words must be right
+    watcher = _Watcher(limits)
+    _feed(watcher, stream, all_of_it=True)
+    return watcher
+
+
+def _feed(watcher: _Watcher, stream: BinaryIO, *, all_of_it: bool) -> None:
+    stream.seek(0)
+    take = watcher.take if all_of_it else watcher.take_markup
     try:
         while piece := stream.read(min(CHUNK, _FEED)):
-            parser.Parse(piece, False)
+            take(piece)
             watcher.check_size(len(piece))
-        parser.Parse(b"", True)
+        watcher.parser.Parse(b"", True)
     except expat.ExpatError as error:
         reason = expat.ErrorString(error.code)
         raise refusal("EDX-NOT-XML", reason, place=(error.lineno, error.offset + 1)) from None
+
+
+@dataclass(slots=True)
+class _Text:
+    """A text, found: where it lies, and what is known of the runs in it that expat did not get."""
+
+    start: int
+    end: int
+    plain: bool
+    lines: int
+    spaced: bool
+    skips: list[tuple[int, int]]
+
+    def seen(self) -> Iterator[tuple[int, int]]:
+        """The ranges between the runs."""
+        start = self.start
+        for skip_start, skip_end in self.skips:
+            yield start, skip_start
+            start = skip_end
+        yield start, self.end
 
 
 class _Watcher:
@@ -221,12 +265,19 @@ class _Watcher:
         self.undeclared: dict[str, int] = {}
         """Prefixes that nobody declared, and the line each is met first."""
         self.token = f"edoc-text-{secrets.token_hex(16)}"
-        self._found: list[tuple[int, int, bool]] = []
+        self.skipped = 0
+        """Bytes that expat did not get."""
+        self.skipped_lines = False
+        """Whether line ends are among them."""
+        self._given = 0
+        self._found: list[_Text] = []
         self._open: list[tuple[str, frozenset[str]]] = [("", frozenset({"xml", "xmlns"}))]
         self._elements = self._namespaces = self._read = self._long = 0
         self._text_depth = 0
         self._text_start = -1
-        self._text_plain = self._text_mixed = False
+        self._text_plain = self._text_mixed = self._text_spaced = False
+        self._text_lines = 0
+        self._text_skips: list[tuple[int, int]] = []
         self.parser = self._new_parser()
 
     def _new_parser(self) -> expat.XMLParserType:
@@ -238,12 +289,58 @@ class _Watcher:
         parser.StartDoctypeDeclHandler = self._doctype
         return parser
 
+    def take(self, piece: bytes) -> None:
+        """Give expat a piece."""
+        self._given += len(piece)
+        self.parser.Parse(piece, False)
+
+    def take_markup(self, piece: bytes) -> None:
+        """Give expat a piece without the base64 in it, as far as that is easily told."""
+        place = 0
+        for _ in range(_MOST_STOPS):
+            place += self._skip(piece, place)
+            if place == len(piece):
+                return
+            tag = piece.find(_TEXT_TAG, place)
+            stop = len(piece) if tag < 0 else tag + len(_TEXT_TAG) + _TEXT_HEAD
+            self.take(piece[place:stop])
+            place = min(stop, len(piece))
+        self.take(piece[place:])
+
+    def _skip(self, piece: bytes, place: int) -> int:
+        """How many bytes expat need not get.
+
+        Only where it stands in a text and has taken in everything it got: half a reference, say, would go on behind
+        the run. Base64 and spaces then change nothing but its count of bytes and lines.
+        """
+        if self._text_start < 0 or self.parser.CurrentByteIndex != self._given:
+            return 0
+        end = piece.find(b"<", place)
+        run = piece[place : len(piece) if end < 0 else end]
+        if len(run) < _WORTH or not is_letters(run):
+            return 0
+        start = self._index
+        if self._text_skips and self._text_skips[-1][1] == start:
+            start, _ = self._text_skips.pop()
+        self.skipped += len(run)
+        self._text_skips.append((start, self._index))
+        if has_spaces(run):
+            self._text_spaced = True
+            self._text_lines += run.count(b"\n")
+            self.skipped_lines = self.skipped_lines or b"\n" in run or b"\r" in run
+        return len(run)
+
+    @property
+    def _index(self) -> int:
+        """Offset in the source of what expat is at."""
+        return self.parser.CurrentByteIndex + self.skipped
+
     def check_size(self, fed: int) -> None:
         """Refuse a packet whose bytes outside attachment texts, or in one tag, go over the limit."""
         self._read += fed
         open_text = self._read - self._text_start if self._text_start >= 0 else 0
         # a comment, say, without an end in sight: expat keeps all of it
-        unfinished = self._read - self.parser.CurrentByteIndex - fed
+        unfinished = self._read - self._index - fed
         if unfinished > self.limits.tag:
             raise self._too_much("bytes in one tag or comment", "byte trong một thẻ hoặc chú thích", self.limits.tag)
         if self._read - self._long - open_text > self.limits.skeleton:
@@ -252,13 +349,13 @@ class _Watcher:
     def spans(self, source: Source) -> Iterator[Span]:
         """The texts found, in the source's order."""
         with source.open() as stream:
-            for index, (start, end, plain) in enumerate(self._found):
-                lines, marked, spaced = 0, not plain, False
-                for piece in _between(stream, start, end):
+            for index, text in enumerate(self._found):
+                lines, marked, spaced = text.lines, not text.plain, text.spaced
+                for piece in (piece for seen in text.seen() for piece in _between(stream, *seen)):
                     lines += piece.count(b"\n")
                     marked = marked or b"&" in piece
-                    spaced = spaced or any(space in piece for space in _SPACES)
-                yield Span(start, end, f"{self.token}-{index}-", not marked, lines, spaced)
+                    spaced = spaced or has_spaces(piece)
+                yield Span(text.start, text.end, f"{self.token}-{index}-", not marked, lines, spaced)
 
     def _start(self, name: str, attributes: list[str]) -> None:
         self._elements += 1
@@ -266,17 +363,17 @@ class _Watcher:
             raise self._too_much("elements", "phần tử", self.limits.elements)
         if len(attributes) > 2 * self.limits.attributes:
             raise self._too_much("attributes on one element", "thuộc tính trên một phần tử", self.limits.attributes)
-        if attributes or ":" in name:
+        prefix, _, local = name.rpartition(":")
+        scope = self._open[-1][1]
+        if attributes or (prefix and prefix not in scope):
             self._check_uris(attributes)
             scope = self._scope(name, attributes[::2])
-        else:
-            scope = self._open[-1][1]
-        self._open.append((name.rpartition(":")[2], scope))
+        self._open.append((local, scope))
         if len(self._open) > self.limits.depth + 1:
             raise self._too_much("nested elements", "cấp phần tử lồng nhau", self.limits.depth)
         if self._text_depth:
             self._text_mixed = True
-        elif [local for local, _ in self._open[-3:]] == CONTENT_PATH:
+        elif local == CONTENT_PATH[-1] and [one for one, _ in self._open[-3:]] == CONTENT_PATH:
             self._open_text()
 
     def _check_uris(self, attributes: list[str]) -> None:
@@ -311,6 +408,7 @@ class _Watcher:
     def _open_text(self) -> None:
         self._text_depth = len(self._open)
         self._text_plain, self._text_mixed = True, False
+        self._text_lines, self._text_spaced, self._text_skips = 0, False, []
         self.parser.CharacterDataHandler = lambda _text: self._first_text()
         self.parser.StartCdataSectionHandler = self._cdata
         self.parser.CommentHandler = lambda _text: self._comment()
@@ -319,7 +417,7 @@ class _Watcher:
     def _first_text(self) -> None:
         # one event is enough to know where the text begins; after it expat runs without calling back
         if self._text_start < 0:
-            self._text_start = self.parser.CurrentByteIndex
+            self._text_start = self._index
         self.parser.CharacterDataHandler = None
 
     def _cdata(self) -> None:
@@ -333,10 +431,11 @@ class _Watcher:
         self._text_mixed = True
 
     def _close_text(self) -> None:
-        start, end = self._text_start, self.parser.CurrentByteIndex
+        start, end = self._text_start, self._index
         # a text with elements or instructions inside stays in the skeleton, where the reader reports it
         if start >= 0 and not self._text_mixed:
-            self._found.append((start, end, self._text_plain))
+            known = self._text_plain, self._text_lines, self._text_spaced, self._text_skips
+            self._found.append(_Text(start, end, *known))
             self._long += end - start
         self._text_depth, self._text_start = 0, -1
         self.parser.CharacterDataHandler = self.parser.StartCdataSectionHandler = None

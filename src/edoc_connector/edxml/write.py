@@ -7,10 +7,8 @@ on the way. The signature stands before the attachments: its space is left blank
 
 from __future__ import annotations
 
-import binascii
 import hashlib
 import os
-import re
 import secrets
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -23,6 +21,7 @@ from lxml import etree
 
 from ..errors import AttachmentError, DocumentError
 from .attachment import Attachment, AttachmentDigest
+from .base64text import encode
 from .checks import problems
 from .content import vanished
 from .files import whole_file
@@ -188,8 +187,9 @@ def _attachments(plan: _Plan, envelope: etree._Element, document: Document, seal
         texts.append((entry, lambda: _base64(iter((seal(tuple(digests)),)))))
     free = _free_ids(document)
     for attachment, text in texts:
-        mark = f"{plan.token}{len(plan.texts)}-"
-        plan.texts[mark] = text
+        name = str(len(plan.texts))
+        plan.texts[name] = text
+        mark = f"{plan.token}{name}-"
         part = EncodedAttachment.of(attachment, content_id=attachment.content_id or next(free), content=mark)
         _rows(_child(manifest, "Reference"), REFERENCE, part)
         _rows(_child(encoded, "Attachment"), ATTACHMENT, part)
@@ -238,18 +238,16 @@ def _base64(data: Iterator[bytes]) -> Iterator[bytes]:
         whole = carried + piece
         cut = len(whole) - len(whole) % 3
         carried = whole[cut:]
-        yield binascii.b2a_base64(whole[:cut], newline=False)
-    yield binascii.b2a_base64(carried, newline=False)
+        yield encode(whole[:cut])
+    yield encode(carried)
 
 
 def _stream(plan: _Plan, out: IO[bytes], signature: EnvelopedSigner | None) -> None:
-    marks = re.compile(f"({re.escape(plan.token)}(?:signature|[0-9]+)-)".encode())
-    written = marks.split(etree.tostring(plan.root, xml_declaration=True, encoding="UTF-8"))
-    canonical = marks.split(etree.tostring(plan.root, method="c14n", exclusive=True, with_comments=False))
+    written = _cut(etree.tostring(plan.root, xml_declaration=True, encoding="UTF-8"), plan.token)
+    canonical = _cut(etree.tostring(plan.root, method="c14n", exclusive=True, with_comments=False), plan.token)
     digest = hashlib.new(signature.digest_algorithm if signature else "sha256")
     place, blank = 0, b""
-    for file_piece, canonical_piece in zip(written, canonical, strict=True):
-        name = file_piece.decode("ascii") if file_piece.startswith(plan.token.encode()) else ""
+    for (name, file_piece), (_, canonical_piece) in zip(written, canonical, strict=True):
         if name in plan.texts:
             for text in plan.texts[name]():
                 out.write(text)
@@ -257,11 +255,19 @@ def _stream(plan: _Plan, out: IO[bytes], signature: EnvelopedSigner | None) -> N
         elif name and signature is not None:
             place, blank = out.tell(), signature.blank()
             out.write(blank)
-        else:
-            out.write(file_piece)
-            digest.update(canonical_piece)
+        out.write(file_piece)
+        digest.update(canonical_piece)
     if signature is not None:
         _fill(out, place, blank, signature.signature(digest.digest()))
+
+
+def _cut(text: bytes, token: str) -> Iterator[tuple[str, bytes]]:
+    """A text in pieces, each with the name of the placeholder before it; the first has none."""
+    first, *rest = text.split(token.encode("ascii"))
+    yield "", first
+    for piece in rest:
+        name, _, after = piece.partition(b"-")
+        yield name.decode("ascii"), after
 
 
 def _fill(out: IO[bytes], place: int, blank: bytes, filled: bytes) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
+from functools import lru_cache
 
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -34,6 +35,10 @@ def read_certificate(der: bytes) -> x509.Certificate:
     Raises:
         ValueError: it cannot be read, or its key is of a kind not known.
     """
+    return _kept(der) if len(der) <= _KEPT_SIZE else _read(der)
+
+
+def _read(der: bytes) -> x509.Certificate:
     try:
         certificate = x509.load_der_x509_certificate(der)
         parts = (certificate.subject, certificate.issuer, certificate.extensions, certificate.public_key())
@@ -43,6 +48,10 @@ def read_certificate(der: bytes) -> x509.Certificate:
     if not all(part is not None for part in (*parts, *times)):  # pragma: no cover - cryptography gives values or raises
         raise ValueError("incomplete")
     return certificate
+
+
+_kept = lru_cache(256)(_read)
+_KEPT_SIZE = 8 << 10  # no certificate of an agency is larger; what a stranger sends shall not fill the memory
 
 
 def read_certificates(data: bytes) -> list[x509.Certificate]:

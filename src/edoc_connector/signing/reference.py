@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache, lru_cache
 from typing import Any
 
 from cryptography import x509
@@ -31,7 +32,7 @@ def xmlsec_agrees(
 
     transforms = _transforms()
     context = xmlsec.SignatureContext()
-    context.key = xmlsec.Key.from_memory(certificate.public_bytes(Encoding.PEM), xmlsec.constants.KeyDataFormatCertPem)
+    context.key = _key(certificate)  # a copy, says python-xmlsec
     used = {EXC_C14N if parsed.exclusive else C14N, SIGNATURES[parsed.algorithm].uri}
     # python-xmlsec names no RSA-PSS, so that cannot be enabled alone; the profile has let nothing else through
     for uri in used if used <= transforms.keys() else ():
@@ -50,6 +51,14 @@ def xmlsec_agrees(
     return True
 
 
+@lru_cache(64)
+def _key(certificate: x509.Certificate) -> Any:
+    import xmlsec
+
+    return xmlsec.Key.from_memory(certificate.public_bytes(Encoding.PEM), xmlsec.constants.KeyDataFormatCertPem)
+
+
+@cache
 def _transforms() -> dict[str, Any]:
     import xmlsec
 

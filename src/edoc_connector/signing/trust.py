@@ -5,6 +5,8 @@ Without a revocation policy nothing is fetched; with one, only from where it say
 
 from __future__ import annotations
 
+import threading
+from collections import OrderedDict
 from collections.abc import Coroutine, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,7 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from .certificates import ordered_from, read_certificate
+from .certificates import ordered_from, read_certificate, valid_at
 from .policy import VerifyPolicy
 from .revocation import Gathered, Revocation, RevocationMode, gather
 
@@ -22,6 +24,10 @@ if TYPE_CHECKING:
     from pyhanko_certvalidator.path import ValidationPath
 
 _Result = TypeVar("_Result")
+_Chain = tuple[x509.Certificate, ...]
+
+_MOST_KEPT = 64
+"""Validated paths that are kept: most packets come from few agencies."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +89,10 @@ def validate(
         policy: accepted hashes, and how revocation is checked.
         at: the moment to judge at, aware.
     """
+    asked = (leaf, *others), tuple(anchors), policy.legacy_sha1
+    unrevoked = policy.revocation.mode is RevocationMode.NONE
+    if unrevoked and (known := _PATHS.find(asked, at)):
+        return Trust(True, known)
     from pyhanko_certvalidator import CertificateValidator
     from pyhanko_certvalidator.errors import ExpiredError, NotYetValidError, PathError, ValidationError
 
@@ -96,11 +106,42 @@ def validate(
     except (PathError, ValidationError, ValueError) as error:
         return Trust(False, chain, "SIG-UNTRUSTED", str(error))
     chain = tuple(read_certificate(one.dump()) for one in path.iter_certs(include_root=True))[::-1]
-    if policy.revocation.mode is RevocationMode.NONE:
+    if unrevoked:
+        _PATHS.keep(asked, chain)
         return Trust(True, chain)
     found = gather(policy.revocation, chain)
     then, now = (_context(leaf, others, anchors, policy, moment, found) for moment in (at, None))
     return _run(_unrevoked(path, chain, _Moments(at, then, now), policy.revocation, found))
+
+
+class _Paths:
+    """The paths that were found good, by everything that decided it but the moment.
+
+    Without revocation the moment counts only in the certificates' own validity, which is looked at anew each time.
+    """
+
+    def __init__(self) -> None:
+        self._kept: OrderedDict[tuple[_Chain, _Chain, bool], _Chain] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def find(self, asked: tuple[_Chain, _Chain, bool], at: datetime) -> _Chain | None:
+        """The path, from leaf to anchor, if one is known and every certificate of it is valid at the moment."""
+        with self._lock:
+            chain = self._kept.get(asked)
+            if chain is None or not all(valid_at(one, at) for one in chain):
+                return None
+            self._kept.move_to_end(asked)
+            return chain
+
+    def keep(self, asked: tuple[_Chain, _Chain, bool], chain: _Chain) -> None:
+        """Remember a path that was validated."""
+        with self._lock:
+            self._kept[asked] = chain
+            while len(self._kept) > _MOST_KEPT:
+                self._kept.popitem(last=False)
+
+
+_PATHS = _Paths()
 
 
 def _context(

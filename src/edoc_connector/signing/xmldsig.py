@@ -10,6 +10,7 @@ import hashlib
 import hmac
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
@@ -86,8 +87,13 @@ def build_signature(
     etree.SubElement(signature, _Q + "SignatureValue").text = _text(value)
     data = etree.SubElement(etree.SubElement(signature, _Q + "KeyInfo"), _Q + "X509Data")
     for certificate in certificates:
-        etree.SubElement(data, _Q + "X509Certificate").text = _text(certificate.public_bytes(Encoding.DER))
+        etree.SubElement(data, _Q + "X509Certificate").text = _certificate_text(certificate)
     return signature
+
+
+@lru_cache(64)
+def _certificate_text(certificate: x509.Certificate) -> str:
+    return _text(certificate.public_bytes(Encoding.DER))
 
 
 def sign_signed_info(signer: Signer, signed_info: etree._Element) -> bytes:
