@@ -9,7 +9,6 @@ only imports the package.
 
 from __future__ import annotations
 
-
 import hashlib
 import resource
 import subprocess

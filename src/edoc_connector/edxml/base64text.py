@@ -7,6 +7,7 @@ words are the ones a user reads.
 from __future__ import annotations
 
 import binascii
+from enum import Enum
 
 import pybase64
 
@@ -31,22 +32,28 @@ def decode(text: bytes) -> bytes:
         return binascii.a2b_base64(text, strict_mode=True)
 
 
-def without_spaces(text: bytes) -> bytes:
-    """The text without spaces and line ends."""
-    return text.translate(None, SPACES) if has_spaces(text) else text
-
-
 def has_spaces(text: bytes) -> bool:
     """Whether a space or line end stands in a text."""
     return b" " in text or b"\n" in text or b"\r" in text or b"\t" in text
 
 
-def is_letters(text: bytes) -> bool:
-    """Whether a text is nothing but characters of base64, spaces and line ends, in whatever order."""
+class Run(Enum):
+    """What a run of characters is made of."""
+
+    LETTERS = "letters of base64"
+    SPACED = "letters of base64, spaces and line ends"
+    OTHER = "other characters too"
+
+
+def run_of(text: bytes) -> Run:
+    """What a text is made of, in whatever order."""
     whole = len(text) & -4
     try:
         # validating while decoding takes a seventh of the time of looking for other characters
         pybase64.b64decode(memoryview(text)[:whole], validate=True)
     except ValueError:
         whole = 0
-    return not text[whole:].translate(None, _LETTERS + SPACES)
+    others = text[whole:].translate(None, _LETTERS)
+    if not others:
+        return Run.LETTERS
+    return Run.OTHER if others.translate(None, SPACES) else Run.SPACED

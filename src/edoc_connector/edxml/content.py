@@ -17,10 +17,12 @@ from typing import IO, BinaryIO, Protocol
 from xml.parsers import expat
 
 from ..errors import AttachmentError
-from .base64text import decode, without_spaces
+from .base64text import SPACES, decode
 from .magic import HEAD, contradiction, type_of
 from .scan import CHUNK, Limits, Source, Span
 from .unzip import PACKED_FORMATS, ZIP_HEADS, Bounds, FirstFile, ZipError, wraps
+
+_BUFFER = 1 << 16  # of streams for others; what is read here goes by the piece
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,17 +99,20 @@ class Base64Content(_Measured):
     Args:
         name: the attachment's name, for errors.
         text: gives the text in pieces, anew with each call.
+        spaced: whether spaces or line ends may stand in it.
     """
 
-    def __init__(self, name: str, text: Callable[[], Iterator[bytes]]) -> None:
+    def __init__(self, name: str, text: Callable[[], Iterator[bytes]], *, spaced: bool = True) -> None:
         self._name = name
         self._text = text
+        self._spaced = spaced
 
     def open(self) -> BinaryIO:
-        return io.BufferedReader(_Pieces(self.pieces()), CHUNK)
+        return io.BufferedReader(_Pieces(self.pieces()), _BUFFER)
 
     def pieces(self) -> Generator[bytes, None, None]:
-        return _decoded(self._name, self._text())
+        text = self._text()
+        return _decoded(self._name, (piece.translate(None, SPACES) for piece in text) if self._spaced else text)
 
 
 class ZippedContent(_Measured):
@@ -128,7 +133,7 @@ class ZippedContent(_Measured):
         """Files in the zip behind the first; known once everything was read."""
 
     def open(self) -> BinaryIO:
-        return io.BufferedReader(_Pieces(self._unpacked()), CHUNK)
+        return io.BufferedReader(_Pieces(self._unpacked()), _BUFFER)
 
     def _unpacked(self) -> Generator[bytes, None, None]:
         try:
@@ -148,7 +153,7 @@ class ZippedContent(_Measured):
 
     def _file(self, file: FirstFile, depth: int) -> Generator[bytes, None, None]:
         """The file's bytes; those of the file inside where it is a zip once more and its name says it is none."""
-        with io.BufferedReader(_Pieces(file.pieces()), CHUNK) as stream:
+        with io.BufferedReader(_Pieces(file.pieces()), _BUFFER) as stream:
             if self._cannot_be_zip and wraps(stream.peek(HEAD)):
                 if depth >= self._nesting:
                     raise ZipError(f"more than the limit of {self._nesting} zips lie one inside the other (nesting)")
@@ -250,16 +255,16 @@ def _resolved(raw: Iterator[bytes]) -> Iterator[bytes]:
 
 
 def _decoded(name: str, text: Iterator[bytes]) -> Generator[bytes, None, None]:
+    """What a base64 text without spaces encodes, in pieces."""
     held = b""
     try:
         for piece in text:
-            compact = without_spaces(piece)
             # padding may only end the text, so something is kept back until the end is seen; all of the piece before
             # where that can be decoded alone, which saves joining them
-            if compact and len(held) % 4 == 0:
-                ready, held = held, compact
+            if piece and len(held) % 4 == 0:
+                ready, held = held, piece
             else:
-                whole = held + compact
+                whole = held + piece
                 cut = max(len(whole) - len(whole) % 4 - 4, 0)
                 ready, held = whole[:cut], whole[cut:]
             if ready:

@@ -20,12 +20,14 @@ from typing import BinaryIO
 from xml.parsers import expat
 
 from ..errors import PacketError
-from .base64text import has_spaces, is_letters
+from .base64text import Run, has_spaces, run_of
 from .findings import Finding
 from .names import DS, NS, XLINK
 from .refusal import refusal
 
 CHUNK = 1 << 20
+FIRST_CHUNK = 1 << 15
+"""The first piece of something is this long, and the next ones twice the one before: many look at the head only."""
 CONTENT_PATH = ["AttachmentEncoded", "Attachment", "ContentTransferEncoded"]
 """Local names of the element whose text is left out of the skeleton, and of those around it."""
 _HEAD = 1 << 16
@@ -101,9 +103,10 @@ class Source:
 
 def _between(stream: BinaryIO, start: int, end: int) -> Iterator[bytes]:
     stream.seek(start)
-    left = end - start
-    while left and (piece := stream.read(min(CHUNK, left))):
+    left, size = end - start, FIRST_CHUNK
+    while left and (piece := stream.read(min(size, left))):
         left -= len(piece)
+        size = min(2 * size, CHUNK)
         yield piece
 
 
@@ -317,14 +320,14 @@ class _Watcher:
             return 0
         end = piece.find(b"<", place)
         run = piece[place : len(piece) if end < 0 else end]
-        if len(run) < _WORTH or not is_letters(run):
+        if len(run) < _WORTH or (made_of := run_of(run)) is Run.OTHER:
             return 0
         start = self._index
         if self._text_skips and self._text_skips[-1][1] == start:
             start, _ = self._text_skips.pop()
         self.skipped += len(run)
         self._text_skips.append((start, self._index))
-        if has_spaces(run):
+        if made_of is Run.SPACED:
             self._text_spaced = True
             self._text_lines += run.count(b"\n")
             self.skipped_lines = self.skipped_lines or b"\n" in run or b"\r" in run

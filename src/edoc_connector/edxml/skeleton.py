@@ -75,7 +75,10 @@ class Skeleton:
             name: the attachment's name, for errors.
         """
         span = self._scan.spans.get(text)
-        return Base64Content(name, SpanText(self._source, span).characters if span else lambda: iter((text.encode(),)))
+        if span is None:
+            return Base64Content(name, lambda: iter((text.encode(),)))
+        # a reference may stand for a space
+        return Base64Content(name, SpanText(self._source, span).characters, spaced=span.spaced or not span.plain)
 
     def shown(self, text: str) -> str:
         """A text of the tree as messages show it: placeholders told by their length, nothing endless."""

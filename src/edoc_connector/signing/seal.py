@@ -9,7 +9,9 @@ from __future__ import annotations
 import hashlib
 import re
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import zip_longest
@@ -177,6 +179,15 @@ def _attachment(element: etree._Element) -> AttachmentDigest:
     if not (size.isascii() and size.isdigit() and len(size) <= 18):
         raise Refused("SEAL-SHAPE", f"Attachment {name}: size")
     return AttachmentDigest(name, int(size), digest)
+
+
+@contextmanager
+def hashed_meanwhile(attachments: Sequence[Attachment]) -> Iterator[None]:
+    """Hash attachments, as `compare` will ask for, in a thread of its own while the block runs; then wait for it."""
+    with ThreadPoolExecutor(1) as pool:
+        for one in attachments:
+            pool.submit(_digest, one)  # the attachment keeps its hash
+        yield
 
 
 @dataclass(frozen=True, slots=True)

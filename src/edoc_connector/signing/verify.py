@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -35,7 +36,7 @@ from .profile import PACKET, SEAL, ParsedSignature, Reference, parse
 from .proof import Proof, SecondVerifier, check_claimed_time, judge_signer, prove
 from .reasons import REASONS, Refused, SigningFinding, VerificationStatus
 from .reference import xmlsec_agrees
-from .seal import Seal, compare, read_seal
+from .seal import Seal, compare, hashed_meanwhile, read_seal
 from .signer import utc_now
 from .timestamp import check_timestamp
 from .trust import Trust
@@ -44,6 +45,7 @@ from .xades import check_certificate, signed_properties, signing_time, stamped_f
 from .xmldsig import document_digest
 
 _MOST_SHOWN = 5
+_LARGE = 4 << 20  # bytes; a smaller packet is hashed before a thread has begun
 
 
 def verify(packet: Packet, policy: VerifyPolicy | None = None) -> Verification:
@@ -60,8 +62,10 @@ def verify(packet: Packet, policy: VerifyPolicy | None = None) -> Verification:
     """
     policy = policy or VerifyPolicy()
     at = policy.at or utc_now()
-    own = _Outcome.of(lambda: _verify_own(packet, policy, at))
     seals = [index for index, one in enumerate(packet.attachments) if one.name == SEAL_NAME]
+    large = packet.size > _LARGE
+    with hashed_meanwhile(packet.attachments[:-1]) if seals and large else nullcontext():
+        own = _Outcome.of(lambda: _verify_own(packet, policy, at))
     if not seals:
         return _result(packet, own, at)
     seal = _Outcome.of(lambda: _verify_seal(packet, seals, policy, at))
