@@ -121,6 +121,7 @@ class Span:
         plain: whether it is characters only: no reference, comment or CDATA section.
         lines: how many line ends it holds.
         spaced: whether spaces or line ends stand in it.
+        commented: whether a comment stands in it.
     """
 
     start: int
@@ -129,6 +130,7 @@ class Span:
     plain: bool
     lines: int = 0
     spaced: bool = False
+    commented: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,6 +249,7 @@ class _Text:
     start: int
     end: int
     plain: bool
+    commented: bool
     lines: int
     spaced: bool
     skips: list[tuple[int, int]]
@@ -278,7 +281,7 @@ class _Watcher:
         self._elements = self._namespaces = self._read = self._long = 0
         self._text_depth = 0
         self._text_start = -1
-        self._text_plain = self._text_mixed = self._text_spaced = False
+        self._text_plain = self._text_commented = self._text_mixed = self._text_spaced = False
         self._text_lines = 0
         self._text_skips: list[tuple[int, int]] = []
         self.parser = self._new_parser()
@@ -358,7 +361,8 @@ class _Watcher:
                     lines += piece.count(b"\n")
                     marked = marked or b"&" in piece
                     spaced = spaced or has_spaces(piece)
-                yield Span(text.start, text.end, f"{self.token}-{index}-", not marked, lines, spaced)
+                place = text.start, text.end, f"{self.token}-{index}-"
+                yield Span(*place, plain=not marked, lines=lines, spaced=spaced, commented=text.commented)
 
     def _start(self, name: str, attributes: list[str]) -> None:
         self._elements += 1
@@ -410,7 +414,7 @@ class _Watcher:
 
     def _open_text(self) -> None:
         self._text_depth = len(self._open)
-        self._text_plain, self._text_mixed = True, False
+        self._text_plain, self._text_commented, self._text_mixed = True, False, False
         self._text_lines, self._text_spaced, self._text_skips = 0, False, []
         self.parser.CharacterDataHandler = lambda _text: self._first_text()
         self.parser.StartCdataSectionHandler = self._cdata
@@ -428,7 +432,7 @@ class _Watcher:
         self._first_text()
 
     def _comment(self) -> None:
-        self._text_plain = False
+        self._text_plain, self._text_commented = False, True
 
     def _instruction(self) -> None:
         self._text_mixed = True
@@ -437,7 +441,7 @@ class _Watcher:
         start, end = self._text_start, self._index
         # a text with elements or instructions inside stays in the skeleton, where the reader reports it
         if start >= 0 and not self._text_mixed:
-            known = self._text_plain, self._text_lines, self._text_spaced, self._text_skips
+            known = self._text_plain, self._text_commented, self._text_lines, self._text_spaced, self._text_skips
             self._found.append(_Text(start, end, *known))
             self._long += end - start
         self._text_depth, self._text_start = 0, -1

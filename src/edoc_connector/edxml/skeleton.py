@@ -62,6 +62,11 @@ class Skeleton:
             span = spans.get(element.text or "")
             hidden += span.lines if span else 0
 
+    @property
+    def comments(self) -> bool:
+        """Whether comments stand in the texts that the tree leaves out; those elsewhere are in the tree."""
+        return any(span.commented for span in self._scan.spans.values())
+
     def spaced(self, text: str) -> bool:
         """Whether spaces or line ends stand in what a text of the tree stands for."""
         span = self._scan.spans.get(text)

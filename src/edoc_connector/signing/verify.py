@@ -123,6 +123,8 @@ def _judged(proof: Proof, code: str, packet: Packet, policy: VerifyPolicy, at: d
 def _verify_own(packet: Packet, policy: VerifyPolicy, at: datetime) -> _Outcome:
     root = packet.skeleton.root
     signature = locate(root)
+    if packet.skeleton.comments:
+        raise Refused("SIG-COMMENT", "ContentTransferEncoded")
     if packet.skeleton.namespace_errors:
         raise Refused("SIG-ILL-FORMED")
     bound_namespaces(root)
