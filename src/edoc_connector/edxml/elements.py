@@ -114,10 +114,9 @@ class Reading:
 
     def values(self, table: Table, parent: etree._Element) -> dict[str, Any]:
         """Read the children of an element, by attribute of the model; what says nothing is left out."""
-        rows = {row.tags: (index, row) for index, row in enumerate(table.rows)}
+        rows, groups = table.paths, table.groups
         found: dict[str, list[Any]] = {}
         met: list[int] = []
-        groups = {tags[:count] for tags in rows for count in range(1, len(tags))}
         for path, element in self._walk(parent, (), rows.keys(), groups):
             index, row = rows[path]
             met.append(index)

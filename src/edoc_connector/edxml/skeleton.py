@@ -115,13 +115,13 @@ class Skeleton:
         return self._with_texts(text)
 
     def _with_texts(self, text: bytes) -> Iterator[bytes]:
-        spans = self._scan.spans
-        position = 0
-        for found in re.finditer(self._scan.placeholders, text):
-            yield text[position : found.start()]
-            yield from SpanText(self._source, spans[found.group().decode("ascii")]).canonical()
-            position = found.end()
-        yield text[position:]
+        token = self._scan.token
+        first, *rest = text.split(f"{token}-".encode())
+        yield first
+        for piece in rest:
+            number, _, after = piece.partition(b"-")
+            yield from SpanText(self._source, self._scan.spans[f"{token}-{number.decode('ascii')}-"]).canonical()
+            yield after
 
 
 def _remove(element: etree._Element) -> None:

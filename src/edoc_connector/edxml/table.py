@@ -7,7 +7,7 @@ source is QCVN 102:2016/BTTTT, amendment 1:2022.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from . import model, values
 from .codes import BusinessType, Priority
@@ -56,6 +56,16 @@ class Table:
 
     model: type[model.Model]
     rows: tuple[Row, ...]
+    paths: dict[tuple[str, ...], tuple[int, Row]] = field(init=False, repr=False, compare=False)
+    """Place and row by the names of its path."""
+    groups: frozenset[tuple[str, ...]] = field(init=False, repr=False, compare=False)
+    """The paths of elements that only hold others."""
+
+    def __post_init__(self) -> None:
+        paths = {row.tags: (index, row) for index, row in enumerate(self.rows)}
+        groups = frozenset(tags[:count] for tags in paths for count in range(1, len(tags)))
+        object.__setattr__(self, "paths", paths)
+        object.__setattr__(self, "groups", groups)
 
 
 _E = Severity.ERROR

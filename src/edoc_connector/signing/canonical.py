@@ -9,13 +9,15 @@ from __future__ import annotations
 
 from lxml import etree
 
-from ..edxml import parse_xml
+from ..edxml.scan import Limits
+from ..edxml.xml import parse_scanned
 from ..errors import PacketError
 from .reasons import Refused
 
 XML = "{http://www.w3.org/XML/1998/namespace}"
 MOST_NAMESPACES = 32
 """Most namespaces in scope at one element: inclusive canonicalisation takes quadratic time in them."""
+_MOST_DEPTH = Limits().depth
 
 
 def canonical(element: etree._Element, *, exclusive: bool, without: etree._Element | None = None) -> bytes:
@@ -29,6 +31,7 @@ def canonical(element: etree._Element, *, exclusive: bool, without: etree._Eleme
     Raises:
         Refused: it has no canonical form.
     """
+    _bound_depth(element)
     bound_namespaces(element)
     own = _document_of(element, inherit=not exclusive)
     if without is not None:
@@ -55,11 +58,20 @@ def bound_namespaces(element: etree._Element) -> None:
         raise Refused("SIG-NAMESPACES", str(MOST_NAMESPACES))
 
 
+def _bound_depth(element: etree._Element) -> None:
+    """Refuse a tree deeper than is read: one that was built and not read may be."""
+    depth = 0
+    for event, _ in etree.iterwalk(element, events=("start", "end")):
+        depth += 1 if event == "start" else -1
+        if depth > _MOST_DEPTH:
+            raise Refused("SIG-CANONICAL", f"> {_MOST_DEPTH} nested elements")
+
+
 def _document_of(element: etree._Element, *, inherit: bool) -> etree._Element:
     parent = element.getparent()
     whole = etree.tostring(element.getroottree() if parent is None else element, with_tail=False)
     try:
-        own = parse_xml(whole)
+        own = parse_scanned(whole)
     except PacketError as error:
         raise Refused("SIG-CANONICAL", error.message) from None
     # exclusive canonicalisation leaves the ancestors' xml: attributes out (Exclusive XML Canonicalization 1.0, 3)

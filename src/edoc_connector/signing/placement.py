@@ -36,7 +36,8 @@ def locate(root: etree._Element) -> etree._Element:
     Raises:
         Refused: there is none, more than one, or it stands where it proves nothing.
     """
-    found = [element for element in root.iter("*") if _name(element) == "Signature"]
+    parts = [(element, _name(element)) for element in root.iter("*")]
+    found = [element for element, name in parts if name == "Signature"]
     if not found:
         raise Refused("SIG-NONE")
     if all(_is_empty(element) for element in found):
@@ -46,7 +47,7 @@ def locate(root: etree._Element) -> etree._Element:
     namespace = etree.QName(found[0]).namespace or ""
     if namespace != DS:
         raise Refused("SIG-NAMESPACE", namespace)
-    _check_frame(root)
+    _check_frame(parts)
     parent = found[0].getparent()
     if parent is None or _name(parent) != "edXMLHeader":
         raise Refused("SIG-PLACE", "the root" if parent is None else _name(parent))
@@ -63,16 +64,17 @@ def _is_empty(element: etree._Element) -> bool:
     return next(element.iterchildren("*"), None) is None and not "".join(element.itertext("*")).strip()
 
 
-def _check_frame(root: etree._Element) -> None:
-    parts = [(element, _name(element)) for element in root.iter("*")]
+def _check_frame(parts: list[tuple[etree._Element, str]]) -> None:
     counts = Counter(name for _, name in parts if name in _FRAME)
     repeated = [name for name, count in counts.items() if count > 1]
     if repeated:
         raise Refused("SIG-STRUCTURE", f"{counts[repeated[0]]} × {repeated[0]}")
     for element, name in parts:
+        if name not in _FRAME:
+            continue
         parent = element.getparent()
         holder = None if parent is None else _name(parent)
-        if name in _FRAME and holder not in _FRAME[name]:
+        if holder not in _FRAME[name]:
             raise Refused("SIG-STRUCTURE", f"{holder or '/'} > {name}")
 
 

@@ -221,6 +221,8 @@ def _compare_fields(
 ) -> tuple[list[Difference], list[str]]:
     differences: list[Difference] = []
     unsealed: list[str] = []
+    if tuple(sealed) == tuple(received):
+        return differences, unsealed
     sides = [_by_name(side) for side in (sealed, received)]
     for name in dict.fromkeys((*sides[0], *sides[1])):
         one, other = (side.get(name, Counter()) for side in sides)
