@@ -212,7 +212,7 @@ def figures(quick: bool = False) -> list[Figure]:
     sizes = (1, 10) if quick else (1, 10, 100, 1000)
     counts = (1, 10, 100) if quick else (1, 10, 100, 1000)
     found = [one for size in sizes for one in _by_size(size, quick=quick)]
-    return [*found, *_by_count(counts, quick=quick), *_beside(sizes[-1:] if quick else (10, 100))]
+    return [*found, *_by_count(counts, quick=quick), *_beside((1,) if quick else (1, 10, 100))]
 
 
 def _by_size(megabytes: int, *, quick: bool) -> Iterator[Figure]:

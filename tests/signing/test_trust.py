@@ -16,8 +16,9 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from edoc_connector import edxml
 from edoc_connector.errors import ConfigError
-from edoc_connector.signing import VerifyMode, VerifyPolicy, verify
+from edoc_connector.signing import VerifyMode, VerifyPolicy, trust, verify
 from edoc_connector.signing.certificates import meant_for_other_use
+from edoc_connector.signing.revocation import Revocation, RevocationMode
 from edoc_connector.signing.trust import judge
 from edoc_connector.testing.keys import AgencyKeys, authority, default_authority, throwaway_key
 
@@ -101,3 +102,47 @@ def test_an_agency_issues_nothing(agency: AgencyKeys, trusted: VerifyPolicy) -> 
     )
     trust = judge(certificate, agency.certificates, policy=trusted, at=NOW)
     assert (trust.trusted, trust.problem) == (False, "SIG-UNTRUSTED")
+
+
+def test_a_path_found_good_is_judged_by_the_moment(trusted: VerifyPolicy) -> None:
+    """A path that is known already is no longer good once one of its certificates is not valid (RFC 5280, 6.1.3)."""
+    ca = default_authority()
+    issuing, root = ca.certificates
+    long_lived = ca.agency("Sở Bền", kind="p256", not_after=NOW + timedelta(days=5000)).certificate
+    for _ in range(2):
+        now = judge(long_lived, [issuing], policy=trusted, at=NOW)
+        assert (now.trusted, now.chain) == (True, (long_lived, issuing, root))
+        late = judge(long_lived, [issuing], policy=trusted, at=issuing.not_valid_after_utc + timedelta(days=1))
+        assert (late.trusted, late.problem) == (False, "SIG-EXPIRED")
+        early = judge(long_lived, [issuing], policy=trusted, at=long_lived.not_valid_before_utc - timedelta(days=1))
+        assert (early.trusted, early.problem) == (False, "SIG-NOT-YET-VALID")
+
+
+def test_a_path_found_good_is_good_for_those_anchors_only(agency: AgencyKeys, trusted: VerifyPolicy) -> None:
+    """What one policy trusts says nothing of another's anchors, nor of what came with another signature."""
+    other = VerifyPolicy(mode=VerifyMode.TRUSTED, anchors=authority("Another CA").certificates[-1:])
+    for _ in range(2):
+        assert judge(agency.certificate, agency.certificates[1:], policy=trusted, at=NOW).trusted
+        assert judge(agency.certificate, agency.certificates[1:], policy=other, at=NOW).problem == "SIG-UNTRUSTED"
+        assert judge(agency.certificate, (), policy=trusted, at=NOW).problem == "SIG-UNTRUSTED"
+
+
+def test_revocation_is_asked_although_the_path_is_known(agency: AgencyKeys, trusted: VerifyPolicy) -> None:
+    """A path that was found good without asking for revocation is not good where a policy asks ("Revocation")."""
+    revocation = Revocation(mode=RevocationMode.CRL, hosts=frozenset({"crl.example"}))
+    asking = VerifyPolicy(mode=VerifyMode.TRUSTED, anchors=trusted.anchors, revocation=revocation)
+    for _ in range(2):
+        assert judge(agency.certificate, agency.certificates[1:], policy=trusted, at=NOW).trusted
+        asked = judge(agency.certificate, agency.certificates[1:], policy=asking, at=NOW)
+        assert (asked.trusted, asked.problem) == (False, "SIG-REVOCATION-UNKNOWN")
+
+
+def test_few_paths_are_kept(agency: AgencyKeys, trusted: VerifyPolicy, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Senders without number do not fill the memory: the paths used last are kept."""
+    paths = trust._Paths()
+    monkeypatch.setattr(trust, "_PATHS", paths)
+    monkeypatch.setattr(trust, "_MOST_KEPT", 2)
+    senders = [default_authority().agency(f"Sở {number}", kind="p256").certificate for number in range(3)]
+    for sender in (*senders, senders[1]):
+        assert judge(sender, agency.certificates[1:], policy=trusted, at=NOW).trusted
+    assert [asked[0][0] for asked in paths._kept] == [senders[2], senders[1]]
