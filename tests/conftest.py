@@ -6,13 +6,19 @@ import logging
 import os
 import sys
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import cache
 from pathlib import Path
 from typing import IO, Any
 
 import pytest
 from lxml import etree
 
+from edoc_connector import transport
 from edoc_connector.edxml.schema import schema
+from edoc_connector.mockhub.config import MockHubConfig
+from edoc_connector.store.migrate import upgrade
+from edoc_connector.testing.hub import RunningHub
 from edoc_connector.testing.keys import agency_keys, default_authority
 from edoc_connector.testing.postgres import PostgresServer
 from edoc_connector.testing.tokens import SoftToken
@@ -33,6 +39,46 @@ def postgres() -> Iterator[PostgresServer]:
     """A PostgreSQL server; each process of a parallel run has its own."""
     with PostgresServer() as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def tables(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    """An SQLite database with the tables of a store: a copy is there at once, making one takes a quarter second."""
+    path = tmp_path_factory.mktemp("tables") / "edoc.db"
+    upgrade(f"sqlite:///{path}")
+    return path.read_bytes()
+
+
+@pytest.fixture(scope="session")
+def stopping() -> Iterator[Callable[[RunningHub], None]]:
+    """Stops hubs beside the tests that follow: a server takes its time to end, most of it asleep."""
+    stopped: list[Future[None]] = []
+    # its words about ending belong to no test
+    logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
+    with ThreadPoolExecutor(4) as pool:
+        yield lambda hub: stopped.append(pool.submit(hub.stop))
+    for one in stopped:
+        one.result()
+
+
+@pytest.fixture
+def mock_hub(tmp_path: Path, stopping: Callable[[RunningHub], None]) -> Iterator[RunningHub]:
+    """As the plugin's fixture of this name, but nobody waits for its end."""
+    hub = RunningHub(MockHubConfig(data=tmp_path / "mock-hub"))
+    hub.start()
+    yield hub
+    stopping(hub)
+
+
+@pytest.fixture(scope="session")
+def _context() -> Callable[..., Any]:
+    return cache(transport._tls)
+
+
+@pytest.fixture
+def plain_http(monkeypatch: pytest.MonkeyPatch, _context: Callable[..., Any]) -> None:
+    """One TLS context for all clients, where hubs are on plain HTTP: reading the authorities takes a tenth second."""
+    monkeypatch.setattr(transport, "_tls", _context)
 
 
 def pytest_make_parametrize_id(val: object) -> str | None:

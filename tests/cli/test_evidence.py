@@ -67,8 +67,8 @@ def test_a_story_is_told_in_both_languages(config: Path, edoc: Edoc) -> None:
     """For people, and as JSON (issue, "edoc explain")."""
     send(edoc)
     told = edoc("explain", ID).out
-    assert "the hub has it" in told
-    assert "trục đã nhận" in told
+    assert "the hub took it: docId" in told
+    assert "trục đã nhận: docId" in told
     story = json.loads(edoc("explain", ID, "--json").out)
     assert story["next"] == [{"en": "G22 has not reported 01 (arrived).", "vi": "G22 chưa báo 01 (đã đến)."}]
     assert edoc("explain", "x").code == 1

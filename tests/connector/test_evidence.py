@@ -27,7 +27,7 @@ GUARDS = {
 @pytest.fixture(params=["sqlite", "postgresql"])
 def backend(request: pytest.FixtureRequest) -> dict[str, str]:
     """Section ``store`` of the settings, for either database."""
-    return {} if request.param == "sqlite" else {"url": request.getfixturevalue("postgres").database()}
+    return {} if request.param == "sqlite" else {"url": request.getfixturevalue("postgres").database(ready=True)}
 
 
 @pytest.fixture

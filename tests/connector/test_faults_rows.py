@@ -26,7 +26,7 @@ ROWS = 25
 @pytest.fixture(params=["sqlite", "postgresql"])
 def backend(request: pytest.FixtureRequest) -> dict[str, str]:
     """Section ``store`` of the settings, for either database."""
-    return {} if request.param == "sqlite" else {"url": request.getfixturevalue("postgres").database()}
+    return {} if request.param == "sqlite" else {"url": request.getfixturevalue("postgres").database(ready=True)}
 
 
 def test_every_row_has_its_test() -> None:

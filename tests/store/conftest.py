@@ -32,11 +32,14 @@ def clock() -> Clock:
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """URL of an empty database; every test that has one runs on both engines, unless it names one."""
-    if request.param == "sqlite":
-        return f"sqlite:///{tmp_path / 'edoc.db'}"
-    return request.getfixturevalue("postgres").database()
+def url(request: pytest.FixtureRequest, tmp_path: Path, tables: bytes) -> str:
+    """URL of a database, an empty one where the module says so; tests run on both engines, unless one names one."""
+    ready = not getattr(request.module, "EMPTY", False)
+    if request.param == "postgresql":
+        return request.getfixturevalue("postgres").database(ready=ready)
+    if ready:
+        (tmp_path / "edoc.db").write_bytes(tables)
+    return f"sqlite:///{tmp_path / 'edoc.db'}"
 
 
 @pytest.fixture

@@ -22,6 +22,7 @@ from edoc_connector.store import Store, deliveries, migrate, schema, upgrade
 from edoc_connector.store.states import MACHINES
 
 AGENCY = "H29.05"
+EMPTY = True  # how a database gets its tables is what is tested here
 
 
 TRIGGERS = {

@@ -21,8 +21,8 @@ AGENCY = "H29.05"
 
 @pytest.fixture
 def url(postgres: PostgresServer) -> str:
-    """URL of an empty database, here on PostgreSQL only."""
-    return postgres.database()
+    """URL of a database, here on PostgreSQL only."""
+    return postgres.database(ready=True)
 
 
 @pytest.fixture(scope="module")

@@ -15,6 +15,7 @@ from edoc_connector.store import Store, deliveries, migrate, outgoing, receipts,
 from edoc_connector.store.states import DELIVERIES
 
 AGENCY = "H29.05"
+EMPTY = True  # how a database gets its tables is what is tested here
 _WHEN = "'2026-11-20 03:00:00'"
 _QUEUE = f"'%s', 2, {_WHEN}, 3, {_WHEN}, {_WHEN}"
 

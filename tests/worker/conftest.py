@@ -22,7 +22,7 @@ QUICK = {"concurrency": 3, "poll": 0.2, "idle": 0.05, "stop_within": 20.0}
 
 
 @pytest.fixture
-def hub(mock_hub: RunningHub) -> RunningHub:
+def hub(mock_hub: RunningHub, plain_http: None) -> RunningHub:
     """The mock hub, with the agencies registered."""
     for code, name in AGENCIES.items():
         mock_hub.add_agency(code, f"secret-{code}", name)
@@ -34,18 +34,22 @@ def backend(request: pytest.FixtureRequest) -> dict[str, str]:
     """Section ``store`` of the settings: a file per agency, or one PostgreSQL for all."""
     if request.param == "sqlite":
         return {}
-    return {"url": request.getfixturevalue("postgres").database()}
+    return {"url": request.getfixturevalue("postgres").database(ready=True)}
 
 
 @pytest.fixture
-def values(hub: RunningHub, tmp_path: Path, backend: dict[str, str]) -> Callable[..., dict[str, dict[str, Any]]]:
+def values(
+    hub: RunningHub, tmp_path: Path, backend: dict[str, str], tables: bytes
+) -> Callable[..., dict[str, dict[str, Any]]]:
     """The sections of an agency's settings; those given are laid over the usual ones."""
 
     def make(agency: str, **sections: dict[str, Any]) -> dict[str, dict[str, Any]]:
         folder = tmp_path / agency
-        folder.mkdir(exist_ok=True)
-        (folder / "secret").write_text(f"secret-{agency}")
-        keys = agency_keys(AGENCIES[agency], organ_id=agency)
+        if not folder.exists():
+            folder.mkdir()
+            (folder / "edoc.db").write_bytes(tables)
+            (folder / "secret").write_text(f"secret-{agency}")
+        keys = agency_keys(AGENCIES[agency], organ_id=agency, kind="p256")
         usual: dict[str, dict[str, Any]] = {
             "agency": {"id": agency, "name": AGENCIES[agency]},
             "hub": {"endpoint": hub.url, "system_id": agency, "secret": f"file:{folder / 'secret'}"},

@@ -250,6 +250,7 @@ def _describe_entry(entry: TimelineEntry) -> dict[str, Any]:
         "to": entry.to,
         "recipient": entry.recipient,
         "detail": entry.detail,
+        "detail_vi": entry.detail_vi,
     }
 
 
@@ -274,12 +275,13 @@ def happened(entry: TimelineEntry) -> str:
 
     if entry.to in set(StatusCode):
         code = StatusCode(entry.to)
-        return f"{code} {code.vi} / {code.en}" + (f": {entry.detail}" if entry.detail else "")
+        return f"{code} {code.vi} / {code.en}" + (f": {entry.detail_vi}" if entry.detail else "")
     if entry.to not in _STATES:
-        return f"{entry.to}: {entry.detail}"
+        return f"{entry.to}: {entry.detail_vi} / {entry.detail}"
+    if entry.to in ("unknown", "failed"):
+        return f"{entry.detail_vi} / {entry.detail}"
     vi, en = _STATES[entry.to]
-    trouble = f": {entry.detail}" if entry.to in ("unknown", "failed") else ""
-    return f"{vi} / {en}{trouble}"
+    return f"{vi} / {en}"
 
 
 def _show_delivery(delivery: Delivery, *, as_json: bool) -> None:

@@ -79,7 +79,8 @@ def _report(file: Path) -> _Report:
     except PacketError as error:
         from ..edxml import Severity
 
-        return _Report(file, None, (Remark(error.code, Severity.ERROR, "/", error.line, error.message, error.vi),))
+        place = error.line, error.column
+        return _Report(file, None, (Remark(error.code, Severity.ERROR, "/", *place, error.message, error.vi),))
 
 
 def _as_json(report: _Report) -> dict[str, Any]:
@@ -103,8 +104,8 @@ def _show(report: _Report) -> None:
         said.append(printable(one.xpath), "dim")
         for advice in (f"{one.advice} / {one.advice_vi}" if one.advice else "", one.clause):
             said.append(f"\n{advice}" if advice else "", "dim italic")
-        line = "" if one.line is None else str(one.line)
-        table.add_row(line, Text(f"{weight}\n{_WEIGHTS_VI[weight]}", _STYLES[weight]), one.code, said)
+        place = ":".join(str(number) for number in (one.line, one.column) if number is not None)
+        table.add_row(place, Text(f"{weight}\n{_WEIGHTS_VI[weight]}", _STYLES[weight]), one.code, said)
     console().print(table)
     en = ", ".join(f"{weight}: {counts[weight]}" for weight in _STYLES)
     vi = ", ".join(f"{_WEIGHTS_VI[weight]}: {counts[weight]}" for weight in _STYLES)
@@ -141,7 +142,7 @@ def _sarif_rule(code: str) -> dict[str, Any]:
 def _sarif_result(file: Path, one: Remark, rules: Sequence[str]) -> dict[str, Any]:
     place: dict[str, Any] = {"artifactLocation": {"uri": _uri(file)}}
     if one.line is not None:
-        place["region"] = {"startLine": one.line}
+        place["region"] = {"startLine": one.line} | ({"startColumn": one.column} if one.column is not None else {})
     return {
         "ruleId": one.code,
         "ruleIndex": rules.index(one.code),

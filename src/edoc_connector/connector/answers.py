@@ -10,9 +10,11 @@ from ..edxml import Document, ResponseFor, StaffInfo, StatusCode, StatusMessage
 from ..errors import NotFound, StatusNotAllowed
 from ..store import ReceiptState, Tx, order, outgoing, receipts
 from ..store.records import ReceiptRow
+from ..store.words import both
 from .inbox import acted_on
 from .session import Session
 from .statuses import TAKE_BACK_KIND
+from .views import KINDS_VI
 
 ANSWERABLE = frozenset({ReceiptState.HANDLED, ReceiptState.CONFIRMED})
 
@@ -130,7 +132,8 @@ def queue(tx: Tx, session: Session, row: ReceiptRow, said: Said, *, document: Ca
         message=message(session, about, said, at=tx.now).model_dump_json(),
         receipt_id=about.id,
     )
-    detail = " ".join(word for word in (order.describe(said.code), said.description) if word)
+    en, vi = order.describe(said.code), order.describe(said.code, vi=True)
+    detail = both(f"{en} {said.description or ''}".strip(), f"{vi} {said.description or ''}".strip())
     receipts.said(tx, about, detail=detail, last_code=after.last, change=after.change)
     if said.code in order.ANSWERS:
         _settle_request(tx, row, said, document)
@@ -157,12 +160,13 @@ def _standing(tx: Tx, row: ReceiptRow) -> _Standing:
 
 def _settle_request(tx: Tx, row: ReceiptRow, said: Said, document: Callable[[], Document]) -> None:
     """An answer is noted where the request came in, and for a recall or replacement at the documents it acts on."""
+    words = order.describe(said.code), order.describe(said.code, vi=True)
     if row.business == TAKE_BACK_KIND:
-        receipts.said(tx, row, detail=order.describe(said.code), last_code=said.code)
+        receipts.said(tx, row, detail=both(*words), last_code=said.code)
     if row.business not in ("recall", "replace"):
         return
     for document_id in acted_on(document()):
         target = receipts.effective(tx, row.agency, document_id, row.sender)
         if target is not None:
-            detail = f"{row.business}: {order.describe(said.code)}"
+            detail = both(f"{row.business}: {words[0]}", f"{KINDS_VI[row.business]}: {words[1]}")
             receipts.said(tx, target, detail=detail, change=order.ANSWERS[said.code])

@@ -27,6 +27,7 @@ from ..signing.keyring import close, pinned
 from ..store import DeliveryState, Lease, ReceiptState, Store, deliveries, directory, receipts
 from ..store.directory import Entry
 from ..store.records import DeliveryRow, DirectoryRow
+from ..store.words import both
 from . import dispatch
 from .care import Care
 from .changes import recall_of, replacement_of, update_of
@@ -468,7 +469,7 @@ class Connector(Handling, Care):
             if receipt.inside:
                 self._handed.append(receipt)
             else:
-                receipt.give_back("handed out and not handled")
+                receipt.give_back(both("handed out and not handled", "đã giao nhưng chưa được xử lý"))
 
 
 class _Keys:

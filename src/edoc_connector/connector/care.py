@@ -7,6 +7,7 @@ from pathlib import Path
 
 from ..errors import NotFound
 from ..store import DeliveryState, Tx, deliveries
+from ..store.words import both
 from . import dispatch, evidence, explain, reconciling, upkeep
 from .explain import Story
 from .outbox import Outbox
@@ -59,7 +60,7 @@ class Care:
             row = dispatch.delivery_row(tx, self._session, document_id)
             state = DeliveryState.SENT if arrived else DeliveryState.READY
             when = {"sent_at": tx.now} if arrived else {"next_attempt_at": tx.now}
-            deliveries.move(tx, row, state, detail="a person decided", **when)
+            deliveries.move(tx, row, state, detail=both("a person decided", "do người phụ trách quyết định"), **when)
             return self._view(tx, document_id)
 
     def _view(self, tx: Tx, document_id: str) -> Delivery:

@@ -10,6 +10,7 @@ from ..errors import DocumentError, NotFound, StatusNotAllowed
 from ..store import DeliveryState, SpoolFile, Tx, deliveries, order, outgoing
 from ..store.deliveries import NewDelivery
 from ..store.records import DeliveryRow
+from ..store.words import both
 from .building import build, check, fingerprint
 from .inbox import WITHDRAWING, acted_on
 from .session import Session
@@ -179,7 +180,8 @@ def _rebuilt(session: Session, row: DeliveryRow, file: SpoolFile) -> DeliveryRow
     try:
         with session.transaction() as tx:
             values = {"spool_file": file.name, "sha256": file.sha256, "size": file.size, "next_attempt_at": tx.now}
-            deliveries.move(tx, row, DeliveryState.READY, detail="its packet was gone; built anew", **values)
+            detail = both("its packet was gone; built anew", "gói tin đã mất, đã tạo lại")
+            deliveries.move(tx, row, DeliveryState.READY, detail=detail, **values)
             again = deliveries.by_key(tx, row.id)
         done = True
         return again

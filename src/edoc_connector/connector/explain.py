@@ -14,10 +14,15 @@ from ..store import DeliveryState, OutgoingState, ReceiptState, Tx, deliveries, 
 from ..store.order import ANSWERS, TAKE_BACK, describe
 from ..store.records import DeliveryRow, OutgoingRow, Queued, ReceiptRow, TimelineRow
 from ..store.states import DELIVERIES, OUTGOING, RECEIPTS, Machine
+from ..store.words import parted, told
 from .fates import Undecided
 from .session import Session
+from .views import KINDS_VI
 
 _CODES = frozenset(code.value for code in StatusCode)
+_CHANGES: Mapping[str, tuple[str, str]] = {
+    kind: (kind, f"yêu cầu {KINDS_VI[kind]}") for kind in ("recall", "update", "replace")
+}
 _Pair = tuple[str, str]
 
 
@@ -92,19 +97,11 @@ def explain(session: Session, document_id: str) -> Story:
 
 # -- a document that we send
 
-_DELIVERY: Mapping[str, _Pair] = {
-    DeliveryState.READY: ("stored, to be sent", "đã lưu, chờ gửi"),
-    DeliveryState.SENDING: ("being sent", "đang gửi"),
-    DeliveryState.UNKNOWN: ("sent, and no usable answer came", "đã gửi nhưng chưa nhận được câu trả lời rõ ràng"),
-    DeliveryState.SENT: ("the hub has it", "trục đã nhận"),
-    DeliveryState.FAILED: ("failed for good", "không gửi được"),
-}
-
 
 def _sent(tx: Tx, session: Session, row: DeliveryRow) -> Story:
     told = outgoing.find(tx, row.agency, outgoing.T.c.delivery_id == row.id)
     events = [
-        *_timeline(tx, DELIVERIES, [row.id], _DELIVERY),
+        *_timeline(tx, DELIVERIES, [row.id]),
         *_answers(tx, row.agency, "delivery", [row.id]),
         *_told(tx, told),
     ]
@@ -121,14 +118,15 @@ def _delivery_next(row: DeliveryRow) -> _Pair | None:
     if row.state == DeliveryState.FAILED:
         return (
             f"It will not be sent by itself: {row.error_text} Mend that and send the document again.",
-            f"Hệ thống không tự gửi lại: {row.error_vi} Hãy khắc phục rồi gửi lại văn bản.",
+            f"Hệ thống sẽ không tự gửi lại: {row.error_vi} Hãy khắc phục rồi gửi lại văn bản.",
         )
     if row.state == DeliveryState.SENDING:
         return _held(row)
     if row.state == DeliveryState.UNKNOWN and row.error_code == Undecided.__name__:
         return (
             "A person must find out at the hub whether it arrived, then: edoc settle ID --arrived or --not-arrived.",
-            "Cần người tra trên trục xem đã đến chưa, rồi chạy: edoc settle ID --arrived hoặc --not-arrived.",
+            "Cần người phụ trách tra trên trục xem gói tin đã đến chưa, rồi chạy: edoc settle ID --arrived hoặc "
+            "--not-arrived.",
         )
     if row.state == DeliveryState.UNKNOWN:
         return _due(row, "the hub is asked whether it has the packet", "hỏi trục đã có gói tin hay chưa")
@@ -149,23 +147,14 @@ def _recipients_next(tx: Tx, session: Session, row: DeliveryRow) -> Iterator[_Pa
 
 # -- a packet that came in
 
-_RECEIPT: Mapping[str, _Pair] = {
-    ReceiptState.LISTED: ("the hub offers it", "trục có gói tin chờ nhận"),
-    ReceiptState.WAITING: ("downloaded and checked, waiting for the application", "đã tải và kiểm tra, chờ xử lý"),
-    ReceiptState.HANDLING: ("the application is handling it", "phần mềm đang xử lý"),
-    ReceiptState.HANDLED: ("the application has it; the hub is to be told", "phần mềm đã nhận; cần báo cho trục"),
-    ReceiptState.CONFIRMED: ("the hub knows that we have it", "trục đã biết ta nhận được"),
-    ReceiptState.DUPLICATE: ("it is here already; this copy has no effect", "đã có văn bản này; bản trùng bỏ qua"),
-    ReceiptState.QUARANTINED: ("set aside", "đã cách ly"),
-}
 _RECEIPT_NEXT: Mapping[str, _Pair] = {
     ReceiptState.WAITING: (
         "The next receive() hands it to the application.",
-        "Lần receive() sau sẽ giao cho phần mềm.",
+        "Lần nhận tới sẽ giao cho phần mềm của đơn vị.",
     ),
     ReceiptState.QUARANTINED: (
         "A person looks at it; once mended: recheck().",
-        "Cần người xem xét; khi đã khắc phục: gọi recheck().",
+        "Cần người phụ trách xem xét; khắc phục xong thì kiểm tra lại bằng recheck().",
     ),
 }
 
@@ -173,20 +162,22 @@ _RECEIPT_NEXT: Mapping[str, _Pair] = {
 def _came(tx: Tx, row: ReceiptRow) -> Story:
     told = outgoing.find(tx, row.agency, outgoing.T.c.receipt_id == row.id)
     events = [
-        *_timeline(tx, RECEIPTS, [row.id], _RECEIPT),
+        *_timeline(tx, RECEIPTS, [row.id]),
         *_answers(tx, row.agency, "receipt", [row.id]),
         *_told(tx, told),
     ]
     if row.verification_text:
-        words = row.verification_text
-        events.append(Event(row.created_at, f"signature {row.verification}: {words}", f"chữ ký {row.verification}"))
+        en, vi = parted(row.verification_text)
+        events.append(Event(row.created_at, f"signature {row.verification}: {en}", f"chữ ký số: {vi}"))
     open_: list[_Pair | None] = [_RECEIPT_NEXT.get(row.state)]
     if row.state == ReceiptState.LISTED:
         open_.append(_due(row, "it is downloaded, with the next poll", "tải về ở lần nhận tới"))
     if row.state == ReceiptState.HANDLING:
         open_.append(_held(row))
     if row.change == "asked":
-        open_.append(("The sender asks for it back: answer 15 or 16.", "Nơi gửi xin lấy lại: trả lời 15 hoặc 16."))
+        open_.append(
+            ("The sender asks for it back: answer 15 or 16.", "Nơi gửi yêu cầu lấy lại: cần trả lời 15 hoặc 16.")
+        )
     open_ += [_outgoing_next(one) for one in told]
     name = row.code or row.hub_doc_id
     return _story(
@@ -201,24 +192,22 @@ def _came(tx: Tx, row: ReceiptRow) -> Story:
 # -- what both have
 
 
-def _timeline(tx: Tx, machine: Machine, keys: list[int], words: Mapping[str, _Pair]) -> Iterator[Event]:
+def _timeline(tx: Tx, machine: Machine, keys: list[int]) -> Iterator[Event]:
     for entries in timeline.of(tx, machine, keys).values():
-        for entry in entries:
-            yield _event(entry, words)
+        yield from map(_event, entries)
 
 
-def _event(entry: TimelineRow, words: Mapping[str, _Pair]) -> Event:
+def _event(entry: TimelineRow) -> Event:
+    """A move is told by its cause, a status by its name, and what is neither by its own words."""
+    words = told(entry)
+    if entry.new not in _CODES and entry.new not in _CHANGES:
+        return Event(entry.at, *words)
     who = entry.recipient or entry.actor
-    detail = f": {entry.detail}" if entry.detail else ""
-    if entry.new in _CODES:
-        en, vi = describe(entry.new), describe(entry.new, vi=True)
-        asked = entry.new == TAKE_BACK and entry.recipient != entry.actor
-        side = ("asked of", "gửi tới") if asked else ("answered by" if entry.new in ANSWERS else "by", "của")
-        return Event(entry.at, f"{en} {side[0]} {who}{detail}", f"{vi} {side[1]} {who}{detail}")
-    if entry.old == entry.new:  # nothing moved; the words are the event
-        return Event(entry.at, entry.detail, entry.detail)
-    en, vi = words.get(entry.new, (entry.new, entry.new))
-    return Event(entry.at, f"{en}{detail}", f"{vi}{detail}")
+    asked = entry.new in _CHANGES or (entry.new == TAKE_BACK and entry.recipient != entry.actor)
+    side = ("asked of", "gửi tới") if asked else ("answered by" if entry.new in ANSWERS else "by", "của")
+    en, vi = (f": {one}" if one else "" for one in words)
+    name, name_vi = _CHANGES.get(entry.new) or (describe(entry.new), describe(entry.new, vi=True))
+    return Event(entry.at, f"{name} {side[0]} {who}{en}", f"{name_vi} {side[1]} {who}{vi}")
 
 
 def _answers(tx: Tx, agency: str, subject: str, keys: list[int]) -> Iterator[Event]:
@@ -229,12 +218,12 @@ def _answers(tx: Tx, agency: str, subject: str, keys: list[int]) -> Iterator[Eve
         said = json.loads(link.entry)
         at, call = datetime.fromisoformat(said["at"]), said["call"]
         what = _answer(said)
-        yield Event(at, f"the hub on {call}: {what[0]}", f"trục trả lời {call}: {what[1]}")
+        yield Event(at, f"the hub on {call}: {what[0]}", f"trục với lệnh {call}: {what[1]}")
 
 
 def _answer(said: Mapping[str, Any]) -> _Pair:
     if said.get("no_answer"):
-        return f"no answer ({said['no_answer']})", f"không trả lời ({said['no_answer']})"
+        return f"no answer ({said['no_answer']})", f"không có trả lời ({said['no_answer']})"
     body = said.get("body")
     words = ""
     if isinstance(body, dict):
@@ -255,15 +244,17 @@ def _told(tx: Tx, rows: list[OutgoingRow]) -> Iterator[Event]:
             if entry.new == OutgoingState.SENDING:
                 continue
             said, said_vi = _OUTGOING[entry.new]
-            detail = f": {entry.detail}" if entry.new in _TROUBLE or entry.old == OutgoingState.SENDING else ""
-            yield Event(entry.at, f"{en} {said}{detail}", f"{vi} {said_vi}{detail}")
+            why, why_vi = told(entry)
+            again = entry.new in _TROUBLE or (entry.old is not None and entry.new == OutgoingState.READY)
+            more, more_vi = (f": {why}", f": {why_vi}") if again else ("", "")
+            yield Event(entry.at, f"{en} {said}{more}", f"{vi} {said_vi}{more_vi}")
 
 
 _OUTGOING: Mapping[str, _Pair] = {
     OutgoingState.READY: ("queued", "chờ gửi"),
-    OutgoingState.UNKNOWN: ("sent, and no usable answer came", "đã gửi, chưa rõ kết quả"),
-    OutgoingState.SENT: ("taken by the hub", "trục đã nhận"),
-    OutgoingState.FAILED: ("failed for good", "không gửi được"),
+    OutgoingState.UNKNOWN: ("is unknown", "chưa rõ kết quả"),
+    OutgoingState.SENT: ("taken by the hub", "đã được trục nhận"),
+    OutgoingState.FAILED: ("failed", "không gửi được"),
 }
 _TROUBLE = frozenset({OutgoingState.UNKNOWN, OutgoingState.FAILED})
 
@@ -280,7 +271,10 @@ def _name(row: OutgoingRow) -> _Pair:
 def _outgoing_next(row: OutgoingRow) -> _Pair | None:
     en, vi = _name(row)
     if row.state == OutgoingState.UNKNOWN and row.error_code == Undecided.__name__:
-        return f"A person must settle the {en}: edoc settle ID.", f"Cần người quyết định {vi}: edoc settle ID."
+        return (
+            f"A person must settle the {en}: edoc settle ID.",
+            f"Cần người phụ trách quyết định về {vi}: chạy edoc settle ID.",
+        )
     if row.state == OutgoingState.UNKNOWN:
         return _due(row, f"the hub is asked about the {en}", f"hỏi trục về {vi}")
     if row.state == OutgoingState.READY:
@@ -298,12 +292,12 @@ def _held(row: Queued) -> _Pair:
     until = shown(row.lease_until) if row.lease_until else "?"
     return (
         f"A worker holds it until {until}; if that dies, another takes over then.",
-        f"Một tiến trình đang giữ đến {until}; nếu hỏng, tiến trình khác sẽ tiếp tục.",
+        f"Một tiến trình đang xử lý, giữ đến {until}; nếu tiến trình này dừng, tiến trình khác sẽ làm tiếp.",
     )
 
 
 def _story(document_id: str, title: _Pair, events: list[Event], open_: list[_Pair]) -> Story:
-    nothing = ("Nothing is open.", "Không còn việc nào.")
+    nothing = ("Nothing is open.", "Không còn việc nào phải làm.")
     ahead = list(dict.fromkeys(open_)) or [nothing]
     return Story(
         document_id=document_id,

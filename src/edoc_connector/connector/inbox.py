@@ -26,6 +26,7 @@ from ..store.evidence import Note
 from ..store.order import Change
 from ..store.records import ReceiptRow
 from ..store.states import RECEIPTS
+from ..store.words import both, spoken
 from .building import fingerprint
 from .clocks import mend
 from .doubles import Doubles
@@ -34,7 +35,7 @@ from .judging import Judged, bytes_of, facts_of, kept, policy_for
 from .session import Session
 from .signed_files import admit_files
 from .statuses import apply_status
-from .views import BUSINESS
+from .views import BUSINESS, KINDS_VI
 
 log = logging.getLogger("edoc_connector.connector.inbox")
 
@@ -65,7 +66,7 @@ class Inbox:
             for row in moves.expired(tx, RECEIPTS, agency=self._session.agency):
                 moves.move(
                     tx, RECEIPTS, row["id"], old=row["state"], new=ReceiptState.WAITING, token=row["fence"],
-                    detail="the worker's lease ran out",
+                    detail=both("the worker's lease ran out", "tiến trình đang giữ đã dừng"),
                 )  # fmt: skip
 
     def poll(self) -> EdocError | None:
@@ -218,7 +219,8 @@ class Inbox:
             self._session.heard(tx, RECEIPTS, row.id)
             wait = self._session.next_attempt(row, tx.now, error)
             moves.touch(
-                tx, RECEIPTS, row.id, state=row.state, token=row.fence, detail=f"not downloaded: {error.message}",
+                tx, RECEIPTS, row.id, state=row.state, token=row.fence,
+                detail=both(f"not downloaded: {error.message}", f"chưa tải được: {error.vi}"),
                 next_attempt_at=wait, **values,
             )  # fmt: skip
 
@@ -287,7 +289,7 @@ def _keep_document(tx: Tx, row: ReceiptRow, judged: Judged, document: Document) 
     if other is not None and other.fingerprint != judged.fingerprint:
         _quarantine(tx, row, _conflict(document.id), facts_of(judged))
     elif other is not None:
-        detail = f"as docId {other.hub_doc_id}"
+        detail = both(f"as docId {other.hub_doc_id}", f"là docId {other.hub_doc_id}")
         receipts.move(tx, row, ReceiptState.DUPLICATE, detail=detail, **facts_of(judged))
         outgoing.confirm(tx, receipts.by_key(tx, row.id), outgoing.DONE)
     else:
@@ -301,7 +303,8 @@ def _note_request(tx: Tx, row: ReceiptRow, document: Document) -> None:
     for document_id in acted_on(document):
         target = receipts.effective(tx, row.agency, document_id, document.sender.id)
         if target is not None:
-            detail = f"{BUSINESS[document.business.type]} asked for: {document.business.reason or ''}"
+            kind, reason = BUSINESS[document.business.type], document.business.reason or ""
+            detail = both(f"{kind} asked for: {reason}", f"nơi gửi yêu cầu {KINDS_VI[kind]}: {reason}")
             receipts.said(tx, target, detail=detail, change=Change.ASKED)
 
 
@@ -312,7 +315,7 @@ def _other(tx: Tx, row: ReceiptRow, document: Document) -> ReceiptRow | None:
 
 def _quarantine(tx: Tx, row: ReceiptRow, error: EdocError, values: dict[str, Any], *, tell: bool = True) -> None:
     log.error("docId %s is set aside: %s", row.hub_doc_id, error)
-    receipts.move(tx, row, ReceiptState.QUARANTINED, detail=error.message, **values | columns(error))
+    receipts.move(tx, row, ReceiptState.QUARANTINED, detail=spoken(error), **values | columns(error))
     if tell:
         outgoing.confirm(tx, receipts.by_key(tx, row.id), outgoing.FAIL)
 

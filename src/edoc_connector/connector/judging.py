@@ -10,11 +10,10 @@ from ..errors import NotFound
 from ..signing import Verification, VerifyPolicy, verify
 from ..store import SpoolFile, receipts
 from ..store.records import ReceiptRow
+from ..store.words import both
 from .fates import columns
 from .session import Session
 from .views import BUSINESS
-
-_TEXT_LIMIT = 2000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,7 +78,7 @@ def facts_of(judged: Judged) -> dict[str, Any]:
         "sender": message.sender.id,
         "fingerprint": judged.fingerprint,
         "verification": verification.status.value,
-        "verification_text": verification.explanation[:_TEXT_LIMIT],
+        "verification_text": both(verification.explanation, verification.explanation_vi),
         "findings": len(judged.packet.findings),
         "attempts": 0,  # those of the download; the application's are counted from here on
         **columns(None),

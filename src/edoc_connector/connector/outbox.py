@@ -20,6 +20,7 @@ from ..store import DeliveryState, LeaseLost, OutgoingState, ReceiptState, Tx, d
 from ..store import timeline as timelines
 from ..store.records import DeliveryRow, OutgoingRow
 from ..store.states import DELIVERIES, OUTGOING, RECEIPTS, Machine
+from ..store.words import both, spoken
 from . import settling
 from .building import build
 from .clocks import mend
@@ -28,6 +29,7 @@ from .session import Session
 
 log = logging.getLogger("edoc_connector.connector.outbox")
 
+_ALREADY = "the hub says that it has it already", "trục báo đã có gói tin từ trước"
 ASKS = 2  # a hub that does not have a packet is asked again, a grace period later, before the packet is sent again
 
 
@@ -198,7 +200,7 @@ class Outbox:
             other = deliveries.by_hub_doc_id(tx, row.agency, doc_id) if doc_id else None
             bound = other is not None and other.id != row.id
             if not bound:
-                words = detail or f"docId {doc_id or 'not told'}"
+                words = detail or (f"docId {doc_id}" if doc_id else both("docId not told", "trục không cho biết docId"))
                 values = {"hub_doc_id": doc_id, "sent_at": tx.now, "attempts": row.attempts + 1, **columns(None)}
                 deliveries.move(tx, row, DeliveryState.SENT, detail=words, **values)
         if bound:
@@ -211,7 +213,7 @@ class Outbox:
             wait = tx.now if state is DeliveryState.UNKNOWN else self._session.next_attempt(row, tx.now, error)
             values = {"attempts": row.attempts + 1, "next_attempt_at": wait, **columns(error)}
             values |= {"asked": 0} if state is DeliveryState.UNKNOWN else {}
-            deliveries.move(tx, row, state, detail=error.message, **values)
+            deliveries.move(tx, row, state, detail=spoken(error), **values)
         raise error
 
     def _duplicate_delivery(self, row: DeliveryRow, error: DuplicateDocument) -> None:
@@ -225,13 +227,13 @@ class Outbox:
             ours = len(found) == 1 or timelines.happened(tx, DELIVERIES, row.id, DeliveryState.UNKNOWN)
         if not ours:
             self._failed_delivery(row, error)
-        self._sent_delivery(row, found[0] if len(found) == 1 else None, "the hub says that it has it already")
+        self._sent_delivery(row, found[0] if len(found) == 1 else None, both(*_ALREADY))
 
     def _settle_delivery(self, row: DeliveryRow) -> DeliveryRow | None:
         """Ask for a delivery whose outcome is unknown; it comes back, claimed, if it has to be sent again."""
         settled, doc_id = self._settle(DELIVERIES, row, _sought_delivery(self._session, row), MessageType.EDOC)
         if settled:
-            self._sent_delivery(row, doc_id, "the hub was asked and has it")
+            self._sent_delivery(row, doc_id)
             return None
         return self._claim_delivery(key=row.id, due=False)
 
@@ -254,7 +256,8 @@ class Outbox:
             self._session.heard(tx, OUTGOING, row.id)
             _taken(tx, row)
             receipt = receipts.by_key(tx, row.receipt_id or 0)
-            receipts.said(tx, receipt, detail=f"the hub was told {row.code}", confirmed_at=tx.now)
+            words = both(f"the hub was told {row.code}", f"đã báo trục: {row.code}")
+            receipts.said(tx, receipt, detail=words, confirmed_at=tx.now)
             if receipt.state == ReceiptState.HANDLED and row.code == outgoing.DONE:
                 moves.move(tx, RECEIPTS, receipt.id, old=receipt.state, new=ReceiptState.CONFIRMED)
 
@@ -274,11 +277,20 @@ class Outbox:
                 recipients=[row.recipient or ""],
             )
         except DuplicateDocument:
-            self._sent_status(row, None)  # the same bytes as before: an earlier attempt arrived
+            self._sent_status(row, self._id_there(row))  # the same bytes as before: an earlier attempt arrived
         except EdocError as error:
             self._failed_outgoing(row, error)
         else:
             self._sent_status(row, result.doc_id)
+
+    def _id_there(self, row: OutgoingRow) -> str | None:
+        """The hub's id of a status that it says it has: without it, the next status could be taken for this one."""
+        try:
+            found = self._ask(_sought_status(self._session, row), MessageType.STATUS, row)
+        except EdocError as unanswered:
+            log.warning("the hub cannot be asked what it has: %s", unanswered)
+            return None
+        return found[0] if len(found) == 1 else None
 
     def _built(self, row: OutgoingRow) -> OutgoingRow:
         """The packet of a status is made when it is first sent: a missing key must not undo what it reports."""
@@ -301,7 +313,7 @@ class Outbox:
             wait = tx.now if state is OutgoingState.UNKNOWN else self._session.next_attempt(row, tx.now, error)
             values = {"attempts": row.attempts + 1, "next_attempt_at": wait, **columns(error)}
             values |= {"asked": 0} if state is OutgoingState.UNKNOWN else {}
-            outgoing.move(tx, row, state, detail=error.message, **values)
+            outgoing.move(tx, row, state, detail=spoken(error), **values)
             if state is OutgoingState.FAILED:
                 _tell_subject(tx, row, error)
         raise error
@@ -336,6 +348,8 @@ class Outbox:
             self._unsettled(machine, row, _cannot_ask(error), asked=row.asked)
         if len(found) > 1:
             self._unsettled(machine, row, _ambiguous(len(found)), asked=row.asked)
+        if found and isinstance(row, OutgoingRow) and self._nameless(row):
+            self._unsettled(machine, row, _maybe_another(), asked=row.asked)
         if found:
             return True, found[0]
         if row.asked + 1 < ASKS:
@@ -347,6 +361,16 @@ class Outbox:
                 tx, machine, row.id, old=row.state, new="ready", token=row.fence, asked=asked, next_attempt_at=tx.now
             )
         return False, None
+
+    def _nameless(self, row: OutgoingRow) -> bool:
+        """Whether another status about the same, to the same recipient, is at the hub under an unknown id."""
+        T = outgoing.T  # noqa: N806  a table
+        same = [T.c.kind == row.kind, T.c.recipient == row.recipient, T.c.id != row.id]
+        same += [T.c.receipt_id == row.receipt_id, T.c.delivery_id == row.delivery_id]
+        same += [T.c.state == OutgoingState.SENT, T.c.hub_doc_id.is_(None)]
+        with self._session.store.reading() as tx:
+            since = row.created_at - settling.CLOCK_TOLERANCE
+            return bool(outgoing.find(tx, row.agency, *same, T.c.sent_at >= since))
 
     def _ask(
         self, sought: settling.Sought, kind: MessageType, row: DeliveryRow | OutgoingRow
@@ -370,7 +394,7 @@ class Outbox:
                 row.id,
                 state=row.state,
                 token=row.fence,
-                detail=f"still unknown: {error.message}",
+                detail=both(f"still unknown: {error.message}", f"vẫn chưa rõ: {error.vi}"),
                 **values,
             )
         raise error
@@ -379,8 +403,8 @@ class Outbox:
 def _expire(tx: Tx, machine: Machine, key: int, token: int, new: str) -> None:
     try:
         moves.move(
-            tx, machine, key, old="sending", new=new, token=token, detail="the worker's lease ran out", asked=0,
-            next_attempt_at=tx.now,
+            tx, machine, key, old="sending", new=new, token=token, asked=0, next_attempt_at=tx.now,
+            detail=both("the worker's lease ran out", "tiến trình đang giữ đã dừng"),
         )  # fmt: skip
     except LeaseLost:
         log.info("%s %d was taken over by another worker first", machine.subject, key)
@@ -393,7 +417,10 @@ def _taken(tx: Tx, row: OutgoingRow, **values: str | None) -> None:
 
 def _tell_subject(tx: Tx, row: OutgoingRow, error: EdocError) -> None:
     """A message that failed for good is told where people look: at what it was about."""
-    detail = f"{row.kind} {row.code} failed for good: {error.message}"
+    kind = "xác nhận" if row.kind == outgoing.CONFIRM else "trạng thái"
+    detail = both(
+        f"{row.kind} {row.code} failed for good: {error.message}", f"không gửi được {kind} {row.code}: {error.vi}"
+    )
     if row.receipt_id is not None:
         receipts.said(tx, receipts.by_key(tx, row.receipt_id), detail=detail)
     elif row.delivery_id is not None:
@@ -448,6 +475,15 @@ def _ambiguous(count: int) -> Undecided:
     return Undecided(
         f"the hub has {count} packets that may be this one and does not say which. Look there, then call settle().",
         vi=f"Trục có {count} gói tin có thể là gói này và không chỉ rõ gói nào. Hãy tra trên trục rồi gọi settle().",
+    )
+
+
+def _maybe_another() -> Undecided:
+    return Undecided(
+        "the hub has a packet that is this status or another one about the same document, whose id was never told. "
+        "Look there, then call settle().",
+        vi="Trục có một gói tin có thể là thông báo này hoặc thông báo khác về cùng văn bản mà trục chưa cho biết mã. "
+        "Hãy tra trên trục rồi gọi settle().",
     )
 
 

@@ -23,6 +23,7 @@ from ..errors import NotFound, StoreError
 from ..signing import Verification
 from ..store import LeaseLost, ReceiptState, Tx, order, outgoing, receipts
 from ..store.records import ReceiptRow
+from ..store.words import both, parted
 from .answers import Said, asking, message, queue, require, require_handled
 from .building import check
 from .inbox import acted_on
@@ -252,7 +253,8 @@ class Receipt:
         self._inside = False
         if error is not None:
             self._staged.clear()
-            self.give_back(f"{type(error).__name__} in the application")
+            name = type(error).__name__
+            self.give_back(both(f"{name} in the application", f"phần mềm của đơn vị gặp lỗi {name}"))
             return
         try:
             self._finish()
@@ -266,7 +268,7 @@ class Receipt:
 
     def set_aside(self, why: str, **values: Any) -> None:
         """Keep it from being handed out again before `Connector.recheck`; the hub is told nothing."""
-        log.error("docId %s is set aside: %s", self.hub_doc_id, why)
+        log.error("docId %s is set aside: %s", self.hub_doc_id, parted(why)[0])
         self._put(ReceiptState.QUARANTINED, why, **values)
 
     def _put(self, state: ReceiptState, why: str, **values: Any) -> None:

@@ -9,6 +9,7 @@ from ..errors import EdocError, StoreError
 from ..store import DeliveryState, OutgoingState, Tx, deliveries, outgoing, receipts
 from ..store.records import DeliveryRow, OutgoingRow
 from ..store.states import DELIVERIES, OUTGOING, Machine
+from ..store.words import both
 from .fates import Undecided
 from .outbox import Outbox
 from .session import Session
@@ -91,9 +92,8 @@ def settle_statuses(tx: Tx, agency: str, document_id: str, *, arrived: bool) -> 
     mine = [row for row in unknown if _document_of(tx, row) == document_id]
     for row in mine:
         when = {"sent_at": tx.now} if arrived else {"next_attempt_at": tx.now}
-        outgoing.move(
-            tx, row, OutgoingState.SENT if arrived else OutgoingState.READY, detail="a person decided", **when
-        )
+        state = OutgoingState.SENT if arrived else OutgoingState.READY
+        outgoing.move(tx, row, state, detail=both("a person decided", "do người phụ trách quyết định"), **when)
     return len(mine)
 
 

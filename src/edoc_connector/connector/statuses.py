@@ -13,6 +13,8 @@ from ..edxml import StatusMessage
 from ..store import Change, ReceiptState, Tx, deliveries, outgoing, receipts
 from ..store.order import ANSWERS, TAKE_BACK, describe, may_take_back
 from ..store.records import DeliveryRow, ReceiptRow
+from ..store.words import both
+from .views import KINDS_VI
 
 log = logging.getLogger("edoc_connector.connector.statuses")
 
@@ -53,14 +55,19 @@ def _report(tx: Tx, row: ReceiptRow, message: StatusMessage) -> str:
     if delivery is None:
         about = message.response_for
         log.warning("status %s about a document we did not send: %s %s", code, about.document_id, about.code)
-        return f"{code} about a document that we did not send (flagged)"
+        return both(
+            f"{code} about a document that we did not send (flagged)",
+            f"trạng thái {code} về văn bản không do đơn vị gửi (đã đánh dấu)",
+        )
     at = message.timestamp or tx.now
     in_order = deliveries.report(
         tx, delivery, message.sender.id, code, at=at, description=message.description, name=message.sender.name
     )
     _answer(tx, delivery, message, at)
-    return f"{describe(code)} of {message.sender.id} on {delivery.document_id}" + (
-        "" if in_order else " (out of order)"
+    order = ("", "") if in_order else (" (out of order)", " (không đúng thứ tự)")
+    return both(
+        f"{describe(code)} of {message.sender.id} on {delivery.document_id}{order[0]}",
+        f"{describe(code, vi=True)} của {message.sender.id} về {delivery.document_id}{order[1]}",
     )
 
 
@@ -70,10 +77,11 @@ def _answer(tx: Tx, delivery: DeliveryRow, message: StatusMessage, at: datetime)
     if code not in ANSWERS:
         return
     if delivery.business in ("recall", "replace"):
+        detail = both(f"answer to the {delivery.business}", f"trả lời yêu cầu {KINDS_VI[delivery.business]}")
         for document_id in deliveries.targets(tx, [delivery.id])[delivery.id]:
             target = deliveries.get(tx, delivery.agency, document_id)
             if target is not None:
-                deliveries.answered(tx, target, organ_id, code, detail=f"answer to the {delivery.business}")
+                deliveries.answered(tx, target, organ_id, code, detail=detail)
         return
     for change in deliveries.changes_to(tx, delivery.agency, delivery.document_id):
         asked = deliveries.recipient(tx, change.id, organ_id)
@@ -101,8 +109,17 @@ def _take_back(tx: Tx, row: ReceiptRow, message: StatusMessage, values: dict[str
     target = receipts.effective(tx, row.agency, about.document_id or "", message.sender.id)
     if target is None or not may_take_back(target.last_code, change=target.change):
         why = "a document that did not come" if target is None else f"a document at {target.last_code}"
+        why_vi = "văn bản chưa đến" if target is None else f"văn bản đang ở trạng thái {target.last_code}"
         log.warning("%s asks to take back %s: %s", message.sender.id, why, about.document_id)
-        receipts.move(tx, row, ReceiptState.HANDLED, detail=f"13 about {why} (flagged)", **values)
+        receipts.move(
+            tx,
+            row,
+            ReceiptState.HANDLED,
+            detail=both(f"13 about {why} (flagged)", f"yêu cầu 13 về {why_vi} (đã đánh dấu)"),
+            **values,
+        )
         return
     receipts.move(tx, row, ReceiptState.WAITING, **values | {"business": TAKE_BACK_KIND})
-    receipts.said(tx, target, detail=f"taking back asked for: {message.description or ''}", change=Change.ASKED)
+    reason = message.description or ""
+    detail = both(f"taking back asked for: {reason}", f"nơi gửi yêu cầu lấy lại: {reason}")
+    receipts.said(tx, target, detail=detail, change=Change.ASKED)

@@ -24,6 +24,7 @@ from ..sections import WorkerSettings
 from ..store import LeaseLost, ReceiptState, Tx, jobs, moves, receipts
 from ..store.records import JobRow, ReceiptRow
 from ..store.states import MACHINES, RECEIPTS, Machine
+from ..store.words import both
 from .fates import columns, fate
 from .handlers import Handlers
 from .inbox import Inbox
@@ -175,7 +176,12 @@ class Units:
         receipt = Receipt(session, row, sent=_nothing, claimed=True)
         try:
             if row.attempts > self._settings.tries:
-                receipt.set_aside("the worker ended while the application handled it")
+                receipt.set_aside(
+                    both(
+                        "the worker ended while the application handled it",
+                        "tiến trình dừng trong khi phần mềm của đơn vị đang xử lý",
+                    )
+                )
             else:
                 self._handled(receipt, row)
         except LeaseLost as error:
@@ -200,10 +206,11 @@ class Units:
         last = row.attempts >= self._settings.tries
         now = self._session.store.clock()
         values = {**_failure(error), "next_attempt_at": self._session.next_attempt(row, now)}
+        why = both(str(values["error_text"]), str(values["error_vi"]))
         if last:
-            receipt.set_aside(str(values["error_text"]), **values)
+            receipt.set_aside(why, **values)
         else:
-            receipt.give_back(str(values["error_text"]), **values)
+            receipt.give_back(why, **values)
 
     def tell(self) -> bool:
         """Tell the application of one status that a recipient sent."""
@@ -224,10 +231,10 @@ class Units:
 
     def _told(self, row: ReceiptRow) -> None:
         message = opened(self._session, row)[0].message
-        detail = "about a document that we did not send"
+        detail = both("about a document that we did not send", "về văn bản không do đơn vị gửi")
         delivery = self._delivery_of(message) if isinstance(message, StatusMessage) else None
         if delivery is not None and isinstance(message, StatusMessage):
-            detail = "the application was told"
+            detail = both("the application was told", "đã báo cho phần mềm của đơn vị")
             for handler in self._handlers.statuses:
                 handler(delivery, message)
         with self._session.transaction() as tx:
@@ -243,11 +250,11 @@ class Units:
         with self._session.transaction() as tx:
             last = row.attempts >= self._settings.tries
             values = {**_failure(error), "next_attempt_at": self._session.next_attempt(row, tx.now)}
-            detail = f"the application failed on it: {values['error_text']}"
+            en, vi = (f"{values['error_text']}; it is not told again", f"{values['error_vi']}; sẽ không báo lại")
             if last:
-                _touch(tx, row, f"{detail}; it is not told again", noticed_at=tx.now, **values)
+                _touch(tx, row, both(en, vi), noticed_at=tx.now, **values)
             else:
-                _touch(tx, row, detail, **values)
+                _touch(tx, row, both(str(values["error_text"]), str(values["error_vi"])), **values)
 
     # -- what must not surprise anybody
 
@@ -359,7 +366,9 @@ class Units:
             held = receipts.claim(tx, self._session.lease, agency=self.agency, state=ReceiptState.LISTED, key=row.id)
             if held is not None:
                 log.error("docId %s is set aside after %d tries", row.hub_doc_id, row.attempts)
-                detail = f"{row.attempts} downloads failed: {row.error_text or 'the worker ended each time'}"
+                why = row.error_text or "the worker ended each time"
+                why_vi = row.error_vi or "lần nào tiến trình cũng dừng"
+                detail = both(f"{row.attempts} downloads failed: {why}", f"{row.attempts} lần tải không được: {why_vi}")
                 receipts.move(tx, held, ReceiptState.QUARANTINED, detail=detail)
 
 

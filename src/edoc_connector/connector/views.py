@@ -10,6 +10,7 @@ from ..edxml import BusinessType, StatusCode
 from ..store import Change, DeliveryState, Tx, deliveries, timeline
 from ..store.records import DeliveryRow, RecipientRow, TimelineRow
 from ..store.states import DELIVERIES
+from ..store.words import told
 
 BUSINESS = {
     BusinessType.NEW: "new",
@@ -17,6 +18,7 @@ BUSINESS = {
     BusinessType.UPDATE: "update",
     BusinessType.REPLACE: "replace",
 }
+KINDS_VI = {"new": "văn bản mới", "recall": "thu hồi", "update": "cập nhật", "replace": "thay thế"}
 _TYPES = {name: kind for kind, name in BUSINESS.items()}
 _CODES = frozenset(code.value for code in StatusCode)
 
@@ -31,7 +33,8 @@ class TimelineEntry:
         from_: state or status code before; None where there was none.
         to: state or status code after.
         recipient: the recipient it is about, where it is about one.
-        detail: words for a person.
+        detail: words for a person, in English.
+        detail_vi: the same in Vietnamese.
     """
 
     time: datetime
@@ -40,11 +43,15 @@ class TimelineEntry:
     to: str
     recipient: str | None
     detail: str
+    detail_vi: str
 
     @classmethod
     def of(cls, row: TimelineRow) -> TimelineEntry:
         """The entry of a row."""
-        return cls(time=row.at, actor=row.actor, from_=row.old, to=row.new, recipient=row.recipient, detail=row.detail)
+        en, vi = told(row)
+        return cls(
+            time=row.at, from_=row.old, to=row.new, recipient=row.recipient, actor=row.actor, detail=en, detail_vi=vi
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,12 +13,13 @@ from . import model
 from .findings import Finding
 from .names import ALIASES, DS, NS, OLD_NAMESPACES, XLINK
 from .places import Places
+from .positions import Position
 from .table import Row, Table
 from .values import Kind
 
 M = TypeVar("M", bound=model.Model)
 _Path: TypeAlias = tuple[str, ...]
-_LineOf: TypeAlias = Callable[[etree._Element], int | None]
+_PositionOf: TypeAlias = Callable[[etree._Element], Position]
 
 MOST_FINDINGS = 10_000
 """Findings listed of one packet; a packet with more is not worth reading on."""
@@ -47,13 +48,13 @@ class Reading:
     Args:
         findings: those made before.
         shown: makes a text of the packet fit for a message.
-        line: the line that an element stands in.
+        position: the line and column that an element stands at.
     """
 
-    def __init__(self, findings: Iterable[Finding], *, shown: Callable[[str], str], line: _LineOf) -> None:
+    def __init__(self, findings: Iterable[Finding], *, shown: Callable[[str], str], position: _PositionOf) -> None:
         self.findings = list(findings)
         self.unknowns: list[etree._Element] = []
-        self.line = line
+        self.position = position
         self._shown = shown
         self._namespaces: set[str] = set()
         self._odd_prefix = False
@@ -63,8 +64,8 @@ class Reading:
         """Report something about an element."""
         if len(self.findings) < MOST_FINDINGS:
             place = self._places.xpath(element)
-            line = self.line(element)
-            self.findings.append(Finding(code, place, self._shown(seen), self._shown(understood), line))
+            words = self._shown(seen), self._shown(understood)
+            self.findings.append(Finding(code, place, *words, *self.position(element)))
         elif len(self.findings) == MOST_FINDINGS:
             self.findings.append(Finding("EDX-MANY", "/*", str(MOST_FINDINGS)))
 

@@ -43,6 +43,7 @@ class Finding:
         seen: the text or name found.
         understood: what it was taken for, empty where it was left out.
         line: line of the file, counted from 1, where known.
+        column: column in the line, in characters, counted from 1, where known.
     """
 
     code: str
@@ -50,6 +51,7 @@ class Finding:
     seen: str = ""
     understood: str = ""
     line: int | None = None
+    column: int | None = None
 
     @property
     def severity(self) -> Severity:

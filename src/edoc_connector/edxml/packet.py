@@ -66,7 +66,7 @@ class Packet:
             code, understood = _state(attachment)
             if code:
                 place = places.xpath(element)
-                yield Finding(code, place, attachment.name, understood, self.skeleton.line(element))
+                yield Finding(code, place, attachment.name, understood, *self.skeleton.position(element))
 
 
 def _state(attachment: Attachment) -> tuple[str, str]:

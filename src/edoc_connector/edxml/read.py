@@ -38,7 +38,7 @@ def read(source: Path | str | bytes, *, limits: Limits | None = None) -> Packet:
     bounds = limits or Limits()
     where = Source.of(source)
     skeleton = Skeleton(where, bounds)
-    reading = Reading(skeleton.findings, shown=skeleton.shown, line=skeleton.line)
+    reading = Reading(skeleton.findings, shown=skeleton.shown, position=skeleton.position)
     envelope = _envelope(skeleton.root, reading)
     header = _single(envelope, "edXMLHeader", reading)
     message_header = _single(header, "MessageHeader", reading)
@@ -84,8 +84,7 @@ def _single(parent: etree._Element, name: str, reading: Reading) -> etree._Eleme
 
 def _not_edxml(element: etree._Element, what: str, what_vi: str, reading: Reading) -> PacketError:
     place = Places().xpath(element)
-    line = reading.line(element) or 1
-    return refusal("EDX-STRUCTURE", f"{what}, {place}", f"{what_vi}, {place}", place=(line, None))
+    return refusal("EDX-STRUCTURE", f"{what}, {place}", f"{what_vi}, {place}", place=reading.position(element))
 
 
 def _document(

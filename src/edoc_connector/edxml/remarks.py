@@ -39,6 +39,7 @@ class Remark:
         severity: how much it weighs.
         xpath: where, with the names' namespaces left out.
         line: line of the file, from 1, where known; for what is missing, that of the element it is missing in.
+        column: column in the line, in characters, from 1, where known.
         message: what is wrong, in English.
         message_vi: the same in Vietnamese.
         advice: what to do about it, in English; empty where the message says it.
@@ -50,6 +51,7 @@ class Remark:
     severity: Severity
     xpath: str
     line: int | None
+    column: int | None
     message: str
     message_vi: str
     advice: str = ""
@@ -68,14 +70,14 @@ def remarks(packet: Packet, *, at: datetime) -> tuple[Remark, ...]:
     tree = _Tree(packet)
     # a seal's name is taken for files to be sent; in a packet it is the seal
     broken = [tree.remark(one) for one in problems(packet.message, at=at) if one.code != "EDR-NAME"]
-    return tuple(sorted(_once(found, broken), key=lambda one: (one.line or 0, one.xpath, one.code)))
+    return tuple(sorted(_once(found, broken), key=lambda one: (one.line or 0, one.column or 0, one.xpath, one.code)))
 
 
 def _of_finding(one: Finding) -> Remark:
     kind = KINDS[one.code]
     xpath = f"{one.xpath}/{one.seen}" if one.code == "EDX-MISSING" else one.xpath
     said = (one.message, one.message_vi, kind.advice, kind.advice_vi)
-    return Remark(one.code, kind.severity, xpath, one.line, *said)
+    return Remark(one.code, kind.severity, xpath, one.line, one.column, *said)
 
 
 def _once(found: Iterable[Remark], broken: Iterable[Remark]) -> Iterator[Remark]:
@@ -109,7 +111,7 @@ class _Tree:
         element, rest = self._find(one.xpath.split("/"))
         xpath = "/".join([self._places.xpath(element), *rest])
         said = (f"{one.field} {one.message}", f"{one.field} {one.message_vi}")
-        return Remark(one.code, one.severity, xpath, self._skeleton.line(element), *said, clause=one.clause)
+        return Remark(one.code, one.severity, xpath, *self._skeleton.position(element), *said, clause=one.clause)
 
     def _find(self, steps: list[str]) -> tuple[etree._Element, list[str]]:
         """The element at the end of a path, or the last that is there, and what is missing."""

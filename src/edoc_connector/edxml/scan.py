@@ -17,6 +17,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
+from urllib.parse import quote
 from xml.parsers import expat
 
 from ..errors import PacketError
@@ -465,7 +466,7 @@ class _Watcher:
 
 
 def _namespace_of(prefix: str) -> str:
-    return _KNOWN_PREFIXES.get(prefix.lower(), f"urn:edoc-connector:undeclared:{prefix}")
+    return _KNOWN_PREFIXES.get(prefix.lower(), f"urn:edoc-connector:undeclared:{quote(prefix)}")
 
 
 def _skeleton(source: Source, spans: Iterable[Span]) -> bytes:

@@ -9,12 +9,12 @@ from lxml import etree
 
 from .content import Base64Content, SpanText
 from .findings import Finding
+from .positions import Position, positions
 from .scan import Limits, Scan, Source, scan
 from .xml import parse_scanned
 
 MOST_SHOWN = 10_000
 """Characters of a text that a message repeats."""
-_MOST_LINES = 65_535  # libxml2 keeps an element's line in 16 bits
 
 
 class Skeleton:
@@ -33,7 +33,7 @@ class Skeleton:
         self.limits = limits
         self._scan: Scan = scan(source, limits)
         self.root: etree._Element = parse_scanned(self._scan.skeleton, line_at=self._scan.line_at)
-        self._shifts: dict[etree._Element, int] | None = None
+        self._positions: dict[etree._Element, Position] | None = None
 
     @property
     def findings(self) -> Sequence[Finding]:
@@ -45,22 +45,14 @@ class Skeleton:
         """Whether a prefix is used that is not declared: such a packet has no canonical form."""
         return self._scan.namespace_errors
 
-    def line(self, element: etree._Element) -> int | None:
-        """The line of the packet in which an element's start tag ends, from 1; None beyond what libxml2 counts."""
-        if self._shifts is None:
-            self._shifts = dict(self._hidden_lines())
-        line = element.sourceline
-        return None if line is None or line >= _MOST_LINES else line + self._shifts.get(element, 0)
+    def position(self, element: etree._Element) -> Position:
+        """Line and column of the packet at which an element's start tag begins, from 1; the column where it is known.
 
-    def _hidden_lines(self) -> Iterator[tuple[etree._Element, int]]:
-        """For every element, how many lines of the packet before it are not in the tree."""
-        hidden = 0
-        spans = self._scan.spans if any(span.lines for span in self._scan.spans.values()) else {}
-        for element in self.root.iter("*") if spans else ():
-            if hidden:
-                yield element, hidden
-            span = spans.get(element.text or "")
-            hidden += span.lines if span else 0
+        They are looked for when they are first asked for: most packets are never asked.
+        """
+        if self._positions is None:
+            self._positions = dict(zip(self.root.iter("*"), positions(self._scan), strict=True))
+        return self._positions[element]
 
     @property
     def comments(self) -> bool:

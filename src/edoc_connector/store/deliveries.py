@@ -15,6 +15,7 @@ from .moves import Lease, Tx
 from .order import ANSWERS, Change, allowed
 from .records import DeliveryRow, RecipientRow
 from .states import DELIVERIES, DeliveryState
+from .words import both
 
 T = schema.deliveries
 TO = schema.delivery_recipients
@@ -187,7 +188,9 @@ def report(
     if not in_order:
         values["out_of_order"] = row.out_of_order + 1
     tx.connection.execute(update(TO).where(TO.c.id == row.id).values(values))
-    detail = " ".join(word for word in (description or "", "" if in_order else "(out of order)") if word)
+    detail = description or ""
+    if not in_order:
+        detail = both(f"{detail} (out of order)".strip(), f"{detail} (không đúng thứ tự)".strip())
     moves.record(
         tx, DELIVERIES, delivery.id, old=row.last_code, new=code, detail=detail, actor=organ_id, recipient=organ_id
     )

@@ -56,11 +56,13 @@ class Move:
         old: the state before; None for a new row.
         new: the state after.
         cause: what makes it happen, in a few words; written to the timeline.
+        cause_vi: the same in Vietnamese.
     """
 
     old: str | None
     new: str
     cause: str
+    cause_vi: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,17 +100,27 @@ DELIVERIES = Machine(
     states=DeliveryState,
     leased=frozenset({_D.SENDING}),
     moves=(
-        Move(None, _D.READY, "stored, before anything is sent"),
-        Move(_D.READY, _D.SENDING, "a worker took it"),
-        Move(_D.SENDING, _D.SENT, "the hub took it"),
+        Move(None, _D.READY, "stored, before anything is sent", "đã lưu trước khi gửi"),
+        Move(_D.READY, _D.SENDING, "a worker took it", "một tiến trình nhận gửi"),
+        Move(_D.SENDING, _D.SENT, "the hub took it", "trục đã nhận"),
         # Also when the hub cannot take it now, or refuses us rather than the packet: the queue is kept.
-        Move(_D.SENDING, _D.READY, "it did not reach the hub; to be tried again"),
+        Move(_D.SENDING, _D.READY, "it did not reach the hub; to be tried again", "chưa đến được trục, sẽ gửi lại"),
         # Also when the lease ran out: the worker may have died after the hub said yes.
-        Move(_D.SENDING, _D.UNKNOWN, "the request left and no usable answer came"),
-        Move(_D.SENDING, _D.FAILED, "the hub refused it for good"),
-        Move(_D.UNKNOWN, _D.SENT, "the hub was asked and has it"),
-        Move(_D.UNKNOWN, _D.READY, "the hub was asked twice and does not have it"),
-        Move(_D.FAILED, _D.READY, "its caller sends it again"),
+        Move(
+            _D.SENDING,
+            _D.UNKNOWN,
+            "the request left and no usable answer came",
+            "đã gửi đi nhưng chưa nhận được trả lời rõ ràng",
+        ),
+        Move(_D.SENDING, _D.FAILED, "the hub refused it for good", "trục từ chối hẳn"),
+        Move(_D.UNKNOWN, _D.SENT, "the hub was asked and has it", "đã hỏi lại, trục có gói tin"),
+        Move(
+            _D.UNKNOWN,
+            _D.READY,
+            "the hub was asked twice and does not have it",
+            "đã hỏi trục hai lần, trục không có gói tin",
+        ),
+        Move(_D.FAILED, _D.READY, "its caller sends it again", "đơn vị gửi lại"),
     ),
 )
 
@@ -118,19 +130,44 @@ RECEIPTS = Machine(
     states=ReceiptState,
     leased=frozenset({_R.HANDLING}),
     moves=(
-        Move(None, _R.LISTED, "the hub offers it"),
-        Move(_R.LISTED, _R.WAITING, "downloaded, checked and kept"),
-        Move(_R.LISTED, _R.HANDLED, "a status, entered in the delivery it is about"),
-        Move(_R.LISTED, _R.DUPLICATE, "a document that is here already came once more"),
-        Move(_R.LISTED, _R.QUARANTINED, "it cannot be read, or may not be let in"),
-        Move(_R.WAITING, _R.HANDLING, "handed to the application"),
+        Move(None, _R.LISTED, "the hub offers it", "trục có gói tin chờ nhận"),
+        Move(_R.LISTED, _R.WAITING, "downloaded, checked and kept", "đã tải về, kiểm tra và lưu"),
+        Move(
+            _R.LISTED,
+            _R.HANDLED,
+            "a status, entered in the delivery it is about",
+            "là thông báo trạng thái, đã ghi vào văn bản đi liên quan",
+        ),
+        Move(_R.LISTED, _R.DUPLICATE, "a document that is here already came once more", "văn bản đã có, đến lần nữa"),
+        Move(
+            _R.LISTED,
+            _R.QUARANTINED,
+            "it cannot be read, or may not be let in",
+            "không đọc được hoặc không được phép nhận",
+        ),
+        Move(_R.WAITING, _R.HANDLING, "handed to the application", "đã giao cho phần mềm của đơn vị"),
         # Also when the lease ran out: the application may have died in the middle.
-        Move(_R.HANDLING, _R.WAITING, "the application did not finish with it; to be offered again"),
-        Move(_R.HANDLING, _R.HANDLED, "the application finished with it"),
-        Move(_R.HANDLING, _R.QUARANTINED, "the application failed on it too often"),
-        Move(_R.HANDLED, _R.CONFIRMED, "the hub knows that we have it"),
-        Move(_R.QUARANTINED, _R.WAITING, "let in after all, by a person"),
-        Move(_R.QUARANTINED, _R.LISTED, "the hub had given another packet's body, and still offers it"),
+        Move(
+            _R.HANDLING,
+            _R.WAITING,
+            "the application did not finish with it; to be offered again",
+            "phần mềm của đơn vị chưa xử lý xong, sẽ giao lại",
+        ),
+        Move(_R.HANDLING, _R.HANDLED, "the application finished with it", "phần mềm của đơn vị đã xử lý xong"),
+        Move(
+            _R.HANDLING,
+            _R.QUARANTINED,
+            "the application failed on it too often",
+            "phần mềm của đơn vị gặp lỗi quá nhiều lần",
+        ),
+        Move(_R.HANDLED, _R.CONFIRMED, "the hub knows that we have it", "trục đã biết đơn vị nhận được"),
+        Move(_R.QUARANTINED, _R.WAITING, "let in after all, by a person", "người phụ trách cho nhận"),
+        Move(
+            _R.QUARANTINED,
+            _R.LISTED,
+            "the hub had given another packet's body, and still offers it",
+            "trục đã trả nhầm nội dung gói tin khác và vẫn còn gói tin này",
+        ),
     ),
 )
 
@@ -140,17 +177,27 @@ OUTGOING = Machine(
     states=OutgoingState,
     leased=frozenset({_O.SENDING}),
     moves=(
-        Move(None, _O.READY, "queued together with what it reports"),
-        Move(_O.READY, _O.SENDING, "a worker took it"),
-        Move(_O.SENDING, _O.SENT, "the hub took it"),
-        Move(_O.SENDING, _O.READY, "it did not reach the hub; to be tried again"),
-        Move(_O.SENDING, _O.UNKNOWN, "the request left and no usable answer came"),
-        Move(_O.SENDING, _O.FAILED, "the hub refused it for good"),
-        Move(_O.UNKNOWN, _O.SENT, "the hub was asked and has it"),
-        Move(_O.UNKNOWN, _O.READY, "the hub was asked twice and does not have it"),
+        Move(None, _O.READY, "queued together with what it reports", "đã xếp hàng chờ gửi cùng việc được báo"),
+        Move(_O.READY, _O.SENDING, "a worker took it", "một tiến trình nhận gửi"),
+        Move(_O.SENDING, _O.SENT, "the hub took it", "trục đã nhận"),
+        Move(_O.SENDING, _O.READY, "it did not reach the hub; to be tried again", "chưa đến được trục, sẽ gửi lại"),
+        Move(
+            _O.SENDING,
+            _O.UNKNOWN,
+            "the request left and no usable answer came",
+            "đã gửi đi nhưng chưa nhận được trả lời rõ ràng",
+        ),
+        Move(_O.SENDING, _O.FAILED, "the hub refused it for good", "trục từ chối hẳn"),
+        Move(_O.UNKNOWN, _O.SENT, "the hub was asked and has it", "đã hỏi lại, trục có gói tin"),
+        Move(
+            _O.UNKNOWN,
+            _O.READY,
+            "the hub was asked twice and does not have it",
+            "đã hỏi trục hai lần, trục không có gói tin",
+        ),
         # A confirmation that the hub has forgotten, or never saw: it offers the packet again.
-        Move(_O.SENT, _O.READY, "the hub offers the packet again"),
-        Move(_O.FAILED, _O.READY, "the hub offers the packet again"),
+        Move(_O.SENT, _O.READY, "the hub offers the packet again", "trục lại đưa ra gói tin này"),
+        Move(_O.FAILED, _O.READY, "the hub offers the packet again", "trục lại đưa ra gói tin này"),
     ),
 )
 

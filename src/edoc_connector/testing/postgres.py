@@ -21,6 +21,7 @@ from uuid import uuid4
 from sqlalchemy import create_engine, text
 
 from ..errors import ConfigError
+from ..store.migrate import upgrade
 
 _DEBIAN = Path("/usr/lib/postgresql")
 # The kernel keeps what was written when only the server ends: durable enough for a test, and quick.
@@ -41,6 +42,7 @@ class PostgresServer:
             shutil.chown(self._folder, self._user)
         self._programs = _programs(self._user)
         self._data = self._folder / "data"
+        self._template = ""
 
     def __enter__(self) -> Self:
         """Make the server's files and start it."""
@@ -65,16 +67,28 @@ class PostgresServer:
         """Stop it at once: connections are cut. Its data stay for `start`."""
         self._run("pg_ctl", "-D", str(self._data), "-m", "fast", "-w", "stop")
 
-    def database(self) -> str:
-        """The URL of a new, empty database."""
+    def database(self, *, ready: bool = False) -> str:
+        """The URL of a new database.
+
+        Args:
+            ready: with the tables of a store, copied from a database made once; empty otherwise.
+        """
+        if ready and not self._template:
+            template = f"edoc_{uuid4().hex}"
+            self._create(template, "template1")
+            upgrade(self._url(template))
+            self._template = template
         name = f"edoc_{uuid4().hex}"
+        self._create(name, self._template if ready else "template1")
+        return self._url(name)
+
+    def _create(self, name: str, template: str) -> None:
         engine = create_engine(self._url("postgres"), isolation_level="AUTOCOMMIT")
         try:
             with engine.connect() as connection:
-                connection.execute(text(f"CREATE DATABASE {name}"))
+                connection.execute(text(f"CREATE DATABASE {name} TEMPLATE {template}"))
         finally:
             engine.dispose()
-        return self._url(name)
 
     def _url(self, database: str) -> str:
         return f"postgresql+psycopg://postgres@/{database}?host={self._folder}"
