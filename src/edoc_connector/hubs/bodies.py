@@ -43,7 +43,7 @@ class Upload:
         if isinstance(request.body, FileBody):
             self._path, self._rest = request.body.path, request.body.tail
             with _reading(self._path):
-                self._file = self._path.open("rb")
+                self._file = self._path.open("rb", buffering=0)
             self._size = os.fstat(self._file.fileno()).st_size
         else:
             self._rest, self._size = request.body, 0
@@ -67,11 +67,12 @@ class Upload:
             chunk = self._read(self._file, min(CHUNK, self._size - done))
             done += len(chunk)
             self.handed_over = done == self._size
-            yield chunk
+            # what comes behind the file goes with its last piece: two bytes are not worth a packet of their own
+            yield chunk + self._rest if self.handed_over else chunk
             if self._progress is not None:
                 self._progress(done, self._size)
         self.handed_over = True
-        if self._rest:
+        if not self._size and self._rest:
             yield self._rest
 
     def _read(self, file: BinaryIO, size: int) -> bytes:
