@@ -22,7 +22,7 @@ import tenacity
 from edoc_connector.errors import ConfigError, HubError, NotSent
 from edoc_connector.hubs import Dialect, Vxp
 from edoc_connector.hubs.bodies import Sink, Upload
-from edoc_connector.hubs.wire import Flow, WireRequest, WireResponse, arun, run
+from edoc_connector.hubs.wire import FileBody, Flow, WireRequest, WireResponse, arun, run
 from edoc_connector.transport import (
     CAUGHT,
     ClientSettings,
@@ -218,7 +218,7 @@ class AsyncHubClient:
         return await arun(flow, self._perform, offload=anyio.to_thread.run_sync)
 
     async def _perform(self, request: WireRequest) -> WireResponse:
-        with await anyio.to_thread.run_sync(Upload, request) as upload:
+        with await _opened(request) as upload:
             try:
                 with anyio.fail_after(self.settings.total + self.settings.seconds_for(upload.length)) as scope:
                     return await self._exchange(request, upload, scope)
@@ -255,8 +255,18 @@ def _asked(
     )
 
 
+async def _opened(request: WireRequest) -> Upload:
+    if isinstance(request.body, FileBody) and request.body.content is None:
+        return await anyio.to_thread.run_sync(Upload, request)
+    return Upload(request)
+
+
 async def _in_threads(upload: Upload) -> AsyncIterator[bytes]:
     chunks = iter(upload)
+    if not upload.waits:
+        for piece in chunks:
+            yield piece
+        return
     while (chunk := await anyio.to_thread.run_sync(next, chunks, None)) is not None:
         yield chunk
 

@@ -30,23 +30,31 @@ class Upload:
     Attributes:
         length: bytes in all, as they were when the file was opened.
         handed_over: whether the last of a file's bytes went to the transport. Before that the hub cannot have the whole
-            packet, whatever happens; from then on it may. A body in memory goes in one piece and counts from the start.
+            packet, whatever happens; from then on it may. A body that is no file goes in one piece and counts from the
+            start.
+        waits: whether iterating reads from a disk, or calls what somebody gave to be told the progress.
 
     Raises:
         AttachmentError: the file is gone or cannot be read.
     """
 
     def __init__(self, request: WireRequest) -> None:
+        body = request.body
         self._progress = request.on_progress
         self._file: BinaryIO | None = None
-        self.handed_over = not isinstance(request.body, FileBody)
-        if isinstance(request.body, FileBody):
-            self._path, self._rest = request.body.path, request.body.tail
-            with _reading(self._path):
-                self._file = self._path.open("rb", buffering=0)
-            self._size = os.fstat(self._file.fileno()).st_size
+        self._content = b""
+        self.handed_over = not isinstance(body, FileBody)
+        if not isinstance(body, FileBody):
+            self._rest, self._size = body, 0
         else:
-            self._rest, self._size = request.body, 0
+            self._path, self._rest = body.path, body.tail
+            if body.content is not None:
+                self._content, self._size = body.content, len(body.content)
+            else:
+                with _reading(self._path):
+                    self._file = self._path.open("rb", buffering=0)
+                self._size = os.fstat(self._file.fileno()).st_size
+        self.waits = self._file is not None or self._progress is not None
         self.length = self._size + len(self._rest)
 
     def __enter__(self) -> Self:
@@ -63,8 +71,8 @@ class Upload:
             AttachmentError: the file became shorter or unreadable on the way; the hub got an incomplete request.
         """
         done = 0
-        while self._file is not None and done < self._size:
-            chunk = self._read(self._file, min(CHUNK, self._size - done))
+        while done < self._size:
+            chunk = self._content if self._file is None else self._read(self._file, min(CHUNK, self._size - done))
             done += len(chunk)
             self.handed_over = done == self._size
             # what comes behind the file goes with its last piece: two bytes are not worth a packet of their own

@@ -26,15 +26,12 @@ class FileBody:
     Args:
         path: the file; read when the request goes out.
         tail: bytes sent after the file's.
+        content: the file's bytes, where they were read already; the file is then not opened.
     """
 
     path: Path
     tail: bytes = b""
-
-    @property
-    def length(self) -> int:
-        """Bytes on the wire, for Content-Length."""
-        return self.path.stat().st_size + len(self.tail)
+    content: bytes | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

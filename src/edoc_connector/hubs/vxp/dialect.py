@@ -114,13 +114,14 @@ class Vxp:
         on_progress: Progress | None = None,
     ) -> Flow[SendResult]:
         """Hand a packet to the hub (sendEdoc). See `Dialect.send` for arguments and errors."""
+        file_hash, content = headers.hashed(packet, sdk_compatible=self.sdk_compatible)
         values = {
             **_kind(message_type),
-            "hash-file": headers.file_hash(packet, sdk_compatible=self.sdk_compatible),
+            "hash-file": file_hash,
             "from": sender,
             "to": _compact(list(recipients)) if recipients else None,
         }
-        body = FileBody(packet, tail=b"\r\n" if self.sdk_compatible else b"")
+        body = FileBody(packet, tail=b"\r\n" if self.sdk_compatible else b"", content=content)
         answer = yield from self._ask(calls.SEND, values, body=body, on_progress=on_progress)
         return SendResult(doc_id=answers.doc_id(answer, calls.SEND))
 
