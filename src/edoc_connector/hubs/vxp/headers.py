@@ -99,7 +99,7 @@ def timestamp(now: datetime) -> str:
     return f"{local:%d%m%Y}T{local:%H%M%S}+{local.microsecond // 1000:04d}"
 
 
-def hashed(path: Path, *, sdk_compatible: bool) -> tuple[str, bytes | None]:
+def hashed(path: Path, *, sdk_compatible: bool, limit: int) -> tuple[str, bytes | None]:
     """SHA-256 of a packet's bytes for the ``hash-file`` parameter; of a small one the bytes too.
 
     What goes out is then just what was hashed, whatever happens to the file.
@@ -107,15 +107,16 @@ def hashed(path: Path, *, sdk_compatible: bool) -> tuple[str, bytes | None]:
     Args:
         path: the packet.
         sdk_compatible: write each byte without zero padding, as the vendor's client does (0x0e becomes ``e``).
+        limit: most bytes it may have.
 
     Raises:
-        AttachmentError: the file cannot be read or is empty.
+        AttachmentError: the file cannot be read, is empty or too large.
     """
     try:
         with path.open("rb", buffering=0) as file:
             first = chunk = file.read(_CHUNK)
             digest, size = hashlib.sha256(first), len(first)
-            while chunk and (chunk := file.read(_CHUNK)):
+            while chunk and size <= limit and (chunk := file.read(_CHUNK)):
                 digest.update(chunk)
                 size += len(chunk)
     except OSError as error:
@@ -127,6 +128,13 @@ def hashed(path: Path, *, sdk_compatible: bool) -> tuple[str, bytes | None]:
         raise AttachmentError(
             f"The packet {path} is empty. Build it again and send again.",
             vi=f"Gói tin {path} rỗng. Hãy tạo lại gói tin rồi gửi lại.",
+        )
+    if size > limit:
+        raise AttachmentError(
+            f"The packet {path} is larger than the {limit} bytes that max_packet allows. Send the attachments in "
+            "several documents, or raise max_packet if the hub takes more.",
+            vi=f"Gói tin {path} lớn hơn giới hạn {limit} byte của max_packet. Hãy chia tệp đính kèm ra nhiều văn bản, "
+            "hoặc tăng max_packet nếu trục nhận được nhiều hơn.",
         )
     text = "".join(f"{byte:x}" for byte in digest.digest()) if sdk_compatible else digest.hexdigest()
     return text, first if size == len(first) else None
