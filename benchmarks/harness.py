@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import time
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -22,7 +23,7 @@ class Figure:
         to: What that is: "floor", "bare httpx", "empty store".
         goal: The bound of the ratio, or of the value where there is no ratio.
         better: Whether a lower or a higher figure is better, which tells how the goal is read.
-        series: Name of the plot this is a point of, or "".
+        series: Name of the plot this is a point of, or ""; "plot: line" where a plot has several lines.
         x: Place on the plot's axis (size in MB, number of attachments, rows).
     """
 
@@ -48,12 +49,45 @@ class Figure:
 def show(title: str, figures: Iterable[Figure], console: Console | None = None) -> None:
     """Print the figures as a table."""
     table = Table(title=title, title_justify="left")
-    for name in ("work", "figure", "ratio", "goal", "met"):
+    for name in COLUMNS:
         table.add_column(name, justify="left" if name == "work" else "right")
+    for one in figures:
+        table.add_row(*row(one))
+    (console or Console()).print(table)
+
+
+COLUMNS = ("work", "figure", "ratio", "goal", "met")
+
+
+def row(one: Figure) -> tuple[str, ...]:
+    """A figure as the texts of `COLUMNS`."""
     sign = {"lower": "≤", "higher": "≥"}
     said = {True: "yes", False: "no", None: ""}
-    for one in figures:
-        ratio = "" if one.ratio is None else f"{one.ratio:.2f} × {one.to}"
-        goal = "" if one.goal is None else f"{sign[one.better]} {one.goal:g}"
-        table.add_row(one.work, f"{one.value:,.4g} {one.unit}", ratio, goal, said[one.met])
-    (console or Console()).print(table)
+    ratio = "" if one.ratio is None else f"{one.ratio:.2f} × {one.to}"
+    goal = "" if one.goal is None else f"{sign[one.better]} {one.goal:g}"
+    return one.work, f"{_short(one.value)} {one.unit}", ratio, goal, said[one.met]
+
+
+def _short(value: float) -> str:
+    """Three or four digits that tell something, and no exponents."""
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
+
+
+def alternately(steps: Mapping[str, Callable[[], object]], rounds: int) -> dict[str, tuple[float, float]]:
+    """The best seconds of each step, by the wall's clock and of this process's CPU.
+
+    All are taken in turn, so that what disturbs one disturbs the others too.
+
+    Args:
+        steps: what to do, by name.
+        rounds: how often; one more goes before, unmeasured.
+    """
+    best = dict.fromkeys(steps, (float("inf"), float("inf")))
+    for number in range(rounds + 1):
+        for name, step in steps.items():
+            started, used = time.perf_counter(), time.process_time()
+            step()
+            seconds, cpu = time.perf_counter() - started, time.process_time() - used
+            if number:
+                best[name] = min(best[name][0], seconds), min(best[name][1], cpu)
+    return best

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import edoc_connector
@@ -28,14 +26,6 @@ def test_every_error_can_be_imported_from_the_top() -> None:
         name for name, value in vars(errors).items() if isinstance(value, type) and issubclass(value, errors.EdocError)
     }
     assert tree <= set(edoc_connector.__all__)
-
-
-def test_importing_the_package_loads_nothing_heavy() -> None:
-    """`import edoc_connector` loads no database driver, web server or PDF code."""
-    heavy = "{'sqlite3', 'sqlalchemy', 'psycopg', 'starlette', 'uvicorn', 'pyhanko', 'alembic', 'rich', 'typer'}"
-    code = f"import sys, edoc_connector; print({heavy} & {{name.split('.')[0] for name in sys.modules}})"
-    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert result.stdout.strip() == "set()"
 
 
 def test_an_unknown_name_is_an_attribute_error() -> None:

@@ -1,4 +1,4 @@
-"""Clients for a hub: `HubClient` blocks, `AsyncHubClient` awaits. Both drive a dialect's flows over httpx.
+"""Clients for a hub: `HubClient` blocks, `AsyncHubClient` awaits. Both drive a dialect's flows over httpcore.
 
 Each of their methods is declared once, from the dialect's own: same parameters, and the result instead of the flow.
 What happens below, and what a failure there means, is in `edoc_connector.transport`.
@@ -10,28 +10,31 @@ import functools
 import logging
 import random
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Coroutine, Iterable
 from types import TracebackType
 from typing import Any, Concatenate, ParamSpec, Self, TypeAlias, TypeVar
 
 import anyio
 import anyio.to_thread
-import httpx
+import httpcore
 import tenacity
 
 from edoc_connector.errors import ConfigError, HubError, NotSent
 from edoc_connector.hubs import Dialect, Vxp
 from edoc_connector.hubs.bodies import Sink, Upload
-from edoc_connector.hubs.wire import Flow, WireRequest, WireResponse, arun, run
+from edoc_connector.hubs.wire import FileBody, Flow, WireRequest, WireResponse, arun, run
 from edoc_connector.transport import (
     CAUGHT,
     ClientSettings,
-    TimedBackend,
     TimeLimit,
-    client_options,
+    address,
+    answer_headers,
+    awaited_pool,
+    blocking_pool,
+    extensions,
     failure,
+    head,
     time_limit,
-    transport_options,
 )
 
 __all__ = ["AsyncHubClient", "ClientSettings", "HubClient"]
@@ -105,10 +108,8 @@ class HubClient:
     def __init__(self, dialect: Dialect, settings: ClientSettings | None = None) -> None:
         self.dialect = dialect
         self.settings = settings or ClientSettings()
-        transport = httpx.HTTPTransport(**transport_options(self.settings))
-        pool = transport._pool  # httpx has no public way to bound an exchange as a whole
-        pool._network_backend = TimedBackend(pool._network_backend)
-        self._http = httpx.Client(transport=transport, **client_options(self.settings))
+        self._pool = blocking_pool(self.settings)
+        self._extensions = extensions(self.settings)
 
     def __enter__(self) -> Self:
         return self
@@ -118,7 +119,7 @@ class HubClient:
 
     def close(self) -> None:
         """Close the connections."""
-        self._http.close()
+        self._pool.close()
 
     def call(self, make: Callable[P, Flow[R]], *args: P.args, **kwargs: P.kwargs) -> R:
         """Make any call of any dialect, repeated where that is safe.
@@ -142,20 +143,19 @@ class HubClient:
                     return self._exchange(request, upload, limit)
             except CAUGHT as error:
                 broken = failure(error, request, upload)
-        raise broken  # outside of the handler: what httpx raised refers to the request and its signed headers
+        raise broken  # outside of the handler: what httpcore raised refers to the request and its signed headers
 
     def _exchange(self, request: WireRequest, upload: Upload, limit: TimeLimit) -> WireResponse:
-        content = request.body if isinstance(request.body, bytes) else upload
-        with (
-            self._http.stream(
-                request.method, request.url, headers=_headers(request, upload), content=content
-            ) as answer,
-            Sink(request, answer.status_code, dict(answer.headers)) as sink,
-        ):
-            limit.end += self.settings.seconds_for(sink.announced)
-            for chunk in answer.iter_raw():
-                sink.write(chunk)
-            return sink.finish()
+        asked = _asked(request, upload, upload, self._extensions)
+        answer = self._pool.handle_request(asked)
+        try:
+            with Sink(request, answer.status, answer_headers(answer.headers)) as sink:
+                limit.end += self.settings.seconds_for(sink.announced)
+                for chunk in answer.iter_stream():
+                    sink.write(chunk)
+                return sink.finish()
+        finally:
+            answer.close()
 
 
 class AsyncHubClient:
@@ -190,8 +190,8 @@ class AsyncHubClient:
     def __init__(self, dialect: Dialect, settings: ClientSettings | None = None) -> None:
         self.dialect = dialect
         self.settings = settings or ClientSettings()
-        transport = httpx.AsyncHTTPTransport(**transport_options(self.settings))
-        self._http = httpx.AsyncClient(transport=transport, **client_options(self.settings))
+        self._pool = awaited_pool(self.settings)
+        self._extensions = extensions(self.settings)
 
     async def __aenter__(self) -> Self:
         return self
@@ -203,7 +203,7 @@ class AsyncHubClient:
 
     async def aclose(self) -> None:
         """Close the connections."""
-        await self._http.aclose()
+        await self._pool.aclose()
 
     async def call(self, make: Callable[P, Flow[R]], *args: P.args, **kwargs: P.kwargs) -> R:
         """Make any call of any dialect, repeated where that is safe. See `HubClient.call`."""
@@ -218,7 +218,7 @@ class AsyncHubClient:
         return await arun(flow, self._perform, offload=anyio.to_thread.run_sync)
 
     async def _perform(self, request: WireRequest) -> WireResponse:
-        with await anyio.to_thread.run_sync(Upload, request) as upload:
+        with await _opened(request) as upload:
             try:
                 with anyio.fail_after(self.settings.total + self.settings.seconds_for(upload.length)) as scope:
                     return await self._exchange(request, upload, scope)
@@ -227,19 +227,46 @@ class AsyncHubClient:
         raise broken  # outside of the handler, as in HubClient
 
     async def _exchange(self, request: WireRequest, upload: Upload, scope: anyio.CancelScope) -> WireResponse:
-        content = request.body if isinstance(request.body, bytes) else _in_threads(upload)
-        async with self._http.stream(
-            request.method, request.url, headers=_headers(request, upload), content=content
-        ) as answer:
-            with Sink(request, answer.status_code, dict(answer.headers)) as sink:
+        asked = _asked(request, upload, _in_threads(upload), self._extensions)
+        answer = await self._pool.handle_async_request(asked)
+        try:
+            with Sink(request, answer.status, answer_headers(answer.headers)) as sink:
                 scope.deadline += self.settings.seconds_for(sink.announced)
-                async for chunk in answer.aiter_raw():
+                async for chunk in answer.aiter_stream():
                     await _write(sink, chunk)
                 return sink.finish()
+        finally:
+            with anyio.CancelScope(shield=True):  # a connection that was cut short is closed in any case
+                await answer.aclose()
+
+
+def _asked(
+    request: WireRequest, upload: Upload, stream: Iterable[bytes] | AsyncIterable[bytes], extensions: dict[str, Any]
+) -> httpcore.Request:
+    """The request as httpcore sends it; a body in memory goes out in one piece."""
+    where, host = address(request.url)
+    content = request.body if isinstance(request.body, bytes) else stream
+    return httpcore.Request(
+        request.method,
+        where,
+        headers=head(request, host, upload.length),
+        content=content,
+        extensions=extensions,
+    )
+
+
+async def _opened(request: WireRequest) -> Upload:
+    if isinstance(request.body, FileBody) and request.body.content is None:
+        return await anyio.to_thread.run_sync(Upload, request)
+    return Upload(request)
 
 
 async def _in_threads(upload: Upload) -> AsyncIterator[bytes]:
     chunks = iter(upload)
+    if not upload.waits:
+        for piece in chunks:
+            yield piece
+        return
     while (chunk := await anyio.to_thread.run_sync(next, chunks, None)) is not None:
         yield chunk
 
@@ -249,12 +276,6 @@ async def _write(sink: Sink, chunk: bytes) -> None:
         await anyio.to_thread.run_sync(sink.write, chunk)
     else:
         sink.write(chunk)
-
-
-def _headers(request: WireRequest, upload: Upload) -> dict[str, str]:
-    """The request's headers, a length where httpx cannot know it, and no invitation to compress."""
-    length = {} if isinstance(request.body, bytes) else {"Content-Length": str(upload.length)}
-    return {**request.headers, **length, "Accept": "*/*", "Accept-Encoding": "identity"}
 
 
 def _retry_options(settings: ClientSettings) -> dict[str, Any]:

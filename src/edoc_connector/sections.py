@@ -62,6 +62,7 @@ class HttpSettings(Section):
     total: Seconds = 300.0
     slowest: Annotated[int, Field(gt=0)] = 32 * 1024
     connections: Annotated[int, Field(gt=0, le=1000)] = 10
+    keep_alive: Annotated[float, Field(ge=0)] = 5.0
     attempts: Annotated[int, Field(gt=0, le=20)] = 4
     backoff: Annotated[float, Field(ge=0)] = 1.0
     backoff_cap: Annotated[float, Field(ge=0)] = 30.0

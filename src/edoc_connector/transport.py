@@ -1,4 +1,7 @@
-"""What lies between the clients and httpx: settings, TLS, time limits, and one table of what went wrong.
+"""What lies between the clients and httpcore: settings, TLS, time limits, and one table of what went wrong.
+
+httpcore is the transport of httpx. What httpx puts on top (cookies, redirects, its environment, headers merged and
+normalised) is not wanted here, and costs as much again as the exchange itself.
 
 What an exchange means when it fails:
 
@@ -21,7 +24,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from http.cookiejar import CookieJar, DefaultCookiePolicy
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -46,7 +49,9 @@ class ClientSettings:
         pool: to wait for a free connection.
         total: for one exchange as a whole, in addition to what its bodies need at `slowest`.
         slowest: bytes per second; a transfer slower than that is given up in the end.
-        connections: most connections at a time.
+        connections: most connections at a time, kept open between calls.
+        keep_alive: how long an unused one is kept. Hubs and proxies drop unused connections without a word; a packet
+            sent over one that was dropped at that moment has an unknown outcome, so this should be less than theirs.
         attempts: how often a call is tried in all, where trying again is safe.
         backoff: longest wait before the second attempt; it doubles each time, and the wait is a random part of it.
         backoff_cap: what it grows to at most.
@@ -65,6 +70,7 @@ class ClientSettings:
     total: float = 300.0
     slowest: int = 32 * 1024
     connections: int = 10
+    keep_alive: float = 5.0
     attempts: int = 4
     backoff: float = 1.0
     backoff_cap: float = 30.0
@@ -80,31 +86,73 @@ class ClientSettings:
         return (size or 0) / self.slowest
 
 
-def transport_options(settings: ClientSettings) -> dict[str, Any]:
-    """Arguments for the transports of httpx.
+def blocking_pool(settings: ClientSettings) -> httpcore.ConnectionPool:
+    """One pool of connections, bounded by the time limit of the thread that uses it.
 
     Raises:
         ConfigError: a certificate, key or proxy in the settings cannot be used.
     """
+    kind = httpcore.ConnectionPool if settings.proxy is None else httpcore.HTTPProxy
+    return kind(**_pool_options(settings), network_backend=TimedBackend(httpcore.SyncBackend()))
+
+
+def awaited_pool(settings: ClientSettings) -> httpcore.AsyncConnectionPool:
+    """One pool of connections for an event loop.
+
+    Raises:
+        ConfigError: a certificate, key or proxy in the settings cannot be used.
+    """
+    kind = httpcore.AsyncConnectionPool if settings.proxy is None else httpcore.AsyncHTTPProxy
+    return kind(**_pool_options(settings))
+
+
+def extensions(settings: ClientSettings) -> dict[str, Any]:
+    """The time-outs of the phases, as httpcore takes them with each request."""
+    phases = {"connect": settings.connect, "read": settings.read, "write": settings.write, "pool": settings.pool}
+    return {"timeout": phases}
+
+
+@lru_cache(maxsize=256)
+def address(url: str) -> tuple[httpcore.URL, bytes]:
+    """Where a URL leads, and what its Host header says.
+
+    Raises:
+        httpx.InvalidURL: it is none that HTTP could use.
+    """
+    parsed = httpx.URL(url)
+    if parsed.scheme not in ("http", "https") or not parsed.host:
+        raise httpx.InvalidURL("no http:// or https:// URL with a host")
+    where = httpcore.URL(scheme=parsed.raw_scheme, host=parsed.raw_host, port=parsed.port, target=parsed.raw_path)
+    return where, parsed.netloc
+
+
+def head(request: WireRequest, host: bytes, length: int) -> list[tuple[bytes, bytes]]:
+    """The headers that go out: the request's own, the length of its body, and no invitation to compress."""
+    headers = [(b"Host", host)]
+    headers += [(name.encode("ascii"), value.encode("ascii")) for name, value in request.headers.items()]
+    if length or request.method != "GET":
+        headers.append((b"Content-Length", b"%d" % length))
+    return [*headers, (b"Accept", b"*/*"), (b"Accept-Encoding", b"identity")]
+
+
+def answer_headers(raw: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
+    """The headers of an answer: names in lower case, the values of a repeated one joined."""
+    headers: dict[str, str] = {}
+    for name, value in raw:
+        key, text = name.decode("latin-1").lower(), value.decode("latin-1")
+        headers[key] = f"{headers[key]}, {text}" if key in headers else text
+    return headers
+
+
+def _pool_options(settings: ClientSettings) -> dict[str, Any]:
     context = _tls(settings)
-    return {
-        "verify": context,
-        "trust_env": False,
-        "limits": httpx.Limits(max_connections=settings.connections, max_keepalive_connections=settings.connections),
-        "proxy": None if settings.proxy is None else _proxy(settings.proxy, context),
+    options = {
+        "ssl_context": context,
+        "max_connections": settings.connections,
+        "max_keepalive_connections": settings.connections,
+        "keepalive_expiry": settings.keep_alive,
     }
-
-
-def client_options(settings: ClientSettings) -> dict[str, Any]:
-    """Arguments for the clients of httpx."""
-    return {
-        "timeout": httpx.Timeout(
-            connect=settings.connect, read=settings.read, write=settings.write, pool=settings.pool
-        ),
-        "trust_env": False,
-        "follow_redirects": False,
-        "cookies": CookieJar(DefaultCookiePolicy(allowed_domains=[])),
-    }
+    return options if settings.proxy is None else {**options, **_proxy(settings.proxy, context)}
 
 
 def _tls(settings: ClientSettings) -> ssl.SSLContext:
@@ -128,26 +176,31 @@ def _tls(settings: ClientSettings) -> ssl.SSLContext:
     return context
 
 
-def _proxy(url: str, context: ssl.SSLContext) -> httpx.Proxy:
+def _proxy(url: str, context: ssl.SSLContext) -> dict[str, Any]:
     try:
-        parts, parsed = urlsplit(url), httpx.URL(url)  # httpx lets an unfinished [IPv6] address through
-        usable = parts.scheme in ("http", "https") and bool(parts.hostname)
-    except (ValueError, httpx.InvalidURL):
+        parts = urlsplit(url)
+        proxy, usable = httpx.Proxy(url), parts.scheme in ("http", "https") and bool(parts.hostname)
+    except (ValueError, httpx.InvalidURL):  # httpx lets an unfinished [IPv6] address through
         usable = False
     if usable:
-        return httpx.Proxy(parsed, ssl_context=context if parsed.scheme == "https" else None)
+        where, _ = address(str(proxy.url))
+        return {
+            "proxy_url": where,
+            "proxy_auth": proxy.raw_auth,
+            "proxy_ssl_context": context if where.scheme == b"https" else None,
+        }
     raise ConfigError(
         "The proxy setting is no http:// or https:// URL, such as http://proxy.example.gov.vn:3128.",
         vi="Cấu hình proxy không phải là URL http:// hoặc https://, ví dụ http://proxy.example.gov.vn:3128.",
     )
 
 
-# --- What httpx raises, as errors of this library: one table. ---
+# --- What httpcore raises, as errors of this library: one table. ---
 
 
 @dataclass(frozen=True, slots=True)
 class _Fault:
-    """What an exception of httpx means: `early` if it can only happen before any of the request left."""
+    """What an exception of httpcore means: `early` if it can only happen before any of the request left."""
 
     early: bool
     en: str
@@ -169,7 +222,7 @@ _BROKEN = _Fault(
 )
 _FAULTS: tuple[tuple[type[Exception], _Fault], ...] = (
     (
-        httpx.ConnectTimeout,
+        httpcore.ConnectTimeout,
         _Fault(
             True,
             "The hub does not answer the connection; check the network and the firewall",
@@ -177,7 +230,7 @@ _FAULTS: tuple[tuple[type[Exception], _Fault], ...] = (
         ),
     ),
     (
-        httpx.PoolTimeout,
+        httpcore.PoolTimeout,
         _Fault(
             True,
             "All connections to the hub are busy; raise `connections` or send less at a time",
@@ -185,7 +238,7 @@ _FAULTS: tuple[tuple[type[Exception], _Fault], ...] = (
         ),
     ),
     (
-        httpx.ProxyError,
+        httpcore.ProxyError,
         _Fault(
             True,
             "The proxy does not let the connection through; check the proxy setting and its password",
@@ -193,7 +246,7 @@ _FAULTS: tuple[tuple[type[Exception], _Fault], ...] = (
         ),
     ),
     (
-        httpx.ConnectError,
+        httpcore.ConnectError,
         _Fault(
             True,
             "The hub cannot be reached; check the endpoint, the network and the firewall",
@@ -208,16 +261,17 @@ _FAULTS: tuple[tuple[type[Exception], _Fault], ...] = (
             "Địa chỉ trục (endpoint) không hợp lệ; hãy sửa trong cấu hình",
         ),
     ),
-    (httpx.TimeoutException, _TOO_SLOW),
+    (httpcore.TimeoutException, _TOO_SLOW),
     (TimeoutError, _TOO_SLOW),  # of anyio, for an exchange as a whole
-    (httpx.TransportError, _BROKEN),
-    (ssl.SSLError, _BROKEN),  # httpx lets those of asynchronous reads through as they are
+    (httpcore.NetworkError, _BROKEN),
+    (httpcore.ProtocolError, _BROKEN),
+    (ssl.SSLError, _BROKEN),  # httpcore lets those of asynchronous reads through as they are
 )
 CAUGHT = tuple(kind for kind, _ in _FAULTS)
 
 
 def failure(error: Exception, request: WireRequest, upload: Upload) -> TransportError:
-    """The error for an exchange that got no answer. It keeps no reference to httpx's, which refers to the headers."""
+    """The error for an exchange that got no answer. It keeps no reference to what was raised, which has the headers."""
     fault = _UNTRUSTED if _is_tls(error) else next(fault for kind, fault in _FAULTS if isinstance(error, kind))
     what = f"{request.method} {request.url}, {_reason(error)}"
     if request.sends and upload.handed_over and not fault.early:
@@ -233,7 +287,7 @@ def failure(error: Exception, request: WireRequest, upload: Upload) -> Transport
 
 def _reason(error: Exception) -> str:
     """The exception's kind and words; not those of h11 about our own request, which quote its headers."""
-    words = "" if isinstance(error, httpx.LocalProtocolError) else printable(str(error), 200)
+    words = "" if isinstance(error, httpcore.LocalProtocolError) else printable(str(error), 200)
     return f"{type(error).__name__}: {words}" if words else type(error).__name__
 
 
@@ -247,12 +301,12 @@ def _is_tls(error: BaseException) -> bool:
     while seen is not None:
         if isinstance(seen, ssl.SSLError):
             about = getattr(seen, "reason", None) or ""  # set by OpenSSL only
-            return isinstance(error, httpx.ConnectError) or "CERTIFICATE" in about or "UNKNOWN_CA" in about
+            return isinstance(error, httpcore.ConnectError) or "CERTIFICATE" in about or "UNKNOWN_CA" in about
         seen = seen.__cause__ or seen.__context__
     return False
 
 
-# --- A time limit on a blocking exchange as a whole. httpx limits each read, which a slow drip outlives. ---
+# --- A time limit on a blocking exchange as a whole. httpcore limits each read, which a slow drip outlives. ---
 
 
 class TimeLimit:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import gzip
+import hashlib
 import json
 import logging
 import threading
@@ -19,6 +21,7 @@ from edoc_connector.errors import (
     AttachmentError,
     ConfigError,
     EdocError,
+    HubError,
     HubUnavailable,
     NotSent,
     OutcomeUnknown,
@@ -161,6 +164,76 @@ def test_html(hub: Any, call: Any, reply: Any, packet: Path, tmp_path: Path) -> 
             call(hub, *arguments, **(SEND if "send" in arguments else {}), settings={"attempts": 3})
     assert len(hub.seen) == 3
     assert not (tmp_path / "p").exists()
+
+
+WRAPPED: dict[str, Any] = {"dialect": {"fetch_with": "getEdoc", "max_packet": 100_000}}
+
+
+def wrapped(content: bytes, **more: Any) -> bytes:
+    """An answer of getEdoc."""
+    return json.dumps({"data": base64.b64encode(content).decode(), **OK, **more}).encode()
+
+
+def test_packet_inside_json(hub: Any, call: Any, reply: Any, tmp_path: Path) -> None:
+    """A packet as base64 in JSON is decoded into its file, hashed, and progress is told (VXP interface, getEdoc)."""
+    content = b"<edXML>" + bytes(90_000)
+    answer = wrapped(content)
+    hub.script = [reply(answer), reply(gzip.compress(answer), headers="Content-Encoding: gzip\r\n")]
+    told: list[tuple[int, int | None]] = []
+    for _ in range(2):
+        fetched = call(hub, "fetch", "d", tmp_path / "p", **WRAPPED, on_progress=lambda *step: told.append(step))
+        assert (tmp_path / "p").read_bytes() == content
+        assert (fetched.size, fetched.sha256) == (len(content), hashlib.sha256(content).hexdigest())
+    assert (len(answer), len(answer)) in told
+    assert list(tmp_path.iterdir()) == [tmp_path / "p"]
+
+
+@pytest.mark.parametrize(
+    ("body", "error", "said"),
+    [
+        (b"<html>Please log in</html>", ProtocolError, "HTML"),
+        (b"", ProtocolError, "empty"),
+        (wrapped(bytes(50_000))[:60_000], ProtocolError, "not JSON"),
+        (wrapped(bytes(100_001)), ProtocolError, "longer than the 100000 bytes"),
+        (wrapped(b"x", more="x" * 2_000_000), ProtocolError, "longer than"),
+        (wrapped(b"x", more="x" * 1_100_000), ProtocolError, "longer than the 1048576 bytes"),
+        (wrapped(b"x").replace(b"eA==", b"eA"), ProtocolError, "its data is not base64"),
+        (wrapped(b""), ProtocolError, "its data is empty"),
+        (wrapped(b"").replace(b'""', b"null", 1), ProtocolError, "its data is not a text"),
+        (wrapped(b"x", status="FAIL", ErrorCode="26"), HubError, "no packet with this docId"),
+        (wrapped(b"x").replace(b"eA==", b"@").replace(b'"OK"', b'"FAIL"'), HubError, "refused|hub"),
+    ],
+)
+def test_no_packet_inside_json(
+    body: bytes, error: type[EdocError], said: str, hub: Any, call: Any, reply: Any, tmp_path: Path
+) -> None:
+    """Whatever is wrong with an answer that should hold a packet, it is told, and nothing stays (faults, row 15)."""
+    hub.script = [reply(body)]
+    with pytest.raises(error, match=said):
+        call(hub, "fetch", "d", tmp_path / "p", **WRAPPED)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_connection_cut_inside_a_packet(hub: Any, call: Any, reply: Any, tmp_path: Path) -> None:
+    """Half an answer is fetched again, and what came of it is gone (faults, row 15)."""
+    answer = wrapped(b"<edXML/>" * 9000)
+    hub.script = [reply(answer[:50_000], length=len(answer)), reply(answer)]
+    with pytest.raises(NotSent):
+        call(hub, "fetch", "d", tmp_path / "p", **WRAPPED)
+    assert list(tmp_path.iterdir()) == []
+    call(hub, "fetch", "d", tmp_path / "p", **WRAPPED)
+    assert (tmp_path / "p").stat().st_size == 72_000
+
+
+def test_packet_too_large_to_send(hub: Any, call: Any, packet: Path) -> None:
+    """A packet above the limit of the settings is not sent (issue: a size limit by setting)."""
+    size = packet.stat().st_size
+    with pytest.raises(AttachmentError, match="max_packet"):
+        call(hub, "send", packet, **SEND, dialect={"max_packet": size - 1})
+    assert hub.seen == []
+    hub.script = [lambda sock, seen: None]
+    with pytest.raises(OutcomeUnknown):
+        call(hub, "send", packet, **SEND, dialect={"max_packet": size})
 
 
 def test_redirect_is_not_followed(hub: Any, call: Any, reply: Any, packet: Path) -> None:

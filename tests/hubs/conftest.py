@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from edoc_connector.hubs import Vxp, WireRequest, WireResponse
+from edoc_connector.hubs import Vxp, WireRequest
+from edoc_connector.hubs.bodies import Sink
 from edoc_connector.hubs.wire import Finished, Flow, advance
 
 NOW = datetime(2026, 11, 22, 3, 53, 14, 706000, tzinfo=UTC)
@@ -82,11 +83,9 @@ def answered() -> Callable[..., Any]:
         request = advance(flow)
         assert isinstance(request, WireRequest)
         data = body if isinstance(body, bytes) else json.dumps(body).encode()
-        if request.save_to is not None and 200 <= status < 300:
-            request.save_to.write_bytes(data)
-            answer = WireResponse(status, headers or {}, saved=request.save_to)
-        else:
-            answer = WireResponse(status, headers or {}, data)
+        with Sink(request, status, headers or {}) as sink:
+            sink.write(data)
+            answer = sink.finish()
         step = advance(flow, answer)
         assert isinstance(step, Finished)
         return step.result

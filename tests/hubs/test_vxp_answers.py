@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import logging
 from collections.abc import Callable
 from dataclasses import replace
@@ -198,7 +199,7 @@ def test_fetch(fetch_with: Any, vxp: Vxp, answered: Answered, tmp_path: Path) ->
     encoded = {**OK, "data": base64.encodebytes(content).decode()}
     flow = replace(vxp, fetch_with=fetch_with).fetch("d-1", to)
     assert answered(flow, content if fetch_with == "downloadEdoc" else encoded) == Fetched(
-        doc_id="d-1", path=to, size=len(content)
+        doc_id="d-1", path=to, size=len(content), sha256=hashlib.sha256(content).hexdigest()
     )
     assert to.read_bytes() == content
     assert list(to.parent.iterdir()) == [to]

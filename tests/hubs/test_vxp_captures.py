@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from edoc_connector.hubs import FileBody, MessageType, Outcome, Vxp, WireRequest
+from edoc_connector.hubs.bodies import Upload
 from edoc_connector.hubs.fields import VIETNAM
 from edoc_connector.hubs.wire import Flow
 
@@ -78,8 +79,7 @@ def at(stamp: str) -> datetime:
 
 def body_of(request: WireRequest) -> bytes:
     """The bytes a client would send."""
-    if isinstance(request.body, FileBody):
-        data = request.body.path.read_bytes() + request.body.tail
-        assert len(data) == request.body.length
+    with Upload(request) as upload:
+        data = b"".join(upload) if isinstance(request.body, FileBody) else request.body
+        assert len(data) == upload.length
         return data
-    return request.body

@@ -14,7 +14,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edoc_connector.errors import AttachmentError, ConfigError
-from edoc_connector.hubs.vxp.headers import MAX_RECIPIENTS, MAX_VALUE, checked, file_hash, signed_headers, timestamp
+from edoc_connector.hubs import MessageType, Vxp
+from edoc_connector.hubs.bodies import Upload
+from edoc_connector.hubs.vxp.headers import MAX_RECIPIENTS, MAX_VALUE, checked, hashed, signed_headers, timestamp
 
 VALUES = st.text(st.characters(min_codepoint=0x20, max_codepoint=0x7E, exclude_characters=';"'), min_size=1).filter(
     lambda v: v == v.strip() and len(v) <= MAX_VALUE
@@ -88,8 +90,28 @@ def test_file_hash_in_both_ways(tmp_path: Path) -> None:
     path = tmp_path / "p"
     path.write_bytes(b"packet" * 400_000)
     digest = hashlib.sha256(path.read_bytes())
-    assert file_hash(path, sdk_compatible=False) == digest.hexdigest()
-    assert file_hash(path, sdk_compatible=True) == "".join(format(byte, "x") for byte in digest.digest())
+    assert hashed(path, sdk_compatible=False, limit=10**7)[0] == digest.hexdigest()
+    assert hashed(path, sdk_compatible=True, limit=10**7)[0] == "".join(format(byte, "x") for byte in digest.digest())
+
+
+def test_small_packets_are_read_once(tmp_path: Path) -> None:
+    """A small packet goes out as it was hashed, even if its file changed since (VXP interface, hash-file)."""
+    path = tmp_path / "p"
+    path.write_bytes(b"packet")
+    flow = Vxp(endpoint="https://h", system_id="H29", secret="k").send(
+        path, message_type=MessageType.EDOC, sender="H29"
+    )
+    request = next(flow)
+    path.unlink()
+    with Upload(request) as upload:
+        assert b"".join(upload) == b"packet\r\n"
+    assert hashed(_written(path, 256 * 1024), sdk_compatible=True, limit=10**7)[1] == bytes(256 * 1024)
+    assert hashed(_written(path, 256 * 1024 + 1), sdk_compatible=True, limit=10**7)[1] is None
+
+
+def _written(path: Path, size: int) -> Path:
+    path.write_bytes(bytes(size))
+    return path
 
 
 @pytest.mark.parametrize(("prepare", "said"), [(lambda p: None, "cannot be read"), (lambda p: p.touch(), "is empty")])
@@ -98,5 +120,5 @@ def test_nothing_to_hash(prepare: Any, said: str, tmp_path: Path) -> None:
     path = tmp_path / "p.edxml"
     prepare(path)
     with pytest.raises(AttachmentError, match=said) as caught:
-        file_hash(path, sdk_compatible=True)
+        hashed(path, sdk_compatible=True, limit=10**7)
     assert "gửi lại" in caught.value.vi

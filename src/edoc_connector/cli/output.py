@@ -13,7 +13,6 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 from rich.table import Table
 from rich.text import Text
 
@@ -92,6 +91,8 @@ def progress(label: str, *, after: float = 1.0) -> Iterator[Callable[[int, int |
     Yields:
         A function to tell the bytes done and in all. Until it is told anything the bar only moves.
     """
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
+
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
     # on stderr, so that what the command prints can be piped while a person watches
     bar = Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True), transient=True)

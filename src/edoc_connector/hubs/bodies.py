@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import zlib
 from collections.abc import Iterator, Mapping
@@ -13,6 +14,7 @@ from typing import BinaryIO, Self
 from edoc_connector.errors import AttachmentError, ProtocolError
 from edoc_connector.hubs import placing
 from edoc_connector.hubs.fields import printable
+from edoc_connector.hubs.unwrapping import MAX_REST, RestTooLongError, Unwrapping
 from edoc_connector.hubs.wire import FileBody, WireRequest, WireResponse
 
 CHUNK = 256 * 1024
@@ -30,23 +32,31 @@ class Upload:
     Attributes:
         length: bytes in all, as they were when the file was opened.
         handed_over: whether the last of a file's bytes went to the transport. Before that the hub cannot have the whole
-            packet, whatever happens; from then on it may. A body in memory goes in one piece and counts from the start.
+            packet, whatever happens; from then on it may. A body that is no file goes in one piece and counts from the
+            start.
+        waits: whether iterating reads from a disk, or calls what somebody gave to be told the progress.
 
     Raises:
         AttachmentError: the file is gone or cannot be read.
     """
 
     def __init__(self, request: WireRequest) -> None:
+        body = request.body
         self._progress = request.on_progress
         self._file: BinaryIO | None = None
-        self.handed_over = not isinstance(request.body, FileBody)
-        if isinstance(request.body, FileBody):
-            self._path, self._rest = request.body.path, request.body.tail
-            with _reading(self._path):
-                self._file = self._path.open("rb")
-            self._size = os.fstat(self._file.fileno()).st_size
+        self._content = b""
+        self.handed_over = not isinstance(body, FileBody)
+        if not isinstance(body, FileBody):
+            self._rest, self._size = body, 0
         else:
-            self._rest, self._size = request.body, 0
+            self._path, self._rest = body.path, body.tail
+            if body.content is not None:
+                self._content, self._size = body.content, len(body.content)
+            else:
+                with _reading(self._path):
+                    self._file = self._path.open("rb", buffering=0)
+                self._size = os.fstat(self._file.fileno()).st_size
+        self.waits = self._file is not None or self._progress is not None
         self.length = self._size + len(self._rest)
 
     def __enter__(self) -> Self:
@@ -63,15 +73,16 @@ class Upload:
             AttachmentError: the file became shorter or unreadable on the way; the hub got an incomplete request.
         """
         done = 0
-        while self._file is not None and done < self._size:
-            chunk = self._read(self._file, min(CHUNK, self._size - done))
+        while done < self._size:
+            chunk = self._content if self._file is None else self._read(self._file, min(CHUNK, self._size - done))
             done += len(chunk)
             self.handed_over = done == self._size
-            yield chunk
+            # what comes behind the file goes with its last piece: two bytes are not worth a packet of their own
+            yield chunk + self._rest if self.handed_over else chunk
             if self._progress is not None:
                 self._progress(done, self._size)
         self.handed_over = True
-        if self._rest:
+        if not self._size and self._rest:
             yield self._rest
 
     def _read(self, file: BinaryIO, size: int) -> bytes:
@@ -103,18 +114,24 @@ class Sink:
     def __init__(self, request: WireRequest, status: int, headers: Mapping[str, str]) -> None:
         self._request, self._status, self._headers = request, status, headers
         self._inflate = _inflater(headers.get("content-encoding", ""))
+        saves = request.save_to is not None and 200 <= status < 300
+        self._unwrapping = Unwrapping(request.unwrap, self._save) if saves and request.unwrap else None
+        # base64 is a third longer than what it encodes, and escapes and line ends come on top
+        self._limit = request.limit if self._unwrapping is None else 2 * request.limit + MAX_REST
         length = headers.get("content-length", "")
         self.announced = int(length) if length.isascii() and length.isdigit() else None
-        if self.announced is not None and self.announced > request.limit:
+        if self.announced is not None and self.announced > self._limit:
             raise _too_long(request.limit)
-        self._seen = self._size = 0
+        self._seen = self._size = self._saved = 0
+        self._digest = hashlib.sha256()
         self._memory: list[bytes] = []
         self._file: BinaryIO | None = None
-        if request.save_to is not None and 200 <= status < 300:
+        if saves and request.save_to is not None:
             self._place = request.save_to
             self._part = request.save_to.with_name(f"{request.save_to.name}.tmp")
             with self._disk():
                 self._file = placing.create(self._part)
+            self._write = self._file.write
 
     @property
     def on_disk(self) -> bool:
@@ -140,7 +157,7 @@ class Sink:
         self._seen += len(raw)
         for chunk in self._inflate.chunks(raw):
             self._size += len(chunk)
-            if self._size > self._request.limit:
+            if self._size > self._limit:
                 raise _too_long(self._request.limit)
             self._keep(chunk)
         if self._file is not None and self._request.on_progress is not None:
@@ -156,17 +173,35 @@ class Sink:
         self._inflate.end()
         if self._file is None:
             return WireResponse(self._status, self._headers, b"".join(self._memory))
+        rest, damaged = b"", False
+        if self._unwrapping is not None:
+            self._unwrapping.finish()
+            rest, damaged = bytes(self._unwrapping.rest), self._unwrapping.damaged
+            if damaged or not self._unwrapping.found:
+                return WireResponse(self._status, self._headers, rest, damaged=damaged)
         with self._disk():
             self._file.close()
             self._part.replace(self._place)
-        return WireResponse(self._status, self._headers, saved=self._place)
+        return WireResponse(self._status, self._headers, rest, saved=self._place, sha256=self._digest.hexdigest())
 
     def _keep(self, chunk: bytes) -> None:
-        if self._file is None:
+        if self._unwrapping is not None:
+            try:
+                self._unwrapping.feed(chunk)
+            except RestTooLongError:
+                raise _too_long(MAX_REST) from None
+        elif self._file is not None:
+            self._save(chunk)
+        else:
             self._memory.append(chunk)
-            return
+
+    def _save(self, content: bytes) -> None:
+        self._saved += len(content)
+        if self._saved > self._request.limit:
+            raise _too_long(self._request.limit)
+        self._digest.update(content)
         with self._disk():
-            self._file.write(chunk)
+            self._write(content)
 
     @contextmanager
     def _disk(self) -> Iterator[None]:

@@ -31,12 +31,6 @@ def part(to: Path) -> Iterator[Path]:
         name.unlink(missing_ok=True)
 
 
-def write(unfinished: Path, content: bytes) -> None:
-    """Write a new file."""
-    with create(unfinished) as file:
-        file.write(content)
-
-
 def create(unfinished: Path) -> BinaryIO:
     """Open a new file for writing, readable by this user alone: packets are not for everybody on the machine."""
     return os.fdopen(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb")

@@ -42,11 +42,13 @@ class Fetched:
         doc_id: the hub's id of the packet.
         path: the file, complete and synced to disk.
         size: its length in bytes.
+        sha256: of its bytes, hex; computed as they came.
     """
 
     doc_id: str
     path: Path
     size: int
+    sha256: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -26,15 +26,12 @@ class FileBody:
     Args:
         path: the file; read when the request goes out.
         tail: bytes sent after the file's.
+        content: the file's bytes, where they were read already; the file is then not opened.
     """
 
     path: Path
     tail: bytes = b""
-
-    @property
-    def length(self) -> int:
-        """Bytes on the wire, for Content-Length."""
-        return self.path.stat().st_size + len(self.tail)
+    content: bytes | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +44,9 @@ class WireRequest:
         headers: in the order to send.
         body: bytes, or a file; the driver sets Content-Length and never sends chunks.
         save_to: where a successful (2xx) body is written instead of being kept in memory.
-        limit: most bytes of answer to accept, in memory or in the file, counted after decompression.
+        unwrap: member of a JSON answer whose string is a file as base64. That file is written to `save_to`, decoded as
+            it arrives; the JSON with an empty string in its place is kept in memory.
+        limit: most bytes of answer to accept, in memory or in the file, counted after decompression and decoding.
         sends: whether the hub may have acted on the request although no answer came; decides NotSent or OutcomeUnknown.
         on_progress: told how far the upload of a file body, or the download to `save_to`, has come.
     """
@@ -57,6 +56,7 @@ class WireRequest:
     headers: Mapping[str, str] = field(repr=False)
     body: bytes | FileBody = field(default=b"", repr=False)
     save_to: Path | None = None
+    unwrap: str = ""
     limit: int = 64 * 1024 * 1024
     sends: bool = False
     on_progress: Progress | None = field(default=None, repr=False, compare=False)
@@ -69,14 +69,19 @@ class WireResponse:
     Args:
         status: HTTP status code.
         headers: names in lower case.
-        body: the body, empty when it was saved.
-        saved: the file the body was written to, if the request asked for it and the status was 2xx.
+        body: the body, empty when it was saved; of an unwrapped answer the JSON that remains.
+        saved: the file the body was written to, if the request asked for it and the status was 2xx. Of an unwrapped
+            answer only if the string was there and is base64.
+        damaged: the string of an unwrapped answer is no base64.
+        sha256: of what was saved, hex; computed as it arrived.
     """
 
     status: int
     headers: Mapping[str, str]
     body: bytes = field(default=b"", repr=False)
     saved: Path | None = None
+    damaged: bool = False
+    sha256: str = ""
 
 
 Flow: TypeAlias = Generator[WireRequest, WireResponse, R]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import binascii
 import logging
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
@@ -118,17 +117,6 @@ def count(answer: Mapping[str, Any], call: Call) -> int:
     if not isinstance(value, int) or isinstance(value, bool) or value < 0:
         raise _not_ours(call, "its count is not a number")
     return value
-
-
-def packet_bytes(answer: Mapping[str, Any], call: Call) -> bytes:
-    """The packet in an answer to getEdoc."""
-    value = answer.get("data")
-    if not isinstance(value, str) or not value.strip():
-        raise _not_ours(call, "its data is not a text")
-    try:
-        return binascii.a2b_base64("".join(value.split()), strict_mode=True)
-    except ValueError:
-        raise _not_ours(call, "its data is not base64") from None
 
 
 def waiting(answer: Mapping[str, Any], call: Call, asked: MessageType) -> tuple[Waiting, ...]:

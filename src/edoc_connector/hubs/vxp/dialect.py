@@ -70,11 +70,11 @@ class Vxp:
         secret: the hub's secret for it, as given; never in a repr, a log or an error.
         sdk_compatible: write ``hash-file`` unpadded and append CRLF to packets, as the vendor's client does and hubs
             are known to expect; off, both are exact.
-        fetch_with: ``downloadEdoc`` streams the packet's bytes; ``getEdoc`` has them as base64 in one JSON answer, for
-            hubs without the other, and needs memory for it.
+        fetch_with: ``downloadEdoc`` gives the packet's bytes; ``getEdoc`` has them as base64 in one JSON answer, for
+            hubs without the other. Both go to the file as they arrive.
         user_agent: the User-Agent header.
-        max_packet: most bytes of a packet to fetch.
-        max_answer: most bytes of a JSON answer, getEdoc's included.
+        max_packet: most bytes of a packet to send or to fetch.
+        max_answer: most bytes of a JSON answer; of getEdoc's, which holds a packet, `max_packet` decides.
         now: the clock; gives aware times.
 
     Raises:
@@ -114,13 +114,14 @@ class Vxp:
         on_progress: Progress | None = None,
     ) -> Flow[SendResult]:
         """Hand a packet to the hub (sendEdoc). See `Dialect.send` for arguments and errors."""
+        file_hash, content = headers.hashed(packet, sdk_compatible=self.sdk_compatible, limit=self.max_packet)
         values = {
             **_kind(message_type),
-            "hash-file": headers.file_hash(packet, sdk_compatible=self.sdk_compatible),
+            "hash-file": file_hash,
             "from": sender,
             "to": _compact(list(recipients)) if recipients else None,
         }
-        body = FileBody(packet, tail=b"\r\n" if self.sdk_compatible else b"")
+        body = FileBody(packet, tail=b"\r\n" if self.sdk_compatible else b"", content=content)
         answer = yield from self._ask(calls.SEND, values, body=body, on_progress=on_progress)
         return SendResult(doc_id=answers.doc_id(answer, calls.SEND))
 
@@ -132,7 +133,7 @@ class Vxp:
     def fetch(self, doc_id: str, to: Path, *, on_progress: Progress | None = None) -> Flow[Fetched]:
         """Download a packet, with the call that `fetch_with` names. See `Dialect.fetch`."""
         if self.fetch_with == "getEdoc":
-            return (yield from self.get_edoc(doc_id, to))
+            return (yield from self.get_edoc(doc_id, to, on_progress=on_progress))
         return (yield from self.download_edoc(doc_id, to, on_progress=on_progress))
 
     def download_edoc(
@@ -161,22 +162,36 @@ class Vxp:
                 raise answers.not_a_packet(call, f"HTTP {response.status} is no whole packet")
             self._refuse_answer_in_place_of_packet(part)
             size = placing.place(part, to)
-        return Fetched(doc_id=doc_id, path=to, size=size)
+        return Fetched(doc_id=doc_id, path=to, size=size, sha256=response.sha256)
 
-    def get_edoc(self, doc_id: str, to: Path, *, file_path: str | None = None) -> Flow[Fetched]:
-        """Download a packet as base64 inside JSON (getEdoc).
+    def get_edoc(
+        self, doc_id: str, to: Path, *, file_path: str | None = None, on_progress: Progress | None = None
+    ) -> Flow[Fetched]:
+        """Download a packet as base64 inside JSON (getEdoc), decoded as it arrives.
 
         Args:
             doc_id: the hub's id of the packet.
             to: the file to write.
             file_path: the vendor client's ``filePath``, which hubs ignore.
+            on_progress: told the bytes of the answer received and, where known, the bytes in all.
         """
-        answer = yield from self._ask(calls.GET, {"docId": doc_id, "filePath": file_path})
-        content = answers.packet_bytes(answer, calls.GET)
+        call = calls.GET
         with placing.part(to) as part:
-            placing.write(part, content)
+            response = yield self._request(
+                call,
+                {"docId": doc_id, "filePath": file_path},
+                save_to=part,
+                unwrap="data",
+                limit=self.max_packet,
+                on_progress=on_progress,
+            )
+            answers.envelope(response, call)
+            if response.saved is None:
+                raise answers.not_a_packet(call, f"its data is not {'base64' if response.damaged else 'a text'}")
+            if not part.stat().st_size:
+                raise answers.not_a_packet(call, "its data is empty")
             size = placing.place(part, to)
-        return Fetched(doc_id=doc_id, path=to, size=size)
+        return Fetched(doc_id=doc_id, path=to, size=size, sha256=response.sha256)
 
     def confirm(self, doc_id: str, outcome: Outcome = Outcome.DONE) -> Flow[None]:
         """Tell the hub what became of a packet (updateStatus). A hub that says it knew already counts as success."""
@@ -275,6 +290,7 @@ class Vxp:
         limit: int,
         body: bytes | FileBody | None = None,
         save_to: Path | None = None,
+        unwrap: str = "",
         on_progress: Progress | None = None,
     ) -> WireRequest:
         known = {
@@ -294,6 +310,7 @@ class Vxp:
             },
             body=call.body if body is None else body,
             save_to=save_to,
+            unwrap=unwrap,
             limit=limit,
             sends=call.sends,
             on_progress=on_progress,
