@@ -10,8 +10,6 @@ from types import TracebackType
 from typing import Self
 from uuid import uuid4
 
-from sqlalchemy import select
-
 from ..config import Settings
 from ..edxml import (
     Document,
@@ -41,8 +39,6 @@ from .session import LeaseKeeper, Session, log
 from .signed_files import prepare
 from .units import Units
 from .views import Delivery, delivery_views
-
-_TO = deliveries.TO
 
 
 class Connector(Handling, Care):
@@ -303,12 +299,8 @@ class Connector(Handling, Care):
             recipient: only those to this organisation.
             limit: at most so many.
         """
-        T = deliveries.T  # noqa: N806  a table
-        where = [T.c.state == state] if state is not None else []
-        if recipient is not None:
-            where.append(T.c.id.in_(select(_TO.c.delivery_id).where(_TO.c.organ_id == recipient)))
         with self._session.store.reading() as tx:
-            rows = deliveries.find(tx, self._session.agency, *where, limit=limit)
+            rows = deliveries.newest(tx, self._session.agency, state=state, recipient=recipient, limit=limit)
             return delivery_views(tx, rows, undelivered_after=self._session.limits.undelivered_after)
 
     def flush(self) -> Flushed:
@@ -434,11 +426,14 @@ class Connector(Handling, Care):
 
     # -- helpers
 
-    def _sent(self, row: DeliveryRow) -> Delivery:
-        self._outbox.recover()
-        self._outbox.transmit(row.id)
+    def _sent(self, stored: dispatch.Stored) -> Delivery:
+        if stored.claimed:
+            self._outbox.deliver(stored.row)
+        else:
+            self._outbox.recover()
+            self._outbox.transmit(stored.row.id)
         self._outbox.kick()
-        return self.delivery(row.document_id)
+        return self.delivery(stored.row.document_id)
 
     def _require_sent(self, document_id: str) -> DeliveryRow:
         with self._session.store.reading() as tx:

@@ -26,13 +26,14 @@ from .session import Session
 from .signed_files import refuse_unsigned
 
 
-def build(session: Session, message: Message, *, at: datetime) -> SpoolFile:
+def build(session: Session, message: Message, *, at: datetime, checked: bool = False) -> SpoolFile:
     """Write a message as a packet into the spool, signed where a key is configured, once and for all.
 
     Args:
         session: the key and the spool.
         message: the document or status.
         at: the time of writing, UTC.
+        checked: whether `check` was called for it a moment ago.
 
     Raises:
         DocumentError: the message breaks rules of the standard, or a PDF file is not signed as the settings demand.
@@ -40,7 +41,8 @@ def build(session: Session, message: Message, *, at: datetime) -> SpoolFile:
         SigningError: the key cannot be used.
         StoreError: the disk is full, or will not have it.
     """
-    refuse(problems(message, at=at))  # before a key is touched: a token may ask for its PIN
+    if not checked:
+        check(message, at=at)  # before a key is touched: a token may ask for its PIN
     if session.signed_pdf_out and isinstance(message, Document):
         refuse_unsigned(message, session.policy)
     signer = session.signer()
@@ -48,7 +50,8 @@ def build(session: Session, message: Message, *, at: datetime) -> SpoolFile:
     if signer is not None and session.seal and isinstance(message, Document):
         seal = seal_maker(message, signer=signer, at=at, timestamp=session.timestamp)
     with session.store.spool.drafting() as draft, driver_errors():
-        write(message, draft, at=at, signature=enveloped(signer) if signer is not None else None, seal=seal)
+        signature = enveloped(signer) if signer is not None else None
+        write(message, draft, at=at, signature=signature, seal=seal, durable=False)  # the spool sees to that
         return session.store.spool.keep(draft)
 
 

@@ -64,6 +64,16 @@ class SteadyClock:
             return self._last
 
 
+def longest_wait(limits: LimitSettings) -> timedelta:
+    """The longest that anything may wait for its next attempt."""
+    return timedelta(seconds=max(limits.backoff_cap, limits.retry_after_cap, limits.grace)) + _WORTH_SAYING
+
+
+def longest_lease(limits: LimitSettings) -> timedelta:
+    """The longest that a lease can last, where one clock gives all of them."""
+    return 2 * timedelta(seconds=limits.lease)
+
+
 def mend(tx: Tx, *, agency: str, limits: LimitSettings) -> None:
     """Make due what waits longer than anything may: its time was written by a clock that was ahead.
 
@@ -72,13 +82,16 @@ def mend(tx: Tx, *, agency: str, limits: LimitSettings) -> None:
         agency: whose rows.
         limits: the longest waits.
     """
-    longest = max(limits.backoff_cap, limits.retry_after_cap, limits.grace) + _WORTH_SAYING.total_seconds()
     for machine in MACHINES:
         table = table_of(machine)
-        late = and_(table.c.agency == agency, table.c.next_attempt_at > tx.now + timedelta(seconds=longest))
+        late = and_(
+            table.c.agency == agency,
+            table.c.state.in_([str(state) for state in machine.states]),  # all of them, so that an index serves
+            table.c.next_attempt_at > tx.now + longest_wait(limits),
+        )
         mended = tx.connection.execute(update(table).where(late).values(next_attempt_at=tx.now)).rowcount
         if tx.connection.dialect.name == "sqlite":  # one machine, one clock: nobody can hold a lease for so long
-            held = and_(table.c.agency == agency, table.c.lease_until > tx.now + 2 * timedelta(seconds=limits.lease))
+            held = and_(table.c.agency == agency, table.c.lease_until > tx.now + longest_lease(limits))
             mended += tx.connection.execute(update(table).where(held).values(lease_until=tx.now)).rowcount
         if mended:
             log.error("%d %s rows waited for a time that a wrong clock had written; they are due now", mended, table)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from dataclasses import dataclass
 from datetime import datetime
 
 from ..edxml import BusinessType, Document, ResponseFor, StaffInfo, StatusCode, StatusMessage, read
@@ -18,8 +19,21 @@ from .upkeep import usable
 from .views import BUSINESS
 
 
-def stored(session: Session, document: Document) -> DeliveryRow:
-    """The delivery of a document: a new one, or the one that is there.
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A delivery that is in the store.
+
+    Args:
+        row: the delivery.
+        claimed: whether it is the caller's to send: it was stored and claimed in one transaction.
+    """
+
+    row: DeliveryRow
+    claimed: bool = False
+
+
+def stored(session: Session, document: Document) -> Stored:
+    """The delivery of a document: a new one, claimed, or the one that is there.
 
     A delivery that failed is ``ready`` again: its caller sends it once more.
 
@@ -33,32 +47,39 @@ def stored(session: Session, document: Document) -> DeliveryRow:
     check(document, at=session.store.clock())
     _require_ours(session, document)
     content = fingerprint(document)
-    with session.transaction() as tx:
+    with session.store.reading() as tx:
         known = deliveries.get(tx, session.agency, document.id)
-        if known is not None:
-            again = deliveries.same(known, content)
-            if again.state != DeliveryState.FAILED or usable(session, again.spool_file, again.sha256):
-                return _again(tx, again)
-    file = build(session, document, at=session.store.clock())
     if known is not None:
-        return _rebuilt(session, known, file)
+        again = deliveries.same(known, content)
+        if again.state != DeliveryState.FAILED or usable(session, again.spool_file, again.sha256):
+            return Stored(_once_more(session, again))
+    file = build(session, document, at=session.store.clock(), checked=True)
+    if known is not None:
+        return Stored(_rebuilt(session, known, file))
+    return _added(session, document, content, file)
+
+
+def _added(session: Session, document: Document, content: str, file: SpoolFile) -> Stored:
+    """A new delivery. It is claimed as it is stored: one flush to the disk less before it leaves."""
+    new = _new(session, document, content, file)
     row = None
     try:
         with session.transaction() as tx:
-            row = deliveries.add(tx, _new(session, document, content, file))
-            if row.spool_file == file.name:
+            row = deliveries.add(tx, new)
+            ours = row.spool_file == file.name
+            if ours:
                 _note_request(tx, session, document)
+                row = deliveries.taken(tx, row, session.lease)
     finally:
         # Nothing was stored, or another worker stored the same document first.
         if row is None or row.spool_file != file.name:
             session.store.spool.discard(file.name)
-    return row
+    return Stored(row, claimed=ours)
 
 
-def again(session: Session, row: DeliveryRow) -> DeliveryRow:
+def again(session: Session, row: DeliveryRow) -> Stored:
     """A delivery whose caller sends it once more."""
-    with session.transaction() as tx:
-        return _again(tx, deliveries.by_key(tx, row.id))
+    return Stored(_once_more(session, row))
 
 
 def delivery_row(tx: Tx, session: Session, document_id: str) -> DeliveryRow:
@@ -163,11 +184,14 @@ def _whom_to_ask(tx: Tx, row: DeliveryRow, organ_ids: Collection[str] | None) ->
     return [one.organ_id for one in open_]
 
 
-def _again(tx: Tx, row: DeliveryRow) -> DeliveryRow:
+def _once_more(session: Session, row: DeliveryRow) -> DeliveryRow:
     if row.state != DeliveryState.FAILED:
         return row
-    deliveries.move(tx, row, DeliveryState.READY, next_attempt_at=tx.now)
-    return deliveries.by_key(tx, row.id)
+    with session.transaction() as tx:
+        known = deliveries.by_key(tx, row.id)
+        if known.state == DeliveryState.FAILED:
+            deliveries.move(tx, known, DeliveryState.READY, next_attempt_at=tx.now)
+        return deliveries.by_key(tx, row.id)
 
 
 def _rebuilt(session: Session, row: DeliveryRow, file: SpoolFile) -> DeliveryRow:

@@ -21,7 +21,7 @@ from ..store import timeline as timelines
 from ..store.records import DeliveryRow, OutgoingRow
 from ..store.states import DELIVERIES, OUTGOING, RECEIPTS, Machine
 from ..store.words import both, spoken
-from . import settling
+from . import late, settling
 from .building import build
 from .clocks import mend
 from .fates import Undecided, columns, fate
@@ -59,6 +59,9 @@ class Outbox:
 
     def recover(self) -> None:
         """Take over what dead workers held: what they were sending is unknown, a confirmation is simply sent again."""
+        with self._session.store.reading() as tx:
+            if not late.anything(tx, agency=self._session.agency, limits=self._session.limits):
+                return
         with self._session.transaction() as tx:
             mend(tx, agency=self._session.agency, limits=self._session.limits)
             for row in moves.expired(tx, DELIVERIES, agency=self._session.agency):
@@ -92,10 +95,18 @@ class Outbox:
         if time.monotonic() < self._paused_until:
             return
         try:
+            if not self._waits():
+                return
             self.flush(due=True)
         except StoreError as error:
             # What the caller did is stored already; the queue can wait for a store that works again.
             log.warning("what is queued was not sent: %s", error)
+
+    def _waits(self) -> bool:
+        """Whether a round of sending would find anything: one look, where nothing waits nobody is to be locked out."""
+        session = self._session
+        with session.store.reading() as tx:
+            return late.anything(tx, agency=session.agency, limits=session.limits, queues=True)
 
     def transmit(self, key: int) -> None:
         """Send one delivery now, whatever its back-off says; where its outcome is unknown, ask the hub first.
@@ -105,8 +116,16 @@ class Outbox:
         """
         row = self._claim_delivery(key=key, due=False)
         if row is not None:
-            with self._session.keeper.holding():
-                self._deliver(row)
+            self.deliver(row)
+
+    def deliver(self, row: DeliveryRow) -> None:
+        """Send a delivery that is claimed.
+
+        Raises:
+            EdocError: the hub did not take it; what becomes of it is in the store.
+        """
+        with self._session.keeper.holding():
+            self._deliver(row)
 
     def ask(self, machine: Machine, key: int) -> EdocError | None:
         """Ask the hub about one message whose outcome is unknown, and act on what it says; what that met, if anything.

@@ -63,6 +63,7 @@ def write(
     at: datetime,
     signature: EnvelopedSigner | None = None,
     seal: SealMaker | None = None,
+    durable: bool = True,
 ) -> None:
     """Write a packet.
 
@@ -74,6 +75,7 @@ def write(
         at: the time of writing, aware; it goes into the sender's TraceHeader.
         signature: signs the packet.
         seal: makes the seal, which goes in as the last attachment; for documents.
+        durable: whether it is to outlive a power cut; no, where the caller flushes it to the disk.
 
     Raises:
         DocumentError: the message breaks rules of the standard; all are listed.
@@ -82,7 +84,7 @@ def write(
     """
     refuse(problems(message, at=at))
     plan = _plan(message, at, signature is not None, seal)
-    with whole_file(Path(to), durable=True) as out:
+    with whole_file(Path(to), durable=durable) as out:
         _stream(plan, out, signature)
 
 

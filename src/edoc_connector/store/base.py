@@ -8,10 +8,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
 
 from . import evidence
 from .engine import begin, driver_errors, make_engine
+from .group import GroupCommit
 from .migrate import require_current
 from .moves import Tx
 from .spool import Spool
@@ -38,6 +39,8 @@ class Store:
         self._engine = engine
         self.spool = spool
         self.clock = clock
+        grouped = engine.url.get_backend_name() == "sqlite"
+        self._writing = GroupCommit(self._begun).transaction if grouped else self._alone
 
     @classmethod
     def open(cls, url: str, *, spool: Path, clock: Callable[[], datetime] = utc_now) -> Store:
@@ -84,11 +87,10 @@ class Store:
         Raises:
             StoreError: nothing changed.
         """
-        with driver_errors(), begin(self._engine, write=True) as connection:
+        with driver_errors(), self._writing() as connection:
             tx = Tx(connection=connection, now=self.clock(), actor=actor)
             yield tx
             evidence.write(connection, tx.notes, at=tx.now)
-            connection.commit()
 
     @contextmanager
     def reading(self) -> Iterator[Tx]:
@@ -99,3 +101,13 @@ class Store:
         """
         with driver_errors(), begin(self._engine, write=False) as connection:
             yield Tx(connection=connection, now=self.clock(), actor="")
+
+    def _begun(self) -> Connection:
+        return begin(self._engine, write=True)
+
+    @contextmanager
+    def _alone(self) -> Iterator[Connection]:
+        """A transaction for one thread; a server groups commits by itself."""
+        with self._begun() as connection:
+            yield connection
+            connection.commit()

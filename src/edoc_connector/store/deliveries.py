@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, insert, select, update
+from sqlalchemy import BindParameter, ColumnElement, bindparam, insert, select, update
 
 from ..errors import DocumentIdConflict
 from . import moves, schema
@@ -20,6 +20,15 @@ from .words import both
 T = schema.deliveries
 TO = schema.delivery_recipients
 ON = schema.delivery_targets
+
+# Made once: every document needs them.
+_KEYS: BindParameter[Any] = bindparam("keys", expanding=True)
+_OURS = select(T).where(T.c.agency == bindparam("whose")).order_by(T.c.id.desc()).limit(1)
+_BY_DOCUMENT = _OURS.where(T.c.document_id == bindparam("wanted"))
+_BY_HUB = _OURS.where(T.c.hub_doc_id == bindparam("wanted"))
+_TARGETS = select(ON).where(ON.c.delivery_id.in_(_KEYS)).order_by(ON.c.id)
+_RECIPIENTS = select(TO).where(TO.c.delivery_id.in_(_KEYS)).order_by(TO.c.id)
+_INSERT_TO = insert(TO)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,7 +79,7 @@ def add(tx: Tx, new: NewDelivery) -> DeliveryRow:
     if key is None:  # another worker stored it a moment ago
         return add(tx, new)
     rows = [{"delivery_id": key, "organ_id": organ_id, "name": name} for organ_id, name in recipients]
-    tx.connection.execute(insert(TO), rows)
+    tx.connection.execute(_INSERT_TO, rows)
     for document_id in acted_on:
         tx.connection.execute(insert(ON).values(delivery_id=key, document_id=document_id))
     return by_key(tx, key)
@@ -94,17 +103,38 @@ def same(known: DeliveryRow, fingerprint: str) -> DeliveryRow:
 
 def get(tx: Tx, agency: str, document_id: str) -> DeliveryRow | None:
     """The delivery of a document."""
-    return next(iter(find(tx, agency, T.c.document_id == document_id)), None)
+    found = tx.connection.execute(_BY_DOCUMENT, {"whose": agency, "wanted": document_id}).mappings().first()
+    return None if found is None else DeliveryRow.of(found)
 
 
 def by_key(tx: Tx, key: int) -> DeliveryRow:
     """The delivery with this key, which must exist."""
-    return DeliveryRow.of(tx.connection.execute(select(T).where(T.c.id == key)).mappings().one())
+    return DeliveryRow.of(tx.connection.execute(moves.by_id(T), {"its_id": key}).mappings().one())
 
 
 def find(tx: Tx, agency: str, *where: ColumnElement[bool], limit: int | None = None) -> list[DeliveryRow]:
     """An agency's deliveries that meet the conditions, newest first."""
     query = select(T).where(T.c.agency == agency, *where).order_by(T.c.id.desc()).limit(limit)
+    return [DeliveryRow.of(row) for row in tx.connection.execute(query).mappings()]
+
+
+def newest(
+    tx: Tx, agency: str, *, state: str | None = None, recipient: str | None = None, limit: int | None = None
+) -> list[DeliveryRow]:
+    """An agency's deliveries, newest first, found in the order of an index however many there are.
+
+    Args:
+        tx: the transaction.
+        agency: whose deliveries.
+        state: only those in this state.
+        recipient: only those to this organisation.
+        limit: at most so many.
+    """
+    where = [T.c.state == state] if state is not None else []
+    if recipient is None:
+        return find(tx, agency, *where, limit=limit)
+    query = select(T).join_from(TO, T, TO.c.delivery_id == T.c.id).where(TO.c.organ_id == recipient, *where)
+    query = query.where(T.c.agency == agency).order_by(TO.c.delivery_id.desc()).limit(limit)
     return [DeliveryRow.of(row) for row in tx.connection.execute(query).mappings()]
 
 
@@ -118,16 +148,16 @@ def changes_to(tx: Tx, agency: str, document_id: str, business: str | None = Non
 
 def targets(tx: Tx, keys: Sequence[int]) -> Mapping[int, tuple[str, ...]]:
     """The documents that some deliveries act on, by the delivery's key."""
-    query = select(ON).where(ON.c.delivery_id.in_(keys)).order_by(ON.c.id)
     found: dict[int, list[str]] = {key: [] for key in keys}
-    for row in tx.connection.execute(query).mappings():
+    for row in tx.connection.execute(_TARGETS, {"keys": keys}).mappings():
         found[row["delivery_id"]].append(row["document_id"])
     return {key: tuple(ids) for key, ids in found.items()}
 
 
 def by_hub_doc_id(tx: Tx, agency: str, hub_doc_id: str) -> DeliveryRow | None:
     """The delivery that the hub knows under an id."""
-    return next(iter(find(tx, agency, T.c.hub_doc_id == hub_doc_id)), None)
+    found = tx.connection.execute(_BY_HUB, {"whose": agency, "wanted": hub_doc_id}).mappings().first()
+    return None if found is None else DeliveryRow.of(found)
 
 
 def move(tx: Tx, row: DeliveryRow, new: DeliveryState, *, detail: str = "", **values: Any) -> None:
@@ -141,9 +171,8 @@ def move(tx: Tx, row: DeliveryRow, new: DeliveryState, *, detail: str = "", **va
 
 def recipients(tx: Tx, keys: Sequence[int]) -> Mapping[int, tuple[RecipientRow, ...]]:
     """The recipients of some deliveries, by the delivery's key, in the document's order."""
-    query = select(TO).where(TO.c.delivery_id.in_(keys)).order_by(TO.c.id)
     found: dict[int, list[RecipientRow]] = {key: [] for key in keys}
-    for row in tx.connection.execute(query).mappings():
+    for row in tx.connection.execute(_RECIPIENTS, {"keys": keys}).mappings():
         found[row["delivery_id"]].append(RecipientRow.of(row))
     return {key: tuple(rows) for key, rows in found.items()}
 
@@ -216,6 +245,11 @@ def answered(tx: Tx, delivery: DeliveryRow, organ_id: str, code: str, *, detail:
     """Enter a recipient's answer (15 or 16) to a recall or a replacement in the document acted on."""
     _change(tx, delivery, organ_id, ANSWERS[code])
     moves.record(tx, DELIVERIES, delivery.id, old=None, new=code, detail=detail, actor=organ_id, recipient=organ_id)
+
+
+def taken(tx: Tx, row: DeliveryRow, lease: Lease) -> DeliveryRow:
+    """A delivery that this transaction stored, claimed: nobody else can have it yet."""
+    return DeliveryRow.of(moves.taken(tx, DELIVERIES, lease, asdict(row)))
 
 
 def claim(

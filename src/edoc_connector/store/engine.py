@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import errno
 import logging
+import random
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, TypeVar
@@ -158,14 +160,25 @@ def retried(work: Callable[[], T]) -> T:
     Raises:
         StoreError: it did not succeed.
     """
+    with driver_errors():
+        try:
+            return work()
+        except DBAPIError as error:
+            if not locked(error):
+                raise
+        return _again(work)
+
+
+def _again(work: Callable[[], T]) -> T:
+    """The attempts after the first, each after a wait."""
     attempts = Retrying(
         retry=retry_if_exception(locked),
         stop=_enough,
         wait=wait_random_exponential(multiplier=0.05, max=1.0),
         reraise=True,
     )
-    with driver_errors():
-        return attempts(work)
+    time.sleep(random.uniform(0.0, 0.05))  # noqa: S311  spreads load, hides nothing
+    return attempts(work)
 
 
 def _enough(state: RetryCallState) -> bool:
@@ -173,7 +186,7 @@ def _enough(state: RetryCallState) -> bool:
     error = state.outcome.exception() if state.outcome is not None else None
     if isinstance(error, DBAPIError) and _words(error) is _GONE:
         return (state.seconds_since_start or 0.0) >= RECONNECT_SECONDS
-    return state.attempt_number >= LOCK_ATTEMPTS
+    return state.attempt_number + 1 >= LOCK_ATTEMPTS
 
 
 def _begin(engine: Engine, write: bool) -> Connection:

@@ -16,6 +16,7 @@ import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cache
 from typing import Any
 
 from sqlalchemy import (
@@ -25,11 +26,13 @@ from sqlalchemy import (
     Index,
     Integer,
     RowMapping,
+    Select,
     String,
     Table,
     Text,
     UniqueConstraint,
     and_,
+    bindparam,
     insert,
     or_,
     select,
@@ -77,6 +80,10 @@ pruned = Table(
 
 E = evidence
 P = pruned
+
+# Made once: every transaction that changes something needs them.
+_HEAD = select(E.c.sequence, E.c.hash).where(E.c.agency == bindparam("whose")).order_by(E.c.sequence.desc()).limit(1)
+_INSERT = insert(E)
 
 # What identifies a row in an entry, as it stands when the transaction ends.
 _IDENTITY: Mapping[str, tuple[Table, tuple[str, ...]]] = {
@@ -169,8 +176,7 @@ def write(connection: Connection, notes: Sequence[Note], *, at: datetime) -> Non
 
 def head(connection: Connection, agency: str) -> tuple[int, str]:
     """The last sequence number and hash of a chain; 0 and `GENESIS` where it is empty."""
-    query = select(E.c.sequence, E.c.hash).where(E.c.agency == agency).order_by(E.c.sequence.desc()).limit(1)
-    found = connection.execute(query).first()
+    found = connection.execute(_HEAD, {"whose": agency}).first()
     return (int(found[0]), str(found[1])) if found is not None else (0, GENESIS)
 
 
@@ -251,7 +257,7 @@ def _append(connection: Connection, agency: str, notes: list[tuple[Note, dict[st
                 "subject_id": note.key if note.subject else None, "entry": entry, "digest": digest, "hash": previous,
             }
         )  # fmt: skip
-    connection.execute(insert(E), rows)
+    connection.execute(_INSERT, rows)
 
 
 def _entry(note: Note, identity: Mapping[str, Any], *, agency: str, sequence: int, at: datetime) -> dict[str, Any]:
@@ -267,13 +273,18 @@ def _entry(note: Note, identity: Mapping[str, Any], *, agency: str, sequence: in
     return entry | ({"subject": note.subject, "subject_id": note.key} if note.subject else {})
 
 
+@cache
+def _identity_of(table: Table, names: tuple[str, ...]) -> Select[Any]:
+    columns = [table.c.id, table.c.agency, *(table.c[name] for name in names)]
+    return select(*columns).where(table.c.id.in_(bindparam("keys", expanding=True)))
+
+
 def _identities(connection: Connection, notes: Sequence[Note]) -> dict[tuple[str, int], tuple[str, dict[str, Any]]]:
     found = {}
     for subject in {note.subject for note in notes if note.subject}:
         table, names = _IDENTITY[subject]
         keys = {note.key for note in notes if note.subject == subject}
-        columns = [table.c.id, table.c.agency, *(table.c[name] for name in names)]
-        for row in connection.execute(select(*columns).where(table.c.id.in_(sorted(keys)))).mappings():
+        for row in connection.execute(_identity_of(table, names), {"keys": sorted(keys)}).mappings():
             values = {("what" if name == "kind" else name): row[name] for name in names if row[name] is not None}
             found[subject, int(row["id"])] = (str(row["agency"]), values)
     return found

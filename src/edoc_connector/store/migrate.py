@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Engine, inspect, text
 from ..errors import StoreError
 from .engine import begin, driver_errors, make_engine
 
-REVISION = "0003"
+REVISION = "0004"
 _VERSION_TABLE = "alembic_version"
 _LOCK = 0x65646F63  # "edoc": one upgrade at a time on PostgreSQL, where DDL takes no lock of its own
 

@@ -6,17 +6,34 @@ holds the row), and written to the timeline in the same transaction.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, RowMapping, Table, and_, func, insert, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    RowMapping,
+    Select,
+    Table,
+    Update,
+    and_,
+    bindparam,
+    func,
+    insert,
+    or_,
+    select,
+    update,
+)
 from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.sql.dml import ReturningInsert
 
 from ..errors import StoreError
 from . import schema
 from .evidence import Note
+from .schema import UtcTime
 from .states import Machine, Move
 
 DETAIL_LIMIT = 2000
@@ -57,6 +74,48 @@ class Lease:
     seconds: float
 
 
+# Statements that every message needs are made once: making one costs several times what running it does.
+_INSERT_TIMELINE = insert(schema.timeline)
+
+
+@cache
+def by_id(table: Table) -> Select[Any]:
+    """The query for the row with the key ``its_id``."""
+    return select(table).where(table.c.id == bindparam("its_id"))
+
+
+@cache
+def _insert_once(table: Table, dialect: str, unique: tuple[str, ...]) -> ReturningInsert[Any]:
+    module = postgresql if dialect == "postgresql" else sqlite
+    query = module.insert(table).on_conflict_do_nothing(index_elements=list(unique))
+    returning: ReturningInsert[Any] = query.returning(table.c.id)
+    return returning
+
+
+@cache
+def _claimable(table: Table, due: bool) -> Select[Any]:
+    """The query for rows that nobody holds."""
+    now = bindparam("now", type_=UtcTime())
+    wanted = [
+        table.c.agency == bindparam("whose"),
+        table.c.state.in_(bindparam("states", expanding=True)),
+        or_(table.c.lease_until.is_(None), table.c.lease_until <= now),
+        table.c.id > bindparam("after"),
+    ]
+    if due:
+        wanted.append(table.c.next_attempt_at <= now)
+    query = select(table.c.id, table.c.state, table.c.fence, table.c.attempts).where(and_(*wanted))
+    return query.order_by(table.c.id).limit(bindparam("most")).with_for_update(skip_locked=True)
+
+
+@cache
+def _update_same(table: Table, fenced: bool) -> Update:
+    same = [table.c.id == bindparam("its_id"), table.c.state == bindparam("its_state")]
+    if fenced:
+        same.append(table.c.fence == bindparam("its_fence"))
+    return update(table).where(and_(*same))
+
+
 def table_of(machine: Machine) -> Table:
     """The table that a machine rules."""
     return schema.metadata.tables[machine.table]
@@ -66,7 +125,7 @@ def started(tx: Tx, machine: Machine, values: dict[str, Any], *, state: str, det
     """Insert a row in its first state and return its key."""
     move = _required(machine, None, state)
     row = {"next_attempt_at": tx.now, **values, "state": state, "created_at": tx.now, "updated_at": tx.now}
-    result = tx.connection.execute(insert(table_of(machine)).values(row))
+    result = tx.connection.execute(insert(table_of(machine)), row)
     (key,) = result.inserted_primary_key or (0,)
     record(tx, machine, int(key), old=None, new=state, detail=detail or move.cause)
     return int(key)
@@ -82,9 +141,7 @@ def started_once(
     move = _required(machine, None, state)
     table = table_of(machine)
     row = {"next_attempt_at": tx.now, **values, "state": state, "created_at": tx.now, "updated_at": tx.now}
-    dialect = postgresql if tx.connection.dialect.name == "postgresql" else sqlite
-    query = dialect.insert(table).values(row).on_conflict_do_nothing(index_elements=list(unique))
-    key = tx.connection.execute(query.returning(table.c.id)).scalar()
+    key = tx.connection.execute(_insert_once(table, tx.connection.dialect.name, tuple(unique)), row).scalar()
     if key is None:
         return None
     record(tx, machine, int(key), old=None, new=state, detail=detail or move.cause)
@@ -169,7 +226,7 @@ def record(
         "recipient": recipient,
         "detail": detail[:DETAIL_LIMIT],
     }
-    tx.connection.execute(insert(schema.timeline).values(row))
+    tx.connection.execute(_INSERT_TIMELINE, row)
     said = {name: row[name] for name in ("old", "new", "recipient", "detail") if row[name]}
     tx.notes.append(Note("change", machine.subject, key, actor or tx.actor, said))
 
@@ -202,23 +259,23 @@ def claim(
         count: whether the attempt counts from now on, so that one which ends the process counts too.
     """
     table = table_of(machine)
-    free = or_(table.c.lease_until.is_(None), table.c.lease_until <= tx.now)
-    wanted = [table.c.agency == agency, table.c.state.in_(sorted(states)), free, table.c.id > after]
-    if where is not None:
-        wanted.append(where)
-    if due:
-        wanted.append(table.c.next_attempt_at <= tx.now)
-    query = select(table.c.id, table.c.state, table.c.fence, table.c.attempts).where(and_(*wanted))
-    query = query.order_by(table.c.id).limit(limit).with_for_update(skip_locked=True)
+    query = _claimable(table, due) if where is None else _claimable(table, due).where(where)
+    wanted = {"whose": agency, "states": sorted(states), "now": tx.now, "after": after, "most": limit}
     more = int(count)
     keys = [
         _claimed(tx, machine, lease, row, attempts=row["attempts"] + more)
-        for row in tx.connection.execute(query).mappings().all()
+        for row in tx.connection.execute(query, wanted).mappings().all()
     ]
-    return [tx.connection.execute(select(table).where(table.c.id == key)).mappings().one() for key in keys]
+    return [tx.connection.execute(by_id(table), {"its_id": key}).mappings().one() for key in keys]
 
 
-def _claimed(tx: Tx, machine: Machine, lease: Lease, row: RowMapping, *, attempts: int) -> int:
+def taken(tx: Tx, machine: Machine, lease: Lease, row: Mapping[str, Any]) -> RowMapping:
+    """Claim a row that the transaction made, or has locked."""
+    key = _claimed(tx, machine, lease, row, attempts=row["attempts"])
+    return tx.connection.execute(by_id(table_of(machine)), {"its_id": key}).mappings().one()
+
+
+def _claimed(tx: Tx, machine: Machine, lease: Lease, row: Mapping[Any, Any], *, attempts: int) -> int:
     until = tx.now + timedelta(seconds=lease.seconds)
     values = {"lease_owner": lease.owner, "lease_until": until, "fence": row["fence"] + 1, "attempts": attempts}
     held = next((state for state in machine.after(row["state"]) if state in machine.leased), None)
@@ -256,12 +313,9 @@ def release(tx: Tx, machine: Machine, lease: Lease, *, key: int | None = None) -
 
 
 def _compare_and_set(tx: Tx, machine: Machine, key: int, state: str, token: int | None, values: dict[str, Any]) -> None:
-    table = table_of(machine)
-    same = [table.c.id == key, table.c.state == state]
-    if token is not None:
-        same.append(table.c.fence == token)
-    result = tx.connection.execute(update(table).where(and_(*same)).values({**values, "updated_at": tx.now}))
-    if result.rowcount != 1:
+    same = {"its_id": key, "its_state": state} | ({} if token is None else {"its_fence": token})
+    query = _update_same(table_of(machine), token is not None)
+    if tx.connection.execute(query, {**values, "updated_at": tx.now, **same}).rowcount != 1:
         raise lost(machine, key, state)
 
 

@@ -118,7 +118,7 @@ def packed(tx: Tx, row: OutgoingRow, *, spool_file: str, sha256: str) -> Outgoin
 
 def by_key(tx: Tx, key: int) -> OutgoingRow:
     """The message with this key, which must exist."""
-    return OutgoingRow.of(tx.connection.execute(select(T).where(T.c.id == key)).mappings().one())
+    return OutgoingRow.of(tx.connection.execute(moves.by_id(T), {"its_id": key}).mappings().one())
 
 
 def find(tx: Tx, agency: str, *where: ColumnElement[bool], limit: int | None = None) -> list[OutgoingRow]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, exists, select, update
+from sqlalchemy import ColumnElement, Select, and_, bindparam, exists, select, update
 
 from . import moves, schema
 from .moves import Lease, Tx
@@ -22,6 +22,12 @@ EFFECTIVE = (ReceiptState.WAITING, ReceiptState.HANDLING, ReceiptState.HANDLED, 
 
 # A status in one of these was entered in the delivery it is about.
 _ENTERED = (ReceiptState.HANDLED, ReceiptState.CONFIRMED)
+
+# Made once: every packet needs them.
+_OURS = select(T).where(T.c.agency == bindparam("whose")).order_by(T.c.id.desc()).limit(1)
+_BY_HUB = _OURS.where(T.c.hub_doc_id == bindparam("wanted"))
+_EFFECTIVE = _OURS.where(T.c.document_id == bindparam("wanted"), T.c.message_type == EDOC, T.c.state.in_(EFFECTIVE))
+_EFFECTIVE_OF = _EFFECTIVE.where(T.c.sender == bindparam("sender"))
 
 
 def offered(
@@ -50,26 +56,30 @@ def offered(
 
 def by_key(tx: Tx, key: int) -> ReceiptRow:
     """The receipt with this key, which must exist."""
-    return ReceiptRow.of(tx.connection.execute(select(T).where(T.c.id == key)).mappings().one())
+    return ReceiptRow.of(tx.connection.execute(moves.by_id(T), {"its_id": key}).mappings().one())
 
 
 def by_hub_doc_id(tx: Tx, agency: str, hub_doc_id: str) -> ReceiptRow | None:
     """The receipt of a packet by the hub's id."""
-    return next(iter(find(tx, agency, T.c.hub_doc_id == hub_doc_id)), None)
+    return _first(tx, _BY_HUB, whose=agency, wanted=hub_doc_id)
 
 
 def effective(tx: Tx, agency: str, document_id: str, sender: str | None = None) -> ReceiptRow | None:
     """The copy of a document that counts: neither a duplicate nor set aside; of any sender, the newest."""
-    where = [T.c.document_id == document_id, T.c.message_type == EDOC, T.c.state.in_(EFFECTIVE)]
-    if sender is not None:
-        where.append(T.c.sender == sender)
-    return next(iter(find(tx, agency, *where)), None)
+    if sender is None:
+        return _first(tx, _EFFECTIVE, whose=agency, wanted=document_id)
+    return _first(tx, _EFFECTIVE_OF, whose=agency, wanted=document_id, sender=sender)
 
 
 def find(tx: Tx, agency: str, *where: ColumnElement[bool], limit: int | None = None) -> list[ReceiptRow]:
     """An agency's receipts that meet the conditions, newest first."""
     query = select(T).where(T.c.agency == agency, *where).order_by(T.c.id.desc()).limit(limit)
     return [ReceiptRow.of(row) for row in tx.connection.execute(query).mappings()]
+
+
+def _first(tx: Tx, query: Select[Any], **values: str) -> ReceiptRow | None:
+    found = tx.connection.execute(query, values).mappings().first()
+    return None if found is None else ReceiptRow.of(found)
 
 
 def move(tx: Tx, row: ReceiptRow, new: ReceiptState, *, detail: str = "", **values: Any) -> None:

@@ -21,6 +21,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    text,
 )
 from sqlalchemy.types import TypeDecorator
 
@@ -70,6 +71,16 @@ def _key() -> Column[int]:
     return Column("id", Integer, primary_key=True, autoincrement=True)
 
 
+def _leases(table: str) -> list[Index]:
+    """Indexes that hold only what somebody holds: a handful of rows, however many there are."""
+    held = {name: text(f"{name} IS NOT NULL") for name in ("lease_owner", "lease_until")}
+    columns = {"lease_owner": ("lease_owner",), "lease_until": ("agency", "lease_until")}
+    return [
+        Index(f"ix_{table}_{name}", *columns[name], sqlite_where=where, postgresql_where=where)
+        for name, where in held.items()
+    ]
+
+
 def _queue(machine: Machine) -> list[Column[object] | CheckConstraint]:
     """The columns of everything that is worked off by claims: state, attempts, last error, lease."""
     columns: list[Column[object] | CheckConstraint] = [
@@ -110,6 +121,12 @@ deliveries = Table(
     *_queue(DELIVERIES),
     UniqueConstraint("agency", "document_id"),
     Index(None, "agency", "state", "next_attempt_at"),
+    # Lists go by id, newest first, and end where the caller has enough.
+    Index(None, "agency", "id"),
+    Index(None, "agency", "state", "id"),
+    Index(None, "agency", "hub_doc_id"),
+    Index(None, "agency", "code"),
+    *_leases(DELIVERIES.table),
     sqlite_autoincrement=True,
 )
 
@@ -126,6 +143,7 @@ delivery_recipients = Table(
     Column("change", String(16)),
     Column("out_of_order", Integer, nullable=False, default=0),
     UniqueConstraint("delivery_id", "organ_id"),
+    Index(None, "organ_id", "delivery_id"),
     CheckConstraint("change IN ('asked', 'agreed', 'refused')", name="change"),
     sqlite_autoincrement=True,
 )
@@ -177,6 +195,11 @@ receipts = Table(
     CheckConstraint("change IN ('asked', 'agreed', 'refused')", name="change"),
     Index(None, "agency", "state", "next_attempt_at"),
     Index(None, "agency", "document_id"),
+    Index(None, "agency", "id"),
+    Index(None, "agency", "state", "id"),
+    Index(None, "agency", "business", "id"),
+    Index(None, "agency", "fingerprint"),
+    *_leases(RECEIPTS.table),
     sqlite_autoincrement=True,
 )
 
@@ -191,6 +214,16 @@ Index(
     & receipts.c.state.in_(["waiting", "handling", "handled", "confirmed"]),
     postgresql_where=(receipts.c.message_type == "edoc")
     & receipts.c.state.in_(["waiting", "handling", "handled", "confirmed"]),
+)
+
+# Statuses that the application was not told of yet.
+Index(
+    "ix_receipts_news",
+    receipts.c.agency,
+    receipts.c.state,
+    receipts.c.id,
+    sqlite_where=receipts.c.noticed_at.is_(None) & receipts.c.business.is_(None),
+    postgresql_where=receipts.c.noticed_at.is_(None) & receipts.c.business.is_(None),
 )
 
 outgoing = Table(
@@ -216,6 +249,10 @@ outgoing = Table(
     CheckConstraint("kind = 'status' OR hub_doc_id IS NOT NULL", name="confirms_what"),
     Index(None, "agency", "state", "next_attempt_at"),
     Index(None, "lane"),
+    Index(None, "receipt_id"),
+    Index(None, "delivery_id"),
+    Index(None, "agency", "hub_doc_id"),
+    *_leases(OUTGOING.table),
     sqlite_autoincrement=True,
 )
 

@@ -38,7 +38,7 @@ class Spool:
 
     No name comes from outside: a file is called by a random number, and lies in a sub-folder of its first two digits so
     that no folder grows without end. A file that has its name is complete: it was written under ``tmp``, flushed to the
-    disk, renamed, and the folder was flushed too.
+    disk, renamed, and its folder was flushed too.
 
     Args:
         root: the folder; made where it is missing.
@@ -46,6 +46,7 @@ class Spool:
 
     def __init__(self, root: Path) -> None:
         self.root = root
+        self._flushed: set[Path] = set()
         with driver_errors():
             self._tmp.mkdir(parents=True, exist_ok=True)
 
@@ -79,7 +80,9 @@ class Spool:
             folder.mkdir(exist_ok=True)
             draft.rename(folder / name)
             _flush_folder(folder)
-            _flush_folder(self.root)
+            if folder not in self._flushed:  # whoever made it, its own name is on the disk from here on
+                _flush_folder(self.root)
+                self._flushed.add(folder)
         return SpoolFile(name, sha256, size)
 
     def path(self, name: str) -> Path:

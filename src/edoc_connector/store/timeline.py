@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 
 from . import schema
 from .moves import Tx
@@ -13,12 +13,17 @@ from .states import Machine
 
 T = schema.timeline
 
+_OF = (
+    select(T)
+    .where(T.c.subject == bindparam("subject"), T.c.subject_id.in_(bindparam("keys", expanding=True)))
+    .order_by(T.c.id)
+)
+
 
 def of(tx: Tx, machine: Machine, keys: Sequence[int]) -> dict[int, tuple[TimelineRow, ...]]:
     """The timelines of some rows, by key."""
-    query = select(T).where(T.c.subject == machine.subject, T.c.subject_id.in_(keys)).order_by(T.c.id)
     found: dict[int, list[TimelineRow]] = {key: [] for key in keys}
-    for row in tx.connection.execute(query).mappings():
+    for row in tx.connection.execute(_OF, {"subject": machine.subject, "keys": keys}).mappings():
         found[row["subject_id"]].append(TimelineRow.of(row))
     return {key: tuple(rows) for key, rows in found.items()}
 

@@ -1,0 +1,181 @@
+"""What a full store costs:  python benchmarks/rows.py [--quick]
+
+The same calls on an empty store and on one with so many documents, half of them sent and half received, each with its
+recipients, queue, timeline and evidence. Both stores are open at once and the calls are made on them in turn, so that
+what else runs on the machine meets both.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import sqlite3
+import statistics
+import tempfile
+import time
+from collections.abc import Callable
+from contextlib import ExitStack, closing
+from itertools import count
+from pathlib import Path
+
+from harness import Figure, show
+from loopback import FILED, RECEIVER, SENDER, HubProcess, settings_of
+
+from edoc_connector.connector import Connector
+from edoc_connector.edxml import Attachment, Document, Organization
+from edoc_connector.store import DeliveryState, ReceiptState, upgrade
+from edoc_connector.testing import sample_document
+
+GOAL = 1.3
+SIZES = (10, 1_000, 100_000, 1_000_000)
+_numbers = count(1)
+
+_NUMBERS = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < :rows) "
+_WHEN = "strftime('%Y-%m-%d %H:%M:%f000', 1700000000 + i, 'unixepoch')"
+_QUEUE = f"0, 1, {_WHEN}, 2, {_WHEN}, {_WHEN}"
+# What :rows documents in each direction leave behind; names of columns stand in the order of the values.
+FILL = (
+    "INSERT INTO deliveries (agency, document_id, business, code, subject, issued_on, spool_file, sha256, size, "
+    "fingerprint, hub_doc_id, sent_at, state, asked, attempts, next_attempt_at, fence, created_at, updated_at) "
+    f"{_NUMBERS} SELECT :agency, 'old-' || i, 'new', i || '/SNV', 'V/v ' || i, '2025-01-01', "
+    "printf('%032x.edxml', i), "
+    f"printf('%064x', i), 140000, printf('%064x', i), hex(randomblob(12)), {_WHEN}, 'sent', {_QUEUE} FROM n",
+    "INSERT INTO delivery_recipients (delivery_id, organ_id, name, last_code, out_of_order) "
+    f"{_NUMBERS} SELECT i, CASE i % 10 WHEN 0 THEN 'G22' ELSE 'H' || (i % 500) END, 'x', '03', 0 FROM n",
+    "INSERT INTO receipts (agency, hub_doc_id, message_type, sender, document_id, business, code, spool_file, sha256, "
+    "fingerprint, findings, noticed_at, state, attempts, next_attempt_at, fence, created_at, updated_at) "
+    f"{_NUMBERS} SELECT :agency, hex(randomblob(12)), 'edoc', 'H' || (i % 500), 'in-' || i, 'new', i || '/UB', "
+    "printf('%032x.edxml', i), printf('%064x', i), printf('f%063x', i), 0, NULL, 'confirmed', "
+    f"1, {_WHEN}, 2, {_WHEN}, {_WHEN} FROM n",
+    "INSERT INTO outgoing (agency, kind, lane, receipt_id, code, hub_doc_id, state, asked, attempts, next_attempt_at, "
+    f"fence, created_at, updated_at) {_NUMBERS} SELECT :agency, 'confirm', 'confirm:' || i, i, 'done', "
+    f"hex(randomblob(12)), 'sent', {_QUEUE} FROM n",
+    *(
+        "INSERT INTO timeline (subject, subject_id, at, actor, old, new, detail) "
+        f"{_NUMBERS} SELECT '{subject}', i, {_WHEN}, :agency, '{old}', '{new}', 'the hub took it' FROM n"
+        for subject, old, new in (
+            ("delivery", "ready", "sending"),
+            ("delivery", "sending", "sent"),
+            ("receipt", "listed", "waiting"),
+            ("receipt", "handled", "confirmed"),
+            ("outgoing", "sending", "sent"),
+        )
+    ),
+    *(
+        "INSERT INTO evidence (agency, sequence, at, kind, subject, subject_id, entry, digest, hash) "
+        f"{_NUMBERS} SELECT :agency, {offset} * :rows + i, {_WHEN}, 'change', '{subject}', i, "
+        "'{\"entry\":\"' || hex(randomblob(60)) || '\"}', hex(randomblob(32)), hex(randomblob(32)) FROM n"
+        for offset, subject in enumerate(("delivery", "delivery", "receipt", "receipt", "outgoing"))
+    ),
+)
+
+
+def fill(path: Path, agency: str, documents: int) -> None:
+    """Make a store's database with so many documents, half sent, half received."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    upgrade(f"sqlite:///{path}")
+    with closing(sqlite3.connect(path)) as database:
+        # Rows are made in their last state at once, which the triggers are there to forbid.
+        guards = database.execute("SELECT name, sql FROM sqlite_master WHERE type = 'trigger'").fetchall()
+        for name, _ in guards:
+            database.execute(f"DROP TRIGGER {name}")
+        for statement in FILL:
+            database.execute(statement, {"agency": agency, "rows": documents // 2})
+        for _, made in guards:
+            database.execute(made)
+        database.commit()
+        database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+
+def document(size: int = 100_000) -> Document:
+    """A document like no other, to both receivers."""
+    number = f"R{next(_numbers)}"
+    data = b"%PDF-1.4\n" + hashlib.shake_256(number.encode()).digest(size - 9)
+    to = tuple(Organization(id=code, name=code) for code in (RECEIVER, FILED))
+    attachment = Attachment.from_bytes(data, name="cong-van.pdf")
+    return sample_document(number=number, recipients=to, attachments=(attachment,))
+
+
+def measure(documents: int, rounds: int) -> list[Figure]:
+    """Send, receive and list with so many documents in the store, as ratios to an empty one."""
+    with tempfile.TemporaryDirectory(prefix="edoc-rows-") as name, ExitStack() as stack:
+        folder = Path(name)
+        hub = stack.enter_context(HubProcess(folder / "hub"))
+        places = {"send full": (SENDER, "full"), "send empty": (SENDER, "empty")}
+        places |= {"receive full": (FILED, "full"), "receive empty": (RECEIVER, "empty")}
+        opened = {}
+        for who, (code, store) in places.items():
+            path = folder / f"{code}-{store}"
+            if store == "full":
+                fill(path / "edoc.db", code, documents)
+            opened[who] = stack.enter_context(Connector.open(settings_of(code, path, hub)))
+        calls: dict[str, Callable[[Connector], object]] = {
+            "send": _send,
+            "list sent": _sent,
+            "receive": _receive,
+            "list received": _received,
+        }
+        found = []
+        for call, work in calls.items():
+            role = "receive" if "receive" in call else "send"
+            full, empty = _in_turn(work, opened[f"{role} full"], opened[f"{role} empty"], rounds)
+            figure = Figure(
+                work=f"{call}, {documents:,} documents in the store", value=full * 1000, unit="ms", ratio=full / empty,
+                to="empty store", goal=GOAL, series=call, x=float(documents),
+            )  # fmt: skip
+            found.append(figure)
+    return found
+
+
+def _in_turn(work: Callable[[Connector], object], full: Connector, empty: Connector, rounds: int) -> tuple[float, ...]:
+    """Median seconds of a call on each of two stores."""
+    times: dict[int, list[float]] = {0: [], 1: []}
+    for number in range(2 * rounds + 2):
+        which = number % 2
+        began = time.perf_counter()
+        work(empty if which else full)
+        if number > 1:  # the first of each warms up
+            times[which].append(time.perf_counter() - began)
+    return statistics.median(times[0]), statistics.median(times[1])
+
+
+def _send(connector: Connector) -> object:
+    return connector.send(document())
+
+
+def _sent(connector: Connector) -> object:
+    """Lists as long as the empty store has by then, of the measurement's own documents."""
+    sent = DeliveryState.SENT
+    return [
+        connector.deliveries(limit=5),
+        connector.deliveries(state=sent, limit=5),
+        connector.deliveries(recipient=RECEIVER, limit=5),
+    ]
+
+
+def _received(connector: Connector) -> object:
+    return [connector.receipts(limit=5), connector.receipts(state=ReceiptState.CONFIRMED, limit=5)]
+
+
+def _receive(connector: Connector) -> object:
+    for receipt in connector.receive():
+        with receipt:
+            return receipt.id
+    raise RuntimeError("nothing came")
+
+
+def figures(quick: bool = False) -> list[Figure]:
+    """One point per size and call."""
+    sizes, rounds = ((10, 20_000), 5) if quick else (SIZES, 40)
+    return [figure for documents in sizes for figure in measure(documents, rounds)]
+
+
+def main() -> None:
+    """Print the figures."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--quick", action="store_true")
+    show("Rows in the store", figures(parser.parse_args().quick))
+
+
+if __name__ == "__main__":
+    main()
