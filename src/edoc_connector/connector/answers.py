@@ -10,7 +10,7 @@ from ..edxml import Document, ResponseFor, StaffInfo, StatusCode, StatusMessage
 from ..errors import NotFound, StatusNotAllowed
 from ..store import ReceiptState, Tx, order, outgoing, receipts
 from ..store.records import ReceiptRow
-from .inbox import acted_on
+from .arriving import acted_on
 from .session import Session
 from .statuses import TAKE_BACK_KIND
 

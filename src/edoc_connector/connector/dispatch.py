@@ -10,8 +10,8 @@ from ..errors import DocumentError, NotFound, StatusNotAllowed
 from ..store import DeliveryState, SpoolFile, Tx, deliveries, order, outgoing
 from ..store.deliveries import NewDelivery
 from ..store.records import DeliveryRow
+from .arriving import WITHDRAWING, acted_on
 from .building import build, check, fingerprint
-from .inbox import WITHDRAWING, acted_on
 from .session import Session
 from .upkeep import usable
 from .views import BUSINESS
