@@ -1,8 +1,10 @@
 """How throughput grows with workers on one PostgreSQL:  python benchmarks/workers.py --documents 2000 --workers 1 2 4 8
 
-A mock hub and a PostgreSQL server are started here. The documents wait at the hub; so many worker processes of one
-agency download, check, hand over and confirm them, and the time until each one is confirmed is taken. Afterwards each
-document must have been handled exactly once.
+A mock hub, in a process of its own, offers signed documents; so many worker processes of one agency download, verify,
+hand over and confirm them, and the time until each one is confirmed is taken. Afterwards each document must have been
+handled exactly once. How busy the machine was in that time stands beside it (/proc/stat, all processes): where it is
+near 100 %, more workers cannot help. With ``--delay`` the hub holds each answer back, as a hub behind a network does:
+then the machine is not what limits, and workers add up.
 """
 
 from __future__ import annotations
@@ -10,80 +12,139 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import resource
 import subprocess
 import sys
 import tempfile
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
+from harness import Figure
+from receiving import RECEIVER, hub_process, make_packets
 from sqlalchemy import create_engine, text
 
-from edoc_connector.connector import Connector
-from edoc_connector.mockhub.config import MockHubConfig
-from edoc_connector.testing import sample_document
-from edoc_connector.testing.hub import RunningHub
 from edoc_connector.testing.keys import agency_keys
 from edoc_connector.testing.postgres import PostgresServer
 
-SENDER, RECEIVER = "H29.05", "G22"
 HANDLERS = """
 import os
 def register(receipt):
+    receipt.document
     with open(f"handled-{os.getpid()}.txt", "a") as log:
         log.write(receipt.id + "\\n")
 """
+DELAY = 0.25  # seconds
+SMALL = 4000  # bytes of an attachment
 
 
-def main() -> None:
-    """Print one line per number of workers."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--documents", type=int, default=2000)
-    parser.add_argument("--workers", type=int, nargs="+", default=[1, 2, 4, 8])
-    options = parser.parse_args()
-    print(f"{os.cpu_count()} processors, {options.documents} documents")
-    print("workers  seconds  documents/s  handled twice  left")
-    with PostgresServer() as server:
-        for count in options.workers:
-            with tempfile.TemporaryDirectory(prefix="edoc-workers-") as folder:
-                seconds, twice, left = measured(server, Path(folder), options.documents, count)
-            print(f"{count:7} {seconds:8.1f} {options.documents / seconds:12.1f} {twice:14} {left:5}", flush=True)
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """What a number of workers came to.
+
+    Attributes:
+        seconds: From their start until each document was confirmed.
+        busy: The share of the machine's processors in use meanwhile, by whomever.
+        cpu: CPU seconds of the workers.
+        twice: Documents handled more than once.
+        left: Documents not handled.
+    """
+
+    seconds: float
+    busy: float
+    cpu: float
+    twice: int
+    left: int
 
 
-def measured(server: PostgresServer, folder: Path, documents: int, count: int) -> tuple[float, int, int]:
-    """The seconds from the start of the workers, and how many documents were handled twice or not at all."""
-    url = server.database()
-    with RunningHub(MockHubConfig(data=folder / "hub")) as hub:
-        places = {code: configured(folder, code, hub, url) for code in (SENDER, RECEIVER)}
-        with Connector.open(places[SENDER] / "edoc.toml") as sender:
-            sent = {sender.send(sample_document(number=str(number))).id for number in range(documents)}
-        (places[RECEIVER] / "dms.py").write_text(HANDLERS)
+def figures(quick: bool = False) -> list[Figure]:
+    """Documents per second with 1, 2, 4 and 8 workers, on a hub at hand and on one that is far away."""
+    found = []
+    counts = [1, 2] if quick else [1, 2, 4, 8]
+    for delay, documents in ((0.0, 40 if quick else 2000), (DELAY, 20 if quick else 400)):
+        runs = measured(documents, counts, delay)
+        one = runs[counts[0]].seconds
+        where = f"hub {delay:g} s away" if delay else "hub at hand"
+        for count, run in runs.items():
+            found.append(
+                Figure(
+                    work=f"{count} workers, {where}, machine {run.busy:.0%} busy",
+                    value=documents / run.seconds,
+                    unit="/s",
+                    ratio=one / run.seconds,
+                    to="one worker",
+                    better="higher",
+                    series=f"workers, {where}",
+                    x=count,
+                )
+            )
+            if run.twice or run.left:
+                raise SystemExit(f"{run.twice} documents handled twice, {run.left} left")
+    return found
+
+
+def measured(documents: int, counts: list[int], delay: float, *, tell: bool = False) -> dict[int, Run]:
+    """Run so many workers, for each of the counts, over as many documents."""
+    runs = {}
+    with tempfile.TemporaryDirectory(prefix="edoc-workers-") as name, PostgresServer() as server:
+        folder = Path(name)
+        make_packets(folder, documents, size=SMALL)
+        for count in counts:
+            runs[count] = run = _run(server.database(), folder, documents, count, delay)
+            if tell:
+                print(
+                    f"{count:7} {run.seconds:8.1f} {documents / run.seconds:12.1f} {run.busy:13.0%}"
+                    f" {1000 * run.cpu / documents:13.1f} {run.twice:14} {run.left:5}",
+                    flush=True,
+                )
+    return runs
+
+
+def _run(url: str, folder: Path, documents: int, count: int, delay: float) -> Run:
+    with hub_process(folder, name=f"hub-{count}", delay=delay) as (endpoint, _):
+        place = _configured(folder, f"{RECEIVER}-{count}", endpoint, url)
         command = [sys.executable, "-m", "edoc_connector", "worker", "--handlers", "dms:register"]
+        before, used = _processors(), resource.getrusage(resource.RUSAGE_CHILDREN)
         began = time.monotonic()
         workers = [
-            subprocess.Popen(command, cwd=places[RECEIVER], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-            for _ in range(count)
+            subprocess.Popen(command, cwd=place, stdout=subprocess.DEVNULL, stderr=(place / f"{n}.log").open("wb"))
+            for n in range(count)
         ]
-        seconds = waited(url, documents, began)
+        _waited(url, documents)
+        seconds, after = time.monotonic() - began, _processors()
         for worker in workers:
             worker.terminate()
         for worker in workers:
             worker.wait()
-    handled = [line for log in places[RECEIVER].glob("handled-*.txt") for line in log.read_text().split("\n") if line]
-    return seconds, len(handled) - len(set(handled)), len(sent - set(handled))
+        cpu = resource.getrusage(resource.RUSAGE_CHILDREN)
+    handled = [line for log in place.glob("handled-*.txt") for line in log.read_text().split("\n") if line]
+    return Run(
+        seconds=seconds,
+        busy=1 - (after[1] - before[1]) / max(1, after[0] - before[0]),
+        cpu=cpu.ru_utime + cpu.ru_stime - used.ru_utime - used.ru_stime,
+        twice=len(handled) - len(set(handled)),
+        left=documents - len(set(handled)),
+    )
 
 
-def configured(folder: Path, code: str, hub: RunningHub, url: str) -> Path:
-    """An agency's folder."""
-    place = folder / code
+def _processors() -> tuple[int, int]:
+    """Ticks of all processors since the start of the machine: all, and those in which they were idle."""
+    ticks = [int(one) for one in Path("/proc/stat").read_text().splitlines()[0].split()[1:9]]
+    return sum(ticks), ticks[3] + ticks[4]
+
+
+def _configured(folder: Path, name: str, endpoint: str, url: str) -> Path:
+    """The receiving agency's folder."""
+    place = folder / name
     place.mkdir()
-    hub.add_agency(code, f"secret-{code}", code)
-    keys = agency_keys(code, organ_id=code)
-    (place / "secret").write_text(f"secret-{code}")
+    (place / "secret").write_text(f"secret-{RECEIVER}")
+    (place / "dms.py").write_text(HANDLERS)
+    key = agency_keys(RECEIVER, organ_id=RECEIVER).write_pem(place / "key.pem")
     sections = {
-        "agency": {"id": code, "name": code},
-        "hub": {"endpoint": hub.url, "system_id": code, "secret": "file:secret"},
-        "signing": {"key": keys.write_pem(place / "key.pem")},
-        "receive": {"policy": "trusted", "trust": [str(keys.write_root(place / "root.pem"))]},
+        "agency": {"id": RECEIVER, "name": RECEIVER},
+        "hub": {"endpoint": endpoint, "system_id": RECEIVER, "secret": "file:secret"},
+        "signing": {"key": key},
+        "receive": {"policy": "trusted", "trust": [str(folder / "root.pem")]},
         "store": {"url": url},
         "worker": {"poll": 5.0, "idle": 0.2, "concurrency": 2},
     }
@@ -94,17 +155,30 @@ def configured(folder: Path, code: str, hub: RunningHub, url: str) -> Path:
     return place
 
 
-def waited(url: str, documents: int, began: float) -> float:
+def _waited(url: str, documents: int) -> None:
     """Wait until every document is confirmed."""
     engine = create_engine(url)
     query = text("SELECT count(*) FROM receipts WHERE state = 'confirmed' AND message_type = 'edoc'")
-    while True:
-        with engine.connect() as connection:
-            done = connection.execute(query).scalar_one()
-        if done >= documents:
-            engine.dispose()
-            return time.monotonic() - began
+    table = text("SELECT to_regclass('receipts')")
+    done = 0
+    while done < documents:
         time.sleep(0.2)
+        with engine.connect() as connection:
+            if connection.execute(table).scalar_one() is not None:
+                done = connection.execute(query).scalar_one()
+    engine.dispose()
+
+
+def main() -> None:
+    """Print one line per number of workers."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--documents", type=int, default=2000)
+    parser.add_argument("--workers", type=int, nargs="+", default=[1, 2, 4, 8])
+    parser.add_argument("--delay", type=float, default=0.0, help="seconds that the hub holds each answer back")
+    options = parser.parse_args()
+    print(f"{os.cpu_count()} processors, {options.documents} documents, hub {options.delay:g} s away")
+    print("workers  seconds  documents/s  machine busy  CPU ms each  handled twice  left")
+    measured(options.documents, options.workers, options.delay, tell=True)
 
 
 if __name__ == "__main__":

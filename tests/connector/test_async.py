@@ -51,7 +51,7 @@ def test_nothing_is_missing() -> None:
     for_the_worker = {"on_receipt", "on_status", "units"}  # a worker runs blocking code in its own threads
     assert members(Connector) - for_the_worker <= members(AsyncConnector)
     shown = set(vars(AsyncReceipt))
-    assert members(Receipt) - {"give_back", "set_aside", "inside", "key"} <= shown
+    assert members(Receipt) - {"give_back", "set_aside", "inside", "claimed", "key"} <= shown
 
 
 async def test_a_document_crosses_and_every_status_comes_back(async_office: AsyncOffice) -> None:

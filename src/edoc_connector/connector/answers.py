@@ -11,7 +11,7 @@ from ..errors import NotFound, StatusNotAllowed
 from ..store import ReceiptState, Tx, order, outgoing, receipts
 from ..store.records import ReceiptRow
 from ..store.words import both
-from .inbox import acted_on
+from .arriving import acted_on
 from .session import Session
 from .statuses import TAKE_BACK_KIND
 from .views import KINDS_VI

@@ -30,6 +30,7 @@ from . import dispatch
 from .care import Care
 from .changes import recall_of, replacement_of, update_of
 from .clocks import SteadyClock
+from .coming import Coming
 from .handlers import Handlers, Handling
 from .hearing import ListeningHub
 from .inbox import Inbox
@@ -94,6 +95,7 @@ class Connector(Handling, Care):
         self._outbox = Outbox(self._session)
         self._inbox = Inbox(self._session)
         self._handed: list[Receipt] = []
+        self._coming: Coming | None = None
         self._keys.look()
         self.handlers = Handlers()
 
@@ -127,9 +129,11 @@ class Connector(Handling, Care):
     def close(self) -> None:
         """Give back what was handed out and not handled, and close every connection."""
         try:
+            self._stop_coming()
             self._take_back_handed()
         finally:
             self._session.keeper.stop()
+            self._outbox.close()
             self._session.hub.close()
             self._session.store.close()
             self._keys.close()
@@ -315,6 +319,9 @@ class Connector(Handling, Care):
     def receive(self) -> Iterator[Receipt]:
         """Poll the hub once; every packet that waits to be handled comes once.
 
+        Further packets are downloaded and verified in the background while one is handled, and what is to be told
+        the hub and the senders leaves in the background too. Whoever leaves the loop early finds the rest waiting.
+
         These are documents of every kind, and requests to take a document back (`Receipt.kind`). Other statuses are
         entered in the deliveries they are about. Packets that cannot be read, or that the policy does not let in, are
         set aside (`receipts` with state QUARANTINED), and the hub is told.
@@ -327,16 +334,14 @@ class Connector(Handling, Care):
         """
         if self._session.policy.mode is VerifyMode.ANY:
             log.warning("[receive] policy is any: unsigned and badly signed packets come in; set valid or trusted")
+        self._stop_coming()
         self._take_back_handed()
         self._inbox.recover()
-        trouble = self._inbox.poll()
-        after = 0
-        while (receipt := self._next(after)) is not None:
-            after = receipt.key
-            yield receipt
-        self._outbox.kick()
-        if trouble is not None:
-            raise trouble
+        self._coming = coming = Coming(self._session, self._inbox, self._outbox, self._handed)
+        with coming:
+            yield from coming
+        if coming.trouble is not None:
+            raise coming.trouble
 
     def receipt(self, document_id: str) -> Receipt:
         """A document that came in, by its DocumentId; or any packet by the hub's id of it.
@@ -447,24 +452,18 @@ class Connector(Handling, Care):
             held = deliveries.recipients(tx, [row.id])[row.id]
         return Replacement(document_id=document_id, organ_ids=tuple(one.organ_id for one in held))
 
-    def _next(self, after: int) -> Receipt | None:
-        session = self._session
-        with session.transaction() as tx:
-            row = receipts.claim(tx, session.lease, agency=session.agency, state=ReceiptState.WAITING, after=after)
-        if row is None:
-            return None
-        receipt = Receipt(session, row, sent=self._outbox.kick, claimed=True)
-        self._handed.append(receipt)
-        return receipt
+    def _stop_coming(self) -> None:
+        """End the threads of an earlier `receive` that was left in the middle."""
+        if self._coming is not None:
+            self._coming.stop()
+            self._coming = None
 
     def _take_back_handed(self) -> None:
         """Offer again what was handed out by an earlier call and never entered."""
-        handed, self._handed = self._handed, []
-        for receipt in handed:
-            if receipt.inside:
-                self._handed.append(receipt)
-            else:
+        for receipt in self._handed:
+            if not receipt.inside:
                 receipt.give_back(both("handed out and not handled", "đã giao nhưng chưa được xử lý"))
+        self._handed[:] = [receipt for receipt in self._handed if receipt.inside]
 
 
 class _Keys:

@@ -12,8 +12,8 @@ from ..store import DeliveryState, SpoolFile, Tx, deliveries, order, outgoing
 from ..store.deliveries import NewDelivery
 from ..store.records import DeliveryRow
 from ..store.words import both
+from .arriving import WITHDRAWING, acted_on
 from .building import build, check, fingerprint
-from .inbox import WITHDRAWING, acted_on
 from .session import Session
 from .upkeep import usable
 from .views import BUSINESS

@@ -42,7 +42,11 @@ def opened(session: Session, row: ReceiptRow) -> tuple[Packet, Verification]:
         PacketError: it cannot be read.
     """
     file = kept(row)
-    packet = read(session.packet(file.name, file.sha256), limits=session.packets)
+    path = session.packet(file.name, file.sha256)
+    known = session.fresh.take(file.name)
+    if known is not None:
+        return known
+    packet = read(path, limits=session.packets)
     return packet, verify(packet, policy_for(session, row))
 
 

@@ -11,25 +11,26 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any, NoReturn
+from typing import NoReturn
 
 from ..edxml import StatusMessage
 from ..errors import AuthenticationRejected, DuplicateDocument, EdocError, HubError, OutcomeUnknown, StoreError
-from ..hubs import MessageType, Outcome
-from ..store import DeliveryState, LeaseLost, OutgoingState, ReceiptState, Tx, deliveries, moves, outgoing, receipts
+from ..hubs import MessageType
+from ..store import DeliveryState, LeaseLost, OutgoingState, Tx, deliveries, moves, outgoing
 from ..store import timeline as timelines
 from ..store.records import DeliveryRow, OutgoingRow
-from ..store.states import DELIVERIES, OUTGOING, RECEIPTS, Machine
+from ..store.states import DELIVERIES, OUTGOING, Machine
 from ..store.words import both, spoken
 from . import late, settling
-from .building import build
 from .clocks import mend
 from .fates import Undecided, columns, fate
+from .reports import Reports
 from .session import Session
 
 log = logging.getLogger("edoc_connector.connector.outbox")
 
 _ALREADY = "the hub says that it has it already", "trục báo đã có gói tin từ trước"
+_MOST_TRIED = 500  # messages of one round that were not sent, before the others wait for the next round
 ASKS = 2  # a hub that does not have a packet is asked again, a grace period later, before the packet is sent again
 
 
@@ -55,6 +56,7 @@ class Outbox:
 
     def __init__(self, session: Session) -> None:
         self._session = session
+        self._reports = Reports(session, self._settle_status, self._id_there)
         self._paused_until = 0.0
 
     def recover(self) -> None:
@@ -142,34 +144,25 @@ class Outbox:
             return None
         if machine is DELIVERIES:
             return self._caught(lambda: self._deliver(DeliveryRow.of(rows[0])))
-        return self._caught(lambda: self._report(OutgoingRow.of(rows[0])))
+        return self._reports.send([OutgoingRow.of(rows[0])])[0][1]
 
     def send_one(self) -> tuple[int | None, EdocError | None]:
         """Send the next delivery that is due: its key, None where there is none, and the error it met."""
         return self._next_delivery(0, True)
 
-    def report_one(self) -> tuple[int | None, EdocError | None]:
-        """Send the next status or confirmation that is due, likewise."""
-        return self._next_outgoing(0, True)
-
     # -- one step of a round: the key of the message that was tried, and the error it met
 
     def _attempts(self, due: bool) -> Iterator[EdocError | None]:
         """Try each message that waits once; what each met, None where the hub took it."""
-        for step in (self._next_delivery, self._next_outgoing):
-            key, error = step(0, due)
-            while key is not None:
-                yield error
-                key, error = step(key, due)
+        key, error = self._next_delivery(0, due)
+        while key is not None:
+            yield error
+            key, error = self._next_delivery(key, due)
+        yield from self._reported(due)
 
     def _next_delivery(self, after: int, due: bool) -> tuple[int | None, EdocError | None]:
         row = self._claim_delivery(after=after, due=due)
         return (None, None) if row is None else (row.id, self._caught(lambda: self._deliver(row)))
-
-    def _next_outgoing(self, after: int, due: bool) -> tuple[int | None, EdocError | None]:
-        with self._session.transaction() as tx:
-            rows = outgoing.claim(tx, self._session.lease, agency=self._session.agency, due=due, after=after)
-        return (None, None) if not rows else (rows[0].id, self._caught(lambda: self._report(rows[0])))
 
     def _claim_delivery(self, *, after: int = 0, due: bool, key: int | None = None) -> DeliveryRow | None:
         with self._session.transaction() as tx:
@@ -258,49 +251,41 @@ class Outbox:
 
     # -- statuses and confirmations
 
-    def _report(self, row: OutgoingRow) -> None:
-        self._session.hub.forget_heard()
-        if row.kind == outgoing.CONFIRM:
-            self._confirm(row)
-        else:
-            self._status(row)
+    def report_due(self) -> tuple[EdocError, ...]:
+        """Send the statuses and confirmations that are due, until none is; what those met that were not sent.
 
-    def _confirm(self, row: OutgoingRow) -> None:
-        try:
-            self._session.hub.confirm(row.hub_doc_id or "", Outcome(row.code))
-        except EdocError as error:
-            # Confirming twice is harmless, so an unknown outcome is no reason to ask.
-            self._failed_outgoing(row, error, again=fate(error).state != OutgoingState.FAILED)
-        with self._session.transaction() as tx:
-            self._session.heard(tx, OUTGOING, row.id)
-            _taken(tx, row)
-            receipt = receipts.by_key(tx, row.receipt_id or 0)
-            words = both(f"the hub was told {row.code}", f"đã báo trục: {row.code}")
-            receipts.said(tx, receipt, detail=words, confirmed_at=tx.now)
-            if receipt.state == ReceiptState.HANDLED and row.code == outgoing.DONE:
-                moves.move(tx, RECEIPTS, receipt.id, old=receipt.state, new=ReceiptState.CONFIRMED)
+        Raises:
+            StoreError: the store does not answer.
+        """
+        if time.monotonic() < self._paused_until:
+            return ()
+        return tuple(error for error in self._reported(True) if error is not None)
 
-    def _status(self, row: OutgoingRow) -> None:
-        if row.state == OutgoingState.UNKNOWN:
-            again = self._settle_status(row)
-            if again is None:
+    def report_some(self) -> list[tuple[int, EdocError | None]]:
+        """Send a few statuses and confirmations that are due: the key of each, and the error it met."""
+        return self._reports.round(due=True)
+
+    def close(self) -> None:
+        """End the threads."""
+        self._reports.close()
+
+    def _reported(self, due: bool) -> Iterator[EdocError | None]:
+        """Try each status and confirmation that waits once; what each met."""
+        tried: set[int] = set()
+        while len(tried) < _MOST_TRIED:
+            found = self._reports.round(due=due, but=tried)
+            if not found:
                 return
-            row = again
-        try:
-            row = self._built(row)
-            packet = self._session.store.spool.checked(row.spool_file or "", row.sha256 or "")
-            result = self._session.hub.send(
-                packet,
-                message_type=MessageType.STATUS,
-                sender=self._session.agency,
-                recipients=[row.recipient or ""],
-            )
-        except DuplicateDocument:
-            self._sent_status(row, self._id_there(row))  # the same bytes as before: an earlier attempt arrived
-        except EdocError as error:
-            self._failed_outgoing(row, error)
-        else:
-            self._sent_status(row, result.doc_id)
+            errors = [error for _, error in found]
+            yield from errors
+            pause = next((error for error in errors if error is not None and fate(error).pause), None)
+            if pause is not None:
+                self._pause(pause)
+                return
+            tried |= {key for key, error in found if error is not None}
+
+    def _settle_status(self, row: OutgoingRow) -> tuple[bool, str | None]:
+        return self._settle(OUTGOING, row, _sought_status(self._session, row), MessageType.STATUS)
 
     def _id_there(self, row: OutgoingRow) -> str | None:
         """The hub's id of a status that it says it has: without it, the next status could be taken for this one."""
@@ -310,42 +295,6 @@ class Outbox:
             log.warning("the hub cannot be asked what it has: %s", unanswered)
             return None
         return found[0] if len(found) == 1 else None
-
-    def _built(self, row: OutgoingRow) -> OutgoingRow:
-        """The packet of a status is made when it is first sent: a missing key must not undo what it reports."""
-        if row.spool_file is not None:
-            return row
-        message = StatusMessage.model_validate_json(row.message or "")
-        kept = build(self._session, message, at=self._session.store.clock())
-        with self._session.transaction() as tx:
-            return outgoing.packed(tx, row, spool_file=kept.name, sha256=kept.sha256)
-
-    def _sent_status(self, row: OutgoingRow, doc_id: str | None) -> None:
-        with self._session.transaction() as tx:
-            self._session.heard(tx, OUTGOING, row.id)
-            _taken(tx, row, hub_doc_id=doc_id)
-
-    def _failed_outgoing(self, row: OutgoingRow, error: EdocError, *, again: bool = False) -> NoReturn:
-        with self._session.transaction() as tx:
-            self._session.heard(tx, OUTGOING, row.id)
-            state = OutgoingState.READY if again else OutgoingState(fate(error).state)
-            wait = tx.now if state is OutgoingState.UNKNOWN else self._session.next_attempt(row, tx.now, error)
-            values = {"attempts": row.attempts + 1, "next_attempt_at": wait, **columns(error)}
-            values |= {"asked": 0} if state is OutgoingState.UNKNOWN else {}
-            outgoing.move(tx, row, state, detail=spoken(error), **values)
-            if state is OutgoingState.FAILED:
-                _tell_subject(tx, row, error)
-        raise error
-
-    def _settle_status(self, row: OutgoingRow) -> OutgoingRow | None:
-        settled, doc_id = self._settle(OUTGOING, row, _sought_status(self._session, row), MessageType.STATUS)
-        if settled:
-            self._sent_status(row, doc_id)
-            return None
-        with self._session.transaction() as tx:
-            where = outgoing.T.c.id == row.id
-            rows = outgoing.claim(tx, self._session.lease, agency=row.agency, due=False, where=where)
-        return rows[0] if rows else None
 
     # -- asking the hub
 
@@ -427,24 +376,6 @@ def _expire(tx: Tx, machine: Machine, key: int, token: int, new: str) -> None:
         )  # fmt: skip
     except LeaseLost:
         log.info("%s %d was taken over by another worker first", machine.subject, key)
-
-
-def _taken(tx: Tx, row: OutgoingRow, **values: str | None) -> None:
-    all_values: dict[str, Any] = {"sent_at": tx.now, "attempts": row.attempts + 1, **columns(None), **values}
-    outgoing.move(tx, row, OutgoingState.SENT, **all_values)
-
-
-def _tell_subject(tx: Tx, row: OutgoingRow, error: EdocError) -> None:
-    """A message that failed for good is told where people look: at what it was about."""
-    kind = "xác nhận" if row.kind == outgoing.CONFIRM else "trạng thái"
-    detail = both(
-        f"{row.kind} {row.code} failed for good: {error.message}", f"không gửi được {kind} {row.code}: {error.vi}"
-    )
-    if row.receipt_id is not None:
-        receipts.said(tx, receipts.by_key(tx, row.receipt_id), detail=detail)
-    elif row.delivery_id is not None:
-        state = deliveries.by_key(tx, row.delivery_id).state
-        moves.record(tx, DELIVERIES, row.delivery_id, old=state, new=state, detail=detail, recipient=row.recipient)
 
 
 def _bound(tx: Tx, row: DeliveryRow | OutgoingRow, doc_id: str) -> bool:

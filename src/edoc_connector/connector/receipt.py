@@ -25,8 +25,8 @@ from ..store import LeaseLost, ReceiptState, Tx, order, outgoing, receipts
 from ..store.records import ReceiptRow
 from ..store.words import both, parted
 from .answers import Said, asking, message, queue, require, require_handled
+from .arriving import acted_on
 from .building import check
-from .inbox import acted_on
 from .judging import opened
 from .session import Session
 from .views import BUSINESS
@@ -289,6 +289,11 @@ class Receipt:
     def inside(self) -> bool:
         """Whether its block is running."""
         return self._inside
+
+    @property
+    def claimed(self) -> bool:
+        """Whether it is held for this object."""
+        return self._claimed
 
     def _claim(self) -> None:
         with self._session.transaction() as tx:

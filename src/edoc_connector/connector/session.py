@@ -21,6 +21,7 @@ from ..store import Lease, Store, Tx, evidence, jobs
 from ..store.evidence import Note
 from ..store.moves import renew
 from ..store.states import MACHINES, Machine
+from .fresh import Fresh
 from .hearing import ListeningHub
 
 log = logging.getLogger("edoc_connector.connector")
@@ -114,6 +115,7 @@ class Session:
         lease: the connector's right to what it holds.
         keeper: renews it.
         on_progress: told the bytes of a packet that went over the wire, and the bytes in all where known.
+        fresh: packets that were verified a moment ago.
     """
 
     organization: Organization
@@ -130,6 +132,7 @@ class Session:
     lease: Lease
     keeper: LeaseKeeper = field(repr=False)
     on_progress: Progress | None = field(default=None, repr=False)
+    fresh: Fresh = field(default_factory=Fresh, repr=False)
 
     @property
     def agency(self) -> str:

@@ -10,8 +10,9 @@ from __future__ import annotations
 import functools
 import logging
 import random
+import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -25,6 +26,7 @@ from ..store import LeaseLost, ReceiptState, Tx, jobs, moves, receipts
 from ..store.records import JobRow, ReceiptRow
 from ..store.states import MACHINES, RECEIPTS, Machine
 from ..store.words import both
+from .arriving import Arrival
 from .fates import columns, fate
 from .handlers import Handlers
 from .inbox import Inbox
@@ -41,7 +43,10 @@ POLL = "poll"
 HUB = "hub"
 WATCH = "watch"
 
-_AMONG = 32  # workers that fetch at the same time choose among so many packets, and so seldom the same
+_AMONG = 64  # workers that fetch at the same time choose among so many packets, and so seldom the same
+_AT_A_TIME = 8  # packets that are downloaded in one go; one that was tried before is downloaded alone
+_SECONDS_AT_A_TIME = 1.0  # and none is begun after so long
+_OPEN_SECONDS = 0.5  # how long the hub's gate is taken to be open since it was looked at
 _TRACEBACK_LIMIT = 20_000
 
 
@@ -72,6 +77,8 @@ class Units:
         self._handlers = handlers
         self._settings = settings
         self._stuck: set[tuple[str, int]] = set()
+        self._open_until = 0.0
+        self._not_due_before: dict[str, float] = {}
 
     @property
     def agency(self) -> str:
@@ -142,25 +149,52 @@ class Units:
         return True
 
     def fetch(self) -> bool:
-        """Download and check one packet that the hub offers."""
+        """Download and check a few packets that the hub offers."""
         if not self._hub_open():
             return False
-        row = self._listed()
-        if row is None:
+        found = self._listed()
+        if not found:
             return False
-        if row.attempts >= self._settings.tries:
-            self._set_aside_unfetched(row)
+        if found[0].attempts >= self._settings.tries:
+            self._set_aside_unfetched(found[0])
             return True
-        self._with_hub(lambda: self._inbox.fetch(row.id))
+        self._with_hub(lambda: self._fetched(self._inbox.claimed([row.id for row in found])))
         return True
+
+    def _fetched(self, rows: Sequence[ReceiptRow]) -> None:
+        """Bring packets in that are claimed; after so many seconds those that were not begun are given back.
+
+        Raises:
+            EdocError: what the next packet would meet too, or else the first thing that one met.
+        """
+        until = time.monotonic() + _SECONDS_AT_A_TIME
+        arrivals: list[Arrival] = []
+        with self._session.keeper.holding():
+            for row in rows:
+                if arrivals and (time.monotonic() >= until or _pauses(arrivals[-1].error)):
+                    break
+                arrivals.append(self._inbox.brought(row))
+            self._inbox.let_go(rows[len(arrivals) :])
+            errors = [one for one in self._inbox.enter(arrivals) if not isinstance(one, LeaseLost)]
+        for error in sorted(errors, key=_pauses, reverse=True):
+            raise error
 
     def transmit(self) -> bool:
         """Send one document, or ask what became of one."""
         return self._hub_open() and self._stepped(self._outbox.send_one)
 
     def report(self) -> bool:
-        """Send one status or confirmation."""
-        return self._hub_open() and self._stepped(self._outbox.report_one)
+        """Send a few statuses and confirmations."""
+        if not self._hub_open():
+            return False
+        found = self._outbox.report_some()
+        errors = [error for _, error in found if not isinstance(error, LeaseLost)]
+        for error in errors:
+            if error is not None:
+                self._met(error)
+        if errors and not any(errors):
+            self._met(None)
+        return bool(found)
 
     # -- the application
 
@@ -288,8 +322,14 @@ class Units:
     # -- helpers
 
     def _job(self, name: str) -> JobRow | None:
+        """The job, claimed, where it is due; whether it is, is not looked up all the time."""
+        if time.monotonic() < self._not_due_before.get(name, 0.0):
+            return None
         with self._session.transaction() as tx:
-            return jobs.claim(tx, self._session.lease, self.agency, name)
+            job = jobs.claim(tx, self._session.lease, self.agency, name)
+        if job is None:
+            self._not_due_before[name] = time.monotonic() + self._settings.idle
+        return job
 
     def _done(self, job: JobRow, seconds: float) -> None:
         spread = 1.0 + self._settings.jitter * random.uniform(-1.0, 1.0)  # noqa: S311  spreads load, hides nothing
@@ -303,9 +343,15 @@ class Units:
             jobs.ended(tx, job, next_at=wait, failures=job.failures + 1, error=columns(error))
 
     def _hub_open(self) -> bool:
+        if time.monotonic() < self._open_until:
+            return True
         with self._session.store.reading() as tx:
             gate = jobs.get(tx, self.agency, HUB)
-        return gate is None or gate.next_at <= self._session.store.clock()
+        if gate is not None and gate.next_at > self._session.store.clock():
+            return False
+        if gate is None or gate.failures == 0:  # else each success has to be noted
+            self._open_until = time.monotonic() + _OPEN_SECONDS
+        return True
 
     def _with_hub(self, work: Callable[[], None]) -> None:
         try:
@@ -328,6 +374,9 @@ class Units:
         if error is not None and not fate(error).pause:
             log.warning("%s: %s", self.agency, error)
             return
+        if error is None and time.monotonic() < self._open_until:
+            return
+        self._open_until = 0.0
         with self._session.store.reading() as tx:
             gate = jobs.get(tx, self.agency, HUB)
         failures = gate.failures if gate is not None else 0
@@ -341,7 +390,8 @@ class Units:
             wait = self._session.next_attempt(_Gate(failures), tx.now, error)
             jobs.put_off(tx, self.agency, HUB, next_at=wait, error=columns(error))
 
-    def _listed(self) -> ReceiptRow | None:
+    def _listed(self) -> list[ReceiptRow]:
+        """Some packets to download: several that were not tried yet, or one that was."""
         T = receipts.T  # noqa: N806  a table
         now = self._session.store.clock()
         free = or_(T.c.lease_until.is_(None), T.c.lease_until <= now)
@@ -357,8 +407,13 @@ class Units:
         turn = or_(T.c.message_type == receipts.EDOC, ~exists().where(before))
         with self._session.store.reading() as tx:
             query = select(T).where(*due, turn).order_by(T.c.next_attempt_at, T.c.id).limit(_AMONG)
-            rows = tx.connection.execute(query).mappings().all()
-        return ReceiptRow.of(random.choice(rows)) if rows else None  # noqa: S311  as above
+            rows = [ReceiptRow.of(row) for row in tx.connection.execute(query).mappings()]
+        if not rows:
+            return []
+        first = random.randrange(max(1, len(rows) - _AT_A_TIME + 1))  # noqa: S311  as above
+        if rows[first].attempts:  # one on which a worker ended must not take its neighbours along
+            return rows[first : first + 1]
+        return [row for row in rows[first : first + _AT_A_TIME] if not row.attempts]
 
     def _set_aside_unfetched(self, row: ReceiptRow) -> None:
         """Too many downloads failed, or ended the process: the others go on without it, and the hub is not told."""
@@ -370,6 +425,10 @@ class Units:
                 why_vi = row.error_vi or "lần nào tiến trình cũng dừng"
                 detail = both(f"{row.attempts} downloads failed: {why}", f"{row.attempts} lần tải không được: {why_vi}")
                 receipts.move(tx, held, ReceiptState.QUARANTINED, detail=detail)
+
+
+def _pauses(error: EdocError | None) -> bool:
+    return error is not None and fate(error).pause
 
 
 def _machine(table: str) -> Machine:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, bindparam, exists, select, update
+from sqlalchemy import ColumnElement, Select, and_, bindparam, exists, or_, select, update
 
 from . import moves, schema
 from .moves import Lease, Tx
@@ -64,6 +66,12 @@ def by_hub_doc_id(tx: Tx, agency: str, hub_doc_id: str) -> ReceiptRow | None:
     return _first(tx, _BY_HUB, whose=agency, wanted=hub_doc_id)
 
 
+def by_hub_doc_ids(tx: Tx, agency: str, hub_doc_ids: Collection[str]) -> dict[str, ReceiptRow]:
+    """The receipts of some packets, by the hub's ids; those that are not here are left out."""
+    found = find(tx, agency, T.c.hub_doc_id.in_(sorted(set(hub_doc_ids))))
+    return {row.hub_doc_id: row for row in found}
+
+
 def effective(tx: Tx, agency: str, document_id: str, sender: str | None = None) -> ReceiptRow | None:
     """The copy of a document that counts: neither a duplicate nor set aside; of any sender, the newest."""
     if sender is None:
@@ -119,6 +127,61 @@ def claim(
         tx, RECEIPTS, lease, agency=agency, states=[state], where=where, due=due, after=after, count=count
     )
     return ReceiptRow.of(rows[0]) if rows else None
+
+
+def waiting_keys(tx: Tx, agency: str, *, after: int, below: int | None, limit: int) -> list[int]:
+    """The keys of packets that wait for the application, in order.
+
+    Args:
+        tx: the transaction.
+        agency: whose receipts.
+        after: only greater keys.
+        below: only lesser keys.
+        limit: at most so many.
+    """
+    where = [T.c.agency == agency, T.c.state == ReceiptState.WAITING, T.c.id > after]
+    if below is not None:
+        where.append(T.c.id < below)
+    return list(tx.connection.execute(select(T.c.id).where(*where).order_by(T.c.id).limit(limit)).scalars())
+
+
+def claim_listed(tx: Tx, lease: Lease, *, agency: str, keys: Collection[int]) -> list[ReceiptRow]:
+    """Take some packets that wait to be downloaded, in one go; the attempt counts from now on.
+
+    Args:
+        tx: the transaction.
+        lease: the worker.
+        agency: whose receipts.
+        keys: the rows; those that another worker is at, or that are not `LISTED` any more, are left out.
+
+    Returns:
+        The rows that are held now, by key.
+    """
+    free = or_(T.c.lease_until.is_(None), T.c.lease_until <= tx.now)
+    wanted = [T.c.agency == agency, T.c.state == ReceiptState.LISTED, free]
+    query = select(T.c.id).where(T.c.id.in_(sorted(keys)), *wanted).order_by(T.c.id)
+    found = tx.connection.execute(query.with_for_update(skip_locked=True)).scalars().all()
+    if not found:
+        return []
+    until = tx.now + timedelta(seconds=lease.seconds)
+    values = {"lease_owner": lease.owner, "lease_until": until, "updated_at": tx.now}
+    counted = {"fence": T.c.fence + 1, "attempts": T.c.attempts + 1}
+    taken = update(T).where(T.c.id.in_(found), *wanted).values(values | counted).returning(T)
+    rows = [ReceiptRow.of(row) for row in tx.connection.execute(taken).mappings()]
+    return sorted(rows, key=lambda row: row.id)
+
+
+def let_go(tx: Tx, lease: Lease, keys: Collection[int]) -> None:
+    """Give back packets that `claim_listed` took and that were not asked for: the attempt did not happen.
+
+    Args:
+        tx: the transaction.
+        lease: the worker.
+        keys: the rows; those that it does not hold any more stay as they are.
+    """
+    ours = [T.c.id.in_(sorted(keys)), T.c.state == ReceiptState.LISTED, T.c.lease_owner == lease.owner]
+    values = {"lease_owner": None, "lease_until": None, "attempts": T.c.attempts - 1}
+    tx.connection.execute(update(T).where(*ours, T.c.attempts > 0).values(values))
 
 
 def claim_news(tx: Tx, lease: Lease, *, agency: str) -> ReceiptRow | None:

@@ -19,6 +19,16 @@ from .figures import Figures
 
 log = logging.getLogger("edoc_connector.worker")
 
+_IN_A_ROW = {"handle": 8}  # packets come in, and answers leave, several at a time; so they are handled
+# What there may be to do after something was done; the rest is looked at again after the time of idleness.
+_THEN = {
+    "poll": ("fetch", "report"),
+    "fetch": ("handle", "report", "tell", "fetch"),
+    "handle": ("report", "transmit", "handle"),
+    "report": ("report", "tell"),
+    "tell": ("report", "transmit", "tell"),
+    "transmit": ("transmit", "report"),
+}
 _TROUBLE_SECONDS = 5.0  # rest after a failure that nothing was noted about: a store that is away, a mistake of ours
 
 
@@ -138,7 +148,7 @@ class Worker:
         try:
             if turn.recovery_due():
                 turn.units.recover()
-            return self._one_round(turn)
+            return self._one_round(turn, patiently=True)
         except StoreError as error:
             log.warning("the store of %s: %s", turn.units.agency, error)
         except EdocError:
@@ -149,14 +159,25 @@ class Worker:
         self._stop.wait(min(_TROUBLE_SECONDS, turn.settings.idle * 5))
         return False
 
-    def _one_round(self, turn: _Turn) -> bool:
-        """Do each kind of work once; whether anything was done."""
+    def _one_round(self, turn: _Turn, *, patiently: bool = False) -> bool:
+        """Do each kind of work; whether anything was done.
+
+        Args:
+            turn: the agency.
+            patiently: whether a kind of which nothing was due a moment ago may rest.
+        """
         busy = False
         for work in turn.units.all():
-            if self._stop.is_set():
-                return busy
-            if work():
+            if turn.resting(work.__name__, patiently):
+                continue
+            for _ in range(_IN_A_ROW.get(work.__name__, 1)):
+                if self._stop.is_set():
+                    return busy
+                if not work():
+                    turn.found_nothing(work.__name__)
+                    break
                 self.figures.did(turn.units.agency, work.__name__)
+                turn.did(work.__name__)
                 busy = True
         return busy
 
@@ -185,12 +206,26 @@ class _Turn:
         self.units: Units = connector.units(handlers)
         self.last = 0.0
         self.rests_until = 0.0
+        self._quiet_until: dict[str, float] = {}
         self._recovered = float("-inf")
         self._every = min(settings.idle * 5, connector.settings.limits.lease / 4)
 
     def rest(self, seconds: float) -> None:
         """Not to be looked at for a while."""
         self.rests_until = time.monotonic() + seconds
+
+    def resting(self, work: str, patiently: bool) -> bool:
+        """Whether there was nothing of a kind of work a moment ago."""
+        return patiently and time.monotonic() < self._quiet_until.get(work, 0.0)
+
+    def found_nothing(self, work: str) -> None:
+        """There is nothing of that kind to do."""
+        self._quiet_until[work] = time.monotonic() + self.settings.idle
+
+    def did(self, work: str) -> None:
+        """Something was done: there may be more of some kinds now."""
+        for name in _THEN.get(work, ()):
+            self._quiet_until.pop(name, None)
 
     def recovery_due(self) -> bool:
         """Whether it is time to look for what dead workers held."""

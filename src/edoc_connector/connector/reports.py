@@ -1,0 +1,250 @@
+"""Statuses and confirmations on their way to the hub, a few at a time.
+
+A batch is claimed in one transaction, its packets are built and stored, it goes to the hub in a few threads, and one
+transaction writes what became of it. Messages of one lane never stand in one batch: the later one waits for its turn.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Collection, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from typing import Any, TypeVar
+
+from ..edxml import StatusMessage
+from ..errors import DuplicateDocument, EdocError
+from ..hubs import MessageType, Outcome
+from ..store import OutgoingState, ReceiptState, SpoolFile, Tx, deliveries, moves, outgoing, receipts
+from ..store.evidence import Note
+from ..store.records import OutgoingRow
+from ..store.states import DELIVERIES, OUTGOING, RECEIPTS
+from ..store.words import both, spoken
+from .building import build
+from .fates import columns, fate
+from .session import Session
+
+log = logging.getLogger("edoc_connector.connector.outbox")
+
+BATCH = 16  # messages claimed, and noted, in one transaction
+THREADS = 4  # messages on the wire at a time
+
+A = TypeVar("A")
+B = TypeVar("B")
+
+Settle = Callable[[OutgoingRow], tuple[bool, str | None]]
+IdThere = Callable[[OutgoingRow], str | None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Told:
+    """What became of a message.
+
+    Args:
+        row: the message, claimed.
+        doc_id: the hub's id of a status, where it told one.
+        error: what it met; None where the hub took it.
+        heard: what the hub said.
+    """
+
+    row: OutgoingRow
+    doc_id: str | None = None
+    error: EdocError | None = None
+    heard: tuple[dict[str, Any], ...] = ()
+
+
+class Reports:
+    """Sends statuses and confirmations.
+
+    Args:
+        session: the store, the hub and the key.
+        settle: asks the hub whether it has a status whose outcome is unknown, and gives its id there.
+        id_there: asks for the hub's id of a status that it says it has.
+    """
+
+    def __init__(self, session: Session, settle: Settle, id_there: IdThere) -> None:
+        self._session = session
+        self._settle = settle
+        self._id_there = id_there
+        self._lock = threading.Lock()
+        self._pool: ThreadPoolExecutor | None = None
+
+    def close(self) -> None:
+        """End the threads."""
+        with self._lock:
+            pool, self._pool = self._pool, None
+        if pool is not None:
+            pool.shutdown()
+
+    def round(self, *, due: bool, but: Collection[int] = (), limit: int = BATCH) -> list[tuple[int, EdocError | None]]:
+        """Send the next messages whose turn it is, once each.
+
+        Args:
+            due: only what is due by its back-off.
+            but: keys of messages to leave out.
+            limit: at most so many.
+
+        Returns:
+            The key of each, and what it met.
+        """
+        where = outgoing.T.c.id.not_in(sorted(but)) if but else None
+        with self._session.transaction() as tx:
+            rows = outgoing.claim(
+                tx, self._session.lease, agency=self._session.agency, due=due, limit=limit, where=where
+            )
+        return self.send(rows)
+
+    def send(self, rows: Sequence[OutgoingRow]) -> list[tuple[int, EdocError | None]]:
+        """Send messages that are claimed, likewise."""
+        if not rows:
+            return []
+        with self._session.keeper.holding():
+            unknown = [row for row in rows if row.state == OutgoingState.UNKNOWN]
+            found = [self._caught(row) for row in unknown]
+            found += self._sent([row for row in rows if row not in unknown])
+        for _, error in found:
+            if error is not None:
+                log.warning("not sent: %s", error)
+        return found
+
+    # -- those that the hub has to be asked about
+
+    def _caught(self, row: OutgoingRow) -> tuple[int, EdocError | None]:
+        try:
+            return self._asked(row)
+        except EdocError as error:
+            return row.id, error
+
+    def _asked(self, row: OutgoingRow) -> tuple[int, EdocError | None]:
+        self._session.hub.forget_heard()
+        settled, doc_id = self._settle(row)
+        if settled:
+            heard = tuple(self._session.hub.take_heard())
+            return self._noted([Told(row=row, doc_id=doc_id, heard=heard)])[0]
+        with self._session.transaction() as tx:
+            where = outgoing.T.c.id == row.id
+            rows = outgoing.claim(tx, self._session.lease, agency=row.agency, due=False, where=where)
+        return self._sent(rows)[0] if rows else (row.id, None)
+
+    # -- a batch
+
+    def _sent(self, rows: Sequence[OutgoingRow]) -> list[tuple[int, EdocError | None]]:
+        built, failed = self._built(rows)
+        return self._noted([*failed, *self._side_by_side(self._told, built)])
+
+    def _built(self, rows: Sequence[OutgoingRow]) -> tuple[list[OutgoingRow], list[Told]]:
+        """The packet of a status is made when it is first sent: a missing key must not undo what it reports."""
+        ready = [row for row in rows if row.kind == outgoing.CONFIRM or row.spool_file is not None]
+        missing = [row for row in rows if row not in ready]
+        packed, failed = [], []
+        for row, made in zip(missing, self._side_by_side(self._build, missing), strict=True):
+            if isinstance(made, SpoolFile):
+                packed.append((row, made))
+            else:
+                failed.append(Told(row=row, error=made))
+        if packed:
+            with self._session.transaction() as tx:
+                ready += [outgoing.packed(tx, row, spool_file=one.name, sha256=one.sha256) for row, one in packed]
+        return ready, failed
+
+    def _build(self, row: OutgoingRow) -> SpoolFile | EdocError:
+        message = StatusMessage.model_validate_json(row.message or "")
+        try:
+            return build(self._session, message, at=self._session.store.clock())
+        except EdocError as error:
+            return error
+
+    def _told(self, row: OutgoingRow) -> Told:
+        """Tell the hub one thing; in any thread."""
+        hub = self._session.hub
+        hub.forget_heard()
+        told = Told(row=row)
+        try:
+            if row.kind == outgoing.CONFIRM:
+                hub.confirm(row.hub_doc_id or "", Outcome(row.code))
+            else:
+                told = Told(row=row, doc_id=self._handed_over(row))
+        except EdocError as error:
+            told = Told(row=row, error=error)
+        return replace(told, heard=tuple(hub.take_heard()))
+
+    def _handed_over(self, row: OutgoingRow) -> str | None:
+        packet = self._session.store.spool.checked(row.spool_file or "", row.sha256 or "")
+        try:
+            result = self._session.hub.send(
+                packet, message_type=MessageType.STATUS, sender=self._session.agency, recipients=[row.recipient or ""]
+            )
+        except DuplicateDocument:
+            return self._id_there(row)  # the same bytes as before: an earlier attempt arrived
+        return result.doc_id
+
+    def _side_by_side(self, work: Callable[[A], B], rows: Sequence[A]) -> list[B]:
+        if len(rows) < 2:
+            return [work(row) for row in rows]
+        with self._lock:
+            if self._pool is None:
+                self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="edoc-report")
+            pool = self._pool
+        return list(pool.map(work, rows))
+
+    # -- what became of it
+
+    def _noted(self, told: Sequence[Told]) -> list[tuple[int, EdocError | None]]:
+        """Write it down; where one message is another worker's by now, each is written by itself."""
+        if not told:
+            return []
+        try:
+            with self._session.transaction() as tx:
+                for one in told:
+                    self._note(tx, one)
+        except EdocError as error:
+            if len(told) > 1:
+                return [found for one in told for found in self._noted([one])]
+            return [(told[0].row.id, error)]
+        return [(one.row.id, one.error) for one in told]
+
+    def _note(self, tx: Tx, told: Told) -> None:
+        row = told.row
+        tx.notes.extend(Note("answer", OUTGOING.subject, row.id, tx.actor, one) for one in told.heard)
+        if told.error is not None:
+            self._failed(tx, row, told.error)
+            return
+        values: dict[str, Any] = {"sent_at": tx.now, "attempts": row.attempts + 1, **columns(None)}
+        if row.kind != outgoing.CONFIRM:
+            values["hub_doc_id"] = told.doc_id
+        outgoing.move(tx, row, OutgoingState.SENT, **values)
+        if row.kind == outgoing.CONFIRM:
+            _confirmed(tx, row)
+
+    def _failed(self, tx: Tx, row: OutgoingRow, error: EdocError) -> None:
+        state = OutgoingState(fate(error).state)
+        if row.kind == outgoing.CONFIRM and state is not OutgoingState.FAILED:
+            state = OutgoingState.READY  # confirming twice is harmless, so an unknown outcome is no reason to ask
+        wait = tx.now if state is OutgoingState.UNKNOWN else self._session.next_attempt(row, tx.now, error)
+        values = {"attempts": row.attempts + 1, "next_attempt_at": wait, **columns(error)}
+        values |= {"asked": 0} if state is OutgoingState.UNKNOWN else {}
+        outgoing.move(tx, row, state, detail=spoken(error), **values)
+        if state is OutgoingState.FAILED:
+            _tell_subject(tx, row, error)
+
+
+def _confirmed(tx: Tx, row: OutgoingRow) -> None:
+    receipt = receipts.by_key(tx, row.receipt_id or 0)
+    words = both(f"the hub was told {row.code}", f"đã báo trục: {row.code}")
+    receipts.said(tx, receipt, detail=words, confirmed_at=tx.now)
+    if receipt.state == ReceiptState.HANDLED and row.code == outgoing.DONE:
+        moves.move(tx, RECEIPTS, receipt.id, old=receipt.state, new=ReceiptState.CONFIRMED)
+
+
+def _tell_subject(tx: Tx, row: OutgoingRow, error: EdocError) -> None:
+    """A message that failed for good is told where people look: at what it was about."""
+    kind = "xác nhận" if row.kind == outgoing.CONFIRM else "trạng thái"
+    detail = both(
+        f"{row.kind} {row.code} failed for good: {error.message}", f"không gửi được {kind} {row.code}: {error.vi}"
+    )
+    if row.receipt_id is not None:
+        receipts.said(tx, receipts.by_key(tx, row.receipt_id), detail=detail)
+    elif row.delivery_id is not None:
+        state = deliveries.by_key(tx, row.delivery_id).state
+        moves.record(tx, DELIVERIES, row.delivery_id, old=state, new=state, detail=detail, recipient=row.recipient)
