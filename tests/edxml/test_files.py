@@ -28,6 +28,13 @@ def test_a_large_file_goes_to_the_disk_while_it_grows(tmp_path: Path, monkeypatc
         assert (tmp_path / "x").stat().st_size == 9 * size
 
 
+def _write(to: Path, times: int) -> None:
+    with files.whole_file(to, durable=True) as out, files.early_to_disk(out) as grown:
+        for _ in range(times):
+            out.write(bytes(100))
+            grown()
+
+
 @pytest.mark.parametrize("times", [1, 50])
 def test_a_disk_that_fails_meanwhile_is_told(times: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A disk's failure, which a system may report once only, reaches the writer: there is no file."""
@@ -37,12 +44,6 @@ def test_a_disk_that_fails_meanwhile_is_told(times: int, tmp_path: Path, monkeyp
 
     monkeypatch.setattr(files, "EARLY", 10)
     monkeypatch.setattr(files, "_to_disk", fail)
-    with (
-        pytest.raises(OSError, match="Input/output"),
-        files.whole_file(tmp_path / "x", durable=True) as out,
-        files.early_to_disk(out) as grown,
-    ):
-        for _ in range(times):
-            out.write(bytes(100))
-            grown()
+    with pytest.raises(OSError, match="Input/output"):
+        _write(tmp_path / "x", times)
     assert list(tmp_path.iterdir()) == []
