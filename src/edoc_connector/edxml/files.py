@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
+
+EARLY = 32 << 20
+"""Bytes after which a growing file is brought to the disk for the first time, and again."""
+_to_disk: Callable[[int], None] = getattr(os, "fdatasync", os.fsync)
 
 
 @contextmanager
@@ -35,6 +40,30 @@ def whole_file(target: Path, *, durable: bool) -> Iterator[IO[bytes]]:
         raise
     if durable:
         _sync_folder(target.parent)
+
+
+@contextmanager
+def early_to_disk(out: IO[bytes]) -> Iterator[Callable[[], None]]:
+    """Bring a large file to the disk while it is being written, so that fsync at its end finds little to do.
+
+    Gives what is to be called now and then. The file is durable only after its own fsync.
+
+    Raises:
+        OSError: the disk failed: here, since a system may report that to one caller only.
+    """
+    begun, syncing = 0, Future[None]()
+    syncing.set_result(None)
+    with ThreadPoolExecutor(1) as pool:
+
+        def grown() -> None:
+            nonlocal begun, syncing
+            if out.tell() - begun >= EARLY and syncing.done():
+                syncing.result()
+                begun = out.tell()
+                syncing = pool.submit(_to_disk, out.fileno())
+
+        yield grown
+        syncing.result()
 
 
 def _sync_folder(folder: Path) -> None:

@@ -26,13 +26,13 @@ from .findings import Finding
 from .names import DS, NS, XLINK
 from .refusal import refusal
 
-CHUNK = 1 << 20
+CHUNK = 1 << 18
 FIRST_CHUNK = 1 << 15
 """The first piece of something is this long, and the next ones twice the one before: many look at the head only."""
 CONTENT_PATH = ["AttachmentEncoded", "Attachment", "ContentTransferEncoded"]
 """Local names of the element whose text is left out of the skeleton, and of those around it."""
 _HEAD = 1 << 16
-_FEED = 1 << 18  # what expat gets at a time: it keeps all of a tag, and one that is too large is noticed between pieces
+_FEED = CHUNK  # what expat gets at a time: it keeps all of a tag, and one that is too large is noticed between pieces
 _KNOWN_PREFIXES = {"edxml": NS, "xlink": XLINK, "ds": DS, "xsi": "http://www.w3.org/2001/XMLSchema-instance"}
 _TEXT_TAG = f"{CONTENT_PATH[-1]}>".encode()
 _TEXT_HEAD = 4  # so much of a text expat gets at least: one character to notice that it began, and a line end before it
@@ -234,7 +234,7 @@ def _feed(watcher: _Watcher, stream: BinaryIO, *, all_of_it: bool) -> None:
     stream.seek(0)
     take = watcher.take if all_of_it else watcher.take_markup
     try:
-        while piece := stream.read(min(CHUNK, _FEED)):
+        while piece := stream.read(_FEED):
             take(piece)
             watcher.check_size(len(piece))
         watcher.parser.Parse(b"", True)

@@ -24,7 +24,7 @@ from .attachment import Attachment, AttachmentDigest
 from .base64text import encode
 from .checks import problems
 from .content import vanished
-from .files import whole_file
+from .files import early_to_disk, whole_file
 from .findings import Severity
 from .model import Document, EncodedAttachment, Message, Model, TraceHeader
 from .names import NS, SEAL_NAME
@@ -249,16 +249,18 @@ def _stream(plan: _Plan, out: IO[bytes], signature: EnvelopedSigner | None) -> N
     canonical = _cut(etree.tostring(plan.root, method="c14n", exclusive=True, with_comments=False), plan.token)
     digest = hashlib.new(signature.digest_algorithm if signature else "sha256")
     place, blank = 0, b""
-    for (name, file_piece), (_, canonical_piece) in zip(written, canonical, strict=True):
-        if name in plan.texts:
-            for text in plan.texts[name]():
-                out.write(text)
-                digest.update(text)
-        elif name and signature is not None:
-            place, blank = out.tell(), signature.blank()
-            out.write(blank)
-        out.write(file_piece)
-        digest.update(canonical_piece)
+    with early_to_disk(out) as grown:
+        for (name, file_piece), (_, canonical_piece) in zip(written, canonical, strict=True):
+            if name in plan.texts:
+                for text in plan.texts[name]():
+                    out.write(text)
+                    digest.update(text)
+                    grown()
+            elif name and signature is not None:
+                place, blank = out.tell(), signature.blank()
+                out.write(blank)
+            out.write(file_piece)
+            digest.update(canonical_piece)
     if signature is not None:
         _fill(out, place, blank, signature.signature(digest.digest()))
 
