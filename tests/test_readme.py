@@ -20,6 +20,8 @@ from edoc_connector.testing import RunningHub, agency_keys, sample_pdf
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+VIETNAMESE = (ROOT / "README.vi.md").read_text(encoding="utf-8")
+BOTH = (README, VIETNAMESE)
 PARTIES = {"H29.05": "Sở Nội vụ", "G22": "Văn phòng Chính phủ"}
 
 
@@ -88,9 +90,25 @@ def _incoming(office: edoc.Connector) -> None:
 
 def test_the_lines_to_copy_are_in_both_readmes() -> None:
     """The Vietnamese page has the same two lines."""
-    vietnamese = (ROOT / "README.vi.md").read_text(encoding="utf-8")
     for number in range(2):
-        assert _block("sh", number) in vietnamese
+        assert _block("sh", number) in VIETNAMESE
+
+
+@pytest.mark.parametrize("language", ["python", "toml"])
+def test_both_readmes_have_the_same_code(language: str) -> None:
+    """The Vietnamese page differs in its comments only."""
+    (english, vietnamese) = (re.findall(rf"^```{language}\n(.*?)^```$", page, re.M | re.S)[0] for page in BOTH)
+    assert _bare(english) == _bare(vietnamese)
+
+
+def test_both_readmes_name_the_same_pages() -> None:
+    """What the one page has to read on, the other has too."""
+    english, vietnamese = (set(re.findall(r"^\| \[(docs/[^]]+)\]", page, re.M)) for page in BOTH)
+    assert english == vietnamese
+
+
+def _bare(code: str) -> list[str]:
+    return [line.partition("  #")[0].rstrip() for line in code.splitlines()]
 
 
 def test_every_page_the_readme_names_is_there() -> None:

@@ -11,10 +11,11 @@ import typer
 
 from ..errors import AttachmentError, ConfigError, PacketError
 from .output import ExitCode, JsonFlag, print_json, print_table, printable, progress, say
+from .revocation import CrlOption, HostOption, OcspOption, SoftOption, revocation_of
 
 if TYPE_CHECKING:
     from ..edxml import Attachment, Finding, Message, Packet
-    from ..signing import Verification, VerifyPolicy
+    from ..signing import Revocation, Verification, VerifyPolicy
 
 PacketFile = Annotated[Path, typer.Argument(metavar="FILE", help="A packet, .edxml. / Gói tin .edxml.")]
 TrustOption = Annotated[
@@ -61,15 +62,24 @@ def inspect(
         _show(description)
 
 
-def verify(file: PacketFile, trust: TrustOption = None, as_json: JsonFlag = False) -> None:
+def verify(
+    file: PacketFile,
+    trust: TrustOption = None,
+    crl: CrlOption = None,
+    ocsp: OcspOption = None,
+    revocation_host: HostOption = None,
+    soft_revocation: SoftOption = False,
+    as_json: JsonFlag = False,
+) -> None:
     """Check a packet's signature and seal. / Kiểm tra chữ ký và niêm phong của gói tin.
 
     Exit code 0: VALID; 1: INVALID; 3: UNSIGNED or UNVERIFIABLE; 2: cannot be read.
     """
     from ..signing import verify as check
 
+    revocation = revocation_of(crl, ocsp, revocation_host, soft=soft_revocation)
     with progress("verifying / đang kiểm tra"):
-        verification = check(read_packet(file), policy_of(trust))
+        verification = check(read_packet(file), policy_of(trust, revocation))
     if as_json:
         print_json(describe_verification(verification))
     else:
@@ -180,11 +190,17 @@ def read_message(file: Path, attachments: list[Attachment]) -> Message:
         ) from error
 
 
-def policy_of(trust: list[Path] | None) -> VerifyPolicy:
-    """The policy for `--trust`: with it a signature must lead to a trusted authority."""
-    from ..signing import VerifyPolicy
+def policy_of(trust: list[Path] | None, revocation: Revocation | None = None) -> VerifyPolicy:
+    """The policy for `--trust`: with it a signature must lead to a trusted authority.
 
-    return VerifyPolicy.load(trust) if trust else VerifyPolicy()
+    Raises:
+        ConfigError: a certificate cannot be read, or revocation is to be checked without `--trust`.
+    """
+    from ..signing import Revocation, VerifyPolicy
+
+    if trust:
+        return VerifyPolicy.load(trust, revocation=revocation)
+    return VerifyPolicy(revocation=revocation or Revocation())
 
 
 def password_source(reference: str | None) -> Callable[[str], str | None]:

@@ -9,6 +9,7 @@ import typer
 
 from .output import ExitCode, JsonFlag, local_time, print_json, print_table, printable, say
 from .packets import TrustOption, password_source, policy_of
+from .revocation import CrlOption, HostOption, OcspOption, SoftOption, revocation_of
 
 if TYPE_CHECKING:
     from ..pdf import PdfSignature, PdfVerification
@@ -26,14 +27,23 @@ def register(app: typer.Typer) -> None:
     app.add_typer(group)
 
 
-def verify(file: PdfFile, trust: TrustOption = None, as_json: JsonFlag = False) -> None:
+def verify(
+    file: PdfFile,
+    trust: TrustOption = None,
+    crl: CrlOption = None,
+    ocsp: OcspOption = None,
+    revocation_host: HostOption = None,
+    soft_revocation: SoftOption = False,
+    as_json: JsonFlag = False,
+) -> None:
     """Check the signatures in a PDF file. / Kiểm tra chữ ký số trong tệp PDF.
 
     Exit code 0: VALID; 1: INVALID, or the file is not there; 3: UNSIGNED or UNVERIFIABLE.
     """
     from ..pdf import verify_pdf
 
-    verification = verify_pdf(file, policy_of(trust))
+    revocation = revocation_of(crl, ocsp, revocation_host, soft=soft_revocation)
+    verification = verify_pdf(file, policy_of(trust, revocation))
     if as_json:
         print_json(_described(verification))
     else:
