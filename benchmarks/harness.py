@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import resource
+import sys
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 from rich.console import Console
@@ -91,3 +94,15 @@ def alternately(steps: Mapping[str, Callable[[], object]], rounds: int) -> dict[
             if number:
                 best[name] = min(best[name][0], seconds), min(best[name][1], cpu)
     return best
+
+
+def peak() -> float:
+    """Most memory this process had so far, in MiB.
+
+    On Linux that of this program alone: what `getrusage` tells of a new process begins with what its parent had.
+    """
+    status = Path("/proc/self/status")
+    if status.exists():
+        return int(status.read_text().partition("VmHWM:")[2].split()[0]) / 1024
+    unit = 1 << 20 if sys.platform == "darwin" else 1 << 10
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit

@@ -28,7 +28,7 @@ from edoc_connector.client import AsyncHubClient, ClientSettings, HubClient
 from edoc_connector.errors import ConfigError, NotSent, OutcomeUnknown
 from edoc_connector.hubs import MessageType, Vxp, WireRequest
 from edoc_connector.hubs.bodies import Upload
-from edoc_connector.transport import CAUGHT, failure
+from edoc_connector.transport import CAUGHT, address, answer_headers, failure
 
 LIST = b'{"status":"OK","ErrorCode":"0","data":[]}'
 
@@ -229,3 +229,32 @@ def test_late_alert(reason: str) -> None:
     send = WireRequest("POST", "http://h/x", {}, b"{}", sends=True)
     expected = OutcomeUnknown if reason == "WRONG_VERSION" else NotSent
     assert type(failure(error, send, Upload(send))) is expected
+
+
+@pytest.mark.parametrize(
+    ("url", "host", "target"),
+    [
+        ("http://hub.gov.vn:80/vxp/sendEdoc", b"hub.gov.vn", b"/vxp/sendEdoc"),
+        ("https://hub.gov.vn:8443/a%20b", b"hub.gov.vn:8443", b"/a%20b"),
+        ("http://[::1]:8480/x", b"[::1]:8480", b"/x"),
+    ],
+)
+def test_addresses(url: str, host: bytes, target: bytes) -> None:
+    """The Host header and the path are those of the URL, a usual port left out (facts about httpx)."""
+    where, said = address(url)
+    assert (said, where.target) == (host, target)
+
+
+@pytest.mark.parametrize("url", ["http://", "ftp://h/x", "h/x", "http://h:port/"])
+def test_addresses_that_are_none(url: str) -> None:
+    """A URL that HTTP cannot use is an early failure: nothing left (faults, row 3)."""
+    with pytest.raises(httpx.InvalidURL) as caught:
+        address(url)
+    send = WireRequest("POST", url, {}, b"{}", sends=True)
+    assert type(failure(caught.value, send, Upload(send))) is NotSent
+
+
+def test_headers_of_an_answer() -> None:
+    """Names are told in lower case, the values of a repeated one together, whatever the bytes (facts about httpx)."""
+    raw = [(b"Retry-After", b"5"), (b"VIA", b"a"), (b"Via", b"b\xff")]
+    assert answer_headers(raw) == {"retry-after": "5", "via": "a, b\xff"}
