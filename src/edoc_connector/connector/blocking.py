@@ -22,7 +22,7 @@ from ..errors import EdocError, NotFound
 from ..hubs import Progress
 from ..signing import Signer, VerifyMode
 from ..signing.keyring import close, pinned
-from ..store import DeliveryState, Lease, ReceiptState, Store, deliveries, directory, receipts
+from ..store import DeliveryState, Lease, ReceiptState, Store, Tx, deliveries, directory, receipts
 from ..store.directory import Entry
 from ..store.records import DeliveryRow, DirectoryRow
 from ..store.words import both
@@ -290,8 +290,7 @@ class Connector(Handling, Care):
             NotFound: there is none.
         """
         with self._session.store.reading() as tx:
-            row = dispatch.delivery_row(tx, self._session, document_id)
-            return delivery_views(tx, [row], undelivered_after=self._session.limits.undelivered_after)[0]
+            return self._view(tx, document_id)
 
     def deliveries(
         self, *, state: DeliveryState | None = None, recipient: str | None = None, limit: int | None = None
@@ -432,13 +431,21 @@ class Connector(Handling, Care):
     # -- helpers
 
     def _sent(self, stored: dispatch.Stored) -> Delivery:
-        if stored.claimed:
+        if stored.new:
             self._outbox.deliver(stored.row)
         else:
             self._outbox.recover()
             self._outbox.transmit(stored.row.id)
+        with self._session.store.reading() as tx:
+            view, waits = self._view(tx, stored.row.document_id), self._outbox.waits(tx)
+        if not waits:
+            return view
         self._outbox.kick()
         return self.delivery(stored.row.document_id)
+
+    def _view(self, tx: Tx, document_id: str) -> Delivery:
+        row = dispatch.delivery_row(tx, self._session, document_id)
+        return delivery_views(tx, [row], undelivered_after=self._session.limits.undelivered_after)[0]
 
     def _require_sent(self, document_id: str) -> DeliveryRow:
         with self._session.store.reading() as tx:

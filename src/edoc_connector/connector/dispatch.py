@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from ..edxml import BusinessType, Document, ResponseFor, StaffInfo, StatusCode, StatusMessage, read
 from ..errors import DocumentError, NotFound, StatusNotAllowed
@@ -18,6 +18,8 @@ from .session import Session
 from .upkeep import usable
 from .views import BUSINESS
 
+_HEAD_START = timedelta(seconds=5)
+
 
 @dataclass(frozen=True, slots=True)
 class Stored:
@@ -25,15 +27,15 @@ class Stored:
 
     Args:
         row: the delivery.
-        claimed: whether it is the caller's to send: it was stored and claimed in one transaction.
+        new: whether it was stored just now, and is the caller's to send.
     """
 
     row: DeliveryRow
-    claimed: bool = False
+    new: bool = False
 
 
 def stored(session: Session, document: Document) -> Stored:
-    """The delivery of a document: a new one, claimed, or the one that is there.
+    """The delivery of a document: a new one, or the one that is there.
 
     A delivery that failed is ``ready`` again: its caller sends it once more.
 
@@ -60,21 +62,20 @@ def stored(session: Session, document: Document) -> Stored:
 
 
 def _added(session: Session, document: Document, content: str, file: SpoolFile) -> Stored:
-    """A new delivery. It is claimed as it is stored: one flush to the disk less before it leaves."""
+    """A new delivery, whose caller has a head start: only after that it counts as one that waits to be sent."""
     new = _new(session, document, content, file)
     row = None
     try:
         with session.transaction() as tx:
-            row = deliveries.add(tx, new)
+            row = deliveries.add(tx, new, due=tx.now + _HEAD_START)
             ours = row.spool_file == file.name
             if ours:
                 _note_request(tx, session, document)
-                row = deliveries.taken(tx, row, session.lease)
     finally:
         # Nothing was stored, or another worker stored the same document first.
         if row is None or row.spool_file != file.name:
             session.store.spool.discard(file.name)
-    return Stored(row, claimed=ours)
+    return Stored(row, new=ours)
 
 
 def again(session: Session, row: DeliveryRow) -> Stored:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import errno
 import hashlib
 import json
 import tempfile
@@ -130,9 +131,17 @@ def check_pack(path: Path, *, anchors: Sequence[x509.Certificate] = ()) -> Check
             return _checked(check)
     except _Broken as error:
         return Checked(problems=(error.problem,))
+    except OSError as error:
+        if error.errno != errno.EINVAL:  # what zipfile meets where a damaged directory points before the file's start
+            raise
+        return _malformed(path, error)
     except _MALFORMED as error:
-        text, text_vi = "it is no pack of evidence, or is damaged", "không phải gói bằng chứng hoặc đã hỏng"
-        return Checked(problems=(Problem(path.name, f"{text}: {error}", f"{text_vi}: {error}"),))
+        return _malformed(path, error)
+
+
+def _malformed(path: Path, error: Exception) -> Checked:
+    text, text_vi = "it is no pack of evidence, or is damaged", "không phải gói bằng chứng hoặc đã hỏng"
+    return Checked(problems=(Problem(path.name, f"{text}: {error}", f"{text_vi}: {error}"),))
 
 
 def _checked(check: _Check) -> Checked:

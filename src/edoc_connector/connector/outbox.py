@@ -97,18 +97,17 @@ class Outbox:
         if time.monotonic() < self._paused_until:
             return
         try:
-            if not self._waits():
-                return
+            with self._session.store.reading() as tx:
+                if not self.waits(tx):
+                    return
             self.flush(due=True)
         except StoreError as error:
             # What the caller did is stored already; the queue can wait for a store that works again.
             log.warning("what is queued was not sent: %s", error)
 
-    def _waits(self) -> bool:
-        """Whether a round of sending would find anything: one look, where nothing waits nobody is to be locked out."""
-        session = self._session
-        with session.store.reading() as tx:
-            return late.anything(tx, agency=session.agency, limits=session.limits, queues=True)
+    def waits(self, tx: Tx) -> bool:
+        """Whether a round of sending would find anything: where nothing waits, no writer need be kept out for it."""
+        return late.anything(tx, agency=self._session.agency, limits=self._session.limits, queues=True)
 
     def transmit(self, key: int) -> None:
         """Send one delivery now, whatever its back-off says; where its outcome is unknown, ask the hub first.
@@ -118,14 +117,21 @@ class Outbox:
         """
         row = self._claim_delivery(key=key, due=False)
         if row is not None:
-            self.deliver(row)
+            with self._session.keeper.holding():
+                self._deliver(row)
 
     def deliver(self, row: DeliveryRow) -> None:
-        """Send a delivery that is claimed.
+        """Send a delivery that was stored just now, unless somebody else does.
 
         Raises:
             EdocError: the hub did not take it; what becomes of it is in the store.
         """
+        try:
+            with self._session.transaction() as tx:
+                row = deliveries.taken(tx, row, self._session.lease)
+        except LeaseLost:
+            log.info("delivery %d was taken by another worker first", row.id)
+            return
         with self._session.keeper.holding():
             self._deliver(row)
 

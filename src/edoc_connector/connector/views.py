@@ -141,14 +141,16 @@ def delivery_views(tx: Tx, rows: Sequence[DeliveryRow], *, undelivered_after: fl
     keys = [row.id for row in rows]
     recipients = deliveries.recipients(tx, keys)
     timelines = timeline.of(tx, DELIVERIES, keys)
-    targets = deliveries.targets(tx, keys)
+    targets = deliveries.targets(tx, [row.id for row in rows if row.business != BUSINESS[BusinessType.NEW]])
     late = tx.now - timedelta(seconds=undelivered_after)
     views = []
     for row in rows:
         overdue = row.sent_at is not None and row.sent_at < late
         states = tuple(_recipient(one, overdue=overdue) for one in recipients[row.id])
         views.append(
-            _delivery(row, targets[row.id], states, tuple(TimelineEntry.of(entry) for entry in timelines[row.id]))
+            _delivery(
+                row, targets.get(row.id, ()), states, tuple(TimelineEntry.of(entry) for entry in timelines[row.id])
+            )
         )
     return views
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields, replace
 from datetime import date, datetime
 from typing import Any
 
@@ -64,25 +64,32 @@ class NewDelivery:
     recipients: tuple[tuple[str, str], ...]
 
 
-def add(tx: Tx, new: NewDelivery) -> DeliveryRow:
+_COLUMNS = tuple(field.name for field in fields(NewDelivery) if field.name in T.c)
+
+
+def add(tx: Tx, new: NewDelivery, *, due: datetime | None = None) -> DeliveryRow:
     """Store a delivery, ``ready``.
+
+    Args:
+        tx: the transaction.
+        new: the delivery.
+        due: from when on anybody may send it; at once where it is left out.
 
     Raises:
         DocumentIdConflict: the DocumentId is taken by other content.
     """
-    known = get(tx, new.agency, new.document_id)
-    if known is not None:
-        return same(known, new.fingerprint)
-    values = asdict(new)
-    recipients, acted_on = values.pop("recipients"), values.pop("targets")
-    key = moves.started_once(tx, DELIVERIES, values, unique=("agency", "document_id"), state=DeliveryState.READY)
-    if key is None:  # another worker stored it a moment ago
-        return add(tx, new)
+    values = {name: getattr(new, name) for name in _COLUMNS} | {"next_attempt_at": due or tx.now}
+    recipients, acted_on = new.recipients, new.targets
+    made = moves.made_once(tx, DELIVERIES, values, unique=("agency", "document_id"), state=DeliveryState.READY)
+    if made is None:
+        known = get(tx, new.agency, new.document_id)
+        return add(tx, new, due=due) if known is None else same(known, new.fingerprint)
+    key = int(made["id"])
     rows = [{"delivery_id": key, "organ_id": organ_id, "name": name} for organ_id, name in recipients]
     tx.connection.execute(_INSERT_TO, rows)
     for document_id in acted_on:
         tx.connection.execute(insert(ON).values(delivery_id=key, document_id=document_id))
-    return by_key(tx, key)
+    return DeliveryRow.of(made)
 
 
 def same(known: DeliveryRow, fingerprint: str) -> DeliveryRow:
@@ -149,6 +156,8 @@ def changes_to(tx: Tx, agency: str, document_id: str, business: str | None = Non
 def targets(tx: Tx, keys: Sequence[int]) -> Mapping[int, tuple[str, ...]]:
     """The documents that some deliveries act on, by the delivery's key."""
     found: dict[int, list[str]] = {key: [] for key in keys}
+    if not keys:
+        return {}
     for row in tx.connection.execute(_TARGETS, {"keys": keys}).mappings():
         found[row["delivery_id"]].append(row["document_id"])
     return {key: tuple(ids) for key, ids in found.items()}
@@ -248,8 +257,12 @@ def answered(tx: Tx, delivery: DeliveryRow, organ_id: str, code: str, *, detail:
 
 
 def taken(tx: Tx, row: DeliveryRow, lease: Lease) -> DeliveryRow:
-    """A delivery that this transaction stored, claimed: nobody else can have it yet."""
-    return DeliveryRow.of(moves.taken(tx, DELIVERIES, lease, asdict(row)))
+    """A delivery as its caller knows it, claimed.
+
+    Raises:
+        LeaseLost: somebody else has claimed it by now.
+    """
+    return replace(row, **moves.taken(tx, DELIVERIES, lease, row.id, state=row.state, fence=row.fence))
 
 
 def claim(

@@ -25,7 +25,6 @@ CONNECT_SECONDS = 10
 LOCK_SECONDS = 20
 LOCK_ATTEMPTS = 3
 RECONNECT_SECONDS = 10.0
-WRITE = "edoc_write"
 
 _Words = tuple[str, str]
 
@@ -117,7 +116,6 @@ def make_engine(url: str) -> Engine:
         )
     engine = create_engine(parsed, connect_args={"timeout": BUSY_SECONDS})
     event.listen(engine, "connect", _sqlite_connect)
-    event.listen(engine, "begin", _sqlite_begin)
     return engine
 
 
@@ -128,16 +126,10 @@ def _postgresql_arguments(url: URL) -> dict[str, Any]:
 
 
 def _sqlite_connect(connection: Any, _record: object) -> None:
-    # Python's driver begins transactions late and on its own; SQLAlchemy's "begin" event does it instead.
+    # Python's driver begins transactions late and on its own; `begin` does it instead.
     connection.isolation_level = None
     for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
         connection.execute(f"PRAGMA {pragma}").close()
-
-
-def _sqlite_begin(connection: Connection) -> None:
-    # A writer takes the lock at once: two that read first and write later would deadlock, and one would fail.
-    write = connection.get_execution_options().get(WRITE)
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
 
 
 def locked(error: BaseException) -> bool:
@@ -190,12 +182,16 @@ def _enough(state: RetryCallState) -> bool:
 
 
 def _begin(engine: Engine, write: bool) -> Connection:
-    connection = engine.connect().execution_options(**{WRITE: write})
+    connection = engine.connect()
+    sqlite = connection.dialect.name == "sqlite"
     try:
-        if not write and connection.dialect.name == "postgresql":
+        if not write and not sqlite:
             # One state for all that is read; SQLite gives that by itself.
             connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
         connection.begin()
+        if sqlite:
+            # A writer takes the lock at once: two that read first and write later would deadlock, and one would fail.
+            connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
     except BaseException:
         connection.close()
         raise

@@ -6,7 +6,7 @@ holds the row), and written to the timeline in the same transaction.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cache
@@ -88,7 +88,7 @@ def by_id(table: Table) -> Select[Any]:
 def _insert_once(table: Table, dialect: str, unique: tuple[str, ...]) -> ReturningInsert[Any]:
     module = postgresql if dialect == "postgresql" else sqlite
     query = module.insert(table).on_conflict_do_nothing(index_elements=list(unique))
-    returning: ReturningInsert[Any] = query.returning(table.c.id)
+    returning: ReturningInsert[Any] = query.returning(table)
     return returning
 
 
@@ -138,14 +138,21 @@ def started_once(
 
     A row that another transaction is about to insert is waited for.
     """
+    made = made_once(tx, machine, values, unique=unique, state=state, detail=detail)
+    return None if made is None else int(made["id"])
+
+
+def made_once(
+    tx: Tx, machine: Machine, values: dict[str, Any], *, unique: Sequence[str], state: str, detail: str = ""
+) -> RowMapping | None:
+    """As `started_once`; the whole row."""
     move = _required(machine, None, state)
-    table = table_of(machine)
     row = {"next_attempt_at": tx.now, **values, "state": state, "created_at": tx.now, "updated_at": tx.now}
-    key = tx.connection.execute(_insert_once(table, tx.connection.dialect.name, tuple(unique)), row).scalar()
-    if key is None:
-        return None
-    record(tx, machine, int(key), old=None, new=state, detail=detail or move.cause)
-    return int(key)
+    query = _insert_once(table_of(machine), tx.connection.dialect.name, tuple(unique))
+    made = tx.connection.execute(query, row).mappings().one_or_none()
+    if made is not None:
+        record(tx, machine, int(made["id"]), old=None, new=state, detail=detail or move.cause)
+    return made
 
 
 def alone(tx: Tx, name: str) -> None:
@@ -269,15 +276,25 @@ def claim(
     return [tx.connection.execute(by_id(table), {"its_id": key}).mappings().one() for key in keys]
 
 
-def taken(tx: Tx, machine: Machine, lease: Lease, row: Mapping[str, Any]) -> RowMapping:
-    """Claim a row that the transaction made, or has locked."""
-    key = _claimed(tx, machine, lease, row, attempts=row["attempts"])
-    return tx.connection.execute(by_id(table_of(machine)), {"its_id": key}).mappings().one()
+def taken(tx: Tx, machine: Machine, lease: Lease, key: int, *, state: str, fence: int) -> dict[str, Any]:
+    """Claim a row that is in a state that a leased one follows; what changed.
+
+    Raises:
+        LeaseLost: it is in that state no more, or was claimed.
+    """
+    held = next(new for new in machine.after(state) if new in machine.leased)
+    values = _leased(tx, lease, fence)
+    move(tx, machine, key, old=state, new=held, token=fence, detail=lease.owner, **values)
+    return {**values, "state": held, "updated_at": tx.now}
 
 
-def _claimed(tx: Tx, machine: Machine, lease: Lease, row: Mapping[Any, Any], *, attempts: int) -> int:
+def _leased(tx: Tx, lease: Lease, fence: int) -> dict[str, Any]:
     until = tx.now + timedelta(seconds=lease.seconds)
-    values = {"lease_owner": lease.owner, "lease_until": until, "fence": row["fence"] + 1, "attempts": attempts}
+    return {"lease_owner": lease.owner, "lease_until": until, "fence": fence + 1}
+
+
+def _claimed(tx: Tx, machine: Machine, lease: Lease, row: RowMapping, *, attempts: int) -> int:
+    values = {**_leased(tx, lease, row["fence"]), "attempts": attempts}
     held = next((state for state in machine.after(row["state"]) if state in machine.leased), None)
     if held is None:
         _compare_and_set(tx, machine, row["id"], row["state"], row["fence"], values)

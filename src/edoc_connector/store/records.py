@@ -20,7 +20,13 @@ class Record:
     @classmethod
     def of(cls: type[R], row: RowMapping) -> R:
         """Take the columns of a row that the record has."""
-        return cls(**{field.name: row[field.name] for field in fields(cls)})
+        names = _NAMES.get(cls)
+        if names is None:
+            names = _NAMES[cls] = tuple(field.name for field in fields(cls))
+        return cls(**{name: row[name] for name in names})
+
+
+_NAMES: dict[type, tuple[str, ...]] = {}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,195 @@
+"""Threads that share commits on SQLite: each is on the disk or not done at all, whatever becomes of the others."""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Connection, text
+from sqlalchemy.exc import OperationalError
+
+from edoc_connector.errors import StoreError
+from edoc_connector.store.engine import begin, driver_errors, make_engine
+from edoc_connector.store.group import GroupCommit
+
+OTHERS = 5
+Write = Callable[[Connection, int], None]
+
+
+class Database:
+    """A file with one table, and what was done to it."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.engine = make_engine(f"sqlite:///{path}")
+        self.opened: list[Connection] = []
+        self.refuse = False
+        self.group = GroupCommit(self._begin)
+        with self.group.transaction() as connection:
+            connection.execute(text("CREATE TABLE seen (number INTEGER)"))
+        self.opened.clear()
+
+    def _begin(self) -> Connection:
+        if self.refuse:
+            raise StoreError("locked", vi="bị khóa")
+        self.opened.append(begin(self.engine, write=True))
+        return self.opened[-1]
+
+    def numbers(self) -> list[int]:
+        """What another program finds in the file."""
+        other = sqlite3.connect(self.path)
+        try:
+            return sorted(row[0] for row in other.execute("SELECT number FROM seen"))
+        finally:
+            other.close()
+
+    def insert(self, connection: Connection, number: int) -> None:
+        connection.execute(text("INSERT INTO seen VALUES (:number)"), {"number": number})
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Iterator[Database]:
+    """An empty one."""
+    made = Database(tmp_path / "group.db")
+    yield made
+    made.engine.dispose()
+
+
+@pytest.fixture
+def together(database: Database) -> Callable[[Write, Write | None], list[Future[None]]]:
+    """Runs transactions 0 to OTHERS in threads: all others wait for their turn while the first is inside."""
+
+    def run(first: Write, other: Write | None = None) -> list[Future[None]]:
+        inside, go = threading.Event(), threading.Event()
+
+        def one(number: int) -> None:
+            with driver_errors(), database.group.transaction() as connection:
+                if number == 0:
+                    inside.set()
+                    go.wait()
+                (first if number == 0 or other is None else other)(connection, number)
+
+        with ThreadPoolExecutor(OTHERS + 1) as pool:
+            futures = [pool.submit(one, 0)]
+            inside.wait()
+            futures += [pool.submit(one, number) for number in range(1, OTHERS + 1)]
+            while len(database.group._queue) < OTHERS:
+                time.sleep(0.001)
+            go.set()
+        return futures
+
+    return run
+
+
+def test_threads_share_a_commit(database: Database, together) -> None:
+    """Those who wait go on in the same transaction, and all of it is on the disk when they return."""
+    for future in together(database.insert):
+        future.result()
+    assert database.numbers() == list(range(OTHERS + 1))
+    assert len(database.opened) == 1
+
+
+def test_a_member_that_fails_undoes_its_own_work_only(database: Database, together) -> None:
+    """Each transaction is whole or not there (DESIGN, "The store is the truth")."""
+
+    def fail(connection: Connection, number: int) -> None:
+        database.insert(connection, number)
+        if number % 2:
+            raise LookupError(number)
+
+    failed = [future.exception() for future in together(fail)]
+    assert [type(error) for error in failed] == [type(None), LookupError] * 3
+    assert database.numbers() == [0, 2, 4]
+
+
+def test_a_first_member_that_fails_leaves_the_others_a_transaction_of_their_own(database: Database, together) -> None:
+    """Nothing of it is there, and everything of theirs is."""
+
+    def fail(connection: Connection, number: int) -> None:
+        database.insert(connection, number)
+        raise LookupError(number)
+
+    first, *others = together(fail, database.insert)
+    assert isinstance(first.exception(), LookupError)
+    for future in others:
+        future.result()
+    assert database.numbers() == list(range(1, OTHERS + 1))
+
+
+def test_a_commit_that_fails_fails_for_everybody(database: Database, together, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody is told that something is stored which is not, not even by an error about what others stored."""
+
+    def full(self: Connection) -> None:
+        raise OperationalError("COMMIT", {}, sqlite3.OperationalError("database or disk is full"))
+
+    def write(connection: Connection, number: int) -> None:
+        database.insert(connection, number)
+        if number == OTHERS:
+            raise LookupError(number)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Connection, "commit", full)
+        failed = [future.exception() for future in together(write)]
+    assert {type(error) for error in failed} == {StoreError}
+    assert len(set(map(id, failed))) == OTHERS + 1
+    assert database.numbers() == []
+    with database.group.transaction() as connection:
+        database.insert(connection, 7)
+    assert database.numbers() == [7]
+
+
+def test_a_transaction_that_sqlite_undid_fails_for_everybody(database: Database, together) -> None:
+    """After some errors SQLite undoes the whole transaction: the members before are told."""
+
+    def undo(connection: Connection, number: int) -> None:
+        if number < OTHERS:
+            database.insert(connection, number)
+            return
+        connection.exec_driver_sql("ROLLBACK")
+        raise LookupError(number)
+
+    assert {type(future.exception()) for future in together(undo)} == {StoreError}
+    assert database.numbers() == []
+
+
+def test_a_member_that_hides_such_an_error_cannot_make_the_others_believe(database: Database, together) -> None:
+    """What is written after SQLite undid the transaction would be outside of any."""
+
+    def undo(connection: Connection, number: int) -> None:
+        if number < OTHERS:
+            database.insert(connection, number)
+        else:
+            connection.exec_driver_sql("ROLLBACK")
+
+    assert {type(future.exception()) for future in together(undo)} == {StoreError}
+    assert database.numbers() == []
+
+
+def test_a_lock_that_is_not_to_be_had_is_told_to_all_who_wait(database: Database, together) -> None:
+    """One after another they would each wait for it in vain (faults, row 24)."""
+
+    def fail(connection: Connection, number: int) -> None:
+        database.refuse = True
+        raise LookupError(number)
+
+    first, *others = together(fail, database.insert)
+    assert isinstance(first.exception(), LookupError)
+    assert {type(future.exception()) for future in others} == {StoreError}
+    database.refuse = False
+    with database.group.transaction() as connection:
+        database.insert(connection, 1)
+    assert database.numbers() == [1]
+
+
+def test_a_group_is_bounded(database: Database, together, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first of many does not wait for all who come after it."""
+    monkeypatch.setattr("edoc_connector.store.group.MOST", 2)
+    for future in together(database.insert):
+        future.result()
+    assert database.numbers() == list(range(OTHERS + 1))
+    assert len(database.opened) == (OTHERS + 1) // 2
