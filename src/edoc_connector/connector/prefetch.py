@@ -63,7 +63,7 @@ class Prefetch:
         self._changed = threading.Condition()
         self._to_come: set[int] = set()
         self._here: dict[int, int] = {}
-        self._wanted = False
+        self._wanted: int | None = None
         self._next_round = THREADS
         self._stopped = threading.Event()
         self._thread: threading.Thread | None = None
@@ -113,10 +113,9 @@ class Prefetch:
     def wait(self, key: int) -> None:
         """Wait until a packet came in, or will not come."""
         with self._changed:
-            self._wanted = True
+            self._wanted = key
             self._changed.notify_all()
             self._changed.wait_for(lambda: key not in self._to_come)
-            self._wanted = False
 
     def passed(self, key: int) -> None:
         """Packets up to this one are in the application's hands: there is room for others."""
@@ -190,7 +189,9 @@ class Prefetch:
     def _room(self) -> bool:
         """Wait until there is room for another round; False where nobody waits for it any more."""
         with self._changed:
-            self._changed.wait_for(lambda: self._stopped.is_set() or self._wanted or self._below_bounds())
+            self._changed.wait_for(
+                lambda: self._stopped.is_set() or self._wanted in self._to_come or self._below_bounds()
+            )
         return not self._stopped.is_set()
 
     def _below_bounds(self) -> bool:
