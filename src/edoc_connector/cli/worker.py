@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 from contextlib import ExitStack
+from enum import StrEnum
 from typing import Annotated
 
 import typer
@@ -12,6 +13,13 @@ import typer
 from ..errors import ConfigError
 from .exchange import CONFIG, ConfigOption
 from .output import ExitCode, say
+
+
+class Engine(StrEnum):
+    """Who hands out the work."""
+
+    OWN = "own"
+    PROCRASTINATE = "procrastinate"
 
 
 def register(app: typer.Typer) -> None:
@@ -34,6 +42,13 @@ def worker(
             help="Serve /healthz, /readyz and /metrics there; 127.0.0.1 unless given. / Cổng giám sát.",
         ),
     ] = None,
+    engine: Annotated[
+        Engine | None,
+        typer.Option(
+            help="Who hands out the work; else as [worker] engine says. procrastinate needs PostgreSQL. / Bộ chạy tác vụ; "
+            "mặc định theo [worker] engine. procrastinate cần PostgreSQL."
+        ),
+    ] = None,
     config: ConfigOption = CONFIG,
 ) -> None:
     """Send, poll, confirm and report until stopped (SIGTERM, Ctrl-C). / Chạy liên tục việc gửi, nhận văn bản.
@@ -41,11 +56,11 @@ def worker(
     Exit code 0: everything begun was finished; 1: some was let go of, and whoever comes next goes on with it.
     """
     from ..config import Settings
-    from ..worker import Worker, load_handlers
+    from ..worker import load_handlers, open_worker
     from ..worker.health import served
 
     found = load_handlers(handlers) if handlers is not None else None
-    with Worker(Settings.fleet(config), handlers=found) as running, ExitStack() as stack:
+    with open_worker(Settings.fleet(config), handlers=found, engine=engine) as running, ExitStack() as stack:
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: running.stop())
         if listen is not None:

@@ -123,13 +123,13 @@ class Outbox:
             return self._caught(lambda: self._deliver(DeliveryRow.of(rows[0])))
         return self._caught(lambda: self._report(OutgoingRow.of(rows[0])))
 
-    def send_one(self) -> tuple[int | None, EdocError | None]:
-        """Send the next delivery that is due: its key, None where there is none, and the error it met."""
-        return self._next_delivery(0, True)
+    def send_one(self, key: int | None = None) -> tuple[int | None, EdocError | None]:
+        """Send the next delivery that is due, or this one: its key, None where there is none, and the error it met."""
+        return self._next_delivery(0, True, key)
 
-    def report_one(self) -> tuple[int | None, EdocError | None]:
-        """Send the next status or confirmation that is due, likewise."""
-        return self._next_outgoing(0, True)
+    def report_one(self, key: int | None = None) -> tuple[int | None, EdocError | None]:
+        """Send the next status or confirmation that is due, or this one, likewise."""
+        return self._next_outgoing(0, True, key)
 
     # -- one step of a round: the key of the message that was tried, and the error it met
 
@@ -141,13 +141,16 @@ class Outbox:
                 yield error
                 key, error = step(key, due)
 
-    def _next_delivery(self, after: int, due: bool) -> tuple[int | None, EdocError | None]:
-        row = self._claim_delivery(after=after, due=due)
+    def _next_delivery(self, after: int, due: bool, only: int | None = None) -> tuple[int | None, EdocError | None]:
+        row = self._claim_delivery(after=after, due=due, key=only)
         return (None, None) if row is None else (row.id, self._caught(lambda: self._deliver(row)))
 
-    def _next_outgoing(self, after: int, due: bool) -> tuple[int | None, EdocError | None]:
+    def _next_outgoing(self, after: int, due: bool, only: int | None = None) -> tuple[int | None, EdocError | None]:
+        this = outgoing.T.c.id == only if only is not None else None
         with self._session.transaction() as tx:
-            rows = outgoing.claim(tx, self._session.lease, agency=self._session.agency, due=due, after=after)
+            rows = outgoing.claim(
+                tx, self._session.lease, agency=self._session.agency, due=due, after=after, where=this
+            )
         return (None, None) if not rows else (rows[0].id, self._caught(lambda: self._report(rows[0])))
 
     def _claim_delivery(self, *, after: int = 0, due: bool, key: int | None = None) -> DeliveryRow | None:

@@ -32,6 +32,7 @@ from .outbox import Outbox
 from .receipt import Receipt
 from .session import Session
 from .statuses import meant
+from .tasks import Tasks
 from .views import Delivery, delivery_views
 
 log = logging.getLogger("edoc_connector.connector.units")
@@ -82,6 +83,10 @@ class Units:
         told = (self.handle,) if self._handlers.receipts else ()
         news = (self.tell,) if self._handlers.statuses else ()
         return (self.transmit, self.report, *told, *news, self.fetch, self.poll, self.watch)
+
+    def tasks(self) -> Tasks:
+        """The same work as tasks of an engine; for a store that queues them."""
+        return Tasks(self._session, self, self._handlers)
 
     def recover(self) -> None:
         """Take over what dead workers held, and give back what a failure of ours left in our hands."""
@@ -140,11 +145,11 @@ class Units:
             self._with_hub(functools.partial(self._inbox.look_again, key))
         return True
 
-    def fetch(self) -> bool:
+    def fetch(self, key: int | None = None) -> bool:
         """Download and check one packet that the hub offers."""
         if not self._hub_open():
             return False
-        row = self._listed()
+        row = self._listed(key)
         if row is None:
             return False
         if row.attempts >= self._settings.tries:
@@ -153,22 +158,22 @@ class Units:
         self._with_hub(lambda: self._inbox.fetch(row.id))
         return True
 
-    def transmit(self) -> bool:
+    def transmit(self, key: int | None = None) -> bool:
         """Send one document, or ask what became of one."""
-        return self._hub_open() and self._stepped(self._outbox.send_one)
+        return self._hub_open() and self._stepped(lambda: self._outbox.send_one(key))
 
-    def report(self) -> bool:
+    def report(self, key: int | None = None) -> bool:
         """Send one status or confirmation."""
-        return self._hub_open() and self._stepped(self._outbox.report_one)
+        return self._hub_open() and self._stepped(lambda: self._outbox.report_one(key))
 
     # -- the application
 
-    def handle(self) -> bool:
+    def handle(self, key: int | None = None) -> bool:
         """Have the application handle one packet."""
         session = self._session
         with session.transaction() as tx:
             row = receipts.claim(
-                tx, session.lease, agency=self.agency, state=ReceiptState.WAITING, due=True, count=True
+                tx, session.lease, agency=self.agency, state=ReceiptState.WAITING, key=key, due=True, count=True
             )
         if row is None:
             return False
@@ -205,11 +210,11 @@ class Units:
         else:
             receipt.give_back(str(values["error_text"]), **values)
 
-    def tell(self) -> bool:
+    def tell(self, key: int | None = None) -> bool:
         """Tell the application of one status that a recipient sent."""
         session = self._session
         with session.transaction() as tx:
-            row = receipts.claim_news(tx, session.lease, agency=self.agency)
+            row = receipts.claim_news(tx, session.lease, agency=self.agency, key=key)
         if row is None:
             return False
         with session.keeper.holding():
@@ -295,10 +300,14 @@ class Units:
             wait = self._session.next_attempt(_Gate(job.failures), tx.now, error)
             jobs.ended(tx, job, next_at=wait, failures=job.failures + 1, error=columns(error))
 
-    def _hub_open(self) -> bool:
+    def shut_until(self) -> datetime | None:
+        """Until when work with the hub pauses; None where it does not."""
         with self._session.store.reading() as tx:
             gate = jobs.get(tx, self.agency, HUB)
-        return gate is None or gate.next_at <= self._session.store.clock()
+        return gate.next_at if gate is not None and gate.next_at > self._session.store.clock() else None
+
+    def _hub_open(self) -> bool:
+        return self.shut_until() is None
 
     def _with_hub(self, work: Callable[[], None]) -> None:
         try:
@@ -334,11 +343,12 @@ class Units:
             wait = self._session.next_attempt(_Gate(failures), tx.now, error)
             jobs.put_off(tx, self.agency, HUB, next_at=wait, error=columns(error))
 
-    def _listed(self) -> ReceiptRow | None:
+    def _listed(self, key: int | None) -> ReceiptRow | None:
         T = receipts.T  # noqa: N806  a table
         now = self._session.store.clock()
         free = or_(T.c.lease_until.is_(None), T.c.lease_until <= now)
         due = [T.c.agency == self.agency, T.c.state == ReceiptState.LISTED, T.c.next_attempt_at <= now, free]
+        due += [T.c.id == key] if key is not None else []
         # A status is taken in after what its sender offered before it: 01 before 03, a document before its taking back.
         earlier = T.alias("earlier")
         before = and_(

@@ -111,13 +111,14 @@ def claim(
     return ReceiptRow.of(rows[0]) if rows else None
 
 
-def claim_news(tx: Tx, lease: Lease, *, agency: str) -> ReceiptRow | None:
+def claim_news(tx: Tx, lease: Lease, *, agency: str, key: int | None = None) -> ReceiptRow | None:
     """Take the next status that the application was not told of; statuses about one document come in their order.
 
     Args:
         tx: the transaction.
         lease: the worker.
         agency: whose receipts.
+        key: only this row.
     """
     earlier = T.alias("earlier")
     same = and_(
@@ -134,6 +135,7 @@ def claim_news(tx: Tx, lease: Lease, *, agency: str) -> ReceiptRow | None:
         T.c.noticed_at.is_(None),
         T.c.business.is_(None),
         ~exists().where(same),
+        *([T.c.id == key] if key is not None else []),
     )
     states = [ReceiptState.CONFIRMED]
     rows = moves.claim(tx, RECEIPTS, lease, agency=agency, states=states, where=where, count=True)
