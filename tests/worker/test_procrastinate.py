@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import signal
 import subprocess
@@ -24,7 +25,7 @@ from edoc_connector.connector import Connector, Handlers
 from edoc_connector.connector.units import HUB
 from edoc_connector.errors import ConfigError, NotSent, StoreError
 from edoc_connector.mockhub.faults import Fault
-from edoc_connector.store import DeliveryState, ReceiptState, Store, jobs, upgrade
+from edoc_connector.store import DeliveryState, ReceiptState, Store, evidence, upgrade
 from edoc_connector.store.tasks import queue_of
 from edoc_connector.testing import sample_document
 from edoc_connector.testing.postgres import PostgresServer
@@ -115,21 +116,30 @@ def _make_due(url: str) -> None:
 # -- tasks are queued with the change of state
 
 
-def test_a_change_queues_its_task_and_one_that_is_rolled_back_does_not(office, queued, hub) -> None:
+def test_a_change_queues_its_task_and_one_that_is_rolled_back_does_not(
+    office, queued, hub, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """One transaction: the state and the task are there together, or neither is (issue, "in the same transaction")."""
     connector = office("H29.05")
     _stored(office, hub)
     assert queued() == ["transmit", "transmit"]  # when it was stored, and when its sending failed
-    with pytest.raises(ZeroDivisionError), connector._session.transaction() as tx:
-        row = connector._session.store.tasks
-        assert row is not None
-        jobs.made(tx, "H29.05", "poll", first_at=tx.now)
-        job = jobs.claim(tx, connector._session.lease, "H29.05", "poll")
-        assert job is not None
-        jobs.ended(tx, job, next_at=tx.now, failures=0)
-        row.enter(tx)
-        _ = 1 / 0
+    waiting: list[int] = []
+    real = evidence.write
+
+    def full(connection: Any, notes: list[Any], **named: Any) -> None:
+        query = text("SELECT count(*) FROM procrastinate_jobs WHERE status = 'todo'")
+        if not notes:
+            return
+        waiting.append(connection.execute(query).scalar())
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(evidence, "write", full)
+    with pytest.raises(StoreError):
+        connector.send(sample_document(number="2"))
+    monkeypatch.setattr(evidence, "write", real)
+    assert waiting == [3]  # it was queued, and its delivery stored, when the transaction failed
     assert queued() == ["transmit", "transmit"]
+    assert len(connector.deliveries()) == 1
 
 
 def test_the_same_task_is_queued_once(office, settings, queued, hub, url) -> None:

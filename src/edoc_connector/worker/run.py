@@ -45,6 +45,8 @@ class Worker:
         self._stop = threading.Event()
         self._lock = threading.Lock()
         self._turns: list[_Turn] = []
+        if handlers is not None:
+            self._stack.callback(handlers.close)
         try:
             for settings in agencies:
                 connector = self._stack.enter_context(Connector(settings))
