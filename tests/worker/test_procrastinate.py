@@ -25,7 +25,7 @@ from edoc_connector.connector import Connector, Handlers
 from edoc_connector.connector.units import HUB
 from edoc_connector.errors import ConfigError, NotSent, StoreError
 from edoc_connector.mockhub.faults import Fault
-from edoc_connector.store import DeliveryState, ReceiptState, Store, evidence, upgrade
+from edoc_connector.store import ReceiptState, Store, evidence, upgrade
 from edoc_connector.store.tasks import queue_of
 from edoc_connector.testing import sample_document
 from edoc_connector.testing.postgres import PostgresServer
@@ -457,31 +457,3 @@ def test_names_of_queues_fit(backend, agency: str) -> None:
     names = {queue_of(agency), queue_of(agency, application=True)}
     assert len(names) == 2
     assert all(len(f"procrastinate_queue_v1#{name}".encode()) <= 63 for name in names)
-
-
-def test_row_24_the_server_is_restarted_under_the_engine(values, office, hub, until, tmp_path: Path) -> None:
-    """The worker goes on by itself when PostgreSQL is back, and nothing is lost or doubled (faults, row 24)."""
-    handled: list[str] = []
-    with PostgresServer() as server:
-        here = {"url": server.database()}
-
-        def settings(agency: str) -> Settings:
-            return Settings.of(values(agency, store=here))
-
-        with (
-            Connector(settings("H29.05")) as sender,
-            open_worker([settings("H29.05"), settings("G22")], handlers=_handlers(handled)) as worker,
-            running(worker),
-        ):
-            first = sender.send(sample_document(number="1")).id
-            until(lambda: sender.delivery(first).recipient("G22").status == "03")
-            server.stop()
-            until(lambda: bool(worker.figures.troubles()))
-            assert not worker.ready()
-            server.start()
-            second = sender.send(sample_document(number="2")).id
-            until(lambda: len(handled) == 2)
-            until(lambda: sender.delivery(second).recipient("G22").status == "03")
-        assert handled == [first, second]
-        with Connector(settings("H29.05")) as after:
-            assert {one.state for one in after.deliveries()} == {DeliveryState.SENT}
