@@ -48,8 +48,7 @@ def refused(connector: Connector, folder: Path, what: str, call: Callable[[], No
     try:
         call()
     except EdocError as error:
-        more = {"error": type(error).__name__, "full": "is full" in error.message, "vi": "đã đầy" in error.vi}
-        tell(connector, folder, what, **more)
+        tell(connector, folder, what, error=type(error).__name__, message=error.message, vi=error.vi)
 
 
 def main() -> None:
