@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
+from edoc_connector.errors import StoreError
 from edoc_connector.store import (
     DeliveryState,
     OutgoingState,
@@ -22,6 +23,7 @@ from edoc_connector.store import (
     outgoing,
     receipts,
 )
+from edoc_connector.store.deliveries import NewDelivery
 from edoc_connector.store.states import DELIVERIES, OUTGOING, RECEIPTS
 from edoc_connector.store.tasks import FETCH, HANDLE, REPORT, TELL, TRANSMIT, Task, TaskQueue
 from edoc_connector.testing.postgres import PostgresServer
@@ -149,6 +151,32 @@ def test_two_transactions_queue_the_same_task(store: Store, queue: TaskQueue, ne
     thread.join(PATIENCE)
     assert queued == [1]
     assert new() == [(FETCH, 1), (TRANSMIT, 1), (TRANSMIT, 2)]
+
+
+GONE = """
+CREATE OR REPLACE FUNCTION procrastinate_defer_jobs_v1(jobs procrastinate_job_to_defer_v1[]) RETURNS bigint[]
+LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION USING ERRCODE = 'admin_shutdown'; END $$
+"""
+
+
+@pytest.mark.parametrize(
+    ("before", "words"),
+    [("DROP FUNCTION procrastinate_defer_jobs_v1", "the store failed"), (GONE, "cannot be reached")],
+    ids=["missing", "gone"],
+)
+def test_what_the_engine_meets_is_an_error_of_the_store(store: Store, new_delivery, before: str, words: str) -> None:
+    """Typed, in both languages, and nothing changed (issue, "in the same transaction")."""
+    with pytest.raises(StoreError, match=words) as caught:
+        _add_after(store, before, new_delivery())
+    assert "chưa có gì thay đổi" in caught.value.vi
+    with store.reading() as tx:
+        assert deliveries.find(tx, AGENCY) == []
+
+
+def _add_after(store: Store, statement: str, new: NewDelivery) -> None:
+    with store.transaction("test") as tx:
+        tx.connection.execute(text(statement))
+        deliveries.add(tx, new)
 
 
 def _until_blocked(store: Store) -> None:

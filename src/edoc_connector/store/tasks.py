@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import ColumnElement, Select, Table, and_, exists, or_, select, text
+from sqlalchemy.exc import DBAPIError, OperationalError
 
 from . import jobs, receipts, schema
 from .moves import Tx
@@ -148,7 +149,7 @@ class TaskQueue:
         return name in WITH_HUB or name in self.application
 
     def _deferred(self, tx: Tx, tasks: Sequence[Task]) -> bool:
-        from procrastinate.exceptions import AlreadyEnqueued
+        from procrastinate.exceptions import AlreadyEnqueued, ConnectorException
 
         # The connection under ours, inside our transaction; a task that is there already must not undo that.
         raw = tx.connection.connection.driver_connection
@@ -157,7 +158,17 @@ class TaskQueue:
                 self._app.job_manager.batch_defer_jobs([_job(task) for task in tasks], connection=raw)
         except AlreadyEnqueued:
             return False
+        except ConnectorException as error:
+            raise _as_sqlalchemy(error) from error
         return True
+
+
+def _as_sqlalchemy(error: Exception) -> DBAPIError:
+    """What the driver raised, as SQLAlchemy would have raised it, for the one place that maps drivers' errors."""
+    from psycopg import OperationalError as Gone
+
+    cause = error.__cause__ or error
+    return (OperationalError if isinstance(cause, Gone) else DBAPIError)("queue tasks", None, cause)
 
 
 def _job(task: Task) -> Any:

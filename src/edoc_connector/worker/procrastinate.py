@@ -53,16 +53,23 @@ class ProcrastinateWorker(Worker):
             self._loop.call_soon_threadsafe(self._stopping.set)
 
     def _started(self) -> list[threading.Thread]:
-        thread = threading.Thread(target=lambda: asyncio.run(self._serve()), name="edoc-procrastinate", daemon=True)
+        databases = list(self._databases())
+        thread = threading.Thread(target=self._run_loop, args=(databases,), name="edoc-procrastinate", daemon=True)
         thread.start()
         return [thread]
 
-    async def _serve(self) -> None:
+    def _run_loop(self, databases: Sequence[_Database]) -> None:
+        try:
+            asyncio.run(self._serve(databases))
+        finally:
+            super().stop()  # where it ended by a mistake of ours: a worker that does nothing must not look alive
+
+    async def _serve(self, databases: Sequence[_Database]) -> None:
         self._loop, self._stopping = asyncio.get_running_loop(), asyncio.Event()
         self._loop.set_default_executor(ThreadPoolExecutor(self.settings.concurrency + 1, "edoc-worker"))
         if self.stopped:
             self._stopping.set()
-        await asyncio.gather(*(self._kept_up(one, self._stopping) for one in self._databases()))
+        await asyncio.gather(*(self._kept_up(one, self._stopping) for one in databases))
         self._loop = None
 
     def _databases(self) -> Iterator[_Database]:
