@@ -192,22 +192,20 @@ class Settings(BaseSettings):
 
         Args:
             path: the file. Relative paths in it start from its folder.
-            agency: which of its ``[agencies.NAME]``; a file without them needs none.
+            agency: which of its ``[agencies.NAME]``, by its code or by NAME; a file of one agency needs none.
 
         Raises:
             ConfigError: it cannot be read, or something in it is missing or wrong; all problems are named, no value is.
         """
         path = Path(path)
         values, members = cls._read(path)
-        if not members and agency is None:
+        if not members and agency in (None, _code_of(values)):
             return cls.of(values, folder=path.absolute().parent)
-        if agency is None or agency not in members:
-            known = ", ".join(members) or "none"
-            raise ConfigError(
-                f"{path} has the agencies {known}: choose one of them.",
-                vi=f"{path} có các đơn vị {known}: hãy chọn một đơn vị.",
-            )
-        return cls._member(agency, _merged(values, members[agency]), path)
+        merged = {name: _merged(values, one) for name, one in members.items()}
+        chosen = [name for name, one in merged.items() if agency in (None, name, _code_of(one))]
+        if len(chosen) != 1:
+            raise _choose(path, merged or {"": values}, agency)
+        return cls._member(chosen[0], merged[chosen[0]], path)
 
     @classmethod
     def fleet(cls, path: str | Path) -> tuple[Settings, ...]:
@@ -375,6 +373,24 @@ class Settings(BaseSettings):
 
 
 _KEYS_WITH_FILES = frozenset({"pem", "p12", "pkcs11"})
+
+
+def _code_of(values: Mapping[str, Any]) -> str | None:
+    section = values.get("agency")
+    return str(section["id"]) if isinstance(section, Mapping) and "id" in section else None
+
+
+def _choose(path: Path, members: Mapping[str, Mapping[str, Any]], asked: str | None) -> ConfigError:
+    known = ", ".join(_code_of(one) or name for name, one in members.items())
+    if asked is None:
+        return ConfigError(
+            f"{path} has several agencies: {known}. Choose one of them: --agency ID.",
+            vi=f"{path} có nhiều đơn vị: {known}. Hãy chọn một đơn vị: --agency MÃ.",
+        )
+    return ConfigError(
+        f"{path} has no agency {asked}, or more than one of that name; it has {known}: choose one of them.",
+        vi=f"{path} không có đơn vị {asked}, hoặc có nhiều đơn vị trùng tên; các đơn vị: {known}. Hãy chọn một đơn vị.",
+    )
 
 
 def _read_toml(path: Path) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -147,6 +147,9 @@ class WorkerSettings(Section):
     """``[worker]``: what runs without being asked. Times in seconds.
 
     Args:
+        engine: ``own``: each worker looks in the store for what is due. ``procrastinate``: what is due is queued there
+            as tasks of that library, in the transaction that makes it due; PostgreSQL only, and for all who use it.
+        sweep: time between two looks for what no task was queued for, with the engine procrastinate; whole seconds.
         concurrency: how many things are done at a time, for all agencies together.
         poll: time between two polls of the hub.
         jitter: the part of that time by which it varies at random.
@@ -157,6 +160,8 @@ class WorkerSettings(Section):
         stop_within: how long a stop waits for what is being done; what takes longer is let go of.
     """
 
+    engine: Literal["own", "procrastinate"] = "own"
+    sweep: Annotated[int, Field(ge=1, le=60)] = 30
     concurrency: Annotated[int, Field(gt=0, le=256)] = 4
     poll: Seconds = 60.0
     jitter: Annotated[float, Field(ge=0, lt=1)] = 0.2

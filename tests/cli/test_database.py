@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from edoc_connector.testing.postgres import PostgresServer
+
 Edoc = Callable[..., Any]
 
 
@@ -44,3 +46,19 @@ def test_a_store_of_another_revision_names_the_command(configuration: Path, edoc
     refused = edoc("deliveries")
     assert refused.code == 1
     assert "edoc db upgrade" in refused.err
+
+
+def test_upgrade_makes_the_tables_of_the_engine(
+    configuration: Path, edoc: Edoc, postgres: PostgresServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the settings name procrastinate; before that the error names the command (issue, "Worker")."""
+    url = postgres.database()
+    monkeypatch.setenv("EDOC_STORE__URL", url)
+    assert edoc("db", "upgrade").code == 0
+    monkeypatch.setenv("EDOC_WORKER__ENGINE", "procrastinate")
+    refused = edoc("deliveries")
+    assert refused.code == 1
+    assert "edoc db upgrade" in refused.err
+    assert "chạy `edoc db upgrade`" in refused.err
+    assert edoc("db", "upgrade").code == 0
+    assert edoc("deliveries").code == 0

@@ -48,7 +48,7 @@ def members(kind: type) -> set[str]:
 
 def test_nothing_is_missing() -> None:
     """`AsyncConnector` has the same methods, awaited (DESIGN, "What a DMS developer writes")."""
-    for_the_worker = {"on_receipt", "on_status", "units"}  # a worker runs blocking code in its own threads
+    for_the_worker = {"units"}  # a worker runs blocking code in its own threads
     assert members(Connector) - for_the_worker <= members(AsyncConnector)
     shown = set(vars(AsyncReceipt))
     assert members(Receipt) - {"give_back", "set_aside", "inside", "claimed", "key"} <= shown

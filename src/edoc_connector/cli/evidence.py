@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..errors import ConfigError
-from .exchange import CONFIG, ConfigOption, opened
+from .exchange import CONFIG, AgencyOption, ConfigOption, opened
 from .output import ExitCode, JsonFlag, print_json, say
 
 if TYPE_CHECKING:
@@ -35,6 +35,7 @@ def evidence(
         typer.Option(metavar="PATH", help="Trusted authorities' certificates. / Chứng thư của tổ chức tin cậy."),
     ] = None,
     config: ConfigOption = CONFIG,
+    agency: AgencyOption = None,
     as_json: JsonFlag = False,
 ) -> None:
     """Pack the evidence of a document, or check such a pack. / Đóng gói bằng chứng của văn bản, hoặc kiểm tra gói đó.
@@ -44,7 +45,7 @@ def evidence(
     if verify is not None:
         _check(verify, trust or [], as_json=as_json)
     elif document_id is not None and out is not None:
-        with opened(config) as connector:
+        with opened(config, agency) as connector:
             packed = connector.evidence(document_id, out=out)
         say(f"the evidence of {document_id} is in {packed}", f"bằng chứng của {document_id} nằm trong {packed}")
     else:

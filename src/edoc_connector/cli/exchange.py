@@ -21,6 +21,13 @@ ConfigOption = Annotated[
     typer.Option("--config", "-c", metavar="FILE", envvar="EDOC_CONFIG", help="The configuration. / Tệp cấu hình."),
 ]
 CONFIG = Path("edoc.toml")
+AgencyOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="ID",
+        help="Which agency, where the configuration has several. / Mã đơn vị, nếu tệp cấu hình có nhiều đơn vị.",
+    ),
+]
 _TIMELINE = ("time / thời gian", "who / ai", "what / việc gì")
 
 
@@ -39,6 +46,7 @@ def send(
         typer.Option(metavar="FILE", help="A file to attach; repeat it. / Tệp đính kèm; dùng nhiều lần."),
     ] = None,
     config: ConfigOption = CONFIG,
+    agency: AgencyOption = None,
     as_json: JsonFlag = False,
 ) -> None:
     """Send a document. / Gửi văn bản.
@@ -54,7 +62,7 @@ def send(
             f"{message_file} is a status; send one with `edoc status`",
             vi=f"{message_file} là trạng thái; hãy gửi bằng lệnh `edoc status`",
         )
-    with opened(config, "sending / đang gửi") as connector:
+    with opened(config, agency, "sending / đang gửi") as connector:
         delivery = connector.send(document)
     _show_delivery(delivery, as_json=as_json)
 
@@ -64,6 +72,7 @@ def receive(
         Path, typer.Option(metavar="DIR", help="Where attachments are saved. / Thư mục lưu tệp đính kèm.")
     ] = Path("inbox"),
     config: ConfigOption = CONFIG,
+    agency: AgencyOption = None,
     as_json: JsonFlag = False,
 ) -> None:
     """Receive what waits at the hub, once, and save it. / Nhận văn bản đang chờ trên trục và lưu lại.
@@ -72,7 +81,7 @@ def receive(
     """
     received: list[dict[str, Any]] = []
     try:
-        with opened(config, "receiving / đang nhận") as connector:
+        with opened(config, agency, "receiving / đang nhận") as connector:
             for receipt in connector.receive():
                 received.append(_save(receipt, save))
     finally:
@@ -143,9 +152,10 @@ def status(
         str | None, typer.Option("--reason", "-m", help="Words; required with 02, 13 and 16. / Nội dung, lý do.")
     ] = None,
     config: ConfigOption = CONFIG,
+    agency: AgencyOption = None,
 ) -> None:
     """Report a status: of a received document, or 13 to take one of ours back. / Gửi trạng thái xử lý văn bản."""
-    with opened(config) as connector:
+    with opened(config, agency) as connector:
         if code == "13":
             connector.take_back(document_id, reason=reason or "")
         elif code in _SAID:
@@ -160,9 +170,9 @@ def status(
     say(f"{code}: {document_id}", "đã ghi nhận và gửi")
 
 
-def deliveries(config: ConfigOption = CONFIG, as_json: JsonFlag = False) -> None:
+def deliveries(config: ConfigOption = CONFIG, agency: AgencyOption = None, as_json: JsonFlag = False) -> None:
     """List the documents sent. / Liệt kê văn bản đã gửi."""
-    with opened(config) as connector:
+    with opened(config, agency) as connector:
         found = connector.deliveries()
     if as_json:
         print_json([describe_delivery(delivery) for delivery in found])
@@ -184,10 +194,11 @@ def deliveries(config: ConfigOption = CONFIG, as_json: JsonFlag = False) -> None
 def show(
     document_id: Annotated[str, typer.Argument(metavar="DOCUMENT-ID", help="Sent or received. / Mã văn bản.")],
     config: ConfigOption = CONFIG,
+    agency: AgencyOption = None,
     as_json: JsonFlag = False,
 ) -> None:
     """Show what happened to a document. / Xem diễn biến của một văn bản."""
-    with opened(config) as connector:
+    with opened(config, agency) as connector:
         try:
             delivery = connector.delivery(document_id)
         except NotFound:
@@ -197,11 +208,13 @@ def show(
 
 
 @contextmanager
-def opened(config: Path, label: str = "…") -> Iterator[Connector]:
+def opened(config: Path, agency: str | None, label: str = "…") -> Iterator[Connector]:
     """A connector for one command, with a bar for what takes long."""
+    from ..config import Settings
     from ..connector import Connector
 
-    with progress(label) as told, Connector.open(config, on_progress=told) as connector:
+    settings = Settings.load(config, agency=agency)
+    with progress(label) as told, Connector.open(settings, on_progress=told) as connector:
         yield connector
 
 

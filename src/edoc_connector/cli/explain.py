@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from .exchange import CONFIG, ConfigOption, opened
+from .exchange import CONFIG, AgencyOption, ConfigOption, opened
 from .output import JsonFlag, print_json, printable
 
 
@@ -20,10 +20,11 @@ def explain(
         str, typer.Argument(metavar="DOCUMENT-ID", help="Sent or received; or a docId of the hub. / Mã văn bản.")
     ],
     config: ConfigOption = CONFIG,
+    agency: AgencyOption = None,
     as_json: JsonFlag = False,
 ) -> None:
     """Tell what happened to a document and what happens next. / Kể lại diễn biến của văn bản và việc sắp tới."""
-    with opened(config) as connector:
+    with opened(config, agency) as connector:
         story = connector.explain(document_id)
     if not as_json:
         typer.echo(printable(f"{story.text()}\n{story.text(vi=True)}").rstrip())

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from .exchange import ConfigOption
+from .exchange import AgencyOption, ConfigOption
 from .output import ExitCode, JsonFlag, local_time, print_json, print_table, say
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ def register(app: typer.Typer) -> None:
     app.command()(keys)
 
 
-def keys(config: ConfigOption = Path("edoc.toml"), as_json: JsonFlag = False) -> None:
+def keys(config: ConfigOption = Path("edoc.toml"), agency: AgencyOption = None, as_json: JsonFlag = False) -> None:
     """List the keys of the configuration, with expiry and usage. / Liệt kê các khoá ký, thời hạn và mục đích.
 
     Tokens are asked for their certificates, so they need their PIN. Exit code 0: a key can sign now, or none is
@@ -39,7 +39,7 @@ def keys(config: ConfigOption = Path("edoc.toml"), as_json: JsonFlag = False) ->
     """
     from ..config import Settings
 
-    keyring = Settings.load(config).signer()
+    keyring = Settings.load(config, agency=agency).signer()
     statuses = () if keyring is None else keyring.statuses()
     if keyring is not None:
         keyring.close()

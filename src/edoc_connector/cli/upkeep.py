@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..errors import ConfigError
-from .exchange import CONFIG, ConfigOption, opened
+from .exchange import CONFIG, AgencyOption, ConfigOption, opened
 from .output import ExitCode, local_time, say
 
 if TYPE_CHECKING:
@@ -24,12 +24,12 @@ def register(app: typer.Typer) -> None:
         app.command()(command)
 
 
-def reconcile(config: ConfigOption = CONFIG) -> None:
+def reconcile(config: ConfigOption = CONFIG, agency: AgencyOption = None) -> None:
     """Ask the hub about everything whose outcome is unknown. / Hỏi trục về những gói chưa rõ kết quả.
 
     Exit code 1 where a person must decide something.
     """
-    with opened(config) as connector:
+    with opened(config, agency) as connector:
         found = connector.reconcile()
     for one in found.settled:
         say(f"settled: {_what(one)}: {one.text}", f"đã rõ: {one.text_vi}")
@@ -54,12 +54,13 @@ def settle(
         bool, typer.Option("--arrived/--not-arrived", help="Whether the hub has it. / Trục đã có hay chưa.")
     ],
     config: ConfigOption = CONFIG,
+    agency: AgencyOption = None,
 ) -> None:
     """Decide what became of something that the hub cannot tell about. / Quyết định kết quả mà trục không trả lời được.
 
     With --not-arrived it is sent again.
     """
-    with opened(config) as connector:
+    with opened(config, agency) as connector:
         connector.settle(document_id, arrived=arrived)
     words = ("counts as sent", "được coi là đã gửi") if arrived else ("will be sent again", "sẽ được gửi lại")
     say(f"{document_id} {words[0]}", words[1])
@@ -69,10 +70,11 @@ def prune(
     older_than: Annotated[str, typer.Option(metavar="365d", help="Age: 365d, 52w, 48h. / Tuổi của gói tin.")],
     yes: Annotated[bool, typer.Option("--yes", help="Really remove; else only count. / Xóa thật.")] = False,
     config: ConfigOption = CONFIG,
+    agency: AgencyOption = None,
 ) -> None:
     """Remove the bytes of old, finished packets; the evidence stays. / Xóa nội dung gói tin cũ; bằng chứng vẫn giữ."""
     age = _age(older_than)
-    with opened(config) as connector:
+    with opened(config, agency) as connector:
         done = connector.prune(age, dry_run=not yes)
     what = (
         ("would be removed (--yes does it)", "sẽ bị xóa (thêm --yes để xóa)") if done.dry_run else ("removed", "đã xóa")
@@ -84,12 +86,13 @@ def fsck(
     repair: Annotated[bool, typer.Option("--repair", help="Mend what can be mended. / Sửa những gì sửa được.")] = False,
     deep: Annotated[bool, typer.Option("--deep", help="Compare every file's hash. / So mã băm từng tệp.")] = False,
     config: ConfigOption = CONFIG,
+    agency: AgencyOption = None,
 ) -> None:
     """Hold the spool against the store. / Đối chiếu kho tạm với cơ sở dữ liệu.
 
     Exit code 1 where something is wrong and was not repaired.
     """
-    with opened(config) as connector:
+    with opened(config, agency) as connector:
         faults = connector.fsck(repair=repair, deep=deep)
     for one in faults:
         say(f"{one.kind}: {one.what}: {one.repaired or one.advice}", one.repaired_vi or one.advice_vi)

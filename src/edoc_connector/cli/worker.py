@@ -5,13 +5,21 @@ from __future__ import annotations
 import os
 import signal
 from contextlib import ExitStack
+from enum import StrEnum
 from typing import Annotated
 
 import typer
 
 from ..errors import ConfigError
-from .exchange import CONFIG, ConfigOption
+from .exchange import CONFIG, AgencyOption, ConfigOption
 from .output import ExitCode, say
+
+
+class Engine(StrEnum):
+    """Who hands out the work."""
+
+    OWN = "own"
+    PROCRASTINATE = "procrastinate"
 
 
 def register(app: typer.Typer) -> None:
@@ -34,25 +42,36 @@ def worker(
             help="Serve /healthz, /readyz and /metrics there; 127.0.0.1 unless given. / Cổng giám sát.",
         ),
     ] = None,
+    engine: Annotated[
+        Engine | None,
+        typer.Option(
+            help="Who hands out the work, instead of [worker] engine; procrastinate needs PostgreSQL. / "
+            "Bộ chạy tác vụ, thay cho [worker] engine; procrastinate cần PostgreSQL."
+        ),
+    ] = None,
     config: ConfigOption = CONFIG,
+    agency: AgencyOption = None,
 ) -> None:
     """Send, poll, confirm and report until stopped (SIGTERM, Ctrl-C). / Chạy liên tục việc gửi, nhận văn bản.
+
+    For every agency of the configuration, unless --agency names one. / Cho mọi đơn vị, trừ khi có --agency.
 
     Exit code 0: everything begun was finished; 1: some was let go of, and whoever comes next goes on with it.
     """
     from ..config import Settings
-    from ..worker import Worker, load_handlers
+    from ..worker import load_handlers, open_worker
     from ..worker.health import served
 
     found = load_handlers(handlers) if handlers is not None else None
-    with Worker(Settings.fleet(config), handlers=found) as running, ExitStack() as stack:
+    agencies = Settings.fleet(config) if agency is None else (Settings.load(config, agency=agency),)
+    with open_worker(agencies, handlers=found, engine=engine) as running, ExitStack() as stack:
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: running.stop())
         if listen is not None:
             port = stack.enter_context(served(running, *_address(listen)))
             say(f"health and metrics on port {port}", f"giám sát ở cổng {port}")
-        agencies = ", ".join(one.settings.agency.id for one in running.connectors)
-        say(f"working for {agencies}", f"đang chạy cho {agencies}")
+        codes = ", ".join(one.settings.agency.id for one in running.connectors)
+        say(f"working for {codes}", f"đang chạy cho {codes}")
         finished = running.run()
     if not finished:
         # Threads that did not end in time hold nothing any more, and may not keep the process.

@@ -21,10 +21,13 @@ from ..hubs import Progress
 from ..signing import Signer
 from ..store import ReceiptState
 from .blocking import Connector
+from .handlers import Handlers, Handling
 from .receipt import Receipt
 
 P = ParamSpec("P")
 R = TypeVar("R")
+
+_FOR_A_HANDLER = 4  # calls of one receipt at a time
 
 
 class _Threads:
@@ -137,13 +140,20 @@ class AsyncReceipt:
             await self._threads.run(functools.partial(self.blocking.__exit__, kind, error, trace))
 
 
-class AsyncConnector:
+class AsyncConnector(Handling):
     """Sends and receives documents, for asynchronous code: see `Connector`. Use it with ``async with``.
+
+    What is registered with `on_receipt` and `on_status` is called by ``edoc worker --handlers module:connector``, for
+    which the connector need not be open. Functions are called in threads; coroutine functions on one event loop, with
+    an `AsyncReceipt`.
 
     Args:
         settings: see `Settings`.
         signer: the key, instead of the one in the settings.
         on_progress: told how far a packet is on the wire, from a worker thread.
+
+    Attributes:
+        handlers: the application, for a worker.
     """
 
     send = _awaited(Connector.send)
@@ -167,6 +177,7 @@ class AsyncConnector:
         self, settings: Settings, *, signer: Signer | None = None, on_progress: Progress | None = None
     ) -> None:
         self.settings = settings
+        self.handlers = Handlers()
         self._open = functools.partial(Connector, settings, signer=signer, on_progress=on_progress)
         self._threads = _Threads(settings.limits.threads)
         self._blocking: Connector | None = None
@@ -235,6 +246,16 @@ def _next_loaded(iterator: Iterator[Receipt]) -> Receipt | None:
     """The next receipt, read as far as it can be: what is wrong with its file shows when the caller uses it."""
     receipt = next(iterator, None)
     if receipt is not None:
-        with suppress(EdocError):
-            receipt.load()
+        _load(receipt)
     return receipt
+
+
+def loaded(receipt: Receipt) -> AsyncReceipt:
+    """A receipt for a coroutine function, read as far as it can be. Blocking."""
+    _load(receipt)
+    return AsyncReceipt(receipt, _Threads(_FOR_A_HANDLER))
+
+
+def _load(receipt: Receipt) -> None:
+    with suppress(EdocError):
+        receipt.load()

@@ -71,7 +71,8 @@ class Connector(Handling, Care):
         clock = SteadyClock()
         hub = ListeningHub(settings.dialect(), settings.client_settings(), clock=clock)
         try:
-            store = Store.open(settings.store_url(), spool=settings.spool(), clock=clock)
+            tasks = settings.worker.engine == "procrastinate"
+            store = Store.open(settings.store_url(), spool=settings.spool(), clock=clock, tasks=tasks)
         except BaseException:
             hub.close()
             raise

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import functools
+import inspect
 from collections.abc import Callable
-from typing import TYPE_CHECKING, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
+
+from .coroutines import HandlerLoop
 
 if TYPE_CHECKING:
     from ..edxml import StatusMessage
+    from .aio import AsyncReceipt
     from .receipt import Receipt
     from .views import Delivery
 
-ReceiptHandler: TypeAlias = "Callable[[Receipt], object]"
+ReceiptHandler: TypeAlias = "Callable[[Receipt], object] | Callable[[AsyncReceipt], object]"
 StatusHandler: TypeAlias = "Callable[[Delivery, StatusMessage], object]"
 
 R = TypeVar("R", bound="ReceiptHandler")
@@ -28,11 +33,19 @@ class Handlers:
         def register(receipt):
             dms.save(receipt.document, receipt.attachments)
             receipt.accept()
+
+        @handlers.on_status
+        async def note(delivery, status):
+            await dms.note(delivery.id, status.code)
+
+    Functions run in the worker's threads. Coroutine functions run side by side on one event loop, the same one for all
+    of them, in a thread of its own, and get an `AsyncReceipt`.
     """
 
     def __init__(self) -> None:
-        self.receipts: list[ReceiptHandler] = []
-        self.statuses: list[StatusHandler] = []
+        self.receipts: list[Callable[[Receipt], None]] = []
+        self.statuses: list[Callable[[Delivery, StatusMessage], None]] = []
+        self._loop = HandlerLoop()
 
     def on_receipt(self, handler: R) -> R:
         """Call a function with each packet that waits to be handled, as inside ``with receipt:``.
@@ -42,7 +55,8 @@ class Handlers:
         aside. A function may be called again for a packet if the worker dies before its success is stored: let it look
         for the DocumentId first.
         """
-        self.receipts.append(handler)
+        awaited = _is_coroutine_function(handler)
+        self.receipts.append(self._blocking(handler, _as_async if awaited else _as_it_is))
         return handler
 
     def on_status(self, handler: S) -> S:
@@ -50,8 +64,37 @@ class Handlers:
 
         Statuses about one document come in their order. Exceptions and repetitions as for `on_receipt`.
         """
-        self.statuses.append(handler)
+        self.statuses.append(self._blocking(handler, _as_it_is))
         return handler
+
+    def close(self) -> None:
+        """End the event loop of coroutine functions, where one was needed; those still running are cancelled."""
+        self._loop.close()
+
+    def _blocking(self, handler: Callable[..., object], given: Callable[[Any], Any]) -> Callable[..., None]:
+        """A handler as a function that returns when it is done."""
+
+        @functools.wraps(handler)
+        def call(first: Any, *others: Any) -> None:
+            result = handler(given(first), *others)
+            if inspect.isawaitable(result):
+                self._loop.run(result)
+
+        return call
+
+
+def _is_coroutine_function(handler: object) -> bool:
+    return inspect.iscoroutinefunction(handler) or inspect.iscoroutinefunction(getattr(handler, "__call__", None))  # noqa: B004
+
+
+def _as_it_is(value: Any) -> Any:
+    return value
+
+
+def _as_async(receipt: Receipt) -> AsyncReceipt:
+    from .aio import loaded  # which imports the connector, and that its handlers
+
+    return loaded(receipt)
 
 
 class Handling:

@@ -152,9 +152,9 @@ class Outbox:
             return self._caught(lambda: self._deliver(DeliveryRow.of(rows[0])))
         return self._reports.send([OutgoingRow.of(rows[0])])[0][1]
 
-    def send_one(self) -> tuple[int | None, EdocError | None]:
-        """Send the next delivery that is due: its key, None where there is none, and the error it met."""
-        return self._next_delivery(0, True)
+    def send_one(self, key: int | None = None) -> tuple[int | None, EdocError | None]:
+        """Send the next delivery that is due, or this one: its key, None where there is none, and the error it met."""
+        return self._next_delivery(0, True, key)
 
     # -- one step of a round: the key of the message that was tried, and the error it met
 
@@ -166,8 +166,8 @@ class Outbox:
             key, error = self._next_delivery(key, due)
         yield from self._reported(due)
 
-    def _next_delivery(self, after: int, due: bool) -> tuple[int | None, EdocError | None]:
-        row = self._claim_delivery(after=after, due=due)
+    def _next_delivery(self, after: int, due: bool, only: int | None = None) -> tuple[int | None, EdocError | None]:
+        row = self._claim_delivery(after=after, due=due, key=only)
         return (None, None) if row is None else (row.id, self._caught(lambda: self._deliver(row)))
 
     def _claim_delivery(self, *, after: int = 0, due: bool, key: int | None = None) -> DeliveryRow | None:
@@ -267,9 +267,9 @@ class Outbox:
             return ()
         return tuple(error for error in self._reported(True) if error is not None)
 
-    def report_some(self) -> list[tuple[int, EdocError | None]]:
-        """Send a few statuses and confirmations that are due: the key of each, and the error it met."""
-        return self._reports.round(due=True)
+    def report_some(self, key: int | None = None) -> list[tuple[int, EdocError | None]]:
+        """Send a few statuses and confirmations that are due, or this one: the key of each, and the error it met."""
+        return self._reports.round(due=True, only=key)
 
     def close(self) -> None:
         """End the threads."""

@@ -77,18 +77,22 @@ class Reports:
         if pool is not None:
             pool.shutdown()
 
-    def round(self, *, due: bool, but: Collection[int] = (), limit: int = BATCH) -> list[tuple[int, EdocError | None]]:
+    def round(
+        self, *, due: bool, but: Collection[int] = (), only: int | None = None, limit: int = BATCH
+    ) -> list[tuple[int, EdocError | None]]:
         """Send the next messages whose turn it is, once each.
 
         Args:
             due: only what is due by its back-off.
             but: keys of messages to leave out.
+            only: the key of the one message that may be sent.
             limit: at most so many.
 
         Returns:
             The key of each, and what it met.
         """
-        where = outgoing.T.c.id.not_in(sorted(but)) if but else None
+        key = outgoing.T.c.id
+        where = key == only if only is not None else key.not_in(sorted(but)) if but else None
         with self._session.transaction() as tx:
             rows = outgoing.claim(
                 tx, self._session.lease, agency=self._session.agency, due=due, limit=limit, where=where

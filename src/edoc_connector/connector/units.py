@@ -35,6 +35,7 @@ from .outbox import Outbox
 from .receipt import Receipt
 from .session import Session
 from .statuses import meant
+from .tasks import Tasks
 from .views import Delivery, delivery_views
 
 log = logging.getLogger("edoc_connector.connector.units")
@@ -90,6 +91,10 @@ class Units:
         told = (self.handle,) if self._handlers.receipts else ()
         news = (self.tell,) if self._handlers.statuses else ()
         return (self.transmit, self.report, *told, *news, self.fetch, self.poll, self.watch)
+
+    def tasks(self) -> Tasks:
+        """The same work as tasks of an engine; for a store that queues them."""
+        return Tasks(self._session, self, self._handlers)
 
     def recover(self) -> None:
         """Take over what dead workers held, and give back what a failure of ours left in our hands."""
@@ -148,11 +153,11 @@ class Units:
             self._with_hub(functools.partial(self._inbox.look_again, key))
         return True
 
-    def fetch(self) -> bool:
-        """Download and check a few packets that the hub offers."""
+    def fetch(self, key: int | None = None) -> bool:
+        """Download and check a few packets that the hub offers, or this one."""
         if not self._hub_open():
             return False
-        found = self._listed()
+        found = self._listed(key)
         if not found:
             return False
         if found[0].attempts >= self._settings.tries:
@@ -179,15 +184,15 @@ class Units:
         for error in sorted(errors, key=_pauses, reverse=True):
             raise error
 
-    def transmit(self) -> bool:
+    def transmit(self, key: int | None = None) -> bool:
         """Send one document, or ask what became of one."""
-        return self._hub_open() and self._stepped(self._outbox.send_one)
+        return self._hub_open() and self._stepped(lambda: self._outbox.send_one(key))
 
-    def report(self) -> bool:
-        """Send a few statuses and confirmations."""
+    def report(self, key: int | None = None) -> bool:
+        """Send a few statuses and confirmations, or this one."""
         if not self._hub_open():
             return False
-        found = self._outbox.report_some()
+        found = self._outbox.report_some(key)
         errors = [error for _, error in found if not isinstance(error, LeaseLost)]
         for error in errors:
             if error is not None:
@@ -198,12 +203,12 @@ class Units:
 
     # -- the application
 
-    def handle(self) -> bool:
+    def handle(self, key: int | None = None) -> bool:
         """Have the application handle one packet."""
         session = self._session
         with session.transaction() as tx:
             row = receipts.claim(
-                tx, session.lease, agency=self.agency, state=ReceiptState.WAITING, due=True, count=True
+                tx, session.lease, agency=self.agency, state=ReceiptState.WAITING, key=key, due=True, count=True
             )
         if row is None:
             return False
@@ -246,11 +251,11 @@ class Units:
         else:
             receipt.give_back(why, **values)
 
-    def tell(self) -> bool:
+    def tell(self, key: int | None = None) -> bool:
         """Tell the application of one status that a recipient sent."""
         session = self._session
         with session.transaction() as tx:
-            row = receipts.claim_news(tx, session.lease, agency=self.agency)
+            row = receipts.claim_news(tx, session.lease, agency=self.agency, key=key)
         if row is None:
             return False
         with session.keeper.holding():
@@ -342,16 +347,18 @@ class Units:
             wait = self._session.next_attempt(_Gate(job.failures), tx.now, error)
             jobs.ended(tx, job, next_at=wait, failures=job.failures + 1, error=columns(error))
 
-    def _hub_open(self) -> bool:
-        if time.monotonic() < self._open_until:
-            return True
+    def shut_until(self) -> datetime | None:
+        """Until when work with the hub pauses; None where it does not."""
         with self._session.store.reading() as tx:
             gate = jobs.get(tx, self.agency, HUB)
         if gate is not None and gate.next_at > self._session.store.clock():
-            return False
+            return gate.next_at
         if gate is None or gate.failures == 0:  # else each success has to be noted
             self._open_until = time.monotonic() + _OPEN_SECONDS
-        return True
+        return None
+
+    def _hub_open(self) -> bool:
+        return time.monotonic() < self._open_until or self.shut_until() is None
 
     def _with_hub(self, work: Callable[[], None]) -> None:
         try:
@@ -390,12 +397,13 @@ class Units:
             wait = self._session.next_attempt(_Gate(failures), tx.now, error)
             jobs.put_off(tx, self.agency, HUB, next_at=wait, error=columns(error))
 
-    def _listed(self) -> list[ReceiptRow]:
-        """Some packets to download: several that were not tried yet, or one that was."""
+    def _listed(self, key: int | None) -> list[ReceiptRow]:
+        """Some packets to download: several that were not tried yet, or one that was, or the one that is asked for."""
         T = receipts.T  # noqa: N806  a table
         now = self._session.store.clock()
         free = or_(T.c.lease_until.is_(None), T.c.lease_until <= now)
         due = [T.c.agency == self.agency, T.c.state == ReceiptState.LISTED, T.c.next_attempt_at <= now, free]
+        due += [T.c.id == key] if key is not None else []
         # A status is taken in after what its sender offered before it: 01 before 03, a document before its taking back.
         earlier = T.alias("earlier")
         before = and_(

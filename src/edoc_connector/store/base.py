@@ -16,6 +16,8 @@ from .group import GroupCommit
 from .migrate import require_current
 from .moves import Tx
 from .spool import Spool
+from .task_tables import require_tasks
+from .tasks import TaskQueue
 
 
 def utc_now() -> datetime:
@@ -33,25 +35,31 @@ class Store:
         engine: the database; `Store.open` makes it.
         spool: where packets lie.
         clock: gives the time of each transaction, aware UTC.
+        tasks: queues what each transaction makes due, for workers on an engine; None where they look for it themselves.
     """
 
-    def __init__(self, engine: Engine, spool: Spool, *, clock: Callable[[], datetime] = utc_now) -> None:
+    def __init__(
+        self, engine: Engine, spool: Spool, *, clock: Callable[[], datetime] = utc_now, tasks: TaskQueue | None = None
+    ) -> None:
         self._engine = engine
         self.spool = spool
         self.clock = clock
         grouped = engine.url.get_backend_name() == "sqlite"
         self._writing = GroupCommit(self._begun).transaction if grouped else self._alone
+        self.tasks = tasks
 
     @classmethod
-    def open(cls, url: str, *, spool: Path, clock: Callable[[], datetime] = utc_now) -> Store:
+    def open(cls, url: str, *, spool: Path, clock: Callable[[], datetime] = utc_now, tasks: bool = False) -> Store:
         """Open a store; an empty database gets its tables.
 
         Args:
             url: ``sqlite:///FILE`` or ``postgresql+psycopg://…``.
             spool: folder for the packets; made where it is missing.
             clock: gives the time of each transaction, aware UTC.
+            tasks: whether what is due is queued as tasks of procrastinate.
 
         Raises:
+            ConfigError: tasks are asked for, and the database is not PostgreSQL or procrastinate is not installed.
             StoreError: it cannot be opened, or has another schema revision.
         """
         engine = make_engine(url)
@@ -59,8 +67,9 @@ class Store:
             if engine.url.get_backend_name() == "sqlite" and engine.url.database:
                 with driver_errors():
                     Path(engine.url.database).parent.mkdir(parents=True, exist_ok=True)
-            require_current(engine)
-            return cls(engine, Spool(spool), clock=clock)
+            fresh = require_current(engine)
+            queue = require_tasks(engine, fresh=fresh) if tasks else None
+            return cls(engine, Spool(spool), clock=clock, tasks=queue)
         except BaseException:
             engine.dispose()
             raise
@@ -90,6 +99,8 @@ class Store:
         with driver_errors(), self._writing() as connection:
             tx = Tx(connection=connection, now=self.clock(), actor=actor)
             yield tx
+            if self.tasks is not None:
+                self.tasks.enter(tx)
             evidence.write(connection, tx.notes, at=tx.now)
 
     @contextmanager

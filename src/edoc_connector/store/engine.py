@@ -83,6 +83,7 @@ _BY_CODE: Mapping[str, _Words] = {
 _BY_ERRNO: Mapping[int, _Words] = {
     errno.ENOSPC: _FULL,
     errno.EDQUOT: _FULL,
+    errno.EFBIG: _FULL,
     errno.EROFS: _READ_ONLY,
     errno.EACCES: _READ_ONLY,
     errno.EPERM: _READ_ONLY,

@@ -75,6 +75,7 @@ def ended(tx: Tx, row: JobRow, *, next_at: datetime, failures: int, error: dict[
             f"the job {row.job} of {row.agency} was taken over by another worker.",
             vi=f"Việc {row.job} của {row.agency} đã được tiến trình khác nhận.",
         )
+    tx.jobs_ended.append((row.agency, row.job, next_at))
 
 
 def put_off(tx: Tx, agency: str, job: str, *, next_at: datetime, error: dict[str, str | None]) -> None:

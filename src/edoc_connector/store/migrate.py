@@ -8,27 +8,32 @@ from sqlalchemy import Connection, Engine, inspect, text
 
 from ..errors import StoreError
 from .engine import begin, driver_errors, make_engine
+from .task_tables import upgrade_tasks
 
 REVISION = "0004"
 _VERSION_TABLE = "alembic_version"
 _LOCK = 0x65646F63  # "edoc": one upgrade at a time on PostgreSQL, where DDL takes no lock of its own
 
 
-def upgrade(url: str) -> str:
+def upgrade(url: str, *, tasks: bool = False) -> str:
     """Bring a database to the newest revision; an empty one gets all tables.
 
     Args:
         url: ``sqlite:///FILE`` or ``postgresql+psycopg://…``.
+        tasks: whether it is to have procrastinate's tables too.
 
     Returns:
         The revision it has now.
 
     Raises:
+        ConfigError: tasks are asked for, and the database is not PostgreSQL or procrastinate is not installed.
         StoreError: the database cannot be opened, or is not one of this library.
     """
     engine = make_engine(url)
     try:
         upgrade_engine(engine)
+        if tasks:
+            upgrade_tasks(engine)
     finally:
         engine.dispose()
     return REVISION
@@ -44,8 +49,11 @@ def upgrade_engine(engine: Engine) -> None:
         connection.commit()
 
 
-def require_current(engine: Engine) -> None:
+def require_current(engine: Engine) -> bool:
     """Make the tables of an empty database; refuse one of another revision.
+
+    Returns:
+        Whether they were made now.
 
     Raises:
         StoreError: says what to run.
@@ -54,10 +62,10 @@ def require_current(engine: Engine) -> None:
         found = revision(connection)
         empty = not inspect(connection).get_table_names()
     if found == REVISION:
-        return
+        return False
     if empty:
         upgrade_engine(engine)
-        return
+        return True
     raise StoreError(
         f"the store has schema revision {found or 'none'}, this version of the library needs {REVISION}: "
         "make a backup, stop the other programs that use it, and run `edoc db upgrade`.",

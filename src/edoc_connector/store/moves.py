@@ -53,12 +53,14 @@ class Tx:
         now: one time for everything that the transaction writes, UTC.
         actor: who does it, for the timeline.
         notes: what is to be written to the evidence when the transaction ends.
+        jobs_ended: jobs that were done, by agency and name, and when they are due again.
     """
 
     connection: Connection
     now: datetime
     actor: str
     notes: list[Note] = field(default_factory=list, repr=False)
+    jobs_ended: list[tuple[str, str, datetime]] = field(default_factory=list, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

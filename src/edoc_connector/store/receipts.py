@@ -184,13 +184,14 @@ def let_go(tx: Tx, lease: Lease, keys: Collection[int]) -> None:
     tx.connection.execute(update(T).where(*ours, T.c.attempts > 0).values(values))
 
 
-def claim_news(tx: Tx, lease: Lease, *, agency: str) -> ReceiptRow | None:
+def claim_news(tx: Tx, lease: Lease, *, agency: str, key: int | None = None) -> ReceiptRow | None:
     """Take the next status that the application was not told of; statuses about one document come in their order.
 
     Args:
         tx: the transaction.
         lease: the worker.
         agency: whose receipts.
+        key: only this row.
     """
     earlier = T.alias("earlier")
     same = and_(
@@ -207,6 +208,7 @@ def claim_news(tx: Tx, lease: Lease, *, agency: str) -> ReceiptRow | None:
         T.c.noticed_at.is_(None),
         T.c.business.is_(None),
         ~exists().where(same),
+        *([T.c.id == key] if key is not None else []),
     )
     states = [ReceiptState.CONFIRMED]
     rows = moves.claim(tx, RECEIPTS, lease, agency=agency, states=states, where=where, count=True)

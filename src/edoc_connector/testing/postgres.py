@@ -63,9 +63,18 @@ class PostgresServer:
         log = str(self._folder / "log")
         self._run("pg_ctl", "-D", str(self._data), "-l", log, "-w", "-t", "60", "-o", options, "start")
 
-    def stop(self) -> None:
-        """Stop it at once: connections are cut. Its data stay for `start`."""
-        self._run("pg_ctl", "-D", str(self._data), "-m", "fast", "-w", "stop")
+    def stop(self, *, crash: bool = False) -> None:
+        """Stop it at once: connections are cut. Its data stay for `start`.
+
+        Args:
+            crash: as if its processes were killed, so that it has to recover from its log.
+        """
+        self._run("pg_ctl", "-D", str(self._data), "-m", "immediate" if crash else "fast", "-w", "stop")
+
+    def restart(self, *, crash: bool = False) -> None:
+        """Stop it and start it; returns when it takes connections again. Its URL stays as it was."""
+        self.stop(crash=crash)
+        self.start()
 
     def database(self, *, ready: bool = False) -> str:
         """The URL of a new database.

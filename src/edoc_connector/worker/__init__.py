@@ -1,6 +1,34 @@
 """Runs an agency's exchange without being asked: sends, polls, confirms, reports, for one agency or many."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ..config import Settings
+from ..connector import Handlers
 from .handlers import load_handlers
 from .run import Worker
 
-__all__ = ["Worker", "load_handlers"]
+__all__ = ["Worker", "load_handlers", "open_worker"]
+
+
+def open_worker(agencies: Sequence[Settings], *, handlers: Handlers | None = None, engine: str | None = None) -> Worker:
+    """A worker on the engine that the settings name.
+
+    Args:
+        agencies: the settings of each agency; the engine of the first counts for all.
+        handlers: the application.
+        engine: ``own`` or ``procrastinate``, instead of ``worker.engine``.
+
+    Raises:
+        ConfigError: settings cannot be used.
+        StoreError: a store cannot be opened.
+    """
+    if engine is None and agencies:
+        engine = agencies[0].worker.engine
+    changed = [one.model_copy(update={"worker": one.worker.model_copy(update={"engine": engine})}) for one in agencies]
+    if engine == "procrastinate":
+        from .procrastinate import ProcrastinateWorker
+
+        return ProcrastinateWorker(changed, handlers=handlers)
+    return Worker(changed, handlers=handlers)

@@ -7,15 +7,16 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from ..connector import Connector, Handlers
+from ..connector import Handlers
+from ..connector.handlers import Handling
 from ..errors import ConfigError
 
 
 def load_handlers(name: str) -> Handlers:
     """The handlers that ``module:name`` stands for.
 
-    The name is that of a `Handlers`, of a `Connector` with handlers, or of a function, which is then called with each
-    receipt. The module is looked for in the working directory too.
+    The name is that of a `Handlers`, of a `Connector` or `AsyncConnector` with handlers, or of a function or coroutine
+    function, which is then called with each receipt. The module is looked for in the working directory too.
 
     Raises:
         ConfigError: there is no such module or name, or it is something else.
@@ -38,7 +39,7 @@ def load_handlers(name: str) -> Handlers:
 def _handlers(name: str, found: Any) -> Handlers:
     if isinstance(found, Handlers):
         return found
-    if isinstance(found, Connector):
+    if isinstance(found, Handling):
         return found.handlers
     if callable(found):
         made = Handlers()

@@ -29,7 +29,7 @@ _THEN = {
     "tell": ("report", "transmit", "tell"),
     "transmit": ("transmit", "report"),
 }
-_TROUBLE_SECONDS = 5.0  # rest after a failure that nothing was noted about: a store that is away, a mistake of ours
+TROUBLE_SECONDS = 5.0  # rest after a failure that nothing was noted about: a store that is away, a mistake of ours
 
 
 class Worker:
@@ -55,6 +55,8 @@ class Worker:
         self._stop = threading.Event()
         self._lock = threading.Lock()
         self._turns: list[_Turn] = []
+        if handlers is not None:
+            self._stack.callback(handlers.close)
         try:
             for settings in agencies:
                 connector = self._stack.enter_context(Connector(settings))
@@ -102,11 +104,8 @@ class Worker:
             Whether everything that was begun was finished; else it was let go of after ``worker.stop_within``, and the
             process should end now.
         """
-        names = [f"edoc-worker-{number}" for number in range(1, self.settings.concurrency + 1)]
-        threads = [threading.Thread(target=self._work, name=name, daemon=True) for name in names]
-        for thread in threads:
-            thread.start()
-        log.info("working for %s with %d threads", ", ".join(turn.units.agency for turn in self._turns), len(threads))
+        threads = self._started()
+        log.info("working for %s", ", ".join(turn.units.agency for turn in self._turns))
         self._stop.wait()
         deadline = time.monotonic() + self.settings.stop_within
         for thread in threads:
@@ -126,6 +125,19 @@ class Worker:
             for _ in range(rounds):
                 if not self._one_round(turn):
                     break
+
+    @property
+    def stopped(self) -> bool:
+        """Whether it was told to stop."""
+        return self._stop.is_set()
+
+    def _started(self) -> list[threading.Thread]:
+        """The threads that work until `stop`, running."""
+        names = [f"edoc-worker-{number}" for number in range(1, self.settings.concurrency + 1)]
+        threads = [threading.Thread(target=self._work, name=name, daemon=True) for name in names]
+        for thread in threads:
+            thread.start()
+        return threads
 
     def _work(self) -> None:
         while not self._stop.is_set():
@@ -156,7 +168,7 @@ class Worker:
         except Exception:  # a mistake of ours must not stop the other agencies; the row it was about is taken over
             log.exception("work for %s failed", turn.units.agency)
         self.figures.trouble(turn.units.agency)
-        self._stop.wait(min(_TROUBLE_SECONDS, turn.settings.idle * 5))
+        self._stop.wait(min(TROUBLE_SECONDS, turn.settings.idle * 5))
         return False
 
     def _one_round(self, turn: _Turn, *, patiently: bool = False) -> bool:

@@ -1,0 +1,61 @@
+"""One event loop for the application's coroutine functions, in a thread of its own.
+
+A worker's threads block, and a coroutine needs a loop that outlives its call: connections and pools that the
+application opened in one call belong to the loop of that call.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Awaitable
+
+
+class HandlerLoop:
+    """Runs awaitables for threads that wait for them. The loop is started when it is first needed."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._thread: threading.Thread | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._closing: asyncio.Event | None = None
+
+    def run(self, work: Awaitable[object]) -> None:
+        """Run something on the loop; returns when it is done.
+
+        Raises:
+            Exception: what it raised.
+            concurrent.futures.CancelledError: the loop was closed meanwhile.
+        """
+        asyncio.run_coroutine_threadsafe(_awaited(work), self._started()).result()
+
+    def close(self) -> None:
+        """Cancel what runs and end the loop; the next `run` starts another."""
+        with self._lock:
+            thread, loop, closing = self._thread, self._loop, self._closing
+            self._thread = self._loop = self._closing = None
+        if thread is not None and loop is not None and closing is not None and thread.is_alive():
+            loop.call_soon_threadsafe(closing.set)
+            thread.join()
+
+    def _started(self) -> asyncio.AbstractEventLoop:
+        with self._lock:
+            if self._loop is None or self._thread is None or not self._thread.is_alive():
+                ready = threading.Event()
+                self._thread = threading.Thread(target=self._serve, args=(ready,), name="edoc-handlers", daemon=True)
+                self._thread.start()
+                ready.wait()
+            if self._loop is None:
+                raise RuntimeError("the event loop of the handlers did not start")
+            return self._loop
+
+    def _serve(self, ready: threading.Event) -> None:
+        with asyncio.Runner() as runner:
+            self._loop, self._closing = runner.get_loop(), asyncio.Event()
+            closing = self._closing
+            self._loop.call_soon(ready.set)
+            runner.run(closing.wait())
+
+
+async def _awaited(work: Awaitable[object]) -> None:
+    await work
