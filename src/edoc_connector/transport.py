@@ -1,7 +1,7 @@
-"""What lies between the clients and httpcore: settings, TLS, time limits, and one table of what went wrong.
+"""What lies between the clients and httpx: settings, TLS, time limits, and one table of what went wrong.
 
-httpcore is the transport of httpx. What httpx puts on top (cookies, redirects, its environment, headers merged and
-normalised) is not wanted here, and costs as much again as the exchange itself.
+The clients use httpx's transports. What its clients put on top (cookies, redirects, its environment, headers merged and
+normalised) is not wanted here, and costs half as much again as the exchange itself.
 
 What an exchange means when it fails:
 
@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import ssl
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -86,35 +86,36 @@ class ClientSettings:
         return (size or 0) / self.slowest
 
 
-def blocking_pool(settings: ClientSettings) -> httpcore.ConnectionPool:
+def blocking_transport(settings: ClientSettings) -> httpx.HTTPTransport:
     """One pool of connections, bounded by the time limit of the thread that uses it.
 
     Raises:
         ConfigError: a certificate, key or proxy in the settings cannot be used.
     """
-    kind = httpcore.ConnectionPool if settings.proxy is None else httpcore.HTTPProxy
-    return kind(**_pool_options(settings), network_backend=TimedBackend(httpcore.SyncBackend()))
+    transport = httpx.HTTPTransport(**_transport_options(settings))
+    pool = transport._pool  # httpx has no public way to bound an exchange as a whole
+    pool._network_backend = TimedBackend(pool._network_backend)
+    return transport
 
 
-def awaited_pool(settings: ClientSettings) -> httpcore.AsyncConnectionPool:
+def awaited_transport(settings: ClientSettings) -> httpx.AsyncHTTPTransport:
     """One pool of connections for an event loop.
 
     Raises:
         ConfigError: a certificate, key or proxy in the settings cannot be used.
     """
-    kind = httpcore.AsyncConnectionPool if settings.proxy is None else httpcore.AsyncHTTPProxy
-    return kind(**_pool_options(settings))
+    return httpx.AsyncHTTPTransport(**_transport_options(settings))
 
 
 def extensions(settings: ClientSettings) -> dict[str, Any]:
-    """The time-outs of the phases, as httpcore takes them with each request."""
+    """The time-outs of the phases, as httpx's transports take them with each request."""
     phases = {"connect": settings.connect, "read": settings.read, "write": settings.write, "pool": settings.pool}
     return {"timeout": phases}
 
 
 @lru_cache(maxsize=256)
-def address(url: str) -> tuple[httpcore.URL, bytes]:
-    """Where a URL leads, and what its Host header says.
+def address(url: str) -> httpx.URL:
+    """Where a URL leads.
 
     Raises:
         httpx.InvalidURL: it is none that HTTP could use.
@@ -122,8 +123,28 @@ def address(url: str) -> tuple[httpcore.URL, bytes]:
     parsed = httpx.URL(url)
     if parsed.scheme not in ("http", "https") or not parsed.host:
         raise httpx.InvalidURL("no http:// or https:// URL with a host")
-    where = httpcore.URL(scheme=parsed.raw_scheme, host=parsed.raw_host, port=parsed.port, target=parsed.raw_path)
-    return where, parsed.netloc
+    return parsed
+
+
+class Body(httpx.SyncByteStream, httpx.AsyncByteStream):
+    """A body in pieces, as httpx's transports take it.
+
+    Args:
+        pieces: for a blocking transport.
+        awaited: for one of an event loop.
+    """
+
+    def __init__(self, pieces: Iterable[bytes] = (), awaited: AsyncIterator[bytes] | None = None) -> None:
+        self._pieces = pieces
+        self._awaited = awaited
+
+    def __iter__(self) -> Iterator[bytes]:
+        return iter(self._pieces)
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        if self._awaited is None:
+            raise TypeError("this body is for a blocking transport")
+        return self._awaited
 
 
 def head(request: WireRequest, host: bytes, length: int) -> list[tuple[bytes, bytes]]:
@@ -144,15 +165,18 @@ def answer_headers(raw: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
     return headers
 
 
-def _pool_options(settings: ClientSettings) -> dict[str, Any]:
+def _transport_options(settings: ClientSettings) -> dict[str, Any]:
     context = _tls(settings)
-    options = {
-        "ssl_context": context,
-        "max_connections": settings.connections,
-        "max_keepalive_connections": settings.connections,
-        "keepalive_expiry": settings.keep_alive,
+    return {
+        "verify": context,
+        "trust_env": False,
+        "limits": httpx.Limits(
+            max_connections=settings.connections,
+            max_keepalive_connections=settings.connections,
+            keepalive_expiry=settings.keep_alive,
+        ),
+        "proxy": None if settings.proxy is None else _proxy(settings.proxy, context),
     }
-    return options if settings.proxy is None else {**options, **_proxy(settings.proxy, context)}
 
 
 def _tls(settings: ClientSettings) -> ssl.SSLContext:
@@ -176,31 +200,26 @@ def _tls(settings: ClientSettings) -> ssl.SSLContext:
     return context
 
 
-def _proxy(url: str, context: ssl.SSLContext) -> dict[str, Any]:
+def _proxy(url: str, context: ssl.SSLContext) -> httpx.Proxy:
     try:
-        parts = urlsplit(url)
-        proxy, usable = httpx.Proxy(url), parts.scheme in ("http", "https") and bool(parts.hostname)
-    except (ValueError, httpx.InvalidURL):  # httpx lets an unfinished [IPv6] address through
+        parts, parsed = urlsplit(url), httpx.URL(url)  # httpx lets an unfinished [IPv6] address through
+        usable = parts.scheme in ("http", "https") and bool(parts.hostname)
+    except (ValueError, httpx.InvalidURL):
         usable = False
     if usable:
-        where, _ = address(str(proxy.url))
-        return {
-            "proxy_url": where,
-            "proxy_auth": proxy.raw_auth,
-            "proxy_ssl_context": context if where.scheme == b"https" else None,
-        }
+        return httpx.Proxy(parsed, ssl_context=context if parsed.scheme == "https" else None)
     raise ConfigError(
         "The proxy setting is no http:// or https:// URL, such as http://proxy.example.gov.vn:3128.",
         vi="Cấu hình proxy không phải là URL http:// hoặc https://, ví dụ http://proxy.example.gov.vn:3128.",
     )
 
 
-# --- What httpcore raises, as errors of this library: one table. ---
+# --- What httpx raises, as errors of this library: one table. ---
 
 
 @dataclass(frozen=True, slots=True)
 class _Fault:
-    """What an exception of httpcore means: `early` if it can only happen before any of the request left."""
+    """What an exception of httpx means: `early` if it can only happen before any of the request left."""
 
     early: bool
     en: str
@@ -222,7 +241,7 @@ _BROKEN = _Fault(
 )
 _FAULTS: tuple[tuple[type[Exception], _Fault], ...] = (
     (
-        httpcore.ConnectTimeout,
+        httpx.ConnectTimeout,
         _Fault(
             True,
             "The hub does not answer the connection; check the network and the firewall",
@@ -230,7 +249,7 @@ _FAULTS: tuple[tuple[type[Exception], _Fault], ...] = (
         ),
     ),
     (
-        httpcore.PoolTimeout,
+        httpx.PoolTimeout,
         _Fault(
             True,
             "All connections to the hub are busy; raise `connections` or send less at a time",
@@ -238,7 +257,7 @@ _FAULTS: tuple[tuple[type[Exception], _Fault], ...] = (
         ),
     ),
     (
-        httpcore.ProxyError,
+        httpx.ProxyError,
         _Fault(
             True,
             "The proxy does not let the connection through; check the proxy setting and its password",
@@ -246,7 +265,7 @@ _FAULTS: tuple[tuple[type[Exception], _Fault], ...] = (
         ),
     ),
     (
-        httpcore.ConnectError,
+        httpx.ConnectError,
         _Fault(
             True,
             "The hub cannot be reached; check the endpoint, the network and the firewall",
@@ -261,17 +280,16 @@ _FAULTS: tuple[tuple[type[Exception], _Fault], ...] = (
             "Địa chỉ trục (endpoint) không hợp lệ; hãy sửa trong cấu hình",
         ),
     ),
-    (httpcore.TimeoutException, _TOO_SLOW),
+    (httpx.TimeoutException, _TOO_SLOW),
     (TimeoutError, _TOO_SLOW),  # of anyio, for an exchange as a whole
-    (httpcore.NetworkError, _BROKEN),
-    (httpcore.ProtocolError, _BROKEN),
-    (ssl.SSLError, _BROKEN),  # httpcore lets those of asynchronous reads through as they are
+    (httpx.TransportError, _BROKEN),
+    (ssl.SSLError, _BROKEN),  # httpx lets those of asynchronous reads through as they are
 )
 CAUGHT = tuple(kind for kind, _ in _FAULTS)
 
 
 def failure(error: Exception, request: WireRequest, upload: Upload) -> TransportError:
-    """The error for an exchange that got no answer. It keeps no reference to what was raised, which has the headers."""
+    """The error for an exchange that got no answer. It keeps no reference to httpx's, which refers to the headers."""
     fault = _UNTRUSTED if _is_tls(error) else next(fault for kind, fault in _FAULTS if isinstance(error, kind))
     what = f"{request.method} {request.url}, {_reason(error)}"
     if request.sends and upload.handed_over and not fault.early:
@@ -287,7 +305,7 @@ def failure(error: Exception, request: WireRequest, upload: Upload) -> Transport
 
 def _reason(error: Exception) -> str:
     """The exception's kind and words; not those of h11 about our own request, which quote its headers."""
-    words = "" if isinstance(error, httpcore.LocalProtocolError) else printable(str(error), 200)
+    words = "" if isinstance(error, httpx.LocalProtocolError) else printable(str(error), 200)
     return f"{type(error).__name__}: {words}" if words else type(error).__name__
 
 
@@ -301,12 +319,12 @@ def _is_tls(error: BaseException) -> bool:
     while seen is not None:
         if isinstance(seen, ssl.SSLError):
             about = getattr(seen, "reason", None) or ""  # set by OpenSSL only
-            return isinstance(error, httpcore.ConnectError) or "CERTIFICATE" in about or "UNKNOWN_CA" in about
+            return isinstance(error, httpx.ConnectError) or "CERTIFICATE" in about or "UNKNOWN_CA" in about
         seen = seen.__cause__ or seen.__context__
     return False
 
 
-# --- A time limit on a blocking exchange as a whole. httpcore limits each read, which a slow drip outlives. ---
+# --- A time limit on a blocking exchange as a whole. httpx limits each read, which a slow drip outlives. ---
 
 
 class TimeLimit:
@@ -356,7 +374,7 @@ class TimedBackend(httpcore.NetworkBackend):
         local_address: str | None = None,
         socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
     ) -> httpcore.NetworkStream:
-        timeout = _cut(timeout, httpcore.ConnectTimeout)
+        timeout = _cut(timeout, httpx.ConnectTimeout)
         return _TimedStream(self._inner.connect_tcp(host, port, timeout, local_address, socket_options))
 
     def sleep(self, seconds: float) -> None:
@@ -379,7 +397,7 @@ class _TimedStream(httpcore.NetworkStream):
     def start_tls(
         self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
     ) -> httpcore.NetworkStream:
-        timeout = _cut(timeout, httpcore.ConnectTimeout)
+        timeout = _cut(timeout, httpx.ConnectTimeout)
         return _TimedStream(self._inner.start_tls(ssl_context, server_hostname, timeout))
 
     def get_extra_info(self, info: str) -> Any:

@@ -34,7 +34,8 @@ def backend(request: pytest.FixtureRequest) -> dict[str, str]:
     """Section ``store`` of the settings: a file per agency, or one PostgreSQL for all."""
     if request.param == "sqlite":
         return {}
-    return {"url": request.getfixturevalue("postgres").database(ready=True)}
+    ready = not getattr(request.module, "EMPTY", False)
+    return {"url": request.getfixturevalue("postgres").database(ready=ready)}
 
 
 @pytest.fixture

@@ -33,6 +33,7 @@ from edoc_connector.worker import Worker, open_worker
 
 pytestmark = pytest.mark.parametrize("backend", ["postgresql"], indirect=True)
 
+EMPTY = True  # a store that finds its database empty makes the engine's tables with its own
 PATIENCE = 120.0
 ENGINE: dict[str, Any] = {"engine": "procrastinate", "poll": 0.5, "idle": 0.1, "sweep": 1}
 
