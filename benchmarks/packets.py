@@ -86,9 +86,11 @@ def verify(folder: Path) -> signing.Verification:
 
 
 def read_all(folder: Path) -> None:
-    """Read, verify and extract."""
+    """Read, verify and extract into a new folder."""
+    out = folder / f"extracted-{time.monotonic_ns()}"
+    out.mkdir()
     for number, attachment in enumerate(verify(folder).attachments):
-        attachment.save(folder / f"extracted-{number}")
+        attachment.save(out / str(number))
 
 
 def _data(folder: Path) -> list[Path]:

@@ -22,6 +22,7 @@ from .magic import HEAD, contradiction, type_of
 from .scan import CHUNK, Limits, Source, Span
 from .unzip import PACKED_FORMATS, ZIP_HEADS, Bounds, FirstFile, ZipError, wraps
 
+_HEAD = 1 << 14
 _BUFFER = 1 << 16  # of streams for others; what is read here goes by the piece
 
 
@@ -98,20 +99,24 @@ class Base64Content(_Measured):
 
     Args:
         name: the attachment's name, for errors.
-        text: gives the text in pieces, anew with each call.
+        text: gives the text in pieces, anew with each call; the first about as long as is said, so that who looks at
+            the head does not read more.
         spaced: whether spaces or line ends may stand in it.
     """
 
-    def __init__(self, name: str, text: Callable[[], Iterator[bytes]], *, spaced: bool = True) -> None:
+    def __init__(self, name: str, text: Callable[[int], Iterator[bytes]], *, spaced: bool = True) -> None:
         self._name = name
         self._text = text
         self._spaced = spaced
 
     def open(self) -> BinaryIO:
-        return io.BufferedReader(_Pieces(self.pieces()), _BUFFER)
+        return io.BufferedReader(_Pieces(self._decoded(_HEAD)), _BUFFER)
 
-    def pieces(self) -> Generator[bytes, None, None]:
-        text = self._text()
+    def pieces(self) -> Iterator[bytes]:
+        return self._decoded(CHUNK)
+
+    def _decoded(self, first: int) -> Generator[bytes, None, None]:
+        text = self._text(first)
         return _decoded(self._name, (piece.translate(None, SPACES) for piece in text) if self._spaced else text)
 
 
@@ -181,9 +186,13 @@ class SpanText:
         self._source = source
         self._span = span
 
-    def characters(self) -> Iterator[bytes]:
-        """UTF-8 of the text; line ends of a plain span are left as they are in the file."""
-        raw = self._source.chunks(self._span.start, self._span.end)
+    def characters(self, first: int = CHUNK) -> Iterator[bytes]:
+        """UTF-8 of the text; line ends of a plain span are left as they are in the file.
+
+        Args:
+            first: length of the first piece; the next ones grow from it.
+        """
+        raw = self._source.chunks(self._span.start, self._span.end, first=first)
         return raw if self._span.plain else _resolved(raw)
 
     def canonical(self) -> Iterator[bytes]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator
-from functools import cache
+from functools import cache, lru_cache
 from types import NoneType
 from typing import Any, TypeAlias, TypeVar, get_args, get_origin
 
@@ -31,10 +31,19 @@ _KNOWN_ATTRIBUTES = {"version", f"{{{XLINK}}}href", f"{{{XLINK}}}role", f"{{{XLI
 
 def name_of(element: etree._Element) -> str:
     """An element's name without namespace in the standard's spelling; a foreign element's name in full."""
-    namespace, _, local = str(element.tag).lstrip("{").rpartition("}")
+    tag = str(element.tag)
+    return _spelt(tag) if len(tag) <= _KEPT_SIZE else _spelling(tag)
+
+
+def _spelling(tag: str) -> str:
+    namespace, _, local = tag.lstrip("{").rpartition("}")
     spelt = ALIASES.get(local, local)
     ours = namespace in _OURS or (namespace == DS and spelt == "Signature")
-    return spelt if ours else str(element.tag)
+    return spelt if ours else tag
+
+
+_spelt = lru_cache(512)(_spelling)
+_KEPT_SIZE = 128  # characters; a stranger's endless names shall not fill the memory
 
 
 def children(parent: etree._Element) -> Iterator[tuple[str, etree._Element]]:
@@ -59,6 +68,7 @@ class Reading:
         self._namespaces: set[str] = set()
         self._odd_prefix = False
         self._places = Places()
+        self._prefixes: dict[etree._Element, str | None] = {}
 
     def add(self, code: str, element: etree._Element, seen: str = "", understood: str = "") -> None:
         """Report something about an element."""
@@ -71,19 +81,28 @@ class Reading:
 
     def check_name(self, element: etree._Element) -> None:
         """Report a spelling or namespace that is not the standard's, and attributes it does not have."""
-        name = etree.QName(element)
-        namespace = name.namespace or ""
+        namespace, _, name = str(element.tag).lstrip("{").rpartition("}")
         if namespace not in (NS, DS) and namespace not in self._namespaces:
             self._namespaces.add(namespace)
             self.add("EDX-NAMESPACE", element, namespace or "''")
-        if namespace == NS and not self._odd_prefix and element.prefix != _usual_prefix(element):
+        if namespace == NS and not self._odd_prefix and element.prefix != self._usual_prefix(element):
             self._odd_prefix = True
-            self.add("EDX-PREFIX-FORM", element, str(name.localname))
-        if name.localname in ALIASES:
-            self.add("EDX-NAME", element, name.localname, ALIASES[name.localname])
+            self.add("EDX-PREFIX-FORM", element, name)
+        if name in ALIASES:
+            self.add("EDX-NAME", element, name, ALIASES[name])
         for attribute, value in element.attrib.items():
             if str(attribute) not in _KNOWN_ATTRIBUTES:
                 self.add("EDX-ATTRIBUTE", element, f'{attribute}="{value}"')
+
+    def _usual_prefix(self, element: etree._Element) -> str | None:
+        """The prefix that the standard writes: edXML in the envelope, none around and behind it."""
+        name = name_of(element)
+        parent = element.getparent()
+        if name in _PARTS or parent is None:
+            return _PARTS.get(name)
+        if parent not in self._prefixes:
+            self._prefixes[parent] = self._usual_prefix(parent)
+        return self._prefixes[parent]
 
     def unknown(self, element: etree._Element) -> None:
         """Keep and report an element that no table has, with everything it says."""
@@ -202,13 +221,6 @@ class Reading:
         if text != whole:
             self.add("EDX-SPACE", element)
         return text
-
-
-def _usual_prefix(element: etree._Element) -> str | None:
-    """The prefix that the standard writes: edXML in the envelope, none around and behind it."""
-    names = (name_of(one) for one in (element, *element.iterancestors()))
-    place = next((name for name in names if name in _PARTS), "")
-    return _PARTS.get(place)
 
 
 def _own_text(element: etree._Element) -> str:

@@ -6,7 +6,7 @@ import os
 import secrets
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import IO
 
@@ -51,19 +51,25 @@ def early_to_disk(out: IO[bytes]) -> Iterator[Callable[[], None]]:
     Raises:
         OSError: the disk failed: here, since a system may report that to one caller only.
     """
-    begun, syncing = 0, Future[None]()
-    syncing.set_result(None)
-    with ThreadPoolExecutor(1) as pool:
+    begun = 0
+    pool: ThreadPoolExecutor | None = None
+    syncing: Future[None] | None = None
 
-        def grown() -> None:
-            nonlocal begun, syncing
-            if out.tell() - begun >= EARLY and syncing.done():
-                syncing.result()
-                begun = out.tell()
-                syncing = pool.submit(_to_disk, out.fileno())
+    def grown() -> None:
+        nonlocal begun, pool, syncing
+        if out.tell() - begun < EARLY or (syncing is not None and not syncing.done()):
+            return
+        if syncing is not None:
+            syncing.result()
+        if pool is None:  # most files are small and need none
+            pool = ends.enter_context(ThreadPoolExecutor(1))
+        begun = out.tell()
+        syncing = pool.submit(_to_disk, out.fileno())
 
+    with ExitStack() as ends:
         yield grown
-        syncing.result()
+        if syncing is not None:
+            syncing.result()
 
 
 def _sync_folder(folder: Path) -> None:

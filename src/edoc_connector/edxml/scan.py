@@ -27,8 +27,6 @@ from .names import DS, NS, XLINK
 from .refusal import refusal
 
 CHUNK = 1 << 18
-FIRST_CHUNK = 1 << 15
-"""The first piece of something is this long, and the next ones twice the one before: many look at the head only."""
 CONTENT_PATH = ["AttachmentEncoded", "Attachment", "ContentTransferEncoded"]
 """Local names of the element whose text is left out of the skeleton, and of those around it."""
 _HEAD = 1 << 16
@@ -96,15 +94,21 @@ class Source:
         """Bytes."""
         return self.path.stat().st_size if self.path else len(self.data)
 
-    def chunks(self, start: int, end: int) -> Iterator[bytes]:
-        """The bytes from start to end, in pieces."""
+    def chunks(self, start: int, end: int, *, first: int = CHUNK) -> Iterator[bytes]:
+        """The bytes from start to end, in pieces.
+
+        Args:
+            start: offset of the first byte.
+            end: offset behind the last.
+            first: bytes of the first piece; each later one is twice the one before, up to `CHUNK`.
+        """
         with self.open() as stream:
-            yield from _between(stream, start, end)
+            yield from _between(stream, start, end, first)
 
 
-def _between(stream: BinaryIO, start: int, end: int) -> Iterator[bytes]:
+def _between(stream: BinaryIO, start: int, end: int, first: int = CHUNK) -> Iterator[bytes]:
     stream.seek(start)
-    left, size = end - start, FIRST_CHUNK
+    left, size = end - start, first
     while left and (piece := stream.read(min(size, left))):
         left -= len(piece)
         size = min(2 * size, CHUNK)
@@ -258,10 +262,10 @@ class _Text:
     def seen(self) -> Iterator[tuple[int, int]]:
         """The ranges between the runs."""
         start = self.start
-        for skip_start, skip_end in self.skips:
-            yield start, skip_start
+        for skip_start, skip_end in [*self.skips, (self.end, self.end)]:
+            if start < skip_start:
+                yield start, skip_start
             start = skip_end
-        yield start, self.end
 
 
 class _Watcher:

@@ -73,7 +73,7 @@ class Skeleton:
         """
         span = self._scan.spans.get(text)
         if span is None:
-            return Base64Content(name, lambda: iter((text.encode(),)))
+            return Base64Content(name, lambda _first: iter((text.encode(),)))
         # a reference may stand for a space
         return Base64Content(name, SpanText(self._source, span).characters, spaced=span.spaced or not span.plain)
 

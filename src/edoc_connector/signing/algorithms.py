@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cache
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
@@ -120,6 +121,7 @@ def algorithms_for(key: object) -> tuple[SignatureAlgorithm, ...]:
     return ()
 
 
+@cache
 def _signing(usual: str, *kinds: str) -> tuple[SignatureAlgorithm, ...]:
     fitting = [name for name, one in SIGNATURES.items() if one.kind in kinds and one.digest != "sha1"]
     return tuple(SignatureAlgorithm(name) for name in dict.fromkeys((usual, *fitting)))
