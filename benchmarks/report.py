@@ -118,7 +118,7 @@ def _file(module: str, plot: str) -> str:
 
 
 def _plot(module: str, figures: list[Figure]) -> None:
-    """One small SVG for each plot; ratios where every point has one, else values."""
+    """One small SVG for each plot: values by x, both logarithmic where they span much."""
     found = _plots(figures)
     if not found:
         return
@@ -130,19 +130,19 @@ def _plot(module: str, figures: list[Figure]) -> None:
     mpl.rcParams.update({"svg.hashsalt": "edoc", "svg.fonttype": "none", "font.size": 9})
     for plot, lines in found.items():
         drawing, axes = pyplot.subplots(figsize=(6, 3), layout="constrained")
-        points = [one for line in lines.values() for one in line]
-        ratios = all(one.ratio is not None for one in points)
+        points = [(one.x or 0.0, one.value) for line in lines.values() for one in line]
         for name, line in lines.items():
-            placed = sorted((one.x or 0.0, one.ratio if ratios else one.value) for one in line)
+            placed = sorted((one.x or 0.0, one.value) for one in line)
             axes.plot(*zip(*placed, strict=True), marker="o", markersize=3, linewidth=1, label=name)
-        for goal in {one.goal for one in points if one.goal is not None and (one.ratio is not None) == ratios}:
+        for goal in {one.goal for line in lines.values() for one in line if one.goal is not None and one.ratio is None}:
             axes.axhline(goal, color="grey", linestyle="--", linewidth=0.8)
-        span = [one.x or 0.0 for one in points]
-        if min(span) > 0 and max(span) / min(span) >= 20:
-            axes.set_xscale("log")
+        for spread, scale in zip(zip(*points, strict=True), (axes.set_xscale, axes.set_yscale), strict=True):
+            if min(spread) > 0 and max(spread) / min(spread) >= 30:
+                scale("log")
+        if axes.get_yscale() == "linear":
+            axes.set_ylim(bottom=0)
         axes.set_title(plot)
-        axes.set_ylabel(f"× {points[0].to}" if ratios else points[0].unit)
-        axes.set_ylim(bottom=0)
+        axes.set_ylabel(" / ".join(dict.fromkeys(one.unit for line in lines.values() for one in line)))
         axes.legend(frameon=False)
         drawing.savefig(PLOTS / _file(module, plot), metadata={"Date": None, "Creator": None})
         pyplot.close(drawing)

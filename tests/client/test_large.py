@@ -71,6 +71,6 @@ def test_memory_does_not_grow_with_a_packet(call: str, offered: Any, tmp_path: P
     assert (size, sha256) == (len(content), hashlib.sha256(content).hexdigest())
     assert (tmp_path / "large").stat().st_size == size
     assert told[0] == told[1] >= size
-    assert steps > 100
+    assert steps > 30
     assert after - before < ROOM < SIZE // 1024
     assert last - after < ROOM
