@@ -43,9 +43,9 @@ class Run:
     """What a number of workers came to.
 
     Attributes:
-        seconds: From their start until each document was confirmed.
+        seconds: From the first document in their store until each one was confirmed. They were at work before.
         busy: The share of the machine's processors in use meanwhile, by whomever.
-        cpu: CPU seconds of the workers.
+        cpu: CPU seconds of the workers, their start included.
         twice: Documents handled more than once.
         left: Documents not handled.
     """
@@ -101,21 +101,19 @@ def measured(documents: int, counts: list[int], delay: float, *, tell: bool = Fa
 
 
 def _run(url: str, folder: Path, documents: int, count: int, delay: float) -> Run:
-    with hub_process(folder, name=f"hub-{count}", delay=delay) as (endpoint, _):
-        place = _configured(folder, f"{RECEIVER}-{count}", endpoint, url)
-        command = [sys.executable, "-m", "edoc_connector", "worker", "--handlers", "dms:register"]
-        before, used = _processors(), resource.getrusage(resource.RUSAGE_CHILDREN)
-        began = time.monotonic()
-        workers = [
-            subprocess.Popen(command, cwd=place, stdout=subprocess.DEVNULL, stderr=(place / f"{n}.log").open("wb"))
-            for n in range(count)
-        ]
-        _waited(url, documents)
+    with hub_process(folder, name=f"hub-{count}", delay=delay) as hub:
+        place = _configured(folder, f"{RECEIVER}-{count}", hub.url, url)
+        used = resource.getrusage(resource.RUSAGE_CHILDREN)
+        workers = [_started(place) for _ in range(count)]
+        hub.offer()
+        _waited(url, "true", 1)
+        before, began = _processors(), time.monotonic()
+        _waited(url, "state = 'confirmed' AND message_type = 'edoc'", documents)
         seconds, after = time.monotonic() - began, _processors()
         for worker in workers:
             worker.terminate()
         for worker in workers:
-            worker.wait()
+            worker.communicate()
         cpu = resource.getrusage(resource.RUSAGE_CHILDREN)
     handled = [line for log in place.glob("handled-*.txt") for line in log.read_text().split("\n") if line]
     return Run(
@@ -146,7 +144,7 @@ def _configured(folder: Path, name: str, endpoint: str, url: str) -> Path:
         "signing": {"key": key},
         "receive": {"policy": "trusted", "trust": [str(folder / "root.pem")]},
         "store": {"url": url},
-        "worker": {"poll": 5.0, "idle": 0.2, "concurrency": 2},
+        "worker": {"poll": 2.0, "idle": 0.2, "concurrency": 2},
     }
     lines = [
         f"[{name}]\n" + "".join(f"{k} = {json.dumps(v)}\n" for k, v in one.items()) for name, one in sections.items()
@@ -155,17 +153,24 @@ def _configured(folder: Path, name: str, endpoint: str, url: str) -> Path:
     return place
 
 
-def _waited(url: str, documents: int) -> None:
-    """Wait until every document is confirmed."""
+def _started(place: Path) -> subprocess.Popen[bytes]:
+    """A worker that is at work."""
+    command = [sys.executable, "-m", "edoc_connector", "worker", "--handlers", "dms:register"]
+    worker = subprocess.Popen(command, cwd=place, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    if worker.stdout is not None:
+        worker.stdout.readline()
+    return worker
+
+
+def _waited(url: str, where: str, count: int) -> None:
+    """Wait until there are so many receipts of a kind."""
     engine = create_engine(url)
-    query = text("SELECT count(*) FROM receipts WHERE state = 'confirmed' AND message_type = 'edoc'")
-    table = text("SELECT to_regclass('receipts')")
+    query = text(f"SELECT count(*) FROM receipts WHERE {where}")
     done = 0
-    while done < documents:
-        time.sleep(0.2)
+    while done < count:
+        time.sleep(0.1)
         with engine.connect() as connection:
-            if connection.execute(table).scalar_one() is not None:
-                done = connection.execute(query).scalar_one()
+            done = connection.execute(query).scalar_one()
     engine.dispose()
 
 

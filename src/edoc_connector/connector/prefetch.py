@@ -62,6 +62,7 @@ class Prefetch:
         self._broken: BaseException | None = None
         self._changed = threading.Condition()
         self._to_come: set[int] = set()
+        self._in_order: deque[int] = deque()
         self._here: dict[int, int] = {}
         self._wanted: int | None = None
         self._next_round = THREADS
@@ -74,6 +75,7 @@ class Prefetch:
             if not self._list(kind):
                 break
         self._to_come = {key for step in self._steps if not step.again for key in step.keys}
+        self._in_order = deque(sorted(self._to_come))
         if sum(len(step.keys) for step in self._steps) > 1:
             self._thread = threading.Thread(target=self._guarded, name="edoc-prefetch", daemon=True)
             self._thread.start()
@@ -108,7 +110,9 @@ class Prefetch:
         with self._changed:
             if self._broken is not None:
                 raise self._broken
-            return min(self._to_come, default=None)
+            while self._in_order and self._in_order[0] not in self._to_come:
+                self._in_order.popleft()
+            return self._in_order[0] if self._in_order else None
 
     def wait(self, key: int) -> None:
         """Wait until a packet came in, or will not come."""
