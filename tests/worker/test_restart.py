@@ -20,7 +20,7 @@ from edoc_connector.testing import sample_document
 from edoc_connector.testing.postgres import PostgresServer
 from edoc_connector.worker import open_worker
 
-PATIENCE = 180.0
+PATIENCE = 300.0
 
 
 @pytest.fixture
@@ -134,7 +134,7 @@ def test_row_24_the_server_is_restarted_under_a_running_worker(
             with pytest.raises(StoreError, match="cannot be reached"):
                 sender.send(sample_document(number="1"))
             server.start()
-            sent = [first, *(sender.send(sample_document(number=str(number))).id for number in range(1, 5))]
+            sent = [first, *(sender.send(sample_document(number=str(number))).id for number in range(1, 4))]
             server.restart(crash=True)
             _until(lambda: {sender.delivery(one).recipient("G22").status for one in sent} == {"03"})
             _until(lambda: {one.state for one in theirs.receipts()} == {ReceiptState.CONFIRMED})
