@@ -121,7 +121,7 @@ def by_key(tx: Tx, key: int) -> DeliveryRow:
 
 def find(tx: Tx, agency: str, *where: ColumnElement[bool], limit: int | None = None) -> list[DeliveryRow]:
     """An agency's deliveries that meet the conditions, newest first."""
-    query = select(T).where(T.c.agency == agency, *where).order_by(T.c.id.desc()).limit(limit)
+    query = moves.newest_first(T, agency, *where).limit(limit)
     return [DeliveryRow.of(row) for row in tx.connection.execute(query).mappings()]
 
 

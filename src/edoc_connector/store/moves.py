@@ -86,6 +86,13 @@ def by_id(table: Table) -> Select[Any]:
     return select(table).where(table.c.id == bindparam("its_id"))
 
 
+def newest_first(table: Table, agency: str, *where: ColumnElement[bool]) -> Select[Any]:
+    """The query for an agency's rows that meet the conditions, the newest first."""
+    # For all of them no index is to be found: SQLite would sort what it gives, rather than walk back from the newest.
+    whose = table.c.agency if where else table.c.agency + ""
+    return select(table).where(whose == agency, *where).order_by(table.c.id.desc())
+
+
 @cache
 def _insert_once(table: Table, dialect: str, unique: tuple[str, ...]) -> ReturningInsert[Any]:
     module = postgresql if dialect == "postgresql" else sqlite

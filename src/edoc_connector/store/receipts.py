@@ -81,7 +81,7 @@ def effective(tx: Tx, agency: str, document_id: str, sender: str | None = None) 
 
 def find(tx: Tx, agency: str, *where: ColumnElement[bool], limit: int | None = None) -> list[ReceiptRow]:
     """An agency's receipts that meet the conditions, newest first."""
-    query = select(T).where(T.c.agency == agency, *where).order_by(T.c.id.desc()).limit(limit)
+    query = moves.newest_first(T, agency, *where).limit(limit)
     return [ReceiptRow.of(row) for row in tx.connection.execute(query).mappings()]
 
 

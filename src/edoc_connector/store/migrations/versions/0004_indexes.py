@@ -11,9 +11,9 @@ branch_labels = None
 depends_on = None
 
 COLUMNS = {
-    "deliveries": (("agency", "id"), ("agency", "state", "id"), ("agency", "hub_doc_id"), ("agency", "code")),
+    "deliveries": (("agency", "state", "id"), ("agency", "hub_doc_id"), ("agency", "code")),
     "delivery_recipients": (("organ_id", "delivery_id"),),
-    "receipts": (("agency", "id"), ("agency", "state", "id"), ("agency", "business", "id"), ("agency", "fingerprint")),
+    "receipts": (("agency", "state", "id"), ("agency", "business", "id"), ("agency", "fingerprint")),
     "outgoing": (("receipt_id",), ("delivery_id",), ("agency", "hub_doc_id")),
 }
 LEASES = {"lease_owner": ["lease_owner"], "lease_until": ["agency", "lease_until"]}
@@ -27,7 +27,8 @@ def upgrade() -> None:
     for table in ("deliveries", "receipts", "outgoing"):
         for name, held in LEASES.items():
             _partial(f"ix_{table}_{name}", table, held, f"{name} IS NOT NULL")
-    _partial("ix_receipts_news", "receipts", ["agency", "state", "id"], "noticed_at IS NULL AND business IS NULL")
+    news = ["agency", "noticed_at", "business", "state", "id"]
+    _partial("ix_receipts_news", "receipts", news, "noticed_at IS NULL AND business IS NULL")
 
 
 def _partial(name: str, table: str, columns: list[str], where: str) -> None:
