@@ -240,9 +240,9 @@ class Outbox:
             return ()
         return tuple(error for error in self._reported(True) if error is not None)
 
-    def report_some(self) -> list[tuple[int, EdocError | None]]:
-        """Send a few statuses and confirmations that are due: the key of each, and the error it met."""
-        return self._reports.round(due=True)
+    def report_some(self, key: int | None = None) -> list[tuple[int, EdocError | None]]:
+        """Send a few statuses and confirmations that are due, or this one: the key of each, and the error it met."""
+        return self._reports.round(due=True, only=key)
 
     def close(self) -> None:
         """End the threads."""

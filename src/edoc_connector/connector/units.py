@@ -77,7 +77,6 @@ class Units:
         self._settings = settings
         self._stuck: set[tuple[str, int]] = set()
         self._open_until = 0.0
-        self._not_due_before: dict[str, float] = {}
 
     @property
     def agency(self) -> str:
@@ -147,11 +146,11 @@ class Units:
             self._with_hub(functools.partial(self._inbox.look_again, key))
         return True
 
-    def fetch(self) -> bool:
-        """Download and check a few packets that the hub offers."""
+    def fetch(self, key: int | None = None) -> bool:
+        """Download and check a few packets that the hub offers, or this one."""
         if not self._hub_open():
             return False
-        found = self._listed()
+        found = self._listed(key)
         if not found:
             return False
         if found[0].attempts >= self._settings.tries:
@@ -182,11 +181,11 @@ class Units:
         """Send one document, or ask what became of one."""
         return self._hub_open() and self._stepped(self._outbox.send_one)
 
-    def report(self) -> bool:
-        """Send a few statuses and confirmations."""
+    def report(self, key: int | None = None) -> bool:
+        """Send a few statuses and confirmations, or this one."""
         if not self._hub_open():
             return False
-        found = self._outbox.report_some()
+        found = self._outbox.report_some(key)
         errors = [error for _, error in found if not isinstance(error, LeaseLost)]
         for error in errors:
             if error is not None:
@@ -315,14 +314,8 @@ class Units:
     # -- helpers
 
     def _job(self, name: str) -> JobRow | None:
-        """The job, claimed, where it is due; whether it is, is not looked up all the time."""
-        if time.monotonic() < self._not_due_before.get(name, 0.0):
-            return None
         with self._session.transaction() as tx:
-            job = jobs.claim(tx, self._session.lease, self.agency, name)
-        if job is None:
-            self._not_due_before[name] = time.monotonic() + self._settings.idle
-        return job
+            return jobs.claim(tx, self._session.lease, self.agency, name)
 
     def _done(self, job: JobRow, seconds: float) -> None:
         spread = 1.0 + self._settings.jitter * random.uniform(-1.0, 1.0)  # noqa: S311  spreads load, hides nothing
@@ -335,16 +328,18 @@ class Units:
             wait = self._session.next_attempt(_Gate(job.failures), tx.now, error)
             jobs.ended(tx, job, next_at=wait, failures=job.failures + 1, error=columns(error))
 
-    def _hub_open(self) -> bool:
-        if time.monotonic() < self._open_until:
-            return True
+    def shut_until(self) -> datetime | None:
+        """Until when work with the hub pauses; None where it does not."""
         with self._session.store.reading() as tx:
             gate = jobs.get(tx, self.agency, HUB)
         if gate is not None and gate.next_at > self._session.store.clock():
-            return False
+            return gate.next_at
         if gate is None or gate.failures == 0:  # else each success has to be noted
             self._open_until = time.monotonic() + _OPEN_SECONDS
-        return True
+        return None
+
+    def _hub_open(self) -> bool:
+        return time.monotonic() < self._open_until or self.shut_until() is None
 
     def _with_hub(self, work: Callable[[], None]) -> None:
         try:
@@ -383,12 +378,13 @@ class Units:
             wait = self._session.next_attempt(_Gate(failures), tx.now, error)
             jobs.put_off(tx, self.agency, HUB, next_at=wait, error=columns(error))
 
-    def _listed(self) -> list[ReceiptRow]:
-        """Some packets to download: several that were not tried yet, or one that was."""
+    def _listed(self, key: int | None) -> list[ReceiptRow]:
+        """Some packets to download: several that were not tried yet, or one that was; or this one, if it is due."""
         T = receipts.T  # noqa: N806  a table
         now = self._session.store.clock()
         free = or_(T.c.lease_until.is_(None), T.c.lease_until <= now)
         due = [T.c.agency == self.agency, T.c.state == ReceiptState.LISTED, T.c.next_attempt_at <= now, free]
+        due += [T.c.id == key] if key is not None else []
         # A status is taken in after what its sender offered before it: 01 before 03, a document before its taking back.
         earlier = T.alias("earlier")
         before = and_(
