@@ -13,6 +13,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
+from sqlalchemy import ColumnElement
+
 from ..edxml import StatusMessage
 from ..errors import DuplicateDocument, EdocError
 from ..hubs import MessageType, Outcome
@@ -78,24 +80,25 @@ class Reports:
             pool.shutdown()
 
     def round(
-        self, *, due: bool, but: Collection[int] = (), only: int | None = None, limit: int = BATCH
+        self, *, due: bool, but: Collection[int] = (), only: int | None = None
     ) -> list[tuple[int, EdocError | None]]:
         """Send the next messages whose turn it is, once each.
 
         Args:
             due: only what is due by its back-off.
             but: keys of messages to leave out.
-            only: the key of the one message that may be sent.
-            limit: at most so many.
+            only: the key of the one that is meant.
 
         Returns:
             The key of each, and what it met.
         """
         key = outgoing.T.c.id
-        where = key == only if only is not None else key.not_in(sorted(but)) if but else None
+        where: ColumnElement[bool] | None = key.not_in(sorted(but)) if but else None
+        if only is not None:
+            where = key == only
         with self._session.transaction() as tx:
             rows = outgoing.claim(
-                tx, self._session.lease, agency=self._session.agency, due=due, limit=limit, where=where
+                tx, self._session.lease, agency=self._session.agency, due=due, limit=BATCH, where=where
             )
         return self.send(rows)
 

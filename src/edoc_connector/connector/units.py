@@ -79,7 +79,6 @@ class Units:
         self._settings = settings
         self._stuck: set[tuple[str, int]] = set()
         self._open_until = 0.0
-        self._not_due_before: dict[str, float] = {}
 
     @property
     def agency(self) -> str:
@@ -181,8 +180,8 @@ class Units:
                 arrivals.append(self._inbox.brought(row))
             self._inbox.let_go(rows[len(arrivals) :])
             errors = [one for one in self._inbox.enter(arrivals) if not isinstance(one, LeaseLost)]
-        for error in sorted(errors, key=_pauses, reverse=True):
-            raise error
+        if errors:
+            raise max(errors, key=_pauses)
 
     def transmit(self, key: int | None = None) -> bool:
         """Send one document, or ask what became of one."""
@@ -327,14 +326,8 @@ class Units:
     # -- helpers
 
     def _job(self, name: str) -> JobRow | None:
-        """The job, claimed, where it is due; whether it is, is not looked up all the time."""
-        if time.monotonic() < self._not_due_before.get(name, 0.0):
-            return None
         with self._session.transaction() as tx:
-            job = jobs.claim(tx, self._session.lease, self.agency, name)
-        if job is None:
-            self._not_due_before[name] = time.monotonic() + self._settings.idle
-        return job
+            return jobs.claim(tx, self._session.lease, self.agency, name)
 
     def _done(self, job: JobRow, seconds: float) -> None:
         spread = 1.0 + self._settings.jitter * random.uniform(-1.0, 1.0)  # noqa: S311  spreads load, hides nothing
@@ -398,7 +391,7 @@ class Units:
             jobs.put_off(tx, self.agency, HUB, next_at=wait, error=columns(error))
 
     def _listed(self, key: int | None) -> list[ReceiptRow]:
-        """Some packets to download: several that were not tried yet, or one that was, or the one that is asked for."""
+        """Some packets to download: several that were not tried yet, or one that was; or this one, if it is due."""
         T = receipts.T  # noqa: N806  a table
         now = self._session.store.clock()
         free = or_(T.c.lease_until.is_(None), T.c.lease_until <= now)
