@@ -40,7 +40,7 @@ def test_row_01_killed_before_the_outbox_commit(office, hub, tmp_path: Path, mon
     """Nothing is sent, the caller saw no success, and the same call later starts afresh (faults, row 1)."""
     sender = office("H29.05")
 
-    def dying(*args: object) -> None:
+    def dying(*args: object, **kwargs: object) -> None:
         raise SystemExit
 
     with monkeypatch.context() as patch:
