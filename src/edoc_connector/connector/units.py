@@ -46,7 +46,7 @@ WATCH = "watch"
 
 _AMONG = 64  # workers that fetch at the same time choose among so many packets, and so seldom the same
 _AT_A_TIME = 8  # packets that are downloaded in one go; one that was tried before is downloaded alone
-_SECONDS_AT_A_TIME = 1.0  # and none is begun after so long
+_SECONDS_AT_A_TIME = 5.0  # and none is begun after so long
 _OPEN_SECONDS = 0.5  # how long the hub's gate is taken to be open since it was looked at
 _TRACEBACK_LIMIT = 20_000
 
