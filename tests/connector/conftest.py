@@ -50,8 +50,8 @@ def settings(hub: RunningHub, tmp_path: Path, backend: dict[str, str], tables: b
     def make(agency: str, **sections: dict[str, Any]) -> Settings:
         folder = tmp_path / agency
         secret = folder / "secret"
-        if not folder.exists():
-            folder.mkdir()
+        folder.mkdir(exist_ok=True)
+        if not secret.exists():
             (folder / "edoc.db").write_bytes(tables)
             secret.write_text(f"secret-{agency}")
         keys = agency_keys(AGENCIES[agency], organ_id=agency, kind=KINDS.get(agency, "p256"))

@@ -23,6 +23,7 @@ from edoc_connector.store import (
 )
 from edoc_connector.store.directory import Entry
 from edoc_connector.store.states import DELIVERIES
+from edoc_connector.store.words import told
 
 AGENCY = "H29.05"
 ME = Lease("me", 60)
@@ -74,7 +75,7 @@ def test_a_code_out_of_order_is_recorded_and_flagged(store: Store, new_delivery)
         lines = timeline.of(tx, DELIVERIES, [row.id])[row.id]
     assert (first.last_code, first.out_of_order) == ("06", 1)
     assert (stranger.organ_id, stranger.name, stranger.out_of_order) == ("X99", "Nơi khác", 1)
-    assert lines[1].detail == "(out of order)"
+    assert told(lines[1]) == ("(out of order)", "(không đúng thứ tự)")
 
 
 def test_a_take_back_lies_beside_the_last_code(store: Store, new_delivery) -> None:

@@ -46,8 +46,8 @@ def values(
 
     def make(agency: str, **sections: dict[str, Any]) -> dict[str, dict[str, Any]]:
         folder = tmp_path / agency
-        if not folder.exists():
-            folder.mkdir()
+        folder.mkdir(exist_ok=True)
+        if not (folder / "secret").exists():
             (folder / "edoc.db").write_bytes(tables)
             (folder / "secret").write_text(f"secret-{agency}")
         keys = agency_keys(AGENCIES[agency], organ_id=agency, kind="p256")

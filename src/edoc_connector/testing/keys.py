@@ -179,9 +179,13 @@ def default_authority() -> Authority:
     return authority()
 
 
-@cache
 def agency_keys(name: str, *, organ_id: str = "", kind: Kind = "rsa") -> AgencyKeys:
-    """An agency under the process's own authority; the same arguments give the same keys."""
+    """An agency under the process's own authority; the same arguments give the same keys, said or left out."""
+    return _agency_keys(name, organ_id, kind)
+
+
+@cache
+def _agency_keys(name: str, organ_id: str, kind: Kind) -> AgencyKeys:
     return default_authority().agency(name, organ_id=organ_id, kind=kind)
 
 
