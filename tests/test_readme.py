@@ -139,7 +139,7 @@ def test_the_examples_work_together(
 
 
 def test_the_tutorial_works(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every command of the tutorial, one after another as they stand there, but for the port and the pauses."""
+    """Every command of the tutorial, one after another as they stand there, but for the port, the pauses and Ctrl-C."""
     page = (ROOT / "docs" / "tutorial.md").read_text(encoding="utf-8")
     _, start, *steps = re.findall(r"^```sh\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
     with socket.create_server(("127.0.0.1", 0)) as listener:
@@ -149,6 +149,9 @@ def test_the_tutorial_works(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}:{os.environ['PATH']}")
     monkeypatch.setenv("PYTHONIOENCODING", "utf-8")
     text = "\n".join(script).replace("127.0.0.1:8480", f"127.0.0.1:{port}")
-    done = subprocess.run(["bash", "-c", text], cwd=tmp_path, capture_output=True, encoding="utf-8", check=False)
+    text = text.replace("\nedoc worker ", "\ntimeout --preserve-status 5 edoc worker ")
+    done = subprocess.run(
+        ["bash", "-c", text], cwd=tmp_path, capture_output=True, encoding="utf-8", check=False, timeout=240
+    )
     assert done.returncode == 0, done.stderr
     assert "Đã tiếp nhận" in done.stdout
