@@ -55,7 +55,7 @@ def stopping() -> Iterator[Callable[[RunningHub], None]]:
     stopped: list[Future[None]] = []
     # its words about ending belong to no test
     logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
-    with ThreadPoolExecutor(4) as pool:
+    with ThreadPoolExecutor(16) as pool:
         yield lambda hub: stopped.append(pool.submit(hub.stop))
     for one in stopped:
         one.result()
