@@ -126,8 +126,7 @@ def read_seal(attachment: Attachment) -> Seal:
         Refused: it is too big, not XML, or not of a seal's shape.
     """
     try:
-        with attachment.open() as stream:
-            data = stream.read(MOST_BYTES + 1)
+        data = attachment.first(MOST_BYTES + 1)
     except AttachmentError as error:
         raise Refused("SEAL-UNREADABLE", error.message) from None
     if len(data) > MOST_BYTES:
