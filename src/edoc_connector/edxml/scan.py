@@ -329,7 +329,7 @@ class _Watcher:
         prefix, _, local = name.rpartition(":")
         scope = self._open[-1][1]
         # most attributes have no prefix and declare none
-        if (prefix and prefix not in scope) or any(":" in one or one == "xmlns" for one in attributes[::2]):
+        if (prefix and prefix not in scope) or (attributes and _has_names(attributes)):
             self._check_uris(attributes)
             scope = self._scope(name, attributes[::2])
         self._open.append((local, scope))
@@ -419,6 +419,11 @@ class _Watcher:
 
     def _place(self) -> tuple[int, int]:
         return self.parser.CurrentLineNumber, self.parser.CurrentColumnNumber + 1
+
+
+def _has_names(attributes: list[str]) -> bool:
+    """Whether a name among the attributes has a prefix, or a namespace is declared."""
+    return any(":" in name or name == "xmlns" for name in attributes[::2])
 
 
 def _namespace_of(prefix: str) -> str:
