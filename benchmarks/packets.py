@@ -77,6 +77,17 @@ def read_floor(folder: Path) -> None:
             target.write(pybase64.b64decode(piece, validate=True))
 
 
+def files_floor(folder: Path) -> None:
+    """The same for as many files as there are attachments: making a file costs more than filling a small one."""
+    out = folder / f"extracted-{time.monotonic_ns()}"
+    out.mkdir()
+    for number in range(len(_data(folder))):
+        with (folder / "floor").open("rb") as source, (out / str(number)).open("wb") as target:
+            while piece := source.read(4 << 18):
+                hashlib.sha256(piece)
+                target.write(pybase64.b64decode(piece, validate=True))
+
+
 def verify(folder: Path) -> signing.Verification:
     """Read and verify."""
     verification = signing.verify(edxml.read(folder / "packet.edxml"))
@@ -109,6 +120,7 @@ STEPS: dict[str, Step] = {
     "durable floor": durable_floor,
     "build": build,
     "read floor": read_floor,
+    "files floor": files_floor,
     "verify": verify,
     "read": read_all,
     **{
@@ -255,7 +267,14 @@ def _by_count(counts: Sequence[int], *, quick: bool) -> Iterator[Figure]:
     steps, rounds = ("build", "read"), 1 if quick else 3
     whole = _measured(each * counts[-1], 1, steps, rounds)
     for count in counts:
-        costs = _measured(each, count, steps, rounds)
+        costs = _measured(each, count, ["build floor", "files floor", *steps], rounds)
+        yield Figure(
+            work=f"read, verify, extract, {count} × 100 KB",
+            value=costs["read"].seconds,
+            unit="s",
+            ratio=costs["read"].seconds / costs["files floor"].seconds,
+            to="floor with as many files",
+        )
         for step in ("build", "read"):
             megabytes = each * count / MB
             per_mb = costs[step].seconds / megabytes

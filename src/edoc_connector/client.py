@@ -110,6 +110,7 @@ class HubClient:
         self.dialect = dialect
         self.settings = settings or ClientSettings()
         self._transport = blocking_transport(self.settings)
+        self._retrying = tenacity.Retrying(sleep=time.sleep, **_retry_options(self.settings))
         self._extensions = extensions(self.settings)
 
     def __enter__(self) -> Self:
@@ -130,8 +131,7 @@ class HubClient:
             args: for it.
             kwargs: for it.
         """
-        retrying = tenacity.Retrying(sleep=time.sleep, **_retry_options(self.settings))
-        return retrying(lambda: self.run(make(*args, **kwargs)))
+        return self._retrying(lambda: self.run(make(*args, **kwargs)))
 
     def run(self, flow: Flow[R]) -> R:
         """Drive one flow, once."""

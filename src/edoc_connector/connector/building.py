@@ -51,7 +51,8 @@ def build(session: Session, message: Message, *, at: datetime, checked: bool = F
         seal = seal_maker(message, signer=signer, at=at, timestamp=session.timestamp)
     with session.store.spool.drafting() as draft, driver_errors():
         signature = enveloped(signer) if signer is not None else None
-        write(message, draft, at=at, signature=signature, seal=seal, durable=False)  # the spool sees to that
+        # checked above; the spool flushes it
+        write(message, draft, at=at, signature=signature, seal=seal, durable=False, checked=True)
         return session.store.spool.keep(draft)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -140,6 +141,21 @@ class Attachment:
         """
         with self.open() as stream:
             return stream.read(HEAD)
+
+    def first(self, most: int) -> bytes:
+        """The first bytes, at most so many: all of a file that is not larger.
+
+        Raises:
+            AttachmentError: they cannot be read or decoded.
+        """
+        found, size = [], 0
+        with closing(self._content.pieces()) as pieces:
+            for piece in pieces:
+                found.append(piece)
+                size += len(piece)
+                if size >= most:
+                    break
+        return b"".join(found)[:most]
 
     @property
     def size(self) -> int:

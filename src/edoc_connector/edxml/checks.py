@@ -73,6 +73,8 @@ def _shared(key: str | None, before: set[str]) -> bool:
 def _of_table(xpath: str, field: str, table: Table, holder: Model) -> Iterator[Problem]:
     for row in table.rows:
         value = getattr(holder, row.attr)
+        if not row.required and (value is None or value == ()):
+            continue
         where, name = xpath + row.path, field + row.attr
         items = value if row.many else (value,)
         if row.required and not _is_given(value) and row.attr != "trace":  # writing adds the sender's own TraceHeader

@@ -19,7 +19,8 @@ from xml.parsers import expat
 from ..errors import AttachmentError
 from .base64text import SPACES, decode
 from .magic import HEAD, contradiction, type_of
-from .scan import CHUNK, Limits, Source, Span
+from .scan import Limits, Span
+from .source import CHUNK, Source
 from .unzip import PACKED_FORMATS, ZIP_HEADS, Bounds, FirstFile, ZipError, wraps
 
 _HEAD = 1 << 14
@@ -46,7 +47,7 @@ class Content(Protocol):
         """A new stream at the first byte."""
         ...
 
-    def pieces(self) -> Iterator[bytes]:
+    def pieces(self) -> Generator[bytes, None, None]:
         """The same bytes in pieces."""
         ...
 
@@ -62,7 +63,7 @@ class _Measured(ABC):
     @abstractmethod
     def open(self) -> BinaryIO: ...
 
-    def pieces(self) -> Iterator[bytes]:
+    def pieces(self) -> Generator[bytes, None, None]:
         with self.open() as stream:
             yield from pieces(stream)
 
@@ -112,7 +113,7 @@ class Base64Content(_Measured):
     def open(self) -> BinaryIO:
         return io.BufferedReader(_Pieces(self._decoded(_HEAD)), _BUFFER)
 
-    def pieces(self) -> Iterator[bytes]:
+    def pieces(self) -> Generator[bytes, None, None]:
         return self._decoded(CHUNK)
 
     def _decoded(self, first: int) -> Generator[bytes, None, None]:

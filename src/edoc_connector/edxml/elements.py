@@ -207,8 +207,8 @@ class Reading:
         """The text of a leaf, None where it stands for no value; whatever else is inside is reported."""
         whole = _own_text(element)
         text = whole.strip()
-        inside = list(element)
-        if any(isinstance(child.tag, str) for child in inside):
+        inside = list(element) if len(element) else ()
+        if inside and any(isinstance(child.tag, str) for child in inside):
             self.add("EDX-NESTED", element, _joined(element))
         elif inside and text:
             self.add("EDX-COMMENT", element, understood=text)
@@ -225,6 +225,8 @@ class Reading:
 
 def _own_text(element: etree._Element) -> str:
     """An element's own characters, joined across comments, instructions and children."""
+    if not len(element):  # most hold nothing but their text
+        return element.text or ""
     return (element.text or "") + "".join(child.tail or "" for child in element)
 
 

@@ -14,8 +14,8 @@ from .attachment import Attachment
 from .findings import Finding
 from .model import Document, Message
 from .places import Places
-from .scan import Source
 from .skeleton import Skeleton
+from .source import Source
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,8 +17,9 @@ from .names import DS
 from .packet import Packet
 from .places import Places
 from .refusal import refusal
-from .scan import Limits, Source
+from .scan import Limits
 from .skeleton import Skeleton
+from .source import Source
 
 
 def read(source: Path | str | bytes, *, limits: Limits | None = None) -> Packet:
@@ -42,7 +43,8 @@ def read(source: Path | str | bytes, *, limits: Limits | None = None) -> Packet:
     envelope = _envelope(skeleton.root, reading)
     header = _single(envelope, "edXMLHeader", reading)
     message_header = _single(header, "MessageHeader", reading)
-    encoded = read_attachments(skeleton, envelope, reading, bounds)
+    with where.opened():  # once for the heads of all attachments
+        encoded = read_attachments(skeleton, envelope, reading, bounds)
     attachments = tuple(one.attachment for one in encoded)
     message: Message
     if any(name == "StatusCode" for name, _ in children(message_header)):

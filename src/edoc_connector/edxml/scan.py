@@ -10,12 +10,10 @@ Where it then refuses, its positions would be wrong, so it is asked again and ge
 
 from __future__ import annotations
 
-import io
 import re
 import secrets
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import BinaryIO
 from urllib.parse import quote
 from xml.parsers import expat
@@ -25,8 +23,8 @@ from .base64text import Run, has_spaces, run_of
 from .findings import Finding
 from .names import DS, NS, XLINK
 from .refusal import refusal
+from .source import CHUNK, Source, between
 
-CHUNK = 1 << 18
 CONTENT_PATH = ["AttachmentEncoded", "Attachment", "ContentTransferEncoded"]
 """Local names of the element whose text is left out of the skeleton, and of those around it."""
 _HEAD = 1 << 16
@@ -66,53 +64,6 @@ class Limits:
     ratio: int = 200
     entries: int = 1_000
     nesting: int = 2
-
-
-@dataclass(frozen=True, slots=True)
-class Source:
-    """Where the packet's bytes are: a file, or bytes in memory.
-
-    Args:
-        path: the file.
-        data: the bytes, where there is no file.
-    """
-
-    path: Path | None = None
-    data: bytes = field(default=b"", repr=False)
-
-    @classmethod
-    def of(cls, where: Path | str | bytes) -> Source:
-        """A source for a path or for bytes."""
-        return cls(data=where) if isinstance(where, bytes) else cls(path=Path(where))
-
-    def open(self) -> BinaryIO:
-        """A new stream at the first byte."""
-        return self.path.open("rb") if self.path else io.BytesIO(self.data)
-
-    @property
-    def size(self) -> int:
-        """Bytes."""
-        return self.path.stat().st_size if self.path else len(self.data)
-
-    def chunks(self, start: int, end: int, *, first: int = CHUNK) -> Iterator[bytes]:
-        """The bytes from start to end, in pieces.
-
-        Args:
-            start: offset of the first byte.
-            end: offset behind the last.
-            first: bytes of the first piece; each later one is twice the one before, up to `CHUNK`.
-        """
-        with self.open() as stream:
-            yield from _between(stream, start, end, first)
-
-
-def _between(stream: BinaryIO, start: int, end: int, first: int = CHUNK) -> Iterator[bytes]:
-    stream.seek(start)
-    left, size = end - start, first
-    while left and (piece := stream.read(min(size, left))):
-        left -= len(piece)
-        size = min(2 * size, CHUNK)
-        yield piece
 
 
 @dataclass(frozen=True, slots=True)
@@ -362,7 +313,7 @@ class _Watcher:
         with source.open() as stream:
             for index, text in enumerate(self._found):
                 lines, marked, spaced = text.lines, not text.plain, text.spaced
-                for piece in (piece for seen in text.seen() for piece in _between(stream, *seen)):
+                for piece in (piece for seen in text.seen() for piece in between(stream, *seen)):
                     lines += piece.count(b"\n")
                     marked = marked or b"&" in piece
                     spaced = spaced or has_spaces(piece)
@@ -377,7 +328,8 @@ class _Watcher:
             raise self._too_much("attributes on one element", "thuộc tính trên một phần tử", self.limits.attributes)
         prefix, _, local = name.rpartition(":")
         scope = self._open[-1][1]
-        if attributes or (prefix and prefix not in scope):
+        # most attributes have no prefix and declare none
+        if (prefix and prefix not in scope) or (attributes and _has_names(attributes)):
             self._check_uris(attributes)
             scope = self._scope(name, attributes[::2])
         self._open.append((local, scope))
@@ -469,6 +421,11 @@ class _Watcher:
         return self.parser.CurrentLineNumber, self.parser.CurrentColumnNumber + 1
 
 
+def _has_names(attributes: list[str]) -> bool:
+    """Whether a name among the attributes has a prefix, or a namespace is declared."""
+    return any(":" in name or name == "xmlns" for name in attributes[::2])
+
+
 def _namespace_of(prefix: str) -> str:
     return _KNOWN_PREFIXES.get(prefix.lower(), f"urn:edoc-connector:undeclared:{quote(prefix)}")
 
@@ -478,10 +435,10 @@ def _skeleton(source: Source, spans: Iterable[Span]) -> bytes:
     position = 0
     with source.open() as stream:
         for span in spans:
-            pieces.extend(_between(stream, position, span.start))
+            pieces.extend(between(stream, position, span.start))
             pieces.append(span.placeholder.encode("ascii"))
             position = span.end
-        pieces.extend(_between(stream, position, source.size))
+        pieces.extend(between(stream, position, source.size))
     return b"".join(pieces)
 
 

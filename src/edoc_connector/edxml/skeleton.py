@@ -10,7 +10,8 @@ from lxml import etree
 from .content import Base64Content, SpanText
 from .findings import Finding
 from .positions import Position, positions
-from .scan import Limits, Scan, Source, scan
+from .scan import Limits, Scan, scan
+from .source import Source
 from .xml import parse_scanned
 
 MOST_SHOWN = 10_000
@@ -30,8 +31,9 @@ class Skeleton:
 
     def __init__(self, source: Source, limits: Limits) -> None:
         self._source = source
+        self._held = source.held()
         self.limits = limits
-        self._scan: Scan = scan(source, limits)
+        self._scan: Scan = scan(self._held, limits)
         self.root: etree._Element = parse_scanned(self._scan.skeleton, line_at=self._scan.line_at)
         self._positions: dict[etree._Element, Position] | None = None
 
@@ -53,6 +55,11 @@ class Skeleton:
         if self._positions is None:
             self._positions = dict(zip(self.root.iter("*"), positions(self._scan), strict=True))
         return self._positions[element]
+
+    @property
+    def whole(self) -> bytes | None:
+        """The packet's bytes as they were scanned, where they are few; else they have to be read again."""
+        return self._held.data if self._held.path is None else None
 
     @property
     def comments(self) -> bool:
@@ -110,10 +117,11 @@ class Skeleton:
         token = self._scan.token
         first, *rest = text.split(f"{token}-".encode())
         yield first
-        for piece in rest:
-            number, _, after = piece.partition(b"-")
-            yield from SpanText(self._source, self._scan.spans[f"{token}-{number.decode('ascii')}-"]).canonical()
-            yield after
+        with self._held.opened():
+            for piece in rest:
+                number, _, after = piece.partition(b"-")
+                yield from SpanText(self._held, self._scan.spans[f"{token}-{number.decode('ascii')}-"]).canonical()
+                yield after
 
 
 def _remove(element: etree._Element) -> None:

@@ -7,7 +7,8 @@ from collections.abc import Callable
 from lxml import etree
 
 from .refusal import refusal
-from .scan import Limits, Source, scan
+from .scan import Limits, scan
+from .source import Source
 
 
 def parse_xml(data: bytes, *, limits: Limits | None = None) -> etree._Element:

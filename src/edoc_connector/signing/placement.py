@@ -7,6 +7,7 @@ its place), one signature in the header, and no text that comments cut in two.
 from __future__ import annotations
 
 from collections import Counter
+from functools import lru_cache
 
 from lxml import etree
 
@@ -56,8 +57,17 @@ def locate(root: etree._Element) -> etree._Element:
 
 
 def _name(element: etree._Element) -> str:
-    local = str(element.tag).rpartition("}")[2]
+    tag = str(element.tag)
+    return _spelt(tag) if len(tag) <= _KEPT_SIZE else _spelling(tag)
+
+
+def _spelling(tag: str) -> str:
+    local = tag.rpartition("}")[2]
     return ALIASES.get(local, local)
+
+
+_spelt = lru_cache(512)(_spelling)
+_KEPT_SIZE = 128  # characters; a stranger's endless names shall not fill the memory
 
 
 def _is_empty(element: etree._Element) -> bool:

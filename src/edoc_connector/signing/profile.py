@@ -21,6 +21,8 @@ from .reasons import Refused
 _Q = f"{{{DS}}}"
 SIGNED_PROPERTIES = "http://uri.etsi.org/01903#SignedProperties"
 
+_SIGNATURE_NAMES = {uri: one.name for uri, one in SIGNATURE_BY_URI.items()}
+
 MOST_NODES = 400
 """Most nodes in a Signature element."""
 MOST_CHARACTERS = 256 * 1024
@@ -134,7 +136,7 @@ def parse(signature: etree._Element, profile: Profile) -> ParsedSignature:
     certificates, key_values = _key_info(parts.get("KeyInfo"))
     return ParsedSignature(
         exclusive=_c14n(method),
-        algorithm=_algorithm(algorithm_element, {uri: one.name for uri, one in SIGNATURE_BY_URI.items()}),
+        algorithm=_algorithm(algorithm_element, _SIGNATURE_NAMES),
         references=_references(references, profile),
         value=_base64(parts["SignatureValue"]),
         certificates=certificates,

@@ -16,7 +16,7 @@ from ..edxml import DS
 from .algorithms import PublicKey
 from .certificates import human_name, key_problem, leaf_of, may_sign, meant_for_other_use, read_certificate, valid_at
 from .policy import VerifyMode, VerifyPolicy
-from .profile import ParsedSignature, Profile, Reference, parse
+from .profile import ParsedSignature, Reference
 from .reasons import Refused, SigningFinding
 from .timestamp import TOLERANCE
 from .trust import Trust, judge
@@ -47,17 +47,17 @@ class Proof:
 
 def prove(
     signature: etree._Element,
-    profile: Profile,
+    parsed: ParsedSignature,
     *,
     policy: VerifyPolicy,
     digest_of: Callable[[Reference], bytes],
     second: SecondVerifier | None,
 ) -> Proof:
-    """Check shape, algorithms, key, digests and value of a signature, with two verifiers that must agree.
+    """Check algorithms, key, digests and value of a signature, with two verifiers that must agree.
 
     Args:
         signature: the element.
-        profile: its accepted shape.
+        parsed: what it says, its shape checked.
         policy: accepted algorithms and keys.
         digest_of: computes the digest of what a Reference covers.
         second: the second verifier; None leaves it out.
@@ -65,7 +65,6 @@ def prove(
     Raises:
         Refused: it does not hold, or cannot be judged.
     """
-    parsed = parse(signature, profile)
     findings = _check_algorithms(parsed, policy)
     certificate, brought = _signer(parsed, policy)
     failure = core_failure(parsed, signature, digest_of, _key(certificate))

@@ -6,7 +6,7 @@ from functools import cache, lru_cache
 from typing import Any
 
 from cryptography import x509
-from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from lxml import etree
 
 from .algorithms import C14N, DIGESTS, ENVELOPED, EXC_C14N, SIGNATURES
@@ -55,7 +55,9 @@ def xmlsec_agrees(
 def _key(certificate: x509.Certificate) -> Any:
     import xmlsec
 
-    return xmlsec.Key.from_memory(certificate.public_bytes(Encoding.PEM), xmlsec.constants.KeyDataFormatCertPem)
+    # of the key alone: copying one that brings its certificate costs as much as checking with it
+    public = certificate.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+    return xmlsec.Key.from_memory(public, xmlsec.constants.KeyDataFormatPem)
 
 
 @cache

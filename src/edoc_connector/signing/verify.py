@@ -26,7 +26,9 @@ from cryptography import x509
 from lxml import etree
 
 from ..edxml import SEAL_NAME, Attachment, Document, Message, Packet, parse_xml
+from ..edxml.scan import Limits
 from ..edxml.table import DOCUMENT_HEADER
+from ..edxml.xml import parse_scanned
 from ..errors import PacketError
 from .canonical import bound_namespaces
 from .certificates import human_name
@@ -131,7 +133,7 @@ def _verify_own(packet: Packet, policy: VerifyPolicy, at: datetime) -> _Outcome:
     small = packet.size <= policy.second_verifier_limit
     proof = prove(
         signature,
-        PACKET,
+        parse(signature, PACKET),
         policy=policy,
         digest_of=lambda reference: _packet_digest(packet, signature, reference),
         second=_second_for(packet, policy) if small else None,
@@ -157,10 +159,8 @@ def _second_for(packet: Packet, policy: VerifyPolicy) -> SecondVerifier:
 
     def second(parsed: ParsedSignature, certificate: x509.Certificate) -> bool:
         # a tree of its own, made of the packet's bytes: nothing the streaming reader did can reach it
-        with packet.raw() as stream:
-            data = stream.read(policy.second_verifier_limit + 1)
         try:
-            signature = locate(parse_xml(data, limits=limits))
+            signature = locate(_whole_tree(packet, limits, policy.second_verifier_limit))
         except PacketError as error:
             raise Refused("SIG-DISAGREE", error.message) from None
         if parse(signature, PACKET).said != parsed.said:
@@ -168,6 +168,14 @@ def _second_for(packet: Packet, policy: VerifyPolicy) -> SecondVerifier:
         return xmlsec_agrees(signature, parsed, certificate)
 
     return second
+
+
+def _whole_tree(packet: Packet, limits: Limits, most: int) -> etree._Element:
+    """The packet with all its texts, of at most so many bytes."""
+    with packet.raw() as stream:
+        data = stream.read(min(packet.size, most) + 1)
+    # the very bytes that the reader let through need not be looked at for what it refuses
+    return parse_scanned(data) if data == packet.skeleton.whole else parse_xml(data, limits=limits)
 
 
 # -- the seal
@@ -209,13 +217,14 @@ def _stamped_at(seal: Seal, policy: VerifyPolicy, at: datetime) -> tuple[datetim
 
 def _prove_seal(seal: Seal, policy: VerifyPolicy) -> Proof:
     properties = signed_properties(seal.signature)
-    covered = parse(seal.signature, SEAL).references[1].uri
+    parsed = parse(seal.signature, SEAL)
+    covered = parsed.references[1].uri
     if covered != f"#{properties.get('Id')}":
         raise Refused("SEAL-PROPERTIES", covered)
     try:
         proof = prove(
             seal.signature,
-            SEAL,
+            parsed,
             policy=policy,
             digest_of=lambda reference: document_digest(reference, seal.signature),
             second=lambda parsed, certificate: xmlsec_agrees(
@@ -233,7 +242,8 @@ def _prove_seal(seal: Seal, policy: VerifyPolicy) -> Proof:
 def _compared(outcome: _Outcome, seal: Seal, packet: Packet) -> _Outcome:
     """The outcome after holding the seal against the packet; who sealed does not matter to what differs."""
     assert isinstance(packet.message, Document)  # noqa: S101 - only documents have attachments
-    comparison = compare(seal, packet.message, packet.attachments[:-1])
+    with packet.source.opened():  # once for all attachments
+        comparison = compare(seal, packet.message, packet.attachments[:-1])
     if not comparison.differences:
         return replace(outcome, unsealed=comparison.unsealed)
     shown = "; ".join(str(one) for one in comparison.differences[:_MOST_SHOWN])

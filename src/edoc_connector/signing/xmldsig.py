@@ -131,9 +131,8 @@ class Enveloped:
 
     def blank(self) -> bytes:
         """A Signature of the final length, with zeros for digest and value."""
-        digest = bytes(hashlib.new(DIGEST).digest_size)
         size = signature_size(signing_certificate(self._signer).public_key())  # type: ignore[arg-type]  # as above
-        return self._bytes(self._info(digest), bytes(size))
+        return _blank(tuple(self._signer.certificates), self._signer.algorithm, size)
 
     def signature(self, digest: bytes) -> bytes:
         """The Signature over a packet.
@@ -144,15 +143,19 @@ class Enveloped:
         Raises:
             SigningError: the signer refuses.
         """
-        info = self._info(digest)
-        return self._bytes(info, sign_signed_info(self._signer, info))
+        info = build_signed_info([NewReference(digest=digest)], algorithm=self._signer.algorithm)
+        return _signature_bytes(info, sign_signed_info(self._signer, info), self._signer.certificates)
 
-    def _info(self, digest: bytes) -> etree._Element:
-        return build_signed_info([NewReference(digest=digest)], algorithm=self._signer.algorithm)
 
-    def _bytes(self, info: etree._Element, value: bytes) -> bytes:
-        element = build_signature(info, value, self._signer.certificates)
-        return bytes(etree.tostring(element, encoding="UTF-8", xml_declaration=False))
+@lru_cache(64)
+def _blank(certificates: tuple[x509.Certificate, ...], algorithm: str, size: int) -> bytes:
+    info = build_signed_info([NewReference(digest=bytes(hashlib.new(DIGEST).digest_size))], algorithm=algorithm)
+    return _signature_bytes(info, bytes(size), certificates)
+
+
+def _signature_bytes(info: etree._Element, value: bytes, certificates: Sequence[x509.Certificate]) -> bytes:
+    element = build_signature(info, value, certificates)
+    return bytes(etree.tostring(element, encoding="UTF-8", xml_declaration=False))
 
 
 def enveloped(signer: Signer) -> Enveloped:

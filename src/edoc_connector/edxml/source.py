@@ -1,0 +1,120 @@
+"""Where a packet's bytes are, read in pieces."""
+
+from __future__ import annotations
+
+import io
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import BinaryIO
+
+CHUNK = 1 << 18
+HELD = CHUNK
+"""Bytes up to which a packet's own are kept with its skeleton."""
+
+
+class Shared:
+    """A file that is open as long as anybody reads it: users share one descriptor, and no position in it."""
+
+    __slots__ = ("_descriptor", "_lock", "_users")
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._users = 0
+        self._descriptor = -1
+
+    def __reduce__(self) -> tuple[type[Shared], tuple[()]]:
+        return Shared, ()  # what is copied or pickled opens the file by itself
+
+    @contextmanager
+    def opened(self, path: Path) -> Iterator[int]:
+        """A descriptor of the file."""
+        with self._lock:
+            if not self._users:
+                self._descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0))
+            self._users += 1
+        try:
+            yield self._descriptor
+        finally:
+            with self._lock:
+                self._users -= 1
+                if not self._users:
+                    os.close(self._descriptor)
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where the packet's bytes are: a file, or bytes in memory.
+
+    Args:
+        path: the file.
+        data: the bytes, where there is no file.
+    """
+
+    path: Path | None = None
+    data: bytes = field(default=b"", repr=False)
+    _shared: Shared = field(default_factory=Shared, init=False, repr=False, compare=False)
+
+    @classmethod
+    def of(cls, where: Path | str | bytes) -> Source:
+        """A source for a path or for bytes."""
+        return cls(data=where) if isinstance(where, bytes) else cls(path=Path(where))
+
+    def open(self) -> BinaryIO:
+        """A new stream at the first byte."""
+        return self.path.open("rb") if self.path else io.BytesIO(self.data)
+
+    def held(self) -> Source:
+        """This source; its bytes in memory where they are few, so that several passes read them once and alike."""
+        if self.path is None:
+            return self
+        with self.path.open("rb") as stream:
+            data = stream.read(HELD + 1)
+        return self if len(data) > HELD else Source(data=data)
+
+    @property
+    def size(self) -> int:
+        """Bytes."""
+        return self.path.stat().st_size if self.path else len(self.data)
+
+    def chunks(self, start: int, end: int, *, first: int = CHUNK) -> Iterator[bytes]:
+        """The bytes from start to end, in pieces.
+
+        Args:
+            start: offset of the first byte.
+            end: offset behind the last.
+            first: bytes of the first piece; each later one is twice the one before, up to `CHUNK`.
+        """
+        if self.path is None and end - start <= CHUNK:
+            yield self.data[start:end]
+            return
+        with self.opened() as stream:
+            yield from between(stream, start, end, first)
+
+    @contextmanager
+    def opened(self) -> Iterator[BinaryIO | int]:
+        """The bytes, to be read by `chunks`: inside the block it opens the file no more than once, in any thread."""
+        if self.path is None or not hasattr(os, "pread"):
+            with self.open() as stream:
+                yield stream
+        else:
+            with self._shared.opened(self.path) as descriptor:
+                yield descriptor
+
+
+def between(stream: BinaryIO | int, start: int, end: int, first: int = CHUNK) -> Iterator[bytes]:
+    place, size = start, first
+    while place < end and (piece := _at(stream, min(size, end - place), place)):
+        place += len(piece)
+        size = min(2 * size, CHUNK)
+        yield piece
+
+
+def _at(stream: BinaryIO | int, size: int, place: int) -> bytes:
+    if isinstance(stream, int):
+        return os.pread(stream, size, place)
+    stream.seek(place)
+    return stream.read(size)
