@@ -16,7 +16,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import and_, exists, func, or_, select
+from sqlalchemy import func, or_, select
 
 from ..edxml import StatusMessage
 from ..errors import EdocError
@@ -397,17 +397,8 @@ class Units:
         free = or_(T.c.lease_until.is_(None), T.c.lease_until <= now)
         due = [T.c.agency == self.agency, T.c.state == ReceiptState.LISTED, T.c.next_attempt_at <= now, free]
         due += [T.c.id == key] if key is not None else []
-        # A status is taken in after what its sender offered before it: 01 before 03, a document before its taking back.
-        earlier = T.alias("earlier")
-        before = and_(
-            earlier.c.agency == T.c.agency,
-            earlier.c.state == ReceiptState.LISTED,
-            earlier.c.offered_by == T.c.offered_by,
-            earlier.c.id < T.c.id,
-        )
-        turn = or_(T.c.message_type == receipts.EDOC, ~exists().where(before))
         with self._session.store.reading() as tx:
-            query = select(T).where(*due, turn).order_by(T.c.next_attempt_at, T.c.id).limit(_AMONG)
+            query = select(T).where(*due, receipts.turn()).order_by(T.c.next_attempt_at, T.c.id).limit(_AMONG)
             rows = [ReceiptRow.of(row) for row in tx.connection.execute(query).mappings()]
         if not rows:
             return []

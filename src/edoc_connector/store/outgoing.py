@@ -62,6 +62,13 @@ def status(
     return by_key(tx, moves.started(tx, OUTGOING, values, state=OutgoingState.READY, detail=f"{code} to {recipient}"))
 
 
+def turn() -> ColumnElement[bool]:
+    """That it is a message's turn: none queued earlier in the same lane is still on its way."""
+    earlier = T.alias("earlier")
+    pending = earlier.c.state.in_([str(state) for state in _PENDING])
+    return ~exists().where(and_(earlier.c.lane == T.c.lane, earlier.c.id < T.c.id, pending))
+
+
 def claim(
     tx: Tx,
     lease: Lease,
@@ -73,7 +80,7 @@ def claim(
     after: int = 0,
     where: ColumnElement[bool] | None = None,
 ) -> list[OutgoingRow]:
-    """Take messages whose turn it is: none queued earlier in the same lane is still on its way.
+    """Take messages whose turn it is.
 
     Args:
         tx: the transaction.
@@ -85,17 +92,13 @@ def claim(
         after: only rows with a greater key.
         where: a further condition.
     """
-    earlier = T.alias("earlier")
-    waits = exists().where(
-        and_(earlier.c.lane == T.c.lane, earlier.c.id < T.c.id, earlier.c.state.in_([str(s) for s in _PENDING]))
-    )
     rows = moves.claim(
         tx,
         OUTGOING,
         lease,
         agency=agency,
         states=states,
-        where=~waits if where is None else and_(~waits, where),
+        where=turn() if where is None else and_(turn(), where),
         due=due,
         limit=limit,
         after=after,

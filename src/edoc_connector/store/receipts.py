@@ -184,15 +184,23 @@ def let_go(tx: Tx, lease: Lease, keys: Collection[int]) -> None:
     tx.connection.execute(update(T).where(*ours, T.c.attempts > 0).values(values))
 
 
-def claim_news(tx: Tx, lease: Lease, *, agency: str, key: int | None = None) -> ReceiptRow | None:
-    """Take the next status that the application was not told of; statuses about one document come in their order.
+def turn() -> ColumnElement[bool]:
+    """That a packet may be downloaded.
 
-    Args:
-        tx: the transaction.
-        lease: the worker.
-        agency: whose receipts.
-        key: only this row.
+    A status is taken in after what its sender offered before it: 01 before 03, a document before its taking back.
     """
+    earlier = T.alias("earlier")
+    before = and_(
+        earlier.c.agency == T.c.agency,
+        earlier.c.state == ReceiptState.LISTED,
+        earlier.c.offered_by == T.c.offered_by,
+        earlier.c.id < T.c.id,
+    )
+    return or_(T.c.message_type == EDOC, ~exists().where(before))
+
+
+def untold() -> ColumnElement[bool]:
+    """That a status is one for the application, and the first about its document that it was not told of."""
     earlier = T.alias("earlier")
     same = and_(
         earlier.c.agency == T.c.agency,
@@ -202,15 +210,21 @@ def claim_news(tx: Tx, lease: Lease, *, agency: str, key: int | None = None) -> 
         earlier.c.state.in_(_ENTERED),
         earlier.c.noticed_at.is_(None),
     )
-    # Only a confirmed one stays as it is while the application looks at it.
-    where = and_(
-        T.c.message_type == STATUS,
-        T.c.noticed_at.is_(None),
-        T.c.business.is_(None),
-        ~exists().where(same),
-        *([T.c.id == key] if key is not None else []),
-    )
-    states = [ReceiptState.CONFIRMED]
+    mine = (T.c.message_type == STATUS, T.c.noticed_at.is_(None), T.c.business.is_(None))
+    return and_(*mine, ~exists().where(same))
+
+
+def claim_news(tx: Tx, lease: Lease, *, agency: str, key: int | None = None) -> ReceiptRow | None:
+    """Take the next status that the application was not told of; statuses about one document come in their order.
+
+    Args:
+        tx: the transaction.
+        lease: the worker.
+        agency: whose receipts.
+        key: only this row.
+    """
+    where = and_(untold(), *([T.c.id == key] if key is not None else []))
+    states = [ReceiptState.CONFIRMED]  # only a confirmed one stays as it is while the application looks at it
     rows = moves.claim(tx, RECEIPTS, lease, agency=agency, states=states, where=where, count=True)
     return ReceiptRow.of(rows[0]) if rows else None
 

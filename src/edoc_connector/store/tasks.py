@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import ColumnElement, Select, Table, and_, exists, or_, select, text
 from sqlalchemy.exc import DBAPIError, OperationalError
 
-from . import jobs, receipts, schema
+from . import jobs, outgoing, receipts, schema
 from .moves import Tx
 from .states import DeliveryState, OutgoingState, ReceiptState
 
@@ -32,7 +32,6 @@ _BATCH = 500
 _LONGEST_QUEUE = 34  # PostgreSQL's limit for the channel's name, less what the engine puts in front
 
 _D, _O, _R = schema.deliveries, schema.outgoing, schema.receipts
-_ON_ITS_WAY = (OutgoingState.READY, OutgoingState.SENDING, OutgoingState.UNKNOWN)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -200,22 +199,12 @@ def _waiting_transmissions() -> Select[Any]:
 
 
 def _waiting_reports() -> Select[Any]:
-    earlier = _O.alias("earlier")
-    waits = and_(earlier.c.lane == _O.c.lane, earlier.c.id < _O.c.id, earlier.c.state.in_(_ON_ITS_WAY))
     mine = _O.c.state.in_([OutgoingState.READY, OutgoingState.UNKNOWN])
-    return _chosen(_O).where(mine, ~exists().where(waits))
+    return _chosen(_O).where(mine, outgoing.turn())
 
 
 def _waiting_downloads() -> Select[Any]:
-    earlier = _R.alias("earlier")
-    before = and_(
-        earlier.c.agency == _R.c.agency,
-        earlier.c.state == ReceiptState.LISTED,
-        earlier.c.offered_by == _R.c.offered_by,
-        earlier.c.id < _R.c.id,
-    )
-    turn = or_(_R.c.message_type == receipts.EDOC, ~exists().where(before))
-    return _chosen(_R).where(_R.c.state == ReceiptState.LISTED, turn)
+    return _chosen(_R).where(_R.c.state == ReceiptState.LISTED, receipts.turn())
 
 
 def _waiting_for_the_application() -> Select[Any]:
@@ -223,17 +212,7 @@ def _waiting_for_the_application() -> Select[Any]:
 
 
 def _waiting_news() -> Select[Any]:
-    earlier = _R.alias("earlier")
-    before = and_(
-        earlier.c.agency == _R.c.agency,
-        earlier.c.document_id == _R.c.document_id,
-        earlier.c.id < _R.c.id,
-        earlier.c.message_type == receipts.STATUS,
-        earlier.c.state.in_([ReceiptState.HANDLED, ReceiptState.CONFIRMED]),
-        earlier.c.noticed_at.is_(None),
-    )
-    news = (_R.c.message_type == receipts.STATUS, _R.c.noticed_at.is_(None), _R.c.business.is_(None))
-    return _chosen(_R).where(_R.c.state == ReceiptState.CONFIRMED, *news, ~exists().where(before))
+    return _chosen(_R).where(_R.c.state == ReceiptState.CONFIRMED, receipts.untold())
 
 
 def _chosen(table: Table) -> Select[Any]:
