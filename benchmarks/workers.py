@@ -61,7 +61,7 @@ def figures(quick: bool = False) -> list[Figure]:
     """Documents per second with 1, 2, 4 and 8 workers, on a hub at hand and on one that is far away."""
     found = []
     counts = [1, 2] if quick else [1, 2, 4, 8]
-    for delay, documents in ((0.0, 40 if quick else 2000), (DELAY, 20 if quick else 400)):
+    for delay, documents in ((0.0, 40 if quick else 2000), (DELAY, 20 if quick else 100)):
         runs = measured(documents, counts, delay)
         one = runs[counts[0]].seconds
         where = f"hub {delay:g} s away" if delay else "hub at hand"

@@ -45,8 +45,8 @@ def worker(
     engine: Annotated[
         Engine | None,
         typer.Option(
-            help="Who hands out the work, instead of [worker] engine; procrastinate needs PostgreSQL. / "
-            "Bộ chạy tác vụ, thay cho [worker] engine; procrastinate cần PostgreSQL."
+            help="Who hands out the work, instead of the configuration; procrastinate needs PostgreSQL. / "
+            "Bộ chạy tác vụ, thay cho cấu hình; procrastinate cần PostgreSQL."
         ),
     ] = None,
     config: ConfigOption = CONFIG,
