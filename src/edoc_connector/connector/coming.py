@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections import deque
 from collections.abc import Iterator
@@ -16,6 +17,8 @@ from .outbox import Outbox
 from .prefetch import Prefetch
 from .receipt import Receipt
 from .session import Session
+
+log = logging.getLogger("edoc_connector.connector.coming")
 
 _LOOKED_UP = 100  # keys of waiting packets that are looked up at a time
 
@@ -153,5 +156,6 @@ class _Sender:
                 self._poked.clear()
                 with self._busy:
                     self._outbox.report_due()
-        except BaseException as error:  # it is the caller's to meet
+        except BaseException as error:  # it is the caller's to meet; who leaves the loop early finds it in the log
+            log.warning("what was queued waits for the next call: %s", error)
             self._broken = error

@@ -148,7 +148,8 @@ class Prefetch:
     def _guarded(self) -> None:
         try:
             self._run()
-        except BaseException as error:  # it is the caller's to meet
+        except BaseException as error:  # it is the caller's to meet; who leaves the loop early finds it in the log
+            log.warning("what was not brought in waits for the next call: %s", error)
             self._broken = error
             self._gone(self._to_come.copy())
 

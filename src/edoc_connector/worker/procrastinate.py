@@ -14,9 +14,8 @@ from sqlalchemy import make_url
 from ..config import Settings
 from ..connector import Handlers
 from ..connector.tasks import Tasks
-from ..errors import EdocError, StoreError
 from .figures import Figures
-from .run import TROUBLE_SECONDS, Worker
+from .run import TROUBLE_SECONDS, Worker, guarded
 
 if TYPE_CHECKING:
     from procrastinate import App
@@ -185,16 +184,7 @@ class _Database:
 
     def _guarded(self, tasks: Tasks, work: Any) -> bool:
         """Do something; what goes wrong is logged, and the sweep finds again what is left of it."""
-        try:
-            return bool(work())
-        except StoreError as error:
-            log.warning("the store of %s: %s", tasks.agency, error)
-        except EdocError:
-            log.exception("work for %s failed", tasks.agency)
-        except Exception:  # a mistake of ours must not end the engine
-            log.exception("work for %s failed", tasks.agency)
-        self._figures.trouble(tasks.agency)
-        return False
+        return bool(guarded(tasks.agency, self._figures, lambda: bool(work())))
 
 
 def _connection(url: str) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from types import TracebackType
 from typing import Self
@@ -13,7 +13,7 @@ from typing import Self
 from ..config import Settings
 from ..connector import Connector, Handlers
 from ..connector.units import Units
-from ..errors import ConfigError, EdocError, StoreError
+from ..errors import ConfigError, StoreError
 from ..sections import WorkerSettings
 from .figures import Figures
 
@@ -157,19 +157,15 @@ class Worker:
             return turn
 
     def _guarded(self, turn: _Turn) -> bool:
-        try:
-            if turn.recovery_due():
-                turn.units.recover()
-            return self._one_round(turn, patiently=True)
-        except StoreError as error:
-            log.warning("the store of %s: %s", turn.units.agency, error)
-        except EdocError:
-            log.exception("work for %s failed", turn.units.agency)
-        except Exception:  # a mistake of ours must not stop the other agencies; the row it was about is taken over
-            log.exception("work for %s failed", turn.units.agency)
-        self.figures.trouble(turn.units.agency)
-        self._stop.wait(min(TROUBLE_SECONDS, turn.settings.idle * 5))
-        return False
+        done = guarded(turn.units.agency, self.figures, lambda: self._recovered(turn))
+        if done is None:
+            self._stop.wait(min(TROUBLE_SECONDS, turn.settings.idle * 5))
+        return bool(done)
+
+    def _recovered(self, turn: _Turn) -> bool:
+        if turn.recovery_due():
+            turn.units.recover()
+        return self._one_round(turn, patiently=True)
 
     def _one_round(self, turn: _Turn, *, patiently: bool = False) -> bool:
         """Do each kind of work; whether anything was done.
@@ -201,6 +197,21 @@ class Worker:
                 turn.units.release()
             except StoreError as error:
                 log.warning("leases of %s run out by themselves: %s", turn.units.agency, error)
+
+
+def guarded(agency: str, figures: Figures, work: Callable[[], bool]) -> bool | None:
+    """Do something for an agency: what it says, or None where it failed, which is logged and counted.
+
+    A mistake of ours must not stop the other agencies; the row that it was about is taken over when its lease ends.
+    """
+    try:
+        return work()
+    except StoreError as error:
+        log.warning("the store of %s: %s", agency, error)
+    except Exception:
+        log.exception("work for %s failed", agency)
+    figures.trouble(agency)
+    return None
 
 
 class _Turn:
