@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from edoc_connector.testing.hub import RunningHub
 from edoc_connector.testing.keys import agency_keys
 from edoc_connector.worker import Worker
 
+PATIENCE = 300.0  # seconds for a worker to end; only a worker that hangs needs them
 AGENCIES = {"H29.05": "Sở Nội vụ", "G22": "Văn phòng Chính phủ"}
 
 # Nothing waits for long: what a test wants to see happen is due at once.
@@ -88,3 +90,21 @@ def worker(settings: Callable[..., Settings]) -> Iterator[Callable[..., Worker]]
             return stack.enter_context(Worker([settings(agency, **sections)], handlers=handlers))
 
         yield make
+
+
+@pytest.fixture
+def running() -> Callable[[Worker], AbstractContextManager[threading.Thread]]:
+    """Runs a worker in a thread, and stops it."""
+
+    @contextmanager
+    def run(worker: Worker) -> Iterator[threading.Thread]:
+        thread = threading.Thread(target=worker.run)
+        thread.start()
+        try:
+            yield thread
+        finally:
+            worker.stop()
+            thread.join(PATIENCE)
+            assert not thread.is_alive()
+
+    return run

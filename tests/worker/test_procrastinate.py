@@ -11,7 +11,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from datetime import timedelta
 from importlib.util import find_spec
 from pathlib import Path
@@ -30,7 +30,7 @@ from edoc_connector.store import ReceiptState, Store, evidence, upgrade
 from edoc_connector.store.tasks import queue_of
 from edoc_connector.testing import sample_document
 from edoc_connector.testing.postgres import PostgresServer
-from edoc_connector.worker import Worker, open_worker
+from edoc_connector.worker import open_worker
 
 pytestmark = pytest.mark.parametrize("backend", ["postgresql"], indirect=True)
 
@@ -83,19 +83,6 @@ def until() -> Callable[[Callable[[], bool]], None]:
             time.sleep(0.05)
 
     return wait
-
-
-@contextmanager
-def running(worker: Worker) -> Iterator[threading.Thread]:
-    """Run a worker in a thread, and stop it."""
-    thread = threading.Thread(target=worker.run)
-    thread.start()
-    try:
-        yield thread
-    finally:
-        worker.stop()
-        thread.join(PATIENCE)
-        assert not thread.is_alive()
 
 
 def _stored(office: Callable[..., Connector], hub: Any, number: str = "7816") -> str:
@@ -247,7 +234,7 @@ def _handlers(handled: list[str], told: list[tuple[str, str]] | None = None) -> 
     return handlers
 
 
-def test_a_document_goes_all_the_way(office, settings, hub, until) -> None:
+def test_a_document_goes_all_the_way(office, settings, hub, until, running) -> None:
     """Send, poll, handle, confirm, report, tell, by tasks alone; each handler once, statuses in order (issue)."""
     handled: list[str] = []
     told: list[tuple[str, str]] = []
@@ -267,7 +254,7 @@ def test_a_document_goes_all_the_way(office, settings, hub, until) -> None:
     assert theirs.figures.troubles() == {}
 
 
-def test_one_worker_for_two_agencies_without_an_application(office, settings, hub, until) -> None:
+def test_one_worker_for_two_agencies_without_an_application(office, settings, hub, until, running) -> None:
     """Packets that came in wait for `receive`, and leave no tasks behind (docs/worker.md)."""
     document_id = _stored(office, hub)
     with open_worker([settings("H29.05"), settings("G22")]) as both, running(both):

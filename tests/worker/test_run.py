@@ -9,8 +9,6 @@ import sys
 import threading
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -26,20 +24,7 @@ from edoc_connector.worker.health import served
 PATIENCE = 60.0
 
 
-@contextmanager
-def running(worker: Worker) -> Iterator[threading.Thread]:
-    """Run a worker in a thread, and stop it."""
-    thread = threading.Thread(target=worker.run)
-    thread.start()
-    try:
-        yield thread
-    finally:
-        worker.stop()
-        thread.join(PATIENCE)
-        assert not thread.is_alive()
-
-
-def test_threads_handle_each_packet_once(office, worker, hub) -> None:
+def test_threads_handle_each_packet_once(office, worker, hub, running) -> None:
     """Three threads, ten documents, each handled once and confirmed (faults, row 7)."""
     handlers = Handlers()
     handled: list[str] = []
@@ -128,7 +113,7 @@ def _toml(sections: dict, prefix: str = "") -> str:
 
 
 @pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
-def test_one_worker_for_two_agencies(values, tmp_path: Path, office, hub) -> None:
+def test_one_worker_for_two_agencies(values, tmp_path: Path, office, hub, running) -> None:
     """Each [agencies.NAME] lays its sections over those of the file (issue, "for one or many agencies")."""
     first, second = values("H29.05"), values("G22")
     text = _toml({"worker": first["worker"]})
