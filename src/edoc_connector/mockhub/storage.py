@@ -159,8 +159,8 @@ class Storage:
         """The agency with a code in either form, unless it was removed."""
         found = self._select(
             Agency,
-            "SELECT * FROM agencies WHERE (code = ?1 OR old_code = ?1) AND NOT deleted ORDER BY code <> ?1",
-            code,
+            "SELECT * FROM agencies WHERE (code = ? OR old_code = ?) AND NOT deleted ORDER BY code <> ?",
+            *[code] * 3,
         )
         return found[0] if found else None
 
