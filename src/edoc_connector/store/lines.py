@@ -68,8 +68,10 @@ class Lines:
         """
         try:
             direct(connection, "COMMIT")
-        finally:
+        except BaseException:
             self._give_back(connection)
+            raise
+        self._keep(connection)
 
     def undo(self, connection: Connection) -> None:
         """End a transaction that wrote nothing, or whose work is not to be."""
@@ -103,17 +105,20 @@ class Lines:
 
     def _give_back(self, connection: Connection) -> None:
         """Undo what is open on a connection, and keep it."""
-        kept = not self._closed and len(self._free) < _KEPT
         try:
             connection.connection.rollback()  # nothing, where SQLite has ended the transaction
         except self._engine.dialect.loaded_dbapi.Error as error:
             log.warning("a connection to the store is given up: %s", error)
             connection.invalidate(error)
-            kept = False
-        if kept:
-            self._free.append(connection)
-        else:
             connection.close()
+        else:
+            self._keep(connection)
+
+    def _keep(self, connection: Connection) -> None:
+        if self._closed or len(self._free) >= _KEPT:
+            connection.close()
+        else:
+            self._free.append(connection)
 
 
 class Pooled:
