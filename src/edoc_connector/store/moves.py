@@ -6,7 +6,7 @@ holds the row), and written to the timeline in the same transaction.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cache
@@ -18,7 +18,6 @@ from sqlalchemy import (
     RowMapping,
     Select,
     Table,
-    Update,
     and_,
     bindparam,
     func,
@@ -28,13 +27,13 @@ from sqlalchemy import (
     update,
 )
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.sql.dml import ReturningInsert
 
 from ..errors import StoreError
 from . import schema
-from .evidence import Note
+from .evidence import Note, identity_of
+from .hot import Hot, Row
 from .schema import UtcTime
-from .states import Machine, Move
+from .states import MACHINES, Machine, Move
 
 DETAIL_LIMIT = 2000
 _ALONE = 0x65646F63  # seed of the names' hashes, so that they are not those of another program on the same database
@@ -53,6 +52,8 @@ class Tx:
         now: one time for everything that the transaction writes, UTC.
         actor: who does it, for the timeline.
         notes: what is to be written to the evidence when the transaction ends.
+        identities: the rows that it inserted or moved, by subject and key, as they are now: what identifies them in the
+            evidence. Who sets such a column in another way than by a move takes the row out of here.
         jobs_ended: jobs that were done, by agency and name, and when they are due again.
     """
 
@@ -60,6 +61,7 @@ class Tx:
     now: datetime
     actor: str
     notes: list[Note] = field(default_factory=list, repr=False)
+    identities: dict[tuple[str, int], Row] = field(default_factory=dict, repr=False)
     jobs_ended: list[tuple[str, str, datetime]] = field(default_factory=list, repr=False)
 
 
@@ -76,8 +78,22 @@ class Lease:
     seconds: float
 
 
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """A further condition of a move.
+
+    Args:
+        that: the condition; always the same object, for the statement is made once for it.
+        values: what is bound in it.
+    """
+
+    that: ColumnElement[bool]
+    values: Mapping[str, Any]
+
+
 # Statements that every message needs are made once: making one costs several times what running it does.
-_INSERT_TIMELINE = insert(schema.timeline)
+_MOVES = {(machine.subject, move.old, move.new): move for machine in MACHINES for move in machine.moves}
+_INSERT_TIMELINE = Hot(insert(schema.timeline))
 
 
 @cache
@@ -94,11 +110,14 @@ def newest_first(table: Table, agency: str, *where: ColumnElement[bool]) -> Sele
 
 
 @cache
-def _insert_once(table: Table, dialect: str, unique: tuple[str, ...]) -> ReturningInsert[Any]:
+def _insert(table: Table) -> Hot:
+    return Hot(insert(table).returning(table))
+
+
+@cache
+def _insert_once(table: Table, dialect: str, unique: tuple[str, ...]) -> Hot:
     module = postgresql if dialect == "postgresql" else sqlite
-    query = module.insert(table).on_conflict_do_nothing(index_elements=list(unique))
-    returning: ReturningInsert[Any] = query.returning(table)
-    return returning
+    return Hot(module.insert(table).on_conflict_do_nothing(index_elements=list(unique)).returning(table))
 
 
 @cache
@@ -118,11 +137,14 @@ def _claimable(table: Table, due: bool) -> Select[Any]:
 
 
 @cache
-def _update_same(table: Table, fenced: bool) -> Update:
+def _update_same(table: Table, subject: str, fenced: bool, where: ColumnElement[bool] | None) -> Hot:
     same = [table.c.id == bindparam("its_id"), table.c.state == bindparam("its_state")]
     if fenced:
         same.append(table.c.fence == bindparam("its_fence"))
-    return update(table).where(and_(*same))
+    if where is not None:
+        same.append(where)
+    columns = [table.c[name] for name in identity_of(subject)]
+    return Hot(update(table).where(and_(*same)).returning(*columns))
 
 
 def table_of(machine: Machine) -> Table:
@@ -134,10 +156,8 @@ def started(tx: Tx, machine: Machine, values: dict[str, Any], *, state: str, det
     """Insert a row in its first state and return its key."""
     move = _required(machine, None, state)
     row = {"next_attempt_at": tx.now, **values, "state": state, "created_at": tx.now, "updated_at": tx.now}
-    result = tx.connection.execute(insert(table_of(machine)), row)
-    (key,) = result.inserted_primary_key or (0,)
-    record(tx, machine, int(key), old=None, new=state, detail=detail or move.cause)
-    return int(key)
+    made = _insert(table_of(machine)).rows(tx.connection, row)[0]
+    return int(_begun(tx, machine, made, state=state, detail=detail or move.cause)["id"])
 
 
 def started_once(
@@ -153,14 +173,19 @@ def started_once(
 
 def made_once(
     tx: Tx, machine: Machine, values: dict[str, Any], *, unique: Sequence[str], state: str, detail: str = ""
-) -> RowMapping | None:
+) -> Row | None:
     """As `started_once`; the whole row."""
     move = _required(machine, None, state)
     row = {"next_attempt_at": tx.now, **values, "state": state, "created_at": tx.now, "updated_at": tx.now}
     query = _insert_once(table_of(machine), tx.connection.dialect.name, tuple(unique))
-    made = tx.connection.execute(query, row).mappings().one_or_none()
-    if made is not None:
-        record(tx, machine, int(made["id"]), old=None, new=state, detail=detail or move.cause)
+    made = query.first(tx.connection, row)
+    return None if made is None else _begun(tx, machine, made, state=state, detail=detail or move.cause)
+
+
+def _begun(tx: Tx, machine: Machine, made: Row, *, state: str, detail: str) -> Row:
+    key = int(made["id"])
+    tx.identities[machine.subject, key] = made
+    record(tx, machine, key, old=None, new=state, detail=detail)
     return made
 
 
@@ -174,7 +199,16 @@ def alone(tx: Tx, name: str) -> None:
 
 
 def move(
-    tx: Tx, machine: Machine, key: int, *, old: str, new: str, token: int | None = None, detail: str = "", **values: Any
+    tx: Tx,
+    machine: Machine,
+    key: int,
+    *,
+    old: str,
+    new: str,
+    token: int | None = None,
+    detail: str = "",
+    where: Condition | None = None,
+    **values: Any,
 ) -> None:
     """Move a row from one state to another.
 
@@ -186,16 +220,17 @@ def move(
         new: the state to move to.
         token: the fence of the caller's lease, where it holds one.
         detail: what happened, for the timeline; the move's own cause is put in front.
+        where: a further condition on the row.
         values: further columns to set.
 
     Raises:
         StoreError: no such move exists.
-        LeaseLost: the row is in another state by now, or another worker holds it.
+        LeaseLost: the row is in another state by now, or another worker holds it, or the condition does not hold.
     """
     found = _required(machine, old, new)
     if new not in machine.leased:
         values = {"lease_owner": None, "lease_until": None, **values}
-    _compare_and_set(tx, machine, key, old, token, {**values, "state": new})
+    _compare_and_set(tx, machine, key, old, token, {**values, "state": new}, where)
     record(tx, machine, key, old=old, new=new, detail=f"{found.cause}: {detail}" if detail else found.cause)
 
 
@@ -242,7 +277,7 @@ def record(
         "recipient": recipient,
         "detail": detail[:DETAIL_LIMIT],
     }
-    tx.connection.execute(_INSERT_TIMELINE, row)
+    _INSERT_TIMELINE.rows(tx.connection, row)
     said = {name: row[name] for name in ("old", "new", "recipient", "detail") if row[name]}
     tx.notes.append(Note("change", machine.subject, key, actor or tx.actor, said))
 
@@ -338,11 +373,22 @@ def release(tx: Tx, machine: Machine, lease: Lease, *, key: int | None = None) -
     return tx.connection.execute(update(table).where(held).values(lease_until=tx.now)).rowcount
 
 
-def _compare_and_set(tx: Tx, machine: Machine, key: int, state: str, token: int | None, values: dict[str, Any]) -> None:
+def _compare_and_set(
+    tx: Tx,
+    machine: Machine,
+    key: int,
+    state: str,
+    token: int | None,
+    values: dict[str, Any],
+    where: Condition | None = None,
+) -> None:
     same = {"its_id": key, "its_state": state} | ({} if token is None else {"its_fence": token})
-    query = _update_same(table_of(machine), token is not None)
-    if tx.connection.execute(query, {**values, "updated_at": tx.now, **same}).rowcount != 1:
+    given, that = ({}, None) if where is None else (where.values, where.that)
+    query = _update_same(table_of(machine), machine.subject, token is not None, that)
+    row = query.first(tx.connection, {**values, "updated_at": tx.now, **same, **given})
+    if row is None:
         raise lost(machine, key, state)
+    tx.identities[machine.subject, key] = row
 
 
 def lost(machine: Machine, key: int, state: str) -> LeaseLost:
@@ -356,7 +402,7 @@ def lost(machine: Machine, key: int, state: str) -> LeaseLost:
 
 
 def _required(machine: Machine, old: str | None, new: str) -> Move:
-    found = machine.find(old, new)
+    found = _MOVES.get((machine.subject, old, new))
     if found is None:
         after = ", ".join(machine.after(old)) or "nothing"
         raise StoreError(

@@ -6,7 +6,7 @@ from dataclasses import dataclass, fields
 from datetime import date, datetime
 from typing import TypeVar
 
-from sqlalchemy import RowMapping
+from .hot import Row
 
 R = TypeVar("R", bound="Record")
 
@@ -18,7 +18,7 @@ class Record:
     id: int
 
     @classmethod
-    def of(cls: type[R], row: RowMapping) -> R:
+    def of(cls: type[R], row: Row) -> R:
         """Take the columns of a row that the record has."""
         names = _NAMES.get(cls)
         if names is None:
