@@ -10,7 +10,7 @@ from types import TracebackType
 
 from sqlalchemy import Connection, Engine
 
-from . import evidence
+from . import evidence, moves
 from .engine import begin, driver_errors, make_engine
 from .group import GroupCommit
 from .migrate import require_current
@@ -99,6 +99,7 @@ class Store:
         with driver_errors(), self._writing() as connection:
             tx = Tx(connection=connection, now=self.clock(), actor=actor)
             yield tx
+            moves.tell(tx)
             if self.tasks is not None:
                 self.tasks.enter(tx)
             evidence.write(connection, tx.notes, at=tx.now)

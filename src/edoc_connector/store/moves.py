@@ -6,10 +6,10 @@ holds the row), and written to the timeline in the same transaction.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 from sqlalchemy import (
@@ -53,6 +53,7 @@ class Tx:
         now: one time for everything that the transaction writes, UTC.
         actor: who does it, for the timeline.
         notes: what is to be written to the evidence when the transaction ends.
+        lines: what is to be written to the timeline, when it ends or is looked at; see `tell`.
         jobs_ended: jobs that were done, by agency and name, and when they are due again.
     """
 
@@ -60,6 +61,7 @@ class Tx:
     now: datetime
     actor: str
     notes: list[Note] = field(default_factory=list, repr=False)
+    lines: list[dict[str, Any]] = field(default_factory=list, repr=False)
     jobs_ended: list[tuple[str, str, datetime]] = field(default_factory=list, repr=False)
 
 
@@ -101,8 +103,8 @@ def _insert_once(table: Table, dialect: str, unique: tuple[str, ...]) -> Returni
     return returning
 
 
-@cache
-def _claimable(table: Table, due: bool) -> Select[Any]:
+@lru_cache(maxsize=64)  # some conditions are made for one claim
+def _claimable(table: Table, due: bool, keyed: bool, where: ColumnElement[bool] | None) -> Select[Any]:
     """The query for rows that nobody holds."""
     now = bindparam("now", type_=UtcTime())
     wanted = [
@@ -113,8 +115,19 @@ def _claimable(table: Table, due: bool) -> Select[Any]:
     ]
     if due:
         wanted.append(table.c.next_attempt_at <= now)
-    query = select(table.c.id, table.c.state, table.c.fence, table.c.attempts).where(and_(*wanted))
-    return query.order_by(table.c.id).limit(bindparam("most")).with_for_update(skip_locked=True)
+    if keyed:
+        wanted.append(table.c.id.in_(bindparam("keys", expanding=True)))
+    if where is not None:
+        wanted.append(where)
+    query = select(table).where(and_(*wanted)).order_by(table.c.id).limit(bindparam("most"))
+    return query.with_for_update(skip_locked=True)
+
+
+@cache
+def _taking(table: Table) -> Update:
+    same = [table.c.id.in_(bindparam("its_keys", expanding=True)), table.c.state == bindparam("its_state")]
+    counted = {"fence": table.c.fence + 1, "attempts": table.c.attempts + bindparam("more")}
+    return update(table).where(and_(*same)).values(counted)
 
 
 @cache
@@ -242,9 +255,16 @@ def record(
         "recipient": recipient,
         "detail": detail[:DETAIL_LIMIT],
     }
-    tx.connection.execute(_INSERT_TIMELINE, row)
+    tx.lines.append(row)
     said = {name: row[name] for name in ("old", "new", "recipient", "detail") if row[name]}
     tx.notes.append(Note("change", machine.subject, key, actor or tx.actor, said))
+
+
+def tell(tx: Tx) -> None:
+    """Write to the timeline what was recorded so far, in one go."""
+    if tx.lines:
+        tx.connection.execute(_INSERT_TIMELINE, tx.lines)
+        tx.lines.clear()
 
 
 def claim(
@@ -254,12 +274,13 @@ def claim(
     *,
     agency: str,
     states: Collection[str],
+    keys: Collection[int] | None = None,
     where: ColumnElement[bool] | None = None,
     due: bool = True,
     limit: int = 1,
     after: int = 0,
     count: bool = False,
-) -> list[RowMapping]:
+) -> list[Mapping[str, Any]]:
     """Take rows for one worker: nobody else gets them until the lease ends.
 
     Args:
@@ -268,21 +289,24 @@ def claim(
         lease: the worker and the time it needs.
         agency: whose rows.
         states: the states to look in; a row in the state before a leased one is moved there.
-        where: a further condition.
+        keys: only these rows.
+        where: a further condition; one that is always the same object is cheaper.
         due: only rows whose next attempt is due.
         limit: at most so many rows, the oldest first.
         after: only rows with a greater key; who walks through the rows meets each once.
         count: whether the attempt counts from now on, so that one which ends the process counts too.
     """
-    table = table_of(machine)
-    query = _claimable(table, due) if where is None else _claimable(table, due).where(where)
+    query = _claimable(table_of(machine), due, keys is not None, where)
     wanted = {"whose": agency, "states": sorted(states), "now": tx.now, "after": after, "most": limit}
-    more = int(count)
-    keys = [
-        _claimed(tx, machine, lease, row, attempts=row["attempts"] + more)
-        for row in tx.connection.execute(query, wanted).mappings().all()
-    ]
-    return [tx.connection.execute(by_id(table), {"its_id": key}).mappings().one() for key in keys]
+    if keys is not None:
+        wanted["keys"] = sorted(keys)
+    found = tx.connection.execute(query, wanted).mappings().all()
+    values = {**_leased(tx, lease), "updated_at": tx.now}
+    taken_: dict[int, Mapping[str, Any]] = {}
+    for state in dict.fromkeys(row["state"] for row in found):
+        some = [row for row in found if row["state"] == state]
+        taken_ |= _claimed(tx, machine, some, state, values, detail=lease.owner, more=int(count))
+    return [taken_[row["id"]] for row in found]
 
 
 def taken(tx: Tx, machine: Machine, lease: Lease, key: int, *, state: str, fence: int) -> dict[str, Any]:
@@ -292,24 +316,40 @@ def taken(tx: Tx, machine: Machine, lease: Lease, key: int, *, state: str, fence
         LeaseLost: it is in that state no more, or was claimed.
     """
     held = next(new for new in machine.after(state) if new in machine.leased)
-    values = _leased(tx, lease, fence)
+    values = {**_leased(tx, lease), "fence": fence + 1}
     move(tx, machine, key, old=state, new=held, token=fence, detail=lease.owner, **values)
     return {**values, "state": held, "updated_at": tx.now}
 
 
-def _leased(tx: Tx, lease: Lease, fence: int) -> dict[str, Any]:
-    until = tx.now + timedelta(seconds=lease.seconds)
-    return {"lease_owner": lease.owner, "lease_until": until, "fence": fence + 1}
+def _leased(tx: Tx, lease: Lease) -> dict[str, Any]:
+    return {"lease_owner": lease.owner, "lease_until": tx.now + timedelta(seconds=lease.seconds)}
 
 
-def _claimed(tx: Tx, machine: Machine, lease: Lease, row: RowMapping, *, attempts: int) -> int:
-    values = {**_leased(tx, lease, row["fence"]), "attempts": attempts}
-    held = next((state for state in machine.after(row["state"]) if state in machine.leased), None)
-    if held is None:
-        _compare_and_set(tx, machine, row["id"], row["state"], row["fence"], values)
-    else:
-        move(tx, machine, row["id"], old=row["state"], new=held, token=row["fence"], detail=lease.owner, **values)
-    return int(row["id"])
+def _claimed(
+    tx: Tx,
+    machine: Machine,
+    rows: Sequence[RowMapping],
+    state: str,
+    values: dict[str, Any],
+    *,
+    detail: str,
+    more: int,
+) -> dict[int, dict[str, Any]]:
+    """Claim rows that are locked and in one state, in one statement; as they are now, by key."""
+    held = next((new for new in machine.after(state) if new in machine.leased), None)
+    if held is not None:
+        values = {**values, "state": held}
+    keys = [row["id"] for row in rows]
+    given = {**values, "its_keys": keys, "its_state": state, "more": more}
+    if tx.connection.execute(_taking(table_of(machine)), given).rowcount != len(keys):
+        raise lost(machine, keys[0], state)
+    if held is not None:
+        cause = _required(machine, state, held).cause
+        for key in keys:
+            record(tx, machine, key, old=state, new=held, detail=f"{cause}: {detail}")
+    return {
+        row["id"]: {**row, **values, "fence": row["fence"] + 1, "attempts": row["attempts"] + more} for row in rows
+    }
 
 
 def expired(tx: Tx, machine: Machine, *, agency: str) -> list[RowMapping]:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from datetime import date, datetime
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from sqlalchemy import RowMapping
 
@@ -18,7 +19,7 @@ class Record:
     id: int
 
     @classmethod
-    def of(cls: type[R], row: RowMapping) -> R:
+    def of(cls: type[R], row: RowMapping | Mapping[str, Any]) -> R:
         """Take the columns of a row that the record has."""
         names = _NAMES.get(cls)
         if names is None:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from sqlalchemy import bindparam, select
 
 from . import schema
-from .moves import Tx
+from .moves import Tx, tell
 from .records import TimelineRow
 from .states import Machine
 
@@ -22,6 +22,7 @@ _OF = (
 
 def of(tx: Tx, machine: Machine, keys: Sequence[int]) -> dict[int, tuple[TimelineRow, ...]]:
     """The timelines of some rows, by key."""
+    tell(tx)
     found: dict[int, list[TimelineRow]] = {key: [] for key in keys}
     for row in tx.connection.execute(_OF, {"subject": machine.subject, "keys": keys}).mappings():
         found[row["subject_id"]].append(TimelineRow.of(row))
@@ -30,5 +31,6 @@ def of(tx: Tx, machine: Machine, keys: Sequence[int]) -> dict[int, tuple[Timelin
 
 def happened(tx: Tx, machine: Machine, key: int, state: str) -> bool:
     """Whether a row ever was in a state."""
+    tell(tx)
     query = select(T.c.id).where(T.c.subject == machine.subject, T.c.subject_id == key, T.c.new == state).limit(1)
     return tx.connection.execute(query).first() is not None
