@@ -7,7 +7,7 @@ holds the row), and written to the timeline in the same transaction.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import cache, lru_cache
 from typing import Any
@@ -28,7 +28,7 @@ from sqlalchemy import (
     update,
 )
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.sql.dml import ReturningInsert
+from sqlalchemy.sql.dml import ReturningInsert, ReturningUpdate
 
 from ..errors import StoreError
 from . import schema
@@ -63,6 +63,23 @@ class Tx:
     notes: list[Note] = field(default_factory=list, repr=False)
     lines: list[dict[str, Any]] = field(default_factory=list, repr=False)
     jobs_ended: list[tuple[str, str, datetime]] = field(default_factory=list, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A row that is held, and what to set when it is moved together with others.
+
+    Args:
+        key: the row.
+        fence: of the holder's lease; None where nobody holds it.
+        values: columns to set; the same ones in all rows.
+        detail: what happened, for the timeline.
+    """
+
+    key: int
+    fence: int | None
+    values: Mapping[str, Any] = field(default_factory=dict)
+    detail: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +155,11 @@ def _update_same(table: Table, fenced: bool) -> Update:
     return update(table).where(and_(*same))
 
 
+@cache
+def _update_whole(table: Table, fenced: bool) -> ReturningUpdate[Any]:
+    return _update_same(table, fenced).returning(table)
+
+
 def table_of(machine: Machine) -> Table:
     """The table that a machine rules."""
     return schema.metadata.tables[machine.table]
@@ -168,12 +190,21 @@ def made_once(
     tx: Tx, machine: Machine, values: dict[str, Any], *, unique: Sequence[str], state: str, detail: str = ""
 ) -> RowMapping | None:
     """As `started_once`; the whole row."""
+    return next(iter(made_all(tx, machine, [values], unique=unique, state=state, detail=detail)), None)
+
+
+def made_all(
+    tx: Tx, machine: Machine, rows: Sequence[dict[str, Any]], *, unique: Sequence[str], state: str, detail: str = ""
+) -> list[RowMapping]:
+    """As `made_once`, for several rows in one go; those that are there already are left out of what is returned."""
     move = _required(machine, None, state)
-    row = {"next_attempt_at": tx.now, **values, "state": state, "created_at": tx.now, "updated_at": tx.now}
+    fixed = {"state": state, "created_at": tx.now, "updated_at": tx.now}
+    given: Any = [{"next_attempt_at": tx.now, **values, **fixed} for values in rows]
     query = _insert_once(table_of(machine), tx.connection.dialect.name, tuple(unique))
-    made = tx.connection.execute(query, row).mappings().one_or_none()
-    if made is not None:
-        record(tx, machine, int(made["id"]), old=None, new=state, detail=detail or move.cause)
+    made = list(tx.connection.execute(query, given if len(given) > 1 else given[0]).mappings())
+    made.sort(key=lambda row: int(row["id"]))
+    for row in made:
+        record(tx, machine, int(row["id"]), old=None, new=state, detail=detail or move.cause)
     return made
 
 
@@ -206,10 +237,50 @@ def move(
         LeaseLost: the row is in another state by now, or another worker holds it.
     """
     found = _required(machine, old, new)
-    if new not in machine.leased:
-        values = {"lease_owner": None, "lease_until": None, **values}
-    _compare_and_set(tx, machine, key, old, token, {**values, "state": new})
-    record(tx, machine, key, old=old, new=new, detail=f"{found.cause}: {detail}" if detail else found.cause)
+    _compare_and_set(tx, machine, key, old, token, {**_freed(machine, new), **values, "state": new})
+    record(tx, machine, key, old=old, new=new, detail=_caused(found, detail))
+
+
+def moved(
+    tx: Tx, machine: Machine, key: int, *, old: str, new: str, token: int | None = None, detail: str = "", **values: Any
+) -> RowMapping:
+    """As `move`; the whole row as it is afterwards."""
+    found = _required(machine, old, new)
+    table = table_of(machine)
+    given = {**_freed(machine, new), **values, "state": new, "updated_at": tx.now, **_same(key, old, token)}
+    row = tx.connection.execute(_update_whole(table, token is not None), given).mappings().one_or_none()
+    if row is None:
+        raise lost(machine, key, old)
+    record(tx, machine, key, old=old, new=new, detail=_caused(found, detail))
+    return row
+
+
+def move_all(tx: Tx, machine: Machine, rows: Sequence[Held], *, old: str, new: str) -> None:
+    """As `move`, for rows that are in one state and set the same columns: in one go, and all of them or none.
+
+    Raises:
+        StoreError: no such move exists.
+        LeaseLost: one of them is in another state by now, or another worker holds it.
+    """
+    found = _required(machine, old, new)
+    fixed = _freed(machine, new)
+    set_all(tx, machine, [replace(one, values={**fixed, **one.values, "state": new}) for one in rows], state=old)
+    for one in rows:
+        record(tx, machine, one.key, old=old, new=new, detail=_caused(found, one.detail))
+
+
+def set_all(tx: Tx, machine: Machine, rows: Sequence[Held], *, state: str) -> None:
+    """Set columns of rows that are in one state and stay what they are to the timeline, in one go.
+
+    Raises:
+        LeaseLost: one of them is in another state by now, or another worker holds it.
+    """
+    if not rows:
+        return
+    given = [{**one.values, "updated_at": tx.now, **_same(one.key, state, one.fence)} for one in rows]
+    query = _update_same(table_of(machine), rows[0].fence is not None)
+    if tx.connection.execute(query, given).rowcount != len(rows):
+        raise lost(machine, rows[0].key, state)
 
 
 def touch(tx: Tx, machine: Machine, key: int, *, state: str, token: int, detail: str, **values: Any) -> None:
@@ -347,9 +418,7 @@ def _claimed(
         cause = _required(machine, state, held).cause
         for key in keys:
             record(tx, machine, key, old=state, new=held, detail=f"{cause}: {detail}")
-    return {
-        row["id"]: {**row, **values, "fence": row["fence"] + 1, "attempts": row["attempts"] + more} for row in rows
-    }
+    return {row["id"]: {**row, **values, "fence": row["fence"] + 1, "attempts": row["attempts"] + more} for row in rows}
 
 
 def expired(tx: Tx, machine: Machine, *, agency: str) -> list[RowMapping]:
@@ -379,10 +448,23 @@ def release(tx: Tx, machine: Machine, lease: Lease, *, key: int | None = None) -
 
 
 def _compare_and_set(tx: Tx, machine: Machine, key: int, state: str, token: int | None, values: dict[str, Any]) -> None:
-    same = {"its_id": key, "its_state": state} | ({} if token is None else {"its_fence": token})
     query = _update_same(table_of(machine), token is not None)
-    if tx.connection.execute(query, {**values, "updated_at": tx.now, **same}).rowcount != 1:
+    given = {**values, "updated_at": tx.now, **_same(key, state, token)}
+    if tx.connection.execute(query, given).rowcount != 1:
         raise lost(machine, key, state)
+
+
+def _same(key: int, state: str, token: int | None) -> dict[str, Any]:
+    return {"its_id": key, "its_state": state} | ({} if token is None else {"its_fence": token})
+
+
+def _freed(machine: Machine, new: str) -> dict[str, None]:
+    """A lease ends with the state that it is for."""
+    return {} if new in machine.leased else {"lease_owner": None, "lease_until": None}
+
+
+def _caused(found: Move, detail: str) -> str:
+    return f"{found.cause}: {detail}" if detail else found.cause
 
 
 def lost(machine: Machine, key: int, state: str) -> LeaseLost:
