@@ -23,7 +23,7 @@ from ..errors import (
     VerificationFailed,
 )
 from ..hubs import Progress
-from ..signing import Verification, verify
+from ..signing import RevocationMode, Verification, verify
 from ..store import LeaseLost, ReceiptState, SpoolFile, Tx, directory, moves, outgoing, receipts
 from ..store.evidence import Note
 from ..store.order import Change
@@ -40,6 +40,8 @@ from .statuses import apply_status
 from .views import BUSINESS, KINDS_VI
 
 log = logging.getLogger("edoc_connector.connector.inbox")
+
+_QUICK = 1 << 20  # bytes
 
 # Asks that the document acted on be withdrawn; its receipt shows that an answer is due.
 WITHDRAWING = frozenset({BusinessType.RECALL, BusinessType.REPLACE})
@@ -94,16 +96,34 @@ class Arrivals:
         self._session = session
         self._doubles = Doubles(session, self.download, self.judge)
 
-    def brought(self, row: ReceiptRow, *, on_progress: Progress | None = None) -> Arrival:
+    def brought(self, row: ReceiptRow, *, on_progress: Progress | None = None, later: bool = False) -> Arrival:
         """Download and judge a packet. May be called from any thread.
 
         Args:
             row: its receipt, claimed.
             on_progress: told how far it is, beside whom the session tells.
+            later: whether one that is judged quickly is left to `judged`: threads that only compute hinder each other.
         """
         self._session.hub.forget_heard()
-        arrival = self._judged(row, on_progress)
+        arrival = self._downloaded(row, on_progress)
+        if not (later and self._is_quick(arrival)):
+            arrival = self.judged(arrival)
         return replace(arrival, heard=tuple(self._session.hub.take_heard()))
+
+    def judged(self, arrival: Arrival) -> Arrival:
+        """Judge a packet that was downloaded, unless it was judged or did not come."""
+        row, file = arrival.row, arrival.file
+        if file is None or arrival.judged is not None or arrival.refused is not None or arrival.error is not None:
+            return arrival
+        try:
+            return replace(arrival, judged=self.judge(file, row))
+        except _NotKnownYet as error:
+            self._session.store.spool.discard(file.name)  # it is downloaded again
+            return replace(arrival, file=None, error=error)
+        except (PacketError, VerificationFailed, AttachmentError) as error:
+            return replace(arrival, refused=error)
+        except EdocError as error:
+            return replace(arrival, file=None, error=error)
 
     def enter(self, arrivals: Sequence[Arrival]) -> list[EdocError]:
         """Enter packets, in this order; from one thread at a time.
@@ -149,20 +169,17 @@ class Arrivals:
 
     # -- downloading
 
-    def _judged(self, row: ReceiptRow, on_progress: Progress | None) -> Arrival:
+    def _downloaded(self, row: ReceiptRow, on_progress: Progress | None) -> Arrival:
         try:
-            file = self.download(row.hub_doc_id, on_progress)
+            return Arrival(row=row, file=self.download(row.hub_doc_id, on_progress))
         except EdocError as error:
             return Arrival(row=row, error=error)
-        try:
-            return Arrival(row=row, file=file, judged=self.judge(file, row))
-        except _NotKnownYet as error:
-            self._session.store.spool.discard(file.name)  # it is downloaded again
-            return Arrival(row=row, error=error)
-        except (PacketError, VerificationFailed, AttachmentError) as error:
-            return Arrival(row=row, file=file, refused=error)
-        except EdocError as error:
-            return Arrival(row=row, error=error)
+
+    def _is_quick(self, arrival: Arrival) -> bool:
+        """Whether judging a packet is a matter of milliseconds, in which nobody is asked."""
+        session = self._session
+        asks = session.signed_pdf_in or session.policy.revocation.mode is not RevocationMode.NONE
+        return arrival.file is not None and arrival.file.size <= _QUICK and not asks
 
     # -- entering
 

@@ -23,6 +23,8 @@ from .session import Session
 log = logging.getLogger("edoc_connector.connector.coming")
 
 _LOOKED_UP = 100  # keys of waiting packets that are looked up at a time
+_ENOUGH = 8  # packets whose answers leave together
+_GATHERING = 0.05  # seconds that the first of them waits for the others
 
 
 class Coming:
@@ -168,7 +170,9 @@ class _Sender:
 
     def __init__(self, outbox: Outbox) -> None:
         self._outbox = outbox
+        self._queued = 0
         self._poked = threading.Event()
+        self._enough = threading.Event()
         self._busy = threading.Lock()
         self._stopping = False
         self._broken: BaseException | None = None
@@ -176,7 +180,10 @@ class _Sender:
 
     def poke(self) -> None:
         """Something was queued."""
+        self._queued += 1
         self._poked.set()
+        if self._queued >= _ENOUGH:
+            self._enough.set()
         if self._thread is None:
             self._thread = threading.Thread(target=self._run, name="edoc-sender", daemon=True)
             self._thread.start()
@@ -195,6 +202,7 @@ class _Sender:
         self._stopping = True
         if self._thread is not None:
             self._poked.set()
+            self._enough.set()
             self._thread.join()
             self._thread = None
 
@@ -202,9 +210,16 @@ class _Sender:
         try:
             while not self._stopping or self._poked.is_set():
                 self._poked.wait()
-                self._poked.clear()
+                self._enough.wait(_GATHERING)
+                self._gathered()
                 with self._busy:
                     self._outbox.report_due()
         except BaseException as error:  # it is the caller's to meet; who leaves the loop early finds it in the log
             log.warning("what was queued waits for the next call: %s", error)
             self._broken = error
+
+    def _gathered(self) -> None:
+        self._poked.clear()
+        self._queued = 0
+        if not self._stopping:
+            self._enough.clear()

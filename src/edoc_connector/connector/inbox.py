@@ -117,9 +117,13 @@ class Inbox:
             with self._session.transaction() as tx:
                 receipts.let_go(tx, self._session.lease, [row.id for row in rows])
 
-    def brought(self, row: ReceiptRow, *, on_progress: Progress | None = None) -> Arrival:
-        """Download and judge a packet that was claimed. May be called from any thread."""
-        return self._arrivals.brought(row, on_progress=on_progress)
+    def brought(self, row: ReceiptRow, *, on_progress: Progress | None = None, later: bool = False) -> Arrival:
+        """Download and judge a packet that was claimed, or leave that to `judged`. May be called from any thread."""
+        return self._arrivals.brought(row, on_progress=on_progress, later=later)
+
+    def judged(self, arrival: Arrival) -> Arrival:
+        """Judge what was left to be judged later."""
+        return self._arrivals.judged(arrival)
 
     def enter(self, arrivals: Sequence[Arrival]) -> list[EdocError]:
         """Enter what was brought, in this order; what those met that were not entered."""

@@ -139,7 +139,8 @@ class Reports:
         ready = [row for row in rows if row.kind == outgoing.CONFIRM or row.spool_file is not None]
         missing = [row for row in rows if row not in ready]
         packed, failed = [], []
-        for row, made in zip(missing, self._side_by_side(self._build, missing), strict=True):
+        for row in missing:
+            made = self._build(row)
             if isinstance(made, SpoolFile):
                 packed.append((row, made))
             else:
