@@ -19,7 +19,7 @@ import anyio.to_thread
 import httpx
 import tenacity
 
-from edoc_connector.errors import ConfigError, HubError, NotSent
+from edoc_connector.errors import ConfigError, EdocError, HubError, NotSent
 from edoc_connector.hubs import Dialect, Vxp
 from edoc_connector.hubs.bodies import Sink, Upload
 from edoc_connector.hubs.wire import FileBody, Flow, WireRequest, WireResponse, arun, run
@@ -35,7 +35,6 @@ from edoc_connector.transport import (
     extensions,
     failure,
     head,
-    time_limit,
 )
 
 __all__ = ["AsyncHubClient", "ClientSettings", "HubClient"]
@@ -131,7 +130,17 @@ class HubClient:
             args: for it.
             kwargs: for it.
         """
-        return self._retrying(lambda: self.run(make(*args, **kwargs)))
+        try:
+            return self.run(make(*args, **kwargs))
+        except EdocError as error:
+            failed = [error]
+
+        def attempt() -> R:
+            if failed:  # the first attempt is over; only what comes after it needs the machinery of retrying
+                raise failed.pop()
+            return self.run(make(*args, **kwargs))
+
+        return self._retrying(attempt)
 
     def run(self, flow: Flow[R]) -> R:
         """Drive one flow, once."""
@@ -140,7 +149,7 @@ class HubClient:
     def _perform(self, request: WireRequest) -> WireResponse:
         with Upload(request) as upload:
             try:
-                with time_limit(self.settings.total + self.settings.seconds_for(upload.length)) as limit:
+                with TimeLimit(self.settings.total + self.settings.seconds_for(upload.length)) as limit:
                     return self._exchange(request, upload, limit)
             except CAUGHT as error:
                 broken = failure(error, request, upload)

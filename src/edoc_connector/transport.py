@@ -21,12 +21,12 @@ from __future__ import annotations
 import ssl
 import time
 from collections.abc import AsyncIterator, Iterable, Iterator
-from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from types import TracebackType
+from typing import Any, Self
 from urllib.parse import urlsplit
 
 import httpcore
@@ -328,10 +328,23 @@ def _is_tls(error: BaseException) -> bool:
 
 
 class TimeLimit:
-    """When an exchange has to be over, on the monotonic clock; `end` may be moved."""
+    """When an exchange has to be over, on the monotonic clock; `end` may be moved.
+
+    A context: it limits what this thread does over a `TimedBackend` inside the block.
+
+    Args:
+        seconds: from now on.
+    """
 
     def __init__(self, seconds: float) -> None:
         self.end = time.monotonic() + seconds
+
+    def __enter__(self) -> Self:
+        self._token = _limit.set(self)
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
+        _limit.reset(self._token)
 
     def cut(self, timeout: float | None, expired: type[Exception]) -> float:
         """A time-out that does not reach beyond the end."""
@@ -342,17 +355,6 @@ class TimeLimit:
 
 
 _limit: ContextVar[TimeLimit | None] = ContextVar("edoc_connector_time_limit", default=None)
-
-
-@contextmanager
-def time_limit(seconds: float) -> Iterator[TimeLimit]:
-    """Limit what this thread does over a `TimedBackend` inside the block."""
-    limit = TimeLimit(seconds)
-    token = _limit.set(limit)
-    try:
-        yield limit
-    finally:
-        _limit.reset(token)
 
 
 def _cut(timeout: float | None, expired: type[Exception]) -> float | None:

@@ -14,11 +14,28 @@ from sqlalchemy import Connection, text
 from sqlalchemy.exc import OperationalError
 
 from edoc_connector.errors import StoreError
-from edoc_connector.store.engine import begin, driver_errors, make_engine
+from edoc_connector.store import group as group_module
+from edoc_connector.store import lines as lines_module
+from edoc_connector.store.engine import driver_errors, make_engine
 from edoc_connector.store.group import GroupCommit
+from edoc_connector.store.hot import direct
+from edoc_connector.store.lines import Lines
 
 OTHERS = 5
 Write = Callable[[Connection, int], None]
+
+
+class Watched(Lines):
+    """The connections to a file, and how often a transaction was begun."""
+
+    opened = 0
+    refuse = False
+
+    def begin(self, *, write: bool) -> Connection:
+        if self.refuse:
+            raise StoreError("locked", vi="bị khóa")
+        self.opened += 1
+        return super().begin(write=write)
 
 
 class Database:
@@ -27,18 +44,11 @@ class Database:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.engine = make_engine(f"sqlite:///{path}")
-        self.opened: list[Connection] = []
-        self.refuse = False
-        self.group = GroupCommit(self._begin)
-        with self.group.transaction() as connection:
-            connection.execute(text("CREATE TABLE seen (number INTEGER)"))
-        self.opened.clear()
-
-    def _begin(self) -> Connection:
-        if self.refuse:
-            raise StoreError("locked", vi="bị khóa")
-        self.opened.append(begin(self.engine, write=True))
-        return self.opened[-1]
+        self.lines = Watched(self.engine)
+        self.group = GroupCommit(self.lines)
+        with self.group.transaction() as turn:
+            turn.connection.execute(text("CREATE TABLE seen (number INTEGER)"))
+        self.lines.opened = 0
 
     def numbers(self) -> list[int]:
         """What another program finds in the file."""
@@ -57,6 +67,7 @@ def database(tmp_path: Path) -> Iterator[Database]:
     """An empty one."""
     made = Database(tmp_path / "group.db")
     yield made
+    made.lines.close()
     made.engine.dispose()
 
 
@@ -68,11 +79,11 @@ def together(database: Database) -> Callable[[Write, Write | None], list[Future[
         inside, go = threading.Event(), threading.Event()
 
         def one(number: int) -> None:
-            with driver_errors(), database.group.transaction() as connection:
+            with driver_errors(), database.group.transaction() as turn:
                 if number == 0:
                     inside.set()
                     go.wait()
-                (first if number == 0 or other is None else other)(connection, number)
+                (first if number == 0 or other is None else other)(turn.connection, number)
 
         with ThreadPoolExecutor(OTHERS + 1) as pool:
             futures = [pool.submit(one, 0)]
@@ -91,7 +102,7 @@ def test_threads_share_a_commit(database: Database, together) -> None:
     for future in together(database.insert):
         future.result()
     assert database.numbers() == list(range(OTHERS + 1))
-    assert len(database.opened) == 1
+    assert database.lines.opened == 1
 
 
 def test_a_member_that_fails_undoes_its_own_work_only(database: Database, together) -> None:
@@ -124,8 +135,10 @@ def test_a_first_member_that_fails_leaves_the_others_a_transaction_of_their_own(
 def test_a_commit_that_fails_fails_for_everybody(database: Database, together, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody is told that something is stored which is not, not even by an error about what others stored."""
 
-    def full(self: Connection) -> None:
-        raise OperationalError("COMMIT", {}, sqlite3.OperationalError("database or disk is full"))
+    def full(connection: Connection, statement: str) -> None:
+        if statement == "COMMIT":
+            raise OperationalError(statement, {}, sqlite3.OperationalError("database or disk is full"))
+        direct(connection, statement)
 
     def write(connection: Connection, number: int) -> None:
         database.insert(connection, number)
@@ -133,13 +146,13 @@ def test_a_commit_that_fails_fails_for_everybody(database: Database, together, m
             raise LookupError(number)
 
     with monkeypatch.context() as patch:
-        patch.setattr(Connection, "commit", full)
+        patch.setattr(lines_module, "direct", full)
         failed = [future.exception() for future in together(write)]
     assert {type(error) for error in failed} == {StoreError}
     assert len(set(map(id, failed))) == OTHERS + 1
     assert database.numbers() == []
-    with database.group.transaction() as connection:
-        database.insert(connection, 7)
+    with database.group.transaction() as turn:
+        database.insert(turn.connection, 7)
     assert database.numbers() == [7]
 
 
@@ -174,16 +187,49 @@ def test_a_lock_that_is_not_to_be_had_is_told_to_all_who_wait(database: Database
     """One after another they would each wait for it in vain (faults, row 24)."""
 
     def fail(connection: Connection, number: int) -> None:
-        database.refuse = True
+        database.lines.refuse = True
         raise LookupError(number)
 
     first, *others = together(fail, database.insert)
     assert isinstance(first.exception(), LookupError)
     assert {type(future.exception()) for future in others} == {StoreError}
-    database.refuse = False
-    with database.group.transaction() as connection:
-        database.insert(connection, 1)
+    database.lines.refuse = False
+    with database.group.transaction() as turn:
+        database.insert(turn.connection, 1)
     assert database.numbers() == [1]
+
+
+def test_evidence_that_cannot_be_written_fails_for_everybody(
+    database: Database, together, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the evidence does not tell has not happened: it is written for the group, or nothing is."""
+
+    def full(connection: Connection, said: list[object]) -> None:
+        raise OperationalError("INSERT", {}, sqlite3.OperationalError("database or disk is full"))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(group_module, "append", full)
+        failed = [future.exception() for future in together(database.insert)]
+    assert {type(error) for error in failed} == {StoreError}
+    assert database.numbers() == []
+    with database.group.transaction() as turn:
+        database.insert(turn.connection, 7)
+    assert database.numbers() == [7]
+
+
+def test_a_mistake_while_committing_is_nobodys_success(
+    database: Database, together, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever ends a group, its members are told that it is committed only where it is."""
+
+    def broken(connection: Connection, said: list[object]) -> None:
+        raise LookupError("a mistake of ours")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(group_module, "append", broken)
+        failed = [future.exception() for future in together(database.insert)]
+    assert sorted(type(error).__name__ for error in failed) == ["LookupError"] + OTHERS * ["StoreError"]
+    assert database.numbers() == []
 
 
 def test_a_group_is_bounded(database: Database, together, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -192,4 +238,4 @@ def test_a_group_is_bounded(database: Database, together, monkeypatch: pytest.Mo
     for future in together(database.insert):
         future.result()
     assert database.numbers() == list(range(OTHERS + 1))
-    assert len(database.opened) == (OTHERS + 1) // 2
+    assert database.lines.opened == (OTHERS + 1) // 2

@@ -70,3 +70,13 @@ def test_a_full_disk_is_an_error(spool: Spool, monkeypatch: pytest.MonkeyPatch) 
         keep(spool, b"packet")
     assert "đã đầy" in caught.value.vi
     assert list(spool.root.rglob("*.edxml")) == []
+
+
+def test_a_folder_that_was_taken_away_is_made_again(spool: Spool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Somebody who removes empty folders does not stop the store (faults, row 23)."""
+    monkeypatch.setattr("secrets.token_hex", lambda size: "ab" * size)
+    kept = keep(spool, b"packet")
+    spool.discard(kept.name)
+    spool.path(kept.name).parent.rmdir()
+    again = keep(spool, b"packet")
+    assert spool.checked(again.name, again.sha256).read_bytes() == b"packet"

@@ -127,19 +127,19 @@ def test_a_change_queues_its_task_and_one_that_is_rolled_back_does_not(
     _stored(office, hub)
     assert queued() == ["transmit", "transmit"]  # when it was stored, and when its sending failed
     waiting: list[int] = []
-    real = evidence.write
+    real = evidence.gathered
 
-    def full(connection: Any, notes: list[Any], **named: Any) -> None:
+    def full(connection: Any, notes: list[Any], known: Any, **named: Any) -> list[Any]:
         query = text("SELECT count(*) FROM procrastinate_jobs WHERE status = 'todo'")
         if not notes:
-            return
+            return []
         waiting.append(connection.execute(query).scalar())
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(evidence, "write", full)
+    monkeypatch.setattr(evidence, "gathered", full)
     with pytest.raises(StoreError):
         connector.send(sample_document(number="2"))
-    monkeypatch.setattr(evidence, "write", real)
+    monkeypatch.setattr(evidence, "gathered", real)
     assert waiting == [3]  # it was queued, and its delivery stored, when the transaction failed
     assert queued() == ["transmit", "transmit"]
     assert len(connector.deliveries()) == 1

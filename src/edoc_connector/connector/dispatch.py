@@ -46,7 +46,8 @@ def stored(session: Session, document: Document) -> Stored:
         SigningError: the key cannot be used.
         StoreError: the store could not do it.
     """
-    check(document, at=session.store.clock())
+    at = session.store.clock()
+    check(document, at=at)
     _require_ours(session, document)
     content = fingerprint(document)
     with session.store.reading() as tx:
@@ -55,7 +56,7 @@ def stored(session: Session, document: Document) -> Stored:
         again = deliveries.same(known, content)
         if again.state != DeliveryState.FAILED or usable(session, again.spool_file, again.sha256):
             return Stored(_once_more(session, again))
-    file = build(session, document, at=session.store.clock(), checked=True)
+    file = build(session, document, at=at, checked=True)
     if known is not None:
         return Stored(_rebuilt(session, known, file))
     return _added(session, document, content, file)

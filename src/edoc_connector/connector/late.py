@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from functools import cache
-from typing import Any, cast
+from typing import Any
 
-from sqlalchemy import ColumnElement, Select, Table, and_, bindparam, exists, or_, select
+from sqlalchemy import ColumnElement, Table, and_, bindparam, exists, or_, select
 
 from ..sections import LimitSettings
 from ..store import DeliveryState, Tx
+from ..store.hot import Hot
 from ..store.moves import table_of
 from ..store.schema import UtcTime
 from ..store.states import DELIVERIES, MACHINES, OUTGOING
@@ -39,11 +40,11 @@ def anything(tx: Tx, *, agency: str, limits: LimitSettings, queues: bool = False
         "lease": tx.now + longest_lease(limits),
     }
     query = _query(tx.connection.dialect.name == "sqlite", queues)
-    return any(tx.connection.execute(query, values).one())
+    return any(query.rows(tx.connection, values)[0].values())
 
 
 @cache
-def _query(one_clock: bool, queues: bool) -> Select[Any]:
+def _query(one_clock: bool, queues: bool) -> Hot:
     looks: list[ColumnElement[Any]] = []
     for table, machine in ((table_of(machine), machine) for machine in MACHINES):
         looks.append(_look(table, machine.states, table.c.next_attempt_at > _time("next")))
@@ -54,7 +55,7 @@ def _query(one_clock: bool, queues: bool) -> Select[Any]:
         if queues:
             free = or_(table.c.lease_until.is_(None), table.c.lease_until <= _time("now"))
             looks.append(_look(table, _READY, and_(free, table.c.next_attempt_at <= _time("now"))))
-    return cast("Select[Any]", select(*looks))
+    return Hot(select(*(look.label(f"look_{number}") for number, look in enumerate(looks))))
 
 
 def _look(table: Table, states: Iterable[str], where: ColumnElement[bool]) -> ColumnElement[bool]:

@@ -215,13 +215,9 @@ class Outbox:
     def _sent_delivery(self, row: DeliveryRow, doc_id: str | None, detail: str = "") -> None:
         with self._session.transaction() as tx:
             self._session.heard(tx, DELIVERIES, row.id)
-            other = deliveries.by_hub_doc_id(tx, row.agency, doc_id) if doc_id else None
-            bound = other is not None and other.id != row.id
-            if not bound:
-                words = detail or (f"docId {doc_id}" if doc_id else both("docId not told", "trục không cho biết docId"))
-                values = {"hub_doc_id": doc_id, "sent_at": tx.now, "attempts": row.attempts + 1, **columns(None)}
-                deliveries.move(tx, row, DeliveryState.SENT, detail=words, **values)
-        if bound:
+            words = detail or (f"docId {doc_id}" if doc_id else both("docId not told", "trục không cho biết docId"))
+            bound = deliveries.sent(tx, row, doc_id, detail=words, attempts=row.attempts + 1, **columns(None))
+        if not bound:
             self._failed_delivery(row, _not_bound(doc_id))
 
     def _failed_delivery(self, row: DeliveryRow, error: EdocError, *, state: DeliveryState | None = None) -> NoReturn:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import logging
 import random
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
+from types import TracebackType
 from typing import Protocol
 
 from ..edxml import Limits, Organization
@@ -52,14 +53,15 @@ class LeaseKeeper:
         self._stopped = threading.Event()
         self._thread: threading.Thread | None = None
 
-    @contextmanager
-    def holding(self) -> Iterator[None]:
-        """Renew while the block runs."""
+    def holding(self) -> AbstractContextManager[None]:
+        """Renew while a block runs."""
+        return self
+
+    def __enter__(self) -> None:
         self.hold()
-        try:
-            yield
-        finally:
-            self.release()
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
+        self.release()
 
     def hold(self) -> None:
         """One thing more is held."""
@@ -139,11 +141,9 @@ class Session:
         """Our code."""
         return self.organization.id
 
-    @contextmanager
-    def transaction(self, actor: str | None = None) -> Iterator[Tx]:
+    def transaction(self, actor: str | None = None) -> AbstractContextManager[Tx]:
         """A transaction in our name, or in that of an officer."""
-        with self.store.transaction(actor or self.agency) as tx:
-            yield tx
+        return self.store.transaction(actor or self.agency)
 
     def packet(self, name: str, sha256: str) -> Path:
         """A packet in the spool, compared with its hash.

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import base64
 import binascii
+import tempfile
 import uuid
 import zipfile
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import BinaryIO
+from types import TracebackType
+from typing import BinaryIO, Self
 
 from edoc_connector.mockhub.codes import ErrorCode, RefusedError
 
 ZIP = "application/zip"
 KEPT = frozenset({"pdf", "doc", "docx", "zip"})
 _QUANTUM = 3 * (1 << 16)  # bytes encoded at a time; a multiple of 3, so that the pieces join
+_IN_MEMORY = 1 << 20  # bytes of base64 text of one packet that are kept in memory
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,51 +27,92 @@ class Carried:
     """An attachment on its way out.
 
     Args:
-        file: bytes to write; as base64 text already where `encoded`.
+        content: bytes to write, or a file with them; as base64 text already where `encoded`.
         content_type: ContentType of the Attachment.
         listed_type: ContentType of the Reference.
         encoded: the text could not be decoded and travels as it came.
     """
 
-    file: Path
+    content: bytes | Path
     content_type: str
     listed_type: str
     encoded: bool = False
 
     def text(self) -> Iterator[bytes]:
         """The base64 text, piece by piece, without line breaks."""
-        with self.file.open("rb") as file:
+        if isinstance(self.content, bytes):
+            yield self.content if self.encoded else base64.b64encode(self.content)
+            return
+        with self.content.open("rb") as file:
             while piece := file.read(_QUANTUM):
                 yield piece if self.encoded else base64.b64encode(piece)
 
 
 class Spool:
-    """Collects the base64 texts of a packet's attachments in files.
+    """Collects the base64 texts of a packet's attachments: in memory while they are small, the others in files.
+
+    A context manager: what is in files is gone when it ends.
 
     Args:
-        folder: an empty directory of this packet's own.
+        parent: directory in which one for the files is made when there are any.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self._files: dict[int, BinaryIO] = {}
+    def __init__(self, parent: Path) -> None:
+        self._parent = parent
+        self._folder: tempfile.TemporaryDirectory[str] | None = None
+        self._left = _IN_MEMORY
+        self._texts: dict[int, bytearray] = {}
+        self._open: tuple[int, BinaryIO] | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
+        self._close()
+        if self._folder is not None:
+            self._folder.cleanup()
 
     def __call__(self, number: int, text: str) -> None:
         """Take a piece of an attachment's text; white space is dropped."""
-        if number not in self._files:
-            self.close()  # attachments come one after another: one file open is enough
-            self._files[number] = self.path(number).open("wb")
-        self._files[number].write("".join(text.split()).encode())
+        piece = "".join(text.split()).encode()
+        if self._open is not None and self._open[0] == number:
+            self._open[1].write(piece)
+            return
+        self._left -= len(piece)
+        self._texts.setdefault(number, bytearray()).extend(piece)
+        if self._left < 0:
+            self._to_file(number)
+
+    def text(self, number: int) -> bytes | None:
+        """The text of an attachment, or None where it lies in a file."""
+        if self._open is not None or self._folder is not None:
+            return None  # a large packet: all of it goes by files
+        return bytes(self._texts.get(number, b""))
 
     def path(self, number: int) -> Path:
-        """Where the text of an attachment lies; there is no file where it was empty."""
-        return self._folder / f"{number}.b64"
+        """A file with the text of an attachment."""
+        if number in self._texts:
+            self._to_file(number)
+        self._close()
+        path = self._place(number)
+        path.touch()
+        return path
 
-    def close(self) -> None:
-        """Close the file that is open."""
-        for file in self._files.values():
-            file.close()
-        self._files.clear()
+    def _to_file(self, number: int) -> None:
+        self._close()  # attachments come one after another: one file open is enough
+        file = self._place(number).open("ab")
+        file.write(self._texts.pop(number))
+        self._open = (number, file)
+
+    def _place(self, number: int) -> Path:
+        if self._folder is None:
+            self._folder = tempfile.TemporaryDirectory(dir=self._parent)
+        return Path(self._folder.name) / f"{number}.b64"
+
+    def _close(self) -> None:
+        if self._open is not None:
+            self._open[1].close()
+            self._open = None
 
 
 def extension(name: str) -> str:
@@ -76,11 +120,12 @@ def extension(name: str) -> str:
     return PurePosixPath(name.replace("\\", "/")).suffix[1:].lower()
 
 
-def carry(text: Path, *, name: str, content_type: str, limit: int) -> Carried:
+def carry(spool: Spool, number: int, *, name: str, content_type: str, limit: int) -> Carried:
     """Make one attachment ready to leave.
 
     Args:
-        text: file with its base64 text, without white space.
+        spool: has its base64 text, without white space.
+        number: which one.
         name: AttachmentName.
         content_type: ContentType as it came.
         limit: most bytes that a zipped attachment may unpack to.
@@ -88,28 +133,33 @@ def carry(text: Path, *, name: str, content_type: str, limit: int) -> Carried:
     Raises:
         RefusedError: 21, the content cannot be processed.
     """
-    content = text.with_suffix(".bin")
     kept = extension(name) in KEPT
     kept_type = f"application/{extension(name)}"
-    if not _decode(text, content):
-        if kept:
+    zipped = content_type == ZIP and extension(name) != "zip"
+    text = spool.text(number) if kept and not zipped else None
+    if text is not None:
+        try:
+            return Carried(binascii.a2b_base64(text, strict_mode=True), kept_type, kept_type)
+        except binascii.Error:
             return Carried(text, kept_type, kept_type, encoded=True)
+    path = spool.path(number)
+    content = path.with_suffix(".bin")
+    if not _decode(path, content):
+        if kept:
+            return Carried(path, kept_type, kept_type, encoded=True)
         raise RefusedError(ErrorCode.PROCESSING, f"the content of attachment {name} is not base64")
-    if content_type == ZIP and extension(name) != "zip":
+    if zipped:
         content = _unwrap(content, limit)
     return Carried(content, kept_type, kept_type) if kept else Carried(_wrap(content), ZIP, content_type)
 
 
 def _decode(text: Path, content: Path) -> bool:
-    with content.open("wb") as out:
-        if not text.exists():
-            return True
-        with text.open("rb") as file:
-            while piece := file.read(_QUANTUM // 3 * 4):
-                try:
-                    out.write(binascii.a2b_base64(piece, strict_mode=True))
-                except binascii.Error:
-                    return False
+    with content.open("wb") as out, text.open("rb") as file:
+        while piece := file.read(_QUANTUM // 3 * 4):
+            try:
+                out.write(binascii.a2b_base64(piece, strict_mode=True))
+            except binascii.Error:
+                return False
     return True
 
 

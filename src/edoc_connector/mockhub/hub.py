@@ -11,11 +11,11 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final
 
-from edoc_connector.mockhub import packets
+from edoc_connector.mockhub import packets, rebuild
+from edoc_connector.mockhub.attachments import Spool
 from edoc_connector.mockhub.codes import ErrorCode, RefusedError
 from edoc_connector.mockhub.config import AgencySpec, MockHubConfig
 from edoc_connector.mockhub.faults import FaultPlan
-from edoc_connector.mockhub.rebuild import rebuild
 from edoc_connector.mockhub.storage import Agency, DuplicateError, Event, Packet, Receipt, Storage
 
 RECENT: Final = timedelta(days=30)
@@ -127,14 +127,15 @@ class Hub:
             RefusedError: 19, 22, 18, 23, 25 or 21, checked in this order; nothing was kept.
         """
         sender = self._sender(incoming)
-        facts = packets.facts(packets.read(incoming.path))
-        recipients = [self._recipient(code) for code in incoming.to or facts.recipients]
-        digest = _digest(incoming.path)
-        packet = self._packet(incoming, sender, facts, _identity(incoming, facts, recipients, digest))
-        receipts = [self._receipt(packet, recipient) for recipient in dict.fromkeys(r.code for r in recipients)]
-        if self.storage.has(packet.identity):
-            raise _exists(facts.document_id)
-        self._bring_in(incoming.path, packet)
+        with Spool(self.incoming) as spool:
+            root = packets.read(incoming.path, None if self.config.pass_through else spool)
+            facts = packets.facts(root)
+            recipients = [self._recipient(code) for code in incoming.to or facts.recipients]
+            packet = self._packet(incoming, sender, facts, _identity(incoming, facts, recipients))
+            receipts = [self._receipt(packet, recipient) for recipient in dict.fromkeys(r.code for r in recipients)]
+            if self.storage.has(packet.identity):
+                raise _exists(facts.document_id)
+            self._bring_in(incoming.path, packet, root, spool)
         self._keep(packet, receipts, facts)
         return packet.id
 
@@ -253,13 +254,14 @@ class Hub:
     def _event(self, packet: Packet, receipt_id: str, what: str, actor: str) -> Event:
         return Event(packet_id=packet.id, receipt_id=receipt_id, at=self.stamp(), actor=actor, what=what)
 
-    def _bring_in(self, source: Path, packet: Packet) -> None:
+    def _bring_in(self, source: Path, packet: Packet, root: packets.Node, spool: Spool) -> None:
         if self.config.pass_through:
             source.replace(self.path(packet))
             return
         made = source.with_suffix(".rebuilt")
         try:
-            rebuild(source, made, at=self.now(), organ_id=self.config.trace_organ_id, limit=self.config.max_packet)
+            organ_id, limit = self.config.trace_organ_id, self.config.max_packet
+            rebuild.write(root, spool, made, at=self.now(), organ_id=organ_id, limit=limit)
             made.replace(self.path(packet))
         finally:
             made.unlink(missing_ok=True)
@@ -273,14 +275,14 @@ class Hub:
             raise _exists(facts.document_id) from error
 
 
-def _identity(incoming: Incoming, facts: packets.Facts, recipients: Sequence[Agency], digest: str) -> str:
+def _identity(incoming: Incoming, facts: packets.Facts, recipients: Sequence[Agency]) -> str:
     """What two packets have in common when one is the other sent again.
 
     A recall, update or replacement has a DocumentId of its own, but some systems reuse the document's: the kind of
     business keeps them apart. A status has no id: only the very same bytes to the same recipients are the same status.
     """
     if facts.kind == "status":
-        key = [incoming.message_type, digest, sorted(agency.code for agency in recipients)]
+        key = [incoming.message_type, _digest(incoming.path), sorted(agency.code for agency in recipients)]
     else:
         key = [facts.document_id, facts.business]
     return json.dumps([incoming.system_id, facts.kind, *key], ensure_ascii=False)

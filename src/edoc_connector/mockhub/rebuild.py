@@ -7,7 +7,6 @@ never whole in memory: the tree is written with short marks in their place, and 
 from __future__ import annotations
 
 import re
-import tempfile
 import uuid
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -161,17 +160,29 @@ def rebuild(source: Path, target: Path, *, at: datetime, organ_id: str | None, l
     Raises:
         RefusedError: 22 not edXML, 21 an attachment that cannot be processed.
     """
-    with tempfile.TemporaryDirectory(dir=target.parent) as folder:
-        spool = Spool(Path(folder))
-        try:
-            root = read(source, spool)
-        finally:
-            spool.close()
-        if not root.first("edXMLEnvelope", "edXMLHeader", "MessageHeader").all("StatusCode"):
-            _add_trace(root, at, organ_id)
-        contents = [_carried(node, spool, limit) for node in _attachments(root)]
-        with target.open("wb") as out:
-            out.writelines(_packet(root, contents))
+    with Spool(target.parent) as spool:
+        write(read(source, spool), spool, target, at=at, organ_id=organ_id, limit=limit)
+
+
+def write(root: Node, spool: Spool, target: Path, *, at: datetime, organ_id: str | None, limit: int) -> None:
+    """As `rebuild`, from a packet that was read; its TraceHeader is added to `root`.
+
+    Args:
+        root: the packet.
+        spool: got its attachments while it was read.
+        target: file to write.
+        at: the hub's time.
+        organ_id: OrganId of the hub's TraceHeader.
+        limit: most bytes that one zipped attachment may unpack to.
+
+    Raises:
+        RefusedError: 21 an attachment that cannot be processed.
+    """
+    if not root.first("edXMLEnvelope", "edXMLHeader", "MessageHeader").all("StatusCode"):
+        _add_trace(root, at, organ_id)
+    contents = [_carried(node, spool, limit) for node in _attachments(root)]
+    with target.open("wb") as out:
+        out.writelines(_packet(root, contents))
 
 
 def build(root: Node) -> bytes:
@@ -198,8 +209,8 @@ def _attachments(root: Node) -> list[Node]:
 
 def _carried(node: Node, spool: Spool, limit: int) -> Carried:
     number = node.first(CONTENT).content
-    text = spool.path(-1 if number is None else number)
-    return carry(text, name=node.value("AttachmentName"), content_type=node.value("ContentType"), limit=limit)
+    name, content_type = node.value("AttachmentName"), node.value("ContentType")
+    return carry(spool, -1 if number is None else number, name=name, content_type=content_type, limit=limit)
 
 
 def _add_trace(root: Node, at: datetime, organ_id: str | None) -> None:

@@ -259,14 +259,17 @@ async def _plain(hub: Hub, name: str, call: Call, body: AsyncIterator[bytes]) ->
 async def _upload(hub: Hub, name: str, call: Call, body: AsyncIterator[bytes]) -> Response:
     path = hub.new_file()
     try:
-        tail = await _spool(hub, path, call.signed.parameters.get("hash-file", ""), body)
-        answer = await run_in_threadpool(_accept, hub, name, replace(call, upload=path), tail)
+        size, tail = await _spool(hub, path, call.signed.parameters.get("hash-file", ""), body)
+        given = (hub, name, replace(call, upload=path), tail)
+        # a small one takes less time than handing it to a thread and back, while the loop waits anyway
+        answer = _accept(*given) if size <= _SMALL_BODY else await run_in_threadpool(_accept, *given)
     finally:
         path.unlink(missing_ok=True)
     return _response(answer)
 
 
-async def _spool(hub: Hub, path: Path, given: str, body: AsyncIterator[bytes]) -> int:
+async def _spool(hub: Hub, path: Path, given: str, body: AsyncIterator[bytes]) -> tuple[int, int]:
+    """Write a body to a file; its length, and how many bytes at its end are not the packet's."""
     digest = wire.FileHash()
     with path.open("wb") as file:
         async for chunk in body:  # written in the event loop's thread: into the page cache, a chunk at a time
@@ -277,7 +280,7 @@ async def _spool(hub: Hub, path: Path, given: str, body: AsyncIterator[bytes]) -
     tail = digest.matching(given, hub.config.hash)
     if given and tail is None:
         raise RefusedError(ErrorCode.HASH, "hash-file is not the hash of the file that came")
-    return tail or 0
+    return digest.size, tail or 0
 
 
 def _accept(hub: Hub, name: str, call: Call, tail: int) -> Answer:

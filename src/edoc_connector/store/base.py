@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Engine
 
-from . import evidence, moves
-from .engine import begin, driver_errors, make_engine
-from .group import GroupCommit
+from . import evidence
+from .engine import driver_errors, make_engine
+from .group import Alone, GroupCommit, Turn
+from .lines import Line, Lines, line_of
 from .migrate import require_current
-from .moves import Tx
+from .moves import Tx, tell
 from .spool import Spool
 from .task_tables import require_tasks
 from .tasks import TaskQueue
@@ -44,8 +45,8 @@ class Store:
         self._engine = engine
         self.spool = spool
         self.clock = clock
-        grouped = engine.url.get_backend_name() == "sqlite"
-        self._writing = GroupCommit(self._begun).transaction if grouped else self._alone
+        self._lines = lines = line_of(engine)
+        self._turn = GroupCommit(lines).transaction if isinstance(lines, Lines) else partial(Alone, lines)
         self.tasks = tasks
 
     @classmethod
@@ -76,6 +77,7 @@ class Store:
 
     def close(self) -> None:
         """Close every connection."""
+        self._lines.close()
         self._engine.dispose()
 
     def __enter__(self) -> Store:
@@ -86,8 +88,7 @@ class Store:
     ) -> None:
         self.close()
 
-    @contextmanager
-    def transaction(self, actor: str) -> Iterator[Tx]:
+    def transaction(self, actor: str) -> Writing:
         """Read and write; all of it is on the disk when the block ends, or none of it.
 
         Args:
@@ -96,30 +97,83 @@ class Store:
         Raises:
             StoreError: nothing changed.
         """
-        with driver_errors(), self._writing() as connection:
-            tx = Tx(connection=connection, now=self.clock(), actor=actor)
-            yield tx
-            moves.tell(tx)
-            if self.tasks is not None:
-                self.tasks.enter(tx)
-            evidence.write(connection, tx.notes, at=tx.now)
+        return Writing(self, self._turn(), actor)
 
-    @contextmanager
-    def reading(self) -> Iterator[Tx]:
+    def reading(self) -> Reading:
         """Read one consistent state.
 
         Raises:
             StoreError: it cannot be read.
         """
-        with driver_errors(), begin(self._engine, write=False) as connection:
-            yield Tx(connection=connection, now=self.clock(), actor="")
+        return Reading(self, self._lines)
 
-    def _begun(self) -> Connection:
-        return begin(self._engine, write=True)
 
-    @contextmanager
-    def _alone(self) -> Iterator[Connection]:
-        """A transaction for one thread; a server groups commits by itself."""
-        with self._begun() as connection:
-            yield connection
-            connection.commit()
+class Writing:
+    """A transaction of a store; entering it gives its `Tx`.
+
+    Args:
+        store: whose.
+        turn: the database's part of it.
+        actor: who does it.
+    """
+
+    def __init__(self, store: Store, turn: Turn | Alone, actor: str) -> None:
+        self._store = store
+        self._turn = turn
+        self._actor = actor
+
+    def __enter__(self) -> Tx:
+        with driver_errors():
+            self._turn.__enter__()
+        try:
+            self._tx = Tx(connection=self._turn.connection, now=self._store.clock(), actor=self._actor)
+        except BaseException as error:
+            self._turn.__exit__(type(error), error, error.__traceback__)
+            raise
+        return self._tx
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        with driver_errors():
+            if error is None:
+                self._finish()
+            self._turn.__exit__(kind, error, trace)
+        driver_errors().__exit__(kind, error, trace)
+
+    def _finish(self) -> None:
+        """What is written last: it tells what the block did."""
+        tx, tasks = self._tx, self._store.tasks
+        try:
+            tell(tx)
+            if tasks is not None:
+                tasks.enter(tx)
+            self._turn.said = evidence.gathered(tx.connection, tx.notes, tx.identities, at=tx.now)
+        except BaseException as error:
+            self._turn.__exit__(type(error), error, error.__traceback__)
+            raise
+
+
+class Reading:
+    """One consistent state of a store; entering it gives its `Tx`.
+
+    Args:
+        store: whose.
+        lines: its connections.
+    """
+
+    def __init__(self, store: Store, lines: Line) -> None:
+        self._store = store
+        self._lines = lines
+
+    def __enter__(self) -> Tx:
+        with driver_errors():
+            self._connection = self._lines.begin(write=False)
+        return Tx(connection=self._connection, now=self._store.clock(), actor="")
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        with driver_errors():
+            self._lines.undo(self._connection)
+        driver_errors().__exit__(kind, error, trace)

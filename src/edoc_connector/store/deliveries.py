@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import BindParameter, ColumnElement, bindparam, insert, select, update
+from sqlalchemy import BindParameter, ColumnElement, bindparam, exists, insert, select, update
 
 from ..errors import DocumentIdConflict
 from . import moves, schema
-from .moves import Lease, Tx
+from .hot import Hot, Row
+from .moves import Condition, Lease, LeaseLost, Tx
 from .order import ANSWERS, Change, allowed
 from .records import DeliveryRow, RecipientRow
 from .states import DELIVERIES, DeliveryState
@@ -24,11 +25,19 @@ ON = schema.delivery_targets
 # Made once: every document needs them.
 _KEYS: BindParameter[Any] = bindparam("keys", expanding=True)
 _OURS = select(T).where(T.c.agency == bindparam("whose")).order_by(T.c.id.desc()).limit(1)
-_BY_DOCUMENT = _OURS.where(T.c.document_id == bindparam("wanted"))
-_BY_HUB = _OURS.where(T.c.hub_doc_id == bindparam("wanted"))
+_BY_DOCUMENT = Hot(_OURS.where(T.c.document_id == bindparam("wanted")))
+_BY_HUB = Hot(_OURS.where(T.c.hub_doc_id == bindparam("wanted")))
+_BY_KEY = Hot(moves.by_id(T))
 _TARGETS = select(ON).where(ON.c.delivery_id.in_(_KEYS)).order_by(ON.c.id)
 _RECIPIENTS = select(TO).where(TO.c.delivery_id.in_(_KEYS)).order_by(TO.c.id)
-_INSERT_TO = insert(TO)
+_RECIPIENTS_OF_ONE = Hot(select(TO).where(TO.c.delivery_id == bindparam("key")).order_by(TO.c.id))
+_INSERT_TO = Hot(insert(TO))
+_OTHER = T.alias("other")
+_NOT_ANOTHERS = ~exists().where(
+    _OTHER.c.agency == bindparam("whose"),
+    _OTHER.c.hub_doc_id == bindparam("theirs"),
+    _OTHER.c.id != bindparam("its_id"),
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,7 +95,7 @@ def add(tx: Tx, new: NewDelivery, *, due: datetime | None = None) -> DeliveryRow
         return add(tx, new, due=due) if known is None else same(known, new.fingerprint)
     key = int(made["id"])
     rows = [{"delivery_id": key, "organ_id": organ_id, "name": name} for organ_id, name in recipients]
-    tx.connection.execute(_INSERT_TO, rows)
+    _INSERT_TO.many(tx.connection, rows)
     for document_id in acted_on:
         tx.connection.execute(insert(ON).values(delivery_id=key, document_id=document_id))
     return DeliveryRow.of(made)
@@ -110,13 +119,13 @@ def same(known: DeliveryRow, fingerprint: str) -> DeliveryRow:
 
 def get(tx: Tx, agency: str, document_id: str) -> DeliveryRow | None:
     """The delivery of a document."""
-    found = tx.connection.execute(_BY_DOCUMENT, {"whose": agency, "wanted": document_id}).mappings().first()
+    found = _BY_DOCUMENT.first(tx.connection, {"whose": agency, "wanted": document_id})
     return None if found is None else DeliveryRow.of(found)
 
 
 def by_key(tx: Tx, key: int) -> DeliveryRow:
     """The delivery with this key, which must exist."""
-    return DeliveryRow.of(tx.connection.execute(moves.by_id(T), {"its_id": key}).mappings().one())
+    return DeliveryRow.of(_BY_KEY.rows(tx.connection, {"its_id": key})[0])
 
 
 def find(tx: Tx, agency: str, *where: ColumnElement[bool], limit: int | None = None) -> list[DeliveryRow]:
@@ -165,7 +174,7 @@ def targets(tx: Tx, keys: Sequence[int]) -> Mapping[int, tuple[str, ...]]:
 
 def by_hub_doc_id(tx: Tx, agency: str, hub_doc_id: str) -> DeliveryRow | None:
     """The delivery that the hub knows under an id."""
-    found = tx.connection.execute(_BY_HUB, {"whose": agency, "wanted": hub_doc_id}).mappings().first()
+    found = _BY_HUB.first(tx.connection, {"whose": agency, "wanted": hub_doc_id})
     return None if found is None else DeliveryRow.of(found)
 
 
@@ -178,12 +187,39 @@ def move(tx: Tx, row: DeliveryRow, new: DeliveryState, *, detail: str = "", **va
     moves.move(tx, DELIVERIES, row.id, old=row.state, new=new, token=row.fence, detail=detail, **values)
 
 
+def sent(tx: Tx, row: DeliveryRow, doc_id: str | None, *, detail: str, **values: Any) -> bool:
+    """Enter as its holder that the hub has it, unless its id there is another delivery's; whether it was entered.
+
+    Raises:
+        LeaseLost: somebody else moved or took it.
+    """
+    where = Condition(_NOT_ANOTHERS, {"whose": row.agency, "theirs": doc_id}) if doc_id else None
+    entered = {"hub_doc_id": doc_id, "sent_at": tx.now, **values}
+    try:
+        moves.move(
+            tx, DELIVERIES, row.id, old=row.state, new=DeliveryState.SENT, token=row.fence, detail=detail, where=where,
+            **entered,
+        )  # fmt: skip
+    except LeaseLost:
+        other = by_hub_doc_id(tx, row.agency, doc_id) if doc_id else None
+        if other is None or other.id == row.id:
+            raise
+        return False
+    return True
+
+
 def recipients(tx: Tx, keys: Sequence[int]) -> Mapping[int, tuple[RecipientRow, ...]]:
     """The recipients of some deliveries, by the delivery's key, in the document's order."""
     found: dict[int, list[RecipientRow]] = {key: [] for key in keys}
-    for row in tx.connection.execute(_RECIPIENTS, {"keys": keys}).mappings():
+    for row in _recipients(tx, keys):
         found[row["delivery_id"]].append(RecipientRow.of(row))
     return {key: tuple(rows) for key, rows in found.items()}
+
+
+def _recipients(tx: Tx, keys: Sequence[int]) -> Iterable[Row]:
+    if len(keys) == 1:
+        return _RECIPIENTS_OF_ONE.rows(tx.connection, {"key": keys[0]})
+    return tx.connection.execute(_RECIPIENTS, {"keys": keys}).mappings()
 
 
 def unanswered(tx: Tx, row: DeliveryRow) -> tuple[RecipientRow, ...]:

@@ -6,11 +6,11 @@ import errno
 import logging
 import random
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
+from types import TracebackType
 from typing import Any, TypeVar
 
-from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
+from sqlalchemy import URL, Connection, Engine, NullPool, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, OperationalError, SQLAlchemyError
 from tenacity import RetryCallState, Retrying, retry_if_exception, wait_random_exponential
 
@@ -115,7 +115,10 @@ def make_engine(url: str) -> Engine:
             "a store in memory would forget what it must keep: give sqlite:///FILE.",
             vi="Kho dữ liệu trong bộ nhớ sẽ mất dữ liệu cần lưu: hãy ghi sqlite:///TỆP.",
         )
-    engine = create_engine(parsed, connect_args={"timeout": BUSY_SECONDS})
+    # `Lines` keeps connections open; a pool of a fixed size below it would only run dry.
+    engine = create_engine(
+        parsed, connect_args={"timeout": BUSY_SECONDS, "check_same_thread": False}, poolclass=NullPool
+    )
     event.listen(engine, "connect", _sqlite_connect)
     return engine
 
@@ -199,19 +202,31 @@ def _begin(engine: Engine, write: bool) -> Connection:
     return connection
 
 
-@contextmanager
-def driver_errors() -> Iterator[None]:
-    """Turn what drivers and file systems raise into `StoreError`."""
-    try:
-        yield
-    except DBAPIError as error:
-        raise _store_error(_words(error), type(error.orig).__name__, str(error.orig)) from error
-    except SQLAlchemyError as error:
-        raise _store_error(_OTHER, type(error).__name__, str(error)) from error
-    except OSError as error:
-        raise _store_error(
-            _BY_ERRNO.get(error.errno or 0, _OTHER), type(error).__name__, error.strerror or ""
-        ) from error
+class _DriverErrors:
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if error is not None and isinstance(error, SQLAlchemyError | OSError):
+            raise _as_store_error(error) from error
+
+
+_DRIVER_ERRORS = _DriverErrors()
+
+
+def driver_errors() -> _DriverErrors:
+    """A context in which what drivers and file systems raise becomes `StoreError`."""
+    return _DRIVER_ERRORS
+
+
+def _as_store_error(error: SQLAlchemyError | OSError) -> StoreError:
+    if isinstance(error, DBAPIError):
+        return _store_error(_words(error), type(error.orig).__name__, str(error.orig))
+    if isinstance(error, OSError):
+        return _store_error(_BY_ERRNO.get(error.errno or 0, _OTHER), type(error).__name__, error.strerror or "")
+    return _store_error(_OTHER, type(error).__name__, str(error))
 
 
 def _words(error: DBAPIError) -> _Words:

@@ -4,9 +4,9 @@ An entry is canonical JSON (`canonical`). Its *digest* is the SHA-256 of those b
 hash before it and the digest, both in hex, joined by a line feed. The first entry follows `GENESIS`. So a chain can be
 checked without showing every entry: for those of other documents the digest alone is enough.
 
-Entries are noted while a transaction runs (`Note`) and written as its last act, in it: what the log tells and the
-log itself are on the disk together, or neither is. Writing last also keeps the lock on the chain short, and no
-transaction waits for a row while it holds that lock.
+Entries are noted while a transaction runs (`Note`), gathered when it ends (`gathered`), and written as the last act
+before the commit, in it (`append`): what the log tells and the log itself are on the disk together, or neither is.
+Writing last also keeps the lock on the chain short, and no transaction waits for a row while it holds that lock.
 """
 
 from __future__ import annotations
@@ -40,6 +40,7 @@ from sqlalchemy import (
 )
 
 from . import schema
+from .hot import Hot, Row
 from .schema import UtcTime, metadata
 
 GENESIS = "0" * 64
@@ -82,8 +83,9 @@ E = evidence
 P = pruned
 
 # Made once: every transaction that changes something needs them.
-_HEAD = select(E.c.sequence, E.c.hash).where(E.c.agency == bindparam("whose")).order_by(E.c.sequence.desc()).limit(1)
-_INSERT = insert(E)
+_LAST = select(E.c.sequence, E.c.hash).where(E.c.agency == bindparam("whose")).order_by(E.c.sequence.desc()).limit(1)
+_HEAD = Hot(_LAST)
+_INSERT = Hot(insert(E))
 
 # What identifies a row in an entry, as it stands when the transaction ends.
 _IDENTITY: Mapping[str, tuple[Table, tuple[str, ...]]] = {
@@ -116,6 +118,23 @@ class Note:
     actor: str
     said: Mapping[str, Any] = field(default_factory=dict)
     agency: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """Something noted, and what identified the row when its transaction ended.
+
+    Args:
+        agency: whose chain.
+        note: what was noted.
+        identity: the row's values.
+        at: the transaction's time, UTC.
+    """
+
+    agency: str
+    note: Note
+    identity: Mapping[str, Any]
+    at: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -157,27 +176,54 @@ def chained(previous: str, digest: str) -> str:
     return hashlib.sha256(f"{previous}\n{digest}".encode()).hexdigest()
 
 
-def write(connection: Connection, notes: Sequence[Note], *, at: datetime) -> None:
-    """Append what was noted, as the last act of a transaction.
+def identity_of(subject: str) -> tuple[str, ...]:
+    """The columns that identify a subject's rows in an entry; moves return them, so that nobody need look again."""
+    return ("id", "agency", *_IDENTITY[subject][1])
+
+
+def gathered(
+    connection: Connection, notes: Sequence[Note], known: Mapping[tuple[str, int], Row], *, at: datetime
+) -> list[Entry]:
+    """What a transaction noted, ready to be appended; to be called when it has done everything else.
 
     Args:
         connection: the transaction's.
         notes: in the order they were made.
+        known: the rows that it changed, by subject and key, with the columns `identity_of` at least, as they are now.
         at: the transaction's time, UTC.
     """
-    identities = _identities(connection, notes)
-    by_agency: dict[str, list[tuple[Note, dict[str, Any]]]] = {}
+    missing = {(note.subject, note.key) for note in notes if note.subject} - known.keys()
+    rows = {**known, **_looked_up(connection, missing)} if missing else known
+    entries = []
     for note in notes:
-        agency, identity = identities.get((note.subject, note.key), (note.agency or "", {}))
-        by_agency.setdefault(agency, []).append((note, identity))
+        row = rows.get((note.subject, note.key))
+        if row is None:
+            entries.append(Entry(note.agency or "", note, {}, at))
+            continue
+        names = _IDENTITY[note.subject][1]
+        values = {("what" if name == "kind" else name): row[name] for name in names if row[name] is not None}
+        entries.append(Entry(str(row["agency"]), note, values, at))
+    return entries
+
+
+def append(connection: Connection, entries: Sequence[Entry]) -> None:
+    """Append what was gathered, as the last act before the commit.
+
+    Args:
+        connection: the transaction's.
+        entries: in order.
+    """
+    by_agency: dict[str, list[Entry]] = {}
+    for entry in entries:
+        by_agency.setdefault(entry.agency, []).append(entry)
     for agency in sorted(by_agency):  # one order for everybody, so that two transactions never wait for each other
-        _append(connection, agency, by_agency[agency], at)
+        _append(connection, agency, by_agency[agency])
 
 
 def head(connection: Connection, agency: str) -> tuple[int, str]:
     """The last sequence number and hash of a chain; 0 and `GENESIS` where it is empty."""
-    found = connection.execute(_HEAD, {"whose": agency}).first()
-    return (int(found[0]), str(found[1])) if found is not None else (0, GENESIS)
+    found = _HEAD.first(connection, {"whose": agency})
+    return (int(found["sequence"]), str(found["hash"])) if found is not None else (0, GENESIS)
 
 
 def about(connection: Connection, agency: str, subjects: Mapping[str, Collection[int]]) -> list[Link]:
@@ -241,23 +287,25 @@ def _link(row: RowMapping) -> Link:
     return Link(**{name: row[name] for name in ("sequence", "kind", "entry", "digest", "hash")})
 
 
-def _append(connection: Connection, agency: str, notes: list[tuple[Note, dict[str, Any]]], at: datetime) -> None:
+def _append(connection: Connection, agency: str, entries: Sequence[Entry]) -> None:
     if connection.dialect.name == "postgresql":
         connection.execute(text(_LOCK), {"agency": agency})
     sequence, previous = head(connection, agency)
     rows = []
-    for note, identity in notes:
+    for one in entries:
+        note = one.note
         sequence += 1
-        entry = canonical(_entry(note, identity, agency=agency, sequence=sequence, at=at))
+        entry = canonical(_entry(note, one.identity, agency=agency, sequence=sequence, at=one.at))
         digest = digest_of(entry)
         previous = chained(previous, digest)
         rows.append(
             {
-                "agency": agency, "sequence": sequence, "at": at, "kind": note.kind, "subject": note.subject or None,
-                "subject_id": note.key if note.subject else None, "entry": entry, "digest": digest, "hash": previous,
+                "agency": agency, "sequence": sequence, "at": one.at, "kind": note.kind,
+                "subject": note.subject or None, "subject_id": note.key if note.subject else None,
+                "entry": entry, "digest": digest, "hash": previous,
             }
         )  # fmt: skip
-    connection.execute(_INSERT, rows)
+    _INSERT.many(connection, rows)
 
 
 def _entry(note: Note, identity: Mapping[str, Any], *, agency: str, sequence: int, at: datetime) -> dict[str, Any]:
@@ -274,17 +322,15 @@ def _entry(note: Note, identity: Mapping[str, Any], *, agency: str, sequence: in
 
 
 @cache
-def _identity_of(table: Table, names: tuple[str, ...]) -> Select[Any]:
+def _identity_query(table: Table, names: tuple[str, ...]) -> Select[Any]:
     columns = [table.c.id, table.c.agency, *(table.c[name] for name in names)]
     return select(*columns).where(table.c.id.in_(bindparam("keys", expanding=True)))
 
 
-def _identities(connection: Connection, notes: Sequence[Note]) -> dict[tuple[str, int], tuple[str, dict[str, Any]]]:
-    found = {}
-    for subject in {note.subject for note in notes if note.subject}:
-        table, names = _IDENTITY[subject]
-        keys = {note.key for note in notes if note.subject == subject}
-        for row in connection.execute(_identity_of(table, names), {"keys": sorted(keys)}).mappings():
-            values = {("what" if name == "kind" else name): row[name] for name in names if row[name] is not None}
-            found[subject, int(row["id"])] = (str(row["agency"]), values)
+def _looked_up(connection: Connection, wanted: Collection[tuple[str, int]]) -> dict[tuple[str, int], Row]:
+    found: dict[tuple[str, int], Row] = {}
+    for subject in {subject for subject, _ in wanted}:
+        keys = sorted(key for other, key in wanted if other == subject)
+        for row in connection.execute(_identity_query(*_IDENTITY[subject]), {"keys": keys}).mappings():
+            found[subject, int(row["id"])] = row
     return found

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from functools import cache, lru_cache
+from functools import cache
 from typing import Any
 
 from sqlalchemy import (
@@ -18,23 +18,19 @@ from sqlalchemy import (
     RowMapping,
     Select,
     Table,
-    Update,
     and_,
     bindparam,
     func,
     insert,
-    or_,
     select,
     update,
 )
-from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.sql.dml import ReturningInsert, ReturningUpdate
 
 from ..errors import StoreError
-from . import schema
-from .evidence import Note
-from .schema import UtcTime
-from .states import Machine, Move
+from . import schema, statements
+from .evidence import Note, identity_of
+from .hot import Hot, Row
+from .states import MACHINES, Machine, Move
 
 DETAIL_LIMIT = 2000
 _ALONE = 0x65646F63  # seed of the names' hashes, so that they are not those of another program on the same database
@@ -54,6 +50,8 @@ class Tx:
         actor: who does it, for the timeline.
         notes: what is to be written to the evidence when the transaction ends.
         lines: what is to be written to the timeline, when it ends or is looked at; see `tell`.
+        identities: the rows that it inserted or moved, by subject and key, as they are now: what identifies them in the
+            evidence. Who sets such a column in another way than by a move takes the row out of here.
         jobs_ended: jobs that were done, by agency and name, and when they are due again.
     """
 
@@ -62,6 +60,7 @@ class Tx:
     actor: str
     notes: list[Note] = field(default_factory=list, repr=False)
     lines: list[dict[str, Any]] = field(default_factory=list, repr=False)
+    identities: dict[tuple[str, int], Row] = field(default_factory=dict, repr=False)
     jobs_ended: list[tuple[str, str, datetime]] = field(default_factory=list, repr=False)
 
 
@@ -95,8 +94,23 @@ class Lease:
     seconds: float
 
 
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """A further condition of a move.
+
+    Args:
+        that: the condition; always the same object, for the statement is made once for it.
+        values: what is bound in it.
+    """
+
+    that: ColumnElement[bool]
+    values: Mapping[str, Any]
+
+
 # Statements that every message needs are made once: making one costs several times what running it does.
-_INSERT_TIMELINE = insert(schema.timeline)
+_MOVES = {(machine.subject, move.old, move.new): move for machine in MACHINES for move in machine.moves}
+_CLAIMED = ("state", "attempts", "lease_owner", "lease_until", "fence")
+_INSERT_TIMELINE = Hot(insert(schema.timeline))
 
 
 @cache
@@ -112,54 +126,6 @@ def newest_first(table: Table, agency: str, *where: ColumnElement[bool]) -> Sele
     return select(table).where(whose == agency, *where).order_by(table.c.id.desc())
 
 
-@cache
-def _insert_once(table: Table, dialect: str, unique: tuple[str, ...]) -> ReturningInsert[Any]:
-    module = postgresql if dialect == "postgresql" else sqlite
-    query = module.insert(table).on_conflict_do_nothing(index_elements=list(unique))
-    returning: ReturningInsert[Any] = query.returning(table)
-    return returning
-
-
-@lru_cache(maxsize=64)  # some conditions are made for one claim
-def _claimable(table: Table, due: bool, keyed: bool, where: ColumnElement[bool] | None) -> Select[Any]:
-    """The query for rows that nobody holds."""
-    now = bindparam("now", type_=UtcTime())
-    wanted = [
-        table.c.agency == bindparam("whose"),
-        table.c.state.in_(bindparam("states", expanding=True)),
-        or_(table.c.lease_until.is_(None), table.c.lease_until <= now),
-        table.c.id > bindparam("after"),
-    ]
-    if due:
-        wanted.append(table.c.next_attempt_at <= now)
-    if keyed:
-        wanted.append(table.c.id.in_(bindparam("keys", expanding=True)))
-    if where is not None:
-        wanted.append(where)
-    query = select(table).where(and_(*wanted)).order_by(table.c.id).limit(bindparam("most"))
-    return query.with_for_update(skip_locked=True)
-
-
-@cache
-def _taking(table: Table) -> Update:
-    same = [table.c.id.in_(bindparam("its_keys", expanding=True)), table.c.state == bindparam("its_state")]
-    counted = {"fence": table.c.fence + 1, "attempts": table.c.attempts + bindparam("more")}
-    return update(table).where(and_(*same)).values(counted)
-
-
-@cache
-def _update_same(table: Table, fenced: bool) -> Update:
-    same = [table.c.id == bindparam("its_id"), table.c.state == bindparam("its_state")]
-    if fenced:
-        same.append(table.c.fence == bindparam("its_fence"))
-    return update(table).where(and_(*same))
-
-
-@cache
-def _update_whole(table: Table, fenced: bool) -> ReturningUpdate[Any]:
-    return _update_same(table, fenced).returning(table)
-
-
 def table_of(machine: Machine) -> Table:
     """The table that a machine rules."""
     return schema.metadata.tables[machine.table]
@@ -169,10 +135,8 @@ def started(tx: Tx, machine: Machine, values: dict[str, Any], *, state: str, det
     """Insert a row in its first state and return its key."""
     move = _required(machine, None, state)
     row = {"next_attempt_at": tx.now, **values, "state": state, "created_at": tx.now, "updated_at": tx.now}
-    result = tx.connection.execute(insert(table_of(machine)), row)
-    (key,) = result.inserted_primary_key or (0,)
-    record(tx, machine, int(key), old=None, new=state, detail=detail or move.cause)
-    return int(key)
+    made = statements.insert_row(table_of(machine)).rows(tx.connection, row)[0]
+    return int(_begun(tx, machine, made, state=state, detail=detail or move.cause)["id"])
 
 
 def started_once(
@@ -188,23 +152,32 @@ def started_once(
 
 def made_once(
     tx: Tx, machine: Machine, values: dict[str, Any], *, unique: Sequence[str], state: str, detail: str = ""
-) -> RowMapping | None:
+) -> Row | None:
     """As `started_once`; the whole row."""
     return next(iter(made_all(tx, machine, [values], unique=unique, state=state, detail=detail)), None)
 
 
 def made_all(
     tx: Tx, machine: Machine, rows: Sequence[dict[str, Any]], *, unique: Sequence[str], state: str, detail: str = ""
-) -> list[RowMapping]:
+) -> list[Row]:
     """As `made_once`, for several rows in one go; those that are there already are left out of what is returned."""
     move = _required(machine, None, state)
     fixed = {"state": state, "created_at": tx.now, "updated_at": tx.now}
-    given: Any = [{"next_attempt_at": tx.now, **values, **fixed} for values in rows]
-    query = _insert_once(table_of(machine), tx.connection.dialect.name, tuple(unique))
-    made = list(tx.connection.execute(query, given if len(given) > 1 else given[0]).mappings())
-    made.sort(key=lambda row: int(row["id"]))
-    for row in made:
-        record(tx, machine, int(row["id"]), old=None, new=state, detail=detail or move.cause)
+    given = [{"next_attempt_at": tx.now, **values, **fixed} for values in rows]
+    dialect = tx.connection.dialect.name
+    made: Sequence[Row]
+    if len(given) == 1:
+        made = statements.insert_once(table_of(machine), dialect, tuple(unique)).rows(tx.connection, given[0])
+    else:
+        query = statements.once(table_of(machine), dialect, tuple(unique))
+        made = sorted(tx.connection.execute(query, given).mappings(), key=lambda row: int(row["id"]))
+    return [_begun(tx, machine, row, state=state, detail=detail or move.cause) for row in made]
+
+
+def _begun(tx: Tx, machine: Machine, made: Row, *, state: str, detail: str) -> Row:
+    key = int(made["id"])
+    tx.identities[machine.subject, key] = made
+    record(tx, machine, key, old=None, new=state, detail=detail)
     return made
 
 
@@ -218,7 +191,16 @@ def alone(tx: Tx, name: str) -> None:
 
 
 def move(
-    tx: Tx, machine: Machine, key: int, *, old: str, new: str, token: int | None = None, detail: str = "", **values: Any
+    tx: Tx,
+    machine: Machine,
+    key: int,
+    *,
+    old: str,
+    new: str,
+    token: int | None = None,
+    detail: str = "",
+    where: Condition | None = None,
+    **values: Any,
 ) -> None:
     """Move a row from one state to another.
 
@@ -230,27 +212,28 @@ def move(
         new: the state to move to.
         token: the fence of the caller's lease, where it holds one.
         detail: what happened, for the timeline; the move's own cause is put in front.
+        where: a further condition on the row.
         values: further columns to set.
 
     Raises:
         StoreError: no such move exists.
-        LeaseLost: the row is in another state by now, or another worker holds it.
+        LeaseLost: the row is in another state by now, or another worker holds it, or the condition does not hold.
     """
     found = _required(machine, old, new)
-    _compare_and_set(tx, machine, key, old, token, {**_freed(machine, new), **values, "state": new})
+    _compare_and_set(tx, machine, key, old, token, {**_freed(machine, new), **values, "state": new}, where)
     record(tx, machine, key, old=old, new=new, detail=_caused(found, detail))
 
 
 def moved(
     tx: Tx, machine: Machine, key: int, *, old: str, new: str, token: int | None = None, detail: str = "", **values: Any
-) -> RowMapping:
+) -> Row:
     """As `move`; the whole row as it is afterwards."""
     found = _required(machine, old, new)
-    table = table_of(machine)
     given = {**_freed(machine, new), **values, "state": new, "updated_at": tx.now, **_same(key, old, token)}
-    row = tx.connection.execute(_update_whole(table, token is not None), given).mappings().one_or_none()
+    row = statements.update_whole(table_of(machine), token is not None).first(tx.connection, given)
     if row is None:
         raise lost(machine, key, old)
+    tx.identities[machine.subject, key] = row
     record(tx, machine, key, old=old, new=new, detail=_caused(found, detail))
     return row
 
@@ -270,7 +253,7 @@ def move_all(tx: Tx, machine: Machine, rows: Sequence[Held], *, old: str, new: s
 
 
 def set_all(tx: Tx, machine: Machine, rows: Sequence[Held], *, state: str) -> None:
-    """Set columns of rows that are in one state and stay what they are to the timeline, in one go.
+    """Set columns of rows that are in one state, in one go; of what is not a move nothing is told.
 
     Raises:
         LeaseLost: one of them is in another state by now, or another worker holds it.
@@ -278,9 +261,11 @@ def set_all(tx: Tx, machine: Machine, rows: Sequence[Held], *, state: str) -> No
     if not rows:
         return
     given = [{**one.values, "updated_at": tx.now, **_same(one.key, state, one.fence)} for one in rows]
-    query = _update_same(table_of(machine), rows[0].fence is not None)
-    if tx.connection.execute(query, given).rowcount != len(rows):
+    if statements.update_many(table_of(machine), rows[0].fence is not None).many(tx.connection, given) != len(rows):
         raise lost(machine, rows[0].key, state)
+    if not rows[0].values.keys().isdisjoint(identity_of(machine.subject)):
+        for one in rows:
+            tx.identities.pop((machine.subject, one.key), None)
 
 
 def touch(tx: Tx, machine: Machine, key: int, *, state: str, token: int, detail: str, **values: Any) -> None:
@@ -334,7 +319,7 @@ def record(
 def tell(tx: Tx) -> None:
     """Write to the timeline what was recorded so far, in one go."""
     if tx.lines:
-        tx.connection.execute(_INSERT_TIMELINE, tx.lines)
+        _INSERT_TIMELINE.many(tx.connection, tx.lines)
         tx.lines.clear()
 
 
@@ -351,7 +336,7 @@ def claim(
     limit: int = 1,
     after: int = 0,
     count: bool = False,
-) -> list[Mapping[str, Any]]:
+) -> list[Row]:
     """Take rows for one worker: nobody else gets them until the lease ends.
 
     Args:
@@ -367,17 +352,28 @@ def claim(
         after: only rows with a greater key; who walks through the rows meets each once.
         count: whether the attempt counts from now on, so that one which ends the process counts too.
     """
-    query = _claimable(table_of(machine), due, keys is not None, where)
-    wanted = {"whose": agency, "states": sorted(states), "now": tx.now, "after": after, "most": limit}
-    if keys is not None:
-        wanted["keys"] = sorted(keys)
-    found = tx.connection.execute(query, wanted).mappings().all()
-    values = {**_leased(tx, lease), "updated_at": tx.now}
-    taken_: dict[int, Mapping[str, Any]] = {}
+    table, in_states = table_of(machine), tuple(sorted(states))
+    wanted: dict[str, Any] = {"whose": agency, "now": tx.now, "after": after, "most": limit}
+    found: Sequence[Row]
+    if keys is None or len(keys) == 1:
+        wanted |= {} if keys is None else {"key": next(iter(keys))}
+        found = statements.claimable_hot(table, tuple(sorted(states)), due, keys is not None, where).rows(
+            tx.connection, wanted
+        )
+    else:
+        several = statements.claimable(table, in_states, due, where).where(table.c.id.in_(sorted(keys)))
+        found = tx.connection.execute(several, wanted).mappings().all()
+    rows = [_claimed(tx, machine, lease, row, more=int(count)) for row in found]
     for state in dict.fromkeys(row["state"] for row in found):
-        some = [row for row in found if row["state"] == state]
-        taken_ |= _claimed(tx, machine, some, state, values, detail=lease.owner, more=int(count))
-    return [taken_[row["id"]] for row in found]
+        some = [
+            Held(now["id"], old["fence"], {name: now[name] for name in _CLAIMED})
+            for old, now in zip(found, rows, strict=True)
+            if old["state"] == state
+        ]
+        set_all(tx, machine, some, state=state)
+    for row in rows:
+        tx.identities[machine.subject, row["id"]] = row
+    return rows
 
 
 def taken(tx: Tx, machine: Machine, lease: Lease, key: int, *, state: str, fence: int) -> dict[str, Any]:
@@ -396,29 +392,17 @@ def _leased(tx: Tx, lease: Lease) -> dict[str, Any]:
     return {"lease_owner": lease.owner, "lease_until": tx.now + timedelta(seconds=lease.seconds)}
 
 
-def _claimed(
-    tx: Tx,
-    machine: Machine,
-    rows: Sequence[RowMapping],
-    state: str,
-    values: dict[str, Any],
-    *,
-    detail: str,
-    more: int,
-) -> dict[int, dict[str, Any]]:
-    """Claim rows that are locked and in one state, in one statement; as they are now, by key."""
+def _claimed(tx: Tx, machine: Machine, lease: Lease, row: Row, *, more: int) -> Row:
+    """A row as it is when it is claimed; where its state changes by that, the timeline tells."""
+    state = row["state"]
+    values = {**_leased(tx, lease), "fence": row["fence"] + 1, "attempts": row["attempts"] + more}
     held = next((new for new in machine.after(state) if new in machine.leased), None)
     if held is not None:
-        values = {**values, "state": held}
-    keys = [row["id"] for row in rows]
-    given = {**values, "its_keys": keys, "its_state": state, "more": more}
-    if tx.connection.execute(_taking(table_of(machine)), given).rowcount != len(keys):
-        raise lost(machine, keys[0], state)
-    if held is not None:
-        cause = _required(machine, state, held).cause
-        for key in keys:
-            record(tx, machine, key, old=state, new=held, detail=f"{cause}: {detail}")
-    return {row["id"]: {**row, **values, "fence": row["fence"] + 1, "attempts": row["attempts"] + more} for row in rows}
+        values["state"] = held
+        record(
+            tx, machine, row["id"], old=state, new=held, detail=_caused(_required(machine, state, held), lease.owner)
+        )
+    return {**row, **values, "updated_at": tx.now}
 
 
 def expired(tx: Tx, machine: Machine, *, agency: str) -> list[RowMapping]:
@@ -447,11 +431,21 @@ def release(tx: Tx, machine: Machine, lease: Lease, *, key: int | None = None) -
     return tx.connection.execute(update(table).where(held).values(lease_until=tx.now)).rowcount
 
 
-def _compare_and_set(tx: Tx, machine: Machine, key: int, state: str, token: int | None, values: dict[str, Any]) -> None:
-    query = _update_same(table_of(machine), token is not None)
-    given = {**values, "updated_at": tx.now, **_same(key, state, token)}
-    if tx.connection.execute(query, given).rowcount != 1:
+def _compare_and_set(
+    tx: Tx,
+    machine: Machine,
+    key: int,
+    state: str,
+    token: int | None,
+    values: dict[str, Any],
+    where: Condition | None = None,
+) -> None:
+    given, that = ({}, None) if where is None else (where.values, where.that)
+    query = statements.update_same(table_of(machine), machine.subject, token is not None, that)
+    row = query.first(tx.connection, {**values, "updated_at": tx.now, **_same(key, state, token), **given})
+    if row is None:
         raise lost(machine, key, state)
+    tx.identities[machine.subject, key] = row
 
 
 def _same(key: int, state: str, token: int | None) -> dict[str, Any]:
@@ -478,7 +472,7 @@ def lost(machine: Machine, key: int, state: str) -> LeaseLost:
 
 
 def _required(machine: Machine, old: str | None, new: str) -> Move:
-    found = machine.find(old, new)
+    found = _MOVES.get((machine.subject, old, new))
     if found is None:
         after = ", ".join(machine.after(old)) or "nothing"
         raise StoreError(

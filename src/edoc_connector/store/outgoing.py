@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, and_, exists, select
 
 from . import moves, schema
+from .hot import Hot
 from .moves import Held, Lease, Tx
 from .records import OutgoingRow, ReceiptRow
 from .spool import SpoolFile
@@ -21,6 +22,7 @@ STATUS = "status"
 DONE = "done"
 FAIL = "fail"
 
+_BY_KEY = Hot(moves.by_id(T))
 _PENDING = (OutgoingState.READY, OutgoingState.SENDING, OutgoingState.UNKNOWN)
 
 
@@ -159,7 +161,7 @@ def sent(tx: Tx, rows: Sequence[tuple[OutgoingRow, str | None]], *, values: Mapp
 
 def by_key(tx: Tx, key: int) -> OutgoingRow:
     """The message with this key, which must exist."""
-    return OutgoingRow.of(tx.connection.execute(moves.by_id(T), {"its_id": key}).mappings().one())
+    return OutgoingRow.of(_BY_KEY.rows(tx.connection, {"its_id": key})[0])
 
 
 def find(tx: Tx, agency: str, *where: ColumnElement[bool], limit: int | None = None) -> list[OutgoingRow]:

@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import BindParameter, ColumnElement, Select, and_, bindparam, exists, or_, select, update
 
 from . import moves, schema
+from .hot import Hot
 from .moves import Held, Lease, Tx
 from .records import ReceiptRow
 from .states import RECEIPTS, ReceiptState
@@ -28,9 +29,11 @@ _ENTERED = (ReceiptState.HANDLED, ReceiptState.CONFIRMED)
 
 # Made once: every packet needs them.
 _OURS = select(T).where(T.c.agency == bindparam("whose")).order_by(T.c.id.desc()).limit(1)
-_BY_HUB = _OURS.where(T.c.hub_doc_id == bindparam("wanted"))
-_EFFECTIVE = _OURS.where(T.c.document_id == bindparam("wanted"), T.c.message_type == EDOC, T.c.state.in_(EFFECTIVE))
-_EFFECTIVE_OF = _EFFECTIVE.where(T.c.sender == bindparam("sender"))
+_BY_KEY = Hot(moves.by_id(T))
+_BY_HUB = Hot(_OURS.where(T.c.hub_doc_id == bindparam("wanted")))
+_COUNTS = _OURS.where(T.c.document_id == bindparam("wanted"), T.c.message_type == EDOC, T.c.state.in_(EFFECTIVE))
+_EFFECTIVE = Hot(_COUNTS)
+_EFFECTIVE_OF = Hot(_COUNTS.where(T.c.sender == bindparam("sender")))
 _WANTED: BindParameter[Any] = bindparam("wanted", expanding=True)
 _ALL = select(T).where(T.c.agency == bindparam("whose")).order_by(T.c.id.desc())
 _BY_HUB_IDS = _ALL.where(T.c.hub_doc_id.in_(_WANTED))
@@ -38,7 +41,7 @@ _EFFECTIVE_SOME = _ALL.where(T.c.document_id.in_(_WANTED), T.c.message_type == E
 _SAME_STATUSES = _ALL.where(T.c.fingerprint.in_(_WANTED), T.c.message_type == STATUS)
 _STATES = select(T.c.id, T.c.state).where(T.c.id.in_(_WANTED))
 _CONFIRMED = update(T).where(T.c.id.in_(_WANTED))
-_SAID = update(T).where(T.c.id == bindparam("its_id")).returning(T)
+_SAID = Hot(update(T).where(T.c.id == bindparam("its_id")).returning(T))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,7 +100,7 @@ def offered_all(tx: Tx, agency: str, offers: Sequence[Offer]) -> tuple[dict[str,
 
 def by_key(tx: Tx, key: int) -> ReceiptRow:
     """The receipt with this key, which must exist."""
-    return ReceiptRow.of(tx.connection.execute(moves.by_id(T), {"its_id": key}).mappings().one())
+    return ReceiptRow.of(_BY_KEY.rows(tx.connection, {"its_id": key})[0])
 
 
 def by_hub_doc_id(tx: Tx, agency: str, hub_doc_id: str) -> ReceiptRow | None:
@@ -144,8 +147,8 @@ def _some(tx: Tx, query: Select[Any], agency: str, wanted: Collection[str]) -> l
     return [ReceiptRow.of(row) for row in found]
 
 
-def _first(tx: Tx, query: Select[Any], **values: str) -> ReceiptRow | None:
-    found = tx.connection.execute(query, values).mappings().first()
+def _first(tx: Tx, query: Hot, **values: str) -> ReceiptRow | None:
+    found = query.first(tx.connection, values)
     return None if found is None else ReceiptRow.of(found)
 
 
@@ -321,6 +324,6 @@ def noted(tx: Tx, row: ReceiptRow, *, detail: str) -> None:
 
 def said(tx: Tx, row: ReceiptRow, *, detail: str, **values: Any) -> ReceiptRow:
     """Enter what was said about a receipt (status codes, requests) without moving it; the receipt afterwards."""
-    after = tx.connection.execute(_SAID, {**values, "updated_at": tx.now, "its_id": row.id}).mappings().one()
+    (after,) = _SAID.rows(tx.connection, {**values, "updated_at": tx.now, "its_id": row.id})
     noted(tx, row, detail=detail)
     return ReceiptRow.of(after)

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from datetime import date, datetime
-from typing import Any, TypeVar
+from typing import TypeVar
 
-from sqlalchemy import RowMapping
+from .hot import Row
 
 R = TypeVar("R", bound="Record")
 
@@ -19,7 +18,7 @@ class Record:
     id: int
 
     @classmethod
-    def of(cls: type[R], row: RowMapping | Mapping[str, Any]) -> R:
+    def of(cls: type[R], row: Row) -> R:
         """Take the columns of a row that the record has."""
         names = _NAMES.get(cls)
         if names is None:

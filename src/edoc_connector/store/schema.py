@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 from enum import StrEnum
+from typing import Any, cast
 
 from sqlalchemy import (
     BigInteger,
@@ -44,21 +46,31 @@ class UtcTime(TypeDecorator[datetime]):
     impl = DateTime(timezone=True)
     cache_ok = True
 
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+    def bind_processor(self, dialect: Dialect) -> Callable[[datetime | None], Any] | None:
+        """SQLite has no type for it and keeps text: one shape, so that texts sort as times do."""
+        if dialect.name == "sqlite":
+            return _sqlite_text
+        return cast("Callable[[datetime | None], Any] | None", super().bind_processor(dialect))
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002  SQLAlchemy's signature
         """Refuse a time without an offset: it would be read back as another one."""
-        if value is None:
-            return None
-        if value.tzinfo is None:
-            raise ValueError(f"a time without an offset cannot be stored: {value}")
-        utc = value.astimezone(UTC)
-        # SQLite has no type for it and keeps text: one shape, so that texts sort as times do.
-        return utc.replace(tzinfo=None) if dialect.name == "sqlite" else utc
+        return None if value is None else _utc(value)
 
     def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002  SQLAlchemy's signature
         """Give every time its offset back."""
         if value is None:
             return None
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+def _sqlite_text(value: datetime | None) -> str | None:
+    return None if value is None else _utc(value).replace(tzinfo=None).isoformat(" ", "microseconds")
+
+
+def _utc(value: datetime) -> datetime:
+    if value.tzinfo is None:
+        raise ValueError(f"a time without an offset cannot be stored: {value}")
+    return value.astimezone(UTC)
 
 
 def one_of(name: str, states: type[StrEnum]) -> CheckConstraint:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from uuid import uuid4
 
 from ..errors import NotFound, StoreError
 from .engine import driver_errors
@@ -46,13 +46,10 @@ class Spool:
 
     def __init__(self, root: Path) -> None:
         self.root = root
-        self._flushed: set[Path] = set()
+        self._tmp = root / "tmp"
+        self._flushed: set[str] = set()
         with driver_errors():
             self._tmp.mkdir(parents=True, exist_ok=True)
-
-    @property
-    def _tmp(self) -> Path:
-        return self.root / "tmp"
 
     @contextmanager
     def drafting(self) -> Iterator[Path]:
@@ -61,7 +58,7 @@ class Spool:
         Yields:
             a path that does not exist yet, on the same disk as the spool.
         """
-        draft = self._tmp / uuid4().hex
+        draft = self._tmp / secrets.token_hex(16)
         try:
             yield draft
         finally:
@@ -73,15 +70,19 @@ class Spool:
         Raises:
             StoreError: the disk is full, or will not have it.
         """
-        name = f"{uuid4().hex}.edxml"
+        name = f"{secrets.token_hex(16)}.edxml"
+        folder = f"{self.root}/{name[:2]}"
         with driver_errors():
             sha256, size = _flushed(draft)
-            folder = self._folder(name)
-            folder.mkdir(exist_ok=True)
-            draft.rename(folder / name)
+            try:
+                draft.rename(f"{folder}/{name}")
+            except FileNotFoundError:
+                Path(folder).mkdir(exist_ok=True)
+                self._flushed.discard(folder)
+                draft.rename(f"{folder}/{name}")
             _flush_folder(folder)
             if folder not in self._flushed:  # whoever made it, its own name is on the disk from here on
-                _flush_folder(self.root)
+                _flush_folder(str(self.root))
                 self._flushed.add(folder)
         return SpoolFile(name, sha256, size)
 
@@ -93,7 +94,7 @@ class Spool:
         """
         if not _NAME.fullmatch(name):
             raise StoreError(f"{name!r} is no name of a spool file.", vi=f"{name!r} không phải tên tệp trong kho tạm.")
-        return self._folder(name) / name
+        return Path(f"{self.root}/{name[:2]}/{name}")
 
     def checked(self, name: str, sha256: str) -> Path:
         """Where a file lies, after its bytes were compared with the hash that was stored.
@@ -104,12 +105,13 @@ class Spool:
         """
         path = self.path(name)
         with driver_errors():
-            if not path.is_file():
+            try:
+                found = hash_of(path)
+            except (FileNotFoundError, IsADirectoryError):
                 raise NotFound(
                     f"the packet {path} is gone from the spool: restore it from a backup.",
                     vi=f"Gói tin {path} không còn trong kho tạm: hãy khôi phục từ bản sao lưu.",
-                )
-            found = hash_of(path)
+                ) from None
         if found != sha256:
             raise StoreError(
                 f"the packet {path} is not the one that was stored: its hash is {found}, it was {sha256}. "
@@ -123,20 +125,17 @@ class Spool:
         """Remove a file that no row names: the transaction that was to keep it did not happen."""
         self.path(name).unlink(missing_ok=True)
 
-    def _folder(self, name: str) -> Path:
-        return self.root / name[:2]
-
 
 def hash_of(path: Path) -> str:
     """SHA-256 of a file, hex."""
-    with path.open("rb") as file:
+    with path.open("rb", buffering=0) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _flushed(path: Path) -> tuple[str, int]:
     digest = hashlib.sha256()
     size = 0
-    with path.open("rb+") as file:
+    with path.open("rb+", buffering=0) as file:
         while chunk := file.read(_CHUNK):
             digest.update(chunk)
             size += len(chunk)
@@ -144,7 +143,7 @@ def _flushed(path: Path) -> tuple[str, int]:
     return digest.hexdigest(), size
 
 
-def _flush_folder(folder: Path) -> None:
+def _flush_folder(folder: str) -> None:
     if os.name == "nt":  # Windows cannot open a folder; its rename is durable by itself
         return
     descriptor = os.open(folder, os.O_RDONLY)

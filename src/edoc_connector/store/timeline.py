@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from sqlalchemy import bindparam, select
 
 from . import schema
+from .hot import Hot, Row
 from .moves import Tx, tell
 from .records import TimelineRow
 from .states import Machine
@@ -18,15 +19,22 @@ _OF = (
     .where(T.c.subject == bindparam("subject"), T.c.subject_id.in_(bindparam("keys", expanding=True)))
     .order_by(T.c.id)
 )
+_OF_ONE = Hot(select(T).where(T.c.subject == bindparam("subject"), T.c.subject_id == bindparam("key")).order_by(T.c.id))
 
 
 def of(tx: Tx, machine: Machine, keys: Sequence[int]) -> dict[int, tuple[TimelineRow, ...]]:
     """The timelines of some rows, by key."""
     tell(tx)
     found: dict[int, list[TimelineRow]] = {key: [] for key in keys}
-    for row in tx.connection.execute(_OF, {"subject": machine.subject, "keys": keys}).mappings():
+    for row in _rows(tx, machine.subject, keys):
         found[row["subject_id"]].append(TimelineRow.of(row))
     return {key: tuple(rows) for key, rows in found.items()}
+
+
+def _rows(tx: Tx, subject: str, keys: Sequence[int]) -> Iterable[Row]:
+    if len(keys) == 1:
+        return _OF_ONE.rows(tx.connection, {"subject": subject, "key": keys[0]})
+    return tx.connection.execute(_OF, {"subject": subject, "keys": keys}).mappings()
 
 
 def happened(tx: Tx, machine: Machine, key: int, state: str) -> bool:

@@ -25,6 +25,8 @@ _JSON_TEXT = frozenset({"to"})
 _NOT_IN_VALUE = re.compile(r'[^ -~]|[;"]')
 _NOT_IN_JSON_TEXT = re.compile(r"[^ -~]|;")
 
+_UNPADDED = tuple(f"{byte:x}" for byte in range(256))
+
 _CHUNK = 256 * 1024
 """Bytes read at a time; a packet that fits into one piece is read but once."""
 
@@ -136,5 +138,5 @@ def hashed(path: Path, *, sdk_compatible: bool, limit: int) -> tuple[str, bytes 
             vi=f"Gói tin {path} lớn hơn giới hạn {limit} byte của max_packet. Hãy chia tệp đính kèm ra nhiều văn bản, "
             "hoặc tăng max_packet nếu trục nhận được nhiều hơn.",
         )
-    text = "".join(f"{byte:x}" for byte in digest.digest()) if sdk_compatible else digest.hexdigest()
+    text = "".join([_UNPADDED[byte] for byte in digest.digest()]) if sdk_compatible else digest.hexdigest()
     return text, first if size == len(first) else None
