@@ -76,7 +76,7 @@ def test_the_next_message_of_a_lane_is_queued_when_the_one_before_is_sent(store:
     with store.transaction("test") as tx:
         receipt = receipts.offered(tx, AGENCY, "7", receipts.EDOC)
         keys = [
-            outgoing.status(tx, agency=AGENCY, code=code, recipient="G22", message="{}", receipt_id=receipt.id).id
+            outgoing.status(tx, agency=AGENCY, code=code, recipient="G22", message="{}", receipt_id=receipt.id)
             for code in ("01", "03")
         ]
     assert new() == [(FETCH, receipt.id), (REPORT, keys[0])]

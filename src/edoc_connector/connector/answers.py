@@ -124,20 +124,38 @@ def queue(tx: Tx, session: Session, row: ReceiptRow, said: Said, *, document: Ca
     standing = _standing(tx, row)
     standing.require(said)
     about, after = standing.about, standing.after(said)
+    detail = _queued(tx, session, about, said)
+    current = receipts.said(tx, about, detail=detail, last_code=after.last, change=after.change)
+    if said.code in order.ANSWERS:
+        _settle_request(tx, row, said, document)
+    elif about.id == row.id:
+        return current
+    return receipts.by_key(tx, row.id)
+
+
+def queue_arrival(tx: Tx, session: Session, row: ReceiptRow) -> None:
+    """Queue 01 for a document whose row holds it as the last code already, in the transaction that set it there.
+
+    Raises:
+        StatusNotAllowed: it may not be sent: we agreed before that the document no longer counts.
+    """
+    said = Said(StatusCode.ARRIVED)
+    _Standing(row, row.business == "new", None, row.change).require(said)
+    receipts.noted(tx, row, detail=_queued(tx, session, row, said))
+
+
+def _queued(tx: Tx, session: Session, about: ReceiptRow, said: Said) -> str:
+    """Queue a status; what was said, in words."""
     outgoing.status(
         tx,
-        agency=row.agency,
+        agency=about.agency,
         code=said.code,
         recipient=about.sender or "",
         message=message(session, about, said, at=tx.now).model_dump_json(),
         receipt_id=about.id,
     )
     en, vi = order.describe(said.code), order.describe(said.code, vi=True)
-    detail = both(f"{en} {said.description or ''}".strip(), f"{vi} {said.description or ''}".strip())
-    receipts.said(tx, about, detail=detail, last_code=after.last, change=after.change)
-    if said.code in order.ANSWERS:
-        _settle_request(tx, row, said, document)
-    return receipts.by_key(tx, row.id)
+    return both(f"{en} {said.description or ''}".strip(), f"{vi} {said.description or ''}".strip())
 
 
 def asking(tx: Tx, row: ReceiptRow) -> list[ReceiptRow]:

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ..edxml import BusinessType, Document, Message, StatusMessage, read
+from ..edxml import BusinessType, Document, StatusMessage, read
 from ..errors import (
     AttachmentError,
     DocumentIdConflict,
@@ -23,7 +23,7 @@ from ..errors import (
     VerificationFailed,
 )
 from ..hubs import Progress
-from ..signing import Verification, verify
+from ..signing import RevocationMode, Verification, verify
 from ..store import LeaseLost, ReceiptState, SpoolFile, Tx, directory, moves, outgoing, receipts
 from ..store.evidence import Note
 from ..store.order import Change
@@ -31,7 +31,7 @@ from ..store.records import ReceiptRow
 from ..store.states import RECEIPTS
 from ..store.words import both, spoken
 from .building import fingerprint
-from .doubles import Doubles, held
+from .doubles import Doubles
 from .fates import columns, fate
 from .judging import Judged, bytes_of, facts_of, policy_for
 from .session import Session
@@ -40,6 +40,8 @@ from .statuses import apply_status
 from .views import BUSINESS, KINDS_VI
 
 log = logging.getLogger("edoc_connector.connector.inbox")
+
+_QUICK = 1 << 20  # bytes
 
 # Asks that the document acted on be withdrawn; its receipt shows that an answer is due.
 WITHDRAWING = frozenset({BusinessType.RECALL, BusinessType.REPLACE})
@@ -56,6 +58,7 @@ class Arrival:
         refused: why it is set aside.
         error: why it has to be asked for again.
         misdelivered: whether it is another packet's body.
+        looked_twice: whether it seemed to be a duplicate, and was looked at twice.
         heard: what the hub said.
     """
 
@@ -65,6 +68,7 @@ class Arrival:
     refused: EdocError | None = None
     error: EdocError | None = None
     misdelivered: bool = False
+    looked_twice: bool = False
     heard: tuple[dict[str, Any], ...] = ()
 
     @property
@@ -92,16 +96,34 @@ class Arrivals:
         self._session = session
         self._doubles = Doubles(session, self.download, self.judge)
 
-    def brought(self, row: ReceiptRow, *, on_progress: Progress | None = None) -> Arrival:
+    def brought(self, row: ReceiptRow, *, on_progress: Progress | None = None, later: bool = False) -> Arrival:
         """Download and judge a packet. May be called from any thread.
 
         Args:
             row: its receipt, claimed.
             on_progress: told how far it is, beside whom the session tells.
+            later: whether one that is judged quickly is left to `judged`: threads that only compute hinder each other.
         """
         self._session.hub.forget_heard()
-        arrival = self._judged(row, on_progress)
+        arrival = self._downloaded(row, on_progress)
+        if not (later and self._is_quick(arrival)):
+            arrival = self.judged(arrival)
         return replace(arrival, heard=tuple(self._session.hub.take_heard()))
+
+    def judged(self, arrival: Arrival) -> Arrival:
+        """Judge a packet that was downloaded, unless it was judged or did not come."""
+        row, file = arrival.row, arrival.file
+        if file is None or arrival.judged is not None or arrival.refused is not None or arrival.error is not None:
+            return arrival
+        try:
+            return replace(arrival, judged=self.judge(file, row))
+        except _NotKnownYet as error:
+            self._session.store.spool.discard(file.name)  # it is downloaded again
+            return replace(arrival, file=None, error=error)
+        except (PacketError, VerificationFailed, AttachmentError) as error:
+            return replace(arrival, refused=error)
+        except EdocError as error:
+            return replace(arrival, file=None, error=error)
 
     def enter(self, arrivals: Sequence[Arrival]) -> list[EdocError]:
         """Enter packets, in this order; from one thread at a time.
@@ -123,7 +145,7 @@ class Arrivals:
             return spool.keep(draft)
 
     def judge(self, file: SpoolFile, row: ReceiptRow) -> Judged:
-        """Read and verify a packet.
+        """Read and verify a packet, whose bytes were put into the spool, or compared with their hash, just now.
 
         Raises:
             PacketError: it cannot be read.
@@ -131,7 +153,7 @@ class Arrivals:
             AttachmentError: a file in it cannot be decoded.
         """
         session = self._session
-        packet = read(session.store.spool.checked(file.name, file.sha256), limits=session.packets)
+        packet = read(session.store.spool.path(file.name), limits=session.packets)
         verification = verify(packet, policy_for(session, row))
         # Hubs that rebuild packets leave no signature on a status, and a status carries no seal.
         if isinstance(packet.message, Document) and not session.policy.admits(verification):
@@ -147,44 +169,64 @@ class Arrivals:
 
     # -- downloading
 
-    def _judged(self, row: ReceiptRow, on_progress: Progress | None) -> Arrival:
+    def _downloaded(self, row: ReceiptRow, on_progress: Progress | None) -> Arrival:
         try:
-            file = self.download(row.hub_doc_id, on_progress)
+            return Arrival(row=row, file=self.download(row.hub_doc_id, on_progress))
         except EdocError as error:
             return Arrival(row=row, error=error)
-        try:
-            return Arrival(row=row, file=file, judged=self.judge(file, row))
-        except _NotKnownYet as error:
-            self._session.store.spool.discard(file.name)  # it is downloaded again
-            return Arrival(row=row, error=error)
-        except (PacketError, VerificationFailed, AttachmentError) as error:
-            return Arrival(row=row, file=file, refused=error)
-        except EdocError as error:
-            return Arrival(row=row, error=error)
+
+    def _is_quick(self, arrival: Arrival) -> bool:
+        """Whether judging a packet is a matter of milliseconds, in which nobody is asked."""
+        session = self._session
+        asks = session.signed_pdf_in or session.policy.revocation.mode is not RevocationMode.NONE
+        return arrival.file is not None and arrival.file.size <= _QUICK and not asks
 
     # -- entering
 
     def _entered(self, arrivals: Sequence[Arrival]) -> list[EdocError]:
-        checked = self._checked(arrivals)
         try:
-            with self._session.transaction() as tx:
-                # Whether a packet is a double is looked up first and written afterwards.
-                moves.alone(tx, f"inbox {self._session.agency}")
-                for one in checked:
-                    self._enter(tx, one)
+            entered, doubles = self._enter(arrivals)
+            if doubles:
+                looked = [self._looked_twice(one) if one.row.id in doubles else one for one in arrivals]
+                entered, _ = self._enter(looked)
         except EdocError as error:
-            if len(checked) > 1:  # nothing of it was written: who can be entered alone is
+            if len(arrivals) > 1:  # nothing of it was written: who can be entered alone is
                 return [found for one in arrivals for found in self._entered([one])]
-            self._not_entered(checked[0], error)
+            self._not_entered(arrivals[0], error)
             return [error]
-        for one in checked:
+        for one in entered:
             if one.judged is not None and one.is_document:
                 self._session.fresh.keep(one.judged.file.name, one.judged.packet, one.judged.verification)
-        return [one.error for one in checked if one.error is not None]
+        return [one.error for one in entered if one.error is not None]
 
-    def _enter(self, tx: Tx, arrival: Arrival) -> None:
+    def _enter(self, arrivals: Sequence[Arrival]) -> tuple[list[Arrival], set[int]]:
+        """Enter packets in one transaction; none, where some seem to be duplicates and were not looked at twice yet.
+
+        Returns:
+            What was entered, and the keys of those that have to be looked at first.
+        """
+        with self._session.transaction() as tx:
+            # Whether a packet is a double is looked up first and written afterwards.
+            moves.alone(tx, f"inbox {self._session.agency}")
+            here = _Here.of(tx, self._session.agency, arrivals)
+            checked = [replace(one, misdelivered=True) if _misdelivered(tx, one) else one for one in arrivals]
+            doubles = {one.row.id for one in checked if here.seems_double(one)}
+            if doubles:
+                return [], doubles
+            plain: list[tuple[ReceiptRow, dict[str, Any]]] = []
+            for one in checked:
+                tx.notes.extend(Note("answer", RECEIPTS.subject, one.row.id, tx.actor, said) for said in one.heard)
+                if one.judged is not None and here.is_plain(one):
+                    plain.append((one.row, facts_of(one.judged)))
+                    continue
+                receipts.taken_in(tx, plain)  # what comes next may be about them
+                plain.clear()
+                self._enter_one(tx, one)
+            receipts.taken_in(tx, plain)
+        return checked, set()
+
+    def _enter_one(self, tx: Tx, arrival: Arrival) -> None:
         row, file = arrival.row, arrival.file
-        tx.notes.extend(Note("answer", RECEIPTS.subject, row.id, tx.actor, one) for one in arrival.heard)
         if arrival.error is not None:
             self._put_off(tx, row, arrival.error)
         elif arrival.refused is not None and file is not None:
@@ -214,20 +256,6 @@ class Arrivals:
         except StoreError as again:
             log.warning("docId %s waits until its lease runs out: %s", arrival.row.hub_doc_id, again)
 
-    def _checked(self, arrivals: Sequence[Arrival]) -> list[Arrival]:
-        """Compare with what is here: another packet's body, or the same document once more?"""
-        with self._session.store.reading() as tx:
-            found = [
-                (one, misdelivered(tx, one.row, one.judged.packet.message), held(tx, one.row, one.judged) is not None)
-                if one.judged is not None
-                else (one, False, False)
-                for one in arrivals
-            ]
-        return [
-            replace(one, misdelivered=True) if wrong else self._looked_twice(one) if double else one
-            for one, wrong, double in found
-        ]
-
     def _looked_twice(self, arrival: Arrival) -> Arrival:
         if arrival.judged is None:
             return arrival
@@ -239,7 +267,56 @@ class Arrivals:
             arrival = replace(arrival, judged=None, error=error)
         else:
             arrival = replace(arrival, judged=judged, file=judged.file)
-        return replace(arrival, heard=(*arrival.heard, *self._session.hub.take_heard()))
+        return replace(arrival, looked_twice=True, heard=(*arrival.heard, *self._session.hub.take_heard()))
+
+
+@dataclass(frozen=True, slots=True)
+class _Here:
+    """What is here already of packets that came: the same documents, and the same statuses.
+
+    Args:
+        documents: the receipts that count, by DocumentId and sender.
+        statuses: the keys of status packets, by fingerprint.
+    """
+
+    documents: dict[tuple[str | None, str | None], ReceiptRow]
+    statuses: dict[str | None, set[int]]
+
+    @classmethod
+    def of(cls, tx: Tx, agency: str, arrivals: Sequence[Arrival]) -> _Here:
+        """Look them up."""
+        judged = [one.judged for one in arrivals if one.judged is not None]
+        ids = [one.packet.message.id for one in judged if isinstance(one.packet.message, Document)]
+        said = [one.fingerprint for one in judged if isinstance(one.packet.message, StatusMessage)]
+        documents, statuses = receipts.copies(tx, agency, documents=ids, statuses=said)
+        by_content: dict[str | None, set[int]] = {}
+        for row in statuses:
+            by_content.setdefault(row.fingerprint, set()).add(row.id)
+        return cls({(row.document_id, row.sender): row for row in reversed(documents)}, by_content)
+
+    def seems_double(self, arrival: Arrival) -> bool:
+        """Whether its content is here under another docId, and nobody looked at both again yet."""
+        if arrival.judged is None or arrival.misdelivered or arrival.looked_twice:
+            return False
+        fingerprint = arrival.judged.fingerprint
+        other = self._document(arrival)
+        return (other is not None and other.fingerprint == fingerprint) or (
+            not arrival.is_document and bool(self.statuses.get(fingerprint, set()) - {arrival.row.id})
+        )
+
+    def is_plain(self, arrival: Arrival) -> bool:
+        """Whether it is a document that came for the first time, about no other one."""
+        message = arrival.judged.packet.message if arrival.judged is not None else None
+        if not isinstance(message, Document) or arrival.misdelivered or self._document(arrival) is not None:
+            return False
+        return message.business.type not in WITHDRAWING
+
+    def _document(self, arrival: Arrival) -> ReceiptRow | None:
+        message = arrival.judged.packet.message if arrival.judged is not None else None
+        if not isinstance(message, Document):
+            return None
+        other = self.documents.get((message.id, message.sender.id))
+        return other if other is not None and other.id != arrival.row.id else None
 
 
 def acted_on(document: Document) -> tuple[str, ...]:
@@ -262,16 +339,19 @@ def other_copy(tx: Tx, row: ReceiptRow, document: Document) -> ReceiptRow | None
 def quarantine(tx: Tx, row: ReceiptRow, error: EdocError, values: dict[str, Any], *, tell: bool = True) -> None:
     """Set a packet aside, and queue a ``fail`` for the hub if it is to be told."""
     log.error("docId %s is set aside: %s", row.hub_doc_id, error)
-    receipts.move(tx, row, ReceiptState.QUARANTINED, detail=spoken(error), **values | columns(error))
+    after = receipts.move(tx, row, ReceiptState.QUARANTINED, detail=spoken(error), **values | columns(error))
     if tell:
-        outgoing.confirm(tx, receipts.by_key(tx, row.id), outgoing.FAIL)
+        outgoing.confirm(tx, after, outgoing.FAIL)
 
 
-def misdelivered(tx: Tx, row: ReceiptRow, message: Message) -> bool:
+def _misdelivered(tx: Tx, arrival: Arrival) -> bool:
     """Whether it is another packet's body: neither its sender nor its addressee is the one that the hub announced.
 
     One of the two may differ for an honest reason (a code of the other system, a hub that names itself).
     """
+    if arrival.judged is None or arrival.looked_twice:
+        return False
+    row, message = arrival.row, arrival.judged.packet.message
     if not row.offered_by or message.sender.id == row.offered_by:
         return False
     if message.sender.id in _codes(tx, row.agency, row.offered_by):
@@ -320,8 +400,8 @@ def _keep_document(tx: Tx, row: ReceiptRow, judged: Judged, document: Document) 
         quarantine(tx, row, conflict(document.id), facts_of(judged))
     elif other is not None:
         detail = both(f"as docId {other.hub_doc_id}", f"là docId {other.hub_doc_id}")
-        receipts.move(tx, row, ReceiptState.DUPLICATE, detail=detail, **facts_of(judged))
-        outgoing.confirm(tx, receipts.by_key(tx, row.id), outgoing.DONE)
+        after = receipts.move(tx, row, ReceiptState.DUPLICATE, detail=detail, **facts_of(judged))
+        outgoing.confirm(tx, after, outgoing.DONE, first=True)
     else:
         receipts.move(tx, row, ReceiptState.WAITING, **facts_of(judged))
         _note_request(tx, row, document)

@@ -5,13 +5,15 @@ from __future__ import annotations
 import logging
 import threading
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from types import TracebackType
 from typing import Self
 
-from ..errors import EdocError
-from ..store import ReceiptState, receipts
+from ..errors import EdocError, StoreError
+from ..store import ReceiptState, Tx, receipts
 from ..store.records import ReceiptRow
+from ..store.words import both
 from .inbox import Inbox
 from .outbox import Outbox
 from .prefetch import Prefetch
@@ -21,6 +23,8 @@ from .session import Session
 log = logging.getLogger("edoc_connector.connector.coming")
 
 _LOOKED_UP = 100  # keys of waiting packets that are looked up at a time
+_ENOUGH = 8  # packets whose answers leave together
+_GATHERING = 0.05  # seconds that the first of them waits for the others
 
 
 class Coming:
@@ -41,6 +45,9 @@ class Coming:
         self._sender = _Sender(outbox)
         self._waiting: deque[int] = deque()
         self._after = 0
+        self._turn = threading.Lock()  # of who claims
+        self._ahead: Receipt | None = None
+        self._stopped = False
 
     def __enter__(self) -> Self:
         self._prefetch.__enter__()
@@ -62,8 +69,13 @@ class Coming:
 
     def stop(self) -> None:
         """End the threads. What was not handed out waits for the next call."""
+        with self._turn:
+            self._stopped = True
+            left, self._ahead = self._ahead, None
         self._prefetch.stop()
         self._sender.stop()
+        if left is not None:
+            _give_back(left)
 
     @property
     def trouble(self) -> EdocError | None:
@@ -74,26 +86,54 @@ class Coming:
         while True:
             self._sender.check()
             below = self._prefetch.complete_below()
-            row = self._claimed(below)
-            if row is not None:
-                return Receipt(self._session, row, sent=self._send, claimed=True)
+            with self._turn:
+                receipt = self._claimed(below)
+            if receipt is not None:
+                self._prefetch.passed(receipt.key)
+                return receipt
             if below is None:
                 return None
             self._prefetch.wait(below)
 
-    def _claimed(self, below: int | None) -> ReceiptRow | None:
+    def _claimed(self, below: int | None) -> Receipt | None:
         """The next packet that waits, held for the application; only those before all that may still come in."""
-        session = self._session
-        while self._waiting or self._look_up(below):
-            self._after = self._waiting.popleft()
-            with session.transaction() as tx:
-                row = receipts.claim(
-                    tx, session.lease, agency=session.agency, state=ReceiptState.WAITING, key=self._after
-                )
-            self._prefetch.passed(self._after)
+        receipt, self._ahead = self._ahead, None
+        while receipt is None and (self._waiting or self._look_up(below)):
+            with self._session.transaction() as tx:
+                row = self._claim(tx)
             if row is not None:
-                return row
-        return None
+                receipt = self._receipt(row)
+        return receipt
+
+    def _claim(self, tx: Tx) -> ReceiptRow | None:
+        """Take the first of those that were looked up, unless somebody else has it."""
+        session = self._session
+        self._after = self._waiting.popleft()
+        return receipts.claim(tx, session.lease, agency=session.agency, state=ReceiptState.WAITING, key=self._after)
+
+    def _receipt(self, row: ReceiptRow) -> Receipt:
+        return Receipt(self._session, row, sent=self._send, claimed=True, followed=self._followed)
+
+    @contextmanager
+    def _followed(self) -> Iterator[Callable[[Tx], None]]:
+        """The next packet is claimed in the transaction that ends the one before it: most applications ask for it then.
+
+        Not where somebody asks for it already.
+        """
+        if not self._turn.acquire(blocking=False):
+            yield _nobody
+            return
+        rows: list[ReceiptRow | None] = []
+
+        def follow(tx: Tx) -> None:
+            if self._waiting and self._ahead is None and not self._stopped:
+                rows.append(self._claim(tx))
+
+        try:
+            yield follow
+            self._ahead = self._receipt(rows[0]) if rows and rows[0] is not None else self._ahead
+        finally:
+            self._turn.release()
 
     def _look_up(self, below: int | None) -> bool:
         with self._session.store.reading() as tx:
@@ -103,11 +143,22 @@ class Coming:
 
     def _send(self) -> None:
         """Send what was queued: in the background while there is more to hand out."""
-        if self._waiting or self._prefetch.coming:
+        if self._ahead is not None or self._waiting or self._prefetch.coming:
             self._sender.poke()
         else:
             with self._sender.idle():
                 self._outbox.kick()
+
+
+def _nobody(_: Tx) -> None:
+    """Nothing is claimed."""
+
+
+def _give_back(receipt: Receipt) -> None:
+    try:
+        receipt.give_back(both("not handed out", "chưa giao"))
+    except StoreError as error:
+        log.warning("docId %s waits until its lease runs out: %s", receipt.hub_doc_id, error)
 
 
 class _Sender:
@@ -119,7 +170,9 @@ class _Sender:
 
     def __init__(self, outbox: Outbox) -> None:
         self._outbox = outbox
+        self._queued = 0
         self._poked = threading.Event()
+        self._enough = threading.Event()
         self._busy = threading.Lock()
         self._stopping = False
         self._broken: BaseException | None = None
@@ -127,7 +180,10 @@ class _Sender:
 
     def poke(self) -> None:
         """Something was queued."""
+        self._queued += 1
         self._poked.set()
+        if self._queued >= _ENOUGH:
+            self._enough.set()
         if self._thread is None:
             self._thread = threading.Thread(target=self._run, name="edoc-sender", daemon=True)
             self._thread.start()
@@ -146,6 +202,7 @@ class _Sender:
         self._stopping = True
         if self._thread is not None:
             self._poked.set()
+            self._enough.set()
             self._thread.join()
             self._thread = None
 
@@ -153,9 +210,16 @@ class _Sender:
         try:
             while not self._stopping or self._poked.is_set():
                 self._poked.wait()
-                self._poked.clear()
+                self._enough.wait(_GATHERING)
+                self._gathered()
                 with self._busy:
                     self._outbox.report_due()
         except BaseException as error:  # it is the caller's to meet; who leaves the loop early finds it in the log
             log.warning("what was queued waits for the next call: %s", error)
             self._broken = error
+
+    def _gathered(self) -> None:
+        self._poked.clear()
+        self._queued = 0
+        if not self._stopping:
+            self._enough.clear()

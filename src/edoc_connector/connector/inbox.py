@@ -71,7 +71,9 @@ class Inbox:
             DocumentIdConflict: another document came under its id.
             NotFound: its bytes are gone.
         """
-        judged = self._arrivals.judge(kept(row), row)
+        file = kept(row)
+        self._session.store.spool.checked(file.name, file.sha256)
+        judged = self._arrivals.judge(file, row)
         message = judged.packet.message
         with self._session.transaction() as tx:
             if isinstance(message, Document) and other_copy(tx, row, message) is not None:
@@ -115,9 +117,13 @@ class Inbox:
             with self._session.transaction() as tx:
                 receipts.let_go(tx, self._session.lease, [row.id for row in rows])
 
-    def brought(self, row: ReceiptRow, *, on_progress: Progress | None = None) -> Arrival:
-        """Download and judge a packet that was claimed. May be called from any thread."""
-        return self._arrivals.brought(row, on_progress=on_progress)
+    def brought(self, row: ReceiptRow, *, on_progress: Progress | None = None, later: bool = False) -> Arrival:
+        """Download and judge a packet that was claimed, or leave that to `judged`. May be called from any thread."""
+        return self._arrivals.brought(row, on_progress=on_progress, later=later)
+
+    def judged(self, arrival: Arrival) -> Arrival:
+        """Judge what was left to be judged later."""
+        return self._arrivals.judged(arrival)
 
     def enter(self, arrivals: Sequence[Arrival]) -> list[EdocError]:
         """Enter what was brought, in this order; what those met that were not entered."""
@@ -151,23 +157,18 @@ class Inbox:
     def _enter_offers(
         self, some: Sequence[Waiting], asked_at: datetime, new: dict[int, None], known: dict[int, None]
     ) -> None:
-        agency = self._session.agency
         with self._session.transaction() as tx:
-            rows = receipts.by_hub_doc_ids(tx, agency, [waiting.doc_id for waiting in some])
+            rows, made = receipts.offered_all(tx, self._session.agency, [_offer(waiting) for waiting in some])
             for waiting in some:
-                row = rows.get(waiting.doc_id)
-                if row is None:
-                    row = rows[waiting.doc_id] = receipts.offered(
-                        tx, agency, waiting.doc_id, waiting.message_type,
-                        sender=waiting.sender, recipient=waiting.recipient,
-                    )  # fmt: skip
-                    if row.created_at == tx.now:
-                        tx.notes.append(Note("offer", RECEIPTS.subject, row.id, tx.actor, _announced(waiting)))
+                row = rows[waiting.doc_id]
+                if row.hub_doc_id in made:
+                    made.remove(row.hub_doc_id)  # a hub may list it twice
+                    tx.notes.append(Note("offer", RECEIPTS.subject, row.id, tx.actor, _announced(waiting)))
                 if row.state == ReceiptState.LISTED:
                     new[row.id] = None
-                elif _try_again(tx, row):
+                elif _may_try_again(row):
                     new[row.id] = None
-                    rows[waiting.doc_id] = receipts.by_key(tx, row.id)
+                    rows[waiting.doc_id] = receipts.move(tx, row, ReceiptState.LISTED, attempts=row.attempts + 1)
                 elif row.confirmed_at is None or row.confirmed_at >= asked_at:
                     continue  # the hub was not told yet when it answered
                 elif row.state == ReceiptState.QUARANTINED:
@@ -198,13 +199,10 @@ class Inbox:
             return True
 
 
-def _try_again(tx: Tx, row: ReceiptRow) -> bool:
+def _may_try_again(row: ReceiptRow) -> bool:
     """Whether a packet is worth another download: the hub gave another one's body for it, and still offers it."""
     wrong = row.state == ReceiptState.QUARANTINED and row.error_code == ProtocolError.__name__
-    if not wrong or row.attempts >= _WRONG_BODIES:
-        return False
-    receipts.move(tx, row, ReceiptState.LISTED, attempts=row.attempts + 1)
-    return True
+    return wrong and row.attempts < _WRONG_BODIES
 
 
 def _confirm_again(tx: Tx, row: ReceiptRow) -> None:
@@ -219,6 +217,15 @@ def _set_second_aside(tx: Tx, row: ReceiptRow, file: SpoolFile) -> None:
     if second.state == ReceiptState.LISTED:
         about = {"document_id": row.document_id, "sender": row.sender}
         quarantine(tx, second, _second_body(row), about | bytes_of(file), tell=False)
+
+
+def _offer(waiting: Waiting) -> receipts.Offer:
+    return receipts.Offer(
+        hub_doc_id=waiting.doc_id,
+        message_type=waiting.message_type,
+        sender=waiting.sender,
+        recipient=waiting.recipient,
+    )
 
 
 def _announced(waiting: Waiting) -> dict[str, Any]:

@@ -1,8 +1,9 @@
 """Packets are brought in while the application handles those before them.
 
 A thread takes what the hub listed, in order, a round of a few packets at a time: claimed in one transaction, downloaded
-and verified in a few threads, entered in one transaction. It stays ahead of the application by so many packets and
-bytes and no more. What was claimed and not asked for when the application leaves is given back.
+in a few threads, verified there too where that takes long, entered in one transaction. It stays ahead of the
+application by so many packets and bytes and no more. What was claimed and not asked for when the application leaves is
+given back.
 """
 
 from __future__ import annotations
@@ -203,7 +204,8 @@ class Prefetch:
         return len(self._here) < AHEAD and sum(self._here.values()) < AHEAD_BYTES
 
     def _round(self, pool: ThreadPoolExecutor | None, rows: Sequence[ReceiptRow]) -> bool:
-        found = list(pool.map(self._brought, rows) if pool is not None else map(self._brought, rows))
+        came = pool.map(self._brought, rows) if pool is not None else map(self._brought, rows)
+        found = [one if one is None else self._inbox.judged(one) for one in came]
         arrivals = [one for one in found if one is not None]
         self._inbox.let_go([row for row, one in zip(rows, found, strict=True) if one is None])
         errors = self._inbox.enter(arrivals)
@@ -214,7 +216,7 @@ class Prefetch:
         if self._stopped.is_set():
             return None
         try:
-            return self._inbox.brought(row, on_progress=self._progress)
+            return self._inbox.brought(row, on_progress=self._progress, later=True)
         except _Left:
             return None
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from datetime import date, datetime
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypeAlias
 
 from ..edxml import (
     SEAL_NAME,
@@ -24,7 +25,7 @@ from ..signing import Verification
 from ..store import LeaseLost, ReceiptState, Tx, order, outgoing, receipts
 from ..store.records import ReceiptRow
 from ..store.words import both, parted
-from .answers import Said, asking, message, queue, require, require_handled
+from .answers import Said, asking, message, queue, queue_arrival, require, require_handled
 from .arriving import acted_on
 from .building import check
 from .judging import opened
@@ -34,6 +35,9 @@ from .views import BUSINESS
 log = logging.getLogger("edoc_connector.connector.receipt")
 
 _TYPES = {name: kind for kind, name in BUSINESS.items()}
+
+
+Followed: TypeAlias = Callable[[], AbstractContextManager[Callable[[Tx], None]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,13 +69,23 @@ class Receipt:
         row: the receipt as it was read or claimed.
         sent: called after something was queued, to send it.
         claimed: whether the row is held for this object.
+        followed: gives what is to be done in the transaction that makes it ``handled``.
     """
 
-    def __init__(self, session: Session, row: ReceiptRow, *, sent: Callable[[], None], claimed: bool = False) -> None:
+    def __init__(
+        self,
+        session: Session,
+        row: ReceiptRow,
+        *,
+        sent: Callable[[], None],
+        claimed: bool = False,
+        followed: Followed | None = None,
+    ) -> None:
         self._session = session
         self._row = row
         self._sent = sent
         self._claimed = claimed
+        self._followed = followed or _alone
         self._inside = False
         self._staged: list[Said] = []
         self._content: _Content | None = None
@@ -278,8 +292,7 @@ class Receipt:
             return
         try:
             with self._session.transaction() as tx:
-                receipts.move(tx, self._row, state, detail=why, **values)
-                self._row = receipts.by_key(tx, self._row.id)
+                self._row = receipts.move(tx, self._row, state, detail=why, **values)
         except LeaseLost as lost:
             log.warning("it was given to another worker meanwhile: %s", lost)
         finally:
@@ -300,7 +313,7 @@ class Receipt:
             row = receipts.claim(
                 tx, self._session.lease, agency=self._row.agency, state=ReceiptState.WAITING, key=self._row.id
             )
-            state = receipts.by_key(tx, self._row.id).state
+            state = self._row.state if row is not None else receipts.by_key(tx, self._row.id).state
         if row is None:
             raise StoreError(
                 f"the packet {self.hub_doc_id} cannot be handled now: it is {state}. Take packets from receive().",
@@ -316,14 +329,19 @@ class Receipt:
         self._session.keeper.release()
 
     def _finish(self) -> None:
-        with self._session.transaction() as tx:
-            receipts.move(tx, self._row, ReceiptState.HANDLED, error_code=None, error_text=None, error_vi=None)
-            row = receipts.by_key(tx, self._row.id)
-            outgoing.confirm(tx, row, outgoing.DONE)
-            for said in [*self._arrival(row), *self._staged]:
+        arrived = bool(self._arrival(self._row))
+        values: dict[str, Any] = {"error_code": None, "error_text": None, "error_vi": None}
+        values |= {"last_code": StatusCode.ARRIVED.value} if arrived else {}
+        with self._followed() as follow, self._session.transaction() as tx:
+            row = receipts.move(tx, self._row, ReceiptState.HANDLED, **values)
+            outgoing.confirm(tx, row, outgoing.DONE, first=True)
+            if arrived:
+                queue_arrival(tx, self._session, row)
+            for said in self._staged:
                 row = self._queue(tx, row, said)
-            self._staged.clear()
-            self._row = row
+            follow(tx)
+        self._staged.clear()
+        self._row = row
 
     # -- answering it
 
@@ -401,3 +419,11 @@ class Receipt:
             rows = asking(tx, self._row)
         others = (Receipt(self._session, row, sent=self._sent) for row in rows)
         return next((other for other in others if self.id in acted_on(other.document)), self)
+
+
+def _alone() -> AbstractContextManager[Callable[[Tx], None]]:
+    return nullcontext(_nothing)
+
+
+def _nothing(_: Tx) -> None:
+    """Nothing follows."""

@@ -13,15 +13,13 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
-from sqlalchemy import ColumnElement
-
 from ..edxml import StatusMessage
 from ..errors import DuplicateDocument, EdocError
 from ..hubs import MessageType, Outcome
-from ..store import OutgoingState, ReceiptState, SpoolFile, Tx, deliveries, moves, outgoing, receipts
+from ..store import OutgoingState, SpoolFile, Tx, deliveries, moves, outgoing, receipts
 from ..store.evidence import Note
 from ..store.records import OutgoingRow
-from ..store.states import DELIVERIES, OUTGOING, RECEIPTS
+from ..store.states import DELIVERIES, OUTGOING
 from ..store.words import both, spoken
 from .building import build
 from .fates import columns, fate
@@ -45,7 +43,7 @@ class Told:
 
     Args:
         row: the message, claimed.
-        doc_id: the hub's id of a status, where it told one.
+        doc_id: the hub's id of a status, where it told one; of a confirmation that of the packet.
         error: what it met; None where the hub took it.
         heard: what the hub said.
     """
@@ -92,13 +90,10 @@ class Reports:
         Returns:
             The key of each, and what it met.
         """
-        key = outgoing.T.c.id
-        where: ColumnElement[bool] | None = key.not_in(sorted(but)) if but else None
-        if only is not None:
-            where = key == only
+        keys = None if only is None else [only]
         with self._session.transaction() as tx:
             rows = outgoing.claim(
-                tx, self._session.lease, agency=self._session.agency, due=due, limit=BATCH, where=where
+                tx, self._session.lease, agency=self._session.agency, due=due, limit=BATCH, keys=keys, but=but
             )
         return self.send(rows)
 
@@ -130,8 +125,7 @@ class Reports:
             heard = tuple(self._session.hub.take_heard())
             return self._noted([Told(row=row, doc_id=doc_id, heard=heard)])[0]
         with self._session.transaction() as tx:
-            where = outgoing.T.c.id == row.id
-            rows = outgoing.claim(tx, self._session.lease, agency=row.agency, due=False, where=where)
+            rows = outgoing.claim(tx, self._session.lease, agency=row.agency, due=False, keys=[row.id])
         return self._sent(rows)[0] if rows else (row.id, None)
 
     # -- a batch
@@ -145,14 +139,15 @@ class Reports:
         ready = [row for row in rows if row.kind == outgoing.CONFIRM or row.spool_file is not None]
         missing = [row for row in rows if row not in ready]
         packed, failed = [], []
-        for row, made in zip(missing, self._side_by_side(self._build, missing), strict=True):
+        for row in missing:
+            made = self._build(row)
             if isinstance(made, SpoolFile):
                 packed.append((row, made))
             else:
                 failed.append(Told(row=row, error=made))
         if packed:
             with self._session.transaction() as tx:
-                ready += [outgoing.packed(tx, row, spool_file=one.name, sha256=one.sha256) for row, one in packed]
+                ready += outgoing.packed(tx, packed)
         return ready, failed
 
     def _build(self, row: OutgoingRow) -> SpoolFile | EdocError:
@@ -170,6 +165,7 @@ class Reports:
         try:
             if row.kind == outgoing.CONFIRM:
                 hub.confirm(row.hub_doc_id or "", Outcome(row.code))
+                told = Told(row=row, doc_id=row.hub_doc_id)
             else:
                 told = Told(row=row, doc_id=self._handed_over(row))
         except EdocError as error:
@@ -203,26 +199,28 @@ class Reports:
             return []
         try:
             with self._session.transaction() as tx:
-                for one in told:
-                    self._note(tx, one)
+                self._note(tx, told)
         except EdocError as error:
             if len(told) > 1:
                 return [found for one in told for found in self._noted([one])]
             return [(told[0].row.id, error)]
         return [(one.row.id, one.error) for one in told]
 
-    def _note(self, tx: Tx, told: Told) -> None:
-        row = told.row
-        tx.notes.extend(Note("answer", OUTGOING.subject, row.id, tx.actor, one) for one in told.heard)
-        if told.error is not None:
-            self._failed(tx, row, told.error)
-            return
-        values: dict[str, Any] = {"sent_at": tx.now, "attempts": row.attempts + 1, **columns(None)}
-        if row.kind != outgoing.CONFIRM:
-            values["hub_doc_id"] = told.doc_id
-        outgoing.move(tx, row, OutgoingState.SENT, **values)
-        if row.kind == outgoing.CONFIRM:
-            _confirmed(tx, row)
+    def _note(self, tx: Tx, told: Sequence[Told]) -> None:
+        sent: list[Told] = []
+        for one in told:
+            tx.notes.extend(Note("answer", OUTGOING.subject, one.row.id, tx.actor, said) for said in one.heard)
+            if one.error is not None:
+                self._failed(tx, one.row, one.error)
+            elif one.row.state == OutgoingState.UNKNOWN:
+                values: dict[str, Any] = {"sent_at": tx.now, "attempts": one.row.attempts + 1, **columns(None)}
+                outgoing.move(tx, one.row, OutgoingState.SENT, hub_doc_id=one.doc_id, **values)
+            else:
+                sent.append(one)
+        outgoing.sent(tx, [(one.row, one.doc_id) for one in sent], values=columns(None))
+        confirmed = [one.row for one in sent if one.row.kind == outgoing.CONFIRM]
+        if confirmed:
+            receipts.confirmed(tx, {row.receipt_id or 0: row.code for row in confirmed})
 
     def _failed(self, tx: Tx, row: OutgoingRow, error: EdocError) -> None:
         state = OutgoingState(fate(error).state)
@@ -234,14 +232,6 @@ class Reports:
         outgoing.move(tx, row, state, detail=spoken(error), **values)
         if state is OutgoingState.FAILED:
             _tell_subject(tx, row, error)
-
-
-def _confirmed(tx: Tx, row: OutgoingRow) -> None:
-    receipt = receipts.by_key(tx, row.receipt_id or 0)
-    words = both(f"the hub was told {row.code}", f"đã báo trục: {row.code}")
-    receipts.said(tx, receipt, detail=words, confirmed_at=tx.now)
-    if receipt.state == ReceiptState.HANDLED and row.code == outgoing.DONE:
-        moves.move(tx, RECEIPTS, receipt.id, old=receipt.state, new=ReceiptState.CONFIRMED)
 
 
 def _tell_subject(tx: Tx, row: OutgoingRow, error: EdocError) -> None:

@@ -31,15 +31,14 @@ def apply_status(tx: Tx, row: ReceiptRow, message: StatusMessage, values: dict[s
         values: the facts of the packet, for its row.
     """
     if _seen(tx, row, values["fingerprint"]):
-        receipts.move(tx, row, ReceiptState.DUPLICATE, **values)
+        after = receipts.move(tx, row, ReceiptState.DUPLICATE, **values)
     elif message.code == TAKE_BACK:
-        _take_back(tx, row, message, values)
+        after = _take_back(tx, row, message, values)
     else:
         detail = _report(tx, row, message)
-        receipts.move(tx, row, ReceiptState.HANDLED, detail=detail, **values)
-    after = receipts.by_key(tx, row.id)
+        after = receipts.move(tx, row, ReceiptState.HANDLED, detail=detail, **values)
     if after.state != ReceiptState.WAITING:
-        outgoing.confirm(tx, after, outgoing.DONE)
+        outgoing.confirm(tx, after, outgoing.DONE, first=True)
 
 
 def _seen(tx: Tx, row: ReceiptRow, fingerprint: str) -> bool:
@@ -104,22 +103,22 @@ def meant(tx: Tx, agency: str, message: StatusMessage) -> DeliveryRow | None:
     return near[0] if len(near) == 1 else None
 
 
-def _take_back(tx: Tx, row: ReceiptRow, message: StatusMessage, values: dict[str, Any]) -> None:
+def _take_back(tx: Tx, row: ReceiptRow, message: StatusMessage, values: dict[str, Any]) -> ReceiptRow:
     about = message.response_for
     target = receipts.effective(tx, row.agency, about.document_id or "", message.sender.id)
     if target is None or not may_take_back(target.last_code, change=target.change):
         why = "a document that did not come" if target is None else f"a document at {target.last_code}"
         why_vi = "văn bản chưa đến" if target is None else f"văn bản đang ở trạng thái {target.last_code}"
         log.warning("%s asks to take back %s: %s", message.sender.id, why, about.document_id)
-        receipts.move(
+        return receipts.move(
             tx,
             row,
             ReceiptState.HANDLED,
             detail=both(f"13 about {why} (flagged)", f"yêu cầu 13 về {why_vi} (đã đánh dấu)"),
             **values,
         )
-        return
-    receipts.move(tx, row, ReceiptState.WAITING, **values | {"business": TAKE_BACK_KIND})
+    after = receipts.move(tx, row, ReceiptState.WAITING, **values | {"business": TAKE_BACK_KIND})
     reason = message.description or ""
     detail = both(f"taking back asked for: {reason}", f"nơi gửi yêu cầu lấy lại: {reason}")
     receipts.said(tx, target, detail=detail, change=Change.ASKED)
+    return after

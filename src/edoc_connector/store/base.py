@@ -15,7 +15,7 @@ from .engine import driver_errors, make_engine
 from .group import Alone, GroupCommit, Turn
 from .lines import Line, Lines, line_of
 from .migrate import require_current
-from .moves import Tx
+from .moves import Tx, tell
 from .spool import Spool
 from .task_tables import require_tasks
 from .tasks import TaskQueue
@@ -145,6 +145,7 @@ class Writing:
         """What is written last: it tells what the block did."""
         tx, tasks = self._tx, self._store.tasks
         try:
+            tell(tx)
             if tasks is not None:
                 tasks.enter(tx)
             self._turn.said = evidence.gathered(tx.connection, tx.notes, tx.identities, at=tx.now)

@@ -60,15 +60,15 @@ class Hot:
         found = self.rows(connection, values)
         return found[0] if found else None
 
-    def many(self, connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
-        """Run it once for each of some rows, which all have values for the same names."""
+    def many(self, connection: Connection, rows: Sequence[Mapping[str, Any]]) -> int:
+        """Run it once for each of some rows, which all have values for the same names; how many rows it changed."""
         if connection.engine._has_events:
-            connection.execute(self._statement, rows)
-            return
+            return connection.execute(self._statement, rows).rowcount
         prepared = self._for(connection.dialect, rows[0])
         cursor = connection.connection.cursor()
         try:
             cursor.executemany(prepared.text, [prepared.bound(values) for values in rows])
+            return int(cursor.rowcount)
         except prepared.error as error:
             raise _wrapped(connection, prepared.text, error) from error
         finally:

@@ -7,7 +7,7 @@ holds the row), and written to the timeline in the same transaction.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import cache
 from typing import Any
@@ -22,17 +22,14 @@ from sqlalchemy import (
     bindparam,
     func,
     insert,
-    or_,
     select,
     update,
 )
-from sqlalchemy.dialects import postgresql, sqlite
 
 from ..errors import StoreError
-from . import schema
+from . import schema, statements
 from .evidence import Note, identity_of
 from .hot import Hot, Row
-from .schema import UtcTime
 from .states import MACHINES, Machine, Move
 
 DETAIL_LIMIT = 2000
@@ -52,6 +49,7 @@ class Tx:
         now: one time for everything that the transaction writes, UTC.
         actor: who does it, for the timeline.
         notes: what is to be written to the evidence when the transaction ends.
+        lines: what is to be written to the timeline, when it ends or is looked at; see `tell`.
         identities: the rows that it inserted or moved, by subject and key, as they are now: what identifies them in the
             evidence. Who sets such a column in another way than by a move takes the row out of here.
         jobs_ended: jobs that were done, by agency and name, and when they are due again.
@@ -61,8 +59,26 @@ class Tx:
     now: datetime
     actor: str
     notes: list[Note] = field(default_factory=list, repr=False)
+    lines: list[dict[str, Any]] = field(default_factory=list, repr=False)
     identities: dict[tuple[str, int], Row] = field(default_factory=dict, repr=False)
     jobs_ended: list[tuple[str, str, datetime]] = field(default_factory=list, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A row that is held, and what to set when it is moved together with others.
+
+    Args:
+        key: the row.
+        fence: of the holder's lease; None where nobody holds it.
+        values: columns to set; the same ones in all rows.
+        detail: what happened, for the timeline.
+    """
+
+    key: int
+    fence: int | None
+    values: Mapping[str, Any] = field(default_factory=dict)
+    detail: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +109,7 @@ class Condition:
 
 # Statements that every message needs are made once: making one costs several times what running it does.
 _MOVES = {(machine.subject, move.old, move.new): move for machine in MACHINES for move in machine.moves}
+_CLAIMED = ("state", "attempts", "lease_owner", "lease_until", "fence")
 _INSERT_TIMELINE = Hot(insert(schema.timeline))
 
 
@@ -109,44 +126,6 @@ def newest_first(table: Table, agency: str, *where: ColumnElement[bool]) -> Sele
     return select(table).where(whose == agency, *where).order_by(table.c.id.desc())
 
 
-@cache
-def _insert(table: Table) -> Hot:
-    return Hot(insert(table).returning(table))
-
-
-@cache
-def _insert_once(table: Table, dialect: str, unique: tuple[str, ...]) -> Hot:
-    module = postgresql if dialect == "postgresql" else sqlite
-    return Hot(module.insert(table).on_conflict_do_nothing(index_elements=list(unique)).returning(table))
-
-
-@cache
-def _claimable(table: Table, due: bool) -> Select[Any]:
-    """The query for rows that nobody holds."""
-    now = bindparam("now", type_=UtcTime())
-    wanted = [
-        table.c.agency == bindparam("whose"),
-        table.c.state.in_(bindparam("states", expanding=True)),
-        or_(table.c.lease_until.is_(None), table.c.lease_until <= now),
-        table.c.id > bindparam("after"),
-    ]
-    if due:
-        wanted.append(table.c.next_attempt_at <= now)
-    query = select(table.c.id, table.c.state, table.c.fence, table.c.attempts).where(and_(*wanted))
-    return query.order_by(table.c.id).limit(bindparam("most")).with_for_update(skip_locked=True)
-
-
-@cache
-def _update_same(table: Table, subject: str, fenced: bool, where: ColumnElement[bool] | None) -> Hot:
-    same = [table.c.id == bindparam("its_id"), table.c.state == bindparam("its_state")]
-    if fenced:
-        same.append(table.c.fence == bindparam("its_fence"))
-    if where is not None:
-        same.append(where)
-    columns = [table.c[name] for name in identity_of(subject)]
-    return Hot(update(table).where(and_(*same)).returning(*columns))
-
-
 def table_of(machine: Machine) -> Table:
     """The table that a machine rules."""
     return schema.metadata.tables[machine.table]
@@ -156,7 +135,7 @@ def started(tx: Tx, machine: Machine, values: dict[str, Any], *, state: str, det
     """Insert a row in its first state and return its key."""
     move = _required(machine, None, state)
     row = {"next_attempt_at": tx.now, **values, "state": state, "created_at": tx.now, "updated_at": tx.now}
-    made = _insert(table_of(machine)).rows(tx.connection, row)[0]
+    made = statements.insert_row(table_of(machine)).rows(tx.connection, row)[0]
     return int(_begun(tx, machine, made, state=state, detail=detail or move.cause)["id"])
 
 
@@ -175,11 +154,24 @@ def made_once(
     tx: Tx, machine: Machine, values: dict[str, Any], *, unique: Sequence[str], state: str, detail: str = ""
 ) -> Row | None:
     """As `started_once`; the whole row."""
+    return next(iter(made_all(tx, machine, [values], unique=unique, state=state, detail=detail)), None)
+
+
+def made_all(
+    tx: Tx, machine: Machine, rows: Sequence[dict[str, Any]], *, unique: Sequence[str], state: str, detail: str = ""
+) -> list[Row]:
+    """As `made_once`, for several rows in one go; those that are there already are left out of what is returned."""
     move = _required(machine, None, state)
-    row = {"next_attempt_at": tx.now, **values, "state": state, "created_at": tx.now, "updated_at": tx.now}
-    query = _insert_once(table_of(machine), tx.connection.dialect.name, tuple(unique))
-    made = query.first(tx.connection, row)
-    return None if made is None else _begun(tx, machine, made, state=state, detail=detail or move.cause)
+    fixed = {"state": state, "created_at": tx.now, "updated_at": tx.now}
+    given = [{"next_attempt_at": tx.now, **values, **fixed} for values in rows]
+    dialect = tx.connection.dialect.name
+    made: Sequence[Row]
+    if len(given) == 1:
+        made = statements.insert_once(table_of(machine), dialect, tuple(unique)).rows(tx.connection, given[0])
+    else:
+        query = statements.once(table_of(machine), dialect, tuple(unique))
+        made = sorted(tx.connection.execute(query, given).mappings(), key=lambda row: int(row["id"]))
+    return [_begun(tx, machine, row, state=state, detail=detail or move.cause) for row in made]
 
 
 def _begun(tx: Tx, machine: Machine, made: Row, *, state: str, detail: str) -> Row:
@@ -228,10 +220,52 @@ def move(
         LeaseLost: the row is in another state by now, or another worker holds it, or the condition does not hold.
     """
     found = _required(machine, old, new)
-    if new not in machine.leased:
-        values = {"lease_owner": None, "lease_until": None, **values}
-    _compare_and_set(tx, machine, key, old, token, {**values, "state": new}, where)
-    record(tx, machine, key, old=old, new=new, detail=f"{found.cause}: {detail}" if detail else found.cause)
+    _compare_and_set(tx, machine, key, old, token, {**_freed(machine, new), **values, "state": new}, where)
+    record(tx, machine, key, old=old, new=new, detail=_caused(found, detail))
+
+
+def moved(
+    tx: Tx, machine: Machine, key: int, *, old: str, new: str, token: int | None = None, detail: str = "", **values: Any
+) -> Row:
+    """As `move`; the whole row as it is afterwards."""
+    found = _required(machine, old, new)
+    given = {**_freed(machine, new), **values, "state": new, "updated_at": tx.now, **_same(key, old, token)}
+    row = statements.update_whole(table_of(machine), token is not None).first(tx.connection, given)
+    if row is None:
+        raise lost(machine, key, old)
+    tx.identities[machine.subject, key] = row
+    record(tx, machine, key, old=old, new=new, detail=_caused(found, detail))
+    return row
+
+
+def move_all(tx: Tx, machine: Machine, rows: Sequence[Held], *, old: str, new: str) -> None:
+    """As `move`, for rows that are in one state and set the same columns: in one go, and all of them or none.
+
+    Raises:
+        StoreError: no such move exists.
+        LeaseLost: one of them is in another state by now, or another worker holds it.
+    """
+    found = _required(machine, old, new)
+    fixed = _freed(machine, new)
+    set_all(tx, machine, [replace(one, values={**fixed, **one.values, "state": new}) for one in rows], state=old)
+    for one in rows:
+        record(tx, machine, one.key, old=old, new=new, detail=_caused(found, one.detail))
+
+
+def set_all(tx: Tx, machine: Machine, rows: Sequence[Held], *, state: str) -> None:
+    """Set columns of rows that are in one state, in one go; of what is not a move nothing is told.
+
+    Raises:
+        LeaseLost: one of them is in another state by now, or another worker holds it.
+    """
+    if not rows:
+        return
+    given = [{**one.values, "updated_at": tx.now, **_same(one.key, state, one.fence)} for one in rows]
+    if statements.update_many(table_of(machine), rows[0].fence is not None).many(tx.connection, given) != len(rows):
+        raise lost(machine, rows[0].key, state)
+    if not rows[0].values.keys().isdisjoint(identity_of(machine.subject)):
+        for one in rows:
+            tx.identities.pop((machine.subject, one.key), None)
 
 
 def touch(tx: Tx, machine: Machine, key: int, *, state: str, token: int, detail: str, **values: Any) -> None:
@@ -277,9 +311,16 @@ def record(
         "recipient": recipient,
         "detail": detail[:DETAIL_LIMIT],
     }
-    _INSERT_TIMELINE.rows(tx.connection, row)
+    tx.lines.append(row)
     said = {name: row[name] for name in ("old", "new", "recipient", "detail") if row[name]}
     tx.notes.append(Note("change", machine.subject, key, actor or tx.actor, said))
+
+
+def tell(tx: Tx) -> None:
+    """Write to the timeline what was recorded so far, in one go."""
+    if tx.lines:
+        _INSERT_TIMELINE.many(tx.connection, tx.lines)
+        tx.lines.clear()
 
 
 def claim(
@@ -289,12 +330,13 @@ def claim(
     *,
     agency: str,
     states: Collection[str],
+    keys: Collection[int] | None = None,
     where: ColumnElement[bool] | None = None,
     due: bool = True,
     limit: int = 1,
     after: int = 0,
     count: bool = False,
-) -> list[RowMapping]:
+) -> list[Row]:
     """Take rows for one worker: nobody else gets them until the lease ends.
 
     Args:
@@ -303,21 +345,35 @@ def claim(
         lease: the worker and the time it needs.
         agency: whose rows.
         states: the states to look in; a row in the state before a leased one is moved there.
-        where: a further condition.
+        keys: only these rows.
+        where: a further condition; one that is always the same object is cheaper.
         due: only rows whose next attempt is due.
         limit: at most so many rows, the oldest first.
         after: only rows with a greater key; who walks through the rows meets each once.
         count: whether the attempt counts from now on, so that one which ends the process counts too.
     """
-    table = table_of(machine)
-    query = _claimable(table, due) if where is None else _claimable(table, due).where(where)
-    wanted = {"whose": agency, "states": sorted(states), "now": tx.now, "after": after, "most": limit}
-    more = int(count)
-    keys = [
-        _claimed(tx, machine, lease, row, attempts=row["attempts"] + more)
-        for row in tx.connection.execute(query, wanted).mappings().all()
-    ]
-    return [tx.connection.execute(by_id(table), {"its_id": key}).mappings().one() for key in keys]
+    table, in_states = table_of(machine), tuple(sorted(states))
+    wanted: dict[str, Any] = {"whose": agency, "now": tx.now, "after": after, "most": limit}
+    found: Sequence[Row]
+    if keys is None or len(keys) == 1:
+        wanted |= {} if keys is None else {"key": next(iter(keys))}
+        found = statements.claimable_hot(table, tuple(sorted(states)), due, keys is not None, where).rows(
+            tx.connection, wanted
+        )
+    else:
+        several = statements.claimable(table, in_states, due, where).where(table.c.id.in_(sorted(keys)))
+        found = tx.connection.execute(several, wanted).mappings().all()
+    rows = [_claimed(tx, machine, lease, row, more=int(count)) for row in found]
+    for state in dict.fromkeys(row["state"] for row in found):
+        some = [
+            Held(now["id"], old["fence"], {name: now[name] for name in _CLAIMED})
+            for old, now in zip(found, rows, strict=True)
+            if old["state"] == state
+        ]
+        set_all(tx, machine, some, state=state)
+    for row in rows:
+        tx.identities[machine.subject, row["id"]] = row
+    return rows
 
 
 def taken(tx: Tx, machine: Machine, lease: Lease, key: int, *, state: str, fence: int) -> dict[str, Any]:
@@ -327,24 +383,26 @@ def taken(tx: Tx, machine: Machine, lease: Lease, key: int, *, state: str, fence
         LeaseLost: it is in that state no more, or was claimed.
     """
     held = next(new for new in machine.after(state) if new in machine.leased)
-    values = _leased(tx, lease, fence)
+    values = {**_leased(tx, lease), "fence": fence + 1}
     move(tx, machine, key, old=state, new=held, token=fence, detail=lease.owner, **values)
     return {**values, "state": held, "updated_at": tx.now}
 
 
-def _leased(tx: Tx, lease: Lease, fence: int) -> dict[str, Any]:
-    until = tx.now + timedelta(seconds=lease.seconds)
-    return {"lease_owner": lease.owner, "lease_until": until, "fence": fence + 1}
+def _leased(tx: Tx, lease: Lease) -> dict[str, Any]:
+    return {"lease_owner": lease.owner, "lease_until": tx.now + timedelta(seconds=lease.seconds)}
 
 
-def _claimed(tx: Tx, machine: Machine, lease: Lease, row: RowMapping, *, attempts: int) -> int:
-    values = {**_leased(tx, lease, row["fence"]), "attempts": attempts}
-    held = next((state for state in machine.after(row["state"]) if state in machine.leased), None)
-    if held is None:
-        _compare_and_set(tx, machine, row["id"], row["state"], row["fence"], values)
-    else:
-        move(tx, machine, row["id"], old=row["state"], new=held, token=row["fence"], detail=lease.owner, **values)
-    return int(row["id"])
+def _claimed(tx: Tx, machine: Machine, lease: Lease, row: Row, *, more: int) -> Row:
+    """A row as it is when it is claimed; where its state changes by that, the timeline tells."""
+    state = row["state"]
+    values = {**_leased(tx, lease), "fence": row["fence"] + 1, "attempts": row["attempts"] + more}
+    held = next((new for new in machine.after(state) if new in machine.leased), None)
+    if held is not None:
+        values["state"] = held
+        record(
+            tx, machine, row["id"], old=state, new=held, detail=_caused(_required(machine, state, held), lease.owner)
+        )
+    return {**row, **values, "updated_at": tx.now}
 
 
 def expired(tx: Tx, machine: Machine, *, agency: str) -> list[RowMapping]:
@@ -382,13 +440,25 @@ def _compare_and_set(
     values: dict[str, Any],
     where: Condition | None = None,
 ) -> None:
-    same = {"its_id": key, "its_state": state} | ({} if token is None else {"its_fence": token})
     given, that = ({}, None) if where is None else (where.values, where.that)
-    query = _update_same(table_of(machine), machine.subject, token is not None, that)
-    row = query.first(tx.connection, {**values, "updated_at": tx.now, **same, **given})
+    query = statements.update_same(table_of(machine), machine.subject, token is not None, that)
+    row = query.first(tx.connection, {**values, "updated_at": tx.now, **_same(key, state, token), **given})
     if row is None:
         raise lost(machine, key, state)
     tx.identities[machine.subject, key] = row
+
+
+def _same(key: int, state: str, token: int | None) -> dict[str, Any]:
+    return {"its_id": key, "its_state": state} | ({} if token is None else {"its_fence": token})
+
+
+def _freed(machine: Machine, new: str) -> dict[str, None]:
+    """A lease ends with the state that it is for."""
+    return {} if new in machine.leased else {"lease_owner": None, "lease_until": None}
+
+
+def _caused(found: Move, detail: str) -> str:
+    return f"{found.cause}: {detail}" if detail else found.cause
 
 
 def lost(machine: Machine, key: int, state: str) -> LeaseLost:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, exists, select, update
+from sqlalchemy import ColumnElement, and_, exists, select
 
 from . import moves, schema
-from .moves import Lease, Tx
+from .hot import Hot
+from .moves import Held, Lease, Tx
 from .records import OutgoingRow, ReceiptRow
+from .spool import SpoolFile
 from .states import OUTGOING, OutgoingState
 
 T = schema.outgoing
@@ -19,14 +22,24 @@ STATUS = "status"
 DONE = "done"
 FAIL = "fail"
 
+_BY_KEY = Hot(moves.by_id(T))
 _PENDING = (OutgoingState.READY, OutgoingState.SENDING, OutgoingState.UNKNOWN)
 
 
-def confirm(tx: Tx, receipt: ReceiptRow, outcome: str) -> None:
-    """Queue the confirmation of a packet, ``done`` or ``fail``; queue it again if the hub offers the packet again."""
+def confirm(tx: Tx, receipt: ReceiptRow, outcome: str, *, first: bool = False) -> None:
+    """Queue the confirmation of a packet, ``done`` or ``fail``; queue it again if the hub offers the packet again.
+
+    Args:
+        tx: the transaction.
+        receipt: the packet's.
+        outcome: `DONE` or `FAIL`.
+        first: whether the receipt came into a state in this transaction before which nobody said this of it.
+    """
     lane = f"confirm:{receipt.id}"
-    moves.alone(tx, lane)
-    known = next(iter(find(tx, receipt.agency, T.c.lane == lane, T.c.code == outcome)), None)
+    known = None
+    if not first:
+        moves.alone(tx, lane)
+        known = next(iter(find(tx, receipt.agency, T.c.lane == lane, T.c.code == outcome)), None)
     if known is None:
         values = {"agency": receipt.agency, "kind": CONFIRM, "lane": lane, "receipt_id": receipt.id}
         values |= {"code": outcome, "hub_doc_id": receipt.hub_doc_id}
@@ -44,8 +57,8 @@ def status(
     message: str,
     receipt_id: int | None = None,
     delivery_id: int | None = None,
-) -> OutgoingRow:
-    """Queue a status packet.
+) -> int:
+    """Queue a status packet; its key.
 
     Args:
         tx: the transaction.
@@ -59,7 +72,7 @@ def status(
     lane = f"receipt:{receipt_id}" if receipt_id is not None else f"delivery:{delivery_id}:{recipient}"
     values: dict[str, Any] = {"agency": agency, "kind": STATUS, "lane": lane, "code": code, "recipient": recipient}
     values |= {"message": message, "receipt_id": receipt_id, "delivery_id": delivery_id}
-    return by_key(tx, moves.started(tx, OUTGOING, values, state=OutgoingState.READY, detail=f"{code} to {recipient}"))
+    return moves.started(tx, OUTGOING, values, state=OutgoingState.READY, detail=f"{code} to {recipient}")
 
 
 def turn() -> ColumnElement[bool]:
@@ -67,6 +80,9 @@ def turn() -> ColumnElement[bool]:
     earlier = T.alias("earlier")
     pending = earlier.c.state.in_([str(state) for state in _PENDING])
     return ~exists().where(and_(earlier.c.lane == T.c.lane, earlier.c.id < T.c.id, pending))
+
+
+_TURN = turn()
 
 
 def claim(
@@ -78,7 +94,8 @@ def claim(
     due: bool = True,
     limit: int = 1,
     after: int = 0,
-    where: ColumnElement[bool] | None = None,
+    keys: Collection[int] | None = None,
+    but: Collection[int] = (),
 ) -> list[OutgoingRow]:
     """Take messages whose turn it is.
 
@@ -90,7 +107,8 @@ def claim(
         due: only those whose next attempt is due.
         limit: at most so many.
         after: only rows with a greater key.
-        where: a further condition.
+        keys: only these rows.
+        but: not these.
     """
     rows = moves.claim(
         tx,
@@ -98,7 +116,8 @@ def claim(
         lease,
         agency=agency,
         states=states,
-        where=turn() if where is None else and_(turn(), where),
+        keys=keys,
+        where=and_(_TURN, T.c.id.not_in(sorted(but))) if but else _TURN,
         due=due,
         limit=limit,
         after=after,
@@ -106,22 +125,43 @@ def claim(
     return [OutgoingRow.of(row) for row in rows]
 
 
-def packed(tx: Tx, row: OutgoingRow, *, spool_file: str, sha256: str) -> OutgoingRow:
-    """Note the packet that was built for a status; from now on these bytes are sent, however often.
+def packed(tx: Tx, made: Sequence[tuple[OutgoingRow, SpoolFile]]) -> list[OutgoingRow]:
+    """Note the packets that were built for statuses; from now on these bytes are sent, however often.
+
+    Args:
+        tx: the transaction.
+        made: the messages, claimed, and their packets.
 
     Raises:
-        LeaseLost: another worker took the message over.
+        LeaseLost: another worker took one of the messages over; nothing was noted.
     """
-    held = and_(T.c.id == row.id, T.c.state == row.state, T.c.fence == row.fence)
-    result = tx.connection.execute(update(T).where(held).values(spool_file=spool_file, sha256=sha256))
-    if result.rowcount != 1:
-        raise moves.lost(OUTGOING, row.id, row.state)
-    return by_key(tx, row.id)
+    values = [{"spool_file": file.name, "sha256": file.sha256} for _, file in made]
+    held = [Held(row.id, row.fence, value) for (row, _), value in zip(made, values, strict=True)]
+    moves.set_all(tx, OUTGOING, held, state=OutgoingState.SENDING)
+    return [replace(row, spool_file=file.name, sha256=file.sha256, updated_at=tx.now) for row, file in made]
+
+
+def sent(tx: Tx, rows: Sequence[tuple[OutgoingRow, str | None]], *, values: Mapping[str, Any]) -> None:
+    """Note that the hub took messages that were being sent.
+
+    Args:
+        tx: the transaction.
+        rows: the messages, claimed, and the hub's ids of the packets.
+        values: further columns to set.
+
+    Raises:
+        LeaseLost: another worker took one of them over; nothing was noted.
+    """
+    held = [
+        Held(row.id, row.fence, {**values, "sent_at": tx.now, "attempts": row.attempts + 1, "hub_doc_id": doc_id})
+        for row, doc_id in rows
+    ]
+    moves.move_all(tx, OUTGOING, held, old=OutgoingState.SENDING, new=OutgoingState.SENT)
 
 
 def by_key(tx: Tx, key: int) -> OutgoingRow:
     """The message with this key, which must exist."""
-    return OutgoingRow.of(tx.connection.execute(moves.by_id(T), {"its_id": key}).mappings().one())
+    return OutgoingRow.of(_BY_KEY.rows(tx.connection, {"its_id": key})[0])
 
 
 def find(tx: Tx, agency: str, *where: ColumnElement[bool], limit: int | None = None) -> list[OutgoingRow]:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from datetime import timedelta
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, bindparam, exists, or_, select, update
+from sqlalchemy import BindParameter, ColumnElement, Select, and_, bindparam, exists, or_, select, update
 
 from . import moves, schema
-from .moves import Lease, Tx
+from .hot import Hot
+from .moves import Held, Lease, Tx
 from .records import ReceiptRow
 from .states import RECEIPTS, ReceiptState
+from .words import both
 
 T = schema.receipts
 
@@ -27,38 +29,78 @@ _ENTERED = (ReceiptState.HANDLED, ReceiptState.CONFIRMED)
 
 # Made once: every packet needs them.
 _OURS = select(T).where(T.c.agency == bindparam("whose")).order_by(T.c.id.desc()).limit(1)
-_BY_HUB = _OURS.where(T.c.hub_doc_id == bindparam("wanted"))
-_EFFECTIVE = _OURS.where(T.c.document_id == bindparam("wanted"), T.c.message_type == EDOC, T.c.state.in_(EFFECTIVE))
-_EFFECTIVE_OF = _EFFECTIVE.where(T.c.sender == bindparam("sender"))
+_BY_KEY = Hot(moves.by_id(T))
+_BY_HUB = Hot(_OURS.where(T.c.hub_doc_id == bindparam("wanted")))
+_COUNTS = _OURS.where(T.c.document_id == bindparam("wanted"), T.c.message_type == EDOC, T.c.state.in_(EFFECTIVE))
+_EFFECTIVE = Hot(_COUNTS)
+_EFFECTIVE_OF = Hot(_COUNTS.where(T.c.sender == bindparam("sender")))
+_WANTED: BindParameter[Any] = bindparam("wanted", expanding=True)
+_ALL = select(T).where(T.c.agency == bindparam("whose")).order_by(T.c.id.desc())
+_BY_HUB_IDS = _ALL.where(T.c.hub_doc_id.in_(_WANTED))
+_EFFECTIVE_SOME = _ALL.where(T.c.document_id.in_(_WANTED), T.c.message_type == EDOC, T.c.state.in_(EFFECTIVE))
+_SAME_STATUSES = _ALL.where(T.c.fingerprint.in_(_WANTED), T.c.message_type == STATUS)
+_STATES = select(T.c.id, T.c.state).where(T.c.id.in_(_WANTED))
+_CONFIRMED = update(T).where(T.c.id.in_(_WANTED))
+_SAID = Hot(update(T).where(T.c.id == bindparam("its_id")).returning(T))
 
 
-def offered(
-    tx: Tx, agency: str, hub_doc_id: str, message_type: str, *, sender: str = "", recipient: str = ""
-) -> ReceiptRow:
-    """The row of a packet that the hub offers; made, ``listed``, where it is new.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Offer:
+    """A packet that the hub offers.
 
     Args:
-        tx: the transaction.
-        agency: to whom it is offered.
         hub_doc_id: the hub's id of it.
         message_type: `EDOC` or `STATUS`.
         sender: the sender that the hub announces.
         recipient: the recipients that the hub announces.
     """
-    known = by_hub_doc_id(tx, agency, hub_doc_id)
-    if known is not None:
-        return known
-    values = {"agency": agency, "hub_doc_id": hub_doc_id, "message_type": message_type}
-    values |= {"offered_by": sender, "offered_to": recipient}
+
+    hub_doc_id: str
+    message_type: str
+    sender: str = ""
+    recipient: str = ""
+
+
+def offered(
+    tx: Tx, agency: str, hub_doc_id: str, message_type: str, *, sender: str = "", recipient: str = ""
+) -> ReceiptRow:
+    """As `offered_all`, for one packet; its row."""
+    offer = Offer(hub_doc_id=hub_doc_id, message_type=message_type, sender=sender, recipient=recipient)
+    return offered_all(tx, agency, [offer])[0][hub_doc_id]
+
+
+def offered_all(tx: Tx, agency: str, offers: Sequence[Offer]) -> tuple[dict[str, ReceiptRow], set[str]]:
+    """The rows of packets that the hub offers; made, ``listed``, where they are new.
+
+    Args:
+        tx: the transaction.
+        agency: to whom they are offered.
+        offers: in the hub's order; the keys of new rows follow it.
+
+    Returns:
+        The rows by the hub's ids, and the ids of those that were made.
+    """
+    known = by_hub_doc_ids(tx, agency, [one.hub_doc_id for one in offers])
+    new = {
+        one.hub_doc_id: {
+            "agency": agency, "hub_doc_id": one.hub_doc_id, "message_type": one.message_type,
+            "offered_by": one.sender, "offered_to": one.recipient,
+        }
+        for one in offers if one.hub_doc_id not in known
+    }  # fmt: skip
+    if not new:
+        return known, set()
     unique = ("agency", "hub_doc_id")
-    key = moves.started_once(tx, RECEIPTS, values, unique=unique, state=ReceiptState.LISTED)
-    # Without a key, another worker listed it a moment ago.
-    return by_key(tx, key) if key is not None else offered(tx, agency, hub_doc_id, message_type)
+    rows = moves.made_all(tx, RECEIPTS, list(new.values()), unique=unique, state=ReceiptState.LISTED)
+    made = {row["hub_doc_id"]: ReceiptRow.of(row) for row in rows}
+    if len(made) < len(new):  # another worker listed them a moment ago
+        known |= by_hub_doc_ids(tx, agency, new.keys() - made.keys())
+    return known | made, set(made)
 
 
 def by_key(tx: Tx, key: int) -> ReceiptRow:
     """The receipt with this key, which must exist."""
-    return ReceiptRow.of(tx.connection.execute(moves.by_id(T), {"its_id": key}).mappings().one())
+    return ReceiptRow.of(_BY_KEY.rows(tx.connection, {"its_id": key})[0])
 
 
 def by_hub_doc_id(tx: Tx, agency: str, hub_doc_id: str) -> ReceiptRow | None:
@@ -68,8 +110,21 @@ def by_hub_doc_id(tx: Tx, agency: str, hub_doc_id: str) -> ReceiptRow | None:
 
 def by_hub_doc_ids(tx: Tx, agency: str, hub_doc_ids: Collection[str]) -> dict[str, ReceiptRow]:
     """The receipts of some packets, by the hub's ids; those that are not here are left out."""
-    found = find(tx, agency, T.c.hub_doc_id.in_(sorted(set(hub_doc_ids))))
-    return {row.hub_doc_id: row for row in found}
+    return {row.hub_doc_id: row for row in _some(tx, _BY_HUB_IDS, agency, hub_doc_ids)}
+
+
+def copies(
+    tx: Tx, agency: str, *, documents: Collection[str], statuses: Collection[str]
+) -> tuple[list[ReceiptRow], list[ReceiptRow]]:
+    """What is here of some packets already: the receipts of the documents, as `effective`, and of the statuses.
+
+    Args:
+        tx: the transaction.
+        agency: whose.
+        documents: their DocumentIds.
+        statuses: the fingerprints of status packets.
+    """
+    return _some(tx, _EFFECTIVE_SOME, agency, documents), _some(tx, _SAME_STATUSES, agency, statuses)
 
 
 def effective(tx: Tx, agency: str, document_id: str, sender: str | None = None) -> ReceiptRow | None:
@@ -85,18 +140,57 @@ def find(tx: Tx, agency: str, *where: ColumnElement[bool], limit: int | None = N
     return [ReceiptRow.of(row) for row in tx.connection.execute(query).mappings()]
 
 
-def _first(tx: Tx, query: Select[Any], **values: str) -> ReceiptRow | None:
-    found = tx.connection.execute(query, values).mappings().first()
+def _some(tx: Tx, query: Select[Any], agency: str, wanted: Collection[str]) -> list[ReceiptRow]:
+    if not wanted:
+        return []
+    found = tx.connection.execute(query, {"whose": agency, "wanted": sorted(set(wanted))}).mappings()
+    return [ReceiptRow.of(row) for row in found]
+
+
+def _first(tx: Tx, query: Hot, **values: str) -> ReceiptRow | None:
+    found = query.first(tx.connection, values)
     return None if found is None else ReceiptRow.of(found)
 
 
-def move(tx: Tx, row: ReceiptRow, new: ReceiptState, *, detail: str = "", **values: Any) -> None:
-    """Move a receipt as its holder; a stale holder is fenced off.
+def move(tx: Tx, row: ReceiptRow, new: ReceiptState, *, detail: str = "", **values: Any) -> ReceiptRow:
+    """Move a receipt as its holder; a stale holder is fenced off. Gives the receipt as it is afterwards.
 
     Raises:
         LeaseLost: somebody else moved or took it.
     """
-    moves.move(tx, RECEIPTS, row.id, old=row.state, new=new, token=row.fence, detail=detail, **values)
+    return ReceiptRow.of(
+        moves.moved(tx, RECEIPTS, row.id, old=row.state, new=new, token=row.fence, detail=detail, **values)
+    )
+
+
+def taken_in(tx: Tx, held: Sequence[tuple[ReceiptRow, Mapping[str, Any]]]) -> None:
+    """Note that documents were downloaded and wait for the application, in one go.
+
+    Args:
+        tx: the transaction.
+        held: the receipts, claimed, and the facts of their packets: the same columns of each.
+
+    Raises:
+        LeaseLost: somebody else moved or took one of them; none was noted.
+    """
+    rows = [Held(row.id, row.fence, values) for row, values in held]
+    moves.move_all(tx, RECEIPTS, rows, old=ReceiptState.LISTED, new=ReceiptState.WAITING)
+
+
+def confirmed(tx: Tx, keys: Mapping[int, str]) -> None:
+    """Note that the hub was told of packets.
+
+    Args:
+        tx: the transaction.
+        keys: what it was told (`outgoing.DONE` or `outgoing.FAIL`), by receipt.
+    """
+    found = {row["id"]: row["state"] for row in tx.connection.execute(_STATES, {"wanted": sorted(keys)}).mappings()}
+    tx.connection.execute(_CONFIRMED, {"wanted": sorted(keys), "confirmed_at": tx.now, "updated_at": tx.now})
+    for key, code in keys.items():
+        words = both(f"the hub was told {code}", f"đã báo trục: {code}")
+        moves.record(tx, RECEIPTS, key, old=found[key], new=found[key], detail=words)
+    done = [Held(key, None) for key, code in keys.items() if code == "done" and found[key] == ReceiptState.HANDLED]
+    moves.move_all(tx, RECEIPTS, done, old=ReceiptState.HANDLED, new=ReceiptState.CONFIRMED)
 
 
 def claim(
@@ -122,10 +216,8 @@ def claim(
         due: only one whose next attempt is due.
         count: whether the attempt counts from now on, so that one which ends the process counts too.
     """
-    where = T.c.id == key if key is not None else None
-    rows = moves.claim(
-        tx, RECEIPTS, lease, agency=agency, states=[state], where=where, due=due, after=after, count=count
-    )
+    keys = [key] if key is not None else None
+    rows = moves.claim(tx, RECEIPTS, lease, agency=agency, states=[state], keys=keys, due=due, after=after, count=count)
     return ReceiptRow.of(rows[0]) if rows else None
 
 
@@ -157,18 +249,11 @@ def claim_listed(tx: Tx, lease: Lease, *, agency: str, keys: Collection[int]) ->
     Returns:
         The rows that are held now, by key.
     """
-    free = or_(T.c.lease_until.is_(None), T.c.lease_until <= tx.now)
-    wanted = [T.c.agency == agency, T.c.state == ReceiptState.LISTED, free]
-    query = select(T.c.id).where(T.c.id.in_(sorted(keys)), *wanted).order_by(T.c.id)
-    found = tx.connection.execute(query.with_for_update(skip_locked=True)).scalars().all()
-    if not found:
-        return []
-    until = tx.now + timedelta(seconds=lease.seconds)
-    values = {"lease_owner": lease.owner, "lease_until": until, "updated_at": tx.now}
-    counted = {"fence": T.c.fence + 1, "attempts": T.c.attempts + 1}
-    taken = update(T).where(T.c.id.in_(found), *wanted).values(values | counted).returning(T)
-    rows = [ReceiptRow.of(row) for row in tx.connection.execute(taken).mappings()]
-    return sorted(rows, key=lambda row: row.id)
+    states = [ReceiptState.LISTED]
+    rows = moves.claim(
+        tx, RECEIPTS, lease, agency=agency, states=states, keys=keys, due=False, limit=len(keys), count=True
+    )
+    return [ReceiptRow.of(row) for row in rows]
 
 
 def let_go(tx: Tx, lease: Lease, keys: Collection[int]) -> None:
@@ -223,13 +308,22 @@ def claim_news(tx: Tx, lease: Lease, *, agency: str, key: int | None = None) -> 
         agency: whose receipts.
         key: only this row.
     """
-    where = and_(untold(), *([T.c.id == key] if key is not None else []))
+    keys = [key] if key is not None else None
     states = [ReceiptState.CONFIRMED]  # only a confirmed one stays as it is while the application looks at it
-    rows = moves.claim(tx, RECEIPTS, lease, agency=agency, states=states, where=where, count=True)
+    rows = moves.claim(tx, RECEIPTS, lease, agency=agency, states=states, keys=keys, where=_UNTOLD, count=True)
     return ReceiptRow.of(rows[0]) if rows else None
 
 
-def said(tx: Tx, row: ReceiptRow, *, detail: str, **values: Any) -> None:
-    """Enter what was said about a receipt (status codes, requests) without moving it."""
-    tx.connection.execute(update(T).where(T.c.id == row.id).values(updated_at=tx.now, **values))
+_UNTOLD = untold()
+
+
+def noted(tx: Tx, row: ReceiptRow, *, detail: str) -> None:
+    """Enter in the timeline what was said about a receipt, whose columns say so already."""
     moves.record(tx, RECEIPTS, row.id, old=row.state, new=row.state, detail=detail)
+
+
+def said(tx: Tx, row: ReceiptRow, *, detail: str, **values: Any) -> ReceiptRow:
+    """Enter what was said about a receipt (status codes, requests) without moving it; the receipt afterwards."""
+    (after,) = _SAID.rows(tx.connection, {**values, "updated_at": tx.now, "its_id": row.id})
+    noted(tx, row, detail=detail)
+    return ReceiptRow.of(after)

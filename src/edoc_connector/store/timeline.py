@@ -8,7 +8,7 @@ from sqlalchemy import bindparam, select
 
 from . import schema
 from .hot import Hot, Row
-from .moves import Tx
+from .moves import Tx, tell
 from .records import TimelineRow
 from .states import Machine
 
@@ -24,6 +24,7 @@ _OF_ONE = Hot(select(T).where(T.c.subject == bindparam("subject"), T.c.subject_i
 
 def of(tx: Tx, machine: Machine, keys: Sequence[int]) -> dict[int, tuple[TimelineRow, ...]]:
     """The timelines of some rows, by key."""
+    tell(tx)
     found: dict[int, list[TimelineRow]] = {key: [] for key in keys}
     for row in _rows(tx, machine.subject, keys):
         found[row["subject_id"]].append(TimelineRow.of(row))
@@ -38,5 +39,6 @@ def _rows(tx: Tx, subject: str, keys: Sequence[int]) -> Iterable[Row]:
 
 def happened(tx: Tx, machine: Machine, key: int, state: str) -> bool:
     """Whether a row ever was in a state."""
+    tell(tx)
     query = select(T.c.id).where(T.c.subject == machine.subject, T.c.subject_id == key, T.c.new == state).limit(1)
     return tx.connection.execute(query).first() is not None
