@@ -12,7 +12,7 @@ from typing import Any, BinaryIO
 
 from .content import BytesContent, Content, FileContent, vanished
 from .filenames import safe_name
-from .files import whole_file
+from .files import save_whole
 from .magic import ANYTHING, HEAD, detected, type_of
 from .names import ZIP_TYPE
 
@@ -139,8 +139,7 @@ class Attachment:
         Raises:
             AttachmentError: they cannot be read or decoded.
         """
-        with self.open() as stream:
-            return stream.read(HEAD)
+        return self._content.head(HEAD)
 
     def first(self, most: int) -> bytes:
         """The first bytes, at most so many: all of a file that is not larger.
@@ -182,9 +181,7 @@ class Attachment:
             AttachmentError: the bytes cannot be read or decoded.
             OSError: the file cannot be written.
         """
-        with whole_file(Path(path), durable=False) as target:
-            for piece in self._content.pieces():
-                target.write(piece)
+        save_whole(os.fspath(path), self._content.pieces)
 
     def __setattr__(self, name: str, value: object) -> None:
         raise AttributeError(f"Attachment is frozen; make a new one instead of setting {name}")

@@ -9,7 +9,7 @@ from typing import Any
 
 from . import rules
 from .findings import Severity
-from .model import Document, EncodedAttachment, Message, Model, StatusMessage
+from .model import Document, EncodedAttachment, Holder, Message, Model, StatusMessage
 from .rules import Context, ItemRule, MessageRule, Problem, Rule
 from .table import ATTACHMENT, DOCUMENT_HEADER, DOCUMENT_TRACE, STATUS_HEADER, Row, Table
 from .values import VIETNAM, Kind
@@ -70,7 +70,7 @@ def _shared(key: str | None, before: set[str]) -> bool:
     return False
 
 
-def _of_table(xpath: str, field: str, table: Table, holder: Model) -> Iterator[Problem]:
+def _of_table(xpath: str, field: str, table: Table, holder: Holder) -> Iterator[Problem]:
     for row in table.rows:
         value = getattr(holder, row.attr)
         if not row.required and (value is None or value == ()):

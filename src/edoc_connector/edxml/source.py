@@ -32,17 +32,32 @@ class Shared:
     @contextmanager
     def opened(self, path: Path) -> Iterator[int]:
         """A descriptor of the file."""
+        descriptor = self._take(path)
+        try:
+            yield descriptor
+        finally:
+            self._give()
+
+    def read(self, path: Path, start: int, size: int) -> bytes:
+        """Bytes of the file, at once."""
+        descriptor = self._take(path)
+        try:
+            return os.pread(descriptor, size, start)
+        finally:
+            self._give()
+
+    def _take(self, path: Path) -> int:
         with self._lock:
             if not self._users:
                 self._descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0))
             self._users += 1
-        try:
-            yield self._descriptor
-        finally:
-            with self._lock:
-                self._users -= 1
-                if not self._users:
-                    os.close(self._descriptor)
+            return self._descriptor
+
+    def _give(self) -> None:
+        with self._lock:
+            self._users -= 1
+            if not self._users:
+                os.close(self._descriptor)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +108,14 @@ class Source:
             return
         with self.opened() as stream:
             yield from between(stream, start, end, first)
+
+    def piece(self, start: int, end: int) -> bytes:
+        """The few bytes from start to end at once; fewer where the file has become shorter."""
+        if self.path is None:
+            return self.data[start:end]
+        if hasattr(os, "pread"):
+            return self._shared.read(self.path, start, end - start)
+        return b"".join(self.chunks(start, end))
 
     @contextmanager
     def opened(self) -> Iterator[BinaryIO | int]:

@@ -26,7 +26,7 @@ from .checks import problems
 from .content import vanished
 from .files import early_to_disk, whole_file
 from .findings import Severity
-from .model import Document, EncodedAttachment, Message, Model, TraceHeader
+from .model import Document, EncodedAttachment, Holder, Message, TraceHeader
 from .names import NS, SEAL_NAME
 from .rules import Problem
 from .table import ATTACHMENT, DOCUMENT_HEADER, DOCUMENT_TRACE, REFERENCE, STATUS_HEADER, Table
@@ -146,7 +146,7 @@ def _child(parent: etree._Element, tag: str) -> etree._Element:
     return etree.SubElement(parent, f"{{{NS}}}{tag}")
 
 
-def _rows(parent: etree._Element, table: Table, holder: Model) -> None:
+def _rows(parent: etree._Element, table: Table, holder: Holder) -> None:
     """Write what the holder says, in the table's order; what says nothing leaves no element."""
     groups: dict[tuple[str, ...], etree._Element] = {(): parent}
     for row in table.rows:
