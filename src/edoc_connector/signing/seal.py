@@ -18,7 +18,7 @@ from itertools import zip_longest
 
 from lxml import etree
 
-from ..edxml import DS, HUB_DEFAULTS, VIETNAM, Attachment, AttachmentDigest, Document, SealMaker, facts, parse_xml
+from ..edxml import DS, HUB_DEFAULTS, VIETNAM, Attachment, AttachmentDigest, Document, Packet, SealMaker, facts, parse_xml
 from ..edxml.facts import normalise
 from ..errors import AttachmentError, PacketError, SigningError
 from .algorithms import EXC_C14N
@@ -181,11 +181,16 @@ def _attachment(element: etree._Element) -> AttachmentDigest:
 
 
 @contextmanager
-def hashed_meanwhile(attachments: Sequence[Attachment]) -> Iterator[None]:
+def hashed_meanwhile(packet: Packet) -> Iterator[None]:
     """Hash attachments, as `compare` will ask for, in a thread of its own while the block runs; then wait for it."""
+
+    def hash_all() -> None:
+        with packet.source.opened():  # once for all
+            for one in packet.attachments[:-1]:
+                _digest(one)  # the attachment keeps its hash
+
     with ThreadPoolExecutor(1) as pool:
-        for one in attachments:
-            pool.submit(_digest, one)  # the attachment keeps its hash
+        pool.submit(hash_all)
         yield
 
 

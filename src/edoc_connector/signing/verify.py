@@ -47,7 +47,7 @@ from .xades import check_certificate, signed_properties, signing_time, stamped_f
 from .xmldsig import document_digest
 
 _MOST_SHOWN = 5
-_LARGE = 1 << 20  # bytes for each attachment; smaller ones are hashed before a thread has begun
+_LARGE = 2 << 20  # bytes; a smaller packet is hashed before a thread has begun
 
 
 def verify(packet: Packet, policy: VerifyPolicy | None = None) -> Verification:
@@ -65,8 +65,7 @@ def verify(packet: Packet, policy: VerifyPolicy | None = None) -> Verification:
     policy = policy or VerifyPolicy()
     at = policy.at or utc_now()
     seals = [index for index, one in enumerate(packet.attachments) if one.name == SEAL_NAME]
-    large = packet.size > _LARGE * len(packet.attachments)
-    with hashed_meanwhile(packet.attachments[:-1]) if seals and large else nullcontext():
+    with hashed_meanwhile(packet) if seals and packet.size > _LARGE else nullcontext():
         own = _Outcome.of(lambda: _verify_own(packet, policy, at))
     if not seals:
         return _result(packet, own, at)
