@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
@@ -156,6 +157,14 @@ class Attachment:
                     break
         return b"".join(found)[:most]
 
+    def pieces(self) -> Iterator[bytes]:
+        """The file's bytes in pieces, decoded.
+
+        Raises:
+            AttachmentError: while reading, if the bytes cannot be read or decoded.
+        """
+        return self._content.pieces()
+
     @property
     def size(self) -> int:
         """Bytes of the decoded file. The first call of this or `sha256` reads it once."""
@@ -181,7 +190,7 @@ class Attachment:
             AttachmentError: the bytes cannot be read or decoded.
             OSError: the file cannot be written.
         """
-        save_whole(os.fspath(path), self._content.pieces)
+        save_whole(os.fspath(path), self.pieces)
 
     def __setattr__(self, name: str, value: object) -> None:
         raise AttributeError(f"Attachment is frozen; make a new one instead of setting {name}")

@@ -24,6 +24,7 @@ from .source import CHUNK, Source
 from .unzip import PACKED_FORMATS, ZIP_HEADS, Bounds, FirstFile, ZipError, wraps
 
 _HEAD = 1 << 14
+_PIECE = 3 << 18  # of a file; a multiple of three, so that each is base64 by itself
 _BUFFER = 1 << 16  # of streams for others; what is read here goes by the piece
 
 
@@ -86,6 +87,14 @@ class FileContent(_Measured):
     def __init__(self, path: Path) -> None:
         self._path = path
 
+    def pieces(self) -> Generator[bytes, None, None]:
+        try:
+            with self._path.open("rb", buffering=0) as file:
+                while piece := file.read(_PIECE):
+                    yield piece
+        except OSError as error:
+            raise vanished(self._path, error) from error
+
     def open(self) -> BinaryIO:
         try:
             return self._path.open("rb")
@@ -132,7 +141,7 @@ class Base64Content(_Measured):
         return super().head(most) if found is None else found[:most]
 
     def _at_once(self, size: int) -> bytes | None:
-        """What so much of the text encodes, if it is little; None too where reading by the piece must say what is wrong."""
+        """What so much of the text encodes, where it is little; None too where something is wrong with it."""
         if size > CHUNK or self._spaced:
             return None
         try:

@@ -23,7 +23,7 @@ from .base64text import Run, has_spaces, run_of
 from .findings import Finding
 from .names import DS, NS, XLINK
 from .refusal import refusal
-from .source import CHUNK, Source, between
+from .source import CHUNK, Near, Source, between
 
 CONTENT_PATH = ["AttachmentEncoded", "Attachment", "ContentTransferEncoded"]
 """Local names of the element whose text is left out of the skeleton, and of those around it."""
@@ -313,12 +313,14 @@ class _Watcher:
     def spans(self, source: Source) -> Iterator[Span]:
         """The texts found, in the source's order."""
         with source.opened() as stream:
+            near = Near(stream)
             for index, text in enumerate(self._found):
                 lines, marked, spaced = text.lines, not text.plain, text.spaced
-                for piece in (piece for seen in text.seen() for piece in between(stream, *seen)):
-                    lines += piece.count(b"\n")
-                    marked = marked or b"&" in piece
-                    spaced = spaced or has_spaces(piece)
+                for start, end in text.seen():
+                    for piece in near.pieces(start, end):
+                        lines += piece.count(b"\n")
+                        marked = marked or b"&" in piece
+                        spaced = spaced or has_spaces(piece)
                 place = text.start, text.end, f"{self.token}-{index}-"
                 yield Span(*place, plain=not marked, lines=lines, spaced=spaced, commented=text.commented)
 
@@ -328,7 +330,7 @@ class _Watcher:
             raise self._too_much("elements", "phần tử", self.limits.elements)
         if attributes and len(attributes) > 2 * self.limits.attributes:
             raise self._too_much("attributes on one element", "thuộc tính trên một phần tử", self.limits.attributes)
-        prefix, _, local = name.rpartition(":")
+        prefix, _, local = name.rpartition(":") if ":" in name else ("", "", name)
         around = self._open
         scope = around[-1][1]
         # most attributes have no prefix and declare none
@@ -437,8 +439,9 @@ def _skeleton(source: Source, spans: Iterable[Span]) -> bytes:
     pieces: list[bytes] = []
     position = 0
     with source.opened() as stream:
+        near = Near(stream)
         for span in spans:
-            pieces.extend(between(stream, position, span.start))
+            pieces.extend(near.pieces(position, span.start))
             pieces.append(span.placeholder.encode("ascii"))
             position = span.end
         pieces.extend(between(stream, position, source.size))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,6 +14,7 @@ from typing import BinaryIO
 CHUNK = 1 << 18
 HELD = CHUNK
 """Bytes up to which a packet's own are kept with its skeleton."""
+_NEAR = 1 << 12
 
 
 class Shared:
@@ -126,6 +127,27 @@ class Source:
         else:
             with self._shared.opened(self.path) as descriptor:
                 yield descriptor
+
+
+class Near:
+    """Few bytes here and there, from front to back: those that lie near one another are read at once.
+
+    Args:
+        stream: what `Source.opened` gives.
+    """
+
+    def __init__(self, stream: BinaryIO | int) -> None:
+        self._stream = stream
+        self._start = 0
+        self._block = b""
+
+    def pieces(self, start: int, end: int) -> Iterable[bytes]:
+        """The bytes from start to end."""
+        if start < self._start or end > self._start + len(self._block):
+            if end - start > _NEAR:
+                return between(self._stream, start, end)
+            self._start, self._block = start, _at(self._stream, _NEAR, start)
+        return (self._block[start - self._start : end - self._start],)
 
 
 def between(stream: BinaryIO | int, start: int, end: int, first: int = CHUNK) -> Iterator[bytes]:

@@ -23,7 +23,6 @@ from ..errors import AttachmentError, DocumentError
 from .attachment import Attachment, AttachmentDigest
 from .base64text import encode
 from .checks import problems
-from .content import vanished
 from .files import early_to_disk, whole_file
 from .findings import Severity
 from .model import Document, EncodedAttachment, Holder, Message, TraceHeader
@@ -35,8 +34,6 @@ from .values import Kind
 SEAL_TYPE = "application/xml"
 SealMaker: TypeAlias = Callable[[Sequence[AttachmentDigest]], bytes]
 """Makes the seal once names, sizes and hashes of all attachments are known."""
-
-_BASE64_CHUNK = 3 << 18  # a multiple of three, so that pieces join without padding
 
 
 class EnvelopedSigner(Protocol):
@@ -150,15 +147,15 @@ def _rows(parent: etree._Element, table: Table, holder: Holder) -> None:
     """Write what the holder says, in the table's order; what says nothing leaves no element."""
     groups: dict[tuple[str, ...], etree._Element] = {(): parent}
     for row in table.rows:
-        value = getattr(holder, row.attr)
+        value, kind = getattr(holder, row.attr), row.kind
+        if value is None:
+            continue
         for item in value if row.many else (value,):
-            if item is None or not _says_something(row.kind, item):
-                continue
-            element = _child(_group(groups, row.tags[:-1]), row.tags[-1])
-            if isinstance(row.kind, Table):
-                _rows(element, row.kind, item)
-            else:
-                element.text = row.kind.write(item)
+            if isinstance(kind, Kind):
+                if text := kind.write(item):
+                    etree.SubElement(_group(groups, row.full[:-1]), row.full[-1]).text = text
+            elif _says_something(kind, item):
+                _rows(etree.SubElement(_group(groups, row.full[:-1]), row.full[-1]), kind, item)
 
 
 def _says_something(kind: Kind | Table, item: Any) -> bool:
@@ -176,7 +173,7 @@ def _says_something(kind: Kind | Table, item: Any) -> bool:
 def _group(groups: dict[tuple[str, ...], etree._Element], path: tuple[str, ...]) -> etree._Element:
     """The element that holds a row's element, made when first needed so that no empty group is written."""
     if path not in groups:
-        groups[path] = _child(_group(groups, path[:-1]), path[-1])
+        groups[path] = etree.SubElement(_group(groups, path[:-1]), path[-1])
     return groups[path]
 
 
@@ -210,7 +207,7 @@ def _file_text(attachment: Attachment, digests: list[AttachmentDigest]) -> _Text
 
     def text() -> Iterator[bytes]:
         digest, size = hashlib.sha256(), 0
-        for piece in _pieces(attachment):
+        for piece in attachment.pieces():
             digest.update(piece)
             size += len(piece)
             yield piece
@@ -224,27 +221,15 @@ def _file_text(attachment: Attachment, digests: list[AttachmentDigest]) -> _Text
     return lambda: _base64(text())
 
 
-def _pieces(attachment: Attachment) -> Iterator[bytes]:
-    with attachment.open() as stream:
-        while True:
-            try:
-                piece = stream.read(_BASE64_CHUNK)
-            except OSError as error:
-                raise vanished(attachment.name, error) from error
-            if not piece:
-                return
-            yield piece
-
-
 def _base64(data: Iterator[bytes]) -> Iterator[bytes]:
-    """Base64 without line breaks of bytes in pieces, all but the last a multiple of three long."""
-    carried = b""
+    """Base64 without line breaks of bytes in pieces."""
+    held = b""
     for piece in data:
-        whole = carried + piece
-        cut = len(whole) - len(whole) % 3
-        carried = whole[cut:]
-        yield encode(whole[:cut])
-    yield encode(carried)
+        cut = len(held) - len(held) % 3
+        if cut:
+            yield encode(held[:cut])
+        held = held[cut:] + piece
+    yield encode(held)
 
 
 def _stream(plan: _Plan, out: IO[bytes], signature: EnvelopedSigner | None) -> None:
@@ -258,7 +243,7 @@ def _stream(plan: _Plan, out: IO[bytes], signature: EnvelopedSigner | None) -> N
                 for text in plan.texts[name]():
                     out.write(text)
                     digest.update(text)
-                    grown()
+                    grown(len(text))
             elif name and signature is not None:
                 place, blank = out.tell(), signature.blank()
                 out.write(blank)
