@@ -428,7 +428,8 @@ class _Watcher:
 
 def _has_names(attributes: list[str]) -> bool:
     """Whether a name among the attributes has a prefix, or a namespace is declared."""
-    return any(":" in name or name == "xmlns" for name in attributes[::2])
+    names = attributes[::2]
+    return "xmlns" in names or ":" in " ".join(names)
 
 
 def _namespace_of(prefix: str) -> str:

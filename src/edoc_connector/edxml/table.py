@@ -45,10 +45,14 @@ class Row:
     """The path's element names."""
     full: tuple[str, ...] = field(init=False, repr=False, compare=False)
     """The same with the standard's namespace."""
+    name: str = field(init=False, repr=False, compare=False)
+    """What a seal calls it."""
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "tags", tuple(self.path.split("/")))
-        object.__setattr__(self, "full", tuple(f"{{{NS}}}{tag}" for tag in self.tags))
+        assign = object.__setattr__
+        assign(self, "tags", tuple(self.path.split("/")))
+        assign(self, "full", tuple(f"{{{NS}}}{tag}" for tag in self.tags))
+        assign(self, "name", ".".join(self.tags))
 
 
 Steps: TypeAlias = "dict[str, tuple[int, Row] | Steps]"
@@ -76,6 +80,8 @@ class Table:
     """Attributes that must be there."""
     many: frozenset[str] = field(init=False, repr=False, compare=False)
     """Attributes that hold several values."""
+    sealed: tuple[Row, ...] = field(init=False, repr=False, compare=False)
+    """The rows that a seal covers."""
 
     def __post_init__(self) -> None:
         assign = object.__setattr__
@@ -85,6 +91,7 @@ class Table:
         assign(self, "steps", _steps(self.rows))
         assign(self, "required", frozenset(row.attr for row in self.rows if row.required))
         assign(self, "many", frozenset(row.attr for row in self.rows if row.many))
+        assign(self, "sealed", tuple(row for row in self.rows if row.sealed))
 
 
 def _steps(rows: tuple[Row, ...]) -> Steps:

@@ -125,7 +125,7 @@ def _plan(message: Message, at: datetime, signed: bool, seal: SealMaker | None) 
     if isinstance(message, Document):
         _rows(last, DOCUMENT_HEADER, message)
         last = _child(header, "TraceHeaderList")
-        _rows(last, DOCUMENT_TRACE, _traced(message, at))
+        _rows(last, DOCUMENT_TRACE, _Traced(message, at))
         _attachments(plan, envelope, message, seal)
     else:
         _rows(last, STATUS_HEADER, message)
@@ -133,17 +133,19 @@ def _plan(message: Message, at: datetime, signed: bool, seal: SealMaker | None) 
     return plan
 
 
-def _traced(document: Document, at: datetime) -> Document:
-    if document.trace:
-        return document
-    return document.model_copy(update={"trace": (TraceHeader(organ_id=document.sender.id, timestamp=at),)})
+class _Traced:
+    """What goes into a document's TraceHeaderList; the sender is the first station."""
+
+    def __init__(self, document: Document, at: datetime) -> None:
+        self.trace = document.trace or (TraceHeader(organ_id=document.sender.id, timestamp=at),)
+        self.business = document.business
 
 
 def _child(parent: etree._Element, tag: str) -> etree._Element:
     return etree.SubElement(parent, f"{{{NS}}}{tag}")
 
 
-def _rows(parent: etree._Element, table: Table, holder: Holder) -> None:
+def _rows(parent: etree._Element, table: Table, holder: Holder | _Traced) -> None:
     """Write what the holder says, in the table's order; what says nothing leaves no element."""
     groups: dict[tuple[str, ...], etree._Element] = {(): parent}
     for row in table.rows:
