@@ -80,7 +80,7 @@ class Attachment:
         where = Path(path)
         name = name or where.name
         try:
-            with where.open("rb") as stream:
+            with where.open("rb", buffering=0) as stream:
                 content_type = content_type or _guess(name, stream)
         except OSError as error:
             raise vanished(where, error) from error
