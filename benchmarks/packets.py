@@ -98,10 +98,7 @@ def verify(folder: Path) -> signing.Verification:
 
 def read_all(folder: Path) -> None:
     """Read, verify and extract into a new folder."""
-    out = folder / f"extracted-{time.monotonic_ns()}"
-    out.mkdir()
-    for number, attachment in enumerate(verify(folder).attachments):
-        attachment.save(out / str(number))
+    edxml.save_all(verify(folder).attachments, folder / f"extracted-{time.monotonic_ns()}")
 
 
 def _data(folder: Path) -> list[Path]:

@@ -133,3 +133,16 @@ def test_the_safe_name_stands_beside_the_original() -> None:
     one = edxml.Attachment.from_bytes(b"x", name="../../C:\\con\u202e.pdf")
     assert one.name == "../../C:\\con\u202e.pdf"
     assert one.safe_name == "_.._C__con.pdf"
+
+
+@given(st.sampled_from(list(_HEADS)), st.binary(max_size=40), st.integers(0, 1100))
+def test_the_first_format_in_the_table_counts(name: str, behind: bytes, before: int) -> None:
+    """Looking for all formats at once finds the one that trying them in turn finds."""
+    for data in (
+        behind,
+        _HEADS[name][:4096],
+        _HEADS[name][:9] + behind,
+        bytes(before) + b"%PDF-1.7",
+        b"PK\x03\x04" + behind,
+    ):
+        assert detected(data) == next((one for one in FORMATS if one.head.match(data)), None)

@@ -3,6 +3,7 @@
 from .attachment import Attachment, AttachmentDigest
 from .checks import problems
 from .codes import BusinessType, DocumentType, Priority, StatusCode
+from .extract import save_all
 from .facts import facts
 from .findings import Finding, Severity
 from .model import (
@@ -73,5 +74,6 @@ __all__ = [
     "read",
     "refuse",
     "remarks",
+    "save_all",
     "write",
 ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
@@ -12,7 +13,7 @@ from typing import Any, BinaryIO
 
 from .content import BytesContent, Content, FileContent, vanished
 from .filenames import safe_name
-from .files import whole_file
+from .files import save_whole
 from .magic import ANYTHING, HEAD, detected, type_of
 from .names import ZIP_TYPE
 
@@ -79,7 +80,7 @@ class Attachment:
         where = Path(path)
         name = name or where.name
         try:
-            with where.open("rb") as stream:
+            with where.open("rb", buffering=0) as stream:
                 content_type = content_type or _guess(name, stream)
         except OSError as error:
             raise vanished(where, error) from error
@@ -139,8 +140,7 @@ class Attachment:
         Raises:
             AttachmentError: they cannot be read or decoded.
         """
-        with self.open() as stream:
-            return stream.read(HEAD)
+        return self._content.head(HEAD)
 
     def first(self, most: int) -> bytes:
         """The first bytes, at most so many: all of a file that is not larger.
@@ -156,6 +156,14 @@ class Attachment:
                 if size >= most:
                     break
         return b"".join(found)[:most]
+
+    def pieces(self) -> Iterator[bytes]:
+        """The file's bytes in pieces, decoded.
+
+        Raises:
+            AttachmentError: while reading, if the bytes cannot be read or decoded.
+        """
+        return self._content.pieces()
 
     @property
     def size(self) -> int:
@@ -182,9 +190,7 @@ class Attachment:
             AttachmentError: the bytes cannot be read or decoded.
             OSError: the file cannot be written.
         """
-        with whole_file(Path(path), durable=False) as target:
-            for piece in self._content.pieces():
-                target.write(piece)
+        save_whole(os.fspath(path), self.pieces)
 
     def __setattr__(self, name: str, value: object) -> None:
         raise AttributeError(f"Attachment is frozen; make a new one instead of setting {name}")

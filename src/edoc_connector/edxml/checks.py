@@ -9,7 +9,7 @@ from typing import Any
 
 from . import rules
 from .findings import Severity
-from .model import Document, EncodedAttachment, Message, Model, StatusMessage
+from .model import Document, EncodedAttachment, Holder, Message, Model, StatusMessage
 from .rules import Context, ItemRule, MessageRule, Problem, Rule
 from .table import ATTACHMENT, DOCUMENT_HEADER, DOCUMENT_TRACE, STATUS_HEADER, Row, Table
 from .values import VIETNAM, Kind
@@ -70,11 +70,13 @@ def _shared(key: str | None, before: set[str]) -> bool:
     return False
 
 
-def _of_table(xpath: str, field: str, table: Table, holder: Model) -> Iterator[Problem]:
+def _of_table(xpath: str, field: str, table: Table, holder: Holder) -> Iterator[Problem]:
     for row in table.rows:
         value = getattr(holder, row.attr)
         if not row.required and (value is None or value == ()):
             continue
+        if isinstance(row.kind, Kind) and not row.many and _is_given(value) and not _flaws(value, row, row.kind):
+            continue  # most need not be told where they stand
         where, name = xpath + row.path, field + row.attr
         items = value if row.many else (value,)
         if row.required and not _is_given(value) and row.attr != "trace":  # writing adds the sender's own TraceHeader
@@ -100,33 +102,39 @@ def _of_item(xpath: str, field: str, row: Row, item: object) -> Iterator[Problem
 
 
 def _of_value(xpath: str, field: str, row: Row, kind: Kind, value: object) -> Iterator[Problem]:
-    try:
-        text = kind.write(value)
-    except OverflowError:  # a time whose Vietnam date is beyond the calendar
-        text = str(value)
-    for rule, words in _broken(text, row, kind):
+    text = _text(value, kind)
+    for rule, words in _flaws(value, row, kind):
         yield rule.broken(field, xpath, text, path=_plain(xpath), **words)
+
+
+def _text(value: object, kind: Kind) -> str:
+    try:
+        return kind.write(value)
+    except OverflowError:  # a time whose Vietnam date is beyond the calendar
+        return str(value)
 
 
 _FORBIDDEN = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
-def _broken(text: str, row: Row, kind: Kind) -> Iterator[tuple[Rule, dict[str, object]]]:
-    """The rules about one value that a text breaks, and their words."""
-    if found := _FORBIDDEN.search(text):
-        yield rules.CHARACTER, {"character": f"U+{ord(found.group()):04X}"}
+def _flaws(value: object, row: Row, kind: Kind) -> list[tuple[Rule, dict[str, object]]]:
+    """The rules about one value that it breaks, and their words."""
+    text = _text(value, kind)
+    found: list[tuple[Rule, dict[str, object]]] = []
+    if character := _FORBIDDEN.search(text):
+        found.append((rules.CHARACTER, {"character": f"U+{ord(character.group()):04X}"}))
     if row.limit is not None and len(text) > row.limit:
         rule = rules.TOO_LONG if row.over is Severity.ERROR else rules.LONG
-        yield rule, {"size": len(text), "limit": row.limit}
+        found.append((rule, {"size": len(text), "limit": row.limit}))
     if text == "null":
-        yield rules.NULL, {}
+        found.append((rules.NULL, {}))
     elif text and kind.read(text) is None:  # what is written must be read back as it was
-        yield rules.VALUE, {"kind": kind.name}
-    doubt = kind.doubt(text) if text else ""
-    if doubt:
+        found.append((rules.VALUE, {"kind": kind.name}))
+    if text and (doubt := kind.doubt(text)):
         # an id of ours is ours to mend; one that a partner gave must be used as it is
         own = (row.attr, doubt) == ("id", "EDX-ID-DATE")
-        yield (rules.OWN_ID_DATE if own else rules.DOUBTS[doubt]), {"text": text}
+        found.append((rules.OWN_ID_DATE if own else rules.DOUBTS[doubt], {"text": text}))
+    return found
 
 
 def _of_attachments(document: Document) -> Iterator[Problem]:

@@ -9,7 +9,7 @@ import binascii
 import hashlib
 import io
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -24,6 +24,7 @@ from .source import CHUNK, Source
 from .unzip import PACKED_FORMATS, ZIP_HEADS, Bounds, FirstFile, ZipError, wraps
 
 _HEAD = 1 << 14
+_PIECE = 3 << 18  # of a file; a multiple of three, so that each is base64 by itself
 _BUFFER = 1 << 16  # of streams for others; what is read here goes by the piece
 
 
@@ -51,6 +52,10 @@ class Content(Protocol):
         """The same bytes in pieces."""
         ...
 
+    def head(self, most: int) -> bytes:
+        """The first bytes, at most so many."""
+        ...
+
     @property
     def measure(self) -> Measure:
         """Size and hash; the first call reads everything."""
@@ -67,6 +72,10 @@ class _Measured(ABC):
         with self.open() as stream:
             yield from pieces(stream)
 
+    def head(self, most: int) -> bytes:
+        with self.open() as stream:
+            return stream.read(most)
+
     @cached_property
     def measure(self) -> Measure:
         return measure_of(self.pieces())
@@ -77,6 +86,14 @@ class FileContent(_Measured):
 
     def __init__(self, path: Path) -> None:
         self._path = path
+
+    def pieces(self) -> Generator[bytes, None, None]:
+        try:
+            with self._path.open("rb", buffering=0) as file:
+                while piece := file.read(_PIECE):
+                    yield piece
+        except OSError as error:
+            raise vanished(self._path, error) from error
 
     def open(self) -> BinaryIO:
         try:
@@ -100,12 +117,11 @@ class Base64Content(_Measured):
 
     Args:
         name: the attachment's name, for errors.
-        text: gives the text in pieces, anew with each call; the first about as long as is said, so that who looks at
-            the head does not read more.
+        text: the text.
         spaced: whether spaces or line ends may stand in it.
     """
 
-    def __init__(self, name: str, text: Callable[[int], Iterator[bytes]], *, spaced: bool = True) -> None:
+    def __init__(self, name: str, text: GivenText | SpanText, *, spaced: bool) -> None:
         self._name = name
         self._text = text
         self._spaced = spaced
@@ -114,10 +130,28 @@ class Base64Content(_Measured):
         return io.BufferedReader(_Pieces(self._decoded(_HEAD)), _BUFFER)
 
     def pieces(self) -> Generator[bytes, None, None]:
-        return self._decoded(CHUNK)
+        whole = self._at_once(self._text.size)
+        if whole is None:
+            yield from self._decoded(CHUNK)
+        else:
+            yield whole
+
+    def head(self, most: int) -> bytes:
+        found = self._at_once(min(-(-most // 3) * 4, self._text.size))
+        return super().head(most) if found is None else found[:most]
+
+    def _at_once(self, size: int) -> bytes | None:
+        """What so much of the text encodes, where it is little; None too where something is wrong with it."""
+        if size > CHUNK or self._spaced:
+            return None
+        try:
+            text = self._text.start(size)
+            return decode(text) if size == self._text.size else _unpadded(text)
+        except (OSError, binascii.Error):
+            return None
 
     def _decoded(self, first: int) -> Generator[bytes, None, None]:
-        text = self._text(first)
+        text = self._text.characters(first)
         return _decoded(self._name, (piece.translate(None, SPACES) for piece in text) if self._spaced else text)
 
 
@@ -180,12 +214,34 @@ class ZippedContent(_Measured):
         return entry in PACKED_FORMATS or (bool(dot) and inner)
 
 
+class GivenText:
+    """A text that is in memory."""
+
+    def __init__(self, text: bytes) -> None:
+        self._text = text
+        self.size = len(text)
+
+    def characters(self, _first: int) -> Iterator[bytes]:
+        """The text."""
+        yield self._text
+
+    def start(self, size: int) -> bytes:
+        """Its first bytes."""
+        return self._text[:size]
+
+
 class SpanText:
     """The characters of a span, as a parser would give them or as canonical XML writes them."""
 
     def __init__(self, source: Source, span: Span) -> None:
         self._source = source
         self._span = span
+        self.size = span.end - span.start
+        """Bytes in the file."""
+
+    def start(self, size: int) -> bytes:
+        """The first bytes of a text, which is a plain one."""
+        return self._source.piece(self._span.start, self._span.start + size)
 
     def characters(self, first: int = CHUNK) -> Iterator[bytes]:
         """UTF-8 of the text; line ends of a plain span are left as they are in the file.
@@ -201,6 +257,9 @@ class SpanText:
         if not self._span.plain:
             for piece in _resolved(self._source.chunks(self._span.start, self._span.end)):
                 yield _escape(piece)
+            return
+        if self.size <= CHUNK:
+            yield _line_feeds(self.start(self.size)).replace(b">", b"&gt;")
             return
         carried = b""
         for piece in self._source.chunks(self._span.start, self._span.end):

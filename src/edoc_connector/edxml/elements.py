@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator
-from functools import cache, lru_cache
-from types import NoneType
-from typing import Any, TypeAlias, TypeVar, get_args, get_origin
+from functools import lru_cache
+from typing import Any, TypeAlias, TypeVar
 
 from lxml import etree
 
-from . import model
 from .findings import Finding
 from .names import ALIASES, DS, NS, OLD_NAMESPACES, XLINK
 from .places import Places
+from .plain import build, plain_values
 from .positions import Position
 from .table import Row, Table
 from .values import Kind
 
-M = TypeVar("M", bound=model.Model)
+M = TypeVar("M")
 _Path: TypeAlias = tuple[str, ...]
 _PositionOf: TypeAlias = Callable[[etree._Element], Position]
 
@@ -125,15 +124,15 @@ class Reading:
 
     def model(self, table: Table, parent: etree._Element, kind: type[M]) -> M:
         """Read a table into its model."""
-        return self.build(kind, self.values(table, parent))
-
-    def build(self, kind: type[M], values: dict[str, Any]) -> M:
-        """A model of the values; what is missing is empty, never a default: a packet says what it says."""
-        # values come from the table's own kinds, so nothing is left to validate
-        return kind.model_construct(**(_absent(kind) | values))
+        return build(kind, self.values(table, parent))
 
     def values(self, table: Table, parent: etree._Element) -> dict[str, Any]:
         """Read the children of an element, by attribute of the model; what says nothing is left out."""
+        plain = plain_values(table, parent, self._usual_prefix(parent))
+        return self._closely(table, parent) if plain is None else plain
+
+    def _closely(self, table: Table, parent: etree._Element) -> dict[str, Any]:
+        """The same for an element in which something may have to be reported."""
         rows, groups = table.paths, table.groups
         found: dict[str, list[Any]] = {}
         met: list[int] = []
@@ -152,8 +151,7 @@ class Reading:
         for row in table.rows:
             if row.required and row.attr not in found:
                 self.add("EDX-MISSING", parent, row.path)
-        many = {row.attr for row in table.rows if row.many}
-        return {attr: tuple(items) if attr in many else items[0] for attr, items in found.items()}
+        return {attr: tuple(items) if attr in table.many else items[0] for attr, items in found.items()}
 
     def _walk(
         self, parent: etree._Element, above: _Path, paths: Collection[_Path], groups: Collection[_Path]
@@ -184,7 +182,7 @@ class Reading:
         if isinstance(row.kind, Table):
             values = self.values(row.kind, element) if _joined(element) else {}
             if values:
-                return self.build(row.kind.model, values)
+                return build(row.kind.model, values)
             self.add("EDX-EMPTY", element, row.tags[-1])
             return None
         text = self._text(element)
@@ -244,19 +242,3 @@ def _texts(element: etree._Element) -> Iterator[str]:
             yield from _texts(child)
             yield " "
         yield child.tail or ""
-
-
-@cache
-def _absent(kind: type[model.Model]) -> dict[str, Any]:
-    """What stands for the values of a model that a packet does not give."""
-    return {name: _nothing(field.annotation) for name, field in kind.model_fields.items()}
-
-
-def _nothing(annotation: Any) -> Any:
-    if NoneType in get_args(annotation):
-        return None
-    if get_origin(annotation) is tuple:
-        return ()
-    if isinstance(annotation, type) and issubclass(annotation, model.Model):
-        return annotation.model_construct(**_absent(annotation))
-    return ""

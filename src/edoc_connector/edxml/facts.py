@@ -29,15 +29,17 @@ def facts(message: Message) -> tuple[tuple[str, str], ...]:
 
 def normalise(text: str) -> str:
     """Unicode NFC, LF line ends, no space around."""
-    return unicodedata.normalize("NFC", text.replace("\r\n", "\n").replace("\r", "\n")).strip()
+    if "\r" in text:
+        text = text.replace("\r\n", "\n").replace("\r", "\n")
+    return (text if text.isascii() else unicodedata.normalize("NFC", text)).strip()
 
 
 def _of_table(prefix: str, table: Table, holder: Model) -> Iterator[tuple[str, str]]:
-    for row in table.rows:
+    for row in table.sealed:
         value = getattr(holder, row.attr)
-        if not row.sealed or value is None:
+        if value is None or value == ():
             continue
-        name = prefix + row.path.replace("/", ".")
+        name = prefix + row.name
         if row.path == "To":
             yield from sorted(pair for one in value for pair in _of_value(name, row, one))
         elif row.many:

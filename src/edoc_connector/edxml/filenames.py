@@ -9,6 +9,7 @@ MOST_BYTES = 200
 """Most UTF-8 bytes of a safe name: under the 255 that file systems allow, with room for a suffix of the caller's."""
 
 _RESERVED = re.compile(r"(?i)(con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³])(\..*)?")
+_PLAIN = re.compile(r"[A-Za-z0-9_-](?:[A-Za-z0-9_. -]{0,98}[A-Za-z0-9_-])?")  # stays as it is, but for reserved ones
 _SEPARATORS = re.compile(r'[/\\:*?"<>|]')
 _UNSEEN = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}  # controls, bidirectional marks, unassigned code points, line ends
 
@@ -23,6 +24,8 @@ def safe_name(name: str, *, instead: str = "attachment") -> str:
         name: the name as a packet gives it.
         instead: what an empty name becomes.
     """
+    if _PLAIN.fullmatch(name) and not _RESERVED.fullmatch(name):
+        return name
     text = unicodedata.normalize("NFC", name)
     text = "".join(" " if c.isspace() else c for c in text if c.isspace() or unicodedata.category(c) not in _UNSEEN)
     text = _SEPARATORS.sub("_", text).strip(" ").rstrip(". ").lstrip(".")

@@ -48,6 +48,7 @@ def _format(media_type: str, head: bytes, *also: str, always: bool = True) -> Fo
     return Format(media_type, re.compile(head, re.DOTALL), also, always)
 
 
+_PDF, _BEFORE_PDF = b"%PDF-", 1024
 _PK = rb"PK\x03\x04.{26}"
 _OFFICE = _PK + rb"(?:\[Content_Types\]|_rels/|docProps/).*?"
 _ZIPPED = (
@@ -56,7 +57,7 @@ _ZIPPED = (
 )
 
 FORMATS = (
-    _format("application/pdf", rb".{0,1024}?%PDF-", "application/x-pdf"),
+    _format("application/pdf", rb".{0,%d}?%b" % (_BEFORE_PDF, _PDF), "application/x-pdf"),
     _format(f"{_OOXML}.wordprocessingml.document", _OFFICE + rb"word/",
             f"{_OOXML}.wordprocessingml.*", "application/vnd.ms-word.*", "application/zip"),
     _format(f"{_OOXML}.spreadsheetml.sheet", _OFFICE + rb"xl/",
@@ -92,6 +93,8 @@ FORMATS = (
             always=False),
 )  # fmt: skip
 """Tried in this order; the first whose head is there counts."""
+# all but the first, which may stand further behind and is found sooner by itself
+_HEADS = re.compile(b"|".join(b"(%b)" % one.head.pattern for one in FORMATS[1:]), re.DOTALL)
 
 _WITH_HEAD = {name for one in FORMATS if one.always for name in (one.type, *one.also)}
 _TEXTS = ("text/*", "application/json", "application/xml", "application/csv", "image/svg+xml")
@@ -122,7 +125,19 @@ def type_of(name: str) -> str:
 
 def detected(head: bytes) -> Format | None:
     """The format of a file, by its first `HEAD` bytes; None for a text and for what is not in the table."""
-    return next((one for one in FORMATS if one.head.match(head)), None)
+    if head.find(_PDF, 0, _BEFORE_PDF + len(_PDF)) >= 0:
+        return FORMATS[0]
+    found = _HEADS.match(head)
+    return FORMATS[found.lastindex or 0] if found else None
+
+
+def says_nothing(media_type: str) -> bool:
+    """Whether a file of any format may be of a type."""
+    return _bare(media_type) in _SILENT
+
+
+def _bare(media_type: str) -> str:
+    return media_type.partition(";")[0].strip().lower()
 
 
 def contradiction(head: bytes, media_type: str) -> str:
@@ -132,7 +147,7 @@ def contradiction(head: bytes, media_type: str) -> str:
         head: its first `HEAD` bytes.
         media_type: the type, parameters allowed.
     """
-    stated = media_type.partition(";")[0].strip().lower()
+    stated = _bare(media_type)
     if stated in _SILENT or not head:
         return ""
     found = detected(head)

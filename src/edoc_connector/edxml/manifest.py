@@ -11,7 +11,7 @@ from ..errors import AttachmentError
 from .attachment import Attachment
 from .content import Base64Content, BytesContent, Content, ZippedContent
 from .elements import Reading, children
-from .magic import contradiction, type_of
+from .magic import contradiction, says_nothing, type_of
 from .model import EncodedAttachment, Reference
 from .names import ZIP_TYPE
 from .scan import Limits
@@ -122,7 +122,7 @@ def _bare(written: str | None, element: etree._Element, reading: Reading) -> str
     return bare
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Reader:
     """One attachment: what stands beside its content, and what the manifest says of it."""
 
@@ -151,19 +151,25 @@ class _Reader:
 
     def _check_bytes(self, attachment: Attachment) -> None:
         """Report content that is not of the type its name or the packet gives it."""
+        named = type_of(attachment.name)
+        types = [attachment.content_type] if named == attachment.content_type else [attachment.content_type, named]
+        if all(map(says_nothing, types)):
+            return
         try:
             head = attachment.head()
         except AttachmentError:
             return  # reading the content says so, see Packet.content_findings
-        for stated in dict.fromkeys((attachment.content_type, type_of(attachment.name))):
+        for stated in types:
             if real := contradiction(head, stated):
                 seen = f"'{attachment.name}' ({stated})"
                 self.reading.add("EDX-CONTENT-BYTES", self.element, seen, real)
                 return
 
     def _content_type(self, name: str, *, unpacked: bool) -> str:
-        packed = self._is_packed(name)
         stated = [kind for kind in (self.entry.content_type, self.listed.content_type) if kind]
+        if len(stated) == 2 and stated[0] == stated[1] and stated[0].lower() != ZIP_TYPE:
+            return stated[0]
+        packed = self._is_packed(name)
         # zip says how the file is packed, not what it is
         real = [kind for kind in stated if not (packed and kind.lower() == ZIP_TYPE)]
         understood = real[0] if real else type_of(name)

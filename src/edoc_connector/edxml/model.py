@@ -6,6 +6,7 @@ ourselves is checked by `rules`, not here. Names are English; the element each a
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Annotated, Any, cast
 
@@ -268,7 +269,8 @@ class StatusMessage(Checked):
     staff: StaffInfo | None = None
 
 
-class Reference(Model):
+@dataclass(frozen=True, slots=True)
+class Reference:
     """What the manifest says of an attachment."""
 
     content_id: str | None = None
@@ -277,7 +279,8 @@ class Reference(Model):
     name: str | None = None
 
 
-class EncodedAttachment(Model):
+@dataclass(frozen=True, slots=True)
+class EncodedAttachment:
     """What stands beside an attachment's content, and the text of the content itself."""
 
     content_id: str | None = None
@@ -310,3 +313,6 @@ class EncodedAttachment(Model):
 
 Message = Document | StatusMessage
 """What a packet can say."""
+
+Holder = Model | Reference | EncodedAttachment
+"""What the values of a table's elements are held by."""

@@ -16,6 +16,7 @@ from .model import Business, Document, Message, StatusMessage
 from .names import DS
 from .packet import Packet
 from .places import Places
+from .plain import build
 from .refusal import refusal
 from .scan import Limits
 from .skeleton import Skeleton
@@ -101,7 +102,7 @@ def _document(
         values |= reading.values(t.DOCUMENT_TRACE, trace)
     # a document that asks for nothing is a new one
     values.setdefault("business", Business(type=BusinessType.NEW, paper=None))
-    return reading.build(Document, values | {"attachments": attachments})
+    return build(Document, values | {"attachments": attachments})
 
 
 _STATUS_FRAME = {

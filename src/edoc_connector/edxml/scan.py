@@ -23,14 +23,15 @@ from .base64text import Run, has_spaces, run_of
 from .findings import Finding
 from .names import DS, NS, XLINK
 from .refusal import refusal
-from .source import CHUNK, Source, between
+from .source import CHUNK, Near, Source, between
 
 CONTENT_PATH = ["AttachmentEncoded", "Attachment", "ContentTransferEncoded"]
 """Local names of the element whose text is left out of the skeleton, and of those around it."""
+_TEXT_NAME = CONTENT_PATH[-1]
 _HEAD = 1 << 16
 _FEED = CHUNK  # what expat gets at a time: it keeps all of a tag, and one that is too large is noticed between pieces
 _KNOWN_PREFIXES = {"edxml": NS, "xlink": XLINK, "ds": DS, "xsi": "http://www.w3.org/2001/XMLSchema-instance"}
-_TEXT_TAG = f"{CONTENT_PATH[-1]}>".encode()
+_TEXT_TAG = f"{_TEXT_NAME}>".encode()
 _TEXT_HEAD = 4  # so much of a text expat gets at least: one character to notice that it began, and a line end before it
 _WORTH = 1 << 10  # a shorter run costs more to leave out than to parse
 _MOST_STOPS = 64  # in one piece; a packet of tiny texts, or one made to stop us, goes to expat as it is
@@ -224,6 +225,7 @@ class _Watcher:
 
     def __init__(self, limits: Limits) -> None:
         self.limits = limits
+        self._most_elements, self._most_open = limits.elements, limits.depth + 1
         self.undeclared: dict[str, int] = {}
         """Prefixes that nobody declared, and the line each is met first."""
         self.token = f"edoc-text-{secrets.token_hex(16)}"
@@ -278,19 +280,19 @@ class _Watcher:
         if self._text_start < 0 or self.parser.CurrentByteIndex != self._given:
             return 0
         end = piece.find(b"<", place)
-        run = piece[place : len(piece) if end < 0 else end]
-        if len(run) < _WORTH or (made_of := run_of(run)) is Run.OTHER:
+        end = len(piece) if end < 0 else end
+        if end - place < _WORTH or (made_of := run_of(memoryview(piece)[place:end])) is Run.OTHER:
             return 0
         start = self._index
         if self._text_skips and self._text_skips[-1][1] == start:
             start, _ = self._text_skips.pop()
-        self.skipped += len(run)
+        self.skipped += end - place
         self._text_skips.append((start, self._index))
         if made_of is Run.SPACED:
             self._text_spaced = True
-            self._text_lines += run.count(b"\n")
-            self.skipped_lines = self.skipped_lines or b"\n" in run or b"\r" in run
-        return len(run)
+            self._text_lines += piece.count(b"\n", place, end)
+            self.skipped_lines = self.skipped_lines or any(one in piece[place:end] for one in (b"\n", b"\r"))
+        return end - place
 
     @property
     def _index(self) -> int:
@@ -310,34 +312,37 @@ class _Watcher:
 
     def spans(self, source: Source) -> Iterator[Span]:
         """The texts found, in the source's order."""
-        with source.open() as stream:
+        with source.opened() as stream:
+            near = Near(stream)
             for index, text in enumerate(self._found):
                 lines, marked, spaced = text.lines, not text.plain, text.spaced
-                for piece in (piece for seen in text.seen() for piece in between(stream, *seen)):
-                    lines += piece.count(b"\n")
-                    marked = marked or b"&" in piece
-                    spaced = spaced or has_spaces(piece)
+                for start, end in text.seen():
+                    for piece in near.pieces(start, end):
+                        lines += piece.count(b"\n")
+                        marked = marked or b"&" in piece
+                        spaced = spaced or has_spaces(piece)
                 place = text.start, text.end, f"{self.token}-{index}-"
                 yield Span(*place, plain=not marked, lines=lines, spaced=spaced, commented=text.commented)
 
     def _start(self, name: str, attributes: list[str]) -> None:
         self._elements += 1
-        if self._elements > self.limits.elements:
+        if self._elements > self._most_elements:
             raise self._too_much("elements", "phần tử", self.limits.elements)
-        if len(attributes) > 2 * self.limits.attributes:
+        if attributes and len(attributes) > 2 * self.limits.attributes:
             raise self._too_much("attributes on one element", "thuộc tính trên một phần tử", self.limits.attributes)
-        prefix, _, local = name.rpartition(":")
-        scope = self._open[-1][1]
+        prefix, _, local = name.rpartition(":") if ":" in name else ("", "", name)
+        around = self._open
+        scope = around[-1][1]
         # most attributes have no prefix and declare none
         if (prefix and prefix not in scope) or (attributes and _has_names(attributes)):
             self._check_uris(attributes)
             scope = self._scope(name, attributes[::2])
-        self._open.append((local, scope))
-        if len(self._open) > self.limits.depth + 1:
+        around.append((local, scope))
+        if len(around) > self._most_open:
             raise self._too_much("nested elements", "cấp phần tử lồng nhau", self.limits.depth)
         if self._text_depth:
             self._text_mixed = True
-        elif local == CONTENT_PATH[-1] and [one for one, _ in self._open[-3:]] == CONTENT_PATH:
+        elif local == _TEXT_NAME and [one for one, _ in around[-3:]] == CONTENT_PATH:
             self._open_text()
 
     def _check_uris(self, attributes: list[str]) -> None:
@@ -373,12 +378,12 @@ class _Watcher:
         self._text_depth = len(self._open)
         self._text_plain, self._text_commented, self._text_mixed = True, False, False
         self._text_lines, self._text_spaced, self._text_skips = 0, False, []
-        self.parser.CharacterDataHandler = lambda _text: self._first_text()
+        self.parser.CharacterDataHandler = self._first_text
         self.parser.StartCdataSectionHandler = self._cdata
-        self.parser.CommentHandler = lambda _text: self._comment()
-        self.parser.ProcessingInstructionHandler = lambda _target, _data: self._instruction()
+        self.parser.CommentHandler = self._comment
+        self.parser.ProcessingInstructionHandler = self._instruction
 
-    def _first_text(self) -> None:
+    def _first_text(self, _text: str = "") -> None:
         # one event is enough to know where the text begins; after it expat runs without calling back
         if self._text_start < 0:
             self._text_start = self._index
@@ -388,10 +393,10 @@ class _Watcher:
         self._text_plain = False
         self._first_text()
 
-    def _comment(self) -> None:
+    def _comment(self, _text: str) -> None:
         self._text_plain, self._text_commented = False, True
 
-    def _instruction(self) -> None:
+    def _instruction(self, _target: str, _data: str) -> None:
         self._text_mixed = True
 
     def _close_text(self) -> None:
@@ -423,7 +428,8 @@ class _Watcher:
 
 def _has_names(attributes: list[str]) -> bool:
     """Whether a name among the attributes has a prefix, or a namespace is declared."""
-    return any(":" in name or name == "xmlns" for name in attributes[::2])
+    names = attributes[::2]
+    return "xmlns" in names or ":" in " ".join(names)
 
 
 def _namespace_of(prefix: str) -> str:
@@ -433,9 +439,10 @@ def _namespace_of(prefix: str) -> str:
 def _skeleton(source: Source, spans: Iterable[Span]) -> bytes:
     pieces: list[bytes] = []
     position = 0
-    with source.open() as stream:
+    with source.opened() as stream:
+        near = Near(stream)
         for span in spans:
-            pieces.extend(between(stream, position, span.start))
+            pieces.extend(near.pieces(position, span.start))
             pieces.append(span.placeholder.encode("ascii"))
             position = span.end
         pieces.extend(between(stream, position, source.size))

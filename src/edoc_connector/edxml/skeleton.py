@@ -7,7 +7,8 @@ from collections.abc import Iterator, Sequence
 
 from lxml import etree
 
-from .content import Base64Content, SpanText
+from .base64text import has_spaces
+from .content import Base64Content, GivenText, SpanText
 from .findings import Finding
 from .positions import Position, positions
 from .scan import Limits, Scan, scan
@@ -80,9 +81,10 @@ class Skeleton:
         """
         span = self._scan.spans.get(text)
         if span is None:
-            return Base64Content(name, lambda _first: iter((text.encode(),)))
+            given = text.encode()
+            return Base64Content(name, GivenText(given), spaced=has_spaces(given))
         # a reference may stand for a space
-        return Base64Content(name, SpanText(self._source, span).characters, spaced=span.spaced or not span.plain)
+        return Base64Content(name, SpanText(self._source, span), spaced=span.spaced or not span.plain)
 
     def shown(self, text: str) -> str:
         """A text of the tree as messages show it: placeholders told by their length, nothing endless."""

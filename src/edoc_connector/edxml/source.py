@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,6 +14,7 @@ from typing import BinaryIO
 CHUNK = 1 << 18
 HELD = CHUNK
 """Bytes up to which a packet's own are kept with its skeleton."""
+_NEAR = 1 << 12
 
 
 class Shared:
@@ -32,17 +33,32 @@ class Shared:
     @contextmanager
     def opened(self, path: Path) -> Iterator[int]:
         """A descriptor of the file."""
+        descriptor = self._take(path)
+        try:
+            yield descriptor
+        finally:
+            self._give()
+
+    def read(self, path: Path, start: int, size: int) -> bytes:
+        """Bytes of the file, at once."""
+        descriptor = self._take(path)
+        try:
+            return os.pread(descriptor, size, start)
+        finally:
+            self._give()
+
+    def _take(self, path: Path) -> int:
         with self._lock:
             if not self._users:
                 self._descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0))
             self._users += 1
-        try:
-            yield self._descriptor
-        finally:
-            with self._lock:
-                self._users -= 1
-                if not self._users:
-                    os.close(self._descriptor)
+            return self._descriptor
+
+    def _give(self) -> None:
+        with self._lock:
+            self._users -= 1
+            if not self._users:
+                os.close(self._descriptor)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +110,14 @@ class Source:
         with self.opened() as stream:
             yield from between(stream, start, end, first)
 
+    def piece(self, start: int, end: int) -> bytes:
+        """The few bytes from start to end at once; fewer where the file has become shorter."""
+        if self.path is None:
+            return self.data[start:end]
+        if hasattr(os, "pread"):
+            return self._shared.read(self.path, start, end - start)
+        return b"".join(self.chunks(start, end))
+
     @contextmanager
     def opened(self) -> Iterator[BinaryIO | int]:
         """The bytes, to be read by `chunks`: inside the block it opens the file no more than once, in any thread."""
@@ -103,6 +127,27 @@ class Source:
         else:
             with self._shared.opened(self.path) as descriptor:
                 yield descriptor
+
+
+class Near:
+    """Few bytes here and there, from front to back: those that lie near one another are read at once.
+
+    Args:
+        stream: what `Source.opened` gives.
+    """
+
+    def __init__(self, stream: BinaryIO | int) -> None:
+        self._stream = stream
+        self._start = 0
+        self._block = b""
+
+    def pieces(self, start: int, end: int) -> Iterable[bytes]:
+        """The bytes from start to end."""
+        if start < self._start or end > self._start + len(self._block):
+            if end - start > _NEAR:
+                return between(self._stream, start, end)
+            self._start, self._block = start, _at(self._stream, _NEAR, start)
+        return (self._block[start - self._start : end - self._start],)
 
 
 def between(stream: BinaryIO | int, start: int, end: int, first: int = CHUNK) -> Iterator[bytes]:

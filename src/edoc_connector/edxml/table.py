@@ -8,10 +8,12 @@ source is QCVN 102:2016/BTTTT, amendment 1:2022.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any, TypeAlias
 
 from . import model, values
 from .codes import BusinessType, Priority
 from .findings import Severity
+from .names import NS
 from .values import Kind
 
 
@@ -39,10 +41,22 @@ class Row:
     over: Severity = Severity.WARNING
     sealed: bool = True
 
-    @property
-    def tags(self) -> tuple[str, ...]:
-        """The path's element names."""
-        return tuple(self.path.split("/"))
+    tags: tuple[str, ...] = field(init=False, repr=False, compare=False)
+    """The path's element names."""
+    full: tuple[str, ...] = field(init=False, repr=False, compare=False)
+    """The same with the standard's namespace."""
+    name: str = field(init=False, repr=False, compare=False)
+    """What a seal calls it."""
+
+    def __post_init__(self) -> None:
+        assign = object.__setattr__
+        assign(self, "tags", tuple(self.path.split("/")))
+        assign(self, "full", tuple(f"{{{NS}}}{tag}" for tag in self.tags))
+        assign(self, "name", ".".join(self.tags))
+
+
+Steps: TypeAlias = "dict[str, tuple[int, Row] | Steps]"
+"""By the full names of elements: place and row, or what may stand in a group."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,18 +68,40 @@ class Table:
         rows: in writing order.
     """
 
-    model: type[model.Model]
+    model: type[model.Holder]
     rows: tuple[Row, ...]
     paths: dict[tuple[str, ...], tuple[int, Row]] = field(init=False, repr=False, compare=False)
     """Place and row by the names of its path."""
     groups: frozenset[tuple[str, ...]] = field(init=False, repr=False, compare=False)
     """The paths of elements that only hold others."""
+    steps: Steps = field(init=False, repr=False, compare=False)
+    """The same as a tree."""
+    required: frozenset[str] = field(init=False, repr=False, compare=False)
+    """Attributes that must be there."""
+    many: frozenset[str] = field(init=False, repr=False, compare=False)
+    """Attributes that hold several values."""
+    sealed: tuple[Row, ...] = field(init=False, repr=False, compare=False)
+    """The rows that a seal covers."""
 
     def __post_init__(self) -> None:
+        assign = object.__setattr__
         paths = {row.tags: (index, row) for index, row in enumerate(self.rows)}
-        groups = frozenset(tags[:count] for tags in paths for count in range(1, len(tags)))
-        object.__setattr__(self, "paths", paths)
-        object.__setattr__(self, "groups", groups)
+        assign(self, "paths", paths)
+        assign(self, "groups", frozenset(tags[:count] for tags in paths for count in range(1, len(tags))))
+        assign(self, "steps", _steps(self.rows))
+        assign(self, "required", frozenset(row.attr for row in self.rows if row.required))
+        assign(self, "many", frozenset(row.attr for row in self.rows if row.many))
+        assign(self, "sealed", tuple(row for row in self.rows if row.sealed))
+
+
+def _steps(rows: tuple[Row, ...]) -> Steps:
+    steps: Steps = {}
+    for index, row in enumerate(rows):
+        within: Any = steps
+        for tag in row.full[:-1]:
+            within = within.setdefault(tag, {})
+        within[row.full[-1]] = index, row
+    return steps
 
 
 _E = Severity.ERROR

@@ -23,10 +23,9 @@ from ..errors import AttachmentError, DocumentError
 from .attachment import Attachment, AttachmentDigest
 from .base64text import encode
 from .checks import problems
-from .content import vanished
 from .files import early_to_disk, whole_file
 from .findings import Severity
-from .model import Document, EncodedAttachment, Message, Model, TraceHeader
+from .model import Document, EncodedAttachment, Holder, Message, TraceHeader
 from .names import NS, SEAL_NAME
 from .rules import Problem
 from .table import ATTACHMENT, DOCUMENT_HEADER, DOCUMENT_TRACE, REFERENCE, STATUS_HEADER, Table
@@ -35,8 +34,6 @@ from .values import Kind
 SEAL_TYPE = "application/xml"
 SealMaker: TypeAlias = Callable[[Sequence[AttachmentDigest]], bytes]
 """Makes the seal once names, sizes and hashes of all attachments are known."""
-
-_BASE64_CHUNK = 3 << 18  # a multiple of three, so that pieces join without padding
 
 
 class EnvelopedSigner(Protocol):
@@ -128,7 +125,7 @@ def _plan(message: Message, at: datetime, signed: bool, seal: SealMaker | None) 
     if isinstance(message, Document):
         _rows(last, DOCUMENT_HEADER, message)
         last = _child(header, "TraceHeaderList")
-        _rows(last, DOCUMENT_TRACE, _traced(message, at))
+        _rows(last, DOCUMENT_TRACE, _Traced(message, at))
         _attachments(plan, envelope, message, seal)
     else:
         _rows(last, STATUS_HEADER, message)
@@ -136,29 +133,31 @@ def _plan(message: Message, at: datetime, signed: bool, seal: SealMaker | None) 
     return plan
 
 
-def _traced(document: Document, at: datetime) -> Document:
-    if document.trace:
-        return document
-    return document.model_copy(update={"trace": (TraceHeader(organ_id=document.sender.id, timestamp=at),)})
+class _Traced:
+    """What goes into a document's TraceHeaderList; the sender is the first station."""
+
+    def __init__(self, document: Document, at: datetime) -> None:
+        self.trace = document.trace or (TraceHeader(organ_id=document.sender.id, timestamp=at),)
+        self.business = document.business
 
 
 def _child(parent: etree._Element, tag: str) -> etree._Element:
     return etree.SubElement(parent, f"{{{NS}}}{tag}")
 
 
-def _rows(parent: etree._Element, table: Table, holder: Model) -> None:
+def _rows(parent: etree._Element, table: Table, holder: Holder | _Traced) -> None:
     """Write what the holder says, in the table's order; what says nothing leaves no element."""
     groups: dict[tuple[str, ...], etree._Element] = {(): parent}
     for row in table.rows:
-        value = getattr(holder, row.attr)
+        value, kind = getattr(holder, row.attr), row.kind
+        if value is None:
+            continue
         for item in value if row.many else (value,):
-            if item is None or not _says_something(row.kind, item):
-                continue
-            element = _child(_group(groups, row.tags[:-1]), row.tags[-1])
-            if isinstance(row.kind, Table):
-                _rows(element, row.kind, item)
-            else:
-                element.text = row.kind.write(item)
+            if isinstance(kind, Kind):
+                if text := kind.write(item):
+                    etree.SubElement(_group(groups, row.full[:-1]), row.full[-1]).text = text
+            elif _says_something(kind, item):
+                _rows(etree.SubElement(_group(groups, row.full[:-1]), row.full[-1]), kind, item)
 
 
 def _says_something(kind: Kind | Table, item: Any) -> bool:
@@ -176,7 +175,7 @@ def _says_something(kind: Kind | Table, item: Any) -> bool:
 def _group(groups: dict[tuple[str, ...], etree._Element], path: tuple[str, ...]) -> etree._Element:
     """The element that holds a row's element, made when first needed so that no empty group is written."""
     if path not in groups:
-        groups[path] = _child(_group(groups, path[:-1]), path[-1])
+        groups[path] = etree.SubElement(_group(groups, path[:-1]), path[-1])
     return groups[path]
 
 
@@ -210,7 +209,7 @@ def _file_text(attachment: Attachment, digests: list[AttachmentDigest]) -> _Text
 
     def text() -> Iterator[bytes]:
         digest, size = hashlib.sha256(), 0
-        for piece in _pieces(attachment):
+        for piece in attachment.pieces():
             digest.update(piece)
             size += len(piece)
             yield piece
@@ -224,27 +223,15 @@ def _file_text(attachment: Attachment, digests: list[AttachmentDigest]) -> _Text
     return lambda: _base64(text())
 
 
-def _pieces(attachment: Attachment) -> Iterator[bytes]:
-    with attachment.open() as stream:
-        while True:
-            try:
-                piece = stream.read(_BASE64_CHUNK)
-            except OSError as error:
-                raise vanished(attachment.name, error) from error
-            if not piece:
-                return
-            yield piece
-
-
 def _base64(data: Iterator[bytes]) -> Iterator[bytes]:
-    """Base64 without line breaks of bytes in pieces, all but the last a multiple of three long."""
-    carried = b""
+    """Base64 without line breaks of bytes in pieces."""
+    held = b""
     for piece in data:
-        whole = carried + piece
-        cut = len(whole) - len(whole) % 3
-        carried = whole[cut:]
-        yield encode(whole[:cut])
-    yield encode(carried)
+        cut = len(held) - len(held) % 3
+        if cut:
+            yield encode(held[:cut])
+        held = held[cut:] + piece
+    yield encode(held)
 
 
 def _stream(plan: _Plan, out: IO[bytes], signature: EnvelopedSigner | None) -> None:
@@ -258,7 +245,7 @@ def _stream(plan: _Plan, out: IO[bytes], signature: EnvelopedSigner | None) -> N
                 for text in plan.texts[name]():
                     out.write(text)
                     digest.update(text)
-                    grown()
+                    grown(len(text))
             elif name and signature is not None:
                 place, blank = out.tell(), signature.blank()
                 out.write(blank)

@@ -96,12 +96,13 @@ NEVER: dict[str, str] = {
 }
 """Identifiers that no switch accepts, and the reason given."""
 
-_HASHES: dict[str, type[hashes.HashAlgorithm]] = {
+HASHES: dict[str, type[hashes.HashAlgorithm]] = {
     "sha1": hashes.SHA1,
     "sha256": hashes.SHA256,
     "sha384": hashes.SHA384,
     "sha512": hashes.SHA512,
 }
+"""Hashes by their names."""
 _RSA_KEYS = rsa.RSAPrivateKey | rsa.RSAPublicKey
 _EC_KEYS = ec.EllipticCurvePrivateKey | ec.EllipticCurvePublicKey
 _CURVE_ALGORITHM = {"secp256r1": "ecdsa-sha256", "secp384r1": "ecdsa-sha384"}
@@ -145,7 +146,7 @@ def signature_size(key: PublicKey) -> int:
 def sign_with(key: PrivateKey, algorithm: str, data: bytes) -> bytes:
     """Sign data: RSASSA-PKCS1-v1_5, RSASSA-PSS, or ECDSA as r‖s (XML Signature 1.1, 6.4.3; RFC 9231, 2.3.10)."""
     chosen = SIGNATURES[algorithm]
-    digest = _HASHES[chosen.digest]()
+    digest = HASHES[chosen.digest]()
     if isinstance(key, rsa.RSAPrivateKey):
         return key.sign(data, _padding(chosen), digest)
     return raw_ecdsa(key.sign(data, ec.ECDSA(digest)), key)
@@ -167,7 +168,7 @@ def raw_ecdsa(value: bytes, key: ec.EllipticCurvePrivateKey | ec.EllipticCurvePu
 def signature_holds(key: PublicKey, algorithm: str, data: bytes, value: bytes) -> bool:
     """Whether a signature value is the key's over the data; False too where algorithm and key do not fit."""
     chosen = SIGNATURES[algorithm]
-    digest = _HASHES[chosen.digest]()
+    digest = HASHES[chosen.digest]()
     try:
         if isinstance(key, rsa.RSAPublicKey):
             if chosen.kind == "ecdsa":
@@ -187,5 +188,5 @@ def signature_holds(key: PublicKey, algorithm: str, data: bytes, value: bytes) -
 def _padding(algorithm: Algorithm) -> padding.AsymmetricPadding:
     if algorithm.kind == "rsa":
         return padding.PKCS1v15()
-    digest = _HASHES[algorithm.digest]()
+    digest = HASHES[algorithm.digest]()
     return padding.PSS(padding.MGF1(digest), digest.digest_size)

@@ -33,7 +33,8 @@ def canonical(element: etree._Element, *, exclusive: bool, without: etree._Eleme
     """
     _bound_depth(element)
     bound_namespaces(element)
-    own = _document_of(element, inherit=not exclusive)
+    alone = without is None and element.getparent() is None
+    own = element if alone else _document_of(element, inherit=not exclusive)
     if without is not None:
         _remove(_same_place(own, element, without))
     try:

@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
-from .algorithms import PublicKey
+from .algorithms import HASHES, PublicKey
 
 MINIMUM_RSA_BITS = 2048
 CURVES = ("secp256r1", "secp384r1")
@@ -79,11 +79,17 @@ def fingerprint(certificate: x509.Certificate) -> str:
     return certificate.fingerprint(hashes.SHA256()).hex()
 
 
+def certificate_digest(certificate: x509.Certificate, algorithm: str) -> bytes:
+    """A certificate's digest by one of `algorithms.HASHES`."""
+    return certificate.fingerprint(HASHES[algorithm]())
+
+
 def valid_at(certificate: x509.Certificate, at: datetime) -> bool:
     """Whether a moment lies within the certificate's validity."""
     return certificate.not_valid_before_utc <= at <= certificate.not_valid_after_utc
 
 
+@lru_cache(64)
 def may_sign(certificate: x509.Certificate) -> bool:
     """Whether key usage allows signing (RFC 5280, 4.2.1.3); a certificate without the extension may."""
     try:
@@ -101,6 +107,7 @@ _OTHER_USES = {
 }
 
 
+@lru_cache(64)
 def meant_for_other_use(certificate: x509.Certificate) -> bool:
     """Whether extended key usage is there and names only uses that are not signing of documents (RFC 5280, 4.2.1.12).
 
@@ -158,6 +165,11 @@ def same_key(one: PublicKey, other: PublicKey) -> bool:
 
 def leaf_of(certificates: Sequence[x509.Certificate]) -> x509.Certificate | None:
     """The one certificate whose holder issued none of the others; None where that is not exactly one."""
+    return _leaf_of(tuple(certificates))
+
+
+@lru_cache(32)
+def _leaf_of(certificates: tuple[x509.Certificate, ...]) -> x509.Certificate | None:
     issuers = {other.issuer for other in certificates if other.issuer != other.subject}
     leaves = [one for one in certificates if one.subject not in issuers]
     return leaves[0] if len(leaves) == 1 else None
@@ -165,6 +177,11 @@ def leaf_of(certificates: Sequence[x509.Certificate]) -> x509.Certificate | None
 
 def ordered_from(leaf: x509.Certificate, others: Iterable[x509.Certificate]) -> tuple[x509.Certificate, ...]:
     """The leaf, then whoever issued it, and so on; certificates that do not belong are left out."""
+    return _ordered_from(leaf, tuple(others))
+
+
+@lru_cache(32)
+def _ordered_from(leaf: x509.Certificate, others: tuple[x509.Certificate, ...]) -> tuple[x509.Certificate, ...]:
     chain = [leaf]
     rest = [other for other in others if other != leaf]
     while chain[-1].issuer != chain[-1].subject:

@@ -27,6 +27,9 @@ _FRAME: dict[str, set[str | None]] = {
 }
 """Parts that occur at most once, and what may hold each."""
 
+_SPELLINGS = (*_FRAME, "Signature", *(other for other, name in ALIASES.items() if name in {*_FRAME, "Signature"}))
+_LOOKED_AT = tuple(f"{{*}}{name}" for name in _SPELLINGS)  # of any namespace, and of none
+
 
 def locate(root: etree._Element) -> etree._Element:
     """Find the packet's own signature.
@@ -37,7 +40,7 @@ def locate(root: etree._Element) -> etree._Element:
     Raises:
         Refused: there is none, more than one, or it stands where it proves nothing.
     """
-    parts = [(element, _name(element)) for element in root.iter("*")]
+    parts = [(element, _name(element)) for element in root.iter(*_LOOKED_AT)]
     found = [element for element, name in parts if name == "Signature"]
     if not found:
         raise Refused("SIG-NONE")

@@ -9,9 +9,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import zip_longest
@@ -37,6 +35,7 @@ MOST_BYTES = 1 << 20
 """Largest seal that is read."""
 
 _S = f"{{{SEAL_NS}}}"
+_SHA256 = re.compile("[0-9a-f]{64}")
 _SIGNATURE_ID, _PROPERTIES_ID, _CONTENT_ID = "seal-signature", "seal-properties", "seal-content"
 
 
@@ -173,20 +172,11 @@ def _attachment(element: etree._Element) -> AttachmentDigest:
     name, size, digest = (element.get(key, "") for key in ("name", "size", "sha256"))
     if len(element.attrib) != 3 or len(element) or (element.text or "").strip() or not name:
         raise Refused("SEAL-SHAPE", f"Attachment {name}")
-    if not re.fullmatch("[0-9a-f]{64}", digest):
+    if not _SHA256.fullmatch(digest):
         raise Refused("SEAL-SHAPE", f"Attachment {name}: sha256")
     if not (size.isascii() and size.isdigit() and len(size) <= 18):
         raise Refused("SEAL-SHAPE", f"Attachment {name}: size")
     return AttachmentDigest(name, int(size), digest)
-
-
-@contextmanager
-def hashed_meanwhile(attachments: Sequence[Attachment]) -> Iterator[None]:
-    """Hash attachments, as `compare` will ask for, in a thread of its own while the block runs; then wait for it."""
-    with ThreadPoolExecutor(1) as pool:
-        for one in attachments:
-            pool.submit(_digest, one)  # the attachment keeps its hash
-        yield
 
 
 @dataclass(frozen=True, slots=True)

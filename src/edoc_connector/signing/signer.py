@@ -163,8 +163,11 @@ def refuse_unfit(certificate: x509.Certificate, at: datetime) -> None:
     Raises:
         SigningError: it is not valid then, not for signing, or its key is too weak.
     """
-    name = human_name(certificate)
     begins, ends = certificate.not_valid_before_utc, certificate.not_valid_after_utc
+    problem = key_problem(certificate.public_key())
+    if begins <= at <= ends and may_sign(certificate) and not meant_for_other_use(certificate) and not problem:
+        return
+    name = human_name(certificate)
     if at > ends:
         raise SigningError(
             f"the certificate of {name} expired on {ends:%Y-%m-%d}; renew it and configure the new key",
@@ -185,12 +188,10 @@ def refuse_unfit(certificate: x509.Certificate, at: datetime) -> None:
             f"the certificate of {name} is for other uses than signing documents (extended key usage); use another",
             vi=f"chứng thư số của {name} không dành cho việc ký văn bản (extended key usage); dùng chứng thư số khác",
         )
-    problem = key_problem(certificate.public_key())
-    if problem:
-        raise SigningError(
-            f"the key of {name} is too weak or of an unknown kind ({problem}); use RSA ≥ 2048 bits, P-256 or P-384",
-            vi=f"khoá của {name} quá yếu hoặc không rõ loại ({problem}); dùng RSA từ 2048 bit, P-256 hoặc P-384",
-        )
+    raise SigningError(
+        f"the key of {name} is too weak or of an unknown kind ({problem}); use RSA ≥ 2048 bits, P-256 or P-384",
+        vi=f"khoá của {name} quá yếu hoặc không rõ loại ({problem}); dùng RSA từ 2048 bit, P-256 hoặc P-384",
+    )
 
 
 def signing_certificate(signer: Signer) -> x509.Certificate:

@@ -17,8 +17,9 @@ signature covers the seal as any attachment.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
-from contextlib import nullcontext
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -38,7 +39,7 @@ from .profile import PACKET, SEAL, ParsedSignature, Reference, parse
 from .proof import Proof, SecondVerifier, check_claimed_time, judge_signer, prove
 from .reasons import REASONS, Refused, SigningFinding, VerificationStatus
 from .reference import xmlsec_agrees
-from .seal import Seal, compare, hashed_meanwhile, read_seal
+from .seal import Seal, compare, read_seal
 from .signer import utc_now
 from .timestamp import check_timestamp
 from .trust import Trust
@@ -47,7 +48,7 @@ from .xades import check_certificate, signed_properties, signing_time, stamped_f
 from .xmldsig import document_digest
 
 _MOST_SHOWN = 5
-_LARGE = 1 << 20  # bytes for each attachment; smaller ones are hashed before a thread has begun
+_LARGE = 2 << 20  # bytes; a smaller packet is hashed before a thread has begun
 
 
 def verify(packet: Packet, policy: VerifyPolicy | None = None) -> Verification:
@@ -65,13 +66,22 @@ def verify(packet: Packet, policy: VerifyPolicy | None = None) -> Verification:
     policy = policy or VerifyPolicy()
     at = policy.at or utc_now()
     seals = [index for index, one in enumerate(packet.attachments) if one.name == SEAL_NAME]
-    large = packet.size > _LARGE * len(packet.attachments)
-    with hashed_meanwhile(packet.attachments[:-1]) if seals and large else nullcontext():
-        own = _Outcome.of(lambda: _verify_own(packet, policy, at))
     if not seals:
-        return _result(packet, own, at)
-    seal = _Outcome.of(lambda: _verify_seal(packet, seals, policy, at))
-    return _result(packet, _combine(own, seal), at)
+        return _result(packet, _Outcome.of(lambda: _verify_own(packet, policy, at)), at)
+    # either hashes the whole packet, in its own way
+    with _beside(packet.size > _LARGE, lambda: _Outcome.of(lambda: _verify_seal(packet, seals, policy, at))) as seal:
+        own = _Outcome.of(lambda: _verify_own(packet, policy, at))
+    return _result(packet, _combine(own, seal()), at)
+
+
+@contextmanager
+def _beside(threaded: bool, work: Callable[[], _Outcome]) -> Iterator[Callable[[], _Outcome]]:
+    """Do work while the block runs, in a thread, or else behind it; gives what tells the outcome then."""
+    if not threaded:
+        yield work
+        return
+    with ThreadPoolExecutor(1) as pool:
+        yield pool.submit(work).result
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

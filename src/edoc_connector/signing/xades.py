@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import base64
 import binascii
-import hashlib
 import hmac
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
 from cryptography import x509
-from cryptography.hazmat.primitives.serialization import Encoding
 from lxml import etree
 
 from ..edxml import DS
 from .algorithms import C14N, DIGEST_BY_URI, DIGESTS, EXC_C14N
 from .canonical import canonical, parent_of
+from .certificates import certificate_digest
 from .reasons import Refused
 
 XADES = "http://uri.etsi.org/01903/v1.3.2#"
@@ -48,7 +47,7 @@ def build_object(
     v2 = etree.SubElement(about_signature, _X + "SigningCertificateV2")
     digest = etree.SubElement(etree.SubElement(v2, _X + "Cert"), _X + "CertDigest")
     etree.SubElement(digest, _Q + "DigestMethod", Algorithm=DIGESTS["sha256"])
-    value = hashlib.sha256(certificate.public_bytes(Encoding.DER)).digest()
+    value = certificate_digest(certificate, "sha256")
     etree.SubElement(digest, _Q + "DigestValue").text = base64.b64encode(value).decode("ascii")
     about_content = etree.SubElement(signed, _X + "SignedDataObjectProperties")
     form = etree.SubElement(about_content, _X + "DataObjectFormat", ObjectReference=f"#{content_id}")
@@ -156,5 +155,5 @@ def check_certificate(properties: etree._Element, certificate: x509.Certificate)
         said = base64.b64decode("".join(digests[0].findtext("ds:DigestValue", "", _NS).split()), validate=True)
     except (binascii.Error, ValueError):
         raise Refused("SEAL-PROPERTIES", "CertDigest") from None
-    if not hmac.compare_digest(said, hashlib.new(algorithm, certificate.public_bytes(Encoding.DER)).digest()):
+    if not hmac.compare_digest(said, certificate_digest(certificate, algorithm)):
         raise Refused("SEAL-CERTIFICATE")
