@@ -154,13 +154,14 @@ class Arrivals:
             return Arrival(row=row, error=error)
         try:
             return Arrival(row=row, file=file, judged=self.judge(file, row))
-        except _NotKnownYet as error:
-            self._session.store.spool.discard(file.name)  # it is downloaded again
-            return Arrival(row=row, error=error)
         except (PacketError, VerificationFailed, AttachmentError) as error:
-            return Arrival(row=row, file=file, refused=error)
+            if not isinstance(error, _NotKnownYet):
+                return Arrival(row=row, file=file, refused=error)
+            again: EdocError = error
         except EdocError as error:
-            return Arrival(row=row, error=error)
+            again = error
+        self._session.store.spool.discard(file.name)  # it is downloaded again
+        return Arrival(row=row, error=again)
 
     # -- entering
 
