@@ -11,7 +11,7 @@ import pytest
 
 import edoc_connector.store.spool as spool_module
 from edoc_connector.errors import StoreError
-from edoc_connector.store import DeliveryState
+from edoc_connector.store import DeliveryState, ReceiptState
 from edoc_connector.testing import sample_document
 
 pytestmark = pytest.mark.parametrize("backend", ["sqlite", "postgresql"], indirect=True)
@@ -79,3 +79,17 @@ def test_a_status_whose_packet_is_lost_is_built_anew(
     assert receiver.flush().sent == 1
     assert [one.packet.status for one in hub.packets()] == ["", "01", "03"]
     assert "is built anew" in caplog.text
+
+
+def test_row_23_a_full_disk_costs_a_packet_no_try(office, hub, failing: Failing, handle) -> None:
+    """However often the disk did not take a packet, it is not set aside (faults, row 23)."""
+    office("H29.05").send(sample_document())
+    receiver = office("G22", worker={"tries": 2})
+    with failing("_flushed", errno.ENOSPC):
+        for _ in range(4):
+            with pytest.raises(StoreError):
+                handle(receiver)
+    units = receiver.units()
+    units.recover()
+    assert units.fetch()
+    assert [one.state for one in receiver.receipts()] == [ReceiptState.WAITING]

@@ -24,7 +24,7 @@ from ..errors import (
 )
 from ..hubs import Progress
 from ..signing import Verification, verify
-from ..store import LeaseLost, ReceiptState, SpoolFile, Tx, directory, moves, outgoing, receipts
+from ..store import LeaseLost, ReceiptState, SpoolFile, Tx, directory, moves, outgoing, receipts, timeline
 from ..store.evidence import Note
 from ..store.order import Change
 from ..store.records import ReceiptRow
@@ -266,6 +266,28 @@ def quarantine(tx: Tx, row: ReceiptRow, error: EdocError, values: dict[str, Any]
     receipts.move(tx, row, ReceiptState.QUARANTINED, detail=spoken(error), **values | columns(error))
     if tell:
         outgoing.confirm(tx, receipts.by_key(tx, row.id), outgoing.FAIL)
+
+
+def let_in(tx: Tx, row: ReceiptRow, judged: Judged) -> None:
+    """Take in a packet that was set aside, as if it had come just now.
+
+    Raises:
+        DocumentIdConflict: another document came under its id.
+    """
+    message = judged.packet.message
+    other = other_copy(tx, row, message) if isinstance(message, Document) else None
+    if other is not None and other.fingerprint != judged.fingerprint:
+        raise conflict(other.document_id or "")
+    if other is None and timeline.happened(tx, RECEIPTS, row.id, ReceiptState.WAITING):
+        # The application failed on it; what it asks for was entered when it first came.
+        receipts.move(tx, row, ReceiptState.WAITING, **facts_of(judged))
+        return
+    receipts.move(tx, row, ReceiptState.LISTED)
+    _take_in(tx, receipts.by_key(tx, row.id), judged)
+    after = receipts.by_key(tx, row.id)
+    if after.state == ReceiptState.HANDLED and outgoing.was_queued(tx, after, outgoing.FAIL):
+        # A hub that was told so may take no other word, and the application is not to wait for that.
+        receipts.move(tx, after, ReceiptState.CONFIRMED, detail=both("it was told fail", "trục đã được báo fail"))
 
 
 def misdelivered(tx: Tx, row: ReceiptRow, message: Message) -> bool:

@@ -378,21 +378,21 @@ class Connector(Handling, Care):
         return [Receipt(self._session, row, sent=self._outbox.kick) for row in rows]
 
     def recheck(self, hub_doc_id: str) -> Receipt:
-        """Judge a packet that was set aside once more, by the settings of today; `receive` then hands it out.
+        """Look once more at a packet that was set aside, by the settings of today.
 
-        Args:
-            hub_doc_id: the hub's id of it.
+        The next `receive` hands a document out, unless it is here already; a status is entered in the delivery it is
+        about; a packet that could not be downloaded is asked for again by the next `receive`.
 
         Raises:
-            NotFound: there is none.
+            NotFound: there is none, or its bytes are gone.
             VerificationFailed: the policy still does not let it in.
             PacketError: it still cannot be read.
+            AttachmentError: a file in it cannot be decoded.
+            DocumentIdConflict: another document is here under its id.
             StoreError: it is not set aside.
         """
-        receipt = self.receipt(hub_doc_id)
-        with self._session.store.reading() as tx:
-            row = receipts.by_key(tx, receipt.key)
-        self._inbox.recheck(row)
+        self._inbox.recheck(self.receipt(hub_doc_id).key)
+        self._outbox.kick()
         return self.receipt(hub_doc_id)
 
     # -- the directory

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from ..edxml import Document, read
+from ..edxml import read
 from ..errors import (
     AttachmentError,
     DocumentIdConflict,
@@ -25,11 +25,11 @@ from ..store.evidence import Note
 from ..store.records import ReceiptRow
 from ..store.states import RECEIPTS
 from ..store.words import both
-from .arriving import Arrival, Arrivals, conflict, other_copy, quarantine
+from .arriving import Arrival, Arrivals, let_in, quarantine
 from .building import fingerprint
 from .clocks import mend
-from .fates import fate
-from .judging import bytes_of, facts_of, kept
+from .fates import columns, fate
+from .judging import bytes_of, kept
 from .session import Session
 
 log = logging.getLogger("edoc_connector.connector.inbox")
@@ -62,8 +62,8 @@ class Inbox:
                     detail=both("the worker's lease ran out", "tiến trình đang giữ đã dừng"),
                 )  # fmt: skip
 
-    def recheck(self, row: ReceiptRow) -> None:
-        """Judge a packet in quarantine once more, by the policy of today.
+    def recheck(self, key: int) -> None:
+        """Judge a packet in quarantine once more, by the policy of today; one that never came is asked for again.
 
         Raises:
             PacketError: it still cannot be read.
@@ -71,12 +71,23 @@ class Inbox:
             DocumentIdConflict: another document came under its id.
             NotFound: its bytes are gone.
         """
-        judged = self._arrivals.judge(kept(row), row)
-        message = judged.packet.message
+        with self._session.store.reading() as tx:
+            row = receipts.by_key(tx, key)
+        if row.state == ReceiptState.QUARANTINED and row.spool_file is None:
+            self._ask_for_again(row)
+            return
+        file = kept(row)
+        self._session.packet(file.name, file.sha256)  # says so where its time to be kept was over
+        judged = self._arrivals.judge(file, row)
         with self._session.transaction() as tx:
-            if isinstance(message, Document) and other_copy(tx, row, message) is not None:
-                raise conflict(message.id)
-            receipts.move(tx, row, ReceiptState.WAITING, **facts_of(judged))
+            # Whether it is a double is looked up first and written afterwards.
+            moves.alone(tx, f"inbox {self._session.agency}")
+            let_in(tx, row, judged)
+
+    def _ask_for_again(self, row: ReceiptRow) -> None:
+        with self._session.transaction() as tx:
+            values: dict[str, Any] = {"attempts": 0, "next_attempt_at": tx.now, **columns(None)}
+            receipts.move(tx, row, ReceiptState.LISTED, **values)
 
     def listed(self, kind: MessageType) -> tuple[list[int], list[int]]:
         """Ask the hub what it offers, and enter it.
@@ -203,7 +214,8 @@ def _try_again(tx: Tx, row: ReceiptRow) -> bool:
     wrong = row.state == ReceiptState.QUARANTINED and row.error_code == ProtocolError.__name__
     if not wrong or row.attempts >= _WRONG_BODIES:
         return False
-    receipts.move(tx, row, ReceiptState.LISTED, attempts=row.attempts + 1)
+    why = both("the hub had given another packet's body", "trục đã trả nhầm nội dung gói tin khác")
+    receipts.move(tx, row, ReceiptState.LISTED, attempts=row.attempts + 1, detail=why)
     return True
 
 
