@@ -356,6 +356,7 @@ def _note_request(tx: Tx, row: ReceiptRow, document: Document) -> None:
     for document_id in acted_on(document):
         target = receipts.effective(tx, row.agency, document_id, document.sender.id)
         if target is not None:
+            receipts.alone(tx, target.id)
             kind, reason = BUSINESS[document.business.type], document.business.reason or ""
             detail = both(f"{kind} asked for: {reason}", f"nơi gửi yêu cầu {KINDS_VI[kind]}: {reason}")
             receipts.said(tx, target, detail=detail, change=Change.ASKED)

@@ -144,6 +144,7 @@ def ask_back(
     """
     with session.transaction(staff.staff if staff is not None else None) as tx:
         row = delivery_row(tx, session, document_id)
+        deliveries.alone(tx, row.id)
         require_sent(row)
         message = _take_back(session, row, reason, staff, at=tx.now)
         check(message, at=tx.now)

@@ -24,7 +24,7 @@ from ..signing import Verification
 from ..store import LeaseLost, ReceiptState, Tx, order, outgoing, receipts
 from ..store.records import ReceiptRow
 from ..store.words import both, parted
-from .answers import Said, asking, message, queue, require, require_handled
+from .answers import Said, alone, asking, message, queue, require, require_handled
 from .arriving import acted_on
 from .building import check
 from .judging import opened
@@ -317,6 +317,7 @@ class Receipt:
 
     def _finish(self) -> None:
         with self._session.transaction() as tx:
+            alone(tx, self._row)
             receipts.move(tx, self._row, ReceiptState.HANDLED, error_code=None, error_text=None, error_vi=None)
             row = receipts.by_key(tx, self._row.id)
             outgoing.confirm(tx, row, outgoing.DONE)
@@ -375,6 +376,7 @@ class Receipt:
             self._stage(said)
             return
         with self._session.transaction(said.actor) as tx:
+            alone(tx, self._row)
             row = receipts.by_key(tx, self._row.id)
             require_handled(row)
             self._row = self._queue(tx, row, said)
@@ -388,7 +390,9 @@ class Receipt:
         self._staged.append(said)
 
     def _arrival(self, row: ReceiptRow) -> list[Said]:
-        return [Said(StatusCode.ARRIVED)] if self.business is not None and row.last_code is None else []
+        """01, where it is due: a document that was given back before it was handled takes no code any more."""
+        due = self.business is not None and row.last_code is None and row.change != order.Change.AGREED
+        return [Said(StatusCode.ARRIVED)] if due else []
 
     def _queue(self, tx: Tx, row: ReceiptRow, said: Said) -> ReceiptRow:
         return queue(tx, self._session, row, said, document=lambda: self.document)

@@ -107,6 +107,9 @@ def meant(tx: Tx, agency: str, message: StatusMessage) -> DeliveryRow | None:
 def _take_back(tx: Tx, row: ReceiptRow, message: StatusMessage, values: dict[str, Any]) -> None:
     about = message.response_for
     target = receipts.effective(tx, row.agency, about.document_id or "", message.sender.id)
+    if target is not None:
+        receipts.alone(tx, target.id)
+        target = receipts.by_key(tx, target.id)
     if target is None or not may_take_back(target.last_code, change=target.change):
         why = "a document that did not come" if target is None else f"a document at {target.last_code}"
         why_vi = "văn bản chưa đến" if target is None else f"văn bản đang ở trạng thái {target.last_code}"

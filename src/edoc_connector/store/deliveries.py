@@ -196,6 +196,11 @@ def recipient(tx: Tx, key: int, organ_id: str) -> RecipientRow | None:
     return next((row for row in recipients(tx, [key])[key] if row.organ_id == organ_id), None)
 
 
+def alone(tx: Tx, key: int) -> None:
+    """Wait until no other transaction looks up where recipients of a delivery stand, and writes that."""
+    moves.alone(tx, f"delivery {key}")
+
+
 def report(
     tx: Tx, delivery: DeliveryRow, organ_id: str, code: str, *, at: datetime, description: str | None, name: str = ""
 ) -> bool:
@@ -213,7 +218,7 @@ def report(
     Returns:
         Whether the code was in order.
     """
-    moves.alone(tx, f"delivery {delivery.id}")
+    alone(tx, delivery.id)
     row = recipient(tx, delivery.id, organ_id)
     known = row is not None
     row = row or _added(tx, delivery, organ_id, name)

@@ -229,6 +229,11 @@ def claim_news(tx: Tx, lease: Lease, *, agency: str, key: int | None = None) -> 
     return ReceiptRow.of(rows[0]) if rows else None
 
 
+def alone(tx: Tx, key: int) -> None:
+    """Wait until no other transaction looks up where the answers to a packet stand, and writes that."""
+    moves.alone(tx, f"receipt {key}")
+
+
 def said(tx: Tx, row: ReceiptRow, *, detail: str, **values: Any) -> None:
     """Enter what was said about a receipt (status codes, requests) without moving it."""
     tx.connection.execute(update(T).where(T.c.id == row.id).values(updated_at=tx.now, **values))
