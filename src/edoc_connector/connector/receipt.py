@@ -89,6 +89,11 @@ class Receipt:
         return self._row.id
 
     @property
+    def agency(self) -> str:
+        """Code of the agency of ours that it came to."""
+        return self._row.agency
+
+    @property
     def id(self) -> str:
         """The DocumentId: of the document, or of the document that a status is about."""
         return self._row.document_id or ""
