@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from edoc_connector.connector import Handlers
+from edoc_connector.connector import Connector, Handlers
 from edoc_connector.errors import EdocError
 from edoc_connector.mockhub.faults import Fault
 from edoc_connector.store import ReceiptState
@@ -69,19 +69,31 @@ def test_a_document_that_came_once_more_is_a_duplicate(office, hub, handle) -> N
     assert handle(receiver) == []
 
 
-def test_what_never_came_is_asked_for_again(office, hub, handle) -> None:
-    """A packet that was set aside after too many downloads is downloaded by the next receive (faults, row 11)."""
+def unfetched(office, hub, handle) -> tuple[Connector, str]:
+    """A receiver that set a packet aside after too many downloads, and the hub's id of it; the hub works again."""
     office("H29.05").send(sample_document())
-    receiver = office("G22", worker={"tries": 6})
+    receiver = office("G22", worker={"tries": 2})
     page = hub.faults.add(Fault(kind="html", path="/downloadEdoc", count=None))
-    for _ in range(6):
+    for _ in range(2):
         with pytest.raises(EdocError):
             handle(receiver)
     units = receiver.units()
     units.recover()
     assert units.fetch()
-    (unfetched,) = aside(receiver)
     hub.faults.remove(page)
     assert handle(receiver) == []
-    assert receiver.recheck(unfetched).state is ReceiptState.LISTED
+    return receiver, aside(receiver)[0]
+
+
+def test_what_never_came_is_asked_for_again(office, hub, handle) -> None:
+    """A packet that was set aside after too many downloads is downloaded by the next receive (faults, row 11)."""
+    receiver, doc_id = unfetched(office, hub, handle)
+    assert receiver.recheck(doc_id).state is ReceiptState.LISTED
     assert len(handle(receiver)) == 1
+
+
+def test_what_never_came_is_asked_for_again_by_itself(office, hub, handle) -> None:
+    """While the hub offers it, it is tried afresh after the longest wait (faults, row 11; docs/faults.md)."""
+    unfetched(office, hub, handle)
+    patient = office("G22", limits={"backoff_cap": 0.001})
+    assert len(handle(patient)) == 1

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from ..edxml import read
@@ -88,6 +88,19 @@ class Inbox:
         with self._session.transaction() as tx:
             values: dict[str, Any] = {"attempts": 0, "next_attempt_at": tx.now, **columns(None)}
             receipts.move(tx, row, ReceiptState.LISTED, **values)
+
+    def _rested(self, tx: Tx, row: ReceiptRow) -> bool:
+        """Whether a packet that could not be downloaded is tried afresh: the hub goes on offering it, long afterwards.
+
+        One on which the process ended each time, and so no error is known, is left to a person.
+        """
+        if row.state != ReceiptState.QUARANTINED or row.spool_file is not None or row.error_code is None:
+            return False
+        if tx.now - row.updated_at < timedelta(seconds=self._session.limits.backoff_cap):
+            return False
+        why = both("it never came, and the hub still offers it", "chưa tải được và trục vẫn còn gói tin này")
+        receipts.move(tx, row, ReceiptState.LISTED, attempts=0, next_attempt_at=tx.now, detail=why)
+        return True
 
     def listed(self, kind: MessageType) -> tuple[list[int], list[int]]:
         """Ask the hub what it offers, and enter it.
@@ -176,7 +189,7 @@ class Inbox:
                         tx.notes.append(Note("offer", RECEIPTS.subject, row.id, tx.actor, _announced(waiting)))
                 if row.state == ReceiptState.LISTED:
                     new[row.id] = None
-                elif _try_again(tx, row):
+                elif _try_again(tx, row) or self._rested(tx, row):
                     new[row.id] = None
                     rows[waiting.doc_id] = receipts.by_key(tx, row.id)
                 elif row.confirmed_at is None or row.confirmed_at >= asked_at:
@@ -212,7 +225,7 @@ class Inbox:
 def _try_again(tx: Tx, row: ReceiptRow) -> bool:
     """Whether a packet is worth another download: the hub gave another one's body for it, and still offers it."""
     wrong = row.state == ReceiptState.QUARANTINED and row.error_code == ProtocolError.__name__
-    if not wrong or row.attempts >= _WRONG_BODIES:
+    if not wrong or row.spool_file is None or row.attempts >= _WRONG_BODIES:
         return False
     why = both("the hub had given another packet's body", "trục đã trả nhầm nội dung gói tin khác")
     receipts.move(tx, row, ReceiptState.LISTED, attempts=row.attempts + 1, detail=why)
