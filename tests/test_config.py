@@ -113,6 +113,11 @@ def test_what_is_wrong_is_named(write, text: str, named: str) -> None:
         (MINIMAL + '[http]\nproxy = "http://me:hunter2@proxy:3128"\n', "proxy_password"),
         (MINIMAL + '[http]\nclient_key_password = "hunter2"\n', "http.client_key_password"),
         (MINIMAL + '[store]\nurl = "postgresql+psycopg://me:hunter2@db/edoc"\n', "set password"),
+        (
+            MINIMAL + '[store]\nurl = "postgresql+psycopg://me@db/edoc?password=hunter2"\n',
+            "set password",
+        ),
+        (MINIMAL.replace("https://", "https://me:hunter2@"), "endpoint: the URL holds a password"),
         (MINIMAL.replace('"env:TEST_HUB_SECRET"', "7"), "hub.secret"),
     ],
 )

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Self, get_type_hints
-from urllib.parse import quote, urlencode, urlsplit
+from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
 from pydantic import (
     BaseModel,
@@ -43,6 +44,10 @@ PREFIX = "EDOC_"
 NESTING = "__"
 FLEET = "agencies"
 
+# Told from the text alone: an error of a URL's parser may repeat it.
+_PASSWORD_IN_URL = re.compile(r"://[^/?#]*:[^/?#]*@")
+_SECRETS_IN_QUERY = frozenset({"password", "passwd", "sslpassword"})
+
 
 class HubSettings(BaseModel):
     """``[hub]``: the dialect by its name, and the dialect's own settings.
@@ -59,6 +64,13 @@ class HubSettings(BaseModel):
     def _check_dialect(self) -> Self:
         if self.dialect not in REGISTRY:
             raise ValueError(f"dialect: there is none of that name; known are {', '.join(sorted(REGISTRY))}")
+        return self
+
+    @model_validator(mode="after")
+    def _no_password_in_urls(self) -> Self:
+        for name, value in (self.model_extra or {}).items():
+            if isinstance(value, str) and _PASSWORD_IN_URL.search(value):
+                raise ValueError(f"{name}: the URL holds a password; leave it out and set secret: " + HOW)
         return self
 
 
@@ -138,7 +150,8 @@ class StoreSettings(Section):
 
     @model_validator(mode="after")
     def _no_password_in_url(self) -> Self:
-        if urlsplit(self.url).password:
+        named = {name.lower() for name, _ in parse_qsl(urlsplit(self.url).query, keep_blank_values=True)}
+        if urlsplit(self.url).password or named & _SECRETS_IN_QUERY:
             raise ValueError("url: it holds a password; leave it out and set password: " + HOW)
         return self
 

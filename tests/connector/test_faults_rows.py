@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 
-from edoc_connector.connector import Connector, dispatch
+from edoc_connector.connector import Connector, arriving, dispatch
+from edoc_connector.connector.doubles import Doubles
 from edoc_connector.edxml import StatusCode, read
 from edoc_connector.errors import HubUnavailable, SigningError, StoreError
 from edoc_connector.mockhub.faults import Fault
@@ -106,6 +107,39 @@ def test_row_16_a_hub_that_fails_at_the_second_look(office, hub, handle, fails, 
         "initial"
     ]
     assert [one.subject for one in handle(receiver)] == ["Văn bản 2"]
+    assert receiver.fsck() == []
+
+
+def test_row_16_a_second_look_that_failed_before_the_store_did(
+    office, hub, handle, fails, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was discarded to be downloaded again is not entered, though the store failed on the others (faults)."""
+    sender, receiver = office("H29.05"), office("G22")
+    sender.send(sample_document(number="1"))
+    handle(receiver)
+    hub.offer(hub.packets()[0].path.read_bytes(), sender="H29.05", to="G22")
+    sender.send(sample_document(number="2"))
+    looks, entered = iter([HubUnavailable("busy", vi="bận")]), iter([StoreError("away", vi="mất")])
+    look, take_in = Doubles.look, arriving._take_in
+
+    def failing_look(*args: Any) -> Any:
+        for error in looks:
+            raise error
+        return look(*args)
+
+    def failing_store(*args: Any) -> None:
+        for error in entered:
+            raise error
+        take_in(*args)
+
+    monkeypatch.setattr(Doubles, "look", failing_look)
+    monkeypatch.setattr(arriving, "_take_in", failing_store)
+    keys = receiver._inbox.listed("edoc")[0]
+    arrivals = [receiver._inbox.brought(row) for row in receiver._inbox.claimed(keys)]
+    assert [type(error) for error in receiver._inbox.enter(arrivals)] == [HubUnavailable]
+    assert receiver.fsck() == []
+    assert len(handle(receiver)) == 1
+    assert {one.state for one in receiver.receipts()} == {ReceiptState.CONFIRMED, ReceiptState.DUPLICATE}
     assert receiver.fsck() == []
 
 

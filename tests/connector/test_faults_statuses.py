@@ -55,7 +55,7 @@ def test_a_status_without_our_id_is_found_by_its_number(office, hub, handle, sta
 
 @pytest.mark.parametrize("recipients", ["asked", "not asked"])
 def test_an_answer_that_names_the_document_itself(office, hub, recipients: str, handle, status) -> None:
-    """A partner may answer a recall by naming the document: it counts for the recall too (business rules, 15)."""
+    """A partner may answer a recall by naming the document; an answer to nothing is only flagged (business rules)."""
     sender = office("H29.05")
     delivery = sender.send(sample_document())
     status()
@@ -65,7 +65,7 @@ def test_an_answer_that_names_the_document_itself(office, hub, recipients: str, 
     status(code="15")
     handle(sender)
     state = sender.delivery(delivery.id).recipient("G22")
-    assert state.withdrawn
+    assert state.withdrawn is (recipients == "asked")
     assert state.out_of_order == (0 if recipients == "asked" else 1)
     if recipients == "asked":
         assert sender.delivery(recall.id).recipient("G22").status is StatusCode.CHANGE_AGREED
@@ -152,3 +152,19 @@ def test_the_bytes_that_were_built_are_the_bytes_that_are_sent(office, hub, tmp_
     sender.send(sample_document())
     assert built(tmp_path / "H29.05", "V/v kết nối") == before
     assert len(list((tmp_path / "H29.05" / "spool").rglob("*.edxml"))) == 1
+
+
+def test_a_status_of_another_than_the_hub_announced_is_flagged(
+    office, hub, handle, status, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It counts, for hubs have honest reasons; the timeline and the log say so (business rules, "recorded")."""
+    sender = office("H29.05")
+    sender.send(sample_document())
+    status()
+    packet = hub.packets()[-1].path.read_bytes()
+    hub.offer(packet.replace(b">01<", b">03<"), sender="H30", to="H29.05", message_type="status")
+    handle(sender)
+    assert "announced as of H30" in caplog.text
+    assert sender.deliveries()[0].recipient("G22").status == "03"
+    newest = sender.receipts(kind="status", limit=1)[0]
+    assert "the hub announced H30" in sender.explain(newest.hub_doc_id).text()

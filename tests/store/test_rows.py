@@ -78,6 +78,34 @@ def test_a_code_out_of_order_is_recorded_and_flagged(store: Store, new_delivery)
     assert told(lines[1]) == ("(out of order)", "(không đúng thứ tự)")
 
 
+@pytest.mark.parametrize(
+    ("came", "stands"),
+    [
+        (("01", "03", "01"), "03"),
+        (("03", "06", "05"), "06"),
+        (("01", "03", "02"), "02"),
+        (("01", "02", "03"), "02"),
+        (("01", "05", "04"), "05"),
+        (("01", "03", "15"), "03"),
+        (("01", "?", "03"), "03"),
+    ],
+)
+def test_a_code_that_comes_late_does_not_turn_a_document_back(
+    store: Store, new_delivery, came: tuple[str, ...], stands: str
+) -> None:
+    """It is flagged, and the sender goes on to see how far the document is (business rules, "Allowed order")."""
+    with store.transaction("test") as tx:
+        row = deliveries.add(tx, new_delivery())
+        for code in came:
+            deliveries.report(tx, row, "G22", code, at=AT, description=code)
+        first = deliveries.recipient(tx, row.id, "G22")
+        lines = timeline.of(tx, DELIVERIES, [row.id])[row.id]
+    assert first is not None
+    assert (first.last_code, first.last_description, first.change) == (stands, stands, None)
+    assert first.out_of_order > 0
+    assert [line.new for line in lines[1:]] == list(came)
+
+
 def test_a_take_back_lies_beside_the_last_code(store: Store, new_delivery) -> None:
     """13 is answered by 15 or 16 and does not replace the last code (business rules)."""
     with store.transaction("test") as tx:
@@ -103,8 +131,13 @@ def test_changes_to_a_document_are_found(store: Store, new_delivery) -> None:
         assert deliveries.changes_to(tx, AGENCY, row.document_id, "update") == []
         deliveries.report(tx, recall, "G22", "01", at=AT, description=None)
         assert deliveries.report(tx, recall, "G22", "15", at=AT, description=None)
+        deliveries.answered(tx, row, "G22", "15", detail="nobody asked")
+        unasked = deliveries.recipient(tx, row.id, "G22")
+        deliveries.ask(tx, row, ["G22"], what="recall", detail="nhầm")
         deliveries.answered(tx, row, "G22", "15", detail="agreed to the recall")
         holder = deliveries.recipient(tx, row.id, "G22")
+    assert unasked is not None
+    assert unasked.change is None
     assert holder is not None
     assert holder.change == Change.AGREED
 

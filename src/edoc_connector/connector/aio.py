@@ -99,6 +99,7 @@ class AsyncReceipt:
     refuse_change = _answered(Receipt.refuse_change)
     load = _answered(Receipt.load)
 
+    agency = _Shown(lambda receipt: receipt.agency)
     id = _Shown(lambda receipt: receipt.id)
     hub_doc_id = _Shown(lambda receipt: receipt.hub_doc_id)
     state = _Shown(lambda receipt: receipt.state)

@@ -105,8 +105,15 @@ def require_handled(row: ReceiptRow) -> None:
     )
 
 
+def alone(tx: Tx, row: ReceiptRow) -> None:
+    """Wait until nobody else answers a packet, or enters a request about it: what may be said is looked up first."""
+    about = _about(tx, row) if row.business == TAKE_BACK_KIND else row
+    if about is not None:
+        receipts.alone(tx, about.id)
+
+
 def queue(tx: Tx, session: Session, row: ReceiptRow, said: Said, *, document: Callable[[], Document]) -> ReceiptRow:
-    """Check a status against the order, note it and queue it, in the caller's transaction.
+    """Check a status against the order, note it and queue it, in the caller's transaction, which called `alone`.
 
     Args:
         tx: the transaction.
@@ -133,17 +140,6 @@ def queue(tx: Tx, session: Session, row: ReceiptRow, said: Said, *, document: Ca
     return receipts.by_key(tx, row.id)
 
 
-def queue_arrival(tx: Tx, session: Session, row: ReceiptRow) -> None:
-    """Queue 01 for a document whose row holds it as the last code already, in the transaction that set it there.
-
-    Raises:
-        StatusNotAllowed: it may not be sent: we agreed before that the document no longer counts.
-    """
-    said = Said(StatusCode.ARRIVED)
-    _Standing(row, row.business == "new", None, row.change).require(said)
-    receipts.noted(tx, row, detail=_queued(tx, session, row, said))
-
-
 def _queued(tx: Tx, session: Session, about: ReceiptRow, said: Said) -> str:
     """Queue a status; what was said, in words."""
     outgoing.status(
@@ -168,12 +164,17 @@ def asking(tx: Tx, row: ReceiptRow) -> list[ReceiptRow]:
 def _standing(tx: Tx, row: ReceiptRow) -> _Standing:
     if row.business != TAKE_BACK_KIND:
         return _Standing(row, row.business == "new", row.last_code, row.change)
-    about = receipts.effective(tx, row.agency, row.document_id or "", row.sender)
+    about = _about(tx, row)
     if about is None:
         raise NotFound(
             f"the document {row.document_id} did not come to us.", vi=f"Không có văn bản đến {row.document_id}."
         )
     return _Standing(about, True, about.last_code, about.change)
+
+
+def _about(tx: Tx, row: ReceiptRow) -> ReceiptRow | None:
+    """The document that a status is about."""
+    return receipts.effective(tx, row.agency, row.document_id or "", row.sender)
 
 
 def _settle_request(tx: Tx, row: ReceiptRow, said: Said, document: Callable[[], Document]) -> None:
@@ -186,5 +187,6 @@ def _settle_request(tx: Tx, row: ReceiptRow, said: Said, document: Callable[[], 
     for document_id in acted_on(document()):
         target = receipts.effective(tx, row.agency, document_id, row.sender)
         if target is not None:
+            receipts.alone(tx, target.id)
             detail = both(f"{row.business}: {words[0]}", f"{KINDS_VI[row.business]}: {words[1]}")
             receipts.said(tx, target, detail=detail, change=order.ANSWERS[said.code])

@@ -24,7 +24,7 @@ from ..errors import (
 )
 from ..hubs import Progress
 from ..signing import RevocationMode, Verification, verify
-from ..store import LeaseLost, ReceiptState, SpoolFile, Tx, directory, moves, outgoing, receipts
+from ..store import LeaseLost, ReceiptState, SpoolFile, Tx, directory, moves, outgoing, receipts, timeline
 from ..store.evidence import Note
 from ..store.order import Change
 from ..store.records import ReceiptRow
@@ -117,13 +117,14 @@ class Arrivals:
             return arrival
         try:
             return replace(arrival, judged=self.judge(file, row))
-        except _NotKnownYet as error:
-            self._session.store.spool.discard(file.name)  # it is downloaded again
-            return replace(arrival, file=None, error=error)
         except (PacketError, VerificationFailed, AttachmentError) as error:
-            return replace(arrival, refused=error)
+            if not isinstance(error, _NotKnownYet):
+                return replace(arrival, refused=error)
+            again: EdocError = error
         except EdocError as error:
-            return replace(arrival, file=None, error=error)
+            again = error
+        self._session.store.spool.discard(file.name)  # it is downloaded again
+        return replace(arrival, file=None, error=again)
 
     def enter(self, arrivals: Sequence[Arrival]) -> list[EdocError]:
         """Enter packets, in this order; from one thread at a time.
@@ -187,8 +188,8 @@ class Arrivals:
         try:
             entered, doubles = self._enter(arrivals)
             if doubles:
-                looked = [self._looked_twice(one) if one.row.id in doubles else one for one in arrivals]
-                entered, _ = self._enter(looked)
+                arrivals = [self._looked_twice(one) if one.row.id in doubles else one for one in arrivals]
+                entered, _ = self._enter(arrivals)
         except EdocError as error:
             if len(arrivals) > 1:  # nothing of it was written: who can be entered alone is
                 return [found for one in arrivals for found in self._entered([one])]
@@ -344,6 +345,27 @@ def quarantine(tx: Tx, row: ReceiptRow, error: EdocError, values: dict[str, Any]
         outgoing.confirm(tx, after, outgoing.FAIL)
 
 
+def let_in(tx: Tx, row: ReceiptRow, judged: Judged) -> None:
+    """Take in a packet that was set aside, as if it had come just now.
+
+    Raises:
+        DocumentIdConflict: another document came under its id.
+    """
+    message = judged.packet.message
+    other = other_copy(tx, row, message) if isinstance(message, Document) else None
+    if other is not None and other.fingerprint != judged.fingerprint:
+        raise conflict(other.document_id or "")
+    if other is None and timeline.happened(tx, RECEIPTS, row.id, ReceiptState.WAITING):
+        # The application failed on it; what it asks for was entered when it first came.
+        receipts.move(tx, row, ReceiptState.WAITING, **facts_of(judged))
+        return
+    _take_in(tx, receipts.move(tx, row, ReceiptState.LISTED), judged)
+    after = receipts.by_key(tx, row.id)
+    if after.state == ReceiptState.HANDLED and outgoing.was_queued(tx, after, outgoing.FAIL):
+        # A hub that was told so may take no other word, and the application is not to wait for that.
+        receipts.move(tx, after, ReceiptState.CONFIRMED, detail=both("it was told fail", "trục đã được báo fail"))
+
+
 def _misdelivered(tx: Tx, arrival: Arrival) -> bool:
     """Whether it is another packet's body: neither its sender nor its addressee is the one that the hub announced.
 
@@ -413,6 +435,7 @@ def _note_request(tx: Tx, row: ReceiptRow, document: Document) -> None:
     for document_id in acted_on(document):
         target = receipts.effective(tx, row.agency, document_id, document.sender.id)
         if target is not None:
+            receipts.alone(tx, target.id)
             kind, reason = BUSINESS[document.business.type], document.business.reason or ""
             detail = both(f"{kind} asked for: {reason}", f"nơi gửi yêu cầu {KINDS_VI[kind]}: {reason}")
             receipts.said(tx, target, detail=detail, change=Change.ASKED)

@@ -26,9 +26,9 @@ from ..store import DeliveryState, Lease, ReceiptState, Store, Tx, deliveries, d
 from ..store.directory import Entry
 from ..store.records import DeliveryRow, DirectoryRow
 from ..store.words import both
-from . import dispatch
+from . import dispatch, recalls
 from .care import Care
-from .changes import recall_of, replacement_of, update_of
+from .changes import replacement_of, update_of
 from .clocks import SteadyClock
 from .coming import Coming
 from .handlers import Handlers, Handling
@@ -170,7 +170,8 @@ class Connector(Handling, Care):
     ) -> Delivery:
         """Ask recipients to agree that a document is void (thu hồi; BussinessDocType 1). They answer 15 or 16.
 
-        As long as one of them has not answered, calling again gives the same delivery.
+        As long as one of them has not answered, calling again gives the same delivery. Who was not asked yet is asked
+        by another one.
 
         Args:
             document_id: the document, which must be sent.
@@ -179,20 +180,12 @@ class Connector(Handling, Care):
             staff: the officer in charge.
 
         Raises:
-            NotFound: no document was sent under that id.
+            NotFound: no document was sent under that id, its packet is gone, or nobody is named.
             StatusNotAllowed: the document is not sent yet.
             EdocError: as for `send`.
         """
-        with self._session.store.reading() as tx:
-            target = dispatch.delivery_row(tx, self._session, document_id)
-            dispatch.require_sent(target)
-            rounds = deliveries.changes_to(tx, self._session.agency, document_id, "recall")
-            waiting = deliveries.unanswered(tx, rounds[0]) if rounds else ()
-        if waiting:
-            return self._sent(dispatch.again(self._session, rounds[0]))
-        original = dispatch.original_of(self._session, target)
-        packet = recall_of(original, reason=reason, round_=len(rounds), recipients=recipients, staff=staff)
-        return self._sent(dispatch.stored(self._session, packet))
+        packet = recalls.stored(self._session, document_id, reason=reason, recipients=recipients, staff=staff)
+        return self._sent(packet)
 
     def update(
         self,
@@ -275,7 +268,7 @@ class Connector(Handling, Care):
             staff: the officer.
 
         Raises:
-            NotFound: no document was sent under that id, or a code is none of its recipients.
+            NotFound: no document was sent under that id, a code is none of its recipients, or none is named.
             StatusNotAllowed: a recipient has rejected or completed it, or was asked already; or it is not sent.
             DocumentError: the reason is missing.
         """
@@ -378,21 +371,21 @@ class Connector(Handling, Care):
         return [Receipt(self._session, row, sent=self._outbox.kick) for row in rows]
 
     def recheck(self, hub_doc_id: str) -> Receipt:
-        """Judge a packet that was set aside once more, by the settings of today; `receive` then hands it out.
+        """Look once more at a packet that was set aside, by the settings of today.
 
-        Args:
-            hub_doc_id: the hub's id of it.
+        The next `receive` hands a document out, unless it is here already; a status is entered in the delivery it is
+        about; a packet that could not be downloaded is asked for again by the next `receive`.
 
         Raises:
-            NotFound: there is none.
+            NotFound: there is none, or its bytes are gone.
             VerificationFailed: the policy still does not let it in.
             PacketError: it still cannot be read.
+            AttachmentError: a file in it cannot be decoded.
+            DocumentIdConflict: another document is here under its id.
             StoreError: it is not set aside.
         """
-        receipt = self.receipt(hub_doc_id)
-        with self._session.store.reading() as tx:
-            row = receipts.by_key(tx, receipt.key)
-        self._inbox.recheck(row)
+        self._inbox.recheck(self.receipt(hub_doc_id).key)
+        self._outbox.kick()
         return self.receipt(hub_doc_id)
 
     # -- the directory

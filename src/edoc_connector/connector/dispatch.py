@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -58,7 +58,7 @@ def stored(session: Session, document: Document) -> Stored:
             return Stored(_once_more(session, again))
     file = build(session, document, at=at, checked=True)
     if known is not None:
-        return Stored(_rebuilt(session, known, file))
+        return Stored(_rebuilt(session, known, file, content))
     return _added(session, document, content, file)
 
 
@@ -79,9 +79,29 @@ def _added(session: Session, document: Document, content: str, file: SpoolFile) 
     return Stored(row, new=ours)
 
 
-def again(session: Session, row: DeliveryRow) -> Stored:
-    """A delivery whose caller sends it once more."""
-    return Stored(_once_more(session, row))
+def again(session: Session, row: DeliveryRow, document: Callable[[], Document]) -> Stored:
+    """A delivery whose caller sends it once more.
+
+    Args:
+        session: who we are.
+        row: the delivery.
+        document: says what it holds; called only where its packet is gone or was altered.
+
+    Raises:
+        EdocError: as for `stored`.
+    """
+    if row.state != DeliveryState.FAILED or usable(session, row.spool_file, row.sha256):
+        return Stored(_once_more(session, row))
+    anew = document()
+    return Stored(_rebuilt(session, row, build(session, anew, at=session.store.clock()), fingerprint(anew)))
+
+
+def nobody(document_id: str) -> NotFound:
+    """The error for a request that names no recipient."""
+    return NotFound(
+        f"no recipient of {document_id} was named: name some, or leave recipients out to ask everybody.",
+        vi=f"Chưa nêu nơi nhận nào của {document_id}: hãy nêu nơi nhận, hoặc bỏ tham số recipients để hỏi tất cả.",
+    )
 
 
 def delivery_row(tx: Tx, session: Session, document_id: str) -> DeliveryRow:
@@ -139,12 +159,13 @@ def ask_back(
         staff: the officer.
 
     Raises:
-        NotFound: there is no such delivery, or a code is none of its recipients.
+        NotFound: there is no such delivery, a code is none of its recipients, or none is named.
         StatusNotAllowed: a recipient cannot be asked any more, or none can.
         DocumentError: the reason is missing.
     """
     with session.transaction(staff.staff if staff is not None else None) as tx:
         row = delivery_row(tx, session, document_id)
+        deliveries.alone(tx, row.id)
         require_sent(row)
         message = _take_back(session, row, reason, staff, at=tx.now)
         check(message, at=tx.now)
@@ -172,6 +193,8 @@ def _take_back(
 
 
 def _whom_to_ask(tx: Tx, row: DeliveryRow, organ_ids: Collection[str] | None) -> list[str]:
+    if organ_ids is not None and not organ_ids:
+        raise nobody(row.document_id)
     known = {one.organ_id: one for one in deliveries.recipients(tx, [row.id])[row.id]}
     strangers = sorted(set(organ_ids or ()) - set(known))
     if strangers:
@@ -179,7 +202,9 @@ def _whom_to_ask(tx: Tx, row: DeliveryRow, organ_ids: Collection[str] | None) ->
             f"{strangers[0]} is no recipient of {row.document_id}; its recipients are {', '.join(known)}.",
             vi=f"{strangers[0]} không phải nơi nhận của {row.document_id}; các nơi nhận: {', '.join(known)}.",
         )
-    chosen = [known[organ_id] for organ_id in organ_ids] if organ_ids is not None else list(known.values())
+    chosen = (
+        [known[organ_id] for organ_id in dict.fromkeys(organ_ids)] if organ_ids is not None else list(known.values())
+    )
     open_ = [one for one in chosen if order.may_take_back(one.last_code, change=one.change)]
     for one in chosen if organ_ids is not None or not open_ else open_:
         order.require_take_back(one.organ_id, one.last_code, change=one.change)
@@ -196,18 +221,18 @@ def _once_more(session: Session, row: DeliveryRow) -> DeliveryRow:
         return deliveries.by_key(tx, row.id)
 
 
-def _rebuilt(session: Session, row: DeliveryRow, file: SpoolFile) -> DeliveryRow:
+def _rebuilt(session: Session, row: DeliveryRow, file: SpoolFile, content: str) -> DeliveryRow:
     """A delivery that failed and whose packet is gone or was altered, ready again with a packet built anew.
 
-    The bytes are others than those that may have left once; the DocumentId and the content are the same, so a receiver
-    that has it drops it.
+    The bytes are others than those that may have left once; the DocumentId is the same, and the content but for the
+    reason that a recall gives, so a receiver that has it drops it.
     """
     done = False
     try:
         with session.transaction() as tx:
-            values = {"spool_file": file.name, "sha256": file.sha256, "size": file.size, "next_attempt_at": tx.now}
+            values = {"spool_file": file.name, "sha256": file.sha256, "size": file.size, "fingerprint": content}
             detail = both("its packet was gone; built anew", "gói tin đã mất, đã tạo lại")
-            deliveries.move(tx, row, DeliveryState.READY, detail=detail, **values)
+            deliveries.move(tx, row, DeliveryState.READY, detail=detail, next_attempt_at=tx.now, **values)
             again = deliveries.by_key(tx, row.id)
         done = True
         return again

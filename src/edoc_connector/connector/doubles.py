@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from ..edxml import Document
-from ..errors import AttachmentError, EdocError, PacketError, VerificationFailed
+from ..errors import AttachmentError, EdocError, PacketError, StoreError, VerificationFailed
 from ..store import SpoolFile, Tx, receipts
 from ..store.records import ReceiptRow
 from .fates import fate
@@ -65,7 +65,11 @@ class Doubles:
                 log.warning("whether docId %s has a body of its own cannot be found out: %s", doc_id, error)
                 return None
             raise
-        found = self._new(file, row, judged)
+        try:
+            found = self._new(file, row, judged)
+        except StoreError:
+            self.session.store.spool.discard(file.name)
+            raise
         if found is None:
             self.session.store.spool.discard(file.name)
         return found

@@ -1,4 +1,4 @@
-"""What becomes of a message after an error, as a table (what happens when something breaks, rows 4–13 and 25)."""
+"""What becomes of a message after an error, as a table (what happens when something breaks, rows 4–13 and 23–25)."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from ..errors import (
     TransportError,
     UnknownSender,
 )
+from ..store import Altered, LeaseLost
 
 
 class Undecided(OutcomeUnknown):
@@ -58,7 +59,10 @@ FATES: tuple[tuple[type[EdocError], Fate], ...] = (
     (SigningError, Fate(_AGAIN, pause=True)),
     # The stored packet is gone or changed: trying again cannot help.
     (NotFound, Fate(_FAILED)),
-    (StoreError, Fate(_FAILED)),
+    (Altered, Fate(_FAILED)),
+    (LeaseLost, Fate(_AGAIN)),
+    # A disk that is full, a machine out of handles, a database that is away: everything waits for it (rows 23 and 24).
+    (StoreError, Fate(_AGAIN, pause=True)),
     (AttachmentError, Fate(_FAILED)),
 )
 

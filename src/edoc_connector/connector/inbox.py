@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
-from ..edxml import Document, read
+from ..edxml import read
 from ..errors import (
     AttachmentError,
     DocumentIdConflict,
@@ -25,11 +25,11 @@ from ..store.evidence import Note
 from ..store.records import ReceiptRow
 from ..store.states import RECEIPTS
 from ..store.words import both
-from .arriving import Arrival, Arrivals, conflict, other_copy, quarantine
+from .arriving import Arrival, Arrivals, let_in, quarantine
 from .building import fingerprint
 from .clocks import mend
-from .fates import fate
-from .judging import bytes_of, facts_of, kept
+from .fates import columns, fate
+from .judging import bytes_of, kept
 from .session import Session
 
 log = logging.getLogger("edoc_connector.connector.inbox")
@@ -62,8 +62,8 @@ class Inbox:
                     detail=both("the worker's lease ran out", "tiến trình đang giữ đã dừng"),
                 )  # fmt: skip
 
-    def recheck(self, row: ReceiptRow) -> None:
-        """Judge a packet in quarantine once more, by the policy of today.
+    def recheck(self, key: int) -> None:
+        """Judge a packet in quarantine once more, by the policy of today; one that never came is asked for again.
 
         Raises:
             PacketError: it still cannot be read.
@@ -71,14 +71,42 @@ class Inbox:
             DocumentIdConflict: another document came under its id.
             NotFound: its bytes are gone.
         """
+        with self._session.store.reading() as tx:
+            row = receipts.by_key(tx, key)
+        if row.state == ReceiptState.QUARANTINED and row.spool_file is None:
+            self._ask_for_again(row)
+            return
         file = kept(row)
-        self._session.store.spool.checked(file.name, file.sha256)
+        self._session.packet(file.name, file.sha256)  # says so where its time to be kept was over
         judged = self._arrivals.judge(file, row)
-        message = judged.packet.message
         with self._session.transaction() as tx:
-            if isinstance(message, Document) and other_copy(tx, row, message) is not None:
-                raise conflict(message.id)
-            receipts.move(tx, row, ReceiptState.WAITING, **facts_of(judged))
+            # Whether it is a double is looked up first and written afterwards.
+            moves.alone(tx, f"inbox {self._session.agency}")
+            let_in(tx, row, judged)
+
+    def _ask_for_again(self, row: ReceiptRow) -> None:
+        with self._session.transaction() as tx:
+            values: dict[str, Any] = {"attempts": 0, "next_attempt_at": tx.now, **columns(None)}
+            receipts.move(tx, row, ReceiptState.LISTED, **values)
+
+    def _again(self, row: ReceiptRow, now: datetime) -> dict[str, Any] | None:
+        """Columns and the reason for another download of a packet that was set aside and that the hub still offers."""
+        if _may_try_again(row):
+            why = both("the hub had given another packet's body", "trục đã trả nhầm nội dung gói tin khác")
+            return {"attempts": row.attempts + 1, "detail": why}
+        if self._rested(row, now):
+            why = both("it never came, and the hub still offers it", "chưa tải được và trục vẫn còn gói tin này")
+            return {"attempts": 0, "next_attempt_at": now, "detail": why}
+        return None
+
+    def _rested(self, row: ReceiptRow, now: datetime) -> bool:
+        """Whether a packet that could not be downloaded was left alone for long.
+
+        One on which the process ended each time, and so no error is known, is left to a person.
+        """
+        if row.state != ReceiptState.QUARANTINED or row.spool_file is not None or row.error_code is None:
+            return False
+        return now - row.updated_at >= timedelta(seconds=self._session.limits.backoff_cap)
 
     def listed(self, kind: MessageType) -> tuple[list[int], list[int]]:
         """Ask the hub what it offers, and enter it.
@@ -166,9 +194,9 @@ class Inbox:
                     tx.notes.append(Note("offer", RECEIPTS.subject, row.id, tx.actor, _announced(waiting)))
                 if row.state == ReceiptState.LISTED:
                     new[row.id] = None
-                elif _may_try_again(row):
+                elif (again := self._again(row, tx.now)) is not None:
                     new[row.id] = None
-                    rows[waiting.doc_id] = receipts.move(tx, row, ReceiptState.LISTED, attempts=row.attempts + 1)
+                    rows[waiting.doc_id] = receipts.move(tx, row, ReceiptState.LISTED, **again)
                 elif row.confirmed_at is None or row.confirmed_at >= asked_at:
                     continue  # the hub was not told yet when it answered
                 elif row.state == ReceiptState.QUARANTINED:
@@ -202,7 +230,7 @@ class Inbox:
 def _may_try_again(row: ReceiptRow) -> bool:
     """Whether a packet is worth another download: the hub gave another one's body for it, and still offers it."""
     wrong = row.state == ReceiptState.QUARANTINED and row.error_code == ProtocolError.__name__
-    return wrong and row.attempts < _WRONG_BODIES
+    return wrong and row.spool_file is not None and row.attempts < _WRONG_BODIES
 
 
 def _confirm_again(tx: Tx, row: ReceiptRow) -> None:

@@ -25,7 +25,7 @@ from ..signing import Verification
 from ..store import LeaseLost, ReceiptState, Tx, order, outgoing, receipts
 from ..store.records import ReceiptRow
 from ..store.words import both, parted
-from .answers import Said, asking, message, queue, queue_arrival, require, require_handled
+from .answers import Said, alone, asking, message, queue, require, require_handled
 from .arriving import acted_on
 from .building import check
 from .judging import opened
@@ -101,6 +101,11 @@ class Receipt:
     def key(self) -> int:
         """Its number in the store; grows with each packet."""
         return self._row.id
+
+    @property
+    def agency(self) -> str:
+        """Code of the agency of ours that it came to."""
+        return self._row.agency
 
     @property
     def id(self) -> str:
@@ -329,15 +334,12 @@ class Receipt:
         self._session.keeper.release()
 
     def _finish(self) -> None:
-        arrived = bool(self._arrival(self._row))
         values: dict[str, Any] = {"error_code": None, "error_text": None, "error_vi": None}
-        values |= {"last_code": StatusCode.ARRIVED.value} if arrived else {}
         with self._followed() as follow, self._session.transaction() as tx:
+            alone(tx, self._row)
             row = receipts.move(tx, self._row, ReceiptState.HANDLED, **values)
             outgoing.confirm(tx, row, outgoing.DONE, first=True)
-            if arrived:
-                queue_arrival(tx, self._session, row)
-            for said in self._staged:
+            for said in [*self._arrival(row), *self._staged]:
                 row = self._queue(tx, row, said)
             follow(tx)
         self._staged.clear()
@@ -393,6 +395,7 @@ class Receipt:
             self._stage(said)
             return
         with self._session.transaction(said.actor) as tx:
+            alone(tx, self._row)
             row = receipts.by_key(tx, self._row.id)
             require_handled(row)
             self._row = self._queue(tx, row, said)
@@ -406,7 +409,9 @@ class Receipt:
         self._staged.append(said)
 
     def _arrival(self, row: ReceiptRow) -> list[Said]:
-        return [Said(StatusCode.ARRIVED)] if self.business is not None and row.last_code is None else []
+        """01, where it is due: a document that was given back before it was handled takes no code any more."""
+        due = self.business is not None and row.last_code is None and row.change != order.Change.AGREED
+        return [Said(StatusCode.ARRIVED)] if due else []
 
     def _queue(self, tx: Tx, row: ReceiptRow, said: Said) -> ReceiptRow:
         return queue(tx, self._session, row, said, document=lambda: self.document)

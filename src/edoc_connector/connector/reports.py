@@ -11,12 +11,13 @@ import threading
 from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, TypeVar
 
 from ..edxml import StatusMessage
-from ..errors import DuplicateDocument, EdocError
+from ..errors import DuplicateDocument, EdocError, NotFound
 from ..hubs import MessageType, Outcome
-from ..store import OutgoingState, SpoolFile, Tx, deliveries, moves, outgoing, receipts
+from ..store import Altered, OutgoingState, SpoolFile, Tx, deliveries, moves, outgoing, receipts
 from ..store.evidence import Note
 from ..store.records import OutgoingRow
 from ..store.states import DELIVERIES, OUTGOING
@@ -173,7 +174,7 @@ class Reports:
         return replace(told, heard=tuple(hub.take_heard()))
 
     def _handed_over(self, row: OutgoingRow) -> str | None:
-        packet = self._session.store.spool.checked(row.spool_file or "", row.sha256 or "")
+        packet = self._packet(row)
         try:
             result = self._session.hub.send(
                 packet, message_type=MessageType.STATUS, sender=self._session.agency, recipients=[row.recipient or ""]
@@ -181,6 +182,22 @@ class Reports:
         except DuplicateDocument:
             return self._id_there(row)  # the same bytes as before: an earlier attempt arrived
         return result.doc_id
+
+    def _packet(self, row: OutgoingRow) -> Path:
+        """The packet of a status; where it is gone or was altered, one that says the same."""
+        spool = self._session.store.spool
+        try:
+            return spool.checked(row.spool_file or "", row.sha256 or "")
+        except (NotFound, Altered) as error:
+            log.warning("status %s to %s is built anew: %s", row.code, row.recipient, error)
+        made = self._build(row)
+        if isinstance(made, EdocError):
+            raise made
+        detail = both("its packet was gone; built anew", "gói tin đã mất, đã tạo lại")
+        with self._session.transaction() as tx:
+            outgoing.packed(tx, [(row, made)])
+            moves.record(tx, OUTGOING, row.id, old=row.state, new=row.state, detail=detail)
+        return spool.path(made.name)
 
     def _side_by_side(self, work: Callable[[A], B], rows: Sequence[A]) -> list[B]:
         if len(rows) < 2:

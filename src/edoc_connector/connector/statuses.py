@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any
 
 from ..edxml import StatusMessage
-from ..store import Change, ReceiptState, Tx, deliveries, outgoing, receipts
+from ..store import Change, ReceiptState, Tx, deliveries, directory, outgoing, receipts
 from ..store.order import ANSWERS, TAKE_BACK, describe, may_take_back
 from ..store.records import DeliveryRow, ReceiptRow
 from ..store.words import both
@@ -64,10 +64,21 @@ def _report(tx: Tx, row: ReceiptRow, message: StatusMessage) -> str:
     )
     _answer(tx, delivery, message, at)
     order = ("", "") if in_order else (" (out of order)", " (không đúng thứ tự)")
+    other = _of_another(tx, row, message.sender.id)
     return both(
-        f"{describe(code)} of {message.sender.id} on {delivery.document_id}{order[0]}",
-        f"{describe(code, vi=True)} của {message.sender.id} về {delivery.document_id}{order[1]}",
+        f"{describe(code)} of {message.sender.id} on {delivery.document_id}{order[0]}{other[0]}",
+        f"{describe(code, vi=True)} của {message.sender.id} về {delivery.document_id}{order[1]}{other[1]}",
     )
+
+
+def _of_another(tx: Tx, row: ReceiptRow, sender: str) -> tuple[str, str]:
+    """Words for a status whose sender is not whom the hub announced; a hub may do that for an honest reason."""
+    known = directory.lookup(tx, row.agency, row.offered_by) if row.offered_by else None
+    codes = {row.offered_by, known.code, known.other_code} if known is not None else {row.offered_by}
+    if not row.offered_by or sender in codes:
+        return "", ""
+    log.warning("docId %s: a status of %s, which the hub announced as of %s", row.hub_doc_id, sender, row.offered_by)
+    return f" (the hub announced {row.offered_by}; flagged)", f" (trục báo nơi gửi là {row.offered_by}; đã đánh dấu)"
 
 
 def _answer(tx: Tx, delivery: DeliveryRow, message: StatusMessage, at: datetime) -> None:
@@ -106,6 +117,9 @@ def meant(tx: Tx, agency: str, message: StatusMessage) -> DeliveryRow | None:
 def _take_back(tx: Tx, row: ReceiptRow, message: StatusMessage, values: dict[str, Any]) -> ReceiptRow:
     about = message.response_for
     target = receipts.effective(tx, row.agency, about.document_id or "", message.sender.id)
+    if target is not None:
+        receipts.alone(tx, target.id)
+        target = receipts.by_key(tx, target.id)
     if target is None or not may_take_back(target.last_code, change=target.change):
         why = "a document that did not come" if target is None else f"a document at {target.last_code}"
         why_vi = "văn bản chưa đến" if target is None else f"văn bản đang ở trạng thái {target.last_code}"

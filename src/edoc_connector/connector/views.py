@@ -89,6 +89,7 @@ class Delivery:
     """A document that we send, as the store knows it at one moment.
 
     Args:
+        agency: code of the agency of ours that sends it.
         id: the DocumentId.
         state: where it stands with the hub.
         business: what the packet asks for.
@@ -107,6 +108,7 @@ class Delivery:
         sent_at: when the hub took it, UTC.
     """
 
+    agency: str
     id: str
     state: DeliveryState
     business: BusinessType
@@ -163,6 +165,7 @@ def _delivery(
 ) -> Delivery:
     waits = row.state in {DeliveryState.READY, DeliveryState.UNKNOWN}
     return Delivery(
+        agency=row.agency,
         id=row.document_id,
         state=DeliveryState(row.state),
         business=_TYPES[row.business],

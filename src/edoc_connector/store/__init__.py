@@ -5,10 +5,11 @@ from .base import Store, utc_now
 from .migrate import upgrade
 from .moves import Lease, LeaseLost, Tx
 from .order import Change
-from .spool import Spool, SpoolFile
+from .spool import Altered, Spool, SpoolFile
 from .states import DeliveryState, OutgoingState, ReceiptState
 
 __all__ = [
+    "Altered",
     "Change",
     "DeliveryState",
     "Lease",

@@ -13,7 +13,7 @@ from ..errors import DocumentIdConflict
 from . import moves, schema
 from .hot import Hot, Row
 from .moves import Condition, Lease, LeaseLost, Tx
-from .order import ANSWERS, Change, allowed
+from .order import ANSWERS, Change, allowed, stays
 from .records import DeliveryRow, RecipientRow
 from .states import DELIVERIES, DeliveryState
 from .words import both
@@ -232,10 +232,18 @@ def recipient(tx: Tx, key: int, organ_id: str) -> RecipientRow | None:
     return next((row for row in recipients(tx, [key])[key] if row.organ_id == organ_id), None)
 
 
+def alone(tx: Tx, key: int) -> None:
+    """Wait until no other transaction looks up where recipients of a delivery stand, and writes that."""
+    moves.alone(tx, f"delivery {key}")
+
+
 def report(
     tx: Tx, delivery: DeliveryRow, organ_id: str, code: str, *, at: datetime, description: str | None, name: str = ""
 ) -> bool:
     """Enter a status that a recipient sent; one out of order is entered too, and flagged.
+
+    A flagged one does not turn the document back: 01 after 03 leaves it at 03, and an answer that nobody asked for
+    withdraws nothing.
 
     Args:
         tx: the transaction.
@@ -249,18 +257,16 @@ def report(
     Returns:
         Whether the code was in order.
     """
-    moves.alone(tx, f"delivery {delivery.id}")
+    alone(tx, delivery.id)
     row = recipient(tx, delivery.id, organ_id)
     known = row is not None
     row = row or _added(tx, delivery, organ_id, name)
     in_order = known and code in allowed(row.last_code, change=row.change, change_packet=delivery.business != "new")
-    values: dict[str, Any] = {"last_description": description, "last_at": at}
-    if delivery.business == "new" and code in ANSWERS:
-        values["change"] = ANSWERS[code]
-    else:
-        values["last_code"] = code
-    if not in_order:
-        values["out_of_order"] = row.out_of_order + 1
+    values: dict[str, Any] = {} if in_order else {"out_of_order": row.out_of_order + 1}
+    answer = delivery.business == "new" and code in ANSWERS
+    if in_order or not (answer or stays(row.last_code, code)):
+        values |= {"last_description": description, "last_at": at}
+        values |= {"change": ANSWERS[code]} if answer else {"last_code": code}
     tx.connection.execute(update(TO).where(TO.c.id == row.id).values(values))
     detail = description or ""
     if not in_order:
@@ -287,7 +293,10 @@ def ask(tx: Tx, delivery: DeliveryRow, organ_ids: Collection[str], *, what: str,
 
 
 def answered(tx: Tx, delivery: DeliveryRow, organ_id: str, code: str, *, detail: str) -> None:
-    """Enter a recipient's answer (15 or 16) to a recall or a replacement in the document acted on."""
+    """Enter a recipient's answer (15 or 16) to a recall or a replacement in the document acted on, if it was asked."""
+    asked = recipient(tx, delivery.id, organ_id)
+    if asked is None or asked.change != Change.ASKED:
+        return
     _change(tx, delivery, organ_id, ANSWERS[code])
     moves.record(tx, DELIVERIES, delivery.id, old=None, new=code, detail=detail, actor=organ_id, recipient=organ_id)
 

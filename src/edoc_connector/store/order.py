@@ -40,6 +40,9 @@ DOCUMENT: _Order = {
 }
 CHANGE_PACKET: _Order = {None: ("01",), "01": ("15", "16"), "15": (), "16": ()}
 
+# How far a document is with one receiver: a code that comes late does not turn it back.
+_FAR: Mapping[str | None, int] = {"01": 1, "03": 2, "04": 3, "05": 4, "02": 5, "06": 5, "15": 5, "16": 5}
+
 # A document that was turned away or is finished cannot be taken back any more.
 _TAKE_BACK_AFTER = frozenset({None, "01", "03", "04", "05"})
 
@@ -57,6 +60,11 @@ def allowed(last: str | None, *, change: str | None = None, change_packet: bool 
     order = CHANGE_PACKET if change_packet else DOCUMENT
     answers = tuple(ANSWERS) if change == Change.ASKED and not change_packet else ()
     return order.get(last, ()) + answers
+
+
+def stays(last: str | None, code: str) -> bool:
+    """Whether the last code goes on to count where another one comes out of order: that one is not further."""
+    return last in _FAR and code in _FAR and _FAR[code] <= _FAR[last]
 
 
 def may_take_back(last: str | None, *, change: str | None = None) -> bool:

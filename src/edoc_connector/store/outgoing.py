@@ -35,7 +35,7 @@ def confirm(tx: Tx, receipt: ReceiptRow, outcome: str, *, first: bool = False) -
         outcome: `DONE` or `FAIL`.
         first: whether the receipt came into a state in this transaction before which nobody said this of it.
     """
-    lane = f"confirm:{receipt.id}"
+    lane = _confirm_lane(receipt)
     known = None
     if not first:
         moves.alone(tx, lane)
@@ -46,6 +46,12 @@ def confirm(tx: Tx, receipt: ReceiptRow, outcome: str, *, first: bool = False) -
         moves.started(tx, OUTGOING, values, state=OutgoingState.READY)
     elif known.state in {OutgoingState.SENT, OutgoingState.FAILED}:
         move(tx, known, OutgoingState.READY, next_attempt_at=tx.now)
+
+
+def was_queued(tx: Tx, receipt: ReceiptRow, outcome: str) -> bool:
+    """Whether a confirmation was ever queued for a packet."""
+    same = [T.c.lane == _confirm_lane(receipt), T.c.code == outcome]
+    return bool(find(tx, receipt.agency, *same, limit=1))
 
 
 def status(
@@ -168,6 +174,10 @@ def find(tx: Tx, agency: str, *where: ColumnElement[bool], limit: int | None = N
     """An agency's messages that meet the conditions, newest first."""
     query = select(T).where(T.c.agency == agency, *where).order_by(T.c.id.desc()).limit(limit)
     return [OutgoingRow.of(row) for row in tx.connection.execute(query).mappings()]
+
+
+def _confirm_lane(receipt: ReceiptRow) -> str:
+    return f"confirm:{receipt.id}"
 
 
 def move(tx: Tx, row: OutgoingRow, new: OutgoingState, *, detail: str = "", **values: Any) -> None:

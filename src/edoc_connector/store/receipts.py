@@ -317,13 +317,13 @@ def claim_news(tx: Tx, lease: Lease, *, agency: str, key: int | None = None) -> 
 _UNTOLD = untold()
 
 
-def noted(tx: Tx, row: ReceiptRow, *, detail: str) -> None:
-    """Enter in the timeline what was said about a receipt, whose columns say so already."""
-    moves.record(tx, RECEIPTS, row.id, old=row.state, new=row.state, detail=detail)
+def alone(tx: Tx, key: int) -> None:
+    """Wait until no other transaction looks up where the answers to a packet stand, and writes that."""
+    moves.alone(tx, f"receipt {key}")
 
 
 def said(tx: Tx, row: ReceiptRow, *, detail: str, **values: Any) -> ReceiptRow:
     """Enter what was said about a receipt (status codes, requests) without moving it; the receipt afterwards."""
     (after,) = _SAID.rows(tx.connection, {**values, "updated_at": tx.now, "its_id": row.id})
-    noted(tx, row, detail=detail)
+    moves.record(tx, RECEIPTS, row.id, old=row.state, new=row.state, detail=detail)
     return ReceiptRow.of(after)

@@ -18,6 +18,10 @@ _NAME = re.compile(r"[0-9a-f]{32}\.edxml")
 _CHUNK = 1024 * 1024
 
 
+class Altered(StoreError):
+    """A file's bytes are not those that were stored: reading it again cannot help."""
+
+
 @dataclass(frozen=True, slots=True)
 class SpoolFile:
     """A file that is safe on disk.
@@ -101,7 +105,8 @@ class Spool:
 
         Raises:
             NotFound: the file is gone.
-            StoreError: its bytes were changed.
+            Altered: its bytes were changed.
+            StoreError: it cannot be read now.
         """
         path = self.path(name)
         with driver_errors():
@@ -113,7 +118,7 @@ class Spool:
                     vi=f"Gói tin {path} không còn trong kho tạm: hãy khôi phục từ bản sao lưu.",
                 ) from None
         if found != sha256:
-            raise StoreError(
+            raise Altered(
                 f"the packet {path} is not the one that was stored: its hash is {found}, it was {sha256}. "
                 "Restore it from a backup.",
                 vi=f"Gói tin {path} không còn là gói đã lưu (mã băm {found}, trước đây {sha256}). "

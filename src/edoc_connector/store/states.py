@@ -165,8 +165,8 @@ RECEIPTS = Machine(
         Move(
             _R.QUARANTINED,
             _R.LISTED,
-            "the hub had given another packet's body, and still offers it",
-            "trục đã trả nhầm nội dung gói tin khác và vẫn còn gói tin này",
+            "it is looked at once more",
+            "xem xét lại gói tin",
         ),
     ),
 )
