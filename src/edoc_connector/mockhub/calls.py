@@ -33,14 +33,14 @@ class Call:
 
     Args:
         signed: who asks, with the signed parameters.
-        body: the body; empty where it was written to `upload`.
-        upload: file with the packet, of a call that sends one.
+        body: the body; empty where it is in `upload`.
+        upload: the packet, of a call that sends one: its bytes, or a file where they are many.
         fault: what is to be wrong in the answer.
     """
 
     signed: wire.Signed
     body: bytes = b""
-    upload: Path = Path()
+    upload: Path | bytes = b""
     fault: Fault | None = None
 
     def parameter(self, name: str) -> str:
@@ -92,7 +92,7 @@ def perform(hub: Hub, name: str, call: Call) -> Answer:
 
 def _send(hub: Hub, call: Call) -> Answer:
     incoming = Incoming(
-        path=call.upload,
+        packet=call.upload,
         system_id=call.signed.system_id,
         sender=call.parameter("from"),
         message_type=call.parameter("messagetype"),

@@ -36,14 +36,14 @@ class Incoming:
     """A packet on its way in.
 
     Args:
-        path: file with exactly the packet's bytes; the hub takes it away.
+        packet: exactly the packet's bytes, or a file with them, which the hub takes away.
         system_id: system that sends.
         sender: agency code of the ``from`` header.
         message_type: ``edoc`` or ``status``.
         to: recipients of the ``to`` header; None leaves it to the packet.
     """
 
-    path: Path
+    packet: Path | bytes
     system_id: str
     sender: str
     message_type: str
@@ -128,14 +128,14 @@ class Hub:
         """
         sender = self._sender(incoming)
         with Spool(self.incoming) as spool:
-            root = packets.read(incoming.path, None if self.config.pass_through else spool)
+            root = packets.read(incoming.packet, None if self.config.pass_through else spool)
             facts = packets.facts(root)
             recipients = [self._recipient(code) for code in incoming.to or facts.recipients]
             packet = self._packet(incoming, sender, facts, _identity(incoming, facts, recipients))
             receipts = [self._receipt(packet, recipient) for recipient in dict.fromkeys(r.code for r in recipients)]
             if self.storage.has(packet.identity):
                 raise _exists(facts.document_id)
-            self._bring_in(incoming.path, packet, root, spool)
+            self._bring_in(incoming.packet, packet, root, spool)
         self._keep(packet, receipts, facts)
         return packet.id
 
@@ -237,7 +237,7 @@ class Hub:
             title=facts.title,
             notation=facts.code,
             status=facts.status,
-            size=incoming.path.stat().st_size,
+            size=_size(incoming.packet),
             sent=self.stamp(),
         )
 
@@ -254,11 +254,14 @@ class Hub:
     def _event(self, packet: Packet, receipt_id: str, what: str, actor: str) -> Event:
         return Event(packet_id=packet.id, receipt_id=receipt_id, at=self.stamp(), actor=actor, what=what)
 
-    def _bring_in(self, source: Path, packet: Packet, root: packets.Node, spool: Spool) -> None:
+    def _bring_in(self, source: Path | bytes, packet: Packet, root: packets.Node, spool: Spool) -> None:
         if self.config.pass_through:
-            source.replace(self.path(packet))
+            if isinstance(source, bytes):
+                self.path(packet).write_bytes(source)
+            else:
+                source.replace(self.path(packet))
             return
-        made = source.with_suffix(".rebuilt")
+        made = self.incoming / f"{packet.id}.rebuilt"
         try:
             organ_id, limit = self.config.trace_organ_id, self.config.max_packet
             rebuild.write(root, spool, made, at=self.now(), organ_id=organ_id, limit=limit)
@@ -282,14 +285,20 @@ def _identity(incoming: Incoming, facts: packets.Facts, recipients: Sequence[Age
     business keeps them apart. A status has no id: only the very same bytes to the same recipients are the same status.
     """
     if facts.kind == "status":
-        key = [incoming.message_type, _digest(incoming.path), sorted(agency.code for agency in recipients)]
+        key = [incoming.message_type, _digest(incoming.packet), sorted(agency.code for agency in recipients)]
     else:
         key = [facts.document_id, facts.business]
     return json.dumps([incoming.system_id, facts.kind, *key], ensure_ascii=False)
 
 
-def _digest(path: Path) -> str:
-    with path.open("rb") as file:
+def _size(packet: Path | bytes) -> int:
+    return len(packet) if isinstance(packet, bytes) else packet.stat().st_size
+
+
+def _digest(packet: Path | bytes) -> str:
+    if isinstance(packet, bytes):
+        return hashlib.sha256(packet).hexdigest()
+    with packet.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 

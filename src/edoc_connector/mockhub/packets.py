@@ -7,6 +7,7 @@ Every DOCTYPE is refused, and depth, number of elements and length of values are
 
 from __future__ import annotations
 
+import io
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -84,11 +85,11 @@ class Facts:
         return f"{self.number}/{self.notation}" if self.number else self.notation
 
 
-def read(path: Path, sink: ContentSink | None = None) -> Node:
-    """Parse a packet file.
+def read(packet: Path | bytes, sink: ContentSink | None = None) -> Node:
+    """Parse a packet.
 
     Args:
-        path: the file.
+        packet: its bytes, or a file with them.
         sink: gets the base64 text of attachments piece by piece, with the number of the attachment; dropped if None.
 
     Returns:
@@ -98,7 +99,7 @@ def read(path: Path, sink: ContentSink | None = None) -> Node:
         RefusedError: 22, not XML or beyond the bounds.
     """
     reader = _Reader(sink)
-    with path.open("rb") as file:
+    with io.BytesIO(packet) if isinstance(packet, bytes) else packet.open("rb") as file:
         while chunk := file.read(_CHUNK):
             reader.feed(chunk, last=False)
     reader.feed(b"", last=True)

@@ -127,7 +127,7 @@ def _answer(hub: Hub, agency: Agency, packet: Packet, answered: packets.Facts, c
                 at=hub.now(),
             )
         )
-        hub.accept(Incoming(path=path, system_id=agency.system_id, sender=agency.code, message_type="status"))
+        hub.accept(Incoming(packet=path, system_id=agency.system_id, sender=agency.code, message_type="status"))
     finally:
         path.unlink(missing_ok=True)
 

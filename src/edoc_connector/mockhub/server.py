@@ -8,11 +8,11 @@ import logging
 import socket
 import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
 from dataclasses import replace
 from email.utils import format_datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import uvicorn
 from starlette.applications import Starlette
@@ -259,35 +259,40 @@ async def _plain(hub: Hub, name: str, call: Call, body: AsyncIterator[bytes]) ->
 async def _upload(hub: Hub, name: str, call: Call, body: AsyncIterator[bytes]) -> Response:
     path = hub.new_file()
     try:
-        size, tail = await _spool(hub, path, call.signed.parameters.get("hash-file", ""), body)
-        given = (hub, name, replace(call, upload=path), tail)
+        packet = await _received(hub, path, call.signed.parameters.get("hash-file", ""), body)
+        given = replace(call, upload=packet)
         # a small one takes less time than handing it to a thread and back, while the loop waits anyway
-        answer = _accept(*given) if size <= _SMALL_BODY else await run_in_threadpool(_accept, *given)
+        small = isinstance(packet, bytes)
+        answer = perform(hub, name, given) if small else await run_in_threadpool(perform, hub, name, given)
     finally:
         path.unlink(missing_ok=True)
     return _response(answer)
 
 
-async def _spool(hub: Hub, path: Path, given: str, body: AsyncIterator[bytes]) -> tuple[int, int]:
-    """Write a body to a file; its length, and how many bytes at its end are not the packet's."""
-    digest = wire.FileHash()
-    with path.open("wb") as file:
+async def _received(hub: Hub, path: Path, given: str, body: AsyncIterator[bytes]) -> Path | bytes:
+    """The packet in a body without what follows it there; written to a file where it is large."""
+    digest, held = wire.FileHash(), bytearray()
+    with ExitStack() as files:
+        file: BinaryIO | None = None
         async for chunk in body:  # written in the event loop's thread: into the page cache, a chunk at a time
             digest.update(chunk)
             if digest.size > hub.config.max_packet:
                 raise RefusedError(ErrorCode.PROCESSING, f"the packet is larger than {hub.config.max_packet} bytes")
-            file.write(chunk)
-    tail = digest.matching(given, hub.config.hash)
-    if given and tail is None:
-        raise RefusedError(ErrorCode.HASH, "hash-file is not the hash of the file that came")
-    return digest.size, tail or 0
-
-
-def _accept(hub: Hub, name: str, call: Call, tail: int) -> Answer:
-    if tail:
-        with call.upload.open("r+b") as file:
-            file.truncate(call.upload.stat().st_size - tail)
-    return perform(hub, name, call)
+            if file is None and digest.size > _SMALL_BODY:
+                file = files.enter_context(path.open("wb"))
+                file.write(held)
+            if file is None:
+                held += chunk
+            else:
+                file.write(chunk)
+        tail = digest.matching(given, hub.config.hash)
+        if given and tail is None:
+            raise RefusedError(ErrorCode.HASH, "hash-file is not the hash of the file that came")
+        size = digest.size - (tail or 0)
+        if file is None:
+            return bytes(held[:size])
+        file.truncate(size)
+    return path
 
 
 def _response(answer: Answer) -> Response:

@@ -43,7 +43,6 @@ class _Group:
     Attributes:
         members: how many ended their turn.
         said: what they said for the evidence.
-        ended: set once it is committed or undone.
         committed: whether it is on the disk.
         error: why it was undone.
     """
@@ -52,9 +51,14 @@ class _Group:
         self.connection = connection
         self.members = 0
         self.said: list[Entry] = []
-        self.ended = threading.Event()
         self.committed = False
         self.error: StoreError | None = None
+        self._running = threading.Lock()  # held until it is committed or undone
+        self._running.acquire()
+
+    def end(self) -> None:
+        """It is committed or undone."""
+        self._running.release()
 
     def settle(self) -> None:
         """Wait for the commit.
@@ -62,7 +66,8 @@ class _Group:
         Raises:
             StoreError: there was none; nothing changed.
         """
-        self.ended.wait()
+        with self._running:
+            pass
         if not self.committed:
             error = self.error or _UNDONE
             raise StoreError(error.message, vi=error.vi) from self.error
@@ -165,7 +170,7 @@ class GroupCommit:
             group.error = group.error or error
         finally:
             self._group = None
-            group.ended.set()
+            group.end()
             self._pass_on()
 
     def _pass_on(self, error: StoreError | None = None) -> None:
