@@ -1,4 +1,4 @@
-"""Clients for a hub: `HubClient` blocks, `AsyncHubClient` awaits. Both drive a dialect's flows over httpx.
+"""Clients for a hub: `HubClient` blocks, `AsyncHubClient` awaits. Both drive a dialect's flows over httpcore.
 
 Each of their methods is declared once, from the dialect's own: same parameters, and the result instead of the flow.
 What happens below, and what a failure there means, is in `edoc_connector.transport`.
@@ -10,13 +10,12 @@ import functools
 import logging
 import random
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Coroutine, Iterable
 from types import TracebackType
 from typing import Any, Concatenate, ParamSpec, Self, TypeAlias, TypeVar, cast
 
 import anyio
 import anyio.to_thread
-import httpx
 import tenacity
 
 from edoc_connector.errors import ConfigError, EdocError, HubError, NotSent
@@ -28,13 +27,12 @@ from edoc_connector.transport import (
     Body,
     ClientSettings,
     TimeLimit,
-    address,
     answer_headers,
-    awaited_transport,
-    blocking_transport,
+    asked,
+    awaited_pool,
+    blocking_pool,
     extensions,
     failure,
-    head,
 )
 
 __all__ = ["AsyncHubClient", "ClientSettings", "HubClient"]
@@ -108,7 +106,7 @@ class HubClient:
     def __init__(self, dialect: Dialect, settings: ClientSettings | None = None) -> None:
         self.dialect = dialect
         self.settings = settings or ClientSettings()
-        self._transport = blocking_transport(self.settings)
+        self._pool = blocking_pool(self.settings)
         self._retrying = tenacity.Retrying(sleep=time.sleep, **_retry_options(self.settings))
         self._extensions = extensions(self.settings)
 
@@ -120,7 +118,7 @@ class HubClient:
 
     def close(self) -> None:
         """Close the connections."""
-        self._transport.close()
+        self._pool.close()
 
     def call(self, make: Callable[P, Flow[R]], *args: P.args, **kwargs: P.kwargs) -> R:
         """Make any call of any dialect, repeated where that is safe.
@@ -153,14 +151,14 @@ class HubClient:
                     return self._exchange(request, upload, limit)
             except CAUGHT as error:
                 broken = failure(error, request, upload)
-        raise broken  # outside of the handler: what httpx raised refers to the request and its signed headers
+        raise broken  # outside of the handler: what httpcore raised refers to the request and its signed headers
 
     def _exchange(self, request: WireRequest, upload: Upload, limit: TimeLimit) -> WireResponse:
-        answer = self._transport.handle_request(_asked(request, upload, Body(upload), self._extensions))
+        answer = self._pool.handle_request(asked(request, upload, Body(upload), self._extensions))
         try:
-            with Sink(request, answer.status_code, answer_headers(answer.headers.raw)) as sink:
+            with Sink(request, answer.status, answer_headers(answer.headers)) as sink:
                 limit.end += self.settings.seconds_for(sink.announced)
-                for chunk in cast(httpx.SyncByteStream, answer.stream):
+                for chunk in cast("Iterable[bytes]", answer.stream):
                     sink.write(chunk)
                 return sink.finish()
         finally:
@@ -199,7 +197,7 @@ class AsyncHubClient:
     def __init__(self, dialect: Dialect, settings: ClientSettings | None = None) -> None:
         self.dialect = dialect
         self.settings = settings or ClientSettings()
-        self._transport = awaited_transport(self.settings)
+        self._pool = awaited_pool(self.settings)
         self._extensions = extensions(self.settings)
 
     async def __aenter__(self) -> Self:
@@ -212,7 +210,7 @@ class AsyncHubClient:
 
     async def aclose(self) -> None:
         """Close the connections."""
-        await self._transport.aclose()
+        await self._pool.aclose()
 
     async def call(self, make: Callable[P, Flow[R]], *args: P.args, **kwargs: P.kwargs) -> R:
         """Make any call of any dialect, repeated where that is safe. See `HubClient.call`."""
@@ -237,28 +235,16 @@ class AsyncHubClient:
 
     async def _exchange(self, request: WireRequest, upload: Upload, scope: anyio.CancelScope) -> WireResponse:
         body = Body(awaited=_in_threads(upload))
-        answer = await self._transport.handle_async_request(_asked(request, upload, body, self._extensions))
+        answer = await self._pool.handle_async_request(asked(request, upload, body, self._extensions))
         try:
-            with Sink(request, answer.status_code, answer_headers(answer.headers.raw)) as sink:
+            with Sink(request, answer.status, answer_headers(answer.headers)) as sink:
                 scope.deadline += self.settings.seconds_for(sink.announced)
-                async for chunk in cast(httpx.AsyncByteStream, answer.stream):
+                async for chunk in cast("AsyncIterable[bytes]", answer.stream):
                     await _write(sink, chunk)
                 return sink.finish()
         finally:
             with anyio.CancelScope(shield=True):  # a connection that was cut short is closed in any case
                 await answer.aclose()
-
-
-def _asked(request: WireRequest, upload: Upload, body: Body, extensions: dict[str, Any]) -> httpx.Request:
-    """The request as httpx's transports send it; a body in memory goes out in one piece."""
-    where = address(request.url)
-    return httpx.Request(
-        request.method,
-        where,
-        headers=head(request, where.netloc, upload.length),
-        stream=httpx.ByteStream(request.body) if isinstance(request.body, bytes) else body,
-        extensions=extensions,
-    )
 
 
 async def _opened(request: WireRequest) -> Upload:

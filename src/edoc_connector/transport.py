@@ -1,7 +1,8 @@
-"""What lies between the clients and httpx: settings, TLS, time limits, and one table of what went wrong.
+"""What lies between the clients and the network: settings, TLS, time limits, and one table of what went wrong.
 
-The clients use httpx's transports. What its clients put on top (cookies, redirects, its environment, headers merged and
-normalised) is not wanted here, and costs half as much again as the exchange itself.
+The clients use the pools of connections below httpx's transports (httpcore). What httpx's clients put on top (cookies,
+redirects, its environment, headers merged and normalised) is not wanted here, and costs half as much again as the
+exchange itself; its transports look at every header three times more.
 
 What an exchange means when it fails:
 
@@ -20,7 +21,7 @@ from __future__ import annotations
 
 import ssl
 import time
-from collections.abc import AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -86,25 +87,24 @@ class ClientSettings:
         return (size or 0) / self.slowest
 
 
-def blocking_transport(settings: ClientSettings) -> httpx.HTTPTransport:
+def blocking_pool(settings: ClientSettings) -> httpcore.ConnectionPool:
     """One pool of connections, bounded by the time limit of the thread that uses it.
 
     Raises:
         ConfigError: a certificate, key or proxy in the settings cannot be used.
     """
-    transport = httpx.HTTPTransport(**_transport_options(settings))
-    pool = transport._pool  # httpx has no public way to bound an exchange as a whole
-    pool._network_backend = TimedBackend(pool._network_backend)
-    return transport
+    pool = httpx.HTTPTransport(**_transport_options(settings))._pool
+    pool._network_backend = TimedBackend(pool._network_backend)  # no public way to bound an exchange as a whole
+    return pool
 
 
-def awaited_transport(settings: ClientSettings) -> httpx.AsyncHTTPTransport:
+def awaited_pool(settings: ClientSettings) -> httpcore.AsyncConnectionPool:
     """One pool of connections for an event loop.
 
     Raises:
         ConfigError: a certificate, key or proxy in the settings cannot be used.
     """
-    return httpx.AsyncHTTPTransport(**_transport_options(settings))
+    return httpx.AsyncHTTPTransport(**_transport_options(settings))._pool
 
 
 def extensions(settings: ClientSettings) -> dict[str, Any]:
@@ -113,8 +113,21 @@ def extensions(settings: ClientSettings) -> dict[str, Any]:
     return {"timeout": phases}
 
 
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where a request goes.
+
+    Args:
+        url: its URL.
+        host: the value of its Host header.
+    """
+
+    url: httpcore.URL
+    host: bytes
+
+
 @lru_cache(maxsize=256)
-def address(url: str) -> httpx.URL:
+def address(url: str) -> Address:
     """Where a URL leads.
 
     Raises:
@@ -123,14 +136,15 @@ def address(url: str) -> httpx.URL:
     parsed = httpx.URL(url)
     if parsed.scheme not in ("http", "https") or not parsed.host:
         raise httpx.InvalidURL("no http:// or https:// URL with a host")
-    return parsed
+    target = httpcore.URL(scheme=parsed.raw_scheme, host=parsed.raw_host, port=parsed.port, target=parsed.raw_path)
+    return Address(target, parsed.netloc)
 
 
-class Body(httpx.SyncByteStream, httpx.AsyncByteStream):
-    """A body in pieces, as httpx's transports take it.
+class Body:
+    """A body in pieces, as httpcore takes it.
 
     Args:
-        pieces: for a blocking transport.
+        pieces: for a blocking pool.
         awaited: for one of an event loop.
     """
 
@@ -143,11 +157,26 @@ class Body(httpx.SyncByteStream, httpx.AsyncByteStream):
 
     def __aiter__(self) -> AsyncIterator[bytes]:
         if self._awaited is None:
-            raise TypeError("this body is for a blocking transport")
+            raise TypeError("this body is for a blocking pool")
         return self._awaited
 
 
-def head(request: WireRequest, host: bytes, length: int) -> list[tuple[bytes, bytes]]:
+def asked(
+    request: WireRequest, upload: Upload, body: Iterable[bytes] | AsyncIterable[bytes], extensions: dict[str, Any]
+) -> httpcore.Request:
+    """A request as httpcore sends it; a body in memory goes out in one piece.
+
+    Raises:
+        httpx.InvalidURL: its URL is none that HTTP could use.
+    """
+    where = address(request.url)
+    content = request.body if isinstance(request.body, bytes) else body
+    made = httpcore.Request(request.method, where.url, content=content, extensions=extensions)
+    made.headers = _head(request, where.host, upload.length)  # bytes already: nothing to convert one by one
+    return made
+
+
+def _head(request: WireRequest, host: bytes, length: int) -> list[tuple[bytes, bytes]]:
     """The headers that go out: the request's own, the length of its body, and no invitation to compress."""
     headers = [(b"Host", host)]
     headers += [(name.encode("ascii"), value.encode("ascii")) for name, value in request.headers.items()]
@@ -214,12 +243,12 @@ def _proxy(url: str, context: ssl.SSLContext) -> httpx.Proxy:
     )
 
 
-# --- What httpx raises, as errors of this library: one table. ---
+# --- What httpcore raises, as errors of this library: one table. ---
 
 
 @dataclass(frozen=True, slots=True)
 class _Fault:
-    """What an exception of httpx means: `early` if it can only happen before any of the request left."""
+    """What an exception of httpcore means: `early` if it can only happen before any of the request left."""
 
     early: bool
     en: str
@@ -241,7 +270,7 @@ _BROKEN = _Fault(
 )
 _FAULTS: tuple[tuple[type[Exception], _Fault], ...] = (
     (
-        httpx.ConnectTimeout,
+        httpcore.ConnectTimeout,
         _Fault(
             True,
             "The hub does not answer the connection; check the network and the firewall",
@@ -249,7 +278,7 @@ _FAULTS: tuple[tuple[type[Exception], _Fault], ...] = (
         ),
     ),
     (
-        httpx.PoolTimeout,
+        httpcore.PoolTimeout,
         _Fault(
             True,
             "All connections to the hub are busy; raise `connections` or send less at a time",
@@ -257,7 +286,7 @@ _FAULTS: tuple[tuple[type[Exception], _Fault], ...] = (
         ),
     ),
     (
-        httpx.ProxyError,
+        httpcore.ProxyError,
         _Fault(
             True,
             "The proxy does not let the connection through; check the proxy setting and its password",
@@ -265,7 +294,7 @@ _FAULTS: tuple[tuple[type[Exception], _Fault], ...] = (
         ),
     ),
     (
-        httpx.ConnectError,
+        httpcore.ConnectError,
         _Fault(
             True,
             "The hub cannot be reached; check the endpoint, the network and the firewall",
@@ -280,16 +309,17 @@ _FAULTS: tuple[tuple[type[Exception], _Fault], ...] = (
             "Địa chỉ trục (endpoint) không hợp lệ; hãy sửa trong cấu hình",
         ),
     ),
-    (httpx.TimeoutException, _TOO_SLOW),
+    (httpcore.TimeoutException, _TOO_SLOW),
     (TimeoutError, _TOO_SLOW),  # of anyio, for an exchange as a whole
-    (httpx.TransportError, _BROKEN),
-    (ssl.SSLError, _BROKEN),  # httpx lets those of asynchronous reads through as they are
+    (httpcore.NetworkError, _BROKEN),
+    (httpcore.ProtocolError, _BROKEN),
+    (ssl.SSLError, _BROKEN),  # httpcore lets those of asynchronous reads through as they are
 )
 CAUGHT = tuple(kind for kind, _ in _FAULTS)
 
 
 def failure(error: Exception, request: WireRequest, upload: Upload) -> TransportError:
-    """The error for an exchange that got no answer. It keeps no reference to httpx's, which refers to the headers."""
+    """The error for an exchange that got no answer. It keeps none to httpcore's, which refers to headers."""
     fault = _UNTRUSTED if _is_tls(error) else next(fault for kind, fault in _FAULTS if isinstance(error, kind))
     what = f"{request.method} {request.url}, {_reason(error)}"
     if request.sends and upload.handed_over and not fault.early:
@@ -305,7 +335,7 @@ def failure(error: Exception, request: WireRequest, upload: Upload) -> Transport
 
 def _reason(error: Exception) -> str:
     """The exception's kind and words; not those of h11 about our own request, which quote its headers."""
-    words = "" if isinstance(error, httpx.LocalProtocolError) else printable(str(error), 200)
+    words = "" if isinstance(error, httpcore.LocalProtocolError) else printable(str(error), 200)
     return f"{type(error).__name__}: {words}" if words else type(error).__name__
 
 
@@ -319,7 +349,7 @@ def _is_tls(error: BaseException) -> bool:
     while seen is not None:
         if isinstance(seen, ssl.SSLError):
             about = getattr(seen, "reason", None) or ""  # set by OpenSSL only
-            return isinstance(error, httpx.ConnectError) or "CERTIFICATE" in about or "UNKNOWN_CA" in about
+            return isinstance(error, httpcore.ConnectError) or "CERTIFICATE" in about or "UNKNOWN_CA" in about
         seen = seen.__cause__ or seen.__context__
     return False
 
@@ -376,7 +406,7 @@ class TimedBackend(httpcore.NetworkBackend):
         local_address: str | None = None,
         socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
     ) -> httpcore.NetworkStream:
-        timeout = _cut(timeout, httpx.ConnectTimeout)
+        timeout = _cut(timeout, httpcore.ConnectTimeout)
         return _TimedStream(self._inner.connect_tcp(host, port, timeout, local_address, socket_options))
 
     def sleep(self, seconds: float) -> None:
@@ -407,7 +437,7 @@ class _TimedStream(httpcore.NetworkStream):
     def start_tls(
         self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
     ) -> httpcore.NetworkStream:
-        timeout = _cut(timeout, httpx.ConnectTimeout)
+        timeout = _cut(timeout, httpcore.ConnectTimeout)
         return _TimedStream(self._inner.start_tls(ssl_context, server_hostname, timeout))
 
     def get_extra_info(self, info: str) -> Any:

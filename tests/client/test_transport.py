@@ -10,6 +10,7 @@ from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
+import httpcore
 import httpx
 import pytest
 from cryptography import x509
@@ -195,10 +196,12 @@ def test_busy_pool(hub: Any, reply: Any) -> None:
     assert "connections" in str(nested[0])
 
 
-EARLY = (httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError, httpx.ConnectError, httpx.InvalidURL)
+EARLY = (
+    httpcore.ConnectTimeout, httpcore.PoolTimeout, httpcore.ProxyError, httpcore.ConnectError, httpx.InvalidURL,
+)  # fmt: skip
 LATE = (
-    httpx.ReadTimeout, httpx.WriteTimeout, httpx.ReadError, httpx.WriteError, httpx.CloseError,
-    httpx.RemoteProtocolError, httpx.LocalProtocolError, TimeoutError, ssl.SSLError,
+    httpcore.ReadTimeout, httpcore.WriteTimeout, httpcore.ReadError, httpcore.WriteError,
+    httpcore.RemoteProtocolError, httpcore.LocalProtocolError, TimeoutError, ssl.SSLError,
 )  # fmt: skip
 
 
@@ -212,7 +215,7 @@ def test_what_a_failure_means(kind: type[Exception]) -> None:
     assert type(failure(error, read, Upload(read))) is NotSent
     made = failure(error, send, Upload(send))
     assert type(made) is (NotSent if kind in EARLY else OutcomeUnknown)
-    assert ("quoted" in str(made)) is (kind is not httpx.LocalProtocolError)
+    assert ("quoted" in str(made)) is (kind is not httpcore.LocalProtocolError)
     assert (made.__cause__, made.__context__) == (None, None)
 
 
@@ -221,7 +224,7 @@ def test_late_alert(reason: str) -> None:
     """A late alert about certificates means that nothing was read; other TLS errors do not (TLS 1.3)."""
     cause = ssl.SSLError(1, reason)
     cause.reason = reason
-    error = httpx.ReadError("alert")
+    error = httpcore.ReadError("alert")
     error.__cause__ = cause
     send = WireRequest("POST", "http://h/x", {}, b"{}", sends=True)
     expected = OutcomeUnknown if reason == "WRONG_VERSION" else NotSent
@@ -239,7 +242,7 @@ def test_late_alert(reason: str) -> None:
 def test_addresses(url: str, host: bytes, target: bytes) -> None:
     """The Host header and the path are those of the URL, a usual port left out (facts about httpx)."""
     where = address(url)
-    assert (where.netloc, where.raw_path) == (host, target)
+    assert (where.host, where.url.target) == (host, target)
 
 
 @pytest.mark.parametrize("url", ["http://", "ftp://h/x", "h/x", "http://h:port/"])
