@@ -12,10 +12,10 @@ from sqlalchemy import create_engine, text
 from edoc_connector.client import HubClient
 from edoc_connector.connector import prefetch
 from edoc_connector.connector.arriving import Arrivals
-from edoc_connector.errors import EdocError
+from edoc_connector.errors import EdocError, StoreError
 from edoc_connector.hubs import MessageType
 from edoc_connector.mockhub.faults import Fault
-from edoc_connector.store import ReceiptState
+from edoc_connector.store import ReceiptState, receipts
 from edoc_connector.testing import sample_document
 
 OURS = ("edoc-prefetch", "edoc-download", "edoc-sender")
@@ -91,6 +91,38 @@ def test_leaving_the_loop_leaves_the_rest_waiting(office, waiting) -> None:
         with receipt:
             left.append(receipt.id)
     assert left == ids[1:]
+
+
+def test_a_packet_that_was_not_asked_for_waits(office, waiting) -> None:
+    """What was claimed with the end of the one before it is free for others at once (issue, "finds the rest …")."""
+    ids = waiting(3)
+    receiver = office("G22")
+    loop = receiver.receive()
+    with next(loop):
+        pass
+    assert states(receiver)[1] == "handling"
+    loop.close()
+    assert states(receiver)[1] == "waiting"
+    assert [one.id for one in office("G22").receive()] == ids[1:]
+
+
+def test_a_packet_is_not_passed_over_where_the_one_before_it_fails(
+    office, waiting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its claim was undone with the end of the other: it is handed out next (faults, row 23)."""
+    ids = waiting(3)
+    receiver = office("G22")
+    loop = receiver.receive()
+    first = next(loop)
+
+    def full(*arguments, **options) -> None:
+        monkeypatch.undo()
+        raise StoreError("the disk is full", vi="đĩa đầy")
+
+    monkeypatch.setattr(receipts, "claim", full)
+    with pytest.raises(StoreError, match="full"), first:
+        pass
+    assert [one.id for one in loop] == ids[1:]
 
 
 def test_closing_ends_the_threads(office, waiting) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -12,6 +13,7 @@ from edoc_connector.store import (
     Change,
     DeliveryState,
     Lease,
+    LeaseLost,
     OutgoingState,
     ReceiptState,
     Store,
@@ -22,7 +24,7 @@ from edoc_connector.store import (
     timeline,
 )
 from edoc_connector.store.directory import Entry
-from edoc_connector.store.states import DELIVERIES
+from edoc_connector.store.states import DELIVERIES, RECEIPTS
 from edoc_connector.store.words import told
 
 AGENCY = "H29.05"
@@ -149,6 +151,38 @@ def test_a_receipt_is_known_by_the_hubs_id(store: Store) -> None:
         assert receipts.offered(tx, AGENCY, "7", receipts.EDOC) == first
         assert receipts.offered(tx, "G22", "7", receipts.EDOC) != first
     assert first.state == ReceiptState.LISTED
+
+
+def test_packets_are_listed_together(store: Store) -> None:
+    """Those that are known stay as they are, the others are made, in the hub's order (faults, row 19)."""
+    with store.transaction("test") as tx:
+        known = receipts.offered(tx, AGENCY, "7", receipts.EDOC)
+        offers = [receipts.Offer(hub_doc_id=name, message_type=receipts.EDOC) for name in ("9", "7", "8")]
+        rows, made = receipts.offered_all(tx, AGENCY, offers)
+        assert receipts.offered_all(tx, AGENCY, offers) == (rows, set())
+    assert made == {"8", "9"}
+    assert rows["7"] == known
+    assert rows["9"].id < rows["8"].id
+
+
+def test_rows_move_together_or_not_at_all(store: Store) -> None:
+    """Where another worker took one of them, none is written (faults, row 7)."""
+    with store.transaction("test") as tx:
+        keys = [receipts.offered(tx, AGENCY, name, receipts.EDOC).id for name in ("7", "8")]
+        held = receipts.claim_listed(tx, ME, agency=AGENCY, keys=keys)
+        assert [row.attempts for row in held] == [1, 1]
+        assert receipts.claim_listed(tx, Lease("other", 60), agency=AGENCY, keys=keys) == []
+    facts = [(row, {"document_id": row.hub_doc_id, "sender": "G22"}) for row in held]
+    stale = replace(held[1], fence=9)
+    with pytest.raises(LeaseLost), store.transaction("me") as tx:
+        receipts.taken_in(tx, [facts[0], (stale, facts[1][1])])
+    with store.transaction("me") as tx:
+        assert receipts.by_key(tx, keys[0]).state == ReceiptState.LISTED
+        receipts.taken_in(tx, facts)
+        rows = [receipts.by_key(tx, key) for key in keys]
+        lines = timeline.of(tx, RECEIPTS, keys)
+    assert [(row.state, row.document_id, row.lease_owner) for row in rows] == [("waiting", one, None) for one in "78"]
+    assert [len(lines[key]) for key in keys] == [2, 2]
 
 
 def test_a_document_counts_once(store: Store) -> None:

@@ -102,7 +102,8 @@ class Coming:
             with self._session.transaction() as tx:
                 row = self._claim(tx)
             if row is not None:
-                receipt = self._receipt(row)
+                return self._receipt(row)
+            self._prefetch.passed(self._after)
         return receipt
 
     def _claim(self, tx: Tx) -> ReceiptRow | None:
@@ -123,15 +124,22 @@ class Coming:
         if not self._turn.acquire(blocking=False):
             yield _nobody
             return
-        rows: list[ReceiptRow | None] = []
+        keys: list[int] = []
+        rows: list[ReceiptRow] = []
 
         def follow(tx: Tx) -> None:
             if self._waiting and self._ahead is None and not self._stopped:
-                rows.append(self._claim(tx))
+                keys.append(self._waiting[0])
+                row = self._claim(tx)
+                rows.extend([] if row is None else [row])
 
         try:
             yield follow
-            self._ahead = self._receipt(rows[0]) if rows and rows[0] is not None else self._ahead
+            if rows:
+                self._ahead = self._receipt(rows[0])
+        except BaseException:
+            self._waiting.extendleft(keys)  # nothing was claimed
+            raise
         finally:
             self._turn.release()
 
