@@ -90,3 +90,11 @@ def test_who_has_checked_a_message_need_not_again(tmp_path: Path) -> None:
         edxml.write(document, tmp_path / "a.edxml", at=before)
     edxml.write(document, tmp_path / "a.edxml", at=before, checked=True)
     assert edxml.read(tmp_path / "a.edxml").kind == "document"
+
+
+def test_a_piece_is_read_at_once(source: Source, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A few bytes come in one piece, wherever they lie and whatever the system can do."""
+    assert source.piece(7, 20) == _BYTES[7:20]
+    assert Source.of(_BYTES).piece(7, 20) == _BYTES[7:20]
+    monkeypatch.delattr(os, "pread", raising=False)
+    assert source.piece(7, 20) == _BYTES[7:20]
