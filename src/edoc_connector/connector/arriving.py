@@ -131,7 +131,7 @@ class Arrivals:
             AttachmentError: a file in it cannot be decoded.
         """
         session = self._session
-        packet = read(session.store.spool.checked(file.name, file.sha256), limits=session.packets)
+        packet = read(session.packet(file.name, file.sha256), limits=session.packets)
         verification = verify(packet, policy_for(session, row))
         # Hubs that rebuild packets leave no signature on a status, and a status carries no seal.
         if isinstance(packet.message, Document) and not session.policy.admits(verification):

@@ -10,16 +10,18 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 
-from sqlalchemy import ColumnElement, and_, exists, select
+from sqlalchemy import ColumnElement, and_, exists, or_, select
 
+from ..edxml import StatusCode
 from ..errors import EdocError, NotFound, StoreError
-from ..store import DeliveryState, OutgoingState, ReceiptState, Tx, evidence, outgoing, receipts
+from ..store import Change, DeliveryState, OutgoingState, ReceiptState, Tx, evidence, outgoing, receipts
 from ..store.engine import driver_errors
 from ..store.evidence import Note
 from ..store.moves import table_of
 from ..store.spool import hash_of
 from ..store.states import DELIVERIES, MACHINES, OUTGOING, RECEIPTS, Machine
 from .session import Session
+from .statuses import TAKE_BACK_KIND
 
 log = logging.getLogger("edoc_connector.connector.upkeep")
 
@@ -33,6 +35,8 @@ _FINISHED = {
     RECEIPTS: (ReceiptState.CONFIRMED, ReceiptState.DUPLICATE, ReceiptState.QUARANTINED),
     OUTGOING: (OutgoingState.SENT, OutgoingState.FAILED),
 }
+
+_ASK = ("recall", "update", "replace")  # answered by 15 or 16, for which the packet that asks is read once more
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +89,9 @@ class SpoolFault:
 
 def prune(session: Session, older_than: timedelta, *, dry_run: bool = True) -> Pruned:
     """Remove the bytes of packets that are finished for so long; rows, timelines and the evidence stay.
+
+    Not finished are requests that were not answered, and what was set aside without the hub being told: it was not
+    handled, and `Connector.recheck` may yet hand it out.
 
     Args:
         session: the store.
@@ -154,8 +161,30 @@ def _finished(tx: Tx, agency: str, machine: Machine, older_than: timedelta) -> l
         open_ = [str(state) for state in OutgoingState if state not in _FINISHED[OUTGOING]]
         where.append(~exists().where(and_(about == table.c.id, O.c.state.in_(open_))))
     if machine is RECEIPTS:
-        where.append(receipts.T.c.change.is_distinct_from("asked"))
+        where += _nobody_waits()
     return list(_kept_rows(tx, agency, machine, *where))
+
+
+def _nobody_waits() -> list[ColumnElement[bool]]:
+    """Neither the sender for our answer, nor we for a person who looks at what was set aside here."""
+    R, O = receipts.T, outgoing.T  # noqa: E741, N806  tables
+    about = R.alias("about")
+    asks_back = exists().where(
+        R.c.business == TAKE_BACK_KIND, about.c.agency == R.c.agency, about.c.document_id == R.c.document_id,
+        about.c.sender == R.c.sender, about.c.change == Change.ASKED,
+    )  # fmt: skip
+    told = exists().where(O.c.receipt_id == R.c.id, O.c.kind == outgoing.CONFIRM)
+    return [
+        R.c.change.is_distinct_from(Change.ASKED),
+        or_(
+            R.c.state != ReceiptState.CONFIRMED,
+            R.c.business.is_(None),
+            R.c.business.not_in(_ASK),
+            R.c.last_code != StatusCode.ARRIVED,
+        ),
+        ~asks_back,
+        or_(R.c.state != ReceiptState.QUARANTINED, told),
+    ]
 
 
 def _kept_rows(tx: Tx, agency: str, machine: Machine, *where: ColumnElement[bool]) -> Iterator[_Kept]:
