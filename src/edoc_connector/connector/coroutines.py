@@ -7,8 +7,13 @@ application opened in one call belong to the loop of that call.
 from __future__ import annotations
 
 import asyncio
+import logging
 import threading
 from collections.abc import Awaitable
+
+log = logging.getLogger("edoc_connector.connector.coroutines")
+
+END_SECONDS = 5.0
 
 
 class HandlerLoop:
@@ -30,13 +35,18 @@ class HandlerLoop:
         asyncio.run_coroutine_threadsafe(_awaited(work), self._started()).result()
 
     def close(self) -> None:
-        """Cancel what runs and end the loop; the next `run` starts another."""
+        """Cancel what runs and end the loop; the next `run` starts another.
+
+        A coroutine that blocks the loop, or will not be cancelled, is left behind after `END_SECONDS`.
+        """
         with self._lock:
             thread, loop, closing = self._thread, self._loop, self._closing
             self._thread = self._loop = self._closing = None
         if thread is not None and loop is not None and closing is not None and thread.is_alive():
             loop.call_soon_threadsafe(closing.set)
-            thread.join()
+            thread.join(END_SECONDS)
+            if thread.is_alive():
+                log.warning("a coroutine function of the application does not end; its thread is left behind")
 
     def _started(self) -> asyncio.AbstractEventLoop:
         with self._lock:

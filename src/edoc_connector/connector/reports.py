@@ -73,11 +73,11 @@ class Reports:
         self._pool: ThreadPoolExecutor | None = None
 
     def close(self) -> None:
-        """End the threads."""
+        """End the threads; nobody waits for one that is at the hub, which may take its time."""
         with self._lock:
             pool, self._pool = self._pool, None
         if pool is not None:
-            pool.shutdown()
+            pool.shutdown(wait=False, cancel_futures=True)
 
     def round(
         self, *, due: bool, but: Collection[int] = (), only: int | None = None
