@@ -99,7 +99,7 @@ class Inbox:
         rows = self.claimed([key])
         if not rows:
             return
-        with self._session.keeper.holding():
+        with self._session.keeper.holding(receipts.T, [row.id for row in rows]):
             errors = self.enter([self.brought(row) for row in rows])
         if errors:
             raise errors[0]

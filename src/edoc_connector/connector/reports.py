@@ -106,7 +106,7 @@ class Reports:
         """Send messages that are claimed, likewise."""
         if not rows:
             return []
-        with self._session.keeper.holding():
+        with self._session.keeper.holding(outgoing.T, [row.id for row in rows]):
             unknown = [row for row in rows if row.state == OutgoingState.UNKNOWN]
             found = [self._caught(row) for row in unknown]
             found += self._sent([row for row in rows if row not in unknown])

@@ -141,13 +141,14 @@ class Units:
         if job is None:
             return False
         known: list[int] = []
-        try:
-            for kind in (MessageType.EDOC, MessageType.STATUS):
-                known += self._inbox.listed(kind)[1]
-        except EdocError as error:
-            self._failed(job, error)
-            return True
-        self._done(job, self._settings.poll)
+        with self._session.keeper.holding(jobs.T, [job.id]):
+            try:
+                for kind in (MessageType.EDOC, MessageType.STATUS):
+                    known += self._inbox.listed(kind)[1]
+            except EdocError as error:
+                self._failed(job, error)
+                return True
+            self._done(job, self._settings.poll)
         for key in known:
             self._with_hub(functools.partial(self._inbox.look_again, key))
         return True
@@ -173,7 +174,7 @@ class Units:
         """
         until = time.monotonic() + _SECONDS_AT_A_TIME
         arrivals: list[Arrival] = []
-        with self._session.keeper.holding():
+        with self._session.keeper.holding(receipts.T, [row.id for row in rows]):
             for row in rows:
                 if arrivals and (time.monotonic() >= until or _pauses(arrivals[-1].error)):
                     break
@@ -257,7 +258,7 @@ class Units:
             row = receipts.claim_news(tx, session.lease, agency=self.agency, key=key)
         if row is None:
             return False
-        with session.keeper.holding():
+        with session.keeper.holding(receipts.T, [row.id]):
             try:
                 self._told(row)
             except LeaseLost as error:
