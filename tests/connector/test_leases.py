@@ -13,7 +13,7 @@ from edoc_connector.hubs import MessageType
 from edoc_connector.store import DeliveryState, OutgoingState, ReceiptState, outgoing
 from edoc_connector.testing import sample_document
 
-SHORT = {"lease": 0.3, "grace": 0.0, "backoff": 0.0}
+SHORT = {"lease": 1.0, "grace": 0.0, "backoff": 0.0}
 PATIENCE = 60.0
 DOCUMENT = sample_document()
 ANSWER = sample_document(sender=DOCUMENT.recipients[0], recipients=(DOCUMENT.sender,))

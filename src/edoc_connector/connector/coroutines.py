@@ -29,10 +29,12 @@ class HandlerLoop:
         """Run something on the loop; returns when it is done.
 
         Raises:
-            Exception: what it raised.
+            BaseException: what it raised.
             concurrent.futures.CancelledError: the loop was closed meanwhile.
         """
-        asyncio.run_coroutine_threadsafe(_awaited(work), self._started()).result()
+        error = asyncio.run_coroutine_threadsafe(_awaited(work), self._started()).result()
+        if error is not None:
+            raise error
 
     def close(self) -> None:
         """Cancel what runs and end the loop; the next `run` starts another.
@@ -67,5 +69,10 @@ class HandlerLoop:
             runner.run(closing.wait())
 
 
-async def _awaited(work: Awaitable[object]) -> None:
-    await work
+async def _awaited(work: Awaitable[object]) -> BaseException | None:
+    """What it raised that would end the loop, and with it what others run there."""
+    try:
+        await work
+    except (SystemExit, KeyboardInterrupt) as error:
+        return error
+    return None
