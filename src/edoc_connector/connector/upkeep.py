@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
@@ -18,7 +18,7 @@ from ..store import Change, DeliveryState, OutgoingState, ReceiptState, Tx, evid
 from ..store.engine import driver_errors
 from ..store.evidence import Note
 from ..store.moves import table_of
-from ..store.spool import hash_of
+from ..store.spool import hash_of, owner_of, tag_of
 from ..store.states import DELIVERIES, MACHINES, OUTGOING, RECEIPTS, Machine
 from .session import Session
 from .statuses import TAKE_BACK_KIND
@@ -136,8 +136,9 @@ def fsck(session: Session, *, repair: bool = False, deep: bool = False) -> list[
         named = set(_named(tx))
         rows = [row for machine in MACHINES for row in _kept_rows(tx, session.agency, machine)]
         pruned = evidence.pruned_files(tx.connection)
+        ours = {tag_of(agency) for agency in {session.agency, *_agencies(tx)}}
     with driver_errors():
-        orphans = [path for path in _files(session.store.spool.root) if path.name not in named | pruned]
+        orphans = _orphans(session.store.spool.root, named | pruned, ours)
         drafts = [path for path in (session.store.spool.root / "tmp").iterdir() if _old(path)]
     faults = [fault for row in rows if row.file not in pruned
               if (fault := _check(session, row, orphans, repair=repair, deep=deep)) is not None]  # fmt: skip
@@ -213,6 +214,22 @@ def _named(tx: Tx) -> Iterator[str]:
     for machine in MACHINES:
         table = table_of(machine)
         yield from tx.connection.execute(select(table.c.spool_file).where(table.c.spool_file.is_not(None))).scalars()
+
+
+def _agencies(tx: Tx) -> Iterator[str]:
+    """Whose packets this database names."""
+    for machine in MACHINES:
+        yield from tx.connection.execute(select(table_of(machine).c.agency).distinct()).scalars()
+
+
+def _orphans(root: Path, known: Collection[str], ours: Collection[str]) -> list[Path]:
+    """Files that no row names, without those that a row of another database may name: others may share the folder."""
+    files = [path for path in _files(root) if path.name not in known]
+    strangers = {owner for path in files if (owner := owner_of(path.name)) is not None and owner not in ours}
+    if not strangers:
+        return files
+    log.info("%s is shared with agencies whose rows are in other databases; their files are left alone", root)
+    return [path for path in files if owner_of(path.name) in ours]
 
 
 def _files(root: Path) -> Iterator[Path]:
