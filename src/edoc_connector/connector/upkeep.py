@@ -252,8 +252,6 @@ def _check(session: Session, row: _Kept, orphans: list[Path], *, repair: bool, d
     fault = SpoolFault(kind="altered" if there else "missing", what=name, **_advice(row))
     if not repair:
         return fault
-    if there:
-        _set_aside(session, path)
     return _put_back(session, row, path, orphans, fault)
 
 
@@ -269,8 +267,7 @@ def _put_back(session: Session, row: _Kept, path: Path, orphans: list[Path], fau
     with driver_errors():
         for orphan in orphans:
             if orphan.exists() and hash_of(orphan) == row.sha256:
-                path.parent.mkdir(exist_ok=True)
-                orphan.replace(path)
+                _exchange(session, orphan, path)
                 return _repaired(session, row, fault, "found among the orphans", "tìm thấy trong tệp mồ côi")
     if row.machine is RECEIPTS and _fetched(session, row, path):
         return _repaired(session, row, fault, "downloaded from the hub once more", "đã tải lại từ trục")
@@ -291,10 +288,17 @@ def _fetched(session: Session, row: _Kept, path: Path) -> bool:
         session.store.spool.discard(kept.name)
         log.warning("docId %s: the hub gives other bytes now", doc_id)
         return False
+    _exchange(session, session.store.spool.path(kept.name), path)
+    return True
+
+
+def _exchange(session: Session, right: Path, path: Path) -> None:
+    """Put the right bytes in a packet's place; those that lie there, altered, are all there was until now."""
     with driver_errors():
         path.parent.mkdir(exist_ok=True)
-        session.store.spool.path(kept.name).replace(path)
-    return True
+        if path.exists():
+            _set_aside(session, path)
+        right.replace(path)
 
 
 def _repaired(session: Session, row: _Kept, fault: SpoolFault, how: str, how_vi: str) -> SpoolFault:
