@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
-from edoc_connector.connector import Connector, Handlers
+from edoc_connector.connector import Connector, Handlers, upkeep
 from edoc_connector.errors import NotFound
 from edoc_connector.sections import WorkerSettings
 from edoc_connector.store import ReceiptState
@@ -109,3 +110,47 @@ def test_a_document_that_was_pruned_can_be_asked_back(office, hub, handle, fails
     (request,) = handle(receiver)
     assert request.kind == "take_back"
     assert replace(sender)
+
+
+def meanwhile(monkeypatch: pytest.MonkeyPatch, happens: Callable[[], object]) -> None:
+    """Something happens when prune has listed what it will remove, and has removed nothing yet."""
+    real = upkeep._removed
+    left = [happens]
+
+    def removed(*args: Any) -> bool:
+        while left:
+            left.pop()()
+        return real(*args)
+
+    monkeypatch.setattr(upkeep, "_removed", removed)
+
+
+def test_a_row_that_goes_on_meanwhile_keeps_its_packet(office, hub, handle, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Listed as finished, and asked back a moment later: it is looked at again before it goes (issue, "Retention")."""
+    sender, receiver = office("H29.05"), office("G22")
+    sender.send(sample_document())
+    handle(receiver)
+    receiver.flush()
+
+    def asked_back() -> None:
+        take_back(sender)
+        handle(receiver)
+
+    meanwhile(monkeypatch, asked_back)
+    receiver.prune(NOW, dry_run=False)
+    assert receiver.receipt(ID).document.subject == sample_document().subject
+    assert receiver.fsck() == []
+
+
+def test_two_prunings_at_once(office, hub, handle, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each packet is removed, and counted, by one of them (issue, "Retention")."""
+    sender, receiver = office("H29.05"), office("G22")
+    sender.send(sample_document())
+    handle(receiver)
+    receiver.flush()
+    there = receiver.prune(NOW).packets
+    found: list[int] = []
+    meanwhile(monkeypatch, lambda: found.append(office("G22").prune(NOW, dry_run=False).packets))
+    assert receiver.prune(NOW, dry_run=False).packets == 0
+    assert found == [there]
+    assert receiver.fsck() == []

@@ -7,10 +7,10 @@ import re
 import time
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
-from sqlalchemy import ColumnElement, and_, exists, or_, select
+from sqlalchemy import ColumnElement, and_, exists, or_, select, update
 
 from ..edxml import StatusCode
 from ..errors import EdocError, NotFound, StoreError
@@ -48,6 +48,7 @@ class _Kept:
     state: str
     file: str
     sha256: str
+    fence: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,19 +104,15 @@ def prune(session: Session, older_than: timedelta, *, dry_run: bool = True) -> P
     """
     count = size = 0
     with session.store.reading() as tx:
-        old = [row for machine in MACHINES for row in _finished(tx, session.agency, machine, older_than)]
+        before = tx.now - older_than
+        old = [row for machine in MACHINES for row in _finished(tx, session.agency, machine, before)]
     for row in old:
         path = session.store.spool.path(row.file)
-        size += path.stat().st_size if path.exists() else 0
+        there = path.stat().st_size if path.exists() else 0
+        if not dry_run and not _removed(session, row, before):
+            continue
+        size += there
         count += 1
-        if not dry_run:
-            # First the word, then the deed: a crash in between leaves a file, and the next run removes it.
-            with session.transaction() as tx:
-                evidence.mark_pruned(
-                    tx.connection, agency=session.agency, spool_file=row.file, sha256=row.sha256, at=tx.now
-                )
-                tx.notes.append(Note("packet", row.machine.subject, row.key, tx.actor, {"removed": "prune"}))
-            session.store.spool.discard(row.file)
     if not dry_run:
         _remove_leftovers(session)
     return Pruned(packets=count, size=size, dry_run=dry_run)
@@ -149,11 +146,33 @@ def fsck(session: Session, *, repair: bool = False, deep: bool = False) -> list[
 # -- pruning
 
 
-def _finished(tx: Tx, agency: str, machine: Machine, older_than: timedelta) -> list[_Kept]:
+def _removed(session: Session, row: _Kept, before: datetime) -> bool:
+    """Remove a packet, unless its row is not finished any more, or another run was there first.
+
+    First the word, then the deed: a crash in between leaves a file, and the next run removes it. Whoever read the row
+    before, to go on with it, is fenced off.
+    """
+    table = table_of(row.machine)
+    same = [table.c.id == row.key, table.c.fence == row.fence, table.c.spool_file == row.file]
+    still = update(table).where(*same, *_no_longer_needed(row.machine, before))
+    with session.transaction() as tx:
+        if tx.connection.execute(still.values(fence=row.fence + 1)).rowcount != 1:
+            return False
+        evidence.mark_pruned(tx.connection, agency=session.agency, spool_file=row.file, sha256=row.sha256, at=tx.now)
+        tx.notes.append(Note("packet", row.machine.subject, row.key, tx.actor, {"removed": "prune"}))
+    session.store.spool.discard(row.file)
+    return True
+
+
+def _finished(tx: Tx, agency: str, machine: Machine, before: datetime) -> list[_Kept]:
+    return list(_kept_rows(tx, agency, machine, *_no_longer_needed(machine, before)))
+
+
+def _no_longer_needed(machine: Machine, before: datetime) -> list[ColumnElement[bool]]:
     table = table_of(machine)
     where: list[ColumnElement[bool]] = [
         table.c.state.in_([str(state) for state in _FINISHED[machine]]),
-        table.c.updated_at < tx.now - older_than,
+        table.c.updated_at < before,
         ~exists().where(evidence.P.c.spool_file == table.c.spool_file),
     ]
     if machine is not OUTGOING:
@@ -163,7 +182,7 @@ def _finished(tx: Tx, agency: str, machine: Machine, older_than: timedelta) -> l
         where.append(~exists().where(and_(about == table.c.id, O.c.state.in_(open_))))
     if machine is RECEIPTS:
         where += _nobody_waits()
-    return list(_kept_rows(tx, agency, machine, *where))
+    return where
 
 
 def _nobody_waits() -> list[ColumnElement[bool]]:
@@ -190,10 +209,10 @@ def _nobody_waits() -> list[ColumnElement[bool]]:
 
 def _kept_rows(tx: Tx, agency: str, machine: Machine, *where: ColumnElement[bool]) -> Iterator[_Kept]:
     table = table_of(machine)
-    query = select(table.c.id, table.c.state, table.c.spool_file, table.c.sha256)
+    query = select(table.c.id, table.c.state, table.c.spool_file, table.c.sha256, table.c.fence)
     query = query.where(table.c.agency == agency, table.c.spool_file.is_not(None), *where).order_by(table.c.id)
-    for key, state, file, sha256 in tx.connection.execute(query):
-        yield _Kept(machine, key, state, file, sha256)
+    for found in tx.connection.execute(query):
+        yield _Kept(machine, *found)
 
 
 def _remove_leftovers(session: Session) -> None:
