@@ -350,6 +350,8 @@ class Outbox:
         self, sought: settling.Sought, kind: MessageType, row: DeliveryRow | OutgoingRow
     ) -> tuple[str | None, ...]:
         states = self._session.hub.sent_state(kind)
+        time_there = self._session.hub.time  # set right by now, if the hub refuses our clock
+        sought = settling.by_the_hubs_clock(sought, now=time_there(), offset=time_there.offset)
         with self._session.store.reading() as tx:
             return settling.find(sought, states, taken=lambda doc_id: _bound(tx, row, doc_id))
 
