@@ -403,6 +403,7 @@ class Connector(Handling, Care):
         Raises:
             EdocError: the hub did not give it; the one in the store stays as it was.
         """
+        self._session.hub.forget_heard()
         listed = self._session.hub.agencies()
         codes = {agency.id: agency.code for agency in listed if agency.id}
         entries = [

@@ -88,6 +88,7 @@ class Inbox:
             EdocError: the hub did not say.
         """
         asked_at = self._session.store.clock()
+        self._session.hub.forget_heard()  # nothing of it is for the evidence, and polls go on for months
         return self._offered(self._session.hub.list_waiting(kind), asked_at)
 
     def fetch(self, key: int) -> None:

@@ -296,6 +296,7 @@ def _put_back(session: Session, row: _Kept, path: Path, orphans: list[Path], fau
 def _fetched(session: Session, row: _Kept, path: Path) -> bool:
     with session.store.reading() as tx:
         doc_id = receipts.by_key(tx, row.key).hub_doc_id
+    session.hub.forget_heard()
     with session.store.spool.drafting() as draft:
         try:
             session.hub.fetch(doc_id, draft)
