@@ -154,3 +154,10 @@ def test_two_prunings_at_once(office, hub, handle, monkeypatch: pytest.MonkeyPat
     assert receiver.prune(NOW, dry_run=False).packets == 0
     assert found == [there]
     assert receiver.fsck() == []
+
+
+def test_an_age_before_all_times(office, hub) -> None:
+    """Nothing is as old as that, and nothing goes wrong either (issue, "Retention")."""
+    sender = office("H29.05")
+    sender.send(sample_document())
+    assert sender.prune(timedelta(days=999_999), dry_run=False).packets == 0

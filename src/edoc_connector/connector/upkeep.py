@@ -7,7 +7,7 @@ import re
 import time
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from sqlalchemy import ColumnElement, and_, exists, or_, select, update
@@ -27,6 +27,7 @@ log = logging.getLogger("edoc_connector.connector.upkeep")
 
 ORPHANS = "orphans"
 _YOUNG = 3600.0  # seconds; a younger file may be one whose row is about to be written
+_FIRST = datetime(1970, 1, 1, tzinfo=UTC)  # nothing is older, whatever age is asked for
 _NAME = re.compile(r"[0-9a-f]{32}\.edxml")
 
 # What is finished: nobody will send it, hand it out or answer it any more.
@@ -104,7 +105,7 @@ def prune(session: Session, older_than: timedelta, *, dry_run: bool = True) -> P
     """
     count = size = 0
     with session.store.reading() as tx:
-        before = tx.now - older_than
+        before = tx.now - min(older_than, tx.now - _FIRST)
         old = [row for machine in MACHINES for row in _finished(tx, session.agency, machine, before)]
     for row in old:
         path = session.store.spool.path(row.file)
