@@ -13,6 +13,7 @@ from ..errors import DocumentIdConflict
 from . import moves, schema
 from .moves import Lease, Tx
 from .order import ANSWERS, Change, allowed
+from .pieces import pieces
 from .records import DeliveryRow, RecipientRow
 from .states import DELIVERIES, DeliveryState
 from .words import both
@@ -158,8 +159,9 @@ def targets(tx: Tx, keys: Sequence[int]) -> Mapping[int, tuple[str, ...]]:
     found: dict[int, list[str]] = {key: [] for key in keys}
     if not keys:
         return {}
-    for row in tx.connection.execute(_TARGETS, {"keys": keys}).mappings():
-        found[row["delivery_id"]].append(row["document_id"])
+    for some in pieces(keys):
+        for row in tx.connection.execute(_TARGETS, {"keys": some}).mappings():
+            found[row["delivery_id"]].append(row["document_id"])
     return {key: tuple(ids) for key, ids in found.items()}
 
 
@@ -181,8 +183,9 @@ def move(tx: Tx, row: DeliveryRow, new: DeliveryState, *, detail: str = "", **va
 def recipients(tx: Tx, keys: Sequence[int]) -> Mapping[int, tuple[RecipientRow, ...]]:
     """The recipients of some deliveries, by the delivery's key, in the document's order."""
     found: dict[int, list[RecipientRow]] = {key: [] for key in keys}
-    for row in tx.connection.execute(_RECIPIENTS, {"keys": keys}).mappings():
-        found[row["delivery_id"]].append(RecipientRow.of(row))
+    for some in pieces(keys):
+        for row in tx.connection.execute(_RECIPIENTS, {"keys": some}).mappings():
+            found[row["delivery_id"]].append(RecipientRow.of(row))
     return {key: tuple(rows) for key, rows in found.items()}
 
 

@@ -8,6 +8,7 @@ from sqlalchemy import bindparam, select
 
 from . import schema
 from .moves import Tx
+from .pieces import pieces
 from .records import TimelineRow
 from .states import Machine
 
@@ -23,8 +24,9 @@ _OF = (
 def of(tx: Tx, machine: Machine, keys: Sequence[int]) -> dict[int, tuple[TimelineRow, ...]]:
     """The timelines of some rows, by key."""
     found: dict[int, list[TimelineRow]] = {key: [] for key in keys}
-    for row in tx.connection.execute(_OF, {"subject": machine.subject, "keys": keys}).mappings():
-        found[row["subject_id"]].append(TimelineRow.of(row))
+    for some in pieces(keys):
+        for row in tx.connection.execute(_OF, {"subject": machine.subject, "keys": some}).mappings():
+            found[row["subject_id"]].append(TimelineRow.of(row))
     return {key: tuple(rows) for key, rows in found.items()}
 
 
