@@ -174,7 +174,7 @@ class Arrivals:
                     self._enter(tx, one)
         except EdocError as error:
             if len(checked) > 1:  # nothing of it was written: who can be entered alone is
-                return [found for one in arrivals for found in self._entered([one])]
+                return [found for one in checked for found in self._entered([one])]
             self._not_entered(checked[0], error)
             return [error]
         for one in checked:
