@@ -189,7 +189,7 @@ class Connector(Handling, Care):
             dispatch.require_sent(target)
             rounds = deliveries.changes_to(tx, self._session.agency, document_id, "recall")
             waiting = deliveries.unanswered(tx, rounds[0]) if rounds else ()
-        if waiting:
+        if waiting and dispatch.can_go(self._session, rounds[0]):
             return self._sent(dispatch.again(self._session, rounds[0]))
         original = dispatch.original_of(self._session, target)
         packet = recall_of(original, reason=reason, round_=len(rounds), recipients=recipients, staff=staff)

@@ -53,7 +53,7 @@ def stored(session: Session, document: Document) -> Stored:
         known = deliveries.get(tx, session.agency, document.id)
     if known is not None:
         again = deliveries.same(known, content)
-        if again.state != DeliveryState.FAILED or usable(session, again.spool_file, again.sha256):
+        if can_go(session, again):
             return Stored(_once_more(session, again))
     file = build(session, document, at=session.store.clock(), checked=True)
     if known is not None:
@@ -81,6 +81,11 @@ def _added(session: Session, document: Document, content: str, file: SpoolFile) 
 def again(session: Session, row: DeliveryRow) -> Stored:
     """A delivery whose caller sends it once more."""
     return Stored(_once_more(session, row))
+
+
+def can_go(session: Session, row: DeliveryRow) -> bool:
+    """Whether a delivery is sent, or can be: one that failed, and whose packet is gone since, cannot."""
+    return row.state != DeliveryState.FAILED or usable(session, row.spool_file, row.sha256)
 
 
 def delivery_row(tx: Tx, session: Session, document_id: str) -> DeliveryRow:
