@@ -71,7 +71,7 @@ def test_row_24_answers_whose_outcome_was_not_written(office, hub, monkeypatch: 
         with other._session.store.reading() as tx:
             return [one.state for one in outgoing.find(tx, "G22") if one.state != OutgoingState.SENT]
 
-    assert left() == ["sending", "sending"]
+    assert len(left()) == 2
     soon(lambda: not other.flush().errors and not left())
     assert held.claimed
     list(sender.receive())
