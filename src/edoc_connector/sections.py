@@ -169,5 +169,5 @@ class WorkerSettings(Section):
     idle: Seconds = 1.0
     tries: Annotated[int, Field(gt=0, le=1000)] = 10
     watch: Seconds = 3600.0
-    certificate_days: Annotated[int, Field(ge=0, le=3660)] = 30
+    certificate_days: Annotated[int, Field(ge=0, le=366_000)] = 30
     stop_within: Annotated[float, Field(ge=0, le=3600)] = 30.0
