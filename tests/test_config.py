@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import sys
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from edoc_connector.edxml import Limits
 from edoc_connector.errors import ConfigError
 from edoc_connector.hubs import Vxp
 from edoc_connector.secret_refs import SecretRef
+from edoc_connector.sections import HttpSettings, LimitSettings, WorkerSettings
 from edoc_connector.signing import VerifyMode
 
 MINIMAL = """
@@ -222,3 +224,21 @@ def test_trusted_needs_somebody_to_trust() -> None:
     settings = Settings.of({"agency": {"id": "G22", "name": "V"}, "hub": hub, "receive": {"policy": "TRUSTED"}})
     with pytest.raises(ConfigError, match="trusted"):
         settings.policy()
+
+
+NUMBERS = [
+    f"{section}.{name}"
+    for section, model in (("http", HttpSettings), ("limits", LimitSettings), ("worker", WorkerSettings))
+    for name, field in model.model_fields.items()
+    if field.annotation in (int, float) and name not in ("slowest",)
+]
+
+
+@pytest.mark.parametrize("value", [float("inf"), float("nan"), 1e12])
+@pytest.mark.parametrize("name", NUMBERS)
+def test_no_number_is_without_end(name: str, value: float) -> None:
+    """What no time can be made of is refused when the settings are read, not after a packet left (configuration)."""
+    section, _, key = name.partition(".")
+    number = value if math.isnan(value) or math.isinf(value) else int(value)
+    with pytest.raises(ConfigError, match=rf"{section}\.{key}"):
+        Settings.of({"agency": {"id": "X", "name": "X"}, "hub": {"endpoint": "https://x"}, section: {key: number}})

@@ -12,7 +12,8 @@ from .edxml import Limits
 from .secret_refs import HOW, SecretRef
 from .signing import RevocationMode
 
-Seconds = Annotated[float, Field(gt=0, le=86400)]
+_DAY = 86400
+Seconds = Annotated[float, Field(gt=0, le=_DAY)]
 
 
 class Section(BaseModel):
@@ -62,11 +63,11 @@ class HttpSettings(Section):
     total: Seconds = 300.0
     slowest: Annotated[int, Field(gt=0)] = 32 * 1024
     connections: Annotated[int, Field(gt=0, le=1000)] = 10
-    keep_alive: Annotated[float, Field(ge=0)] = 5.0
+    keep_alive: Annotated[float, Field(ge=0, le=_DAY)] = 5.0
     attempts: Annotated[int, Field(gt=0, le=20)] = 4
-    backoff: Annotated[float, Field(ge=0)] = 1.0
-    backoff_cap: Annotated[float, Field(ge=0)] = 30.0
-    retry_after_cap: Annotated[float, Field(ge=0)] = 10.0
+    backoff: Annotated[float, Field(ge=0, le=_DAY)] = 1.0
+    backoff_cap: Annotated[float, Field(ge=0, le=_DAY)] = 30.0
+    retry_after_cap: Annotated[float, Field(ge=0, le=_DAY)] = 10.0
     ca_bundle: Path | None = None
     client_certificate: Path | None = None
     client_key: Path | None = None
@@ -117,11 +118,11 @@ class LimitSettings(Section):
     """
 
     lease: Seconds = 120.0
-    grace: Annotated[float, Field(ge=0, le=86400)] = 30.0
-    backoff: Annotated[float, Field(ge=0, le=86400)] = 10.0
-    backoff_cap: Annotated[float, Field(ge=0, le=86400)] = 3600.0
-    retry_after_cap: Annotated[float, Field(ge=0, le=86400)] = 3600.0
-    undelivered_after: Annotated[float, Field(gt=0)] = 86400.0
+    grace: Annotated[float, Field(ge=0, le=_DAY)] = 30.0
+    backoff: Annotated[float, Field(ge=0, le=_DAY)] = 10.0
+    backoff_cap: Annotated[float, Field(ge=0, le=_DAY)] = 3600.0
+    retry_after_cap: Annotated[float, Field(ge=0, le=_DAY)] = 3600.0
+    undelivered_after: Annotated[float, Field(gt=0, le=3660 * _DAY)] = 86400.0
     threads: Annotated[int, Field(gt=0, le=256)] = 8
 
 
@@ -168,5 +169,5 @@ class WorkerSettings(Section):
     idle: Seconds = 1.0
     tries: Annotated[int, Field(gt=0, le=1000)] = 10
     watch: Seconds = 3600.0
-    certificate_days: Annotated[int, Field(ge=0)] = 30
+    certificate_days: Annotated[int, Field(ge=0, le=366_000)] = 30
     stop_within: Annotated[float, Field(ge=0, le=3600)] = 30.0

@@ -25,7 +25,7 @@ def test_a_job_is_done_by_one_worker_at_a_time(store: Store, clock) -> None:
         assert jobs.claim(tx, OTHER, AGENCY, "poll") is None
     clock.forward(50)
     with store.transaction("me") as tx:
-        jobs.renew(tx, ME)
+        assert moves.renew(tx, jobs.T, ME, [first.id]) == 1
     clock.forward(50)
     with store.transaction("other") as tx:
         assert jobs.claim(tx, OTHER, AGENCY, "poll") is None

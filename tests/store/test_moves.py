@@ -59,17 +59,18 @@ def test_a_stale_worker_is_fenced_off(store: Store, new_delivery, clock) -> None
 def test_a_lease_can_be_renewed_until_it_ran_out(store: Store, new_delivery, clock) -> None:
     """A worker that lives keeps what it holds; one that slept does not get it back (faults, row 7)."""
     with store.transaction("test") as tx:
-        deliveries.add(tx, new_delivery())
+        held = deliveries.add(tx, new_delivery()).id
     claim(store, ME)
     clock.forward(50)
     with store.transaction("me") as tx:
-        assert moves.renew(tx, DELIVERIES, ME) == 1
+        assert moves.renew(tx, deliveries.T, ME, [held]) == 1
+        assert moves.renew(tx, deliveries.T, ME, []) == 0
     clock.forward(50)
     with store.transaction("me") as tx:
         assert moves.expired(tx, DELIVERIES, agency=AGENCY) == []
     clock.forward(20)
     with store.transaction("me") as tx:
-        assert moves.renew(tx, DELIVERIES, ME) == 0
+        assert moves.renew(tx, deliveries.T, ME, [held]) == 0
 
 
 def test_a_row_is_claimed_when_it_is_due(store: Store, new_delivery, clock) -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
+import sys
 from contextlib import ExitStack
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 
@@ -72,10 +74,16 @@ def worker(
             say(f"health and metrics on port {port}", f"giám sát ở cổng {port}")
         codes = ", ".join(one.settings.agency.id for one in running.connectors)
         say(f"working for {codes}", f"đang chạy cho {codes}")
-        finished = running.run()
-    if not finished:
-        # Threads that did not end in time hold nothing any more, and may not keep the process.
-        os._exit(ExitCode.FAILED)
+        if not running.run():
+            _leave()
+
+
+def _leave() -> NoReturn:
+    """End the process now: threads that did not end in time hold nothing any more, and closing would wait for them."""
+    logging.shutdown()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(ExitCode.FAILED)
 
 
 def _address(text: str) -> tuple[str, int]:

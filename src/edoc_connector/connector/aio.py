@@ -6,11 +6,11 @@ Signing, hashing, the database and files block anyway, so the blocking code is t
 from __future__ import annotations
 
 import functools
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Generator, Iterator
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Concatenate, Generic, ParamSpec, Self, TypeVar
+from typing import Any, Concatenate, Generic, ParamSpec, Self, TypeVar, cast
 
 import anyio
 import anyio.to_thread
@@ -220,9 +220,14 @@ class AsyncConnector(Handling):
 
     async def receive(self) -> AsyncIterator[AsyncReceipt]:
         """Poll the hub once; see `Connector.receive`. Each packet is loaded before it is handed out."""
-        iterator = self.blocking.receive()
-        while (receipt := await self._threads.run(functools.partial(_next_loaded, iterator))) is not None:
-            yield AsyncReceipt(receipt, self._threads)
+        iterator = cast("Generator[Receipt]", self.blocking.receive())
+        try:
+            while (receipt := await self._threads.run(functools.partial(_next_loaded, iterator))) is not None:
+                yield AsyncReceipt(receipt, self._threads)
+        finally:
+            # Whoever leaves early leaves threads that are at the hub: they are waited for elsewhere than on the loop.
+            with anyio.CancelScope(shield=True):
+                await self._threads.run(iterator.close)
 
     async def receipt(self, document_id: str) -> AsyncReceipt:
         """A document that came in; see `Connector.receipt`."""

@@ -72,7 +72,8 @@ class Connector(Handling, Care):
         hub = ListeningHub(settings.dialect(), settings.client_settings(), clock=clock)
         try:
             tasks = settings.worker.engine == "procrastinate"
-            store = Store.open(settings.store_url(), spool=settings.spool(), clock=clock, tasks=tasks)
+            whose = settings.agency.id
+            store = Store.open(settings.store_url(), spool=settings.spool(), clock=clock, tasks=tasks, owner=whose)
         except BaseException:
             hub.close()
             raise
@@ -272,7 +273,6 @@ class Connector(Handling, Care):
             StatusNotAllowed: a recipient has rejected or completed it, or was asked already; or it is not sent.
             DocumentError: the reason is missing.
         """
-
         dispatch.ask_back(self._session, document_id, organ_ids=recipients, reason=reason, staff=staff)
         self._outbox.kick()
         return self.delivery(document_id)
@@ -396,6 +396,7 @@ class Connector(Handling, Care):
         Raises:
             EdocError: the hub did not give it; the one in the store stays as it was.
         """
+        self._session.hub.forget_heard()
         listed = self._session.hub.agencies()
         codes = {agency.id: agency.code for agency in listed if agency.id}
         entries = [

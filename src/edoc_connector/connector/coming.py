@@ -208,10 +208,11 @@ class _Sender:
     def stop(self) -> None:
         """End the thread, after what was queued so far."""
         self._stopping = True
-        if self._thread is not None:
+        thread = self._thread  # another call, from another thread, may be at it too
+        if thread is not None:
             self._poked.set()
             self._enough.set()
-            self._thread.join()
+            thread.join()
             self._thread = None
 
     def _run(self) -> None:

@@ -7,8 +7,13 @@ application opened in one call belong to the loop of that call.
 from __future__ import annotations
 
 import asyncio
+import logging
 import threading
 from collections.abc import Awaitable
+
+log = logging.getLogger("edoc_connector.connector.coroutines")
+
+END_SECONDS = 5.0
 
 
 class HandlerLoop:
@@ -24,19 +29,26 @@ class HandlerLoop:
         """Run something on the loop; returns when it is done.
 
         Raises:
-            Exception: what it raised.
+            BaseException: what it raised.
             concurrent.futures.CancelledError: the loop was closed meanwhile.
         """
-        asyncio.run_coroutine_threadsafe(_awaited(work), self._started()).result()
+        error = asyncio.run_coroutine_threadsafe(_awaited(work), self._started()).result()
+        if error is not None:
+            raise error
 
     def close(self) -> None:
-        """Cancel what runs and end the loop; the next `run` starts another."""
+        """Cancel what runs and end the loop; the next `run` starts another.
+
+        A coroutine that blocks the loop, or will not be cancelled, is left behind after `END_SECONDS`.
+        """
         with self._lock:
             thread, loop, closing = self._thread, self._loop, self._closing
             self._thread = self._loop = self._closing = None
         if thread is not None and loop is not None and closing is not None and thread.is_alive():
             loop.call_soon_threadsafe(closing.set)
-            thread.join()
+            thread.join(END_SECONDS)
+            if thread.is_alive():
+                log.warning("a coroutine function of the application does not end; its thread is left behind")
 
     def _started(self) -> asyncio.AbstractEventLoop:
         with self._lock:
@@ -57,5 +69,10 @@ class HandlerLoop:
             runner.run(closing.wait())
 
 
-async def _awaited(work: Awaitable[object]) -> None:
-    await work
+async def _awaited(work: Awaitable[object]) -> BaseException | None:
+    """What it raised that would end the loop, and with it what others run there."""
+    try:
+        await work
+    except (SystemExit, KeyboardInterrupt) as error:
+        return error
+    return None

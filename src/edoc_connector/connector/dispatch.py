@@ -123,10 +123,19 @@ def original_of(session: Session, row: DeliveryRow) -> Document:
     """The document of a delivery, from the packet that was sent.
 
     Raises:
-        NotFound: the packet is gone from the spool.
+        NotFound: the packet is gone from the spool, or was removed when its time was over; says what can be done.
         StoreError: it was changed.
     """
-    message = read(session.packet(row.spool_file, row.sha256)).message
+    try:
+        path = session.packet(row.spool_file, row.sha256)
+    except NotFound as error:
+        raise NotFound(
+            f"{error.message} A recall is made from it: ask with take_back(), which needs no packet, or send a "
+            "replacement with replace().",
+            vi=f"{error.vi} Yêu cầu thu hồi được lập từ gói tin đó: hãy dùng take_back() (lấy lại), không cần gói tin, "
+            "hoặc gửi văn bản thay thế bằng replace().",
+        ) from error
+    message = read(path).message
     if not isinstance(message, Document):
         raise TypeError(f"not a document: {type(message).__name__}")
     return message

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-import json
 import logging
 import re
 import threading
@@ -15,7 +14,8 @@ from urllib.parse import urlsplit
 
 from ..client import HubClient
 from ..errors import AuthenticationRejected, TransportError
-from ..hubs import Dialect
+from ..hubs import Dialect, strict_json
+from ..hubs.fields import storable
 from ..hubs.refusals import http_date
 from ..hubs.wire import Flow, WireRequest, WireResponse
 from ..transport import ClientSettings
@@ -133,25 +133,28 @@ class ListeningHub(HubClient):
         return kept | self._body(response.body)
 
     def _body(self, body: bytes) -> dict[str, Any]:
-        """The body where it is JSON of a moderate size, with what may be a secret left out."""
+        """The body where it is JSON of a moderate size and depth, with what may be a secret left out.
+
+        Of any other the hash says enough: what hears for the evidence may never end what the answer was asked for.
+        """
         if not body or len(body) > _MOST_KEPT:
             return {}
         try:
-            value = json.loads(body)
-        except (ValueError, RecursionError):
+            value = strict_json.loads(body)
+        except strict_json.NotJsonError:
             return {}
         return {"body": self._without_secrets(value)}
 
     def _without_secrets(self, value: Any) -> Any:
         if isinstance(value, dict):
             return {
-                str(name): _HIDDEN if _SECRET_NAME.search(str(name)) else self._without_secrets(one)
+                storable(name): _HIDDEN if _SECRET_NAME.search(name) else self._without_secrets(one)
                 for name, one in value.items()
             }
         if isinstance(value, list):
             return [self._without_secrets(one) for one in value]
-        if isinstance(value, str) and any(secret in value for secret in self._secrets):
-            return _HIDDEN
+        if isinstance(value, str):
+            return _HIDDEN if any(secret in value for secret in self._secrets) else storable(value)
         return value
 
 

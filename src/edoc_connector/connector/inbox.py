@@ -118,6 +118,7 @@ class Inbox:
             EdocError: the hub did not say.
         """
         asked_at = self._session.store.clock()
+        self._session.hub.forget_heard()  # nothing of it is for the evidence, and polls go on for months
         return self._offered(self._session.hub.list_waiting(kind), asked_at)
 
     def fetch(self, key: int) -> None:
@@ -129,7 +130,7 @@ class Inbox:
         rows = self.claimed([key])
         if not rows:
             return
-        with self._session.keeper.holding():
+        with self._session.keeper.holding(receipts.T, [row.id for row in rows]):
             errors = self.enter([self.brought(row) for row in rows])
         if errors:
             raise errors[0]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import NoReturn
@@ -117,7 +117,7 @@ class Outbox:
         """
         row = self._claim_delivery(key=key, due=False)
         if row is not None:
-            with self._session.keeper.holding():
+            with self._session.keeper.holding(deliveries.T, [row.id]):
                 self._deliver(row)
 
     def deliver(self, row: DeliveryRow) -> None:
@@ -132,7 +132,7 @@ class Outbox:
         except LeaseLost:
             log.info("delivery %d was taken by another worker first", row.id)
             return
-        with self._session.keeper.holding():
+        with self._session.keeper.holding(deliveries.T, [row.id]):
             self._deliver(row)
 
     def ask(self, machine: Machine, key: int) -> EdocError | None:
@@ -149,7 +149,7 @@ class Outbox:
         if not rows:
             return None
         if machine is DELIVERIES:
-            return self._caught(lambda: self._deliver(DeliveryRow.of(rows[0])))
+            return self._caught(DeliveryRow.of(rows[0]))
         return self._reports.send([OutgoingRow.of(rows[0])])[0][1]
 
     def send_one(self, key: int | None = None) -> tuple[int | None, EdocError | None]:
@@ -168,16 +168,16 @@ class Outbox:
 
     def _next_delivery(self, after: int, due: bool, only: int | None = None) -> tuple[int | None, EdocError | None]:
         row = self._claim_delivery(after=after, due=due, key=only)
-        return (None, None) if row is None else (row.id, self._caught(lambda: self._deliver(row)))
+        return (None, None) if row is None else (row.id, self._caught(row))
 
     def _claim_delivery(self, *, after: int = 0, due: bool, key: int | None = None) -> DeliveryRow | None:
         with self._session.transaction() as tx:
             return deliveries.claim(tx, self._session.lease, agency=self._session.agency, due=due, after=after, key=key)
 
-    def _caught(self, work: Callable[[], None]) -> EdocError | None:
+    def _caught(self, row: DeliveryRow) -> EdocError | None:
         try:
-            with self._session.keeper.holding():
-                work()
+            with self._session.keeper.holding(deliveries.T, [row.id]):
+                self._deliver(row)
         except EdocError as error:
             log.warning("not sent: %s", error)
             return error
@@ -346,6 +346,8 @@ class Outbox:
         self, sought: settling.Sought, kind: MessageType, row: DeliveryRow | OutgoingRow
     ) -> tuple[str | None, ...]:
         states = self._session.hub.sent_state(kind)
+        time_there = self._session.hub.time  # set right by now, if the hub refuses our clock
+        sought = settling.by_the_hubs_clock(sought, now=time_there(), offset=time_there.offset)
         with self._session.store.reading() as tx:
             return settling.find(sought, states, taken=lambda doc_id: _bound(tx, row, doc_id))
 

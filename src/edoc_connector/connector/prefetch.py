@@ -19,7 +19,7 @@ from typing import Self
 
 from ..errors import EdocError
 from ..hubs import MessageType
-from ..store import LeaseLost
+from ..store import LeaseLost, receipts
 from ..store.records import ReceiptRow
 from .arriving import Arrival
 from .fates import fate
@@ -156,10 +156,9 @@ class Prefetch:
 
     def _run(self) -> None:
         try:
-            with self._session.keeper.holding():
-                for step in self._steps:
-                    if not (self._looked_again(step.keys) if step.again else self._fetched(step.keys)):
-                        break
+            for step in self._steps:
+                if not (self._looked_again(step.keys) if step.again else self._fetched(step.keys)):
+                    break
         except EdocError as error:  # of the store: what is here already is handed out first
             self._met(error)
         self._gone(self._to_come.copy())
@@ -188,8 +187,9 @@ class Prefetch:
             taken = [left.popleft() for _ in range(min(self._next_round, len(left)))]
             rows = self._inbox.claimed(taken)
             self._gone(set(taken) - {row.id for row in rows})  # another worker is at it, or was
-            if not self._round(pool, rows):
-                return False
+            with self._session.keeper.holding(receipts.T, [row.id for row in rows]):
+                if not self._round(pool, rows):
+                    return False
         return not self._stopped.is_set()
 
     def _room(self) -> bool:

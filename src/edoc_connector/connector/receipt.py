@@ -90,7 +90,7 @@ class Receipt:
         self._staged: list[Said] = []
         self._content: _Content | None = None
         if claimed:
-            session.keeper.hold()
+            session.keeper.hold(receipts.T, row.id)
 
     def __repr__(self) -> str:
         return f"<Receipt {self.id!r} from {self.sender} {self.kind} {self.state}>"
@@ -327,11 +327,11 @@ class Receipt:
             )
         self._row = row
         self._claimed = True
-        self._session.keeper.hold()
+        self._session.keeper.hold(receipts.T, row.id)
 
     def _let_go(self) -> None:
         self._claimed = False
-        self._session.keeper.release()
+        self._session.keeper.release(receipts.T, self._row.id)
 
     def _finish(self) -> None:
         values: dict[str, Any] = {"error_code": None, "error_text": None, "error_vi": None}

@@ -72,11 +72,11 @@ class Reports:
         self._pool: ThreadPoolExecutor | None = None
 
     def close(self) -> None:
-        """End the threads."""
+        """End the threads; nobody waits for one that is at the hub, which may take its time."""
         with self._lock:
             pool, self._pool = self._pool, None
         if pool is not None:
-            pool.shutdown()
+            pool.shutdown(wait=False, cancel_futures=True)
 
     def round(
         self, *, due: bool, but: Collection[int] = (), only: int | None = None
@@ -102,7 +102,7 @@ class Reports:
         """Send messages that are claimed, likewise."""
         if not rows:
             return []
-        with self._session.keeper.holding():
+        with self._session.keeper.holding(outgoing.T, [row.id for row in rows]):
             unknown = [row for row in rows if row.state == OutgoingState.UNKNOWN]
             found = [self._caught(row) for row in unknown]
             found += self._sent([row for row in rows if row not in unknown])

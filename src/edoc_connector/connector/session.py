@@ -5,23 +5,25 @@ from __future__ import annotations
 import logging
 import random
 import threading
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
-from types import TracebackType
 from typing import Protocol
+
+from sqlalchemy import Table
 
 from ..edxml import Limits, Organization
 from ..errors import EdocError, HubError, NotFound, StoreError
 from ..hubs import Progress
 from ..sections import LimitSettings
 from ..signing import Signer, TimeStamping, VerifyPolicy
-from ..store import Lease, Store, Tx, evidence, jobs
+from ..store import Lease, Store, Tx, evidence
 from ..store.evidence import Note
 from ..store.moves import renew
-from ..store.states import MACHINES, Machine
+from ..store.states import Machine
 from .fresh import Fresh
 from .hearing import ListeningHub
 
@@ -36,9 +38,10 @@ class _Attempted(Protocol):
 
 
 class LeaseKeeper:
-    """Renews what this connector holds, in a thread, for as long as it holds anything.
+    """Renews the leases on what is being worked on, in a thread.
 
-    A worker that dies, or is stopped for longer than its lease, loses what it held to another one.
+    A worker that dies, or is stopped for longer than its lease, loses what it held to another one. So does one that
+    lives, where it could not write what became of a row: nobody works on that any more, and it is not renewed.
 
     Args:
         store: the store.
@@ -48,33 +51,37 @@ class LeaseKeeper:
     def __init__(self, store: Store, lease: Lease) -> None:
         self._store = store
         self._lease = lease
-        self._held = 0
+        self._held: Counter[tuple[Table, int]] = Counter()
         self._lock = threading.Lock()
         self._stopped = threading.Event()
         self._thread: threading.Thread | None = None
 
-    def holding(self) -> AbstractContextManager[None]:
-        """Renew while a block runs."""
-        return self
+    @contextmanager
+    def holding(self, table: Table, keys: Iterable[int]) -> Iterator[None]:
+        """Renew some rows while the block runs that works on them."""
+        keys = tuple(keys)
+        for key in keys:
+            self.hold(table, key)
+        try:
+            yield
+        finally:
+            for key in keys:
+                self.release(table, key)
 
-    def __enter__(self) -> None:
-        self.hold()
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
-        self.release()
-
-    def hold(self) -> None:
-        """One thing more is held."""
+    def hold(self, table: Table, key: int) -> None:
+        """A row is being worked on."""
         with self._lock:
-            self._held += 1
+            self._held[table, key] += 1
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name="edoc-leases", daemon=True)
                 self._thread.start()
 
-    def release(self) -> None:
-        """One thing less is held."""
+    def release(self, table: Table, key: int) -> None:
+        """It is not any more."""
         with self._lock:
-            self._held -= 1
+            self._held[table, key] -= 1
+            if self._held[table, key] <= 0:
+                del self._held[table, key]
 
     def stop(self) -> None:
         """End the thread."""
@@ -84,15 +91,19 @@ class LeaseKeeper:
 
     def _run(self) -> None:
         while not self._stopped.wait(self._lease.seconds / _RENEWALS):
-            if self._held:
-                self._renew()
+            with self._lock:
+                held = list(self._held)
+            if held:
+                self._renew(held)
 
-    def _renew(self) -> None:
+    def _renew(self, held: Sequence[tuple[Table, int]]) -> None:
+        keys: dict[Table, list[int]] = {}
+        for table, key in held:
+            keys.setdefault(table, []).append(key)
         try:
             with self._store.transaction(self._lease.owner) as tx:
-                for machine in MACHINES:
-                    renew(tx, machine, self._lease)
-                jobs.renew(tx, self._lease)
+                for table in sorted(keys, key=lambda one: one.name):
+                    renew(tx, table, self._lease, keys[table])
         except StoreError as error:
             # The next round tries again; if none succeeds the lease runs out, and the fence keeps us from writing.
             log.warning("leases were not renewed: %s", error)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from ..hubs import SentState
@@ -52,6 +52,17 @@ def find(sought: Sought, states: Sequence[SentState], *, taken: Callable[[str], 
         return (None,)
     near = {state.sender_doc_id for state in states if _agrees(sought, state)}
     return tuple(doc_id or None for doc_id in sorted(near) if not (doc_id and taken(doc_id)))
+
+
+def by_the_hubs_clock(sought: Sought, *, now: datetime, offset: timedelta) -> Sought:
+    """What is sought, where our clock may have been ahead when it was stored: the hub's times are its own.
+
+    Args:
+        sought: the packet, with our time.
+        now: the hub's time, as far as it is known.
+        offset: how far its clock is from ours.
+    """
+    return replace(sought, since=min(sought.since + min(offset, timedelta(0)), now))
 
 
 def _agrees(sought: Sought, state: SentState) -> bool:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import functools
 import logging
 import random
+import threading
 import time
 import traceback
 from collections.abc import Callable, Sequence
@@ -141,13 +142,14 @@ class Units:
         if job is None:
             return False
         known: list[int] = []
-        try:
-            for kind in (MessageType.EDOC, MessageType.STATUS):
-                known += self._inbox.listed(kind)[1]
-        except EdocError as error:
-            self._failed(job, error)
-            return True
-        self._done(job, self._settings.poll)
+        with self._session.keeper.holding(jobs.T, [job.id]):
+            try:
+                for kind in (MessageType.EDOC, MessageType.STATUS):
+                    known += self._inbox.listed(kind)[1]
+            except EdocError as error:
+                self._failed(job, error)
+                return True
+            self._done(job, self._settings.poll)
         for key in known:
             self._with_hub(functools.partial(self._inbox.look_again, key))
         return True
@@ -173,7 +175,7 @@ class Units:
         """
         until = time.monotonic() + _SECONDS_AT_A_TIME
         arrivals: list[Arrival] = []
-        with self._session.keeper.holding():
+        with self._session.keeper.holding(receipts.T, [row.id for row in rows]):
             for row in rows:
                 if arrivals and (time.monotonic() >= until or _pauses(arrivals[-1].error)):
                     break
@@ -226,6 +228,8 @@ class Units:
             log.warning("another worker has it by now: %s", error)
         except BaseException:
             self._stuck.add((RECEIPTS.table, row.id))
+            if receipt.claimed:
+                session.keeper.release(receipts.T, row.id)
             raise
         return True
 
@@ -234,13 +238,15 @@ class Units:
         try:
             for handler in self._handlers.receipts:
                 handler(receipt)
-        except Exception as error:  # whatever the application raises: it is kept, and everything else goes on
+        except BaseException as error:  # whatever the application raises: it is kept, and everything else goes on
+            if _ends_the_program(error):
+                raise
             log.exception("the application failed on docId %s", row.hub_doc_id)
             self._handler_failed(receipt, row, error)
         else:
             receipt.__exit__(None, None, None)
 
-    def _handler_failed(self, receipt: Receipt, row: ReceiptRow, error: Exception) -> None:
+    def _handler_failed(self, receipt: Receipt, row: ReceiptRow, error: BaseException) -> None:
         last = row.attempts >= self._settings.tries
         now = self._session.store.clock()
         values = {**_failure(error), "next_attempt_at": self._session.next_attempt(row, now)}
@@ -257,12 +263,14 @@ class Units:
             row = receipts.claim_news(tx, session.lease, agency=self.agency, key=key)
         if row is None:
             return False
-        with session.keeper.holding():
+        with session.keeper.holding(receipts.T, [row.id]):
             try:
                 self._told(row)
             except LeaseLost as error:
                 log.warning("another worker has it by now: %s", error)
-            except Exception as error:  # as in `_handled`
+            except BaseException as error:  # as in `_handled`
+                if _ends_the_program(error):
+                    raise
                 log.exception("the application failed on the status docId %s", row.hub_doc_id)
                 self._news_failed(row, error)
         return True
@@ -284,7 +292,7 @@ class Units:
             late = self._session.limits.undelivered_after
             return delivery_views(tx, [found], undelivered_after=late)[0] if found is not None else None
 
-    def _news_failed(self, row: ReceiptRow, error: Exception) -> None:
+    def _news_failed(self, row: ReceiptRow, error: BaseException) -> None:
         with self._session.transaction() as tx:
             last = row.attempts >= self._settings.tries
             values = {**_failure(error), "next_attempt_at": self._session.next_attempt(row, tx.now)}
@@ -431,7 +439,12 @@ def _touch(tx: Tx, row: ReceiptRow, detail: str, **values: object) -> None:
     moves.touch(tx, RECEIPTS, row.id, state=row.state, token=row.fence, detail=detail, **values)
 
 
-def _failure(error: Exception) -> dict[str, str | datetime | None]:
+def _ends_the_program(error: BaseException) -> bool:
+    """Ctrl-C and sys.exit() in the main thread; in a worker's thread they would end that thread, and tell nobody."""
+    return not isinstance(error, Exception) and threading.current_thread() is threading.main_thread()
+
+
+def _failure(error: BaseException) -> dict[str, str | datetime | None]:
     """An exception of the application, as columns; the traceback's end is what tells."""
     text = "".join(traceback.format_exception(error))[-_TRACEBACK_LIMIT:].replace("\0", "")
     words = f"{type(error).__name__}: {error}".replace("\0", "")

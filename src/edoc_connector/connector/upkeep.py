@@ -5,26 +5,29 @@ from __future__ import annotations
 import logging
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from sqlalchemy import ColumnElement, and_, exists, select
+from sqlalchemy import ColumnElement, and_, exists, or_, select, update
 
+from ..edxml import StatusCode
 from ..errors import EdocError, NotFound, StoreError
-from ..store import DeliveryState, OutgoingState, ReceiptState, Tx, evidence, outgoing, receipts
+from ..store import Change, DeliveryState, OutgoingState, ReceiptState, Tx, evidence, outgoing, receipts
 from ..store.engine import driver_errors
 from ..store.evidence import Note
 from ..store.moves import table_of
-from ..store.spool import hash_of
+from ..store.spool import hash_of, owner_of, tag_of
 from ..store.states import DELIVERIES, MACHINES, OUTGOING, RECEIPTS, Machine
 from .session import Session
+from .statuses import TAKE_BACK_KIND
 
 log = logging.getLogger("edoc_connector.connector.upkeep")
 
 ORPHANS = "orphans"
 _YOUNG = 3600.0  # seconds; a younger file may be one whose row is about to be written
+_FIRST = datetime(1970, 1, 1, tzinfo=UTC)  # nothing is older, whatever age is asked for
 _NAME = re.compile(r"[0-9a-f]{32}\.edxml")
 
 # What is finished: nobody will send it, hand it out or answer it any more.
@@ -33,6 +36,8 @@ _FINISHED = {
     RECEIPTS: (ReceiptState.CONFIRMED, ReceiptState.DUPLICATE, ReceiptState.QUARANTINED),
     OUTGOING: (OutgoingState.SENT, OutgoingState.FAILED),
 }
+
+_ASK = ("recall", "update", "replace")  # answered by 15 or 16, for which the packet that asks is read once more
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +49,7 @@ class _Kept:
     state: str
     file: str
     sha256: str
+    fence: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,6 +92,9 @@ class SpoolFault:
 def prune(session: Session, older_than: timedelta, *, dry_run: bool = True) -> Pruned:
     """Remove the bytes of packets that are finished for so long; rows, timelines and the evidence stay.
 
+    Not finished are requests that were not answered, and what was set aside without the hub being told: it was not
+    handled, and `Connector.recheck` may yet hand it out.
+
     Args:
         session: the store.
         older_than: age since a row last changed.
@@ -96,19 +105,15 @@ def prune(session: Session, older_than: timedelta, *, dry_run: bool = True) -> P
     """
     count = size = 0
     with session.store.reading() as tx:
-        old = [row for machine in MACHINES for row in _finished(tx, session.agency, machine, older_than)]
+        before = tx.now - min(older_than, tx.now - _FIRST)
+        old = [row for machine in MACHINES for row in _finished(tx, session.agency, machine, before)]
     for row in old:
         path = session.store.spool.path(row.file)
-        size += path.stat().st_size if path.exists() else 0
+        there = path.stat().st_size if path.exists() else 0
+        if not dry_run and not _removed(session, row, before):
+            continue
+        size += there
         count += 1
-        if not dry_run:
-            # First the word, then the deed: a crash in between leaves a file, and the next run removes it.
-            with session.transaction() as tx:
-                evidence.mark_pruned(
-                    tx.connection, agency=session.agency, spool_file=row.file, sha256=row.sha256, at=tx.now
-                )
-                tx.notes.append(Note("packet", row.machine.subject, row.key, tx.actor, {"removed": "prune"}))
-            session.store.spool.discard(row.file)
     if not dry_run:
         _remove_leftovers(session)
     return Pruned(packets=count, size=size, dry_run=dry_run)
@@ -129,8 +134,9 @@ def fsck(session: Session, *, repair: bool = False, deep: bool = False) -> list[
         named = set(_named(tx))
         rows = [row for machine in MACHINES for row in _kept_rows(tx, session.agency, machine)]
         pruned = evidence.pruned_files(tx.connection)
+        ours = {tag_of(agency) for agency in {session.agency, *_agencies(tx)}}
     with driver_errors():
-        orphans = [path for path in _files(session.store.spool.root) if path.name not in named | pruned]
+        orphans = _orphans(session.store.spool.root, named | pruned, ours)
         drafts = [path for path in (session.store.spool.root / "tmp").iterdir() if _old(path)]
     faults = [fault for row in rows if row.file not in pruned
               if (fault := _check(session, row, orphans, repair=repair, deep=deep)) is not None]  # fmt: skip
@@ -141,11 +147,33 @@ def fsck(session: Session, *, repair: bool = False, deep: bool = False) -> list[
 # -- pruning
 
 
-def _finished(tx: Tx, agency: str, machine: Machine, older_than: timedelta) -> list[_Kept]:
+def _removed(session: Session, row: _Kept, before: datetime) -> bool:
+    """Remove a packet, unless its row is not finished any more, or another run was there first.
+
+    First the word, then the deed: a crash in between leaves a file, and the next run removes it. Whoever read the row
+    before, to go on with it, is fenced off.
+    """
+    table = table_of(row.machine)
+    same = [table.c.id == row.key, table.c.fence == row.fence, table.c.spool_file == row.file]
+    still = update(table).where(*same, *_no_longer_needed(row.machine, before))
+    with session.transaction() as tx:
+        if tx.connection.execute(still.values(fence=row.fence + 1)).rowcount != 1:
+            return False
+        evidence.mark_pruned(tx.connection, agency=session.agency, spool_file=row.file, sha256=row.sha256, at=tx.now)
+        tx.notes.append(Note("packet", row.machine.subject, row.key, tx.actor, {"removed": "prune"}))
+    session.store.spool.discard(row.file)
+    return True
+
+
+def _finished(tx: Tx, agency: str, machine: Machine, before: datetime) -> list[_Kept]:
+    return list(_kept_rows(tx, agency, machine, *_no_longer_needed(machine, before)))
+
+
+def _no_longer_needed(machine: Machine, before: datetime) -> list[ColumnElement[bool]]:
     table = table_of(machine)
     where: list[ColumnElement[bool]] = [
         table.c.state.in_([str(state) for state in _FINISHED[machine]]),
-        table.c.updated_at < tx.now - older_than,
+        table.c.updated_at < before,
         ~exists().where(evidence.P.c.spool_file == table.c.spool_file),
     ]
     if machine is not OUTGOING:
@@ -154,16 +182,38 @@ def _finished(tx: Tx, agency: str, machine: Machine, older_than: timedelta) -> l
         open_ = [str(state) for state in OutgoingState if state not in _FINISHED[OUTGOING]]
         where.append(~exists().where(and_(about == table.c.id, O.c.state.in_(open_))))
     if machine is RECEIPTS:
-        where.append(receipts.T.c.change.is_distinct_from("asked"))
-    return list(_kept_rows(tx, agency, machine, *where))
+        where += _nobody_waits()
+    return where
+
+
+def _nobody_waits() -> list[ColumnElement[bool]]:
+    """Neither the sender for our answer, nor we for a person who looks at what was set aside here."""
+    R, O = receipts.T, outgoing.T  # noqa: E741, N806  tables
+    about = R.alias("about")
+    asks_back = exists().where(
+        R.c.business == TAKE_BACK_KIND, about.c.agency == R.c.agency, about.c.document_id == R.c.document_id,
+        about.c.sender == R.c.sender, about.c.change == Change.ASKED,
+    )  # fmt: skip
+    told = exists().where(O.c.receipt_id == R.c.id, O.c.kind == outgoing.CONFIRM)
+    return [
+        R.c.change.is_distinct_from(Change.ASKED),
+        or_(
+            R.c.state != ReceiptState.CONFIRMED,
+            R.c.business.is_(None),
+            R.c.business.not_in(_ASK),
+            R.c.last_code != StatusCode.ARRIVED,
+        ),
+        ~asks_back,
+        or_(R.c.state != ReceiptState.QUARANTINED, told),
+    ]
 
 
 def _kept_rows(tx: Tx, agency: str, machine: Machine, *where: ColumnElement[bool]) -> Iterator[_Kept]:
     table = table_of(machine)
-    query = select(table.c.id, table.c.state, table.c.spool_file, table.c.sha256)
+    query = select(table.c.id, table.c.state, table.c.spool_file, table.c.sha256, table.c.fence)
     query = query.where(table.c.agency == agency, table.c.spool_file.is_not(None), *where).order_by(table.c.id)
-    for key, state, file, sha256 in tx.connection.execute(query):
-        yield _Kept(machine, key, state, file, sha256)
+    for found in tx.connection.execute(query):
+        yield _Kept(machine, *found)
 
 
 def _remove_leftovers(session: Session) -> None:
@@ -186,6 +236,22 @@ def _named(tx: Tx) -> Iterator[str]:
         yield from tx.connection.execute(select(table.c.spool_file).where(table.c.spool_file.is_not(None))).scalars()
 
 
+def _agencies(tx: Tx) -> Iterator[str]:
+    """Whose packets this database names."""
+    for machine in MACHINES:
+        yield from tx.connection.execute(select(table_of(machine).c.agency).distinct()).scalars()
+
+
+def _orphans(root: Path, known: Collection[str], ours: Collection[str]) -> list[Path]:
+    """Files that no row names, without those that a row of another database may name: others may share the folder."""
+    files = [path for path in _files(root) if path.name not in known]
+    strangers = {owner for path in files if (owner := owner_of(path.name)) is not None and owner not in ours}
+    if not strangers:
+        return files
+    log.info("%s is shared with agencies whose rows are in other databases; their files are left alone", root)
+    return [path for path in files if owner_of(path.name) in ours]
+
+
 def _files(root: Path) -> Iterator[Path]:
     for folder in sorted(root.iterdir()):
         if folder.is_dir() and len(folder.name) == 2:
@@ -206,8 +272,6 @@ def _check(session: Session, row: _Kept, orphans: list[Path], *, repair: bool, d
     fault = SpoolFault(kind="altered" if there else "missing", what=name, **_advice(row))
     if not repair:
         return fault
-    if there:
-        _set_aside(session, path)
     return _put_back(session, row, path, orphans, fault)
 
 
@@ -223,8 +287,7 @@ def _put_back(session: Session, row: _Kept, path: Path, orphans: list[Path], fau
     with driver_errors():
         for orphan in orphans:
             if orphan.exists() and hash_of(orphan) == row.sha256:
-                path.parent.mkdir(exist_ok=True)
-                orphan.replace(path)
+                _exchange(session, orphan, path)
                 return _repaired(session, row, fault, "found among the orphans", "tìm thấy trong tệp mồ côi")
     if row.machine is RECEIPTS and _fetched(session, row, path):
         return _repaired(session, row, fault, "downloaded from the hub once more", "đã tải lại từ trục")
@@ -234,6 +297,7 @@ def _put_back(session: Session, row: _Kept, path: Path, orphans: list[Path], fau
 def _fetched(session: Session, row: _Kept, path: Path) -> bool:
     with session.store.reading() as tx:
         doc_id = receipts.by_key(tx, row.key).hub_doc_id
+    session.hub.forget_heard()
     with session.store.spool.drafting() as draft:
         try:
             session.hub.fetch(doc_id, draft)
@@ -245,10 +309,17 @@ def _fetched(session: Session, row: _Kept, path: Path) -> bool:
         session.store.spool.discard(kept.name)
         log.warning("docId %s: the hub gives other bytes now", doc_id)
         return False
+    _exchange(session, session.store.spool.path(kept.name), path)
+    return True
+
+
+def _exchange(session: Session, right: Path, path: Path) -> None:
+    """Put the right bytes in a packet's place; those that lie there, altered, are all there was until now."""
     with driver_errors():
         path.parent.mkdir(exist_ok=True)
-        session.store.spool.path(kept.name).replace(path)
-    return True
+        if path.exists():
+            _set_aside(session, path)
+        right.replace(path)
 
 
 def _repaired(session: Session, row: _Kept, fault: SpoolFault, how: str, how_vi: str) -> SpoolFault:

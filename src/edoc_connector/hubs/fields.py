@@ -45,8 +45,12 @@ def text(value: Any) -> str:
             "The hub's answer has a list or an object where a text belongs; show this to the hub's operator.",
             vi="Câu trả lời của trục có danh sách hoặc đối tượng ở chỗ phải là chuỗi; hãy báo đơn vị vận hành trục.",
         )
-    whole = str(value)[:MAX_TEXT].replace("\0", "\ufffd")
-    return whole.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+    return storable(str(value)[:MAX_TEXT])
+
+
+def storable(value: str) -> str:
+    """A text with U+FFFD for what no database takes: NUL and lone surrogates."""
+    return value.replace("\0", "\ufffd").encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
 
 
 def printable(value: str, limit: int = 300) -> str:

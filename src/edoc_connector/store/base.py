@@ -50,7 +50,15 @@ class Store:
         self.tasks = tasks
 
     @classmethod
-    def open(cls, url: str, *, spool: Path, clock: Callable[[], datetime] = utc_now, tasks: bool = False) -> Store:
+    def open(
+        cls,
+        url: str,
+        *,
+        spool: Path,
+        clock: Callable[[], datetime] = utc_now,
+        tasks: bool = False,
+        owner: str = "",
+    ) -> Store:
         """Open a store; an empty database gets its tables.
 
         Args:
@@ -58,6 +66,7 @@ class Store:
             spool: folder for the packets; made where it is missing.
             clock: gives the time of each transaction, aware UTC.
             tasks: whether what is due is queued as tasks of procrastinate.
+            owner: the agency whose packets come into the spool.
 
         Raises:
             ConfigError: tasks are asked for, and the database is not PostgreSQL or procrastinate is not installed.
@@ -70,7 +79,7 @@ class Store:
                     Path(engine.url.database).parent.mkdir(parents=True, exist_ok=True)
             fresh = require_current(engine)
             queue = require_tasks(engine, fresh=fresh) if tasks else None
-            return cls(engine, Spool(spool), clock=clock, tasks=queue)
+            return cls(engine, Spool(spool, owner=owner), clock=clock, tasks=queue)
         except BaseException:
             engine.dispose()
             raise

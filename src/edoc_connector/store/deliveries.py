@@ -14,6 +14,7 @@ from . import moves, schema
 from .hot import Hot, Row
 from .moves import Condition, Lease, LeaseLost, Tx
 from .order import ANSWERS, Change, allowed, stays
+from .pieces import pieces
 from .records import DeliveryRow, RecipientRow
 from .states import DELIVERIES, DeliveryState
 from .words import both
@@ -167,8 +168,9 @@ def targets(tx: Tx, keys: Sequence[int]) -> Mapping[int, tuple[str, ...]]:
     found: dict[int, list[str]] = {key: [] for key in keys}
     if not keys:
         return {}
-    for row in tx.connection.execute(_TARGETS, {"keys": keys}).mappings():
-        found[row["delivery_id"]].append(row["document_id"])
+    for some in pieces(keys):
+        for row in tx.connection.execute(_TARGETS, {"keys": some}).mappings():
+            found[row["delivery_id"]].append(row["document_id"])
     return {key: tuple(ids) for key, ids in found.items()}
 
 
@@ -219,7 +221,7 @@ def recipients(tx: Tx, keys: Sequence[int]) -> Mapping[int, tuple[RecipientRow, 
 def _recipients(tx: Tx, keys: Sequence[int]) -> Iterable[Row]:
     if len(keys) == 1:
         return _RECIPIENTS_OF_ONE.rows(tx.connection, {"key": keys[0]})
-    return tx.connection.execute(_RECIPIENTS, {"keys": keys}).mappings()
+    return (row for some in pieces(keys) for row in tx.connection.execute(_RECIPIENTS, {"keys": some}).mappings())
 
 
 def unanswered(tx: Tx, row: DeliveryRow) -> tuple[RecipientRow, ...]:

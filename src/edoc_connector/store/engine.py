@@ -234,8 +234,9 @@ def _words(error: DBAPIError) -> _Words:
     found = next((words for start, words in _BY_CODE.items() if code.startswith(start)), None)
     if found is not None:
         return found
-    # Where no connection comes about, psycopg has no code to give.
-    gone = error.connection_invalidated or (not code and isinstance(error, OperationalError))
+    # Where no connection comes about, psycopg has no code to give; nor where it refuses a statement by itself.
+    no_connection = not code and isinstance(error, OperationalError) and error.statement is None
+    gone = error.connection_invalidated or no_connection
     return _GONE if gone else _OTHER
 
 

@@ -93,12 +93,6 @@ def cleared(tx: Tx, agency: str, job: str) -> None:
     tx.connection.execute(update(T).where(T.c.agency == agency, T.c.job == job, T.c.failures > 0).values(values))
 
 
-def renew(tx: Tx, lease: Lease) -> None:
-    """Extend what a worker holds and what has not run out."""
-    held = update(T).where(T.c.lease_owner == lease.owner, T.c.lease_until > tx.now)
-    tx.connection.execute(held.values(lease_until=tx.now + timedelta(seconds=lease.seconds)))
-
-
 def release(tx: Tx, lease: Lease) -> None:
     """End every lease of a worker."""
     held = update(T).where(T.c.lease_owner == lease.owner, T.c.lease_until > tx.now)

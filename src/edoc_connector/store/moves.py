@@ -414,10 +414,9 @@ def expired(tx: Tx, machine: Machine, *, agency: str) -> list[RowMapping]:
     return list(tx.connection.execute(query.order_by(table.c.id).with_for_update(skip_locked=True)).mappings().all())
 
 
-def renew(tx: Tx, machine: Machine, lease: Lease) -> int:
-    """Extend every lease that a worker holds and that has not run out; how many there were."""
-    table = table_of(machine)
-    held = and_(table.c.lease_owner == lease.owner, table.c.lease_until > tx.now)
+def renew(tx: Tx, table: Table, lease: Lease, keys: Collection[int]) -> int:
+    """Extend those of a worker's leases on some rows that have not run out; how many there were."""
+    held = and_(table.c.id.in_(sorted(keys)), table.c.lease_owner == lease.owner, table.c.lease_until > tx.now)
     until = tx.now + timedelta(seconds=lease.seconds)
     return tx.connection.execute(update(table).where(held).values(lease_until=until)).rowcount
 

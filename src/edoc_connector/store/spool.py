@@ -10,11 +10,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from uuid import uuid4
 
 from ..errors import NotFound, StoreError
 from .engine import driver_errors
 
 _NAME = re.compile(r"[0-9a-f]{32}\.edxml")
+_OWNED = "8"  # where a random UUID has its version, 4: a name that ends in its owner's tag
+_TAG = 8  # digits of it
 _CHUNK = 1024 * 1024
 
 
@@ -44,13 +47,18 @@ class Spool:
     that no folder grows without end. A file that has its name is complete: it was written under ``tmp``, flushed to the
     disk, renamed, and its folder was flushed too.
 
+    The end of a name tells whose file it is (`owner_of`): agencies with databases of their own may share a folder, and
+    what no row of one of them names may be another one's.
+
     Args:
         root: the folder; made where it is missing.
+        owner: whose files are kept here by this object, an agency's code; empty where nobody asks.
     """
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, *, owner: str = "") -> None:
         self.root = root
         self._tmp = root / "tmp"
+        self._tag = tag_of(owner) if owner else ""
         self._flushed: set[str] = set()
         with driver_errors():
             self._tmp.mkdir(parents=True, exist_ok=True)
@@ -74,7 +82,7 @@ class Spool:
         Raises:
             StoreError: the disk is full, or will not have it.
         """
-        name = f"{secrets.token_hex(16)}.edxml"
+        name = f"{self._new()}.edxml"
         folder = f"{self.root}/{name[:2]}"
         with driver_errors():
             sha256, size = _flushed(draft)
@@ -129,6 +137,21 @@ class Spool:
     def discard(self, name: str) -> None:
         """Remove a file that no row names: the transaction that was to keep it did not happen."""
         self.path(name).unlink(missing_ok=True)
+
+    def _new(self) -> str:
+        number = uuid4().hex
+        return f"{number[:12]}{_OWNED}{number[13:-_TAG]}{self._tag}" if self._tag else number
+
+
+def tag_of(owner: str) -> str:
+    """What ends the names of an agency's files."""
+    return hashlib.sha256(owner.encode()).hexdigest()[:_TAG]
+
+
+def owner_of(name: str) -> str | None:
+    """The tag of the agency whose file it is; None where its name does not tell, made by an older version."""
+    number = name.partition(".")[0]
+    return number[-_TAG:] if number[12] == _OWNED else None
 
 
 def hash_of(path: Path) -> str:

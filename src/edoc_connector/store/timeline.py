@@ -9,6 +9,7 @@ from sqlalchemy import bindparam, select
 from . import schema
 from .hot import Hot, Row
 from .moves import Tx, tell
+from .pieces import pieces
 from .records import TimelineRow
 from .states import Machine
 
@@ -34,7 +35,11 @@ def of(tx: Tx, machine: Machine, keys: Sequence[int]) -> dict[int, tuple[Timelin
 def _rows(tx: Tx, subject: str, keys: Sequence[int]) -> Iterable[Row]:
     if len(keys) == 1:
         return _OF_ONE.rows(tx.connection, {"subject": subject, "key": keys[0]})
-    return tx.connection.execute(_OF, {"subject": subject, "keys": keys}).mappings()
+    return (
+        row
+        for some in pieces(keys)
+        for row in tx.connection.execute(_OF, {"subject": subject, "keys": some}).mappings()
+    )
 
 
 def happened(tx: Tx, machine: Machine, key: int, state: str) -> bool:

@@ -53,6 +53,7 @@ class Worker:
         self.figures = Figures()
         self._stack = ExitStack()
         self._stop = threading.Event()
+        self._broken = False
         self._lock = threading.Lock()
         self._turns: list[_Turn] = []
         if handlers is not None:
@@ -101,8 +102,8 @@ class Worker:
         """Work until `stop`.
 
         Returns:
-            Whether everything that was begun was finished; else it was let go of after ``worker.stop_within``, and the
-            process should end now.
+            Whether everything that was begun was finished; else it was let go of after ``worker.stop_within``, or a
+            thread ended by itself: the process should end now.
         """
         threads = self._started()
         log.info("working for %s", ", ".join(turn.units.agency for turn in self._turns))
@@ -110,7 +111,7 @@ class Worker:
         deadline = time.monotonic() + self.settings.stop_within
         for thread in threads:
             thread.join(max(0.0, deadline - time.monotonic()))
-        finished = not any(thread.is_alive() for thread in threads)
+        finished = not self._broken and not any(thread.is_alive() for thread in threads)
         self._release(finished)
         return finished
 
@@ -140,6 +141,15 @@ class Worker:
         return threads
 
     def _work(self) -> None:
+        """What a thread does; one that ends before it is told to ends the worker: it must not look alive."""
+        try:
+            self._take_turns()
+        except BaseException:
+            log.critical("a thread of the worker ended by itself; the worker stops", exc_info=True)
+            self._broken = True
+            self.stop()
+
+    def _take_turns(self) -> None:
         while not self._stop.is_set():
             turn = self._next_turn()
             if turn is None:

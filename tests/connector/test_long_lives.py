@@ -1,0 +1,15 @@
+"""A connector that polls for months must not grow by it."""
+
+from __future__ import annotations
+
+
+def test_what_the_hub_said_to_polls_is_not_kept(office, hub) -> None:
+    """Only what belongs to a message is for the evidence; the rest is forgotten with the next call (evidence)."""
+    connector = office("G22")
+    kept = []
+    for _ in range(3):
+        assert list(connector.receive()) == []
+        connector.sync_directory()
+        connector.flush()
+        kept.append(len(connector._session.hub._said))
+    assert kept[-1] == kept[0] <= 1

@@ -1,0 +1,28 @@
+"""A recall that the hub refused, and whose packet is gone since (faults, "When the machine fails")."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from edoc_connector.errors import HubError
+from edoc_connector.mockhub.faults import Fault
+from edoc_connector.store import DeliveryState
+from edoc_connector.testing import sample_document
+
+ID = sample_document().id
+
+
+def test_a_recall_whose_packet_is_gone(office, hub, handle, tmp_path: Path, fails) -> None:
+    """Nothing of it ever left: the next call asks with a packet built anew (docs/faults.md)."""
+    sender, receiver = office("H29.05"), office("G22")
+    sender.send(sample_document())
+    handle(receiver)
+    before = set((tmp_path / "H29.05" / "spool").glob("??/*.edxml"))
+    hub.faults.add(Fault(kind="error", path="/sendEdoc", status=400))
+    fails(HubError, lambda: sender.recall(ID, reason="Nhầm số"))
+    (packet,) = set((tmp_path / "H29.05" / "spool").glob("??/*.edxml")) - before
+    packet.unlink()
+    assert sender.recall(ID, reason="Nhầm số").state is DeliveryState.SENT
+    (asked,) = handle(receiver)
+    assert asked.kind == "recall"
+    asked.agree_change()

@@ -1,0 +1,66 @@
+"""A machine whose clock is an hour ahead: what the hub has is recognised all the same (faults, rows 4 and 22)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+
+import pytest
+
+from edoc_connector.connector import Connector
+from edoc_connector.errors import OutcomeUnknown
+from edoc_connector.mockhub.faults import Fault
+from edoc_connector.store import DeliveryState, deliveries
+from edoc_connector.testing import sample_document
+
+ID = sample_document().id
+
+
+@pytest.fixture
+def hub_behind(hub):
+    """A hub whose clock is an hour behind ours, and right."""
+    hub.clock_offset = timedelta(hours=-1)
+    return hub
+
+
+def settled(connector: Connector, done: Callable[[], bool]) -> None:
+    """Ask until it is settled, a bounded number of times."""
+    for _ in range(5):
+        connector.flush()
+    assert done()
+
+
+def test_row_22_a_document_is_not_sent_twice(office, hub_behind, fails) -> None:
+    """The answer was lost; the hub says when it came by its own clock, which was learnt (faults, rows 4 and 22)."""
+    sender = office("H29.05")
+    sender.sync_directory()  # the hub refuses our time, and its own is learnt
+    hub_behind.faults.add(Fault(kind="drop-after-accepting", path="/sendEdoc"))
+    fails(OutcomeUnknown, lambda: sender.send(sample_document()))
+    settled(sender, lambda: sender.delivery(ID).state is DeliveryState.SENT)
+    assert len(hub_behind.packets()) == 1
+    assert "does not have it" not in sender.explain(ID).text()
+
+
+def test_row_22_nor_after_a_restart_with_the_right_time(office, hub, fails) -> None:
+    """Somebody set the clock, and restarted: what was stored says an hour too late (faults, rows 4 and 22)."""
+    sender = office("H29.05")
+    hub.faults.add(Fault(kind="drop-after-accepting", path="/sendEdoc"))
+    fails(OutcomeUnknown, lambda: sender.send(sample_document()))
+    with sender._session.transaction() as tx:
+        tx.connection.execute(deliveries.T.update().values(created_at=tx.now + timedelta(hours=1)))
+    sender.close()
+    again = office("H29.05")
+    settled(again, lambda: again.delivery(ID).state is DeliveryState.SENT)
+    assert len(hub.packets()) == 1
+    assert "does not have it" not in again.explain(ID).text()
+
+
+def test_row_22_a_status_is_not_sent_twice(office, hub_behind, handle) -> None:
+    """Likewise 03, which a hub without an id for it would hand on twice (faults, rows 4 and 22)."""
+    office("H29.05").send(sample_document())
+    receiver = office("G22")
+    (receipt,) = handle(receiver)
+    hub_behind.faults.add(Fault(kind="drop-after-accepting", path="/sendEdoc"))
+    receipt.accept()
+    settled(receiver, lambda: "does not have it" not in receiver.explain(ID).text())
+    assert len(hub_behind.packets()) == 3
