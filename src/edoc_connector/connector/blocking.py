@@ -31,6 +31,7 @@ from .care import Care
 from .changes import recall_of, replacement_of, update_of
 from .clocks import SteadyClock
 from .coming import Coming
+from .correcting import correctable
 from .handlers import Handlers, Handling
 from .hearing import ListeningHub
 from .inbox import Inbox
@@ -150,9 +151,8 @@ class Connector(Handling, Care):
         Raises:
             DocumentError: it breaks rules of the standard; nothing was stored.
             AttachmentError: a file to attach is gone or empty; nothing was stored.
-            DocumentIdConflict: another document was stored under its id.
-            SigningError: the key cannot be used; nothing was stored.
-            StoreError: the store could not do it.
+            DocumentIdConflict: another document was stored under its id, unless the hub refused that: it is corrected.
+            SigningError, StoreError: the key or the store cannot be used; nothing was stored.
             HubError: the hub said no. The delivery is stored: ``failed`` where the packet is refused for good,
                 ``ready`` where the hub is busy or refuses us. Calling again, once the cause is mended, sends it.
             NotSent: the hub was not reached; the delivery is ``ready``.
@@ -188,10 +188,11 @@ class Connector(Handling, Care):
             dispatch.require_sent(target)
             rounds = deliveries.changes_to(tx, self._session.agency, document_id, "recall")
             waiting = deliveries.unanswered(tx, rounds[0]) if rounds else ()
-        if waiting:
+            refused = bool(rounds) and correctable(tx, rounds[0])
+        if waiting and not refused:
             return self._sent(dispatch.again(self._session, rounds[0]))
-        original = dispatch.original_of(self._session, target)
-        packet = recall_of(original, reason=reason, round_=len(rounds), recipients=recipients, staff=staff)
+        original, round_ = dispatch.original_of(self._session, target), len(rounds) - refused
+        packet = recall_of(original, reason=reason, round_=round_, recipients=recipients, staff=staff)
         return self._sent(dispatch.stored(self._session, packet))
 
     def update(
@@ -279,7 +280,6 @@ class Connector(Handling, Care):
             StatusNotAllowed: a recipient has rejected or completed it, or was asked already; or it is not sent.
             DocumentError: the reason is missing.
         """
-
         dispatch.ask_back(self._session, document_id, organ_ids=recipients, reason=reason, staff=staff)
         self._outbox.kick()
         return self.delivery(document_id)

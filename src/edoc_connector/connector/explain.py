@@ -15,6 +15,7 @@ from ..store.order import ANSWERS, TAKE_BACK, describe
 from ..store.records import DeliveryRow, OutgoingRow, Queued, ReceiptRow, TimelineRow
 from ..store.states import DELIVERIES, OUTGOING, RECEIPTS, Machine
 from ..store.words import parted, told
+from .correcting import correctable
 from .fates import Undecided
 from .session import Session
 from .views import KINDS_VI
@@ -105,7 +106,7 @@ def _sent(tx: Tx, session: Session, row: DeliveryRow) -> Story:
         *_answers(tx, row.agency, "delivery", [row.id]),
         *_told(tx, told),
     ]
-    open_ = [_delivery_next(row), *_recipients_next(tx, session, row), *(_outgoing_next(one) for one in told)]
+    open_ = [_delivery_next(tx, row), *_recipients_next(tx, session, row), *(_outgoing_next(one) for one in told)]
     return _story(
         row.document_id,
         (f"Sent document {row.code}: {row.subject}", f"Văn bản đi {row.code}: {row.subject}"),
@@ -114,11 +115,18 @@ def _sent(tx: Tx, session: Session, row: DeliveryRow) -> Story:
     )
 
 
-def _delivery_next(row: DeliveryRow) -> _Pair | None:
+def _delivery_next(tx: Tx, row: DeliveryRow) -> _Pair | None:
+    if row.state == DeliveryState.FAILED and correctable(tx, row):
+        return (
+            f"It will not be sent by itself: {row.error_text} Correct the document and send it again; under the same "
+            "id it takes the place of the one that was refused.",
+            f"Hệ thống sẽ không tự gửi lại: {row.error_vi} Hãy sửa văn bản rồi gửi lại; văn bản cùng mã định danh sẽ "
+            "thay cho văn bản bị từ chối.",
+        )
     if row.state == DeliveryState.FAILED:
         return (
-            f"It will not be sent by itself: {row.error_text} Mend that and send the document again.",
-            f"Hệ thống sẽ không tự gửi lại: {row.error_vi} Hãy khắc phục rồi gửi lại văn bản.",
+            f"It will not be sent by itself: {row.error_text} Mend that and send the same document again.",
+            f"Hệ thống sẽ không tự gửi lại: {row.error_vi} Hãy khắc phục rồi gửi lại đúng văn bản đó.",
         )
     if row.state == DeliveryState.SENDING:
         return _held(row)
