@@ -12,7 +12,7 @@ from ..edxml import VIETNAM, StatusCode
 from ..errors import NotFound
 from ..store import DeliveryState, OutgoingState, ReceiptState, Tx, deliveries, evidence, outgoing, receipts, timeline
 from ..store.order import ANSWERS, TAKE_BACK, describe
-from ..store.records import DeliveryRow, OutgoingRow, Queued, ReceiptRow, TimelineRow
+from ..store.records import DeliveryRow, OutgoingRow, Queued, ReceiptRow, RecipientRow, TimelineRow
 from ..store.states import DELIVERIES, OUTGOING, RECEIPTS, Machine
 from ..store.words import parted, told
 from .correcting import correctable
@@ -25,6 +25,8 @@ _CHANGES: Mapping[str, tuple[str, str]] = {
     kind: (kind, f"yêu cầu {KINDS_VI[kind]}") for kind in ("recall", "update", "replace")
 }
 _Pair = tuple[str, str]
+_FINAL = frozenset({"02", "06"})  # codes after which a document takes no further one, so no answer to a 13 either
+_WAITED = frozenset({"recall", "replace"})  # packets whose answer counts for the document they act on
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +152,24 @@ def _recipients_next(tx: Tx, session: Session, row: DeliveryRow) -> Iterator[_Pa
             how = ("UNDELIVERED: has not", "CHƯA ĐẾN: chưa") if late else ("has not", "chưa")
             yield f"{one.organ_id} {how[0]} reported 01 (arrived).", f"{one.organ_id} {how[1]} báo 01 (đã đến)."
         elif one.change == "asked":
-            yield f"{one.organ_id} has to answer 15 or 16.", f"{one.organ_id} cần trả lời 15 hoặc 16."
+            yield _asked(tx, row, one)
+
+
+def _asked(tx: Tx, row: DeliveryRow, one: RecipientRow) -> _Pair:
+    """Who is asked has to answer; but a request to give back (13) is none any more after the last code (02, 06)."""
+    packets = (
+        change for change in deliveries.changes_to(tx, row.agency, row.document_id) if change.business in _WAITED
+    )
+    if one.last_code not in _FINAL or any(
+        one.organ_id == other.organ_id for change in packets for other in deliveries.unanswered(tx, change)
+    ):
+        return f"{one.organ_id} has to answer 15 or 16.", f"{one.organ_id} cần trả lời 15 hoặc 16."
+    return (
+        f"{one.organ_id} reported {describe(one.last_code)}; it answers 13 only where that came before. Ask it "
+        "directly, or recall the document.",
+        f"{one.organ_id} đã báo {describe(one.last_code, vi=True)}; nơi nhận chỉ trả lời 13 nếu yêu cầu đến trước đó. "
+        "Hãy trao đổi trực tiếp hoặc gửi văn bản thu hồi.",
+    )
 
 
 # -- a packet that came in
