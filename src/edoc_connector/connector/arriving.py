@@ -8,8 +8,8 @@ was, and each is entered by itself.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ..edxml import BusinessType, Document, Message, StatusMessage, read
@@ -33,7 +33,7 @@ from ..store.words import both, spoken
 from .building import fingerprint
 from .doubles import Doubles, held
 from .fates import columns, fate
-from .judging import Judged, bytes_of, facts_of, policy_for
+from .judging import Judged, bytes_of, claims_of, facts_of, policy_for
 from .session import Session
 from .signed_files import admit_files
 from .statuses import apply_status
@@ -54,6 +54,7 @@ class Arrival:
         file: its bytes in the spool, where it came.
         judged: the packet, where it can be read and is let in.
         refused: why it is set aside.
+        claims: what a packet that can be read and is set aside says of itself, as columns of its row; not verified.
         error: why it has to be asked for again.
         misdelivered: whether it is another packet's body.
         heard: what the hub said.
@@ -63,6 +64,7 @@ class Arrival:
     file: SpoolFile | None = None
     judged: Judged | None = None
     refused: EdocError | None = None
+    claims: Mapping[str, Any] = field(default_factory=dict)
     error: EdocError | None = None
     misdelivered: bool = False
     heard: tuple[dict[str, Any], ...] = ()
@@ -101,7 +103,7 @@ class Arrivals:
         """
         self._session.hub.forget_heard()
         arrival = self._judged(row, on_progress)
-        return replace(arrival, heard=tuple(self._session.hub.take_heard()))
+        return replace(arrival, claims=self._claims(arrival), heard=tuple(self._session.hub.take_heard()))
 
     def enter(self, arrivals: Sequence[Arrival]) -> list[EdocError]:
         """Enter packets, in this order; from one thread at a time.
@@ -162,6 +164,12 @@ class Arrivals:
         except EdocError as error:
             return Arrival(row=row, error=error)
 
+    def _claims(self, arrival: Arrival) -> dict[str, Any]:
+        if arrival.file is None or not isinstance(arrival.refused, VerificationFailed | AttachmentError):
+            return {}
+        path = self._session.store.spool.path(arrival.file.name)
+        return claims_of(read(path, limits=self._session.packets).message)
+
     # -- entering
 
     def _entered(self, arrivals: Sequence[Arrival]) -> list[EdocError]:
@@ -188,7 +196,7 @@ class Arrivals:
         if arrival.error is not None:
             self._put_off(tx, row, arrival.error)
         elif arrival.refused is not None and file is not None:
-            quarantine(tx, row, arrival.refused, bytes_of(file))
+            quarantine(tx, row, arrival.refused, {**arrival.claims, **bytes_of(file)})
         elif arrival.misdelivered and file is not None:
             quarantine(tx, row, _another(row), bytes_of(file), tell=False)
         elif arrival.judged is not None:

@@ -344,14 +344,13 @@ class Connector(Handling, Care):
             raise coming.trouble
 
     def receipt(self, document_id: str) -> Receipt:
-        """A document that came in, by its DocumentId; or any packet by the hub's id of it.
+        """A document that came in, by its DocumentId, or one set aside; or any packet by the hub's id of it.
 
         Raises:
             NotFound: there is none.
         """
         with self._session.store.reading() as tx:
-            row = receipts.effective(tx, self._session.agency, document_id)
-            row = row or receipts.by_hub_doc_id(tx, self._session.agency, document_id)
+            row = receipts.known(tx, self._session.agency, document_id)
         if row is None:
             raise NotFound(
                 f"no document came in under the id {document_id}: call receive(), or look for it with receipts().",

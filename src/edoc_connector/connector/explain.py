@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from ..edxml import VIETNAM, StatusCode
-from ..errors import NotFound
+from ..errors import NotFound, VerificationFailed
 from ..store import DeliveryState, OutgoingState, ReceiptState, Tx, deliveries, evidence, outgoing, receipts, timeline
 from ..store.order import ANSWERS, TAKE_BACK, describe
 from ..store.records import DeliveryRow, OutgoingRow, Queued, ReceiptRow, RecipientRow, TimelineRow
@@ -87,8 +87,7 @@ def explain(session: Session, document_id: str) -> Story:
         sent = deliveries.get(tx, session.agency, document_id)
         if sent is not None:
             return _sent(tx, session, sent)
-        came = receipts.effective(tx, session.agency, document_id)
-        came = came or receipts.by_hub_doc_id(tx, session.agency, document_id)
+        came = receipts.known(tx, session.agency, document_id)
         came = came or next(iter(receipts.find(tx, session.agency, receipts.T.c.document_id == document_id)), None)
         if came is not None:
             return _came(tx, came)
@@ -174,6 +173,7 @@ def _asked(tx: Tx, row: DeliveryRow, one: RecipientRow) -> _Pair:
 
 # -- a packet that came in
 
+_NOT_VERIFIED = " (not verified)", " (chưa xác minh)"
 _RECEIPT_NEXT: Mapping[str, _Pair] = {
     ReceiptState.WAITING: (
         "The next receive() hands it to the application.",
@@ -207,10 +207,11 @@ def _came(tx: Tx, row: ReceiptRow) -> Story:
         )
     open_ += [_outgoing_next(one) for one in told]
     name = row.code or row.hub_doc_id
+    doubt = _NOT_VERIFIED if row.error_code == VerificationFailed.__name__ else ("", "")
     return _story(
         row.document_id or row.hub_doc_id,
-        (f"Received {name} from {row.sender or '?'}: {row.subject or ''}".strip(),
-         f"Văn bản đến {name} từ {row.sender or '?'}: {row.subject or ''}".strip()),
+        (f"Received {name} from {row.sender or '?'}{doubt[0]}: {row.subject or ''}".strip(),
+         f"Văn bản đến {name} từ {row.sender or '?'}{doubt[1]}: {row.subject or ''}".strip()),
         events,
         [one for one in open_ if one is not None],
     )  # fmt: skip
