@@ -114,7 +114,14 @@ def test_a_policy_that_was_too_strict(office, hub, caplog: pytest.LogCaptureFixt
     lenient = office("G22", receive={"policy": "any"})
     assert lenient.recheck(aside.hub_doc_id).state is ReceiptState.WAITING
     fails(StoreError, lambda: lenient.recheck(aside.hub_doc_id), "may not go from waiting")
+    caplog.clear()
     (receipt,) = handle(lenient)
+    # the hub was told fail, and has no packet any more that it could be told done of
+    assert "not sent" not in caplog.text
+    assert lenient.flush().errors == ()
+    assert lenient.receipt(receipt.id).state is ReceiptState.CONFIRMED
+    assert "keeps to that" in lenient.explain(receipt.id).text()
+    assert "giữ nguyên như vậy" in lenient.explain(receipt.id).text(vi=True)
     assert "not verified" not in lenient.explain(receipt.id).text()
     assert "policy is any" in caplog.text
     assert receipt.verification.status == "UNSIGNED"

@@ -47,12 +47,14 @@ class Told:
         row: the message, claimed.
         doc_id: the hub's id of a status, where it told one.
         error: what it met; None where the hub took it.
+        closed: whether that matters to nobody: the hub was told ``fail`` before and takes no ``done`` after it.
         heard: what the hub said.
     """
 
     row: OutgoingRow
     doc_id: str | None = None
     error: EdocError | None = None
+    closed: bool = False
     heard: tuple[dict[str, Any], ...] = ()
 
 
@@ -173,8 +175,16 @@ class Reports:
             else:
                 told = Told(row=row, doc_id=self._handed_over(row))
         except EdocError as error:
-            told = Told(row=row, error=error)
+            told = Told(row=row, error=error, closed=self._closed(row, error))
         return replace(told, heard=tuple(hub.take_heard()))
+
+    def _closed(self, row: OutgoingRow, error: EdocError) -> bool:
+        if row.kind != outgoing.CONFIRM or row.code != outgoing.DONE or fate(error).state != OutgoingState.FAILED:
+            return False
+        T = outgoing.T  # noqa: N806  a table
+        failed = [T.c.receipt_id == row.receipt_id, T.c.code == outgoing.FAIL, T.c.state == OutgoingState.SENT]
+        with self._session.store.reading() as tx:
+            return bool(outgoing.find(tx, row.agency, *failed, limit=1))
 
     def _handed_over(self, row: OutgoingRow) -> str | None:
         packet = self._session.store.spool.checked(row.spool_file or "", row.sha256 or "")
@@ -209,11 +219,14 @@ class Reports:
             if len(told) > 1:
                 return [found for one in told for found in self._noted([one])]
             return [(told[0].row.id, error)]
-        return [(one.row.id, one.error) for one in told]
+        return [(one.row.id, None if one.closed else one.error) for one in told]
 
     def _note(self, tx: Tx, told: Told) -> None:
         row = told.row
         tx.notes.extend(Note("answer", OUTGOING.subject, row.id, tx.actor, one) for one in told.heard)
+        if told.closed:
+            _close(tx, row)
+            return
         if told.error is not None:
             self._failed(tx, row, told.error)
             return
@@ -242,6 +255,18 @@ def _confirmed(tx: Tx, row: OutgoingRow) -> None:
     receipts.said(tx, receipt, detail=words, confirmed_at=tx.now)
     if receipt.state == ReceiptState.HANDLED and row.code == outgoing.DONE:
         moves.move(tx, RECEIPTS, receipt.id, old=receipt.state, new=ReceiptState.CONFIRMED)
+
+
+def _close(tx: Tx, row: OutgoingRow) -> None:
+    """A packet that was set aside, told ``fail`` and let in later: the hub's part was over then."""
+    words = both(
+        "it was told fail when the packet was set aside, and keeps to that",
+        "trục đã được báo fail khi gói tin bị cách ly và giữ nguyên như vậy",
+    )
+    outgoing.move(tx, row, OutgoingState.FAILED, detail=words, attempts=row.attempts + 1, **columns(None))
+    receipt = receipts.by_key(tx, row.receipt_id or 0)
+    if receipt.state == ReceiptState.HANDLED:
+        receipts.move(tx, receipt, ReceiptState.CONFIRMED, detail=words)
 
 
 def _tell_subject(tx: Tx, row: OutgoingRow, error: EdocError) -> None:
