@@ -110,7 +110,7 @@ def corrected(tx: Tx, row: DeliveryRow, new: NewDelivery, *, detail: str, **valu
     tx.connection.execute(delete(TO).where(TO.c.delivery_id == row.id))
     tx.connection.execute(delete(ON).where(ON.c.delivery_id == row.id))
     rows = [{"delivery_id": row.id, "organ_id": organ_id, "name": name} for organ_id, name in new.recipients]
-    tx.connection.execute(_INSERT_TO, rows)
+    tx.connection.execute(insert(TO), rows)
     for document_id in new.targets:
         tx.connection.execute(insert(ON).values(delivery_id=row.id, document_id=document_id))
 
