@@ -83,6 +83,38 @@ def test_the_environment_overrides_the_file(write, monkeypatch: pytest.MonkeyPat
     assert settings.agency.id == "H29.05"
 
 
+def test_a_misspelt_section_in_the_environment(write, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What would override nothing is an error that names what was meant; other programs' variables are let be."""
+    monkeypatch.setenv("EDOC_ARCHIVE__FOLDER", "x")
+    Settings.load(write())
+    monkeypatch.setenv("EDOC_HUBS__ENDPOINT", "https://other.example.gov.vn")
+    with pytest.raises(ConfigError, match="Is EDOC_HUB__ENDPOINT meant") as caught:
+        Settings.load(write())
+    assert "Có phải EDOC_HUB__ENDPOINT không" in caught.value.vi
+    assert "other.example" not in caught.value.message
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "warned"),
+    [
+        ("http://hub.example.gov.vn", True),
+        ("http://10.0.0.7:8080", True),
+        ("https://hub.example.gov.vn", False),
+        ("http://localhost:8091", False),
+        ("http://127.0.0.1:8091", False),
+        ("http://[::1]:8091", False),
+    ],
+)
+def test_a_hub_without_tls(
+    write, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, endpoint: str, warned: bool
+) -> None:
+    """Documents in the clear are a warning, but on this machine (security, "TLS")."""
+    monkeypatch.setenv("EDOC_HUB__ENDPOINT", endpoint)
+    monkeypatch.setenv("TEST_HUB_SECRET", "s")
+    Settings.load(write()).dialect()
+    assert ("without TLS" in caplog.text) is warned
+
+
 @pytest.mark.parametrize(
     ("text", "named"),
     [

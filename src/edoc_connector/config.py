@@ -24,6 +24,7 @@ from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
 from .client import ClientSettings
+from .config_checks import refuse_misspelt, warn_unprotected
 from .edxml import Limits, Organization
 from .errors import ConfigError
 from .hubs import REGISTRY, Dialect
@@ -238,6 +239,7 @@ class Settings(BaseSettings):
     @classmethod
     def _read(cls, path: Path) -> tuple[dict[str, Any], Mapping[str, Mapping[str, Any]]]:
         """A file's sections, with those of the environment over them, and its agencies."""
+        refuse_misspelt(PREFIX, NESTING, [*cls.model_fields, FLEET])
         values = _merged(_read_toml(path), EnvSettingsSource(cls)())
         members = values.pop(FLEET, {})
         if not isinstance(members, Mapping) or not all(isinstance(one, Mapping) for one in members.values()):
@@ -291,6 +293,7 @@ class Settings(BaseSettings):
         """
         given = _dialect_model(self.hub.dialect).model_validate(self.hub.model_extra or {})
         values = {name: getattr(given, name) for name in given.model_fields_set}
+        warn_unprotected(str(values.get("endpoint", "")))
         return REGISTRY[self.hub.dialect](**{name: self._revealed(value) for name, value in values.items()})
 
     def client_settings(self) -> ClientSettings:

@@ -101,7 +101,9 @@ def test_taking_a_document_back(offices: dict[str, Path], sent: str, edoc: Edoc)
     assert asked["kind"] == "take_back"
     assert edoc("status", sent, "15", "-c", offices["G22"]).code == 0
     edoc("receive", "-c", offices["H29.05"])
-    assert "Đồng ý" in edoc("show", sent, "-c", offices["H29.05"]).out
+    shown = edoc("show", sent, "-c", offices["H29.05"]).out
+    assert "Đồng ý" in shown
+    assert "H29.05 → G22" in shown  # who asked, and whom
 
 
 def test_an_unknown_status_names_the_known_ones(offices: dict[str, Path], sent: str, edoc: Edoc) -> None:

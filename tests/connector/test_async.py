@@ -10,8 +10,8 @@ import pytest
 
 from edoc_connector.config import Settings
 from edoc_connector.connector import AsyncConnector, AsyncReceipt, Connector, Receipt
-from edoc_connector.edxml import StatusCode
-from edoc_connector.errors import VerificationFailed
+from edoc_connector.edxml import Organization, StatusCode
+from edoc_connector.errors import UnknownRecipient, VerificationFailed
 from edoc_connector.store import Change, DeliveryState, ReceiptState
 from edoc_connector.testing import sample_document
 
@@ -52,6 +52,15 @@ def test_nothing_is_missing() -> None:
     assert members(Connector) - for_the_worker <= members(AsyncConnector)
     shown = set(vars(AsyncReceipt))
     assert members(Receipt) - {"give_back", "set_aside", "inside", "claimed", "key"} <= shown
+
+
+async def test_a_refused_document_is_corrected(async_office: AsyncOffice) -> None:
+    """The right recipient under the same id, awaited (faults, row 9)."""
+    async with async_office("H29.05") as sender:
+        with pytest.raises(UnknownRecipient):
+            await sender.send(sample_document(recipients=[Organization(id="H99.99", name="Không có")]))
+        assert (await sender.send(sample_document())).state is DeliveryState.SENT
+        assert len(await sender.deliveries()) == 1
 
 
 async def test_a_document_crosses_and_every_status_comes_back(async_office: AsyncOffice) -> None:

@@ -15,6 +15,7 @@ from edoc_connector.errors import (
     NotSent,
     OutcomeUnknown,
     ProtocolError,
+    StatusNotAllowed,
     StoreError,
     UnknownRecipient,
     UnknownSender,
@@ -94,16 +95,34 @@ def test_row_21_a_tampered_packet(
     fails(DocumentIdConflict, lambda: office("G22", receive={"policy": "any"}).recheck(aside.hub_doc_id))
 
 
+@pytest.mark.parametrize("backend", ["sqlite", "postgresql"], indirect=True)
 def test_a_policy_that_was_too_strict(office, hub, caplog: pytest.LogCaptureFixture, handle, fails) -> None:
     """What was set aside is judged again by the settings of today (DESIGN, "quarantined with its bytes")."""
     sender, receiver = office("H29.05", signing={"key": None}), office("G22")
     sender.send(sample_document())
     assert handle(receiver) == []
     (aside,) = receiver.receipts(state=ReceiptState.QUARANTINED)
+    document = sample_document()
+    assert (aside.id, aside.sender, aside.code) == (document.id, "H29.05", document.code)
+    assert (aside.kind, aside.subject) == ("new", document.subject)
+    assert receiver.receipt(document.id).hub_doc_id == aside.hub_doc_id
+    fails(StatusNotAllowed, receiver.receipt(document.id).accept, "quarantined")
+    for name in (document.id, aside.hub_doc_id):
+        told = receiver.explain(name)
+        assert f"Received {document.code} from H29.05 (not verified): {document.subject}" in told.text()
+        assert f"Văn bản đến {document.code} từ H29.05 (chưa xác minh)" in told.text(vi=True)
     lenient = office("G22", receive={"policy": "any"})
     assert lenient.recheck(aside.hub_doc_id).state is ReceiptState.WAITING
     fails(StoreError, lambda: lenient.recheck(aside.hub_doc_id), "may not go from waiting")
+    caplog.clear()
     (receipt,) = handle(lenient)
+    # the hub was told fail, and has no packet any more that it could be told done of
+    assert "not sent" not in caplog.text
+    assert lenient.flush().errors == ()
+    assert lenient.receipt(receipt.id).state is ReceiptState.CONFIRMED
+    assert "keeps to that" in lenient.explain(receipt.id).text()
+    assert "giữ nguyên như vậy" in lenient.explain(receipt.id).text(vi=True)
+    assert "not verified" not in lenient.explain(receipt.id).text()
     assert "policy is any" in caplog.text
     assert receipt.verification.status == "UNSIGNED"
 

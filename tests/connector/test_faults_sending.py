@@ -20,6 +20,7 @@ from edoc_connector.errors import (
     HubUnavailable,
     NotFound,
     OutcomeUnknown,
+    ProtocolError,
     SigningError,
     StatusNotAllowed,
     StoreError,
@@ -138,6 +139,18 @@ def test_a_duplicate_that_the_hub_does_not_list(office, hub, fails) -> None:
     third = office("H29.05", store={"url": "sqlite:///third.db"})
     fails(DuplicateDocument, lambda: third.send(sample_document(subject="Khác hẳn")))
     assert third.deliveries()[0].state is DeliveryState.FAILED
+
+
+@pytest.mark.parametrize("status", [404, 405])
+def test_row_10_a_wrong_address(office, hub, fails, status: int) -> None:
+    """Where there is no such call nothing was taken: the queue is kept, and no outcome is unknown (faults, row 10)."""
+    sender = office("H29.05")
+    hub.faults.add(Fault(kind="error", path="/sendEdoc", status=status))
+    fails(ProtocolError, lambda: sender.send(sample_document()), "endpoint")
+    assert sender.deliveries()[0].state is DeliveryState.READY
+    delivery = sender.send(sample_document())
+    assert delivery.state is DeliveryState.SENT
+    assert "unknown" not in [entry.to for entry in delivery.timeline]
 
 
 @pytest.mark.parametrize("status", [503, 429])

@@ -84,6 +84,15 @@ def test_a_take_back_that_comes_too_late(office, hub, handle) -> None:
     assert late.state is ReceiptState.CONFIRMED
     assert (late.status_message.code, late.code, late.issued_on) == ("13", receipt.code, receipt.issued_on)
     assert {finding.severity for finding in late.findings} <= {Severity.INFO}
+    assert "taking back asked for too late (06 completed" in receiver.explain(receipt.id).text()
+    assert "quá muộn (06 Hoàn thành" in receiver.explain(receipt.id).text(vi=True)
+    assert "Nothing is open" in receiver.explain(receipt.id).text()
+    assert "G22 has to answer" in sender.explain(receipt.id).text()
+    handle(sender)
+    assert "G22 reported 06 completed" in sender.explain(receipt.id).text()
+    assert "G22 đã báo 06 Hoàn thành" in sender.explain(receipt.id).text(vi=True)
+    sender.recall(receipt.id, reason="Gửi nhầm")
+    assert "G22 has to answer" in sender.explain(receipt.id).text()
 
 
 @pytest.mark.parametrize("code", ["03", "13"])

@@ -18,7 +18,7 @@ import httpx
 import pytest
 
 from edoc_connector.errors import ConfigError
-from edoc_connector.mockhub import MockHubConfig, create_app
+from edoc_connector.mockhub import MockHubConfig, create_app, server
 from edoc_connector.mockhub.server import listen, serve, url_of
 from edoc_connector.testing.hub import RunningHub
 
@@ -121,6 +121,16 @@ def test_a_port_that_is_taken_is_an_error_that_says_so(mock_hub: RunningHub, tmp
     with pytest.raises(ConfigError, match="0 for a free one"):
         serve(MockHubConfig(data=tmp_path / "other"), port=port)
     assert not (tmp_path / "other").exists()
+
+
+def test_a_folder_that_another_hub_uses(tmp_path: Path) -> None:
+    """Two hubs on one folder would take each other's packets: the second says so and ends; later it may begin."""
+    data = tmp_path / "hub"
+    with server._alone(data), pytest.raises(ConfigError, match="--data") as caught:
+        serve(MockHubConfig(data=data), port=0)
+    assert "thư mục khác" in caught.value.vi
+    with server._alone(data):
+        pass
 
 
 def test_ipv6_has_brackets() -> None:

@@ -14,7 +14,7 @@ from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import create_engine, text
-from sqlalchemy.exc import StatementError
+from sqlalchemy.exc import OperationalError, StatementError
 
 import edoc_connector.store.engine as engine_module
 from edoc_connector.errors import StoreError
@@ -212,6 +212,15 @@ def test_sqlite_is_as_durable_as_asked(store: Store) -> None:
         found = [tx.connection.exec_driver_sql(f"PRAGMA {name}").scalar() for name in ("journal_mode", "synchronous")]
         assert found == ["wal", 2]
         assert tx.connection.exec_driver_sql("PRAGMA foreign_keys").scalar() == 1
+
+
+def test_a_folder_that_may_not_be_written_to() -> None:
+    """SQLite cannot even read there unless another program has the file open: the error says so (faults, row 23)."""
+    refused = sqlite3.OperationalError("attempt to write a readonly database")
+    refused.sqlite_errorname = "SQLITE_READONLY_DIRECTORY"
+    with pytest.raises(StoreError, match="may write to the folder") as caught, engine_module.driver_errors():
+        raise OperationalError("SELECT 1", {}, refused)
+    assert "quyền ghi vào thư mục" in caught.value.vi
 
 
 def test_postgresql_gets_the_same_tables() -> None:

@@ -150,6 +150,29 @@ def test_a_status_handler_that_fails(office, worker, hub) -> None:
     assert told == ["01", "01", "01", "03"]
 
 
+def test_a_status_that_was_pruned_before_it_was_told(office, worker, hub, caplog: pytest.LogCaptureFixture) -> None:
+    """No handler is blamed for it, and it is not tried again and again ("prune")."""
+    handlers = Handlers()
+    told = []
+
+    @handlers.on_status
+    def note(delivery, status) -> None:
+        told.append(str(status.code))
+
+    connector = office("H29.05")
+    connector.send(sample_document())
+    with next(iter(office("G22").receive())):
+        pass
+    assert list(connector.receive()) == []
+    assert connector.prune(timedelta(0), dry_run=False).packets
+    sender = worker("H29.05", handlers, **POLL_NOW)
+    for _ in range(3):
+        sender.run_once(rounds=10)
+    assert told == []
+    assert "the application failed" not in caplog.text
+    assert caplog.text.count("the application was not told of the status") == 1
+
+
 def test_row_08_retry_after_is_obeyed_and_outlives_a_restart(office, worker, hub) -> None:
     """503 with Retry-After: a new worker does not ask before its time, and no message is lost (faults, row 8)."""
     document_id = _send(office, hub)

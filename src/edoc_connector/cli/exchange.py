@@ -279,7 +279,14 @@ _STATES = {
 
 def timeline_rows(delivery: Delivery) -> list[tuple[str, str, str]]:
     """The timeline for a person, in Vietnam time."""
-    return [(local_time(one.time), one.recipient or one.actor, happened(one)) for one in delivery.timeline]
+    return [(local_time(one.time), _who(one), happened(one)) for one in delivery.timeline]
+
+
+def _who(entry: TimelineEntry) -> str:
+    """Who did it; a request (13, recall, replace) is ours, to a recipient."""
+    if entry.to in ("13", "recall", "replace") and entry.recipient not in (None, entry.actor):
+        return f"{entry.actor} → {entry.recipient}"
+    return entry.recipient or entry.actor
 
 
 def happened(entry: TimelineEntry) -> str:

@@ -8,8 +8,8 @@ was, and each is entered by itself.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ..edxml import BusinessType, Document, StatusMessage, read
@@ -33,7 +33,7 @@ from ..store.words import both, spoken
 from .building import fingerprint
 from .doubles import Doubles
 from .fates import columns, fate
-from .judging import Judged, bytes_of, facts_of, policy_for
+from .judging import Judged, bytes_of, claims_of, facts_of, policy_for
 from .session import Session
 from .signed_files import admit_files
 from .statuses import apply_status
@@ -56,6 +56,7 @@ class Arrival:
         file: its bytes in the spool, where it came.
         judged: the packet, where it can be read and is let in.
         refused: why it is set aside.
+        claims: what a packet that can be read and is set aside says of itself, as columns of its row; not verified.
         error: why it has to be asked for again.
         misdelivered: whether it is another packet's body.
         looked_twice: whether it seemed to be a duplicate, and was looked at twice.
@@ -66,6 +67,7 @@ class Arrival:
     file: SpoolFile | None = None
     judged: Judged | None = None
     refused: EdocError | None = None
+    claims: Mapping[str, Any] = field(default_factory=dict)
     error: EdocError | None = None
     misdelivered: bool = False
     looked_twice: bool = False
@@ -119,7 +121,7 @@ class Arrivals:
             return replace(arrival, judged=self.judge(file, row))
         except (PacketError, VerificationFailed, AttachmentError) as error:
             if not isinstance(error, _NotKnownYet):
-                return replace(arrival, refused=error)
+                return replace(arrival, refused=error, claims=self._claims(file, error))
             again: EdocError = error
         except EdocError as error:
             again = error
@@ -182,6 +184,11 @@ class Arrivals:
         asks = session.signed_pdf_in or session.policy.revocation.mode is not RevocationMode.NONE
         return arrival.file is not None and arrival.file.size <= _QUICK and not asks
 
+    def _claims(self, file: SpoolFile, refused: EdocError) -> dict[str, Any]:
+        if not isinstance(refused, VerificationFailed | AttachmentError):
+            return {}
+        return claims_of(read(self._session.store.spool.path(file.name), limits=self._session.packets).message)
+
     # -- entering
 
     def _entered(self, arrivals: Sequence[Arrival]) -> list[EdocError]:
@@ -231,7 +238,7 @@ class Arrivals:
         if arrival.error is not None:
             self._put_off(tx, row, arrival.error)
         elif arrival.refused is not None and file is not None:
-            quarantine(tx, row, arrival.refused, bytes_of(file))
+            quarantine(tx, row, arrival.refused, {**arrival.claims, **bytes_of(file)})
         elif arrival.misdelivered and file is not None:
             quarantine(tx, row, _another(row), bytes_of(file), tell=False)
         elif arrival.judged is not None:

@@ -151,9 +151,8 @@ class Connector(Handling, Care):
         Raises:
             DocumentError: it breaks rules of the standard; nothing was stored.
             AttachmentError: a file to attach is gone or empty; nothing was stored.
-            DocumentIdConflict: another document was stored under its id.
-            SigningError: the key cannot be used; nothing was stored.
-            StoreError: the store could not do it.
+            DocumentIdConflict: another document was stored under its id, unless the hub refused that: it is corrected.
+            SigningError, StoreError: the key or the store cannot be used; nothing was stored.
             HubError: the hub said no. The delivery is stored: ``failed`` where the packet is refused for good,
                 ``ready`` where the hub is busy or refuses us. Calling again, once the cause is mended, sends it.
             NotSent: the hub was not reached; the delivery is ``ready``.
@@ -337,14 +336,13 @@ class Connector(Handling, Care):
             raise coming.trouble
 
     def receipt(self, document_id: str) -> Receipt:
-        """A document that came in, by its DocumentId; or any packet by the hub's id of it.
+        """A document that came in, by its DocumentId, or one set aside; or any packet by the hub's id of it.
 
         Raises:
             NotFound: there is none.
         """
         with self._session.store.reading() as tx:
-            row = receipts.effective(tx, self._session.agency, document_id)
-            row = row or receipts.by_hub_doc_id(tx, self._session.agency, document_id)
+            row = receipts.known(tx, self._session.agency, document_id)
         if row is None:
             raise NotFound(
                 f"no document came in under the id {document_id}: call receive(), or look for it with receipts().",

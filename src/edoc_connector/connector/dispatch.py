@@ -12,6 +12,7 @@ from ..store import DeliveryState, SpoolFile, Tx, deliveries, order, outgoing
 from ..store.deliveries import NewDelivery
 from ..store.records import DeliveryRow
 from ..store.words import both
+from . import correcting
 from .arriving import WITHDRAWING, acted_on
 from .building import build, check, fingerprint
 from .session import Session
@@ -37,7 +38,8 @@ class Stored:
 def stored(session: Session, document: Document) -> Stored:
     """The delivery of a document: a new one, or the one that is there.
 
-    A delivery that failed is ``ready`` again: its caller sends it once more.
+    A delivery that failed is ``ready`` again: its caller sends it once more. One that the hub refused, and certainly
+    never took, may be corrected: the document takes its place under the same id.
 
     Raises:
         DocumentError: the document breaks rules of the standard, or is not ours.
@@ -52,6 +54,9 @@ def stored(session: Session, document: Document) -> Stored:
     content = fingerprint(document)
     with session.store.reading() as tx:
         known = deliveries.get(tx, session.agency, document.id)
+        mended = known is not None and known.fingerprint != content and correcting.correctable(tx, known)
+    if known is not None and mended:
+        return Stored(_corrected(session, known, document, content))
     if known is not None:
         again = deliveries.same(known, content)
         if again.state != DeliveryState.FAILED or usable(session, again.spool_file, again.sha256):
@@ -248,6 +253,24 @@ def _rebuilt(session: Session, row: DeliveryRow, file: SpoolFile, content: str) 
     finally:
         if not done:
             session.store.spool.discard(file.name)
+
+
+def _corrected(session: Session, known: DeliveryRow, document: Document, content: str) -> DeliveryRow:
+    """A delivery that the hub refused, ready again with the document as it is now."""
+    file = build(session, document, at=session.store.clock(), checked=True)
+    now = None
+    try:
+        with session.transaction() as tx:
+            old = correcting.corrected(tx, known.id, document, _new(session, document, content, file))
+            if old is not None:
+                _note_request(tx, session, document)
+            now = deliveries.by_key(tx, known.id)
+    finally:
+        if now is None:
+            session.store.spool.discard(file.name)
+    # Only now: had the commit failed, nobody could tell which of the two the row names.
+    session.store.spool.discard(old or file.name)
+    return _once_more(session, now)
 
 
 def _new(session: Session, document: Document, content: str, file: SpoolFile) -> NewDelivery:

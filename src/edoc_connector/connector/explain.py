@@ -9,12 +9,13 @@ from datetime import datetime
 from typing import Any
 
 from ..edxml import VIETNAM, StatusCode
-from ..errors import NotFound
+from ..errors import NotFound, VerificationFailed
 from ..store import DeliveryState, OutgoingState, ReceiptState, Tx, deliveries, evidence, outgoing, receipts, timeline
 from ..store.order import ANSWERS, TAKE_BACK, describe
-from ..store.records import DeliveryRow, OutgoingRow, Queued, ReceiptRow, TimelineRow
+from ..store.records import DeliveryRow, OutgoingRow, Queued, ReceiptRow, RecipientRow, TimelineRow
 from ..store.states import DELIVERIES, OUTGOING, RECEIPTS, Machine
 from ..store.words import parted, told
+from .correcting import correctable
 from .fates import Undecided
 from .session import Session
 from .views import KINDS_VI
@@ -24,6 +25,8 @@ _CHANGES: Mapping[str, tuple[str, str]] = {
     kind: (kind, f"yêu cầu {KINDS_VI[kind]}") for kind in ("recall", "update", "replace")
 }
 _Pair = tuple[str, str]
+_FINAL = frozenset({"02", "06"})  # codes after which a document takes no further one, so no answer to a 13 either
+_WAITED = frozenset({"recall", "replace"})  # packets whose answer counts for the document they act on
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,8 +87,7 @@ def explain(session: Session, document_id: str) -> Story:
         sent = deliveries.get(tx, session.agency, document_id)
         if sent is not None:
             return _sent(tx, session, sent)
-        came = receipts.effective(tx, session.agency, document_id)
-        came = came or receipts.by_hub_doc_id(tx, session.agency, document_id)
+        came = receipts.known(tx, session.agency, document_id)
         came = came or next(iter(receipts.find(tx, session.agency, receipts.T.c.document_id == document_id)), None)
         if came is not None:
             return _came(tx, came)
@@ -105,7 +107,7 @@ def _sent(tx: Tx, session: Session, row: DeliveryRow) -> Story:
         *_answers(tx, row.agency, "delivery", [row.id]),
         *_told(tx, told),
     ]
-    open_ = [_delivery_next(row), *_recipients_next(tx, session, row), *(_outgoing_next(one) for one in told)]
+    open_ = [_delivery_next(tx, row), *_recipients_next(tx, session, row), *(_outgoing_next(one) for one in told)]
     return _story(
         row.document_id,
         (f"Sent document {row.code}: {row.subject}", f"Văn bản đi {row.code}: {row.subject}"),
@@ -114,11 +116,18 @@ def _sent(tx: Tx, session: Session, row: DeliveryRow) -> Story:
     )
 
 
-def _delivery_next(row: DeliveryRow) -> _Pair | None:
+def _delivery_next(tx: Tx, row: DeliveryRow) -> _Pair | None:
+    if row.state == DeliveryState.FAILED and correctable(tx, row):
+        return (
+            f"It will not be sent by itself: {row.error_text} Correct the document and send it again; under the same "
+            "id it takes the place of the one that was refused.",
+            f"Hệ thống sẽ không tự gửi lại: {row.error_vi} Hãy sửa văn bản rồi gửi lại; văn bản cùng mã định danh sẽ "
+            "thay cho văn bản bị từ chối.",
+        )
     if row.state == DeliveryState.FAILED:
         return (
-            f"It will not be sent by itself: {row.error_text} Mend that and send the document again.",
-            f"Hệ thống sẽ không tự gửi lại: {row.error_vi} Hãy khắc phục rồi gửi lại văn bản.",
+            f"It will not be sent by itself: {row.error_text} Mend that and send the same document again.",
+            f"Hệ thống sẽ không tự gửi lại: {row.error_vi} Hãy khắc phục rồi gửi lại đúng văn bản đó.",
         )
     if row.state == DeliveryState.SENDING:
         return _held(row)
@@ -142,11 +151,29 @@ def _recipients_next(tx: Tx, session: Session, row: DeliveryRow) -> Iterator[_Pa
             how = ("UNDELIVERED: has not", "CHƯA ĐẾN: chưa") if late else ("has not", "chưa")
             yield f"{one.organ_id} {how[0]} reported 01 (arrived).", f"{one.organ_id} {how[1]} báo 01 (đã đến)."
         elif one.change == "asked":
-            yield f"{one.organ_id} has to answer 15 or 16.", f"{one.organ_id} cần trả lời 15 hoặc 16."
+            yield _asked(tx, row, one)
+
+
+def _asked(tx: Tx, row: DeliveryRow, one: RecipientRow) -> _Pair:
+    """Who is asked has to answer; but a request to give back (13) is none any more after the last code (02, 06)."""
+    packets = (
+        change for change in deliveries.changes_to(tx, row.agency, row.document_id) if change.business in _WAITED
+    )
+    if one.last_code not in _FINAL or any(
+        one.organ_id == other.organ_id for change in packets for other in deliveries.unanswered(tx, change)
+    ):
+        return f"{one.organ_id} has to answer 15 or 16.", f"{one.organ_id} cần trả lời 15 hoặc 16."
+    return (
+        f"{one.organ_id} reported {describe(one.last_code)}; it answers 13 only where that came before. Ask it "
+        "directly, or recall the document.",
+        f"{one.organ_id} đã báo {describe(one.last_code, vi=True)}; nơi nhận chỉ trả lời 13 nếu yêu cầu đến trước đó. "
+        "Hãy trao đổi trực tiếp hoặc gửi văn bản thu hồi.",
+    )
 
 
 # -- a packet that came in
 
+_NOT_VERIFIED = " (not verified)", " (chưa xác minh)"
 _RECEIPT_NEXT: Mapping[str, _Pair] = {
     ReceiptState.WAITING: (
         "The next receive() hands it to the application.",
@@ -180,10 +207,11 @@ def _came(tx: Tx, row: ReceiptRow) -> Story:
         )
     open_ += [_outgoing_next(one) for one in told]
     name = row.code or row.hub_doc_id
+    doubt = _NOT_VERIFIED if row.error_code == VerificationFailed.__name__ else ("", "")
     return _story(
         row.document_id or row.hub_doc_id,
-        (f"Received {name} from {row.sender or '?'}: {row.subject or ''}".strip(),
-         f"Văn bản đến {name} từ {row.sender or '?'}: {row.subject or ''}".strip()),
+        (f"Received {name} from {row.sender or '?'}{doubt[0]}: {row.subject or ''}".strip(),
+         f"Văn bản đến {name} từ {row.sender or '?'}{doubt[1]}: {row.subject or ''}".strip()),
         events,
         [one for one in open_ if one is not None],
     )  # fmt: skip

@@ -67,8 +67,14 @@ FATES: tuple[tuple[type[EdocError], Fate], ...] = (
 )
 
 
+# There is no such call at that address: nothing was taken, and every other message would meet the same.
+_NOT_HERE = frozenset({"404", "405", "501"})
+
+
 def fate(error: EdocError) -> Fate:
     """What becomes of a message that met this error."""
+    if isinstance(error, ProtocolError) and error.code in _NOT_HERE:
+        return Fate(_AGAIN, pause=True)
     found = next((fate for kind, fate in FATES if isinstance(error, kind)), Fate(_FAILED))
     if isinstance(error, HubError) and error.retryable and found.state == _FAILED:
         return Fate(_AGAIN, pause=True)

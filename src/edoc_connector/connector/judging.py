@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ..edxml import BusinessType, Packet, StatusMessage, read
+from ..edxml import BusinessType, Message, Packet, StatusMessage, read
 from ..errors import NotFound
 from ..signing import Verification, VerifyPolicy, verify
 from ..store import SpoolFile, receipts
@@ -76,10 +76,10 @@ def bytes_of(file: SpoolFile) -> dict[str, Any]:
 
 def facts_of(judged: Judged) -> dict[str, Any]:
     """What a row says of a packet, beside its bytes."""
-    message, verification = judged.packet.message, judged.verification
-    values = {
+    verification = judged.verification
+    return {
         **bytes_of(judged.file),
-        "sender": message.sender.id,
+        **claims_of(judged.packet.message),
         "fingerprint": judged.fingerprint,
         "verification": verification.status.value,
         "verification_text": both(verification.explanation, verification.explanation_vi),
@@ -87,6 +87,11 @@ def facts_of(judged: Judged) -> dict[str, Any]:
         "attempts": 0,  # those of the download; the application's are counted from here on
         **columns(None),
     }
+
+
+def claims_of(message: Message) -> dict[str, Any]:
+    """Who a packet says that it is of, and what about, as columns of a row."""
+    values: dict[str, Any] = {"sender": message.sender.id}
     if isinstance(message, StatusMessage):
         about = message.response_for
         return values | {

@@ -21,7 +21,7 @@ from ..store import timeline as timelines
 from ..store.records import DeliveryRow, OutgoingRow
 from ..store.states import DELIVERIES, OUTGOING, Machine
 from ..store.words import both, spoken
-from . import late, settling
+from . import correcting, late, settling
 from .clocks import mend
 from .fates import Undecided, columns, fate
 from .reports import Reports
@@ -228,6 +228,8 @@ class Outbox:
             values = {"attempts": row.attempts + 1, "next_attempt_at": wait, **columns(error)}
             values |= {"asked": 0} if state is DeliveryState.UNKNOWN else {}
             deliveries.move(tx, row, state, detail=spoken(error), **values)
+            if state is DeliveryState.FAILED:
+                correcting.note_refusal(tx, row, error)
         raise error
 
     def _duplicate_delivery(self, row: DeliveryRow, error: DuplicateDocument) -> None:

@@ -11,6 +11,7 @@ from ..store import Tx, deliveries
 from ..store.records import DeliveryRow
 from . import dispatch
 from .changes import recall_of
+from .correcting import correctable
 from .session import Session
 
 
@@ -23,12 +24,14 @@ class _Round:
         row: its delivery.
         asked: codes of its recipients.
         open: codes of those who have not answered.
+        refused: whether the hub refused it and never took it: a new one takes its place.
     """
 
     number: int
     row: DeliveryRow
     asked: frozenset[str]
     open: frozenset[str]
+    refused: bool
 
 
 def stored(
@@ -57,6 +60,11 @@ def stored(
     to = tuple(recipients or _everybody(session, target, known=bool(waiting)))
     meant = frozenset(one.id for one in to) or asked
     same = next((one for one in waiting if one.open & meant), None)
+    if same is not None and same.refused:
+        packet = recall_of(
+            dispatch.original_of(session, target), reason=reason, round_=same.number, recipients=to or None, staff=staff
+        )
+        return dispatch.stored(session, packet)
     if same is not None and meant <= asked:
         return dispatch.again(session, same.row, lambda: _anew(session, target, same, reason, staff))
     missing = tuple(one for one in to if one.id not in asked)
@@ -75,6 +83,7 @@ def _rounds(tx: Tx, session: Session, document_id: str) -> list[_Round]:
             row=row,
             asked=frozenset(one.organ_id for one in held[row.id]),
             open=frozenset(one.organ_id for one in deliveries.unanswered(tx, row)),
+            refused=correctable(tx, row),
         )
         for number, row in zip(reversed(range(len(rows))), rows, strict=True)
     ]

@@ -134,7 +134,7 @@ class Receipt:
 
     @property
     def sender(self) -> str:
-        """Code of the organisation it came from; empty while that is not known."""
+        """Code of the organisation it came from; empty while that is not known. Of a packet set aside, what it says."""
         return self._row.sender or ""
 
     @property

@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 from ..edxml import StatusMessage
 from ..errors import DuplicateDocument, EdocError, NotFound
 from ..hubs import MessageType, Outcome
-from ..store import Altered, OutgoingState, SpoolFile, Tx, deliveries, moves, outgoing, receipts
+from ..store import Altered, OutgoingState, ReceiptState, SpoolFile, Tx, deliveries, moves, outgoing, receipts
 from ..store.evidence import Note
 from ..store.records import OutgoingRow
 from ..store.states import DELIVERIES, OUTGOING
@@ -46,12 +46,14 @@ class Told:
         row: the message, claimed.
         doc_id: the hub's id of a status, where it told one; of a confirmation that of the packet.
         error: what it met; None where the hub took it.
+        closed: whether that matters to nobody: the hub was told ``fail`` before and takes no ``done`` after it.
         heard: what the hub said.
     """
 
     row: OutgoingRow
     doc_id: str | None = None
     error: EdocError | None = None
+    closed: bool = False
     heard: tuple[dict[str, Any], ...] = ()
 
 
@@ -170,8 +172,16 @@ class Reports:
             else:
                 told = Told(row=row, doc_id=self._handed_over(row))
         except EdocError as error:
-            told = Told(row=row, error=error)
+            told = Told(row=row, error=error, closed=self._closed(row, error))
         return replace(told, heard=tuple(hub.take_heard()))
+
+    def _closed(self, row: OutgoingRow, error: EdocError) -> bool:
+        if row.kind != outgoing.CONFIRM or row.code != outgoing.DONE or fate(error).state != OutgoingState.FAILED:
+            return False
+        T = outgoing.T  # noqa: N806  a table
+        failed = [T.c.receipt_id == row.receipt_id, T.c.code == outgoing.FAIL, T.c.state == OutgoingState.SENT]
+        with self._session.store.reading() as tx:
+            return bool(outgoing.find(tx, row.agency, *failed, limit=1))
 
     def _handed_over(self, row: OutgoingRow) -> str | None:
         packet = self._packet(row)
@@ -221,13 +231,15 @@ class Reports:
             if len(told) > 1:
                 return [found for one in told for found in self._noted([one])]
             return [(told[0].row.id, error)]
-        return [(one.row.id, one.error) for one in told]
+        return [(one.row.id, None if one.closed else one.error) for one in told]
 
     def _note(self, tx: Tx, told: Sequence[Told]) -> None:
         sent: list[Told] = []
         for one in told:
             tx.notes.extend(Note("answer", OUTGOING.subject, one.row.id, tx.actor, said) for said in one.heard)
-            if one.error is not None:
+            if one.closed:
+                _close(tx, one.row)
+            elif one.error is not None:
                 self._failed(tx, one.row, one.error)
             elif one.row.state == OutgoingState.UNKNOWN:
                 values: dict[str, Any] = {"sent_at": tx.now, "attempts": one.row.attempts + 1, **columns(None)}
@@ -249,6 +261,18 @@ class Reports:
         outgoing.move(tx, row, state, detail=spoken(error), **values)
         if state is OutgoingState.FAILED:
             _tell_subject(tx, row, error)
+
+
+def _close(tx: Tx, row: OutgoingRow) -> None:
+    """A packet that was set aside, told ``fail`` and let in later: the hub's part was over then."""
+    words = both(
+        "it was told fail when the packet was set aside, and keeps to that",
+        "trục đã được báo fail khi gói tin bị cách ly và giữ nguyên như vậy",
+    )
+    outgoing.move(tx, row, OutgoingState.FAILED, detail=words, attempts=row.attempts + 1, **columns(None))
+    receipt = receipts.by_key(tx, row.receipt_id or 0)
+    if receipt.state == ReceiptState.HANDLED:
+        receipts.move(tx, receipt, ReceiptState.CONFIRMED, detail=words)
 
 
 def _tell_subject(tx: Tx, row: OutgoingRow, error: EdocError) -> None:

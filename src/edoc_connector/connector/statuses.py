@@ -124,15 +124,30 @@ def _take_back(tx: Tx, row: ReceiptRow, message: StatusMessage, values: dict[str
         why = "a document that did not come" if target is None else f"a document at {target.last_code}"
         why_vi = "văn bản chưa đến" if target is None else f"văn bản đang ở trạng thái {target.last_code}"
         log.warning("%s asks to take back %s: %s", message.sender.id, why, about.document_id)
-        return receipts.move(
+        after = receipts.move(
             tx,
             row,
             ReceiptState.HANDLED,
             detail=both(f"13 about {why} (flagged)", f"yêu cầu 13 về {why_vi} (đã đánh dấu)"),
             **values,
         )
+        if target is not None:
+            receipts.said(tx, target, detail=_too_late(message, target))
+        return after
     after = receipts.move(tx, row, ReceiptState.WAITING, **values | {"business": TAKE_BACK_KIND})
     reason = message.description or ""
     detail = both(f"taking back asked for: {reason}", f"nơi gửi yêu cầu lấy lại: {reason}")
     receipts.said(tx, target, detail=detail, change=Change.ASKED)
     return after
+
+
+def _too_late(message: StatusMessage, target: ReceiptRow) -> str:
+    """What the document's own story says of a request that needs no answer any more."""
+    where = [describe(target.last_code or "", vi=vi) for vi in (False, True)]
+    if target.change is not None:
+        where = ["asked for already", "đã có yêu cầu thay đổi"]
+    reason = message.description or ""
+    return both(
+        f"taking back asked for too late ({where[0]}; flagged, not to be answered): {reason}",
+        f"nơi gửi yêu cầu lấy lại quá muộn ({where[1]}; đã đánh dấu, không phải trả lời): {reason}",
+    )

@@ -20,7 +20,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import func, or_, select
 
 from ..edxml import StatusMessage
-from ..errors import EdocError
+from ..errors import EdocError, NotFound
 from ..hubs import MessageType
 from ..sections import WorkerSettings
 from ..store import LeaseLost, ReceiptState, Tx, jobs, moves, receipts
@@ -276,7 +276,11 @@ class Units:
         return True
 
     def _told(self, row: ReceiptRow) -> None:
-        message = opened(self._session, row)[0].message
+        try:
+            message = opened(self._session, row)[0].message
+        except NotFound as error:
+            self._untold(row, error)
+            return
         detail = both("about a document that we did not send", "về văn bản không do đơn vị gửi")
         delivery = self._delivery_of(message) if isinstance(message, StatusMessage) else None
         if delivery is not None and isinstance(message, StatusMessage):
@@ -285,6 +289,13 @@ class Units:
                 handler(delivery, message)
         with self._session.transaction() as tx:
             _touch(tx, row, detail, noticed_at=tx.now, **columns(None))
+
+    def _untold(self, row: ReceiptRow, error: NotFound) -> None:
+        """A status whose packet is gone, pruned perhaps: what it said stands in its delivery, and that is all."""
+        log.warning("the application was not told of the status docId %s: %s", row.hub_doc_id, error)
+        detail = both(f"the application was not told: {error.message}", f"chưa báo cho phần mềm của đơn vị: {error.vi}")
+        with self._session.transaction() as tx:
+            _touch(tx, row, detail, noticed_at=tx.now, **columns(error))
 
     def _delivery_of(self, message: StatusMessage) -> Delivery | None:
         with self._session.store.reading() as tx:

@@ -8,7 +8,7 @@ import logging
 import socket
 import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import ExitStack, asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager, closing, contextmanager
 from dataclasses import replace
 from email.utils import format_datetime
 from pathlib import Path
@@ -69,13 +69,29 @@ def serve(
         on_ready: called with the hub's URL once it answers.
 
     Raises:
-        ConfigError: the address cannot be bound.
+        ConfigError: the address cannot be bound, or another hub keeps its data in that folder.
     """
-    with listen(host, port) as listener:
+    with listen(host, port) as listener, _alone(config.data):
         if host not in LOOPBACK_NAMES:
             log.warning("the mock hub can be reached from other machines, without TLS, at %s", url_of(listener))
             config = replace(config, hosts=frozenset())  # under which names, nobody can know here
         server_for(config, listener, on_ready=on_ready).run(sockets=[listener])
+
+
+@contextmanager
+def _alone(data: Path) -> Iterator[None]:
+    """Keep a second hub out of a folder: the two would take each other's packets for their own."""
+    data.mkdir(parents=True, exist_ok=True)
+    # A lock of SQLite ends with the process, on every system.
+    with closing(sqlite3.connect(data / "in-use", timeout=0, isolation_level=None)) as guard:
+        try:
+            guard.execute("BEGIN EXCLUSIVE")
+        except sqlite3.OperationalError as error:
+            raise ConfigError(
+                f"Another mock hub keeps its data in {data}: stop it, or give this one its own folder with --data.",
+                vi=f"Trục giả lập khác đang dùng thư mục {data}: hãy dừng trục đó hoặc chọn thư mục khác bằng --data.",
+            ) from error
+        yield
 
 
 def listen(host: str, port: int) -> socket.socket:

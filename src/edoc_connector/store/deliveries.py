@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields, replace
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import BindParameter, ColumnElement, bindparam, exists, insert, select, update
+from sqlalchemy import BindParameter, ColumnElement, bindparam, delete, exists, insert, select, update
 
 from ..errors import DocumentIdConflict
 from . import moves, schema
@@ -100,6 +100,29 @@ def add(tx: Tx, new: NewDelivery, *, due: datetime | None = None) -> DeliveryRow
     for document_id in acted_on:
         tx.connection.execute(insert(ON).values(delivery_id=key, document_id=document_id))
     return DeliveryRow.of(made)
+
+
+def corrected(tx: Tx, row: DeliveryRow, new: NewDelivery, *, detail: str, **values: Any) -> None:
+    """Put another document in the place of one that failed, ``ready``; the row, its timeline and its id stay.
+
+    Args:
+        tx: the transaction.
+        row: the delivery, whose document the hub never took.
+        new: the document as it is now.
+        detail: words for the timeline.
+        values: further columns to set.
+
+    Raises:
+        LeaseLost: somebody else moved it.
+    """
+    own = {name: getattr(new, name) for name in _COLUMNS} | {"next_attempt_at": tx.now, "asked": 0}
+    move(tx, row, DeliveryState.READY, detail=detail, **own | values)
+    tx.connection.execute(delete(TO).where(TO.c.delivery_id == row.id))
+    tx.connection.execute(delete(ON).where(ON.c.delivery_id == row.id))
+    rows = [{"delivery_id": row.id, "organ_id": organ_id, "name": name} for organ_id, name in new.recipients]
+    tx.connection.execute(insert(TO), rows)
+    for document_id in new.targets:
+        tx.connection.execute(insert(ON).values(delivery_id=row.id, document_id=document_id))
 
 
 def same(known: DeliveryRow, fingerprint: str) -> DeliveryRow:

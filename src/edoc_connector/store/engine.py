@@ -42,6 +42,12 @@ _READ_ONLY: _Words = (
     "the store cannot be written to; nothing changed. Check the rights of the file and its folder.",
     "Không ghi được vào kho dữ liệu; chưa có gì thay đổi. Hãy kiểm tra quyền ghi của tệp và thư mục chứa nó.",
 )
+_FOLDER: _Words = (
+    "the store cannot be used: SQLite writes beside the file even to read it, unless another program, such as the "
+    "worker, has it open. Run the command as a user who may write to the folder.",
+    "Không dùng được kho dữ liệu: SQLite cần ghi cạnh tệp cả khi chỉ đọc, trừ khi chương trình khác (như worker) đang "
+    "mở kho. Hãy chạy lệnh bằng tài khoản có quyền ghi vào thư mục đó.",
+)
 _CANNOT_OPEN: _Words = (
     "the store cannot be opened. Check that its folder exists and may be read and written.",
     "Không mở được kho dữ liệu. Hãy kiểm tra thư mục có tồn tại và có quyền đọc, ghi.",
@@ -65,6 +71,7 @@ _BY_CODE: Mapping[str, _Words] = {
     "SQLITE_BUSY": _LOCKED,
     "SQLITE_LOCKED": _LOCKED,
     "SQLITE_FULL": _FULL,
+    "SQLITE_READONLY_DIRECTORY": _FOLDER,
     "SQLITE_READONLY": _READ_ONLY,
     "SQLITE_CANTOPEN": _CANNOT_OPEN,
     "SQLITE_CORRUPT": _DAMAGED,

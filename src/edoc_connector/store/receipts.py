@@ -134,6 +134,13 @@ def effective(tx: Tx, agency: str, document_id: str, sender: str | None = None) 
     return _first(tx, _EFFECTIVE_OF, whose=agency, wanted=document_id, sender=sender)
 
 
+def known(tx: Tx, agency: str, name: str) -> ReceiptRow | None:
+    """A document by its DocumentId, else any packet by the hub's id, else a document set aside, whose id is a claim."""
+    found = effective(tx, agency, name) or by_hub_doc_id(tx, agency, name)
+    aside = [T.c.document_id == name, T.c.message_type == EDOC]
+    return found or next(iter(find(tx, agency, *aside, limit=1)), None)
+
+
 def find(tx: Tx, agency: str, *where: ColumnElement[bool], limit: int | None = None) -> list[ReceiptRow]:
     """An agency's receipts that meet the conditions, newest first."""
     query = moves.newest_first(T, agency, *where).limit(limit)

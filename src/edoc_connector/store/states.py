@@ -7,7 +7,8 @@ same tables as triggers, so that no other program can make a move that is not li
 * ``sending`` and ``handling`` are held under a lease. When the lease runs out, the holder is taken for dead: what it
   was sending may or may not have arrived (``unknown``); what it was handling is offered again.
 * ``unknown`` ends by what the hub says, never by a guess.
-* Nothing is deleted: a delivery that failed stays, with the reason, and only its caller may make it ``ready`` again.
+* Nothing is deleted: a delivery that failed stays, with the reason, and only its caller may make it ``ready`` again:
+  the same packet, or a corrected one where the hub refused it and certainly never had it.
 """
 
 from __future__ import annotations
