@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509 import ocsp
 from cryptography.x509.oid import AuthorityInformationAccessOID, ExtendedKeyUsageOID
 
 from edoc_connector import edxml
@@ -103,6 +104,30 @@ def test_missing_information_is_hard_or_soft(case: str, pki: Responders, signed:
     soft = _verified(signed, pki, _asking(pki, RevocationMode.CRL, soft=True))
     assert (soft.reason, soft.trusted) == ("SIG-OK", True)
     assert [finding.code for finding in soft.findings] == ["SIG-REVOCATION-UNKNOWN"]
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("soft", [False, True])
+def test_what_is_not_known_of_an_authority_hides_no_revoked_signer(
+    mode: RevocationMode,
+    soft: bool,
+    pki: Responders,
+    signed: bytes,
+    agency: AgencyKeys,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Without information on the issuing authority a revoked signer is still refused as revoked (Revocation, soft)."""
+    pki.revoke(agency.certificate)
+    pki.broken["/root.crl"] = (503, b"")
+    answer = pki.ocsp_answer
+    unauthorized = ocsp.OCSPResponseBuilder.build_unsuccessful(ocsp.OCSPResponseStatus.UNAUTHORIZED)
+
+    def about_the_signer(_pki: Responders, body: bytes) -> bytes:
+        known = ocsp.load_der_ocsp_request(body).serial_number == agency.certificate.serial_number
+        return answer(body) if known else unauthorized.public_bytes(Encoding.DER)
+
+    monkeypatch.setattr(Responders, "ocsp_answer", about_the_signer)
+    assert _verified(signed, pki, _asking(pki, mode, soft=soft)).reason == "SIG-REVOKED"
 
 
 @pytest.mark.parametrize("answer", [(200, b"garbage"), (200, b""), (500, b"")], ids=["garbage", "empty", "error"])

@@ -28,6 +28,18 @@ UNREADABLE = (
 )
 """What reading a malformed certificate raises: nothing else is caught."""
 
+MALFORMED = (
+    *UNREADABLE,
+    AttributeError,
+    LookupError,
+    ArithmeticError,
+    AssertionError,
+    NotImplementedError,
+    RecursionError,
+)
+"""What asn1crypto and those that build on it raise for malformed certificates, lists, answers and tokens, beside errors
+of their own: they take the types inside on trust. Found by mutating them; nothing else is caught."""
+
 
 def read_certificate(der: bytes) -> x509.Certificate:
     """Read a certificate, touching every part that is used later, since `cryptography` reads them lazily.

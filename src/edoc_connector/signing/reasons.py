@@ -284,6 +284,11 @@ REASONS: dict[str, Reason] = {
     "SEAL-NOT-LAST": Reason(
         _X, "The seal is not the last attachment.", "Niêm phong không phải là tệp đính kèm cuối cùng."
     ),
+    "SEAL-STATUS": Reason(
+        _X,
+        "A status packet carries a seal; only documents are sealed.",
+        "Gói tin trạng thái có kèm niêm phong; chỉ văn bản mới được niêm phong.",
+    ),
     "SEAL-TOO-BIG": Reason(_X, "The seal is larger than {detail}.", "Niêm phong lớn hơn {detail}."),
     "SEAL-UNREADABLE": Reason(_X, "The seal cannot be read: {detail}", "Không đọc được niêm phong: {detail}"),
     "SEAL-VERSION": Reason(

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from cryptography import x509
 
 from ..errors import SigningError
-from .certificates import human_name, key_problem, ordered_from, read_certificate
+from .certificates import MALFORMED, human_name, key_problem, ordered_from, read_certificate
 from .fetching import Fetch, FetchFailed, http_fetch
 from .policy import VerifyPolicy
 from .reasons import Refused
@@ -95,8 +95,8 @@ def check_timestamp(token: bytes, data: bytes, *, policy: VerifyPolicy, at: date
         # it checks the imprint, the signature, the path and the extended key usage
         builder.build().verify_message(response, data)
         leaf, brought = _signer(response)
-    except (VerificationError, ValueError) as error:
-        raise Refused("SIG-TIMESTAMP", str(error)) from None
+    except (VerificationError, *MALFORMED) as error:
+        raise Refused("SIG-TIMESTAMP", str(error) or type(error).__name__) from None
     moment = response.tst_info.gen_time
     if moment > at + TOLERANCE:
         raise Refused("SIG-TIMESTAMP", f"{moment:%Y-%m-%d %H:%M} UTC")

@@ -182,6 +182,8 @@ def _whole_tree(packet: Packet, limits: Limits, most: int) -> etree._Element:
 
 
 def _verify_seal(packet: Packet, seals: list[int], policy: VerifyPolicy, at: datetime) -> _Outcome:
+    if not isinstance(packet.message, Document):
+        raise Refused("SEAL-STATUS")
     if len(seals) > 1:
         raise Refused("SEAL-MANY", str(len(seals)))
     if seals[0] != len(packet.attachments) - 1:
@@ -199,7 +201,7 @@ def _verify_seal(packet: Packet, seals: list[int], policy: VerifyPolicy, at: dat
         stamped=stamped is not None,
         findings=(*outcome.findings, *doubts, *check_claimed_time(proof.certificate, claimed, latest)),
     )
-    return _compared(outcome, seal, packet)
+    return _compared(outcome, seal, packet, packet.message)
 
 
 def _stamped_at(seal: Seal, policy: VerifyPolicy, at: datetime) -> tuple[datetime | None, tuple[SigningFinding, ...]]:
@@ -239,11 +241,10 @@ def _prove_seal(seal: Seal, policy: VerifyPolicy) -> Proof:
     return proof
 
 
-def _compared(outcome: _Outcome, seal: Seal, packet: Packet) -> _Outcome:
+def _compared(outcome: _Outcome, seal: Seal, packet: Packet, document: Document) -> _Outcome:
     """The outcome after holding the seal against the packet; who sealed does not matter to what differs."""
-    assert isinstance(packet.message, Document)  # noqa: S101 - only documents have attachments
     with packet.source.opened():  # once for all attachments
-        comparison = compare(seal, packet.message, packet.attachments[:-1])
+        comparison = compare(seal, document, packet.attachments[:-1])
     if not comparison.differences:
         return replace(outcome, unsealed=comparison.unsealed)
     shown = "; ".join(str(one) for one in comparison.differences[:_MOST_SHOWN])
