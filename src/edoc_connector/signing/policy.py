@@ -147,7 +147,7 @@ class VerifyPolicy:
         return self.mode is VerifyMode.VALID or verification.trusted is True
 
     def speaks_for(self, organ_id: str, certificate: x509.Certificate, *, trusted: bool) -> bool:
-        """Whether a certificate may sign for an organisation, as far as the policy says; a code may be spelt in any way."""
+        """Whether a certificate may sign for an organisation, however its code is spelt, as far as the policy says."""
         if not self.organisations:
             return True
         code = _code(organ_id)
