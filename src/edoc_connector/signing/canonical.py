@@ -54,8 +54,8 @@ def bound_namespaces(element: etree._Element) -> None:
     parent = element.getparent()
     lengths = [] if parent is None else [len(uri) for uri in parent.nsmap.values()]
     most, letters, most_letters = len(lengths), sum(lengths), sum(lengths)
-    for event, declared in etree.iterwalk(element, events=("start-ns", "end-ns")):
-        if event == "start-ns":
+    for _, declared in etree.iterwalk(element, events=("start-ns", "end-ns")):
+        if declared is not None:  # the end of one has nothing to say
             lengths.append(len(declared[1]))
             letters += lengths[-1]
             most, most_letters = max(most, len(lengths)), max(most_letters, letters)
