@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import socket
+import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -292,3 +296,30 @@ def test_fetching_is_bounded(pki: Responders) -> None:
         http_fetch(f"{pki.url}/late", timeout=1e-9)
     with pytest.raises(FetchFailed):
         http_fetch("http://127.0.0.1:1/x")
+
+
+def test_headers_that_drip_are_cut_off() -> None:
+    """The time-out is for all of it: headers that come a byte at a time do not stretch it."""
+    with socket.create_server(("127.0.0.1", 0)) as server, ThreadPoolExecutor(1) as pool:
+
+        def drip() -> None:
+            connection, _ = server.accept()
+            with connection, suppress(OSError):
+                connection.recv(1000)
+                connection.sendall(b"HTTP/1.1 200 OK\r\nX-A: ")
+                while connection.send(b"a"):
+                    time.sleep(0.05)
+
+        served = pool.submit(drip)
+        with pytest.raises(FetchFailed, match="timed out"):
+            http_fetch(f"http://127.0.0.1:{server.getsockname()[1]}/", timeout=0.3)
+        served.result(timeout=30)
+
+
+@pytest.mark.parametrize("url", ["http://h.vn/thu-hồi.crl", "http://trục.vn/", "http://h.vn/a b"])
+def test_addresses_that_no_request_carries(url: str) -> None:
+    """An address that is not plain ASCII is a wrong setting, and never an error of another kind (RFC 3986, 2)."""
+    with pytest.raises(ConfigError, match="no http or https address"):
+        Revocation(mode=RevocationMode.CRL, crl_urls=(url,))
+    with pytest.raises(FetchFailed, match="not an http or https address"):
+        http_fetch(url)

@@ -24,7 +24,7 @@ from cryptography.x509.oid import AuthorityInformationAccessOID
 
 from ..errors import ConfigError
 from .certificates import MALFORMED, UNREADABLE
-from .fetching import Fetch, FetchFailed, Kept
+from .fetching import Fetch, FetchFailed, Kept, is_plain
 
 log = logging.getLogger("edoc_connector.signing.revocation")
 
@@ -54,7 +54,7 @@ class Revocation:
     Args:
         mode: which proof is wanted.
         soft: whether missing or stale information is only reported. Otherwise it makes the signature UNVERIFIABLE. A
-            certificate known to be revoked is refused either way.
+            certificate known to be revoked is trusted under neither.
         crl_files: revocation lists at hand, PEM or DER: files, or folders of them. They are read when a packet is
             verified, so whatever refreshes them need tell nobody.
         crl_urls: addresses of further lists.
@@ -86,7 +86,7 @@ class Revocation:
                 "sách, máy chủ OCSP hay máy chủ được phép; hãy khai báo",
             )
         for url in (*self.crl_urls, *([self.ocsp_url] if self.ocsp_url else [])):
-            if _host(url) is None:
+            if _host(url) is None or not is_plain(url):
                 raise ConfigError(
                     f"'{url}' is no http or https address to fetch revocation information from",
                     vi=f"'{url}' không phải địa chỉ http hoặc https để lấy thông tin thu hồi",

@@ -78,6 +78,7 @@ def validate(
     chain: tuple[x509.Certificate, ...],
     policy: VerifyPolicy,
     at: datetime,
+    unrevoked_at: datetime | None = None,
 ) -> Trust:
     """Validate a certificate's path to an anchor (RFC 5280, 6.1), and its revocation where the policy asks.
 
@@ -88,6 +89,7 @@ def validate(
         chain: what is known of the chain should there be no path.
         policy: accepted hashes, and how revocation is checked.
         at: the moment to judge at, aware.
+        unrevoked_at: the moment it must not have been revoked at, aware; left out, `at`.
     """
     asked = (leaf, *others), tuple(anchors), policy.legacy_sha1
     unrevoked = policy.revocation.mode is RevocationMode.NONE
@@ -110,11 +112,12 @@ def validate(
         _PATHS.keep(asked, validated)
         return Trust(True, validated)
     found = gather(policy.revocation, validated)
+    until = unrevoked_at or at
     try:
-        then, now = (_context(leaf, others, anchors, policy, moment, found) for moment in (at, None))
+        then, now = (_context(leaf, others, anchors, policy, moment, found) for moment in (until, None))
     except MALFORMED as error:
         return Trust(policy.revocation.soft, validated, "SIG-REVOCATION-UNKNOWN", str(error) or type(error).__name__)
-    return _run(_unrevoked(path, validated, _Moments(at, then, now), policy.revocation, found))
+    return _run(_unrevoked(path, validated, _Moments(until, then, now), policy.revocation, found))
 
 
 class _Paths:

@@ -21,11 +21,15 @@ from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from datetime import datetime
+from enum import StrEnum
+from typing import Any
 
 from cryptography import x509
 from lxml import etree
+from pydantic import BaseModel
 
 from ..edxml import SEAL_NAME, Attachment, Document, Message, Packet, parse_xml
+from ..edxml.facts import normalise
 from ..edxml.scan import Limits
 from ..edxml.table import DOCUMENT_HEADER
 from ..edxml.xml import parse_scanned
@@ -281,12 +285,14 @@ def _with_valid_seal(own: _Outcome, seal: _Outcome) -> _Outcome:
 
 def _result(packet: Packet, outcome: _Outcome, at: datetime) -> Verification:
     valid = outcome.status is VerificationStatus.VALID
-    attachments = _signed_files(packet) if valid else ()
+    sealed = valid and outcome.code == "SEAL-OK"
+    attachments = _signed_files(packet, sealed=sealed) if valid else ()
+    message = packet.message if not sealed else _as_sealed(packet.message)
     return Verification(
         reason=outcome.code,
         detail=outcome.detail,
         judged_at=outcome.judged_at or at,
-        method=("seal" if outcome.code == "SEAL-OK" else "packet") if valid else None,
+        method=("seal" if sealed else "packet") if valid else None,
         certificate=outcome.certificate,
         chain=outcome.trust.chain if outcome.trust else (),
         trusted=outcome.trust.trusted if outcome.trust else None,
@@ -296,13 +302,26 @@ def _result(packet: Packet, outcome: _Outcome, at: datetime) -> Verification:
         findings=tuple(dict.fromkeys(outcome.findings)),
         unsealed=outcome.unsealed,
         differences=outcome.differences,
-        message=_signed_message(packet.message, attachments, outcome.unsealed) if valid else None,
+        message=_signed_message(message, attachments, outcome.unsealed) if valid else None,
         attachments=attachments,
     )
 
 
-def _signed_files(packet: Packet) -> tuple[Attachment, ...]:
-    return tuple(one for one in packet.attachments if one.name != SEAL_NAME)
+def _signed_files(packet: Packet, *, sealed: bool) -> tuple[Attachment, ...]:
+    files = (one for one in packet.attachments if one.name != SEAL_NAME)
+    return tuple(one.renamed(normalise(one.name)) if sealed else one for one in files)
+
+
+def _as_sealed(value: Any) -> Any:
+    """A value with its texts as a seal compares them: other code points that only count as the same nobody signed."""
+    if isinstance(value, str) and not isinstance(value, StrEnum):
+        return value if value.isascii() and value == value.strip() and "\r" not in value else normalise(value)
+    if isinstance(value, tuple):
+        return tuple(map(_as_sealed, value))
+    if isinstance(value, BaseModel):
+        values = ((name, getattr(value, name)) for name in type(value).model_fields)
+        return value.model_copy(update={name: _as_sealed(one) for name, one in values})
+    return value
 
 
 _ATTRIBUTES = {row.path.replace("/", "."): row.attr for row in DOCUMENT_HEADER.rows}
