@@ -63,7 +63,7 @@ def test_the_least_configuration(write, monkeypatch: pytest.MonkeyPatch, tmp_pat
 
 def test_limits_of_packets(write) -> None:
     """Every limit of reading can be set in [packets] ("settings with sane defaults")."""
-    given = {field.name: number for number, field in enumerate(dataclasses.fields(Limits), 11)}
+    given = {field.name: number for number, field in enumerate(dataclasses.fields(Limits), 9)}
     text = MINIMAL + "[packets]\n" + "".join(f"{name} = {number}\n" for name, number in given.items())
     assert dataclasses.asdict(Settings.load(write(text)).packet_limits()) == given
 

@@ -138,6 +138,7 @@ class PacketSettings(Section):
     elements: Annotated[int, Field(gt=0)] = _LIMITS.elements
     attributes: Annotated[int, Field(gt=0)] = _LIMITS.attributes
     namespaces: Annotated[int, Field(gt=0)] = _LIMITS.namespaces
+    uri: Annotated[int, Field(gt=0)] = _LIMITS.uri
     unpacked: Annotated[int, Field(gt=0)] = _LIMITS.unpacked
     ratio: Annotated[int, Field(gt=0)] = _LIMITS.ratio
     entries: Annotated[int, Field(gt=0)] = _LIMITS.entries

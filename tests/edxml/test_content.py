@@ -336,3 +336,22 @@ def test_a_damaged_file_behind_the_first_does_no_harm(attached: Attached) -> Non
     packet = edxml.read(attached(_patched(good, second + 8, "<H", 12), kind="application/zip").encode())
     assert packet.attachments[0].size == 7
     assert packet.attachments[0].others == 0
+
+
+@pytest.mark.parametrize("name", ["ho-so.rar", "ho-so.7z", "anh.png", "bang.xls", "ghi-chu.txt"])
+def test_a_zip_of_several_files_is_the_file_whatever_its_name(name: str, attached: Attached) -> None:
+    """People call a zip .rar: wrapped by a hub, the first entry is that very zip, and nothing is lost (Content)."""
+    inner = _zip({"a.txt": b"one", "b.txt": b"two"})
+    packet = edxml.read(attached(_zip({"5f0c": inner}), kind="application/zip", name=name, ref_name=name).encode())
+    with packet.attachments[0].open() as stream:
+        assert stream.read() == inner
+    assert packet.attachments[0].size == len(inner)
+    assert "EDX-ZIP-MORE" not in [one.code for one in packet.content_findings()]
+
+
+def test_a_zip_inside_that_cannot_be_read_is_the_file(attached: Attached) -> None:
+    """What nobody could have wrapped here is handed out as it is (Content)."""
+    inner = _zip({"a.txt": b"one"})[:-40]
+    for odd in (_patched(inner, 6, "<H", 1), _patched(inner, 14, "<I", 0)):  # encrypted; another checksum
+        text = attached(_zip({"x": odd}), kind="application/zip", name="a.pdf", ref_name="a.pdf")
+        assert _bytes(text) == odd

@@ -120,6 +120,8 @@ def test_every_doctype_is_refused(inside: str) -> None:
         b"<a " + b" ".join(b"xmlns:a%d='x'" % number for number in range(100_000)) + b"/>",
         b"<a>" + b"".join(b"<b xmlns:a%d='x'/>" % number for number in range(100_000)) + b"</a>",
         b"<a>" + b"".join(b"<p%d:b/>" % number for number in range(100_000)) + b"</a>",
+        b"<a xmlns:p='urn:" + b"x" * 253 + b"'><p:b/></a>",
+        b"<a><b xmlns='urn:" + b"x" * 253 + b"'/></a>",
         b"<a>" + b"<b/>" * 300_000 + b"</a>",
         b"<a>" + b"x" * (17 << 20) + b"</a>",
         b"<a b='" + b"x" * (40 << 20) + b"'/>",
@@ -136,6 +138,8 @@ def test_every_doctype_is_refused(inside: str) -> None:
         "namespaces",
         "scattered",
         "prefixes",
+        "long namespace",
+        "long default namespace",
         "elements",
         "text",
         "attribute",
@@ -159,6 +163,7 @@ def test_a_packet_full_of_oddities_is_read(count: int, packet: Callable[..., str
     with _without_hanging():
         found = edxml.read(data).findings
     assert len(found) <= elements.MOST_FINDINGS + 1
+    assert len(edxml.read(data).unknown) <= elements.MOST_FINDINGS + 1
     assert (found[-1].code == "EDX-MANY") == (count > elements.MOST_FINDINGS)
 
 
@@ -259,3 +264,11 @@ def test_findings_do_not_depend_on_read_sizes(chunk: int, attached: Callable[...
         with packet.attachments[0].open() as stream:
             assert stream.read() == b"ABC" * 3
     assert [finding.code for finding in packet.findings] == ["EDX-COMMENT", "EDX-BASE64-SPACE"]
+
+
+def test_a_long_namespace_can_be_allowed() -> None:
+    """The limit on a namespace's length can be raised like the others."""
+    data = b"<a xmlns='urn:" + b"x" * 253 + b"'/>"
+    with pytest.raises(PacketError) as raised:
+        edxml.read(data, limits=edxml.Limits(uri=300))
+    assert raised.value.code == "EDX-STRUCTURE"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import zlib
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edoc_connector.errors import AttachmentError
+from edoc_connector.errors import AttachmentError, ProtocolError
 from edoc_connector.hubs import FileBody, WireRequest
 from edoc_connector.hubs.bodies import CHUNK, Sink, Upload
 
@@ -68,3 +69,26 @@ def test_only_a_success_is_saved(tmp_path: Path) -> None:
         answer = sink.finish()
     assert (answer.body, answer.saved) == (b"no", None)
     assert list(tmp_path.iterdir()) == []
+
+
+@given(st.lists(st.binary(max_size=300), min_size=1, max_size=4), st.integers(1, 50))
+def test_members_of_a_compressed_answer(parts: list[bytes], step: int) -> None:
+    """Members that follow each other are one answer, however the network cuts it (RFC 1952, 2.2)."""
+    packed = b"".join(gzip.compress(part) for part in parts)
+    with Sink(request(), 200, {"content-encoding": "gzip"}) as sink:
+        for start in range(0, len(packed), step):
+            sink.write(packed[start : start + step])
+        assert sink.finish().body == b"".join(parts)
+
+
+@pytest.mark.parametrize("behind", [b"garbage", gzip.compress(b"second")[:-4]])
+def test_what_stands_behind_a_compressed_answer(behind: bytes) -> None:
+    """What follows and is no whole member is not dropped silently (faults, row 15)."""
+
+    def answer() -> None:
+        with Sink(request(), 200, {"content-encoding": "gzip"}) as sink:
+            sink.write(gzip.compress(b"first") + behind)
+            sink.finish()
+
+    with pytest.raises(ProtocolError, match="compression"):
+        answer()

@@ -54,7 +54,7 @@ def test_doc_id_as_a_number(sending: Flow[SendResult], answered: Answered) -> No
     assert answered(sending, {**OK, "DocId": 12}) == SendResult(doc_id="12")
 
 
-@pytest.mark.parametrize("doc_id", [None, 1.5, ["a"], {"a": 1}, "", "a\nb", " a", "x" * 257, True, "absent"])
+@pytest.mark.parametrize("doc_id", [None, 1.5, ["a"], {"a": 1}, "", "a\nb", " a", "x" * 257, True, "absent", "null"])
 def test_unusable_doc_id(doc_id: Any, sending: Flow[SendResult], answered: Answered) -> None:
     """A DocId that is missing, a list or no id is not bound to the packet (faults, row 13)."""
     with pytest.raises(ProtocolError, match="DocId"):
@@ -212,6 +212,9 @@ def test_fetch(fetch_with: Any, vxp: Vxp, answered: Answered, tmp_path: Path) ->
         (b" \r\n", "empty"),
         (HTML, "HTML"),
         (b"<?xml version='1.0'?>\n<!-- x --><HTML lang='vi'>", "HTML"),
+        (b"\xef\xbb\xbf<!DOCTYPE html><html>", "HTML"),
+        (b"<head><title>502 Bad Gateway</title></head>", "HTML"),
+        (b"\r\n<body>", "HTML"),
         (b'\xef\xbb\xbf {"status":"OK","ErrorCode":"0"}', "JSON and not a packet"),
         (b'{"status":"FAIL","ErrorCode":"26","ErrorDesc":"?"}', "no packet with this docId"),
     ],
@@ -306,3 +309,56 @@ def test_refused_download(vxp: Vxp, answered: Answered, tmp_path: Path) -> None:
     with pytest.raises(HubError, match="no packet with this docId"):
         answered(vxp.fetch("d", tmp_path / "p"), fail("26"), status=400)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_doc_id_that_no_header_carries(vxp: Vxp, answered: Answered, caplog: pytest.LogCaptureFixture) -> None:
+    """A row that could be neither fetched nor confirmed is logged and left out, alone too (faults, row 21)."""
+    with caplog.at_level(logging.WARNING, "edoc_connector"):
+        assert [w.doc_id for w in answered(vxp.list_waiting(), {**OK, "data": [{"docId": "bad;1"}, {"docId": 2}]})] == [
+            "2"
+        ]
+        assert answered(vxp.list_waiting(), {**OK, "data": [{"docId": "Đ"}]}) == ()
+    assert "1 of 2 rows" in caplog.text
+    assert "1 of 1 rows" in caplog.text
+
+
+def test_a_list_where_a_text_belongs_costs_no_other_row(vxp: Vxp, answered: Answered) -> None:
+    """Recipients as a real array are kept as JSON text; nothing odd in one row holds up the others (faults, row 21)."""
+    rows = [{"docId": 1, "to": ["H29", "G22"]}, {"docId": 2, "to": '["H29"]'}]
+    rows.append({"docId": 3, "from": {"a": 1}, "created_time": [1], "messageType": ["edoc"]})
+    found = answered(vxp.list_waiting(), {**OK, "data": rows})
+    assert [w.recipient for w in found] == ['["H29","G22"]', '["H29"]', ""]
+    assert (found[2].sender, found[2].created_at, found[2].created_text) == ('{"a":1}', None, "[1]")
+
+
+@pytest.mark.parametrize(
+    ("status", "answer", "error"),
+    [
+        (500, fail("20", "org.hibernate: Session/EntityManager is already closed"), HubUnavailable),
+        (500, fail("99", "Status already done"), HubUnavailable),
+        (200, fail("20", "already done"), HubUnavailable),
+        (200, fail("15", "hash already expired"), AuthenticationRejected),
+        (200, fail("99", "The connection was already closed"), HubError),
+    ],
+)
+def test_what_is_no_confirmation(
+    status: int, answer: dict[str, Any], error: type[HubError], vxp: Vxp, answered: Answered
+) -> None:
+    """Only words that say it was done before settle a confirmation, no failure's or lock-out's (faults, row 18)."""
+    with pytest.raises(error):
+        answered(vxp.confirm("d"), answer, status=status)
+
+
+@pytest.mark.parametrize(
+    "words", ["Already confirmed", "the packet has already been received", "is ALREADY  processed"]
+)
+def test_words_of_a_confirmation_made_before(words: str, vxp: Vxp, answered: Answered) -> None:
+    """A hub may say in its own words that it knew (faults, row 18)."""
+    assert answered(vxp.confirm("d"), fail("99", words)) is None
+
+
+@pytest.mark.parametrize("words", ["ResponseFor: NotExistDoc", "not ExistDoc"])
+def test_what_is_no_duplicate(words: str, sending: Flow[SendResult], answered: Answered) -> None:
+    """A document that the hub misses is not one it has: the code beside it counts (VXP interface, settling)."""
+    with pytest.raises(PacketRefused):
+        answered(sending, fail("22", words))

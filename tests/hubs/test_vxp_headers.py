@@ -13,10 +13,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edoc_connector.errors import AttachmentError, ConfigError
+from edoc_connector.errors import AttachmentError, ConfigError, EdocError, HubError, UnknownRecipient
 from edoc_connector.hubs import MessageType, Vxp
 from edoc_connector.hubs.bodies import Upload
-from edoc_connector.hubs.vxp.headers import MAX_RECIPIENTS, MAX_VALUE, checked, hashed, signed_headers, timestamp
+from edoc_connector.hubs.vxp.headers import MAX_RECIPIENTS, MAX_VALUE, checked, fits, hashed, signed_headers, timestamp
 
 VALUES = st.text(st.characters(min_codepoint=0x20, max_codepoint=0x7E, exclude_characters=';"'), min_size=1).filter(
     lambda v: v == v.strip() and len(v) <= MAX_VALUE
@@ -42,8 +42,10 @@ def test_every_value_is_carried_or_refused(value: str) -> None:
     """Whatever a value holds, it is either sent unchanged in visible ASCII or refused (VXP interface, headers)."""
     try:
         assert checked("docId", value) == value
-    except ConfigError:
+    except HubError:
+        assert not fits(value)
         return
+    assert fits(value)
     assert value == value.strip()
     assert all(" " <= c <= "~" and c not in ';"' for c in value)
 
@@ -51,17 +53,17 @@ def test_every_value_is_carried_or_refused(value: str) -> None:
 @pytest.mark.parametrize("value", ["a;b", 'a"b', "a\x7f", "a\tb", "a\r\nX: y", "a\0", "7816/VPCP-TTĐT", " a", "a ", ""])
 def test_refused_value_is_named_and_not_shown(value: str) -> None:
     """The error names the parameter and says what to write instead, in both languages (VXP interface, headers)."""
-    with pytest.raises(ConfigError, match="'docId'") as caught:
+    with pytest.raises(HubError, match="'docId'") as caught:
         checked("docId", value)
     assert "docId" in caught.value.vi
 
 
 def test_too_long_value() -> None:
     """A value no server takes in a header is refused before it is sent (VXP interface, headers)."""
-    with pytest.raises(ConfigError, match="Leave an optional one out"):
+    with pytest.raises(HubError, match="Leave an optional one out"):
         checked("docId", "a" * (MAX_VALUE + 1))
     assert checked("to", "a" * (MAX_VALUE + 1))
-    with pytest.raises(ConfigError, match="recipients stand in the packet"):
+    with pytest.raises(UnknownRecipient, match="recipients stand in the packet"):
         checked("to", "a" * (MAX_RECIPIENTS + 1))
 
 
@@ -122,3 +124,14 @@ def test_nothing_to_hash(prepare: Any, said: str, tmp_path: Path) -> None:
     with pytest.raises(AttachmentError, match=said) as caught:
         hashed(path, sdk_compatible=True, limit=10**7)
     assert "gửi lại" in caught.value.vi
+
+
+@pytest.mark.parametrize(
+    ("name", "error"),
+    [("systemid", ConfigError), ("from", ConfigError), ("to", UnknownRecipient), ("docid", HubError)],
+)
+def test_whose_fault_an_unfit_value_is(name: str, error: type[EdocError]) -> None:
+    """Only our own settings stop everything; an odd code concerns its message alone (faults, rows 9 and 25)."""
+    with pytest.raises(error) as caught:
+        checked(name, "Đ;1")
+    assert type(caught.value) is error

@@ -13,7 +13,8 @@ from edoc_connector import edxml
 from edoc_connector.errors import ConfigError
 from edoc_connector.signing import VerifyMode, VerifyPolicy, verify
 from edoc_connector.signing.certificates import fingerprint
-from edoc_connector.testing.keys import AgencyKeys
+from edoc_connector.testing import sample_document
+from edoc_connector.testing.keys import AgencyKeys, default_authority
 
 
 def test_anchors_load_from_files_and_folders(agency: AgencyKeys, stranger: AgencyKeys, tmp_path: Path) -> None:
@@ -104,3 +105,18 @@ def test_policies_are_values(agency: AgencyKeys) -> None:
     one, other = VerifyPolicy(**make), VerifyPolicy(**make)  # type: ignore[arg-type]
     assert one == other
     assert len({one, other}) == 1
+
+
+@pytest.mark.parametrize("said", ["H29.05", "h29.05", " H29.05\n", "h29.05\u2003"])
+def test_no_spelling_of_a_code_escapes_its_binding(said: str, packet_of: Any, agency: AgencyKeys) -> None:
+    """An OrganId in any spelling that is read as the listed one is bound to its certificates (The seal, Checking)."""
+    other = default_authority().agency("Other agency", organ_id="H30")
+    sender = edxml.Organization(id=said.strip(), name="Sở Nội vụ")
+    data = packet_of(sample_document(sender=sender), keys=other, sealing=other)
+    entry = (f"sha256:{fingerprint(agency.certificate)}",)
+    for listed in ("H29.05", "h29.05"):
+        policy = VerifyPolicy(mode=VerifyMode.TRUSTED, anchors=(agency.root,), organisations={listed: entry})
+        assert not policy.speaks_for(said, other.certificate, trusted=True)
+        assert policy.speaks_for(said, agency.certificate, trusted=True)
+        assert policy.speaks_for("H30", other.certificate, trusted=True)
+        assert verify(edxml.read(data), policy).reason == "SIG-ORGANISATION"

@@ -44,3 +44,9 @@ def test_a_finding_speaks_like_a_reason() -> None:
     finding = SigningFinding("SIG-REBUILT", "SIG-DIGEST")
     assert "SIG-DIGEST" in finding.message
     assert "SIG-DIGEST" in finding.message_vi
+
+
+def test_a_strangers_words_stay_in_their_line() -> None:
+    """Line ends, escapes and marks of direction in what was seen reach no log and no screen."""
+    for words in (explain("SIG-URI", "a\nb\x1b[2J\u202ec"), explain_vi("SIG-URI", "a\r\nb\x1b\u202e\u2028c")):
+        assert words.isprintable()

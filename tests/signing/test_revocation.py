@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import socket
+import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -11,6 +15,7 @@ from typing import Any
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509 import ocsp
 from cryptography.x509.oid import AuthorityInformationAccessOID, ExtendedKeyUsageOID
 
 from edoc_connector import edxml
@@ -103,6 +108,30 @@ def test_missing_information_is_hard_or_soft(case: str, pki: Responders, signed:
     soft = _verified(signed, pki, _asking(pki, RevocationMode.CRL, soft=True))
     assert (soft.reason, soft.trusted) == ("SIG-OK", True)
     assert [finding.code for finding in soft.findings] == ["SIG-REVOCATION-UNKNOWN"]
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("soft", [False, True])
+def test_what_is_not_known_of_an_authority_hides_no_revoked_signer(
+    mode: RevocationMode,
+    soft: bool,
+    pki: Responders,
+    signed: bytes,
+    agency: AgencyKeys,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Without information on the issuing authority a revoked signer is still refused as revoked (Revocation, soft)."""
+    pki.revoke(agency.certificate)
+    pki.broken["/root.crl"] = (503, b"")
+    answer = pki.ocsp_answer
+    unauthorized = ocsp.OCSPResponseBuilder.build_unsuccessful(ocsp.OCSPResponseStatus.UNAUTHORIZED)
+
+    def about_the_signer(_pki: Responders, body: bytes) -> bytes:
+        known = ocsp.load_der_ocsp_request(body).serial_number == agency.certificate.serial_number
+        return answer(body) if known else unauthorized.public_bytes(Encoding.DER)
+
+    monkeypatch.setattr(Responders, "ocsp_answer", about_the_signer)
+    assert _verified(signed, pki, _asking(pki, mode, soft=soft)).reason == "SIG-REVOKED"
 
 
 @pytest.mark.parametrize("answer", [(200, b"garbage"), (200, b""), (500, b"")], ids=["garbage", "empty", "error"])
@@ -267,3 +296,30 @@ def test_fetching_is_bounded(pki: Responders) -> None:
         http_fetch(f"{pki.url}/late", timeout=1e-9)
     with pytest.raises(FetchFailed):
         http_fetch("http://127.0.0.1:1/x")
+
+
+def test_headers_that_drip_are_cut_off() -> None:
+    """The time-out is for all of it: headers that come a byte at a time do not stretch it."""
+    with socket.create_server(("127.0.0.1", 0)) as server, ThreadPoolExecutor(1) as pool:
+
+        def drip() -> None:
+            connection, _ = server.accept()
+            with connection, suppress(OSError):
+                connection.recv(1000)
+                connection.sendall(b"HTTP/1.1 200 OK\r\nX-A: ")
+                while connection.send(b"a"):
+                    time.sleep(0.05)
+
+        served = pool.submit(drip)
+        with pytest.raises(FetchFailed, match="timed out"):
+            http_fetch(f"http://127.0.0.1:{server.getsockname()[1]}/", timeout=0.3)
+        served.result(timeout=30)
+
+
+@pytest.mark.parametrize("url", ["http://h.vn/thu-hồi.crl", "http://trục.vn/", "http://h.vn/a b"])
+def test_addresses_that_no_request_carries(url: str) -> None:
+    """An address that is not plain ASCII is a wrong setting, and never an error of another kind (RFC 3986, 2)."""
+    with pytest.raises(ConfigError, match="no http or https address"):
+        Revocation(mode=RevocationMode.CRL, crl_urls=(url,))
+    with pytest.raises(FetchFailed, match="not an http or https address"):
+        http_fetch(url)

@@ -12,7 +12,7 @@ from lxml import etree
 
 from edoc_connector import edxml
 from edoc_connector.signing import Verification, VerificationStatus, VerifyPolicy, verify
-from edoc_connector.signing.seal import MOST_BYTES, SEAL_NS
+from edoc_connector.signing.seal import MOST_BYTES, SEAL_NS, _compare_files
 from edoc_connector.testing import sample_document
 from edoc_connector.testing.keys import AgencyKeys
 
@@ -505,3 +505,35 @@ def test_a_broken_own_signature_outweighs_an_unreadable_seal(packet_of: Any, age
     """INVALID is not hidden behind a seal that cannot be judged."""
     data = packet_of(keys=agency, seal=lambda digests: b"<x/>").replace("Giám đốc".encode(), "Bộ trưởng".encode())
     assert _verify(data).reason == "SIG-DIGEST"
+
+
+def test_what_a_seal_hands_out_is_what_was_signed(packet_of: Any, trusted: VerifyPolicy) -> None:
+    """Other code points that only compare equal (Unicode NFC) are not handed out as signed (The seal, Values)."""
+    name = "cong van Â.pdf"
+    files = (edxml.Attachment.from_bytes(b"%PDF-1.4 x", name=name),)
+    document = sample_document(number="77", notation="UBND-KT", attachments=files)
+    data = packet_of(document, keys=None).decode()
+    changed = data.replace("UBND-KT<", "UBND-\u212aT<").replace("/UBND-KT", "/UBND-\u212aT").replace("Â", "A\u0302")
+    assert changed != data
+    packet = edxml.read(changed.encode())
+    verification = verify(packet, trusted)
+    assert (verification.reason, packet.message.id == document.id) == ("SEAL-OK", False)
+    assert isinstance(verification.message, edxml.Document)
+    assert (verification.message.id, verification.message.notation) == (document.id, "UBND-KT")
+    assert [one.name for one in verification.attachments] == [name]
+    assert verification.attachments[0].sha256 == files[0].sha256
+    assert verification.message.attachments == verification.attachments
+
+
+def test_many_changed_files_are_matched() -> None:
+    """Files renamed, changed, gone and new are told apart, however many there are (The seal, Checking)."""
+    sealed = [edxml.AttachmentDigest(f"{one}.pdf", 1, f"{one:064}") for one in range(3000)]
+    received = [edxml.AttachmentDigest(f"{one}.pdf", 1, f"{one + 5000:064}") for one in range(1, 2990)]
+    received += [edxml.AttachmentDigest("x.pdf", 1, f"{2995:064}"), edxml.AttachmentDigest("y.pdf", 1, f"{9999:064}")]
+    differences = _compare_files(sealed, received)
+    assert [one.name for one in differences[-11:]] == [
+        "0.pdf",
+        *(f"{n}.pdf" for n in (*range(2990, 2995), *range(2996, 3000))),
+        "y.pdf",
+    ]
+    assert len(differences) == 2989 + 1 + 11

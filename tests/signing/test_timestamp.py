@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -344,3 +345,20 @@ def test_openssl_believes_the_authority_of_these_tests(pki: Responders, tmp_path
         "-verify", "-data", tmp_path / "data", "-in", tmp_path / "t.der", "-token_in", "-CAfile", tmp_path / "root.pem"
     )
     assert "Verification: OK" in told
+
+
+def test_an_authority_revoked_since_cannot_date_back(
+    pki: Responders, stamped: Callable[..., bytes], agency: AgencyKeys
+) -> None:
+    """Who has the key of a revoked authority writes any moment: its stamps count no more (ETSI EN 319 132-1, 5.3)."""
+    now = datetime.now(UTC)
+    data = stamped(at=now - timedelta(hours=2))
+    pki.clock = lambda: datetime.now(UTC)
+    revocation = Revocation(mode=RevocationMode.CRL, crl_urls=pki.crl_urls)
+    policy = VerifyPolicy(mode=VerifyMode.TRUSTED, anchors=(agency.root,), revocation=revocation)
+    assert verify(edxml.read(data), policy).timestamped
+    pki.revoke(pki.tsa.certificate, at=now - timedelta(hours=1))
+    again = Revocation(mode=RevocationMode.CRL, crl_urls=pki.crl_urls)
+    verification = verify(edxml.read(data), replace(policy, revocation=again))
+    assert not verification.timestamped
+    assert "SIG-TIMESTAMP" in [one.code for one in verification.findings]

@@ -29,6 +29,7 @@ USES: dict[str, tuple[list[x509.ObjectIdentifier], bool]] = {
     "logging in": ([ExtendedKeyUsageOID.CLIENT_AUTH], False),
     "documents": ([x509.ObjectIdentifier("1.3.6.1.5.5.7.3.36")], False),
     "web server and documents": ([ExtendedKeyUsageOID.SERVER_AUTH, x509.ObjectIdentifier("1.3.6.1.5.5.7.3.36")], False),
+    "web server that logs in": ([ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH], True),
     "web server": ([ExtendedKeyUsageOID.SERVER_AUTH], True),
     "time-stamps": ([ExtendedKeyUsageOID.TIME_STAMPING], True),
     "OCSP": ([ExtendedKeyUsageOID.OCSP_SIGNING], True),

@@ -449,3 +449,12 @@ def test_the_watch_sees_what_it_should(server: tuple[str, list[str]], network: l
         assert answer.read() == b"content"
     assert asked == ["/x"]
     assert any(event.startswith("socket.connect") for event in network)
+
+
+def test_long_namespaces_are_not_canonicalised(signed: bytes) -> None:
+    """Namespaces whose repetition at each sibling would make a form many times the packet's size are refused first."""
+    declared = b"".join(b' xmlns:p%d="urn:%d:%s"' % (one, one, b"x" * 240) for one in range(5))
+    data = signed.replace(b"<edXML xmlns=", b"<edXML" + declared + b" xmlns=", 1)
+    verification = verify(edxml.read(data))
+    assert (verification.reason, verification.status.value) == ("SIG-CANONICAL", "UNVERIFIABLE")
+    assert "namespaces" in verification.explanation

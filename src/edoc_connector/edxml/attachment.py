@@ -111,6 +111,13 @@ class Attachment:
             content_id=content_id,
         )
 
+    def renamed(self, name: str) -> Attachment:
+        """The same file under another name."""
+        if name == self.name:
+            return self
+        fields = {field.lstrip("_"): getattr(self, field) for field in self.__slots__}
+        return Attachment(**{**fields, "name": name})
+
     def open(self) -> BinaryIO:
         """A stream of the file's bytes, decoded; the caller closes it.
 

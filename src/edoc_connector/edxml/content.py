@@ -9,7 +9,8 @@ import binascii
 import hashlib
 import io
 from abc import ABC, abstractmethod
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -21,7 +22,7 @@ from .base64text import SPACES, decode
 from .magic import HEAD, contradiction, type_of
 from .scan import Limits, Span
 from .source import CHUNK, Source
-from .unzip import PACKED_FORMATS, ZIP_HEADS, Bounds, FirstFile, ZipError, wraps
+from .unzip import PACKED_FORMATS, ZIP_HEADS, Bounds, FirstFile, OverBound, ZipError, wraps
 
 _HEAD = 1 << 14
 _PIECE = 3 << 18  # of a file; a multiple of three, so that each is base64 by itself
@@ -169,6 +170,7 @@ class ZippedContent(_Measured):
         self._packed = packed
         self._bounds = Bounds(limits.unpacked, limits.ratio, limits.entries)
         self._nesting = limits.nesting
+        self._wraps_one: dict[int, bool] = {}
         self.others = 0
         """Files in the zip behind the first; known once everything was read."""
 
@@ -192,15 +194,40 @@ class ZippedContent(_Measured):
             yield from pieces(packed)
 
     def _file(self, file: FirstFile, depth: int) -> Generator[bytes, None, None]:
-        """The file's bytes; those of the file inside where it is a zip once more and its name says it is none."""
+        """The file's bytes; those of the file inside where it was wrapped once more.
+
+        That is a zip of one file under a name that no zip has. People name a zip of several so too: that is the file.
+        """
         with io.BufferedReader(_Pieces(file.pieces()), _BUFFER) as stream:
-            if self._cannot_be_zip and wraps(stream.peek(HEAD)):
+            if self._cannot_be_zip and wraps(stream.peek(HEAD)) and self._holds_one(depth):
                 if depth >= self._nesting:
                     raise ZipError(f"more than the limit of {self._nesting} zips lie one inside the other (nesting)")
                 inner = FirstFile(stream, self._bounds)
                 yield from self._file(inner, depth + 1)
             else:
                 yield from pieces(stream)
+
+    def _holds_one(self, depth: int) -> bool:
+        """Whether the zip inside so many zips holds one file; known only when it was read to its end."""
+        if depth not in self._wraps_one:
+            with ExitStack() as opened:
+                stream: BinaryIO = opened.enter_context(self._packed.open())
+                for _ in range(depth):
+                    file = FirstFile(stream, self._bounds)
+                    stream = opened.enter_context(io.BufferedReader(_Pieces(file.pieces()), _BUFFER))
+                self._wraps_one[depth] = self._is_one(stream)
+        return self._wraps_one[depth]
+
+    def _is_one(self, stream: BinaryIO) -> bool:
+        try:
+            file = FirstFile(stream, self._bounds)
+            for _ in file.pieces():
+                pass
+            return file.others() == 0
+        except OverBound:
+            raise
+        except ZipError:  # cut off, encrypted: what it is, nobody wrapped it here
+            return False
 
     @property
     def _cannot_be_zip(self) -> bool:

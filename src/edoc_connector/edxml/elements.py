@@ -104,10 +104,10 @@ class Reading:
         return self._prefixes[parent]
 
     def unknown(self, element: etree._Element) -> None:
-        """Keep and report an element that no table has, with everything it says."""
-        self.unknowns.append(element)
+        """Keep and report an element that no table has, with everything it says, while there is room for findings."""
         if len(self.findings) > MOST_FINDINGS:
             return
+        self.unknowns.append(element)
         attributes = "".join(f' {name}="{value}"' for name, value in element.attrib.items())
         said = f"{etree.QName(element).localname}{attributes}: {_joined(element)}".removesuffix(": ")
         self.add("EDX-UNKNOWN", element, said)

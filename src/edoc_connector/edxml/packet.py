@@ -26,7 +26,7 @@ class Packet:
         message: what it says.
         attachments: the files in it, a seal among them, in the packet's order.
         findings: what is not as the standard has it.
-        unknown: the elements that no table has, as they stand in the tree.
+        unknown: the elements that no table has, as they stand in the tree; no more than findings are listed.
         skeleton: its tree, for who verifies or walks it.
         source: its bytes.
         elements: the elements of `attachments`.

@@ -105,6 +105,7 @@ class _Tree:
             for name, element in _below(root, depth):
                 self._tops.setdefault(name, element)
         self._encoded = packet.elements
+        self._known: dict[etree._Element, dict[str, list[etree._Element]]] = {}
 
     def remark(self, one: Problem) -> Remark:
         """The remark for a broken rule."""
@@ -122,13 +123,20 @@ class _Tree:
             element, steps = (self._skeleton.root, steps) if top is None else (top, steps[1:])
         while steps:
             name, position = _position(steps[0])
-            # elements that say nothing are not in the message, and do not count
-            named = [child for child_name, child in children(element) if child_name == name]
-            alike = [child for child in named if "".join(child.itertext()).strip()]
+            alike = self._saying(element).get(name, [])
             if len(alike) < position:
                 break
             element, steps = alike[position - 1], steps[1:]
         return element, steps
+
+    def _saying(self, parent: etree._Element) -> dict[str, list[etree._Element]]:
+        """Children by name; those that say nothing are not in the message, and do not count."""
+        if parent not in self._known:
+            known = self._known[parent] = {}
+            for name, child in children(parent):
+                if any(text.strip() for text in child.itertext()):
+                    known.setdefault(name, []).append(child)
+        return self._known[parent]
 
 
 def _below(element: etree._Element, depth: int) -> Iterator[tuple[str, etree._Element]]:

@@ -49,6 +49,7 @@ class Limits:
         elements: most elements.
         attributes: most attributes on one element.
         namespaces: most namespace declarations in all, prefixes without one among them.
+        uri: most characters of a namespace.
         unpacked: most bytes a zipped attachment may unpack to.
         ratio: most times its packed size a zipped attachment may unpack to, beyond the first 10 MiB.
         entries: most files and folders in a zip around an attachment.
@@ -61,6 +62,7 @@ class Limits:
     elements: int = 100_000
     attributes: int = 64
     namespaces: int = 512
+    uri: int = 256
     unpacked: int = 2 << 30
     ratio: int = 200
     entries: int = 1_000
@@ -346,8 +348,14 @@ class _Watcher:
             self._open_text()
 
     def _check_uris(self, attributes: list[str]) -> None:
-        """Refuse braces in a namespace: no URI has them, and trees that write names ``{URI}name`` misread them."""
+        """Refuse a namespace that no packet has.
+
+        Trees write each name as ``{URI}name``, so a long one takes its length for every element, and they misread one
+        with braces, which no URI has. Canonical forms too repeat a namespace wherever it is used.
+        """
         for name, value in zip(attributes[::2], attributes[1::2], strict=True):
+            if name.startswith("xmlns") and len(value) > self.limits.uri:
+                raise self._too_much("characters in one namespace", "ký tự trong một không gian tên", self.limits.uri)
             if name.startswith("xmlns") and ("{" in value or "}" in value):
                 raise refusal(
                     "EDX-NOT-XML",

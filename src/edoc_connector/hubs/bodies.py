@@ -223,16 +223,22 @@ class _Inflater:
     """Decompresses in pieces of bounded size: an answer is measured before it can become large."""
 
     def __init__(self, window: int) -> None:
+        self._window = window
         self._zlib = zlib.decompressobj(window)
 
     def chunks(self, raw: bytes) -> Iterator[bytes]:
         try:
-            while not self._zlib.eof:
+            while True:
+                if self._zlib.eof:
+                    raw = self._zlib.unused_data or raw
+                    if not raw:
+                        return
+                    self._zlib = zlib.decompressobj(self._window)  # members simply follow each other (RFC 1952, 2.2)
                 chunk = self._zlib.decompress(raw, CHUNK)
                 yield chunk
                 raw = self._zlib.unconsumed_tail
-                if not raw and len(chunk) < CHUNK:  # a full piece may have more behind it that needs no more input
-                    return
+                if not raw and len(chunk) < CHUNK and not self._zlib.eof:
+                    return  # a full piece may have more behind it that needs no more input
         except zlib.error:
             raise _badly_compressed() from None
 

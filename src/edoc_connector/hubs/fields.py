@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
@@ -53,6 +54,13 @@ def storable(value: str) -> str:
     return value.replace("\0", "\ufffd").encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
 
 
+def written(value: Any) -> str:
+    """A value as `text` gives it, and a list or an object as the JSON it is: for rows where one odd value must not cost
+    the others."""
+    odd = isinstance(value, list | dict)
+    return text(json.dumps(value, ensure_ascii=False, separators=(",", ":")) if odd else value)
+
+
 def printable(value: str, limit: int = 300) -> str:
     """Words of a hub or proxy, fit to stand in one line of an error or a log."""
     line = " ".join("".join(c if c.isprintable() else " " for c in value).split())
@@ -74,13 +82,13 @@ def moment(value: Any) -> datetime | None:
     Known are ISO 8601, the Vietnamese and SQL ways of writing it, and seconds or milliseconds since 1970. A time
     without an offset is Vietnam time.
     """
-    written = text(value).strip()
+    said = written(value).strip()
     try:
-        if _EPOCH_MS.fullmatch(written):
-            return datetime.fromtimestamp(int(written) / 1000, UTC)
-        if _EPOCH_S.fullmatch(written):
-            return datetime.fromtimestamp(int(written), UTC)
-        found = _iso(written) or _listed(_FRACTION.sub(r"\1", written))
+        if _EPOCH_MS.fullmatch(said):
+            return datetime.fromtimestamp(int(said) / 1000, UTC)
+        if _EPOCH_S.fullmatch(said):
+            return datetime.fromtimestamp(int(said), UTC)
+        found = _iso(said) or _listed(_FRACTION.sub(r"\1", said))
         if found is None:
             return None
         return (found if found.tzinfo else found.replace(tzinfo=VIETNAM)).astimezone(UTC)

@@ -115,8 +115,10 @@ MEANINGS: Mapping[str, Meaning] = {
 }
 """Error codes. Hubs of the national product and provincial platforms number alike as far as they are documented."""
 
-WORDS: tuple[tuple[str, Meaning], ...] = (("existdoc", _DUPLICATE),)
-"""Words in the description, lower case, that say more than the code beside them."""
+WORDS: tuple[tuple[re.Pattern[str], Meaning], ...] = (
+    (re.compile(r"(?<!not )(?<![a-z0-9])existdoc", re.IGNORECASE), _DUPLICATE),
+)
+"""Words in the description that say more than the code beside them; ``NotExistDoc`` says something else."""
 
 _UNNAMED_REFUSAL = Meaning(
     PacketRefused,
@@ -189,8 +191,7 @@ def refusal(code: str, description: str, *, sends: bool, answer: WireResponse) -
         answer: the answer, for its Retry-After and, when the clock is wrong, its Date.
     """
     words = printable(description)
-    folded = description.lower()
-    meaning = next((m for word, m in WORDS if word in folded), None) or MEANINGS.get(code) or _unnamed(sends)
+    meaning = _said(description) or MEANINGS.get(code) or _unnamed(sends)
     en, vi = _clock_advice(answer) if code == "16" else ("", "")
     number, said = printable(code, 40), f": {words}" if words else ""
     return meaning.error(
@@ -203,7 +204,11 @@ def refusal(code: str, description: str, *, sends: bool, answer: WireResponse) -
 
 def knows(code: str, description: str) -> bool:
     """Whether the tables say what a code or description means."""
-    return code in MEANINGS or any(word in description.lower() for word, _ in WORDS)
+    return code in MEANINGS or _said(description) is not None
+
+
+def _said(description: str) -> Meaning | None:
+    return next((meaning for word, meaning in WORDS if word.search(description)), None)
 
 
 def status_error(answer: WireResponse, *, sends: bool) -> EdocError:

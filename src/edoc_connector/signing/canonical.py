@@ -17,6 +17,8 @@ from .reasons import Refused
 XML = "{http://www.w3.org/XML/1998/namespace}"
 MOST_NAMESPACES = 32
 """Most namespaces in scope at one element: inclusive canonicalisation takes quadratic time in them."""
+MOST_LETTERS = 1024
+"""Most characters of the namespaces in scope at one element: exclusive canonicalisation writes them at each sibling."""
 _MOST_DEPTH = Limits().depth
 
 
@@ -45,18 +47,25 @@ def canonical(element: etree._Element, *, exclusive: bool, without: etree._Eleme
 
 
 def bound_namespaces(element: etree._Element) -> None:
-    """Refuse a tree with more namespaces in scope at once than any packet needs.
+    """Refuse a tree with more namespaces in scope at once, or longer ones, than any packet needs.
 
     Raises:
         Refused: it has.
     """
     parent = element.getparent()
-    open_now = most = 0 if parent is None else len(parent.nsmap)
-    for event, _ in etree.iterwalk(element, events=("start-ns", "end-ns")):
-        open_now += 1 if event == "start-ns" else -1
-        most = max(most, open_now)
+    lengths = [] if parent is None else [len(uri) for uri in parent.nsmap.values()]
+    most, letters, most_letters = len(lengths), sum(lengths), sum(lengths)
+    for _, declared in etree.iterwalk(element, events=("start-ns", "end-ns")):
+        if declared is not None:  # the end of one has nothing to say
+            lengths.append(len(declared[1]))
+            letters += lengths[-1]
+            most, most_letters = max(most, len(lengths)), max(most_letters, letters)
+        else:
+            letters -= lengths.pop()
     if most > MOST_NAMESPACES:
         raise Refused("SIG-NAMESPACES", str(MOST_NAMESPACES))
+    if most_letters > MOST_LETTERS:
+        raise Refused("SIG-CANONICAL", f"> {MOST_LETTERS} characters of namespaces")
 
 
 def _bound_depth(element: etree._Element) -> None:

@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from .algorithms import HASHES, PublicKey
+from .reasons import one_line
 
 MINIMUM_RSA_BITS = 2048
 CURVES = ("secp256r1", "secp384r1")
@@ -27,6 +28,18 @@ UNREADABLE = (
     x509.UnsupportedGeneralNameType,
 )
 """What reading a malformed certificate raises: nothing else is caught."""
+
+MALFORMED = (
+    *UNREADABLE,
+    AttributeError,
+    LookupError,
+    ArithmeticError,
+    AssertionError,
+    NotImplementedError,
+    RecursionError,
+)
+"""What asn1crypto and those that build on it raise for malformed certificates, lists, answers and tokens, beside errors
+of their own: they take the types inside on trust. Found by mutating them; nothing else is caught."""
 
 
 def read_certificate(der: bytes) -> x509.Certificate:
@@ -66,12 +79,12 @@ def read_certificates(data: bytes) -> list[x509.Certificate]:
 
 
 def human_name(certificate: x509.Certificate) -> str:
-    """The holder's name for a person: common name, else organisation, else the whole subject."""
+    """The holder's name for a person, in one line: common name, else organisation, else the whole subject."""
     for oid in (x509.NameOID.COMMON_NAME, x509.NameOID.ORGANIZATION_NAME):
         found = certificate.subject.get_attributes_for_oid(oid)
         if found:
-            return str(found[0].value)
-    return certificate.subject.rfc4514_string()
+            return one_line(str(found[0].value))
+    return one_line(certificate.subject.rfc4514_string())
 
 
 def fingerprint(certificate: x509.Certificate) -> str:
@@ -107,17 +120,28 @@ _OTHER_USES = {
 }
 
 
+_DOCUMENTS = {
+    ExtendedKeyUsageOID.EMAIL_PROTECTION,
+    ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE,
+    x509.ObjectIdentifier("1.3.6.1.5.5.7.3.36"),  # document signing, RFC 9336
+    x509.ObjectIdentifier("1.3.6.1.4.1.311.10.3.12"),  # the same as Microsoft names it
+    x509.ObjectIdentifier("1.2.840.113583.1.1.5"),  # as Adobe does
+}
+
+
 @lru_cache(64)
 def meant_for_other_use(certificate: x509.Certificate) -> bool:
     """Whether extended key usage is there and names only uses that are not signing of documents (RFC 5280, 4.2.1.12).
 
-    A web server or a time-stamp authority under the same root as the agencies does not sign packets.
+    A web server or a time-stamp authority under the same root as the agencies does not sign packets; the certificates
+    of web servers often let them log in too.
     """
     try:
         uses = certificate.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
     except x509.ExtensionNotFound:
         return False
-    return all(use in _OTHER_USES for use in uses)
+    serves = ExtendedKeyUsageOID.SERVER_AUTH in uses and not any(use in _DOCUMENTS for use in uses)
+    return serves or all(use in _OTHER_USES for use in uses)
 
 
 _USAGES = {

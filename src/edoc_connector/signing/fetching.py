@@ -11,7 +11,8 @@ import http.client
 import socket
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Protocol
 from urllib.parse import urlsplit
@@ -43,22 +44,48 @@ class Fetch(Protocol):
         ...
 
 
+def is_plain(url: str) -> bool:
+    """Whether an address can go into a request as it is: printable ASCII without spaces (RFC 3986, 2)."""
+    return url.isascii() and url.isprintable() and " " not in url
+
+
 def http_fetch(url: str, *, body: bytes | None = None, content_type: str = "", timeout: float = 10.0) -> bytes:
     """Get the body of an HTTP answer; see `Fetch`. Redirects are not followed: an address is the one that was named."""
     deadline = time.monotonic() + timeout
     connection, path = _connection(url, timeout)
     try:
         headers = {"Content-Type": content_type} if body is not None else {}
-        connection.request("POST" if body is not None else "GET", path, body=body, headers=headers)
-        sock = connection.sock
-        with connection.getresponse() as answer:
-            if answer.status != http.client.OK:
-                raise FetchFailed(f"{url}: HTTP {answer.status}")
-            return _read(url, answer, sock, deadline)
+        connection.connect()
+        with _cut_off(connection.sock, deadline):
+            connection.request("POST" if body is not None else "GET", path, body=body, headers=headers)
+            sock = connection.sock
+            with connection.getresponse() as answer:
+                if answer.status != http.client.OK:
+                    raise FetchFailed(f"{url}: HTTP {answer.status}")
+                return _read(url, answer, sock, deadline)
     except (OSError, http.client.HTTPException) as error:
-        raise FetchFailed(f"{url}: {error or type(error).__name__}") from error
+        late = time.monotonic() >= deadline
+        raise FetchFailed(f"{url}: {'timed out' if late else error or type(error).__name__}") from error
     finally:
         connection.close()
+
+
+@contextmanager
+def _cut_off(sock: socket.socket, deadline: float) -> Iterator[None]:
+    """Shut a connection down at a moment: headers that drip outlive a time-out, which is per read."""
+
+    def shut() -> None:
+        with suppress(OSError):  # it was closed meanwhile
+            sock.shutdown(socket.SHUT_RDWR)
+
+    timer = threading.Timer(max(deadline - time.monotonic(), 0), shut)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+        timer.join()
 
 
 def _connection(url: str, timeout: float) -> tuple[http.client.HTTPConnection, str]:
@@ -71,7 +98,7 @@ def _connection(url: str, timeout: float) -> tuple[http.client.HTTPConnection, s
         "http": http.client.HTTPConnection,
         "https": http.client.HTTPSConnection,
     }
-    if parts.scheme not in kinds or not host:
+    if parts.scheme not in kinds or not host or not is_plain(url):
         raise FetchFailed(f"{url}: not an http or https address")
     path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     return kinds[parts.scheme](host, port, timeout=timeout), path
@@ -89,6 +116,8 @@ def _read(url: str, answer: http.client.HTTPResponse, sock: socket.socket, deadl
             raise FetchFailed(f"{url}: {'too large' if size > MOST_BYTES else 'timed out'}")
         if sock.fileno() >= 0:
             sock.settimeout(left)
+    if time.monotonic() >= deadline:  # what looks like the end may be that it was cut off
+        raise FetchFailed(f"{url}: timed out")
     if answer.length:
         raise FetchFailed(f"{url}: cut off")
     return b"".join(pieces)

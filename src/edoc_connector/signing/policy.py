@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, ClassVar
 
 from cryptography import x509
 
+from ..edxml import OrganId
+from ..edxml.facts import normalise
 from ..errors import ConfigError
 from .algorithms import DIGESTS, SIGNATURES
 from .certificates import CURVES, MINIMUM_RSA_BITS, fingerprint, read_certificates
@@ -145,9 +147,17 @@ class VerifyPolicy:
         return self.mode is VerifyMode.VALID or verification.trusted is True
 
     def speaks_for(self, organ_id: str, certificate: x509.Certificate, *, trusted: bool) -> bool:
-        """Whether a certificate may sign for an organisation, as far as the policy says."""
-        entries = self.organisations.get(organ_id)
-        return entries is None or any(_matches(entry, certificate, trusted) for entry in entries)
+        """Whether a certificate may sign for an organisation, however its code is spelt, as far as the policy says."""
+        if not self.organisations:
+            return True
+        code = _code(organ_id)
+        listed = [entries for name, entries in self.organisations.items() if _code(name) == code]
+        return not listed or any(_matches(entry, certificate, trusted) for entries in listed for entry in entries)
+
+
+def _code(organ_id: str) -> str:
+    """A code as those compare it who act on the packet: ``h29.05`` is H29.05 to them."""
+    return OrganId.parse(normalise(organ_id)).value
 
 
 def _matches(entry: str, certificate: x509.Certificate, trusted: bool) -> bool:

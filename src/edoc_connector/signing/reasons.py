@@ -77,12 +77,17 @@ class SigningFinding:
 
 def explain(code: str, detail: str = "") -> str:
     """The words of a reason code in English."""
-    return REASONS[code].en.replace("{detail}", detail)
+    return REASONS[code].en.replace("{detail}", one_line(detail))
 
 
 def explain_vi(code: str, detail: str = "") -> str:
     """The words of a reason code in Vietnamese."""
-    return REASONS[code].vi.replace("{detail}", detail)
+    return REASONS[code].vi.replace("{detail}", one_line(detail))
+
+
+def one_line(seen: str) -> str:
+    """Words of a stranger, fit for a log and a screen: line ends, controls and marks of direction become spaces."""
+    return seen if seen.isprintable() else "".join(letter if letter.isprintable() else " " for letter in seen)
 
 
 _V, _I = VerificationStatus.VALID, VerificationStatus.INVALID
@@ -283,6 +288,11 @@ REASONS: dict[str, Reason] = {
     ),
     "SEAL-NOT-LAST": Reason(
         _X, "The seal is not the last attachment.", "Niêm phong không phải là tệp đính kèm cuối cùng."
+    ),
+    "SEAL-STATUS": Reason(
+        _X,
+        "A status packet carries a seal; only documents are sealed.",
+        "Gói tin trạng thái có kèm niêm phong; chỉ văn bản mới được niêm phong.",
     ),
     "SEAL-TOO-BIG": Reason(_X, "The seal is larger than {detail}.", "Niêm phong lớn hơn {detail}."),
     "SEAL-UNREADABLE": Reason(_X, "The seal cannot be read: {detail}", "Không đọc được niêm phong: {detail}"),

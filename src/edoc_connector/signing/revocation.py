@@ -23,11 +23,13 @@ from cryptography.x509 import ocsp
 from cryptography.x509.oid import AuthorityInformationAccessOID
 
 from ..errors import ConfigError
-from .certificates import UNREADABLE
-from .fetching import Fetch, FetchFailed, Kept
+from .certificates import MALFORMED, UNREADABLE
+from .fetching import Fetch, FetchFailed, Kept, is_plain
 
 log = logging.getLogger("edoc_connector.signing.revocation")
 
+_NAMING = frozenset({"sha1", "sha256"})
+"""Hashes by which the validator knows the issuer that an OCSP answer speaks of."""
 MOST_ADDRESSES = 4
 """Most addresses of one certificate that are tried."""
 
@@ -52,7 +54,7 @@ class Revocation:
     Args:
         mode: which proof is wanted.
         soft: whether missing or stale information is only reported. Otherwise it makes the signature UNVERIFIABLE. A
-            certificate known to be revoked is refused either way.
+            certificate known to be revoked is trusted under neither.
         crl_files: revocation lists at hand, PEM or DER: files, or folders of them. They are read when a packet is
             verified, so whatever refreshes them need tell nobody.
         crl_urls: addresses of further lists.
@@ -84,7 +86,7 @@ class Revocation:
                 "sách, máy chủ OCSP hay máy chủ được phép; hãy khai báo",
             )
         for url in (*self.crl_urls, *([self.ocsp_url] if self.ocsp_url else [])):
-            if _host(url) is None:
+            if _host(url) is None or not is_plain(url):
                 raise ConfigError(
                     f"'{url}' is no http or https address to fetch revocation information from",
                     vi=f"'{url}' không phải địa chỉ http hoặc https để lấy thông tin thu hồi",
@@ -192,12 +194,25 @@ def _ocsp(url: str, certificate: x509.Certificate, issuer: x509.Certificate, rev
     body = request.public_bytes(Encoding.DER)
     data = revocation.fetch(url, body=body, content_type="application/ocsp-request", timeout=revocation.timeout)
     try:
-        status = ocsp.load_der_ocsp_response(data).response_status
-    except UNREADABLE:
+        answer = ocsp.load_der_ocsp_response(data)
+        status = answer.response_status
+        if status is ocsp.OCSPResponseStatus.SUCCESSFUL:
+            _read_through(answer, data)
+    except MALFORMED:
         raise FetchFailed(f"{url}: no OCSP answer") from None
     if status is not ocsp.OCSPResponseStatus.SUCCESSFUL:
         raise FetchFailed(f"{url}: OCSP {status.name.lower()}")
     return data
+
+
+def _read_through(answer: ocsp.OCSPResponse, data: bytes) -> None:
+    """Touch all of an answer as the validator will: a malformed one would keep it from reading the others."""
+    from asn1crypto import ocsp as asn1_ocsp  # type: ignore[import-untyped]  # it ships no types
+
+    for one in answer.responses:
+        if one.hash_algorithm.name not in _NAMING:
+            raise ValueError("issuers are named by a hash that is not known")
+    _ = asn1_ocsp.OCSPResponse.load(data).native
 
 
 def _allowed(urls: Iterable[str], revocation: Revocation) -> list[str]:

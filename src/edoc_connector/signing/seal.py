@@ -258,14 +258,12 @@ def _matched(
     shown: Callable[[AttachmentDigest], str],
 ) -> list[Difference]:
     """Take out the pairs that are the same by the key and differ otherwise."""
-    by_key = {key(other): other for other in reversed(new)}
-    differences = []
-    for one in list(gone):
-        other = by_key.pop(key(one), None)
-        if other is not None:
-            gone.remove(one)
-            new.remove(other)
-            differences.append(Difference(one.name, shown(one), shown(other)))
+    by_key = {key(new[index]): index for index in reversed(range(len(new)))}
+    pairs = {index: by_key.pop(key(one)) for index, one in enumerate(gone) if key(one) in by_key}
+    differences = [Difference(gone[one].name, shown(gone[one]), shown(new[other])) for one, other in pairs.items()]
+    found = set(pairs.values())
+    gone[:] = [one for index, one in enumerate(gone) if index not in pairs]
+    new[:] = [one for index, one in enumerate(new) if index not in found]
     return differences
 
 

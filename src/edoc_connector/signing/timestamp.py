@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from cryptography import x509
 
 from ..errors import SigningError
-from .certificates import human_name, key_problem, ordered_from, read_certificate
+from .certificates import MALFORMED, human_name, key_problem, ordered_from, read_certificate
 from .fetching import Fetch, FetchFailed, http_fetch
 from .policy import VerifyPolicy
 from .reasons import Refused
@@ -95,12 +95,12 @@ def check_timestamp(token: bytes, data: bytes, *, policy: VerifyPolicy, at: date
         # it checks the imprint, the signature, the path and the extended key usage
         builder.build().verify_message(response, data)
         leaf, brought = _signer(response)
-    except (VerificationError, ValueError) as error:
-        raise Refused("SIG-TIMESTAMP", str(error)) from None
+    except (VerificationError, *MALFORMED) as error:
+        raise Refused("SIG-TIMESTAMP", str(error) or type(error).__name__) from None
     moment = response.tst_info.gen_time
     if moment > at + TOLERANCE:
         raise Refused("SIG-TIMESTAMP", f"{moment:%Y-%m-%d %H:%M} UTC")
-    _check_authority(leaf, brought, anchors, policy, moment)
+    _check_authority(leaf, brought, anchors, policy, moment, at)
     return moment
 
 
@@ -110,13 +110,17 @@ def _check_authority(
     anchors: tuple[x509.Certificate, ...],
     policy: VerifyPolicy,
     moment: datetime,
+    at: datetime,
 ) -> None:
-    """The same path once more, by the rules that signers are held to: hashes, keys, revocation."""
+    """The same path once more, by the rules that signers are held to: hashes, keys, revocation.
+
+    An authority writes the moment itself, and who has its key any moment: once revoked it is believed no more.
+    """
     problem = key_problem(leaf.public_key(), minimum_rsa_bits=policy.minimum_rsa_bits, curves=policy.curves)
     if problem:
         raise Refused("SIG-TIMESTAMP", f"{human_name(leaf)}: {problem}")
     others = (*brought, *policy.intermediates)
-    trust = validate(leaf, others, anchors, chain=ordered_from(leaf, others), policy=policy, at=moment)
+    trust = validate(leaf, others, anchors, chain=ordered_from(leaf, others), policy=policy, at=moment, unrevoked_at=at)
     if not trust.trusted:
         raise Refused("SIG-TIMESTAMP", f"{human_name(leaf)}: {trust.problem} {trust.detail}")
 

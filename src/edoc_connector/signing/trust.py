@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from .certificates import ordered_from, read_certificate, valid_at
+from .certificates import MALFORMED, human_name, ordered_from, read_certificate, valid_at
 from .policy import VerifyPolicy
 from .revocation import Gathered, Revocation, RevocationMode, gather
 
@@ -78,6 +78,7 @@ def validate(
     chain: tuple[x509.Certificate, ...],
     policy: VerifyPolicy,
     at: datetime,
+    unrevoked_at: datetime | None = None,
 ) -> Trust:
     """Validate a certificate's path to an anchor (RFC 5280, 6.1), and its revocation where the policy asks.
 
@@ -88,6 +89,7 @@ def validate(
         chain: what is known of the chain should there be no path.
         policy: accepted hashes, and how revocation is checked.
         at: the moment to judge at, aware.
+        unrevoked_at: the moment it must not have been revoked at, aware; left out, `at`.
     """
     asked = (leaf, *others), tuple(anchors), policy.legacy_sha1
     unrevoked = policy.revocation.mode is RevocationMode.NONE
@@ -99,19 +101,23 @@ def validate(
     try:
         context = _context(leaf, others, anchors, policy, at)
         path = _run(CertificateValidator(_asn1([leaf])[0], validation_context=context).async_validate_path())
+        validated = tuple(read_certificate(one.dump()) for one in path.iter_certs(include_root=True))[::-1]
     except ExpiredError as error:
         return Trust(False, chain, "SIG-EXPIRED", str(error))
     except NotYetValidError as error:
         return Trust(False, chain, "SIG-NOT-YET-VALID", str(error))
-    except (PathError, ValidationError, ValueError) as error:
-        return Trust(False, chain, "SIG-UNTRUSTED", str(error))
-    chain = tuple(read_certificate(one.dump()) for one in path.iter_certs(include_root=True))[::-1]
+    except (PathError, ValidationError, *MALFORMED) as error:
+        return Trust(False, chain, "SIG-UNTRUSTED", str(error) or type(error).__name__)
     if unrevoked:
-        _PATHS.keep(asked, chain)
-        return Trust(True, chain)
-    found = gather(policy.revocation, chain)
-    then, now = (_context(leaf, others, anchors, policy, moment, found) for moment in (at, None))
-    return _run(_unrevoked(path, chain, _Moments(at, then, now), policy.revocation, found))
+        _PATHS.keep(asked, validated)
+        return Trust(True, validated)
+    found = gather(policy.revocation, validated)
+    until = unrevoked_at or at
+    try:
+        then, now = (_context(leaf, others, anchors, policy, moment, found) for moment in (until, None))
+    except MALFORMED as error:
+        return Trust(policy.revocation.soft, validated, "SIG-REVOCATION-UNKNOWN", str(error) or type(error).__name__)
+    return _run(_unrevoked(path, validated, _Moments(until, then, now), policy.revocation, found))
 
 
 class _Paths:
@@ -184,7 +190,7 @@ async def _unrevoked(
     revocation: Revocation,
     found: Gathered,
 ) -> Trust:
-    """Check every certificate below the anchor.
+    """Check every certificate below the anchor: that one cannot be told of does not hide that another was revoked.
 
     The validator's own rules leave an OCSP answer alone where the certificate names no responder, and believe a list
     that says good beside an answer that says revoked. Here a policy may name the responder, and any proof counts.
@@ -194,22 +200,23 @@ async def _unrevoked(
     from pyhanko_certvalidator.revinfo.validate_ocsp import verify_ocsp_response
 
     checks: dict[str, Any] = {"crl": verify_crl, "ocsp": verify_ocsp_response}
+    unknown: Trust | None = None
     for one, wanted in _wanted(path, revocation.mode):
         proofs, failures = set(), []
         for kind in ("crl", "ocsp") if revocation.mode is not RevocationMode.CRL else ("crl",):
             try:
                 await _check(checks[kind], one, path, moments)
             except RevokedError as error:
-                detail = f"{one.subject.human_friendly}, {error.revocation_dt:%Y-%m-%d %H:%M} UTC"
+                detail = f"{human_name(read_certificate(one.dump()))}, {error.revocation_dt:%Y-%m-%d %H:%M} UTC"
                 return Trust(False, chain, "SIG-REVOKED", detail)
-            except (CRLValidationError, OCSPValidationError) as error:
-                failures.append(str(error.args[0]))
+            except (CRLValidationError, OCSPValidationError, *MALFORMED) as error:
+                failures.append(str(error.args[0] if error.args else type(error).__name__))
             else:
                 proofs.add(kind)
-        if not proofs & wanted:
+        if unknown is None and not proofs & wanted:
             detail = "; ".join(found.failures or failures)
-            return Trust(revocation.soft, chain, "SIG-REVOCATION-UNKNOWN", detail)
-    return Trust(True, chain)
+            unknown = Trust(revocation.soft, chain, "SIG-REVOCATION-UNKNOWN", detail)
+    return unknown or Trust(True, chain)
 
 
 async def _check(check: Any, one: Any, path: ValidationPath, moments: _Moments) -> None:

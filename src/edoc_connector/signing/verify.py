@@ -22,11 +22,15 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
+from enum import StrEnum
+from typing import Any
 
 from cryptography import x509
 from lxml import etree
+from pydantic import BaseModel
 
 from ..edxml import SEAL_NAME, Attachment, Document, Message, Packet, parse_xml
+from ..edxml.facts import normalise
 from ..edxml.scan import Limits
 from ..edxml.table import DOCUMENT_HEADER
 from ..edxml.xml import parse_scanned
@@ -192,6 +196,8 @@ def _whole_tree(packet: Packet, limits: Limits, most: int) -> etree._Element:
 
 
 def _verify_seal(packet: Packet, seals: list[int], policy: VerifyPolicy, at: datetime) -> _Outcome:
+    if not isinstance(packet.message, Document):
+        raise Refused("SEAL-STATUS")
     if len(seals) > 1:
         raise Refused("SEAL-MANY", str(len(seals)))
     if seals[0] != len(packet.attachments) - 1:
@@ -209,7 +215,7 @@ def _verify_seal(packet: Packet, seals: list[int], policy: VerifyPolicy, at: dat
         stamped=stamped is not None,
         findings=(*outcome.findings, *doubts, *check_claimed_time(proof.certificate, claimed, latest)),
     )
-    return _compared(outcome, seal, packet)
+    return _compared(outcome, seal, packet, packet.message)
 
 
 def _stamped_at(seal: Seal, policy: VerifyPolicy, at: datetime) -> tuple[datetime | None, tuple[SigningFinding, ...]]:
@@ -249,11 +255,10 @@ def _prove_seal(seal: Seal, policy: VerifyPolicy) -> Proof:
     return proof
 
 
-def _compared(outcome: _Outcome, seal: Seal, packet: Packet) -> _Outcome:
+def _compared(outcome: _Outcome, seal: Seal, packet: Packet, document: Document) -> _Outcome:
     """The outcome after holding the seal against the packet; who sealed does not matter to what differs."""
-    assert isinstance(packet.message, Document)  # noqa: S101 - only documents have attachments
     with packet.source.opened():  # once for all attachments
-        comparison = compare(seal, packet.message, packet.attachments[:-1])
+        comparison = compare(seal, document, packet.attachments[:-1])
     if not comparison.differences:
         return replace(outcome, unsealed=comparison.unsealed)
     shown = "; ".join(str(one) for one in comparison.differences[:_MOST_SHOWN])
@@ -290,12 +295,14 @@ def _with_valid_seal(own: _Outcome, seal: _Outcome) -> _Outcome:
 
 def _result(packet: Packet, outcome: _Outcome, at: datetime) -> Verification:
     valid = outcome.status is VerificationStatus.VALID
-    attachments = _signed_files(packet) if valid else ()
+    sealed = valid and outcome.code == "SEAL-OK"
+    attachments = _signed_files(packet, sealed=sealed) if valid else ()
+    message = packet.message if not sealed else _as_sealed(packet.message)
     return Verification(
         reason=outcome.code,
         detail=outcome.detail,
         judged_at=outcome.judged_at or at,
-        method=("seal" if outcome.code == "SEAL-OK" else "packet") if valid else None,
+        method=("seal" if sealed else "packet") if valid else None,
         certificate=outcome.certificate,
         chain=outcome.trust.chain if outcome.trust else (),
         trusted=outcome.trust.trusted if outcome.trust else None,
@@ -305,13 +312,26 @@ def _result(packet: Packet, outcome: _Outcome, at: datetime) -> Verification:
         findings=tuple(dict.fromkeys(outcome.findings)),
         unsealed=outcome.unsealed,
         differences=outcome.differences,
-        message=_signed_message(packet.message, attachments, outcome.unsealed) if valid else None,
+        message=_signed_message(message, attachments, outcome.unsealed) if valid else None,
         attachments=attachments,
     )
 
 
-def _signed_files(packet: Packet) -> tuple[Attachment, ...]:
-    return tuple(one for one in packet.attachments if one.name != SEAL_NAME)
+def _signed_files(packet: Packet, *, sealed: bool) -> tuple[Attachment, ...]:
+    files = (one for one in packet.attachments if one.name != SEAL_NAME)
+    return tuple(one.renamed(normalise(one.name)) if sealed else one for one in files)
+
+
+def _as_sealed(value: Any) -> Any:
+    """A value with its texts as a seal compares them: other code points that only count as the same nobody signed."""
+    if isinstance(value, str) and not isinstance(value, StrEnum):
+        return value if value.isascii() and value == value.strip() and "\r" not in value else normalise(value)
+    if isinstance(value, tuple):
+        return tuple(map(_as_sealed, value))
+    if isinstance(value, BaseModel):
+        values = ((name, getattr(value, name)) for name in type(value).model_fields)
+        return value.model_copy(update={name: _as_sealed(one) for name, one in values})
+    return value
 
 
 _ATTRIBUTES = {row.path.replace("/", "."): row.attr for row in DOCUMENT_HEADER.rows}

@@ -135,7 +135,10 @@ def signing_time(properties: etree._Element) -> datetime:
         raise Refused("SEAL-PROPERTIES", f"SigningTime {text}") from None
     if time.tzinfo is None:
         raise Refused("SEAL-PROPERTIES", f"SigningTime {text}")
-    return time.astimezone(UTC)
+    try:
+        return time.astimezone(UTC)
+    except OverflowError:  # the year 1 before its offset, the year 9999 after it
+        raise Refused("SEAL-PROPERTIES", f"SigningTime {text}") from None
 
 
 def check_certificate(properties: etree._Element, certificate: x509.Certificate) -> None:

@@ -8,26 +8,29 @@ from typing import Any, TypeVar
 
 from edoc_connector.errors import ProtocolError
 from edoc_connector.hubs import refusals, strict_json
-from edoc_connector.hubs.fields import flag, identifier, moment, printable, text
+from edoc_connector.hubs.fields import flag, identifier, moment, printable, text, written
 from edoc_connector.hubs.results import Agency, AgencyChange, MessageType, SentState, Waiting
+from edoc_connector.hubs.vxp import headers
 from edoc_connector.hubs.vxp.calls import Call
 from edoc_connector.hubs.wire import WireResponse
 
 R = TypeVar("R")
 _Fields = Mapping[str, tuple[str, Callable[[Any], Any]]]
 
+_NEVER_SETTLED = frozenset({"15", "16", "20"})
+
 _log = logging.getLogger("edoc_connector.hubs.vxp")
 
 _WAITING: _Fields = {
-    "service_type": ("serviceType", text),
-    "sender": ("from", text),
-    "recipient": ("to", text),
+    "service_type": ("serviceType", written),
+    "sender": ("from", written),
+    "recipient": ("to", written),
     "created_at": ("created_time", moment),
-    "created_text": ("created_time", text),
+    "created_text": ("created_time", written),
     "updated_at": ("updated_time", moment),
-    "updated_text": ("updated_time", text),
-    "status": ("status", text),
-    "status_desc": ("status_desc", text),
+    "updated_text": ("updated_time", written),
+    "status": ("status", written),
+    "status_desc": ("status_desc", written),
 }
 _SENT: _Fields = {
     "sender_doc_id": ("senderDocId", text),
@@ -82,7 +85,7 @@ def envelope(response: WireResponse, call: Call) -> Mapping[str, Any]:
     if status not in ("OK", "FAIL"):
         raise _not_ours(call, "its status is neither OK nor FAIL")
     refused = status == "FAIL" or code not in ("", "0")
-    if refused and not _settled(call, description):
+    if refused and not _settled(call, code, description):
         raise refusals.refusal(code, description, sends=call.sends, answer=response)
     return answer
 
@@ -104,7 +107,7 @@ def doc_id(answer: Mapping[str, Any], call: Call) -> str:
         ProtocolError: it is missing, or nothing a hub could mean by an id.
     """
     found = identifier(answer.get("DocId"))
-    if found is None:
+    if found is None or found.lower() == "null":  # which some hubs write for a value nobody set
         raise _not_ours(call, "it has no DocId that is a number or a text of printable characters")
     return found
 
@@ -122,14 +125,15 @@ def count(answer: Mapping[str, Any], call: Call) -> int:
 def waiting(answer: Mapping[str, Any], call: Call, asked: MessageType) -> tuple[Waiting, ...]:
     """The rows of getReceivedEdocList.
 
-    A row without a usable docId cannot be fetched or confirmed; it must not hold up the others, so it is logged and
-    left out. When no row is usable the answer is refused.
+    A row without a usable docId, or with one that no signed header carries, cannot be fetched or confirmed; it must not
+    hold up the others, so it is logged and left out. When no row has a docId at all the answer is refused.
     """
     rows = _rows(answer, call)
-    usable = [(row, found) for row in rows if (found := identifier(row.get("docId"))) is not None]
+    known = [(row, found) for row in rows if (found := identifier(row.get("docId"))) is not None]
+    usable = [(row, found) for row, found in known if headers.fits(found)]
     if len(usable) < len(rows):
         _log.warning("%s: %d of %d rows have no usable docId", call.name, len(rows) - len(usable), len(rows))
-    if rows and not usable:
+    if rows and not known:
         raise _not_ours(call, "no row of it has a usable docId")
     return tuple(
         Waiting(doc_id=found, message_type=_kind(row.get("messageType"), asked), **_values(row, _WAITING))
@@ -161,7 +165,7 @@ def _failed(response: WireResponse, call: Call) -> Mapping[str, Any]:
     """Raise for an HTTP status that is no success; the hub's own code in the body says more than the status."""
     answer = _object_if_any(response)
     _, code, description = _verdict(answer)
-    if _settled(call, description):
+    if response.status < 500 and _settled(call, code, description):
         return answer
     said = refusals.refusal(code, description, sends=call.sends, answer=response)
     unsettled = call.sends and response.status >= 500 and said.retryable  # it failed inside, perhaps after taking it
@@ -172,8 +176,9 @@ def _failed(response: WireResponse, call: Call) -> Mapping[str, Any]:
     raise refusals.status_error(response, sends=call.sends)
 
 
-def _settled(call: Call, description: str) -> bool:
-    return bool(call.settled) and call.settled in description.lower()
+def _settled(call: Call, code: str, description: str) -> bool:
+    """Whether a refusal says that it was done before; one for who we are, or for a failure inside, does not."""
+    return call.settled is not None and code not in _NEVER_SETTLED and bool(call.settled.search(description))
 
 
 def _object_if_any(response: WireResponse) -> Mapping[str, Any]:
@@ -205,7 +210,7 @@ def _seen(body: bytes, why: str) -> str:
 
 
 def _verdict(answer: Mapping[str, Any]) -> tuple[str, str, str]:
-    status, code, description = (text(answer.get(key)).strip() for key in ("status", "ErrorCode", "ErrorDesc"))
+    status, code, description = (written(answer.get(key)).strip() for key in ("status", "ErrorCode", "ErrorDesc"))
     return status.upper(), code, description
 
 
@@ -234,8 +239,8 @@ def _values(row: Mapping[str, Any], fields: _Fields) -> dict[str, Any]:
 
 def _kind(value: Any, asked: MessageType) -> MessageType:
     """The row's own message type, or what was asked for where the hub writes none or one that is not known."""
-    written = text(value).strip().lower()
-    return MessageType(written) if written in set(MessageType) else asked
+    said = written(value).strip().lower()
+    return MessageType(said) if said in set(MessageType) else asked
 
 
 def _not_ours(call: Call, why: str) -> ProtocolError:

@@ -5,6 +5,7 @@ The order in which a call signs its parameters is free to a client and fixed her
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 OCTETS = "application/octet-stream"
@@ -13,6 +14,9 @@ EMPTY_OBJECT = b"{}"
 
 _ALWAYS = ("timestamp", "Content-Type")
 _KIND = ("servicetype", "messagetype")
+_DONE_BEFORE = re.compile(
+    r"\balready\s+(been\s+|is\s+)?(done|confirmed|acknowledged|received|processed|completed|updated)\b", re.IGNORECASE
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +30,7 @@ class Call:
         method: HTTP method.
         content_type: both the plain and the signed one.
         sends: whether doing it twice differs from doing it once, so that a lost answer must not be retried blindly.
-        settled: a word in a refusal, lower case, by which the hub says that it was done before.
+        settled: words in a refusal by which the hub says that it was done before.
     """
 
     name: str
@@ -35,7 +39,7 @@ class Call:
     method: str = "POST"
     content_type: str = JSON
     sends: bool = False
-    settled: str = ""
+    settled: re.Pattern[str] | None = None
 
 
 SEND = Call(
@@ -47,7 +51,7 @@ SEND = Call(
 LIST_WAITING = Call("getReceivedEdocList", ("systemid", *_KIND, *_ALWAYS))
 GET = Call("getEdoc", ("systemid", "docId", "filePath", *_ALWAYS), body=EMPTY_OBJECT)
 DOWNLOAD = Call("downloadEdoc", ("systemid", "docId", "filePath", *_ALWAYS), method="GET")
-CONFIRM = Call("updateStatus", ("systemid", "docid", *_ALWAYS, "status"), body=EMPTY_OBJECT, settled="already")
+CONFIRM = Call("updateStatus", ("systemid", "docid", *_ALWAYS, "status"), body=EMPTY_OBJECT, settled=_DONE_BEFORE)
 SENT_STATE = Call("getSentEdocList", ("systemid", *_KIND, "docId", *_ALWAYS))
 AGENCIES = Call("getAgenciesList", ("systemid", *_ALWAYS))
 AGENCIES_QD20 = Call("getAgenciesListQD20", ("systemid", "level", *_ALWAYS))

@@ -30,7 +30,10 @@ from edoc_connector.hubs.wire import FileBody, Flow, Progress, WireRequest
 
 SERVICE_TYPE = "eDoc"
 
-_HTML = re.compile(rb"\s*(<\?xml[^>]*\?>\s*)?(<!--((?!-->).)*-->\s*)*<(!doctype\s+)?html\b", re.IGNORECASE | re.DOTALL)
+_HTML = re.compile(
+    rb"(\xef\xbb\xbf)?\s*(<\?xml[^>]*\?>\s*)?(<!--((?!-->).)*-->\s*)*<(!doctype\s+)?(html|head|body|title)\b",
+    re.IGNORECASE | re.DOTALL,
+)
 
 
 _ENDPOINT = (
@@ -62,7 +65,7 @@ class Vxp:
     """A hub of the VXP interface. Methods return flows; `HubClient` and `AsyncHubClient` have the same and drive them.
 
     Every method raises, beside what it says itself, the children of `HubError` that `hubs.refusals` lists, and
-    ConfigError for an argument that a signed header cannot carry.
+    for an argument that a signed header cannot carry ConfigError (ours), UnknownRecipient or HubError.
 
     Args:
         endpoint: URL under which the calls lie, ``https://…``; without user, query and fragment.

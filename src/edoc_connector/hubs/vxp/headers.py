@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 
-from edoc_connector.errors import AttachmentError, ConfigError
+from edoc_connector.errors import AttachmentError, ConfigError, EdocError, HubError, UnknownRecipient
 from edoc_connector.hubs.fields import VIETNAM
 
 PREFIX = "XroadVnpt-"
@@ -21,6 +21,10 @@ MAX_RECIPIENTS = 64 * 1024
 
 _JSON_TEXT = frozenset({"to"})
 """Parameters whose value is JSON and so holds quotes, which the signed JSON escapes."""
+
+_ERRORS: Mapping[str, type[EdocError]] = {"systemid": ConfigError, "from": ConfigError, "to": UnknownRecipient}
+"""By parameter, what a value that no header carries is: wrong settings of ours, which every call meets, or a message
+that cannot go. Other values come from a hub or a caller, and concern one call: `HubError`."""
 
 _NOT_IN_VALUE = re.compile(r'[^ -~]|[;"]')
 _NOT_IN_JSON_TEXT = re.compile(r"[^ -~]|;")
@@ -39,7 +43,8 @@ def signed_headers(parameters: Mapping[str, str], secret: str) -> dict[str, str]
         secret: as the hub gave it; its UTF-8 bytes are the HMAC key.
 
     Raises:
-        ConfigError: a value that HTTP or the signed JSON would not carry unchanged.
+        ConfigError, UnknownRecipient, HubError: HTTP or the signed JSON would not carry a value unchanged; which of
+            them, see `checked`.
     """
     headers = {PREFIX + name: checked(name, value) for name, value in parameters.items()}
     text = json.dumps(headers, ensure_ascii=False, separators=(",", ":"))
@@ -59,11 +64,14 @@ def checked(name: str, value: str) -> str:
     and the key list apart by hand; what is not ASCII has no agreed encoding in a header.
 
     Raises:
-        ConfigError: it would not.
+        ConfigError: it would not, and is a setting of ours (``systemid``, ``from``).
+        UnknownRecipient: it would not, and names recipients.
+        HubError: it would not, and is anything else.
     """
     limit = MAX_RECIPIENTS if name in _JSON_TEXT else MAX_VALUE
+    error = _ERRORS.get(name, HubError)
     if not value or len(value) > limit:
-        raise ConfigError(
+        raise error(
             f"The parameter {name!r} of a hub call must have 1 to {limit} characters, not {len(value)}. "
             "Leave an optional one out; the recipients stand in the packet as well.",
             vi=f"Tham số {name!r} của lời gọi trục phải dài từ 1 đến {limit} ký tự, không phải {len(value)}. "
@@ -72,7 +80,7 @@ def checked(name: str, value: str) -> str:
     bad = (_NOT_IN_JSON_TEXT if name in _JSON_TEXT else _NOT_IN_VALUE).search(value)
     if bad is not None or value != value.strip():
         seen = f"U+{ord(bad.group()):04X}" if bad is not None else "U+0020"
-        raise ConfigError(
+        raise error(
             f"The parameter {name!r} of a hub call holds {seen}, which a signed header cannot carry. "
             "Use the code or id as the hub's directory writes it: printable ASCII, no quote, no semicolon, "
             "no space at the ends.",
@@ -81,6 +89,11 @@ def checked(name: str, value: str) -> str:
             "không có dấu cách ở hai đầu.",
         )
     return value
+
+
+def fits(value: str) -> bool:
+    """Whether a header can carry an id, as the hub wrote it, back to the hub."""
+    return 0 < len(value) <= MAX_VALUE and value == value.strip() and not _NOT_IN_VALUE.search(value)
 
 
 def timestamp(now: datetime) -> str:
