@@ -13,7 +13,7 @@ from typing import Any
 from pydantic import GetCoreSchemaHandler, SecretStr
 from pydantic_core import core_schema
 
-from .errors import ConfigError
+from .errors import ConfigError, system_words, system_words_vi
 
 COMMAND_SECONDS = 30
 
@@ -95,8 +95,7 @@ def _from_file(path: str, folder: Path) -> str:
     try:
         return (folder / Path(path).expanduser()).read_text(encoding="utf-8").rstrip("\r\n")
     except OSError as error:
-        why = error.strerror or type(error).__name__
-        raise _unresolved(SecretRef("file", path), why, "không đọc được tệp") from error
+        raise _unresolved(SecretRef("file", path), system_words(error), system_words_vi(error)) from error
     except UnicodeDecodeError:
         raise _unresolved(SecretRef("file", path), "it is not UTF-8 text", "tệp không phải văn bản UTF-8") from None
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ..errors import AttachmentError, ConfigError, PacketError
+from ..errors import AttachmentError, ConfigError, PacketError, system_words_vi
 from .output import ExitCode, JsonFlag, print_json, print_table, printable, progress, say
 from .revocation import CrlOption, HostOption, OcspOption, SoftOption, revocation_of
 
@@ -157,7 +157,7 @@ def read_packet(file: Path) -> Packet:
     except OSError as error:
         raise PacketError(
             f"cannot open {file}: {error.strerror}; check the path",
-            vi=f"không mở được {file}: {error.strerror}; hãy kiểm tra đường dẫn",
+            vi=f"không mở được {file}: {system_words_vi(error)}; hãy kiểm tra đường dẫn",
             code="EDX-FILE",
         ) from error
 
@@ -337,8 +337,25 @@ def _flat(prefix: str, value: Any) -> list[tuple[str, Any]]:
     return [(prefix, value)]
 
 
+def short_verdict(signature: dict[str, Any]) -> str:
+    """The status in a word, and whether anybody vouches for the signer's name where it is VALID."""
+    if signature["status"] != "VALID":
+        return str(signature["status"])
+    return f"VALID ({_TRUST[signature['trusted']]})"
+
+
+_TRUST = {
+    True: "trusted / tin cậy",
+    False: "NOT trusted / KHÔNG tin cậy",
+    None: "signer not checked / chưa xác minh người ký",
+}
+
+
 def show_verification(signature: dict[str, Any]) -> None:
     """Print what the check of signature and seal found."""
     signer = f" — {signature['signer']}" if signature["signer"] else ""
-    typer.echo(printable(f"{signature['status']} ({signature['reason']}){signer}"))
+    trust = f"; {_TRUST[signature['trusted']]}" if signature["status"] == "VALID" else ""
+    typer.echo(printable(f"{signature['status']} ({signature['reason']}){signer}{trust}"))
     typer.echo(printable(f"  {signature['explanation']}\n  {signature['explanation_vi']}"))
+    for one in signature["findings"]:
+        typer.echo(printable(f"  {one['code']}: {one['message']}\n  {one['message_vi']}"))

@@ -10,7 +10,7 @@ import typer
 
 from ..errors import ConfigError
 from .exchange import CONFIG, AgencyOption, ConfigOption, opened
-from .output import ExitCode, local_time, say
+from .output import ExitCode, as_commands, local_time, say
 
 if TYPE_CHECKING:
     from ..connector import SpoolFault, Unsettled
@@ -29,17 +29,32 @@ def reconcile(config: ConfigOption = CONFIG, agency: AgencyOption = None) -> Non
 
     Exit code 1 where a person must decide something.
     """
+    from ..connector import DeliveryState
+
     with opened(config, agency) as connector:
         found = connector.reconcile()
+        held = connector.deliveries(state=DeliveryState.SENDING)
+        lease = connector.settings.limits.lease
     for one in found.settled:
-        say(f"settled: {_what(one)}: {one.text}", f"đã rõ: {one.text_vi}")
+        say(f"settled: {_what(one)}: {as_commands(one.text)}", f"đã rõ: {as_commands(one.text_vi)}")
     for one in found.waiting:
         when = local_time(one.next_attempt_at) if one.next_attempt_at else "?"
-        say(f"waits until {when}: {_what(one)}: {one.text}", f"chờ đến {when}: {one.text_vi}")
+        say(f"waits until {when}: {_what(one)}: {as_commands(one.text)}", f"chờ đến {when}: {as_commands(one.text_vi)}")
     for one in found.undecided:
-        say(f"a person must decide: {_what(one)}: {one.text}", f"cần người quyết định: {one.text_vi}")
-    counts = len(found.settled), len(found.waiting), len(found.undecided)
-    say("{} settled, {} waiting, {} for a person".format(*counts), "{} đã rõ, {} chờ, {} cần người".format(*counts))
+        say(
+            f"a person must decide: {_what(one)}: {as_commands(one.text)}",
+            f"cần người quyết định: {as_commands(one.text_vi)}",
+        )
+    for delivery in held:
+        say(
+            f"being sent by another process: {delivery.id}; if that died, ask again after {lease:g} seconds",
+            f"tiến trình khác đang gửi; nếu tiến trình đó đã dừng, hãy chạy lại sau {lease:g} giây",
+        )
+    counts = len(found.settled), len(found.waiting), len(found.undecided), len(held)
+    say(
+        "{} settled, {} waiting, {} for a person, {} being sent".format(*counts),
+        "{} đã rõ, {} chờ, {} cần người quyết định, {} đang gửi".format(*counts),
+    )
     if found.undecided:
         raise typer.Exit(ExitCode.FAILED)
 
@@ -67,8 +82,12 @@ def settle(
 
 
 def prune(
-    older_than: Annotated[str, typer.Option(metavar="365d", help="Age: 365d, 52w, 48h. / Tuổi của gói tin.")],
-    yes: Annotated[bool, typer.Option("--yes", help="Really remove; else only count. / Xóa thật.")] = False,
+    older_than: Annotated[
+        str, typer.Option(metavar="365d", help="Age: 365d, 52w, 48h. / Chỉ xóa gói tin cũ hơn khoảng này.")
+    ],
+    yes: Annotated[
+        bool, typer.Option("--yes", help="Really remove; else only count. / Thực hiện xóa; nếu không có thì chỉ đếm.")
+    ] = False,
     config: ConfigOption = CONFIG,
     agency: AgencyOption = None,
 ) -> None:
