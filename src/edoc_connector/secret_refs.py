@@ -21,6 +21,19 @@ HOW = "write env:NAME, file:PATH or cmd:PROGRAM ARGUMENTS instead of the secret 
 HOW_VI = "hãy ghi env:TÊN_BIẾN, file:ĐƯỜNG_DẪN hoặc cmd:CHƯƠNG_TRÌNH THAM_SỐ thay cho chính giá trị bí mật"
 
 
+class Unusable(ValueError):
+    """A setting that cannot be used; pydantic reports it, with the words of both languages.
+
+    Args:
+        message: what is wrong and what to do, in English.
+        vi: the same in Vietnamese.
+    """
+
+    def __init__(self, message: str, *, vi: str) -> None:
+        super().__init__(message)
+        self.vi = vi
+
+
 @dataclass(frozen=True, slots=True)
 class SecretRef:
     """Where a secret is.

@@ -99,3 +99,11 @@ def test_logs_are_for_verbose(edoc: Edoc, tmp_path: Path, monkeypatch: pytest.Mo
     ran = edoc("receive")
     assert (ran.code, ran.out) == (1, "")
     _one_line(ran, "cannot be reached", "Không kết nối được")
+
+
+def test_help_is_set_for_the_terminal(edoc: Edoc, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Sections in brackets stay, and paragraphs are broken by the terminal, not where the source was."""
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setenv("TERMINAL_WIDTH", "80")
+    out = " ".join(edoc("db", "upgrade", "--help").out.split())
+    assert 'With [worker] engine = "procrastinate", that engine\'s tables too.' in out

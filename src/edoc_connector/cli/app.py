@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import inspect
 import logging
+import re
 import sys
 from typing import Annotated
 
 import typer
+from rich.markup import escape
 
 from .._version import __version__
 from ..errors import EdocError, PacketError
@@ -26,7 +29,7 @@ from . import (
     upkeep,
     worker,
 )
-from .output import ExitCode, cannot_use, complain, log_to_stderr, say, write_utf8
+from .output import ExitCode, WrongOption, cannot_use, complain, log_to_stderr, say, write_utf8
 from .usage import UsageError, explain_usage
 
 INTERRUPTED = 130
@@ -58,6 +61,19 @@ for _module in (
     _module.register(app)
 
 
+def _reflow(group: typer.Typer) -> None:
+    """Texts of help without the line ends of the source, and with their brackets, which would be markup."""
+    for command in group.registered_commands:
+        text = inspect.getdoc(command.callback) or ""
+        command.help = escape(re.sub(r"(?<!\n)\n(?!\n)", " ", text))
+    for inner in group.registered_groups:
+        if inner.typer_instance is not None:
+            _reflow(inner.typer_instance)
+
+
+_reflow(app)
+
+
 def _show_version(wanted: bool) -> None:
     if wanted:
         typer.echo(f"edoc {__version__}")
@@ -86,7 +102,7 @@ def main() -> None:
     write_utf8()
     try:
         code = app(prog_name="edoc", standalone_mode=False)
-    except PacketError as error:
+    except (PacketError, WrongOption) as error:
         complain(error)
         sys.exit(ExitCode.UNREADABLE)
     except EdocError as error:

@@ -19,8 +19,8 @@ def register(app: typer.Typer) -> None:
 def upgrade(config: ConfigOption = CONFIG, agency: AgencyOption = None) -> None:
     """Bring the database to the revision of this version; stop other programs and make a backup first.
 
-    Where the configuration has several agencies, the databases of all of them. With engine = "procrastinate" in the
-    section worker, that engine's tables too.
+    Where the configuration has several agencies, the databases of all of them. With [worker] engine = "procrastinate",
+    that engine's tables too.
 
     Nâng cấp cơ sở dữ liệu; hãy dừng các chương trình khác và sao lưu trước.
     """

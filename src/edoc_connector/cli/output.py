@@ -21,7 +21,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from ..errors import ConfigError, EdocError, system_words, system_words_vi
+from ..errors import AttachmentError, ConfigError, EdocError, system_words, system_words_vi
 
 JsonFlag = Annotated[bool, typer.Option("--json", help="Print JSON. / In ra JSON.")]
 
@@ -82,6 +82,19 @@ def cannot_use(error: OSError) -> EdocError:
 _COMMANDS = "receive|receipts|deliveries|recheck|settle|reconcile|fsck|prune|explain"
 _CALLED = re.compile(rf"(?:\b(?P<verb>call|gọi) )?\b(?P<name>{_COMMANDS})\(\)")
 _VERBS = {"call": "run ", "gọi": "chạy ", None: ""}
+
+
+class WrongOption(ConfigError):
+    """What an option gives cannot be used; exit code 2, as 1 is a verdict of the command's."""
+
+
+@contextmanager
+def wrong_options() -> Iterator[None]:
+    """Options are looked at in the block: what is wrong with them is no verdict about the file."""
+    try:
+        yield
+    except (ConfigError, AttachmentError) as error:
+        raise WrongOption(error.message, vi=error.vi) from error
 
 
 def as_commands(text: str) -> str:

@@ -121,8 +121,10 @@ def _wrong_password(uri: KeyUri, *, given: bool) -> SigningError:
             vi=f"không mở được {uri.path}: sai mật khẩu hoặc tệp bị hỏng",
         )
     return SigningError(
-        f"{uri.path} cannot be opened without a password; provide it for '{uri.secret_name}'",
-        vi=f"{uri.path} không mở được nếu thiếu mật khẩu; hãy cung cấp mật khẩu cho '{uri.secret_name}'",
+        f"{uri.path} cannot be opened without a password; provide it for '{uri.secret_name}' "
+        "(--key-password of the command, [signing] secret of edoc.toml)",
+        vi=f"{uri.path} không mở được nếu thiếu mật khẩu; hãy cung cấp mật khẩu cho '{uri.secret_name}' "
+        "(tùy chọn --key-password của lệnh, hoặc secret ở mục [signing] của edoc.toml)",
     )
 
 
