@@ -41,7 +41,7 @@ def test_sign_and_verify(edoc: Edoc, plain: Path, key: str, tmp_path: Path) -> N
     assert ran.code == 0
     assert "VALID (PDF-OK)" in ran.out
     assert "Sở Nội vụ" in ran.out
-    assert "Chữ ký bao trùm toàn bộ văn bản" in ran.out
+    assert "Chữ ký bao phủ toàn bộ văn bản" in ran.out
 
 
 def test_verify_as_json(edoc: Edoc, plain: Path, key: str, tmp_path: Path) -> None:

@@ -263,6 +263,13 @@ def recheck(
     Exit code 0: it is let in, and `edoc receive` hands it out; 1: it is not, and the message says why.
     """
     with opened(config, agency) as connector:
-        receipt = connector.recheck(find_receipt(connector, packet_id).hub_doc_id)
+        found = find_receipt(connector, packet_id)
+        if found.state != "quarantined":
+            en, vi = words.RECEIPT[found.state]
+            raise NotFound(
+                f"{packet_id} is not set aside: it is {en}; see `edoc receipts --state quarantined`",
+                vi=f"{packet_id} không bị cách ly: tình trạng {vi}; xem `edoc receipts --state quarantined`",
+            )
+        receipt = connector.recheck(found.hub_doc_id)
     name = receipt.id or receipt.hub_doc_id
     say(f"{name} is let in; `edoc receive` hands it out", f"đã cho nhận {name}; chạy `edoc receive` để lấy về")

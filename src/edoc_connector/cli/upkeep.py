@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ..errors import ConfigError
+from ..errors import ConfigError, StoreError
+from . import words
 from .exchange import CONFIG, AgencyOption, ConfigOption, opened
 from .output import ExitCode, as_commands, local_time, say
 
 if TYPE_CHECKING:
-    from ..connector import SpoolFault, Unsettled
+    from ..connector import Connector, SpoolFault, Unsettled
 
 _UNITS = {"d": "days", "h": "hours", "w": "weeks"}
 
@@ -76,9 +77,24 @@ def settle(
     With --not-arrived it is sent again.
     """
     with opened(config, agency) as connector:
-        connector.settle(document_id, arrived=arrived)
-    words = ("counts as sent", "được coi là đã gửi") if arrived else ("will be sent again", "sẽ được gửi lại")
-    say(f"{document_id} {words[0]}", words[1])
+        try:
+            connector.settle(document_id, arrived=arrived)
+        except StoreError as error:
+            raise _nothing_to_decide(connector, document_id) or error from error
+    said = ("counts as sent", "được coi là đã gửi") if arrived else ("will be sent again", "sẽ được gửi lại")
+    say(f"{document_id} {said[0]}", said[1])
+
+
+def _nothing_to_decide(connector: Connector, document_id: str) -> StoreError | None:
+    """The error for a document whose outcome is known; None where that is not what was wrong."""
+    delivery = connector.delivery(document_id)
+    if delivery.state == "unknown":
+        return None
+    en, vi = words.DELIVERY[delivery.state]
+    return StoreError(
+        f"{document_id} is not in doubt: it is {en}. Nothing was changed; see `edoc show`.",
+        vi=f"{document_id} không có gì chưa rõ: tình trạng {vi}. Không có gì thay đổi; xem `edoc show`.",
+    )
 
 
 def prune(

@@ -232,7 +232,7 @@ def vanished(path: Path | str, error: OSError) -> AttachmentError:
     """The error for a file that cannot be read."""
     return AttachmentError(
         f"cannot read {path}: {error.strerror}; check that the file is there and readable, then try again",
-        vi=f"không đọc được {path}: {system_words_vi(error)}; kiểm tra tệp còn đó và đọc được rồi thử lại",
+        vi=f"không đọc được {path}: {system_words_vi(error)}; kiểm tra tệp có tồn tại và đọc được không, rồi thử lại",
     )
 
 

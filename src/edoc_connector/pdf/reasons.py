@@ -16,7 +16,7 @@ PDF_REASONS: dict[str, Reason] = {
     "PDF-OK": Reason(
         _V,
         "The signature covers the whole document; nothing was changed since.",
-        "Chữ ký bao trùm toàn bộ văn bản; từ đó đến nay không có thay đổi.",
+        "Chữ ký bao phủ toàn bộ văn bản; từ khi ký đến nay không có thay đổi.",
     ),
     "PDF-EXTENDED": Reason(
         _V,

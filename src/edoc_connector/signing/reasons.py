@@ -332,7 +332,7 @@ REASONS: dict[str, Reason] = {
     "SIG-NOT-JUDGED": Reason(
         None,
         "No trusted authorities are configured: who signed is only what the certificate says.",
-        "Chưa cấu hình tổ chức chứng thực tin cậy: người ký chỉ là theo lời chứng thư số.",
+        "Chưa cấu hình tổ chức chứng thực tin cậy: tên người ký chỉ lấy từ chứng thư số, chưa xác minh.",
     ),
     "SIG-TIME": Reason(
         None,
@@ -342,7 +342,7 @@ REASONS: dict[str, Reason] = {
     "SIG-TIMESTAMP": Reason(
         None,
         "The time-stamp is not believed ({detail}); the signing time is only what the signer claims.",
-        "Dấu thời gian không được tin ({detail}); thời điểm ký chỉ là theo lời người ký.",
+        "Dấu thời gian không được tin ({detail}); thời điểm ký chỉ do người ký khai, chưa xác minh.",
     ),
     "SEAL-UNCHECKED": Reason(
         None,

@@ -247,7 +247,8 @@ class KeyUri:
         if not colon or not re.fullmatch(r"[a-z][a-z0-9]+", scheme) or not rest:
             raise SigningError(
                 "a key is named by a URI such as pem:key.pem?cert=cert.pem or p12:agency.p12; this has no scheme",
-                vi="khóa được chỉ định bằng URI như pem:key.pem?cert=cert.pem hoặc p12:agency.p12; ở đây thiếu scheme",
+                vi="khóa được chỉ định bằng URI như pem:key.pem?cert=cert.pem hoặc p12:agency.p12; "
+                "thiếu tiền tố pem:, p12: hoặc pkcs11:",
             )
         body, _, query = rest.partition("?")
         attributes: dict[str, tuple[str, ...]] = {}
