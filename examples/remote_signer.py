@@ -127,7 +127,7 @@ class CscSigner(Certified):
 
     def _authorize(self, what: dict[str, Any]) -> str:
         if self._pin is None:
-            raise _failed("the credential wants a PIN; give one", "khoá cần mã PIN; hãy cung cấp")
+            raise _failed("the credential wants a PIN; give one", "khóa cần mã PIN; hãy cung cấp")
         answer = self._call(
             "credentials/authorize", numSignatures=1, authData=[{"id": "PIN", "value": self._pin()}], **what
         )
@@ -157,7 +157,7 @@ class CscSigner(Certified):
     def _certificates(self, info: dict[str, Any]) -> tuple[x509.Certificate, ...]:
         status = info.get("key", {}).get("status")
         if status != "enabled":
-            raise _failed(f"the credential is {status}, not enabled", f"khoá ở trạng thái {status}, chưa dùng được")
+            raise _failed(f"the credential is {status}, not enabled", f"khóa ở trạng thái {status}, chưa dùng được")
         try:
             chain = [read_certificate(base64.b64decode(one)) for one in info["cert"]["certificates"]]
             return ordered_from(chain[0], chain)
@@ -180,7 +180,7 @@ def _algorithm(certificate: x509.Certificate, wanted: str | None) -> SignatureAl
 def _failed(why: str, vi: str) -> edoc.SigningError:
     return edoc.SigningError(
         f"the signing service did not do it: {why}; check its address, the credential and the access token",
-        vi=f"dịch vụ ký số không thực hiện được: {vi}; kiểm tra địa chỉ, khoá và mã truy cập",
+        vi=f"dịch vụ ký số không thực hiện được: {vi}; kiểm tra địa chỉ, khóa và mã truy cập",
     )
 
 

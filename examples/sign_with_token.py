@@ -28,6 +28,8 @@ def main(key: str, source: str, target: str, *files: str) -> None:
     document = document.model_copy(update={"attachments": attachments})
     signer = edoc.load_signer(key, secrets=pin)
     status = edoc.signing.key_status(signer, name="token")
+    if status.problem is not None:  # a wrong PIN, for one: the token was asked once and is not asked again
+        sys.exit(f"{status.problem.message} / {status.problem.vi}")
     print(f"{status.algorithm}, {status.days_left} days left, for {', '.join(status.usage)}")
     at = datetime.now(UTC)
     edoc.edxml.write(

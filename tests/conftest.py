@@ -134,7 +134,7 @@ def soft_token(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SoftToken]:
         how = {name: value for name, value in options.items() if name != "kind"}
         token.write(keys, label=label, id=f"a{number}", **how)
     for number in (1, 2):
-        keys = default_authority().agency("Hai khoá", key_name=f"twin {number}")
+        keys = default_authority().agency("Hai khóa", key_name=f"twin {number}")
         token.write(keys, label="twin", id=f"b{number}")
     with pytest.MonkeyPatch.context() as environment:
         # the library reads it once, when it is first used in a process: so there is one token for all tests of one

@@ -274,3 +274,37 @@ def test_no_number_is_without_end(name: str, value: float) -> None:
     number = value if math.isnan(value) or math.isinf(value) else int(value)
     with pytest.raises(ConfigError, match=rf"{section}\.{key}"):
         Settings.of({"agency": {"id": "X", "name": "X"}, "hub": {"endpoint": "https://x"}, section: {key: number}})
+
+
+@pytest.mark.parametrize(
+    ("text", "vi"),
+    [
+        (MINIMAL.replace("[hub]", '[hub]\ndialect = "morse"'), "dialect: không có giao thức tên này; hiện có: vxp"),
+        (MINIMAL + "[limits]\nlease = 0\n", "limits.lease: phải lớn hơn 0"),
+        (MINIMAL + "[limits]\nlease = 99999999\n", "limits.lease: không được lớn hơn 86400"),
+        (MINIMAL + "[worker]\nsweep = 0\n", "worker.sweep: phải từ 1 trở lên"),
+        (MINIMAL + '[receive]\npolicy = "some"\n', "receive.policy: phải là một trong 'trusted', 'valid' hoặc 'any'"),
+        (MINIMAL + '[signing]\nkey = "pem:a"\nkeys = ["pem:b"]\n', "keys: chỉ dùng key hoặc keys"),
+        (MINIMAL + '[store]\nurl = "postgresql+psycopg://me:x@db/e"\n', "url: có chứa mật khẩu"),
+        (MINIMAL + '[http]\nproxy = "http://me:x@p:1"\n', "proxy: URL có chứa mật khẩu"),
+    ],
+)
+def test_what_is_wrong_is_said_in_vietnamese(write, text: str, vi: str) -> None:
+    """The Vietnamese says what the English says: limits, names that are known, what to write instead."""
+    with pytest.raises(ConfigError) as caught:
+        Settings.load(write(text))
+    assert vi in caught.value.vi
+
+
+def test_a_file_with_a_byte_order_mark(tmp_path: Path) -> None:
+    """The editor of Windows writes one before UTF-8."""
+    (tmp_path / "edoc.toml").write_bytes(b"\xef\xbb\xbf" + MINIMAL.encode())
+    assert Settings.load(tmp_path / "edoc.toml").agency.name == "Sở Nội vụ"
+
+
+def test_a_mistake_in_the_file_is_to_be_corrected_there(write) -> None:
+    """Who has a file with a mistake is not asked for another path."""
+    with pytest.raises(ConfigError, match="line 2") as caught:
+        Settings.load(write("[agency]\nid = = 1\n"))
+    assert "Give the path" not in str(caught.value)
+    assert "Hãy sửa tại vị trí đó" in caught.value.vi

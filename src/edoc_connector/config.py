@@ -26,9 +26,9 @@ from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSetti
 from .client import ClientSettings
 from .config_checks import refuse_misspelt, warn_unprotected
 from .edxml import Limits, Organization
-from .errors import ConfigError
+from .errors import ConfigError, system_words, system_words_vi
 from .hubs import REGISTRY, Dialect
-from .secret_refs import HOW, HOW_VI, SecretRef
+from .secret_refs import HOW, HOW_VI, SecretRef, Unusable
 from .sections import (
     AgencySettings,
     HttpSettings,
@@ -64,14 +64,21 @@ class HubSettings(BaseModel):
     @model_validator(mode="after")
     def _check_dialect(self) -> Self:
         if self.dialect not in REGISTRY:
-            raise ValueError(f"dialect: there is none of that name; known are {', '.join(sorted(REGISTRY))}")
+            known = ", ".join(sorted(REGISTRY))
+            raise Unusable(
+                f"dialect: there is none of that name; known are {known}",
+                vi=f"dialect: không có giao thức tên này; hiện có: {known}",
+            )
         return self
 
     @model_validator(mode="after")
     def _no_password_in_urls(self) -> Self:
         for name, value in (self.model_extra or {}).items():
             if isinstance(value, str) and _PASSWORD_IN_URL.search(value):
-                raise ValueError(f"{name}: the URL holds a password; leave it out and set secret: " + HOW)
+                raise Unusable(
+                    f"{name}: the URL holds a password; leave it out and set secret: {HOW}",
+                    vi=f"{name}: URL có chứa mật khẩu; hãy bỏ mật khẩu khỏi URL và đặt secret: {HOW_VI}",
+                )
         return self
 
 
@@ -100,7 +107,9 @@ class SigningSettings(Section):
     @model_validator(mode="after")
     def _one_way_to_name_keys(self) -> Self:
         if self.key is not None and self.keys:
-            raise ValueError("keys: give either key or keys, not both")
+            raise Unusable(
+                "keys: give either key or keys, not both", vi="keys: chỉ dùng key hoặc keys, không dùng cả hai"
+            )
         return self
 
 
@@ -153,7 +162,10 @@ class StoreSettings(Section):
     def _no_password_in_url(self) -> Self:
         named = {name.lower() for name, _ in parse_qsl(urlsplit(self.url).query, keep_blank_values=True)}
         if urlsplit(self.url).password or named & _SECRETS_IN_QUERY:
-            raise ValueError("url: it holds a password; leave it out and set password: " + HOW)
+            raise Unusable(
+                f"url: it holds a password; leave it out and set password: {HOW}",
+                vi=f"url: có chứa mật khẩu; hãy bỏ mật khẩu khỏi URL và đặt password: {HOW_VI}",
+            )
         return self
 
 
@@ -411,17 +423,17 @@ def _choose(path: Path, members: Mapping[str, Mapping[str, Any]], asked: str | N
 
 def _read_toml(path: Path) -> dict[str, Any]:
     try:
-        with path.open("rb") as file:
-            return tomllib.load(file)
+        return tomllib.loads(path.read_text(encoding="utf-8-sig"))  # as the editor of Windows writes it, too
     except OSError as error:
-        why, why_vi = error.strerror or type(error).__name__, "không đọc được tệp"
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        why = f"{system_words(error)}. Give the path of an edoc.toml."
+        why_vi = f"{system_words_vi(error)}. Hãy chỉ đường dẫn tới tệp edoc.toml."
+    except UnicodeDecodeError:
+        why, why_vi = "it is not UTF-8 text. Save it as UTF-8.", "tệp không phải văn bản UTF-8. Hãy lưu lại dạng UTF-8."
+    except tomllib.TOMLDecodeError as error:
         # The parser's words name line and column; they repeat no value.
-        why, why_vi = f"it is not TOML: {error}", f"tệp không đúng định dạng TOML: {error}"
-    raise ConfigError(
-        f"the configuration {path} cannot be read: {why}. Give the path of an edoc.toml.",
-        vi=f"Không đọc được cấu hình {path}: {why_vi}. Hãy chỉ đường dẫn tới tệp edoc.toml.",
-    )
+        why = f"it is not TOML: {error}. Correct it there."
+        why_vi = f"tệp không đúng định dạng TOML: {error}. Hãy sửa tại vị trí đó."
+    raise ConfigError(f"the configuration {path} cannot be read: {why}", vi=f"Không đọc được cấu hình {path}: {why_vi}")
 
 
 def _merged(under: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
@@ -458,18 +470,29 @@ def _default(field: dataclasses.Field[Any]) -> Any:
 _VI: Mapping[str, str] = {
     "missing": "thiếu mục bắt buộc này",
     "extra_forbidden": "không có mục nào tên như vậy",
-    "greater_than": "giá trị quá nhỏ",
-    "greater_than_equal": "giá trị quá nhỏ",
-    "less_than_equal": "giá trị quá lớn",
+    "greater_than": "phải lớn hơn {gt}",
+    "greater_than_equal": "phải từ {ge} trở lên",
+    "less_than": "phải nhỏ hơn {lt}",
+    "less_than_equal": "không được lớn hơn {le}",
+    "enum": "phải là một trong {expected}",
+    "literal_error": "phải là một trong {expected}",
+    "string_type": "phải là chuỗi ký tự trong dấu nháy",
+    "tuple_type": "phải là danh sách: […]",
+    "model_type": "phải là một mục có các giá trị bên trong",
+    "model_attributes_type": "phải là một mục có các giá trị bên trong",
+    "path_type": "phải là đường dẫn trong dấu nháy",
     "string_too_short": "không được để trống",
     "bool_parsing": "phải là true hoặc false",
+    "bool_type": "phải là true hoặc false",
+    "int_type": "phải là số nguyên",
+    "float_type": "phải là số",
     "int_parsing": "phải là số nguyên",
     "float_parsing": "phải là số",
 }
 
 
 def _config_error(error: ValidationError, settings: type[Settings]) -> ConfigError:
-    details = error.errors(include_input=False, include_url=False, include_context=False)
+    details = error.errors(include_input=False, include_url=False)
     where = "hub" if error.title in REGISTRY else ""
     lines = [_problem(detail, where, settings) for detail in details]
     return ConfigError(
@@ -489,7 +512,16 @@ def _problem(detail: ErrorDetails, where: str, settings: type[Settings]) -> tupl
         return f"{place}: there is no such setting{hint}", f"{place}: {_VI['extra_forbidden']}{hint_vi}"
     if words == HOW:
         return f"{place}: a secret may not stand in the configuration; {HOW}", f"{place}: {HOW_VI}"
-    return f"{place}: {words}", f"{place}: {_VI.get(detail['type'], 'giá trị không hợp lệ')}"
+    return f"{place}: {words}", f"{place}: {_in_vietnamese(detail)}"
+
+
+def _in_vietnamese(detail: ErrorDetails) -> str:
+    context = detail.get("ctx", {})  # limits and names that are allowed; never a value that was given
+    said = getattr(context.get("error"), "vi", None)
+    if said is not None:
+        return str(said)
+    words = _VI.get(detail["type"], "giá trị không hợp lệ").format_map(context)
+    return words.replace(" or ", " hoặc ")
 
 
 def _near(place: str, settings: type[Settings]) -> str | None:

@@ -31,7 +31,8 @@ cause of these errors holds a secret.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import errno
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 
@@ -170,3 +171,30 @@ class DocumentIdConflict(StoreError):
 
 class NotFound(EdocError):
     """No delivery, receipt or document has that id."""
+
+
+_SYSTEM_VI: Mapping[int, str] = {
+    errno.ENOENT: "tệp hoặc thư mục không tồn tại",
+    errno.EACCES: "không có quyền truy cập",
+    errno.EPERM: "không được phép thực hiện",
+    errno.EISDIR: "đây là thư mục, không phải tệp",
+    errno.ENOTDIR: "một phần của đường dẫn không phải thư mục",
+    errno.EEXIST: "đã tồn tại",
+    errno.EROFS: "ổ đĩa chỉ cho đọc",
+    errno.ENOSPC: "đĩa đã đầy",
+    errno.EDQUOT: "đã hết hạn mức dung lượng đĩa",
+    errno.ENAMETOOLONG: "tên tệp quá dài",
+    errno.EMFILE: "mở quá nhiều tệp cùng lúc",
+    errno.EADDRINUSE: "cổng đang được chương trình khác sử dụng",
+    errno.EADDRNOTAVAIL: "máy này không có địa chỉ đó",
+}
+
+
+def system_words(error: OSError) -> str:
+    """What the operating system says, in English."""
+    return error.strerror or str(error) or type(error).__name__
+
+
+def system_words_vi(error: OSError) -> str:
+    """What the operating system says, in Vietnamese; its own words where there are no others."""
+    return _SYSTEM_VI.get(error.errno or 0) or system_words(error)

@@ -13,12 +13,25 @@ from typing import Any
 from pydantic import GetCoreSchemaHandler, SecretStr
 from pydantic_core import core_schema
 
-from .errors import ConfigError
+from .errors import ConfigError, system_words, system_words_vi
 
 COMMAND_SECONDS = 30
 
 HOW = "write env:NAME, file:PATH or cmd:PROGRAM ARGUMENTS instead of the secret itself"
 HOW_VI = "hãy ghi env:TÊN_BIẾN, file:ĐƯỜNG_DẪN hoặc cmd:CHƯƠNG_TRÌNH THAM_SỐ thay cho chính giá trị bí mật"
+
+
+class Unusable(ValueError):
+    """A setting that cannot be used; pydantic reports it, with the words of both languages.
+
+    Args:
+        message: what is wrong and what to do, in English.
+        vi: the same in Vietnamese.
+    """
+
+    def __init__(self, message: str, *, vi: str) -> None:
+        super().__init__(message)
+        self.vi = vi
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,8 +108,7 @@ def _from_file(path: str, folder: Path) -> str:
     try:
         return (folder / Path(path).expanduser()).read_text(encoding="utf-8").rstrip("\r\n")
     except OSError as error:
-        why = error.strerror or type(error).__name__
-        raise _unresolved(SecretRef("file", path), why, "không đọc được tệp") from error
+        raise _unresolved(SecretRef("file", path), system_words(error), system_words_vi(error)) from error
     except UnicodeDecodeError:
         raise _unresolved(SecretRef("file", path), "it is not UTF-8 text", "tệp không phải văn bản UTF-8") from None
 

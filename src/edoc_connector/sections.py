@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from .edxml import Limits
-from .secret_refs import HOW, SecretRef
+from .secret_refs import HOW, HOW_VI, SecretRef, Unusable
 from .signing import RevocationMode
 
 _DAY = 86400
@@ -78,7 +78,10 @@ class HttpSettings(Section):
     @model_validator(mode="after")
     def _no_password_in_proxy(self) -> Self:
         if self.proxy and urlsplit(self.proxy).password:
-            raise ValueError("proxy: the URL holds a password; leave it out and set proxy_password: " + HOW)
+            raise Unusable(
+                f"proxy: the URL holds a password; leave it out and set proxy_password: {HOW}",
+                vi=f"proxy: URL có chứa mật khẩu; hãy bỏ mật khẩu khỏi URL và đặt proxy_password: {HOW_VI}",
+            )
         return self
 
 

@@ -32,7 +32,7 @@ from urllib.parse import urlsplit
 import httpcore
 import httpx
 
-from edoc_connector.errors import ConfigError, NotSent, OutcomeUnknown, TransportError
+from edoc_connector.errors import ConfigError, NotSent, OutcomeUnknown, TransportError, system_words, system_words_vi
 from edoc_connector.hubs.bodies import Upload
 from edoc_connector.hubs.fields import printable
 from edoc_connector.hubs.wire import WireRequest
@@ -191,13 +191,29 @@ def _tls(settings: ClientSettings) -> ssl.SSLContext:
             password = settings.client_key_password or ""
             context.load_cert_chain(settings.client_certificate, settings.client_key, password)
     except OSError as error:  # ssl.SSLError is one
+        why, why_vi = _tls_words(settings, error)
         raise ConfigError(
-            f"The TLS settings of the hub cannot be used: {error.strerror or type(error).__name__}. "
+            f"The TLS settings of the hub cannot be used: {why}. "
             "Check ca_bundle, client_certificate, client_key (PEM files) and the key's password.",
-            vi=f"Không dùng được cấu hình TLS của trục: {error.strerror or type(error).__name__}. "
+            vi=f"Không dùng được cấu hình TLS của trục: {why_vi}. "
             "Hãy kiểm tra ca_bundle, client_certificate, client_key (tệp PEM) và mật khẩu của khóa.",
         ) from error
     return context
+
+
+def _tls_words(settings: ClientSettings, error: OSError) -> tuple[str, str]:
+    """Why: OpenSSL says neither which file nor, of a PEM file, what it misses there."""
+    for file in (settings.ca_bundle, settings.client_certificate, settings.client_key):
+        if file is not None and not file.exists():
+            return f"{file} is not there", f"không có tệp {file}"
+    if isinstance(error, ssl.SSLError) and "PEM" in str(error):
+        return (
+            "a PEM file lacks the certificate or the key that belongs to it (client_key is left out where it stands in "
+            "client_certificate)",
+            "tệp PEM thiếu chứng thư số hoặc khóa tương ứng (chỉ bỏ trống client_key khi khóa nằm trong "
+            "client_certificate)",
+        )
+    return system_words(error), system_words_vi(error)
 
 
 def _proxy(url: str, context: ssl.SSLContext) -> httpx.Proxy:
@@ -268,8 +284,8 @@ _FAULTS: tuple[tuple[type[Exception], _Fault], ...] = (
         httpx.ConnectError,
         _Fault(
             True,
-            "The hub cannot be reached; check the endpoint, the network and the firewall",
-            "Không kết nối được tới trục; hãy kiểm tra endpoint, mạng và tường lửa",
+            "The hub cannot be reached; check the endpoint, network, firewall and, if one is set, the proxy of [http]",
+            "Không kết nối được tới trục; hãy kiểm tra endpoint, mạng, tường lửa và proxy ở [http] (nếu có)",
         ),
     ),
     (

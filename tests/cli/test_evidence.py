@@ -53,7 +53,7 @@ def test_evidence_is_packed_and_checked_elsewhere(config: Path, edoc: Edoc, monk
     with zipfile.ZipFile("../x.zip", "a") as pack:
         pack.writestr("more.txt", "x")
     bad = edoc("evidence", "--verify", "../x.zip")
-    assert (bad.code, "more.txt" in bad.out, "1 điểm sai" in bad.out) == (1, True, True)
+    assert (bad.code, "more.txt" in bad.out, "có 1 lỗi" in bad.out) == (1, True, True)
 
 
 @pytest.mark.parametrize("arguments", [[], [ID], ["--verify", "nowhere.zip"]])

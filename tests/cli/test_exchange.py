@@ -9,38 +9,9 @@ from typing import Any
 
 import pytest
 
-from edoc_connector.testing import RunningHub, sample_document, sample_pdf
+from edoc_connector.testing import RunningHub
 
 Edoc = Callable[..., Any]
-PARTIES = {"H29.05": "Sở Nội vụ", "G22": "Văn phòng Chính phủ"}
-
-
-@pytest.fixture
-def offices(mock_hub: RunningHub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Path]:
-    """The configurations of two agencies, and a document to send in document.json with a.pdf."""
-    monkeypatch.setenv("EDOC_TEST_SECRET", "throwaway")
-    monkeypatch.chdir(tmp_path)
-    configurations = {}
-    for code, name in PARTIES.items():
-        mock_hub.add_agency(code, "throwaway", name)
-        (tmp_path / code).mkdir()
-        configurations[code] = tmp_path / code / "edoc.toml"
-        configurations[code].write_text(
-            f'[agency]\nid = "{code}"\nname = "{name}"\n[hub]\nendpoint = "{mock_hub.url}"\nsystem_id = "{code}"\n'
-            'secret = "env:EDOC_TEST_SECRET"\n[http]\nattempts = 1\n',
-            encoding="utf-8",
-        )
-    (tmp_path / "document.json").write_text(sample_document().model_dump_json(), encoding="utf-8")
-    (tmp_path / "a.pdf").write_bytes(sample_pdf(["7816"]))
-    return configurations
-
-
-@pytest.fixture
-def sent(offices: dict[str, Path], edoc: Edoc) -> str:
-    """A document that was sent; its DocumentId."""
-    ran = edoc("send", "document.json", "--attach", "a.pdf", "-c", offices["H29.05"], "--json")
-    assert ran.code == 0, ran.err
-    return str(json.loads(ran.out)["document_id"])
 
 
 def test_a_document_goes_there_and_its_statuses_come_back(

@@ -150,7 +150,7 @@ def test_relative_files_stay_relative_in_sarif(right: Path, edoc: Edoc, monkeypa
 def test_one_form_at_a_time(right: Path, edoc: Edoc) -> None:
     """Two forms of output at once are a mistake, told in one line."""
     ran = edoc("lint", "--json", "--sarif", right)
-    assert (ran.code, ran.err.count("\n")) == (1, 1)
+    assert (ran.code, ran.err.count("\n")) == (2, 1)
 
 
 def test_other_peoples_packets(edoc: Edoc, shared: Path, sarif_schema: Draft7Validator) -> None:

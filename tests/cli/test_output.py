@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from edoc_connector.cli.output import printable, progress
+from edoc_connector.cli.output import print_table, printable, progress
 
 
 @pytest.mark.parametrize("terminal", [True, False])
@@ -36,3 +36,24 @@ def test_quick_work_shows_nothing(monkeypatch: pytest.MonkeyPatch, capsys: pytes
 def test_control_characters_are_spelt_out() -> None:
     """A text from a packet cannot drive the terminal."""
     assert printable("a\x1b[31mb\nễ") == "a\\x1b[31mb\nễ"
+
+
+_ROWS = [
+    ("H29.05,2026/11/20,7816/SNV-VP", "V/v kết nối, liên thông văn bản giữa các cơ quan nhà nước", "đã gửi", "G22 01")
+]
+_HEADS = ("document / văn bản", "subject / trích yếu", "state / tình trạng", "recipients / nơi nhận")
+
+
+@pytest.mark.parametrize("columns", [80, 60, 40])
+def test_ids_are_never_broken(
+    columns: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A person copies a DocumentId from a narrow terminal; other columns are broken, or the rows become blocks."""
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    monkeypatch.setenv("COLUMNS", str(columns))
+    print_table("Sent / Đã gửi: 1", _HEADS, _ROWS)
+    printed = capsys.readouterr().out
+    assert "H29.05,2026/11/20,7816/SNV-VP" in printed
+    assert ("document / văn bản: H29.05" in printed) is (columns < 80)
+    if columns == 80:
+        assert max(len(line) for line in printed.splitlines() if line.startswith("│")) <= 80

@@ -206,3 +206,69 @@ def test_build_writes_a_status_too(edoc: Edoc, tmp_path: Path) -> None:
     (tmp_path / "status.json").write_text(status.model_dump_json(), encoding="utf-8")
     assert edoc("build", tmp_path / "status.json", "--out", tmp_path / "s.edxml").code == 0
     assert edxml.read(tmp_path / "s.edxml").kind == "status"
+
+
+def test_a_verdict_says_whether_the_signer_was_checked(signed: Path, edoc: Edoc) -> None:
+    """VALID without --trust proves no name: anybody can make a certificate (security, "Trust")."""
+    alone, judged = edoc("verify", signed), edoc("verify", signed, "--trust", signed.parent / "ca.pem")
+    assert "signer not checked / chưa xác minh người ký" in alone.out
+    assert "SIG-NOT-JUDGED" in alone.out
+    assert "VALID (SIG-OK) — Sở Nội vụ; trusted / tin cậy" in judged.out
+    assert "SIG-NOT-JUDGED" not in judged.out
+    for command in (("inspect",), ("seal", "show")):
+        assert "signer not checked" in edoc(*command, signed).out
+
+
+@pytest.mark.parametrize("options", [("--trust", "gone.pem"), ("--crl", "gone.crl")])
+@pytest.mark.parametrize("command", [("verify",), ("pdf", "verify")])
+def test_a_wrong_option_is_no_verdict(signed: Path, edoc: Edoc, command: tuple[str], options: tuple[str, str]) -> None:
+    """Exit 1 says INVALID; what an option names and is not there is exit 2 (command line, "exit code")."""
+    ran = edoc(*command, signed, *options)
+    assert (ran.code, ran.out) == (2, "")
+    assert "gone." in ran.err
+
+
+def test_a_pdf_file_that_is_not_there_is_no_verdict(edoc: Edoc, tmp_path: Path) -> None:
+    """Exit 2, as for a packet that cannot be read."""
+    assert edoc("pdf", "verify", tmp_path / "gone.pdf").code == 2
+
+
+def test_a_pdf_file_is_sent_to_the_right_command(edoc: Edoc, tmp_path: Path) -> None:
+    """A PDF file is no packet; the error names the command for it."""
+    (tmp_path / "a.pdf").write_bytes(sample_pdf(["7816"]))
+    ran = edoc("verify", tmp_path / "a.pdf")
+    assert ran.code == 2
+    assert "edoc pdf verify" in ran.err
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"issued_on": "20/11/2026"}, ("issued_on: write the date as 2026-11-20", "hãy ghi ngày theo dạng 2026-11-20")),
+        ({"subjct": "x"}, ("subjct: there is no such field", "subjct: không có trường này")),
+        ({"number": 7816}, ("number: it must be a text in quotes", "phải là chuỗi ký tự trong dấu nháy")),
+        ({"recipients": "G22"}, ("recipients: it must be a list", "recipients: phải là danh sách")),
+        ({"signer": "Nguyễn Văn A"}, ("signer: it must be an object", "signer: phải là nhóm trường")),
+        ({"sender": {"id": "G22"}}, ("sender.name: it is missing", "sender.name: thiếu trường này")),
+    ],
+)
+def test_json_faults_are_in_both_languages(
+    edoc: Edoc, tmp_path: Path, change: dict[str, Any], words: tuple[str, str]
+) -> None:
+    """Each names the field and what to write; what follows from another fault is not said."""
+    fields = json.loads(sample_document().model_dump_json(exclude={"id"})) | change
+    (tmp_path / "d.json").write_text(json.dumps(fields), encoding="utf-8-sig")
+    ran = edoc("build", tmp_path / "d.json", "--out", tmp_path / "x.edxml")
+    assert ran.code == 1
+    assert all(one in ran.err for one in words), ran.err
+    assert "default factory" not in ran.err
+
+
+@pytest.mark.parametrize(("content", "word"), [(b"{", "JSON"), (b"\xff\xfe{", "UTF-8"), (None, "không tồn tại")])
+def test_a_json_file_that_cannot_be_read(edoc: Edoc, tmp_path: Path, content: bytes | None, word: str) -> None:
+    """One line, in both languages."""
+    if content is not None:
+        (tmp_path / "d.json").write_bytes(content)
+    ran = edoc("build", tmp_path / "d.json", "--out", tmp_path / "x.edxml")
+    assert (ran.code, ran.err.count("\n")) == (1, 1)
+    assert word in ran.err

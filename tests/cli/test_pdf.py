@@ -41,7 +41,7 @@ def test_sign_and_verify(edoc: Edoc, plain: Path, key: str, tmp_path: Path) -> N
     assert ran.code == 0
     assert "VALID (PDF-OK)" in ran.out
     assert "Sở Nội vụ" in ran.out
-    assert "Chữ ký bao trùm toàn bộ văn bản" in ran.out
+    assert "Chữ ký bao phủ toàn bộ văn bản" in ran.out
 
 
 def test_verify_as_json(edoc: Edoc, plain: Path, key: str, tmp_path: Path) -> None:
@@ -56,11 +56,11 @@ def test_verify_as_json(edoc: Edoc, plain: Path, key: str, tmp_path: Path) -> No
 
 
 def test_exit_codes(edoc: Edoc, plain: Path, key: str, tmp_path: Path) -> None:
-    """3 for unsigned and not a PDF, 1 for changed and not there."""
+    """3 for unsigned and not a PDF, 1 for changed, 2 for not there."""
     assert edoc("pdf", "verify", plain).code == 3
     (tmp_path / "x.pdf").write_bytes(b"x")
     assert edoc("pdf", "verify", tmp_path / "x.pdf").code == 3
-    assert edoc("pdf", "verify", tmp_path / "none.pdf").code == 1
+    assert edoc("pdf", "verify", tmp_path / "none.pdf").code == 2
     edoc("pdf", "sign", plain, "--key", key, "--key-password", "env:KEY_PASSWORD", "--out", plain)
     plain.write_bytes(plain.read_bytes().replace(b"(Cong van)", b"(Cong voi)"))
     ran = edoc("pdf", "verify", plain)

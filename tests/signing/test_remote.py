@@ -280,7 +280,7 @@ def test_a_certificate_that_is_not_valid_is_not_even_asked_for(service: Service,
 def test_a_signature_of_another_key_is_found_out(service: Service, example: Any, tmp_path: Path) -> None:
     """What the service signs is checked with the certificate before it is written."""
     with _signer(example, service) as signer:
-        service.keys = default_authority().agency("Khoá khác", key_name="another key at the service")
+        service.keys = default_authority().agency("Khóa khác", key_name="another key at the service")
         with pytest.raises(SigningError, match="does not belong"):
             edxml.write(sample_document(), tmp_path / "p.edxml", at=datetime.now(UTC), signature=enveloped(signer))
 

@@ -2,16 +2,37 @@
 
 from __future__ import annotations
 
+import inspect
 import logging
+import re
 import sys
 from typing import Annotated
 
 import typer
+from rich.markup import escape
 
 from .._version import __version__
 from ..errors import EdocError, PacketError
-from . import database, evidence, exchange, explain, keys, lint, packets, pdf, seal, servers, upkeep, worker
-from .output import ExitCode, complain
+from . import (
+    database,
+    evidence,
+    exchange,
+    explain,
+    keys,
+    lint,
+    packets,
+    pdf,
+    receiving,
+    requests,
+    seal,
+    servers,
+    upkeep,
+    worker,
+)
+from .output import ExitCode, WrongOption, cannot_use, complain, log_to_stderr, say, write_utf8
+from .usage import UsageError, explain_usage
+
+INTERRUPTED = 130
 
 app = typer.Typer(
     name="edoc",
@@ -21,8 +42,36 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
 )
-for _module in (servers, packets, lint, exchange, explain, evidence, upkeep, keys, pdf, seal, database, worker):
+for _module in (
+    servers,
+    packets,
+    lint,
+    exchange,
+    receiving,
+    requests,
+    explain,
+    evidence,
+    upkeep,
+    keys,
+    pdf,
+    seal,
+    database,
+    worker,
+):
     _module.register(app)
+
+
+def _reflow(group: typer.Typer) -> None:
+    """Texts of help without the line ends of the source, and with their brackets, which would be markup."""
+    for command in group.registered_commands:
+        text = inspect.getdoc(command.callback) or ""
+        command.help = escape(re.sub(r"(?<!\n)\n(?!\n)", " ", text))
+    for inner in group.registered_groups:
+        if inner.typer_instance is not None:
+            _reflow(inner.typer_instance)
+
+
+_reflow(app)
 
 
 def _show_version(wanted: bool) -> None:
@@ -42,17 +91,29 @@ def _common(
     ] = False,
 ) -> None:
     if verbose:
-        logging.basicConfig(stream=sys.stderr, format="%(asctime)s %(name)s %(levelname)s %(message)s")
-        logging.getLogger("edoc_connector").setLevel(logging.DEBUG)
+        log_to_stderr(logging.DEBUG)
+    else:
+        # Errors are told in both languages where they end a command; what is logged on the way there would repeat them.
+        logging.basicConfig(handlers=[logging.NullHandler()])
 
 
 def main() -> None:
-    """Run the command; an error of the library is one line and an exit code, not a traceback."""
+    """Run the command; what goes wrong is one line in both languages and an exit code, not a traceback."""
+    write_utf8()
     try:
-        app()
-    except PacketError as error:
+        code = app(prog_name="edoc", standalone_mode=False)
+    except (PacketError, WrongOption) as error:
         complain(error)
         sys.exit(ExitCode.UNREADABLE)
     except EdocError as error:
         complain(error)
         sys.exit(ExitCode.FAILED)
+    except UsageError as error:
+        explain_usage(error)
+        sys.exit(ExitCode.UNREADABLE)
+    except OSError as error:
+        complain(cannot_use(error))
+        sys.exit(ExitCode.FAILED)
+    if code == INTERRUPTED:
+        say("stopped", "đã dừng", err=True)
+    sys.exit(code if isinstance(code, int) else ExitCode.OK)

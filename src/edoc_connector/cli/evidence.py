@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ..errors import ConfigError
+from ..errors import ConfigError, system_words_vi
 from .exchange import CONFIG, AgencyOption, ConfigOption, opened
 from .output import ExitCode, JsonFlag, print_json, say
 
@@ -45,6 +45,7 @@ def evidence(
     if verify is not None:
         _check(verify, trust or [], as_json=as_json)
     elif document_id is not None and out is not None:
+        _require_free(out)
         with opened(config, agency) as connector:
             packed = connector.evidence(document_id, out=out)
         say(f"the evidence of {document_id} is in {packed}", f"bằng chứng của {document_id} nằm trong {packed}")
@@ -52,6 +53,19 @@ def evidence(
         raise ConfigError(
             "give DOCUMENT-ID --out FILE.zip to pack evidence, or --verify FILE.zip to check it.",
             vi="hãy ghi MÃ-VĂN-BẢN --out TỆP.zip để đóng gói, hoặc --verify TỆP.zip để kiểm tra.",
+        )
+
+
+def _require_free(out: Path) -> None:
+    if out.exists():
+        raise ConfigError(
+            f"{out} is there already, and may be evidence: give another name, or move it away first.",
+            vi=f"{out} đã tồn tại và có thể là bằng chứng: hãy ghi tên khác hoặc chuyển tệp đó đi trước.",
+        )
+    if not out.absolute().parent.is_dir():
+        raise ConfigError(
+            f"{out} cannot be written: its folder is not there. Make it, or give another path.",
+            vi=f"không ghi được {out}: thư mục không tồn tại. Hãy tạo thư mục hoặc ghi đường dẫn khác.",
         )
 
 
@@ -64,7 +78,7 @@ def _check(path: Path, trust: list[Path], *, as_json: bool) -> None:
         found = check_pack(path, anchors=anchors)
     except OSError as error:
         raise ConfigError(
-            f"{path} cannot be read: {error.strerror}", vi=f"không đọc được {path}: {error.strerror}"
+            f"{path} cannot be read: {error.strerror}", vi=f"không đọc được {path}: {system_words_vi(error)}"
         ) from error
     if as_json:
         print_json(dataclasses.asdict(found))
@@ -87,8 +101,21 @@ def _show(found: Checked) -> None:
             f"{found.entries} mục, mã băm cuối chuỗi {found.head}",
         )
         say(*_signer(found))
-    wrong = len(found.problems)
-    say(*((f"{wrong} things are wrong", f"{wrong} điểm sai") if wrong else ("all is as it was packed", "nguyên vẹn")))
+    say(*_verdict(found))
+
+
+def _verdict(found: Checked) -> tuple[str, str]:
+    if found.problems:
+        wrong = len(found.problems)
+        return f"{wrong} problem{'' if wrong == 1 else 's'}", f"có {wrong} lỗi"
+    if found.missing:
+        gone = len(found.missing)
+        return (
+            f"what is in the pack is as it was packed; {gone} packet{' is' if gone == 1 else 's are'} not in it, and "
+            "only the hashes prove what was in them",
+            f"những gì có trong gói bằng chứng đều nguyên vẹn; thiếu {gone} gói tin, chỉ còn mã băm làm bằng chứng",
+        )
+    return "all is as it was packed", "nguyên vẹn"
 
 
 def _signer(found: Checked) -> tuple[str, str]:

@@ -1,4 +1,4 @@
-"""Commands that exchange documents with a hub, over the store: send, receive, status, deliveries, show."""
+"""Commands on documents, over the store: send, status, deliveries, show."""
 
 from __future__ import annotations
 
@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ..errors import ConfigError, NotFound
-from .output import JsonFlag, local_time, print_json, print_table, progress, say
-from .packets import read_message, save_all
+from ..errors import AttachmentError, ConfigError, NotFound, PacketError, StoreError
+from . import words
+from .output import ExitCode, JsonFlag, as_commands, local_time, print_json, print_table, progress, say
+from .packets import read_message
 
 if TYPE_CHECKING:
     from ..connector import Connector, Delivery, Receipt, TimelineEntry
+    from ..edxml import Document
 
 ConfigOption = Annotated[
     Path,
@@ -33,7 +35,7 @@ _TIMELINE = ("time / thời gian", "who / ai", "what / việc gì")
 
 def register(app: typer.Typer) -> None:
     """Add the commands."""
-    for command in (send, receive, status, deliveries, show):
+    for command in (send, status, deliveries, show):
         app.command()(command)
 
 
@@ -51,8 +53,9 @@ def send(
 ) -> None:
     """Send a document. / Gửi văn bản.
 
-    It is stored first: if the hub cannot be reached, the same command later sends the same bytes. Exit code 0: the hub
-    has it; 1: not, and the message says why.
+    It is stored first: if the hub cannot be reached, the same command later sends the same bytes.
+
+    Exit code 0: the hub has it; 1: not, and the message says why.
     """
     from .. import edxml
 
@@ -62,67 +65,45 @@ def send(
             f"{message_file} is a status; send one with `edoc status`",
             vi=f"{message_file} là trạng thái; hãy gửi bằng lệnh `edoc status`",
         )
+    _require_new(document)
+    if not document.attachments:
+        say("warning: no file is attached (--attach FILE)", "lưu ý: chưa đính kèm tệp nào (--attach TỆP)", err=True)
     with opened(config, agency, "sending / đang gửi") as connector:
         delivery = connector.send(document)
-    _show_delivery(delivery, as_json=as_json)
+        lease = connector.settings.limits.lease
+    show_delivery(delivery, as_json=as_json)
+    if delivery.state != "sent":
+        _not_sent(delivery, lease)
+        raise typer.Exit(ExitCode.FAILED)
 
 
-def receive(
-    save: Annotated[
-        Path, typer.Option(metavar="DIR", help="Where attachments are saved. / Thư mục lưu tệp đính kèm.")
-    ] = Path("inbox"),
-    config: ConfigOption = CONFIG,
-    agency: AgencyOption = None,
-    as_json: JsonFlag = False,
-) -> None:
-    """Receive what waits at the hub, once, and save it. / Nhận văn bản đang chờ trên trục và lưu lại.
+def _require_new(document: Document) -> None:
+    from ..edxml import BusinessType
 
-    Each document gets a folder of its own. When its files are saved the hub is told, and status 01 (Đã đến) goes out.
-    """
-    received: list[dict[str, Any]] = []
-    try:
-        with opened(config, agency, "receiving / đang nhận") as connector:
-            for receipt in connector.receive():
-                received.append(_save(receipt, save))
-    finally:
-        _show_received(received, as_json=as_json)  # what came is told, also where the hub failed afterwards
+    if document.business.type not in (None, BusinessType.NEW):
+        raise ConfigError(
+            "the JSON holds a recall, an update or a replacement; send a new document here. Recalls: `edoc recall`; "
+            "updates and replacements: Connector.update() and replace() in Python.",
+            vi="tệp JSON là yêu cầu thu hồi, cập nhật hoặc thay thế; lệnh này chỉ gửi văn bản mới. Thu hồi: "
+            "`edoc recall`; cập nhật, thay thế: Connector.update(), replace() trong Python.",
+        )
 
 
-def _show_received(received: list[dict[str, Any]], *, as_json: bool) -> None:
-    if as_json:
-        print_json(received)
-        return
-    columns = (
-        "document / văn bản",
-        "from / nơi gửi",
-        "kind / loại",
-        "subject / trích yếu",
-        "signature / chữ ký",
-        "folder / thư mục",
-    )
-    keys = ("document_id", "sender", "kind", "subject", "signature", "folder")
-    print_table(f"Received / Đã nhận: {len(received)}", columns, ([entry[key] for key in keys] for entry in received))
-
-
-def _save(receipt: Receipt, folder: Path) -> dict[str, Any]:
-    from ..edxml.filenames import distinct, safe_name
-
-    folder.mkdir(parents=True, exist_ok=True)
-    with receipt:
-        place = folder / distinct(safe_name(receipt.id), {path.name.casefold() for path in folder.iterdir()})
-        saved = save_all(receipt.attachments, place)
-    return {
-        "document_id": receipt.id,
-        "hub_doc_id": receipt.hub_doc_id,
-        "sender": receipt.sender,
-        "kind": receipt.kind,
-        "subject": receipt.subject,
-        "signature": receipt.verification.status.name,
-        "reason": receipt.verification.reason,
-        "findings": [finding.code for finding in receipt.findings],
-        "folder": str(place),
-        "saved": [str(path) if path else None for path in saved],
-    }
+def _not_sent(delivery: Delivery, lease: float) -> None:
+    if delivery.state == "sending":
+        say(
+            f"edoc: not sent: another process may be sending it. Run the command again after {lease:g} seconds "
+            "(limits.lease).",
+            f"chưa gửi: có thể tiến trình khác đang gửi văn bản này. Hãy chạy lại lệnh sau {lease:g} giây "
+            "(limits.lease).",
+            err=True,
+        )
+    else:
+        say(
+            f"edoc: the hub is not known to have it yet; see `edoc explain {delivery.id}`",
+            f"chưa rõ trục đã nhận hay chưa; xem `edoc explain {delivery.id}`",
+            err=True,
+        )
 
 
 # What a clerk can say about a received document, by its code (Decision 28/2018/QĐ-TTg).
@@ -145,7 +126,7 @@ def status(
         str,
         typer.Argument(
             help="02 từ chối, 03 đã tiếp nhận, 04 phân công, 05 đang xử lý, 06 hoàn thành, 15 đồng ý, "
-            "16 từ chối thay đổi; 13 lấy lại (a document of ours / văn bản ta đã gửi)."
+            "16 từ chối thay đổi; 13 lấy lại (a document of ours / văn bản đơn vị đã gửi)."
         ),
     ],
     reason: Annotated[
@@ -159,15 +140,16 @@ def status(
         if code == "13":
             connector.take_back(document_id, reason=reason or "")
         elif code in _SAID:
-            _SAID[code](connector.receipt(document_id), reason)
+            _SAID[code](find_receipt(connector, document_id), reason)
         else:
             known = ", ".join([*_SAID, "13"])
             raise ConfigError(
                 f"'{code}' is no status to send; use one of {known}",
                 vi=f"'{code}' không phải mã trạng thái gửi được; dùng một trong {known}",
             )
-        _warn_queued(connector)
-    say(f"{code}: {document_id}", "đã ghi nhận và gửi")
+        queued = warn_queued(connector)
+    if not queued:
+        say(f"{code}: {document_id}: noted and sent", "đã ghi nhận và gửi")
 
 
 def deliveries(config: ConfigOption = CONFIG, agency: AgencyOption = None, as_json: JsonFlag = False) -> None:
@@ -185,7 +167,13 @@ def deliveries(config: ConfigOption = CONFIG, agency: AgencyOption = None, as_js
         "sent / gửi lúc",
     )
     rows = (
-        (one.id, one.subject, one.state.value, _recipients(one), one.sent_at and local_time(one.sent_at))
+        (
+            one.id,
+            one.subject,
+            words.both(words.DELIVERY, one.state),
+            words.recipients(one),
+            one.sent_at and local_time(one.sent_at),
+        )
         for one in found
     )
     print_table(f"Sent / Đã gửi: {len(found)}", columns, rows)
@@ -202,9 +190,9 @@ def show(
         try:
             delivery = connector.delivery(document_id)
         except NotFound:
-            _show_receipt(connector.receipt(document_id), as_json=as_json)
+            _show_receipt(find_receipt(connector, document_id), as_json=as_json)
         else:
-            _show_delivery(delivery, as_json=as_json)
+            show_delivery(delivery, as_json=as_json)
 
 
 @contextmanager
@@ -218,16 +206,51 @@ def opened(config: Path, agency: str | None, label: str = "…") -> Iterator[Con
         yield connector
 
 
-def _warn_queued(connector: Connector) -> None:
-    """Say what could not leave yet; it stays queued."""
-    for error in connector.flush().errors:
-        say(f"queued, not sent yet: {error.message}", f"đã xếp hàng, chưa gửi được: {error.vi}", err=True)
+def warn_queued(connector: Connector) -> int:
+    """Say what could not leave yet, and stays queued; how much that is."""
+    errors = connector.flush().errors
+    for error in errors:
+        say(
+            f"queued, not sent yet: {as_commands(error.message)}",
+            f"đã xếp hàng, chưa gửi được: {as_commands(error.vi)}",
+            err=True,
+        )
+    return len(errors)
 
 
-def _recipients(delivery: Delivery) -> str:
-    return "; ".join(
-        f"{one.organ_id} {one.status or '–'}{' !' if one.undelivered else ''}" for one in delivery.recipients
-    )
+def find_receipt(connector: Connector, document_id: str) -> Receipt:
+    """What came in under an id: of a document, in whatever state, or the hub's of any packet.
+
+    Raises:
+        NotFound: nothing did.
+    """
+    try:
+        return connector.receipt(document_id)
+    except NotFound:
+        others = (one for one in connector.receipts() if document_id in (one.id, unverified(one).get("document_id")))
+        found = next(others, None)
+        if found is None:
+            raise
+    return found
+
+
+def unverified(receipt: Receipt) -> dict[str, Any]:
+    """What a packet that was set aside says of itself, which nobody vouches for; nothing where it cannot be read."""
+    from ..edxml import BusinessType
+
+    if receipt.state != "quarantined":
+        return {}
+    try:
+        document = receipt.document
+    except (PacketError, AttachmentError, NotFound, StoreError):
+        return {}
+    return {
+        "document_id": document.id,
+        "sender": document.sender.id,
+        "code": document.code,
+        "subject": document.subject,
+        "kind": (document.business.type or BusinessType.NEW).name.lower(),
+    }
 
 
 def describe_delivery(delivery: Delivery) -> dict[str, Any]:
@@ -267,65 +290,70 @@ def _describe_entry(entry: TimelineEntry) -> dict[str, Any]:
     }
 
 
-# What a state of a delivery means to a person; status codes have their own names.
-_STATES = {
-    "ready": ("Đã lưu, chờ gửi", "stored, to be sent"),
-    "sending": ("Đang gửi", "being sent"),
-    "sent": ("Trục đã nhận", "the hub has it"),
-    "unknown": ("Chưa rõ trục đã nhận hay chưa, sẽ hỏi lại", "unknown whether the hub has it; it will be asked"),
-    "failed": ("Không gửi được", "failed"),
-}
-
-
 def timeline_rows(delivery: Delivery) -> list[tuple[str, str, str]]:
     """The timeline for a person, in Vietnam time."""
-    return [(local_time(one.time), _who(one), happened(one)) for one in delivery.timeline]
+    return [(local_time(one.time), words.who(one), words.happened(one)) for one in delivery.timeline]
 
 
-def _who(entry: TimelineEntry) -> str:
-    """Who did it; a request (13, recall, replace) is ours, to a recipient."""
-    if entry.to in ("13", "recall", "replace") and entry.recipient not in (None, entry.actor):
-        return f"{entry.actor} → {entry.recipient}"
-    return entry.recipient or entry.actor
-
-
-def happened(entry: TimelineEntry) -> str:
-    """One entry of a timeline in words."""
-    from ..edxml import StatusCode
-
-    if entry.to in set(StatusCode):
-        code = StatusCode(entry.to)
-        return f"{code} {code.vi} / {code.en}" + (f": {entry.detail_vi}" if entry.detail else "")
-    if entry.to not in _STATES:
-        return f"{entry.to}: {entry.detail_vi} / {entry.detail}"
-    if entry.to in ("unknown", "failed"):
-        return f"{entry.detail_vi} / {entry.detail}"
-    vi, en = _STATES[entry.to]
-    return f"{vi} / {en}"
-
-
-def _show_delivery(delivery: Delivery, *, as_json: bool) -> None:
+def show_delivery(delivery: Delivery, *, as_json: bool = False) -> None:
+    """Print what happened to a document of ours."""
     if as_json:
         print_json(describe_delivery(delivery))
         return
     print_table(f"{delivery.id} — {delivery.subject}", _TIMELINE, timeline_rows(delivery))
-    say(f"{delivery.state.value}; {_recipients(delivery)}", f"tình trạng: {delivery.state.value}")
+    en, vi = words.DELIVERY[delivery.state]
+    say(f"{en}; {words.recipients(delivery)}", f"tình trạng: {vi}")
     if delivery.last_error:
-        say(delivery.last_error, delivery.last_error_vi or "")
+        say(as_commands(delivery.last_error), as_commands(delivery.last_error_vi or ""))
 
 
-def _show_receipt(receipt: Receipt, *, as_json: bool) -> None:
-    description = {
-        "document_id": receipt.id,
-        "sender": receipt.sender,
-        "kind": receipt.kind,
-        "subject": receipt.subject,
+def describe_receipt(receipt: Receipt) -> dict[str, Any]:
+    """What came in, for JSON; times are UTC. What nobody vouches for stands where the store knows nothing better."""
+    claimed = unverified(receipt)
+    return {
+        "document_id": receipt.id or claimed.get("document_id", ""),
+        "hub_doc_id": receipt.hub_doc_id,
+        "sender": receipt.sender or claimed.get("sender", ""),
+        "kind": claimed.get("kind", receipt.kind),
+        "code": receipt.code or claimed.get("code", ""),
+        "subject": receipt.subject or claimed.get("subject", ""),
         "state": receipt.state.value,
         "status": receipt.status,
         "received_at": receipt.received_at.isoformat(),
         "error": receipt.error,
+        "error_vi": receipt.error_vi,
     }
+
+
+def _show_receipt(receipt: Receipt, *, as_json: bool) -> None:
+    found = describe_receipt(receipt)
     if as_json:
-        print_json(description)
-    else:
-        print_table("Received / Văn bản đến", ("field / trường", "value / giá trị"), description.items())
+        print_json(found)
+        return
+    rows = (
+        ("DocumentId / mã văn bản", found["document_id"]),
+        ("docId / mã trên trục", found["hub_doc_id"]),
+        ("from / nơi gửi", found["sender"]),
+        ("kind / loại", words.both(words.KIND, found["kind"])),
+        ("number / số, ký hiệu", found["code"]),
+        ("subject / trích yếu", found["subject"]),
+        ("state / tình trạng", words.both(words.RECEIPT, found["state"])),
+        ("last status / trạng thái đã báo", words.code(found["status"])),
+        ("received / nhận lúc", local_time(receipt.received_at)),
+        ("error / lỗi", found["error"] and as_commands(f"{found['error']}\n{found['error_vi']}")),
+    )
+    print_table("Received / Văn bản đến", ("field / trường", "value / giá trị"), rows)
+    if receipt.state == "quarantined":
+        warn_set_aside(found)
+
+
+def warn_set_aside(found: dict[str, Any]) -> None:
+    """Say on stderr that a packet was set aside, why, and how it is let in after all."""
+    name = found["code"] or found["document_id"] or found["hub_doc_id"]
+    say(
+        f"set aside, and its sender, number and subject are not verified: {name}: {as_commands(found['error'] or '')} "
+        f"Once mended: `edoc recheck {found['hub_doc_id']}`",
+        f"đã cách ly; nơi gửi, số ký hiệu và trích yếu chưa được xác minh: {name}: "
+        f"{as_commands(found['error_vi'] or '')} Khắc phục xong hãy chạy: `edoc recheck {found['hub_doc_id']}`",
+        err=True,
+    )

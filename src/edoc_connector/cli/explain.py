@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from .exchange import CONFIG, AgencyOption, ConfigOption, opened
-from .output import JsonFlag, print_json, printable
+from .output import JsonFlag, as_commands, print_json, printable
 
 
 def register(app: typer.Typer) -> None:
@@ -27,7 +27,7 @@ def explain(
     with opened(config, agency) as connector:
         story = connector.explain(document_id)
     if not as_json:
-        typer.echo(printable(f"{story.text()}\n{story.text(vi=True)}").rstrip())
+        typer.echo(as_commands(printable(f"{story.text()}\n{story.text(vi=True)}").rstrip()))
         return
     print_json(
         {

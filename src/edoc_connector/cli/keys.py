@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from ..signing import KeyStatus
 
 _COLUMNS = (
-    "key / khoá",
+    "key / khóa",
     "holder / chủ thể",
     "algorithm / thuật toán",
     "valid / hiệu lực",
@@ -32,7 +32,7 @@ def register(app: typer.Typer) -> None:
 
 
 def keys(config: ConfigOption = Path("edoc.toml"), agency: AgencyOption = None, as_json: JsonFlag = False) -> None:
-    """List the keys of the configuration, with expiry and usage. / Liệt kê các khoá ký, thời hạn và mục đích.
+    """List the keys of the configuration, with expiry and usage. / Liệt kê các khóa ký, thời hạn và mục đích.
 
     Tokens are asked for their certificates, so they need their PIN. Exit code 0: a key can sign now, or none is
     configured; 1: none of them can.
@@ -48,7 +48,7 @@ def keys(config: ConfigOption = Path("edoc.toml"), agency: AgencyOption = None, 
     elif not statuses:
         say(
             "no key is configured: packets go out unsigned; set [signing] key",
-            "chưa cấu hình khoá: gói tin gửi đi không có chữ ký; hãy đặt [signing] key",
+            "chưa cấu hình khóa: gói tin gửi đi không có chữ ký; hãy đặt [signing] key",
         )
     else:
         _show(statuses)
@@ -80,7 +80,7 @@ def describe_key(status: KeyStatus) -> dict[str, Any]:
 
 
 def _show(statuses: tuple[KeyStatus, ...]) -> None:
-    print_table("keys / khoá ký", _COLUMNS, [_row(status) for status in statuses])
+    print_table("keys / khóa ký", _COLUMNS, [_row(status) for status in statuses], whole=(0, 5))
     for status in statuses:
         if status.problem is not None:
             say(f"{status.name}: {status.problem.message}", f"{status.name}: {status.problem.vi}", err=True)
@@ -89,7 +89,7 @@ def _show(statuses: tuple[KeyStatus, ...]) -> None:
                 f"warning: {status.name} expires in {status.days_left} days (fewer than {status.warn}); renew it and "
                 "add the new key to [signing] keys",
                 f"cảnh báo: {status.name} còn {status.days_left} ngày là hết hạn (dưới {status.warn} ngày); hãy gia "
-                "hạn và thêm khoá mới vào [signing] keys",
+                "hạn và thêm khóa mới vào [signing] keys",
                 err=True,
             )
 

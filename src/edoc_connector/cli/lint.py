@@ -13,8 +13,8 @@ from urllib.parse import quote
 import typer
 
 from .._version import __version__
-from ..errors import ConfigError, PacketError
-from .output import ExitCode, JsonFlag, console, print_json, printable, say
+from ..errors import PacketError
+from .output import ExitCode, JsonFlag, WrongOption, console, print_json, printable, say
 from .packets import read_packet
 
 if TYPE_CHECKING:
@@ -53,10 +53,12 @@ def lint(
 ) -> None:
     """Say what is wrong with packets, whoever wrote them. / Kiểm tra gói tin của bất kỳ hệ thống nào.
 
+    Signatures are not checked here: that is `edoc verify`. / Không kiểm tra chữ ký: dùng `edoc verify`.
+
     Exit code 0: no errors; 1: errors; 2: a packet that cannot be read.
     """
     if as_json and as_sarif:
-        raise ConfigError("give --json or --sarif, not both", vi="chỉ dùng một trong hai: --json hoặc --sarif")
+        raise WrongOption("give --json or --sarif, not both", vi="chỉ dùng một trong hai: --json hoặc --sarif")
     reports = [_report(file) for file in files]
     if as_json:
         print_json({"files": [_as_json(report) for report in reports]})

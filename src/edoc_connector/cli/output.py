@@ -2,27 +2,36 @@
 
 from __future__ import annotations
 
+import io
 import json
+import logging
+import re
 import sys
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from enum import IntEnum
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from rich.cells import cell_len
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from ..errors import EdocError
+from ..errors import AttachmentError, ConfigError, EdocError, system_words, system_words_vi
 
 JsonFlag = Annotated[bool, typer.Option("--json", help="Print JSON. / In ra JSON.")]
 
 
-_PIPED_WIDTH = 200
+_PIPED_WIDTH = 400
 """Columns of a table that goes to a file or another program, so that lines stay whole for it to search."""
+
+
+_NARROWEST = 12
+"""Columns below which text that is broken into lines is no longer read with pleasure."""
 
 
 class ExitCode(IntEnum):
@@ -34,9 +43,64 @@ class ExitCode(IntEnum):
     UNVERIFIED = 3
 
 
+def write_utf8() -> None:
+    """Write UTF-8, whatever the system's code page: Vietnamese goes to a file or another program too."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(encoding="utf-8", errors="backslashreplace")
+
+
+def log_to_stderr(level: int) -> None:
+    """Log to stderr; from DEBUG on, with the requests that go over the wire."""
+    logging.basicConfig(stream=sys.stderr, format="%(asctime)s %(name)s %(levelname)s %(message)s")
+    logging.getLogger("edoc_connector").setLevel(level)
+    if level <= logging.DEBUG:
+        logging.getLogger("httpx").setLevel(logging.INFO)  # method, address, status; neither headers nor bodies
+
+
 def complain(error: EdocError) -> None:
     """Say on stderr what went wrong, each language on the one line."""
-    typer.echo(f"edoc: {_one_line(error.message)} / {_one_line(error.vi)}", err=True)
+    say(f"edoc: {as_commands(_one_line(error.message))}", as_commands(_one_line(error.vi)), err=True)
+
+
+def cannot_use(error: OSError) -> EdocError:
+    """The error for a file or folder that the system does not give."""
+    path = error.filename2 or error.filename
+    if isinstance(path, str) and path.endswith(".part"):
+        path = Path(path).parent  # what is written under another name first
+    if path is None:
+        return ConfigError(
+            f"the system refuses: {system_words(error)}. Check the disk and the paths given.",
+            vi=f"hệ thống từ chối: {system_words_vi(error)}. Hãy kiểm tra đĩa và các đường dẫn đã ghi.",
+        )
+    return ConfigError(
+        f"{path} cannot be used: {system_words(error)}. Give another path, or correct the rights of the folder.",
+        vi=f"không dùng được {path}: {system_words_vi(error)}. Hãy ghi đường dẫn khác hoặc sửa quyền của thư mục.",
+    )
+
+
+_COMMANDS = "receive|receipts|deliveries|recheck|settle|reconcile|fsck|prune|explain"
+_CALLED = re.compile(rf"(?:\b(?P<verb>call|gọi) )?\b(?P<name>{_COMMANDS})\(\)")
+_VERBS = {"call": "run ", "gọi": "chạy ", None: ""}
+
+
+class WrongOption(ConfigError):
+    """What an option gives cannot be used; exit code 2, as 1 is a verdict of the command's."""
+
+
+@contextmanager
+def wrong_options() -> Iterator[None]:
+    """Options are looked at in the block: what is wrong with them is no verdict about the file."""
+    try:
+        yield
+    except (ConfigError, AttachmentError) as error:
+        raise WrongOption(error.message, vi=error.vi) from error
+
+
+def as_commands(text: str) -> str:
+    """What the library says to a program, as it is said to a person: `receive()` is the command `edoc receive`."""
+    text = text.replace("(with receipt: …)", "(`edoc receive`)")
+    return _CALLED.sub(lambda found: f"{_VERBS[found['verb']]}`edoc {found['name']}`", text)
 
 
 def _one_line(text: str) -> str:
@@ -65,14 +129,46 @@ def console() -> Console:
     return Console(highlight=False, width=None if sys.stdout.isatty() else _PIPED_WIDTH)
 
 
-def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """Print rows for a person; what comes from a packet is text, never markup."""
+def print_table(
+    title: str, columns: Sequence[str], rows: Iterable[Sequence[object]], *, whole: Collection[int] = (0,)
+) -> None:
+    """Print rows for a person; what comes from a packet is text, never markup.
+
+    Args:
+        title: above the table.
+        columns: their heads.
+        rows: the cells.
+        whole: numbers of the columns that are never broken into lines, for a person to copy. Where the terminal is too
+            narrow for that, rows are printed one below the other.
+    """
+    cells = [[printable("" if cell is None else str(cell)) for cell in row] for row in rows]
+    widths = [_width(column, [row[number] for row in cells]) for number, column in enumerate(columns)]
+    out = console()
+    taken = sum(width if number in whole else min(width, _NARROWEST) for number, width in enumerate(widths))
+    if cells and taken + 3 * len(columns) + 1 > out.width:
+        _print_blocks(title, columns, cells)
+        return
     table = Table(title=title, title_justify="left", header_style="bold")
-    for column in columns:
-        table.add_column(column, overflow="fold")
-    for row in rows:
-        table.add_row(*(Text(printable("" if cell is None else str(cell))) for cell in row))
-    console().print(table)
+    for number, column in enumerate(columns):
+        table.add_column(column, overflow="fold", width=widths[number] if number in whole else None)
+    for row in cells:
+        table.add_row(*map(Text, row))
+    out.print(table)
+
+
+def _width(column: str, cells: Iterable[str]) -> int:
+    """Columns of the terminal for the longest line of the cells, and for the longest word of the head."""
+    lines = [*column.split(), *(line for cell in cells for line in cell.splitlines())]
+    return max(map(cell_len, lines), default=1)
+
+
+def _print_blocks(title: str, columns: Sequence[str], cells: Iterable[Sequence[str]]) -> None:
+    typer.echo(title)
+    for row in cells:
+        typer.echo()
+        for column, cell in zip(columns, row, strict=True):
+            lines = cell.splitlines() or [""]
+            typer.echo("\n  ".join([f"{column}: {lines[0]}" if column else lines[0], *lines[1:]]))
 
 
 def printable(text: str) -> str:

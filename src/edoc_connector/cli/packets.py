@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ..errors import AttachmentError, ConfigError, PacketError
-from .output import ExitCode, JsonFlag, print_json, print_table, printable, progress, say
+from ..errors import AttachmentError, ConfigError, PacketError, system_words, system_words_vi
+from .output import ExitCode, JsonFlag, print_json, print_table, printable, progress, say, wrong_options
 from .revocation import CrlOption, HostOption, OcspOption, SoftOption, revocation_of
 
 if TYPE_CHECKING:
@@ -73,13 +73,15 @@ def verify(
 ) -> None:
     """Check a packet's signature and seal. / Kiểm tra chữ ký và niêm phong của gói tin.
 
-    Exit code 0: VALID; 1: INVALID; 3: UNSIGNED or UNVERIFIABLE; 2: cannot be read.
+    Exit code 0: VALID; 1: INVALID; 3: UNSIGNED or UNVERIFIABLE; 2: cannot be read, or an option is wrong. Without
+    --trust, VALID does not say who signed: anybody can make a certificate with any name.
     """
     from ..signing import verify as check
 
-    revocation = revocation_of(crl, ocsp, revocation_host, soft=soft_revocation)
+    with wrong_options():
+        policy = policy_of(trust, revocation_of(crl, ocsp, revocation_host, soft=soft_revocation))
     with progress("verifying / đang kiểm tra"):
-        verification = check(read_packet(file), policy_of(trust, revocation))
+        verification = check(read_packet(file), policy)
     if as_json:
         print_json(describe_verification(verification))
     else:
@@ -154,12 +156,25 @@ def read_packet(file: Path) -> Packet:
 
     try:
         return edxml.read(file)
+    except PacketError as error:
+        if not _is_pdf(file):
+            raise
+        raise PacketError(
+            f"{file} is a PDF file, not a packet; check its signatures with `edoc pdf verify`",
+            vi=f"{file} là tệp PDF, không phải gói tin; hãy kiểm tra chữ ký bằng lệnh `edoc pdf verify`",
+            code=error.code,
+        ) from error
     except OSError as error:
         raise PacketError(
-            f"cannot open {file}: {error.strerror}; check the path",
-            vi=f"không mở được {file}: {error.strerror}; hãy kiểm tra đường dẫn",
+            f"cannot open {file}: {system_words(error)}; check the path",
+            vi=f"không mở được {file}: {system_words_vi(error)}; hãy kiểm tra đường dẫn",
             code="EDX-FILE",
         ) from error
+
+
+def _is_pdf(file: Path) -> bool:
+    with file.open("rb") as stream:
+        return stream.read(5) == b"%PDF-"
 
 
 def read_message(file: Path, attachments: list[Attachment]) -> Message:
@@ -171,22 +186,28 @@ def read_message(file: Path, attachments: list[Attachment]) -> Message:
     import pydantic
 
     from .. import edxml
+    from .json_faults import json_faults
 
     try:
-        text = file.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
+        text = file.read_text(encoding="utf-8-sig")  # as the editor of Windows writes it, too
+    except OSError as error:
         raise ConfigError(
-            f"cannot read {file}: {error}; give a UTF-8 JSON file", vi=f"không đọc được {file}: cần tệp JSON mã UTF-8"
+            f"cannot read {file}: {system_words(error)}; check the path",
+            vi=f"không đọc được {file}: {system_words_vi(error)}; hãy kiểm tra đường dẫn",
+        ) from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(
+            f"{file} is not UTF-8 text; save it as UTF-8", vi=f"{file} không phải văn bản UTF-8; hãy lưu lại dạng UTF-8"
         ) from error
     try:
         if '"response_for"' in text:
             return edxml.StatusMessage.model_validate_json(text)
         return edxml.Document.model_validate_json(text).model_copy(update={"attachments": tuple(attachments)})
     except pydantic.ValidationError as error:
-        faults = "; ".join(f"{'.'.join(map(str, e['loc'])) or 'JSON'}: {e['msg']}" for e in error.errors())
+        faults, faults_vi = json_faults(error)
         raise ConfigError(
-            f"{file} is not a document: {faults}; correct these fields",
-            vi=f"{file} không phải nội dung văn bản hợp lệ: {faults}; hãy sửa các trường này",
+            f"{file} is not a document: {faults}. Correct this.",
+            vi=f"{file} không phải nội dung văn bản hợp lệ: {faults_vi}. Hãy sửa lại.",
         ) from error
 
 
@@ -337,8 +358,25 @@ def _flat(prefix: str, value: Any) -> list[tuple[str, Any]]:
     return [(prefix, value)]
 
 
+def short_verdict(signature: dict[str, Any]) -> str:
+    """The status in a word, and whether anybody vouches for the signer's name where it is VALID."""
+    if signature["status"] != "VALID":
+        return str(signature["status"])
+    return f"VALID ({_TRUST[signature['trusted']]})"
+
+
+_TRUST = {
+    True: "trusted / tin cậy",
+    False: "NOT trusted / KHÔNG tin cậy",
+    None: "signer not checked / chưa xác minh người ký",
+}
+
+
 def show_verification(signature: dict[str, Any]) -> None:
     """Print what the check of signature and seal found."""
     signer = f" — {signature['signer']}" if signature["signer"] else ""
-    typer.echo(printable(f"{signature['status']} ({signature['reason']}){signer}"))
+    trust = f"; {_TRUST[signature['trusted']]}" if signature["status"] == "VALID" else ""
+    typer.echo(printable(f"{signature['status']} ({signature['reason']}){signer}{trust}"))
     typer.echo(printable(f"  {signature['explanation']}\n  {signature['explanation_vi']}"))
+    for one in signature["findings"]:
+        typer.echo(printable(f"  {one['code']}: {one['message']}\n  {one['message_vi']}"))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from .output import ExitCode, JsonFlag, local_time, print_json, print_table, printable, say
+from .output import ExitCode, JsonFlag, local_time, print_json, print_table, printable, say, wrong_options
 from .packets import TrustOption, password_source, policy_of
 from .revocation import CrlOption, HostOption, OcspOption, SoftOption, revocation_of
 
@@ -38,12 +38,13 @@ def verify(
 ) -> None:
     """Check the signatures in a PDF file. / Kiểm tra chữ ký số trong tệp PDF.
 
-    Exit code 0: VALID; 1: INVALID, or the file is not there; 3: UNSIGNED or UNVERIFIABLE.
+    Exit code 0: VALID; 1: INVALID; 3: UNSIGNED or UNVERIFIABLE; 2: the file cannot be read, or an option is wrong.
     """
     from ..pdf import verify_pdf
 
-    revocation = revocation_of(crl, ocsp, revocation_host, soft=soft_revocation)
-    verification = verify_pdf(file, policy_of(trust, revocation))
+    with wrong_options():
+        policy = policy_of(trust, revocation_of(crl, ocsp, revocation_host, soft=soft_revocation))
+        verification = verify_pdf(file, policy)
     if as_json:
         print_json(_described(verification))
     else:
@@ -72,16 +73,22 @@ def sign(
     ] = None,
     code: Annotated[
         str | None,
-        typer.Option(help="Number and symbol of the document for the stamp. / Số, ký hiệu văn bản trên dấu ký."),
+        typer.Option(
+            help="Number and symbol of the document for the stamp. / Số, ký hiệu văn bản trên hình ảnh chữ ký số."
+        ),
     ] = None,
     font: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Font of the stamp. / Phông chữ của dấu ký.")
+        Path | None, typer.Option(metavar="FILE", help="Font of the stamp. / Phông chữ của hình ảnh chữ ký số.")
     ] = None,
-    stamp: Annotated[bool, typer.Option(help="Show a stamp on the first page. / Hiện dấu ký ở trang đầu.")] = True,
+    stamp: Annotated[
+        bool, typer.Option(help="Show a stamp on the first page. / Hiện hình ảnh chữ ký số ở trang đầu.")
+    ] = True,
     reason: Annotated[str | None, typer.Option(help="Why it is signed. / Lý do ký.")] = None,
     location: Annotated[str | None, typer.Option(help="Where it is signed. / Nơi ký.")] = None,
 ) -> None:
-    """Sign a PDF file (PAdES), with a stamp top right on the first page. / Ký số tệp PDF, có dấu ký ở trang đầu.
+    """Sign a PDF file (PAdES), with a stamp. / Ký số tệp PDF, có hình ảnh chữ ký số.
+
+    The stamp is top right on the first page. / Hình ảnh chữ ký số nằm ở góc trên bên phải trang đầu.
 
     Exit code 0: written; 1: the key cannot sign, or the file cannot be signed.
     """

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from .output import ExitCode, JsonFlag, print_json, print_table, say
+from .output import ExitCode, JsonFlag, print_json, print_table, say, wrong_options
 from .packets import PacketFile, TrustOption, describe_verification, policy_of, read_packet, show_verification
 
 if TYPE_CHECKING:
@@ -33,8 +33,10 @@ def show(file: PacketFile, trust: TrustOption = None, as_json: JsonFlag = False)
     """
     from ..signing import verify
 
+    with wrong_options():
+        policy = policy_of(trust)
     packet = read_packet(file)
-    verification = verify(packet, policy_of(trust))
+    verification = verify(packet, policy)
     seal = _seal_of(packet)
     if seal is None:
         say("there is no seal in this packet", "gói tin không có niêm phong", err=True)

@@ -66,7 +66,9 @@ def mockhub(
     pass_through: Annotated[
         bool,
         typer.Option(
-            "--pass-through", help="Deliver the bytes that were sent, do not rebuild packets. / Không dựng lại gói."
+            "--pass-through",
+            help="Deliver the bytes that were sent, do not rebuild packets. / "
+            "Chuyển nguyên gói tin, không đóng gói lại.",
         ),
     ] = False,
     hash_form: Annotated[

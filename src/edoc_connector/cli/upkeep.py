@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ..errors import ConfigError
+from ..errors import ConfigError, StoreError
+from . import words
 from .exchange import CONFIG, AgencyOption, ConfigOption, opened
-from .output import ExitCode, local_time, say
+from .output import ExitCode, as_commands, local_time, say
 
 if TYPE_CHECKING:
-    from ..connector import SpoolFault, Unsettled
+    from ..connector import Connector, SpoolFault, Unsettled
 
 _UNITS = {"d": "days", "h": "hours", "w": "weeks"}
 
@@ -29,17 +30,32 @@ def reconcile(config: ConfigOption = CONFIG, agency: AgencyOption = None) -> Non
 
     Exit code 1 where a person must decide something.
     """
+    from ..connector import DeliveryState
+
     with opened(config, agency) as connector:
         found = connector.reconcile()
+        held = connector.deliveries(state=DeliveryState.SENDING)
+        lease = connector.settings.limits.lease
     for one in found.settled:
-        say(f"settled: {_what(one)}: {one.text}", f"đã rõ: {one.text_vi}")
+        say(f"settled: {_what(one)}: {as_commands(one.text)}", f"đã rõ: {as_commands(one.text_vi)}")
     for one in found.waiting:
         when = local_time(one.next_attempt_at) if one.next_attempt_at else "?"
-        say(f"waits until {when}: {_what(one)}: {one.text}", f"chờ đến {when}: {one.text_vi}")
+        say(f"waits until {when}: {_what(one)}: {as_commands(one.text)}", f"chờ đến {when}: {as_commands(one.text_vi)}")
     for one in found.undecided:
-        say(f"a person must decide: {_what(one)}: {one.text}", f"cần người quyết định: {one.text_vi}")
-    counts = len(found.settled), len(found.waiting), len(found.undecided)
-    say("{} settled, {} waiting, {} for a person".format(*counts), "{} đã rõ, {} chờ, {} cần người".format(*counts))
+        say(
+            f"a person must decide: {_what(one)}: {as_commands(one.text)}",
+            f"cần người quyết định: {as_commands(one.text_vi)}",
+        )
+    for delivery in held:
+        say(
+            f"being sent by another process: {delivery.id}; if that died, ask again after {lease:g} seconds",
+            f"tiến trình khác đang gửi; nếu tiến trình đó đã dừng, hãy chạy lại sau {lease:g} giây",
+        )
+    counts = len(found.settled), len(found.waiting), len(found.undecided), len(held)
+    say(
+        "{} settled, {} waiting, {} for a person, {} being sent".format(*counts),
+        "{} đã rõ, {} chờ, {} cần người quyết định, {} đang gửi".format(*counts),
+    )
     if found.undecided:
         raise typer.Exit(ExitCode.FAILED)
 
@@ -61,14 +77,33 @@ def settle(
     With --not-arrived it is sent again.
     """
     with opened(config, agency) as connector:
-        connector.settle(document_id, arrived=arrived)
-    words = ("counts as sent", "được coi là đã gửi") if arrived else ("will be sent again", "sẽ được gửi lại")
-    say(f"{document_id} {words[0]}", words[1])
+        try:
+            connector.settle(document_id, arrived=arrived)
+        except StoreError as error:
+            raise _nothing_to_decide(connector, document_id) or error from error
+    said = ("counts as sent", "được coi là đã gửi") if arrived else ("will be sent again", "sẽ được gửi lại")
+    say(f"{document_id} {said[0]}", said[1])
+
+
+def _nothing_to_decide(connector: Connector, document_id: str) -> StoreError | None:
+    """The error for a document whose outcome is known; None where that is not what was wrong."""
+    delivery = connector.delivery(document_id)
+    if delivery.state == "unknown":
+        return None
+    en, vi = words.DELIVERY[delivery.state]
+    return StoreError(
+        f"{document_id} is not in doubt: it is {en}. Nothing was changed; see `edoc show`.",
+        vi=f"{document_id} không có gì chưa rõ: tình trạng {vi}. Không có gì thay đổi; xem `edoc show`.",
+    )
 
 
 def prune(
-    older_than: Annotated[str, typer.Option(metavar="365d", help="Age: 365d, 52w, 48h. / Tuổi của gói tin.")],
-    yes: Annotated[bool, typer.Option("--yes", help="Really remove; else only count. / Xóa thật.")] = False,
+    older_than: Annotated[
+        str, typer.Option(metavar="365d", help="Age: 365d, 52w, 48h. / Chỉ xóa gói tin cũ hơn khoảng này.")
+    ],
+    yes: Annotated[
+        bool, typer.Option("--yes", help="Really remove; else only count. / Thực hiện xóa; nếu không có thì chỉ đếm.")
+    ] = False,
     config: ConfigOption = CONFIG,
     agency: AgencyOption = None,
 ) -> None:

@@ -14,7 +14,7 @@ import typer
 
 from ..errors import ConfigError
 from .exchange import CONFIG, AgencyOption, ConfigOption
-from .output import ExitCode, say
+from .output import ExitCode, log_to_stderr, say
 
 
 class Engine(StrEnum):
@@ -64,6 +64,8 @@ def worker(
     from ..worker import load_handlers, open_worker
     from ..worker.health import served
 
+    if not logging.getLogger("edoc_connector").level:  # --verbose was not given
+        log_to_stderr(logging.WARNING)
     found = load_handlers(handlers) if handlers is not None else None
     agencies = Settings.fleet(config) if agency is None else (Settings.load(config, agency=agency),)
     with open_worker(agencies, handlers=found, engine=engine) as running, ExitStack() as stack:
@@ -73,7 +75,7 @@ def worker(
             port = stack.enter_context(served(running, *_address(listen)))
             say(f"health and metrics on port {port}", f"giám sát ở cổng {port}")
         codes = ", ".join(one.settings.agency.id for one in running.connectors)
-        say(f"working for {codes}", f"đang chạy cho {codes}")
+        say(f"working for {codes}", f"đang phục vụ {codes}")
         if not running.run():
             _leave()
 

@@ -203,7 +203,10 @@ def _came(tx: Tx, row: ReceiptRow) -> Story:
         open_.append(_held(row))
     if row.change == "asked":
         open_.append(
-            ("The sender asks for it back: answer 15 or 16.", "Nơi gửi yêu cầu lấy lại: cần trả lời 15 hoặc 16.")
+            (
+                "The sender asks for it back, or to withdraw it: answer 15 or 16.",
+                "Nơi gửi yêu cầu thu hồi, thay thế hoặc lấy lại: cần trả lời 15 hoặc 16.",
+            )
         )
     open_ += [_outgoing_next(one) for one in told]
     name = row.code or row.hub_doc_id
@@ -231,11 +234,14 @@ def _event(entry: TimelineRow) -> Event:
     if entry.new not in _CODES and entry.new not in _CHANGES:
         return Event(entry.at, *words)
     who = entry.recipient or entry.actor
-    asked = entry.new in _CHANGES or (entry.new == TAKE_BACK and entry.recipient != entry.actor)
-    side = ("asked of", "gửi tới") if asked else ("answered by" if entry.new in ANSWERS else "by", "của")
     en, vi = (f": {one}" if one else "" for one in words)
-    name, name_vi = _CHANGES.get(entry.new) or (describe(entry.new), describe(entry.new, vi=True))
-    return Event(entry.at, f"{name} {side[0]} {who}{en}", f"{name_vi} {side[1]} {who}{vi}")
+    if entry.new in _CHANGES:
+        name, name_vi = _CHANGES[entry.new]
+        return Event(entry.at, f"{name} asked of {who}{en}", f"đã gửi {who} {name_vi}{vi}")
+    if entry.new == TAKE_BACK and entry.recipient != entry.actor:
+        return Event(entry.at, f"we asked {who} for it back (13){en}", f"đã yêu cầu {who} trả lại văn bản (13){vi}")
+    says = "trả lời" if entry.new in ANSWERS else "báo"
+    return Event(entry.at, f"{who}: {describe(entry.new)}{en}", f"{who} {says}: {describe(entry.new, vi=True)}{vi}")
 
 
 def _answers(tx: Tx, agency: str, subject: str, keys: list[int]) -> Iterator[Event]:
@@ -246,12 +252,13 @@ def _answers(tx: Tx, agency: str, subject: str, keys: list[int]) -> Iterator[Eve
         said = json.loads(link.entry)
         at, call = datetime.fromisoformat(said["at"]), said["call"]
         what = _answer(said)
-        yield Event(at, f"the hub on {call}: {what[0]}", f"trục với lệnh {call}: {what[1]}")
+        who_vi = "lệnh" if said.get("no_answer") else "trục trả lời lệnh"
+        yield Event(at, f"the hub on {call}: {what[0]}", f"{who_vi} {call}: {what[1]}")
 
 
 def _answer(said: Mapping[str, Any]) -> _Pair:
     if said.get("no_answer"):
-        return f"no answer ({said['no_answer']})", f"không có trả lời ({said['no_answer']})"
+        return f"no answer ({said['no_answer']})", f"trục không trả lời ({said['no_answer']})"
     body = said.get("body")
     words = ""
     if isinstance(body, dict):

@@ -9,7 +9,7 @@ import binascii
 import hashlib
 import io
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Generator, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import cached_property
@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import IO, BinaryIO, Protocol
 from xml.parsers import expat
 
-from ..errors import AttachmentError
+from ..errors import AttachmentError, system_words_vi
 from .base64text import SPACES, decode
 from .magic import HEAD, contradiction, type_of
 from .scan import Limits, Span
@@ -318,7 +318,7 @@ def vanished(path: Path | str, error: OSError) -> AttachmentError:
     """The error for a file that cannot be read."""
     return AttachmentError(
         f"cannot read {path}: {error.strerror}; check that the file is there and readable, then try again",
-        vi=f"không đọc được {path}: {error.strerror}; kiểm tra tệp còn đó và đọc được rồi thử lại",
+        vi=f"không đọc được {path}: {system_words_vi(error)}; kiểm tra tệp có tồn tại và đọc được không, rồi thử lại",
     )
 
 
@@ -369,7 +369,7 @@ def _decoded(name: str, text: Iterator[bytes]) -> Generator[bytes, None, None]:
     except OSError as error:
         raise AttachmentError(
             f"attachment {name!r} cannot be read from its packet: {error.strerror}; put the packet back where it was",
-            vi=f"không đọc được tệp đính kèm {name!r} từ gói tin: {error.strerror}; đặt gói tin lại chỗ cũ",
+            vi=f"không đọc được tệp đính kèm {name!r} từ gói tin: {system_words_vi(error)}; đặt gói tin lại chỗ cũ",
         ) from error
     except (binascii.Error, expat.ExpatError) as error:
         raise AttachmentError(

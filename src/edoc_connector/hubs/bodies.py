@@ -11,7 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Self
 
-from edoc_connector.errors import AttachmentError, ProtocolError
+from edoc_connector.errors import AttachmentError, ProtocolError, system_words_vi
 from edoc_connector.hubs import placing
 from edoc_connector.hubs.fields import printable
 from edoc_connector.hubs.unwrapping import MAX_REST, RestTooLongError, Unwrapping
@@ -269,7 +269,8 @@ def _reading(path: Path) -> Iterator[None]:
     except OSError as error:
         raise AttachmentError(
             f"The packet {path} cannot be sent: {error.strerror}. Put it back, or build it again, and send again.",
-            vi=f"Không gửi được gói tin {path}: {error.strerror}. Hãy khôi phục hoặc tạo lại gói tin rồi gửi lại.",
+            vi=f"Không gửi được gói tin {path}: {system_words_vi(error)}. "
+            "Hãy khôi phục hoặc tạo lại gói tin rồi gửi lại.",
         ) from error
 
 

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
-from edoc_connector.errors import StoreError
+from edoc_connector.errors import StoreError, system_words_vi
 from edoc_connector.hubs.wire import WireResponse
 
 _HEAD = 4096
@@ -62,7 +62,8 @@ def cannot_write(to: Path, error: OSError) -> StoreError:
     """The error for a file that the disk does not take."""
     return StoreError(
         f"{to} cannot be written: {error.strerror}. Free space or correct the folder's rights, then fetch again.",
-        vi=f"Không ghi được {to}: {error.strerror}. Hãy giải phóng dung lượng hoặc sửa quyền thư mục rồi tải lại.",
+        vi=f"Không ghi được {to}: {system_words_vi(error)}. "
+        "Hãy giải phóng dung lượng hoặc sửa quyền thư mục rồi tải lại.",
     )
 
 

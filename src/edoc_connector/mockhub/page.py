@@ -155,7 +155,7 @@ def _agencies(agencies: list[Agency]) -> Element:
 def _packet(hub: Hub, packet: Packet, token: str) -> Element:
     kind = f"Trạng thái · Status {packet.status}" if packet.status else _BUSINESS.get(packet.business, "?")
     return E.article(
-        E.h3(f"{kind}: {_clean(packet.notation)} — {_clean(packet.title)}"),
+        E.h3(f"{kind}: " + " — ".join(one for one in (_clean(packet.notation), _clean(packet.title)) if one)),
         E.p(E.small(f"{_clean(packet.sender)} · {_clean(packet.document_id)} · {packet.size:,} byte · {packet.id}")),
         *(_receipt(packet, receipt, token) for receipt in hub.storage.receipts(packet.id)),
         _timeline(hub, packet),

@@ -23,7 +23,7 @@ from starlette.responses import FileResponse, JSONResponse, Response, StreamingR
 from starlette.routing import Route
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from edoc_connector.errors import ConfigError
+from edoc_connector.errors import ConfigError, system_words_vi
 from edoc_connector.mockhub import admin, wire
 from edoc_connector.mockhub.calls import CALLS, Answer, Call, PacketAnswer, perform
 from edoc_connector.mockhub.codes import ErrorCode, RefusedError
@@ -107,7 +107,8 @@ def listen(host: str, port: int) -> socket.socket:
         raise ConfigError(
             f"The mock hub cannot listen on {host}, port {port}: {error.strerror}. "
             "Choose another port, or 0 for a free one.",
-            vi=f"Trục giả lập không mở được cổng {port} trên {host}. Hãy chọn cổng khác, hoặc 0 để lấy một cổng trống.",
+            vi=f"Trục giả lập không mở được cổng {port} trên {host}: {system_words_vi(error)}. "
+            "Hãy chọn cổng khác, hoặc 0 để lấy một cổng trống.",
         ) from error
     # asyncio leaves connections of such a listener to Nagle's algorithm: an answer of two writes would wait 40 ms.
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

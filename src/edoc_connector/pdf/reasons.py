@@ -16,7 +16,7 @@ PDF_REASONS: dict[str, Reason] = {
     "PDF-OK": Reason(
         _V,
         "The signature covers the whole document; nothing was changed since.",
-        "Chữ ký bao trùm toàn bộ văn bản; từ đó đến nay không có thay đổi.",
+        "Chữ ký bao phủ toàn bộ văn bản; từ khi ký đến nay không có thay đổi.",
     ),
     "PDF-EXTENDED": Reason(
         _V,
@@ -37,7 +37,7 @@ PDF_REASONS: dict[str, Reason] = {
     "PDF-ENCRYPTED": Reason(
         _X,
         "The file is encrypted; ask the sender for it without a password.",
-        "Tệp bị mã hoá; hãy đề nghị bên gửi gửi lại bản không đặt mật khẩu.",
+        "Tệp bị mã hóa; hãy đề nghị bên gửi gửi lại bản không đặt mật khẩu.",
     ),
     "PDF-BROKEN": Reason(
         _X,
@@ -53,7 +53,7 @@ PDF_REASONS: dict[str, Reason] = {
     "PDF-SIGNATURE": Reason(
         _I,
         "The signature value was not made with the certificate's key.",
-        "Giá trị chữ ký không do khoá của chứng thư số tạo ra.",
+        "Giá trị chữ ký không do khóa của chứng thư số tạo ra.",
     ),
     "PDF-MODIFIED": Reason(
         _I,
@@ -83,7 +83,7 @@ PDF_REASONS: dict[str, Reason] = {
     "PDF-KEY": Reason(
         _X,
         "The signer's key is too weak or of a kind not accepted: {detail}",
-        "Khoá của người ký quá yếu hoặc thuộc loại không được chấp nhận: {detail}",
+        "Khóa của người ký quá yếu hoặc thuộc loại không được chấp nhận: {detail}",
     ),
     "PDF-KEY-USAGE": Reason(
         _X,

@@ -29,7 +29,7 @@ def load_pem(uri: KeyUri, secrets: Secrets, clock: Clock) -> LocalSigner:
     if block is None:
         raise SigningError(
             f"{uri.path} holds no PEM private key; a key file begins with -----BEGIN PRIVATE KEY----- or similar",
-            vi=f"{uri.path} không chứa khoá riêng PEM; tệp khoá bắt đầu bằng -----BEGIN PRIVATE KEY----- hoặc tương tự",
+            vi=f"{uri.path} không chứa khóa riêng PEM; tệp khóa bắt đầu bằng -----BEGIN PRIVATE KEY----- hoặc tương tự",
         )
     key = _open_pem(uri, block.group(), secrets)
     certificates: list[x509.Certificate] = []
@@ -48,10 +48,10 @@ def load_p12(uri: KeyUri, secrets: Secrets, clock: Clock) -> LocalSigner:
     data = read_key_file(uri.path)
     store = _open_p12(uri, data, secrets)
     if store.key is None or store.cert is None:
-        missing, vi = ("private key", "khoá riêng") if store.key is None else ("certificate", "chứng thư số")
+        missing, vi = ("private key", "khóa riêng") if store.key is None else ("certificate", "chứng thư số")
         raise SigningError(
             f"{uri.path} holds no {missing}; export the key together with its certificate",
-            vi=f"{uri.path} không có {vi}; hãy xuất khoá cùng với chứng thư số",
+            vi=f"{uri.path} không có {vi}; hãy xuất khóa cùng với chứng thư số",
         )
     found = [store.cert.certificate, *(extra.certificate for extra in store.additional_certs)]
     return _signer(uri, store.key, found, clock)
@@ -102,7 +102,7 @@ def _signer(uri: KeyUri, key: object, certificates: list[x509.Certificate], cloc
     if not own:
         raise SigningError(
             f"none of the certificates given is for the key in {uri.path}; name the right one",
-            vi=f"không có chứng thư số nào tương ứng với khoá trong {uri.path}; hãy chỉ đúng chứng thư số",
+            vi=f"không có chứng thư số nào tương ứng với khóa trong {uri.path}; hãy chỉ đúng chứng thư số",
         )
     # a renewed certificate may lie beside the old one for the same key: the newest counts
     leaf = max(own, key=lambda one: one.not_valid_after_utc)
@@ -121,13 +121,15 @@ def _wrong_password(uri: KeyUri, *, given: bool) -> SigningError:
             vi=f"không mở được {uri.path}: sai mật khẩu hoặc tệp bị hỏng",
         )
     return SigningError(
-        f"{uri.path} cannot be opened without a password; provide it for '{uri.secret_name}'",
-        vi=f"{uri.path} không mở được nếu thiếu mật khẩu; hãy cung cấp mật khẩu cho '{uri.secret_name}'",
+        f"{uri.path} cannot be opened without a password; provide it for '{uri.secret_name}' "
+        "(--key-password of the command, [signing] secret of edoc.toml)",
+        vi=f"{uri.path} không mở được nếu thiếu mật khẩu; hãy cung cấp mật khẩu cho '{uri.secret_name}' "
+        "(tùy chọn --key-password của lệnh, hoặc secret ở mục [signing] của edoc.toml)",
     )
 
 
 def _damaged(path: str, why: str) -> SigningError:
     return SigningError(
         f"the key in {path} cannot be read ({why}); export it again",
-        vi=f"không đọc được khoá trong {path} ({why}); hãy xuất lại",
+        vi=f"không đọc được khóa trong {path} ({why}); hãy xuất lại",
     )

@@ -100,7 +100,7 @@ class Keyring(Certified):
         self._signers = tuple(signers)
         if not self._signers:
             raise SigningError(
-                "no key is given; configure one with [signing] key", vi="chưa có khoá nào; hãy cấu hình [signing] key"
+                "no key is given; configure one with [signing] key", vi="chưa có khóa nào; hãy cấu hình [signing] key"
             )
         self._names = tuple(names) or tuple(f"key {number}" for number in range(1, len(self._signers) + 1))
         self.clock = clock
@@ -171,7 +171,7 @@ class Keyring(Certified):
             raise statuses[0].problem
         raise SigningError(
             "none of the keys can sign now: " + "; ".join(f"{one.name}: {one.problem}" for one in statuses),
-            vi="hiện không khoá nào ký được: "
+            vi="hiện không khóa nào ký được: "
             + "; ".join(f"{one.name}: {one.problem.vi}" for one in statuses if one.problem),
         )
 

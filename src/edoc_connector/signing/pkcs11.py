@@ -293,11 +293,11 @@ def _key_on(connection: Connection, where: TokenUri, *, last: bool) -> Any:
         there = _described(connection.session.get_objects({Attribute.CLASS: ObjectClass.PRIVATE_KEY}))
         raise SigningError(
             f"there is no private key {where.shown}; correct object= or id=. On the token: {there or 'none'}",
-            vi=f"không có khoá riêng {where.shown}; hãy sửa object= hoặc id=. Trên thiết bị: {there or 'không có'}",
+            vi=f"không có khóa riêng {where.shown}; hãy sửa object= hoặc id=. Trên thiết bị: {there or 'không có'}",
         )
     raise SigningError(
         f"several private keys fit {where.shown}: {_described(found)}; add id=… or object=… to the URI",
-        vi=f"có nhiều khoá riêng khớp với {where.shown}: {_described(found)}; hãy thêm id=… hoặc object=… vào URI",
+        vi=f"có nhiều khóa riêng khớp với {where.shown}: {_described(found)}; hãy thêm id=… hoặc object=… vào URI",
     )
 
 
@@ -330,7 +330,7 @@ def _chain(
         raise SigningError(
             f"there is no certificate for the key {where.shown}; write it to the token under the key's id, or name its "
             "file with &cert=FILE",
-            vi=f"không có chứng thư số cho khoá {where.shown}; hãy ghi vào thiết bị với cùng id, hoặc chỉ tệp bằng "
+            vi=f"không có chứng thư số cho khóa {where.shown}; hãy ghi vào thiết bị với cùng id, hoặc chỉ tệp bằng "
             "&cert=TỆP",
         )
     # a renewed certificate may lie beside the old one for the same key: the newest counts

@@ -14,7 +14,7 @@ from cryptography import x509
 
 from ..edxml import OrganId
 from ..edxml.facts import normalise
-from ..errors import ConfigError
+from ..errors import ConfigError, system_words, system_words_vi
 from .algorithms import DIGESTS, SIGNATURES
 from .certificates import CURVES, MINIMUM_RSA_BITS, fingerprint, read_certificates
 from .reasons import VerificationStatus
@@ -199,10 +199,10 @@ def _read(file: Path) -> list[x509.Certificate]:
     try:
         return read_certificates(file.read_bytes())
     except OSError as error:
-        why = error.strerror or type(error).__name__
+        why, why_vi = system_words(error), system_words_vi(error)
     except ValueError as error:
-        why = str(error)
+        why, why_vi = str(error), "nội dung không phải chứng thư số"
     raise ConfigError(
         f"cannot read certificates from {file}: {why}; give PEM or DER files of the trusted authorities",
-        vi=f"không đọc được chứng thư số từ {file}: {why}; hãy chỉ tệp PEM hoặc DER của tổ chức chứng thực tin cậy",
+        vi=f"không đọc được chứng thư số từ {file}: {why_vi}; hãy chỉ tệp PEM hoặc DER của tổ chức chứng thực tin cậy",
     )

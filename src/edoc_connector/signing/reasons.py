@@ -125,7 +125,7 @@ REASONS: dict[str, Reason] = {
     "SIG-NAMESPACES": Reason(
         _X,
         "The packet declares more than {detail} namespaces; it is not canonicalised.",
-        "Gói tin khai báo hơn {detail} không gian tên; không thực hiện chuẩn tắc hoá.",
+        "Gói tin khai báo hơn {detail} không gian tên; không thực hiện chuẩn tắc hóa.",
     ),
     "SIG-STRUCTURE": Reason(
         _X,
@@ -179,7 +179,7 @@ REASONS: dict[str, Reason] = {
     "SIG-C14N": Reason(
         _X,
         "The canonicalisation method is not accepted: {detail}.",
-        "Phương pháp chuẩn tắc hoá không được chấp nhận: {detail}.",
+        "Phương pháp chuẩn tắc hóa không được chấp nhận: {detail}.",
     ),
     "SIG-ENCODING": Reason(
         _X, "{detail} is not valid base64 of the right length.", "{detail} không phải base64 hợp lệ có độ dài đúng."
@@ -201,7 +201,7 @@ REASONS: dict[str, Reason] = {
     "SIG-HMAC": Reason(
         _X,
         "The signature uses a shared secret ({detail}), which proves no signer.",
-        "Chữ ký dùng khoá bí mật chung ({detail}) nên không chứng minh được người ký.",
+        "Chữ ký dùng khóa bí mật chung ({detail}) nên không chứng minh được người ký.",
     ),
     "SIG-KEYINFO": Reason(
         _X,
@@ -211,7 +211,7 @@ REASONS: dict[str, Reason] = {
     "SIG-NO-CERTIFICATE": Reason(
         _X,
         "The signature brings no certificate; a bare key says nothing about who signed.",
-        "Chữ ký không kèm chứng thư số; chỉ có khoá thì không biết ai đã ký.",
+        "Chữ ký không kèm chứng thư số; chỉ có khóa thì không biết ai đã ký.",
     ),
     "SIG-CERTIFICATE": Reason(
         _X,
@@ -226,10 +226,10 @@ REASONS: dict[str, Reason] = {
     "SIG-KEYVALUE": Reason(
         _X,
         "The key beside the certificate is not the certificate's own.",
-        "Khoá đi kèm không phải là khoá của chứng thư số.",
+        "Khóa đi kèm không phải là khóa của chứng thư số.",
     ),
     "SIG-KEY": Reason(
-        _X, "The signer's key is not accepted: {detail}.", "Khoá của người ký không được chấp nhận: {detail}."
+        _X, "The signer's key is not accepted: {detail}.", "Khóa của người ký không được chấp nhận: {detail}."
     ),
     "SIG-KEY-USAGE": Reason(
         _X,
@@ -241,7 +241,7 @@ REASONS: dict[str, Reason] = {
     "SIG-SIGNATURE": Reason(
         _I,
         "The signature was not made with the key of the certificate it brings.",
-        "Chữ ký không được tạo bằng khoá của chứng thư số đi kèm.",
+        "Chữ ký không được tạo bằng khóa của chứng thư số đi kèm.",
     ),
     "SIG-CANONICAL": Reason(
         _X, "The packet has no canonical form: {detail}.", "Gói tin không có dạng chuẩn tắc: {detail}."
@@ -342,7 +342,7 @@ REASONS: dict[str, Reason] = {
     "SIG-NOT-JUDGED": Reason(
         None,
         "No trusted authorities are configured: who signed is only what the certificate says.",
-        "Chưa cấu hình tổ chức chứng thực tin cậy: người ký chỉ là theo lời chứng thư số.",
+        "Chưa cấu hình tổ chức chứng thực tin cậy: tên người ký chỉ lấy từ chứng thư số, chưa xác minh.",
     ),
     "SIG-TIME": Reason(
         None,
@@ -352,7 +352,7 @@ REASONS: dict[str, Reason] = {
     "SIG-TIMESTAMP": Reason(
         None,
         "The time-stamp is not believed ({detail}); the signing time is only what the signer claims.",
-        "Dấu thời gian không được tin ({detail}); thời điểm ký chỉ là theo lời người ký.",
+        "Dấu thời gian không được tin ({detail}); thời điểm ký chỉ do người ký khai, chưa xác minh.",
     ),
     "SEAL-UNCHECKED": Reason(
         None,

@@ -16,7 +16,7 @@ from urllib.parse import unquote
 
 from cryptography import x509
 
-from ..errors import SigningError
+from ..errors import SigningError, system_words_vi
 from .algorithms import PrivateKey, SignatureAlgorithm, algorithm_for, algorithms_for, sign_with
 from .certificates import days_left, human_name, key_problem, key_usage, may_sign, meant_for_other_use
 
@@ -148,7 +148,7 @@ def chosen_algorithm(key: object, wanted: str | None = None) -> SignatureAlgorit
         names = ", ".join(able)
         raise SigningError(
             f"the key does not sign with the algorithm '{wanted}'; choose one of {names}",
-            vi=f"khoá này không ký bằng thuật toán '{wanted}'; hãy chọn một trong {names}",
+            vi=f"khóa này không ký bằng thuật toán '{wanted}'; hãy chọn một trong {names}",
         )
     return SignatureAlgorithm(wanted)
 
@@ -171,7 +171,7 @@ def refuse_unfit(certificate: x509.Certificate, at: datetime) -> None:
     if at > ends:
         raise SigningError(
             f"the certificate of {name} expired on {ends:%Y-%m-%d}; renew it and configure the new key",
-            vi=f"chứng thư số của {name} đã hết hạn ngày {ends:%d/%m/%Y}; gia hạn và cấu hình khoá mới",
+            vi=f"chứng thư số của {name} đã hết hạn ngày {ends:%d/%m/%Y}; gia hạn và cấu hình khóa mới",
         )
     if at < begins:
         raise SigningError(
@@ -190,7 +190,7 @@ def refuse_unfit(certificate: x509.Certificate, at: datetime) -> None:
         )
     raise SigningError(
         f"the key of {name} is too weak or of an unknown kind ({problem}); use RSA ≥ 2048 bits, P-256 or P-384",
-        vi=f"khoá của {name} quá yếu hoặc không rõ loại ({problem}); dùng RSA từ 2048 bit, P-256 hoặc P-384",
+        vi=f"khóa của {name} quá yếu hoặc không rõ loại ({problem}); dùng RSA từ 2048 bit, P-256 hoặc P-384",
     )
 
 
@@ -203,7 +203,7 @@ def signing_certificate(signer: Signer) -> x509.Certificate:
     if not signer.certificates:
         raise SigningError(
             "the signer brings no certificate; configure the certificate of its key",
-            vi="người ký không kèm chứng thư số; cấu hình chứng thư số của khoá",
+            vi="người ký không kèm chứng thư số; cấu hình chứng thư số của khóa",
         )
     certificate = signer.certificates[0]
     if algorithm_for(certificate.public_key()) is None:
@@ -216,7 +216,7 @@ def unusable(key: object) -> SigningError:
     problem = key_problem(key) or type(key).__name__
     return SigningError(
         f"a key of this kind cannot sign packets ({problem}); use RSA of 2048 bits or more, P-256 or P-384",
-        vi=f"loại khoá này không ký được gói tin ({problem}); dùng RSA từ 2048 bit, P-256 hoặc P-384",
+        vi=f"loại khóa này không ký được gói tin ({problem}); dùng RSA từ 2048 bit, P-256 hoặc P-384",
     )
 
 
@@ -248,7 +248,8 @@ class KeyUri:
         if not colon or not re.fullmatch(r"[a-z][a-z0-9]+", scheme) or not rest:
             raise SigningError(
                 "a key is named by a URI such as pem:key.pem?cert=cert.pem or p12:agency.p12; this has no scheme",
-                vi="khoá được chỉ định bằng URI như pem:key.pem?cert=cert.pem hoặc p12:agency.p12; ở đây thiếu scheme",
+                vi="khóa được chỉ định bằng URI như pem:key.pem?cert=cert.pem hoặc p12:agency.p12; "
+                "thiếu tiền tố pem:, p12: hoặc pkcs11:",
             )
         body, _, query = rest.partition("?")
         attributes: dict[str, tuple[str, ...]] = {}
@@ -348,7 +349,7 @@ def load_signer(uri: str, *, secrets: Secrets | None = None, clock: Clock = utc_
         known = ", ".join(sorted(LOADERS))
         raise SigningError(
             f"no signer for '{parsed.scheme}:'; the known kinds are {known}",
-            vi=f"không có loại khoá '{parsed.scheme}:'; các loại hiện có là {known}",
+            vi=f"không có loại khóa '{parsed.scheme}:'; các loại hiện có là {known}",
         )
     return loader(parsed, secrets or _no_secrets, clock)
 
@@ -368,5 +369,5 @@ def read_key_file(path: str) -> bytes:
     except OSError as error:
         raise SigningError(
             f"cannot read {path}: {error.strerror}; check the path and its permissions",
-            vi=f"không đọc được {path}: {error.strerror}; kiểm tra đường dẫn và quyền truy cập",
+            vi=f"không đọc được {path}: {system_words_vi(error)}; kiểm tra đường dẫn và quyền truy cập",
         ) from error

@@ -74,7 +74,7 @@ class TokenUri:
         if "pin-value" in uri.query or "pin-value" in uri.body:
             raise SigningError(
                 "a PIN may not stand in a key's URI; take pin-value out and write pin-source=env:NAME or file:PATH",
-                vi="không được ghi PIN trong URI của khoá; hãy bỏ pin-value và dùng pin-source=env:TÊN hoặc file:TỆP",
+                vi="không được ghi PIN trong URI của khóa; hãy bỏ pin-value và dùng pin-source=env:TÊN hoặc file:TỆP",
             )
         uri.allow("module-path", "pin-source", "cert", "algorithm")
         parts = dict(part.partition("=")[::2] for part in uri.body.split(";"))
@@ -84,7 +84,7 @@ class TokenUri:
             name = unknown[0] if unknown else "type"
             raise SigningError(
                 f"pkcs11: cannot choose a key by this '{name}'; it knows {', '.join(known)}, with type=private",
-                vi=f"pkcs11: không chọn được khoá theo '{name}' này; chỉ có {', '.join(known)}, với type=private",
+                vi=f"pkcs11: không chọn được khóa theo '{name}' này; chỉ có {', '.join(known)}, với type=private",
             )
         if "module-path" not in uri.query:
             raise SigningError(
@@ -132,7 +132,7 @@ def need_pkcs11() -> None:
     except ImportError as error:
         raise SigningError(
             "keys on tokens need the extra 'pkcs11'; install it: pip install 'edoc-connector[pkcs11]'",
-            vi="dùng khoá trên thiết bị cần gói bổ sung 'pkcs11'; hãy cài: pip install 'edoc-connector[pkcs11]'",
+            vi="dùng khóa trên thiết bị cần gói bổ sung 'pkcs11'; hãy cài: pip install 'edoc-connector[pkcs11]'",
         ) from error
 
 
@@ -289,7 +289,7 @@ def refuse_risky_login(flags: int, uri: TokenUri) -> None:
         raise SigningError(
             f"the token of {uri.shown} locks at the next wrong PIN, so no PIN is tried; log in once with the vendor's "
             "tool and the right PIN, then start again",
-            vi=f"thiết bị của {uri.shown} sẽ khoá nếu sai PIN lần nữa nên không thử PIN; hãy đăng nhập một lần bằng "
+            vi=f"thiết bị của {uri.shown} sẽ khóa nếu sai PIN lần nữa nên không thử PIN; hãy đăng nhập một lần bằng "
             "công cụ của nhà cung cấp với PIN đúng rồi chạy lại",
         )
 
@@ -312,7 +312,7 @@ def asked_pin(where: tuple[str, str, int], uri: TokenUri, ask: AskPin) -> str:
         raise SigningError(
             f"the token of {uri.shown} has refused this PIN before; it is not tried again, because the token may lock. "
             "Correct the PIN where pin-source points",
-            vi=f"thiết bị của {uri.shown} đã từ chối PIN này; không thử lại vì thiết bị có thể bị khoá. "
+            vi=f"thiết bị của {uri.shown} đã từ chối PIN này; không thử lại vì thiết bị có thể bị khóa. "
             "Hãy sửa PIN tại nơi pin-source chỉ tới",
         )
     return pin
@@ -330,7 +330,7 @@ def pin_error(error: pkcs11.PKCS11Error, where: tuple[str, str, int], uri: Token
             f"the token of {uri.shown} refused the PIN. It was tried once and will not be tried again: a token may "
             "lock after a few wrong PINs. Correct the PIN where pin-source points",
             vi=f"thiết bị của {uri.shown} từ chối PIN. PIN chỉ được thử một lần và sẽ không thử lại: thiết bị có thể "
-            "bị khoá sau vài lần sai. Hãy sửa PIN tại nơi pin-source chỉ tới",
+            "bị khóa sau vài lần sai. Hãy sửa PIN tại nơi pin-source chỉ tới",
         )
     return token_error(error, uri)
 
@@ -347,7 +347,7 @@ def token_error(error: pkcs11.PKCS11Error, uri: TokenUri) -> SigningError:
 def _locked(uri: TokenUri) -> SigningError:
     return SigningError(
         f"the PIN of the token of {uri.shown} is locked; unlock it with the vendor's tool (its administrator's PIN)",
-        vi=f"PIN của thiết bị của {uri.shown} đã bị khoá; hãy mở khoá bằng công cụ của nhà cung cấp (PIN quản trị)",
+        vi=f"PIN của thiết bị của {uri.shown} đã bị khóa; hãy mở khóa bằng công cụ của nhà cung cấp (PIN quản trị)",
     )
 
 

@@ -109,7 +109,7 @@ def sign_signed_info(signer: Signer, signed_info: etree._Element) -> bytes:
     if not signature_holds(key, signer.algorithm, data, value):  # type: ignore[arg-type]  # checked by signing_certificate
         raise SigningError(
             "the signature made does not belong to the signer's certificate; check which key the certificate is for",
-            vi="chữ ký tạo ra không khớp với chứng thư số của người ký; kiểm tra lại khoá tương ứng với chứng thư",
+            vi="chữ ký tạo ra không khớp với chứng thư số của người ký; kiểm tra lại khóa tương ứng với chứng thư",
         )
     return value
 

@@ -57,8 +57,10 @@ _DAMAGED: _Words = (
     "Tệp kho dữ liệu bị hỏng hoặc không phải cơ sở dữ liệu. Hãy khôi phục từ bản sao lưu.",
 )
 _GONE: _Words = (
-    "the database server cannot be reached; nothing changed. Check that it runs and call again.",
-    "Không kết nối được máy chủ cơ sở dữ liệu; chưa có gì thay đổi. Hãy kiểm tra máy chủ rồi gọi lại.",
+    "the database cannot be connected to; nothing changed. Check that its server runs and that the database and the "
+    "user are there, then call again.",
+    "Không kết nối được cơ sở dữ liệu; chưa có gì thay đổi. Hãy kiểm tra máy chủ có đang chạy, có cơ sở dữ liệu và "
+    "người dùng đó hay không, rồi gọi lại.",
 )
 _RULE: _Words = (
     "the store refuses a change that breaks its rules; nothing changed. Another program may be writing to it.",
@@ -113,9 +115,10 @@ def make_engine(url: str) -> Engine:
         # The URL may hold a password: neither it nor the error's own text is repeated.
         raise StoreError(
             f"the URL of the store cannot be used ({type(error).__name__}): give sqlite:///FILE or "
-            "postgresql+psycopg://USER@HOST/NAME, the latter with psycopg installed.",
+            "postgresql+psycopg://USER@HOST/NAME; the latter needs the extra 'postgres': pip install '.[postgres]'.",
             vi="Không dùng được URL của kho dữ liệu: hãy ghi sqlite:///TỆP hoặc "
-            "postgresql+psycopg://NGƯỜI_DÙNG@MÁY/TÊN (trường hợp sau cần cài psycopg).",
+            "postgresql+psycopg://NGƯỜI_DÙNG@MÁY/TÊN; trường hợp sau cần gói bổ sung 'postgres': "
+            "pip install '.[postgres]'.",
         ) from None
     if not parsed.database or parsed.database == ":memory:":
         raise StoreError(

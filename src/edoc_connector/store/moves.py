@@ -473,9 +473,13 @@ def lost(machine: Machine, key: int, state: str) -> LeaseLost:
 def _required(machine: Machine, old: str | None, new: str) -> Move:
     found = _MOVES.get((machine.subject, old, new))
     if found is None:
-        after = ", ".join(machine.after(old)) or "nothing"
+        after = ", ".join(machine.after(old))
+        subject_vi = {"delivery": "văn bản đi", "receipt": "gói tin đến", "outgoing": "thông báo gửi đi"}[
+            machine.subject
+        ]
         raise StoreError(
-            f"a {machine.subject} may not go from {old or 'nothing'} to {new}; allowed: {after}.",
-            vi=f"{machine.subject} không được chuyển từ {old or 'chưa có'} sang {new}; chỉ được: {after}.",
+            f"a {machine.subject} may not go from {old or 'nothing'} to {new}; allowed: {after or 'nothing'}.",
+            vi=f"{subject_vi} không được chuyển từ {old or 'chưa có'} sang {new}; "
+            + (f"chỉ được chuyển sang: {after}." if after else "không còn bước nào nữa."),
         )
     return found

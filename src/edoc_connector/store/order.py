@@ -85,7 +85,7 @@ def require(code: str, last: str | None, *, change: str | None = None, change_pa
     raise StatusNotAllowed(
         f"status {describe(code)} may not be sent now: the document is {now}; allowed: {_list(codes, 0) or 'none'}.",
         vi=f"Chưa được gửi trạng thái {describe(code, vi=True)}: văn bản đang ở {now_vi}; "
-        f"chỉ được gửi: {_list(codes, 1) or 'không trạng thái nào nữa'}.",
+        + (f"chỉ được gửi: {_list(codes, 1)}." if codes else "không còn trạng thái nào được gửi."),
     )
 
 
@@ -116,7 +116,7 @@ def describe(code: str, *, vi: bool = False) -> str:
 
 def _where(last: str | None, change: str | None) -> tuple[str, str]:
     beside = {
-        Change.ASKED: (", take-back requested", ", đang có yêu cầu lấy lại"),
+        Change.ASKED: (", take-back requested", ", đang có yêu cầu thu hồi hoặc lấy lại"),
         Change.AGREED: (", withdrawn", ", đã thu hồi"),
     }.get(Change(change) if change else Change.REFUSED, ("", ""))
     if last is None:

@@ -102,7 +102,7 @@ DELIVERIES = Machine(
     leased=frozenset({_D.SENDING}),
     moves=(
         Move(None, _D.READY, "stored, before anything is sent", "đã lưu trước khi gửi"),
-        Move(_D.READY, _D.SENDING, "a worker took it", "một tiến trình nhận gửi"),
+        Move(_D.READY, _D.SENDING, "sending began", "bắt đầu gửi"),
         Move(_D.SENDING, _D.SENT, "the hub took it", "trục đã nhận"),
         # Also when the hub cannot take it now, or refuses us rather than the packet: the queue is kept.
         Move(_D.SENDING, _D.READY, "it did not reach the hub; to be tried again", "chưa đến được trục, sẽ gửi lại"),
@@ -179,7 +179,7 @@ OUTGOING = Machine(
     leased=frozenset({_O.SENDING}),
     moves=(
         Move(None, _O.READY, "queued together with what it reports", "đã xếp hàng chờ gửi cùng việc được báo"),
-        Move(_O.READY, _O.SENDING, "a worker took it", "một tiến trình nhận gửi"),
+        Move(_O.READY, _O.SENDING, "sending began", "bắt đầu gửi"),
         Move(_O.SENDING, _O.SENT, "the hub took it", "trục đã nhận"),
         Move(_O.SENDING, _O.READY, "it did not reach the hub; to be tried again", "chưa đến được trục, sẽ gửi lại"),
         Move(

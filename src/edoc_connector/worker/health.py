@@ -10,7 +10,7 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from ..connector.units import HUB
-from ..errors import ConfigError, StoreError
+from ..errors import ConfigError, StoreError, system_words_vi
 from .run import Worker
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def served(worker: Worker, host: str, port: int) -> Iterator[int]:
     except OSError as error:
         raise ConfigError(
             f"cannot listen on {host}:{port}: {error.strerror}. Choose another port.",
-            vi=f"Không mở được cổng {host}:{port}. Hãy chọn cổng khác.",
+            vi=f"Không mở được cổng {host}:{port}: {system_words_vi(error)}. Hãy chọn cổng khác.",
         ) from error
     thread = threading.Thread(target=server.serve_forever, name="edoc-health", daemon=True)
     thread.start()

@@ -10,7 +10,14 @@ from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 
-from edoc_connector.errors import AttachmentError, ConfigError, EdocError, HubError, UnknownRecipient
+from edoc_connector.errors import (
+    AttachmentError,
+    ConfigError,
+    EdocError,
+    HubError,
+    UnknownRecipient,
+    system_words_vi,
+)
 from edoc_connector.hubs.fields import VIETNAM
 
 PREFIX = "XroadVnpt-"
@@ -137,7 +144,8 @@ def hashed(path: Path, *, sdk_compatible: bool, limit: int) -> tuple[str, bytes 
     except OSError as error:
         raise AttachmentError(
             f"The packet {path} cannot be read: {error.strerror}. Put it back, or build it again, and send again.",
-            vi=f"Không đọc được gói tin {path}: {error.strerror}. Hãy khôi phục hoặc tạo lại gói tin rồi gửi lại.",
+            vi=f"Không đọc được gói tin {path}: {system_words_vi(error)}. "
+            "Hãy khôi phục hoặc tạo lại gói tin rồi gửi lại.",
         ) from error
     if size == 0:
         raise AttachmentError(

@@ -1,0 +1,42 @@
+"""What is said of a command that was not written right: one line, in both languages."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import typer
+
+from .output import say
+
+# typer has click inside, or beside it, by its version; this is the class either way.
+UsageError: Any = typer.BadParameter.__mro__[1]
+
+
+def explain_usage(error: Any) -> None:
+    """Say on stderr what is wrong with a command, and where help is."""
+    context = error.ctx
+    if type(error).__name__ == "NoArgsIsHelpError":
+        typer.echo(context.get_help())
+        return
+    where = f"{context.command_path} --help" if context is not None else "edoc --help"
+    say(f"edoc: {error.format_message().rstrip('.')}; see `{where}`", f"{_vi(error)}; xem `{where}`", err=True)
+
+
+def _vi(error: Any) -> str:
+    kind, message = type(error).__name__, error.format_message()
+    named = ", ".join(re.findall(r"'([^']+)'", message))
+    if kind == "NoSuchOption":
+        near = ", ".join(error.possibilities or ())
+        return f"không có tùy chọn {error.option_name}" + (f" (có phải {near}?)" if near else "")
+    if kind == "BadOptionUsage":
+        return f"tùy chọn {error.option_name} dùng chưa đúng, hoặc thiếu giá trị"
+    if kind == "MissingParameter":
+        return f"thiếu {named}"
+    if kind == "BadParameter":
+        return f"giá trị của {named} không hợp lệ"
+    if message.startswith("No such command"):
+        return f"không có lệnh {named}"
+    if "extra argument" in message:
+        return f"thừa tham số {message[message.rindex('(') :]}"
+    return "lệnh chưa đúng cú pháp"

@@ -1,0 +1,109 @@
+"""What a command says when something is wrong with it or with the machine: one line, both languages, no traceback."""
+
+from __future__ import annotations
+
+import io
+import logging
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from edoc_connector.cli.output import as_commands, write_utf8
+from edoc_connector.testing import sample_document
+
+Edoc = Callable[..., Any]
+
+
+@pytest.fixture
+def document(tmp_path: Path) -> Path:
+    """A document as JSON."""
+    path = tmp_path / "document.json"
+    path.write_text(sample_document().model_dump_json(), encoding="utf-8")
+    return path
+
+
+def _one_line(ran: Any, *words: str) -> None:
+    assert ran.err.count("\n") == 1, ran.err
+    for word in words:
+        assert word in ran.err
+
+
+def test_a_folder_that_is_not_there(edoc: Edoc, document: Path, tmp_path: Path) -> None:
+    """The path and what to do are named (command line: errors are one line that says what to do)."""
+    ran = edoc("build", document, "--out", tmp_path / "no" / "x.edxml")
+    assert ran.code == 1
+    _one_line(ran, str(tmp_path / "no"), "cannot be used", "tệp hoặc thư mục không tồn tại")
+    assert ".part" not in ran.err
+
+
+def test_a_file_where_a_folder_should_be(edoc: Edoc, document: Path) -> None:
+    """The demonstration in a file's place is an error of one line."""
+    ran = edoc("demo", "--folder", document)
+    assert ran.code == 1
+    _one_line(ran, "document.json", "Give another path", "không phải thư mục")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("send",), ("DOCUMENT.json", "thiếu DOCUMENT.json", "edoc send --help")),
+        (("sned",), ("No such command 'sned'", "không có lệnh sned")),
+        (("send", "x", "--agncy", "3"), ("--agncy", "không có tùy chọn --agncy (có phải --agency?)")),
+        (("show", "x", "y", "z"), ("unexpected extra", "thừa tham số (y z)")),
+        (("mockhub", "--data", "x", "--agency", "A:b", "--port", "99999"), ("--port", "giá trị của --port")),
+        (("send", "x", "--attach"), ("--attach", "tùy chọn --attach")),
+    ],
+    ids=lambda value: value[0] if isinstance(value, tuple) else None,
+)
+def test_a_command_that_is_not_written_right(edoc: Edoc, arguments: tuple[str, ...], words: tuple[str, ...]) -> None:
+    """Usage errors are in both languages too, with exit code 2 (command line, "wrong options")."""
+    ran = edoc(*arguments)
+    assert ran.code == 2
+    _one_line(ran, *words)
+
+
+def test_output_is_utf_8_on_every_code_page(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A table sent to a file on a Vietnamese Windows (cp1258) does not fail on a letter that the page lacks."""
+    raw = io.BytesIO()
+    stream = io.TextIOWrapper(raw, encoding="cp1258")
+    monkeypatch.setattr(sys, "stdout", stream)
+    write_utf8()
+    stream.write("Đã gửi: Nguyễn ở Huế – ễ")
+    stream.flush()
+    assert raw.getvalue().decode("utf-8") == "Đã gửi: Nguyễn ở Huế – ễ"
+
+
+def test_errors_name_commands() -> None:
+    """What the library says to a program is said to a person with the command's name."""
+    assert as_commands("call receive(), or look for it with receipts().") == (
+        "run `edoc receive`, or look for it with `edoc receipts`."
+    )
+    assert as_commands("hãy gọi receive() hoặc tra bằng receipts().") == (
+        "hãy chạy `edoc receive` hoặc tra bằng `edoc receipts`."
+    )
+    assert as_commands("Look there, then call settle().") == "Look there, then run `edoc settle`."
+
+
+def test_logs_are_for_verbose(edoc: Edoc, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without --verbose an error is told once, by the command, and not by the log as well."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(logging.getLogger(), "handlers", [])  # as in a process of its own
+    (tmp_path / "edoc.toml").write_text(
+        '[agency]\nid = "A"\nname = "A"\n[hub]\nendpoint = "http://127.0.0.1:9"\nsystem_id = "A"\n'
+        'secret = "env:EDOC_TEST_SECRET"\n[http]\nattempts = 2\nbackoff = 0.01\n'
+    )
+    monkeypatch.setenv("EDOC_TEST_SECRET", "throwaway")
+    ran = edoc("receive")
+    assert (ran.code, ran.out) == (1, "")
+    _one_line(ran, "cannot be reached", "Không kết nối được")
+
+
+def test_help_is_set_for_the_terminal(edoc: Edoc, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Sections in brackets stay, and paragraphs are broken by the terminal, not where the source was."""
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setenv("TERMINAL_WIDTH", "80")
+    out = " ".join(edoc("db", "upgrade", "--help").out.split())
+    assert 'With [worker] engine = "procrastinate", that engine\'s tables too.' in out
