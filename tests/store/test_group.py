@@ -239,3 +239,69 @@ def test_a_group_is_bounded(database: Database, together, monkeypatch: pytest.Mo
         future.result()
     assert database.numbers() == list(range(OTHERS + 1))
     assert database.lines.opened == (OTHERS + 1) // 2
+
+
+@pytest.mark.parametrize("called", [False, True], ids=["while it waits", "as its turn comes"])
+def test_whoever_is_interrupted_while_waiting_blocks_nobody(
+    database: Database, together, monkeypatch: pytest.MonkeyPatch, called: bool
+) -> None:
+    """Ctrl-C, or a time limit that a signal enforces: the others write, and the next transaction comes through."""
+    wait, interrupted = group_module._Ticket.wait, threading.Event()
+    go = threading.Event()
+
+    def wait_or_not(ticket: group_module._Ticket) -> None:
+        mine = not interrupted.is_set()
+        interrupted.set()
+        if called or not mine:
+            wait(ticket)
+        else:
+            go.wait()  # until all are in the queue: the first to wait leaves it from the front
+        if mine:
+            raise KeyboardInterrupt
+
+    def first(connection: Connection, number: int) -> None:
+        database.insert(connection, number)
+        go.set()
+        if not called:
+            while len(database.group._queue) == OTHERS:  # it leaves before its turn comes
+                time.sleep(0.001)
+
+    monkeypatch.setattr(group_module._Ticket, "wait", wait_or_not)
+    ends = [future.exception() for future in together(first, database.insert)]
+    assert [type(end) for end in ends].count(KeyboardInterrupt) == 1
+    left = [number for number, end in enumerate(ends) if end is None]
+    with database.group.transaction() as turn:
+        database.insert(turn.connection, 99)
+    assert database.numbers() == [*left, 99]
+
+
+def test_a_turn_that_nobody_takes_is_passed_on(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The only one who waits is interrupted as the group before it ends: the store is free."""
+    wait = group_module._Ticket.wait
+
+    def interrupted(ticket: group_module._Ticket) -> None:
+        wait(ticket)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(group_module._Ticket, "wait", interrupted)
+    monkeypatch.setattr(group_module, "MOST", 1)
+    inside, go = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        with database.group.transaction() as turn:
+            inside.set()
+            go.wait()
+            database.insert(turn.connection, 1)
+
+    with ThreadPoolExecutor(2) as pool:
+        holder = pool.submit(hold)
+        inside.wait()
+        waiting = pool.submit(database.group.enter)
+        while not database.group._queue:
+            time.sleep(0.001)
+        go.set()
+        assert isinstance(waiting.exception(), KeyboardInterrupt)
+        holder.result()
+    with database.group.transaction() as turn:
+        database.insert(turn.connection, 2)
+    assert database.numbers() == [1, 2]

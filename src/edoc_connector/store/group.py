@@ -121,7 +121,11 @@ class GroupCommit:
                 self._queue.append(ticket)
             self._busy = True
         if ticket is not None:
-            ticket.wait()
+            try:
+                ticket.wait()
+            except BaseException:  # an error for all who wait, or a signal handler's, Ctrl-C for one
+                self._withdraw(ticket)
+                raise
         if self._group is None:
             try:
                 self._group = _Group(self._lines.begin(write=True))
@@ -173,16 +177,30 @@ class GroupCommit:
             group.end()
             self._pass_on()
 
+    def _withdraw(self, ticket: _Ticket) -> None:
+        """Give a place in the queue back, or the turn if it came meanwhile: the others go on."""
+        with self._mutex:
+            if ticket in self._queue:
+                self._queue.remove(ticket)
+                return
+            if ticket.error is not None:
+                return
+        if self._group is None:
+            self._pass_on()
+        else:
+            self.leave(self._group)
+
     def _pass_on(self, error: StoreError | None = None) -> None:
         """Give the turn to the next in the queue; to everybody in it an error that would meet them all the same."""
         with self._mutex:
             called = list(self._queue) if error is not None else []
+            for ticket in called:
+                ticket.error = error
             if called:
                 self._queue.clear()
             heir = self._queue.popleft() if self._queue else None
             self._busy = heir is not None
         for ticket in called:
-            ticket.error = error
             ticket.call()
         if heir is not None:
             heir.call()
