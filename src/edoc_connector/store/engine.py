@@ -57,10 +57,10 @@ _DAMAGED: _Words = (
     "Tệp kho dữ liệu bị hỏng hoặc không phải cơ sở dữ liệu. Hãy khôi phục từ bản sao lưu.",
 )
 _GONE: _Words = (
-    "the database cannot be connected to; nothing changed. Check that its server runs and that the database and the "
+    "the database cannot be reached; nothing changed. Check that its server runs and that the database and the "
     "user are there, then call again.",
-    "Không kết nối được cơ sở dữ liệu; chưa có gì thay đổi. Hãy kiểm tra máy chủ có đang chạy, có cơ sở dữ liệu và "
-    "người dùng đó hay không, rồi gọi lại.",
+    "Không kết nối được máy chủ cơ sở dữ liệu; chưa có gì thay đổi. Hãy kiểm tra máy chủ có đang chạy, có cơ sở "
+    "dữ liệu và người dùng đó hay không, rồi gọi lại.",
 )
 _RULE: _Words = (
     "the store refuses a change that breaks its rules; nothing changed. Another program may be writing to it.",
