@@ -30,13 +30,13 @@ def test_a_double_that_could_not_be_looked_at_twice(office, hub, handle, monkeyp
     inbox.fetch(first)
     arrivals = [inbox.brought(row) for row in inbox.claimed(others)]
     hub.faults.add(Fault(kind="error", path="/downloadEdoc", status=503))
-    real = arriving._take_in
+    real = arriving.receipts.taken_in
 
     def once(*_: Any) -> None:
-        monkeypatch.setattr(arriving, "_take_in", real)
+        monkeypatch.setattr(arriving.receipts, "taken_in", real)
         raise StoreError("the disk is full.", vi="Đĩa đầy.")
 
-    monkeypatch.setattr(arriving, "_take_in", once)
+    monkeypatch.setattr(arriving.receipts, "taken_in", once)
     assert len(inbox.enter(arrivals)) == 1
     assert receiver.fsck() == []
     handle(receiver)

@@ -120,7 +120,7 @@ def test_row_16_a_second_look_that_failed_before_the_store_did(
     hub.offer(hub.packets()[0].path.read_bytes(), sender="H29.05", to="G22")
     sender.send(sample_document(number="2"))
     looks, entered = iter([HubUnavailable("busy", vi="bận")]), iter([StoreError("away", vi="mất")])
-    look, take_in = Doubles.look, arriving._take_in
+    look, taken_in = Doubles.look, arriving.receipts.taken_in
 
     def failing_look(*args: Any) -> Any:
         for error in looks:
@@ -130,10 +130,10 @@ def test_row_16_a_second_look_that_failed_before_the_store_did(
     def failing_store(*args: Any) -> None:
         for error in entered:
             raise error
-        take_in(*args)
+        taken_in(*args)
 
     monkeypatch.setattr(Doubles, "look", failing_look)
-    monkeypatch.setattr(arriving, "_take_in", failing_store)
+    monkeypatch.setattr(arriving.receipts, "taken_in", failing_store)
     keys = receiver._inbox.listed("edoc")[0]
     arrivals = [receiver._inbox.brought(row) for row in receiver._inbox.claimed(keys)]
     assert [type(error) for error in receiver._inbox.enter(arrivals)] == [HubUnavailable]

@@ -44,7 +44,7 @@ def test_row_24_a_delivery_whose_outcome_was_not_written(office, hub, fails, mon
     sender, other = office("H29.05", limits=SHORT), office("H29.05", limits=SHORT)
     held = next(sender.receive())
     with monkeypatch.context() as patch:
-        patch.setattr(outbox.deliveries, "move", away)
+        patch.setattr(outbox.deliveries, "sent", away)
         fails(StoreError, lambda: sender.send(DOCUMENT), "restarted")
     assert sender.delivery(DOCUMENT.id).state is DeliveryState.SENDING
     soon(lambda: not other.flush().errors and other.delivery(DOCUMENT.id).state is DeliveryState.SENT)
@@ -60,7 +60,7 @@ def test_row_24_answers_whose_outcome_was_not_written(office, hub, monkeypatch: 
     receiver, other = office("G22", limits=SHORT), office("G22", limits=SHORT)
     coming = receiver.receive()
     with monkeypatch.context() as patch:
-        patch.setattr(reports.outgoing, "move", away)
+        patch.setattr(reports.outgoing, "sent", away)
         with next(coming):
             pass
         held = next(coming)

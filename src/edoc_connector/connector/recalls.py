@@ -55,16 +55,15 @@ def stored(
         target = dispatch.delivery_row(tx, session, document_id)
         dispatch.require_sent(target)
         rounds = _rounds(tx, session, document_id)
+    if rounds and rounds[0].refused:
+        original, again = dispatch.original_of(session, target), rounds[0].number
+        packet = recall_of(original, reason=reason, round_=again, recipients=recipients, staff=staff)
+        return dispatch.stored(session, packet)
     waiting = [one for one in rounds if one.open]
     asked = frozenset[str]().union(*(one.asked for one in waiting))
     to = tuple(recipients or _everybody(session, target, known=bool(waiting)))
     meant = frozenset(one.id for one in to) or asked
     same = next((one for one in waiting if one.open & meant), None)
-    if same is not None and same.refused:
-        packet = recall_of(
-            dispatch.original_of(session, target), reason=reason, round_=same.number, recipients=to or None, staff=staff
-        )
-        return dispatch.stored(session, packet)
     if same is not None and meant <= asked:
         return dispatch.again(session, same.row, lambda: _anew(session, target, same, reason, staff))
     missing = tuple(one for one in to if one.id not in asked)
