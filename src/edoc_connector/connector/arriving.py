@@ -76,14 +76,14 @@ class Arrival:
     @property
     def is_document(self) -> bool:
         """Whether a document came, and not a status or something that cannot be read."""
-        return self.judged is not None and isinstance(self.judged.packet.message, Document)
+        return self.judged is not None and isinstance(self.judged.message, Document)
 
     @property
     def identity(self) -> tuple[str, ...] | None:
         """What two copies of the same content have in common; None where there is no content."""
         if self.judged is None:
             return None
-        message = self.judged.packet.message
+        message = self.judged.message
         return (message.id, message.sender.id) if isinstance(message, Document) else (self.judged.fingerprint,)
 
 
@@ -294,8 +294,8 @@ class _Here:
     def of(cls, tx: Tx, agency: str, arrivals: Sequence[Arrival]) -> _Here:
         """Look them up."""
         judged = [one.judged for one in arrivals if one.judged is not None]
-        ids = [one.packet.message.id for one in judged if isinstance(one.packet.message, Document)]
-        said = [one.fingerprint for one in judged if isinstance(one.packet.message, StatusMessage)]
+        ids = [one.message.id for one in judged if isinstance(one.message, Document)]
+        said = [one.fingerprint for one in judged if isinstance(one.message, StatusMessage)]
         documents, statuses = receipts.copies(tx, agency, documents=ids, statuses=said)
         by_content: dict[str | None, set[int]] = {}
         for row in statuses:
@@ -314,13 +314,13 @@ class _Here:
 
     def is_plain(self, arrival: Arrival) -> bool:
         """Whether it is a document that came for the first time, about no other one."""
-        message = arrival.judged.packet.message if arrival.judged is not None else None
+        message = arrival.judged.message if arrival.judged is not None else None
         if not isinstance(message, Document) or arrival.misdelivered or self._document(arrival) is not None:
             return False
         return message.business.type not in WITHDRAWING
 
     def _document(self, arrival: Arrival) -> ReceiptRow | None:
-        message = arrival.judged.packet.message if arrival.judged is not None else None
+        message = arrival.judged.message if arrival.judged is not None else None
         if not isinstance(message, Document):
             return None
         other = self.documents.get((message.id, message.sender.id))
@@ -358,7 +358,7 @@ def let_in(tx: Tx, row: ReceiptRow, judged: Judged) -> None:
     Raises:
         DocumentIdConflict: another document came under its id.
     """
-    message = judged.packet.message
+    message = judged.message
     other = other_copy(tx, row, message) if isinstance(message, Document) else None
     if other is not None and other.fingerprint != judged.fingerprint:
         raise conflict(other.document_id or "")
@@ -380,7 +380,7 @@ def _misdelivered(tx: Tx, arrival: Arrival) -> bool:
     """
     if arrival.judged is None or arrival.looked_twice:
         return False
-    row, message = arrival.row, arrival.judged.packet.message
+    row, message = arrival.row, arrival.judged.message
     if not row.offered_by or message.sender.id == row.offered_by:
         return False
     if message.sender.id in _codes(tx, row.agency, row.offered_by):
@@ -416,7 +416,7 @@ def _apart(arrivals: Iterable[Arrival]) -> Iterator[list[Arrival]]:
 
 
 def _take_in(tx: Tx, row: ReceiptRow, judged: Judged) -> None:
-    message = judged.packet.message
+    message = judged.message
     if isinstance(message, StatusMessage):
         apply_status(tx, row, message, facts_of(judged))
     else:

@@ -88,7 +88,7 @@ class Doubles:
 
 def held(tx: Tx, row: ReceiptRow, judged: Judged) -> ReceiptRow | None:
     """The receipt that has the same content already, if there is one."""
-    message = judged.packet.message
+    message = judged.message
     T = receipts.T  # noqa: N806  a table
     if isinstance(message, Document):
         other = receipts.effective(tx, row.agency, message.id, message.sender.id)

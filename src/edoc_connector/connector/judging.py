@@ -32,6 +32,11 @@ class Judged:
     fingerprint: str
     file: SpoolFile
 
+    @property
+    def message(self) -> Message:
+        """What it says: of a valid packet what was signed, as it is handed out later."""
+        return self.verification.message or self.packet.message
+
 
 def opened(session: Session, row: ReceiptRow) -> tuple[Packet, Verification]:
     """The packet of a receipt, judged as at the time it came in.
@@ -79,7 +84,7 @@ def facts_of(judged: Judged) -> dict[str, Any]:
     verification = judged.verification
     return {
         **bytes_of(judged.file),
-        **claims_of(judged.packet.message),
+        **claims_of(judged.message),
         "fingerprint": judged.fingerprint,
         "verification": verification.status.value,
         "verification_text": both(verification.explanation, verification.explanation_vi),

@@ -42,9 +42,9 @@ Followed: TypeAlias = Callable[[], AbstractContextManager[Callable[[Tx], None]]]
 
 @dataclass(frozen=True, slots=True)
 class _Content:
-    """What the packet of a receipt holds."""
+    """What the packet of a receipt holds; of a status the document that it is about, where that came to us."""
 
-    document: Document
+    document: Document | None
     attachments: tuple[Attachment, ...]
     status: StatusMessage | None
     verification: Verification
@@ -198,7 +198,13 @@ class Receipt:
             StoreError: the packet's file was changed.
             PacketError: it cannot be read.
         """
-        return self.load().document
+        document = self.load().document
+        if document is None:
+            raise NotFound(
+                f"the document {self.id} that this status is about did not come to us; see status_message.",
+                vi=f"Không có văn bản đến {self.id} mà trạng thái này nói tới; hãy xem status_message.",
+            )
+        return document
 
     @property
     def attachments(self) -> tuple[Attachment, ...]:
@@ -229,24 +235,19 @@ class Receipt:
     def _read(self) -> _Content:
         packet, verification = opened(self._session, self._row)
         said = verification.message or packet.message
-        status = said if isinstance(said, StatusMessage) else None
-        document, files = (self._about(), ()) if status is not None else (said, packet.attachments)
-        if not isinstance(document, Document):
-            raise TypeError(f"not a document: {type(document).__name__}")
-        files = tuple(one for one in files or document.attachments if one.name != SEAL_NAME)
-        document = document.model_copy(update={"attachments": files})
-        return _Content(document, files, status, verification, packet.findings)
+        if isinstance(said, StatusMessage):
+            about = self._about()
+            files = about.attachments if about is not None else ()
+            return _Content(about, files, said, verification, packet.findings)
+        files = tuple(one for one in packet.attachments or said.attachments if one.name != SEAL_NAME)
+        document = said.model_copy(update={"attachments": files})
+        return _Content(document, files, None, verification, packet.findings)
 
-    def _about(self) -> Document:
-        """The document that a status packet is about, from its own packet."""
+    def _about(self) -> Document | None:
+        """The document that a status packet is about, from its own packet; None where it did not come to us."""
         with self._session.store.reading() as tx:
             row = receipts.effective(tx, self._row.agency, self.id, self.sender)
-        if row is None:
-            raise NotFound(
-                f"the document {self.id} that this status is about did not come to us; see status_message.",
-                vi=f"Không có văn bản đến {self.id} mà trạng thái này nói tới; hãy xem status_message.",
-            )
-        return Receipt(self._session, row, sent=self._sent).document
+        return Receipt(self._session, row, sent=self._sent).document if row is not None else None
 
     # -- handling it
 
