@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import dataclasses
-import difflib
 import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Self, get_type_hints
+from typing import Any, Self
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
 from pydantic import (
@@ -17,14 +15,13 @@ from pydantic import (
     Field,
     PrivateAttr,
     ValidationError,
-    create_model,
     model_validator,
 )
-from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
 from .client import ClientSettings
 from .config_checks import refuse_misspelt, warn_unprotected
+from .config_errors import config_error, dialect_model
 from .edxml import Limits, Organization
 from .errors import ConfigError, system_words, system_words_vi
 from .hubs import REGISTRY, Dialect
@@ -281,9 +278,9 @@ class Settings(BaseSettings):
         """
         try:
             settings = cls(**values)
-            _dialect_model(settings.hub.dialect).model_validate(settings.hub.model_extra or {})
+            dialect_model(settings.hub.dialect).model_validate(settings.hub.model_extra or {})
         except ValidationError as error:
-            raise _config_error(error, cls) from None
+            raise config_error(error, cls) from None
         if folder is not None:
             settings._folder = folder.absolute()
         return settings
@@ -303,7 +300,7 @@ class Settings(BaseSettings):
         Raises:
             ConfigError: a secret is not where its reference points, or the dialect refuses a value.
         """
-        given = _dialect_model(self.hub.dialect).model_validate(self.hub.model_extra or {})
+        given = dialect_model(self.hub.dialect).model_validate(self.hub.model_extra or {})
         values = {name: getattr(given, name) for name in given.model_fields_set}
         warn_unprotected(str(values.get("endpoint", "")))
         return REGISTRY[self.hub.dialect](**{name: self._revealed(value) for name, value in values.items()})
@@ -440,96 +437,3 @@ def _merged(under: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]
     both = {**under, **over}
     inner = {name for name in over if isinstance(over[name], Mapping) and isinstance(under.get(name), Mapping)}
     return both | {name: _merged(under[name], over[name]) for name in inner}
-
-
-def _dialect_model(name: str) -> type[BaseModel]:
-    """A model of the settings that a dialect takes.
-
-    What a dialect keeps out of its repr is a secret if it is a text, and no setting otherwise (a clock, for one).
-    """
-    dialect: Any = REGISTRY[name]
-    hints = get_type_hints(dialect)
-    fields: dict[str, Any] = {}
-    for field in dataclasses.fields(dialect):
-        optional_text = hints[field.name] in (str, str | None)
-        if not field.repr and not optional_text:
-            continue
-        kind = hints[field.name] if field.repr else SecretRef
-        fields[field.name] = (kind, _default(field))
-    model: type[BaseModel] = create_model(f"{name}", __base__=Section, **fields)
-    return model
-
-
-def _default(field: dataclasses.Field[Any]) -> Any:
-    if field.default_factory is not dataclasses.MISSING:
-        return Field(default_factory=field.default_factory)
-    return ... if field.default is dataclasses.MISSING else field.default
-
-
-# What pydantic finds, in Vietnamese; its own English words hold no values.
-_VI: Mapping[str, str] = {
-    "missing": "thiếu mục bắt buộc này",
-    "extra_forbidden": "không có mục nào tên như vậy",
-    "greater_than": "phải lớn hơn {gt}",
-    "greater_than_equal": "phải từ {ge} trở lên",
-    "less_than": "phải nhỏ hơn {lt}",
-    "less_than_equal": "không được lớn hơn {le}",
-    "enum": "phải là một trong {expected}",
-    "literal_error": "phải là một trong {expected}",
-    "string_type": "phải là chuỗi ký tự trong dấu nháy",
-    "tuple_type": "phải là danh sách: […]",
-    "model_type": "phải là một mục có các giá trị bên trong",
-    "model_attributes_type": "phải là một mục có các giá trị bên trong",
-    "path_type": "phải là đường dẫn trong dấu nháy",
-    "string_too_short": "không được để trống",
-    "bool_parsing": "phải là true hoặc false",
-    "bool_type": "phải là true hoặc false",
-    "int_type": "phải là số nguyên",
-    "float_type": "phải là số",
-    "int_parsing": "phải là số nguyên",
-    "float_parsing": "phải là số",
-}
-
-
-def _config_error(error: ValidationError, settings: type[Settings]) -> ConfigError:
-    details = error.errors(include_input=False, include_url=False)
-    where = "hub" if error.title in REGISTRY else ""
-    lines = [_problem(detail, where, settings) for detail in details]
-    return ConfigError(
-        "the configuration is not right: " + "; ".join(line for line, _ in lines) + ". Correct it and start again.",
-        vi="Cấu hình chưa đúng: " + "; ".join(line for _, line in lines) + ". Hãy sửa rồi chạy lại.",
-    )
-
-
-def _problem(detail: ErrorDetails, where: str, settings: type[Settings]) -> tuple[str, str]:
-    place = ".".join(str(part) for part in ((where,) if where else ()) + detail["loc"])
-    words = detail["msg"].removeprefix("Value error, ")
-    if detail["type"] == "missing":
-        return f"{place} is missing", f"{place}: {_VI['missing']}"
-    if detail["type"] == "extra_forbidden":
-        near = _near(place, settings)
-        hint, hint_vi = (f" (did you mean {near}?)", f" (có phải {near}?)") if near else ("", "")
-        return f"{place}: there is no such setting{hint}", f"{place}: {_VI['extra_forbidden']}{hint_vi}"
-    if words == HOW:
-        return f"{place}: a secret may not stand in the configuration; {HOW}", f"{place}: {HOW_VI}"
-    return f"{place}: {words}", f"{place}: {_in_vietnamese(detail)}"
-
-
-def _in_vietnamese(detail: ErrorDetails) -> str:
-    context = detail.get("ctx", {})  # limits and names that are allowed; never a value that was given
-    said = getattr(context.get("error"), "vi", None)
-    if said is not None:
-        return str(said)
-    words = _VI.get(detail["type"], "giá trị không hợp lệ").format_map(context)
-    return words.replace(" or ", " hoặc ")
-
-
-def _near(place: str, settings: type[Settings]) -> str | None:
-    """The known setting that looks most like an unknown one."""
-    names: list[str] = list(settings.model_fields)
-    for name, field in settings.model_fields.items():
-        section: Any = field.annotation
-        names += [f"{name}.{inner}" for inner in section.model_fields]
-    for dialect in REGISTRY:
-        names += [f"hub.{inner}" for inner in _dialect_model(dialect).model_fields]
-    return next(iter(difflib.get_close_matches(place, names, n=1, cutoff=0.75)), None)

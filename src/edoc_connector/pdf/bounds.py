@@ -14,19 +14,10 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Any
 
+from ..signing.certificates import MALFORMED as MALFORMED_CERTIFICATES
 from .reasons import PdfRefused
 
-MALFORMED = (
-    ValueError,  # also asn1crypto's errors, UnicodeDecodeError and most of pyHanko's own
-    TypeError,
-    AttributeError,
-    LookupError,
-    ArithmeticError,
-    AssertionError,
-    NotImplementedError,
-    RecursionError,
-    zlib.error,
-)
+MALFORMED = (*MALFORMED_CERTIFICATES, zlib.error)
 """What pyHanko and asn1crypto raise for malformed files, beside pyHanko's ``PdfError``: they take a file's types on
 trust, so a number where a dictionary should stand is an AttributeError. Found by mutating files; nothing else is
 caught."""
