@@ -159,6 +159,7 @@ class HubClient:
         answer = self._transport.handle_request(_asked(request, upload, Body(upload), self._extensions))
         try:
             with Sink(request, answer.status_code, answer_headers(answer.headers.raw)) as sink:
+                _tell(request, answer.status_code)
                 limit.end += self.settings.seconds_for(sink.announced)
                 for chunk in cast(httpx.SyncByteStream, answer.stream):
                     sink.write(chunk)
@@ -240,6 +241,7 @@ class AsyncHubClient:
         answer = await self._transport.handle_async_request(_asked(request, upload, body, self._extensions))
         try:
             with Sink(request, answer.status_code, answer_headers(answer.headers.raw)) as sink:
+                _tell(request, answer.status_code)
                 scope.deadline += self.settings.seconds_for(sink.announced)
                 async for chunk in cast(httpx.AsyncByteStream, answer.stream):
                     await _write(sink, chunk)
@@ -247,6 +249,11 @@ class AsyncHubClient:
         finally:
             with anyio.CancelScope(shield=True):  # a connection that was cut short is closed in any case
                 await answer.aclose()
+
+
+def _tell(request: WireRequest, status: int) -> None:
+    """Log an exchange: method, address and status; no parameters, headers or bodies, which may hold secrets."""
+    _log.debug("%s %s: %d", request.method, request.url.partition("?")[0], status)
 
 
 def _asked(request: WireRequest, upload: Upload, body: Body, extensions: dict[str, Any]) -> httpx.Request:

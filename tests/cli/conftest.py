@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import logging
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,6 +27,17 @@ class Ran:
 
 
 Edoc = Callable[..., Ran]
+
+
+@pytest.fixture(autouse=True)
+def logging_as_before() -> Iterator[None]:
+    """What a command sets up for its own process, logging, does not last in this one."""
+    root, ours = logging.getLogger(), logging.getLogger("edoc_connector")
+    handlers, levels = list(root.handlers), [(one, one.level) for one in (root, ours)]
+    yield
+    root.handlers[:] = [one for one in root.handlers if one in handlers]
+    for one, level in levels:
+        one.setLevel(level)
 
 
 @pytest.fixture

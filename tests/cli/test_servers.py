@@ -76,8 +76,10 @@ def test_the_demonstration_sends_the_files_it_is_given(tmp_path: Path) -> None:
 
 
 def test_no_secret_stands_in_the_demonstrations_output_or_arguments(tmp_path: Path) -> None:
-    """Secrets are in files of their own that only their owner can read."""
+    """Secrets are in files of their own that only their owner can read; --verbose tells each exchange without them."""
     done = subprocess.run([*EDOC, "--verbose", "demo", "--folder", str(tmp_path)], capture_output=True, check=True)
+    assert b"DEBUG POST http://127.0.0.1" in done.stderr
+    assert b"/sendEdoc: 200" in done.stderr
     secrets = [path for name in ("hub.secret", "key.password") for path in tmp_path.glob(f"*/*/{name}")]
     assert len(secrets) == 4
     for path in secrets:

@@ -56,12 +56,14 @@ def told(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Ite
         make(self, message, vi=vi)
 
     monkeypatch.setattr(EdocError, "__init__", made)
-    root = logging.getLogger()
-    level = root.level
+    root, ours = logging.getLogger(), logging.getLogger("edoc_connector")
+    levels = [(one, one.level) for one in (root, ours)]
     root.addHandler(spy)
-    root.setLevel(logging.DEBUG)
+    for one, _ in levels:
+        one.setLevel(logging.DEBUG)
     yield spy
-    root.setLevel(level)
+    for one, level in levels:
+        one.setLevel(level)
     root.removeHandler(spy)
     assert spy.secrets_of(request.module) == []
 

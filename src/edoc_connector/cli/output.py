@@ -51,11 +51,9 @@ def write_utf8() -> None:
 
 
 def log_to_stderr(level: int) -> None:
-    """Log to stderr; from DEBUG on, with the requests that go over the wire."""
+    """Log to stderr what the library tells; at DEBUG each exchange with the hub too."""
     logging.basicConfig(stream=sys.stderr, format="%(asctime)s %(name)s %(levelname)s %(message)s")
     logging.getLogger("edoc_connector").setLevel(level)
-    if level <= logging.DEBUG:
-        logging.getLogger("httpx").setLevel(logging.INFO)  # method, address, status; neither headers nor bodies
 
 
 def complain(error: EdocError) -> None:
