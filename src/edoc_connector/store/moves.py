@@ -352,17 +352,8 @@ def claim(
         after: only rows with a greater key; who walks through the rows meets each once.
         count: whether the attempt counts from now on, so that one which ends the process counts too.
     """
-    table, in_states = table_of(machine), tuple(sorted(states))
-    wanted: dict[str, Any] = {"whose": agency, "now": tx.now, "after": after, "most": limit}
-    found: Sequence[Row]
-    if keys is None or len(keys) == 1:
-        wanted |= {} if keys is None else {"key": next(iter(keys))}
-        found = statements.claimable_hot(table, tuple(sorted(states)), due, keys is not None, where).rows(
-            tx.connection, wanted
-        )
-    else:
-        several = statements.claimable(table, in_states, due, where).where(table.c.id.in_(sorted(keys)))
-        found = tx.connection.execute(several, wanted).mappings().all()
+    wanted = {"whose": agency, "now": tx.now, "after": after, "most": limit}
+    found = _claimable(tx, table_of(machine), tuple(sorted(states)), keys, due, where, wanted)
     rows = [_claimed(tx, machine, lease, row, more=int(count)) for row in found]
     for state in dict.fromkeys(row["state"] for row in found):
         some = [
@@ -374,6 +365,23 @@ def claim(
     for row in rows:
         tx.identities[machine.subject, row["id"]] = row
     return rows
+
+
+def _claimable(
+    tx: Tx,
+    table: Table,
+    states: tuple[str, ...],
+    keys: Collection[int] | None,
+    due: bool,
+    where: ColumnElement[bool] | None,
+    wanted: dict[str, Any],
+) -> Sequence[Row]:
+    """Lock the rows that may be taken: by a statement made once, but for a list of keys."""
+    if keys is None or len(keys) == 1:
+        one = {} if keys is None else {"key": next(iter(keys))}
+        return statements.claimable_hot(table, states, due, bool(one), where).rows(tx.connection, wanted | one)
+    several = statements.claimable(table, states, due, where).where(table.c.id.in_(sorted(keys)))
+    return tx.connection.execute(several, wanted).mappings().all()
 
 
 def taken(tx: Tx, machine: Machine, lease: Lease, key: int, *, state: str, fence: int) -> dict[str, Any]:
