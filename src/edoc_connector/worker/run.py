@@ -107,7 +107,8 @@ class Worker:
         """
         threads = self._started()
         log.info("working for %s", ", ".join(turn.units.agency for turn in self._turns))
-        self._stop.wait()
+        while not self._stop.wait(1.0):  # a signal that another thread got is handled when this one wakes
+            pass
         deadline = time.monotonic() + self.settings.stop_within
         for thread in threads:
             thread.join(max(0.0, deadline - time.monotonic()))
