@@ -10,11 +10,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import fields
 from pathlib import Path
 
-from edoc_connector.edxml import Limits, Severity, table
+from edoc_connector.edxml import Limits, Severity
+from edoc_connector.edxml.attachments.media_types import FORMATS
 from edoc_connector.edxml.findings import KINDS, REFUSALS, FindingKind
-from edoc_connector.edxml.magic import FORMATS
-from edoc_connector.edxml.rules import every_rule
-from edoc_connector.edxml.table import Row, Table
+from edoc_connector.edxml.message import table
+from edoc_connector.edxml.message.table import Row, Table
+from edoc_connector.edxml.rules.rules import every_rule
 
 PAGE = Path(__file__).with_name("edxml.md")
 _PART = re.compile(r"(<!-- generated: (\S+) -->\n).*?(<!-- end -->)", re.DOTALL)

@@ -10,9 +10,10 @@ from importlib import resources
 from pathlib import Path
 from xml.sax.saxutils import quoteattr
 
-from edoc_connector.edxml import NS, Severity, table
-from edoc_connector.edxml.table import Row, Table
-from edoc_connector.edxml.values import Kind
+from edoc_connector.edxml import NS, Severity
+from edoc_connector.edxml.message import table
+from edoc_connector.edxml.message.table import Row, Table
+from edoc_connector.edxml.message.values import Kind
 
 FOLDER = Path(str(resources.files("edoc_connector.edxml"))) / "schema"
 _HEAD = f"""<?xml version="1.0" encoding="UTF-8"?>

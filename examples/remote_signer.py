@@ -25,7 +25,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 import edoc_connector as edoc
 from edoc_connector.signing import Certified, SignatureAlgorithm
 from edoc_connector.signing.algorithms import SIGNATURES, coordinate_size, raw_ecdsa
-from edoc_connector.signing.certificates import ordered_from, read_certificate
+from edoc_connector.signing.pki.certificates import ordered_from, read_certificate
 from edoc_connector.signing.signer import chosen_algorithm, utc_now
 
 HASHES = {"sha256": "2.16.840.1.101.3.4.2.1", "sha384": "2.16.840.1.101.3.4.2.2", "sha512": "2.16.840.1.101.3.4.2.3"}

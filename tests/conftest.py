@@ -14,7 +14,7 @@ from typing import IO, Any
 import pytest
 from lxml import etree
 
-from edoc_connector import transport
+from edoc_connector.client import transport
 from edoc_connector.edxml.schema import schema
 from edoc_connector.mockhub.config import MockHubConfig
 from edoc_connector.store.migrate import upgrade
@@ -92,7 +92,7 @@ def validated() -> Iterator[list[str]]:
     schemas = {kind: schema(kind) for kind in ("document", "status")}
     kinds: list[str] = []
     # the package's attribute of this name is the function, not the module
-    module = sys.modules["edoc_connector.edxml.write"]
+    module = sys.modules["edoc_connector.edxml.writer.write"]
     stream: Callable[..., None] = module._stream
 
     def check(plan: Any, out: IO[bytes], signature: Any) -> None:

@@ -23,7 +23,7 @@ from edoc_connector import edxml
 from edoc_connector.edxml import Attachment, Document, Organization, ResponseFor
 from edoc_connector.mockhub.rebuild import rebuild
 from edoc_connector.signing import TimestampAuthority, VerifyMode, VerifyPolicy, enveloped, seal_maker, verify
-from edoc_connector.signing.canonical import canonical
+from edoc_connector.signing.xmlsig.c14n import canonical
 from edoc_connector.testing import sample_document
 from edoc_connector.testing.keys import AgencyKeys, Authority, authority
 from edoc_connector.testing.responders import Responders

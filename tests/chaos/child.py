@@ -22,10 +22,12 @@ from typing import Any
 
 from edoc_connector.client import HubClient
 from edoc_connector.config import Settings
-from edoc_connector.connector import Connector, Handlers, arriving, inbox, outbox, receipt, reports
-from edoc_connector.connector import dispatch as dispatching
+from edoc_connector.connector import Connector, Handlers
+from edoc_connector.connector.inbound import inbox, intake, receipt
+from edoc_connector.connector.outbound import ack_sender, outbox
+from edoc_connector.connector.outbound import submission as dispatching
 from edoc_connector.errors import EdocError
-from edoc_connector.store import group, jobs, spool
+from edoc_connector.store import group_commit, schedule, spool
 from edoc_connector.testing import sample_document
 from edoc_connector.worker import Worker
 
@@ -56,23 +58,23 @@ STEPS = {
     "answer not written": Step(outbox.Outbox, "_sent_delivery", False, "cs"),
     "delivery sent": Step(outbox.Outbox, "_sent_delivery", True, "cs"),
     "error not written": Step(outbox.Outbox, "_failed_delivery", False, "cs"),
-    "messages claimed": Step(reports.Reports, "send", False, "sr"),
-    "statuses built": Step(reports.Reports, "_built", True, "r"),
-    "answers to messages not written": Step(reports.Reports, "_noted", False, "sr"),
-    "answers to messages written": Step(reports.Reports, "_noted", True, "sr"),
+    "messages claimed": Step(ack_sender.Reports, "send", False, "sr"),
+    "statuses built": Step(ack_sender.Reports, "_built", True, "r"),
+    "answers to messages not written": Step(ack_sender.Reports, "_noted", False, "sr"),
+    "answers to messages written": Step(ack_sender.Reports, "_noted", True, "sr"),
     "confirmed at the hub, not here": Step(HubClient, "confirm", True, "sr"),
     "before confirming": Step(HubClient, "confirm", False, "sr"),
     "listed at the hub, not here": Step(HubClient, "list_waiting", True, "sr"),
     "listed": Step(inbox.Inbox, "listed", True, "sr"),
-    "receipt claimed for download": Step(arriving.Arrivals, "download", False, "sr"),
-    "downloaded, not taken in": Step(arriving.Arrivals, "enter", False, "sr"),
-    "taken in": Step(arriving.Arrivals, "enter", True, "sr"),
-    "written, not committed (SQLite)": Step(group.GroupCommit, "_end", False),
-    "committed, not told (SQLite)": Step(group.GroupCommit, "_end", True),
+    "receipt claimed for download": Step(intake.Arrivals, "download", False, "sr"),
+    "downloaded, not taken in": Step(intake.Arrivals, "enter", False, "sr"),
+    "taken in": Step(intake.Arrivals, "enter", True, "sr"),
+    "written, not committed (SQLite)": Step(group_commit.GroupCommit, "_end", False),
+    "committed, not told (SQLite)": Step(group_commit.GroupCommit, "_end", True),
     "asked about an unknown outcome": Step(HubClient, "sent_state", True, "sr"),
     "handled by the application, not here": Step(receipt.Receipt, "_finish", False, "r"),
     "handled": Step(receipt.Receipt, "_finish", True, "r"),
-    "poll done, not written": Step(jobs, "ended", False, "sr"),
+    "poll done, not written": Step(schedule, "ended", False, "sr"),
 }
 
 

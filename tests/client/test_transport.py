@@ -24,10 +24,10 @@ from cryptography.hazmat.primitives.serialization import (
 from cryptography.x509.oid import NameOID
 
 from edoc_connector.client import AsyncHubClient, ClientSettings, HubClient
+from edoc_connector.client.bodies import Upload
+from edoc_connector.client.transport import CAUGHT, address, answer_headers, failure
 from edoc_connector.errors import ConfigError, NotSent, OutcomeUnknown
 from edoc_connector.hubs import MessageType, Vxp, WireRequest
-from edoc_connector.hubs.bodies import Upload
-from edoc_connector.transport import CAUGHT, address, answer_headers, failure
 
 LIST = b'{"status":"OK","ErrorCode":"0","data":[]}'
 

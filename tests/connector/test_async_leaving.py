@@ -10,7 +10,7 @@ import pytest
 
 from edoc_connector.config import Settings
 from edoc_connector.connector import AsyncConnector
-from edoc_connector.connector.coming import Coming
+from edoc_connector.connector.inbound.receive_loop import Coming
 from edoc_connector.store import ReceiptState
 from edoc_connector.testing import sample_document
 

@@ -12,8 +12,9 @@ from urllib.parse import urlsplit
 import pytest
 
 from edoc_connector.client import HubClient
-from edoc_connector.connector import dispatch, session
-from edoc_connector.connector.outbox import Outbox
+from edoc_connector.connector import _context
+from edoc_connector.connector.outbound import submission
+from edoc_connector.connector.outbound.outbox import Outbox
 from edoc_connector.edxml import Replacement, StatusCode
 from edoc_connector.errors import (
     DuplicateDocument,
@@ -257,14 +258,14 @@ def test_row_07_a_delivery_in_other_hands_is_left_alone(office, hub, monkeypatch
 def test_two_workers_store_the_same_document(office, hub, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """One delivery, and one packet in the spool (DESIGN, "send")."""
     sender, other = office("H29.05"), office("H29.05")
-    real = dispatch.build
+    real = submission.build
 
     def late(*args: object, **kwargs: object) -> object:
-        monkeypatch.setattr(dispatch, "build", real)
+        monkeypatch.setattr(submission, "build", real)
         other.send(sample_document())
         return real(*args, **kwargs)
 
-    monkeypatch.setattr(dispatch, "build", late)
+    monkeypatch.setattr(submission, "build", late)
     assert sender.send(sample_document()).state is DeliveryState.SENT
     assert len(hub.packets()) == 1
     assert len(list((tmp_path / "H29.05" / "spool").rglob("*.edxml"))) == 1
@@ -312,7 +313,7 @@ def test_row_24_leases_that_cannot_be_renewed(office, hub, monkeypatch: pytest.M
         raise StoreError("locked", vi="bị khóa")
 
     with next(receiver.receive()), monkeypatch.context() as patch:
-        patch.setattr(session, "renew", broken)
+        patch.setattr(_context, "renew", broken)
         time.sleep(1.3)
     assert "leases were not renewed" in caplog.text
     assert receiver.receipts()[0].state is ReceiptState.CONFIRMED

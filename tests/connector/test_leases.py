@@ -7,11 +7,13 @@ from collections.abc import Callable
 
 import pytest
 
-from edoc_connector.connector import outbox, receipt, reports
+from edoc_connector.connector.inbound import receipt
+from edoc_connector.connector.outbound import ack_sender, outbox
 from edoc_connector.errors import StoreError
 from edoc_connector.hubs import MessageType
 from edoc_connector.store import DeliveryState, OutgoingState, ReceiptState, outgoing
 from edoc_connector.testing import sample_document
+from edoc_connector.worker.jobs import AgencyJobs
 
 SHORT = {"lease": 1.0, "grace": 0.0, "backoff": 0.0}
 PATIENCE = 60.0
@@ -60,7 +62,7 @@ def test_row_24_answers_whose_outcome_was_not_written(office, hub, monkeypatch: 
     receiver, other = office("G22", limits=SHORT), office("G22", limits=SHORT)
     coming = receiver.receive()
     with monkeypatch.context() as patch:
-        patch.setattr(reports.outgoing, "sent", away)
+        patch.setattr(ack_sender.outgoing, "sent", away)
         with next(coming):
             pass
         held = next(coming)
@@ -68,7 +70,7 @@ def test_row_24_answers_whose_outcome_was_not_written(office, hub, monkeypatch: 
         receiver.flush()
 
     def left() -> list[str]:
-        with other._session.store.reading() as tx:
+        with other.context.store.reading() as tx:
             return [one.state for one in outgoing.find(tx, "G22") if one.state != OutgoingState.SENT]
 
     assert len(left()) == 2
@@ -99,14 +101,14 @@ def test_row_24_a_packet_whose_handling_was_not_written(office, hub, fails, monk
 def test_a_poll_keeps_its_lease_while_the_hub_lists(office, hub, monkeypatch: pytest.MonkeyPatch) -> None:
     """However slow the hub is, no second worker asks it the same (faults, row 7)."""
     receiver = office("G22")
-    units = receiver.units()
+    units = AgencyJobs(receiver)
     units.recover()
     renewed: list[bool] = []
     real = units._inbox.listed
 
     def listed(asked: MessageType) -> tuple[list[int], list[int]]:
         before = units.jobs()["poll"].lease_until
-        keeper = receiver._session.keeper
+        keeper = receiver.context.keeper
         keeper._renew(list(keeper._held))
         renewed.append(units.jobs()["poll"].lease_until > before)
         return real(asked)
@@ -114,4 +116,4 @@ def test_a_poll_keeps_its_lease_while_the_hub_lists(office, hub, monkeypatch: py
     monkeypatch.setattr(units._inbox, "listed", listed)
     assert units.poll()
     assert renewed == [True, True]
-    assert not receiver._session.keeper._held
+    assert not receiver.context.keeper._held

@@ -9,7 +9,7 @@ from contextlib import suppress
 
 import pytest
 
-from edoc_connector.connector import answers, dispatch
+from edoc_connector.connector.outbound import replies, submission
 from edoc_connector.errors import EdocError, StatusNotAllowed
 from edoc_connector.store import outgoing
 from edoc_connector.testing import sample_document
@@ -53,7 +53,7 @@ def test_two_clerks_accept_at_once(office, hub, handle, meeting) -> None:
     sender, one, two = office("H29.05"), office("G22"), office("G22")
     sender.send(sample_document())
     (receipt,) = handle(one)
-    errors = meeting(answers, one.receipt(receipt.id).accept, two.receipt(receipt.id).accept)
+    errors = meeting(replies, one.receipt(receipt.id).accept, two.receipt(receipt.id).accept)
     assert sorted(map(type, errors), key=str) == sorted([type(None), StatusNotAllowed], key=str)
     one.flush()
     assert [packet.packet.status for packet in hub.packets()] == ["", "01", "03"]
@@ -70,7 +70,7 @@ def test_a_request_that_comes_while_a_clerk_accepts(office, hub, handle, meeting
     def coming() -> None:
         requests.extend(handle(other))
 
-    assert meeting(answers, clerk.receipt(delivery.id).accept, coming) == [None, None]
+    assert meeting(replies, clerk.receipt(delivery.id).accept, coming) == [None, None]
     after = clerk.receipt(delivery.id)
     assert (after.status, after.change_requested, len(requests)) == ("03", True, 1)
     after.agree_change()
@@ -85,6 +85,6 @@ def test_two_clerks_take_back_at_once(office, hub, meeting) -> None:
     def asking(connector) -> Callable[[], object]:
         return lambda: connector.take_back(delivery.id, reason="Gửi nhầm")
 
-    errors = meeting(dispatch, asking(one), asking(two))
+    errors = meeting(submission, asking(one), asking(two))
     assert sorted(map(type, errors), key=str) == sorted([type(None), StatusNotAllowed], key=str)
     assert [entry.to for entry in one.delivery(delivery.id).timeline].count("13") == 1

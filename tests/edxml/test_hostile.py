@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from lxml import etree
 
 import edoc_connector.edxml as edxml
-from edoc_connector.edxml import elements, scan
+from edoc_connector.edxml.reader import elements, scan
 from edoc_connector.errors import AttachmentError, EdocError, PacketError
 
 EXAMPLES = int(os.environ.get("EDOC_FUZZ_EXAMPLES", "400"))

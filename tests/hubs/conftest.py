@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
+from edoc_connector.client.bodies import Sink
 from edoc_connector.hubs import Vxp, WireRequest
-from edoc_connector.hubs.bodies import Sink
 from edoc_connector.hubs.wire import Finished, Flow, advance
 
 NOW = datetime(2026, 11, 22, 3, 53, 14, 706000, tzinfo=UTC)

@@ -14,7 +14,7 @@ from pyhanko_certvalidator import ValidationContext
 
 from edoc_connector.pdf import verify_pdf
 from edoc_connector.signing import VerificationStatus, load_signer
-from edoc_connector.signing.keyring import close
+from edoc_connector.signing.keys.keyring import close
 from edoc_connector.testing.keys import agency_keys
 
 

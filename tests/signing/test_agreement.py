@@ -40,7 +40,7 @@ from edoc_connector import edxml
 from edoc_connector.errors import PacketError
 from edoc_connector.signing import LocalSigner, VerificationStatus, VerifyPolicy, enveloped, seal_maker, verify
 from edoc_connector.signing.reasons import Refused
-from edoc_connector.signing.xmldsig import verify_signature_core
+from edoc_connector.signing.xmlsig.xmldsig import verify_signature_core
 from edoc_connector.testing import sample_document
 from edoc_connector.testing.keys import AgencyKeys, agency_keys, authority, throwaway_key
 

@@ -29,11 +29,11 @@ from edoc_connector.signing import (
     enveloped,
     seal_maker,
     verify,
-    xades,
 )
-from edoc_connector.signing.certificates import read_certificate
-from edoc_connector.signing.fetching import http_fetch
-from edoc_connector.signing.trust import judge
+from edoc_connector.signing.pki.certificates import read_certificate
+from edoc_connector.signing.pki.path_validation import judge
+from edoc_connector.signing.pki.pki_http import http_fetch
+from edoc_connector.signing.xmlsig import xades
 from edoc_connector.testing import sample_document
 from edoc_connector.testing.keys import AgencyKeys, default_authority, throwaway_key
 from edoc_connector.testing.responders import Responders
@@ -66,7 +66,8 @@ def test_a_signing_time_that_no_clock_shows_is_refused(
     """A signing time that is none in UTC makes the seal UNVERIFIABLE (XAdES baseline B, SigningTime)."""
     build = xades.build_object
     monkeypatch.setattr(
-        "edoc_connector.signing.seal.build_object", lambda certificate, at, **ids: build(certificate, at=claimed, **ids)
+        "edoc_connector.signing.xmlsig.seal.build_object",
+        lambda certificate, at, **ids: build(certificate, at=claimed, **ids),
     )
     verification = verify(edxml.read(packet_of(keys=None)))
     assert (verification.reason, verification.status.value) == ("SEAL-PROPERTIES", "UNVERIFIABLE")

@@ -29,7 +29,7 @@ from edoc_connector.errors import SigningError
 from edoc_connector.signing import LocalSigner, SignatureAlgorithm, load_signer
 from edoc_connector.signing.algorithms import signature_holds
 from edoc_connector.signing.signer import LOADERS, signing_certificate
-from edoc_connector.signing.xmldsig import NewReference, build_signed_info, sign_signed_info
+from edoc_connector.signing.xmlsig.xmldsig import NewReference, build_signed_info, sign_signed_info
 from edoc_connector.testing.keys import AgencyKeys, default_authority, throwaway_key
 
 PASSWORD = "mật-khẩu-Rất-Bí-Mật-7"

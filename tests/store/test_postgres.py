@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-import edoc_connector.store.engine as engine_module
+import edoc_connector.store._sql.engine as engine_module
 from edoc_connector.errors import StoreError
-from edoc_connector.store import DeliveryState, Lease, Store, deliveries, moves, outgoing, receipts
+from edoc_connector.store import DeliveryState, Lease, Store, deliveries, outgoing, receipts, transitions
 from edoc_connector.store.deliveries import NewDelivery
-from edoc_connector.store.states import DELIVERIES
+from edoc_connector.store.state_machine import DELIVERIES
 from edoc_connector.testing.postgres import PostgresServer
 
 AGENCY = "H29.05"
@@ -85,7 +85,7 @@ def test_claims_pass_over_rows_that_another_transaction_holds(store: Store, new_
             deliveries.add(tx, new_delivery(document_id=name))
     with store.transaction("one") as first, store.transaction("two") as second:
         taken = [
-            moves.claim(tx, DELIVERIES, Lease(tx.actor, 60), agency=AGENCY, states=[DeliveryState.READY])[0]
+            transitions.claim(tx, DELIVERIES, Lease(tx.actor, 60), agency=AGENCY, states=[DeliveryState.READY])[0]
             for tx in (first, second)
         ]
     assert [row["document_id"] for row in taken] == ["a", "b"]

@@ -24,8 +24,8 @@ from edoc_connector.store import (
     timeline,
 )
 from edoc_connector.store.directory import Entry
-from edoc_connector.store.states import DELIVERIES, RECEIPTS
-from edoc_connector.store.words import told
+from edoc_connector.store.state_machine import DELIVERIES, RECEIPTS
+from edoc_connector.store.timeline import told
 
 AGENCY = "H29.05"
 ME = Lease("me", 60)
@@ -256,11 +256,11 @@ def test_a_confirmation_is_queued_once_and_again_when_asked(store: Store) -> Non
 
 def test_a_delivery_is_found_by_the_hubs_id(store: Store, new_delivery) -> None:
     """A docId already bound can be recognised (faults, row 13)."""
-    from edoc_connector.store import moves
+    from edoc_connector.store import transitions
 
     with store.transaction("test") as tx:
         deliveries.add(tx, new_delivery())
-        moves.claim(tx, DELIVERIES, ME, agency=AGENCY, states=["ready"])
+        transitions.claim(tx, DELIVERIES, ME, agency=AGENCY, states=["ready"])
         deliveries.move(tx, deliveries.by_key(tx, 1), DeliveryState.SENT, hub_doc_id="99", sent_at=tx.now)
         found = deliveries.by_hub_doc_id(tx, AGENCY, "99")
         assert found is not None

@@ -20,17 +20,17 @@ from typing import Any
 import pytest
 from sqlalchemy import create_engine, text
 
-import edoc_connector.store.task_tables as task_tables
+import edoc_connector.store.procrastinate.tables as task_tables
 from edoc_connector.config import Settings
 from edoc_connector.connector import Connector, Handlers
-from edoc_connector.connector.units import HUB
 from edoc_connector.errors import ConfigError, NotSent, StoreError
 from edoc_connector.mockhub.faults import Fault
-from edoc_connector.store import ReceiptState, Store, evidence, upgrade
-from edoc_connector.store.tasks import queue_of
+from edoc_connector.store import ReceiptState, Store, audit_log, upgrade
+from edoc_connector.store.procrastinate.queue import queue_of
 from edoc_connector.testing import sample_document
 from edoc_connector.testing.postgres import PostgresServer
 from edoc_connector.worker import open_worker
+from edoc_connector.worker.jobs import HUB, AgencyJobs
 
 pytestmark = pytest.mark.parametrize("backend", ["postgresql"], indirect=True)
 
@@ -114,7 +114,7 @@ def test_a_change_queues_its_task_and_one_that_is_rolled_back_does_not(
     _stored(office, hub)
     assert queued() == ["transmit", "transmit"]  # when it was stored, and when its sending failed
     waiting: list[int] = []
-    real = evidence.gathered
+    real = audit_log.gathered
 
     def full(connection: Any, notes: list[Any], known: Any, **named: Any) -> list[Any]:
         query = text("SELECT count(*) FROM procrastinate_jobs WHERE status = 'todo'")
@@ -123,10 +123,10 @@ def test_a_change_queues_its_task_and_one_that_is_rolled_back_does_not(
         waiting.append(connection.execute(query).scalar())
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(evidence, "gathered", full)
+    monkeypatch.setattr(audit_log, "gathered", full)
     with pytest.raises(StoreError):
         connector.send(sample_document(number="2"))
-    monkeypatch.setattr(evidence, "gathered", real)
+    monkeypatch.setattr(audit_log, "gathered", real)
     assert waiting == [3]  # it was queued, and its delivery stored, when the transaction failed
     assert queued() == ["transmit", "transmit"]
     assert len(connector.deliveries()) == 1
@@ -438,7 +438,7 @@ def test_settings_without_tasks(values) -> None:
     own = values("G22")
     own["worker"] = own["worker"] | {"engine": "own"}
     with Connector(Settings.of(own)) as connector, pytest.raises(ConfigError, match='engine = "procrastinate"'):
-        connector.units().tasks()
+        AgencyJobs(connector).tasks()
 
 
 @pytest.mark.parametrize("agency", ["H29.05", "000.00.00.H29", "đơn vị có mã rất dài 0123456789", "A" * 64])

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-import edoc_connector.store.engine as engine_module
+import edoc_connector.store._sql.engine as engine_module
 from edoc_connector.client import HubClient
 from edoc_connector.config import Settings
 from edoc_connector.connector import Connector, Handlers

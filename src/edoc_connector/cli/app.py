@@ -13,23 +13,10 @@ from rich.markup import escape
 
 from .._version import __version__
 from ..errors import EdocError, PacketError
-from . import (
-    database,
-    evidence,
-    exchange,
-    explain,
-    keys,
-    lint,
-    packets,
-    pdf,
-    receiving,
-    requests,
-    seal,
-    servers,
-    upkeep,
-    worker,
-)
+from .exchange import exchange, explain, receiving, requests
+from .operations import database, evidence, maintenance, servers, worker
 from .output import ExitCode, WrongOption, cannot_use, complain, log_to_stderr, say, write_utf8
+from .packets import keys, lint, packets, pdf, seal
 from .usage import UsageError, explain_usage
 
 INTERRUPTED = 130
@@ -51,7 +38,7 @@ for _module in (
     requests,
     explain,
     evidence,
-    upkeep,
+    maintenance,
     keys,
     pdf,
     seal,

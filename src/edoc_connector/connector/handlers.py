@@ -11,9 +11,9 @@ from .coroutines import HandlerLoop
 
 if TYPE_CHECKING:
     from ..edxml import StatusMessage
-    from .aio import AsyncReceipt
-    from .receipt import Receipt
-    from .views import Delivery
+    from .async_connector import AsyncReceipt
+    from .delivery import Delivery
+    from .inbound.receipt import Receipt
 
 ReceiptHandler: TypeAlias = "Callable[[Receipt], object] | Callable[[AsyncReceipt], object]"
 StatusHandler: TypeAlias = "Callable[[Delivery, StatusMessage], object]"
@@ -92,7 +92,7 @@ def _as_it_is(value: Any) -> Any:
 
 
 def _as_async(receipt: Receipt) -> AsyncReceipt:
-    from .aio import loaded  # which imports the connector, and that its handlers
+    from .async_connector import loaded  # which imports the connector, and that its handlers
 
     return loaded(receipt)
 

@@ -1,12 +1,10 @@
 """The edXML packet (QCVN 102:2016/BTTTT, amendment 1:2022): messages as values, written strictly, read tolerantly."""
 
-from .attachment import Attachment, AttachmentDigest
-from .checks import problems
-from .codes import BusinessType, DocumentType, Priority, StatusCode
-from .extract import save_all
-from .facts import facts
+from .attachments.attachment import Attachment, AttachmentDigest
+from .attachments.save import save_all
 from .findings import Finding, Severity
-from .model import (
+from .message.codes import BusinessType, DocumentType, Priority, StatusCode
+from .message.model import (
     Business,
     Document,
     Message,
@@ -19,18 +17,20 @@ from .model import (
     StatusMessage,
     TraceHeader,
 )
+from .message.organ_id import CodeSystem, Directory, OrganId
+from .message.signed_fields import facts
+from .message.table import HUB_DEFAULTS
+from .message.values import VIETNAM
 from .names import DS, NS, SEAL_NAME
-from .organ_id import CodeSystem, Directory, OrganId
-from .packet import Packet
-from .read import read
-from .remarks import Remark, remarks
-from .rules import NEEDS_REASON, Problem
-from .scan import Limits
-from .skeleton import Skeleton
-from .table import HUB_DEFAULTS
-from .values import VIETNAM
-from .write import EnvelopedSigner, SealMaker, refuse, write
-from .xml import parse_xml
+from .reader.packet import Packet
+from .reader.parser import parse_xml
+from .reader.read import read
+from .reader.scan import Limits
+from .reader.skeleton import Skeleton
+from .rules.lint import Remark, remarks
+from .rules.rules import NEEDS_REASON, Problem
+from .rules.validate import problems
+from .writer.write import EnvelopedSigner, SealMaker, refuse, write
 
 __all__ = [
     "DS",

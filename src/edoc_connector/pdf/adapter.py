@@ -15,7 +15,7 @@ from pyhanko_certvalidator.registry import SimpleCertificateStore
 
 from ..signing import Signer
 from ..signing.algorithms import SIGNATURES, digest_size, signature_size
-from ..signing.keyring import pinned
+from ..signing.keys.keyring import pinned
 from ..signing.signer import signing_certificate
 
 _DER_OF_TWO_NUMBERS = 12

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Any
 
-from ..signing.certificates import MALFORMED as MALFORMED_CERTIFICATES
+from ..signing.pki.certificates import MALFORMED as MALFORMED_CERTIFICATES
 from .reasons import PdfRefused
 
 MALFORMED = (*MALFORMED_CERTIFICATES, zlib.error)

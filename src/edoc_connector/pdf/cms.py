@@ -14,7 +14,7 @@ from pyhanko.sign.validation.generic_cms import validate_sig_integrity
 from pyhanko.sign.validation.pdf_embedded import EmbeddedPdfSignature
 
 from ..signing import SigningFinding, VerifyPolicy
-from ..signing.certificates import human_name, key_problem, may_sign, meant_for_other_use, read_certificate
+from ..signing.pki.certificates import human_name, key_problem, may_sign, meant_for_other_use, read_certificate
 from .reasons import PdfRefused
 from .result import Kind
 

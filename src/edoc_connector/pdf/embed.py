@@ -12,7 +12,7 @@ from pyhanko.sign.fields import SigFieldSpec, SigSeedSubFilter, enumerate_sig_fi
 from pyhanko.sign.signers.pdf_signer import PdfSignatureMetadata, PdfSigner, PdfSigningSession
 
 from ..signing import Signer
-from ..signing.certificates import human_name
+from ..signing.pki.certificates import human_name
 from ..signing.signer import signing_certificate
 from .adapter import AdaptedSigner
 from .bounds import MALFORMED

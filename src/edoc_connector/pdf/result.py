@@ -10,7 +10,7 @@ from typing import Literal
 from cryptography import x509
 
 from ..signing import SigningFinding, VerificationStatus
-from ..signing.certificates import human_name
+from ..signing.pki.certificates import human_name
 from .reasons import reason as row_of
 
 Kind = Literal["signature", "timestamp"]

@@ -6,10 +6,10 @@ from datetime import UTC, datetime
 from os import PathLike
 from pathlib import Path
 
-from ..edxml.files import whole_file
+from .._core.files import whole_file
 from ..errors import SigningError
 from ..signing import Signer
-from ..signing.keyring import pinned
+from ..signing.keys.keyring import pinned
 from ..signing.signer import utc_now
 from .extra import need
 from .reasons import PdfRefused

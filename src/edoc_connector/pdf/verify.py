@@ -8,9 +8,9 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from ..signing import SigningFinding, VerificationStatus, VerifyMode, VerifyPolicy
-from ..signing.proof import check_claimed_time
+from ..signing.pki.path_validation import judge
 from ..signing.signer import utc_now
-from ..signing.trust import judge
+from ..signing.xmlsig.check_signature import check_claimed_time
 from .extra import need
 from .reasons import PdfRefused
 from .result import PdfSignature, PdfVerification

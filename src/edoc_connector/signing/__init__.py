@@ -1,16 +1,16 @@
 """Keys, packet signatures and seals."""
 
 from .algorithms import SignatureAlgorithm
-from .keyring import Keyring, KeyStatus, key_status
-from .policy import VerifyMode, VerifyPolicy
+from .keys.keyring import Keyring, KeyStatus, key_status
+from .pki.policy import VerifyMode, VerifyPolicy
+from .pki.revocation import Revocation, RevocationMode
+from .pki.timestamp import TimestampAuthority, TimeStamping
 from .reasons import REASONS, Reason, SigningFinding, VerificationStatus
-from .revocation import Revocation, RevocationMode
-from .seal import seal_maker
 from .signer import Certified, LocalSigner, Signer, load_signer
-from .timestamp import TimestampAuthority, TimeStamping
-from .verification import Difference, Verification
-from .verify import verify
-from .xmldsig import enveloped
+from .xmlsig.result import Difference, Verification
+from .xmlsig.seal import seal_maker
+from .xmlsig.verify import verify
+from .xmlsig.xmldsig import enveloped
 
 __all__ = [
     "REASONS",

@@ -18,7 +18,7 @@ from cryptography import x509
 
 from ..errors import SigningError, system_words_vi
 from .algorithms import PrivateKey, SignatureAlgorithm, algorithm_for, algorithms_for, sign_with
-from .certificates import days_left, human_name, key_problem, key_usage, may_sign, meant_for_other_use
+from .pki.certificates import days_left, human_name, key_problem, key_usage, may_sign, meant_for_other_use
 
 Secrets = Callable[[str], str | None]
 """Gives the password for what the argument names; None if there is none."""
@@ -298,19 +298,19 @@ Loader = Callable[[KeyUri, Secrets, Clock], Signer]
 
 
 def _load_pem(uri: KeyUri, secrets: Secrets, clock: Clock) -> Signer:
-    from .keyfiles import load_pem
+    from .keys.files import load_pem
 
     return load_pem(uri, secrets, clock)
 
 
 def _load_p12(uri: KeyUri, secrets: Secrets, clock: Clock) -> Signer:
-    from .keyfiles import load_p12
+    from .keys.files import load_p12
 
     return load_p12(uri, secrets, clock)
 
 
 def _load_pkcs11(uri: KeyUri, secrets: Secrets, clock: Clock) -> Signer:
-    from .pkcs11 import load_token
+    from .keys.pkcs11 import load_token
 
     return load_token(uri, secrets, clock)
 

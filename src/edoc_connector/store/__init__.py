@@ -1,12 +1,12 @@
 """Deliveries, receipts and what was said about them, kept in a database and a spool folder."""
 
-from . import deliveries, directory, evidence, jobs, outgoing, receipts, timeline
-from .base import Store, utc_now
+from . import audit_log, deliveries, directory, outgoing, receipts, schedule, timeline
 from .migrate import upgrade
-from .moves import Lease, LeaseLost, Tx
-from .order import Change
 from .spool import Altered, Spool, SpoolFile
-from .states import DeliveryState, OutgoingState, ReceiptState
+from .state_machine import DeliveryState, OutgoingState, ReceiptState
+from .status_rules import Change
+from .store import Store, utc_now
+from .transitions import Lease, LeaseLost, Tx
 
 __all__ = [
     "Altered",
@@ -20,12 +20,12 @@ __all__ = [
     "SpoolFile",
     "Store",
     "Tx",
+    "audit_log",
     "deliveries",
     "directory",
-    "evidence",
-    "jobs",
     "outgoing",
     "receipts",
+    "schedule",
     "timeline",
     "upgrade",
     "utc_now",

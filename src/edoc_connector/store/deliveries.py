@@ -9,15 +9,16 @@ from typing import Any
 
 from sqlalchemy import BindParameter, ColumnElement, bindparam, delete, exists, insert, select, update
 
+from .._core.text import both
 from ..errors import DocumentIdConflict
-from . import moves, schema
-from .hot import Hot, Row
-from .moves import Condition, Lease, LeaseLost, Tx
-from .order import ANSWERS, Change, allowed, stays
-from .pieces import pieces
-from .records import DeliveryRow, RecipientRow
-from .states import DELIVERIES, DeliveryState
-from .words import both
+from . import transitions
+from ._sql import schema
+from ._sql.compiled import Hot, Row
+from ._sql.pieces import pieces
+from .rows import DeliveryRow, RecipientRow
+from .state_machine import DELIVERIES, DeliveryState
+from .status_rules import ANSWERS, Change, allowed, stays
+from .transitions import Condition, Lease, LeaseLost, Tx
 
 T = schema.deliveries
 TO = schema.delivery_recipients
@@ -28,7 +29,7 @@ _KEYS: BindParameter[Any] = bindparam("keys", expanding=True)
 _OURS = select(T).where(T.c.agency == bindparam("whose")).order_by(T.c.id.desc()).limit(1)
 _BY_DOCUMENT = Hot(_OURS.where(T.c.document_id == bindparam("wanted")))
 _BY_HUB = Hot(_OURS.where(T.c.hub_doc_id == bindparam("wanted")))
-_BY_KEY = Hot(moves.by_id(T))
+_BY_KEY = Hot(transitions.by_id(T))
 _TARGETS = select(ON).where(ON.c.delivery_id.in_(_KEYS)).order_by(ON.c.id)
 _RECIPIENTS = select(TO).where(TO.c.delivery_id.in_(_KEYS)).order_by(TO.c.id)
 _RECIPIENTS_OF_ONE = Hot(select(TO).where(TO.c.delivery_id == bindparam("key")).order_by(TO.c.id))
@@ -90,7 +91,7 @@ def add(tx: Tx, new: NewDelivery, *, due: datetime | None = None) -> DeliveryRow
     """
     values = {name: getattr(new, name) for name in _COLUMNS} | {"next_attempt_at": due or tx.now}
     recipients, acted_on = new.recipients, new.targets
-    made = moves.made_once(tx, DELIVERIES, values, unique=("agency", "document_id"), state=DeliveryState.READY)
+    made = transitions.made_once(tx, DELIVERIES, values, unique=("agency", "document_id"), state=DeliveryState.READY)
     if made is None:
         known = get(tx, new.agency, new.document_id)
         return add(tx, new, due=due) if known is None else same(known, new.fingerprint)
@@ -154,7 +155,7 @@ def by_key(tx: Tx, key: int) -> DeliveryRow:
 
 def find(tx: Tx, agency: str, *where: ColumnElement[bool], limit: int | None = None) -> list[DeliveryRow]:
     """An agency's deliveries that meet the conditions, newest first."""
-    query = moves.newest_first(T, agency, *where).limit(limit)
+    query = transitions.newest_first(T, agency, *where).limit(limit)
     return [DeliveryRow.of(row) for row in tx.connection.execute(query).mappings()]
 
 
@@ -209,7 +210,7 @@ def move(tx: Tx, row: DeliveryRow, new: DeliveryState, *, detail: str = "", **va
     Raises:
         LeaseLost: somebody else moved or took it.
     """
-    moves.move(tx, DELIVERIES, row.id, old=row.state, new=new, token=row.fence, detail=detail, **values)
+    transitions.move(tx, DELIVERIES, row.id, old=row.state, new=new, token=row.fence, detail=detail, **values)
 
 
 def sent(tx: Tx, row: DeliveryRow, doc_id: str | None, *, detail: str, **values: Any) -> bool:
@@ -221,7 +222,7 @@ def sent(tx: Tx, row: DeliveryRow, doc_id: str | None, *, detail: str, **values:
     where = Condition(_NOT_ANOTHERS, {"whose": row.agency, "theirs": doc_id}) if doc_id else None
     entered = {"hub_doc_id": doc_id, "sent_at": tx.now, **values}
     try:
-        moves.move(
+        transitions.move(
             tx, DELIVERIES, row.id, old=row.state, new=DeliveryState.SENT, token=row.fence, detail=detail, where=where,
             **entered,
         )  # fmt: skip
@@ -259,7 +260,7 @@ def recipient(tx: Tx, key: int, organ_id: str) -> RecipientRow | None:
 
 def alone(tx: Tx, key: int) -> None:
     """Wait until no other transaction looks up where recipients of a delivery stand, and writes that."""
-    moves.alone(tx, f"delivery {key}")
+    transitions.alone(tx, f"delivery {key}")
 
 
 def report(
@@ -296,7 +297,7 @@ def report(
     detail = description or ""
     if not in_order:
         detail = both(f"{detail} (out of order)".strip(), f"{detail} (không đúng thứ tự)".strip())
-    moves.record(
+    transitions.record(
         tx, DELIVERIES, delivery.id, old=row.last_code, new=code, detail=detail, actor=organ_id, recipient=organ_id
     )
     return in_order
@@ -314,7 +315,7 @@ def ask(tx: Tx, delivery: DeliveryRow, organ_ids: Collection[str], *, what: str,
     """
     for organ_id in organ_ids:
         _change(tx, delivery, organ_id, Change.ASKED)
-        moves.record(tx, DELIVERIES, delivery.id, old=None, new=what, detail=detail, recipient=organ_id)
+        transitions.record(tx, DELIVERIES, delivery.id, old=None, new=what, detail=detail, recipient=organ_id)
 
 
 def answered(tx: Tx, delivery: DeliveryRow, organ_id: str, code: str, *, detail: str) -> None:
@@ -323,7 +324,9 @@ def answered(tx: Tx, delivery: DeliveryRow, organ_id: str, code: str, *, detail:
     if asked is None or asked.change != Change.ASKED:
         return
     _change(tx, delivery, organ_id, ANSWERS[code])
-    moves.record(tx, DELIVERIES, delivery.id, old=None, new=code, detail=detail, actor=organ_id, recipient=organ_id)
+    transitions.record(
+        tx, DELIVERIES, delivery.id, old=None, new=code, detail=detail, actor=organ_id, recipient=organ_id
+    )
 
 
 def taken(tx: Tx, row: DeliveryRow, lease: Lease) -> DeliveryRow:
@@ -332,7 +335,7 @@ def taken(tx: Tx, row: DeliveryRow, lease: Lease) -> DeliveryRow:
     Raises:
         LeaseLost: somebody else has claimed it by now.
     """
-    return replace(row, **moves.taken(tx, DELIVERIES, lease, row.id, state=row.state, fence=row.fence))
+    return replace(row, **transitions.taken(tx, DELIVERIES, lease, row.id, state=row.state, fence=row.fence))
 
 
 def claim(
@@ -357,7 +360,7 @@ def claim(
         key: only this row.
     """
     where = T.c.id == key if key is not None else None
-    rows = moves.claim(tx, DELIVERIES, lease, agency=agency, states=states, where=where, due=due, after=after)
+    rows = transitions.claim(tx, DELIVERIES, lease, agency=agency, states=states, where=where, due=due, after=after)
     return DeliveryRow.of(rows[0]) if rows else None
 
 

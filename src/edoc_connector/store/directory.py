@@ -7,9 +7,9 @@ from dataclasses import asdict, dataclass
 
 from sqlalchemy import insert, or_, select, update
 
-from . import schema
-from .moves import Tx
-from .records import DirectoryRow
+from ._sql import schema
+from .rows import DirectoryRow
+from .transitions import Tx
 
 T = schema.directory
 

@@ -7,8 +7,8 @@ from pathlib import Path
 from sqlalchemy import Connection, Engine, inspect, text
 
 from ..errors import StoreError
-from .engine import begin, driver_errors, make_engine
-from .task_tables import upgrade_tasks
+from ._sql.engine import begin, driver_errors, make_engine
+from .procrastinate.tables import upgrade_tasks
 
 REVISION = "0004"
 _VERSION_TABLE = "alembic_version"

@@ -8,12 +8,13 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, and_, exists, select
 
-from . import moves, schema
-from .hot import Hot
-from .moves import Held, Lease, Tx
-from .records import OutgoingRow, ReceiptRow
+from . import transitions
+from ._sql import schema
+from ._sql.compiled import Hot
+from .rows import OutgoingRow, ReceiptRow
 from .spool import SpoolFile
-from .states import OUTGOING, OutgoingState
+from .state_machine import OUTGOING, OutgoingState
+from .transitions import Held, Lease, Tx
 
 T = schema.outgoing
 
@@ -22,7 +23,7 @@ STATUS = "status"
 DONE = "done"
 FAIL = "fail"
 
-_BY_KEY = Hot(moves.by_id(T))
+_BY_KEY = Hot(transitions.by_id(T))
 _PENDING = (OutgoingState.READY, OutgoingState.SENDING, OutgoingState.UNKNOWN)
 
 
@@ -38,12 +39,12 @@ def confirm(tx: Tx, receipt: ReceiptRow, outcome: str, *, first: bool = False) -
     lane = _confirm_lane(receipt)
     known = None
     if not first:
-        moves.alone(tx, lane)
+        transitions.alone(tx, lane)
         known = next(iter(find(tx, receipt.agency, T.c.lane == lane, T.c.code == outcome)), None)
     if known is None:
         values = {"agency": receipt.agency, "kind": CONFIRM, "lane": lane, "receipt_id": receipt.id}
         values |= {"code": outcome, "hub_doc_id": receipt.hub_doc_id}
-        moves.started(tx, OUTGOING, values, state=OutgoingState.READY)
+        transitions.started(tx, OUTGOING, values, state=OutgoingState.READY)
     elif known.state in {OutgoingState.SENT, OutgoingState.FAILED}:
         move(tx, known, OutgoingState.READY, next_attempt_at=tx.now)
 
@@ -78,7 +79,7 @@ def status(
     lane = f"receipt:{receipt_id}" if receipt_id is not None else f"delivery:{delivery_id}:{recipient}"
     values: dict[str, Any] = {"agency": agency, "kind": STATUS, "lane": lane, "code": code, "recipient": recipient}
     values |= {"message": message, "receipt_id": receipt_id, "delivery_id": delivery_id}
-    return moves.started(tx, OUTGOING, values, state=OutgoingState.READY, detail=f"{code} to {recipient}")
+    return transitions.started(tx, OUTGOING, values, state=OutgoingState.READY, detail=f"{code} to {recipient}")
 
 
 def turn() -> ColumnElement[bool]:
@@ -116,7 +117,7 @@ def claim(
         keys: only these rows.
         but: not these.
     """
-    rows = moves.claim(
+    rows = transitions.claim(
         tx,
         OUTGOING,
         lease,
@@ -143,7 +144,7 @@ def packed(tx: Tx, made: Sequence[tuple[OutgoingRow, SpoolFile]]) -> list[Outgoi
     """
     values = [{"spool_file": file.name, "sha256": file.sha256} for _, file in made]
     held = [Held(row.id, row.fence, value) for (row, _), value in zip(made, values, strict=True)]
-    moves.set_all(tx, OUTGOING, held, state=OutgoingState.SENDING)
+    transitions.set_all(tx, OUTGOING, held, state=OutgoingState.SENDING)
     return [replace(row, spool_file=file.name, sha256=file.sha256, updated_at=tx.now) for row, file in made]
 
 
@@ -162,7 +163,7 @@ def sent(tx: Tx, rows: Sequence[tuple[OutgoingRow, str | None]], *, values: Mapp
         Held(row.id, row.fence, {**values, "sent_at": tx.now, "attempts": row.attempts + 1, "hub_doc_id": doc_id})
         for row, doc_id in rows
     ]
-    moves.move_all(tx, OUTGOING, held, old=OutgoingState.SENDING, new=OutgoingState.SENT)
+    transitions.move_all(tx, OUTGOING, held, old=OutgoingState.SENDING, new=OutgoingState.SENT)
 
 
 def by_key(tx: Tx, key: int) -> OutgoingRow:
@@ -186,4 +187,4 @@ def move(tx: Tx, row: OutgoingRow, new: OutgoingState, *, detail: str = "", **va
     Raises:
         LeaseLost: somebody else moved or took it.
     """
-    moves.move(tx, OUTGOING, row.id, old=row.state, new=new, token=row.fence, detail=detail, **values)
+    transitions.move(tx, OUTGOING, row.id, old=row.state, new=new, token=row.fence, detail=detail, **values)

@@ -8,12 +8,13 @@ from typing import Any
 
 from sqlalchemy import BindParameter, ColumnElement, Select, and_, bindparam, exists, or_, select, update
 
-from . import moves, schema
-from .hot import Hot
-from .moves import Held, Lease, Tx
-from .records import ReceiptRow
-from .states import RECEIPTS, ReceiptState
-from .words import both
+from .._core.text import both
+from . import transitions
+from ._sql import schema
+from ._sql.compiled import Hot
+from .rows import ReceiptRow
+from .state_machine import RECEIPTS, ReceiptState
+from .transitions import Held, Lease, Tx
 
 T = schema.receipts
 
@@ -29,7 +30,7 @@ _ENTERED = (ReceiptState.HANDLED, ReceiptState.CONFIRMED)
 
 # Made once: every packet needs them.
 _OURS = select(T).where(T.c.agency == bindparam("whose")).order_by(T.c.id.desc()).limit(1)
-_BY_KEY = Hot(moves.by_id(T))
+_BY_KEY = Hot(transitions.by_id(T))
 _BY_HUB = Hot(_OURS.where(T.c.hub_doc_id == bindparam("wanted")))
 _COUNTS = _OURS.where(T.c.document_id == bindparam("wanted"), T.c.message_type == EDOC, T.c.state.in_(EFFECTIVE))
 _EFFECTIVE = Hot(_COUNTS)
@@ -91,7 +92,7 @@ def offered_all(tx: Tx, agency: str, offers: Sequence[Offer]) -> tuple[dict[str,
     if not new:
         return known, set()
     unique = ("agency", "hub_doc_id")
-    rows = moves.made_all(tx, RECEIPTS, list(new.values()), unique=unique, state=ReceiptState.LISTED)
+    rows = transitions.made_all(tx, RECEIPTS, list(new.values()), unique=unique, state=ReceiptState.LISTED)
     made = {row["hub_doc_id"]: ReceiptRow.of(row) for row in rows}
     if len(made) < len(new):  # another worker listed them a moment ago
         known |= by_hub_doc_ids(tx, agency, new.keys() - made.keys())
@@ -143,7 +144,7 @@ def known(tx: Tx, agency: str, name: str) -> ReceiptRow | None:
 
 def find(tx: Tx, agency: str, *where: ColumnElement[bool], limit: int | None = None) -> list[ReceiptRow]:
     """An agency's receipts that meet the conditions, newest first."""
-    query = moves.newest_first(T, agency, *where).limit(limit)
+    query = transitions.newest_first(T, agency, *where).limit(limit)
     return [ReceiptRow.of(row) for row in tx.connection.execute(query).mappings()]
 
 
@@ -166,7 +167,7 @@ def move(tx: Tx, row: ReceiptRow, new: ReceiptState, *, detail: str = "", **valu
         LeaseLost: somebody else moved or took it.
     """
     return ReceiptRow.of(
-        moves.moved(tx, RECEIPTS, row.id, old=row.state, new=new, token=row.fence, detail=detail, **values)
+        transitions.moved(tx, RECEIPTS, row.id, old=row.state, new=new, token=row.fence, detail=detail, **values)
     )
 
 
@@ -181,7 +182,7 @@ def taken_in(tx: Tx, held: Sequence[tuple[ReceiptRow, Mapping[str, Any]]]) -> No
         LeaseLost: somebody else moved or took one of them; none was noted.
     """
     rows = [Held(row.id, row.fence, values) for row, values in held]
-    moves.move_all(tx, RECEIPTS, rows, old=ReceiptState.LISTED, new=ReceiptState.WAITING)
+    transitions.move_all(tx, RECEIPTS, rows, old=ReceiptState.LISTED, new=ReceiptState.WAITING)
 
 
 def confirmed(tx: Tx, keys: Mapping[int, str]) -> None:
@@ -195,9 +196,9 @@ def confirmed(tx: Tx, keys: Mapping[int, str]) -> None:
     tx.connection.execute(_CONFIRMED, {"wanted": sorted(keys), "confirmed_at": tx.now, "updated_at": tx.now})
     for key, code in keys.items():
         words = both(f"the hub was told {code}", f"đã báo trục: {code}")
-        moves.record(tx, RECEIPTS, key, old=found[key], new=found[key], detail=words)
+        transitions.record(tx, RECEIPTS, key, old=found[key], new=found[key], detail=words)
     done = [Held(key, None) for key, code in keys.items() if code == "done" and found[key] == ReceiptState.HANDLED]
-    moves.move_all(tx, RECEIPTS, done, old=ReceiptState.HANDLED, new=ReceiptState.CONFIRMED)
+    transitions.move_all(tx, RECEIPTS, done, old=ReceiptState.HANDLED, new=ReceiptState.CONFIRMED)
 
 
 def claim(
@@ -224,7 +225,9 @@ def claim(
         count: whether the attempt counts from now on, so that one which ends the process counts too.
     """
     keys = [key] if key is not None else None
-    rows = moves.claim(tx, RECEIPTS, lease, agency=agency, states=[state], keys=keys, due=due, after=after, count=count)
+    rows = transitions.claim(
+        tx, RECEIPTS, lease, agency=agency, states=[state], keys=keys, due=due, after=after, count=count
+    )
     return ReceiptRow.of(rows[0]) if rows else None
 
 
@@ -257,7 +260,7 @@ def claim_listed(tx: Tx, lease: Lease, *, agency: str, keys: Collection[int]) ->
         The rows that are held now, by key.
     """
     states = [ReceiptState.LISTED]
-    rows = moves.claim(
+    rows = transitions.claim(
         tx, RECEIPTS, lease, agency=agency, states=states, keys=keys, due=False, limit=len(keys), count=True
     )
     return [ReceiptRow.of(row) for row in rows]
@@ -317,7 +320,7 @@ def claim_news(tx: Tx, lease: Lease, *, agency: str, key: int | None = None) -> 
     """
     keys = [key] if key is not None else None
     states = [ReceiptState.CONFIRMED]  # only a confirmed one stays as it is while the application looks at it
-    rows = moves.claim(tx, RECEIPTS, lease, agency=agency, states=states, keys=keys, where=_UNTOLD, count=True)
+    rows = transitions.claim(tx, RECEIPTS, lease, agency=agency, states=states, keys=keys, where=_UNTOLD, count=True)
     return ReceiptRow.of(rows[0]) if rows else None
 
 
@@ -326,11 +329,11 @@ _UNTOLD = untold()
 
 def alone(tx: Tx, key: int) -> None:
     """Wait until no other transaction looks up where the answers to a packet stand, and writes that."""
-    moves.alone(tx, f"receipt {key}")
+    transitions.alone(tx, f"receipt {key}")
 
 
 def said(tx: Tx, row: ReceiptRow, *, detail: str, **values: Any) -> ReceiptRow:
     """Enter what was said about a receipt (status codes, requests) without moving it; the receipt afterwards."""
     (after,) = _SAID.rows(tx.connection, {**values, "updated_at": tx.now, "its_id": row.id})
-    moves.record(tx, RECEIPTS, row.id, old=row.state, new=row.state, detail=detail)
+    transitions.record(tx, RECEIPTS, row.id, old=row.state, new=row.state, detail=detail)
     return ReceiptRow.of(after)

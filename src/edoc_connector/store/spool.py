@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from uuid import uuid4
 
+from .._core.files import sync_folder
 from ..errors import NotFound, StoreError
-from .engine import driver_errors
+from ._sql.engine import driver_errors
 
 _NAME = re.compile(r"[0-9a-f]{32}\.edxml")
 _OWNED = "8"  # where a random UUID has its version, 4: a name that ends in its owner's tag
@@ -92,9 +93,9 @@ class Spool:
                 Path(folder).mkdir(exist_ok=True)
                 self._flushed.discard(folder)
                 draft.rename(f"{folder}/{name}")
-            _flush_folder(folder)
+            sync_folder(folder)
             if folder not in self._flushed:  # whoever made it, its own name is on the disk from here on
-                _flush_folder(str(self.root))
+                sync_folder(self.root)
                 self._flushed.add(folder)
         return SpoolFile(name, sha256, size)
 
@@ -169,13 +170,3 @@ def _flushed(path: Path) -> tuple[str, int]:
             size += len(chunk)
         os.fsync(file.fileno())
     return digest.hexdigest(), size
-
-
-def _flush_folder(folder: str) -> None:
-    if os.name == "nt":  # Windows cannot open a folder; its rename is durable by itself
-        return
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

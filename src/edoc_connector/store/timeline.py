@@ -6,12 +6,13 @@ from collections.abc import Iterable, Sequence
 
 from sqlalchemy import bindparam, select
 
-from . import schema
-from .hot import Hot, Row
-from .moves import Tx, tell
-from .pieces import pieces
-from .records import TimelineRow
-from .states import Machine
+from .._core.text import parted
+from ._sql import schema
+from ._sql.compiled import Hot, Row
+from ._sql.pieces import pieces
+from .rows import TimelineRow
+from .state_machine import MACHINES, Machine
+from .transitions import Tx, tell
 
 T = schema.timeline
 
@@ -47,3 +48,14 @@ def happened(tx: Tx, machine: Machine, key: int, state: str) -> bool:
     tell(tx)
     query = select(T.c.id).where(T.c.subject == machine.subject, T.c.subject_id == key, T.c.new == state).limit(1)
     return tx.connection.execute(query).first() is not None
+
+
+def told(entry: TimelineRow) -> tuple[str, str]:
+    """What an entry says, in English and Vietnamese: the move's cause first, where the entry is about a move."""
+    en, vi = parted(entry.detail)
+    machine = next((one for one in MACHINES if one.subject == entry.subject), None)
+    move = machine.find(entry.old, entry.new) if machine else None
+    if move is None or not en.startswith(move.cause):
+        return en, vi
+    more = vi.removeprefix(move.cause).removeprefix(": ")
+    return en, f"{move.cause_vi}: {more}" if more else move.cause_vi

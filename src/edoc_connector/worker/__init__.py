@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from ..config import Settings
 from ..connector import Handlers
-from .handlers import load_handlers
-from .run import Worker
+from .load_handlers import load_handlers
+from .worker import Worker
 
 __all__ = ["Worker", "load_handlers", "open_worker"]
 

@@ -9,9 +9,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
-from ..connector.units import HUB
 from ..errors import ConfigError, StoreError, system_words_vi
-from .run import Worker
+from .jobs import HUB
+from .worker import Worker
 
 if TYPE_CHECKING:
     from prometheus_client.core import Metric

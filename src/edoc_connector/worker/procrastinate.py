@@ -13,9 +13,9 @@ from sqlalchemy import make_url
 
 from ..config import Settings
 from ..connector import Handlers
-from ..connector.tasks import Tasks
 from .figures import Figures
-from .run import TROUBLE_SECONDS, Worker, guarded
+from .task_adapter import Tasks
+from .worker import TROUBLE_SECONDS, Worker, guarded
 
 if TYPE_CHECKING:
     from procrastinate import App

@@ -10,7 +10,7 @@ from typing import Literal
 
 from lxml import etree
 
-from ..xml import parse_xml
+from ..reader.parser import parse_xml
 
 
 def schema(kind: Literal["document", "status"]) -> etree.XMLSchema:

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
+from edoc_connector._core.files import download_part, place_download
 from edoc_connector._version import __version__
 from edoc_connector.errors import ConfigError
-from edoc_connector.hubs import placing
 from edoc_connector.hubs.results import (
     Agency,
     AgencyChange,
@@ -26,10 +26,11 @@ from edoc_connector.hubs.results import (
 )
 from edoc_connector.hubs.vxp import answers, calls, headers
 from edoc_connector.hubs.vxp.calls import Call
-from edoc_connector.hubs.wire import FileBody, Flow, Progress, WireRequest
+from edoc_connector.hubs.wire import FileBody, Flow, Progress, WireRequest, WireResponse
 
 SERVICE_TYPE = "eDoc"
 
+_HEAD = 4096  # bytes of a download that tell whether it is an answer instead
 _HTML = re.compile(
     rb"(\xef\xbb\xbf)?\s*(<\?xml[^>]*\?>\s*)?(<!--((?!-->).)*-->\s*)*<(!doctype\s+)?(html|head|body|title)\b",
     re.IGNORECASE | re.DOTALL,
@@ -151,7 +152,7 @@ class Vxp:
             on_progress: told the bytes received and, where known, the bytes in all.
         """
         call = calls.DOWNLOAD
-        with placing.part(to) as part:
+        with download_part(to) as part:
             response = yield self._request(
                 call,
                 {"docId": doc_id, "filePath": file_path},
@@ -164,7 +165,7 @@ class Vxp:
             if response.status != 200:
                 raise answers.not_a_packet(call, f"HTTP {response.status} is no whole packet")
             self._refuse_answer_in_place_of_packet(part)
-            size = placing.place(part, to)
+            size = place_download(part, to)
         return Fetched(doc_id=doc_id, path=to, size=size, sha256=response.sha256)
 
     def get_edoc(
@@ -179,7 +180,7 @@ class Vxp:
             on_progress: told the bytes of the answer received and, where known, the bytes in all.
         """
         call = calls.GET
-        with placing.part(to) as part:
+        with download_part(to) as part:
             response = yield self._request(
                 call,
                 {"docId": doc_id, "filePath": file_path},
@@ -193,7 +194,7 @@ class Vxp:
                 raise answers.not_a_packet(call, f"its data is not {'base64' if response.damaged else 'a text'}")
             if not part.stat().st_size:
                 raise answers.not_a_packet(call, "its data is empty")
-            size = placing.place(part, to)
+            size = place_download(part, to)
         return Fetched(doc_id=doc_id, path=to, size=size, sha256=response.sha256)
 
     def confirm(self, doc_id: str, outcome: Outcome = Outcome.DONE) -> Flow[None]:
@@ -325,14 +326,19 @@ class Vxp:
         Anything else is kept, however odd: judging packets is not the hub layer's business.
         """
         call = calls.DOWNLOAD
-        head = placing.head(part)
+        head = _start_of(part, _HEAD)
         if not head.strip():
             raise answers.not_a_packet(call, "it is empty")
         if _HTML.match(head):
             raise answers.not_a_packet(call, "it is an HTML page, as proxies send")
         if head.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"{"):
-            answers.envelope(placing.as_response(part, limit=self.max_answer), call)
+            answers.envelope(WireResponse(200, {}, _start_of(part, self.max_answer)), call)
             raise answers.not_a_packet(call, "it is JSON and not a packet")
+
+
+def _start_of(path: Path, size: int) -> bytes:
+    with path.open("rb") as file:
+        return file.read(size)
 
 
 def _kind(message_type: MessageType) -> dict[str, str | None]:

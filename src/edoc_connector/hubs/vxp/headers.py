@@ -10,14 +10,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 
-from edoc_connector.errors import (
-    AttachmentError,
-    ConfigError,
-    EdocError,
-    HubError,
-    UnknownRecipient,
-    system_words_vi,
-)
+from edoc_connector.errors import AttachmentError, ConfigError, EdocError, HubError, UnknownRecipient, system_words_vi
 from edoc_connector.hubs.fields import VIETNAM
 
 PREFIX = "XroadVnpt-"

@@ -1,0 +1,1 @@
+"""Foundations that every layer uses: the clock, files and texts in two languages."""

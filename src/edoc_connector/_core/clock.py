@@ -1,0 +1,57 @@
+"""Time that goes on, whatever somebody does to the clock.
+
+Waits and leases stand in the database as times, because they must outlive a restart. Within one process time never
+goes back: `SteadyClock` follows the machine's clock as long as that advances, and a monotonic one while the machine's
+clock was set back. What a clock that was ahead left in the database is mended when work is looked for (`mend`): nothing
+waits longer than the longest wait there is.
+
+Several machines on one PostgreSQL compare each other's times, and nothing here can help where their clocks disagree by
+more than a lease: keep them on NTP. If they do disagree, a lease is taken over early; the fence keeps the slow worker
+from writing, and what it was sending is asked for at the hub, as after a crash.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+log = logging.getLogger("edoc_connector.connector.clocks")
+
+_WORTH_SAYING = timedelta(seconds=5)
+
+
+def utc_now() -> datetime:
+    """The machine's time, aware UTC."""
+    return datetime.now(UTC)
+
+
+class SteadyClock:
+    """The machine's time, which never goes back while the process lives.
+
+    Args:
+        wall: the machine's clock.
+        monotonic: seconds that only ever grow.
+    """
+
+    def __init__(self, wall: Callable[[], datetime] = utc_now, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._wall = wall
+        self._monotonic = monotonic
+        self._lock = threading.Lock()
+        self._last = wall()
+        self._at = monotonic()
+        self._behind = False
+
+    def __call__(self) -> datetime:
+        """The time, aware UTC."""
+        with self._lock:
+            at, wall = self._monotonic(), self._wall()
+            steady = self._last + timedelta(seconds=at - self._at)
+            behind = steady - wall > _WORTH_SAYING
+            if behind and not self._behind:
+                log.error("the machine's clock was set back by %s; this process goes on without it", steady - wall)
+            self._behind = behind
+            self._last, self._at = max(wall, steady) if behind else max(wall, self._last), at
+            return self._last

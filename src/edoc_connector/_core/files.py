@@ -1,0 +1,230 @@
+"""Files that appear whole or not at all."""
+
+from __future__ import annotations
+
+import errno
+import os
+import secrets
+import shutil
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import IO
+
+from ..errors import StoreError, system_words_vi
+
+EARLY = 32 << 20
+"""Bytes after which a growing file is brought to the disk for the first time, and again."""
+_to_disk: Callable[[int], None] = getattr(os, "fdatasync", os.fsync)
+_WRITERS = 2  # making a file is the kernel's work, of which two threads can do some at once
+_NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
+_NAMELESS = hasattr(os, "O_TMPFILE") and Path("/proc/self/fd").is_dir()
+
+
+@contextmanager
+def whole_file(target: Path, *, durable: bool) -> Iterator[IO[bytes]]:
+    """A file to write and read that takes its name when the block ends well; a file of that name is replaced then.
+
+    Args:
+        target: its name.
+        durable: whether it is to outlive a power cut: bytes and name are on disk when the block is left.
+
+    Raises:
+        OSError: the folder is not there, or the disk is full.
+    """
+    part = target.with_name(_part_name())
+    out = part.open("x+b")
+    try:
+        with out:
+            yield out
+            out.flush()
+            if durable:
+                os.fsync(out.fileno())
+        part.replace(target)
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise
+    if durable:
+        sync_folder(target.parent)
+
+
+def save_whole(target: str, pieces: Callable[[], Iterator[bytes]]) -> None:
+    """Write a file that takes its name when it is whole; a file of that name is replaced then.
+
+    Args:
+        target: its name.
+        pieces: gives its bytes, anew with each call.
+
+    Raises:
+        OSError: the folder is not there, or the disk is full.
+    """
+    if not _saved_nameless(target, pieces):
+        with whole_file(Path(target), durable=False) as out:
+            out.writelines(pieces())
+
+
+def _saved_nameless(target: str, pieces: Callable[[], Iterator[bytes]]) -> bool:
+    """Write a file that has no name until it is whole, which saves a renaming; False where there are no such files."""
+    if not _NAMELESS:
+        return False
+    try:
+        descriptor = os.open(os.path.split(target)[0] or ".", os.O_TMPFILE | os.O_WRONLY | os.O_CLOEXEC, 0o666)
+    except OSError as error:
+        if error.errno in (errno.EOPNOTSUPP, errno.EISDIR):  # of this file system, or of an old kernel
+            return False
+        raise
+    try:
+        _fill(descriptor, pieces())
+        return _named(descriptor, target)
+    finally:
+        os.close(descriptor)
+
+
+def _fill(descriptor: int, pieces: Iterable[bytes]) -> None:
+    for piece in pieces:
+        rest = memoryview(piece)
+        while rest:
+            rest = rest[os.write(descriptor, rest) :]
+
+
+def _named(descriptor: int, target: str) -> bool:
+    itself = f"/proc/self/fd/{descriptor}"
+    try:
+        # Python follows the link only where it is told of a folder; that is not looked at, the path being absolute
+        os.link(itself, target, src_dir_fd=descriptor)
+    except FileExistsError:
+        return _replaced(itself, descriptor, Path(target))
+    except OSError:  # forbidden, in some containers say: the way by a name of its own is open
+        return False
+    return True
+
+
+def _replaced(itself: str, descriptor: int, target: Path) -> bool:
+    part = target.with_name(_part_name())
+    os.link(itself, part, src_dir_fd=descriptor)
+    try:
+        part.replace(target)
+    except BaseException:
+        part.unlink()
+        raise
+    return True
+
+
+def save_folder(target: Path, files: Sequence[tuple[str, Iterable[bytes]]]) -> None:
+    """Write a new folder that takes its name when all its files are whole.
+
+    Args:
+        target: its name; there must be no such folder, or an empty one.
+        files: the files' names in it, and their bytes in pieces.
+
+    Raises:
+        OSError: it is there already, the folder around it is not, or the disk is full.
+    """
+    part = target.with_name(_part_name())
+    part.mkdir()
+    try:
+        todo = iter(files)
+        with ThreadPoolExecutor(_WRITERS) as pool:
+            for done in [pool.submit(_save, part, todo) for _ in range(_WRITERS)]:
+                done.result()
+        part.rename(target)
+    except BaseException:
+        shutil.rmtree(part)
+        raise
+
+
+def _save(folder: Path, files: Iterator[tuple[str, Iterable[bytes]]]) -> None:
+    """Write files until there are no more."""
+    for name, pieces in files:
+        descriptor = os.open(f"{folder}/{name}", _NEW, 0o666)
+        try:
+            _fill(descriptor, pieces)
+        finally:
+            os.close(descriptor)
+
+
+def _part_name() -> str:
+    return f".edoc-{secrets.token_hex(8)}.part"
+
+
+@contextmanager
+def early_to_disk(out: IO[bytes]) -> Iterator[Callable[[int], None]]:
+    """Bring a large file to the disk while it is being written, so that fsync at its end finds little to do.
+
+    Gives what is to be told now and then how many bytes were added. The file is durable only after its own fsync.
+
+    Raises:
+        OSError: the disk failed: here, since a system may report that to one caller only.
+    """
+    added = 0
+    pool: ThreadPoolExecutor | None = None
+    syncing: Future[None] | None = None
+
+    def grown(size: int) -> None:
+        nonlocal added, pool, syncing
+        added += size
+        if added < EARLY or (syncing is not None and not syncing.done()):
+            return
+        if syncing is not None:
+            syncing.result()
+        if pool is None:  # most files are small and need none
+            pool = ends.enter_context(ThreadPoolExecutor(1))
+        added = 0
+        syncing = pool.submit(_to_disk, out.fileno())
+
+    with ExitStack() as ends:
+        yield grown
+        if syncing is not None:
+            syncing.result()
+
+
+@contextmanager
+def download_part(to: Path) -> Iterator[Path]:
+    """Give a name beside `to` for an unfinished download; nothing stays there when the block is left.
+
+    Raises:
+        StoreError: the disk refuses something.
+    """
+    name = to.with_name(f".{to.name[:100]}.{secrets.token_hex(8)}.part")
+    try:
+        yield name
+    except OSError as error:
+        raise cannot_write(to, error) from error
+    finally:
+        name.unlink(missing_ok=True)
+
+
+def create_private(path: Path) -> IO[bytes]:
+    """Open a new file for writing, readable by this user alone: packets are not for everybody on the machine."""
+    return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb")
+
+
+def place_download(part: Path, to: Path) -> int:
+    """Sync a complete file to the disk, put it at `to`, and return its size."""
+    with part.open("rb") as file:
+        os.fsync(file.fileno())
+        size = os.fstat(file.fileno()).st_size
+    part.replace(to)
+    sync_folder(to.parent)
+    return size
+
+
+def cannot_write(to: Path, error: OSError) -> StoreError:
+    """Make the error for a file that the disk does not take."""
+    return StoreError(
+        f"{to} cannot be written: {error.strerror}. Free space or correct the folder's rights, then fetch again.",
+        vi=f"Không ghi được {to}: {system_words_vi(error)}. "
+        "Hãy giải phóng dung lượng hoặc sửa quyền thư mục rồi tải lại.",
+    )
+
+
+def sync_folder(folder: str | Path) -> None:
+    """Bring the names in a folder to the disk."""
+    if os.name != "posix":  # a folder cannot be opened elsewhere, and a rename is durable by itself
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,56 @@
+"""Mistakes around a configuration that no single setting shows."""
+
+from __future__ import annotations
+
+import difflib
+import ipaddress
+import logging
+import os
+from collections.abc import Iterable
+from urllib.parse import urlsplit
+
+from ..errors import ConfigError
+
+log = logging.getLogger("edoc_connector.config")
+
+
+def refuse_misspelt(prefix: str, nesting: str, sections: Iterable[str]) -> None:
+    """Refuse a variable of the environment that was meant to override a setting, and would not.
+
+    Only one whose section is nearly one that there is: a program's own variables may begin with the same letters.
+
+    Args:
+        prefix: what the variables begin with.
+        nesting: what stands between section and name.
+        sections: the sections that there are.
+
+    Raises:
+        ConfigError: names the variable, and the one that was meant.
+    """
+    known = {section.upper() for section in sections}
+    for name in sorted(os.environ):
+        section, between, rest = name.upper().removeprefix(prefix).partition(nesting)
+        if not name.upper().startswith(prefix) or not between or section in known:
+            continue
+        near = difflib.get_close_matches(section, known, n=1, cutoff=0.8)
+        if near:
+            meant = f"{prefix}{near[0]}{nesting}{rest}"
+            raise ConfigError(
+                f"{name} in the environment overrides nothing: there is no section of that name. Is {meant} meant?",
+                vi=f"Biến môi trường {name} không thay giá trị nào: không có mục tên như vậy. Có phải {meant} không?",
+            )
+
+
+def warn_unprotected(endpoint: str) -> None:
+    """Say in the log that documents go to a hub without TLS, unless it is on this machine."""
+    parts = urlsplit(endpoint)
+    if parts.scheme != "http" or _here(parts.hostname or ""):
+        return
+    log.warning("%s is reached without TLS: anybody on the way can read the documents; use https", parts.hostname)
+
+
+def _here(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

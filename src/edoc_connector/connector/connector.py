@@ -1,0 +1,479 @@
+"""The connector: what a document-management system uses to send documents and to receive them."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+from uuid import uuid4
+
+from .._core.clock import SteadyClock
+from .._core.text import both
+from ..config import Settings
+from ..edxml import Document, Organization, ReceiverChange, Replacement, StaffInfo
+from ..errors import EdocError, NotFound
+from ..hubs import Progress
+from ..signing import Signer, VerifyMode
+from ..signing.keys.keyring import close, pinned
+from ..store import DeliveryState, Lease, ReceiptState, Store, Tx, deliveries, directory, receipts
+from ..store.directory import Entry
+from ..store.rows import DeliveryRow, DirectoryRow
+from ._context import LeaseKeeper, Session, log
+from ._pdf_policy import prepare
+from ._recording_hub import ListeningHub
+from .delivery import Delivery, delivery_views
+from .handlers import Handlers, Handling
+from .inbound.inbox import Inbox
+from .inbound.receipt import Receipt
+from .inbound.receive_loop import Coming
+from .operations.admin import Care
+from .outbound import change_requests, submission
+from .outbound.changes import replacement_of, update_of
+from .outbound.outbox import Flushed, Outbox
+
+
+class Connector(Handling, Care):
+    """Sends and receives documents for one agency, over one hub, with everything kept in a store.
+
+    Blocking, and safe to share between threads; `receive` is for one thread at a time. Several processes, or machines
+    on one PostgreSQL, may run the same connector. What is queued goes out with every call, or with `flush`.
+
+    Use it as a context manager, or call `close`.
+
+    Args:
+        settings: see `Settings`.
+        signer: the key, instead of the one in the settings; a remote signing service for example.
+        on_progress: told, while a packet goes over the wire, its bytes so far and in all; None where that is unknown.
+
+    Raises:
+        ConfigError: the settings cannot be used.
+        SigningError: what they name as a key is no key's URI.
+        StoreError: the store cannot be opened.
+    """
+
+    def __init__(
+        self, settings: Settings, *, signer: Signer | None = None, on_progress: Progress | None = None
+    ) -> None:
+        self.settings = settings
+        policy = settings.policy()
+        prepare(settings)
+        self._keys = _Keys(settings.signer() if signer is None else signer, ours=signer is None)
+        clock = SteadyClock()
+        hub = ListeningHub(settings.dialect(), settings.client_settings(), clock=clock)
+        try:
+            tasks = settings.worker.engine == "procrastinate"
+            whose = settings.agency.id
+            store = Store.open(settings.store_url(), spool=settings.spool(), clock=clock, tasks=tasks, owner=whose)
+        except BaseException:
+            hub.close()
+            raise
+        lease = Lease(f"{socket.gethostname()}:{os.getpid()}:{uuid4().hex[:8]}", settings.limits.lease)
+        self.context = Session(
+            organization=settings.organization(),
+            store=store,
+            hub=hub,
+            policy=policy,
+            limits=settings.limits,
+            packets=settings.packet_limits(),
+            seal=settings.signing.seal,
+            signed_pdf_out=settings.signing.require_pdf_signature,
+            signed_pdf_in=settings.receive.require_pdf_signature,
+            timestamp=settings.timestamping(),
+            signer=self._keys.current,
+            lease=lease,
+            keeper=LeaseKeeper(store, lease),
+            on_progress=on_progress,
+        )
+        self.outbox = Outbox(self.context)
+        self.inbox = Inbox(self.context)
+        self._handed: list[Receipt] = []
+        self._coming: Coming | None = None
+        self._keys.look()
+        self.handlers = Handlers()
+
+    @classmethod
+    def open(
+        cls, settings: Settings | str | Path, *, signer: Signer | None = None, on_progress: Progress | None = None
+    ) -> Self:
+        """Open a connector.
+
+        Args:
+            settings: settings, or the path of an ``edoc.toml``.
+            signer: the key, instead of the one in the settings.
+            on_progress: told how far a packet is on the wire.
+
+        Raises:
+            ConfigError: the settings cannot be read or used.
+            SigningError: what they name as a key is no key's URI.
+            StoreError: the store cannot be opened.
+        """
+        loaded = settings if isinstance(settings, Settings) else Settings.load(settings)
+        return cls(loaded, signer=signer, on_progress=on_progress)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Give back what was handed out and not handled, and close every connection."""
+        try:
+            self._stop_coming()
+            self._take_back_handed()
+        finally:
+            self.context.keeper.stop()
+            self.outbox.close()
+            self.context.hub.close()
+            self.context.store.close()
+            self._keys.close()
+
+    # -- sending
+
+    def send(self, document: Document) -> Delivery:
+        """Store a document, then send it. The same document again is the same delivery, and is sent if it was not yet.
+
+        Args:
+            document: the document; the sender must be the agency of the settings.
+
+        Raises:
+            DocumentError: it breaks rules of the standard; nothing was stored.
+            AttachmentError: a file to attach is gone or empty; nothing was stored.
+            DocumentIdConflict: another document was stored under its id, unless the hub refused that: it is corrected.
+            SigningError, StoreError: the key or the store cannot be used; nothing was stored.
+            HubError: the hub said no. The delivery is stored: ``failed`` where the packet is refused for good,
+                ``ready`` where the hub is busy or refuses us. Calling again, once the cause is mended, sends it.
+            NotSent: the hub was not reached; the delivery is ``ready``.
+            OutcomeUnknown: the packet left and no answer came; the delivery is ``unknown``. Calling again asks the hub.
+        """
+        return self._sent(submission.stored(self.context, document))
+
+    def recall(
+        self,
+        document_id: str,
+        *,
+        reason: str,
+        recipients: Sequence[Organization] | None = None,
+        staff: StaffInfo | None = None,
+    ) -> Delivery:
+        """Ask recipients to agree that a document is void (thu hồi; BussinessDocType 1). They answer 15 or 16.
+
+        As long as one of them has not answered, calling again gives the same delivery. Who was not asked yet is asked
+        by another one.
+
+        Args:
+            document_id: the document, which must be sent.
+            reason: why.
+            recipients: whom to ask; everybody who got it where they are left out.
+            staff: the officer in charge.
+
+        Raises:
+            NotFound: no document was sent under that id, its packet is gone, or nobody is named.
+            StatusNotAllowed: the document is not sent yet.
+            EdocError: as for `send`.
+        """
+        packet = change_requests.stored(self.context, document_id, reason=reason, recipients=recipients, staff=staff)
+        return self._sent(packet)
+
+    def update(
+        self,
+        document: Document,
+        *,
+        updates: str,
+        reason: str,
+        content_changed: bool = True,
+        receivers: Sequence[ReceiverChange] = (),
+        staff: StaffInfo | None = None,
+    ) -> Delivery:
+        """Send a document anew with changes (cập nhật; BussinessDocType 2). Recipients answer 15 or 16.
+
+        Args:
+            document: the document as it is now; where it has the id of the one it updates, it gets one of its own.
+            updates: the document it updates, which must be sent.
+            reason: why.
+            content_changed: whether the content changed.
+            receivers: recipients added and removed.
+            staff: the officer in charge.
+
+        Raises:
+            NotFound: no document was sent under that id.
+            StatusNotAllowed: the document is not sent yet.
+            EdocError: as for `send`.
+        """
+        self._require_sent(updates)
+        packet = update_of(
+            document,
+            document_id=updates,
+            reason=reason,
+            content_changed=content_changed,
+            receivers=receivers,
+            staff=staff,
+        )
+        return self._sent(submission.stored(self.context, packet))
+
+    def replace(
+        self,
+        document: Document,
+        *,
+        replaces: str | Sequence[str | Replacement],
+        reason: str,
+        staff: StaffInfo | None = None,
+    ) -> Delivery:
+        """Send a document that replaces others (thay thế; BussinessDocType 3). Recipients answer 15 or 16.
+
+        Args:
+            document: the new document.
+            replaces: ids of the documents it replaces; who held them is looked up, unless a `Replacement` says so.
+            reason: why.
+            staff: the officer in charge.
+
+        Raises:
+            NotFound: no document was sent under such an id.
+            StatusNotAllowed: a document is not sent yet.
+            EdocError: as for `send`.
+        """
+        named = [replaces] if isinstance(replaces, str) else list(replaces)
+        replacements = [one if isinstance(one, Replacement) else self._holders(one) for one in named]
+        packet = replacement_of(document, replaces=replacements, reason=reason, staff=staff)
+        return self._sent(submission.stored(self.context, packet))
+
+    def take_back(
+        self,
+        document_id: str,
+        *,
+        reason: str,
+        recipients: Sequence[str] | None = None,
+        staff: StaffInfo | None = None,
+    ) -> Delivery:
+        """Ask recipients to give a document back (lấy lại; status 13). They answer 15 or 16.
+
+        The request is stored and goes out at once; where the hub is out of reach it leaves with a later call.
+
+        Args:
+            document_id: the document, which must be sent.
+            reason: why.
+            recipients: codes of those to ask; where they are left out, all who may still be asked.
+            staff: the officer.
+
+        Raises:
+            NotFound: no document was sent under that id, a code is none of its recipients, or none is named.
+            StatusNotAllowed: a recipient has rejected or completed it, or was asked already; or it is not sent.
+            DocumentError: the reason is missing.
+        """
+        submission.ask_back(self.context, document_id, organ_ids=recipients, reason=reason, staff=staff)
+        self.outbox.kick()
+        return self.delivery(document_id)
+
+    def delivery(self, document_id: str) -> Delivery:
+        """A delivery by its DocumentId.
+
+        Raises:
+            NotFound: there is none.
+        """
+        with self.context.store.reading() as tx:
+            return self._view(tx, document_id)
+
+    def deliveries(
+        self, *, state: DeliveryState | None = None, recipient: str | None = None, limit: int | None = None
+    ) -> list[Delivery]:
+        """Deliveries, newest first.
+
+        Args:
+            state: only those in this state.
+            recipient: only those to this organisation.
+            limit: at most so many.
+        """
+        with self.context.store.reading() as tx:
+            rows = deliveries.newest(tx, self.context.agency, state=state, recipient=recipient, limit=limit)
+            return delivery_views(tx, rows, undelivered_after=self.context.limits.undelivered_after)
+
+    def flush(self) -> Flushed:
+        """Send everything that is queued, whether it is due by its back-off or not; ask about unknown outcomes.
+
+        Does not raise for what a message meets: that is in the result, and in the store.
+        """
+        return self.outbox.flush(due=False)
+
+    # -- receiving
+
+    def receive(self) -> Iterator[Receipt]:
+        """Poll the hub once; every packet that waits to be handled comes once.
+
+        Further packets are downloaded and verified in the background while one is handled, and what is to be told
+        the hub and the senders leaves in the background too. Whoever leaves the loop early finds the rest waiting.
+
+        These are documents of every kind, and requests to take a document back (`Receipt.kind`). Other statuses are
+        entered in the deliveries they are about. Packets that cannot be read, or that the policy does not let in, are
+        set aside (`receipts` with state QUARANTINED), and the hub is told.
+
+        Yields:
+            each packet, to be used as a context manager. One that is not is offered again by the next call.
+
+        Raises:
+            EdocError: what went wrong with the hub, after everything that is here already was handed out.
+        """
+        if self.context.policy.mode is VerifyMode.ANY:
+            log.warning("[receive] policy is any: unsigned and badly signed packets come in; set valid or trusted")
+        self._stop_coming()
+        self._take_back_handed()
+        self.inbox.recover()
+        self._coming = coming = Coming(self.context, self.inbox, self.outbox, self._handed)
+        with coming:
+            yield from coming
+        if coming.trouble is not None:
+            raise coming.trouble
+
+    def receipt(self, document_id: str) -> Receipt:
+        """A document that came in, by its DocumentId, or one set aside; or any packet by the hub's id of it.
+
+        Raises:
+            NotFound: there is none.
+        """
+        with self.context.store.reading() as tx:
+            row = receipts.known(tx, self.context.agency, document_id)
+        if row is None:
+            raise NotFound(
+                f"no document came in under the id {document_id}: call receive(), or look for it with receipts().",
+                vi=f"Không có văn bản đến với mã {document_id}: hãy gọi receive() hoặc tra bằng receipts().",
+            )
+        return Receipt(self.context, row, sent=self.outbox.kick)
+
+    def receipts(
+        self, *, state: ReceiptState | None = None, kind: str | None = None, limit: int | None = None
+    ) -> list[Receipt]:
+        """Packets that came in, newest first.
+
+        Args:
+            state: only those in this state.
+            kind: only those of this kind (`Receipt.kind`).
+            limit: at most so many.
+        """
+        T = receipts.T  # noqa: N806  a table
+        where = [T.c.state == state] if state is not None else []
+        if kind is not None:
+            where.append(T.c.business.is_(None) if kind == receipts.STATUS else T.c.business == kind)
+        with self.context.store.reading() as tx:
+            rows = receipts.find(tx, self.context.agency, *where, limit=limit)
+        return [Receipt(self.context, row, sent=self.outbox.kick) for row in rows]
+
+    def recheck(self, hub_doc_id: str) -> Receipt:
+        """Look once more at a packet that was set aside, by the settings of today.
+
+        The next `receive` hands a document out, unless it is here already; a status is entered in the delivery it is
+        about; a packet that could not be downloaded is asked for again by the next `receive`.
+
+        Raises:
+            NotFound: there is none, or its bytes are gone.
+            VerificationFailed: the policy still does not let it in.
+            PacketError: it still cannot be read.
+            AttachmentError: a file in it cannot be decoded.
+            DocumentIdConflict: another document is here under its id.
+            StoreError: it is not set aside.
+        """
+        self.inbox.recheck(self.receipt(hub_doc_id).key)
+        self.outbox.kick()
+        return self.receipt(hub_doc_id)
+
+    # -- the directory
+
+    def sync_directory(self) -> int:
+        """Take over the hub's directory of agencies; how many it has.
+
+        Raises:
+            EdocError: the hub did not give it; the one in the store stays as it was.
+        """
+        self.context.hub.forget_heard()
+        listed = self.context.hub.agencies()
+        codes = {agency.id: agency.code for agency in listed if agency.id}
+        entries = [
+            Entry(
+                code=agency.code,
+                name=agency.name or agency.code,
+                other_code=agency.other_code or None,
+                parent=codes.get(agency.parent_id),
+                email=agency.mail or None,
+            )
+            for agency in listed
+        ]
+        with self.context.transaction() as tx:
+            return directory.replace(tx, self.context.agency, entries)
+
+    def directory(self) -> list[DirectoryRow]:
+        """The directory as it was last taken over, by code."""
+        with self.context.store.reading() as tx:
+            return directory.everything(tx, self.context.agency)
+
+    # -- helpers
+
+    def _sent(self, stored: submission.Stored) -> Delivery:
+        if stored.new:
+            self.outbox.deliver(stored.row)
+        else:
+            self.outbox.recover()
+            self.outbox.transmit(stored.row.id)
+        with self.context.store.reading() as tx:
+            view, waits = self._view(tx, stored.row.document_id), self.outbox.waits(tx)
+        if not waits:
+            return view
+        self.outbox.kick()
+        return self.delivery(stored.row.document_id)
+
+    def _view(self, tx: Tx, document_id: str) -> Delivery:
+        row = submission.delivery_row(tx, self.context, document_id)
+        return delivery_views(tx, [row], undelivered_after=self.context.limits.undelivered_after)[0]
+
+    def _require_sent(self, document_id: str) -> DeliveryRow:
+        with self.context.store.reading() as tx:
+            row = submission.delivery_row(tx, self.context, document_id)
+        submission.require_sent(row)
+        return row
+
+    def _holders(self, document_id: str) -> Replacement:
+        row = self._require_sent(document_id)
+        with self.context.store.reading() as tx:
+            held = deliveries.recipients(tx, [row.id])[row.id]
+        return Replacement(document_id=document_id, organ_ids=tuple(one.organ_id for one in held))
+
+    def _stop_coming(self) -> None:
+        """End the threads of an earlier `receive` that was left in the middle."""
+        if self._coming is not None:
+            self._coming.stop()
+            self._coming = None
+
+    def _take_back_handed(self) -> None:
+        """Offer again what was handed out by an earlier call and never entered."""
+        for receipt in self._handed:
+            if not receipt.inside:
+                receipt.give_back(both("handed out and not handled", "đã giao nhưng chưa được xử lý"))
+        self._handed[:] = [receipt for receipt in self._handed if receipt.inside]
+
+
+class _Keys:
+    """The key that signs; one given by the caller is the caller's to look after."""
+
+    def __init__(self, signer: Signer | None, *, ours: bool) -> None:
+        self._signer = signer
+        self._ours = ours
+
+    def current(self) -> Signer | None:
+        """The one signer for everything in one packet."""
+        return None if self._signer is None else pinned(self._signer)
+
+    def look(self) -> None:
+        """See whether the key can sign, so that the log says early what would otherwise stop the next document."""
+        if not self._ours:
+            return
+        try:
+            self.current()
+        except EdocError as error:
+            # receiving does not need the key, and by the time one is sent a token may be plugged in
+            log.warning("no key can sign now: %s", error)
+
+    def close(self) -> None:
+        if self._ours and self._signer is not None:
+            close(self._signer)

@@ -1,0 +1,426 @@
+"""A packet that came in, as the application handles it and answers it."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from datetime import date, datetime
+from types import TracebackType
+from typing import Any, Self, TypeAlias
+
+from ..._core.text import both, parted
+from ...edxml import SEAL_NAME, Attachment, BusinessType, Document, Finding, StaffInfo, StatusCode, StatusMessage
+from ...errors import NotFound, StoreError
+from ...signing import Verification
+from ...store import LeaseLost, ReceiptState, Tx, outgoing, receipts, status_rules
+from ...store.rows import ReceiptRow
+from .._context import Session
+from ..delivery import BUSINESS
+from ..outbound.packet_builder import check
+from ..outbound.replies import Said, alone, asking, message, queue, require, require_handled
+from .admission import opened
+from .intake import acted_on
+
+log = logging.getLogger("edoc_connector.connector.receipt")
+
+_TYPES = {name: kind for kind, name in BUSINESS.items()}
+
+
+Followed: TypeAlias = Callable[[], AbstractContextManager[Callable[[Tx], None]]]
+
+
+@dataclass(frozen=True, slots=True)
+class _Content:
+    """What the packet of a receipt holds; of a status the document that it is about, where that came to us."""
+
+    document: Document | None
+    attachments: tuple[Attachment, ...]
+    status: StatusMessage | None
+    verification: Verification
+    findings: tuple[Finding, ...]
+
+
+class Receipt:
+    """A packet that came in.
+
+    As a context manager it is handled once: a block that ends normally makes it ``handled``, and the confirmation and
+    status 01 go out; a block that raises leaves it waiting, and the next `Connector.receive` offers it again::
+
+        with receipt:
+            save(receipt.document, receipt.attachments)
+        receipt.accept()
+
+    The status methods may be called inside the block too: then what they say is stored together with ``handled``, or
+    not at all. A status goes out at once; where the hub is out of reach it stays queued and leaves with a later call.
+
+    Args:
+        session: the store, the hub and the key.
+        row: the receipt as it was read or claimed.
+        sent: called after something was queued, to send it.
+        claimed: whether the row is held for this object.
+        followed: gives what is to be done in the transaction that makes it ``handled``.
+    """
+
+    def __init__(
+        self,
+        session: Session,
+        row: ReceiptRow,
+        *,
+        sent: Callable[[], None],
+        claimed: bool = False,
+        followed: Followed | None = None,
+    ) -> None:
+        self._session = session
+        self._row = row
+        self._sent = sent
+        self._claimed = claimed
+        self._followed = followed or _alone
+        self._inside = False
+        self._staged: list[Said] = []
+        self._content: _Content | None = None
+        if claimed:
+            session.keeper.hold(receipts.T, row.id)
+
+    def __repr__(self) -> str:
+        return f"<Receipt {self.id!r} from {self.sender} {self.kind} {self.state}>"
+
+    # -- what the store knows
+
+    @property
+    def key(self) -> int:
+        """Its number in the store; grows with each packet."""
+        return self._row.id
+
+    @property
+    def agency(self) -> str:
+        """Code of the agency of ours that it came to."""
+        return self._row.agency
+
+    @property
+    def id(self) -> str:
+        """The DocumentId: of the document, or of the document that a status is about."""
+        return self._row.document_id or ""
+
+    @property
+    def hub_doc_id(self) -> str:
+        """The hub's id of the packet."""
+        return self._row.hub_doc_id
+
+    @property
+    def state(self) -> ReceiptState:
+        """Where it stands, as this object last knew."""
+        return ReceiptState(self._row.state)
+
+    @property
+    def kind(self) -> str:
+        """``new``, ``recall``, ``update`` or ``replace`` (a document), ``take_back`` or ``status``."""
+        return self._row.business or "status"
+
+    @property
+    def business(self) -> BusinessType | None:
+        """What a document packet asks for; None for a status packet."""
+        return _TYPES.get(self.kind)
+
+    @property
+    def sender(self) -> str:
+        """Code of the organisation it came from; empty while that is not known. Of a packet set aside, what it says."""
+        return self._row.sender or ""
+
+    @property
+    def code(self) -> str:
+        """Number and notation of the document."""
+        return self._row.code or ""
+
+    @property
+    def issued_on(self) -> date | None:
+        """Date of promulgation of the document."""
+        return self._row.issued_on
+
+    @property
+    def subject(self) -> str:
+        """Trích yếu; for a status its words."""
+        return self._row.subject or ""
+
+    @property
+    def received_at(self) -> datetime:
+        """When the hub first offered it to us, UTC."""
+        return self._row.created_at
+
+    @property
+    def status(self) -> str | None:
+        """The last status that we sent about it."""
+        return self._row.last_code
+
+    @property
+    def change_requested(self) -> bool:
+        """Whether the sender asked for the document back, recalls or replaces it, and waits for 15 or 16."""
+        return self._row.change == status_rules.Change.ASKED
+
+    @property
+    def withdrawn(self) -> bool:
+        """Whether we agreed that the document no longer counts."""
+        return self._row.change == status_rules.Change.AGREED
+
+    @property
+    def error(self) -> str | None:
+        """Why it was set aside, or not downloaded; None where nothing is wrong."""
+        return self._row.error_text
+
+    @property
+    def error_vi(self) -> str | None:
+        """`error` in Vietnamese."""
+        return self._row.error_vi
+
+    @property
+    def traceback(self) -> str | None:
+        """Where the application failed on it last, as Python tells; None where it did not."""
+        return self._row.traceback
+
+    # -- what the packet holds
+
+    @property
+    def document(self) -> Document:
+        """The document; for a request to take one back, that one. Of a valid packet, only what was signed.
+
+        Raises:
+            NotFound: the packet is not here, or is a status about a document that is not.
+            StoreError: the packet's file was changed.
+            PacketError: it cannot be read.
+        """
+        document = self.load().document
+        if document is None:
+            raise NotFound(
+                f"the document {self.id} that this status is about did not come to us; see status_message.",
+                vi=f"Không có văn bản đến {self.id} mà trạng thái này nói tới; hãy xem status_message.",
+            )
+        return document
+
+    @property
+    def attachments(self) -> tuple[Attachment, ...]:
+        """The document's files, without the seal. Their names come from outside: do not use them as paths."""
+        return self.load().attachments
+
+    @property
+    def status_message(self) -> StatusMessage | None:
+        """What a status packet says; None for a document."""
+        return self.load().status
+
+    @property
+    def verification(self) -> Verification:
+        """What the packet's signatures are worth."""
+        return self.load().verification
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """Where the packet differs from the standard, and how it was read."""
+        return self.load().findings
+
+    def load(self) -> _Content:
+        """Read the packet now, once; the properties above do it when they are first used."""
+        if self._content is None:
+            self._content = self._read()
+        return self._content
+
+    def _read(self) -> _Content:
+        packet, verification = opened(self._session, self._row)
+        said = verification.message or packet.message
+        if isinstance(said, StatusMessage):
+            about = self._about()
+            files = about.attachments if about is not None else ()
+            return _Content(about, files, said, verification, packet.findings)
+        files = tuple(one for one in packet.attachments or said.attachments if one.name != SEAL_NAME)
+        document = said.model_copy(update={"attachments": files})
+        return _Content(document, files, None, verification, packet.findings)
+
+    def _about(self) -> Document | None:
+        """The document that a status packet is about, from its own packet; None where it did not come to us."""
+        with self._session.store.reading() as tx:
+            row = receipts.effective(tx, self._row.agency, self.id, self.sender)
+        return Receipt(self._session, row, sent=self._sent).document if row is not None else None
+
+    # -- handling it
+
+    def __enter__(self) -> Self:
+        """Begin to handle it.
+
+        Raises:
+            StoreError: it was handled before, or another worker has it.
+        """
+        if not self._claimed:
+            self._claim()
+        self._inside = True
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Make it ``handled``, or give it back.
+
+        Raises:
+            LeaseLost: another worker took it over; nothing was written.
+        """
+        self._inside = False
+        if error is not None:
+            self._staged.clear()
+            name = type(error).__name__
+            self.give_back(both(f"{name} in the application", f"phần mềm của đơn vị gặp lỗi {name}"))
+            return
+        try:
+            self._finish()
+        finally:
+            self._let_go()
+        self._sent()
+
+    def give_back(self, why: str, **values: Any) -> None:
+        """Leave it waiting for a later `Connector.receive`; harmless where it is not held."""
+        self._put(ReceiptState.WAITING, why, **values)
+
+    def set_aside(self, why: str, **values: Any) -> None:
+        """Keep it from being handed out again before `Connector.recheck`; the hub is told nothing."""
+        log.error("docId %s is set aside: %s", self.hub_doc_id, parted(why)[0])
+        self._put(ReceiptState.QUARANTINED, why, **values)
+
+    def _put(self, state: ReceiptState, why: str, **values: Any) -> None:
+        self._inside = False
+        self._staged.clear()
+        if not self._claimed:
+            return
+        try:
+            with self._session.transaction() as tx:
+                self._row = receipts.move(tx, self._row, state, detail=why, **values)
+        except LeaseLost as lost:
+            log.warning("it was given to another worker meanwhile: %s", lost)
+        finally:
+            self._let_go()
+
+    @property
+    def inside(self) -> bool:
+        """Whether its block is running."""
+        return self._inside
+
+    @property
+    def claimed(self) -> bool:
+        """Whether it is held for this object."""
+        return self._claimed
+
+    def _claim(self) -> None:
+        with self._session.transaction() as tx:
+            row = receipts.claim(
+                tx, self._session.lease, agency=self._row.agency, state=ReceiptState.WAITING, key=self._row.id
+            )
+            state = self._row.state if row is not None else receipts.by_key(tx, self._row.id).state
+        if row is None:
+            raise StoreError(
+                f"the packet {self.hub_doc_id} cannot be handled now: it is {state}. Take packets from receive().",
+                vi=f"Chưa xử lý được gói tin {self.hub_doc_id}: đang ở trạng thái {state}. "
+                "Hãy lấy gói tin qua receive().",
+            )
+        self._row = row
+        self._claimed = True
+        self._session.keeper.hold(receipts.T, row.id)
+
+    def _let_go(self) -> None:
+        self._claimed = False
+        self._session.keeper.release(receipts.T, self._row.id)
+
+    def _finish(self) -> None:
+        values: dict[str, Any] = {"error_code": None, "error_text": None, "error_vi": None}
+        with self._followed() as follow, self._session.transaction() as tx:
+            alone(tx, self._row)
+            row = receipts.move(tx, self._row, ReceiptState.HANDLED, **values)
+            outgoing.confirm(tx, row, outgoing.DONE, first=True)
+            for said in [*self._arrival(row), *self._staged]:
+                row = self._queue(tx, row, said)
+            follow(tx)
+        self._staged.clear()
+        self._row = row
+
+    # -- answering it
+
+    def accept(self, description: str | None = None, *, staff: StaffInfo | None = None) -> None:
+        """Say that it was entered in the register (03).
+
+        Args:
+            description: words for the sender.
+            staff: the officer.
+
+        Raises:
+            StatusNotAllowed: 03 may not be sent now; the error says what may.
+            DocumentError: the words break a rule of the standard.
+        """
+        self._say(Said(StatusCode.ACCEPTED, description, staff))
+
+    def reject(self, reason: str, *, staff: StaffInfo | None = None) -> None:
+        """Refuse it for good (02); arguments and errors as for `accept`, and the reason is required."""
+        self._say(Said(StatusCode.REJECTED, reason, staff))
+
+    def assign(self, description: str | None = None, *, staff: StaffInfo | None = None) -> None:
+        """Say to whom it was assigned (04); as `accept`."""
+        self._say(Said(StatusCode.ASSIGNED, description, staff))
+
+    def processing(self, description: str | None = None, *, staff: StaffInfo | None = None) -> None:
+        """Say that it is being worked on (05); as `accept`."""
+        self._say(Said(StatusCode.PROCESSING, description, staff))
+
+    def complete(self, description: str | None = None, *, staff: StaffInfo | None = None) -> None:
+        """Say that it is finished (06); as `accept`."""
+        self._say(Said(StatusCode.COMPLETED, description, staff))
+
+    def agree_change(self, description: str | None = None, *, staff: StaffInfo | None = None) -> None:
+        """Agree to the recall, update, replacement or taking back that was asked for (15); as `accept`.
+
+        On the receipt of the packet that asks, or of the document it asks for. After it, a document that was recalled,
+        replaced or taken back takes no further status.
+        """
+        self._answering()._say(Said(StatusCode.CHANGE_AGREED, description, staff))
+
+    def refuse_change(self, reason: str, *, staff: StaffInfo | None = None) -> None:
+        """Refuse what was asked for (16); as `agree_change`, and the reason is required."""
+        self._answering()._say(Said(StatusCode.CHANGE_REFUSED, reason, staff))
+
+    def _say(self, said: Said) -> None:
+        now = self._session.store.clock()
+        check(message(self._session, self._row, said, at=now), at=now)
+        if self._inside:
+            self._stage(said)
+            return
+        with self._session.transaction(said.actor) as tx:
+            alone(tx, self._row)
+            row = receipts.by_key(tx, self._row.id)
+            require_handled(row)
+            self._row = self._queue(tx, row, said)
+        self._sent()
+
+    def _stage(self, said: Said) -> None:
+        """Keep a status for the end of the block, where 01 goes before it."""
+        with self._session.store.reading() as tx:
+            row = receipts.by_key(tx, self._row.id)
+            require(tx, row, said, before=[*self._arrival(row), *self._staged])
+        self._staged.append(said)
+
+    def _arrival(self, row: ReceiptRow) -> list[Said]:
+        """01, where it is due: a document that was given back before it was handled takes no code any more."""
+        due = self.business is not None and row.last_code is None and row.change != status_rules.Change.AGREED
+        return [Said(StatusCode.ARRIVED)] if due else []
+
+    def _queue(self, tx: Tx, row: ReceiptRow, said: Said) -> ReceiptRow:
+        return queue(tx, self._session, row, said, document=lambda: self.document)
+
+    def _answering(self) -> Receipt:
+        """The receipt to answer with 15 or 16: of the packet that asks, where this is the document it asks for."""
+        if self.kind != "new" or self._inside:
+            return self
+        with self._session.store.reading() as tx:
+            rows = asking(tx, self._row)
+        others = (Receipt(self._session, row, sent=self._sent) for row in rows)
+        return next((other for other in others if self.id in acted_on(other.document)), self)
+
+
+def _alone() -> AbstractContextManager[Callable[[Tx], None]]:
+    return nullcontext(_nothing)
+
+
+def _nothing(_: Tx) -> None:
+    """Nothing follows."""

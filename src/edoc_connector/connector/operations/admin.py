@@ -1,0 +1,126 @@
+"""What a person in charge asks of a connector: what is open, what happened, proof of it, and the spool's upkeep."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+
+from ..._core.text import both
+from ...errors import NotFound
+from ...store import DeliveryState, Tx, deliveries
+from .._context import Session
+from ..delivery import Delivery, delivery_views
+from ..outbound import submission
+from ..outbound.outbox import Outbox
+from . import evidence_pack, explain, reconcile, spool_maintenance
+from .explain import Story
+from .reconcile import Reconciled
+from .spool_maintenance import Pruned, SpoolFault
+
+
+class Care:
+    """The part of a `Connector` for the person in charge."""
+
+    context: Session
+    outbox: Outbox
+
+    def reconcile(self) -> Reconciled:
+        """Ask the hub about every message whose outcome is unknown, documents and statuses.
+
+        A hub that does not list a packet is asked twice, `limits.grace` apart, before the same bytes go again.
+
+        Returns:
+            What was settled, what is asked about again later, and what only a person can decide (`settle`).
+
+        Raises:
+            StoreError: the store cannot be read or written.
+        """
+        return reconcile.reconcile(self.context, self.outbox)
+
+    def settle(self, document_id: str, *, arrived: bool) -> Delivery | None:
+        """Decide what became of a message whose outcome is ``unknown`` and that the hub does not tell about.
+
+        The delivery of the document where its outcome is unknown, else the statuses about it whose outcome is.
+
+        Args:
+            document_id: the document, sent or received.
+            arrived: whether the hub has it, as a person found out; if not, it is sent again.
+
+        Returns:
+            The delivery; None where a status about a document that came in was settled.
+
+        Raises:
+            NotFound: nothing about that document has an unknown outcome, and it is no delivery of ours.
+            StoreError: the delivery's outcome is not unknown.
+        """
+        with self.context.transaction() as tx:
+            row = deliveries.get(tx, self.context.agency, document_id)
+            unknown = row is not None and row.state == DeliveryState.UNKNOWN
+            if not unknown and reconcile.settle_statuses(tx, self.context.agency, document_id, arrived=arrived):
+                return self._view(tx, document_id) if row is not None else None
+            row = submission.delivery_row(tx, self.context, document_id)
+            state = DeliveryState.SENT if arrived else DeliveryState.READY
+            when = {"sent_at": tx.now} if arrived else {"next_attempt_at": tx.now}
+            deliveries.move(tx, row, state, detail=both("a person decided", "do người phụ trách quyết định"), **when)
+            return self._view(tx, document_id)
+
+    def _view(self, tx: Tx, document_id: str) -> Delivery:
+        row = submission.delivery_row(tx, self.context, document_id)
+        return delivery_views(tx, [row], undelivered_after=self.context.limits.undelivered_after)[0]
+
+    def explain(self, document_id: str) -> Story:
+        """What happened to a document, sent or received, and what happens next and when; in both languages.
+
+        Args:
+            document_id: the DocumentId, or the hub's id of a packet that came in.
+
+        Raises:
+            NotFound: nothing is known of it.
+        """
+        return explain.explain(self.context, document_id)
+
+    def evidence(self, document_id: str, *, out: str | Path) -> Path:
+        """Pack everything there is about a document, to be checked elsewhere without a database.
+
+        The pack's last entry is signed with the key of the settings, where there is one.
+
+        Args:
+            document_id: the document, sent or received.
+            out: the zip to write.
+
+        Raises:
+            NotFound: nothing is known of it.
+            SigningError: the key cannot be used.
+            StoreError: the disk is full, or the store cannot be written: that it was packed is evidence too.
+        """
+        try:
+            told = explain.explain(self.context, document_id)
+            story = f"{told.text()}\n{told.text(vi=True)}"
+        except NotFound:
+            story = ""
+        return evidence_pack.pack(self.context, document_id, Path(out), story=story)
+
+    def prune(self, older_than: timedelta, *, dry_run: bool = True) -> Pruned:
+        """Remove the bytes of packets that are finished for so long; never the evidence, nor any row.
+
+        Args:
+            older_than: age since the packet's state last changed.
+            dry_run: count only.
+
+        Raises:
+            StoreError: the store or the spool will not have it.
+        """
+        return spool_maintenance.prune(self.context, older_than, dry_run=dry_run)
+
+    def fsck(self, *, repair: bool = False, deep: bool = False) -> list[SpoolFault]:
+        """Find spool files without a row and rows without their file.
+
+        Args:
+            repair: set files aside that nobody names; put lost packets back where they are found, or where the hub
+                still gives them.
+            deep: compare every file's hash too.
+
+        Raises:
+            StoreError: the store or the spool cannot be read.
+        """
+        return spool_maintenance.fsck(self.context, repair=repair, deep=deep)

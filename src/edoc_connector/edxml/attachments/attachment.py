@@ -1,0 +1,245 @@
+"""A file that travels with a document."""
+
+from __future__ import annotations
+
+import io
+import os
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from ..._core.files import save_whole
+from ..names import ZIP_TYPE
+from .content import BytesContent, Content, FileContent, vanished
+from .filenames import safe_name
+from .media_types import ANYTHING, HEAD, detected, type_of
+
+
+class Attachment:
+    """A file that travels with a document; its bytes are read when they are needed.
+
+    Args:
+        name: file name, at most 500 characters, as it was given; see `safe_name` for one to use on disk.
+        content: where the bytes come from.
+        content_type: media type, e.g. ``application/pdf``; left out, it follows from the name. Where the name says
+            nothing, `from_path` and `from_bytes` look at the first bytes.
+        description: words for a person.
+        content_id: id inside the packet, without ``cid:``; left out, writing numbers it.
+        field_name: FieldName of the packet it came in.
+        mime_type: MimeType of the packet it came in.
+    """
+
+    __slots__ = ("_content", "content_id", "content_type", "description", "field_name", "mime_type", "name")
+
+    name: str
+    content_type: str
+    description: str | None
+    content_id: str | None
+    field_name: str | None
+    mime_type: str | None
+    _content: Content
+
+    def __init__(
+        self,
+        *,
+        name: str,
+        content: Content,
+        content_type: str | None = None,
+        description: str | None = None,
+        content_id: str | None = None,
+        field_name: str | None = None,
+        mime_type: str | None = None,
+    ) -> None:
+        assign = object.__setattr__
+        assign(self, "name", name)
+        assign(self, "_content", content)
+        assign(self, "content_type", content_type or type_of(name))
+        assign(self, "description", description)
+        assign(self, "content_id", content_id)
+        assign(self, "field_name", field_name)
+        assign(self, "mime_type", mime_type)
+
+    @classmethod
+    def from_path(
+        cls,
+        path: str | os.PathLike[str],
+        *,
+        name: str | None = None,
+        content_type: str | None = None,
+        description: str | None = None,
+        content_id: str | None = None,
+    ) -> Attachment:
+        """Attach a file on disk.
+
+        Raises:
+            AttachmentError: the file is not there or is a folder.
+        """
+        where = Path(path)
+        name = name or where.name
+        try:
+            with where.open("rb", buffering=0) as stream:
+                content_type = content_type or _guess(name, stream)
+        except OSError as error:
+            raise vanished(where, error) from error
+        return cls(
+            name=name,
+            content=FileContent(where),
+            content_type=content_type,
+            description=description,
+            content_id=content_id,
+        )
+
+    @classmethod
+    def from_bytes(
+        cls,
+        data: bytes,
+        *,
+        name: str,
+        content_type: str | None = None,
+        description: str | None = None,
+        content_id: str | None = None,
+    ) -> Attachment:
+        """Attach bytes that are in memory already."""
+        return cls(
+            name=name,
+            content=BytesContent(data),
+            content_type=content_type or _guess(name, io.BytesIO(data)),
+            description=description,
+            content_id=content_id,
+        )
+
+    def renamed(self, name: str) -> Attachment:
+        """The same file under another name."""
+        if name == self.name:
+            return self
+        fields = {field.lstrip("_"): getattr(self, field) for field in self.__slots__}
+        return Attachment(**{**fields, "name": name})
+
+    def open(self) -> BinaryIO:
+        """A stream of the file's bytes, decoded; the caller closes it.
+
+        Raises:
+            AttachmentError: here or while reading, if the bytes cannot be read or decoded.
+        """
+        return self._content.open()
+
+    @property
+    def safe_name(self) -> str:
+        """The name made safe for every file system: one part of a path, without separators, controls or tricks."""
+        return safe_name(self.name)
+
+    @property
+    def detected_type(self) -> str | None:
+        """The media type that the first bytes show; None where they are those of no format known here (a text, say).
+
+        Raises:
+            AttachmentError: the bytes cannot be read or decoded.
+        """
+        found = detected(self.head())
+        return found.type if found else None
+
+    def head(self) -> bytes:
+        """The first bytes, as many as tell the format.
+
+        Raises:
+            AttachmentError: they cannot be read or decoded.
+        """
+        return self._content.head(HEAD)
+
+    def first(self, most: int) -> bytes:
+        """The first bytes, at most so many: all of a file that is not larger.
+
+        Raises:
+            AttachmentError: they cannot be read or decoded.
+        """
+        found, size = [], 0
+        with closing(self._content.pieces()) as pieces:
+            for piece in pieces:
+                found.append(piece)
+                size += len(piece)
+                if size >= most:
+                    break
+        return b"".join(found)[:most]
+
+    def pieces(self) -> Iterator[bytes]:
+        """The file's bytes in pieces, decoded.
+
+        Raises:
+            AttachmentError: while reading, if the bytes cannot be read or decoded.
+        """
+        return self._content.pieces()
+
+    @property
+    def size(self) -> int:
+        """Bytes of the decoded file. The first call of this or `sha256` reads it once."""
+        return self._content.measure.size
+
+    @property
+    def sha256(self) -> str:
+        """SHA-256 of the decoded file, lower-case hex."""
+        return self._content.measure.sha256
+
+    @property
+    def others(self) -> int:
+        """Files that lie behind this one in the zip it came in, and were not read; known once everything was read."""
+        return getattr(self._content, "others", 0)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the decoded file to a path of the caller's choice; the name from a packet is not a safe one,
+        `safe_name` is.
+
+        The file appears whole or not at all.
+
+        Raises:
+            AttachmentError: the bytes cannot be read or decoded.
+            OSError: the file cannot be written.
+        """
+        save_whole(os.fspath(path), self.pieces)
+
+    def __setattr__(self, name: str, value: object) -> None:
+        raise AttributeError(f"Attachment is frozen; make a new one instead of setting {name}")
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # copying and pickling go through the constructor, since nothing can be set afterwards
+        fields = {name.lstrip("_"): getattr(self, name) for name in self.__slots__}
+        return partial(Attachment, **fields), ()
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Attachment):
+            return NotImplemented
+        return self._described() == other._described() and self.sha256 == other.sha256
+
+    def __hash__(self) -> int:
+        return hash(self._described())
+
+    def __repr__(self) -> str:
+        return f"Attachment(name={self.name!r}, content_type={self.content_type!r})"
+
+    def _described(self) -> tuple[str | None, ...]:
+        return self.name, self.content_type, self.description, self.content_id
+
+
+@dataclass(frozen=True, slots=True)
+class AttachmentDigest:
+    """What a seal says of an attachment.
+
+    Args:
+        name: file name.
+        size: bytes of the decoded file.
+        sha256: SHA-256 of the decoded file, lower-case hex.
+    """
+
+    name: str
+    size: int
+    sha256: str
+
+
+def _guess(name: str, stream: BinaryIO) -> str:
+    """The media type of a file whose type nobody gave: by its name, else by its bytes."""
+    by_name = type_of(name)
+    found = detected(stream.read(HEAD)) if by_name == ANYTHING else None
+    # a zip type would mean a zip around the file
+    return found.type if found and found.type != ZIP_TYPE else by_name

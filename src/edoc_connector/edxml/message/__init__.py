@@ -1,0 +1,1 @@
+"""Messages as values, and the table that ties them to elements."""

@@ -1,0 +1,1 @@
+"""Read packets tolerantly, and report what was odd."""

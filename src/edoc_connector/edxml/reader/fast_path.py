@@ -1,0 +1,117 @@
+"""Elements just as the standard writes them, which most are: their values, taken without a look for what is odd.
+
+`elements` reads everything, and reports what is not as the table has it. An element that gives no cause for any report
+is read here in a fraction of the time; one that might is left to it, whole.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from types import NoneType
+from typing import Any, TypeVar, get_args, get_origin
+
+from lxml import etree
+
+from ..message import model
+from ..message.table import Row, Steps, Table
+from ..message.values import TEXT
+
+M = TypeVar("M")
+
+_ODD = -1
+
+
+def build(kind: type[M], values: dict[str, Any]) -> M:
+    """A model of the values; what is missing is empty, never a default: a packet says what it says."""
+    if issubclass(kind, model.Model):
+        # values come from the table's own kinds, so nothing is left to validate
+        return kind.model_construct(**(_absent(kind) | values))
+    return kind(**values)
+
+
+def plain_values(table: Table, parent: etree._Element, prefix: str | None) -> dict[str, Any] | None:
+    """The values of an element by attribute of the model, as `Reading.values` would give them without a finding.
+
+    Args:
+        table: what it may hold.
+        parent: the element; of its own name and attributes nothing is said here.
+        prefix: the prefix that the names in it have in a packet of ours.
+
+    Returns:
+        None where something in it is not as the table has it, or only might not be.
+    """
+    found: dict[str, Any] = {}
+    if _gather(table.steps, parent, prefix, found, 0) == _ODD or not table.required <= found.keys():
+        return None
+    for attr in table.many & found.keys():
+        found[attr] = tuple(found[attr])
+    return found
+
+
+def _gather(steps: Steps, parent: etree._Element, prefix: str | None, found: dict[str, Any], least: int) -> int:
+    """Take the values in an element; the place in the table of the last one, from which on others may follow."""
+    if _says(parent.text):
+        return _ODD
+    met: set[str] = set()
+    for child in parent:
+        tag: Any = child.tag  # of a comment no text, which is not among the steps
+        step = steps.get(tag)
+        if step is None or child.prefix != prefix or child.keys() or _says(child.tail):
+            return _ODD
+        if isinstance(step, dict):
+            before = len(found)
+            if tag in met:
+                return _ODD
+            met.add(tag)
+            least = _gather(step, child, prefix, found, least)
+            if least == _ODD or len(found) == before:
+                return _ODD
+            continue
+        place, row = step
+        value = _value(row, child, prefix)
+        if value is None or place < least or (row.attr in found and not row.many):
+            return _ODD
+        least = place
+        if row.many:
+            found.setdefault(row.attr, []).append(value)
+        else:
+            found[row.attr] = value
+    return least
+
+
+def _says(text: str | None) -> bool:
+    """Whether a text between elements is more than space."""
+    return bool(text) and not text.isspace()  # type: ignore[union-attr]  # it is one
+
+
+def _value(row: Row, element: etree._Element, prefix: str | None) -> Any:
+    """What an element says; None where that needs a closer look."""
+    kind = row.kind
+    if isinstance(kind, Table):
+        values = plain_values(kind, element, prefix)
+        return build(kind.model, values) if values else None
+    text = element.text
+    if len(element) or not text or text == "null" or text.strip() != text:
+        return None
+    if row.limit is not None and len(text) > row.limit:
+        return None
+    if kind is TEXT:
+        return text
+    value = kind.read(text)
+    return None if value is None or kind.write(value) != text or kind.doubt(text) else value
+
+
+@cache
+def _absent(kind: type[model.Model]) -> dict[str, Any]:
+    """What stands for the values of a model that a packet does not give."""
+    return {name: _nothing(field.annotation) for name, field in kind.model_fields.items()}
+
+
+def _nothing(annotation: Any) -> Any:
+    if NoneType in get_args(annotation):
+        return None
+    if get_origin(annotation) is tuple:
+        return ()
+    if isinstance(annotation, type) and issubclass(annotation, model.Model):
+        return annotation.model_construct(**_absent(annotation))
+    return ""

@@ -1,0 +1,80 @@
+"""A packet that was read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import BinaryIO, Literal
+
+from lxml import etree
+
+from ...errors import AttachmentError
+from ..attachments.attachment import Attachment
+from ..findings import Finding
+from ..message.model import Document, Message
+from ..source import Source
+from .skeleton import Skeleton
+from .xpath import Places
+
+
+@dataclass(frozen=True, slots=True)
+class Packet:
+    """One edXML file, read.
+
+    Args:
+        message: what it says.
+        attachments: the files in it, a seal among them, in the packet's order.
+        findings: what is not as the standard has it.
+        unknown: the elements that no table has, as they stand in the tree; no more than findings are listed.
+        skeleton: its tree, for who verifies or walks it.
+        source: its bytes.
+        elements: the elements of `attachments`.
+    """
+
+    message: Message
+    attachments: tuple[Attachment, ...]
+    findings: tuple[Finding, ...]
+    unknown: tuple[etree._Element, ...] = field(repr=False, compare=False)
+    skeleton: Skeleton = field(repr=False, compare=False)
+    source: Source = field(repr=False, compare=False)
+    elements: tuple[etree._Element, ...] = field(repr=False, compare=False)
+
+    @property
+    def kind(self) -> Literal["document", "status"]:
+        """Which of the two kinds of packet it is."""
+        return "document" if isinstance(self.message, Document) else "status"
+
+    @property
+    def path(self) -> Path | None:
+        """The file it was read from, None for bytes."""
+        return self.source.path
+
+    @property
+    def size(self) -> int:
+        """Bytes of the packet."""
+        return self.source.size
+
+    def raw(self) -> BinaryIO:
+        """A stream of the packet's bytes as they came; the caller closes it."""
+        return self.source.open()
+
+    def content_findings(self) -> Iterator[Finding]:
+        """Decode every attachment; report those that cannot be decoded or are empty, and files left in a zip."""
+        places = Places()
+        for element, attachment in zip(self.elements, self.attachments, strict=True):
+            code, understood = _state(attachment)
+            if code:
+                place = places.xpath(element)
+                yield Finding(code, place, attachment.name, understood, *self.skeleton.position(element))
+
+
+def _state(attachment: Attachment) -> tuple[str, str]:
+    """The code of the finding that an attachment's content deserves, empty if none, and what it says."""
+    try:
+        size, others = attachment.size, attachment.others
+    except AttachmentError as error:
+        return "EDX-BASE64", str(error.__cause__ or error)
+    if size == 0:
+        return "EDX-NO-CONTENT", ""
+    return ("EDX-ZIP-MORE", str(others)) if others else ("", "")

@@ -1,0 +1,469 @@
+"""The first pass over a packet: refuses what no packet needs, and finds where the long texts lie.
+
+The bytes are read once, in chunks. Everything but the texts of ``ContentTransferEncoded`` is copied to a *skeleton*,
+small enough for a tree; each such text is replaced in it by a placeholder and remembered as a `Span` of the source.
+
+expat says what is XML and what is not. It does not see all of the long texts: where it stands inside one with nothing
+pending, a run of base64 changes neither its state nor its answer, so the run is told by a faster look and left out.
+Where it then refuses, its positions would be wrong, so it is asked again and gets everything.
+"""
+
+from __future__ import annotations
+
+import re
+import secrets
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import BinaryIO
+from urllib.parse import quote
+from xml.parsers import expat
+
+from ...errors import PacketError
+from ..attachments.base64_text import Run, has_spaces, run_of
+from ..findings import Finding
+from ..names import DS, NS, XLINK
+from ..refusal import refusal
+from ..source import CHUNK, Near, Source, between
+
+CONTENT_PATH = ["AttachmentEncoded", "Attachment", "ContentTransferEncoded"]
+"""Local names of the element whose text is left out of the skeleton, and of those around it."""
+_TEXT_NAME = CONTENT_PATH[-1]
+_HEAD = 1 << 16
+_FEED = CHUNK  # what expat gets at a time: it keeps all of a tag, and one that is too large is noticed between pieces
+_KNOWN_PREFIXES = {"edxml": NS, "xlink": XLINK, "ds": DS, "xsi": "http://www.w3.org/2001/XMLSchema-instance"}
+_TEXT_TAG = f"{_TEXT_NAME}>".encode()
+_TEXT_HEAD = 4  # so much of a text expat gets at least: one character to notice that it began, and a line end before it
+_WORTH = 1 << 10  # a shorter run costs more to leave out than to parse
+_MOST_STOPS = 64  # in one piece; a packet of tiny texts, or one made to stop us, goes to expat as it is
+_UTF8_NAMES = {"utf-8", "utf8", "us-ascii", "ascii"}
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How large and how deep a packet may be.
+
+    Args:
+        skeleton: most bytes outside attachment texts.
+        tag: most bytes of one tag, comment or instruction.
+        depth: most nested elements.
+        elements: most elements.
+        attributes: most attributes on one element.
+        namespaces: most namespace declarations in all, prefixes without one among them.
+        uri: most characters of a namespace.
+        unpacked: most bytes a zipped attachment may unpack to.
+        ratio: most times its packed size a zipped attachment may unpack to, beyond the first 10 MiB.
+        entries: most files and folders in a zip around an attachment.
+        nesting: most zips around one attachment, one inside the other.
+    """
+
+    skeleton: int = 16 << 20
+    tag: int = 1 << 20
+    depth: int = 64
+    elements: int = 100_000
+    attributes: int = 64
+    namespaces: int = 512
+    uri: int = 256
+    unpacked: int = 2 << 30
+    ratio: int = 200
+    entries: int = 1_000
+    nesting: int = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A text of the source that the skeleton leaves out.
+
+    Args:
+        start: offset of its first byte.
+        end: offset after its last.
+        placeholder: what stands for it in the skeleton.
+        plain: whether it is characters only: no reference, comment or CDATA section.
+        lines: how many line ends it holds.
+        spaced: whether spaces or line ends stand in it.
+        commented: whether a comment stands in it.
+    """
+
+    start: int
+    end: int
+    placeholder: str
+    plain: bool
+    lines: int = 0
+    spaced: bool = False
+    commented: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Scan:
+    """What the pass found.
+
+    Args:
+        skeleton: the packet's bytes with every span replaced by its placeholder.
+        spans: by placeholder.
+        token: what every placeholder begins with; no packet can know it.
+        findings: byte order mark, line ends, undeclared prefixes.
+        namespace_errors: whether a prefix was used that is not declared.
+    """
+
+    skeleton: bytes = field(repr=False)
+    spans: dict[str, Span]
+    token: str
+    findings: tuple[Finding, ...]
+    namespace_errors: bool
+
+    def line_at(self, line: int, column: int) -> int:
+        """The line of the source for a line and column of the skeleton, all counted from 1."""
+        pieces = self.skeleton.split(b"\n", line)
+        before = b"\n".join([*pieces[: line - 1], pieces[min(line, len(pieces)) - 1][: max(column - 1, 0)]])
+        hidden = (self.spans[one.decode("ascii")].lines for one in re.findall(self.placeholders, before))
+        return line + sum(hidden)
+
+    @property
+    def placeholders(self) -> bytes:
+        """A pattern that finds them."""
+        return self.token.encode("ascii") + rb"-[0-9]+-"
+
+
+def scan(source: Source, limits: Limits) -> Scan:
+    """Read the source once.
+
+    Raises:
+        PacketError: it is not XML, not UTF-8, holds a DOCTYPE, or goes over a limit.
+    """
+    with source.open() as stream:
+        findings = _check_head(stream.read(_HEAD))
+        watcher = _watched(stream, limits)
+    spans = {span.placeholder: span for span in watcher.spans(source)}
+    undeclared = {prefix: _namespace_of(prefix) for prefix in watcher.undeclared}
+    lines = watcher.undeclared
+    findings += [Finding("EDX-PREFIX", "/*", prefix, uri, lines[prefix]) for prefix, uri in undeclared.items()]
+    plain = _skeleton(source, spans.values())
+    findings += _form(plain)
+    return Scan(_declare(plain, undeclared), spans, watcher.token, tuple(findings), bool(undeclared))
+
+
+def _form(skeleton: bytes) -> Iterator[Finding]:
+    """What the bytes between the elements show: other line ends, and what stands after the root element."""
+    ends = skeleton.count(b"\r")
+    if ends:
+        yield Finding("EDX-LINE-ENDS", "/*", str(ends), line=1)
+    after = skeleton[skeleton.rindex(b">") + 1 :]
+    if after.replace(b"\r", b"") not in (b"", b"\n"):
+        yield Finding("EDX-AFTER-ROOT", "/*", str(len(after)))
+
+
+def _check_head(head: bytes) -> list[Finding]:
+    bom = b"\xef\xbb\xbf" if head.startswith(b"\xef\xbb\xbf") else b""
+    body = head.removeprefix(bom)
+    if not body.strip():
+        raise refusal("EDX-EMPTY-FILE")
+    if head.startswith((b"\xfe\xff", b"\xff\xfe")) or b"\x00" in head[:4]:
+        raise refusal("EDX-ENCODING", "UTF-16 / UTF-32")
+    before, found, after = body.partition(b"<")
+    if not found:
+        seen = _shown(body)
+        raise refusal("EDX-NOT-XML", f"it begins with {seen}", f"tệp bắt đầu bằng {seen}")
+    # spaces may stand before a root element, but not before an XML declaration
+    if before.strip() or (before and after.startswith(b"?xml")):
+        raise refusal("EDX-LEADING-BYTES", _shown(before), understood=str(len(before)))
+    return [Finding("EDX-BOM", "/*", line=1)] if bom else []
+
+
+def _shown(data: bytes) -> str:
+    return repr(data[:16].decode("utf-8", "backslashreplace")) + ("…" if len(data) > 16 else "")
+
+
+def _watched(stream: BinaryIO, limits: Limits) -> _Watcher:
+    watcher = _Watcher(limits)
+    try:
+        _feed(watcher, stream, all_of_it=False)
+    except PacketError:
+        if not watcher.skipped:
+            raise
+    else:
+        if not (watcher.undeclared and watcher.skipped_lines):
+            return watcher
+    # expat counted bytes and lines without those it did not get; what goes into words must be right
+    watcher = _Watcher(limits)
+    _feed(watcher, stream, all_of_it=True)
+    return watcher
+
+
+def _feed(watcher: _Watcher, stream: BinaryIO, *, all_of_it: bool) -> None:
+    stream.seek(0)
+    take = watcher.take if all_of_it else watcher.take_markup
+    try:
+        while piece := stream.read(_FEED):
+            take(piece)
+            watcher.check_size(len(piece))
+        watcher.parser.Parse(b"", True)
+    except expat.ExpatError as error:
+        reason = expat.ErrorString(error.code)
+        raise refusal("EDX-NOT-XML", reason, place=(error.lineno, error.offset + 1)) from None
+
+
+@dataclass(slots=True)
+class _Text:
+    """A text, found: where it lies, and what is known of the runs in it that expat did not get."""
+
+    start: int
+    end: int
+    plain: bool
+    commented: bool
+    lines: int
+    spaced: bool
+    skips: list[tuple[int, int]]
+
+    def seen(self) -> Iterator[tuple[int, int]]:
+        """The ranges between the runs."""
+        start = self.start
+        for skip_start, skip_end in [*self.skips, (self.end, self.end)]:
+            if start < skip_start:
+                yield start, skip_start
+            start = skip_end
+
+
+class _Watcher:
+    """expat's handlers: what is refused, and where attachment texts begin and end."""
+
+    def __init__(self, limits: Limits) -> None:
+        self.limits = limits
+        self._most_elements, self._most_open = limits.elements, limits.depth + 1
+        self.undeclared: dict[str, int] = {}
+        """Prefixes that nobody declared, and the line each is met first."""
+        self.token = f"edoc-text-{secrets.token_hex(16)}"
+        self.skipped = 0
+        """Bytes that expat did not get."""
+        self.skipped_lines = False
+        """Whether line ends are among them."""
+        self._given = 0
+        self._found: list[_Text] = []
+        self._open: list[tuple[str, frozenset[str]]] = [("", frozenset({"xml", "xmlns"}))]
+        self._elements = self._namespaces = self._read = self._long = 0
+        self._text_depth = 0
+        self._text_start = -1
+        self._text_plain = self._text_commented = self._text_mixed = self._text_spaced = False
+        self._text_lines = 0
+        self._text_skips: list[tuple[int, int]] = []
+        self.parser = self._new_parser()
+
+    def _new_parser(self) -> expat.XMLParserType:
+        parser = expat.ParserCreate("UTF-8")
+        parser.ordered_attributes = True
+        parser.XmlDeclHandler = self._declaration
+        parser.StartElementHandler = self._start
+        parser.EndElementHandler = self._end
+        parser.StartDoctypeDeclHandler = self._doctype
+        return parser
+
+    def take(self, piece: bytes) -> None:
+        """Give expat a piece."""
+        self._given += len(piece)
+        self.parser.Parse(piece, False)
+
+    def take_markup(self, piece: bytes) -> None:
+        """Give expat a piece without the base64 in it, as far as that is easily told."""
+        place = 0
+        for _ in range(_MOST_STOPS):
+            place += self._skip(piece, place)
+            if place == len(piece):
+                return
+            tag = piece.find(_TEXT_TAG, place)
+            stop = len(piece) if tag < 0 else tag + len(_TEXT_TAG) + _TEXT_HEAD
+            self.take(piece[place:stop])
+            place = min(stop, len(piece))
+        self.take(piece[place:])
+
+    def _skip(self, piece: bytes, place: int) -> int:
+        """How many bytes expat need not get.
+
+        Only where it stands in a text and has taken in everything it got: half a reference, say, would go on behind
+        the run. Base64 and spaces then change nothing but its count of bytes and lines.
+        """
+        if self._text_start < 0 or self.parser.CurrentByteIndex != self._given:
+            return 0
+        end = piece.find(b"<", place)
+        end = len(piece) if end < 0 else end
+        if end - place < _WORTH or (made_of := run_of(memoryview(piece)[place:end])) is Run.OTHER:
+            return 0
+        start = self._index
+        if self._text_skips and self._text_skips[-1][1] == start:
+            start, _ = self._text_skips.pop()
+        self.skipped += end - place
+        self._text_skips.append((start, self._index))
+        if made_of is Run.SPACED:
+            self._text_spaced = True
+            self._text_lines += piece.count(b"\n", place, end)
+            self.skipped_lines = self.skipped_lines or any(one in piece[place:end] for one in (b"\n", b"\r"))
+        return end - place
+
+    @property
+    def _index(self) -> int:
+        """Offset in the source of what expat is at."""
+        return self.parser.CurrentByteIndex + self.skipped
+
+    def check_size(self, fed: int) -> None:
+        """Refuse a packet whose bytes outside attachment texts, or in one tag, go over the limit."""
+        self._read += fed
+        open_text = self._read - self._text_start if self._text_start >= 0 else 0
+        # a comment, say, without an end in sight: expat keeps all of it
+        unfinished = self._read - self._index - fed
+        if unfinished > self.limits.tag:
+            raise self._too_much("bytes in one tag or comment", "byte trong một thẻ hoặc chú thích", self.limits.tag)
+        if self._read - self._long - open_text > self.limits.skeleton:
+            raise self._too_much("bytes outside attachments", "byte ngoài tệp đính kèm", self.limits.skeleton)
+
+    def spans(self, source: Source) -> Iterator[Span]:
+        """The texts found, in the source's order."""
+        with source.opened() as stream:
+            near = Near(stream)
+            for index, text in enumerate(self._found):
+                lines, marked, spaced = text.lines, not text.plain, text.spaced
+                for start, end in text.seen():
+                    for piece in near.pieces(start, end):
+                        lines += piece.count(b"\n")
+                        marked = marked or b"&" in piece
+                        spaced = spaced or has_spaces(piece)
+                place = text.start, text.end, f"{self.token}-{index}-"
+                yield Span(*place, plain=not marked, lines=lines, spaced=spaced, commented=text.commented)
+
+    def _start(self, name: str, attributes: list[str]) -> None:
+        self._elements += 1
+        if self._elements > self._most_elements:
+            raise self._too_much("elements", "phần tử", self.limits.elements)
+        if attributes and len(attributes) > 2 * self.limits.attributes:
+            raise self._too_much("attributes on one element", "thuộc tính trên một phần tử", self.limits.attributes)
+        prefix, _, local = name.rpartition(":") if ":" in name else ("", "", name)
+        around = self._open
+        scope = around[-1][1]
+        # most attributes have no prefix and declare none
+        if (prefix and prefix not in scope) or (attributes and _has_names(attributes)):
+            self._check_uris(attributes)
+            scope = self._scope(name, attributes[::2])
+        around.append((local, scope))
+        if len(around) > self._most_open:
+            raise self._too_much("nested elements", "cấp phần tử lồng nhau", self.limits.depth)
+        if self._text_depth:
+            self._text_mixed = True
+        elif local == _TEXT_NAME and [one for one, _ in around[-3:]] == CONTENT_PATH:
+            self._open_text()
+
+    def _check_uris(self, attributes: list[str]) -> None:
+        """Refuse a namespace that no packet has.
+
+        Trees write each name as ``{URI}name``, so a long one takes its length for every element, and they misread one
+        with braces, which no URI has. Canonical forms too repeat a namespace wherever it is used.
+        """
+        for name, value in zip(attributes[::2], attributes[1::2], strict=True):
+            if name.startswith("xmlns") and len(value) > self.limits.uri:
+                raise self._too_much("characters in one namespace", "ký tự trong một không gian tên", self.limits.uri)
+            if name.startswith("xmlns") and ("{" in value or "}" in value):
+                raise refusal(
+                    "EDX-NOT-XML",
+                    "a namespace holds braces, which no URI may have",
+                    "không gian tên chứa dấu ngoặc nhọn, không hợp lệ trong URI",
+                    place=self._place(),
+                )
+
+    def _scope(self, name: str, attributes: list[str]) -> frozenset[str]:
+        """The prefixes declared where an element stands; its own that are not are noted."""
+        declared = frozenset(n[6:] for n in attributes if n.startswith("xmlns:"))
+        scope = self._open[-1][1] | declared if declared else self._open[-1][1]
+        used = (qname.partition(":") for qname in (name, *attributes))
+        fresh = {prefix for prefix, colon, _ in used if colon and prefix not in scope}
+        for prefix in sorted(fresh - self.undeclared.keys()):
+            self.undeclared[prefix] = self.parser.CurrentLineNumber
+        self._namespaces += len(declared) + len(fresh) + ("xmlns" in attributes)
+        if self._namespaces > self.limits.namespaces:
+            raise self._too_much("namespace declarations", "khai báo không gian tên", self.limits.namespaces)
+        return scope
+
+    def _end(self, _name: str) -> None:
+        self._open.pop()
+        if self._text_depth and len(self._open) < self._text_depth:
+            self._close_text()
+
+    def _open_text(self) -> None:
+        self._text_depth = len(self._open)
+        self._text_plain, self._text_commented, self._text_mixed = True, False, False
+        self._text_lines, self._text_spaced, self._text_skips = 0, False, []
+        self.parser.CharacterDataHandler = self._first_text
+        self.parser.StartCdataSectionHandler = self._cdata
+        self.parser.CommentHandler = self._comment
+        self.parser.ProcessingInstructionHandler = self._instruction
+
+    def _first_text(self, _text: str = "") -> None:
+        # one event is enough to know where the text begins; after it expat runs without calling back
+        if self._text_start < 0:
+            self._text_start = self._index
+        self.parser.CharacterDataHandler = None
+
+    def _cdata(self) -> None:
+        self._text_plain = False
+        self._first_text()
+
+    def _comment(self, _text: str) -> None:
+        self._text_plain, self._text_commented = False, True
+
+    def _instruction(self, _target: str, _data: str) -> None:
+        self._text_mixed = True
+
+    def _close_text(self) -> None:
+        start, end = self._text_start, self._index
+        # a text with elements or instructions inside stays in the skeleton, where the reader reports it
+        if start >= 0 and not self._text_mixed:
+            known = self._text_plain, self._text_commented, self._text_lines, self._text_spaced, self._text_skips
+            self._found.append(_Text(start, end, *known))
+            self._long += end - start
+        self._text_depth, self._text_start = 0, -1
+        self.parser.CharacterDataHandler = self.parser.StartCdataSectionHandler = None
+        self.parser.CommentHandler = self.parser.ProcessingInstructionHandler = None
+
+    def _declaration(self, version: str, encoding: str | None, _standalone: int) -> None:
+        if version != "1.0":
+            raise refusal("EDX-XML-VERSION", version)
+        if encoding is not None and encoding.lower() not in _UTF8_NAMES:
+            raise refusal("EDX-ENCODING", encoding)
+
+    def _doctype(self, *_: object) -> None:
+        raise refusal("EDX-DOCTYPE", place=self._place())
+
+    def _too_much(self, what: str, what_vi: str, most: int) -> Exception:
+        return refusal("EDX-LIMIT", what, what_vi, understood=str(most), place=self._place())
+
+    def _place(self) -> tuple[int, int]:
+        return self.parser.CurrentLineNumber, self.parser.CurrentColumnNumber + 1
+
+
+def _has_names(attributes: list[str]) -> bool:
+    """Whether a name among the attributes has a prefix, or a namespace is declared."""
+    names = attributes[::2]
+    return "xmlns" in names or ":" in " ".join(names)
+
+
+def _namespace_of(prefix: str) -> str:
+    return _KNOWN_PREFIXES.get(prefix.lower(), f"urn:edoc-connector:undeclared:{quote(prefix)}")
+
+
+def _skeleton(source: Source, spans: Iterable[Span]) -> bytes:
+    pieces: list[bytes] = []
+    position = 0
+    with source.opened() as stream:
+        near = Near(stream)
+        for span in spans:
+            pieces.extend(near.pieces(position, span.start))
+            pieces.append(span.placeholder.encode("ascii"))
+            position = span.end
+        pieces.extend(between(stream, position, source.size))
+    return b"".join(pieces)
+
+
+_BEFORE_ROOT = re.compile(rb"(?:[^<]++|<\?.*?\?>|<!--.*?-->)*+<[^\s/>]+", re.DOTALL)
+
+
+def _declare(skeleton: bytes, prefixes: dict[str, str]) -> bytes:
+    """Put declarations of the prefixes on the root element."""
+    tag = _BEFORE_ROOT.match(skeleton)
+    if tag is None:
+        raise AssertionError("expat found a root element")
+    declared = "".join(f' xmlns:{prefix}="{uri}"' for prefix, uri in prefixes.items())
+    return skeleton[: tag.end()] + declared.encode() + skeleton[tag.end() :]

@@ -1,0 +1,1 @@
+"""The rules of the standard: what building refuses and reading reports."""

@@ -1,0 +1,442 @@
+"""What the standard asks of a message that we write, as data: every rule with its clause and words.
+
+`checks` applies them. A rule about one value holds for every row of the tables (`table`), which give cardinality, type
+and limit; a rule about a message stands here with the attribute and element it is about.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+from ..attachments.attachment import Attachment
+from ..findings import KINDS, Severity
+from ..message.codes import BusinessType, StatusCode
+from ..message.document_id import DocumentIdParts
+from ..message.model import Business, Document
+from ..message.values import write_date
+from ..names import SEAL_NAME, ZIP_TYPE
+
+QCVN = "QCVN 102:2016/BTTTT, amendment 1:2022"
+QD_20 = "Decision 20/2020/QĐ-TTg"
+QD_28 = "Decision 28/2018/QĐ-TTg"
+OURS = "edoc_connector"
+"""Where a rule is not the standard's but ours, so that what is written can be read back."""
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """A rule that a message breaks.
+
+    Args:
+        code: stable code, ``EDR-…``.
+        field: the attribute, e.g. ``recipients[1].name``.
+        xpath: the element it stands for, e.g. ``MessageHeader/To[2]/OrganName``.
+        value: what was given.
+        message: what is wrong, in English.
+        message_vi: the same in Vietnamese.
+        clause: where the rule stands.
+        severity: an error stops the writing, a warning does not.
+    """
+
+    code: str
+    field: str
+    xpath: str
+    value: str
+    message: str
+    message_vi: str
+    clause: str
+    severity: Severity = Severity.ERROR
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One rule.
+
+    Args:
+        code: stable code, ``EDR-…``; a code may have several rules.
+        clause: where it stands.
+        en: what a message that breaks it is told; ``{…}`` are filled in.
+        vi: the same in Vietnamese.
+        severity: an error stops the writing, a warning does not.
+    """
+
+    code: str
+    clause: str
+    en: str
+    vi: str
+    severity: Severity = Severity.ERROR
+
+    def broken(self, field: str, xpath: str, value: str = "", **words: object) -> Problem:
+        """The problem of a message that breaks it."""
+        said, said_vi = self.en.format(**words), self.vi.format(**words)
+        return Problem(self.code, field, xpath, value, said, said_vi, self.clause.format(**words), self.severity)
+
+
+def required(clause: str, why: str, why_vi: str) -> Rule:
+    """The rule that a value must be given."""
+    return Rule("EDR-REQUIRED", clause, f"is required{why}; give it a value", f"là bắt buộc{why_vi}; hãy điền giá trị")
+
+
+# -- about one value; {path} is the element's path
+
+REQUIRED = required(f"{QCVN}: {{path}}", "", "")
+CHARACTER = Rule(
+    "EDR-CHARACTER",
+    "XML 1.0, 2.2 Characters",
+    "holds the character {character}, which XML does not allow; remove it",
+    "chứa ký tự {character} mà XML không cho phép; hãy bỏ đi",
+)
+TOO_LONG = Rule(
+    "EDR-LENGTH",
+    f"{QCVN}: {{path}}",
+    "has {size} characters, at most {limit} are allowed; shorten it",
+    "có {size} ký tự, tối đa {limit}; hãy rút gọn",
+)
+LONG = Rule(TOO_LONG.code, TOO_LONG.clause, TOO_LONG.en, TOO_LONG.vi, Severity.WARNING)
+NULL = Rule(
+    "EDR-NULL",
+    OURS,
+    "is the text 'null', which is read as no value; leave it out",
+    "là chữ 'null', sẽ bị hiểu là không có giá trị; hãy để trống",
+)
+VALUE = Rule(
+    "EDR-VALUE",
+    f"{QCVN}: {{path}}",
+    "is not a value of this element ({kind}); correct it",
+    "không phải giá trị hợp lệ của phần tử này ({kind}); hãy sửa lại",
+)
+_CLAUSES = {"EDX-ORGAN-ID": f"{QD_20}; {QCVN}: OrganId"}
+DOUBTS = {
+    code: Rule(
+        code.replace("EDX-", "EDR-"),
+        _CLAUSES.get(code, f"{QCVN}: DocumentId"),
+        KINDS[code].en.replace("{seen}", "{text}"),
+        KINDS[code].vi.replace("{seen}", "{text}"),
+        Severity.WARNING,
+    )
+    for code in ("EDX-ORGAN-ID", "EDX-ID-FORM", "EDX-ID-DATE")
+}
+"""By the code of the finding that reading such a value reports; a partner's id must be used as it is."""
+OWN_ID_DATE = Rule("EDR-ID-DATE", f"{QCVN}: DocumentId", DOUBTS["EDX-ID-DATE"].en, DOUBTS["EDX-ID-DATE"].vi)
+VALUE_RULES = (REQUIRED, CHARACTER, TOO_LONG, LONG, NULL, VALUE, *DOUBTS.values(), OWN_ID_DATE)
+
+# -- about a message
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What a rule may look at beside the message.
+
+    Args:
+        today: the Vietnam date of writing.
+    """
+
+    today: date
+
+
+Broken = Iterator[tuple[str, dict[str, object]]]
+"""The offending value and the words of each breach; nothing where the rule is kept."""
+
+
+@dataclass(frozen=True, slots=True)
+class MessageRule:
+    """A rule about a whole message.
+
+    Args:
+        rule: the rule.
+        field: the attribute it is about.
+        xpath: its element.
+        check: finds the breaches.
+    """
+
+    rule: Rule
+    field: str
+    xpath: str
+    check: Callable[[Any, Context], Broken]
+
+
+@dataclass(frozen=True, slots=True)
+class ItemRule:
+    """A rule about each of several.
+
+    Args:
+        rule: the rule.
+        field: the attribute it is about, below the item.
+        xpath: its element, below the item's.
+        check: the offending value, None where the item keeps the rule.
+        key: what no two items may share; only an item that shares it with one before is checked.
+    """
+
+    rule: Rule
+    field: str
+    xpath: str
+    check: Callable[[Any], str | None]
+    key: Callable[[Any], str | None] | None = None
+
+
+def _blank(text: str | None) -> bool:
+    return not (text or "").strip()
+
+
+def _when(wrong: object, value: str = "", **words: object) -> Broken:
+    if wrong:
+        yield value, words
+
+
+def _is(business: Business, *kinds: BusinessType) -> bool:
+    return business.type in kinds
+
+
+_BUSINESS = f"{QCVN}: TraceHeaderList/Bussiness"
+_PLACE = "TraceHeaderList/Bussiness"
+
+
+def _future(document: Document, context: Context) -> Broken:
+    issued = document.issued_on
+    if issued is not None and issued > context.today:
+        yield write_date(issued), {"today": write_date(context.today)}
+
+
+_ID_LIMITS = {"number": (11, "số"), "notation": (30, "ký hiệu")}  # those of CodeNumber and CodeNotation
+
+
+def _long_id(document: Document, _context: Context) -> Broken:
+    parts = DocumentIdParts.of(document.id.strip())
+    for part, (most, part_vi) in _ID_LIMITS.items():
+        size = len(getattr(parts, part))
+        if size > most:
+            yield document.id, {"part": part, "part_vi": part_vi, "size": size, "limit": most}
+
+
+def _names_no_document(document: Document) -> bool:
+    return not (document.business.document_id or any(one.document_id or one.code for one in document.responses_for))
+
+
+def _update_lacks(attr: str) -> Callable[[Document, Context], Broken]:
+    def check(document: Document, _context: Context) -> Broken:
+        business = document.business
+        return _when(_is(business, BusinessType.UPDATE) and getattr(business, attr) is None)
+
+    return check
+
+
+DOCUMENT_RULES = (
+    MessageRule(
+        Rule(
+            "EDR-FUTURE",
+            f"{QCVN}: MessageHeader/PromulgationInfo/PromulgationDate",
+            "is after today, {today}; a document is sent once it is promulgated",
+            "sau ngày hôm nay, {today}; văn bản chỉ được gửi khi đã ban hành",
+        ),
+        "issued_on",
+        "MessageHeader/PromulgationInfo/PromulgationDate",
+        _future,
+    ),
+    MessageRule(
+        Rule(
+            "EDR-LENGTH",
+            f"{QCVN}: MessageHeader/DocumentId, Code",
+            "has a {part} of {size} characters, at most {limit} are allowed; shorten it",
+            "có {part_vi} dài {size} ký tự, tối đa {limit}; hãy rút gọn",
+        ),
+        "id",
+        "MessageHeader/DocumentId",
+        _long_id,
+    ),
+    MessageRule(
+        required(f"{_BUSINESS}/BussinessDocReason", " unless the document is new", " trừ văn bản mới"),
+        "business.reason",
+        f"{_PLACE}/BussinessDocReason",
+        lambda one, _: _when(one.business.type not in (None, BusinessType.NEW) and _blank(one.business.reason)),
+    ),
+    MessageRule(
+        Rule(
+            "EDR-NOT-NEW",
+            f"{_BUSINESS}/DocumentId",
+            "names a document that is acted on, but the packet is a new document; leave it out or set business.type",
+            "chỉ ra văn bản được xử lý nhưng gói tin là văn bản mới; hãy để trống hoặc đặt business.type",
+        ),
+        "business.document_id",
+        f"{_PLACE}/DocumentId",
+        lambda one, _: _when(
+            _is(one.business, BusinessType.NEW) and one.business.document_id, one.business.document_id or ""
+        ),
+    ),
+    MessageRule(
+        required(
+            f"{_BUSINESS}, type 1",
+            " to say which document is recalled (or a ResponseFor that names it)",
+            " để biết thu hồi văn bản nào (hoặc ResponseFor chỉ ra văn bản đó)",
+        ),
+        "business.document_id",
+        f"{_PLACE}/DocumentId",
+        lambda one, _: _when(_is(one.business, BusinessType.RECALL) and _names_no_document(one)),
+    ),
+    MessageRule(
+        required(f"{_BUSINESS}, type 2", " for an update", " khi cập nhật"),
+        "business.document_id",
+        f"{_PLACE}/DocumentId",
+        lambda one, _: _when(_is(one.business, BusinessType.UPDATE) and not one.business.document_id),
+    ),
+    *(
+        MessageRule(
+            required(f"{_BUSINESS}, type 2", " for an update", " khi cập nhật"),
+            f"business.{attr}",
+            f"{_PLACE}/BussinessDocumentInfo/{element}",
+            _update_lacks(attr),
+        )
+        for attr, element in (("content_changed", "DocumentInfo"), ("receivers_changed", "DocumentReceiver"))
+    ),
+    MessageRule(
+        required(f"{_BUSINESS}, type 2", " where the recipients changed", " khi nơi nhận thay đổi"),
+        "business.receivers",
+        f"{_PLACE}/BussinessDocumentInfo/ReceiverList/Receiver",
+        lambda one, _: _when(
+            _is(one.business, BusinessType.UPDATE) and one.business.receivers_changed and not one.business.receivers
+        ),
+    ),
+    MessageRule(
+        Rule(
+            "EDR-RECEIVERS",
+            f"{_BUSINESS}/BussinessDocumentInfo",
+            "is false, yet receivers are listed; set it to true or list none",
+            "là sai nhưng vẫn liệt kê nơi nhận; hãy đặt là đúng hoặc bỏ danh sách",
+        ),
+        "business.receivers_changed",
+        f"{_PLACE}/BussinessDocumentInfo/DocumentReceiver",
+        lambda one, _: _when(
+            _is(one.business, BusinessType.UPDATE)
+            and one.business.receivers
+            and one.business.receivers_changed is False,
+            "0",
+        ),
+    ),
+    MessageRule(
+        required(f"{_BUSINESS}, type 3", " for a replacement", " khi thay thế"),
+        "business.replaces",
+        f"{_PLACE}/ReplacementInfoList/ReplacementInfo",
+        lambda one, _: _when(_is(one.business, BusinessType.REPLACE) and not one.business.replaces),
+    ),
+)
+"""Of documents, in the order of the standard's tables."""
+
+NEEDS_REASON = frozenset({StatusCode.REJECTED, StatusCode.TAKE_BACK, StatusCode.CHANGE_REFUSED})
+"""Status codes whose Description is the reason and must be there (Decision 28/2018/QĐ-TTg)."""
+
+STATUS_RULES = (
+    MessageRule(
+        required(
+            f"{QCVN}: MessageHeader/ResponseFor/OrganId",
+            ", the sender of the document that the status is about",
+            " (bên gửi văn bản được phản hồi)",
+        ),
+        "response_for.organ_id",
+        "MessageHeader/ResponseFor/OrganId",
+        lambda one, _: _when(_blank(one.response_for.organ_id)),
+    ),
+    MessageRule(
+        required(
+            f"{QCVN}: MessageHeader/ResponseFor",
+            " (or code), to say which document the status is about",
+            " (hoặc code) để biết phản hồi văn bản nào",
+        ),
+        "response_for.document_id",
+        "MessageHeader/ResponseFor/DocumentId",
+        lambda one, _: _when(_blank(one.response_for.document_id or one.response_for.code)),
+    ),
+    MessageRule(
+        required(
+            f"{QD_28}: status codes 02, 13, 16", " with code {status}, as its reason", " với mã {status}, là lý do"
+        ),
+        "description",
+        "MessageHeader/Description",
+        lambda one, _: _when(one.code in NEEDS_REASON and _blank(one.description), status=one.code),
+    ),
+)
+"""Of statuses."""
+
+
+RECIPIENT_RULES = (
+    ItemRule(
+        Rule(
+            "EDR-RECIPIENT-TWICE",
+            f"{QCVN}: MessageHeader/To",
+            "recipient {said} is listed twice; list each once",
+            "nơi nhận {said} bị ghi hai lần; mỗi nơi chỉ ghi một lần",
+        ),
+        "id",
+        "OrganId",
+        lambda one: one.id,
+        key=lambda one: one.organ_id.value,
+    ),
+)
+"""Of each recipient."""
+
+
+def _not_bare(one: Attachment) -> str | None:
+    written = one.content_id or ""
+    return written if written.startswith("cid:") or written != written.strip() else None
+
+
+def _zip_type(one: Attachment) -> str | None:
+    zipped = one.content_type.strip().lower() == ZIP_TYPE
+    return one.content_type if zipped and not one.name.strip().lower().endswith(".zip") else None
+
+
+ATTACHMENT_RULES = (
+    ItemRule(
+        Rule(
+            "EDR-NAME",
+            OURS,
+            "is the name of the seal, which is added by itself; give the file another name",
+            "là tên của tệp niêm phong, được tự động thêm vào; hãy đặt tên khác",
+        ),
+        "name",
+        "AttachmentName",
+        lambda one: one.name if one.name.strip() == SEAL_NAME else None,
+    ),
+    ItemRule(
+        Rule(
+            "EDR-ZIP",
+            f"{QCVN}: AttachmentEncoded/Attachment/ContentType",
+            "means a zip around the file unless the name ends in .zip; give the file's own type or name it .zip",
+            "nghĩa là tệp được nén, trừ khi tên kết thúc bằng .zip; hãy ghi loại của chính tệp hoặc đặt tên .zip",
+        ),
+        "content_type",
+        "ContentType",
+        _zip_type,
+    ),
+    ItemRule(
+        Rule(
+            "EDR-CONTENT-ID",
+            f"{QCVN}: AttachmentEncoded/Attachment/ContentId",
+            "is used by another attachment; give each its own or none",
+            "đã được tệp đính kèm khác dùng; mỗi tệp dùng một mã riêng hoặc để trống",
+        ),
+        "content_id",
+        "ContentId",
+        lambda one: one.content_id,
+        key=lambda one: one.content_id or None,
+    ),
+    ItemRule(
+        Rule(
+            "EDR-CONTENT-ID",
+            f"{QCVN}: AttachmentEncoded/Attachment/ContentId",
+            "begins with 'cid:' or has spaces around it; give the bare id, 'cid:' is added by itself",
+            "bắt đầu bằng 'cid:' hoặc có khoảng trắng ở hai đầu; chỉ ghi mã, 'cid:' được tự động thêm",
+        ),
+        "content_id",
+        "ContentId",
+        _not_bare,
+    ),
+)
+"""Of each attachment."""
+
+
+def every_rule() -> tuple[Rule, ...]:
+    """All rules, those about one value first."""
+    about: tuple[MessageRule | ItemRule, ...] = (*DOCUMENT_RULES, *STATUS_RULES, *RECIPIENT_RULES, *ATTACHMENT_RULES)
+    return (*VALUE_RULES, *(one.rule for one in about))

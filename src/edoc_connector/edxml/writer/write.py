@@ -1,0 +1,271 @@
+"""Writing a packet: strict, in the standard's order, with attachments streamed and never held in memory.
+
+The packet with placeholders for the long texts is a tree. Its serialised form and its canonical form are cut at the
+placeholders; base64 is streamed between the pieces into the file, and hashed between the pieces of the canonical form
+on the way. The signature stands before the attachments: its space is left blank and filled in at the end.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import secrets
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from itertools import count
+from pathlib import Path
+from typing import IO, Any, Protocol, TypeAlias
+
+from lxml import etree
+
+from ..._core.files import early_to_disk, whole_file
+from ...errors import AttachmentError, DocumentError
+from ..attachments.attachment import Attachment, AttachmentDigest
+from ..attachments.base64_text import encode
+from ..findings import Severity
+from ..message.model import Document, EncodedAttachment, Holder, Message, TraceHeader
+from ..message.table import ATTACHMENT, DOCUMENT_HEADER, DOCUMENT_TRACE, REFERENCE, STATUS_HEADER, Table
+from ..message.values import Kind
+from ..names import NS, SEAL_NAME
+from ..rules.rules import Problem
+from ..rules.validate import problems
+
+SEAL_TYPE = "application/xml"
+SealMaker: TypeAlias = Callable[[Sequence[AttachmentDigest]], bytes]
+"""Makes the seal once names, sizes and hashes of all attachments are known."""
+
+
+class EnvelopedSigner(Protocol):
+    """What writing needs of a signature over the whole packet."""
+
+    @property
+    def digest_algorithm(self) -> str:
+        """hashlib's name of the digest over the exclusive canonical form of the packet without Signature."""
+        ...
+
+    def blank(self) -> bytes:
+        """A Signature element of the final length in bytes."""
+        ...
+
+    def signature(self, digest: bytes) -> bytes:
+        """The Signature element for a digest, as long as `blank` is."""
+        ...
+
+
+def write(
+    message: Message,
+    to: str | os.PathLike[str],
+    *,
+    at: datetime,
+    signature: EnvelopedSigner | None = None,
+    seal: SealMaker | None = None,
+    durable: bool = True,
+    checked: bool = False,
+) -> None:
+    """Write a packet.
+
+    The file appears whole or not at all. The same message, time and signature give the same bytes.
+
+    Args:
+        message: the document or status.
+        to: path of the packet; a file there is replaced.
+        at: the time of writing, aware; it goes into the sender's TraceHeader.
+        signature: signs the packet.
+        seal: makes the seal, which goes in as the last attachment; for documents.
+        durable: whether it is to outlive a power cut; no, where the caller flushes it to the disk.
+        checked: whether the caller has just found by `problems` that this message breaks no rule.
+
+    Raises:
+        DocumentError: the message breaks rules of the standard; all are listed.
+        AttachmentError: a file to attach is gone, empty or unreadable.
+        OSError: the packet cannot be written.
+    """
+    if not checked:
+        refuse(problems(message, at=at))
+    plan = _plan(message, at, signature is not None, seal)
+    with whole_file(Path(to), durable=durable) as out:
+        _stream(plan, out, signature)
+
+
+def refuse(found: Sequence[Problem]) -> None:
+    """Raise one error that lists all problems that are errors."""
+    errors = [problem for problem in found if problem.severity is Severity.ERROR]
+    if not errors:
+        return
+    lines = "; ".join(f"{problem.field} {problem.message}" for problem in errors)
+    lines_vi = "; ".join(f"{problem.field} {problem.message_vi}" for problem in errors)
+    raise DocumentError(
+        f"the message breaks the standard and was not written: {lines}",
+        vi=f"nội dung trái quy chuẩn nên không ghi gói tin: {lines_vi}",
+        problems=errors,
+    )
+
+
+_TextSource: TypeAlias = Callable[[], Iterator[bytes]]
+
+
+@dataclass(slots=True)
+class _Plan:
+    """The skeleton, and what goes where its placeholders stand."""
+
+    root: etree._Element
+    token: str
+    signature_mark: str
+    texts: dict[str, _TextSource] = field(default_factory=dict)
+
+
+def _plan(message: Message, at: datetime, signed: bool, seal: SealMaker | None) -> _Plan:
+    token = f"edoc-{secrets.token_hex(16)}-"
+    root = etree.Element(f"{{{NS}}}edXML", nsmap={None: NS})
+    envelope = etree.SubElement(root, f"{{{NS}}}edXMLEnvelope", nsmap={"edXML": NS})
+    header = _child(envelope, "edXMLHeader")
+    plan = _Plan(root, token, f"{token}signature-" if signed else "")
+    last = _child(header, "MessageHeader")
+    if isinstance(message, Document):
+        _rows(last, DOCUMENT_HEADER, message)
+        last = _child(header, "TraceHeaderList")
+        _rows(last, DOCUMENT_TRACE, _Traced(message, at))
+        _attachments(plan, envelope, message, seal)
+    else:
+        _rows(last, STATUS_HEADER, message)
+    last.tail = plan.signature_mark or None
+    return plan
+
+
+class _Traced:
+    """What goes into a document's TraceHeaderList; the sender is the first station."""
+
+    def __init__(self, document: Document, at: datetime) -> None:
+        self.trace = document.trace or (TraceHeader(organ_id=document.sender.id, timestamp=at),)
+        self.business = document.business
+
+
+def _child(parent: etree._Element, tag: str) -> etree._Element:
+    return etree.SubElement(parent, f"{{{NS}}}{tag}")
+
+
+def _rows(parent: etree._Element, table: Table, holder: Holder | _Traced) -> None:
+    """Write what the holder says, in the table's order; what says nothing leaves no element."""
+    groups: dict[tuple[str, ...], etree._Element] = {(): parent}
+    for row in table.rows:
+        value, kind = getattr(holder, row.attr), row.kind
+        if value is None:
+            continue
+        for item in value if row.many else (value,):
+            if isinstance(kind, Kind):
+                if text := kind.write(item):
+                    etree.SubElement(_group(groups, row.full[:-1]), row.full[-1]).text = text
+            elif _says_something(kind, item):
+                _rows(etree.SubElement(_group(groups, row.full[:-1]), row.full[-1]), kind, item)
+
+
+def _says_something(kind: Kind | Table, item: Any) -> bool:
+    if isinstance(kind, Kind):
+        return bool(kind.write(item))
+    values = ((row, getattr(item, row.attr)) for row in kind.rows)
+    return any(
+        _says_something(row.kind, one)
+        for row, value in values
+        for one in (value if row.many else (value,))
+        if one is not None
+    )
+
+
+def _group(groups: dict[tuple[str, ...], etree._Element], path: tuple[str, ...]) -> etree._Element:
+    """The element that holds a row's element, made when first needed so that no empty group is written."""
+    if path not in groups:
+        groups[path] = etree.SubElement(_group(groups, path[:-1]), path[-1])
+    return groups[path]
+
+
+def _attachments(plan: _Plan, envelope: etree._Element, document: Document, seal: SealMaker | None) -> None:
+    manifest = _child(_child(envelope, "edXMLBody"), "edXMLManifest")
+    manifest.set("version", "1.0")
+    encoded = _child(plan.root, "AttachmentEncoded")
+    digests: list[AttachmentDigest] = []
+    texts = [(attachment, _file_text(attachment, digests)) for attachment in document.attachments]
+    if seal is not None:
+        # its bytes are made when its place in the file is reached: by then every other attachment is hashed
+        entry = Attachment.from_bytes(b"", name=SEAL_NAME, content_type=SEAL_TYPE)
+        texts.append((entry, lambda: _base64(iter((seal(tuple(digests)),)))))
+    free = _free_ids(document)
+    for attachment, text in texts:
+        name = str(len(plan.texts))
+        plan.texts[name] = text
+        mark = f"{plan.token}{name}-"
+        part = EncodedAttachment.of(attachment, content_id=attachment.content_id or next(free), content=mark)
+        _rows(_child(manifest, "Reference"), REFERENCE, part)
+        _rows(_child(encoded, "Attachment"), ATTACHMENT, part)
+
+
+def _free_ids(document: Document) -> Iterator[str]:
+    taken = {attachment.content_id for attachment in document.attachments}
+    return (one for number in count(1) if (one := f"attachment-{number}") not in taken)
+
+
+def _file_text(attachment: Attachment, digests: list[AttachmentDigest]) -> _TextSource:
+    """The base64 of a file, its name, size and hash noted on the way."""
+
+    def text() -> Iterator[bytes]:
+        digest, size = hashlib.sha256(), 0
+        for piece in attachment.pieces():
+            digest.update(piece)
+            size += len(piece)
+            yield piece
+        if size == 0:
+            raise AttachmentError(
+                f"attachment {attachment.name!r} is empty (0 bytes); nothing was written: attach the right file",
+                vi=f"tệp đính kèm {attachment.name!r} rỗng (0 byte); chưa ghi gì: hãy đính kèm đúng tệp",
+            )
+        digests.append(AttachmentDigest(attachment.name, size, digest.hexdigest()))
+
+    return lambda: _base64(text())
+
+
+def _base64(data: Iterator[bytes]) -> Iterator[bytes]:
+    """Base64 without line breaks of bytes in pieces."""
+    held = b""
+    for piece in data:
+        cut = len(held) - len(held) % 3
+        if cut:
+            yield encode(held[:cut])
+        held = held[cut:] + piece
+    yield encode(held)
+
+
+def _stream(plan: _Plan, out: IO[bytes], signature: EnvelopedSigner | None) -> None:
+    written = _cut(etree.tostring(plan.root, xml_declaration=True, encoding="UTF-8"), plan.token)
+    canonical = _cut(etree.tostring(plan.root, method="c14n", exclusive=True, with_comments=False), plan.token)
+    digest = hashlib.new(signature.digest_algorithm if signature else "sha256")
+    place, blank = 0, b""
+    with early_to_disk(out) as grown:
+        for (name, file_piece), (_, canonical_piece) in zip(written, canonical, strict=True):
+            if name in plan.texts:
+                for text in plan.texts[name]():
+                    out.write(text)
+                    digest.update(text)
+                    grown(len(text))
+            elif name and signature is not None:
+                place, blank = out.tell(), signature.blank()
+                out.write(blank)
+            out.write(file_piece)
+            digest.update(canonical_piece)
+    if signature is not None:
+        _fill(out, place, blank, signature.signature(digest.digest()))
+
+
+def _cut(text: bytes, token: str) -> Iterator[tuple[str, bytes]]:
+    """A text in pieces, each with the name of the placeholder before it; the first has none."""
+    first, *rest = text.split(token.encode("ascii"))
+    yield "", first
+    for piece in rest:
+        name, _, after = piece.partition(b"-")
+        yield name.decode("ascii"), after
+
+
+def _fill(out: IO[bytes], place: int, blank: bytes, filled: bytes) -> None:
+    if len(filled) != len(blank):
+        raise ValueError(f"the signature is {len(filled)} bytes long, its space {len(blank)}")
+    out.seek(place)
+    out.write(filled)

@@ -1,0 +1,135 @@
+"""Keys in files: PEM and PKCS#12."""
+
+from __future__ import annotations
+
+import re
+from contextlib import suppress
+
+from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.serialization import load_pem_private_key, pkcs12
+
+from ...errors import SigningError
+from ..pki.certificates import ordered_from, read_certificates, same_key
+from ..signer import Clock, KeyUri, LocalSigner, Secrets, chosen_algorithm, read_key_file, unusable
+
+_KEY_BLOCK = re.compile(rb"-----BEGIN ((?:RSA |EC |ENCRYPTED )?PRIVATE KEY)-----.*?-----END \1-----\s?", re.DOTALL)
+
+
+def load_pem(uri: KeyUri, secrets: Secrets, clock: Clock) -> LocalSigner:
+    """Load a PEM key and its certificates.
+
+    Raises:
+        SigningError: it cannot be loaded.
+    """
+    uri.allow("cert", "secret", "algorithm")
+    data = read_key_file(uri.path)
+    block = _KEY_BLOCK.search(data)
+    if block is None:
+        raise SigningError(
+            f"{uri.path} holds no PEM private key; a key file begins with -----BEGIN PRIVATE KEY----- or similar",
+            vi=f"{uri.path} không chứa khóa riêng PEM; tệp khóa bắt đầu bằng -----BEGIN PRIVATE KEY----- hoặc tương tự",
+        )
+    key = _open_pem(uri, block.group(), secrets)
+    certificates: list[x509.Certificate] = []
+    for path in uri.query.get("cert", (uri.path,)):
+        certificates += _certificates_of(path)
+    return _signer(uri, key, certificates, clock)
+
+
+def load_p12(uri: KeyUri, secrets: Secrets, clock: Clock) -> LocalSigner:
+    """Load a PKCS#12 file; old (RC2, 3DES) and new (PBES2, AES) encryption alike.
+
+    Raises:
+        SigningError: it cannot be loaded.
+    """
+    uri.allow("secret", "algorithm")
+    data = read_key_file(uri.path)
+    store = _open_p12(uri, data, secrets)
+    if store.key is None or store.cert is None:
+        missing, vi = ("private key", "khóa riêng") if store.key is None else ("certificate", "chứng thư số")
+        raise SigningError(
+            f"{uri.path} holds no {missing}; export the key together with its certificate",
+            vi=f"{uri.path} không có {vi}; hãy xuất khóa cùng với chứng thư số",
+        )
+    found = [store.cert.certificate, *(extra.certificate for extra in store.additional_certs)]
+    return _signer(uri, store.key, found, clock)
+
+
+def _open_p12(uri: KeyUri, data: bytes, secrets: Secrets) -> pkcs12.PKCS12KeyAndCertificates:
+    with suppress(ValueError):
+        return pkcs12.load_pkcs12(data, None)
+    password = secrets(uri.secret_name)
+    if password is None:
+        raise _wrong_password(uri, given=False)
+    try:
+        return pkcs12.load_pkcs12(data, password.encode())
+    except (ValueError, UnsupportedAlgorithm) as error:
+        raise _wrong_password(uri, given=True) from error
+
+
+def _open_pem(uri: KeyUri, block: bytes, secrets: Secrets) -> object:
+    try:
+        return load_pem_private_key(block, None)
+    except TypeError:
+        password = secrets(uri.secret_name)
+    except (ValueError, UnsupportedAlgorithm) as error:
+        raise _damaged(uri.path, str(error)) from error
+    if password is None:
+        raise _wrong_password(uri, given=False)
+    try:
+        return load_pem_private_key(block, password.encode())
+    except (ValueError, UnsupportedAlgorithm) as error:
+        raise _wrong_password(uri, given=True) from error
+
+
+def _certificates_of(path: str) -> list[x509.Certificate]:
+    try:
+        return read_certificates(read_key_file(path))
+    except ValueError as error:
+        raise SigningError(
+            f"{path} holds no certificate that can be read ({error}); name the certificate's file with ?cert=",
+            vi=f"{path} không có chứng thư số đọc được ({error}); chỉ rõ tệp chứng thư số bằng ?cert=",
+        ) from error
+
+
+def _signer(uri: KeyUri, key: object, certificates: list[x509.Certificate], clock: Clock) -> LocalSigner:
+    if not isinstance(key, rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey):
+        raise unusable(key)
+    public = key.public_key()
+    own = [one for one in certificates if same_key(one.public_key(), public)]  # type: ignore[arg-type]  # any kind has the method
+    if not own:
+        raise SigningError(
+            f"none of the certificates given is for the key in {uri.path}; name the right one",
+            vi=f"không có chứng thư số nào tương ứng với khóa trong {uri.path}; hãy chỉ đúng chứng thư số",
+        )
+    # a renewed certificate may lie beside the old one for the same key: the newest counts
+    leaf = max(own, key=lambda one: one.not_valid_after_utc)
+    return LocalSigner(
+        key=key,
+        certificates=ordered_from(leaf, certificates),
+        algorithm=chosen_algorithm(key, uri.algorithm),
+        clock=clock,
+    )
+
+
+def _wrong_password(uri: KeyUri, *, given: bool) -> SigningError:
+    if given:
+        return SigningError(
+            f"{uri.path} cannot be opened: the password is wrong or the file is damaged",
+            vi=f"không mở được {uri.path}: sai mật khẩu hoặc tệp bị hỏng",
+        )
+    return SigningError(
+        f"{uri.path} cannot be opened without a password; provide it for '{uri.secret_name}' "
+        "(--key-password of the command, [signing] secret of edoc.toml)",
+        vi=f"{uri.path} không mở được nếu thiếu mật khẩu; hãy cung cấp mật khẩu cho '{uri.secret_name}' "
+        "(tùy chọn --key-password của lệnh, hoặc secret ở mục [signing] của edoc.toml)",
+    )
+
+
+def _damaged(path: str, why: str) -> SigningError:
+    return SigningError(
+        f"the key in {path} cannot be read ({why}); export it again",
+        vi=f"không đọc được khóa trong {path} ({why}); hãy xuất lại",
+    )

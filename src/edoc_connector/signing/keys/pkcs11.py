@@ -1,0 +1,362 @@
+"""Keys on tokens: PKCS#11, the key named by a URI of RFC 7512.
+
+The key never leaves the token: it gets SignedInfo, or its hash, and gives the signature value.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+
+from ...errors import SigningError
+from ..algorithms import SIGNATURES, SignatureAlgorithm
+from ..pki.certificates import leaf_of, ordered_from, read_certificate, read_certificates
+from ..signer import Certified, Clock, KeyUri, Secrets, chosen_algorithm, read_key_file
+from .pkcs11_session import (
+    AskPin,
+    Connection,
+    TokenUri,
+    acquire,
+    asked_pin,
+    drop,
+    log,
+    need_pkcs11,
+    pin_error,
+    release,
+    session_errors,
+    token_error,
+)
+
+if TYPE_CHECKING:
+    import pkcs11
+
+_DIGEST_INFO = {
+    "sha256": bytes.fromhex("3031300d060960864801650304020105000420"),
+    "sha384": bytes.fromhex("3041300d060960864801650304020205000430"),
+    "sha512": bytes.fromhex("3051300d060960864801650304020305000440"),
+}
+"""What stands before the hash in RSASSA-PKCS1-v1_5 (RFC 8017, 9.2, note 1)."""
+
+
+def load_token(uri: KeyUri, secrets: Secrets, clock: Clock) -> TokenSigner:
+    """A signer for a key on a token. The token is not touched yet.
+
+    Raises:
+        SigningError: the URI is not right, a certificate's file cannot be read, or python-pkcs11 is not installed.
+    """
+    where = TokenUri.parse(uri)
+    need_pkcs11()
+    source = uri.query.get("pin-source", (uri.shown,))[0]
+    certificates: list[x509.Certificate] = []
+    for path in uri.query.get("cert", ()):
+        certificates += _certificates_in(path)
+    return TokenSigner(
+        where,
+        pin=lambda: secrets(source),
+        certificates=tuple(certificates),
+        algorithm=uri.algorithm,
+        clock=clock,
+    )
+
+
+def _certificates_in(path: str) -> list[x509.Certificate]:
+    try:
+        return read_certificates(read_key_file(path))
+    except ValueError as error:
+        raise SigningError(
+            f"{path} holds no certificate that can be read ({error}); give a PEM or DER file",
+            vi=f"{path} không có chứng thư số đọc được ({error}); hãy chỉ tệp PEM hoặc DER",
+        ) from error
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Opened:
+    """A key found on a token, while the session lasts."""
+
+    connection: Connection
+    key: Any
+    certificates: tuple[x509.Certificate, ...]
+    algorithm: SignatureAlgorithm
+    asks_each_time: bool
+
+
+class TokenSigner(Certified):
+    """A signer whose key is on a token. Threads may share it.
+
+    The session is opened when the key or its certificate is first needed, again if the token was pulled out in between,
+    and closed by `close`, or at the end of a ``with`` block. Open it in the process that signs: a session does not
+    survive a fork.
+
+    Args:
+        where: which token, and which key on it.
+        pin: gives the PIN; it is asked when the token is, and not kept.
+        certificates: the key's certificate and those above it, where they are not on the token.
+        algorithm: name of the signature algorithm; None for the key's usual one.
+        clock: gives the moment the certificate must be valid at.
+    """
+
+    def __init__(
+        self,
+        where: TokenUri,
+        *,
+        pin: AskPin,
+        certificates: tuple[x509.Certificate, ...],
+        algorithm: str | None,
+        clock: Clock,
+    ) -> None:
+        self._where = where
+        self._pin = pin
+        self._given = certificates
+        self._wanted = algorithm
+        self._lock = threading.Lock()
+        self._opened: _Opened | None = None
+        self.clock = clock
+
+    def __repr__(self) -> str:
+        return f"TokenSigner({self._where.shown!r})"
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the session, if no other signer of this process uses it. Signing again opens a new one."""
+        with self._lock:
+            if self._opened is not None:
+                release(self._opened.connection)
+                self._opened = None
+
+    @property
+    def certificates(self) -> tuple[x509.Certificate, ...]:  # type: ignore[override]  # a property for an attribute
+        """The key's certificate, then those that lead towards a root.
+
+        Raises:
+            SigningError: the token cannot be used, or there is no certificate for the key.
+        """
+        return self._open().certificates
+
+    @property
+    def algorithm(self) -> SignatureAlgorithm:
+        """The algorithm asked for, or the usual one of the key.
+
+        Raises:
+            SigningError: the token cannot be used.
+        """
+        return self._open().algorithm
+
+    def sign(self, data: bytes) -> bytes:
+        """Sign data.
+
+        Raises:
+            SigningError: the certificate is not valid now or not for signing, or the token cannot be used.
+        """
+        self.refuse_unfit()
+        try:
+            return self._sign(self._open(), data)
+        except _Lost:
+            return self._sign(self._open(), data, last=True)
+
+    def _open(self) -> _Opened:
+        with self._lock:
+            if self._opened is not None and not self._opened.connection.lost:
+                return self._opened
+            self._opened = None
+            try:
+                self._opened = self._found()
+            except _Lost:
+                self._opened = self._found(last=True)
+            return self._opened
+
+    def _found(self, *, last: bool = False) -> _Opened:
+        connection = acquire(self._where, self._pin)
+        try:
+            with self._answering(connection, last=last):
+                key = _key_on(connection, self._where, last=last)
+                chain = _chain(connection.session, key, self._given, self._where)
+                each_time = _asks_each_time(key)
+            algorithm = chosen_algorithm(chain[0].public_key(), self._wanted)
+        except BaseException:
+            release(connection)
+            raise
+        return _Opened(
+            connection=connection, key=key, certificates=chain, algorithm=algorithm, asks_each_time=each_time
+        )
+
+    def _sign(self, opened: _Opened, data: bytes, *, last: bool = False) -> bytes:
+        mechanism, parameter, prepared = preparation(opened.algorithm, data, opened.connection.mechanisms)
+        pin = self._pin_for_each(opened)
+        with self._answering(opened.connection, pin=pin, last=last):
+            value: bytes = opened.key.sign(prepared, mechanism=mechanism, mechanism_param=parameter, pin=pin)
+        return value
+
+    @contextmanager
+    def _answering(self, connection: Connection, *, pin: str | None = None, last: bool = False) -> Iterator[None]:
+        """Have the session to oneself; what the token answers instead of doing it becomes an error of ours.
+
+        Raises:
+            _Lost: the session is gone, and opening it anew may help.
+            SigningError: the token did not do it.
+        """
+        import pkcs11
+
+        try:
+            with connection.lock:
+                yield
+        except session_errors() as error:
+            drop(connection)
+            if last:
+                raise token_error(error, self._where) from error
+            # the token was pulled out and put back, or another part of the program logged out
+            log.info("the session on the token of %s was lost and is opened anew", self._where.shown)
+            raise _Lost from error
+        except pkcs11.PKCS11Error as error:
+            if pin is not None:
+                raise pin_error(error, connection.where, self._where, pin) from error
+            raise token_error(error, self._where) from error
+
+    def _pin_for_each(self, opened: _Opened) -> str | None:
+        """The PIN where the key wants it for every signature, as keys for qualified signatures may."""
+        return asked_pin(opened.connection.where, self._where, self._pin) if opened.asks_each_time else None
+
+
+class _Lost(Exception):
+    """The session is gone."""
+
+
+def preparation(algorithm: str, data: bytes, mechanisms: frozenset[int]) -> tuple[pkcs11.Mechanism, Any, bytes]:
+    """What to hand a token: the mechanism, its parameter, and the data or its hash.
+
+    Few tokens hash by themselves in every way, so the hash is made here where the token has only the bare mechanism.
+
+    Args:
+        algorithm: name of the signature algorithm.
+        data: what is signed.
+        mechanisms: what the token can do.
+
+    Raises:
+        SigningError: the token cannot do the algorithm.
+    """
+    from pkcs11 import MGF, Mechanism
+
+    chosen = SIGNATURES[algorithm]
+    name = chosen.digest.upper()
+    digest = hashlib.new(chosen.digest, data).digest()
+    pss = (Mechanism[name], MGF[name], len(digest)) if chosen.kind == "rsa-pss" else None
+    ways = {
+        "rsa": (
+            (Mechanism[f"{name}_RSA_PKCS"], data),
+            (Mechanism.RSA_PKCS, _DIGEST_INFO[chosen.digest] + digest),
+        ),
+        "rsa-pss": ((Mechanism[f"{name}_RSA_PKCS_PSS"], data), (Mechanism.RSA_PKCS_PSS, digest)),
+        "ecdsa": ((Mechanism.ECDSA, digest),),
+    }[chosen.kind]
+    for mechanism, prepared in ways:
+        if mechanism in mechanisms:
+            return mechanism, pss, prepared
+    raise SigningError(
+        f"the token cannot sign with {algorithm}; choose another algorithm with &algorithm=…, or another token",
+        vi=f"thiết bị không ký được bằng {algorithm}; hãy chọn thuật toán khác với &algorithm=…, hoặc thiết bị khác",
+    )
+
+
+# -- what lies on the token
+
+
+def _key_on(connection: Connection, where: TokenUri, *, last: bool) -> Any:
+    from pkcs11 import Attribute, ObjectClass
+
+    wanted: dict[Attribute, Any] = {Attribute.CLASS: ObjectClass.PRIVATE_KEY}
+    if where.object is not None:
+        wanted[Attribute.LABEL] = where.object
+    if where.id is not None:
+        wanted[Attribute.ID] = where.id
+    found = list(connection.session.get_objects(wanted))
+    if len(found) == 1:
+        return found[0]
+    if not found and connection.users > 1 and not last:
+        # a token hides its keys from a session that somebody logged out
+        drop(connection)
+        raise _Lost
+    if not found:
+        there = _described(connection.session.get_objects({Attribute.CLASS: ObjectClass.PRIVATE_KEY}))
+        raise SigningError(
+            f"there is no private key {where.shown}; correct object= or id=. On the token: {there or 'none'}",
+            vi=f"không có khóa riêng {where.shown}; hãy sửa object= hoặc id=. Trên thiết bị: {there or 'không có'}",
+        )
+    raise SigningError(
+        f"several private keys fit {where.shown}: {_described(found)}; add id=… or object=… to the URI",
+        vi=f"có nhiều khóa riêng khớp với {where.shown}: {_described(found)}; hãy thêm id=… hoặc object=… vào URI",
+    )
+
+
+def _asks_each_time(key: Any) -> bool:
+    from pkcs11 import Attribute, AttributeTypeInvalid
+
+    try:
+        return bool(key[Attribute.ALWAYS_AUTHENTICATE])
+    except AttributeTypeInvalid:
+        return False  # tokens older than PKCS#11 2.20 do not know the attribute
+
+
+def _described(keys: Any) -> str:
+    return "; ".join(f"object={key.label} id={''.join(f'%{octet:02X}' for octet in key.id)}" for key in keys)
+
+
+def _chain(
+    session: pkcs11.Session, key: Any, given: tuple[x509.Certificate, ...], where: TokenUri
+) -> tuple[x509.Certificate, ...]:
+    """The key's certificate and those above it: from the files named, else from the token."""
+    if given:
+        leaf = leaf_of(given)
+        own = [leaf] if leaf is not None and _belongs(leaf, None, key) else []
+        everything = list(given)
+    else:
+        pairs = list(_certificates_on(session))
+        own = [certificate for object_id, certificate in pairs if _belongs(certificate, object_id, key)]
+        everything = [certificate for _, certificate in pairs]
+    if not own:
+        raise SigningError(
+            f"there is no certificate for the key {where.shown}; write it to the token under the key's id, or name its "
+            "file with &cert=FILE",
+            vi=f"không có chứng thư số cho khóa {where.shown}; hãy ghi vào thiết bị với cùng id, hoặc chỉ tệp bằng "
+            "&cert=TỆP",
+        )
+    # a renewed certificate may lie beside the old one for the same key: the newest counts
+    return ordered_from(max(own, key=lambda one: one.not_valid_after_utc), everything)
+
+
+def _certificates_on(session: pkcs11.Session) -> Iterator[tuple[bytes, x509.Certificate]]:
+    from pkcs11 import Attribute, CertificateType, ObjectClass
+
+    wanted = {Attribute.CLASS: ObjectClass.CERTIFICATE, Attribute.CERTIFICATE_TYPE: CertificateType.X_509}
+    for found in session.get_objects(wanted):
+        try:
+            yield found[Attribute.ID], read_certificate(found[Attribute.VALUE])
+        except ValueError as error:
+            log.warning("a certificate on the token cannot be read and is left out: %s", error)
+
+
+def _belongs(certificate: x509.Certificate, object_id: bytes | None, key: Any) -> bool:
+    """Whether a certificate is a key's, by its modulus or, as an EC private key does not tell its point, by the id."""
+    import pkcs11
+
+    public = certificate.public_key()
+    kind = {pkcs11.KeyType.RSA: rsa.RSAPublicKey, pkcs11.KeyType.EC: ec.EllipticCurvePublicKey}.get(key.key_type)
+    if kind is None or not isinstance(public, kind):
+        return False
+    if isinstance(public, rsa.RSAPublicKey):
+        modulus = int.from_bytes(key[pkcs11.Attribute.MODULUS], "big")
+        return modulus == public.public_numbers().n
+    return object_id is None or object_id == key.id

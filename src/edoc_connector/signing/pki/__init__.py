@@ -1,0 +1,1 @@
+"""Certificates: paths, trust, revocation and time-stamps."""

@@ -1,0 +1,177 @@
+"""Time-stamps (RFC 3161): asking an authority for one, and believing one.
+
+A signing time that the signer writes is a claim. A time-stamp over the signature value is another's word that the
+signature existed then: its certificate may be judged at that moment, although it has expired or was revoked since
+(XAdES baseline B-T, ETSI EN 319 132-1, 5.3).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from cryptography import x509
+
+from ...errors import SigningError
+from ..reasons import Refused
+from .certificates import MALFORMED, human_name, key_problem, ordered_from, read_certificate
+from .path_validation import validate
+from .pki_http import Fetch, FetchFailed, http_fetch
+from .policy import VerifyPolicy
+
+if TYPE_CHECKING:
+    from rfc3161_client import TimeStampResponse
+
+TimeStamping = Callable[[bytes], bytes]
+"""Gives a time-stamp token (DER) over data; raises SigningError."""
+
+HASHES = frozenset({"sha256", "sha384", "sha512"})
+"""Hashes that a time-stamp may be signed with."""
+TOLERANCE = timedelta(minutes=5)
+"""How far ahead of ours another's clock may be (Decision 28/2018/QĐ-TTg: clocks are kept)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TimestampAuthority:
+    """A time-stamp authority; an instance is called with the data to stamp.
+
+    Args:
+        url: its ``http`` or ``https`` address.
+        timeout: seconds for one time-stamp.
+        fetch: what asks it.
+    """
+
+    url: str
+    timeout: float = 10.0
+    fetch: Fetch = field(default=http_fetch, repr=False, compare=False)
+
+    def __call__(self, data: bytes) -> bytes:
+        """A token over data.
+
+        Raises:
+            SigningError: there was no answer in time, or not a time-stamp over this data.
+        """
+        from rfc3161_client import HashAlgorithm, TimestampRequestBuilder
+
+        request = TimestampRequestBuilder().data(data).hash_algorithm(HashAlgorithm.SHA256).build()
+        kind = "application/timestamp-query"
+        try:
+            answer = self.fetch(self.url, body=request.as_bytes(), content_type=kind, timeout=self.timeout)
+            response = _decoded(answer)
+        except (FetchFailed, ValueError) as error:
+            raise _no_timestamp(self.url, str(error)) from error
+        if response.status not in (0, 1):
+            raise _no_timestamp(self.url, f"status {response.status} {' '.join(response.status_string)}".strip())
+        info = response.tst_info
+        if info.nonce != request.nonce or info.message_imprint.message != request.message_imprint.message:
+            raise _no_timestamp(self.url, "the time-stamp is not over what was sent")
+        return bytes(response.time_stamp_token())
+
+
+def check_timestamp(token: bytes, data: bytes, *, policy: VerifyPolicy, at: datetime) -> datetime:
+    """When data existed, by a time-stamp.
+
+    Args:
+        token: the time-stamp token, DER.
+        data: what it is over.
+        policy: whose word counts, and how revocation is checked.
+        at: now: a later time-stamp is not believed.
+
+    Raises:
+        Refused: ``SIG-TIMESTAMP``, with what is wrong with it.
+    """
+    from rfc3161_client import VerificationError, VerifierBuilder
+
+    anchors = policy.timestamp_anchors or policy.anchors
+    if not anchors:
+        raise Refused("SIG-TIMESTAMP", "no trusted authorities")
+    builder = VerifierBuilder(roots=list(anchors), intermediates=list(policy.intermediates))
+    try:
+        response = _decoded(_response_of(token))
+        if weak := _hashes(token) - HASHES:
+            raise Refused("SIG-TIMESTAMP", ", ".join(sorted(weak)))
+        # it checks the imprint, the signature, the path and the extended key usage
+        builder.build().verify_message(response, data)
+        leaf, brought = _signer(response)
+    except (VerificationError, *MALFORMED) as error:
+        raise Refused("SIG-TIMESTAMP", str(error) or type(error).__name__) from None
+    moment = response.tst_info.gen_time
+    if moment > at + TOLERANCE:
+        raise Refused("SIG-TIMESTAMP", f"{moment:%Y-%m-%d %H:%M} UTC")
+    _check_authority(leaf, brought, anchors, policy, moment, at)
+    return moment
+
+
+def _check_authority(
+    leaf: x509.Certificate,
+    brought: tuple[x509.Certificate, ...],
+    anchors: tuple[x509.Certificate, ...],
+    policy: VerifyPolicy,
+    moment: datetime,
+    at: datetime,
+) -> None:
+    """The same path once more, by the rules that signers are held to: hashes, keys, revocation.
+
+    An authority writes the moment itself, and who has its key any moment: once revoked it is believed no more.
+    """
+    problem = key_problem(leaf.public_key(), minimum_rsa_bits=policy.minimum_rsa_bits, curves=policy.curves)
+    if problem:
+        raise Refused("SIG-TIMESTAMP", f"{human_name(leaf)}: {problem}")
+    others = (*brought, *policy.intermediates)
+    trust = validate(leaf, others, anchors, chain=ordered_from(leaf, others), policy=policy, at=moment, unrevoked_at=at)
+    if not trust.trusted:
+        raise Refused("SIG-TIMESTAMP", f"{human_name(leaf)}: {trust.problem} {trust.detail}")
+
+
+def _signer(response: TimeStampResponse) -> tuple[x509.Certificate, tuple[x509.Certificate, ...]]:
+    signed = response.signed_data
+    brought = tuple(read_certificate(der) for der in sorted(signed.certificates))
+    for info in signed.signer_infos:
+        for one in brought:
+            if one.issuer == info.issuer and one.serial_number == info.serial_number:
+                return one, brought
+    raise ValueError("the authority's certificate is missing")
+
+
+def _decoded(answer: bytes) -> TimeStampResponse:
+    """Read an answer, touching what is used later, since a malformed part shows only then.
+
+    Raises:
+        ValueError: it is none.
+    """
+    from rfc3161_client import decode_timestamp_response
+
+    response = decode_timestamp_response(answer)
+    if response.status in (0, 1):
+        _ = (response.tst_info.gen_time, response.signed_data, response.tst_info.message_imprint)
+    return response
+
+
+def _response_of(token: bytes) -> bytes:
+    """A granted answer (RFC 3161, 2.4.2) around a token, which is all that a signature keeps of it.
+
+    Raises:
+        ValueError: the token is no ASN.1.
+    """
+    from asn1crypto import cms, tsp  # type: ignore[import-untyped]  # it ships no types
+
+    info: Any = cms.ContentInfo.load(token, strict=True)
+    response = tsp.TimeStampResp({"status": {"status": "granted"}, "time_stamp_token": info})
+    return bytes(response.dump())
+
+
+def _hashes(token: bytes) -> set[str]:
+    """The hashes that the signers of a token, which was read before, say they used."""
+    from asn1crypto import cms
+
+    signers: Any = cms.ContentInfo.load(token)["content"]["signer_infos"]
+    return {str(one["digest_algorithm"]["algorithm"].native) for one in signers}
+
+
+def _no_timestamp(url: str, why: str) -> SigningError:
+    return SigningError(
+        f"no time-stamp from {url}: {why}; try again later, or sign without one",
+        vi=f"không lấy được dấu thời gian từ {url}: {why}; hãy thử lại sau hoặc ký không kèm dấu thời gian",
+    )

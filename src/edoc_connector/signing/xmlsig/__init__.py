@@ -1,0 +1,1 @@
+"""Signatures and seals of packets: made and verified."""

@@ -1,0 +1,186 @@
+"""One signature, proved and judged: the part that packet signatures and seals share."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from lxml import etree
+
+from ...edxml import DS
+from ..algorithms import PublicKey
+from ..pki.certificates import (
+    human_name,
+    key_problem,
+    leaf_of,
+    may_sign,
+    meant_for_other_use,
+    read_certificate,
+    valid_at,
+)
+from ..pki.path_validation import Trust, judge
+from ..pki.policy import VerifyMode, VerifyPolicy
+from ..pki.timestamp import TOLERANCE
+from ..reasons import Refused, SigningFinding
+from .signature_profile import ParsedSignature, Reference
+from .xmldsig import core_failure
+
+_DSIG11 = "http://www.w3.org/2009/xmldsig11#"
+
+SecondVerifier = Callable[[ParsedSignature, x509.Certificate], bool]
+"""Another verifier's answer to whether a signature holds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """A signature that holds, by whomever.
+
+    Args:
+        certificate: the signer's.
+        brought: all certificates that came with it.
+        algorithms: names of the signature algorithm and the hashes.
+        findings: what is worth knowing.
+    """
+
+    certificate: x509.Certificate
+    brought: tuple[x509.Certificate, ...]
+    algorithms: tuple[str, ...]
+    findings: tuple[SigningFinding, ...]
+
+
+def prove(
+    signature: etree._Element,
+    parsed: ParsedSignature,
+    *,
+    policy: VerifyPolicy,
+    digest_of: Callable[[Reference], bytes],
+    second: SecondVerifier | None,
+) -> Proof:
+    """Check algorithms, key, digests and value of a signature, with two verifiers that must agree.
+
+    Args:
+        signature: the element.
+        parsed: what it says, its shape checked.
+        policy: accepted algorithms and keys.
+        digest_of: computes the digest of what a Reference covers.
+        second: the second verifier; None leaves it out.
+
+    Raises:
+        Refused: it does not hold, or cannot be judged.
+    """
+    findings = _check_algorithms(parsed, policy)
+    certificate, brought = _signer(parsed, policy)
+    failure = core_failure(parsed, signature, digest_of, _key(certificate))
+    if second is not None and second(parsed, certificate) != (failure is None):
+        raise Refused("SIG-DISAGREE", failure or "SIG-OK")
+    if failure:
+        raise Refused(failure)
+    if not may_sign(certificate) or meant_for_other_use(certificate):
+        raise Refused("SIG-KEY-USAGE", human_name(certificate))
+    digests = sorted({reference.digest for reference in parsed.references})
+    return Proof(certificate, brought, (parsed.algorithm, *digests), findings)
+
+
+def judge_signer(
+    proof: Proof, *, policy: VerifyPolicy, at: datetime, organ_id: str
+) -> tuple[Trust, tuple[SigningFinding, ...]]:
+    """Judge who signed.
+
+    Args:
+        proof: the signature.
+        policy: whom to trust.
+        at: the moment to judge at.
+        organ_id: code of the organisation the packet says it comes from.
+
+    Returns:
+        What is known of the certificate, and findings.
+
+    Raises:
+        Refused: the certificate is another organisation's, or the policy demands trust and there is none.
+    """
+    trust = judge(proof.certificate, proof.brought, policy=policy, at=at)
+    if not policy.speaks_for(organ_id, proof.certificate, trusted=trust.trusted is True):
+        raise Refused("SIG-ORGANISATION", organ_id)
+    if policy.mode is VerifyMode.TRUSTED and not trust.trusted:
+        raise Refused(trust.problem, trust.detail)
+    findings = [SigningFinding(trust.problem, trust.detail)] if trust.problem else []
+    if trust.trusted is None:
+        findings.append(SigningFinding("SIG-NOT-JUDGED"))
+    return trust, tuple(findings)
+
+
+def check_claimed_time(certificate: x509.Certificate, claimed: datetime, at: datetime) -> tuple[SigningFinding, ...]:
+    """Report a claimed signing time that cannot be right.
+
+    Args:
+        certificate: the signer's.
+        claimed: the time.
+        at: the latest it can have been: now, or the time-stamp's moment.
+    """
+    if valid_at(certificate, claimed) and claimed <= at + TOLERANCE:
+        return ()
+    return (SigningFinding("SIG-TIME", f"{claimed:%Y-%m-%d %H:%M} UTC"),)
+
+
+def _check_algorithms(parsed: ParsedSignature, policy: VerifyPolicy) -> tuple[SigningFinding, ...]:
+    used = {(parsed.algorithm, policy.signature_algorithms)}
+    used |= {(reference.digest, policy.digest_algorithms) for reference in parsed.references}
+    findings = []
+    for name, accepted in sorted(used):
+        if name in accepted:
+            continue
+        if not name.endswith("sha1"):
+            raise Refused("SIG-ALGORITHM", name)
+        if not policy.legacy_sha1:
+            raise Refused("SIG-SHA1", name)
+        findings.append(SigningFinding("SIG-SHA1-ACCEPTED", name))
+    return tuple(findings)
+
+
+def _signer(parsed: ParsedSignature, policy: VerifyPolicy) -> tuple[x509.Certificate, tuple[x509.Certificate, ...]]:
+    """The signer's certificate and all that came; what KeyInfo says of keys otherwise must not contradict it."""
+    if not parsed.certificates:
+        raise Refused("SIG-NO-CERTIFICATE")
+    try:
+        brought = tuple(read_certificate(der) for der in dict.fromkeys(parsed.certificates))
+    except ValueError as error:
+        raise Refused("SIG-CERTIFICATE", str(error)) from None
+    certificate = leaf_of(brought)
+    if certificate is None:
+        raise Refused("SIG-CERTIFICATES", str(len(brought)))
+    problem = key_problem(certificate.public_key(), minimum_rsa_bits=policy.minimum_rsa_bits, curves=policy.curves)
+    if problem:
+        raise Refused("SIG-KEY", problem)
+    if any(not _is_key(element, _key(certificate)) for element in parsed.key_values):
+        raise Refused("SIG-KEYVALUE")
+    return certificate, brought
+
+
+def _key(certificate: x509.Certificate) -> PublicKey:
+    key = certificate.public_key()
+    assert isinstance(key, rsa.RSAPublicKey | ec.EllipticCurvePublicKey)  # noqa: S101 - held by key_problem
+    return key
+
+
+def _is_key(element: etree._Element, key: PublicKey) -> bool:
+    """Whether a KeyValue's content is the key (XML Signature 1.1, 4.5.2)."""
+    numbers = key.public_numbers()
+    if isinstance(numbers, rsa.RSAPublicNumbers):
+        said = [_number(element.findtext(f"{{{DS}}}{name}")) for name in ("Modulus", "Exponent")]
+        return element.tag == f"{{{DS}}}RSAKeyValue" and said == [numbers.n, numbers.e]
+    point = _number(element.findtext(f"{{{_DSIG11}}}PublicKey"))
+    size = (numbers.curve.key_size + 7) // 8
+    own = int.from_bytes(b"\x04" + numbers.x.to_bytes(size, "big") + numbers.y.to_bytes(size, "big"), "big")
+    return element.tag == f"{{{_DSIG11}}}ECKeyValue" and point == own
+
+
+def _number(text: str | None) -> int | None:
+    try:
+        return int.from_bytes(base64.b64decode("".join((text or "").split()), validate=True), "big")
+    except (binascii.Error, ValueError):
+        return None

@@ -1,0 +1,346 @@
+"""Verifying a packet: by its own signature, by its seal, and which of the two counts.
+
+Precedence, from the strongest:
+
+1. Two seals, or a seal that is not last: UNVERIFIABLE, whatever else holds ("The seal", Result).
+2. A seal whose signature holds but which lists something else than the packet says, or which was changed: INVALID,
+   even if the packet's own signature holds. It vouches for content that is not there; no sender's software does that.
+3. A valid seal: VALID. A packet signature that no longer holds beside it means the packet was rebuilt (finding).
+   If the packet's own signature holds too and is by the same certificate, the method is ``packet``, as it covers more.
+4. A seal that cannot be judged says nothing: the packet's own signature decides. If that holds, VALID with a finding;
+   if the packet has none, or one that cannot be judged either, the seal's reason is the one given.
+
+Taking the seal out gains an attacker nothing: what is left is UNSIGNED, INVALID or UNVERIFIABLE, since the packet's own
+signature covers the seal as any attachment.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from cryptography import x509
+from lxml import etree
+from pydantic import BaseModel
+
+from ...edxml import SEAL_NAME, Attachment, Document, Message, Packet, parse_xml
+from ...edxml.message.signed_fields import normalise
+from ...edxml.message.table import DOCUMENT_HEADER
+from ...edxml.reader.parser import parse_scanned
+from ...edxml.reader.scan import Limits
+from ...errors import PacketError
+from ..pki.certificates import human_name
+from ..pki.path_validation import Trust
+from ..pki.policy import VerifyPolicy
+from ..pki.timestamp import check_timestamp
+from ..reasons import REASONS, Refused, SigningFinding, VerificationStatus
+from ..signer import utc_now
+from .c14n import bound_namespaces
+from .check_signature import Proof, SecondVerifier, check_claimed_time, judge_signer, prove
+from .placement import locate
+from .result import Difference, Verification
+from .seal import Seal, compare, read_seal
+from .signature_profile import PACKET, SEAL, ParsedSignature, Reference, parse
+from .xades import check_certificate, signed_properties, signing_time, stamped_form, timestamps
+from .xmldsig import document_digest
+from .xmlsec_verifier import xmlsec_agrees
+
+_MOST_SHOWN = 5
+_LARGE = 2 << 20  # bytes; a smaller packet is hashed before a thread has begun
+
+
+def verify(packet: Packet, policy: VerifyPolicy | None = None) -> Verification:
+    """Verify a packet.
+
+    Never raises for what a packet holds: whatever is wrong with it is a status and a reason.
+
+    Args:
+        packet: the packet, as `edxml.read` gives it.
+        policy: whom and what to accept; left out, signatures are checked and nobody is trusted.
+
+    Raises:
+        OSError: the packet's file cannot be read any more.
+    """
+    policy = policy or VerifyPolicy()
+    at = policy.at or utc_now()
+    seals = [index for index, one in enumerate(packet.attachments) if one.name == SEAL_NAME]
+    if not seals:
+        return _result(packet, _Outcome.of(lambda: _verify_own(packet, policy, at)), at)
+    # either hashes the whole packet, in its own way
+    with _beside(packet.size > _LARGE, lambda: _Outcome.of(lambda: _verify_seal(packet, seals, policy, at))) as seal:
+        own = _Outcome.of(lambda: _verify_own(packet, policy, at))
+    return _result(packet, _combine(own, seal()), at)
+
+
+@contextmanager
+def _beside(threaded: bool, work: Callable[[], _Outcome]) -> Iterator[Callable[[], _Outcome]]:
+    """Do work while the block runs, in a thread, or else behind it; gives what tells the outcome then."""
+    if not threaded:
+        yield work
+        return
+    with ThreadPoolExecutor(1) as pool:
+        yield pool.submit(work).result
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Outcome:
+    """What one of the two signatures came to."""
+
+    code: str
+    detail: str = ""
+    proof: Proof | None = None
+    trust: Trust | None = None
+    judged_at: datetime | None = None
+    signed_at: datetime | None = None
+    stamped: bool = False
+    findings: tuple[SigningFinding, ...] = ()
+    unsealed: tuple[str, ...] = ()
+    differences: tuple[Difference, ...] = ()
+
+    @classmethod
+    def of(cls, check: Callable[[], _Outcome]) -> _Outcome:
+        """The outcome of a check; a refusal is one too."""
+        try:
+            return check()
+        except Refused as refusal:
+            return cls(code=refusal.code, detail=refusal.detail)
+
+    @property
+    def status(self) -> VerificationStatus | None:
+        return REASONS[self.code].status
+
+    @property
+    def certificate(self) -> x509.Certificate | None:
+        return self.proof.certificate if self.proof else None
+
+    def noting(self, code: str, detail: str = "") -> _Outcome:
+        """The same with one more finding."""
+        return replace(self, findings=(*self.findings, SigningFinding(code, detail)))
+
+
+def _judged(proof: Proof, code: str, packet: Packet, policy: VerifyPolicy, at: datetime) -> _Outcome:
+    """A signature that holds, judged by who made it."""
+    try:
+        trust, findings = judge_signer(proof, policy=policy, at=at, organ_id=packet.message.sender.id)
+    except Refused as refusal:
+        return _Outcome(code=refusal.code, detail=refusal.detail, proof=proof, judged_at=at, findings=proof.findings)
+    return _Outcome(code=code, proof=proof, trust=trust, judged_at=at, findings=(*proof.findings, *findings))
+
+
+# -- the packet's own signature
+
+
+def _verify_own(packet: Packet, policy: VerifyPolicy, at: datetime) -> _Outcome:
+    root = packet.skeleton.root
+    signature = locate(root)
+    if packet.skeleton.comments:
+        raise Refused("SIG-COMMENT", "ContentTransferEncoded")
+    if packet.skeleton.namespace_errors:
+        raise Refused("SIG-ILL-FORMED")
+    bound_namespaces(root)
+    small = packet.size <= policy.second_verifier_limit
+    proof = prove(
+        signature,
+        parse(signature, PACKET),
+        policy=policy,
+        digest_of=lambda reference: _packet_digest(packet, signature, reference),
+        second=_second_for(packet, policy) if small else None,
+    )
+    outcome = _judged(proof, "SIG-OK", packet, policy, at)
+    return outcome if small else outcome.noting("SIG-ONE-VERIFIER", f"{policy.second_verifier_limit} bytes")
+
+
+def _packet_digest(packet: Packet, signature: etree._Element, reference: Reference) -> bytes:
+    digest = hashlib.new(reference.digest, usedforsecurity=reference.digest != "sha1")
+    try:
+        for piece in packet.skeleton.canonical(exclusive=reference.exclusive, without=[signature]):
+            digest.update(piece)
+    except etree.C14NError as error:
+        raise Refused("SIG-CANONICAL", str(error)) from None
+    return digest.digest()
+
+
+def _second_for(packet: Packet, policy: VerifyPolicy) -> SecondVerifier:
+    # as large and deep as the reader let it be; here the attachments count among the bytes
+    most = max(packet.skeleton.limits.skeleton, policy.second_verifier_limit)
+    limits = replace(packet.skeleton.limits, skeleton=most)
+
+    def second(parsed: ParsedSignature, certificate: x509.Certificate) -> bool:
+        # a tree of its own, made of the packet's bytes: nothing the streaming reader did can reach it
+        try:
+            signature = locate(_whole_tree(packet, limits, policy.second_verifier_limit))
+        except PacketError as error:
+            raise Refused("SIG-DISAGREE", error.message) from None
+        if parse(signature, PACKET).said != parsed.said:
+            raise Refused("SIG-DISAGREE", "shape")
+        return xmlsec_agrees(signature, parsed, certificate)
+
+    return second
+
+
+def _whole_tree(packet: Packet, limits: Limits, most: int) -> etree._Element:
+    """The packet with all its texts, of at most so many bytes."""
+    with packet.raw() as stream:
+        data = stream.read(min(packet.size, most) + 1)
+    # the very bytes that the reader let through need not be looked at for what it refuses
+    return parse_scanned(data) if data == packet.skeleton.whole else parse_xml(data, limits=limits)
+
+
+# -- the seal
+
+
+def _verify_seal(packet: Packet, seals: list[int], policy: VerifyPolicy, at: datetime) -> _Outcome:
+    if not isinstance(packet.message, Document):
+        raise Refused("SEAL-STATUS")
+    if len(seals) > 1:
+        raise Refused("SEAL-MANY", str(len(seals)))
+    if seals[0] != len(packet.attachments) - 1:
+        raise Refused("SEAL-NOT-LAST")
+    seal = read_seal(packet.attachments[-1])
+    proof = _prove_seal(seal, policy)
+    claimed = signing_time(signed_properties(seal.signature))
+    stamped, doubts = _stamped_at(seal, policy, at)
+    # what a time-stamp proves to have existed is judged as of then: the certificate may have expired since
+    latest = min(at, stamped) if stamped else at
+    outcome = _judged(proof, "SEAL-OK", packet, policy, latest)
+    outcome = replace(
+        outcome,
+        signed_at=stamped or claimed,
+        stamped=stamped is not None,
+        findings=(*outcome.findings, *doubts, *check_claimed_time(proof.certificate, claimed, latest)),
+    )
+    return _compared(outcome, seal, packet, packet.message)
+
+
+def _stamped_at(seal: Seal, policy: VerifyPolicy, at: datetime) -> tuple[datetime | None, tuple[SigningFinding, ...]]:
+    """The earliest moment that a time-stamp proves, and what is wrong with those that prove nothing."""
+    moments: list[datetime] = []
+    doubts: list[SigningFinding] = []
+    try:
+        for exclusive, token in timestamps(seal.signature):
+            data = stamped_form(seal.signature, exclusive=exclusive)
+            moments.append(check_timestamp(token, data, policy=policy, at=at))
+    except Refused as refusal:
+        doubts.append(SigningFinding(refusal.code, refusal.detail))
+    return min(moments, default=None), tuple(doubts)
+
+
+def _prove_seal(seal: Seal, policy: VerifyPolicy) -> Proof:
+    properties = signed_properties(seal.signature)
+    parsed = parse(seal.signature, SEAL)
+    covered = parsed.references[1].uri
+    if covered != f"#{properties.get('Id')}":
+        raise Refused("SEAL-PROPERTIES", covered)
+    try:
+        proof = prove(
+            seal.signature,
+            parsed,
+            policy=policy,
+            digest_of=lambda reference: document_digest(reference, seal.signature),
+            second=lambda parsed, certificate: xmlsec_agrees(
+                seal.signature, parsed, certificate, identified=properties
+            ),
+        )
+    except Refused as refusal:
+        if refusal.code != "SIG-DIGEST":
+            raise
+        raise Refused("SEAL-DIGEST") from None
+    check_certificate(properties, proof.certificate)
+    return proof
+
+
+def _compared(outcome: _Outcome, seal: Seal, packet: Packet, document: Document) -> _Outcome:
+    """The outcome after holding the seal against the packet; who sealed does not matter to what differs."""
+    with packet.source.opened():  # once for all attachments
+        comparison = compare(seal, document, packet.attachments[:-1])
+    if not comparison.differences:
+        return replace(outcome, unsealed=comparison.unsealed)
+    shown = "; ".join(str(one) for one in comparison.differences[:_MOST_SHOWN])
+    more = len(comparison.differences) - _MOST_SHOWN
+    detail = f"{shown}; … (+{more})" if more > 0 else shown
+    return replace(outcome, code="SEAL-DIFFERS", detail=detail, differences=comparison.differences)
+
+
+# -- both together
+
+
+def _combine(own: _Outcome, seal: _Outcome) -> _Outcome:
+    """Which of the two counts: the table in this module's docstring."""
+    if seal.code in ("SEAL-MANY", "SEAL-NOT-LAST") or seal.status is VerificationStatus.INVALID:
+        return seal
+    if seal.status is VerificationStatus.VALID:
+        return _with_valid_seal(own, seal)
+    if own.status is VerificationStatus.VALID:
+        return own.noting("SEAL-UNCHECKED", seal.code)
+    return own if own.status is VerificationStatus.INVALID else seal
+
+
+def _with_valid_seal(own: _Outcome, seal: _Outcome) -> _Outcome:
+    if own.status is VerificationStatus.VALID and own.certificate == seal.certificate:
+        findings = (*own.findings, *seal.findings)
+        return replace(own, signed_at=seal.signed_at, stamped=seal.stamped, findings=findings)
+    if own.certificate is not None and own.certificate != seal.certificate:
+        return seal.noting("SIG-TWO-SIGNERS", human_name(own.certificate))
+    if own.status is VerificationStatus.UNSIGNED or own.certificate is not None:
+        # or signed with the same key, which is judged good only as of the seal's time-stamp
+        return seal
+    return seal.noting("SIG-REBUILT", own.code)
+
+
+def _result(packet: Packet, outcome: _Outcome, at: datetime) -> Verification:
+    valid = outcome.status is VerificationStatus.VALID
+    sealed = valid and outcome.code == "SEAL-OK"
+    attachments = _signed_files(packet, sealed=sealed) if valid else ()
+    message = packet.message if not sealed else _as_sealed(packet.message)
+    return Verification(
+        reason=outcome.code,
+        detail=outcome.detail,
+        judged_at=outcome.judged_at or at,
+        method=("seal" if sealed else "packet") if valid else None,
+        certificate=outcome.certificate,
+        chain=outcome.trust.chain if outcome.trust else (),
+        trusted=outcome.trust.trusted if outcome.trust else None,
+        signed_at=outcome.signed_at,
+        timestamped=outcome.stamped,
+        algorithms=outcome.proof.algorithms if outcome.proof else (),
+        findings=tuple(dict.fromkeys(outcome.findings)),
+        unsealed=outcome.unsealed,
+        differences=outcome.differences,
+        message=_signed_message(message, attachments, outcome.unsealed) if valid else None,
+        attachments=attachments,
+    )
+
+
+def _signed_files(packet: Packet, *, sealed: bool) -> tuple[Attachment, ...]:
+    files = (one for one in packet.attachments if one.name != SEAL_NAME)
+    return tuple(one.renamed(normalise(one.name)) if sealed else one for one in files)
+
+
+def _as_sealed(value: Any) -> Any:
+    """A value with its texts as a seal compares them: other code points that only count as the same nobody signed."""
+    if isinstance(value, str) and not isinstance(value, StrEnum):
+        return value if value.isascii() and value == value.strip() and "\r" not in value else normalise(value)
+    if isinstance(value, tuple):
+        return tuple(map(_as_sealed, value))
+    if isinstance(value, BaseModel):
+        values = ((name, getattr(value, name)) for name in type(value).model_fields)
+        return value.model_copy(update={name: _as_sealed(one) for name, one in values})
+    return value
+
+
+_ATTRIBUTES = {row.path.replace("/", "."): row.attr for row in DOCUMENT_HEADER.rows}
+"""Seal names of a document's fields, and the model's attributes."""
+
+
+def _signed_message(message: Message, attachments: tuple[Attachment, ...], unsealed: tuple[str, ...]) -> Message:
+    """The message without what nobody signed."""
+    if not isinstance(message, Document):
+        return message
+    dropped = {_ATTRIBUTES[name]: None for name in unsealed}
+    return message.model_copy(update={"attachments": attachments, **dropped})

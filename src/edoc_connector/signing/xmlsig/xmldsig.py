@@ -1,0 +1,237 @@
+"""XML Signature: building SignedInfo and Signature, and the core of checking one.
+
+SignedInfo is ours to build, so any signer of plain bytes (a token, a remote service) can sign packets.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
+from lxml import etree
+
+from ...edxml import DS
+from ...errors import SigningError
+from ..algorithms import DIGESTS, ENVELOPED, EXC_C14N, SIGNATURES, PublicKey, signature_holds, signature_size
+from ..keys.keyring import pinned
+from ..reasons import Refused
+from ..signer import Signer, signing_certificate
+from .c14n import canonical
+from .signature_profile import CORE, ParsedSignature, Reference, parse
+
+_Q = f"{{{DS}}}"
+DIGEST = "sha256"
+"""The hash of everything written here."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewReference:
+    """A Reference to write.
+
+    Args:
+        digest: the SHA-256 digest.
+        uri: empty for the whole document, or ``#`` and an id.
+        transforms: identifiers of the transforms.
+        id: its own id, if it needs one.
+        type: its Type, if it needs one.
+    """
+
+    digest: bytes
+    uri: str = ""
+    transforms: tuple[str, ...] = (ENVELOPED, EXC_C14N)
+    id: str | None = None
+    type: str | None = None
+
+
+def build_signed_info(
+    references: Sequence[NewReference], *, algorithm: str, prefix: str | None = None
+) -> etree._Element:
+    """SignedInfo over the references, canonicalised exclusively.
+
+    Args:
+        references: what is signed.
+        algorithm: name of the signature algorithm.
+        prefix: namespace prefix of XML Signature, None for the default namespace.
+    """
+    info = etree.Element(_Q + "SignedInfo", nsmap={prefix: DS})
+    etree.SubElement(info, _Q + "CanonicalizationMethod", Algorithm=EXC_C14N)
+    etree.SubElement(info, _Q + "SignatureMethod", Algorithm=SIGNATURES[algorithm].uri)
+    for reference in references:
+        named = {"Id": reference.id, "Type": reference.type, "URI": reference.uri}
+        element = etree.SubElement(info, _Q + "Reference", {k: v for k, v in named.items() if v is not None})
+        transforms = etree.SubElement(element, _Q + "Transforms")
+        for uri in reference.transforms:
+            etree.SubElement(transforms, _Q + "Transform", Algorithm=uri)
+        etree.SubElement(element, _Q + "DigestMethod", Algorithm=DIGESTS[DIGEST])
+        etree.SubElement(element, _Q + "DigestValue").text = _text(reference.digest)
+    return info
+
+
+def build_signature(
+    signed_info: etree._Element,
+    value: bytes,
+    certificates: Sequence[x509.Certificate],
+    *,
+    prefix: str | None = None,
+    id: str | None = None,
+) -> etree._Element:
+    """A Signature element: SignedInfo, the value and X509Data with the chain, leaf first."""
+    signature = etree.Element(_Q + "Signature", {"Id": id} if id else {}, nsmap={prefix: DS})
+    signature.append(signed_info)
+    etree.SubElement(signature, _Q + "SignatureValue").text = _text(value)
+    data = etree.SubElement(etree.SubElement(signature, _Q + "KeyInfo"), _Q + "X509Data")
+    for certificate in certificates:
+        etree.SubElement(data, _Q + "X509Certificate").text = _certificate_text(certificate)
+    return signature
+
+
+@lru_cache(64)
+def _certificate_text(certificate: x509.Certificate) -> str:
+    return _text(certificate.public_bytes(Encoding.DER))
+
+
+def sign_signed_info(signer: Signer, signed_info: etree._Element) -> bytes:
+    """The signature value over a SignedInfo's exclusive canonical form.
+
+    Raises:
+        SigningError: the signer refuses, or what it made does not fit its own certificate.
+    """
+    data = canonical(signed_info, exclusive=True)
+    value = signer.sign(data)
+    certificate = signing_certificate(signer)
+    key = certificate.public_key()
+    if not signature_holds(key, signer.algorithm, data, value):  # type: ignore[arg-type]  # checked by signing_certificate
+        raise SigningError(
+            "the signature made does not belong to the signer's certificate; check which key the certificate is for",
+            vi="chữ ký tạo ra không khớp với chứng thư số của người ký; kiểm tra lại khóa tương ứng với chứng thư",
+        )
+    return value
+
+
+class Enveloped:
+    """A packet's own signature, written after everything it covers: see `edxml.EnvelopedSigner`.
+
+    Args:
+        signer: the key; of a keyring the one that signs now, for this packet's whole signature.
+
+    Raises:
+        EdocError: no key of the keyring can sign now.
+    """
+
+    digest_algorithm = DIGEST
+
+    def __init__(self, signer: Signer) -> None:
+        self._signer = pinned(signer)
+
+    def blank(self) -> bytes:
+        """A Signature of the final length, with zeros for digest and value."""
+        size = signature_size(signing_certificate(self._signer).public_key())  # type: ignore[arg-type]  # as above
+        return _blank(tuple(self._signer.certificates), self._signer.algorithm, size)
+
+    def signature(self, digest: bytes) -> bytes:
+        """The Signature over a packet.
+
+        Args:
+            digest: SHA-256 of the exclusive canonical form of the packet without its Signature.
+
+        Raises:
+            SigningError: the signer refuses.
+        """
+        info = build_signed_info([NewReference(digest=digest)], algorithm=self._signer.algorithm)
+        return _signature_bytes(info, sign_signed_info(self._signer, info), self._signer.certificates)
+
+
+@lru_cache(64)
+def _blank(certificates: tuple[x509.Certificate, ...], algorithm: str, size: int) -> bytes:
+    info = build_signed_info([NewReference(digest=bytes(hashlib.new(DIGEST).digest_size))], algorithm=algorithm)
+    return _signature_bytes(info, bytes(size), certificates)
+
+
+def _signature_bytes(info: etree._Element, value: bytes, certificates: Sequence[x509.Certificate]) -> bytes:
+    element = build_signature(info, value, certificates)
+    return bytes(etree.tostring(element, encoding="UTF-8", xml_declaration=False))
+
+
+def enveloped(signer: Signer) -> Enveloped:
+    """The packet signature of XML Signature that `edxml.write` asks for (QCVN 102:2016, Signature).
+
+    Enveloped, one Reference to the whole packet, exclusive canonicalisation, SHA-256, X509Data with the signer's chain.
+
+    Args:
+        signer: the key.
+    """
+    return Enveloped(signer)
+
+
+def core_failure(
+    parsed: ParsedSignature, signature: etree._Element, digest_of: Callable[[Reference], bytes], key: PublicKey
+) -> str | None:
+    """Check digests and value of a parsed signature (XML Signature, 3.2).
+
+    Args:
+        parsed: what the Signature says.
+        signature: its element, for SignedInfo's canonical form.
+        digest_of: computes the digest of what a Reference covers.
+        key: the key to check with.
+
+    Returns:
+        None if it holds, else the reason code.
+
+    Raises:
+        Refused: something has no canonical form.
+    """
+    for reference in parsed.references:
+        if not hmac.compare_digest(digest_of(reference), reference.value):
+            return "SIG-DIGEST"
+    data = canonical(signature[0], exclusive=parsed.exclusive)
+    return None if signature_holds(key, parsed.algorithm, data, parsed.value) else "SIG-SIGNATURE"
+
+
+def verify_signature_core(
+    signature: etree._Element, key: PublicKey, *, id_attributes: Sequence[str] = ("Id", "ID", "id")
+) -> None:
+    """Check a Signature in a small document with a key known beforehand; who holds the key is not asked.
+
+    Args:
+        signature: the element, inside its document.
+        key: the key.
+        id_attributes: attributes that an ``#id`` may stand in.
+
+    Raises:
+        Refused: it does not hold, or is of no known shape.
+    """
+    parsed = parse(signature, CORE)
+    failure = core_failure(parsed, signature, lambda ref: document_digest(ref, signature, id_attributes), key)
+    if failure:
+        raise Refused(failure)
+
+
+def document_digest(reference: Reference, signature: etree._Element, id_attributes: Sequence[str] = ("Id",)) -> bytes:
+    """The digest of what a Reference covers in a document in memory.
+
+    Raises:
+        Refused: its id is not that of exactly one element, or there is no canonical form.
+    """
+    root = signature.getroottree().getroot()
+    covered = _by_id(root, reference.uri[1:], id_attributes) if reference.uri else root
+    inside = covered is signature or covered in signature.iterancestors()
+    without = signature if reference.enveloped and inside and covered is not signature else None
+    form = canonical(covered, exclusive=reference.exclusive, without=without)
+    return hashlib.new(reference.digest, form, usedforsecurity=reference.digest != "sha1").digest()
+
+
+def _by_id(root: etree._Element, wanted: str, attributes: Sequence[str]) -> etree._Element:
+    found = [element for element in root.iter("*") for name in attributes if element.get(name) == wanted]
+    if len(found) != 1:
+        raise Refused("SIG-URI", f"#{wanted}")
+    return found[0]
+
+
+def _text(octets: bytes) -> str:
+    return base64.b64encode(octets).decode("ascii")

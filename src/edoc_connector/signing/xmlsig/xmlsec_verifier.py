@@ -1,0 +1,68 @@
+"""The second verifier: xmlsec over the whole tree, allowed nothing but what the profile let through."""
+
+from __future__ import annotations
+
+from functools import cache, lru_cache
+from typing import Any
+
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from lxml import etree
+
+from ..algorithms import C14N, DIGESTS, ENVELOPED, EXC_C14N, SIGNATURES
+from .signature_profile import ParsedSignature
+
+
+def xmlsec_agrees(
+    signature: etree._Element,
+    parsed: ParsedSignature,
+    certificate: x509.Certificate,
+    *,
+    identified: etree._Element | None = None,
+) -> bool:
+    """Whether xmlsec finds that a signature holds.
+
+    Args:
+        signature: the element in its whole document; its shape has been checked.
+        parsed: what it says: only these algorithms are enabled, for this call.
+        certificate: whose key to check with; what KeyInfo says is not looked at.
+        identified: an element that a Reference names by its ``Id``.
+    """
+    import xmlsec
+
+    transforms = _transforms()
+    context = xmlsec.SignatureContext()
+    context.key = _key(certificate)  # a copy, says python-xmlsec
+    used = {EXC_C14N if parsed.exclusive else C14N, SIGNATURES[parsed.algorithm].uri}
+    # python-xmlsec names no RSA-PSS, so that cannot be enabled alone; the profile has let nothing else through
+    for uri in used if used <= transforms.keys() else ():
+        context.enable_signature_transform(transforms[uri])
+    wanted = {DIGESTS[one.digest] for one in parsed.references}
+    wanted |= {EXC_C14N if one.exclusive else C14N for one in parsed.references}
+    wanted |= {ENVELOPED for one in parsed.references if one.enveloped}
+    for uri in wanted:
+        context.enable_reference_transform(transforms[uri])
+    if identified is not None:
+        context.register_id(identified, "Id")
+    try:
+        context.verify(signature)
+    except xmlsec.Error:
+        return False
+    return True
+
+
+@lru_cache(64)
+def _key(certificate: x509.Certificate) -> Any:
+    import xmlsec
+
+    # of the key alone: copying one that brings its certificate costs as much as checking with it
+    public = certificate.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+    return xmlsec.Key.from_memory(public, xmlsec.constants.KeyDataFormatPem)
+
+
+@cache
+def _transforms() -> dict[str, Any]:
+    import xmlsec
+
+    found = [getattr(xmlsec.constants, name) for name in dir(xmlsec.constants) if name.startswith("Transform")]
+    return {one.href: one for one in found if getattr(one, "href", None)}

@@ -1,0 +1,104 @@
+"""A file appears whole or not at all, and a large one goes to the disk while it grows."""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from edoc_connector._core import files
+from edoc_connector.errors import AttachmentError
+
+
+def test_a_large_file_goes_to_the_disk_while_it_grows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Once so much was added, what is there is brought to the disk; a small file is left to the end."""
+    brought: list[int] = []
+    monkeypatch.setattr(files, "EARLY", 1000)
+    monkeypatch.setattr(files, "_to_disk", lambda descriptor: brought.append(os.fstat(descriptor).st_size))
+    for size, least in ((100, 0), (50, 0), (1_000_000, 1)):
+        brought.clear()
+        with files.whole_file(tmp_path / "x", durable=True) as out, files.early_to_disk(out) as grown:
+            for _ in range(9):
+                out.write(bytes(size))
+                out.flush()
+                grown(size)
+        assert len(brought) >= least
+        assert brought == sorted(brought)
+        assert (tmp_path / "x").stat().st_size == 9 * size
+
+
+def _write(to: Path, times: int) -> None:
+    with files.whole_file(to, durable=True) as out, files.early_to_disk(out) as grown:
+        for _ in range(times):
+            out.write(bytes(100))
+            grown(100)
+
+
+@pytest.mark.parametrize("times", [1, 50])
+def test_a_disk_that_fails_meanwhile_is_told(times: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A disk's failure, which a system may report once only, reaches the writer: there is no file."""
+
+    def fail(_descriptor: int) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(files, "EARLY", 10)
+    monkeypatch.setattr(files, "_to_disk", fail)
+    with pytest.raises(OSError, match="Input/output"):
+        _write(tmp_path / "x", times)
+    assert list(tmp_path.iterdir()) == []
+
+
+def _pieces() -> Iterator[bytes]:
+    yield b"new "
+    yield b"bytes"
+
+
+@pytest.mark.parametrize("nameless", ["yes", "no", "refused", "no link"])
+def test_a_saved_file_is_whole(nameless: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With files that have no name until they are whole, and where the system has none, nothing else is left."""
+
+    def refuse(*_: object, **__: object) -> int:
+        raise OSError(errno.EOPNOTSUPP, "Operation not supported")
+
+    if nameless == "no":
+        monkeypatch.setattr(files, "_NAMELESS", False)
+    if nameless == "refused":
+        monkeypatch.setattr(os, "open", refuse)
+    if nameless == "no link":
+        monkeypatch.setattr(os, "link", refuse)
+    (tmp_path / "b").write_bytes(b"before, and longer")
+    for name in ("a", "b"):
+        files.save_whole(str(tmp_path / name), _pieces)
+        assert (tmp_path / name).read_bytes() == b"new bytes"
+    assert {one.name for one in tmp_path.iterdir()} == {"a", "b"}
+
+
+@pytest.mark.parametrize("name", ["is a folder", "not there/a", "a"])
+def test_a_file_that_cannot_be_saved_leaves_nothing(name: str, tmp_path: Path) -> None:
+    """Where a file cannot take its name, or its bytes cannot be had, the folder stays as it was."""
+
+    def broken() -> Iterator[bytes]:
+        yield b"some"
+        raise AttachmentError("broken", vi="hỏng")
+
+    (tmp_path / "is a folder").mkdir()
+    with pytest.raises(AttachmentError if name == "a" else OSError):
+        files.save_whole(str(tmp_path / name), broken if name == "a" else _pieces)
+    assert [one.name for one in tmp_path.iterdir()] == ["is a folder"]
+
+
+def test_a_folder_of_files_appears_whole(tmp_path: Path) -> None:
+    """A new folder takes its name with all files in it; one that is in use is left alone."""
+    wanted = [(str(number), [bytes([number]), b"."]) for number in range(20)]
+    files.save_folder(tmp_path / "new", wanted)
+    assert {one.name: one.read_bytes() for one in (tmp_path / "new").iterdir()} == {
+        name: b"".join(pieces) for name, pieces in wanted
+    }
+    with pytest.raises(OSError, match="not empty"):
+        files.save_folder(tmp_path / "new", wanted)
+    with pytest.raises(FileExistsError):
+        files.save_folder(tmp_path / "twice", [*wanted, wanted[0]])
+    assert [one.name for one in tmp_path.iterdir()] == ["new"]

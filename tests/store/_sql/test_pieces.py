@@ -1,0 +1,41 @@
+"""Lists of more rows than a statement takes values, on both engines."""
+
+from __future__ import annotations
+
+import pytest
+from sqlalchemy import bindparam, select
+
+from edoc_connector.errors import StoreError
+from edoc_connector.store import Store, deliveries
+from edoc_connector.store import timeline as timelines
+from edoc_connector.store._sql.pieces import MOST, pieces
+from edoc_connector.store.state_machine import DELIVERIES
+
+
+def test_a_list_longer_than_a_statement_takes(store: Store, new_delivery) -> None:
+    """A full register is listed as a short one is (issue, "1,000,000 rows in the store")."""
+    with store.transaction("test") as tx:
+        key = deliveries.add(tx, new_delivery()).id
+    keys = [*range(key + 1, key + 70_001), key]
+    with store.reading() as tx:
+        assert len(timelines.of(tx, DELIVERIES, keys)[key]) == 1
+        assert len(deliveries.recipients(tx, keys)[key]) == 2
+        assert deliveries.targets(tx, keys)[key] == ()
+
+
+def test_pieces_hold_every_key_once() -> None:
+    """In order, and none is empty (issue, "1,000,000 rows in the store")."""
+    keys = list(range(MOST * 2 + 1))
+    parts = list(pieces(keys))
+    assert [len(part) for part in parts] == [MOST, MOST, 1]
+    assert [key for part in parts for key in part] == keys
+    assert list(pieces([])) == []
+
+
+def test_a_statement_that_the_driver_refuses(store: Store) -> None:
+    """The server is there: who reads the error does not look for it in vain, and nothing is tried again (issue)."""
+    T = deliveries.T  # noqa: N806  a table
+    query = select(T.c.id).where(T.c.id.in_(bindparam("keys", expanding=True)))
+    with pytest.raises(StoreError) as caught, store.reading() as tx:
+        tx.connection.execute(query, {"keys": list(range(300_000))})
+    assert "cannot be reached" not in caught.value.message

@@ -1,0 +1,192 @@
+"""What a transaction's changes queue as tasks, in that transaction, and what the database does with two of the same."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+
+from edoc_connector.errors import StoreError
+from edoc_connector.store import (
+    DeliveryState,
+    OutgoingState,
+    ReceiptState,
+    Store,
+    deliveries,
+    outgoing,
+    receipts,
+    transitions,
+)
+from edoc_connector.store.deliveries import NewDelivery
+from edoc_connector.store.procrastinate.queue import FETCH, HANDLE, REPORT, TELL, TRANSMIT, Task, TaskQueue
+from edoc_connector.store.state_machine import DELIVERIES, OUTGOING, RECEIPTS
+from edoc_connector.testing.postgres import PostgresServer
+
+AGENCY = "H29.05"
+PATIENCE = 60.0
+
+
+@pytest.fixture
+def store(postgres: PostgresServer, tmp_path: Path, clock: Any) -> Iterator[Store]:
+    """An empty store whose changes queue tasks, those of the application too."""
+    with Store.open(postgres.database(), spool=tmp_path / "spool", clock=clock, tasks=True) as opened:
+        assert opened.tasks is not None
+        opened.tasks.application = frozenset({HANDLE, TELL})
+        yield opened
+
+
+@pytest.fixture
+def queue(store: Store) -> TaskQueue:
+    """Its queue."""
+    assert store.tasks is not None
+    return store.tasks
+
+
+@pytest.fixture
+def new(store: Store) -> Callable[[], list[tuple[str, int]]]:
+    """The tasks queued since it was last called, by name and row; they are taken off."""
+
+    def taken() -> list[tuple[str, int]]:
+        query = text("DELETE FROM procrastinate_jobs RETURNING task_name, args ->> 'key'")
+        with store.transaction("test") as tx:
+            return sorted((name.removeprefix("edoc:"), int(key or 0)) for name, key in tx.connection.execute(query))
+
+    return taken
+
+
+def test_a_delivery_is_looked_at_after_its_caller_had_its_turn(store: Store, new_delivery, clock) -> None:
+    """Who stores a document sends it at once; the task is for one that dies before (docs/worker.md)."""
+    with store.transaction("test") as tx:
+        deliveries.add(tx, new_delivery())
+        when = tx.connection.execute(text("SELECT scheduled_at FROM procrastinate_jobs")).all()
+    assert when == []
+    with store.reading() as tx:
+        (when,) = tx.connection.execute(text("SELECT scheduled_at FROM procrastinate_jobs")).scalars()
+    assert when == clock.now + timedelta(seconds=5)
+
+
+def test_the_next_message_of_a_lane_is_queued_when_the_one_before_is_sent(store: Store, new) -> None:
+    """Its task is not queued before its turn, and not lost then (business rules, "Allowed order")."""
+    with store.transaction("test") as tx:
+        receipt = receipts.offered(tx, AGENCY, "7", receipts.EDOC)
+        keys = [
+            outgoing.status(tx, agency=AGENCY, code=code, recipient="G22", message="{}", receipt_id=receipt.id)
+            for code in ("01", "03")
+        ]
+    assert new() == [(FETCH, receipt.id), (REPORT, keys[0])]
+    with store.transaction("test") as tx:
+        transitions.move(tx, OUTGOING, keys[0], old=OutgoingState.READY, new=OutgoingState.SENDING)
+    assert new() == []
+    with store.transaction("test") as tx:
+        transitions.move(tx, OUTGOING, keys[0], old=OutgoingState.SENDING, new=OutgoingState.SENT)
+    assert new() == [(REPORT, keys[1])]
+
+
+def test_a_status_is_fetched_after_what_its_sender_offered_before(store: Store, new) -> None:
+    """Its task comes when the one before has left the list (docs/worker.md, "in the order in which the hub lists")."""
+    with store.transaction("test") as tx:
+        kinds = (receipts.EDOC, receipts.STATUS, receipts.STATUS)
+        rows = [receipts.offered(tx, AGENCY, str(number), kind, sender="G22").id for number, kind in enumerate(kinds)]
+    assert new() == [(FETCH, rows[0])]
+    with store.transaction("test") as tx:
+        transitions.move(tx, RECEIPTS, rows[0], old=ReceiptState.LISTED, new=ReceiptState.WAITING)
+    assert new() == [(FETCH, rows[1]), (HANDLE, rows[0])]
+
+
+def test_news_of_one_document_are_told_in_their_order(store: Store, new) -> None:
+    """The second status is queued when the application was told of the first (issue, "DMS handlers")."""
+    with store.transaction("test") as tx:
+        rows = [receipts.offered(tx, AGENCY, name, receipts.STATUS, sender="G22").id for name in ("1", "2")]
+        for key in rows:
+            transitions.move(tx, RECEIPTS, key, old="listed", new="handled", document_id="d")
+            transitions.move(tx, RECEIPTS, key, old="handled", new="confirmed")
+    assert new() == [(TELL, rows[0])]
+    with store.transaction("test") as tx:
+        fence = receipts.by_key(tx, rows[0]).fence
+        transitions.touch(tx, RECEIPTS, rows[0], state="confirmed", token=fence, detail="told", noticed_at=tx.now)
+    assert new() == [(TELL, rows[1])]
+
+
+def test_what_no_worker_here_does_is_not_queued(store: Store, queue: TaskQueue, new) -> None:
+    """Without an application, packets that came in leave no tasks behind (docs/worker.md)."""
+    queue.application = frozenset()
+    with store.transaction("test") as tx:
+        key = receipts.offered(tx, AGENCY, "1", receipts.EDOC).id
+        transitions.move(tx, RECEIPTS, key, old="listed", new="waiting")
+    assert new() == []
+
+
+def test_what_is_due_and_free_is_found(store: Store, queue: TaskQueue, new_delivery, clock) -> None:
+    """Rows in order, after a key; not those that a worker holds (DESIGN, "rows are claimed with a lease")."""
+    with store.transaction("test") as tx:
+        keys = [deliveries.add(tx, new_delivery(document_id=name)).id for name in ("a", "b", "c")]
+        transitions.claim(tx, DELIVERIES, transitions.Lease("other", 60.0), agency=AGENCY, states=[DeliveryState.READY])
+    with store.reading() as tx:
+        assert [task.key for task in queue.due(tx, TRANSMIT, AGENCY)] == keys[1:]
+        assert [task.key for task in queue.due(tx, TRANSMIT, AGENCY, after=keys[1])] == keys[2:]
+        assert queue.due(tx, TRANSMIT, "G22") == []
+
+
+def test_two_transactions_queue_the_same_task(store: Store, queue: TaskQueue, new, clock) -> None:
+    """The second waits for the first, then queues only what is new; its own changes stay (issue, "queueing_lock")."""
+    one, two = (Task(name=TRANSMIT, agency=AGENCY, key=key, due=clock.now) for key in (1, 2))
+    queued: list[int] = []
+
+    def other() -> None:
+        with store.transaction("other") as tx:
+            receipts.offered(tx, AGENCY, "7", receipts.EDOC)
+            queued.append(queue.defer(tx, [one, two]))
+
+    thread = threading.Thread(target=other)
+    with store.transaction("test") as tx:
+        assert queue.defer(tx, [one]) == 1
+        thread.start()
+        _until_blocked(store)
+    thread.join(PATIENCE)
+    assert queued == [1]
+    assert new() == [(FETCH, 1), (TRANSMIT, 1), (TRANSMIT, 2)]
+
+
+GONE = """
+CREATE OR REPLACE FUNCTION procrastinate_defer_jobs_v1(jobs procrastinate_job_to_defer_v1[]) RETURNS bigint[]
+LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION USING ERRCODE = 'admin_shutdown'; END $$
+"""
+
+
+@pytest.mark.parametrize(
+    ("before", "words"),
+    [("DROP FUNCTION procrastinate_defer_jobs_v1", "the store failed"), (GONE, "cannot be reached")],
+    ids=["missing", "gone"],
+)
+def test_what_the_engine_meets_is_an_error_of_the_store(store: Store, new_delivery, before: str, words: str) -> None:
+    """Typed, in both languages, and nothing changed (issue, "in the same transaction")."""
+    with pytest.raises(StoreError, match=words) as caught:
+        _add_after(store, before, new_delivery())
+    assert "chưa có gì thay đổi" in caught.value.vi
+    with store.reading() as tx:
+        assert deliveries.find(tx, AGENCY) == []
+
+
+def _add_after(store: Store, statement: str, new: NewDelivery) -> None:
+    with store.transaction("test") as tx:
+        tx.connection.execute(text(statement))
+        deliveries.add(tx, new)
+
+
+def _until_blocked(store: Store) -> None:
+    query = text(
+        "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    )
+    end = time.monotonic() + PATIENCE
+    while True:
+        with store.reading() as tx:
+            if tx.connection.execute(query).scalar():
+                return
+        assert time.monotonic() < end
+        time.sleep(0.02)
