@@ -15,7 +15,7 @@ from edoc_connector.edxml.attachments.media_types import FORMATS
 from edoc_connector.edxml.findings import KINDS, REFUSALS, FindingKind
 from edoc_connector.edxml.message import table
 from edoc_connector.edxml.message.table import Row, Table
-from edoc_connector.edxml.rules.rules import every_rule
+from edoc_connector.edxml.rules.rules import list_rules
 
 PAGE = Path(__file__).with_name("edxml.md")
 _PART = re.compile(r"(<!-- generated: (\S+) -->\n).*?(<!-- end -->)", re.DOTALL)
@@ -40,7 +40,7 @@ def _element(row: Row) -> tuple[str, ...]:
     least, most = ("1" if row.required else "0"), ("n" if row.many else "1")
     kind = row.kind.model.__name__ if isinstance(row.kind, Table) else row.kind.name
     limit = f"≤ {row.limit}" if row.limit else ""
-    over = row.over.value if row.limit else ""
+    over = row.excess_severity.value if row.limit else ""
     # a group is sealed where one of its elements is
     sealed = any(inner.sealed for inner in row.kind.rows) if isinstance(row.kind, Table) else True
     return (
@@ -69,7 +69,7 @@ _WEIGHTS = {Severity.ERROR: "error · lỗi", Severity.WARNING: "warning · cả
 
 def _rules() -> str:
     rows = [(f"`{one.code}`", _WEIGHTS[one.severity], _open(one.clause), f"{_open(one.en)}<br>{_open(one.vi)}")
-            for one in every_rule()]  # fmt: skip
+            for one in list_rules()]  # fmt: skip
     return _table(("code", "weight", "clause", "rule · quy tắc"), iter(dict.fromkeys(rows)))
 
 
@@ -81,7 +81,7 @@ def _open(words: str) -> str:
 def _formats() -> str:
     return _table(
         ("bytes show", "and go with"),
-        ((f"`{one.type}`", ", ".join(f"`{name}`" for name in one.also)) for one in FORMATS),
+        ((f"`{one.type}`", ", ".join(f"`{name}`" for name in one.aliases)) for one in FORMATS),
     )
 
 

@@ -180,7 +180,7 @@ def _facets(row: Row, kind: Kind) -> Iterator[str]:
     if kind.name in ("text", "OrganId", "DocumentId"):
         yield '<xs:minLength value="1"/>'
     # going over the other limits is a warning, and written
-    if row.limit is not None and row.over is Severity.ERROR:
+    if row.limit is not None and row.excess_severity is Severity.ERROR:
         yield f'<xs:maxLength value="{row.limit}"/>'
 
 

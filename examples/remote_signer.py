@@ -25,8 +25,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 import edoc_connector as edoc
 from edoc_connector.signing import Certified, SignatureAlgorithm
 from edoc_connector.signing.algorithms import SIGNATURES, coordinate_size, raw_ecdsa
-from edoc_connector.signing.pki.certificates import ordered_from, read_certificate
-from edoc_connector.signing.signer import chosen_algorithm, utc_now
+from edoc_connector.signing.pki.certificates import order_chain, read_certificate
+from edoc_connector.signing.signer import choose_algorithm, utc_now
 
 HASHES = {"sha256": "2.16.840.1.101.3.4.2.1", "sha384": "2.16.840.1.101.3.4.2.2", "sha512": "2.16.840.1.101.3.4.2.3"}
 ALGORITHMS = {
@@ -160,7 +160,7 @@ class CscSigner(Certified):
             raise _failed(f"the credential is {status}, not enabled", f"khóa ở trạng thái {status}, chưa dùng được")
         try:
             chain = [read_certificate(base64.b64decode(one)) for one in info["cert"]["certificates"]]
-            return ordered_from(chain[0], chain)
+            return order_chain(chain[0], chain)
         except (KeyError, IndexError, ValueError):
             raise _failed("it gave no certificate that can be read", "không trả về chứng thư số đọc được") from None
 
@@ -171,7 +171,7 @@ class CscSigner(Certified):
 
 
 def _algorithm(certificate: x509.Certificate, wanted: str | None) -> SignatureAlgorithm:
-    algorithm = chosen_algorithm(certificate.public_key(), wanted)
+    algorithm = choose_algorithm(certificate.public_key(), wanted)
     if algorithm not in ALGORITHMS:
         raise _failed(f"it is not asked for {algorithm} here", f"ở đây không hỗ trợ {algorithm}")
     return algorithm

@@ -19,7 +19,7 @@ from edoc_connector.edxml.schema import schema
 from edoc_connector.mockhub.config import MockHubConfig
 from edoc_connector.store.migrate import upgrade
 from edoc_connector.testing.hub import RunningHub
-from edoc_connector.testing.keys import agency_keys, default_authority
+from edoc_connector.testing.keys import agency_keys, get_default_authority
 from edoc_connector.testing.postgres import PostgresServer
 from edoc_connector.testing.tokens import SoftToken
 
@@ -93,7 +93,7 @@ def validated() -> Iterator[list[str]]:
     kinds: list[str] = []
     # the package's attribute of this name is the function, not the module
     module = sys.modules["edoc_connector.edxml.writer.write"]
-    stream: Callable[..., None] = module._stream
+    stream: Callable[..., None] = module._write_stream
 
     def check(plan: Any, out: IO[bytes], signature: Any) -> None:
         stream(plan, out, signature)
@@ -107,7 +107,7 @@ def validated() -> Iterator[list[str]]:
         kinds.append(kind)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(module, "_stream", check)
+        patch.setattr(module, "_write_stream", check)
         yield kinds
 
 
@@ -124,7 +124,7 @@ TOKEN_KEYS: dict[str, dict[str, Any]] = {
 @pytest.fixture(scope="session")
 def soft_token(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SoftToken]:
     """A real token with the keys of `TOKEN_KEYS`, known to the token library of this process."""
-    missing = SoftToken.missing()
+    missing = SoftToken.find_missing_tools()
     if missing and "CI" not in os.environ:
         pytest.skip(f"not installed: {missing} (Debian: softhsm2, opensc)")
     assert not missing, f"to be installed where CI is set: {missing}"
@@ -132,10 +132,10 @@ def soft_token(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SoftToken]:
     for number, (label, options) in enumerate(TOKEN_KEYS.items(), start=1):
         keys = agency_keys("Sở Nội vụ", organ_id="H29.05", kind=options["kind"])
         how = {name: value for name, value in options.items() if name != "kind"}
-        token.write(keys, label=label, id=f"a{number}", **how)
+        token.write_keys(keys, label=label, id=f"a{number}", **how)
     for number in (1, 2):
-        keys = default_authority().agency("Hai khóa", key_name=f"twin {number}")
-        token.write(keys, label="twin", id=f"b{number}")
+        keys = get_default_authority().agency("Hai khóa", key_name=f"twin {number}")
+        token.write_keys(keys, label="twin", id=f"b{number}")
     with pytest.MonkeyPatch.context() as environment:
         # the library reads it once, when it is first used in a process: so there is one token for all tests of one
         environment.setenv("SOFTHSM2_CONF", str(token.configuration))

@@ -16,11 +16,11 @@ from edoc_connector.errors import AttachmentError
 def test_a_large_file_goes_to_the_disk_while_it_grows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Once so much was added, what is there is brought to the disk; a small file is left to the end."""
     brought: list[int] = []
-    monkeypatch.setattr(files, "EARLY", 1000)
-    monkeypatch.setattr(files, "_to_disk", lambda descriptor: brought.append(os.fstat(descriptor).st_size))
+    monkeypatch.setattr(files, "EARLY_SYNC_SIZE", 1000)
+    monkeypatch.setattr(files, "_sync_data", lambda descriptor: brought.append(os.fstat(descriptor).st_size))
     for size, least in ((100, 0), (50, 0), (1_000_000, 1)):
         brought.clear()
-        with files.whole_file(tmp_path / "x", durable=True) as out, files.early_to_disk(out) as grown:
+        with files.open_atomic(tmp_path / "x", durable=True) as out, files.sync_early(out) as grown:
             for _ in range(9):
                 out.write(bytes(size))
                 out.flush()
@@ -31,7 +31,7 @@ def test_a_large_file_goes_to_the_disk_while_it_grows(tmp_path: Path, monkeypatc
 
 
 def _write(to: Path, times: int) -> None:
-    with files.whole_file(to, durable=True) as out, files.early_to_disk(out) as grown:
+    with files.open_atomic(to, durable=True) as out, files.sync_early(out) as grown:
         for _ in range(times):
             out.write(bytes(100))
             grown(100)
@@ -44,8 +44,8 @@ def test_a_disk_that_fails_meanwhile_is_told(times: int, tmp_path: Path, monkeyp
     def fail(_descriptor: int) -> None:
         raise OSError(errno.EIO, "Input/output error")
 
-    monkeypatch.setattr(files, "EARLY", 10)
-    monkeypatch.setattr(files, "_to_disk", fail)
+    monkeypatch.setattr(files, "EARLY_SYNC_SIZE", 10)
+    monkeypatch.setattr(files, "_sync_data", fail)
     with pytest.raises(OSError, match="Input/output"):
         _write(tmp_path / "x", times)
     assert list(tmp_path.iterdir()) == []
@@ -64,14 +64,14 @@ def test_a_saved_file_is_whole(nameless: str, tmp_path: Path, monkeypatch: pytes
         raise OSError(errno.EOPNOTSUPP, "Operation not supported")
 
     if nameless == "no":
-        monkeypatch.setattr(files, "_NAMELESS", False)
+        monkeypatch.setattr(files, "_HAS_NAMELESS_FILES", False)
     if nameless == "refused":
         monkeypatch.setattr(os, "open", refuse)
     if nameless == "no link":
         monkeypatch.setattr(os, "link", refuse)
     (tmp_path / "b").write_bytes(b"before, and longer")
     for name in ("a", "b"):
-        files.save_whole(str(tmp_path / name), _pieces)
+        files.save_atomic(str(tmp_path / name), _pieces)
         assert (tmp_path / name).read_bytes() == b"new bytes"
     assert {one.name for one in tmp_path.iterdir()} == {"a", "b"}
 
@@ -86,7 +86,7 @@ def test_a_file_that_cannot_be_saved_leaves_nothing(name: str, tmp_path: Path) -
 
     (tmp_path / "is a folder").mkdir()
     with pytest.raises(AttachmentError if name == "a" else OSError):
-        files.save_whole(str(tmp_path / name), broken if name == "a" else _pieces)
+        files.save_atomic(str(tmp_path / name), broken if name == "a" else _pieces)
     assert [one.name for one in tmp_path.iterdir()] == ["is a folder"]
 
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edoc_connector.client.bodies import CHUNK, Sink, Upload
+from edoc_connector.client.bodies import CHUNK_BYTES, AnswerSink, Upload
 from edoc_connector.errors import AttachmentError, ProtocolError
 from edoc_connector.hubs import FileBody, WireRequest
 
@@ -23,11 +23,11 @@ def request(body: bytes | FileBody = b"", **more: object) -> WireRequest:
 def test_when_a_packet_may_have_arrived(tmp_path: Path) -> None:
     """The packet counts as handed over with its last byte, which takes along what follows (faults, rows 3 and 4)."""
     path = tmp_path / "p"
-    path.write_bytes(bytes(CHUNK + 1))
+    path.write_bytes(bytes(CHUNK_BYTES + 1))
     with Upload(request(FileBody(path, tail=b"\r\n"))) as upload:
         states = [(len(chunk), upload.handed_over) for chunk in upload]
-        assert upload.length == CHUNK + 3
-    assert states == [(CHUNK, False), (3, True)]
+        assert upload.length == CHUNK_BYTES + 3
+    assert states == [(CHUNK_BYTES, False), (3, True)]
 
 
 def test_bodies_in_memory(tmp_path: Path) -> None:
@@ -47,24 +47,24 @@ def test_folder_as_packet(tmp_path: Path) -> None:
 def test_any_split_of_a_compressed_answer(data: bytes, step: int) -> None:
     """However the network cuts a compressed answer, it comes out whole (facts about httpx)."""
     packed = zlib.compress(data)
-    with Sink(request(), 200, {"content-encoding": "deflate"}) as sink:
+    with AnswerSink(request(), 200, {"content-encoding": "deflate"}) as sink:
         for start in range(0, len(packed), step):
             sink.write(packed[start : start + step])
         assert sink.finish().body == data
 
 
-@pytest.mark.parametrize("size", [CHUNK - 1, CHUNK, CHUNK + 1, 4 * CHUNK])
+@pytest.mark.parametrize("size", [CHUNK_BYTES - 1, CHUNK_BYTES, CHUNK_BYTES + 1, 4 * CHUNK_BYTES])
 def test_pieces_of_exactly_one_chunk(size: int) -> None:
     """A piece that fills the buffer does not hide what is behind it (facts about httpx)."""
-    with Sink(request(), 200, {"content-encoding": "gzip", "content-length": "x"}) as sink:
+    with AnswerSink(request(), 200, {"content-encoding": "gzip", "content-length": "x"}) as sink:
         sink.write(zlib.compress(bytes(size)))
         assert len(sink.finish().body) == size
-        assert sink.announced is None
+        assert sink.announced_length is None
 
 
 def test_only_a_success_is_saved(tmp_path: Path) -> None:
     """The words of a refusal are kept in memory and never put in a packet's place (faults, row 14)."""
-    with Sink(request(save_to=tmp_path / "p"), 500, {}) as sink:
+    with AnswerSink(request(save_to=tmp_path / "p"), 500, {}) as sink:
         sink.write(b"no")
         answer = sink.finish()
     assert (answer.body, answer.saved) == (b"no", None)
@@ -75,7 +75,7 @@ def test_only_a_success_is_saved(tmp_path: Path) -> None:
 def test_members_of_a_compressed_answer(parts: list[bytes], step: int) -> None:
     """Members that follow each other are one answer, however the network cuts it (RFC 1952, 2.2)."""
     packed = b"".join(gzip.compress(part) for part in parts)
-    with Sink(request(), 200, {"content-encoding": "gzip"}) as sink:
+    with AnswerSink(request(), 200, {"content-encoding": "gzip"}) as sink:
         for start in range(0, len(packed), step):
             sink.write(packed[start : start + step])
         assert sink.finish().body == b"".join(parts)
@@ -86,7 +86,7 @@ def test_what_stands_behind_a_compressed_answer(behind: bytes) -> None:
     """What follows and is no whole member is not dropped silently (faults, row 15)."""
 
     def answer() -> None:
-        with Sink(request(), 200, {"content-encoding": "gzip"}) as sink:
+        with AnswerSink(request(), 200, {"content-encoding": "gzip"}) as sink:
             sink.write(gzip.compress(b"first") + behind)
             sink.finish()
 

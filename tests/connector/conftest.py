@@ -40,7 +40,7 @@ def backend(request: pytest.FixtureRequest) -> dict[str, str]:
     """Section ``store`` of the settings: SQLite, a file per agency, unless a module names PostgreSQL too."""
     if getattr(request, "param", "sqlite") == "sqlite":
         return {}
-    return {"url": request.getfixturevalue("postgres").database(ready=True)}
+    return {"url": request.getfixturevalue("postgres").create_database(ready=True)}
 
 
 @pytest.fixture
@@ -153,7 +153,7 @@ def status(hub: RunningHub) -> Callable[..., None]:
             "code": "01",
             "timestamp": datetime(2026, 11, 20, 3, tzinfo=UTC),
         }
-        path = hub.hub.incoming / "status.edxml"
+        path = hub.hub.incoming_folder / "status.edxml"
         write(StatusMessage(**(values | changes)), path, at=datetime.now(UTC))
         hub.offer(path.read_bytes(), sender="G22", to="H29.05", message_type="status")
         path.unlink()

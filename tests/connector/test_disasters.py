@@ -121,13 +121,13 @@ def test_row_24_a_database_that_is_locked(office, hub, tmp_path: Path, monkeypat
 def test_a_database_that_cannot_be_written(office, hub, monkeypatch: pytest.MonkeyPatch, fails) -> None:
     """What is there can be read; whatever would write is refused, and nothing is sent (faults, row 23)."""
     office("H29.05").send(sample_document())
-    real = engine_module._sqlite_connect
+    real = engine_module._configure_sqlite
 
     def read_only(connection: sqlite3.Connection, record: object) -> None:
         real(connection, record)
         connection.execute("PRAGMA query_only=ON").close()
 
-    monkeypatch.setattr(engine_module, "_sqlite_connect", read_only)
+    monkeypatch.setattr(engine_module, "_configure_sqlite", read_only)
     reader = office("H29.05")
     assert len(reader.deliveries()) == 1
     assert reader.explain(sample_document().id).next
@@ -175,12 +175,12 @@ def test_a_hub_that_is_gone_for_a_day(office, hub, handle, fails) -> None:
     while now[0] < begin + timedelta(days=1):
         (delivery,) = sender.deliveries(state=DeliveryState.READY)
         now[0] = max(now[0], delivery.next_attempt_at)
-        assert sender.outbox.flush(due=True).sent == 0
+        assert sender.outbox.flush(only_due=True).sent == 0
     attempts = sender.deliveries()[0].attempts
     assert 24 < attempts < 80
     hub.start()
     now[0] += timedelta(hours=1)
-    assert sender.outbox.flush(due=True).sent == 1
+    assert sender.outbox.flush(only_due=True).sent == 1
     assert len(handle(receiver)) == 1
 
 

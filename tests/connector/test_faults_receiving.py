@@ -39,7 +39,7 @@ def test_row_17_killed_while_handling(office, hub, handle) -> None:
     sender.send(sample_document())
     receipt = next(dying.receive())
     receipt.__enter__()
-    dying.context.keeper.stop()
+    dying.context.lease_keeper.stop()
     other = office("G22", limits=SHORT)
     time.sleep(0.4)
     assert len(handle(other)) == 1

@@ -14,7 +14,7 @@ import pytest
 
 from edoc_connector.connector import Connector
 from edoc_connector.connector.inbound import intake
-from edoc_connector.connector.inbound.duplicates import Doubles
+from edoc_connector.connector.inbound.duplicates import DuplicateChecker
 from edoc_connector.connector.outbound import submission
 from edoc_connector.edxml import StatusCode, read
 from edoc_connector.errors import HubUnavailable, SigningError, StoreError
@@ -29,7 +29,7 @@ ROWS = 25
 @pytest.fixture(params=["sqlite", "postgresql"])
 def backend(request: pytest.FixtureRequest) -> dict[str, str]:
     """Section ``store`` of the settings, for either database."""
-    return {} if request.param == "sqlite" else {"url": request.getfixturevalue("postgres").database(ready=True)}
+    return {} if request.param == "sqlite" else {"url": request.getfixturevalue("postgres").create_database(ready=True)}
 
 
 def test_every_row_has_its_test() -> None:
@@ -60,12 +60,12 @@ def swapped(hub: Any, wrong: dict[str, str]) -> Iterator[None]:
     """The hub gives, for the n-th packet, the body of another one, until the block ends."""
     contents = {packet.packet.id: packet.path.read_bytes() for packet in hub.packets()}
     for one, other in wrong.items():
-        hub.hub.path(_named(hub, one)).write_bytes(contents[other])
+        hub.hub.get_path(_named(hub, one)).write_bytes(contents[other])
     try:
         yield
     finally:
         for one in wrong:
-            hub.hub.path(_named(hub, one)).write_bytes(contents[one])
+            hub.hub.get_path(_named(hub, one)).write_bytes(contents[one])
 
 
 def _named(hub: Any, packet_id: str) -> Any:
@@ -79,7 +79,7 @@ def test_row_16_another_body_of_the_same_sender(office, hub, handle) -> None:
         sender.send(sample_document(number=number, subject=f"Văn bản {number}"))
     first, second = (packet.packet.id for packet in hub.packets())
     with swapped(hub, {second: first}):
-        new, _ = receiver.inbox.listed("edoc")
+        new, _ = receiver.inbox.poll_offers("edoc")
         receiver.inbox.fetch(new[1])  # the second docId brings the first document
     assert sorted(one.subject for one in handle(receiver)) == ["Văn bản 1", "Văn bản 2"]
     assert [packet.receipts[0].state for packet in hub.packets()[:2]] == ["done", "done"]
@@ -122,7 +122,7 @@ def test_row_16_a_second_look_that_failed_before_the_store_did(
     hub.offer(hub.packets()[0].path.read_bytes(), sender="H29.05", to="G22")
     sender.send(sample_document(number="2"))
     looks, entered = iter([HubUnavailable("busy", vi="bận")]), iter([StoreError("away", vi="mất")])
-    look, taken_in = Doubles.look, intake.receipts.taken_in
+    look, taken_in = DuplicateChecker.select_packet, intake.receipts.mark_downloaded
 
     def failing_look(*args: Any) -> Any:
         for error in looks:
@@ -134,11 +134,11 @@ def test_row_16_a_second_look_that_failed_before_the_store_did(
             raise error
         taken_in(*args)
 
-    monkeypatch.setattr(Doubles, "look", failing_look)
-    monkeypatch.setattr(intake.receipts, "taken_in", failing_store)
-    keys = receiver.inbox.listed("edoc")[0]
-    arrivals = [receiver.inbox.brought(row) for row in receiver.inbox.claimed(keys)]
-    assert [type(error) for error in receiver.inbox.enter(arrivals)] == [HubUnavailable]
+    monkeypatch.setattr(DuplicateChecker, "select_packet", failing_look)
+    monkeypatch.setattr(intake.receipts, "mark_downloaded", failing_store)
+    keys = receiver.inbox.poll_offers("edoc")[0]
+    arrivals = [receiver.inbox.download(row) for row in receiver.inbox.claim_listed(keys)]
+    assert [type(error) for error in receiver.inbox.store_packets(arrivals)] == [HubUnavailable]
     assert receiver.fsck() == []
     assert len(handle(receiver)) == 1
     assert {one.state for one in receiver.receipts()} == {ReceiptState.CONFIRMED, ReceiptState.DUPLICATE}
@@ -208,8 +208,8 @@ def test_row_22_a_clock_that_was_ahead(office, hub, fails) -> None:
     fails(HubUnavailable, lambda: sender.send(sample_document()))
     with sender.context.transaction() as tx:
         far = tx.now + timedelta(days=400)
-        tx.connection.execute(deliveries.T.update().values(next_attempt_at=far))
-    sender.outbox.kick()
+        tx.connection.execute(deliveries.TABLE.update().values(next_attempt_at=far))
+    sender.outbox.dispatch_due()
     assert sender.deliveries()[0].state is DeliveryState.SENT
 
 
@@ -278,7 +278,7 @@ def test_row_25_a_senders_expired_certificate(office, hub, settings, handle) -> 
     assert "SIG-EXPIRED" in [one.code for one in receipt.verification.findings]
     assert receipt.verification.judged_at == receipt.received_at
     with receiver.context.transaction() as tx:  # as if it had come a while ago
-        tx.connection.execute(receipts.T.update().values(created_at=begin - timedelta(hours=3)))
+        tx.connection.execute(receipts.TABLE.update().values(created_at=begin - timedelta(hours=3)))
     again = receiver.receipt(receipt.id).verification
     assert (again.status, "SIG-EXPIRED" in [one.code for one in again.findings]) == ("VALID", False)
 

@@ -24,7 +24,7 @@ ANSWER = sample_document(sender=DOCUMENT.recipients[0], recipients=(DOCUMENT.sen
 @pytest.fixture(params=["sqlite", "postgresql"])
 def backend(request: pytest.FixtureRequest) -> dict[str, str]:
     """Section ``store`` of the settings, for either database."""
-    return {} if request.param == "sqlite" else {"url": request.getfixturevalue("postgres").database(ready=True)}
+    return {} if request.param == "sqlite" else {"url": request.getfixturevalue("postgres").create_database(ready=True)}
 
 
 def away(*_: object, **__: object) -> None:
@@ -46,7 +46,7 @@ def test_row_24_a_delivery_whose_outcome_was_not_written(office, hub, fails, mon
     sender, other = office("H29.05", limits=SHORT), office("H29.05", limits=SHORT)
     held = next(sender.receive())
     with monkeypatch.context() as patch:
-        patch.setattr(outbox.deliveries, "sent", away)
+        patch.setattr(outbox.deliveries, "mark_sent", away)
         fails(StoreError, lambda: sender.send(DOCUMENT), "restarted")
     assert sender.delivery(DOCUMENT.id).state is DeliveryState.SENDING
     soon(lambda: not other.flush().errors and other.delivery(DOCUMENT.id).state is DeliveryState.SENT)
@@ -62,7 +62,7 @@ def test_row_24_answers_whose_outcome_was_not_written(office, hub, monkeypatch: 
     receiver, other = office("G22", limits=SHORT), office("G22", limits=SHORT)
     coming = receiver.receive()
     with monkeypatch.context() as patch:
-        patch.setattr(ack_sender.outgoing, "sent", away)
+        patch.setattr(ack_sender.outgoing, "mark_sent", away)
         with next(coming):
             pass
         held = next(coming)
@@ -70,8 +70,8 @@ def test_row_24_answers_whose_outcome_was_not_written(office, hub, monkeypatch: 
         receiver.flush()
 
     def left() -> list[str]:
-        with other.context.store.reading() as tx:
-            return [one.state for one in outgoing.find(tx, "G22") if one.state != OutgoingState.SENT]
+        with other.context.store.snapshot() as tx:
+            return [one.state for one in outgoing.find_all(tx, "G22") if one.state != OutgoingState.SENT]
 
     assert len(left()) == 2
     soon(lambda: not other.flush().errors and not left())
@@ -104,16 +104,16 @@ def test_a_poll_keeps_its_lease_while_the_hub_lists(office, hub, monkeypatch: py
     units = AgencyJobs(receiver)
     units.recover()
     renewed: list[bool] = []
-    real = units._inbox.listed
+    real = units._inbox.poll_offers
 
     def listed(asked: MessageType) -> tuple[list[int], list[int]]:
-        before = units.jobs()["poll"].lease_until
-        keeper = receiver.context.keeper
-        keeper._renew(list(keeper._held))
-        renewed.append(units.jobs()["poll"].lease_until > before)
+        before = units.read_schedule()["poll"].lease_until
+        keeper = receiver.context.lease_keeper
+        keeper._renew(list(keeper._hold_counts))
+        renewed.append(units.read_schedule()["poll"].lease_until > before)
         return real(asked)
 
-    monkeypatch.setattr(units._inbox, "listed", listed)
+    monkeypatch.setattr(units._inbox, "poll_offers", listed)
     assert units.poll()
     assert renewed == [True, True]
-    assert not receiver.context.keeper._held
+    assert not receiver.context.lease_keeper._hold_counts

@@ -23,7 +23,7 @@ def meeting(monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[EdocError | N
 
     def run(module: object, *calls: Callable[[], object]) -> list[EdocError | None]:
         together = threading.Barrier(len(calls))
-        real = outgoing.status
+        real = outgoing.enqueue_status
 
         class Slow:
             def __getattr__(self, name: str) -> object:

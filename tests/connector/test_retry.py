@@ -42,7 +42,7 @@ def test_row_23_a_status_waits_for_space(office, hub, failing: Failing, handle) 
     sender.send(sample_document())
     packets = receiver.receive()
     receipt = next(packets)
-    with failing("_flushed", errno.ENOSPC):
+    with failing("_hash_and_flush", errno.ENOSPC):
         with receipt:
             pass
         receipt.accept()
@@ -56,7 +56,7 @@ def test_row_23_a_status_waits_for_space(office, hub, failing: Failing, handle) 
 def test_row_23_a_document_that_cannot_be_read_now(office, hub, failing: Failing, fails) -> None:
     """A process without a free handle keeps the document ready, and sends the same bytes later (faults, row 23)."""
     sender = office("H29.05")
-    with failing("hash_of", errno.EMFILE):
+    with failing("compute_sha256", errno.EMFILE):
         fails(StoreError, lambda: sender.send(sample_document()), "no more")
     assert sender.deliveries()[0].state is DeliveryState.READY
     assert sender.flush().sent == 1
@@ -86,7 +86,7 @@ def test_row_23_a_full_disk_costs_a_packet_no_try(office, hub, failing: Failing,
     """However often the disk did not take a packet, it is not set aside (faults, row 23)."""
     office("H29.05").send(sample_document())
     receiver = office("G22", worker={"tries": 2})
-    with failing("_flushed", errno.ENOSPC):
+    with failing("_hash_and_flush", errno.ENOSPC):
         for _ in range(4):
             with pytest.raises(StoreError):
                 handle(receiver)

@@ -48,7 +48,7 @@ def _read_all(data: bytes) -> edxml.Packet | None:
             _check_words(error)
     for form in (True, False):
         with suppress(etree.C14NError):
-            b"".join(packet.skeleton.canonical(exclusive=form))
+            b"".join(packet.skeleton.iter_canonical(exclusive=form))
     return packet
 
 
@@ -162,9 +162,9 @@ def test_a_packet_full_of_oddities_is_read(count: int, packet: Callable[..., str
     data = packet(header="<odd/>" * count).encode()
     with _without_hanging():
         found = edxml.read(data).findings
-    assert len(found) <= elements.MOST_FINDINGS + 1
-    assert len(edxml.read(data).unknown) <= elements.MOST_FINDINGS + 1
-    assert (found[-1].code == "EDX-MANY") == (count > elements.MOST_FINDINGS)
+    assert len(found) <= elements.MAX_FINDINGS + 1
+    assert len(edxml.read(data).unknown) <= elements.MAX_FINDINGS + 1
+    assert (found[-1].code == "EDX-MANY") == (count > elements.MAX_FINDINGS)
 
 
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-32-le"])
@@ -259,7 +259,7 @@ def test_findings_do_not_depend_on_read_sizes(chunk: int, attached: Callable[...
     """However the bytes arrive, the packet is the same."""
     data = attached("<!--c-->QUJD\r\n<![CDATA[QUJD]]>&#81;UJD").encode()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(scan, "CHUNK", chunk)
+        patch.setattr(scan, "CHUNK_SIZE", chunk)
         packet = edxml.read(data)
         with packet.attachments[0].open() as stream:
             assert stream.read() == b"ABC" * 3

@@ -9,6 +9,7 @@ import pytest
 from lxml import etree
 
 import edoc_connector.edxml as edxml
+from edoc_connector.edxml.message.values import write_time
 from edoc_connector.errors import PacketError
 
 _NAMES = [
@@ -69,7 +70,7 @@ def _moments(message: edxml.Message) -> list[object]:
 
 
 def _wire(moment: object) -> str:
-    return edxml.values.write_time(moment)
+    return write_time(moment)
 
 
 @pytest.mark.parametrize("name", ["edoc_replacement", "edoc_revocation", "edoc_update"])
@@ -88,7 +89,7 @@ def test_what_the_samples_are_known_for(shared: Path) -> None:
     expected = {"EDX-PREFIX", "EDX-EMPTY", "EDX-ORDER", "EDX-MISSING", "EDX-ORGAN-ID", "EDX-LINE-ENDS"}
     expected.add("EDX-PREFIX-FORM")
     assert expected == {f.code for f in packet.findings}
-    assert packet.skeleton.namespace_errors
+    assert packet.skeleton.has_namespace_errors
     assert [finding.code for finding in packet.content_findings()] == ["EDX-BASE64"]
     update = edxml.read(shared / "samples" / "edoc_update.edxml")
     assert {finding.code: finding.line for finding in update.findings} == {
@@ -115,9 +116,9 @@ def test_canonical_forms(name: str, shared: Path) -> None:
     """The streamed canonical form of a well-formed sample is that of the whole tree."""
     path = shared / "samples" / f"{name}.edxml"
     packet = edxml.read(path)
-    if packet.skeleton.namespace_errors:
+    if packet.skeleton.has_namespace_errors:
         return
     tree = etree.parse(path, etree.XMLParser(huge_tree=True))
     for exclusive in (True, False):
         whole = etree.tostring(tree, method="c14n", exclusive=exclusive, with_comments=False)
-        assert b"".join(packet.skeleton.canonical(exclusive=exclusive)) == whole
+        assert b"".join(packet.skeleton.iter_canonical(exclusive=exclusive)) == whole

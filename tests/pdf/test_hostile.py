@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from edoc_connector.edxml import Attachment
 from edoc_connector.errors import AttachmentError
 from edoc_connector.pdf import verify_pdf
-from edoc_connector.pdf.bounds import bounded_work
+from edoc_connector.pdf.bounds import limit_work
 from edoc_connector.pdf.reasons import PdfRefused
 from edoc_connector.signing import VerificationStatus
 
@@ -132,7 +132,7 @@ def test_a_profiler_is_set_again() -> None:
     before = sys.getprofile()
     sys.setprofile(profiler)
     try:
-        with pytest.raises(ValueError, match="x"), bounded_work(0):
+        with pytest.raises(ValueError, match="x"), limit_work(0):
             raise ValueError("x")
         assert sys.getprofile() is profiler
     finally:
@@ -149,7 +149,7 @@ def test_work_that_hides_its_errors() -> None:
             except Exception:
                 continue
 
-    with pytest.raises(PdfRefused, match="PDF-TOO-MUCH"), bounded_work(0):
+    with pytest.raises(PdfRefused, match="PDF-TOO-MUCH"), limit_work(0):
         stubborn()
 
 

@@ -25,7 +25,7 @@ from edoc_connector.edxml import Attachment
 from edoc_connector.errors import AttachmentError, SigningError
 from edoc_connector.pdf import sign_pdf, verify_pdf
 from edoc_connector.signing import VerificationStatus, load_signer
-from edoc_connector.testing.keys import AgencyKeys, agency_keys, default_authority
+from edoc_connector.testing.keys import AgencyKeys, agency_keys, get_default_authority
 
 VALID = VerificationStatus.VALID
 
@@ -90,7 +90,7 @@ def test_it_is_pades_baseline_b(sign: Any) -> None:
 
 def test_a_second_signature_leaves_the_first_valid(sign: Any, trusting: Any, agency: AgencyKeys) -> None:
     """Signatures add up: the clerk signs for the agency after the director, and both hold."""
-    director = default_authority().agency("Nguyễn Văn A", kind="p256")
+    director = get_default_authority().agency("Nguyễn Văn A", kind="p256")
     pdf = sign(sign(keys=director))
     found = verify_pdf(pdf, trusting)
     assert [one.reason for one in found.signatures] == ["PDF-EXTENDED", "PDF-OK"]
@@ -187,7 +187,7 @@ def test_a_locked_file(foreign: Any, agency: AgencyKeys, tmp_path: Path) -> None
 def test_a_key_that_must_not_sign(plain: bytes, tmp_path: Path) -> None:
     """An expired certificate refuses to sign, and leaves no file."""
     past = datetime.now(UTC) - timedelta(days=1)
-    keys = default_authority().agency("Hết hạn", not_before=past - timedelta(days=9), not_after=past)
+    keys = get_default_authority().agency("Hết hạn", not_before=past - timedelta(days=9), not_after=past)
     with pytest.raises(SigningError, match="expired"):
         sign_pdf(plain, tmp_path / "out.pdf", signer=keys.signer())
     assert list(tmp_path.iterdir()) == []

@@ -42,7 +42,7 @@ from edoc_connector.signing import LocalSigner, VerificationStatus, VerifyPolicy
 from edoc_connector.signing.reasons import Refused
 from edoc_connector.signing.xmlsig.xmldsig import verify_signature_core
 from edoc_connector.testing import sample_document
-from edoc_connector.testing.keys import AgencyKeys, agency_keys, authority, throwaway_key
+from edoc_connector.testing.keys import AgencyKeys, agency_keys, authority, make_throwaway_key
 
 NS, DS = edxml.NS, edxml.DS
 _Q, _N = f"{{{DS}}}", f"{{{NS}}}"
@@ -121,7 +121,7 @@ def _certificate_of(key: Any) -> x509.Certificate:
         .serial_number(1)
         .not_valid_before(now - timedelta(days=1))
         .not_valid_after(now + timedelta(days=1))
-        .sign(throwaway_key("p256", "pinning"), hashes.SHA256())
+        .sign(make_throwaway_key("p256", "pinning"), hashes.SHA256())
     )
 
 

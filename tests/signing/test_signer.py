@@ -27,10 +27,10 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from edoc_connector.errors import SigningError
 from edoc_connector.signing import LocalSigner, SignatureAlgorithm, load_signer
-from edoc_connector.signing.algorithms import signature_holds
-from edoc_connector.signing.signer import LOADERS, signing_certificate
+from edoc_connector.signing.algorithms import is_valid_signature
+from edoc_connector.signing.signer import LOADERS, require_certificate
 from edoc_connector.signing.xmlsig.xmldsig import NewReference, build_signed_info, sign_signed_info
-from edoc_connector.testing.keys import AgencyKeys, default_authority, throwaway_key
+from edoc_connector.testing.keys import AgencyKeys, get_default_authority, make_throwaway_key
 
 PASSWORD = "mật-khẩu-Rất-Bí-Mật-7"
 DATA = b"what is signed"
@@ -38,7 +38,7 @@ DATA = b"what is signed"
 
 def _holds(signer: Any, keys: AgencyKeys) -> bool:
     key: Any = keys.certificate.public_key()
-    return signature_holds(key, signer.algorithm, DATA, signer.sign(DATA))
+    return is_valid_signature(key, signer.algorithm, DATA, signer.sign(DATA))
 
 
 def _answer(_name: str) -> str:
@@ -48,7 +48,7 @@ def _answer(_name: str) -> str:
 @pytest.fixture(scope="module", params=["rsa", "p256", "p384"])
 def keys(request: pytest.FixtureRequest) -> AgencyKeys:
     """Keys of every kind that signs."""
-    return default_authority().agency("Sở Nội vụ", organ_id="H29.05", kind=request.param, key_name="signer tests")
+    return get_default_authority().agency("Sở Nội vụ", organ_id="H29.05", kind=request.param, key_name="signer tests")
 
 
 def _openssl(*arguments: str | Path) -> None:
@@ -122,7 +122,7 @@ def test_the_chain_is_put_in_order(agency: AgencyKeys, tmp_path: Path) -> None:
 def test_the_newest_certificate_of_a_key_is_used(agency: AgencyKeys, tmp_path: Path) -> None:
     """A certificate that was renewed for the same key takes the old one's place."""
     ends = datetime.now(UTC) + timedelta(days=900)
-    renewed = default_authority().agency("Sở Nội vụ", organ_id="H29.05", not_after=ends)
+    renewed = get_default_authority().agency("Sở Nội vụ", organ_id="H29.05", not_after=ends)
     path = tmp_path / "both.pem"
     uri = agency.write_pem(path)
     path.write_bytes(path.read_bytes() + renewed.certificate.public_bytes(Encoding.PEM))
@@ -155,7 +155,7 @@ CHOICES = {
 @pytest.mark.parametrize("form", ["pem", "p12"])
 def test_the_uri_chooses_the_algorithm(form: str, kind: Any, tmp_path: Path) -> None:
     """``algorithm=`` chooses among those of the key, SHA-1 not among them; the first is the usual one (Signers)."""
-    keys = default_authority().agency("Sở", kind=kind, key_name="choices")
+    keys = get_default_authority().agency("Sở", kind=kind, key_name="choices")
     write = keys.write_pem if form == "pem" else keys.write_p12
     uri = write(tmp_path / "key", password=PASSWORD)
     assert load_signer(uri, secrets=_answer).algorithm == CHOICES[kind][0]
@@ -207,7 +207,7 @@ def _broken(folder: Path, agency: AgencyKeys) -> dict[str, str]:
     pem, p12 = folder / "ok.pem", folder / "ok.p12"
     agency.write_pem(pem, password=PASSWORD)
     agency.write_p12(p12, password=PASSWORD)
-    other = throwaway_key("rsa", "other")
+    other = make_throwaway_key("rsa", "other")
     (folder / "other.pem").write_bytes(other.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
     ed = ed25519.Ed25519PrivateKey.generate()
     (folder / "ed.pem").write_bytes(ed.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
@@ -311,7 +311,7 @@ UNFIT: dict[str, tuple[dict[str, Any], str]] = {
 def test_an_unfit_certificate_refuses_to_sign(case: str, tmp_path: Path) -> None:
     """A certificate not valid now, not for signing, or with a weak key refuses before anything is sent (faults, 25)."""
     changes, words = UNFIT[case]
-    keys = default_authority().agency("Sở Nội vụ", **changes)
+    keys = get_default_authority().agency("Sở Nội vụ", **changes)
     signer = load_signer(keys.write_pem(tmp_path / "key.pem"))
     with pytest.raises(SigningError, match=words) as error:
         signer.sign(DATA)
@@ -342,7 +342,7 @@ class _Remote:
         self.certificates = certificates
 
     def sign(self, data: bytes) -> bytes:
-        return throwaway_key("rsa", "another key").sign(data, *_pkcs1())  # type: ignore[call-arg, union-attr]
+        return make_throwaway_key("rsa", "another key").sign(data, *_pkcs1())  # type: ignore[call-arg, union-attr]
 
 
 def _pkcs1() -> tuple[Any, Any]:
@@ -359,9 +359,9 @@ def test_a_signer_that_uses_another_key_is_found_out(agency: AgencyKeys) -> None
 def test_a_signer_without_certificates_cannot_sign_packets() -> None:
     """A signature without a certificate, or with one whose key no receiver accepts, is not made."""
     with pytest.raises(SigningError, match="certificate"):
-        signing_certificate(_Remote(()))
+        require_certificate(_Remote(()))
     with pytest.raises(SigningError, match="secp521r1"):
-        signing_certificate(_Remote((default_authority().agency("Sở", kind="p521").certificate,)))
+        require_certificate(_Remote((get_default_authority().agency("Sở", kind="p521").certificate,)))
 
 
 def test_a_scheme_can_be_added(agency: AgencyKeys, monkeypatch: pytest.MonkeyPatch) -> None:

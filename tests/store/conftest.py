@@ -36,7 +36,7 @@ def url(request: pytest.FixtureRequest, tmp_path: Path, tables: bytes) -> str:
     """URL of a database, an empty one where the module says so; tests run on both engines, unless one names one."""
     ready = not getattr(request.module, "EMPTY", False)
     if request.param == "postgresql":
-        return request.getfixturevalue("postgres").database(ready=ready)
+        return request.getfixturevalue("postgres").create_database(ready=ready)
     if ready:
         (tmp_path / "edoc.db").write_bytes(tables)
     return f"sqlite:///{tmp_path / 'edoc.db'}"

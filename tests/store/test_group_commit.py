@@ -17,15 +17,15 @@ from edoc_connector.errors import StoreError
 from edoc_connector.store import group_commit as group_module
 from edoc_connector.store._sql import connections as lines_module
 from edoc_connector.store._sql.compiled import direct
-from edoc_connector.store._sql.connections import Lines
-from edoc_connector.store._sql.engine import driver_errors, make_engine
+from edoc_connector.store._sql.connections import SqliteConnectionSource
+from edoc_connector.store._sql.engine import make_engine, translate_driver_errors
 from edoc_connector.store.group_commit import GroupCommit
 
 OTHERS = 5
 Write = Callable[[Connection, int], None]
 
 
-class Watched(Lines):
+class Watched(SqliteConnectionSource):
     """The connections to a file, and how often a transaction was begun."""
 
     opened = 0
@@ -79,7 +79,7 @@ def together(database: Database) -> Callable[[Write, Write | None], list[Future[
         inside, go = threading.Event(), threading.Event()
 
         def one(number: int) -> None:
-            with driver_errors(), database.group.transaction() as turn:
+            with translate_driver_errors(), database.group.transaction() as turn:
                 if number == 0:
                     inside.set()
                     go.wait()
@@ -208,7 +208,7 @@ def test_evidence_that_cannot_be_written_fails_for_everybody(
         raise OperationalError("INSERT", {}, sqlite3.OperationalError("database or disk is full"))
 
     with monkeypatch.context() as patch:
-        patch.setattr(group_module, "append", full)
+        patch.setattr(group_module, "append_entries", full)
         failed = [future.exception() for future in together(database.insert)]
     assert {type(error) for error in failed} == {StoreError}
     assert database.numbers() == []
@@ -226,7 +226,7 @@ def test_a_mistake_while_committing_is_nobodys_success(
         raise LookupError("a mistake of ours")
 
     with monkeypatch.context() as patch:
-        patch.setattr(group_module, "append", broken)
+        patch.setattr(group_module, "append_entries", broken)
         failed = [future.exception() for future in together(database.insert)]
     assert sorted(type(error).__name__ for error in failed) == ["LookupError"] + OTHERS * ["StoreError"]
     assert database.numbers() == []
@@ -234,7 +234,7 @@ def test_a_mistake_while_committing_is_nobodys_success(
 
 def test_a_group_is_bounded(database: Database, together, monkeypatch: pytest.MonkeyPatch) -> None:
     """The first of many does not wait for all who come after it."""
-    monkeypatch.setattr("edoc_connector.store.group_commit.MOST", 2)
+    monkeypatch.setattr("edoc_connector.store.group_commit.MAX_MEMBERS", 2)
     for future in together(database.insert):
         future.result()
     assert database.numbers() == list(range(OTHERS + 1))
@@ -246,7 +246,7 @@ def test_whoever_is_interrupted_while_waiting_blocks_nobody(
     database: Database, together, monkeypatch: pytest.MonkeyPatch, called: bool
 ) -> None:
     """Ctrl-C, or a time limit that a signal enforces: the others write, and the next transaction comes through."""
-    wait, interrupted = group_module._Ticket.wait, threading.Event()
+    wait, interrupted = group_module._Ticket.wait_for_turn, threading.Event()
     go = threading.Event()
 
     def wait_or_not(ticket: group_module._Ticket) -> None:
@@ -266,7 +266,7 @@ def test_whoever_is_interrupted_while_waiting_blocks_nobody(
             while len(database.group._queue) == OTHERS:  # it leaves before its turn comes
                 time.sleep(0.001)
 
-    monkeypatch.setattr(group_module._Ticket, "wait", wait_or_not)
+    monkeypatch.setattr(group_module._Ticket, "wait_for_turn", wait_or_not)
     ends = [future.exception() for future in together(first, database.insert)]
     assert [type(end) for end in ends].count(KeyboardInterrupt) == 1
     left = [number for number, end in enumerate(ends) if end is None]
@@ -277,14 +277,14 @@ def test_whoever_is_interrupted_while_waiting_blocks_nobody(
 
 def test_a_turn_that_nobody_takes_is_passed_on(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     """The only one who waits is interrupted as the group before it ends: the store is free."""
-    wait = group_module._Ticket.wait
+    wait = group_module._Ticket.wait_for_turn
 
     def interrupted(ticket: group_module._Ticket) -> None:
         wait(ticket)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(group_module._Ticket, "wait", interrupted)
-    monkeypatch.setattr(group_module, "MOST", 1)
+    monkeypatch.setattr(group_module._Ticket, "wait_for_turn", interrupted)
+    monkeypatch.setattr(group_module, "MAX_MEMBERS", 1)
     inside, go = threading.Event(), threading.Event()
 
     def hold() -> None:
@@ -296,7 +296,7 @@ def test_a_turn_that_nobody_takes_is_passed_on(database: Database, monkeypatch: 
     with ThreadPoolExecutor(2) as pool:
         holder = pool.submit(hold)
         inside.wait()
-        waiting = pool.submit(database.group.enter)
+        waiting = pool.submit(database.group.join_group)
         while not database.group._queue:
             time.sleep(0.001)
         go.set()

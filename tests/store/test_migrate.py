@@ -57,19 +57,19 @@ def first(url: str) -> str:
 
 def test_an_upgrade_keeps_everything(first: str, tmp_path: Path) -> None:
     """Rows, states, fences and the timeline are as they were (issue, "upgrading … keeps everything")."""
-    assert upgrade(first) == migrate.REVISION
+    assert upgrade(first) == migrate.SCHEMA_REVISION
     with Store.open(first, spool=tmp_path / "spool") as store, store.transaction("test") as tx:
-        delivery = deliveries.get(tx, AGENCY, "d-1")
+        delivery = deliveries.find_by_document_id(tx, AGENCY, "d-1")
         assert delivery is not None
         assert (delivery.state, delivery.attempts, delivery.fence) == ("ready", 2, 3)
-        assert [one.last_code for one in deliveries.recipients(tx, [1])[1]] == ["01"]
-        assert [entry.detail for entry in timeline.of(tx, DELIVERIES, [1])[1]] == ["stored"]
-        document, status = (receipts.by_hub_doc_id(tx, AGENCY, key) for key in ("7", "8"))
+        assert [one.last_code for one in deliveries.load_recipients(tx, [1])[1]] == ["01"]
+        assert [entry.detail for entry in timeline.load_timelines(tx, DELIVERIES, [1])[1]] == ["stored"]
+        document, status = (receipts.find_by_hub_doc_id(tx, AGENCY, key) for key in ("7", "8"))
         assert document is not None
         assert status is not None
         assert (document.state, document.document_id, document.noticed_at) == ("waiting", "d-2", None)
         assert status.noticed_at == status.updated_at
-        assert [row.hub_doc_id for row in outgoing.find(tx, AGENCY)] == ["7"]
+        assert [row.hub_doc_id for row in outgoing.find_all(tx, AGENCY)] == ["7"]
 
 
 def test_an_upgrade_brings_the_moves_of_today(first: str) -> None:

@@ -22,7 +22,7 @@ AGENCY = "H29.05"
 @pytest.fixture
 def url(postgres: PostgresServer) -> str:
     """URL of a database, here on PostgreSQL only."""
-    return postgres.database(ready=True)
+    return postgres.create_database(ready=True)
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +48,7 @@ def _at_once(store: Store, work) -> list:
 
 def test_two_pollers_list_the_same_packet(store: Store) -> None:
     """One row comes of it, and neither poller fails (faults, rows 7 and 19)."""
-    one, two = _at_once(store, lambda tx: receipts.offered(tx, AGENCY, "7", receipts.EDOC).id)
+    one, two = _at_once(store, lambda tx: receipts.record_offer(tx, AGENCY, "7", receipts.EDOC).id)
     assert one == two
 
 
@@ -56,26 +56,26 @@ def test_the_same_document_stored_twice_at_once_is_one_delivery(store: Store, ne
     """The second worker gets the first one's delivery (DESIGN, "the same document twice is one delivery")."""
     one, two = _at_once(store, lambda tx: deliveries.add(tx, new_delivery()).id)
     assert one == two
-    with store.reading() as tx:
-        assert len(deliveries.recipients(tx, [one])[one]) == 2
+    with store.snapshot() as tx:
+        assert len(deliveries.load_recipients(tx, [one])[one]) == 2
 
 
 def test_a_confirmation_is_queued_once_by_two_workers(store: Store) -> None:
     """Two pollers that are offered a known packet queue one confirmation (faults, row 19)."""
     with store.transaction("test") as tx:
-        row = receipts.offered(tx, AGENCY, "7", receipts.EDOC)
-    _at_once(store, lambda tx: outgoing.confirm(tx, row, outgoing.DONE))
-    with store.reading() as tx:
-        assert len(outgoing.find(tx, AGENCY)) == 1
+        row = receipts.record_offer(tx, AGENCY, "7", receipts.EDOC)
+    _at_once(store, lambda tx: outgoing.enqueue_confirmation(tx, row, outgoing.DONE))
+    with store.snapshot() as tx:
+        assert len(outgoing.find_all(tx, AGENCY)) == 1
 
 
 def test_two_statuses_of_one_recipient_are_both_counted(store: Store, new_delivery, clock) -> None:
     """What two workers enter at once is entered one after the other (business rules, "recorded, never dropped")."""
     with store.transaction("test") as tx:
         row = deliveries.add(tx, new_delivery())
-    _at_once(store, lambda tx: deliveries.report(tx, row, "G22", "06", at=clock.now, description=None))
-    with store.reading() as tx:
-        assert deliveries.recipient(tx, row.id, "G22").out_of_order == 2
+    _at_once(store, lambda tx: deliveries.record_status(tx, row, "G22", "06", reported_at=clock.now, description=None))
+    with store.snapshot() as tx:
+        assert deliveries.find_recipient(tx, row.id, "G22").out_of_order == 2
 
 
 def test_claims_pass_over_rows_that_another_transaction_holds(store: Store, new_delivery) -> None:
@@ -85,7 +85,7 @@ def test_claims_pass_over_rows_that_another_transaction_holds(store: Store, new_
             deliveries.add(tx, new_delivery(document_id=name))
     with store.transaction("one") as first, store.transaction("two") as second:
         taken = [
-            transitions.claim(tx, DELIVERIES, Lease(tx.actor, 60), agency=AGENCY, states=[DeliveryState.READY])[0]
+            transitions.claim_rows(tx, DELIVERIES, Lease(tx.actor, 60), agency=AGENCY, states=[DeliveryState.READY])[0]
             for tx in (first, second)
         ]
     assert [row["document_id"] for row in taken] == ["a", "b"]
@@ -102,37 +102,37 @@ def test_row_24_the_server_is_restarted(
 ) -> None:
     """Bounded retries and an error while it is away, nothing half written, and it goes on afterwards (faults, 24)."""
     monkeypatch.setattr(engine_module, "RECONNECT_SECONDS", 0.2)
-    with Store.open(own_server.database(), spool=tmp_path / "spool") as store:
+    with Store.open(own_server.create_database(), spool=tmp_path / "spool") as store:
         with store.transaction("test") as tx:
             deliveries.add(tx, new_delivery(document_id="before"))
         with pytest.raises(StoreError, match="cannot be reached") as caught:
             _cut_off(store, new_delivery(document_id="during"), own_server)
         assert "máy chủ cơ sở dữ liệu" in caught.value.vi
-        with pytest.raises(StoreError, match="cannot be reached"), store.reading():
+        with pytest.raises(StoreError, match="cannot be reached"), store.snapshot():
             pass
         own_server.start()
         with store.transaction("test") as tx:
             deliveries.add(tx, new_delivery(document_id="after"))
-            assert [row.document_id for row in deliveries.find(tx, AGENCY)] == ["after", "before"]
+            assert [row.document_id for row in deliveries.find_all(tx, AGENCY)] == ["after", "before"]
 
 
 def test_row_24_a_server_that_comes_back_is_waited_for(own_server: PostgresServer, tmp_path: Path) -> None:
     """A restart within the time for reconnecting is no error at all (faults, row 24)."""
-    with Store.open(own_server.database(), spool=tmp_path / "spool") as store:
+    with Store.open(own_server.create_database(), spool=tmp_path / "spool") as store:
         own_server.stop()
         starting = threading.Thread(target=own_server.start)
         starting.start()
-        with store.reading() as tx:
-            assert deliveries.find(tx, AGENCY) == []
+        with store.snapshot() as tx:
+            assert deliveries.find_all(tx, AGENCY) == []
         starting.join()
 
 
 def test_reading_sees_one_state(store: Store, new_delivery) -> None:
     """What is committed meanwhile is not in it, and nothing can be written (faults, row 24)."""
-    with store.reading() as tx:
-        assert deliveries.find(tx, AGENCY) == []
+    with store.snapshot() as tx:
+        assert deliveries.find_all(tx, AGENCY) == []
         with store.transaction("other") as writing:
             deliveries.add(writing, new_delivery())
-        assert deliveries.find(tx, AGENCY) == []
-    with pytest.raises(StoreError, match="cannot be written"), store.reading() as tx:
+        assert deliveries.find_all(tx, AGENCY) == []
+    with pytest.raises(StoreError, match="cannot be written"), store.snapshot() as tx:
         deliveries.add(tx, new_delivery(document_id="b"))

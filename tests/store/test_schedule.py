@@ -18,42 +18,42 @@ TROUBLE = {"error_code": "503", "error_text": "busy", "error_vi": "bận"}
 def test_a_job_is_done_by_one_worker_at_a_time(store: Store, clock) -> None:
     """Claimed while it is due, free again when the lease ran out, and the slow worker is fenced off (faults, row 7)."""
     with store.transaction("me") as tx:
-        schedule.made(tx, AGENCY, "poll", first_at=tx.now)
-        schedule.made(tx, AGENCY, "poll", first_at=tx.now)
-        first = schedule.claim(tx, ME, AGENCY, "poll")
+        schedule.ensure_job(tx, AGENCY, "poll", first_at=tx.now)
+        schedule.ensure_job(tx, AGENCY, "poll", first_at=tx.now)
+        first = schedule.claim_job(tx, ME, AGENCY, "poll")
         assert first is not None
-        assert schedule.claim(tx, OTHER, AGENCY, "poll") is None
+        assert schedule.claim_job(tx, OTHER, AGENCY, "poll") is None
     clock.forward(50)
     with store.transaction("me") as tx:
-        assert transitions.renew(tx, schedule.T, ME, [first.id]) == 1
+        assert transitions.renew_leases(tx, schedule.TABLE, ME, [first.id]) == 1
     clock.forward(50)
     with store.transaction("other") as tx:
-        assert schedule.claim(tx, OTHER, AGENCY, "poll") is None
+        assert schedule.claim_job(tx, OTHER, AGENCY, "poll") is None
     clock.forward(11)
     with store.transaction("other") as tx:
-        second = schedule.claim(tx, OTHER, AGENCY, "poll")
+        second = schedule.claim_job(tx, OTHER, AGENCY, "poll")
         assert second is not None
     with pytest.raises(LeaseLost), store.transaction("me") as tx:
-        schedule.ended(tx, first, next_at=tx.now, failures=0)
+        schedule.finish_job(tx, first, next_at=tx.now, failures=0)
     with store.transaction("other") as tx:
-        schedule.ended(tx, second, next_at=tx.now + timedelta(seconds=30), failures=0)
-        assert schedule.claim(tx, ME, AGENCY, "poll") is None
-        assert schedule.of(tx, AGENCY)["poll"].succeeded_at == tx.now
+        schedule.finish_job(tx, second, next_at=tx.now + timedelta(seconds=30), failures=0)
+        assert schedule.claim_job(tx, ME, AGENCY, "poll") is None
+        assert schedule.list_jobs(tx, AGENCY)["poll"].succeeded_at == tx.now
 
 
 def test_a_worker_that_stops_lets_go(store: Store, new_delivery) -> None:
     """Nobody waits for the lease of a worker that said good-bye (issue, "finishes or releases what it holds")."""
     with store.transaction("me") as tx:
-        schedule.made(tx, AGENCY, "poll", first_at=tx.now)
-        schedule.claim(tx, ME, AGENCY, "poll")
+        schedule.ensure_job(tx, AGENCY, "poll", first_at=tx.now)
+        schedule.claim_job(tx, ME, AGENCY, "poll")
         deliveries.add(tx, new_delivery())
-        transitions.claim(tx, DELIVERIES, ME, agency=AGENCY, states=["ready"])
-        schedule.release(tx, ME)
-        assert transitions.release(tx, DELIVERIES, ME, key=99) == 0
-        assert transitions.release(tx, DELIVERIES, ME) == 1
+        transitions.claim_rows(tx, DELIVERIES, ME, agency=AGENCY, states=["ready"])
+        schedule.release_leases(tx, ME)
+        assert transitions.release_leases(tx, DELIVERIES, ME, only_id=99) == 0
+        assert transitions.release_leases(tx, DELIVERIES, ME) == 1
     with store.transaction("other") as tx:
-        assert schedule.claim(tx, OTHER, AGENCY, "poll") is not None
-        assert len(transitions.expired(tx, DELIVERIES, agency=AGENCY)) == 1
+        assert schedule.claim_job(tx, OTHER, AGENCY, "poll") is not None
+        assert len(transitions.lock_expired(tx, DELIVERIES, agency=AGENCY)) == 1
 
 
 def test_trouble_that_threads_meet_together_counts_once(store: Store, clock) -> None:
@@ -61,16 +61,16 @@ def test_trouble_that_threads_meet_together_counts_once(store: Store, clock) -> 
     later = clock.now + timedelta(seconds=30)
     with store.transaction("me") as tx:
         for _ in range(3):
-            schedule.put_off(tx, AGENCY, "hub", next_at=later, error=TROUBLE)
-        gate = schedule.get(tx, AGENCY, "hub")
+            schedule.postpone_job(tx, AGENCY, "hub", next_at=later, error=TROUBLE)
+        gate = schedule.find_job(tx, AGENCY, "hub")
         assert gate is not None
         assert (gate.failures, gate.next_at, gate.error_text) == (1, later, "busy")
     clock.forward(31)
     with store.transaction("me") as tx:
-        schedule.put_off(tx, AGENCY, "hub", next_at=later + timedelta(seconds=60), error=TROUBLE)
-        assert schedule.of(tx, AGENCY)["hub"].failures == 2
-        schedule.cleared(tx, AGENCY, "hub")
-        gate = schedule.get(tx, AGENCY, "hub")
+        schedule.postpone_job(tx, AGENCY, "hub", next_at=later + timedelta(seconds=60), error=TROUBLE)
+        assert schedule.list_jobs(tx, AGENCY)["hub"].failures == 2
+        schedule.record_recovery(tx, AGENCY, "hub")
+        gate = schedule.find_job(tx, AGENCY, "hub")
         assert gate is not None
         assert (gate.failures, gate.error_text, gate.next_at) == (0, None, tx.now)
-        assert schedule.get(tx, AGENCY, "none") is None
+        assert schedule.find_job(tx, AGENCY, "none") is None

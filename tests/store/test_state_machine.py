@@ -11,43 +11,43 @@ from sqlalchemy.exc import IntegrityError
 
 from edoc_connector.errors import StoreError
 from edoc_connector.store import Store, deliveries, transitions
-from edoc_connector.store.state_machine import DELIVERIES, MACHINES, Machine
+from edoc_connector.store.state_machine import DELIVERIES, MACHINES, StateMachine
 
 IDS = [machine.subject for machine in MACHINES]
 
 
 @pytest.mark.parametrize("machine", MACHINES, ids=IDS)
-def test_every_state_can_be_reached(machine: Machine) -> None:
+def test_every_state_can_be_reached(machine: StateMachine) -> None:
     """No state is an island (DESIGN, "states and their moves stand in one table")."""
     reached, front = set(), {None}
     while front:
-        front = {move.new for move in machine.moves if move.old in front} - reached
+        front = {move.new for move in machine.transitions if move.old in front} - reached
         reached |= front
     assert reached == set(machine.states)
 
 
 @pytest.mark.parametrize("machine", MACHINES, ids=IDS)
-def test_a_leased_state_can_be_left(machine: Machine) -> None:
+def test_a_leased_state_can_be_left(machine: StateMachine) -> None:
     """Whatever a dead worker held goes on (faults, row 7)."""
-    for state in machine.leased:
-        assert machine.after(state)
+    for state in machine.leased_states:
+        assert machine.list_next_states(state)
 
 
-def _filler(machine: Machine, now: datetime) -> dict[str, object]:
+def _filler(machine: StateMachine, now: datetime) -> dict[str, object]:
     """A row with something in every column that needs it."""
     by_type = {int: 1, str: "status", object: now, date: now.date()}
-    columns = transitions.table_of(machine).columns
+    columns = transitions.get_table(machine).columns
     needed = [column for column in columns if not column.nullable and not column.primary_key and column.default is None]
     return {column.name: by_type[column.type.python_type] for column in needed}
 
 
 @pytest.mark.parametrize("machine", MACHINES, ids=IDS)
-def test_the_database_refuses_the_moves_that_the_table_lacks(machine: Machine, store: Store, url: str) -> None:
+def test_the_database_refuses_the_moves_that_the_table_lacks(machine: StateMachine, store: Store, url: str) -> None:
     """A trigger holds the table of moves, whoever writes (DESIGN, "states and their moves stand in one table")."""
     values = _filler(machine, store.clock())
     engine = create_engine(url)
-    table = transitions.table_of(machine)
-    firsts = set(machine.after(None))
+    table = transitions.get_table(machine)
+    firsts = set(machine.list_next_states(None))
     with engine.connect() as connection:
         for state in set(machine.states) - firsts:
             with pytest.raises(IntegrityError, match="no such first state"), connection.begin_nested():
@@ -55,13 +55,13 @@ def test_the_database_refuses_the_moves_that_the_table_lacks(machine: Machine, s
         with pytest.raises(IntegrityError), connection.begin_nested():
             connection.execute(insert(table).values({**values, "state": "nonsense"}))
         connection.rollback()
-        on_table = f" ON {machine.table}" if engine.dialect.name == "postgresql" else ""
-        connection.exec_driver_sql(f"DROP TRIGGER {machine.table}_first{on_table}")
+        on_table = f" ON {machine.table_name}" if engine.dialect.name == "postgresql" else ""
+        connection.exec_driver_sql(f"DROP TRIGGER {machine.table_name}_first{on_table}")
         connection.commit()
         for old, new in itertools.product(machine.states, repeat=2):
             connection.execute(insert(table).values({**values, "state": old}))
-            allowed = old == new or machine.find(old, new) is not None
-            change = text(f"UPDATE {machine.table} SET state = :new")
+            allowed = old == new or machine.find_transition(old, new) is not None
+            change = text(f"UPDATE {machine.table_name} SET state = :new")
             if allowed:
                 connection.execute(change, {"new": new})
             else:

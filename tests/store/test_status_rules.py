@@ -25,20 +25,20 @@ ALL = ("01", "02", "03", "04", "05", "06", "13", "15", "16")
 )
 def test_what_may_follow_on_a_document(last: str | None, after: str) -> None:
     """01 → 02 | 03; 03 → 04 | 05 | 06; 04 → 05 | 06; 05 → 06; 04 and 05 may repeat (business rules)."""
-    assert status_rules.allowed(last) == tuple(after.split())
+    assert status_rules.list_allowed_codes(last) == tuple(after.split())
 
 
 @pytest.mark.parametrize(("last", "after"), [(None, ("01",)), ("01", ("15", "16")), ("15", ()), ("16", ())])
 def test_what_may_follow_on_a_recall(last: str | None, after: tuple[str, ...]) -> None:
     """15 or 16 answers a packet of type 1, 2 or 3, once (business rules)."""
-    assert status_rules.allowed(last, change_packet=True) == after
+    assert status_rules.list_allowed_codes(last, is_change_packet=True) == after
 
 
 def test_a_take_back_is_answered_once() -> None:
     """13 is answered by 15 or 16; after 15 nothing follows, after 16 the order goes on (business rules)."""
-    assert status_rules.allowed("03", change=Change.ASKED) == ("04", "05", "06", "15", "16")
-    assert status_rules.allowed("03", change=Change.AGREED) == ()
-    assert status_rules.allowed("03", change=Change.REFUSED) == ("04", "05", "06")
+    assert status_rules.list_allowed_codes("03", change=Change.ASKED) == ("04", "05", "06", "15", "16")
+    assert status_rules.list_allowed_codes("03", change=Change.AGREED) == ()
+    assert status_rules.list_allowed_codes("03", change=Change.REFUSED) == ("04", "05", "06")
 
 
 @pytest.mark.parametrize("last", [None, "01", "03", "04", "05"])
@@ -60,7 +60,7 @@ def test_a_finished_document_is_not_taken_back(last: str) -> None:
 def test_the_error_names_where_it_stands_and_what_is_allowed() -> None:
     """A code of our own out of order is refused with the state and the codes allowed (business rules)."""
     with pytest.raises(StatusNotAllowed) as caught:
-        status_rules.require("06", "01", change=Change.ASKED)
+        status_rules.require_allowed_code("06", "01", change=Change.ASKED)
     assert str(caught.value) == (
         "status 06 completed may not be sent now: the document is at 01 arrived, take-back requested; "
         "allowed: 02 rejected, 03 accepted, 15 change agreed, 16 change refused."
@@ -68,5 +68,5 @@ def test_the_error_names_where_it_stands_and_what_is_allowed() -> None:
     assert "01 Đã đến" in caught.value.vi
     assert "03 Đã tiếp nhận" in caught.value.vi
     with pytest.raises(StatusNotAllowed, match="allowed: none"):
-        status_rules.require("77", "06")
-    status_rules.require("03", "01")
+        status_rules.require_allowed_code("77", "06")
+    status_rules.require_allowed_code("03", "01")

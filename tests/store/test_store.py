@@ -38,7 +38,7 @@ def test_an_empty_database_gets_its_tables(store: Store, url: str) -> None:
     with engine.connect() as connection:
         context = MigrationContext.configure(connection, opts={"compare_type": False})
         assert compare_metadata(context, schema.metadata) == []
-        assert context.get_current_revision() == migrate.REVISION
+        assert context.get_current_revision() == migrate.SCHEMA_REVISION
     engine.dispose()
 
 
@@ -46,7 +46,7 @@ def test_the_revision_named_in_the_code_is_the_newest() -> None:
     """Opening does not load Alembic, so the newest revision stands in the code too (DESIGN, "schema changes")."""
     config = Config()
     config.set_main_option("script_location", str(Path(migrate.__file__).parent / "migrations"))
-    assert ScriptDirectory.from_config(config).get_current_head() == migrate.REVISION
+    assert ScriptDirectory.from_config(config).get_current_head() == migrate.SCHEMA_REVISION
 
 
 def test_the_migration_guards_the_moves_of_today(store: Store, url: str) -> None:
@@ -55,9 +55,9 @@ def test_the_migration_guards_the_moves_of_today(store: Store, url: str) -> None
     with engine.connect() as connection:
         for machine in MACHINES:
             body = connection.execute(
-                text(TRIGGERS[engine.dialect.name]), {"name": f"{machine.table}_moves"}
+                text(TRIGGERS[engine.dialect.name]), {"name": f"{machine.table_name}_moves"}
             ).scalar_one()
-            pairs = {f"{move.old or ''}>{move.new}" for move in machine.moves}
+            pairs = {f"{move.old or ''}>{move.new}" for move in machine.transitions}
             assert {part for part in body.split("'") if ">" in part and part.replace(">", "").isalpha()} == pairs
     engine.dispose()
 
@@ -66,9 +66,9 @@ def test_opening_again_keeps_everything(store: Store, url: str, tmp_path: Path, 
     """What was stored is there after a restart (faults, row 2)."""
     with store.transaction("test") as tx:
         deliveries.add(tx, new_delivery())
-    assert upgrade(url) == migrate.REVISION
-    with Store.open(url, spool=tmp_path / "spool") as again, again.reading() as tx:
-        assert len(deliveries.find(tx, AGENCY)) == 1
+    assert upgrade(url) == migrate.SCHEMA_REVISION
+    with Store.open(url, spool=tmp_path / "spool") as again, again.snapshot() as tx:
+        assert len(deliveries.find_all(tx, AGENCY)) == 1
 
 
 def test_two_processes_may_open_an_empty_store_at_once(url: str, tmp_path: Path) -> None:
@@ -148,7 +148,7 @@ def test_a_locked_database_is_waited_for_a_bounded_time(
 @pytest.mark.parametrize("url", ["sqlite"], indirect=True)
 def test_a_read_only_database(store: Store, new_delivery) -> None:
     """A read-only database is an error that says what to check (faults, row 23)."""
-    with store.reading() as tx:  # rights do not stop root: this is SQLite's own way to refuse writes
+    with store.snapshot() as tx:  # rights do not stop root: this is SQLite's own way to refuse writes
         tx.connection.exec_driver_sql("PRAGMA query_only=ON")
     with pytest.raises(StoreError, match="cannot be written") as caught, store.transaction("test") as tx:
         deliveries.add(tx, new_delivery())
@@ -164,9 +164,9 @@ signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 with Store.open(sys.argv[1], spool=Path(sys.argv[2])) as store:
     limit = Path(sys.argv[3]).stat().st_size
     resource.setrlimit(resource.RLIMIT_FSIZE, (limit // 2, resource.RLIM_INFINITY))
-    with store.spool.drafting() as draft:
+    with store.spool.draft_file() as draft:
         draft.write_bytes(b"packet")
-        store.spool.keep(draft)
+        store.spool.keep_draft(draft)
     try:
         with store.transaction("test") as tx:
             tx.connection.exec_driver_sql(
@@ -197,19 +197,21 @@ def test_times_are_utc(store: Store, new_delivery, clock) -> None:
     vietnam = timezone(timedelta(hours=7))
     with store.transaction("test") as tx:
         row = deliveries.add(tx, new_delivery())
-        deliveries.report(tx, row, "G22", "01", at=datetime(2026, 11, 20, 10, tzinfo=vietnam), description=None)
-        first = deliveries.recipients(tx, [row.id])[row.id][0]
+        deliveries.record_status(
+            tx, row, "G22", "01", reported_at=datetime(2026, 11, 20, 10, tzinfo=vietnam), description=None
+        )
+        first = deliveries.load_recipients(tx, [row.id])[row.id][0]
         assert row.created_at == clock.now
         assert first.last_at == datetime(2026, 11, 20, 3, tzinfo=UTC)
         assert first.last_at.tzinfo is UTC
     with pytest.raises((StoreError, StatementError)), store.transaction("test") as tx:
-        deliveries.report(tx, row, "G22", "03", at=datetime(2026, 11, 20), description=None)
+        deliveries.record_status(tx, row, "G22", "03", reported_at=datetime(2026, 11, 20), description=None)
 
 
 @pytest.mark.parametrize("url", ["sqlite"], indirect=True)
 def test_sqlite_is_as_durable_as_asked(store: Store) -> None:
     """WAL, synchronous=FULL, foreign keys (issue "One document travels", store on SQLite)."""
-    with store.reading() as tx:
+    with store.snapshot() as tx:
         found = [tx.connection.exec_driver_sql(f"PRAGMA {name}").scalar() for name in ("journal_mode", "synchronous")]
         assert found == ["wal", 2]
         assert tx.connection.exec_driver_sql("PRAGMA foreign_keys").scalar() == 1
@@ -219,7 +221,7 @@ def test_a_folder_that_may_not_be_written_to() -> None:
     """SQLite cannot even read there unless another program has the file open: the error says so (faults, row 23)."""
     refused = sqlite3.OperationalError("attempt to write a readonly database")
     refused.sqlite_errorname = "SQLITE_READONLY_DIRECTORY"
-    with pytest.raises(StoreError, match="may write to the folder") as caught, engine_module.driver_errors():
+    with pytest.raises(StoreError, match="may write to the folder") as caught, engine_module.translate_driver_errors():
         raise OperationalError("SELECT 1", {}, refused)
     assert "quyền ghi vào thư mục" in caught.value.vi
 

@@ -22,8 +22,8 @@ OTHER = Lease("other", 60)
 
 def claim(store: Store, lease: Lease, *states: str, due: bool = True, limit: int = 1) -> list:
     with store.transaction(lease.owner) as tx:
-        return transitions.claim(
-            tx, DELIVERIES, lease, agency=AGENCY, states=states or ("ready",), due=due, limit=limit
+        return transitions.claim_rows(
+            tx, DELIVERIES, lease, agency=AGENCY, states=states or ("ready",), only_due=due, limit=limit
         )
 
 
@@ -44,17 +44,17 @@ def test_a_stale_worker_is_fenced_off(store: Store, new_delivery, clock) -> None
     claim(store, ME)
     clock.forward(61)
     with store.transaction("other") as tx:
-        (late,) = transitions.expired(tx, DELIVERIES, agency=AGENCY)
-        transitions.move(tx, DELIVERIES, late["id"], old="sending", new="unknown", token=late["fence"])
+        (late,) = transitions.lock_expired(tx, DELIVERIES, agency=AGENCY)
+        transitions.move(tx, DELIVERIES, late["id"], old="sending", new="unknown", fencing_token=late["fence"])
     (theirs,) = claim(store, OTHER, "unknown")
     assert theirs["state"] == "unknown"
     with pytest.raises(LeaseLost, match="another one took it over"), store.transaction("me") as tx:
-        transitions.move(tx, DELIVERIES, theirs["id"], old="sending", new="sent", token=1)
+        transitions.move(tx, DELIVERIES, theirs["id"], old="sending", new="sent", fencing_token=1)
     with pytest.raises(LeaseLost), store.transaction("me") as tx:
-        transitions.move(tx, DELIVERIES, theirs["id"], old="unknown", new="sent", token=1)
+        transitions.move(tx, DELIVERIES, theirs["id"], old="unknown", new="sent", fencing_token=1)
     with store.transaction("other") as tx:
-        transitions.move(tx, DELIVERIES, theirs["id"], old="unknown", new="sent", token=theirs["fence"])
-        row = deliveries.by_key(tx, theirs["id"])
+        transitions.move(tx, DELIVERIES, theirs["id"], old="unknown", new="sent", fencing_token=theirs["fence"])
+        row = deliveries.get_by_id(tx, theirs["id"])
     assert (row.state, row.lease_owner, row.lease_until) == ("sent", None, None)
 
 
@@ -65,14 +65,14 @@ def test_a_lease_can_be_renewed_until_it_ran_out(store: Store, new_delivery, clo
     claim(store, ME)
     clock.forward(50)
     with store.transaction("me") as tx:
-        assert transitions.renew(tx, deliveries.T, ME, [held]) == 1
-        assert transitions.renew(tx, deliveries.T, ME, []) == 0
+        assert transitions.renew_leases(tx, deliveries.TABLE, ME, [held]) == 1
+        assert transitions.renew_leases(tx, deliveries.TABLE, ME, []) == 0
     clock.forward(50)
     with store.transaction("me") as tx:
-        assert transitions.expired(tx, DELIVERIES, agency=AGENCY) == []
+        assert transitions.lock_expired(tx, DELIVERIES, agency=AGENCY) == []
     clock.forward(20)
     with store.transaction("me") as tx:
-        assert transitions.renew(tx, deliveries.T, ME, [held]) == 0
+        assert transitions.renew_leases(tx, deliveries.TABLE, ME, [held]) == 0
 
 
 def test_a_row_is_claimed_when_it_is_due(store: Store, new_delivery, clock) -> None:
@@ -82,7 +82,7 @@ def test_a_row_is_claimed_when_it_is_due(store: Store, new_delivery, clock) -> N
     (row,) = claim(store, ME)
     later = clock.now.replace(hour=4)
     with store.transaction("me") as tx:
-        transitions.move(tx, DELIVERIES, row["id"], old="sending", new="ready", token=1, next_attempt_at=later)
+        transitions.move(tx, DELIVERIES, row["id"], old="sending", new="ready", fencing_token=1, next_attempt_at=later)
     assert claim(store, ME) == []
     assert len(claim(store, ME, due=False)) == 1
 
@@ -93,12 +93,14 @@ def test_touch_ends_a_lease_without_a_move(store: Store, new_delivery) -> None:
         deliveries.add(tx, new_delivery())
     claim(store, ME)
     with store.transaction("me") as tx:
-        transitions.move(tx, DELIVERIES, 1, old="sending", new="unknown", token=1)
+        transitions.move(tx, DELIVERIES, 1, old="sending", new="unknown", fencing_token=1)
     (row,) = claim(store, ME, "unknown")
     with store.transaction("me") as tx:
-        transitions.touch(tx, DELIVERIES, 1, state="unknown", token=row["fence"], detail="asked: not there", asked=1)
-        after = deliveries.by_key(tx, 1)
-        last = timeline.of(tx, DELIVERIES, [1])[1][-1]
+        transitions.end_lease(
+            tx, DELIVERIES, 1, state="unknown", fencing_token=row["fence"], detail="asked: not there", asked=1
+        )
+        after = deliveries.get_by_id(tx, 1)
+        last = timeline.load_timelines(tx, DELIVERIES, [1])[1][-1]
     assert (after.asked, after.lease_owner, last.detail) == (1, None, "asked: not there")
 
 
@@ -109,8 +111,8 @@ def test_every_move_is_in_the_timeline(store: Store, new_delivery, clock) -> Non
     clock.forward(5)
     (row,) = claim(store, ME)
     with store.transaction("me") as tx:
-        transitions.move(tx, DELIVERIES, row["id"], old="sending", new="failed", token=1, detail="code 18")
-        rows = timeline.of(tx, DELIVERIES, [row["id"]])[row["id"]]
+        transitions.move(tx, DELIVERIES, row["id"], old="sending", new="failed", fencing_token=1, detail="code 18")
+        rows = timeline.load_timelines(tx, DELIVERIES, [row["id"]])[row["id"]]
     assert [(r.actor, r.old, r.new) for r in rows] == [
         ("clerk", None, "ready"),
         ("me", "ready", "sending"),
@@ -160,13 +162,13 @@ def test_processes_share_a_store(store: Store, url: str, new_delivery, tmp_path)
         import sys
         from datetime import UTC, datetime
         from pathlib import Path
-        from edoc_connector.store import Lease, Store, moves
-        from edoc_connector.store.states import DELIVERIES
+        from edoc_connector.store import Lease, Store, transitions
+        from edoc_connector.store.state_machine import DELIVERIES
         url, spool, name = sys.argv[1:]
         with Store.open(url, spool=Path(spool)) as store:
             while True:
                 with store.transaction(name) as tx:
-                    rows = moves.claim(tx, DELIVERIES, Lease(name, 600), agency="H29.05", states=["ready"])
+                    rows = transitions.claim_rows(tx, DELIVERIES, Lease(name, 600), agency="H29.05", states=["ready"])
                 if not rows:
                     break
                 print(rows[0]["id"])
@@ -188,9 +190,9 @@ def test_nothing_is_half_written(store: Store, new_delivery) -> None:
     with contextlib.suppress(RuntimeError), store.transaction("test") as tx:
         deliveries.add(tx, new_delivery())
         raise RuntimeError
-    with store.reading() as tx:
-        assert deliveries.find(tx, AGENCY) == []
-        assert timeline.of(tx, DELIVERIES, [1]) == {1: ()}
+    with store.snapshot() as tx:
+        assert deliveries.find_all(tx, AGENCY) == []
+        assert timeline.load_timelines(tx, DELIVERIES, [1]) == {1: ()}
 
 
 def test_a_new_state_of_a_leased_row_frees_it(store: Store, new_delivery) -> None:
@@ -199,6 +201,6 @@ def test_a_new_state_of_a_leased_row_frees_it(store: Store, new_delivery) -> Non
         deliveries.add(tx, new_delivery())
     (mapping,) = claim(store, ME)
     with store.transaction("me") as tx:
-        row = deliveries.by_key(tx, mapping["id"])
+        row = deliveries.get_by_id(tx, mapping["id"])
         deliveries.move(tx, row, DeliveryState.READY, detail="hub down")
     assert len(claim(store, OTHER)) == 1

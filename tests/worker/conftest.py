@@ -37,7 +37,7 @@ def backend(request: pytest.FixtureRequest) -> dict[str, str]:
     if request.param == "sqlite":
         return {}
     ready = not getattr(request.module, "EMPTY", False)
-    return {"url": request.getfixturevalue("postgres").database(ready=ready)}
+    return {"url": request.getfixturevalue("postgres").create_database(ready=ready)}
 
 
 @pytest.fixture

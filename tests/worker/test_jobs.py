@@ -11,7 +11,7 @@ from edoc_connector.connector import Handlers
 from edoc_connector.mockhub.faults import Fault
 from edoc_connector.store import DeliveryState, ReceiptState
 from edoc_connector.testing import sample_document
-from edoc_connector.worker.jobs import HUB, POLL, WATCH, AgencyJobs
+from edoc_connector.worker.jobs import HUB_BREAKER, POLL, WATCH, AgencyJobs
 
 POLL_NOW = {"worker": {"poll": 0.001, "idle": 0.05, "tries": 3}}
 
@@ -180,7 +180,7 @@ def test_row_08_retry_after_is_obeyed_and_outlives_a_restart(office, worker, hub
     for _ in range(2):
         sender = worker("H29.05", **POLL_NOW)
         sender.run_once(rounds=10)
-        gate = sender.units[0].jobs()[HUB]
+        gate = sender.agency_jobs[0].read_schedule()[HUB_BREAKER]
         assert gate.failures == 1
         assert gate.next_at - gate.updated_at >= timedelta(seconds=590)
     assert office("H29.05").delivery(document_id).attempts == 2  # by the first worker, and by `_send`
@@ -195,18 +195,18 @@ def test_row_10_a_hub_that_refuses_us_pauses_everything_and_works_again(office, 
     for _ in range(3):
         sender.run_once(rounds=10)
     assert office("H29.05").delivery(document_id).state is DeliveryState.SENT
-    assert sender.units[0].jobs()[HUB].failures == 0
+    assert sender.agency_jobs[0].read_schedule()[HUB_BREAKER].failures == 0
 
 
 def test_the_time_of_the_next_poll_is_in_the_database(worker, hub) -> None:
     """A restart does not poll at once, and a poll that failed backs off (issue, "kept in the database")."""
     first = worker("G22", worker={"poll": 600.0})
     first.run_once(rounds=10)
-    due = first.units[0].jobs()[POLL].next_at
+    due = first.agency_jobs[0].read_schedule()[POLL].next_at
     second = worker("G22", worker={"poll": 600.0})
     second.run_once(rounds=10)
-    assert second.units[0].jobs()[POLL].next_at == due
-    assert not second.units[0].poll()
+    assert second.agency_jobs[0].read_schedule()[POLL].next_at == due
+    assert not second.agency_jobs[0].poll()
 
 
 def test_a_poll_that_fails_backs_off(worker, hub) -> None:
@@ -214,9 +214,9 @@ def test_a_poll_that_fails_backs_off(worker, hub) -> None:
     hub.faults.add(Fault(kind="error", status=500, count=None))
     one = worker("G22", limits={"backoff": 600.0})
     one.run_once(rounds=10)
-    job = one.units[0].jobs()[POLL]
+    job = one.agency_jobs[0].read_schedule()[POLL]
     assert (job.failures, job.error_code) == (1, "500")
-    assert not one.units[0].poll()
+    assert not one.agency_jobs[0].poll()
 
 
 def test_a_download_that_always_fails_is_set_aside(office, worker, hub) -> None:
@@ -225,7 +225,7 @@ def test_a_download_that_always_fails_is_set_aside(office, worker, hub) -> None:
     for number in ("1", "2"):
         connector.send(sample_document(number=number))
     receiver = worker("G22", **POLL_NOW)
-    units = receiver.units[0]
+    units = receiver.agency_jobs[0]
     units.recover()
     assert units.poll()
     hub.faults.add(Fault(kind="html", path="/getEdoc", count=3))
@@ -240,14 +240,14 @@ def test_a_download_that_always_fails_is_set_aside(office, worker, hub) -> None:
 def test_row_25_the_end_of_our_certificate_is_warned_of(worker, caplog: pytest.LogCaptureFixture) -> None:
     """Before it ends a warning, afterwards an error (faults, row 25)."""
     early = worker("H29.05", worker={"certificate_days": 100_000})
-    early.units[0].recover()
-    assert early.units[0].watch()
+    early.agency_jobs[0].recover()
+    assert early.agency_jobs[0].watch()
     assert "our certificate ends in" in caplog.text
-    assert not early.units[0].watch()
+    assert not early.agency_jobs[0].watch()
     late = worker("G22")
-    late.units[0].recover()
+    late.agency_jobs[0].recover()
     late.connectors[0].context.store.clock = lambda: datetime(2200, 1, 1, tzinfo=UTC)
-    assert late.units[0].watch()
+    assert late.agency_jobs[0].watch()
     assert "our certificate ended on" in caplog.text
 
 
@@ -255,9 +255,9 @@ def test_row_25_the_end_of_our_certificate_is_warned_of(worker, caplog: pytest.L
 def test_row_25_a_key_that_cannot_be_loaded(worker, caplog: pytest.LogCaptureFixture) -> None:
     """The watch says so and looks again later (faults, row 25)."""
     one = worker("H29.05", signing={"key": "pem:missing.pem"}, limits={"backoff": 600.0})
-    one.units[0].recover()
-    assert one.units[0].watch()
-    job = one.units[0].jobs()[WATCH]
+    one.agency_jobs[0].recover()
+    assert one.agency_jobs[0].watch()
+    job = one.agency_jobs[0].read_schedule()[WATCH]
     assert job.failures == 1
     assert "missing.pem" in str(job.error_text)
 
@@ -266,7 +266,7 @@ def test_row_25_a_key_that_cannot_be_loaded(worker, caplog: pytest.LogCaptureFix
 def test_row_22_a_clock_that_is_off_is_told_of(worker, caplog: pytest.LogCaptureFixture) -> None:
     """Where the hub's time had to be learnt, the watch says that ours is wrong (faults, row 22)."""
     one = worker("H29.05")
-    one.units[0].recover()
+    one.agency_jobs[0].recover()
     one.connectors[0].context.hub.time.offset = timedelta(minutes=10)
-    assert one.units[0].watch()
+    assert one.agency_jobs[0].watch()
     assert "clock is -600 seconds from the hub's" in caplog.text

@@ -39,7 +39,7 @@ def server() -> Iterator[PostgresServer]:
 @pytest.fixture
 def on_server(values: Callable[..., Any], server: PostgresServer, tmp_path: Path) -> Callable[..., Settings]:
     """Makes settings for an agency, its store on the server."""
-    url = server.database()
+    url = server.create_database()
 
     def make(agency: str, **worker: Any) -> Settings:
         sections = values(agency, store={"url": url}, limits={"lease": 3.0})
@@ -129,8 +129,8 @@ def test_row_24_the_server_is_restarted_under_a_running_worker(
             first = sender.send(sample_document(number="0")).id
             _until(lambda: sender.delivery(first).recipient("G22").status == "03")
             server.stop()
-            _until(lambda: bool(worker.figures.troubles()))
-            assert not worker.ready()
+            _until(lambda: bool(worker.metrics.read_failure_counts()))
+            assert not worker.is_ready()
             with pytest.raises(StoreError, match="cannot be reached"):
                 sender.send(sample_document(number="1"))
             server.start()
@@ -138,7 +138,7 @@ def test_row_24_the_server_is_restarted_under_a_running_worker(
             server.restart(crash=True)
             _until(lambda: {sender.delivery(one).recipient("G22").status for one in sent} == {"03"})
             _until(lambda: {one.state for one in theirs.receipts()} == {ReceiptState.CONFIRMED})
-            assert worker.ready()
+            assert worker.is_ready()
         finally:
             worker.stop()
             thread.join(PATIENCE)

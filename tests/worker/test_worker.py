@@ -19,7 +19,7 @@ from edoc_connector.errors import ConfigError
 from edoc_connector.store import DeliveryState, ReceiptState
 from edoc_connector.testing import sample_document
 from edoc_connector.worker import Worker, load_handlers
-from edoc_connector.worker.health import served
+from edoc_connector.worker.health import serve_health
 
 PATIENCE = 60.0
 
@@ -79,7 +79,7 @@ def test_health_readiness_and_metrics(office, worker, hub) -> None:
     office("H29.05").send(sample_document())
     one = worker("G22")
     one.run_once(rounds=3)
-    with served(one, "127.0.0.1", 0) as port:
+    with serve_health(one, "127.0.0.1", 0) as port:
 
         def get(path: str) -> tuple[int, str]:
             try:
@@ -100,7 +100,7 @@ def test_health_readiness_and_metrics(office, worker, hub) -> None:
         assert get("/other")[0] == 404
         one.stop()
         assert get("/readyz")[0] == 503
-        with pytest.raises(ConfigError, match="cannot listen"), served(one, "127.0.0.1", port):
+        with pytest.raises(ConfigError, match="cannot listen"), serve_health(one, "127.0.0.1", port):
             pass
 
 

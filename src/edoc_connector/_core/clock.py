@@ -20,7 +20,7 @@ from datetime import UTC, datetime, timedelta
 
 log = logging.getLogger("edoc_connector.connector.clocks")
 
-_WORTH_SAYING = timedelta(seconds=5)
+_CLOCK_SLACK = timedelta(seconds=5)
 
 
 def utc_now() -> datetime:
@@ -40,18 +40,21 @@ class SteadyClock:
         self._wall = wall
         self._monotonic = monotonic
         self._lock = threading.Lock()
-        self._last = wall()
-        self._at = monotonic()
-        self._behind = False
+        self._last_time = wall()
+        self._last_monotonic = monotonic()
+        self._is_behind = False
 
     def __call__(self) -> datetime:
         """The time, aware UTC."""
         with self._lock:
-            at, wall = self._monotonic(), self._wall()
-            steady = self._last + timedelta(seconds=at - self._at)
-            behind = steady - wall > _WORTH_SAYING
-            if behind and not self._behind:
+            monotonic, wall = self._monotonic(), self._wall()
+            steady = self._last_time + timedelta(seconds=monotonic - self._last_monotonic)
+            is_behind = steady - wall > _CLOCK_SLACK
+            if is_behind and not self._is_behind:
                 log.error("the machine's clock was set back by %s; this process goes on without it", steady - wall)
-            self._behind = behind
-            self._last, self._at = max(wall, steady) if behind else max(wall, self._last), at
-            return self._last
+            self._is_behind = is_behind
+            self._last_time, self._last_monotonic = (
+                max(wall, steady) if is_behind else max(wall, self._last_time),
+                monotonic,
+            )
+            return self._last_time

@@ -12,18 +12,18 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import IO
 
-from ..errors import StoreError, system_words_vi
+from ..errors import StoreError, describe_system_error_vi
 
-EARLY = 32 << 20
+EARLY_SYNC_SIZE = 32 << 20
 """Bytes after which a growing file is brought to the disk for the first time, and again."""
-_to_disk: Callable[[int], None] = getattr(os, "fdatasync", os.fsync)
-_WRITERS = 2  # making a file is the kernel's work, of which two threads can do some at once
-_NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
-_NAMELESS = hasattr(os, "O_TMPFILE") and Path("/proc/self/fd").is_dir()
+_sync_data: Callable[[int], None] = getattr(os, "fdatasync", os.fsync)
+_WRITER_COUNT = 2  # making a file is the kernel's work, of which two threads can do some at once
+_NEW_FILE_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
+_HAS_NAMELESS_FILES = hasattr(os, "O_TMPFILE") and Path("/proc/self/fd").is_dir()
 
 
 @contextmanager
-def whole_file(target: Path, *, durable: bool) -> Iterator[IO[bytes]]:
+def open_atomic(target: Path, *, durable: bool) -> Iterator[IO[bytes]]:
     """A file to write and read that takes its name when the block ends well; a file of that name is replaced then.
 
     Args:
@@ -33,7 +33,7 @@ def whole_file(target: Path, *, durable: bool) -> Iterator[IO[bytes]]:
     Raises:
         OSError: the folder is not there, or the disk is full.
     """
-    part = target.with_name(_part_name())
+    part = target.with_name(_make_part_name())
     out = part.open("x+b")
     try:
         with out:
@@ -49,7 +49,7 @@ def whole_file(target: Path, *, durable: bool) -> Iterator[IO[bytes]]:
         sync_folder(target.parent)
 
 
-def save_whole(target: str, pieces: Callable[[], Iterator[bytes]]) -> None:
+def save_atomic(target: str, pieces: Callable[[], Iterator[bytes]]) -> None:
     """Write a file that takes its name when it is whole; a file of that name is replaced then.
 
     Args:
@@ -59,14 +59,14 @@ def save_whole(target: str, pieces: Callable[[], Iterator[bytes]]) -> None:
     Raises:
         OSError: the folder is not there, or the disk is full.
     """
-    if not _saved_nameless(target, pieces):
-        with whole_file(Path(target), durable=False) as out:
+    if not _try_save_nameless(target, pieces):
+        with open_atomic(Path(target), durable=False) as out:
             out.writelines(pieces())
 
 
-def _saved_nameless(target: str, pieces: Callable[[], Iterator[bytes]]) -> bool:
+def _try_save_nameless(target: str, pieces: Callable[[], Iterator[bytes]]) -> bool:
     """Write a file that has no name until it is whole, which saves a renaming; False where there are no such files."""
-    if not _NAMELESS:
+    if not _HAS_NAMELESS_FILES:
         return False
     try:
         descriptor = os.open(os.path.split(target)[0] or ".", os.O_TMPFILE | os.O_WRONLY | os.O_CLOEXEC, 0o666)
@@ -75,34 +75,34 @@ def _saved_nameless(target: str, pieces: Callable[[], Iterator[bytes]]) -> bool:
             return False
         raise
     try:
-        _fill(descriptor, pieces())
-        return _named(descriptor, target)
+        _write_all(descriptor, pieces())
+        return _link_to_name(descriptor, target)
     finally:
         os.close(descriptor)
 
 
-def _fill(descriptor: int, pieces: Iterable[bytes]) -> None:
+def _write_all(descriptor: int, pieces: Iterable[bytes]) -> None:
     for piece in pieces:
         rest = memoryview(piece)
         while rest:
             rest = rest[os.write(descriptor, rest) :]
 
 
-def _named(descriptor: int, target: str) -> bool:
-    itself = f"/proc/self/fd/{descriptor}"
+def _link_to_name(descriptor: int, target: str) -> bool:
+    open_path = f"/proc/self/fd/{descriptor}"
     try:
         # Python follows the link only where it is told of a folder; that is not looked at, the path being absolute
-        os.link(itself, target, src_dir_fd=descriptor)
+        os.link(open_path, target, src_dir_fd=descriptor)
     except FileExistsError:
-        return _replaced(itself, descriptor, Path(target))
+        return _replace_target(open_path, descriptor, Path(target))
     except OSError:  # forbidden, in some containers say: the way by a name of its own is open
         return False
     return True
 
 
-def _replaced(itself: str, descriptor: int, target: Path) -> bool:
-    part = target.with_name(_part_name())
-    os.link(itself, part, src_dir_fd=descriptor)
+def _replace_target(open_path: str, descriptor: int, target: Path) -> bool:
+    part = target.with_name(_make_part_name())
+    os.link(open_path, part, src_dir_fd=descriptor)
     try:
         part.replace(target)
     except BaseException:
@@ -121,12 +121,12 @@ def save_folder(target: Path, files: Sequence[tuple[str, Iterable[bytes]]]) -> N
     Raises:
         OSError: it is there already, the folder around it is not, or the disk is full.
     """
-    part = target.with_name(_part_name())
+    part = target.with_name(_make_part_name())
     part.mkdir()
     try:
-        todo = iter(files)
-        with ThreadPoolExecutor(_WRITERS) as pool:
-            for done in [pool.submit(_save, part, todo) for _ in range(_WRITERS)]:
+        remaining = iter(files)
+        with ThreadPoolExecutor(_WRITER_COUNT) as pool:
+            for done in [pool.submit(_save_next_files, part, remaining) for _ in range(_WRITER_COUNT)]:
                 done.result()
         part.rename(target)
     except BaseException:
@@ -134,22 +134,22 @@ def save_folder(target: Path, files: Sequence[tuple[str, Iterable[bytes]]]) -> N
         raise
 
 
-def _save(folder: Path, files: Iterator[tuple[str, Iterable[bytes]]]) -> None:
+def _save_next_files(folder: Path, files: Iterator[tuple[str, Iterable[bytes]]]) -> None:
     """Write files until there are no more."""
     for name, pieces in files:
-        descriptor = os.open(f"{folder}/{name}", _NEW, 0o666)
+        descriptor = os.open(f"{folder}/{name}", _NEW_FILE_FLAGS, 0o666)
         try:
-            _fill(descriptor, pieces)
+            _write_all(descriptor, pieces)
         finally:
             os.close(descriptor)
 
 
-def _part_name() -> str:
+def _make_part_name() -> str:
     return f".edoc-{secrets.token_hex(8)}.part"
 
 
 @contextmanager
-def early_to_disk(out: IO[bytes]) -> Iterator[Callable[[int], None]]:
+def sync_early(out: IO[bytes]) -> Iterator[Callable[[int], None]]:
     """Bring a large file to the disk while it is being written, so that fsync at its end finds little to do.
 
     Gives what is to be told now and then how many bytes were added. The file is durable only after its own fsync.
@@ -161,20 +161,20 @@ def early_to_disk(out: IO[bytes]) -> Iterator[Callable[[int], None]]:
     pool: ThreadPoolExecutor | None = None
     syncing: Future[None] | None = None
 
-    def grown(size: int) -> None:
+    def note_growth(size: int) -> None:
         nonlocal added, pool, syncing
         added += size
-        if added < EARLY or (syncing is not None and not syncing.done()):
+        if added < EARLY_SYNC_SIZE or (syncing is not None and not syncing.done()):
             return
         if syncing is not None:
             syncing.result()
         if pool is None:  # most files are small and need none
             pool = ends.enter_context(ThreadPoolExecutor(1))
         added = 0
-        syncing = pool.submit(_to_disk, out.fileno())
+        syncing = pool.submit(_sync_data, out.fileno())
 
     with ExitStack() as ends:
-        yield grown
+        yield note_growth
         if syncing is not None:
             syncing.result()
 
@@ -214,7 +214,7 @@ def cannot_write(to: Path, error: OSError) -> StoreError:
     """Make the error for a file that the disk does not take."""
     return StoreError(
         f"{to} cannot be written: {error.strerror}. Free space or correct the folder's rights, then fetch again.",
-        vi=f"Không ghi được {to}: {system_words_vi(error)}. "
+        vi=f"Không ghi được {to}: {describe_system_error_vi(error)}. "
         "Hãy giải phóng dung lượng hoặc sửa quyền thư mục rồi tải lại.",
     )
 

@@ -29,18 +29,20 @@ _WORDS: Mapping[str, tuple[str, str]] = {
     "timezone_aware": _TIME,
 }
 # A derived field cannot be made where what it is made of is wrong: that is said there already.
-_FOLLOWS = "default_factory_not_called"
+_CONSEQUENCE = "default_factory_not_called"
 
 
-def json_faults(error: pydantic.ValidationError) -> tuple[str, str]:
+def describe_json_faults(error: pydantic.ValidationError) -> tuple[str, str]:
     """Every fault, with the field's name in front."""
-    found = [one for one in error.errors() if one["type"] != _FOLLOWS]
-    said = [(".".join(map(str, one["loc"])) or "JSON", *_words(one)) for one in found]
-    return "; ".join(f"{place}: {en}" for place, en, _ in said), "; ".join(f"{place}: {vi}" for place, _, vi in said)
+    found = [one for one in error.errors() if one["type"] != _CONSEQUENCE]
+    faults = [(".".join(map(str, one["loc"])) or "JSON", *_describe_fault(one)) for one in found]
+    return "; ".join(f"{place}: {en}" for place, en, _ in faults), "; ".join(
+        f"{place}: {vi}" for place, _, vi in faults
+    )
 
 
-def _words(one: ErrorDetails) -> tuple[str, str]:
-    kind, context = one["type"], one.get("ctx", {})
+def _describe_fault(fault: ErrorDetails) -> tuple[str, str]:
+    kind, context = fault["type"], fault.get("ctx", {})
     if kind.startswith("datetime"):
         return _TIME
     if kind.startswith("date"):
@@ -50,4 +52,4 @@ def _words(one: ErrorDetails) -> tuple[str, str]:
     if kind in ("enum", "literal_error"):
         expected = str(context.get("expected"))
         return f"it must be {expected}", f"phải là {expected.replace(' or ', ' hoặc ')}"
-    return _WORDS.get(kind) or (one["msg"], f"giá trị không hợp lệ ({one['msg']})")
+    return _WORDS.get(kind) or (fault["msg"], f"giá trị không hợp lệ ({fault['msg']})")

@@ -39,52 +39,52 @@ _CHANGE: Mapping[str, tuple[str, str]] = {
 }
 
 # What a state of a delivery means, as an entry of its timeline.
-_HAPPENED: Mapping[str, tuple[str, str]] = {
+_STATE_EVENTS: Mapping[str, tuple[str, str]] = {
     "ready": ("Đã lưu, chờ gửi", "stored, to be sent"),
     "sending": ("Đang gửi", "being sent"),
     "sent": ("Trục đã nhận", "the hub has it"),
 }
 
 
-def both(words: Mapping[str, tuple[str, str]], key: str) -> str:
+def format_both(words: Mapping[str, tuple[str, str]], key: str) -> str:
     """A state or kind in both languages; one without words as it is."""
     return " / ".join(words[key]) if key in words else key
 
 
-def code(text: str | None) -> str:
+def format_status_code(text: str | None) -> str:
     """A status code with its name in both languages."""
     from ..edxml import StatusCode
 
     if text not in set(StatusCode):
         return text or ""
-    known = StatusCode(text)
-    return f"{known} {known.en} / {known.vi}"
+    status_code = StatusCode(text)
+    return f"{status_code} {status_code.en} / {status_code.vi}"
 
 
-def recipients(delivery: Delivery) -> str:
+def format_recipients(delivery: Delivery) -> str:
     """Where a delivery stands with each recipient, in a line."""
-    return "; ".join(map(_recipient, delivery.recipients))
+    return "; ".join(map(_format_recipient, delivery.recipients))
 
 
-def _recipient(one: RecipientState) -> str:
-    change = f" ({' / '.join(_CHANGE[one.change])})" if one.change is not None else ""
-    return f"{one.organ_id} {one.status or '–'}{' !' if one.undelivered else ''}{change}"
+def _format_recipient(recipient: RecipientState) -> str:
+    change = f" ({' / '.join(_CHANGE[recipient.change])})" if recipient.change is not None else ""
+    return f"{recipient.organ_id} {recipient.status or '–'}{' !' if recipient.undelivered else ''}{change}"
 
 
-def happened(entry: TimelineEntry) -> str:
+def format_entry(entry: TimelineEntry) -> str:
     """One entry of a timeline in words."""
     from ..edxml import StatusCode
 
     if entry.to in set(StatusCode):
-        known = StatusCode(entry.to)
-        return f"{known} {known.vi} / {known.en}" + (f": {entry.detail_vi}" if entry.detail else "")
-    if entry.to in _HAPPENED:
-        return " / ".join(_HAPPENED[entry.to])
-    said = f"{entry.detail_vi} / {entry.detail}"
-    return said if entry.to in DELIVERY else f"{' / '.join(reversed(KIND.get(entry.to, (entry.to,))))}: {said}"
+        status_code = StatusCode(entry.to)
+        return f"{status_code} {status_code.vi} / {status_code.en}" + (f": {entry.detail_vi}" if entry.detail else "")
+    if entry.to in _STATE_EVENTS:
+        return " / ".join(_STATE_EVENTS[entry.to])
+    detail = f"{entry.detail_vi} / {entry.detail}"
+    return detail if entry.to in DELIVERY else f"{' / '.join(reversed(KIND.get(entry.to, (entry.to,))))}: {detail}"
 
 
-def who(entry: TimelineEntry) -> str:
+def format_actor(entry: TimelineEntry) -> str:
     """Who did what an entry tells: a recipient, or one of us, and whom it asked."""
     if entry.recipient is None or entry.recipient == entry.actor:
         return entry.actor

@@ -13,13 +13,13 @@ from typing import IO, Self
 
 from edoc_connector._core.files import cannot_write, create_private
 from edoc_connector.client.base64_json import MAX_REST, RestTooLongError, Unwrapping
-from edoc_connector.errors import AttachmentError, ProtocolError, system_words_vi
-from edoc_connector.hubs.fields import printable
+from edoc_connector.errors import AttachmentError, ProtocolError, describe_system_error_vi
+from edoc_connector.hubs.fields import as_printable
 from edoc_connector.hubs.wire import FileBody, WireRequest, WireResponse
 
-CHUNK = 256 * 1024
+CHUNK_BYTES = 256 * 1024
 
-_COMPRESSED = {"gzip": 47, "x-gzip": 47, "deflate": 47}
+_WINDOW_BITS = {"gzip": 47, "x-gzip": 47, "deflate": 47}
 """Content-Encoding to zlib window bits; 47 reads gzip and zlib headers alike."""
 
 
@@ -34,7 +34,7 @@ class Upload:
         handed_over: whether the last of a file's bytes went to the transport. Before that the hub cannot have the whole
             packet, whatever happens; from then on it may. A body that is no file goes in one piece and counts from the
             start.
-        waits: whether iterating reads from a disk, or calls what somebody gave to be told the progress.
+        may_block: whether iterating reads from a disk, or calls what somebody gave to be told the progress.
 
     Raises:
         AttachmentError: the file is gone or cannot be read.
@@ -47,17 +47,17 @@ class Upload:
         self._content = b""
         self.handed_over = not isinstance(body, FileBody)
         if not isinstance(body, FileBody):
-            self._rest, self._size = body, 0
+            self._tail, self._size = body, 0
         else:
-            self._path, self._rest = body.path, body.tail
+            self._path, self._tail = body.path, body.tail
             if body.content is not None:
                 self._content, self._size = body.content, len(body.content)
             else:
-                with _reading(self._path):
+                with _translate_read_errors(self._path):
                     self._file = self._path.open("rb", buffering=0)
                 self._size = os.fstat(self._file.fileno()).st_size
-        self.waits = self._file is not None or self._progress is not None
-        self.length = self._size + len(self._rest)
+        self.may_block = self._file is not None or self._progress is not None
+        self.length = self._size + len(self._tail)
 
     def __enter__(self) -> Self:
         return self
@@ -74,26 +74,30 @@ class Upload:
         """
         done = 0
         while done < self._size:
-            chunk = self._content if self._file is None else self._read(self._file, min(CHUNK, self._size - done))
+            chunk = (
+                self._content
+                if self._file is None
+                else self._read_chunk(self._file, min(CHUNK_BYTES, self._size - done))
+            )
             done += len(chunk)
             self.handed_over = done == self._size
             # what comes behind the file goes with its last piece: two bytes are not worth a packet of their own
-            yield chunk + self._rest if self.handed_over else chunk
+            yield chunk + self._tail if self.handed_over else chunk
             if self._progress is not None:
                 self._progress(done, self._size)
         self.handed_over = True
-        if not self._size and self._rest:
-            yield self._rest
+        if not self._size and self._tail:
+            yield self._tail
 
-    def _read(self, file: IO[bytes], size: int) -> bytes:
-        with _reading(self._path):
+    def _read_chunk(self, file: IO[bytes], size: int) -> bytes:
+        with _translate_read_errors(self._path):
             chunk = file.read(size)
             if not chunk:
                 raise OSError(None, "it became shorter while it was sent")
             return chunk
 
 
-class Sink:
+class AnswerSink:
     """The body of one answer: kept in memory, or written to the file the request names.
 
     A context manager: unless `finish` was called nothing stays on disk.
@@ -104,7 +108,7 @@ class Sink:
         headers: of the answer, names in lower case.
 
     Attributes:
-        announced: the answer's Content-Length, where it has one.
+        announced_length: the answer's Content-Length, where it has one.
 
     Raises:
         ProtocolError: the answer is announced longer than the limit, or in an encoding nobody asked for.
@@ -113,24 +117,24 @@ class Sink:
 
     def __init__(self, request: WireRequest, status: int, headers: Mapping[str, str]) -> None:
         self._request, self._status, self._headers = request, status, headers
-        self._inflate = _inflater(headers.get("content-encoding", ""))
+        self._decoder = _build_decoder(headers.get("content-encoding", ""))
         saves = request.save_to is not None and 200 <= status < 300
-        self._unwrapping = Unwrapping(request.unwrap, self._save) if saves and request.unwrap else None
+        self._extractor = Unwrapping(request.unwrap, self._write_content) if saves and request.unwrap else None
         # base64 is a third longer than what it encodes, and escapes and line ends come on top
-        self._limit = request.limit if self._unwrapping is None else 2 * request.limit + MAX_REST
+        self._limit = request.limit if self._extractor is None else 2 * request.limit + MAX_REST
         length = headers.get("content-length", "")
-        self.announced = int(length) if length.isascii() and length.isdigit() else None
-        if self.announced is not None and self.announced > self._limit:
-            raise _too_long(request.limit)
-        self._seen = self._size = self._saved = 0
+        self.announced_length = int(length) if length.isascii() and length.isdigit() else None
+        if self.announced_length is not None and self.announced_length > self._limit:
+            raise _build_too_long_error(request.limit)
+        self._received_size = self._decoded_size = self._saved_size = 0
         self._digest = hashlib.sha256()
-        self._memory: list[bytes] = []
+        self._kept_chunks: list[bytes] = []
         self._file: IO[bytes] | None = None
         if saves and request.save_to is not None:
-            self._place = request.save_to
-            self._part = request.save_to.with_name(f"{request.save_to.name}.tmp")
-            with self._disk():
-                self._file = create_private(self._part)
+            self._target = request.save_to
+            self._unfinished = request.save_to.with_name(f"{request.save_to.name}.tmp")
+            with self._translate_write_errors():
+                self._file = create_private(self._unfinished)
             self._write = self._file.write
 
     @property
@@ -145,7 +149,7 @@ class Sink:
         if self._file is not None:
             with suppress(OSError):  # closing flushes, and on a full disk fails as the write before it did
                 self._file.close()
-            self._part.unlink(missing_ok=True)
+            self._unfinished.unlink(missing_ok=True)
 
     def write(self, raw: bytes) -> None:
         """Take bytes as they came over the wire.
@@ -154,14 +158,14 @@ class Sink:
             ProtocolError: the answer is longer than the limit, or its compression is broken.
             StoreError: the disk refuses them.
         """
-        self._seen += len(raw)
-        for chunk in self._inflate.chunks(raw):
-            self._size += len(chunk)
-            if self._size > self._limit:
-                raise _too_long(self._request.limit)
-            self._keep(chunk)
+        self._received_size += len(raw)
+        for chunk in self._decoder.decode(raw):
+            self._decoded_size += len(chunk)
+            if self._decoded_size > self._limit:
+                raise _build_too_long_error(self._request.limit)
+            self._take_chunk(chunk)
         if self._file is not None and self._request.on_progress is not None:
-            self._request.on_progress(self._seen, self.announced)
+            self._request.on_progress(self._received_size, self.announced_length)
 
     def finish(self) -> WireResponse:
         """The answer, complete; a file stands in its place.
@@ -170,52 +174,52 @@ class Sink:
             ProtocolError: the compressed answer ended early.
             StoreError: the disk refuses the file.
         """
-        self._inflate.end()
+        self._decoder.require_end()
         if self._file is None:
-            return WireResponse(self._status, self._headers, b"".join(self._memory))
-        rest, damaged = b"", False
-        if self._unwrapping is not None:
-            self._unwrapping.finish()
-            rest, damaged = bytes(self._unwrapping.rest), self._unwrapping.damaged
-            if damaged or not self._unwrapping.found:
-                return WireResponse(self._status, self._headers, rest, damaged=damaged)
-        with self._disk():
+            return WireResponse(self._status, self._headers, b"".join(self._kept_chunks))
+        body, damaged = b"", False
+        if self._extractor is not None:
+            self._extractor.finish()
+            body, damaged = bytes(self._extractor.rest), self._extractor.damaged
+            if damaged or not self._extractor.found:
+                return WireResponse(self._status, self._headers, body, damaged=damaged)
+        with self._translate_write_errors():
             self._file.close()
-            self._part.replace(self._place)
-        return WireResponse(self._status, self._headers, rest, saved=self._place, sha256=self._digest.hexdigest())
+            self._unfinished.replace(self._target)
+        return WireResponse(self._status, self._headers, body, saved=self._target, sha256=self._digest.hexdigest())
 
-    def _keep(self, chunk: bytes) -> None:
-        if self._unwrapping is not None:
+    def _take_chunk(self, chunk: bytes) -> None:
+        if self._extractor is not None:
             try:
-                self._unwrapping.feed(chunk)
+                self._extractor.feed(chunk)
             except RestTooLongError:
-                raise _too_long(MAX_REST) from None
+                raise _build_too_long_error(MAX_REST) from None
         elif self._file is not None:
-            self._save(chunk)
+            self._write_content(chunk)
         else:
-            self._memory.append(chunk)
+            self._kept_chunks.append(chunk)
 
-    def _save(self, content: bytes) -> None:
-        self._saved += len(content)
-        if self._saved > self._request.limit:
-            raise _too_long(self._request.limit)
+    def _write_content(self, content: bytes) -> None:
+        self._saved_size += len(content)
+        if self._saved_size > self._request.limit:
+            raise _build_too_long_error(self._request.limit)
         self._digest.update(content)
-        with self._disk():
+        with self._translate_write_errors():
             self._write(content)
 
     @contextmanager
-    def _disk(self) -> Iterator[None]:
+    def _translate_write_errors(self) -> Iterator[None]:
         try:
             yield
         except OSError as error:
-            raise cannot_write(self._place, error) from error
+            raise cannot_write(self._target, error) from error
 
 
-class _Plain:
-    def chunks(self, raw: bytes) -> Iterator[bytes]:
+class _IdentityDecoder:
+    def decode(self, raw: bytes) -> Iterator[bytes]:
         yield raw
 
-    def end(self) -> None:
+    def require_end(self) -> None:
         pass
 
 
@@ -226,7 +230,7 @@ class _Inflater:
         self._window = window
         self._zlib = zlib.decompressobj(window)
 
-    def chunks(self, raw: bytes) -> Iterator[bytes]:
+    def decode(self, raw: bytes) -> Iterator[bytes]:
         try:
             while True:
                 if self._zlib.eof:
@@ -234,54 +238,54 @@ class _Inflater:
                     if not raw:
                         return
                     self._zlib = zlib.decompressobj(self._window)  # members simply follow each other (RFC 1952, 2.2)
-                chunk = self._zlib.decompress(raw, CHUNK)
+                chunk = self._zlib.decompress(raw, CHUNK_BYTES)
                 yield chunk
                 raw = self._zlib.unconsumed_tail
-                if not raw and len(chunk) < CHUNK and not self._zlib.eof:
+                if not raw and len(chunk) < CHUNK_BYTES and not self._zlib.eof:
                     return  # a full piece may have more behind it that needs no more input
         except zlib.error:
-            raise _badly_compressed() from None
+            raise _build_compression_error() from None
 
-    def end(self) -> None:
+    def require_end(self) -> None:
         if not self._zlib.eof:
-            raise _badly_compressed()
+            raise _build_compression_error()
 
 
-def _inflater(encoding: str) -> _Plain | _Inflater:
+def _build_decoder(encoding: str) -> _IdentityDecoder | _Inflater:
     """What undoes a Content-Encoding. We ask for none; some proxies compress all the same."""
     name = encoding.strip().lower()
     if name in ("", "identity"):
-        return _Plain()
-    if name not in _COMPRESSED:
+        return _IdentityDecoder()
+    if name not in _WINDOW_BITS:
         raise ProtocolError(
-            f"The answer is encoded as {printable(encoding, 40)!r}, which was not asked for. "
+            f"The answer is encoded as {as_printable(encoding, 40)!r}, which was not asked for. "
             "Have the proxy before the hub leave answers as they are.",
-            vi=f"Câu trả lời được mã hóa kiểu {printable(encoding, 40)!r} dù không yêu cầu. "
+            vi=f"Câu trả lời được mã hóa kiểu {as_printable(encoding, 40)!r} dù không yêu cầu. "
             "Hãy cấu hình proxy phía trước trục để giữ nguyên câu trả lời.",
         )
-    return _Inflater(_COMPRESSED[name])
+    return _Inflater(_WINDOW_BITS[name])
 
 
 @contextmanager
-def _reading(path: Path) -> Iterator[None]:
+def _translate_read_errors(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
         raise AttachmentError(
             f"The packet {path} cannot be sent: {error.strerror}. Put it back, or build it again, and send again.",
-            vi=f"Không gửi được gói tin {path}: {system_words_vi(error)}. "
+            vi=f"Không gửi được gói tin {path}: {describe_system_error_vi(error)}. "
             "Hãy khôi phục hoặc tạo lại gói tin rồi gửi lại.",
         ) from error
 
 
-def _too_long(limit: int) -> ProtocolError:
+def _build_too_long_error(limit: int) -> ProtocolError:
     return ProtocolError(
         f"The answer is longer than the {limit} bytes allowed. If the hub really sends that much, raise the limit.",
         vi=f"Câu trả lời dài hơn giới hạn {limit} byte. Nếu trục thực sự gửi dữ liệu lớn như vậy, hãy tăng giới hạn.",
     )
 
 
-def _badly_compressed() -> ProtocolError:
+def _build_compression_error() -> ProtocolError:
     return ProtocolError(
         "The answer's compression is broken or ends early. Try again; have proxies before the hub not compress.",
         vi="Dữ liệu nén trong câu trả lời bị hỏng hoặc bị cắt. Hãy thử lại; cấu hình proxy phía trước trục không nén.",

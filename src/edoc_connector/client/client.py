@@ -19,7 +19,7 @@ import anyio.to_thread
 import httpx
 import tenacity
 
-from edoc_connector.client.bodies import Sink, Upload
+from edoc_connector.client.bodies import AnswerSink, Upload
 from edoc_connector.client.transport import (
     CAUGHT,
     Body,
@@ -41,38 +41,38 @@ __all__ = ["AsyncHubClient", "ClientSettings", "HubClient"]
 
 P = ParamSpec("P")
 R = TypeVar("R")
-_Method: TypeAlias = Callable[Concatenate[Any, P], Flow[R]]
+_FlowMethod: TypeAlias = Callable[Concatenate[Any, P], Flow[R]]
 
 _log = logging.getLogger("edoc_connector.client")
 
 
-def _blocking(method: _Method[P, R]) -> Callable[Concatenate[HubClient, P], R]:
+def _as_blocking_call(method: _FlowMethod[P, R]) -> Callable[Concatenate[HubClient, P], R]:
     @functools.wraps(method)
     def call(self: HubClient, /, *args: P.args, **kwargs: P.kwargs) -> R:
-        return self.call(_bound(self.dialect, method), *args, **kwargs)
+        return self.call(_find_dialect_method(self.dialect, method), *args, **kwargs)
 
     return call
 
 
-def _awaited(method: _Method[P, R]) -> Callable[Concatenate[AsyncHubClient, P], Coroutine[Any, Any, R]]:
+def _as_awaited_call(method: _FlowMethod[P, R]) -> Callable[Concatenate[AsyncHubClient, P], Coroutine[Any, Any, R]]:
     @functools.wraps(method)
     async def call(self: AsyncHubClient, /, *args: P.args, **kwargs: P.kwargs) -> R:
-        return await self.call(_bound(self.dialect, method), *args, **kwargs)
+        return await self.call(_find_dialect_method(self.dialect, method), *args, **kwargs)
 
     return call
 
 
-def _bound(dialect: Dialect, method: _Method[P, R]) -> Callable[P, Flow[R]]:
+def _find_dialect_method(dialect: Dialect, method: _FlowMethod[P, R]) -> Callable[P, Flow[R]]:
     """The dialect's own method of that name; the one given only lends its signature."""
     name = method.__name__
-    found: Callable[P, Flow[R]] | None = getattr(dialect, name, None)
-    if found is None:
+    dialect_method: Callable[P, Flow[R]] | None = getattr(dialect, name, None)
+    if dialect_method is None:
         kind = type(dialect).__name__
         raise ConfigError(
             f"The hub dialect {kind} has no call {name!r}; use a hub that does, or do without.",
             vi=f"Giao thức trục {kind} không có lời gọi {name!r}; hãy dùng trục có hỗ trợ hoặc bỏ qua bước này.",
         )
-    return found
+    return dialect_method
 
 
 class HubClient:
@@ -89,27 +89,27 @@ class HubClient:
         ConfigError: a certificate, key or proxy in the settings cannot be used.
     """
 
-    send = _blocking(Dialect.send)
-    list_waiting = _blocking(Dialect.list_waiting)
-    fetch = _blocking(Dialect.fetch)
-    confirm = _blocking(Dialect.confirm)
-    sent_state = _blocking(Dialect.sent_state)
-    agencies = _blocking(Dialect.agencies)
+    send = _as_blocking_call(Dialect.send)
+    list_waiting = _as_blocking_call(Dialect.list_waiting)
+    fetch = _as_blocking_call(Dialect.fetch)
+    confirm = _as_blocking_call(Dialect.confirm)
+    sent_state = _as_blocking_call(Dialect.sent_state)
+    agencies = _as_blocking_call(Dialect.agencies)
 
-    download_edoc = _blocking(Vxp.download_edoc)
-    get_edoc = _blocking(Vxp.get_edoc)
-    agencies_qd20 = _blocking(Vxp.agencies_qd20)
-    agency_changes = _blocking(Vxp.agency_changes)
-    register_agency = _blocking(Vxp.register_agency)
-    delete_agency = _blocking(Vxp.delete_agency)
-    count_received_edoc = _blocking(Vxp.count_received_edoc)
-    count_received_status = _blocking(Vxp.count_received_status)
+    download_edoc = _as_blocking_call(Vxp.download_edoc)
+    get_edoc = _as_blocking_call(Vxp.get_edoc)
+    agencies_qd20 = _as_blocking_call(Vxp.agencies_qd20)
+    agency_changes = _as_blocking_call(Vxp.agency_changes)
+    register_agency = _as_blocking_call(Vxp.register_agency)
+    delete_agency = _as_blocking_call(Vxp.delete_agency)
+    count_received_edoc = _as_blocking_call(Vxp.count_received_edoc)
+    count_received_status = _as_blocking_call(Vxp.count_received_status)
 
     def __init__(self, dialect: Dialect, settings: ClientSettings | None = None) -> None:
         self.dialect = dialect
         self.settings = settings or ClientSettings()
         self._transport = blocking_transport(self.settings)
-        self._retrying = tenacity.Retrying(sleep=time.sleep, **_retry_options(self.settings))
+        self._retrying = tenacity.Retrying(sleep=time.sleep, **_build_retry_options(self.settings))
         self._extensions = extensions(self.settings)
 
     def __enter__(self) -> Self:
@@ -133,11 +133,11 @@ class HubClient:
         try:
             return self.run(make(*args, **kwargs))
         except EdocError as error:
-            failed = [error]
+            first_error = [error]
 
         def attempt() -> R:
-            if failed:  # the first attempt is over; only what comes after it needs the machinery of retrying
-                raise failed.pop()
+            if first_error:  # the first attempt is over; only what comes after it needs the machinery of retrying
+                raise first_error.pop()
             return self.run(make(*args, **kwargs))
 
         return self._retrying(attempt)
@@ -152,15 +152,15 @@ class HubClient:
                 with TimeLimit(self.settings.total + self.settings.seconds_for(upload.length)) as limit:
                     return self._exchange(request, upload, limit)
             except CAUGHT as error:
-                broken = failure(error, request, upload)
-        raise broken  # outside of the handler: what httpx raised refers to the request and its signed headers
+                transport_error = failure(error, request, upload)
+        raise transport_error  # outside of the handler: what httpx raised refers to the request and its signed headers
 
     def _exchange(self, request: WireRequest, upload: Upload, limit: TimeLimit) -> WireResponse:
-        answer = self._transport.handle_request(_asked(request, upload, Body(upload), self._extensions))
+        answer = self._transport.handle_request(_build_request(request, upload, Body(upload), self._extensions))
         try:
-            with Sink(request, answer.status_code, answer_headers(answer.headers.raw)) as sink:
-                _tell(request, answer.status_code)
-                limit.end += self.settings.seconds_for(sink.announced)
+            with AnswerSink(request, answer.status_code, answer_headers(answer.headers.raw)) as sink:
+                _log_exchange(request, answer.status_code)
+                limit.end += self.settings.seconds_for(sink.announced_length)
                 for chunk in cast(httpx.SyncByteStream, answer.stream):
                     sink.write(chunk)
                 return sink.finish()
@@ -181,21 +181,21 @@ class AsyncHubClient:
         ConfigError: a certificate, key or proxy in the settings cannot be used.
     """
 
-    send = _awaited(Dialect.send)
-    list_waiting = _awaited(Dialect.list_waiting)
-    fetch = _awaited(Dialect.fetch)
-    confirm = _awaited(Dialect.confirm)
-    sent_state = _awaited(Dialect.sent_state)
-    agencies = _awaited(Dialect.agencies)
+    send = _as_awaited_call(Dialect.send)
+    list_waiting = _as_awaited_call(Dialect.list_waiting)
+    fetch = _as_awaited_call(Dialect.fetch)
+    confirm = _as_awaited_call(Dialect.confirm)
+    sent_state = _as_awaited_call(Dialect.sent_state)
+    agencies = _as_awaited_call(Dialect.agencies)
 
-    download_edoc = _awaited(Vxp.download_edoc)
-    get_edoc = _awaited(Vxp.get_edoc)
-    agencies_qd20 = _awaited(Vxp.agencies_qd20)
-    agency_changes = _awaited(Vxp.agency_changes)
-    register_agency = _awaited(Vxp.register_agency)
-    delete_agency = _awaited(Vxp.delete_agency)
-    count_received_edoc = _awaited(Vxp.count_received_edoc)
-    count_received_status = _awaited(Vxp.count_received_status)
+    download_edoc = _as_awaited_call(Vxp.download_edoc)
+    get_edoc = _as_awaited_call(Vxp.get_edoc)
+    agencies_qd20 = _as_awaited_call(Vxp.agencies_qd20)
+    agency_changes = _as_awaited_call(Vxp.agency_changes)
+    register_agency = _as_awaited_call(Vxp.register_agency)
+    delete_agency = _as_awaited_call(Vxp.delete_agency)
+    count_received_edoc = _as_awaited_call(Vxp.count_received_edoc)
+    count_received_status = _as_awaited_call(Vxp.count_received_status)
 
     def __init__(self, dialect: Dialect, settings: ClientSettings | None = None) -> None:
         self.dialect = dialect
@@ -221,62 +221,62 @@ class AsyncHubClient:
         async def attempt() -> R:
             return await self.run(make(*args, **kwargs))
 
-        return await tenacity.AsyncRetrying(sleep=anyio.sleep, **_retry_options(self.settings))(attempt)
+        return await tenacity.AsyncRetrying(sleep=anyio.sleep, **_build_retry_options(self.settings))(attempt)
 
     async def run(self, flow: Flow[R]) -> R:
         """Drive one flow, once."""
         return await arun(flow, self._perform, offload=anyio.to_thread.run_sync)
 
     async def _perform(self, request: WireRequest) -> WireResponse:
-        with await _opened(request) as upload:
+        with await _open_upload(request) as upload:
             try:
                 with anyio.fail_after(self.settings.total + self.settings.seconds_for(upload.length)) as scope:
                     return await self._exchange(request, upload, scope)
             except CAUGHT as error:
-                broken = failure(error, request, upload)
-        raise broken  # outside of the handler, as in HubClient
+                transport_error = failure(error, request, upload)
+        raise transport_error  # outside of the handler, as in HubClient
 
     async def _exchange(self, request: WireRequest, upload: Upload, scope: anyio.CancelScope) -> WireResponse:
-        body = Body(awaited=_in_threads(upload))
-        answer = await self._transport.handle_async_request(_asked(request, upload, body, self._extensions))
+        body = Body(awaited=_read_in_threads(upload))
+        answer = await self._transport.handle_async_request(_build_request(request, upload, body, self._extensions))
         try:
-            with Sink(request, answer.status_code, answer_headers(answer.headers.raw)) as sink:
-                _tell(request, answer.status_code)
-                scope.deadline += self.settings.seconds_for(sink.announced)
+            with AnswerSink(request, answer.status_code, answer_headers(answer.headers.raw)) as sink:
+                _log_exchange(request, answer.status_code)
+                scope.deadline += self.settings.seconds_for(sink.announced_length)
                 async for chunk in cast(httpx.AsyncByteStream, answer.stream):
-                    await _write(sink, chunk)
+                    await _write_chunk(sink, chunk)
                 return sink.finish()
         finally:
             with anyio.CancelScope(shield=True):  # a connection that was cut short is closed in any case
                 await answer.aclose()
 
 
-def _tell(request: WireRequest, status: int) -> None:
+def _log_exchange(request: WireRequest, status: int) -> None:
     """Log an exchange: method, address and status; no parameters, headers or bodies, which may hold secrets."""
     _log.debug("%s %s: %d", request.method, request.url.partition("?")[0], status)
 
 
-def _asked(request: WireRequest, upload: Upload, body: Body, extensions: dict[str, Any]) -> httpx.Request:
+def _build_request(request: WireRequest, upload: Upload, body: Body, extensions: dict[str, Any]) -> httpx.Request:
     """The request as httpx's transports send it; a body in memory goes out in one piece."""
-    where = address(request.url)
+    target = address(request.url)
     return httpx.Request(
         request.method,
-        where,
-        headers=head(request, where.netloc, upload.length),
+        target,
+        headers=head(request, target.netloc, upload.length),
         stream=httpx.ByteStream(request.body) if isinstance(request.body, bytes) else body,
         extensions=extensions,
     )
 
 
-async def _opened(request: WireRequest) -> Upload:
+async def _open_upload(request: WireRequest) -> Upload:
     if isinstance(request.body, FileBody) and request.body.content is None:
         return await anyio.to_thread.run_sync(Upload, request)
     return Upload(request)
 
 
-async def _in_threads(upload: Upload) -> AsyncIterator[bytes]:
+async def _read_in_threads(upload: Upload) -> AsyncIterator[bytes]:
     chunks = iter(upload)
-    if not upload.waits:
+    if not upload.may_block:
         for piece in chunks:
             yield piece
         return
@@ -284,35 +284,35 @@ async def _in_threads(upload: Upload) -> AsyncIterator[bytes]:
         yield chunk
 
 
-async def _write(sink: Sink, chunk: bytes) -> None:
+async def _write_chunk(sink: AnswerSink, chunk: bytes) -> None:
     if sink.on_disk:
         await anyio.to_thread.run_sync(sink.write, chunk)
     else:
         sink.write(chunk)
 
 
-def _retry_options(settings: ClientSettings) -> dict[str, Any]:
+def _build_retry_options(settings: ClientSettings) -> dict[str, Any]:
     return {
         "stop": tenacity.stop_after_attempt(settings.attempts),
-        "wait": functools.partial(_wait, settings),
-        "retry": tenacity.retry_if_exception(_may_repeat),
-        "before_sleep": _log_attempt,
+        "wait": functools.partial(_compute_wait, settings),
+        "retry": tenacity.retry_if_exception(_can_repeat),
+        "before_sleep": _log_failed_attempt,
         "reraise": True,
     }
 
 
-def _may_repeat(error: BaseException) -> bool:
+def _can_repeat(error: BaseException) -> bool:
     return isinstance(error, NotSent) or (isinstance(error, HubError) and error.retryable)
 
 
-def _wait(settings: ClientSettings, state: tenacity.RetryCallState) -> float:
+def _compute_wait(settings: ClientSettings, state: tenacity.RetryCallState) -> float:
     """What the hub asked for, up to the cap, and a random time on top so that clients do not come back all at once."""
     error = state.outcome.exception() if state.outcome is not None else None
-    asked = error.retry_after if isinstance(error, HubError) and error.retry_after is not None else 0.0
-    grown = min(settings.backoff_cap, settings.backoff * 2.0 ** (state.attempt_number - 1))
-    return min(asked, settings.retry_after_cap) + random.uniform(0.0, grown)  # noqa: S311 - no secret, only spread
+    hub_wait = error.retry_after if isinstance(error, HubError) and error.retry_after is not None else 0.0
+    backoff = min(settings.backoff_cap, settings.backoff * 2.0 ** (state.attempt_number - 1))
+    return min(hub_wait, settings.retry_after_cap) + random.uniform(0.0, backoff)  # noqa: S311 - no secret, only spread
 
 
-def _log_attempt(state: tenacity.RetryCallState) -> None:
+def _log_failed_attempt(state: tenacity.RetryCallState) -> None:
     error = state.outcome.exception() if state.outcome is not None else None
     _log.warning("attempt %d failed: %s; again in %.1f s", state.attempt_number, error, state.upcoming_sleep)

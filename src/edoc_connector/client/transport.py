@@ -33,8 +33,15 @@ import httpcore
 import httpx
 
 from edoc_connector.client.bodies import Upload
-from edoc_connector.errors import ConfigError, NotSent, OutcomeUnknown, TransportError, system_words, system_words_vi
-from edoc_connector.hubs.fields import printable
+from edoc_connector.errors import (
+    ConfigError,
+    NotSent,
+    OutcomeUnknown,
+    TransportError,
+    describe_system_error,
+    describe_system_error_vi,
+)
+from edoc_connector.hubs.fields import as_printable
 from edoc_connector.hubs.wire import WireRequest
 
 
@@ -213,7 +220,7 @@ def _tls_words(settings: ClientSettings, error: OSError) -> tuple[str, str]:
             "tệp PEM thiếu chứng thư số hoặc khóa tương ứng (chỉ bỏ trống client_key khi khóa nằm trong "
             "client_certificate)",
         )
-    return system_words(error), system_words_vi(error)
+    return describe_system_error(error), describe_system_error_vi(error)
 
 
 def _proxy(url: str, context: ssl.SSLContext) -> httpx.Proxy:
@@ -321,7 +328,7 @@ def failure(error: Exception, request: WireRequest, upload: Upload) -> Transport
 
 def _reason(error: Exception) -> str:
     """The exception's kind and words; not those of h11 about our own request, which quote its headers."""
-    words = "" if isinstance(error, httpx.LocalProtocolError) else printable(str(error), 200)
+    words = "" if isinstance(error, httpx.LocalProtocolError) else as_printable(str(error), 200)
     return f"{type(error).__name__}: {words}" if words else type(error).__name__
 
 

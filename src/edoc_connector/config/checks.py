@@ -14,7 +14,7 @@ from ..errors import ConfigError
 log = logging.getLogger("edoc_connector.config")
 
 
-def refuse_misspelt(prefix: str, nesting: str, sections: Iterable[str]) -> None:
+def refuse_misspelt_variables(prefix: str, nesting: str, sections: Iterable[str]) -> None:
     """Refuse a variable of the environment that was meant to override a setting, and would not.
 
     Only one whose section is nearly one that there is: a program's own variables may begin with the same letters.
@@ -32,24 +32,25 @@ def refuse_misspelt(prefix: str, nesting: str, sections: Iterable[str]) -> None:
         section, between, rest = name.upper().removeprefix(prefix).partition(nesting)
         if not name.upper().startswith(prefix) or not between or section in known:
             continue
-        near = difflib.get_close_matches(section, known, n=1, cutoff=0.8)
-        if near:
-            meant = f"{prefix}{near[0]}{nesting}{rest}"
+        similar = difflib.get_close_matches(section, known, n=1, cutoff=0.8)
+        if similar:
+            intended = f"{prefix}{similar[0]}{nesting}{rest}"
             raise ConfigError(
-                f"{name} in the environment overrides nothing: there is no section of that name. Is {meant} meant?",
-                vi=f"Biến môi trường {name} không thay giá trị nào: không có mục tên như vậy. Có phải {meant} không?",
+                f"{name} in the environment overrides nothing: there is no section of that name. Is {intended} meant?",
+                vi=f"Biến môi trường {name} không thay giá trị nào: không có mục tên như vậy. Có phải "
+                f"{intended} không?",
             )
 
 
-def warn_unprotected(endpoint: str) -> None:
+def warn_without_tls(endpoint: str) -> None:
     """Say in the log that documents go to a hub without TLS, unless it is on this machine."""
     parts = urlsplit(endpoint)
-    if parts.scheme != "http" or _here(parts.hostname or ""):
+    if parts.scheme != "http" or _is_loopback(parts.hostname or ""):
         return
     log.warning("%s is reached without TLS: anybody on the way can read the documents; use https", parts.hostname)
 
 
-def _here(host: str) -> bool:
+def _is_loopback(host: str) -> bool:
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:

@@ -12,11 +12,11 @@ from pydantic_core import ErrorDetails
 
 from ..errors import ConfigError
 from ..hubs import REGISTRY
-from .secret_refs import HOW, HOW_VI, SecretRef
+from .secret_refs import REFERENCE_HINT, REFERENCE_HINT_VI, SecretRef
 from .sections import Section
 
 # What pydantic finds, in Vietnamese; its own English words hold no values.
-_VI: Mapping[str, str] = {
+_MESSAGES_VI: Mapping[str, str] = {
     "missing": "thiếu mục bắt buộc này",
     "extra_forbidden": "không có mục nào tên như vậy",
     "greater_than": "phải lớn hơn {gt}",
@@ -40,7 +40,7 @@ _VI: Mapping[str, str] = {
 }
 
 
-def dialect_model(name: str) -> type[BaseModel]:
+def build_dialect_model(name: str) -> type[BaseModel]:
     """A model of the settings that a dialect takes.
 
     What a dialect keeps out of its repr is a secret if it is a text, and no setting otherwise (a clock, for one).
@@ -53,18 +53,18 @@ def dialect_model(name: str) -> type[BaseModel]:
         if not field.repr and not optional_text:
             continue
         kind = hints[field.name] if field.repr else SecretRef
-        fields[field.name] = (kind, _default(field))
+        fields[field.name] = (kind, _build_field_default(field))
     model: type[BaseModel] = create_model(f"{name}", __base__=Section, **fields)
     return model
 
 
-def _default(field: dataclasses.Field[Any]) -> Any:
+def _build_field_default(field: dataclasses.Field[Any]) -> Any:
     if field.default_factory is not dataclasses.MISSING:
         return Field(default_factory=field.default_factory)
     return ... if field.default is dataclasses.MISSING else field.default
 
 
-def config_error(error: ValidationError, settings: type[BaseModel]) -> ConfigError:
+def build_config_error(error: ValidationError, settings: type[BaseModel]) -> ConfigError:
     """What pydantic found, as one error: every setting that is wrong, and what to write instead.
 
     Args:
@@ -72,43 +72,46 @@ def config_error(error: ValidationError, settings: type[BaseModel]) -> ConfigErr
         settings: the model of all settings, whose names are known.
     """
     details = error.errors(include_input=False, include_url=False)
-    where = "hub" if error.title in REGISTRY else ""
-    lines = [_problem(detail, where, settings) for detail in details]
+    section = "hub" if error.title in REGISTRY else ""
+    lines = [_describe_problem(detail, section, settings) for detail in details]
     return ConfigError(
         "the configuration is not right: " + "; ".join(line for line, _ in lines) + ". Correct it and start again.",
         vi="Cấu hình chưa đúng: " + "; ".join(line for _, line in lines) + ". Hãy sửa rồi chạy lại.",
     )
 
 
-def _problem(detail: ErrorDetails, where: str, settings: type[BaseModel]) -> tuple[str, str]:
-    place = ".".join(str(part) for part in ((where,) if where else ()) + detail["loc"])
+def _describe_problem(detail: ErrorDetails, section: str, settings: type[BaseModel]) -> tuple[str, str]:
+    setting = ".".join(str(part) for part in ((section,) if section else ()) + detail["loc"])
     words = detail["msg"].removeprefix("Value error, ")
     if detail["type"] == "missing":
-        return f"{place} is missing", f"{place}: {_VI['missing']}"
+        return f"{setting} is missing", f"{setting}: {_MESSAGES_VI['missing']}"
     if detail["type"] == "extra_forbidden":
-        near = _near(place, settings)
-        hint, hint_vi = (f" (did you mean {near}?)", f" (có phải {near}?)") if near else ("", "")
-        return f"{place}: there is no such setting{hint}", f"{place}: {_VI['extra_forbidden']}{hint_vi}"
-    if words == HOW:
-        return f"{place}: a secret may not stand in the configuration; {HOW}", f"{place}: {HOW_VI}"
-    return f"{place}: {words}", f"{place}: {_in_vietnamese(detail)}"
+        similar = _find_similar_setting(setting, settings)
+        hint, hint_vi = (f" (did you mean {similar}?)", f" (có phải {similar}?)") if similar else ("", "")
+        return f"{setting}: there is no such setting{hint}", f"{setting}: {_MESSAGES_VI['extra_forbidden']}{hint_vi}"
+    if words == REFERENCE_HINT:
+        return (
+            f"{setting}: a secret may not stand in the configuration; {REFERENCE_HINT}",
+            f"{setting}: {REFERENCE_HINT_VI}",
+        )
+    return f"{setting}: {words}", f"{setting}: {_translate_detail(detail)}"
 
 
-def _in_vietnamese(detail: ErrorDetails) -> str:
+def _translate_detail(detail: ErrorDetails) -> str:
     context = detail.get("ctx", {})  # limits and names that are allowed; never a value that was given
-    said = getattr(context.get("error"), "vi", None)
-    if said is not None:
-        return str(said)
-    words = _VI.get(detail["type"], "giá trị không hợp lệ").format_map(context)
+    own_words = getattr(context.get("error"), "vi", None)
+    if own_words is not None:
+        return str(own_words)
+    words = _MESSAGES_VI.get(detail["type"], "giá trị không hợp lệ").format_map(context)
     return words.replace(" or ", " hoặc ")
 
 
-def _near(place: str, settings: type[BaseModel]) -> str | None:
+def _find_similar_setting(setting: str, settings: type[BaseModel]) -> str | None:
     """The known setting that looks most like an unknown one."""
     names: list[str] = list(settings.model_fields)
     for name, field in settings.model_fields.items():
         section: Any = field.annotation
         names += [f"{name}.{inner}" for inner in section.model_fields]
     for dialect in REGISTRY:
-        names += [f"hub.{inner}" for inner in dialect_model(dialect).model_fields]
-    return next(iter(difflib.get_close_matches(place, names, n=1, cutoff=0.75)), None)
+        names += [f"hub.{inner}" for inner in build_dialect_model(dialect).model_fields]
+    return next(iter(difflib.get_close_matches(setting, names, n=1, cutoff=0.75)), None)

@@ -13,15 +13,15 @@ from typing import Any
 from pydantic import GetCoreSchemaHandler, SecretStr
 from pydantic_core import core_schema
 
-from ..errors import ConfigError, system_words, system_words_vi
+from ..errors import ConfigError, describe_system_error, describe_system_error_vi
 
 COMMAND_SECONDS = 30
 
-HOW = "write env:NAME, file:PATH or cmd:PROGRAM ARGUMENTS instead of the secret itself"
-HOW_VI = "hãy ghi env:TÊN_BIẾN, file:ĐƯỜNG_DẪN hoặc cmd:CHƯƠNG_TRÌNH THAM_SỐ thay cho chính giá trị bí mật"
+REFERENCE_HINT = "write env:NAME, file:PATH or cmd:PROGRAM ARGUMENTS instead of the secret itself"
+REFERENCE_HINT_VI = "hãy ghi env:TÊN_BIẾN, file:ĐƯỜNG_DẪN hoặc cmd:CHƯƠNG_TRÌNH THAM_SỐ thay cho chính giá trị bí mật"
 
 
-class Unusable(ValueError):
+class UnusableSetting(ValueError):
     """A setting that cannot be used; pydantic reports it, with the words of both languages.
 
     Args:
@@ -47,11 +47,11 @@ class SecretRef:
 
     Args:
         scheme: ``env``, ``file`` or ``cmd``.
-        rest: what follows the colon.
+        location: what follows the colon.
     """
 
     scheme: str
-    rest: str
+    location: str
 
     @classmethod
     def parse(cls, text: object) -> SecretRef:
@@ -62,11 +62,11 @@ class SecretRef:
         """
         scheme, colon, rest = text.partition(":") if isinstance(text, str) else ("", "", "")
         if not colon or scheme not in _READERS or not rest.strip():
-            raise ValueError(HOW)
+            raise ValueError(REFERENCE_HINT)
         return cls(scheme, rest)
 
     @classmethod
-    def known(cls, text: str) -> bool:
+    def is_reference(cls, text: str) -> bool:
         """Whether a text has the form of a reference."""
         scheme, _, rest = text.partition(":")
         return scheme in _READERS and bool(rest.strip())
@@ -80,7 +80,7 @@ class SecretRef:
         )
 
     def __str__(self) -> str:
-        return f"{self.scheme}:{self.rest}"
+        return f"{self.scheme}:{self.location}"
 
     def resolve(self, folder: Path) -> SecretStr:
         """Fetch the secret.
@@ -91,50 +91,62 @@ class SecretRef:
         Raises:
             ConfigError: there is nothing where the reference points.
         """
-        value = _READERS[self.scheme](self.rest, folder)
+        value = _READERS[self.scheme](self.location, folder)
         if not value:
-            raise _unresolved(self, "it is empty", "giá trị rỗng")
+            raise _build_unresolved_error(self, "it is empty", "giá trị rỗng")
         return SecretStr(value)
 
 
-def _from_env(name: str, _folder: Path) -> str:
+def _read_env(name: str, _folder: Path) -> str:
     value = os.environ.get(name)
     if value is None:
-        raise _unresolved(SecretRef("env", name), "the variable is not set", "biến môi trường chưa được đặt")
+        raise _build_unresolved_error(
+            SecretRef("env", name), "the variable is not set", "biến môi trường chưa được đặt"
+        )
     return value
 
 
-def _from_file(path: str, folder: Path) -> str:
+def _read_secret_file(path: str, folder: Path) -> str:
     try:
         return (folder / Path(path).expanduser()).read_text(encoding="utf-8").rstrip("\r\n")
     except OSError as error:
-        raise _unresolved(SecretRef("file", path), system_words(error), system_words_vi(error)) from error
+        raise _build_unresolved_error(
+            SecretRef("file", path), describe_system_error(error), describe_system_error_vi(error)
+        ) from error
     except UnicodeDecodeError:
-        raise _unresolved(SecretRef("file", path), "it is not UTF-8 text", "tệp không phải văn bản UTF-8") from None
+        raise _build_unresolved_error(
+            SecretRef("file", path), "it is not UTF-8 text", "tệp không phải văn bản UTF-8"
+        ) from None
 
 
-def _from_command(line: str, folder: Path) -> str:
+def _run_secret_command(line: str, folder: Path) -> str:
     ref = SecretRef("cmd", line)
     try:
-        done = subprocess.run(  # noqa: S603  the configuration's owner chose the program; no shell takes part
+        completed = subprocess.run(  # noqa: S603  the configuration's owner chose the program; no shell takes part
             shlex.split(line), cwd=folder, capture_output=True, timeout=COMMAND_SECONDS, check=False
         )
     except (OSError, ValueError, subprocess.TimeoutExpired) as error:
         why = f"the program did not run ({type(error).__name__})"
-        raise _unresolved(ref, why, "không chạy được chương trình") from None
-    if done.returncode != 0:
+        raise _build_unresolved_error(ref, why, "không chạy được chương trình") from None
+    if completed.returncode != 0:
         # Not what it printed: that may be half of a secret.
-        raise _unresolved(ref, f"the program ended with code {done.returncode}", f"mã kết thúc {done.returncode}")
+        raise _build_unresolved_error(
+            ref, f"the program ended with code {completed.returncode}", f"mã kết thúc {completed.returncode}"
+        )
     try:
-        return done.stdout.decode("utf-8").rstrip("\r\n")
+        return completed.stdout.decode("utf-8").rstrip("\r\n")
     except UnicodeDecodeError:
-        raise _unresolved(ref, "it did not print UTF-8 text", "kết quả không phải văn bản UTF-8") from None
+        raise _build_unresolved_error(ref, "it did not print UTF-8 text", "kết quả không phải văn bản UTF-8") from None
 
 
-_READERS: Mapping[str, Callable[[str, Path], str]] = {"env": _from_env, "file": _from_file, "cmd": _from_command}
+_READERS: Mapping[str, Callable[[str, Path], str]] = {
+    "env": _read_env,
+    "file": _read_secret_file,
+    "cmd": _run_secret_command,
+}
 
 
-def _unresolved(ref: SecretRef, why: str, why_vi: str) -> ConfigError:
+def _build_unresolved_error(ref: SecretRef, why: str, why_vi: str) -> ConfigError:
     return ConfigError(
         f"the secret at {ref} cannot be had: {why}. Put it there, or correct the reference in the configuration.",
         vi=f"Không lấy được giá trị bí mật tại {ref}: {why_vi}. "

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from ..edxml import Limits
 from ..signing import RevocationMode
-from .secret_refs import HOW, HOW_VI, SecretRef, Unusable
+from .secret_refs import REFERENCE_HINT, REFERENCE_HINT_VI, SecretRef, UnusableSetting
 
 _DAY = 86400
 Seconds = Annotated[float, Field(gt=0, le=_DAY)]
@@ -76,11 +76,11 @@ class HttpSettings(Section):
     proxy_password: SecretRef | None = None
 
     @model_validator(mode="after")
-    def _no_password_in_proxy(self) -> Self:
+    def _refuse_password_in_proxy(self) -> Self:
         if self.proxy and urlsplit(self.proxy).password:
-            raise Unusable(
-                f"proxy: the URL holds a password; leave it out and set proxy_password: {HOW}",
-                vi=f"proxy: URL có chứa mật khẩu; hãy bỏ mật khẩu khỏi URL và đặt proxy_password: {HOW_VI}",
+            raise UnusableSetting(
+                f"proxy: the URL holds a password; leave it out and set proxy_password: {REFERENCE_HINT}",
+                vi=f"proxy: URL có chứa mật khẩu; hãy bỏ mật khẩu khỏi URL và đặt proxy_password: {REFERENCE_HINT_VI}",
             )
         return self
 

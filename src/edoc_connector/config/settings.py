@@ -21,12 +21,12 @@ from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSetti
 
 from ..client import ClientSettings
 from ..edxml import Limits, Organization
-from ..errors import ConfigError, system_words, system_words_vi
+from ..errors import ConfigError, describe_system_error, describe_system_error_vi
 from ..hubs import REGISTRY, Dialect
 from ..signing import Keyring, Revocation, TimestampAuthority, VerifyMode, VerifyPolicy
-from .checks import refuse_misspelt, warn_unprotected
-from .messages import config_error, dialect_model
-from .secret_refs import HOW, HOW_VI, SecretRef, Unusable
+from .checks import refuse_misspelt_variables, warn_without_tls
+from .messages import build_config_error, build_dialect_model
+from .secret_refs import REFERENCE_HINT, REFERENCE_HINT_VI, SecretRef, UnusableSetting
 from .sections import (
     AgencySettings,
     HttpSettings,
@@ -38,9 +38,9 @@ from .sections import (
     WorkerSettings,
 )
 
-PREFIX = "EDOC_"
-NESTING = "__"
-FLEET = "agencies"
+ENV_PREFIX = "EDOC_"
+ENV_NESTING = "__"
+FLEET_SECTION = "agencies"
 
 # Told from the text alone: an error of a URL's parser may repeat it.
 _PASSWORD_IN_URL = re.compile(r"://[^/?#]*:[^/?#]*@")
@@ -62,19 +62,19 @@ class HubSettings(BaseModel):
     def _check_dialect(self) -> Self:
         if self.dialect not in REGISTRY:
             known = ", ".join(sorted(REGISTRY))
-            raise Unusable(
+            raise UnusableSetting(
                 f"dialect: there is none of that name; known are {known}",
                 vi=f"dialect: không có giao thức tên này; hiện có: {known}",
             )
         return self
 
     @model_validator(mode="after")
-    def _no_password_in_urls(self) -> Self:
+    def _refuse_password_in_urls(self) -> Self:
         for name, value in (self.model_extra or {}).items():
             if isinstance(value, str) and _PASSWORD_IN_URL.search(value):
-                raise Unusable(
-                    f"{name}: the URL holds a password; leave it out and set secret: {HOW}",
-                    vi=f"{name}: URL có chứa mật khẩu; hãy bỏ mật khẩu khỏi URL và đặt secret: {HOW_VI}",
+                raise UnusableSetting(
+                    f"{name}: the URL holds a password; leave it out and set secret: {REFERENCE_HINT}",
+                    vi=f"{name}: URL có chứa mật khẩu; hãy bỏ mật khẩu khỏi URL và đặt secret: {REFERENCE_HINT_VI}",
                 )
         return self
 
@@ -102,9 +102,9 @@ class SigningSettings(Section):
     timestamp_timeout: Seconds = 10.0
 
     @model_validator(mode="after")
-    def _one_way_to_name_keys(self) -> Self:
+    def _refuse_key_beside_keys(self) -> Self:
         if self.key is not None and self.keys:
-            raise Unusable(
+            raise UnusableSetting(
                 "keys: give either key or keys, not both", vi="keys: chỉ dùng key hoặc keys, không dùng cả hai"
             )
         return self
@@ -136,7 +136,7 @@ class ReceiveSettings(Section):
 
     @model_validator(mode="before")
     @classmethod
-    def _any_case(cls, data: Any) -> Any:
+    def _lower_policy(cls, data: Any) -> Any:
         if isinstance(data, dict) and isinstance(data.get("policy"), str):
             return {**data, "policy": data["policy"].lower()}
         return data
@@ -156,12 +156,12 @@ class StoreSettings(Section):
     spool: Path = Path("spool")
 
     @model_validator(mode="after")
-    def _no_password_in_url(self) -> Self:
-        named = {name.lower() for name, _ in parse_qsl(urlsplit(self.url).query, keep_blank_values=True)}
-        if urlsplit(self.url).password or named & _SECRETS_IN_QUERY:
-            raise Unusable(
-                f"url: it holds a password; leave it out and set password: {HOW}",
-                vi=f"url: có chứa mật khẩu; hãy bỏ mật khẩu khỏi URL và đặt password: {HOW_VI}",
+    def _refuse_password_in_url(self) -> Self:
+        query_names = {name.lower() for name, _ in parse_qsl(urlsplit(self.url).query, keep_blank_values=True)}
+        if urlsplit(self.url).password or query_names & _SECRETS_IN_QUERY:
+            raise UnusableSetting(
+                f"url: it holds a password; leave it out and set password: {REFERENCE_HINT}",
+                vi=f"url: có chứa mật khẩu; hãy bỏ mật khẩu khỏi URL và đặt password: {REFERENCE_HINT_VI}",
             )
         return self
 
@@ -182,7 +182,7 @@ class Settings(BaseSettings):
     """
 
     model_config = SettingsConfigDict(
-        frozen=True, extra="forbid", hide_input_in_errors=True, env_prefix=PREFIX, env_nested_delimiter=NESTING
+        frozen=True, extra="forbid", hide_input_in_errors=True, env_prefix=ENV_PREFIX, env_nested_delimiter=ENV_NESTING
     )
 
     agency: AgencySettings
@@ -221,14 +221,14 @@ class Settings(BaseSettings):
             ConfigError: it cannot be read, or something in it is missing or wrong; all problems are named, no value is.
         """
         path = Path(path)
-        values, members = cls._read(path)
-        if not members and agency in (None, _code_of(values)):
+        values, members = cls._read_sections(path)
+        if not members and agency in (None, _find_agency_code(values)):
             return cls.of(values, folder=path.absolute().parent)
-        merged = {name: _merged(values, one) for name, one in members.items()}
-        chosen = [name for name, one in merged.items() if agency in (None, name, _code_of(one))]
+        by_name = {name: _merge_sections(values, sections) for name, sections in members.items()}
+        chosen = [name for name, sections in by_name.items() if agency in (None, name, _find_agency_code(sections))]
         if len(chosen) != 1:
-            raise _choose(path, merged or {"": values}, agency)
-        return cls._member(chosen[0], merged[chosen[0]], path)
+            raise _build_choice_error(path, by_name or {"": values}, agency)
+        return cls._build_member(chosen[0], by_name[chosen[0]], path)
 
     @classmethod
     def fleet(cls, path: str | Path) -> tuple[Settings, ...]:
@@ -240,18 +240,20 @@ class Settings(BaseSettings):
             ConfigError: as for `load`, with the agency's name in front.
         """
         path = Path(path)
-        values, members = cls._read(path)
+        values, members = cls._read_sections(path)
         if not members:
             return (cls.of(values, folder=path.absolute().parent),)
-        return tuple(cls._member(name, _merged(values, one), path) for name, one in members.items())
+        return tuple(
+            cls._build_member(name, _merge_sections(values, sections), path) for name, sections in members.items()
+        )
 
     @classmethod
-    def _read(cls, path: Path) -> tuple[dict[str, Any], Mapping[str, Mapping[str, Any]]]:
+    def _read_sections(cls, path: Path) -> tuple[dict[str, Any], Mapping[str, Mapping[str, Any]]]:
         """A file's sections, with those of the environment over them, and its agencies."""
-        refuse_misspelt(PREFIX, NESTING, [*cls.model_fields, FLEET])
-        values = _merged(_read_toml(path), EnvSettingsSource(cls)())
-        members = values.pop(FLEET, {})
-        if not isinstance(members, Mapping) or not all(isinstance(one, Mapping) for one in members.values()):
+        refuse_misspelt_variables(ENV_PREFIX, ENV_NESTING, [*cls.model_fields, FLEET_SECTION])
+        values = _merge_sections(_read_toml(path), EnvSettingsSource(cls)())
+        members = values.pop(FLEET_SECTION, {})
+        if not isinstance(members, Mapping) or not all(isinstance(sections, Mapping) for sections in members.values()):
             raise ConfigError(
                 "agencies: write [agencies.NAME.SECTION], as in [agencies.first.agency].",
                 vi="agencies: hãy ghi [agencies.TÊN.MỤC], ví dụ [agencies.first.agency].",
@@ -259,7 +261,7 @@ class Settings(BaseSettings):
         return values, members
 
     @classmethod
-    def _member(cls, name: str, values: Mapping[str, Any], path: Path) -> Settings:
+    def _build_member(cls, name: str, values: Mapping[str, Any], path: Path) -> Settings:
         try:
             return cls.of(values, folder=path.absolute().parent)
         except ConfigError as error:
@@ -278,9 +280,9 @@ class Settings(BaseSettings):
         """
         try:
             settings = cls(**values)
-            dialect_model(settings.hub.dialect).model_validate(settings.hub.model_extra or {})
+            build_dialect_model(settings.hub.dialect).model_validate(settings.hub.model_extra or {})
         except ValidationError as error:
-            raise config_error(error, cls) from None
+            raise build_config_error(error, cls) from None
         if folder is not None:
             settings._folder = folder.absolute()
         return settings
@@ -300,17 +302,19 @@ class Settings(BaseSettings):
         Raises:
             ConfigError: a secret is not where its reference points, or the dialect refuses a value.
         """
-        given = dialect_model(self.hub.dialect).model_validate(self.hub.model_extra or {})
-        values = {name: getattr(given, name) for name in given.model_fields_set}
-        warn_unprotected(str(values.get("endpoint", "")))
-        return REGISTRY[self.hub.dialect](**{name: self._revealed(value) for name, value in values.items()})
+        dialect_settings = build_dialect_model(self.hub.dialect).model_validate(self.hub.model_extra or {})
+        values = {name: getattr(dialect_settings, name) for name in dialect_settings.model_fields_set}
+        warn_without_tls(str(values.get("endpoint", "")))
+        return REGISTRY[self.hub.dialect](**{name: self._resolve_secret(value) for name, value in values.items()})
 
     def client_settings(self) -> ClientSettings:
         """Time-outs, TLS and proxy, with the secrets fetched."""
         values = {name: getattr(self.http, name) for name in HttpSettings.model_fields}
-        values["proxy"] = self._with_password(self.http.proxy, values.pop("proxy_password"))
-        resolved = {name: self._path(value) if isinstance(value, Path) else value for name, value in values.items()}
-        return ClientSettings(**{name: self._revealed(value) for name, value in resolved.items()})
+        values["proxy"] = self._insert_password(self.http.proxy, values.pop("proxy_password"))
+        resolved = {
+            name: self._resolve_path(value) if isinstance(value, Path) else value for name, value in values.items()
+        }
+        return ClientSettings(**{name: self._resolve_secret(value) for name, value in resolved.items()})
 
     def signer(self) -> Keyring | None:
         """The keys that packets are signed with; None where none is configured. Each is loaded when first needed.
@@ -321,7 +325,7 @@ class Settings(BaseSettings):
         uris = self.signing.keys or ((self.signing.key,) if self.signing.key is not None else ())
         if not uris:
             return None
-        return Keyring.load([self._key_uri(uri) for uri in uris], secrets=self._key_password)
+        return Keyring.load([self._make_key_uri_absolute(uri) for uri in uris], secrets=self._find_key_password)
 
     def policy(self) -> VerifyPolicy:
         """Which packets come in.
@@ -331,13 +335,13 @@ class Settings(BaseSettings):
         """
         receive = self.receive
         return VerifyPolicy.load(
-            [self._path(path) for path in receive.trust],
+            [self._resolve_path(path) for path in receive.trust],
             mode=receive.policy,
-            intermediates=[self._path(path) for path in receive.intermediates],
+            intermediates=[self._resolve_path(path) for path in receive.intermediates],
             organisations=receive.organisations,
             legacy_sha1=receive.legacy_sha1,
-            revocation=self._revocation(),
-            timestamp_anchors=[self._path(path) for path in receive.timestamp_trust],
+            revocation=self._build_revocation(),
+            timestamp_anchors=[self._resolve_path(path) for path in receive.timestamp_trust],
         )
 
     def packet_limits(self) -> Limits:
@@ -355,66 +359,67 @@ class Settings(BaseSettings):
         """URL of the database, with its password fetched and a relative file made absolute."""
         scheme, slashes, path = self.store.url.partition(":///")
         if scheme.startswith("sqlite") and slashes and path and path != ":memory:":
-            return f"{scheme}:///{self._path(Path(path))}"
-        return self._with_password(self.store.url, self.store.password) or ""
+            return f"{scheme}:///{self._resolve_path(Path(path))}"
+        return self._insert_password(self.store.url, self.store.password) or ""
 
     def spool(self) -> Path:
         """Folder for the packets."""
-        return self._path(self.store.spool)
+        return self._resolve_path(self.store.spool)
 
-    def _revocation(self) -> Revocation:
+    def _build_revocation(self) -> Revocation:
         values = {name: getattr(self.receive.revocation, name) for name in RevocationSettings.model_fields}
-        return Revocation(**values | {"crl_files": tuple(map(self._path, values["crl_files"]))})
+        return Revocation(**values | {"crl_files": tuple(map(self._resolve_path, values["crl_files"]))})
 
-    def _path(self, path: Path) -> Path:
+    def _resolve_path(self, path: Path) -> Path:
         return self._folder / path.expanduser()
 
-    def _revealed(self, value: Any) -> Any:
+    def _resolve_secret(self, value: Any) -> Any:
         return value.resolve(self._folder).get_secret_value() if isinstance(value, SecretRef) else value
 
-    def _with_password(self, url: str | None, password: SecretRef | None) -> str | None:
+    def _insert_password(self, url: str | None, password: SecretRef | None) -> str | None:
         if url is None or password is None:
             return url
         parts = urlsplit(url)
         user, _, host = parts.netloc.rpartition("@")
-        secret = quote(str(self._revealed(password)), safe="")
+        secret = quote(str(self._resolve_secret(password)), safe="")
         return parts._replace(netloc=f"{user}:{secret}@{host}").geturl()
 
-    def _key_uri(self, uri: str) -> str:
+    def _make_key_uri_absolute(self, uri: str) -> str:
         """A key's URI with absolute paths, for the schemes whose keys are files."""
         from ..signing.signer import KeyUri
 
         parsed = KeyUri.parse(uri)
-        if parsed.scheme not in _KEYS_WITH_FILES:
+        if parsed.scheme not in _FILE_KEY_SCHEMES:
             return uri
-        query = [(name, one) for name, values in parsed.query.items() for one in values]
-        query = [(name, str(self._path(Path(value))) if name == "cert" else value) for name, value in query]
-        body = parsed.body if parsed.scheme == "pkcs11" else quote(str(self._path(Path(parsed.path))))
+        query = [(name, item) for name, values in parsed.query.items() for item in values]
+        query = [(name, str(self._resolve_path(Path(value))) if name == "cert" else value) for name, value in query]
+        body = parsed.body if parsed.scheme == "pkcs11" else quote(str(self._resolve_path(Path(parsed.path))))
         return f"{parsed.scheme}:{body}" + (f"?{urlencode(query, quote_via=quote)}" if query else "")
 
-    def _key_password(self, name: str) -> str | None:
-        ref = SecretRef.parse(name) if SecretRef.known(name) else self.signing.secret
-        return str(self._revealed(ref)) if ref is not None else None
+    def _find_key_password(self, name: str) -> str | None:
+        ref = SecretRef.parse(name) if SecretRef.is_reference(name) else self.signing.secret
+        return str(self._resolve_secret(ref)) if ref is not None else None
 
 
-_KEYS_WITH_FILES = frozenset({"pem", "p12", "pkcs11"})
+_FILE_KEY_SCHEMES = frozenset({"pem", "p12", "pkcs11"})
 
 
-def _code_of(values: Mapping[str, Any]) -> str | None:
+def _find_agency_code(values: Mapping[str, Any]) -> str | None:
     section = values.get("agency")
     return str(section["id"]) if isinstance(section, Mapping) and "id" in section else None
 
 
-def _choose(path: Path, members: Mapping[str, Mapping[str, Any]], asked: str | None) -> ConfigError:
-    known = ", ".join(_code_of(one) or name for name, one in members.items())
-    if asked is None:
+def _build_choice_error(path: Path, members: Mapping[str, Mapping[str, Any]], agency: str | None) -> ConfigError:
+    known = ", ".join(_find_agency_code(sections) or name for name, sections in members.items())
+    if agency is None:
         return ConfigError(
             f"{path} has several agencies: {known}. Choose one of them: --agency ID.",
             vi=f"{path} có nhiều đơn vị: {known}. Hãy chọn một đơn vị: --agency MÃ.",
         )
     return ConfigError(
-        f"{path} has no agency {asked}, or more than one of that name; it has {known}: choose one of them.",
-        vi=f"{path} không có đơn vị {asked}, hoặc có nhiều đơn vị trùng tên; các đơn vị: {known}. Hãy chọn một đơn vị.",
+        f"{path} has no agency {agency}, or more than one of that name; it has {known}: choose one of them.",
+        vi=f"{path} không có đơn vị {agency}, hoặc có nhiều đơn vị trùng tên; các đơn vị: {known}. Hãy chọn một "
+        "đơn vị.",
     )
 
 
@@ -422,8 +427,8 @@ def _read_toml(path: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(path.read_text(encoding="utf-8-sig"))  # as the editor of Windows writes it, too
     except OSError as error:
-        why = f"{system_words(error)}. Give the path of an edoc.toml."
-        why_vi = f"{system_words_vi(error)}. Hãy chỉ đường dẫn tới tệp edoc.toml."
+        why = f"{describe_system_error(error)}. Give the path of an edoc.toml."
+        why_vi = f"{describe_system_error_vi(error)}. Hãy chỉ đường dẫn tới tệp edoc.toml."
     except UnicodeDecodeError:
         why, why_vi = "it is not UTF-8 text. Save it as UTF-8.", "tệp không phải văn bản UTF-8. Hãy lưu lại dạng UTF-8."
     except tomllib.TOMLDecodeError as error:
@@ -433,7 +438,7 @@ def _read_toml(path: Path) -> dict[str, Any]:
     raise ConfigError(f"the configuration {path} cannot be read: {why}", vi=f"Không đọc được cấu hình {path}: {why_vi}")
 
 
-def _merged(under: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
-    both = {**under, **over}
-    inner = {name for name in over if isinstance(over[name], Mapping) and isinstance(under.get(name), Mapping)}
-    return both | {name: _merged(under[name], over[name]) for name in inner}
+def _merge_sections(base: Mapping[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any]:
+    merged = {**base, **overrides}
+    inner = {name for name in overrides if isinstance(overrides[name], Mapping) and isinstance(base.get(name), Mapping)}
+    return merged | {name: _merge_sections(base[name], overrides[name]) for name in inner}

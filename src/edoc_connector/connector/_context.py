@@ -21,18 +21,18 @@ from ..errors import EdocError, HubError, NotFound, StoreError
 from ..hubs import Progress
 from ..signing import Signer, TimeStamping, VerifyPolicy
 from ..store import Lease, Store, Tx, audit_log
-from ..store.audit_log import Note
-from ..store.state_machine import Machine
-from ..store.transitions import renew
-from ._recording_hub import ListeningHub
-from ._verified_cache import Fresh
+from ..store.audit_log import AuditEvent
+from ..store.state_machine import StateMachine
+from ..store.transitions import renew_leases
+from ._recording_hub import RecordingHubClient
+from ._verified_cache import VerifiedCache
 
 log = logging.getLogger("edoc_connector.connector")
 
-_RENEWALS = 3  # times a lease is renewed before it would run out
+_RENEWALS_PER_LEASE = 3  # times a lease is renewed before it would run out
 
 
-class _Attempted(Protocol):
+class _HasAttempts(Protocol):
     @property
     def attempts(self) -> int: ...
 
@@ -51,13 +51,13 @@ class LeaseKeeper:
     def __init__(self, store: Store, lease: Lease) -> None:
         self._store = store
         self._lease = lease
-        self._held: Counter[tuple[Table, int]] = Counter()
+        self._hold_counts: Counter[tuple[Table, int]] = Counter()
         self._lock = threading.Lock()
         self._stopped = threading.Event()
         self._thread: threading.Thread | None = None
 
     @contextmanager
-    def holding(self, table: Table, keys: Iterable[int]) -> Iterator[None]:
+    def hold_all(self, table: Table, keys: Iterable[int]) -> Iterator[None]:
         """Renew some rows while the block runs that works on them."""
         keys = tuple(keys)
         for key in keys:
@@ -71,7 +71,7 @@ class LeaseKeeper:
     def hold(self, table: Table, key: int) -> None:
         """A row is being worked on."""
         with self._lock:
-            self._held[table, key] += 1
+            self._hold_counts[table, key] += 1
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name="edoc-leases", daemon=True)
                 self._thread.start()
@@ -79,9 +79,9 @@ class LeaseKeeper:
     def release(self, table: Table, key: int) -> None:
         """It is not any more."""
         with self._lock:
-            self._held[table, key] -= 1
-            if self._held[table, key] <= 0:
-                del self._held[table, key]
+            self._hold_counts[table, key] -= 1
+            if self._hold_counts[table, key] <= 0:
+                del self._hold_counts[table, key]
 
     def stop(self) -> None:
         """End the thread."""
@@ -90,27 +90,27 @@ class LeaseKeeper:
             self._thread.join()
 
     def _run(self) -> None:
-        while not self._stopped.wait(self._lease.seconds / _RENEWALS):
+        while not self._stopped.wait(self._lease.seconds / _RENEWALS_PER_LEASE):
             with self._lock:
-                held = list(self._held)
-            if held:
-                self._renew(held)
+                rows = list(self._hold_counts)
+            if rows:
+                self._renew(rows)
 
-    def _renew(self, held: Sequence[tuple[Table, int]]) -> None:
-        keys: dict[Table, list[int]] = {}
-        for table, key in held:
-            keys.setdefault(table, []).append(key)
+    def _renew(self, rows: Sequence[tuple[Table, int]]) -> None:
+        ids_by_table: dict[Table, list[int]] = {}
+        for table, key in rows:
+            ids_by_table.setdefault(table, []).append(key)
         try:
             with self._store.transaction(self._lease.owner) as tx:
-                for table in sorted(keys, key=lambda one: one.name):
-                    renew(tx, table, self._lease, keys[table])
+                for table in sorted(ids_by_table, key=lambda one: one.name):
+                    renew_leases(tx, table, self._lease, ids_by_table[table])
         except StoreError as error:
             # The next round tries again; if none succeeds the lease runs out, and the fence keeps us from writing.
             log.warning("leases were not renewed: %s", error)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Session:
+class ConnectorContext:
     """What the parts of a connector share.
 
     Args:
@@ -119,33 +119,33 @@ class Session:
         hub: the hub.
         policy: which packets come in.
         limits: times.
-        packets: how large a packet may be.
+        packet_limits: how large a packet may be.
         seal: whether documents are sealed.
-        signed_pdf_out: whether PDF files that go out must be validly signed.
-        signed_pdf_in: whether PDF files that come in must be.
-        timestamp: gives the time-stamps of seals; None where they carry none.
-        signer: gives the key, loaded when it is first needed; None where packets go out unsigned.
+        requires_signed_pdf_out: whether PDF files that go out must be validly signed.
+        requires_signed_pdf_in: whether PDF files that come in must be.
+        timestamping: gives the time-stamps of seals; None where they carry none.
+        get_signer: gives the key, loaded when it is first needed; None where packets go out unsigned.
         lease: the connector's right to what it holds.
-        keeper: renews it.
+        lease_keeper: renews it.
         on_progress: told the bytes of a packet that went over the wire, and the bytes in all where known.
-        fresh: packets that were verified a moment ago.
+        verified_cache: packets that were verified a moment ago.
     """
 
     organization: Organization
     store: Store
-    hub: ListeningHub
+    hub: RecordingHubClient
     policy: VerifyPolicy
     limits: LimitSettings
-    packets: Limits
+    packet_limits: Limits
     seal: bool
-    signed_pdf_out: bool
-    signed_pdf_in: bool
-    timestamp: TimeStamping | None
-    signer: Callable[[], Signer | None]
+    requires_signed_pdf_out: bool
+    requires_signed_pdf_in: bool
+    timestamping: TimeStamping | None
+    get_signer: Callable[[], Signer | None]
     lease: Lease
-    keeper: LeaseKeeper = field(repr=False)
+    lease_keeper: LeaseKeeper = field(repr=False)
     on_progress: Progress | None = field(default=None, repr=False)
-    fresh: Fresh = field(default_factory=Fresh, repr=False)
+    verified_cache: VerifiedCache = field(default_factory=VerifiedCache, repr=False)
 
     @property
     def agency(self) -> str:
@@ -156,7 +156,7 @@ class Session:
         """A transaction in our name, or in that of an officer."""
         return self.store.transaction(actor or self.agency)
 
-    def packet(self, name: str, sha256: str) -> Path:
+    def require_packet(self, name: str, sha256: str) -> Path:
         """A packet in the spool, compared with its hash.
 
         Raises:
@@ -164,29 +164,31 @@ class Session:
             StoreError: it was changed.
         """
         try:
-            return self.store.spool.checked(name, sha256)
+            return self.store.spool.verify_file(name, sha256)
         except NotFound:
-            with self.store.reading() as tx:
-                when = audit_log.pruned_at(tx.connection, name)
-            if when is None:
+            with self.store.snapshot() as tx:
+                pruned_at = audit_log.find_pruned_at(tx.connection, name)
+            if pruned_at is None:
                 raise
         raise NotFound(
-            f"the packet was removed on {when:%Y-%m-%d}, when its time to be kept was over (edoc prune); what happened "
+            f"the packet was removed on {pruned_at:%Y-%m-%d}, when its time to be kept was over (edoc prune); "
+            "what happened "
             "to it is in the evidence.",
-            vi=f"Gói tin đã được xóa ngày {when:%d/%m/%Y} do hết thời hạn lưu (edoc prune); diễn biến vẫn còn trong "
+            vi=f"Gói tin đã được xóa ngày {pruned_at:%d/%m/%Y} do hết thời hạn lưu (edoc prune); diễn biến vẫn "
+            "còn trong "
             "bằng chứng.",
         )
 
-    def heard(self, tx: Tx, machine: Machine, key: int) -> None:
+    def record_exchanges(self, tx: Tx, machine: StateMachine, key: int) -> None:
         """Enter in the evidence what the hub said to this thread since its last message began."""
-        for one in self.hub.take_heard():
-            tx.notes.append(Note("answer", machine.subject, key, tx.actor, one))
+        for exchange in self.hub.take_exchanges():
+            tx.audit_events.append(AuditEvent("answer", machine.subject, key, tx.actor, exchange))
 
-    def next_attempt(self, row: _Attempted, now: datetime, error: EdocError | None = None) -> datetime:
+    def compute_next_attempt(self, row: _HasAttempts, now: datetime, error: EdocError | None = None) -> datetime:
         """When to try again: exponential back-off with jitter, or what the hub asks for, up to a cap."""
         limits = self.limits
-        base: float = min(limits.backoff_cap, limits.backoff * 2.0 ** min(row.attempts, 30))
-        wait = base * random.uniform(0.5, 1.0)  # noqa: S311  spreads load, hides nothing
+        base_seconds: float = min(limits.backoff_cap, limits.backoff * 2.0 ** min(row.attempts, 30))
+        wait_seconds = base_seconds * random.uniform(0.5, 1.0)  # noqa: S311  spreads load, hides nothing
         if isinstance(error, HubError) and error.retry_after is not None:
-            wait = max(wait, min(error.retry_after, limits.retry_after_cap))
-        return now + timedelta(seconds=wait)
+            wait_seconds = max(wait_seconds, min(error.retry_after, limits.retry_after_cap))
+        return now + timedelta(seconds=wait_seconds)

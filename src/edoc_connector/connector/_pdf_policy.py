@@ -5,19 +5,19 @@ from __future__ import annotations
 from ..config import Settings
 from ..edxml import Document, Packet, Problem
 from ..errors import DocumentError, VerificationFailed
-from ..pdf import Unsigned, unsigned
-from ..pdf.extra import need
+from ..pdf import UnsignedPdf, find_unsigned
+from ..pdf.extra import require_packages
 from ..signing import VerifyPolicy
 
 
-def prepare(settings: Settings) -> None:
+def require_pdf_support(settings: Settings) -> None:
     """See that what the demand needs is there, before the first document meets it.
 
     Raises:
         ConfigError: the extra ``pdf`` is not installed.
     """
     if settings.signing.require_pdf_signature or settings.receive.require_pdf_signature:
-        need("pyhanko")
+        require_packages("pyhanko")
 
 
 def refuse_unsigned(document: Document, policy: VerifyPolicy) -> None:
@@ -27,21 +27,21 @@ def refuse_unsigned(document: Document, policy: VerifyPolicy) -> None:
         DocumentError: there is one; `problems` names each, with the reason code of its signatures.
         AttachmentError: a file cannot be read.
     """
-    found = [_problem(one) for one in unsigned(document.attachments, policy)]
-    if not found:
+    problems = [_as_problem(item) for item in find_unsigned(document.attachments, policy)]
+    if not problems:
         return
-    lines = "; ".join(f"{one.field} '{one.value}': {one.message}" for one in found)
-    lines_vi = "; ".join(f"{one.field} '{one.value}': {one.message_vi}" for one in found)
+    lines = "; ".join(f"{item.field} '{item.value}': {item.message}" for item in problems)
+    lines_vi = "; ".join(f"{item.field} '{item.value}': {item.message_vi}" for item in problems)
     raise DocumentError(
         f"PDF files are not validly signed, so the document was not sent: {lines} Sign them with pdf.sign_pdf or "
         "`edoc pdf sign` and attach what that writes. The demand is require_pdf_signature in [signing].",
         vi=f"Tệp PDF chưa được ký số hợp lệ nên văn bản không được gửi: {lines_vi} Hãy ký bằng pdf.sign_pdf hoặc "
         "`edoc pdf sign` rồi đính kèm tệp đã ký. Yêu cầu này là require_pdf_signature trong mục [signing].",
-        problems=found,
+        problems=problems,
     )
 
 
-def admit_files(packet: Packet, policy: VerifyPolicy, *, doc_id: str) -> None:
+def require_signed_files(packet: Packet, policy: VerifyPolicy, *, doc_id: str) -> None:
     """Let a packet in only if its PDF files are validly signed.
 
     Args:
@@ -53,27 +53,30 @@ def admit_files(packet: Packet, policy: VerifyPolicy, *, doc_id: str) -> None:
         VerificationFailed: one is not.
         AttachmentError: a file cannot be decoded.
     """
-    first = next(unsigned(packet.attachments, policy), None)
-    if first is None:
+    unsigned_file = next(find_unsigned(packet.attachments, policy), None)
+    if unsigned_file is None:
         return
-    name, found = first.attachment.name, first.verification
+    name, verification = unsigned_file.attachment.name, unsigned_file.verification
     raise VerificationFailed(
-        f"docId {doc_id} is not let in: its PDF file '{name}' is {found.status} ({found.reason}): {found.explanation} "
+        f"docId {doc_id} is not let in: its PDF file '{name}' is {verification.status} ({verification.reason}): "
+        f"{verification.explanation} "
         "Ask the sender for a signed file, or correct require_pdf_signature in [receive] and call recheck().",
-        vi=f"Không tiếp nhận docId {doc_id}: tệp PDF '{name}' có kết quả {found.status} ({found.reason}): "
-        f"{found.explanation_vi} Hãy đề nghị nơi gửi gửi lại tệp đã ký, hoặc sửa require_pdf_signature trong mục "
+        vi=f"Không tiếp nhận docId {doc_id}: tệp PDF '{name}' có kết quả {verification.status} "
+        f"({verification.reason}): "
+        f"{verification.explanation_vi} Hãy đề nghị nơi gửi gửi lại tệp đã ký, hoặc sửa require_pdf_signature "
+        "trong mục "
         "[receive] rồi gọi recheck().",
     )
 
 
-def _problem(one: Unsigned) -> Problem:
-    found = one.verification
+def _as_problem(file: UnsignedPdf) -> Problem:
+    verification = file.verification
     return Problem(
-        code=found.reason,
-        field=f"attachments[{one.index}]",
-        xpath=f"AttachmentEncoded/Attachment[{one.index + 1}]",
-        value=one.attachment.name,
-        message=found.explanation,
-        message_vi=found.explanation_vi,
+        code=verification.reason,
+        field=f"attachments[{file.index}]",
+        xpath=f"AttachmentEncoded/Attachment[{file.index + 1}]",
+        value=file.attachment.name,
+        message=verification.explanation,
+        message_vi=verification.explanation_vi,
         clause="Decree 30/2020/NĐ-CP",
     )

@@ -16,8 +16,8 @@ from ..client import HubClient
 from ..client.transport import ClientSettings
 from ..errors import AuthenticationRejected, TransportError
 from ..hubs import Dialect, strict_json
-from ..hubs.fields import storable
-from ..hubs.refusals import http_date
+from ..hubs.fields import replace_unstorable
+from ..hubs.refusals import parse_http_date
 from ..hubs.wire import Flow, WireRequest, WireResponse
 
 log = logging.getLogger("edoc_connector.connector.hearing")
@@ -25,14 +25,14 @@ log = logging.getLogger("edoc_connector.connector.hearing")
 P = ParamSpec("P")
 R = TypeVar("R")
 
-_CLOCK_REFUSED = "16"  # a hub's "the time stamp is too far off"
-_WORTH_LEARNING = timedelta(seconds=30)
-_MOST_LEARNT = timedelta(days=1)  # a Date farther off than that says nothing about our clock
+_CLOCK_REJECTED_CODE = "16"  # a hub's "the time stamp is too far off"
+_MIN_OFFSET = timedelta(seconds=30)
+_MAX_OFFSET = timedelta(days=1)  # a Date farther off than that says nothing about our clock
 
-_MOST_KEPT = 16 * 1024
+_MAX_BODY_BYTES = 16 * 1024
 _SECRET_NAME = re.compile(r"token|secret|passw|pwd|key|auth|cookie|session|credential", re.IGNORECASE)
 _SECRET_CALL = re.compile(r"token|login|logon|oauth|auth", re.IGNORECASE)
-_HIDDEN = "(not kept)"
+_HIDDEN_TEXT = "(not kept)"
 
 
 class HubTime:
@@ -48,12 +48,12 @@ class HubTime:
     def __call__(self) -> datetime:
         return self._clock() + self.offset
 
-    def learn(self, date: datetime | None) -> bool:
+    def learn_offset(self, date: datetime | None) -> bool:
         """Take over the hub's time; whether that changed anything."""
         if date is None:
             return False
         offset = date - self._clock()
-        if abs(offset) > _MOST_LEARNT or abs(offset - self.offset) < _WORTH_LEARNING:
+        if abs(offset) > _MAX_OFFSET or abs(offset - self.offset) < _MIN_OFFSET:
             return False
         self.offset = offset
         log.error(
@@ -64,7 +64,7 @@ class HubTime:
         return True
 
 
-class ListeningHub(HubClient):
+class RecordingHubClient(HubClient):
     """A hub client that keeps what the hub said, per thread, until it is taken for the evidence.
 
     Args:
@@ -78,8 +78,8 @@ class ListeningHub(HubClient):
 
     def __init__(self, dialect: Dialect, settings: ClientSettings, *, clock: Callable[[], datetime]) -> None:
         self.time = HubTime(clock)
-        self._secrets = _secrets_of(dialect)
-        self._heard = threading.local()
+        self._secrets = _collect_secrets(dialect)
+        self._local = threading.local()
         super().__init__(_with_clock(dialect, self.time), settings)
 
     def call(self, make: Callable[P, Flow[R]], *args: P.args, **kwargs: P.kwargs) -> R:
@@ -87,57 +87,59 @@ class ListeningHub(HubClient):
         try:
             return super().call(make, *args, **kwargs)
         except AuthenticationRejected as error:
-            if error.code != _CLOCK_REFUSED or not self.time.learn(self._last_date()):
+            if error.code != _CLOCK_REJECTED_CODE or not self.time.learn_offset(self._find_last_date()):
                 raise
         return super().call(make, *args, **kwargs)
 
-    def forget_heard(self) -> None:
+    def clear_exchanges(self) -> None:
         """A new message begins: what was heard before belongs to another."""
-        self._said.clear()
+        self._recorded_exchanges.clear()
 
-    def take_heard(self) -> list[dict[str, Any]]:
+    def take_exchanges(self) -> list[dict[str, Any]]:
         """What the hub said to this thread since, without secrets."""
-        said = list(self._said)
-        self._said.clear()
-        return said
+        exchanges = list(self._recorded_exchanges)
+        self._recorded_exchanges.clear()
+        return exchanges
 
     @property
-    def _said(self) -> list[dict[str, Any]]:
-        said: list[dict[str, Any]] = self._heard.__dict__.setdefault("said", [])
-        return said
+    def _recorded_exchanges(self) -> list[dict[str, Any]]:
+        exchanges: list[dict[str, Any]] = self._local.__dict__.setdefault("said", [])
+        return exchanges
 
-    def _last_date(self) -> datetime | None:
-        return http_date(next((one["date"] for one in reversed(self._said) if one.get("date")), ""))
+    def _find_last_date(self) -> datetime | None:
+        return parse_http_date(
+            next((exchange["date"] for exchange in reversed(self._recorded_exchanges) if exchange.get("date")), "")
+        )
 
     def _perform(self, request: WireRequest) -> WireResponse:
         call = urlsplit(request.url).path.rpartition("/")[2]
         asked_at = self.time().astimezone(UTC).isoformat(timespec="milliseconds")
-        asked = {"call": call, "method": request.method, "asked_at": asked_at}
+        exchange = {"call": call, "method": request.method, "asked_at": asked_at}
         try:
             response = super()._perform(request)
         except TransportError as error:
-            self._said.append({**asked, "no_answer": type(error).__name__})
+            self._recorded_exchanges.append({**exchange, "no_answer": type(error).__name__})
             raise
-        self._said.append({**asked, **self._kept(call, response)})
+        self._recorded_exchanges.append({**exchange, **self._describe_response(call, response)})
         return response
 
-    def _kept(self, call: str, response: WireResponse) -> dict[str, Any]:
-        kept: dict[str, Any] = {"status": response.status}
+    def _describe_response(self, call: str, response: WireResponse) -> dict[str, Any]:
+        description: dict[str, Any] = {"status": response.status}
         if response.headers.get("date"):
-            kept["date"] = response.headers["date"][:64]
+            description["date"] = response.headers["date"][:64]
         if response.saved is not None:  # a packet: its hash stands with the packet
-            return kept
+            return description
         if _SECRET_CALL.search(call):
-            return kept | {"body": _HIDDEN}
-        kept |= {"body_size": len(response.body), "body_sha256": hashlib.sha256(response.body).hexdigest()}
-        return kept | self._body(response.body)
+            return description | {"body": _HIDDEN_TEXT}
+        description |= {"body_size": len(response.body), "body_sha256": hashlib.sha256(response.body).hexdigest()}
+        return description | self._describe_body(response.body)
 
-    def _body(self, body: bytes) -> dict[str, Any]:
+    def _describe_body(self, body: bytes) -> dict[str, Any]:
         """The body where it is JSON of a moderate size and depth, with what may be a secret left out.
 
         Of any other the hash says enough: what hears for the evidence may never end what the answer was asked for.
         """
-        if not body or len(body) > _MOST_KEPT:
+        if not body or len(body) > _MAX_BODY_BYTES:
             return {}
         try:
             value = strict_json.loads(body)
@@ -148,17 +150,17 @@ class ListeningHub(HubClient):
     def _without_secrets(self, value: Any) -> Any:
         if isinstance(value, dict):
             return {
-                storable(name): _HIDDEN if _SECRET_NAME.search(name) else self._without_secrets(one)
-                for name, one in value.items()
+                replace_unstorable(name): _HIDDEN_TEXT if _SECRET_NAME.search(name) else self._without_secrets(item)
+                for name, item in value.items()
             }
         if isinstance(value, list):
-            return [self._without_secrets(one) for one in value]
+            return [self._without_secrets(item) for item in value]
         if isinstance(value, str):
-            return _HIDDEN if any(secret in value for secret in self._secrets) else storable(value)
+            return _HIDDEN_TEXT if any(secret in value for secret in self._secrets) else replace_unstorable(value)
         return value
 
 
-def _secrets_of(dialect: Any) -> tuple[str, ...]:
+def _collect_secrets(dialect: Any) -> tuple[str, ...]:
     """A dialect's secrets: the texts that it keeps out of its repr."""
     fields = dataclasses.fields(dialect) if dataclasses.is_dataclass(dialect) else ()
     values = (getattr(dialect, field.name) for field in fields if not field.repr)
@@ -168,5 +170,7 @@ def _secrets_of(dialect: Any) -> tuple[str, ...]:
 def _with_clock(dialect: Any, clock: Callable[[], datetime]) -> Dialect:
     """The dialect with this clock, where it has one."""
     fields = dataclasses.fields(dialect) if dataclasses.is_dataclass(dialect) else ()
-    changed: Dialect = dataclasses.replace(dialect, now=clock) if "now" in {one.name for one in fields} else dialect
-    return changed
+    adjusted: Dialect = (
+        dataclasses.replace(dialect, now=clock) if "now" in {field.name for field in fields} else dialect
+    )
+    return adjusted

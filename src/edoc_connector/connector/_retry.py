@@ -28,60 +28,63 @@ class Undecided(OutcomeUnknown):
 
 
 @dataclass(frozen=True, slots=True)
-class Fate:
+class RetryDecision:
     """What an error means for the message that met it and for those behind it.
 
     Args:
-        state: the message's next state: ``ready`` to try again, ``unknown`` to ask the hub first, ``failed`` for good.
-        pause: whether the next message would meet the same error, so that sending pauses.
+        next_state: the message's next state: ``ready`` to try again, ``unknown`` to ask the hub first, ``failed``
+            for good.
+        opens_breaker: whether the next message would meet the same error, so that sending pauses.
     """
 
-    state: str
-    pause: bool = False
+    next_state: str
+    opens_breaker: bool = False
 
 
-_AGAIN, _UNKNOWN, _FAILED = "ready", "unknown", "failed"
+_READY, _UNKNOWN, _FAILED = "ready", "unknown", "failed"
 
 # The first class that fits decides.
-FATES: tuple[tuple[type[EdocError], Fate], ...] = (
+RETRY_DECISIONS: tuple[tuple[type[EdocError], RetryDecision], ...] = (
     # The hub refuses us, not the packet: the queue is kept until that is mended (row 10).
-    (AuthenticationRejected, Fate(_AGAIN, pause=True)),
-    (UnknownSender, Fate(_AGAIN, pause=True)),
-    (HubUnavailable, Fate(_AGAIN, pause=True)),
+    (AuthenticationRejected, RetryDecision(_READY, opens_breaker=True)),
+    (UnknownSender, RetryDecision(_READY, opens_breaker=True)),
+    (HubUnavailable, RetryDecision(_READY, opens_breaker=True)),
     # An answer came that tells neither yes nor no (rows 11 and 13).
-    (ProtocolError, Fate(_UNKNOWN)),
-    (HubError, Fate(_FAILED)),
-    (OutcomeUnknown, Fate(_UNKNOWN)),
-    (NotSent, Fate(_AGAIN, pause=True)),
-    (TransportError, Fate(_UNKNOWN)),
+    (ProtocolError, RetryDecision(_UNKNOWN)),
+    (HubError, RetryDecision(_FAILED)),
+    (OutcomeUnknown, RetryDecision(_UNKNOWN)),
+    (NotSent, RetryDecision(_READY, opens_breaker=True)),
+    (TransportError, RetryDecision(_UNKNOWN)),
     # Nothing left this machine, and nothing will before somebody mends it here (row 25).
-    (ConfigError, Fate(_AGAIN, pause=True)),
-    (SigningError, Fate(_AGAIN, pause=True)),
+    (ConfigError, RetryDecision(_READY, opens_breaker=True)),
+    (SigningError, RetryDecision(_READY, opens_breaker=True)),
     # The stored packet is gone or changed: trying again cannot help.
-    (NotFound, Fate(_FAILED)),
-    (Altered, Fate(_FAILED)),
-    (LeaseLost, Fate(_AGAIN)),
+    (NotFound, RetryDecision(_FAILED)),
+    (Altered, RetryDecision(_FAILED)),
+    (LeaseLost, RetryDecision(_READY)),
     # A disk that is full, a machine out of handles, a database that is away: everything waits for it (rows 23 and 24).
-    (StoreError, Fate(_AGAIN, pause=True)),
-    (AttachmentError, Fate(_FAILED)),
+    (StoreError, RetryDecision(_READY, opens_breaker=True)),
+    (AttachmentError, RetryDecision(_FAILED)),
 )
 
 
 # There is no such call at that address: nothing was taken, and every other message would meet the same.
-_NOT_HERE = frozenset({"404", "405", "501"})
+_CALL_MISSING_CODES = frozenset({"404", "405", "501"})
 
 
-def fate(error: EdocError) -> Fate:
+def decide_retry(error: EdocError) -> RetryDecision:
     """What becomes of a message that met this error."""
-    if isinstance(error, ProtocolError) and error.code in _NOT_HERE:
-        return Fate(_AGAIN, pause=True)
-    found = next((fate for kind, fate in FATES if isinstance(error, kind)), Fate(_FAILED))
-    if isinstance(error, HubError) and error.retryable and found.state == _FAILED:
-        return Fate(_AGAIN, pause=True)
-    return found
+    if isinstance(error, ProtocolError) and error.code in _CALL_MISSING_CODES:
+        return RetryDecision(_READY, opens_breaker=True)
+    decision = next(
+        (candidate for kind, candidate in RETRY_DECISIONS if isinstance(error, kind)), RetryDecision(_FAILED)
+    )
+    if isinstance(error, HubError) and error.retryable and decision.next_state == _FAILED:
+        return RetryDecision(_READY, opens_breaker=True)
+    return decision
 
 
-def columns(error: EdocError | None) -> dict[str, str | None]:
+def as_error_columns(error: EdocError | None) -> dict[str, str | None]:
     """An error as the columns of a row; without one, the columns emptied."""
     if error is None:
         return {"error_code": None, "error_text": None, "error_vi": None}

@@ -21,16 +21,16 @@ from ..hubs import Progress
 from ..signing import Signer
 from ..store import ReceiptState
 from .connector import Connector
-from .handlers import Handlers, Handling
+from .handlers import HandlerRegistration, Handlers
 from .inbound.receipt import Receipt
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
-_FOR_A_HANDLER = 4  # calls of one receipt at a time
+_HANDLER_THREADS = 4  # calls of one receipt at a time
 
 
-class _Threads:
+class _ThreadRunner:
     """Runs calls in worker threads, a limited number at a time."""
 
     def __init__(self, limit: int) -> None:
@@ -44,7 +44,7 @@ class _Threads:
         return await anyio.to_thread.run_sync(work, limiter=self._limiter)
 
 
-def _awaited(
+def _as_connector_coroutine(
     method: Callable[Concatenate[Connector, P], R],
 ) -> Callable[Concatenate[AsyncConnector, P], Coroutine[Any, Any, R]]:
     """A method of `Connector`, awaited."""
@@ -56,7 +56,7 @@ def _awaited(
     return call
 
 
-def _answered(
+def _as_receipt_coroutine(
     method: Callable[Concatenate[Receipt, P], R],
 ) -> Callable[Concatenate[AsyncReceipt, P], Coroutine[Any, Any, R]]:
     """A method of `Receipt`, awaited."""
@@ -68,7 +68,7 @@ def _answered(
     return call
 
 
-class _Shown(Generic[R]):
+class _ReceiptProperty(Generic[R]):
     """A property of `Receipt`, as it is."""
 
     def __init__(self, read: Callable[[Receipt], R]) -> None:
@@ -90,39 +90,39 @@ class AsyncReceipt:
         blocking: the blocking receipt.
     """
 
-    accept = _answered(Receipt.accept)
-    reject = _answered(Receipt.reject)
-    assign = _answered(Receipt.assign)
-    processing = _answered(Receipt.processing)
-    complete = _answered(Receipt.complete)
-    agree_change = _answered(Receipt.agree_change)
-    refuse_change = _answered(Receipt.refuse_change)
-    load = _answered(Receipt.load)
+    accept = _as_receipt_coroutine(Receipt.accept)
+    reject = _as_receipt_coroutine(Receipt.reject)
+    assign = _as_receipt_coroutine(Receipt.assign)
+    processing = _as_receipt_coroutine(Receipt.processing)
+    complete = _as_receipt_coroutine(Receipt.complete)
+    agree_change = _as_receipt_coroutine(Receipt.agree_change)
+    refuse_change = _as_receipt_coroutine(Receipt.refuse_change)
+    load = _as_receipt_coroutine(Receipt.load)
 
-    agency = _Shown(lambda receipt: receipt.agency)
-    id = _Shown(lambda receipt: receipt.id)
-    hub_doc_id = _Shown(lambda receipt: receipt.hub_doc_id)
-    state = _Shown(lambda receipt: receipt.state)
-    kind = _Shown(lambda receipt: receipt.kind)
-    business = _Shown(lambda receipt: receipt.business)
-    sender = _Shown(lambda receipt: receipt.sender)
-    code = _Shown(lambda receipt: receipt.code)
-    issued_on = _Shown(lambda receipt: receipt.issued_on)
-    subject = _Shown(lambda receipt: receipt.subject)
-    received_at = _Shown(lambda receipt: receipt.received_at)
-    status = _Shown(lambda receipt: receipt.status)
-    change_requested = _Shown(lambda receipt: receipt.change_requested)
-    withdrawn = _Shown(lambda receipt: receipt.withdrawn)
-    error = _Shown(lambda receipt: receipt.error)
-    error_vi = _Shown(lambda receipt: receipt.error_vi)
-    traceback = _Shown(lambda receipt: receipt.traceback)
-    document = _Shown(lambda receipt: receipt.document)
-    attachments = _Shown(lambda receipt: receipt.attachments)
-    status_message = _Shown(lambda receipt: receipt.status_message)
-    verification = _Shown(lambda receipt: receipt.verification)
-    findings = _Shown(lambda receipt: receipt.findings)
+    agency = _ReceiptProperty(lambda receipt: receipt.agency)
+    id = _ReceiptProperty(lambda receipt: receipt.id)
+    hub_doc_id = _ReceiptProperty(lambda receipt: receipt.hub_doc_id)
+    state = _ReceiptProperty(lambda receipt: receipt.state)
+    kind = _ReceiptProperty(lambda receipt: receipt.kind)
+    business = _ReceiptProperty(lambda receipt: receipt.business)
+    sender = _ReceiptProperty(lambda receipt: receipt.sender)
+    code = _ReceiptProperty(lambda receipt: receipt.code)
+    issued_on = _ReceiptProperty(lambda receipt: receipt.issued_on)
+    subject = _ReceiptProperty(lambda receipt: receipt.subject)
+    received_at = _ReceiptProperty(lambda receipt: receipt.received_at)
+    status = _ReceiptProperty(lambda receipt: receipt.status)
+    change_requested = _ReceiptProperty(lambda receipt: receipt.change_requested)
+    withdrawn = _ReceiptProperty(lambda receipt: receipt.withdrawn)
+    error = _ReceiptProperty(lambda receipt: receipt.error)
+    error_vi = _ReceiptProperty(lambda receipt: receipt.error_vi)
+    traceback = _ReceiptProperty(lambda receipt: receipt.traceback)
+    document = _ReceiptProperty(lambda receipt: receipt.document)
+    attachments = _ReceiptProperty(lambda receipt: receipt.attachments)
+    status_message = _ReceiptProperty(lambda receipt: receipt.status_message)
+    verification = _ReceiptProperty(lambda receipt: receipt.verification)
+    findings = _ReceiptProperty(lambda receipt: receipt.findings)
 
-    def __init__(self, receipt: Receipt, threads: _Threads) -> None:
+    def __init__(self, receipt: Receipt, threads: _ThreadRunner) -> None:
         self.blocking = receipt
         self._threads = threads
 
@@ -141,7 +141,7 @@ class AsyncReceipt:
             await self._threads.run(functools.partial(self.blocking.__exit__, kind, error, trace))
 
 
-class AsyncConnector(Handling):
+class AsyncConnector(HandlerRegistration):
     """Sends and receives documents, for asynchronous code: see `Connector`. Use it with ``async with``.
 
     What is registered with `on_receipt` and `on_status` is called by ``edoc worker --handlers module:connector``, for
@@ -157,30 +157,30 @@ class AsyncConnector(Handling):
         handlers: the application, for a worker.
     """
 
-    send = _awaited(Connector.send)
-    recall = _awaited(Connector.recall)
-    update = _awaited(Connector.update)
-    replace = _awaited(Connector.replace)
-    take_back = _awaited(Connector.take_back)
-    reconcile = _awaited(Connector.reconcile)
-    settle = _awaited(Connector.settle)
-    explain = _awaited(Connector.explain)
-    evidence = _awaited(Connector.evidence)
-    prune = _awaited(Connector.prune)
-    fsck = _awaited(Connector.fsck)
-    delivery = _awaited(Connector.delivery)
-    deliveries = _awaited(Connector.deliveries)
-    flush = _awaited(Connector.flush)
-    sync_directory = _awaited(Connector.sync_directory)
-    directory = _awaited(Connector.directory)
+    send = _as_connector_coroutine(Connector.send)
+    recall = _as_connector_coroutine(Connector.recall)
+    update = _as_connector_coroutine(Connector.update)
+    replace = _as_connector_coroutine(Connector.replace)
+    take_back = _as_connector_coroutine(Connector.take_back)
+    reconcile = _as_connector_coroutine(Connector.reconcile)
+    settle = _as_connector_coroutine(Connector.settle)
+    explain = _as_connector_coroutine(Connector.explain)
+    evidence = _as_connector_coroutine(Connector.evidence)
+    prune = _as_connector_coroutine(Connector.prune)
+    fsck = _as_connector_coroutine(Connector.fsck)
+    delivery = _as_connector_coroutine(Connector.delivery)
+    deliveries = _as_connector_coroutine(Connector.deliveries)
+    flush = _as_connector_coroutine(Connector.flush)
+    sync_directory = _as_connector_coroutine(Connector.sync_directory)
+    directory = _as_connector_coroutine(Connector.directory)
 
     def __init__(
         self, settings: Settings, *, signer: Signer | None = None, on_progress: Progress | None = None
     ) -> None:
         self.settings = settings
         self.handlers = Handlers()
-        self._open = functools.partial(Connector, settings, signer=signer, on_progress=on_progress)
-        self._threads = _Threads(settings.limits.threads)
+        self._open_blocking = functools.partial(Connector, settings, signer=signer, on_progress=on_progress)
+        self._threads = _ThreadRunner(settings.limits.threads)
         self._blocking: Connector | None = None
 
     @classmethod
@@ -188,8 +188,8 @@ class AsyncConnector(Handling):
         cls, settings: Settings | str | Path, *, signer: Signer | None = None, on_progress: Progress | None = None
     ) -> Self:
         """A connector to be used with ``async with``, which opens it. Arguments and errors as for `Connector.open`."""
-        loaded = settings if isinstance(settings, Settings) else Settings.load(settings)
-        return cls(loaded, signer=signer, on_progress=on_progress)
+        loaded_settings = settings if isinstance(settings, Settings) else Settings.load(settings)
+        return cls(loaded_settings, signer=signer, on_progress=on_progress)
 
     @property
     def blocking(self) -> Connector:
@@ -203,7 +203,7 @@ class AsyncConnector(Handling):
         return self._blocking
 
     async def __aenter__(self) -> Self:
-        self._blocking = await self._threads.run(self._open)
+        self._blocking = await self._threads.run(self._open_blocking)
         return self
 
     async def __aexit__(
@@ -222,7 +222,7 @@ class AsyncConnector(Handling):
         """Poll the hub once; see `Connector.receive`. Each packet is loaded before it is handed out."""
         iterator = cast("Generator[Receipt]", self.blocking.receive())
         try:
-            while (receipt := await self._threads.run(functools.partial(_next_loaded, iterator))) is not None:
+            while (receipt := await self._threads.run(functools.partial(_load_next, iterator))) is not None:
                 yield AsyncReceipt(receipt, self._threads)
         finally:
             # Whoever leaves early leaves threads that are at the hub: they are waited for elsewhere than on the loop.
@@ -240,28 +240,28 @@ class AsyncConnector(Handling):
     ) -> list[AsyncReceipt]:
         """Packets that came in; see `Connector.receipts`."""
         work = functools.partial(self.blocking.receipts, state=state, kind=kind, limit=limit)
-        return [AsyncReceipt(one, self._threads) for one in await self._threads.run(work)]
+        return [AsyncReceipt(receipt, self._threads) for receipt in await self._threads.run(work)]
 
     async def recheck(self, hub_doc_id: str) -> AsyncReceipt:
         """Judge a packet once more; see `Connector.recheck`."""
-        found = await self._threads.run(functools.partial(self.blocking.recheck, hub_doc_id))
-        return AsyncReceipt(found, self._threads)
+        receipt = await self._threads.run(functools.partial(self.blocking.recheck, hub_doc_id))
+        return AsyncReceipt(receipt, self._threads)
 
 
-def _next_loaded(iterator: Iterator[Receipt]) -> Receipt | None:
+def _load_next(iterator: Iterator[Receipt]) -> Receipt | None:
     """The next receipt, read as far as it can be: what is wrong with its file shows when the caller uses it."""
     receipt = next(iterator, None)
     if receipt is not None:
-        _load(receipt)
+        _try_load(receipt)
     return receipt
 
 
-def loaded(receipt: Receipt) -> AsyncReceipt:
+def load_for_handler(receipt: Receipt) -> AsyncReceipt:
     """A receipt for a coroutine function, read as far as it can be. Blocking."""
-    _load(receipt)
-    return AsyncReceipt(receipt, _Threads(_FOR_A_HANDLER))
+    _try_load(receipt)
+    return AsyncReceipt(receipt, _ThreadRunner(_HANDLER_THREADS))
 
 
-def _load(receipt: Receipt) -> None:
+def _try_load(receipt: Receipt) -> None:
     with suppress(EdocError):
         receipt.load()

@@ -11,31 +11,31 @@ from typing import Self
 from uuid import uuid4
 
 from .._core.clock import SteadyClock
-from .._core.text import both
+from .._core.text import join_languages
 from ..config import Settings
 from ..edxml import Document, Organization, ReceiverChange, Replacement, StaffInfo
 from ..errors import EdocError, NotFound
 from ..hubs import Progress
 from ..signing import Signer, VerifyMode
-from ..signing.keys.keyring import close, pinned
+from ..signing.keys.keyring import close_signer, select_signer
 from ..store import DeliveryState, Lease, ReceiptState, Store, Tx, deliveries, directory, receipts
-from ..store.directory import Entry
+from ..store.directory import DirectoryEntry
 from ..store.rows import DeliveryRow, DirectoryRow
-from ._context import LeaseKeeper, Session, log
-from ._pdf_policy import prepare
-from ._recording_hub import ListeningHub
-from .delivery import Delivery, delivery_views
-from .handlers import Handlers, Handling
+from ._context import ConnectorContext, LeaseKeeper, log
+from ._pdf_policy import require_pdf_support
+from ._recording_hub import RecordingHubClient
+from .delivery import Delivery, build_deliveries
+from .handlers import HandlerRegistration, Handlers
 from .inbound.inbox import Inbox
 from .inbound.receipt import Receipt
-from .inbound.receive_loop import Coming
-from .operations.admin import Care
+from .inbound.receive_loop import ReceiveLoop
+from .operations.admin import Administration
 from .outbound import change_requests, submission
-from .outbound.changes import replacement_of, update_of
+from .outbound.changes import build_replacement, build_update
 from .outbound.outbox import Flushed, Outbox
 
 
-class Connector(Handling, Care):
+class Connector(HandlerRegistration, Administration):
     """Sends and receives documents for one agency, over one hub, with everything kept in a store.
 
     Blocking, and safe to share between threads; `receive` is for one thread at a time. Several processes, or machines
@@ -59,39 +59,39 @@ class Connector(Handling, Care):
     ) -> None:
         self.settings = settings
         policy = settings.policy()
-        prepare(settings)
-        self._keys = _Keys(settings.signer() if signer is None else signer, ours=signer is None)
+        require_pdf_support(settings)
+        self._signing_key = _SigningKey(settings.signer() if signer is None else signer, is_own=signer is None)
         clock = SteadyClock()
-        hub = ListeningHub(settings.dialect(), settings.client_settings(), clock=clock)
+        hub = RecordingHubClient(settings.dialect(), settings.client_settings(), clock=clock)
         try:
             tasks = settings.worker.engine == "procrastinate"
-            whose = settings.agency.id
-            store = Store.open(settings.store_url(), spool=settings.spool(), clock=clock, tasks=tasks, owner=whose)
+            owner = settings.agency.id
+            store = Store.open(settings.store_url(), spool=settings.spool(), clock=clock, tasks=tasks, owner=owner)
         except BaseException:
             hub.close()
             raise
         lease = Lease(f"{socket.gethostname()}:{os.getpid()}:{uuid4().hex[:8]}", settings.limits.lease)
-        self.context = Session(
+        self.context = ConnectorContext(
             organization=settings.organization(),
             store=store,
             hub=hub,
             policy=policy,
             limits=settings.limits,
-            packets=settings.packet_limits(),
+            packet_limits=settings.packet_limits(),
             seal=settings.signing.seal,
-            signed_pdf_out=settings.signing.require_pdf_signature,
-            signed_pdf_in=settings.receive.require_pdf_signature,
-            timestamp=settings.timestamping(),
-            signer=self._keys.current,
+            requires_signed_pdf_out=settings.signing.require_pdf_signature,
+            requires_signed_pdf_in=settings.receive.require_pdf_signature,
+            timestamping=settings.timestamping(),
+            get_signer=self._signing_key.pin_signer,
             lease=lease,
-            keeper=LeaseKeeper(store, lease),
+            lease_keeper=LeaseKeeper(store, lease),
             on_progress=on_progress,
         )
         self.outbox = Outbox(self.context)
         self.inbox = Inbox(self.context)
-        self._handed: list[Receipt] = []
-        self._coming: Coming | None = None
-        self._keys.look()
+        self._handed_out: list[Receipt] = []
+        self._receive_loop: ReceiveLoop | None = None
+        self._signing_key.warn_if_unusable()
         self.handlers = Handlers()
 
     @classmethod
@@ -110,8 +110,8 @@ class Connector(Handling, Care):
             SigningError: what they name as a key is no key's URI.
             StoreError: the store cannot be opened.
         """
-        loaded = settings if isinstance(settings, Settings) else Settings.load(settings)
-        return cls(loaded, signer=signer, on_progress=on_progress)
+        loaded_settings = settings if isinstance(settings, Settings) else Settings.load(settings)
+        return cls(loaded_settings, signer=signer, on_progress=on_progress)
 
     def __enter__(self) -> Self:
         return self
@@ -124,14 +124,14 @@ class Connector(Handling, Care):
     def close(self) -> None:
         """Give back what was handed out and not handled, and close every connection."""
         try:
-            self._stop_coming()
-            self._take_back_handed()
+            self._stop_receive_loop()
+            self._give_back_handed_out()
         finally:
-            self.context.keeper.stop()
+            self.context.lease_keeper.stop()
             self.outbox.close()
             self.context.hub.close()
             self.context.store.close()
-            self._keys.close()
+            self._signing_key.close()
 
     # -- sending
 
@@ -151,7 +151,7 @@ class Connector(Handling, Care):
             NotSent: the hub was not reached; the delivery is ``ready``.
             OutcomeUnknown: the packet left and no answer came; the delivery is ``unknown``. Calling again asks the hub.
         """
-        return self._sent(submission.stored(self.context, document))
+        return self._send_submission(submission.submit(self.context, document))
 
     def recall(
         self,
@@ -177,8 +177,10 @@ class Connector(Handling, Care):
             StatusNotAllowed: the document is not sent yet.
             EdocError: as for `send`.
         """
-        packet = change_requests.stored(self.context, document_id, reason=reason, recipients=recipients, staff=staff)
-        return self._sent(packet)
+        packet = change_requests.submit_recall(
+            self.context, document_id, reason=reason, recipients=recipients, staff=staff
+        )
+        return self._send_submission(packet)
 
     def update(
         self,
@@ -206,7 +208,7 @@ class Connector(Handling, Care):
             EdocError: as for `send`.
         """
         self._require_sent(updates)
-        packet = update_of(
+        packet = build_update(
             document,
             document_id=updates,
             reason=reason,
@@ -214,7 +216,7 @@ class Connector(Handling, Care):
             receivers=receivers,
             staff=staff,
         )
-        return self._sent(submission.stored(self.context, packet))
+        return self._send_submission(submission.submit(self.context, packet))
 
     def replace(
         self,
@@ -237,10 +239,10 @@ class Connector(Handling, Care):
             StatusNotAllowed: a document is not sent yet.
             EdocError: as for `send`.
         """
-        named = [replaces] if isinstance(replaces, str) else list(replaces)
-        replacements = [one if isinstance(one, Replacement) else self._holders(one) for one in named]
-        packet = replacement_of(document, replaces=replacements, reason=reason, staff=staff)
-        return self._sent(submission.stored(self.context, packet))
+        replaced = [replaces] if isinstance(replaces, str) else list(replaces)
+        replacements = [item if isinstance(item, Replacement) else self._find_holders(item) for item in replaced]
+        packet = build_replacement(document, replaces=replacements, reason=reason, staff=staff)
+        return self._send_submission(submission.submit(self.context, packet))
 
     def take_back(
         self,
@@ -265,8 +267,8 @@ class Connector(Handling, Care):
             StatusNotAllowed: a recipient has rejected or completed it, or was asked already; or it is not sent.
             DocumentError: the reason is missing.
         """
-        submission.ask_back(self.context, document_id, organ_ids=recipients, reason=reason, staff=staff)
-        self.outbox.kick()
+        submission.request_take_back(self.context, document_id, organ_ids=recipients, reason=reason, staff=staff)
+        self.outbox.dispatch_due()
         return self.delivery(document_id)
 
     def delivery(self, document_id: str) -> Delivery:
@@ -275,8 +277,8 @@ class Connector(Handling, Care):
         Raises:
             NotFound: there is none.
         """
-        with self.context.store.reading() as tx:
-            return self._view(tx, document_id)
+        with self.context.store.snapshot() as tx:
+            return self._build_view(tx, document_id)
 
     def deliveries(
         self, *, state: DeliveryState | None = None, recipient: str | None = None, limit: int | None = None
@@ -288,16 +290,16 @@ class Connector(Handling, Care):
             recipient: only those to this organisation.
             limit: at most so many.
         """
-        with self.context.store.reading() as tx:
-            rows = deliveries.newest(tx, self.context.agency, state=state, recipient=recipient, limit=limit)
-            return delivery_views(tx, rows, undelivered_after=self.context.limits.undelivered_after)
+        with self.context.store.snapshot() as tx:
+            rows = deliveries.list_newest(tx, self.context.agency, state=state, recipient=recipient, limit=limit)
+            return build_deliveries(tx, rows, undelivered_after=self.context.limits.undelivered_after)
 
     def flush(self) -> Flushed:
         """Send everything that is queued, whether it is due by its back-off or not; ask about unknown outcomes.
 
         Does not raise for what a message meets: that is in the result, and in the store.
         """
-        return self.outbox.flush(due=False)
+        return self.outbox.flush(only_due=False)
 
     # -- receiving
 
@@ -319,14 +321,14 @@ class Connector(Handling, Care):
         """
         if self.context.policy.mode is VerifyMode.ANY:
             log.warning("[receive] policy is any: unsigned and badly signed packets come in; set valid or trusted")
-        self._stop_coming()
-        self._take_back_handed()
+        self._stop_receive_loop()
+        self._give_back_handed_out()
         self.inbox.recover()
-        self._coming = coming = Coming(self.context, self.inbox, self.outbox, self._handed)
-        with coming:
-            yield from coming
-        if coming.trouble is not None:
-            raise coming.trouble
+        self._receive_loop = receive_loop = ReceiveLoop(self.context, self.inbox, self.outbox, self._handed_out)
+        with receive_loop:
+            yield from receive_loop
+        if receive_loop.first_error is not None:
+            raise receive_loop.first_error
 
     def receipt(self, document_id: str) -> Receipt:
         """A document that came in, by its DocumentId, or one set aside; or any packet by the hub's id of it.
@@ -334,14 +336,14 @@ class Connector(Handling, Care):
         Raises:
             NotFound: there is none.
         """
-        with self.context.store.reading() as tx:
-            row = receipts.known(tx, self.context.agency, document_id)
+        with self.context.store.snapshot() as tx:
+            row = receipts.find_by_any_id(tx, self.context.agency, document_id)
         if row is None:
             raise NotFound(
                 f"no document came in under the id {document_id}: call receive(), or look for it with receipts().",
                 vi=f"Không có văn bản đến với mã {document_id}: hãy gọi receive() hoặc tra bằng receipts().",
             )
-        return Receipt(self.context, row, sent=self.outbox.kick)
+        return Receipt(self.context, row, send_queued=self.outbox.dispatch_due)
 
     def receipts(
         self, *, state: ReceiptState | None = None, kind: str | None = None, limit: int | None = None
@@ -353,13 +355,13 @@ class Connector(Handling, Care):
             kind: only those of this kind (`Receipt.kind`).
             limit: at most so many.
         """
-        T = receipts.T  # noqa: N806  a table
-        where = [T.c.state == state] if state is not None else []
+        T = receipts.TABLE  # noqa: N806  a table
+        conditions = [T.c.state == state] if state is not None else []
         if kind is not None:
-            where.append(T.c.business.is_(None) if kind == receipts.STATUS else T.c.business == kind)
-        with self.context.store.reading() as tx:
-            rows = receipts.find(tx, self.context.agency, *where, limit=limit)
-        return [Receipt(self.context, row, sent=self.outbox.kick) for row in rows]
+            conditions.append(T.c.business.is_(None) if kind == receipts.STATUS else T.c.business == kind)
+        with self.context.store.snapshot() as tx:
+            rows = receipts.find_all(tx, self.context.agency, *conditions, limit=limit)
+        return [Receipt(self.context, row, send_queued=self.outbox.dispatch_due) for row in rows]
 
     def recheck(self, hub_doc_id: str) -> Receipt:
         """Look once more at a packet that was set aside, by the settings of today.
@@ -376,7 +378,7 @@ class Connector(Handling, Care):
             StoreError: it is not set aside.
         """
         self.inbox.recheck(self.receipt(hub_doc_id).key)
-        self.outbox.kick()
+        self.outbox.dispatch_due()
         return self.receipt(hub_doc_id)
 
     # -- the directory
@@ -387,11 +389,11 @@ class Connector(Handling, Care):
         Raises:
             EdocError: the hub did not give it; the one in the store stays as it was.
         """
-        self.context.hub.forget_heard()
+        self.context.hub.clear_exchanges()
         listed = self.context.hub.agencies()
         codes = {agency.id: agency.code for agency in listed if agency.id}
         entries = [
-            Entry(
+            DirectoryEntry(
                 code=agency.code,
                 name=agency.name or agency.code,
                 other_code=agency.other_code or None,
@@ -401,79 +403,79 @@ class Connector(Handling, Care):
             for agency in listed
         ]
         with self.context.transaction() as tx:
-            return directory.replace(tx, self.context.agency, entries)
+            return directory.replace_agencies(tx, self.context.agency, entries)
 
     def directory(self) -> list[DirectoryRow]:
         """The directory as it was last taken over, by code."""
-        with self.context.store.reading() as tx:
-            return directory.everything(tx, self.context.agency)
+        with self.context.store.snapshot() as tx:
+            return directory.list_agencies(tx, self.context.agency)
 
     # -- helpers
 
-    def _sent(self, stored: submission.Stored) -> Delivery:
-        if stored.new:
-            self.outbox.deliver(stored.row)
+    def _send_submission(self, submission: submission.Submission) -> Delivery:
+        if submission.is_new:
+            self.outbox.send_new_delivery(submission.row)
         else:
             self.outbox.recover()
-            self.outbox.transmit(stored.row.id)
-        with self.context.store.reading() as tx:
-            view, waits = self._view(tx, stored.row.document_id), self.outbox.waits(tx)
-        if not waits:
+            self.outbox.send_delivery(submission.row.id)
+        with self.context.store.snapshot() as tx:
+            view, has_waiting = self._build_view(tx, submission.row.document_id), self.outbox.has_waiting(tx)
+        if not has_waiting:
             return view
-        self.outbox.kick()
-        return self.delivery(stored.row.document_id)
+        self.outbox.dispatch_due()
+        return self.delivery(submission.row.document_id)
 
-    def _view(self, tx: Tx, document_id: str) -> Delivery:
-        row = submission.delivery_row(tx, self.context, document_id)
-        return delivery_views(tx, [row], undelivered_after=self.context.limits.undelivered_after)[0]
+    def _build_view(self, tx: Tx, document_id: str) -> Delivery:
+        row = submission.require_delivery(tx, self.context, document_id)
+        return build_deliveries(tx, [row], undelivered_after=self.context.limits.undelivered_after)[0]
 
     def _require_sent(self, document_id: str) -> DeliveryRow:
-        with self.context.store.reading() as tx:
-            row = submission.delivery_row(tx, self.context, document_id)
+        with self.context.store.snapshot() as tx:
+            row = submission.require_delivery(tx, self.context, document_id)
         submission.require_sent(row)
         return row
 
-    def _holders(self, document_id: str) -> Replacement:
+    def _find_holders(self, document_id: str) -> Replacement:
         row = self._require_sent(document_id)
-        with self.context.store.reading() as tx:
-            held = deliveries.recipients(tx, [row.id])[row.id]
-        return Replacement(document_id=document_id, organ_ids=tuple(one.organ_id for one in held))
+        with self.context.store.snapshot() as tx:
+            recipients = deliveries.load_recipients(tx, [row.id])[row.id]
+        return Replacement(document_id=document_id, organ_ids=tuple(recipient.organ_id for recipient in recipients))
 
-    def _stop_coming(self) -> None:
+    def _stop_receive_loop(self) -> None:
         """End the threads of an earlier `receive` that was left in the middle."""
-        if self._coming is not None:
-            self._coming.stop()
-            self._coming = None
+        if self._receive_loop is not None:
+            self._receive_loop.stop()
+            self._receive_loop = None
 
-    def _take_back_handed(self) -> None:
+    def _give_back_handed_out(self) -> None:
         """Offer again what was handed out by an earlier call and never entered."""
-        for receipt in self._handed:
+        for receipt in self._handed_out:
             if not receipt.inside:
-                receipt.give_back(both("handed out and not handled", "đã giao nhưng chưa được xử lý"))
-        self._handed[:] = [receipt for receipt in self._handed if receipt.inside]
+                receipt.give_back(join_languages("handed out and not handled", "đã giao nhưng chưa được xử lý"))
+        self._handed_out[:] = [receipt for receipt in self._handed_out if receipt.inside]
 
 
-class _Keys:
+class _SigningKey:
     """The key that signs; one given by the caller is the caller's to look after."""
 
-    def __init__(self, signer: Signer | None, *, ours: bool) -> None:
+    def __init__(self, signer: Signer | None, *, is_own: bool) -> None:
         self._signer = signer
-        self._ours = ours
+        self._is_own = is_own
 
-    def current(self) -> Signer | None:
+    def pin_signer(self) -> Signer | None:
         """The one signer for everything in one packet."""
-        return None if self._signer is None else pinned(self._signer)
+        return None if self._signer is None else select_signer(self._signer)
 
-    def look(self) -> None:
+    def warn_if_unusable(self) -> None:
         """See whether the key can sign, so that the log says early what would otherwise stop the next document."""
-        if not self._ours:
+        if not self._is_own:
             return
         try:
-            self.current()
+            self.pin_signer()
         except EdocError as error:
             # receiving does not need the key, and by the time one is sent a token may be plugged in
             log.warning("no key can sign now: %s", error)
 
     def close(self) -> None:
-        if self._ours and self._signer is not None:
-            close(self._signer)
+        if self._is_own and self._signer is not None:
+            close_signer(self._signer)

@@ -10,17 +10,17 @@ from ..edxml import BusinessType, StatusCode
 from ..store import Change, DeliveryState, Tx, deliveries, timeline
 from ..store.rows import DeliveryRow, RecipientRow, TimelineRow
 from ..store.state_machine import DELIVERIES
-from ..store.timeline import told
+from ..store.timeline import describe_entry
 
-BUSINESS = {
+KIND_BY_TYPE = {
     BusinessType.NEW: "new",
     BusinessType.RECALL: "recall",
     BusinessType.UPDATE: "update",
     BusinessType.REPLACE: "replace",
 }
-KINDS_VI = {"new": "văn bản mới", "recall": "thu hồi", "update": "cập nhật", "replace": "thay thế"}
-_TYPES = {name: kind for kind, name in BUSINESS.items()}
-_CODES = frozenset(code.value for code in StatusCode)
+KIND_NAMES_VI = {"new": "văn bản mới", "recall": "thu hồi", "update": "cập nhật", "replace": "thay thế"}
+_TYPE_BY_KIND = {name: kind for kind, name in KIND_BY_TYPE.items()}
+_STATUS_CODES = frozenset(code.value for code in StatusCode)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,9 +46,9 @@ class TimelineEntry:
     detail_vi: str
 
     @classmethod
-    def of(cls, row: TimelineRow) -> TimelineEntry:
+    def from_row(cls, row: TimelineRow) -> TimelineEntry:
         """The entry of a row."""
-        en, vi = told(row)
+        en, vi = describe_entry(row)
         return cls(
             time=row.at, from_=row.old, to=row.new, recipient=row.recipient, actor=row.actor, detail=en, detail_vi=vi
         )
@@ -132,43 +132,46 @@ class Delivery:
         Raises:
             KeyError: it is none of the recipients.
         """
-        found = next((one for one in self.recipients if one.organ_id == organ_id), None)
-        if found is None:
+        recipient = next((candidate for candidate in self.recipients if candidate.organ_id == organ_id), None)
+        if recipient is None:
             raise KeyError(organ_id)
-        return found
+        return recipient
 
 
-def delivery_views(tx: Tx, rows: Sequence[DeliveryRow], *, undelivered_after: float) -> list[Delivery]:
+def build_deliveries(tx: Tx, rows: Sequence[DeliveryRow], *, undelivered_after: float) -> list[Delivery]:
     """Deliveries with their recipients and timelines."""
     keys = [row.id for row in rows]
-    recipients = deliveries.recipients(tx, keys)
-    timelines = timeline.of(tx, DELIVERIES, keys)
-    targets = deliveries.targets(tx, [row.id for row in rows if row.business != BUSINESS[BusinessType.NEW]])
-    late = tx.now - timedelta(seconds=undelivered_after)
+    recipients = deliveries.load_recipients(tx, keys)
+    timelines = timeline.load_timelines(tx, DELIVERIES, keys)
+    targets = deliveries.load_targets(tx, [row.id for row in rows if row.business != KIND_BY_TYPE[BusinessType.NEW]])
+    overdue_before = tx.now - timedelta(seconds=undelivered_after)
     views = []
     for row in rows:
-        overdue = row.sent_at is not None and row.sent_at < late
-        states = tuple(_recipient(one, overdue=overdue) for one in recipients[row.id])
+        is_overdue = row.sent_at is not None and row.sent_at < overdue_before
+        states = tuple(_build_recipient_state(recipient, is_overdue=is_overdue) for recipient in recipients[row.id])
         views.append(
-            _delivery(
-                row, targets.get(row.id, ()), states, tuple(TimelineEntry.of(entry) for entry in timelines[row.id])
+            _build_delivery(
+                row,
+                targets.get(row.id, ()),
+                states,
+                tuple(TimelineEntry.from_row(entry) for entry in timelines[row.id]),
             )
         )
     return views
 
 
-def _delivery(
+def _build_delivery(
     row: DeliveryRow,
     targets: tuple[str, ...],
     recipients: tuple[RecipientState, ...],
     entries: tuple[TimelineEntry, ...],
 ) -> Delivery:
-    waits = row.state in {DeliveryState.READY, DeliveryState.UNKNOWN}
+    is_waiting = row.state in {DeliveryState.READY, DeliveryState.UNKNOWN}
     return Delivery(
         agency=row.agency,
         id=row.document_id,
         state=DeliveryState(row.state),
-        business=_TYPES[row.business],
+        business=_TYPE_BY_KIND[row.business],
         targets=targets,
         code=row.code,
         subject=row.subject,
@@ -177,7 +180,7 @@ def _delivery(
         timeline=entries,
         hub_doc_id=row.hub_doc_id,
         attempts=row.attempts,
-        next_attempt_at=row.next_attempt_at if waits else None,
+        next_attempt_at=row.next_attempt_at if is_waiting else None,
         last_error=row.error_text,
         last_error_vi=row.error_vi,
         created_at=row.created_at,
@@ -185,14 +188,14 @@ def _delivery(
     )
 
 
-def _recipient(row: RecipientRow, *, overdue: bool) -> RecipientState:
+def _build_recipient_state(row: RecipientRow, *, is_overdue: bool) -> RecipientState:
     return RecipientState(
         organ_id=row.organ_id,
         name=row.name,
-        status=StatusCode(row.last_code) if row.last_code in _CODES else row.last_code,
+        status=StatusCode(row.last_code) if row.last_code in _STATUS_CODES else row.last_code,
         description=row.last_description,
         time=row.last_at,
         change=Change(row.change) if row.change else None,
         out_of_order=row.out_of_order,
-        undelivered=overdue and row.last_code is None,
+        undelivered=is_overdue and row.last_code is None,
     )

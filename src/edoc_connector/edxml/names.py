@@ -16,6 +16,7 @@ ALIASES = {
     "Body": "edXMLBody",
     "Manifest": "edXMLManifest",
     "Header": "edXMLHeader",
+    "Status": "MessageHeader",  # how some systems write a status packet
     "Envelope": "edXMLEnvelope",
     "DigitalSignature": "Signature",
     "Business": "Bussiness",

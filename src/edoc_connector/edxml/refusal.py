@@ -6,13 +6,13 @@ from ..errors import PacketError
 from .findings import REFUSALS
 
 
-def refusal(
+def packet_error(
     code: str,
     seen: str = "",
     seen_vi: str = "",
     *,
     understood: str = "",
-    place: tuple[int, int | None] = (1, 1),
+    position: tuple[int, int | None] = (1, 1),
 ) -> PacketError:
     """An error that says what stands in the packet, where, and what to do.
 
@@ -21,17 +21,17 @@ def refusal(
         seen: what was found.
         seen_vi: the same in Vietnamese, where it is words.
         understood: the second part of the message, where it has one.
-        place: line in the file and column in the line, counted from 1; the column may be unknown.
+        position: line in the file and column in the line, counted from 1; the column may be unknown.
     """
     kind = REFUSALS[code]
-    said = kind.en.format(seen=seen, understood=understood)
-    said_vi = kind.vi.format(seen=seen_vi or seen, understood=understood)
-    line, column = place
-    where = f"line {line}" + (f", column {column}" if column else "")
-    where_vi = f"dòng {line}" + (f", cột {column}" if column else "")
+    message = kind.en.format(seen=seen, understood=understood)
+    message_vi = kind.vi.format(seen=seen_vi or seen, understood=understood)
+    line, column = position
+    position_text = f"line {line}" + (f", column {column}" if column else "")
+    position_text_vi = f"dòng {line}" + (f", cột {column}" if column else "")
     return PacketError(
-        f"{said} ({where}); {kind.advice}",
-        vi=f"{said_vi} ({where_vi}); {kind.advice_vi}",
+        f"{message} ({position_text}); {kind.advice}",
+        vi=f"{message_vi} ({position_text_vi}); {kind.advice_vi}",
         code=code,
         line=line,
         column=column,

@@ -3,7 +3,7 @@
 Importing this package loads no PDF code; the functions do, and say what to install where it is missing.
 """
 
-from .policy import Unsigned, demanded, unsigned
+from .policy import UnsignedPdf, find_unsigned, require_signatures
 from .reasons import PDF_REASONS
 from .result import PdfSignature, PdfVerification
 from .sign import sign_pdf
@@ -15,10 +15,10 @@ __all__ = [
     "PdfSignature",
     "PdfVerification",
     "Stamp",
-    "Unsigned",
-    "demanded",
+    "UnsignedPdf",
+    "find_unsigned",
     "is_pdf",
+    "require_signatures",
     "sign_pdf",
-    "unsigned",
     "verify_pdf",
 ]

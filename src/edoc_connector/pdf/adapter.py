@@ -15,14 +15,14 @@ from pyhanko_certvalidator.registry import SimpleCertificateStore
 
 from ..signing import Signer
 from ..signing.algorithms import SIGNATURES, digest_size, signature_size
-from ..signing.keys.keyring import pinned
-from ..signing.signer import signing_certificate
+from ..signing.keys.keyring import select_signer
+from ..signing.signer import require_certificate
 
-_DER_OF_TWO_NUMBERS = 12
+_DER_OVERHEAD = 12
 """Octets that DER takes at most beside those of r and of s themselves, for the curves that we sign with."""
 
 
-class AdaptedSigner(CmsSigner):
+class PyhankoSigner(CmsSigner):
     """Signs CMS attributes with one of our signers: a key in a file, on a token, or behind a service.
 
     Args:
@@ -33,15 +33,15 @@ class AdaptedSigner(CmsSigner):
     """
 
     def __init__(self, signer: Signer) -> None:
-        self._signer = signer = pinned(signer)
-        self._certificate = signing_certificate(signer)
+        self._signer = signer = select_signer(signer)
+        self._certificate = require_certificate(signer)
         self._algorithm = SIGNATURES[signer.algorithm]
         store: Any = SimpleCertificateStore()  # type: ignore[no-untyped-call]  # not annotated in pyHanko
-        store.register_multiple([_asn1(one) for one in signer.certificates[1:]])
+        store.register_multiple([_as_asn1(one) for one in signer.certificates[1:]])
         super().__init__(
-            signing_cert=_asn1(self._certificate),
+            signing_cert=_as_asn1(self._certificate),
             cert_registry=store,
-            signature_mechanism=_mechanism(self._algorithm.kind, self._algorithm.digest),
+            signature_mechanism=_build_mechanism(self._algorithm.kind, self._algorithm.digest),
         )
 
     @property
@@ -58,7 +58,7 @@ class AdaptedSigner(CmsSigner):
         """Sign; in a dry run give as many octets as a signature may have, so that no token is asked twice."""
         key: Any = self._certificate.public_key()
         if dry_run:
-            return bytes(signature_size(key) + _DER_OF_TWO_NUMBERS)
+            return bytes(signature_size(key) + _DER_OVERHEAD)
         value = self._signer.sign(data)
         if not isinstance(key, ec.EllipticCurvePublicKey):
             return value
@@ -68,7 +68,7 @@ class AdaptedSigner(CmsSigner):
         return encode_dss_signature(r, s)
 
 
-def _mechanism(kind: str, digest: str) -> Any:
+def _build_mechanism(kind: str, digest: str) -> Any:
     """The algorithm as CMS names it (RFC 5754; RSASSA-PSS with a salt as long as the hash, as our signers make it)."""
     if kind != "rsa-pss":
         return algos.SignedDigestAlgorithm({"algorithm": f"{digest}_{kind}"})
@@ -83,5 +83,5 @@ def _mechanism(kind: str, digest: str) -> Any:
     return algos.SignedDigestAlgorithm({"algorithm": "rsassa_pss", "parameters": parameters})
 
 
-def _asn1(certificate: x509.Certificate) -> Any:
+def _as_asn1(certificate: x509.Certificate) -> Any:
     return asn1_x509.Certificate.load(certificate.public_bytes(Encoding.DER))

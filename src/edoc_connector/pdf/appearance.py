@@ -23,8 +23,8 @@ from ..errors import SigningError
 from .stamp import FONT_SIZE
 
 LEADING = 12
-_WIDEST = 240
-_VARIATIONS = ("avar", "cvar", "fvar", "gvar", "HVAR", "MVAR", "STAT", "VVAR")
+_MAX_WIDTH = 240
+_VARIATION_TABLES = ("avar", "cvar", "fvar", "gvar", "HVAR", "MVAR", "STAT", "VVAR")
 _ROTATIONS = {0: (1, 0, 0, 1), 90: (0, 1, -1, 0), 180: (-1, 0, 0, -1), 270: (0, -1, 1, 0)}
 
 
@@ -42,19 +42,19 @@ class Font:
     widths: dict[int, float] = field(repr=False)
     default: float
 
-    def width(self, text: str) -> float:
+    def measure_width(self, text: str) -> float:
         """How wide a text is, in points."""
         return sum(self.widths.get(ord(letter), self.default) for letter in text) * FONT_SIZE / 1000
 
-    def fitted(self, lines: Sequence[str]) -> tuple[str, ...]:
+    def wrap_lines(self, lines: Sequence[str]) -> tuple[str, ...]:
         """The lines, those broken at spaces that are wider than a stamp may be."""
-        return tuple(part for line in lines for part in self._broken(line))
+        return tuple(part for line in lines for part in self._break_line(line))
 
-    def _broken(self, line: str) -> list[str]:
+    def _break_line(self, line: str) -> list[str]:
         parts = [""]
         for word in line.split():
             longer = f"{parts[-1]} {word}".strip()
-            if parts[-1] and self.width(longer) > _WIDEST:
+            if parts[-1] and self.measure_width(longer) > _MAX_WIDTH:
                 parts.append(word)
             else:
                 parts[-1] = longer
@@ -68,7 +68,7 @@ def load_font(path: Path | None) -> Font:
         SigningError: the file is not there or no font.
     """
     if path is None:
-        return _noto()
+        return _load_default_font()
     try:
         return _read_font(path.read_bytes())
     except (OSError, TTLibError, KeyError) as error:
@@ -79,14 +79,14 @@ def load_font(path: Path | None) -> Font:
 
 
 @cache
-def _noto() -> Font:
+def _load_default_font() -> Font:
     return _read_font((files("fontpkg_noto_serif") / "files" / "NotoSerif[wdth,wght].ttf").read_bytes())
 
 
 def _read_font(data: bytes) -> Font:
     font = TTFont(BytesIO(data))
     # a font of many weights, as PDF knows none: without these tables it is its ordinary weight
-    for table in _VARIATIONS:
+    for table in _VARIATION_TABLES:
         if table in font:
             del font[table]
     scale = 1000 / font["head"].unitsPerEm
@@ -98,7 +98,7 @@ def _read_font(data: bytes) -> Font:
 
 
 @dataclass(frozen=True)
-class DrawnStyle(BaseStampStyle):
+class StampStyle(BaseStampStyle):
     """A stamp in the form that pyHanko asks for its content.
 
     Args:
@@ -115,19 +115,19 @@ class DrawnStyle(BaseStampStyle):
     def size(self) -> tuple[float, float]:
         """Width and height in points, as the reader sees it."""
         assert self.font is not None  # noqa: S101 - the base class's fields have defaults, so ours must
-        return max(map(self.font.width, self.lines)) + 2, LEADING * len(self.lines) + 2
+        return max(map(self.font.measure_width, self.lines)) + 2, LEADING * len(self.lines) + 2
 
     def create_stamp(
         self,
         writer: BasePdfFileWriter,
         box: BoxConstraints,  # noqa: ARG002  what `size` said, turned as the page is
         text_params: dict[str, Any],  # noqa: ARG002
-    ) -> Drawn:
+    ) -> DrawnStamp:
         """The stamp's content."""
-        return Drawn(writer, self)
+        return DrawnStamp(writer, self)
 
 
-class Drawn(BaseStamp):
+class DrawnStamp(BaseStamp):
     """The content of a stamp.
 
     Args:
@@ -135,7 +135,7 @@ class Drawn(BaseStamp):
         style: what to draw.
     """
 
-    def __init__(self, writer: BasePdfFileWriter, style: DrawnStyle) -> None:
+    def __init__(self, writer: BasePdfFileWriter, style: StampStyle) -> None:
         width, height = style.size
         super().__init__(writer, style, box=BoxConstraints(width=width, height=height))
         assert style.font is not None  # noqa: S101 - as above

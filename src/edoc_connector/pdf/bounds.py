@@ -14,28 +14,28 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Any
 
-from ..signing.pki.certificates import MALFORMED as MALFORMED_CERTIFICATES
+from ..signing.pki.certificates import PARSE_ERRORS as MALFORMED_CERTIFICATES
 from .reasons import PdfRefused
 
-MALFORMED = (*MALFORMED_CERTIFICATES, zlib.error)
+PDF_PARSE_ERRORS = (*MALFORMED_CERTIFICATES, zlib.error)
 """What pyHanko and asn1crypto raise for malformed files, beside pyHanko's ``PdfError``: they take a file's types on
 trust, so a number where a dictionary should stand is an AttributeError. Found by mutating files; nothing else is
 caught."""
 
 BASE_CALLS = 5_000_000
 CALLS_PER_BYTE = 40
-MOST_CALLS = 40_000_000
+MAX_CALLS = 40_000_000
 """An honest file of a thousand pages with six signatures takes 11 million, a short letter with one takes 80,000. What
 is allowed ends within ten seconds or so, and in about 200 MB."""
 
 
-class _WorkExceeded(BaseException):
+class _TooManyCalls(BaseException):
     # not an Exception, so that a handler inside the PDF code does not take it for a broken object and go on
     pass
 
 
 @contextmanager
-def bounded_work(size: int) -> Iterator[None]:
+def limit_work(size: int) -> Iterator[None]:
     """Let the block make so many calls and no more. A profiler of the caller's is blind meanwhile, and set again after.
 
     Args:
@@ -44,20 +44,22 @@ def bounded_work(size: int) -> Iterator[None]:
     Raises:
         PdfRefused: it made more calls (PDF-TOO-MUCH).
     """
-    allowed = min(BASE_CALLS + CALLS_PER_BYTE * size, MOST_CALLS)
+    allowed = min(BASE_CALLS + CALLS_PER_BYTE * size, MAX_CALLS)
     left = allowed
 
-    def count(_frame: FrameType, _event: str, _argument: Any) -> None:  # pragma: no cover - Python traces no profiler
+    def count_call(
+        _frame: FrameType, _event: str, _argument: Any
+    ) -> None:  # pragma: no cover - Python traces no profiler
         nonlocal left
         left -= 1
         if left < 0:
-            raise _WorkExceeded
+            raise _TooManyCalls
 
     previous = sys.getprofile()
-    sys.setprofile(count)
+    sys.setprofile(count_call)
     try:
         yield
-    except _WorkExceeded:
+    except _TooManyCalls:
         raise PdfRefused("PDF-TOO-MUCH", f"{allowed} calls") from None
     finally:
         sys.setprofile(previous)

@@ -9,7 +9,7 @@ from pyhanko.sign.validation.pdf_embedded import EmbeddedPdfSignature
 
 from .reasons import PdfRefused
 
-_LARGEST_VALUE = 4 << 20
+_MAX_VALUE_SIZE = 4 << 20
 
 
 def check_byte_range(embedded: EmbeddedPdfSignature, size: int) -> None:
@@ -25,18 +25,18 @@ def check_byte_range(embedded: EmbeddedPdfSignature, size: int) -> None:
     numbers = list(embedded.byte_range)
     if len(numbers) != 4 or not all(isinstance(one, NumberObject) for one in numbers):
         raise PdfRefused("PDF-COVERAGE", f"/ByteRange {numbers!r}"[:100])
-    start, before, after, length = (int(one) for one in numbers)
-    points = (start, before, after, after + length, size)
-    if start != 0 or before <= 0 or length <= 0 or any(one > other for one, other in pairwise(points)):
-        raise PdfRefused("PDF-COVERAGE", f"/ByteRange [{start} {before} {after} {length}], {size} bytes")
-    if after - before > _LARGEST_VALUE or not _is_value(embedded, before, after):
-        raise PdfRefused("PDF-COVERAGE", f"bytes {before} to {after}")
+    start, hole_start, hole_end, length = (int(one) for one in numbers)
+    points = (start, hole_start, hole_end, hole_end + length, size)
+    if start != 0 or hole_start <= 0 or length <= 0 or any(one > other for one, other in pairwise(points)):
+        raise PdfRefused("PDF-COVERAGE", f"/ByteRange [{start} {hole_start} {hole_end} {length}], {size} bytes")
+    if hole_end - hole_start > _MAX_VALUE_SIZE or not _is_signature_value(embedded, hole_start, hole_end):
+        raise PdfRefused("PDF-COVERAGE", f"bytes {hole_start} to {hole_end}")
 
 
-def _is_value(embedded: EmbeddedPdfSignature, before: int, after: int) -> bool:
+def _is_signature_value(embedded: EmbeddedPdfSignature, hole_start: int, hole_end: int) -> bool:
     stream = embedded.reader.stream
-    stream.seek(before)
-    hole: bytes = stream.read(after - before)
+    stream.seek(hole_start)
+    hole: bytes = stream.read(hole_end - hole_start)
     if hole[:1] != b"<" or hole[-1:] != b">":
         return False
     try:

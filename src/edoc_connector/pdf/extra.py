@@ -15,7 +15,7 @@ T = TypeVar("T")
 INSTALL = 'pip install "edoc-connector[pdf]"'
 
 
-def need(*modules: str) -> None:
+def require_packages(*modules: str) -> None:
     """Ask for packages of the extra.
 
     Raises:
@@ -29,7 +29,7 @@ def need(*modules: str) -> None:
         )
 
 
-def run(start: Callable[[], Coroutine[Any, Any, T]]) -> T:
+def run_coroutine(start: Callable[[], Coroutine[Any, Any, T]]) -> T:
     """Run a coroutine to its end, from any thread.
 
     A loop may be running in this thread, and loops do not nest: the coroutine gets a thread and a loop of its own.

@@ -12,7 +12,7 @@ from .verify import is_pdf, verify_pdf
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Unsigned:
+class UnsignedPdf:
     """A PDF file whose signatures are not as they are demanded.
 
     Args:
@@ -26,7 +26,7 @@ class Unsigned:
     verification: PdfVerification
 
 
-def demanded(policy: VerifyPolicy) -> VerifyPolicy:
+def require_signatures(policy: VerifyPolicy) -> VerifyPolicy:
     """What is demanded of PDF files where packets are judged by a policy.
 
     A signature must hold. Where the policy names trusted authorities it must lead to one of them, even if packets need
@@ -35,16 +35,16 @@ def demanded(policy: VerifyPolicy) -> VerifyPolicy:
     return replace(policy, mode=VerifyMode.TRUSTED if policy.anchors else VerifyMode.VALID)
 
 
-def unsigned(attachments: Iterable[Attachment], policy: VerifyPolicy) -> Iterator[Unsigned]:
+def find_unsigned(attachments: Iterable[Attachment], policy: VerifyPolicy) -> Iterator[UnsignedPdf]:
     """The PDF files among attachments that are not validly signed, as `demanded`. Other files are not looked at.
 
     Raises:
         AttachmentError: a file cannot be read.
         ConfigError: the extra ``pdf`` is not installed.
     """
-    strict = demanded(policy)
+    strict = require_signatures(policy)
     for index, attachment in enumerate(attachments):
         if is_pdf(attachment):
             verification = verify_pdf(attachment, strict)
             if verification.status is not VerificationStatus.VALID:
-                yield Unsigned(index=index, attachment=attachment, verification=verification)
+                yield UnsignedPdf(index=index, attachment=attachment, verification=verification)

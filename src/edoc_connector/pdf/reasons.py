@@ -93,7 +93,7 @@ PDF_REASONS: dict[str, Reason] = {
 }
 
 
-def reason(code: str) -> Reason:
+def find_reason(code: str) -> Reason:
     """The row of a code: ours, or of `signing.REASONS` where it is about a certificate."""
     return PDF_REASONS.get(code) or REASONS[code]
 

@@ -11,12 +11,12 @@ from cryptography import x509
 
 from ..signing import SigningFinding, VerificationStatus
 from ..signing.pki.certificates import human_name
-from .reasons import reason as row_of
+from .reasons import find_reason as row_of
 
 Kind = Literal["signature", "timestamp"]
 
 
-class _Explained:
+class _ExplainedResult:
     """A reason code and what was seen, in words."""
 
     __slots__ = ()
@@ -43,7 +43,7 @@ class _Explained:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PdfSignature(_Explained):
+class PdfSignature(_ExplainedResult):
     """One signature in a PDF file.
 
     Args:
@@ -85,7 +85,7 @@ class PdfSignature(_Explained):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PdfVerification(_Explained):
+class PdfVerification(_ExplainedResult):
     """What verifying a PDF file came to.
 
     The status is that of the worst signature in it: one that was broken is not made good by another. A file without

@@ -6,15 +6,15 @@ from datetime import UTC, datetime
 from os import PathLike
 from pathlib import Path
 
-from .._core.files import whole_file
+from .._core.files import open_atomic
 from ..errors import SigningError
 from ..signing import Signer
-from ..signing.keys.keyring import pinned
+from ..signing.keys.keyring import select_signer
 from ..signing.signer import utc_now
-from .extra import need
+from .extra import require_packages
 from .reasons import PdfRefused
-from .reasons import reason as row_of
-from .source import Source, attachment_of, seekable
+from .reasons import find_reason as row_of
+from .source import Source, as_attachment, open_seekable
 from .stamp import Stamp
 
 _DEFAULT = Stamp()
@@ -49,20 +49,24 @@ def sign_pdf(
         ConfigError: the extra ``pdf`` is not installed.
         OSError: the target cannot be written.
     """
-    need("pyhanko", *(("fontTools", "uharfbuzz", "fontpkg_noto_serif") if stamp is not None else ()))
-    from .embed import Wish, embed
+    require_packages("pyhanko", *(("fontTools", "uharfbuzz", "fontpkg_noto_serif") if stamp is not None else ()))
+    from .embed import SigningRequest, embed_signature
 
-    wish = Wish(
-        signer=pinned(signer), stamp=stamp, reason=reason, location=location, at=(at or utc_now()).astimezone(UTC)
+    wish = SigningRequest(
+        signer=select_signer(signer),
+        stamp=stamp,
+        reason=reason,
+        location=location,
+        at=(at or utc_now()).astimezone(UTC),
     )
     try:
-        with seekable(attachment_of(source)) as (stream, _), whole_file(Path(target), durable=True) as out:
-            embed(stream, out, wish)
+        with open_seekable(as_attachment(source)) as (stream, _), open_atomic(Path(target), durable=True) as out:
+            embed_signature(stream, out, wish)
     except PdfRefused as refusal:
-        raise _unsignable(refusal) from None
+        raise _unsignable_error(refusal) from None
 
 
-def _unsignable(refusal: PdfRefused) -> SigningError:
+def _unsignable_error(refusal: PdfRefused) -> SigningError:
     row = row_of(refusal.code)
     words, words_vi = (text.replace("{detail}", refusal.detail) for text in (row.en, row.vi))
     return SigningError(

@@ -84,7 +84,7 @@ DIGESTS: dict[str, str] = {
 SIGNATURE_BY_URI = {algorithm.uri: algorithm for algorithm in SIGNATURES.values()}
 DIGEST_BY_URI = {uri: name for name, uri in DIGESTS.items()}
 
-NEVER: dict[str, str] = {
+FORBIDDEN_ALGORITHMS: dict[str, str] = {
     **{_MORE + name: "SIG-MD5" for name in ("md5", "rsa-md5", "ripemd160", "rsa-ripemd160", "ecdsa-ripemd160")},
     _ENC + "ripemd160": "SIG-MD5",
     **{_MORE_2007 + name: "SIG-MD5" for name in ("ecdsa-ripemd160", "md5-rsa-MGF1", "ripemd160-rsa-MGF1")},
@@ -108,22 +108,22 @@ _EC_KEYS = ec.EllipticCurvePrivateKey | ec.EllipticCurvePublicKey
 _CURVE_ALGORITHM = {"secp256r1": "ecdsa-sha256", "secp384r1": "ecdsa-sha384"}
 
 
-def algorithm_for(key: object) -> SignatureAlgorithm | None:
+def select_algorithm(key: object) -> SignatureAlgorithm | None:
     """The algorithm a key signs with unless told otherwise; None where it is of a kind that does not sign packets."""
-    return next(iter(algorithms_for(key)), None)
+    return next(iter(list_algorithms(key)), None)
 
 
-def algorithms_for(key: object) -> tuple[SignatureAlgorithm, ...]:
+def list_algorithms(key: object) -> tuple[SignatureAlgorithm, ...]:
     """The algorithms a key can sign packets with, the usual one first; SHA-1 is not among them."""
     if isinstance(key, _RSA_KEYS):
-        return _signing("rsa-sha256", "rsa", "rsa-pss")
+        return _list_fitting("rsa-sha256", "rsa", "rsa-pss")
     if isinstance(key, _EC_KEYS) and key.curve.name in _CURVE_ALGORITHM:
-        return _signing(_CURVE_ALGORITHM[key.curve.name], "ecdsa")
+        return _list_fitting(_CURVE_ALGORITHM[key.curve.name], "ecdsa")
     return ()
 
 
 @cache
-def _signing(usual: str, *kinds: str) -> tuple[SignatureAlgorithm, ...]:
+def _list_fitting(usual: str, *kinds: str) -> tuple[SignatureAlgorithm, ...]:
     fitting = [name for name, one in SIGNATURES.items() if one.kind in kinds and one.digest != "sha1"]
     return tuple(SignatureAlgorithm(name) for name in dict.fromkeys((usual, *fitting)))
 
@@ -148,7 +148,7 @@ def sign_with(key: PrivateKey, algorithm: str, data: bytes) -> bytes:
     chosen = SIGNATURES[algorithm]
     digest = HASHES[chosen.digest]()
     if isinstance(key, rsa.RSAPrivateKey):
-        return key.sign(data, _padding(chosen), digest)
+        return key.sign(data, _select_padding(chosen), digest)
     return raw_ecdsa(key.sign(data, ec.ECDSA(digest)), key)
 
 
@@ -165,7 +165,7 @@ def raw_ecdsa(value: bytes, key: ec.EllipticCurvePrivateKey | ec.EllipticCurvePu
         raise ValueError("the value is of another curve") from error
 
 
-def signature_holds(key: PublicKey, algorithm: str, data: bytes, value: bytes) -> bool:
+def is_valid_signature(key: PublicKey, algorithm: str, data: bytes, value: bytes) -> bool:
     """Whether a signature value is the key's over the data; False too where algorithm and key do not fit."""
     chosen = SIGNATURES[algorithm]
     digest = HASHES[chosen.digest]()
@@ -173,7 +173,7 @@ def signature_holds(key: PublicKey, algorithm: str, data: bytes, value: bytes) -
         if isinstance(key, rsa.RSAPublicKey):
             if chosen.kind == "ecdsa":
                 return False
-            key.verify(value, data, _padding(chosen), digest)
+            key.verify(value, data, _select_padding(chosen), digest)
             return True
         size = coordinate_size(key)
         if chosen.kind != "ecdsa" or len(value) != 2 * size:
@@ -185,7 +185,7 @@ def signature_holds(key: PublicKey, algorithm: str, data: bytes, value: bytes) -
     return True
 
 
-def _padding(algorithm: Algorithm) -> padding.AsymmetricPadding:
+def _select_padding(algorithm: Algorithm) -> padding.AsymmetricPadding:
     if algorithm.kind == "rsa":
         return padding.PKCS1v15()
     digest = HASHES[algorithm.digest]()

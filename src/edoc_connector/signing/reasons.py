@@ -77,15 +77,15 @@ class SigningFinding:
 
 def explain(code: str, detail: str = "") -> str:
     """The words of a reason code in English."""
-    return REASONS[code].en.replace("{detail}", one_line(detail))
+    return REASONS[code].en.replace("{detail}", as_one_line(detail))
 
 
 def explain_vi(code: str, detail: str = "") -> str:
     """The words of a reason code in Vietnamese."""
-    return REASONS[code].vi.replace("{detail}", one_line(detail))
+    return REASONS[code].vi.replace("{detail}", as_one_line(detail))
 
 
-def one_line(seen: str) -> str:
+def as_one_line(seen: str) -> str:
     """Words of a stranger, fit for a log and a screen: line ends, controls and marks of direction become spaces."""
     return seen if seen.isprintable() else "".join(letter if letter.isprintable() else " " for letter in seen)
 

@@ -16,9 +16,9 @@ from urllib.parse import unquote
 
 from cryptography import x509
 
-from ..errors import SigningError, system_words_vi
-from .algorithms import PrivateKey, SignatureAlgorithm, algorithm_for, algorithms_for, sign_with
-from .pki.certificates import days_left, human_name, key_problem, key_usage, may_sign, meant_for_other_use
+from ..errors import SigningError, describe_system_error_vi
+from .algorithms import PrivateKey, SignatureAlgorithm, list_algorithms, select_algorithm, sign_with
+from .pki.certificates import can_sign, days_left, find_key_problem, human_name, is_for_other_use, key_usage
 
 Secrets = Callable[[str], str | None]
 """Gives the password for what the argument names; None if there is none."""
@@ -72,7 +72,7 @@ class Certified:
         Raises:
             SigningError: there is none, or its key is of a kind that cannot sign packets.
         """
-        return signing_certificate(cast("Signer", self))
+        return require_certificate(cast("Signer", self))
 
     @property
     def days_left(self) -> int:
@@ -93,7 +93,7 @@ class Certified:
         refuse_unfit(self.certificate, self.clock())
 
 
-_BY_KEY = cast("SignatureAlgorithm", None)
+_USUAL_ALGORITHM = cast("SignatureAlgorithm", None)
 """Stands for the usual algorithm of the key until the signer knows its key."""
 
 
@@ -113,11 +113,11 @@ class LocalSigner(Certified):
 
     key: PrivateKey = field(repr=False)
     certificates: tuple[x509.Certificate, ...]
-    algorithm: SignatureAlgorithm = _BY_KEY
+    algorithm: SignatureAlgorithm = _USUAL_ALGORITHM
     clock: Clock = field(default=utc_now, repr=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "algorithm", chosen_algorithm(self.key, self.algorithm))
+        object.__setattr__(self, "algorithm", choose_algorithm(self.key, self.algorithm))
 
     def sign(self, data: bytes) -> bytes:
         """Sign data.
@@ -129,7 +129,7 @@ class LocalSigner(Certified):
         return sign_with(self.key, self.algorithm, data)
 
 
-def chosen_algorithm(key: object, wanted: str | None = None) -> SignatureAlgorithm:
+def choose_algorithm(key: object, wanted: str | None = None) -> SignatureAlgorithm:
     """The algorithm a key signs with.
 
     Args:
@@ -139,9 +139,9 @@ def chosen_algorithm(key: object, wanted: str | None = None) -> SignatureAlgorit
     Raises:
         SigningError: the key cannot sign packets, or not with that algorithm.
     """
-    able = algorithms_for(key)
+    able = list_algorithms(key)
     if not able:
-        raise unusable(key)
+        raise unusable_key_error(key)
     if wanted is None:
         return able[0]
     if wanted not in able:
@@ -164,8 +164,8 @@ def refuse_unfit(certificate: x509.Certificate, at: datetime) -> None:
         SigningError: it is not valid then, not for signing, or its key is too weak.
     """
     begins, ends = certificate.not_valid_before_utc, certificate.not_valid_after_utc
-    problem = key_problem(certificate.public_key())
-    if begins <= at <= ends and may_sign(certificate) and not meant_for_other_use(certificate) and not problem:
+    problem = find_key_problem(certificate.public_key())
+    if begins <= at <= ends and can_sign(certificate) and not is_for_other_use(certificate) and not problem:
         return
     name = human_name(certificate)
     if at > ends:
@@ -178,12 +178,12 @@ def refuse_unfit(certificate: x509.Certificate, at: datetime) -> None:
             f"the certificate of {name} is valid only from {begins:%Y-%m-%d %H:%M} UTC; wait, or check the clock",
             vi=f"chứng thư số của {name} chỉ có hiệu lực từ {begins:%H:%M %d/%m/%Y} UTC; hãy chờ hoặc kiểm tra đồng hồ",
         )
-    if not may_sign(certificate):
+    if not can_sign(certificate):
         raise SigningError(
             f"the certificate of {name} is not for signing (key usage lacks digitalSignature); use one that is",
             vi=f"chứng thư số của {name} không dùng để ký (key usage thiếu digitalSignature); dùng chứng thư số để ký",
         )
-    if meant_for_other_use(certificate):
+    if is_for_other_use(certificate):
         raise SigningError(
             f"the certificate of {name} is for other uses than signing documents (extended key usage); use another",
             vi=f"chứng thư số của {name} không dành cho việc ký văn bản (extended key usage); dùng chứng thư số khác",
@@ -194,7 +194,7 @@ def refuse_unfit(certificate: x509.Certificate, at: datetime) -> None:
     )
 
 
-def signing_certificate(signer: Signer) -> x509.Certificate:
+def require_certificate(signer: Signer) -> x509.Certificate:
     """The certificate of a signer, whose key is one that can sign packets.
 
     Raises:
@@ -206,14 +206,14 @@ def signing_certificate(signer: Signer) -> x509.Certificate:
             vi="người ký không kèm chứng thư số; cấu hình chứng thư số của khóa",
         )
     certificate = signer.certificates[0]
-    if algorithm_for(certificate.public_key()) is None:
-        raise unusable(certificate.public_key())
+    if select_algorithm(certificate.public_key()) is None:
+        raise unusable_key_error(certificate.public_key())
     return certificate
 
 
-def unusable(key: object) -> SigningError:
+def unusable_key_error(key: object) -> SigningError:
     """The error for a key of a kind that cannot sign packets."""
-    problem = key_problem(key) or type(key).__name__
+    problem = find_key_problem(key) or type(key).__name__
     return SigningError(
         f"a key of this kind cannot sign packets ({problem}); use RSA of 2048 bits or more, P-256 or P-384",
         vi=f"loại khóa này không ký được gói tin ({problem}); dùng RSA từ 2048 bit, P-256 hoặc P-384",
@@ -253,8 +253,8 @@ class KeyUri:
             )
         body, _, query = rest.partition("?")
         attributes: dict[str, tuple[str, ...]] = {}
-        for one in filter(None, query.split("&")):
-            name, _, value = map(unquote, one.partition("="))
+        for attribute in filter(None, query.split("&")):
+            name, _, value = map(unquote, attribute.partition("="))
             attributes[name] = (*attributes.get(name, ()), value)
         return cls(scheme, body, attributes)
 
@@ -264,10 +264,10 @@ class KeyUri:
         return unquote(self.body)
 
     @property
-    def shown(self) -> str:
+    def redacted(self) -> str:
         """The URI as logs and lists may show it: without the attributes, where someone may have put a secret."""
-        kept = [part for part in self.body.split(";") if not part.lower().startswith("pin")]
-        return f"{self.scheme}:{';'.join(kept)}"
+        visible_parts = [part for part in self.body.split(";") if not part.lower().startswith("pin")]
+        return f"{self.scheme}:{';'.join(visible_parts)}"
 
     @property
     def algorithm(self) -> str | None:
@@ -279,7 +279,7 @@ class KeyUri:
         """What the password is asked for by: the ``secret`` attribute if given, else ``scheme:path``."""
         return self.query.get("secret", (f"{self.scheme}:{self.path}",))[0]
 
-    def allow(self, *names: str) -> None:
+    def refuse_other_attributes(self, *names: str) -> None:
         """Refuse attributes other than the named ones.
 
         Raises:
@@ -346,15 +346,15 @@ def load_signer(uri: str, *, secrets: Secrets | None = None, clock: Clock = utc_
     parsed = KeyUri.parse(uri)
     loader = LOADERS.get(parsed.scheme)
     if loader is None:
-        known = ", ".join(sorted(LOADERS))
+        known_schemes = ", ".join(sorted(LOADERS))
         raise SigningError(
-            f"no signer for '{parsed.scheme}:'; the known kinds are {known}",
-            vi=f"không có loại khóa '{parsed.scheme}:'; các loại hiện có là {known}",
+            f"no signer for '{parsed.scheme}:'; the known kinds are {known_schemes}",
+            vi=f"không có loại khóa '{parsed.scheme}:'; các loại hiện có là {known_schemes}",
         )
-    return loader(parsed, secrets or _no_secrets, clock)
+    return loader(parsed, secrets or _find_no_secret, clock)
 
 
-def _no_secrets(_name: str) -> str | None:
+def _find_no_secret(_name: str) -> str | None:
     return None
 
 
@@ -369,5 +369,5 @@ def read_key_file(path: str) -> bytes:
     except OSError as error:
         raise SigningError(
             f"cannot read {path}: {error.strerror}; check the path and its permissions",
-            vi=f"không đọc được {path}: {system_words_vi(error)}; kiểm tra đường dẫn và quyền truy cập",
+            vi=f"không đọc được {path}: {describe_system_error_vi(error)}; kiểm tra đường dẫn và quyền truy cập",
         ) from error

@@ -44,8 +44,8 @@ from ._sql.compiled import Hot, Row
 from ._sql.schema import UtcTime, metadata
 
 GENESIS = "0" * 64
-_LOCK = "SELECT pg_advisory_xact_lock(hashtextextended('edoc evidence ' || :agency, 0))"
-_BATCH = 500
+_CHAIN_LOCK = "SELECT pg_advisory_xact_lock(hashtextextended('edoc evidence ' || :agency, 0))"
+_BATCH_ROWS = 500
 
 evidence = Table(
     "evidence",
@@ -79,16 +79,21 @@ pruned = Table(
     sqlite_autoincrement=True,
 )
 
-E = evidence
-P = pruned
+EVIDENCE_TABLE = evidence
+PRUNED_TABLE = pruned
 
 # Made once: every transaction that changes something needs them.
-_LAST = select(E.c.sequence, E.c.hash).where(E.c.agency == bindparam("whose")).order_by(E.c.sequence.desc()).limit(1)
-_HEAD = Hot(_LAST)
-_INSERT = Hot(insert(E))
+_HEAD_QUERY = (
+    select(EVIDENCE_TABLE.c.sequence, EVIDENCE_TABLE.c.hash)
+    .where(EVIDENCE_TABLE.c.agency == bindparam("whose"))
+    .order_by(EVIDENCE_TABLE.c.sequence.desc())
+    .limit(1)
+)
+_SELECT_HEAD = Hot(_HEAD_QUERY)
+_INSERT_ENTRIES = Hot(insert(EVIDENCE_TABLE))
 
 # What identifies a row in an entry, as it stands when the transaction ends.
-_IDENTITY: Mapping[str, tuple[Table, tuple[str, ...]]] = {
+_IDENTITY_COLUMNS: Mapping[str, tuple[Table, tuple[str, ...]]] = {
     "delivery": (schema.deliveries, ("document_id", "hub_doc_id", "sha256")),
     "receipt": (schema.receipts, ("document_id", "sender", "hub_doc_id", "message_type", "sha256", "verification")),
     "outgoing": (
@@ -99,46 +104,46 @@ _IDENTITY: Mapping[str, tuple[Table, tuple[str, ...]]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Note:
+class AuditEvent:
     """Something to write to the evidence when the transaction ends.
 
     Args:
         kind: ``change`` (a state or status), ``offer`` (what the hub announced), ``answer`` (what the hub said) or
             ``packet`` (bytes kept, found altered or removed).
         subject: ``delivery``, ``receipt`` or ``outgoing``; empty for the agency as a whole.
-        key: the row it is about.
+        subject_id: the row it is about.
         actor: who did it.
-        said: further values, JSON.
+        details: further values, JSON.
         agency: whose chain; looked up where there is a row.
     """
 
     kind: str
     subject: str
-    key: int
+    subject_id: int
     actor: str
-    said: Mapping[str, Any] = field(default_factory=dict)
+    details: Mapping[str, Any] = field(default_factory=dict)
     agency: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class AuditEntry:
     """Something noted, and what identified the row when its transaction ended.
 
     Args:
         agency: whose chain.
-        note: what was noted.
+        event: what was noted.
         identity: the row's values.
         at: the transaction's time, UTC.
     """
 
     agency: str
-    note: Note
+    event: AuditEvent
     identity: Mapping[str, Any]
     at: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Link:
+class ChainLink:
     """One link of a chain.
 
     Args:
@@ -156,17 +161,17 @@ class Link:
     hash: str
 
 
-def canonical(entry: Mapping[str, Any]) -> str:
+def as_canonical_json(entry: Mapping[str, Any]) -> str:
     """JSON with sorted keys, no spaces, and letters as they are: one text for one value."""
     return json.dumps(entry, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
 
 
-def digest_of(entry: str) -> str:
+def compute_digest(entry: str) -> str:
     """SHA-256 of an entry's text, hex."""
     return hashlib.sha256(entry.encode()).hexdigest()
 
 
-def chained(previous: str, digest: str) -> str:
+def compute_chain_hash(previous: str, digest: str) -> str:
     """The hash of a chain after an entry.
 
     Args:
@@ -176,57 +181,58 @@ def chained(previous: str, digest: str) -> str:
     return hashlib.sha256(f"{previous}\n{digest}".encode()).hexdigest()
 
 
-def identity_of(subject: str) -> tuple[str, ...]:
+def get_identity_columns(subject: str) -> tuple[str, ...]:
     """The columns that identify a subject's rows in an entry; moves return them, so that nobody need look again."""
-    return ("id", "agency", *_IDENTITY[subject][1])
+    return ("id", "agency", *_IDENTITY_COLUMNS[subject][1])
 
 
-def gathered(
-    connection: Connection, notes: Sequence[Note], known: Mapping[tuple[str, int], Row], *, at: datetime
-) -> list[Entry]:
+def gather_entries(
+    connection: Connection, events: Sequence[AuditEvent], changed_rows: Mapping[tuple[str, int], Row], *, at: datetime
+) -> list[AuditEntry]:
     """What a transaction noted, ready to be appended; to be called when it has done everything else.
 
     Args:
         connection: the transaction's.
-        notes: in the order they were made.
-        known: the rows that it changed, by subject and key, with the columns `identity_of` at least, as they are now.
+        events: in the order they were made.
+        changed_rows: the rows that it changed, by subject and key, with the columns `identity_of` at least, as they
+            are now.
         at: the transaction's time, UTC.
     """
-    missing = {(note.subject, note.key) for note in notes if note.subject} - known.keys()
-    rows = {**known, **_looked_up(connection, missing)} if missing else known
+    missing = {(event.subject, event.subject_id) for event in events if event.subject} - changed_rows.keys()
+    rows = {**changed_rows, **_load_identities(connection, missing)} if missing else changed_rows
     entries = []
-    for note in notes:
-        row = rows.get((note.subject, note.key))
+    for event in events:
+        row = rows.get((event.subject, event.subject_id))
         if row is None:
-            entries.append(Entry(note.agency or "", note, {}, at))
+            entries.append(AuditEntry(event.agency or "", event, {}, at))
             continue
-        names = _IDENTITY[note.subject][1]
+        names = _IDENTITY_COLUMNS[event.subject][1]
         values = {("what" if name == "kind" else name): row[name] for name in names if row[name] is not None}
-        entries.append(Entry(str(row["agency"]), note, values, at))
+        entries.append(AuditEntry(str(row["agency"]), event, values, at))
     return entries
 
 
-def append(connection: Connection, entries: Sequence[Entry]) -> None:
+def append_entries(connection: Connection, entries: Sequence[AuditEntry]) -> None:
     """Append what was gathered, as the last act before the commit.
 
     Args:
         connection: the transaction's.
         entries: in order.
     """
-    by_agency: dict[str, list[Entry]] = {}
+    by_agency: dict[str, list[AuditEntry]] = {}
     for entry in entries:
         by_agency.setdefault(entry.agency, []).append(entry)
     for agency in sorted(by_agency):  # one order for everybody, so that two transactions never wait for each other
-        _append(connection, agency, by_agency[agency])
+        _append_to_chain(connection, agency, by_agency[agency])
 
 
-def head(connection: Connection, agency: str) -> tuple[int, str]:
+def read_chain_head(connection: Connection, agency: str) -> tuple[int, str]:
     """The last sequence number and hash of a chain; 0 and `GENESIS` where it is empty."""
-    found = _HEAD.first(connection, {"whose": agency})
-    return (int(found["sequence"]), str(found["hash"])) if found is not None else (0, GENESIS)
+    last = _SELECT_HEAD.first(connection, {"whose": agency})
+    return (int(last["sequence"]), str(last["hash"])) if last is not None else (0, GENESIS)
 
 
-def about(connection: Connection, agency: str, subjects: Mapping[str, Collection[int]]) -> list[Link]:
+def list_links_about(connection: Connection, agency: str, subjects: Mapping[str, Collection[int]]) -> list[ChainLink]:
     """The entries about some rows, in order.
 
     Args:
@@ -234,35 +240,47 @@ def about(connection: Connection, agency: str, subjects: Mapping[str, Collection
         agency: whose chain.
         subjects: keys by subject.
     """
-    wanted = [and_(E.c.subject == subject, E.c.subject_id.in_(sorted(keys))) for subject, keys in subjects.items()]
-    query = select(E).where(E.c.agency == agency, or_(*wanted)).order_by(E.c.sequence)
-    return [_link(row) for row in connection.execute(query).mappings()]
+    conditions = [
+        and_(EVIDENCE_TABLE.c.subject == subject, EVIDENCE_TABLE.c.subject_id.in_(sorted(keys)))
+        for subject, keys in subjects.items()
+    ]
+    query = (
+        select(EVIDENCE_TABLE)
+        .where(EVIDENCE_TABLE.c.agency == agency, or_(*conditions))
+        .order_by(EVIDENCE_TABLE.c.sequence)
+    )
+    return [_as_link(row) for row in connection.execute(query).mappings()]
 
 
-def links(connection: Connection, agency: str, *, first: int = 1) -> Iterator[Link]:
+def read_chain(connection: Connection, agency: str, *, first_sequence: int = 1) -> Iterator[ChainLink]:
     """A chain from some number on, in order, read in batches."""
     while True:
-        query = select(E).where(E.c.agency == agency, E.c.sequence >= first).order_by(E.c.sequence).limit(_BATCH)
+        query = (
+            select(EVIDENCE_TABLE)
+            .where(EVIDENCE_TABLE.c.agency == agency, EVIDENCE_TABLE.c.sequence >= first_sequence)
+            .order_by(EVIDENCE_TABLE.c.sequence)
+            .limit(_BATCH_ROWS)
+        )
         rows = connection.execute(query).mappings().all()
-        yield from (_link(row) for row in rows)
-        if len(rows) < _BATCH:
+        yield from (_as_link(row) for row in rows)
+        if len(rows) < _BATCH_ROWS:
             return
-        first = int(rows[-1]["sequence"]) + 1
+        first_sequence = int(rows[-1]["sequence"]) + 1
 
 
-def broken(connection: Connection, agency: str) -> str | None:
+def find_chain_break(connection: Connection, agency: str) -> str | None:
     """Check a whole chain; what is wrong with it, or None.
 
     Returns:
         The first thing found, naming the sequence number.
     """
     expected, previous = 1, GENESIS
-    for link in links(connection, agency):
+    for link in read_chain(connection, agency):
         if link.sequence != expected:
             return f"entry {expected} is missing; {link.sequence} follows"
-        if digest_of(link.entry) != link.digest:
+        if compute_digest(link.entry) != link.digest:
             return f"entry {link.sequence} was changed"
-        if chained(previous, link.digest) != link.hash:
+        if compute_chain_hash(previous, link.digest) != link.hash:
             return f"entry {link.sequence} does not follow from the one before it"
         expected, previous = expected + 1, link.hash
     return None
@@ -270,67 +288,71 @@ def broken(connection: Connection, agency: str) -> str | None:
 
 def mark_pruned(connection: Connection, *, agency: str, spool_file: str, sha256: str, at: datetime) -> None:
     """Note that a packet's bytes are removed on purpose."""
-    connection.execute(insert(P).values(agency=agency, spool_file=spool_file, sha256=sha256, at=at))
+    connection.execute(insert(PRUNED_TABLE).values(agency=agency, spool_file=spool_file, sha256=sha256, at=at))
 
 
-def pruned_at(connection: Connection, spool_file: str) -> datetime | None:
+def find_pruned_at(connection: Connection, spool_file: str) -> datetime | None:
     """When a packet's bytes were removed on purpose; None where they were not."""
-    return connection.execute(select(P.c.at).where(P.c.spool_file == spool_file)).scalar()
+    return connection.execute(select(PRUNED_TABLE.c.at).where(PRUNED_TABLE.c.spool_file == spool_file)).scalar()
 
 
-def pruned_files(connection: Connection) -> set[str]:
+def list_pruned_files(connection: Connection) -> set[str]:
     """The spool names of all packets that were removed on purpose, of every agency."""
-    return set(connection.execute(select(P.c.spool_file)).scalars())
+    return set(connection.execute(select(PRUNED_TABLE.c.spool_file)).scalars())
 
 
-def _link(row: RowMapping) -> Link:
-    return Link(**{name: row[name] for name in ("sequence", "kind", "entry", "digest", "hash")})
+def _as_link(row: RowMapping) -> ChainLink:
+    return ChainLink(**{name: row[name] for name in ("sequence", "kind", "entry", "digest", "hash")})
 
 
-def _append(connection: Connection, agency: str, entries: Sequence[Entry]) -> None:
+def _append_to_chain(connection: Connection, agency: str, entries: Sequence[AuditEntry]) -> None:
     if connection.dialect.name == "postgresql":
-        connection.execute(text(_LOCK), {"agency": agency})
-    sequence, previous = head(connection, agency)
+        connection.execute(text(_CHAIN_LOCK), {"agency": agency})
+    sequence, previous = read_chain_head(connection, agency)
     rows = []
-    for one in entries:
-        note = one.note
+    for audit_entry in entries:
+        event = audit_entry.event
         sequence += 1
-        entry = canonical(_entry(note, one.identity, agency=agency, sequence=sequence, at=one.at))
-        digest = digest_of(entry)
-        previous = chained(previous, digest)
+        entry = as_canonical_json(
+            _build_entry_values(event, audit_entry.identity, agency=agency, sequence=sequence, at=audit_entry.at)
+        )
+        digest = compute_digest(entry)
+        previous = compute_chain_hash(previous, digest)
         rows.append(
             {
-                "agency": agency, "sequence": sequence, "at": one.at, "kind": note.kind,
-                "subject": note.subject or None, "subject_id": note.key if note.subject else None,
+                "agency": agency, "sequence": sequence, "at": audit_entry.at, "kind": event.kind,
+                "subject": event.subject or None, "subject_id": event.subject_id if event.subject else None,
                 "entry": entry, "digest": digest, "hash": previous,
             }
         )  # fmt: skip
-    _INSERT.many(connection, rows)
+    _INSERT_ENTRIES.many(connection, rows)
 
 
-def _entry(note: Note, identity: Mapping[str, Any], *, agency: str, sequence: int, at: datetime) -> dict[str, Any]:
+def _build_entry_values(
+    event: AuditEvent, identity: Mapping[str, Any], *, agency: str, sequence: int, at: datetime
+) -> dict[str, Any]:
     entry = {
         **identity,
-        **note.said,
+        **event.details,
         "agency": agency,
         "sequence": sequence,
         "at": at.isoformat(timespec="microseconds"),
-        "kind": note.kind,
-        "actor": note.actor,
+        "kind": event.kind,
+        "actor": event.actor,
     }
-    return entry | ({"subject": note.subject, "subject_id": note.key} if note.subject else {})
+    return entry | ({"subject": event.subject, "subject_id": event.subject_id} if event.subject else {})
 
 
 @cache
-def _identity_query(table: Table, names: tuple[str, ...]) -> Select[Any]:
+def _build_identity_query(table: Table, names: tuple[str, ...]) -> Select[Any]:
     columns = [table.c.id, table.c.agency, *(table.c[name] for name in names)]
     return select(*columns).where(table.c.id.in_(bindparam("keys", expanding=True)))
 
 
-def _looked_up(connection: Connection, wanted: Collection[tuple[str, int]]) -> dict[tuple[str, int], Row]:
+def _load_identities(connection: Connection, subject_rows: Collection[tuple[str, int]]) -> dict[tuple[str, int], Row]:
     found: dict[tuple[str, int], Row] = {}
-    for subject in {subject for subject, _ in wanted}:
-        keys = sorted(key for other, key in wanted if other == subject)
-        for row in connection.execute(_identity_query(*_IDENTITY[subject]), {"keys": keys}).mappings():
+    for subject in {subject for subject, _ in subject_rows}:
+        keys = sorted(key for other, key in subject_rows if other == subject)
+        for row in connection.execute(_build_identity_query(*_IDENTITY_COLUMNS[subject]), {"keys": keys}).mappings():
             found[subject, int(row["id"])] = row
     return found

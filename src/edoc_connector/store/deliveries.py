@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import BindParameter, ColumnElement, bindparam, delete, exists, insert, select, update
 
-from .._core.text import both
+from .._core.text import join_languages
 from ..errors import DocumentIdConflict
 from . import transitions
 from ._sql import schema
@@ -17,28 +17,34 @@ from ._sql.compiled import Hot, Row
 from ._sql.pieces import pieces
 from .rows import DeliveryRow, RecipientRow
 from .state_machine import DELIVERIES, DeliveryState
-from .status_rules import ANSWERS, Change, allowed, stays
+from .status_rules import CHANGE_BY_ANSWER, Change, is_not_further, list_allowed_codes
 from .transitions import Condition, Lease, LeaseLost, Tx
 
-T = schema.deliveries
-TO = schema.delivery_recipients
-ON = schema.delivery_targets
+TABLE = schema.deliveries
+RECIPIENTS_TABLE = schema.delivery_recipients
+TARGETS_TABLE = schema.delivery_targets
 
 # Made once: every document needs them.
-_KEYS: BindParameter[Any] = bindparam("keys", expanding=True)
-_OURS = select(T).where(T.c.agency == bindparam("whose")).order_by(T.c.id.desc()).limit(1)
-_BY_DOCUMENT = Hot(_OURS.where(T.c.document_id == bindparam("wanted")))
-_BY_HUB = Hot(_OURS.where(T.c.hub_doc_id == bindparam("wanted")))
-_BY_KEY = Hot(transitions.by_id(T))
-_TARGETS = select(ON).where(ON.c.delivery_id.in_(_KEYS)).order_by(ON.c.id)
-_RECIPIENTS = select(TO).where(TO.c.delivery_id.in_(_KEYS)).order_by(TO.c.id)
-_RECIPIENTS_OF_ONE = Hot(select(TO).where(TO.c.delivery_id == bindparam("key")).order_by(TO.c.id))
-_INSERT_TO = Hot(insert(TO))
-_OTHER = T.alias("other")
-_NOT_ANOTHERS = ~exists().where(
-    _OTHER.c.agency == bindparam("whose"),
-    _OTHER.c.hub_doc_id == bindparam("theirs"),
-    _OTHER.c.id != bindparam("its_id"),
+_DELIVERY_IDS: BindParameter[Any] = bindparam("keys", expanding=True)
+_NEWEST_OF_AGENCY = select(TABLE).where(TABLE.c.agency == bindparam("whose")).order_by(TABLE.c.id.desc()).limit(1)
+_SELECT_BY_DOCUMENT_ID = Hot(_NEWEST_OF_AGENCY.where(TABLE.c.document_id == bindparam("wanted")))
+_SELECT_BY_HUB_DOC_ID = Hot(_NEWEST_OF_AGENCY.where(TABLE.c.hub_doc_id == bindparam("wanted")))
+_SELECT_BY_ID = Hot(transitions.build_query_by_id(TABLE))
+_TARGETS_QUERY = (
+    select(TARGETS_TABLE).where(TARGETS_TABLE.c.delivery_id.in_(_DELIVERY_IDS)).order_by(TARGETS_TABLE.c.id)
+)
+_RECIPIENTS_QUERY = (
+    select(RECIPIENTS_TABLE).where(RECIPIENTS_TABLE.c.delivery_id.in_(_DELIVERY_IDS)).order_by(RECIPIENTS_TABLE.c.id)
+)
+_SELECT_RECIPIENTS_OF_ONE = Hot(
+    select(RECIPIENTS_TABLE).where(RECIPIENTS_TABLE.c.delivery_id == bindparam("key")).order_by(RECIPIENTS_TABLE.c.id)
+)
+_INSERT_RECIPIENTS = Hot(insert(RECIPIENTS_TABLE))
+_OTHER_DELIVERY = TABLE.alias("other")
+_HUB_DOC_ID_IS_FREE = ~exists().where(
+    _OTHER_DELIVERY.c.agency == bindparam("whose"),
+    _OTHER_DELIVERY.c.hub_doc_id == bindparam("theirs"),
+    _OTHER_DELIVERY.c.id != bindparam("its_id"),
 )
 
 
@@ -75,35 +81,37 @@ class NewDelivery:
     recipients: tuple[tuple[str, str], ...]
 
 
-_COLUMNS = tuple(field.name for field in fields(NewDelivery) if field.name in T.c)
+_COLUMNS = tuple(field.name for field in fields(NewDelivery) if field.name in TABLE.c)
 
 
-def add(tx: Tx, new: NewDelivery, *, due: datetime | None = None) -> DeliveryRow:
+def add(tx: Tx, new: NewDelivery, *, due_at: datetime | None = None) -> DeliveryRow:
     """Store a delivery, ``ready``.
 
     Args:
         tx: the transaction.
         new: the delivery.
-        due: from when on anybody may send it; at once where it is left out.
+        due_at: from when on anybody may send it; at once where it is left out.
 
     Raises:
         DocumentIdConflict: the DocumentId is taken by other content.
     """
-    values = {name: getattr(new, name) for name in _COLUMNS} | {"next_attempt_at": due or tx.now}
-    recipients, acted_on = new.recipients, new.targets
-    made = transitions.made_once(tx, DELIVERIES, values, unique=("agency", "document_id"), state=DeliveryState.READY)
-    if made is None:
-        known = get(tx, new.agency, new.document_id)
-        return add(tx, new, due=due) if known is None else same(known, new.fingerprint)
-    key = int(made["id"])
-    rows = [{"delivery_id": key, "organ_id": organ_id, "name": name} for organ_id, name in recipients]
-    _INSERT_TO.many(tx.connection, rows)
-    for document_id in acted_on:
-        tx.connection.execute(insert(ON).values(delivery_id=key, document_id=document_id))
-    return DeliveryRow.of(made)
+    values = {name: getattr(new, name) for name in _COLUMNS} | {"next_attempt_at": due_at or tx.now}
+    recipients, target_ids = new.recipients, new.targets
+    inserted = transitions.insert_once_returning_row(
+        tx, DELIVERIES, values, unique_columns=("agency", "document_id"), state=DeliveryState.READY
+    )
+    if inserted is None:
+        known = find_by_document_id(tx, new.agency, new.document_id)
+        return add(tx, new, due_at=due_at) if known is None else require_same_document(known, new.fingerprint)
+    delivery_id = int(inserted["id"])
+    rows = [{"delivery_id": delivery_id, "organ_id": organ_id, "name": name} for organ_id, name in recipients]
+    _INSERT_RECIPIENTS.many(tx.connection, rows)
+    for document_id in target_ids:
+        tx.connection.execute(insert(TARGETS_TABLE).values(delivery_id=delivery_id, document_id=document_id))
+    return DeliveryRow.from_row(inserted)
 
 
-def corrected(tx: Tx, row: DeliveryRow, new: NewDelivery, *, detail: str, **values: Any) -> None:
+def replace_failed_document(tx: Tx, row: DeliveryRow, new: NewDelivery, *, detail: str, **values: Any) -> None:
     """Put another document in the place of one that failed, ``ready``; the row, its timeline and its id stay.
 
     Args:
@@ -116,17 +124,17 @@ def corrected(tx: Tx, row: DeliveryRow, new: NewDelivery, *, detail: str, **valu
     Raises:
         LeaseLost: somebody else moved it.
     """
-    own = {name: getattr(new, name) for name in _COLUMNS} | {"next_attempt_at": tx.now, "asked": 0}
-    move(tx, row, DeliveryState.READY, detail=detail, **own | values)
-    tx.connection.execute(delete(TO).where(TO.c.delivery_id == row.id))
-    tx.connection.execute(delete(ON).where(ON.c.delivery_id == row.id))
+    columns = {name: getattr(new, name) for name in _COLUMNS} | {"next_attempt_at": tx.now, "asked": 0}
+    move(tx, row, DeliveryState.READY, detail=detail, **columns | values)
+    tx.connection.execute(delete(RECIPIENTS_TABLE).where(RECIPIENTS_TABLE.c.delivery_id == row.id))
+    tx.connection.execute(delete(TARGETS_TABLE).where(TARGETS_TABLE.c.delivery_id == row.id))
     rows = [{"delivery_id": row.id, "organ_id": organ_id, "name": name} for organ_id, name in new.recipients]
-    tx.connection.execute(insert(TO), rows)
+    tx.connection.execute(insert(RECIPIENTS_TABLE), rows)
     for document_id in new.targets:
-        tx.connection.execute(insert(ON).values(delivery_id=row.id, document_id=document_id))
+        tx.connection.execute(insert(TARGETS_TABLE).values(delivery_id=row.id, document_id=document_id))
 
 
-def same(known: DeliveryRow, fingerprint: str) -> DeliveryRow:
+def require_same_document(known: DeliveryRow, fingerprint: str) -> DeliveryRow:
     """The known delivery, if it is the same document.
 
     Raises:
@@ -142,24 +150,24 @@ def same(known: DeliveryRow, fingerprint: str) -> DeliveryRow:
     )
 
 
-def get(tx: Tx, agency: str, document_id: str) -> DeliveryRow | None:
+def find_by_document_id(tx: Tx, agency: str, document_id: str) -> DeliveryRow | None:
     """The delivery of a document."""
-    found = _BY_DOCUMENT.first(tx.connection, {"whose": agency, "wanted": document_id})
-    return None if found is None else DeliveryRow.of(found)
+    found = _SELECT_BY_DOCUMENT_ID.first(tx.connection, {"whose": agency, "wanted": document_id})
+    return None if found is None else DeliveryRow.from_row(found)
 
 
-def by_key(tx: Tx, key: int) -> DeliveryRow:
+def get_by_id(tx: Tx, row_id: int) -> DeliveryRow:
     """The delivery with this key, which must exist."""
-    return DeliveryRow.of(_BY_KEY.rows(tx.connection, {"its_id": key})[0])
+    return DeliveryRow.from_row(_SELECT_BY_ID.rows(tx.connection, {"its_id": row_id})[0])
 
 
-def find(tx: Tx, agency: str, *where: ColumnElement[bool], limit: int | None = None) -> list[DeliveryRow]:
+def find_all(tx: Tx, agency: str, *where: ColumnElement[bool], limit: int | None = None) -> list[DeliveryRow]:
     """An agency's deliveries that meet the conditions, newest first."""
-    query = transitions.newest_first(T, agency, *where).limit(limit)
-    return [DeliveryRow.of(row) for row in tx.connection.execute(query).mappings()]
+    query = transitions.build_newest_first_query(TABLE, agency, *where).limit(limit)
+    return [DeliveryRow.from_row(row) for row in tx.connection.execute(query).mappings()]
 
 
-def newest(
+def list_newest(
     tx: Tx, agency: str, *, state: str | None = None, recipient: str | None = None, limit: int | None = None
 ) -> list[DeliveryRow]:
     """An agency's deliveries, newest first, found in the order of an index however many there are.
@@ -171,37 +179,43 @@ def newest(
         recipient: only those to this organisation.
         limit: at most so many.
     """
-    where = [T.c.state == state] if state is not None else []
+    where = [TABLE.c.state == state] if state is not None else []
     if recipient is None:
-        return find(tx, agency, *where, limit=limit)
-    query = select(T).join_from(TO, T, TO.c.delivery_id == T.c.id).where(TO.c.organ_id == recipient, *where)
-    query = query.where(T.c.agency == agency).order_by(TO.c.delivery_id.desc()).limit(limit)
-    return [DeliveryRow.of(row) for row in tx.connection.execute(query).mappings()]
+        return find_all(tx, agency, *where, limit=limit)
+    query = (
+        select(TABLE)
+        .join_from(RECIPIENTS_TABLE, TABLE, RECIPIENTS_TABLE.c.delivery_id == TABLE.c.id)
+        .where(RECIPIENTS_TABLE.c.organ_id == recipient, *where)
+    )
+    query = query.where(TABLE.c.agency == agency).order_by(RECIPIENTS_TABLE.c.delivery_id.desc()).limit(limit)
+    return [DeliveryRow.from_row(row) for row in tx.connection.execute(query).mappings()]
 
 
-def changes_to(tx: Tx, agency: str, document_id: str, business: str | None = None) -> list[DeliveryRow]:
+def list_changes_to(tx: Tx, agency: str, document_id: str, business: str | None = None) -> list[DeliveryRow]:
     """The packets that ask to recall, update or replace a document of ours, newest first."""
-    where: list[ColumnElement[bool]] = [T.c.id.in_(select(ON.c.delivery_id).where(ON.c.document_id == document_id))]
+    where: list[ColumnElement[bool]] = [
+        TABLE.c.id.in_(select(TARGETS_TABLE.c.delivery_id).where(TARGETS_TABLE.c.document_id == document_id))
+    ]
     if business is not None:
-        where.append(T.c.business == business)
-    return find(tx, agency, *where)
+        where.append(TABLE.c.business == business)
+    return find_all(tx, agency, *where)
 
 
-def targets(tx: Tx, keys: Sequence[int]) -> Mapping[int, tuple[str, ...]]:
+def load_targets(tx: Tx, delivery_ids: Sequence[int]) -> Mapping[int, tuple[str, ...]]:
     """The documents that some deliveries act on, by the delivery's key."""
-    found: dict[int, list[str]] = {key: [] for key in keys}
-    if not keys:
+    found: dict[int, list[str]] = {delivery_id: [] for delivery_id in delivery_ids}
+    if not delivery_ids:
         return {}
-    for some in pieces(keys):
-        for row in tx.connection.execute(_TARGETS, {"keys": some}).mappings():
+    for chunk in pieces(delivery_ids):
+        for row in tx.connection.execute(_TARGETS_QUERY, {"keys": chunk}).mappings():
             found[row["delivery_id"]].append(row["document_id"])
-    return {key: tuple(ids) for key, ids in found.items()}
+    return {delivery_id: tuple(ids) for delivery_id, ids in found.items()}
 
 
-def by_hub_doc_id(tx: Tx, agency: str, hub_doc_id: str) -> DeliveryRow | None:
+def find_by_hub_doc_id(tx: Tx, agency: str, hub_doc_id: str) -> DeliveryRow | None:
     """The delivery that the hub knows under an id."""
-    found = _BY_HUB.first(tx.connection, {"whose": agency, "wanted": hub_doc_id})
-    return None if found is None else DeliveryRow.of(found)
+    found = _SELECT_BY_HUB_DOC_ID.first(tx.connection, {"whose": agency, "wanted": hub_doc_id})
+    return None if found is None else DeliveryRow.from_row(found)
 
 
 def move(tx: Tx, row: DeliveryRow, new: DeliveryState, *, detail: str = "", **values: Any) -> None:
@@ -210,61 +224,83 @@ def move(tx: Tx, row: DeliveryRow, new: DeliveryState, *, detail: str = "", **va
     Raises:
         LeaseLost: somebody else moved or took it.
     """
-    transitions.move(tx, DELIVERIES, row.id, old=row.state, new=new, token=row.fence, detail=detail, **values)
+    transitions.move(tx, DELIVERIES, row.id, old=row.state, new=new, fencing_token=row.fence, detail=detail, **values)
 
 
-def sent(tx: Tx, row: DeliveryRow, doc_id: str | None, *, detail: str, **values: Any) -> bool:
+def mark_sent(tx: Tx, row: DeliveryRow, doc_id: str | None, *, detail: str, **values: Any) -> bool:
     """Enter as its holder that the hub has it, unless its id there is another delivery's; whether it was entered.
 
     Raises:
         LeaseLost: somebody else moved or took it.
     """
-    where = Condition(_NOT_ANOTHERS, {"whose": row.agency, "theirs": doc_id}) if doc_id else None
-    entered = {"hub_doc_id": doc_id, "sent_at": tx.now, **values}
+    where = Condition(_HUB_DOC_ID_IS_FREE, {"whose": row.agency, "theirs": doc_id}) if doc_id else None
+    columns = {"hub_doc_id": doc_id, "sent_at": tx.now, **values}
     try:
         transitions.move(
-            tx, DELIVERIES, row.id, old=row.state, new=DeliveryState.SENT, token=row.fence, detail=detail, where=where,
-            **entered,
-        )  # fmt: skip
+            tx,
+            DELIVERIES,
+            row.id,
+            old=row.state,
+            new=DeliveryState.SENT,
+            fencing_token=row.fence,
+            detail=detail,
+            condition=where,
+            **columns,
+        )
     except LeaseLost:
-        other = by_hub_doc_id(tx, row.agency, doc_id) if doc_id else None
+        other = find_by_hub_doc_id(tx, row.agency, doc_id) if doc_id else None
         if other is None or other.id == row.id:
             raise
         return False
     return True
 
 
-def recipients(tx: Tx, keys: Sequence[int]) -> Mapping[int, tuple[RecipientRow, ...]]:
+def load_recipients(tx: Tx, delivery_ids: Sequence[int]) -> Mapping[int, tuple[RecipientRow, ...]]:
     """The recipients of some deliveries, by the delivery's key, in the document's order."""
-    found: dict[int, list[RecipientRow]] = {key: [] for key in keys}
-    for row in _recipients(tx, keys):
-        found[row["delivery_id"]].append(RecipientRow.of(row))
-    return {key: tuple(rows) for key, rows in found.items()}
+    found: dict[int, list[RecipientRow]] = {delivery_id: [] for delivery_id in delivery_ids}
+    for row in _select_recipients(tx, delivery_ids):
+        found[row["delivery_id"]].append(RecipientRow.from_row(row))
+    return {delivery_id: tuple(rows) for delivery_id, rows in found.items()}
 
 
-def _recipients(tx: Tx, keys: Sequence[int]) -> Iterable[Row]:
-    if len(keys) == 1:
-        return _RECIPIENTS_OF_ONE.rows(tx.connection, {"key": keys[0]})
-    return (row for some in pieces(keys) for row in tx.connection.execute(_RECIPIENTS, {"keys": some}).mappings())
+def _select_recipients(tx: Tx, delivery_ids: Sequence[int]) -> Iterable[Row]:
+    if len(delivery_ids) == 1:
+        return _SELECT_RECIPIENTS_OF_ONE.rows(tx.connection, {"key": delivery_ids[0]})
+    return (
+        row
+        for chunk in pieces(delivery_ids)
+        for row in tx.connection.execute(_RECIPIENTS_QUERY, {"keys": chunk}).mappings()
+    )
 
 
-def unanswered(tx: Tx, row: DeliveryRow) -> tuple[RecipientRow, ...]:
+def list_unanswered(tx: Tx, row: DeliveryRow) -> tuple[RecipientRow, ...]:
     """The recipients of a recall, an update or a replacement that have not answered it with 15 or 16."""
-    return tuple(one for one in recipients(tx, [row.id])[row.id] if one.last_code not in ANSWERS)
+    return tuple(
+        recipient_row
+        for recipient_row in load_recipients(tx, [row.id])[row.id]
+        if recipient_row.last_code not in CHANGE_BY_ANSWER
+    )
 
 
-def recipient(tx: Tx, key: int, organ_id: str) -> RecipientRow | None:
+def find_recipient(tx: Tx, delivery_id: int, organ_id: str) -> RecipientRow | None:
     """Where a delivery stands with one recipient."""
-    return next((row for row in recipients(tx, [key])[key] if row.organ_id == organ_id), None)
+    return next((row for row in load_recipients(tx, [delivery_id])[delivery_id] if row.organ_id == organ_id), None)
 
 
-def alone(tx: Tx, key: int) -> None:
+def lock_delivery(tx: Tx, delivery_id: int) -> None:
     """Wait until no other transaction looks up where recipients of a delivery stand, and writes that."""
-    transitions.alone(tx, f"delivery {key}")
+    transitions.advisory_lock(tx, f"delivery {delivery_id}")
 
 
-def report(
-    tx: Tx, delivery: DeliveryRow, organ_id: str, code: str, *, at: datetime, description: str | None, name: str = ""
+def record_status(
+    tx: Tx,
+    delivery: DeliveryRow,
+    organ_id: str,
+    code: str,
+    *,
+    reported_at: datetime,
+    description: str | None,
+    name: str = "",
 ) -> bool:
     """Enter a status that a recipient sent; one out of order is entered too, and flagged.
 
@@ -276,77 +312,81 @@ def report(
         delivery: the document it is about.
         organ_id: who says it; one that is no recipient is added.
         code: the status code.
-        at: its time stamp.
+        reported_at: its time stamp.
         description: its words.
         name: the organisation's name, for one that is added.
 
     Returns:
         Whether the code was in order.
     """
-    alone(tx, delivery.id)
-    row = recipient(tx, delivery.id, organ_id)
-    known = row is not None
-    row = row or _added(tx, delivery, organ_id, name)
-    in_order = known and code in allowed(row.last_code, change=row.change, change_packet=delivery.business != "new")
+    lock_delivery(tx, delivery.id)
+    row = find_recipient(tx, delivery.id, organ_id)
+    is_recipient = row is not None
+    row = row or _add_recipient(tx, delivery, organ_id, name)
+    in_order = is_recipient and code in list_allowed_codes(
+        row.last_code, change=row.change, is_change_packet=delivery.business != "new"
+    )
     values: dict[str, Any] = {} if in_order else {"out_of_order": row.out_of_order + 1}
-    answer = delivery.business == "new" and code in ANSWERS
-    if in_order or not (answer or stays(row.last_code, code)):
-        values |= {"last_description": description, "last_at": at}
-        values |= {"change": ANSWERS[code]} if answer else {"last_code": code}
-    tx.connection.execute(update(TO).where(TO.c.id == row.id).values(values))
+    answer = delivery.business == "new" and code in CHANGE_BY_ANSWER
+    if in_order or not (answer or is_not_further(row.last_code, code)):
+        values |= {"last_description": description, "last_at": reported_at}
+        values |= {"change": CHANGE_BY_ANSWER[code]} if answer else {"last_code": code}
+    tx.connection.execute(update(RECIPIENTS_TABLE).where(RECIPIENTS_TABLE.c.id == row.id).values(values))
     detail = description or ""
     if not in_order:
-        detail = both(f"{detail} (out of order)".strip(), f"{detail} (không đúng thứ tự)".strip())
-    transitions.record(
+        detail = join_languages(f"{detail} (out of order)".strip(), f"{detail} (không đúng thứ tự)".strip())
+    transitions.record_change(
         tx, DELIVERIES, delivery.id, old=row.last_code, new=code, detail=detail, actor=organ_id, recipient=organ_id
     )
     return in_order
 
 
-def ask(tx: Tx, delivery: DeliveryRow, organ_ids: Collection[str], *, what: str, detail: str) -> None:
+def record_request(tx: Tx, delivery: DeliveryRow, organ_ids: Collection[str], *, request: str, detail: str) -> None:
     """Enter that recipients are asked to give the document back, or to agree to its recall or replacement.
 
     Args:
         tx: the transaction.
         delivery: the document.
         organ_ids: the recipients asked.
-        what: ``13``, or the kind of packet that asks them (``recall``, ``replace``).
+        request: ``13``, or the kind of packet that asks them (``recall``, ``replace``).
         detail: the reason.
     """
     for organ_id in organ_ids:
-        _change(tx, delivery, organ_id, Change.ASKED)
-        transitions.record(tx, DELIVERIES, delivery.id, old=None, new=what, detail=detail, recipient=organ_id)
+        _set_change(tx, delivery, organ_id, Change.ASKED)
+        transitions.record_change(tx, DELIVERIES, delivery.id, old=None, new=request, detail=detail, recipient=organ_id)
 
 
-def answered(tx: Tx, delivery: DeliveryRow, organ_id: str, code: str, *, detail: str) -> None:
+def record_answer(tx: Tx, delivery: DeliveryRow, organ_id: str, code: str, *, detail: str) -> None:
     """Enter a recipient's answer (15 or 16) to a recall or a replacement in the document acted on, if it was asked."""
-    asked = recipient(tx, delivery.id, organ_id)
-    if asked is None or asked.change != Change.ASKED:
+    recipient_row = find_recipient(tx, delivery.id, organ_id)
+    if recipient_row is None or recipient_row.change != Change.ASKED:
         return
-    _change(tx, delivery, organ_id, ANSWERS[code])
-    transitions.record(
+    _set_change(tx, delivery, organ_id, CHANGE_BY_ANSWER[code])
+    transitions.record_change(
         tx, DELIVERIES, delivery.id, old=None, new=code, detail=detail, actor=organ_id, recipient=organ_id
     )
 
 
-def taken(tx: Tx, row: DeliveryRow, lease: Lease) -> DeliveryRow:
+def claim_known(tx: Tx, row: DeliveryRow, lease: Lease) -> DeliveryRow:
     """A delivery as its caller knows it, claimed.
 
     Raises:
         LeaseLost: somebody else has claimed it by now.
     """
-    return replace(row, **transitions.taken(tx, DELIVERIES, lease, row.id, state=row.state, fence=row.fence))
+    return replace(
+        row, **transitions.claim_from_state(tx, DELIVERIES, lease, row.id, state=row.state, fencing_token=row.fence)
+    )
 
 
-def claim(
+def claim_next(
     tx: Tx,
     lease: Lease,
     *,
     agency: str,
     states: Collection[str] = (DeliveryState.READY, DeliveryState.UNKNOWN),
-    due: bool = True,
-    after: int = 0,
-    key: int | None = None,
+    only_due: bool = True,
+    after_id: int = 0,
+    only_id: int | None = None,
 ) -> DeliveryRow | None:
     """Take the next delivery that waits, or one of them.
 
@@ -355,24 +395,28 @@ def claim(
         lease: the worker.
         agency: whose deliveries.
         states: the states to look in.
-        due: only those whose next attempt is due.
-        after: only rows with a greater key.
-        key: only this row.
+        only_due: only those whose next attempt is due.
+        after_id: only rows with a greater key.
+        only_id: only this row.
     """
-    where = T.c.id == key if key is not None else None
-    rows = transitions.claim(tx, DELIVERIES, lease, agency=agency, states=states, where=where, due=due, after=after)
-    return DeliveryRow.of(rows[0]) if rows else None
+    where = TABLE.c.id == only_id if only_id is not None else None
+    rows = transitions.claim_rows(
+        tx, DELIVERIES, lease, agency=agency, states=states, where=where, only_due=only_due, after_id=after_id
+    )
+    return DeliveryRow.from_row(rows[0]) if rows else None
 
 
-def _change(tx: Tx, delivery: DeliveryRow, organ_id: str, change: Change) -> None:
-    changed = update(TO).where(TO.c.delivery_id == delivery.id, TO.c.organ_id == organ_id)
-    tx.connection.execute(changed.values(change=change))
+def _set_change(tx: Tx, delivery: DeliveryRow, organ_id: str, change: Change) -> None:
+    statement = update(RECIPIENTS_TABLE).where(
+        RECIPIENTS_TABLE.c.delivery_id == delivery.id, RECIPIENTS_TABLE.c.organ_id == organ_id
+    )
+    tx.connection.execute(statement.values(change=change))
 
 
-def _added(tx: Tx, delivery: DeliveryRow, organ_id: str, name: str) -> RecipientRow:
+def _add_recipient(tx: Tx, delivery: DeliveryRow, organ_id: str, name: str) -> RecipientRow:
     values = {"delivery_id": delivery.id, "organ_id": organ_id, "name": name or organ_id}
-    tx.connection.execute(insert(TO).values(values))
-    found = recipient(tx, delivery.id, organ_id)
+    tx.connection.execute(insert(RECIPIENTS_TABLE).values(values))
+    found = find_recipient(tx, delivery.id, organ_id)
     if found is None:
         raise LookupError(organ_id)
     return found

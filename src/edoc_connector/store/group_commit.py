@@ -25,13 +25,13 @@ from sqlalchemy import Connection
 
 from ..errors import StoreError
 from ._sql.compiled import direct
-from ._sql.connections import Line
-from ._sql.engine import driver_errors
-from .audit_log import Entry, append
+from ._sql.connections import ConnectionSource
+from ._sql.engine import translate_driver_errors
+from .audit_log import AuditEntry, append_entries
 
-MOST = 64  # members of one group, so that the first does not wait for ever
+MAX_MEMBERS = 64  # members of one group, so that the first does not wait for ever
 _SAVEPOINT = "edoc_member"
-_UNDONE = StoreError(
+_ROLLED_BACK_ERROR = StoreError(
     "the transaction was given up together with another one; nothing changed. Try again.",
     vi="Giao dịch bị hủy cùng với một giao dịch khác; chưa có gì thay đổi. Hãy thử lại.",
 )
@@ -41,35 +41,35 @@ class _Group:
     """One transaction of the database.
 
     Attributes:
-        members: how many ended their turn.
-        said: what they said for the evidence.
+        member_count: how many ended their turn.
+        audit_entries: what they said for the evidence.
         committed: whether it is on the disk.
         error: why it was undone.
     """
 
     def __init__(self, connection: Connection) -> None:
         self.connection = connection
-        self.members = 0
-        self.said: list[Entry] = []
+        self.member_count = 0
+        self.audit_entries: list[AuditEntry] = []
         self.committed = False
         self.error: StoreError | None = None
-        self._running = threading.Lock()  # held until it is committed or undone
-        self._running.acquire()
+        self._outcome_lock = threading.Lock()  # held until it is committed or undone
+        self._outcome_lock.acquire()
 
-    def end(self) -> None:
+    def release_members(self) -> None:
         """It is committed or undone."""
-        self._running.release()
+        self._outcome_lock.release()
 
-    def settle(self) -> None:
+    def wait_for_commit(self) -> None:
         """Wait for the commit.
 
         Raises:
             StoreError: there was none; nothing changed.
         """
-        with self._running:
+        with self._outcome_lock:
             pass
         if not self.committed:
-            error = self.error or _UNDONE
+            error = self.error or _ROLLED_BACK_ERROR
             raise StoreError(error.message, vi=error.vi) from self.error
 
 
@@ -77,38 +77,38 @@ class _Ticket:
     """A thread's place in the queue."""
 
     def __init__(self) -> None:
-        self._turn = threading.Lock()
-        self._turn.acquire()
+        self._turn_lock = threading.Lock()
+        self._turn_lock.acquire()
         self.error: StoreError | None = None
 
-    def wait(self) -> None:
-        self._turn.acquire()
+    def wait_for_turn(self) -> None:
+        self._turn_lock.acquire()
         if self.error is not None:
             raise StoreError(self.error.message, vi=self.error.vi) from self.error
 
-    def call(self) -> None:
-        self._turn.release()
+    def grant_turn(self) -> None:
+        self._turn_lock.release()
 
 
 class GroupCommit:
     """Transactions that share their commits.
 
     Args:
-        lines: opens and ends the transactions of the database.
+        connections: opens and ends the transactions of the database.
     """
 
-    def __init__(self, lines: Line) -> None:
-        self._lines = lines
+    def __init__(self, connections: ConnectionSource) -> None:
+        self._connections = connections
         self._mutex = threading.Lock()
         self._queue: deque[_Ticket] = deque()
-        self._busy = False
+        self._turn_taken = False
         self._group: _Group | None = None  # this and what is in it belong to the thread whose turn it is
 
-    def transaction(self) -> Turn:
+    def transaction(self) -> GroupTransaction:
         """A turn; all that is written in it is on the disk when the block ends, or nothing is."""
-        return Turn(self)
+        return GroupTransaction(self)
 
-    def enter(self) -> _Group:
+    def join_group(self) -> _Group:
         """Wait for the turn.
 
         Raises:
@@ -116,68 +116,68 @@ class GroupCommit:
         """
         ticket = None
         with self._mutex:
-            if self._busy:
+            if self._turn_taken:
                 ticket = _Ticket()
                 self._queue.append(ticket)
-            self._busy = True
+            self._turn_taken = True
         if ticket is not None:
             try:
-                ticket.wait()
+                ticket.wait_for_turn()
             except BaseException:  # an error for all who wait, or a signal handler's, Ctrl-C for one
-                self._withdraw(ticket)
+                self._withdraw_ticket(ticket)
                 raise
         if self._group is None:
             try:
-                self._group = _Group(self._lines.begin(write=True))
+                self._group = _Group(self._connections.begin(write=True))
             except BaseException as error:
-                self._pass_on(error if isinstance(error, StoreError) else None)
+                self._pass_turn(error if isinstance(error, StoreError) else None)
                 raise
         return self._group
 
-    def undo(self, group: _Group, *, alone: bool) -> None:
+    def rollback(self, group: _Group, *, whole_group: bool) -> None:
         """Undo one member's work, or the whole group's where that is all there is or where it cannot be told apart."""
-        if alone:
-            self._end(group, commit=False)
+        if whole_group:
+            self._end_group(group, commit=False)
             return
         try:
-            with driver_errors():
+            with translate_driver_errors():
                 direct(group.connection, f"ROLLBACK TO {_SAVEPOINT}")
                 direct(group.connection, f"RELEASE {_SAVEPOINT}")
         except StoreError as error:
             # After some errors, a full disk for one, SQLite has undone everything already.
             group.error = error
-            self._end(group, commit=False)
+            self._end_group(group, commit=False)
         else:
-            self.leave(group)
+            self.leave_group(group)
 
-    def leave(self, group: _Group) -> None:
+    def leave_group(self, group: _Group) -> None:
         """End a turn: the next in the queue goes on in the same group; without one it is committed."""
-        group.members += 1
-        heir = None
+        group.member_count += 1
+        next_ticket = None
         with self._mutex:
-            if self._queue and group.members < MOST:
-                heir = self._queue.popleft()
-        if heir is None:
-            self._end(group, commit=True)
+            if self._queue and group.member_count < MAX_MEMBERS:
+                next_ticket = self._queue.popleft()
+        if next_ticket is None:
+            self._end_group(group, commit=True)
         else:
-            heir.call()
+            next_ticket.grant_turn()
 
-    def _end(self, group: _Group, *, commit: bool) -> None:
+    def _end_group(self, group: _Group, *, commit: bool) -> None:
         try:
-            with driver_errors():
+            with translate_driver_errors():
                 if commit:
-                    _committed(self._lines, group.connection, group.said)
+                    _append_and_commit(self._connections, group.connection, group.audit_entries)
                     group.committed = True
                 else:
-                    self._lines.undo(group.connection)
+                    self._connections.rollback(group.connection)
         except StoreError as error:
             group.error = group.error or error
         finally:
             self._group = None
-            group.end()
-            self._pass_on()
+            group.release_members()
+            self._pass_turn()
 
-    def _withdraw(self, ticket: _Ticket) -> None:
+    def _withdraw_ticket(self, ticket: _Ticket) -> None:
         """Give a place in the queue back, or the turn if it came meanwhile: the others go on."""
         with self._mutex:
             if ticket in self._queue:
@@ -186,109 +186,113 @@ class GroupCommit:
             if ticket.error is not None:
                 return
         if self._group is None:
-            self._pass_on()
+            self._pass_turn()
         else:
-            self.leave(self._group)
+            self.leave_group(self._group)
 
-    def _pass_on(self, error: StoreError | None = None) -> None:
+    def _pass_turn(self, error: StoreError | None = None) -> None:
         """Give the turn to the next in the queue; to everybody in it an error that would meet them all the same."""
         with self._mutex:
-            called = list(self._queue) if error is not None else []
-            for ticket in called:
+            failed_tickets = list(self._queue) if error is not None else []
+            for ticket in failed_tickets:
                 ticket.error = error
-            if called:
+            if failed_tickets:
                 self._queue.clear()
-            heir = self._queue.popleft() if self._queue else None
-            self._busy = heir is not None
-        for ticket in called:
-            ticket.call()
-        if heir is not None:
-            heir.call()
+            next_ticket = self._queue.popleft() if self._queue else None
+            self._turn_taken = next_ticket is not None
+        for ticket in failed_tickets:
+            ticket.grant_turn()
+        if next_ticket is not None:
+            next_ticket.grant_turn()
 
 
-class Turn:
+class GroupTransaction:
     """One thread's transaction in a group.
 
     Attributes:
         connection: the database, inside the transaction.
-        said: what it says for the evidence; to be set before the block ends.
+        audit_entries: what it says for the evidence; to be set before the block ends.
 
     Raises:
         StoreError: nothing changed.
     """
 
     connection: Connection
-    said: Sequence[Entry] = ()
+    audit_entries: Sequence[AuditEntry] = ()
     _group: _Group
-    _alone: bool
+    _is_first: bool
 
-    def __init__(self, commits: GroupCommit) -> None:
-        self._commits = commits
+    def __init__(self, group_commit: GroupCommit) -> None:
+        self._group_commit = group_commit
 
     def __enter__(self) -> Self:
-        self._group = group = self._commits.enter()
+        self._group = group = self._group_commit.join_group()
         self.connection = group.connection
-        self._alone = group.members == 0  # then nobody is before it whose work a savepoint would have to protect
-        if not self._alone:
-            self._protected("SAVEPOINT")
+        self._is_first = (
+            group.member_count == 0
+        )  # then nobody is before it whose work a savepoint would have to protect
+        if not self._is_first:
+            self._run_savepoint_command("SAVEPOINT")
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if error is not None:
-            self._undo()
+            self._rollback()
             return
-        if not self._alone:
-            self._protected("RELEASE")
-        self._group.said += self.said
-        self._commits.leave(self._group)
-        self._group.settle()
+        if not self._is_first:
+            self._run_savepoint_command("RELEASE")
+        self._group.audit_entries += self.audit_entries
+        self._group_commit.leave_group(self._group)
+        self._group.wait_for_commit()
 
-    def _protected(self, word: str) -> None:
+    def _run_savepoint_command(self, command: str) -> None:
         try:
-            direct(self.connection, f"{word} {_SAVEPOINT}")
+            direct(self.connection, f"{command} {_SAVEPOINT}")
         except BaseException:
-            self._undo()
+            self._rollback()
             raise
 
-    def _undo(self) -> None:
-        self._commits.undo(self._group, alone=self._alone)
-        if not self._alone:
-            self._group.settle()
+    def _rollback(self) -> None:
+        self._group_commit.rollback(self._group, whole_group=self._is_first)
+        if not self._is_first:
+            self._group.wait_for_commit()
 
 
-class Alone:
+class SoloTransaction:
     """One thread's transaction on a server, which groups commits by itself; used as a `Turn` is.
 
     Args:
-        lines: opens and ends it.
+        connections: opens and ends it.
     """
 
     connection: Connection
-    said: Sequence[Entry] = ()
+    audit_entries: Sequence[AuditEntry] = ()
 
-    def __init__(self, lines: Line) -> None:
-        self._lines = lines
+    def __init__(self, connections: ConnectionSource) -> None:
+        self._connections = connections
 
     def __enter__(self) -> Self:
-        self.connection = self._lines.begin(write=True)
+        self.connection = self._connections.begin(write=True)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if error is not None:
-            self._lines.undo(self.connection)
+            self._connections.rollback(self.connection)
         else:
-            _committed(self._lines, self.connection, self.said)
+            _append_and_commit(self._connections, self.connection, self.audit_entries)
 
 
-def _committed(lines: Line, connection: Connection, said: Sequence[Entry]) -> None:
+def _append_and_commit(
+    connections: ConnectionSource, connection: Connection, audit_entries: Sequence[AuditEntry]
+) -> None:
     """Write what was said and commit; neither without the other."""
     try:
-        append(connection, said)
+        append_entries(connection, audit_entries)
     except BaseException:
-        lines.undo(connection)
+        connections.rollback(connection)
         raise
-    lines.commit(connection)
+    connections.commit(connection)

@@ -12,77 +12,85 @@ from sqlalchemy.sql.dml import ReturningInsert
 
 from ._sql.compiled import Hot
 from ._sql.schema import UtcTime
-from .audit_log import identity_of
+from .audit_log import get_identity_columns
 
 
 @cache
-def insert_row(table: Table) -> Hot:
+def compile_insert(table: Table) -> Hot:
     """Inserts a row, and gives it."""
     return Hot(insert(table).returning(table))
 
 
 @cache
-def once(table: Table, dialect: str, unique: Sequence[str]) -> ReturningInsert[Any]:
+def build_insert_once(table: Table, dialect: str, unique_columns: Sequence[str]) -> ReturningInsert[Any]:
     """Inserts rows, but for those of which there is one with the same values in some columns; gives those inserted."""
     module = postgresql if dialect == "postgresql" else sqlite
-    query = module.insert(table).on_conflict_do_nothing(index_elements=list(unique))
+    query = module.insert(table).on_conflict_do_nothing(index_elements=list(unique_columns))
     returning: ReturningInsert[Any] = query.returning(table)
     return returning
 
 
 @cache
-def insert_once(table: Table, dialect: str, unique: Sequence[str]) -> Hot:
+def compile_insert_once(table: Table, dialect: str, unique_columns: Sequence[str]) -> Hot:
     """As `once`, for a single row."""
-    return Hot(once(table, dialect, unique))
+    return Hot(build_insert_once(table, dialect, unique_columns))
 
 
-def claimable(table: Table, states: Sequence[str], due: bool, where: ColumnElement[bool] | None) -> Select[Any]:
+def build_claim_query(
+    table: Table, states: Sequence[str], only_due: bool, where: ColumnElement[bool] | None
+) -> Select[Any]:
     """Locks rows that nobody holds at ``now``: those of ``whose`` agency, ``after`` a key, at ``most`` so many."""
     now = bindparam("now", type_=UtcTime())
-    wanted = [
+    conditions = [
         table.c.agency == bindparam("whose"),
         table.c.state.in_(states),
         or_(table.c.lease_until.is_(None), table.c.lease_until <= now),
         table.c.id > bindparam("after"),
     ]
-    if due:
-        wanted.append(table.c.next_attempt_at <= now)
+    if only_due:
+        conditions.append(table.c.next_attempt_at <= now)
     if where is not None:
-        wanted.append(where)
-    query = select(table).where(and_(*wanted)).order_by(table.c.id).limit(bindparam("most"))
+        conditions.append(where)
+    query = select(table).where(and_(*conditions)).order_by(table.c.id).limit(bindparam("most"))
     return query.with_for_update(skip_locked=True)
 
 
 @lru_cache(maxsize=64)  # some conditions are made for one claim
-def claimable_hot(table: Table, states: Sequence[str], due: bool, one: bool, where: ColumnElement[bool] | None) -> Hot:
+def compile_claim_query(
+    table: Table, states: Sequence[str], only_due: bool, single: bool, where: ColumnElement[bool] | None
+) -> Hot:
     """As `claimable`, or the ``one`` with a ``key``."""
-    query = claimable(table, states, due, where)
-    return Hot(query.where(table.c.id == bindparam("key")) if one else query)
+    query = build_claim_query(table, states, only_due, where)
+    return Hot(query.where(table.c.id == bindparam("key")) if single else query)
 
 
 @cache
-def update_same(table: Table, subject: str, fenced: bool, where: ColumnElement[bool] | None) -> Hot:
+def compile_update_returning_identity(
+    table: Table, subject: str, fenced: bool, where: ColumnElement[bool] | None
+) -> Hot:
     """Sets columns of a row that is in a state, and held; gives what identifies it in the evidence."""
-    query = _same(table, fenced)
+    query = _build_guarded_update(table, fenced)
     return Hot(
-        (query if where is None else query.where(where)).returning(*(table.c[one] for one in identity_of(subject)))
+        (query if where is None else query.where(where)).returning(
+            *(table.c[column] for column in get_identity_columns(subject))
+        )
     )
 
 
 @cache
-def update_whole(table: Table, fenced: bool) -> Hot:
+def compile_update_returning_row(table: Table, fenced: bool) -> Hot:
     """As `update_same`; gives the whole row."""
-    return Hot(_same(table, fenced).returning(table))
+    return Hot(_build_guarded_update(table, fenced).returning(table))
 
 
 @cache
-def update_many(table: Table, fenced: bool) -> Hot:
+def compile_update_many(table: Table, fenced: bool) -> Hot:
     """As `update_same`, for many rows, and gives none."""
-    return Hot(_same(table, fenced))
+    return Hot(_build_guarded_update(table, fenced))
 
 
-def _same(table: Table, fenced: bool) -> Update:
-    same = [table.c.id == bindparam("its_id"), table.c.state == bindparam("its_state")]
+def _build_guarded_update(table: Table, fenced: bool) -> Update:
+    conditions = [table.c.id == bindparam("its_id"), table.c.state == bindparam("its_state")]
     if fenced:
-        same.append(table.c.fence == bindparam("its_fence"))
-    return update(table).where(and_(*same))
+        conditions.append(table.c.fence == bindparam("its_fence"))
+    return update(table).where(and_(*conditions))

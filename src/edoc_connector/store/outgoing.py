@@ -14,48 +14,48 @@ from ._sql.compiled import Hot
 from .rows import OutgoingRow, ReceiptRow
 from .spool import SpoolFile
 from .state_machine import OUTGOING, OutgoingState
-from .transitions import Held, Lease, Tx
+from .transitions import HeldRow, Lease, Tx
 
-T = schema.outgoing
+TABLE = schema.outgoing
 
 CONFIRM = "confirm"
 STATUS = "status"
 DONE = "done"
 FAIL = "fail"
 
-_BY_KEY = Hot(transitions.by_id(T))
-_PENDING = (OutgoingState.READY, OutgoingState.SENDING, OutgoingState.UNKNOWN)
+_SELECT_BY_ID = Hot(transitions.build_query_by_id(TABLE))
+_PENDING_STATES = (OutgoingState.READY, OutgoingState.SENDING, OutgoingState.UNKNOWN)
 
 
-def confirm(tx: Tx, receipt: ReceiptRow, outcome: str, *, first: bool = False) -> None:
+def enqueue_confirmation(tx: Tx, receipt: ReceiptRow, outcome: str, *, is_first: bool = False) -> None:
     """Queue the confirmation of a packet, ``done`` or ``fail``; queue it again if the hub offers the packet again.
 
     Args:
         tx: the transaction.
         receipt: the packet's.
         outcome: `DONE` or `FAIL`.
-        first: whether the receipt came into a state in this transaction before which nobody said this of it.
+        is_first: whether the receipt came into a state in this transaction before which nobody said this of it.
     """
-    lane = _confirm_lane(receipt)
+    lane = _format_confirm_lane(receipt)
     known = None
-    if not first:
-        transitions.alone(tx, lane)
-        known = next(iter(find(tx, receipt.agency, T.c.lane == lane, T.c.code == outcome)), None)
+    if not is_first:
+        transitions.advisory_lock(tx, lane)
+        known = next(iter(find_all(tx, receipt.agency, TABLE.c.lane == lane, TABLE.c.code == outcome)), None)
     if known is None:
         values = {"agency": receipt.agency, "kind": CONFIRM, "lane": lane, "receipt_id": receipt.id}
         values |= {"code": outcome, "hub_doc_id": receipt.hub_doc_id}
-        transitions.started(tx, OUTGOING, values, state=OutgoingState.READY)
+        transitions.insert_row(tx, OUTGOING, values, state=OutgoingState.READY)
     elif known.state in {OutgoingState.SENT, OutgoingState.FAILED}:
         move(tx, known, OutgoingState.READY, next_attempt_at=tx.now)
 
 
-def was_queued(tx: Tx, receipt: ReceiptRow, outcome: str) -> bool:
+def has_queued_confirmation(tx: Tx, receipt: ReceiptRow, outcome: str) -> bool:
     """Whether a confirmation was ever queued for a packet."""
-    same = [T.c.lane == _confirm_lane(receipt), T.c.code == outcome]
-    return bool(find(tx, receipt.agency, *same, limit=1))
+    conditions = [TABLE.c.lane == _format_confirm_lane(receipt), TABLE.c.code == outcome]
+    return bool(find_all(tx, receipt.agency, *conditions, limit=1))
 
 
-def status(
+def enqueue_status(
     tx: Tx,
     *,
     agency: str,
@@ -79,30 +79,30 @@ def status(
     lane = f"receipt:{receipt_id}" if receipt_id is not None else f"delivery:{delivery_id}:{recipient}"
     values: dict[str, Any] = {"agency": agency, "kind": STATUS, "lane": lane, "code": code, "recipient": recipient}
     values |= {"message": message, "receipt_id": receipt_id, "delivery_id": delivery_id}
-    return transitions.started(tx, OUTGOING, values, state=OutgoingState.READY, detail=f"{code} to {recipient}")
+    return transitions.insert_row(tx, OUTGOING, values, state=OutgoingState.READY, detail=f"{code} to {recipient}")
 
 
-def turn() -> ColumnElement[bool]:
+def build_turn_condition() -> ColumnElement[bool]:
     """That it is a message's turn: none queued earlier in the same lane is still on its way."""
-    earlier = T.alias("earlier")
-    pending = earlier.c.state.in_([str(state) for state in _PENDING])
-    return ~exists().where(and_(earlier.c.lane == T.c.lane, earlier.c.id < T.c.id, pending))
+    earlier = TABLE.alias("earlier")
+    pending = earlier.c.state.in_([str(state) for state in _PENDING_STATES])
+    return ~exists().where(and_(earlier.c.lane == TABLE.c.lane, earlier.c.id < TABLE.c.id, pending))
 
 
-_TURN = turn()
+_TURN_CONDITION = build_turn_condition()
 
 
-def claim(
+def claim_batch(
     tx: Tx,
     lease: Lease,
     *,
     agency: str,
     states: Collection[str] = (OutgoingState.READY, OutgoingState.UNKNOWN),
-    due: bool = True,
+    only_due: bool = True,
     limit: int = 1,
-    after: int = 0,
-    keys: Collection[int] | None = None,
-    but: Collection[int] = (),
+    after_id: int = 0,
+    only_ids: Collection[int] | None = None,
+    exclude: Collection[int] = (),
 ) -> list[OutgoingRow]:
     """Take messages whose turn it is.
 
@@ -111,44 +111,44 @@ def claim(
         lease: the worker.
         agency: whose messages.
         states: the states to look in.
-        due: only those whose next attempt is due.
+        only_due: only those whose next attempt is due.
         limit: at most so many.
-        after: only rows with a greater key.
-        keys: only these rows.
-        but: not these.
+        after_id: only rows with a greater key.
+        only_ids: only these rows.
+        exclude: not these.
     """
-    rows = transitions.claim(
+    rows = transitions.claim_rows(
         tx,
         OUTGOING,
         lease,
         agency=agency,
         states=states,
-        keys=keys,
-        where=and_(_TURN, T.c.id.not_in(sorted(but))) if but else _TURN,
-        due=due,
+        only_ids=only_ids,
+        where=and_(_TURN_CONDITION, TABLE.c.id.not_in(sorted(exclude))) if exclude else _TURN_CONDITION,
+        only_due=only_due,
         limit=limit,
-        after=after,
+        after_id=after_id,
     )
-    return [OutgoingRow.of(row) for row in rows]
+    return [OutgoingRow.from_row(row) for row in rows]
 
 
-def packed(tx: Tx, made: Sequence[tuple[OutgoingRow, SpoolFile]]) -> list[OutgoingRow]:
+def record_packets(tx: Tx, packets: Sequence[tuple[OutgoingRow, SpoolFile]]) -> list[OutgoingRow]:
     """Note the packets that were built for statuses; from now on these bytes are sent, however often.
 
     Args:
         tx: the transaction.
-        made: the messages, claimed, and their packets.
+        packets: the messages, claimed, and their packets.
 
     Raises:
         LeaseLost: another worker took one of the messages over; nothing was noted.
     """
-    values = [{"spool_file": file.name, "sha256": file.sha256} for _, file in made]
-    held = [Held(row.id, row.fence, value) for (row, _), value in zip(made, values, strict=True)]
-    transitions.set_all(tx, OUTGOING, held, state=OutgoingState.SENDING)
-    return [replace(row, spool_file=file.name, sha256=file.sha256, updated_at=tx.now) for row, file in made]
+    values = [{"spool_file": file.name, "sha256": file.sha256} for _, file in packets]
+    held_rows = [HeldRow(row.id, row.fence, value) for (row, _), value in zip(packets, values, strict=True)]
+    transitions.update_all(tx, OUTGOING, held_rows, state=OutgoingState.SENDING)
+    return [replace(row, spool_file=file.name, sha256=file.sha256, updated_at=tx.now) for row, file in packets]
 
 
-def sent(tx: Tx, rows: Sequence[tuple[OutgoingRow, str | None]], *, values: Mapping[str, Any]) -> None:
+def mark_sent(tx: Tx, rows: Sequence[tuple[OutgoingRow, str | None]], *, values: Mapping[str, Any]) -> None:
     """Note that the hub took messages that were being sent.
 
     Args:
@@ -159,25 +159,25 @@ def sent(tx: Tx, rows: Sequence[tuple[OutgoingRow, str | None]], *, values: Mapp
     Raises:
         LeaseLost: another worker took one of them over; nothing was noted.
     """
-    held = [
-        Held(row.id, row.fence, {**values, "sent_at": tx.now, "attempts": row.attempts + 1, "hub_doc_id": doc_id})
+    held_rows = [
+        HeldRow(row.id, row.fence, {**values, "sent_at": tx.now, "attempts": row.attempts + 1, "hub_doc_id": doc_id})
         for row, doc_id in rows
     ]
-    transitions.move_all(tx, OUTGOING, held, old=OutgoingState.SENDING, new=OutgoingState.SENT)
+    transitions.move_all(tx, OUTGOING, held_rows, old=OutgoingState.SENDING, new=OutgoingState.SENT)
 
 
-def by_key(tx: Tx, key: int) -> OutgoingRow:
+def get_by_id(tx: Tx, row_id: int) -> OutgoingRow:
     """The message with this key, which must exist."""
-    return OutgoingRow.of(_BY_KEY.rows(tx.connection, {"its_id": key})[0])
+    return OutgoingRow.from_row(_SELECT_BY_ID.rows(tx.connection, {"its_id": row_id})[0])
 
 
-def find(tx: Tx, agency: str, *where: ColumnElement[bool], limit: int | None = None) -> list[OutgoingRow]:
+def find_all(tx: Tx, agency: str, *where: ColumnElement[bool], limit: int | None = None) -> list[OutgoingRow]:
     """An agency's messages that meet the conditions, newest first."""
-    query = select(T).where(T.c.agency == agency, *where).order_by(T.c.id.desc()).limit(limit)
-    return [OutgoingRow.of(row) for row in tx.connection.execute(query).mappings()]
+    query = select(TABLE).where(TABLE.c.agency == agency, *where).order_by(TABLE.c.id.desc()).limit(limit)
+    return [OutgoingRow.from_row(row) for row in tx.connection.execute(query).mappings()]
 
 
-def _confirm_lane(receipt: ReceiptRow) -> str:
+def _format_confirm_lane(receipt: ReceiptRow) -> str:
     return f"confirm:{receipt.id}"
 
 
@@ -187,4 +187,4 @@ def move(tx: Tx, row: OutgoingRow, new: OutgoingState, *, detail: str = "", **va
     Raises:
         LeaseLost: somebody else moved or took it.
     """
-    transitions.move(tx, OUTGOING, row.id, old=row.state, new=new, token=row.fence, detail=detail, **values)
+    transitions.move(tx, OUTGOING, row.id, old=row.state, new=new, fencing_token=row.fence, detail=detail, **values)

@@ -8,29 +8,29 @@ from typing import TypeVar
 
 from ._sql.compiled import Row
 
-R = TypeVar("R", bound="Record")
+R = TypeVar("R", bound="TableRow")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Record:
+class TableRow:
     """A row of some table; attributes are its columns."""
 
     id: int
 
     @classmethod
-    def of(cls: type[R], row: Row) -> R:
+    def from_row(cls: type[R], row: Row) -> R:
         """Take the columns of a row that the record has."""
-        names = _NAMES.get(cls)
+        names = _COLUMN_NAMES.get(cls)
         if names is None:
-            names = _NAMES[cls] = tuple(field.name for field in fields(cls))
+            names = _COLUMN_NAMES[cls] = tuple(field.name for field in fields(cls))
         return cls(**{name: row[name] for name in names})
 
 
-_NAMES: dict[type, tuple[str, ...]] = {}
+_COLUMN_NAMES: dict[type, tuple[str, ...]] = {}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Queued(Record):
+class QueuedRow(TableRow):
     """What everything that is worked off by claims has."""
 
     agency: str
@@ -48,7 +48,7 @@ class Queued(Record):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DeliveryRow(Queued):
+class DeliveryRow(QueuedRow):
     """A packet of ours."""
 
     document_id: str
@@ -66,7 +66,7 @@ class DeliveryRow(Queued):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RecipientRow(Record):
+class RecipientRow(TableRow):
     """Where a delivery stands with one recipient."""
 
     delivery_id: int
@@ -80,7 +80,7 @@ class RecipientRow(Record):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ReceiptRow(Queued):
+class ReceiptRow(QueuedRow):
     """A packet that came in."""
 
     hub_doc_id: str
@@ -108,7 +108,7 @@ class ReceiptRow(Queued):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class OutgoingRow(Queued):
+class OutgoingRow(QueuedRow):
     """A confirmation, or a status packet of ours."""
 
     kind: str
@@ -126,7 +126,7 @@ class OutgoingRow(Queued):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TimelineRow(Record):
+class TimelineRow(TableRow):
     """One thing that happened."""
 
     subject: str
@@ -140,7 +140,7 @@ class TimelineRow(Record):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class JobRow(Record):
+class JobRow(TableRow):
     """Something that is done again and again for an agency."""
 
     agency: str
@@ -158,7 +158,7 @@ class JobRow(Record):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DirectoryRow(Record):
+class DirectoryRow(TableRow):
     """An agency in the hub's directory, with its code of either system."""
 
     agency: str

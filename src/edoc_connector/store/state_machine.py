@@ -50,7 +50,7 @@ class OutgoingState(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Move:
+class Transition:
     """One allowed change of state.
 
     Args:
@@ -67,103 +67,107 @@ class Move:
 
 
 @dataclass(frozen=True, slots=True)
-class Machine:
+class StateMachine:
     """The states of one table and the moves between them.
 
     Args:
         subject: name of the thing in the timeline.
-        table: name of the table.
+        table_name: name of the table.
         states: every state.
-        moves: every allowed move.
-        leased: the states that belong to one worker for as long as its lease runs.
+        transitions: every allowed move.
+        leased_states: the states that belong to one worker for as long as its lease runs.
     """
 
     subject: str
-    table: str
+    table_name: str
     states: type[StrEnum]
-    moves: tuple[Move, ...]
-    leased: frozenset[str]
+    transitions: tuple[Transition, ...]
+    leased_states: frozenset[str]
 
-    def find(self, old: str | None, new: str) -> Move | None:
+    def find_transition(self, old: str | None, new: str) -> Transition | None:
         """The move between two states, or None where there is none."""
-        return next((move for move in self.moves if (move.old, move.new) == (old, new)), None)
+        return next((move for move in self.transitions if (move.old, move.new) == (old, new)), None)
 
-    def after(self, old: str | None) -> tuple[str, ...]:
+    def list_next_states(self, old: str | None) -> tuple[str, ...]:
         """The states that may follow one."""
-        return tuple(move.new for move in self.moves if move.old == old)
+        return tuple(move.new for move in self.transitions if move.old == old)
 
 
 _D, _R, _O = DeliveryState, ReceiptState, OutgoingState
 
-DELIVERIES = Machine(
+DELIVERIES = StateMachine(
     subject="delivery",
-    table="deliveries",
+    table_name="deliveries",
     states=DeliveryState,
-    leased=frozenset({_D.SENDING}),
-    moves=(
-        Move(None, _D.READY, "stored, before anything is sent", "đã lưu trước khi gửi"),
-        Move(_D.READY, _D.SENDING, "sending began", "bắt đầu gửi"),
-        Move(_D.SENDING, _D.SENT, "the hub took it", "trục đã nhận"),
+    leased_states=frozenset({_D.SENDING}),
+    transitions=(
+        Transition(None, _D.READY, "stored, before anything is sent", "đã lưu trước khi gửi"),
+        Transition(_D.READY, _D.SENDING, "sending began", "bắt đầu gửi"),
+        Transition(_D.SENDING, _D.SENT, "the hub took it", "trục đã nhận"),
         # Also when the hub cannot take it now, or refuses us rather than the packet: the queue is kept.
-        Move(_D.SENDING, _D.READY, "it did not reach the hub; to be tried again", "chưa đến được trục, sẽ gửi lại"),
+        Transition(
+            _D.SENDING, _D.READY, "it did not reach the hub; to be tried again", "chưa đến được trục, sẽ gửi lại"
+        ),
         # Also when the lease ran out: the worker may have died after the hub said yes.
-        Move(
+        Transition(
             _D.SENDING,
             _D.UNKNOWN,
             "the request left and no usable answer came",
             "đã gửi đi nhưng chưa nhận được trả lời rõ ràng",
         ),
-        Move(_D.SENDING, _D.FAILED, "the hub refused it for good", "trục từ chối hẳn"),
-        Move(_D.UNKNOWN, _D.SENT, "the hub was asked and has it", "đã hỏi lại, trục có gói tin"),
-        Move(
+        Transition(_D.SENDING, _D.FAILED, "the hub refused it for good", "trục từ chối hẳn"),
+        Transition(_D.UNKNOWN, _D.SENT, "the hub was asked and has it", "đã hỏi lại, trục có gói tin"),
+        Transition(
             _D.UNKNOWN,
             _D.READY,
             "the hub was asked twice and does not have it",
             "đã hỏi trục hai lần, trục không có gói tin",
         ),
-        Move(_D.FAILED, _D.READY, "its caller sends it again", "đơn vị gửi lại"),
+        Transition(_D.FAILED, _D.READY, "its caller sends it again", "đơn vị gửi lại"),
     ),
 )
 
-RECEIPTS = Machine(
+RECEIPTS = StateMachine(
     subject="receipt",
-    table="receipts",
+    table_name="receipts",
     states=ReceiptState,
-    leased=frozenset({_R.HANDLING}),
-    moves=(
-        Move(None, _R.LISTED, "the hub offers it", "trục có gói tin chờ nhận"),
-        Move(_R.LISTED, _R.WAITING, "downloaded, checked and kept", "đã tải về, kiểm tra và lưu"),
-        Move(
+    leased_states=frozenset({_R.HANDLING}),
+    transitions=(
+        Transition(None, _R.LISTED, "the hub offers it", "trục có gói tin chờ nhận"),
+        Transition(_R.LISTED, _R.WAITING, "downloaded, checked and kept", "đã tải về, kiểm tra và lưu"),
+        Transition(
             _R.LISTED,
             _R.HANDLED,
             "a status, entered in the delivery it is about",
             "là thông báo trạng thái, đã ghi vào văn bản đi liên quan",
         ),
-        Move(_R.LISTED, _R.DUPLICATE, "a document that is here already came once more", "văn bản đã có, đến lần nữa"),
-        Move(
+        Transition(
+            _R.LISTED, _R.DUPLICATE, "a document that is here already came once more", "văn bản đã có, đến lần nữa"
+        ),
+        Transition(
             _R.LISTED,
             _R.QUARANTINED,
             "it cannot be read, or may not be let in",
             "không đọc được hoặc không được phép nhận",
         ),
-        Move(_R.WAITING, _R.HANDLING, "handed to the application", "đã giao cho phần mềm của đơn vị"),
+        Transition(_R.WAITING, _R.HANDLING, "handed to the application", "đã giao cho phần mềm của đơn vị"),
         # Also when the lease ran out: the application may have died in the middle.
-        Move(
+        Transition(
             _R.HANDLING,
             _R.WAITING,
             "the application did not finish with it; to be offered again",
             "phần mềm của đơn vị chưa xử lý xong, sẽ giao lại",
         ),
-        Move(_R.HANDLING, _R.HANDLED, "the application finished with it", "phần mềm của đơn vị đã xử lý xong"),
-        Move(
+        Transition(_R.HANDLING, _R.HANDLED, "the application finished with it", "phần mềm của đơn vị đã xử lý xong"),
+        Transition(
             _R.HANDLING,
             _R.QUARANTINED,
             "the application failed on it too often",
             "phần mềm của đơn vị gặp lỗi quá nhiều lần",
         ),
-        Move(_R.HANDLED, _R.CONFIRMED, "the hub knows that we have it", "trục đã biết đơn vị nhận được"),
-        Move(_R.QUARANTINED, _R.WAITING, "let in after all, by a person", "người phụ trách cho nhận"),
-        Move(
+        Transition(_R.HANDLED, _R.CONFIRMED, "the hub knows that we have it", "trục đã biết đơn vị nhận được"),
+        Transition(_R.QUARANTINED, _R.WAITING, "let in after all, by a person", "người phụ trách cho nhận"),
+        Transition(
             _R.QUARANTINED,
             _R.LISTED,
             "it is looked at once more",
@@ -172,33 +176,35 @@ RECEIPTS = Machine(
     ),
 )
 
-OUTGOING = Machine(
+OUTGOING = StateMachine(
     subject="outgoing",
-    table="outgoing",
+    table_name="outgoing",
     states=OutgoingState,
-    leased=frozenset({_O.SENDING}),
-    moves=(
-        Move(None, _O.READY, "queued together with what it reports", "đã xếp hàng chờ gửi cùng việc được báo"),
-        Move(_O.READY, _O.SENDING, "sending began", "bắt đầu gửi"),
-        Move(_O.SENDING, _O.SENT, "the hub took it", "trục đã nhận"),
-        Move(_O.SENDING, _O.READY, "it did not reach the hub; to be tried again", "chưa đến được trục, sẽ gửi lại"),
-        Move(
+    leased_states=frozenset({_O.SENDING}),
+    transitions=(
+        Transition(None, _O.READY, "queued together with what it reports", "đã xếp hàng chờ gửi cùng việc được báo"),
+        Transition(_O.READY, _O.SENDING, "sending began", "bắt đầu gửi"),
+        Transition(_O.SENDING, _O.SENT, "the hub took it", "trục đã nhận"),
+        Transition(
+            _O.SENDING, _O.READY, "it did not reach the hub; to be tried again", "chưa đến được trục, sẽ gửi lại"
+        ),
+        Transition(
             _O.SENDING,
             _O.UNKNOWN,
             "the request left and no usable answer came",
             "đã gửi đi nhưng chưa nhận được trả lời rõ ràng",
         ),
-        Move(_O.SENDING, _O.FAILED, "the hub refused it for good", "trục từ chối hẳn"),
-        Move(_O.UNKNOWN, _O.SENT, "the hub was asked and has it", "đã hỏi lại, trục có gói tin"),
-        Move(
+        Transition(_O.SENDING, _O.FAILED, "the hub refused it for good", "trục từ chối hẳn"),
+        Transition(_O.UNKNOWN, _O.SENT, "the hub was asked and has it", "đã hỏi lại, trục có gói tin"),
+        Transition(
             _O.UNKNOWN,
             _O.READY,
             "the hub was asked twice and does not have it",
             "đã hỏi trục hai lần, trục không có gói tin",
         ),
         # A confirmation that the hub has forgotten, or never saw: it offers the packet again.
-        Move(_O.SENT, _O.READY, "the hub offers the packet again", "trục lại đưa ra gói tin này"),
-        Move(_O.FAILED, _O.READY, "the hub offers the packet again", "trục lại đưa ra gói tin này"),
+        Transition(_O.SENT, _O.READY, "the hub offers the packet again", "trục lại đưa ra gói tin này"),
+        Transition(_O.FAILED, _O.READY, "the hub offers the packet again", "trục lại đưa ra gói tin này"),
     ),
 )
 

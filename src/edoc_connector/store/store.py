@@ -11,14 +11,14 @@ from types import TracebackType
 from sqlalchemy import Engine
 
 from . import audit_log
-from ._sql.connections import Line, Lines, line_of
-from ._sql.engine import driver_errors, make_engine
-from .group_commit import Alone, GroupCommit, Turn
-from .migrate import require_current
+from ._sql.connections import ConnectionSource, SqliteConnectionSource, select_connection_source
+from ._sql.engine import make_engine, translate_driver_errors
+from .group_commit import GroupCommit, GroupTransaction, SoloTransaction
+from .migrate import require_current_schema
 from .procrastinate.queue import TaskQueue
-from .procrastinate.tables import require_tasks
+from .procrastinate.tables import require_task_tables
 from .spool import Spool
-from .transitions import Tx, tell
+from .transitions import Tx, write_timeline
 
 
 def utc_now() -> datetime:
@@ -45,8 +45,12 @@ class Store:
         self._engine = engine
         self.spool = spool
         self.clock = clock
-        self._lines = lines = line_of(engine)
-        self._turn = GroupCommit(lines).transaction if isinstance(lines, Lines) else partial(Alone, lines)
+        self._connections = connections = select_connection_source(engine)
+        self._new_transaction = (
+            GroupCommit(connections).transaction
+            if isinstance(connections, SqliteConnectionSource)
+            else partial(SoloTransaction, connections)
+        )
         self.tasks = tasks
 
     @classmethod
@@ -75,10 +79,10 @@ class Store:
         engine = make_engine(url)
         try:
             if engine.url.get_backend_name() == "sqlite" and engine.url.database:
-                with driver_errors():
+                with translate_driver_errors():
                     Path(engine.url.database).parent.mkdir(parents=True, exist_ok=True)
-            fresh = require_current(engine)
-            queue = require_tasks(engine, fresh=fresh) if tasks else None
+            is_new = require_current_schema(engine)
+            queue = require_task_tables(engine, is_new=is_new) if tasks else None
             return cls(engine, Spool(spool, owner=owner), clock=clock, tasks=queue)
         except BaseException:
             engine.dispose()
@@ -86,7 +90,7 @@ class Store:
 
     def close(self) -> None:
         """Close every connection."""
-        self._lines.close()
+        self._connections.close()
         self._engine.dispose()
 
     def __enter__(self) -> Store:
@@ -97,7 +101,7 @@ class Store:
     ) -> None:
         self.close()
 
-    def transaction(self, actor: str) -> Writing:
+    def transaction(self, actor: str) -> StoreTransaction:
         """Read and write; all of it is on the disk when the block ends, or none of it.
 
         Args:
@@ -106,83 +110,85 @@ class Store:
         Raises:
             StoreError: nothing changed.
         """
-        return Writing(self, self._turn(), actor)
+        return StoreTransaction(self, self._new_transaction(), actor)
 
-    def reading(self) -> Reading:
+    def snapshot(self) -> StoreSnapshot:
         """Read one consistent state.
 
         Raises:
             StoreError: it cannot be read.
         """
-        return Reading(self, self._lines)
+        return StoreSnapshot(self, self._connections)
 
 
-class Writing:
+class StoreTransaction:
     """A transaction of a store; entering it gives its `Tx`.
 
     Args:
         store: whose.
-        turn: the database's part of it.
+        group_transaction: the database's part of it.
         actor: who does it.
     """
 
-    def __init__(self, store: Store, turn: Turn | Alone, actor: str) -> None:
+    def __init__(self, store: Store, group_transaction: GroupTransaction | SoloTransaction, actor: str) -> None:
         self._store = store
-        self._turn = turn
+        self._group_transaction = group_transaction
         self._actor = actor
 
     def __enter__(self) -> Tx:
-        with driver_errors():
-            self._turn.__enter__()
+        with translate_driver_errors():
+            self._group_transaction.__enter__()
         try:
-            self._tx = Tx(connection=self._turn.connection, now=self._store.clock(), actor=self._actor)
+            self._tx = Tx(connection=self._group_transaction.connection, now=self._store.clock(), actor=self._actor)
         except BaseException as error:
-            self._turn.__exit__(type(error), error, error.__traceback__)
+            self._group_transaction.__exit__(type(error), error, error.__traceback__)
             raise
         return self._tx
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        with driver_errors():
+        with translate_driver_errors():
             if error is None:
-                self._finish()
-            self._turn.__exit__(kind, error, trace)
-        driver_errors().__exit__(kind, error, trace)
+                self._write_pending()
+            self._group_transaction.__exit__(kind, error, trace)
+        translate_driver_errors().__exit__(kind, error, trace)
 
-    def _finish(self) -> None:
+    def _write_pending(self) -> None:
         """What is written last: it tells what the block did."""
         tx, tasks = self._tx, self._store.tasks
         try:
-            tell(tx)
+            write_timeline(tx)
             if tasks is not None:
-                tasks.enter(tx)
-            self._turn.said = audit_log.gathered(tx.connection, tx.notes, tx.identities, at=tx.now)
+                tasks.enqueue_changes(tx)
+            self._group_transaction.audit_entries = audit_log.gather_entries(
+                tx.connection, tx.audit_events, tx.identities, at=tx.now
+            )
         except BaseException as error:
-            self._turn.__exit__(type(error), error, error.__traceback__)
+            self._group_transaction.__exit__(type(error), error, error.__traceback__)
             raise
 
 
-class Reading:
+class StoreSnapshot:
     """One consistent state of a store; entering it gives its `Tx`.
 
     Args:
         store: whose.
-        lines: its connections.
+        connections: its connections.
     """
 
-    def __init__(self, store: Store, lines: Line) -> None:
+    def __init__(self, store: Store, connections: ConnectionSource) -> None:
         self._store = store
-        self._lines = lines
+        self._connections = connections
 
     def __enter__(self) -> Tx:
-        with driver_errors():
-            self._connection = self._lines.begin(write=False)
+        with translate_driver_errors():
+            self._connection = self._connections.begin(write=False)
         return Tx(connection=self._connection, now=self._store.clock(), actor="")
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        with driver_errors():
-            self._lines.undo(self._connection)
-        driver_errors().__exit__(kind, error, trace)
+        with translate_driver_errors():
+            self._connections.rollback(self._connection)
+        translate_driver_errors().__exit__(kind, error, trace)

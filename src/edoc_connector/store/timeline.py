@@ -6,56 +6,64 @@ from collections.abc import Iterable, Sequence
 
 from sqlalchemy import bindparam, select
 
-from .._core.text import parted
+from .._core.text import split_languages
 from ._sql import schema
 from ._sql.compiled import Hot, Row
 from ._sql.pieces import pieces
 from .rows import TimelineRow
-from .state_machine import MACHINES, Machine
-from .transitions import Tx, tell
+from .state_machine import MACHINES, StateMachine
+from .transitions import Tx, write_timeline
 
-T = schema.timeline
+TABLE = schema.timeline
 
-_OF = (
-    select(T)
-    .where(T.c.subject == bindparam("subject"), T.c.subject_id.in_(bindparam("keys", expanding=True)))
-    .order_by(T.c.id)
+_ROWS_OF_MANY = (
+    select(TABLE)
+    .where(TABLE.c.subject == bindparam("subject"), TABLE.c.subject_id.in_(bindparam("keys", expanding=True)))
+    .order_by(TABLE.c.id)
 )
-_OF_ONE = Hot(select(T).where(T.c.subject == bindparam("subject"), T.c.subject_id == bindparam("key")).order_by(T.c.id))
+_ROWS_OF_ONE = Hot(
+    select(TABLE)
+    .where(TABLE.c.subject == bindparam("subject"), TABLE.c.subject_id == bindparam("key"))
+    .order_by(TABLE.c.id)
+)
 
 
-def of(tx: Tx, machine: Machine, keys: Sequence[int]) -> dict[int, tuple[TimelineRow, ...]]:
+def load_timelines(tx: Tx, machine: StateMachine, row_ids: Sequence[int]) -> dict[int, tuple[TimelineRow, ...]]:
     """The timelines of some rows, by key."""
-    tell(tx)
-    found: dict[int, list[TimelineRow]] = {key: [] for key in keys}
-    for row in _rows(tx, machine.subject, keys):
-        found[row["subject_id"]].append(TimelineRow.of(row))
+    write_timeline(tx)
+    found: dict[int, list[TimelineRow]] = {key: [] for key in row_ids}
+    for row in _select_rows(tx, machine.subject, row_ids):
+        found[row["subject_id"]].append(TimelineRow.from_row(row))
     return {key: tuple(rows) for key, rows in found.items()}
 
 
-def _rows(tx: Tx, subject: str, keys: Sequence[int]) -> Iterable[Row]:
-    if len(keys) == 1:
-        return _OF_ONE.rows(tx.connection, {"subject": subject, "key": keys[0]})
+def _select_rows(tx: Tx, subject: str, row_ids: Sequence[int]) -> Iterable[Row]:
+    if len(row_ids) == 1:
+        return _ROWS_OF_ONE.rows(tx.connection, {"subject": subject, "key": row_ids[0]})
     return (
         row
-        for some in pieces(keys)
-        for row in tx.connection.execute(_OF, {"subject": subject, "keys": some}).mappings()
+        for chunk in pieces(row_ids)
+        for row in tx.connection.execute(_ROWS_OF_MANY, {"subject": subject, "keys": chunk}).mappings()
     )
 
 
-def happened(tx: Tx, machine: Machine, key: int, state: str) -> bool:
+def has_been_in_state(tx: Tx, machine: StateMachine, row_id: int, state: str) -> bool:
     """Whether a row ever was in a state."""
-    tell(tx)
-    query = select(T.c.id).where(T.c.subject == machine.subject, T.c.subject_id == key, T.c.new == state).limit(1)
+    write_timeline(tx)
+    query = (
+        select(TABLE.c.id)
+        .where(TABLE.c.subject == machine.subject, TABLE.c.subject_id == row_id, TABLE.c.new == state)
+        .limit(1)
+    )
     return tx.connection.execute(query).first() is not None
 
 
-def told(entry: TimelineRow) -> tuple[str, str]:
+def describe_entry(entry: TimelineRow) -> tuple[str, str]:
     """What an entry says, in English and Vietnamese: the move's cause first, where the entry is about a move."""
-    en, vi = parted(entry.detail)
-    machine = next((one for one in MACHINES if one.subject == entry.subject), None)
-    move = machine.find(entry.old, entry.new) if machine else None
+    en, vi = split_languages(entry.detail)
+    machine = next((candidate for candidate in MACHINES if candidate.subject == entry.subject), None)
+    move = machine.find_transition(entry.old, entry.new) if machine else None
     if move is None or not en.startswith(move.cause):
         return en, vi
-    more = vi.removeprefix(move.cause).removeprefix(": ")
-    return en, f"{move.cause_vi}: {more}" if more else move.cause_vi
+    remainder = vi.removeprefix(move.cause).removeprefix(": ")
+    return en, f"{move.cause_vi}: {remainder}" if remainder else move.cause_vi

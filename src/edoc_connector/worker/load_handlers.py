@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ..connector import Handlers
-from ..connector.handlers import Handling
+from ..connector.handlers import HandlerRegistration
 from ..errors import ConfigError
 
 
@@ -23,32 +23,32 @@ def load_handlers(name: str) -> Handlers:
     """
     module, _, attribute = name.partition(":")
     if not module or not attribute:
-        raise _not_found(name, "write it as module:name", "hãy ghi dạng module:tên")
-    here = str(Path.cwd())
-    if here not in sys.path:
-        sys.path.insert(0, here)
+        raise _build_load_error(name, "write it as module:name", "hãy ghi dạng module:tên")
+    working_directory = str(Path.cwd())
+    if working_directory not in sys.path:
+        sys.path.insert(0, working_directory)
     try:
-        found: Any = import_module(module)
+        target: Any = import_module(module)
     except ModuleNotFoundError as error:
-        raise _not_found(name, f"there is no module {error.name}", f"không có module {error.name}") from error
+        raise _build_load_error(name, f"there is no module {error.name}", f"không có module {error.name}") from error
     for part in attribute.split("."):
-        found = getattr(found, part, None)
-    return _handlers(name, found)
+        target = getattr(target, part, None)
+    return _as_handlers(name, target)
 
 
-def _handlers(name: str, found: Any) -> Handlers:
-    if isinstance(found, Handlers):
-        return found
-    if isinstance(found, Handling):
-        return found.handlers
-    if callable(found):
-        made = Handlers()
-        made.on_receipt(found)
-        return made
-    raise _not_found(name, "it is no Handlers, Connector or function", "không phải Handlers, Connector hay hàm")
+def _as_handlers(name: str, target: Any) -> Handlers:
+    if isinstance(target, Handlers):
+        return target
+    if isinstance(target, HandlerRegistration):
+        return target.handlers
+    if callable(target):
+        handlers = Handlers()
+        handlers.on_receipt(target)
+        return handlers
+    raise _build_load_error(name, "it is no Handlers, Connector or function", "không phải Handlers, Connector hay hàm")
 
 
-def _not_found(name: str, why: str, why_vi: str) -> ConfigError:
+def _build_load_error(name: str, reason: str, reason_vi: str) -> ConfigError:
     return ConfigError(
-        f"the handlers {name!r} cannot be used: {why}.", vi=f"Không dùng được bộ xử lý {name!r}: {why_vi}."
+        f"the handlers {name!r} cannot be used: {reason}.", vi=f"Không dùng được bộ xử lý {name!r}: {reason_vi}."
     )

@@ -52,7 +52,7 @@ def test_upgrade_makes_the_tables_of_the_engine(
     configuration: Path, edoc: Edoc, postgres: PostgresServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Where the settings name procrastinate; before that the error names the command (issue, "Worker")."""
-    url = postgres.database()
+    url = postgres.create_database()
     monkeypatch.setenv("EDOC_STORE__URL", url)
     assert edoc("db", "upgrade").code == 0
     monkeypatch.setenv("EDOC_WORKER__ENGINE", "procrastinate")

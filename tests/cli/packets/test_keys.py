@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from edoc_connector.testing import sample_document
-from edoc_connector.testing.keys import AgencyKeys, default_authority
+from edoc_connector.testing.keys import AgencyKeys, get_default_authority
 from edoc_connector.testing.tokens import SoftToken
 
 DAY = timedelta(days=1)
@@ -23,7 +23,9 @@ Configure = Callable[..., Path]
 def _keys(name: str, begins: int, ends: int, **options: Any) -> AgencyKeys:
     now = datetime.now(UTC)
     valid = {"not_before": now + begins * DAY, "not_after": now + ends * DAY + timedelta(hours=1)}
-    return default_authority().agency("Sở Nội vụ", organ_id="H29.05", kind="p256", key_name=name, **valid, **options)
+    return get_default_authority().agency(
+        "Sở Nội vụ", organ_id="H29.05", kind="p256", key_name=name, **valid, **options
+    )
 
 
 @pytest.fixture
@@ -120,7 +122,7 @@ def test_key_and_keys_exclude_each_other(edoc: Any, configure: Configure) -> Non
 def test_a_key_on_a_token_is_listed(edoc: Any, configure: Configure, soft_token: SoftToken, tmp_path: Path) -> None:
     """The token is logged into with the PIN of the reference, and the key stands in the list without it."""
     (tmp_path / "pin").write_text(soft_token.pin)
-    uri = soft_token.uri("agency-key", pin_source="file:pin")
+    uri = soft_token.build_uri("agency-key", pin_source="file:pin")
     ran = edoc("keys", "--json", "--config", configure(f'key = "{uri}"\n'))
     (listed,) = json.loads(ran.out)
     assert (listed["key"], listed["signs"]) == ("pkcs11:token=edoc;object=agency-key", True)
@@ -134,11 +136,11 @@ def test_a_token_builds_a_packet(
     monkeypatch.chdir(tmp_path)
     Path("pin").write_text(soft_token.pin)
     Path("document.json").write_text(sample_document().model_dump_json(exclude={"attachments"}), encoding="utf-8")
-    by_uri = ["--key", soft_token.uri("agency-key", pin_source="file:pin")]
-    by_option = ["--key", soft_token.uri("p256-key"), "--key-password", "file:pin"]
+    by_uri = ["--key", soft_token.build_uri("agency-key", pin_source="file:pin")]
+    by_option = ["--key", soft_token.build_uri("p256-key"), "--key-password", "file:pin"]
     for key in (by_uri, by_option):
         assert edoc("build", "document.json", "--out", "a.edxml", *key).code == 0
         assert edoc("verify", "a.edxml").code == 0
-    refused = edoc("build", "document.json", "--out", "b.edxml", "--key", soft_token.uri("p384-key"))
+    refused = edoc("build", "document.json", "--out", "b.edxml", "--key", soft_token.build_uri("p384-key"))
     assert (refused.code, Path("b.edxml").exists()) == (1, False)
     assert "PIN" in refused.err

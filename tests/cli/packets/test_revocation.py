@@ -14,7 +14,7 @@ from cryptography.x509.oid import AuthorityInformationAccessOID
 
 from edoc_connector import edxml, pdf, signing
 from edoc_connector.testing import sample_document, sample_pdf
-from edoc_connector.testing.keys import AgencyKeys, default_authority
+from edoc_connector.testing.keys import AgencyKeys, get_default_authority
 from edoc_connector.testing.responders import Responders
 
 Edoc = Callable[..., Any]
@@ -23,7 +23,7 @@ Edoc = Callable[..., Any]
 @pytest.fixture
 def pki() -> Iterator[Responders]:
     """The servers of the sender's authority."""
-    with Responders(default_authority()) as responders:
+    with Responders(get_default_authority()) as responders:
         yield responders
 
 
@@ -59,13 +59,13 @@ def test_a_revoked_certificate_is_refused(
     def options() -> list[object]:
         folder = tmp_path / "lists"
         folder.mkdir(exist_ok=True)
-        (folder / "issuing.crl").write_bytes(pki.crl())
-        (folder / "root.crl").write_bytes(pki.crl(root=True))
+        (folder / "issuing.crl").write_bytes(pki.build_crl())
+        (folder / "root.crl").write_bytes(pki.build_crl(root=True))
         ocsp = ["--ocsp", pki.ocsp_url]
         return {"list address": lists, "list file": ["--crl", folder], "ocsp": ocsp, "either": [*lists, *ocsp]}[way]
 
     assert check() == (0, "SIG-OK")
-    assert pki.asked == []
+    assert pki.requested_paths == []
     assert check(*options()) == (0, "SIG-OK")
     pki.revoke(agency.certificate)
     code, reason = check(*options())
@@ -76,15 +76,15 @@ def test_a_revoked_certificate_is_refused(
 def test_addresses_in_certificates_need_their_host(check: Callable[..., Any], pki: Responders) -> None:
     """They are fetched only where an option allows the host (trust.md)."""
     code, reason = check("--revocation-host", "elsewhere.test")
-    assert (code, pki.asked) == (3, [])
+    assert (code, pki.requested_paths) == (3, [])
     assert reason != "SIG-OK"
     check("--revocation-host", "127.0.0.1")
-    assert pki.asked == ["/ocsp"]
+    assert pki.requested_paths == ["/ocsp"]
 
 
 def test_nothing_to_be_learnt(check: Callable[..., Any], pki: Responders) -> None:
     """Without an answer the signature is not believed, unless that is only to be reported."""
-    pki.broken["/ocsp"] = (503, b"")
+    pki.answer_overrides["/ocsp"] = (503, b"")
     assert check("--ocsp", pki.ocsp_url)[0] == 3
     assert check("--ocsp", pki.ocsp_url, "--soft-revocation") == (0, "SIG-OK")
 

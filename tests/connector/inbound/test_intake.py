@@ -16,7 +16,7 @@ from edoc_connector.testing import sample_document
 @pytest.fixture(params=["sqlite", "postgresql"])
 def backend(request: pytest.FixtureRequest) -> dict[str, str]:
     """Section ``store`` of the settings, for either database."""
-    return {} if request.param == "sqlite" else {"url": request.getfixturevalue("postgres").database(ready=True)}
+    return {} if request.param == "sqlite" else {"url": request.getfixturevalue("postgres").create_database(ready=True)}
 
 
 def test_a_double_that_could_not_be_looked_at_twice(office, hub, handle, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -26,18 +26,18 @@ def test_a_double_that_could_not_be_looked_at_twice(office, hub, handle, monkeyp
         sender.send(sample_document(number=number))
     hub.offer(hub.packets()[0].path.read_bytes(), sender="H29.05", to="G22")
     inbox = receiver.inbox
-    first, *others = sorted(inbox.listed("edoc")[0])
+    first, *others = sorted(inbox.poll_offers("edoc")[0])
     inbox.fetch(first)
-    arrivals = [inbox.brought(row) for row in inbox.claimed(others)]
+    arrivals = [inbox.download(row) for row in inbox.claim_listed(others)]
     hub.faults.add(Fault(kind="error", path="/downloadEdoc", status=503))
-    real = intake.receipts.taken_in
+    real = intake.receipts.mark_downloaded
 
     def once(*_: Any) -> None:
-        monkeypatch.setattr(intake.receipts, "taken_in", real)
+        monkeypatch.setattr(intake.receipts, "mark_downloaded", real)
         raise StoreError("the disk is full.", vi="Đĩa đầy.")
 
-    monkeypatch.setattr(intake.receipts, "taken_in", once)
-    assert len(inbox.enter(arrivals)) == 1
+    monkeypatch.setattr(intake.receipts, "mark_downloaded", once)
+    assert len(inbox.store_packets(arrivals)) == 1
     assert receiver.fsck() == []
     handle(receiver)
     assert sorted(one.state for one in receiver.receipts()) == ["confirmed", "confirmed", "duplicate"]

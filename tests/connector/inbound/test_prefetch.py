@@ -11,7 +11,7 @@ from sqlalchemy import create_engine, text
 
 from edoc_connector.client import HubClient
 from edoc_connector.connector.inbound import prefetch
-from edoc_connector.connector.inbound.intake import Arrivals
+from edoc_connector.connector.inbound.intake import Intake
 from edoc_connector.errors import EdocError, StoreError
 from edoc_connector.hubs import MessageType
 from edoc_connector.mockhub.faults import Fault
@@ -119,7 +119,7 @@ def test_a_packet_is_not_passed_over_where_the_one_before_it_fails(
         monkeypatch.undo()
         raise StoreError("the disk is full", vi="đĩa đầy")
 
-    monkeypatch.setattr(receipts, "claim", full)
+    monkeypatch.setattr(receipts, "claim_next", full)
     with pytest.raises(StoreError, match="full"), first:
         pass
     assert [one.id for one in loop] == ids[1:]
@@ -139,8 +139,8 @@ def test_closing_ends_the_threads(office, waiting) -> None:
 
 def test_no_further_ahead_than_the_bound(office, waiting, monkeypatch: pytest.MonkeyPatch) -> None:
     """While the application is slow only so many packets are brought in (issue, "bounded in number and bytes")."""
-    monkeypatch.setattr(prefetch, "AHEAD", 1)
-    monkeypatch.setattr(prefetch, "THREADS", 2)
+    monkeypatch.setattr(prefetch, "MAX_AHEAD_PACKETS", 1)
+    monkeypatch.setattr(prefetch, "DOWNLOAD_THREADS", 2)
     waiting(6)
     receiver = office("G22")
     loop = receiver.receive()
@@ -157,16 +157,16 @@ def test_no_further_ahead_than_the_bound(office, waiting, monkeypatch: pytest.Mo
 
 def test_large_packets_are_brought_in_one_at_a_time(office, waiting, monkeypatch: pytest.MonkeyPatch) -> None:
     """The first one is not kept waiting by those behind it (issue, "bounded in number and bytes")."""
-    monkeypatch.setattr(prefetch, "THREADS", 1)
+    monkeypatch.setattr(prefetch, "DOWNLOAD_THREADS", 1)
     monkeypatch.setattr(prefetch, "ROUND_BYTES", 1)
     rounds: list[int] = []
-    real = Arrivals.enter
+    real = Intake.store_packets
 
-    def enter(self: Arrivals, arrivals):
+    def enter(self: Intake, arrivals):
         rounds.append(len(arrivals))
         return real(self, arrivals)
 
-    monkeypatch.setattr(Arrivals, "enter", enter)
+    monkeypatch.setattr(Intake, "store_packets", enter)
     waiting(4)
     assert len(list(office("G22").receive())) == 4
     assert rounds == [1, 1, 1, 1]
@@ -202,14 +202,14 @@ def test_a_packet_that_was_taken_over_keeps_no_other_back(
     waiting(4)
     receiver = office("G22")
     stolen = hub.packets()[1].receipts[0].id
-    real = Arrivals.brought
+    real = Intake.download
 
-    def brought(self: Arrivals, row, **options):
+    def brought(self: Intake, row, **options):
         if row.hub_doc_id == stolen:
             steal(receiver, stolen)
         return real(self, row, **options)
 
-    monkeypatch.setattr(Arrivals, "brought", brought)
+    monkeypatch.setattr(Intake, "download", brought)
     assert len(handle(receiver)) == 3
     assert states(receiver) == ["confirmed", "listed", "confirmed", "confirmed"]
 
@@ -241,6 +241,6 @@ def test_a_confirmation_that_crossed_the_list_is_not_looked_at_again(office, hub
     listed = receiver.context.hub.list_waiting(MessageType.EDOC)
     asked_at = receiver.context.store.clock()
     assert len(handle(receiver)) == 1
-    assert receiver.inbox._offered(listed, asked_at) == ([], [])
+    assert receiver.inbox._record_offers(listed, asked_at) == ([], [])
     later = asked_at + timedelta(hours=1)
-    assert receiver.inbox._offered(listed, later) == ([], [receiver.receipts()[0].key])
+    assert receiver.inbox._record_offers(listed, later) == ([], [receiver.receipts()[0].key])

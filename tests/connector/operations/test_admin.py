@@ -85,8 +85,8 @@ def test_a_status_that_only_a_person_can_settle(office, hub, handle) -> None:
     assert (one.document_id, one.what) == (ID, "01")
     assert receiver.settle(ID, arrived=True) is None
     receiver.flush()
-    with receiver.context.store.reading() as tx:
-        states = {row.state for row in outgoing.find(tx, "G22")}
+    with receiver.context.store.snapshot() as tx:
+        states = {row.state for row in outgoing.find_all(tx, "G22")}
     assert states == {OutgoingState.SENT}
 
 

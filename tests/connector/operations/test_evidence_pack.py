@@ -27,7 +27,7 @@ GUARDS = {
 @pytest.fixture(params=["sqlite", "postgresql"])
 def backend(request: pytest.FixtureRequest) -> dict[str, str]:
     """Section ``store`` of the settings, for either database."""
-    return {} if request.param == "sqlite" else {"url": request.getfixturevalue("postgres").database(ready=True)}
+    return {} if request.param == "sqlite" else {"url": request.getfixturevalue("postgres").create_database(ready=True)}
 
 
 @pytest.fixture
@@ -44,8 +44,8 @@ def exchanged(office, hub, handle) -> tuple[Connector, Connector]:
 
 def entries(connector: Connector) -> list[dict[str, object]]:
     """Every entry of a connector's chain."""
-    with connector.context.store.reading() as tx:
-        return [json.loads(link.entry) for link in audit_log.links(tx.connection, connector.context.agency)]
+    with connector.context.store.snapshot() as tx:
+        return [json.loads(link.entry) for link in audit_log.read_chain(tx.connection, connector.context.agency)]
 
 
 def test_states_answers_and_hashes_are_in_the_chain(exchanged) -> None:
@@ -80,7 +80,7 @@ def test_it_is_written_with_what_it_tells_or_not_at_all(exchanged) -> None:
 
     def stopped() -> None:
         with sender.context.transaction() as tx:
-            tx.notes.append(audit_log.Note("packet", "delivery", 1, "x"))
+            tx.audit_events.append(audit_log.AuditEvent("packet", "delivery", 1, "x"))
             raise ValueError("stop")
 
     with pytest.raises(ValueError, match="stop"):
@@ -101,13 +101,13 @@ def test_who_gets_round_the_triggers_is_found_out(exchanged) -> None:
     sender, _ = exchanged
     agency = sender.context.agency
     with sender.context.transaction() as tx:
-        assert audit_log.broken(tx.connection, agency) is None
+        assert audit_log.find_chain_break(tx.connection, agency) is None
         for guard in GUARDS[tx.connection.dialect.name]:
             tx.connection.execute(text(f"DROP TRIGGER {guard}"))
         tx.connection.execute(text("UPDATE evidence SET entry = replace(entry, 'kind', 'kund') WHERE sequence = 3"))
-        assert audit_log.broken(tx.connection, agency) == "entry 3 was changed"
+        assert audit_log.find_chain_break(tx.connection, agency) == "entry 3 was changed"
         tx.connection.execute(text("DELETE FROM evidence WHERE sequence = 2"))
-        assert "entry 2 is missing" in (audit_log.broken(tx.connection, agency) or "")
+        assert "entry 2 is missing" in (audit_log.find_chain_break(tx.connection, agency) or "")
 
 
 def test_a_pack_holds_everything_and_checks(exchanged, tmp_path: Path) -> None:

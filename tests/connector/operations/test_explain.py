@@ -20,7 +20,7 @@ def _is_vietnamese(story: Story) -> bool:
     lines = story.text(vi=True)
     lines = re.sub(r"edoc settle ID --arrived hoặc --not-arrived|HTTP.*|RemoteProtocolError[^)]*", "", lines)
     assert _ENGLISH.findall(lines) == [], lines
-    assert all(move.cause not in lines for machine in MACHINES for move in machine.moves)
+    assert all(move.cause not in lines for machine in MACHINES for move in machine.transitions)
     return bool(story.text())
 
 

@@ -23,7 +23,7 @@ NOW = timedelta(0)
 @pytest.fixture(params=["sqlite", "postgresql"])
 def backend(request: pytest.FixtureRequest) -> dict[str, str]:
     """Section ``store`` of the settings, for either database."""
-    return {} if request.param == "sqlite" else {"url": request.getfixturevalue("postgres").database(ready=True)}
+    return {} if request.param == "sqlite" else {"url": request.getfixturevalue("postgres").create_database(ready=True)}
 
 
 def recall(sender: Connector) -> str:
@@ -116,7 +116,7 @@ def test_a_document_that_was_pruned_can_be_asked_back(office, hub, handle, fails
 
 def meanwhile(monkeypatch: pytest.MonkeyPatch, happens: Callable[[], object]) -> None:
     """Something happens when prune has listed what it will remove, and has removed nothing yet."""
-    real = spool_maintenance._removed
+    real = spool_maintenance._remove_packet
     left = [happens]
 
     def removed(*args: Any) -> bool:
@@ -124,7 +124,7 @@ def meanwhile(monkeypatch: pytest.MonkeyPatch, happens: Callable[[], object]) ->
             left.pop()()
         return real(*args)
 
-    monkeypatch.setattr(spool_maintenance, "_removed", removed)
+    monkeypatch.setattr(spool_maintenance, "_remove_packet", removed)
 
 
 def test_a_row_that_goes_on_meanwhile_keeps_its_packet(office, hub, handle, monkeypatch: pytest.MonkeyPatch) -> None:

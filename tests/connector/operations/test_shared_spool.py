@@ -56,7 +56,7 @@ def test_each_finds_its_own_orphans(both, folder: Path) -> None:
     draft = folder / "tmp" / "draft"
     for one in (sender, receiver):
         draft.write_bytes(one.settings.agency.id.encode())
-        one.context.store.spool.keep(draft)
+        one.context.store.spool.keep_draft(draft)
     age(folder)
     for one in (sender, receiver):
         assert [fault.kind for fault in one.fsck(repair=True)] == ["orphan"]

@@ -25,6 +25,8 @@ def test_an_altered_packet_stays_until_there_is_another(office, hub, tmp_path: P
     assert fault.repaired == "found among the orphans"
     assert packet.read_bytes() == right
     assert [path.read_bytes() for path in (tmp_path / "H29.05" / "spool" / "orphans").iterdir()] == [b"altered"]
-    with sender.context.store.reading() as tx:
-        notes = [json.loads(link.entry) for link in audit_log.links(tx.connection, "H29.05") if link.kind == "packet"]
+    with sender.context.store.snapshot() as tx:
+        notes = [
+            json.loads(link.entry) for link in audit_log.read_chain(tx.connection, "H29.05") if link.kind == "packet"
+        ]
     assert [note.get("altered") for note in notes][-1] == "found among the orphans"

@@ -23,8 +23,8 @@ def lost(office, hub, handle):
 
 
 def _statuses(receiver) -> list[tuple[str, str, str | None]]:
-    with receiver.context.store.reading() as tx:
-        rows = outgoing.find(tx, "G22", outgoing.T.c.kind == outgoing.STATUS)
+    with receiver.context.store.snapshot() as tx:
+        rows = outgoing.find_all(tx, "G22", outgoing.TABLE.c.kind == outgoing.STATUS)
     return [(row.code, row.state, row.hub_doc_id) for row in reversed(rows)]
 
 

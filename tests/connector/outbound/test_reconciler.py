@@ -7,18 +7,18 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from edoc_connector import errors
-from edoc_connector.connector._retry import columns, fate
-from edoc_connector.connector.outbound.reconciler import Sought, find
+from edoc_connector.connector._retry import as_error_columns, decide_retry
+from edoc_connector.connector.outbound.reconciler import SentQuery, find_matches
 from edoc_connector.hubs import SentState
 
 SINCE = datetime(2026, 11, 20, 3, 0, tzinfo=UTC)
-SOUGHT = Sought(
+SOUGHT = SentQuery(
     document_id="H29.05,2026/11/20,7816/SNV-VP",
     sender="H29.05",
     recipients=frozenset({"G22", "H30"}),
     code="7816/SNV-VP",
     title="V/v kết nối",
-    since=SINCE,
+    not_before=SINCE,
 )
 
 
@@ -57,7 +57,7 @@ def state(**changes: object) -> SentState:
 )
 def test_a_packet_is_recognised(rows: list[SentState], found: tuple[str | None, ...]) -> None:
     """By our DocumentId, else by codes, notation, title and time together (VXP interface, "Settling a send")."""
-    assert find(SOUGHT, rows, taken=lambda doc_id: doc_id == "taken") == found
+    assert find_matches(SOUGHT, rows, is_bound=lambda doc_id: doc_id == "taken") == found
 
 
 @pytest.mark.parametrize(
@@ -85,12 +85,12 @@ def test_a_packet_is_recognised(rows: list[SentState], found: tuple[str | None, 
 )
 def test_what_becomes_of_a_message(error: errors.EdocError, state: str, pause: bool) -> None:
     """Each kind of error has one fate (faults, rows 4 to 13 and 25)."""
-    assert (fate(error).state, fate(error).pause) == (state, pause)
+    assert (decide_retry(error).next_state, decide_retry(error).opens_breaker) == (state, pause)
 
 
 def test_an_error_is_kept_in_both_languages() -> None:
     """A person reads the reason later, in either language (faults, row 9)."""
     error = errors.PacketRefused("no", vi="không", code="22")
-    assert columns(error) == {"error_code": "22", "error_text": "no", "error_vi": "không"}
-    assert columns(errors.NotSent("no", vi="không"))["error_code"] == "NotSent"
-    assert set(columns(None).values()) == {None}
+    assert as_error_columns(error) == {"error_code": "22", "error_text": "no", "error_vi": "không"}
+    assert as_error_columns(errors.NotSent("no", vi="không"))["error_code"] == "NotSent"
+    assert set(as_error_columns(None).values()) == {None}

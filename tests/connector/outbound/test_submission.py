@@ -55,13 +55,13 @@ def test_the_evidence_keeps_the_refused_packets_hash(office, tmp_path: Path, fai
     """The chain holds, names both packets, and the pack checks (issue, "evidence")."""
     sender = office("H29.05")
     fails(UnknownRecipient, lambda: sender.send(sample_document(**WRONG)))
-    with sender.context.store.reading() as tx:
-        before = submission.delivery_row(tx, sender.context, sample_document().id)
+    with sender.context.store.snapshot() as tx:
+        before = submission.require_delivery(tx, sender.context, sample_document().id)
     sender.send(sample_document())
-    with sender.context.store.reading() as tx:
-        after = submission.delivery_row(tx, sender.context, sample_document().id)
-        said = [one.entry for one in audit_log.about(tx.connection, "H29.05", {"delivery": [after.id]})]
-        assert audit_log.broken(tx.connection, "H29.05") is None
+    with sender.context.store.snapshot() as tx:
+        after = submission.require_delivery(tx, sender.context, sample_document().id)
+        said = [one.entry for one in audit_log.list_links_about(tx.connection, "H29.05", {"delivery": [after.id]})]
+        assert audit_log.find_chain_break(tx.connection, "H29.05") is None
     assert after.id == before.id
     assert after.fingerprint != before.fingerprint
     (entry,) = [one for one in said if '"removed":"corrected"' in one]
@@ -129,7 +129,7 @@ def test_a_store_that_fails_keeps_the_refused_document(
         raise StoreError("full", vi="đầy")
 
     with monkeypatch.context() as patch:
-        patch.setattr(submission, "_note_request", full)
+        patch.setattr(submission, "_record_request", full)
         fails(StoreError, lambda: sender.send(sample_document()))
     assert _files(tmp_path) == [refused]
     assert sender.deliveries()[0].recipients[0].organ_id == "H99.99"

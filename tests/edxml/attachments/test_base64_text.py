@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edoc_connector.edxml.attachments.base64_text import Run, decode, encode, run_of
+from edoc_connector.edxml.attachments.base64_text import RunKind, classify_run, decode, encode
 
 _LETTERS = (string.ascii_letters + string.digits + "+/=").encode()
 
@@ -45,8 +45,8 @@ def test_every_other_character_is_seen(length: int) -> None:
         for place in {0, length // 3, length // 2, length - 1}:
             text = bytearray(b"Q" * length)
             text[place] = byte
-            expected = Run.LETTERS if byte in _LETTERS else Run.SPACED if byte in b" \t\r\n" else Run.OTHER
-            assert run_of(bytes(text)) is expected, (byte, place)
-            if expected is Run.OTHER:
+            expected = RunKind.LETTERS if byte in _LETTERS else RunKind.SPACED if byte in b" \t\r\n" else RunKind.OTHER
+            assert classify_run(bytes(text)) is expected, (byte, place)
+            if expected is RunKind.OTHER:
                 with pytest.raises(binascii.Error):
                     decode(bytes(text))

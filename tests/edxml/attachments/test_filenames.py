@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edoc_connector.edxml.attachments.filenames import MOST_BYTES, distinct, safe_name
+from edoc_connector.edxml.attachments.filenames import MAX_BYTES, distinct, safe_name
 
 
 @pytest.mark.parametrize(
@@ -36,7 +36,7 @@ def test_long_names_keep_their_extension() -> None:
     """A name of 300 Vietnamese letters is cut by bytes, not in the middle of a letter, and stays a PDF."""
     name = safe_name("ộ" * 300 + ".pdf")
     assert name.endswith(".pdf")
-    assert len(name.encode()) <= MOST_BYTES
+    assert len(name.encode()) <= MAX_BYTES
 
 
 @given(st.text())

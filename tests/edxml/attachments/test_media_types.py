@@ -12,7 +12,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import edoc_connector.edxml as edxml
-from edoc_connector.edxml.attachments.media_types import ANYTHING, FORMATS, contradiction, detected, type_of
+from edoc_connector.edxml.attachments.media_types import (
+    FORMATS,
+    UNKNOWN_TYPE,
+    detect_format,
+    find_contradiction,
+    guess_type,
+)
 from edoc_connector.testing import sample_pdf
 
 
@@ -56,8 +62,8 @@ _HEADS = {
 @pytest.mark.parametrize("name", _HEADS)
 def test_right_files_raise_no_doubt(name: str) -> None:
     """A file of each format goes with the type of its own name."""
-    assert contradiction(_HEADS[name], type_of(name)) == ""
-    assert contradiction(_HEADS[name], ANYTHING) == ""
+    assert find_contradiction(_HEADS[name], guess_type(name)) == ""
+    assert find_contradiction(_HEADS[name], UNKNOWN_TYPE) == ""
 
 
 @pytest.mark.parametrize(
@@ -78,28 +84,28 @@ def test_right_files_raise_no_doubt(name: str) -> None:
 )
 def test_other_files_are_noticed(name: str, real: str, seen: str) -> None:
     """A file under the name of another format is told by what it is."""
-    assert contradiction(_HEADS[real], type_of(name)) == seen
+    assert find_contradiction(_HEADS[real], guess_type(name)) == seen
 
 
 def test_programs_are_noticed() -> None:
     """A program is one under any harmless name or type."""
     for program in (b"MZ\x90" + bytes(80), b"\x7fELF\x02\x01\x01" + bytes(80)):
         for name in ("a.pdf", "a.txt", "a.docx", "a.jpg"):
-            assert "executable" in contradiction(program, type_of(name))
-    assert contradiction(bytes(range(32)) * 4, "text/plain") == ANYTHING
+            assert "executable" in find_contradiction(program, guess_type(name))
+    assert find_contradiction(bytes(range(32)) * 4, "text/plain") == UNKNOWN_TYPE
 
 
 @given(head=st.binary(max_size=64), name=st.sampled_from(sorted(_HEADS)))
 def test_any_bytes_have_an_answer(head: bytes, name: str) -> None:
     """No bytes make the detection fail, and what it finds never contradicts itself."""
-    found = detected(head)
-    contradiction(head, type_of(name))
-    assert found is None or contradiction(head, found.type) == ""
+    found = detect_format(head)
+    find_contradiction(head, guess_type(name))
+    assert found is None or find_contradiction(head, found.type) == ""
 
 
 def test_every_format_goes_with_its_own_type() -> None:
     """The table is in itself consistent."""
-    assert all(one.goes_with(one.type) for one in FORMATS)
+    assert all(one.accepts_type(one.type) for one in FORMATS)
     assert len({one.type for one in FORMATS}) == len(FORMATS)
 
 
@@ -122,9 +128,9 @@ def test_the_type_nobody_gave(tmp_path: Path) -> None:
     path = tmp_path / "scan"
     path.write_bytes(_HEADS["a.png"])
     assert edxml.Attachment.from_path(path).content_type == "image/png"
-    assert edxml.Attachment.from_bytes(_HEADS["a.png"], name="a.docx").content_type == type_of("a.docx")
-    assert edxml.Attachment.from_bytes(_HEADS["a.zip"], name="a").content_type == ANYTHING
-    assert edxml.Attachment.from_bytes(b"x", name="a").content_type == ANYTHING
+    assert edxml.Attachment.from_bytes(_HEADS["a.png"], name="a.docx").content_type == guess_type("a.docx")
+    assert edxml.Attachment.from_bytes(_HEADS["a.zip"], name="a").content_type == UNKNOWN_TYPE
+    assert edxml.Attachment.from_bytes(b"x", name="a").content_type == UNKNOWN_TYPE
     assert edxml.Attachment.from_bytes(b"x", name="a.txt").detected_type is None
 
 
@@ -145,4 +151,4 @@ def test_the_first_format_in_the_table_counts(name: str, behind: bytes, before: 
         bytes(before) + b"%PDF-1.7",
         b"PK\x03\x04" + behind,
     ):
-        assert detected(data) == next((one for one in FORMATS if one.head.match(data)), None)
+        assert detect_format(data) == next((one for one in FORMATS if one.head.match(data)), None)

@@ -8,7 +8,7 @@ from datetime import date
 import pytest
 
 from edoc_connector.edxml import CodeSystem, Directory, OrganId, Organization
-from edoc_connector.edxml.message.document_id import DocumentIdParts, compose, doubt
+from edoc_connector.edxml.message.document_id import DocumentIdParts, compose, find_doubt
 
 
 @pytest.mark.parametrize(
@@ -45,15 +45,15 @@ def test_organ_ids(text: str, value: str, system: CodeSystem, groups: tuple[str,
 )
 def test_document_ids(text: str, expected: str) -> None:
     """A DocumentId is a UUID or OrganId,YYYY/MM/DD,number/notation with a date that exists."""
-    assert doubt(text) == expected
+    assert find_doubt(text) == expected
 
 
 def test_parts_of_a_document_id() -> None:
     """The standard's own form is made of its parts and taken apart again."""
     text = compose("H29.05", date(2026, 11, 2), "7816", "SNV/VP")
     assert text == "H29.05,2026/11/02,7816/SNV/VP"
-    parts = DocumentIdParts.of(text)
-    assert (parts.number, parts.notation, parts.possible, parts.known_form) == ("7816", "SNV/VP", True, True)
+    parts = DocumentIdParts.from_text(text)
+    assert (parts.number, parts.notation, parts.is_possible, parts.is_known_form) == ("7816", "SNV/VP", True, True)
     assert compose("H29", None, "1", "A") == "H29,,1/A"
 
 

@@ -75,7 +75,7 @@ def test_times_read_back(moment: datetime) -> None:
 def test_any_text_is_a_value_or_none(text: str) -> None:
     """No text makes a kind raise, and what it reads it can write."""
     kinds = (values.INT, values.DATE, values.TIME, values.BIT, values.TRUTH, values.STATUS)
-    for kind in (*kinds, values.number_of(Priority)):
+    for kind in (*kinds, values.build_code_kind(Priority)):
         value = kind.read(text)
         assert value is None or kind.read(kind.write(value)) == value
 
@@ -97,9 +97,9 @@ def test_any_text_is_a_value_or_none(text: str) -> None:
         (values.STATUS, "01", StatusCode.ARRIVED, "01"),
         (values.STATUS, "6", StatusCode.COMPLETED, "06"),
         (values.STATUS, "07", None, None),
-        (values.number_of(BusinessType), "3", BusinessType.REPLACE, "3"),
-        (values.number_of(BusinessType), "4", None, None),
-        (values.number_of(Priority), "x", None, None),
+        (values.build_code_kind(BusinessType), "3", BusinessType.REPLACE, "3"),
+        (values.build_code_kind(BusinessType), "4", None, None),
+        (values.build_code_kind(Priority), "x", None, None),
         (values.TEXT, "x", "x", "x"),
     ],
 )

@@ -14,13 +14,13 @@ from lxml import etree
 from edoc_connector import edxml
 from edoc_connector.edxml.message.table import ATTACHMENT, DOCUMENT_HEADER, DOCUMENT_TRACE
 from edoc_connector.edxml.reader import elements
-from edoc_connector.edxml.reader.fast_path import plain_values
+from edoc_connector.edxml.reader.fast_path import read_plain_values
 from edoc_connector.testing import sample_document
 
 
 def _closely(packet: Path | bytes, monkeypatch: pytest.MonkeyPatch) -> edxml.Packet:
     with monkeypatch.context() as patched:
-        patched.setattr(elements, "plain_values", lambda *_: None)
+        patched.setattr(elements, "read_plain_values", lambda *_: None)
         return edxml.read(packet)
 
 
@@ -34,7 +34,7 @@ def test_what_we_write_is_read_at_once(tmp_path: Path) -> None:
         ("TraceHeaderList", DOCUMENT_TRACE, "edXML"),
         ("Attachment", ATTACHMENT, None),
     ):
-        assert plain_values(table, next(root.iter(f"{{{edxml.NS}}}{name}")), prefix) is not None
+        assert read_plain_values(table, next(root.iter(f"{{{edxml.NS}}}{name}")), prefix) is not None
 
 
 _ODD: dict[str, Callable[[str], str]] = {
@@ -95,7 +95,7 @@ def test_any_attachment_is_read_alike(leaves: list[tuple[str, str, str]]) -> Non
     """Whatever an attachment's element holds, the quick reading says the same, or nothing where there is a finding."""
     inside = "".join(f"<{name}>{text}</{name}>{tail}" for name, text, tail in leaves)
     element = etree.fromstring(f'<Attachment xmlns="{edxml.NS}">{inside}</Attachment>')
-    reading = elements.Reading((), shown=str, position=lambda _: (1, 1))
-    slow = reading._closely(ATTACHMENT, element)
-    quick = plain_values(ATTACHMENT, element, None)
+    reading = elements.ElementReader((), format_excerpt=str, find_position=lambda _: (1, 1))
+    slow = reading._read_closely(ATTACHMENT, element)
+    quick = read_plain_values(ATTACHMENT, element, None)
     assert quick is None if reading.findings else quick == slow

@@ -31,8 +31,8 @@ def _counted(data: bytes) -> list[tuple[int, int]]:
 
 
 def _known(data: bytes) -> list[tuple[int, int | None]]:
-    skeleton = Skeleton(Source.of(data), Limits())
-    return [skeleton.position(element) for element in skeleton.root.iter("*")]
+    skeleton = Skeleton(Source.from_value(data), Limits())
+    return [skeleton.find_position(element) for element in skeleton.root.iter("*")]
 
 
 @given(

@@ -49,7 +49,7 @@ def _packet(texts: list[bytes]) -> bytes:
 
 
 def _all_of_it(watcher: module._Watcher, piece: bytes) -> None:
-    watcher.take(piece)
+    watcher.feed(piece)
 
 
 @contextmanager
@@ -63,19 +63,27 @@ def _set(**values: object) -> Iterator[None]:
 def _outcome(data: bytes, scanned: Callable[[Source, Limits], Scan] = scan) -> object:
     """All that a pass says, or the refusal; the token, which no two passes share, is left out."""
     try:
-        found = scanned(Source.of(data), _LIMITS)
+        found = scanned(Source.from_value(data), _LIMITS)
     except PacketError as error:
         return error.code, error.message, error.vi, error.line, error.column
     spans = [
-        (one.start, one.end, one.placeholder.removeprefix(found.token), one.plain, one.lines, one.spaced, one.commented)
+        (
+            one.start,
+            one.end,
+            one.placeholder.removeprefix(found.token),
+            one.is_plain,
+            one.lines,
+            one.has_spaces,
+            one.has_comments,
+        )
         for one in found.spans.values()
     ]
-    return found.skeleton.replace(found.token.encode(), b""), spans, found.findings, found.namespace_errors
+    return found.skeleton.replace(found.token.encode(), b""), spans, found.findings, found.has_namespace_errors
 
 
 def _through_expat(data: bytes) -> object:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(module._Watcher, "take_markup", _all_of_it)
+        patch.setattr(module._Watcher, "feed_markup", _all_of_it)
         return _outcome(data)
 
 
@@ -84,7 +92,7 @@ def _through_expat(data: bytes) -> object:
 def test_what_expat_does_not_get_changes_nothing(texts: list[bytes], feed: int, worth: int, stops: int) -> None:
     """Wherever pieces are cut and runs left out: spans, findings, refusals, lines and columns are expat's own."""
     data = _packet(texts)
-    with _set(_FEED=feed, _WORTH=worth, _MOST_STOPS=stops):
+    with _set(_FEED_SIZE=feed, _MIN_SKIP_SIZE=worth, _MAX_STOPS=stops):
         quick = _outcome(data)
     assert quick == _through_expat(data)
 
@@ -113,7 +121,7 @@ def test_halves_that_a_run_keeps_apart(before: bytes, behind: bytes) -> None:
         data = _packet([b"QUJD" + before + run + behind + b"QUJD"])
         expected = _through_expat(data)
         for feed in range(1, 60):
-            with _set(_FEED=feed, _WORTH=1):
+            with _set(_FEED_SIZE=feed, _MIN_SKIP_SIZE=1):
                 assert _outcome(data) == expected, feed
 
 
@@ -123,7 +131,7 @@ def test_damage_anywhere(start: int, junk: bytes, feed: int) -> None:
     """Bytes of any value, anywhere in a packet, are refused or let through as expat does."""
     data = _packet([b"QUJD" * 12, b"QUJD\r\n" * 8])
     data = data[:start] + junk + data[start + len(junk) :]
-    with _set(_FEED=feed, _WORTH=1):
+    with _set(_FEED_SIZE=feed, _MIN_SKIP_SIZE=1):
         quick = _outcome(data)
     assert quick == _through_expat(data)
 
@@ -132,18 +140,18 @@ def test_damage_anywhere(start: int, junk: bytes, feed: int) -> None:
 def test_most_of_a_text_is_left_out(end: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
     """Base64 with line breaks or spaces goes past expat too, but for what stands at the ends of pieces."""
     given: list[int] = []
-    take = module._Watcher.take
+    take = module._Watcher.feed
 
     def counted(watcher: module._Watcher, piece: bytes) -> None:
         given.append(len(piece))
         take(watcher, piece)
 
-    monkeypatch.setattr(module._Watcher, "take", counted)
+    monkeypatch.setattr(module._Watcher, "feed", counted)
     text = (b"QUJD" * 19 + end) * 40_000
-    found = scan(Source.of(_packet([text, text])), _LIMITS)
+    found = scan(Source.from_value(_packet([text, text])), _LIMITS)
     (one, two) = found.spans.values()
     assert one.end - one.start == two.end - two.start == len(text)
-    assert (one.plain, one.lines, one.spaced) == (True, text.count(b"\n"), bool(end))
+    assert (one.is_plain, one.lines, one.has_spaces) == (True, text.count(b"\n"), bool(end))
     # a piece whose predecessor ended with CR is given: whether LF follows is expat's to see
     assert sum(given) < len(text) // 2
 
@@ -154,5 +162,5 @@ def test_lines_behind_a_long_text() -> None:
     refused = _outcome(_packet([text]) + b"<")
     assert refused == _through_expat(_packet([text]) + b"<")
     prefixed = _packet([text, b"<c:b/>" + text])
-    (finding,) = (one for one in scan(Source.of(prefixed), _LIMITS).findings if one.code == "EDX-PREFIX")
+    (finding,) = (one for one in scan(Source.from_value(prefixed), _LIMITS).findings if one.code == "EDX-PREFIX")
     assert (finding.seen, finding.line) == ("c", 100_002)

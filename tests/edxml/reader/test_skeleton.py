@@ -71,7 +71,7 @@ def _packet(texts: list[str], before: str, after: str, signature: str, bom: bool
 
 
 def _skeleton(data: bytes) -> edxml.Skeleton:
-    return edxml.Skeleton(scan.Source.of(data), edxml.Limits())
+    return edxml.Skeleton(scan.Source.from_value(data), edxml.Limits())
 
 
 @given(
@@ -99,11 +99,11 @@ def test_streamed_form_equals_the_whole(
     """Any text, comment, CDATA section, reference or instruction, cut anywhere, canonicalises like the whole tree."""
     data = _packet(texts, before, after, signature, bom)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(scan, "CHUNK", chunk)
+        patch.setattr(scan, "CHUNK_SIZE", chunk)
         skeleton = _skeleton(data)
         removed = list(skeleton.root.iter(f"{{{edxml.DS}}}Signature")) if without else []
-        streamed = b"".join(skeleton.canonical(exclusive=exclusive, without=removed))
-        again = b"".join(skeleton.canonical(exclusive=exclusive))
+        streamed = b"".join(skeleton.iter_canonical(exclusive=exclusive, exclude=removed))
+        again = b"".join(skeleton.iter_canonical(exclusive=exclusive))
     assert streamed == whole_canonical(data, exclusive=exclusive, without_signature=without)
     assert again == whole_canonical(data, exclusive=exclusive)
 
@@ -112,10 +112,10 @@ def test_a_long_text_over_many_chunks(whole_canonical: Callable[..., bytes]) -> 
     """A text of several read sizes, with CRLF and '>' everywhere, behind a BOM, is found and canonicalised whole."""
     data = _packet(["QUJD\r\n" * 600_000, "é>" * 10], "", "\r\n", "", True)
     skeleton = _skeleton(data)
-    assert len(b"".join(skeleton.canonical(exclusive=True))) > 3_000_000
-    assert b"".join(skeleton.canonical(exclusive=True)) == whole_canonical(data, exclusive=True)
+    assert len(b"".join(skeleton.iter_canonical(exclusive=True))) > 3_000_000
+    assert b"".join(skeleton.iter_canonical(exclusive=True)) == whole_canonical(data, exclusive=True)
     encoded = skeleton.root.find(f".//{{{edxml.NS}}}ContentTransferEncoded")
-    with skeleton.content(encoded.text, "a").open() as stream:
+    with skeleton.build_content(encoded.text, "a").open() as stream:
         assert stream.read() == b"ABC" * 600_000
 
 
@@ -124,8 +124,8 @@ def test_long_texts_are_not_in_the_tree() -> None:
     skeleton = _skeleton(_packet(["QUJD" * 1000], "", "", "", False))
     encoded = skeleton.root.find(f".//{{{edxml.NS}}}ContentTransferEncoded")
     assert len(encoded.text) < 60
-    assert skeleton.shown(f"a {encoded.text}") == "a [4000 bytes]"
-    assert skeleton.shown("x" * 10_001).endswith("x… (10001)")
+    assert skeleton.format_excerpt(f"a {encoded.text}") == "a [4000 bytes]"
+    assert skeleton.format_excerpt("x" * 10_001).endswith("x… (10001)")
 
 
 def test_only_the_content_of_attachments_is_left_out() -> None:
@@ -138,7 +138,7 @@ def test_undeclared_prefixes_are_declared_on_the_root() -> None:
     """A prefix that nobody declared is bound for reading, and there is no canonical form ("edoc.edxml" has one)."""
     data = b"<!-- <a --><?p <b?>\n<edXML edXML:a='1'><xlink:b/><edXML:c/><odd:d/></edXML>"
     skeleton = _skeleton(data)
-    assert skeleton.namespace_errors
+    assert skeleton.has_namespace_errors
     assert [child.tag for child in skeleton.root] == [
         "{http://www.w3.org/1999/xlink}b",
         f"{{{edxml.NS}}}c",
@@ -155,14 +155,14 @@ def test_the_root_cannot_be_left_out() -> None:
     """Leaving out the whole packet is a mistake of the caller."""
     skeleton = _skeleton(b"<edXML/>")
     with pytest.raises(ValueError, match="root"):
-        list(skeleton.canonical(exclusive=True, without=[skeleton.root]))
+        list(skeleton.iter_canonical(exclusive=True, exclude=[skeleton.root]))
 
 
 def test_a_relative_namespace_has_no_canonical_form() -> None:
     """A namespace that is a relative reference cannot be canonicalised (Canonical XML 1.0, 1.3), which is said."""
     skeleton = _skeleton(b'<edXML xmlns:a="relative"><a:b/></edXML>')
     with pytest.raises(etree.C14NError):
-        list(skeleton.canonical(exclusive=True))
+        list(skeleton.iter_canonical(exclusive=True))
 
 
 def test_parse_xml_bounds_what_it_parses() -> None:

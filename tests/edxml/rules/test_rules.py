@@ -356,7 +356,7 @@ def test_validate_gives_all_problems_at_once(
 
 def test_every_rule_says_where_it_stands() -> None:
     """Rules are data: each has a clause and its words in both languages, with the same blanks."""
-    for rule in rules.every_rule():
+    for rule in rules.list_rules():
         assert rule.code.startswith("EDR-")
         assert rule.clause
         assert rule.en != rule.vi

@@ -16,7 +16,15 @@ from hypothesis import strategies as st
 from edoc_connector.client.bodies import Upload
 from edoc_connector.errors import AttachmentError, ConfigError, EdocError, HubError, UnknownRecipient
 from edoc_connector.hubs import MessageType, Vxp
-from edoc_connector.hubs.vxp.headers import MAX_RECIPIENTS, MAX_VALUE, checked, fits, hashed, signed_headers, timestamp
+from edoc_connector.hubs.vxp.headers import (
+    MAX_RECIPIENTS,
+    MAX_VALUE,
+    build_signed_headers,
+    can_carry,
+    compute_file_hash,
+    format_timestamp,
+    require_carriable,
+)
 
 VALUES = st.text(st.characters(min_codepoint=0x20, max_codepoint=0x7E, exclude_characters=';"'), min_size=1).filter(
     lambda v: v == v.strip() and len(v) <= MAX_VALUE
@@ -26,7 +34,7 @@ VALUES = st.text(st.characters(min_codepoint=0x20, max_codepoint=0x7E, exclude_c
 @given(st.dictionaries(st.from_regex(r"[A-Za-z][A-Za-z-]{0,20}", fullmatch=True), VALUES, min_size=1), st.text())
 def test_signed_json_is_what_a_hub_reads(parameters: dict[str, str], secret: str) -> None:
     """A hub that parses sign-header gets every header in key order and the same HMAC (VXP interface, headers)."""
-    made = signed_headers(parameters, secret.encode("utf-8", "replace").decode())
+    made = build_signed_headers(parameters, secret.encode("utf-8", "replace").decode())
     text = made["XroadVnpt-sign-header"]
     pairs = json.loads(text, object_pairs_hook=lambda found: found)
     assert pairs == [(f"XroadVnpt-{name}", value) for name, value in parameters.items()]
@@ -41,11 +49,11 @@ def test_signed_json_is_what_a_hub_reads(parameters: dict[str, str], secret: str
 def test_every_value_is_carried_or_refused(value: str) -> None:
     """Whatever a value holds, it is either sent unchanged in visible ASCII or refused (VXP interface, headers)."""
     try:
-        assert checked("docId", value) == value
+        assert require_carriable("docId", value) == value
     except HubError:
-        assert not fits(value)
+        assert not can_carry(value)
         return
-    assert fits(value)
+    assert can_carry(value)
     assert value == value.strip()
     assert all(" " <= c <= "~" and c not in ';"' for c in value)
 
@@ -54,22 +62,22 @@ def test_every_value_is_carried_or_refused(value: str) -> None:
 def test_refused_value_is_named_and_not_shown(value: str) -> None:
     """The error names the parameter and says what to write instead, in both languages (VXP interface, headers)."""
     with pytest.raises(HubError, match="'docId'") as caught:
-        checked("docId", value)
+        require_carriable("docId", value)
     assert "docId" in caught.value.vi
 
 
 def test_too_long_value() -> None:
     """A value no server takes in a header is refused before it is sent (VXP interface, headers)."""
     with pytest.raises(HubError, match="Leave an optional one out"):
-        checked("docId", "a" * (MAX_VALUE + 1))
-    assert checked("to", "a" * (MAX_VALUE + 1))
+        require_carriable("docId", "a" * (MAX_VALUE + 1))
+    assert require_carriable("to", "a" * (MAX_VALUE + 1))
     with pytest.raises(UnknownRecipient, match="recipients stand in the packet"):
-        checked("to", "a" * (MAX_RECIPIENTS + 1))
+        require_carriable("to", "a" * (MAX_RECIPIENTS + 1))
 
 
 def test_recipients_may_hold_quotes() -> None:
     """The one parameter that is JSON text keeps its quotes, escaped in the signed JSON (VXP interface, calls)."""
-    made = signed_headers({"to": '["G22","H13"]'}, "k")
+    made = build_signed_headers({"to": '["G22","H13"]'}, "k")
     assert made["XroadVnpt-to"] == '["G22","H13"]'
     assert made["XroadVnpt-sign-header"] == r'{"XroadVnpt-to":"[\"G22\",\"H13\"]"}'
 
@@ -77,14 +85,14 @@ def test_recipients_may_hold_quotes() -> None:
 def test_timestamp_is_vietnam_time() -> None:
     """Any aware clock gives ddMMyyyy'T'HHmmss+SSSS in Vietnam time (VXP interface, headers)."""
     moment = datetime(2026, 12, 31, 23, 59, 58, 7999, tzinfo=UTC)
-    assert timestamp(moment) == "01012027T065958+0007"
-    assert timestamp(moment.astimezone(timezone(timedelta(hours=-5)))) == "01012027T065958+0007"
+    assert format_timestamp(moment) == "01012027T065958+0007"
+    assert format_timestamp(moment.astimezone(timezone(timedelta(hours=-5)))) == "01012027T065958+0007"
 
 
 def test_clock_without_zone() -> None:
     """A naive clock is refused: its stamp would be hours off (VXP interface, headers)."""
     with pytest.raises(ConfigError, match=r"timezone\.utc"):
-        timestamp(datetime(2026, 1, 1))
+        format_timestamp(datetime(2026, 1, 1))
 
 
 def test_file_hash_in_both_ways(tmp_path: Path) -> None:
@@ -92,8 +100,10 @@ def test_file_hash_in_both_ways(tmp_path: Path) -> None:
     path = tmp_path / "p"
     path.write_bytes(b"packet" * 400_000)
     digest = hashlib.sha256(path.read_bytes())
-    assert hashed(path, sdk_compatible=False, limit=10**7)[0] == digest.hexdigest()
-    assert hashed(path, sdk_compatible=True, limit=10**7)[0] == "".join(format(byte, "x") for byte in digest.digest())
+    assert compute_file_hash(path, sdk_compatible=False, limit=10**7)[0] == digest.hexdigest()
+    assert compute_file_hash(path, sdk_compatible=True, limit=10**7)[0] == "".join(
+        format(byte, "x") for byte in digest.digest()
+    )
 
 
 def test_small_packets_are_read_once(tmp_path: Path) -> None:
@@ -107,8 +117,8 @@ def test_small_packets_are_read_once(tmp_path: Path) -> None:
     path.unlink()
     with Upload(request) as upload:
         assert b"".join(upload) == b"packet\r\n"
-    assert hashed(_written(path, 256 * 1024), sdk_compatible=True, limit=10**7)[1] == bytes(256 * 1024)
-    assert hashed(_written(path, 256 * 1024 + 1), sdk_compatible=True, limit=10**7)[1] is None
+    assert compute_file_hash(_written(path, 256 * 1024), sdk_compatible=True, limit=10**7)[1] == bytes(256 * 1024)
+    assert compute_file_hash(_written(path, 256 * 1024 + 1), sdk_compatible=True, limit=10**7)[1] is None
 
 
 def _written(path: Path, size: int) -> Path:
@@ -122,7 +132,7 @@ def test_nothing_to_hash(prepare: Any, said: str, tmp_path: Path) -> None:
     path = tmp_path / "p.edxml"
     prepare(path)
     with pytest.raises(AttachmentError, match=said) as caught:
-        hashed(path, sdk_compatible=True, limit=10**7)
+        compute_file_hash(path, sdk_compatible=True, limit=10**7)
     assert "gửi lại" in caught.value.vi
 
 
@@ -133,5 +143,5 @@ def test_nothing_to_hash(prepare: Any, said: str, tmp_path: Path) -> None:
 def test_whose_fault_an_unfit_value_is(name: str, error: type[EdocError]) -> None:
     """Only our own settings stop everything; an odd code concerns its message alone (faults, rows 9 and 25)."""
     with pytest.raises(error) as caught:
-        checked(name, "Đ;1")
+        require_carriable(name, "Đ;1")
     assert type(caught.value) is error

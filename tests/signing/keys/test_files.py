@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from edoc_connector.errors import SigningError
 from edoc_connector.signing import load_signer
-from edoc_connector.signing.algorithms import signature_holds
+from edoc_connector.signing.algorithms import is_valid_signature
 from edoc_connector.testing.keys import AgencyKeys, agency_keys
 
 PASSWORD = "mật-khẩu-Rất-Bí-Mật-8"
@@ -56,7 +56,7 @@ def test_old_and_new_encryption_is_read(form: str, kind: Any, tmp_path: Path) ->
     signer = load_signer(f"p12:{path}", secrets=lambda _name: PASSWORD)
     assert signer.certificates == keys.certificates[:-1]
     public: Any = keys.certificate.public_key()
-    assert signature_holds(public, signer.algorithm, b"x", signer.sign(b"x"))
+    assert is_valid_signature(public, signer.algorithm, b"x", signer.sign(b"x"))
     with pytest.raises(SigningError, match="password"):
         load_signer(f"p12:{path}", secrets=lambda _name: "wrong")
 

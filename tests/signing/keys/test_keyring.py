@@ -12,10 +12,10 @@ from cryptography import x509
 from edoc_connector import edxml
 from edoc_connector.errors import ConfigError, SigningError
 from edoc_connector.signing import Keyring, KeyStatus, LocalSigner, SignatureAlgorithm, enveloped, key_status, verify
-from edoc_connector.signing.keys.keyring import WARN_DAYS, close, pinned
+from edoc_connector.signing.keys.keyring import WARN_DAYS, close_signer, select_signer
 from edoc_connector.signing.signer import Signer
 from edoc_connector.testing import sample_document
-from edoc_connector.testing.keys import AgencyKeys, default_authority
+from edoc_connector.testing.keys import AgencyKeys, get_default_authority
 
 NOW = datetime.now(UTC).replace(microsecond=0)
 DAY = timedelta(days=1)
@@ -24,7 +24,7 @@ DAY = timedelta(days=1)
 def _keys(name: str, begins: float, ends: float, **options: Any) -> AgencyKeys:
     """Keys valid from so many days after now until so many."""
     options = {"kind": "p256", **options}
-    return default_authority().agency(
+    return get_default_authority().agency(
         "Sở Nội vụ",
         organ_id="H29.05",
         key_name=name,
@@ -94,10 +94,10 @@ def test_one_packet_is_signed_by_one_key(tmp_path: Path) -> None:
     edxml.write(sample_document(), tmp_path / "p.edxml", at=NOW, signature=signature)
     verification = verify(edxml.read(tmp_path / "p.edxml"))
     assert verification.certificate == OLD.certificate
-    assert pinned(keyring) is keyring.current()
+    assert select_signer(keyring) is keyring.current()
     assert keyring.certificate == NEXT.certificate
     single = _signer(OLD)
-    assert pinned(single) is single
+    assert select_signer(single) is single
 
 
 def test_a_single_keys_refusal_is_its_own() -> None:
@@ -213,7 +213,7 @@ def test_any_signer_has_a_status() -> None:
     assert (status.name, status.days_left, status.signs) == ("remote", 359, True)
     assert key_status(_Plain(())).problem is not None
     assert isinstance(status, KeyStatus)
-    close(signer)
+    close_signer(signer)
 
 
 def test_names_and_repr_hold_no_secret(tmp_path: Path) -> None:

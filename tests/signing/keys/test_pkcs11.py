@@ -20,8 +20,8 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from edoc_connector import edxml
 from edoc_connector.errors import SigningError
 from edoc_connector.signing import Signer, VerifyPolicy, enveloped, load_signer, seal_maker, verify
-from edoc_connector.signing.algorithms import SIGNATURES, signature_holds
-from edoc_connector.signing.keys.pkcs11 import TokenSigner, preparation
+from edoc_connector.signing.algorithms import SIGNATURES, is_valid_signature
+from edoc_connector.signing.keys.pkcs11 import TokenSigner, prepare_input
 from edoc_connector.signing.keys.pkcs11_session import TokenUri, refuse_risky_login
 from edoc_connector.signing.signer import KeyUri
 from edoc_connector.testing import sample_document
@@ -48,7 +48,7 @@ def load(soft_token: SoftToken) -> Iterator[Any]:
     signers = []
 
     def make(key: str = "", *, uri: str = "", pin: Any = lambda _name: soft_token.pin, **query: str) -> TokenSigner:
-        signer = load_signer(uri or soft_token.uri(key, **query), secrets=pin)
+        signer = load_signer(uri or soft_token.build_uri(key, **query), secrets=pin)
         assert isinstance(signer, TokenSigner)
         signers.append(signer)
         return signer
@@ -60,7 +60,7 @@ def load(soft_token: SoftToken) -> Iterator[Any]:
 
 def _holds(signer: Signer, data: bytes = DATA) -> bool:
     key: Any = signer.certificates[0].public_key()
-    return signature_holds(key, signer.algorithm, data, signer.sign(data))
+    return is_valid_signature(key, signer.algorithm, data, signer.sign(data))
 
 
 @pytest.mark.parametrize(("key", "algorithm"), ALGORITHMS, ids=[algorithm for _, algorithm in ALGORITHMS])
@@ -101,12 +101,12 @@ def test_a_token_that_does_not_hash_signs_too(key: str, algorithm: str, load: An
     """Where the token has only the bare mechanism, the hash is made here and the signature is as good (RFC 8017, 9)."""
     signer = load(key, algorithm=algorithm)
     bare = frozenset({pkcs11.Mechanism.RSA_PKCS, pkcs11.Mechanism.RSA_PKCS_PSS, pkcs11.Mechanism.ECDSA})
-    mechanism, parameter, prepared = preparation(algorithm, DATA, bare)
-    value = signer._open().key.sign(prepared, mechanism=mechanism, mechanism_param=parameter)
+    mechanism, parameter, prepared = prepare_input(algorithm, DATA, bare)
+    value = signer._ensure_open().key.sign(prepared, mechanism=mechanism, mechanism_param=parameter)
     public: Any = signer.certificates[0].public_key()
-    assert signature_holds(public, algorithm, DATA, value)
+    assert is_valid_signature(public, algorithm, DATA, value)
     with pytest.raises(SigningError, match="cannot sign with"):
-        preparation(algorithm, DATA, frozenset())
+        prepare_input(algorithm, DATA, frozenset())
 
 
 def test_the_token_is_touched_when_needed_and_closed(load: Any, soft_token: SoftToken) -> None:
@@ -140,7 +140,7 @@ def test_the_pin_is_asked_for_by_the_uri_where_it_names_no_source(load: Any, sof
 def test_keys_are_chosen_by_label_id_serial_or_alone(load: Any, soft_token: SoftToken) -> None:
     """Attributes of RFC 7512 choose token and key; ids are percent-encoded octets."""
     signer = load("agency-key")
-    token = signer._open().connection.session.token
+    token = signer._ensure_open().connection.session.token
     query = f"?module-path={soft_token.module}"
     for path in (
         "object=agency-key",
@@ -185,10 +185,10 @@ def test_a_session_that_was_lost_is_opened_again(load: Any) -> None:
     first, second = load("agency-key"), load("p256-key")
     assert _holds(first)
     assert _holds(second)
-    first._open().connection.session.close()
+    first._ensure_open().connection.session.close()
     assert _holds(first)
     assert _holds(second)
-    second._open().connection.session.close()
+    second._ensure_open().connection.session.close()
     third = load("p384-key")
     assert _holds(third)
     assert _holds(second)
@@ -227,7 +227,7 @@ def test_a_key_that_wants_its_pin_each_time_gets_it(load: Any, soft_token: SoftT
 def test_what_a_token_refuses_to_do_is_named(load: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever a token answers instead of signing is one SigningError that names it, in both languages."""
     module = sys.modules[TokenSigner.__module__]
-    monkeypatch.setattr(module, "preparation", lambda *_arguments: (pkcs11.Mechanism.ECDSA, None, DATA))
+    monkeypatch.setattr(module, "prepare_input", lambda *_arguments: (pkcs11.Mechanism.ECDSA, None, DATA))
     with pytest.raises(SigningError, match=r"answered \w+") as error:
         load("agency-key").sign(DATA)
     assert isinstance(error.value.__cause__, pkcs11.PKCS11Error)
@@ -258,7 +258,7 @@ def test_a_damaged_certificate_on_the_token_is_left_out(
 def test_an_unfit_certificate_refuses_to_sign(load: Any, soft_token: SoftToken) -> None:
     """The token's key refuses as a file's does when its certificate is not valid (Signers)."""
     later = datetime.now(UTC) + timedelta(days=800)
-    signer = load_signer(soft_token.uri("agency-key"), secrets=lambda _: soft_token.pin, clock=lambda: later)
+    signer = load_signer(soft_token.build_uri("agency-key"), secrets=lambda _: soft_token.pin, clock=lambda: later)
     with pytest.raises(SigningError, match="expired"):
         signer.sign(DATA)
     signer.close()  # type: ignore[attr-defined]  # it is a TokenSigner
@@ -295,14 +295,14 @@ def test_a_key_that_is_not_there_says_what_is(case: str, load: Any, soft_token: 
 
 def test_several_tokens_ask_for_the_serial_number(tmp_path: Path) -> None:
     """Two tokens of one label are told apart by their serial numbers (RFC 7512, 2.3)."""
-    if SoftToken.missing() and "CI" not in os.environ:
+    if SoftToken.find_missing_tools() and "CI" not in os.environ:
         pytest.skip("SoftHSM2 is not installed")
     tokens = [SoftToken.create(tmp_path, label="same") for _ in range(2)]
     code = f"""
 import re
 from edoc_connector.errors import SigningError
 from edoc_connector.signing import load_signer
-uri = {tokens[0].uri()!r}
+uri = {tokens[0].build_uri()!r}
 try:
     load_signer(uri, secrets=lambda _: {tokens[0].pin!r}).sign(b"x")
 except SigningError as error:
@@ -339,7 +339,7 @@ def test_a_wrong_pin_reaches_the_token_once(soft_token: SoftToken, tmp_path: Pat
     code = f"""
 from edoc_connector.errors import SigningError
 from edoc_connector.signing import load_signer
-uri = {soft_token.uri("agency-key").replace(soft_token.module, str(SPY))!r}
+uri = {soft_token.build_uri("agency-key").replace(soft_token.module, str(SPY))!r}
 for pin in ("000000", "000000", "000000", {soft_token.pin!r}, "000000"):
     signer = load_signer(uri, secrets=lambda _: pin)
     try:
@@ -376,7 +376,7 @@ def test_a_missing_pin_is_not_tried(pin: str | None, load: Any) -> None:
 @pytest.mark.parametrize("flag", ["USER_PIN_FINAL_TRY", "USER_PIN_LOCKED"])
 def test_a_token_about_to_lock_gets_no_pin(flag: str, soft_token: SoftToken) -> None:
     """A token that is locked, or would be at the next wrong PIN, is left alone (building blocks: tokens lock)."""
-    uri = TokenUri.parse(KeyUri.parse(soft_token.uri("agency-key")))
+    uri = TokenUri.parse(KeyUri.parse(soft_token.build_uri("agency-key")))
     with pytest.raises(SigningError, match="lock"):
         refuse_risky_login(pkcs11.TokenFlag[flag], uri)
     refuse_risky_login(pkcs11.TokenFlag.USER_PIN_COUNT_LOW, uri)
@@ -405,7 +405,7 @@ def test_the_example_signs_with_the_token(soft_token: SoftToken, tmp_path: Path)
     example = Path(__file__).parents[3] / "examples" / "sign_with_token.py"
     files = [tmp_path / name for name in ("document.json", "signed.edxml", "cong-van.pdf")]
     done = subprocess.run(
-        [sys.executable, str(example), soft_token.uri("agency-key"), *map(str, files)],
+        [sys.executable, str(example), soft_token.build_uri("agency-key"), *map(str, files)],
         env={**os.environ, "EDOC_TOKEN_PIN": soft_token.pin, "PYTHONIOENCODING": "utf-8"},
         capture_output=True,
         encoding="utf-8",
@@ -429,7 +429,7 @@ def test_nothing_tells_the_pin(load: Any, soft_token: SoftToken, caplog: pytest.
     wrong = str(8246801357)
     with pytest.raises(SigningError) as error:
         load("agency-key", pin=lambda _name: wrong).sign(DATA)
-    told = caplog.text + repr(signer) + repr(signer._where) + "".join(traceback.format_exception(error.value))
+    told = caplog.text + repr(signer) + repr(signer._uri) + "".join(traceback.format_exception(error.value))
     assert "session opened" in caplog.text
     assert soft_token.pin not in told
     assert wrong not in told

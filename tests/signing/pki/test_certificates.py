@@ -14,20 +14,20 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edoc_connector.signing.algorithms import algorithm_for, signature_holds
+from edoc_connector.signing.algorithms import is_valid_signature, select_algorithm
 from edoc_connector.signing.pki.certificates import (
+    can_sign,
     days_left,
+    find_key_problem,
+    find_leaf,
     human_name,
-    key_problem,
+    is_for_other_use,
     key_usage,
-    leaf_of,
-    may_sign,
-    meant_for_other_use,
-    ordered_from,
+    order_chain,
     read_certificate,
     read_certificates,
 )
-from edoc_connector.testing.keys import AgencyKeys, agency_keys, throwaway_key
+from edoc_connector.testing.keys import AgencyKeys, agency_keys, make_throwaway_key
 
 
 @settings(max_examples=60, deadline=None)
@@ -47,7 +47,7 @@ def test_a_damaged_certificate_is_read_or_refused(data: st.DataObject) -> None:
             except ValueError:
                 continue
             assert human_name(certificate) is not None
-            assert may_sign(certificate) in (True, False)
+            assert can_sign(certificate) in (True, False)
 
 
 def test_a_file_without_certificates_is_refused() -> None:
@@ -57,7 +57,7 @@ def test_a_file_without_certificates_is_refused() -> None:
 
 
 def _certificate(*names: x509.NameAttribute[str], usage: bool = False) -> x509.Certificate:
-    key = throwaway_key("p256", "self-made")
+    key = make_throwaway_key("p256", "self-made")
     builder = (
         x509.CertificateBuilder()
         .subject_name(x509.Name(names))
@@ -82,13 +82,13 @@ def test_the_holders_name_for_a_person() -> None:
 
 def test_key_usage_decides_who_may_sign(agency: AgencyKeys) -> None:
     """digitalSignature or nonRepudiation allow it; an authority's certificate does not; none at all does (RFC 5280)."""
-    assert may_sign(agency.certificate)
-    assert not may_sign(agency.root)
-    assert may_sign(_certificate())
+    assert can_sign(agency.certificate)
+    assert not can_sign(agency.root)
+    assert can_sign(_certificate())
     assert key_usage(agency.certificate) == ("digitalSignature", "contentCommitment")
     assert key_usage(agency.root) == ("keyCertSign", "cRLSign")
     assert key_usage(_certificate()) == ()
-    assert not meant_for_other_use(_certificate())
+    assert not is_for_other_use(_certificate())
 
 
 def test_days_left_are_whole_days(agency: AgencyKeys) -> None:
@@ -100,12 +100,12 @@ def test_days_left_are_whole_days(agency: AgencyKeys) -> None:
 
 def test_which_of_several_is_the_signers(agency: AgencyKeys, stranger: AgencyKeys) -> None:
     """The signer's certificate is the one whose holder issued none of the others, in whatever order they come."""
-    assert leaf_of(agency.certificates[::-1]) == agency.certificate
-    assert leaf_of([_certificate()]) is not None
-    assert leaf_of([agency.certificate, stranger.certificate]) is None
-    assert leaf_of([]) is None
-    assert ordered_from(agency.certificate, agency.certificates[::-1]) == agency.certificates
-    assert ordered_from(agency.certificate, stranger.certificates) == (agency.certificate,)
+    assert find_leaf(agency.certificates[::-1]) == agency.certificate
+    assert find_leaf([_certificate()]) is not None
+    assert find_leaf([agency.certificate, stranger.certificate]) is None
+    assert find_leaf([]) is None
+    assert order_chain(agency.certificate, agency.certificates[::-1]) == agency.certificates
+    assert order_chain(agency.certificate, stranger.certificates) == (agency.certificate,)
 
 
 @pytest.mark.parametrize(
@@ -114,23 +114,23 @@ def test_which_of_several_is_the_signers(agency: AgencyKeys, stranger: AgencyKey
 )
 def test_which_keys_are_accepted(kind: Any, problem: str | None) -> None:
     """RSA of 2048 bits or more, P-256 and P-384 (What verifies must be what is read)."""
-    assert key_problem(throwaway_key(kind, "kinds").public_key()) == problem
+    assert find_key_problem(make_throwaway_key(kind, "kinds").public_key()) == problem
 
 
 def test_other_kinds_of_keys_are_named() -> None:
     """A key of another kind is a problem that has a name, and no algorithm here."""
     key = ed25519.Ed25519PrivateKey.generate()
-    assert "Ed25519" in (key_problem(key.public_key()) or "")
-    assert key_problem(ec.generate_private_key(ec.SECP521R1()).public_key()) == "EC secp521r1"
-    assert algorithm_for(key) is None
-    assert algorithm_for(ec.generate_private_key(ec.SECP521R1())) is None
+    assert "Ed25519" in (find_key_problem(key.public_key()) or "")
+    assert find_key_problem(ec.generate_private_key(ec.SECP521R1()).public_key()) == "EC secp521r1"
+    assert select_algorithm(key) is None
+    assert select_algorithm(ec.generate_private_key(ec.SECP521R1())) is None
 
 
 def test_algorithm_and_key_must_belong_together() -> None:
     """An RSA value is never checked with an EC key, nor the reverse, nor an ECDSA value of another length."""
-    rsa: Any = throwaway_key("rsa", "kinds").public_key()
-    ec: Any = throwaway_key("p256", "kinds").public_key()
-    assert not signature_holds(rsa, "ecdsa-sha256", b"x", bytes(64))
-    assert not signature_holds(ec, "rsa-sha256", b"x", bytes(64))
-    assert not signature_holds(ec, "ecdsa-sha256", b"x", bytes(70))
-    assert not signature_holds(ec, "ecdsa-sha256", b"x", bytes(64))
+    rsa: Any = make_throwaway_key("rsa", "kinds").public_key()
+    ec: Any = make_throwaway_key("p256", "kinds").public_key()
+    assert not is_valid_signature(rsa, "ecdsa-sha256", b"x", bytes(64))
+    assert not is_valid_signature(ec, "rsa-sha256", b"x", bytes(64))
+    assert not is_valid_signature(ec, "ecdsa-sha256", b"x", bytes(70))
+    assert not is_valid_signature(ec, "ecdsa-sha256", b"x", bytes(64))

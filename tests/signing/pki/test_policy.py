@@ -14,7 +14,7 @@ from edoc_connector.errors import ConfigError
 from edoc_connector.signing import VerifyMode, VerifyPolicy, verify
 from edoc_connector.signing.pki.certificates import fingerprint
 from edoc_connector.testing import sample_document
-from edoc_connector.testing.keys import AgencyKeys, default_authority
+from edoc_connector.testing.keys import AgencyKeys, get_default_authority
 
 
 def test_anchors_load_from_files_and_folders(agency: AgencyKeys, stranger: AgencyKeys, tmp_path: Path) -> None:
@@ -110,7 +110,7 @@ def test_policies_are_values(agency: AgencyKeys) -> None:
 @pytest.mark.parametrize("said", ["H29.05", "h29.05", " H29.05\n", "h29.05\u2003"])
 def test_no_spelling_of_a_code_escapes_its_binding(said: str, packet_of: Any, agency: AgencyKeys) -> None:
     """An OrganId in any spelling that is read as the listed one is bound to its certificates (The seal, Checking)."""
-    other = default_authority().agency("Other agency", organ_id="H30")
+    other = get_default_authority().agency("Other agency", organ_id="H30")
     sender = edxml.Organization(id=said.strip(), name="Sở Nội vụ")
     data = packet_of(sample_document(sender=sender), keys=other, sealing=other)
     entry = (f"sha256:{fingerprint(agency.certificate)}",)

@@ -21,8 +21,8 @@ from cryptography.x509.oid import AuthorityInformationAccessOID, ExtendedKeyUsag
 from edoc_connector import edxml
 from edoc_connector.errors import ConfigError
 from edoc_connector.signing import Revocation, RevocationMode, Verification, VerifyMode, VerifyPolicy, verify
-from edoc_connector.signing.pki.pki_http import MOST_BYTES, FetchFailed, Kept, http_fetch
-from edoc_connector.testing.keys import AgencyKeys, authority, default_authority
+from edoc_connector.signing.pki.pki_http import MAX_BYTES, CachedFetch, FetchFailed, fetch_http
+from edoc_connector.testing.keys import AgencyKeys, authority, get_default_authority
 from edoc_connector.testing.responders import Responders
 
 DAY = timedelta(days=1)
@@ -32,12 +32,12 @@ MODES = [RevocationMode.CRL, RevocationMode.OCSP, RevocationMode.EITHER]
 @pytest.fixture
 def pki() -> Iterator[Responders]:
     """The servers of the sender's authority."""
-    with Responders(default_authority()) as responders:
+    with Responders(get_default_authority()) as responders:
         yield responders
 
 
 def _asking(pki: Responders, mode: RevocationMode, **options: Any) -> Revocation:
-    given = {"crl_urls": pki.crl_urls, "ocsp_url": pki.ocsp_url, "fetch": http_fetch} | options
+    given = {"crl_urls": pki.crl_urls, "ocsp_url": pki.ocsp_url, "fetch": fetch_http} | options
     return Revocation(mode=mode, **given)
 
 
@@ -51,7 +51,7 @@ def test_a_certificate_in_force_is_trusted(mode: RevocationMode, pki: Responders
     """Where the responders know nothing against any certificate of the chain, the packet is VALID without findings."""
     verification = _verified(signed, pki, _asking(pki, mode))
     assert (verification.reason, verification.trusted, verification.findings) == ("SIG-OK", True, ())
-    assert ("/ocsp" in pki.asked) == (mode is not RevocationMode.CRL)
+    assert ("/ocsp" in pki.requested_paths) == (mode is not RevocationMode.CRL)
 
 
 @pytest.mark.parametrize("mode", MODES)
@@ -91,7 +91,7 @@ def test_revoked_later_is_good_then(mode: RevocationMode, pki: Responders, signe
 BROKEN: dict[str, tuple[int, Callable[[Responders], bytes]]] = {
     "server error": (503, lambda pki: b""),
     "garbage": (200, lambda pki: b"<html>login</html>"),
-    "out of date": (200, lambda pki: pki.crl(lasts=-timedelta(hours=1))),
+    "out of date": (200, lambda pki: pki.build_crl(lasts=-timedelta(hours=1))),
     "redirect": (302, lambda pki: b""),
 }
 
@@ -100,7 +100,7 @@ BROKEN: dict[str, tuple[int, Callable[[Responders], bytes]]] = {
 def test_missing_information_is_hard_or_soft(case: str, pki: Responders, signed: bytes) -> None:
     """A list that is missing or out of date makes the packet UNVERIFIABLE; softly it is a finding, and names why."""
     status, body = BROKEN[case]
-    pki.broken["/issuing.crl"] = (status, body(pki))
+    pki.answer_overrides["/issuing.crl"] = (status, body(pki))
     hard = _verified(signed, pki, _asking(pki, RevocationMode.CRL))
     assert (hard.status.value, hard.reason) == ("UNVERIFIABLE", "SIG-REVOCATION-UNKNOWN")
     if case != "out of date":
@@ -122,22 +122,22 @@ def test_what_is_not_known_of_an_authority_hides_no_revoked_signer(
 ) -> None:
     """Without information on the issuing authority a revoked signer is still refused as revoked (Revocation, soft)."""
     pki.revoke(agency.certificate)
-    pki.broken["/root.crl"] = (503, b"")
-    answer = pki.ocsp_answer
+    pki.answer_overrides["/root.crl"] = (503, b"")
+    answer = pki.build_ocsp_answer
     unauthorized = ocsp.OCSPResponseBuilder.build_unsuccessful(ocsp.OCSPResponseStatus.UNAUTHORIZED)
 
     def about_the_signer(_pki: Responders, body: bytes) -> bytes:
         known = ocsp.load_der_ocsp_request(body).serial_number == agency.certificate.serial_number
         return answer(body) if known else unauthorized.public_bytes(Encoding.DER)
 
-    monkeypatch.setattr(Responders, "ocsp_answer", about_the_signer)
+    monkeypatch.setattr(Responders, "build_ocsp_answer", about_the_signer)
     assert _verified(signed, pki, _asking(pki, mode, soft=soft)).reason == "SIG-REVOKED"
 
 
 @pytest.mark.parametrize("answer", [(200, b"garbage"), (200, b""), (500, b"")], ids=["garbage", "empty", "error"])
 def test_an_ocsp_answer_that_is_none(answer: tuple[int, bytes], pki: Responders, signed: bytes) -> None:
     """What is no OCSP answer proves nothing; where either proof will do, the list still counts."""
-    pki.broken["/ocsp"] = answer
+    pki.answer_overrides["/ocsp"] = answer
     assert _verified(signed, pki, _asking(pki, RevocationMode.OCSP)).reason == "SIG-REVOCATION-UNKNOWN"
     assert _verified(signed, pki, _asking(pki, RevocationMode.EITHER)).reason == "SIG-OK"
 
@@ -165,7 +165,7 @@ def test_a_strangers_list_clears_nobody(pki: Responders, signed: bytes, tmp_path
     """A list that the authority did not sign is no information, whoever issued it (RFC 5280, 6.3.3)."""
     with Responders(authority("Throwaway CA", kind="p384")) as impostor:
         file = tmp_path / "impostor.crl"
-        file.write_bytes(impostor.crl())
+        file.write_bytes(impostor.build_crl())
     revocation = Revocation(mode=RevocationMode.CRL, crl_files=(file,))
     assert _verified(signed, pki, revocation).reason == "SIG-REVOCATION-UNKNOWN"
 
@@ -175,18 +175,18 @@ def test_lists_in_files_and_folders(pki: Responders, signed: bytes, agency: Agen
     folder = tmp_path / "crls"
     folder.mkdir()
     root, issuing = tmp_path / "root.crl", folder / "issuing.crl"
-    root.write_bytes(pki.crl(root=True))
-    issuing.write_bytes(x509.load_der_x509_crl(pki.crl()).public_bytes(Encoding.PEM))
+    root.write_bytes(pki.build_crl(root=True))
+    issuing.write_bytes(x509.load_der_x509_crl(pki.build_crl()).public_bytes(Encoding.PEM))
     revocation = Revocation(mode=RevocationMode.CRL, crl_files=(root, folder))
     assert _verified(signed, pki, revocation).reason == "SIG-OK"
     pki.revoke(agency.certificate)
-    issuing.write_bytes(pki.crl())
+    issuing.write_bytes(pki.build_crl())
     assert _verified(signed, pki, revocation).reason == "SIG-REVOKED"
     issuing.unlink()
     assert _verified(signed, pki, revocation).reason == "SIG-REVOCATION-UNKNOWN"
     root.unlink()
     assert "root.crl" in _verified(signed, pki, revocation).explanation
-    assert pki.asked == []
+    assert pki.requested_paths == []
 
 
 # -- addresses in certificates
@@ -204,7 +204,7 @@ def telling(pki: Responders) -> AgencyKeys:
         for method in (AuthorityInformationAccessOID.CA_ISSUERS, AuthorityInformationAccessOID.OCSP)
     ]
     extensions = [x509.CRLDistributionPoints(points), x509.AuthorityInformationAccess(access)]
-    return default_authority().agency("Sở Nội vụ", organ_id="H29.05", kind="p256", extensions=extensions)
+    return get_default_authority().agency("Sở Nội vụ", organ_id="H29.05", kind="p256", extensions=extensions)
 
 
 def test_addresses_in_certificates_are_not_fetched(
@@ -213,12 +213,12 @@ def test_addresses_in_certificates_are_not_fetched(
     """An address in a stranger's certificate is fetched by no policy that does not allow its host."""
     data = packet_of(keys=telling, sealing=telling)
     lists = tmp_path / "root.crl"
-    lists.write_bytes(pki.crl(root=True))
+    lists.write_bytes(pki.build_crl(root=True))
     for policy in (VerifyPolicy(), VerifyPolicy(mode=VerifyMode.TRUSTED, anchors=(telling.root,))):
         assert verify(edxml.read(data), policy).reason == "SIG-OK"
     elsewhere = Revocation(mode=RevocationMode.EITHER, crl_files=(lists,), hosts=frozenset({"pki.example"}))
     assert _verified(data, pki, elsewhere).reason == "SIG-REVOCATION-UNKNOWN"
-    assert pki.asked == []
+    assert pki.requested_paths == []
 
 
 @pytest.mark.parametrize("mode", MODES)
@@ -228,10 +228,10 @@ def test_addresses_in_certificates_count_where_their_host_is_allowed(
     """Where the policy allows a host, addresses on it are used, others still not."""
     data = packet_of(keys=telling, sealing=None)
     lists = tmp_path / "root.crl"
-    lists.write_bytes(pki.crl(root=True))
-    allowed = Revocation(mode=mode, crl_files=(lists,), hosts=frozenset({"127.0.0.1"}), fetch=http_fetch)
+    lists.write_bytes(pki.build_crl(root=True))
+    allowed = Revocation(mode=mode, crl_files=(lists,), hosts=frozenset({"127.0.0.1"}), fetch=fetch_http)
     assert _verified(data, pki, allowed).reason == "SIG-OK"
-    assert set(pki.asked) <= {"/issuing.crl", "/ocsp"}
+    assert set(pki.requested_paths) <= {"/issuing.crl", "/ocsp"}
     pki.revoke(telling.certificate)
     assert _verified(data, pki, allowed).reason == "SIG-REVOKED"
 
@@ -268,34 +268,34 @@ def test_revocation_needs_somebody_to_trust(pki: Responders) -> None:
 
 def test_answers_are_kept_for_a_while(pki: Responders, signed: bytes) -> None:
     """One packet after another asks once; a failure is remembered too, so that a dead server is not waited for."""
-    revocation = _asking(pki, RevocationMode.EITHER, fetch=Kept())
+    revocation = _asking(pki, RevocationMode.EITHER, fetch=CachedFetch())
     for _ in range(3):
         assert _verified(signed, pki, revocation).reason == "SIG-OK"
-    assert sorted(pki.asked) == ["/issuing.crl", "/ocsp", "/ocsp", "/root.crl"]
-    forgetful = Kept(seconds=0, failed=0)
+    assert sorted(pki.requested_paths) == ["/issuing.crl", "/ocsp", "/ocsp", "/root.crl"]
+    forgetful = CachedFetch(answer_seconds=0, failure_seconds=0)
     for _ in range(2):
         with pytest.raises(FetchFailed, match="404"):
             forgetful(f"{pki.url}/none")
-    assert pki.asked.count("/none") == 2
+    assert pki.requested_paths.count("/none") == 2
 
 
 @pytest.mark.parametrize("url", ["file:///etc/hostname", "http://[", "gopher://x/", "http://"])
 def test_only_web_addresses_are_fetched(url: str) -> None:
     """Whatever is no http or https address is not looked at."""
     with pytest.raises(FetchFailed):
-        http_fetch(url)
+        fetch_http(url)
 
 
 def test_fetching_is_bounded(pki: Responders) -> None:
     """An answer larger than any list, and one that comes too late, are given up; so is a port where nobody listens."""
-    pki.broken["/big"] = (200, bytes(MOST_BYTES + 1))
+    pki.answer_overrides["/big"] = (200, bytes(MAX_BYTES + 1))
     with pytest.raises(FetchFailed, match="too large"):
-        http_fetch(f"{pki.url}/big")
-    pki.broken["/late"] = (200, bytes(1 << 20))
+        fetch_http(f"{pki.url}/big")
+    pki.answer_overrides["/late"] = (200, bytes(1 << 20))
     with pytest.raises(FetchFailed, match="timed out"):
-        http_fetch(f"{pki.url}/late", timeout=1e-9)
+        fetch_http(f"{pki.url}/late", timeout=1e-9)
     with pytest.raises(FetchFailed):
-        http_fetch("http://127.0.0.1:1/x")
+        fetch_http("http://127.0.0.1:1/x")
 
 
 def test_headers_that_drip_are_cut_off() -> None:
@@ -312,7 +312,7 @@ def test_headers_that_drip_are_cut_off() -> None:
 
         served = pool.submit(drip)
         with pytest.raises(FetchFailed, match="timed out"):
-            http_fetch(f"http://127.0.0.1:{server.getsockname()[1]}/", timeout=0.3)
+            fetch_http(f"http://127.0.0.1:{server.getsockname()[1]}/", timeout=0.3)
         served.result(timeout=30)
 
 
@@ -322,4 +322,4 @@ def test_addresses_that_no_request_carries(url: str) -> None:
     with pytest.raises(ConfigError, match="no http or https address"):
         Revocation(mode=RevocationMode.CRL, crl_urls=(url,))
     with pytest.raises(FetchFailed, match="not an http or https address"):
-        http_fetch(url)
+        fetch_http(url)

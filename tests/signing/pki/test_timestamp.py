@@ -31,8 +31,8 @@ from edoc_connector.signing import (
 from edoc_connector.signing.pki.timestamp import check_timestamp
 from edoc_connector.signing.reasons import Refused
 from edoc_connector.testing import sample_document
-from edoc_connector.testing.keys import AgencyKeys, authority, default_authority
-from edoc_connector.testing.responders import Responders, timestamp_token
+from edoc_connector.testing.keys import AgencyKeys, authority, get_default_authority
+from edoc_connector.testing.responders import Responders, build_timestamp_token
 
 DAY = timedelta(days=1)
 
@@ -40,7 +40,7 @@ DAY = timedelta(days=1)
 @pytest.fixture
 def pki() -> Iterator[Responders]:
     """The servers of the sender's authority, a time-stamp authority among them."""
-    with Responders(default_authority()) as responders:
+    with Responders(get_default_authority()) as responders:
         yield responders
 
 
@@ -93,7 +93,7 @@ def test_a_seal_without_one_only_claims(packet_of: Any, agency: AgencyKeys) -> N
 def short_lived(agency: AgencyKeys) -> AgencyKeys:
     """Keys whose certificate expired yesterday."""
     now = datetime.now(UTC)
-    return default_authority().agency(
+    return get_default_authority().agency(
         "Sở Nội vụ", organ_id="H29.05", kind="p256", not_before=now - 20 * DAY, not_after=now - DAY
     )
 
@@ -177,27 +177,27 @@ def _info(**changes: Any) -> Any:
 
 
 def _by(keys: Callable[[], AgencyKeys], **changes: Any) -> Callable[[Responders], bytes]:
-    return lambda pki: bytes(timestamp_token(_info(**changes), keys()).dump())
+    return lambda pki: bytes(build_timestamp_token(_info(**changes), keys()).dump())
 
 
 def _tsa(**options: Any) -> AgencyKeys:
-    return default_authority().agency("TSA", **({"uses": [ExtendedKeyUsageOID.TIME_STAMPING]} | options))
+    return get_default_authority().agency("TSA", **({"uses": [ExtendedKeyUsageOID.TIME_STAMPING]} | options))
 
 
 UNBELIEVED: dict[str, Callable[[Responders], bytes]] = {
     "no ASN.1": lambda pki: b"token",
-    "another structure": lambda pki: default_authority().certificates[0].public_bytes(Encoding.DER),
+    "another structure": lambda pki: get_default_authority().certificates[0].public_bytes(Encoding.DER),
     "over something else": _other_message,
     "bit flipped": _flipped,
     "cut off": lambda pki: TimestampAuthority(url=pki.tsa_url)(b"data")[:-9],
-    "by an agency": _by(lambda: default_authority().agency("Sở", kind="p256")),
+    "by an agency": _by(lambda: get_default_authority().agency("Sở", kind="p256")),
     "by a short key": _by(lambda: _tsa(kind="rsa1024")),
     "by a curve not accepted": _by(lambda: _tsa(kind="p521")),
     "in the future": _by(lambda: _tsa(kind="p256"), gen_time=datetime.now(UTC).replace(microsecond=0) + DAY),
     "before the authority's certificate": _by(
         lambda: _tsa(kind="p256"), gen_time=datetime.now(UTC).replace(microsecond=0) - 9 * DAY
     ),
-    "signed with SHA-1": lambda pki: bytes(timestamp_token(_info(), _tsa(kind="p256"), digest="sha1").dump()),
+    "signed with SHA-1": lambda pki: bytes(build_timestamp_token(_info(), _tsa(kind="p256"), digest="sha1").dump()),
     "over a SHA-1 hash": _by(
         lambda: _tsa(kind="p256"),
         message_imprint={"hash_algorithm": {"algorithm": "sha1"}, "hashed_message": bytes(20)},
@@ -208,7 +208,7 @@ UNBELIEVED: dict[str, Callable[[Responders], bytes]] = {
 @pytest.mark.parametrize("case", UNBELIEVED)
 def test_a_token_that_proves_nothing(case: str, pki: Responders) -> None:
     """Malformed, over other data, or by one who is no time-stamp authority: not believed (RFC 3161, 2.3, 2.4.2)."""
-    policy = VerifyPolicy(anchors=(default_authority().certificates[-1],))
+    policy = VerifyPolicy(anchors=(get_default_authority().certificates[-1],))
     with pytest.raises(Refused) as refusal:
         check_timestamp(UNBELIEVED[case](pki), b"data", policy=policy, at=datetime.now(UTC))
     assert refusal.value.code == "SIG-TIMESTAMP"
@@ -259,7 +259,7 @@ ANSWERS: dict[str, tuple[int, Callable[[Responders], bytes]]] = {
     "server error": (500, lambda pki: b""),
     "garbage": (200, lambda pki: b"<html>login</html>"),
     "rejection": (200, lambda pki: bytes.fromhex("30053003020102")),
-    "another's time-stamp": (200, lambda pki: pki.timestamp(_request())),
+    "another's time-stamp": (200, lambda pki: pki.build_timestamp(_request())),
     "no token": (200, lambda pki: bytes.fromhex("30053003020100")),
 }
 
@@ -274,7 +274,7 @@ def _request() -> bytes:
 def test_no_time_stamp_no_seal(case: str, pki: Responders, agency: AgencyKeys, packet_of: Any) -> None:
     """Where a time-stamp is asked for and there is none, nothing is written, and the error says why."""
     status, body = ANSWERS[case]
-    pki.broken["/tsa"] = (status, body(pki))
+    pki.answer_overrides["/tsa"] = (status, body(pki))
     document = sample_document()
     maker = seal_maker(
         document, signer=agency.signer(), at=datetime.now(UTC), timestamp=TimestampAuthority(url=pki.tsa_url)
@@ -330,7 +330,7 @@ def test_openssls_time_stamps_are_believed(tmp_path: Path) -> None:
     _openssl("-query", "-data", tmp_path / "data", "-sha256", "-cert", "-out", query)
     signer = ("-signer", tmp_path / "tsa.pem", "-inkey", tmp_path / "tsa.key", "-chain", tmp_path / "issuing.pem")
     _openssl("-reply", "-config", tmp_path / "ts.cnf", "-queryfile", query, *signer, "-token_out", "-out", token)
-    policy = VerifyPolicy(anchors=(default_authority().certificates[-1],))
+    policy = VerifyPolicy(anchors=(get_default_authority().certificates[-1],))
     moment = check_timestamp(token.read_bytes(), b"data", policy=policy, at=datetime.now(UTC))
     assert abs(moment - datetime.now(UTC)) < timedelta(minutes=5)
 

@@ -12,7 +12,7 @@ from lxml import etree
 
 from edoc_connector import edxml
 from edoc_connector.signing import Verification, VerificationStatus, VerifyPolicy, verify
-from edoc_connector.signing.xmlsig.seal import MOST_BYTES, SEAL_NS, _compare_files
+from edoc_connector.signing.xmlsig.seal import MAX_BYTES, SEAL_NS, _compare_files
 from edoc_connector.testing import sample_document
 from edoc_connector.testing.keys import AgencyKeys
 
@@ -389,7 +389,7 @@ def _append(tag: str, **attributes: str) -> Mangle:
 MISSHAPEN: dict[str, tuple[Callable[[bytes], bytes], str]] = {
     "not XML": (lambda seal: b"seal", "SEAL-UNREADABLE"),
     "DOCTYPE": (lambda seal: b"<!DOCTYPE x><x/>", "SEAL-UNREADABLE"),
-    "too big": (lambda seal: seal + b" " * MOST_BYTES, "SEAL-TOO-BIG"),
+    "too big": (lambda seal: seal + b" " * MAX_BYTES, "SEAL-TOO-BIG"),
     "another version": (lambda seal: seal.replace(b"seal:1", b"seal:2"), "SEAL-VERSION"),
     "no signature": (_edited(lambda root: root.remove(root[-1])), "SEAL-SHAPE"),
     "nothing in it": (_edited(lambda root: root.clear()), "SEAL-SHAPE"),

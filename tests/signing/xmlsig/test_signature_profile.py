@@ -16,7 +16,7 @@ from edoc_connector.errors import PacketError
 from edoc_connector.signing import Verification, VerificationStatus, VerifyPolicy, verify
 from edoc_connector.signing.algorithms import C14N, ENVELOPED, EXC_C14N
 from edoc_connector.signing.reasons import REASONS
-from edoc_connector.signing.xmlsig.signature_profile import MOST_CERTIFICATES, MOST_CHARACTERS, MOST_NODES
+from edoc_connector.signing.xmlsig.signature_profile import MAX_CERTIFICATES, MAX_CHARACTERS, MAX_NODES
 from edoc_connector.testing import sample_document
 from edoc_connector.testing.keys import AgencyKeys, agency_keys, authority
 
@@ -303,7 +303,7 @@ MANGLED: dict[str, tuple[Mangle, str]] = {
     "empty certificate": (_text("X509Certificate", ""), "SIG-CERTIFICATE"),
     "two signers": (lambda root: _certificates(_der(_other(0)), _der(_other(1)))(root), "SIG-CERTIFICATES"),
     "too many certificates": (
-        lambda root: _certificates(*[_der(_other())] * (MOST_CERTIFICATES + 1))(root),
+        lambda root: _certificates(*[_der(_other())] * (MAX_CERTIFICATES + 1))(root),
         "SIG-TOO-BIG",
     ),
     # -- shape and encoding
@@ -323,9 +323,9 @@ MANGLED: dict[str, tuple[Mangle, str]] = {
     "no SignatureValue": (_text("SignatureValue", ""), "SIG-ENCODING"),
     "SignatureValue not base64": (_text("SignatureValue", "%%%"), "SIG-ENCODING"),
     "DigestValue too short": (_text("DigestValue", "AAAA"), "SIG-ENCODING"),
-    "huge SignatureValue": (_text("SignatureValue", "A" * (MOST_CHARACTERS + 1)), "SIG-TOO-BIG"),
+    "huge SignatureValue": (_text("SignatureValue", "A" * (MAX_CHARACTERS + 1)), "SIG-TOO-BIG"),
     "many nodes": (
-        lambda root: [_put("KeyInfo", "KeyName")(root) for _ in range(MOST_NODES)],
+        lambda root: [_put("KeyInfo", "KeyName")(root) for _ in range(MAX_NODES)],
         "SIG-TOO-BIG",
     ),
     "an empty signature": (lambda root: one(root, "Signature").clear(), "SIG-EMPTY"),

@@ -22,7 +22,14 @@ from edoc_connector import edxml
 from edoc_connector.signing import VerificationStatus, VerifyMode, VerifyPolicy, enveloped, verify
 from edoc_connector.signing import verify as verify_function
 from edoc_connector.testing import sample_document
-from edoc_connector.testing.keys import AgencyKeys, Authority, agency_keys, authority, default_authority, throwaway_key
+from edoc_connector.testing.keys import (
+    AgencyKeys,
+    Authority,
+    agency_keys,
+    authority,
+    get_default_authority,
+    make_throwaway_key,
+)
 
 NOW = datetime.now(UTC)
 
@@ -217,9 +224,9 @@ def test_certificates_are_judged_at_the_stated_time(
 
 def _issuing(*, not_after: datetime, ca: bool = True) -> AgencyKeys:
     """An agency under an issuing authority of its own making, itself under the known root."""
-    root = default_authority()
-    root_key = throwaway_key("p256", "Throwaway CA root")
-    key = throwaway_key("p256", "odd issuer")
+    root = get_default_authority()
+    root_key = make_throwaway_key("p256", "Throwaway CA root")
+    key = make_throwaway_key("p256", "odd issuer")
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "Odd issuer")])
     certificate = (
         x509.CertificateBuilder()
@@ -254,7 +261,7 @@ def test_every_link_of_the_chain_counts(
 
 def test_a_link_that_is_not_valid_yet(packet_of: Any, trusted: VerifyPolicy) -> None:
     """A chain whose issuer's certificate begins after the stated time is not trusted then."""
-    agency = default_authority().agency("Sở Sớm", kind="p256", not_before=NOW - timedelta(days=60))
+    agency = get_default_authority().agency("Sở Sớm", kind="p256", not_before=NOW - timedelta(days=60))
     policy = VerifyPolicy(mode=VerifyMode.TRUSTED, anchors=trusted.anchors, at=NOW - timedelta(days=40))
     packet = edxml.read(packet_of(keys=agency, sealing=None))
     assert verify(packet, policy).reason == "SIG-NOT-YET-VALID"
@@ -291,7 +298,7 @@ def test_an_organisation_signs_with_its_own_certificate(
 def test_a_disagreement_is_unverifiable(signed: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where the two verifiers differ nothing is claimed (Design, signing). No packet is known that brings it about."""
     module = sys.modules[verify_function.__module__]
-    monkeypatch.setattr(module, "xmlsec_agrees", lambda *args, **kwargs: False)
+    monkeypatch.setattr(module, "is_valid_by_xmlsec", lambda *args, **kwargs: False)
     verification = verify(edxml.read(signed))
     assert (verification.status, verification.reason) == (VerificationStatus.UNVERIFIABLE, "SIG-DISAGREE")
 

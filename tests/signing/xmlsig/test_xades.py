@@ -15,7 +15,7 @@ from edoc_connector import edxml
 from edoc_connector.errors import SigningError
 from edoc_connector.signing import Verification, VerificationStatus, VerifyMode, VerifyPolicy, seal_maker, verify
 from edoc_connector.signing.pki.certificates import fingerprint
-from edoc_connector.signing.xmlsig.c14n import canonical
+from edoc_connector.signing.xmlsig.c14n import canonicalise
 from edoc_connector.signing.xmlsig.seal import SEAL_NS
 from edoc_connector.signing.xmlsig.signature_profile import SIGNED_PROPERTIES
 from edoc_connector.signing.xmlsig.xades import build_object
@@ -129,7 +129,7 @@ def _sealed_by_hand(agency: AgencyKeys, change: Mangle) -> Callable[[Any], bytes
         now = datetime.now(UTC).isoformat()
         holder = build_object(agency.certificate, at=now, signature_id="s", properties_id="p", content_id="c")
         change(holder)
-        digest_of = [hashlib.sha256(canonical(part, exclusive=True)).digest() for part in (root, holder[0][0])]
+        digest_of = [hashlib.sha256(canonicalise(part, exclusive=True)).digest() for part in (root, holder[0][0])]
         references = [
             NewReference(uri="#p", type=SIGNED_PROPERTIES, transforms=(), digest=digest_of[1]),
             NewReference(id="c", digest=digest_of[0]),
@@ -151,7 +151,7 @@ def _inclusive_of(root: etree._Element, holder: etree._Element) -> bytes:
     copy = etree.fromstring(etree.tostring(root))
     signature = etree.SubElement(copy, f"{{{DS}}}Signature", nsmap={"ds": DS})
     signature.append(etree.fromstring(etree.tostring(holder)))
-    return canonical(signature[0][0][0], exclusive=False)
+    return canonicalise(signature[0][0][0], exclusive=False)
 
 
 def _no_time(holder: etree._Element) -> None:

@@ -54,7 +54,7 @@ def test_an_error_is_sqlalchemys(store: Store, new_delivery) -> None:
         SAID.many(tx.connection, [{**_said(1), "actor": None}])
     assert isinstance(caught.value.__cause__, IntegrityError)
     assert "[parameters: " not in str(caught.value.__cause__)
-    with pytest.raises(StoreError) as caught, store.reading() as tx:
+    with pytest.raises(StoreError) as caught, store.snapshot() as tx:
         direct(tx.connection, "NONSENSE")
     assert isinstance(caught.value.__cause__, DBAPIError)
 
@@ -64,13 +64,13 @@ def test_a_server_that_ends_the_connection(store: Store) -> None:
     """The connection is not used again (faults, row 24)."""
 
     def ended() -> None:
-        with store.reading() as tx:
-            with store.reading() as other:
+        with store.snapshot() as tx:
+            with store.snapshot() as other:
                 pid = tx.connection.exec_driver_sql("SELECT pg_backend_pid()").scalar()
                 other.connection.exec_driver_sql(f"SELECT pg_terminate_backend({pid}), pg_sleep(0.2)")
             ALL.rows(tx.connection, {"whose": "H29.05"})
 
     with pytest.raises(StoreError, match="cannot be reached"):
         ended()
-    with store.reading() as tx:
+    with store.snapshot() as tx:
         assert ALL.rows(tx.connection, {"whose": "H29.05"}) == []

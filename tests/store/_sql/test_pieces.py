@@ -17,10 +17,10 @@ def test_a_list_longer_than_a_statement_takes(store: Store, new_delivery) -> Non
     with store.transaction("test") as tx:
         key = deliveries.add(tx, new_delivery()).id
     keys = [*range(key + 1, key + 70_001), key]
-    with store.reading() as tx:
-        assert len(timelines.of(tx, DELIVERIES, keys)[key]) == 1
-        assert len(deliveries.recipients(tx, keys)[key]) == 2
-        assert deliveries.targets(tx, keys)[key] == ()
+    with store.snapshot() as tx:
+        assert len(timelines.load_timelines(tx, DELIVERIES, keys)[key]) == 1
+        assert len(deliveries.load_recipients(tx, keys)[key]) == 2
+        assert deliveries.load_targets(tx, keys)[key] == ()
 
 
 def test_pieces_hold_every_key_once() -> None:
@@ -34,8 +34,8 @@ def test_pieces_hold_every_key_once() -> None:
 
 def test_a_statement_that_the_driver_refuses(store: Store) -> None:
     """The server is there: who reads the error does not look for it in vain, and nothing is tried again (issue)."""
-    T = deliveries.T  # noqa: N806  a table
+    T = deliveries.TABLE  # noqa: N806  a table
     query = select(T.c.id).where(T.c.id.in_(bindparam("keys", expanding=True)))
-    with pytest.raises(StoreError) as caught, store.reading() as tx:
+    with pytest.raises(StoreError) as caught, store.snapshot() as tx:
         tx.connection.execute(query, {"keys": list(range(300_000))})
     assert "cannot be reached" not in caught.value.message

@@ -35,9 +35,9 @@ PATIENCE = 60.0
 @pytest.fixture
 def store(postgres: PostgresServer, tmp_path: Path, clock: Any) -> Iterator[Store]:
     """An empty store whose changes queue tasks, those of the application too."""
-    with Store.open(postgres.database(), spool=tmp_path / "spool", clock=clock, tasks=True) as opened:
+    with Store.open(postgres.create_database(), spool=tmp_path / "spool", clock=clock, tasks=True) as opened:
         assert opened.tasks is not None
-        opened.tasks.application = frozenset({HANDLE, TELL})
+        opened.tasks.application_tasks = frozenset({HANDLE, TELL})
         yield opened
 
 
@@ -66,7 +66,7 @@ def test_a_delivery_is_looked_at_after_its_caller_had_its_turn(store: Store, new
         deliveries.add(tx, new_delivery())
         when = tx.connection.execute(text("SELECT scheduled_at FROM procrastinate_jobs")).all()
     assert when == []
-    with store.reading() as tx:
+    with store.snapshot() as tx:
         (when,) = tx.connection.execute(text("SELECT scheduled_at FROM procrastinate_jobs")).scalars()
     assert when == clock.now + timedelta(seconds=5)
 
@@ -74,9 +74,9 @@ def test_a_delivery_is_looked_at_after_its_caller_had_its_turn(store: Store, new
 def test_the_next_message_of_a_lane_is_queued_when_the_one_before_is_sent(store: Store, new) -> None:
     """Its task is not queued before its turn, and not lost then (business rules, "Allowed order")."""
     with store.transaction("test") as tx:
-        receipt = receipts.offered(tx, AGENCY, "7", receipts.EDOC)
+        receipt = receipts.record_offer(tx, AGENCY, "7", receipts.EDOC)
         keys = [
-            outgoing.status(tx, agency=AGENCY, code=code, recipient="G22", message="{}", receipt_id=receipt.id)
+            outgoing.enqueue_status(tx, agency=AGENCY, code=code, recipient="G22", message="{}", receipt_id=receipt.id)
             for code in ("01", "03")
         ]
     assert new() == [(FETCH, receipt.id), (REPORT, keys[0])]
@@ -92,7 +92,9 @@ def test_a_status_is_fetched_after_what_its_sender_offered_before(store: Store, 
     """Its task comes when the one before has left the list (docs/worker.md, "in the order in which the hub lists")."""
     with store.transaction("test") as tx:
         kinds = (receipts.EDOC, receipts.STATUS, receipts.STATUS)
-        rows = [receipts.offered(tx, AGENCY, str(number), kind, sender="G22").id for number, kind in enumerate(kinds)]
+        rows = [
+            receipts.record_offer(tx, AGENCY, str(number), kind, sender="G22").id for number, kind in enumerate(kinds)
+        ]
     assert new() == [(FETCH, rows[0])]
     with store.transaction("test") as tx:
         transitions.move(tx, RECEIPTS, rows[0], old=ReceiptState.LISTED, new=ReceiptState.WAITING)
@@ -102,22 +104,24 @@ def test_a_status_is_fetched_after_what_its_sender_offered_before(store: Store, 
 def test_news_of_one_document_are_told_in_their_order(store: Store, new) -> None:
     """The second status is queued when the application was told of the first (issue, "DMS handlers")."""
     with store.transaction("test") as tx:
-        rows = [receipts.offered(tx, AGENCY, name, receipts.STATUS, sender="G22").id for name in ("1", "2")]
+        rows = [receipts.record_offer(tx, AGENCY, name, receipts.STATUS, sender="G22").id for name in ("1", "2")]
         for key in rows:
             transitions.move(tx, RECEIPTS, key, old="listed", new="handled", document_id="d")
             transitions.move(tx, RECEIPTS, key, old="handled", new="confirmed")
     assert new() == [(TELL, rows[0])]
     with store.transaction("test") as tx:
-        fence = receipts.by_key(tx, rows[0]).fence
-        transitions.touch(tx, RECEIPTS, rows[0], state="confirmed", token=fence, detail="told", noticed_at=tx.now)
+        fence = receipts.get_by_id(tx, rows[0]).fence
+        transitions.end_lease(
+            tx, RECEIPTS, rows[0], state="confirmed", fencing_token=fence, detail="told", noticed_at=tx.now
+        )
     assert new() == [(TELL, rows[1])]
 
 
 def test_what_no_worker_here_does_is_not_queued(store: Store, queue: TaskQueue, new) -> None:
     """Without an application, packets that came in leave no tasks behind (docs/worker.md)."""
-    queue.application = frozenset()
+    queue.application_tasks = frozenset()
     with store.transaction("test") as tx:
-        key = receipts.offered(tx, AGENCY, "1", receipts.EDOC).id
+        key = receipts.record_offer(tx, AGENCY, "1", receipts.EDOC).id
         transitions.move(tx, RECEIPTS, key, old="listed", new="waiting")
     assert new() == []
 
@@ -126,26 +130,28 @@ def test_what_is_due_and_free_is_found(store: Store, queue: TaskQueue, new_deliv
     """Rows in order, after a key; not those that a worker holds (DESIGN, "rows are claimed with a lease")."""
     with store.transaction("test") as tx:
         keys = [deliveries.add(tx, new_delivery(document_id=name)).id for name in ("a", "b", "c")]
-        transitions.claim(tx, DELIVERIES, transitions.Lease("other", 60.0), agency=AGENCY, states=[DeliveryState.READY])
-    with store.reading() as tx:
-        assert [task.key for task in queue.due(tx, TRANSMIT, AGENCY)] == keys[1:]
-        assert [task.key for task in queue.due(tx, TRANSMIT, AGENCY, after=keys[1])] == keys[2:]
-        assert queue.due(tx, TRANSMIT, "G22") == []
+        transitions.claim_rows(
+            tx, DELIVERIES, transitions.Lease("other", 60.0), agency=AGENCY, states=[DeliveryState.READY]
+        )
+    with store.snapshot() as tx:
+        assert [task.row_id for task in queue.list_due(tx, TRANSMIT, AGENCY)] == keys[1:]
+        assert [task.row_id for task in queue.list_due(tx, TRANSMIT, AGENCY, after_id=keys[1])] == keys[2:]
+        assert queue.list_due(tx, TRANSMIT, "G22") == []
 
 
 def test_two_transactions_queue_the_same_task(store: Store, queue: TaskQueue, new, clock) -> None:
     """The second waits for the first, then queues only what is new; its own changes stay (issue, "queueing_lock")."""
-    one, two = (Task(name=TRANSMIT, agency=AGENCY, key=key, due=clock.now) for key in (1, 2))
+    one, two = (Task(name=TRANSMIT, agency=AGENCY, row_id=key, due_at=clock.now) for key in (1, 2))
     queued: list[int] = []
 
     def other() -> None:
         with store.transaction("other") as tx:
-            receipts.offered(tx, AGENCY, "7", receipts.EDOC)
-            queued.append(queue.defer(tx, [one, two]))
+            receipts.record_offer(tx, AGENCY, "7", receipts.EDOC)
+            queued.append(queue.enqueue(tx, [one, two]))
 
     thread = threading.Thread(target=other)
     with store.transaction("test") as tx:
-        assert queue.defer(tx, [one]) == 1
+        assert queue.enqueue(tx, [one]) == 1
         thread.start()
         _until_blocked(store)
     thread.join(PATIENCE)
@@ -169,8 +175,8 @@ def test_what_the_engine_meets_is_an_error_of_the_store(store: Store, new_delive
     with pytest.raises(StoreError, match=words) as caught:
         _add_after(store, before, new_delivery())
     assert "chưa có gì thay đổi" in caught.value.vi
-    with store.reading() as tx:
-        assert deliveries.find(tx, AGENCY) == []
+    with store.snapshot() as tx:
+        assert deliveries.find_all(tx, AGENCY) == []
 
 
 def _add_after(store: Store, statement: str, new: NewDelivery) -> None:
@@ -185,7 +191,7 @@ def _until_blocked(store: Store) -> None:
     )
     end = time.monotonic() + PATIENCE
     while True:
-        with store.reading() as tx:
+        with store.snapshot() as tx:
             if tx.connection.execute(query).scalar():
                 return
         assert time.monotonic() < end

@@ -11,7 +11,7 @@ import typer
 
 from ...errors import AttachmentError, ConfigError, NotFound, PacketError, StoreError
 from .. import labels
-from ..output import ExitCode, JsonFlag, as_commands, local_time, print_json, print_table, progress, say
+from ..output import ExitCode, JsonFlag, format_local_time, name_commands, print_json, print_table, say, show_progress
 from ..packets.packets import read_message
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ AgencyOption = Annotated[
         help="Which agency, where the configuration has several. / Mã đơn vị, nếu tệp cấu hình có nhiều đơn vị.",
     ),
 ]
-_TIMELINE = ("time / thời gian", "who / ai", "what / việc gì")
+_TIMELINE_COLUMNS = ("time / thời gian", "who / ai", "what / việc gì")
 
 
 def register(app: typer.Typer) -> None:
@@ -68,12 +68,12 @@ def send(
     _require_new(document)
     if not document.attachments:
         say("warning: no file is attached (--attach FILE)", "lưu ý: chưa đính kèm tệp nào (--attach TỆP)", err=True)
-    with opened(config, agency, "sending / đang gửi") as connector:
+    with open_connector(config, agency, "sending / đang gửi") as connector:
         delivery = connector.send(document)
         lease = connector.settings.limits.lease
-    show_delivery(delivery, as_json=as_json)
+    print_delivery(delivery, as_json=as_json)
     if delivery.state != "sent":
-        _not_sent(delivery, lease)
+        _warn_not_sent(delivery, lease)
         raise typer.Exit(ExitCode.FAILED)
 
 
@@ -89,7 +89,7 @@ def _require_new(document: Document) -> None:
         )
 
 
-def _not_sent(delivery: Delivery, lease: float) -> None:
+def _warn_not_sent(delivery: Delivery, lease: float) -> None:
     if delivery.state == "sending":
         say(
             f"edoc: not sent: another process may be sending it. Run the command again after {lease:g} seconds "
@@ -107,7 +107,7 @@ def _not_sent(delivery: Delivery, lease: float) -> None:
 
 
 # What a clerk can say about a received document, by its code (Decision 28/2018/QĐ-TTg).
-_SAID: dict[str, Callable[[Receipt, str | None], None]] = {
+_STATUS_ACTIONS: dict[str, Callable[[Receipt, str | None], None]] = {
     "02": lambda receipt, words: receipt.reject(words or ""),
     "03": lambda receipt, words: receipt.accept(words),
     "04": lambda receipt, words: receipt.assign(words),
@@ -136,13 +136,13 @@ def status(
     agency: AgencyOption = None,
 ) -> None:
     """Report a status: of a received document, or 13 to take one of ours back. / Gửi trạng thái xử lý văn bản."""
-    with opened(config, agency) as connector:
+    with open_connector(config, agency) as connector:
         if code == "13":
             connector.take_back(document_id, reason=reason or "")
-        elif code in _SAID:
-            _SAID[code](find_receipt(connector, document_id), reason)
+        elif code in _STATUS_ACTIONS:
+            _STATUS_ACTIONS[code](find_receipt(connector, document_id), reason)
         else:
-            known = ", ".join([*_SAID, "13"])
+            known = ", ".join([*_STATUS_ACTIONS, "13"])
             raise ConfigError(
                 f"'{code}' is no status to send; use one of {known}",
                 vi=f"'{code}' không phải mã trạng thái gửi được; dùng một trong {known}",
@@ -154,7 +154,7 @@ def status(
 
 def deliveries(config: ConfigOption = CONFIG, agency: AgencyOption = None, as_json: JsonFlag = False) -> None:
     """List the documents sent. / Liệt kê văn bản đã gửi."""
-    with opened(config, agency) as connector:
+    with open_connector(config, agency) as connector:
         found = connector.deliveries()
     if as_json:
         print_json([describe_delivery(delivery) for delivery in found])
@@ -170,9 +170,9 @@ def deliveries(config: ConfigOption = CONFIG, agency: AgencyOption = None, as_js
         (
             one.id,
             one.subject,
-            labels.both(labels.DELIVERY, one.state),
-            labels.recipients(one),
-            one.sent_at and local_time(one.sent_at),
+            labels.format_both(labels.DELIVERY, one.state),
+            labels.format_recipients(one),
+            one.sent_at and format_local_time(one.sent_at),
         )
         for one in found
     )
@@ -186,23 +186,23 @@ def show(
     as_json: JsonFlag = False,
 ) -> None:
     """Show what happened to a document. / Xem diễn biến của một văn bản."""
-    with opened(config, agency) as connector:
+    with open_connector(config, agency) as connector:
         try:
             delivery = connector.delivery(document_id)
         except NotFound:
-            _show_receipt(find_receipt(connector, document_id), as_json=as_json)
+            _print_receipt(find_receipt(connector, document_id), as_json=as_json)
         else:
-            show_delivery(delivery, as_json=as_json)
+            print_delivery(delivery, as_json=as_json)
 
 
 @contextmanager
-def opened(config: Path, agency: str | None, label: str = "…") -> Iterator[Connector]:
+def open_connector(config: Path, agency: str | None, label: str = "…") -> Iterator[Connector]:
     """A connector for one command, with a bar for what takes long."""
     from ...config import Settings
     from ...connector import Connector
 
     settings = Settings.load(config, agency=agency)
-    with progress(label) as told, Connector.open(settings, on_progress=told) as connector:
+    with show_progress(label) as on_progress, Connector.open(settings, on_progress=on_progress) as connector:
         yield connector
 
 
@@ -211,8 +211,8 @@ def warn_queued(connector: Connector) -> int:
     errors = connector.flush().errors
     for error in errors:
         say(
-            f"queued, not sent yet: {as_commands(error.message)}",
-            f"đã xếp hàng, chưa gửi được: {as_commands(error.vi)}",
+            f"queued, not sent yet: {name_commands(error.message)}",
+            f"đã xếp hàng, chưa gửi được: {name_commands(error.vi)}",
             err=True,
         )
     return len(errors)
@@ -227,14 +227,16 @@ def find_receipt(connector: Connector, document_id: str) -> Receipt:
     try:
         return connector.receipt(document_id)
     except NotFound:
-        others = (one for one in connector.receipts() if document_id in (one.id, unverified(one).get("document_id")))
+        others = (
+            one for one in connector.receipts() if document_id in (one.id, read_unverified(one).get("document_id"))
+        )
         found = next(others, None)
         if found is None:
             raise
     return found
 
 
-def unverified(receipt: Receipt) -> dict[str, Any]:
+def read_unverified(receipt: Receipt) -> dict[str, Any]:
     """What a packet that was set aside says of itself, which nobody vouches for; nothing where it cannot be read."""
     from ...edxml import BusinessType
 
@@ -290,26 +292,28 @@ def _describe_entry(entry: TimelineEntry) -> dict[str, Any]:
     }
 
 
-def timeline_rows(delivery: Delivery) -> list[tuple[str, str, str]]:
+def build_timeline_rows(delivery: Delivery) -> list[tuple[str, str, str]]:
     """The timeline for a person, in Vietnam time."""
-    return [(local_time(one.time), labels.who(one), labels.happened(one)) for one in delivery.timeline]
+    return [
+        (format_local_time(one.time), labels.format_actor(one), labels.format_entry(one)) for one in delivery.timeline
+    ]
 
 
-def show_delivery(delivery: Delivery, *, as_json: bool = False) -> None:
+def print_delivery(delivery: Delivery, *, as_json: bool = False) -> None:
     """Print what happened to a document of ours."""
     if as_json:
         print_json(describe_delivery(delivery))
         return
-    print_table(f"{delivery.id} — {delivery.subject}", _TIMELINE, timeline_rows(delivery))
+    print_table(f"{delivery.id} — {delivery.subject}", _TIMELINE_COLUMNS, build_timeline_rows(delivery))
     en, vi = labels.DELIVERY[delivery.state]
-    say(f"{en}; {labels.recipients(delivery)}", f"tình trạng: {vi}")
+    say(f"{en}; {labels.format_recipients(delivery)}", f"tình trạng: {vi}")
     if delivery.last_error:
-        say(as_commands(delivery.last_error), as_commands(delivery.last_error_vi or ""))
+        say(name_commands(delivery.last_error), name_commands(delivery.last_error_vi or ""))
 
 
 def describe_receipt(receipt: Receipt) -> dict[str, Any]:
     """What came in, for JSON; times are UTC. What nobody vouches for stands where the store knows nothing better."""
-    claimed = unverified(receipt)
+    claimed = read_unverified(receipt)
     return {
         "document_id": receipt.id or claimed.get("document_id", ""),
         "hub_doc_id": receipt.hub_doc_id,
@@ -325,7 +329,7 @@ def describe_receipt(receipt: Receipt) -> dict[str, Any]:
     }
 
 
-def _show_receipt(receipt: Receipt, *, as_json: bool) -> None:
+def _print_receipt(receipt: Receipt, *, as_json: bool) -> None:
     found = describe_receipt(receipt)
     if as_json:
         print_json(found)
@@ -334,26 +338,28 @@ def _show_receipt(receipt: Receipt, *, as_json: bool) -> None:
         ("DocumentId / mã văn bản", found["document_id"]),
         ("docId / mã trên trục", found["hub_doc_id"]),
         ("from / nơi gửi", found["sender"]),
-        ("kind / loại", labels.both(labels.KIND, found["kind"])),
+        ("kind / loại", labels.format_both(labels.KIND, found["kind"])),
         ("number / số, ký hiệu", found["code"]),
         ("subject / trích yếu", found["subject"]),
-        ("state / tình trạng", labels.both(labels.RECEIPT, found["state"])),
-        ("last status / trạng thái đã báo", labels.code(found["status"])),
-        ("received / nhận lúc", local_time(receipt.received_at)),
-        ("error / lỗi", found["error"] and as_commands(f"{found['error']}\n{found['error_vi']}")),
+        ("state / tình trạng", labels.format_both(labels.RECEIPT, found["state"])),
+        ("last status / trạng thái đã báo", labels.format_status_code(found["status"])),
+        ("received / nhận lúc", format_local_time(receipt.received_at)),
+        ("error / lỗi", found["error"] and name_commands(f"{found['error']}\n{found['error_vi']}")),
     )
     print_table("Received / Văn bản đến", ("field / trường", "value / giá trị"), rows)
     if receipt.state == "quarantined":
         warn_set_aside(found)
 
 
-def warn_set_aside(found: dict[str, Any]) -> None:
+def warn_set_aside(description: dict[str, Any]) -> None:
     """Say on stderr that a packet was set aside, why, and how it is let in after all."""
-    name = found["code"] or found["document_id"] or found["hub_doc_id"]
+    name = description["code"] or description["document_id"] or description["hub_doc_id"]
     say(
-        f"set aside, and its sender, number and subject are not verified: {name}: {as_commands(found['error'] or '')} "
-        f"Once mended: `edoc recheck {found['hub_doc_id']}`",
+        f"set aside, and its sender, number and subject are not verified: {name}: "
+        f"{name_commands(description['error'] or '')} "
+        f"Once mended: `edoc recheck {description['hub_doc_id']}`",
         f"đã cách ly; nơi gửi, số ký hiệu và trích yếu chưa được xác minh: {name}: "
-        f"{as_commands(found['error_vi'] or '')} Khắc phục xong hãy chạy: `edoc recheck {found['hub_doc_id']}`",
+        f"{name_commands(description['error_vi'] or '')} Khắc phục xong hãy chạy: `edoc recheck "
+        f"{description['hub_doc_id']}`",
         err=True,
     )

@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
-from ..output import JsonFlag, as_commands, print_json, printable
-from .exchange import CONFIG, AgencyOption, ConfigOption, opened
+from ..output import JsonFlag, as_printable, name_commands, print_json
+from .exchange import CONFIG, AgencyOption, ConfigOption, open_connector
 
 
 def register(app: typer.Typer) -> None:
@@ -24,10 +24,10 @@ def explain(
     as_json: JsonFlag = False,
 ) -> None:
     """Tell what happened to a document and what happens next. / Kể lại diễn biến của văn bản và việc sắp tới."""
-    with opened(config, agency) as connector:
+    with open_connector(config, agency) as connector:
         story = connector.explain(document_id)
     if not as_json:
-        typer.echo(as_commands(printable(f"{story.text()}\n{story.text(vi=True)}").rstrip()))
+        typer.echo(name_commands(as_printable(f"{story.text()}\n{story.text(vi=True)}").rstrip()))
         return
     print_json(
         {

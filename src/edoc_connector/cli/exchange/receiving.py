@@ -11,15 +11,15 @@ import typer
 
 from ...errors import NotFound
 from .. import labels
-from ..output import JsonFlag, local_time, print_json, print_table, say
-from ..packets.packets import describe_verification, save_all, short_verdict
+from ..output import JsonFlag, format_local_time, print_json, print_table, say
+from ..packets.packets import describe_verification, format_verdict, save_attachments
 from .exchange import (
     CONFIG,
     AgencyOption,
     ConfigOption,
     describe_receipt,
     find_receipt,
-    opened,
+    open_connector,
     warn_queued,
     warn_set_aside,
 )
@@ -60,72 +60,74 @@ def receive(
 
     Each document gets a folder of its own. When its files are saved the hub is told, and status 01 (Đã đến) goes out.
     """
-    taken = _Taken([], [], [])
-    with opened(config, agency, "receiving / đang nhận") as connector:
-        before = _Before.of(connector)
+    received = _Received([], [], [])
+    with open_connector(config, agency, "receiving / đang nhận") as connector:
+        state_before = _StateBefore.from_connector(connector)
         try:
             for receipt in connector.receive():
-                taken.documents.append(_save(receipt, save))
+                received.documents.append(_save_receipt(receipt, save))
         except BaseException:
-            before.rest(connector, taken)
-            if taken.any:  # what came is told, also where the hub failed afterwards
-                _show(taken, as_json=as_json)
+            state_before.add_rest(connector, received)
+            if received.has_any:  # what came is told, also where the hub failed afterwards
+                _print_received(received, as_json=as_json)
             raise
-        before.rest(connector, taken)
-        _show(taken, as_json=as_json)
+        state_before.add_rest(connector, received)
+        _print_received(received, as_json=as_json)
         warn_queued(connector)
 
 
 @dataclass(frozen=True, slots=True)
-class _Taken:
+class _Received:
     """What one call of `receive` brought."""
 
     documents: list[dict[str, Any]]
-    aside: list[dict[str, Any]]
+    set_aside: list[dict[str, Any]]
     statuses: list[str]
 
     @property
-    def any(self) -> bool:
-        return bool(self.documents or self.aside or self.statuses)
+    def has_any(self) -> bool:
+        return bool(self.documents or self.set_aside or self.statuses)
 
 
 @dataclass(frozen=True, slots=True)
-class _Before:
+class _StateBefore:
     """What was here before a call of `receive`."""
 
-    last: int
-    listed: frozenset[int]
+    last_key: int
+    listed_keys: frozenset[int]
 
     @classmethod
-    def of(cls, connector: Connector) -> _Before:
+    def from_connector(cls, connector: Connector) -> _StateBefore:
         from ...connector import ReceiptState
 
         newest = connector.receipts(limit=1)
         listed = frozenset(one.key for one in connector.receipts(state=ReceiptState.LISTED))
         return cls(newest[0].key if newest else 0, listed)
 
-    def rest(self, connector: Connector, taken: _Taken) -> None:
+    def add_rest(self, connector: Connector, received: _Received) -> None:
         """Add what came and was not handed out: what was set aside, and statuses."""
         from ...connector import ReceiptState
 
-        def new(found: list[Receipt]) -> list[Receipt]:
-            return [one for one in reversed(found) if one.key > self.last or one.key in self.listed]
+        def select_new(found: list[Receipt]) -> list[Receipt]:
+            return [one for one in reversed(found) if one.key > self.last_key or one.key in self.listed_keys]
 
-        taken.aside.extend(_aside(one) for one in new(connector.receipts(state=ReceiptState.QUARANTINED)))
-        taken.statuses.extend(_statuses(connector, new(connector.receipts(kind="status"))))
+        received.set_aside.extend(
+            _describe_set_aside(one) for one in select_new(connector.receipts(state=ReceiptState.QUARANTINED))
+        )
+        received.statuses.extend(_list_statuses(connector, select_new(connector.receipts(kind="status"))))
 
 
-def _aside(receipt: Receipt) -> dict[str, Any]:
+def _describe_set_aside(receipt: Receipt) -> dict[str, Any]:
     return describe_receipt(receipt) | {"signature": "", "folder": None, "saved": []}
 
 
-def _statuses(connector: Connector, found: list[Receipt]) -> list[str]:
+def _list_statuses(connector: Connector, found: list[Receipt]) -> list[str]:
     """The statuses that came, by document and sender: ``7816/SNV-VP ← G22 01, 03``."""
     entered = Counter((one.id, one.code, one.sender) for one in found if one.state in ("handled", "confirmed"))
-    return [_status(connector, *key, number) for key, number in entered.items()]
+    return [_format_status(connector, *key, number) for key, number in entered.items()]
 
 
-def _status(connector: Connector, document_id: str, code: str, sender: str, number: int) -> str:
+def _format_status(connector: Connector, document_id: str, code: str, sender: str, number: int) -> str:
     """The last `number` statuses of a sender about a document of ours."""
     name = code or document_id
     try:
@@ -136,41 +138,41 @@ def _status(connector: Connector, document_id: str, code: str, sender: str, numb
     return f"{name} ← {sender} {', '.join(codes[-number:])}"
 
 
-def _show(taken: _Taken, *, as_json: bool) -> None:
+def _print_received(received: _Received, *, as_json: bool) -> None:
     if as_json:
-        print_json([*taken.documents, *taken.aside])
-    elif taken.documents or taken.aside or not taken.statuses:
-        rows = [_row(one) for one in (*taken.documents, *taken.aside)]
+        print_json([*received.documents, *received.set_aside])
+    elif received.documents or received.set_aside or not received.statuses:
+        rows = [_build_received_row(one) for one in (*received.documents, *received.set_aside)]
         if rows:
-            print_table(f"Received / Đã nhận: {len(taken.documents)}", _COLUMNS, rows)
+            print_table(f"Received / Đã nhận: {len(received.documents)}", _COLUMNS, rows)
         else:
             say("nothing waits at the hub", "không có văn bản nào chờ trên trục")
-    for one in taken.aside:
+    for one in received.set_aside:
         warn_set_aside(one)
-    if taken.statuses and not as_json:
-        count, listed = sum(1 + one.count(",") for one in taken.statuses), "; ".join(taken.statuses)
+    if received.statuses and not as_json:
+        count, listed = sum(1 + one.count(",") for one in received.statuses), "; ".join(received.statuses)
         say(f"{count} statuses", f"{count} trạng thái: {listed}")
 
 
-def _row(entry: dict[str, Any]) -> tuple[object, ...]:
+def _build_received_row(entry: dict[str, Any]) -> tuple[object, ...]:
     aside = entry["state"] == "quarantined"
     return (
         entry["document_id"] or entry["hub_doc_id"],
         f"{entry['sender']} (?)" if aside else entry["sender"],
-        labels.both(labels.KIND, entry["kind"]),
+        labels.format_both(labels.KIND, entry["kind"]),
         entry["subject"],
-        labels.both(labels.RECEIPT, entry["state"]) if aside else entry["verdict"],
+        labels.format_both(labels.RECEIPT, entry["state"]) if aside else entry["verdict"],
         entry["folder"],
     )
 
 
-def _save(receipt: Receipt, folder: Path) -> dict[str, Any]:
+def _save_receipt(receipt: Receipt, folder: Path) -> dict[str, Any]:
     from ...edxml.attachments.filenames import distinct, safe_name
 
     folder.mkdir(parents=True, exist_ok=True)
     with receipt:
         place = folder / distinct(safe_name(receipt.id), {path.name.casefold() for path in folder.iterdir()})
-        saved = save_all(receipt.attachments, place)
+        saved = save_attachments(receipt.attachments, place)
     return {
         "document_id": receipt.id,
         "hub_doc_id": receipt.hub_doc_id,
@@ -181,7 +183,7 @@ def _save(receipt: Receipt, folder: Path) -> dict[str, Any]:
         "signature": receipt.verification.status.name,
         "reason": receipt.verification.reason,
         "trusted": receipt.verification.trusted,
-        "verdict": short_verdict(describe_verification(receipt.verification)),
+        "verdict": format_verdict(describe_verification(receipt.verification)),
         "findings": [finding.code for finding in receipt.findings],
         "folder": str(place),
         "saved": [str(path) if path else None for path in saved],
@@ -203,8 +205,8 @@ def receipts(
     as_json: JsonFlag = False,
 ) -> None:
     """List the documents received, newest first. / Liệt kê văn bản đến, mới nhất trước."""
-    with opened(config, agency) as connector:
-        found = [describe_receipt(one) for one in connector.receipts(state=_state(state))]
+    with open_connector(config, agency) as connector:
+        found = [describe_receipt(one) for one in connector.receipts(state=_parse_state(state))]
     found = [one for one in found if statuses or one["kind"] != "status" or one["state"] in ("listed", "quarantined")]
     if as_json:
         print_json(found)
@@ -218,10 +220,10 @@ def receipts(
         "last status / đã báo",
         "received / nhận lúc",
     )
-    print_table(f"Received / Văn bản đến: {len(found)}", columns, map(_listed, found))
+    print_table(f"Received / Văn bản đến: {len(found)}", columns, map(_build_listed_row, found))
 
 
-def _state(text: str | None) -> Any:
+def _parse_state(text: str | None) -> Any:
     from ...connector import ReceiptState
     from ...errors import ConfigError
 
@@ -236,17 +238,17 @@ def _state(text: str | None) -> Any:
         ) from None
 
 
-def _listed(entry: dict[str, Any]) -> tuple[object, ...]:
+def _build_listed_row(entry: dict[str, Any]) -> tuple[object, ...]:
     from datetime import datetime
 
     return (
         entry["document_id"] or entry["hub_doc_id"],
         f"{entry['sender']} (?)" if entry["state"] == "quarantined" else entry["sender"],
-        labels.both(labels.KIND, entry["kind"]),
+        labels.format_both(labels.KIND, entry["kind"]),
         entry["subject"],
-        labels.both(labels.RECEIPT, entry["state"]),
-        labels.code(entry["status"]),
-        local_time(datetime.fromisoformat(entry["received_at"])),
+        labels.format_both(labels.RECEIPT, entry["state"]),
+        labels.format_status_code(entry["status"]),
+        format_local_time(datetime.fromisoformat(entry["received_at"])),
     )
 
 
@@ -262,7 +264,7 @@ def recheck(
 
     Exit code 0: it is let in, and `edoc receive` hands it out; 1: it is not, and the message says why.
     """
-    with opened(config, agency) as connector:
+    with open_connector(config, agency) as connector:
         found = find_receipt(connector, packet_id)
         if found.state != "quarantined":
             en, vi = labels.RECEIPT[found.state]

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from ..output import JsonFlag, print_json, print_table, say
-from .exchange import CONFIG, AgencyOption, ConfigOption, opened, show_delivery, warn_queued
+from .exchange import CONFIG, AgencyOption, ConfigOption, open_connector, print_delivery, warn_queued
 
 _Id = Annotated[
     str, typer.Argument(metavar="DOCUMENT-ID", help="A document sent from here. / Mã văn bản đơn vị đã gửi.")
@@ -41,9 +41,9 @@ def recall(
 
     Recipients answer 15 (agreed) or 16 (refused).
     """
-    with opened(config, agency, "sending / đang gửi") as connector:
+    with open_connector(config, agency, "sending / đang gửi") as connector:
         delivery = connector.recall(document_id, reason=reason)
-    show_delivery(delivery, as_json=as_json)
+    print_delivery(delivery, as_json=as_json)
 
 
 def take_back(
@@ -58,11 +58,11 @@ def take_back(
 
     Recipients answer 15 (agreed) or 16 (refused).
     """
-    with opened(config, agency) as connector:
+    with open_connector(config, agency) as connector:
         connector.take_back(document_id, reason=reason, recipients=to)
         warn_queued(connector)
         delivery = connector.delivery(document_id)
-    show_delivery(delivery, as_json=as_json)
+    print_delivery(delivery, as_json=as_json)
 
 
 def directory(
@@ -74,7 +74,7 @@ def directory(
     as_json: JsonFlag = False,
 ) -> None:
     """List the hub's directory of agencies, as it was last taken over. / Xem danh bạ đơn vị trên trục."""
-    with opened(config, agency) as connector:
+    with open_connector(config, agency) as connector:
         if sync:
             connector.sync_directory()
         found = connector.directory()

@@ -15,13 +15,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ...errors import EdocError
-from ..output import console, print_json, print_table, say
+from ..output import create_console, print_json, print_table, say
 
 if TYPE_CHECKING:
     from ...connector import Connector, Delivery
     from ...edxml import Attachment, Document
 
-_START_SECONDS = 30
+_START_TIMEOUT = 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +48,7 @@ class DemoFailed(EdocError):
     """A step of the demonstration did not have the result it must have."""
 
 
-def run(files: list[Path], folder: Path, *, as_json: bool) -> None:
+def run_demo(files: list[Path], folder: Path, *, as_json: bool) -> None:
     """Run the demonstration in a new folder below `folder`.
 
     Raises:
@@ -63,28 +63,28 @@ def run(files: list[Path], folder: Path, *, as_json: bool) -> None:
     for party in (sender, receiver):
         party.folder.mkdir(parents=True)
     hub_secrets = {party.id: secrets.token_urlsafe(24) for party in (sender, receiver)}
-    with _hub(place / "hub", (sender, receiver), hub_secrets) as url:
+    with _run_hub(place / "hub", (sender, receiver), hub_secrets) as url:
         _configure((sender, receiver), url, hub_secrets)
-        document = _document(sender, receiver, _attachments(files, sender.folder))
+        document = _build_document(sender, receiver, _load_attachments(files, sender.folder))
         with Connector.open(sender.configuration) as ours, Connector.open(receiver.configuration) as theirs:
             ours.send(document)
             received = _receive(theirs, document, receiver)
-            delivery = _statuses(ours, document, receiver)
-    _report(delivery, received, place, as_json=as_json)
+            delivery = _receive_statuses(ours, document, receiver)
+    _print_report(delivery, received, place, as_json=as_json)
 
 
-def _attachments(files: list[Path], folder: Path) -> tuple[Attachment, ...]:
+def _load_attachments(files: list[Path], folder: Path) -> tuple[Attachment, ...]:
     from ...edxml import Attachment
     from ...testing import sample_pdf
 
     if not files:
-        made = folder / "cong-van-7816.pdf"
-        made.write_bytes(sample_pdf(["SO NOI VU", "CONG VAN 7816/SNV-VP", "V/v ket noi, lien thong van ban"]))
-        files = [made]
+        sample_file = folder / "cong-van-7816.pdf"
+        sample_file.write_bytes(sample_pdf(["SO NOI VU", "CONG VAN 7816/SNV-VP", "V/v ket noi, lien thong van ban"]))
+        files = [sample_file]
     return tuple(Attachment.from_path(file) for file in files)
 
 
-def _document(sender: Party, receiver: Party, attachments: tuple[Attachment, ...]) -> Document:
+def _build_document(sender: Party, receiver: Party, attachments: tuple[Attachment, ...]) -> Document:
     from ...edxml import Organization
     from ...testing import sample_document
 
@@ -96,7 +96,7 @@ def _document(sender: Party, receiver: Party, attachments: tuple[Attachment, ...
 
 
 @contextmanager
-def _hub(data: Path, parties: tuple[Party, Party], hub_secrets: dict[str, str]) -> Iterator[str]:
+def _run_hub(data: Path, parties: tuple[Party, Party], hub_secrets: dict[str, str]) -> Iterator[str]:
     """The mock hub in a process of its own; its secrets go through the environment, which other users cannot read."""
     variables = {party.id: f"EDOC_DEMO_SECRET_{number}" for number, party in enumerate(parties)}
     command = [sys.executable, "-m", "edoc_connector", "mockhub", "--port", "0", "--data", str(data)]
@@ -111,12 +111,12 @@ def _hub(data: Path, parties: tuple[Party, Party], hub_secrets: dict[str, str]) 
     log = (data.parent / "hub.log").open("w+", encoding="utf-8")
     with log, subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=log, encoding="utf-8") as hub:  # noqa: S603 - our own command
         try:
-            yield _url(hub, data.parent / "hub.log")
+            yield _read_url(hub, data.parent / "hub.log")
         finally:
             hub.terminate()
 
 
-def _url(hub: subprocess.Popen[str], log: Path) -> str:
+def _read_url(hub: subprocess.Popen[str], log: Path) -> str:
     assert hub.stdout is not None  # noqa: S101 - it was asked for
     line = hub.stdout.readline()  # ends when the hub is ready or has stopped
     words = line.split()
@@ -136,7 +136,7 @@ def _configure(parties: tuple[Party, Party], url: str, hub_secrets: dict[str, st
         keys.write_root(party.folder / "ca.pem")
         _write_secret(party.folder / "key.password", password)
         _write_secret(party.folder / "hub.secret", hub_secrets[party.id])
-        party.configuration.write_text(_toml(party, url), encoding="utf-8")
+        party.configuration.write_text(_format_toml(party, url), encoding="utf-8")
 
 
 def _write_secret(path: Path, secret: str) -> None:
@@ -144,7 +144,7 @@ def _write_secret(path: Path, secret: str) -> None:
     path.write_text(secret, encoding="utf-8")
 
 
-def _toml(party: Party, url: str) -> str:
+def _format_toml(party: Party, url: str) -> str:
     text = json.dumps  # a JSON string is a TOML basic string
     return f"""\
 [agency]
@@ -169,11 +169,11 @@ trust = ["ca.pem"]
 
 def _receive(connector: Connector, document: Document, receiver: Party) -> dict[str, Any]:
     """Receive, check, save and accept the document; what came is what was sent, or the demonstration failed."""
-    from ..packets.packets import describe_verification, save_all
+    from ..packets.packets import describe_verification, save_attachments
 
     for receipt in connector.receive():
         with receipt:
-            saved = save_all(receipt.attachments, receiver.folder / "received")
+            saved = save_attachments(receipt.attachments, receiver.folder / "received")
         receipt.accept()
         if receipt.document.id == document.id:
             same = [a.sha256 for a in receipt.attachments] == [a.sha256 for a in document.attachments]
@@ -187,7 +187,7 @@ def _receive(connector: Connector, document: Document, receiver: Party) -> dict[
     raise DemoFailed("the document did not arrive", vi="văn bản không đến nơi")
 
 
-def _statuses(connector: Connector, document: Document, receiver: Party) -> Delivery:
+def _receive_statuses(connector: Connector, document: Document, receiver: Party) -> Delivery:
     for _ in connector.receive():
         raise DemoFailed("a document came that nobody sent", vi="có văn bản lạ gửi đến")
     delivery = connector.delivery(document.id)
@@ -201,8 +201,8 @@ def _require(condition: bool, what: str) -> None:
         raise DemoFailed(what, vi=f"bước trình diễn không đạt: {what}")
 
 
-def _report(delivery: Delivery, received: dict[str, Any], place: Path, *, as_json: bool) -> None:
-    from ..exchange.exchange import describe_delivery, timeline_rows
+def _print_report(delivery: Delivery, received: dict[str, Any], place: Path, *, as_json: bool) -> None:
+    from ..exchange.exchange import build_timeline_rows, describe_delivery
 
     if as_json:
         print_json({"delivery": describe_delivery(delivery), "received": received, "folder": str(place)})
@@ -210,7 +210,7 @@ def _report(delivery: Delivery, received: dict[str, Any], place: Path, *, as_jso
     print_table(
         f"{received['document_id']} — {received['subject']}",
         ("time / thời gian", "who / ai", "what / việc gì"),
-        timeline_rows(delivery),
+        build_timeline_rows(delivery),
     )
     signature = received["signature"]
     say(
@@ -219,5 +219,5 @@ def _report(delivery: Delivery, received: dict[str, Any], place: Path, *, as_jso
     )
     for path in received["saved"]:
         say(f"saved: {path}", f"đã lưu: {path}")
-    console().print()
+    create_console().print()
     say(f"everything lies in {place}", f"mọi thứ nằm trong {place}")

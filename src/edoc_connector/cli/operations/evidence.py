@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ...errors import ConfigError, system_words_vi
-from ..exchange.exchange import CONFIG, AgencyOption, ConfigOption, opened
+from ...errors import ConfigError, describe_system_error_vi
+from ..exchange.exchange import CONFIG, AgencyOption, ConfigOption, open_connector
 from ..output import ExitCode, JsonFlag, print_json, say
 
 if TYPE_CHECKING:
@@ -43,10 +43,10 @@ def evidence(
     With --verify: exit code 0, all is as it was packed; 1, something is not, and each thing is named.
     """
     if verify is not None:
-        _check(verify, trust or [], as_json=as_json)
+        _check_pack(verify, trust or [], as_json=as_json)
     elif document_id is not None and out is not None:
         _require_free(out)
-        with opened(config, agency) as connector:
+        with open_connector(config, agency) as connector:
             packed = connector.evidence(document_id, out=out)
         say(f"the evidence of {document_id} is in {packed}", f"bằng chứng của {document_id} nằm trong {packed}")
     else:
@@ -69,61 +69,63 @@ def _require_free(out: Path) -> None:
         )
 
 
-def _check(path: Path, trust: list[Path], *, as_json: bool) -> None:
+def _check_pack(path: Path, trust: list[Path], *, as_json: bool) -> None:
     from ...connector import check_pack
     from ...signing import VerifyMode, VerifyPolicy
 
     anchors = VerifyPolicy.load(trust, mode=VerifyMode.ANY).anchors
     try:
-        found = check_pack(path, anchors=anchors)
+        checked = check_pack(path, anchors=anchors)
     except OSError as error:
         raise ConfigError(
-            f"{path} cannot be read: {error.strerror}", vi=f"không đọc được {path}: {system_words_vi(error)}"
+            f"{path} cannot be read: {error.strerror}", vi=f"không đọc được {path}: {describe_system_error_vi(error)}"
         ) from error
     if as_json:
-        print_json(dataclasses.asdict(found))
+        print_json(dataclasses.asdict(checked))
     else:
-        _show(found)
-    if found.problems:
+        _print_checked(checked)
+    if checked.problems:
         raise typer.Exit(ExitCode.FAILED)
 
 
-def _show(found: Checked) -> None:
-    for one in found.problems:
+def _print_checked(checked: Checked) -> None:
+    for one in checked.problems:
         say(f"{one.where}: {one.text}", one.text_vi)
-    for name, status in found.packets:
+    for name, status in checked.packets:
         say(f"{name}: {status}", f"chữ ký {status}")
-    for sha256, why in found.missing:
+    for sha256, why in checked.missing:
         say(f"packet {sha256} is not in the pack: {why}", "gói tin không có trong gói bằng chứng")
-    if found.head:
+    if checked.head:
         say(
-            f"{found.agency}, {found.document_id}: {found.entries} entries, head of the chain {found.head}",
-            f"{found.entries} mục, mã băm cuối chuỗi {found.head}",
+            f"{checked.agency}, {checked.document_id}: {checked.entries} entries, head of the chain {checked.head}",
+            f"{checked.entries} mục, mã băm cuối chuỗi {checked.head}",
         )
-        say(*_signer(found))
-    say(*_verdict(found))
+        say(*_format_signer(checked))
+    say(*_format_verdict(checked))
 
 
-def _verdict(found: Checked) -> tuple[str, str]:
-    if found.problems:
-        wrong = len(found.problems)
+def _format_verdict(checked: Checked) -> tuple[str, str]:
+    if checked.problems:
+        wrong = len(checked.problems)
         return f"{wrong} problem{'' if wrong == 1 else 's'}", f"có {wrong} lỗi"
-    if found.missing:
-        gone = len(found.missing)
+    if checked.missing:
+        missing_count = len(checked.missing)
         return (
-            f"what is in the pack is as it was packed; {gone} packet{' is' if gone == 1 else 's are'} not in it, and "
+            f"what is in the pack is as it was packed; {missing_count} "
+            f"packet{' is' if missing_count == 1 else 's are'} not in it, and "
             "only the hashes prove what was in them",
-            f"những gì có trong gói bằng chứng đều nguyên vẹn; thiếu {gone} gói tin, chỉ còn mã băm làm bằng chứng",
+            f"những gì có trong gói bằng chứng đều nguyên vẹn; thiếu {missing_count} gói tin, chỉ còn mã băm "
+            "làm bằng chứng",
         )
     return "all is as it was packed", "nguyên vẹn"
 
 
-def _signer(found: Checked) -> tuple[str, str]:
-    if found.signed_by is None:
+def _format_signer(checked: Checked) -> tuple[str, str]:
+    if checked.signed_by is None:
         return (
             "nobody signed the head: compare it with the one the agency noted elsewhere",
             "chuỗi không có chữ ký: hãy đối chiếu mã băm cuối với bản đơn vị đã lưu nơi khác",
         )
-    trusted = {True: "", False: ", NOT trusted", None: ", whom to trust was not said (--trust)"}[found.trusted]
-    trusted_vi = {True: "", False: ", KHÔNG tin cậy", None: ", chưa nêu tổ chức tin cậy (--trust)"}[found.trusted]
-    return f"signed by {found.signed_by}{trusted}", f"ký bởi {found.signed_by}{trusted_vi}"
+    trusted = {True: "", False: ", NOT trusted", None: ", whom to trust was not said (--trust)"}[checked.trusted]
+    trusted_vi = {True: "", False: ", KHÔNG tin cậy", None: ", chưa nêu tổ chức tin cậy (--trust)"}[checked.trusted]
+    return f"signed by {checked.signed_by}{trusted}", f"ký bởi {checked.signed_by}{trusted_vi}"

@@ -10,8 +10,8 @@ import typer
 
 from ...errors import ConfigError, StoreError
 from .. import labels
-from ..exchange.exchange import CONFIG, AgencyOption, ConfigOption, opened
-from ..output import ExitCode, as_commands, local_time, say
+from ..exchange.exchange import CONFIG, AgencyOption, ConfigOption, open_connector
+from ..output import ExitCode, format_local_time, name_commands, say
 
 if TYPE_CHECKING:
     from ...connector import Connector, SpoolFault, Unsettled
@@ -32,26 +32,29 @@ def reconcile(config: ConfigOption = CONFIG, agency: AgencyOption = None) -> Non
     """
     from ...connector import DeliveryState
 
-    with opened(config, agency) as connector:
+    with open_connector(config, agency) as connector:
         found = connector.reconcile()
-        held = connector.deliveries(state=DeliveryState.SENDING)
+        sending = connector.deliveries(state=DeliveryState.SENDING)
         lease = connector.settings.limits.lease
     for one in found.settled:
-        say(f"settled: {_what(one)}: {as_commands(one.text)}", f"đã rõ: {as_commands(one.text_vi)}")
+        say(f"settled: {_describe_unsettled(one)}: {name_commands(one.text)}", f"đã rõ: {name_commands(one.text_vi)}")
     for one in found.waiting:
-        when = local_time(one.next_attempt_at) if one.next_attempt_at else "?"
-        say(f"waits until {when}: {_what(one)}: {as_commands(one.text)}", f"chờ đến {when}: {as_commands(one.text_vi)}")
+        when = format_local_time(one.next_attempt_at) if one.next_attempt_at else "?"
+        say(
+            f"waits until {when}: {_describe_unsettled(one)}: {name_commands(one.text)}",
+            f"chờ đến {when}: {name_commands(one.text_vi)}",
+        )
     for one in found.undecided:
         say(
-            f"a person must decide: {_what(one)}: {as_commands(one.text)}",
-            f"cần người quyết định: {as_commands(one.text_vi)}",
+            f"a person must decide: {_describe_unsettled(one)}: {name_commands(one.text)}",
+            f"cần người quyết định: {name_commands(one.text_vi)}",
         )
-    for delivery in held:
+    for delivery in sending:
         say(
             f"being sent by another process: {delivery.id}; if that died, ask again after {lease:g} seconds",
             f"tiến trình khác đang gửi; nếu tiến trình đó đã dừng, hãy chạy lại sau {lease:g} giây",
         )
-    counts = len(found.settled), len(found.waiting), len(found.undecided), len(held)
+    counts = len(found.settled), len(found.waiting), len(found.undecided), len(sending)
     say(
         "{} settled, {} waiting, {} for a person, {} being sent".format(*counts),
         "{} đã rõ, {} chờ, {} cần người quyết định, {} đang gửi".format(*counts),
@@ -60,8 +63,12 @@ def reconcile(config: ConfigOption = CONFIG, agency: AgencyOption = None) -> Non
         raise typer.Exit(ExitCode.FAILED)
 
 
-def _what(one: Unsettled) -> str:
-    return one.document_id if one.what == "document" else f"status {one.what} about {one.document_id}"
+def _describe_unsettled(unsettled: Unsettled) -> str:
+    return (
+        unsettled.document_id
+        if unsettled.what == "document"
+        else f"status {unsettled.what} about {unsettled.document_id}"
+    )
 
 
 def settle(
@@ -76,16 +83,16 @@ def settle(
 
     With --not-arrived it is sent again.
     """
-    with opened(config, agency) as connector:
+    with open_connector(config, agency) as connector:
         try:
             connector.settle(document_id, arrived=arrived)
         except StoreError as error:
-            raise _nothing_to_decide(connector, document_id) or error from error
-    said = ("counts as sent", "được coi là đã gửi") if arrived else ("will be sent again", "sẽ được gửi lại")
-    say(f"{document_id} {said[0]}", said[1])
+            raise _not_in_doubt_error(connector, document_id) or error from error
+    outcome = ("counts as sent", "được coi là đã gửi") if arrived else ("will be sent again", "sẽ được gửi lại")
+    say(f"{document_id} {outcome[0]}", outcome[1])
 
 
-def _nothing_to_decide(connector: Connector, document_id: str) -> StoreError | None:
+def _not_in_doubt_error(connector: Connector, document_id: str) -> StoreError | None:
     """The error for a document whose outcome is known; None where that is not what was wrong."""
     delivery = connector.delivery(document_id)
     if delivery.state == "unknown":
@@ -108,8 +115,8 @@ def prune(
     agency: AgencyOption = None,
 ) -> None:
     """Remove the bytes of old, finished packets; the evidence stays. / Xóa nội dung gói tin cũ; bằng chứng vẫn giữ."""
-    age = _age(older_than)
-    with opened(config, agency) as connector:
+    age = _parse_age(older_than)
+    with open_connector(config, agency) as connector:
         done = connector.prune(age, dry_run=not yes)
     what = (
         ("would be removed (--yes does it)", "sẽ bị xóa (thêm --yes để xóa)") if done.dry_run else ("removed", "đã xóa")
@@ -127,21 +134,21 @@ def fsck(
 
     Exit code 1 where something is wrong and was not repaired.
     """
-    with opened(config, agency) as connector:
+    with open_connector(config, agency) as connector:
         faults = connector.fsck(repair=repair, deep=deep)
     for one in faults:
         say(f"{one.kind}: {one.what}: {one.repaired or one.advice}", one.repaired_vi or one.advice_vi)
-    left = _left(faults)
+    left = _count_unrepaired(faults)
     say(f"{len(faults)} found, {left} not repaired", f"tìm thấy {len(faults)}, chưa sửa {left}")
     if left:
         raise typer.Exit(ExitCode.FAILED)
 
 
-def _left(faults: list[SpoolFault]) -> int:
+def _count_unrepaired(faults: list[SpoolFault]) -> int:
     return sum(one.repaired is None for one in faults)
 
 
-def _age(text: str) -> timedelta:
+def _parse_age(text: str) -> timedelta:
     found = re.fullmatch(r"([0-9]{1,6})([dhw])", text.strip())
     if found is None:
         raise ConfigError(

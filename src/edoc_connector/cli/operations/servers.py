@@ -45,10 +45,10 @@ def demo(
     Makes keys and two agencies, starts a mock hub, sends, receives, verifies, saves and accepts. Exit code 0 only if
     all of it happened.
     """
-    _need_mockhub()
-    from .demo import run
+    _require_mockhub()
+    from .demo import run_demo
 
-    run(files or [], folder, as_json=as_json)
+    run_demo(files or [], folder, as_json=as_json)
 
 
 def mockhub(
@@ -83,7 +83,7 @@ def mockhub(
     ] = None,
 ) -> None:
     """Run a hub to test against; its page is at the address it prints. / Chạy trục giả lập để kiểm thử."""
-    _need_mockhub()
+    _require_mockhub()
     from ...mockhub import AgencySpec, MockHubConfig, serve
 
     config: MockHubConfig = MockHubConfig(
@@ -94,14 +94,14 @@ def mockhub(
         clock_tolerance=timedelta(seconds=clock_tolerance),
         refuse=frozenset(refuse or ()),
     )
-    serve(config, host=host, port=port, on_ready=_announce)
+    serve(config, host=host, port=port, on_ready=_announce_url)
 
 
-def _announce(url: str) -> None:
+def _announce_url(url: str) -> None:
     say(f"mock hub ready: {url}", f"trục giả lập đã sẵn sàng: {url}")
 
 
-def _need_mockhub() -> None:
+def _require_mockhub() -> None:
     """Check for the extra before anything is started.
 
     Raises:

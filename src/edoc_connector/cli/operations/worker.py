@@ -62,7 +62,7 @@ def worker(
     """
     from ...config import Settings
     from ...worker import load_handlers, open_worker
-    from ...worker.health import served
+    from ...worker.health import serve_health
 
     if not logging.getLogger("edoc_connector").level:  # --verbose was not given
         log_to_stderr(logging.WARNING)
@@ -72,15 +72,15 @@ def worker(
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: running.stop())
         if listen is not None:
-            port = stack.enter_context(served(running, *_address(listen)))
+            port = stack.enter_context(serve_health(running, *_parse_address(listen)))
             say(f"health and metrics on port {port}", f"giám sát ở cổng {port}")
         codes = ", ".join(one.settings.agency.id for one in running.connectors)
         say(f"working for {codes}", f"đang phục vụ {codes}")
         if not running.run():
-            _leave()
+            _exit_now()
 
 
-def _leave() -> NoReturn:
+def _exit_now() -> NoReturn:
     """End the process now: threads that did not end in time hold nothing any more, and closing would wait for them."""
     logging.shutdown()
     sys.stdout.flush()
@@ -88,7 +88,7 @@ def _leave() -> NoReturn:
     os._exit(ExitCode.FAILED)
 
 
-def _address(text: str) -> tuple[str, int]:
+def _parse_address(text: str) -> tuple[str, int]:
     host, _, port = text.rpartition(":")
     if not port.isdigit() or int(port) > 65535:
         raise ConfigError(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from ..exchange.exchange import AgencyOption, ConfigOption
-from ..output import ExitCode, JsonFlag, local_time, print_json, print_table, say
+from ..output import ExitCode, JsonFlag, format_local_time, print_json, print_table, say
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -51,7 +51,7 @@ def keys(config: ConfigOption = Path("edoc.toml"), agency: AgencyOption = None, 
             "chưa cấu hình khóa: gói tin gửi đi không có chữ ký; hãy đặt [signing] key",
         )
     else:
-        _show(statuses)
+        _print_statuses(statuses)
     raise typer.Exit(ExitCode.OK if not statuses or any(one.signs for one in statuses) else ExitCode.FAILED)
 
 
@@ -79,8 +79,8 @@ def describe_key(status: KeyStatus) -> dict[str, Any]:
     }
 
 
-def _show(statuses: tuple[KeyStatus, ...]) -> None:
-    print_table("keys / khóa ký", _COLUMNS, [_row(status) for status in statuses], whole=(0, 5))
+def _print_statuses(statuses: tuple[KeyStatus, ...]) -> None:
+    print_table("keys / khóa ký", _COLUMNS, [_build_row(status) for status in statuses], unbroken_columns=(0, 5))
     for status in statuses:
         if status.problem is not None:
             say(f"{status.name}: {status.problem.message}", f"{status.name}: {status.problem.vi}", err=True)
@@ -94,7 +94,7 @@ def _show(statuses: tuple[KeyStatus, ...]) -> None:
             )
 
 
-def _row(status: KeyStatus) -> tuple[object, ...]:
+def _build_row(status: KeyStatus) -> tuple[object, ...]:
     from ...signing.pki.certificates import human_name
 
     certificate = status.certificate
@@ -102,18 +102,19 @@ def _row(status: KeyStatus) -> tuple[object, ...]:
         status.name,
         certificate and human_name(certificate),
         status.algorithm,
-        certificate and f"{_day(certificate.not_valid_before_utc)} – {_day(certificate.not_valid_after_utc)}",
+        certificate
+        and f"{_format_day(certificate.not_valid_before_utc)} – {_format_day(certificate.not_valid_after_utc)}",
         status.days_left,
         "\n".join(status.usage),
-        _state(status),
+        _format_state(status),
     )
 
 
-def _day(moment: datetime) -> str:
-    return local_time(moment).partition(" ")[0]
+def _format_day(moment: datetime) -> str:
+    return format_local_time(moment).partition(" ")[0]
 
 
-def _state(status: KeyStatus) -> str:
+def _format_state(status: KeyStatus) -> str:
     if status.signs:
         return "signs / đang ký"
     if status.problem is not None:

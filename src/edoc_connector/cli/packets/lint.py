@@ -14,7 +14,7 @@ import typer
 
 from ..._version import __version__
 from ...errors import PacketError
-from ..output import ExitCode, JsonFlag, WrongOption, console, print_json, printable, say
+from ..output import ExitCode, JsonFlag, WrongOption, as_printable, create_console, print_json, say
 from .packets import read_packet
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ class _Report:
     remarks: tuple[Remark, ...]
 
     @property
-    def errors(self) -> bool:
+    def has_errors(self) -> bool:
         return any(one.severity == "error" for one in self.remarks)
 
 
@@ -59,20 +59,20 @@ def lint(
     """
     if as_json and as_sarif:
         raise WrongOption("give --json or --sarif, not both", vi="chỉ dùng một trong hai: --json hoặc --sarif")
-    reports = [_report(file) for file in files]
+    reports = [_lint_file(file) for file in files]
     if as_json:
-        print_json({"files": [_as_json(report) for report in reports]})
+        print_json({"files": [_describe_report(report) for report in reports]})
     elif as_sarif:
-        print_json(sarif(reports))
+        print_json(build_sarif(reports))
     else:
         for report in reports:
-            _show(report)
+            _print_report(report)
     if any(report.kind is None for report in reports):
         raise typer.Exit(ExitCode.UNREADABLE)
-    raise typer.Exit(ExitCode.FAILED if any(report.errors for report in reports) else ExitCode.OK)
+    raise typer.Exit(ExitCode.FAILED if any(report.has_errors for report in reports) else ExitCode.OK)
 
 
-def _report(file: Path) -> _Report:
+def _lint_file(file: Path) -> _Report:
     from ...edxml.rules.lint import Remark, remarks
 
     try:
@@ -85,11 +85,11 @@ def _report(file: Path) -> _Report:
         return _Report(file, None, (Remark(error.code, Severity.ERROR, "/", *place, error.message, error.vi),))
 
 
-def _as_json(report: _Report) -> dict[str, Any]:
+def _describe_report(report: _Report) -> dict[str, Any]:
     return {"file": str(report.file), "kind": report.kind, "problems": [asdict(one) for one in report.remarks]}
 
 
-def _show(report: _Report) -> None:
+def _print_report(report: _Report) -> None:
     from rich.table import Table
     from rich.text import Text
 
@@ -97,42 +97,42 @@ def _show(report: _Report) -> None:
     if not counts:
         say(f"{report.file}: nothing to remark", "không có gì cần lưu ý")
         return
-    table = Table(title=Text(printable(str(report.file))), title_justify="left", header_style="bold")
+    table = Table(title=Text(as_printable(str(report.file))), title_justify="left", header_style="bold")
     for heading in ("line / dòng", "weight / mức", "code / mã", "what and where / nội dung và vị trí"):
         table.add_column(heading, overflow="fold")
     for one in report.remarks:
         weight = one.severity.value
-        said = Text(f"{printable(one.message)}\n{printable(one.message_vi)}\n")
-        said.append(printable(one.xpath), "dim")
+        said = Text(f"{as_printable(one.message)}\n{as_printable(one.message_vi)}\n")
+        said.append(as_printable(one.xpath), "dim")
         for advice in (f"{one.advice} / {one.advice_vi}" if one.advice else "", one.clause):
             said.append(f"\n{advice}" if advice else "", "dim italic")
         place = ":".join(str(number) for number in (one.line, one.column) if number is not None)
         table.add_row(place, Text(f"{weight}\n{_WEIGHTS_VI[weight]}", _STYLES[weight]), one.code, said)
-    console().print(table)
+    create_console().print(table)
     en = ", ".join(f"{weight}: {counts[weight]}" for weight in _STYLES)
     vi = ", ".join(f"{_WEIGHTS_VI[weight]}: {counts[weight]}" for weight in _STYLES)
     say(en, vi)
 
 
-def sarif(reports: Sequence[_Report]) -> dict[str, Any]:
+def build_sarif(reports: Sequence[_Report]) -> dict[str, Any]:
     """The reports as a SARIF 2.1.0 log (OASIS standard, errata 01)."""
     rules = sorted({one.code for report in reports for one in report.remarks})
     driver = {
         "name": "edoc lint",
         "version": __version__,
-        "rules": [_sarif_rule(code) for code in rules],
+        "rules": [_build_sarif_rule(code) for code in rules],
     }
-    results = [_sarif_result(report.file, one, rules) for report in reports for one in report.remarks]
+    results = [_build_sarif_result(report.file, one, rules) for report in reports for one in report.remarks]
     run = {"tool": {"driver": driver}, "columnKind": "unicodeCodePoints", "results": results}
     return {"$schema": _SCHEMA, "version": "2.1.0", "runs": [run]}
 
 
-def _sarif_rule(code: str) -> dict[str, Any]:
+def _build_sarif_rule(code: str) -> dict[str, Any]:
     from ...edxml.findings import KINDS, REFUSALS
-    from ...edxml.rules.rules import every_rule
+    from ...edxml.rules.rules import list_rules
 
     kind = KINDS.get(code) or REFUSALS.get(code)
-    named = kind or next((one for one in every_rule() if one.code == code), None)
+    named = kind or next((one for one in list_rules() if one.code == code), None)
     entry: dict[str, Any] = {"id": code}
     if named:
         entry["shortDescription"] = {"text": f"{named.en} / {named.vi}"}
@@ -141,18 +141,20 @@ def _sarif_rule(code: str) -> dict[str, Any]:
     return entry
 
 
-def _sarif_result(file: Path, one: Remark, rules: Sequence[str]) -> dict[str, Any]:
-    place: dict[str, Any] = {"artifactLocation": {"uri": _uri(file)}}
-    if one.line is not None:
-        place["region"] = {"startLine": one.line} | ({"startColumn": one.column} if one.column is not None else {})
+def _build_sarif_result(file: Path, remark: Remark, rules: Sequence[str]) -> dict[str, Any]:
+    place: dict[str, Any] = {"artifactLocation": {"uri": _as_uri(file)}}
+    if remark.line is not None:
+        place["region"] = {"startLine": remark.line} | (
+            {"startColumn": remark.column} if remark.column is not None else {}
+        )
     return {
-        "ruleId": one.code,
-        "ruleIndex": rules.index(one.code),
-        "level": _LEVELS[one.severity.value],
-        "message": {"text": f"{one.message} / {one.message_vi}"},
-        "locations": [{"physicalLocation": place, "logicalLocations": [{"fullyQualifiedName": one.xpath}]}],
+        "ruleId": remark.code,
+        "ruleIndex": rules.index(remark.code),
+        "level": _LEVELS[remark.severity.value],
+        "message": {"text": f"{remark.message} / {remark.message_vi}"},
+        "locations": [{"physicalLocation": place, "logicalLocations": [{"fullyQualifiedName": remark.xpath}]}],
     }
 
 
-def _uri(file: Path) -> str:
+def _as_uri(file: Path) -> str:
     return file.as_uri() if file.is_absolute() else quote(file.as_posix())

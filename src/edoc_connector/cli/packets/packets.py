@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ...errors import AttachmentError, ConfigError, PacketError, system_words, system_words_vi
-from ..output import ExitCode, JsonFlag, print_json, print_table, printable, progress, say, wrong_options
-from .revocation import CrlOption, HostOption, OcspOption, SoftOption, revocation_of
+from ...errors import AttachmentError, ConfigError, PacketError, describe_system_error, describe_system_error_vi
+from ..output import ExitCode, JsonFlag, as_printable, print_json, print_table, raise_wrong_option, say, show_progress
+from .revocation import CrlOption, HostOption, OcspOption, SoftOption, build_revocation
 
 if TYPE_CHECKING:
     from ...edxml import Attachment, Finding, Message, Packet
@@ -50,16 +50,18 @@ def inspect(
     """
     from ...signing import verify as check
 
-    with progress("reading / đang đọc"):
+    with show_progress("reading / đang đọc"):
         packet = read_packet(file)
-        description = describe(packet, check(packet, policy_of(trust)))
+        description = describe_packet(packet, check(packet, build_policy(trust)))
         if extract is not None:
-            for entry, written in zip(description["attachments"], save_all(packet.attachments, extract), strict=True):
+            for entry, written in zip(
+                description["attachments"], save_attachments(packet.attachments, extract), strict=True
+            ):
                 entry["path"] = written and str(written)
     if as_json:
         print_json(description)
     else:
-        _show(description)
+        _print_packet(description)
 
 
 def verify(
@@ -78,14 +80,14 @@ def verify(
     """
     from ...signing import verify as check
 
-    with wrong_options():
-        policy = policy_of(trust, revocation_of(crl, ocsp, revocation_host, soft=soft_revocation))
-    with progress("verifying / đang kiểm tra"):
+    with raise_wrong_option():
+        policy = build_policy(trust, build_revocation(crl, ocsp, revocation_host, soft=soft_revocation))
+    with show_progress("verifying / đang kiểm tra"):
         verification = check(read_packet(file), policy)
     if as_json:
         print_json(describe_verification(verification))
     else:
-        show_verification(describe_verification(verification))
+        print_verification(describe_verification(verification))
     codes = {"VALID": ExitCode.OK, "INVALID": ExitCode.FAILED}
     raise typer.Exit(codes.get(verification.status.name, ExitCode.UNVERIFIED))
 
@@ -125,22 +127,22 @@ def build(
     Exit code 0: written; 1: the document breaks rules, a file is missing, the key cannot sign.
     """
     from ... import edxml, signing
-    from ...signing.keys.keyring import close
+    from ...signing.keys.keyring import close_signer
 
     message = read_message(message_file, [edxml.Attachment.from_path(path) for path in attach or ()])
     at = datetime.now(UTC)
     signer, signature, seal_of = None, None, None
     if key is not None:
-        signer = signing.load_signer(key, secrets=password_source(key_password))
+        signer = signing.load_signer(key, secrets=build_secret_source(key_password))
         signature = signing.enveloped(signer)
         if seal and isinstance(message, edxml.Document):
             seal_of = signing.seal_maker(message, signer=signer, at=at)
     try:
-        with progress("writing / đang ghi"):
+        with show_progress("writing / đang ghi"):
             edxml.write(message, out, at=at, signature=signature, seal=seal_of)
     finally:
         if signer is not None:
-            close(signer)
+            close_signer(signer)
     for problem in edxml.problems(message, at=at):
         say(f"warning: {problem.field} {problem.message}", f"lưu ý: {problem.field} {problem.message_vi}", err=True)
     say(f"written: {out} ({out.stat().st_size} bytes)", f"đã ghi: {out} ({out.stat().st_size} byte)")
@@ -166,8 +168,8 @@ def read_packet(file: Path) -> Packet:
         ) from error
     except OSError as error:
         raise PacketError(
-            f"cannot open {file}: {system_words(error)}; check the path",
-            vi=f"không mở được {file}: {system_words_vi(error)}; hãy kiểm tra đường dẫn",
+            f"cannot open {file}: {describe_system_error(error)}; check the path",
+            vi=f"không mở được {file}: {describe_system_error_vi(error)}; hãy kiểm tra đường dẫn",
             code="EDX-FILE",
         ) from error
 
@@ -186,14 +188,14 @@ def read_message(file: Path, attachments: list[Attachment]) -> Message:
     import pydantic
 
     from ... import edxml
-    from ..json_errors import json_faults
+    from ..json_errors import describe_json_faults
 
     try:
         text = file.read_text(encoding="utf-8-sig")  # as the editor of Windows writes it, too
     except OSError as error:
         raise ConfigError(
-            f"cannot read {file}: {system_words(error)}; check the path",
-            vi=f"không đọc được {file}: {system_words_vi(error)}; hãy kiểm tra đường dẫn",
+            f"cannot read {file}: {describe_system_error(error)}; check the path",
+            vi=f"không đọc được {file}: {describe_system_error_vi(error)}; hãy kiểm tra đường dẫn",
         ) from error
     except UnicodeDecodeError as error:
         raise ConfigError(
@@ -204,14 +206,14 @@ def read_message(file: Path, attachments: list[Attachment]) -> Message:
             return edxml.StatusMessage.model_validate_json(text)
         return edxml.Document.model_validate_json(text).model_copy(update={"attachments": tuple(attachments)})
     except pydantic.ValidationError as error:
-        faults, faults_vi = json_faults(error)
+        faults, faults_vi = describe_json_faults(error)
         raise ConfigError(
             f"{file} is not a document: {faults}. Correct this.",
             vi=f"{file} không phải nội dung văn bản hợp lệ: {faults_vi}. Hãy sửa lại.",
         ) from error
 
 
-def policy_of(trust: list[Path] | None, revocation: Revocation | None = None) -> VerifyPolicy:
+def build_policy(trust: list[Path] | None, revocation: Revocation | None = None) -> VerifyPolicy:
     """The policy for `--trust`: with it a signature must lead to a trusted authority.
 
     Raises:
@@ -224,7 +226,7 @@ def policy_of(trust: list[Path] | None, revocation: Revocation | None = None) ->
     return VerifyPolicy(revocation=revocation or Revocation())
 
 
-def password_source(reference: str | None) -> Callable[[str], str | None]:
+def build_secret_source(reference: str | None) -> Callable[[str], str | None]:
     """The callback that gives a key's password or PIN, fetched when it is asked for.
 
     A reference in the key's URI (``secret=``, ``pin-source=``) goes before the one given.
@@ -232,26 +234,26 @@ def password_source(reference: str | None) -> Callable[[str], str | None]:
     Raises:
         ConfigError: what was given is no reference.
     """
-    from ...config.secret_refs import HOW, HOW_VI, SecretRef
+    from ...config.secret_refs import REFERENCE_HINT, REFERENCE_HINT_VI, SecretRef
 
-    if reference is not None and not SecretRef.known(reference):
-        raise ConfigError(f"--key-password: {HOW}", vi=f"--key-password: {HOW_VI}")
+    if reference is not None and not SecretRef.is_reference(reference):
+        raise ConfigError(f"--key-password: {REFERENCE_HINT}", vi=f"--key-password: {REFERENCE_HINT_VI}")
 
-    def secret(name: str) -> str | None:
-        source = name if SecretRef.known(name) else reference
+    def resolve_secret(name: str) -> str | None:
+        source = name if SecretRef.is_reference(name) else reference
         return None if source is None else SecretRef.parse(source).resolve(Path.cwd()).get_secret_value()
 
-    return secret
+    return resolve_secret
 
 
-def describe(packet: Packet, verification: Verification) -> dict[str, Any]:
+def describe_packet(packet: Packet, verification: Verification) -> dict[str, Any]:
     """Everything a packet says, for JSON."""
     findings = (*packet.findings, *packet.content_findings())
     return {
         "kind": packet.kind,
         "message": packet.message.model_dump(mode="json"),
         "attachments": [_describe_attachment(attachment) for attachment in packet.attachments],
-        "signature": describe_verification(verification) | {"xml": _signature_xml(packet)},
+        "signature": describe_verification(verification) | {"xml": _extract_signature(packet)},
         "findings": [_describe_finding(finding) for finding in findings],
     }
 
@@ -305,7 +307,7 @@ def describe_verification(verification: Verification) -> dict[str, Any]:
     }
 
 
-def _signature_xml(packet: Packet) -> str | None:
+def _extract_signature(packet: Packet) -> str | None:
     """The signature as it stands in the packet, whatever its namespace."""
     from lxml import etree
 
@@ -317,15 +319,15 @@ def _signature_xml(packet: Packet) -> str | None:
     return "\n".join(texts) or None
 
 
-def save_all(attachments: tuple[Attachment, ...], folder: Path) -> list[Path | None]:
+def save_attachments(attachments: tuple[Attachment, ...], folder: Path) -> list[Path | None]:
     """Write attachments into a folder under safe names; None stands for one that cannot be decoded."""
     from ...edxml.attachments.filenames import distinct, safe_name
 
     folder.mkdir(parents=True, exist_ok=True)
-    taken = {path.name.casefold() for path in folder.iterdir()}
+    used_names = {path.name.casefold() for path in folder.iterdir()}
     written: list[Path | None] = []
     for attachment in attachments:
-        target = folder / distinct(safe_name(attachment.name), taken)
+        target = folder / distinct(safe_name(attachment.name), used_names)
         try:
             attachment.save(target)
         except AttachmentError as error:
@@ -337,46 +339,46 @@ def save_all(attachments: tuple[Attachment, ...], folder: Path) -> list[Path | N
     return written
 
 
-def _show(description: dict[str, Any]) -> None:
-    rows = [(name, value) for name, value in _flat("", description["message"]) if value not in (None, "")]
+def _print_packet(description: dict[str, Any]) -> None:
+    rows = [(name, value) for name, value in _flatten("", description["message"]) if value not in (None, "")]
     print_table(f"{description['kind']}", ("field / trường", "value / giá trị"), rows)
     if description["attachments"]:
         columns = ("attachment / tệp đính kèm", "type / loại", "bytes / byte", "SHA-256")
         keys = ("name", "content_type", "size", "sha256")
         print_table("", columns, ([entry[key] for key in keys] for entry in description["attachments"]))
-    show_verification(description["signature"])
+    print_verification(description["signature"])
     if description["findings"]:
         findings = ((f["code"], f["xpath"], f"{f['message']}\n{f['message_vi']}") for f in description["findings"])
         print_table("Findings / Ghi nhận", ("code / mã", "where / vị trí", "what / nội dung"), findings)
 
 
-def _flat(prefix: str, value: Any) -> list[tuple[str, Any]]:
+def _flatten(prefix: str, value: Any) -> list[tuple[str, Any]]:
     if isinstance(value, dict):
-        return [pair for name, item in value.items() for pair in _flat(f"{prefix}.{name}" if prefix else name, item)]
+        return [pair for name, item in value.items() for pair in _flatten(f"{prefix}.{name}" if prefix else name, item)]
     if isinstance(value, list):
-        return [pair for index, item in enumerate(value, 1) for pair in _flat(f"{prefix}[{index}]", item)]
+        return [pair for index, item in enumerate(value, 1) for pair in _flatten(f"{prefix}[{index}]", item)]
     return [(prefix, value)]
 
 
-def short_verdict(signature: dict[str, Any]) -> str:
+def format_verdict(signature: dict[str, Any]) -> str:
     """The status in a word, and whether anybody vouches for the signer's name where it is VALID."""
     if signature["status"] != "VALID":
         return str(signature["status"])
-    return f"VALID ({_TRUST[signature['trusted']]})"
+    return f"VALID ({_TRUST_LABELS[signature['trusted']]})"
 
 
-_TRUST = {
+_TRUST_LABELS = {
     True: "trusted / tin cậy",
     False: "NOT trusted / KHÔNG tin cậy",
     None: "signer not checked / chưa xác minh người ký",
 }
 
 
-def show_verification(signature: dict[str, Any]) -> None:
+def print_verification(signature: dict[str, Any]) -> None:
     """Print what the check of signature and seal found."""
     signer = f" — {signature['signer']}" if signature["signer"] else ""
-    trust = f"; {_TRUST[signature['trusted']]}" if signature["status"] == "VALID" else ""
-    typer.echo(printable(f"{signature['status']} ({signature['reason']}){signer}{trust}"))
-    typer.echo(printable(f"  {signature['explanation']}\n  {signature['explanation_vi']}"))
+    trust = f"; {_TRUST_LABELS[signature['trusted']]}" if signature["status"] == "VALID" else ""
+    typer.echo(as_printable(f"{signature['status']} ({signature['reason']}){signer}{trust}"))
+    typer.echo(as_printable(f"  {signature['explanation']}\n  {signature['explanation_vi']}"))
     for one in signature["findings"]:
-        typer.echo(printable(f"  {one['code']}: {one['message']}\n  {one['message_vi']}"))
+        typer.echo(as_printable(f"  {one['code']}: {one['message']}\n  {one['message_vi']}"))

@@ -7,9 +7,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ..output import ExitCode, JsonFlag, local_time, print_json, print_table, printable, say, wrong_options
-from .packets import TrustOption, password_source, policy_of
-from .revocation import CrlOption, HostOption, OcspOption, SoftOption, revocation_of
+from ..output import (
+    ExitCode,
+    JsonFlag,
+    as_printable,
+    format_local_time,
+    print_json,
+    print_table,
+    raise_wrong_option,
+    say,
+)
+from .packets import TrustOption, build_policy, build_secret_source
+from .revocation import CrlOption, HostOption, OcspOption, SoftOption, build_revocation
 
 if TYPE_CHECKING:
     from ...pdf import PdfSignature, PdfVerification
@@ -42,13 +51,13 @@ def verify(
     """
     from ...pdf import verify_pdf
 
-    with wrong_options():
-        policy = policy_of(trust, revocation_of(crl, ocsp, revocation_host, soft=soft_revocation))
+    with raise_wrong_option():
+        policy = build_policy(trust, build_revocation(crl, ocsp, revocation_host, soft=soft_revocation))
         verification = verify_pdf(file, policy)
     if as_json:
-        print_json(_described(verification))
+        print_json(_describe_pdf(verification))
     else:
-        _show(verification)
+        _print_pdf(verification)
     codes = {"VALID": ExitCode.OK, "INVALID": ExitCode.FAILED}
     raise typer.Exit(codes.get(verification.status.name, ExitCode.UNVERIFIED))
 
@@ -94,28 +103,28 @@ def sign(
     """
     from ...pdf import Stamp, sign_pdf
     from ...signing import load_signer
-    from ...signing.keys.keyring import close
+    from ...signing.keys.keyring import close_signer
 
-    signer = load_signer(key, secrets=password_source(key_password))
+    signer = load_signer(key, secrets=build_secret_source(key_password))
     try:
-        shown = Stamp(name=name, code=code, font=font) if stamp else None
-        sign_pdf(file, out, signer=signer, stamp=shown, reason=reason, location=location)
+        visible_stamp = Stamp(name=name, code=code, font=font) if stamp else None
+        sign_pdf(file, out, signer=signer, stamp=visible_stamp, reason=reason, location=location)
     finally:
-        close(signer)
+        close_signer(signer)
     say(f"written: {out} ({out.stat().st_size} bytes)", f"đã ghi: {out} ({out.stat().st_size} byte)")
 
 
-def _described(verification: PdfVerification) -> dict[str, Any]:
+def _describe_pdf(verification: PdfVerification) -> dict[str, Any]:
     return {
         "status": verification.status.name,
         "reason": verification.reason,
         "explanation": verification.explanation,
         "explanation_vi": verification.explanation_vi,
-        "signatures": [_described_one(one) for one in verification.signatures],
+        "signatures": [_describe_signature(one) for one in verification.signatures],
     }
 
 
-def _described_one(signature: PdfSignature) -> dict[str, Any]:
+def _describe_signature(signature: PdfSignature) -> dict[str, Any]:
     return {
         "status": signature.status.name,
         "reason": signature.reason,
@@ -135,21 +144,21 @@ def _described_one(signature: PdfSignature) -> dict[str, Any]:
     }
 
 
-def _show(verification: PdfVerification) -> None:
-    typer.echo(printable(f"{verification.status} ({verification.reason})"))
-    typer.echo(printable(f"  {verification.explanation}\n  {verification.explanation_vi}"))
+def _print_pdf(verification: PdfVerification) -> None:
+    typer.echo(as_printable(f"{verification.status} ({verification.reason})"))
+    typer.echo(as_printable(f"  {verification.explanation}\n  {verification.explanation_vi}"))
     if verification.signatures:
         columns = ("signature / chữ ký", "signer / người ký", "time / thời gian", "status / kết quả", "what / nội dung")
-        print_table("", columns, (_row(one) for one in verification.signatures))
+        print_table("", columns, (_build_row(one) for one in verification.signatures))
 
 
-def _row(signature: PdfSignature) -> tuple[object, ...]:
+def _build_row(signature: PdfSignature) -> tuple[object, ...]:
     words = [signature.explanation, signature.explanation_vi]
     words += [text for one in signature.findings for text in (one.message, one.message_vi)]
     return (
         signature.field,
         signature.signer,
-        signature.signed_at and local_time(signature.signed_at),
+        signature.signed_at and format_local_time(signature.signed_at),
         f"{signature.status} ({signature.reason})",
         "\n".join(words),
     )

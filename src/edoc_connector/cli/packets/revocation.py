@@ -42,7 +42,7 @@ SoftOption = Annotated[
 ]
 
 
-def revocation_of(crl: list[str] | None, ocsp: str | None, hosts: list[str] | None, *, soft: bool) -> Revocation:
+def build_revocation(crl: list[str] | None, ocsp: str | None, hosts: list[str] | None, *, soft: bool) -> Revocation:
     """What the options ask for: lists, answers, or either where both may be had; nothing given, nothing checked."""
     from ...signing import Revocation, RevocationMode
 

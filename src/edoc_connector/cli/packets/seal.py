@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from ..output import ExitCode, JsonFlag, print_json, print_table, say, wrong_options
-from .packets import PacketFile, TrustOption, describe_verification, policy_of, read_packet, show_verification
+from ..output import ExitCode, JsonFlag, print_json, print_table, raise_wrong_option, say
+from .packets import PacketFile, TrustOption, build_policy, describe_verification, print_verification, read_packet
 
 if TYPE_CHECKING:
     from ...edxml import Attachment, Packet
@@ -33,29 +33,29 @@ def show(file: PacketFile, trust: TrustOption = None, as_json: JsonFlag = False)
     """
     from ...signing import verify
 
-    with wrong_options():
-        policy = policy_of(trust)
+    with raise_wrong_option():
+        policy = build_policy(trust)
     packet = read_packet(file)
     verification = verify(packet, policy)
-    seal = _seal_of(packet)
+    seal = _find_seal(packet)
     if seal is None:
         say("there is no seal in this packet", "gói tin không có niêm phong", err=True)
-    description = _describe(seal, verification)
+    description = _describe_seal(seal, verification)
     if as_json:
         print_json(description)
     else:
-        _print(description)
+        _print_seal(description)
     codes = {"VALID": ExitCode.OK, "INVALID": ExitCode.FAILED}
     raise typer.Exit(ExitCode.UNVERIFIED if seal is None else codes.get(verification.status.name, ExitCode.UNVERIFIED))
 
 
-def _seal_of(packet: Packet) -> Attachment | None:
+def _find_seal(packet: Packet) -> Attachment | None:
     from ...edxml import SEAL_NAME
 
     return next((one for one in reversed(packet.attachments) if one.name == SEAL_NAME), None)
 
 
-def _describe(seal: Attachment | None, verification: Verification) -> dict[str, Any]:
+def _describe_seal(seal: Attachment | None, verification: Verification) -> dict[str, Any]:
     from ...signing.reasons import Refused
     from ...signing.xmlsig.seal import read_seal
 
@@ -77,7 +77,7 @@ def _describe(seal: Attachment | None, verification: Verification) -> dict[str, 
     return listed | {"differences": differences, "verification": describe_verification(verification)}
 
 
-def _print(description: dict[str, Any]) -> None:
+def _print_seal(description: dict[str, Any]) -> None:
     different = {one["name"] for one in description["differences"]}
     if description["created"]:
         say(f"sealed {description['created']}", f"niêm phong lúc {description['created']}")
@@ -94,4 +94,4 @@ def _print(description: dict[str, Any]) -> None:
         rows = ((one["name"], one["sealed"], one["received"]) for one in description["differences"])
         heads = ("different / khác biệt", "sealed / đã niêm phong", "received / nhận được")
         print_table("", heads, rows)
-    show_verification(description["verification"])
+    print_verification(description["verification"])

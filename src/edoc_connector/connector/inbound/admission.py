@@ -5,19 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ..._core.text import both
+from ..._core.text import join_languages
 from ...edxml import BusinessType, Message, Packet, StatusMessage, read
 from ...errors import NotFound
 from ...signing import Verification, VerifyPolicy, verify
 from ...store import SpoolFile, receipts
 from ...store.rows import ReceiptRow
-from .._context import Session
-from .._retry import columns
-from ..delivery import BUSINESS
+from .._context import ConnectorContext
+from .._retry import as_error_columns
+from ..delivery import KIND_BY_TYPE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Judged:
+class VerifiedPacket:
     """A packet that was downloaded and can be read.
 
     Args:
@@ -38,7 +38,7 @@ class Judged:
         return self.verification.message or self.packet.message
 
 
-def opened(session: Session, row: ReceiptRow) -> tuple[Packet, Verification]:
+def open_packet(context: ConnectorContext, row: ReceiptRow) -> tuple[Packet, Verification]:
     """The packet of a receipt, judged as at the time it came in.
 
     Raises:
@@ -46,21 +46,21 @@ def opened(session: Session, row: ReceiptRow) -> tuple[Packet, Verification]:
         StoreError: they were changed.
         PacketError: it cannot be read.
     """
-    file = kept(row)
-    path = session.packet(file.name, file.sha256)
-    known = session.fresh.take(file.name)
-    if known is not None:
-        return known
-    packet = read(path, limits=session.packets)
-    return packet, verify(packet, policy_for(session, row))
+    file = require_spool_file(row)
+    path = context.require_packet(file.name, file.sha256)
+    cached = context.verified_cache.pop(file.name)
+    if cached is not None:
+        return cached
+    packet = read(path, limits=context.packet_limits)
+    return packet, verify(packet, build_policy(context, row))
 
 
-def policy_for(session: Session, row: ReceiptRow) -> VerifyPolicy:
+def build_policy(context: ConnectorContext, row: ReceiptRow) -> VerifyPolicy:
     """The policy, with certificates judged at the time the packet came: one that expires later was good then."""
-    return replace(session.policy, at=session.policy.at or row.created_at)
+    return replace(context.policy, at=context.policy.at or row.created_at)
 
 
-def kept(row: ReceiptRow) -> SpoolFile:
+def require_spool_file(row: ReceiptRow) -> SpoolFile:
     """The packet of a receipt in the spool.
 
     Raises:
@@ -74,42 +74,42 @@ def kept(row: ReceiptRow) -> SpoolFile:
     return SpoolFile(row.spool_file, row.sha256, row.size or 0)
 
 
-def bytes_of(file: SpoolFile) -> dict[str, Any]:
+def as_spool_columns(file: SpoolFile) -> dict[str, Any]:
     """Where a packet lies, as columns of a row."""
     return {"spool_file": file.name, "sha256": file.sha256, "size": file.size}
 
 
-def facts_of(judged: Judged) -> dict[str, Any]:
+def as_packet_columns(verified: VerifiedPacket) -> dict[str, Any]:
     """What a row says of a packet, beside its bytes."""
-    verification = judged.verification
+    verification = verified.verification
     return {
-        **bytes_of(judged.file),
-        **claims_of(judged.message),
-        "fingerprint": judged.fingerprint,
+        **as_spool_columns(verified.file),
+        **as_message_columns(verified.message),
+        "fingerprint": verified.fingerprint,
         "verification": verification.status.value,
-        "verification_text": both(verification.explanation, verification.explanation_vi),
-        "findings": len(judged.packet.findings),
+        "verification_text": join_languages(verification.explanation, verification.explanation_vi),
+        "findings": len(verified.packet.findings),
         "attempts": 0,  # those of the download; the application's are counted from here on
-        **columns(None),
+        **as_error_columns(None),
     }
 
 
-def claims_of(message: Message) -> dict[str, Any]:
+def as_message_columns(message: Message) -> dict[str, Any]:
     """Who a packet says that it is of, and what about, as columns of a row."""
     values: dict[str, Any] = {"sender": message.sender.id}
     if isinstance(message, StatusMessage):
-        about = message.response_for
+        response_for = message.response_for
         return values | {
             "message_type": receipts.STATUS,
-            "document_id": about.document_id,
-            "code": about.code,
-            "issued_on": about.issued_on,
+            "document_id": response_for.document_id,
+            "code": response_for.code,
+            "issued_on": response_for.issued_on,
             "subject": message.description,
         }
     return values | {
         "message_type": receipts.EDOC,
         "document_id": message.id,
-        "business": BUSINESS.get(message.business.type or BusinessType.NEW),
+        "business": KIND_BY_TYPE.get(message.business.type or BusinessType.NEW),
         "code": message.code,
         "subject": message.subject,
         "issued_on": message.issued_on,

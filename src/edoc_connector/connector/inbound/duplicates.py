@@ -15,84 +15,84 @@ from ...edxml import Document
 from ...errors import AttachmentError, EdocError, PacketError, StoreError, VerificationFailed
 from ...store import SpoolFile, Tx, receipts
 from ...store.rows import ReceiptRow
-from .._context import Session
-from .._retry import fate
-from .admission import Judged
+from .._context import ConnectorContext
+from .._retry import decide_retry
+from .admission import VerifiedPacket
 
 log = logging.getLogger("edoc_connector.connector.doubles")
 
-_LOOKS = 5  # a hub that cannot be asked for so long is believed
+_MAX_CHECKS = 5  # a hub that cannot be asked for so long is believed
 
 
 @dataclass(frozen=True, slots=True)
-class Doubles:
+class DuplicateChecker:
     """Looks twice at what seems to be a duplicate.
 
     Args:
-        session: the store.
-        download: fetches the packet of a docId into the spool.
-        judge: reads and verifies a packet for a receipt.
+        context: the store.
+        fetch_to_spool: fetches the packet of a docId into the spool.
+        admit: reads and verifies a packet for a receipt.
     """
 
-    session: Session
-    download: Callable[[str], SpoolFile]
-    judge: Callable[[SpoolFile, ReceiptRow], Judged]
+    context: ConnectorContext
+    fetch_to_spool: Callable[[str], SpoolFile]
+    admit: Callable[[SpoolFile, ReceiptRow], VerifiedPacket]
 
-    def look(self, row: ReceiptRow, judged: Judged) -> Judged:
+    def select_packet(self, row: ReceiptRow, verified: VerifiedPacket) -> VerifiedPacket:
         """What to take in for a receipt: the packet that came, or the one that a second look brought.
 
         Raises:
             EdocError: the hub could not be asked; the receipt has to wait.
         """
-        with self.session.store.reading() as tx:
-            other = held(tx, row, judged)
-        if other is None:
-            return judged
-        for doc_id in (row.hub_doc_id, other.hub_doc_id):
-            found = self._another(doc_id, row, judged)
-            if found is not None:
-                log.error("the hub had given the same body for docIds %s and %s", row.hub_doc_id, other.hub_doc_id)
-                self.session.store.spool.discard(judged.file.name)  # its content is here, under the other docId
-                return found
-        return judged
+        with self.context.store.snapshot() as tx:
+            copy = find_copy(tx, row, verified)
+        if copy is None:
+            return verified
+        for doc_id in (row.hub_doc_id, copy.hub_doc_id):
+            other_packet = self._fetch_other_packet(doc_id, row, verified)
+            if other_packet is not None:
+                log.error("the hub had given the same body for docIds %s and %s", row.hub_doc_id, copy.hub_doc_id)
+                self.context.store.spool.discard(verified.file.name)  # its content is here, under the other docId
+                return other_packet
+        return verified
 
-    def _another(self, doc_id: str, row: ReceiptRow, judged: Judged) -> Judged | None:
+    def _fetch_other_packet(self, doc_id: str, row: ReceiptRow, verified: VerifiedPacket) -> VerifiedPacket | None:
         """The packet that the hub gives for a docId now, where it is one that is not here."""
         try:
-            file = self.download(doc_id)
+            file = self.fetch_to_spool(doc_id)
         except EdocError as error:
-            if fate(error).state == "failed" or row.attempts >= _LOOKS:
+            if decide_retry(error).next_state == "failed" or row.attempts >= _MAX_CHECKS:
                 log.warning("whether docId %s has a body of its own cannot be found out: %s", doc_id, error)
                 return None
             raise
         try:
-            found = self._new(file, row, judged)
+            other_packet = self._admit_if_new(file, row, verified)
         except StoreError:
-            self.session.store.spool.discard(file.name)
+            self.context.store.spool.discard(file.name)
             raise
-        if found is None:
-            self.session.store.spool.discard(file.name)
-        return found
+        if other_packet is None:
+            self.context.store.spool.discard(file.name)
+        return other_packet
 
-    def _new(self, file: SpoolFile, row: ReceiptRow, judged: Judged) -> Judged | None:
-        if file.sha256 == judged.file.sha256:
+    def _admit_if_new(self, file: SpoolFile, row: ReceiptRow, verified: VerifiedPacket) -> VerifiedPacket | None:
+        if file.sha256 == verified.file.sha256:
             return None
         try:
-            found = self.judge(file, row)
+            other_packet = self.admit(file, row)
         except (PacketError, VerificationFailed, AttachmentError):
             return None
-        with self.session.store.reading() as tx:
-            known = found.fingerprint == judged.fingerprint or held(tx, row, found) is not None
-        return None if known else found
+        with self.context.store.snapshot() as tx:
+            is_known = other_packet.fingerprint == verified.fingerprint or find_copy(tx, row, other_packet) is not None
+        return None if is_known else other_packet
 
 
-def held(tx: Tx, row: ReceiptRow, judged: Judged) -> ReceiptRow | None:
+def find_copy(tx: Tx, row: ReceiptRow, verified: VerifiedPacket) -> ReceiptRow | None:
     """The receipt that has the same content already, if there is one."""
-    message = judged.message
-    T = receipts.T  # noqa: N806  a table
+    message = verified.message
+    T = receipts.TABLE  # noqa: N806  a table
     if isinstance(message, Document):
-        other = receipts.effective(tx, row.agency, message.id, message.sender.id)
-        same = other is not None and other.id != row.id and other.fingerprint == judged.fingerprint
-        return other if same else None
-    where = [T.c.fingerprint == judged.fingerprint, T.c.message_type == receipts.STATUS, T.c.id != row.id]
-    return next(iter(receipts.find(tx, row.agency, *where, limit=1)), None)
+        copy = receipts.find_effective(tx, row.agency, message.id, message.sender.id)
+        is_same = copy is not None and copy.id != row.id and copy.fingerprint == verified.fingerprint
+        return copy if is_same else None
+    conditions = [T.c.fingerprint == verified.fingerprint, T.c.message_type == receipts.STATUS, T.c.id != row.id]
+    return next(iter(receipts.find_all(tx, row.agency, *conditions, limit=1)), None)

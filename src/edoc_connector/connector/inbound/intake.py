@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from ..._core.text import both, spoken
+from ..._core.text import describe_error, join_languages
 from ...edxml import BusinessType, Document, StatusMessage, read
 from ...errors import (
     AttachmentError,
@@ -26,128 +26,137 @@ from ...errors import (
 from ...hubs import Progress
 from ...signing import RevocationMode, Verification, verify
 from ...store import LeaseLost, ReceiptState, SpoolFile, Tx, directory, outgoing, receipts, timeline, transitions
-from ...store.audit_log import Note
+from ...store.audit_log import AuditEvent
 from ...store.rows import ReceiptRow
 from ...store.state_machine import RECEIPTS
 from ...store.status_rules import Change
-from .._context import Session
-from .._pdf_policy import admit_files
-from .._retry import columns, fate
-from ..delivery import BUSINESS, KINDS_VI
-from ..outbound.packet_builder import fingerprint
-from .admission import Judged, bytes_of, claims_of, facts_of, policy_for
-from .duplicates import Doubles
+from .._context import ConnectorContext
+from .._pdf_policy import require_signed_files
+from .._retry import as_error_columns, decide_retry
+from ..delivery import KIND_BY_TYPE, KIND_NAMES_VI
+from ..outbound.packet_builder import compute_fingerprint
+from .admission import VerifiedPacket, as_message_columns, as_packet_columns, as_spool_columns, build_policy
+from .duplicates import DuplicateChecker
 from .status_intake import apply_status
 
 log = logging.getLogger("edoc_connector.connector.inbox")
 
-_QUICK = 1 << 20  # bytes
+_QUICK_BYTES = 1 << 20  # bytes
 
 # Asks that the document acted on be withdrawn; its receipt shows that an answer is due.
-WITHDRAWING = frozenset({BusinessType.RECALL, BusinessType.REPLACE})
+WITHDRAWING_TYPES = frozenset({BusinessType.RECALL, BusinessType.REPLACE})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Arrival:
+class DownloadedPacket:
     """What became of a packet that was asked for.
 
     Args:
         row: its receipt, claimed.
         file: its bytes in the spool, where it came.
-        judged: the packet, where it can be read and is let in.
-        refused: why it is set aside.
-        claims: what a packet that can be read and is set aside says of itself, as columns of its row; not verified.
-        error: why it has to be asked for again.
-        misdelivered: whether it is another packet's body.
-        looked_twice: whether it seemed to be a duplicate, and was looked at twice.
-        heard: what the hub said.
+        verified: the packet, where it can be read and is let in.
+        refusal: why it is set aside.
+        unverified_columns: what a packet that can be read and is set aside says of itself, as columns of its row;
+            not verified.
+        retry_error: why it has to be asked for again.
+        is_misdelivered: whether it is another packet's body.
+        duplicate_checked: whether it seemed to be a duplicate, and was looked at twice.
+        recorded_exchanges: what the hub said.
     """
 
     row: ReceiptRow
     file: SpoolFile | None = None
-    judged: Judged | None = None
-    refused: EdocError | None = None
-    claims: Mapping[str, Any] = field(default_factory=dict)
-    error: EdocError | None = None
-    misdelivered: bool = False
-    looked_twice: bool = False
-    heard: tuple[dict[str, Any], ...] = ()
+    verified: VerifiedPacket | None = None
+    refusal: EdocError | None = None
+    unverified_columns: Mapping[str, Any] = field(default_factory=dict)
+    retry_error: EdocError | None = None
+    is_misdelivered: bool = False
+    duplicate_checked: bool = False
+    recorded_exchanges: tuple[dict[str, Any], ...] = ()
 
     @property
     def is_document(self) -> bool:
         """Whether a document came, and not a status or something that cannot be read."""
-        return self.judged is not None and isinstance(self.judged.message, Document)
+        return self.verified is not None and isinstance(self.verified.message, Document)
 
     @property
     def identity(self) -> tuple[str, ...] | None:
         """What two copies of the same content have in common; None where there is no content."""
-        if self.judged is None:
+        if self.verified is None:
             return None
-        message = self.judged.message
-        return (message.id, message.sender.id) if isinstance(message, Document) else (self.judged.fingerprint,)
+        message = self.verified.message
+        return (message.id, message.sender.id) if isinstance(message, Document) else (self.verified.fingerprint,)
 
 
-class Arrivals:
+class Intake:
     """Brings packets in.
 
     Args:
-        session: the store, the hub and the policy.
+        context: the store, the hub and the policy.
     """
 
-    def __init__(self, session: Session) -> None:
-        self._session = session
-        self._doubles = Doubles(session, self.download, self.judge)
+    def __init__(self, context: ConnectorContext) -> None:
+        self._context = context
+        self._duplicate_checker = DuplicateChecker(context, self.fetch_to_spool, self.admit)
 
-    def brought(self, row: ReceiptRow, *, on_progress: Progress | None = None, later: bool = False) -> Arrival:
+    def download(
+        self, row: ReceiptRow, *, on_progress: Progress | None = None, defer_quick: bool = False
+    ) -> DownloadedPacket:
         """Download and judge a packet. May be called from any thread.
 
         Args:
             row: its receipt, claimed.
             on_progress: told how far it is, beside whom the session tells.
-            later: whether one that is judged quickly is left to `judged`: threads that only compute hinder each other.
+            defer_quick: whether one that is judged quickly is left to `judged`: threads that only compute hinder
+                each other.
         """
-        self._session.hub.forget_heard()
-        arrival = self._downloaded(row, on_progress)
-        if not (later and self._is_quick(arrival)):
-            arrival = self.judged(arrival)
-        return replace(arrival, heard=tuple(self._session.hub.take_heard()))
+        self._context.hub.clear_exchanges()
+        downloaded = self._fetch_packet(row, on_progress)
+        if not (defer_quick and self._is_quick(downloaded)):
+            downloaded = self.admit_download(downloaded)
+        return replace(downloaded, recorded_exchanges=tuple(self._context.hub.take_exchanges()))
 
-    def judged(self, arrival: Arrival) -> Arrival:
+    def admit_download(self, downloaded: DownloadedPacket) -> DownloadedPacket:
         """Judge a packet that was downloaded, unless it was judged or did not come."""
-        row, file = arrival.row, arrival.file
-        if file is None or arrival.judged is not None or arrival.refused is not None or arrival.error is not None:
-            return arrival
+        row, file = downloaded.row, downloaded.file
+        if (
+            file is None
+            or downloaded.verified is not None
+            or downloaded.refusal is not None
+            or downloaded.retry_error is not None
+        ):
+            return downloaded
         try:
-            return replace(arrival, judged=self.judge(file, row))
+            return replace(downloaded, verified=self.admit(file, row))
         except (PacketError, VerificationFailed, AttachmentError) as error:
             if not isinstance(error, _NotKnownYet):
-                return replace(arrival, refused=error, claims=self._claims(file, error))
-            again: EdocError = error
+                return replace(downloaded, refusal=error, unverified_columns=self._read_unverified_columns(file, error))
+            retry_error: EdocError = error
         except EdocError as error:
-            again = error
-        self._session.store.spool.discard(file.name)  # it is downloaded again
-        return replace(arrival, file=None, error=again)
+            retry_error = error
+        self._context.store.spool.discard(file.name)  # it is downloaded again
+        return replace(downloaded, file=None, retry_error=retry_error)
 
-    def enter(self, arrivals: Sequence[Arrival]) -> list[EdocError]:
+    def store_packets(self, downloads: Sequence[DownloadedPacket]) -> list[EdocError]:
         """Enter packets, in this order; from one thread at a time.
 
         Returns:
             What those met that were not entered; why is in the store too, unless another worker took them over.
         """
-        return [error for some in _apart(arrivals) for error in self._entered(some)]
+        return [error for batch in _split_repeats(downloads) for error in self._store_batch(batch)]
 
-    def download(self, doc_id: str, on_progress: Progress | None = None) -> SpoolFile:
+    def fetch_to_spool(self, doc_id: str, on_progress: Progress | None = None) -> SpoolFile:
         """Fetch a packet into the spool.
 
         Raises:
             EdocError: the hub did not give it, or the disk does not take it.
         """
-        spool = self._session.store.spool
-        with spool.drafting() as draft:
-            self._session.hub.fetch(doc_id, draft, on_progress=on_progress or self._session.on_progress)
-            return spool.keep(draft)
+        spool = self._context.store.spool
+        with spool.draft_file() as draft:
+            self._context.hub.fetch(doc_id, draft, on_progress=on_progress or self._context.on_progress)
+            return spool.keep_draft(draft)
 
-    def judge(self, file: SpoolFile, row: ReceiptRow) -> Judged:
+    def admit(self, file: SpoolFile, row: ReceiptRow) -> VerifiedPacket:
         """Read and verify a packet, whose bytes were put into the spool, or compared with their hash, just now.
 
         Raises:
@@ -155,241 +164,274 @@ class Arrivals:
             VerificationFailed: the policy does not let it in.
             AttachmentError: a file in it cannot be decoded.
         """
-        session = self._session
-        packet = read(session.store.spool.path(file.name), limits=session.packets)
-        verification = verify(packet, policy_for(session, row))
+        context = self._context
+        packet = read(context.store.spool.locate(file.name), limits=context.packet_limits)
+        verification = verify(packet, build_policy(context, row))
         # Hubs that rebuild packets leave no signature on a status, and a status carries no seal.
-        if isinstance(packet.message, Document) and not session.policy.admits(verification):
-            raise _refused(row, verification)
-        if isinstance(packet.message, Document) and session.signed_pdf_in:
-            admit_files(packet, policy_for(session, row), doc_id=row.hub_doc_id)
-        return Judged(
+        if isinstance(packet.message, Document) and not context.policy.admits(verification):
+            raise _build_admission_error(row, verification)
+        if isinstance(packet.message, Document) and context.requires_signed_pdf_in:
+            require_signed_files(packet, build_policy(context, row), doc_id=row.hub_doc_id)
+        return VerifiedPacket(
             packet=packet,
             verification=verification,
-            fingerprint=fingerprint(packet.message, packet.attachments),
+            fingerprint=compute_fingerprint(packet.message, packet.attachments),
             file=file,
         )
 
     # -- downloading
 
-    def _downloaded(self, row: ReceiptRow, on_progress: Progress | None) -> Arrival:
+    def _fetch_packet(self, row: ReceiptRow, on_progress: Progress | None) -> DownloadedPacket:
         try:
-            return Arrival(row=row, file=self.download(row.hub_doc_id, on_progress))
+            return DownloadedPacket(row=row, file=self.fetch_to_spool(row.hub_doc_id, on_progress))
         except EdocError as error:
-            return Arrival(row=row, error=error)
+            return DownloadedPacket(row=row, retry_error=error)
 
-    def _is_quick(self, arrival: Arrival) -> bool:
+    def _is_quick(self, downloaded: DownloadedPacket) -> bool:
         """Whether judging a packet is a matter of milliseconds, in which nobody is asked."""
-        session = self._session
-        asks = session.signed_pdf_in or session.policy.revocation.mode is not RevocationMode.NONE
-        return arrival.file is not None and arrival.file.size <= _QUICK and not asks
+        context = self._context
+        asks_authority = context.requires_signed_pdf_in or context.policy.revocation.mode is not RevocationMode.NONE
+        return downloaded.file is not None and downloaded.file.size <= _QUICK_BYTES and not asks_authority
 
-    def _claims(self, file: SpoolFile, refused: EdocError) -> dict[str, Any]:
-        if not isinstance(refused, VerificationFailed | AttachmentError):
+    def _read_unverified_columns(self, file: SpoolFile, refusal: EdocError) -> dict[str, Any]:
+        if not isinstance(refusal, VerificationFailed | AttachmentError):
             return {}
-        return claims_of(read(self._session.store.spool.path(file.name), limits=self._session.packets).message)
+        return as_message_columns(
+            read(self._context.store.spool.locate(file.name), limits=self._context.packet_limits).message
+        )
 
     # -- entering
 
-    def _entered(self, arrivals: Sequence[Arrival]) -> list[EdocError]:
+    def _store_batch(self, downloads: Sequence[DownloadedPacket]) -> list[EdocError]:
         try:
-            entered, doubles = self._enter(arrivals)
-            if doubles:
-                arrivals = [self._looked_twice(one) if one.row.id in doubles else one for one in arrivals]
-                entered, _ = self._enter(arrivals)
+            stored_packets, duplicate_ids = self._store_together(downloads)
+            if duplicate_ids:
+                downloads = [
+                    self._check_duplicate(downloaded) if downloaded.row.id in duplicate_ids else downloaded
+                    for downloaded in downloads
+                ]
+                stored_packets, _ = self._store_together(downloads)
         except EdocError as error:
-            if len(arrivals) > 1:  # nothing of it was written: who can be entered alone is
-                return [found for one in arrivals for found in self._entered([one])]
-            self._not_entered(arrivals[0], error)
+            if len(downloads) > 1:  # nothing of it was written: who can be entered alone is
+                return [met_error for downloaded in downloads for met_error in self._store_batch([downloaded])]
+            self._postpone_unstored(downloads[0], error)
             return [error]
-        for one in entered:
-            if one.judged is not None and one.is_document:
-                self._session.fresh.keep(one.judged.file.name, one.judged.packet, one.judged.verification)
-        return [one.error for one in entered if one.error is not None]
+        for downloaded in stored_packets:
+            if downloaded.verified is not None and downloaded.is_document:
+                self._context.verified_cache.put(
+                    downloaded.verified.file.name, downloaded.verified.packet, downloaded.verified.verification
+                )
+        return [downloaded.retry_error for downloaded in stored_packets if downloaded.retry_error is not None]
 
-    def _enter(self, arrivals: Sequence[Arrival]) -> tuple[list[Arrival], set[int]]:
+    def _store_together(self, downloads: Sequence[DownloadedPacket]) -> tuple[list[DownloadedPacket], set[int]]:
         """Enter packets in one transaction; none, where some seem to be duplicates and were not looked at twice yet.
 
         Returns:
             What was entered, and the keys of those that have to be looked at first.
         """
-        with self._session.transaction() as tx:
+        with self._context.transaction() as tx:
             # Whether a packet is a double is looked up first and written afterwards.
-            transitions.alone(tx, f"inbox {self._session.agency}")
-            here = _Here.of(tx, self._session.agency, arrivals)
-            checked = [replace(one, misdelivered=True) if _misdelivered(tx, one) else one for one in arrivals]
-            doubles = {one.row.id for one in checked if here.seems_double(one)}
-            if doubles:
-                return [], doubles
-            plain: list[tuple[ReceiptRow, dict[str, Any]]] = []
-            for one in checked:
-                tx.notes.extend(Note("answer", RECEIPTS.subject, one.row.id, tx.actor, said) for said in one.heard)
-                if one.judged is not None and here.is_plain(one):
-                    plain.append((one.row, facts_of(one.judged)))
+            transitions.advisory_lock(tx, f"inbox {self._context.agency}")
+            existing_copies = ExistingCopies.from_store(tx, self._context.agency, downloads)
+            checked = [
+                replace(downloaded, is_misdelivered=True) if _is_misdelivered(tx, downloaded) else downloaded
+                for downloaded in downloads
+            ]
+            duplicate_ids = {
+                downloaded.row.id for downloaded in checked if existing_copies.is_suspected_duplicate(downloaded)
+            }
+            if duplicate_ids:
+                return [], duplicate_ids
+            new_documents: list[tuple[ReceiptRow, dict[str, Any]]] = []
+            for downloaded in checked:
+                tx.audit_events.extend(
+                    AuditEvent("answer", RECEIPTS.subject, downloaded.row.id, tx.actor, exchange)
+                    for exchange in downloaded.recorded_exchanges
+                )
+                if downloaded.verified is not None and existing_copies.is_new_document(downloaded):
+                    new_documents.append((downloaded.row, as_packet_columns(downloaded.verified)))
                     continue
-                receipts.taken_in(tx, plain)  # what comes next may be about them
-                plain.clear()
-                self._enter_one(tx, one)
-            receipts.taken_in(tx, plain)
+                receipts.mark_downloaded(tx, new_documents)  # what comes next may be about them
+                new_documents.clear()
+                self._store_one(tx, downloaded)
+            receipts.mark_downloaded(tx, new_documents)
         return checked, set()
 
-    def _enter_one(self, tx: Tx, arrival: Arrival) -> None:
-        row, file = arrival.row, arrival.file
-        if arrival.error is not None:
-            self._put_off(tx, row, arrival.error)
-        elif arrival.refused is not None and file is not None:
-            quarantine(tx, row, arrival.refused, {**arrival.claims, **bytes_of(file)})
-        elif arrival.misdelivered and file is not None:
-            quarantine(tx, row, _another(row), bytes_of(file), tell=False)
-        elif arrival.judged is not None:
-            _take_in(tx, row, arrival.judged)
+    def _store_one(self, tx: Tx, downloaded: DownloadedPacket) -> None:
+        row, file = downloaded.row, downloaded.file
+        if downloaded.retry_error is not None:
+            self._postpone(tx, row, downloaded.retry_error)
+        elif downloaded.refusal is not None and file is not None:
+            quarantine(tx, row, downloaded.refusal, {**downloaded.unverified_columns, **as_spool_columns(file)})
+        elif downloaded.is_misdelivered and file is not None:
+            quarantine(tx, row, _build_misdelivery_error(row), as_spool_columns(file), notify_hub=False)
+        elif downloaded.verified is not None:
+            _store_verified(tx, row, downloaded.verified)
 
-    def _put_off(self, tx: Tx, row: ReceiptRow, error: EdocError) -> None:
+    def _postpone(self, tx: Tx, row: ReceiptRow, error: EdocError) -> None:
         # The claim counted the attempt; one that says nothing about this packet does not count.
-        values = {"attempts": row.attempts - int(fate(error).pause), **columns(error)}
-        wait = self._session.next_attempt(row, tx.now, error)
-        transitions.touch(
-            tx, RECEIPTS, row.id, state=row.state, token=row.fence,
-            detail=both(f"not downloaded: {error.message}", f"chưa tải được: {error.vi}"),
-            next_attempt_at=wait, **values,
+        values = {"attempts": row.attempts - int(decide_retry(error).opens_breaker), **as_error_columns(error)}
+        next_attempt_at = self._context.compute_next_attempt(row, tx.now, error)
+        transitions.end_lease(
+            tx, RECEIPTS, row.id, state=row.state, fencing_token=row.fence,
+            detail=join_languages(f"not downloaded: {error.message}", f"chưa tải được: {error.vi}"),
+            next_attempt_at=next_attempt_at, **values,
         )  # fmt: skip
 
-    def _not_entered(self, arrival: Arrival, error: EdocError) -> None:
+    def _postpone_unstored(self, downloaded: DownloadedPacket, error: EdocError) -> None:
         """The store did not take it: it is asked for again."""
         if isinstance(error, LeaseLost):
             return
         try:
-            with self._session.transaction() as tx:
-                self._put_off(tx, arrival.row, error)
-        except StoreError as again:
-            log.warning("docId %s waits until its lease runs out: %s", arrival.row.hub_doc_id, again)
+            with self._context.transaction() as tx:
+                self._postpone(tx, downloaded.row, error)
+        except StoreError as store_error:
+            log.warning("docId %s waits until its lease runs out: %s", downloaded.row.hub_doc_id, store_error)
 
-    def _looked_twice(self, arrival: Arrival) -> Arrival:
-        if arrival.judged is None:
-            return arrival
-        self._session.hub.forget_heard()
+    def _check_duplicate(self, downloaded: DownloadedPacket) -> DownloadedPacket:
+        if downloaded.verified is None:
+            return downloaded
+        self._context.hub.clear_exchanges()
         try:
-            judged = self._doubles.look(arrival.row, arrival.judged)
+            verified = self._duplicate_checker.select_packet(downloaded.row, downloaded.verified)
         except EdocError as error:
-            self._session.store.spool.discard(arrival.judged.file.name)  # it is downloaded again
-            arrival = replace(arrival, judged=None, error=error)
+            self._context.store.spool.discard(downloaded.verified.file.name)  # it is downloaded again
+            downloaded = replace(downloaded, verified=None, retry_error=error)
         else:
-            arrival = replace(arrival, judged=judged, file=judged.file)
-        return replace(arrival, looked_twice=True, heard=(*arrival.heard, *self._session.hub.take_heard()))
+            downloaded = replace(downloaded, verified=verified, file=verified.file)
+        return replace(
+            downloaded,
+            duplicate_checked=True,
+            recorded_exchanges=(*downloaded.recorded_exchanges, *self._context.hub.take_exchanges()),
+        )
 
 
 @dataclass(frozen=True, slots=True)
-class _Here:
+class ExistingCopies:
     """What is here already of packets that came: the same documents, and the same statuses.
 
     Args:
         documents: the receipts that count, by DocumentId and sender.
-        statuses: the keys of status packets, by fingerprint.
+        status_ids: the keys of status packets, by fingerprint.
     """
 
     documents: dict[tuple[str | None, str | None], ReceiptRow]
-    statuses: dict[str | None, set[int]]
+    status_ids: dict[str | None, set[int]]
 
     @classmethod
-    def of(cls, tx: Tx, agency: str, arrivals: Sequence[Arrival]) -> _Here:
+    def from_store(cls, tx: Tx, agency: str, downloads: Sequence[DownloadedPacket]) -> ExistingCopies:
         """Look them up."""
-        judged = [one.judged for one in arrivals if one.judged is not None]
-        ids = [one.message.id for one in judged if isinstance(one.message, Document)]
-        said = [one.fingerprint for one in judged if isinstance(one.message, StatusMessage)]
-        documents, statuses = receipts.copies(tx, agency, documents=ids, statuses=said)
-        by_content: dict[str | None, set[int]] = {}
+        verified_packets = [packet.verified for packet in downloads if packet.verified is not None]
+        document_ids = [packet.message.id for packet in verified_packets if isinstance(packet.message, Document)]
+        status_fingerprints = [
+            packet.fingerprint for packet in verified_packets if isinstance(packet.message, StatusMessage)
+        ]
+        documents, statuses = receipts.find_copies(tx, agency, documents=document_ids, statuses=status_fingerprints)
+        ids_by_fingerprint: dict[str | None, set[int]] = {}
         for row in statuses:
-            by_content.setdefault(row.fingerprint, set()).add(row.id)
-        return cls({(row.document_id, row.sender): row for row in reversed(documents)}, by_content)
+            ids_by_fingerprint.setdefault(row.fingerprint, set()).add(row.id)
+        return cls({(row.document_id, row.sender): row for row in reversed(documents)}, ids_by_fingerprint)
 
-    def seems_double(self, arrival: Arrival) -> bool:
+    def is_suspected_duplicate(self, downloaded: DownloadedPacket) -> bool:
         """Whether its content is here under another docId, and nobody looked at both again yet."""
-        if arrival.judged is None or arrival.misdelivered or arrival.looked_twice:
+        if downloaded.verified is None or downloaded.is_misdelivered or downloaded.duplicate_checked:
             return False
-        fingerprint = arrival.judged.fingerprint
-        other = self._document(arrival)
-        return (other is not None and other.fingerprint == fingerprint) or (
-            not arrival.is_document and bool(self.statuses.get(fingerprint, set()) - {arrival.row.id})
+        fingerprint = downloaded.verified.fingerprint
+        copy = self._match_document(downloaded)
+        return (copy is not None and copy.fingerprint == fingerprint) or (
+            not downloaded.is_document and bool(self.status_ids.get(fingerprint, set()) - {downloaded.row.id})
         )
 
-    def is_plain(self, arrival: Arrival) -> bool:
+    def is_new_document(self, downloaded: DownloadedPacket) -> bool:
         """Whether it is a document that came for the first time, about no other one."""
-        message = arrival.judged.message if arrival.judged is not None else None
-        if not isinstance(message, Document) or arrival.misdelivered or self._document(arrival) is not None:
+        message = downloaded.verified.message if downloaded.verified is not None else None
+        if (
+            not isinstance(message, Document)
+            or downloaded.is_misdelivered
+            or self._match_document(downloaded) is not None
+        ):
             return False
-        return message.business.type not in WITHDRAWING
+        return message.business.type not in WITHDRAWING_TYPES
 
-    def _document(self, arrival: Arrival) -> ReceiptRow | None:
-        message = arrival.judged.message if arrival.judged is not None else None
+    def _match_document(self, downloaded: DownloadedPacket) -> ReceiptRow | None:
+        message = downloaded.verified.message if downloaded.verified is not None else None
         if not isinstance(message, Document):
             return None
-        other = self.documents.get((message.id, message.sender.id))
-        return other if other is not None and other.id != arrival.row.id else None
+        copy = self.documents.get((message.id, message.sender.id))
+        return copy if copy is not None and copy.id != downloaded.row.id else None
 
 
-def acted_on(document: Document) -> tuple[str, ...]:
+def select_target_ids(document: Document) -> tuple[str, ...]:
     """The documents that a recall, an update or a replacement acts on, by DocumentId (edXML, "TraceHeaderList")."""
     business = document.business
     if business.type in (None, BusinessType.NEW):
         return ()
-    named = [business.document_id, *(one.document_id for one in business.replaces)]
-    if not any(named):
-        named = [one.document_id for one in document.responses_for]
-    return tuple(dict.fromkeys(one for one in named if one))
+    target_ids = [business.document_id, *(reference.document_id for reference in business.replaces)]
+    if not any(target_ids):
+        target_ids = [reference.document_id for reference in document.responses_for]
+    return tuple(dict.fromkeys(reference for reference in target_ids if reference))
 
 
-def other_copy(tx: Tx, row: ReceiptRow, document: Document) -> ReceiptRow | None:
+def find_document_copy(tx: Tx, row: ReceiptRow, document: Document) -> ReceiptRow | None:
     """The receipt under which the document is here already."""
-    found = receipts.effective(tx, row.agency, document.id, document.sender.id)
-    return found if found is not None and found.id != row.id else None
+    copy = receipts.find_effective(tx, row.agency, document.id, document.sender.id)
+    return copy if copy is not None and copy.id != row.id else None
 
 
-def quarantine(tx: Tx, row: ReceiptRow, error: EdocError, values: dict[str, Any], *, tell: bool = True) -> None:
+def quarantine(tx: Tx, row: ReceiptRow, error: EdocError, values: dict[str, Any], *, notify_hub: bool = True) -> None:
     """Set a packet aside, and queue a ``fail`` for the hub if it is to be told."""
     log.error("docId %s is set aside: %s", row.hub_doc_id, error)
-    after = receipts.move(tx, row, ReceiptState.QUARANTINED, detail=spoken(error), **values | columns(error))
-    if tell:
-        outgoing.confirm(tx, after, outgoing.FAIL)
+    quarantined = receipts.move(
+        tx, row, ReceiptState.QUARANTINED, detail=describe_error(error), **values | as_error_columns(error)
+    )
+    if notify_hub:
+        outgoing.enqueue_confirmation(tx, quarantined, outgoing.FAIL)
 
 
-def let_in(tx: Tx, row: ReceiptRow, judged: Judged) -> None:
+def admit_quarantined(tx: Tx, row: ReceiptRow, verified: VerifiedPacket) -> None:
     """Take in a packet that was set aside, as if it had come just now.
 
     Raises:
         DocumentIdConflict: another document came under its id.
     """
-    message = judged.message
-    other = other_copy(tx, row, message) if isinstance(message, Document) else None
-    if other is not None and other.fingerprint != judged.fingerprint:
-        raise conflict(other.document_id or "")
-    if other is None and timeline.happened(tx, RECEIPTS, row.id, ReceiptState.WAITING):
+    message = verified.message
+    copy = find_document_copy(tx, row, message) if isinstance(message, Document) else None
+    if copy is not None and copy.fingerprint != verified.fingerprint:
+        raise build_conflict_error(copy.document_id or "")
+    if copy is None and timeline.has_been_in_state(tx, RECEIPTS, row.id, ReceiptState.WAITING):
         # The application failed on it; what it asks for was entered when it first came.
-        receipts.move(tx, row, ReceiptState.WAITING, **facts_of(judged))
+        receipts.move(tx, row, ReceiptState.WAITING, **as_packet_columns(verified))
         return
-    _take_in(tx, receipts.move(tx, row, ReceiptState.LISTED), judged)
-    after = receipts.by_key(tx, row.id)
-    if after.state == ReceiptState.HANDLED and outgoing.was_queued(tx, after, outgoing.FAIL):
+    _store_verified(tx, receipts.move(tx, row, ReceiptState.LISTED), verified)
+    admitted = receipts.get_by_id(tx, row.id)
+    if admitted.state == ReceiptState.HANDLED and outgoing.has_queued_confirmation(tx, admitted, outgoing.FAIL):
         # A hub that was told so may take no other word, and the application is not to wait for that.
-        receipts.move(tx, after, ReceiptState.CONFIRMED, detail=both("it was told fail", "trục đã được báo fail"))
+        receipts.move(
+            tx, admitted, ReceiptState.CONFIRMED, detail=join_languages("it was told fail", "trục đã được báo fail")
+        )
 
 
-def _misdelivered(tx: Tx, arrival: Arrival) -> bool:
+def _is_misdelivered(tx: Tx, downloaded: DownloadedPacket) -> bool:
     """Whether it is another packet's body: neither its sender nor its addressee is the one that the hub announced.
 
     One of the two may differ for an honest reason (a code of the other system, a hub that names itself).
     """
-    if arrival.judged is None or arrival.looked_twice:
+    if downloaded.verified is None or downloaded.duplicate_checked:
         return False
-    row, message = arrival.row, arrival.judged.message
+    row, message = downloaded.row, downloaded.verified.message
     if not row.offered_by or message.sender.id == row.offered_by:
         return False
-    if message.sender.id in _codes(tx, row.agency, row.offered_by):
+    if message.sender.id in _find_agency_codes(tx, row.agency, row.offered_by):
         return False
-    to = {one.id for one in message.recipients} if isinstance(message, Document) else {message.response_for.organ_id}
-    return not to & (_codes(tx, row.agency, row.agency) | {row.offered_to})
+    recipient_codes = (
+        {recipient.id for recipient in message.recipients}
+        if isinstance(message, Document)
+        else {message.response_for.organ_id}
+    )
+    return not recipient_codes & (_find_agency_codes(tx, row.agency, row.agency) | {row.offered_to})
 
 
-def conflict(document_id: str) -> DocumentIdConflict:
+def build_conflict_error(document_id: str) -> DocumentIdConflict:
     """The error for another document under an id that is taken."""
     return DocumentIdConflict(
         f"another document came under the id {document_id}; the first is kept, this one set aside. "
@@ -399,62 +441,62 @@ def conflict(document_id: str) -> DocumentIdConflict:
     )
 
 
-def _apart(arrivals: Iterable[Arrival]) -> Iterator[list[Arrival]]:
+def _split_repeats(downloads: Iterable[DownloadedPacket]) -> Iterator[list[DownloadedPacket]]:
     """Runs in which no content comes twice: whether one is a double is found out when the other is in the store."""
-    some: list[Arrival] = []
-    seen: set[tuple[str, ...]] = set()
-    for one in arrivals:
-        identity = one.identity
-        if identity in seen:
-            yield some
-            some, seen = [], set()
-        some.append(one)
+    batch: list[DownloadedPacket] = []
+    identities: set[tuple[str, ...]] = set()
+    for downloaded in downloads:
+        identity = downloaded.identity
+        if identity in identities:
+            yield batch
+            batch, identities = [], set()
+        batch.append(downloaded)
         if identity is not None:
-            seen.add(identity)
-    if some:
-        yield some
+            identities.add(identity)
+    if batch:
+        yield batch
 
 
-def _take_in(tx: Tx, row: ReceiptRow, judged: Judged) -> None:
-    message = judged.message
+def _store_verified(tx: Tx, row: ReceiptRow, verified: VerifiedPacket) -> None:
+    message = verified.message
     if isinstance(message, StatusMessage):
-        apply_status(tx, row, message, facts_of(judged))
+        apply_status(tx, row, message, as_packet_columns(verified))
     else:
-        _keep_document(tx, row, judged, message)
+        _store_document(tx, row, verified, message)
 
 
-def _keep_document(tx: Tx, row: ReceiptRow, judged: Judged, document: Document) -> None:
-    other = other_copy(tx, row, document)
-    if other is not None and other.fingerprint != judged.fingerprint:
-        quarantine(tx, row, conflict(document.id), facts_of(judged))
-    elif other is not None:
-        detail = both(f"as docId {other.hub_doc_id}", f"là docId {other.hub_doc_id}")
-        after = receipts.move(tx, row, ReceiptState.DUPLICATE, detail=detail, **facts_of(judged))
-        outgoing.confirm(tx, after, outgoing.DONE, first=True)
+def _store_document(tx: Tx, row: ReceiptRow, verified: VerifiedPacket, document: Document) -> None:
+    copy = find_document_copy(tx, row, document)
+    if copy is not None and copy.fingerprint != verified.fingerprint:
+        quarantine(tx, row, build_conflict_error(document.id), as_packet_columns(verified))
+    elif copy is not None:
+        detail = join_languages(f"as docId {copy.hub_doc_id}", f"là docId {copy.hub_doc_id}")
+        duplicate = receipts.move(tx, row, ReceiptState.DUPLICATE, detail=detail, **as_packet_columns(verified))
+        outgoing.enqueue_confirmation(tx, duplicate, outgoing.DONE, is_first=True)
     else:
-        receipts.move(tx, row, ReceiptState.WAITING, **facts_of(judged))
-        _note_request(tx, row, document)
+        receipts.move(tx, row, ReceiptState.WAITING, **as_packet_columns(verified))
+        _mark_change_asked(tx, row, document)
 
 
-def _note_request(tx: Tx, row: ReceiptRow, document: Document) -> None:
-    if document.business.type not in WITHDRAWING:
+def _mark_change_asked(tx: Tx, row: ReceiptRow, document: Document) -> None:
+    if document.business.type not in WITHDRAWING_TYPES:
         return
-    for document_id in acted_on(document):
-        target = receipts.effective(tx, row.agency, document_id, document.sender.id)
+    for document_id in select_target_ids(document):
+        target = receipts.find_effective(tx, row.agency, document_id, document.sender.id)
         if target is not None:
-            receipts.alone(tx, target.id)
-            kind, reason = BUSINESS[document.business.type], document.business.reason or ""
-            detail = both(f"{kind} asked for: {reason}", f"nơi gửi yêu cầu {KINDS_VI[kind]}: {reason}")
-            receipts.said(tx, target, detail=detail, change=Change.ASKED)
+            receipts.lock_receipt(tx, target.id)
+            kind, reason = KIND_BY_TYPE[document.business.type], document.business.reason or ""
+            detail = join_languages(f"{kind} asked for: {reason}", f"nơi gửi yêu cầu {KIND_NAMES_VI[kind]}: {reason}")
+            receipts.record_note(tx, target, detail=detail, change=Change.ASKED)
 
 
-def _codes(tx: Tx, agency: str, code: str) -> set[str | None]:
+def _find_agency_codes(tx: Tx, agency: str, code: str) -> set[str | None]:
     """An agency's code, and the one of the other system where the directory knows it."""
-    known = directory.lookup(tx, agency, code)
-    return {code, known.code, known.other_code} if known is not None else {code}
+    entry = directory.find_agency(tx, agency, code)
+    return {code, entry.code, entry.other_code} if entry is not None else {code}
 
 
-def _another(row: ReceiptRow) -> ProtocolError:
+def _build_misdelivery_error(row: ReceiptRow) -> ProtocolError:
     return ProtocolError(
         f"under docId {row.hub_doc_id} the hub gave a packet of another sender to another recipient. It is set aside "
         "and not confirmed; the next polls ask for it again. Tell the hub's operator.",
@@ -467,7 +509,7 @@ class _NotKnownYet(VerificationFailed):
     """Whether the signer's certificate was revoked could not be asked: the packet waits, as where a download fails."""
 
 
-def _refused(row: ReceiptRow, verification: Verification) -> VerificationFailed:
+def _build_admission_error(row: ReceiptRow, verification: Verification) -> VerificationFailed:
     if verification.reason == "SIG-REVOCATION-UNKNOWN":
         return _NotKnownYet(
             f"docId {row.hub_doc_id} waits: {verification.explanation}. It is tried again at the next poll.",

@@ -10,29 +10,37 @@ from datetime import date, datetime
 from types import TracebackType
 from typing import Any, Self, TypeAlias
 
-from ..._core.text import both, parted
+from ..._core.text import join_languages, split_languages
 from ...edxml import SEAL_NAME, Attachment, BusinessType, Document, Finding, StaffInfo, StatusCode, StatusMessage
 from ...errors import NotFound, StoreError
 from ...signing import Verification
 from ...store import LeaseLost, ReceiptState, Tx, outgoing, receipts, status_rules
 from ...store.rows import ReceiptRow
-from .._context import Session
-from ..delivery import BUSINESS
-from ..outbound.packet_builder import check
-from ..outbound.replies import Said, alone, asking, message, queue, require, require_handled
-from .admission import opened
-from .intake import acted_on
+from .._context import ConnectorContext
+from ..delivery import KIND_BY_TYPE
+from ..outbound.packet_builder import check_message
+from ..outbound.replies import (
+    StatusReply,
+    build_reply_message,
+    enqueue_reply,
+    find_open_requests,
+    lock_replies,
+    require_allowed,
+    require_handled,
+)
+from .admission import open_packet
+from .intake import select_target_ids
 
 log = logging.getLogger("edoc_connector.connector.receipt")
 
-_TYPES = {name: kind for kind, name in BUSINESS.items()}
+_TYPE_BY_KIND = {name: kind for kind, name in KIND_BY_TYPE.items()}
 
 
-Followed: TypeAlias = Callable[[], AbstractContextManager[Callable[[Tx], None]]]
+OpenNextClaim: TypeAlias = Callable[[], AbstractContextManager[Callable[[Tx], None]]]
 
 
 @dataclass(frozen=True, slots=True)
-class _Content:
+class _PacketContent:
     """What the packet of a receipt holds; of a status the document that it is about, where that came to us."""
 
     document: Document | None
@@ -56,32 +64,32 @@ class Receipt:
     not at all. A status goes out at once; where the hub is out of reach it stays queued and leaves with a later call.
 
     Args:
-        session: the store, the hub and the key.
+        context: the store, the hub and the key.
         row: the receipt as it was read or claimed.
-        sent: called after something was queued, to send it.
-        claimed: whether the row is held for this object.
-        followed: gives what is to be done in the transaction that makes it ``handled``.
+        send_queued: called after something was queued, to send it.
+        is_claimed: whether the row is held for this object.
+        open_next_claim: gives what is to be done in the transaction that makes it ``handled``.
     """
 
     def __init__(
         self,
-        session: Session,
+        context: ConnectorContext,
         row: ReceiptRow,
         *,
-        sent: Callable[[], None],
-        claimed: bool = False,
-        followed: Followed | None = None,
+        send_queued: Callable[[], None],
+        is_claimed: bool = False,
+        open_next_claim: OpenNextClaim | None = None,
     ) -> None:
-        self._session = session
+        self._context = context
         self._row = row
-        self._sent = sent
-        self._claimed = claimed
-        self._followed = followed or _alone
-        self._inside = False
-        self._staged: list[Said] = []
-        self._content: _Content | None = None
-        if claimed:
-            session.keeper.hold(receipts.T, row.id)
+        self._send_queued = send_queued
+        self._is_claimed = is_claimed
+        self._open_next_claim = open_next_claim or _open_no_claim
+        self._is_inside = False
+        self._staged: list[StatusReply] = []
+        self._content: _PacketContent | None = None
+        if is_claimed:
+            context.lease_keeper.hold(receipts.TABLE, row.id)
 
     def __repr__(self) -> str:
         return f"<Receipt {self.id!r} from {self.sender} {self.kind} {self.state}>"
@@ -121,7 +129,7 @@ class Receipt:
     @property
     def business(self) -> BusinessType | None:
         """What a document packet asks for; None for a status packet."""
-        return _TYPES.get(self.kind)
+        return _TYPE_BY_KIND.get(self.kind)
 
     @property
     def sender(self) -> str:
@@ -217,28 +225,28 @@ class Receipt:
         """Where the packet differs from the standard, and how it was read."""
         return self.load().findings
 
-    def load(self) -> _Content:
+    def load(self) -> _PacketContent:
         """Read the packet now, once; the properties above do it when they are first used."""
         if self._content is None:
-            self._content = self._read()
+            self._content = self._read_content()
         return self._content
 
-    def _read(self) -> _Content:
-        packet, verification = opened(self._session, self._row)
-        said = verification.message or packet.message
-        if isinstance(said, StatusMessage):
-            about = self._about()
-            files = about.attachments if about is not None else ()
-            return _Content(about, files, said, verification, packet.findings)
-        files = tuple(one for one in packet.attachments or said.attachments if one.name != SEAL_NAME)
-        document = said.model_copy(update={"attachments": files})
-        return _Content(document, files, None, verification, packet.findings)
+    def _read_content(self) -> _PacketContent:
+        packet, verification = open_packet(self._context, self._row)
+        packet_message = verification.message or packet.message
+        if isinstance(packet_message, StatusMessage):
+            subject_document = self._read_subject_document()
+            files = subject_document.attachments if subject_document is not None else ()
+            return _PacketContent(subject_document, files, packet_message, verification, packet.findings)
+        files = tuple(file for file in packet.attachments or packet_message.attachments if file.name != SEAL_NAME)
+        document = packet_message.model_copy(update={"attachments": files})
+        return _PacketContent(document, files, None, verification, packet.findings)
 
-    def _about(self) -> Document | None:
+    def _read_subject_document(self) -> Document | None:
         """The document that a status packet is about, from its own packet; None where it did not come to us."""
-        with self._session.store.reading() as tx:
-            row = receipts.effective(tx, self._row.agency, self.id, self.sender)
-        return Receipt(self._session, row, sent=self._sent).document if row is not None else None
+        with self._context.store.snapshot() as tx:
+            row = receipts.find_effective(tx, self._row.agency, self.id, self.sender)
+        return Receipt(self._context, row, send_queued=self._send_queued).document if row is not None else None
 
     # -- handling it
 
@@ -248,9 +256,9 @@ class Receipt:
         Raises:
             StoreError: it was handled before, or another worker has it.
         """
-        if not self._claimed:
+        if not self._is_claimed:
             self._claim()
-        self._inside = True
+        self._is_inside = True
         return self
 
     def __exit__(
@@ -261,56 +269,56 @@ class Receipt:
         Raises:
             LeaseLost: another worker took it over; nothing was written.
         """
-        self._inside = False
+        self._is_inside = False
         if error is not None:
             self._staged.clear()
             name = type(error).__name__
-            self.give_back(both(f"{name} in the application", f"phần mềm của đơn vị gặp lỗi {name}"))
+            self.give_back(join_languages(f"{name} in the application", f"phần mềm của đơn vị gặp lỗi {name}"))
             return
         try:
             self._finish()
         finally:
-            self._let_go()
-        self._sent()
+            self._release_lease()
+        self._send_queued()
 
     def give_back(self, why: str, **values: Any) -> None:
         """Leave it waiting for a later `Connector.receive`; harmless where it is not held."""
-        self._put(ReceiptState.WAITING, why, **values)
+        self._leave(ReceiptState.WAITING, why, **values)
 
     def set_aside(self, why: str, **values: Any) -> None:
         """Keep it from being handed out again before `Connector.recheck`; the hub is told nothing."""
-        log.error("docId %s is set aside: %s", self.hub_doc_id, parted(why)[0])
-        self._put(ReceiptState.QUARANTINED, why, **values)
+        log.error("docId %s is set aside: %s", self.hub_doc_id, split_languages(why)[0])
+        self._leave(ReceiptState.QUARANTINED, why, **values)
 
-    def _put(self, state: ReceiptState, why: str, **values: Any) -> None:
-        self._inside = False
+    def _leave(self, state: ReceiptState, detail: str, **values: Any) -> None:
+        self._is_inside = False
         self._staged.clear()
-        if not self._claimed:
+        if not self._is_claimed:
             return
         try:
-            with self._session.transaction() as tx:
-                self._row = receipts.move(tx, self._row, state, detail=why, **values)
+            with self._context.transaction() as tx:
+                self._row = receipts.move(tx, self._row, state, detail=detail, **values)
         except LeaseLost as lost:
             log.warning("it was given to another worker meanwhile: %s", lost)
         finally:
-            self._let_go()
+            self._release_lease()
 
     @property
     def inside(self) -> bool:
         """Whether its block is running."""
-        return self._inside
+        return self._is_inside
 
     @property
     def claimed(self) -> bool:
         """Whether it is held for this object."""
-        return self._claimed
+        return self._is_claimed
 
     def _claim(self) -> None:
-        with self._session.transaction() as tx:
-            row = receipts.claim(
-                tx, self._session.lease, agency=self._row.agency, state=ReceiptState.WAITING, key=self._row.id
+        with self._context.transaction() as tx:
+            row = receipts.claim_next(
+                tx, self._context.lease, agency=self._row.agency, state=ReceiptState.WAITING, only_id=self._row.id
             )
-            state = self._row.state if row is not None else receipts.by_key(tx, self._row.id).state
+            state = self._row.state if row is not None else receipts.get_by_id(tx, self._row.id).state
         if row is None:
             raise StoreError(
                 f"the packet {self.hub_doc_id} cannot be handled now: it is {state}. Take packets from receive().",
@@ -318,22 +326,22 @@ class Receipt:
                 "Hãy lấy gói tin qua receive().",
             )
         self._row = row
-        self._claimed = True
-        self._session.keeper.hold(receipts.T, row.id)
+        self._is_claimed = True
+        self._context.lease_keeper.hold(receipts.TABLE, row.id)
 
-    def _let_go(self) -> None:
-        self._claimed = False
-        self._session.keeper.release(receipts.T, self._row.id)
+    def _release_lease(self) -> None:
+        self._is_claimed = False
+        self._context.lease_keeper.release(receipts.TABLE, self._row.id)
 
     def _finish(self) -> None:
         values: dict[str, Any] = {"error_code": None, "error_text": None, "error_vi": None}
-        with self._followed() as follow, self._session.transaction() as tx:
-            alone(tx, self._row)
+        with self._open_next_claim() as claim_next, self._context.transaction() as tx:
+            lock_replies(tx, self._row)
             row = receipts.move(tx, self._row, ReceiptState.HANDLED, **values)
-            outgoing.confirm(tx, row, outgoing.DONE, first=True)
-            for said in [*self._arrival(row), *self._staged]:
-                row = self._queue(tx, row, said)
-            follow(tx)
+            outgoing.enqueue_confirmation(tx, row, outgoing.DONE, is_first=True)
+            for reply in [*self._select_arrival_replies(row), *self._staged]:
+                row = self._enqueue_reply(tx, row, reply)
+            claim_next(tx)
         self._staged.clear()
         self._row = row
 
@@ -350,23 +358,23 @@ class Receipt:
             StatusNotAllowed: 03 may not be sent now; the error says what may.
             DocumentError: the words break a rule of the standard.
         """
-        self._say(Said(StatusCode.ACCEPTED, description, staff))
+        self._reply(StatusReply(StatusCode.ACCEPTED, description, staff))
 
     def reject(self, reason: str, *, staff: StaffInfo | None = None) -> None:
         """Refuse it for good (02); arguments and errors as for `accept`, and the reason is required."""
-        self._say(Said(StatusCode.REJECTED, reason, staff))
+        self._reply(StatusReply(StatusCode.REJECTED, reason, staff))
 
     def assign(self, description: str | None = None, *, staff: StaffInfo | None = None) -> None:
         """Say to whom it was assigned (04); as `accept`."""
-        self._say(Said(StatusCode.ASSIGNED, description, staff))
+        self._reply(StatusReply(StatusCode.ASSIGNED, description, staff))
 
     def processing(self, description: str | None = None, *, staff: StaffInfo | None = None) -> None:
         """Say that it is being worked on (05); as `accept`."""
-        self._say(Said(StatusCode.PROCESSING, description, staff))
+        self._reply(StatusReply(StatusCode.PROCESSING, description, staff))
 
     def complete(self, description: str | None = None, *, staff: StaffInfo | None = None) -> None:
         """Say that it is finished (06); as `accept`."""
-        self._say(Said(StatusCode.COMPLETED, description, staff))
+        self._reply(StatusReply(StatusCode.COMPLETED, description, staff))
 
     def agree_change(self, description: str | None = None, *, staff: StaffInfo | None = None) -> None:
         """Agree to the recall, update, replacement or taking back that was asked for (15); as `accept`.
@@ -374,53 +382,53 @@ class Receipt:
         On the receipt of the packet that asks, or of the document it asks for. After it, a document that was recalled,
         replaced or taken back takes no further status.
         """
-        self._answering()._say(Said(StatusCode.CHANGE_AGREED, description, staff))
+        self._find_request_receipt()._reply(StatusReply(StatusCode.CHANGE_AGREED, description, staff))
 
     def refuse_change(self, reason: str, *, staff: StaffInfo | None = None) -> None:
         """Refuse what was asked for (16); as `agree_change`, and the reason is required."""
-        self._answering()._say(Said(StatusCode.CHANGE_REFUSED, reason, staff))
+        self._find_request_receipt()._reply(StatusReply(StatusCode.CHANGE_REFUSED, reason, staff))
 
-    def _say(self, said: Said) -> None:
-        now = self._session.store.clock()
-        check(message(self._session, self._row, said, at=now), at=now)
-        if self._inside:
-            self._stage(said)
+    def _reply(self, reply: StatusReply) -> None:
+        now = self._context.store.clock()
+        check_message(build_reply_message(self._context, self._row, reply, at=now), at=now)
+        if self._is_inside:
+            self._stage(reply)
             return
-        with self._session.transaction(said.actor) as tx:
-            alone(tx, self._row)
-            row = receipts.by_key(tx, self._row.id)
+        with self._context.transaction(reply.actor) as tx:
+            lock_replies(tx, self._row)
+            row = receipts.get_by_id(tx, self._row.id)
             require_handled(row)
-            self._row = self._queue(tx, row, said)
-        self._sent()
+            self._row = self._enqueue_reply(tx, row, reply)
+        self._send_queued()
 
-    def _stage(self, said: Said) -> None:
+    def _stage(self, reply: StatusReply) -> None:
         """Keep a status for the end of the block, where 01 goes before it."""
-        with self._session.store.reading() as tx:
-            row = receipts.by_key(tx, self._row.id)
-            require(tx, row, said, before=[*self._arrival(row), *self._staged])
-        self._staged.append(said)
+        with self._context.store.snapshot() as tx:
+            row = receipts.get_by_id(tx, self._row.id)
+            require_allowed(tx, row, reply, earlier_replies=[*self._select_arrival_replies(row), *self._staged])
+        self._staged.append(reply)
 
-    def _arrival(self, row: ReceiptRow) -> list[Said]:
+    def _select_arrival_replies(self, row: ReceiptRow) -> list[StatusReply]:
         """01, where it is due: a document that was given back before it was handled takes no code any more."""
-        due = self.business is not None and row.last_code is None and row.change != status_rules.Change.AGREED
-        return [Said(StatusCode.ARRIVED)] if due else []
+        is_due = self.business is not None and row.last_code is None and row.change != status_rules.Change.AGREED
+        return [StatusReply(StatusCode.ARRIVED)] if is_due else []
 
-    def _queue(self, tx: Tx, row: ReceiptRow, said: Said) -> ReceiptRow:
-        return queue(tx, self._session, row, said, document=lambda: self.document)
+    def _enqueue_reply(self, tx: Tx, row: ReceiptRow, reply: StatusReply) -> ReceiptRow:
+        return enqueue_reply(tx, self._context, row, reply, read_document=lambda: self.document)
 
-    def _answering(self) -> Receipt:
+    def _find_request_receipt(self) -> Receipt:
         """The receipt to answer with 15 or 16: of the packet that asks, where this is the document it asks for."""
-        if self.kind != "new" or self._inside:
+        if self.kind != "new" or self._is_inside:
             return self
-        with self._session.store.reading() as tx:
-            rows = asking(tx, self._row)
-        others = (Receipt(self._session, row, sent=self._sent) for row in rows)
-        return next((other for other in others if self.id in acted_on(other.document)), self)
+        with self._context.store.snapshot() as tx:
+            rows = find_open_requests(tx, self._row)
+        candidates = (Receipt(self._context, row, send_queued=self._send_queued) for row in rows)
+        return next((candidate for candidate in candidates if self.id in select_target_ids(candidate.document)), self)
 
 
-def _alone() -> AbstractContextManager[Callable[[Tx], None]]:
-    return nullcontext(_nothing)
+def _open_no_claim() -> AbstractContextManager[Callable[[Tx], None]]:
+    return nullcontext(_claim_nothing)
 
 
-def _nothing(_: Tx) -> None:
+def _claim_nothing(_: Tx) -> None:
     """Nothing follows."""

@@ -5,11 +5,11 @@ from __future__ import annotations
 from datetime import timedelta
 from pathlib import Path
 
-from ..._core.text import both
+from ..._core.text import join_languages
 from ...errors import NotFound
 from ...store import DeliveryState, Tx, deliveries
-from .._context import Session
-from ..delivery import Delivery, delivery_views
+from .._context import ConnectorContext
+from ..delivery import Delivery, build_deliveries
 from ..outbound import submission
 from ..outbound.outbox import Outbox
 from . import evidence_pack, explain, reconcile, spool_maintenance
@@ -18,10 +18,10 @@ from .reconcile import Reconciled
 from .spool_maintenance import Pruned, SpoolFault
 
 
-class Care:
+class Administration:
     """The part of a `Connector` for the person in charge."""
 
-    context: Session
+    context: ConnectorContext
     outbox: Outbox
 
     def reconcile(self) -> Reconciled:
@@ -54,19 +54,21 @@ class Care:
             StoreError: the delivery's outcome is not unknown.
         """
         with self.context.transaction() as tx:
-            row = deliveries.get(tx, self.context.agency, document_id)
-            unknown = row is not None and row.state == DeliveryState.UNKNOWN
-            if not unknown and reconcile.settle_statuses(tx, self.context.agency, document_id, arrived=arrived):
-                return self._view(tx, document_id) if row is not None else None
-            row = submission.delivery_row(tx, self.context, document_id)
+            row = deliveries.find_by_document_id(tx, self.context.agency, document_id)
+            is_unknown = row is not None and row.state == DeliveryState.UNKNOWN
+            if not is_unknown and reconcile.settle_statuses(tx, self.context.agency, document_id, arrived=arrived):
+                return self._build_view(tx, document_id) if row is not None else None
+            row = submission.require_delivery(tx, self.context, document_id)
             state = DeliveryState.SENT if arrived else DeliveryState.READY
-            when = {"sent_at": tx.now} if arrived else {"next_attempt_at": tx.now}
-            deliveries.move(tx, row, state, detail=both("a person decided", "do người phụ trách quyết định"), **when)
-            return self._view(tx, document_id)
+            times = {"sent_at": tx.now} if arrived else {"next_attempt_at": tx.now}
+            deliveries.move(
+                tx, row, state, detail=join_languages("a person decided", "do người phụ trách quyết định"), **times
+            )
+            return self._build_view(tx, document_id)
 
-    def _view(self, tx: Tx, document_id: str) -> Delivery:
-        row = submission.delivery_row(tx, self.context, document_id)
-        return delivery_views(tx, [row], undelivered_after=self.context.limits.undelivered_after)[0]
+    def _build_view(self, tx: Tx, document_id: str) -> Delivery:
+        row = submission.require_delivery(tx, self.context, document_id)
+        return build_deliveries(tx, [row], undelivered_after=self.context.limits.undelivered_after)[0]
 
     def explain(self, document_id: str) -> Story:
         """What happened to a document, sent or received, and what happens next and when; in both languages.
@@ -94,11 +96,11 @@ class Care:
             StoreError: the disk is full, or the store cannot be written: that it was packed is evidence too.
         """
         try:
-            told = explain.explain(self.context, document_id)
-            story = f"{told.text()}\n{told.text(vi=True)}"
+            explanation = explain.explain(self.context, document_id)
+            story = f"{explanation.text()}\n{explanation.text(vi=True)}"
         except NotFound:
             story = ""
-        return evidence_pack.pack(self.context, document_id, Path(out), story=story)
+        return evidence_pack.write_pack(self.context, document_id, Path(out), story=story)
 
     def prune(self, older_than: timedelta, *, dry_run: bool = True) -> Pruned:
         """Remove the bytes of packets that are finished for so long; never the evidence, nor any row.

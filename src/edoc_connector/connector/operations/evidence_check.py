@@ -21,20 +21,20 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from ...edxml import read
 from ...errors import PacketError
 from ...signing import VerifyMode, VerifyPolicy, verify
-from ...signing.algorithms import SIGNATURES, signature_holds
+from ...signing.algorithms import SIGNATURES, is_valid_signature
 from ...signing.pki.certificates import human_name
-from ...signing.pki.path_validation import judge
-from ...store.audit_log import canonical, chained, digest_of
-from .evidence_pack import CHAIN, FORMAT, HEAD, MANIFEST, PACKED, to_sign
+from ...signing.pki.path_validation import judge_certificate
+from ...store.audit_log import as_canonical_json, compute_chain_hash, compute_digest
+from .evidence_pack import CHAIN_FILE, HEAD_FILE, MANIFEST_FILE, PACK_ENTRY_KIND, PACK_FORMAT, build_head_text
 
-_CHUNK = 1024 * 1024
-_MOST_JSON = 64 * 1024 * 1024
-_MOST_LINE = 4 * 1024 * 1024
-_OWN = frozenset({MANIFEST, CHAIN, HEAD})
+_CHUNK_BYTES = 1024 * 1024
+_MAX_JSON_BYTES = 64 * 1024 * 1024
+_MAX_LINE_BYTES = 4 * 1024 * 1024
+_UNLISTED_FILES = frozenset({MANIFEST_FILE, CHAIN_FILE, HEAD_FILE})
 
 # What is inside comes from anybody. Compressed data that is none, JSON of another shape, a strange kind of certificate
 # end the check here, whatever it trips over.
-_MALFORMED = (
+_MALFORMED_ERRORS = (
     zipfile.BadZipFile,
     zlib.error,
     EOFError,
@@ -92,7 +92,7 @@ class Checked:
     trusted: bool | None = None
 
 
-class _Broken(Exception):
+class _UncheckablePack(Exception):
     """The pack cannot be checked further."""
 
     def __init__(self, where: str, text: str, text_vi: str) -> None:
@@ -101,15 +101,15 @@ class _Broken(Exception):
 
 
 @dataclass(slots=True)
-class _Check:
+class _PackCheck:
     zip: zipfile.ZipFile
     anchors: Sequence[x509.Certificate]
     problems: list[Problem] = field(default_factory=list)
-    hashes: set[str] = field(default_factory=set)
+    packet_hashes: set[str] = field(default_factory=set)
     entries: int = 0
-    last: dict[str, Any] = field(default_factory=dict)
+    last_entry: dict[str, Any] = field(default_factory=dict)
 
-    def wrong(self, where: str, text: str, text_vi: str) -> None:
+    def add_problem(self, where: str, text: str, text_vi: str) -> None:
         self.problems.append(Problem(where, text, text_vi))
 
 
@@ -127,33 +127,38 @@ def check_pack(path: Path, *, anchors: Sequence[x509.Certificate] = ()) -> Check
     """
     try:
         with zipfile.ZipFile(path) as archive:
-            check = _Check(archive, anchors)
-            return _checked(check)
-    except _Broken as error:
+            check = _PackCheck(archive, anchors)
+            return _check_contents(check)
+    except _UncheckablePack as error:
         return Checked(problems=(error.problem,))
     except OSError as error:
         if error.errno != errno.EINVAL:  # what zipfile meets where a damaged directory points before the file's start
             raise
-        return _malformed(path, error)
-    except _MALFORMED as error:
-        return _malformed(path, error)
+        return _report_malformed(path, error)
+    except _MALFORMED_ERRORS as error:
+        return _report_malformed(path, error)
 
 
-def _malformed(path: Path, error: Exception) -> Checked:
+def _report_malformed(path: Path, error: Exception) -> Checked:
     text, text_vi = "it is no pack of evidence, or is damaged", "không phải gói bằng chứng hoặc đã hỏng"
     return Checked(problems=(Problem(path.name, f"{text}: {error}", f"{text_vi}: {error}"),))
 
 
-def _checked(check: _Check) -> Checked:
-    manifest_bytes = _small(check, MANIFEST)
+def _check_contents(check: _PackCheck) -> Checked:
+    manifest_bytes = _read_small_file(check, MANIFEST_FILE)
     manifest = json.loads(manifest_bytes)
-    if manifest.get("format") != FORMAT:
-        raise _Broken(MANIFEST, f"its format is not {FORMAT}", f"không đúng định dạng {FORMAT}")
+    if manifest.get("format") != PACK_FORMAT:
+        raise _UncheckablePack(MANIFEST_FILE, f"its format is not {PACK_FORMAT}", f"không đúng định dạng {PACK_FORMAT}")
     head = _check_chain(check, manifest["chain"])
-    if check.last.get("manifest") != hashlib.sha256(manifest_bytes).hexdigest() or check.last.get("kind") != PACKED:
-        check.wrong(MANIFEST, "it is not the one that the chain names", "không phải bản mà chuỗi bằng chứng ghi nhận")
-    if check.last.get("agency") != manifest["agency"]:
-        check.wrong(MANIFEST, "it names another agency than the chain", "đơn vị khác với chuỗi bằng chứng")
+    if (
+        check.last_entry.get("manifest") != hashlib.sha256(manifest_bytes).hexdigest()
+        or check.last_entry.get("kind") != PACK_ENTRY_KIND
+    ):
+        check.add_problem(
+            MANIFEST_FILE, "it is not the one that the chain names", "không phải bản mà chuỗi bằng chứng ghi nhận"
+        )
+    if check.last_entry.get("agency") != manifest["agency"]:
+        check.add_problem(MANIFEST_FILE, "it names another agency than the chain", "đơn vị khác với chuỗi bằng chứng")
     _check_files(check, manifest["files"])
     packets = tuple(_check_packets(check, manifest))
     signed_by, trusted = _check_head(check, manifest, head)
@@ -165,118 +170,125 @@ def _checked(check: _Check) -> Checked:
         entries=check.entries,
         head=head[1],
         packets=packets,
-        missing=tuple((one["sha256"], str(one["missing"])) for one in manifest["packets"] if "missing" in one),
+        missing=tuple(
+            (packet["sha256"], str(packet["missing"])) for packet in manifest["packets"] if "missing" in packet
+        ),
         signed_by=signed_by,
         trusted=trusted,
     )
 
 
-def _check_chain(check: _Check, start: Mapping[str, Any]) -> tuple[int, str]:
+def _check_chain(check: _PackCheck, chain_start: Mapping[str, Any]) -> tuple[int, str]:
     """Recompute the chain; its last number and hash."""
-    sequence, previous = int(start["first"]) - 1, str(start["previous"])
-    with check.zip.open(CHAIN) as lines:
-        while line := lines.readline(_MOST_LINE):
+    sequence, previous = int(chain_start["first"]) - 1, str(chain_start["previous"])
+    with check.zip.open(CHAIN_FILE) as lines:
+        while line := lines.readline(_MAX_LINE_BYTES):
             sequence += 1
-            said = json.loads(line)
-            digest = said.get("digest")
-            if "entry" in said:
-                entry = said["entry"]
-                digest = digest_of(canonical(entry))
+            chain_line = json.loads(line)
+            digest = chain_line.get("digest")
+            if "entry" in chain_line:
+                entry = chain_line["entry"]
+                digest = compute_digest(as_canonical_json(entry))
                 if entry.get("sequence") != sequence:
-                    check.wrong(
-                        f"{CHAIN}:{sequence}", "an entry is missing or out of place", "thiếu hoặc sai thứ tự mục"
+                    check.add_problem(
+                        f"{CHAIN_FILE}:{sequence}", "an entry is missing or out of place", "thiếu hoặc sai thứ tự mục"
                     )
                 check.entries += 1
-                check.last = entry
-                check.hashes.update(str(entry[name]) for name in ("sha256", "packet") if entry.get(name))
-            previous = chained(previous, str(digest))
+                check.last_entry = entry
+                check.packet_hashes.update(str(entry[name]) for name in ("sha256", "packet") if entry.get(name))
+            previous = compute_chain_hash(previous, str(digest))
     return sequence, previous
 
 
-def _check_files(check: _Check, files: Sequence[Mapping[str, Any]]) -> None:
-    listed = {str(one["name"]): one for one in files}
-    there = [info.filename for info in check.zip.infolist()]
-    for name in sorted(set(listed) - set(there)):
-        check.wrong(name, "it is missing", "bị thiếu")
-    for name in sorted(set(there) - set(listed) - _OWN):
-        check.wrong(name, "it does not belong to the pack", "không thuộc gói bằng chứng")
-    for name in sorted({name for name in there if there.count(name) > 1}):
-        check.wrong(name, "it is there more than once", "xuất hiện nhiều lần")
-    for name in sorted(set(listed) & set(there)):
-        if _hash(check, name, limit=int(listed[name]["size"])) != listed[name]["sha256"]:
-            check.wrong(name, "its bytes are not those that were packed", "nội dung đã bị thay đổi")
+def _check_files(check: _PackCheck, files: Sequence[Mapping[str, Any]]) -> None:
+    listed_files = {str(file["name"]): file for file in files}
+    zip_names = [info.filename for info in check.zip.infolist()]
+    for name in sorted(set(listed_files) - set(zip_names)):
+        check.add_problem(name, "it is missing", "bị thiếu")
+    for name in sorted(set(zip_names) - set(listed_files) - _UNLISTED_FILES):
+        check.add_problem(name, "it does not belong to the pack", "không thuộc gói bằng chứng")
+    for name in sorted({name for name in zip_names if zip_names.count(name) > 1}):
+        check.add_problem(name, "it is there more than once", "xuất hiện nhiều lần")
+    for name in sorted(set(listed_files) & set(zip_names)):
+        if _hash_file(check, name, limit=int(listed_files[name]["size"])) != listed_files[name]["sha256"]:
+            check.add_problem(name, "its bytes are not those that were packed", "nội dung đã bị thay đổi")
 
 
-def _check_packets(check: _Check, manifest: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    for one in manifest["packets"]:
-        if one["sha256"] not in check.hashes:
-            check.wrong(str(one.get("file", one["sha256"])), "no entry of the chain names this packet",
+def _check_packets(check: _PackCheck, manifest: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    for packet in manifest["packets"]:
+        if packet["sha256"] not in check.packet_hashes:
+            check.add_problem(str(packet.get("file", packet["sha256"])), "no entry of the chain names this packet",
                         "không có mục nào trong chuỗi nhắc tới gói tin này")  # fmt: skip
-        if "file" not in one or one.get("again"):
+        if "file" not in packet or packet.get("again"):
             continue
-        if one["file"] != f"packets/{one['sha256']}.edxml":
-            check.wrong(str(one["file"]), "its name is not its hash", "tên tệp không khớp mã băm")
-        elif one["file"] in check.zip.namelist():
-            yield one["file"], _judge_packet(check, one, legacy=bool(manifest["legacy_sha1"]))
+        if packet["file"] != f"packets/{packet['sha256']}.edxml":
+            check.add_problem(str(packet["file"]), "its name is not its hash", "tên tệp không khớp mã băm")
+        elif packet["file"] in check.zip.namelist():
+            yield packet["file"], _verify_packet(check, packet, allow_sha1=bool(manifest["legacy_sha1"]))
 
 
-def _judge_packet(check: _Check, one: Mapping[str, Any], *, legacy: bool) -> str:
-    at = datetime.fromisoformat(one["judged_at"])
-    policy = VerifyPolicy(mode=VerifyMode.ANY, anchors=tuple(check.anchors), at=at, legacy_sha1=legacy)
+def _verify_packet(check: _PackCheck, packet: Mapping[str, Any], *, allow_sha1: bool) -> str:
+    at = datetime.fromisoformat(packet["judged_at"])
+    policy = VerifyPolicy(mode=VerifyMode.ANY, anchors=tuple(check.anchors), at=at, legacy_sha1=allow_sha1)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "packet.edxml"
         with path.open("wb") as copy:
-            _hash(check, one["file"], limit=check.zip.getinfo(one["file"]).file_size, copy=copy)
+            _hash_file(check, packet["file"], limit=check.zip.getinfo(packet["file"]).file_size, copy=copy)
         try:
-            found = verify(read(path), policy)
-            status, trusted = found.status.name, found.trusted
+            verification = verify(read(path), policy)
+            status, trusted = verification.status.name, verification.trusted
         except PacketError:
             status, trusted = "UNREADABLE", None
-    if status != one["verification"]:
-        check.wrong(one["file"], f"its signatures are {status} now, and were {one['verification']} when it was packed",
-                    f"chữ ký hiện là {status}, lúc đóng gói là {one['verification']}")  # fmt: skip
+    if status != packet["verification"]:
+        check.add_problem(
+            packet["file"],
+            f"its signatures are {status} now, and were {packet['verification']} when it was packed",
+            f"chữ ký hiện là {status}, lúc đóng gói là {packet['verification']}",
+        )
     elif status == "VALID" and trusted is False:
-        check.wrong(one["file"], "its signer does not lead to an authority that was given as trusted",
+        check.add_problem(packet["file"], "its signer does not lead to an authority that was given as trusted",
                     "chứng thư người ký không thuộc tổ chức tin cậy đã nêu")  # fmt: skip
     return status
 
 
-def _check_head(check: _Check, manifest: Mapping[str, Any], head: tuple[int, str]) -> tuple[str | None, bool | None]:
-    said = json.loads(_small(check, HEAD))
-    if (said.get("agency"), said.get("sequence"), said.get("hash")) != (manifest["agency"], *head):
-        check.wrong(HEAD, "it is not the head of this chain", "không khớp với cuối chuỗi bằng chứng")
-    if not said.get("signature"):
+def _check_head(
+    check: _PackCheck, manifest: Mapping[str, Any], head: tuple[int, str]
+) -> tuple[str | None, bool | None]:
+    head_fields = json.loads(_read_small_file(check, HEAD_FILE))
+    if (head_fields.get("agency"), head_fields.get("sequence"), head_fields.get("hash")) != (manifest["agency"], *head):
+        check.add_problem(HEAD_FILE, "it is not the head of this chain", "không khớp với cuối chuỗi bằng chứng")
+    if not head_fields.get("signature"):
         if manifest["signed"]:
-            check.wrong(HEAD, "its signature is gone", "chữ ký đã bị gỡ")
+            check.add_problem(HEAD_FILE, "its signature is gone", "chữ ký đã bị gỡ")
         return None, None
-    certificates = [x509.load_pem_x509_certificate(one.encode()) for one in said["certificates"]]
+    certificates = [x509.load_pem_x509_certificate(pem.encode()) for pem in head_fields["certificates"]]
     leaf: Any = certificates[0]
-    value = base64.b64decode(said["signature"], validate=True)
-    known = said["algorithm"] in SIGNATURES
-    if not known or not signature_holds(
-        leaf.public_key(), said["algorithm"], to_sign(manifest["agency"], *head), value
+    value = base64.b64decode(head_fields["signature"], validate=True)
+    is_known_algorithm = head_fields["algorithm"] in SIGNATURES
+    if not is_known_algorithm or not is_valid_signature(
+        leaf.public_key(), head_fields["algorithm"], build_head_text(manifest["agency"], *head), value
     ):
-        check.wrong(HEAD, "its signature does not hold", "chữ ký không hợp lệ")
+        check.add_problem(HEAD_FILE, "its signature does not hold", "chữ ký không hợp lệ")
         return None, None
     policy = VerifyPolicy(mode=VerifyMode.ANY, anchors=tuple(check.anchors))
-    trust = judge(leaf, certificates[1:], policy=policy, at=datetime.fromisoformat(manifest["made_at"]))
+    trust = judge_certificate(leaf, certificates[1:], policy=policy, at=datetime.fromisoformat(manifest["made_at"]))
     if trust.problem:
-        check.wrong(HEAD, f"its signer's certificate: {trust.problem} {trust.detail}",
+        check.add_problem(HEAD_FILE, f"its signer's certificate: {trust.problem} {trust.detail}",
                     f"chứng thư người ký: {trust.problem} {trust.detail}")  # fmt: skip
     return human_name(leaf), trust.trusted
 
 
-def _small(check: _Check, name: str) -> bytes:
-    if check.zip.namelist().count(name) != 1 or check.zip.getinfo(name).file_size > _MOST_JSON:
-        raise _Broken(name, "it is missing, there twice, or too big", "bị thiếu, bị lặp hoặc quá lớn")
+def _read_small_file(check: _PackCheck, name: str) -> bytes:
+    if check.zip.namelist().count(name) != 1 or check.zip.getinfo(name).file_size > _MAX_JSON_BYTES:
+        raise _UncheckablePack(name, "it is missing, there twice, or too big", "bị thiếu, bị lặp hoặc quá lớn")
     return check.zip.read(name)
 
 
-def _hash(check: _Check, name: str, *, limit: int, copy: IO[bytes] | None = None) -> str:
+def _hash_file(check: _PackCheck, name: str, *, limit: int, copy: IO[bytes] | None = None) -> str:
     """SHA-256 of a file in the zip; of one longer than it should be, of nothing more than shows that."""
     digest, size = hashlib.sha256(), 0
     with check.zip.open(name) as source:
-        while (chunk := source.read(_CHUNK)) and size <= limit:
+        while (chunk := source.read(_CHUNK_BYTES)) and size <= limit:
             digest.update(chunk)
             size += len(chunk)
             if copy is not None:

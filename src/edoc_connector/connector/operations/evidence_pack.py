@@ -33,20 +33,20 @@ from ...edxml import DS, SEAL_NAME, Packet, parse_xml, read
 from ...errors import AttachmentError, NotFound, PacketError, StoreError
 from ...signing import Signer, Verification, VerifyMode, VerifyPolicy, verify
 from ...store import Tx, audit_log, deliveries, outgoing, receipts
-from ...store._sql.engine import driver_errors
-from ...store.audit_log import GENESIS, Note
+from ...store._sql.engine import translate_driver_errors
+from ...store.audit_log import GENESIS, AuditEvent
 from ...store.rows import DeliveryRow, OutgoingRow, ReceiptRow
-from .._context import Session
+from .._context import ConnectorContext
 
-FORMAT = "edoc-evidence/1"
-PACKED = "packed"
-MANIFEST, CHAIN, HEAD, STORY = "manifest.json", "chain.jsonl", "head.json", "story.txt"
-_CHUNK = 1024 * 1024
-_SEAL_LIMIT = 1 << 20
+PACK_FORMAT = "edoc-evidence/1"
+PACK_ENTRY_KIND = "packed"
+MANIFEST_FILE, CHAIN_FILE, HEAD_FILE, STORY_FILE = "manifest.json", "chain.jsonl", "head.json", "story.txt"
+_CHUNK_BYTES = 1024 * 1024
+_MAX_SEAL_BYTES = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
-class _About:
+class _DocumentRows:
     """The rows that are about a document."""
 
     deliveries: tuple[DeliveryRow, ...]
@@ -57,9 +57,9 @@ class _About:
     def subjects(self) -> dict[str, list[int]]:
         """Their keys, by what the evidence calls them."""
         rows = {"delivery": self.deliveries, "receipt": self.receipts, "outgoing": self.outgoing}
-        return {subject: [row.id for row in found] for subject, found in rows.items() if found}
+        return {subject: [row.id for row in subject_rows] for subject, subject_rows in rows.items() if subject_rows}
 
-    def packets(self) -> Iterator[tuple[str, str, str, datetime]]:
+    def list_packets(self) -> Iterator[tuple[str, str, str, datetime]]:
         """What each packet is, its name in the spool, its hash, and the time to judge it at."""
         for subject, rows in (("delivery", self.deliveries), ("receipt", self.receipts), ("status", self.outgoing)):
             for row in rows:
@@ -68,7 +68,7 @@ class _About:
 
 
 @dataclass(slots=True)
-class _Pack:
+class _PackWriter:
     """A zip in the making, and what is in it."""
 
     zip: zipfile.ZipFile
@@ -79,26 +79,26 @@ class _Pack:
         if name in self.names:
             return
         self.zip.writestr(name, content)
-        self._note(name, hashlib.sha256(content).hexdigest(), len(content))
+        self._register_file(name, hashlib.sha256(content).hexdigest(), len(content))
 
     def copy(self, name: str, path: Path) -> None:
         digest = hashlib.sha256()
         with path.open("rb") as source, self.zip.open(name, "w", force_zip64=True) as target:
-            while chunk := source.read(_CHUNK):
+            while chunk := source.read(_CHUNK_BYTES):
                 digest.update(chunk)
                 target.write(chunk)
-        self._note(name, digest.hexdigest(), path.stat().st_size)
+        self._register_file(name, digest.hexdigest(), path.stat().st_size)
 
-    def _note(self, name: str, sha256: str, size: int) -> None:
+    def _register_file(self, name: str, sha256: str, size: int) -> None:
         self.names.add(name)
         self.files.append({"name": name, "sha256": sha256, "size": size})
 
 
-def pack(session: Session, document_id: str, out: Path, *, story: str) -> Path:
+def write_pack(context: ConnectorContext, document_id: str, out: Path, *, story: str) -> Path:
     """Pack what there is about a document, sent or received; that it was packed goes in the evidence too.
 
     Args:
-        session: the store, and the key that signs the head of the chain, where there is one.
+        context: the store, and the key that signs the head of the chain, where there is one.
         document_id: the document.
         out: the zip to write; what was there is replaced once it is complete.
         story: what happened, for a person.
@@ -108,84 +108,96 @@ def pack(session: Session, document_id: str, out: Path, *, story: str) -> Path:
         SigningError: the key cannot be used.
         StoreError: the disk is full, or the store will not have it.
     """
-    with session.store.reading() as tx:
-        about = _rows_about(tx, session.agency, document_id)
-        links = audit_log.about(tx.connection, session.agency, about.subjects)
-    signer = session.signer()
+    with context.store.snapshot() as tx:
+        document_rows = _find_document_rows(tx, context.agency, document_id)
+        links = audit_log.list_links_about(tx.connection, context.agency, document_rows.subjects)
+    signer = context.get_signer()
     draft = out.with_name(out.name + ".part")
     try:
-        with driver_errors(), zipfile.ZipFile(draft, "w", zipfile.ZIP_DEFLATED) as archive:
-            made = _Pack(archive)
-            packets = [_packet(session, made, *one) for one in about.packets()]
-            made.add(STORY, story.encode())
-            first = links[0].sequence if links else 1
-            manifest = _manifest(session, document_id, made, packets, first=first, signed=signer is not None)
-            archive.writestr(MANIFEST, manifest)
-            last = _enter(session, document_id, manifest)
-            head = _chain(session, archive, first, {link.sequence for link in links}, last)
-            archive.writestr(HEAD, _head(session.agency, head, signer))
-        with driver_errors():
+        with translate_driver_errors(), zipfile.ZipFile(draft, "w", zipfile.ZIP_DEFLATED) as archive:
+            writer = _PackWriter(archive)
+            packets = [_add_packet(context, writer, *packet) for packet in document_rows.list_packets()]
+            writer.add(STORY_FILE, story.encode())
+            first_sequence = links[0].sequence if links else 1
+            manifest = _build_manifest(
+                context, document_id, writer, packets, first_sequence=first_sequence, is_signed=signer is not None
+            )
+            archive.writestr(MANIFEST_FILE, manifest)
+            last_sequence = _record_pack(context, document_id, manifest)
+            head = _write_chain(context, archive, first_sequence, {link.sequence for link in links}, last_sequence)
+            archive.writestr(HEAD_FILE, _build_head(context.agency, head, signer))
+        with translate_driver_errors():
             draft.replace(out)
     finally:
         draft.unlink(missing_ok=True)
     return out
 
 
-def _rows_about(tx: Tx, agency: str, document_id: str) -> _About:
-    sent = deliveries.find(tx, agency, deliveries.T.c.document_id == document_id)
-    sent += deliveries.changes_to(tx, agency, document_id)
-    came = receipts.find(tx, agency, receipts.T.c.document_id == document_id)
-    if not sent and not came:
+def _find_document_rows(tx: Tx, agency: str, document_id: str) -> _DocumentRows:
+    sent = deliveries.find_all(tx, agency, deliveries.TABLE.c.document_id == document_id)
+    sent += deliveries.list_changes_to(tx, agency, document_id)
+    received = receipts.find_all(tx, agency, receipts.TABLE.c.document_id == document_id)
+    if not sent and not received:
         raise NotFound(
             f"nothing is known of a document {document_id}: look for it with deliveries() and receipts().",
             vi=f"Không có thông tin nào về văn bản {document_id}: hãy tra bằng deliveries() và receipts().",
         )
     for change in sent:
         if change.document_id != document_id:
-            came += receipts.find(tx, agency, receipts.T.c.document_id == change.document_id)
-    O = outgoing.T  # noqa: E741, N806  a table
-    told = outgoing.find(tx, agency, O.c.receipt_id.in_([row.id for row in came]))
-    told += outgoing.find(tx, agency, O.c.delivery_id.in_([row.id for row in sent]))
-    return _About(tuple(sent), tuple(came), tuple(told))
+            received += receipts.find_all(tx, agency, receipts.TABLE.c.document_id == change.document_id)
+    O = outgoing.TABLE  # noqa: E741, N806  a table
+    outgoing_rows = outgoing.find_all(tx, agency, O.c.receipt_id.in_([row.id for row in received]))
+    outgoing_rows += outgoing.find_all(tx, agency, O.c.delivery_id.in_([row.id for row in sent]))
+    return _DocumentRows(tuple(sent), tuple(received), tuple(outgoing_rows))
 
 
-def _packet(session: Session, made: _Pack, what: str, spool_file: str, sha256: str, at: datetime) -> dict[str, Any]:
+def _add_packet(
+    context: ConnectorContext, writer: _PackWriter, subject: str, spool_file: str, sha256: str, at: datetime
+) -> dict[str, Any]:
     """Put a packet in, with what its signatures are worth; one that is gone is named with the reason."""
-    said: dict[str, Any] = {"what": what, "sha256": sha256, "judged_at": at.isoformat()}
+    description: dict[str, Any] = {"what": subject, "sha256": sha256, "judged_at": at.isoformat()}
     name = f"packets/{sha256}.edxml"
-    if name in made.names:
-        return said | {"file": name, "again": True}
+    if name in writer.names:
+        return description | {"file": name, "again": True}
     try:
-        path = session.packet(spool_file, sha256)
+        path = context.require_packet(spool_file, sha256)
     except (NotFound, StoreError) as error:
-        return said | {"missing": error.message}
-    made.copy(name, path)
-    return said | {"file": name} | _judged(made, path, sha256, policy=lasting(session.policy, at))
+        return description | {"missing": error.message}
+    writer.copy(name, path)
+    return (
+        description
+        | {"file": name}
+        | _add_verification(writer, path, sha256, policy=build_policy_at(context.policy, at))
+    )
 
 
-def lasting(policy: VerifyPolicy, at: datetime) -> VerifyPolicy:
+def build_policy_at(policy: VerifyPolicy, at: datetime) -> VerifyPolicy:
     """The policy to judge a packet with at its own time, whoever does it, wherever."""
     return replace(policy, mode=VerifyMode.ANY, at=at, organisations={})
 
 
-def _judged(made: _Pack, path: Path, sha256: str, *, policy: VerifyPolicy) -> dict[str, Any]:
+def _add_verification(writer: _PackWriter, path: Path, sha256: str, *, policy: VerifyPolicy) -> dict[str, Any]:
     try:
         packet = read(path)
     except PacketError as error:
         return {"verification": "UNREADABLE", "reason": error.code}
-    found = verify(packet, policy)
-    for number, xml in enumerate(_signatures(packet), 1):
-        made.add(f"signatures/{sha256}-{number}.xml", xml)
-    return {"verification": found.status.name, "reason": found.reason, "certificates": _certificates(made, found)}
+    verification = verify(packet, policy)
+    for number, xml in enumerate(_extract_signatures(packet), 1):
+        writer.add(f"signatures/{sha256}-{number}.xml", xml)
+    return {
+        "verification": verification.status.name,
+        "reason": verification.reason,
+        "certificates": _add_certificates(writer, verification),
+    }
 
 
-def _signatures(packet: Packet) -> Iterator[bytes]:
+def _extract_signatures(packet: Packet) -> Iterator[bytes]:
     roots = [packet.skeleton.root]
-    for one in packet.attachments:
-        if one.name == SEAL_NAME:
+    for attachment in packet.attachments:
+        if attachment.name == SEAL_NAME:
             try:
-                with one.open() as stream:
-                    roots.append(parse_xml(stream.read(_SEAL_LIMIT)))
+                with attachment.open() as stream:
+                    roots.append(parse_xml(stream.read(_MAX_SEAL_BYTES)))
             except (AttachmentError, PacketError):
                 continue  # what is no seal is still in the packet
     for root in roots:
@@ -194,75 +206,87 @@ def _signatures(packet: Packet) -> Iterator[bytes]:
             yield etree.tostring(element, encoding="UTF-8", xml_declaration=True, with_tail=False)
 
 
-def _certificates(made: _Pack, found: Verification) -> list[str]:
+def _add_certificates(writer: _PackWriter, verification: Verification) -> list[str]:
     names = []
-    for certificate in found.chain or ((found.certificate,) if found.certificate else ()):
+    for certificate in verification.chain or ((verification.certificate,) if verification.certificate else ()):
         der = certificate.public_bytes(Encoding.DER)
         name = f"certificates/{hashlib.sha256(der).hexdigest()}.pem"
-        made.add(name, certificate.public_bytes(Encoding.PEM))
+        writer.add(name, certificate.public_bytes(Encoding.PEM))
         names.append(name)
     return names
 
 
-def _manifest(
-    session: Session, document_id: str, made: _Pack, packets: list[dict[str, Any]], *, first: int, signed: bool
+def _build_manifest(
+    context: ConnectorContext,
+    document_id: str,
+    writer: _PackWriter,
+    packets: list[dict[str, Any]],
+    *,
+    first_sequence: int,
+    is_signed: bool,
 ) -> bytes:
     previous = GENESIS
-    with session.store.reading() as tx:
-        if first > 1:
-            previous = next(audit_log.links(tx.connection, session.agency, first=first - 1)).hash
+    with context.store.snapshot() as tx:
+        if first_sequence > 1:
+            previous = next(audit_log.read_chain(tx.connection, context.agency, first_sequence=first_sequence - 1)).hash
     manifest = {
-        "format": FORMAT,
-        "agency": session.agency,
+        "format": PACK_FORMAT,
+        "agency": context.agency,
         "document_id": document_id,
-        "made_at": session.store.clock().isoformat(),
-        "legacy_sha1": session.policy.legacy_sha1,
-        "signed": signed,
-        "chain": {"first": first, "previous": previous},
+        "made_at": context.store.clock().isoformat(),
+        "legacy_sha1": context.policy.legacy_sha1,
+        "signed": is_signed,
+        "chain": {"first": first_sequence, "previous": previous},
         "packets": packets,
-        "files": made.files,
+        "files": writer.files,
     }
     return json.dumps(manifest, ensure_ascii=False, indent=2, sort_keys=True).encode()
 
 
-def _enter(session: Session, document_id: str, manifest: bytes) -> int:
+def _record_pack(context: ConnectorContext, document_id: str, manifest: bytes) -> int:
     """Make the last entry of the pack: that it was made, with its manifest's hash; its number."""
     digest = hashlib.sha256(manifest).hexdigest()
-    with session.store.reading() as tx:
-        before, _ = audit_log.head(tx.connection, session.agency)
-    with session.transaction() as tx:
-        said = {"document_id": document_id, "manifest": digest}
-        tx.notes.append(Note(PACKED, "", 0, tx.actor, said, agency=session.agency))
-    with session.store.reading() as tx:
-        behind = audit_log.links(tx.connection, session.agency, first=before + 1)
-        packed = (link for link in behind if link.kind == PACKED)
-        return next(link.sequence for link in packed if json.loads(link.entry)["manifest"] == digest)
+    with context.store.snapshot() as tx:
+        last_before, _ = audit_log.read_chain_head(tx.connection, context.agency)
+    with context.transaction() as tx:
+        pack_note = {"document_id": document_id, "manifest": digest}
+        tx.audit_events.append(AuditEvent(PACK_ENTRY_KIND, "", 0, tx.actor, pack_note, agency=context.agency))
+    with context.store.snapshot() as tx:
+        later_links = audit_log.read_chain(tx.connection, context.agency, first_sequence=last_before + 1)
+        pack_links = (link for link in later_links if link.kind == PACK_ENTRY_KIND)
+        return next(link.sequence for link in pack_links if json.loads(link.entry)["manifest"] == digest)
 
 
-def _chain(session: Session, archive: zipfile.ZipFile, first: int, shown: set[int], last: int) -> tuple[int, str]:
+def _write_chain(
+    context: ConnectorContext,
+    archive: zipfile.ZipFile,
+    first_sequence: int,
+    shown_sequences: set[int],
+    last_sequence: int,
+) -> tuple[int, str]:
     """Write the chain up to the entry about this pack; the last number and hash."""
-    with archive.open(CHAIN, "w", force_zip64=True) as out, session.store.reading() as tx:
-        for link in audit_log.links(tx.connection, session.agency, first=first):
+    with archive.open(CHAIN_FILE, "w", force_zip64=True) as out, context.store.snapshot() as tx:
+        for link in audit_log.read_chain(tx.connection, context.agency, first_sequence=first_sequence):
             line: Mapping[str, Any] = {"digest": link.digest}
-            if link.sequence in shown or link.sequence == last:
+            if link.sequence in shown_sequences or link.sequence == last_sequence:
                 line = {"entry": json.loads(link.entry)}
             out.write(json.dumps(line, ensure_ascii=False).encode() + b"\n")
-            if link.sequence == last:
+            if link.sequence == last_sequence:
                 return link.sequence, link.hash
     raise StoreError("the evidence ends before its last entry.", vi="Chuỗi bằng chứng bị ngắt giữa chừng.")
 
 
-def _head(agency: str, head: tuple[int, str], signer: Signer | None) -> bytes:
-    said: dict[str, Any] = {"agency": agency, "sequence": head[0], "hash": head[1]}
+def _build_head(agency: str, head: tuple[int, str], signer: Signer | None) -> bytes:
+    head_fields: dict[str, Any] = {"agency": agency, "sequence": head[0], "hash": head[1]}
     if signer is not None:
-        said |= {
+        head_fields |= {
             "algorithm": str(signer.algorithm),
-            "signature": base64.b64encode(signer.sign(to_sign(agency, *head))).decode(),
-            "certificates": [one.public_bytes(Encoding.PEM).decode() for one in signer.certificates],
+            "signature": base64.b64encode(signer.sign(build_head_text(agency, *head))).decode(),
+            "certificates": [certificate.public_bytes(Encoding.PEM).decode() for certificate in signer.certificates],
         }
-    return json.dumps(said, ensure_ascii=False, indent=2).encode()
+    return json.dumps(head_fields, ensure_ascii=False, indent=2).encode()
 
 
-def to_sign(agency: str, sequence: int, hash_: str) -> bytes:
+def build_head_text(agency: str, sequence: int, hash_: str) -> bytes:
     """What the agency signs of a chain's head: a text that can be nothing else."""
-    return f"{FORMAT}\n{agency}\n{sequence}\n{hash_}\n".encode()
+    return f"{PACK_FORMAT}\n{agency}\n{sequence}\n{hash_}\n".encode()

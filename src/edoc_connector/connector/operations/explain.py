@@ -8,26 +8,26 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from ..._core.text import parted
+from ..._core.text import split_languages
 from ...edxml import VIETNAM, StatusCode
 from ...errors import NotFound, VerificationFailed
 from ...store import DeliveryState, OutgoingState, ReceiptState, Tx, audit_log, deliveries, outgoing, receipts, timeline
-from ...store.rows import DeliveryRow, OutgoingRow, Queued, ReceiptRow, RecipientRow, TimelineRow
-from ...store.state_machine import DELIVERIES, OUTGOING, RECEIPTS, Machine
-from ...store.status_rules import ANSWERS, TAKE_BACK, describe
-from ...store.timeline import told
-from .._context import Session
+from ...store.rows import DeliveryRow, OutgoingRow, QueuedRow, ReceiptRow, RecipientRow, TimelineRow
+from ...store.state_machine import DELIVERIES, OUTGOING, RECEIPTS, StateMachine
+from ...store.status_rules import CHANGE_BY_ANSWER, TAKE_BACK_CODE, describe_code
+from ...store.timeline import describe_entry
+from .._context import ConnectorContext
 from .._retry import Undecided
-from ..delivery import KINDS_VI
-from ..outbound.correcting import correctable
+from ..delivery import KIND_NAMES_VI
+from ..outbound.correcting import is_correctable
 
-_CODES = frozenset(code.value for code in StatusCode)
-_CHANGES: Mapping[str, tuple[str, str]] = {
-    kind: (kind, f"yêu cầu {KINDS_VI[kind]}") for kind in ("recall", "update", "replace")
+_STATUS_CODES = frozenset(code.value for code in StatusCode)
+_CHANGE_WORDS: Mapping[str, tuple[str, str]] = {
+    kind: (kind, f"yêu cầu {KIND_NAMES_VI[kind]}") for kind in ("recall", "update", "replace")
 }
-_Pair = tuple[str, str]
-_FINAL = frozenset({"02", "06"})  # codes after which a document takes no further one, so no answer to a 13 either
-_WAITED = frozenset({"recall", "replace"})  # packets whose answer counts for the document they act on
+_TextPair = tuple[str, str]
+_FINAL_CODES = frozenset({"02", "06"})  # codes after which a document takes no further one, so no answer to a 13 either
+_WITHDRAWING_KINDS = frozenset({"recall", "replace"})  # packets whose answer counts for the document they act on
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,30 +68,32 @@ class Story:
     def text(self, *, vi: bool = False) -> str:
         """The story in one language, a line for each thing, in Vietnam time."""
         lines = [self.title_vi if vi else self.title]
-        lines += [f"{shown(one.time)}  {one.text_vi if vi else one.text}" for one in self.events]
-        lines += ["→ " + one for one in (self.next_vi if vi else self.next)]
+        lines += [f"{format_time(item.time)}  {item.text_vi if vi else item.text}" for item in self.events]
+        lines += ["→ " + item for item in (self.next_vi if vi else self.next)]
         return "\n".join(lines) + "\n"
 
 
-def shown(moment: datetime) -> str:
+def format_time(moment: datetime) -> str:
     """A time as a person in Vietnam reads it."""
     return f"{moment.astimezone(VIETNAM):%d/%m/%Y %H:%M:%S}"
 
 
-def explain(session: Session, document_id: str) -> Story:
+def explain(context: ConnectorContext, document_id: str) -> Story:
     """Tell what happened to a document, sent or received; or to a packet, by the hub's id of it.
 
     Raises:
         NotFound: nothing is known of it.
     """
-    with session.store.reading() as tx:
-        sent = deliveries.get(tx, session.agency, document_id)
-        if sent is not None:
-            return _sent(tx, session, sent)
-        came = receipts.known(tx, session.agency, document_id)
-        came = came or next(iter(receipts.find(tx, session.agency, receipts.T.c.document_id == document_id)), None)
-        if came is not None:
-            return _came(tx, came)
+    with context.store.snapshot() as tx:
+        delivery = deliveries.find_by_document_id(tx, context.agency, document_id)
+        if delivery is not None:
+            return _explain_delivery(tx, context, delivery)
+        receipt = receipts.find_by_any_id(tx, context.agency, document_id)
+        receipt = receipt or next(
+            iter(receipts.find_all(tx, context.agency, receipts.TABLE.c.document_id == document_id)), None
+        )
+        if receipt is not None:
+            return _explain_receipt(tx, receipt)
     raise NotFound(
         f"nothing is known of a document {document_id}: look for it with deliveries() and receipts().",
         vi=f"Không có thông tin nào về văn bản {document_id}: hãy tra bằng deliveries() và receipts().",
@@ -101,24 +103,28 @@ def explain(session: Session, document_id: str) -> Story:
 # -- a document that we send
 
 
-def _sent(tx: Tx, session: Session, row: DeliveryRow) -> Story:
-    told = outgoing.find(tx, row.agency, outgoing.T.c.delivery_id == row.id)
+def _explain_delivery(tx: Tx, context: ConnectorContext, row: DeliveryRow) -> Story:
+    outgoing_rows = outgoing.find_all(tx, row.agency, outgoing.TABLE.c.delivery_id == row.id)
     events = [
-        *_timeline(tx, DELIVERIES, [row.id]),
-        *_answers(tx, row.agency, "delivery", [row.id]),
-        *_told(tx, told),
+        *_build_timeline_events(tx, DELIVERIES, [row.id]),
+        *_build_answer_events(tx, row.agency, "delivery", [row.id]),
+        *_build_outgoing_events(tx, outgoing_rows),
     ]
-    open_ = [_delivery_next(tx, row), *_recipients_next(tx, session, row), *(_outgoing_next(one) for one in told)]
-    return _story(
+    next_steps = [
+        _describe_delivery_next(tx, row),
+        *_describe_recipients_next(tx, context, row),
+        *(_describe_outgoing_next(item) for item in outgoing_rows),
+    ]
+    return _build_story(
         row.document_id,
         (f"Sent document {row.code}: {row.subject}", f"Văn bản đi {row.code}: {row.subject}"),
         events,
-        [one for one in open_ if one is not None],
+        [item for item in next_steps if item is not None],
     )
 
 
-def _delivery_next(tx: Tx, row: DeliveryRow) -> _Pair | None:
-    if row.state == DeliveryState.FAILED and correctable(tx, row):
+def _describe_delivery_next(tx: Tx, row: DeliveryRow) -> _TextPair | None:
+    if row.state == DeliveryState.FAILED and is_correctable(tx, row):
         return (
             f"It will not be sent by itself: {row.error_text} Correct the document and send it again; under the same "
             "id it takes the place of the one that was refused.",
@@ -131,7 +137,7 @@ def _delivery_next(tx: Tx, row: DeliveryRow) -> _Pair | None:
             f"Hệ thống sẽ không tự gửi lại: {row.error_vi} Hãy khắc phục rồi gửi lại đúng văn bản đó.",
         )
     if row.state == DeliveryState.SENDING:
-        return _held(row)
+        return _describe_lease(row)
     if row.state == DeliveryState.UNKNOWN and row.error_code == Undecided.__name__:
         return (
             "A person must find out at the hub whether it arrived, then: edoc settle ID --arrived or --not-arrived.",
@@ -139,43 +145,50 @@ def _delivery_next(tx: Tx, row: DeliveryRow) -> _Pair | None:
             "--not-arrived.",
         )
     if row.state == DeliveryState.UNKNOWN:
-        return _due(row, "the hub is asked whether it has the packet", "hỏi trục đã có gói tin hay chưa")
-    return _due(row, "it is sent", "gửi gói tin") if row.state == DeliveryState.READY else None
+        return _describe_due(row, "the hub is asked whether it has the packet", "hỏi trục đã có gói tin hay chưa")
+    return _describe_due(row, "it is sent", "gửi gói tin") if row.state == DeliveryState.READY else None
 
 
-def _recipients_next(tx: Tx, session: Session, row: DeliveryRow) -> Iterator[_Pair]:
+def _describe_recipients_next(tx: Tx, context: ConnectorContext, row: DeliveryRow) -> Iterator[_TextPair]:
     if row.state != DeliveryState.SENT or row.sent_at is None:
         return
-    late = (tx.now - row.sent_at).total_seconds() > session.limits.undelivered_after
-    for one in deliveries.recipients(tx, [row.id])[row.id]:
-        if one.last_code is None and one.change is None:
-            how = ("UNDELIVERED: has not", "CHƯA ĐẾN: chưa") if late else ("has not", "chưa")
-            yield f"{one.organ_id} {how[0]} reported 01 (arrived).", f"{one.organ_id} {how[1]} báo 01 (đã đến)."
-        elif one.change == "asked":
-            yield _asked(tx, row, one)
+    is_late = (tx.now - row.sent_at).total_seconds() > context.limits.undelivered_after
+    for recipient in deliveries.load_recipients(tx, [row.id])[row.id]:
+        if recipient.last_code is None and recipient.change is None:
+            words = ("UNDELIVERED: has not", "CHƯA ĐẾN: chưa") if is_late else ("has not", "chưa")
+            yield (
+                f"{recipient.organ_id} {words[0]} reported 01 (arrived).",
+                f"{recipient.organ_id} {words[1]} báo 01 (đã đến).",
+            )
+        elif recipient.change == "asked":
+            yield _describe_open_request(tx, row, recipient)
 
 
-def _asked(tx: Tx, row: DeliveryRow, one: RecipientRow) -> _Pair:
+def _describe_open_request(tx: Tx, row: DeliveryRow, recipient: RecipientRow) -> _TextPair:
     """Who is asked has to answer; but a request to give back (13) is none any more after the last code (02, 06)."""
     packets = (
-        change for change in deliveries.changes_to(tx, row.agency, row.document_id) if change.business in _WAITED
+        change
+        for change in deliveries.list_changes_to(tx, row.agency, row.document_id)
+        if change.business in _WITHDRAWING_KINDS
     )
-    if one.last_code not in _FINAL or any(
-        one.organ_id == other.organ_id for change in packets for other in deliveries.unanswered(tx, change)
+    if recipient.last_code not in _FINAL_CODES or any(
+        recipient.organ_id == other.organ_id for change in packets for other in deliveries.list_unanswered(tx, change)
     ):
-        return f"{one.organ_id} has to answer 15 or 16.", f"{one.organ_id} cần trả lời 15 hoặc 16."
+        return f"{recipient.organ_id} has to answer 15 or 16.", f"{recipient.organ_id} cần trả lời 15 hoặc 16."
     return (
-        f"{one.organ_id} reported {describe(one.last_code)}; it answers 13 only where that came before. Ask it "
+        f"{recipient.organ_id} reported {describe_code(recipient.last_code)}; it answers 13 only where that "
+        "came before. Ask it "
         "directly, or recall the document.",
-        f"{one.organ_id} đã báo {describe(one.last_code, vi=True)}; nơi nhận chỉ trả lời 13 nếu yêu cầu đến trước đó. "
+        f"{recipient.organ_id} đã báo {describe_code(recipient.last_code, vi=True)}; nơi nhận chỉ trả lời 13 "
+        "nếu yêu cầu đến trước đó. "
         "Hãy trao đổi trực tiếp hoặc gửi văn bản thu hồi.",
     )
 
 
 # -- a packet that came in
 
-_NOT_VERIFIED = " (not verified)", " (chưa xác minh)"
-_RECEIPT_NEXT: Mapping[str, _Pair] = {
+_NOT_VERIFIED_WORDS = " (not verified)", " (chưa xác minh)"
+_RECEIPT_NEXT_WORDS: Mapping[str, _TextPair] = {
     ReceiptState.WAITING: (
         "The next receive() hands it to the application.",
         "Lần nhận tới sẽ giao cho phần mềm của đơn vị.",
@@ -187,159 +200,168 @@ _RECEIPT_NEXT: Mapping[str, _Pair] = {
 }
 
 
-def _came(tx: Tx, row: ReceiptRow) -> Story:
-    told = outgoing.find(tx, row.agency, outgoing.T.c.receipt_id == row.id)
+def _explain_receipt(tx: Tx, row: ReceiptRow) -> Story:
+    outgoing_rows = outgoing.find_all(tx, row.agency, outgoing.TABLE.c.receipt_id == row.id)
     events = [
-        *_timeline(tx, RECEIPTS, [row.id]),
-        *_answers(tx, row.agency, "receipt", [row.id]),
-        *_told(tx, told),
+        *_build_timeline_events(tx, RECEIPTS, [row.id]),
+        *_build_answer_events(tx, row.agency, "receipt", [row.id]),
+        *_build_outgoing_events(tx, outgoing_rows),
     ]
     if row.verification_text:
-        en, vi = parted(row.verification_text)
+        en, vi = split_languages(row.verification_text)
         events.append(Event(row.created_at, f"signature {row.verification}: {en}", f"chữ ký số: {vi}"))
-    open_: list[_Pair | None] = [_RECEIPT_NEXT.get(row.state)]
+    next_steps: list[_TextPair | None] = [_RECEIPT_NEXT_WORDS.get(row.state)]
     if row.state == ReceiptState.LISTED:
-        open_.append(_due(row, "it is downloaded, with the next poll", "tải về ở lần nhận tới"))
+        next_steps.append(_describe_due(row, "it is downloaded, with the next poll", "tải về ở lần nhận tới"))
     if row.state == ReceiptState.HANDLING:
-        open_.append(_held(row))
+        next_steps.append(_describe_lease(row))
     if row.change == "asked":
-        open_.append(
+        next_steps.append(
             (
                 "The sender asks for it back, or to withdraw it: answer 15 or 16.",
                 "Nơi gửi yêu cầu thu hồi, thay thế hoặc lấy lại: cần trả lời 15 hoặc 16.",
             )
         )
-    open_ += [_outgoing_next(one) for one in told]
+    next_steps += [_describe_outgoing_next(item) for item in outgoing_rows]
     name = row.code or row.hub_doc_id
-    doubt = _NOT_VERIFIED if row.error_code == VerificationFailed.__name__ else ("", "")
-    return _story(
+    verification_note = _NOT_VERIFIED_WORDS if row.error_code == VerificationFailed.__name__ else ("", "")
+    return _build_story(
         row.document_id or row.hub_doc_id,
-        (f"Received {name} from {row.sender or '?'}{doubt[0]}: {row.subject or ''}".strip(),
-         f"Văn bản đến {name} từ {row.sender or '?'}{doubt[1]}: {row.subject or ''}".strip()),
+        (f"Received {name} from {row.sender or '?'}{verification_note[0]}: {row.subject or ''}".strip(),
+         f"Văn bản đến {name} từ {row.sender or '?'}{verification_note[1]}: {row.subject or ''}".strip()),
         events,
-        [one for one in open_ if one is not None],
+        [item for item in next_steps if item is not None],
     )  # fmt: skip
 
 
 # -- what both have
 
 
-def _timeline(tx: Tx, machine: Machine, keys: list[int]) -> Iterator[Event]:
-    for entries in timeline.of(tx, machine, keys).values():
-        yield from map(_event, entries)
+def _build_timeline_events(tx: Tx, machine: StateMachine, keys: list[int]) -> Iterator[Event]:
+    for entries in timeline.load_timelines(tx, machine, keys).values():
+        yield from map(_build_event, entries)
 
 
-def _event(entry: TimelineRow) -> Event:
+def _build_event(entry: TimelineRow) -> Event:
     """A move is told by its cause, a status by its name, and what is neither by its own words."""
-    words = told(entry)
-    if entry.new not in _CODES and entry.new not in _CHANGES:
+    words = describe_entry(entry)
+    if entry.new not in _STATUS_CODES and entry.new not in _CHANGE_WORDS:
         return Event(entry.at, *words)
-    who = entry.recipient or entry.actor
-    en, vi = (f": {one}" if one else "" for one in words)
-    if entry.new in _CHANGES:
-        name, name_vi = _CHANGES[entry.new]
-        return Event(entry.at, f"{name} asked of {who}{en}", f"đã gửi {who} {name_vi}{vi}")
-    if entry.new == TAKE_BACK and entry.recipient != entry.actor:
-        return Event(entry.at, f"we asked {who} for it back (13){en}", f"đã yêu cầu {who} trả lại văn bản (13){vi}")
-    says = "trả lời" if entry.new in ANSWERS else "báo"
-    return Event(entry.at, f"{who}: {describe(entry.new)}{en}", f"{who} {says}: {describe(entry.new, vi=True)}{vi}")
+    organ_id = entry.recipient or entry.actor
+    en, vi = (f": {text}" if text else "" for text in words)
+    if entry.new in _CHANGE_WORDS:
+        name, name_vi = _CHANGE_WORDS[entry.new]
+        return Event(entry.at, f"{name} asked of {organ_id}{en}", f"đã gửi {organ_id} {name_vi}{vi}")
+    if entry.new == TAKE_BACK_CODE and entry.recipient != entry.actor:
+        return Event(
+            entry.at, f"we asked {organ_id} for it back (13){en}", f"đã yêu cầu {organ_id} trả lại văn bản (13){vi}"
+        )
+    verb_vi = "trả lời" if entry.new in CHANGE_BY_ANSWER else "báo"
+    return Event(
+        entry.at,
+        f"{organ_id}: {describe_code(entry.new)}{en}",
+        f"{organ_id} {verb_vi}: {describe_code(entry.new, vi=True)}{vi}",
+    )
 
 
-def _answers(tx: Tx, agency: str, subject: str, keys: list[int]) -> Iterator[Event]:
+def _build_answer_events(tx: Tx, agency: str, subject: str, keys: list[int]) -> Iterator[Event]:
     """What the hub said, from the evidence."""
-    for link in audit_log.about(tx.connection, agency, {subject: keys}):
+    for link in audit_log.list_links_about(tx.connection, agency, {subject: keys}):
         if link.kind != "answer":
             continue
-        said = json.loads(link.entry)
-        at, call = datetime.fromisoformat(said["at"]), said["call"]
-        what = _answer(said)
-        who_vi = "lệnh" if said.get("no_answer") else "trục trả lời lệnh"
-        yield Event(at, f"the hub on {call}: {what[0]}", f"{who_vi} {call}: {what[1]}")
+        answer = json.loads(link.entry)
+        at, call = datetime.fromisoformat(answer["at"]), answer["call"]
+        words = _describe_answer(answer)
+        prefix_vi = "lệnh" if answer.get("no_answer") else "trục trả lời lệnh"
+        yield Event(at, f"the hub on {call}: {words[0]}", f"{prefix_vi} {call}: {words[1]}")
 
 
-def _answer(said: Mapping[str, Any]) -> _Pair:
-    if said.get("no_answer"):
-        return f"no answer ({said['no_answer']})", f"trục không trả lời ({said['no_answer']})"
-    body = said.get("body")
+def _describe_answer(answer: Mapping[str, Any]) -> _TextPair:
+    if answer.get("no_answer"):
+        return f"no answer ({answer['no_answer']})", f"trục không trả lời ({answer['no_answer']})"
+    body = answer.get("body")
     words = ""
     if isinstance(body, dict):
-        plain = {
+        plain_values = {
             name: value for name, value in body.items() if isinstance(value, str | int) and value not in ("", None)
         }
-        words = ", ".join(f"{name} {value}" for name, value in plain.items())[:200]
-    told = f"HTTP {said.get('status')}" + (f", {words}" if words else "")
-    return told, told
+        words = ", ".join(f"{name} {value}" for name, value in plain_values.items())[:200]
+    text = f"HTTP {answer.get('status')}" + (f", {words}" if words else "")
+    return text, text
 
 
-def _told(tx: Tx, rows: list[OutgoingRow]) -> Iterator[Event]:
+def _build_outgoing_events(tx: Tx, rows: list[OutgoingRow]) -> Iterator[Event]:
     """Our statuses and confirmations on their way."""
     by_key = {row.id: row for row in rows}
-    for key, entries in timeline.of(tx, OUTGOING, list(by_key)).items():
-        en, vi = _name(by_key[key])
+    for key, entries in timeline.load_timelines(tx, OUTGOING, list(by_key)).items():
+        en, vi = _name_outgoing(by_key[key])
         for entry in entries:
             if entry.new == OutgoingState.SENDING:
                 continue
-            said, said_vi = _OUTGOING[entry.new]
-            why, why_vi = told(entry)
-            again = entry.new in _TROUBLE or (entry.old is not None and entry.new == OutgoingState.READY)
-            more, more_vi = (f": {why}", f": {why_vi}") if again else ("", "")
-            yield Event(entry.at, f"{en} {said}{more}", f"{vi} {said_vi}{more_vi}")
+            state_text, state_text_vi = _OUTGOING_WORDS[entry.new]
+            reason, reason_vi = describe_entry(entry)
+            has_reason = entry.new in _TROUBLE_STATES or (entry.old is not None and entry.new == OutgoingState.READY)
+            suffix, suffix_vi = (f": {reason}", f": {reason_vi}") if has_reason else ("", "")
+            yield Event(entry.at, f"{en} {state_text}{suffix}", f"{vi} {state_text_vi}{suffix_vi}")
 
 
-_OUTGOING: Mapping[str, _Pair] = {
+_OUTGOING_WORDS: Mapping[str, _TextPair] = {
     OutgoingState.READY: ("queued", "chờ gửi"),
     OutgoingState.UNKNOWN: ("is unknown", "chưa rõ kết quả"),
     OutgoingState.SENT: ("taken by the hub", "đã được trục nhận"),
     OutgoingState.FAILED: ("failed", "không gửi được"),
 }
-_TROUBLE = frozenset({OutgoingState.UNKNOWN, OutgoingState.FAILED})
+_TROUBLE_STATES = frozenset({OutgoingState.UNKNOWN, OutgoingState.FAILED})
 
 
-def _name(row: OutgoingRow) -> _Pair:
+def _name_outgoing(row: OutgoingRow) -> _TextPair:
     if row.kind == outgoing.CONFIRM:
         return f"confirmation {row.code}", f"xác nhận {row.code}"
     return (
-        f"status {describe(row.code)} to {row.recipient}",
-        f"trạng thái {describe(row.code, vi=True)} tới {row.recipient}",
+        f"status {describe_code(row.code)} to {row.recipient}",
+        f"trạng thái {describe_code(row.code, vi=True)} tới {row.recipient}",
     )
 
 
-def _outgoing_next(row: OutgoingRow) -> _Pair | None:
-    en, vi = _name(row)
+def _describe_outgoing_next(row: OutgoingRow) -> _TextPair | None:
+    en, vi = _name_outgoing(row)
     if row.state == OutgoingState.UNKNOWN and row.error_code == Undecided.__name__:
         return (
             f"A person must settle the {en}: edoc settle ID.",
             f"Cần người phụ trách quyết định về {vi}: chạy edoc settle ID.",
         )
     if row.state == OutgoingState.UNKNOWN:
-        return _due(row, f"the hub is asked about the {en}", f"hỏi trục về {vi}")
+        return _describe_due(row, f"the hub is asked about the {en}", f"hỏi trục về {vi}")
     if row.state == OutgoingState.READY:
-        return _due(row, f"the {en} is sent", f"gửi {vi}")
-    return _held(row) if row.state == OutgoingState.SENDING else None
+        return _describe_due(row, f"the {en} is sent", f"gửi {vi}")
+    return _describe_lease(row) if row.state == OutgoingState.SENDING else None
 
 
-def _due(row: Queued, en: str, vi: str) -> _Pair:
-    why = f" (attempt {row.attempts + 1}; last: {row.error_text})" if row.error_text else ""
-    why_vi = f" (lần {row.attempts + 1}; lần trước: {row.error_vi})" if row.error_text else ""
-    return f"From {shown(row.next_attempt_at)} on {en}{why}.", f"Từ {shown(row.next_attempt_at)}: {vi}{why_vi}."
+def _describe_due(row: QueuedRow, en: str, vi: str) -> _TextPair:
+    reason = f" (attempt {row.attempts + 1}; last: {row.error_text})" if row.error_text else ""
+    reason_vi = f" (lần {row.attempts + 1}; lần trước: {row.error_vi})" if row.error_text else ""
+    return (
+        f"From {format_time(row.next_attempt_at)} on {en}{reason}.",
+        f"Từ {format_time(row.next_attempt_at)}: {vi}{reason_vi}.",
+    )
 
 
-def _held(row: Queued) -> _Pair:
-    until = shown(row.lease_until) if row.lease_until else "?"
+def _describe_lease(row: QueuedRow) -> _TextPair:
+    until = format_time(row.lease_until) if row.lease_until else "?"
     return (
         f"A worker holds it until {until}; if that dies, another takes over then.",
         f"Một tiến trình đang xử lý, giữ đến {until}; nếu tiến trình này dừng, tiến trình khác sẽ làm tiếp.",
     )
 
 
-def _story(document_id: str, title: _Pair, events: list[Event], open_: list[_Pair]) -> Story:
+def _build_story(document_id: str, title: _TextPair, events: list[Event], next_steps: list[_TextPair]) -> Story:
     nothing = ("Nothing is open.", "Không còn việc nào phải làm.")
-    ahead = list(dict.fromkeys(open_)) or [nothing]
+    listed_steps = list(dict.fromkeys(next_steps)) or [nothing]
     return Story(
         document_id=document_id,
         title=title[0],
         title_vi=title[1],
         events=tuple(sorted(events, key=lambda one: one.time)),
-        next=tuple(en for en, _ in ahead),
-        next_vi=tuple(vi for _, vi in ahead),
+        next=tuple(en for en, _ in listed_steps),
+        next_vi=tuple(vi for _, vi in listed_steps),
     )

@@ -5,22 +5,22 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from ..._core.text import both
+from ..._core.text import join_languages
 from ...errors import EdocError, StoreError
 from ...store import DeliveryState, OutgoingState, Tx, deliveries, outgoing, receipts
 from ...store.rows import DeliveryRow, OutgoingRow
-from ...store.state_machine import DELIVERIES, OUTGOING, Machine
-from .._context import Session
+from ...store.state_machine import DELIVERIES, OUTGOING, StateMachine
+from .._context import ConnectorContext
 from .._retry import Undecided
 from ..outbound.outbox import Outbox
 
-_WORDS = {
+_STATE_WORDS = {
     DeliveryState.SENT: ("the hub has it", "trục đã có"),
     DeliveryState.READY: ("the hub does not have it; it will be sent again", "trục chưa có; sẽ gửi lại"),
     DeliveryState.FAILED: ("it was sent again and refused for good", "đã gửi lại và bị từ chối"),
     DeliveryState.SENDING: ("another worker is at it", "tiến trình khác đang xử lý"),
 }
-_ASK_A_PERSON = Undecided.__name__
+_UNDECIDED_CODE = Undecided.__name__
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,24 +59,24 @@ class Reconciled:
     undecided: tuple[Unsettled, ...] = ()
 
 
-def reconcile(session: Session, outbox: Outbox) -> Reconciled:
+def reconcile(context: ConnectorContext, outbox: Outbox) -> Reconciled:
     """Ask the hub about every message whose outcome is unknown.
 
     Raises:
         StoreError: the store cannot be read or written.
     """
     outbox.recover()
-    found: dict[str, list[Unsettled]] = {"settled": [], "waiting": [], "undecided": []}
-    with session.store.reading() as tx:
-        keys = [(machine, row.id) for machine, row in _unknown(tx, session.agency)]
+    results: dict[str, list[Unsettled]] = {"settled": [], "waiting": [], "undecided": []}
+    with context.store.snapshot() as tx:
+        keys = [(machine, row.id) for machine, row in _find_unknown(tx, context.agency)]
     for machine, key in keys:
-        error = outbox.ask(machine, key)
+        error = outbox.look_up_message(machine, key)
         if isinstance(error, StoreError):
             raise error
-        with session.store.reading() as tx:
-            kind, one = _standing(tx, machine, key, error)
-        found[kind].append(one)
-    return Reconciled(**{kind: tuple(ones) for kind, ones in found.items()})
+        with context.store.snapshot() as tx:
+            outcome, unsettled = _classify(tx, machine, key, error)
+        results[outcome].append(unsettled)
+    return Reconciled(**{outcome: tuple(messages) for outcome, messages in results.items()})
 
 
 def settle_statuses(tx: Tx, agency: str, document_id: str, *, arrived: bool) -> int:
@@ -88,31 +88,33 @@ def settle_statuses(tx: Tx, agency: str, document_id: str, *, arrived: bool) -> 
         document_id: the document they are about, sent or received.
         arrived: whether the hub has them.
     """
-    unknown = outgoing.find(tx, agency, outgoing.T.c.state == OutgoingState.UNKNOWN)
-    mine = [row for row in unknown if _document_of(tx, row) == document_id]
-    for row in mine:
-        when = {"sent_at": tx.now} if arrived else {"next_attempt_at": tx.now}
+    unknown_rows = outgoing.find_all(tx, agency, outgoing.TABLE.c.state == OutgoingState.UNKNOWN)
+    matching_rows = [row for row in unknown_rows if _find_document_id(tx, row) == document_id]
+    for row in matching_rows:
+        times = {"sent_at": tx.now} if arrived else {"next_attempt_at": tx.now}
         state = OutgoingState.SENT if arrived else OutgoingState.READY
-        outgoing.move(tx, row, state, detail=both("a person decided", "do người phụ trách quyết định"), **when)
-    return len(mine)
+        outgoing.move(
+            tx, row, state, detail=join_languages("a person decided", "do người phụ trách quyết định"), **times
+        )
+    return len(matching_rows)
 
 
-def _unknown(tx: Tx, agency: str) -> list[tuple[Machine, DeliveryRow | OutgoingRow]]:
-    sent = deliveries.find(tx, agency, deliveries.T.c.state == DeliveryState.UNKNOWN)
-    told = outgoing.find(tx, agency, outgoing.T.c.state == OutgoingState.UNKNOWN)
+def _find_unknown(tx: Tx, agency: str) -> list[tuple[StateMachine, DeliveryRow | OutgoingRow]]:
+    delivery_rows = deliveries.find_all(tx, agency, deliveries.TABLE.c.state == DeliveryState.UNKNOWN)
+    statuses = outgoing.find_all(tx, agency, outgoing.TABLE.c.state == OutgoingState.UNKNOWN)
     # Oldest first: a status waits for the one before it.
-    return [(DELIVERIES, row) for row in reversed(sent)] + [(OUTGOING, row) for row in reversed(told)]
+    return [(DELIVERIES, row) for row in reversed(delivery_rows)] + [(OUTGOING, row) for row in reversed(statuses)]
 
 
-def _standing(tx: Tx, machine: Machine, key: int, error: EdocError | None) -> tuple[str, Unsettled]:
+def _classify(tx: Tx, machine: StateMachine, key: int, error: EdocError | None) -> tuple[str, Unsettled]:
     row: DeliveryRow | OutgoingRow
-    row = deliveries.by_key(tx, key) if machine is DELIVERIES else outgoing.by_key(tx, key)
-    document_id = row.document_id if isinstance(row, DeliveryRow) else _document_of(tx, row)
+    row = deliveries.get_by_id(tx, key) if machine is DELIVERIES else outgoing.get_by_id(tx, key)
+    document_id = row.document_id if isinstance(row, DeliveryRow) else _find_document_id(tx, row)
     what = "document" if isinstance(row, DeliveryRow) else row.code
     if row.state != DeliveryState.UNKNOWN:
-        en, vi = _WORDS[DeliveryState(row.state)]
+        en, vi = _STATE_WORDS[DeliveryState(row.state)]
         return "settled", Unsettled(document_id=document_id, what=what, state=row.state, text=en, text_vi=vi)
-    undecided = row.error_code == _ASK_A_PERSON
+    undecided = row.error_code == _UNDECIDED_CODE
     return "undecided" if undecided else "waiting", Unsettled(
         document_id=document_id,
         what=what,
@@ -123,7 +125,7 @@ def _standing(tx: Tx, machine: Machine, key: int, error: EdocError | None) -> tu
     )
 
 
-def _document_of(tx: Tx, row: OutgoingRow) -> str:
+def _find_document_id(tx: Tx, row: OutgoingRow) -> str:
     if row.receipt_id is not None:
-        return receipts.by_key(tx, row.receipt_id).document_id or ""
-    return deliveries.by_key(tx, row.delivery_id).document_id if row.delivery_id is not None else ""
+        return receipts.get_by_id(tx, row.receipt_id).document_id or ""
+    return deliveries.get_by_id(tx, row.delivery_id).document_id if row.delivery_id is not None else ""

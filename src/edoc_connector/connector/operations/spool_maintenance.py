@@ -15,41 +15,45 @@ from sqlalchemy import ColumnElement, and_, exists, or_, select, update
 from ...edxml import StatusCode
 from ...errors import EdocError, NotFound, StoreError
 from ...store import Change, DeliveryState, OutgoingState, ReceiptState, Tx, audit_log, outgoing, receipts
-from ...store._sql.engine import driver_errors
-from ...store.audit_log import Note
-from ...store.spool import hash_of, owner_of, tag_of
-from ...store.state_machine import DELIVERIES, MACHINES, OUTGOING, RECEIPTS, Machine
-from ...store.transitions import table_of
-from .._context import Session
+from ...store._sql.engine import translate_driver_errors
+from ...store.audit_log import AuditEvent
+from ...store.spool import compute_owner_tag, compute_sha256, parse_owner_tag
+from ...store.state_machine import DELIVERIES, MACHINES, OUTGOING, RECEIPTS, StateMachine
+from ...store.transitions import get_table
+from .._context import ConnectorContext
 from ..inbound.status_intake import TAKE_BACK_KIND
 
 log = logging.getLogger("edoc_connector.connector.upkeep")
 
-ORPHANS = "orphans"
-_YOUNG = 3600.0  # seconds; a younger file may be one whose row is about to be written
-_FIRST = datetime(1970, 1, 1, tzinfo=UTC)  # nothing is older, whatever age is asked for
-_NAME = re.compile(r"[0-9a-f]{32}\.edxml")
+ORPHANS_FOLDER = "orphans"
+_MIN_AGE_SECONDS = 3600.0  # seconds; a younger file may be one whose row is about to be written
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)  # nothing is older, whatever age is asked for
+_SPOOL_NAME = re.compile(r"[0-9a-f]{32}\.edxml")
 
 # What is finished: nobody will send it, hand it out or answer it any more.
-_FINISHED = {
+_FINISHED_STATES = {
     DELIVERIES: (DeliveryState.SENT, DeliveryState.FAILED),
     RECEIPTS: (ReceiptState.CONFIRMED, ReceiptState.DUPLICATE, ReceiptState.QUARANTINED),
     OUTGOING: (OutgoingState.SENT, OutgoingState.FAILED),
 }
 
-_ASK = ("recall", "update", "replace")  # answered by 15 or 16, for which the packet that asks is read once more
+_KINDS_ASKING_ANSWER = (
+    "recall",
+    "update",
+    "replace",
+)  # answered by 15 or 16, for which the packet that asks is read once more
 
 
 @dataclass(frozen=True, slots=True)
-class _Kept:
+class _PacketRow:
     """A row that has a packet."""
 
-    machine: Machine
+    machine: StateMachine
     key: int
     state: str
     file: str
     sha256: str
-    fence: int
+    fencing_token: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,14 +93,14 @@ class SpoolFault:
     advice_vi: str = ""
 
 
-def prune(session: Session, older_than: timedelta, *, dry_run: bool = True) -> Pruned:
+def prune(context: ConnectorContext, older_than: timedelta, *, dry_run: bool = True) -> Pruned:
     """Remove the bytes of packets that are finished for so long; rows, timelines and the evidence stay.
 
     Not finished are requests that were not answered, and what was set aside without the hub being told: it was not
     handled, and `Connector.recheck` may yet hand it out.
 
     Args:
-        session: the store.
+        context: the store.
         older_than: age since a row last changed.
         dry_run: count only.
 
@@ -104,124 +108,128 @@ def prune(session: Session, older_than: timedelta, *, dry_run: bool = True) -> P
         StoreError: the store or the spool will not have it; what was removed before that is noted.
     """
     count = size = 0
-    with session.store.reading() as tx:
-        before = tx.now - min(older_than, tx.now - _FIRST)
-        old = [row for machine in MACHINES for row in _finished(tx, session.agency, machine, before)]
-    for row in old:
-        path = session.store.spool.path(row.file)
-        there = path.stat().st_size if path.exists() else 0
-        if not dry_run and not _removed(session, row, before):
+    with context.store.snapshot() as tx:
+        changed_before = tx.now - min(older_than, tx.now - _EPOCH)
+        finished_rows = [
+            row for machine in MACHINES for row in _find_finished(tx, context.agency, machine, changed_before)
+        ]
+    for row in finished_rows:
+        path = context.store.spool.locate(row.file)
+        file_size = path.stat().st_size if path.exists() else 0
+        if not dry_run and not _remove_packet(context, row, changed_before):
             continue
-        size += there
+        size += file_size
         count += 1
     if not dry_run:
-        _remove_leftovers(session)
+        _remove_leftovers(context)
     return Pruned(packets=count, size=size, dry_run=dry_run)
 
 
-def fsck(session: Session, *, repair: bool = False, deep: bool = False) -> list[SpoolFault]:
+def fsck(context: ConnectorContext, *, repair: bool = False, deep: bool = False) -> list[SpoolFault]:
     """Hold spool and store against each other.
 
     Args:
-        session: the store, and the hub that may give a packet once more.
+        context: the store, and the hub that may give a packet once more.
         repair: set orphans aside, remove old drafts, put lost packets back where an orphan or the hub has them.
         deep: read every file and compare its hash.
 
     Raises:
         StoreError: the store or the spool cannot be read.
     """
-    with session.store.reading() as tx:
-        named = set(_named(tx))
-        rows = [row for machine in MACHINES for row in _kept_rows(tx, session.agency, machine)]
-        pruned = audit_log.pruned_files(tx.connection)
-        ours = {tag_of(agency) for agency in {session.agency, *_agencies(tx)}}
-    with driver_errors():
-        orphans = _orphans(session.store.spool.root, named | pruned, ours)
-        drafts = [path for path in (session.store.spool.root / "tmp").iterdir() if _old(path)]
+    with context.store.snapshot() as tx:
+        named_files = set(_list_named_files(tx))
+        rows = [row for machine in MACHINES for row in _find_packet_rows(tx, context.agency, machine)]
+        pruned = audit_log.list_pruned_files(tx.connection)
+        own_tags = {compute_owner_tag(agency) for agency in {context.agency, *_list_agencies(tx)}}
+    with translate_driver_errors():
+        orphans = _find_orphans(context.store.spool.root, named_files | pruned, own_tags)
+        drafts = [path for path in (context.store.spool.root / "tmp").iterdir() if _is_old(path)]
     faults = [fault for row in rows if row.file not in pruned
-              if (fault := _check(session, row, orphans, repair=repair, deep=deep)) is not None]  # fmt: skip
-    faults += [_orphan(session, path, repair=repair) for path in orphans if path.exists() and _old(path)]
-    return faults + [_draft(path, repair=repair) for path in drafts]
+              if (fault := _check_packet(context, row, orphans, repair=repair, deep=deep)) is not None]  # fmt: skip
+    faults += [_handle_orphan(context, path, repair=repair) for path in orphans if path.exists() and _is_old(path)]
+    return faults + [_handle_draft(path, repair=repair) for path in drafts]
 
 
 # -- pruning
 
 
-def _removed(session: Session, row: _Kept, before: datetime) -> bool:
+def _remove_packet(context: ConnectorContext, row: _PacketRow, changed_before: datetime) -> bool:
     """Remove a packet, unless its row is not finished any more, or another run was there first.
 
     First the word, then the deed: a crash in between leaves a file, and the next run removes it. Whoever read the row
     before, to go on with it, is fenced off.
     """
-    table = table_of(row.machine)
-    same = [table.c.id == row.key, table.c.fence == row.fence, table.c.spool_file == row.file]
-    still = update(table).where(*same, *_no_longer_needed(row.machine, before))
-    with session.transaction() as tx:
-        if tx.connection.execute(still.values(fence=row.fence + 1)).rowcount != 1:
+    table = get_table(row.machine)
+    unchanged = [table.c.id == row.key, table.c.fence == row.fencing_token, table.c.spool_file == row.file]
+    statement = update(table).where(*unchanged, *_match_finished(row.machine, changed_before))
+    with context.transaction() as tx:
+        if tx.connection.execute(statement.values(fence=row.fencing_token + 1)).rowcount != 1:
             return False
-        audit_log.mark_pruned(tx.connection, agency=session.agency, spool_file=row.file, sha256=row.sha256, at=tx.now)
-        tx.notes.append(Note("packet", row.machine.subject, row.key, tx.actor, {"removed": "prune"}))
-    session.store.spool.discard(row.file)
+        audit_log.mark_pruned(tx.connection, agency=context.agency, spool_file=row.file, sha256=row.sha256, at=tx.now)
+        tx.audit_events.append(AuditEvent("packet", row.machine.subject, row.key, tx.actor, {"removed": "prune"}))
+    context.store.spool.discard(row.file)
     return True
 
 
-def _finished(tx: Tx, agency: str, machine: Machine, before: datetime) -> list[_Kept]:
-    return list(_kept_rows(tx, agency, machine, *_no_longer_needed(machine, before)))
+def _find_finished(tx: Tx, agency: str, machine: StateMachine, changed_before: datetime) -> list[_PacketRow]:
+    return list(_find_packet_rows(tx, agency, machine, *_match_finished(machine, changed_before)))
 
 
-def _no_longer_needed(machine: Machine, before: datetime) -> list[ColumnElement[bool]]:
-    table = table_of(machine)
-    where: list[ColumnElement[bool]] = [
-        table.c.state.in_([str(state) for state in _FINISHED[machine]]),
-        table.c.updated_at < before,
-        ~exists().where(audit_log.P.c.spool_file == table.c.spool_file),
+def _match_finished(machine: StateMachine, changed_before: datetime) -> list[ColumnElement[bool]]:
+    table = get_table(machine)
+    conditions: list[ColumnElement[bool]] = [
+        table.c.state.in_([str(state) for state in _FINISHED_STATES[machine]]),
+        table.c.updated_at < changed_before,
+        ~exists().where(audit_log.PRUNED_TABLE.c.spool_file == table.c.spool_file),
     ]
     if machine is not OUTGOING:
-        O = outgoing.T  # noqa: E741, N806  a table
-        about = O.c.delivery_id if machine is DELIVERIES else O.c.receipt_id
-        open_ = [str(state) for state in OutgoingState if state not in _FINISHED[OUTGOING]]
-        where.append(~exists().where(and_(about == table.c.id, O.c.state.in_(open_))))
+        O = outgoing.TABLE  # noqa: E741, N806  a table
+        subject_id = O.c.delivery_id if machine is DELIVERIES else O.c.receipt_id
+        open_states = [str(state) for state in OutgoingState if state not in _FINISHED_STATES[OUTGOING]]
+        conditions.append(~exists().where(and_(subject_id == table.c.id, O.c.state.in_(open_states))))
     if machine is RECEIPTS:
-        where += _nobody_waits()
-    return where
+        conditions += _match_unawaited()
+    return conditions
 
 
-def _nobody_waits() -> list[ColumnElement[bool]]:
+def _match_unawaited() -> list[ColumnElement[bool]]:
     """Neither the sender for our answer, nor we for a person who looks at what was set aside here."""
-    R, O = receipts.T, outgoing.T  # noqa: E741, N806  tables
-    about = R.alias("about")
+    R, O = receipts.TABLE, outgoing.TABLE  # noqa: E741, N806  tables
+    target = R.alias("about")
     asks_back = exists().where(
-        R.c.business == TAKE_BACK_KIND, about.c.agency == R.c.agency, about.c.document_id == R.c.document_id,
-        about.c.sender == R.c.sender, about.c.change == Change.ASKED,
+        R.c.business == TAKE_BACK_KIND, target.c.agency == R.c.agency, target.c.document_id == R.c.document_id,
+        target.c.sender == R.c.sender, target.c.change == Change.ASKED,
     )  # fmt: skip
-    told = exists().where(O.c.receipt_id == R.c.id, O.c.kind == outgoing.CONFIRM)
+    is_confirmed = exists().where(O.c.receipt_id == R.c.id, O.c.kind == outgoing.CONFIRM)
     return [
         R.c.change.is_distinct_from(Change.ASKED),
         or_(
             R.c.state != ReceiptState.CONFIRMED,
             R.c.business.is_(None),
-            R.c.business.not_in(_ASK),
+            R.c.business.not_in(_KINDS_ASKING_ANSWER),
             R.c.last_code != StatusCode.ARRIVED,
         ),
         ~asks_back,
-        or_(R.c.state != ReceiptState.QUARANTINED, told),
+        or_(R.c.state != ReceiptState.QUARANTINED, is_confirmed),
     ]
 
 
-def _kept_rows(tx: Tx, agency: str, machine: Machine, *where: ColumnElement[bool]) -> Iterator[_Kept]:
-    table = table_of(machine)
+def _find_packet_rows(
+    tx: Tx, agency: str, machine: StateMachine, *conditions: ColumnElement[bool]
+) -> Iterator[_PacketRow]:
+    table = get_table(machine)
     query = select(table.c.id, table.c.state, table.c.spool_file, table.c.sha256, table.c.fence)
-    query = query.where(table.c.agency == agency, table.c.spool_file.is_not(None), *where).order_by(table.c.id)
-    for found in tx.connection.execute(query):
-        yield _Kept(machine, *found)
+    query = query.where(table.c.agency == agency, table.c.spool_file.is_not(None), *conditions).order_by(table.c.id)
+    for columns in tx.connection.execute(query):
+        yield _PacketRow(machine, *columns)
 
 
-def _remove_leftovers(session: Session) -> None:
+def _remove_leftovers(context: ConnectorContext) -> None:
     """Files that were noted as removed, and are still there: a crash came in between."""
-    with session.store.reading() as tx:
-        pruned = audit_log.pruned_files(tx.connection)
-    with driver_errors():
-        for path in _files(session.store.spool.root):
+    with context.store.snapshot() as tx:
+        pruned = audit_log.list_pruned_files(tx.connection)
+    with translate_driver_errors():
+        for path in _list_files(context.store.spool.root):
             if path.name in pruned:
                 path.unlink()
 
@@ -229,124 +237,137 @@ def _remove_leftovers(session: Session) -> None:
 # -- checking
 
 
-def _named(tx: Tx) -> Iterator[str]:
+def _list_named_files(tx: Tx) -> Iterator[str]:
     """Every packet that a row of any agency names: agencies may share a spool."""
     for machine in MACHINES:
-        table = table_of(machine)
+        table = get_table(machine)
         yield from tx.connection.execute(select(table.c.spool_file).where(table.c.spool_file.is_not(None))).scalars()
 
 
-def _agencies(tx: Tx) -> Iterator[str]:
+def _list_agencies(tx: Tx) -> Iterator[str]:
     """Whose packets this database names."""
     for machine in MACHINES:
-        yield from tx.connection.execute(select(table_of(machine).c.agency).distinct()).scalars()
+        yield from tx.connection.execute(select(get_table(machine).c.agency).distinct()).scalars()
 
 
-def _orphans(root: Path, known: Collection[str], ours: Collection[str]) -> list[Path]:
+def _find_orphans(root: Path, named_files: Collection[str], own_tags: Collection[str]) -> list[Path]:
     """Files that no row names, without those that a row of another database may name: others may share the folder."""
-    files = [path for path in _files(root) if path.name not in known]
-    strangers = {owner for path in files if (owner := owner_of(path.name)) is not None and owner not in ours}
-    if not strangers:
+    files = [path for path in _list_files(root) if path.name not in named_files]
+    foreign_tags = {
+        owner for path in files if (owner := parse_owner_tag(path.name)) is not None and owner not in own_tags
+    }
+    if not foreign_tags:
         return files
     log.info("%s is shared with agencies whose rows are in other databases; their files are left alone", root)
-    return [path for path in files if owner_of(path.name) in ours]
+    return [path for path in files if parse_owner_tag(path.name) in own_tags]
 
 
-def _files(root: Path) -> Iterator[Path]:
+def _list_files(root: Path) -> Iterator[Path]:
     for folder in sorted(root.iterdir()):
         if folder.is_dir() and len(folder.name) == 2:
-            yield from (path for path in sorted(folder.iterdir()) if _NAME.fullmatch(path.name))
+            yield from (path for path in sorted(folder.iterdir()) if _SPOOL_NAME.fullmatch(path.name))
 
 
-def _old(path: Path) -> bool:
-    return time.time() - path.stat().st_mtime > _YOUNG
+def _is_old(path: Path) -> bool:
+    return time.time() - path.stat().st_mtime > _MIN_AGE_SECONDS
 
 
-def _check(session: Session, row: _Kept, orphans: list[Path], *, repair: bool, deep: bool) -> SpoolFault | None:
-    path = session.store.spool.path(row.file)
-    with driver_errors():
-        there = path.is_file()
-        if there and (not deep or hash_of(path) == row.sha256):
+def _check_packet(
+    context: ConnectorContext, row: _PacketRow, orphans: list[Path], *, repair: bool, deep: bool
+) -> SpoolFault | None:
+    path = context.store.spool.locate(row.file)
+    with translate_driver_errors():
+        is_there = path.is_file()
+        if is_there and (not deep or compute_sha256(path) == row.sha256):
             return None
     name = f"{row.machine.subject} {row.key} ({row.state}): {path}"
-    fault = SpoolFault(kind="altered" if there else "missing", what=name, **_advice(row))
+    fault = SpoolFault(kind="altered" if is_there else "missing", what=name, **_advise(row))
     if not repair:
         return fault
-    return _put_back(session, row, path, orphans, fault)
+    return _restore_packet(context, row, path, orphans, fault)
 
 
-def _advice(row: _Kept) -> dict[str, str]:
+def _advise(row: _PacketRow) -> dict[str, str]:
     if row.machine is DELIVERIES and row.state != DeliveryState.SENT:
         return {"advice": "send the same document again: the packet is built anew",
                 "advice_vi": "gửi lại đúng văn bản đó: gói tin sẽ được tạo lại"}  # fmt: skip
     return {"advice": "restore the file from a backup", "advice_vi": "khôi phục tệp từ bản sao lưu"}
 
 
-def _put_back(session: Session, row: _Kept, path: Path, orphans: list[Path], fault: SpoolFault) -> SpoolFault:
+def _restore_packet(
+    context: ConnectorContext, row: _PacketRow, path: Path, orphans: list[Path], fault: SpoolFault
+) -> SpoolFault:
     """Bring a lost packet back from an orphan with its hash, or from the hub, which may still have it."""
-    with driver_errors():
+    with translate_driver_errors():
         for orphan in orphans:
-            if orphan.exists() and hash_of(orphan) == row.sha256:
-                _exchange(session, orphan, path)
-                return _repaired(session, row, fault, "found among the orphans", "tìm thấy trong tệp mồ côi")
-    if row.machine is RECEIPTS and _fetched(session, row, path):
-        return _repaired(session, row, fault, "downloaded from the hub once more", "đã tải lại từ trục")
+            if orphan.exists() and compute_sha256(orphan) == row.sha256:
+                _replace_file(context, orphan, path)
+                return _record_repair(context, row, fault, "found among the orphans", "tìm thấy trong tệp mồ côi")
+    if row.machine is RECEIPTS and _download_again(context, row, path):
+        return _record_repair(context, row, fault, "downloaded from the hub once more", "đã tải lại từ trục")
     return fault
 
 
-def _fetched(session: Session, row: _Kept, path: Path) -> bool:
-    with session.store.reading() as tx:
-        doc_id = receipts.by_key(tx, row.key).hub_doc_id
-    session.hub.forget_heard()
-    with session.store.spool.drafting() as draft:
+def _download_again(context: ConnectorContext, row: _PacketRow, path: Path) -> bool:
+    with context.store.snapshot() as tx:
+        doc_id = receipts.get_by_id(tx, row.key).hub_doc_id
+    context.hub.clear_exchanges()
+    with context.store.spool.draft_file() as draft:
         try:
-            session.hub.fetch(doc_id, draft)
+            context.hub.fetch(doc_id, draft)
         except EdocError as error:
             log.warning("docId %s cannot be downloaded again: %s", doc_id, error)
             return False
-        kept = session.store.spool.keep(draft)
-    if kept.sha256 != row.sha256:
-        session.store.spool.discard(kept.name)
+        downloaded = context.store.spool.keep_draft(draft)
+    if downloaded.sha256 != row.sha256:
+        context.store.spool.discard(downloaded.name)
         log.warning("docId %s: the hub gives other bytes now", doc_id)
         return False
-    _exchange(session, session.store.spool.path(kept.name), path)
+    _replace_file(context, context.store.spool.locate(downloaded.name), path)
     return True
 
 
-def _exchange(session: Session, right: Path, path: Path) -> None:
+def _replace_file(context: ConnectorContext, replacement: Path, path: Path) -> None:
     """Put the right bytes in a packet's place; those that lie there, altered, are all there was until now."""
-    with driver_errors():
+    with translate_driver_errors():
         path.parent.mkdir(exist_ok=True)
         if path.exists():
-            _set_aside(session, path)
-        right.replace(path)
+            _move_to_orphans(context, path)
+        replacement.replace(path)
 
 
-def _repaired(session: Session, row: _Kept, fault: SpoolFault, how: str, how_vi: str) -> SpoolFault:
-    with session.transaction() as tx:
-        tx.notes.append(Note("packet", row.machine.subject, row.key, tx.actor, {fault.kind: how}))
-    return replace(fault, repaired=how, repaired_vi=how_vi, advice="", advice_vi="")
+def _record_repair(
+    context: ConnectorContext, row: _PacketRow, fault: SpoolFault, repair_words: str, repair_words_vi: str
+) -> SpoolFault:
+    with context.transaction() as tx:
+        tx.audit_events.append(AuditEvent("packet", row.machine.subject, row.key, tx.actor, {fault.kind: repair_words}))
+    return replace(fault, repaired=repair_words, repaired_vi=repair_words_vi, advice="", advice_vi="")
 
 
-def _orphan(session: Session, path: Path, *, repair: bool) -> SpoolFault:
+def _handle_orphan(context: ConnectorContext, path: Path, *, repair: bool) -> SpoolFault:
     fault = SpoolFault(kind="orphan", what=str(path), advice="edoc fsck --repair sets it aside",
                        advice_vi="edoc fsck --repair sẽ chuyển tệp sang thư mục riêng")  # fmt: skip
     if not repair:
         return fault
-    _set_aside(session, path)
-    return replace(fault, repaired=f"moved to {ORPHANS}", repaired_vi=f"đã chuyển vào {ORPHANS}", advice="",
-                   advice_vi="")  # fmt: skip
+    _move_to_orphans(context, path)
+    return replace(
+        fault,
+        repaired=f"moved to {ORPHANS_FOLDER}",
+        repaired_vi=f"đã chuyển vào {ORPHANS_FOLDER}",
+        advice="",
+        advice_vi="",
+    )
 
 
-def _set_aside(session: Session, path: Path) -> None:
+def _move_to_orphans(context: ConnectorContext, path: Path) -> None:
     """Nothing is deleted: what nobody names may be all there is of something."""
-    folder = session.store.spool.root / ORPHANS
-    with driver_errors():
+    folder = context.store.spool.root / ORPHANS_FOLDER
+    with translate_driver_errors():
         folder.mkdir(exist_ok=True)
         path.replace(folder / f"{time.time_ns()}-{path.name}")
 
 
-def _draft(path: Path, *, repair: bool) -> SpoolFault:
+def _handle_draft(path: Path, *, repair: bool) -> SpoolFault:
     fault = SpoolFault(kind="draft", what=str(path), advice="edoc fsck --repair removes it",
                        advice_vi="edoc fsck --repair sẽ xóa")  # fmt: skip
     if not repair:
@@ -355,10 +376,10 @@ def _draft(path: Path, *, repair: bool) -> SpoolFault:
     return replace(fault, repaired="removed", repaired_vi="đã xóa", advice="", advice_vi="")
 
 
-def usable(session: Session, name: str, sha256: str) -> bool:
+def has_packet(context: ConnectorContext, name: str, sha256: str) -> bool:
     """Whether a packet is in the spool with the bytes that were stored."""
     try:
-        session.store.spool.checked(name, sha256)
+        context.store.spool.verify_file(name, sha256)
     except (NotFound, StoreError):
         return False
     return True

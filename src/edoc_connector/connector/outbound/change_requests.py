@@ -9,39 +9,39 @@ from ...edxml import Document, Organization, StaffInfo
 from ...errors import NotFound, StoreError
 from ...store import Tx, deliveries
 from ...store.rows import DeliveryRow
-from .._context import Session
+from .._context import ConnectorContext
 from . import submission
-from .changes import recall_of
-from .correcting import correctable
+from .changes import build_recall
+from .correcting import is_correctable
 
 
 @dataclass(frozen=True, slots=True)
-class _Round:
+class _RecallRound:
     """A recall of the document.
 
     Args:
         number: how many there were before it.
         row: its delivery.
-        asked: codes of its recipients.
-        open: codes of those who have not answered.
-        refused: whether the hub refused it and never took it: a new one takes its place.
+        asked_ids: codes of its recipients.
+        open_ids: codes of those who have not answered.
+        is_refused: whether the hub refused it and never took it: a new one takes its place.
     """
 
     number: int
     row: DeliveryRow
-    asked: frozenset[str]
-    open: frozenset[str]
-    refused: bool
+    asked_ids: frozenset[str]
+    open_ids: frozenset[str]
+    is_refused: bool
 
 
-def stored(
-    session: Session,
+def submit_recall(
+    context: ConnectorContext,
     document_id: str,
     *,
     reason: str,
     recipients: Sequence[Organization] | None,
     staff: StaffInfo | None,
-) -> submission.Stored:
+) -> submission.Submission:
     """The recall of a document: a new one, to those who are not asked already, or the one they have to answer.
 
     Raises:
@@ -50,57 +50,68 @@ def stored(
         EdocError: as for `dispatch.stored`.
     """
     if recipients is not None and not recipients:
-        raise submission.nobody(document_id)
-    with session.store.reading() as tx:
-        target = submission.delivery_row(tx, session, document_id)
+        raise submission.build_no_recipient_error(document_id)
+    with context.store.snapshot() as tx:
+        target = submission.require_delivery(tx, context, document_id)
         submission.require_sent(target)
-        rounds = _rounds(tx, session, document_id)
-    if rounds and rounds[0].refused:
-        original, again = submission.original_of(session, target), rounds[0].number
-        packet = recall_of(original, reason=reason, round_=again, recipients=recipients, staff=staff)
-        return submission.stored(session, packet)
-    waiting = [one for one in rounds if one.open]
-    asked = frozenset[str]().union(*(one.asked for one in waiting))
-    to = tuple(recipients or _everybody(session, target, known=bool(waiting)))
-    meant = frozenset(one.id for one in to) or asked
-    same = next((one for one in waiting if one.open & meant), None)
-    if same is not None and meant <= asked:
-        return submission.again(session, same.row, lambda: _anew(session, target, same, reason, staff))
-    missing = tuple(one for one in to if one.id not in asked)
-    original = submission.original_of(session, target)
-    packet = recall_of(original, reason=reason, round_=len(rounds), recipients=missing or to, staff=staff)
-    return submission.stored(session, packet)
+        rounds = _list_rounds(tx, context, document_id)
+    if rounds and rounds[0].is_refused:
+        original, round_number = submission.read_original(context, target), rounds[0].number
+        packet = build_recall(original, reason=reason, round_number=round_number, recipients=recipients, staff=staff)
+        return submission.submit(context, packet)
+    open_rounds = [entry for entry in rounds if entry.open_ids]
+    asked_ids = frozenset[str]().union(*(entry.asked_ids for entry in open_rounds))
+    organizations = tuple(recipients or _select_all_recipients(context, target, are_some_asked=bool(open_rounds)))
+    wanted_ids = frozenset(entry.id for entry in organizations) or asked_ids
+    matching_round = next((entry for entry in open_rounds if entry.open_ids & wanted_ids), None)
+    if matching_round is not None and wanted_ids <= asked_ids:
+        return submission.resubmit(
+            context, matching_round.row, lambda: _rebuild_recall(context, target, matching_round, reason, staff)
+        )
+    unasked = tuple(entry for entry in organizations if entry.id not in asked_ids)
+    original = submission.read_original(context, target)
+    packet = build_recall(
+        original, reason=reason, round_number=len(rounds), recipients=unasked or organizations, staff=staff
+    )
+    return submission.submit(context, packet)
 
 
-def _rounds(tx: Tx, session: Session, document_id: str) -> list[_Round]:
+def _list_rounds(tx: Tx, context: ConnectorContext, document_id: str) -> list[_RecallRound]:
     """The recalls of a document, newest first."""
-    rows = deliveries.changes_to(tx, session.agency, document_id, "recall")
-    held = deliveries.recipients(tx, [row.id for row in rows])
+    rows = deliveries.list_changes_to(tx, context.agency, document_id, "recall")
+    recipients_by_row = deliveries.load_recipients(tx, [row.id for row in rows])
     return [
-        _Round(
+        _RecallRound(
             number=number,
             row=row,
-            asked=frozenset(one.organ_id for one in held[row.id]),
-            open=frozenset(one.organ_id for one in deliveries.unanswered(tx, row)),
-            refused=correctable(tx, row),
+            asked_ids=frozenset(recipient.organ_id for recipient in recipients_by_row[row.id]),
+            open_ids=frozenset(recipient.organ_id for recipient in deliveries.list_unanswered(tx, row)),
+            is_refused=is_correctable(tx, row),
         )
         for number, row in zip(reversed(range(len(rows))), rows, strict=True)
     ]
 
 
-def _everybody(session: Session, target: DeliveryRow, *, known: bool) -> tuple[Organization, ...]:
-    """Who got a document; where some are asked already (`known`), its packet may be gone: then it is those."""
+def _select_all_recipients(
+    context: ConnectorContext, target: DeliveryRow, *, are_some_asked: bool
+) -> tuple[Organization, ...]:
+    """Who got a document; where some are asked already (`are_some_asked`), its packet may be gone: then it is those."""
     try:
-        return submission.original_of(session, target).recipients
+        return submission.read_original(context, target).recipients
     except (NotFound, StoreError):
-        if known:
+        if are_some_asked:
             return ()
         raise
 
 
-def _anew(session: Session, target: DeliveryRow, known: _Round, reason: str, staff: StaffInfo | None) -> Document:
+def _rebuild_recall(
+    context: ConnectorContext, target: DeliveryRow, recall_round: _RecallRound, reason: str, staff: StaffInfo | None
+) -> Document:
     """A recall that was stored, and whose own packet is gone."""
-    original = submission.original_of(session, target)
-    to = [one for one in original.recipients if one.id in known.asked]
-    to += [Organization(id=code, name=code) for code in sorted(known.asked - {one.id for one in to})]
-    return recall_of(original, reason=reason, round_=known.number, recipients=to, staff=staff)
+    original = submission.read_original(context, target)
+    recipients = [recipient for recipient in original.recipients if recipient.id in recall_round.asked_ids]
+    recipients += [
+        Organization(id=code, name=code)
+        for code in sorted(recall_round.asked_ids - {recipient.id for recipient in recipients})
+    ]
+    return build_recall(original, reason=reason, round_number=recall_round.number, recipients=recipients, staff=staff)

@@ -6,17 +6,17 @@ from collections.abc import Sequence
 from uuid import UUID, uuid5
 
 from ...edxml import Business, BusinessType, Document, Organization, ReceiverChange, Replacement, StaffInfo
-from .packet_builder import fingerprint
+from .packet_builder import compute_fingerprint
 
 # Ids of change packets follow from what they change, so that the same call made twice is one delivery.
-_NAMESPACE = UUID("6f4c1f1e-6a55-5d0c-9f0e-2d1d3f6a7b10")
+_CHANGE_ID_NAMESPACE = UUID("6f4c1f1e-6a55-5d0c-9f0e-2d1d3f6a7b10")
 
 
-def recall_of(
+def build_recall(
     original: Document,
     *,
     reason: str,
-    round_: int,
+    round_number: int,
     recipients: Sequence[Organization] | None = None,
     staff: StaffInfo | None = None,
 ) -> Document:
@@ -25,14 +25,14 @@ def recall_of(
     Args:
         original: the document.
         reason: why.
-        round_: how many recalls of it were answered before.
+        round_number: how many recalls of it were answered before.
         recipients: whom to ask; everybody who got it where they are left out.
         staff: the officer in charge.
     """
     business = Business(type=BusinessType.RECALL, document_id=original.id, reason=reason, staff=staff)
     return original.model_copy(
         update={
-            "id": _id("recall", original.id, str(round_)),
+            "id": _derive_id("recall", original.id, str(round_number)),
             "business": business,
             "recipients": tuple(recipients or original.recipients),
             "trace": (),
@@ -41,7 +41,7 @@ def recall_of(
     )
 
 
-def update_of(
+def build_update(
     document: Document,
     *,
     document_id: str,
@@ -69,10 +69,10 @@ def update_of(
         receivers=tuple(receivers),
         staff=staff,
     )
-    return _with_business(document, business, taken={document_id})
+    return _with_business(document, business, taken_ids={document_id})
 
 
-def replacement_of(
+def build_replacement(
     document: Document, *, replaces: Sequence[Replacement], reason: str, staff: StaffInfo | None = None
 ) -> Document:
     """A packet that replaces documents (BussinessDocType 3).
@@ -84,16 +84,16 @@ def replacement_of(
         staff: the officer in charge.
     """
     business = Business(type=BusinessType.REPLACE, reason=reason, replaces=tuple(replaces), staff=staff)
-    return _with_business(document, business, taken={one.document_id for one in replaces})
+    return _with_business(document, business, taken_ids={replacement.document_id for replacement in replaces})
 
 
-def _with_business(document: Document, business: Business, *, taken: set[str]) -> Document:
+def _with_business(document: Document, business: Business, *, taken_ids: set[str]) -> Document:
     """The document with its request; with an id of its own where it has the one of the document it acts on."""
-    asking = document.model_copy(update={"business": business})
-    if document.id not in taken:
-        return asking
-    return asking.model_copy(update={"id": _id(str(business.type), document.id, fingerprint(asking))})
+    request = document.model_copy(update={"business": business})
+    if document.id not in taken_ids:
+        return request
+    return request.model_copy(update={"id": _derive_id(str(business.type), document.id, compute_fingerprint(request))})
 
 
-def _id(*parts: str) -> str:
-    return str(uuid5(_NAMESPACE, "\n".join(parts)))
+def _derive_id(*parts: str) -> str:
+    return str(uuid5(_CHANGE_ID_NAMESPACE, "\n".join(parts)))

@@ -21,19 +21,21 @@ from ...edxml import (
 )
 from ...signing import enveloped, seal_maker
 from ...store import SpoolFile
-from ...store._sql.engine import driver_errors
-from .._context import Session
+from ...store._sql.engine import translate_driver_errors
+from .._context import ConnectorContext
 from .._pdf_policy import refuse_unsigned
 
 
-def build(session: Session, message: Message, *, at: datetime, checked: bool = False) -> SpoolFile:
+def build_packet(
+    context: ConnectorContext, message: Message, *, at: datetime, already_checked: bool = False
+) -> SpoolFile:
     """Write a message as a packet into the spool, signed where a key is configured, once and for all.
 
     Args:
-        session: the key and the spool.
+        context: the key and the spool.
         message: the document or status.
         at: the time of writing, UTC.
-        checked: whether `check` was called for it a moment ago.
+        already_checked: whether `check` was called for it a moment ago.
 
     Raises:
         DocumentError: the message breaks rules of the standard, or a PDF file is not signed as the settings demand.
@@ -41,22 +43,22 @@ def build(session: Session, message: Message, *, at: datetime, checked: bool = F
         SigningError: the key cannot be used.
         StoreError: the disk is full, or will not have it.
     """
-    if not checked:
-        check(message, at=at)  # before a key is touched: a token may ask for its PIN
-    if session.signed_pdf_out and isinstance(message, Document):
-        refuse_unsigned(message, session.policy)
-    signer = session.signer()
+    if not already_checked:
+        check_message(message, at=at)  # before a key is touched: a token may ask for its PIN
+    if context.requires_signed_pdf_out and isinstance(message, Document):
+        refuse_unsigned(message, context.policy)
+    signer = context.get_signer()
     seal = None
-    if signer is not None and session.seal and isinstance(message, Document):
-        seal = seal_maker(message, signer=signer, at=at, timestamp=session.timestamp)
-    with session.store.spool.drafting() as draft, driver_errors():
+    if signer is not None and context.seal and isinstance(message, Document):
+        seal = seal_maker(message, signer=signer, at=at, timestamp=context.timestamping)
+    with context.store.spool.draft_file() as draft, translate_driver_errors():
         signature = enveloped(signer) if signer is not None else None
         # checked above; the spool flushes it
         write(message, draft, at=at, signature=signature, seal=seal, durable=False, checked=True)
-        return session.store.spool.keep(draft)
+        return context.store.spool.keep_draft(draft)
 
 
-def check(message: Message, *, at: datetime) -> None:
+def check_message(message: Message, *, at: datetime) -> None:
     """Hold a message against the standard without writing it.
 
     Raises:
@@ -65,7 +67,7 @@ def check(message: Message, *, at: datetime) -> None:
     refuse(problems(message, at=at))
 
 
-def fingerprint(message: Message, attachments: Sequence[Attachment] = ()) -> str:
+def compute_fingerprint(message: Message, attachments: Sequence[Attachment] = ()) -> str:
     """Hash of what a message says and of the files in it: the same for a packet built twice, or rebuilt by a hub.
 
     Args:
@@ -75,9 +77,9 @@ def fingerprint(message: Message, attachments: Sequence[Attachment] = ()) -> str
     Raises:
         AttachmentError: a file cannot be read.
     """
-    said = [[name, value] for name, value in facts(message) if HUB_DEFAULTS.get(name) != value]
+    content_fields = [[name, value] for name, value in facts(message) if HUB_DEFAULTS.get(name) != value]
     if isinstance(message, StatusMessage):
-        said.append(["Timestamp", message.timestamp.isoformat() if message.timestamp else ""])
+        content_fields.append(["Timestamp", message.timestamp.isoformat() if message.timestamp else ""])
     files = attachments or (message.attachments if isinstance(message, Document) else ())
-    digests = [[one.name, one.size, one.sha256] for one in files if one.name != SEAL_NAME]
-    return hashlib.sha256(json.dumps([said, digests], ensure_ascii=False).encode()).hexdigest()
+    digests = [[file.name, file.size, file.sha256] for file in files if file.name != SEAL_NAME]
+    return hashlib.sha256(json.dumps([content_fields, digests], ensure_ascii=False).encode()).hexdigest()

@@ -13,7 +13,7 @@ CLOCK_TOLERANCE = timedelta(minutes=10)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Sought:
+class SentQuery:
     """The packet that may have arrived.
 
     Args:
@@ -22,7 +22,7 @@ class Sought:
         recipients: the codes it went to.
         code: number and notation.
         title: its subject; None where titles say nothing.
-        since: it was not sent before, UTC.
+        not_before: it was not sent before, UTC.
     """
 
     document_id: str
@@ -30,54 +30,56 @@ class Sought:
     recipients: frozenset[str]
     code: str
     title: str | None
-    since: datetime
+    not_before: datetime
 
 
-def find(sought: Sought, states: Sequence[SentState], *, taken: Callable[[str], bool]) -> tuple[str | None, ...]:
+def find_matches(
+    query: SentQuery, states: Sequence[SentState], *, is_bound: Callable[[str], bool]
+) -> tuple[str | None, ...]:
     """Look for a packet among those the hub has of us.
 
     Hubs fill senderDocId with our DocumentId or with an id of their own. The first settles it; else the sender, a
     recipient, number and notation, title and time must all agree, and the hub's id must not be bound to another packet.
 
     Args:
-        sought: the packet.
+        query: the packet.
         states: the hub's answer.
-        taken: whether a hub's id belongs to another packet of ours.
+        is_bound: whether a hub's id belongs to another packet of ours.
 
     Returns:
         The hub's ids of the packets that it may be, None standing for one that the hub does not tell: nothing, and the
         hub does not have it; one, and that is it; more, and they cannot be told apart.
     """
-    if sought.document_id and any(state.sender_doc_id == sought.document_id for state in states):
+    if query.document_id and any(state.sender_doc_id == query.document_id for state in states):
         return (None,)
-    near = {state.sender_doc_id for state in states if _agrees(sought, state)}
-    return tuple(doc_id or None for doc_id in sorted(near) if not (doc_id and taken(doc_id)))
+    matching_ids = {state.sender_doc_id for state in states if _is_match(query, state)}
+    return tuple(doc_id or None for doc_id in sorted(matching_ids) if not (doc_id and is_bound(doc_id)))
 
 
-def by_the_hubs_clock(sought: Sought, *, now: datetime, offset: timedelta) -> Sought:
+def with_hub_clock(query: SentQuery, *, now: datetime, offset: timedelta) -> SentQuery:
     """What is sought, where our clock may have been ahead when it was stored: the hub's times are its own.
 
     Args:
-        sought: the packet, with our time.
+        query: the packet, with our time.
         now: the hub's time, as far as it is known.
         offset: how far its clock is from ours.
     """
-    return replace(sought, since=min(sought.since + min(offset, timedelta(0)), now))
+    return replace(query, not_before=min(query.not_before + min(offset, timedelta(0)), now))
 
 
-def _agrees(sought: Sought, state: SentState) -> bool:
+def _is_match(query: SentQuery, state: SentState) -> bool:
     return (
-        state.sender == sought.sender
-        and state.recipient in sought.recipients
-        and any(_same(state.notation, written) for written in (sought.code, sought.code.partition("/")[2]))
-        and (sought.title is None or _same(state.title, sought.title))
-        and (state.sent_at is None or state.sent_at >= sought.since - CLOCK_TOLERANCE)
+        state.sender == query.sender
+        and state.recipient in query.recipients
+        and any(_is_same_text(state.notation, notation) for notation in (query.code, query.code.partition("/")[2]))
+        and (query.title is None or _is_same_text(state.title, query.title))
+        and (state.sent_at is None or state.sent_at >= query.not_before - CLOCK_TOLERANCE)
     )
 
 
-def _same(one: str, other: str) -> bool:
-    return _plain(one) == _plain(other)
+def _is_same_text(left: str, right: str) -> bool:
+    return _normalize(left) == _normalize(right)
 
 
-def _plain(text: str) -> str:
+def _normalize(text: str) -> str:
     return " ".join(unicodedata.normalize("NFC", text).split()).casefold()

@@ -6,21 +6,21 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from ..._core.text import both
+from ..._core.text import join_languages
 from ...edxml import Document, ResponseFor, StaffInfo, StatusCode, StatusMessage
 from ...errors import NotFound, StatusNotAllowed
 from ...store import ReceiptState, Tx, outgoing, receipts, status_rules
 from ...store.rows import ReceiptRow
-from .._context import Session
-from ..delivery import KINDS_VI
-from ..inbound.intake import acted_on
+from .._context import ConnectorContext
+from ..delivery import KIND_NAMES_VI
+from ..inbound.intake import select_target_ids
 from ..inbound.status_intake import TAKE_BACK_KIND
 
-ANSWERABLE = frozenset({ReceiptState.HANDLED, ReceiptState.CONFIRMED})
+ANSWERABLE_STATES = frozenset({ReceiptState.HANDLED, ReceiptState.CONFIRMED})
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class StatusReply:
     """A status that is to be sent.
 
     Args:
@@ -40,54 +40,63 @@ class Said:
 
 
 @dataclass(frozen=True, slots=True)
-class _Standing:
+class _ReplyState:
     """Where the thing that a status is about stands.
 
     Args:
-        about: its receipt: the packet's own, or that of the document that a status asks to take back.
-        as_request: whether 15 and 16 answer a request that lies beside the codes; else they are codes themselves.
-        last: the last code.
+        receipt: its receipt: the packet's own, or that of the document that a status asks to take back.
+        has_separate_request: whether 15 and 16 answer a request that lies beside the codes; else they are codes
+            themselves.
+        last_code: the last code.
         change: where the request stands.
     """
 
-    about: ReceiptRow
-    as_request: bool
-    last: str | None
+    receipt: ReceiptRow
+    has_separate_request: bool
+    last_code: str | None
     change: str | None
 
-    def require(self, said: Said) -> None:
-        status_rules.require(said.code, self.last, change=self.change, change_packet=not self.as_request)
+    def require_allowed(self, reply: StatusReply) -> None:
+        status_rules.require_allowed_code(
+            reply.code, self.last_code, change=self.change, is_change_packet=not self.has_separate_request
+        )
 
-    def after(self, said: Said) -> _Standing:
-        if self.as_request and said.code in status_rules.ANSWERS:
-            return _Standing(self.about, self.as_request, self.last, status_rules.ANSWERS[said.code])
-        return _Standing(self.about, self.as_request, said.code, self.change)
+    def with_reply(self, reply: StatusReply) -> _ReplyState:
+        if self.has_separate_request and reply.code in status_rules.CHANGE_BY_ANSWER:
+            return _ReplyState(
+                self.receipt, self.has_separate_request, self.last_code, status_rules.CHANGE_BY_ANSWER[reply.code]
+            )
+        return _ReplyState(self.receipt, self.has_separate_request, reply.code, self.change)
 
 
-def message(session: Session, about: ReceiptRow, said: Said, *, at: datetime) -> StatusMessage:
+def build_reply_message(
+    context: ConnectorContext, receipt: ReceiptRow, reply: StatusReply, *, at: datetime
+) -> StatusMessage:
     """The status message about a receipt (edXML, "Status packet")."""
     return StatusMessage(
-        sender=session.organization,
+        sender=context.organization,
         response_for=ResponseFor(
-            organ_id=about.sender, code=about.code, document_id=about.document_id, issued_on=about.issued_on
+            organ_id=receipt.sender, code=receipt.code, document_id=receipt.document_id, issued_on=receipt.issued_on
         ),
-        code=said.code,
-        description=said.description,
+        code=reply.code,
+        description=reply.description,
         timestamp=at.replace(microsecond=0),
-        staff=said.staff,
+        staff=reply.staff,
     )
 
 
-def require(tx: Tx, row: ReceiptRow, said: Said, *, before: Sequence[Said] = ()) -> None:
+def require_allowed(
+    tx: Tx, row: ReceiptRow, reply: StatusReply, *, earlier_replies: Sequence[StatusReply] = ()
+) -> None:
     """Raise unless a status may be sent after others that are not stored yet.
 
     Raises:
         StatusNotAllowed: names the state and what is allowed.
     """
-    standing = _standing(tx, row)
-    for earlier in before:
-        standing = standing.after(earlier)
-    standing.require(said)
+    reply_state = _find_reply_state(tx, row)
+    for earlier_reply in earlier_replies:
+        reply_state = reply_state.with_reply(earlier_reply)
+    reply_state.require_allowed(reply)
 
 
 def require_handled(row: ReceiptRow) -> None:
@@ -96,7 +105,7 @@ def require_handled(row: ReceiptRow) -> None:
     Raises:
         StatusNotAllowed: says to handle it first.
     """
-    if row.state in ANSWERABLE:
+    if row.state in ANSWERABLE_STATES:
         return
     raise StatusNotAllowed(
         f"the packet {row.hub_doc_id} is {row.state}: handle it first (with receipt: …), then answer it.",
@@ -105,22 +114,24 @@ def require_handled(row: ReceiptRow) -> None:
     )
 
 
-def alone(tx: Tx, row: ReceiptRow) -> None:
+def lock_replies(tx: Tx, row: ReceiptRow) -> None:
     """Wait until nobody else answers a packet, or enters a request about it: what may be said is looked up first."""
-    about = _about(tx, row) if row.business == TAKE_BACK_KIND else row
-    if about is not None:
-        receipts.alone(tx, about.id)
+    subject_receipt = _find_subject_receipt(tx, row) if row.business == TAKE_BACK_KIND else row
+    if subject_receipt is not None:
+        receipts.lock_receipt(tx, subject_receipt.id)
 
 
-def queue(tx: Tx, session: Session, row: ReceiptRow, said: Said, *, document: Callable[[], Document]) -> ReceiptRow:
+def enqueue_reply(
+    tx: Tx, context: ConnectorContext, row: ReceiptRow, reply: StatusReply, *, read_document: Callable[[], Document]
+) -> ReceiptRow:
     """Check a status against the order, note it and queue it, in the caller's transaction, which called `alone`.
 
     Args:
         tx: the transaction.
-        session: who we are.
+        context: who we are.
         row: the receipt that is answered.
-        said: the status.
-        document: reads the receipt's document; called only for answers to a recall or a replacement.
+        reply: the status.
+        read_document: reads the receipt's document; called only for answers to a recall or a replacement.
 
     Returns:
         The receipt after it.
@@ -128,65 +139,71 @@ def queue(tx: Tx, session: Session, row: ReceiptRow, said: Said, *, document: Ca
     Raises:
         StatusNotAllowed: the code may not be sent now.
     """
-    standing = _standing(tx, row)
-    standing.require(said)
-    about, after = standing.about, standing.after(said)
-    detail = _queued(tx, session, about, said)
-    current = receipts.said(tx, about, detail=detail, last_code=after.last, change=after.change)
-    if said.code in status_rules.ANSWERS:
-        _settle_request(tx, row, said, document)
-    elif about.id == row.id:
-        return current
-    return receipts.by_key(tx, row.id)
-
-
-def _queued(tx: Tx, session: Session, about: ReceiptRow, said: Said) -> str:
-    """Queue a status; what was said, in words."""
-    outgoing.status(
-        tx,
-        agency=about.agency,
-        code=said.code,
-        recipient=about.sender or "",
-        message=message(session, about, said, at=tx.now).model_dump_json(),
-        receipt_id=about.id,
+    reply_state = _find_reply_state(tx, row)
+    reply_state.require_allowed(reply)
+    subject_receipt, next_state = reply_state.receipt, reply_state.with_reply(reply)
+    detail = _enqueue_status(tx, context, subject_receipt, reply)
+    current = receipts.record_note(
+        tx, subject_receipt, detail=detail, last_code=next_state.last_code, change=next_state.change
     )
-    en, vi = status_rules.describe(said.code), status_rules.describe(said.code, vi=True)
-    return both(f"{en} {said.description or ''}".strip(), f"{vi} {said.description or ''}".strip())
+    if reply.code in status_rules.CHANGE_BY_ANSWER:
+        _record_answer(tx, row, reply, read_document)
+    elif subject_receipt.id == row.id:
+        return current
+    return receipts.get_by_id(tx, row.id)
 
 
-def asking(tx: Tx, row: ReceiptRow) -> list[ReceiptRow]:
+def _enqueue_status(tx: Tx, context: ConnectorContext, receipt: ReceiptRow, reply: StatusReply) -> str:
+    """Queue a status; what was said, in words."""
+    outgoing.enqueue_status(
+        tx,
+        agency=receipt.agency,
+        code=reply.code,
+        recipient=receipt.sender or "",
+        message=build_reply_message(context, receipt, reply, at=tx.now).model_dump_json(),
+        receipt_id=receipt.id,
+    )
+    en, vi = status_rules.describe_code(reply.code), status_rules.describe_code(reply.code, vi=True)
+    return join_languages(f"{en} {reply.description or ''}".strip(), f"{vi} {reply.description or ''}".strip())
+
+
+def find_open_requests(tx: Tx, row: ReceiptRow) -> list[ReceiptRow]:
     """The recalls and replacements of a document's sender that wait for an answer, newest first."""
-    T = receipts.T  # noqa: N806  a table
-    wanted = [T.c.business.in_(["recall", "replace"]), T.c.sender == row.sender, T.c.state.in_(sorted(ANSWERABLE))]
-    return receipts.find(tx, row.agency, *wanted, T.c.last_code == StatusCode.ARRIVED)
+    T = receipts.TABLE  # noqa: N806  a table
+    conditions = [
+        T.c.business.in_(["recall", "replace"]),
+        T.c.sender == row.sender,
+        T.c.state.in_(sorted(ANSWERABLE_STATES)),
+    ]
+    return receipts.find_all(tx, row.agency, *conditions, T.c.last_code == StatusCode.ARRIVED)
 
 
-def _standing(tx: Tx, row: ReceiptRow) -> _Standing:
+def _find_reply_state(tx: Tx, row: ReceiptRow) -> _ReplyState:
     if row.business != TAKE_BACK_KIND:
-        return _Standing(row, row.business == "new", row.last_code, row.change)
-    about = _about(tx, row)
-    if about is None:
+        return _ReplyState(row, row.business == "new", row.last_code, row.change)
+    subject_receipt = _find_subject_receipt(tx, row)
+    if subject_receipt is None:
         raise NotFound(
             f"the document {row.document_id} did not come to us.", vi=f"Không có văn bản đến {row.document_id}."
         )
-    return _Standing(about, True, about.last_code, about.change)
+    return _ReplyState(subject_receipt, True, subject_receipt.last_code, subject_receipt.change)
 
 
-def _about(tx: Tx, row: ReceiptRow) -> ReceiptRow | None:
+def _find_subject_receipt(tx: Tx, row: ReceiptRow) -> ReceiptRow | None:
     """The document that a status is about."""
-    return receipts.effective(tx, row.agency, row.document_id or "", row.sender)
+    return receipts.find_effective(tx, row.agency, row.document_id or "", row.sender)
 
 
-def _settle_request(tx: Tx, row: ReceiptRow, said: Said, document: Callable[[], Document]) -> None:
+def _record_answer(tx: Tx, row: ReceiptRow, reply: StatusReply, read_document: Callable[[], Document]) -> None:
     """An answer is noted where the request came in, and for a recall or replacement at the documents it acts on."""
-    words = status_rules.describe(said.code), status_rules.describe(said.code, vi=True)
+    words = status_rules.describe_code(reply.code), status_rules.describe_code(reply.code, vi=True)
     if row.business == TAKE_BACK_KIND:
-        receipts.said(tx, row, detail=both(*words), last_code=said.code)
+        receipts.record_note(tx, row, detail=join_languages(*words), last_code=reply.code)
     if row.business not in ("recall", "replace"):
         return
-    for document_id in acted_on(document()):
-        target = receipts.effective(tx, row.agency, document_id, row.sender)
+    for document_id in select_target_ids(read_document()):
+        target = receipts.find_effective(tx, row.agency, document_id, row.sender)
         if target is not None:
-            receipts.alone(tx, target.id)
-            detail = both(f"{row.business}: {words[0]}", f"{KINDS_VI[row.business]}: {words[1]}")
-            receipts.said(tx, target, detail=detail, change=status_rules.ANSWERS[said.code])
+            receipts.lock_receipt(tx, target.id)
+            detail = join_languages(f"{row.business}: {words[0]}", f"{KIND_NAMES_VI[row.business]}: {words[1]}")
+            receipts.record_note(tx, target, detail=detail, change=status_rules.CHANGE_BY_ANSWER[reply.code])

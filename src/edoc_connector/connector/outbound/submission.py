@@ -6,36 +6,36 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from ..._core.text import both
+from ..._core.text import join_languages
 from ...edxml import BusinessType, Document, ResponseFor, StaffInfo, StatusCode, StatusMessage, read
 from ...errors import DocumentError, NotFound, StatusNotAllowed
 from ...store import DeliveryState, SpoolFile, Tx, deliveries, outgoing, status_rules
 from ...store.deliveries import NewDelivery
 from ...store.rows import DeliveryRow
-from .._context import Session
-from ..delivery import BUSINESS
-from ..inbound.intake import WITHDRAWING, acted_on
-from ..operations.spool_maintenance import usable
+from .._context import ConnectorContext
+from ..delivery import KIND_BY_TYPE
+from ..inbound.intake import WITHDRAWING_TYPES, select_target_ids
+from ..operations.spool_maintenance import has_packet
 from . import correcting
-from .packet_builder import build, check, fingerprint
+from .packet_builder import build_packet, check_message, compute_fingerprint
 
 _HEAD_START = timedelta(seconds=5)
 
 
 @dataclass(frozen=True, slots=True)
-class Stored:
+class Submission:
     """A delivery that is in the store.
 
     Args:
         row: the delivery.
-        new: whether it was stored just now, and is the caller's to send.
+        is_new: whether it was stored just now, and is the caller's to send.
     """
 
     row: DeliveryRow
-    new: bool = False
+    is_new: bool = False
 
 
-def stored(session: Session, document: Document) -> Stored:
+def submit(context: ConnectorContext, document: Document) -> Submission:
     """The delivery of a document: a new one, or the one that is there.
 
     A delivery that failed is ``ready`` again: its caller sends it once more. One that the hub refused, and certainly
@@ -48,60 +48,68 @@ def stored(session: Session, document: Document) -> Stored:
         SigningError: the key cannot be used.
         StoreError: the store could not do it.
     """
-    at = session.store.clock()
-    check(document, at=at)
-    _require_ours(session, document)
-    content = fingerprint(document)
-    with session.store.reading() as tx:
-        known = deliveries.get(tx, session.agency, document.id)
-        mended = known is not None and known.fingerprint != content and correcting.correctable(tx, known)
-    if known is not None and mended:
-        return Stored(_corrected(session, known, document, content))
-    if known is not None:
-        again = deliveries.same(known, content)
-        if again.state != DeliveryState.FAILED or usable(session, again.spool_file, again.sha256):
-            return Stored(_once_more(session, again))
-    file = build(session, document, at=at, checked=True)
-    if known is not None:
-        return Stored(_rebuilt(session, known, file, content))
-    return _added(session, document, content, file)
+    checked_at = context.store.clock()
+    check_message(document, at=checked_at)
+    _require_own_sender(context, document)
+    content_hash = compute_fingerprint(document)
+    with context.store.snapshot() as tx:
+        existing = deliveries.find_by_document_id(tx, context.agency, document.id)
+        can_correct = (
+            existing is not None and existing.fingerprint != content_hash and correcting.is_correctable(tx, existing)
+        )
+    if existing is not None and can_correct:
+        return Submission(_submit_correction(context, existing, document, content_hash))
+    if existing is not None:
+        same_delivery = deliveries.require_same_document(existing, content_hash)
+        if same_delivery.state != DeliveryState.FAILED or has_packet(
+            context, same_delivery.spool_file, same_delivery.sha256
+        ):
+            return Submission(_reset_failed(context, same_delivery))
+    file = build_packet(context, document, at=checked_at, already_checked=True)
+    if existing is not None:
+        return Submission(_replace_lost_packet(context, existing, file, content_hash))
+    return _add_delivery(context, document, content_hash, file)
 
 
-def _added(session: Session, document: Document, content: str, file: SpoolFile) -> Stored:
+def _add_delivery(context: ConnectorContext, document: Document, content_hash: str, file: SpoolFile) -> Submission:
     """A new delivery, whose caller has a head start: only after that it counts as one that waits to be sent."""
-    new = _new(session, document, content, file)
+    new_delivery = _build_new_delivery(context, document, content_hash, file)
     row = None
     try:
-        with session.transaction() as tx:
-            row = deliveries.add(tx, new, due=tx.now + _HEAD_START)
-            ours = row.spool_file == file.name
-            if ours:
-                _note_request(tx, session, document)
+        with context.transaction() as tx:
+            row = deliveries.add(tx, new_delivery, due_at=tx.now + _HEAD_START)
+            is_ours = row.spool_file == file.name
+            if is_ours:
+                _record_request(tx, context, document)
     finally:
         # Nothing was stored, or another worker stored the same document first.
         if row is None or row.spool_file != file.name:
-            session.store.spool.discard(file.name)
-    return Stored(row, new=ours)
+            context.store.spool.discard(file.name)
+    return Submission(row, is_new=is_ours)
 
 
-def again(session: Session, row: DeliveryRow, document: Callable[[], Document]) -> Stored:
+def resubmit(context: ConnectorContext, row: DeliveryRow, read_document: Callable[[], Document]) -> Submission:
     """A delivery whose caller sends it once more.
 
     Args:
-        session: who we are.
+        context: who we are.
         row: the delivery.
-        document: says what it holds; called only where its packet is gone or was altered.
+        read_document: says what it holds; called only where its packet is gone or was altered.
 
     Raises:
         EdocError: as for `stored`.
     """
-    if row.state != DeliveryState.FAILED or usable(session, row.spool_file, row.sha256):
-        return Stored(_once_more(session, row))
-    anew = document()
-    return Stored(_rebuilt(session, row, build(session, anew, at=session.store.clock()), fingerprint(anew)))
+    if row.state != DeliveryState.FAILED or has_packet(context, row.spool_file, row.sha256):
+        return Submission(_reset_failed(context, row))
+    rebuilt = read_document()
+    return Submission(
+        _replace_lost_packet(
+            context, row, build_packet(context, rebuilt, at=context.store.clock()), compute_fingerprint(rebuilt)
+        )
+    )
 
 
-def nobody(document_id: str) -> NotFound:
+def build_no_recipient_error(document_id: str) -> NotFound:
     """The error for a request that names no recipient."""
     return NotFound(
         f"no recipient of {document_id} was named: name some, or leave recipients out to ask everybody.",
@@ -109,13 +117,13 @@ def nobody(document_id: str) -> NotFound:
     )
 
 
-def delivery_row(tx: Tx, session: Session, document_id: str) -> DeliveryRow:
+def require_delivery(tx: Tx, context: ConnectorContext, document_id: str) -> DeliveryRow:
     """The delivery of a document.
 
     Raises:
         NotFound: there is none.
     """
-    row = deliveries.get(tx, session.agency, document_id)
+    row = deliveries.find_by_document_id(tx, context.agency, document_id)
     if row is None:
         raise NotFound(
             f"no document was sent under the id {document_id}: look for it with deliveries().",
@@ -124,7 +132,7 @@ def delivery_row(tx: Tx, session: Session, document_id: str) -> DeliveryRow:
     return row
 
 
-def original_of(session: Session, row: DeliveryRow) -> Document:
+def read_original(context: ConnectorContext, row: DeliveryRow) -> Document:
     """The document of a delivery, from the packet that was sent.
 
     Raises:
@@ -132,7 +140,7 @@ def original_of(session: Session, row: DeliveryRow) -> Document:
         StoreError: it was changed.
     """
     try:
-        path = session.packet(row.spool_file, row.sha256)
+        path = context.require_packet(row.spool_file, row.sha256)
     except NotFound as error:
         raise NotFound(
             f"{error.message} A recall is made from it: ask with take_back(), which needs no packet, or send a "
@@ -160,13 +168,18 @@ def require_sent(row: DeliveryRow) -> None:
     )
 
 
-def ask_back(
-    session: Session, document_id: str, *, organ_ids: Collection[str] | None, reason: str, staff: StaffInfo | None
+def request_take_back(
+    context: ConnectorContext,
+    document_id: str,
+    *,
+    organ_ids: Collection[str] | None,
+    reason: str,
+    staff: StaffInfo | None,
 ) -> None:
     """Queue the request to give a document back (13) to its recipients.
 
     Args:
-        session: who we are.
+        context: who we are.
         document_id: the document.
         organ_ids: the recipients to ask; where they are left out, all who may still be asked.
         reason: why.
@@ -177,28 +190,33 @@ def ask_back(
         StatusNotAllowed: a recipient cannot be asked any more, or none can.
         DocumentError: the reason is missing.
     """
-    with session.transaction(staff.staff if staff is not None else None) as tx:
-        row = delivery_row(tx, session, document_id)
-        deliveries.alone(tx, row.id)
+    with context.transaction(staff.staff if staff is not None else None) as tx:
+        row = require_delivery(tx, context, document_id)
+        deliveries.lock_delivery(tx, row.id)
         require_sent(row)
-        message = _take_back(session, row, reason, staff, at=tx.now)
-        check(message, at=tx.now)
-        asked = _whom_to_ask(tx, row, organ_ids)
-        for organ_id in asked:
+        message = _build_take_back(context, row, reason, staff, at=tx.now)
+        check_message(message, at=tx.now)
+        asked_ids = _select_asked_ids(tx, row, organ_ids)
+        for organ_id in asked_ids:
             text = message.model_dump_json()
-            outgoing.status(
-                tx, agency=row.agency, code=status_rules.TAKE_BACK, recipient=organ_id, message=text, delivery_id=row.id
+            outgoing.enqueue_status(
+                tx,
+                agency=row.agency,
+                code=status_rules.TAKE_BACK_CODE,
+                recipient=organ_id,
+                message=text,
+                delivery_id=row.id,
             )
-        deliveries.ask(tx, row, asked, what=status_rules.TAKE_BACK, detail=reason)
+        deliveries.record_request(tx, row, asked_ids, request=status_rules.TAKE_BACK_CODE, detail=reason)
 
 
-def _take_back(
-    session: Session, row: DeliveryRow, reason: str, staff: StaffInfo | None, *, at: datetime
+def _build_take_back(
+    context: ConnectorContext, row: DeliveryRow, reason: str, staff: StaffInfo | None, *, at: datetime
 ) -> StatusMessage:
-    about = ResponseFor(organ_id=row.agency, code=row.code, document_id=row.document_id, issued_on=row.issued_on)
+    response_for = ResponseFor(organ_id=row.agency, code=row.code, document_id=row.document_id, issued_on=row.issued_on)
     return StatusMessage(
-        sender=session.organization,
-        response_for=about,
+        sender=context.organization,
+        response_for=response_for,
         code=StatusCode.TAKE_BACK,
         description=reason,
         timestamp=at.replace(microsecond=0),
@@ -206,112 +224,129 @@ def _take_back(
     )
 
 
-def _whom_to_ask(tx: Tx, row: DeliveryRow, organ_ids: Collection[str] | None) -> list[str]:
+def _select_asked_ids(tx: Tx, row: DeliveryRow, organ_ids: Collection[str] | None) -> list[str]:
     if organ_ids is not None and not organ_ids:
-        raise nobody(row.document_id)
-    known = {one.organ_id: one for one in deliveries.recipients(tx, [row.id])[row.id]}
-    strangers = sorted(set(organ_ids or ()) - set(known))
-    if strangers:
+        raise build_no_recipient_error(row.document_id)
+    recipients_by_id = {recipient.organ_id: recipient for recipient in deliveries.load_recipients(tx, [row.id])[row.id]}
+    unknown_ids = sorted(set(organ_ids or ()) - set(recipients_by_id))
+    if unknown_ids:
         raise NotFound(
-            f"{strangers[0]} is no recipient of {row.document_id}; its recipients are {', '.join(known)}.",
-            vi=f"{strangers[0]} không phải nơi nhận của {row.document_id}; các nơi nhận: {', '.join(known)}.",
+            f"{unknown_ids[0]} is no recipient of {row.document_id}; its recipients are {', '.join(recipients_by_id)}.",
+            vi=f"{unknown_ids[0]} không phải nơi nhận của {row.document_id}; các nơi nhận: "
+            f"{', '.join(recipients_by_id)}.",
         )
-    chosen = (
-        [known[organ_id] for organ_id in dict.fromkeys(organ_ids)] if organ_ids is not None else list(known.values())
+    chosen_recipients = (
+        [recipients_by_id[organ_id] for organ_id in dict.fromkeys(organ_ids)]
+        if organ_ids is not None
+        else list(recipients_by_id.values())
     )
-    open_ = [one for one in chosen if status_rules.may_take_back(one.last_code, change=one.change)]
-    for one in chosen if organ_ids is not None or not open_ else open_:
-        status_rules.require_take_back(one.organ_id, one.last_code, change=one.change)
-    return [one.organ_id for one in open_]
+    askable_recipients = [
+        recipient
+        for recipient in chosen_recipients
+        if status_rules.can_take_back(recipient.last_code, change=recipient.change)
+    ]
+    for recipient in chosen_recipients if organ_ids is not None or not askable_recipients else askable_recipients:
+        status_rules.require_take_back(recipient.organ_id, recipient.last_code, change=recipient.change)
+    return [recipient.organ_id for recipient in askable_recipients]
 
 
-def _once_more(session: Session, row: DeliveryRow) -> DeliveryRow:
+def _reset_failed(context: ConnectorContext, row: DeliveryRow) -> DeliveryRow:
     if row.state != DeliveryState.FAILED:
         return row
-    with session.transaction() as tx:
-        known = deliveries.by_key(tx, row.id)
-        if known.state == DeliveryState.FAILED:
-            deliveries.move(tx, known, DeliveryState.READY, next_attempt_at=tx.now)
-        return deliveries.by_key(tx, row.id)
+    with context.transaction() as tx:
+        current = deliveries.get_by_id(tx, row.id)
+        if current.state == DeliveryState.FAILED:
+            deliveries.move(tx, current, DeliveryState.READY, next_attempt_at=tx.now)
+        return deliveries.get_by_id(tx, row.id)
 
 
-def _rebuilt(session: Session, row: DeliveryRow, file: SpoolFile, content: str) -> DeliveryRow:
+def _replace_lost_packet(
+    context: ConnectorContext, row: DeliveryRow, file: SpoolFile, content_hash: str
+) -> DeliveryRow:
     """A delivery that failed and whose packet is gone or was altered, ready again with a packet built anew.
 
     The bytes are others than those that may have left once; the DocumentId is the same, and the content but for the
     reason that a recall gives, so a receiver that has it drops it.
     """
-    done = False
+    is_committed = False
     try:
-        with session.transaction() as tx:
-            values = {"spool_file": file.name, "sha256": file.sha256, "size": file.size, "fingerprint": content}
-            detail = both("its packet was gone; built anew", "gói tin đã mất, đã tạo lại")
+        with context.transaction() as tx:
+            values = {"spool_file": file.name, "sha256": file.sha256, "size": file.size, "fingerprint": content_hash}
+            detail = join_languages("its packet was gone; built anew", "gói tin đã mất, đã tạo lại")
             deliveries.move(tx, row, DeliveryState.READY, detail=detail, next_attempt_at=tx.now, **values)
-            again = deliveries.by_key(tx, row.id)
-        done = True
-        return again
+            ready_row = deliveries.get_by_id(tx, row.id)
+        is_committed = True
+        return ready_row
     finally:
-        if not done:
-            session.store.spool.discard(file.name)
+        if not is_committed:
+            context.store.spool.discard(file.name)
 
 
-def _corrected(session: Session, known: DeliveryRow, document: Document, content: str) -> DeliveryRow:
+def _submit_correction(
+    context: ConnectorContext, existing: DeliveryRow, document: Document, content_hash: str
+) -> DeliveryRow:
     """A delivery that the hub refused, ready again with the document as it is now."""
-    file = build(session, document, at=session.store.clock(), checked=True)
-    now = None
+    file = build_packet(context, document, at=context.store.clock(), already_checked=True)
+    corrected_row = None
     try:
-        with session.transaction() as tx:
-            old = correcting.corrected(tx, known.id, document, _new(session, document, content, file))
-            if old is not None:
-                _note_request(tx, session, document)
-            now = deliveries.by_key(tx, known.id)
+        with context.transaction() as tx:
+            refused_file = correcting.apply_correction(
+                tx, existing.id, document, _build_new_delivery(context, document, content_hash, file)
+            )
+            if refused_file is not None:
+                _record_request(tx, context, document)
+            corrected_row = deliveries.get_by_id(tx, existing.id)
     finally:
-        if now is None:
-            session.store.spool.discard(file.name)
+        if corrected_row is None:
+            context.store.spool.discard(file.name)
     # Only now: had the commit failed, nobody could tell which of the two the row names.
-    session.store.spool.discard(old or file.name)
-    return _once_more(session, now)
+    context.store.spool.discard(refused_file or file.name)
+    return _reset_failed(context, corrected_row)
 
 
-def _new(session: Session, document: Document, content: str, file: SpoolFile) -> NewDelivery:
+def _build_new_delivery(
+    context: ConnectorContext, document: Document, content_hash: str, file: SpoolFile
+) -> NewDelivery:
     if document.issued_on is None:
         raise ValueError("a document without a date passed the rules")
     return NewDelivery(
-        agency=session.agency,
+        agency=context.agency,
         document_id=document.id,
-        business=BUSINESS[document.business.type or BusinessType.NEW],
-        targets=acted_on(document),
+        business=KIND_BY_TYPE[document.business.type or BusinessType.NEW],
+        targets=select_target_ids(document),
         code=document.code,
         subject=document.subject,
         issued_on=document.issued_on,
         spool_file=file.name,
         sha256=file.sha256,
         size=file.size,
-        fingerprint=content,
-        recipients=tuple((one.id, one.name) for one in document.recipients),
+        fingerprint=content_hash,
+        recipients=tuple((recipient.id, recipient.name) for recipient in document.recipients),
     )
 
 
-def _note_request(tx: Tx, session: Session, document: Document) -> None:
+def _record_request(tx: Tx, context: ConnectorContext, document: Document) -> None:
     """A recall or a replacement asks those recipients of the documents acted on that it goes to."""
     kind = document.business.type
-    if kind not in WITHDRAWING:
+    if kind not in WITHDRAWING_TYPES:
         return
-    to = {one.id for one in document.recipients}
-    for document_id in acted_on(document):
-        target = deliveries.get(tx, session.agency, document_id)
+    recipient_ids = {recipient.id for recipient in document.recipients}
+    for document_id in select_target_ids(document):
+        target = deliveries.find_by_document_id(tx, context.agency, document_id)
         if target is not None:
-            held = [one.organ_id for one in deliveries.recipients(tx, [target.id])[target.id]]
-            asked = [organ_id for organ_id in held if organ_id in to]
-            deliveries.ask(tx, target, asked, what=BUSINESS[kind], detail=document.business.reason or "")
+            holder_ids = [recipient.organ_id for recipient in deliveries.load_recipients(tx, [target.id])[target.id]]
+            asked_ids = [organ_id for organ_id in holder_ids if organ_id in recipient_ids]
+            deliveries.record_request(
+                tx, target, asked_ids, request=KIND_BY_TYPE[kind], detail=document.business.reason or ""
+            )
 
 
-def _require_ours(session: Session, document: Document) -> None:
-    if document.sender.id == session.agency:
+def _require_own_sender(context: ConnectorContext, document: Document) -> None:
+    if document.sender.id == context.agency:
         return
     raise DocumentError(
-        f"the document is of {document.sender.id}, this connector sends for {session.agency}: set the sender to it.",
-        vi=f"Văn bản có đơn vị gửi {document.sender.id}, kết nối này gửi thay cho {session.agency}: "
+        f"the document is of {document.sender.id}, this connector sends for {context.agency}: set the sender to it.",
+        vi=f"Văn bản có đơn vị gửi {document.sender.id}, kết nối này gửi thay cho {context.agency}: "
         "hãy sửa đơn vị gửi.",
         problems=(),
     )

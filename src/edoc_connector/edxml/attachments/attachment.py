@@ -11,11 +11,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from ..._core.files import save_whole
+from ..._core.files import save_atomic
 from ..names import ZIP_TYPE
-from .content import BytesContent, Content, FileContent, vanished
+from .content import BytesContent, Content, FileContent, unreadable_file_error
 from .filenames import safe_name
-from .media_types import ANYTHING, HEAD, detected, type_of
+from .media_types import HEAD_SIZE, UNKNOWN_TYPE, detect_format, guess_type
 
 
 class Attachment:
@@ -56,7 +56,7 @@ class Attachment:
         assign = object.__setattr__
         assign(self, "name", name)
         assign(self, "_content", content)
-        assign(self, "content_type", content_type or type_of(name))
+        assign(self, "content_type", content_type or guess_type(name))
         assign(self, "description", description)
         assign(self, "content_id", content_id)
         assign(self, "field_name", field_name)
@@ -77,16 +77,16 @@ class Attachment:
         Raises:
             AttachmentError: the file is not there or is a folder.
         """
-        where = Path(path)
-        name = name or where.name
+        file_path = Path(path)
+        name = name or file_path.name
         try:
-            with where.open("rb", buffering=0) as stream:
-                content_type = content_type or _guess(name, stream)
+            with file_path.open("rb", buffering=0) as stream:
+                content_type = content_type or _guess_type(name, stream)
         except OSError as error:
-            raise vanished(where, error) from error
+            raise unreadable_file_error(file_path, error) from error
         return cls(
             name=name,
-            content=FileContent(where),
+            content=FileContent(file_path),
             content_type=content_type,
             description=description,
             content_id=content_id,
@@ -106,7 +106,7 @@ class Attachment:
         return cls(
             name=name,
             content=BytesContent(data),
-            content_type=content_type or _guess(name, io.BytesIO(data)),
+            content_type=content_type or _guess_type(name, io.BytesIO(data)),
             description=description,
             content_id=content_id,
         )
@@ -138,7 +138,7 @@ class Attachment:
         Raises:
             AttachmentError: the bytes cannot be read or decoded.
         """
-        found = detected(self.head())
+        found = detect_format(self.head())
         return found.type if found else None
 
     def head(self) -> bytes:
@@ -147,7 +147,7 @@ class Attachment:
         Raises:
             AttachmentError: they cannot be read or decoded.
         """
-        return self._content.head(HEAD)
+        return self._content.head(HEAD_SIZE)
 
     def first(self, most: int) -> bytes:
         """The first bytes, at most so many: all of a file that is not larger.
@@ -197,7 +197,7 @@ class Attachment:
             AttachmentError: the bytes cannot be read or decoded.
             OSError: the file cannot be written.
         """
-        save_whole(os.fspath(path), self.pieces)
+        save_atomic(os.fspath(path), self.pieces)
 
     def __setattr__(self, name: str, value: object) -> None:
         raise AttributeError(f"Attachment is frozen; make a new one instead of setting {name}")
@@ -210,15 +210,15 @@ class Attachment:
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Attachment):
             return NotImplemented
-        return self._described() == other._described() and self.sha256 == other.sha256
+        return self._comparable_fields() == other._comparable_fields() and self.sha256 == other.sha256
 
     def __hash__(self) -> int:
-        return hash(self._described())
+        return hash(self._comparable_fields())
 
     def __repr__(self) -> str:
         return f"Attachment(name={self.name!r}, content_type={self.content_type!r})"
 
-    def _described(self) -> tuple[str | None, ...]:
+    def _comparable_fields(self) -> tuple[str | None, ...]:
         return self.name, self.content_type, self.description, self.content_id
 
 
@@ -237,9 +237,9 @@ class AttachmentDigest:
     sha256: str
 
 
-def _guess(name: str, stream: BinaryIO) -> str:
+def _guess_type(name: str, stream: BinaryIO) -> str:
     """The media type of a file whose type nobody gave: by its name, else by its bytes."""
-    by_name = type_of(name)
-    found = detected(stream.read(HEAD)) if by_name == ANYTHING else None
+    by_name = guess_type(name)
+    found = detect_format(stream.read(HEAD_SIZE)) if by_name == UNKNOWN_TYPE else None
     # a zip type would mean a zip around the file
     return found.type if found and found.type != ZIP_TYPE else by_name

@@ -12,7 +12,7 @@ from enum import Enum
 import pybase64
 
 SPACES = b" \t\r\n"
-_LETTERS = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/="
+_ALPHABET = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/="
 
 
 def encode(data: bytes) -> bytes:
@@ -37,7 +37,7 @@ def has_spaces(text: bytes) -> bool:
     return b" " in text or b"\n" in text or b"\r" in text or b"\t" in text
 
 
-class Run(Enum):
+class RunKind(Enum):
     """What a run of characters is made of."""
 
     LETTERS = "letters of base64"
@@ -45,7 +45,7 @@ class Run(Enum):
     OTHER = "other characters too"
 
 
-def run_of(text: bytes | memoryview) -> Run:
+def classify_run(text: bytes | memoryview) -> RunKind:
     """What a text is made of, in whatever order."""
     whole = len(text) & -4
     try:
@@ -53,7 +53,7 @@ def run_of(text: bytes | memoryview) -> Run:
         pybase64.b64decode(text[:whole], validate=True)
     except ValueError:
         whole = 0
-    others = bytes(text[whole:]).translate(None, _LETTERS)
+    others = bytes(text[whole:]).translate(None, _ALPHABET)
     if not others:
-        return Run.LETTERS
-    return Run.OTHER if others.translate(None, SPACES) else Run.SPACED
+        return RunKind.LETTERS
+    return RunKind.OTHER if others.translate(None, SPACES) else RunKind.SPACED

@@ -17,16 +17,16 @@ from pathlib import Path
 from typing import IO, BinaryIO, Protocol
 from xml.parsers import expat
 
-from ...errors import AttachmentError, system_words_vi
+from ...errors import AttachmentError, describe_system_error_vi
 from ..reader.scan import Limits, Span
-from ..source import CHUNK, Source
+from ..source import CHUNK_SIZE, Source
 from .base64_text import SPACES, decode
-from .media_types import HEAD, contradiction, type_of
-from .zip_stream import PACKED_FORMATS, ZIP_HEADS, Bounds, FirstFile, OverBound, ZipError, wraps
+from .media_types import HEAD_SIZE, find_contradiction, guess_type
+from .zip_stream import FORMAT_FIRST_ENTRIES, ZIP_HEADS, BoundExceeded, Bounds, FirstFile, ZipError, is_wrapping_zip
 
-_HEAD = 1 << 14
-_PIECE = 3 << 18  # of a file; a multiple of three, so that each is base64 by itself
-_BUFFER = 1 << 16  # of streams for others; what is read here goes by the piece
+_FIRST_SIZE = 1 << 14
+_FILE_PIECE_SIZE = 3 << 18  # of a file; a multiple of three, so that each is base64 by itself
+_BUFFER_SIZE = 1 << 16  # of streams for others; what is read here goes by the piece
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +53,7 @@ class Content(Protocol):
         """The same bytes in pieces."""
         ...
 
-    def head(self, most: int) -> bytes:
+    def head(self, max_size: int) -> bytes:
         """The first bytes, at most so many."""
         ...
 
@@ -63,7 +63,7 @@ class Content(Protocol):
         ...
 
 
-class _Measured(ABC):
+class _MeasuredContent(ABC):
     """Content whose size and hash are found by reading it once."""
 
     @abstractmethod
@@ -71,18 +71,18 @@ class _Measured(ABC):
 
     def pieces(self) -> Generator[bytes, None, None]:
         with self.open() as stream:
-            yield from pieces(stream)
+            yield from read_pieces(stream)
 
-    def head(self, most: int) -> bytes:
+    def head(self, max_size: int) -> bytes:
         with self.open() as stream:
-            return stream.read(most)
+            return stream.read(max_size)
 
     @cached_property
     def measure(self) -> Measure:
-        return measure_of(self.pieces())
+        return measure_pieces(self.pieces())
 
 
-class FileContent(_Measured):
+class FileContent(_MeasuredContent):
     """The bytes of a file on disk."""
 
     def __init__(self, path: Path) -> None:
@@ -91,19 +91,19 @@ class FileContent(_Measured):
     def pieces(self) -> Generator[bytes, None, None]:
         try:
             with self._path.open("rb", buffering=0) as file:
-                while piece := file.read(_PIECE):
+                while piece := file.read(_FILE_PIECE_SIZE):
                     yield piece
         except OSError as error:
-            raise vanished(self._path, error) from error
+            raise unreadable_file_error(self._path, error) from error
 
     def open(self) -> BinaryIO:
         try:
             return self._path.open("rb")
         except OSError as error:
-            raise vanished(self._path, error) from error
+            raise unreadable_file_error(self._path, error) from error
 
 
-class BytesContent(_Measured):
+class BytesContent(_MeasuredContent):
     """Bytes in memory."""
 
     def __init__(self, data: bytes) -> None:
@@ -113,118 +113,120 @@ class BytesContent(_Measured):
         return io.BytesIO(self._data)
 
 
-class Base64Content(_Measured):
+class Base64Content(_MeasuredContent):
     """A base64 text of a packet, decoded as it is read.
 
     Args:
         name: the attachment's name, for errors.
         text: the text.
-        spaced: whether spaces or line ends may stand in it.
+        has_spaces: whether spaces or line ends may stand in it.
     """
 
-    def __init__(self, name: str, text: GivenText | SpanText, *, spaced: bool) -> None:
+    def __init__(self, name: str, text: MemoryText | SpanText, *, has_spaces: bool) -> None:
         self._name = name
         self._text = text
-        self._spaced = spaced
+        self._has_spaces = has_spaces
 
     def open(self) -> BinaryIO:
-        return io.BufferedReader(_Pieces(self._decoded(_HEAD)), _BUFFER)
+        return io.BufferedReader(_PieceStream(self._decode_stream(_FIRST_SIZE)), _BUFFER_SIZE)
 
     def pieces(self) -> Generator[bytes, None, None]:
-        whole = self._at_once(self._text.size)
+        whole = self._decode_if_small(self._text.size)
         if whole is None:
-            yield from self._decoded(CHUNK)
+            yield from self._decode_stream(CHUNK_SIZE)
         else:
             yield whole
 
-    def head(self, most: int) -> bytes:
-        found = self._at_once(min(-(-most // 3) * 4, self._text.size))
-        return super().head(most) if found is None else found[:most]
+    def head(self, max_size: int) -> bytes:
+        found = self._decode_if_small(min(-(-max_size // 3) * 4, self._text.size))
+        return super().head(max_size) if found is None else found[:max_size]
 
-    def _at_once(self, size: int) -> bytes | None:
+    def _decode_if_small(self, size: int) -> bytes | None:
         """What so much of the text encodes, where it is little; None too where something is wrong with it."""
-        if size > CHUNK or self._spaced:
+        if size > CHUNK_SIZE or self._has_spaces:
             return None
         try:
-            text = self._text.start(size)
-            return decode(text) if size == self._text.size else _unpadded(text)
+            text = self._text.read_start(size)
+            return decode(text) if size == self._text.size else _decode_unpadded(text)
         except (OSError, binascii.Error):
             return None
 
-    def _decoded(self, first: int) -> Generator[bytes, None, None]:
-        text = self._text.characters(first)
-        return _decoded(self._name, (piece.translate(None, SPACES) for piece in text) if self._spaced else text)
+    def _decode_stream(self, first_size: int) -> Generator[bytes, None, None]:
+        text = self._text.iter_characters(first_size)
+        return _decode_pieces(
+            self._name, (piece.translate(None, SPACES) for piece in text) if self._has_spaces else text
+        )
 
 
-class ZippedContent(_Measured):
+class ZippedContent(_MeasuredContent):
     """The first file of a zip that wraps one file.
 
     Args:
         name: the attachment's name, for errors.
-        packed: the zip.
+        zip_content: the zip.
         limits: how much it may unpack to.
     """
 
-    def __init__(self, name: str, packed: Base64Content, limits: Limits) -> None:
+    def __init__(self, name: str, zip_content: Base64Content, limits: Limits) -> None:
         self._name = name
-        self._packed = packed
+        self._zip = zip_content
         self._bounds = Bounds(limits.unpacked, limits.ratio, limits.entries)
         self._nesting = limits.nesting
-        self._wraps_one: dict[int, bool] = {}
+        self._is_single_at_depth: dict[int, bool] = {}
         self.others = 0
         """Files in the zip behind the first; known once everything was read."""
 
     def open(self) -> BinaryIO:
-        return io.BufferedReader(_Pieces(self._unpacked()), _BUFFER)
+        return io.BufferedReader(_PieceStream(self._unpack()), _BUFFER_SIZE)
 
-    def _unpacked(self) -> Generator[bytes, None, None]:
+    def _unpack(self) -> Generator[bytes, None, None]:
         try:
-            with self._packed.open() as packed:
+            with self._zip.open() as packed:
                 file = FirstFile(packed, self._bounds)
-                if not self._is_format(file.name):
-                    yield from self._file(file, 1)
-                    self.others = file.others()
+                if not self._is_file_itself(file.name):
+                    yield from self._read_file(file, 1)
+                    self.others = file.count_others()
                     return
         except ZipError as fault:
             raise AttachmentError(
                 f"attachment {self._name!r} cannot be unzipped: {fault}; ask the sender for it again",
                 vi=f"không giải nén được tệp đính kèm {self._name!r}: {fault}; đề nghị bên gửi gửi lại",
             ) from fault
-        with self._packed.open() as packed:
-            yield from pieces(packed)
+        with self._zip.open() as packed:
+            yield from read_pieces(packed)
 
-    def _file(self, file: FirstFile, depth: int) -> Generator[bytes, None, None]:
+    def _read_file(self, file: FirstFile, depth: int) -> Generator[bytes, None, None]:
         """The file's bytes; those of the file inside where it was wrapped once more.
 
         That is a zip of one file under a name that no zip has. People name a zip of several so too: that is the file.
         """
-        with io.BufferedReader(_Pieces(file.pieces()), _BUFFER) as stream:
-            if self._cannot_be_zip and wraps(stream.peek(HEAD)) and self._holds_one(depth):
+        with io.BufferedReader(_PieceStream(file.pieces()), _BUFFER_SIZE) as stream:
+            if self._cannot_be_zip and is_wrapping_zip(stream.peek(HEAD_SIZE)) and self._holds_single_file(depth):
                 if depth >= self._nesting:
                     raise ZipError(f"more than the limit of {self._nesting} zips lie one inside the other (nesting)")
                 inner = FirstFile(stream, self._bounds)
-                yield from self._file(inner, depth + 1)
+                yield from self._read_file(inner, depth + 1)
             else:
-                yield from pieces(stream)
+                yield from read_pieces(stream)
 
-    def _holds_one(self, depth: int) -> bool:
+    def _holds_single_file(self, depth: int) -> bool:
         """Whether the zip inside so many zips holds one file; known only when it was read to its end."""
-        if depth not in self._wraps_one:
+        if depth not in self._is_single_at_depth:
             with ExitStack() as opened:
-                stream: BinaryIO = opened.enter_context(self._packed.open())
+                stream: BinaryIO = opened.enter_context(self._zip.open())
                 for _ in range(depth):
                     file = FirstFile(stream, self._bounds)
-                    stream = opened.enter_context(io.BufferedReader(_Pieces(file.pieces()), _BUFFER))
-                self._wraps_one[depth] = self._is_one(stream)
-        return self._wraps_one[depth]
+                    stream = opened.enter_context(io.BufferedReader(_PieceStream(file.pieces()), _BUFFER_SIZE))
+                self._is_single_at_depth[depth] = self._is_single_file_zip(stream)
+        return self._is_single_at_depth[depth]
 
-    def _is_one(self, stream: BinaryIO) -> bool:
+    def _is_single_file_zip(self, stream: BinaryIO) -> bool:
         try:
             file = FirstFile(stream, self._bounds)
             for _ in file.pieces():
                 pass
-            return file.others() == 0
-        except OverBound:
+            return file.count_others() == 0
+        except BoundExceeded:
             raise
         except ZipError:  # cut off, encrypted: what it is, nobody wrapped it here
             return False
@@ -232,27 +234,27 @@ class ZippedContent(_Measured):
     @property
     def _cannot_be_zip(self) -> bool:
         """Whether the name promises a format that no zip is."""
-        return bool(contradiction(ZIP_HEADS[0], type_of(self._name)))
+        return bool(find_contradiction(ZIP_HEADS[0], guess_type(self._name)))
 
-    def _is_format(self, entry: str) -> bool:
+    def _is_file_itself(self, entry: str) -> bool:
         """Whether the zip is the file itself, as office files are, and not a wrapping of it."""
         _, dot, extension = self._name.rpartition(".")
         inner = "/" in entry and not entry.lower().endswith(f".{extension.lower()}")
-        return entry in PACKED_FORMATS or (bool(dot) and inner)
+        return entry in FORMAT_FIRST_ENTRIES or (bool(dot) and inner)
 
 
-class GivenText:
+class MemoryText:
     """A text that is in memory."""
 
     def __init__(self, text: bytes) -> None:
         self._text = text
         self.size = len(text)
 
-    def characters(self, _first: int) -> Iterator[bytes]:
+    def iter_characters(self, _first_size: int) -> Iterator[bytes]:
         """The text."""
         yield self._text
 
-    def start(self, size: int) -> bytes:
+    def read_start(self, size: int) -> bytes:
         """Its first bytes."""
         return self._text[:size]
 
@@ -266,46 +268,46 @@ class SpanText:
         self.size = span.end - span.start
         """Bytes in the file."""
 
-    def start(self, size: int) -> bytes:
+    def read_start(self, size: int) -> bytes:
         """The first bytes of a text, which is a plain one."""
-        return self._source.piece(self._span.start, self._span.start + size)
+        return self._source.read_piece(self._span.start, self._span.start + size)
 
-    def characters(self, first: int = CHUNK) -> Iterator[bytes]:
+    def iter_characters(self, first_size: int = CHUNK_SIZE) -> Iterator[bytes]:
         """UTF-8 of the text; line ends of a plain span are left as they are in the file.
 
         Args:
-            first: length of the first piece; the next ones grow from it.
+            first_size: length of the first piece; the next ones grow from it.
         """
-        raw = self._source.chunks(self._span.start, self._span.end, first=first)
-        return raw if self._span.plain else _resolved(raw)
+        raw = self._source.iter_chunks(self._span.start, self._span.end, first_size=first_size)
+        return raw if self._span.is_plain else _resolve_references(raw)
 
-    def canonical(self) -> Iterator[bytes]:
+    def iter_canonical(self) -> Iterator[bytes]:
         """The text as Canonical XML 1.0 writes it (section 2.3, text nodes)."""
-        if not self._span.plain:
-            for piece in _resolved(self._source.chunks(self._span.start, self._span.end)):
+        if not self._span.is_plain:
+            for piece in _resolve_references(self._source.iter_chunks(self._span.start, self._span.end)):
                 yield _escape(piece)
             return
-        if self.size <= CHUNK:
-            yield _line_feeds(self.start(self.size)).replace(b">", b"&gt;")
+        if self.size <= CHUNK_SIZE:
+            yield _normalise_line_ends(self.read_start(self.size)).replace(b">", b"&gt;")
             return
         carried = b""
-        for piece in self._source.chunks(self._span.start, self._span.end):
+        for piece in self._source.iter_chunks(self._span.start, self._span.end):
             whole = carried + piece
             # a CR at the end may be half of a CRLF
             carried = b"\r" if whole.endswith(b"\r") else b""
             body = whole[:-1] if carried else whole
-            yield _line_feeds(body).replace(b">", b"&gt;")
+            yield _normalise_line_ends(body).replace(b">", b"&gt;")
         if carried:
             yield b"\n"
 
 
-def pieces(stream: IO[bytes]) -> Iterator[bytes]:
+def read_pieces(stream: IO[bytes]) -> Iterator[bytes]:
     """A stream's bytes in pieces."""
-    while piece := stream.read(CHUNK):
+    while piece := stream.read(CHUNK_SIZE):
         yield piece
 
 
-def measure_of(data: Iterator[bytes]) -> Measure:
+def measure_pieces(data: Iterator[bytes]) -> Measure:
     """Size and SHA-256 of bytes that come in pieces."""
     digest, size = hashlib.sha256(), 0
     for piece in data:
@@ -314,15 +316,16 @@ def measure_of(data: Iterator[bytes]) -> Measure:
     return Measure(size, digest.hexdigest())
 
 
-def vanished(path: Path | str, error: OSError) -> AttachmentError:
+def unreadable_file_error(path: Path | str, error: OSError) -> AttachmentError:
     """The error for a file that cannot be read."""
     return AttachmentError(
         f"cannot read {path}: {error.strerror}; check that the file is there and readable, then try again",
-        vi=f"không đọc được {path}: {system_words_vi(error)}; kiểm tra tệp có tồn tại và đọc được không, rồi thử lại",
+        vi=f"không đọc được {path}: {describe_system_error_vi(error)}; kiểm tra tệp có tồn tại và đọc được "
+        "không, rồi thử lại",
     )
 
 
-def _line_feeds(text: bytes) -> bytes:
+def _normalise_line_ends(text: bytes) -> bytes:
     """A text with the line ends of XML (XML 1.0, 2.11); most texts have none, or one kind."""
     if b"\r" not in text:
         return text
@@ -335,14 +338,14 @@ def _escape(text: bytes) -> bytes:
     return text.replace(b"&", b"&amp;").replace(b"<", b"&lt;").replace(b">", b"&gt;").replace(b"\r", b"&#xD;")
 
 
-def _resolved(raw: Iterator[bytes]) -> Iterator[bytes]:
+def _resolve_references(pieces: Iterator[bytes]) -> Iterator[bytes]:
     """Characters of a text with references, comments or CDATA sections, through a parser."""
     found: list[str] = []
     parser = expat.ParserCreate("UTF-8")
     parser.buffer_text = True
     parser.CharacterDataHandler = found.append
     parser.Parse(b"<t>", False)
-    for piece in raw:
+    for piece in pieces:
         parser.Parse(piece, False)
         yield "".join(found).encode()
         found.clear()
@@ -350,26 +353,27 @@ def _resolved(raw: Iterator[bytes]) -> Iterator[bytes]:
     yield "".join(found).encode()
 
 
-def _decoded(name: str, text: Iterator[bytes]) -> Generator[bytes, None, None]:
+def _decode_pieces(name: str, text: Iterator[bytes]) -> Generator[bytes, None, None]:
     """What a base64 text without spaces encodes, in pieces."""
-    held = b""
+    carried = b""
     try:
         for piece in text:
             # padding may only end the text, so something is kept back until the end is seen; all of the piece before
             # where that can be decoded alone, which saves joining them
-            if piece and len(held) % 4 == 0:
-                ready, held = held, piece
+            if piece and len(carried) % 4 == 0:
+                ready, carried = carried, piece
             else:
-                whole = held + piece
+                whole = carried + piece
                 cut = max(len(whole) - len(whole) % 4 - 4, 0)
-                ready, held = whole[:cut], whole[cut:]
+                ready, carried = whole[:cut], whole[cut:]
             if ready:
-                yield _unpadded(ready)
-        yield decode(held)
+                yield _decode_unpadded(ready)
+        yield decode(carried)
     except OSError as error:
         raise AttachmentError(
             f"attachment {name!r} cannot be read from its packet: {error.strerror}; put the packet back where it was",
-            vi=f"không đọc được tệp đính kèm {name!r} từ gói tin: {system_words_vi(error)}; đặt gói tin lại chỗ cũ",
+            vi=f"không đọc được tệp đính kèm {name!r} từ gói tin: {describe_system_error_vi(error)}; đặt gói "
+            "tin lại chỗ cũ",
         ) from error
     except (binascii.Error, expat.ExpatError) as error:
         raise AttachmentError(
@@ -378,13 +382,13 @@ def _decoded(name: str, text: Iterator[bytes]) -> Generator[bytes, None, None]:
         ) from error
 
 
-def _unpadded(text: bytes) -> bytes:
+def _decode_unpadded(text: bytes) -> bytes:
     if b"=" in text:
         raise binascii.Error("text goes on after the padding")
     return decode(text)
 
 
-class _Pieces(io.RawIOBase):
+class _PieceStream(io.RawIOBase):
     """A raw stream over bytes that come in pieces."""
 
     def __init__(self, data: Generator[bytes, None, None]) -> None:

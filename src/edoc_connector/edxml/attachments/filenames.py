@@ -5,16 +5,26 @@ from __future__ import annotations
 import re
 import unicodedata
 
-MOST_BYTES = 200
+MAX_BYTES = 200
 """Most UTF-8 bytes of a safe name: under the 255 that file systems allow, with room for a suffix of the caller's."""
 
 _RESERVED = re.compile(r"(?i)(con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³])(\..*)?")
-_PLAIN = re.compile(r"[A-Za-z0-9_-](?:[A-Za-z0-9_. -]{0,98}[A-Za-z0-9_-])?")  # stays as it is, but for reserved ones
+_SAFE_NAME = re.compile(
+    r"[A-Za-z0-9_-](?:[A-Za-z0-9_. -]{0,98}[A-Za-z0-9_-])?"
+)  # stays as it is, but for reserved ones
 _SEPARATORS = re.compile(r'[/\\:*?"<>|]')
-_UNSEEN = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}  # controls, bidirectional marks, unassigned code points, line ends
+_INVISIBLE_CATEGORIES = {
+    "Cc",
+    "Cf",
+    "Cs",
+    "Co",
+    "Cn",
+    "Zl",
+    "Zp",
+}  # controls, bidirectional marks, unassigned code points, line ends
 
 
-def safe_name(name: str, *, instead: str = "attachment") -> str:
+def safe_name(name: str, *, fallback: str = "attachment") -> str:
     """A name that any file system takes and that names nothing but a file in the folder it is put in.
 
     Separators, drive letters and wildcards become ``_``; control, bidirectional and unassigned characters go; names
@@ -22,41 +32,43 @@ def safe_name(name: str, *, instead: str = "attachment") -> str:
 
     Args:
         name: the name as a packet gives it.
-        instead: what an empty name becomes.
+        fallback: what an empty name becomes.
     """
-    if _PLAIN.fullmatch(name) and not _RESERVED.fullmatch(name):
+    if _SAFE_NAME.fullmatch(name) and not _RESERVED.fullmatch(name):
         return name
     text = unicodedata.normalize("NFC", name)
-    text = "".join(" " if c.isspace() else c for c in text if c.isspace() or unicodedata.category(c) not in _UNSEEN)
+    text = "".join(
+        " " if c.isspace() else c for c in text if c.isspace() or unicodedata.category(c) not in _INVISIBLE_CATEGORIES
+    )
     text = _SEPARATORS.sub("_", text).strip(" ").rstrip(". ").lstrip(".")
     if not text:
-        return instead
+        return fallback
     if _RESERVED.fullmatch(text):
         text = f"_{text}"
-    return _shortened(text)
+    return _shorten(text)
 
 
-def distinct(name: str, taken: set[str]) -> str:
+def distinct(name: str, used_names: set[str]) -> str:
     """The name, with a number before its extension if it is taken already, whatever the case of its letters.
 
     Args:
         name: a safe name.
-        taken: names given so far, in lower case; the result is added.
+        used_names: names given so far, in lower case; the result is added.
     """
     stem, dot, extension = name.rpartition(".")
     stem, extension = (stem, dot + extension) if stem else (name, "")
     candidate, number = name, 1
-    while candidate.casefold() in taken:
+    while candidate.casefold() in used_names:
         number += 1
         candidate = f"{stem} ({number}){extension}"
-    taken.add(candidate.casefold())
+    used_names.add(candidate.casefold())
     return candidate
 
 
-def _shortened(text: str) -> str:
-    if len(text.encode()) <= MOST_BYTES:
+def _shorten(text: str) -> str:
+    if len(text.encode()) <= MAX_BYTES:
         return text
     stem, dot, extension = text.rpartition(".")
     tail = dot + extension if stem and len(extension.encode()) <= 20 else ""
-    kept = (stem if tail else text).encode()[: MOST_BYTES - len(tail.encode())]
-    return kept.decode("utf-8", "ignore").rstrip(". ") + tail
+    stem_bytes = (stem if tail else text).encode()[: MAX_BYTES - len(tail.encode())]
+    return stem_bytes.decode("utf-8", "ignore").rstrip(". ") + tail

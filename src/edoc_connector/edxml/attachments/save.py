@@ -30,12 +30,12 @@ def save_all(attachments: Sequence[Attachment], folder: str | os.PathLike[str]) 
     """
     target = Path(folder)
     is_new = not os.path.lexists(target)
-    taken = set() if is_new else {path.name.casefold() for path in target.iterdir()}
-    names = [distinct(safe_name(one.name), taken) for one in attachments]
+    used_names = set() if is_new else {path.name.casefold() for path in target.iterdir()}
+    names = [distinct(safe_name(attachment.name), used_names) for attachment in attachments]
     if is_new:
-        save_folder(target, [(name, one.pieces()) for name, one in zip(names, attachments, strict=True)])
+        save_folder(target, [(name, attachment.pieces()) for name, attachment in zip(names, attachments, strict=True)])
     files = tuple(target / name for name in names)
     if not is_new:
-        for one, file in zip(attachments, files, strict=True):
-            one.save(file)
+        for attachment, file in zip(attachments, files, strict=True):
+            attachment.save(file)
     return files

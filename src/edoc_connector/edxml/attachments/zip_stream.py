@@ -20,9 +20,9 @@ _HEADER = struct.Struct("<4s2xHH4xIIIHH")
 _DESCRIPTOR_HEAD = b"PK\x07\x08"
 _ENCRYPTED, _DESCRIPTOR, _UTF8 = 0x0001, 0x0008, 0x0800
 _STORED, _DEFLATED = 0, 8
-_IN_EXTRA = 0xFFFFFFFF
-_PIECE = 1 << 16
-FREE = 10 << 20
+_SIZE_IN_EXTRA = 0xFFFFFFFF
+_PIECE_SIZE = 1 << 16
+FREE_SIZE = 10 << 20
 """Bytes that may come out of a zip at any ratio: small files pack as well as they like."""
 
 
@@ -30,18 +30,18 @@ class ZipError(ValueError):
     """What is wrong with a zip, in a few words."""
 
 
-PACKED_FORMATS = {"[Content_Types].xml", "mimetype", "_rels/.rels"}
+FORMAT_FIRST_ENTRIES = {"[Content_Types].xml", "mimetype", "_rels/.rels"}
 """First entries that office files have (ECMA-376 part 2, ODF 1.3 part 2)."""
-_PACKED_FOLDERS = ("_rels/", "docProps/", "word/", "xl/", "ppt/", "META-INF/")
+_FORMAT_FOLDERS = ("_rels/", "docProps/", "word/", "xl/", "ppt/", "META-INF/")
 
 
-def wraps(head: bytes) -> bool:
+def is_wrapping_zip(head: bytes) -> bool:
     """Whether a file with this head is a zip that only wraps another file, not a format that is a zip itself."""
     name = head[30 : 30 + int.from_bytes(head[26:28], "little")].decode("utf-8", "replace")
-    return head.startswith(_ENTRY_HEAD) and name not in PACKED_FORMATS and not name.startswith(_PACKED_FOLDERS)
+    return head.startswith(_ENTRY_HEAD) and name not in FORMAT_FIRST_ENTRIES and not name.startswith(_FORMAT_FOLDERS)
 
 
-class OverBound(ZipError):
+class BoundExceeded(ZipError):
     """A zip goes over a bound."""
 
 
@@ -59,16 +59,16 @@ class Bounds:
     ratio: int
     entries: int
 
-    def check(self, unpacked: int, packed: int) -> None:
+    def check_size(self, unpacked: int, packed: int) -> None:
         """Refuse to go on over a bound.
 
         Raises:
             OverBound: saying which.
         """
         if unpacked > self.unpacked:
-            raise OverBound(f"it unpacks to more than the limit of {self.unpacked} bytes (unpacked)")
-        if unpacked > max(packed * self.ratio, FREE):
-            raise OverBound(f"it unpacks to more than the limit of {self.ratio} times its packed size (ratio)")
+            raise BoundExceeded(f"it unpacks to more than the limit of {self.unpacked} bytes (unpacked)")
+        if unpacked > max(packed * self.ratio, FREE_SIZE):
+            raise BoundExceeded(f"it unpacks to more than the limit of {self.ratio} times its packed size (ratio)")
 
     def check_entries(self, entries: int) -> None:
         """Refuse a further entry over the bound.
@@ -77,7 +77,7 @@ class Bounds:
             OverBound: there are too many.
         """
         if entries > self.entries:
-            raise OverBound(f"it holds more than the limit of {self.entries} files and folders (entries)")
+            raise BoundExceeded(f"it holds more than the limit of {self.entries} files and folders (entries)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +86,7 @@ class _Entry:
     flags: int
     method: int
     crc: int
-    packed: int
+    packed_size: int
 
 
 class FirstFile:
@@ -105,11 +105,11 @@ class FirstFile:
         self._bounds = bounds
         self._rest = b""  # read from the stream, and behind what was unpacked
         self._entries = self._unpacked = self._packed = 0
-        self._entry = self._next_entry()
+        self._entry = self._read_entry()
         while self._entry.name.endswith("/"):  # a folder, which holds nothing
             for _ in self.pieces():
                 raise ZipError("a folder in it has content")
-            self._entry = self._next_entry()
+            self._entry = self._read_entry()
 
     @property
     def name(self) -> str:
@@ -123,18 +123,18 @@ class FirstFile:
             ZipError: it goes over a bound, is cut off or damaged.
         """
         crc = 0
-        before = self._packed
-        for piece, packed in self._stored() if self._entry.method == _STORED else self._inflated():
+        packed_before = self._packed
+        for piece, packed in self._read_stored() if self._entry.method == _STORED else self._read_deflated():
             crc = zlib.crc32(piece, crc)
-            self._packed = before + packed
+            self._packed = packed_before + packed
             self._unpacked += len(piece)
-            self._bounds.check(self._unpacked, self._packed)
+            self._bounds.check_size(self._unpacked, self._packed)
             if piece:
                 yield piece
-        if crc != self._announced():
+        if crc != self._read_checksum():
             raise ZipError("its checksum does not match")
 
-    def others(self) -> int:
+    def count_others(self) -> int:
         """How many files follow the first, once that was read; one that cannot be read ends the count.
 
         Raises:
@@ -143,58 +143,60 @@ class FirstFile:
         count = 0
         while self._has_more():
             try:
-                self._entry = self._next_entry()
+                self._entry = self._read_entry()
                 count += not self._entry.name.endswith("/")
                 for _ in self.pieces():
                     pass
-            except OverBound:
+            except BoundExceeded:
                 raise
             except ZipError:  # the directory, which ends every zip, or a file that nobody asked for
                 break
         return count
 
     def _has_more(self) -> bool:
-        self._rest = self._rest or self._stream.read(_PIECE)
+        self._rest = self._rest or self._stream.read(_PIECE_SIZE)
         return bool(self._rest)
 
-    def _next_entry(self) -> _Entry:
-        head = self._take(_HEADER.size, "it holds no file")
+    def _read_entry(self) -> _Entry:
+        head = self._read_exactly(_HEADER.size, "it holds no file")
         magic, flags, method, crc, packed, unpacked, name_size, extra_size = _HEADER.unpack(head)
         if magic != _ENTRY_HEAD:
             raise ZipError("it holds no file")
         self._entries += 1
         self._bounds.check_entries(self._entries)
-        name = self._take(name_size).decode("utf-8" if flags & _UTF8 else "cp437", "replace")
-        extra = self._take(extra_size)
+        name = self._read_exactly(name_size).decode("utf-8" if flags & _UTF8 else "cp437", "replace")
+        extra = self._read_exactly(extra_size)
         if flags & _ENCRYPTED:
             raise ZipError("it is encrypted with a password")
         if method not in (_STORED, _DEFLATED) or (method == _STORED and flags & _DESCRIPTOR):
             raise ZipError(f"compression method {method} cannot be read")
-        return _Entry(name, flags, method, crc, _long_size(extra, unpacked) if packed == _IN_EXTRA else packed)
+        return _Entry(
+            name, flags, method, crc, _find_long_size(extra, unpacked) if packed == _SIZE_IN_EXTRA else packed
+        )
 
-    def _take(self, count: int, otherwise: str = "it is cut off") -> bytes:
-        taken, self._rest = self._rest[:count], self._rest[count:]
-        taken += self._stream.read(count - len(taken))
-        if len(taken) < count:
-            raise ZipError(otherwise)
-        return taken
+    def _read_exactly(self, count: int, error_text: str = "it is cut off") -> bytes:
+        data, self._rest = self._rest[:count], self._rest[count:]
+        data += self._stream.read(count - len(data))
+        if len(data) < count:
+            raise ZipError(error_text)
+        return data
 
-    def _stored(self) -> Iterator[tuple[bytes, int]]:
-        left = self._entry.packed
+    def _read_stored(self) -> Iterator[tuple[bytes, int]]:
+        left = self._entry.packed_size
         while left:
-            piece = self._take(min(left, _PIECE))
+            piece = self._read_exactly(min(left, _PIECE_SIZE))
             left -= len(piece)
-            yield piece, self._entry.packed - left
+            yield piece, self._entry.packed_size - left
 
-    def _inflated(self) -> Iterator[tuple[bytes, int]]:
+    def _read_deflated(self) -> Iterator[tuple[bytes, int]]:
         inflate = zlib.decompressobj(-zlib.MAX_WBITS)
         read, packed = 0, b""
         while not inflate.eof:
             if not packed:
-                packed, self._rest = self._rest or self._stream.read(_PIECE), b""
+                packed, self._rest = self._rest or self._stream.read(_PIECE_SIZE), b""
                 read += len(packed)
             try:
-                piece = inflate.decompress(packed, _PIECE << 2)
+                piece = inflate.decompress(packed, _PIECE_SIZE << 2)
             except zlib.error as error:
                 raise ZipError(str(error)) from error
             if not packed and not piece and not inflate.eof:
@@ -203,21 +205,21 @@ class FirstFile:
             yield piece, read
         self._rest = inflate.unused_data
 
-    def _announced(self) -> int:
+    def _read_checksum(self) -> int:
         """The checksum that the zip gives, before the file or behind it."""
         if not self._entry.flags & _DESCRIPTOR:
             return self._entry.crc
-        head = self._take(4)
-        return int.from_bytes(self._take(4) if head == _DESCRIPTOR_HEAD else head, "little")
+        head = self._read_exactly(4)
+        return int.from_bytes(self._read_exactly(4) if head == _DESCRIPTOR_HEAD else head, "little")
 
 
-def _long_size(extra: bytes, unpacked: int) -> int:
+def _find_long_size(extra: bytes, unpacked: int) -> int:
     """The packed size where it needs more than 32 bits: it stands in an extra field, behind the unpacked one."""
     place = 0
     while place + 4 <= len(extra):
         kind, size = struct.unpack_from("<HH", extra, place)
         field = extra[place + 4 : place + 4 + size]
-        at = 8 if unpacked == _IN_EXTRA else 0
+        at = 8 if unpacked == _SIZE_IN_EXTRA else 0
         if kind == 1 and len(field) >= at + 8:
             return int.from_bytes(field[at : at + 8], "little")
         place += 4 + size

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import date
 from uuid import UUID
 
-_FORM = re.compile(r"([^,]*),([^,]*),([^/]*)/(.*)", re.DOTALL)
+_STANDARD_FORM = re.compile(r"([^,]*),([^,]*),([^/]*)/(.*)", re.DOTALL)
 _DATE = re.compile(r"([0-9]{4})/([0-9]{1,2})/([0-9]{1,2})")
 
 
@@ -22,33 +22,33 @@ class DocumentIdParts:
     """What a DocumentId says.
 
     Args:
-        known_form: whether it is a UUID or the standard's own form.
-        possible: whether the date inside, if there is one, exists.
+        is_known_form: whether it is a UUID or the standard's own form.
+        is_possible: whether the date inside, if there is one, exists.
         number: the document's number, empty for other forms.
         notation: its notation, empty for other forms.
     """
 
-    known_form: bool
-    possible: bool = True
+    is_known_form: bool
+    is_possible: bool = True
     number: str = ""
     notation: str = ""
 
     @classmethod
-    def of(cls, text: str) -> DocumentIdParts:
+    def from_text(cls, text: str) -> DocumentIdParts:
         """Take a DocumentId apart."""
-        found = _FORM.fullmatch(text)
+        found = _STANDARD_FORM.fullmatch(text)
         if found is None:
             return cls(_is_uuid(text))
         day = _DATE.fullmatch(found.group(2))
-        return cls(day is not None, day is None or _exists(day), found.group(3), found.group(4))
+        return cls(day is not None, day is None or _is_real_date(day), found.group(3), found.group(4))
 
 
-def doubt(text: str) -> str:
+def find_doubt(text: str) -> str:
     """The code of the finding a DocumentId deserves, empty if none."""
-    parts = DocumentIdParts.of(text)
-    if not parts.possible:
+    parts = DocumentIdParts.from_text(text)
+    if not parts.is_possible:
         return "EDX-ID-DATE"
-    return "" if parts.known_form else "EDX-ID-FORM"
+    return "" if parts.is_known_form else "EDX-ID-FORM"
 
 
 def _is_uuid(text: str) -> bool:
@@ -59,7 +59,7 @@ def _is_uuid(text: str) -> bool:
     return True
 
 
-def _exists(day: re.Match[str]) -> bool:
+def _is_real_date(day: re.Match[str]) -> bool:
     try:
         date(*(int(part) for part in day.groups()))
     except ValueError:

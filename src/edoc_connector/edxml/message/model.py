@@ -27,7 +27,7 @@ class Model(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
 
 
-class Checked(Model):
+class CheckableMessage(Model):
     """A message, which can be checked as a whole."""
 
     # pydantic's own classmethod of this name is deprecated in favour of model_validate
@@ -167,14 +167,14 @@ class Business(Model):
     staff: StaffInfo | None = None
 
 
-def _derived_id(known: dict[str, Any]) -> str:
+def _derive_id(fields: dict[str, Any]) -> str:
     """The standard's own form of a DocumentId, from the fields given before it."""
-    sender = known.get("sender")
+    sender = fields.get("sender")
     organ_id = sender.id if sender else ""
-    return compose(organ_id, known.get("issued_on"), known.get("number", ""), known.get("notation", ""))
+    return compose(organ_id, fields.get("issued_on"), fields.get("number", ""), fields.get("notation", ""))
 
 
-class Document(Checked):
+class Document(CheckableMessage):
     """A document packet's content (QCVN 102:2016/BTTTT with amendment 1:2022).
 
     Args:
@@ -219,7 +219,7 @@ class Document(Checked):
     type_name: str
     subject: str
     signer: SignerInfo
-    id: str = Field(default_factory=_derived_id)
+    id: str = Field(default_factory=_derive_id)
     place: str | None = None
     type: int | None = 2
     type_detail: int | None = None
@@ -249,7 +249,7 @@ class Document(Checked):
         return f"{self.number}/{self.notation}"
 
 
-class StatusMessage(Checked):
+class StatusMessage(CheckableMessage):
     """A status packet's content: what one organisation says about a document of another.
 
     Args:
@@ -292,7 +292,7 @@ class EncodedAttachment:
     content: str | None = None
 
     @classmethod
-    def of(cls, attachment: Attachment, *, content_id: str, content: str) -> EncodedAttachment:
+    def from_attachment(cls, attachment: Attachment, *, content_id: str, content: str) -> EncodedAttachment:
         """What to write of an attachment.
 
         Args:
@@ -314,5 +314,5 @@ class EncodedAttachment:
 Message = Document | StatusMessage
 """What a packet can say."""
 
-Holder = Model | Reference | EncodedAttachment
+ValueHolder = Model | Reference | EncodedAttachment
 """What the values of a table's elements are held by."""

@@ -60,7 +60,7 @@ class OrganId:
         return self.value
 
 
-class _Listed(Protocol):
+class _AgencyCodes(Protocol):
     """An agency as a directory lists it, with its code of either system."""
 
     @property
@@ -79,22 +79,22 @@ class Directory:
         agencies: what the directory lists.
     """
 
-    def __init__(self, agencies: Iterable[_Listed]) -> None:
-        self._others: dict[OrganId, set[OrganId]] = {}
+    def __init__(self, agencies: Iterable[_AgencyCodes]) -> None:
+        self._paired_codes: dict[OrganId, set[OrganId]] = {}
         for agency in agencies:
             if not getattr(agency, "active", True):
                 continue
             codes = {OrganId.parse(text) for text in (agency.code, agency.other_code) if text and text.strip()}
             for code in codes:
-                self._others.setdefault(code, set()).update(codes - {code})
+                self._paired_codes.setdefault(code, set()).update(codes - {code})
 
     def __contains__(self, code: OrganId | str) -> bool:
-        return _parsed(code) in self._others
+        return _as_organ_id(code) in self._paired_codes
 
     def codes(self, code: OrganId | str) -> frozenset[OrganId]:
         """All codes of the agency that has this one; the code alone where the directory does not know it."""
-        parsed = _parsed(code)
-        return frozenset({parsed, *self._others.get(parsed, ())})
+        parsed = _as_organ_id(code)
+        return frozenset({parsed, *self._paired_codes.get(parsed, ())})
 
     def convert(self, code: OrganId | str, system: CodeSystem) -> OrganId | None:
         """An agency's code of a system; None where the directory does not say, or says two things."""
@@ -103,13 +103,13 @@ class Directory:
 
     def same(self, one: OrganId | str, other: OrganId | str) -> bool:
         """Whether two codes are those of one agency, as far as the directory says."""
-        return _parsed(one) in self.codes(other)
+        return _as_organ_id(one) in self.codes(other)
 
 
-def _parsed(code: OrganId | str) -> OrganId:
+def _as_organ_id(code: OrganId | str) -> OrganId:
     return code if isinstance(code, OrganId) else OrganId.parse(code)
 
 
-def doubt(text: str) -> str:
+def find_doubt(text: str) -> str:
     """The code of the finding an OrganId deserves, empty if none: unknown shapes are told, never refused."""
     return "EDX-ORGAN-ID" if OrganId.parse(text).system is CodeSystem.OTHER else ""

@@ -24,7 +24,7 @@ def facts(message: Message) -> tuple[tuple[str, str], ...]:
         Pairs of name and value, in the order of the standard's tables.
     """
     tables = (DOCUMENT_HEADER, DOCUMENT_TRACE) if isinstance(message, Document) else (STATUS_HEADER,)
-    return tuple(pair for table in tables for pair in _of_table("", table, message))
+    return tuple(pair for table in tables for pair in _iter_table_fields("", table, message))
 
 
 def normalise(text: str) -> str:
@@ -34,33 +34,33 @@ def normalise(text: str) -> str:
     return (text if text.isascii() else unicodedata.normalize("NFC", text)).strip()
 
 
-def _of_table(prefix: str, table: Table, holder: Model) -> Iterator[tuple[str, str]]:
+def _iter_table_fields(prefix: str, table: Table, holder: Model) -> Iterator[tuple[str, str]]:
     for row in table.sealed:
         value = getattr(holder, row.attr)
         if value is None or value == ():
             continue
         name = prefix + row.name
         if row.path == "To":
-            yield from sorted(pair for one in value for pair in _of_value(name, row, one))
+            yield from sorted(pair for one in value for pair in _iter_value_fields(name, row, one))
         elif row.many:
-            yield from _numbered(name, row, value)
+            yield from _iter_numbered_fields(name, row, value)
         else:
-            yield from _of_value(name, row, value)
+            yield from _iter_value_fields(name, row, value)
 
 
-def _numbered(name: str, row: Row, values: Iterable[object]) -> Iterator[tuple[str, str]]:
+def _iter_numbered_fields(name: str, row: Row, values: Iterable[object]) -> Iterator[tuple[str, str]]:
     index = 1
     for value in values:
-        pairs = list(_of_value(f"{name}.{index}", row, value))
+        pairs = list(_iter_value_fields(f"{name}.{index}", row, value))
         yield from pairs
         # one that says nothing is not written, so it takes no number
         index += bool(pairs)
 
 
-def _of_value(name: str, row: Row, value: object) -> Iterator[tuple[str, str]]:
+def _iter_value_fields(name: str, row: Row, value: object) -> Iterator[tuple[str, str]]:
     if isinstance(row.kind, Kind):
         text = normalise(row.kind.write(value))
         if text:
             yield name, text
     elif isinstance(value, Model):
-        yield from _of_table(f"{name}.", row.kind, value)
+        yield from _iter_table_fields(f"{name}.", row.kind, value)

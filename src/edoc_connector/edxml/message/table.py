@@ -28,7 +28,7 @@ class Row:
         required: whether it must be there (cardinality 1 or 1..n).
         many: whether it may occur more than once.
         limit: most characters.
-        over: what going over the limit is when writing.
+        excess_severity: what going over the limit is when writing.
         sealed: whether the seal covers it.
     """
 
@@ -38,12 +38,12 @@ class Row:
     required: bool = False
     many: bool = False
     limit: int | None = None
-    over: Severity = Severity.WARNING
+    excess_severity: Severity = Severity.WARNING
     sealed: bool = True
 
     tags: tuple[str, ...] = field(init=False, repr=False, compare=False)
     """The path's element names."""
-    full: tuple[str, ...] = field(init=False, repr=False, compare=False)
+    qualified_tags: tuple[str, ...] = field(init=False, repr=False, compare=False)
     """The same with the standard's namespace."""
     name: str = field(init=False, repr=False, compare=False)
     """What a seal calls it."""
@@ -51,7 +51,7 @@ class Row:
     def __post_init__(self) -> None:
         assign = object.__setattr__
         assign(self, "tags", tuple(self.path.split("/")))
-        assign(self, "full", tuple(f"{{{NS}}}{tag}" for tag in self.tags))
+        assign(self, "qualified_tags", tuple(f"{{{NS}}}{tag}" for tag in self.tags))
         assign(self, "name", ".".join(self.tags))
 
 
@@ -68,7 +68,7 @@ class Table:
         rows: in writing order.
     """
 
-    model: type[model.Holder]
+    model: type[model.ValueHolder]
     rows: tuple[Row, ...]
     paths: dict[tuple[str, ...], tuple[int, Row]] = field(init=False, repr=False, compare=False)
     """Place and row by the names of its path."""
@@ -88,19 +88,19 @@ class Table:
         paths = {row.tags: (index, row) for index, row in enumerate(self.rows)}
         assign(self, "paths", paths)
         assign(self, "groups", frozenset(tags[:count] for tags in paths for count in range(1, len(tags))))
-        assign(self, "steps", _steps(self.rows))
+        assign(self, "steps", _build_steps(self.rows))
         assign(self, "required", frozenset(row.attr for row in self.rows if row.required))
         assign(self, "many", frozenset(row.attr for row in self.rows if row.many))
         assign(self, "sealed", tuple(row for row in self.rows if row.sealed))
 
 
-def _steps(rows: tuple[Row, ...]) -> Steps:
+def _build_steps(rows: tuple[Row, ...]) -> Steps:
     steps: Steps = {}
     for index, row in enumerate(rows):
         within: Any = steps
-        for tag in row.full[:-1]:
+        for tag in row.qualified_tags[:-1]:
             within = within.setdefault(tag, {})
-        within[row.full[-1]] = index, row
+        within[row.qualified_tags[-1]] = index, row
     return steps
 
 
@@ -114,7 +114,7 @@ ORGANIZATION = Table(
     (
         Row("OrganId", "id", _O, required=True),
         Row("OrganizationInCharge", "in_charge", _T, limit=500, sealed=False),
-        Row("OrganName", "name", _T, required=True, limit=200, over=_E, sealed=False),
+        Row("OrganName", "name", _T, required=True, limit=200, excess_severity=_E, sealed=False),
         Row("OrganAdd", "address", _T, limit=500, sealed=False),
         Row("Email", "email", _T, limit=100, sealed=False),
         Row("Telephone", "telephone", _T, limit=20, sealed=False),
@@ -160,18 +160,18 @@ DOCUMENT_HEADER = Table(
         Row("From", "sender", ORGANIZATION, required=True),
         Row("To", "recipients", ORGANIZATION, required=True, many=True),
         Row("DocumentId", "id", _D, required=True),
-        Row("Code/CodeNumber", "number", _T, required=True, limit=11, over=_E),
-        Row("Code/CodeNotation", "notation", _T, required=True, limit=30, over=_E),
+        Row("Code/CodeNumber", "number", _T, required=True, limit=11, excess_severity=_E),
+        Row("Code/CodeNotation", "notation", _T, required=True, limit=30, excess_severity=_E),
         Row("PromulgationInfo/Place", "place", _T, limit=50),
         Row("PromulgationInfo/PromulgationDate", "issued_on", values.DATE, required=True),
         Row("DocumentType/Type", "type", values.INT, required=True),
         Row("DocumentType/TypeDetail", "type_detail", values.INT),
         Row("DocumentType/TypeName", "type_name", _T, required=True, limit=100),
-        Row("Subject", "subject", _T, required=True, limit=500, over=_E),
-        Row("Content", "content", _T, limit=500, over=_E),
+        Row("Subject", "subject", _T, required=True, limit=500, excess_severity=_E),
+        Row("Content", "content", _T, limit=500, excess_severity=_E),
         Row("SignerInfo", "signer", SIGNER, required=True),
         Row("DueDate", "due_date", values.DATE),
-        Row("OtherInfo/Priority", "priority", values.number_of(Priority)),
+        Row("OtherInfo/Priority", "priority", values.build_code_kind(Priority)),
         Row("OtherInfo/SphereOfPromulgation", "sphere", _T, limit=100),
         Row("OtherInfo/TyperNotation", "typer_notation", _T, limit=10),
         Row("OtherInfo/PromulgationAmount", "copies", values.INT),
@@ -217,7 +217,7 @@ BUSINESS = Table(
     model.Business,
     (
         Row("DocumentId", "document_id", _D),
-        Row("BussinessDocType", "type", values.number_of(BusinessType), required=True),
+        Row("BussinessDocType", "type", values.build_code_kind(BusinessType), required=True),
         Row("BussinessDocReason", "reason", _T),
         Row("Paper", "paper", values.BIT),
         Row("BussinessDocumentInfo/DocumentInfo", "content_changed", values.BIT),

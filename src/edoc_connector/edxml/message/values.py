@@ -16,7 +16,7 @@ VIETNAM = timezone(timedelta(hours=7))
 """Times on the wire carry no offset and are Vietnam time."""
 
 
-def _no_doubt(_text: str) -> str:
+def _find_no_doubt(_text: str) -> str:
     return ""
 
 
@@ -28,9 +28,9 @@ class Kind:
         name: how the documentation calls it.
         write: the text of a value.
         read: the value of a trimmed, non-empty text; None where the text makes none.
-        form: the finding for a text that is understood but not written as `write` writes it.
-        keep: whether a text that makes no value is kept as it is.
-        doubt: the finding that a text deserves although it is a value, empty if none.
+        form_finding: the finding for a text that is understood but not written as `write` writes it.
+        keeps_text: whether a text that makes no value is kept as it is.
+        find_doubt: the finding that a text deserves although it is a value, empty if none.
         allowed: the texts there are, where they are few; for the schema.
         pattern: what the text looks like, as a regular expression of XML Schema; for the schema.
     """
@@ -38,9 +38,9 @@ class Kind:
     name: str
     write: Callable[[Any], str]
     read: Callable[[str], Any]
-    form: str = "EDX-FORM"
-    keep: bool = False
-    doubt: Callable[[str], str] = _no_doubt
+    form_finding: str = "EDX-FORM"
+    keeps_text: bool = False
+    find_doubt: Callable[[str], str] = _find_no_doubt
     allowed: tuple[str, ...] = ()
     pattern: str = ""
 
@@ -61,12 +61,12 @@ def write_time(value: datetime) -> str:
     return f"{write_date(local)} {local:%H:%M:%S}"
 
 
-def number_of(codes: type[IntEnum]) -> Kind:
+def build_code_kind(codes: type[IntEnum]) -> Kind:
     """A number with a name."""
-    known: dict[int | None, IntEnum] = {int(code): code for code in codes}
+    by_number: dict[int | None, IntEnum] = {int(code): code for code in codes}
     first, last = min(codes), max(codes)
     texts = tuple(_write_int(code) for code in codes)
-    return Kind(f"int, {first:d} to {last:d}", _write_int, lambda text: known.get(_read_int(text)), allowed=texts)
+    return Kind(f"int, {first:d} to {last:d}", _write_int, lambda text: by_number.get(_read_int(text)), allowed=texts)
 
 
 def _write_int(value: int) -> str:
@@ -91,7 +91,7 @@ _YEAR_FIRST = re.compile(r"([0-9]{4})[/-]([0-9]{1,2})[/-]([0-9]{1,2})" + _TIME)
 _DAY_FIRST = re.compile(r"([0-9]{1,2})[/-]([0-9]{1,2})[/-]([0-9]{4})" + _TIME)
 
 
-def _moment(text: str) -> datetime | None:
+def _parse_moment(text: str) -> datetime | None:
     """The Vietnam time that a date text in any of the forms seen means; one without an offset is Vietnam time."""
     if found := _YEAR_FIRST.fullmatch(text):
         year, month, day = found.group(1, 2, 3)
@@ -101,13 +101,15 @@ def _moment(text: str) -> datetime | None:
         return None
     hour, minute, second = (int(part or 0) for part in found.group(4, 5, 6))
     try:
-        there = datetime(int(year), int(month), int(day), hour, minute, second, tzinfo=_offset(found.group(7)))
-        return there.astimezone(UTC).astimezone(VIETNAM)
+        local_moment = datetime(
+            int(year), int(month), int(day), hour, minute, second, tzinfo=_parse_offset(found.group(7))
+        )
+        return local_moment.astimezone(UTC).astimezone(VIETNAM)
     except (ValueError, OverflowError):  # no such day; a day before year 1 or after 9999 elsewhere
         return None
 
 
-def _offset(text: str | None) -> timezone:
+def _parse_offset(text: str | None) -> timezone:
     if text is None:
         return VIETNAM
     if text == "Z":
@@ -117,12 +119,12 @@ def _offset(text: str | None) -> timezone:
 
 
 def _read_date(text: str) -> date | None:
-    moment = _moment(text)
+    moment = _parse_moment(text)
     return moment.date() if moment else None
 
 
 def _read_time(text: str) -> datetime | None:
-    moment = _moment(text)
+    moment = _parse_moment(text)
     return moment.astimezone(UTC) if moment else None
 
 
@@ -130,11 +132,11 @@ _DAY_PATTERN = "[0-9]{4}/(0[1-9]|1[0-2])/(0[1-9]|[12][0-9]|3[01])"
 _TIME_PATTERN = _DAY_PATTERN + " ([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]"
 
 TEXT = Kind("text", write_text, str)
-ORGAN_ID = Kind("OrganId", write_text, str, doubt=organ_id.doubt)
-DOCUMENT_ID = Kind("DocumentId", write_text, str, doubt=document_id.doubt)
+ORGAN_ID = Kind("OrganId", write_text, str, find_doubt=organ_id.find_doubt)
+DOCUMENT_ID = Kind("DocumentId", write_text, str, find_doubt=document_id.find_doubt)
 INT = Kind("int", _write_int, _read_int, pattern="[0-9]{1,9}")
-DATE = Kind("yyyy/MM/dd", write_date, _read_date, form="EDX-DATE-FORM", pattern=_DAY_PATTERN)
-TIME = Kind("yyyy/MM/dd HH:mm:ss", write_time, _read_time, form="EDX-TIME-FORM", pattern=_TIME_PATTERN)
+DATE = Kind("yyyy/MM/dd", write_date, _read_date, form_finding="EDX-DATE-FORM", pattern=_DAY_PATTERN)
+TIME = Kind("yyyy/MM/dd HH:mm:ss", write_time, _read_time, form_finding="EDX-TIME-FORM", pattern=_TIME_PATTERN)
 BIT = Kind("0 or 1", lambda value: "1" if value else "0", _read_truth, allowed=("0", "1"))
 TRUTH = Kind("true or false", lambda value: "true" if value else "false", _read_truth, allowed=("false", "true"))
-STATUS = Kind("two digits", str, _read_status, keep=True, allowed=tuple(StatusCode))
+STATUS = Kind("two digits", str, _read_status, keeps_text=True, allowed=tuple(StatusCode))

@@ -18,18 +18,18 @@ from ..message.values import TEXT
 
 M = TypeVar("M")
 
-_ODD = -1
+_NOT_PLAIN = -1
 
 
-def build(kind: type[M], values: dict[str, Any]) -> M:
+def build_model(kind: type[M], values: dict[str, Any]) -> M:
     """A model of the values; what is missing is empty, never a default: a packet says what it says."""
     if issubclass(kind, model.Model):
         # values come from the table's own kinds, so nothing is left to validate
-        return kind.model_construct(**(_absent(kind) | values))
+        return kind.model_construct(**(_build_empty_values(kind) | values))
     return kind(**values)
 
 
-def plain_values(table: Table, parent: etree._Element, prefix: str | None) -> dict[str, Any] | None:
+def read_plain_values(table: Table, parent: etree._Element, prefix: str | None) -> dict[str, Any] | None:
     """The values of an element by attribute of the model, as `Reading.values` would give them without a finding.
 
     Args:
@@ -41,55 +41,57 @@ def plain_values(table: Table, parent: etree._Element, prefix: str | None) -> di
         None where something in it is not as the table has it, or only might not be.
     """
     found: dict[str, Any] = {}
-    if _gather(table.steps, parent, prefix, found, 0) == _ODD or not table.required <= found.keys():
+    if _gather_values(table.steps, parent, prefix, found, 0) == _NOT_PLAIN or not table.required <= found.keys():
         return None
     for attr in table.many & found.keys():
         found[attr] = tuple(found[attr])
     return found
 
 
-def _gather(steps: Steps, parent: etree._Element, prefix: str | None, found: dict[str, Any], least: int) -> int:
+def _gather_values(
+    steps: Steps, parent: etree._Element, prefix: str | None, found: dict[str, Any], least_place: int
+) -> int:
     """Take the values in an element; the place in the table of the last one, from which on others may follow."""
-    if _says(parent.text):
-        return _ODD
-    met: set[str] = set()
+    if _has_text(parent.text):
+        return _NOT_PLAIN
+    seen_groups: set[str] = set()
     for child in parent:
         tag: Any = child.tag  # of a comment no text, which is not among the steps
         step = steps.get(tag)
-        if step is None or child.prefix != prefix or child.keys() or _says(child.tail):
-            return _ODD
+        if step is None or child.prefix != prefix or child.keys() or _has_text(child.tail):
+            return _NOT_PLAIN
         if isinstance(step, dict):
-            before = len(found)
-            if tag in met:
-                return _ODD
-            met.add(tag)
-            least = _gather(step, child, prefix, found, least)
-            if least == _ODD or len(found) == before:
-                return _ODD
+            count_before = len(found)
+            if tag in seen_groups:
+                return _NOT_PLAIN
+            seen_groups.add(tag)
+            least_place = _gather_values(step, child, prefix, found, least_place)
+            if least_place == _NOT_PLAIN or len(found) == count_before:
+                return _NOT_PLAIN
             continue
         place, row = step
-        value = _value(row, child, prefix)
-        if value is None or place < least or (row.attr in found and not row.many):
-            return _ODD
-        least = place
+        value = _read_value(row, child, prefix)
+        if value is None or place < least_place or (row.attr in found and not row.many):
+            return _NOT_PLAIN
+        least_place = place
         if row.many:
             found.setdefault(row.attr, []).append(value)
         else:
             found[row.attr] = value
-    return least
+    return least_place
 
 
-def _says(text: str | None) -> bool:
+def _has_text(text: str | None) -> bool:
     """Whether a text between elements is more than space."""
     return bool(text) and not text.isspace()  # type: ignore[union-attr]  # it is one
 
 
-def _value(row: Row, element: etree._Element, prefix: str | None) -> Any:
+def _read_value(row: Row, element: etree._Element, prefix: str | None) -> Any:
     """What an element says; None where that needs a closer look."""
     kind = row.kind
     if isinstance(kind, Table):
-        values = plain_values(kind, element, prefix)
-        return build(kind.model, values) if values else None
+        values = read_plain_values(kind, element, prefix)
+        return build_model(kind.model, values) if values else None
     text = element.text
     if len(element) or not text or text == "null" or text.strip() != text:
         return None
@@ -98,20 +100,20 @@ def _value(row: Row, element: etree._Element, prefix: str | None) -> Any:
     if kind is TEXT:
         return text
     value = kind.read(text)
-    return None if value is None or kind.write(value) != text or kind.doubt(text) else value
+    return None if value is None or kind.write(value) != text or kind.find_doubt(text) else value
 
 
 @cache
-def _absent(kind: type[model.Model]) -> dict[str, Any]:
+def _build_empty_values(kind: type[model.Model]) -> dict[str, Any]:
     """What stands for the values of a model that a packet does not give."""
-    return {name: _nothing(field.annotation) for name, field in kind.model_fields.items()}
+    return {name: _make_empty_value(field.annotation) for name, field in kind.model_fields.items()}
 
 
-def _nothing(annotation: Any) -> Any:
+def _make_empty_value(annotation: Any) -> Any:
     if NoneType in get_args(annotation):
         return None
     if get_origin(annotation) is tuple:
         return ()
     if isinstance(annotation, type) and issubclass(annotation, model.Model):
-        return annotation.model_construct(**_absent(annotation))
+        return annotation.model_construct(**_build_empty_values(annotation))
     return ""

@@ -10,18 +10,18 @@ from lxml import etree
 from ...errors import AttachmentError
 from ..attachments.attachment import Attachment
 from ..attachments.content import Base64Content, BytesContent, Content, ZippedContent
-from ..attachments.media_types import contradiction, says_nothing, type_of
+from ..attachments.media_types import find_contradiction, guess_type, is_generic_type
 from ..attachments.zip_stream import ZIP_HEADS
 from ..message.model import EncodedAttachment, Reference
 from ..message.table import ATTACHMENT, REFERENCE
 from ..names import ZIP_TYPE
-from .elements import Reading, children
+from .elements import ElementReader, iter_children
 from .scan import Limits
 from .skeleton import Skeleton
 
 
 @dataclass(frozen=True, slots=True)
-class Encoded:
+class AttachmentElement:
     """An attachment, and the element it was read from."""
 
     element: etree._Element
@@ -29,178 +29,184 @@ class Encoded:
 
 
 @dataclass(frozen=True, slots=True)
-class _Listed:
+class _ManifestEntry:
     element: etree._Element
     content_id: str
-    entry: Reference
+    reference: Reference
 
 
 def read_attachments(
-    skeleton: Skeleton, envelope: etree._Element, reading: Reading, limits: Limits
-) -> Sequence[Encoded]:
+    skeleton: Skeleton, envelope: etree._Element, reader: ElementReader, limits: Limits
+) -> Sequence[AttachmentElement]:
     """Read the attachments in the packet's order.
 
     Args:
         skeleton: the packet.
         envelope: its edXMLEnvelope.
-        reading: takes the findings.
+        reader: takes the findings.
         limits: bounds on zipped attachments.
     """
-    listed = _listed(envelope, reading)
-    by_id: dict[str, _Listed] = {}
-    for one in listed:
-        _check_once(one.element, one.content_id, by_id, reading)
-        by_id.setdefault(one.content_id, one)
-    seen: set[str] = set()
-    found: list[Encoded] = []
-    for element in _encoded(skeleton.root, envelope, reading):
-        entry = reading.model(ATTACHMENT, element, EncodedAttachment)
-        content_id = _bare(entry.content_id, element, reading)
-        _check_once(element, content_id, seen, reading)
-        seen.add(content_id)
+    manifest = _read_manifest(envelope, reader)
+    by_id: dict[str, _ManifestEntry] = {}
+    for manifest_entry in manifest:
+        _check_unique(manifest_entry.element, manifest_entry.content_id, by_id, reader)
+        by_id.setdefault(manifest_entry.content_id, manifest_entry)
+    seen_ids: set[str] = set()
+    found: list[AttachmentElement] = []
+    for element in _iter_attachment_elements(skeleton.root, envelope, reader):
+        entry = reader.read_model(ATTACHMENT, element, EncodedAttachment)
+        content_id = _without_cid(entry.content_id, element, reader)
+        _check_unique(element, content_id, seen_ids, reader)
+        seen_ids.add(content_id)
         reference = by_id.get(content_id)
         if reference is None:
-            reading.add("EDX-NO-REFERENCE", element, entry.name or content_id)
-        reader = _Reader(skeleton, element, entry, reference.entry if reference else Reference(), reading)
-        found.append(Encoded(element, reader.attachment(content_id, limits)))
-    for one in listed:
-        if one.content_id not in seen:
-            reading.add("EDX-NO-ATTACHMENT", one.element, one.entry.name or one.content_id)
+            reader.report("EDX-NO-REFERENCE", element, entry.name or content_id)
+        attachment_reader = _AttachmentReader(
+            skeleton, element, entry, reference.reference if reference else Reference(), reader
+        )
+        found.append(AttachmentElement(element, attachment_reader.build_attachment(content_id, limits)))
+    for manifest_entry in manifest:
+        if manifest_entry.content_id not in seen_ids:
+            reader.report(
+                "EDX-NO-ATTACHMENT", manifest_entry.element, manifest_entry.reference.name or manifest_entry.content_id
+            )
     return found
 
 
-def _listed(envelope: etree._Element, reading: Reading) -> Sequence[_Listed]:
-    found: list[_Listed] = []
-    for body in _named(envelope, "edXMLBody", reading):
-        for manifest in _only(body, "edXMLManifest", reading):
-            for element in _only(manifest, "Reference", reading):
-                entry = reading.model(REFERENCE, element, Reference)
-                found.append(_Listed(element, _bare(entry.content_id, element, reading), entry))
+def _read_manifest(envelope: etree._Element, reader: ElementReader) -> Sequence[_ManifestEntry]:
+    found: list[_ManifestEntry] = []
+    for body in _iter_named(envelope, "edXMLBody", reader):
+        for manifest in _iter_only(body, "edXMLManifest", reader):
+            for element in _iter_only(manifest, "Reference", reader):
+                entry = reader.read_model(REFERENCE, element, Reference)
+                found.append(_ManifestEntry(element, _without_cid(entry.content_id, element, reader), entry))
     return found
 
 
-def _encoded(root: etree._Element, envelope: etree._Element, reading: Reading) -> Iterator[etree._Element]:
+def _iter_attachment_elements(
+    root: etree._Element, envelope: etree._Element, reader: ElementReader
+) -> Iterator[etree._Element]:
     for parent in dict.fromkeys((root, envelope)):
-        for group in _named(parent, "AttachmentEncoded", reading):
-            yield from _only(group, "Attachment", reading)
+        for group in _iter_named(parent, "AttachmentEncoded", reader):
+            yield from _iter_only(group, "Attachment", reader)
 
 
-def _named(parent: etree._Element, wanted: str, reading: Reading) -> Iterator[etree._Element]:
-    for name, child in children(parent):
+def _iter_named(parent: etree._Element, wanted: str, reader: ElementReader) -> Iterator[etree._Element]:
+    for name, child in iter_children(parent):
         if name == wanted:
-            reading.check_name(child)
+            reader.check_name(child)
             yield child
 
 
-def _only(parent: etree._Element, wanted: str, reading: Reading) -> Iterator[etree._Element]:
+def _iter_only(parent: etree._Element, wanted: str, reader: ElementReader) -> Iterator[etree._Element]:
     """The children of that name; everything else in the parent is reported."""
-    reading.stray_text(parent)
-    for name, child in children(parent):
+    reader.report_stray_text(parent)
+    for name, child in iter_children(parent):
         if name == wanted:
-            reading.check_name(child)
+            reader.check_name(child)
             yield child
         else:
-            reading.unknown(child)
+            reader.report_unknown(child)
 
 
-def _check_once(
-    element: etree._Element, content_id: str, before: dict[str, _Listed] | set[str], reading: Reading
+def _check_unique(
+    element: etree._Element, content_id: str, seen_ids: dict[str, _ManifestEntry] | set[str], reader: ElementReader
 ) -> None:
-    if content_id and content_id in before:
-        reading.add("EDX-CID-TWICE", element, content_id)
+    if content_id and content_id in seen_ids:
+        reader.report("EDX-CID-TWICE", element, content_id)
 
 
-def _bare(written: str | None, element: etree._Element, reading: Reading) -> str:
+def _without_cid(content_id: str | None, element: etree._Element, reader: ElementReader) -> str:
     """The id without ``cid:``, which hubs double and some senders forget."""
-    if written is None:
+    if content_id is None:
         return ""
-    bare = written
+    bare = content_id
     while bare.startswith("cid:"):
         bare = bare.removeprefix("cid:").strip()
-    if written != f"cid:{bare}":
-        reading.add("EDX-CID", element, written, bare)
+    if content_id != f"cid:{bare}":
+        reader.report("EDX-CID", element, content_id, bare)
     return bare
 
 
 @dataclass(slots=True)
-class _Reader:
+class _AttachmentReader:
     """One attachment: what stands beside its content, and what the manifest says of it."""
 
     skeleton: Skeleton
     element: etree._Element
     entry: EncodedAttachment
-    listed: Reference
-    reading: Reading
+    reference: Reference
+    reader: ElementReader
 
-    def attachment(self, content_id: str, limits: Limits) -> Attachment:
-        name = self.entry.name or self.listed.name or content_id
-        if self.listed.name not in (None, name):
-            self.reading.add("EDX-CONTENT-NAME", self.element, f"{self.listed.name}, {name}", name)
-        content = self._content(name, limits)
+    def build_attachment(self, content_id: str, limits: Limits) -> Attachment:
+        name = self.entry.name or self.reference.name or content_id
+        if self.reference.name not in (None, name):
+            self.reader.report("EDX-CONTENT-NAME", self.element, f"{self.reference.name}, {name}", name)
+        content = self._build_content(name, limits)
         attachment = Attachment(
             name=name,
             content=content,
-            content_type=self._content_type(name, unpacked=isinstance(content, ZippedContent)),
-            description=self.entry.description or self.listed.description,
+            content_type=self._select_content_type(name, is_unpacked=isinstance(content, ZippedContent)),
+            description=self.entry.description or self.reference.description,
             content_id=content_id or None,
             field_name=self.entry.field_name,
             mime_type=self.entry.mime_type,
         )
-        self._check_bytes(attachment)
+        self._check_type(attachment)
         return attachment
 
-    def _check_bytes(self, attachment: Attachment) -> None:
+    def _check_type(self, attachment: Attachment) -> None:
         """Report content that is not of the type its name or the packet gives it."""
-        named = type_of(attachment.name)
+        named = guess_type(attachment.name)
         types = [attachment.content_type] if named == attachment.content_type else [attachment.content_type, named]
-        if all(map(says_nothing, types)):
+        if all(map(is_generic_type, types)):
             return
         try:
             head = attachment.head()
         except AttachmentError:
             return  # reading the content says so, see Packet.content_findings
         for stated in types:
-            if real := contradiction(head, stated):
+            if real := find_contradiction(head, stated):
                 seen = f"'{attachment.name}' ({stated})"
-                self.reading.add("EDX-CONTENT-BYTES", self.element, seen, real)
+                self.reader.report("EDX-CONTENT-BYTES", self.element, seen, real)
                 return
 
-    def _content_type(self, name: str, *, unpacked: bool) -> str:
-        stated = [kind for kind in (self.entry.content_type, self.listed.content_type) if kind]
+    def _select_content_type(self, name: str, *, is_unpacked: bool) -> str:
+        stated = [kind for kind in (self.entry.content_type, self.reference.content_type) if kind]
         if len(stated) == 2 and stated[0] == stated[1] and stated[0].lower() != ZIP_TYPE:
             return stated[0]
         packed = self._is_packed(name)
         # zip says how the file is packed, not what it is
         real = [kind for kind in stated if not (packed and kind.lower() == ZIP_TYPE)]
-        understood = real[0] if real else type_of(name)
-        if unpacked:
-            self.reading.add("EDX-PACKED", self.element, ZIP_TYPE, understood)
+        understood = real[0] if real else guess_type(name)
+        if is_unpacked:
+            self.reader.report("EDX-PACKED", self.element, ZIP_TYPE, understood)
         if len(set(real)) > 1:
-            self.reading.add("EDX-CONTENT-TYPE", self.element, ", ".join(real), understood)
+            self.reader.report("EDX-CONTENT-TYPE", self.element, ", ".join(real), understood)
         return understood
 
-    def _content(self, name: str, limits: Limits) -> Content:
+    def _build_content(self, name: str, limits: Limits) -> Content:
         if self.entry.content is None:
-            self.reading.add("EDX-NO-CONTENT", self.element, name)
+            self.reader.report("EDX-NO-CONTENT", self.element, name)
             return BytesContent(b"")
-        if self.skeleton.spaced(self.entry.content):
-            self.reading.add("EDX-BASE64-SPACE", self.element, name)
-        base64 = self.skeleton.content(self.entry.content, name)
-        return self._unpacked(base64, name, limits) if self._is_packed(name) else base64
+        if self.skeleton.is_spaced(self.entry.content):
+            self.reader.report("EDX-BASE64-SPACE", self.element, name)
+        base64 = self.skeleton.build_content(self.entry.content, name)
+        return self._unpack(base64, name, limits) if self._is_packed(name) else base64
 
     def _is_packed(self, name: str) -> bool:
         """Whether the packet announces a zip around the file."""
-        kind = self.entry.content_type or self.listed.content_type or ""
+        kind = self.entry.content_type or self.reference.content_type or ""
         return kind.lower() == ZIP_TYPE and not name.lower().endswith(".zip")
 
-    def _unpacked(self, base64: Base64Content, name: str, limits: Limits) -> Content:
+    def _unpack(self, base64: Base64Content, name: str, limits: Limits) -> Content:
         try:
             with base64.open() as stream:
                 is_zip = stream.read(4) in ZIP_HEADS
         except AttachmentError as error:
-            self.reading.add("EDX-BASE64", self.element, name, str(error.__cause__ or error))
+            self.reader.report("EDX-BASE64", self.element, name, str(error.__cause__ or error))
             return base64
         if not is_zip:
-            self.reading.add("EDX-NOT-ZIP", self.element, name)
+            self.reader.report("EDX-NOT-ZIP", self.element, name)
             return base64
         return ZippedContent(name, base64, limits)

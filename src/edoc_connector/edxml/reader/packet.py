@@ -15,7 +15,7 @@ from ..findings import Finding
 from ..message.model import Document, Message
 from ..source import Source
 from .skeleton import Skeleton
-from .xpath import Places
+from .xpath import XPathIndex
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,15 +61,15 @@ class Packet:
 
     def content_findings(self) -> Iterator[Finding]:
         """Decode every attachment; report those that cannot be decoded or are empty, and files left in a zip."""
-        places = Places()
+        places = XPathIndex()
         for element, attachment in zip(self.elements, self.attachments, strict=True):
-            code, understood = _state(attachment)
+            code, understood = _find_content_fault(attachment)
             if code:
-                place = places.xpath(element)
-                yield Finding(code, place, attachment.name, understood, *self.skeleton.position(element))
+                place = places.find_xpath(element)
+                yield Finding(code, place, attachment.name, understood, *self.skeleton.find_position(element))
 
 
-def _state(attachment: Attachment) -> tuple[str, str]:
+def _find_content_fault(attachment: Attachment) -> tuple[str, str]:
     """The code of the finding that an attachment's content deserves, empty if none, and what it says."""
     try:
         size, others = attachment.size, attachment.others

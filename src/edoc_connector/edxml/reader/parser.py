@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from lxml import etree
 
-from ..refusal import refusal
+from ..refusal import packet_error
 from ..source import Source
 from .scan import Limits, scan
 
@@ -21,16 +21,16 @@ def parse_xml(data: bytes, *, limits: Limits | None = None) -> etree._Element:
     Raises:
         PacketError: it is not XML, or goes over a limit.
     """
-    scan(Source.of(data), limits or Limits())
+    scan(Source.from_value(data), limits or Limits())
     return parse_scanned(data)
 
 
-def parse_scanned(data: bytes, *, line_at: Callable[[int, int], int] | None = None) -> etree._Element:
+def parse_scanned(data: bytes, *, find_line: Callable[[int, int], int] | None = None) -> etree._Element:
     """Parse bytes that `scan` let through.
 
     Args:
         data: the bytes.
-        line_at: the line of the packet for a line and column of the bytes, where they are not the packet itself.
+        find_line: the line of the packet for a line and column of the bytes, where they are not the packet itself.
 
     Raises:
         PacketError: names are used in a way that namespaces do not allow.
@@ -43,5 +43,5 @@ def parse_scanned(data: bytes, *, line_at: Callable[[int, int], int] | None = No
         return etree.fromstring(data, parser)
     except etree.XMLSyntaxError as error:
         line, column = error.position
-        place = line_at(line, column) if line_at and line else line or 1
-        raise refusal("EDX-NOT-XML", str(error.msg), place=(place, column)) from None
+        place = find_line(line, column) if find_line and line else line or 1
+        raise packet_error("EDX-NOT-XML", str(error.msg), position=(place, column)) from None

@@ -16,67 +16,69 @@ Position: TypeAlias = tuple[int, int | None]
 _LINE_END = re.compile(rb"[\r\n]")
 
 
-def positions(found: Scan) -> list[Position]:
+def find_positions(scan_result: Scan) -> list[Position]:
     """Where the start tag of every element begins, in the order of the packet.
 
     A column is not known behind an attachment's text that ends in that line after line ends of its own, nor behind a
     root element with undeclared prefixes in its line.
 
     Args:
-        found: what the first pass over the packet gave.
+        scan_result: what the first pass over the packet gave.
     """
-    places: list[Position] = []
-    offsets = _Offsets(found)
+    found_positions: list[Position] = []
+    offsets = _SkeletonOffsets(scan_result)
     parser = expat.ParserCreate("UTF-8")
 
-    def start(_name: str, _attributes: object) -> None:
-        lines, columns = offsets.at(parser.CurrentByteIndex)
+    def handle_start(_name: str, _attributes: object) -> None:
+        lines, columns = offsets.compute_offsets(parser.CurrentByteIndex)
         column = None if columns is None else parser.CurrentColumnNumber + 1 + columns
-        places.append((parser.CurrentLineNumber + lines, column))
+        found_positions.append((parser.CurrentLineNumber + lines, column))
 
-    parser.StartElementHandler = start
-    parser.Parse(found.skeleton, True)
-    return places
+    parser.StartElementHandler = handle_start
+    parser.Parse(scan_result.skeleton, True)
+    return found_positions
 
 
-class _Offsets:
+class _SkeletonOffsets:
     """How far the packet is ahead of its skeleton, in lines and columns, asked for from front to back."""
 
-    def __init__(self, found: Scan) -> None:
-        self._skeleton = found.skeleton
-        self._spans = self._placed(found)
+    def __init__(self, scan_result: Scan) -> None:
+        self._skeleton = scan_result.skeleton
+        self._spans = self._iter_placed_spans(scan_result)
         self._next = next(self._spans, None)
         self._lines = 0
-        self._columns: int | None = -1 if found.skeleton.startswith(BOM_UTF8) else 0  # a mark is no character
+        self._columns: int | None = -1 if scan_result.skeleton.startswith(BOM_UTF8) else 0  # a mark is no character
         self._since = 0
         """From where on a line end would make columns equal again."""
-        self._added = found.namespace_errors  # declarations that the packet does not have, on the root element
+        self._has_added_declarations = (
+            scan_result.has_namespace_errors
+        )  # declarations that the packet does not have, on the root element
 
     @staticmethod
-    def _placed(found: Scan) -> Iterator[tuple[int, int, Span]]:
-        if not found.spans:
+    def _iter_placed_spans(scan_result: Scan) -> Iterator[tuple[int, int, Span]]:
+        if not scan_result.spans:
             return
-        for one in re.finditer(found.placeholders, found.skeleton):
-            yield one.start(), one.end(), found.spans[one.group().decode("ascii")]
+        for match in re.finditer(scan_result.placeholders, scan_result.skeleton):
+            yield match.start(), match.end(), scan_result.spans[match.group().decode("ascii")]
 
-    def at(self, place: int) -> tuple[int, int | None]:
+    def compute_offsets(self, place: int) -> tuple[int, int | None]:
         """Lines and columns that the packet has more of before a byte of the skeleton; None where it is not known."""
         while self._next is not None and self._next[1] <= place:
             start, end, span = self._next
-            self._level(start, end)
+            self._reset_columns_at_line_end(start, end)
             self._lines += span.lines
             if span.lines:
                 self._columns = None
             elif self._columns is not None:
                 self._columns += span.end - span.start - (end - start)
             self._next = next(self._spans, None)
-        self._level(place, place)
-        known = self._lines, self._columns
-        if self._added:
-            self._added, self._columns = False, None
-        return known
+        self._reset_columns_at_line_end(place, place)
+        offsets = self._lines, self._columns
+        if self._has_added_declarations:
+            self._has_added_declarations, self._columns = False, None
+        return offsets
 
-    def _level(self, place: int, then: int) -> None:
+    def _reset_columns_at_line_end(self, place: int, next_place: int) -> None:
         if self._columns != 0 and _LINE_END.search(self._skeleton, self._since, place):
             self._columns = 0
-        self._since = then
+        self._since = next_place

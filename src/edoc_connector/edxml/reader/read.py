@@ -12,15 +12,15 @@ from ..message import table as t
 from ..message.codes import BusinessType
 from ..message.model import Business, Document, Message, StatusMessage
 from ..names import DS
-from ..refusal import refusal
+from ..refusal import packet_error
 from ..source import Source
-from .elements import Reading, children, name_of
-from .fast_path import build
+from .elements import ElementReader, iter_children, resolve_name
+from .fast_path import build_model
 from .manifest import read_attachments
 from .packet import Packet
 from .scan import Limits
 from .skeleton import Skeleton
-from .xpath import Places
+from .xpath import XPathIndex
 
 
 def read(source: Path | str | bytes, *, limits: Limits | None = None) -> Packet:
@@ -38,71 +38,81 @@ def read(source: Path | str | bytes, *, limits: Limits | None = None) -> Packet:
         OSError: the file cannot be opened.
     """
     bounds = limits or Limits()
-    where = Source.of(source)
-    skeleton = Skeleton(where, bounds)
-    reading = Reading(skeleton.findings, shown=skeleton.shown, position=skeleton.position)
-    envelope = _envelope(skeleton.root, reading)
-    header = _single(envelope, "edXMLHeader", reading)
-    message_header = _single(header, "MessageHeader", reading)
-    with where.opened():  # once for the heads of all attachments
-        encoded = read_attachments(skeleton, envelope, reading, bounds)
+    packet_source = Source.from_value(source)
+    skeleton = Skeleton(packet_source, bounds)
+    reader = ElementReader(
+        skeleton.findings, format_excerpt=skeleton.format_excerpt, find_position=skeleton.find_position
+    )
+    envelope = _find_envelope(skeleton.root, reader)
+    header = _find_single(envelope, "edXMLHeader", reader)
+    message_header = _find_single(header, "MessageHeader", reader)
+    with packet_source.open_shared():  # once for the heads of all attachments
+        encoded = read_attachments(skeleton, envelope, reader, bounds)
     attachments = tuple(one.attachment for one in encoded)
     message: Message
-    if any(name == "StatusCode" for name, _ in children(message_header)):
-        message = reading.model(t.STATUS_HEADER, message_header, StatusMessage)
+    if any(name == "StatusCode" for name, _ in iter_children(message_header)):
+        message = reader.read_model(t.STATUS_HEADER, message_header, StatusMessage)
     else:
-        message = _document(header, message_header, attachments, reading)
+        message = _read_document(header, message_header, attachments, reader)
     frame = _STATUS_FRAME if isinstance(message, StatusMessage) else _DOCUMENT_FRAME
     for element in dict.fromkeys((skeleton.root, envelope, header)):
-        _report_others(element, frame[name_of(element)], reading)
+        _report_others(element, frame[resolve_name(element)], reader)
     elements = tuple(one.element for one in encoded)
     return Packet(
-        message, attachments, tuple(reading.findings), tuple(reading.unknowns), skeleton, where, elements=elements
+        message,
+        attachments,
+        tuple(reader.findings),
+        tuple(reader.unknown_elements),
+        skeleton,
+        packet_source,
+        elements=elements,
     )
 
 
-def _envelope(root: etree._Element, reading: Reading) -> etree._Element:
-    if name_of(root) == "edXMLEnvelope":
-        reading.add("EDX-ROOT", root, str(root.tag))
-        reading.check_name(root)
+def _find_envelope(root: etree._Element, reader: ElementReader) -> etree._Element:
+    if resolve_name(root) == "edXMLEnvelope":
+        reader.report("EDX-ROOT", root, str(root.tag))
+        reader.check_name(root)
         return root
-    if name_of(root) != "edXML":
-        raise _not_edxml(root, f"the root element is {root.tag!s}", f"phần tử gốc là {root.tag!s}", reading)
-    reading.check_name(root)
-    return _single(root, "edXMLEnvelope", reading)
+    if resolve_name(root) != "edXML":
+        raise _structure_error(root, f"the root element is {root.tag!s}", f"phần tử gốc là {root.tag!s}", reader)
+    reader.check_name(root)
+    return _find_single(root, "edXMLEnvelope", reader)
 
 
-def _single(parent: etree._Element, name: str, reading: Reading) -> etree._Element:
+def _find_single(parent: etree._Element, name: str, reader: ElementReader) -> etree._Element:
     """The one child of that name; a second one would let two readers see two different documents."""
-    found = [child for child_name, child in children(parent) if child_name == name]
+    found = [child for child_name, child in iter_children(parent) if child_name == name]
     if not found:
-        what, what_vi = f"{name_of(parent)} has no {name}", f"{name_of(parent)} không có {name}"
-        raise _not_edxml(parent, what, what_vi, reading)
+        what, what_vi = f"{resolve_name(parent)} has no {name}", f"{resolve_name(parent)} không có {name}"
+        raise _structure_error(parent, what, what_vi, reader)
     if len(found) > 1:
         what, what_vi = f"{name} occurs more than once", f"{name} xuất hiện nhiều lần"
-        raise _not_edxml(found[1], what, what_vi, reading)
-    reading.check_name(found[0])
+        raise _structure_error(found[1], what, what_vi, reader)
+    reader.check_name(found[0])
     return found[0]
 
 
-def _not_edxml(element: etree._Element, what: str, what_vi: str, reading: Reading) -> PacketError:
-    place = Places().xpath(element)
-    return refusal("EDX-STRUCTURE", f"{what}, {place}", f"{what_vi}, {place}", place=reading.position(element))
+def _structure_error(element: etree._Element, what: str, what_vi: str, reader: ElementReader) -> PacketError:
+    place = XPathIndex().find_xpath(element)
+    return packet_error(
+        "EDX-STRUCTURE", f"{what}, {place}", f"{what_vi}, {place}", position=reader.find_position(element)
+    )
 
 
-def _document(
-    header: etree._Element, message_header: etree._Element, attachments: tuple[Attachment, ...], reading: Reading
+def _read_document(
+    header: etree._Element, message_header: etree._Element, attachments: tuple[Attachment, ...], reader: ElementReader
 ) -> Document:
-    values = reading.values(t.DOCUMENT_HEADER, message_header)
-    trace = next((child for name, child in children(header) if name == "TraceHeaderList"), None)
+    values = reader.read_values(t.DOCUMENT_HEADER, message_header)
+    trace = next((child for name, child in iter_children(header) if name == "TraceHeaderList"), None)
     if trace is None:
-        reading.add("EDX-MISSING", header, "TraceHeaderList")
+        reader.report("EDX-MISSING", header, "TraceHeaderList")
     else:
-        reading.check_name(trace)
-        values |= reading.values(t.DOCUMENT_TRACE, trace)
+        reader.check_name(trace)
+        values |= reader.read_values(t.DOCUMENT_TRACE, trace)
     # a document that asks for nothing is a new one
     values.setdefault("business", Business(type=BusinessType.NEW, paper=None))
-    return build(Document, values | {"attachments": attachments})
+    return build_model(Document, values | {"attachments": attachments})
 
 
 _STATUS_FRAME = {
@@ -118,22 +128,22 @@ _DOCUMENT_FRAME = {
 """The parts that hold a packet's content, and what may stand in each."""
 
 
-def _report_others(frame: etree._Element, known: set[str], reading: Reading) -> None:
+def _report_others(frame: etree._Element, known_names: set[str], reader: ElementReader) -> None:
     """Report what stands beside the parts that are read; more than one of a part counts too."""
-    reading.stray_text(frame)
-    seen: set[str] = set()
-    for name, child in children(frame):
-        if name not in known:
-            reading.unknown(child)
+    reader.report_stray_text(frame)
+    seen_names: set[str] = set()
+    for name, child in iter_children(frame):
+        if name not in known_names:
+            reader.report_unknown(child)
         elif name == "Signature":
-            _check_signature(child, reading)
-        elif name in seen:
-            reading.repeated(child)
-        seen.add(name)
+            _check_signature(child, reader)
+        elif name in seen_names:
+            reader.report_repeated(child)
+        seen_names.add(name)
 
 
-def _check_signature(element: etree._Element, reading: Reading) -> None:
+def _check_signature(element: etree._Element, reader: ElementReader) -> None:
     """Report a placeholder; what a real signature is worth is for `signing` to say."""
     name = etree.QName(element)
     if name.namespace != DS or name.localname != "Signature":
-        reading.add("EDX-SIGNATURE", element, str(element.tag))
+        reader.report("EDX-SIGNATURE", element, str(element.tag))

@@ -19,22 +19,26 @@ from urllib.parse import quote
 from xml.parsers import expat
 
 from ...errors import PacketError
-from ..attachments.base64_text import Run, has_spaces, run_of
+from ..attachments.base64_text import RunKind, classify_run, has_spaces
 from ..findings import Finding
 from ..names import DS, NS, XLINK
-from ..refusal import refusal
-from ..source import CHUNK, Near, Source, between
+from ..refusal import packet_error
+from ..source import CHUNK_SIZE, BlockReader, Source, iter_between
 
 CONTENT_PATH = ["AttachmentEncoded", "Attachment", "ContentTransferEncoded"]
 """Local names of the element whose text is left out of the skeleton, and of those around it."""
 _TEXT_NAME = CONTENT_PATH[-1]
-_HEAD = 1 << 16
-_FEED = CHUNK  # what expat gets at a time: it keeps all of a tag, and one that is too large is noticed between pieces
+_HEAD_SIZE = 1 << 16
+_FEED_SIZE = (
+    CHUNK_SIZE  # what expat gets at a time: it keeps all of a tag, and one that is too large is noticed between pieces
+)
 _KNOWN_PREFIXES = {"edxml": NS, "xlink": XLINK, "ds": DS, "xsi": "http://www.w3.org/2001/XMLSchema-instance"}
 _TEXT_TAG = f"{_TEXT_NAME}>".encode()
-_TEXT_HEAD = 4  # so much of a text expat gets at least: one character to notice that it began, and a line end before it
-_WORTH = 1 << 10  # a shorter run costs more to leave out than to parse
-_MOST_STOPS = 64  # in one piece; a packet of tiny texts, or one made to stop us, goes to expat as it is
+_TEXT_HEAD_SIZE = (
+    4  # so much of a text expat gets at least: one character to notice that it began, and a line end before it
+)
+_MIN_SKIP_SIZE = 1 << 10  # a shorter run costs more to leave out than to parse
+_MAX_STOPS = 64  # in one piece; a packet of tiny texts, or one made to stop us, goes to expat as it is
 _UTF8_NAMES = {"utf-8", "utf8", "us-ascii", "ascii"}
 
 
@@ -77,19 +81,19 @@ class Span:
         start: offset of its first byte.
         end: offset after its last.
         placeholder: what stands for it in the skeleton.
-        plain: whether it is characters only: no reference, comment or CDATA section.
+        is_plain: whether it is characters only: no reference, comment or CDATA section.
         lines: how many line ends it holds.
-        spaced: whether spaces or line ends stand in it.
-        commented: whether a comment stands in it.
+        has_spaces: whether spaces or line ends stand in it.
+        has_comments: whether a comment stands in it.
     """
 
     start: int
     end: int
     placeholder: str
-    plain: bool
+    is_plain: bool
     lines: int = 0
-    spaced: bool = False
-    commented: bool = False
+    has_spaces: bool = False
+    has_comments: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,20 +105,20 @@ class Scan:
         spans: by placeholder.
         token: what every placeholder begins with; no packet can know it.
         findings: byte order mark, line ends, undeclared prefixes.
-        namespace_errors: whether a prefix was used that is not declared.
+        has_namespace_errors: whether a prefix was used that is not declared.
     """
 
     skeleton: bytes = field(repr=False)
     spans: dict[str, Span]
     token: str
     findings: tuple[Finding, ...]
-    namespace_errors: bool
+    has_namespace_errors: bool
 
-    def line_at(self, line: int, column: int) -> int:
+    def find_line(self, line: int, column: int) -> int:
         """The line of the source for a line and column of the skeleton, all counted from 1."""
         pieces = self.skeleton.split(b"\n", line)
-        before = b"\n".join([*pieces[: line - 1], pieces[min(line, len(pieces)) - 1][: max(column - 1, 0)]])
-        hidden = (self.spans[one.decode("ascii")].lines for one in re.findall(self.placeholders, before))
+        text_before = b"\n".join([*pieces[: line - 1], pieces[min(line, len(pieces)) - 1][: max(column - 1, 0)]])
+        hidden = (self.spans[one.decode("ascii")].lines for one in re.findall(self.placeholders, text_before))
         return line + sum(hidden)
 
     @property
@@ -130,90 +134,90 @@ def scan(source: Source, limits: Limits) -> Scan:
         PacketError: it is not XML, not UTF-8, holds a DOCTYPE, or goes over a limit.
     """
     with source.open() as stream:
-        findings = _check_head(stream.read(_HEAD))
-        watcher = _watched(stream, limits)
-    spans = {span.placeholder: span for span in watcher.spans(source)}
-    undeclared = {prefix: _namespace_of(prefix) for prefix in watcher.undeclared}
+        findings = _check_head(stream.read(_HEAD_SIZE))
+        watcher = _watch(stream, limits)
+    spans = {span.placeholder: span for span in watcher.find_spans(source)}
+    undeclared = {prefix: _select_namespace(prefix) for prefix in watcher.undeclared}
     lines = watcher.undeclared
     findings += [Finding("EDX-PREFIX", "/*", prefix, uri, lines[prefix]) for prefix, uri in undeclared.items()]
-    plain = _skeleton(source, spans.values())
-    findings += _form(plain)
-    return Scan(_declare(plain, undeclared), spans, watcher.token, tuple(findings), bool(undeclared))
+    plain = _build_skeleton(source, spans.values())
+    findings += _check_form(plain)
+    return Scan(_declare_prefixes(plain, undeclared), spans, watcher.token, tuple(findings), bool(undeclared))
 
 
-def _form(skeleton: bytes) -> Iterator[Finding]:
+def _check_form(skeleton: bytes) -> Iterator[Finding]:
     """What the bytes between the elements show: other line ends, and what stands after the root element."""
     ends = skeleton.count(b"\r")
     if ends:
         yield Finding("EDX-LINE-ENDS", "/*", str(ends), line=1)
-    after = skeleton[skeleton.rindex(b">") + 1 :]
-    if after.replace(b"\r", b"") not in (b"", b"\n"):
-        yield Finding("EDX-AFTER-ROOT", "/*", str(len(after)))
+    trailing = skeleton[skeleton.rindex(b">") + 1 :]
+    if trailing.replace(b"\r", b"") not in (b"", b"\n"):
+        yield Finding("EDX-AFTER-ROOT", "/*", str(len(trailing)))
 
 
 def _check_head(head: bytes) -> list[Finding]:
     bom = b"\xef\xbb\xbf" if head.startswith(b"\xef\xbb\xbf") else b""
     body = head.removeprefix(bom)
     if not body.strip():
-        raise refusal("EDX-EMPTY-FILE")
+        raise packet_error("EDX-EMPTY-FILE")
     if head.startswith((b"\xfe\xff", b"\xff\xfe")) or b"\x00" in head[:4]:
-        raise refusal("EDX-ENCODING", "UTF-16 / UTF-32")
+        raise packet_error("EDX-ENCODING", "UTF-16 / UTF-32")
     before, found, after = body.partition(b"<")
     if not found:
-        seen = _shown(body)
-        raise refusal("EDX-NOT-XML", f"it begins with {seen}", f"tệp bắt đầu bằng {seen}")
+        seen = _format_head(body)
+        raise packet_error("EDX-NOT-XML", f"it begins with {seen}", f"tệp bắt đầu bằng {seen}")
     # spaces may stand before a root element, but not before an XML declaration
     if before.strip() or (before and after.startswith(b"?xml")):
-        raise refusal("EDX-LEADING-BYTES", _shown(before), understood=str(len(before)))
+        raise packet_error("EDX-LEADING-BYTES", _format_head(before), understood=str(len(before)))
     return [Finding("EDX-BOM", "/*", line=1)] if bom else []
 
 
-def _shown(data: bytes) -> str:
+def _format_head(data: bytes) -> str:
     return repr(data[:16].decode("utf-8", "backslashreplace")) + ("…" if len(data) > 16 else "")
 
 
-def _watched(stream: BinaryIO, limits: Limits) -> _Watcher:
+def _watch(stream: BinaryIO, limits: Limits) -> _Watcher:
     watcher = _Watcher(limits)
     try:
-        _feed(watcher, stream, all_of_it=False)
+        _feed(watcher, stream, with_texts=False)
     except PacketError:
-        if not watcher.skipped:
+        if not watcher.skipped_size:
             raise
     else:
-        if not (watcher.undeclared and watcher.skipped_lines):
+        if not (watcher.undeclared and watcher.has_skipped_lines):
             return watcher
     # expat counted bytes and lines without those it did not get; what goes into words must be right
     watcher = _Watcher(limits)
-    _feed(watcher, stream, all_of_it=True)
+    _feed(watcher, stream, with_texts=True)
     return watcher
 
 
-def _feed(watcher: _Watcher, stream: BinaryIO, *, all_of_it: bool) -> None:
+def _feed(watcher: _Watcher, stream: BinaryIO, *, with_texts: bool) -> None:
     stream.seek(0)
-    take = watcher.take if all_of_it else watcher.take_markup
+    take = watcher.feed if with_texts else watcher.feed_markup
     try:
-        while piece := stream.read(_FEED):
+        while piece := stream.read(_FEED_SIZE):
             take(piece)
             watcher.check_size(len(piece))
         watcher.parser.Parse(b"", True)
     except expat.ExpatError as error:
         reason = expat.ErrorString(error.code)
-        raise refusal("EDX-NOT-XML", reason, place=(error.lineno, error.offset + 1)) from None
+        raise packet_error("EDX-NOT-XML", reason, position=(error.lineno, error.offset + 1)) from None
 
 
 @dataclass(slots=True)
-class _Text:
+class _FoundText:
     """A text, found: where it lies, and what is known of the runs in it that expat did not get."""
 
     start: int
     end: int
-    plain: bool
-    commented: bool
+    is_plain: bool
+    has_comments: bool
     lines: int
-    spaced: bool
+    has_spaces: bool
     skips: list[tuple[int, int]]
 
-    def seen(self) -> Iterator[tuple[int, int]]:
+    def iter_unskipped_ranges(self) -> Iterator[tuple[int, int]]:
         """The ranges between the runs."""
         start = self.start
         for skip_start, skip_end in [*self.skips, (self.end, self.end)]:
@@ -227,21 +231,21 @@ class _Watcher:
 
     def __init__(self, limits: Limits) -> None:
         self.limits = limits
-        self._most_elements, self._most_open = limits.elements, limits.depth + 1
+        self._max_elements, self._max_open = limits.elements, limits.depth + 1
         self.undeclared: dict[str, int] = {}
         """Prefixes that nobody declared, and the line each is met first."""
         self.token = f"edoc-text-{secrets.token_hex(16)}"
-        self.skipped = 0
+        self.skipped_size = 0
         """Bytes that expat did not get."""
-        self.skipped_lines = False
+        self.has_skipped_lines = False
         """Whether line ends are among them."""
-        self._given = 0
-        self._found: list[_Text] = []
-        self._open: list[tuple[str, frozenset[str]]] = [("", frozenset({"xml", "xmlns"}))]
-        self._elements = self._namespaces = self._read = self._long = 0
+        self._fed_size = 0
+        self._found_texts: list[_FoundText] = []
+        self._open_elements: list[tuple[str, frozenset[str]]] = [("", frozenset({"xml", "xmlns"}))]
+        self._elements = self._namespaces = self._read_size = self._text_size = 0
         self._text_depth = 0
         self._text_start = -1
-        self._text_plain = self._text_commented = self._text_mixed = self._text_spaced = False
+        self._is_text_plain = self._has_text_comments = self._has_text_instructions = self._has_text_spaces = False
         self._text_lines = 0
         self._text_skips: list[tuple[int, int]] = []
         self.parser = self._new_parser()
@@ -249,101 +253,101 @@ class _Watcher:
     def _new_parser(self) -> expat.XMLParserType:
         parser = expat.ParserCreate("UTF-8")
         parser.ordered_attributes = True
-        parser.XmlDeclHandler = self._declaration
-        parser.StartElementHandler = self._start
-        parser.EndElementHandler = self._end
-        parser.StartDoctypeDeclHandler = self._doctype
+        parser.XmlDeclHandler = self._handle_declaration
+        parser.StartElementHandler = self._handle_start
+        parser.EndElementHandler = self._handle_end
+        parser.StartDoctypeDeclHandler = self._handle_doctype
         return parser
 
-    def take(self, piece: bytes) -> None:
+    def feed(self, piece: bytes) -> None:
         """Give expat a piece."""
-        self._given += len(piece)
+        self._fed_size += len(piece)
         self.parser.Parse(piece, False)
 
-    def take_markup(self, piece: bytes) -> None:
+    def feed_markup(self, piece: bytes) -> None:
         """Give expat a piece without the base64 in it, as far as that is easily told."""
         place = 0
-        for _ in range(_MOST_STOPS):
-            place += self._skip(piece, place)
+        for _ in range(_MAX_STOPS):
+            place += self._skip_base64(piece, place)
             if place == len(piece):
                 return
             tag = piece.find(_TEXT_TAG, place)
-            stop = len(piece) if tag < 0 else tag + len(_TEXT_TAG) + _TEXT_HEAD
-            self.take(piece[place:stop])
+            stop = len(piece) if tag < 0 else tag + len(_TEXT_TAG) + _TEXT_HEAD_SIZE
+            self.feed(piece[place:stop])
             place = min(stop, len(piece))
-        self.take(piece[place:])
+        self.feed(piece[place:])
 
-    def _skip(self, piece: bytes, place: int) -> int:
+    def _skip_base64(self, piece: bytes, place: int) -> int:
         """How many bytes expat need not get.
 
         Only where it stands in a text and has taken in everything it got: half a reference, say, would go on behind
         the run. Base64 and spaces then change nothing but its count of bytes and lines.
         """
-        if self._text_start < 0 or self.parser.CurrentByteIndex != self._given:
+        if self._text_start < 0 or self.parser.CurrentByteIndex != self._fed_size:
             return 0
         end = piece.find(b"<", place)
         end = len(piece) if end < 0 else end
-        if end - place < _WORTH or (made_of := run_of(memoryview(piece)[place:end])) is Run.OTHER:
+        if end - place < _MIN_SKIP_SIZE or (made_of := classify_run(memoryview(piece)[place:end])) is RunKind.OTHER:
             return 0
         start = self._index
         if self._text_skips and self._text_skips[-1][1] == start:
             start, _ = self._text_skips.pop()
-        self.skipped += end - place
+        self.skipped_size += end - place
         self._text_skips.append((start, self._index))
-        if made_of is Run.SPACED:
-            self._text_spaced = True
+        if made_of is RunKind.SPACED:
+            self._has_text_spaces = True
             self._text_lines += piece.count(b"\n", place, end)
-            self.skipped_lines = self.skipped_lines or any(one in piece[place:end] for one in (b"\n", b"\r"))
+            self.has_skipped_lines = self.has_skipped_lines or any(one in piece[place:end] for one in (b"\n", b"\r"))
         return end - place
 
     @property
     def _index(self) -> int:
         """Offset in the source of what expat is at."""
-        return self.parser.CurrentByteIndex + self.skipped
+        return self.parser.CurrentByteIndex + self.skipped_size
 
-    def check_size(self, fed: int) -> None:
+    def check_size(self, fed_size: int) -> None:
         """Refuse a packet whose bytes outside attachment texts, or in one tag, go over the limit."""
-        self._read += fed
-        open_text = self._read - self._text_start if self._text_start >= 0 else 0
+        self._read_size += fed_size
+        open_text = self._read_size - self._text_start if self._text_start >= 0 else 0
         # a comment, say, without an end in sight: expat keeps all of it
-        unfinished = self._read - self._index - fed
+        unfinished = self._read_size - self._index - fed_size
         if unfinished > self.limits.tag:
-            raise self._too_much("bytes in one tag or comment", "byte trong một thẻ hoặc chú thích", self.limits.tag)
-        if self._read - self._long - open_text > self.limits.skeleton:
-            raise self._too_much("bytes outside attachments", "byte ngoài tệp đính kèm", self.limits.skeleton)
+            raise self._limit_error("bytes in one tag or comment", "byte trong một thẻ hoặc chú thích", self.limits.tag)
+        if self._read_size - self._text_size - open_text > self.limits.skeleton:
+            raise self._limit_error("bytes outside attachments", "byte ngoài tệp đính kèm", self.limits.skeleton)
 
-    def spans(self, source: Source) -> Iterator[Span]:
+    def find_spans(self, source: Source) -> Iterator[Span]:
         """The texts found, in the source's order."""
-        with source.opened() as stream:
-            near = Near(stream)
-            for index, text in enumerate(self._found):
-                lines, marked, spaced = text.lines, not text.plain, text.spaced
-                for start, end in text.seen():
-                    for piece in near.pieces(start, end):
+        with source.open_shared() as stream:
+            near = BlockReader(stream)
+            for index, text in enumerate(self._found_texts):
+                lines, marked, spaced = text.lines, not text.is_plain, text.has_spaces
+                for start, end in text.iter_unskipped_ranges():
+                    for piece in near.read_pieces(start, end):
                         lines += piece.count(b"\n")
                         marked = marked or b"&" in piece
                         spaced = spaced or has_spaces(piece)
                 place = text.start, text.end, f"{self.token}-{index}-"
-                yield Span(*place, plain=not marked, lines=lines, spaced=spaced, commented=text.commented)
+                yield Span(*place, is_plain=not marked, lines=lines, has_spaces=spaced, has_comments=text.has_comments)
 
-    def _start(self, name: str, attributes: list[str]) -> None:
+    def _handle_start(self, name: str, attributes: list[str]) -> None:
         self._elements += 1
-        if self._elements > self._most_elements:
-            raise self._too_much("elements", "phần tử", self.limits.elements)
+        if self._elements > self._max_elements:
+            raise self._limit_error("elements", "phần tử", self.limits.elements)
         if attributes and len(attributes) > 2 * self.limits.attributes:
-            raise self._too_much("attributes on one element", "thuộc tính trên một phần tử", self.limits.attributes)
+            raise self._limit_error("attributes on one element", "thuộc tính trên một phần tử", self.limits.attributes)
         prefix, _, local = name.rpartition(":") if ":" in name else ("", "", name)
-        around = self._open
+        around = self._open_elements
         scope = around[-1][1]
         # most attributes have no prefix and declare none
-        if (prefix and prefix not in scope) or (attributes and _has_names(attributes)):
+        if (prefix and prefix not in scope) or (attributes and _has_prefixes(attributes)):
             self._check_uris(attributes)
-            scope = self._scope(name, attributes[::2])
+            scope = self._compute_scope(name, attributes[::2])
         around.append((local, scope))
-        if len(around) > self._most_open:
-            raise self._too_much("nested elements", "cấp phần tử lồng nhau", self.limits.depth)
+        if len(around) > self._max_open:
+            raise self._limit_error("nested elements", "cấp phần tử lồng nhau", self.limits.depth)
         if self._text_depth:
-            self._text_mixed = True
+            self._has_text_instructions = True
         elif local == _TEXT_NAME and [one for one, _ in around[-3:]] == CONTENT_PATH:
             self._open_text()
 
@@ -355,112 +359,120 @@ class _Watcher:
         """
         for name, value in zip(attributes[::2], attributes[1::2], strict=True):
             if name.startswith("xmlns") and len(value) > self.limits.uri:
-                raise self._too_much("characters in one namespace", "ký tự trong một không gian tên", self.limits.uri)
+                raise self._limit_error(
+                    "characters in one namespace", "ký tự trong một không gian tên", self.limits.uri
+                )
             if name.startswith("xmlns") and ("{" in value or "}" in value):
-                raise refusal(
+                raise packet_error(
                     "EDX-NOT-XML",
                     "a namespace holds braces, which no URI may have",
                     "không gian tên chứa dấu ngoặc nhọn, không hợp lệ trong URI",
-                    place=self._place(),
+                    position=self._find_position(),
                 )
 
-    def _scope(self, name: str, attributes: list[str]) -> frozenset[str]:
+    def _compute_scope(self, name: str, attributes: list[str]) -> frozenset[str]:
         """The prefixes declared where an element stands; its own that are not are noted."""
         declared = frozenset(n[6:] for n in attributes if n.startswith("xmlns:"))
-        scope = self._open[-1][1] | declared if declared else self._open[-1][1]
+        scope = self._open_elements[-1][1] | declared if declared else self._open_elements[-1][1]
         used = (qname.partition(":") for qname in (name, *attributes))
         fresh = {prefix for prefix, colon, _ in used if colon and prefix not in scope}
         for prefix in sorted(fresh - self.undeclared.keys()):
             self.undeclared[prefix] = self.parser.CurrentLineNumber
         self._namespaces += len(declared) + len(fresh) + ("xmlns" in attributes)
         if self._namespaces > self.limits.namespaces:
-            raise self._too_much("namespace declarations", "khai báo không gian tên", self.limits.namespaces)
+            raise self._limit_error("namespace declarations", "khai báo không gian tên", self.limits.namespaces)
         return scope
 
-    def _end(self, _name: str) -> None:
-        self._open.pop()
-        if self._text_depth and len(self._open) < self._text_depth:
+    def _handle_end(self, _name: str) -> None:
+        self._open_elements.pop()
+        if self._text_depth and len(self._open_elements) < self._text_depth:
             self._close_text()
 
     def _open_text(self) -> None:
-        self._text_depth = len(self._open)
-        self._text_plain, self._text_commented, self._text_mixed = True, False, False
-        self._text_lines, self._text_spaced, self._text_skips = 0, False, []
-        self.parser.CharacterDataHandler = self._first_text
-        self.parser.StartCdataSectionHandler = self._cdata
-        self.parser.CommentHandler = self._comment
-        self.parser.ProcessingInstructionHandler = self._instruction
+        self._text_depth = len(self._open_elements)
+        self._is_text_plain, self._has_text_comments, self._has_text_instructions = True, False, False
+        self._text_lines, self._has_text_spaces, self._text_skips = 0, False, []
+        self.parser.CharacterDataHandler = self._handle_first_text
+        self.parser.StartCdataSectionHandler = self._handle_cdata
+        self.parser.CommentHandler = self._handle_comment
+        self.parser.ProcessingInstructionHandler = self._handle_instruction
 
-    def _first_text(self, _text: str = "") -> None:
+    def _handle_first_text(self, _text: str = "") -> None:
         # one event is enough to know where the text begins; after it expat runs without calling back
         if self._text_start < 0:
             self._text_start = self._index
         self.parser.CharacterDataHandler = None
 
-    def _cdata(self) -> None:
-        self._text_plain = False
-        self._first_text()
+    def _handle_cdata(self) -> None:
+        self._is_text_plain = False
+        self._handle_first_text()
 
-    def _comment(self, _text: str) -> None:
-        self._text_plain, self._text_commented = False, True
+    def _handle_comment(self, _text: str) -> None:
+        self._is_text_plain, self._has_text_comments = False, True
 
-    def _instruction(self, _target: str, _data: str) -> None:
-        self._text_mixed = True
+    def _handle_instruction(self, _target: str, _data: str) -> None:
+        self._has_text_instructions = True
 
     def _close_text(self) -> None:
         start, end = self._text_start, self._index
         # a text with elements or instructions inside stays in the skeleton, where the reader reports it
-        if start >= 0 and not self._text_mixed:
-            known = self._text_plain, self._text_commented, self._text_lines, self._text_spaced, self._text_skips
-            self._found.append(_Text(start, end, *known))
-            self._long += end - start
+        if start >= 0 and not self._has_text_instructions:
+            text_facts = (
+                self._is_text_plain,
+                self._has_text_comments,
+                self._text_lines,
+                self._has_text_spaces,
+                self._text_skips,
+            )
+            self._found_texts.append(_FoundText(start, end, *text_facts))
+            self._text_size += end - start
         self._text_depth, self._text_start = 0, -1
         self.parser.CharacterDataHandler = self.parser.StartCdataSectionHandler = None
         self.parser.CommentHandler = self.parser.ProcessingInstructionHandler = None
 
-    def _declaration(self, version: str, encoding: str | None, _standalone: int) -> None:
+    def _handle_declaration(self, version: str, encoding: str | None, _standalone: int) -> None:
         if version != "1.0":
-            raise refusal("EDX-XML-VERSION", version)
+            raise packet_error("EDX-XML-VERSION", version)
         if encoding is not None and encoding.lower() not in _UTF8_NAMES:
-            raise refusal("EDX-ENCODING", encoding)
+            raise packet_error("EDX-ENCODING", encoding)
 
-    def _doctype(self, *_: object) -> None:
-        raise refusal("EDX-DOCTYPE", place=self._place())
+    def _handle_doctype(self, *_: object) -> None:
+        raise packet_error("EDX-DOCTYPE", position=self._find_position())
 
-    def _too_much(self, what: str, what_vi: str, most: int) -> Exception:
-        return refusal("EDX-LIMIT", what, what_vi, understood=str(most), place=self._place())
+    def _limit_error(self, what: str, what_vi: str, most: int) -> Exception:
+        return packet_error("EDX-LIMIT", what, what_vi, understood=str(most), position=self._find_position())
 
-    def _place(self) -> tuple[int, int]:
+    def _find_position(self) -> tuple[int, int]:
         return self.parser.CurrentLineNumber, self.parser.CurrentColumnNumber + 1
 
 
-def _has_names(attributes: list[str]) -> bool:
+def _has_prefixes(attributes: list[str]) -> bool:
     """Whether a name among the attributes has a prefix, or a namespace is declared."""
     names = attributes[::2]
     return "xmlns" in names or ":" in " ".join(names)
 
 
-def _namespace_of(prefix: str) -> str:
+def _select_namespace(prefix: str) -> str:
     return _KNOWN_PREFIXES.get(prefix.lower(), f"urn:edoc-connector:undeclared:{quote(prefix)}")
 
 
-def _skeleton(source: Source, spans: Iterable[Span]) -> bytes:
+def _build_skeleton(source: Source, spans: Iterable[Span]) -> bytes:
     pieces: list[bytes] = []
     position = 0
-    with source.opened() as stream:
-        near = Near(stream)
+    with source.open_shared() as stream:
+        near = BlockReader(stream)
         for span in spans:
-            pieces.extend(near.pieces(position, span.start))
+            pieces.extend(near.read_pieces(position, span.start))
             pieces.append(span.placeholder.encode("ascii"))
             position = span.end
-        pieces.extend(between(stream, position, source.size))
+        pieces.extend(iter_between(stream, position, source.size))
     return b"".join(pieces)
 
 
 _BEFORE_ROOT = re.compile(rb"(?:[^<]++|<\?.*?\?>|<!--.*?-->)*+<[^\s/>]+", re.DOTALL)
 
 
-def _declare(skeleton: bytes, prefixes: dict[str, str]) -> bytes:
+def _declare_prefixes(skeleton: bytes, prefixes: dict[str, str]) -> bytes:
     """Put declarations of the prefixes on the root element."""
     tag = _BEFORE_ROOT.match(skeleton)
     if tag is None:

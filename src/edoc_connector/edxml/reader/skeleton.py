@@ -8,14 +8,14 @@ from collections.abc import Iterator, Sequence
 from lxml import etree
 
 from ..attachments.base64_text import has_spaces
-from ..attachments.content import Base64Content, GivenText, SpanText
+from ..attachments.content import Base64Content, MemoryText, SpanText
 from ..findings import Finding
 from ..source import Source
 from .parser import parse_scanned
-from .positions import Position, positions
+from .positions import Position, find_positions
 from .scan import Limits, Scan, scan
 
-MOST_SHOWN = 10_000
+MAX_SHOWN = 10_000
 """Characters of a text that a message repeats."""
 
 
@@ -32,10 +32,10 @@ class Skeleton:
 
     def __init__(self, source: Source, limits: Limits) -> None:
         self._source = source
-        self._held = source.held()
+        self._cached_source = source.cache_if_small()
         self.limits = limits
-        self._scan: Scan = scan(self._held, limits)
-        self.root: etree._Element = parse_scanned(self._scan.skeleton, line_at=self._scan.line_at)
+        self._scan: Scan = scan(self._cached_source, limits)
+        self.root: etree._Element = parse_scanned(self._scan.skeleton, find_line=self._scan.find_line)
         self._positions: dict[etree._Element, Position] | None = None
 
     @property
@@ -44,35 +44,35 @@ class Skeleton:
         return self._scan.findings
 
     @property
-    def namespace_errors(self) -> bool:
+    def has_namespace_errors(self) -> bool:
         """Whether a prefix is used that is not declared: such a packet has no canonical form."""
-        return self._scan.namespace_errors
+        return self._scan.has_namespace_errors
 
-    def position(self, element: etree._Element) -> Position:
+    def find_position(self, element: etree._Element) -> Position:
         """Line and column of the packet at which an element's start tag begins, from 1; the column where it is known.
 
         They are looked for when they are first asked for: most packets are never asked.
         """
         if self._positions is None:
-            self._positions = dict(zip(self.root.iter("*"), positions(self._scan), strict=True))
+            self._positions = dict(zip(self.root.iter("*"), find_positions(self._scan), strict=True))
         return self._positions[element]
 
     @property
-    def whole(self) -> bytes | None:
+    def cached_bytes(self) -> bytes | None:
         """The packet's bytes as they were scanned, where they are few; else they have to be read again."""
-        return self._held.data if self._held.path is None else None
+        return self._cached_source.data if self._cached_source.path is None else None
 
     @property
-    def comments(self) -> bool:
+    def has_comments(self) -> bool:
         """Whether comments stand in the texts that the tree leaves out; those elsewhere are in the tree."""
-        return any(span.commented for span in self._scan.spans.values())
+        return any(span.has_comments for span in self._scan.spans.values())
 
-    def spaced(self, text: str) -> bool:
+    def is_spaced(self, text: str) -> bool:
         """Whether spaces or line ends stand in what a text of the tree stands for."""
         span = self._scan.spans.get(text)
-        return span is not None and span.spaced
+        return span is not None and span.has_spaces
 
-    def content(self, text: str, name: str) -> Base64Content:
+    def build_content(self, text: str, name: str) -> Base64Content:
         """The content whose base64 is the text, or what the text stands for where it is a placeholder.
 
         Args:
@@ -81,52 +81,54 @@ class Skeleton:
         """
         span = self._scan.spans.get(text)
         if span is None:
-            given = text.encode()
-            return Base64Content(name, GivenText(given), spaced=has_spaces(given))
+            text_bytes = text.encode()
+            return Base64Content(name, MemoryText(text_bytes), has_spaces=has_spaces(text_bytes))
         # a reference may stand for a space
-        return Base64Content(name, SpanText(self._source, span), spaced=span.spaced or not span.plain)
+        return Base64Content(name, SpanText(self._source, span), has_spaces=span.has_spaces or not span.is_plain)
 
-    def shown(self, text: str) -> str:
+    def format_excerpt(self, text: str) -> str:
         """A text of the tree as messages show it: placeholders told by their length, nothing endless."""
         if self._scan.token in text:
-            text = re.sub(self._scan.placeholders.decode("ascii"), self._length, text)
-        return text if len(text) <= MOST_SHOWN else f"{text[:MOST_SHOWN]}… ({len(text)})"
+            text = re.sub(self._scan.placeholders.decode("ascii"), self._format_length, text)
+        return text if len(text) <= MAX_SHOWN else f"{text[:MAX_SHOWN]}… ({len(text)})"
 
-    def _length(self, placeholder: re.Match[str]) -> str:
+    def _format_length(self, placeholder: re.Match[str]) -> str:
         span = self._scan.spans[placeholder.group()]
         return f"[{span.end - span.start} bytes]"
 
-    def canonical(self, *, exclusive: bool, without: Sequence[etree._Element] = ()) -> Iterator[bytes]:
+    def iter_canonical(self, *, exclusive: bool, exclude: Sequence[etree._Element] = ()) -> Iterator[bytes]:
         """Canonical XML 1.0 of the whole packet, without comments, in pieces.
 
         Args:
             exclusive: Exclusive XML Canonicalization 1.0 instead of the inclusive one.
-            without: elements of `root` to leave out, as the enveloped-signature transform does.
+            exclude: elements of `root` to leave out, as the enveloped-signature transform does.
 
         Raises:
             etree.C14NError: the packet has no canonical form (a namespace that is a relative reference).
         """
-        paths = [self.root.getroottree().getelementpath(element) for element in without]
+        paths = [self.root.getroottree().getelementpath(element) for element in exclude]
         # the copy is parsed anew: removing elements from the shared tree would change what others read
         tree = parse_scanned(self._scan.skeleton).getroottree()
         for element in [tree.find(path) for path in paths]:
             if element is not None:
-                _remove(element)
+                _remove_element(element)
         text = etree.tostring(tree, method="c14n", exclusive=exclusive, with_comments=False)
-        return self._with_texts(text)
+        return self._insert_texts(text)
 
-    def _with_texts(self, text: bytes) -> Iterator[bytes]:
+    def _insert_texts(self, text: bytes) -> Iterator[bytes]:
         token = self._scan.token
         first, *rest = text.split(f"{token}-".encode())
         yield first
-        with self._held.opened():
+        with self._cached_source.open_shared():
             for piece in rest:
                 number, _, after = piece.partition(b"-")
-                yield from SpanText(self._held, self._scan.spans[f"{token}-{number.decode('ascii')}-"]).canonical()
+                yield from SpanText(
+                    self._cached_source, self._scan.spans[f"{token}-{number.decode('ascii')}-"]
+                ).iter_canonical()
                 yield after
 
 
-def _remove(element: etree._Element) -> None:
+def _remove_element(element: etree._Element) -> None:
     """Take an element out of its tree and leave the text behind it."""
     parent = element.getparent()
     if parent is None:

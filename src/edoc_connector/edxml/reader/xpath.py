@@ -5,7 +5,7 @@ from __future__ import annotations
 from lxml import etree
 
 
-class Places:
+class XPathIndex:
     """XPaths of the elements of one tree, with the names' namespaces left out.
 
     Positions are counted once per parent: a packet with many odd elements must not cost their square.
@@ -14,22 +14,22 @@ class Places:
     def __init__(self) -> None:
         self._positions: dict[etree._Element, dict[etree._Element, str]] = {}
 
-    def xpath(self, element: etree._Element) -> str:
+    def find_xpath(self, element: etree._Element) -> str:
         """Where an element stands; it has a position where others of its name stand beside it."""
         steps: list[str] = []
         while (parent := element.getparent()) is not None:
-            steps.append(str(etree.QName(element).localname) + self._position(parent, element))
+            steps.append(str(etree.QName(element).localname) + self._find_position(parent, element))
             element = parent
         return "/" + "/".join([str(etree.QName(element).localname), *reversed(steps)])
 
-    def _position(self, parent: etree._Element, element: etree._Element) -> str:
+    def _find_position(self, parent: etree._Element, element: etree._Element) -> str:
         if parent not in self._positions:
-            alike: dict[str, list[etree._Element]] = {}
+            by_name: dict[str, list[etree._Element]] = {}
             for child in parent.iterchildren("*"):
-                alike.setdefault(str(etree.QName(child).localname), []).append(child)
+                by_name.setdefault(str(etree.QName(child).localname), []).append(child)
             self._positions[parent] = {
                 child: f"[{position}]" if len(group) > 1 else ""
-                for group in alike.values()
+                for group in by_name.values()
                 for position, child in enumerate(group, 1)
             }
         return self._positions[parent][element]

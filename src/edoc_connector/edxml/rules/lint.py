@@ -10,14 +10,14 @@ from datetime import datetime
 from lxml import etree
 
 from ..findings import KINDS, Finding, Severity
-from ..reader.elements import children
+from ..reader.elements import iter_children
 from ..reader.packet import Packet
-from ..reader.xpath import Places
+from ..reader.xpath import XPathIndex
 from .rules import Problem
 from .validate import problems
 
-_WEIGHT = {Severity.INFO: 0, Severity.WARNING: 1, Severity.ERROR: 2}
-_SAME = {
+_WEIGHTS = {Severity.INFO: 0, Severity.WARNING: 1, Severity.ERROR: 2}
+_RULE_OF_FINDING = {
     "EDX-MISSING": "EDR-REQUIRED",
     "EDX-LENGTH": "EDR-LENGTH",
     "EDX-VALUE": "EDR-VALUE",
@@ -66,87 +66,91 @@ def remarks(packet: Packet, *, at: datetime) -> tuple[Remark, ...]:
         packet: the packet.
         at: the time to hold its dates against, aware.
     """
-    found = [_of_finding(one) for one in (*packet.findings, *packet.content_findings())]
-    tree = _Tree(packet)
+    found = [_build_finding_remark(one) for one in (*packet.findings, *packet.content_findings())]
+    tree = _ElementFinder(packet)
     # a seal's name is taken for files to be sent; in a packet it is the seal
-    broken = [tree.remark(one) for one in problems(packet.message, at=at) if one.code != "EDR-NAME"]
-    return tuple(sorted(_once(found, broken), key=lambda one: (one.line or 0, one.column or 0, one.xpath, one.code)))
+    broken = [tree.build_remark(one) for one in problems(packet.message, at=at) if one.code != "EDR-NAME"]
+    return tuple(
+        sorted(_merge_remarks(found, broken), key=lambda one: (one.line or 0, one.column or 0, one.xpath, one.code))
+    )
 
 
-def _of_finding(one: Finding) -> Remark:
-    kind = KINDS[one.code]
-    xpath = f"{one.xpath}/{one.seen}" if one.code == "EDX-MISSING" else one.xpath
-    said = (one.message, one.message_vi, kind.advice, kind.advice_vi)
-    return Remark(one.code, kind.severity, xpath, one.line, one.column, *said)
+def _build_finding_remark(finding: Finding) -> Remark:
+    kind = KINDS[finding.code]
+    xpath = f"{finding.xpath}/{finding.seen}" if finding.code == "EDX-MISSING" else finding.xpath
+    texts = (finding.message, finding.message_vi, kind.advice, kind.advice_vi)
+    return Remark(finding.code, kind.severity, xpath, finding.line, finding.column, *texts)
 
 
-def _once(found: Iterable[Remark], broken: Iterable[Remark]) -> Iterator[Remark]:
+def _merge_remarks(finding_remarks: Iterable[Remark], rule_remarks: Iterable[Remark]) -> Iterator[Remark]:
     """What a finding and a rule both say is said once, with the greater weight."""
-    rules = {(one.code, one.xpath): one for one in broken}
-    for one in found:
-        same = (_SAME.get(one.code, ""), one.xpath)
-        if same in rules and _WEIGHT[rules[same].severity] <= _WEIGHT[one.severity]:
+    rules = {(remark.code, remark.xpath): remark for remark in rule_remarks}
+    for remark in finding_remarks:
+        same = (_RULE_OF_FINDING.get(remark.code, ""), remark.xpath)
+        if same in rules and _WEIGHTS[rules[same].severity] <= _WEIGHTS[remark.severity]:
             del rules[same]
-            yield one
+            yield remark
         elif same not in rules:
-            yield one
+            yield remark
     yield from rules.values()
 
 
-class _Tree:
+class _ElementFinder:
     """Finds the elements that rules speak of, by the standard's names for them."""
 
     def __init__(self, packet: Packet) -> None:
         self._skeleton = packet.skeleton
-        self._places = Places()
+        self._xpaths = XPathIndex()
         root = packet.skeleton.root
-        self._tops: dict[str, etree._Element] = {}
+        self._top_elements: dict[str, etree._Element] = {}
         for depth in range(4):
-            for name, element in _below(root, depth):
-                self._tops.setdefault(name, element)
-        self._encoded = packet.elements
-        self._known: dict[etree._Element, dict[str, list[etree._Element]]] = {}
+            for name, element in _iter_at_depth(root, depth):
+                self._top_elements.setdefault(name, element)
+        self._attachment_elements = packet.elements
+        self._children_by_name: dict[etree._Element, dict[str, list[etree._Element]]] = {}
 
-    def remark(self, one: Problem) -> Remark:
+    def build_remark(self, problem: Problem) -> Remark:
         """The remark for a broken rule."""
-        element, rest = self._find(one.xpath.split("/"))
-        xpath = "/".join([self._places.xpath(element), *rest])
-        said = (f"{one.field} {one.message}", f"{one.field} {one.message_vi}")
-        return Remark(one.code, one.severity, xpath, *self._skeleton.position(element), *said, clause=one.clause)
+        element, rest = self._find_element(problem.xpath.split("/"))
+        xpath = "/".join([self._xpaths.find_xpath(element), *rest])
+        texts = (f"{problem.field} {problem.message}", f"{problem.field} {problem.message_vi}")
+        return Remark(
+            problem.code, problem.severity, xpath, *self._skeleton.find_position(element), *texts, clause=problem.clause
+        )
 
-    def _find(self, steps: list[str]) -> tuple[etree._Element, list[str]]:
+    def _find_element(self, steps: list[str]) -> tuple[etree._Element, list[str]]:
         """The element at the end of a path, or the last that is there, and what is missing."""
         if steps[0] == "AttachmentEncoded":
-            element, steps = self._encoded[_position(steps[1])[1] - 1], steps[2:]
+            element, steps = self._attachment_elements[_parse_step(steps[1])[1] - 1], steps[2:]
         else:
-            top = self._tops.get(steps[0])
+            top = self._top_elements.get(steps[0])
             element, steps = (self._skeleton.root, steps) if top is None else (top, steps[1:])
         while steps:
-            name, position = _position(steps[0])
-            alike = self._saying(element).get(name, [])
+            name, position = _parse_step(steps[0])
+            alike = self._group_children(element).get(name, [])
             if len(alike) < position:
                 break
             element, steps = alike[position - 1], steps[1:]
         return element, steps
 
-    def _saying(self, parent: etree._Element) -> dict[str, list[etree._Element]]:
+    def _group_children(self, parent: etree._Element) -> dict[str, list[etree._Element]]:
         """Children by name; those that say nothing are not in the message, and do not count."""
-        if parent not in self._known:
-            known = self._known[parent] = {}
-            for name, child in children(parent):
+        if parent not in self._children_by_name:
+            by_name = self._children_by_name[parent] = {}
+            for name, child in iter_children(parent):
                 if any(text.strip() for text in child.itertext()):
-                    known.setdefault(name, []).append(child)
-        return self._known[parent]
+                    by_name.setdefault(name, []).append(child)
+        return self._children_by_name[parent]
 
 
-def _below(element: etree._Element, depth: int) -> Iterator[tuple[str, etree._Element]]:
-    for name, child in children(element):
+def _iter_at_depth(element: etree._Element, depth: int) -> Iterator[tuple[str, etree._Element]]:
+    for name, child in iter_children(element):
         if depth == 0:
             yield name, child
         else:
-            yield from _below(child, depth - 1)
+            yield from _iter_at_depth(child, depth - 1)
 
 
-def _position(step: str) -> tuple[str, int]:
+def _parse_step(step: str) -> tuple[str, int]:
     found = re.fullmatch(r"(.*?)(?:\[([0-9]+)\])?", step)
     return (found.group(1), int(found.group(2) or 1)) if found else (step, 1)

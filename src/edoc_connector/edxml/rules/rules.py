@@ -22,7 +22,7 @@ from ..names import SEAL_NAME, ZIP_TYPE
 QCVN = "QCVN 102:2016/BTTTT, amendment 1:2022"
 QD_20 = "Decision 20/2020/QĐ-TTg"
 QD_28 = "Decision 28/2018/QĐ-TTg"
-OURS = "edoc_connector"
+OWN_CLAUSE = "edoc_connector"
 """Where a rule is not the standard's but ours, so that what is written can be read back."""
 
 
@@ -69,20 +69,20 @@ class Rule:
     vi: str
     severity: Severity = Severity.ERROR
 
-    def broken(self, field: str, xpath: str, value: str = "", **words: object) -> Problem:
+    def build_problem(self, field: str, xpath: str, value: str = "", **words: object) -> Problem:
         """The problem of a message that breaks it."""
-        said, said_vi = self.en.format(**words), self.vi.format(**words)
-        return Problem(self.code, field, xpath, value, said, said_vi, self.clause.format(**words), self.severity)
+        message, message_vi = self.en.format(**words), self.vi.format(**words)
+        return Problem(self.code, field, xpath, value, message, message_vi, self.clause.format(**words), self.severity)
 
 
-def required(clause: str, why: str, why_vi: str) -> Rule:
+def build_required_rule(clause: str, why: str, why_vi: str) -> Rule:
     """The rule that a value must be given."""
     return Rule("EDR-REQUIRED", clause, f"is required{why}; give it a value", f"là bắt buộc{why_vi}; hãy điền giá trị")
 
 
 # -- about one value; {path} is the element's path
 
-REQUIRED = required(f"{QCVN}: {{path}}", "", "")
+REQUIRED = build_required_rule(f"{QCVN}: {{path}}", "", "")
 CHARACTER = Rule(
     "EDR-CHARACTER",
     "XML 1.0, 2.2 Characters",
@@ -98,7 +98,7 @@ TOO_LONG = Rule(
 LONG = Rule(TOO_LONG.code, TOO_LONG.clause, TOO_LONG.en, TOO_LONG.vi, Severity.WARNING)
 NULL = Rule(
     "EDR-NULL",
-    OURS,
+    OWN_CLAUSE,
     "is the text 'null', which is read as no value; leave it out",
     "là chữ 'null', sẽ bị hiểu là không có giá trị; hãy để trống",
 )
@@ -127,7 +127,7 @@ VALUE_RULES = (REQUIRED, CHARACTER, TOO_LONG, LONG, NULL, VALUE, *DOUBTS.values(
 
 
 @dataclass(frozen=True, slots=True)
-class Context:
+class RuleContext:
     """What a rule may look at beside the message.
 
     Args:
@@ -137,7 +137,7 @@ class Context:
     today: date
 
 
-Broken = Iterator[tuple[str, dict[str, object]]]
+Breaches = Iterator[tuple[str, dict[str, object]]]
 """The offending value and the words of each breach; nothing where the rule is kept."""
 
 
@@ -155,7 +155,7 @@ class MessageRule:
     rule: Rule
     field: str
     xpath: str
-    check: Callable[[Any, Context], Broken]
+    check: Callable[[Any, RuleContext], Breaches]
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,16 +177,16 @@ class ItemRule:
     key: Callable[[Any], str | None] | None = None
 
 
-def _blank(text: str | None) -> bool:
+def _is_blank(text: str | None) -> bool:
     return not (text or "").strip()
 
 
-def _when(wrong: object, value: str = "", **words: object) -> Broken:
-    if wrong:
+def _breach_if(is_broken: object, value: str = "", **words: object) -> Breaches:
+    if is_broken:
         yield value, words
 
 
-def _is(business: Business, *kinds: BusinessType) -> bool:
+def _has_type(business: Business, *kinds: BusinessType) -> bool:
     return business.type in kinds
 
 
@@ -194,31 +194,31 @@ _BUSINESS = f"{QCVN}: TraceHeaderList/Bussiness"
 _PLACE = "TraceHeaderList/Bussiness"
 
 
-def _future(document: Document, context: Context) -> Broken:
+def _check_future(document: Document, context: RuleContext) -> Breaches:
     issued = document.issued_on
     if issued is not None and issued > context.today:
         yield write_date(issued), {"today": write_date(context.today)}
 
 
-_ID_LIMITS = {"number": (11, "số"), "notation": (30, "ký hiệu")}  # those of CodeNumber and CodeNotation
+_ID_PART_LIMITS = {"number": (11, "số"), "notation": (30, "ký hiệu")}  # those of CodeNumber and CodeNotation
 
 
-def _long_id(document: Document, _context: Context) -> Broken:
-    parts = DocumentIdParts.of(document.id.strip())
-    for part, (most, part_vi) in _ID_LIMITS.items():
+def _check_id_length(document: Document, _context: RuleContext) -> Breaches:
+    parts = DocumentIdParts.from_text(document.id.strip())
+    for part, (most, part_vi) in _ID_PART_LIMITS.items():
         size = len(getattr(parts, part))
         if size > most:
             yield document.id, {"part": part, "part_vi": part_vi, "size": size, "limit": most}
 
 
-def _names_no_document(document: Document) -> bool:
+def _lacks_reference(document: Document) -> bool:
     return not (document.business.document_id or any(one.document_id or one.code for one in document.responses_for))
 
 
-def _update_lacks(attr: str) -> Callable[[Document, Context], Broken]:
-    def check(document: Document, _context: Context) -> Broken:
+def _build_update_check(attr: str) -> Callable[[Document, RuleContext], Breaches]:
+    def check(document: Document, _context: RuleContext) -> Breaches:
         business = document.business
-        return _when(_is(business, BusinessType.UPDATE) and getattr(business, attr) is None)
+        return _breach_if(_has_type(business, BusinessType.UPDATE) and getattr(business, attr) is None)
 
     return check
 
@@ -233,7 +233,7 @@ DOCUMENT_RULES = (
         ),
         "issued_on",
         "MessageHeader/PromulgationInfo/PromulgationDate",
-        _future,
+        _check_future,
     ),
     MessageRule(
         Rule(
@@ -244,13 +244,13 @@ DOCUMENT_RULES = (
         ),
         "id",
         "MessageHeader/DocumentId",
-        _long_id,
+        _check_id_length,
     ),
     MessageRule(
-        required(f"{_BUSINESS}/BussinessDocReason", " unless the document is new", " trừ văn bản mới"),
+        build_required_rule(f"{_BUSINESS}/BussinessDocReason", " unless the document is new", " trừ văn bản mới"),
         "business.reason",
         f"{_PLACE}/BussinessDocReason",
-        lambda one, _: _when(one.business.type not in (None, BusinessType.NEW) and _blank(one.business.reason)),
+        lambda one, _: _breach_if(one.business.type not in (None, BusinessType.NEW) and _is_blank(one.business.reason)),
     ),
     MessageRule(
         Rule(
@@ -261,41 +261,43 @@ DOCUMENT_RULES = (
         ),
         "business.document_id",
         f"{_PLACE}/DocumentId",
-        lambda one, _: _when(
-            _is(one.business, BusinessType.NEW) and one.business.document_id, one.business.document_id or ""
+        lambda one, _: _breach_if(
+            _has_type(one.business, BusinessType.NEW) and one.business.document_id, one.business.document_id or ""
         ),
     ),
     MessageRule(
-        required(
+        build_required_rule(
             f"{_BUSINESS}, type 1",
             " to say which document is recalled (or a ResponseFor that names it)",
             " để biết thu hồi văn bản nào (hoặc ResponseFor chỉ ra văn bản đó)",
         ),
         "business.document_id",
         f"{_PLACE}/DocumentId",
-        lambda one, _: _when(_is(one.business, BusinessType.RECALL) and _names_no_document(one)),
+        lambda one, _: _breach_if(_has_type(one.business, BusinessType.RECALL) and _lacks_reference(one)),
     ),
     MessageRule(
-        required(f"{_BUSINESS}, type 2", " for an update", " khi cập nhật"),
+        build_required_rule(f"{_BUSINESS}, type 2", " for an update", " khi cập nhật"),
         "business.document_id",
         f"{_PLACE}/DocumentId",
-        lambda one, _: _when(_is(one.business, BusinessType.UPDATE) and not one.business.document_id),
+        lambda one, _: _breach_if(_has_type(one.business, BusinessType.UPDATE) and not one.business.document_id),
     ),
     *(
         MessageRule(
-            required(f"{_BUSINESS}, type 2", " for an update", " khi cập nhật"),
+            build_required_rule(f"{_BUSINESS}, type 2", " for an update", " khi cập nhật"),
             f"business.{attr}",
             f"{_PLACE}/BussinessDocumentInfo/{element}",
-            _update_lacks(attr),
+            _build_update_check(attr),
         )
         for attr, element in (("content_changed", "DocumentInfo"), ("receivers_changed", "DocumentReceiver"))
     ),
     MessageRule(
-        required(f"{_BUSINESS}, type 2", " where the recipients changed", " khi nơi nhận thay đổi"),
+        build_required_rule(f"{_BUSINESS}, type 2", " where the recipients changed", " khi nơi nhận thay đổi"),
         "business.receivers",
         f"{_PLACE}/BussinessDocumentInfo/ReceiverList/Receiver",
-        lambda one, _: _when(
-            _is(one.business, BusinessType.UPDATE) and one.business.receivers_changed and not one.business.receivers
+        lambda one, _: _breach_if(
+            _has_type(one.business, BusinessType.UPDATE)
+            and one.business.receivers_changed
+            and not one.business.receivers
         ),
     ),
     MessageRule(
@@ -307,18 +309,18 @@ DOCUMENT_RULES = (
         ),
         "business.receivers_changed",
         f"{_PLACE}/BussinessDocumentInfo/DocumentReceiver",
-        lambda one, _: _when(
-            _is(one.business, BusinessType.UPDATE)
+        lambda one, _: _breach_if(
+            _has_type(one.business, BusinessType.UPDATE)
             and one.business.receivers
             and one.business.receivers_changed is False,
             "0",
         ),
     ),
     MessageRule(
-        required(f"{_BUSINESS}, type 3", " for a replacement", " khi thay thế"),
+        build_required_rule(f"{_BUSINESS}, type 3", " for a replacement", " khi thay thế"),
         "business.replaces",
         f"{_PLACE}/ReplacementInfoList/ReplacementInfo",
-        lambda one, _: _when(_is(one.business, BusinessType.REPLACE) and not one.business.replaces),
+        lambda one, _: _breach_if(_has_type(one.business, BusinessType.REPLACE) and not one.business.replaces),
     ),
 )
 """Of documents, in the order of the standard's tables."""
@@ -328,32 +330,32 @@ NEEDS_REASON = frozenset({StatusCode.REJECTED, StatusCode.TAKE_BACK, StatusCode.
 
 STATUS_RULES = (
     MessageRule(
-        required(
+        build_required_rule(
             f"{QCVN}: MessageHeader/ResponseFor/OrganId",
             ", the sender of the document that the status is about",
             " (bên gửi văn bản được phản hồi)",
         ),
         "response_for.organ_id",
         "MessageHeader/ResponseFor/OrganId",
-        lambda one, _: _when(_blank(one.response_for.organ_id)),
+        lambda one, _: _breach_if(_is_blank(one.response_for.organ_id)),
     ),
     MessageRule(
-        required(
+        build_required_rule(
             f"{QCVN}: MessageHeader/ResponseFor",
             " (or code), to say which document the status is about",
             " (hoặc code) để biết phản hồi văn bản nào",
         ),
         "response_for.document_id",
         "MessageHeader/ResponseFor/DocumentId",
-        lambda one, _: _when(_blank(one.response_for.document_id or one.response_for.code)),
+        lambda one, _: _breach_if(_is_blank(one.response_for.document_id or one.response_for.code)),
     ),
     MessageRule(
-        required(
+        build_required_rule(
             f"{QD_28}: status codes 02, 13, 16", " with code {status}, as its reason", " với mã {status}, là lý do"
         ),
         "description",
         "MessageHeader/Description",
-        lambda one, _: _when(one.code in NEEDS_REASON and _blank(one.description), status=one.code),
+        lambda one, _: _breach_if(one.code in NEEDS_REASON and _is_blank(one.description), status=one.code),
     ),
 )
 """Of statuses."""
@@ -364,8 +366,8 @@ RECIPIENT_RULES = (
         Rule(
             "EDR-RECIPIENT-TWICE",
             f"{QCVN}: MessageHeader/To",
-            "recipient {said} is listed twice; list each once",
-            "nơi nhận {said} bị ghi hai lần; mỗi nơi chỉ ghi một lần",
+            "recipient {repeated} is listed twice; list each once",
+            "nơi nhận {repeated} bị ghi hai lần; mỗi nơi chỉ ghi một lần",
         ),
         "id",
         "OrganId",
@@ -376,21 +378,21 @@ RECIPIENT_RULES = (
 """Of each recipient."""
 
 
-def _not_bare(one: Attachment) -> str | None:
-    written = one.content_id or ""
+def _check_bare_id(attachment: Attachment) -> str | None:
+    written = attachment.content_id or ""
     return written if written.startswith("cid:") or written != written.strip() else None
 
 
-def _zip_type(one: Attachment) -> str | None:
-    zipped = one.content_type.strip().lower() == ZIP_TYPE
-    return one.content_type if zipped and not one.name.strip().lower().endswith(".zip") else None
+def _check_zip_type(attachment: Attachment) -> str | None:
+    zipped = attachment.content_type.strip().lower() == ZIP_TYPE
+    return attachment.content_type if zipped and not attachment.name.strip().lower().endswith(".zip") else None
 
 
 ATTACHMENT_RULES = (
     ItemRule(
         Rule(
             "EDR-NAME",
-            OURS,
+            OWN_CLAUSE,
             "is the name of the seal, which is added by itself; give the file another name",
             "là tên của tệp niêm phong, được tự động thêm vào; hãy đặt tên khác",
         ),
@@ -407,7 +409,7 @@ ATTACHMENT_RULES = (
         ),
         "content_type",
         "ContentType",
-        _zip_type,
+        _check_zip_type,
     ),
     ItemRule(
         Rule(
@@ -430,13 +432,13 @@ ATTACHMENT_RULES = (
         ),
         "content_id",
         "ContentId",
-        _not_bare,
+        _check_bare_id,
     ),
 )
 """Of each attachment."""
 
 
-def every_rule() -> tuple[Rule, ...]:
+def list_rules() -> tuple[Rule, ...]:
     """All rules, those about one value first."""
     about: tuple[MessageRule | ItemRule, ...] = (*DOCUMENT_RULES, *STATUS_RULES, *RECIPIENT_RULES, *ATTACHMENT_RULES)
     return (*VALUE_RULES, *(one.rule for one in about))

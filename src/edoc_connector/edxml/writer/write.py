@@ -19,12 +19,12 @@ from typing import IO, Any, Protocol, TypeAlias
 
 from lxml import etree
 
-from ..._core.files import early_to_disk, whole_file
+from ..._core.files import open_atomic, sync_early
 from ...errors import AttachmentError, DocumentError
 from ..attachments.attachment import Attachment, AttachmentDigest
 from ..attachments.base64_text import encode
 from ..findings import Severity
-from ..message.model import Document, EncodedAttachment, Holder, Message, TraceHeader
+from ..message.model import Document, EncodedAttachment, Message, TraceHeader, ValueHolder
 from ..message.table import ATTACHMENT, DOCUMENT_HEADER, DOCUMENT_TRACE, REFERENCE, STATUS_HEADER, Table
 from ..message.values import Kind
 from ..names import NS, SEAL_NAME
@@ -83,9 +83,9 @@ def write(
     """
     if not checked:
         refuse(problems(message, at=at))
-    plan = _plan(message, at, signature is not None, seal)
-    with whole_file(Path(to), durable=durable) as out:
-        _stream(plan, out, signature)
+    plan = _build_plan(message, at, signature is not None, seal)
+    with open_atomic(Path(to), durable=durable) as out:
+        _write_stream(plan, out, signature)
 
 
 def refuse(found: Sequence[Problem]) -> None:
@@ -102,38 +102,38 @@ def refuse(found: Sequence[Problem]) -> None:
     )
 
 
-_TextSource: TypeAlias = Callable[[], Iterator[bytes]]
+_TextMaker: TypeAlias = Callable[[], Iterator[bytes]]
 
 
 @dataclass(slots=True)
-class _Plan:
+class _WritePlan:
     """The skeleton, and what goes where its placeholders stand."""
 
     root: etree._Element
     token: str
     signature_mark: str
-    texts: dict[str, _TextSource] = field(default_factory=dict)
+    texts: dict[str, _TextMaker] = field(default_factory=dict)
 
 
-def _plan(message: Message, at: datetime, signed: bool, seal: SealMaker | None) -> _Plan:
+def _build_plan(message: Message, at: datetime, has_signature: bool, seal: SealMaker | None) -> _WritePlan:
     token = f"edoc-{secrets.token_hex(16)}-"
     root = etree.Element(f"{{{NS}}}edXML", nsmap={None: NS})
     envelope = etree.SubElement(root, f"{{{NS}}}edXMLEnvelope", nsmap={"edXML": NS})
-    header = _child(envelope, "edXMLHeader")
-    plan = _Plan(root, token, f"{token}signature-" if signed else "")
-    last = _child(header, "MessageHeader")
+    header = _add_child(envelope, "edXMLHeader")
+    plan = _WritePlan(root, token, f"{token}signature-" if has_signature else "")
+    last = _add_child(header, "MessageHeader")
     if isinstance(message, Document):
-        _rows(last, DOCUMENT_HEADER, message)
-        last = _child(header, "TraceHeaderList")
-        _rows(last, DOCUMENT_TRACE, _Traced(message, at))
-        _attachments(plan, envelope, message, seal)
+        _write_rows(last, DOCUMENT_HEADER, message)
+        last = _add_child(header, "TraceHeaderList")
+        _write_rows(last, DOCUMENT_TRACE, _TraceHolder(message, at))
+        _add_attachments(plan, envelope, message, seal)
     else:
-        _rows(last, STATUS_HEADER, message)
+        _write_rows(last, STATUS_HEADER, message)
     last.tail = plan.signature_mark or None
     return plan
 
 
-class _Traced:
+class _TraceHolder:
     """What goes into a document's TraceHeaderList; the sender is the first station."""
 
     def __init__(self, document: Document, at: datetime) -> None:
@@ -141,11 +141,11 @@ class _Traced:
         self.business = document.business
 
 
-def _child(parent: etree._Element, tag: str) -> etree._Element:
+def _add_child(parent: etree._Element, tag: str) -> etree._Element:
     return etree.SubElement(parent, f"{{{NS}}}{tag}")
 
 
-def _rows(parent: etree._Element, table: Table, holder: Holder | _Traced) -> None:
+def _write_rows(parent: etree._Element, table: Table, holder: ValueHolder | _TraceHolder) -> None:
     """Write what the holder says, in the table's order; what says nothing leaves no element."""
     groups: dict[tuple[str, ...], etree._Element] = {(): parent}
     for row in table.rows:
@@ -155,59 +155,63 @@ def _rows(parent: etree._Element, table: Table, holder: Holder | _Traced) -> Non
         for item in value if row.many else (value,):
             if isinstance(kind, Kind):
                 if text := kind.write(item):
-                    etree.SubElement(_group(groups, row.full[:-1]), row.full[-1]).text = text
-            elif _says_something(kind, item):
-                _rows(etree.SubElement(_group(groups, row.full[:-1]), row.full[-1]), kind, item)
+                    etree.SubElement(_ensure_group(groups, row.qualified_tags[:-1]), row.qualified_tags[-1]).text = text
+            elif _has_content(kind, item):
+                _write_rows(
+                    etree.SubElement(_ensure_group(groups, row.qualified_tags[:-1]), row.qualified_tags[-1]), kind, item
+                )
 
 
-def _says_something(kind: Kind | Table, item: Any) -> bool:
+def _has_content(kind: Kind | Table, item: Any) -> bool:
     if isinstance(kind, Kind):
         return bool(kind.write(item))
     values = ((row, getattr(item, row.attr)) for row in kind.rows)
     return any(
-        _says_something(row.kind, one)
+        _has_content(row.kind, one)
         for row, value in values
         for one in (value if row.many else (value,))
         if one is not None
     )
 
 
-def _group(groups: dict[tuple[str, ...], etree._Element], path: tuple[str, ...]) -> etree._Element:
+def _ensure_group(groups: dict[tuple[str, ...], etree._Element], path: tuple[str, ...]) -> etree._Element:
     """The element that holds a row's element, made when first needed so that no empty group is written."""
     if path not in groups:
-        groups[path] = etree.SubElement(_group(groups, path[:-1]), path[-1])
+        groups[path] = etree.SubElement(_ensure_group(groups, path[:-1]), path[-1])
     return groups[path]
 
 
-def _attachments(plan: _Plan, envelope: etree._Element, document: Document, seal: SealMaker | None) -> None:
-    manifest = _child(_child(envelope, "edXMLBody"), "edXMLManifest")
+def _add_attachments(plan: _WritePlan, envelope: etree._Element, document: Document, seal: SealMaker | None) -> None:
+    manifest = _add_child(_add_child(envelope, "edXMLBody"), "edXMLManifest")
     manifest.set("version", "1.0")
-    encoded = _child(plan.root, "AttachmentEncoded")
+    encoded = _add_child(plan.root, "AttachmentEncoded")
     digests: list[AttachmentDigest] = []
-    texts = [(attachment, _file_text(attachment, digests)) for attachment in document.attachments]
+    texts = [(attachment, _build_file_text(attachment, digests)) for attachment in document.attachments]
     if seal is not None:
         # its bytes are made when its place in the file is reached: by then every other attachment is hashed
         entry = Attachment.from_bytes(b"", name=SEAL_NAME, content_type=SEAL_TYPE)
-        texts.append((entry, lambda: _base64(iter((seal(tuple(digests)),)))))
-    free = _free_ids(document)
+        texts.append((entry, lambda: _encode_pieces(iter((seal(tuple(digests)),)))))
+    free = _iter_free_ids(document)
     for attachment, text in texts:
         name = str(len(plan.texts))
         plan.texts[name] = text
         mark = f"{plan.token}{name}-"
-        part = EncodedAttachment.of(attachment, content_id=attachment.content_id or next(free), content=mark)
-        _rows(_child(manifest, "Reference"), REFERENCE, part)
-        _rows(_child(encoded, "Attachment"), ATTACHMENT, part)
+        part = EncodedAttachment.from_attachment(
+            attachment, content_id=attachment.content_id or next(free), content=mark
+        )
+        _write_rows(_add_child(manifest, "Reference"), REFERENCE, part)
+        _write_rows(_add_child(encoded, "Attachment"), ATTACHMENT, part)
 
 
-def _free_ids(document: Document) -> Iterator[str]:
-    taken = {attachment.content_id for attachment in document.attachments}
-    return (one for number in count(1) if (one := f"attachment-{number}") not in taken)
+def _iter_free_ids(document: Document) -> Iterator[str]:
+    used_ids = {attachment.content_id for attachment in document.attachments}
+    return (one for number in count(1) if (one := f"attachment-{number}") not in used_ids)
 
 
-def _file_text(attachment: Attachment, digests: list[AttachmentDigest]) -> _TextSource:
+def _build_file_text(attachment: Attachment, digests: list[AttachmentDigest]) -> _TextMaker:
     """The base64 of a file, its name, size and hash noted on the way."""
 
-    def text() -> Iterator[bytes]:
+    def encode_file() -> Iterator[bytes]:
         digest, size = hashlib.sha256(), 0
         for piece in attachment.pieces():
             digest.update(piece)
@@ -220,52 +224,54 @@ def _file_text(attachment: Attachment, digests: list[AttachmentDigest]) -> _Text
             )
         digests.append(AttachmentDigest(attachment.name, size, digest.hexdigest()))
 
-    return lambda: _base64(text())
+    return lambda: _encode_pieces(encode_file())
 
 
-def _base64(data: Iterator[bytes]) -> Iterator[bytes]:
+def _encode_pieces(data: Iterator[bytes]) -> Iterator[bytes]:
     """Base64 without line breaks of bytes in pieces."""
-    held = b""
+    carried = b""
     for piece in data:
-        cut = len(held) - len(held) % 3
+        cut = len(carried) - len(carried) % 3
         if cut:
-            yield encode(held[:cut])
-        held = held[cut:] + piece
-    yield encode(held)
+            yield encode(carried[:cut])
+        carried = carried[cut:] + piece
+    yield encode(carried)
 
 
-def _stream(plan: _Plan, out: IO[bytes], signature: EnvelopedSigner | None) -> None:
-    written = _cut(etree.tostring(plan.root, xml_declaration=True, encoding="UTF-8"), plan.token)
-    canonical = _cut(etree.tostring(plan.root, method="c14n", exclusive=True, with_comments=False), plan.token)
+def _write_stream(plan: _WritePlan, out: IO[bytes], signature: EnvelopedSigner | None) -> None:
+    written = _split_at_placeholders(etree.tostring(plan.root, xml_declaration=True, encoding="UTF-8"), plan.token)
+    canonical = _split_at_placeholders(
+        etree.tostring(plan.root, method="c14n", exclusive=True, with_comments=False), plan.token
+    )
     digest = hashlib.new(signature.digest_algorithm if signature else "sha256")
     place, blank = 0, b""
-    with early_to_disk(out) as grown:
+    with sync_early(out) as note_growth:
         for (name, file_piece), (_, canonical_piece) in zip(written, canonical, strict=True):
             if name in plan.texts:
                 for text in plan.texts[name]():
                     out.write(text)
                     digest.update(text)
-                    grown(len(text))
+                    note_growth(len(text))
             elif name and signature is not None:
                 place, blank = out.tell(), signature.blank()
                 out.write(blank)
             out.write(file_piece)
             digest.update(canonical_piece)
     if signature is not None:
-        _fill(out, place, blank, signature.signature(digest.digest()))
+        _fill_blank(out, place, blank, signature.signature(digest.digest()))
 
 
-def _cut(text: bytes, token: str) -> Iterator[tuple[str, bytes]]:
+def _split_at_placeholders(text: bytes, token: str) -> Iterator[tuple[str, bytes]]:
     """A text in pieces, each with the name of the placeholder before it; the first has none."""
     first, *rest = text.split(token.encode("ascii"))
     yield "", first
     for piece in rest:
-        name, _, after = piece.partition(b"-")
-        yield name.decode("ascii"), after
+        name, _, text_after = piece.partition(b"-")
+        yield name.decode("ascii"), text_after
 
 
-def _fill(out: IO[bytes], place: int, blank: bytes, filled: bytes) -> None:
-    if len(filled) != len(blank):
-        raise ValueError(f"the signature is {len(filled)} bytes long, its space {len(blank)}")
+def _fill_blank(out: IO[bytes], place: int, blank: bytes, signature: bytes) -> None:
+    if len(signature) != len(blank):
+        raise ValueError(f"the signature is {len(signature)} bytes long, its space {len(blank)}")
     out.seek(place)
-    out.write(filled)
+    out.write(signature)

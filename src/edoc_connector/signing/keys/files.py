@@ -11,8 +11,8 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import load_pem_private_key, pkcs12
 
 from ...errors import SigningError
-from ..pki.certificates import ordered_from, read_certificates, same_key
-from ..signer import Clock, KeyUri, LocalSigner, Secrets, chosen_algorithm, read_key_file, unusable
+from ..pki.certificates import is_same_key, order_chain, read_certificates
+from ..signer import Clock, KeyUri, LocalSigner, Secrets, choose_algorithm, read_key_file, unusable_key_error
 
 _KEY_BLOCK = re.compile(rb"-----BEGIN ((?:RSA |EC |ENCRYPTED )?PRIVATE KEY)-----.*?-----END \1-----\s?", re.DOTALL)
 
@@ -23,7 +23,7 @@ def load_pem(uri: KeyUri, secrets: Secrets, clock: Clock) -> LocalSigner:
     Raises:
         SigningError: it cannot be loaded.
     """
-    uri.allow("cert", "secret", "algorithm")
+    uri.refuse_other_attributes("cert", "secret", "algorithm")
     data = read_key_file(uri.path)
     block = _KEY_BLOCK.search(data)
     if block is None:
@@ -34,8 +34,8 @@ def load_pem(uri: KeyUri, secrets: Secrets, clock: Clock) -> LocalSigner:
     key = _open_pem(uri, block.group(), secrets)
     certificates: list[x509.Certificate] = []
     for path in uri.query.get("cert", (uri.path,)):
-        certificates += _certificates_of(path)
-    return _signer(uri, key, certificates, clock)
+        certificates += _load_certificates(path)
+    return _build_signer(uri, key, certificates, clock)
 
 
 def load_p12(uri: KeyUri, secrets: Secrets, clock: Clock) -> LocalSigner:
@@ -44,7 +44,7 @@ def load_p12(uri: KeyUri, secrets: Secrets, clock: Clock) -> LocalSigner:
     Raises:
         SigningError: it cannot be loaded.
     """
-    uri.allow("secret", "algorithm")
+    uri.refuse_other_attributes("secret", "algorithm")
     data = read_key_file(uri.path)
     store = _open_p12(uri, data, secrets)
     if store.key is None or store.cert is None:
@@ -54,7 +54,7 @@ def load_p12(uri: KeyUri, secrets: Secrets, clock: Clock) -> LocalSigner:
             vi=f"{uri.path} không có {vi}; hãy xuất khóa cùng với chứng thư số",
         )
     found = [store.cert.certificate, *(extra.certificate for extra in store.additional_certs)]
-    return _signer(uri, store.key, found, clock)
+    return _build_signer(uri, store.key, found, clock)
 
 
 def _open_p12(uri: KeyUri, data: bytes, secrets: Secrets) -> pkcs12.PKCS12KeyAndCertificates:
@@ -62,11 +62,11 @@ def _open_p12(uri: KeyUri, data: bytes, secrets: Secrets) -> pkcs12.PKCS12KeyAnd
         return pkcs12.load_pkcs12(data, None)
     password = secrets(uri.secret_name)
     if password is None:
-        raise _wrong_password(uri, given=False)
+        raise _password_error(uri, has_password=False)
     try:
         return pkcs12.load_pkcs12(data, password.encode())
     except (ValueError, UnsupportedAlgorithm) as error:
-        raise _wrong_password(uri, given=True) from error
+        raise _password_error(uri, has_password=True) from error
 
 
 def _open_pem(uri: KeyUri, block: bytes, secrets: Secrets) -> object:
@@ -75,16 +75,16 @@ def _open_pem(uri: KeyUri, block: bytes, secrets: Secrets) -> object:
     except TypeError:
         password = secrets(uri.secret_name)
     except (ValueError, UnsupportedAlgorithm) as error:
-        raise _damaged(uri.path, str(error)) from error
+        raise _unreadable_key_error(uri.path, str(error)) from error
     if password is None:
-        raise _wrong_password(uri, given=False)
+        raise _password_error(uri, has_password=False)
     try:
         return load_pem_private_key(block, password.encode())
     except (ValueError, UnsupportedAlgorithm) as error:
-        raise _wrong_password(uri, given=True) from error
+        raise _password_error(uri, has_password=True) from error
 
 
-def _certificates_of(path: str) -> list[x509.Certificate]:
+def _load_certificates(path: str) -> list[x509.Certificate]:
     try:
         return read_certificates(read_key_file(path))
     except ValueError as error:
@@ -94,11 +94,11 @@ def _certificates_of(path: str) -> list[x509.Certificate]:
         ) from error
 
 
-def _signer(uri: KeyUri, key: object, certificates: list[x509.Certificate], clock: Clock) -> LocalSigner:
+def _build_signer(uri: KeyUri, key: object, certificates: list[x509.Certificate], clock: Clock) -> LocalSigner:
     if not isinstance(key, rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey):
-        raise unusable(key)
+        raise unusable_key_error(key)
     public = key.public_key()
-    own = [one for one in certificates if same_key(one.public_key(), public)]  # type: ignore[arg-type]  # any kind has the method
+    own = [one for one in certificates if is_same_key(one.public_key(), public)]  # type: ignore[arg-type]  # any kind has the method
     if not own:
         raise SigningError(
             f"none of the certificates given is for the key in {uri.path}; name the right one",
@@ -108,14 +108,14 @@ def _signer(uri: KeyUri, key: object, certificates: list[x509.Certificate], cloc
     leaf = max(own, key=lambda one: one.not_valid_after_utc)
     return LocalSigner(
         key=key,
-        certificates=ordered_from(leaf, certificates),
-        algorithm=chosen_algorithm(key, uri.algorithm),
+        certificates=order_chain(leaf, certificates),
+        algorithm=choose_algorithm(key, uri.algorithm),
         clock=clock,
     )
 
 
-def _wrong_password(uri: KeyUri, *, given: bool) -> SigningError:
-    if given:
+def _password_error(uri: KeyUri, *, has_password: bool) -> SigningError:
+    if has_password:
         return SigningError(
             f"{uri.path} cannot be opened: the password is wrong or the file is damaged",
             vi=f"không mở được {uri.path}: sai mật khẩu hoặc tệp bị hỏng",
@@ -128,7 +128,7 @@ def _wrong_password(uri: KeyUri, *, given: bool) -> SigningError:
     )
 
 
-def _damaged(path: str, why: str) -> SigningError:
+def _unreadable_key_error(path: str, why: str) -> SigningError:
     return SigningError(
         f"the key in {path} cannot be read ({why}); export it again",
         vi=f"không đọc được khóa trong {path} ({why}); hãy xuất lại",

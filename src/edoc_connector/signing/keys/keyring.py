@@ -19,7 +19,7 @@ from cryptography import x509
 from ...errors import EdocError, SigningError
 from ..algorithms import SignatureAlgorithm
 from ..pki.certificates import days_left, fingerprint, human_name, key_usage
-from ..signer import Certified, Clock, KeyUri, Secrets, Signer, load_signer, refuse_unfit, signing_certificate, utc_now
+from ..signer import Certified, Clock, KeyUri, Secrets, Signer, load_signer, refuse_unfit, require_certificate, utc_now
 
 log = logging.getLogger("edoc_connector.signing")
 
@@ -64,7 +64,7 @@ def key_status(signer: Signer, *, name: str = "", at: datetime | None = None) ->
     """
     at = at or utc_now()
     try:
-        certificate = signing_certificate(signer)
+        certificate = require_certificate(signer)
         algorithm = signer.algorithm
     except EdocError as error:
         return KeyStatus(name=name, problem=error)
@@ -105,7 +105,7 @@ class Keyring(Certified):
         self._names = tuple(names) or tuple(f"key {number}" for number in range(1, len(self._signers) + 1))
         self.clock = clock
         self._lock = threading.Lock()
-        self._noted: set[tuple[str, str]] = set()
+        self._logged_warnings: set[tuple[str, str]] = set()
 
     @classmethod
     def load(cls, uris: Sequence[str], *, secrets: Secrets | None = None, clock: Clock = utc_now) -> Self:
@@ -122,8 +122,8 @@ class Keyring(Certified):
         Raises:
             SigningError: there is none, or one is no URI.
         """
-        names = [KeyUri.parse(uri).shown for uri in uris]
-        return cls((_Deferred(uri, secrets, clock) for uri in uris), names=names, clock=clock)
+        names = [KeyUri.parse(uri).redacted for uri in uris]
+        return cls((_LazySigner(uri, secrets, clock) for uri in uris), names=names, clock=clock)
 
     def __repr__(self) -> str:
         return f"Keyring({', '.join(self._names)})"
@@ -163,7 +163,7 @@ class Keyring(Certified):
             EdocError: no key can sign now; with one key that is its own error.
         """
         statuses = self.statuses()
-        self._note(statuses)
+        self._log_warnings(statuses)
         for signer, status in zip(self._signers, statuses, strict=True):
             if status.signs:
                 return signer
@@ -181,36 +181,36 @@ class Keyring(Certified):
         pairs = zip(self._signers, self._names, strict=True)
         found = [key_status(signer, name=name, at=at) for signer, name in pairs]
         fit = [status for status in found if status.signs]
-        chosen = max(fit, key=_rank, default=None)  # the first of equals
-        return tuple(_in_company(status, found, signs=status is chosen) for status in found)
+        chosen = max(fit, key=_rank_status, default=None)  # the first of equals
+        return tuple(_complete_status(status, found, signs=status is chosen) for status in found)
 
     def close(self) -> None:
         """End the sessions on tokens."""
         for signer in self._signers:
-            close(signer)
+            close_signer(signer)
 
-    def _note(self, statuses: Sequence[KeyStatus]) -> None:
+    def _log_warnings(self, statuses: Sequence[KeyStatus]) -> None:
         for status in statuses:
-            for mark, message in _warnings(status):
+            for mark, message in _list_warnings(status):
                 with self._lock:
-                    new = (status.name, mark) not in self._noted
-                    self._noted.add((status.name, mark))
+                    new = (status.name, mark) not in self._logged_warnings
+                    self._logged_warnings.add((status.name, mark))
                 if new:
                     log.warning(message)
 
 
-def _rank(status: KeyStatus) -> tuple[datetime, datetime]:
+def _rank_status(status: KeyStatus) -> tuple[datetime, datetime]:
     certificate = status.certificate
     assert certificate is not None  # noqa: S101 - a key that signs has one
     return certificate.not_valid_before_utc, certificate.not_valid_after_utc
 
 
-def _in_company(status: KeyStatus, everyone: Sequence[KeyStatus], *, signs: bool) -> KeyStatus:
-    succeeded = any(_succeeds(other, status) for other in everyone)
+def _complete_status(status: KeyStatus, all_statuses: Sequence[KeyStatus], *, signs: bool) -> KeyStatus:
+    succeeded = any(_is_successor(other, status) for other in all_statuses)
     return replace(status, signs=signs, succeeded=succeeded, warn=None if succeeded else status.warn)
 
 
-def _succeeds(other: KeyStatus, status: KeyStatus) -> bool:
+def _is_successor(other: KeyStatus, status: KeyStatus) -> bool:
     """Whether the other key goes on without a gap when this one expires."""
     if other.certificate is None or status.certificate is None:
         return False
@@ -224,7 +224,7 @@ def _succeeds(other: KeyStatus, status: KeyStatus) -> bool:
     return True
 
 
-def _warnings(status: KeyStatus) -> list[tuple[str, str]]:
+def _list_warnings(status: KeyStatus) -> list[tuple[str, str]]:
     """What to log of a key: a mark that keeps it from being logged again, and the words."""
     if status.certificate is None:
         return [(f"unusable: {status.problem}", f"the key {status.name} cannot be used: {status.problem}")]
@@ -239,7 +239,7 @@ def _warnings(status: KeyStatus) -> list[tuple[str, str]]:
     return [(f"{fingerprint(status.certificate)} {'expired' if expired else status.warn}", words)]
 
 
-def pinned(signer: Signer) -> Signer:
+def select_signer(signer: Signer) -> Signer:
     """The one signer for everything in one packet: of a keyring the key that signs now, else the signer itself.
 
     Raises:
@@ -248,66 +248,66 @@ def pinned(signer: Signer) -> Signer:
     return signer.current() if isinstance(signer, Keyring) else signer
 
 
-def close(signer: Signer) -> None:
+def close_signer(signer: Signer) -> None:
     """End what a signer holds open, such as a session on a token."""
     end = getattr(signer, "close", None)
     if end is not None:
         end()
 
 
-class _Deferred:
+class _LazySigner:
     """A signer that is loaded when it is first needed; after an error it is tried again: a token may be plugged in.
 
     But a password that was refused is not offered again: three wrong PINs lock a token.
     """
 
     def __init__(self, uri: str, secrets: Secrets | None, clock: Clock) -> None:
-        self._load: Callable[[], Signer] = lambda: load_signer(uri, secrets=secrets and self._secret, clock=clock)
+        self._load: Callable[[], Signer] = lambda: load_signer(uri, secrets=secrets and self._ask_secret, clock=clock)
         self._secrets = secrets
         self._lock = threading.Lock()
-        self._loaded: Signer | None = None
-        self._offered = False
-        self._refused: SigningError | None = None
+        self._loaded_signer: Signer | None = None
+        self._has_offered_secret = False
+        self._refusal: SigningError | None = None
 
-    def _secret(self, name: str) -> str | None:
+    def _ask_secret(self, name: str) -> str | None:
         found = self._secrets(name) if self._secrets is not None else None
-        self._offered = self._offered or found is not None
+        self._has_offered_secret = self._has_offered_secret or found is not None
         return found
 
-    def _signer(self) -> Signer:
+    def _load_once(self) -> Signer:
         with self._lock:
-            if self._refused is not None:
-                raise _again(self._refused)
-            if self._loaded is None:
-                self._loaded = self._loaded_now()
-            return self._loaded
+            if self._refusal is not None:
+                raise _no_retry_error(self._refusal)
+            if self._loaded_signer is None:
+                self._loaded_signer = self._load_now()
+            return self._loaded_signer
 
-    def _loaded_now(self) -> Signer:
+    def _load_now(self) -> Signer:
         try:
             return self._load()
         except SigningError as error:
-            if self._offered:
-                self._refused = error
+            if self._has_offered_secret:
+                self._refusal = error
             raise
 
     @property
     def algorithm(self) -> SignatureAlgorithm:
-        return self._signer().algorithm
+        return self._load_once().algorithm
 
     @property
     def certificates(self) -> tuple[x509.Certificate, ...]:
-        return self._signer().certificates
+        return self._load_once().certificates
 
     def sign(self, data: bytes) -> bytes:
-        return self._signer().sign(data)
+        return self._load_once().sign(data)
 
     def close(self) -> None:
         with self._lock:
-            if self._loaded is not None:
-                close(self._loaded)
+            if self._loaded_signer is not None:
+                close_signer(self._loaded_signer)
 
 
-def _again(error: SigningError) -> SigningError:
+def _no_retry_error(error: SigningError) -> SigningError:
     return SigningError(
         f"{error.message}. The password is not tried again before the connector is opened anew: too many wrong PINs "
         "lock a token.",

@@ -18,20 +18,20 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from ...errors import SigningError
 from ..algorithms import SIGNATURES, SignatureAlgorithm
-from ..pki.certificates import leaf_of, ordered_from, read_certificate, read_certificates
-from ..signer import Certified, Clock, KeyUri, Secrets, chosen_algorithm, read_key_file
+from ..pki.certificates import find_leaf, order_chain, read_certificate, read_certificates
+from ..signer import Certified, Clock, KeyUri, Secrets, choose_algorithm, read_key_file
 from .pkcs11_session import (
     AskPin,
     Connection,
     TokenUri,
     acquire,
-    asked_pin,
+    ask_pin,
     drop,
+    list_session_errors,
     log,
-    need_pkcs11,
     pin_error,
     release,
-    session_errors,
+    require_pkcs11,
     token_error,
 )
 
@@ -52,14 +52,14 @@ def load_token(uri: KeyUri, secrets: Secrets, clock: Clock) -> TokenSigner:
     Raises:
         SigningError: the URI is not right, a certificate's file cannot be read, or python-pkcs11 is not installed.
     """
-    where = TokenUri.parse(uri)
-    need_pkcs11()
-    source = uri.query.get("pin-source", (uri.shown,))[0]
+    token_uri = TokenUri.parse(uri)
+    require_pkcs11()
+    source = uri.query.get("pin-source", (uri.redacted,))[0]
     certificates: list[x509.Certificate] = []
     for path in uri.query.get("cert", ()):
-        certificates += _certificates_in(path)
+        certificates += _load_certificates(path)
     return TokenSigner(
-        where,
+        token_uri,
         pin=lambda: secrets(source),
         certificates=tuple(certificates),
         algorithm=uri.algorithm,
@@ -67,7 +67,7 @@ def load_token(uri: KeyUri, secrets: Secrets, clock: Clock) -> TokenSigner:
     )
 
 
-def _certificates_in(path: str) -> list[x509.Certificate]:
+def _load_certificates(path: str) -> list[x509.Certificate]:
     try:
         return read_certificates(read_key_file(path))
     except ValueError as error:
@@ -78,14 +78,14 @@ def _certificates_in(path: str) -> list[x509.Certificate]:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Opened:
+class _OpenKey:
     """A key found on a token, while the session lasts."""
 
     connection: Connection
     key: Any
     certificates: tuple[x509.Certificate, ...]
     algorithm: SignatureAlgorithm
-    asks_each_time: bool
+    needs_pin_each_time: bool
 
 
 class TokenSigner(Certified):
@@ -96,7 +96,7 @@ class TokenSigner(Certified):
     survive a fork.
 
     Args:
-        where: which token, and which key on it.
+        uri: which token, and which key on it.
         pin: gives the PIN; it is asked when the token is, and not kept.
         certificates: the key's certificate and those above it, where they are not on the token.
         algorithm: name of the signature algorithm; None for the key's usual one.
@@ -105,23 +105,23 @@ class TokenSigner(Certified):
 
     def __init__(
         self,
-        where: TokenUri,
+        uri: TokenUri,
         *,
         pin: AskPin,
         certificates: tuple[x509.Certificate, ...],
         algorithm: str | None,
         clock: Clock,
     ) -> None:
-        self._where = where
+        self._uri = uri
         self._pin = pin
-        self._given = certificates
-        self._wanted = algorithm
+        self._configured_certificates = certificates
+        self._wanted_algorithm = algorithm
         self._lock = threading.Lock()
-        self._opened: _Opened | None = None
+        self._open_key: _OpenKey | None = None
         self.clock = clock
 
     def __repr__(self) -> str:
-        return f"TokenSigner({self._where.shown!r})"
+        return f"TokenSigner({self._uri.redacted!r})"
 
     def __enter__(self) -> Self:
         return self
@@ -134,9 +134,9 @@ class TokenSigner(Certified):
     def close(self) -> None:
         """End the session, if no other signer of this process uses it. Signing again opens a new one."""
         with self._lock:
-            if self._opened is not None:
-                release(self._opened.connection)
-                self._opened = None
+            if self._open_key is not None:
+                release(self._open_key.connection)
+                self._open_key = None
 
     @property
     def certificates(self) -> tuple[x509.Certificate, ...]:  # type: ignore[override]  # a property for an attribute
@@ -145,7 +145,7 @@ class TokenSigner(Certified):
         Raises:
             SigningError: the token cannot be used, or there is no certificate for the key.
         """
-        return self._open().certificates
+        return self._ensure_open().certificates
 
     @property
     def algorithm(self) -> SignatureAlgorithm:
@@ -154,7 +154,7 @@ class TokenSigner(Certified):
         Raises:
             SigningError: the token cannot be used.
         """
-        return self._open().algorithm
+        return self._ensure_open().algorithm
 
     def sign(self, data: bytes) -> bytes:
         """Sign data.
@@ -164,45 +164,47 @@ class TokenSigner(Certified):
         """
         self.refuse_unfit()
         try:
-            return self._sign(self._open(), data)
-        except _Lost:
-            return self._sign(self._open(), data, last=True)
+            return self._sign(self._ensure_open(), data)
+        except _SessionLost:
+            return self._sign(self._ensure_open(), data, is_last_try=True)
 
-    def _open(self) -> _Opened:
+    def _ensure_open(self) -> _OpenKey:
         with self._lock:
-            if self._opened is not None and not self._opened.connection.lost:
-                return self._opened
-            self._opened = None
+            if self._open_key is not None and not self._open_key.connection.is_lost:
+                return self._open_key
+            self._open_key = None
             try:
-                self._opened = self._found()
-            except _Lost:
-                self._opened = self._found(last=True)
-            return self._opened
+                self._open_key = self._find_key()
+            except _SessionLost:
+                self._open_key = self._find_key(is_last_try=True)
+            return self._open_key
 
-    def _found(self, *, last: bool = False) -> _Opened:
-        connection = acquire(self._where, self._pin)
+    def _find_key(self, *, is_last_try: bool = False) -> _OpenKey:
+        connection = acquire(self._uri, self._pin)
         try:
-            with self._answering(connection, last=last):
-                key = _key_on(connection, self._where, last=last)
-                chain = _chain(connection.session, key, self._given, self._where)
-                each_time = _asks_each_time(key)
-            algorithm = chosen_algorithm(chain[0].public_key(), self._wanted)
+            with self._use_session(connection, is_last_try=is_last_try):
+                key = _find_private_key(connection, self._uri, is_last_try=is_last_try)
+                chain = _build_chain(connection.session, key, self._configured_certificates, self._uri)
+                needs_pin = _needs_pin_each_time(key)
+            algorithm = choose_algorithm(chain[0].public_key(), self._wanted_algorithm)
         except BaseException:
             release(connection)
             raise
-        return _Opened(
-            connection=connection, key=key, certificates=chain, algorithm=algorithm, asks_each_time=each_time
+        return _OpenKey(
+            connection=connection, key=key, certificates=chain, algorithm=algorithm, needs_pin_each_time=needs_pin
         )
 
-    def _sign(self, opened: _Opened, data: bytes, *, last: bool = False) -> bytes:
-        mechanism, parameter, prepared = preparation(opened.algorithm, data, opened.connection.mechanisms)
-        pin = self._pin_for_each(opened)
-        with self._answering(opened.connection, pin=pin, last=last):
-            value: bytes = opened.key.sign(prepared, mechanism=mechanism, mechanism_param=parameter, pin=pin)
+    def _sign(self, open_key: _OpenKey, data: bytes, *, is_last_try: bool = False) -> bytes:
+        mechanism, parameter, prepared = prepare_input(open_key.algorithm, data, open_key.connection.mechanisms)
+        pin = self._ask_pin_each_time(open_key)
+        with self._use_session(open_key.connection, pin=pin, is_last_try=is_last_try):
+            value: bytes = open_key.key.sign(prepared, mechanism=mechanism, mechanism_param=parameter, pin=pin)
         return value
 
     @contextmanager
-    def _answering(self, connection: Connection, *, pin: str | None = None, last: bool = False) -> Iterator[None]:
+    def _use_session(
+        self, connection: Connection, *, pin: str | None = None, is_last_try: bool = False
+    ) -> Iterator[None]:
         """Have the session to oneself; what the token answers instead of doing it becomes an error of ours.
 
         Raises:
@@ -214,28 +216,28 @@ class TokenSigner(Certified):
         try:
             with connection.lock:
                 yield
-        except session_errors() as error:
+        except list_session_errors() as error:
             drop(connection)
-            if last:
-                raise token_error(error, self._where) from error
+            if is_last_try:
+                raise token_error(error, self._uri) from error
             # the token was pulled out and put back, or another part of the program logged out
-            log.info("the session on the token of %s was lost and is opened anew", self._where.shown)
-            raise _Lost from error
+            log.info("the session on the token of %s was lost and is opened anew", self._uri.redacted)
+            raise _SessionLost from error
         except pkcs11.PKCS11Error as error:
             if pin is not None:
-                raise pin_error(error, connection.where, self._where, pin) from error
-            raise token_error(error, self._where) from error
+                raise pin_error(error, connection.token_key, self._uri, pin) from error
+            raise token_error(error, self._uri) from error
 
-    def _pin_for_each(self, opened: _Opened) -> str | None:
+    def _ask_pin_each_time(self, open_key: _OpenKey) -> str | None:
         """The PIN where the key wants it for every signature, as keys for qualified signatures may."""
-        return asked_pin(opened.connection.where, self._where, self._pin) if opened.asks_each_time else None
+        return ask_pin(open_key.connection.token_key, self._uri, self._pin) if open_key.needs_pin_each_time else None
 
 
-class _Lost(Exception):
+class _SessionLost(Exception):
     """The session is gone."""
 
 
-def preparation(algorithm: str, data: bytes, mechanisms: frozenset[int]) -> tuple[pkcs11.Mechanism, Any, bytes]:
+def prepare_input(algorithm: str, data: bytes, mechanisms: frozenset[int]) -> tuple[pkcs11.Mechanism, Any, bytes]:
     """What to hand a token: the mechanism, its parameter, and the data or its hash.
 
     Few tokens hash by themselves in every way, so the hash is made here where the token has only the bare mechanism.
@@ -254,7 +256,7 @@ def preparation(algorithm: str, data: bytes, mechanisms: frozenset[int]) -> tupl
     name = chosen.digest.upper()
     digest = hashlib.new(chosen.digest, data).digest()
     pss = (Mechanism[name], MGF[name], len(digest)) if chosen.kind == "rsa-pss" else None
-    ways = {
+    mechanisms_by_kind = {
         "rsa": (
             (Mechanism[f"{name}_RSA_PKCS"], data),
             (Mechanism.RSA_PKCS, _DIGEST_INFO[chosen.digest] + digest),
@@ -262,7 +264,7 @@ def preparation(algorithm: str, data: bytes, mechanisms: frozenset[int]) -> tupl
         "rsa-pss": ((Mechanism[f"{name}_RSA_PKCS_PSS"], data), (Mechanism.RSA_PKCS_PSS, digest)),
         "ecdsa": ((Mechanism.ECDSA, digest),),
     }[chosen.kind]
-    for mechanism, prepared in ways:
+    for mechanism, prepared in mechanisms_by_kind:
         if mechanism in mechanisms:
             return mechanism, pss, prepared
     raise SigningError(
@@ -274,34 +276,34 @@ def preparation(algorithm: str, data: bytes, mechanisms: frozenset[int]) -> tupl
 # -- what lies on the token
 
 
-def _key_on(connection: Connection, where: TokenUri, *, last: bool) -> Any:
+def _find_private_key(connection: Connection, uri: TokenUri, *, is_last_try: bool) -> Any:
     from pkcs11 import Attribute, ObjectClass
 
-    wanted: dict[Attribute, Any] = {Attribute.CLASS: ObjectClass.PRIVATE_KEY}
-    if where.object is not None:
-        wanted[Attribute.LABEL] = where.object
-    if where.id is not None:
-        wanted[Attribute.ID] = where.id
-    found = list(connection.session.get_objects(wanted))
+    template: dict[Attribute, Any] = {Attribute.CLASS: ObjectClass.PRIVATE_KEY}
+    if uri.object is not None:
+        template[Attribute.LABEL] = uri.object
+    if uri.id is not None:
+        template[Attribute.ID] = uri.id
+    found = list(connection.session.get_objects(template))
     if len(found) == 1:
         return found[0]
-    if not found and connection.users > 1 and not last:
+    if not found and connection.users > 1 and not is_last_try:
         # a token hides its keys from a session that somebody logged out
         drop(connection)
-        raise _Lost
+        raise _SessionLost
     if not found:
-        there = _described(connection.session.get_objects({Attribute.CLASS: ObjectClass.PRIVATE_KEY}))
+        present = _describe_keys(connection.session.get_objects({Attribute.CLASS: ObjectClass.PRIVATE_KEY}))
         raise SigningError(
-            f"there is no private key {where.shown}; correct object= or id=. On the token: {there or 'none'}",
-            vi=f"không có khóa riêng {where.shown}; hãy sửa object= hoặc id=. Trên thiết bị: {there or 'không có'}",
+            f"there is no private key {uri.redacted}; correct object= or id=. On the token: {present or 'none'}",
+            vi=f"không có khóa riêng {uri.redacted}; hãy sửa object= hoặc id=. Trên thiết bị: {present or 'không có'}",
         )
     raise SigningError(
-        f"several private keys fit {where.shown}: {_described(found)}; add id=… or object=… to the URI",
-        vi=f"có nhiều khóa riêng khớp với {where.shown}: {_described(found)}; hãy thêm id=… hoặc object=… vào URI",
+        f"several private keys fit {uri.redacted}: {_describe_keys(found)}; add id=… or object=… to the URI",
+        vi=f"có nhiều khóa riêng khớp với {uri.redacted}: {_describe_keys(found)}; hãy thêm id=… hoặc object=… vào URI",
     )
 
 
-def _asks_each_time(key: Any) -> bool:
+def _needs_pin_each_time(key: Any) -> bool:
     from pkcs11 import Attribute, AttributeTypeInvalid
 
     try:
@@ -310,45 +312,46 @@ def _asks_each_time(key: Any) -> bool:
         return False  # tokens older than PKCS#11 2.20 do not know the attribute
 
 
-def _described(keys: Any) -> str:
+def _describe_keys(keys: Any) -> str:
     return "; ".join(f"object={key.label} id={''.join(f'%{octet:02X}' for octet in key.id)}" for key in keys)
 
 
-def _chain(
-    session: pkcs11.Session, key: Any, given: tuple[x509.Certificate, ...], where: TokenUri
+def _build_chain(
+    session: pkcs11.Session, key: Any, configured: tuple[x509.Certificate, ...], uri: TokenUri
 ) -> tuple[x509.Certificate, ...]:
     """The key's certificate and those above it: from the files named, else from the token."""
-    if given:
-        leaf = leaf_of(given)
-        own = [leaf] if leaf is not None and _belongs(leaf, None, key) else []
-        everything = list(given)
+    if configured:
+        leaf = find_leaf(configured)
+        own = [leaf] if leaf is not None and _is_for_key(leaf, None, key) else []
+        everything = list(configured)
     else:
-        pairs = list(_certificates_on(session))
-        own = [certificate for object_id, certificate in pairs if _belongs(certificate, object_id, key)]
+        pairs = list(_iter_certificates(session))
+        own = [certificate for object_id, certificate in pairs if _is_for_key(certificate, object_id, key)]
         everything = [certificate for _, certificate in pairs]
     if not own:
         raise SigningError(
-            f"there is no certificate for the key {where.shown}; write it to the token under the key's id, or name its "
+            f"there is no certificate for the key {uri.redacted}; write it to the token under the key's id, or "
+            "name its "
             "file with &cert=FILE",
-            vi=f"không có chứng thư số cho khóa {where.shown}; hãy ghi vào thiết bị với cùng id, hoặc chỉ tệp bằng "
+            vi=f"không có chứng thư số cho khóa {uri.redacted}; hãy ghi vào thiết bị với cùng id, hoặc chỉ tệp bằng "
             "&cert=TỆP",
         )
     # a renewed certificate may lie beside the old one for the same key: the newest counts
-    return ordered_from(max(own, key=lambda one: one.not_valid_after_utc), everything)
+    return order_chain(max(own, key=lambda one: one.not_valid_after_utc), everything)
 
 
-def _certificates_on(session: pkcs11.Session) -> Iterator[tuple[bytes, x509.Certificate]]:
+def _iter_certificates(session: pkcs11.Session) -> Iterator[tuple[bytes, x509.Certificate]]:
     from pkcs11 import Attribute, CertificateType, ObjectClass
 
-    wanted = {Attribute.CLASS: ObjectClass.CERTIFICATE, Attribute.CERTIFICATE_TYPE: CertificateType.X_509}
-    for found in session.get_objects(wanted):
+    template = {Attribute.CLASS: ObjectClass.CERTIFICATE, Attribute.CERTIFICATE_TYPE: CertificateType.X_509}
+    for found in session.get_objects(template):
         try:
             yield found[Attribute.ID], read_certificate(found[Attribute.VALUE])
         except ValueError as error:
             log.warning("a certificate on the token cannot be read and is left out: %s", error)
 
 
-def _belongs(certificate: x509.Certificate, object_id: bytes | None, key: Any) -> bool:
+def _is_for_key(certificate: x509.Certificate, object_id: bytes | None, key: Any) -> bool:
     """Whether a certificate is a key's, by its modulus or, as an EC private key does not tell its point, by the id."""
     import pkcs11
 

@@ -39,11 +39,11 @@ _TOKEN_ATTRIBUTES: Mapping[str, Callable[[Any], str]] = {
 """Attributes of RFC 7512, 2.3, that choose the token."""
 _OBJECT_ATTRIBUTES = ("object", "id", "type")
 _SALT = randomness.token_bytes(32)
-_REFUSED: set[tuple[tuple[str, str, int], bytes]] = set()
+_REFUSED_PINS: set[tuple[tuple[str, str, int], bytes]] = set()
 """Which PINs which tokens refused, as salted hashes."""
-_LOCKS: defaultdict[str, threading.RLock] = defaultdict(threading.RLock)
+_LIBRARY_LOCKS: defaultdict[str, threading.RLock] = defaultdict(threading.RLock)
 """One lock for each library: it is loaded without the promise that threads may call it at the same time."""
-_OPEN: dict[tuple[str, str, int], Connection] = {}
+_OPEN_CONNECTIONS: dict[tuple[str, str, int], Connection] = {}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,14 +55,14 @@ class TokenUri:
         token: attributes of the token, by their names in the URI.
         object: label of the key.
         id: id of the key.
-        shown: the URI without its query, for messages.
+        redacted: the URI without its query, for messages.
     """
 
     module: str
     token: Mapping[str, str]
     object: str | None
     id: bytes | None
-    shown: str
+    redacted: str
 
     @classmethod
     def parse(cls, uri: KeyUri) -> TokenUri:
@@ -76,27 +76,29 @@ class TokenUri:
                 "a PIN may not stand in a key's URI; take pin-value out and write pin-source=env:NAME or file:PATH",
                 vi="không được ghi PIN trong URI của khóa; hãy bỏ pin-value và dùng pin-source=env:TÊN hoặc file:TỆP",
             )
-        uri.allow("module-path", "pin-source", "cert", "algorithm")
+        uri.refuse_other_attributes("module-path", "pin-source", "cert", "algorithm")
         parts = dict(part.partition("=")[::2] for part in uri.body.split(";"))
-        known = (*_TOKEN_ATTRIBUTES, *_OBJECT_ATTRIBUTES)
-        unknown = [name for name in parts if name not in known]
+        known_attributes = (*_TOKEN_ATTRIBUTES, *_OBJECT_ATTRIBUTES)
+        unknown = [name for name in parts if name not in known_attributes]
         if unknown or parts.get("type", "private") != "private":
             name = unknown[0] if unknown else "type"
             raise SigningError(
-                f"pkcs11: cannot choose a key by this '{name}'; it knows {', '.join(known)}, with type=private",
-                vi=f"pkcs11: không chọn được khóa theo '{name}' này; chỉ có {', '.join(known)}, với type=private",
+                f"pkcs11: cannot choose a key by this '{name}'; it knows {', '.join(known_attributes)}, with "
+                "type=private",
+                vi=f"pkcs11: không chọn được khóa theo '{name}' này; chỉ có {', '.join(known_attributes)}, với "
+                "type=private",
             )
         if "module-path" not in uri.query:
             raise SigningError(
-                f"{uri.shown} does not say which library drives the token; add ?module-path=/path/to/library.so",
-                vi=f"{uri.shown} chưa chỉ ra thư viện của thiết bị; hãy thêm ?module-path=/đường/dẫn/thư-viện.so",
+                f"{uri.redacted} does not say which library drives the token; add ?module-path=/path/to/library.so",
+                vi=f"{uri.redacted} chưa chỉ ra thư viện của thiết bị; hãy thêm ?module-path=/đường/dẫn/thư-viện.so",
             )
         return cls(
             module=uri.query["module-path"][0],
             token={name: unquote(parts[name]) for name in _TOKEN_ATTRIBUTES if name in parts},
             object=unquote(parts["object"]) if "object" in parts else None,
             id=unquote_to_bytes(parts["id"]) if "id" in parts else None,
-            shown=uri.shown,
+            redacted=uri.redacted,
         )
 
 
@@ -106,22 +108,22 @@ class Connection:
 
     Args:
         session: the session, logged in.
-        where: module, serial number and slot.
+        token_key: module, serial number and slot.
         mechanisms: what the token can do.
         lock: hold it for every call: it is the library's.
         users: how many signers hold it.
-        lost: whether the session is gone, with its objects.
+        is_lost: whether the session is gone, with its objects.
     """
 
     session: pkcs11.Session = field(repr=False)
-    where: tuple[str, str, int]
+    token_key: tuple[str, str, int]
     mechanisms: frozenset[int] = field(repr=False)
     lock: threading.RLock = field(repr=False)
     users: int = 0
-    lost: bool = False
+    is_lost: bool = False
 
 
-def need_pkcs11() -> None:
+def require_pkcs11() -> None:
     """Load python-pkcs11.
 
     Raises:
@@ -136,29 +138,29 @@ def need_pkcs11() -> None:
         ) from error
 
 
-def acquire(uri: TokenUri, ask: AskPin) -> Connection:
+def acquire(uri: TokenUri, ask_for_pin: AskPin) -> Connection:
     """The shared session on a token, opened and logged in if it is not yet. Give it back with `release`.
 
     Raises:
         SigningError: the library does not load, the token is not there or not the only one, or the PIN is refused.
     """
-    lock = _LOCKS[uri.module]
+    lock = _LIBRARY_LOCKS[uri.module]
     with lock:
         token = _find_token(uri)
-        where = (uri.module, token.serial.hex(), token.slot.slot_id)
-        connection = _OPEN.get(where)
-        if connection is not None and not _alive(connection):
+        token_key = (uri.module, token.serial.hex(), token.slot.slot_id)
+        connection = _OPEN_CONNECTIONS.get(token_key)
+        if connection is not None and not _is_alive(connection):
             drop(connection)
             connection = None
         if connection is None:
             connection = Connection(
-                session=_login(token, where, uri, ask),
-                where=where,
+                session=_log_in(token, token_key, uri, ask_for_pin),
+                token_key=token_key,
                 mechanisms=frozenset(token.slot.get_mechanisms()),
                 lock=lock,
             )
-            _OPEN[where] = connection
-            log.debug("session opened on the token of %s", uri.shown)
+            _OPEN_CONNECTIONS[token_key] = connection
+            log.debug("session opened on the token of %s", uri.redacted)
         connection.users += 1
         return connection
 
@@ -168,17 +170,17 @@ def release(connection: Connection) -> None:
     with connection.lock:
         connection.users -= 1
         if connection.users == 0:
-            _end(connection)
+            _end_session(connection)
 
 
 def drop(connection: Connection) -> None:
     """Give up a session that the token does not know any more, for all who hold it."""
     with connection.lock:
-        connection.lost = True
-        _end(connection)
+        connection.is_lost = True
+        _end_session(connection)
 
 
-def session_errors() -> tuple[type[pkcs11.PKCS11Error], ...]:
+def list_session_errors() -> tuple[type[pkcs11.PKCS11Error], ...]:
     """What a token answers when a session, or what was found in it, is gone."""
     import pkcs11
 
@@ -194,24 +196,24 @@ def session_errors() -> tuple[type[pkcs11.PKCS11Error], ...]:
     )
 
 
-def _alive(connection: Connection) -> bool:
+def _is_alive(connection: Connection) -> bool:
     import pkcs11
 
     try:
         connection.session.generate_random(64)
-    except session_errors():
+    except list_session_errors():
         return False
     except pkcs11.PKCS11Error:
         return True  # it answers; what it cannot do is another matter
     return True
 
 
-def _end(connection: Connection) -> None:
+def _end_session(connection: Connection) -> None:
     import pkcs11
 
-    if _OPEN.get(connection.where) is not connection:
+    if _OPEN_CONNECTIONS.get(connection.token_key) is not connection:
         return
-    del _OPEN[connection.where]
+    del _OPEN_CONNECTIONS[connection.token_key]
     # a token that was pulled out has ended the session by itself
     with suppress(pkcs11.PKCS11Error):
         connection.session.close()
@@ -222,7 +224,7 @@ def _find_token(uri: TokenUri) -> pkcs11.Token:
     import pkcs11
 
     try:
-        present = [token for token in pkcs11.lib(uri.module).get_tokens() if _initialised(token)]
+        present = [token for token in pkcs11.lib(uri.module).get_tokens() if _is_initialised(token)]
     except pkcs11.PKCS11Error as error:
         raise SigningError(
             f"the token library {uri.module} does not work ({error or type(error).__name__}); install the token's "
@@ -230,35 +232,38 @@ def _find_token(uri: TokenUri) -> pkcs11.Token:
             vi=f"thư viện thiết bị {uri.module} không hoạt động ({error or type(error).__name__}); hãy cài trình điều "
             "khiển và sửa module-path",
         ) from error
-    found = [token for token in present if _chosen(token, uri.token)]
+    found = [token for token in present if _is_chosen(token, uri.token)]
     if len(found) == 1:
         return found[0]
-    seen = "; ".join(f"{token.label} (serial {token.serial.decode('utf-8', 'replace')})" for token in found or present)
+    token_names = "; ".join(
+        f"{token.label} (serial {token.serial.decode('utf-8', 'replace')})" for token in found or present
+    )
     if found:
         raise SigningError(
-            f"several tokens fit {uri.shown}: {seen}; add serial=… to the URI",
-            vi=f"có nhiều thiết bị khớp với {uri.shown}: {seen}; hãy thêm serial=… vào URI",
+            f"several tokens fit {uri.redacted}: {token_names}; add serial=… to the URI",
+            vi=f"có nhiều thiết bị khớp với {uri.redacted}: {token_names}; hãy thêm serial=… vào URI",
         )
     raise SigningError(
-        f"the token of {uri.shown} is not there; plug it in, or correct the URI. Present: {seen or 'none'}",
-        vi=f"không thấy thiết bị của {uri.shown}; hãy cắm thiết bị hoặc sửa URI. Hiện có: {seen or 'không có'}",
+        f"the token of {uri.redacted} is not there; plug it in, or correct the URI. Present: {token_names or 'none'}",
+        vi=f"không thấy thiết bị của {uri.redacted}; hãy cắm thiết bị hoặc sửa URI. Hiện có: "
+        f"{token_names or 'không có'}",
     )
 
 
-def _initialised(token: pkcs11.Token) -> bool:
+def _is_initialised(token: pkcs11.Token) -> bool:
     import pkcs11
 
     return bool(token.flags & pkcs11.TokenFlag.TOKEN_INITIALIZED)
 
 
-def _chosen(token: pkcs11.Token, wanted: Mapping[str, str]) -> bool:
+def _is_chosen(token: pkcs11.Token, wanted: Mapping[str, str]) -> bool:
     return all(_TOKEN_ATTRIBUTES[name](token) == value for name, value in wanted.items())
 
 
 # -- the PIN
 
 
-def _login(token: pkcs11.Token, where: tuple[str, str, int], uri: TokenUri, ask: AskPin) -> pkcs11.Session:
+def _log_in(token: pkcs11.Token, token_key: tuple[str, str, int], uri: TokenUri, ask_for_pin: AskPin) -> pkcs11.Session:
     import pkcs11
 
     if not token.flags & pkcs11.TokenFlag.LOGIN_REQUIRED:
@@ -266,13 +271,13 @@ def _login(token: pkcs11.Token, where: tuple[str, str, int], uri: TokenUri, ask:
     refuse_risky_login(token.flags, uri)
     if token.flags & pkcs11.TokenFlag.PROTECTED_AUTHENTICATION_PATH:
         return token.open(user_pin=pkcs11.PROTECTED_AUTH)  # the reader's own keypad asks
-    pin = asked_pin(where, uri, ask)
+    pin = ask_pin(token_key, uri, ask_for_pin)
     try:
         return token.open(user_pin=pin)
     except pkcs11.UserAlreadyLoggedIn:
         return token.open()  # another part of this program is logged in, and logins are the program's
     except pkcs11.PKCS11Error as error:
-        raise pin_error(error, where, uri, pin) from error
+        raise pin_error(error, token_key, uri, pin) from error
 
 
 def refuse_risky_login(flags: int, uri: TokenUri) -> None:
@@ -284,52 +289,56 @@ def refuse_risky_login(flags: int, uri: TokenUri) -> None:
     import pkcs11
 
     if flags & pkcs11.TokenFlag.USER_PIN_LOCKED:
-        raise _locked(uri)
+        raise _pin_locked_error(uri)
     if flags & pkcs11.TokenFlag.USER_PIN_FINAL_TRY:
         raise SigningError(
-            f"the token of {uri.shown} locks at the next wrong PIN, so no PIN is tried; log in once with the vendor's "
+            f"the token of {uri.redacted} locks at the next wrong PIN, so no PIN is tried; log in once with the "
+            "vendor's "
             "tool and the right PIN, then start again",
-            vi=f"thiết bị của {uri.shown} sẽ khóa nếu sai PIN lần nữa nên không thử PIN; hãy đăng nhập một lần bằng "
+            vi=f"thiết bị của {uri.redacted} sẽ khóa nếu sai PIN lần nữa nên không thử PIN; hãy đăng nhập một lần bằng "
             "công cụ của nhà cung cấp với PIN đúng rồi chạy lại",
         )
 
 
-def asked_pin(where: tuple[str, str, int], uri: TokenUri, ask: AskPin) -> str:
+def ask_pin(token_key: tuple[str, str, int], uri: TokenUri, ask_for_pin: AskPin) -> str:
     """The PIN to try.
 
     Raises:
         SigningError: there is none, or the token has refused it already.
     """
-    pin = ask()
+    pin = ask_for_pin()
     if not pin:
         raise SigningError(
-            f"the token of {uri.shown} asks for a PIN and there is none; say where it is: &pin-source=env:NAME in the "
+            f"the token of {uri.redacted} asks for a PIN and there is none; say where it is: "
+            "&pin-source=env:NAME in the "
             "URI, or [signing] secret",
-            vi=f"thiết bị của {uri.shown} cần PIN nhưng chưa có; hãy chỉ nơi lấy: &pin-source=env:TÊN trong URI, "
+            vi=f"thiết bị của {uri.redacted} cần PIN nhưng chưa có; hãy chỉ nơi lấy: &pin-source=env:TÊN trong URI, "
             "hoặc [signing] secret",
         )
-    if (where, _mark(pin)) in _REFUSED:
+    if (token_key, _hash_pin(pin)) in _REFUSED_PINS:
         raise SigningError(
-            f"the token of {uri.shown} has refused this PIN before; it is not tried again, because the token may lock. "
+            f"the token of {uri.redacted} has refused this PIN before; it is not tried again, because the token "
+            "may lock. "
             "Correct the PIN where pin-source points",
-            vi=f"thiết bị của {uri.shown} đã từ chối PIN này; không thử lại vì thiết bị có thể bị khóa. "
+            vi=f"thiết bị của {uri.redacted} đã từ chối PIN này; không thử lại vì thiết bị có thể bị khóa. "
             "Hãy sửa PIN tại nơi pin-source chỉ tới",
         )
     return pin
 
 
-def pin_error(error: pkcs11.PKCS11Error, where: tuple[str, str, int], uri: TokenUri, pin: str) -> SigningError:
+def pin_error(error: pkcs11.PKCS11Error, token_key: tuple[str, str, int], uri: TokenUri, pin: str) -> SigningError:
     """The error for a login that failed; a PIN that was refused is remembered, and never tried again."""
     import pkcs11
 
     if isinstance(error, pkcs11.PinLocked):
-        return _locked(uri)
+        return _pin_locked_error(uri)
     if isinstance(error, pkcs11.PinIncorrect | pkcs11.PinInvalid | pkcs11.PinLenRange):
-        _REFUSED.add((where, _mark(pin)))
+        _REFUSED_PINS.add((token_key, _hash_pin(pin)))
         return SigningError(
-            f"the token of {uri.shown} refused the PIN. It was tried once and will not be tried again: a token may "
+            f"the token of {uri.redacted} refused the PIN. It was tried once and will not be tried again: a token may "
             "lock after a few wrong PINs. Correct the PIN where pin-source points",
-            vi=f"thiết bị của {uri.shown} từ chối PIN. PIN chỉ được thử một lần và sẽ không thử lại: thiết bị có thể "
+            vi=f"thiết bị của {uri.redacted} từ chối PIN. PIN chỉ được thử một lần và sẽ không thử lại: thiết "
+            "bị có thể "
             "bị khóa sau vài lần sai. Hãy sửa PIN tại nơi pin-source chỉ tới",
         )
     return token_error(error, uri)
@@ -339,17 +348,18 @@ def token_error(error: pkcs11.PKCS11Error, uri: TokenUri) -> SigningError:
     """The error for a token that answered something unexpected."""
     name = type(error).__name__
     return SigningError(
-        f"the token of {uri.shown} answered {name}; check that it is plugged in and its driver works, then try again",
-        vi=f"thiết bị của {uri.shown} báo lỗi {name}; kiểm tra thiết bị đã cắm và trình điều khiển rồi thử lại",
+        f"the token of {uri.redacted} answered {name}; check that it is plugged in and its driver works, then "
+        "try again",
+        vi=f"thiết bị của {uri.redacted} báo lỗi {name}; kiểm tra thiết bị đã cắm và trình điều khiển rồi thử lại",
     )
 
 
-def _locked(uri: TokenUri) -> SigningError:
+def _pin_locked_error(uri: TokenUri) -> SigningError:
     return SigningError(
-        f"the PIN of the token of {uri.shown} is locked; unlock it with the vendor's tool (its administrator's PIN)",
-        vi=f"PIN của thiết bị của {uri.shown} đã bị khóa; hãy mở khóa bằng công cụ của nhà cung cấp (PIN quản trị)",
+        f"the PIN of the token of {uri.redacted} is locked; unlock it with the vendor's tool (its administrator's PIN)",
+        vi=f"PIN của thiết bị của {uri.redacted} đã bị khóa; hãy mở khóa bằng công cụ của nhà cung cấp (PIN quản trị)",
     )
 
 
-def _mark(pin: str) -> bytes:
+def _hash_pin(pin: str) -> bytes:
     return hashlib.blake2b(pin.encode(), key=_SALT).digest()

@@ -14,12 +14,12 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from ..algorithms import HASHES, PublicKey
-from ..reasons import one_line
+from ..reasons import as_one_line
 
 MINIMUM_RSA_BITS = 2048
 CURVES = ("secp256r1", "secp384r1")
 
-UNREADABLE = (
+READ_ERRORS = (
     ValueError,
     TypeError,
     UnsupportedAlgorithm,
@@ -29,8 +29,8 @@ UNREADABLE = (
 )
 """What reading a malformed certificate raises: nothing else is caught."""
 
-MALFORMED = (
-    *UNREADABLE,
+PARSE_ERRORS = (
+    *READ_ERRORS,
     AttributeError,
     LookupError,
     ArithmeticError,
@@ -48,23 +48,23 @@ def read_certificate(der: bytes) -> x509.Certificate:
     Raises:
         ValueError: it cannot be read, or its key is of a kind not known.
     """
-    return _kept(der) if len(der) <= _KEPT_SIZE else _read(der)
+    return _load_certificate_cached(der) if len(der) <= _MAX_CACHED_SIZE else _load_certificate(der)
 
 
-def _read(der: bytes) -> x509.Certificate:
+def _load_certificate(der: bytes) -> x509.Certificate:
     try:
         certificate = x509.load_der_x509_certificate(der)
         parts = (certificate.subject, certificate.issuer, certificate.extensions, certificate.public_key())
         times = (certificate.not_valid_before_utc, certificate.not_valid_after_utc)
-    except UNREADABLE as error:
+    except READ_ERRORS as error:
         raise ValueError(str(error)) from error
     if not all(part is not None for part in (*parts, *times)):  # pragma: no cover - cryptography gives values or raises
         raise ValueError("incomplete")
     return certificate
 
 
-_kept = lru_cache(256)(_read)
-_KEPT_SIZE = 8 << 10  # no certificate of an agency is larger; what a stranger sends shall not fill the memory
+_load_certificate_cached = lru_cache(256)(_load_certificate)
+_MAX_CACHED_SIZE = 8 << 10  # no certificate of an agency is larger; what a stranger sends shall not fill the memory
 
 
 def read_certificates(data: bytes) -> list[x509.Certificate]:
@@ -83,8 +83,8 @@ def human_name(certificate: x509.Certificate) -> str:
     for oid in (x509.NameOID.COMMON_NAME, x509.NameOID.ORGANIZATION_NAME):
         found = certificate.subject.get_attributes_for_oid(oid)
         if found:
-            return one_line(str(found[0].value))
-    return one_line(certificate.subject.rfc4514_string())
+            return as_one_line(str(found[0].value))
+    return as_one_line(certificate.subject.rfc4514_string())
 
 
 def fingerprint(certificate: x509.Certificate) -> str:
@@ -97,13 +97,13 @@ def certificate_digest(certificate: x509.Certificate, algorithm: str) -> bytes:
     return certificate.fingerprint(HASHES[algorithm]())
 
 
-def valid_at(certificate: x509.Certificate, at: datetime) -> bool:
+def is_valid_at(certificate: x509.Certificate, at: datetime) -> bool:
     """Whether a moment lies within the certificate's validity."""
     return certificate.not_valid_before_utc <= at <= certificate.not_valid_after_utc
 
 
 @lru_cache(64)
-def may_sign(certificate: x509.Certificate) -> bool:
+def can_sign(certificate: x509.Certificate) -> bool:
     """Whether key usage allows signing (RFC 5280, 4.2.1.3); a certificate without the extension may."""
     try:
         usage = certificate.extensions.get_extension_for_class(x509.KeyUsage).value
@@ -120,7 +120,7 @@ _OTHER_USES = {
 }
 
 
-_DOCUMENTS = {
+_DOCUMENT_USES = {
     ExtendedKeyUsageOID.EMAIL_PROTECTION,
     ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE,
     x509.ObjectIdentifier("1.3.6.1.5.5.7.3.36"),  # document signing, RFC 9336
@@ -130,7 +130,7 @@ _DOCUMENTS = {
 
 
 @lru_cache(64)
-def meant_for_other_use(certificate: x509.Certificate) -> bool:
+def is_for_other_use(certificate: x509.Certificate) -> bool:
     """Whether extended key usage is there and names only uses that are not signing of documents (RFC 5280, 4.2.1.12).
 
     A web server or a time-stamp authority under the same root as the agencies does not sign packets; the certificates
@@ -140,7 +140,7 @@ def meant_for_other_use(certificate: x509.Certificate) -> bool:
         uses = certificate.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
     except x509.ExtensionNotFound:
         return False
-    serves = ExtendedKeyUsageOID.SERVER_AUTH in uses and not any(use in _DOCUMENTS for use in uses)
+    serves = ExtendedKeyUsageOID.SERVER_AUTH in uses and not any(use in _DOCUMENT_USES for use in uses)
     return serves or all(use in _OTHER_USES for use in uses)
 
 
@@ -172,7 +172,9 @@ def days_left(certificate: x509.Certificate, at: datetime) -> int:
     return (certificate.not_valid_after_utc - at).days
 
 
-def key_problem(key: object, *, minimum_rsa_bits: int = MINIMUM_RSA_BITS, curves: Sequence[str] = CURVES) -> str | None:
+def find_key_problem(
+    key: object, *, minimum_rsa_bits: int = MINIMUM_RSA_BITS, curves: Sequence[str] = CURVES
+) -> str | None:
     """What is wrong with a key for signing packets, or None."""
     if isinstance(key, rsa.RSAPublicKey):
         return f"RSA {key.key_size} < {minimum_rsa_bits}" if key.key_size < minimum_rsa_bits else None
@@ -181,31 +183,31 @@ def key_problem(key: object, *, minimum_rsa_bits: int = MINIMUM_RSA_BITS, curves
     return type(key).__name__.lstrip("_")
 
 
-def same_key(one: PublicKey, other: PublicKey) -> bool:
+def is_same_key(one: PublicKey, other: PublicKey) -> bool:
     """Whether two public keys are the same."""
     form = (Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
     return one.public_bytes(*form) == other.public_bytes(*form)
 
 
-def leaf_of(certificates: Sequence[x509.Certificate]) -> x509.Certificate | None:
+def find_leaf(certificates: Sequence[x509.Certificate]) -> x509.Certificate | None:
     """The one certificate whose holder issued none of the others; None where that is not exactly one."""
-    return _leaf_of(tuple(certificates))
+    return _find_leaf(tuple(certificates))
 
 
 @lru_cache(32)
-def _leaf_of(certificates: tuple[x509.Certificate, ...]) -> x509.Certificate | None:
+def _find_leaf(certificates: tuple[x509.Certificate, ...]) -> x509.Certificate | None:
     issuers = {other.issuer for other in certificates if other.issuer != other.subject}
     leaves = [one for one in certificates if one.subject not in issuers]
     return leaves[0] if len(leaves) == 1 else None
 
 
-def ordered_from(leaf: x509.Certificate, others: Iterable[x509.Certificate]) -> tuple[x509.Certificate, ...]:
+def order_chain(leaf: x509.Certificate, others: Iterable[x509.Certificate]) -> tuple[x509.Certificate, ...]:
     """The leaf, then whoever issued it, and so on; certificates that do not belong are left out."""
-    return _ordered_from(leaf, tuple(others))
+    return _order_chain(leaf, tuple(others))
 
 
 @lru_cache(32)
-def _ordered_from(leaf: x509.Certificate, others: tuple[x509.Certificate, ...]) -> tuple[x509.Certificate, ...]:
+def _order_chain(leaf: x509.Certificate, others: tuple[x509.Certificate, ...]) -> tuple[x509.Certificate, ...]:
     chain = [leaf]
     rest = [other for other in others if other != leaf]
     while chain[-1].issuer != chain[-1].subject:

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from .certificates import MALFORMED, human_name, ordered_from, read_certificate, valid_at
+from .certificates import PARSE_ERRORS, human_name, is_valid_at, order_chain, read_certificate
 from .policy import VerifyPolicy
-from .revocation import Gathered, Revocation, RevocationMode, gather
+from .revocation import Revocation, RevocationData, RevocationMode, gather_revocation_data
 
 if TYPE_CHECKING:
     from pyhanko_certvalidator import ValidationContext
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 _Result = TypeVar("_Result")
 _Chain = tuple[x509.Certificate, ...]
 
-_MOST_KEPT = 64
+_MAX_PATHS = 64
 """Validated paths that are kept: most packets come from few agencies."""
 
 
@@ -47,30 +47,35 @@ class Trust:
     detail: str = ""
 
 
-def judge(leaf: x509.Certificate, brought: Sequence[x509.Certificate], *, policy: VerifyPolicy, at: datetime) -> Trust:
+def judge_certificate(
+    leaf: x509.Certificate, embedded_certificates: Sequence[x509.Certificate], *, policy: VerifyPolicy, at: datetime
+) -> Trust:
     """Judge a signer's certificate.
 
     Args:
         leaf: the certificate.
-        brought: certificates that came with the signature: they may be links of the path, never its anchor.
+        embedded_certificates: certificates that came with the signature: they may be links of the path, never its
+            anchor.
         policy: the anchors, and how revocation is checked.
         at: the moment to judge at, aware.
     """
-    judged = None if not policy.anchors else False
-    chain = ordered_from(leaf, (*brought, *policy.intermediates))
+    trusted = None if not policy.anchors else False
+    chain = order_chain(leaf, (*embedded_certificates, *policy.intermediates))
     if at > leaf.not_valid_after_utc:
-        return Trust(judged, chain, "SIG-EXPIRED", f"{leaf.not_valid_after_utc:%Y-%m-%d} < {at:%Y-%m-%d}")
+        return Trust(trusted, chain, "SIG-EXPIRED", f"{leaf.not_valid_after_utc:%Y-%m-%d} < {at:%Y-%m-%d}")
     if at < leaf.not_valid_before_utc:
-        return Trust(judged, chain, "SIG-NOT-YET-VALID", f"{leaf.not_valid_before_utc:%Y-%m-%d} > {at:%Y-%m-%d}")
+        return Trust(trusted, chain, "SIG-NOT-YET-VALID", f"{leaf.not_valid_before_utc:%Y-%m-%d} > {at:%Y-%m-%d}")
     if not policy.anchors:
         return Trust(None, chain)
     if leaf in policy.anchors:
         # pinned: whoever trusts this very certificate takes it out when it is revoked
         return Trust(True, (leaf,))
-    return validate(leaf, (*brought, *policy.intermediates), policy.anchors, chain=chain, policy=policy, at=at)
+    return validate_path(
+        leaf, (*embedded_certificates, *policy.intermediates), policy.anchors, chain=chain, policy=policy, at=at
+    )
 
 
-def validate(
+def validate_path(
     leaf: x509.Certificate,
     others: Sequence[x509.Certificate],
     anchors: Sequence[x509.Certificate],
@@ -91,83 +96,87 @@ def validate(
         at: the moment to judge at, aware.
         unrevoked_at: the moment it must not have been revoked at, aware; left out, `at`.
     """
-    asked = (leaf, *others), tuple(anchors), policy.legacy_sha1
+    path_key = (leaf, *others), tuple(anchors), policy.legacy_sha1
     unrevoked = policy.revocation.mode is RevocationMode.NONE
-    if unrevoked and (known := _PATHS.find(asked, at)):
-        return Trust(True, known)
+    if unrevoked and (known_path := _PATHS.find(path_key, at)):
+        return Trust(True, known_path)
     from pyhanko_certvalidator import CertificateValidator
     from pyhanko_certvalidator.errors import ExpiredError, NotYetValidError, PathError, ValidationError
 
     try:
-        context = _context(leaf, others, anchors, policy, at)
-        path = _run(CertificateValidator(_asn1([leaf])[0], validation_context=context).async_validate_path())
+        context = _build_context(leaf, others, anchors, policy, at)
+        path = _run_coroutine(
+            CertificateValidator(_as_asn1([leaf])[0], validation_context=context).async_validate_path()
+        )
         validated = tuple(read_certificate(one.dump()) for one in path.iter_certs(include_root=True))[::-1]
     except ExpiredError as error:
         return Trust(False, chain, "SIG-EXPIRED", str(error))
     except NotYetValidError as error:
         return Trust(False, chain, "SIG-NOT-YET-VALID", str(error))
-    except (PathError, ValidationError, *MALFORMED) as error:
+    except (PathError, ValidationError, *PARSE_ERRORS) as error:
         return Trust(False, chain, "SIG-UNTRUSTED", str(error) or type(error).__name__)
     if unrevoked:
-        _PATHS.keep(asked, validated)
+        _PATHS.remember(path_key, validated)
         return Trust(True, validated)
-    found = gather(policy.revocation, validated)
+    found = gather_revocation_data(policy.revocation, validated)
     until = unrevoked_at or at
     try:
-        then, now = (_context(leaf, others, anchors, policy, moment, found) for moment in (until, None))
-    except MALFORMED as error:
+        then, now = (_build_context(leaf, others, anchors, policy, moment, found) for moment in (until, None))
+    except PARSE_ERRORS as error:
         return Trust(policy.revocation.soft, validated, "SIG-REVOCATION-UNKNOWN", str(error) or type(error).__name__)
-    return _run(_unrevoked(path, validated, _Moments(until, then, now), policy.revocation, found))
+    return _run_coroutine(
+        _check_revocation(path, validated, _ValidationContexts(until, then, now), policy.revocation, found)
+    )
 
 
-class _Paths:
+class _ValidPaths:
     """The paths that were found good, by everything that decided it but the moment.
 
     Without revocation the moment counts only in the certificates' own validity, which is looked at anew each time.
     """
 
     def __init__(self) -> None:
-        self._kept: OrderedDict[tuple[_Chain, _Chain, bool], _Chain] = OrderedDict()
+        self._chains: OrderedDict[tuple[_Chain, _Chain, bool], _Chain] = OrderedDict()
         self._lock = threading.Lock()
 
-    def find(self, asked: tuple[_Chain, _Chain, bool], at: datetime) -> _Chain | None:
+    def find(self, path_key: tuple[_Chain, _Chain, bool], at: datetime) -> _Chain | None:
         """The path, from leaf to anchor, if one is known and every certificate of it is valid at the moment."""
         with self._lock:
-            chain = self._kept.get(asked)
-            if chain is None or not all(valid_at(one, at) for one in chain):
+            chain = self._chains.get(path_key)
+            if chain is None or not all(is_valid_at(one, at) for one in chain):
                 return None
-            self._kept.move_to_end(asked)
+            self._chains.move_to_end(path_key)
             return chain
 
-    def keep(self, asked: tuple[_Chain, _Chain, bool], chain: _Chain) -> None:
+    def remember(self, path_key: tuple[_Chain, _Chain, bool], chain: _Chain) -> None:
         """Remember a path that was validated."""
         with self._lock:
-            self._kept[asked] = chain
-            while len(self._kept) > _MOST_KEPT:
-                self._kept.popitem(last=False)
+            self._chains[path_key] = chain
+            while len(self._chains) > _MAX_PATHS:
+                self._chains.popitem(last=False)
 
 
-_PATHS = _Paths()
+_PATHS = _ValidPaths()
 
 
-def _context(
+def _build_context(
     leaf: x509.Certificate,
     others: Sequence[x509.Certificate],
     anchors: Sequence[x509.Certificate],
     policy: VerifyPolicy,
     at: datetime | None,
-    found: Gathered | None = None,
+    revocation_data: RevocationData | None = None,
 ) -> ValidationContext:
     from pyhanko_certvalidator import ValidationContext
     from pyhanko_certvalidator.policy_decl import NO_REVOCATION, CertRevTrustPolicy
 
     return ValidationContext(
-        trust_roots=_asn1(anchors),
-        other_certs=_asn1(other for other in others if other != leaf),
+        trust_roots=_as_asn1(anchors),
+        other_certs=_as_asn1(other for other in others if other != leaf),
         moment=at,
         allow_fetching=False,
-        crls=found.crls if found else (),
-        ocsps=found.ocsps if found else (),
+        crls=revocation_data.crls if revocation_data else (),
+        ocsps=revocation_data.ocsps if revocation_data else (),
         # `_unrevoked` asks; what is known now about a moment in the past is better than what was known then
         revinfo_policy=CertRevTrustPolicy(NO_REVOCATION, retroactive_revinfo=True),
         weak_hash_algos={"md2", "md5"} if policy.legacy_sha1 else {"md2", "md5", "sha1"},
@@ -175,7 +184,7 @@ def _context(
 
 
 @dataclass(frozen=True, slots=True)
-class _Moments:
+class _ValidationContexts:
     """The moment judged at, and how things stood then and stand now."""
 
     at: datetime
@@ -183,12 +192,12 @@ class _Moments:
     now: ValidationContext
 
 
-async def _unrevoked(
+async def _check_revocation(
     path: ValidationPath,
     chain: tuple[x509.Certificate, ...],
-    moments: _Moments,
+    moments: _ValidationContexts,
     revocation: Revocation,
-    found: Gathered,
+    revocation_data: RevocationData,
 ) -> Trust:
     """Check every certificate below the anchor: that one cannot be told of does not hide that another was revoked.
 
@@ -201,59 +210,59 @@ async def _unrevoked(
 
     checks: dict[str, Any] = {"crl": verify_crl, "ocsp": verify_ocsp_response}
     unknown: Trust | None = None
-    for one, wanted in _wanted(path, revocation.mode):
+    for certificate, wanted in _iter_wanted_proofs(path, revocation.mode):
         proofs, failures = set(), []
         for kind in ("crl", "ocsp") if revocation.mode is not RevocationMode.CRL else ("crl",):
             try:
-                await _check(checks[kind], one, path, moments)
+                await _check_in_force(checks[kind], certificate, path, moments)
             except RevokedError as error:
-                detail = f"{human_name(read_certificate(one.dump()))}, {error.revocation_dt:%Y-%m-%d %H:%M} UTC"
+                detail = f"{human_name(read_certificate(certificate.dump()))}, {error.revocation_dt:%Y-%m-%d %H:%M} UTC"
                 return Trust(False, chain, "SIG-REVOKED", detail)
-            except (CRLValidationError, OCSPValidationError, *MALFORMED) as error:
+            except (CRLValidationError, OCSPValidationError, *PARSE_ERRORS) as error:
                 failures.append(str(error.args[0] if error.args else type(error).__name__))
             else:
                 proofs.add(kind)
         if unknown is None and not proofs & wanted:
-            detail = "; ".join(found.failures or failures)
+            detail = "; ".join(revocation_data.failures or failures)
             unknown = Trust(revocation.soft, chain, "SIG-REVOCATION-UNKNOWN", detail)
     return unknown or Trust(True, chain)
 
 
-async def _check(check: Any, one: Any, path: ValidationPath, moments: _Moments) -> None:
+async def _check_in_force(check: Any, certificate: Any, path: ValidationPath, moments: _ValidationContexts) -> None:
     """Raise unless a certificate was in force; an OCSP answer that says revoked later says that it was."""
     from pyhanko_certvalidator.errors import OCSPValidationIndeterminateError, RevokedError
 
     try:
-        await check(one, path, moments.then)
+        await check(certificate, path, moments.then)
     except OCSPValidationIndeterminateError:
         try:
-            await check(one, path, moments.now)
+            await check(certificate, path, moments.now)
         except RevokedError as revoked:
             if revoked.revocation_dt > moments.at:
                 return
         raise
 
 
-def _wanted(path: ValidationPath, mode: RevocationMode) -> Iterator[tuple[Any, set[str]]]:
+def _iter_wanted_proofs(path: ValidationPath, mode: RevocationMode) -> Iterator[tuple[Any, set[str]]]:
     """The certificates below the anchor, from the top, and the proofs of which one is wanted for each."""
     below = list(path.iter_certs(include_root=False))
-    for number, one in enumerate(below, 1):
+    for number, certificate in enumerate(below, 1):
         if mode is RevocationMode.CRL:
-            yield one, {"crl"}
+            yield certificate, {"crl"}
         else:
-            yield one, {"ocsp"} if mode is RevocationMode.OCSP and number == len(below) else {"crl", "ocsp"}
+            yield certificate, {"ocsp"} if mode is RevocationMode.OCSP and number == len(below) else {"crl", "ocsp"}
 
 
-def _run(work: Coroutine[Any, Any, _Result]) -> _Result:
+def _run_coroutine(coroutine: Coroutine[Any, Any, _Result]) -> _Result:
     import asyncio
     from concurrent.futures import ThreadPoolExecutor
 
     # the validator is async only; a loop may be running in this thread, so it gets a thread and a loop of its own
     with ThreadPoolExecutor(max_workers=1) as pool:
-        return pool.submit(lambda: asyncio.run(work)).result()
+        return pool.submit(lambda: asyncio.run(coroutine)).result()
 
 
-def _asn1(certificates: Iterable[x509.Certificate]) -> list[Any]:
+def _as_asn1(certificates: Iterable[x509.Certificate]) -> list[Any]:
     from asn1crypto import x509 as asn1_x509  # type: ignore[import-untyped]  # it ships no types
 
     return [asn1_x509.Certificate.load(one.public_bytes(Encoding.DER)) for one in certificates]

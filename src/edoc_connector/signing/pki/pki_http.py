@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 from urllib.parse import urlsplit
 
-MOST_BYTES = 64 << 20
+MAX_BYTES = 64 << 20
 """Largest answer that is read: revocation lists of national authorities are megabytes."""
 _CHUNK = 64 * 1024
 
@@ -44,25 +44,25 @@ class Fetch(Protocol):
         ...
 
 
-def is_plain(url: str) -> bool:
+def is_plain_url(url: str) -> bool:
     """Whether an address can go into a request as it is: printable ASCII without spaces (RFC 3986, 2)."""
     return url.isascii() and url.isprintable() and " " not in url
 
 
-def http_fetch(url: str, *, body: bytes | None = None, content_type: str = "", timeout: float = 10.0) -> bytes:
+def fetch_http(url: str, *, body: bytes | None = None, content_type: str = "", timeout: float = 10.0) -> bytes:
     """Get the body of an HTTP answer; see `Fetch`. Redirects are not followed: an address is the one that was named."""
     deadline = time.monotonic() + timeout
-    connection, path = _connection(url, timeout)
+    connection, path = _open_connection(url, timeout)
     try:
         headers = {"Content-Type": content_type} if body is not None else {}
         connection.connect()
-        with _cut_off(connection.sock, deadline):
+        with _enforce_deadline(connection.sock, deadline):
             connection.request("POST" if body is not None else "GET", path, body=body, headers=headers)
             sock = connection.sock
             with connection.getresponse() as answer:
                 if answer.status != http.client.OK:
                     raise FetchFailed(f"{url}: HTTP {answer.status}")
-                return _read(url, answer, sock, deadline)
+                return _read_body(url, answer, sock, deadline)
     except (OSError, http.client.HTTPException) as error:
         late = time.monotonic() >= deadline
         raise FetchFailed(f"{url}: {'timed out' if late else error or type(error).__name__}") from error
@@ -71,14 +71,14 @@ def http_fetch(url: str, *, body: bytes | None = None, content_type: str = "", t
 
 
 @contextmanager
-def _cut_off(sock: socket.socket, deadline: float) -> Iterator[None]:
+def _enforce_deadline(sock: socket.socket, deadline: float) -> Iterator[None]:
     """Shut a connection down at a moment: headers that drip outlive a time-out, which is per read."""
 
-    def shut() -> None:
+    def shut_down() -> None:
         with suppress(OSError):  # it was closed meanwhile
             sock.shutdown(socket.SHUT_RDWR)
 
-    timer = threading.Timer(max(deadline - time.monotonic(), 0), shut)
+    timer = threading.Timer(max(deadline - time.monotonic(), 0), shut_down)
     timer.daemon = True
     timer.start()
     try:
@@ -88,7 +88,7 @@ def _cut_off(sock: socket.socket, deadline: float) -> Iterator[None]:
         timer.join()
 
 
-def _connection(url: str, timeout: float) -> tuple[http.client.HTTPConnection, str]:
+def _open_connection(url: str, timeout: float) -> tuple[http.client.HTTPConnection, str]:
     try:
         parts = urlsplit(url)
         host, port = parts.hostname, parts.port
@@ -98,13 +98,13 @@ def _connection(url: str, timeout: float) -> tuple[http.client.HTTPConnection, s
         "http": http.client.HTTPConnection,
         "https": http.client.HTTPSConnection,
     }
-    if parts.scheme not in kinds or not host or not is_plain(url):
+    if parts.scheme not in kinds or not host or not is_plain_url(url):
         raise FetchFailed(f"{url}: not an http or https address")
     path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     return kinds[parts.scheme](host, port, timeout=timeout), path
 
 
-def _read(url: str, answer: http.client.HTTPResponse, sock: socket.socket, deadline: float) -> bytes:
+def _read_body(url: str, answer: http.client.HTTPResponse, sock: socket.socket, deadline: float) -> bytes:
     pieces: list[bytes] = []
     size = 0
     # read1, and the time left at each turn: a time-out is per read, and a slow drip would outlive it
@@ -112,8 +112,8 @@ def _read(url: str, answer: http.client.HTTPResponse, sock: socket.socket, deadl
         pieces.append(piece)
         size += len(piece)
         left = deadline - time.monotonic()
-        if size > MOST_BYTES or left <= 0:
-            raise FetchFailed(f"{url}: {'too large' if size > MOST_BYTES else 'timed out'}")
+        if size > MAX_BYTES or left <= 0:
+            raise FetchFailed(f"{url}: {'too large' if size > MAX_BYTES else 'timed out'}")
         if sock.fileno() >= 0:
             sock.settimeout(left)
     if time.monotonic() >= deadline:  # what looks like the end may be that it was cut off
@@ -124,18 +124,18 @@ def _read(url: str, answer: http.client.HTTPResponse, sock: socket.socket, deadl
 
 
 @dataclass(slots=True, kw_only=True)
-class Kept:
+class CachedFetch:
     """A `Fetch` that remembers answers for a while, failures more shortly: one packet after another asks the same.
 
     Args:
         fetch: what gets the answers.
-        seconds: how long an answer is used again.
-        failed: how long a failure is.
+        answer_seconds: how long an answer is used again.
+        failure_seconds: how long a failure is.
     """
 
-    fetch: Fetch = http_fetch
-    seconds: float = 600.0
-    failed: float = 30.0
+    fetch: Fetch = fetch_http
+    answer_seconds: float = 600.0
+    failure_seconds: float = 30.0
     _answers: dict[tuple[str, bytes | None], tuple[float, bytes | FetchFailed]] = field(
         default_factory=dict, init=False, repr=False
     )
@@ -145,20 +145,20 @@ class Kept:
         """Get it, or what was got before."""
         with self._lock:
             now = time.monotonic()
-            self._answers = {key: kept for key, kept in self._answers.items() if kept[0] > now}
-            kept = self._answers.get((url, body))
-        answer = kept[1] if kept else self._fetched(url, body, content_type, timeout)
+            self._answers = {key: cached for key, cached in self._answers.items() if cached[0] > now}
+            cached = self._answers.get((url, body))
+        answer = cached[1] if cached else self._fetch_anew(url, body, content_type, timeout)
         if isinstance(answer, FetchFailed):
             raise FetchFailed(*answer.args)
         return answer
 
-    def _fetched(self, url: str, body: bytes | None, content_type: str, timeout: float) -> bytes | FetchFailed:
+    def _fetch_anew(self, url: str, body: bytes | None, content_type: str, timeout: float) -> bytes | FetchFailed:
         answer: bytes | FetchFailed
         try:
             answer = self.fetch(url, body=body, content_type=content_type, timeout=timeout)
         except FetchFailed as error:
             answer = error
-        keep = self.failed if isinstance(answer, FetchFailed) else self.seconds
+        lifetime = self.failure_seconds if isinstance(answer, FetchFailed) else self.answer_seconds
         with self._lock:
-            self._answers[url, body] = (time.monotonic() + keep, answer)
+            self._answers[url, body] = (time.monotonic() + lifetime, answer)
         return answer

@@ -14,7 +14,7 @@ from cryptography import x509
 
 from ...edxml import OrganId
 from ...edxml.message.signed_fields import normalise
-from ...errors import ConfigError, system_words, system_words_vi
+from ...errors import ConfigError, describe_system_error, describe_system_error_vi
 from ..algorithms import DIGESTS, SIGNATURES
 from ..reasons import VerificationStatus
 from .certificates import CURVES, MINIMUM_RSA_BITS, fingerprint, read_certificates
@@ -129,13 +129,13 @@ class VerifyPolicy:
         """
         return cls(
             mode=mode,
-            anchors=tuple(_certificates(paths)),
-            intermediates=tuple(_certificates(intermediates)),
+            anchors=tuple(_load_certificates(paths)),
+            intermediates=tuple(_load_certificates(intermediates)),
             at=at,
             organisations=organisations or {},
             legacy_sha1=legacy_sha1,
             revocation=revocation or Revocation(),
-            timestamp_anchors=tuple(_certificates(timestamp_anchors)),
+            timestamp_anchors=tuple(_load_certificates(timestamp_anchors)),
         )
 
     def admits(self, verification: Verification) -> bool:
@@ -150,30 +150,30 @@ class VerifyPolicy:
         """Whether a certificate may sign for an organisation, however its code is spelt, as far as the policy says."""
         if not self.organisations:
             return True
-        code = _code(organ_id)
-        listed = [entries for name, entries in self.organisations.items() if _code(name) == code]
-        return not listed or any(_matches(entry, certificate, trusted) for entries in listed for entry in entries)
+        code = _normalise_code(organ_id)
+        listed = [entries for name, entries in self.organisations.items() if _normalise_code(name) == code]
+        return not listed or any(_is_match(entry, certificate, trusted) for entries in listed for entry in entries)
 
 
-def _code(organ_id: str) -> str:
+def _normalise_code(organ_id: str) -> str:
     """A code as those compare it who act on the packet: ``h29.05`` is H29.05 to them."""
     return OrganId.parse(normalise(organ_id)).value
 
 
-def _matches(entry: str, certificate: x509.Certificate, trusted: bool) -> bool:
+def _is_match(entry: str, certificate: x509.Certificate, trusted: bool) -> bool:
     if entry.startswith("sha256:"):
-        return _hex(entry) == fingerprint(certificate)
+        return _parse_fingerprint(entry) == fingerprint(certificate)
     wanted = set(x509.Name.from_rfc4514_string(entry))
     return trusted and wanted <= set(certificate.subject)
 
 
-def _hex(entry: str) -> str:
+def _parse_fingerprint(entry: str) -> str:
     return entry.removeprefix("sha256:").replace(":", "").lower()
 
 
 def _check_entry(entry: str) -> None:
     if entry.startswith("sha256:"):
-        fits = len(_hex(entry)) == 64 and set(_hex(entry)) <= set("0123456789abcdef")
+        fits = len(_parse_fingerprint(entry)) == 64 and set(_parse_fingerprint(entry)) <= set("0123456789abcdef")
     else:
         try:
             fits = len(list(x509.Name.from_rfc4514_string(entry))) > 0
@@ -188,18 +188,18 @@ def _check_entry(entry: str) -> None:
         )
 
 
-def _certificates(paths: Iterable[str | PathLike[str]]) -> Iterable[x509.Certificate]:
-    for given in map(Path, paths):
-        files = sorted(f for f in given.iterdir() if f.suffix.lower() in _SUFFIXES) if given.is_dir() else [given]
+def _load_certificates(paths: Iterable[str | PathLike[str]]) -> Iterable[x509.Certificate]:
+    for path in map(Path, paths):
+        files = sorted(f for f in path.iterdir() if f.suffix.lower() in _SUFFIXES) if path.is_dir() else [path]
         for file in files:
-            yield from _read(file)
+            yield from _read_file(file)
 
 
-def _read(file: Path) -> list[x509.Certificate]:
+def _read_file(file: Path) -> list[x509.Certificate]:
     try:
         return read_certificates(file.read_bytes())
     except OSError as error:
-        why, why_vi = system_words(error), system_words_vi(error)
+        why, why_vi = describe_system_error(error), describe_system_error_vi(error)
     except ValueError as error:
         why, why_vi = str(error), "nội dung không phải chứng thư số"
     raise ConfigError(

@@ -23,14 +23,14 @@ from cryptography.x509 import ocsp
 from cryptography.x509.oid import AuthorityInformationAccessOID
 
 from ...errors import ConfigError
-from .certificates import MALFORMED, UNREADABLE
-from .pki_http import Fetch, FetchFailed, Kept, is_plain
+from .certificates import PARSE_ERRORS, READ_ERRORS
+from .pki_http import CachedFetch, Fetch, FetchFailed, is_plain_url
 
 log = logging.getLogger("edoc_connector.signing.revocation")
 
-_NAMING = frozenset({"sha1", "sha256"})
+_ISSUER_HASHES = frozenset({"sha1", "sha256"})
 """Hashes by which the validator knows the issuer that an OCSP answer speaks of."""
-MOST_ADDRESSES = 4
+MAX_ADDRESSES = 4
 """Most addresses of one certificate that are tried."""
 
 
@@ -74,7 +74,7 @@ class Revocation:
     ocsp_url: str | None = None
     hosts: frozenset[str] = frozenset()
     timeout: float = 10.0
-    fetch: Fetch = field(default_factory=Kept, repr=False, compare=False)
+    fetch: Fetch = field(default_factory=CachedFetch, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         sources = (self.crl_files, self.crl_urls, self.ocsp_url, self.hosts)
@@ -86,7 +86,7 @@ class Revocation:
                 "sách, máy chủ OCSP hay máy chủ được phép; hãy khai báo",
             )
         for url in (*self.crl_urls, *([self.ocsp_url] if self.ocsp_url else [])):
-            if _host(url) is None or not is_plain(url):
+            if _parse_host(url) is None or not is_plain_url(url):
                 raise ConfigError(
                     f"'{url}' is no http or https address to fetch revocation information from",
                     vi=f"'{url}' không phải địa chỉ http hoặc https để lấy thông tin thu hồi",
@@ -100,7 +100,7 @@ class Revocation:
 
 
 @dataclass(frozen=True, slots=True)
-class Gathered:
+class RevocationData:
     """Revocation information for one chain; nothing of it is believed before path validation has checked it.
 
     Args:
@@ -114,7 +114,7 @@ class Gathered:
     failures: tuple[str, ...]
 
 
-def gather(revocation: Revocation, chain: Sequence[x509.Certificate]) -> Gathered:
+def gather_revocation_data(revocation: Revocation, chain: Sequence[x509.Certificate]) -> RevocationData:
     """Collect what there is about a chain.
 
     Args:
@@ -126,18 +126,18 @@ def gather(revocation: Revocation, chain: Sequence[x509.Certificate]) -> Gathere
     ocsps: list[bytes] = []
     # under OCSP the authorities above the signer, if any, may still be cleared by a list
     if revocation.mode is not RevocationMode.OCSP or len(chain) > 2:
-        crls += _all(_crl_getters(revocation, chain), failures)
+        crls += _collect(_iter_crl_getters(revocation, chain), failures)
     if revocation.mode is not RevocationMode.CRL:
-        ocsps += _all(_ocsp_getters(revocation, chain), failures)
+        ocsps += _collect(_iter_ocsp_getters(revocation, chain), failures)
     for failure in failures:
         log.warning("revocation information is missing: %s", failure)
-    return Gathered(tuple(crls), tuple(ocsps), tuple(failures))
+    return RevocationData(tuple(crls), tuple(ocsps), tuple(failures))
 
 
-_Getter = Callable[[], bytes]
+_DataGetter = Callable[[], bytes]
 
 
-def _all(getters: Iterable[_Getter], failures: list[str]) -> Iterator[bytes]:
+def _collect(getters: Iterable[_DataGetter], failures: list[str]) -> Iterator[bytes]:
     for get in getters:
         try:
             yield get()
@@ -145,50 +145,50 @@ def _all(getters: Iterable[_Getter], failures: list[str]) -> Iterator[bytes]:
             failures.append(str(failed))
 
 
-def _crl_getters(revocation: Revocation, chain: Sequence[x509.Certificate]) -> Iterator[_Getter]:
-    for given in revocation.crl_files:
-        for file in _files(given):
-            yield partial(_crl_file, file)
-    allowed = (url for one in chain[:-1] for url in _allowed(_crl_addresses(one), revocation))
+def _iter_crl_getters(revocation: Revocation, chain: Sequence[x509.Certificate]) -> Iterator[_DataGetter]:
+    for path in revocation.crl_files:
+        for file in _list_files(path):
+            yield partial(_read_crl_file, file)
+    allowed = (url for one in chain[:-1] for url in _select_allowed(_list_crl_addresses(one), revocation))
     for url in dict.fromkeys((*revocation.crl_urls, *allowed)):
-        yield partial(_crl, url, revocation)
+        yield partial(_fetch_crl, url, revocation)
 
 
-def _files(given: Path) -> list[Path]:
+def _list_files(path: Path) -> list[Path]:
     try:
-        return sorted(one for one in given.iterdir() if one.is_file()) if given.is_dir() else [given]
+        return sorted(one for one in path.iterdir() if one.is_file()) if path.is_dir() else [path]
     except OSError:
-        return [given]  # reading it says what is wrong
+        return [path]  # reading it says what is wrong
 
 
-def _crl(url: str, revocation: Revocation) -> bytes:
-    return _der(url, revocation.fetch(url, timeout=revocation.timeout))
+def _fetch_crl(url: str, revocation: Revocation) -> bytes:
+    return _as_der(url, revocation.fetch(url, timeout=revocation.timeout))
 
 
-def _crl_file(file: Path) -> bytes:
+def _read_crl_file(file: Path) -> bytes:
     try:
-        return _der(str(file), file.read_bytes())
+        return _as_der(str(file), file.read_bytes())
     except OSError as error:
         raise FetchFailed(f"{file}: {error.strerror or type(error).__name__}") from error
 
 
-def _der(where: str, data: bytes) -> bytes:
+def _as_der(origin: str, data: bytes) -> bytes:
     """The DER of a revocation list, PEM or DER."""
     load = x509.load_pem_x509_crl if data.lstrip().startswith(b"-----BEGIN") else x509.load_der_x509_crl
     try:
         return load(data).public_bytes(Encoding.DER)
-    except UNREADABLE:
-        raise FetchFailed(f"{where}: no revocation list") from None
+    except READ_ERRORS:
+        raise FetchFailed(f"{origin}: no revocation list") from None
 
 
-def _ocsp_getters(revocation: Revocation, chain: Sequence[x509.Certificate]) -> Iterator[_Getter]:
-    for one, issuer in itertools.pairwise(chain):
+def _iter_ocsp_getters(revocation: Revocation, chain: Sequence[x509.Certificate]) -> Iterator[_DataGetter]:
+    for certificate, issuer in itertools.pairwise(chain):
         named = [revocation.ocsp_url] if revocation.ocsp_url else []
-        for url in dict.fromkeys((*named, *_allowed(_ocsp_addresses(one), revocation))):
-            yield partial(_ocsp, url, one, issuer, revocation)
+        for url in dict.fromkeys((*named, *_select_allowed(_list_ocsp_addresses(certificate), revocation))):
+            yield partial(_fetch_ocsp, url, certificate, issuer, revocation)
 
 
-def _ocsp(url: str, certificate: x509.Certificate, issuer: x509.Certificate, revocation: Revocation) -> bytes:
+def _fetch_ocsp(url: str, certificate: x509.Certificate, issuer: x509.Certificate, revocation: Revocation) -> bytes:
     # SHA-1 only names the issuer here; it is what responders know (RFC 5019, 2.1.1). No nonce: answers can be kept.
     request = ocsp.OCSPRequestBuilder().add_certificate(certificate, issuer, SHA1()).build()  # noqa: S303 - see above
     body = request.public_bytes(Encoding.DER)
@@ -197,30 +197,30 @@ def _ocsp(url: str, certificate: x509.Certificate, issuer: x509.Certificate, rev
         answer = ocsp.load_der_ocsp_response(data)
         status = answer.response_status
         if status is ocsp.OCSPResponseStatus.SUCCESSFUL:
-            _read_through(answer, data)
-    except MALFORMED:
+            _check_readable(answer, data)
+    except PARSE_ERRORS:
         raise FetchFailed(f"{url}: no OCSP answer") from None
     if status is not ocsp.OCSPResponseStatus.SUCCESSFUL:
         raise FetchFailed(f"{url}: OCSP {status.name.lower()}")
     return data
 
 
-def _read_through(answer: ocsp.OCSPResponse, data: bytes) -> None:
+def _check_readable(answer: ocsp.OCSPResponse, data: bytes) -> None:
     """Touch all of an answer as the validator will: a malformed one would keep it from reading the others."""
     from asn1crypto import ocsp as asn1_ocsp  # type: ignore[import-untyped]  # it ships no types
 
-    for one in answer.responses:
-        if one.hash_algorithm.name not in _NAMING:
+    for response in answer.responses:
+        if response.hash_algorithm.name not in _ISSUER_HASHES:
             raise ValueError("issuers are named by a hash that is not known")
     _ = asn1_ocsp.OCSPResponse.load(data).native
 
 
-def _allowed(urls: Iterable[str], revocation: Revocation) -> list[str]:
+def _select_allowed(urls: Iterable[str], revocation: Revocation) -> list[str]:
     hosts = {host.lower() for host in revocation.hosts}
-    return [url for url in urls if _host(url) in hosts][:MOST_ADDRESSES]
+    return [url for url in urls if _parse_host(url) in hosts][:MAX_ADDRESSES]
 
 
-def _host(url: str) -> str | None:
+def _parse_host(url: str) -> str | None:
     try:
         parts = urlsplit(url)
     except ValueError:
@@ -228,7 +228,7 @@ def _host(url: str) -> str | None:
     return parts.hostname if parts.scheme in ("http", "https") else None
 
 
-def _extension(certificate: x509.Certificate, kind: type[Any]) -> Iterable[Any]:
+def _read_extension(certificate: x509.Certificate, kind: type[Any]) -> Iterable[Any]:
     try:
         found: Iterable[Any] = certificate.extensions.get_extension_for_class(kind).value
     except x509.ExtensionNotFound:
@@ -236,13 +236,13 @@ def _extension(certificate: x509.Certificate, kind: type[Any]) -> Iterable[Any]:
     return found
 
 
-def _crl_addresses(certificate: x509.Certificate) -> list[str]:
-    points = _extension(certificate, x509.CRLDistributionPoints)
+def _list_crl_addresses(certificate: x509.Certificate) -> list[str]:
+    points = _read_extension(certificate, x509.CRLDistributionPoints)
     names = [name for point in points for name in point.full_name or ()]
     return [name.value for name in names if isinstance(name, x509.UniformResourceIdentifier)]
 
 
-def _ocsp_addresses(certificate: x509.Certificate) -> list[str]:
-    entries = _extension(certificate, x509.AuthorityInformationAccess)
+def _list_ocsp_addresses(certificate: x509.Certificate) -> list[str]:
+    entries = _read_extension(certificate, x509.AuthorityInformationAccess)
     names = [one.access_location for one in entries if one.access_method == AuthorityInformationAccessOID.OCSP]
     return [name.value for name in names if isinstance(name, x509.UniformResourceIdentifier)]

@@ -16,9 +16,9 @@ from cryptography import x509
 
 from ...errors import SigningError
 from ..reasons import Refused
-from .certificates import MALFORMED, human_name, key_problem, ordered_from, read_certificate
-from .path_validation import validate
-from .pki_http import Fetch, FetchFailed, http_fetch
+from .certificates import PARSE_ERRORS, find_key_problem, human_name, order_chain, read_certificate
+from .path_validation import validate_path
+from .pki_http import Fetch, FetchFailed, fetch_http
 from .policy import VerifyPolicy
 
 if TYPE_CHECKING:
@@ -27,9 +27,9 @@ if TYPE_CHECKING:
 TimeStamping = Callable[[bytes], bytes]
 """Gives a time-stamp token (DER) over data; raises SigningError."""
 
-HASHES = frozenset({"sha256", "sha384", "sha512"})
+ALLOWED_HASHES = frozenset({"sha256", "sha384", "sha512"})
 """Hashes that a time-stamp may be signed with."""
-TOLERANCE = timedelta(minutes=5)
+CLOCK_TOLERANCE = timedelta(minutes=5)
 """How far ahead of ours another's clock may be (Decision 28/2018/QĐ-TTg: clocks are kept)."""
 
 
@@ -45,7 +45,7 @@ class TimestampAuthority:
 
     url: str
     timeout: float = 10.0
-    fetch: Fetch = field(default=http_fetch, repr=False, compare=False)
+    fetch: Fetch = field(default=fetch_http, repr=False, compare=False)
 
     def __call__(self, data: bytes) -> bytes:
         """A token over data.
@@ -59,14 +59,14 @@ class TimestampAuthority:
         kind = "application/timestamp-query"
         try:
             answer = self.fetch(self.url, body=request.as_bytes(), content_type=kind, timeout=self.timeout)
-            response = _decoded(answer)
+            response = _decode_response(answer)
         except (FetchFailed, ValueError) as error:
-            raise _no_timestamp(self.url, str(error)) from error
+            raise _no_timestamp_error(self.url, str(error)) from error
         if response.status not in (0, 1):
-            raise _no_timestamp(self.url, f"status {response.status} {' '.join(response.status_string)}".strip())
+            raise _no_timestamp_error(self.url, f"status {response.status} {' '.join(response.status_string)}".strip())
         info = response.tst_info
         if info.nonce != request.nonce or info.message_imprint.message != request.message_imprint.message:
-            raise _no_timestamp(self.url, "the time-stamp is not over what was sent")
+            raise _no_timestamp_error(self.url, "the time-stamp is not over what was sent")
         return bytes(response.time_stamp_token())
 
 
@@ -89,24 +89,24 @@ def check_timestamp(token: bytes, data: bytes, *, policy: VerifyPolicy, at: date
         raise Refused("SIG-TIMESTAMP", "no trusted authorities")
     builder = VerifierBuilder(roots=list(anchors), intermediates=list(policy.intermediates))
     try:
-        response = _decoded(_response_of(token))
-        if weak := _hashes(token) - HASHES:
+        response = _decode_response(_wrap_token(token))
+        if weak := _list_hashes(token) - ALLOWED_HASHES:
             raise Refused("SIG-TIMESTAMP", ", ".join(sorted(weak)))
         # it checks the imprint, the signature, the path and the extended key usage
         builder.build().verify_message(response, data)
-        leaf, brought = _signer(response)
-    except (VerificationError, *MALFORMED) as error:
+        leaf, embedded_certificates = _find_authority(response)
+    except (VerificationError, *PARSE_ERRORS) as error:
         raise Refused("SIG-TIMESTAMP", str(error) or type(error).__name__) from None
     moment = response.tst_info.gen_time
-    if moment > at + TOLERANCE:
+    if moment > at + CLOCK_TOLERANCE:
         raise Refused("SIG-TIMESTAMP", f"{moment:%Y-%m-%d %H:%M} UTC")
-    _check_authority(leaf, brought, anchors, policy, moment, at)
+    _check_authority(leaf, embedded_certificates, anchors, policy, moment, at)
     return moment
 
 
 def _check_authority(
     leaf: x509.Certificate,
-    brought: tuple[x509.Certificate, ...],
+    embedded_certificates: tuple[x509.Certificate, ...],
     anchors: tuple[x509.Certificate, ...],
     policy: VerifyPolicy,
     moment: datetime,
@@ -116,26 +116,28 @@ def _check_authority(
 
     An authority writes the moment itself, and who has its key any moment: once revoked it is believed no more.
     """
-    problem = key_problem(leaf.public_key(), minimum_rsa_bits=policy.minimum_rsa_bits, curves=policy.curves)
+    problem = find_key_problem(leaf.public_key(), minimum_rsa_bits=policy.minimum_rsa_bits, curves=policy.curves)
     if problem:
         raise Refused("SIG-TIMESTAMP", f"{human_name(leaf)}: {problem}")
-    others = (*brought, *policy.intermediates)
-    trust = validate(leaf, others, anchors, chain=ordered_from(leaf, others), policy=policy, at=moment, unrevoked_at=at)
+    others = (*embedded_certificates, *policy.intermediates)
+    trust = validate_path(
+        leaf, others, anchors, chain=order_chain(leaf, others), policy=policy, at=moment, unrevoked_at=at
+    )
     if not trust.trusted:
         raise Refused("SIG-TIMESTAMP", f"{human_name(leaf)}: {trust.problem} {trust.detail}")
 
 
-def _signer(response: TimeStampResponse) -> tuple[x509.Certificate, tuple[x509.Certificate, ...]]:
+def _find_authority(response: TimeStampResponse) -> tuple[x509.Certificate, tuple[x509.Certificate, ...]]:
     signed = response.signed_data
-    brought = tuple(read_certificate(der) for der in sorted(signed.certificates))
+    embedded_certificates = tuple(read_certificate(der) for der in sorted(signed.certificates))
     for info in signed.signer_infos:
-        for one in brought:
-            if one.issuer == info.issuer and one.serial_number == info.serial_number:
-                return one, brought
+        for certificate in embedded_certificates:
+            if certificate.issuer == info.issuer and certificate.serial_number == info.serial_number:
+                return certificate, embedded_certificates
     raise ValueError("the authority's certificate is missing")
 
 
-def _decoded(answer: bytes) -> TimeStampResponse:
+def _decode_response(answer: bytes) -> TimeStampResponse:
     """Read an answer, touching what is used later, since a malformed part shows only then.
 
     Raises:
@@ -149,7 +151,7 @@ def _decoded(answer: bytes) -> TimeStampResponse:
     return response
 
 
-def _response_of(token: bytes) -> bytes:
+def _wrap_token(token: bytes) -> bytes:
     """A granted answer (RFC 3161, 2.4.2) around a token, which is all that a signature keeps of it.
 
     Raises:
@@ -162,7 +164,7 @@ def _response_of(token: bytes) -> bytes:
     return bytes(response.dump())
 
 
-def _hashes(token: bytes) -> set[str]:
+def _list_hashes(token: bytes) -> set[str]:
     """The hashes that the signers of a token, which was read before, say they used."""
     from asn1crypto import cms
 
@@ -170,7 +172,7 @@ def _hashes(token: bytes) -> set[str]:
     return {str(one["digest_algorithm"]["algorithm"].native) for one in signers}
 
 
-def _no_timestamp(url: str, why: str) -> SigningError:
+def _no_timestamp_error(url: str, why: str) -> SigningError:
     return SigningError(
         f"no time-stamp from {url}: {why}; try again later, or sign without one",
         vi=f"không lấy được dấu thời gian từ {url}: {why}; hãy thử lại sau hoặc ký không kèm dấu thời gian",

@@ -14,31 +14,31 @@ from ...edxml.reader.scan import Limits
 from ...errors import PacketError
 from ..reasons import Refused
 
-XML = "{http://www.w3.org/XML/1998/namespace}"
-MOST_NAMESPACES = 32
+XML_NS = "{http://www.w3.org/XML/1998/namespace}"
+MAX_NAMESPACES = 32
 """Most namespaces in scope at one element: inclusive canonicalisation takes quadratic time in them."""
-MOST_LETTERS = 1024
+MAX_NAMESPACE_LETTERS = 1024
 """Most characters of the namespaces in scope at one element: exclusive canonicalisation writes them at each sibling."""
-_MOST_DEPTH = Limits().depth
+_MAX_DEPTH = Limits().depth
 
 
-def canonical(element: etree._Element, *, exclusive: bool, without: etree._Element | None = None) -> bytes:
+def canonicalise(element: etree._Element, *, exclusive: bool, exclude: etree._Element | None = None) -> bytes:
     """Canonical XML 1.0 without comments of an element, or of the whole document where it is the root.
 
     Args:
         element: the element; it is not changed.
         exclusive: Exclusive XML Canonicalization 1.0 instead of the inclusive one.
-        without: an element inside it to leave out, as the enveloped-signature transform does.
+        exclude: an element inside it to leave out, as the enveloped-signature transform does.
 
     Raises:
         Refused: it has no canonical form.
     """
-    _bound_depth(element)
-    bound_namespaces(element)
-    alone = without is None and element.getparent() is None
-    own = element if alone else _document_of(element, inherit=not exclusive)
-    if without is not None:
-        _remove(_same_place(own, element, without))
+    _check_depth(element)
+    check_namespace_bounds(element)
+    is_whole_document = exclude is None and element.getparent() is None
+    own = element if is_whole_document else _copy_as_document(element, inherit_attributes=not exclusive)
+    if exclude is not None:
+        _remove_element(_find_counterpart(own, element, exclude))
     try:
         form: bytes = etree.tostring(own.getroottree(), method="c14n", exclusive=exclusive, with_comments=False)
     except etree.C14NError as error:
@@ -46,7 +46,7 @@ def canonical(element: etree._Element, *, exclusive: bool, without: etree._Eleme
     return form
 
 
-def bound_namespaces(element: etree._Element) -> None:
+def check_namespace_bounds(element: etree._Element) -> None:
     """Refuse a tree with more namespaces in scope at once, or longer ones, than any packet needs.
 
     Raises:
@@ -62,22 +62,22 @@ def bound_namespaces(element: etree._Element) -> None:
             most, most_letters = max(most, len(lengths)), max(most_letters, letters)
         else:
             letters -= lengths.pop()
-    if most > MOST_NAMESPACES:
-        raise Refused("SIG-NAMESPACES", str(MOST_NAMESPACES))
-    if most_letters > MOST_LETTERS:
-        raise Refused("SIG-CANONICAL", f"> {MOST_LETTERS} characters of namespaces")
+    if most > MAX_NAMESPACES:
+        raise Refused("SIG-NAMESPACES", str(MAX_NAMESPACES))
+    if most_letters > MAX_NAMESPACE_LETTERS:
+        raise Refused("SIG-CANONICAL", f"> {MAX_NAMESPACE_LETTERS} characters of namespaces")
 
 
-def _bound_depth(element: etree._Element) -> None:
+def _check_depth(element: etree._Element) -> None:
     """Refuse a tree deeper than is read: one that was built and not read may be."""
     depth = 0
     for event, _ in etree.iterwalk(element, events=("start", "end")):
         depth += 1 if event == "start" else -1
-        if depth > _MOST_DEPTH:
-            raise Refused("SIG-CANONICAL", f"> {_MOST_DEPTH} nested elements")
+        if depth > _MAX_DEPTH:
+            raise Refused("SIG-CANONICAL", f"> {_MAX_DEPTH} nested elements")
 
 
-def _document_of(element: etree._Element, *, inherit: bool) -> etree._Element:
+def _copy_as_document(element: etree._Element, *, inherit_attributes: bool) -> etree._Element:
     parent = element.getparent()
     whole = etree.tostring(element.getroottree() if parent is None else element, with_tail=False)
     try:
@@ -85,17 +85,17 @@ def _document_of(element: etree._Element, *, inherit: bool) -> etree._Element:
     except PacketError as error:
         raise Refused("SIG-CANONICAL", error.message) from None
     # exclusive canonicalisation leaves the ancestors' xml: attributes out (Exclusive XML Canonicalization 1.0, 3)
-    for ancestor in element.iterancestors() if inherit else ():
+    for ancestor in element.iterancestors() if inherit_attributes else ():
         for name, value in ancestor.attrib.items():
-            if name.startswith(XML) and name not in own.attrib:
+            if name.startswith(XML_NS) and name not in own.attrib:
                 own.set(name, value)
     return own
 
 
-def _same_place(own: etree._Element, original: etree._Element, inside: etree._Element) -> etree._Element:
+def _find_counterpart(own: etree._Element, original: etree._Element, inside: etree._Element) -> etree._Element:
     steps = []
     while inside is not original:
-        parent = parent_of(inside)
+        parent = require_parent(inside)
         steps.append(parent.index(inside))
         inside = parent
     for step in reversed(steps):
@@ -103,9 +103,9 @@ def _same_place(own: etree._Element, original: etree._Element, inside: etree._El
     return own
 
 
-def _remove(element: etree._Element) -> None:
+def _remove_element(element: etree._Element) -> None:
     """Take an element out and leave the text behind it."""
-    parent, previous = parent_of(element), element.getprevious()
+    parent, previous = require_parent(element), element.getprevious()
     if previous is not None:
         previous.tail = (previous.tail or "") + (element.tail or "")
     else:
@@ -113,7 +113,7 @@ def _remove(element: etree._Element) -> None:
     parent.remove(element)
 
 
-def parent_of(element: etree._Element) -> etree._Element:
+def require_parent(element: etree._Element) -> etree._Element:
     """The element that holds another.
 
     Raises:

@@ -15,20 +15,20 @@ from lxml import etree
 from ...edxml import DS
 from ..algorithms import PublicKey
 from ..pki.certificates import (
+    can_sign,
+    find_key_problem,
+    find_leaf,
     human_name,
-    key_problem,
-    leaf_of,
-    may_sign,
-    meant_for_other_use,
+    is_for_other_use,
+    is_valid_at,
     read_certificate,
-    valid_at,
 )
-from ..pki.path_validation import Trust, judge
+from ..pki.path_validation import Trust, judge_certificate
 from ..pki.policy import VerifyMode, VerifyPolicy
-from ..pki.timestamp import TOLERANCE
+from ..pki.timestamp import CLOCK_TOLERANCE
 from ..reasons import Refused, SigningFinding
 from .signature_profile import ParsedSignature, Reference
-from .xmldsig import core_failure
+from .xmldsig import find_core_failure
 
 _DSIG11 = "http://www.w3.org/2009/xmldsig11#"
 
@@ -42,13 +42,13 @@ class Proof:
 
     Args:
         certificate: the signer's.
-        brought: all certificates that came with it.
+        embedded_certificates: all certificates that came with it.
         algorithms: names of the signature algorithm and the hashes.
         findings: what is worth knowing.
     """
 
     certificate: x509.Certificate
-    brought: tuple[x509.Certificate, ...]
+    embedded_certificates: tuple[x509.Certificate, ...]
     algorithms: tuple[str, ...]
     findings: tuple[SigningFinding, ...]
 
@@ -58,8 +58,8 @@ def prove(
     parsed: ParsedSignature,
     *,
     policy: VerifyPolicy,
-    digest_of: Callable[[Reference], bytes],
-    second: SecondVerifier | None,
+    compute_digest: Callable[[Reference], bytes],
+    second_verifier: SecondVerifier | None,
 ) -> Proof:
     """Check algorithms, key, digests and value of a signature, with two verifiers that must agree.
 
@@ -67,23 +67,23 @@ def prove(
         signature: the element.
         parsed: what it says, its shape checked.
         policy: accepted algorithms and keys.
-        digest_of: computes the digest of what a Reference covers.
-        second: the second verifier; None leaves it out.
+        compute_digest: computes the digest of what a Reference covers.
+        second_verifier: the second verifier; None leaves it out.
 
     Raises:
         Refused: it does not hold, or cannot be judged.
     """
     findings = _check_algorithms(parsed, policy)
-    certificate, brought = _signer(parsed, policy)
-    failure = core_failure(parsed, signature, digest_of, _key(certificate))
-    if second is not None and second(parsed, certificate) != (failure is None):
+    certificate, embedded_certificates = _find_signer(parsed, policy)
+    failure = find_core_failure(parsed, signature, compute_digest, _read_key(certificate))
+    if second_verifier is not None and second_verifier(parsed, certificate) != (failure is None):
         raise Refused("SIG-DISAGREE", failure or "SIG-OK")
     if failure:
         raise Refused(failure)
-    if not may_sign(certificate) or meant_for_other_use(certificate):
+    if not can_sign(certificate) or is_for_other_use(certificate):
         raise Refused("SIG-KEY-USAGE", human_name(certificate))
     digests = sorted({reference.digest for reference in parsed.references})
-    return Proof(certificate, brought, (parsed.algorithm, *digests), findings)
+    return Proof(certificate, embedded_certificates, (parsed.algorithm, *digests), findings)
 
 
 def judge_signer(
@@ -103,7 +103,7 @@ def judge_signer(
     Raises:
         Refused: the certificate is another organisation's, or the policy demands trust and there is none.
     """
-    trust = judge(proof.certificate, proof.brought, policy=policy, at=at)
+    trust = judge_certificate(proof.certificate, proof.embedded_certificates, policy=policy, at=at)
     if not policy.speaks_for(organ_id, proof.certificate, trusted=trust.trusted is True):
         raise Refused("SIG-ORGANISATION", organ_id)
     if policy.mode is VerifyMode.TRUSTED and not trust.trusted:
@@ -122,7 +122,7 @@ def check_claimed_time(certificate: x509.Certificate, claimed: datetime, at: dat
         claimed: the time.
         at: the latest it can have been: now, or the time-stamp's moment.
     """
-    if valid_at(certificate, claimed) and claimed <= at + TOLERANCE:
+    if is_valid_at(certificate, claimed) and claimed <= at + CLOCK_TOLERANCE:
         return ()
     return (SigningFinding("SIG-TIME", f"{claimed:%Y-%m-%d %H:%M} UTC"),)
 
@@ -142,44 +142,46 @@ def _check_algorithms(parsed: ParsedSignature, policy: VerifyPolicy) -> tuple[Si
     return tuple(findings)
 
 
-def _signer(parsed: ParsedSignature, policy: VerifyPolicy) -> tuple[x509.Certificate, tuple[x509.Certificate, ...]]:
+def _find_signer(
+    parsed: ParsedSignature, policy: VerifyPolicy
+) -> tuple[x509.Certificate, tuple[x509.Certificate, ...]]:
     """The signer's certificate and all that came; what KeyInfo says of keys otherwise must not contradict it."""
     if not parsed.certificates:
         raise Refused("SIG-NO-CERTIFICATE")
     try:
-        brought = tuple(read_certificate(der) for der in dict.fromkeys(parsed.certificates))
+        embedded_certificates = tuple(read_certificate(der) for der in dict.fromkeys(parsed.certificates))
     except ValueError as error:
         raise Refused("SIG-CERTIFICATE", str(error)) from None
-    certificate = leaf_of(brought)
+    certificate = find_leaf(embedded_certificates)
     if certificate is None:
-        raise Refused("SIG-CERTIFICATES", str(len(brought)))
-    problem = key_problem(certificate.public_key(), minimum_rsa_bits=policy.minimum_rsa_bits, curves=policy.curves)
+        raise Refused("SIG-CERTIFICATES", str(len(embedded_certificates)))
+    problem = find_key_problem(certificate.public_key(), minimum_rsa_bits=policy.minimum_rsa_bits, curves=policy.curves)
     if problem:
         raise Refused("SIG-KEY", problem)
-    if any(not _is_key(element, _key(certificate)) for element in parsed.key_values):
+    if any(not _is_same_key(element, _read_key(certificate)) for element in parsed.key_values):
         raise Refused("SIG-KEYVALUE")
-    return certificate, brought
+    return certificate, embedded_certificates
 
 
-def _key(certificate: x509.Certificate) -> PublicKey:
+def _read_key(certificate: x509.Certificate) -> PublicKey:
     key = certificate.public_key()
     assert isinstance(key, rsa.RSAPublicKey | ec.EllipticCurvePublicKey)  # noqa: S101 - held by key_problem
     return key
 
 
-def _is_key(element: etree._Element, key: PublicKey) -> bool:
+def _is_same_key(element: etree._Element, key: PublicKey) -> bool:
     """Whether a KeyValue's content is the key (XML Signature 1.1, 4.5.2)."""
     numbers = key.public_numbers()
     if isinstance(numbers, rsa.RSAPublicNumbers):
-        said = [_number(element.findtext(f"{{{DS}}}{name}")) for name in ("Modulus", "Exponent")]
-        return element.tag == f"{{{DS}}}RSAKeyValue" and said == [numbers.n, numbers.e]
-    point = _number(element.findtext(f"{{{_DSIG11}}}PublicKey"))
+        stated_numbers = [_decode_number(element.findtext(f"{{{DS}}}{name}")) for name in ("Modulus", "Exponent")]
+        return element.tag == f"{{{DS}}}RSAKeyValue" and stated_numbers == [numbers.n, numbers.e]
+    point = _decode_number(element.findtext(f"{{{_DSIG11}}}PublicKey"))
     size = (numbers.curve.key_size + 7) // 8
     own = int.from_bytes(b"\x04" + numbers.x.to_bytes(size, "big") + numbers.y.to_bytes(size, "big"), "big")
     return element.tag == f"{{{_DSIG11}}}ECKeyValue" and point == own
 
 
-def _number(text: str | None) -> int | None:
+def _decode_number(text: str | None) -> int | None:
     try:
         return int.from_bytes(base64.b64decode("".join((text or "").split()), validate=True), "big")
     except (binascii.Error, ValueError):

@@ -15,7 +15,7 @@ from ...edxml import DS
 from ...edxml.names import ALIASES
 from ..reasons import Refused
 
-_FRAME: dict[str, set[str | None]] = {
+_FRAME_HOLDERS: dict[str, set[str | None]] = {
     "edXML": {None},
     "edXMLEnvelope": {None, "edXML"},
     "edXMLHeader": {"edXMLEnvelope"},
@@ -27,11 +27,15 @@ _FRAME: dict[str, set[str | None]] = {
 }
 """Parts that occur at most once, and what may hold each."""
 
-_SPELLINGS = (*_FRAME, "Signature", *(other for other, name in ALIASES.items() if name in {*_FRAME, "Signature"}))
-_LOOKED_AT = tuple(f"{{*}}{name}" for name in _SPELLINGS)  # of any namespace, and of none
+_SPELLINGS = (
+    *_FRAME_HOLDERS,
+    "Signature",
+    *(other for other, name in ALIASES.items() if name in {*_FRAME_HOLDERS, "Signature"}),
+)
+_FRAME_TAGS = tuple(f"{{*}}{name}" for name in _SPELLINGS)  # of any namespace, and of none
 
 
-def locate(root: etree._Element) -> etree._Element:
+def find_signature(root: etree._Element) -> etree._Element:
     """Find the packet's own signature.
 
     Args:
@@ -40,7 +44,7 @@ def locate(root: etree._Element) -> etree._Element:
     Raises:
         Refused: there is none, more than one, or it stands where it proves nothing.
     """
-    parts = [(element, _name(element)) for element in root.iter(*_LOOKED_AT)]
+    parts = [(element, _resolve_name(element)) for element in root.iter(*_FRAME_TAGS)]
     found = [element for element, name in parts if name == "Signature"]
     if not found:
         raise Refused("SIG-NONE")
@@ -53,24 +57,24 @@ def locate(root: etree._Element) -> etree._Element:
         raise Refused("SIG-NAMESPACE", namespace)
     _check_frame(parts)
     parent = found[0].getparent()
-    if parent is None or _name(parent) != "edXMLHeader":
-        raise Refused("SIG-PLACE", "the root" if parent is None else _name(parent))
+    if parent is None or _resolve_name(parent) != "edXMLHeader":
+        raise Refused("SIG-PLACE", "the root" if parent is None else _resolve_name(parent))
     _check_texts(root)
     return found[0]
 
 
-def _name(element: etree._Element) -> str:
+def _resolve_name(element: etree._Element) -> str:
     tag = str(element.tag)
-    return _spelt(tag) if len(tag) <= _KEPT_SIZE else _spelling(tag)
+    return _compute_name_cached(tag) if len(tag) <= _MAX_CACHED_SIZE else _compute_name(tag)
 
 
-def _spelling(tag: str) -> str:
+def _compute_name(tag: str) -> str:
     local = tag.rpartition("}")[2]
     return ALIASES.get(local, local)
 
 
-_spelt = lru_cache(512)(_spelling)
-_KEPT_SIZE = 128  # characters; a stranger's endless names shall not fill the memory
+_compute_name_cached = lru_cache(512)(_compute_name)
+_MAX_CACHED_SIZE = 128  # characters; a stranger's endless names shall not fill the memory
 
 
 def _is_empty(element: etree._Element) -> bool:
@@ -78,16 +82,16 @@ def _is_empty(element: etree._Element) -> bool:
 
 
 def _check_frame(parts: list[tuple[etree._Element, str]]) -> None:
-    counts = Counter(name for _, name in parts if name in _FRAME)
+    counts = Counter(name for _, name in parts if name in _FRAME_HOLDERS)
     repeated = [name for name, count in counts.items() if count > 1]
     if repeated:
         raise Refused("SIG-STRUCTURE", f"{counts[repeated[0]]} × {repeated[0]}")
     for element, name in parts:
-        if name not in _FRAME:
+        if name not in _FRAME_HOLDERS:
             continue
         parent = element.getparent()
-        holder = None if parent is None else _name(parent)
-        if holder not in _FRAME[name]:
+        holder = None if parent is None else _resolve_name(parent)
+        if holder not in _FRAME_HOLDERS[name]:
             raise Refused("SIG-STRUCTURE", f"{holder or '/'} > {name}")
 
 
@@ -95,4 +99,4 @@ def _check_texts(root: etree._Element) -> None:
     for node in root.iter(etree.Comment, etree.ProcessingInstruction):
         parent = node.getparent()
         if parent is not None and next(parent.iterchildren("*"), None) is None:
-            raise Refused("SIG-COMMENT", _name(parent))
+            raise Refused("SIG-COMMENT", _resolve_name(parent))

@@ -30,10 +30,10 @@ class Difference:
     received: str | None
 
     def __str__(self) -> str:
-        return f"{self.name}: {_shown(self.sealed)} → {_shown(self.received)}"
+        return f"{self.name}: {_format_value(self.sealed)} → {_format_value(self.received)}"
 
 
-def _shown(text: str | None) -> str:
+def _format_value(text: str | None) -> str:
     if text is None:
         return "∅"
     return f"'{text[:77]}…'" if len(text) > 80 else f"'{text}'"

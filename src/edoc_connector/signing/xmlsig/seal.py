@@ -20,18 +20,18 @@ from ...edxml import DS, HUB_DEFAULTS, VIETNAM, Attachment, AttachmentDigest, Do
 from ...edxml.message.signed_fields import normalise
 from ...errors import AttachmentError, PacketError, SigningError
 from ..algorithms import EXC_C14N
-from ..keys.keyring import pinned
+from ..keys.keyring import select_signer
 from ..pki.timestamp import TimeStamping
 from ..reasons import Refused
-from ..signer import Signer, signing_certificate
-from .c14n import canonical
+from ..signer import Signer, require_certificate
+from .c14n import canonicalise
 from .result import Difference
 from .signature_profile import SIGNED_PROPERTIES
-from .xades import add_timestamp, build_object, stamped_form
+from .xades import add_timestamp, build_object, canonicalise_signature_value
 from .xmldsig import NewReference, build_signature, build_signed_info, sign_signed_info
 
 SEAL_NS = "urn:edoc-connector:seal:1"
-MOST_BYTES = 1 << 20
+MAX_BYTES = 1 << 20
 """Largest seal that is read."""
 
 _S = f"{{{SEAL_NS}}}"
@@ -58,40 +58,46 @@ def seal_maker(document: Document, *, signer: Signer, at: datetime, timestamp: T
         )
     created = at.astimezone(VIETNAM).isoformat(timespec="seconds")
 
-    def make(attachments: Sequence[AttachmentDigest]) -> bytes:
-        root = _content(document, attachments, created)
-        _sign(root, pinned(signer), created)
+    def make_seal(attachments: Sequence[AttachmentDigest]) -> bytes:
+        root = _build_content(document, attachments, created)
+        _sign_seal(root, select_signer(signer), created)
         if timestamp is not None:
-            add_timestamp(root[-1], timestamp(stamped_form(root[-1])))
+            add_timestamp(root[-1], timestamp(canonicalise_signature_value(root[-1])))
         return bytes(etree.tostring(root, xml_declaration=True, encoding="UTF-8"))
 
-    return make
+    return make_seal
 
 
-def _content(document: Document, attachments: Sequence[AttachmentDigest], created: str) -> etree._Element:
+def _build_content(document: Document, attachments: Sequence[AttachmentDigest], created: str) -> etree._Element:
     root = etree.Element(_S + "Seal", created=created, nsmap={None: SEAL_NS})
     for name, value in facts(document):
         etree.SubElement(root, _S + "Field", name=name).text = value
-    for one in attachments:
-        etree.SubElement(root, _S + "Attachment", name=normalise(one.name), size=str(one.size), sha256=one.sha256)
+    for attachment in attachments:
+        etree.SubElement(
+            root,
+            _S + "Attachment",
+            name=normalise(attachment.name),
+            size=str(attachment.size),
+            sha256=attachment.sha256,
+        )
     return root
 
 
-def _sign(root: etree._Element, signer: Signer, created: str) -> None:
+def _sign_seal(root: etree._Element, signer: Signer, created: str) -> None:
     holder = build_object(
-        signing_certificate(signer),
+        require_certificate(signer),
         at=created,
         signature_id=_SIGNATURE_ID,
         properties_id=_PROPERTIES_ID,
         content_id=_CONTENT_ID,
     )
     references = (
-        NewReference(id=_CONTENT_ID, digest=hashlib.sha256(canonical(root, exclusive=True)).digest()),
+        NewReference(id=_CONTENT_ID, digest=hashlib.sha256(canonicalise(root, exclusive=True)).digest()),
         NewReference(
             uri=f"#{_PROPERTIES_ID}",
             type=SIGNED_PROPERTIES,
             transforms=(EXC_C14N,),
-            digest=hashlib.sha256(canonical(holder[0][0], exclusive=True)).digest(),
+            digest=hashlib.sha256(canonicalise(holder[0][0], exclusive=True)).digest(),
         ),
     )
     info = build_signed_info(references, algorithm=signer.algorithm, prefix="ds")
@@ -125,19 +131,19 @@ def read_seal(attachment: Attachment) -> Seal:
         Refused: it is too big, not XML, or not of a seal's shape.
     """
     try:
-        data = attachment.first(MOST_BYTES + 1)
+        data = attachment.first(MAX_BYTES + 1)
     except AttachmentError as error:
         raise Refused("SEAL-UNREADABLE", error.message) from None
-    if len(data) > MOST_BYTES:
+    if len(data) > MAX_BYTES:
         raise Refused("SEAL-TOO-BIG", "1 MiB")
     try:
         root = parse_xml(data)
     except PacketError as error:
         raise Refused("SEAL-UNREADABLE", error.message) from None
-    return _read(root)
+    return _parse_seal(root)
 
 
-def _read(root: etree._Element) -> Seal:
+def _parse_seal(root: etree._Element) -> Seal:
     if root.tag != _S + "Seal":
         raise Refused("SEAL-VERSION", str(root.tag))
     if next(root.iter(etree.Comment, etree.ProcessingInstruction, etree.Entity), None) is not None:
@@ -155,20 +161,20 @@ def _read(root: etree._Element) -> Seal:
         raise Refused("SEAL-SHAPE", "Field, Attachment, Signature")
     return Seal(
         created=root.get("created", ""),
-        fields=tuple(_field(child) for child in children[:count]),
-        attachments=tuple(_attachment(child) for child in children[count:-1]),
+        fields=tuple(_parse_field(child) for child in children[:count]),
+        attachments=tuple(_parse_attachment(child) for child in children[count:-1]),
         signature=children[-1],
     )
 
 
-def _field(element: etree._Element) -> tuple[str, str]:
+def _parse_field(element: etree._Element) -> tuple[str, str]:
     name = element.get("name")
     if not name or len(element.attrib) != 1 or len(element):
         raise Refused("SEAL-SHAPE", f"Field {name}")
     return name, element.text or ""
 
 
-def _attachment(element: etree._Element) -> AttachmentDigest:
+def _parse_attachment(element: etree._Element) -> AttachmentDigest:
     name, size, digest = (element.get(key, "") for key in ("name", "size", "sha256"))
     if len(element.attrib) != 3 or len(element) or (element.text or "").strip() or not name:
         raise Refused("SEAL-SHAPE", f"Attachment {name}")
@@ -180,7 +186,7 @@ def _attachment(element: etree._Element) -> AttachmentDigest:
 
 
 @dataclass(frozen=True, slots=True)
-class Comparison:
+class SealComparison:
     """A seal held against a packet.
 
     Args:
@@ -192,7 +198,7 @@ class Comparison:
     unsealed: tuple[str, ...]
 
 
-def compare(seal: Seal, document: Document, attachments: Sequence[Attachment]) -> Comparison:
+def compare_seal(seal: Seal, document: Document, attachments: Sequence[Attachment]) -> SealComparison:
     """Compare a seal with a packet as read, both ways.
 
     Args:
@@ -201,8 +207,8 @@ def compare(seal: Seal, document: Document, attachments: Sequence[Attachment]) -
         attachments: its files, the seal left out.
     """
     differences, unsealed = _compare_fields(seal.fields, facts(document))
-    differences += _compare_files(list(seal.attachments), [_digest(one) for one in attachments])
-    return Comparison(tuple(differences), tuple(unsealed))
+    differences += _compare_files(list(seal.attachments), [_compute_digest(one) for one in attachments])
+    return SealComparison(tuple(differences), tuple(unsealed))
 
 
 def _compare_fields(
@@ -212,25 +218,28 @@ def _compare_fields(
     unsealed: list[str] = []
     if tuple(sealed) == tuple(received):
         return differences, unsealed
-    sides = [_by_name(side) for side in (sealed, received)]
+    sides = [_group_by_name(side) for side in (sealed, received)]
     for name in dict.fromkeys((*sides[0], *sides[1])):
-        one, other = (side.get(name, Counter()) for side in sides)
-        if not one and list(other.elements()) == [HUB_DEFAULTS.get(name)]:
+        sealed_values, received_values = (side.get(name, Counter()) for side in sides)
+        if not sealed_values and list(received_values.elements()) == [HUB_DEFAULTS.get(name)]:
             unsealed.append(name)
             continue
-        missing, added = list((one - other).elements()), list((other - one).elements())
+        missing, added = (
+            list((sealed_values - received_values).elements()),
+            list((received_values - sealed_values).elements()),
+        )
         differences += [Difference(name, *pair) for pair in zip_longest(missing, added)]
     return differences, unsealed
 
 
-def _by_name(pairs: Sequence[tuple[str, str]]) -> dict[str, Counter[str]]:
+def _group_by_name(pairs: Sequence[tuple[str, str]]) -> dict[str, Counter[str]]:
     named: dict[str, Counter[str]] = {}
     for name, value in pairs:
         named.setdefault(name, Counter())[value] += 1
     return named
 
 
-def _digest(attachment: Attachment) -> AttachmentDigest:
+def _compute_digest(attachment: Attachment) -> AttachmentDigest:
     try:
         return AttachmentDigest(normalise(attachment.name), attachment.size, attachment.sha256)
     except AttachmentError as error:
@@ -241,31 +250,34 @@ def _digest(attachment: Attachment) -> AttachmentDigest:
 def _compare_files(sealed: list[AttachmentDigest], received: list[AttachmentDigest]) -> list[Difference]:
     if sealed == received:
         return []
-    gone = list((Counter(sealed) - Counter(received)).elements())
-    new = list((Counter(received) - Counter(sealed)).elements())
-    if not gone and not new:
+    missing = list((Counter(sealed) - Counter(received)).elements())
+    added = list((Counter(received) - Counter(sealed)).elements())
+    if not missing and not added:
         return [Difference("AttachmentEncoded", *(", ".join(one.name for one in side) for side in (sealed, received)))]
-    differences = _matched(gone, new, lambda one: one.name, _content_of)
-    differences += _matched(gone, new, lambda one: one.sha256, lambda one: one.name)
-    differences += [Difference(one.name, _content_of(one), None) for one in gone]
-    return differences + [Difference(one.name, None, _content_of(one)) for one in new]
+    differences = _take_matches(missing, added, lambda one: one.name, _format_content)
+    differences += _take_matches(missing, added, lambda one: one.sha256, lambda one: one.name)
+    differences += [Difference(one.name, _format_content(one), None) for one in missing]
+    return differences + [Difference(one.name, None, _format_content(one)) for one in added]
 
 
-def _matched(
-    gone: list[AttachmentDigest],
-    new: list[AttachmentDigest],
+def _take_matches(
+    missing: list[AttachmentDigest],
+    added: list[AttachmentDigest],
     key: Callable[[AttachmentDigest], str],
-    shown: Callable[[AttachmentDigest], str],
+    format_value: Callable[[AttachmentDigest], str],
 ) -> list[Difference]:
     """Take out the pairs that are the same by the key and differ otherwise."""
-    by_key = {key(new[index]): index for index in reversed(range(len(new)))}
-    pairs = {index: by_key.pop(key(one)) for index, one in enumerate(gone) if key(one) in by_key}
-    differences = [Difference(gone[one].name, shown(gone[one]), shown(new[other])) for one, other in pairs.items()]
+    by_key = {key(added[index]): index for index in reversed(range(len(added)))}
+    pairs = {index: by_key.pop(key(one)) for index, one in enumerate(missing) if key(one) in by_key}
+    differences = [
+        Difference(missing[one].name, format_value(missing[one]), format_value(added[other]))
+        for one, other in pairs.items()
+    ]
     found = set(pairs.values())
-    gone[:] = [one for index, one in enumerate(gone) if index not in pairs]
-    new[:] = [one for index, one in enumerate(new) if index not in found]
+    missing[:] = [one for index, one in enumerate(missing) if index not in pairs]
+    added[:] = [one for index, one in enumerate(added) if index not in found]
     return differences
 
 
-def _content_of(digest: AttachmentDigest) -> str:
+def _format_content(digest: AttachmentDigest) -> str:
     return f"{digest.size} B, {digest.sha256[:64]}"

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from lxml import etree
 
 from ...edxml import DS
-from ..algorithms import C14N, DIGEST_BY_URI, ENVELOPED, EXC_C14N, NEVER, SIGNATURE_BY_URI, digest_size
+from ..algorithms import C14N, DIGEST_BY_URI, ENVELOPED, EXC_C14N, FORBIDDEN_ALGORITHMS, SIGNATURE_BY_URI, digest_size
 from ..reasons import Refused
 
 _Q = f"{{{DS}}}"
@@ -23,11 +23,11 @@ SIGNED_PROPERTIES = "http://uri.etsi.org/01903#SignedProperties"
 
 _SIGNATURE_NAMES = {uri: one.name for uri, one in SIGNATURE_BY_URI.items()}
 
-MOST_NODES = 400
+MAX_NODES = 400
 """Most nodes in a Signature element."""
-MOST_CHARACTERS = 256 * 1024
+MAX_CHARACTERS = 256 * 1024
 """Most characters of text in a Signature element."""
-MOST_CERTIFICATES = 10
+MAX_CERTIFICATES = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,18 +35,18 @@ class ReferenceShape:
     """One Reference that must be there.
 
     Args:
-        fits: whether a URI is this one's.
+        accepts_uri: whether a URI is this one's.
         transforms: the accepted sequences of transforms.
         type: the Reference's Type, None for any or none.
     """
 
-    fits: Callable[[str], bool]
+    accepts_uri: Callable[[str], bool]
     transforms: frozenset[tuple[str, ...]]
     type: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Profile:
+class SignatureProfile:
     """An accepted shape.
 
     Args:
@@ -60,15 +60,17 @@ class Profile:
 
 _WHOLE_TRANSFORMS = frozenset({(ENVELOPED,), (ENVELOPED, EXC_C14N), (ENVELOPED, C14N)})
 _PART_TRANSFORMS = frozenset({(), (EXC_C14N,), (C14N,)})
-_WHOLE = ReferenceShape(lambda uri: uri == "", _WHOLE_TRANSFORMS)
-_PROPERTIES = ReferenceShape(lambda uri: uri.startswith("#"), _PART_TRANSFORMS, SIGNED_PROPERTIES)
-_ANY = ReferenceShape(lambda uri: uri == "" or uri.startswith("#"), _WHOLE_TRANSFORMS | _PART_TRANSFORMS)
+_WHOLE_REFERENCE = ReferenceShape(lambda uri: uri == "", _WHOLE_TRANSFORMS)
+_PROPERTIES_REFERENCE = ReferenceShape(lambda uri: uri.startswith("#"), _PART_TRANSFORMS, SIGNED_PROPERTIES)
+_ANY_REFERENCE = ReferenceShape(lambda uri: uri == "" or uri.startswith("#"), _WHOLE_TRANSFORMS | _PART_TRANSFORMS)
 
-PACKET = Profile(frozenset({("SignedInfo", "SignatureValue", "KeyInfo")}), (_WHOLE,))
+PACKET = SignatureProfile(frozenset({("SignedInfo", "SignatureValue", "KeyInfo")}), (_WHOLE_REFERENCE,))
 """A packet's own signature."""
-SEAL = Profile(frozenset({("SignedInfo", "SignatureValue", "KeyInfo", "Object")}), (_WHOLE, _PROPERTIES))
+SEAL = SignatureProfile(
+    frozenset({("SignedInfo", "SignatureValue", "KeyInfo", "Object")}), (_WHOLE_REFERENCE, _PROPERTIES_REFERENCE)
+)
 """The signature in a seal: XAdES, so its signed properties are covered too."""
-CORE = Profile(
+CORE = SignatureProfile(
     frozenset({("SignedInfo", "SignatureValue"), ("SignedInfo", "SignatureValue", "KeyInfo")}),
     (),
 )
@@ -117,91 +119,91 @@ class ParsedSignature:
     key_values: tuple[etree._Element, ...]
 
     @property
-    def said(self) -> tuple[object, ...]:
+    def comparison_key(self) -> tuple[object, ...]:
         """Everything that decides what verifies; equal for two readings of one signature."""
         return self.exclusive, self.algorithm, self.references, self.value, self.certificates
 
 
-def parse(signature: etree._Element, profile: Profile) -> ParsedSignature:
+def parse_signature(signature: etree._Element, profile: SignatureProfile) -> ParsedSignature:
     """Read a Signature element.
 
     Raises:
         Refused: it is not of the profile's shape.
     """
-    _bound(signature)
-    parts = _parts(signature, profile)
-    method, algorithm_element, *references = _children(parts["SignedInfo"])
-    if _local(method) != "CanonicalizationMethod" or _local(algorithm_element) != "SignatureMethod":
+    _check_size(signature)
+    parts = _read_parts(signature, profile)
+    method, algorithm_element, *references = _list_children(parts["SignedInfo"])
+    if _local_name(method) != "CanonicalizationMethod" or _local_name(algorithm_element) != "SignatureMethod":
         raise Refused("SIG-SHAPE", "SignedInfo")
-    certificates, key_values = _key_info(parts.get("KeyInfo"))
+    certificates, key_values = _read_key_info(parts.get("KeyInfo"))
     return ParsedSignature(
-        exclusive=_c14n(method),
-        algorithm=_algorithm(algorithm_element, _SIGNATURE_NAMES),
-        references=_references(references, profile),
-        value=_base64(parts["SignatureValue"]),
+        exclusive=_is_exclusive(method),
+        algorithm=_read_algorithm(algorithm_element, _SIGNATURE_NAMES),
+        references=_read_references(references, profile),
+        value=_decode_base64(parts["SignatureValue"]),
         certificates=certificates,
         key_values=key_values,
     )
 
 
-def _bound(signature: etree._Element) -> None:
-    if len(list(itertools.islice(signature.iter(), MOST_NODES + 1))) > MOST_NODES:
-        raise Refused("SIG-TOO-BIG", f"> {MOST_NODES} nodes")
+def _check_size(signature: etree._Element) -> None:
+    if len(list(itertools.islice(signature.iter(), MAX_NODES + 1))) > MAX_NODES:
+        raise Refused("SIG-TOO-BIG", f"> {MAX_NODES} nodes")
     if next(signature.iter(etree.Comment, etree.ProcessingInstruction, etree.Entity), None) is not None:
         raise Refused("SIG-COMMENT", "Signature")
-    if sum(map(len, signature.itertext())) > MOST_CHARACTERS:
-        raise Refused("SIG-TOO-BIG", f"> {MOST_CHARACTERS} characters")
+    if sum(map(len, signature.itertext())) > MAX_CHARACTERS:
+        raise Refused("SIG-TOO-BIG", f"> {MAX_CHARACTERS} characters")
 
 
-def _parts(signature: etree._Element, profile: Profile) -> dict[str, etree._Element]:
-    children = _children(signature)
-    names = tuple(_local(child) for child in children)
+def _read_parts(signature: etree._Element, profile: SignatureProfile) -> dict[str, etree._Element]:
+    children = _list_children(signature)
+    names = tuple(_local_name(child) for child in children)
     if names not in profile.parts:
         hides = "Object" in names and all("Object" not in accepted for accepted in profile.parts)
         raise Refused("SIG-OBJECT" if hides else "SIG-SHAPE", ", ".join(names))
-    _only(signature, "Id")
+    _check_attributes(signature, "Id")
     parts = dict(zip(names, children, strict=True))
     for name, least in (("SignedInfo", 3), ("SignatureValue", 0)):
-        _only(parts[name], "Id")
+        _check_attributes(parts[name], "Id")
         if len(parts[name]) < least:
             raise Refused("SIG-SHAPE", f"{name} is incomplete")
     return parts
 
 
-def _children(element: etree._Element) -> list[etree._Element]:
+def _list_children(element: etree._Element) -> list[etree._Element]:
     """The child elements; stray text between them is refused."""
     children = list(element)
     if "".join(filter(None, (element.text, *[child.tail for child in children]))).strip():
-        raise Refused("SIG-SHAPE", f"text in {_local(element)}")
+        raise Refused("SIG-SHAPE", f"text in {_local_name(element)}")
     return children
 
 
-def _local(element: etree._Element) -> str:
+def _local_name(element: etree._Element) -> str:
     """An element's name without XML Signature's namespace; with another namespace it stays visible."""
     return str(element.tag).removeprefix(_Q)
 
 
-def _only(element: etree._Element, *attributes: str) -> None:
+def _check_attributes(element: etree._Element, *attributes: str) -> None:
     if extra := [name for name in element.keys() if name not in attributes]:  # noqa: SIM118 - of an element, not a dict
-        raise Refused("SIG-SHAPE", f"attribute {extra[0]} of {_local(element)}")
+        raise Refused("SIG-SHAPE", f"attribute {extra[0]} of {_local_name(element)}")
 
 
-def _algorithm(element: etree._Element, known: dict[str, str]) -> str:
+def _read_algorithm(element: etree._Element, known: dict[str, str]) -> str:
     """The name of an element's Algorithm; parameters (HMACOutputLength and the like) are refused."""
-    _only(element, "Algorithm")
+    _check_attributes(element, "Algorithm")
     uri = element.get("Algorithm", "")
-    if uri in NEVER:
-        raise Refused(NEVER[uri], uri)
+    if uri in FORBIDDEN_ALGORITHMS:
+        raise Refused(FORBIDDEN_ALGORITHMS[uri], uri)
     if uri not in known:
         raise Refused("SIG-ALGORITHM", uri)
     if len(element) or (element.text or "").strip():
-        raise Refused("SIG-SHAPE", f"parameters in {_local(element)}")
+        raise Refused("SIG-SHAPE", f"parameters in {_local_name(element)}")
     return known[uri]
 
 
-def _c14n(element: etree._Element) -> bool:
+def _is_exclusive(element: etree._Element) -> bool:
     """Whether a method is the exclusive one; its InclusiveNamespaces list and the comment variants are refused."""
-    _only(element, "Algorithm")
+    _check_attributes(element, "Algorithm")
     uri = element.get("Algorithm", "")
     if uri not in (C14N, EXC_C14N):
         raise Refused("SIG-C14N", uri)
@@ -210,96 +212,96 @@ def _c14n(element: etree._Element) -> bool:
     return bool(uri == EXC_C14N)
 
 
-def _references(elements: list[etree._Element], profile: Profile) -> tuple[Reference, ...]:
-    if any(_local(element) != "Reference" for element in elements):
+def _read_references(elements: list[etree._Element], profile: SignatureProfile) -> tuple[Reference, ...]:
+    if any(_local_name(element) != "Reference" for element in elements):
         raise Refused("SIG-SHAPE", "SignedInfo")
     if not profile.references:
-        return tuple(_reference(element, _ANY) for element in elements)
+        return tuple(_read_reference(element, _ANY_REFERENCE) for element in elements)
     if len(elements) != len(profile.references):
         raise Refused("SIG-REFERENCES", f"{len(elements)} References")
-    return tuple(_pick(elements, profile))
+    return tuple(_match_references(elements, profile))
 
 
-def _pick(elements: list[etree._Element], profile: Profile) -> Iterator[Reference]:
-    left = list(elements)
+def _match_references(elements: list[etree._Element], profile: SignatureProfile) -> Iterator[Reference]:
+    remaining = list(elements)
     for shape in profile.references:
-        fitting = [element for element in left if shape.fits(element.get("URI", "missing:"))]
+        fitting = [element for element in remaining if shape.accepts_uri(element.get("URI", "missing:"))]
         if not fitting:
-            raise Refused("SIG-URI", left[0].get("URI", "no URI"))
-        left.remove(fitting[0])
-        yield _reference(fitting[0], shape)
+            raise Refused("SIG-URI", remaining[0].get("URI", "no URI"))
+        remaining.remove(fitting[0])
+        yield _read_reference(fitting[0], shape)
 
 
-def _reference(element: etree._Element, shape: ReferenceShape) -> Reference:
-    _only(element, "URI", "Type", "Id")
+def _read_reference(element: etree._Element, shape: ReferenceShape) -> Reference:
+    _check_attributes(element, "URI", "Type", "Id")
     uri, kind = element.get("URI"), element.get("Type")
-    if uri is None or not shape.fits(uri):
+    if uri is None or not shape.accepts_uri(uri):
         raise Refused("SIG-URI", "no URI" if uri is None else uri)
     if shape.type and kind != shape.type:
         raise Refused("SIG-REFERENCES", f"Type {kind}")
-    children = _children(element)
-    names = [_local(child) for child in children]
+    children = _list_children(element)
+    names = [_local_name(child) for child in children]
     if names not in (["Transforms", "DigestMethod", "DigestValue"], ["DigestMethod", "DigestValue"]):
         raise Refused("SIG-SHAPE", f"Reference: {', '.join(names)}")
-    transforms = _transforms(children[0]) if names[0] == "Transforms" else ()
+    transforms = _read_transforms(children[0]) if names[0] == "Transforms" else ()
     if transforms not in shape.transforms:
         raise Refused("SIG-TRANSFORMS", ", ".join(transforms) or "none")
-    digest = _algorithm(children[-2], DIGEST_BY_URI)
-    value = _base64(children[-1])
+    digest = _read_algorithm(children[-2], DIGEST_BY_URI)
+    value = _decode_base64(children[-1])
     if len(value) != digest_size(digest):
         raise Refused("SIG-ENCODING", "DigestValue")
     return Reference(uri, ENVELOPED in transforms, EXC_C14N in transforms, digest, value, kind)
 
 
-def _transforms(element: etree._Element) -> tuple[str, ...]:
-    _only(element)
+def _read_transforms(element: etree._Element) -> tuple[str, ...]:
+    _check_attributes(element)
     found = []
-    for child in _children(element):
-        _only(child, "Algorithm")
+    for child in _list_children(element):
+        _check_attributes(child, "Algorithm")
         uri = child.get("Algorithm", "")
-        if _local(child) != "Transform" or len(child) or (child.text or "").strip():
+        if _local_name(child) != "Transform" or len(child) or (child.text or "").strip():
             raise Refused("SIG-TRANSFORMS", f"{uri} with parameters")
         found.append(uri)
     return tuple(found)
 
 
-def _key_info(element: etree._Element | None) -> tuple[tuple[bytes, ...], tuple[etree._Element, ...]]:
+def _read_key_info(element: etree._Element | None) -> tuple[tuple[bytes, ...], tuple[etree._Element, ...]]:
     """The certificates, and the bare keys beside them."""
     if element is None:
         return (), ()
-    _only(element, "Id")
+    _check_attributes(element, "Id")
     certificates: list[bytes] = []
     keys: list[etree._Element] = []
-    for child in _children(element):
-        if _local(child) == "X509Data":
-            certificates.extend(_x509_data(child))
-        elif _local(child) == "KeyValue" and len(child) == 1:
+    for child in _list_children(element):
+        if _local_name(child) == "X509Data":
+            certificates.extend(_read_x509_data(child))
+        elif _local_name(child) == "KeyValue" and len(child) == 1:
             keys.append(child[0])
-        elif _local(child) != "KeyName":
-            raise Refused("SIG-KEYINFO", _local(child))
-    if len(certificates) > MOST_CERTIFICATES:
+        elif _local_name(child) != "KeyName":
+            raise Refused("SIG-KEYINFO", _local_name(child))
+    if len(certificates) > MAX_CERTIFICATES:
         raise Refused("SIG-TOO-BIG", f"{len(certificates)} certificates")
     return tuple(certificates), tuple(keys)
 
 
-def _x509_data(element: etree._Element) -> Iterator[bytes]:
+def _read_x509_data(element: etree._Element) -> Iterator[bytes]:
     hints = {"X509SubjectName", "X509IssuerSerial", "X509SKI", "X509CRL"}
-    for child in _children(element):
-        if _local(child) == "X509Certificate":
-            yield _base64(child, "SIG-CERTIFICATE")
-        elif _local(child) not in hints:
-            raise Refused("SIG-KEYINFO", _local(child))
+    for child in _list_children(element):
+        if _local_name(child) == "X509Certificate":
+            yield _decode_base64(child, "SIG-CERTIFICATE")
+        elif _local_name(child) not in hints:
+            raise Refused("SIG-KEYINFO", _local_name(child))
 
 
-def _base64(element: etree._Element, code: str = "SIG-ENCODING") -> bytes:
+def _decode_base64(element: etree._Element, code: str = "SIG-ENCODING") -> bytes:
     """The octets an element's text encodes; white space is allowed, nothing else is."""
     if len(element):
-        raise Refused("SIG-SHAPE", f"elements in {_local(element)}")
+        raise Refused("SIG-SHAPE", f"elements in {_local_name(element)}")
     text = "".join((element.text or "").split())
     try:
         octets = base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError) as error:
-        raise Refused(code, str(error) if code == "SIG-CERTIFICATE" else _local(element)) from None
+        raise Refused(code, str(error) if code == "SIG-CERTIFICATE" else _local_name(element)) from None
     if not octets:
-        raise Refused(code, "empty" if code == "SIG-CERTIFICATE" else _local(element))
+        raise Refused(code, "empty" if code == "SIG-CERTIFICATE" else _local_name(element))
     return octets

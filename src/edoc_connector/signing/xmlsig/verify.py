@@ -41,18 +41,24 @@ from ..pki.policy import VerifyPolicy
 from ..pki.timestamp import check_timestamp
 from ..reasons import REASONS, Refused, SigningFinding, VerificationStatus
 from ..signer import utc_now
-from .c14n import bound_namespaces
+from .c14n import check_namespace_bounds
 from .check_signature import Proof, SecondVerifier, check_claimed_time, judge_signer, prove
-from .placement import locate
+from .placement import find_signature
 from .result import Difference, Verification
-from .seal import Seal, compare, read_seal
-from .signature_profile import PACKET, SEAL, ParsedSignature, Reference, parse
-from .xades import check_certificate, signed_properties, signing_time, stamped_form, timestamps
-from .xmldsig import document_digest
-from .xmlsec_verifier import xmlsec_agrees
+from .seal import Seal, compare_seal, read_seal
+from .signature_profile import PACKET, SEAL, ParsedSignature, Reference, parse_signature
+from .xades import (
+    canonicalise_signature_value,
+    check_certificate,
+    find_signed_properties,
+    iter_timestamps,
+    read_claimed_time,
+)
+from .xmldsig import compute_document_digest
+from .xmlsec_verifier import is_valid_by_xmlsec
 
-_MOST_SHOWN = 5
-_LARGE = 2 << 20  # bytes; a smaller packet is hashed before a thread has begun
+_MAX_SHOWN = 5
+_LARGE_PACKET_SIZE = 2 << 20  # bytes; a smaller packet is hashed before a thread has begun
 
 
 def verify(packet: Packet, policy: VerifyPolicy | None = None) -> Verification:
@@ -71,17 +77,19 @@ def verify(packet: Packet, policy: VerifyPolicy | None = None) -> Verification:
     at = policy.at or utc_now()
     seals = [index for index, one in enumerate(packet.attachments) if one.name == SEAL_NAME]
     if not seals:
-        return _result(packet, _Outcome.of(lambda: _verify_own(packet, policy, at)), at)
+        return _build_verification(packet, _Outcome.from_check(lambda: _verify_own(packet, policy, at)), at)
     # either hashes the whole packet, in its own way
-    with _beside(packet.size > _LARGE, lambda: _Outcome.of(lambda: _verify_seal(packet, seals, policy, at))) as seal:
-        own = _Outcome.of(lambda: _verify_own(packet, policy, at))
-    return _result(packet, _combine(own, seal()), at)
+    with _run_beside(
+        packet.size > _LARGE_PACKET_SIZE, lambda: _Outcome.from_check(lambda: _verify_seal(packet, seals, policy, at))
+    ) as seal:
+        own = _Outcome.from_check(lambda: _verify_own(packet, policy, at))
+    return _build_verification(packet, _combine(own, seal()), at)
 
 
 @contextmanager
-def _beside(threaded: bool, work: Callable[[], _Outcome]) -> Iterator[Callable[[], _Outcome]]:
+def _run_beside(in_thread: bool, work: Callable[[], _Outcome]) -> Iterator[Callable[[], _Outcome]]:
     """Do work while the block runs, in a thread, or else behind it; gives what tells the outcome then."""
-    if not threaded:
+    if not in_thread:
         yield work
         return
     with ThreadPoolExecutor(1) as pool:
@@ -98,13 +106,13 @@ class _Outcome:
     trust: Trust | None = None
     judged_at: datetime | None = None
     signed_at: datetime | None = None
-    stamped: bool = False
+    is_timestamped: bool = False
     findings: tuple[SigningFinding, ...] = ()
     unsealed: tuple[str, ...] = ()
     differences: tuple[Difference, ...] = ()
 
     @classmethod
-    def of(cls, check: Callable[[], _Outcome]) -> _Outcome:
+    def from_check(cls, check: Callable[[], _Outcome]) -> _Outcome:
         """The outcome of a check; a refusal is one too."""
         try:
             return check()
@@ -119,12 +127,12 @@ class _Outcome:
     def certificate(self) -> x509.Certificate | None:
         return self.proof.certificate if self.proof else None
 
-    def noting(self, code: str, detail: str = "") -> _Outcome:
+    def with_finding(self, code: str, detail: str = "") -> _Outcome:
         """The same with one more finding."""
         return replace(self, findings=(*self.findings, SigningFinding(code, detail)))
 
 
-def _judged(proof: Proof, code: str, packet: Packet, policy: VerifyPolicy, at: datetime) -> _Outcome:
+def _judge_proof(proof: Proof, code: str, packet: Packet, policy: VerifyPolicy, at: datetime) -> _Outcome:
     """A signature that holds, judged by who made it."""
     try:
         trust, findings = judge_signer(proof, policy=policy, at=at, organ_id=packet.message.sender.id)
@@ -138,58 +146,58 @@ def _judged(proof: Proof, code: str, packet: Packet, policy: VerifyPolicy, at: d
 
 def _verify_own(packet: Packet, policy: VerifyPolicy, at: datetime) -> _Outcome:
     root = packet.skeleton.root
-    signature = locate(root)
-    if packet.skeleton.comments:
+    signature = find_signature(root)
+    if packet.skeleton.has_comments:
         raise Refused("SIG-COMMENT", "ContentTransferEncoded")
-    if packet.skeleton.namespace_errors:
+    if packet.skeleton.has_namespace_errors:
         raise Refused("SIG-ILL-FORMED")
-    bound_namespaces(root)
+    check_namespace_bounds(root)
     small = packet.size <= policy.second_verifier_limit
     proof = prove(
         signature,
-        parse(signature, PACKET),
+        parse_signature(signature, PACKET),
         policy=policy,
-        digest_of=lambda reference: _packet_digest(packet, signature, reference),
-        second=_second_for(packet, policy) if small else None,
+        compute_digest=lambda reference: _compute_packet_digest(packet, signature, reference),
+        second_verifier=_build_second_verifier(packet, policy) if small else None,
     )
-    outcome = _judged(proof, "SIG-OK", packet, policy, at)
-    return outcome if small else outcome.noting("SIG-ONE-VERIFIER", f"{policy.second_verifier_limit} bytes")
+    outcome = _judge_proof(proof, "SIG-OK", packet, policy, at)
+    return outcome if small else outcome.with_finding("SIG-ONE-VERIFIER", f"{policy.second_verifier_limit} bytes")
 
 
-def _packet_digest(packet: Packet, signature: etree._Element, reference: Reference) -> bytes:
+def _compute_packet_digest(packet: Packet, signature: etree._Element, reference: Reference) -> bytes:
     digest = hashlib.new(reference.digest, usedforsecurity=reference.digest != "sha1")
     try:
-        for piece in packet.skeleton.canonical(exclusive=reference.exclusive, without=[signature]):
+        for piece in packet.skeleton.iter_canonical(exclusive=reference.exclusive, exclude=[signature]):
             digest.update(piece)
     except etree.C14NError as error:
         raise Refused("SIG-CANONICAL", str(error)) from None
     return digest.digest()
 
 
-def _second_for(packet: Packet, policy: VerifyPolicy) -> SecondVerifier:
+def _build_second_verifier(packet: Packet, policy: VerifyPolicy) -> SecondVerifier:
     # as large and deep as the reader let it be; here the attachments count among the bytes
     most = max(packet.skeleton.limits.skeleton, policy.second_verifier_limit)
     limits = replace(packet.skeleton.limits, skeleton=most)
 
-    def second(parsed: ParsedSignature, certificate: x509.Certificate) -> bool:
+    def verify_again(parsed: ParsedSignature, certificate: x509.Certificate) -> bool:
         # a tree of its own, made of the packet's bytes: nothing the streaming reader did can reach it
         try:
-            signature = locate(_whole_tree(packet, limits, policy.second_verifier_limit))
+            signature = find_signature(_parse_whole(packet, limits, policy.second_verifier_limit))
         except PacketError as error:
             raise Refused("SIG-DISAGREE", error.message) from None
-        if parse(signature, PACKET).said != parsed.said:
+        if parse_signature(signature, PACKET).comparison_key != parsed.comparison_key:
             raise Refused("SIG-DISAGREE", "shape")
-        return xmlsec_agrees(signature, parsed, certificate)
+        return is_valid_by_xmlsec(signature, parsed, certificate)
 
-    return second
+    return verify_again
 
 
-def _whole_tree(packet: Packet, limits: Limits, most: int) -> etree._Element:
+def _parse_whole(packet: Packet, limits: Limits, max_size: int) -> etree._Element:
     """The packet with all its texts, of at most so many bytes."""
     with packet.raw() as stream:
-        data = stream.read(min(packet.size, most) + 1)
+        data = stream.read(min(packet.size, max_size) + 1)
     # the very bytes that the reader let through need not be looked at for what it refuses
-    return parse_scanned(data) if data == packet.skeleton.whole else parse_xml(data, limits=limits)
+    return parse_scanned(data) if data == packet.skeleton.cached_bytes else parse_xml(data, limits=limits)
 
 
 # -- the seal
@@ -204,27 +212,29 @@ def _verify_seal(packet: Packet, seals: list[int], policy: VerifyPolicy, at: dat
         raise Refused("SEAL-NOT-LAST")
     seal = read_seal(packet.attachments[-1])
     proof = _prove_seal(seal, policy)
-    claimed = signing_time(signed_properties(seal.signature))
-    stamped, doubts = _stamped_at(seal, policy, at)
+    claimed = read_claimed_time(find_signed_properties(seal.signature))
+    stamped, doubts = _find_timestamp(seal, policy, at)
     # what a time-stamp proves to have existed is judged as of then: the certificate may have expired since
     latest = min(at, stamped) if stamped else at
-    outcome = _judged(proof, "SEAL-OK", packet, policy, latest)
+    outcome = _judge_proof(proof, "SEAL-OK", packet, policy, latest)
     outcome = replace(
         outcome,
         signed_at=stamped or claimed,
-        stamped=stamped is not None,
+        is_timestamped=stamped is not None,
         findings=(*outcome.findings, *doubts, *check_claimed_time(proof.certificate, claimed, latest)),
     )
-    return _compared(outcome, seal, packet, packet.message)
+    return _compare_with_seal(outcome, seal, packet, packet.message)
 
 
-def _stamped_at(seal: Seal, policy: VerifyPolicy, at: datetime) -> tuple[datetime | None, tuple[SigningFinding, ...]]:
+def _find_timestamp(
+    seal: Seal, policy: VerifyPolicy, at: datetime
+) -> tuple[datetime | None, tuple[SigningFinding, ...]]:
     """The earliest moment that a time-stamp proves, and what is wrong with those that prove nothing."""
     moments: list[datetime] = []
     doubts: list[SigningFinding] = []
     try:
-        for exclusive, token in timestamps(seal.signature):
-            data = stamped_form(seal.signature, exclusive=exclusive)
+        for exclusive, token in iter_timestamps(seal.signature):
+            data = canonicalise_signature_value(seal.signature, exclusive=exclusive)
             moments.append(check_timestamp(token, data, policy=policy, at=at))
     except Refused as refusal:
         doubts.append(SigningFinding(refusal.code, refusal.detail))
@@ -232,8 +242,8 @@ def _stamped_at(seal: Seal, policy: VerifyPolicy, at: datetime) -> tuple[datetim
 
 
 def _prove_seal(seal: Seal, policy: VerifyPolicy) -> Proof:
-    properties = signed_properties(seal.signature)
-    parsed = parse(seal.signature, SEAL)
+    properties = find_signed_properties(seal.signature)
+    parsed = parse_signature(seal.signature, SEAL)
     covered = parsed.references[1].uri
     if covered != f"#{properties.get('Id')}":
         raise Refused("SEAL-PROPERTIES", covered)
@@ -242,9 +252,9 @@ def _prove_seal(seal: Seal, policy: VerifyPolicy) -> Proof:
             seal.signature,
             parsed,
             policy=policy,
-            digest_of=lambda reference: document_digest(reference, seal.signature),
-            second=lambda parsed, certificate: xmlsec_agrees(
-                seal.signature, parsed, certificate, identified=properties
+            compute_digest=lambda reference: compute_document_digest(reference, seal.signature),
+            second_verifier=lambda parsed, certificate: is_valid_by_xmlsec(
+                seal.signature, parsed, certificate, identified_element=properties
             ),
         )
     except Refused as refusal:
@@ -255,15 +265,15 @@ def _prove_seal(seal: Seal, policy: VerifyPolicy) -> Proof:
     return proof
 
 
-def _compared(outcome: _Outcome, seal: Seal, packet: Packet, document: Document) -> _Outcome:
+def _compare_with_seal(outcome: _Outcome, seal: Seal, packet: Packet, document: Document) -> _Outcome:
     """The outcome after holding the seal against the packet; who sealed does not matter to what differs."""
-    with packet.source.opened():  # once for all attachments
-        comparison = compare(seal, document, packet.attachments[:-1])
+    with packet.source.open_shared():  # once for all attachments
+        comparison = compare_seal(seal, document, packet.attachments[:-1])
     if not comparison.differences:
         return replace(outcome, unsealed=comparison.unsealed)
-    shown = "; ".join(str(one) for one in comparison.differences[:_MOST_SHOWN])
-    more = len(comparison.differences) - _MOST_SHOWN
-    detail = f"{shown}; … (+{more})" if more > 0 else shown
+    differences_text = "; ".join(str(one) for one in comparison.differences[:_MAX_SHOWN])
+    more = len(comparison.differences) - _MAX_SHOWN
+    detail = f"{differences_text}; … (+{more})" if more > 0 else differences_text
     return replace(outcome, code="SEAL-DIFFERS", detail=detail, differences=comparison.differences)
 
 
@@ -275,28 +285,28 @@ def _combine(own: _Outcome, seal: _Outcome) -> _Outcome:
     if seal.code in ("SEAL-MANY", "SEAL-NOT-LAST") or seal.status is VerificationStatus.INVALID:
         return seal
     if seal.status is VerificationStatus.VALID:
-        return _with_valid_seal(own, seal)
+        return _combine_with_valid_seal(own, seal)
     if own.status is VerificationStatus.VALID:
-        return own.noting("SEAL-UNCHECKED", seal.code)
+        return own.with_finding("SEAL-UNCHECKED", seal.code)
     return own if own.status is VerificationStatus.INVALID else seal
 
 
-def _with_valid_seal(own: _Outcome, seal: _Outcome) -> _Outcome:
+def _combine_with_valid_seal(own: _Outcome, seal: _Outcome) -> _Outcome:
     if own.status is VerificationStatus.VALID and own.certificate == seal.certificate:
         findings = (*own.findings, *seal.findings)
-        return replace(own, signed_at=seal.signed_at, stamped=seal.stamped, findings=findings)
+        return replace(own, signed_at=seal.signed_at, is_timestamped=seal.is_timestamped, findings=findings)
     if own.certificate is not None and own.certificate != seal.certificate:
-        return seal.noting("SIG-TWO-SIGNERS", human_name(own.certificate))
+        return seal.with_finding("SIG-TWO-SIGNERS", human_name(own.certificate))
     if own.status is VerificationStatus.UNSIGNED or own.certificate is not None:
         # or signed with the same key, which is judged good only as of the seal's time-stamp
         return seal
-    return seal.noting("SIG-REBUILT", own.code)
+    return seal.with_finding("SIG-REBUILT", own.code)
 
 
-def _result(packet: Packet, outcome: _Outcome, at: datetime) -> Verification:
+def _build_verification(packet: Packet, outcome: _Outcome, at: datetime) -> Verification:
     valid = outcome.status is VerificationStatus.VALID
     sealed = valid and outcome.code == "SEAL-OK"
-    attachments = _signed_files(packet, sealed=sealed) if valid else ()
+    attachments = _select_signed_files(packet, sealed=sealed) if valid else ()
     message = packet.message if not sealed else _as_sealed(packet.message)
     return Verification(
         reason=outcome.code,
@@ -307,17 +317,17 @@ def _result(packet: Packet, outcome: _Outcome, at: datetime) -> Verification:
         chain=outcome.trust.chain if outcome.trust else (),
         trusted=outcome.trust.trusted if outcome.trust else None,
         signed_at=outcome.signed_at,
-        timestamped=outcome.stamped,
+        timestamped=outcome.is_timestamped,
         algorithms=outcome.proof.algorithms if outcome.proof else (),
         findings=tuple(dict.fromkeys(outcome.findings)),
         unsealed=outcome.unsealed,
         differences=outcome.differences,
-        message=_signed_message(message, attachments, outcome.unsealed) if valid else None,
+        message=_without_unsigned_fields(message, attachments, outcome.unsealed) if valid else None,
         attachments=attachments,
     )
 
 
-def _signed_files(packet: Packet, *, sealed: bool) -> tuple[Attachment, ...]:
+def _select_signed_files(packet: Packet, *, sealed: bool) -> tuple[Attachment, ...]:
     files = (one for one in packet.attachments if one.name != SEAL_NAME)
     return tuple(one.renamed(normalise(one.name)) if sealed else one for one in files)
 
@@ -334,13 +344,15 @@ def _as_sealed(value: Any) -> Any:
     return value
 
 
-_ATTRIBUTES = {row.path.replace("/", "."): row.attr for row in DOCUMENT_HEADER.rows}
+_ATTRIBUTE_OF_SEAL_NAME = {row.path.replace("/", "."): row.attr for row in DOCUMENT_HEADER.rows}
 """Seal names of a document's fields, and the model's attributes."""
 
 
-def _signed_message(message: Message, attachments: tuple[Attachment, ...], unsealed: tuple[str, ...]) -> Message:
+def _without_unsigned_fields(
+    message: Message, attachments: tuple[Attachment, ...], unsealed: tuple[str, ...]
+) -> Message:
     """The message without what nobody signed."""
     if not isinstance(message, Document):
         return message
-    dropped = {_ATTRIBUTES[name]: None for name in unsealed}
+    dropped = {_ATTRIBUTE_OF_SEAL_NAME[name]: None for name in unsealed}
     return message.model_copy(update={"attachments": attachments, **dropped})

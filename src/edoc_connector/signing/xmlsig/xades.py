@@ -15,10 +15,10 @@ from ...edxml import DS
 from ..algorithms import C14N, DIGEST_BY_URI, DIGESTS, EXC_C14N
 from ..pki.certificates import certificate_digest
 from ..reasons import Refused
-from .c14n import canonical, parent_of
+from .c14n import canonicalise, require_parent
 
 XADES = "http://uri.etsi.org/01903/v1.3.2#"
-MOST_TIMESTAMPS = 3
+MAX_TIMESTAMPS = 3
 """Most time-stamps of one signature that are looked at."""
 _X = f"{{{XADES}}}"
 _Q = f"{{{DS}}}"
@@ -55,7 +55,7 @@ def build_object(
     return holder
 
 
-def signed_properties(signature: etree._Element) -> etree._Element:
+def find_signed_properties(signature: etree._Element) -> etree._Element:
     """The one SignedProperties of a Signature.
 
     Raises:
@@ -71,11 +71,11 @@ def signed_properties(signature: etree._Element) -> etree._Element:
 
 def _check_holders(properties: etree._Element, signature: etree._Element) -> None:
     """The Object holds the qualifying properties of this very Signature and nothing else."""
-    qualifying = parent_of(properties)
+    qualifying = require_parent(properties)
     names = [child.tag for child in qualifying]
     if names not in ([_X + "SignedProperties"], [_X + "SignedProperties", _X + "UnsignedProperties"]):
         raise Refused("SEAL-PROPERTIES", "QualifyingProperties")
-    if len(parent_of(qualifying)) != 1:
+    if len(require_parent(qualifying)) != 1:
         raise Refused("SEAL-PROPERTIES", "Object")
     target = qualifying.get("Target", "")
     if len(target) < 2 or target != f"#{signature.get('Id')}":
@@ -97,19 +97,19 @@ def add_timestamp(signature: etree._Element, token: bytes) -> None:
     etree.SubElement(stamp, _X + "EncapsulatedTimeStamp").text = base64.b64encode(token).decode("ascii")
 
 
-def stamped_form(signature: etree._Element, *, exclusive: bool = True) -> bytes:
+def canonicalise_signature_value(signature: etree._Element, *, exclusive: bool = True) -> bytes:
     """What a time-stamp is over: the canonical form of SignatureValue (ETSI EN 319 132-1, 5.3)."""
-    return canonical(signature[1], exclusive=exclusive)
+    return canonicalise(signature[1], exclusive=exclusive)
 
 
-def timestamps(signature: etree._Element) -> Iterator[tuple[bool, bytes]]:
+def iter_timestamps(signature: etree._Element) -> Iterator[tuple[bool, bytes]]:
     """The time-stamps of a Signature: whether each is over the exclusive canonical form, and its token.
 
     Raises:
         Refused: ``SIG-TIMESTAMP``, one is not of the standard's shape.
     """
     path = "ds:Object/x:QualifyingProperties/x:UnsignedProperties/x:UnsignedSignatureProperties/x:SignatureTimeStamp"
-    for stamp in signature.findall(path, _NS)[:MOST_TIMESTAMPS]:
+    for stamp in signature.findall(path, _NS)[:MAX_TIMESTAMPS]:
         method = stamp.find("ds:CanonicalizationMethod", _NS)
         uri = C14N if method is None else method.get("Algorithm")
         token = stamp.findtext("x:EncapsulatedTimeStamp", "", _NS)
@@ -122,7 +122,7 @@ def timestamps(signature: etree._Element) -> Iterator[tuple[bool, bytes]]:
         yield uri == EXC_C14N, octets
 
 
-def signing_time(properties: etree._Element) -> datetime:
+def read_claimed_time(properties: etree._Element) -> datetime:
     """The signing time that the signer claims, UTC.
 
     Raises:
@@ -155,8 +155,8 @@ def check_certificate(properties: etree._Element, certificate: x509.Certificate)
     if algorithm is None or algorithm == "sha1":
         raise Refused("SEAL-PROPERTIES", "CertDigest")
     try:
-        said = base64.b64decode("".join(digests[0].findtext("ds:DigestValue", "", _NS).split()), validate=True)
+        stated_digest = base64.b64decode("".join(digests[0].findtext("ds:DigestValue", "", _NS).split()), validate=True)
     except (binascii.Error, ValueError):
         raise Refused("SEAL-PROPERTIES", "CertDigest") from None
-    if not hmac.compare_digest(said, certificate_digest(certificate, algorithm)):
+    if not hmac.compare_digest(stated_digest, certificate_digest(certificate, algorithm)):
         raise Refused("SEAL-CERTIFICATE")

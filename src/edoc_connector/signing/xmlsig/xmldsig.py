@@ -18,12 +18,12 @@ from lxml import etree
 
 from ...edxml import DS
 from ...errors import SigningError
-from ..algorithms import DIGESTS, ENVELOPED, EXC_C14N, SIGNATURES, PublicKey, signature_holds, signature_size
-from ..keys.keyring import pinned
+from ..algorithms import DIGESTS, ENVELOPED, EXC_C14N, SIGNATURES, PublicKey, is_valid_signature, signature_size
+from ..keys.keyring import select_signer
 from ..reasons import Refused
-from ..signer import Signer, signing_certificate
-from .c14n import canonical
-from .signature_profile import CORE, ParsedSignature, Reference, parse
+from ..signer import Signer, require_certificate
+from .c14n import canonicalise
+from .signature_profile import CORE, ParsedSignature, Reference, parse_signature
 
 _Q = f"{{{DS}}}"
 DIGEST = "sha256"
@@ -69,7 +69,7 @@ def build_signed_info(
         for uri in reference.transforms:
             etree.SubElement(transforms, _Q + "Transform", Algorithm=uri)
         etree.SubElement(element, _Q + "DigestMethod", Algorithm=DIGESTS[DIGEST])
-        etree.SubElement(element, _Q + "DigestValue").text = _text(reference.digest)
+        etree.SubElement(element, _Q + "DigestValue").text = _encode_base64(reference.digest)
     return info
 
 
@@ -84,16 +84,16 @@ def build_signature(
     """A Signature element: SignedInfo, the value and X509Data with the chain, leaf first."""
     signature = etree.Element(_Q + "Signature", {"Id": id} if id else {}, nsmap={prefix: DS})
     signature.append(signed_info)
-    etree.SubElement(signature, _Q + "SignatureValue").text = _text(value)
+    etree.SubElement(signature, _Q + "SignatureValue").text = _encode_base64(value)
     data = etree.SubElement(etree.SubElement(signature, _Q + "KeyInfo"), _Q + "X509Data")
     for certificate in certificates:
-        etree.SubElement(data, _Q + "X509Certificate").text = _certificate_text(certificate)
+        etree.SubElement(data, _Q + "X509Certificate").text = _encode_certificate(certificate)
     return signature
 
 
 @lru_cache(64)
-def _certificate_text(certificate: x509.Certificate) -> str:
-    return _text(certificate.public_bytes(Encoding.DER))
+def _encode_certificate(certificate: x509.Certificate) -> str:
+    return _encode_base64(certificate.public_bytes(Encoding.DER))
 
 
 def sign_signed_info(signer: Signer, signed_info: etree._Element) -> bytes:
@@ -102,11 +102,11 @@ def sign_signed_info(signer: Signer, signed_info: etree._Element) -> bytes:
     Raises:
         SigningError: the signer refuses, or what it made does not fit its own certificate.
     """
-    data = canonical(signed_info, exclusive=True)
+    data = canonicalise(signed_info, exclusive=True)
     value = signer.sign(data)
-    certificate = signing_certificate(signer)
+    certificate = require_certificate(signer)
     key = certificate.public_key()
-    if not signature_holds(key, signer.algorithm, data, value):  # type: ignore[arg-type]  # checked by signing_certificate
+    if not is_valid_signature(key, signer.algorithm, data, value):  # type: ignore[arg-type]  # checked by signing_certificate
         raise SigningError(
             "the signature made does not belong to the signer's certificate; check which key the certificate is for",
             vi="chữ ký tạo ra không khớp với chứng thư số của người ký; kiểm tra lại khóa tương ứng với chứng thư",
@@ -114,7 +114,7 @@ def sign_signed_info(signer: Signer, signed_info: etree._Element) -> bytes:
     return value
 
 
-class Enveloped:
+class EnvelopedSignature:
     """A packet's own signature, written after everything it covers: see `edxml.EnvelopedSigner`.
 
     Args:
@@ -127,12 +127,12 @@ class Enveloped:
     digest_algorithm = DIGEST
 
     def __init__(self, signer: Signer) -> None:
-        self._signer = pinned(signer)
+        self._signer = select_signer(signer)
 
     def blank(self) -> bytes:
         """A Signature of the final length, with zeros for digest and value."""
-        size = signature_size(signing_certificate(self._signer).public_key())  # type: ignore[arg-type]  # as above
-        return _blank(tuple(self._signer.certificates), self._signer.algorithm, size)
+        size = signature_size(require_certificate(self._signer).public_key())  # type: ignore[arg-type]  # as above
+        return _build_blank(tuple(self._signer.certificates), self._signer.algorithm, size)
 
     def signature(self, digest: bytes) -> bytes:
         """The Signature over a packet.
@@ -144,21 +144,21 @@ class Enveloped:
             SigningError: the signer refuses.
         """
         info = build_signed_info([NewReference(digest=digest)], algorithm=self._signer.algorithm)
-        return _signature_bytes(info, sign_signed_info(self._signer, info), self._signer.certificates)
+        return _serialise_signature(info, sign_signed_info(self._signer, info), self._signer.certificates)
 
 
 @lru_cache(64)
-def _blank(certificates: tuple[x509.Certificate, ...], algorithm: str, size: int) -> bytes:
+def _build_blank(certificates: tuple[x509.Certificate, ...], algorithm: str, size: int) -> bytes:
     info = build_signed_info([NewReference(digest=bytes(hashlib.new(DIGEST).digest_size))], algorithm=algorithm)
-    return _signature_bytes(info, bytes(size), certificates)
+    return _serialise_signature(info, bytes(size), certificates)
 
 
-def _signature_bytes(info: etree._Element, value: bytes, certificates: Sequence[x509.Certificate]) -> bytes:
+def _serialise_signature(info: etree._Element, value: bytes, certificates: Sequence[x509.Certificate]) -> bytes:
     element = build_signature(info, value, certificates)
     return bytes(etree.tostring(element, encoding="UTF-8", xml_declaration=False))
 
 
-def enveloped(signer: Signer) -> Enveloped:
+def enveloped(signer: Signer) -> EnvelopedSignature:
     """The packet signature of XML Signature that `edxml.write` asks for (QCVN 102:2016, Signature).
 
     Enveloped, one Reference to the whole packet, exclusive canonicalisation, SHA-256, X509Data with the signer's chain.
@@ -166,18 +166,18 @@ def enveloped(signer: Signer) -> Enveloped:
     Args:
         signer: the key.
     """
-    return Enveloped(signer)
+    return EnvelopedSignature(signer)
 
 
-def core_failure(
-    parsed: ParsedSignature, signature: etree._Element, digest_of: Callable[[Reference], bytes], key: PublicKey
+def find_core_failure(
+    parsed: ParsedSignature, signature: etree._Element, compute_digest: Callable[[Reference], bytes], key: PublicKey
 ) -> str | None:
     """Check digests and value of a parsed signature (XML Signature, 3.2).
 
     Args:
         parsed: what the Signature says.
         signature: its element, for SignedInfo's canonical form.
-        digest_of: computes the digest of what a Reference covers.
+        compute_digest: computes the digest of what a Reference covers.
         key: the key to check with.
 
     Returns:
@@ -187,10 +187,10 @@ def core_failure(
         Refused: something has no canonical form.
     """
     for reference in parsed.references:
-        if not hmac.compare_digest(digest_of(reference), reference.value):
+        if not hmac.compare_digest(compute_digest(reference), reference.value):
             return "SIG-DIGEST"
-    data = canonical(signature[0], exclusive=parsed.exclusive)
-    return None if signature_holds(key, parsed.algorithm, data, parsed.value) else "SIG-SIGNATURE"
+    data = canonicalise(signature[0], exclusive=parsed.exclusive)
+    return None if is_valid_signature(key, parsed.algorithm, data, parsed.value) else "SIG-SIGNATURE"
 
 
 def verify_signature_core(
@@ -206,32 +206,36 @@ def verify_signature_core(
     Raises:
         Refused: it does not hold, or is of no known shape.
     """
-    parsed = parse(signature, CORE)
-    failure = core_failure(parsed, signature, lambda ref: document_digest(ref, signature, id_attributes), key)
+    parsed = parse_signature(signature, CORE)
+    failure = find_core_failure(
+        parsed, signature, lambda ref: compute_document_digest(ref, signature, id_attributes), key
+    )
     if failure:
         raise Refused(failure)
 
 
-def document_digest(reference: Reference, signature: etree._Element, id_attributes: Sequence[str] = ("Id",)) -> bytes:
+def compute_document_digest(
+    reference: Reference, signature: etree._Element, id_attributes: Sequence[str] = ("Id",)
+) -> bytes:
     """The digest of what a Reference covers in a document in memory.
 
     Raises:
         Refused: its id is not that of exactly one element, or there is no canonical form.
     """
     root = signature.getroottree().getroot()
-    covered = _by_id(root, reference.uri[1:], id_attributes) if reference.uri else root
+    covered = _find_by_id(root, reference.uri[1:], id_attributes) if reference.uri else root
     inside = covered is signature or covered in signature.iterancestors()
     without = signature if reference.enveloped and inside and covered is not signature else None
-    form = canonical(covered, exclusive=reference.exclusive, without=without)
+    form = canonicalise(covered, exclusive=reference.exclusive, exclude=without)
     return hashlib.new(reference.digest, form, usedforsecurity=reference.digest != "sha1").digest()
 
 
-def _by_id(root: etree._Element, wanted: str, attributes: Sequence[str]) -> etree._Element:
+def _find_by_id(root: etree._Element, wanted: str, attributes: Sequence[str]) -> etree._Element:
     found = [element for element in root.iter("*") for name in attributes if element.get(name) == wanted]
     if len(found) != 1:
         raise Refused("SIG-URI", f"#{wanted}")
     return found[0]
 
 
-def _text(octets: bytes) -> str:
+def _encode_base64(octets: bytes) -> str:
     return base64.b64encode(octets).decode("ascii")

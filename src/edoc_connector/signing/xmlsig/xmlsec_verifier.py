@@ -13,12 +13,12 @@ from ..algorithms import C14N, DIGESTS, ENVELOPED, EXC_C14N, SIGNATURES
 from .signature_profile import ParsedSignature
 
 
-def xmlsec_agrees(
+def is_valid_by_xmlsec(
     signature: etree._Element,
     parsed: ParsedSignature,
     certificate: x509.Certificate,
     *,
-    identified: etree._Element | None = None,
+    identified_element: etree._Element | None = None,
 ) -> bool:
     """Whether xmlsec finds that a signature holds.
 
@@ -26,24 +26,24 @@ def xmlsec_agrees(
         signature: the element in its whole document; its shape has been checked.
         parsed: what it says: only these algorithms are enabled, for this call.
         certificate: whose key to check with; what KeyInfo says is not looked at.
-        identified: an element that a Reference names by its ``Id``.
+        identified_element: an element that a Reference names by its ``Id``.
     """
     import xmlsec
 
-    transforms = _transforms()
+    transforms = _load_transforms()
     context = xmlsec.SignatureContext()
-    context.key = _key(certificate)  # a copy, says python-xmlsec
+    context.key = _load_key(certificate)  # a copy, says python-xmlsec
     used = {EXC_C14N if parsed.exclusive else C14N, SIGNATURES[parsed.algorithm].uri}
     # python-xmlsec names no RSA-PSS, so that cannot be enabled alone; the profile has let nothing else through
     for uri in used if used <= transforms.keys() else ():
         context.enable_signature_transform(transforms[uri])
-    wanted = {DIGESTS[one.digest] for one in parsed.references}
-    wanted |= {EXC_C14N if one.exclusive else C14N for one in parsed.references}
-    wanted |= {ENVELOPED for one in parsed.references if one.enveloped}
-    for uri in wanted:
+    digest_uris = {DIGESTS[one.digest] for one in parsed.references}
+    digest_uris |= {EXC_C14N if one.exclusive else C14N for one in parsed.references}
+    digest_uris |= {ENVELOPED for one in parsed.references if one.enveloped}
+    for uri in digest_uris:
         context.enable_reference_transform(transforms[uri])
-    if identified is not None:
-        context.register_id(identified, "Id")
+    if identified_element is not None:
+        context.register_id(identified_element, "Id")
     try:
         context.verify(signature)
     except xmlsec.Error:
@@ -52,7 +52,7 @@ def xmlsec_agrees(
 
 
 @lru_cache(64)
-def _key(certificate: x509.Certificate) -> Any:
+def _load_key(certificate: x509.Certificate) -> Any:
     import xmlsec
 
     # of the key alone: copying one that brings its certificate costs as much as checking with it
@@ -61,7 +61,7 @@ def _key(certificate: x509.Certificate) -> Any:
 
 
 @cache
-def _transforms() -> dict[str, Any]:
+def _load_transforms() -> dict[str, Any]:
     import xmlsec
 
     found = [getattr(xmlsec.constants, name) for name in dir(xmlsec.constants) if name.startswith("Transform")]

@@ -15,28 +15,30 @@ from typing import Protocol
 from sqlalchemy import Connection, Engine
 
 from .compiled import direct
-from .engine import begin, retried
+from .engine import begin_transaction, run_with_retries
 
 log = logging.getLogger("edoc_connector.store.lines")
 
-_KEPT = 16  # connections kept open while nobody uses them
+_MAX_IDLE = 16  # connections kept open while nobody uses them
 
 
-class Line(Protocol):
+class ConnectionSource(Protocol):
     """Opens and ends transactions of a database."""
 
     def begin(self, *, write: bool) -> Connection: ...
     def commit(self, connection: Connection) -> None: ...
-    def undo(self, connection: Connection) -> None: ...
+    def rollback(self, connection: Connection) -> None: ...
     def close(self) -> None: ...
 
 
-def line_of(engine: Engine) -> Line:
+def select_connection_source(engine: Engine) -> ConnectionSource:
     """That which suits an engine."""
-    return Lines(engine) if engine.url.get_backend_name() == "sqlite" else Pooled(engine)
+    return (
+        SqliteConnectionSource(engine) if engine.url.get_backend_name() == "sqlite" else PooledConnectionSource(engine)
+    )
 
 
-class Lines:
+class SqliteConnectionSource:
     """The connections to one file, safe to share between threads; each is one transaction's at a time.
 
     Args:
@@ -45,9 +47,9 @@ class Lines:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        self._free: list[Connection] = []
-        self._process = os.getpid()
-        self._parents: list[Connection] = []
+        self._idle: list[Connection] = []
+        self._process_id = os.getpid()
+        self._parent_connections: list[Connection] = []
         self._closed = False
 
     def begin(self, *, write: bool) -> Connection:
@@ -58,7 +60,7 @@ class Lines:
         """
         # A writer takes the lock at once: two that read first and write later would deadlock, and one would fail.
         statement = "BEGIN IMMEDIATE" if write else "BEGIN"
-        return retried(lambda: self._begun(statement))
+        return run_with_retries(lambda: self._begin_with(statement))
 
     def commit(self, connection: Connection) -> None:
         """End a transaction; what it wrote is on the disk.
@@ -69,41 +71,41 @@ class Lines:
         try:
             direct(connection, "COMMIT")
         except BaseException:
-            self._give_back(connection)
+            self._roll_back_and_keep(connection)
             raise
-        self._keep(connection)
+        self._keep_open(connection)
 
-    def undo(self, connection: Connection) -> None:
+    def rollback(self, connection: Connection) -> None:
         """End a transaction that wrote nothing, or whose work is not to be."""
-        self._give_back(connection)
+        self._roll_back_and_keep(connection)
 
     def close(self) -> None:
         """Close them; one that is in use is closed when it comes back."""
         self._closed = True
-        while self._free:
-            self._free.pop().close()
+        while self._idle:
+            self._idle.pop().close()
 
-    def _begun(self, statement: str) -> Connection:
-        connection = self._taken()
+    def _begin_with(self, statement: str) -> Connection:
+        connection = self._take_connection()
         try:
             direct(connection, statement)
         except BaseException:
-            self._give_back(connection)
+            self._roll_back_and_keep(connection)
             raise
         return connection
 
-    def _taken(self) -> Connection:
-        if self._process != os.getpid():
+    def _take_connection(self) -> Connection:
+        if self._process_id != os.getpid():
             # A fork: these are the parent's, and SQLite forbids to use or to close them here.
-            self._parents, self._free, self._process = self._free, [], os.getpid()
+            self._parent_connections, self._idle, self._process_id = self._idle, [], os.getpid()
         try:
-            return self._free.pop()
+            return self._idle.pop()
         except IndexError:
             connection = self._engine.connect()
             connection.begin()
             return connection
 
-    def _give_back(self, connection: Connection) -> None:
+    def _roll_back_and_keep(self, connection: Connection) -> None:
         """Undo what is open on a connection, and keep it."""
         try:
             connection.connection.rollback()  # nothing, where SQLite has ended the transaction
@@ -112,16 +114,16 @@ class Lines:
             connection.invalidate(error)
             connection.close()
         else:
-            self._keep(connection)
+            self._keep_open(connection)
 
-    def _keep(self, connection: Connection) -> None:
-        if self._closed or len(self._free) >= _KEPT:
+    def _keep_open(self, connection: Connection) -> None:
+        if self._closed or len(self._idle) >= _MAX_IDLE:
             connection.close()
         else:
-            self._free.append(connection)
+            self._idle.append(connection)
 
 
-class Pooled:
+class PooledConnectionSource:
     """Connections to a server, each from the engine's pool and back.
 
     Args:
@@ -137,14 +139,14 @@ class Pooled:
         Raises:
             StoreError: the server cannot be reached.
         """
-        return begin(self._engine, write=write)
+        return begin_transaction(self._engine, write=write)
 
     def commit(self, connection: Connection) -> None:
         """End a transaction; what it wrote is on the server's disk."""
         with connection:
             connection.commit()
 
-    def undo(self, connection: Connection) -> None:
+    def rollback(self, connection: Connection) -> None:
         """End a transaction that wrote nothing, or whose work is not to be."""
         connection.close()
 

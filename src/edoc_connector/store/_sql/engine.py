@@ -26,73 +26,73 @@ LOCK_SECONDS = 20
 LOCK_ATTEMPTS = 3
 RECONNECT_SECONDS = 10.0
 
-_Words = tuple[str, str]
+_Message = tuple[str, str]
 
-_LOCKED: _Words = (
+_LOCKED: _Message = (
     "the store is locked by another program; nothing changed. Try again; if it stays so, look for a program that keeps "
     "the database open.",
     "Kho dữ liệu đang bị chương trình khác khóa; chưa có gì thay đổi. Hãy thử lại; nếu vẫn bị khóa, hãy tìm chương "
     "trình đang giữ cơ sở dữ liệu.",
 )
-_FULL: _Words = (
+_DISK_FULL: _Message = (
     "the disk of the store is full; nothing changed. Make space and call again.",
     "Đĩa chứa kho dữ liệu đã đầy; chưa có gì thay đổi. Hãy giải phóng chỗ trống rồi gọi lại.",
 )
-_READ_ONLY: _Words = (
+_READ_ONLY: _Message = (
     "the store cannot be written to; nothing changed. Check the rights of the file and its folder.",
     "Không ghi được vào kho dữ liệu; chưa có gì thay đổi. Hãy kiểm tra quyền ghi của tệp và thư mục chứa nó.",
 )
-_FOLDER: _Words = (
+_FOLDER_READ_ONLY: _Message = (
     "the store cannot be used: SQLite writes beside the file even to read it, unless another program, such as the "
     "worker, has it open. Run the command as a user who may write to the folder.",
     "Không dùng được kho dữ liệu: SQLite cần ghi cạnh tệp cả khi chỉ đọc, trừ khi chương trình khác (như worker) đang "
     "mở kho. Hãy chạy lệnh bằng tài khoản có quyền ghi vào thư mục đó.",
 )
-_CANNOT_OPEN: _Words = (
+_CANNOT_OPEN: _Message = (
     "the store cannot be opened. Check that its folder exists and may be read and written.",
     "Không mở được kho dữ liệu. Hãy kiểm tra thư mục có tồn tại và có quyền đọc, ghi.",
 )
-_DAMAGED: _Words = (
+_DAMAGED: _Message = (
     "the file of the store is damaged, or is no database. Restore it from a backup.",
     "Tệp kho dữ liệu bị hỏng hoặc không phải cơ sở dữ liệu. Hãy khôi phục từ bản sao lưu.",
 )
-_GONE: _Words = (
+_UNREACHABLE: _Message = (
     "the database cannot be reached; nothing changed. Check that its server runs and that the database and the "
     "user are there, then call again.",
     "Không kết nối được máy chủ cơ sở dữ liệu; chưa có gì thay đổi. Hãy kiểm tra máy chủ có đang chạy, có cơ sở "
     "dữ liệu và người dùng đó hay không, rồi gọi lại.",
 )
-_RULE: _Words = (
+_RULE_BROKEN: _Message = (
     "the store refuses a change that breaks its rules; nothing changed. Another program may be writing to it.",
     "Kho dữ liệu từ chối một thay đổi trái quy tắc; chưa có gì thay đổi. Có thể chương trình khác đang ghi vào kho.",
 )
-_OTHER: _Words = ("the store failed; nothing changed.", "Kho dữ liệu gặp lỗi; chưa có gì thay đổi.")
+_UNKNOWN_FAILURE: _Message = ("the store failed; nothing changed.", "Kho dữ liệu gặp lỗi; chưa có gì thay đổi.")
 
 # Beginnings of SQLite's error names and of PostgreSQL's SQLSTATEs (its manual, appendix A).
-_BY_CODE: Mapping[str, _Words] = {
+_MESSAGE_BY_CODE: Mapping[str, _Message] = {
     "SQLITE_BUSY": _LOCKED,
     "SQLITE_LOCKED": _LOCKED,
-    "SQLITE_FULL": _FULL,
-    "SQLITE_READONLY_DIRECTORY": _FOLDER,
+    "SQLITE_FULL": _DISK_FULL,
+    "SQLITE_READONLY_DIRECTORY": _FOLDER_READ_ONLY,
     "SQLITE_READONLY": _READ_ONLY,
     "SQLITE_CANTOPEN": _CANNOT_OPEN,
     "SQLITE_CORRUPT": _DAMAGED,
     "SQLITE_NOTADB": _DAMAGED,
-    "SQLITE_CONSTRAINT": _RULE,
-    "SQLITE_IOERR": _FULL,
+    "SQLITE_CONSTRAINT": _RULE_BROKEN,
+    "SQLITE_IOERR": _DISK_FULL,
     "40001": _LOCKED,
     "40P01": _LOCKED,
     "55P03": _LOCKED,
-    "53100": _FULL,
+    "53100": _DISK_FULL,
     "25006": _READ_ONLY,
-    "08": _GONE,
-    "57P": _GONE,
-    "23": _RULE,
+    "08": _UNREACHABLE,
+    "57P": _UNREACHABLE,
+    "23": _RULE_BROKEN,
 }
-_BY_ERRNO: Mapping[int, _Words] = {
-    errno.ENOSPC: _FULL,
-    errno.EDQUOT: _FULL,
-    errno.EFBIG: _FULL,
+_MESSAGE_BY_ERRNO: Mapping[int, _Message] = {
+    errno.ENOSPC: _DISK_FULL,
+    errno.EDQUOT: _DISK_FULL,
+    errno.EFBIG: _DISK_FULL,
     errno.EROFS: _READ_ONLY,
     errno.EACCES: _READ_ONLY,
     errno.EPERM: _READ_ONLY,
@@ -110,7 +110,7 @@ def make_engine(url: str) -> Engine:
     try:
         parsed = make_url(url)
         if parsed.get_backend_name() != "sqlite":
-            return create_engine(parsed, pool_pre_ping=True, connect_args=_postgresql_arguments(parsed))
+            return create_engine(parsed, pool_pre_ping=True, connect_args=_build_postgresql_arguments(parsed))
     except (ArgumentError, NoSuchModuleError, ImportError) as error:
         # The URL may hold a password: neither it nor the error's own text is repeated.
         raise StoreError(
@@ -129,73 +129,73 @@ def make_engine(url: str) -> Engine:
     engine = create_engine(
         parsed, connect_args={"timeout": BUSY_SECONDS, "check_same_thread": False}, poolclass=NullPool
     )
-    event.listen(engine, "connect", _sqlite_connect)
+    event.listen(engine, "connect", _configure_sqlite)
     return engine
 
 
-def _postgresql_arguments(url: URL) -> dict[str, Any]:
+def _build_postgresql_arguments(url: URL) -> dict[str, Any]:
     """A server or a row that does not answer is an error after a while, not a wait without end; the URL may differ."""
-    usual = {"connect_timeout": CONNECT_SECONDS, "options": f"-c lock_timeout={LOCK_SECONDS}s"}
-    return {name: value for name, value in usual.items() if name not in url.query}
+    defaults = {"connect_timeout": CONNECT_SECONDS, "options": f"-c lock_timeout={LOCK_SECONDS}s"}
+    return {name: value for name, value in defaults.items() if name not in url.query}
 
 
-def _sqlite_connect(connection: Any, _record: object) -> None:
+def _configure_sqlite(connection: Any, _record: object) -> None:
     # Python's driver begins transactions late and on its own; `begin` does it instead.
     connection.isolation_level = None
     for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
         connection.execute(f"PRAGMA {pragma}").close()
 
 
-def locked(error: BaseException) -> bool:
+def is_retryable_error(error: BaseException) -> bool:
     """Whether the error says that another transaction is in the way and the same one may succeed later."""
-    return isinstance(error, DBAPIError) and _words(error) in (_LOCKED, _GONE)
+    return isinstance(error, DBAPIError) and _find_message(error) in (_LOCKED, _UNREACHABLE)
 
 
-def begin(engine: Engine, *, write: bool) -> Connection:
+def begin_transaction(engine: Engine, *, write: bool) -> Connection:
     """A connection inside a transaction: a lock is waited for, a server that is gone is called again, for a while.
 
     Raises:
         StoreError: the lock was not to be had, or the database cannot be opened.
     """
-    return retried(lambda: _begin(engine, write))
+    return run_with_retries(lambda: _begin_once(engine, write))
 
 
-def retried(work: Callable[[], T]) -> T:
+def run_with_retries(operation: Callable[[], T]) -> T:
     """Run something that may meet a lock, a bounded number of times.
 
     Raises:
         StoreError: it did not succeed.
     """
-    with driver_errors():
+    with translate_driver_errors():
         try:
-            return work()
+            return operation()
         except DBAPIError as error:
-            if not locked(error):
+            if not is_retryable_error(error):
                 raise
-        return _again(work)
+        return _retry(operation)
 
 
-def _again(work: Callable[[], T]) -> T:
+def _retry(operation: Callable[[], T]) -> T:
     """The attempts after the first, each after a wait."""
     attempts = Retrying(
-        retry=retry_if_exception(locked),
-        stop=_enough,
+        retry=retry_if_exception(is_retryable_error),
+        stop=_is_retry_exhausted,
         wait=wait_random_exponential(multiplier=0.05, max=1.0),
         reraise=True,
     )
     time.sleep(random.uniform(0.0, 0.05))  # noqa: S311  spreads load, hides nothing
-    return attempts(work)
+    return attempts(operation)
 
 
-def _enough(state: RetryCallState) -> bool:
+def _is_retry_exhausted(state: RetryCallState) -> bool:
     """A lock is tried for a few times, for SQLite has waited already; a server may need seconds to start again."""
     error = state.outcome.exception() if state.outcome is not None else None
-    if isinstance(error, DBAPIError) and _words(error) is _GONE:
+    if isinstance(error, DBAPIError) and _find_message(error) is _UNREACHABLE:
         return (state.seconds_since_start or 0.0) >= RECONNECT_SECONDS
     return state.attempt_number + 1 >= LOCK_ATTEMPTS
 
 
-def _begin(engine: Engine, write: bool) -> Connection:
+def _begin_once(engine: Engine, write: bool) -> Connection:
     connection = engine.connect()
     sqlite = connection.dialect.name == "sqlite"
     try:
@@ -212,7 +212,7 @@ def _begin(engine: Engine, write: bool) -> Connection:
     return connection
 
 
-class _DriverErrors:
+class _DriverErrorTranslation:
     def __enter__(self) -> None:
         pass
 
@@ -223,34 +223,38 @@ class _DriverErrors:
             raise _as_store_error(error) from error
 
 
-_DRIVER_ERRORS = _DriverErrors()
+_DRIVER_ERROR_TRANSLATION = _DriverErrorTranslation()
 
 
-def driver_errors() -> _DriverErrors:
+def translate_driver_errors() -> _DriverErrorTranslation:
     """A context in which what drivers and file systems raise becomes `StoreError`."""
-    return _DRIVER_ERRORS
+    return _DRIVER_ERROR_TRANSLATION
 
 
 def _as_store_error(error: SQLAlchemyError | OSError) -> StoreError:
     if isinstance(error, DBAPIError):
-        return _store_error(_words(error), type(error.orig).__name__, str(error.orig))
+        return _build_store_error(_find_message(error), type(error.orig).__name__, str(error.orig))
     if isinstance(error, OSError):
-        return _store_error(_BY_ERRNO.get(error.errno or 0, _OTHER), type(error).__name__, error.strerror or "")
-    return _store_error(_OTHER, type(error).__name__, str(error))
+        return _build_store_error(
+            _MESSAGE_BY_ERRNO.get(error.errno or 0, _UNKNOWN_FAILURE), type(error).__name__, error.strerror or ""
+        )
+    return _build_store_error(_UNKNOWN_FAILURE, type(error).__name__, str(error))
 
 
-def _words(error: DBAPIError) -> _Words:
+def _find_message(error: DBAPIError) -> _Message:
     code = getattr(error.orig, "sqlite_errorname", None) or getattr(error.orig, "sqlstate", None) or ""
-    found = next((words for start, words in _BY_CODE.items() if code.startswith(start)), None)
-    if found is not None:
-        return found
+    message = next(
+        (known_message for prefix, known_message in _MESSAGE_BY_CODE.items() if code.startswith(prefix)), None
+    )
+    if message is not None:
+        return message
     # Where no connection comes about, psycopg has no code to give; nor where it refuses a statement by itself.
     no_connection = not code and isinstance(error, OperationalError) and error.statement is None
-    gone = error.connection_invalidated or no_connection
-    return _GONE if gone else _OTHER
+    is_unreachable = error.connection_invalidated or no_connection
+    return _UNREACHABLE if is_unreachable else _UNKNOWN_FAILURE
 
 
-def _store_error(words: _Words, kind: str, text: str) -> StoreError:
+def _build_store_error(message: _Message, kind: str, text: str) -> StoreError:
     detail = text.splitlines()[0] if text else kind
     log.warning("store error %s: %s", kind, detail)
-    return StoreError(f"{words[0]} ({detail})", vi=f"{words[1]} ({detail})")
+    return StoreError(f"{message[0]} ({detail})", vi=f"{message[1]} ({detail})")

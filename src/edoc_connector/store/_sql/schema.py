@@ -27,9 +27,9 @@ from sqlalchemy import (
 )
 from sqlalchemy.types import TypeDecorator
 
-from ..state_machine import DELIVERIES, OUTGOING, RECEIPTS, Machine
+from ..state_machine import DELIVERIES, OUTGOING, RECEIPTS, StateMachine
 
-NAMING = {
+NAMING_CONVENTION = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
     "uq": "uq_%(table_name)s_%(column_0_N_name)s",
     "ck": "ck_%(table_name)s_%(constraint_name)s",
@@ -37,7 +37,7 @@ NAMING = {
     "pk": "pk_%(table_name)s",
 }
 
-metadata = MetaData(naming_convention=NAMING)
+metadata = MetaData(naming_convention=NAMING_CONVENTION)
 
 
 class UtcTime(TypeDecorator[datetime]):
@@ -49,12 +49,12 @@ class UtcTime(TypeDecorator[datetime]):
     def bind_processor(self, dialect: Dialect) -> Callable[[datetime | None], Any] | None:
         """SQLite has no type for it and keeps text: one shape, so that texts sort as times do."""
         if dialect.name == "sqlite":
-            return _sqlite_text
+            return _as_sqlite_text
         return cast("Callable[[datetime | None], Any] | None", super().bind_processor(dialect))
 
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002  SQLAlchemy's signature
         """Refuse a time without an offset: it would be read back as another one."""
-        return None if value is None else _utc(value)
+        return None if value is None else _as_utc(value)
 
     def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002  SQLAlchemy's signature
         """Give every time its offset back."""
@@ -63,37 +63,37 @@ class UtcTime(TypeDecorator[datetime]):
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
 
 
-def _sqlite_text(value: datetime | None) -> str | None:
-    return None if value is None else _utc(value).replace(tzinfo=None).isoformat(" ", "microseconds")
+def _as_sqlite_text(value: datetime | None) -> str | None:
+    return None if value is None else _as_utc(value).replace(tzinfo=None).isoformat(" ", "microseconds")
 
 
-def _utc(value: datetime) -> datetime:
+def _as_utc(value: datetime) -> datetime:
     if value.tzinfo is None:
         raise ValueError(f"a time without an offset cannot be stored: {value}")
     return value.astimezone(UTC)
 
 
-def one_of(name: str, states: type[StrEnum]) -> CheckConstraint:
+def build_enum_check(column: str, states: type[StrEnum]) -> CheckConstraint:
     """A constraint that a column holds one of an enumeration's values."""
     values = ", ".join(f"'{state.value}'" for state in states)
-    return CheckConstraint(f"{name} IN ({values})", name=name)
+    return CheckConstraint(f"{column} IN ({values})", name=column)
 
 
-def _key() -> Column[int]:
+def _build_id_column() -> Column[int]:
     return Column("id", Integer, primary_key=True, autoincrement=True)
 
 
-def _leases(table: str) -> list[Index]:
+def _build_lease_indexes(table: str) -> list[Index]:
     """Indexes that hold only what somebody holds: a handful of rows, however many there are."""
-    held = {name: text(f"{name} IS NOT NULL") for name in ("lease_owner", "lease_until")}
+    conditions = {name: text(f"{name} IS NOT NULL") for name in ("lease_owner", "lease_until")}
     columns = {"lease_owner": ("lease_owner",), "lease_until": ("agency", "lease_until")}
     return [
         Index(f"ix_{table}_{name}", *columns[name], sqlite_where=where, postgresql_where=where)
-        for name, where in held.items()
+        for name, where in conditions.items()
     ]
 
 
-def _queue(machine: Machine) -> list[Column[object] | CheckConstraint]:
+def _build_queue_columns(machine: StateMachine) -> list[Column[object] | CheckConstraint]:
     """The columns of everything that is worked off by claims: state, attempts, last error, lease."""
     columns: list[Column[object] | CheckConstraint] = [
         Column("state", String(16), nullable=False),
@@ -107,15 +107,15 @@ def _queue(machine: Machine) -> list[Column[object] | CheckConstraint]:
         Column("fence", Integer, nullable=False, default=0),
         Column("created_at", UtcTime, nullable=False),
         Column("updated_at", UtcTime, nullable=False),
-        one_of("state", machine.states),
+        build_enum_check("state", machine.states),
     ]
     return columns
 
 
 deliveries = Table(
-    DELIVERIES.table,
+    DELIVERIES.table_name,
     metadata,
-    _key(),
+    _build_id_column(),
     Column("agency", String(64), nullable=False),
     Column("document_id", Text, nullable=False),
     Column("business", String(16), nullable=False),
@@ -130,7 +130,7 @@ deliveries = Table(
     # How often the hub was asked about an unknown outcome, and did not have the packet.
     Column("asked", Integer, nullable=False, default=0),
     Column("sent_at", UtcTime),
-    *_queue(DELIVERIES),
+    *_build_queue_columns(DELIVERIES),
     UniqueConstraint("agency", "document_id"),
     Index(None, "agency", "state", "next_attempt_at"),
     # Lists go by id, newest first, and end where the caller has enough. There is none of agency and id alone: SQLite
@@ -138,14 +138,14 @@ deliveries = Table(
     Index(None, "agency", "state", "id"),
     Index(None, "agency", "hub_doc_id"),
     Index(None, "agency", "code"),
-    *_leases(DELIVERIES.table),
+    *_build_lease_indexes(DELIVERIES.table_name),
     sqlite_autoincrement=True,
 )
 
 delivery_recipients = Table(
     "delivery_recipients",
     metadata,
-    _key(),
+    _build_id_column(),
     Column("delivery_id", Integer, ForeignKey("deliveries.id"), nullable=False),
     Column("organ_id", Text, nullable=False),
     Column("name", Text, nullable=False),
@@ -164,7 +164,7 @@ delivery_recipients = Table(
 delivery_targets = Table(
     "delivery_targets",
     metadata,
-    _key(),
+    _build_id_column(),
     Column("delivery_id", Integer, ForeignKey("deliveries.id"), nullable=False),
     Column("document_id", Text, nullable=False),
     UniqueConstraint("delivery_id", "document_id"),
@@ -173,9 +173,9 @@ delivery_targets = Table(
 )
 
 receipts = Table(
-    RECEIPTS.table,
+    RECEIPTS.table_name,
     metadata,
-    _key(),
+    _build_id_column(),
     Column("agency", String(64), nullable=False),
     Column("hub_doc_id", Text, nullable=False),
     Column("message_type", String(16), nullable=False),
@@ -202,7 +202,7 @@ receipts = Table(
     Column("noticed_at", UtcTime),
     # Of the application's own code, where that failed on the packet.
     Column("traceback", Text),
-    *_queue(RECEIPTS),
+    *_build_queue_columns(RECEIPTS),
     UniqueConstraint("agency", "hub_doc_id"),
     CheckConstraint("change IN ('asked', 'agreed', 'refused')", name="change"),
     Index(None, "agency", "state", "next_attempt_at"),
@@ -210,7 +210,7 @@ receipts = Table(
     Index(None, "agency", "state", "id"),
     Index(None, "agency", "business", "id"),
     Index(None, "agency", "fingerprint"),
-    *_leases(RECEIPTS.table),
+    *_build_lease_indexes(RECEIPTS.table_name),
     sqlite_autoincrement=True,
 )
 
@@ -240,9 +240,9 @@ Index(
 )
 
 outgoing = Table(
-    OUTGOING.table,
+    OUTGOING.table_name,
     metadata,
-    _key(),
+    _build_id_column(),
     Column("agency", String(64), nullable=False),
     Column("kind", String(16), nullable=False),
     # Messages of one lane leave in the order they were queued: 03 never overtakes 01.
@@ -257,7 +257,7 @@ outgoing = Table(
     Column("sha256", String(64)),
     Column("asked", Integer, nullable=False, default=0),
     Column("sent_at", UtcTime),
-    *_queue(OUTGOING),
+    *_build_queue_columns(OUTGOING),
     CheckConstraint("kind IN ('confirm', 'status')", name="kind"),
     CheckConstraint("kind = 'status' OR hub_doc_id IS NOT NULL", name="confirms_what"),
     Index(None, "agency", "state", "next_attempt_at"),
@@ -265,14 +265,14 @@ outgoing = Table(
     Index(None, "receipt_id"),
     Index(None, "delivery_id"),
     Index(None, "agency", "hub_doc_id"),
-    *_leases(OUTGOING.table),
+    *_build_lease_indexes(OUTGOING.table_name),
     sqlite_autoincrement=True,
 )
 
 timeline = Table(
     "timeline",
     metadata,
-    _key(),
+    _build_id_column(),
     Column("subject", String(16), nullable=False),
     Column("subject_id", Integer, nullable=False),
     Column("at", UtcTime, nullable=False),
@@ -291,7 +291,7 @@ timeline = Table(
 jobs = Table(
     "jobs",
     metadata,
-    _key(),
+    _build_id_column(),
     Column("agency", String(64), nullable=False),
     Column("job", String(16), nullable=False),
     Column("next_at", UtcTime, nullable=False),
@@ -311,7 +311,7 @@ jobs = Table(
 directory = Table(
     "directory",
     metadata,
-    _key(),
+    _build_id_column(),
     Column("agency", String(64), nullable=False),
     Column("code", Text, nullable=False),
     Column("other_code", Text),
