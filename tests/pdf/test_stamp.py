@@ -18,7 +18,7 @@ from pyhanko.pdf_utils.reader import PdfFileReader
 
 from edoc_connector.errors import SigningError
 from edoc_connector.pdf import Stamp, verify_pdf
-from edoc_connector.pdf.place import Page
+from edoc_connector.pdf.appearance import Page
 from edoc_connector.signing import VerificationStatus
 
 AT = datetime(2026, 11, 20, 17, 5, 9, tzinfo=UTC)

@@ -26,7 +26,7 @@ from pyhanko_certvalidator.registry import SimpleCertificateStore
 
 from edoc_connector.edxml import Attachment
 from edoc_connector.pdf import PDF_REASONS, is_pdf, verify_pdf
-from edoc_connector.pdf.adapter import PyhankoSigner
+from edoc_connector.pdf.embed import PyhankoSigner
 from edoc_connector.signing import VerificationStatus, VerifyMode, VerifyPolicy
 from edoc_connector.testing.keys import AgencyKeys, agency_keys, authority, get_default_authority
 

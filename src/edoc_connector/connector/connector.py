@@ -16,8 +16,7 @@ from ..config import Settings
 from ..edxml import Document, Organization, ReceiverChange, Replacement, StaffInfo
 from ..errors import EdocError, NotFound
 from ..hubs import Progress
-from ..signing import Signer, VerifyMode
-from ..signing.keys.keyring import close_signer, select_signer
+from ..signing import Signer, VerifyMode, close_signer, select_signer
 from ..store import DeliveryState, Lease, ReceiptState, Store, Tx, deliveries, directory, receipts
 from ..store.directory import DirectoryEntry
 from ..store.rows import DeliveryRow, DirectoryRow

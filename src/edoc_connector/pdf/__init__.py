@@ -3,6 +3,7 @@
 Importing this package loads no PDF code; the functions do, and say what to install where it is missing.
 """
 
+from .extra import require_packages
 from .policy import UnsignedPdf, find_unsigned, require_signatures
 from .reasons import PDF_REASONS
 from .result import PdfSignature, PdfVerification
@@ -18,6 +19,7 @@ __all__ = [
     "UnsignedPdf",
     "find_unsigned",
     "is_pdf",
+    "require_packages",
     "require_signatures",
     "sign_pdf",
     "verify_pdf",

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Any
 
-from ..signing.pki.certificates import PARSE_ERRORS as MALFORMED_CERTIFICATES
+from ..signing import PARSE_ERRORS as MALFORMED_CERTIFICATES
 from .reasons import PdfRefused
 
 PDF_PARSE_ERRORS = (*MALFORMED_CERTIFICATES, zlib.error)

@@ -13,8 +13,15 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 from pyhanko.sign.validation.generic_cms import validate_sig_integrity
 from pyhanko.sign.validation.pdf_embedded import EmbeddedPdfSignature
 
-from ..signing import SigningFinding, VerifyPolicy
-from ..signing.pki.certificates import can_sign, find_key_problem, human_name, is_for_other_use, read_certificate
+from ..signing import (
+    SigningFinding,
+    VerifyPolicy,
+    can_sign,
+    find_key_problem,
+    human_name,
+    is_for_other_use,
+    read_certificate,
+)
 from .reasons import PdfRefused
 from .result import Kind
 

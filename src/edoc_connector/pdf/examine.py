@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from itertools import pairwise
 from os import SEEK_END
 from typing import IO, Any
 
 from cryptography import x509
 from pyhanko.pdf_utils.decode_limits import DecodeLimits, DocumentDecodeBudget, StreamDecodeLimits
+from pyhanko.pdf_utils.generic import NumberObject
 from pyhanko.pdf_utils.misc import PdfError
 from pyhanko.pdf_utils.reader import PdfFileReader
 from pyhanko.sign.diff_analysis import DiffResult, ModificationLevel
@@ -20,7 +22,6 @@ from pyhanko.sign.validation.status import SignatureCoverageLevel
 from ..signing import VerifyPolicy
 from .bounds import PDF_PARSE_ERRORS, limit_work
 from .cms import prove
-from .coverage import check_byte_range
 from .reasons import PdfRefused
 from .result import Kind, PdfSignature
 
@@ -38,6 +39,7 @@ _KINDS: dict[str, Kind] = {
     "/ETSI.RFC3161": "timestamp",
 }
 _MAX_SHOWN = 200
+_MAX_VALUE_SIZE = 4 << 20
 _TAIL_SIZE = 1024
 
 
@@ -135,7 +137,7 @@ def _read_claims(field: Any) -> dict[str, Any]:
 def _examine_value(
     embedded: EmbeddedPdfSignature, result: PdfSignature, size: int, names: set[str], policy: VerifyPolicy
 ) -> ExaminedSignature:
-    check_byte_range(embedded, size)
+    _check_byte_range(embedded, size)
     proven = prove(embedded, kind=result.kind, policy=policy)
     result = replace(
         result,
@@ -148,6 +150,39 @@ def _examine_value(
         signature=replace(result, **_assess_integrity(embedded, names)),
         embedded_certificates=proven.embedded_certificates,
     )
+
+
+def _check_byte_range(embedded: EmbeddedPdfSignature, size: int) -> None:
+    """Hold a signature's ByteRange against the file: it covers all but its own value (ISO 32000-2, 12.8.1).
+
+    The hole between its two ranges must be the signature's own value and nothing else. Comparing lengths only, as
+    verifiers do, can be cheated: a signature dictionary added later, whose value is longer or written in another way,
+    makes the sum come out right though bytes at the end are covered by nobody.
+
+    Raises:
+        PdfRefused: it does not fit the file.
+    """
+    numbers = list(embedded.byte_range)
+    if len(numbers) != 4 or not all(isinstance(one, NumberObject) for one in numbers):
+        raise PdfRefused("PDF-COVERAGE", f"/ByteRange {numbers!r}"[:100])
+    start, hole_start, hole_end, length = (int(one) for one in numbers)
+    points = (start, hole_start, hole_end, hole_end + length, size)
+    if start != 0 or hole_start <= 0 or length <= 0 or any(one > other for one, other in pairwise(points)):
+        raise PdfRefused("PDF-COVERAGE", f"/ByteRange [{start} {hole_start} {hole_end} {length}], {size} bytes")
+    if hole_end - hole_start > _MAX_VALUE_SIZE or not _is_signature_value(embedded, hole_start, hole_end):
+        raise PdfRefused("PDF-COVERAGE", f"bytes {hole_start} to {hole_end}")
+
+
+def _is_signature_value(embedded: EmbeddedPdfSignature, hole_start: int, hole_end: int) -> bool:
+    stream = embedded.reader.stream
+    stream.seek(hole_start)
+    hole: bytes = stream.read(hole_end - hole_start)
+    if hole[:1] != b"<" or hole[-1:] != b">":
+        return False
+    try:
+        return bytes.fromhex(hole[1:-1].decode("ascii")) == embedded.pkcs7_content
+    except ValueError:  # other characters than hexadecimal digits
+        return False
 
 
 def _read_claimed_time(embedded: EmbeddedPdfSignature) -> datetime | None:

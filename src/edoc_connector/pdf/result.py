@@ -9,9 +9,8 @@ from typing import Literal
 
 from cryptography import x509
 
-from ..signing import SigningFinding, VerificationStatus
-from ..signing.pki.certificates import human_name
-from .reasons import find_reason as row_of
+from ..signing import SigningFinding, VerificationStatus, human_name
+from .reasons import find_reason
 
 Kind = Literal["signature", "timestamp"]
 
@@ -27,19 +26,19 @@ class _ExplainedResult:
     @property
     def status(self) -> VerificationStatus:
         """VALID, INVALID, UNSIGNED or UNVERIFIABLE."""
-        status = row_of(self.reason).status
+        status = find_reason(self.reason).status
         assert status is not None  # noqa: S101 - findings are never reasons; a test walks the table
         return status
 
     @property
     def explanation(self) -> str:
         """The reason in plain English."""
-        return row_of(self.reason).en.replace("{detail}", self.detail)
+        return find_reason(self.reason).en.replace("{detail}", self.detail)
 
     @property
     def explanation_vi(self) -> str:
         """The reason in plain Vietnamese."""
-        return row_of(self.reason).vi.replace("{detail}", self.detail)
+        return find_reason(self.reason).vi.replace("{detail}", self.detail)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

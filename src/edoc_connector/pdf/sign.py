@@ -6,14 +6,12 @@ from datetime import UTC, datetime
 from os import PathLike
 from pathlib import Path
 
+from .._core.clock import utc_now
 from .._core.files import open_atomic
 from ..errors import SigningError
-from ..signing import Signer
-from ..signing.keys.keyring import select_signer
-from ..signing.signer import utc_now
+from ..signing import Signer, select_signer
 from .extra import require_packages
-from .reasons import PdfRefused
-from .reasons import find_reason as row_of
+from .reasons import PdfRefused, find_reason
 from .source import Source, as_attachment, open_seekable
 from .stamp import Stamp
 
@@ -67,7 +65,7 @@ def sign_pdf(
 
 
 def _unsignable_error(refusal: PdfRefused) -> SigningError:
-    row = row_of(refusal.code)
+    row = find_reason(refusal.code)
     words, words_vi = (text.replace("{detail}", refusal.detail) for text in (row.en, row.vi))
     return SigningError(
         f"the PDF file cannot be signed. {words} Make the PDF anew, for example by printing to PDF, and sign that.",

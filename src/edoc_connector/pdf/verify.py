@@ -7,10 +7,15 @@ from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from ..signing import SigningFinding, VerificationStatus, VerifyMode, VerifyPolicy
-from ..signing.pki.path_validation import judge_certificate
-from ..signing.signer import utc_now
-from ..signing.xmlsig.check_signature import check_claimed_time
+from .._core.clock import utc_now
+from ..signing import (
+    SigningFinding,
+    VerificationStatus,
+    VerifyMode,
+    VerifyPolicy,
+    check_claimed_time,
+    judge_certificate,
+)
 from .extra import require_packages
 from .reasons import PdfRefused
 from .result import PdfSignature, PdfVerification

@@ -6,22 +6,18 @@ for example one that asks a remote signing service.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from pathlib import Path
+from datetime import datetime
 from typing import Protocol, cast
-from urllib.parse import unquote
 
 from cryptography import x509
 
-from ..errors import SigningError, describe_system_error_vi
+from .._core.clock import utc_now
+from ..errors import SigningError
 from .algorithms import PrivateKey, SignatureAlgorithm, list_algorithms, select_algorithm, sign_with
-from .pki.certificates import can_sign, days_left, find_key_problem, human_name, is_for_other_use, key_usage
+from .pki import can_sign, days_left, find_key_problem, human_name, is_for_other_use, key_usage
 
-Secrets = Callable[[str], str | None]
-"""Gives the password for what the argument names; None if there is none."""
 Clock = Callable[[], datetime]
 """Gives the present moment, aware."""
 
@@ -50,11 +46,6 @@ class Signer(Protocol):
             SigningError: the key must not or cannot sign now; the message says what to do.
         """
         ...
-
-
-def utc_now() -> datetime:
-    """The present moment, UTC."""
-    return datetime.now(UTC)
 
 
 class Certified:
@@ -111,7 +102,7 @@ class LocalSigner(Certified):
         SigningError: the key is of a kind that cannot sign packets, or not one for the algorithm.
     """
 
-    key: PrivateKey = field(repr=False)
+    key: PrivateKey = field(repr=False, metadata={"secret": True})
     certificates: tuple[x509.Certificate, ...]
     algorithm: SignatureAlgorithm = _USUAL_ALGORITHM
     clock: Clock = field(default=utc_now, repr=False)
@@ -218,156 +209,3 @@ def unusable_key_error(key: object) -> SigningError:
         f"a key of this kind cannot sign packets ({problem}); use RSA of 2048 bits or more, P-256 or P-384",
         vi=f"loại khóa này không ký được gói tin ({problem}); dùng RSA từ 2048 bit, P-256 hoặc P-384",
     )
-
-
-# -- from a URI to a signer
-
-
-@dataclass(frozen=True, slots=True)
-class KeyUri:
-    """A key URI taken apart: ``scheme:path?name=value&…``.
-
-    Args:
-        scheme: which kind of key.
-        body: what comes between the scheme and the question mark, as written.
-        query: the attributes after it, percent-decoded; each may be given more than once.
-    """
-
-    scheme: str
-    body: str
-    query: Mapping[str, tuple[str, ...]]
-
-    @classmethod
-    def parse(cls, uri: str) -> KeyUri:
-        """Take a URI apart.
-
-        Raises:
-            SigningError: it has no scheme.
-        """
-        scheme, colon, rest = uri.partition(":")
-        if not colon or not re.fullmatch(r"[a-z][a-z0-9]+", scheme) or not rest:
-            raise SigningError(
-                "a key is named by a URI such as pem:key.pem?cert=cert.pem or p12:agency.p12; this has no scheme",
-                vi="khóa được chỉ định bằng URI như pem:key.pem?cert=cert.pem hoặc p12:agency.p12; "
-                "thiếu tiền tố pem:, p12: hoặc pkcs11:",
-            )
-        body, _, query = rest.partition("?")
-        attributes: dict[str, tuple[str, ...]] = {}
-        for attribute in filter(None, query.split("&")):
-            name, _, value = map(unquote, attribute.partition("="))
-            attributes[name] = (*attributes.get(name, ()), value)
-        return cls(scheme, body, attributes)
-
-    @property
-    def path(self) -> str:
-        """The body as a file's path, percent-decoded."""
-        return unquote(self.body)
-
-    @property
-    def redacted(self) -> str:
-        """The URI as logs and lists may show it: without the attributes, where someone may have put a secret."""
-        visible_parts = [part for part in self.body.split(";") if not part.lower().startswith("pin")]
-        return f"{self.scheme}:{';'.join(visible_parts)}"
-
-    @property
-    def algorithm(self) -> str | None:
-        """The signature algorithm that the ``algorithm`` attribute asks for."""
-        return self.query.get("algorithm", (None,))[0]
-
-    @property
-    def secret_name(self) -> str:
-        """What the password is asked for by: the ``secret`` attribute if given, else ``scheme:path``."""
-        return self.query.get("secret", (f"{self.scheme}:{self.path}",))[0]
-
-    def refuse_other_attributes(self, *names: str) -> None:
-        """Refuse attributes other than the named ones.
-
-        Raises:
-            SigningError: there is one; its value, which might be a secret, is not repeated.
-        """
-        unknown = sorted(set(self.query) - set(names))
-        if unknown:
-            raise SigningError(
-                f"{self.scheme}: does not know the attribute '{unknown[0]}'; it knows {', '.join(names)}",
-                vi=f"{self.scheme}: không có thuộc tính '{unknown[0]}'; chỉ có {', '.join(names)}",
-            )
-
-
-Loader = Callable[[KeyUri, Secrets, Clock], Signer]
-"""Makes a signer of a URI."""
-
-
-def _load_pem(uri: KeyUri, secrets: Secrets, clock: Clock) -> Signer:
-    from .keys.files import load_pem
-
-    return load_pem(uri, secrets, clock)
-
-
-def _load_p12(uri: KeyUri, secrets: Secrets, clock: Clock) -> Signer:
-    from .keys.files import load_p12
-
-    return load_p12(uri, secrets, clock)
-
-
-def _load_pkcs11(uri: KeyUri, secrets: Secrets, clock: Clock) -> Signer:
-    from .keys.pkcs11 import load_token
-
-    return load_token(uri, secrets, clock)
-
-
-LOADERS: dict[str, Loader] = {"pem": _load_pem, "p12": _load_p12, "pkcs11": _load_pkcs11}
-"""The schemes. A loader imports what it needs when it is called."""
-
-
-def load_signer(uri: str, *, secrets: Secrets | None = None, clock: Clock = utc_now) -> Signer:
-    """Load a signer named by a URI.
-
-    ``pem:KEY[?cert=FILE][&secret=REF]``
-        a PEM private key (PKCS#8, encrypted or not, or the traditional form). ``cert`` names the file with its
-        certificate and those above it; left out, they are in the key's own file. May be given more than once.
-    ``p12:FILE[?secret=REF]``
-        a PKCS#12 file.
-    ``pkcs11:token=LABEL;object=LABEL?module-path=FILE[&pin-source=REF][&cert=FILE]``
-        a key on a token (RFC 7512). It needs the extra ``pkcs11``; the token is not touched before it is used.
-
-    ``algorithm`` chooses the signature algorithm where the key has several, e.g. ``rsa-sha512``, ``rsa-pss-sha256``.
-    Paths are percent-decoded, and relative to the working directory.
-
-    Args:
-        uri: the URI. Never put a password in it.
-        secrets: gives the password or PIN. It is called only where one is needed, with the text of ``secret`` or
-            ``pin-source`` (for example ``env:EDOC_KEY_PASSWORD``) or, where the URI has none, with the URI's scheme
-            and path.
-        clock: gives the moment the certificate must be valid at when it signs.
-
-    Raises:
-        SigningError: the key cannot be loaded; the message says why and what to do, and holds no secret.
-    """
-    parsed = KeyUri.parse(uri)
-    loader = LOADERS.get(parsed.scheme)
-    if loader is None:
-        known_schemes = ", ".join(sorted(LOADERS))
-        raise SigningError(
-            f"no signer for '{parsed.scheme}:'; the known kinds are {known_schemes}",
-            vi=f"không có loại khóa '{parsed.scheme}:'; các loại hiện có là {known_schemes}",
-        )
-    return loader(parsed, secrets or _find_no_secret, clock)
-
-
-def _find_no_secret(_name: str) -> str | None:
-    return None
-
-
-def read_key_file(path: str) -> bytes:
-    """Read a key or certificate file.
-
-    Raises:
-        SigningError: it cannot be read.
-    """
-    try:
-        return Path(path).read_bytes()
-    except OSError as error:
-        raise SigningError(
-            f"cannot read {path}: {error.strerror}; check the path and its permissions",
-            vi=f"không đọc được {path}: {describe_system_error_vi(error)}; kiểm tra đường dẫn và quyền truy cập",
-        ) from error

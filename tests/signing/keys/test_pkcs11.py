@@ -19,11 +19,10 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from edoc_connector import edxml
 from edoc_connector.errors import SigningError
-from edoc_connector.signing import Signer, VerifyPolicy, enveloped, load_signer, seal_maker, verify
+from edoc_connector.signing import KeyUri, Signer, VerifyPolicy, enveloped, load_signer, seal_maker, verify
 from edoc_connector.signing.algorithms import SIGNATURES, is_valid_signature
 from edoc_connector.signing.keys.pkcs11 import TokenSigner, prepare_input
 from edoc_connector.signing.keys.pkcs11_session import TokenUri, refuse_risky_login
-from edoc_connector.signing.signer import KeyUri
 from edoc_connector.testing import sample_document
 from edoc_connector.testing.keys import agency_keys
 from edoc_connector.testing.tokens import SoftToken

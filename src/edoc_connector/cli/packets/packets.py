@@ -127,7 +127,7 @@ def build(
     Exit code 0: written; 1: the document breaks rules, a file is missing, the key cannot sign.
     """
     from ... import edxml, signing
-    from ...signing.keys.keyring import close_signer
+    from ...signing import close_signer
 
     message = read_message(message_file, [edxml.Attachment.from_path(path) for path in attach or ()])
     at = datetime.now(UTC)

@@ -16,10 +16,13 @@ from typing import Self
 
 from cryptography import x509
 
+from ..._core.clock import utc_now
 from ...errors import EdocError, SigningError
 from ..algorithms import SignatureAlgorithm
-from ..pki.certificates import days_left, fingerprint, human_name, key_usage
-from ..signer import Certified, Clock, KeyUri, Secrets, Signer, load_signer, refuse_unfit, require_certificate, utc_now
+from ..pki import days_left, fingerprint, human_name, key_usage
+from ..signer import Certified, Clock, Signer, refuse_unfit, require_certificate
+from .load import load_signer
+from .uri import KeyUri, Secrets
 
 log = logging.getLogger("edoc_connector.signing")
 

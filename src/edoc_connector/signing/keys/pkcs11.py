@@ -18,8 +18,9 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from ...errors import SigningError
 from ..algorithms import SIGNATURES, SignatureAlgorithm
-from ..pki.certificates import find_leaf, order_chain, read_certificate, read_certificates
-from ..signer import Certified, Clock, KeyUri, Secrets, choose_algorithm, read_key_file
+from ..pki import find_leaf, order_chain, read_certificate, read_certificates
+from ..signer import Certified, Clock, choose_algorithm
+from .files import read_key_file
 from .pkcs11_session import (
     AskPin,
     Connection,
@@ -34,6 +35,7 @@ from .pkcs11_session import (
     require_pkcs11,
     token_error,
 )
+from .uri import KeyUri, Secrets
 
 if TYPE_CHECKING:
     import pkcs11

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, unquote_to_bytes
 
 from ...errors import SigningError
-from ..signer import KeyUri
+from .uri import KeyUri
 
 if TYPE_CHECKING:
     import pkcs11

@@ -21,7 +21,7 @@ from .certificates import CURVES, MINIMUM_RSA_BITS, fingerprint, read_certificat
 from .revocation import Revocation, RevocationMode
 
 if TYPE_CHECKING:
-    from ..xmlsig.result import Verification
+    from ..xmlsig import Verification
 
 STRONG_SIGNATURES = frozenset(name for name, one in SIGNATURES.items() if one.digest != "sha1")
 STRONG_DIGESTS = frozenset(name for name in DIGESTS if name != "sha1")

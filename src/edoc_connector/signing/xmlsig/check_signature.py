@@ -14,18 +14,20 @@ from lxml import etree
 
 from ...edxml import DS
 from ..algorithms import PublicKey
-from ..pki.certificates import (
+from ..pki import (
+    CLOCK_TOLERANCE,
+    Trust,
+    VerifyMode,
+    VerifyPolicy,
     can_sign,
     find_key_problem,
     find_leaf,
     human_name,
     is_for_other_use,
     is_valid_at,
+    judge_certificate,
     read_certificate,
 )
-from ..pki.path_validation import Trust, judge_certificate
-from ..pki.policy import VerifyMode, VerifyPolicy
-from ..pki.timestamp import CLOCK_TOLERANCE
 from ..reasons import Refused, SigningFinding
 from .signature_profile import ParsedSignature, Reference
 from .xmldsig import find_core_failure

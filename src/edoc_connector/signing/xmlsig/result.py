@@ -9,7 +9,7 @@ from typing import Literal
 from cryptography import x509
 
 from ...edxml import Attachment, Message
-from ..pki.certificates import human_name
+from ..pki import human_name
 from ..reasons import REASONS, SigningFinding, VerificationStatus, explain, explain_vi
 
 Method = Literal["packet", "seal"]

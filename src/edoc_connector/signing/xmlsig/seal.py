@@ -20,8 +20,8 @@ from ...edxml import DS, HUB_DEFAULTS, VIETNAM, Attachment, AttachmentDigest, Do
 from ...edxml.message.signed_fields import normalise
 from ...errors import AttachmentError, PacketError, SigningError
 from ..algorithms import EXC_C14N
-from ..keys.keyring import select_signer
-from ..pki.timestamp import TimeStamping
+from ..keys import select_signer
+from ..pki import TimeStamping
 from ..reasons import Refused
 from ..signer import Signer, require_certificate
 from .c14n import canonicalise

@@ -29,24 +29,20 @@ from cryptography import x509
 from lxml import etree
 from pydantic import BaseModel
 
+from ..._core.clock import utc_now
 from ...edxml import SEAL_NAME, Attachment, Document, Message, Packet, parse_xml
 from ...edxml.message.signed_fields import normalise
 from ...edxml.message.table import DOCUMENT_HEADER
 from ...edxml.reader.parser import parse_scanned
 from ...edxml.reader.scan import Limits
 from ...errors import PacketError
-from ..pki.certificates import human_name
-from ..pki.path_validation import Trust
-from ..pki.policy import VerifyPolicy
-from ..pki.timestamp import check_timestamp
+from ..pki import Trust, VerifyPolicy, check_timestamp, human_name
 from ..reasons import REASONS, Refused, SigningFinding, VerificationStatus
-from ..signer import utc_now
 from .c14n import check_namespace_bounds
 from .check_signature import Proof, SecondVerifier, check_claimed_time, judge_signer, prove
-from .placement import find_signature
 from .result import Difference, Verification
 from .seal import Seal, compare_seal, read_seal
-from .signature_profile import PACKET, SEAL, ParsedSignature, Reference, parse_signature
+from .signature_profile import PACKET, SEAL, ParsedSignature, Reference, find_signature, parse_signature
 from .xades import (
     canonicalise_signature_value,
     check_certificate,

@@ -13,7 +13,7 @@ from lxml import etree
 
 from ...edxml import DS
 from ..algorithms import C14N, DIGEST_BY_URI, DIGESTS, EXC_C14N
-from ..pki.certificates import certificate_digest
+from ..pki import certificate_digest
 from ..reasons import Refused
 from .c14n import canonicalise, require_parent
 

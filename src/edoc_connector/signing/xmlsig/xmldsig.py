@@ -19,7 +19,7 @@ from lxml import etree
 from ...edxml import DS
 from ...errors import SigningError
 from ..algorithms import DIGESTS, ENVELOPED, EXC_C14N, SIGNATURES, PublicKey, is_valid_signature, signature_size
-from ..keys.keyring import select_signer
+from ..keys import select_signer
 from ..reasons import Refused
 from ..signer import Signer, require_certificate
 from .c14n import canonicalise
