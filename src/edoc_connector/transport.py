@@ -1,7 +1,7 @@
 """What lies between the clients and httpx: settings, TLS, time limits, and one table of what went wrong.
 
-The clients use httpx's transports. What its clients put on top (cookies, redirects, its environment, headers merged and
-normalised) is not wanted here, and costs half as much again as the exchange itself.
+The clients use transports of httpx's kind (`edoc_connector.pool`). What httpx's clients put on top (cookies, redirects,
+its environment, headers merged and normalised) is not wanted here, and costs half as much again as the exchange itself.
 
 What an exchange means when it fails:
 
@@ -36,6 +36,7 @@ from edoc_connector.errors import ConfigError, NotSent, OutcomeUnknown, Transpor
 from edoc_connector.hubs.bodies import Upload
 from edoc_connector.hubs.fields import printable
 from edoc_connector.hubs.wire import WireRequest
+from edoc_connector.pool import AwaitedTransport, BlockingTransport, split_url
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,25 +87,24 @@ class ClientSettings:
         return (size or 0) / self.slowest
 
 
-def blocking_transport(settings: ClientSettings) -> httpx.HTTPTransport:
+def blocking_transport(settings: ClientSettings) -> BlockingTransport:
     """One pool of connections, bounded by the time limit of the thread that uses it.
 
     Raises:
         ConfigError: a certificate, key or proxy in the settings cannot be used.
     """
-    transport = httpx.HTTPTransport(**_transport_options(settings))
-    pool = transport._pool  # httpx has no public way to bound an exchange as a whole
-    pool._network_backend = TimedBackend(pool._network_backend)
-    return transport
+    kind = httpcore.ConnectionPool if settings.proxy is None else httpcore.HTTPProxy
+    return BlockingTransport(kind(**_pool_options(settings), network_backend=TimedBackend(httpcore.SyncBackend())))
 
 
-def awaited_transport(settings: ClientSettings) -> httpx.AsyncHTTPTransport:
+def awaited_transport(settings: ClientSettings) -> AwaitedTransport:
     """One pool of connections for an event loop.
 
     Raises:
         ConfigError: a certificate, key or proxy in the settings cannot be used.
     """
-    return httpx.AsyncHTTPTransport(**_transport_options(settings))
+    kind = httpcore.AsyncConnectionPool if settings.proxy is None else httpcore.AsyncHTTPProxy
+    return AwaitedTransport(kind(**_pool_options(settings)))
 
 
 def extensions(settings: ClientSettings) -> dict[str, Any]:
@@ -165,17 +165,14 @@ def answer_headers(raw: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
     return headers
 
 
-def _transport_options(settings: ClientSettings) -> dict[str, Any]:
+def _pool_options(settings: ClientSettings) -> dict[str, Any]:
     context = _tls(settings)
     return {
-        "verify": context,
-        "trust_env": False,
-        "limits": httpx.Limits(
-            max_connections=settings.connections,
-            max_keepalive_connections=settings.connections,
-            keepalive_expiry=settings.keep_alive,
-        ),
-        "proxy": None if settings.proxy is None else _proxy(settings.proxy, context),
+        "ssl_context": context,
+        "max_connections": settings.connections,
+        "max_keepalive_connections": settings.connections,
+        "keepalive_expiry": settings.keep_alive,
+        **({} if settings.proxy is None else _proxy_options(settings.proxy, context)),
     }
 
 
@@ -216,18 +213,23 @@ def _tls_words(settings: ClientSettings, error: OSError) -> tuple[str, str]:
     return system_words(error), system_words_vi(error)
 
 
-def _proxy(url: str, context: ssl.SSLContext) -> httpx.Proxy:
+def _proxy_options(url: str, context: ssl.SSLContext) -> dict[str, Any]:
     try:
         parts, parsed = urlsplit(url), httpx.URL(url)  # httpx lets an unfinished [IPv6] address through
         usable = parts.scheme in ("http", "https") and bool(parts.hostname)
     except (ValueError, httpx.InvalidURL):
         usable = False
-    if usable:
-        return httpx.Proxy(parsed, ssl_context=context if parsed.scheme == "https" else None)
-    raise ConfigError(
-        "The proxy setting is no http:// or https:// URL, such as http://proxy.example.gov.vn:3128.",
-        vi="Cấu hình proxy không phải là URL http:// hoặc https://, ví dụ http://proxy.example.gov.vn:3128.",
-    )
+    if not usable:
+        raise ConfigError(
+            "The proxy setting is no http:// or https:// URL, such as http://proxy.example.gov.vn:3128.",
+            vi="Cấu hình proxy không phải là URL http:// hoặc https://, ví dụ http://proxy.example.gov.vn:3128.",
+        )
+    user = parsed.username.encode(), parsed.password.encode()
+    return {
+        "proxy_url": split_url(parsed),
+        "proxy_auth": user if any(user) else None,
+        "proxy_ssl_context": context if parsed.scheme == "https" else None,
+    }
 
 
 # --- What httpx raises, as errors of this library: one table. ---
@@ -392,7 +394,7 @@ class TimedBackend(httpcore.NetworkBackend):
         local_address: str | None = None,
         socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
     ) -> httpcore.NetworkStream:
-        timeout = _cut(timeout, httpx.ConnectTimeout)
+        timeout = _cut(timeout, httpcore.ConnectTimeout)
         return _TimedStream(self._inner.connect_tcp(host, port, timeout, local_address, socket_options))
 
     def sleep(self, seconds: float) -> None:
@@ -423,7 +425,7 @@ class _TimedStream(httpcore.NetworkStream):
     def start_tls(
         self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
     ) -> httpcore.NetworkStream:
-        timeout = _cut(timeout, httpx.ConnectTimeout)
+        timeout = _cut(timeout, httpcore.ConnectTimeout)
         return _TimedStream(self._inner.start_tls(ssl_context, server_hostname, timeout))
 
     def get_extra_info(self, info: str) -> Any:
