@@ -5,12 +5,12 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 import pytest
-from sqlalchemy import bindparam, event, insert, select, update
+from sqlalchemy import bindparam, insert, select, update
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from edoc_connector.errors import StoreError
 from edoc_connector.store import Store, deliveries, schema
-from edoc_connector.store.hot import Hot, direct
+from edoc_connector.store.hot import Hot, direct, hear_statements
 
 T = schema.deliveries
 AT = datetime(2026, 11, 20, 3, 0, 0, 7, tzinfo=UTC)
@@ -28,18 +28,30 @@ def test_rows_are_the_same_either_way(store: Store, new_delivery, heard: bool) -
     """Lists in the statement, defaults of columns, times and dates; and a listener hears each statement."""
     statements: list[str] = []
     if heard:
-        event.listen(store._engine, "before_cursor_execute", lambda *given: statements.append(given[2]))
+        hear_statements(store._engine, lambda *given: statements.append(given[2]))
     with store.transaction("test") as tx:
         deliveries.add(tx, new_delivery())
         (moved,) = SOON.rows(tx.connection, {"its_id": 1, "next_attempt_at": AT})
         assert dict(moved) == {"id": 1, "next_attempt_at": AT}
-        SAID.many(tx.connection, [_said(1), _said(2)])
+        assert SAID.many(tx.connection, [_said(1), _said(2)]) == 2
         assert SAID.rows(tx.connection, _said(3)) == []
         (row,) = ALL.rows(tx.connection, {"whose": "H29.05"})
         known = tx.connection.execute(select(T)).mappings().one()
         assert dict(row) == dict(known)
         assert ALL.first(tx.connection, {"whose": "nobody"}) is None
     assert bool(statements) is heard
+
+
+def test_a_connection_that_is_open_already_is_heard(store: Store) -> None:
+    """Who begins to listen hears the next statement, whichever connection it takes, and the words around it."""
+    with store.reading() as tx:
+        assert ALL.rows(tx.connection, {"whose": "H29.05"}) == []
+    heard: list[str] = []
+    hear_statements(store._engine, lambda *given: heard.append(given[2]))
+    with store.reading() as tx:
+        assert ALL.rows(tx.connection, {"whose": "H29.05"}) == []
+    sqlite = store._engine.dialect.name == "sqlite"
+    assert [one.split()[0] for one in heard] == ["BEGIN", "SELECT"][not sqlite :]
 
 
 def test_an_error_is_sqlalchemys(store: Store, new_delivery) -> None:

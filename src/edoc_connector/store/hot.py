@@ -1,8 +1,8 @@
 """Statements that every message needs, compiled once and run on the driver's own cursor.
 
 SQLAlchemy makes their text and knows how values are converted. To run one through it costs some ninety function calls
-besides, several times what the database takes. What fails is raised as SQLAlchemy raises it. Where somebody listens to
-the engine's statements they go through SQLAlchemy, so that they are heard.
+besides, several times what the database takes. What fails is raised as SQLAlchemy raises it. SQLAlchemy's events do not
+hear what goes past it: `hear_statements` has every statement of an engine go through it.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from sqlalchemy import Connection, Dialect, Insert, Select, Update
+from sqlalchemy import Connection, Dialect, Engine, Insert, Select, Update, event
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.schema import ScalarElementColumnDefault
@@ -21,6 +21,24 @@ Row: TypeAlias = Mapping[Any, Any]
 
 _Statement: TypeAlias = Select[Any] | Insert | Update
 _Convert: TypeAlias = Callable[[Any], Any]
+
+_HEARD = "edoc_connector_heard"  # execution option of an engine
+
+
+def hear_statements(engine: Engine, hear: Callable[..., object]) -> None:
+    """Call a function before each statement of an engine, those included that run on the driver's own cursor otherwise.
+
+    Args:
+        engine: whose statements; connections that are open already are included.
+        hear: takes what SQLAlchemy's event ``before_cursor_execute`` gives.
+    """
+    event.listen(engine, "before_cursor_execute", hear)
+    engine.update_execution_options(**{_HEARD: True})
+
+
+def is_heard(engine: Engine) -> bool:
+    """Whether the statements of an engine are heard, and so have to go through SQLAlchemy."""
+    return _HEARD in engine.get_execution_options()
 
 
 class Hot:
@@ -41,7 +59,7 @@ class Hot:
             connection: the database.
             values: what is bound; of an insert or update the columns to set as well.
         """
-        if connection.engine._has_events:  # SQLAlchemy has no public way to ask
+        if is_heard(connection.engine):
             result = connection.execute(self._statement, values)
             return list(result.mappings()) if result.returns_rows else []
         prepared = self._for(connection.dialect, values)
@@ -62,8 +80,10 @@ class Hot:
 
     def many(self, connection: Connection, rows: Sequence[Mapping[str, Any]]) -> int:
         """Run it once for each of some rows, which all have values for the same names; how many rows it changed."""
-        if connection.engine._has_events:
-            return connection.execute(self._statement, rows).rowcount
+        if is_heard(connection.engine):
+            # for an insert SQLAlchemy asks no driver for the number otherwise
+            counted = {"preserve_rowcount": True}
+            return connection.execute(self._statement, rows, execution_options=counted).rowcount
         prepared = self._for(connection.dialect, rows[0])
         cursor = connection.connection.cursor()
         try:
@@ -125,7 +145,7 @@ def direct(connection: Connection, statement: str) -> None:
     Raises:
         DBAPIError: as SQLAlchemy raises it.
     """
-    if connection.engine._has_events:
+    if is_heard(connection.engine):
         connection.exec_driver_sql(statement)
         return
     cursor = connection.connection.cursor()
