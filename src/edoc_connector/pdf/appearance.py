@@ -1,4 +1,7 @@
-"""Drawing a stamp: its font, its lines and the place for it on the page. Needs pyHanko and its font packages."""
+"""Drawing a stamp: its font, its lines and its place on the page. Needs pyHanko and its font packages.
+
+The place is top right as the reader sees the page, below the stamps that are there already.
+"""
 
 from __future__ import annotations
 
@@ -61,7 +64,7 @@ def draw_stamp(page: Any, stamp: Stamp, *, signer: str, at: datetime) -> tuple[S
 
 @dataclass(frozen=True, slots=True)
 class Font:
-    """A font's file, and how wide its letters are.
+    """A font's file, and the widths of its letters.
 
     Args:
         data: the file.
@@ -74,11 +77,11 @@ class Font:
     default: float
 
     def measure_width(self, text: str) -> float:
-        """How wide a text is, in points."""
+        """Measure the width of a text in points."""
         return sum(self.widths.get(ord(letter), self.default) for letter in text) * FONT_SIZE / 1000
 
     def wrap_lines(self, lines: Sequence[str]) -> tuple[str, ...]:
-        """The lines, those broken at spaces that are wider than a stamp may be."""
+        """Break the lines that are wider than a stamp may be, at spaces."""
         return tuple(part for line in lines for part in self._break_line(line))
 
     def _break_line(self, line: str) -> list[str]:
@@ -93,10 +96,10 @@ class Font:
 
 
 def load_font(path: Path | None) -> Font:
-    """Load a font; none given, the one that comes with the extra.
+    """Load a font; by default the one that comes with the extra.
 
     Raises:
-        SigningError: the file is not there or no font.
+        SigningError: the file is missing or no font.
     """
     if path is None:
         return _load_default_font()
@@ -130,7 +133,7 @@ def _read_font(data: bytes) -> Font:
 
 @dataclass(frozen=True)
 class StampStyle(BaseStampStyle):
-    """A stamp in the form that pyHanko asks for its content.
+    """The style of a stamp, in the form that pyHanko asks for.
 
     Args:
         font: the font.
@@ -151,10 +154,10 @@ class StampStyle(BaseStampStyle):
     def create_stamp(
         self,
         writer: BasePdfFileWriter,
-        box: BoxConstraints,  # noqa: ARG002  what `size` said, turned as the page is
+        box: BoxConstraints,  # noqa: ARG002  the same as `size`, turned as the page is
         text_params: dict[str, Any],  # noqa: ARG002
     ) -> DrawnStamp:
-        """The stamp's content."""
+        """Create the stamp's content."""
         return DrawnStamp(writer, self)
 
 
@@ -163,7 +166,7 @@ class DrawnStamp(BaseStamp):
 
     Args:
         writer: writes the file.
-        style: what to draw.
+        style: the font and the lines to draw.
     """
 
     def __init__(self, writer: BasePdfFileWriter, style: StampStyle) -> None:
@@ -174,7 +177,7 @@ class DrawnStamp(BaseStamp):
         self._engine = GlyphAccumulator(writer, BytesIO(style.font.data), font_size=FONT_SIZE, bcp47_lang_code="vi")
 
     def render(self) -> bytes:
-        """The operators that draw the lines, from the top."""
+        """Build the operators that draw the lines, from the top."""
         drawn = [b"q 0 g BT /F1 %d Tf" % FONT_SIZE]
         for index, line in enumerate(self._style.lines):
             base = self.box.height - LEADING * (index + 1) + 3
@@ -185,7 +188,7 @@ class DrawnStamp(BaseStamp):
         return b" ".join(drawn)
 
     def as_form_xobject(self) -> generic.StreamObject:
-        """The content as a form that stands upright when the page is shown (ISO 32000-2, 12.5.5, algorithm 8)."""
+        """Build the content as a form that is upright when the page is shown (ISO 32000-2, 12.5.5, algorithm 8)."""
         form = super().as_form_xobject()
         turn = (*_ROTATIONS[self._style.rotation], 0, 0)
         form[pdf_name("/Matrix")] = generic.ArrayObject(map(generic.NumberObject, turn))
@@ -209,7 +212,7 @@ class Page:
 
     @classmethod
     def from_dictionary(cls, page: Any) -> Page:
-        """Read it from the page's dictionary (ISO 32000-2, table 31); what is missing is inherited."""
+        """Read a page from its dictionary (ISO 32000-2, table 31); missing entries are inherited."""
         shown_box = _find_inherited(page, "/CropBox") or _find_inherited(page, "/MediaBox") or (0, 0, 595, 842)
         rotation = int(_find_inherited(page, "/Rotate") or 0) % 360
         return cls(_order_corners(shown_box), rotation if rotation % 90 == 0 else 0)
@@ -222,11 +225,11 @@ class Page:
         return size if self.rotation % 180 == 0 else size[::-1]
 
     def to_page(self, box: Box) -> Box:
-        """A box as shown, in the page's own coordinates."""
+        """Convert a box as shown to the page's own coordinates."""
         return _order_corners((*self._point_to_page(box[0], box[1]), *self._point_to_page(box[2], box[3])))
 
     def to_shown(self, box: Box) -> Box:
-        """A box of the page's own coordinates, as shown."""
+        """Convert a box of the page's own coordinates to the box as shown."""
         return _order_corners((*self._point_to_shown(box[0], box[1]), *self._point_to_shown(box[2], box[3])))
 
     def _point_to_shown(self, x: float, y: float) -> tuple[float, float]:
@@ -249,11 +252,14 @@ class Page:
 
 
 def find_place(page: Any, size: tuple[float, float]) -> Box:
-    """The box for a stamp of a size, in the page's own coordinates.
+    """Find the box for a stamp of a size.
 
     Args:
         page: the page's dictionary.
         size: width and height in points, as shown.
+
+    Returns:
+        The box in the page's own coordinates, in points.
     """
     shown_page = Page.from_dictionary(page)
     width, height = shown_page.size
@@ -266,7 +272,7 @@ def find_place(page: Any, size: tuple[float, float]) -> Box:
 
 
 def _iter_stamps(page: Any) -> Iterator[Box]:
-    """Boxes of the visible signatures on a page."""
+    """Iterate over the boxes of the visible signatures on a page."""
     annotations = page["/Annots"] if "/Annots" in page else ()  # noqa: SIM401  get() follows no references here
     for annotation in annotations:
         widget = annotation.get_object()

@@ -1,4 +1,4 @@
-"""Putting a signature into a PDF file, as a revision after those that are there. Needs pyHanko."""
+"""Embedding a signature in a PDF file, as a revision after those that are there. Needs pyHanko."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ _DER_OVERHEAD = 12
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SigningRequest:
-    """What is to be signed how.
+    """The key, the stamp and the statements of a signature to make.
 
     Args:
-        signer: signs.
-        stamp: what is seen; None, and nothing is.
-        reason: why it is signed.
-        location: where.
+        signer: the signer.
+        stamp: the visible stamp; None for none.
+        reason: the reason to state.
+        location: the place to state.
         at: the time of signing to state, UTC.
     """
 
@@ -58,7 +58,7 @@ def embed_signature(stream: IO[bytes], out: IO[bytes], request: SigningRequest) 
         request: how to sign.
 
     Raises:
-        PdfRefused: the file is not one that can be signed.
+        PdfRefused: the file cannot be signed.
         SigningError: the key must not or cannot sign now.
     """
     signer = PyhankoSigner(request.signer)
@@ -96,7 +96,7 @@ def _build_pdf_signer(signer: PyhankoSigner, writer: IncrementalPdfFileWriter, r
 
 
 def _find_free_name(writer: IncrementalPdfFileWriter) -> str:
-    """A name for the form field that no other field has."""
+    """Find a name for the form field that no other field has."""
     used_names = {name for name, *_ in enumerate_sig_fields(writer)}
     return next(name for number in range(1, len(used_names) + 2) if (name := f"Signature{number}") not in used_names)
 
@@ -110,17 +110,17 @@ def _draw_stamp(writer: IncrementalPdfFileWriter, request: SigningRequest, stamp
     return draw_stamp(page, stamp, signer=human_name(require_certificate(request.signer)), at=request.at)
 
 
-# -- our signers in the form that pyHanko asks for
+# -- one of our signers, as pyHanko takes signers
 
 
 class PyhankoSigner(CmsSigner):
-    """Signs CMS attributes with one of our signers: a key in a file, on a token, or behind a service.
+    """One of our signers as pyHanko's: signs CMS attributes by a key in a file, on a token, or behind a service.
 
     Args:
         signer: the signer.
 
     Raises:
-        SigningError: it brings no certificate, or one whose key cannot sign.
+        SigningError: the signer brings no certificate, or one whose key cannot sign.
     """
 
     def __init__(self, signer: Signer) -> None:
@@ -137,7 +137,7 @@ class PyhankoSigner(CmsSigner):
 
     @property
     def digest(self) -> str:
-        """The hash that the signer's algorithm has."""
+        """The hash of the signer's algorithm."""
         return self._algorithm.digest
 
     async def async_sign_raw(
@@ -146,7 +146,7 @@ class PyhankoSigner(CmsSigner):
         digest_algorithm: str,  # noqa: ARG002  always that of the signer's own algorithm
         dry_run: bool = False,
     ) -> bytes:
-        """Sign; in a dry run give as many octets as a signature may have, so that no token is asked twice."""
+        """Sign data; in a dry run return as many octets as a signature may have, so that no token is asked twice."""
         key: Any = self._certificate.public_key()
         if dry_run:
             return bytes(signature_size(key) + _DER_OVERHEAD)
@@ -160,7 +160,7 @@ class PyhankoSigner(CmsSigner):
 
 
 def _build_mechanism(kind: str, digest: str) -> Any:
-    """The algorithm as CMS names it (RFC 5754; RSASSA-PSS with a salt as long as the hash, as our signers make it)."""
+    """Build CMS's identifier of an algorithm (RFC 5754); the salt of RSASSA-PSS is as long as the hash."""
     if kind != "rsa-pss":
         return algos.SignedDigestAlgorithm({"algorithm": f"{digest}_{kind}"})
     same = algos.DigestAlgorithm({"algorithm": digest})

@@ -1,4 +1,4 @@
-"""Signing a PDF file: PAdES baseline B (ETSI EN 319 142-1, 6.3), with a visible stamp or without."""
+"""Signing a PDF file by PAdES baseline B (ETSI EN 319 142-1, 6.3), with a visible stamp or without."""
 
 from __future__ import annotations
 
@@ -35,14 +35,14 @@ def sign_pdf(
     Args:
         source: an attachment, a path or the bytes.
         target: the file to write; it may be the source, and appears whole or not at all.
-        signer: signs; any of those that sign packets. A token's or a service's is called from another thread.
-        stamp: what is seen on the first page; None, and nothing is.
-        reason: why it is signed.
-        location: where it is signed.
-        at: the time of signing to state, aware; now, if left out. Nobody vouches for it but the signer.
+        signer: any signer of packets. A token's or a service's is called from another thread.
+        stamp: the visible stamp on the first page; None for none.
+        reason: the reason to state for signing.
+        location: the place to state.
+        at: the time of signing to state, aware; now, if left out. Only the signer vouches for it.
 
     Raises:
-        SigningError: the file is not one that can be signed, or the key must not or cannot sign now.
+        SigningError: the file cannot be signed, or the key must not or cannot sign now.
         AttachmentError: the source cannot be read.
         ConfigError: the extra ``pdf`` is not installed.
         OSError: the target cannot be written.

@@ -1,4 +1,4 @@
-"""Keys, packet signatures and seals."""
+"""Keys that sign, and the signatures and seals of packets."""
 
 from .algorithms import (
     SIGNATURES,

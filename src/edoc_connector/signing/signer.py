@@ -1,7 +1,7 @@
-"""Signers: who can sign, and how a URI in the configuration becomes one.
+"""The signer protocol, a base for signers, and the signer whose key is in this process.
 
-A signer takes bytes and gives bytes. Keys in files are here; any object with the members of `Signer` will do as well,
-for example one that asks a remote signing service.
+A signer takes bytes and gives bytes. Any object with the members of `Signer` is one, for example one that asks a
+remote signing service.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ Clock = Callable[[], datetime]
 
 
 class Signer(Protocol):
-    """Something that signs.
+    """A key that signs, wherever it is kept.
 
     ``sign`` must refuse with `SigningError` when the certificate is not valid now or not one for signing;
     `refuse_unfit` does that.
@@ -40,7 +40,13 @@ class Signer(Protocol):
         ...
 
     def sign(self, data: bytes) -> bytes:
-        """Sign data: RSASSA-PKCS1-v1_5 or -PSS, or for ECDSA r‖s as XML Signature has it.
+        """Sign data.
+
+        Args:
+            data: the octets to sign, not yet hashed.
+
+        Returns:
+            The signature value: of RSASSA-PKCS1-v1_5 or -PSS, or for ECDSA r‖s as XML Signature has it.
 
         Raises:
             SigningError: the key must not or cannot sign now; the message says what to do.
@@ -49,7 +55,7 @@ class Signer(Protocol):
 
 
 class Certified:
-    """What a signer tells of its certificate. A base for signers, ours and others: needs `certificates` and `clock`."""
+    """A base for signers, ours and others: reports on the certificate. It needs `certificates` and `clock`."""
 
     __slots__ = ()
 
@@ -61,7 +67,7 @@ class Certified:
         """The signer's certificate.
 
         Raises:
-            SigningError: there is none, or its key is of a kind that cannot sign packets.
+            SigningError: there is no certificate, or its key is of a kind that cannot sign packets.
         """
         return require_certificate(cast("Signer", self))
 
@@ -72,14 +78,14 @@ class Certified:
 
     @property
     def key_usage(self) -> tuple[str, ...]:
-        """What the key is for, as RFC 5280, 4.2.1.3, names it; empty where the certificate does not say."""
+        """The uses of the key by their names in RFC 5280, 4.2.1.3; empty where the certificate names none."""
         return key_usage(self.certificate)
 
     def refuse_unfit(self) -> None:
-        """Refuse to sign with a certificate that is not valid now, not for signing, or whose key is too weak.
+        """Refuse to sign with a certificate that no receiver should accept now.
 
         Raises:
-            SigningError: it is.
+            SigningError: the certificate is not valid now, not for signing, or its key is too weak.
         """
         refuse_unfit(self.certificate, self.clock())
 
@@ -94,8 +100,9 @@ class LocalSigner(Certified):
 
     Args:
         key: RSA or EC private key.
-        certificates: its certificate, then those that lead towards a root.
-        algorithm: left out: RSA-SHA256 for RSA keys, ECDSA with the curve's own hash for P-256 and P-384.
+        certificates: the key's certificate, then those that lead towards a root.
+        algorithm: the signature algorithm; left out, RSA-SHA256 for RSA keys, ECDSA with the curve's own hash for P-256
+            and P-384.
         clock: gives the moment the certificate must be valid at.
 
     Raises:
@@ -111,7 +118,7 @@ class LocalSigner(Certified):
         object.__setattr__(self, "algorithm", choose_algorithm(self.key, self.algorithm))
 
     def sign(self, data: bytes) -> bytes:
-        """Sign data.
+        """Sign data; see `Signer.sign`.
 
         Raises:
             SigningError: the certificate is not valid now, not for signing, or its key is too weak.
@@ -121,11 +128,11 @@ class LocalSigner(Certified):
 
 
 def choose_algorithm(key: object, wanted: str | None = None) -> SignatureAlgorithm:
-    """The algorithm a key signs with.
+    """Choose the algorithm that a key signs with.
 
     Args:
         key: public or private key.
-        wanted: its name; None for the usual one.
+        wanted: name of the algorithm; None for the usual one of the key.
 
     Raises:
         SigningError: the key cannot sign packets, or not with that algorithm.
@@ -152,7 +159,7 @@ def refuse_unfit(certificate: x509.Certificate, at: datetime) -> None:
         at: the moment of signing, aware.
 
     Raises:
-        SigningError: it is not valid then, not for signing, or its key is too weak.
+        SigningError: the certificate is not valid then, not for signing, or its key is too weak.
     """
     begins, ends = certificate.not_valid_before_utc, certificate.not_valid_after_utc
     problem = find_key_problem(certificate.public_key())
@@ -186,10 +193,10 @@ def refuse_unfit(certificate: x509.Certificate, at: datetime) -> None:
 
 
 def require_certificate(signer: Signer) -> x509.Certificate:
-    """The certificate of a signer, whose key is one that can sign packets.
+    """Return the certificate of a signer, if its key can sign packets.
 
     Raises:
-        SigningError: there is none, or its key cannot.
+        SigningError: there is no certificate, or its key cannot sign packets.
     """
     if not signer.certificates:
         raise SigningError(
@@ -203,7 +210,7 @@ def require_certificate(signer: Signer) -> x509.Certificate:
 
 
 def unusable_key_error(key: object) -> SigningError:
-    """The error for a key of a kind that cannot sign packets."""
+    """Build the error for a key of a kind that cannot sign packets."""
     problem = find_key_problem(key) or type(key).__name__
     return SigningError(
         f"a key of this kind cannot sign packets ({problem}); use RSA of 2048 bits or more, P-256 or P-384",

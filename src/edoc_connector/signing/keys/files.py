@@ -1,4 +1,4 @@
-"""Keys in files: PEM and PKCS#12."""
+"""Loading keys from PEM and PKCS#12 files."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def load_pem(uri: KeyUri, secrets: Secrets, clock: Clock) -> LocalSigner:
     """Load a PEM key and its certificates.
 
     Raises:
-        SigningError: it cannot be loaded.
+        SigningError: the key cannot be loaded.
     """
     uri.refuse_other_attributes("cert", "secret", "algorithm")
     data = read_key_file(uri.path)
@@ -44,7 +44,7 @@ def load_p12(uri: KeyUri, secrets: Secrets, clock: Clock) -> LocalSigner:
     """Load a PKCS#12 file; old (RC2, 3DES) and new (PBES2, AES) encryption alike.
 
     Raises:
-        SigningError: it cannot be loaded.
+        SigningError: the file cannot be loaded.
     """
     uri.refuse_other_attributes("secret", "algorithm")
     data = read_key_file(uri.path)
@@ -62,8 +62,9 @@ def load_p12(uri: KeyUri, secrets: Secrets, clock: Clock) -> LocalSigner:
 def read_key_file(path: str) -> bytes:
     """Read a key or certificate file.
 
-    Raises:
-        SigningError: it cannot be read.
+        Raises:
+            SigningError: the file cannot be read.
+    ----
     """
     try:
         return Path(path).read_bytes()

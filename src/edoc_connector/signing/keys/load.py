@@ -12,7 +12,7 @@ from .pkcs11 import load_token
 from .uri import KeyUri, Secrets
 
 Loader = Callable[[KeyUri, Secrets, Clock], Signer]
-"""Makes a signer of a URI."""
+"""Makes the signer of a URI."""
 
 LOADERS: dict[str, Loader] = {"pem": load_pem, "p12": load_p12, "pkcs11": load_token}
 """The schemes and their loaders."""

@@ -10,7 +10,7 @@ from urllib.parse import unquote
 from ...errors import SigningError
 
 Secrets = Callable[[str], str | None]
-"""Gives the password for what the argument names; None if there is none."""
+"""Gives the password that the argument names; None if there is none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,9 +18,9 @@ class KeyUri:
     """A key URI taken apart: ``scheme:path?name=value&…``.
 
     Args:
-        scheme: which kind of key.
-        body: what comes between the scheme and the question mark, as written.
-        query: the attributes after it, percent-decoded; each may be given more than once.
+        scheme: the kind of key, e.g. ``pem``.
+        body: the part between the scheme and the question mark, as written.
+        query: the attributes after the question mark, percent-decoded; each may be given more than once.
     """
 
     scheme: str
@@ -32,7 +32,7 @@ class KeyUri:
         """Take a URI apart.
 
         Raises:
-            SigningError: it has no scheme.
+            SigningError: the URI has no scheme.
         """
         scheme, colon, rest = uri.partition(":")
         if not colon or not re.fullmatch(r"[a-z][a-z0-9]+", scheme) or not rest:
@@ -66,14 +66,14 @@ class KeyUri:
 
     @property
     def secret_name(self) -> str:
-        """What the password is asked for by: the ``secret`` attribute if given, else ``scheme:path``."""
+        """The name to ask the password by: the ``secret`` attribute if given, else ``scheme:path``."""
         return self.query.get("secret", (f"{self.scheme}:{self.path}",))[0]
 
     def refuse_other_attributes(self, *names: str) -> None:
         """Refuse attributes other than the named ones.
 
         Raises:
-            SigningError: there is one; its value, which might be a secret, is not repeated.
+            SigningError: there is another; the message does not repeat its value, which might be a secret.
         """
         unknown = sorted(set(self.query) - set(names))
         if unknown:

@@ -1,4 +1,4 @@
-"""Certificates: paths, trust, revocation and time-stamps."""
+"""Certificates, their paths, trust and revocation, and time-stamps."""
 
 from .certificates import (
     PARSE_ERRORS,

@@ -1,7 +1,11 @@
-"""The one shape of signature that is looked at: everything else is refused before any cryptography sees it.
+"""The accepted shapes and places of a signature: any other is refused before any cryptography sees it.
 
-What verifies must be what is read. So the accepted shapes stand here as data, one `Profile` each, and `parse` turns a
-Signature element into a plain value or refuses it with a reason code; nothing later goes back to the XML for it.
+Verification and reading must see the same. So the accepted shapes stand here as data, one `SignatureProfile` each, and
+`parse_signature` turns a Signature element into a plain value or refuses it with a reason code; nothing later goes back
+to the XML for it.
+
+A packet's own signature covers the whole packet but itself. So there must be one frame to read (each part of the
+skeleton once, in its place), one signature in the header, and no text that comments cut in two: `find_signature`.
 """
 
 from __future__ import annotations
@@ -35,10 +39,10 @@ MAX_CERTIFICATES = 10
 
 @dataclass(frozen=True, slots=True)
 class ReferenceShape:
-    """One Reference that must be there.
+    """The shape of one Reference that must be there.
 
     Args:
-        accepts_uri: whether a URI is this one's.
+        accepts_uri: tells whether a URI is this Reference's.
         transforms: the accepted sequences of transforms.
         type: the Reference's Type, None for any or none.
     """
@@ -50,7 +54,7 @@ class ReferenceShape:
 
 @dataclass(frozen=True, slots=True)
 class SignatureProfile:
-    """An accepted shape.
+    """An accepted shape of a Signature.
 
     Args:
         parts: accepted sequences of the Signature's children.
@@ -82,7 +86,7 @@ CORE = SignatureProfile(
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """What a Reference says.
+    """A Reference as read.
 
     Args:
         uri: empty for the whole document, or ``#`` and an id.
@@ -103,7 +107,7 @@ class Reference:
 
 @dataclass(frozen=True, slots=True)
 class ParsedSignature:
-    """What a Signature says, with nothing of it believed.
+    """A Signature as read; nothing of it is believed yet.
 
     Args:
         exclusive: whether SignedInfo is canonicalised exclusively.
@@ -123,15 +127,15 @@ class ParsedSignature:
 
     @property
     def comparison_key(self) -> tuple[object, ...]:
-        """Everything that decides what verifies; equal for two readings of one signature."""
+        """The values that decide the verification; equal for two readings of one signature."""
         return self.exclusive, self.algorithm, self.references, self.value, self.certificates
 
 
 def parse_signature(signature: etree._Element, profile: SignatureProfile) -> ParsedSignature:
-    """Read a Signature element.
+    """Parse a Signature element.
 
     Raises:
-        Refused: it is not of the profile's shape.
+        Refused: the element is not of the profile's shape.
     """
     _check_size(signature)
     parts = _read_parts(signature, profile)
@@ -174,7 +178,7 @@ def _read_parts(signature: etree._Element, profile: SignatureProfile) -> dict[st
 
 
 def _list_children(element: etree._Element) -> list[etree._Element]:
-    """The child elements; stray text between them is refused."""
+    """List the child elements, and refuse stray text between them."""
     children = list(element)
     if "".join(filter(None, (element.text, *[child.tail for child in children]))).strip():
         raise Refused("SIG-SHAPE", f"text in {_local_name(element)}")
@@ -182,7 +186,7 @@ def _list_children(element: etree._Element) -> list[etree._Element]:
 
 
 def _local_name(element: etree._Element) -> str:
-    """An element's name without XML Signature's namespace; with another namespace it stays visible."""
+    """Return an element's name without XML Signature's namespace; another namespace stays visible."""
     return str(element.tag).removeprefix(_Q)
 
 
@@ -192,7 +196,7 @@ def _check_attributes(element: etree._Element, *attributes: str) -> None:
 
 
 def _read_algorithm(element: etree._Element, known: dict[str, str]) -> str:
-    """The name of an element's Algorithm; parameters (HMACOutputLength and the like) are refused."""
+    """Read the name of an element's Algorithm, and refuse parameters (HMACOutputLength and the like)."""
     _check_attributes(element, "Algorithm")
     uri = element.get("Algorithm", "")
     if uri in FORBIDDEN_ALGORITHMS:
@@ -205,7 +209,7 @@ def _read_algorithm(element: etree._Element, known: dict[str, str]) -> str:
 
 
 def _is_exclusive(element: etree._Element) -> bool:
-    """Whether a method is the exclusive one; its InclusiveNamespaces list and the comment variants are refused."""
+    """Tell whether a method is the exclusive one; an InclusiveNamespaces list and comment variants are refused."""
     _check_attributes(element, "Algorithm")
     uri = element.get("Algorithm", "")
     if uri not in (C14N, EXC_C14N):
@@ -269,7 +273,7 @@ def _read_transforms(element: etree._Element) -> tuple[str, ...]:
 
 
 def _read_key_info(element: etree._Element | None) -> tuple[tuple[bytes, ...], tuple[etree._Element, ...]]:
-    """The certificates, and the bare keys beside them."""
+    """Read the certificates, and the bare keys beside them."""
     if element is None:
         return (), ()
     _check_attributes(element, "Id")
@@ -297,7 +301,7 @@ def _read_x509_data(element: etree._Element) -> Iterator[bytes]:
 
 
 def _decode_base64(element: etree._Element, code: str = "SIG-ENCODING") -> bytes:
-    """The octets an element's text encodes; white space is allowed, nothing else is."""
+    """Decode the base64 of an element's text; white space is allowed, nothing else is."""
     if len(element):
         raise Refused("SIG-SHAPE", f"elements in {_local_name(element)}")
     text = "".join((element.text or "").split())
@@ -339,7 +343,7 @@ def find_signature(root: etree._Element) -> etree._Element:
         root: the packet's tree.
 
     Raises:
-        Refused: there is none, more than one, or it stands where it proves nothing.
+        Refused: there is no signature, more than one, or one in a place where it proves nothing.
     """
     parts = [(element, _resolve_name(element)) for element in root.iter(*_FRAME_TAGS)]
     found = [element for element, name in parts if name == "Signature"]
