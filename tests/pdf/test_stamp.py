@@ -1,4 +1,4 @@
-"""The visible stamp: what it says, where it stands, and that Vietnamese letters are drawn (Decree 30/2020/NĐ-CP)."""
+"""The visible stamp: its text, its place, and its Vietnamese letters (Decree 30/2020/NĐ-CP)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Signers over keys at hand: what they report, what refuses to sign, and that nothing tells a secret."""
+"""Signers over keys at hand: their reports, their refusals to sign, and the watch over secrets."""
 
 from __future__ import annotations
 
@@ -117,7 +117,7 @@ def test_a_signer_without_certificates_cannot_sign_packets() -> None:
 
 
 def test_the_watch_over_logs_and_errors_sees_what_it_should(told: Any) -> None:
-    """What every test here is held to does catch a secret: in a log record, a traceback, an error's words."""
+    """The watch over every test of this folder catches a secret in a log record, a traceback and an error's words."""
     for tell in (
         lambda: logging.getLogger("edoc_connector.signing").debug("password %s", PASSWORD),
         lambda: SigningError(f"the password {PASSWORD}", vi=""),

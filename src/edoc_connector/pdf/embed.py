@@ -19,7 +19,7 @@ from pyhanko.sign.signers.pdf_cms import Signer as CmsSigner
 from pyhanko.sign.signers.pdf_signer import PdfSignatureMetadata, PdfSigner, PdfSigningSession
 from pyhanko_certvalidator.registry import SimpleCertificateStore
 
-from ..signing import SIGNATURES, Signer, digest_size, human_name, require_certificate, select_signer, signature_size
+from ..signing import SIGNATURES, Signer, digest_size, human_name, require_certificate, signature_size
 from .bounds import PDF_PARSE_ERRORS
 from .examine import format_error, open_reader
 from .extra import run_coroutine
@@ -105,8 +105,8 @@ def _draw_stamp(writer: IncrementalPdfFileWriter, request: SigningRequest, stamp
     """Draw the stamp, and find its box on the first page."""
     from .appearance import draw_stamp  # the font packages are not needed without a stamp
 
-    anywhere: Any = writer  # not annotated in pyHanko
-    page = anywhere.find_page_for_modification(0)[0].get_object()
+    untyped_writer: Any = writer  # not annotated in pyHanko
+    page = untyped_writer.find_page_for_modification(0)[0].get_object()
     return draw_stamp(page, stamp, signer=human_name(require_certificate(request.signer)), at=request.at)
 
 
@@ -124,7 +124,7 @@ class PyhankoSigner(CmsSigner):
     """
 
     def __init__(self, signer: Signer) -> None:
-        self._signer = signer = select_signer(signer)
+        self._signer = signer
         self._certificate = require_certificate(signer)
         self._algorithm = SIGNATURES[signer.algorithm]
         store: Any = SimpleCertificateStore()  # type: ignore[no-untyped-call]  # not annotated in pyHanko

@@ -50,7 +50,7 @@ def sign_pdf(
     require_packages("pyhanko", *(("fontTools", "uharfbuzz", "fontpkg_noto_serif") if stamp is not None else ()))
     from .embed import SigningRequest, embed_signature
 
-    wish = SigningRequest(
+    request = SigningRequest(
         signer=select_signer(signer),
         stamp=stamp,
         reason=reason,
@@ -59,7 +59,7 @@ def sign_pdf(
     )
     try:
         with open_seekable(as_attachment(source)) as (stream, _), open_atomic(Path(target), durable=True) as out:
-            embed_signature(stream, out, wish)
+            embed_signature(stream, out, request)
     except PdfRefused as refusal:
         raise _unsignable_error(refusal) from None
 

@@ -1,4 +1,4 @@
-"""Signers from key files: what loads, what does not, and that nothing tells a secret."""
+"""Signers loaded by URI: key files that load and that do not, and that nothing tells a secret."""
 
 from __future__ import annotations
 

@@ -97,8 +97,8 @@ def validate_path(
         unrevoked_at: the moment that the certificate must not have been revoked at, aware; left out, `at`.
     """
     path_key = (leaf, *others), tuple(anchors), policy.legacy_sha1
-    unrevoked = policy.revocation.mode is RevocationMode.NONE
-    if unrevoked and (known_path := _PATHS.find(path_key, at)):
+    skips_revocation = policy.revocation.mode is RevocationMode.NONE
+    if skips_revocation and (known_path := _PATHS.find(path_key, at)):
         return Trust(True, known_path)
     from pyhanko_certvalidator import CertificateValidator
     from pyhanko_certvalidator.errors import ExpiredError, NotYetValidError, PathError, ValidationError
@@ -115,17 +115,17 @@ def validate_path(
         return Trust(False, chain, "SIG-NOT-YET-VALID", str(error))
     except (PathError, ValidationError, *PARSE_ERRORS) as error:
         return Trust(False, chain, "SIG-UNTRUSTED", str(error) or type(error).__name__)
-    if unrevoked:
+    if skips_revocation:
         _PATHS.remember(path_key, validated)
         return Trust(True, validated)
-    found = gather_revocation_data(policy.revocation, validated)
+    revocation_data = gather_revocation_data(policy.revocation, validated)
     until = unrevoked_at or at
     try:
-        then, now = (_build_context(leaf, others, anchors, policy, moment, found) for moment in (until, None))
+        then, now = (_build_context(leaf, others, anchors, policy, moment, revocation_data) for moment in (until, None))
     except PARSE_ERRORS as error:
         return Trust(policy.revocation.soft, validated, "SIG-REVOCATION-UNKNOWN", str(error) or type(error).__name__)
     return _run_coroutine(
-        _check_revocation(path, validated, _ValidationContexts(until, then, now), policy.revocation, found)
+        _check_revocation(path, validated, _ValidationContexts(until, then, now), policy.revocation, revocation_data)
     )
 
 
