@@ -3,15 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import StrEnum
 
-
-class Severity(StrEnum):
-    """How much a finding or problem weighs."""
-
-    ERROR = "error"
-    WARNING = "warning"
-    INFO = "info"
+from ..errors import PacketError
+from .severity import Severity
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,32 +50,64 @@ class Finding:
     @property
     def severity(self) -> Severity:
         """How much it weighs."""
-        return KINDS[self.code].severity
+        return FINDING_KINDS[self.code].severity
 
     @property
     def message(self) -> str:
         """The finding in English."""
-        return KINDS[self.code].en.format(seen=self.seen, understood=self.understood)
+        return FINDING_KINDS[self.code].en.format(seen=self.seen, understood=self.understood)
 
     @property
     def message_vi(self) -> str:
         """The finding in Vietnamese."""
-        return KINDS[self.code].vi.format(seen=self.seen, understood=self.understood)
+        return FINDING_KINDS[self.code].vi.format(seen=self.seen, understood=self.understood)
 
     @property
     def advice(self) -> str:
         """What to do about it, in English; empty where nothing is to be done."""
-        return KINDS[self.code].advice
+        return FINDING_KINDS[self.code].advice
 
     @property
     def advice_vi(self) -> str:
         """What to do about it, in Vietnamese."""
-        return KINDS[self.code].advice_vi
+        return FINDING_KINDS[self.code].advice_vi
+
+
+def packet_error(
+    code: str,
+    seen: str = "",
+    seen_vi: str = "",
+    *,
+    understood: str = "",
+    position: tuple[int, int | None] = (1, 1),
+) -> PacketError:
+    """An error that says what stands in the packet, where, and what to do.
+
+    Args:
+        code: code of `REFUSALS`.
+        seen: what was found.
+        seen_vi: the same in Vietnamese, where it is words.
+        understood: the second part of the message, where it has one.
+        position: line in the file and column in the line, counted from 1; the column may be unknown.
+    """
+    kind = REFUSALS[code]
+    message = kind.en.format(seen=seen, understood=understood)
+    message_vi = kind.vi.format(seen=seen_vi or seen, understood=understood)
+    line, column = position
+    position_text = f"line {line}" + (f", column {column}" if column else "")
+    position_text_vi = f"dòng {line}" + (f", cột {column}" if column else "")
+    return PacketError(
+        f"{message} ({position_text}); {kind.advice}",
+        vi=f"{message_vi} ({position_text_vi}); {kind.advice_vi}",
+        code=code,
+        line=line,
+        column=column,
+    )
 
 
 _E, _W, _I = Severity.ERROR, Severity.WARNING, Severity.INFO
 
-KINDS: dict[str, FindingKind] = {
+FINDING_KINDS: dict[str, FindingKind] = {
     "EDX-BOM": FindingKind(
         _I,
         "the file begins with a byte order mark",

@@ -129,6 +129,29 @@ class Source:
                 yield descriptor
 
 
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A text of the source that the skeleton leaves out.
+
+    Args:
+        start: offset of its first byte.
+        end: offset after its last.
+        placeholder: what stands for it in the skeleton.
+        is_plain: whether it is characters only: no reference, comment or CDATA section.
+        lines: how many line ends it holds.
+        has_spaces: whether spaces or line ends stand in it.
+        has_comments: whether a comment stands in it.
+    """
+
+    start: int
+    end: int
+    placeholder: str
+    is_plain: bool
+    lines: int = 0
+    has_spaces: bool = False
+    has_comments: bool = False
+
+
 class BlockReader:
     """Few bytes here and there, from front to back: those that lie near one another are read at once.
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 import edoc_connector.edxml as edxml
 from edoc_connector.edxml.attachments.media_types import (
-    FORMATS,
+    FILE_FORMATS,
     UNKNOWN_TYPE,
     detect_format,
     find_contradiction,
@@ -105,8 +105,8 @@ def test_any_bytes_have_an_answer(head: bytes, name: str) -> None:
 
 def test_every_format_goes_with_its_own_type() -> None:
     """The table is in itself consistent."""
-    assert all(one.accepts_type(one.type) for one in FORMATS)
-    assert len({one.type for one in FORMATS}) == len(FORMATS)
+    assert all(one.accepts_type(one.type) for one in FILE_FORMATS)
+    assert len({one.type for one in FILE_FORMATS}) == len(FILE_FORMATS)
 
 
 @pytest.mark.parametrize(
@@ -151,4 +151,4 @@ def test_the_first_format_in_the_table_counts(name: str, behind: bytes, before: 
         bytes(before) + b"%PDF-1.7",
         b"PK\x03\x04" + behind,
     ):
-        assert detect_format(data) == next((one for one in FORMATS if one.head.match(data)), None)
+        assert detect_format(data) == next((one for one in FILE_FORMATS if one.head.match(data)), None)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from lxml import etree
 
 from edoc_connector import edxml
-from edoc_connector.edxml.message.table import ATTACHMENT, DOCUMENT_HEADER, DOCUMENT_TRACE
+from edoc_connector.edxml.message.table import DOCUMENT_HEADER, DOCUMENT_TRACE, ENCODED_ATTACHMENT
 from edoc_connector.edxml.reader import elements
 from edoc_connector.edxml.reader.fast_path import read_plain_values
 from edoc_connector.testing import sample_document
@@ -32,7 +32,7 @@ def test_what_we_write_is_read_at_once(tmp_path: Path) -> None:
     for name, table, prefix in (
         ("MessageHeader", DOCUMENT_HEADER, "edXML"),
         ("TraceHeaderList", DOCUMENT_TRACE, "edXML"),
-        ("Attachment", ATTACHMENT, None),
+        ("Attachment", ENCODED_ATTACHMENT, None),
     ):
         assert read_plain_values(table, next(root.iter(f"{{{edxml.NS}}}{name}")), prefix) is not None
 
@@ -96,6 +96,6 @@ def test_any_attachment_is_read_alike(leaves: list[tuple[str, str, str]]) -> Non
     inside = "".join(f"<{name}>{text}</{name}>{tail}" for name, text, tail in leaves)
     element = etree.fromstring(f'<Attachment xmlns="{edxml.NS}">{inside}</Attachment>')
     reading = elements.ElementReader((), format_excerpt=str, find_position=lambda _: (1, 1))
-    slow = reading._read_closely(ATTACHMENT, element)
-    quick = read_plain_values(ATTACHMENT, element, None)
+    slow = reading._read_closely(ENCODED_ATTACHMENT, element)
+    quick = read_plain_values(ENCODED_ATTACHMENT, element, None)
     assert quick is None if reading.findings else quick == slow

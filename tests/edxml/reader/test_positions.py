@@ -10,8 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import edoc_connector.edxml as edxml
-from edoc_connector.edxml.reader.scan import Limits, Source
+from edoc_connector.edxml.limits import Limits
 from edoc_connector.edxml.reader.skeleton import Skeleton
+from edoc_connector.edxml.source import Source
 from edoc_connector.errors import PacketError
 
 _BETWEEN = st.lists(

@@ -9,8 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from edoc_connector.edxml.limits import Limits
 from edoc_connector.edxml.reader import scan as module
-from edoc_connector.edxml.reader.scan import Limits, Scan, Source, scan
+from edoc_connector.edxml.reader.scan import Scan, scan
+from edoc_connector.edxml.source import Source
 from edoc_connector.errors import PacketError
 
 _LIMITS = Limits()

@@ -15,12 +15,12 @@ SPACES = b" \t\r\n"
 _ALPHABET = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/="
 
 
-def encode(data: bytes) -> bytes:
+def encode_base64(data: bytes) -> bytes:
     """Base64 without line breaks."""
     return pybase64.b64encode(data)
 
 
-def decode(text: bytes) -> bytes:
+def decode_base64(text: bytes) -> bytes:
     """What a base64 text without spaces encodes.
 
     Raises:

@@ -18,9 +18,9 @@ from typing import IO, BinaryIO, Protocol
 from xml.parsers import expat
 
 from ...errors import AttachmentError, describe_system_error_vi
-from ..reader.scan import Limits, Span
-from ..source import CHUNK_SIZE, Source
-from .base64_text import SPACES, decode
+from ..limits import Limits
+from ..source import CHUNK_SIZE, Source, Span
+from .base64_text import SPACES, decode_base64
 from .media_types import HEAD_SIZE, find_contradiction, guess_type
 from .zip_stream import FORMAT_FIRST_ENTRIES, ZIP_HEADS, BoundExceeded, Bounds, FirstFile, ZipError, is_wrapping_zip
 
@@ -147,7 +147,7 @@ class Base64Content(_MeasuredContent):
             return None
         try:
             text = self._text.read_start(size)
-            return decode(text) if size == self._text.size else _decode_unpadded(text)
+            return decode_base64(text) if size == self._text.size else _decode_unpadded(text)
         except (OSError, binascii.Error):
             return None
 
@@ -368,7 +368,7 @@ def _decode_pieces(name: str, text: Iterator[bytes]) -> Generator[bytes, None, N
                 ready, carried = whole[:cut], whole[cut:]
             if ready:
                 yield _decode_unpadded(ready)
-        yield decode(carried)
+        yield decode_base64(carried)
     except OSError as error:
         raise AttachmentError(
             f"attachment {name!r} cannot be read from its packet: {error.strerror}; put the packet back where it was",
@@ -385,7 +385,7 @@ def _decode_pieces(name: str, text: Iterator[bytes]) -> Generator[bytes, None, N
 def _decode_unpadded(text: bytes) -> bytes:
     if b"=" in text:
         raise binascii.Error("text goes on after the padding")
-    return decode(text)
+    return decode_base64(text)
 
 
 class _PieceStream(io.RawIOBase):

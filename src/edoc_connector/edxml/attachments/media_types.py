@@ -56,7 +56,7 @@ _ZIP_BASED_TYPES = (
     *("application/vnd.google-earth.kmz", "application/vnd.android.package-archive", "application/vnd.ms-*12"),
 )
 
-FORMATS = (
+FILE_FORMATS = (
     _row("application/pdf", rb".{0,%d}?%b" % (_BEFORE_PDF, _PDF), "application/x-pdf"),
     _row(f"{_OOXML}.wordprocessingml.document", _OFFICE + rb"word/",
             f"{_OOXML}.wordprocessingml.*", "application/vnd.ms-word.*", "application/zip"),
@@ -66,7 +66,8 @@ FORMATS = (
             f"{_OOXML}.presentationml.*", "application/vnd.ms-powerpoint.*", "application/zip"),
     _row(f"{_ODF}.text", _PK + rb"mimetypeapplication/vnd\.oasis\.opendocument\.", f"{_ODF}*", "application/zip"),
     _row("application/zip", rb"PK(?:\x03\x04|\x05\x06)", "application/x-zip-compressed", "application/x-zip",
-            "application/vnd.ms-word.*", "application/vnd.ms-excel.*", "application/vnd.ms-powerpoint.*", *_ZIP_BASED_TYPES),
+            "application/vnd.ms-word.*", "application/vnd.ms-excel.*", "application/vnd.ms-powerpoint.*",
+            *_ZIP_BASED_TYPES),
     # encrypted office files are wrapped in OLE whatever they are inside
     _row("application/x-ole-storage", rb"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "application/msword",
             "application/vnd.ms-excel", "application/vnd.ms-powerpoint", "application/vnd.ms-*", "application/x-ms*",
@@ -94,9 +95,9 @@ FORMATS = (
 )  # fmt: skip
 """Tried in this order; the first whose head is there counts."""
 # all but the first, which may stand further behind and is found sooner by itself
-_HEADS = re.compile(b"|".join(b"(%b)" % one.head.pattern for one in FORMATS[1:]), re.DOTALL)
+_HEADS = re.compile(b"|".join(b"(%b)" % one.head.pattern for one in FILE_FORMATS[1:]), re.DOTALL)
 
-_FIXED_HEAD_TYPES = {name for one in FORMATS if one.has_fixed_head for name in (one.type, *one.aliases)}
+_FIXED_HEAD_TYPES = {name for one in FILE_FORMATS if one.has_fixed_head for name in (one.type, *one.aliases)}
 _TEXT_TYPES = ("text/*", "application/json", "application/xml", "application/csv", "image/svg+xml")
 _CONTROL_BYTES = re.compile(rb"[\x00-\x08\x0e-\x1a\x1c-\x1f]")
 
@@ -126,9 +127,9 @@ def guess_type(name: str) -> str:
 def detect_format(head: bytes) -> Format | None:
     """The format of a file, by its first `HEAD` bytes; None for a text and for what is not in the table."""
     if head.find(_PDF, 0, _BEFORE_PDF + len(_PDF)) >= 0:
-        return FORMATS[0]
+        return FILE_FORMATS[0]
     found = _HEADS.match(head)
-    return FORMATS[found.lastindex or 0] if found else None
+    return FILE_FORMATS[found.lastindex or 0] if found else None
 
 
 def is_generic_type(media_type: str) -> bool:

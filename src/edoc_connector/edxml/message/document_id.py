@@ -11,7 +11,7 @@ _STANDARD_FORM = re.compile(r"([^,]*),([^,]*),([^/]*)/(.*)", re.DOTALL)
 _DATE = re.compile(r"([0-9]{4})/([0-9]{1,2})/([0-9]{1,2})")
 
 
-def compose(organ_id: str, issued_on: date | None, number: str, notation: str) -> str:
+def compose_document_id(organ_id: str, issued_on: date | None, number: str, notation: str) -> str:
     """The standard's own form of a DocumentId."""
     day = f"{issued_on.year:04}/{issued_on.month:02}/{issued_on.day:02}" if issued_on else ""
     return f"{organ_id},{day},{number}/{notation}"

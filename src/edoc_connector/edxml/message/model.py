@@ -8,17 +8,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
-from typing import TYPE_CHECKING, Annotated, Any, cast
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Protocol, cast
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
-from ..attachments.attachment import Attachment
+from ..attachments import Attachment
 from .codes import BusinessType, Priority, StatusCode
-from .document_id import compose
+from .document_id import compose_document_id
 from .organ_id import OrganId
 
 if TYPE_CHECKING:
-    from ..rules.rules import Problem
+    from ..rules import Problem
 
 
 class Model(BaseModel):
@@ -27,8 +27,19 @@ class Model(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
 
 
+class ProblemFinder(Protocol):
+    """A check of a message against every rule; see `edxml.problems`."""
+
+    def __call__(self, message: Message, *, at: datetime) -> tuple[Problem, ...]:
+        """List the problems of a message that is written at a time."""
+        ...
+
+
 class CheckableMessage(Model):
-    """A message, which can be checked as a whole."""
+    """A message that can be checked as a whole."""
+
+    problem_finder: ClassVar[ProblemFinder]
+    """Set by `rules.validate`: rules import the classes of this module, which therefore must not import the rules."""
 
     # pydantic's own classmethod of this name is deprecated in favour of model_validate
     def validate(self, *, at: datetime | None = None) -> tuple[Problem, ...]:  # type: ignore[override]
@@ -40,9 +51,7 @@ class CheckableMessage(Model):
         Returns:
             All problems at once, errors and warnings, in the order of the standard's tables; see `edxml.problems`.
         """
-        from ..rules.validate import problems  # the rules are about this module's classes
-
-        return problems(cast("Message", self), at=at or datetime.now(UTC))
+        return type(self).problem_finder(cast("Message", self), at=at or datetime.now(UTC))
 
 
 class Organization(Model):
@@ -171,7 +180,7 @@ def _derive_id(fields: dict[str, Any]) -> str:
     """The standard's own form of a DocumentId, from the fields given before it."""
     sender = fields.get("sender")
     organ_id = sender.id if sender else ""
-    return compose(organ_id, fields.get("issued_on"), fields.get("number", ""), fields.get("notation", ""))
+    return compose_document_id(organ_id, fields.get("issued_on"), fields.get("number", ""), fields.get("notation", ""))
 
 
 class Document(CheckableMessage):

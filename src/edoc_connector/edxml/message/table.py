@@ -10,8 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
-from ..findings import Severity
 from ..names import NS
+from ..severity import Severity
 from . import model, values
 from .codes import BusinessType, Priority
 from .values import Kind
@@ -250,7 +250,7 @@ STATUS_HEADER = Table(
 )
 """MessageHeader of a status packet."""
 
-REFERENCE = Table(
+MANIFEST_REFERENCE = Table(
     model.Reference,
     (
         Row("ContentId", "content_id", _T, required=True, sealed=False),
@@ -261,7 +261,7 @@ REFERENCE = Table(
 )
 """Reference of the manifest."""
 
-ATTACHMENT = Table(
+ENCODED_ATTACHMENT = Table(
     model.EncodedAttachment,
     (
         Row("ContentId", "content_id", _T, required=True, sealed=False),
@@ -274,6 +274,20 @@ ATTACHMENT = Table(
     ),
 )
 """Attachment of AttachmentEncoded."""
+
+TABLES = {
+    "organization": ORGANIZATION,
+    "document-header": DOCUMENT_HEADER,
+    "signer": SIGNER,
+    "response-for": RESPONSE_FOR,
+    "trace": DOCUMENT_TRACE,
+    "business": BUSINESS,
+    "staff": STAFF,
+    "status-header": STATUS_HEADER,
+    "reference": MANIFEST_REFERENCE,
+    "attachment": ENCODED_ATTACHMENT,
+}
+"""The tables by the names that the documentation gives them."""
 
 HUB_DEFAULTS = {
     "OtherInfo.PromulgationAmount": "1",

@@ -9,8 +9,7 @@ from typing import Any, TypeAlias, TypeVar
 from lxml import etree
 
 from ..findings import Finding
-from ..message.table import Row, Table
-from ..message.values import Kind
+from ..message import Kind, Row, Table
 from ..names import ALIASES, DS, NS, OLD_NAMESPACES, XLINK
 from .fast_path import build_model, read_plain_values
 from .positions import Position

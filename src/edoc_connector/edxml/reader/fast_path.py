@@ -12,9 +12,7 @@ from typing import Any, TypeVar, get_args, get_origin
 
 from lxml import etree
 
-from ..message import model
-from ..message.table import Row, Steps, Table
-from ..message.values import TEXT
+from ..message import TEXT, Model, Row, Steps, Table
 
 M = TypeVar("M")
 
@@ -23,7 +21,7 @@ _NOT_PLAIN = -1
 
 def build_model(kind: type[M], values: dict[str, Any]) -> M:
     """A model of the values; what is missing is empty, never a default: a packet says what it says."""
-    if issubclass(kind, model.Model):
+    if issubclass(kind, Model):
         # values come from the table's own kinds, so nothing is left to validate
         return kind.model_construct(**(_build_empty_values(kind) | values))
     return kind(**values)
@@ -104,7 +102,7 @@ def _read_value(row: Row, element: etree._Element, prefix: str | None) -> Any:
 
 
 @cache
-def _build_empty_values(kind: type[model.Model]) -> dict[str, Any]:
+def _build_empty_values(kind: type[Model]) -> dict[str, Any]:
     """What stands for the values of a model that a packet does not give."""
     return {name: _make_empty_value(field.annotation) for name, field in kind.model_fields.items()}
 
@@ -114,6 +112,6 @@ def _make_empty_value(annotation: Any) -> Any:
         return None
     if get_origin(annotation) is tuple:
         return ()
-    if isinstance(annotation, type) and issubclass(annotation, model.Model):
+    if isinstance(annotation, type) and issubclass(annotation, Model):
         return annotation.model_construct(**_build_empty_values(annotation))
     return ""

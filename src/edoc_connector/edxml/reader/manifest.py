@@ -8,15 +8,21 @@ from dataclasses import dataclass
 from lxml import etree
 
 from ...errors import AttachmentError
-from ..attachments.attachment import Attachment
-from ..attachments.content import Base64Content, BytesContent, Content, ZippedContent
-from ..attachments.media_types import find_contradiction, guess_type, is_generic_type
-from ..attachments.zip_stream import ZIP_HEADS
-from ..message.model import EncodedAttachment, Reference
-from ..message.table import ATTACHMENT, REFERENCE
+from ..attachments import (
+    ZIP_HEADS,
+    Attachment,
+    Base64Content,
+    BytesContent,
+    Content,
+    ZippedContent,
+    find_contradiction,
+    guess_type,
+    is_generic_type,
+)
+from ..limits import Limits
+from ..message import ENCODED_ATTACHMENT, MANIFEST_REFERENCE, EncodedAttachment, Reference
 from ..names import ZIP_TYPE
 from .elements import ElementReader, iter_children
-from .scan import Limits
 from .skeleton import Skeleton
 
 
@@ -54,7 +60,7 @@ def read_attachments(
     seen_ids: set[str] = set()
     found: list[AttachmentElement] = []
     for element in _iter_attachment_elements(skeleton.root, envelope, reader):
-        entry = reader.read_model(ATTACHMENT, element, EncodedAttachment)
+        entry = reader.read_model(ENCODED_ATTACHMENT, element, EncodedAttachment)
         content_id = _without_cid(entry.content_id, element, reader)
         _check_unique(element, content_id, seen_ids, reader)
         seen_ids.add(content_id)
@@ -78,7 +84,7 @@ def _read_manifest(envelope: etree._Element, reader: ElementReader) -> Sequence[
     for body in _iter_named(envelope, "edXMLBody", reader):
         for manifest in _iter_only(body, "edXMLManifest", reader):
             for element in _iter_only(manifest, "Reference", reader):
-                entry = reader.read_model(REFERENCE, element, Reference)
+                entry = reader.read_model(MANIFEST_REFERENCE, element, Reference)
                 found.append(_ManifestEntry(element, _without_cid(entry.content_id, element, reader), entry))
     return found
 

@@ -10,9 +10,9 @@ from typing import BinaryIO, Literal
 from lxml import etree
 
 from ...errors import AttachmentError
-from ..attachments.attachment import Attachment
+from ..attachments import Attachment
 from ..findings import Finding
-from ..message.model import Document, Message
+from ..message import Document, Message
 from ..source import Source
 from .skeleton import Skeleton
 from .xpath import XPathIndex

@@ -6,9 +6,10 @@ from collections.abc import Callable
 
 from lxml import etree
 
-from ..refusal import packet_error
+from ..findings import packet_error
+from ..limits import Limits
 from ..source import Source
-from .scan import Limits, scan
+from .scan import scan
 
 
 def parse_xml(data: bytes, *, limits: Limits | None = None) -> etree._Element:

@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from typing import TypeAlias
 from xml.parsers import expat
 
-from .scan import Scan, Span
+from ..source import Span
+from .scan import Scan
 
 Position: TypeAlias = tuple[int, int | None]
 """Line, and column in characters where it is known, both from 1."""

@@ -7,18 +7,25 @@ from pathlib import Path
 from lxml import etree
 
 from ...errors import PacketError
-from ..attachments.attachment import Attachment
-from ..message import table as t
-from ..message.codes import BusinessType
-from ..message.model import Business, Document, Message, StatusMessage
+from ..attachments import Attachment
+from ..findings import packet_error
+from ..limits import Limits
+from ..message import (
+    DOCUMENT_HEADER,
+    DOCUMENT_TRACE,
+    STATUS_HEADER,
+    Business,
+    BusinessType,
+    Document,
+    Message,
+    StatusMessage,
+)
 from ..names import DS
-from ..refusal import packet_error
 from ..source import Source
 from .elements import ElementReader, iter_children, resolve_name
 from .fast_path import build_model
 from .manifest import read_attachments
 from .packet import Packet
-from .scan import Limits
 from .skeleton import Skeleton
 from .xpath import XPathIndex
 
@@ -51,7 +58,7 @@ def read(source: Path | str | bytes, *, limits: Limits | None = None) -> Packet:
     attachments = tuple(one.attachment for one in encoded)
     message: Message
     if any(name == "StatusCode" for name, _ in iter_children(message_header)):
-        message = reader.read_model(t.STATUS_HEADER, message_header, StatusMessage)
+        message = reader.read_model(STATUS_HEADER, message_header, StatusMessage)
     else:
         message = _read_document(header, message_header, attachments, reader)
     frame = _STATUS_FRAME if isinstance(message, StatusMessage) else _DOCUMENT_FRAME
@@ -103,13 +110,13 @@ def _structure_error(element: etree._Element, what: str, what_vi: str, reader: E
 def _read_document(
     header: etree._Element, message_header: etree._Element, attachments: tuple[Attachment, ...], reader: ElementReader
 ) -> Document:
-    values = reader.read_values(t.DOCUMENT_HEADER, message_header)
+    values = reader.read_values(DOCUMENT_HEADER, message_header)
     trace = next((child for name, child in iter_children(header) if name == "TraceHeaderList"), None)
     if trace is None:
         reader.report("EDX-MISSING", header, "TraceHeaderList")
     else:
         reader.check_name(trace)
-        values |= reader.read_values(t.DOCUMENT_TRACE, trace)
+        values |= reader.read_values(DOCUMENT_TRACE, trace)
     # a document that asks for nothing is a new one
     values.setdefault("business", Business(type=BusinessType.NEW, paper=None))
     return build_model(Document, values | {"attachments": attachments})

@@ -19,11 +19,11 @@ from urllib.parse import quote
 from xml.parsers import expat
 
 from ...errors import PacketError
-from ..attachments.base64_text import RunKind, classify_run, has_spaces
-from ..findings import Finding
+from ..attachments import RunKind, classify_run, has_spaces
+from ..findings import Finding, packet_error
+from ..limits import Limits
 from ..names import DS, NS, XLINK
-from ..refusal import packet_error
-from ..source import CHUNK_SIZE, BlockReader, Source, iter_between
+from ..source import CHUNK_SIZE, BlockReader, Source, Span, iter_between
 
 CONTENT_PATH = ["AttachmentEncoded", "Attachment", "ContentTransferEncoded"]
 """Local names of the element whose text is left out of the skeleton, and of those around it."""
@@ -40,60 +40,6 @@ _TEXT_HEAD_SIZE = (
 _MIN_SKIP_SIZE = 1 << 10  # a shorter run costs more to leave out than to parse
 _MAX_STOPS = 64  # in one piece; a packet of tiny texts, or one made to stop us, goes to expat as it is
 _UTF8_NAMES = {"utf-8", "utf8", "us-ascii", "ascii"}
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """How large and how deep a packet may be.
-
-    Args:
-        skeleton: most bytes outside attachment texts.
-        tag: most bytes of one tag, comment or instruction.
-        depth: most nested elements.
-        elements: most elements.
-        attributes: most attributes on one element.
-        namespaces: most namespace declarations in all, prefixes without one among them.
-        uri: most characters of a namespace.
-        unpacked: most bytes a zipped attachment may unpack to.
-        ratio: most times its packed size a zipped attachment may unpack to, beyond the first 10 MiB.
-        entries: most files and folders in a zip around an attachment.
-        nesting: most zips around one attachment, one inside the other.
-    """
-
-    skeleton: int = 16 << 20
-    tag: int = 1 << 20
-    depth: int = 64
-    elements: int = 100_000
-    attributes: int = 64
-    namespaces: int = 512
-    uri: int = 256
-    unpacked: int = 2 << 30
-    ratio: int = 200
-    entries: int = 1_000
-    nesting: int = 2
-
-
-@dataclass(frozen=True, slots=True)
-class Span:
-    """A text of the source that the skeleton leaves out.
-
-    Args:
-        start: offset of its first byte.
-        end: offset after its last.
-        placeholder: what stands for it in the skeleton.
-        is_plain: whether it is characters only: no reference, comment or CDATA section.
-        lines: how many line ends it holds.
-        has_spaces: whether spaces or line ends stand in it.
-        has_comments: whether a comment stands in it.
-    """
-
-    start: int
-    end: int
-    placeholder: str
-    is_plain: bool
-    lines: int = 0
-    has_spaces: bool = False
-    has_comments: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,13 +7,13 @@ from collections.abc import Iterator, Sequence
 
 from lxml import etree
 
-from ..attachments.base64_text import has_spaces
-from ..attachments.content import Base64Content, MemoryText, SpanText
+from ..attachments import Base64Content, MemoryText, SpanText, has_spaces
 from ..findings import Finding
+from ..limits import Limits
 from ..source import Source
 from .parser import parse_scanned
 from .positions import Position, find_positions
-from .scan import Limits, Scan, scan
+from .scan import Scan, scan
 
 MAX_SHOWN = 10_000
 """Characters of a text that a message repeats."""

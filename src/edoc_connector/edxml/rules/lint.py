@@ -9,10 +9,9 @@ from datetime import datetime
 
 from lxml import etree
 
-from ..findings import KINDS, Finding, Severity
-from ..reader.elements import iter_children
-from ..reader.packet import Packet
-from ..reader.xpath import XPathIndex
+from ..findings import FINDING_KINDS, Finding
+from ..reader import Packet, XPathIndex, iter_children
+from ..severity import Severity
 from .rules import Problem
 from .validate import problems
 
@@ -76,7 +75,7 @@ def remarks(packet: Packet, *, at: datetime) -> tuple[Remark, ...]:
 
 
 def _build_finding_remark(finding: Finding) -> Remark:
-    kind = KINDS[finding.code]
+    kind = FINDING_KINDS[finding.code]
     xpath = f"{finding.xpath}/{finding.seen}" if finding.code == "EDX-MISSING" else finding.xpath
     texts = (finding.message, finding.message_vi, kind.advice, kind.advice_vi)
     return Remark(finding.code, kind.severity, xpath, finding.line, finding.column, *texts)

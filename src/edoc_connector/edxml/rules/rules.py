@@ -11,13 +11,11 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from ..attachments.attachment import Attachment
-from ..findings import KINDS, Severity
-from ..message.codes import BusinessType, StatusCode
-from ..message.document_id import DocumentIdParts
-from ..message.model import Business, Document
-from ..message.values import write_date
+from ..attachments import Attachment
+from ..findings import FINDING_KINDS
+from ..message import Business, BusinessType, Document, DocumentIdParts, StatusCode, write_date
 from ..names import SEAL_NAME, ZIP_TYPE
+from ..severity import Severity
 
 QCVN = "QCVN 102:2016/BTTTT, amendment 1:2022"
 QD_20 = "Decision 20/2020/QĐ-TTg"
@@ -113,8 +111,8 @@ DOUBTS = {
     code: Rule(
         code.replace("EDX-", "EDR-"),
         _CLAUSES.get(code, f"{QCVN}: DocumentId"),
-        KINDS[code].en.replace("{seen}", "{text}"),
-        KINDS[code].vi.replace("{seen}", "{text}"),
+        FINDING_KINDS[code].en.replace("{seen}", "{text}"),
+        FINDING_KINDS[code].vi.replace("{seen}", "{text}"),
         Severity.WARNING,
     )
     for code in ("EDX-ORGAN-ID", "EDX-ID-FORM", "EDX-ID-DATE")

@@ -7,10 +7,24 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
-from ..findings import Severity
-from ..message.model import Document, EncodedAttachment, Message, Model, StatusMessage, ValueHolder
-from ..message.table import ATTACHMENT, DOCUMENT_HEADER, DOCUMENT_TRACE, STATUS_HEADER, Row, Table
-from ..message.values import VIETNAM, Kind
+from ..message import (
+    DOCUMENT_HEADER,
+    DOCUMENT_TRACE,
+    ENCODED_ATTACHMENT,
+    STATUS_HEADER,
+    VIETNAM,
+    CheckableMessage,
+    Document,
+    EncodedAttachment,
+    Kind,
+    Message,
+    Model,
+    Row,
+    StatusMessage,
+    Table,
+    ValueHolder,
+)
+from ..severity import Severity
 from . import rules
 from .rules import ItemRule, MessageRule, Problem, Rule, RuleContext
 
@@ -31,6 +45,9 @@ def problems(message: Message, *, at: datetime) -> tuple[Problem, ...]:
     if at.tzinfo is None:
         raise ValueError("the time of writing needs a time zone, e.g. datetime.now(UTC)")
     return tuple(_find_problems(message, RuleContext(at.astimezone(VIETNAM).date())))
+
+
+CheckableMessage.problem_finder = problems
 
 
 def _find_problems(message: Message, context: RuleContext) -> Iterator[Problem]:
@@ -148,7 +165,7 @@ def _check_attachments(document: Document) -> Iterator[Problem]:
         field, xpath = f"attachments[{index}].", f"AttachmentEncoded/Attachment[{index + 1}]/"
         # writing makes up an id where there is none, and looks at the content
         part = EncodedAttachment.from_attachment(attachment, content_id=attachment.content_id or "1", content="-")
-        yield from _check_table(xpath, field, ATTACHMENT, part)
+        yield from _check_table(xpath, field, ENCODED_ATTACHMENT, part)
     yield from _apply_item_rules(
         rules.ATTACHMENT_RULES, "AttachmentEncoded/Attachment", "attachments", document.attachments
     )

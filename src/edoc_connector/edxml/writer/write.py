@@ -21,15 +21,24 @@ from lxml import etree
 
 from ..._core import open_atomic, sync_early
 from ...errors import AttachmentError, DocumentError
-from ..attachments.attachment import Attachment, AttachmentDigest
-from ..attachments.base64_text import encode
-from ..findings import Severity
-from ..message.model import Document, EncodedAttachment, Message, TraceHeader, ValueHolder
-from ..message.table import ATTACHMENT, DOCUMENT_HEADER, DOCUMENT_TRACE, REFERENCE, STATUS_HEADER, Table
-from ..message.values import Kind
+from ..attachments import Attachment, AttachmentDigest, encode_base64
+from ..message import (
+    DOCUMENT_HEADER,
+    DOCUMENT_TRACE,
+    ENCODED_ATTACHMENT,
+    MANIFEST_REFERENCE,
+    STATUS_HEADER,
+    Document,
+    EncodedAttachment,
+    Kind,
+    Message,
+    Table,
+    TraceHeader,
+    ValueHolder,
+)
 from ..names import NS, SEAL_NAME
-from ..rules.rules import Problem
-from ..rules.validate import problems
+from ..rules import Problem, problems
+from ..severity import Severity
 
 SEAL_TYPE = "application/xml"
 SealMaker: TypeAlias = Callable[[Sequence[AttachmentDigest]], bytes]
@@ -199,8 +208,8 @@ def _add_attachments(plan: _WritePlan, envelope: etree._Element, document: Docum
         part = EncodedAttachment.from_attachment(
             attachment, content_id=attachment.content_id or next(free), content=mark
         )
-        _write_rows(_add_child(manifest, "Reference"), REFERENCE, part)
-        _write_rows(_add_child(encoded, "Attachment"), ATTACHMENT, part)
+        _write_rows(_add_child(manifest, "Reference"), MANIFEST_REFERENCE, part)
+        _write_rows(_add_child(encoded, "Attachment"), ENCODED_ATTACHMENT, part)
 
 
 def _iter_free_ids(document: Document) -> Iterator[str]:
@@ -233,9 +242,9 @@ def _encode_pieces(data: Iterator[bytes]) -> Iterator[bytes]:
     for piece in data:
         cut = len(carried) - len(carried) % 3
         if cut:
-            yield encode(carried[:cut])
+            yield encode_base64(carried[:cut])
         carried = carried[cut:] + piece
-    yield encode(carried)
+    yield encode_base64(carried)
 
 
 def _write_stream(plan: _WritePlan, out: IO[bytes], signature: EnvelopedSigner | None) -> None:

@@ -11,8 +11,7 @@ from functools import lru_cache
 
 from lxml import etree
 
-from ...edxml import DS
-from ...edxml.names import ALIASES
+from ...edxml import ALIASES, DS
 from ..reasons import Refused
 
 _FRAME_HOLDERS: dict[str, set[str | None]] = {

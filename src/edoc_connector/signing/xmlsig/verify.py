@@ -29,11 +29,18 @@ from cryptography import x509
 from lxml import etree
 from pydantic import BaseModel
 
-from ...edxml import SEAL_NAME, Attachment, Document, Message, Packet, parse_xml
-from ...edxml.message.signed_fields import normalise
-from ...edxml.message.table import DOCUMENT_HEADER
-from ...edxml.reader.parser import parse_scanned
-from ...edxml.reader.scan import Limits
+from ...edxml import (
+    DOCUMENT_HEADER,
+    SEAL_NAME,
+    Attachment,
+    Document,
+    Limits,
+    Message,
+    Packet,
+    normalise,
+    parse_scanned,
+    parse_xml,
+)
 from ...errors import PacketError
 from ..pki.certificates import human_name
 from ..pki.path_validation import Trust
