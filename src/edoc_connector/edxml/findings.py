@@ -1,4 +1,4 @@
-"""What reading reports: one table of codes, each with its severity, words and advice in both languages."""
+"""The catalogue of findings and refusals: severity, message and advice of each code, in both languages."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ class FindingKind:
     """One row of the catalogue.
 
     Args:
-        severity: how much it weighs.
-        en: the message in English; ``{seen}`` and ``{understood}`` are filled in.
-        vi: the same in Vietnamese.
-        advice: what to do about it, for who asks the partner to mend it; empty where nothing is to be done.
-        advice_vi: the same in Vietnamese.
+        severity: weight of the finding.
+        en: message in English, with the fields ``{seen}`` and ``{understood}``.
+        vi: message in Vietnamese.
+        advice: remedy in English, for a request to the partner; empty where none is needed.
+        advice_vi: remedy in Vietnamese.
     """
 
     severity: Severity
@@ -29,13 +29,13 @@ class FindingKind:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """Something in a packet that is not as the standard has it, and how it was read.
+    """A deviation of a packet from the standard, and the way it was read.
 
     Args:
         code: stable code, ``EDX-…``.
-        xpath: where, as an XPath of the packet with the names' namespaces left out.
-        seen: the text or name found.
-        understood: what it was taken for, empty where it was left out.
+        xpath: XPath of the element, with the names' namespaces left out.
+        seen: the text or name in the packet.
+        understood: the reading of it, empty where it was left out.
         line: line of the file, counted from 1, where known.
         column: column in the line, in characters, counted from 1, where known.
     """
@@ -49,27 +49,27 @@ class Finding:
 
     @property
     def severity(self) -> Severity:
-        """How much it weighs."""
+        """Weight of the finding."""
         return FINDING_KINDS[self.code].severity
 
     @property
     def message(self) -> str:
-        """The finding in English."""
+        """Message in English."""
         return FINDING_KINDS[self.code].en.format(seen=self.seen, understood=self.understood)
 
     @property
     def message_vi(self) -> str:
-        """The finding in Vietnamese."""
+        """Message in Vietnamese."""
         return FINDING_KINDS[self.code].vi.format(seen=self.seen, understood=self.understood)
 
     @property
     def advice(self) -> str:
-        """What to do about it, in English; empty where nothing is to be done."""
+        """Remedy in English; empty where none is needed."""
         return FINDING_KINDS[self.code].advice
 
     @property
     def advice_vi(self) -> str:
-        """What to do about it, in Vietnamese."""
+        """Remedy in Vietnamese; empty where none is needed."""
         return FINDING_KINDS[self.code].advice_vi
 
 
@@ -81,14 +81,14 @@ def packet_error(
     understood: str = "",
     position: tuple[int, int | None] = (1, 1),
 ) -> PacketError:
-    """An error that says what stands in the packet, where, and what to do.
+    """Build the error for a packet that cannot be read, with its place in the packet and the remedy.
 
     Args:
         code: code of `REFUSALS`.
-        seen: what was found.
-        seen_vi: the same in Vietnamese, where it is words.
-        understood: the second part of the message, where it has one.
-        position: line in the file and column in the line, counted from 1; the column may be unknown.
+        seen: the field ``{seen}`` of the message.
+        seen_vi: the same in Vietnamese, where it is a phrase.
+        understood: the field ``{understood}`` of the message.
+        position: line of the file and column in the line, counted from 1; the column may be unknown.
     """
     kind = REFUSALS[code]
     message = kind.en.format(seen=seen, understood=understood)
@@ -406,7 +406,7 @@ FINDING_KINDS: dict[str, FindingKind] = {
         "đề nghị bên gửi gửi gói tin đúng quy chuẩn",
     ),
 }
-"""Every code the reader can report."""
+"""Every code that the reader can report."""
 
 REFUSALS: dict[str, FindingKind] = {
     "EDX-EMPTY-FILE": FindingKind(
@@ -462,4 +462,4 @@ REFUSALS: dict[str, FindingKind] = {
         "kiểm tra tệp có đúng là gói tin không và đề nghị bên gửi gửi lại",
     ),
 }
-"""Every code of `PacketError`: why a packet cannot be read at all."""
+"""Every code of `PacketError`, the reasons why a packet cannot be read at all."""

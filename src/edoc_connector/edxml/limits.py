@@ -1,4 +1,4 @@
-"""Limits on the size and depth of packets and of the zips in them."""
+"""Limits on packets and on the zips in them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How large and how deep a packet may be.
+    """Limits on the size and depth of a packet.
 
     Args:
         skeleton: most bytes outside attachment texts.

@@ -1,4 +1,4 @@
-"""Weights of findings, problems and remarks."""
+"""The scale of severity for findings, problems and remarks."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from enum import StrEnum
 
 
 class Severity(StrEnum):
-    """How much a finding or problem weighs."""
+    """The weight of a finding, problem or remark."""
 
     ERROR = "error"
     WARNING = "warning"

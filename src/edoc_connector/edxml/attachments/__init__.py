@@ -1,4 +1,4 @@
-"""Attachments: their names, types and bytes."""
+"""Attachments: names, types and bytes, read from files, from memory or from a packet."""
 
 from .attachment import Attachment, AttachmentDigest
 from .base64_text import RunKind, classify_run, encode_base64, has_spaces

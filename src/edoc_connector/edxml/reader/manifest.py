@@ -1,4 +1,4 @@
-"""The manifest and the attachments of a packet, matched by content id."""
+"""Reading of a packet's manifest and attachments, matched by content id."""
 
 from __future__ import annotations
 
@@ -47,9 +47,9 @@ def read_attachments(
     """Read the attachments in the packet's order.
 
     Args:
-        skeleton: the packet.
+        skeleton: the skeleton of the packet.
         envelope: its edXMLEnvelope.
-        reader: takes the findings.
+        reader: collects the findings.
         limits: bounds on zipped attachments.
     """
     manifest = _read_manifest(envelope, reader)
@@ -105,7 +105,7 @@ def _iter_named(parent: etree._Element, wanted: str, reader: ElementReader) -> I
 
 
 def _iter_only(parent: etree._Element, wanted: str, reader: ElementReader) -> Iterator[etree._Element]:
-    """The children of that name; everything else in the parent is reported."""
+    """Iterate over the children of a name; report everything else in the parent."""
     reader.report_stray_text(parent)
     for name, child in iter_children(parent):
         if name == wanted:
@@ -123,7 +123,7 @@ def _check_unique(
 
 
 def _without_cid(content_id: str | None, element: etree._Element, reader: ElementReader) -> str:
-    """The id without ``cid:``, which hubs double and some senders forget."""
+    """Remove ``cid:`` from an id; hubs double it and some senders forget it."""
     if content_id is None:
         return ""
     bare = content_id
@@ -136,7 +136,7 @@ def _without_cid(content_id: str | None, element: etree._Element, reader: Elemen
 
 @dataclass(slots=True)
 class _AttachmentReader:
-    """One attachment: what stands beside its content, and what the manifest says of it."""
+    """A reader of one attachment, from its element and its entry in the manifest."""
 
     skeleton: Skeleton
     element: etree._Element
@@ -162,7 +162,7 @@ class _AttachmentReader:
         return attachment
 
     def _check_type(self, attachment: Attachment) -> None:
-        """Report content that is not of the type its name or the packet gives it."""
+        """Report content that is not of the type that its name or the packet states."""
         named = guess_type(attachment.name)
         types = [attachment.content_type] if named == attachment.content_type else [attachment.content_type, named]
         if all(map(is_generic_type, types)):
@@ -170,7 +170,7 @@ class _AttachmentReader:
         try:
             head = attachment.head()
         except AttachmentError:
-            return  # reading the content says so, see Packet.content_findings
+            return  # reported when the content is read, see Packet.content_findings
         for stated in types:
             if real := find_contradiction(head, stated):
                 seen = f"'{attachment.name}' ({stated})"
@@ -182,7 +182,7 @@ class _AttachmentReader:
         if len(stated) == 2 and stated[0] == stated[1] and stated[0].lower() != ZIP_TYPE:
             return stated[0]
         packed = self._is_packed(name)
-        # zip says how the file is packed, not what it is
+        # the type of a zip tells how the file is packed, not its own type
         real = [kind for kind in stated if not (packed and kind.lower() == ZIP_TYPE)]
         understood = real[0] if real else guess_type(name)
         if is_unpacked:
@@ -201,7 +201,7 @@ class _AttachmentReader:
         return self._unpack(base64, name, limits) if self._is_packed(name) else base64
 
     def _is_packed(self, name: str) -> bool:
-        """Whether the packet announces a zip around the file."""
+        """Tell whether the packet announces a zip around the file."""
         kind = self.entry.content_type or self.reference.content_type or ""
         return kind.lower() == ZIP_TYPE and not name.lower().endswith(".zip")
 

@@ -1,6 +1,7 @@
 """The XML Schema of the packets that the library writes: ``document.xsd`` and ``status.xsd``, made of the tables.
 
-They are strict, as writing is; packets of other systems may be right and yet not follow them (order, empty elements).
+The schemas are strict, as writing is; packets of other systems may be correct and yet not follow them (order, empty
+elements).
 """
 
 from .load import read_source, schema

@@ -11,10 +11,10 @@ from ..reader import parse_xml
 
 
 def schema(kind: Literal["document", "status"]) -> etree.XMLSchema:
-    """The schema of one kind of packet, for lxml to validate with."""
+    """Load the schema of a kind of packet, for validation with lxml."""
     return etree.XMLSchema(parse_xml(read_source(kind)))
 
 
 def read_source(kind: Literal["document", "status"]) -> bytes:
-    """The text of the schema."""
+    """Read the text of the schema of a kind of packet."""
     return files(__package__).joinpath(f"{kind}.xsd").read_bytes()
