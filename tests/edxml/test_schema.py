@@ -1,4 +1,4 @@
-"""The schema of what we write: made of the tables, and kept by every packet ("Document packet", "Status packet")."""
+"""The schema of written packets: made of the tables, followed by every packet ("Document packet", "Status packet")."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def test_every_packet_of_the_tests_is_validated(
     written: Callable[..., bytes],
     validated: list[str],
 ) -> None:
-    """What any test writes goes through the schema."""
+    """Every packet that a test writes is validated by the schema."""
     before = len(validated)
     written(document())
     written(status())

@@ -26,7 +26,7 @@ def _answer(read: Callable[[bytes], bytes], text: bytes) -> bytes | str:
 
 @given(data=st.binary(max_size=300))
 def test_there_and_back(data: bytes) -> None:
-    """What is encoded is what the standard library writes, and is decoded to what it was."""
+    """Encoding equals that of the standard library, and decoding gives the bytes back."""
     assert encode_base64(data) == base64.b64encode(data)
     assert decode_base64(encode_base64(data)) == data
 

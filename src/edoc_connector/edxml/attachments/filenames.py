@@ -32,7 +32,7 @@ def safe_name(name: str, *, fallback: str = "attachment") -> str:
     text = "".join(
         " " if c.isspace() else c for c in text if c.isspace() or unicodedata.category(c) not in _INVISIBLE_CATEGORIES
     )
-    text = _SEPARATORS.sub("_", text).strip(" ").rstrip(". ").lstrip(".")
+    text = _SEPARATORS.sub("_", text).strip(". ")
     if not text:
         return fallback
     if _RESERVED.fullmatch(text):
