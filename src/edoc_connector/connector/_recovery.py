@@ -16,7 +16,7 @@ from sqlalchemy import ColumnElement, Table, and_, bindparam, exists, or_, selec
 
 from ..config.sections import LimitSettings
 from ..store import DeliveryState, Tx
-from ..store._sql.compiled import Hot
+from ..store._sql.compiled import CompiledStatement
 from ..store._sql.schema import UtcTime
 from ..store.state_machine import DELIVERIES, MACHINES, OUTGOING
 from ..store.transitions import get_table
@@ -44,11 +44,11 @@ def has_work(tx: Tx, *, agency: str, limits: LimitSettings, include_due: bool = 
         "lease": tx.now + compute_longest_lease(limits),
     }
     query = _compile_query(tx.connection.dialect.name == "sqlite", include_due)
-    return any(query.rows(tx.connection, values)[0].values())
+    return any(query.fetch_all(tx.connection, values)[0].values())
 
 
 @cache
-def _compile_query(has_single_clock: bool, include_due: bool) -> Hot:
+def _compile_query(has_single_clock: bool, include_due: bool) -> CompiledStatement:
     conditions: list[ColumnElement[Any]] = []
     for table, machine in ((get_table(machine), machine) for machine in MACHINES):
         conditions.append(_match_states(table, machine.states, table.c.next_attempt_at > _bind_time("next")))
@@ -61,7 +61,9 @@ def _compile_query(has_single_clock: bool, include_due: bool) -> Hot:
             conditions.append(
                 _match_states(table, _SENDABLE_STATES, and_(is_free, table.c.next_attempt_at <= _bind_time("now")))
             )
-    return Hot(select(*(condition.label(f"look_{number}") for number, condition in enumerate(conditions))))
+    return CompiledStatement(
+        select(*(condition.label(f"look_{number}") for number, condition in enumerate(conditions)))
+    )
 
 
 def _match_states(table: Table, states: Iterable[str], condition: ColumnElement[bool]) -> ColumnElement[bool]:

@@ -13,8 +13,8 @@ from .._core import join_languages
 from ..errors import DocumentIdConflict
 from . import transitions
 from ._sql import schema
-from ._sql.compiled import Hot, Row
-from ._sql.pieces import pieces
+from ._sql.compiled import CompiledStatement, Row
+from ._sql.pieces import split_keys
 from .rows import DeliveryRow, RecipientRow
 from .state_machine import DELIVERIES, DeliveryState
 from .status_rules import CHANGE_BY_ANSWER, Change, is_not_further, list_allowed_codes
@@ -27,19 +27,19 @@ TARGETS_TABLE = schema.delivery_targets
 # Made once: every document needs them.
 _DELIVERY_IDS: BindParameter[Any] = bindparam("keys", expanding=True)
 _NEWEST_OF_AGENCY = select(TABLE).where(TABLE.c.agency == bindparam("whose")).order_by(TABLE.c.id.desc()).limit(1)
-_SELECT_BY_DOCUMENT_ID = Hot(_NEWEST_OF_AGENCY.where(TABLE.c.document_id == bindparam("wanted")))
-_SELECT_BY_HUB_DOC_ID = Hot(_NEWEST_OF_AGENCY.where(TABLE.c.hub_doc_id == bindparam("wanted")))
-_SELECT_BY_ID = Hot(transitions.build_query_by_id(TABLE))
+_SELECT_BY_DOCUMENT_ID = CompiledStatement(_NEWEST_OF_AGENCY.where(TABLE.c.document_id == bindparam("wanted")))
+_SELECT_BY_HUB_DOC_ID = CompiledStatement(_NEWEST_OF_AGENCY.where(TABLE.c.hub_doc_id == bindparam("wanted")))
+_SELECT_BY_ID = CompiledStatement(transitions.build_query_by_id(TABLE))
 _TARGETS_QUERY = (
     select(TARGETS_TABLE).where(TARGETS_TABLE.c.delivery_id.in_(_DELIVERY_IDS)).order_by(TARGETS_TABLE.c.id)
 )
 _RECIPIENTS_QUERY = (
     select(RECIPIENTS_TABLE).where(RECIPIENTS_TABLE.c.delivery_id.in_(_DELIVERY_IDS)).order_by(RECIPIENTS_TABLE.c.id)
 )
-_SELECT_RECIPIENTS_OF_ONE = Hot(
+_SELECT_RECIPIENTS_OF_ONE = CompiledStatement(
     select(RECIPIENTS_TABLE).where(RECIPIENTS_TABLE.c.delivery_id == bindparam("key")).order_by(RECIPIENTS_TABLE.c.id)
 )
-_INSERT_RECIPIENTS = Hot(insert(RECIPIENTS_TABLE))
+_INSERT_RECIPIENTS = CompiledStatement(insert(RECIPIENTS_TABLE))
 _OTHER_DELIVERY = TABLE.alias("other")
 _HUB_DOC_ID_IS_FREE = ~exists().where(
     _OTHER_DELIVERY.c.agency == bindparam("whose"),
@@ -105,7 +105,7 @@ def add(tx: Tx, new: NewDelivery, *, due_at: datetime | None = None) -> Delivery
         return add(tx, new, due_at=due_at) if known is None else require_same_document(known, new.fingerprint)
     delivery_id = int(inserted["id"])
     rows = [{"delivery_id": delivery_id, "organ_id": organ_id, "name": name} for organ_id, name in recipients]
-    _INSERT_RECIPIENTS.many(tx.connection, rows)
+    _INSERT_RECIPIENTS.execute_many(tx.connection, rows)
     for document_id in target_ids:
         tx.connection.execute(insert(TARGETS_TABLE).values(delivery_id=delivery_id, document_id=document_id))
     return DeliveryRow.from_row(inserted)
@@ -152,13 +152,13 @@ def require_same_document(known: DeliveryRow, fingerprint: str) -> DeliveryRow:
 
 def find_by_document_id(tx: Tx, agency: str, document_id: str) -> DeliveryRow | None:
     """The delivery of a document."""
-    found = _SELECT_BY_DOCUMENT_ID.first(tx.connection, {"whose": agency, "wanted": document_id})
+    found = _SELECT_BY_DOCUMENT_ID.fetch_first(tx.connection, {"whose": agency, "wanted": document_id})
     return None if found is None else DeliveryRow.from_row(found)
 
 
 def get_by_id(tx: Tx, row_id: int) -> DeliveryRow:
     """The delivery with this key, which must exist."""
-    return DeliveryRow.from_row(_SELECT_BY_ID.rows(tx.connection, {"its_id": row_id})[0])
+    return DeliveryRow.from_row(_SELECT_BY_ID.fetch_all(tx.connection, {"its_id": row_id})[0])
 
 
 def find_all(tx: Tx, agency: str, *where: ColumnElement[bool], limit: int | None = None) -> list[DeliveryRow]:
@@ -206,7 +206,7 @@ def load_targets(tx: Tx, delivery_ids: Sequence[int]) -> Mapping[int, tuple[str,
     found: dict[int, list[str]] = {delivery_id: [] for delivery_id in delivery_ids}
     if not delivery_ids:
         return {}
-    for chunk in pieces(delivery_ids):
+    for chunk in split_keys(delivery_ids):
         for row in tx.connection.execute(_TARGETS_QUERY, {"keys": chunk}).mappings():
             found[row["delivery_id"]].append(row["document_id"])
     return {delivery_id: tuple(ids) for delivery_id, ids in found.items()}
@@ -214,7 +214,7 @@ def load_targets(tx: Tx, delivery_ids: Sequence[int]) -> Mapping[int, tuple[str,
 
 def find_by_hub_doc_id(tx: Tx, agency: str, hub_doc_id: str) -> DeliveryRow | None:
     """The delivery that the hub knows under an id."""
-    found = _SELECT_BY_HUB_DOC_ID.first(tx.connection, {"whose": agency, "wanted": hub_doc_id})
+    found = _SELECT_BY_HUB_DOC_ID.fetch_first(tx.connection, {"whose": agency, "wanted": hub_doc_id})
     return None if found is None else DeliveryRow.from_row(found)
 
 
@@ -265,10 +265,10 @@ def load_recipients(tx: Tx, delivery_ids: Sequence[int]) -> Mapping[int, tuple[R
 
 def _select_recipients(tx: Tx, delivery_ids: Sequence[int]) -> Iterable[Row]:
     if len(delivery_ids) == 1:
-        return _SELECT_RECIPIENTS_OF_ONE.rows(tx.connection, {"key": delivery_ids[0]})
+        return _SELECT_RECIPIENTS_OF_ONE.fetch_all(tx.connection, {"key": delivery_ids[0]})
     return (
         row
-        for chunk in pieces(delivery_ids)
+        for chunk in split_keys(delivery_ids)
         for row in tx.connection.execute(_RECIPIENTS_QUERY, {"keys": chunk}).mappings()
     )
 

@@ -10,15 +10,15 @@ from sqlalchemy import ColumnElement, Select, Table, Update, and_, bindparam, in
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.sql.dml import ReturningInsert
 
-from ._sql.compiled import Hot
+from ._sql.compiled import CompiledStatement
 from ._sql.schema import UtcTime
 from .audit_log import get_identity_columns
 
 
 @cache
-def compile_insert(table: Table) -> Hot:
+def compile_insert(table: Table) -> CompiledStatement:
     """Inserts a row, and gives it."""
-    return Hot(insert(table).returning(table))
+    return CompiledStatement(insert(table).returning(table))
 
 
 @cache
@@ -31,9 +31,9 @@ def build_insert_once(table: Table, dialect: str, unique_columns: Sequence[str])
 
 
 @cache
-def compile_insert_once(table: Table, dialect: str, unique_columns: Sequence[str]) -> Hot:
+def compile_insert_once(table: Table, dialect: str, unique_columns: Sequence[str]) -> CompiledStatement:
     """As `once`, for a single row."""
-    return Hot(build_insert_once(table, dialect, unique_columns))
+    return CompiledStatement(build_insert_once(table, dialect, unique_columns))
 
 
 def build_claim_query(
@@ -58,19 +58,19 @@ def build_claim_query(
 @lru_cache(maxsize=64)  # some conditions are made for one claim
 def compile_claim_query(
     table: Table, states: Sequence[str], only_due: bool, single: bool, where: ColumnElement[bool] | None
-) -> Hot:
+) -> CompiledStatement:
     """As `claimable`, or the ``one`` with a ``key``."""
     query = build_claim_query(table, states, only_due, where)
-    return Hot(query.where(table.c.id == bindparam("key")) if single else query)
+    return CompiledStatement(query.where(table.c.id == bindparam("key")) if single else query)
 
 
 @cache
 def compile_update_returning_identity(
     table: Table, subject: str, fenced: bool, where: ColumnElement[bool] | None
-) -> Hot:
+) -> CompiledStatement:
     """Sets columns of a row that is in a state, and held; gives what identifies it in the evidence."""
     query = _build_guarded_update(table, fenced)
-    return Hot(
+    return CompiledStatement(
         (query if where is None else query.where(where)).returning(
             *(table.c[column] for column in get_identity_columns(subject))
         )
@@ -78,15 +78,15 @@ def compile_update_returning_identity(
 
 
 @cache
-def compile_update_returning_row(table: Table, fenced: bool) -> Hot:
+def compile_update_returning_row(table: Table, fenced: bool) -> CompiledStatement:
     """As `update_same`; gives the whole row."""
-    return Hot(_build_guarded_update(table, fenced).returning(table))
+    return CompiledStatement(_build_guarded_update(table, fenced).returning(table))
 
 
 @cache
-def compile_update_many(table: Table, fenced: bool) -> Hot:
+def compile_update_many(table: Table, fenced: bool) -> CompiledStatement:
     """As `update_same`, for many rows, and gives none."""
-    return Hot(_build_guarded_update(table, fenced))
+    return CompiledStatement(_build_guarded_update(table, fenced))
 
 
 def _build_guarded_update(table: Table, fenced: bool) -> Update:

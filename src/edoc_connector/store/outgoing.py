@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, and_, exists, select
 
 from . import transitions
 from ._sql import schema
-from ._sql.compiled import Hot
+from ._sql.compiled import CompiledStatement
 from .rows import OutgoingRow, ReceiptRow
 from .spool import SpoolFile
 from .state_machine import OUTGOING, OutgoingState
@@ -23,7 +23,7 @@ STATUS = "status"
 DONE = "done"
 FAIL = "fail"
 
-_SELECT_BY_ID = Hot(transitions.build_query_by_id(TABLE))
+_SELECT_BY_ID = CompiledStatement(transitions.build_query_by_id(TABLE))
 _PENDING_STATES = (OutgoingState.READY, OutgoingState.SENDING, OutgoingState.UNKNOWN)
 
 
@@ -168,7 +168,7 @@ def mark_sent(tx: Tx, rows: Sequence[tuple[OutgoingRow, str | None]], *, values:
 
 def get_by_id(tx: Tx, row_id: int) -> OutgoingRow:
     """The message with this key, which must exist."""
-    return OutgoingRow.from_row(_SELECT_BY_ID.rows(tx.connection, {"its_id": row_id})[0])
+    return OutgoingRow.from_row(_SELECT_BY_ID.fetch_all(tx.connection, {"its_id": row_id})[0])
 
 
 def find_all(tx: Tx, agency: str, *where: ColumnElement[bool], limit: int | None = None) -> list[OutgoingRow]:

@@ -11,7 +11,7 @@ from sqlalchemy import BindParameter, ColumnElement, Select, and_, bindparam, ex
 from .._core import join_languages
 from . import transitions
 from ._sql import schema
-from ._sql.compiled import Hot
+from ._sql.compiled import CompiledStatement
 from .rows import ReceiptRow
 from .state_machine import RECEIPTS, ReceiptState
 from .transitions import HeldRow, Lease, Tx
@@ -30,13 +30,13 @@ _ENTERED_STATES = (ReceiptState.HANDLED, ReceiptState.CONFIRMED)
 
 # Made once: every packet needs them.
 _NEWEST_OF_AGENCY = select(TABLE).where(TABLE.c.agency == bindparam("whose")).order_by(TABLE.c.id.desc()).limit(1)
-_SELECT_BY_ID = Hot(transitions.build_query_by_id(TABLE))
-_SELECT_BY_HUB_DOC_ID = Hot(_NEWEST_OF_AGENCY.where(TABLE.c.hub_doc_id == bindparam("wanted")))
+_SELECT_BY_ID = CompiledStatement(transitions.build_query_by_id(TABLE))
+_SELECT_BY_HUB_DOC_ID = CompiledStatement(_NEWEST_OF_AGENCY.where(TABLE.c.hub_doc_id == bindparam("wanted")))
 _EFFECTIVE_QUERY = _NEWEST_OF_AGENCY.where(
     TABLE.c.document_id == bindparam("wanted"), TABLE.c.message_type == EDOC, TABLE.c.state.in_(EFFECTIVE_STATES)
 )
-_SELECT_EFFECTIVE = Hot(_EFFECTIVE_QUERY)
-_SELECT_EFFECTIVE_OF_SENDER = Hot(_EFFECTIVE_QUERY.where(TABLE.c.sender == bindparam("sender")))
+_SELECT_EFFECTIVE = CompiledStatement(_EFFECTIVE_QUERY)
+_SELECT_EFFECTIVE_OF_SENDER = CompiledStatement(_EFFECTIVE_QUERY.where(TABLE.c.sender == bindparam("sender")))
 _WANTED_VALUES: BindParameter[Any] = bindparam("wanted", expanding=True)
 _ROWS_OF_AGENCY = select(TABLE).where(TABLE.c.agency == bindparam("whose")).order_by(TABLE.c.id.desc())
 _SELECT_BY_HUB_DOC_IDS = _ROWS_OF_AGENCY.where(TABLE.c.hub_doc_id.in_(_WANTED_VALUES))
@@ -46,7 +46,7 @@ _SELECT_EFFECTIVE_COPIES = _ROWS_OF_AGENCY.where(
 _SELECT_SAME_STATUSES = _ROWS_OF_AGENCY.where(TABLE.c.fingerprint.in_(_WANTED_VALUES), TABLE.c.message_type == STATUS)
 _SELECT_STATES = select(TABLE.c.id, TABLE.c.state).where(TABLE.c.id.in_(_WANTED_VALUES))
 _UPDATE_CONFIRMED = update(TABLE).where(TABLE.c.id.in_(_WANTED_VALUES))
-_UPDATE_RETURNING_ROW = Hot(update(TABLE).where(TABLE.c.id == bindparam("its_id")).returning(TABLE))
+_UPDATE_RETURNING_ROW = CompiledStatement(update(TABLE).where(TABLE.c.id == bindparam("its_id")).returning(TABLE))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,7 +107,7 @@ def record_offers(tx: Tx, agency: str, offers: Sequence[Offer]) -> tuple[dict[st
 
 def get_by_id(tx: Tx, row_id: int) -> ReceiptRow:
     """The receipt with this key, which must exist."""
-    return ReceiptRow.from_row(_SELECT_BY_ID.rows(tx.connection, {"its_id": row_id})[0])
+    return ReceiptRow.from_row(_SELECT_BY_ID.fetch_all(tx.connection, {"its_id": row_id})[0])
 
 
 def find_by_hub_doc_id(tx: Tx, agency: str, hub_doc_id: str) -> ReceiptRow | None:
@@ -163,8 +163,8 @@ def _select_some(tx: Tx, query: Select[Any], agency: str, wanted: Collection[str
     return [ReceiptRow.from_row(row) for row in found]
 
 
-def _select_first(tx: Tx, query: Hot, **values: str) -> ReceiptRow | None:
-    found = query.first(tx.connection, values)
+def _select_first(tx: Tx, query: CompiledStatement, **values: str) -> ReceiptRow | None:
+    found = query.fetch_first(tx.connection, values)
     return None if found is None else ReceiptRow.from_row(found)
 
 
@@ -373,6 +373,6 @@ def lock_receipt(tx: Tx, receipt_id: int) -> None:
 
 def record_note(tx: Tx, row: ReceiptRow, *, detail: str, **values: Any) -> ReceiptRow:
     """Enter what was said about a receipt (status codes, requests) without moving it; the receipt afterwards."""
-    (updated,) = _UPDATE_RETURNING_ROW.rows(tx.connection, {**values, "updated_at": tx.now, "its_id": row.id})
+    (updated,) = _UPDATE_RETURNING_ROW.fetch_all(tx.connection, {**values, "updated_at": tx.now, "its_id": row.id})
     transitions.record_change(tx, RECEIPTS, row.id, old=row.state, new=row.state, detail=detail)
     return ReceiptRow.from_row(updated)

@@ -8,8 +8,8 @@ from sqlalchemy import bindparam, select
 
 from .._core import split_languages
 from ._sql import schema
-from ._sql.compiled import Hot, Row
-from ._sql.pieces import pieces
+from ._sql.compiled import CompiledStatement, Row
+from ._sql.pieces import split_keys
 from .rows import TimelineRow
 from .state_machine import MACHINES, StateMachine
 from .transitions import Tx, write_timeline
@@ -21,7 +21,7 @@ _ROWS_OF_MANY = (
     .where(TABLE.c.subject == bindparam("subject"), TABLE.c.subject_id.in_(bindparam("keys", expanding=True)))
     .order_by(TABLE.c.id)
 )
-_ROWS_OF_ONE = Hot(
+_ROWS_OF_ONE = CompiledStatement(
     select(TABLE)
     .where(TABLE.c.subject == bindparam("subject"), TABLE.c.subject_id == bindparam("key"))
     .order_by(TABLE.c.id)
@@ -39,10 +39,10 @@ def load_timelines(tx: Tx, machine: StateMachine, row_ids: Sequence[int]) -> dic
 
 def _select_rows(tx: Tx, subject: str, row_ids: Sequence[int]) -> Iterable[Row]:
     if len(row_ids) == 1:
-        return _ROWS_OF_ONE.rows(tx.connection, {"subject": subject, "key": row_ids[0]})
+        return _ROWS_OF_ONE.fetch_all(tx.connection, {"subject": subject, "key": row_ids[0]})
     return (
         row
-        for chunk in pieces(row_ids)
+        for chunk in split_keys(row_ids)
         for row in tx.connection.execute(_ROWS_OF_MANY, {"subject": subject, "keys": chunk}).mappings()
     )
 

@@ -29,7 +29,7 @@ from sqlalchemy import (
 from ..errors import StoreError
 from . import leases
 from ._sql import schema
-from ._sql.compiled import Hot, Row
+from ._sql.compiled import CompiledStatement, Row
 from .audit_log import AuditEvent, get_identity_columns
 from .state_machine import MACHINES, StateMachine, Transition
 
@@ -111,7 +111,7 @@ class Condition:
 # Statements that every message needs are made once: making one costs several times what running it does.
 _TRANSITIONS = {(machine.subject, move.old, move.new): move for machine in MACHINES for move in machine.transitions}
 _CLAIM_COLUMNS = ("state", "attempts", "lease_owner", "lease_until", "fence")
-_INSERT_TIMELINE = Hot(insert(schema.timeline))
+_INSERT_TIMELINE = CompiledStatement(insert(schema.timeline))
 
 
 @cache
@@ -136,7 +136,7 @@ def insert_row(tx: Tx, machine: StateMachine, values: dict[str, Any], *, state: 
     """Insert a row in its first state and return its key."""
     transition = _require_transition(machine, None, state)
     row = {"next_attempt_at": tx.now, **values, "state": state, "created_at": tx.now, "updated_at": tx.now}
-    inserted = leases.compile_insert(get_table(machine)).rows(tx.connection, row)[0]
+    inserted = leases.compile_insert(get_table(machine)).fetch_all(tx.connection, row)[0]
     return int(_record_insert(tx, machine, inserted, state=state, detail=detail or transition.cause)["id"])
 
 
@@ -188,7 +188,7 @@ def insert_rows_once(
     dialect = tx.connection.dialect.name
     inserted: Sequence[Row]
     if len(complete_rows) == 1:
-        inserted = leases.compile_insert_once(get_table(machine), dialect, tuple(unique_columns)).rows(
+        inserted = leases.compile_insert_once(get_table(machine), dialect, tuple(unique_columns)).fetch_all(
             tx.connection, complete_rows[0]
         )
     else:
@@ -275,7 +275,7 @@ def move_returning_row(
         "updated_at": tx.now,
         **_build_guard_values(row_id, old, fencing_token),
     }
-    row = leases.compile_update_returning_row(get_table(machine), fencing_token is not None).first(
+    row = leases.compile_update_returning_row(get_table(machine), fencing_token is not None).fetch_first(
         tx.connection, bound_values
     )
     if row is None:
@@ -318,7 +318,7 @@ def update_all(tx: Tx, machine: StateMachine, rows: Sequence[HeldRow], *, state:
         {**held_row.values, "updated_at": tx.now, **_build_guard_values(held_row.row_id, state, held_row.fencing_token)}
         for held_row in rows
     ]
-    if leases.compile_update_many(get_table(machine), rows[0].fencing_token is not None).many(
+    if leases.compile_update_many(get_table(machine), rows[0].fencing_token is not None).execute_many(
         tx.connection, bound_rows
     ) != len(rows):
         raise build_lease_lost_error(machine, rows[0].row_id, state)
@@ -380,7 +380,7 @@ def record_change(
 def write_timeline(tx: Tx) -> None:
     """Write to the timeline what was recorded so far, in one go."""
     if tx.timeline_rows:
-        _INSERT_TIMELINE.many(tx.connection, tx.timeline_rows)
+        _INSERT_TIMELINE.execute_many(tx.connection, tx.timeline_rows)
         tx.timeline_rows.clear()
 
 
@@ -440,7 +440,7 @@ def _lock_claimable(
     """Lock the rows that may be taken: by a statement made once, but for a list of keys."""
     if only_ids is None or len(only_ids) == 1:
         id_parameter = {} if only_ids is None else {"key": next(iter(only_ids))}
-        return leases.compile_claim_query(table, states, only_due, bool(id_parameter), where).rows(
+        return leases.compile_claim_query(table, states, only_due, bool(id_parameter), where).fetch_all(
             tx.connection, parameters | id_parameter
         )
     query = leases.build_claim_query(table, states, only_due, where).where(table.c.id.in_(sorted(only_ids)))
@@ -525,7 +525,7 @@ def _compare_and_set(
     query = leases.compile_update_returning_identity(
         get_table(machine), machine.subject, fencing_token is not None, clause
     )
-    row = query.first(
+    row = query.fetch_first(
         tx.connection,
         {**values, "updated_at": tx.now, **_build_guard_values(row_id, state, fencing_token), **bound_values},
     )

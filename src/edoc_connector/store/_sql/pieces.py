@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-MOST = 20_000
+MAX_KEYS = 20_000
 
 
-def pieces(keys: Sequence[int]) -> Iterator[Sequence[int]]:
+def split_keys(keys: Sequence[int]) -> Iterator[Sequence[int]]:
     """The keys, in order, so many at a time that a statement takes them."""
-    for start in range(0, len(keys), MOST):
-        yield keys[start : start + MOST]
+    for start in range(0, len(keys), MAX_KEYS):
+        yield keys[start : start + MAX_KEYS]
