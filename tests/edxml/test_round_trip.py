@@ -1,4 +1,4 @@
-"""What is written is read back: the packet's whole model, "The edXML packet", all tables."""
+"""A written message reads back equal: the whole model, "The edXML packet", all tables."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def test_statuses_read_back(
 
 
 def _shuffled(sent: bytes, random: Random) -> bytes:
-    """The packet with the children of every element in another order; those of one name keep theirs, which counts."""
+    """Shuffle the children of every element; those of one name keep their order, which counts."""
     root = etree.fromstring(sent)
     for parent in root.iter("*"):
         order = list(dict.fromkeys(child.tag for child in parent))

@@ -6,8 +6,7 @@ from datetime import UTC, datetime
 from os import PathLike
 from pathlib import Path
 
-from .._core.clock import utc_now
-from .._core.files import open_atomic
+from .._core import open_atomic, utc_now
 from ..errors import SigningError
 from ..signing import Signer, select_signer
 from .extra import require_packages

@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from .._core.clock import utc_now
+from .._core import utc_now
 from ..signing import (
     SigningFinding,
     VerificationStatus,

@@ -13,7 +13,7 @@ from typing import Protocol, cast
 
 from cryptography import x509
 
-from .._core.clock import utc_now
+from .._core import utc_now
 from ..errors import SigningError
 from .algorithms import PrivateKey, SignatureAlgorithm, list_algorithms, select_algorithm, sign_with
 from .pki import can_sign, days_left, find_key_problem, human_name, is_for_other_use, key_usage

@@ -33,14 +33,14 @@ def test_from_path(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["none.pdf", "."])
 def test_a_path_that_is_no_file(name: str, tmp_path: Path) -> None:
-    """A path that is gone or a folder is an AttachmentError at once."""
+    """A path that does not exist, or is a folder, is an AttachmentError at once."""
     with pytest.raises(AttachmentError, match="cannot read") as caught:
         edxml.Attachment.from_path(tmp_path / name)
     assert "không đọc được" in caught.value.vi
 
 
 def test_a_file_that_vanished(tmp_path: Path) -> None:
-    """A file that is gone when it is needed is an AttachmentError."""
+    """A file that vanished before it is read is an AttachmentError."""
     path = tmp_path / "a.pdf"
     path.write_bytes(b"content")
     one = edxml.Attachment.from_path(path)
@@ -50,7 +50,7 @@ def test_a_file_that_vanished(tmp_path: Path) -> None:
 
 
 def test_attachments_are_values() -> None:
-    """Attachments are frozen, compared by what they say and hold, and can be copied and pickled."""
+    """Attachments are frozen, compared by fields and content, and can be copied and pickled."""
     one, same = (edxml.Attachment.from_bytes(b"x", name="a.pdf", description="d") for _ in range(2))
     other = edxml.Attachment.from_bytes(b"y", name="a.pdf", description="d")
     assert one == same == copy.deepcopy(one) == pickle.loads(pickle.dumps(one))
@@ -124,7 +124,7 @@ def test_an_attachment_the_manifest_does_not_list(attached: Attached) -> None:
 
 
 def test_manifest_and_attachment_disagree(attached: Attached) -> None:
-    """Where the two say different things the attachment's own word is taken and the difference reported."""
+    """Where manifest and attachment differ, the attachment's own value is taken and the difference reported."""
     packet = edxml.read(attached(ref_name="b.pdf", ref_kind="text/plain").encode())
     assert (packet.attachments[0].name, packet.attachments[0].content_type) == ("a.dat", "application/x-data")
     assert [(one.code, one.seen) for one in packet.findings] == [
@@ -134,7 +134,7 @@ def test_manifest_and_attachment_disagree(attached: Attached) -> None:
 
 
 def test_the_manifest_fills_in(attached: Attached) -> None:
-    """A name or type that the attachment does not give is taken from the manifest, else from the name or id."""
+    """A name or type that the attachment lacks is taken from the manifest, else from the name or id."""
     packet = edxml.read(attached(name="", kind="").encode())
     assert (packet.attachments[0].name, packet.attachments[0].content_type) == ("a.dat", "application/x-data")
     packet = edxml.read(attached(name="", kind="", ref_name="", ref_kind="").encode())

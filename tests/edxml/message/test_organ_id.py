@@ -8,7 +8,7 @@ from datetime import date
 import pytest
 
 from edoc_connector.edxml import CodeSystem, Directory, OrganId, Organization
-from edoc_connector.edxml.message.document_id import DocumentIdParts, compose, find_doubt
+from edoc_connector.edxml.message.document_id import DocumentIdParts, compose_document_id, find_doubt
 
 
 @pytest.mark.parametrize(
@@ -50,11 +50,11 @@ def test_document_ids(text: str, expected: str) -> None:
 
 def test_parts_of_a_document_id() -> None:
     """The standard's own form is made of its parts and taken apart again."""
-    text = compose("H29.05", date(2026, 11, 2), "7816", "SNV/VP")
+    text = compose_document_id("H29.05", date(2026, 11, 2), "7816", "SNV/VP")
     assert text == "H29.05,2026/11/02,7816/SNV/VP"
     parts = DocumentIdParts.from_text(text)
     assert (parts.number, parts.notation, parts.is_possible, parts.is_known_form) == ("7816", "SNV/VP", True, True)
-    assert compose("H29", None, "1", "A") == "H29,,1/A"
+    assert compose_document_id("H29", None, "1", "A") == "H29,,1/A"
 
 
 @dataclass(frozen=True)

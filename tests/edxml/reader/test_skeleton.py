@@ -99,7 +99,7 @@ def test_streamed_form_equals_the_whole(
     """Any text, comment, CDATA section, reference or instruction, cut anywhere, canonicalises like the whole tree."""
     data = _packet(texts, before, after, signature, bom)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(scan, "CHUNK_SIZE", chunk)
+        patch.setattr(scan, "_FEED_SIZE", chunk)
         skeleton = _skeleton(data)
         removed = list(skeleton.root.iter(f"{{{edxml.DS}}}Signature")) if without else []
         streamed = b"".join(skeleton.iter_canonical(exclusive=exclusive, exclude=removed))
@@ -152,14 +152,14 @@ def test_undeclared_prefixes_are_declared_on_the_root() -> None:
 
 
 def test_the_root_cannot_be_left_out() -> None:
-    """Leaving out the whole packet is a mistake of the caller."""
+    """Excluding the root is a mistake of the caller."""
     skeleton = _skeleton(b"<edXML/>")
     with pytest.raises(ValueError, match="root"):
         list(skeleton.iter_canonical(exclusive=True, exclude=[skeleton.root]))
 
 
 def test_a_relative_namespace_has_no_canonical_form() -> None:
-    """A namespace that is a relative reference cannot be canonicalised (Canonical XML 1.0, 1.3), which is said."""
+    """A namespace that is a relative reference has no canonical form, which is an error (Canonical XML 1.0, 1.3)."""
     skeleton = _skeleton(b'<edXML xmlns:a="relative"><a:b/></edXML>')
     with pytest.raises(etree.C14NError):
         list(skeleton.iter_canonical(exclusive=True))

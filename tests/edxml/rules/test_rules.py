@@ -311,7 +311,7 @@ def test_the_vietnam_date_counts(document: Callable[..., edxml.Document]) -> Non
 
 
 def test_problems_say_where_and_what(document: Callable[..., edxml.Document], at: datetime) -> None:
-    """A problem has the attribute, the element's path and the value given."""
+    """A problem has the attribute, the element's path and the offending value."""
     (found,) = edxml.problems(document(recipients=(_organization(), _organization(id="G23", name="x" * 201))), at=at)
     assert (found.field, found.xpath) == ("recipients[1].name", "MessageHeader/To[2]/OrganName")
     assert found.value == "x" * 201
@@ -371,6 +371,6 @@ def test_problems_have_clauses(document: Callable[..., edxml.Document], at: date
 
 
 def test_many_recipients_are_checked_soon(document: Callable[..., edxml.Document], at: datetime) -> None:
-    """Finding doubles costs no more than the number of recipients."""
+    """The search for repeated recipients costs time in proportion to their number."""
     many = tuple(_organization(id=f"H29.{number // 99 + 1:02}.{number % 99:02}") for number in range(5000))
     assert edxml.problems(document(recipients=many), at=at) == ()

@@ -321,7 +321,7 @@ def _extract_signature(packet: Packet) -> str | None:
 
 def save_attachments(attachments: tuple[Attachment, ...], folder: Path) -> list[Path | None]:
     """Write attachments into a folder under safe names; None stands for one that cannot be decoded."""
-    from ...edxml.attachments.filenames import distinct, safe_name
+    from ...edxml import distinct, safe_name
 
     folder.mkdir(parents=True, exist_ok=True)
     used_names = {path.name.casefold() for path in folder.iterdir()}

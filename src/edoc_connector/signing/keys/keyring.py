@@ -17,7 +17,7 @@ from typing import Self
 
 from cryptography import x509
 
-from ..._core.clock import utc_now
+from ..._core import utc_now
 from ...errors import EdocError, SigningError
 from ..algorithms import SignatureAlgorithm
 from ..pki import days_left, fingerprint, human_name, key_usage

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from ..._core.clock import utc_now
+from ..._core import utc_now
 from ...errors import SigningError
 from ..signer import Clock, Signer
 from .files import load_p12, load_pem

@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from cryptography import x509
 
-from ...edxml import OrganId
-from ...edxml.message.signed_fields import normalise
+from ...edxml import OrganId, normalise
 from ...errors import ConfigError, describe_system_error, describe_system_error_vi
 from ..algorithms import DIGESTS, SIGNATURES
 from ..reasons import VerificationStatus

@@ -9,8 +9,7 @@ from __future__ import annotations
 
 from lxml import etree
 
-from ...edxml.reader.parser import parse_scanned
-from ...edxml.reader.scan import Limits
+from ...edxml import Limits, parse_scanned
 from ...errors import PacketError
 from ..reasons import Refused
 

@@ -16,8 +16,18 @@ from itertools import zip_longest
 
 from lxml import etree
 
-from ...edxml import DS, HUB_DEFAULTS, VIETNAM, Attachment, AttachmentDigest, Document, SealMaker, facts, parse_xml
-from ...edxml.message.signed_fields import normalise
+from ...edxml import (
+    DS,
+    HUB_DEFAULTS,
+    VIETNAM,
+    Attachment,
+    AttachmentDigest,
+    Document,
+    SealMaker,
+    facts,
+    normalise,
+    parse_xml,
+)
 from ...errors import AttachmentError, PacketError, SigningError
 from ..algorithms import EXC_C14N
 from ..keys import select_signer

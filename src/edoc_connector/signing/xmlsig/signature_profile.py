@@ -20,8 +20,7 @@ from functools import lru_cache
 
 from lxml import etree
 
-from ...edxml import DS
-from ...edxml.names import ALIASES
+from ...edxml import ALIASES, DS
 from ..algorithms import C14N, DIGEST_BY_URI, ENVELOPED, EXC_C14N, FORBIDDEN_ALGORITHMS, SIGNATURE_BY_URI, digest_size
 from ..reasons import Refused
 

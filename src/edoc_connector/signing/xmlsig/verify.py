@@ -29,12 +29,19 @@ from cryptography import x509
 from lxml import etree
 from pydantic import BaseModel
 
-from ..._core.clock import utc_now
-from ...edxml import SEAL_NAME, Attachment, Document, Message, Packet, parse_xml
-from ...edxml.message.signed_fields import normalise
-from ...edxml.message.table import DOCUMENT_HEADER
-from ...edxml.reader.parser import parse_scanned
-from ...edxml.reader.scan import Limits
+from ..._core import utc_now
+from ...edxml import (
+    DOCUMENT_HEADER,
+    SEAL_NAME,
+    Attachment,
+    Document,
+    Limits,
+    Message,
+    Packet,
+    normalise,
+    parse_scanned,
+    parse_xml,
+)
 from ...errors import PacketError
 from ..pki import Trust, VerifyPolicy, check_timestamp, human_name
 from ..reasons import REASONS, Refused, SigningFinding, VerificationStatus
