@@ -5,7 +5,7 @@ from .migrate import upgrade
 from .spool import Altered, Spool, SpoolFile
 from .state_machine import DeliveryState, OutgoingState, ReceiptState
 from .status_rules import Change
-from .store import Store, utc_now
+from .store import Store
 from .transitions import Lease, LeaseLost, Tx
 
 __all__ = [
@@ -28,5 +28,4 @@ __all__ = [
     "schedule",
     "timeline",
     "upgrade",
-    "utc_now",
 ]
