@@ -39,7 +39,7 @@ class Reason:
 
 
 class Refused(Exception):
-    """A failed check. It does not leave the package: `verify` turns it into a `Verification`.
+    """A failed check. `verify` turns it into a `Verification`; only readers of parts, such as `read_seal`, raise it.
 
     Args:
         code: a code of `REASONS`.
