@@ -143,7 +143,7 @@ def bench(session: nox.Session) -> None:
 
 @nox.session
 def nightly(session: nox.Session) -> None:
-    """Run what takes an hour: examples that are others each time, ten times as many, and the long form of the chaos test."""
+    """Run what takes an hour: ten times as many examples, others each time, and the long form of the chaos test."""
     random = {"EDOC_HYPOTHESIS_PROFILE": "nightly"}
     _pytest(session, EDOC_MUTATIONS="1000", EDOC_TEST_WAITING="10000", **random)
     _pytest(session, *FUZZED, "-k", "any_ or read_back or order_does", EDOC_FUZZ_EXAMPLES="200000", **random)
