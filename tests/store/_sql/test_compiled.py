@@ -9,7 +9,7 @@ from sqlalchemy import bindparam, event, insert, select, update
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from edoc_connector.errors import StoreError
-from edoc_connector.store import Store, deliveries
+from edoc_connector.store import Store
 from edoc_connector.store._sql import schema
 from edoc_connector.store._sql.compiled import Hot, direct
 
@@ -31,7 +31,7 @@ def test_rows_are_the_same_either_way(store: Store, new_delivery, heard: bool) -
     if heard:
         event.listen(store._engine, "before_cursor_execute", lambda *given: statements.append(given[2]))
     with store.transaction("test") as tx:
-        deliveries.add(tx, new_delivery())
+        tx.deliveries.add(new_delivery())
         (moved,) = SOON.rows(tx.connection, {"its_id": 1, "next_attempt_at": AT})
         assert dict(moved) == {"id": 1, "next_attempt_at": AT}
         SAID.many(tx.connection, [_said(1), _said(2)])
@@ -46,7 +46,7 @@ def test_rows_are_the_same_either_way(store: Store, new_delivery, heard: bool) -
 def test_an_error_is_sqlalchemys(store: Store, new_delivery) -> None:
     """So that one place maps all of them; and it repeats no value."""
     with store.transaction("test") as tx:
-        deliveries.add(tx, new_delivery())
+        tx.deliveries.add(new_delivery())
     with pytest.raises(StoreError, match="breaks its rules") as caught, store.transaction("test") as tx:
         Hot(update(T).where(T.c.id == bindparam("its_id"))).rows(tx.connection, {"its_id": 1, "fence": None})
     assert isinstance(caught.value.__cause__, IntegrityError)

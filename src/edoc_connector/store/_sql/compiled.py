@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from sqlalchemy import Connection, Dialect, Insert, Select, Update
+from sqlalchemy import ColumnElement, Connection, Dialect, Insert, Select, Table, Update, bindparam, select
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.schema import ScalarElementColumnDefault
@@ -117,6 +117,29 @@ class _Prepared:
         for at, convert in self.converted:
             values[at] = convert(values[at])
         return dict(zip(self.names, values, strict=True))
+
+
+def build_query_by_id(table: Table) -> Select[Any]:
+    """The query for the row with the key ``its_id``."""
+    return select(table).where(table.c.id == bindparam("its_id"))
+
+
+def build_newest_first_query(table: Table, agency: str, *where: ColumnElement[bool]) -> Select[Any]:
+    """The query for an agency's rows that meet the conditions, the newest first."""
+    # For all of them no index is to be found: SQLite would sort what it gives, rather than walk back from the newest.
+    agency_column = table.c.agency if where else table.c.agency + ""
+    return select(table).where(agency_column == agency, *where).order_by(table.c.id.desc())
+
+
+def match_columns(table: Table, values: Mapping[str, Any]) -> list[ColumnElement[bool]]:
+    """The conditions that columns have some values: None where a column is empty, one of several in a collection."""
+    return [_match_column(table.c[name], value) for name, value in values.items()]
+
+
+def _match_column(column: ColumnElement[Any], value: Any) -> ColumnElement[bool]:
+    if isinstance(value, list | tuple | set | frozenset):
+        return column.in_(sorted(value))
+    return column.is_(None) if value is None else column == value
 
 
 def direct(connection: Connection, statement: str) -> None:
