@@ -12,16 +12,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edoc_connector.client.base64_json import MAX_REST, RestTooLongError, Unwrapping
+from edoc_connector.client.base64_json import MAX_REST, Base64Extractor, RestTooLongError
 from edoc_connector.hubs import strict_json
 
 OK = {"status": "OK", "ErrorCode": "0", "ErrorDesc": ""}
 
 
-def taken(answer: bytes, *cuts: int) -> tuple[Unwrapping, bytes]:
+def taken(answer: bytes, *cuts: int) -> tuple[Base64Extractor, bytes]:
     """The answer taken apart, cut at these places."""
     out = bytearray()
-    unwrapping = Unwrapping("data", out.extend)
+    unwrapping = Base64Extractor("data", out.extend)
     places = [0, *sorted(cuts), len(answer)]
     for start, end in itertools.pairwise(places):
         unwrapping.feed(answer[start:end])
@@ -29,7 +29,7 @@ def taken(answer: bytes, *cuts: int) -> tuple[Unwrapping, bytes]:
     return unwrapping, bytes(out)
 
 
-def everywhere(answer: bytes) -> Unwrapping:
+def everywhere(answer: bytes) -> Base64Extractor:
     """The answer cut at every single place, and into single bytes; all must agree."""
     whole, content = taken(answer)
     for other, same in (*(taken(answer, cut) for cut in range(len(answer))), taken(answer, *range(len(answer)))):

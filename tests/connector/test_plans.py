@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection, event, text
+from sqlalchemy import Connection, text
 
 from edoc_connector.connector import Connector
 from edoc_connector.store import MACHINES, DeliveryState, ReceiptState
+from edoc_connector.store._sql.compiled import hear_statements
 from edoc_connector.testing import sample_document
 
 pytestmark = pytest.mark.parametrize("backend", ["sqlite", "postgresql"], indirect=True)
@@ -29,7 +30,7 @@ def office_heard(office) -> tuple[Connector, Connector, Statements]:
             heard.setdefault(statement, (statement, values[0] if many else values))
 
     for connector in (sender, receiver):
-        event.listen(connector.context.store._engine, "before_cursor_execute", hear)
+        hear_statements(connector.context.store._engine, hear)
     return sender, receiver, heard
 
 

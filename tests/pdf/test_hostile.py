@@ -45,12 +45,11 @@ def test_too_big(plain: bytes) -> None:
 
 def test_encrypted(plain: bytes) -> None:
     """An encrypted file says so, not that it is broken."""
-    from pyhanko.pdf_utils.crypt import StandardSecurityHandler
     from pyhanko.pdf_utils.reader import PdfFileReader
     from pyhanko.pdf_utils.writer import copy_into_new_writer
 
     writer = copy_into_new_writer(PdfFileReader(io.BytesIO(plain)))
-    writer._assign_security_handler(StandardSecurityHandler.build_from_pw("mật khẩu", None))
+    writer.encrypt("mật khẩu")
     out = io.BytesIO()
     writer.write(out)
     assert verify_pdf(out.getvalue()).reason == "PDF-ENCRYPTED"

@@ -145,12 +145,10 @@ def test_source_and_target(agency: AgencyKeys, plain: bytes, tmp_path: Path) -> 
 
 
 def _encrypted(plain: bytes) -> bytes:
-    from pyhanko.pdf_utils.crypt import StandardSecurityHandler
     from pyhanko.pdf_utils.writer import copy_into_new_writer
 
     writer = copy_into_new_writer(PdfFileReader(io.BytesIO(plain)))
-    handler = StandardSecurityHandler.build_from_pw("mật khẩu", None)
-    writer._assign_security_handler(handler)
+    writer.encrypt("mật khẩu")
     out = io.BytesIO()
     writer.write(out)
     return out.getvalue()

@@ -16,7 +16,7 @@ from sqlalchemy.exc import OperationalError
 from edoc_connector.errors import StoreError
 from edoc_connector.store import group_commit as group_module
 from edoc_connector.store._sql import connections as lines_module
-from edoc_connector.store._sql.compiled import direct
+from edoc_connector.store._sql.compiled import execute_directly
 from edoc_connector.store._sql.connections import SqliteConnectionSource
 from edoc_connector.store._sql.engine import make_engine, translate_driver_errors
 from edoc_connector.store.group_commit import GroupCommit
@@ -138,7 +138,7 @@ def test_a_commit_that_fails_fails_for_everybody(database: Database, together, m
     def full(connection: Connection, statement: str) -> None:
         if statement == "COMMIT":
             raise OperationalError(statement, {}, sqlite3.OperationalError("database or disk is full"))
-        direct(connection, statement)
+        execute_directly(connection, statement)
 
     def write(connection: Connection, number: int) -> None:
         database.insert(connection, number)
@@ -146,7 +146,7 @@ def test_a_commit_that_fails_fails_for_everybody(database: Database, together, m
             raise LookupError(number)
 
     with monkeypatch.context() as patch:
-        patch.setattr(lines_module, "direct", full)
+        patch.setattr(lines_module, "execute_directly", full)
         failed = [future.exception() for future in together(write)]
     assert {type(error) for error in failed} == {StoreError}
     assert len(set(map(id, failed))) == OTHERS + 1

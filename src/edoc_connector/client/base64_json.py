@@ -19,17 +19,17 @@ MAX_REST = 1024 * 1024
 
 _QUOTE, _BACKSLASH, _COLON, _COMMA = b'"\\:,'
 _OPENING, _CLOSING = b"{[", b"}]"
-_UNFINISHED = re.compile(rb"\\u[0-9A-Fa-f]{0,3}\Z")
+_PARTIAL_ESCAPE = re.compile(rb"\\u[0-9A-Fa-f]{0,3}\Z")
 _ESCAPE = re.compile(rb"\\(?:u([0-9A-Fa-f]{4})|(.))", re.DOTALL)
 _LINE_ENDS = ((rb"\r\n", b""), (rb"\n", b""), (rb"\r", b""))
-_CODED = (
+_BASE64_ESCAPES = (
     *((rb"\u002B", b"+"), (rb"\u002b", b"+"), (rb"\u002F", b"/")),
     *((rb"\u002f", b"/"), (rb"\u003D", b"="), (rb"\u003d", b"=")),
 )
 """Escapes that writers of base64 use, and what they mean to base64: replaced at once, the others one by one."""
 _SPACES = b" \t\n\v\f\r"
-_SHORT = {b"/": b"/", b"n": b"", b"r": b"", b"t": b"", b"f": b""}
-_FOREIGN = b"\xff"
+_SHORT_ESCAPES = {b"/": b"/", b"n": b"", b"r": b"", b"t": b"", b"f": b""}
+_NOT_BASE64 = b"\xff"
 """Stands for a character that base64 does not have."""
 
 
@@ -37,7 +37,7 @@ class RestTooLongError(ValueError):
     """What stands beside the file's text is longer than `MAX_REST`."""
 
 
-class Unwrapping:
+class Base64Extractor:
     """Takes one answer apart.
 
     Args:
@@ -56,12 +56,12 @@ class Unwrapping:
         self.rest = bytearray()
         self.found = self.damaged = False
         self.size = 0
-        self._inside = False  # the file's text
-        self._in_string = self._escaped = self._named = False
+        self._in_file_text = False  # the file's text
+        self._in_string = self._escaped = self._at_member = False
         self._start = self._depth = 0
         self._key = b""
-        self._held = b""  # an escape that is not complete yet
-        self._carry = b""  # letters that make no whole group yet, or the group with the padding
+        self._partial_escape = b""  # an escape that is not complete yet
+        self._partial_group = b""  # letters that make no whole group yet, or the group with the padding
 
     def feed(self, data: bytes) -> None:
         """Take the next piece of the answer.
@@ -70,24 +70,24 @@ class Unwrapping:
             RestTooLongError: what is kept beside the file became too long.
         """
         while data:
-            data = self._take(data) if self._inside else self._keep(data)
+            data = self._take_file_text(data) if self._in_file_text else self._keep_rest(data)
 
     def finish(self) -> None:
         """The answer is complete. After this `damaged` is final."""
-        self._decode(b"", last=True)
+        self._decode_base64(b"", last=True)
 
     # --- Beside the file: small, so one byte at a time. ---
 
-    def _keep(self, data: bytes) -> bytes:
+    def _keep_rest(self, data: bytes) -> bytes:
         """Keep bytes up to the file's text; what follows its first quote is given back."""
         for place, byte in enumerate(data):
             self.rest.append(byte)
             if self._in_string:
-                self._string(byte)
+                self._track_string(byte)
             elif byte != _QUOTE:
-                self._mark(byte)
-            elif self._named and self._depth == 1 and not self.found:
-                self._inside = self.found = True
+                self._track_structure(byte)
+            elif self._at_member and self._depth == 1 and not self.found:
+                self._in_file_text = self.found = True
                 return data[place + 1 :]
             else:
                 self._in_string, self._start = True, len(self.rest) - 1
@@ -95,7 +95,7 @@ class Unwrapping:
                 raise RestTooLongError
         return b""
 
-    def _string(self, byte: int) -> None:
+    def _track_string(self, byte: int) -> None:
         if self._escaped:
             self._escaped = False
         elif byte == _BACKSLASH:
@@ -104,55 +104,55 @@ class Unwrapping:
             self._in_string = False
             self._key = bytes(self.rest[self._start :]) if self._depth == 1 else b""
 
-    def _mark(self, byte: int) -> None:
+    def _track_structure(self, byte: int) -> None:
         if byte in _OPENING:
             self._depth += 1
         elif byte in _CLOSING:
             self._depth -= 1
         elif byte == _COLON and self._depth == 1:
-            self._named = self.rest[:1] != b"[" and _text(self._key) == self._member
+            self._at_member = self.rest[:1] != b"[" and _parse_short_string(self._key) == self._member
         elif byte == _COMMA and self._depth == 1:
-            self._named = False
+            self._at_member = False
 
     # --- The file's text: large, so in pieces as they come. ---
 
-    def _take(self, data: bytes) -> bytes:
+    def _take_file_text(self, data: bytes) -> bytes:
         """Decode bytes up to the closing quote; what follows it is given back."""
-        data, self._held = self._held + data, b""
+        data, self._partial_escape = self._partial_escape + data, b""
         stop = data.find(b'"')
-        while stop >= 0 and _escapes(data, stop):
+        while stop >= 0 and _is_escaped(data, stop):
             stop = data.find(b'"', stop + 1)
         if stop >= 0:
-            self._inside = False
+            self._in_file_text = False
             self.rest.append(_QUOTE)
-            self._decode(data[:stop])
+            self._decode_base64(data[:stop])
             return data[stop + 1 :]
-        whole = len(data) - _escapes(data, len(data))
-        if unfinished := _UNFINISHED.search(data, max(0, whole - 5), whole):
+        whole = len(data) - _is_escaped(data, len(data))
+        if unfinished := _PARTIAL_ESCAPE.search(data, max(0, whole - 5), whole):
             whole = unfinished.start()
-        self._held = data[whole:]
-        self._decode(data[:whole])
+        self._partial_escape = data[whole:]
+        self._decode_base64(data[:whole])
         return b""
 
-    def _decode(self, text: bytes, *, last: bool = False) -> None:
+    def _decode_base64(self, text: bytes, *, last: bool = False) -> None:
         if self.damaged:
             return
-        letters = self._carry + _letters(text)
+        letters = self._partial_group + _strip_escapes(text)
         padding = letters.find(b"=")
         whole = (len(letters) if padding < 0 or last else padding) & -4
-        self._carry = letters[whole:]
+        self._partial_group = letters[whole:]
         try:
             content = pybase64.b64decode(letters[:whole], validate=True)
         except ValueError:
             self.damaged = True
             return
-        self.damaged = len(self._carry) > (0 if last else 4)
+        self.damaged = len(self._partial_group) > (0 if last else 4)
         self.size += len(content)
         if content:
             self._write(content)
 
 
-def _escapes(data: bytes, place: int) -> bool:
+def _is_escaped(data: bytes, place: int) -> bool:
     """Whether what stands at a place is escaped: an odd number of backslashes stands before it."""
     first = place
     while first and data[first - 1] == _BACKSLASH:
@@ -160,7 +160,7 @@ def _escapes(data: bytes, place: int) -> bool:
     return (place - first) % 2 == 1
 
 
-def _text(literal: bytes) -> str | None:
+def _parse_short_string(literal: bytes) -> str | None:
     """What a JSON string says, if it is a short one."""
     try:
         value = json.loads(literal) if len(literal) <= 256 else None
@@ -169,7 +169,7 @@ def _text(literal: bytes) -> str | None:
     return value if isinstance(value, str) else None
 
 
-def _letters(text: bytes) -> bytes:
+def _strip_escapes(text: bytes) -> bytes:
     """The text without its escapes and spaces, with `_FOREIGN` for what base64 does not have.
 
     Line ends stand as they are only where the answer is no JSON: they are left for the decoder to refuse.
@@ -178,15 +178,15 @@ def _letters(text: bytes) -> bytes:
         text = text.translate(None, b"\\")
     elif b"\\" in text:
         if b"\\\\" not in text:  # so each backslash begins an escape, and nothing taken out makes a new one
-            for escape, meant in _CODED if rb"\u" in text else _LINE_ENDS:
-                text = text.replace(escape, meant)
-        text = _ESCAPE.sub(_meant, text)
+            for escape, replacement in _BASE64_ESCAPES if rb"\u" in text else _LINE_ENDS:
+                text = text.replace(escape, replacement)
+        text = _ESCAPE.sub(_decode_escape, text)
     return text.replace(b" ", b"") if b" " in text else text
 
 
-def _meant(escape: re.Match[bytes]) -> bytes:
+def _decode_escape(escape: re.Match[bytes]) -> bytes:
     if escape[1] is None:
-        return _SHORT.get(escape[2], _FOREIGN)
+        return _SHORT_ESCAPES.get(escape[2], _NOT_BASE64)
     point = int(escape[1], 16)
-    letter = bytes((point,)) if point < 128 else _FOREIGN
+    letter = bytes((point,)) if point < 128 else _NOT_BASE64
     return b"" if letter in _SPACES else letter

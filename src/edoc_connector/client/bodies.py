@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import IO, Self
 
 from edoc_connector._core.files import cannot_write, create_private
-from edoc_connector.client.base64_json import MAX_REST, RestTooLongError, Unwrapping
+from edoc_connector.client.base64_json import MAX_REST, Base64Extractor, RestTooLongError
 from edoc_connector.errors import AttachmentError, ProtocolError, describe_system_error_vi
 from edoc_connector.hubs.fields import as_printable
 from edoc_connector.hubs.wire import FileBody, WireRequest, WireResponse
@@ -119,7 +119,7 @@ class AnswerSink:
         self._request, self._status, self._headers = request, status, headers
         self._decoder = _build_decoder(headers.get("content-encoding", ""))
         saves = request.save_to is not None and 200 <= status < 300
-        self._extractor = Unwrapping(request.unwrap, self._write_content) if saves and request.unwrap else None
+        self._extractor = Base64Extractor(request.unwrap, self._write_content) if saves and request.unwrap else None
         # base64 is a third longer than what it encodes, and escapes and line ends come on top
         self._limit = request.limit if self._extractor is None else 2 * request.limit + MAX_REST
         length = headers.get("content-length", "")

@@ -21,17 +21,17 @@ import tenacity
 
 from edoc_connector.client.bodies import AnswerSink, Upload
 from edoc_connector.client.transport import (
-    CAUGHT,
-    Body,
+    EXCHANGE_ERRORS,
     ClientSettings,
+    RequestBody,
     TimeLimit,
-    address,
-    answer_headers,
-    awaited_transport,
-    blocking_transport,
-    extensions,
-    failure,
-    head,
+    build_async_transport,
+    build_blocking_transport,
+    build_request_headers,
+    build_timeout_extensions,
+    build_transport_error,
+    parse_address,
+    parse_answer_headers,
 )
 from edoc_connector.errors import ConfigError, EdocError, HubError, NotSent
 from edoc_connector.hubs import Dialect, Vxp
@@ -108,9 +108,9 @@ class HubClient:
     def __init__(self, dialect: Dialect, settings: ClientSettings | None = None) -> None:
         self.dialect = dialect
         self.settings = settings or ClientSettings()
-        self._transport = blocking_transport(self.settings)
+        self._transport = build_blocking_transport(self.settings)
         self._retrying = tenacity.Retrying(sleep=time.sleep, **_build_retry_options(self.settings))
-        self._extensions = extensions(self.settings)
+        self._extensions = build_timeout_extensions(self.settings)
 
     def __enter__(self) -> Self:
         return self
@@ -149,18 +149,18 @@ class HubClient:
     def _perform(self, request: WireRequest) -> WireResponse:
         with Upload(request) as upload:
             try:
-                with TimeLimit(self.settings.total + self.settings.seconds_for(upload.length)) as limit:
+                with TimeLimit(self.settings.total + self.settings.compute_transfer_seconds(upload.length)) as limit:
                     return self._exchange(request, upload, limit)
-            except CAUGHT as error:
-                transport_error = failure(error, request, upload)
+            except EXCHANGE_ERRORS as error:
+                transport_error = build_transport_error(error, request, upload)
         raise transport_error  # outside of the handler: what httpx raised refers to the request and its signed headers
 
     def _exchange(self, request: WireRequest, upload: Upload, limit: TimeLimit) -> WireResponse:
-        answer = self._transport.handle_request(_build_request(request, upload, Body(upload), self._extensions))
+        answer = self._transport.handle_request(_build_request(request, upload, RequestBody(upload), self._extensions))
         try:
-            with AnswerSink(request, answer.status_code, answer_headers(answer.headers.raw)) as sink:
+            with AnswerSink(request, answer.status_code, parse_answer_headers(answer.headers.raw)) as sink:
                 _log_exchange(request, answer.status_code)
-                limit.end += self.settings.seconds_for(sink.announced_length)
+                limit.deadline += self.settings.compute_transfer_seconds(sink.announced_length)
                 for chunk in cast(httpx.SyncByteStream, answer.stream):
                     sink.write(chunk)
                 return sink.finish()
@@ -200,8 +200,8 @@ class AsyncHubClient:
     def __init__(self, dialect: Dialect, settings: ClientSettings | None = None) -> None:
         self.dialect = dialect
         self.settings = settings or ClientSettings()
-        self._transport = awaited_transport(self.settings)
-        self._extensions = extensions(self.settings)
+        self._transport = build_async_transport(self.settings)
+        self._extensions = build_timeout_extensions(self.settings)
 
     async def __aenter__(self) -> Self:
         return self
@@ -230,19 +230,21 @@ class AsyncHubClient:
     async def _perform(self, request: WireRequest) -> WireResponse:
         with await _open_upload(request) as upload:
             try:
-                with anyio.fail_after(self.settings.total + self.settings.seconds_for(upload.length)) as scope:
+                with anyio.fail_after(
+                    self.settings.total + self.settings.compute_transfer_seconds(upload.length)
+                ) as scope:
                     return await self._exchange(request, upload, scope)
-            except CAUGHT as error:
-                transport_error = failure(error, request, upload)
+            except EXCHANGE_ERRORS as error:
+                transport_error = build_transport_error(error, request, upload)
         raise transport_error  # outside of the handler, as in HubClient
 
     async def _exchange(self, request: WireRequest, upload: Upload, scope: anyio.CancelScope) -> WireResponse:
-        body = Body(awaited=_read_in_threads(upload))
+        body = RequestBody(async_pieces=_read_in_threads(upload))
         answer = await self._transport.handle_async_request(_build_request(request, upload, body, self._extensions))
         try:
-            with AnswerSink(request, answer.status_code, answer_headers(answer.headers.raw)) as sink:
+            with AnswerSink(request, answer.status_code, parse_answer_headers(answer.headers.raw)) as sink:
                 _log_exchange(request, answer.status_code)
-                scope.deadline += self.settings.seconds_for(sink.announced_length)
+                scope.deadline += self.settings.compute_transfer_seconds(sink.announced_length)
                 async for chunk in cast(httpx.AsyncByteStream, answer.stream):
                     await _write_chunk(sink, chunk)
                 return sink.finish()
@@ -256,13 +258,15 @@ def _log_exchange(request: WireRequest, status: int) -> None:
     _log.debug("%s %s: %d", request.method, request.url.partition("?")[0], status)
 
 
-def _build_request(request: WireRequest, upload: Upload, body: Body, extensions: dict[str, Any]) -> httpx.Request:
+def _build_request(
+    request: WireRequest, upload: Upload, body: RequestBody, extensions: dict[str, Any]
+) -> httpx.Request:
     """The request as httpx's transports send it; a body in memory goes out in one piece."""
-    target = address(request.url)
+    target = parse_address(request.url)
     return httpx.Request(
         request.method,
         target,
-        headers=head(request, target.netloc, upload.length),
+        headers=build_request_headers(request, target.netloc, upload.length),
         stream=httpx.ByteStream(request.body) if isinstance(request.body, bytes) else body,
         extensions=extensions,
     )

@@ -1,7 +1,7 @@
 """What lies between the clients and httpx: settings, TLS, time limits, and one table of what went wrong.
 
-The clients use httpx's transports. What its clients put on top (cookies, redirects, its environment, headers merged and
-normalised) is not wanted here, and costs half as much again as the exchange itself.
+The clients use transports of httpx's kind (`client.pool`). What httpx's clients put on top (cookies, redirects,
+its environment, headers merged and normalised) is not wanted here, and costs half as much again as the exchange itself.
 
 What an exchange means when it fails:
 
@@ -33,6 +33,7 @@ import httpcore
 import httpx
 
 from edoc_connector.client.bodies import Upload
+from edoc_connector.client.pool import AwaitedTransport, BlockingTransport, split_url
 from edoc_connector.errors import (
     ConfigError,
     NotSent,
@@ -88,40 +89,39 @@ class ClientSettings:
     client_key_password: str | None = field(default=None, repr=False)
     proxy: str | None = field(default=None, repr=False)
 
-    def seconds_for(self, size: int | None) -> float:
+    def compute_transfer_seconds(self, size: int | None) -> float:
         """What a body of `size` bytes adds to the time of an exchange."""
         return (size or 0) / self.slowest
 
 
-def blocking_transport(settings: ClientSettings) -> httpx.HTTPTransport:
+def build_blocking_transport(settings: ClientSettings) -> BlockingTransport:
     """One pool of connections, bounded by the time limit of the thread that uses it.
 
     Raises:
         ConfigError: a certificate, key or proxy in the settings cannot be used.
     """
-    transport = httpx.HTTPTransport(**_transport_options(settings))
-    pool = transport._pool  # httpx has no public way to bound an exchange as a whole
-    pool._network_backend = TimedBackend(pool._network_backend)
-    return transport
+    kind = httpcore.ConnectionPool if settings.proxy is None else httpcore.HTTPProxy
+    return BlockingTransport(kind(**_pool_options(settings), network_backend=TimedBackend(httpcore.SyncBackend())))
 
 
-def awaited_transport(settings: ClientSettings) -> httpx.AsyncHTTPTransport:
+def build_async_transport(settings: ClientSettings) -> AwaitedTransport:
     """One pool of connections for an event loop.
 
     Raises:
         ConfigError: a certificate, key or proxy in the settings cannot be used.
     """
-    return httpx.AsyncHTTPTransport(**_transport_options(settings))
+    kind = httpcore.AsyncConnectionPool if settings.proxy is None else httpcore.AsyncHTTPProxy
+    return AwaitedTransport(kind(**_pool_options(settings)))
 
 
-def extensions(settings: ClientSettings) -> dict[str, Any]:
+def build_timeout_extensions(settings: ClientSettings) -> dict[str, Any]:
     """The time-outs of the phases, as httpx's transports take them with each request."""
     phases = {"connect": settings.connect, "read": settings.read, "write": settings.write, "pool": settings.pool}
     return {"timeout": phases}
 
 
 @lru_cache(maxsize=256)
-def address(url: str) -> httpx.URL:
+def parse_address(url: str) -> httpx.URL:
     """Where a URL leads.
 
     Raises:
@@ -133,28 +133,28 @@ def address(url: str) -> httpx.URL:
     return parsed
 
 
-class Body(httpx.SyncByteStream, httpx.AsyncByteStream):
+class RequestBody(httpx.SyncByteStream, httpx.AsyncByteStream):
     """A body in pieces, as httpx's transports take it.
 
     Args:
         pieces: for a blocking transport.
-        awaited: for one of an event loop.
+        async_pieces: for one of an event loop.
     """
 
-    def __init__(self, pieces: Iterable[bytes] = (), awaited: AsyncIterator[bytes] | None = None) -> None:
+    def __init__(self, pieces: Iterable[bytes] = (), async_pieces: AsyncIterator[bytes] | None = None) -> None:
         self._pieces = pieces
-        self._awaited = awaited
+        self._async_pieces = async_pieces
 
     def __iter__(self) -> Iterator[bytes]:
         return iter(self._pieces)
 
     def __aiter__(self) -> AsyncIterator[bytes]:
-        if self._awaited is None:
+        if self._async_pieces is None:
             raise TypeError("this body is for a blocking transport")
-        return self._awaited
+        return self._async_pieces
 
 
-def head(request: WireRequest, host: bytes, length: int) -> list[tuple[bytes, bytes]]:
+def build_request_headers(request: WireRequest, host: bytes, length: int) -> list[tuple[bytes, bytes]]:
     """The headers that go out: the request's own, the length of its body, and no invitation to compress."""
     headers = [(b"Host", host)]
     headers += [(name.encode("ascii"), value.encode("ascii")) for name, value in request.headers.items()]
@@ -163,7 +163,7 @@ def head(request: WireRequest, host: bytes, length: int) -> list[tuple[bytes, by
     return [*headers, (b"Accept", b"*/*"), (b"Accept-Encoding", b"identity")]
 
 
-def answer_headers(raw: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
+def parse_answer_headers(raw: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
     """The headers of an answer: names in lower case, the values of a repeated one joined."""
     headers: dict[str, str] = {}
     for name, value in raw:
@@ -172,21 +172,18 @@ def answer_headers(raw: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
     return headers
 
 
-def _transport_options(settings: ClientSettings) -> dict[str, Any]:
-    context = _tls(settings)
+def _pool_options(settings: ClientSettings) -> dict[str, Any]:
+    context = _build_tls_context(settings)
     return {
-        "verify": context,
-        "trust_env": False,
-        "limits": httpx.Limits(
-            max_connections=settings.connections,
-            max_keepalive_connections=settings.connections,
-            keepalive_expiry=settings.keep_alive,
-        ),
-        "proxy": None if settings.proxy is None else _proxy(settings.proxy, context),
+        "ssl_context": context,
+        "max_connections": settings.connections,
+        "max_keepalive_connections": settings.connections,
+        "keepalive_expiry": settings.keep_alive,
+        **({} if settings.proxy is None else _proxy_options(settings.proxy, context)),
     }
 
 
-def _tls(settings: ClientSettings) -> ssl.SSLContext:
+def _build_tls_context(settings: ClientSettings) -> ssl.SSLContext:
     try:
         if settings.ca_bundle is not None:
             context = ssl.create_default_context(cafile=settings.ca_bundle)
@@ -198,7 +195,7 @@ def _tls(settings: ClientSettings) -> ssl.SSLContext:
             password = settings.client_key_password or ""
             context.load_cert_chain(settings.client_certificate, settings.client_key, password)
     except OSError as error:  # ssl.SSLError is one
-        why, why_vi = _tls_words(settings, error)
+        why, why_vi = _explain_tls_error(settings, error)
         raise ConfigError(
             f"The TLS settings of the hub cannot be used: {why}. "
             "Check ca_bundle, client_certificate, client_key (PEM files) and the key's password.",
@@ -208,7 +205,7 @@ def _tls(settings: ClientSettings) -> ssl.SSLContext:
     return context
 
 
-def _tls_words(settings: ClientSettings, error: OSError) -> tuple[str, str]:
+def _explain_tls_error(settings: ClientSettings, error: OSError) -> tuple[str, str]:
     """Why: OpenSSL says neither which file nor, of a PEM file, what it misses there."""
     for file in (settings.ca_bundle, settings.client_certificate, settings.client_key):
         if file is not None and not file.exists():
@@ -223,18 +220,23 @@ def _tls_words(settings: ClientSettings, error: OSError) -> tuple[str, str]:
     return describe_system_error(error), describe_system_error_vi(error)
 
 
-def _proxy(url: str, context: ssl.SSLContext) -> httpx.Proxy:
+def _proxy_options(url: str, context: ssl.SSLContext) -> dict[str, Any]:
     try:
         parts, parsed = urlsplit(url), httpx.URL(url)  # httpx lets an unfinished [IPv6] address through
         usable = parts.scheme in ("http", "https") and bool(parts.hostname)
     except (ValueError, httpx.InvalidURL):
         usable = False
-    if usable:
-        return httpx.Proxy(parsed, ssl_context=context if parsed.scheme == "https" else None)
-    raise ConfigError(
-        "The proxy setting is no http:// or https:// URL, such as http://proxy.example.gov.vn:3128.",
-        vi="Cấu hình proxy không phải là URL http:// hoặc https://, ví dụ http://proxy.example.gov.vn:3128.",
-    )
+    if not usable:
+        raise ConfigError(
+            "The proxy setting is no http:// or https:// URL, such as http://proxy.example.gov.vn:3128.",
+            vi="Cấu hình proxy không phải là URL http:// hoặc https://, ví dụ http://proxy.example.gov.vn:3128.",
+        )
+    user = parsed.username.encode(), parsed.password.encode()
+    return {
+        "proxy_url": split_url(parsed),
+        "proxy_auth": user if any(user) else None,
+        "proxy_ssl_context": context if parsed.scheme == "https" else None,
+    }
 
 
 # --- What httpx raises, as errors of this library: one table. ---
@@ -242,9 +244,9 @@ def _proxy(url: str, context: ssl.SSLContext) -> httpx.Proxy:
 
 @dataclass(frozen=True, slots=True)
 class _Fault:
-    """What an exception of httpx means: `early` if it can only happen before any of the request left."""
+    """What an exception of httpx means: `before_sending` if it can only happen before any of the request left."""
 
-    early: bool
+    before_sending: bool
     en: str
     vi: str
 
@@ -257,7 +259,7 @@ _UNTRUSTED = _Fault(
     "chứng thư máy khách (nếu trục yêu cầu)",
 )
 _TOO_SLOW = _Fault(False, "The hub took longer than the time allowed", "Trục phản hồi quá thời gian cho phép")
-_BROKEN = _Fault(
+_CONNECTION_BROKEN = _Fault(
     False,
     "The connection broke before the answer was complete",
     "Kết nối bị ngắt khi chưa nhận đủ câu trả lời",
@@ -305,45 +307,45 @@ _FAULTS: tuple[tuple[type[Exception], _Fault], ...] = (
     ),
     (httpx.TimeoutException, _TOO_SLOW),
     (TimeoutError, _TOO_SLOW),  # of anyio, for an exchange as a whole
-    (httpx.TransportError, _BROKEN),
-    (ssl.SSLError, _BROKEN),  # httpx lets those of asynchronous reads through as they are
+    (httpx.TransportError, _CONNECTION_BROKEN),
+    (ssl.SSLError, _CONNECTION_BROKEN),  # httpx lets those of asynchronous reads through as they are
 )
-CAUGHT = tuple(kind for kind, _ in _FAULTS)
+EXCHANGE_ERRORS = tuple(kind for kind, _ in _FAULTS)
 
 
-def failure(error: Exception, request: WireRequest, upload: Upload) -> TransportError:
+def build_transport_error(error: Exception, request: WireRequest, upload: Upload) -> TransportError:
     """The error for an exchange that got no answer. It keeps no reference to httpx's, which refers to the headers."""
-    fault = _UNTRUSTED if _is_tls(error) else next(fault for kind, fault in _FAULTS if isinstance(error, kind))
-    what = f"{request.method} {request.url}, {_reason(error)}"
-    if request.sends and upload.handed_over and not fault.early:
+    fault = _UNTRUSTED if _is_tls_failure(error) else next(fault for kind, fault in _FAULTS if isinstance(error, kind))
+    exchange = f"{request.method} {request.url}, {_describe_exception(error)}"
+    if request.sends and upload.handed_over and not fault.before_sending:
         return OutcomeUnknown(
-            f"{fault.en}, and the hub may have taken the request ({what}). Ask the hub before sending again.",
-            vi=f"{fault.vi}, có thể trục đã nhận được yêu cầu ({what}). Hãy hỏi trục trước khi gửi lại.",
+            f"{fault.en}, and the hub may have taken the request ({exchange}). Ask the hub before sending again.",
+            vi=f"{fault.vi}, có thể trục đã nhận được yêu cầu ({exchange}). Hãy hỏi trục trước khi gửi lại.",
         )
     return NotSent(
-        f"{fault.en} ({what}). It is safe to try again.",
-        vi=f"{fault.vi} ({what}). Có thể thử lại an toàn.",
+        f"{fault.en} ({exchange}). It is safe to try again.",
+        vi=f"{fault.vi} ({exchange}). Có thể thử lại an toàn.",
     )
 
 
-def _reason(error: Exception) -> str:
+def _describe_exception(error: Exception) -> str:
     """The exception's kind and words; not those of h11 about our own request, which quote its headers."""
     words = "" if isinstance(error, httpx.LocalProtocolError) else as_printable(str(error), 200)
     return f"{type(error).__name__}: {words}" if words else type(error).__name__
 
 
-def _is_tls(error: BaseException) -> bool:
+def _is_tls_failure(error: BaseException) -> bool:
     """Whether the handshake failed.
 
     In TLS 1.3 a server judges our certificate after we have begun to send, but before it reads anything: its alert
     about certificates arrives as a read error and still means that nothing was done.
     """
-    seen: BaseException | None = error
-    while seen is not None:
-        if isinstance(seen, ssl.SSLError):
-            about = getattr(seen, "reason", None) or ""  # set by OpenSSL only
-            return isinstance(error, httpx.ConnectError) or "CERTIFICATE" in about or "UNKNOWN_CA" in about
-        seen = seen.__cause__ or seen.__context__
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, ssl.SSLError):
+            reason = getattr(cause, "reason", None) or ""  # set by OpenSSL only
+            return isinstance(error, httpx.ConnectError) or "CERTIFICATE" in reason or "UNKNOWN_CA" in reason
+        cause = cause.__cause__ or cause.__context__
     return False
 
 
@@ -351,7 +353,7 @@ def _is_tls(error: BaseException) -> bool:
 
 
 class TimeLimit:
-    """When an exchange has to be over, on the monotonic clock; `end` may be moved.
+    """When an exchange has to be over, on the monotonic clock; `deadline` may be moved.
 
     A context: it limits what this thread does over a `TimedBackend` inside the block.
 
@@ -360,29 +362,29 @@ class TimeLimit:
     """
 
     def __init__(self, seconds: float) -> None:
-        self.end = time.monotonic() + seconds
+        self.deadline = time.monotonic() + seconds
 
     def __enter__(self) -> Self:
-        self._token = _limit.set(self)
+        self._token = _current_limit.set(self)
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
-        _limit.reset(self._token)
+        _current_limit.reset(self._token)
 
-    def cut(self, timeout: float | None, expired: type[Exception]) -> float:
+    def cap_timeout(self, timeout: float | None, timeout_error: type[Exception]) -> float:
         """A time-out that does not reach beyond the end."""
-        left = self.end - time.monotonic()
-        if left <= 0:
-            raise expired("the time for the whole exchange is over")
-        return left if timeout is None else min(timeout, left)
+        remaining = self.deadline - time.monotonic()
+        if remaining <= 0:
+            raise timeout_error("the time for the whole exchange is over")
+        return remaining if timeout is None else min(timeout, remaining)
 
 
-_limit: ContextVar[TimeLimit | None] = ContextVar("edoc_connector_time_limit", default=None)
+_current_limit: ContextVar[TimeLimit | None] = ContextVar("edoc_connector_time_limit", default=None)
 
 
-def _cut(timeout: float | None, expired: type[Exception]) -> float | None:
-    limit = _limit.get()
-    return timeout if limit is None else limit.cut(timeout, expired)
+def _cap_timeout(timeout: float | None, timeout_error: type[Exception]) -> float | None:
+    limit = _current_limit.get()
+    return timeout if limit is None else limit.cap_timeout(timeout, timeout_error)
 
 
 class TimedBackend(httpcore.NetworkBackend):
@@ -399,30 +401,30 @@ class TimedBackend(httpcore.NetworkBackend):
         local_address: str | None = None,
         socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
     ) -> httpcore.NetworkStream:
-        timeout = _cut(timeout, httpx.ConnectTimeout)
+        timeout = _cap_timeout(timeout, httpcore.ConnectTimeout)
         return _TimedStream(self._inner.connect_tcp(host, port, timeout, local_address, socket_options))
 
     def sleep(self, seconds: float) -> None:
         self._inner.sleep(seconds)
 
 
-_MOST_AT_ONCE = 1024 * 1024
+_MAX_READ_BYTES = 1024 * 1024
 
 
 class _TimedStream(httpcore.NetworkStream):
     def __init__(self, inner: httpcore.NetworkStream) -> None:
         self._inner = inner
-        self._piece = 0
+        self._next_size = 0
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
         """Reads more at a time than the 64 KiB httpcore asks for, while the other side has more: each piece costs."""
-        wanted = max(max_bytes, self._piece)
-        data = self._inner.read(wanted, _cut(timeout, httpcore.ReadTimeout))
-        self._piece = min(2 * wanted, _MOST_AT_ONCE) if 2 * len(data) > wanted else 0
+        size = max(max_bytes, self._next_size)
+        data = self._inner.read(size, _cap_timeout(timeout, httpcore.ReadTimeout))
+        self._next_size = min(2 * size, _MAX_READ_BYTES) if 2 * len(data) > size else 0
         return data
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
-        self._inner.write(buffer, _cut(timeout, httpcore.WriteTimeout))
+        self._inner.write(buffer, _cap_timeout(timeout, httpcore.WriteTimeout))
 
     def close(self) -> None:
         self._inner.close()
@@ -430,7 +432,7 @@ class _TimedStream(httpcore.NetworkStream):
     def start_tls(
         self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
     ) -> httpcore.NetworkStream:
-        timeout = _cut(timeout, httpx.ConnectTimeout)
+        timeout = _cap_timeout(timeout, httpcore.ConnectTimeout)
         return _TimedStream(self._inner.start_tls(ssl_context, server_hostname, timeout))
 
     def get_extra_info(self, info: str) -> Any:

@@ -146,6 +146,7 @@ def _check_timestamp(embedded: EmbeddedPdfSignature) -> datetime:
 
 
 def _check_integrity(embedded: EmbeddedPdfSignature, content_type: str, digest: bytes) -> None:
+    # pyHanko exports this and calls it no stable interface: pyproject.toml holds it to one minor version
     intact, valid = validate_sig_integrity(embedded.signer_info, embedded.signer_cert, content_type, digest)
     if not valid:
         raise PdfRefused("PDF-SIGNATURE")

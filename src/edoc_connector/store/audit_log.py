@@ -40,7 +40,7 @@ from sqlalchemy import (
 )
 
 from ._sql import schema
-from ._sql.compiled import Hot, Row
+from ._sql.compiled import CompiledStatement, Row
 from ._sql.schema import UtcTime, metadata
 from .state_machine import StateMachine
 
@@ -93,8 +93,8 @@ _HEAD_QUERY = (
     .order_by(EVIDENCE_TABLE.c.sequence.desc())
     .limit(1)
 )
-_SELECT_HEAD = Hot(_HEAD_QUERY)
-_INSERT_ENTRIES = Hot(insert(EVIDENCE_TABLE))
+_SELECT_HEAD = CompiledStatement(_HEAD_QUERY)
+_INSERT_ENTRIES = CompiledStatement(insert(EVIDENCE_TABLE))
 
 # What identifies a row in an entry, as it stands when the transaction ends.
 _IDENTITY_COLUMNS: Mapping[str, tuple[Table, tuple[str, ...]]] = {
@@ -232,7 +232,7 @@ def append_entries(connection: Connection, entries: Sequence[AuditEntry]) -> Non
 
 def read_chain_head(connection: Connection, agency: str) -> tuple[int, str]:
     """The last sequence number and hash of a chain; 0 and `GENESIS` where it is empty."""
-    last = _SELECT_HEAD.first(connection, {"whose": agency})
+    last = _SELECT_HEAD.fetch_first(connection, {"whose": agency})
     return (int(last["sequence"]), str(last["hash"])) if last is not None else (0, GENESIS)
 
 
@@ -364,7 +364,7 @@ def _append_to_chain(connection: Connection, agency: str, entries: Sequence[Audi
                 "entry": entry, "digest": digest, "hash": previous,
             }
         )  # fmt: skip
-    _INSERT_ENTRIES.many(connection, rows)
+    _INSERT_ENTRIES.execute_many(connection, rows)
 
 
 def _build_entry_values(

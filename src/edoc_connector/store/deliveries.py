@@ -12,8 +12,14 @@ from sqlalchemy import BindParameter, ColumnElement, bindparam, delete, exists, 
 from .._core.text import join_languages
 from ..errors import DocumentIdConflict
 from ._sql import schema
-from ._sql.compiled import Hot, Row, build_newest_first_query, build_query_by_id, match_columns
-from ._sql.pieces import pieces
+from ._sql.compiled import (
+    CompiledStatement,
+    Row,
+    build_newest_first_query,
+    build_query_by_id,
+    match_columns,
+    split_keys,
+)
 from .rows import DeliveryRow, RecipientRow
 from .state_machine import DELIVERIES, DeliveryState
 from .status_rules import CHANGE_BY_ANSWER, Change, is_not_further, list_allowed_codes
@@ -30,19 +36,19 @@ TARGETS_TABLE = schema.delivery_targets
 # Made once: every document needs them.
 _DELIVERY_IDS: BindParameter[Any] = bindparam("keys", expanding=True)
 _NEWEST_OF_AGENCY = select(TABLE).where(TABLE.c.agency == bindparam("whose")).order_by(TABLE.c.id.desc()).limit(1)
-_SELECT_BY_DOCUMENT_ID = Hot(_NEWEST_OF_AGENCY.where(TABLE.c.document_id == bindparam("wanted")))
-_SELECT_BY_HUB_DOC_ID = Hot(_NEWEST_OF_AGENCY.where(TABLE.c.hub_doc_id == bindparam("wanted")))
-_SELECT_BY_ID = Hot(build_query_by_id(TABLE))
+_SELECT_BY_DOCUMENT_ID = CompiledStatement(_NEWEST_OF_AGENCY.where(TABLE.c.document_id == bindparam("wanted")))
+_SELECT_BY_HUB_DOC_ID = CompiledStatement(_NEWEST_OF_AGENCY.where(TABLE.c.hub_doc_id == bindparam("wanted")))
+_SELECT_BY_ID = CompiledStatement(build_query_by_id(TABLE))
 _TARGETS_QUERY = (
     select(TARGETS_TABLE).where(TARGETS_TABLE.c.delivery_id.in_(_DELIVERY_IDS)).order_by(TARGETS_TABLE.c.id)
 )
 _RECIPIENTS_QUERY = (
     select(RECIPIENTS_TABLE).where(RECIPIENTS_TABLE.c.delivery_id.in_(_DELIVERY_IDS)).order_by(RECIPIENTS_TABLE.c.id)
 )
-_SELECT_RECIPIENTS_OF_ONE = Hot(
+_SELECT_RECIPIENTS_OF_ONE = CompiledStatement(
     select(RECIPIENTS_TABLE).where(RECIPIENTS_TABLE.c.delivery_id == bindparam("key")).order_by(RECIPIENTS_TABLE.c.id)
 )
-_INSERT_RECIPIENTS = Hot(insert(RECIPIENTS_TABLE))
+_INSERT_RECIPIENTS = CompiledStatement(insert(RECIPIENTS_TABLE))
 _OTHER_DELIVERY = TABLE.alias("other")
 _HUB_DOC_ID_IS_FREE = ~exists().where(
     _OTHER_DELIVERY.c.agency == bindparam("whose"),
@@ -119,7 +125,7 @@ class Deliveries:
             return self.add(new, due_at=due_at) if known is None else require_same_document(known, new.fingerprint)
         delivery_id = int(inserted["id"])
         rows = [{"delivery_id": delivery_id, "organ_id": organ_id, "name": name} for organ_id, name in recipients]
-        _INSERT_RECIPIENTS.many(self._tx.connection, rows)
+        _INSERT_RECIPIENTS.execute_many(self._tx.connection, rows)
         for document_id in target_ids:
             self._tx.connection.execute(insert(TARGETS_TABLE).values(delivery_id=delivery_id, document_id=document_id))
         return DeliveryRow.from_row(inserted)
@@ -147,12 +153,12 @@ class Deliveries:
 
     def find_by_document_id(self, agency: str, document_id: str) -> DeliveryRow | None:
         """The delivery of a document."""
-        found = _SELECT_BY_DOCUMENT_ID.first(self._tx.connection, {"whose": agency, "wanted": document_id})
+        found = _SELECT_BY_DOCUMENT_ID.fetch_first(self._tx.connection, {"whose": agency, "wanted": document_id})
         return None if found is None else DeliveryRow.from_row(found)
 
     def get_by_id(self, row_id: int) -> DeliveryRow:
         """The delivery with this key, which must exist."""
-        return DeliveryRow.from_row(_SELECT_BY_ID.rows(self._tx.connection, {"its_id": row_id})[0])
+        return DeliveryRow.from_row(_SELECT_BY_ID.fetch_all(self._tx.connection, {"its_id": row_id})[0])
 
     def find_all(self, agency: str, *, limit: int | None = None, **values: Any) -> list[DeliveryRow]:
         """Find an agency's deliveries whose columns have some values, newest first."""
@@ -198,14 +204,14 @@ class Deliveries:
         found: dict[int, list[str]] = {delivery_id: [] for delivery_id in delivery_ids}
         if not delivery_ids:
             return {}
-        for chunk in pieces(delivery_ids):
+        for chunk in split_keys(delivery_ids):
             for row in self._tx.connection.execute(_TARGETS_QUERY, {"keys": chunk}).mappings():
                 found[row["delivery_id"]].append(row["document_id"])
         return {delivery_id: tuple(ids) for delivery_id, ids in found.items()}
 
     def find_by_hub_doc_id(self, agency: str, hub_doc_id: str) -> DeliveryRow | None:
         """The delivery that the hub knows under an id."""
-        found = _SELECT_BY_HUB_DOC_ID.first(self._tx.connection, {"whose": agency, "wanted": hub_doc_id})
+        found = _SELECT_BY_HUB_DOC_ID.fetch_first(self._tx.connection, {"whose": agency, "wanted": hub_doc_id})
         return None if found is None else DeliveryRow.from_row(found)
 
     def move(self, row: DeliveryRow, new: DeliveryState, *, detail: str = "", **values: Any) -> None:
@@ -253,10 +259,10 @@ class Deliveries:
 
     def _select_recipients(self, delivery_ids: Sequence[int]) -> Iterable[Row]:
         if len(delivery_ids) == 1:
-            return _SELECT_RECIPIENTS_OF_ONE.rows(self._tx.connection, {"key": delivery_ids[0]})
+            return _SELECT_RECIPIENTS_OF_ONE.fetch_all(self._tx.connection, {"key": delivery_ids[0]})
         return (
             row
-            for chunk in pieces(delivery_ids)
+            for chunk in split_keys(delivery_ids)
             for row in self._tx.connection.execute(_RECIPIENTS_QUERY, {"keys": chunk}).mappings()
         )
 

@@ -24,7 +24,7 @@ from typing import Self
 from sqlalchemy import Connection
 
 from ..errors import StoreError
-from ._sql.compiled import direct
+from ._sql.compiled import execute_directly
 from ._sql.connections import ConnectionSource
 from ._sql.engine import translate_driver_errors
 from .audit_log import AuditEntry, append_entries
@@ -141,8 +141,8 @@ class GroupCommit:
             return
         try:
             with translate_driver_errors():
-                direct(group.connection, f"ROLLBACK TO {_SAVEPOINT}")
-                direct(group.connection, f"RELEASE {_SAVEPOINT}")
+                execute_directly(group.connection, f"ROLLBACK TO {_SAVEPOINT}")
+                execute_directly(group.connection, f"RELEASE {_SAVEPOINT}")
         except StoreError as error:
             # After some errors, a full disk for one, SQLite has undone everything already.
             group.error = error
@@ -249,7 +249,7 @@ class GroupTransaction:
 
     def _run_savepoint_command(self, command: str) -> None:
         try:
-            direct(self.connection, f"{command} {_SAVEPOINT}")
+            execute_directly(self.connection, f"{command} {_SAVEPOINT}")
         except BaseException:
             self._rollback()
             raise

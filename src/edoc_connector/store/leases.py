@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import ColumnElement, RowMapping, Select, Table, and_, bindparam, exists, or_, select, update
 
 from ._sql import schema
-from ._sql.compiled import Hot, Row
+from ._sql.compiled import CompiledStatement, Row
 from ._sql.schema import UtcTime, get_table
 from .state_machine import DELIVERIES, MACHINES, OUTGOING, DeliveryState, StateMachine
 from .transitions import HeldRow
@@ -69,7 +69,7 @@ class Leases:
         tx = self._tx
         values = {"agency": agency, "now": tx.now, "next": tx.now + longest_wait, "lease": tx.now + longest_lease}
         query = _compile_work_query(tx.connection.dialect.name == "sqlite", include_due)
-        return any(query.rows(tx.connection, values)[0].values())
+        return any(query.fetch_all(tx.connection, values)[0].values())
 
     def correct_future_times(self, agency: str, *, longest_wait: timedelta, longest_lease: timedelta) -> None:
         """Make due what waits longer than anything may: its time was written by a clock that was ahead.
@@ -172,7 +172,7 @@ class Leases:
         """Lock the rows that may be taken: by a statement made once, but for a list of keys."""
         if only_ids is None or len(only_ids) == 1:
             id_parameter = {} if only_ids is None else {"key": next(iter(only_ids))}
-            return _compile_claim_query(table, states, only_due, bool(id_parameter), where).rows(
+            return _compile_claim_query(table, states, only_due, bool(id_parameter), where).fetch_all(
                 self._tx.connection, parameters | id_parameter
             )
         query = _build_claim_query(table, states, only_due, where).where(table.c.id.in_(sorted(only_ids)))
@@ -268,14 +268,14 @@ def _build_claim_query(
 @lru_cache(maxsize=64)  # some conditions are made for one claim
 def _compile_claim_query(
     table: Table, states: Sequence[str], only_due: bool, single: bool, where: ColumnElement[bool] | None
-) -> Hot:
+) -> CompiledStatement:
     """As `claimable`, or the ``one`` with a ``key``."""
     query = _build_claim_query(table, states, only_due, where)
-    return Hot(query.where(table.c.id == bindparam("key")) if single else query)
+    return CompiledStatement(query.where(table.c.id == bindparam("key")) if single else query)
 
 
 @cache
-def _compile_work_query(has_single_clock: bool, include_due: bool) -> Hot:
+def _compile_work_query(has_single_clock: bool, include_due: bool) -> CompiledStatement:
     conditions: list[ColumnElement[Any]] = []
     for table, machine in ((get_table(machine), machine) for machine in MACHINES):
         conditions.append(_match_states(table, machine.states, table.c.next_attempt_at > _bind_time("next")))
@@ -288,7 +288,9 @@ def _compile_work_query(has_single_clock: bool, include_due: bool) -> Hot:
             conditions.append(
                 _match_states(table, _SENDABLE_STATES, and_(is_free, table.c.next_attempt_at <= _bind_time("now")))
             )
-    return Hot(select(*(condition.label(f"look_{number}") for number, condition in enumerate(conditions))))
+    return CompiledStatement(
+        select(*(condition.label(f"look_{number}") for number, condition in enumerate(conditions)))
+    )
 
 
 def _match_states(table: Table, states: Iterable[str], condition: ColumnElement[bool]) -> ColumnElement[bool]:

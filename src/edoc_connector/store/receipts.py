@@ -10,7 +10,7 @@ from sqlalchemy import BindParameter, ColumnElement, Select, and_, bindparam, ex
 
 from .._core.text import join_languages
 from ._sql import schema
-from ._sql.compiled import Hot, build_newest_first_query, build_query_by_id, match_columns
+from ._sql.compiled import CompiledStatement, build_newest_first_query, build_query_by_id, match_columns
 from .rows import EDOC, STATUS, ReceiptRow
 from .state_machine import RECEIPTS, ReceiptState
 from .transitions import HeldRow
@@ -31,13 +31,13 @@ _ENTERED_STATES = (ReceiptState.HANDLED, ReceiptState.CONFIRMED)
 
 # Made once: every packet needs them.
 _NEWEST_OF_AGENCY = select(TABLE).where(TABLE.c.agency == bindparam("whose")).order_by(TABLE.c.id.desc()).limit(1)
-_SELECT_BY_ID = Hot(build_query_by_id(TABLE))
-_SELECT_BY_HUB_DOC_ID = Hot(_NEWEST_OF_AGENCY.where(TABLE.c.hub_doc_id == bindparam("wanted")))
+_SELECT_BY_ID = CompiledStatement(build_query_by_id(TABLE))
+_SELECT_BY_HUB_DOC_ID = CompiledStatement(_NEWEST_OF_AGENCY.where(TABLE.c.hub_doc_id == bindparam("wanted")))
 _EFFECTIVE_QUERY = _NEWEST_OF_AGENCY.where(
     TABLE.c.document_id == bindparam("wanted"), TABLE.c.message_type == EDOC, TABLE.c.state.in_(EFFECTIVE_STATES)
 )
-_SELECT_EFFECTIVE = Hot(_EFFECTIVE_QUERY)
-_SELECT_EFFECTIVE_OF_SENDER = Hot(_EFFECTIVE_QUERY.where(TABLE.c.sender == bindparam("sender")))
+_SELECT_EFFECTIVE = CompiledStatement(_EFFECTIVE_QUERY)
+_SELECT_EFFECTIVE_OF_SENDER = CompiledStatement(_EFFECTIVE_QUERY.where(TABLE.c.sender == bindparam("sender")))
 _WANTED_VALUES: BindParameter[Any] = bindparam("wanted", expanding=True)
 _ROWS_OF_AGENCY = select(TABLE).where(TABLE.c.agency == bindparam("whose")).order_by(TABLE.c.id.desc())
 _SELECT_BY_HUB_DOC_IDS = _ROWS_OF_AGENCY.where(TABLE.c.hub_doc_id.in_(_WANTED_VALUES))
@@ -47,7 +47,7 @@ _SELECT_EFFECTIVE_COPIES = _ROWS_OF_AGENCY.where(
 _SELECT_SAME_STATUSES = _ROWS_OF_AGENCY.where(TABLE.c.fingerprint.in_(_WANTED_VALUES), TABLE.c.message_type == STATUS)
 _SELECT_STATES = select(TABLE.c.id, TABLE.c.state).where(TABLE.c.id.in_(_WANTED_VALUES))
 _UPDATE_CONFIRMED = update(TABLE).where(TABLE.c.id.in_(_WANTED_VALUES))
-_UPDATE_RETURNING_ROW = Hot(update(TABLE).where(TABLE.c.id == bindparam("its_id")).returning(TABLE))
+_UPDATE_RETURNING_ROW = CompiledStatement(update(TABLE).where(TABLE.c.id == bindparam("its_id")).returning(TABLE))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,7 +117,7 @@ class Receipts:
 
     def get_by_id(self, row_id: int) -> ReceiptRow:
         """The receipt with this key, which must exist."""
-        return ReceiptRow.from_row(_SELECT_BY_ID.rows(self._tx.connection, {"its_id": row_id})[0])
+        return ReceiptRow.from_row(_SELECT_BY_ID.fetch_all(self._tx.connection, {"its_id": row_id})[0])
 
     def find_by_hub_doc_id(self, agency: str, hub_doc_id: str) -> ReceiptRow | None:
         """The receipt of a packet by the hub's id."""
@@ -171,8 +171,8 @@ class Receipts:
         found = self._tx.connection.execute(query, {"whose": agency, "wanted": sorted(set(wanted))}).mappings()
         return [ReceiptRow.from_row(row) for row in found]
 
-    def _select_first(self, query: Hot, **values: str) -> ReceiptRow | None:
-        found = query.first(self._tx.connection, values)
+    def _select_first(self, query: CompiledStatement, **values: str) -> ReceiptRow | None:
+        found = query.fetch_first(self._tx.connection, values)
         return None if found is None else ReceiptRow.from_row(found)
 
     def move(self, row: ReceiptRow, new: ReceiptState, *, detail: str = "", **values: Any) -> ReceiptRow:
@@ -354,7 +354,7 @@ class Receipts:
 
     def record_note(self, row: ReceiptRow, *, detail: str, **values: Any) -> ReceiptRow:
         """Enter what was said about a receipt (status codes, requests) without moving it; the receipt afterwards."""
-        (updated,) = _UPDATE_RETURNING_ROW.rows(
+        (updated,) = _UPDATE_RETURNING_ROW.fetch_all(
             self._tx.connection, {**values, "updated_at": self._tx.now, "its_id": row.id}
         )
         self._tx.timeline.record_change(RECEIPTS, row.id, old=row.state, new=row.state, detail=detail)

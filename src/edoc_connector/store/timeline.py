@@ -9,8 +9,7 @@ from sqlalchemy import bindparam, insert, select
 
 from .._core.text import split_languages
 from ._sql import schema
-from ._sql.compiled import Hot, Row
-from ._sql.pieces import pieces
+from ._sql.compiled import CompiledStatement, Row, split_keys
 from .audit_log import AuditEvent
 from .rows import TimelineRow
 from .state_machine import MACHINES, StateMachine
@@ -21,13 +20,13 @@ if TYPE_CHECKING:
 TABLE = schema.timeline
 DETAIL_LIMIT = 2000
 
-_INSERT = Hot(insert(TABLE))
+_INSERT = CompiledStatement(insert(TABLE))
 _ROWS_OF_MANY = (
     select(TABLE)
     .where(TABLE.c.subject == bindparam("subject"), TABLE.c.subject_id.in_(bindparam("keys", expanding=True)))
     .order_by(TABLE.c.id)
 )
-_ROWS_OF_ONE = Hot(
+_ROWS_OF_ONE = CompiledStatement(
     select(TABLE)
     .where(TABLE.c.subject == bindparam("subject"), TABLE.c.subject_id == bindparam("key"))
     .order_by(TABLE.c.id)
@@ -85,7 +84,7 @@ class Timeline:
     def write(self) -> None:
         """Write to the timeline what was recorded so far, in one go."""
         if self._tx.timeline_rows:
-            _INSERT.many(self._tx.connection, self._tx.timeline_rows)
+            _INSERT.execute_many(self._tx.connection, self._tx.timeline_rows)
             self._tx.timeline_rows.clear()
 
     def load_timelines(self, machine: StateMachine, row_ids: Sequence[int]) -> dict[int, tuple[TimelineRow, ...]]:
@@ -98,10 +97,10 @@ class Timeline:
 
     def _select_rows(self, subject: str, row_ids: Sequence[int]) -> Iterable[Row]:
         if len(row_ids) == 1:
-            return _ROWS_OF_ONE.rows(self._tx.connection, {"subject": subject, "key": row_ids[0]})
+            return _ROWS_OF_ONE.fetch_all(self._tx.connection, {"subject": subject, "key": row_ids[0]})
         return (
             row
-            for chunk in pieces(row_ids)
+            for chunk in split_keys(row_ids)
             for row in self._tx.connection.execute(_ROWS_OF_MANY, {"subject": subject, "keys": chunk}).mappings()
         )
 

@@ -16,7 +16,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.sql.dml import ReturningInsert
 
 from ..errors import StoreError
-from ._sql.compiled import Hot, Row
+from ._sql.compiled import CompiledStatement, Row
 from ._sql.schema import get_table
 from .audit_log import get_identity_columns
 from .state_machine import StateMachine
@@ -81,7 +81,7 @@ class Transitions:
             "created_at": self._tx.now,
             "updated_at": self._tx.now,
         }
-        inserted = _compile_insert(get_table(machine)).rows(self._tx.connection, row)[0]
+        inserted = _compile_insert(get_table(machine)).fetch_all(self._tx.connection, row)[0]
         return int(self._record_insert(machine, inserted, state=state, detail=detail or transition.cause)["id"])
 
     def insert_row_once(
@@ -133,7 +133,7 @@ class Transitions:
         dialect = self._tx.connection.dialect.name
         inserted: Sequence[Row]
         if len(complete_rows) == 1:
-            inserted = _compile_insert_once(get_table(machine), dialect, tuple(unique_columns)).rows(
+            inserted = _compile_insert_once(get_table(machine), dialect, tuple(unique_columns)).fetch_all(
                 self._tx.connection, complete_rows[0]
             )
         else:
@@ -208,7 +208,7 @@ class Transitions:
             "updated_at": self._tx.now,
             **_build_guard_values(row_id, old, fencing_token),
         }
-        row = _compile_update_returning_row(get_table(machine), fencing_token is not None).first(
+        row = _compile_update_returning_row(get_table(machine), fencing_token is not None).fetch_first(
             self._tx.connection, bound_values
         )
         if row is None:
@@ -252,7 +252,7 @@ class Transitions:
             }
             for held_row in rows
         ]
-        if _compile_update_many(get_table(machine), rows[0].fencing_token is not None).many(
+        if _compile_update_many(get_table(machine), rows[0].fencing_token is not None).execute_many(
             self._tx.connection, bound_rows
         ) != len(rows):
             raise build_lease_lost_error(machine, rows[0].row_id, state)
@@ -279,7 +279,7 @@ class Transitions:
         query = _compile_update_returning_identity(
             get_table(machine), machine.subject, fencing_token is not None, clause
         )
-        row = query.first(
+        row = query.fetch_first(
             self._tx.connection,
             {**values, "updated_at": self._tx.now, **_build_guard_values(row_id, state, fencing_token), **bound_values},
         )
@@ -311,9 +311,9 @@ def build_lease_lost_error(machine: StateMachine, row_id: int, state: str) -> Le
 
 
 @cache
-def _compile_insert(table: Table) -> Hot:
+def _compile_insert(table: Table) -> CompiledStatement:
     """Inserts a row, and gives it."""
-    return Hot(insert(table).returning(table))
+    return CompiledStatement(insert(table).returning(table))
 
 
 @cache
@@ -326,18 +326,18 @@ def _build_insert_once(table: Table, dialect: str, unique_columns: Sequence[str]
 
 
 @cache
-def _compile_insert_once(table: Table, dialect: str, unique_columns: Sequence[str]) -> Hot:
+def _compile_insert_once(table: Table, dialect: str, unique_columns: Sequence[str]) -> CompiledStatement:
     """As `once`, for a single row."""
-    return Hot(_build_insert_once(table, dialect, unique_columns))
+    return CompiledStatement(_build_insert_once(table, dialect, unique_columns))
 
 
 @cache
 def _compile_update_returning_identity(
     table: Table, subject: str, fenced: bool, where: ColumnElement[bool] | None
-) -> Hot:
+) -> CompiledStatement:
     """Sets columns of a row that is in a state, and held; gives what identifies it in the evidence."""
     query = _build_guarded_update(table, fenced)
-    return Hot(
+    return CompiledStatement(
         (query if where is None else query.where(where)).returning(
             *(table.c[column] for column in get_identity_columns(subject))
         )
@@ -345,15 +345,15 @@ def _compile_update_returning_identity(
 
 
 @cache
-def _compile_update_returning_row(table: Table, fenced: bool) -> Hot:
+def _compile_update_returning_row(table: Table, fenced: bool) -> CompiledStatement:
     """As `update_same`; gives the whole row."""
-    return Hot(_build_guarded_update(table, fenced).returning(table))
+    return CompiledStatement(_build_guarded_update(table, fenced).returning(table))
 
 
 @cache
-def _compile_update_many(table: Table, fenced: bool) -> Hot:
+def _compile_update_many(table: Table, fenced: bool) -> CompiledStatement:
     """As `update_same`, for many rows, and gives none."""
-    return Hot(_build_guarded_update(table, fenced))
+    return CompiledStatement(_build_guarded_update(table, fenced))
 
 
 def _build_guarded_update(table: Table, fenced: bool) -> Update:

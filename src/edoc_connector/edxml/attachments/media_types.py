@@ -66,7 +66,8 @@ FORMATS = (
             f"{_OOXML}.presentationml.*", "application/vnd.ms-powerpoint.*", "application/zip"),
     _row(f"{_ODF}.text", _PK + rb"mimetypeapplication/vnd\.oasis\.opendocument\.", f"{_ODF}*", "application/zip"),
     _row("application/zip", rb"PK(?:\x03\x04|\x05\x06)", "application/x-zip-compressed", "application/x-zip",
-            "application/vnd.ms-word.*", "application/vnd.ms-excel.*", "application/vnd.ms-powerpoint.*", *_ZIP_BASED_TYPES),
+            "application/vnd.ms-word.*", "application/vnd.ms-excel.*", "application/vnd.ms-powerpoint.*",
+            *_ZIP_BASED_TYPES),
     # encrypted office files are wrapped in OLE whatever they are inside
     _row("application/x-ole-storage", rb"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "application/msword",
             "application/vnd.ms-excel", "application/vnd.ms-powerpoint", "application/vnd.ms-*", "application/x-ms*",

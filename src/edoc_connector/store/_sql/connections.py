@@ -14,7 +14,7 @@ from typing import Protocol
 
 from sqlalchemy import Connection, Engine
 
-from .compiled import direct
+from .compiled import execute_directly
 from .engine import begin_transaction, run_with_retries
 
 log = logging.getLogger("edoc_connector.store.lines")
@@ -69,7 +69,7 @@ class SqliteConnectionSource:
             DBAPIError: it is not, and nothing changed.
         """
         try:
-            direct(connection, "COMMIT")
+            execute_directly(connection, "COMMIT")
         except BaseException:
             self._roll_back_and_keep(connection)
             raise
@@ -88,7 +88,7 @@ class SqliteConnectionSource:
     def _begin_with(self, statement: str) -> Connection:
         connection = self._take_connection()
         try:
-            direct(connection, statement)
+            execute_directly(connection, statement)
         except BaseException:
             self._roll_back_and_keep(connection)
             raise

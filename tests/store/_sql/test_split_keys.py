@@ -8,7 +8,7 @@ from sqlalchemy import bindparam, select
 from edoc_connector.errors import StoreError
 from edoc_connector.store import DELIVERIES, Store
 from edoc_connector.store._sql import schema
-from edoc_connector.store._sql.pieces import MOST, pieces
+from edoc_connector.store._sql.compiled import MAX_KEYS, split_keys
 
 
 def test_a_list_longer_than_a_statement_takes(store: Store, new_delivery) -> None:
@@ -24,11 +24,11 @@ def test_a_list_longer_than_a_statement_takes(store: Store, new_delivery) -> Non
 
 def test_pieces_hold_every_key_once() -> None:
     """In order, and none is empty (issue, "1,000,000 rows in the store")."""
-    keys = list(range(MOST * 2 + 1))
-    parts = list(pieces(keys))
-    assert [len(part) for part in parts] == [MOST, MOST, 1]
+    keys = list(range(MAX_KEYS * 2 + 1))
+    parts = list(split_keys(keys))
+    assert [len(part) for part in parts] == [MAX_KEYS, MAX_KEYS, 1]
     assert [key for part in parts for key in part] == keys
-    assert list(pieces([])) == []
+    assert list(split_keys([])) == []
 
 
 def test_a_statement_that_the_driver_refuses(store: Store) -> None:
