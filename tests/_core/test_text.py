@@ -8,9 +8,7 @@ import pytest
 
 from edoc_connector._core.text import describe_error, join_languages, split_languages
 from edoc_connector.errors import PacketRefused
-from edoc_connector.store.rows import TimelineRow
-from edoc_connector.store.state_machine import MACHINES, StateMachine, Transition
-from edoc_connector.store.timeline import describe_entry
+from edoc_connector.store import MACHINES, StateMachine, TimelineRow, Transition, describe_entry
 
 _MOVES = [(machine, move) for machine in MACHINES for move in machine.transitions]
 

@@ -19,7 +19,7 @@ from .migrate import require_current_schema
 from .procrastinate.queue import TaskQueue
 from .procrastinate.tables import require_task_tables
 from .spool import Spool
-from .transitions import Tx, write_timeline
+from .transaction import Tx
 
 
 class Store:
@@ -154,7 +154,7 @@ class StoreTransaction:
         """What is written last: it tells what the block did."""
         tx, tasks = self._tx, self._store.tasks
         try:
-            write_timeline(tx)
+            tx.timeline.write()
             if tasks is not None:
                 tasks.enqueue_changes(tx)
             self._group_transaction.audit_entries = audit_log.gather_entries(

@@ -21,7 +21,7 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from ...edxml import read
 from ...errors import PacketError
 from ...signing import SIGNATURES, VerifyMode, VerifyPolicy, human_name, is_valid_signature, judge_certificate, verify
-from ...store.audit_log import as_canonical_json, compute_chain_hash, compute_digest
+from ...store import as_canonical_json, compute_chain_hash, compute_digest
 from .evidence_pack import CHAIN_FILE, HEAD_FILE, MANIFEST_FILE, PACK_ENTRY_KIND, PACK_FORMAT, build_head_text
 
 _CHUNK_BYTES = 1024 * 1024
