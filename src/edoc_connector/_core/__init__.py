@@ -12,15 +12,25 @@ from .files import (
     sync_early,
     sync_folder,
 )
-from .text import Text, describe_error, join_languages, split_languages
+from .text import (
+    MAX_MARKS,
+    Text,
+    describe_error,
+    has_too_many_marks,
+    join_languages,
+    split_languages,
+    to_nfc,
+)
 
 __all__ = [
+    "MAX_MARKS",
     "SteadyClock",
     "Text",
     "cannot_write",
     "create_private",
     "describe_error",
     "download_part",
+    "has_too_many_marks",
     "join_languages",
     "open_atomic",
     "place_download",
@@ -29,5 +39,6 @@ __all__ = [
     "split_languages",
     "sync_early",
     "sync_folder",
+    "to_nfc",
     "utc_now",
 ]

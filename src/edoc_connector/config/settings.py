@@ -23,8 +23,8 @@ from ..client import ClientSettings
 from ..edxml import Limits, Organization
 from ..errors import ConfigError, describe_system_error, describe_system_error_vi
 from ..hubs import REGISTRY, Dialect
-from ..signing import Keyring, Revocation, TimestampAuthority, VerifyMode, VerifyPolicy
-from .checks import refuse_misspelt_variables, warn_without_tls
+from ..signing import CodeDirectory, Keyring, OthersMode, Revocation, TimestampAuthority, VerifyMode, VerifyPolicy
+from .checks import refuse_misspelt_variables, warn_of_unbound_signers, warn_without_tls
 from .messages import build_config_error, build_dialect_model
 from .secret_refs import REFERENCE_HINT, REFERENCE_HINT_VI, SecretRef, UnusableSetting
 from .sections import (
@@ -119,6 +119,8 @@ class ReceiveSettings(Section):
         trust: files or folders of certificates trusted by themselves.
         intermediates: files or folders of further certificates of authorities.
         organisations: by OrganId, the certificates an organisation signs with (`VerifyPolicy`).
+        organisations_others: ``refuse`` or ``report`` a signer whom nothing binds to the sender's code; left out,
+            refused under ``trusted`` and reported otherwise.
         legacy_sha1: accept SHA-1, and report it.
         require_pdf_signature: let no document in with a PDF file that is not validly signed (`pdf.demanded`).
         timestamp_trust: files or folders of certificates trusted for time-stamps; left out, those of `trust` are.
@@ -129,6 +131,7 @@ class ReceiveSettings(Section):
     trust: tuple[Path, ...] = ()
     intermediates: tuple[Path, ...] = ()
     organisations: dict[str, tuple[str, ...]] = Field(default_factory=dict)
+    organisations_others: OthersMode | None = None
     legacy_sha1: bool = False
     require_pdf_signature: bool = False
     timestamp_trust: tuple[Path, ...] = ()
@@ -327,18 +330,25 @@ class Settings(BaseSettings):
             return None
         return Keyring.load([self._make_key_uri_absolute(uri) for uri in uris], secrets=self._find_key_password)
 
-    def policy(self) -> VerifyPolicy:
+    def policy(self, *, directory: CodeDirectory | None = None) -> VerifyPolicy:
         """Which packets come in.
+
+        Args:
+            directory: pairs the codes of one agency, e.g. ``Directory(connector.directory())``.
 
         Raises:
             ConfigError: a certificate cannot be read, or ``trusted`` is asked for with nobody to trust.
         """
         receive = self.receive
+        if receive.policy is VerifyMode.TRUSTED and receive.organisations_others is None:
+            warn_of_unbound_signers()
         return VerifyPolicy.load(
             [self._resolve_path(path) for path in receive.trust],
             mode=receive.policy,
             intermediates=[self._resolve_path(path) for path in receive.intermediates],
             organisations=receive.organisations,
+            organisations_others=receive.organisations_others,
+            directory=directory,
             legacy_sha1=receive.legacy_sha1,
             revocation=self._build_revocation(),
             timestamp_anchors=[self._resolve_path(path) for path in receive.timestamp_trust],

@@ -216,13 +216,15 @@ def read_message(file: Path, attachments: list[Attachment]) -> Message:
 def build_policy(trust: list[Path] | None, revocation: Revocation | None = None) -> VerifyPolicy:
     """The policy for `--trust`: with it a signature must lead to a trusted authority.
 
+    Whose certificate it is, a person judges by what is shown: no configuration says so here.
+
     Raises:
         ConfigError: a certificate cannot be read, or revocation is to be checked without `--trust`.
     """
-    from ...signing import Revocation, VerifyPolicy
+    from ...signing import OthersMode, Revocation, VerifyPolicy
 
     if trust:
-        return VerifyPolicy.load(trust, revocation=revocation)
+        return VerifyPolicy.load(trust, organisations_others=OthersMode.REPORT, revocation=revocation)
     return VerifyPolicy(revocation=revocation or Revocation())
 
 
@@ -321,13 +323,13 @@ def _extract_signature(packet: Packet) -> str | None:
 
 def save_attachments(attachments: tuple[Attachment, ...], folder: Path) -> list[Path | None]:
     """Write attachments into a folder under safe names; None stands for one that cannot be decoded."""
-    from ...edxml import distinct, safe_name
+    from ...edxml import DistinctNames, safe_name
 
     folder.mkdir(parents=True, exist_ok=True)
-    used_names = {path.name.casefold() for path in folder.iterdir()}
+    used_names = DistinctNames(path.name for path in folder.iterdir())
     written: list[Path | None] = []
     for attachment in attachments:
-        target = folder / distinct(safe_name(attachment.name), used_names)
+        target = folder / used_names.pick(safe_name(attachment.name))
         try:
             attachment.save(target)
         except AttachmentError as error:

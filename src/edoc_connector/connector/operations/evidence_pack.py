@@ -169,7 +169,7 @@ def _add_packet(
 
 def build_policy_at(policy: VerifyPolicy, at: datetime) -> VerifyPolicy:
     """The policy to judge a packet with at its own time, whoever does it, wherever."""
-    return replace(policy, mode=VerifyMode.ANY, at=at, organisations={})
+    return replace(policy, mode=VerifyMode.ANY, at=at, organisations={}, organisations_others=None, directory=None)
 
 
 def _add_verification(writer: _PackWriter, path: Path, sha256: str, *, policy: VerifyPolicy) -> dict[str, Any]:

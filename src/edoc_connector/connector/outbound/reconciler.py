@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+from ..._core import to_nfc
 from ...hubs import SentState
 
 CLOCK_TOLERANCE = timedelta(minutes=10)
@@ -82,4 +82,4 @@ def _is_same_text(left: str, right: str) -> bool:
 
 
 def _normalize(text: str) -> str:
-    return " ".join(unicodedata.normalize("NFC", text).split()).casefold()
+    return " ".join(to_nfc(text).split()).casefold()

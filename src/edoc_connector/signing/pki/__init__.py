@@ -17,6 +17,8 @@ from .certificates import (
     read_certificate,
     read_certificates,
 )
+from .organisations import Binding, CodeDirectory, OthersMode
+from .path_building import PathBudget
 from .path_validation import Trust, judge_certificate
 from .policy import VerifyMode, VerifyPolicy
 from .revocation import Revocation, RevocationMode
@@ -25,6 +27,10 @@ from .timestamp import CLOCK_TOLERANCE, TimestampAuthority, TimeStamping, check_
 __all__ = [
     "CLOCK_TOLERANCE",
     "PARSE_ERRORS",
+    "Binding",
+    "CodeDirectory",
+    "OthersMode",
+    "PathBudget",
     "Revocation",
     "RevocationMode",
     "TimeStamping",
