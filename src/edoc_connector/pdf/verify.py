@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from .._core import utc_now
 from ..signing import (
+    PathBudget,
     SigningFinding,
     VerificationStatus,
     VerifyMode,
@@ -53,10 +54,13 @@ def verify_pdf(source: Source, policy: VerifyPolicy | None = None, *, limit: int
             examined = examine(stream, size, policy)
     except PdfRefused as refusal:
         return PdfVerification(reason=refusal.code, detail=refusal.detail, judged_at=at)
-    return _combine([_judge_signature(one, policy, at) for one in examined], at)
+    budget = PathBudget()  # one for the whole file, however many signatures are in it
+    return _combine([_judge_signature(one, policy, at, budget) for one in examined], at)
 
 
-def _judge_signature(examined: ExaminedSignature, policy: VerifyPolicy, at: datetime) -> PdfSignature:
+def _judge_signature(
+    examined: ExaminedSignature, policy: VerifyPolicy, at: datetime, budget: PathBudget
+) -> PdfSignature:
     """Judge an examined signature by its signer."""
     signature = examined.signature
     certificate = signature.certificate
@@ -64,7 +68,7 @@ def _judge_signature(examined: ExaminedSignature, policy: VerifyPolicy, at: date
         return signature
     if signature.kind == "timestamp" and policy.timestamp_anchors:
         policy = replace(policy, anchors=policy.timestamp_anchors)
-    trust = judge_certificate(certificate, examined.embedded_certificates, policy=policy, at=at)
+    trust = judge_certificate(certificate, examined.embedded_certificates, policy=policy, at=at, budget=budget)
     signature = replace(signature, chain=trust.chain, trusted=trust.trusted)
     valid = signature.status is VerificationStatus.VALID
     if valid and policy.mode is VerifyMode.TRUSTED and not trust.trusted:
