@@ -76,8 +76,10 @@ def test_a_zip_inside_a_zip_counts_too(zipped: Callable[..., edxml.Packet]) -> N
     inner_size = len(_zip(bytes(5000)))
     fits, too_much = (edxml.Limits(unpacked=5000 + inner_size + more) for more in (0, -1))
     assert zipped([packed], name="a.pdf", limits=fits).attachments[0].size == 5000
-    with pytest.raises(AttachmentError, match="unpacked"):
-        _ = zipped([packed], name="a.pdf", limits=too_much).attachments[0].size
+    refused = zipped([packed], name="a.pdf", limits=too_much).attachments[0]
+    for _ in range(2):  # the first reading was of the head, for its type
+        with pytest.raises(AttachmentError, match="unpacked"):
+            _ = refused.size
 
 
 def test_the_budget_is_charged_by_how_far_a_reading_comes() -> None:

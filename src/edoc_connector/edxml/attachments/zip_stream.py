@@ -126,9 +126,10 @@ class UnpackingBudget:
             more = unpacked - self._charges.get(number, 0)
             if more <= 0:
                 return
+            # what is refused is not charged, so that another reading is refused there too
+            self._bounds.check_size(self._total + more, self._packed, "the zips of its packet unpack")
             self._charges[number] = unpacked
             self._total += more
-            self._bounds.check_size(self._total, self._packed, "the zips of its packet unpack")
 
 
 @dataclass(slots=True)

@@ -227,10 +227,10 @@ class ElementReader:
         """Read the text of a leaf, None where it stands for no value; report anything else inside."""
         whole = _join_own_text(element)
         text = whole.strip()
-        inside = list(element) if len(element) else ()
-        if inside and any(isinstance(child.tag, str) for child in inside):
+        has_children = len(element) > 0
+        if has_children and next(element.iterchildren("*"), None) is not None:
             self.report("EDX-NESTED", element, _join_all_text(element))
-        elif inside and text:
+        elif has_children and text:
             self.report("EDX-COMMENT", element, understood=text)
         if not text:
             self.report("EDX-EMPTY", element, etree.QName(element).localname)

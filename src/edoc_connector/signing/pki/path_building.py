@@ -114,10 +114,12 @@ def may_be_signed_by(certificate: x509.Certificate, issuer: x509.Certificate) ->
     signed = certificate.signature, certificate.tbs_certificate_bytes
     try:
         digest = certificate.signature_hash_algorithm
-        if isinstance(key, rsa.RSAPublicKey) and digest is not None:
+        if digest is None:  # Ed25519 or Ed448, which no RSA or EC key makes
+            return not isinstance(key, rsa.RSAPublicKey | ec.EllipticCurvePublicKey)
+        if isinstance(key, rsa.RSAPublicKey):
             stated = certificate.signature_algorithm_parameters
             key.verify(*signed, stated if isinstance(stated, padding.PSS) else padding.PKCS1v15(), digest)
-        elif isinstance(key, ec.EllipticCurvePublicKey) and digest is not None:
+        elif isinstance(key, ec.EllipticCurvePublicKey):
             key.verify(*signed, ec.ECDSA(digest))
     except (InvalidSignature, ValueError, TypeError):
         return False
