@@ -10,8 +10,7 @@ from types import TracebackType
 from typing import Self
 from uuid import uuid4
 
-from .._core.clock import SteadyClock
-from .._core.text import join_languages
+from .._core import SteadyClock, join_languages
 from ..config import Settings
 from ..edxml import Document, Organization, ReceiverChange, Replacement, StaffInfo
 from ..errors import EdocError, NotFound

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from os import PathLike
 from pathlib import Path
 
-from .._core.files import open_atomic
+from .._core import open_atomic
 from ..errors import SigningError
 from ..signing import Signer
 from ..signing.keys.keyring import select_signer

@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import BindParameter, ColumnElement, Select, and_, bindparam, exists, or_, select, update
 
-from .._core.text import join_languages
+from .._core import join_languages
 from . import transitions
 from ._sql import schema
 from ._sql.compiled import CompiledStatement

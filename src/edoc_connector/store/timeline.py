@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from sqlalchemy import bindparam, select
 
-from .._core.text import split_languages
+from .._core import split_languages
 from ._sql import schema
 from ._sql.compiled import CompiledStatement, Row
 from ._sql.pieces import split_keys

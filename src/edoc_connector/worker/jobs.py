@@ -19,7 +19,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import func, or_, select
 
-from .._core.text import join_languages
+from .._core import join_languages
 from ..connector import Connector
 from ..connector._retry import as_error_columns, decide_retry
 from ..connector.delivery import Delivery, build_deliveries

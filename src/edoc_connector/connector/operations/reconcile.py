@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from ..._core.text import join_languages
+from ..._core import join_languages
 from ...errors import EdocError, StoreError
 from ...store import DeliveryState, OutgoingState, Tx, deliveries, outgoing, receipts
 from ...store.rows import DeliveryRow, OutgoingRow

@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from ..._core.files import save_atomic
+from ..._core import save_atomic
 from ..names import ZIP_TYPE
 from .content import BytesContent, Content, FileContent, unreadable_file_error
 from .filenames import safe_name

@@ -6,7 +6,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from ..._core.files import save_folder
+from ..._core import save_folder
 from .attachment import Attachment
 from .filenames import distinct, safe_name
 

@@ -19,7 +19,7 @@ from typing import IO, Any, Protocol, TypeAlias
 
 from lxml import etree
 
-from ..._core.files import open_atomic, sync_early
+from ..._core import open_atomic, sync_early
 from ...errors import AttachmentError, DocumentError
 from ..attachments.attachment import Attachment, AttachmentDigest
 from ..attachments.base64_text import encode
