@@ -17,7 +17,7 @@ from edoc_connector.hubs.refusals import (
 )
 
 CLASSES = {
-    "10": errors.PacketRefused, "15": errors.AuthenticationRejected, "16": errors.AuthenticationRejected,
+    "10": errors.PacketRefused, "15": errors.AuthenticationRejected, "16": errors.ClockRejected,
     "18": errors.UnknownRecipient, "19": errors.UnknownSender, "20": errors.HubUnavailable,
     "21": errors.PacketRefused, "22": errors.PacketRefused, "23": errors.UnknownRecipient,
     "24": errors.PacketRefused, "25": errors.DuplicateDocument, "26": errors.HubError, "27": errors.HubError,

@@ -19,8 +19,10 @@ import anyio.to_thread
 import httpx
 import tenacity
 
-from edoc_connector.client.bodies import AnswerSink, Upload
-from edoc_connector.client.transport import (
+from ..errors import ConfigError, EdocError, HubError, NotSent
+from ..hubs import Dialect, FileBody, Flow, Vxp, WireRequest, WireResponse, arun, run
+from .bodies import AnswerSink, Upload
+from .transport import (
     EXCHANGE_ERRORS,
     ClientSettings,
     RequestBody,
@@ -33,9 +35,6 @@ from edoc_connector.client.transport import (
     parse_address,
     parse_answer_headers,
 )
-from edoc_connector.errors import ConfigError, EdocError, HubError, NotSent
-from edoc_connector.hubs import Dialect, Vxp
-from edoc_connector.hubs.wire import FileBody, Flow, WireRequest, WireResponse, arun, run
 
 __all__ = ["AsyncHubClient", "ClientSettings", "HubClient"]
 

@@ -32,9 +32,7 @@ from urllib.parse import urlsplit
 import httpcore
 import httpx
 
-from edoc_connector.client.bodies import Upload
-from edoc_connector.client.pool import AwaitedTransport, BlockingTransport, split_url
-from edoc_connector.errors import (
+from ..errors import (
     ConfigError,
     NotSent,
     OutcomeUnknown,
@@ -42,8 +40,9 @@ from edoc_connector.errors import (
     describe_system_error,
     describe_system_error_vi,
 )
-from edoc_connector.hubs.fields import as_printable
-from edoc_connector.hubs.wire import WireRequest
+from ..hubs import WireRequest, as_printable
+from .bodies import Upload
+from .pool import AwaitedTransport, BlockingTransport, split_url
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

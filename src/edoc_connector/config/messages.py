@@ -11,7 +11,7 @@ from pydantic import BaseModel, Field, ValidationError, create_model
 from pydantic_core import ErrorDetails
 
 from ..errors import ConfigError
-from ..hubs import REGISTRY
+from ..hubs import REGISTRY, is_secret, list_setting_fields
 from .secret_refs import REFERENCE_HINT, REFERENCE_HINT_VI, SecretRef
 from .sections import Section
 
@@ -41,18 +41,12 @@ _MESSAGES_VI: Mapping[str, str] = {
 
 
 def build_dialect_model(name: str) -> type[BaseModel]:
-    """A model of the settings that a dialect takes.
-
-    What a dialect keeps out of its repr is a secret if it is a text, and no setting otherwise (a clock, for one).
-    """
+    """Build the model of the settings that a dialect takes; a secret one is taken as a reference."""
     dialect: Any = REGISTRY[name]
     hints = get_type_hints(dialect)
     fields: dict[str, Any] = {}
-    for field in dataclasses.fields(dialect):
-        optional_text = hints[field.name] in (str, str | None)
-        if not field.repr and not optional_text:
-            continue
-        kind = hints[field.name] if field.repr else SecretRef
+    for field in list_setting_fields(dialect):
+        kind = SecretRef if is_secret(field) else hints[field.name]
         fields[field.name] = (kind, _build_field_default(field))
     model: type[BaseModel] = create_model(f"{name}", __base__=Section, **fields)
     return model

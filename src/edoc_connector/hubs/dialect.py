@@ -1,17 +1,32 @@
-"""What every dialect can do, whatever its wire looks like."""
+"""The calls of every dialect, and the marks on the fields of dialects that are dataclasses."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
-from typing import Protocol
+from types import MappingProxyType
+from typing import Any, Protocol
 
-from edoc_connector.hubs.results import Agency, Fetched, MessageType, Outcome, SendResult, SentState, Waiting
-from edoc_connector.hubs.wire import Flow, Progress
+from .results import Agency, Fetched, MessageType, Outcome, SendResult, SentState, Waiting
+from .wire import Flow, Progress
+
+SECRET: Mapping[str, bool] = MappingProxyType({"secret": True})
+"""Metadata of a dialect's field that holds a secret: ``secret: str = field(repr=False, metadata=SECRET)``.
+
+A configuration takes such a field as a reference only, and evidence leaves out every answer's text that repeats it.
+"""
+
+_CLOCK_FIELD = "now"
 
 
 class Dialect(Protocol):
-    """A hub's way of talking. Methods return flows; a client drives them."""
+    """Speak a hub's protocol: methods return flows, which a client drives.
+
+    A dialect that a configuration names is a dataclass whose fields are its settings, secret ones marked with `SECRET`.
+    A field called ``now`` is the clock of its time stamps, a callable that gives aware times; no configuration sets it.
+    """
 
     def send(
         self,
@@ -81,3 +96,36 @@ class Dialect(Protocol):
     def agencies(self) -> Flow[tuple[Agency, ...]]:
         """Read the hub's directory."""
         ...
+
+
+def list_setting_fields(dialect: Dialect | Callable[..., Dialect]) -> tuple[dataclasses.Field[Any], ...]:
+    """List the fields that a configuration may set, of a dialect or its class; of one that is no dataclass, none."""
+    candidate: Any = dialect
+    fields = dataclasses.fields(candidate) if dataclasses.is_dataclass(candidate) else ()
+    return tuple(field for field in fields if field.name != _CLOCK_FIELD)
+
+
+def is_secret(field: dataclasses.Field[Any]) -> bool:
+    """Tell whether a field is marked with `SECRET`."""
+    return bool(field.metadata.get("secret"))
+
+
+def collect_secrets(dialect: Dialect) -> tuple[str, ...]:
+    """Collect the texts in a dialect's secret fields, without the empty ones."""
+    values = (getattr(dialect, field.name) for field in list_setting_fields(dialect) if is_secret(field))
+    return tuple(value for value in values if isinstance(value, str) and value)
+
+
+def with_clock(dialect: Dialect, clock: Callable[[], datetime]) -> Dialect:
+    """Copy a dialect with another clock; one that has none is returned as it is.
+
+    Args:
+        dialect: the dialect.
+        clock: gives aware times.
+    """
+    candidate: Any = dialect
+    fields = dataclasses.fields(candidate) if dataclasses.is_dataclass(candidate) else ()
+    if _CLOCK_FIELD not in {field.name for field in fields}:
+        return dialect
+    adjusted: Dialect = dataclasses.replace(candidate, **{_CLOCK_FIELD: clock})
+    return adjusted

@@ -7,7 +7,7 @@ import re
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
-from edoc_connector.errors import ProtocolError
+from ..errors import ProtocolError
 
 VIETNAM = timezone(timedelta(hours=7))
 

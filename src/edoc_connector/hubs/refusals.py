@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
-from edoc_connector.errors import (
+from ..errors import (
     AuthenticationRejected,
+    CallNotSupported,
+    ClockRejected,
     DuplicateDocument,
     EdocError,
     HubError,
@@ -20,8 +22,8 @@ from edoc_connector.errors import (
     UnknownRecipient,
     UnknownSender,
 )
-from edoc_connector.hubs.fields import as_printable
-from edoc_connector.hubs.wire import WireResponse
+from .fields import as_printable
+from .wire import WireResponse
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +59,7 @@ MEANING_BY_CODE: Mapping[str, RefusalMeaning] = {
         "Trục không nhận ra mã hệ thống hoặc khóa bí mật sai. Hãy kiểm tra cả hai trong cấu hình.",
     ),
     "16": RefusalMeaning(
-        AuthenticationRejected,
+        ClockRejected,
         "The hub says the time stamp is too far off. Set this machine's clock (NTP).",
         "Trục báo thời gian gửi lệch quá mức cho phép. Hãy chỉnh lại đồng hồ của máy (NTP).",
     ),
@@ -151,7 +153,7 @@ _REDIRECTED = RefusalMeaning(
     "Trục chuyển hướng sang địa chỉ khác và thư viện không đi theo. Hãy sửa địa chỉ trục (endpoint) trong cấu hình.",
 )
 _NO_SUCH_CALL = RefusalMeaning(
-    ProtocolError,
+    CallNotSupported,
     "There is no such call at this address. Check the endpoint in the configuration.",
     "Địa chỉ này không có lời gọi như vậy. Hãy kiểm tra địa chỉ trục (endpoint) trong cấu hình.",
 )
@@ -192,7 +194,7 @@ def build_refusal(code: str, description: str, *, sends: bool, answer: WireRespo
     """
     words = as_printable(description)
     meaning = _find_meaning_by_words(description) or MEANING_BY_CODE.get(code) or _select_unnamed_meaning(sends)
-    en, vi = _format_clock_advice(answer) if code == "16" else ("", "")
+    en, vi = _format_clock_advice(answer) if meaning.error is ClockRejected else ("", "")
     number, suffix = as_printable(code, 40), f": {words}" if words else ""
     return meaning.error(
         f"{meaning.en}{en} (hub: error {number or 'without a code'}{suffix})",

@@ -20,7 +20,7 @@ class NotJsonError(ValueError):
     """The bytes are not strict JSON. The text says why, without repeating them."""
 
 
-def loads(data: bytes) -> Any:
+def parse_strict_json(data: bytes) -> Any:
     """Read strict JSON: UTF-8 (a byte order mark is let in), no NaN or infinities, no repeated key, at most 32 deep.
 
     Raises:

@@ -15,6 +15,7 @@ import pytest
 
 from edoc_connector.errors import (
     AuthenticationRejected,
+    CallNotSupported,
     DuplicateDocument,
     EdocError,
     HubError,
@@ -264,7 +265,7 @@ def test_folder_that_is_gone(vxp: Vxp, answered: Answered, tmp_path: Path) -> No
         (413, HTML, PacketRefused, HubError),
         (400, fail("18"), UnknownRecipient, UnknownRecipient),
         (302, b"", ProtocolError, ProtocolError),
-        (404, HTML, ProtocolError, ProtocolError),
+        (404, HTML, CallNotSupported, CallNotSupported),
         (100, b"", ProtocolError, ProtocolError),
         (429, b"", HubUnavailable, HubUnavailable),
         (503, b"", HubUnavailable, HubUnavailable),

@@ -6,13 +6,14 @@ import logging
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
-from edoc_connector.errors import ProtocolError
-from edoc_connector.hubs import refusals, strict_json
-from edoc_connector.hubs.fields import as_json_or_text, as_printable, as_text, parse_flag, parse_identifier, parse_time
-from edoc_connector.hubs.results import Agency, AgencyChange, MessageType, SentState, Waiting
-from edoc_connector.hubs.vxp import headers
-from edoc_connector.hubs.vxp.calls import Call
-from edoc_connector.hubs.wire import WireResponse
+from ...errors import ProtocolError
+from .. import refusals
+from ..fields import as_json_or_text, as_printable, as_text, parse_flag, parse_identifier, parse_time
+from ..results import Agency, AgencyChange, MessageType, SentState, Waiting
+from ..strict_json import NotJsonError, parse_strict_json
+from ..wire import WireResponse
+from . import headers
+from .calls import Call
 
 R = TypeVar("R")
 _Fields = Mapping[str, tuple[str, Callable[[Any], Any]]]
@@ -192,8 +193,8 @@ def _is_done_before(call: Call, code: str, description: str) -> bool:
 def _parse_object_if_any(response: WireResponse) -> Mapping[str, Any]:
     """The JSON object of an answer that is an error in any case; empty where there is none, such as a proxy's page."""
     try:
-        answer = strict_json.loads(response.body)
-    except strict_json.NotJsonError:
+        answer = parse_strict_json(response.body)
+    except NotJsonError:
         return {}
     return answer if isinstance(answer, dict) else {}
 
@@ -201,8 +202,8 @@ def _parse_object_if_any(response: WireResponse) -> Mapping[str, Any]:
 def _parse_object(response: WireResponse, call: Call) -> Mapping[str, Any]:
     body = response.body.strip()
     try:
-        answer = strict_json.loads(body)
-    except strict_json.NotJsonError as error:
+        answer = parse_strict_json(body)
+    except NotJsonError as error:
         if call.sends and (not body or body.startswith(b"{")):  # began as an answer does, or never began
             raise refusals.build_lost_answer_error("empty" if not body else "JSON cut off or broken") from None
         raise _build_protocol_error(call, _describe_body(body, str(error))) from None

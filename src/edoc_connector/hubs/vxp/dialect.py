@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
-from edoc_connector._core import download_part, place_download
-from edoc_connector._version import __version__
-from edoc_connector.errors import ConfigError
-from edoc_connector.hubs.results import (
+from ..._core import download_part, place_download
+from ..._version import __version__
+from ...errors import ConfigError
+from ..dialect import SECRET
+from ..results import (
     Agency,
     AgencyChange,
     Fetched,
@@ -24,9 +25,9 @@ from edoc_connector.hubs.results import (
     SentState,
     Waiting,
 )
-from edoc_connector.hubs.vxp import answers, calls, headers
-from edoc_connector.hubs.vxp.calls import Call
-from edoc_connector.hubs.wire import FileBody, Flow, Progress, WireRequest, WireResponse
+from ..wire import FileBody, Flow, Progress, WireRequest, WireResponse
+from . import answers, calls, headers
+from .calls import Call
 
 SERVICE_TYPE = "eDoc"
 
@@ -87,7 +88,7 @@ class Vxp:
 
     endpoint: str
     system_id: str
-    secret: str = field(repr=False)
+    secret: str = field(repr=False, metadata=SECRET)
     sdk_compatible: bool = True
     fetch_with: Literal["downloadEdoc", "getEdoc"] = "downloadEdoc"
     user_agent: str = f"edoc-connector/{__version__}"

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 
-from edoc_connector.errors import (
+from ...errors import (
     AttachmentError,
     ConfigError,
     EdocError,
@@ -18,7 +18,7 @@ from edoc_connector.errors import (
     UnknownRecipient,
     describe_system_error_vi,
 )
-from edoc_connector.hubs.fields import VIETNAM
+from ..fields import VIETNAM
 
 PREFIX = "XroadVnpt-"
 VERSION = "3.0.201608"
