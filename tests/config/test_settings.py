@@ -1,17 +1,13 @@
-"""Settings from a file and from the environment, and secrets by reference."""
+"""Settings from a file and from the environment."""
 
 from __future__ import annotations
 
 import dataclasses
-import math
-import sys
 from pathlib import Path
 
 import pytest
 
-from edoc_connector.config import Settings
-from edoc_connector.config.secret_refs import SecretRef
-from edoc_connector.config.sections import HttpSettings, LimitSettings, WorkerSettings
+from edoc_connector.config import SecretRef, Settings
 from edoc_connector.edxml import Limits
 from edoc_connector.errors import ConfigError
 from edoc_connector.hubs import Vxp
@@ -185,40 +181,6 @@ def test_a_file_that_cannot_be_read(tmp_path: Path, text: str | bytes | None) ->
     assert "Không đọc được cấu hình" in caught.value.vi
 
 
-def test_a_file_secret_is_relative_to_the_configuration(tmp_path: Path) -> None:
-    """``file:`` starts from the configuration's folder, without the last line end (DESIGN, "Names of things")."""
-    (tmp_path / "secret").write_text("bí mật\n", encoding="utf-8")
-    assert SecretRef.parse("file:secret").resolve(tmp_path).get_secret_value() == "bí mật"
-
-
-def test_a_command_is_run_without_a_shell(tmp_path: Path) -> None:
-    """``cmd:`` is a list of words (DESIGN, "Names of things outside")."""
-    ref = SecretRef.parse(f'cmd:{sys.executable} -c "import sys; print(sys.argv[1])" "$HOME;ls"')
-    assert ref.resolve(tmp_path).get_secret_value() == "$HOME;ls"
-
-
-@pytest.mark.parametrize(
-    ("reference", "why"),
-    [
-        ("env:EDOC_TEST_NOT_SET", "the variable is not set"),
-        ("file:missing", "No such file"),
-        ("file:binary", "not UTF-8"),
-        ("file:empty", "it is empty"),
-        ("cmd:/no/such/program", "did not run"),
-        ('cmd:"unbalanced', "did not run"),
-        (f'cmd:{sys.executable} -c "print(chr(104)); raise SystemExit(3)"', "ended with code 3"),
-        (f"cmd:{sys.executable} -c \"import sys; sys.stdout.buffer.write(b'\\xff')\"", "did not print UTF-8"),
-    ],
-)
-def test_a_reference_that_leads_nowhere(tmp_path: Path, reference: str, why: str) -> None:
-    """The error says which reference and why (issue, "one typed error that names what to do")."""
-    (tmp_path / "binary").write_bytes(b"\xff\xfe\xff")
-    (tmp_path / "empty").write_text("\n")
-    with pytest.raises(ConfigError, match=why) as caught:
-        SecretRef.parse(reference).resolve(tmp_path)
-    assert "Không lấy được" in caught.value.vi
-
-
 def test_relative_paths_start_from_the_file(write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing depends on the working directory (DESIGN, "Names of things outside")."""
     text = (
@@ -256,24 +218,6 @@ def test_trusted_needs_somebody_to_trust() -> None:
     settings = Settings.of({"agency": {"id": "G22", "name": "V"}, "hub": hub, "receive": {"policy": "TRUSTED"}})
     with pytest.raises(ConfigError, match="trusted"):
         settings.policy()
-
-
-NUMBERS = [
-    f"{section}.{name}"
-    for section, model in (("http", HttpSettings), ("limits", LimitSettings), ("worker", WorkerSettings))
-    for name, field in model.model_fields.items()
-    if field.annotation in (int, float) and name not in ("slowest",)
-]
-
-
-@pytest.mark.parametrize("value", [float("inf"), float("nan"), 1e12])
-@pytest.mark.parametrize("name", NUMBERS)
-def test_no_number_is_without_end(name: str, value: float) -> None:
-    """What no time can be made of is refused when the settings are read, not after a packet left (configuration)."""
-    section, _, key = name.partition(".")
-    number = value if math.isnan(value) or math.isinf(value) else int(value)
-    with pytest.raises(ConfigError, match=rf"{section}\.{key}"):
-        Settings.of({"agency": {"id": "X", "name": "X"}, "hub": {"endpoint": "https://x"}, section: {key: number}})
 
 
 @pytest.mark.parametrize(

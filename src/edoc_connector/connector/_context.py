@@ -15,7 +15,7 @@ from typing import Protocol
 
 from sqlalchemy import Table
 
-from ..config.sections import LimitSettings
+from ..config import LimitSettings
 from ..edxml import Limits, Organization
 from ..errors import EdocError, HubError, NotFound, StoreError
 from ..hubs import Progress

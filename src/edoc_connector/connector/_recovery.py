@@ -14,7 +14,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Table, and_, bindparam, exists, or_, select, update
 
-from ..config.sections import LimitSettings
+from ..config import LimitSettings
 from ..store import DeliveryState, Tx
 from ..store._sql.compiled import CompiledStatement
 from ..store._sql.schema import UtcTime
