@@ -12,9 +12,9 @@ from types import TracebackType
 from typing import IO, Self
 
 from .._core import cannot_write, create_private
-from ..errors import AttachmentError, ProtocolError, describe_system_error_vi
-from ..hubs import FileBody, WireRequest, WireResponse, as_printable
+from ..hubs import FileBody, WireRequest, WireResponse
 from .base64_json import MAX_REST, Base64Extractor, RestTooLongError
+from .messages import build_compression_error, build_encoding_error, build_too_long_error, build_unsendable_error
 
 CHUNK_BYTES = 256 * 1024
 
@@ -124,7 +124,7 @@ class AnswerSink:
         length = headers.get("content-length", "")
         self.announced_length = int(length) if length.isascii() and length.isdigit() else None
         if self.announced_length is not None and self.announced_length > self._limit:
-            raise _build_too_long_error(request.limit)
+            raise build_too_long_error(request.limit)
         self._received_size = self._decoded_size = self._saved_size = 0
         self._digest = hashlib.sha256()
         self._kept_chunks: list[bytes] = []
@@ -161,7 +161,7 @@ class AnswerSink:
         for chunk in self._decoder.decode(raw):
             self._decoded_size += len(chunk)
             if self._decoded_size > self._limit:
-                raise _build_too_long_error(self._request.limit)
+                raise build_too_long_error(self._request.limit)
             self._take_chunk(chunk)
         if self._file is not None and self._request.on_progress is not None:
             self._request.on_progress(self._received_size, self.announced_length)
@@ -192,7 +192,7 @@ class AnswerSink:
             try:
                 self._extractor.feed(chunk)
             except RestTooLongError:
-                raise _build_too_long_error(MAX_REST) from None
+                raise build_too_long_error(MAX_REST) from None
         elif self._file is not None:
             self._write_content(chunk)
         else:
@@ -201,7 +201,7 @@ class AnswerSink:
     def _write_content(self, content: bytes) -> None:
         self._saved_size += len(content)
         if self._saved_size > self._request.limit:
-            raise _build_too_long_error(self._request.limit)
+            raise build_too_long_error(self._request.limit)
         self._digest.update(content)
         with self._translate_write_errors():
             self._write(content)
@@ -243,11 +243,11 @@ class _Inflater:
                 if not raw and len(chunk) < CHUNK_BYTES and not self._zlib.eof:
                     return  # a full piece may have more behind it that needs no more input
         except zlib.error:
-            raise _build_compression_error() from None
+            raise build_compression_error() from None
 
     def require_end(self) -> None:
         if not self._zlib.eof:
-            raise _build_compression_error()
+            raise build_compression_error()
 
 
 def _build_decoder(encoding: str) -> _IdentityDecoder | _Inflater:
@@ -256,12 +256,7 @@ def _build_decoder(encoding: str) -> _IdentityDecoder | _Inflater:
     if name in ("", "identity"):
         return _IdentityDecoder()
     if name not in _WINDOW_BITS:
-        raise ProtocolError(
-            f"The answer is encoded as {as_printable(encoding, 40)!r}, which was not asked for. "
-            "Have the proxy before the hub leave answers as they are.",
-            vi=f"Câu trả lời được mã hóa kiểu {as_printable(encoding, 40)!r} dù không yêu cầu. "
-            "Hãy cấu hình proxy phía trước trục để giữ nguyên câu trả lời.",
-        )
+        raise build_encoding_error(encoding)
     return _Inflater(_WINDOW_BITS[name])
 
 
@@ -270,22 +265,4 @@ def _translate_read_errors(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise AttachmentError(
-            f"The packet {path} cannot be sent: {error.strerror}. Put it back, or build it again, and send again.",
-            vi=f"Không gửi được gói tin {path}: {describe_system_error_vi(error)}. "
-            "Hãy khôi phục hoặc tạo lại gói tin rồi gửi lại.",
-        ) from error
-
-
-def _build_too_long_error(limit: int) -> ProtocolError:
-    return ProtocolError(
-        f"The answer is longer than the {limit} bytes allowed. If the hub really sends that much, raise the limit.",
-        vi=f"Câu trả lời dài hơn giới hạn {limit} byte. Nếu trục thực sự gửi dữ liệu lớn như vậy, hãy tăng giới hạn.",
-    )
-
-
-def _build_compression_error() -> ProtocolError:
-    return ProtocolError(
-        "The answer's compression is broken or ends early. Try again; have proxies before the hub not compress.",
-        vi="Dữ liệu nén trong câu trả lời bị hỏng hoặc bị cắt. Hãy thử lại; cấu hình proxy phía trước trục không nén.",
-    )
+        raise build_unsendable_error(path, error) from error

@@ -19,11 +19,11 @@ import anyio.to_thread
 import httpx
 import tenacity
 
-from ..errors import ConfigError, EdocError, HubError, NotSent
+from ..errors import EdocError, HubError, NotSent
 from ..hubs import Dialect, FileBody, Flow, Vxp, WireRequest, WireResponse, arun, run
 from .bodies import AnswerSink, Upload
+from .messages import EXCHANGE_ERRORS, build_missing_call_error, build_transport_error
 from .transport import (
-    EXCHANGE_ERRORS,
     ClientSettings,
     RequestBody,
     TimeLimit,
@@ -31,7 +31,6 @@ from .transport import (
     build_blocking_transport,
     build_request_headers,
     build_timeout_extensions,
-    build_transport_error,
     parse_address,
     parse_answer_headers,
 )
@@ -66,11 +65,7 @@ def _find_dialect_method(dialect: Dialect, method: _FlowMethod[P, R]) -> Callabl
     name = method.__name__
     dialect_method: Callable[P, Flow[R]] | None = getattr(dialect, name, None)
     if dialect_method is None:
-        kind = type(dialect).__name__
-        raise ConfigError(
-            f"The hub dialect {kind} has no call {name!r}; use a hub that does, or do without.",
-            vi=f"Giao thức trục {kind} không có lời gọi {name!r}; hãy dùng trục có hỗ trợ hoặc bỏ qua bước này.",
-        )
+        raise build_missing_call_error(type(dialect).__name__, name)
     return dialect_method
 
 
@@ -151,7 +146,7 @@ class HubClient:
                 with TimeLimit(self.settings.total + self.settings.compute_transfer_seconds(upload.length)) as limit:
                     return self._exchange(request, upload, limit)
             except EXCHANGE_ERRORS as error:
-                transport_error = build_transport_error(error, request, upload)
+                transport_error = build_transport_error(error, request, handed_over=upload.handed_over)
         raise transport_error  # outside of the handler: what httpx raised refers to the request and its signed headers
 
     def _exchange(self, request: WireRequest, upload: Upload, limit: TimeLimit) -> WireResponse:
@@ -234,7 +229,7 @@ class AsyncHubClient:
                 ) as scope:
                     return await self._exchange(request, upload, scope)
             except EXCHANGE_ERRORS as error:
-                transport_error = build_transport_error(error, request, upload)
+                transport_error = build_transport_error(error, request, handed_over=upload.handed_over)
         raise transport_error  # outside of the handler, as in HubClient
 
     async def _exchange(self, request: WireRequest, upload: Upload, scope: anyio.CancelScope) -> WireResponse:

@@ -32,16 +32,10 @@ from urllib.parse import urlsplit
 import httpcore
 import httpx
 
-from ..errors import (
-    ConfigError,
-    NotSent,
-    OutcomeUnknown,
-    TransportError,
-    describe_system_error,
-    describe_system_error_vi,
-)
-from ..hubs import WireRequest, as_printable
-from .bodies import Upload
+from .._core import Text
+from ..errors import ConfigError, describe_system_error, describe_system_error_vi
+from ..hubs import WireRequest
+from .messages import INCOMPLETE_PEM, UNUSABLE_PROXY, build_tls_settings_error, describe_missing_file
 from .pool import AwaitedTransport, BlockingTransport, split_url
 
 
@@ -194,29 +188,18 @@ def _build_tls_context(settings: ClientSettings) -> ssl.SSLContext:
             password = settings.client_key_password or ""
             context.load_cert_chain(settings.client_certificate, settings.client_key, password)
     except OSError as error:  # ssl.SSLError is one
-        why, why_vi = _explain_tls_error(settings, error)
-        raise ConfigError(
-            f"The TLS settings of the hub cannot be used: {why}. "
-            "Check ca_bundle, client_certificate, client_key (PEM files) and the key's password.",
-            vi=f"Không dùng được cấu hình TLS của trục: {why_vi}. "
-            "Hãy kiểm tra ca_bundle, client_certificate, client_key (tệp PEM) và mật khẩu của khóa.",
-        ) from error
+        raise build_tls_settings_error(_explain_tls_error(settings, error)) from error
     return context
 
 
-def _explain_tls_error(settings: ClientSettings, error: OSError) -> tuple[str, str]:
-    """Why: OpenSSL says neither which file nor, of a PEM file, what it misses there."""
+def _explain_tls_error(settings: ClientSettings, error: OSError) -> Text:
+    """Explain a failure: OpenSSL tells neither the file nor, of a PEM file, the part that it misses there."""
     for file in (settings.ca_bundle, settings.client_certificate, settings.client_key):
         if file is not None and not file.exists():
-            return f"{file} is not there", f"không có tệp {file}"
+            return describe_missing_file(file)
     if isinstance(error, ssl.SSLError) and "PEM" in str(error):
-        return (
-            "a PEM file lacks the certificate or the key that belongs to it (client_key is left out where it stands in "
-            "client_certificate)",
-            "tệp PEM thiếu chứng thư số hoặc khóa tương ứng (chỉ bỏ trống client_key khi khóa nằm trong "
-            "client_certificate)",
-        )
-    return describe_system_error(error), describe_system_error_vi(error)
+        return INCOMPLETE_PEM
+    return Text(describe_system_error(error), describe_system_error_vi(error))
 
 
 def _proxy_options(url: str, context: ssl.SSLContext) -> dict[str, Any]:
@@ -226,126 +209,13 @@ def _proxy_options(url: str, context: ssl.SSLContext) -> dict[str, Any]:
     except (ValueError, httpx.InvalidURL):
         usable = False
     if not usable:
-        raise ConfigError(
-            "The proxy setting is no http:// or https:// URL, such as http://proxy.example.gov.vn:3128.",
-            vi="Cấu hình proxy không phải là URL http:// hoặc https://, ví dụ http://proxy.example.gov.vn:3128.",
-        )
+        raise ConfigError(UNUSABLE_PROXY.en, vi=UNUSABLE_PROXY.vi)
     user = parsed.username.encode(), parsed.password.encode()
     return {
         "proxy_url": split_url(parsed),
         "proxy_auth": user if any(user) else None,
         "proxy_ssl_context": context if parsed.scheme == "https" else None,
     }
-
-
-# --- What httpx raises, as errors of this library: one table. ---
-
-
-@dataclass(frozen=True, slots=True)
-class _Fault:
-    """What an exception of httpx means: `before_sending` if it can only happen before any of the request left."""
-
-    before_sending: bool
-    en: str
-    vi: str
-
-
-_UNTRUSTED = _Fault(
-    True,
-    "TLS could not be established. Check the hub's name in the endpoint, ca_bundle, this machine's clock and, "
-    "where the hub asks for one, the client certificate",
-    "Không thiết lập được kết nối TLS. Hãy kiểm tra tên máy chủ trong endpoint, ca_bundle, đồng hồ của máy và "
-    "chứng thư máy khách (nếu trục yêu cầu)",
-)
-_TOO_SLOW = _Fault(False, "The hub took longer than the time allowed", "Trục phản hồi quá thời gian cho phép")
-_CONNECTION_BROKEN = _Fault(
-    False,
-    "The connection broke before the answer was complete",
-    "Kết nối bị ngắt khi chưa nhận đủ câu trả lời",
-)
-_FAULTS: tuple[tuple[type[Exception], _Fault], ...] = (
-    (
-        httpx.ConnectTimeout,
-        _Fault(
-            True,
-            "The hub does not answer the connection; check the network and the firewall",
-            "Trục không phản hồi kết nối; hãy kiểm tra mạng và tường lửa",
-        ),
-    ),
-    (
-        httpx.PoolTimeout,
-        _Fault(
-            True,
-            "All connections to the hub are busy; raise `connections` or send less at a time",
-            "Mọi kết nối tới trục đều bận; hãy tăng `connections` hoặc gửi ít hơn cùng lúc",
-        ),
-    ),
-    (
-        httpx.ProxyError,
-        _Fault(
-            True,
-            "The proxy does not let the connection through; check the proxy setting and its password",
-            "Proxy không cho kết nối đi qua; hãy kiểm tra cấu hình proxy và mật khẩu",
-        ),
-    ),
-    (
-        httpx.ConnectError,
-        _Fault(
-            True,
-            "The hub cannot be reached; check the endpoint, network, firewall and, if one is set, the proxy of [http]",
-            "Không kết nối được tới trục; hãy kiểm tra endpoint, mạng, tường lửa và proxy ở [http] (nếu có)",
-        ),
-    ),
-    (
-        httpx.InvalidURL,
-        _Fault(
-            True,
-            "The hub's endpoint is no usable URL; correct it in the configuration",
-            "Địa chỉ trục (endpoint) không hợp lệ; hãy sửa trong cấu hình",
-        ),
-    ),
-    (httpx.TimeoutException, _TOO_SLOW),
-    (TimeoutError, _TOO_SLOW),  # of anyio, for an exchange as a whole
-    (httpx.TransportError, _CONNECTION_BROKEN),
-    (ssl.SSLError, _CONNECTION_BROKEN),  # httpx lets those of asynchronous reads through as they are
-)
-EXCHANGE_ERRORS = tuple(kind for kind, _ in _FAULTS)
-
-
-def build_transport_error(error: Exception, request: WireRequest, upload: Upload) -> TransportError:
-    """The error for an exchange that got no answer. It keeps no reference to httpx's, which refers to the headers."""
-    fault = _UNTRUSTED if _is_tls_failure(error) else next(fault for kind, fault in _FAULTS if isinstance(error, kind))
-    exchange = f"{request.method} {request.url}, {_describe_exception(error)}"
-    if request.sends and upload.handed_over and not fault.before_sending:
-        return OutcomeUnknown(
-            f"{fault.en}, and the hub may have taken the request ({exchange}). Ask the hub before sending again.",
-            vi=f"{fault.vi}, có thể trục đã nhận được yêu cầu ({exchange}). Hãy hỏi trục trước khi gửi lại.",
-        )
-    return NotSent(
-        f"{fault.en} ({exchange}). It is safe to try again.",
-        vi=f"{fault.vi} ({exchange}). Có thể thử lại an toàn.",
-    )
-
-
-def _describe_exception(error: Exception) -> str:
-    """The exception's kind and words; not those of h11 about our own request, which quote its headers."""
-    words = "" if isinstance(error, httpx.LocalProtocolError) else as_printable(str(error), 200)
-    return f"{type(error).__name__}: {words}" if words else type(error).__name__
-
-
-def _is_tls_failure(error: BaseException) -> bool:
-    """Whether the handshake failed.
-
-    In TLS 1.3 a server judges our certificate after we have begun to send, but before it reads anything: its alert
-    about certificates arrives as a read error and still means that nothing was done.
-    """
-    cause: BaseException | None = error
-    while cause is not None:
-        if isinstance(cause, ssl.SSLError):
-            reason = getattr(cause, "reason", None) or ""  # set by OpenSSL only
-            return isinstance(error, httpx.ConnectError) or "CERTIFICATE" in reason or "UNKNOWN_CA" in reason
-        cause = cause.__cause__ or cause.__context__
-    return False
 
 
 # --- A time limit on a blocking exchange as a whole. httpx limits each read, which a slow drip outlives. ---

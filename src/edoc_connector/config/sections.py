@@ -31,6 +31,8 @@ _SECRETS_IN_QUERY = frozenset({"password", "passwd", "sslpassword"})
 
 
 class Section(BaseModel):
+    """A section that cannot change, takes no unknown names, and repeats no value in its errors."""
+
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
 
@@ -302,7 +304,7 @@ class WorkerSettings(Section):
         tries: how often the application, or a download, may fail on a packet before it is set aside.
         watch: time between two looks at our certificate and clock.
         certificate_days: how many days ahead the end of our certificate is warned of.
-        stop_within: how long a stop waits for running jobs; longer ones are left to another worker.
+        stop_within: how long a stop waits for running jobs; longer ones are let go.
     """
 
     engine: Literal["own", "procrastinate"] = "own"

@@ -6,14 +6,20 @@ import logging
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
-from ...errors import ProtocolError
-from .. import refusals
-from ..fields import as_json_or_text, as_printable, as_text, parse_flag, parse_identifier, parse_time
+from ..fields import as_json_or_text, as_text, parse_flag, parse_identifier, parse_time
+from ..refusals import (
+    MEANING_BY_STATUS,
+    build_lost_answer_error,
+    build_refusal,
+    build_status_error,
+    is_known_refusal,
+)
 from ..results import Agency, AgencyChange, MessageType, SentState, Waiting
 from ..strict_json import NotJsonError, parse_strict_json
 from ..wire import WireResponse
-from . import headers
 from .calls import Call
+from .headers import can_carry
+from .messages import build_protocol_error
 
 R = TypeVar("R")
 _Fields = Mapping[str, tuple[str, Callable[[Any], Any]]]
@@ -84,21 +90,11 @@ def parse_envelope(response: WireResponse, call: Call) -> Mapping[str, Any]:
     answer = _parse_object(response, call)
     status, code, description = _parse_verdict(answer)
     if status not in ("OK", "FAIL"):
-        raise _build_protocol_error(call, "its status is neither OK nor FAIL")
+        raise build_protocol_error(call.name, "its status is neither OK nor FAIL")
     is_refusal = status == "FAIL" or code not in ("", "0")
     if is_refusal and not _is_done_before(call, code, description):
-        raise refusals.build_refusal(code, description, sends=call.sends, answer=response)
+        raise build_refusal(code, description, sends=call.sends, answer=response)
     return answer
-
-
-def build_not_a_packet_error(call: Call, why: str) -> ProtocolError:
-    """The error for a raw answer that is no packet.
-
-    Args:
-        call: the call that was made.
-        why: what came instead, from this library and not from the hub.
-    """
-    return _build_protocol_error(call, why)
 
 
 def parse_doc_id(answer: Mapping[str, Any], call: Call) -> str:
@@ -109,7 +105,7 @@ def parse_doc_id(answer: Mapping[str, Any], call: Call) -> str:
     """
     found = parse_identifier(answer.get("DocId"))
     if found is None or found.lower() == "null":  # which some hubs write for a value nobody set
-        raise _build_protocol_error(call, "it has no DocId that is a number or a text of printable characters")
+        raise build_protocol_error(call.name, "it has no DocId that is a number or a text of printable characters")
     return found
 
 
@@ -119,7 +115,7 @@ def parse_count(answer: Mapping[str, Any], call: Call) -> int:
     if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 12:
         value = int(value)
     if not isinstance(value, int) or isinstance(value, bool) or value < 0:
-        raise _build_protocol_error(call, "its count is not a number")
+        raise build_protocol_error(call.name, "its count is not a number")
     return value
 
 
@@ -131,11 +127,11 @@ def parse_waiting(answer: Mapping[str, Any], call: Call, requested_type: Message
     """
     rows = _parse_rows(answer, call)
     identified = [(row, found) for row in rows if (found := parse_identifier(row.get("docId"))) is not None]
-    usable = [(row, found) for row, found in identified if headers.can_carry(found)]
+    usable = [(row, found) for row, found in identified if can_carry(found)]
     if len(usable) < len(rows):
         _log.warning("%s: %d of %d rows have no usable docId", call.name, len(rows) - len(usable), len(rows))
     if rows and not identified:
-        raise _build_protocol_error(call, "no row of it has a usable docId")
+        raise build_protocol_error(call.name, "no row of it has a usable docId")
     return tuple(
         Waiting(
             doc_id=found,
@@ -172,15 +168,15 @@ def _parse_failed_answer(response: WireResponse, call: Call) -> Mapping[str, Any
     _, code, description = _parse_verdict(answer)
     if response.status < 500 and _is_done_before(call, code, description):
         return answer
-    refusal = refusals.build_refusal(code, description, sends=call.sends, answer=response)
+    refusal = build_refusal(code, description, sends=call.sends, answer=response)
     may_have_taken = (
         call.sends and response.status >= 500 and refusal.retryable
     )  # it failed inside, perhaps after taking it
-    if refusals.is_known_refusal(code, description) and not may_have_taken:
+    if is_known_refusal(code, description) and not may_have_taken:
         raise refusal
-    if code not in ("", "0") and 400 <= response.status < 500 and response.status not in refusals.MEANING_BY_STATUS:
+    if code not in ("", "0") and 400 <= response.status < 500 and response.status not in MEANING_BY_STATUS:
         raise refusal
-    raise refusals.build_status_error(response, sends=call.sends)
+    raise build_status_error(response, sends=call.sends)
 
 
 def _is_done_before(call: Call, code: str, description: str) -> bool:
@@ -205,10 +201,10 @@ def _parse_object(response: WireResponse, call: Call) -> Mapping[str, Any]:
         answer = parse_strict_json(body)
     except NotJsonError as error:
         if call.sends and (not body or body.startswith(b"{")):  # began as an answer does, or never began
-            raise refusals.build_lost_answer_error("empty" if not body else "JSON cut off or broken") from None
-        raise _build_protocol_error(call, _describe_body(body, str(error))) from None
+            raise build_lost_answer_error("empty" if not body else "JSON cut off or broken") from None
+        raise build_protocol_error(call.name, _describe_body(body, str(error))) from None
     if not isinstance(answer, dict):
-        raise _build_protocol_error(call, "it is no JSON object")
+        raise build_protocol_error(call.name, "it is no JSON object")
     return answer
 
 
@@ -227,12 +223,12 @@ def _parse_verdict(answer: Mapping[str, Any]) -> tuple[str, str, str]:
 
 def _parse_rows(answer: Mapping[str, Any], call: Call) -> list[Mapping[str, Any]]:
     if "data" not in answer:  # a hub with nothing to say writes [] or null; silence is no "no news"
-        raise _build_protocol_error(call, "it has no data")
+        raise build_protocol_error(call.name, "it has no data")
     rows = answer["data"]
     if rows is None:
         return []
     if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
-        raise _build_protocol_error(call, "its data is no list of objects")
+        raise build_protocol_error(call.name, "its data is no list of objects")
     return rows
 
 
@@ -252,13 +248,3 @@ def _parse_message_type(value: Any, requested_type: MessageType) -> MessageType:
     """The row's own message type, or what was asked for where the hub writes none or one that is not known."""
     words = as_json_or_text(value).strip().lower()
     return MessageType(words) if words in set(MessageType) else requested_type
-
-
-def _build_protocol_error(call: Call, why: str) -> ProtocolError:
-    why = as_printable(why)
-    return ProtocolError(
-        f"The answer to {call.name} is not the hub's: {why}. "
-        "Check the endpoint and any proxy in between; nothing was concluded from it.",
-        vi=f"Câu trả lời cho {call.name} không đúng giao thức của trục: {why}. "
-        "Hãy kiểm tra địa chỉ trục (endpoint) và proxy ở giữa; câu trả lời này không được sử dụng.",
-    )

@@ -28,6 +28,7 @@ from ..results import (
 from ..wire import FileBody, Flow, Progress, WireRequest, WireResponse
 from . import answers, calls, headers
 from .calls import Call
+from .messages import EMPTY_SECRET, UNKNOWN_FETCH_CALL, UNUSABLE_ENDPOINT, UNUSABLE_USER_AGENT, build_protocol_error
 
 SERVICE_TYPE = "eDoc"
 
@@ -35,26 +36,6 @@ _HEAD = 4096  # bytes of a download that tell whether it is an answer instead
 _HTML_START = re.compile(
     rb"(\xef\xbb\xbf)?\s*(<\?xml[^>]*\?>\s*)?(<!--((?!-->).)*-->\s*)*<(!doctype\s+)?(html|head|body|title)\b",
     re.IGNORECASE | re.DOTALL,
-)
-
-
-_ENDPOINT_ERROR = (
-    "The hub's endpoint must be a URL such as https://hub.example.gov.vn/path, "
-    "without user, password, query or fragment.",
-    "Địa chỉ trục (endpoint) phải là URL dạng https://truc.example.gov.vn/duong-dan, "
-    "không có tên người dùng, mật khẩu, phần truy vấn (?) hoặc phần neo (#).",
-)
-_SECRET_ERROR = (
-    "The hub's secret is empty; give the one the hub's operator issued for this system id.",
-    "Khóa bí mật của trục đang để trống; hãy nhập khóa do đơn vị vận hành trục cấp cho mã hệ thống này.",
-)
-_USER_AGENT_ERROR = (
-    "user_agent can hold printable ASCII only; write it without accents.",
-    "user_agent chỉ nhận ký tự ASCII in được; hãy viết không dấu.",
-)
-_FETCH_WITH_ERROR = (
-    "fetch_with can be 'downloadEdoc' or 'getEdoc'.",
-    "fetch_with chỉ nhận 'downloadEdoc' hoặc 'getEdoc'.",
 )
 
 
@@ -99,14 +80,14 @@ class Vxp:
     def __post_init__(self) -> None:
         headers.require_carriable("systemid", self.system_id)
         checks = (
-            (_is_usable_endpoint(self.endpoint), _ENDPOINT_ERROR),
-            (bool(self.secret), _SECRET_ERROR),
-            (self.user_agent.isascii() and self.user_agent.isprintable(), _USER_AGENT_ERROR),
-            (self.fetch_with in ("downloadEdoc", "getEdoc"), _FETCH_WITH_ERROR),
+            (_is_usable_endpoint(self.endpoint), UNUSABLE_ENDPOINT),
+            (bool(self.secret), EMPTY_SECRET),
+            (self.user_agent.isascii() and self.user_agent.isprintable(), UNUSABLE_USER_AGENT),
+            (self.fetch_with in ("downloadEdoc", "getEdoc"), UNKNOWN_FETCH_CALL),
         )
-        for is_valid, (en, vi) in checks:
+        for is_valid, problem in checks:
             if not is_valid:
-                raise ConfigError(en, vi=vi)
+                raise ConfigError(problem.en, vi=problem.vi)
         object.__setattr__(self, "endpoint", self.endpoint.rstrip("/"))
 
     def send(
@@ -166,7 +147,7 @@ class Vxp:
             if response.saved is None:
                 answers.parse_envelope(response, call)  # no success, so this raises what the hub or the status says
             if response.status != 200:
-                raise answers.build_not_a_packet_error(call, f"HTTP {response.status} is no whole packet")
+                raise build_protocol_error(call.name, f"HTTP {response.status} is no whole packet")
             self._refuse_answer_in_place_of_packet(part)
             size = place_download(part, to)
         return Fetched(doc_id=doc_id, path=to, size=size, sha256=response.sha256)
@@ -194,11 +175,9 @@ class Vxp:
             )
             answers.parse_envelope(response, call)
             if response.saved is None:
-                raise answers.build_not_a_packet_error(
-                    call, f"its data is not {'base64' if response.damaged else 'a text'}"
-                )
+                raise build_protocol_error(call.name, f"its data is not {'base64' if response.damaged else 'a text'}")
             if not part.stat().st_size:
-                raise answers.build_not_a_packet_error(call, "its data is empty")
+                raise build_protocol_error(call.name, "its data is empty")
             size = place_download(part, to)
         return Fetched(doc_id=doc_id, path=to, size=size, sha256=response.sha256)
 
@@ -338,12 +317,12 @@ class Vxp:
         call = calls.DOWNLOAD
         head = _start_of(part, _HEAD)
         if not head.strip():
-            raise answers.build_not_a_packet_error(call, "it is empty")
+            raise build_protocol_error(call.name, "it is empty")
         if _HTML_START.match(head):
-            raise answers.build_not_a_packet_error(call, "it is an HTML page, as proxies send")
+            raise build_protocol_error(call.name, "it is an HTML page, as proxies send")
         if head.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"{"):
             answers.parse_envelope(WireResponse(200, {}, _start_of(part, self.max_answer)), call)
-            raise answers.build_not_a_packet_error(call, "it is JSON and not a packet")
+            raise build_protocol_error(call.name, "it is JSON and not a packet")
 
 
 def _start_of(path: Path, size: int) -> bytes:

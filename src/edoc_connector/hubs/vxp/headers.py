@@ -10,15 +10,16 @@ from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 
-from ...errors import (
-    AttachmentError,
-    ConfigError,
-    EdocError,
-    HubError,
-    UnknownRecipient,
-    describe_system_error_vi,
-)
+from ...errors import ConfigError, EdocError, HubError, UnknownRecipient
 from ..fields import VIETNAM
+from .messages import (
+    TIME_WITHOUT_ZONE,
+    build_character_error,
+    build_empty_packet_error,
+    build_large_packet_error,
+    build_length_error,
+    build_unreadable_packet_error,
+)
 
 PREFIX = "XroadVnpt-"
 VERSION = "3.0.201608"
@@ -55,7 +56,7 @@ def build_signed_headers(parameters: Mapping[str, str], secret: str) -> dict[str
 
     Raises:
         ConfigError, UnknownRecipient, HubError: HTTP or the signed JSON would not carry a value unchanged; which of
-            them, see `checked`.
+            them, see `require_carriable`.
     """
     headers = {PREFIX + name: require_carriable(name, value) for name, value in parameters.items()}
     text = json.dumps(headers, ensure_ascii=False, separators=(",", ":"))
@@ -82,23 +83,11 @@ def require_carriable(name: str, value: str) -> str:
     limit = MAX_RECIPIENTS if name in _JSON_PARAMETERS else MAX_VALUE
     error = _ERROR_BY_PARAMETER.get(name, HubError)
     if not value or len(value) > limit:
-        raise error(
-            f"The parameter {name!r} of a hub call must have 1 to {limit} characters, not {len(value)}. "
-            "Leave an optional one out; the recipients stand in the packet as well.",
-            vi=f"Tham số {name!r} của lời gọi trục phải dài từ 1 đến {limit} ký tự, không phải {len(value)}. "
-            "Tham số tùy chọn thì bỏ đi; danh sách nơi nhận đã có trong gói tin.",
-        )
+        raise build_length_error(error, name, size=len(value), limit=limit)
     forbidden = (_NOT_IN_JSON_TEXT if name in _JSON_PARAMETERS else _NOT_IN_VALUE).search(value)
     if forbidden is not None or value != value.strip():
         character = f"U+{ord(forbidden.group()):04X}" if forbidden is not None else "U+0020"
-        raise error(
-            f"The parameter {name!r} of a hub call holds {character}, which a signed header cannot carry. "
-            "Use the code or id as the hub's directory writes it: printable ASCII, no quote, no semicolon, "
-            "no space at the ends.",
-            vi=f"Tham số {name!r} của lời gọi trục có ký tự {character} mà header được ký không mang được. "
-            "Hãy dùng mã đúng như trong danh bạ của trục: ký tự ASCII in được, không có dấu nháy kép, dấu chấm phẩy, "
-            "không có dấu cách ở hai đầu.",
-        )
+        raise build_character_error(error, name, character)
     return value
 
 
@@ -117,10 +106,7 @@ def format_timestamp(now: datetime) -> str:
         ConfigError: the clock gave a time without a zone.
     """
     if now.tzinfo is None:
-        raise ConfigError(
-            "The clock given to the hub dialect returns a time without a zone; use datetime.now(timezone.utc).",
-            vi="Đồng hồ cấp cho giao thức trục trả về thời gian không có múi giờ; hãy dùng datetime.now(timezone.utc).",
-        )
+        raise ConfigError(TIME_WITHOUT_ZONE.en, vi=TIME_WITHOUT_ZONE.vi)
     local = now.astimezone(VIETNAM)
     return f"{local:%d%m%Y}T{local:%H%M%S}+{local.microsecond // 1000:04d}"
 
@@ -146,22 +132,10 @@ def compute_file_hash(path: Path, *, sdk_compatible: bool, limit: int) -> tuple[
                 digest.update(chunk)
                 size += len(chunk)
     except OSError as error:
-        raise AttachmentError(
-            f"The packet {path} cannot be read: {error.strerror}. Put it back, or build it again, and send again.",
-            vi=f"Không đọc được gói tin {path}: {describe_system_error_vi(error)}. "
-            "Hãy khôi phục hoặc tạo lại gói tin rồi gửi lại.",
-        ) from error
+        raise build_unreadable_packet_error(path, error) from error
     if size == 0:
-        raise AttachmentError(
-            f"The packet {path} is empty. Build it again and send again.",
-            vi=f"Gói tin {path} rỗng. Hãy tạo lại gói tin rồi gửi lại.",
-        )
+        raise build_empty_packet_error(path)
     if size > limit:
-        raise AttachmentError(
-            f"The packet {path} is larger than the {limit} bytes that max_packet allows. Send the attachments in "
-            "several documents, or raise max_packet if the hub takes more.",
-            vi=f"Gói tin {path} lớn hơn giới hạn {limit} byte của max_packet. Hãy chia tệp đính kèm ra nhiều văn bản, "
-            "hoặc tăng max_packet nếu trục nhận được nhiều hơn.",
-        )
+        raise build_large_packet_error(path, limit)
     text = "".join([_UNPADDED_HEX[byte] for byte in digest.digest()]) if sdk_compatible else digest.hexdigest()
     return text, first if size == len(first) else None
