@@ -211,10 +211,10 @@ _SYSTEM_VI: Mapping[int, str] = {
 
 
 def describe_system_error(error: OSError) -> str:
-    """What the operating system says, in English."""
+    """Describe an error of the operating system in its own words, English."""
     return error.strerror or str(error) or type(error).__name__
 
 
 def describe_system_error_vi(error: OSError) -> str:
-    """What the operating system says, in Vietnamese; its own words where there are no others."""
+    """Describe an error of the operating system in Vietnamese; in its own words where the table has none."""
     return _SYSTEM_VI.get(error.errno or 0) or describe_system_error(error)

@@ -1,4 +1,4 @@
-"""Bodies on their way: a file going out with its exact length, an answer coming in under a limit."""
+"""Bodies of requests with their exact length, and bodies of answers under a limit."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _WINDOW_BITS = {"gzip": 47, "x-gzip": 47, "deflate": 47}
 
 
 class Upload:
-    """The body of one request. A context manager: it holds the file open.
+    """The body of one request; a context manager that holds the file open.
 
     Args:
         request: the request whose body it is.
@@ -33,7 +33,7 @@ class Upload:
         handed_over: whether the last of a file's bytes went to the transport. Before that the hub cannot have the whole
             packet, whatever happens; from then on it may. A body that is no file goes in one piece and counts from the
             start.
-        may_block: whether iterating reads from a disk, or calls what somebody gave to be told the progress.
+        may_block: whether iterating reads from a disk or calls the caller's `on_progress`.
 
     Raises:
         AttachmentError: the file is gone or cannot be read.
@@ -66,7 +66,9 @@ class Upload:
             self._file.close()
 
     def __iter__(self) -> Iterator[bytes]:
-        """The body: `length` bytes, never more and never fewer. Progress is told from the thread that iterates.
+        """Iterate over the body: `length` bytes, never more and never fewer.
+
+        Progress is reported from the thread that iterates.
 
         Raises:
             AttachmentError: the file became shorter or unreadable on the way; the hub got an incomplete request.
@@ -80,7 +82,7 @@ class Upload:
             )
             done += len(chunk)
             self.handed_over = done == self._size
-            # what comes behind the file goes with its last piece: two bytes are not worth a packet of their own
+            # the tail goes with the file's last piece: two bytes are not worth a packet of their own
             yield chunk + self._tail if self.handed_over else chunk
             if self._progress is not None:
                 self._progress(done, self._size)
@@ -97,20 +99,20 @@ class Upload:
 
 
 class AnswerSink:
-    """The body of one answer: kept in memory, or written to the file the request names.
+    """The body of one answer, kept in memory or written to the file that the request names.
 
     A context manager: unless `finish` was called nothing stays on disk.
 
     Args:
-        request: the request it answers.
-        status: HTTP status.
+        request: the request.
+        status: HTTP status of the answer.
         headers: of the answer, names in lower case.
 
     Attributes:
         announced_length: the answer's Content-Length, where it has one.
 
     Raises:
-        ProtocolError: the answer is announced longer than the limit, or in an encoding nobody asked for.
+        ProtocolError: the answer is announced longer than the limit, or in an encoding that was not asked for.
         StoreError: the disk refuses the file.
     """
 
@@ -167,7 +169,7 @@ class AnswerSink:
             self._request.on_progress(self._received_size, self.announced_length)
 
     def finish(self) -> WireResponse:
-        """The answer, complete; a file stands in its place.
+        """Complete the answer; a file gets its name.
 
         Raises:
             ProtocolError: the compressed answer ended early.
@@ -223,7 +225,7 @@ class _IdentityDecoder:
 
 
 class _Inflater:
-    """Decompresses in pieces of bounded size: an answer is measured before it can become large."""
+    """A decompressor in pieces of bounded size: an answer is measured before it can become large."""
 
     def __init__(self, window: int) -> None:
         self._window = window
@@ -251,7 +253,7 @@ class _Inflater:
 
 
 def _build_decoder(encoding: str) -> _IdentityDecoder | _Inflater:
-    """What undoes a Content-Encoding. We ask for none; some proxies compress all the same."""
+    """Build the decoder of a Content-Encoding. We ask for none; some proxies compress all the same."""
     name = encoding.strip().lower()
     if name in ("", "identity"):
         return _IdentityDecoder()

@@ -1,7 +1,8 @@
 """Clients for a hub: `HubClient` blocks, `AsyncHubClient` awaits. Both drive a dialect's flows over httpx.
 
 Each of their methods is declared once, from the dialect's own: same parameters, and the result instead of the flow.
-What happens below, and what a failure there means, is in `edoc_connector.transport`.
+The exchanges below are those of `edoc_connector.client.transport`; `edoc_connector.client.messages` says what their
+failures mean.
 """
 
 from __future__ import annotations
@@ -61,7 +62,7 @@ def _as_awaited_call(method: _FlowMethod[P, R]) -> Callable[Concatenate[AsyncHub
 
 
 def _find_dialect_method(dialect: Dialect, method: _FlowMethod[P, R]) -> Callable[P, Flow[R]]:
-    """The dialect's own method of that name; the one given only lends its signature."""
+    """Find the dialect's own method of a name; the given one only lends its signature."""
     name = method.__name__
     dialect_method: Callable[P, Flow[R]] | None = getattr(dialect, name, None)
     if dialect_method is None:
@@ -70,13 +71,13 @@ def _find_dialect_method(dialect: Dialect, method: _FlowMethod[P, R]) -> Callabl
 
 
 class HubClient:
-    """A hub, blocking. One client holds one pool of connections and may be used from several threads.
+    """A client that blocks. It holds one pool of connections and may be used from several threads.
 
     Methods are those of the dialect. Calls that fail in a way that makes another attempt safe are repeated, each time
     as a fresh flow with new time stamps.
 
     Args:
-        dialect: whom to talk to, and how.
+        dialect: the hub and its protocol.
         settings: time-outs, attempts, TLS, proxy.
 
     Raises:
@@ -120,9 +121,9 @@ class HubClient:
         """Make any call of any dialect, repeated where that is safe.
 
         Args:
-            make: method that gives the flow, such as ``client.dialect.list_waiting``; called anew for each attempt.
-            args: for it.
-            kwargs: for it.
+            make: method that makes the flow, such as ``client.dialect.list_waiting``; called anew for each attempt.
+            args: its arguments.
+            kwargs: its arguments by name.
         """
         try:
             return self.run(make(*args, **kwargs))
@@ -130,7 +131,7 @@ class HubClient:
             first_error = [error]
 
         def attempt() -> R:
-            if first_error:  # the first attempt is over; only what comes after it needs the machinery of retrying
+            if first_error:  # the first attempt is over; only the later ones need the machinery of retrying
                 raise first_error.pop()
             return self.run(make(*args, **kwargs))
 
@@ -163,12 +164,12 @@ class HubClient:
 
 
 class AsyncHubClient:
-    """A hub, awaited. Methods, arguments and errors are those of `HubClient`.
+    """A client that awaits. Methods, arguments and errors are those of `HubClient`.
 
-    File work, hashing included, is done in worker threads; so is the telling of progress.
+    Work on files, hashing included, is done in worker threads, and `on_progress` is called there.
 
     Args:
-        dialect: whom to talk to, and how.
+        dialect: the hub and its protocol.
         settings: time-outs, attempts, TLS, proxy.
 
     Raises:
@@ -255,7 +256,7 @@ def _log_exchange(request: WireRequest, status: int) -> None:
 def _build_request(
     request: WireRequest, upload: Upload, body: RequestBody, extensions: dict[str, Any]
 ) -> httpx.Request:
-    """The request as httpx's transports send it; a body in memory goes out in one piece."""
+    """Build the request for httpx's transports; a body in memory goes out in one piece."""
     target = parse_address(request.url)
     return httpx.Request(
         request.method,
@@ -304,7 +305,7 @@ def _can_repeat(error: BaseException) -> bool:
 
 
 def _compute_wait(settings: ClientSettings, state: tenacity.RetryCallState) -> float:
-    """What the hub asked for, up to the cap, and a random time on top so that clients do not come back all at once."""
+    """Compute a wait: the hub's Retry-After up to the cap, and a random time that keeps clients from coming in step."""
     error = state.outcome.exception() if state.outcome is not None else None
     hub_wait = error.retry_after if isinstance(error, HubError) and error.retry_after is not None else 0.0
     backoff = min(settings.backoff_cap, settings.backoff * 2.0 ** (state.attempt_number - 1))

@@ -1,6 +1,6 @@
 """Errors of exchanges, answers and settings of the clients, with their texts in English and Vietnamese.
 
-One table says what each exception of httpx means (`build_transport_error`).
+`build_transport_error` finds the meaning of an exception of httpx in one table.
 """
 
 from __future__ import annotations

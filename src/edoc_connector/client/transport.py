@@ -1,9 +1,10 @@
-"""What lies between the clients and httpx: settings, TLS, time limits, and one table of what went wrong.
+"""Settings, TLS and time limits of the exchanges between the clients and httpx.
 
-The clients use transports of httpx's kind (`client.pool`). What httpx's clients put on top (cookies, redirects,
-its environment, headers merged and normalised) is not wanted here, and costs half as much again as the exchange itself.
+The clients use transports of httpx's kind (`client.pool`). The additions of httpx's own clients (cookies, redirects,
+settings from the environment, headers merged and normalised) are not wanted here, and cost half as much again as the
+exchange itself.
 
-What an exchange means when it fails:
+The meaning of a failed exchange:
 
 - A failure before the connection stood, or while a packet's own bytes were not all handed to the transport, is NotSent:
   the hub cannot have the whole packet.
@@ -41,26 +42,26 @@ from .pool import AwaitedTransport, BlockingTransport, split_url
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClientSettings:
-    """How to reach a hub. Times are in seconds.
+    """Settings of a client. Times are in seconds.
 
     Args:
-        connect: to establish a connection, TLS included.
-        read: between two pieces of an answer.
-        write: between two pieces of a request.
-        pool: to wait for a free connection.
-        total: for one exchange as a whole, in addition to what its bodies need at `slowest`.
+        connect: time to establish a connection, TLS included.
+        read: time between two pieces of an answer.
+        write: time between two pieces of a request.
+        pool: time to wait for a free connection.
+        total: time for one exchange as a whole, beside the time of its bodies at `slowest`.
         slowest: bytes per second; a transfer slower than that is given up in the end.
         connections: most connections at a time, kept open between calls.
         keep_alive: how long an unused one is kept. Hubs and proxies drop unused connections without a word; a packet
             sent over one that was dropped at that moment has an unknown outcome, so this should be less than theirs.
         attempts: how often a call is tried in all, where trying again is safe.
-        backoff: longest wait before the second attempt; it doubles each time, and the wait is a random part of it.
-        backoff_cap: what it grows to at most.
+        backoff: longest wait before the second attempt. It doubles each time; the wait is a random part of it.
+        backoff_cap: upper end of that doubling.
         retry_after_cap: longest wait that a hub's Retry-After is obeyed for.
         ca_bundle: PEM file of the authorities to trust, instead of those of httpx and of the operating system.
         client_certificate: PEM file of our certificate and its chain (mTLS).
         client_key: PEM file of its key, where that is not in the same file.
-        client_key_password: of the key.
+        client_key_password: password of the key.
         proxy: ``http://`` or ``https://`` URL of a proxy; may hold a user and password.
     """
 
@@ -83,12 +84,12 @@ class ClientSettings:
     proxy: str | None = field(default=None, repr=False)
 
     def compute_transfer_seconds(self, size: int | None) -> float:
-        """What a body of `size` bytes adds to the time of an exchange."""
+        """Compute the seconds that a body of `size` bytes adds to the time of an exchange."""
         return (size or 0) / self.slowest
 
 
 def build_blocking_transport(settings: ClientSettings) -> BlockingTransport:
-    """One pool of connections, bounded by the time limit of the thread that uses it.
+    """Build a transport over one pool of connections, bounded by the time limit of the thread that uses it.
 
     Raises:
         ConfigError: a certificate, key or proxy in the settings cannot be used.
@@ -98,7 +99,7 @@ def build_blocking_transport(settings: ClientSettings) -> BlockingTransport:
 
 
 def build_async_transport(settings: ClientSettings) -> AwaitedTransport:
-    """One pool of connections for an event loop.
+    """Build a transport over one pool of connections for an event loop.
 
     Raises:
         ConfigError: a certificate, key or proxy in the settings cannot be used.
@@ -108,17 +109,17 @@ def build_async_transport(settings: ClientSettings) -> AwaitedTransport:
 
 
 def build_timeout_extensions(settings: ClientSettings) -> dict[str, Any]:
-    """The time-outs of the phases, as httpx's transports take them with each request."""
+    """Build the extensions that give each request the time-outs of its phases."""
     phases = {"connect": settings.connect, "read": settings.read, "write": settings.write, "pool": settings.pool}
     return {"timeout": phases}
 
 
 @lru_cache(maxsize=256)
 def parse_address(url: str) -> httpx.URL:
-    """Where a URL leads.
+    """Parse the URL of a request.
 
     Raises:
-        httpx.InvalidURL: it is none that HTTP could use.
+        httpx.InvalidURL: HTTP cannot use it.
     """
     parsed = httpx.URL(url)
     if parsed.scheme not in ("http", "https") or not parsed.host:
@@ -127,7 +128,7 @@ def parse_address(url: str) -> httpx.URL:
 
 
 class RequestBody(httpx.SyncByteStream, httpx.AsyncByteStream):
-    """A body in pieces, as httpx's transports take it.
+    """A body in pieces, for httpx's transports.
 
     Args:
         pieces: for a blocking transport.
@@ -148,7 +149,7 @@ class RequestBody(httpx.SyncByteStream, httpx.AsyncByteStream):
 
 
 def build_request_headers(request: WireRequest, host: bytes, length: int) -> list[tuple[bytes, bytes]]:
-    """The headers that go out: the request's own, the length of its body, and no invitation to compress."""
+    """Build the headers of a request: its own, the length of its body, and no invitation to compress."""
     headers = [(b"Host", host)]
     headers += [(name.encode("ascii"), value.encode("ascii")) for name, value in request.headers.items()]
     if length or request.method != "GET":
@@ -157,7 +158,7 @@ def build_request_headers(request: WireRequest, host: bytes, length: int) -> lis
 
 
 def parse_answer_headers(raw: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
-    """The headers of an answer: names in lower case, the values of a repeated one joined."""
+    """Parse the headers of an answer: names in lower case, the values of a repeated one joined."""
     headers: dict[str, str] = {}
     for name, value in raw:
         key, text = name.decode("latin-1").lower(), value.decode("latin-1")
@@ -222,12 +223,12 @@ def _proxy_options(url: str, context: ssl.SSLContext) -> dict[str, Any]:
 
 
 class TimeLimit:
-    """When an exchange has to be over, on the monotonic clock; `deadline` may be moved.
+    """The end of an exchange on the monotonic clock; `deadline` may be moved.
 
-    A context: it limits what this thread does over a `TimedBackend` inside the block.
+    A context manager: inside the block it limits this thread's network operations over a `TimedBackend`.
 
     Args:
-        seconds: from now on.
+        seconds: time left from now on.
     """
 
     def __init__(self, seconds: float) -> None:
@@ -241,7 +242,12 @@ class TimeLimit:
         _current_limit.reset(self._token)
 
     def cap_timeout(self, timeout: float | None, timeout_error: type[Exception]) -> float:
-        """A time-out that does not reach beyond the end."""
+        """Shorten a time-out to the time that is left.
+
+        Args:
+            timeout: seconds; None for none.
+            timeout_error: class to raise when no time is left.
+        """
         remaining = self.deadline - time.monotonic()
         if remaining <= 0:
             raise timeout_error("the time for the whole exchange is over")
@@ -257,7 +263,7 @@ def _cap_timeout(timeout: float | None, timeout_error: type[Exception]) -> float
 
 
 class TimedBackend(httpcore.NetworkBackend):
-    """Another backend under the time limit of the thread that uses it."""
+    """A network backend under the time limit of the thread that uses it."""
 
     def __init__(self, inner: httpcore.NetworkBackend) -> None:
         self._inner = inner
@@ -286,7 +292,7 @@ class _TimedStream(httpcore.NetworkStream):
         self._next_size = 0
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
-        """Reads more at a time than the 64 KiB httpcore asks for, while the other side has more: each piece costs."""
+        """Read more at a time than the 64 KiB httpcore asks for, while the other side has more: each piece costs."""
         size = max(max_bytes, self._next_size)
         data = self._inner.read(size, _cap_timeout(timeout, httpcore.ReadTimeout))
         self._next_size = min(2 * size, _MAX_READ_BYTES) if 2 * len(data) > size else 0

@@ -44,11 +44,12 @@ class Dialect(Protocol):
             message_type: document or status.
             sender: code of the sending agency.
             recipients: codes of the receivers, where the hub wants them beside those in the packet.
-            on_progress: told the bytes sent and the bytes in all.
+            on_progress: called with the bytes sent and the bytes in all.
 
         Raises:
-            HubError: the hub refused; its child says why. Not retried unless `retryable`.
-            ProtocolError: an answer came that tells neither; as with OutcomeUnknown, ask the hub before sending again.
+            HubError: the hub refused; the class says why. Not retried unless `retryable`.
+            ProtocolError: an answer came that says neither yes nor no; as with OutcomeUnknown, ask the hub before
+                sending again.
             OutcomeUnknown: the packet left and no usable answer came.
             NotSent: the packet did not leave, or not whole.
             AttachmentError: the file is missing, empty, or changed while it was sent.
@@ -64,28 +65,28 @@ class Dialect(Protocol):
         ...
 
     def fetch(self, doc_id: str, to: Path, *, on_progress: Progress | None = None) -> Flow[Fetched]:
-        """Download a packet. Until it is complete nothing is at `to`; what was there is replaced.
+        """Download a packet.
 
         Args:
             doc_id: the hub's id of the packet.
-            to: the file to write.
-            on_progress: told the bytes received and, where known, the bytes in all.
+            to: the file to write. It appears when the packet is complete, and replaces a file of that name.
+            on_progress: called with the bytes received and, where known, the bytes in all.
         """
         ...
 
     def confirm(self, doc_id: str, outcome: Outcome = Outcome.DONE) -> Flow[None]:
-        """Tell the hub what became of a packet. Saying it again is harmless.
+        """Tell the hub the outcome of a packet; telling it again is harmless.
 
         Args:
             doc_id: the hub's id of the packet.
-            outcome: ``done`` when it is stored, ``fail`` when it cannot be read.
+            outcome: ``done`` for a packet that is stored, ``fail`` for one that cannot be read.
         """
         ...
 
     def sent_state(
         self, message_type: MessageType = MessageType.EDOC, *, doc_id: str | None = None
     ) -> Flow[tuple[SentState, ...]]:
-        """Ask where packets of ours stand, one entry per receiver.
+        """Ask for the state of packets of ours, one entry per receiver.
 
         Args:
             message_type: documents or statuses.
@@ -99,7 +100,11 @@ class Dialect(Protocol):
 
 
 def list_setting_fields(dialect: Dialect | Callable[..., Dialect]) -> tuple[dataclasses.Field[Any], ...]:
-    """List the fields that a configuration may set, of a dialect or its class; of one that is no dataclass, none."""
+    """List the fields that a configuration may set; a dialect that is no dataclass has none.
+
+    Args:
+        dialect: a dialect or its class.
+    """
     candidate: Any = dialect
     fields = dataclasses.fields(candidate) if dataclasses.is_dataclass(candidate) else ()
     return tuple(field for field in fields if field.name != _CLOCK_FIELD)

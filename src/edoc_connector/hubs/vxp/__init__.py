@@ -1,4 +1,4 @@
-"""The VXP interface, spoken by the national hub and hubs built on the same product."""
+"""The VXP interface of the national hub and of hubs built on the same product."""
 
 from .dialect import Vxp
 

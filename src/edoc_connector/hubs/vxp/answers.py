@@ -1,4 +1,4 @@
-"""Answers of the VXP interface: the envelope every JSON answer has, and the rows inside."""
+"""Answers of the VXP interface: the envelope of every JSON answer, and the rows inside."""
 
 from __future__ import annotations
 
@@ -25,6 +25,7 @@ R = TypeVar("R")
 _Fields = Mapping[str, tuple[str, Callable[[Any], Any]]]
 
 _NEVER_DONE_BEFORE = frozenset({"15", "16", "20"})
+"""Codes that refuse our system or tell of a failure inside: no words beside them say that the call was made before."""
 
 _log = logging.getLogger("edoc_connector.hubs.vxp")
 
@@ -78,7 +79,7 @@ _CHANGE_FIELDS: _Fields = {
 
 
 def parse_envelope(response: WireResponse, call: Call) -> Mapping[str, Any]:
-    """The JSON object of a successful answer.
+    """Parse the JSON object of a successful answer, or raise the error that the answer means.
 
     Raises:
         HubError: status FAIL or a non-zero ErrorCode, whatever the HTTP status; or an HTTP status that is no success.
@@ -98,10 +99,10 @@ def parse_envelope(response: WireResponse, call: Call) -> Mapping[str, Any]:
 
 
 def parse_doc_id(answer: Mapping[str, Any], call: Call) -> str:
-    """The DocId of an answer to sendEdoc.
+    """Parse the DocId of an answer to sendEdoc.
 
     Raises:
-        ProtocolError: it is missing, or nothing a hub could mean by an id.
+        ProtocolError: the DocId is missing, or no id at all.
     """
     found = parse_identifier(answer.get("DocId"))
     if found is None or found.lower() == "null":  # which some hubs write for a value nobody set
@@ -110,7 +111,7 @@ def parse_doc_id(answer: Mapping[str, Any], call: Call) -> str:
 
 
 def parse_count(answer: Mapping[str, Any], call: Call) -> int:
-    """The number in an answer to the counting calls."""
+    """Parse the number in an answer to the counting calls."""
     value = answer.get("count")
     if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 12:
         value = int(value)
@@ -120,10 +121,10 @@ def parse_count(answer: Mapping[str, Any], call: Call) -> int:
 
 
 def parse_waiting(answer: Mapping[str, Any], call: Call, requested_type: MessageType) -> tuple[Waiting, ...]:
-    """The rows of getReceivedEdocList.
+    """Parse the rows of getReceivedEdocList.
 
-    A row without a usable docId, or with one that no signed header carries, cannot be fetched or confirmed; it must not
-    hold up the others, so it is logged and left out. When no row has a docId at all the answer is refused.
+    A packet without a usable docId, or with one that no signed header carries, cannot be fetched or confirmed; its row
+    must not hold up the others, so it is logged and left out. An answer in which no row has a docId is refused.
     """
     rows = _parse_rows(answer, call)
     identified = [(row, found) for row in rows if (found := parse_identifier(row.get("docId"))) is not None]
@@ -143,35 +144,37 @@ def parse_waiting(answer: Mapping[str, Any], call: Call, requested_type: Message
 
 
 def parse_sent_states(answer: Mapping[str, Any], call: Call) -> tuple[SentState, ...]:
-    """The rows of getSentEdocList."""
+    """Parse the rows of getSentEdocList."""
     return tuple(SentState(**_convert_fields(row, _SENT_FIELDS)) for row in _parse_rows(answer, call))
 
 
 def parse_agencies(answer: Mapping[str, Any], call: Call) -> tuple[Agency, ...]:
-    """The rows of getAgenciesList; entries without a code are left out, as nothing can be sent to them."""
+    """Parse the rows of getAgenciesList; entries without a code are left out, as nothing can be sent to them."""
     return _parse_entries(answer, call, Agency, _AGENCY_FIELDS)
 
 
 def parse_agencies_qd20(answer: Mapping[str, Any], call: Call) -> tuple[Agency, ...]:
-    """The rows of getAgenciesListQD20; entries without a code are left out."""
+    """Parse the rows of getAgenciesListQD20; entries without a code are left out."""
     return _parse_entries(answer, call, Agency, _AGENCY_QD20_FIELDS)
 
 
 def parse_agency_changes(answer: Mapping[str, Any], call: Call) -> tuple[AgencyChange, ...]:
-    """The rows of getSynchronizeUnit; entries without a code are left out."""
+    """Parse the rows of getSynchronizeUnit; entries without a code are left out."""
     return _parse_entries(answer, call, AgencyChange, _CHANGE_FIELDS)
 
 
 def _parse_failed_answer(response: WireResponse, call: Call) -> Mapping[str, Any]:
-    """Raise for an HTTP status that is no success; the hub's own code in the body says more than the status."""
+    """Raise for an HTTP status that is no success; the hub's own code in the body says more than the status.
+
+    The answer of a call that was made before is returned.
+    """
     answer = _parse_object_if_any(response)
     _, code, description = _parse_verdict(answer)
     if response.status < 500 and _is_done_before(call, code, description):
         return answer
     refusal = build_refusal(code, description, sends=call.sends, answer=response)
-    may_have_taken = (
-        call.sends and response.status >= 500 and refusal.retryable
-    )  # it failed inside, perhaps after taking it
+    # a hub that failed inside may have failed after it took the packet
+    may_have_taken = call.sends and response.status >= 500 and refusal.retryable
     if is_known_refusal(code, description) and not may_have_taken:
         raise refusal
     if code not in ("", "0") and 400 <= response.status < 500 and response.status not in MEANING_BY_STATUS:
@@ -180,14 +183,14 @@ def _parse_failed_answer(response: WireResponse, call: Call) -> Mapping[str, Any
 
 
 def _is_done_before(call: Call, code: str, description: str) -> bool:
-    """Whether a refusal says that it was done before; one for who we are, or for a failure inside, does not."""
+    """Tell whether a refusal says that the call was made before."""
     return (
         call.done_before is not None and code not in _NEVER_DONE_BEFORE and bool(call.done_before.search(description))
     )
 
 
 def _parse_object_if_any(response: WireResponse) -> Mapping[str, Any]:
-    """The JSON object of an answer that is an error in any case; empty where there is none, such as a proxy's page."""
+    """Parse the JSON object of an answer that is an error anyway; empty where there is none, as in a proxy's page."""
     try:
         answer = parse_strict_json(response.body)
     except NotJsonError:
@@ -245,6 +248,6 @@ def _convert_fields(row: Mapping[str, Any], fields: _Fields) -> dict[str, Any]:
 
 
 def _parse_message_type(value: Any, requested_type: MessageType) -> MessageType:
-    """The row's own message type, or what was asked for where the hub writes none or one that is not known."""
+    """Parse the row's own message type; where the hub writes none that is known, it is the one asked for."""
     words = as_json_or_text(value).strip().lower()
     return MessageType(words) if words in set(MessageType) else requested_type

@@ -32,7 +32,7 @@ from .messages import EMPTY_SECRET, UNKNOWN_FETCH_CALL, UNUSABLE_ENDPOINT, UNUSA
 
 SERVICE_TYPE = "eDoc"
 
-_HEAD = 4096  # bytes of a download that tell whether it is an answer instead
+_HEAD_BYTES = 4096  # enough of a download to recognise an answer in its place
 _HTML_START = re.compile(
     rb"(\xef\xbb\xbf)?\s*(<\?xml[^>]*\?>\s*)?(<!--((?!-->).)*-->\s*)*<(!doctype\s+)?(html|head|body|title)\b",
     re.IGNORECASE | re.DOTALL,
@@ -47,21 +47,22 @@ def _utc_now() -> datetime:
 class Vxp:
     """A hub of the VXP interface. Methods return flows; `HubClient` and `AsyncHubClient` have the same and drive them.
 
-    Every method raises, beside what it says itself, the children of `HubError` that `hubs.refusals` lists, and
-    for an argument that a signed header cannot carry ConfigError (ours), UnknownRecipient or HubError.
+    Every method raises, beside the errors it names itself, those children of `HubError` that the tables of refusals
+    give for the hub's codes and HTTP status; for an argument that a signed header cannot carry, ConfigError (a setting
+    of ours), UnknownRecipient or HubError.
 
     Args:
         endpoint: URL under which the calls lie, ``https://…``; without user, query and fragment.
         system_id: this system's id at the hub.
-        secret: the hub's secret for it, as given; never in a repr, a log or an error.
+        secret: the hub's secret for that id, as issued; never in a repr, a log or an error.
         sdk_compatible: write ``hash-file`` unpadded and append CRLF to packets, as the vendor's client does and hubs
             are known to expect; off, both are exact.
         fetch_with: ``downloadEdoc`` gives the packet's bytes; ``getEdoc`` has them as base64 in one JSON answer, for
             hubs without the other. Both go to the file as they arrive.
         user_agent: the User-Agent header.
         max_packet: most bytes of a packet to send or to fetch.
-        max_answer: most bytes of a JSON answer; of getEdoc's, which holds a packet, `max_packet` decides.
-        now: the clock; gives aware times.
+        max_answer: most bytes of a JSON answer; for getEdoc's, which holds a packet, `max_packet` counts.
+        now: the clock of the time stamps; gives aware times.
 
     Raises:
         ConfigError: the endpoint, system id or secret cannot be used.
@@ -133,7 +134,7 @@ class Vxp:
             doc_id: the hub's id of the packet.
             to: the file to write.
             file_path: the vendor client's ``filePath``, which hubs ignore.
-            on_progress: told the bytes received and, where known, the bytes in all.
+            on_progress: called with the bytes received and, where known, the bytes in all.
         """
         call = calls.DOWNLOAD
         with download_part(to) as part:
@@ -145,7 +146,7 @@ class Vxp:
                 on_progress=on_progress,
             )
             if response.saved is None:
-                answers.parse_envelope(response, call)  # no success, so this raises what the hub or the status says
+                answers.parse_envelope(response, call)  # no success: raises the error for the code or the status
             if response.status != 200:
                 raise build_protocol_error(call.name, f"HTTP {response.status} is no whole packet")
             self._refuse_answer_in_place_of_packet(part)
@@ -161,7 +162,7 @@ class Vxp:
             doc_id: the hub's id of the packet.
             to: the file to write.
             file_path: the vendor client's ``filePath``, which hubs ignore.
-            on_progress: told the bytes of the answer received and, where known, the bytes in all.
+            on_progress: called with the bytes of the answer received and, where known, the bytes in all.
         """
         call = calls.GET
         with download_part(to) as part:
@@ -182,13 +183,16 @@ class Vxp:
         return Fetched(doc_id=doc_id, path=to, size=size, sha256=response.sha256)
 
     def confirm(self, doc_id: str, outcome: Outcome = Outcome.DONE) -> Flow[None]:
-        """Tell the hub what became of a packet (updateStatus). A hub that says it knew already counts as success."""
+        """Tell the hub the outcome of a packet (updateStatus).
+
+        The refusal of a hub that knew it already counts as success.
+        """
         yield from self._call_json(calls.CONFIRM, {"docid": doc_id, "status": Outcome(outcome).value})
 
     def sent_state(
         self, message_type: MessageType = MessageType.EDOC, *, doc_id: str | None = None
     ) -> Flow[tuple[SentState, ...]]:
-        """Ask where packets of ours stand (getSentEdocList). See `Dialect.sent_state`."""
+        """Ask for the state of packets of ours (getSentEdocList). See `Dialect.sent_state`."""
         answer = yield from self._call_json(calls.SENT_STATE, {**_build_type_parameters(message_type), "docId": doc_id})
         return answers.parse_sent_states(answer, calls.SENT_STATE)
 
@@ -208,7 +212,7 @@ class Vxp:
         return answers.parse_agencies_qd20(answer, calls.AGENCIES_QD20)
 
     def agency_changes(self) -> Flow[tuple[AgencyChange, ...]]:
-        """Read what changed in the directory (getSynchronizeUnit)."""
+        """Read the changes of the directory (getSynchronizeUnit)."""
         return answers.parse_agency_changes((yield from self._call_json(calls.AGENCY_CHANGES)), calls.AGENCY_CHANGES)
 
     def register_agency(
@@ -271,7 +275,7 @@ class Vxp:
         body: bytes | FileBody | None = None,
         on_progress: Progress | None = None,
     ) -> Flow[Mapping[str, Any]]:
-        """One call with a JSON answer."""
+        """Make a call with a JSON answer."""
         request = self._build_request(call, values or {}, body=body, limit=self.max_answer, on_progress=on_progress)
         return answers.parse_envelope((yield request), call)
 
@@ -310,22 +314,22 @@ class Vxp:
         )
 
     def _refuse_answer_in_place_of_packet(self, part: Path) -> None:
-        """Raise if what was saved is a JSON answer or a page: some hubs say no with status 200.
+        """Refuse a download that is a JSON answer or a page: some hubs say no with status 200.
 
         Anything else is kept, however odd: judging packets is not the hub layer's business.
         """
         call = calls.DOWNLOAD
-        head = _start_of(part, _HEAD)
+        head = _read_start(part, _HEAD_BYTES)
         if not head.strip():
             raise build_protocol_error(call.name, "it is empty")
         if _HTML_START.match(head):
             raise build_protocol_error(call.name, "it is an HTML page, as proxies send")
         if head.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"{"):
-            answers.parse_envelope(WireResponse(200, {}, _start_of(part, self.max_answer)), call)
+            answers.parse_envelope(WireResponse(200, {}, _read_start(part, self.max_answer)), call)
             raise build_protocol_error(call.name, "it is JSON and not a packet")
 
 
-def _start_of(path: Path, size: int) -> bytes:
+def _read_start(path: Path, size: int) -> bytes:
     with path.open("rb") as file:
         return file.read(size)
 

@@ -35,8 +35,8 @@ _ERROR_BY_PARAMETER: Mapping[str, type[EdocError]] = {
     "from": ConfigError,
     "to": UnknownRecipient,
 }
-"""By parameter, what a value that no header carries is: wrong settings of ours, which every call meets, or a message
-that cannot go. Other values come from a hub or a caller, and concern one call: `HubError`."""
+"""Errors for a value that no header carries, by parameter: a wrong setting of ours, which every call meets, or a
+message that cannot go. Other values come from a hub or a caller, and concern one call: `HubError`."""
 
 _NOT_IN_VALUE = re.compile(r'[^ -~]|[;"]')
 _NOT_IN_JSON_TEXT = re.compile(r"[^ -~]|;")
@@ -48,15 +48,14 @@ _CHUNK = 256 * 1024
 
 
 def build_signed_headers(parameters: Mapping[str, str], secret: str) -> dict[str, str]:
-    """The ``XroadVnpt-`` headers for these parameters, in the mapping's order.
+    """Build the ``XroadVnpt-`` headers for parameters, signed in the mapping's order.
 
     Args:
         parameters: bare names to values.
-        secret: as the hub gave it; its UTF-8 bytes are the HMAC key.
+        secret: as the hub's operator issued it; its UTF-8 bytes are the HMAC key.
 
     Raises:
-        ConfigError, UnknownRecipient, HubError: HTTP or the signed JSON would not carry a value unchanged; which of
-            them, see `require_carriable`.
+        ConfigError, UnknownRecipient, HubError: as `require_carriable`.
     """
     headers = {PREFIX + name: require_carriable(name, value) for name, value in parameters.items()}
     text = json.dumps(headers, ensure_ascii=False, separators=(",", ":"))
@@ -70,15 +69,15 @@ def build_signed_headers(parameters: Mapping[str, str], secret: str) -> dict[str
 
 
 def require_carriable(name: str, value: str) -> str:
-    """A value, if it arrives at the hub as it was signed.
+    """Return a value that arrives at the hub as it was signed, and refuse any other.
 
     HTTP drops spaces at the ends and may fold tabs; a quote or semicolon ends things early in hubs that take the JSON
     and the key list apart by hand; what is not ASCII has no agreed encoding in a header.
 
     Raises:
-        ConfigError: it would not, and is a setting of ours (``systemid``, ``from``).
-        UnknownRecipient: it would not, and names recipients.
-        HubError: it would not, and is anything else.
+        ConfigError: such a value is a setting of ours (``systemid``, ``from``).
+        UnknownRecipient: such a value names recipients.
+        HubError: any other parameter has such a value.
     """
     limit = MAX_RECIPIENTS if name in _JSON_PARAMETERS else MAX_VALUE
     error = _ERROR_BY_PARAMETER.get(name, HubError)
@@ -92,12 +91,12 @@ def require_carriable(name: str, value: str) -> str:
 
 
 def can_carry(value: str) -> bool:
-    """Whether a header can carry an id, as the hub wrote it, back to the hub."""
+    """Tell whether a header can carry an id of the hub back to it unchanged."""
     return 0 < len(value) <= MAX_VALUE and value == value.strip() and not _NOT_IN_VALUE.search(value)
 
 
 def format_timestamp(now: datetime) -> str:
-    """A time stamp as the interface writes it: ``ddMMyyyy'T'HHmmss+SSSS``, Vietnam time, SSSS milliseconds.
+    """Format a time stamp: ``ddMMyyyy'T'HHmmss+SSSS``, Vietnam time, SSSS milliseconds.
 
     Args:
         now: aware.
@@ -112,14 +111,17 @@ def format_timestamp(now: datetime) -> str:
 
 
 def compute_file_hash(path: Path, *, sdk_compatible: bool, limit: int) -> tuple[str, bytes | None]:
-    """SHA-256 of a packet's bytes for the ``hash-file`` parameter; of a small one the bytes too.
+    """Compute the SHA-256 of a packet for the ``hash-file`` parameter, and read a small packet whole.
 
-    What goes out is then just what was hashed, whatever happens to the file.
+    The bytes of a small packet go out just as they were hashed, whatever happens to the file meanwhile.
 
     Args:
         path: the packet.
         sdk_compatible: write each byte without zero padding, as the vendor's client does (0x0e becomes ``e``).
-        limit: most bytes it may have.
+        limit: most bytes of the packet.
+
+    Returns:
+        The digest as text, and the bytes of a packet of at most 256 KiB.
 
     Raises:
         AttachmentError: the file cannot be read, is empty or too large.
