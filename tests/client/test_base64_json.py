@@ -1,4 +1,4 @@
-"""Answers with a file inside, taken apart in pieces, held against `json.loads` and the standard library's base64."""
+"""Answers with a file inside, split in pieces and compared with `json.loads` and the standard library's base64."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ OK = {"status": "OK", "ErrorCode": "0", "ErrorDesc": ""}
 
 
 def taken(answer: bytes, *cuts: int) -> tuple[Base64Extractor, bytes]:
-    """The answer taken apart, cut at these places."""
+    """Split an answer that arrives cut at these places."""
     out = bytearray()
     unwrapping = Base64Extractor("data", out.extend)
     places = [0, *sorted(cuts), len(answer)]
@@ -30,7 +30,7 @@ def taken(answer: bytes, *cuts: int) -> tuple[Base64Extractor, bytes]:
 
 
 def everywhere(answer: bytes) -> Base64Extractor:
-    """The answer cut at every single place, and into single bytes; all must agree."""
+    """Split an answer cut at every single place, and into single bytes; all must agree."""
     whole, content = taken(answer)
     for other, same in (*(taken(answer, cut) for cut in range(len(answer))), taken(answer, *range(len(answer)))):
         assert (same if not whole.damaged else b"") == (content if not whole.damaged else b"")
@@ -71,7 +71,7 @@ PARTS = st.sampled_from(
 
 @given(st.lists(PARTS, max_size=14), st.lists(st.integers(0, 60), max_size=4))
 def test_like_json_loads(parts: list[str], cuts: list[int]) -> None:
-    """What is JSON, and what its data says, is what `json.loads` and base64 say, whatever the cuts (VXP interface)."""
+    """Valid JSON and its data are those of `json.loads` and base64, whatever the cuts (VXP interface)."""
     answer = ("{" + "".join(parts) + "}").encode()
     unwrapping, content = taken(answer, *(min(cut, len(answer)) for cut in cuts))
     try:
@@ -94,7 +94,7 @@ def test_like_json_loads(parts: list[str], cuts: list[int]) -> None:
 
 
 def decoded(text: str) -> bytes | None:
-    """What a base64 text encodes, spaces and line ends left out; None where it is none."""
+    """Decode a base64 text without its spaces and line ends; None for any other text."""
     try:
         return binascii.a2b_base64("".join(text.split(None)), strict_mode=True)
     except ValueError:
@@ -142,7 +142,7 @@ def test_what_is_no_base64(text: str) -> None:
      b'{"data2":"YQ=="}', b'"data":"YQ=="', b'{"x":"data","y":"YQ=="}', b'{"' + b"d" * 300 + b'":"x"}', b'{"\\q":"x"}'],
 )  # fmt: skip
 def test_answers_without_a_file(answer: bytes) -> None:
-    """Anything else is kept as it came, for those who read it (VXP interface)."""
+    """An answer without a file is kept as it came (VXP interface)."""
     whole = everywhere(answer)
     assert (whole.found, whole.damaged, bytes(whole.rest)) == (False, False, answer)
 

@@ -1,4 +1,4 @@
-"""The table of what an exception of httpx means."""
+"""The table of the meanings of httpx's exceptions."""
 
 from __future__ import annotations
 

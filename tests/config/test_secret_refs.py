@@ -12,13 +12,13 @@ from edoc_connector.errors import ConfigError
 
 
 def test_a_file_secret_is_relative_to_the_configuration(tmp_path: Path) -> None:
-    """``file:`` starts from the configuration's folder, without the last line end (DESIGN, "Names of things")."""
+    """``file:`` starts from the configuration's folder, without the last line end (configuration, secrets)."""
     (tmp_path / "secret").write_text("bí mật\n", encoding="utf-8")
     assert SecretRef.parse("file:secret").resolve(tmp_path).get_secret_value() == "bí mật"
 
 
 def test_a_command_is_run_without_a_shell(tmp_path: Path) -> None:
-    """``cmd:`` is a list of words (DESIGN, "Names of things outside")."""
+    """``cmd:`` is a list of words (configuration, secrets)."""
     ref = SecretRef.parse(f'cmd:{sys.executable} -c "import sys; print(sys.argv[1])" "$HOME;ls"')
     assert ref.resolve(tmp_path).get_secret_value() == "$HOME;ls"
 
@@ -37,7 +37,7 @@ def test_a_command_is_run_without_a_shell(tmp_path: Path) -> None:
     ],
 )
 def test_a_reference_that_leads_nowhere(tmp_path: Path, reference: str, why: str) -> None:
-    """The error says which reference and why (issue, "one typed error that names what to do")."""
+    """An unusable reference is an error with the reason (configuration, secrets)."""
     (tmp_path / "binary").write_bytes(b"\xff\xfe\xff")
     (tmp_path / "empty").write_text("\n")
     with pytest.raises(ConfigError, match=why) as caught:

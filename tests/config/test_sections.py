@@ -26,7 +26,7 @@ NUMBERS = [
 @pytest.mark.parametrize("value", [float("inf"), float("nan"), 1e12])
 @pytest.mark.parametrize("name", NUMBERS)
 def test_no_number_is_without_end(name: str, value: float) -> None:
-    """What no time can be made of is refused when the settings are read, not after a packet left (configuration)."""
+    """A number that makes no time is refused when the settings are read, not after a packet left (configuration)."""
     section, _, key = name.partition(".")
     number = value if math.isnan(value) or math.isinf(value) else int(value)
     with pytest.raises(ConfigError, match=rf"{section}\.{key}"):

@@ -30,7 +30,7 @@ def test_known_times(written: Any) -> None:
 
 @pytest.mark.parametrize("written", [None, "", "soon", "2014-02-30 00:00:00", "0001-01-01", "99/99/9999", 5, 1.5])
 def test_unknown_times(written: Any) -> None:
-    """What is in no known form is None and never a guess (VXP interface, list)."""
+    """A time in an unknown form is None and never a guess (VXP interface, list)."""
     assert parse_time(written) is None
 
 

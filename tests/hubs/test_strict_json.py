@@ -31,7 +31,7 @@ def test_long_texts_are_no_values(monkeypatch: pytest.MonkeyPatch) -> None:
      b"[" * (MAX_DEPTH + 1) + b"]" * (MAX_DEPTH + 1)],
 )  # fmt: skip
 def test_not_strict_json(data: bytes) -> None:
-    """What two readers would understand differently, or one not survive, is no JSON (facts about httpx)."""
+    """A text that two readers understand differently, or one does not survive, is no JSON (facts about httpx)."""
     with pytest.raises(NotJsonError):
         parse_strict_json(data)
 

@@ -13,7 +13,7 @@ LIST = b'{"status":"OK","ErrorCode":"0","data":[]}'
 
 
 def test_cut_short_download_leaves_nothing(vxp: Vxp, tmp_path: Path) -> None:
-    """When the transport fails, what it had written is taken away (faults, row 14)."""
+    """A transport that fails leaves no unfinished file (faults, row 14)."""
 
     def perform(request: WireRequest) -> WireResponse:
         assert request.save_to is not None
