@@ -80,7 +80,7 @@ def test_the_environment_overrides_the_file(write, monkeypatch: pytest.MonkeyPat
 
 
 def test_a_misspelt_section_in_the_environment(write, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A variable that overrides nothing is an error with the name that was meant; those of other programs are let be."""
+    """A variable that overrides nothing is an error with the name that was meant; other programs' are let be."""
     monkeypatch.setenv("EDOC_ARCHIVE__FOLDER", "x")
     Settings.load(write())
     monkeypatch.setenv("EDOC_HUBS__ENDPOINT", "https://other.example.gov.vn")
