@@ -6,12 +6,12 @@ import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
-from ..._core import download_part, place_download
+from ..._core import download_part, place_download, utc_now
 from ..._version import __version__
 from ...errors import ConfigError
 from ..dialect import SECRET
@@ -37,10 +37,6 @@ _HTML_START = re.compile(
     rb"(\xef\xbb\xbf)?\s*(<\?xml[^>]*\?>\s*)?(<!--((?!-->).)*-->\s*)*<(!doctype\s+)?(html|head|body|title)\b",
     re.IGNORECASE | re.DOTALL,
 )
-
-
-def _utc_now() -> datetime:
-    return datetime.now(UTC)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,7 +72,7 @@ class Vxp:
     user_agent: str = f"edoc-connector/{__version__}"
     max_packet: int = 4 * 1024**3
     max_answer: int = 64 * 1024**2
-    now: Callable[[], datetime] = field(default=_utc_now, repr=False, compare=False)
+    now: Callable[[], datetime] = field(default=utc_now, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         headers.require_carriable("systemid", self.system_id)
