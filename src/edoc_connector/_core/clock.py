@@ -2,8 +2,8 @@
 
 Waits and leases stand in the database as times, because they must outlive a restart. Within one process time never
 goes back: `SteadyClock` follows the machine's clock as long as that advances, and a monotonic one while the machine's
-clock was set back. A clock that was ahead leaves times in the database that are too late; `correct_future_times` corrects
-them when work is looked for: nothing waits longer than the longest wait there is.
+clock was set back. A clock that was ahead leaves times in the database that are too late; `correct_future_times`
+corrects them when work is looked for: nothing waits longer than the longest wait there is.
 
 Several machines on one PostgreSQL compare each other's times, and nothing here can help where their clocks disagree by
 more than a lease: keep them on NTP. If they do disagree, a lease is taken over early; the fencing token keeps the slow

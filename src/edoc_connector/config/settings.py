@@ -15,7 +15,7 @@ from ..client import ClientSettings
 from ..edxml import Limits, Organization
 from ..errors import ConfigError
 from ..hubs import REGISTRY, Dialect
-from ..signing import Keyring, Revocation, TimestampAuthority, VerifyPolicy
+from ..signing import Keyring, KeyUri, Revocation, TimestampAuthority, VerifyPolicy
 from .checks import build_config_error, refuse_misspelt_variables, warn_without_tls
 from .messages import (
     FILE_NOT_UTF8,
@@ -277,7 +277,6 @@ class Settings(BaseSettings):
 
     def _make_key_uri_absolute(self, uri: str) -> str:
         """Make the paths in a key's URI absolute, for the schemes that name files."""
-        from ..signing.signer import KeyUri
 
         parsed = KeyUri.parse(uri)
         if parsed.scheme not in _FILE_KEY_SCHEMES:

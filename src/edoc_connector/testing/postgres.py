@@ -21,7 +21,7 @@ from uuid import uuid4
 from sqlalchemy import create_engine, text
 
 from ..errors import ConfigError
-from ..store.migrate import upgrade
+from ..store import upgrade
 
 _DEBIAN_FOLDER = Path("/usr/lib/postgresql")
 # The kernel keeps what was written when only the server ends: durable enough for a test, and quick.

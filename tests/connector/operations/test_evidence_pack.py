@@ -13,7 +13,7 @@ from sqlalchemy import text
 from edoc_connector.connector import Connector, check_pack
 from edoc_connector.errors import NotFound, OutcomeUnknown, StoreError
 from edoc_connector.mockhub.faults import Fault
-from edoc_connector.store import audit_log
+from edoc_connector.store import AuditEvent
 from edoc_connector.testing import sample_document
 from edoc_connector.testing.keys import agency_keys, authority
 
@@ -45,7 +45,7 @@ def exchanged(office, hub, handle) -> tuple[Connector, Connector]:
 def entries(connector: Connector) -> list[dict[str, object]]:
     """Every entry of a connector's chain."""
     with connector.context.store.snapshot() as tx:
-        return [json.loads(link.entry) for link in audit_log.read_chain(tx.connection, connector.context.agency)]
+        return [json.loads(link.entry) for link in tx.audit_log.read_chain(connector.context.agency)]
 
 
 def test_states_answers_and_hashes_are_in_the_chain(exchanged) -> None:
@@ -80,7 +80,7 @@ def test_it_is_written_with_what_it_tells_or_not_at_all(exchanged) -> None:
 
     def stopped() -> None:
         with sender.context.transaction() as tx:
-            tx.audit_events.append(audit_log.AuditEvent("packet", "delivery", 1, "x"))
+            tx.audit_events.append(AuditEvent("packet", "delivery", 1, "x"))
             raise ValueError("stop")
 
     with pytest.raises(ValueError, match="stop"):
@@ -101,13 +101,13 @@ def test_who_gets_round_the_triggers_is_found_out(exchanged) -> None:
     sender, _ = exchanged
     agency = sender.context.agency
     with sender.context.transaction() as tx:
-        assert audit_log.find_chain_break(tx.connection, agency) is None
+        assert tx.audit_log.find_chain_break(agency) is None
         for guard in GUARDS[tx.connection.dialect.name]:
             tx.connection.execute(text(f"DROP TRIGGER {guard}"))
         tx.connection.execute(text("UPDATE evidence SET entry = replace(entry, 'kind', 'kund') WHERE sequence = 3"))
-        assert audit_log.find_chain_break(tx.connection, agency) == "entry 3 was changed"
+        assert tx.audit_log.find_chain_break(agency) == "entry 3 was changed"
         tx.connection.execute(text("DELETE FROM evidence WHERE sequence = 2"))
-        assert "entry 2 is missing" in (audit_log.find_chain_break(tx.connection, agency) or "")
+        assert "entry 2 is missing" in (tx.audit_log.find_chain_break(agency) or "")
 
 
 def test_a_pack_holds_everything_and_checks(exchanged, tmp_path: Path) -> None:
