@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import IO, Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 from lxml import etree
 
 from edoc_connector.client import transport
@@ -22,6 +23,14 @@ from edoc_connector.testing.hub import RunningHub
 from edoc_connector.testing.keys import agency_keys, get_default_authority
 from edoc_connector.testing.postgres import PostgresServer
 from edoc_connector.testing.tokens import SoftToken
+
+# A busy machine is no fault of the code: no profile has a deadline. CI tries the same examples for the same commit, the
+# nightly run tries others every time.
+_UNHURRIED = settings(deadline=None, print_blob=True, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("local", _UNHURRIED)
+settings.register_profile("ci", _UNHURRIED, derandomize=True, database=None)
+settings.register_profile("nightly", _UNHURRIED, max_examples=1000)
+settings.load_profile(os.environ.get("EDOC_HYPOTHESIS_PROFILE", "local"))
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 

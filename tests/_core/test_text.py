@@ -1,4 +1,4 @@
-"""What timeline entries say, in two languages."""
+"""Texts in two languages, as timeline entries hold them."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def test_every_cause_is_told_in_both_languages(machine: StateMachine, move: Tran
 
 
 def test_words_of_persons_stay_as_they_are() -> None:
-    """A reason that somebody wrote is the same in both languages, and so is what is no move."""
+    """A person's own words are the same in both languages, and an entry without a move keeps its text."""
     assert split_languages("Gửi nhầm") == ("Gửi nhầm", "Gửi nhầm")
     assert describe_entry(_entry(MACHINES[0], "sent", "sent", join_languages("told", "đã báo"))) == ("told", "đã báo")
     assert split_languages(join_languages("a ‖ b", "c")) == ("a | b", "c")

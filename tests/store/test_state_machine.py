@@ -35,10 +35,11 @@ def test_a_leased_state_can_be_left(machine: StateMachine) -> None:
 
 def _filler(machine: StateMachine, now: datetime) -> dict[str, object]:
     """A row with something in every column that needs it."""
-    by_type = {int: 1, str: "status", object: now, date: now.date()}
+    by_type = {int: 1, str: "status", datetime: now, date: now.date()}
     columns = get_table(machine).columns
     needed = [column for column in columns if not column.nullable and not column.primary_key and column.default is None]
-    return {column.name: by_type[column.type.python_type] for column in needed}
+    stored = {column.name: getattr(column.type, "impl_instance", column.type) for column in needed}
+    return {name: by_type[kind.python_type] for name, kind in stored.items()}
 
 
 @pytest.mark.parametrize("machine", MACHINES, ids=IDS)

@@ -11,7 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Self
 
-from edoc_connector._core.files import cannot_write, create_private
+from edoc_connector._core import cannot_write, create_private
 from edoc_connector.client.base64_json import MAX_REST, Base64Extractor, RestTooLongError
 from edoc_connector.errors import AttachmentError, ProtocolError, describe_system_error_vi
 from edoc_connector.hubs.fields import as_printable

@@ -386,7 +386,7 @@ class Settings(BaseSettings):
 
     def _make_key_uri_absolute(self, uri: str) -> str:
         """A key's URI with absolute paths, for the schemes whose keys are files."""
-        from ..signing.signer import KeyUri
+        from ..signing import KeyUri
 
         parsed = KeyUri.parse(uri)
         if parsed.scheme not in _FILE_KEY_SCHEMES:

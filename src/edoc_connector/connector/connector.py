@@ -10,14 +10,12 @@ from types import TracebackType
 from typing import Self
 from uuid import uuid4
 
-from .._core.clock import SteadyClock
-from .._core.text import join_languages
+from .._core import SteadyClock, join_languages
 from ..config import Settings
 from ..edxml import Document, Organization, ReceiverChange, Replacement, StaffInfo
 from ..errors import EdocError, NotFound
 from ..hubs import Progress
-from ..signing import Signer, VerifyMode
-from ..signing.keys.keyring import close_signer, select_signer
+from ..signing import Signer, VerifyMode, close_signer, select_signer
 from ..store import STATUS, DeliveryRow, DeliveryState, DirectoryEntry, DirectoryRow, Lease, ReceiptState, Store, Tx
 from ._context import ConnectorContext, LeaseKeeper, log
 from ._pdf_policy import require_pdf_support

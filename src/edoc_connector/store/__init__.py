@@ -58,7 +58,7 @@ from .status_rules import (
     require_allowed_code,
     require_take_back,
 )
-from .store import Store, utc_now
+from .store import Store
 from .timeline import describe_entry
 from .transaction import Tx
 from .transitions import LeaseLost
@@ -130,5 +130,4 @@ __all__ = [
     "require_take_back",
     "translate_driver_errors",
     "upgrade",
-    "utc_now",
 ]

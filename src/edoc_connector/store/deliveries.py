@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import BindParameter, ColumnElement, bindparam, delete, exists, insert, select, update
 
-from .._core.text import join_languages
+from .._core import join_languages
 from ..errors import DocumentIdConflict
 from ._sql import schema
 from ._sql.compiled import (

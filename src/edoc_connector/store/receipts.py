@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import BindParameter, ColumnElement, Select, and_, bindparam, exists, or_, select, update
 
-from .._core.text import join_languages
+from .._core import join_languages
 from ._sql import schema
 from ._sql.compiled import CompiledStatement, build_newest_first_query, build_query_by_id, match_columns
 from .rows import EDOC, STATUS, ReceiptRow

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 from types import TracebackType
 
 from sqlalchemy import Engine
 
+from .._core import utc_now
 from . import audit_log
 from ._sql.connections import ConnectionSource, SqliteConnectionSource, select_connection_source
 from ._sql.engine import make_engine, translate_driver_errors
@@ -19,11 +20,6 @@ from .procrastinate.queue import TaskQueue
 from .procrastinate.tables import require_task_tables
 from .spool import Spool
 from .transaction import Tx
-
-
-def utc_now() -> datetime:
-    """The time, aware, UTC."""
-    return datetime.now(UTC)
 
 
 class Store:

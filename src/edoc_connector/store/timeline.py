@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import bindparam, insert, select
 
-from .._core.text import split_languages
+from .._core import split_languages
 from ._sql import schema
 from ._sql.compiled import CompiledStatement, Row, split_keys
 from .audit_log import AuditEvent

@@ -17,7 +17,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from .._core.text import join_languages
+from .._core import join_languages
 from ..connector import Connector
 from ..connector._retry import as_error_columns, decide_retry
 from ..connector.delivery import Delivery, build_deliveries

@@ -127,7 +127,7 @@ def build(
     Exit code 0: written; 1: the document breaks rules, a file is missing, the key cannot sign.
     """
     from ... import edxml, signing
-    from ...signing.keys.keyring import close_signer
+    from ...signing import close_signer
 
     message = read_message(message_file, [edxml.Attachment.from_path(path) for path in attach or ()])
     at = datetime.now(UTC)
@@ -321,7 +321,7 @@ def _extract_signature(packet: Packet) -> str | None:
 
 def save_attachments(attachments: tuple[Attachment, ...], folder: Path) -> list[Path | None]:
     """Write attachments into a folder under safe names; None stands for one that cannot be decoded."""
-    from ...edxml.attachments.filenames import distinct, safe_name
+    from ...edxml import distinct, safe_name
 
     folder.mkdir(parents=True, exist_ok=True)
     used_names = {path.name.casefold() for path in folder.iterdir()}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ..._core.text import join_languages
+from ..._core import join_languages
 from ...edxml import BusinessType, Message, Packet, StatusMessage, read
 from ...errors import NotFound
 from ...signing import Verification, VerifyPolicy, verify

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from ..._core.text import join_languages
+from ..._core import join_languages
 from ...edxml import read
 from ...errors import AttachmentError, DocumentIdConflict, EdocError, PacketError, ProtocolError
 from ...hubs import MessageType, Progress, Waiting

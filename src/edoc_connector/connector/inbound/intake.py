@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from ..._core.text import describe_error, join_languages
+from ..._core import describe_error, join_languages
 from ...edxml import BusinessType, Document, StatusMessage, read
 from ...errors import (
     AttachmentError,

@@ -10,7 +10,7 @@ from datetime import date, datetime
 from types import TracebackType
 from typing import Any, Self, TypeAlias
 
-from ..._core.text import join_languages, split_languages
+from ..._core import join_languages, split_languages
 from ...edxml import SEAL_NAME, Attachment, BusinessType, Document, Finding, StaffInfo, StatusCode, StatusMessage
 from ...errors import NotFound, StoreError
 from ...signing import Verification

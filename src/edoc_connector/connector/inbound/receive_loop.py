@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from types import TracebackType
 from typing import Self
 
-from ..._core.text import join_languages
+from ..._core import join_languages
 from ...errors import EdocError, StoreError
 from ...store import ReceiptRow, ReceiptState, Tx
 from .._context import ConnectorContext

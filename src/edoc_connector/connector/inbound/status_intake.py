@@ -9,7 +9,7 @@ import logging
 from datetime import datetime
 from typing import Any
 
-from ..._core.text import join_languages
+from ..._core import join_languages
 from ...edxml import StatusMessage
 from ...store import (
     CHANGE_BY_ANSWER,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from pathlib import Path
 
-from ..._core.text import join_languages
+from ..._core import join_languages
 from ...errors import NotFound
 from ...store import DeliveryState, Tx
 from .._context import ConnectorContext

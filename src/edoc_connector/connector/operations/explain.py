@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from ..._core.text import split_languages
+from ..._core import split_languages
 from ...edxml import VIETNAM, StatusCode
 from ...errors import NotFound, VerificationFailed
 from ...store import (

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from ..._core.text import join_languages
+from ..._core import join_languages
 from ...errors import EdocError, StoreError
 from ...store import DELIVERIES, OUTGOING, DeliveryRow, DeliveryState, OutgoingRow, OutgoingState, StateMachine, Tx
 from .._context import ConnectorContext

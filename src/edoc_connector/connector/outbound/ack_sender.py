@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
-from ..._core.text import describe_error, join_languages
+from ..._core import describe_error, join_languages
 from ...edxml import StatusMessage
 from ...errors import DuplicateDocument, EdocError, NotFound
 from ...hubs import MessageType, Outcome

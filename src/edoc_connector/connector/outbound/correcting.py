@@ -7,7 +7,7 @@ time the delivery failed the hub had refused the packet for what is in it (`REFU
 
 from __future__ import annotations
 
-from ..._core.text import join_languages
+from ..._core import join_languages
 from ...edxml import Document
 from ...errors import EdocError, PacketRefused, UnknownRecipient
 from ...store import DELIVERIES, DeliveryRow, DeliveryState, NewDelivery, Tx, require_same_document

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import NoReturn
 
-from ..._core.text import describe_error, join_languages
+from ..._core import describe_error, join_languages
 from ...edxml import StatusMessage
 from ...errors import AuthenticationRejected, DuplicateDocument, EdocError, HubError, OutcomeUnknown, StoreError
 from ...hubs import MessageType

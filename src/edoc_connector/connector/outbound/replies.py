@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from ..._core.text import join_languages
+from ..._core import join_languages
 from ...edxml import Document, ResponseFor, StaffInfo, StatusCode, StatusMessage
 from ...errors import NotFound, StatusNotAllowed
 from ...store import CHANGE_BY_ANSWER, TAKE_BACK_KIND, ReceiptRow, ReceiptState, Tx, describe_code, require_allowed_code

@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from ..._core.text import join_languages
+from ..._core import join_languages
 from ...edxml import BusinessType, Document, ResponseFor, StaffInfo, StatusCode, StatusMessage, read
 from ...errors import DocumentError, NotFound, StatusNotAllowed
 from ...store import (

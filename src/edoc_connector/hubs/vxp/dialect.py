@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
-from edoc_connector._core.files import download_part, place_download
+from edoc_connector._core import download_part, place_download
 from edoc_connector._version import __version__
 from edoc_connector.errors import ConfigError
 from edoc_connector.hubs.results import (
