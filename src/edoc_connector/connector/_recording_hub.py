@@ -19,6 +19,7 @@ from ..hubs import Dialect, strict_json
 from ..hubs.fields import replace_unstorable
 from ..hubs.refusals import parse_http_date
 from ..hubs.wire import Flow, WireRequest, WireResponse
+from ..store import StateMachine, Tx
 
 log = logging.getLogger("edoc_connector.connector.hearing")
 
@@ -100,6 +101,11 @@ class RecordingHubClient(HubClient):
         exchanges = list(self._recorded_exchanges)
         self._recorded_exchanges.clear()
         return exchanges
+
+    def record_exchanges(self, tx: Tx, machine: StateMachine, key: int) -> None:
+        """Enter in the evidence of a row what the hub said to this thread since its message began."""
+        for exchange in self.take_exchanges():
+            tx.audit_log.record("answer", machine, key, exchange)
 
     @property
     def _recorded_exchanges(self) -> list[dict[str, Any]]:

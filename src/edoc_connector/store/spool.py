@@ -135,6 +135,14 @@ class Spool:
             )
         return path
 
+    def has(self, name: str, sha256: str) -> bool:
+        """Whether a packet is here with the bytes that were stored."""
+        try:
+            self.verify_file(name, sha256)
+        except (NotFound, StoreError):
+            return False
+        return True
+
     def discard(self, name: str) -> None:
         """Remove a file that no row names: the transaction that was to keep it did not happen."""
         self.locate(name).unlink(missing_ok=True)

@@ -11,6 +11,7 @@ from types import TracebackType
 from sqlalchemy import Engine
 
 from .._core import utc_now
+from ..errors import NotFound
 from . import audit_log
 from ._sql.connections import ConnectionSource, SqliteConnectionSource, select_connection_source
 from ._sql.engine import make_engine, translate_driver_errors
@@ -33,12 +34,20 @@ class Store:
         spool: where packets lie.
         clock: gives the time of each transaction, aware UTC.
         tasks: queues what each transaction makes due, for workers on an engine; None where they look for it themselves.
+        actor: who writes, where a transaction does not say.
     """
 
     def __init__(
-        self, engine: Engine, spool: Spool, *, clock: Callable[[], datetime] = utc_now, tasks: TaskQueue | None = None
+        self,
+        engine: Engine,
+        spool: Spool,
+        *,
+        clock: Callable[[], datetime] = utc_now,
+        tasks: TaskQueue | None = None,
+        actor: str = "",
     ) -> None:
         self._engine = engine
+        self._actor = actor
         self.spool = spool
         self.clock = clock
         self._connections = connections = select_connection_source(engine)
@@ -66,7 +75,7 @@ class Store:
             spool: folder for the packets; made where it is missing.
             clock: gives the time of each transaction, aware UTC.
             tasks: whether what is due is queued as tasks of procrastinate.
-            owner: the agency whose packets come into the spool.
+            owner: the agency whose packets come into the spool, and in whose name is written.
 
         Raises:
             ConfigError: tasks are asked for, and the database is not PostgreSQL or procrastinate is not installed.
@@ -79,7 +88,7 @@ class Store:
                     Path(engine.url.database).parent.mkdir(parents=True, exist_ok=True)
             is_new = require_current_schema(engine)
             queue = require_task_tables(engine, is_new=is_new) if tasks else None
-            return cls(engine, Spool(spool, owner=owner), clock=clock, tasks=queue)
+            return cls(engine, Spool(spool, owner=owner), clock=clock, tasks=queue, actor=owner)
         except BaseException:
             engine.dispose()
             raise
@@ -97,16 +106,37 @@ class Store:
     ) -> None:
         self.close()
 
-    def transaction(self, actor: str) -> StoreTransaction:
+    def transaction(self, actor: str | None = None) -> StoreTransaction:
         """Read and write; all of it is on the disk when the block ends, or none of it.
 
         Args:
-            actor: who does it, for the timeline.
+            actor: who does it, for the timeline; the owner of the store where it is left out.
 
         Raises:
             StoreError: nothing changed.
         """
-        return StoreTransaction(self, self._new_transaction(), actor)
+        return StoreTransaction(self, self._new_transaction(), actor or self._actor)
+
+    def require_packet(self, name: str, sha256: str) -> Path:
+        """Find a packet in the spool, compared with its hash.
+
+        Raises:
+            NotFound: it is gone, or was removed when its time to be kept was over.
+            StoreError: it was changed.
+        """
+        try:
+            return self.spool.verify_file(name, sha256)
+        except NotFound:
+            with self.snapshot() as tx:
+                pruned_at = tx.audit_log.find_pruned_at(name)
+            if pruned_at is None:
+                raise
+        raise NotFound(
+            f"the packet was removed on {pruned_at:%Y-%m-%d}, when its time to be kept was over (edoc prune); "
+            "what happened to it is in the evidence.",
+            vi=f"Gói tin đã được xóa ngày {pruned_at:%d/%m/%Y} do hết thời hạn lưu (edoc prune); diễn biến vẫn "
+            "còn trong bằng chứng.",
+        )
 
     def snapshot(self) -> StoreSnapshot:
         """Read one consistent state.
