@@ -207,7 +207,7 @@ def test_row_22_a_clock_that_was_ahead(office, hub, fails) -> None:
     sender = office("H29.05")
     hub.faults.add(Fault(kind="error", path="/sendEdoc", status=503))
     fails(HubUnavailable, lambda: sender.send(sample_document()))
-    with sender.context.transaction() as tx:
+    with sender.context.store.transaction() as tx:
         far = tx.now + timedelta(days=400)
         tx.connection.execute(schema.deliveries.update().values(next_attempt_at=far))
     sender.outbox.dispatch_due()
@@ -278,7 +278,7 @@ def test_row_25_a_senders_expired_certificate(office, hub, settings, handle) -> 
     (receipt,) = handle(receiver)
     assert "SIG-EXPIRED" in [one.code for one in receipt.verification.findings]
     assert receipt.verification.judged_at == receipt.received_at
-    with receiver.context.transaction() as tx:  # as if it had come a while ago
+    with receiver.context.store.transaction() as tx:  # as if it had come a while ago
         tx.connection.execute(schema.receipts.update().values(created_at=begin - timedelta(hours=3)))
     again = receiver.receipt(receipt.id).verification
     assert (again.status, "SIG-EXPIRED" in [one.code for one in again.findings]) == ("VALID", False)
