@@ -156,14 +156,18 @@ class RecordingHubClient(HubClient):
     def _without_secrets(self, value: Any) -> Any:
         if isinstance(value, dict):
             return {
-                replace_unstorable(name): _HIDDEN_TEXT if _SECRET_NAME.search(name) else self._without_secrets(item)
+                _as_storable(name): _HIDDEN_TEXT if _SECRET_NAME.search(name) else self._without_secrets(item)
                 for name, item in value.items()
             }
         if isinstance(value, list):
             return [self._without_secrets(item) for item in value]
         if isinstance(value, str):
-            return _HIDDEN_TEXT if any(secret in value for secret in self._secrets) else replace_unstorable(value)
+            return _HIDDEN_TEXT if any(secret in value for secret in self._secrets) else _as_storable(value)
         return value
+
+
+def _as_storable(text: str) -> str:
+    return text if text.isascii() and "\0" not in text else replace_unstorable(text)
 
 
 def _collect_secrets(dialect: Any) -> tuple[str, ...]:

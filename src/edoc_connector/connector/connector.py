@@ -408,7 +408,8 @@ class Connector(HandlerRegistration, Administration):
         """Send a document that is in the store, and whatever else is due."""
         self.outbox.send(submission)
         with self.context.store.snapshot() as tx:
-            view = self._build_view(tx, submission.row.document_id)
+            row = tx.deliveries.get_by_id(submission.row.id)
+            view = build_deliveries(tx, [row], undelivered_after=self.context.limits.undelivered_after)[0]
             other_work = tx.leases.find_work(self.context.agency, self.context.overdue_limits)
         if not other_work:
             return view

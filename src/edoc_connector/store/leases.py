@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import ColumnElement, RowMapping, Select, Table, and_, bindparam, exists, or_, select, update
 
 from ._sql import schema
-from ._sql.compiled import CompiledStatement, Row
-from ._sql.schema import UtcTime, get_table
+from ._sql.compiled import CompiledStatement, Row, UtcTime
+from ._sql.schema import get_table
 from .state_machine import DELIVERIES, MACHINES, OUTGOING, RECEIPTS, DeliveryState, StateMachine
 from .transitions import HeldRow
 
@@ -74,6 +74,7 @@ class PendingWork:
         return self.is_sending_overdue or self.are_deliveries_due or self.are_acks_due
 
 
+@dataclass(slots=True, eq=False)
 class Leases:
     """Claims rows for one worker, and ends what dead workers held.
 
@@ -81,10 +82,7 @@ class Leases:
         tx: the transaction.
     """
 
-    __slots__ = ("_tx",)
-
-    def __init__(self, tx: Tx) -> None:
-        self._tx = tx
+    _tx: Tx
 
     def find_work(self, agency: str, limits: OverdueLimits) -> PendingWork:
         """Find whether a lease ran out, a time lies too far ahead, or a message is due.

@@ -54,6 +54,7 @@ class PacketRow:
     fencing_token: int
 
 
+@dataclass(slots=True, eq=False)
 class Packets:
     """Looks at the packets of all rows together.
 
@@ -61,10 +62,7 @@ class Packets:
         tx: the transaction.
     """
 
-    __slots__ = ("_tx",)
-
-    def __init__(self, tx: Tx) -> None:
-        self._tx = tx
+    _tx: Tx
 
     def list_rows(self, agency: str) -> list[PacketRow]:
         """List the rows of an agency that have a packet."""

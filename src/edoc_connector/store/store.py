@@ -14,7 +14,7 @@ from .._core import utc_now
 from ..errors import NotFound
 from . import audit_log
 from ._sql.connections import ConnectionSource, SqliteConnectionSource, select_connection_source
-from ._sql.engine import make_engine, translate_driver_errors
+from ._sql.engine import DRIVER_ERRORS, as_store_error, make_engine, translate_driver_errors
 from .group_commit import GroupCommit, GroupTransaction, SoloTransaction
 from .migrate import require_current_schema
 from .procrastinate.queue import TaskQueue
@@ -162,8 +162,10 @@ class StoreTransaction:
         self._actor = actor
 
     def __enter__(self) -> Tx:
-        with translate_driver_errors():
+        try:
             self._group_transaction.__enter__()
+        except DRIVER_ERRORS as error:
+            raise as_store_error(error) from error
         try:
             self._tx = Tx(connection=self._group_transaction.connection, now=self._store.clock(), actor=self._actor)
         except BaseException as error:
@@ -174,11 +176,14 @@ class StoreTransaction:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        with translate_driver_errors():
+        try:
             if error is None:
                 self._write_pending()
             self._group_transaction.__exit__(kind, error, trace)
-        translate_driver_errors().__exit__(kind, error, trace)
+        except DRIVER_ERRORS as failure:
+            raise as_store_error(failure) from failure
+        if isinstance(error, DRIVER_ERRORS):
+            raise as_store_error(error) from error
 
     def _write_pending(self) -> None:
         """What is written last: it tells what the block did."""
@@ -208,13 +213,18 @@ class StoreSnapshot:
         self._connections = connections
 
     def __enter__(self) -> Tx:
-        with translate_driver_errors():
+        try:
             self._connection = self._connections.begin(write=False)
+        except DRIVER_ERRORS as error:
+            raise as_store_error(error) from error
         return Tx(connection=self._connection, now=self._store.clock(), actor="")
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        with translate_driver_errors():
+        try:
             self._connections.rollback(self._connection)
-        translate_driver_errors().__exit__(kind, error, trace)
+        except DRIVER_ERRORS as failure:
+            raise as_store_error(failure) from failure
+        if isinstance(error, DRIVER_ERRORS):
+            raise as_store_error(error) from error

@@ -59,6 +59,7 @@ class Condition:
     values: Mapping[str, Any]
 
 
+@dataclass(slots=True, eq=False)
 class Transitions:
     """Inserts rows and moves them from state to state, each time with a row in the timeline.
 
@@ -66,10 +67,7 @@ class Transitions:
         tx: the transaction.
     """
 
-    __slots__ = ("_tx",)
-
-    def __init__(self, tx: Tx) -> None:
-        self._tx = tx
+    _tx: Tx
 
     def insert_row(self, machine: StateMachine, values: dict[str, Any], *, state: str, detail: str = "") -> int:
         """Insert a row in its first state and return its key."""
