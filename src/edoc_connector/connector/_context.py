@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from ..config.sections import LimitSettings
+from ..config import LimitSettings
 from ..edxml import Limits, Organization
 from ..hubs import Progress
 from ..signing import Signer, TimeStamping, VerifyPolicy

@@ -9,7 +9,7 @@ import logging
 from datetime import timedelta
 
 from .._core import join_languages
-from ..config.sections import LimitSettings
+from ..config import LimitSettings
 from ..store import (
     CONFIRM,
     DELIVERIES,
