@@ -154,7 +154,9 @@ class Connector(HandlerRegistration, Administration):
             NotSent: the hub was not reached; the delivery is ``ready``.
             OutcomeUnknown: the packet left and no answer came; the delivery is ``unknown``. Calling again asks the hub.
         """
-        return self._send_submission(submit(self.context, document))
+        submission = submit(self.context, document)
+        self.outbox.send(submission)
+        return self._dispatch_others(submission)
 
     def recall(
         self,
@@ -181,7 +183,8 @@ class Connector(HandlerRegistration, Administration):
             EdocError: as for `send`.
         """
         recall = submit_recall(self.context, document_id, reason=reason, recipients=recipients, staff=staff)
-        return self._send_submission(recall)
+        self.outbox.send(recall)
+        return self._dispatch_others(recall)
 
     def update(
         self,
@@ -217,7 +220,8 @@ class Connector(HandlerRegistration, Administration):
             receivers=receivers,
             staff=staff,
         )
-        return self._send_submission(update)
+        self.outbox.send(update)
+        return self._dispatch_others(update)
 
     def replace(
         self,
@@ -242,7 +246,8 @@ class Connector(HandlerRegistration, Administration):
         """
         replaced = [replaces] if isinstance(replaces, str) else replaces
         replacement = submit_replacement(self.context, document, replaces=replaced, reason=reason, staff=staff)
-        return self._send_submission(replacement)
+        self.outbox.send(replacement)
+        return self._dispatch_others(replacement)
 
     def take_back(
         self,
@@ -404,9 +409,8 @@ class Connector(HandlerRegistration, Administration):
 
     # -- helpers
 
-    def _send_submission(self, submission: Submission) -> Delivery:
-        """Send a document that is in the store, and whatever else is due."""
-        self.outbox.send(submission)
+    def _dispatch_others(self, submission: Submission) -> Delivery:
+        """Send whatever else is due, after a document was sent; gives its delivery."""
         with self.context.store.snapshot() as tx:
             row = tx.deliveries.get_by_id(submission.row.id)
             view = build_deliveries(tx, [row], undelivered_after=self.context.limits.undelivered_after)[0]

@@ -1,6 +1,6 @@
 """Deliveries, receipts and the reports about them, kept in a database and a spool folder."""
 
-from ._sql.engine import translate_driver_errors
+from ._sql.engine import as_store_error, translate_driver_errors
 from .audit_log import GENESIS, AuditEvent, ChainLink, as_canonical_json, compute_chain_hash, compute_digest
 from .deliveries import NewDelivery, require_same_document
 from .directory import DirectoryEntry
@@ -117,6 +117,7 @@ __all__ = [
     "Transition",
     "Tx",
     "as_canonical_json",
+    "as_store_error",
     "can_take_back",
     "compute_chain_hash",
     "compute_digest",

@@ -232,8 +232,8 @@ def append_entries(connection: Connection, entries: Sequence[AuditEntry]) -> Non
 
 def read_chain_head(connection: Connection, agency: str) -> tuple[int, str]:
     """The last sequence number and hash of a chain; 0 and `GENESIS` where it is empty."""
-    last = _SELECT_HEAD.fetch_first(connection, {"whose": agency})
-    return (int(last["sequence"]), str(last["hash"])) if last is not None else (0, GENESIS)
+    found = _SELECT_HEAD.fetch_all(connection, {"whose": agency})
+    return (int(found[0]["sequence"]), str(found[0]["hash"])) if found else (0, GENESIS)
 
 
 @dataclass(slots=True, eq=False)

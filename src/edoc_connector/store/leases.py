@@ -13,7 +13,7 @@ from sqlalchemy import ColumnElement, RowMapping, Select, Table, and_, bindparam
 
 from ._sql import schema
 from ._sql.compiled import CompiledStatement, Row, UtcTime
-from ._sql.schema import get_table
+from ._sql.schema import TABLES
 from .state_machine import DELIVERIES, MACHINES, OUTGOING, RECEIPTS, DeliveryState, StateMachine
 from .transitions import HeldRow
 
@@ -125,7 +125,7 @@ class Leases:
                 )
 
     def _correct_attempts(self, agency: str, machine: StateMachine, longest_wait: timedelta) -> int:
-        table, now = get_table(machine), self._tx.now
+        table, now = TABLES[machine.table_name], self._tx.now
         waits_too_long = and_(
             table.c.agency == agency,
             table.c.state.in_([str(state) for state in machine.states]),  # all of them, so that an index serves
@@ -134,7 +134,7 @@ class Leases:
         return self._tx.connection.execute(update(table).where(waits_too_long).values(next_attempt_at=now)).rowcount
 
     def _correct_leases(self, agency: str, machine: StateMachine, longest_lease: timedelta) -> int:
-        table, now = get_table(machine), self._tx.now
+        table, now = TABLES[machine.table_name], self._tx.now
         is_too_long = and_(table.c.agency == agency, table.c.lease_until > now + longest_lease)
         return self._tx.connection.execute(update(table).where(is_too_long).values(lease_until=now)).rowcount
 
@@ -180,7 +180,9 @@ class Leases:
             count_attempt: whether the attempt counts from now on, so that one which ends the process counts too.
         """
         parameters = {"whose": agency, "now": self._tx.now, "after": after_id, "most": limit}
-        found = self._lock_claimable(get_table(machine), tuple(sorted(states)), only_ids, only_due, where, parameters)
+        found = self._lock_claimable(
+            TABLES[machine.table_name], tuple(sorted(states)), only_ids, only_due, where, parameters
+        )
         rows = [self._record_claim(machine, lease, row, extra_attempts=int(count_attempt)) for row in found]
         for state in dict.fromkeys(row["state"] for row in found):
             held_rows = [
@@ -251,7 +253,7 @@ class Leases:
 
     def lock_expired(self, machine: StateMachine, *, agency: str) -> list[RowMapping]:
         """Rows in a leased state whose holder let the lease run out."""
-        table = get_table(machine)
+        table = TABLES[machine.table_name]
         query = select(table).where(
             table.c.agency == agency,
             table.c.state.in_(sorted(machine.leased_states)),
@@ -272,7 +274,7 @@ class Leases:
 
     def release(self, machine: StateMachine, lease: Lease, *, only_id: int | None = None) -> int:
         """End every lease of a worker, or that on one row, as if it had run out; how many there were."""
-        table = get_table(machine)
+        table = TABLES[machine.table_name]
         own_leases = and_(table.c.lease_owner == lease.owner, table.c.lease_until > self._tx.now)
         if only_id is not None:
             own_leases = and_(own_leases, table.c.id == only_id)
@@ -310,8 +312,8 @@ def _compile_claim_query(
 @cache
 def _compile_work_query(has_single_clock: bool) -> CompiledStatement:
     """Each column is one question, and true where a row answers it."""
-    tables = [(get_table(machine), machine) for machine in MACHINES]
-    (deliveries, _), (acks, _) = sending = [(get_table(machine), machine) for machine in _SENDING_MACHINES]
+    tables = [(TABLES[machine.table_name], machine) for machine in MACHINES]
+    (deliveries, _), (acks, _) = sending = [(TABLES[machine.table_name], machine) for machine in _SENDING_MACHINES]
     late_attempts = [
         _match_states(table, machine.states, table.c.next_attempt_at > _bind_time("next")) for table, machine in tables
     ]
@@ -321,7 +323,7 @@ def _compile_work_query(has_single_clock: bool) -> CompiledStatement:
     questions: dict[str, ColumnElement[Any]] = {
         "is_late_attempt": or_(*late_attempts),
         "is_sending_expired": or_(*(_match_expired(table, machine) for table, machine in sending)),
-        "is_handling_expired": _match_expired(get_table(RECEIPTS), RECEIPTS),
+        "is_handling_expired": _match_expired(TABLES[RECEIPTS.table_name], RECEIPTS),
         "are_deliveries_due": _match_due(deliveries),
         "are_acks_due": _match_due(acks),
     }

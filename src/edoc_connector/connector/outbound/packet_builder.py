@@ -6,7 +6,7 @@ from datetime import datetime
 
 from ...edxml import Document, Message, problems, refuse, write
 from ...signing import enveloped, seal_maker
-from ...store import SpoolFile, translate_driver_errors
+from ...store import SpoolFile, as_store_error
 from .._context import ConnectorContext
 from .._pdf_policy import refuse_unsigned
 
@@ -20,7 +20,7 @@ def build_packet(
         context: the key and the spool.
         message: the document or status.
         at: the time of writing, UTC.
-        already_checked: whether `check` was called for it a moment ago.
+        already_checked: whether `check_message` was called for it a moment ago.
 
     Raises:
         DocumentError: the message breaks rules of the standard, or a PDF file is not signed as the settings demand.
@@ -36,10 +36,13 @@ def build_packet(
     seal = None
     if signer is not None and context.seal and isinstance(message, Document):
         seal = seal_maker(message, signer=signer, at=at, timestamp=context.timestamping)
-    with context.store.spool.draft_file() as draft, translate_driver_errors():
-        signature = enveloped(signer) if signer is not None else None
-        # checked above; the spool flushes it
-        write(message, draft, at=at, signature=signature, seal=seal, durable=False, checked=True)
+    signature = enveloped(signer) if signer is not None else None
+    with context.store.spool.draft_file() as draft:
+        try:
+            # Checked above; the spool flushes it.
+            write(message, draft, at=at, signature=signature, seal=seal, durable=False, checked=True)
+        except OSError as error:
+            raise as_store_error(error) from error
         return context.store.spool.keep_draft(draft)
 
 

@@ -72,7 +72,9 @@ class UtcTime(TypeDecorator[datetime]):
 
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002  SQLAlchemy's signature
         """Refuse a time without an offset: it would be read back as another one."""
-        return None if value is None else _as_utc(value)
+        if value is not None and value.tzinfo is None:
+            raise _build_offset_error(value)
+        return value.astimezone(UTC) if value is not None else None
 
     def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002  SQLAlchemy's signature
         """Give every time its offset back."""
@@ -82,13 +84,15 @@ class UtcTime(TypeDecorator[datetime]):
 
 
 def _as_sqlite_text(value: datetime | None) -> str | None:
-    return None if value is None else _as_utc(value).replace(tzinfo=None).isoformat(" ", "microseconds")
-
-
-def _as_utc(value: datetime) -> datetime:
+    if value is None:
+        return None
     if value.tzinfo is None:
-        raise ValueError(f"a time without an offset cannot be stored: {value}")
-    return value.astimezone(UTC)
+        raise _build_offset_error(value)
+    return value.astimezone(UTC).replace(tzinfo=None).isoformat(" ", "microseconds")
+
+
+def _build_offset_error(value: datetime) -> ValueError:
+    return ValueError(f"a time without an offset cannot be stored: {value}")
 
 
 class CompiledStatement:
@@ -137,7 +141,7 @@ class CompiledStatement:
         prepared = self._prepare_for(connection.dialect, rows[0])
         cursor = connection.connection.cursor()
         try:
-            cursor.executemany(prepared.text, [prepared.bind(values) for values in rows])
+            cursor.executemany(prepared.text, list(map(prepared.bind, rows)))
             return int(cursor.rowcount)
         except prepared.driver_error as error:
             raise _as_sqlalchemy_error(connection, prepared.text, error) from error
@@ -179,7 +183,7 @@ class _PreparedStatement:
         bound = {**self.fixed_values, **values}
         for name, convert in self.bind_converters:
             bound[name] = convert(bound[name])
-        return bound if self.positions is None else [bound[name] for name in self.positions]
+        return bound if self.positions is None else list(map(bound.__getitem__, self.positions))
 
     def decode_row(self, row: Sequence[Any]) -> Row:
         """A row as the driver gave it, by name."""

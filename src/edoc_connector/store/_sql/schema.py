@@ -287,7 +287,4 @@ directory = Table(
     sqlite_autoincrement=True,
 )
 
-
-def get_table(machine: StateMachine) -> Table:
-    """The table that a machine rules."""
-    return metadata.tables[machine.table_name]
+TABLES = metadata.tables
