@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
 from ..edxml import BusinessType, StatusCode
-from ..store import DELIVERIES, Change, DeliveryRow, DeliveryState, RecipientRow, TimelineRow, Tx, describe_entry
+from ..store import DELIVERIES, Change, DeliveryRow, DeliveryState, RecipientRow, TimelineRow, Tx
 
 KIND_BY_TYPE = {
     BusinessType.NEW: "new",
@@ -45,9 +45,14 @@ class TimelineEntry:
     @classmethod
     def from_row(cls, row: TimelineRow) -> TimelineEntry:
         """The entry of a row."""
-        en, vi = describe_entry(row)
         return cls(
-            time=row.at, from_=row.old, to=row.new, recipient=row.recipient, actor=row.actor, detail=en, detail_vi=vi
+            time=row.at,
+            from_=row.old,
+            to=row.new,
+            recipient=row.recipient,
+            actor=row.actor,
+            detail=row.text.en,
+            detail_vi=row.text.vi,
         )
 
 

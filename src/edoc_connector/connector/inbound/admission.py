@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ..._core import join_languages
 from ...edxml import BusinessType, Message, Packet, StatusMessage, read
 from ...errors import NotFound
 from ...signing import Verification, VerifyPolicy, verify
@@ -86,7 +85,8 @@ def as_packet_columns(verified: VerifiedPacket) -> dict[str, Any]:
         **as_message_columns(verified.message),
         "fingerprint": verified.fingerprint,
         "verification": verification.status.value,
-        "verification_text": join_languages(verification.explanation, verification.explanation_vi),
+        "verification_text": verification.explanation,
+        "verification_vi": verification.explanation_vi,
         "findings": len(verified.packet.findings),
         "attempts": 0,  # those of the download; the application's are counted from here on
         **as_error_columns(None),

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import NoReturn
 
-from ..._core import describe_error, join_languages
+from ..._core import Text, describe_error
 from ...edxml import StatusMessage
 from ...errors import AuthenticationRejected, DuplicateDocument, EdocError, HubError, OutcomeUnknown, StoreError
 from ...hubs import MessageType
@@ -237,11 +237,11 @@ class Outbox:
         else:
             self._mark_delivery_sent(row, result.doc_id)
 
-    def _mark_delivery_sent(self, row: DeliveryRow, doc_id: str | None, detail: str = "") -> None:
+    def _mark_delivery_sent(self, row: DeliveryRow, doc_id: str | None, detail: Text | str = "") -> None:
         with self._context.transaction() as tx:
             self._context.record_exchanges(tx, DELIVERIES, row.id)
             sent_detail = detail or (
-                f"docId {doc_id}" if doc_id else join_languages("docId not told", "trục không cho biết docId")
+                f"docId {doc_id}" if doc_id else Text("docId not told", "trục không cho biết docId")
             )
             is_bound = tx.deliveries.mark_sent(
                 row, doc_id, detail=sent_detail, attempts=row.attempts + 1, **as_error_columns(None)
@@ -260,9 +260,11 @@ class Outbox:
             )
             values = {"attempts": row.attempts + 1, "next_attempt_at": next_attempt_at, **as_error_columns(error)}
             values |= {"asked": 0} if state is DeliveryState.UNKNOWN else {}
+            is_refused = state is DeliveryState.FAILED and correcting.is_refusal(error)
+            values |= {"never_accepted": row.never_accepted} if is_refused else {}
             tx.deliveries.move(row, state, detail=describe_error(error), **values)
-            if state is DeliveryState.FAILED:
-                correcting.record_refusal(tx, row, error)
+            if is_refused:
+                correcting.record_refusal(tx, row)
         raise error
 
     def _resolve_duplicate_delivery(self, row: DeliveryRow, error: DuplicateDocument) -> None:
@@ -272,11 +274,9 @@ class Outbox:
         except EdocError as lookup_error:
             log.warning("the hub cannot be asked what it has: %s", lookup_error)
             self._record_delivery_failure(row, error, state=DeliveryState.UNKNOWN)
-        with self._context.store.snapshot() as tx:
-            is_ours = len(hub_ids) == 1 or tx.timeline.has_been_in_state(DELIVERIES, row.id, DeliveryState.UNKNOWN)
-        if not is_ours:
+        if len(hub_ids) != 1 and not row.was_unknown:
             self._record_delivery_failure(row, error)
-        self._mark_delivery_sent(row, hub_ids[0] if len(hub_ids) == 1 else None, join_languages(*_ALREADY_AT_HUB_WORDS))
+        self._mark_delivery_sent(row, hub_ids[0] if len(hub_ids) == 1 else None, Text(*_ALREADY_AT_HUB_WORDS))
 
     def _look_up_delivery(self, row: DeliveryRow) -> DeliveryRow | None:
         """Ask for a delivery whose outcome is unknown; it comes back, claimed, if it has to be sent again."""
@@ -406,7 +406,7 @@ class Outbox:
                 row.id,
                 state=row.state,
                 fencing_token=row.fence,
-                detail=join_languages(f"still unknown: {error.message}", f"vẫn chưa rõ: {error.vi}"),
+                detail=Text(f"still unknown: {error.message}", f"vẫn chưa rõ: {error.vi}"),
                 **values,
             )
         raise error
@@ -422,7 +422,7 @@ def _expire_lease(tx: Tx, machine: StateMachine, key: int, fencing_token: int, n
             fencing_token=fencing_token,
             asked=0,
             next_attempt_at=tx.now,
-            detail=join_languages("the worker's lease ran out", "tiến trình đang giữ đã dừng"),
+            detail=Text("the worker's lease ran out", "tiến trình đang giữ đã dừng"),
         )
     except LeaseLost:
         log.info("%s %d was taken over by another worker first", machine.subject, key)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from ..._core import join_languages
+from ..._core import Text
 from ...edxml import BusinessType, Document, ResponseFor, StaffInfo, StatusCode, StatusMessage, read
 from ...errors import DocumentError, NotFound, StatusNotAllowed
 from ...store import (
@@ -277,7 +277,7 @@ def _replace_lost_packet(
     try:
         with context.transaction() as tx:
             values = {"spool_file": file.name, "sha256": file.sha256, "size": file.size, "fingerprint": content_hash}
-            detail = join_languages("its packet was gone; built anew", "gói tin đã mất, đã tạo lại")
+            detail = Text("its packet was gone; built anew", "gói tin đã mất, đã tạo lại")
             tx.deliveries.move(row, DeliveryState.READY, detail=detail, next_attempt_at=tx.now, **values)
             ready_row = tx.deliveries.get_by_id(row.id)
         is_committed = True
