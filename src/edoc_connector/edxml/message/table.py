@@ -276,6 +276,8 @@ ATTACHMENT = Table(
 """Attachment of AttachmentEncoded."""
 
 HUB_DEFAULTS = {
+    "SteeringType": "0",
+    "OtherInfo.Priority": "0",
     "OtherInfo.PromulgationAmount": "1",
     "OtherInfo.PageAmount": "1",
     "OtherInfo.Direction": "false",
