@@ -124,11 +124,14 @@ class Hub:
             The DocId for the sender.
 
         Raises:
-            RefusedError: 19, 22, 18, 23, 25 or 21, checked in this order; nothing was kept.
+            RefusedError: 19, 22, 18, 23, 25, and last 21 or 22 where the library that rebuilds packets fails on this
+                one; checked in this order, and nothing was kept.
         """
         sender = self._require_sender(incoming)
         with AttachmentSpool(self.incoming_folder) as spool:
-            root = packets.parse_packet(incoming.packet, None if self.config.pass_through else spool)
+            is_rebuilt = not self.config.pass_through
+            root = packets.parse_packet(incoming.packet, spool if is_rebuilt else None, strict=is_rebuilt)
+            packets.add_missing_id(root)
             facts = packets.extract_facts(root)
             recipients = [self._require_recipient(code) for code in incoming.to or facts.recipients]
             packet = self._build_packet(incoming, sender, facts, _compute_identity(incoming, facts, recipients))
