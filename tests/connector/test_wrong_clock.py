@@ -19,6 +19,7 @@ ID = sample_document().id
 @pytest.fixture
 def hub_behind(hub):
     """A hub whose clock is an hour behind ours, and right."""
+    hub.clock_tolerance = timedelta(minutes=5)
     hub.clock_offset = timedelta(hours=-1)
     return hub
 

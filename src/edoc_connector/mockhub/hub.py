@@ -61,6 +61,7 @@ class Hub:
         tamper: applied to a packet's bytes each time a receiver fetches it; None leaves them. For tests: one field or
             one attachment byte changed on the way.
         clock_offset: how far the hub's clock is ahead.
+        clock_tolerance: how far a request's timestamp may be off; None takes any.
     """
 
     def __init__(self, config: MockHubConfig) -> None:
@@ -68,6 +69,7 @@ class Hub:
         self.faults = FaultPlan()
         self.tamper: Callable[[bytes], bytes] | None = None
         self.clock_offset = config.clock_offset
+        self.clock_tolerance = config.clock_tolerance
         self._packets_folder = config.data / "packets"
         self.incoming_folder = config.data / "incoming"
         for folder in (config.data, self._packets_folder, self.incoming_folder):

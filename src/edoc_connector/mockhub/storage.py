@@ -156,11 +156,11 @@ class Storage:
             )
 
     def find_agency(self, code: str) -> Agency | None:
-        """The agency with a code in either form, unless it was removed."""
+        """Find the agency with a code in either form, unless it was removed; no agency has the empty one."""
         found = self._select(
             Agency,
-            "SELECT * FROM agencies WHERE (code = ? OR old_code = ?) AND NOT deleted ORDER BY code <> ?",
-            *[code] * 3,
+            "SELECT * FROM agencies WHERE ? <> '' AND (code = ? OR old_code = ?) AND NOT deleted ORDER BY code <> ?",
+            *[code] * 4,
         )
         return found[0] if found else None
 

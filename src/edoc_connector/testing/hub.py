@@ -41,7 +41,7 @@ class RunningHub:
     """A mock hub in a background thread, on a free port of the loopback interface.
 
     Args:
-        config: how it behaves. ``clock_offset`` and agencies can be changed while it runs.
+        config: how it behaves. ``clock_offset``, ``clock_tolerance`` and agencies can be changed while it runs.
 
     Use it as a context manager. `stop` and `start` make it unreachable for a while; data, port and faults stay.
 
@@ -106,6 +106,16 @@ class RunningHub:
     def clock_offset(self, offset: timedelta) -> None:
         self._config = replace(self._config, clock_offset=offset)
         self.hub.clock_offset = offset
+
+    @property
+    def clock_tolerance(self) -> timedelta | None:
+        """How far a request's timestamp may be off; None takes any."""
+        return self.hub.clock_tolerance
+
+    @clock_tolerance.setter
+    def clock_tolerance(self, tolerance: timedelta | None) -> None:
+        self._config = replace(self._config, clock_tolerance=tolerance)
+        self.hub.clock_tolerance = tolerance
 
     def add_agency(
         self,
