@@ -69,6 +69,19 @@ def test_docid_beside_docid(two: tuple[Any, Any], packet: Make) -> None:
     assert send_fields(receiver, "updateStatus", both)["ErrorCode"] == "0"
 
 
+@pytest.mark.parametrize("name", ["docid", "docId"])
+def test_of_two_docids_the_one_that_waits_is_confirmed(two: tuple[Any, Any], packet: Make, name: str) -> None:
+    """One of `docid` and `docId` is left from an earlier call, whose packet waits no more."""
+    sender, receiver = two
+    for document in ("a", "b"):
+        sender.send(packet(document_id=document), "H29.05")
+    first, second = [row["docId"] for row in receiver.waiting()]
+    receiver.confirm(first)
+    both = [(name, second), ({"docid": "docId", "docId": "docid"}[name], first), ("status", "done")]
+    assert send_fields(receiver, "updateStatus", both)["ErrorCode"] == "0"
+    assert receiver.waiting() == []
+
+
 def test_of_two_names_that_differ_in_case_one_header_may_be_missing(two: tuple[Any, Any]) -> None:
     """sendEdoc sends only the later of the two while the signed JSON has both; one that was not signed is forged."""
     receiver = two[1]

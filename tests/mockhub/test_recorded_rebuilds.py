@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import base64
-import io
-import re
-import zipfile
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -15,13 +12,9 @@ import pytest
 from edoc_connector.mockhub.codes import RefusedError
 from edoc_connector.mockhub.rebuild import rebuild_packet
 
+Comparable = Callable[[bytes], bytes]
 CAPTURES = Path(__file__).resolve().parents[3] / "shared/captures"
 DOCTYPE = "33-doctype"  # the one packet that ours refuses and the library takes
-UUID = re.compile(rb"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
-ZIP = re.compile(rb"UEsDB[A-Za-z0-9+/=]+")
-STATION = re.compile(
-    rb"\r\n +<edXML:TraceHeader>\r\n +<edXML:OrganId>this-hub</edXML:OrganId>\r\n.*\r\n +</edXML:TraceHeader>"
-)
 
 
 def list_names(folder: str, ending: str) -> list[Any]:
@@ -32,25 +25,15 @@ def list_names(folder: str, ending: str) -> list[Any]:
 
 
 def rebuild(packet: bytes, folder: Path) -> bytes:
-    """What the hub makes of a packet, without the TraceHeader that it adds."""
+    """What the hub makes of a packet."""
     source, target = folder / "source.edxml", folder / "target.edxml"
     source.write_bytes(packet)
     rebuild_packet(source, target, at=datetime(2026, 11, 29, tzinfo=UTC), organ_id="this-hub", limit=1 << 24)
-    return STATION.sub(b"", target.read_bytes())
-
-
-def comparable(packet: bytes) -> bytes:
-    """A packet with ids that are made up as one word, and zips as the names and contents of their entries."""
-    return UUID.sub(b"id", ZIP.sub(lambda match: describe_zip(base64.b64decode(match[0])), packet))
-
-
-def describe_zip(data: bytes) -> bytes:
-    with zipfile.ZipFile(io.BytesIO(data)) as archive:
-        return repr([(entry.filename, archive.read(entry)) for entry in archive.infolist()]).encode()
+    return target.read_bytes()
 
 
 @pytest.mark.parametrize("name", list_names("rebuild", ".in.edxml"))
-def test_a_recorded_packet_is_rebuilt_as_the_library_did(name: str, tmp_path: Path) -> None:
+def test_a_recorded_packet_is_rebuilt_as_the_library_did(name: str, tmp_path: Path, comparable: Comparable) -> None:
     """VXP interface, "What the hub does": byte for byte but for ids that are made up; refused where it threw."""
     given = (CAPTURES / f"rebuild/{name}.in.edxml").read_bytes()
     made = CAPTURES / f"rebuild/{name}.out.edxml"
@@ -62,7 +45,9 @@ def test_a_recorded_packet_is_rebuilt_as_the_library_did(name: str, tmp_path: Pa
 
 
 @pytest.mark.parametrize("name", list_names("rebuild-sealed", ".sealed.edxml"))
-def test_a_sealed_packet_is_rebuilt_once_and_twice_as_the_library_did(name: str, tmp_path: Path) -> None:
+def test_a_sealed_packet_is_rebuilt_once_and_twice_as_the_library_did(
+    name: str, tmp_path: Path, comparable: Comparable
+) -> None:
     """The seal, "Hubs that rebuild": a packet may pass two such hubs; the second rebuilds what the first made."""
     packet = (CAPTURES / f"rebuild-sealed/{name}.sealed.edxml").read_bytes()
     for times in ("once", "twice"):

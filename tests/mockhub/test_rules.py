@@ -198,6 +198,14 @@ def test_cid_is_put_before_a_content_id(rebuilt: Make, packet: Make, given: str,
     assert re.fullmatch(expected, first)
 
 
+def test_the_last_content_id_counts_that_is_not_empty(rebuilt: Make, packet: Make) -> None:
+    """Of an element that occurs twice the last; the library does not take an empty ContentId."""
+    data = packet(attachments=(("cid:1", "a.pdf", "application/pdf", b"x"),))
+    for added, expected in (("<ContentId>2</ContentId>", "cid:cid:2"), ("<ContentId>cid:</ContentId>", "cid:cid:1")):
+        root = rebuilt(data.replace(b"</Attachment>", f"{added}</Attachment>".encode()))
+        assert written(root, "ContentId") == f"<ContentId>{expected}</ContentId>" * 2
+
+
 @pytest.mark.parametrize(("given", "kind"), [("pdf", "pdf"), ("DOC", "doc"), ("txt", "zip"), ("unk", "xsl")])
 def test_a_format_element_beats_the_name(rebuilt: Make, packet: Make, given: str, kind: str) -> None:
     """A `Format` element beats the name, but for `unk`."""

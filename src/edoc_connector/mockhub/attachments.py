@@ -164,7 +164,7 @@ def prepare_attachment(node: Node, spool: AttachmentSpool, *, limit: int) -> Pre
     is_kept = file_format.lower() in KEPT_FORMATS
     return PreparedAttachment(
         content=content if is_kept else _wrap(content, spool.get_path(f"{number}.zip"), file_format),
-        content_id=_build_content_id(node.find_descendant("ContentId").text),
+        content_id=_build_content_id(node),
         content_type=f"application/{file_format.lower()}" if is_kept else ZIP_TYPE,
         listed_type=announced,
     )
@@ -182,9 +182,13 @@ def _determine_format(node: Node) -> str:
     return given
 
 
-def _build_content_id(given: str) -> str:
-    """Build the ContentId: the library puts ``cid:`` before each id when it reads and again when it writes."""
-    return f"cid:cid:{given.removeprefix('cid:') or uuid.uuid4()}"
+def _build_content_id(node: Node) -> str:
+    """Build the ContentId: the library puts ``cid:`` before each id when it reads and again when it writes.
+
+    Of several the last counts that is not empty; where there is none, an id is made up.
+    """
+    given = (child.text.removeprefix("cid:") for child in reversed(node.list_children("ContentId")))
+    return f"cid:cid:{next(filter(None, given), '') or uuid.uuid4()}"
 
 
 def _decode_content(spool: AttachmentSpool, number: int) -> bytes | Path:

@@ -216,8 +216,16 @@ def _select_other_body(hub: Hub, packet: Packet) -> bytes | Path:
 
 
 def _handle_confirm(hub: Hub, call: Call) -> Answer:
-    hub.confirm(call.signed.system_id, call.get_parameter("docid"), call.get_parameter("status"))
+    hub.confirm(call.signed.system_id, _choose_doc_id(hub, call), call.get_parameter("status"))
     return {}
+
+
+def _choose_doc_id(hub: Hub, call: Call) -> str:
+    """Choose between `docid` and a `docId` beside it, of which one is left from another call: the one that waits."""
+    given = call.signed.list_parameters("docid")
+    if len(given) == 1:
+        return given[0]
+    return next((doc_id for doc_id in given if hub.is_waiting(call.signed.system_id, doc_id)), given[0])
 
 
 def _handle_sent_list(hub: Hub, call: Call) -> Answer:

@@ -187,6 +187,14 @@ class Hub:
             raise RefusedError(ErrorCode.NO_SUCH_DOC, f"there is no docId {doc_id} for {system_id}")
         return receipt, packet
 
+    def is_waiting(self, system_id: str, doc_id: str) -> bool:
+        """Tell whether a docId is offered to an agency of a system and not confirmed."""
+        try:
+            receipt, _ = self.get_received(system_id, doc_id)
+        except RefusedError:
+            return False
+        return receipt.state in WAITING_STATES
+
     def confirm(self, system_id: str, doc_id: str, state: str, *, actor: str = "") -> None:
         """Note what a receiver says of a packet: ``processing``, ``done`` or ``fail``.
 

@@ -38,9 +38,13 @@ class SignedRequest:
 
     def find_parameter(self, name: str) -> str | None:
         """Find a parameter by its name in any case; the exact name goes before others."""
-        if name in self.parameters:
-            return self.parameters[name]
-        return next((value for key, value in self.parameters.items() if key.lower() == name.lower()), None)
+        return next(iter(self.list_parameters(name)), None)
+
+    def list_parameters(self, name: str) -> list[str]:
+        """List the values of a name in any case, that of the exact name first."""
+        exact = [self.parameters[name]] if name in self.parameters else []
+        others = (key for key in self.parameters if key != name and key.lower() == name.lower())
+        return exact + [self.parameters[key] for key in others]
 
 
 class Headers:
