@@ -10,12 +10,18 @@ from collections.abc import Callable, Iterator
 from dataclasses import fields
 from pathlib import Path
 
-from edoc_connector.edxml import Limits, Severity
-from edoc_connector.edxml.attachments.media_types import FORMATS
-from edoc_connector.edxml.findings import KINDS, REFUSALS, FindingKind
-from edoc_connector.edxml.message import table
-from edoc_connector.edxml.message.table import Row, Table
-from edoc_connector.edxml.rules.rules import list_rules
+from edoc_connector.edxml import (
+    FILE_FORMATS,
+    FINDING_KINDS,
+    REFUSALS,
+    TABLES,
+    FindingKind,
+    Limits,
+    Row,
+    Severity,
+    Table,
+    list_rules,
+)
 
 PAGE = Path(__file__).with_name("edxml.md")
 _PART = re.compile(r"(<!-- generated: (\S+) -->\n).*?(<!-- end -->)", re.DOTALL)
@@ -81,7 +87,7 @@ def _open(words: str) -> str:
 def _formats() -> str:
     return _table(
         ("bytes show", "and go with"),
-        ((f"`{one.type}`", ", ".join(f"`{name}`" for name in one.aliases)) for one in FORMATS),
+        ((f"`{one.type}`", ", ".join(f"`{name}`" for name in one.aliases)) for one in FILE_FORMATS),
     )
 
 
@@ -93,18 +99,8 @@ def _limits() -> str:
     )
 
 
-PARTS: dict[str, Callable[[], str]] = {
-    "organization": _elements(table.ORGANIZATION),
-    "document-header": _elements(table.DOCUMENT_HEADER),
-    "signer": _elements(table.SIGNER),
-    "response-for": _elements(table.RESPONSE_FOR),
-    "trace": _elements(table.DOCUMENT_TRACE),
-    "business": _elements(table.BUSINESS),
-    "staff": _elements(table.STAFF),
-    "status-header": _elements(table.STATUS_HEADER),
-    "reference": _elements(table.REFERENCE),
-    "attachment": _elements(table.ATTACHMENT),
-    "findings": _codes(KINDS),
+PARTS: dict[str, Callable[[], str]] = {name: _elements(one) for name, one in TABLES.items()} | {
+    "findings": _codes(FINDING_KINDS),
     "refusals": _codes(REFUSALS),
     "limits": _limits,
     "rules": _rules,

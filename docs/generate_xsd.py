@@ -10,10 +10,7 @@ from importlib import resources
 from pathlib import Path
 from xml.sax.saxutils import quoteattr
 
-from edoc_connector.edxml import NS, Severity
-from edoc_connector.edxml.message import table
-from edoc_connector.edxml.message.table import Row, Table
-from edoc_connector.edxml.message.values import Kind
+from edoc_connector.edxml import NS, TABLES, Kind, Row, Severity, Table
 
 FOLDER = Path(str(resources.files("edoc_connector.edxml"))) / "schema"
 _HEAD = f"""<?xml version="1.0" encoding="UTF-8"?>
@@ -106,16 +103,16 @@ _DOCUMENT = """
 """
 _TRACE = '      <xs:element name="TraceHeaderList" type="TraceHeaderList"/>\n'
 _DOCUMENT_TYPES = {
-    "MessageHeader": table.DOCUMENT_HEADER,
-    "TraceHeaderList": table.DOCUMENT_TRACE,
-    "Reference": table.REFERENCE,
-    "Attachment": table.ATTACHMENT,
+    "MessageHeader": TABLES["document-header"],
+    "TraceHeaderList": TABLES["trace"],
+    "Reference": TABLES["reference"],
+    "Attachment": TABLES["attachment"],
 }
 
 
 def generated(kind: str) -> str:
     """The schema of one kind of packet."""
-    named = _DOCUMENT_TYPES if kind == "document" else {"MessageHeader": table.STATUS_HEADER}
+    named = _DOCUMENT_TYPES if kind == "document" else {"MessageHeader": TABLES["status-header"]}
     root = _DOCUMENT.format(ns=NS) if kind == "document" else _STATUS
     header = _SIGNATURE.format(trace=_TRACE if kind == "document" else "")
     types = "\n".join(_complex(name, one) for name, one in (named | _inner(named.values())).items())

@@ -14,7 +14,7 @@ import os
 import re
 import sys
 from collections.abc import Callable
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Self
 
@@ -23,10 +23,17 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 
 import edoc_connector as edoc
-from edoc_connector.signing import Certified, SignatureAlgorithm
-from edoc_connector.signing.algorithms import SIGNATURES, coordinate_size, raw_ecdsa
-from edoc_connector.signing.pki.certificates import order_chain, read_certificate
-from edoc_connector.signing.signer import choose_algorithm, utc_now
+from edoc_connector.signing import (
+    SIGNATURES,
+    Certified,
+    Clock,
+    SignatureAlgorithm,
+    choose_algorithm,
+    coordinate_size,
+    order_chain,
+    raw_ecdsa,
+    read_certificate,
+)
 
 HASHES = {"sha256": "2.16.840.1.101.3.4.2.1", "sha384": "2.16.840.1.101.3.4.2.2", "sha512": "2.16.840.1.101.3.4.2.3"}
 ALGORITHMS = {
@@ -67,7 +74,7 @@ class CscSigner(Certified):
         token: Secret,
         pin: Secret | None = None,
         algorithm: str | None = None,
-        clock: Callable[[], datetime] = utc_now,
+        clock: Clock = lambda: datetime.now(UTC),
         timeout: float = 30.0,
     ) -> None:
         self._credential = credential

@@ -22,8 +22,15 @@ from lxml import etree
 from edoc_connector import edxml
 from edoc_connector.edxml import Attachment, Document, Organization, ResponseFor
 from edoc_connector.mockhub.rebuild import rebuild_packet
-from edoc_connector.signing import TimestampAuthority, VerifyMode, VerifyPolicy, enveloped, seal_maker, verify
-from edoc_connector.signing.xmlsig.c14n import canonicalise
+from edoc_connector.signing import (
+    TimestampAuthority,
+    VerifyMode,
+    VerifyPolicy,
+    canonicalise,
+    enveloped,
+    seal_maker,
+    verify,
+)
 from edoc_connector.testing import sample_document
 from edoc_connector.testing.keys import AgencyKeys, Authority, authority
 from edoc_connector.testing.responders import Responders

@@ -1,4 +1,4 @@
-"""A file appears whole or not at all, and a large one goes to the disk while it grows."""
+"""Files appear whole or not at all, and large ones are synced while they grow."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from edoc_connector.errors import AttachmentError
 
 
 def test_a_large_file_goes_to_the_disk_while_it_grows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Once so much was added, what is there is brought to the disk; a small file is left to the end."""
+    """A growing file is synced whenever a given size was added; a small file is synced at its end only."""
     brought: list[int] = []
     monkeypatch.setattr(files, "EARLY_SYNC_SIZE", 1000)
     monkeypatch.setattr(files, "_sync_data", lambda descriptor: brought.append(os.fstat(descriptor).st_size))
@@ -39,7 +39,7 @@ def _write(to: Path, times: int) -> None:
 
 @pytest.mark.parametrize("times", [1, 50])
 def test_a_disk_that_fails_meanwhile_is_told(times: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A disk's failure, which a system may report once only, reaches the writer: there is no file."""
+    """A failure of the disk, which a system may report once only, reaches the writer, and no file appears."""
 
     def fail(_descriptor: int) -> None:
         raise OSError(errno.EIO, "Input/output error")
@@ -58,7 +58,7 @@ def _pieces() -> Iterator[bytes]:
 
 @pytest.mark.parametrize("nameless", ["yes", "no", "refused", "no link"])
 def test_a_saved_file_is_whole(nameless: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """With files that have no name until they are whole, and where the system has none, nothing else is left."""
+    """A saved file is whole and alone in its folder, on systems with nameless files and on others."""
 
     def refuse(*_: object, **__: object) -> int:
         raise OSError(errno.EOPNOTSUPP, "Operation not supported")
@@ -78,7 +78,7 @@ def test_a_saved_file_is_whole(nameless: str, tmp_path: Path, monkeypatch: pytes
 
 @pytest.mark.parametrize("name", ["is a folder", "not there/a", "a"])
 def test_a_file_that_cannot_be_saved_leaves_nothing(name: str, tmp_path: Path) -> None:
-    """Where a file cannot take its name, or its bytes cannot be had, the folder stays as it was."""
+    """A folder stays as it was where a file cannot take its name or its bytes fail."""
 
     def broken() -> Iterator[bytes]:
         yield b"some"
@@ -91,7 +91,7 @@ def test_a_file_that_cannot_be_saved_leaves_nothing(name: str, tmp_path: Path) -
 
 
 def test_a_folder_of_files_appears_whole(tmp_path: Path) -> None:
-    """A new folder takes its name with all files in it; one that is in use is left alone."""
+    """A new folder takes its name with all files in it; an existing one with content stays unchanged."""
     wanted = [(str(number), [bytes([number]), b"."]) for number in range(20)]
     files.save_folder(tmp_path / "new", wanted)
     assert {one.name: one.read_bytes() for one in (tmp_path / "new").iterdir()} == {

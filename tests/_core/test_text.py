@@ -1,4 +1,4 @@
-"""What timeline entries say, in two languages."""
+"""Texts in two languages, as timeline entries hold them."""
 
 from __future__ import annotations
 
@@ -8,9 +8,7 @@ import pytest
 
 from edoc_connector._core.text import describe_error, join_languages, split_languages
 from edoc_connector.errors import PacketRefused
-from edoc_connector.store.rows import TimelineRow
-from edoc_connector.store.state_machine import MACHINES, StateMachine, Transition
-from edoc_connector.store.timeline import describe_entry
+from edoc_connector.store import MACHINES, StateMachine, TimelineRow, Transition, describe_entry
 
 _MOVES = [(machine, move) for machine in MACHINES for move in machine.transitions]
 
@@ -39,7 +37,7 @@ def test_every_cause_is_told_in_both_languages(machine: StateMachine, move: Tran
 
 
 def test_words_of_persons_stay_as_they_are() -> None:
-    """A reason that somebody wrote is the same in both languages, and so is what is no move."""
+    """A person's own words are the same in both languages, and an entry without a move keeps its text."""
     assert split_languages("Gửi nhầm") == ("Gửi nhầm", "Gửi nhầm")
     assert describe_entry(_entry(MACHINES[0], "sent", "sent", join_languages("told", "đã báo"))) == ("told", "đã báo")
     assert split_languages(join_languages("a ‖ b", "c")) == ("a | b", "c")

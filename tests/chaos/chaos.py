@@ -30,7 +30,7 @@ from pathlib import Path
 
 from edoc_connector.config import Settings
 from edoc_connector.connector import Connector
-from edoc_connector.store import Store, outgoing, receipts
+from edoc_connector.store import OutgoingState, ReceiptState, Store
 from edoc_connector.testing.keys import agency_keys
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -38,7 +38,8 @@ from child import STEPS, VARIABLE
 
 PARTIES = {"H29.05": "Sở Nội vụ", "G22": "Văn phòng Chính phủ"}
 SENDER, RECEIVER = PARTIES
-DONE = ("confirmed", "duplicate")
+UNSENT = [state for state in OutgoingState if state != OutgoingState.SENT]
+UNDONE = [state for state in ReceiptState if state not in (ReceiptState.CONFIRMED, ReceiptState.DUPLICATE)]
 CHILD = Path(__file__).with_name("child.py")
 
 FAULTS: tuple[dict[str, object], ...] = (
@@ -231,9 +232,9 @@ def busy(folders: dict[str, Path]) -> bool:
     """Whether anything waits; quick, so that asking does not slow the workers down."""
     for code, folder in folders.items():
         with store_of(folder) as store, store.snapshot() as tx:
-            if outgoing.find_all(tx, code, outgoing.TABLE.c.state != "sent", limit=1):
+            if tx.outgoing.find_all(code, state=UNSENT, limit=1):
                 return True
-            if receipts.find_all(tx, code, receipts.TABLE.c.state.not_in(DONE), limit=1):
+            if tx.receipts.find_all(code, state=UNDONE, limit=1):
                 return True
     return False
 
@@ -249,9 +250,9 @@ def open_things(folders: dict[str, Path], count: int) -> list[str]:
             found.append("not every document is stored")
     for code, folder in folders.items():
         with store_of(folder) as store, store.snapshot() as tx:
-            for row in outgoing.find_all(tx, code, outgoing.TABLE.c.state != "sent"):
+            for row in tx.outgoing.find_all(code, state=UNSENT):
                 found.append(f"{row.kind} {row.code} of {code} is {row.state}: {row.error_text}")
-            for receipt in receipts.find_all(tx, code, receipts.TABLE.c.state.not_in(DONE)):
+            for receipt in tx.receipts.find_all(code, state=UNDONE):
                 found.append(f"receipt {receipt.hub_doc_id} of {code} is {receipt.state}: {receipt.error_text}")
     return found
 
@@ -277,7 +278,7 @@ def examine(folders: dict[str, Path], count: int) -> tuple[list[str], dict[str, 
         if codes != ["01", "03"] or one.recipient(RECEIVER).out_of_order:
             wrong.append(f"{one.id} has the statuses {codes}")
     with store_of(folders[RECEIVER]) as store, store.snapshot() as tx:
-        doubles = len(receipts.find_all(tx, RECEIVER, receipts.TABLE.c.state == "duplicate"))
+        doubles = len(tx.receipts.find_all(RECEIVER, state="duplicate"))
     figures = {"documents": len(sent), "handler calls": calls, "unknown outcomes settled": unknown, "doubles": doubles}
     return wrong, figures
 

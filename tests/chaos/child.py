@@ -27,7 +27,8 @@ from edoc_connector.connector.inbound import inbox, intake, receipt
 from edoc_connector.connector.outbound import ack_sender, outbox
 from edoc_connector.connector.outbound import submission as dispatching
 from edoc_connector.errors import EdocError
-from edoc_connector.store import group_commit, schedule, spool
+from edoc_connector.store import group_commit, spool
+from edoc_connector.store.schedule import Schedule
 from edoc_connector.testing import sample_document
 from edoc_connector.worker import Worker
 
@@ -74,7 +75,7 @@ STEPS = {
     "asked about an unknown outcome": Step(HubClient, "sent_state", True, "sr"),
     "handled by the application, not here": Step(receipt.Receipt, "_finish", False, "r"),
     "handled": Step(receipt.Receipt, "_finish", True, "r"),
-    "poll done, not written": Step(schedule, "finish_job", False, "sr"),
+    "poll done, not written": Step(Schedule, "finish_job", False, "sr"),
 }
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 import edoc_connector.store._sql.engine as engine_module
-from edoc_connector._core.clock import SteadyClock
+from edoc_connector._core import SteadyClock
 from edoc_connector.edxml import Attachment, write
 from edoc_connector.errors import NotSent, StoreError
 from edoc_connector.store import DeliveryState, ReceiptState

@@ -13,13 +13,14 @@ from typing import Any
 import pytest
 
 from edoc_connector.connector import Connector
-from edoc_connector.connector.inbound import intake
 from edoc_connector.connector.inbound.duplicates import DuplicateChecker
-from edoc_connector.connector.outbound import submission
 from edoc_connector.edxml import StatusCode, read
 from edoc_connector.errors import HubUnavailable, SigningError, StoreError
 from edoc_connector.mockhub.faults import Fault
-from edoc_connector.store import DeliveryState, ReceiptState, deliveries, receipts
+from edoc_connector.store import DeliveryState, ReceiptState
+from edoc_connector.store._sql import schema
+from edoc_connector.store.deliveries import Deliveries
+from edoc_connector.store.receipts import Receipts
 from edoc_connector.testing import RECIPIENT, sample_document
 from edoc_connector.testing.keys import agency_keys, authority
 
@@ -29,7 +30,7 @@ ROWS = 25
 @pytest.fixture(params=["sqlite", "postgresql"])
 def backend(request: pytest.FixtureRequest) -> dict[str, str]:
     """Section ``store`` of the settings, for either database."""
-    return {} if request.param == "sqlite" else {"url": request.getfixturevalue("postgres").create_database(ready=True)}
+    return {} if request.param == "sqlite" else {"url": request.getfixturevalue("postgres_url")}
 
 
 def test_every_row_has_its_test() -> None:
@@ -47,7 +48,7 @@ def test_row_01_killed_before_the_outbox_commit(office, hub, tmp_path: Path, mon
         raise SystemExit
 
     with monkeypatch.context() as patch:
-        patch.setattr(submission.deliveries, "add", dying)
+        patch.setattr(Deliveries, "add", dying)
         with pytest.raises(SystemExit):
             sender.send(sample_document())
     assert (sender.deliveries(), hub.packets()) == ([], [])
@@ -122,7 +123,7 @@ def test_row_16_a_second_look_that_failed_before_the_store_did(
     hub.offer(hub.packets()[0].path.read_bytes(), sender="H29.05", to="G22")
     sender.send(sample_document(number="2"))
     looks, entered = iter([HubUnavailable("busy", vi="bận")]), iter([StoreError("away", vi="mất")])
-    look, taken_in = DuplicateChecker.select_packet, intake.receipts.mark_downloaded
+    look, taken_in = DuplicateChecker.select_packet, Receipts.mark_downloaded
 
     def failing_look(*args: Any) -> Any:
         for error in looks:
@@ -135,7 +136,7 @@ def test_row_16_a_second_look_that_failed_before_the_store_did(
         taken_in(*args)
 
     monkeypatch.setattr(DuplicateChecker, "select_packet", failing_look)
-    monkeypatch.setattr(intake.receipts, "mark_downloaded", failing_store)
+    monkeypatch.setattr(Receipts, "mark_downloaded", failing_store)
     keys = receiver.inbox.poll_offers("edoc")[0]
     arrivals = [receiver.inbox.download(row) for row in receiver.inbox.claim_listed(keys)]
     assert [type(error) for error in receiver.inbox.store_packets(arrivals)] == [HubUnavailable]
@@ -209,7 +210,7 @@ def test_row_22_a_clock_that_was_ahead(office, hub, fails) -> None:
     fails(HubUnavailable, lambda: sender.send(sample_document()))
     with sender.context.transaction() as tx:
         far = tx.now + timedelta(days=400)
-        tx.connection.execute(deliveries.TABLE.update().values(next_attempt_at=far))
+        tx.connection.execute(schema.deliveries.update().values(next_attempt_at=far))
     sender.outbox.dispatch_due()
     assert sender.deliveries()[0].state is DeliveryState.SENT
 
@@ -279,7 +280,7 @@ def test_row_25_a_senders_expired_certificate(office, hub, settings, handle) -> 
     assert "SIG-EXPIRED" in [one.code for one in receipt.verification.findings]
     assert receipt.verification.judged_at == receipt.received_at
     with receiver.context.transaction() as tx:  # as if it had come a while ago
-        tx.connection.execute(receipts.TABLE.update().values(created_at=begin - timedelta(hours=3)))
+        tx.connection.execute(schema.receipts.update().values(created_at=begin - timedelta(hours=3)))
     again = receiver.receipt(receipt.id).verification
     assert (again.status, "SIG-EXPIRED" in [one.code for one in again.findings]) == ("VALID", False)
 

@@ -12,7 +12,6 @@ from urllib.parse import urlsplit
 import pytest
 
 from edoc_connector.client import HubClient
-from edoc_connector.connector import _context
 from edoc_connector.connector.outbound import submission
 from edoc_connector.connector.outbound.outbox import Outbox
 from edoc_connector.edxml import Replacement, StatusCode
@@ -28,6 +27,7 @@ from edoc_connector.errors import (
 )
 from edoc_connector.mockhub.faults import Fault
 from edoc_connector.store import DeliveryState, ReceiptState
+from edoc_connector.store.leases import Leases
 from edoc_connector.testing import RECIPIENT, sample_document
 
 pytestmark = pytest.mark.parametrize("backend", ["sqlite", "postgresql"], indirect=True)
@@ -313,7 +313,7 @@ def test_row_24_leases_that_cannot_be_renewed(office, hub, monkeypatch: pytest.M
         raise StoreError("locked", vi="bị khóa")
 
     with next(receiver.receive()), monkeypatch.context() as patch:
-        patch.setattr(_context, "renew_leases", broken)
+        patch.setattr(Leases, "renew", broken)
         time.sleep(1.3)
     assert "leases were not renewed" in caplog.text
     assert receiver.receipts()[0].state is ReceiptState.CONFIRMED

@@ -7,11 +7,12 @@ from collections.abc import Callable
 
 import pytest
 
-from edoc_connector.connector.inbound import receipt
-from edoc_connector.connector.outbound import ack_sender, outbox
 from edoc_connector.errors import StoreError
 from edoc_connector.hubs import MessageType
-from edoc_connector.store import DeliveryState, OutgoingState, ReceiptState, outgoing
+from edoc_connector.store import DeliveryState, OutgoingState, ReceiptState
+from edoc_connector.store.deliveries import Deliveries
+from edoc_connector.store.outgoing import Outgoing
+from edoc_connector.store.receipts import Receipts
 from edoc_connector.testing import sample_document
 from edoc_connector.worker.jobs import AgencyJobs
 
@@ -24,7 +25,7 @@ ANSWER = sample_document(sender=DOCUMENT.recipients[0], recipients=(DOCUMENT.sen
 @pytest.fixture(params=["sqlite", "postgresql"])
 def backend(request: pytest.FixtureRequest) -> dict[str, str]:
     """Section ``store`` of the settings, for either database."""
-    return {} if request.param == "sqlite" else {"url": request.getfixturevalue("postgres").create_database(ready=True)}
+    return {} if request.param == "sqlite" else {"url": request.getfixturevalue("postgres_url")}
 
 
 def away(*_: object, **__: object) -> None:
@@ -46,7 +47,7 @@ def test_row_24_a_delivery_whose_outcome_was_not_written(office, hub, fails, mon
     sender, other = office("H29.05", limits=SHORT), office("H29.05", limits=SHORT)
     held = next(sender.receive())
     with monkeypatch.context() as patch:
-        patch.setattr(outbox.deliveries, "mark_sent", away)
+        patch.setattr(Deliveries, "mark_sent", away)
         fails(StoreError, lambda: sender.send(DOCUMENT), "restarted")
     assert sender.delivery(DOCUMENT.id).state is DeliveryState.SENDING
     soon(lambda: not other.flush().errors and other.delivery(DOCUMENT.id).state is DeliveryState.SENT)
@@ -62,7 +63,7 @@ def test_row_24_answers_whose_outcome_was_not_written(office, hub, monkeypatch: 
     receiver, other = office("G22", limits=SHORT), office("G22", limits=SHORT)
     coming = receiver.receive()
     with monkeypatch.context() as patch:
-        patch.setattr(ack_sender.outgoing, "mark_sent", away)
+        patch.setattr(Outgoing, "mark_sent", away)
         with next(coming):
             pass
         held = next(coming)
@@ -71,7 +72,7 @@ def test_row_24_answers_whose_outcome_was_not_written(office, hub, monkeypatch: 
 
     def left() -> list[str]:
         with other.context.store.snapshot() as tx:
-            return [one.state for one in outgoing.find_all(tx, "G22") if one.state != OutgoingState.SENT]
+            return [one.state for one in tx.outgoing.find_all("G22") if one.state != OutgoingState.SENT]
 
     assert len(left()) == 2
     soon(lambda: not other.flush().errors and not left())
@@ -89,7 +90,7 @@ def test_row_24_a_packet_whose_handling_was_not_written(office, hub, fails, monk
     first, second = receiver.receive(), []
     one = next(first)
     with monkeypatch.context() as patch:
-        patch.setattr(receipt.receipts, "move", away)
+        patch.setattr(Receipts, "move", away)
         fails(StoreError, lambda: one.__enter__().__exit__(None, None, None), "restarted")
     held = next(first)
     soon(lambda: bool(second) or second.extend(other.receive()) or bool(second))

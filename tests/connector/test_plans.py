@@ -8,10 +8,8 @@ import pytest
 from sqlalchemy import Connection, text
 
 from edoc_connector.connector import Connector
-from edoc_connector.store import DeliveryState, ReceiptState
+from edoc_connector.store import MACHINES, DeliveryState, ReceiptState
 from edoc_connector.store._sql.compiled import hear_statements
-from edoc_connector.store.state_machine import MACHINES
-from edoc_connector.store.transitions import get_table
 from edoc_connector.testing import sample_document
 
 pytestmark = pytest.mark.parametrize("backend", ["sqlite", "postgresql"], indirect=True)
@@ -50,7 +48,7 @@ def test_no_call_walks_through_a_table(office_heard, handle) -> None:
     assert [one.id for one in sender.deliveries(limit=5)] == [sent.id]
     assert receiver.receipts(state=ReceiptState.CONFIRMED, limit=5) or receiver.receipts(kind="new", limit=5)
     for connector in (sender, receiver):
-        connector.context.lease_keeper._renew([(get_table(machine), 1) for machine in MACHINES])
+        connector.context.lease_keeper._renew([(machine.table_name, 1) for machine in MACHINES])
     assert len(heard) > 30
     engine = sender.context.store._engine
     with engine.connect() as connection:

@@ -9,8 +9,8 @@ import pytest
 
 from edoc_connector.client import HubClient
 from edoc_connector.errors import OutcomeUnknown, ProtocolError
-from edoc_connector.hubs.wire import WireRequest, WireResponse
-from edoc_connector.store import DeliveryState, audit_log
+from edoc_connector.hubs import WireRequest, WireResponse
+from edoc_connector.store import DeliveryState
 from edoc_connector.testing import sample_document
 
 ID = sample_document().id
@@ -19,7 +19,7 @@ ID = sample_document().id
 @pytest.fixture(params=["sqlite", "postgresql"])
 def backend(request: pytest.FixtureRequest) -> dict[str, str]:
     """Section ``store`` of the settings, for either database."""
-    return {} if request.param == "sqlite" else {"url": request.getfixturevalue("postgres").create_database(ready=True)}
+    return {} if request.param == "sqlite" else {"url": request.getfixturevalue("postgres_url")}
 
 
 def add_to_answers(monkeypatch: pytest.MonkeyPatch, field: bytes) -> None:
@@ -40,9 +40,7 @@ def test_a_text_that_no_database_takes(office, hub, monkeypatch: pytest.MonkeyPa
     assert sender.send(sample_document()).state is DeliveryState.SENT
     assert [receipt.id for receipt in office("G22").receive()] == [ID]
     with sender.context.store.snapshot() as tx:
-        entries = [
-            json.loads(link.entry) for link in audit_log.read_chain(tx.connection, "H29.05") if link.kind == "answer"
-        ]
+        entries = [json.loads(link.entry) for link in tx.audit_log.read_chain("H29.05") if link.kind == "answer"]
     (kept,) = [entry["body"] for entry in entries if entry["call"] == "sendEdoc"]
     assert (kept["note\ufffd"], kept["secrets"]) == ("\ufffd \ufffd", "(not kept)")
 

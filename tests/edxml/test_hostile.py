@@ -1,4 +1,4 @@
-"""Hostile input gives a packet or a `PacketError`, soon, and nothing else."""
+"""Hostile input gives a packet or a `PacketError`, without delay."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _NS = 'xmlns="http://www.mic.gov.vn/TBT/QCVN_102_2016"'
 
 @contextmanager
 def _without_hanging() -> Iterator[None]:
-    """A guard against quadratic work, which would take minutes; how long it really takes is measured elsewhere."""
+    """Guard against quadratic work, which would take minutes; exact times are measured elsewhere."""
     start = time.perf_counter()
     yield
     assert time.perf_counter() - start < 60
@@ -158,7 +158,7 @@ def test_more_than_a_limit_is_refused(data: bytes) -> None:
 
 @pytest.mark.parametrize("count", [1_000, 90_000])
 def test_a_packet_full_of_oddities_is_read(count: int, packet: Callable[..., str]) -> None:
-    """Many odd elements cost no more than their number, and the findings are bounded."""
+    """Reading of many deviating elements costs time in proportion to their number, and the findings are bounded."""
     data = packet(header="<odd/>" * count).encode()
     with _without_hanging():
         found = edxml.read(data).findings
@@ -220,7 +220,7 @@ def test_names_of_utf8_are_read(declared: str, packet: Callable[..., str], codes
     ],
 )
 def test_what_is_no_packet_is_refused(data: bytes, code: str) -> None:
-    """What is not XML 1.0 in UTF-8 or has no header is refused with its code and place."""
+    """Bytes that are not XML 1.0 in UTF-8, or have no header, are refused with code and place."""
     error = _refused(data)
     assert error.code == code
     assert error.line is not None
@@ -256,10 +256,10 @@ def test_limits_can_be_raised() -> None:
 
 @pytest.mark.parametrize("chunk", [1, 5, 1 << 20])
 def test_findings_do_not_depend_on_read_sizes(chunk: int, attached: Callable[..., str]) -> None:
-    """However the bytes arrive, the packet is the same."""
+    """The packet and its findings are the same for every size of reads."""
     data = attached("<!--c-->QUJD\r\n<![CDATA[QUJD]]>&#81;UJD").encode()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(scan, "CHUNK_SIZE", chunk)
+        patch.setattr(scan, "_FEED_SIZE", chunk)
         packet = edxml.read(data)
         with packet.attachments[0].open() as stream:
             assert stream.read() == b"ABC" * 3

@@ -20,7 +20,7 @@ _NAMES = [
 
 
 def _leaves(data: bytes) -> list[tuple[str, str]]:
-    """Names and texts of all leaves but those of Signature and of attachments' content, by lxml alone."""
+    """Iterate over names and texts of all leaves but those of Signature and of attachments' content, by lxml alone."""
     root = etree.fromstring(data, etree.XMLParser(recover=True, huge_tree=True, resolve_entities=False))
     found = []
     for element in root.iter("*"):
@@ -33,12 +33,12 @@ def _leaves(data: bytes) -> list[tuple[str, str]]:
 
 
 def _name(element: etree._Element) -> str:
-    """The local name, also of an element whose prefix nobody declared."""
+    """Find the local name, also of an element with an undeclared prefix."""
     return element.tag.rpartition("}")[2].rpartition(":")[2]
 
 
 def _said(packet: edxml.Packet) -> str:
-    """Everything the reader gives, as one text; times as the wire has them, numbers of codes as they are."""
+    """Join everything that the reader gives into one text; times as on the wire, codes as numbers."""
     attachments = [(f"cid:{a.content_id}", a.name, a.description, a.content_type) for a in packet.attachments]
     findings = [finding.seen for finding in packet.findings]
     return "\n".join(

@@ -1,4 +1,4 @@
-"""Where a packet's bytes are: one open file for all who read it at a time (Design, memory: packets are streamed)."""
+"""The source of a packet's bytes: one open file for all readers at a time (Design, memory: packets are streamed)."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def _read(source: Source, start: int) -> bytes:
 
 
 def test_readers_share_one_open_file(source: Source, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Inside the block the file is opened once, whichever thread reads; behind it nobody holds it open."""
+    """Within the block the file is opened once for all threads; behind it the file is closed."""
     opened: list[int] = []
     plain = os.open
 
@@ -59,7 +59,7 @@ def test_a_system_that_cannot_read_at_a_place(source: Source, monkeypatch: pytes
 
 
 def test_a_copy_reads_by_itself(source: Source) -> None:
-    """A source that was pickled, with an attachment say, opens the file anew."""
+    """A pickled source, for example of an attachment, opens the file anew."""
     with source.open_shared():
         copied = pickle.loads(pickle.dumps(source))
     assert copied == source
@@ -84,7 +84,7 @@ def test_the_first_bytes_of_an_attachment() -> None:
 
 
 def test_who_has_checked_a_message_need_not_again(tmp_path: Path) -> None:
-    """Writing checks every message but those whose writer says that it did."""
+    """Writing checks every message unless the caller states that it is checked."""
     document, before = sample_document(), datetime(1990, 1, 1, tzinfo=UTC)  # it was issued later
     with pytest.raises(DocumentError):
         edxml.write(document, tmp_path / "a.edxml", at=before)
@@ -93,7 +93,7 @@ def test_who_has_checked_a_message_need_not_again(tmp_path: Path) -> None:
 
 
 def test_a_piece_is_read_at_once(source: Source, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A few bytes come in one piece, wherever they lie and whatever the system can do."""
+    """Short ranges come in one piece, with and without pread."""
     assert source.read_piece(7, 20) == _BYTES[7:20]
     assert Source.from_value(_BYTES).read_piece(7, 20) == _BYTES[7:20]
     monkeypatch.delattr(os, "pread", raising=False)

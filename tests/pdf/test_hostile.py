@@ -24,13 +24,13 @@ REFUSED = {VerificationStatus.UNVERIFIABLE, VerificationStatus.INVALID}
 
 @pytest.mark.parametrize("data", [b"", b"PK\x03\x04 docx", b"\x00" * 100, b" %PDF-1.7\n", "không phải".encode()])
 def test_not_a_pdf(data: bytes) -> None:
-    """Something else under the name of a PDF."""
+    """Another file under the name of a PDF is reported as such."""
     assert verify_pdf(data).reason == "PDF-NOT-PDF"
 
 
 @pytest.mark.parametrize("data", [b"%PDF-", b"%PDF-1.7\n%%EOF\n", b"%PDF-1.7\nstartxref\n99999\n%%EOF\n", b"%PDF-x\n"])
 def test_a_broken_file(data: bytes) -> None:
-    """The first bytes are right, and then nothing is."""
+    """A file whose first bytes are right and whose rest is wrong is broken."""
     found = verify_pdf(data)
     assert (found.status, found.reason) == (VerificationStatus.UNVERIFIABLE, "PDF-BROKEN")
     assert found.explanation != found.explanation_vi
@@ -87,7 +87,7 @@ RINGS = {
 
 @pytest.mark.parametrize("case", RINGS)
 def test_objects_of_the_wrong_kind(case: str, pdfs: Any) -> None:
-    """Rings, nesting and wrong types where signatures are looked for."""
+    """Rings, nesting and wrong types in the places of signatures give a status."""
     catalogue, field = RINGS[case]
     found = verify_pdf(pdfs.letter(catalogue=catalogue, o5=field))
     assert found.status in REFUSED | {VerificationStatus.UNSIGNED}

@@ -1,4 +1,4 @@
-"""Signing PDF files: what is written, and what other verifiers make of it."""
+"""Signing PDF files: the written signature, and the verdicts of other verifiers."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ VALID = VerificationStatus.VALID
 
 
 def judged_by_pyhanko(pdf: bytes, root: x509.Certificate) -> list[Any]:
-    """What pyHanko's own validator says of each signature."""
+    """Ask pyHanko's own validator about each signature."""
     anchor = asn1_x509.Certificate.load(root.public_bytes(Encoding.DER))
     reader = PdfFileReader(io.BytesIO(pdf))
     return [

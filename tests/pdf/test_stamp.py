@@ -1,4 +1,4 @@
-"""The visible stamp: what it says, where it stands, and that Vietnamese letters are drawn (Decree 30/2020/NĐ-CP)."""
+"""The visible stamp: its text, its place, and its Vietnamese letters (Decree 30/2020/NĐ-CP)."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from pyhanko.pdf_utils.reader import PdfFileReader
 
 from edoc_connector.errors import SigningError
 from edoc_connector.pdf import Stamp, verify_pdf
-from edoc_connector.pdf.place import Page
+from edoc_connector.pdf.appearance import Page
 from edoc_connector.signing import VerificationStatus
 
 AT = datetime(2026, 11, 20, 17, 5, 9, tzinfo=UTC)

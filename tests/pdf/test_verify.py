@@ -1,4 +1,4 @@
-"""Verifying PDF files: what holds, what was changed, and who is trusted."""
+"""Verifying PDF files: sound and changed ones, and the trust in their signers."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from pyhanko_certvalidator.registry import SimpleCertificateStore
 
 from edoc_connector.edxml import Attachment
 from edoc_connector.pdf import PDF_REASONS, is_pdf, verify_pdf
-from edoc_connector.pdf.adapter import PyhankoSigner
+from edoc_connector.pdf.embed import PyhankoSigner
 from edoc_connector.signing import VerificationStatus, VerifyMode, VerifyPolicy
 from edoc_connector.testing.keys import AgencyKeys, agency_keys, authority, get_default_authority
 
@@ -142,7 +142,7 @@ def test_bytes_appended(more: bytes, sign: Any, signed: bytes) -> None:
 
 
 def test_white_space_appended(signed: bytes) -> None:
-    """A line end that mail software adds is none."""
+    """A line end that mail software adds is no change."""
     found = verify_pdf(signed + b"\r\n")
     assert (found.status, found.reason) == (VALID, "PDF-EXTENDED")
 

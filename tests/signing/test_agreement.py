@@ -74,7 +74,7 @@ def one(root: etree._Element, name: str) -> etree._Element:
 
 
 def xmlsec_says(case: Case) -> str:
-    """What xmlsec says, with everything it can do enabled, as it is out of the box."""
+    """Ask xmlsec for its verdict, with everything enabled as it is out of the box."""
     root = etree.parse(case.file, etree.XMLParser(huge_tree=True)).getroot()
     context = xmlsec.SignatureContext()
     pem = case.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
@@ -91,7 +91,7 @@ def xmlsec_says(case: Case) -> str:
 
 
 def signxml_says(case: Case) -> str:
-    """What signxml says, given a certificate of the key, with every algorithm it knows."""
+    """Ask signxml for its verdict, given a certificate of the key, with every algorithm that it knows."""
     config = SignatureConfiguration(
         signature_methods=frozenset(SignatureMethod),
         digest_algorithms=frozenset(DigestAlgorithm),
@@ -126,7 +126,7 @@ def _certificate_of(key: Any) -> x509.Certificate:
 
 
 def jdk_says(cases: list[Case]) -> dict[str, str]:
-    """What the JDK says, by the cases' names; all in one run, as starting it takes longest."""
+    """Ask the JDK for its verdicts, by the cases' names; all in one run, as starting it takes longest."""
     lines = "".join(f"{case.file}\t{case.key}\n" for case in cases)
     program = Path(__file__).with_name("Verify.java")
     done = subprocess.run(["java", str(program)], input=lines, capture_output=True, text=True, check=True)

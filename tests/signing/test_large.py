@@ -17,7 +17,7 @@ import pytest
 
 import edoc_connector.edxml as edxml
 from edoc_connector import signing
-from edoc_connector.edxml.reader.scan import CHUNK_SIZE
+from edoc_connector.edxml import CHUNK_SIZE
 from edoc_connector.signing import VerificationStatus, VerifyPolicy
 from edoc_connector.testing import sample_document
 from edoc_connector.testing.keys import AgencyKeys

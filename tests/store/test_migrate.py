@@ -11,11 +11,11 @@ from sqlalchemy import create_engine, text
 from sqlalchemy.exc import IntegrityError
 
 from edoc_connector.errors import StoreError
-from edoc_connector.store import Store, deliveries, migrate, outgoing, receipts, timeline, upgrade
-from edoc_connector.store.state_machine import DELIVERIES
+from edoc_connector.store import DELIVERIES, Store, migrate, upgrade
+
+pytestmark = pytest.mark.database("none")  # how a database gets its tables is what is tested here
 
 AGENCY = "H29.05"
-EMPTY = True  # how a database gets its tables is what is tested here
 _WHEN = "'2026-11-20 03:00:00'"
 _QUEUE = f"'%s', 2, {_WHEN}, 3, {_WHEN}, {_WHEN}"
 
@@ -59,17 +59,17 @@ def test_an_upgrade_keeps_everything(first: str, tmp_path: Path) -> None:
     """Rows, states, fences and the timeline are as they were (issue, "upgrading … keeps everything")."""
     assert upgrade(first) == migrate.SCHEMA_REVISION
     with Store.open(first, spool=tmp_path / "spool") as store, store.transaction("test") as tx:
-        delivery = deliveries.find_by_document_id(tx, AGENCY, "d-1")
+        delivery = tx.deliveries.find_by_document_id(AGENCY, "d-1")
         assert delivery is not None
         assert (delivery.state, delivery.attempts, delivery.fence) == ("ready", 2, 3)
-        assert [one.last_code for one in deliveries.load_recipients(tx, [1])[1]] == ["01"]
-        assert [entry.detail for entry in timeline.load_timelines(tx, DELIVERIES, [1])[1]] == ["stored"]
-        document, status = (receipts.find_by_hub_doc_id(tx, AGENCY, key) for key in ("7", "8"))
+        assert [one.last_code for one in tx.deliveries.load_recipients([1])[1]] == ["01"]
+        assert [entry.detail for entry in tx.timeline.load_timelines(DELIVERIES, [1])[1]] == ["stored"]
+        document, status = (tx.receipts.find_by_hub_doc_id(AGENCY, key) for key in ("7", "8"))
         assert document is not None
         assert status is not None
         assert (document.state, document.document_id, document.noticed_at) == ("waiting", "d-2", None)
         assert status.noticed_at == status.updated_at
-        assert [row.hub_doc_id for row in outgoing.find_all(tx, AGENCY)] == ["7"]
+        assert [row.hub_doc_id for row in tx.outgoing.find_all(AGENCY)] == ["7"]
 
 
 def test_an_upgrade_brings_the_moves_of_today(first: str) -> None:

@@ -6,8 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from edoc_connector.store import Lease, LeaseLost, Store, deliveries, schedule, transitions
-from edoc_connector.store.state_machine import DELIVERIES
+from edoc_connector.store import DELIVERIES, JOBS_TABLE, Lease, LeaseLost, Store
 
 AGENCY = "H29.05"
 ME = Lease("me", 60)
@@ -18,42 +17,42 @@ TROUBLE = {"error_code": "503", "error_text": "busy", "error_vi": "bận"}
 def test_a_job_is_done_by_one_worker_at_a_time(store: Store, clock) -> None:
     """Claimed while it is due, free again when the lease ran out, and the slow worker is fenced off (faults, row 7)."""
     with store.transaction("me") as tx:
-        schedule.ensure_job(tx, AGENCY, "poll", first_at=tx.now)
-        schedule.ensure_job(tx, AGENCY, "poll", first_at=tx.now)
-        first = schedule.claim_job(tx, ME, AGENCY, "poll")
+        tx.schedule.ensure_job(AGENCY, "poll", first_at=tx.now)
+        tx.schedule.ensure_job(AGENCY, "poll", first_at=tx.now)
+        first = tx.schedule.claim_job(ME, AGENCY, "poll")
         assert first is not None
-        assert schedule.claim_job(tx, OTHER, AGENCY, "poll") is None
+        assert tx.schedule.claim_job(OTHER, AGENCY, "poll") is None
     clock.forward(50)
     with store.transaction("me") as tx:
-        assert transitions.renew_leases(tx, schedule.TABLE, ME, [first.id]) == 1
+        assert tx.leases.renew(JOBS_TABLE, ME, [first.id]) == 1
     clock.forward(50)
     with store.transaction("other") as tx:
-        assert schedule.claim_job(tx, OTHER, AGENCY, "poll") is None
+        assert tx.schedule.claim_job(OTHER, AGENCY, "poll") is None
     clock.forward(11)
     with store.transaction("other") as tx:
-        second = schedule.claim_job(tx, OTHER, AGENCY, "poll")
+        second = tx.schedule.claim_job(OTHER, AGENCY, "poll")
         assert second is not None
     with pytest.raises(LeaseLost), store.transaction("me") as tx:
-        schedule.finish_job(tx, first, next_at=tx.now, failures=0)
+        tx.schedule.finish_job(first, next_at=tx.now, failures=0)
     with store.transaction("other") as tx:
-        schedule.finish_job(tx, second, next_at=tx.now + timedelta(seconds=30), failures=0)
-        assert schedule.claim_job(tx, ME, AGENCY, "poll") is None
-        assert schedule.list_jobs(tx, AGENCY)["poll"].succeeded_at == tx.now
+        tx.schedule.finish_job(second, next_at=tx.now + timedelta(seconds=30), failures=0)
+        assert tx.schedule.claim_job(ME, AGENCY, "poll") is None
+        assert tx.schedule.list_jobs(AGENCY)["poll"].succeeded_at == tx.now
 
 
 def test_a_worker_that_stops_lets_go(store: Store, new_delivery) -> None:
     """Nobody waits for the lease of a worker that said good-bye (issue, "finishes or releases what it holds")."""
     with store.transaction("me") as tx:
-        schedule.ensure_job(tx, AGENCY, "poll", first_at=tx.now)
-        schedule.claim_job(tx, ME, AGENCY, "poll")
-        deliveries.add(tx, new_delivery())
-        transitions.claim_rows(tx, DELIVERIES, ME, agency=AGENCY, states=["ready"])
-        schedule.release_leases(tx, ME)
-        assert transitions.release_leases(tx, DELIVERIES, ME, only_id=99) == 0
-        assert transitions.release_leases(tx, DELIVERIES, ME) == 1
+        tx.schedule.ensure_job(AGENCY, "poll", first_at=tx.now)
+        tx.schedule.claim_job(ME, AGENCY, "poll")
+        tx.deliveries.add(new_delivery())
+        tx.leases.claim(DELIVERIES, ME, agency=AGENCY, states=["ready"])
+        tx.schedule.release_leases(ME)
+        assert tx.leases.release(DELIVERIES, ME, only_id=99) == 0
+        assert tx.leases.release(DELIVERIES, ME) == 1
     with store.transaction("other") as tx:
-        assert schedule.claim_job(tx, OTHER, AGENCY, "poll") is not None
-        assert len(transitions.lock_expired(tx, DELIVERIES, agency=AGENCY)) == 1
+        assert tx.schedule.claim_job(OTHER, AGENCY, "poll") is not None
+        assert len(tx.leases.lock_expired(DELIVERIES, agency=AGENCY)) == 1
 
 
 def test_trouble_that_threads_meet_together_counts_once(store: Store, clock) -> None:
@@ -61,16 +60,16 @@ def test_trouble_that_threads_meet_together_counts_once(store: Store, clock) -> 
     later = clock.now + timedelta(seconds=30)
     with store.transaction("me") as tx:
         for _ in range(3):
-            schedule.postpone_job(tx, AGENCY, "hub", next_at=later, error=TROUBLE)
-        gate = schedule.find_job(tx, AGENCY, "hub")
+            tx.schedule.postpone_job(AGENCY, "hub", next_at=later, error=TROUBLE)
+        gate = tx.schedule.find_job(AGENCY, "hub")
         assert gate is not None
         assert (gate.failures, gate.next_at, gate.error_text) == (1, later, "busy")
     clock.forward(31)
     with store.transaction("me") as tx:
-        schedule.postpone_job(tx, AGENCY, "hub", next_at=later + timedelta(seconds=60), error=TROUBLE)
-        assert schedule.list_jobs(tx, AGENCY)["hub"].failures == 2
-        schedule.record_recovery(tx, AGENCY, "hub")
-        gate = schedule.find_job(tx, AGENCY, "hub")
+        tx.schedule.postpone_job(AGENCY, "hub", next_at=later + timedelta(seconds=60), error=TROUBLE)
+        assert tx.schedule.list_jobs(AGENCY)["hub"].failures == 2
+        tx.schedule.record_recovery(AGENCY, "hub")
+        gate = tx.schedule.find_job(AGENCY, "hub")
         assert gate is not None
         assert (gate.failures, gate.error_text, gate.next_at) == (0, None, tx.now)
-        assert schedule.find_job(tx, AGENCY, "none") is None
+        assert tx.schedule.find_job(AGENCY, "none") is None

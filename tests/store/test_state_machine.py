@@ -10,8 +10,8 @@ from sqlalchemy import create_engine, insert, text
 from sqlalchemy.exc import IntegrityError
 
 from edoc_connector.errors import StoreError
-from edoc_connector.store import Store, deliveries, transitions
-from edoc_connector.store.state_machine import DELIVERIES, MACHINES, StateMachine
+from edoc_connector.store import DELIVERIES, MACHINES, StateMachine, Store
+from edoc_connector.store._sql.schema import get_table
 
 IDS = [machine.subject for machine in MACHINES]
 
@@ -35,10 +35,11 @@ def test_a_leased_state_can_be_left(machine: StateMachine) -> None:
 
 def _filler(machine: StateMachine, now: datetime) -> dict[str, object]:
     """A row with something in every column that needs it."""
-    by_type = {int: 1, str: "status", object: now, date: now.date()}
-    columns = transitions.get_table(machine).columns
+    by_type = {int: 1, str: "status", datetime: now, date: now.date()}
+    columns = get_table(machine).columns
     needed = [column for column in columns if not column.nullable and not column.primary_key and column.default is None]
-    return {column.name: by_type[column.type.python_type] for column in needed}
+    stored = {column.name: getattr(column.type, "impl_instance", column.type) for column in needed}
+    return {name: by_type[kind.python_type] for name, kind in stored.items()}
 
 
 @pytest.mark.parametrize("machine", MACHINES, ids=IDS)
@@ -46,7 +47,7 @@ def test_the_database_refuses_the_moves_that_the_table_lacks(machine: StateMachi
     """A trigger holds the table of moves, whoever writes (DESIGN, "states and their moves stand in one table")."""
     values = _filler(machine, store.clock())
     engine = create_engine(url)
-    table = transitions.get_table(machine)
+    table = get_table(machine)
     firsts = set(machine.list_next_states(None))
     with engine.connect() as connection:
         for state in set(machine.states) - firsts:
@@ -74,10 +75,10 @@ def test_the_database_refuses_the_moves_that_the_table_lacks(machine: StateMachi
 def test_a_move_that_is_not_in_the_table_is_refused_in_code(store: Store, new_delivery) -> None:
     """Illegal moves are impossible and named (DESIGN, "states and their moves stand in one table")."""
     with store.transaction("test") as tx:
-        row = deliveries.add(tx, new_delivery())
+        row = tx.deliveries.add(new_delivery())
     with (
         pytest.raises(StoreError, match="may not go from ready to sent; allowed: sending") as caught,
         store.transaction("test") as tx,
     ):
-        transitions.move(tx, DELIVERIES, row.id, old="ready", new="sent")
+        tx.transitions.move(DELIVERIES, row.id, old="ready", new="sent")
     assert "không được chuyển" in caught.value.vi

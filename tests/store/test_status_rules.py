@@ -5,8 +5,7 @@ from __future__ import annotations
 import pytest
 
 from edoc_connector.errors import StatusNotAllowed
-from edoc_connector.store import status_rules
-from edoc_connector.store.status_rules import Change
+from edoc_connector.store import Change, status_rules
 
 ALL = ("01", "02", "03", "04", "05", "06", "13", "15", "16")
 

@@ -18,13 +18,10 @@ from sqlalchemy.exc import OperationalError, StatementError
 
 import edoc_connector.store._sql.engine as engine_module
 from edoc_connector.errors import StoreError
-from edoc_connector.store import Store, deliveries, migrate, upgrade
+from edoc_connector.store import MACHINES, Store, migrate, upgrade
 from edoc_connector.store._sql import schema
-from edoc_connector.store.state_machine import MACHINES
 
 AGENCY = "H29.05"
-EMPTY = True  # how a database gets its tables is what is tested here
-
 
 TRIGGERS = {
     "sqlite": "SELECT sql FROM sqlite_master WHERE type = 'trigger' AND name = :name",
@@ -32,6 +29,7 @@ TRIGGERS = {
 }
 
 
+@pytest.mark.database("none")
 def test_an_empty_database_gets_its_tables(store: Store, url: str) -> None:
     """Opening an empty store runs the migrations, and they make what the tables say (DESIGN, "schema changes")."""
     engine = create_engine(url)
@@ -65,12 +63,13 @@ def test_the_migration_guards_the_moves_of_today(store: Store, url: str) -> None
 def test_opening_again_keeps_everything(store: Store, url: str, tmp_path: Path, new_delivery) -> None:
     """What was stored is there after a restart (faults, row 2)."""
     with store.transaction("test") as tx:
-        deliveries.add(tx, new_delivery())
+        tx.deliveries.add(new_delivery())
     assert upgrade(url) == migrate.SCHEMA_REVISION
     with Store.open(url, spool=tmp_path / "spool") as again, again.snapshot() as tx:
-        assert len(deliveries.find_all(tx, AGENCY)) == 1
+        assert len(tx.deliveries.find_all(AGENCY)) == 1
 
 
+@pytest.mark.database("none")
 def test_two_processes_may_open_an_empty_store_at_once(url: str, tmp_path: Path) -> None:
     """The second waits for the first one's tables (DESIGN, "two processes … may run the same connector")."""
     program = (
@@ -96,6 +95,7 @@ def test_another_revision_is_refused_with_what_to_run(store: Store, url: str, tm
         upgrade(url)
 
 
+@pytest.mark.database("none")
 def test_a_database_of_something_else_is_refused(url: str, tmp_path: Path) -> None:
     """Somebody else's tables are not touched (DESIGN, "on opening an empty store")."""
     engine = create_engine(url)
@@ -138,11 +138,11 @@ def test_a_locked_database_is_waited_for_a_bounded_time(
         other = sqlite3.connect(path, isolation_level=None)
         other.execute("BEGIN IMMEDIATE")
         with pytest.raises(StoreError, match="locked by another program"), impatient.transaction("test") as tx:
-            deliveries.add(tx, new_delivery())
+            tx.deliveries.add(new_delivery())
         other.execute("ROLLBACK")
         other.close()
         with impatient.transaction("test") as tx:
-            deliveries.add(tx, new_delivery())
+            tx.deliveries.add(new_delivery())
 
 
 @pytest.mark.parametrize("url", ["sqlite"], indirect=True)
@@ -151,7 +151,7 @@ def test_a_read_only_database(store: Store, new_delivery) -> None:
     with store.snapshot() as tx:  # rights do not stop root: this is SQLite's own way to refuse writes
         tx.connection.exec_driver_sql("PRAGMA query_only=ON")
     with pytest.raises(StoreError, match="cannot be written") as caught, store.transaction("test") as tx:
-        deliveries.add(tx, new_delivery())
+        tx.deliveries.add(new_delivery())
     assert "Không ghi được" in caught.value.vi
 
 
@@ -196,16 +196,16 @@ def test_times_are_utc(store: Store, new_delivery, clock) -> None:
     """Aware UTC inside (DESIGN, "Names of things outside"): other offsets are converted, none at all is refused."""
     vietnam = timezone(timedelta(hours=7))
     with store.transaction("test") as tx:
-        row = deliveries.add(tx, new_delivery())
-        deliveries.record_status(
-            tx, row, "G22", "01", reported_at=datetime(2026, 11, 20, 10, tzinfo=vietnam), description=None
+        row = tx.deliveries.add(new_delivery())
+        tx.deliveries.record_status(
+            row, "G22", "01", reported_at=datetime(2026, 11, 20, 10, tzinfo=vietnam), description=None
         )
-        first = deliveries.load_recipients(tx, [row.id])[row.id][0]
+        first = tx.deliveries.load_recipients([row.id])[row.id][0]
         assert row.created_at == clock.now
         assert first.last_at == datetime(2026, 11, 20, 3, tzinfo=UTC)
         assert first.last_at.tzinfo is UTC
     with pytest.raises((StoreError, StatementError)), store.transaction("test") as tx:
-        deliveries.record_status(tx, row, "G22", "03", reported_at=datetime(2026, 11, 20), description=None)
+        tx.deliveries.record_status(row, "G22", "03", reported_at=datetime(2026, 11, 20), description=None)
 
 
 @pytest.mark.parametrize("url", ["sqlite"], indirect=True)

@@ -1,13 +1,13 @@
-"""Time that goes on, whatever somebody does to the clock.
+"""The clock of one process, which never goes back.
 
 Waits and leases stand in the database as times, because they must outlive a restart. Within one process time never
 goes back: `SteadyClock` follows the machine's clock as long as that advances, and a monotonic one while the machine's
-clock was set back. What a clock that was ahead left in the database is mended when work is looked for (`mend`): nothing
-waits longer than the longest wait there is.
+clock was set back. A clock that was ahead leaves times in the database that are too late; `correct_future_times`
+corrects them when work is looked for: nothing waits longer than the longest wait there is.
 
 Several machines on one PostgreSQL compare each other's times, and nothing here can help where their clocks disagree by
-more than a lease: keep them on NTP. If they do disagree, a lease is taken over early; the fence keeps the slow worker
-from writing, and what it was sending is asked for at the hub, as after a crash.
+more than a lease: keep them on NTP. If they do disagree, a lease is taken over early; the fencing token keeps the slow
+worker from writing, and the hub is asked about the request it was sending, as after a crash.
 """
 
 from __future__ import annotations
@@ -24,16 +24,16 @@ _CLOCK_SLACK = timedelta(seconds=5)
 
 
 def utc_now() -> datetime:
-    """The machine's time, aware UTC."""
+    """Read the machine's clock, aware UTC."""
     return datetime.now(UTC)
 
 
 class SteadyClock:
-    """The machine's time, which never goes back while the process lives.
+    """A clock for one process: the machine's time, which never goes back while the process lives.
 
     Args:
-        wall: the machine's clock.
-        monotonic: seconds that only ever grow.
+        wall: the machine's clock; returns aware UTC.
+        monotonic: a count of seconds that only grows, from any start.
     """
 
     def __init__(self, wall: Callable[[], datetime] = utc_now, monotonic: Callable[[], float] = time.monotonic) -> None:
@@ -45,7 +45,7 @@ class SteadyClock:
         self._is_behind = False
 
     def __call__(self) -> datetime:
-        """The time, aware UTC."""
+        """Read the time, aware UTC."""
         with self._lock:
             monotonic, wall = self._monotonic(), self._wall()
             steady = self._last_time + timedelta(seconds=monotonic - self._last_monotonic)

@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all."""
+"""Atomic writing: files and folders that appear whole or not at all."""
 
 from __future__ import annotations
 
@@ -15,20 +15,22 @@ from typing import IO
 from ..errors import StoreError, describe_system_error_vi
 
 EARLY_SYNC_SIZE = 32 << 20
-"""Bytes after which a growing file is brought to the disk for the first time, and again."""
+"""Bytes after which a growing file is synced to the disk for the first time, and again."""
 _sync_data: Callable[[int], None] = getattr(os, "fdatasync", os.fsync)
-_WRITER_COUNT = 2  # making a file is the kernel's work, of which two threads can do some at once
+_WRITER_COUNT = 2  # creating a file is work of the kernel, which two threads can do partly at once
 _NEW_FILE_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
 _HAS_NAMELESS_FILES = hasattr(os, "O_TMPFILE") and Path("/proc/self/fd").is_dir()
 
 
 @contextmanager
 def open_atomic(target: Path, *, durable: bool) -> Iterator[IO[bytes]]:
-    """A file to write and read that takes its name when the block ends well; a file of that name is replaced then.
+    """Open a file for writing and reading that takes its name when the block ends without an error.
+
+    A file of that name is replaced then.
 
     Args:
-        target: its name.
-        durable: whether it is to outlive a power cut: bytes and name are on disk when the block is left.
+        target: path of the file.
+        durable: whether the file must outlive a power cut: bytes and name are on disk when the block is left.
 
     Raises:
         OSError: the folder is not there, or the disk is full.
@@ -53,8 +55,8 @@ def save_atomic(target: str, pieces: Callable[[], Iterator[bytes]]) -> None:
     """Write a file that takes its name when it is whole; a file of that name is replaced then.
 
     Args:
-        target: its name.
-        pieces: gives its bytes, anew with each call.
+        target: path of the file.
+        pieces: returns the file's bytes in pieces, from the start with each call.
 
     Raises:
         OSError: the folder is not there, or the disk is full.
@@ -65,13 +67,13 @@ def save_atomic(target: str, pieces: Callable[[], Iterator[bytes]]) -> None:
 
 
 def _try_save_nameless(target: str, pieces: Callable[[], Iterator[bytes]]) -> bool:
-    """Write a file that has no name until it is whole, which saves a renaming; False where there are no such files."""
+    """Write a file without a name and link it, which saves a renaming; return False where there are no such files."""
     if not _HAS_NAMELESS_FILES:
         return False
     try:
         descriptor = os.open(os.path.split(target)[0] or ".", os.O_TMPFILE | os.O_WRONLY | os.O_CLOEXEC, 0o666)
     except OSError as error:
-        if error.errno in (errno.EOPNOTSUPP, errno.EISDIR):  # of this file system, or of an old kernel
+        if error.errno in (errno.EOPNOTSUPP, errno.EISDIR):  # not on this file system, or an old kernel
             return False
         raise
     try:
@@ -91,11 +93,11 @@ def _write_all(descriptor: int, pieces: Iterable[bytes]) -> None:
 def _link_to_name(descriptor: int, target: str) -> bool:
     open_path = f"/proc/self/fd/{descriptor}"
     try:
-        # Python follows the link only where it is told of a folder; that is not looked at, the path being absolute
+        # Python follows the link only where it is given a folder; the folder has no effect, the path being absolute
         os.link(open_path, target, src_dir_fd=descriptor)
     except FileExistsError:
         return _replace_target(open_path, descriptor, Path(target))
-    except OSError:  # forbidden, in some containers say: the way by a name of its own is open
+    except OSError:  # forbidden, as in some containers: a file with a name of its own is still possible
         return False
     return True
 
@@ -115,11 +117,11 @@ def save_folder(target: Path, files: Sequence[tuple[str, Iterable[bytes]]]) -> N
     """Write a new folder that takes its name when all its files are whole.
 
     Args:
-        target: its name; there must be no such folder, or an empty one.
-        files: the files' names in it, and their bytes in pieces.
+        target: path of the folder; there must be no such folder, or an empty one.
+        files: names in the folder, each with the file's bytes in pieces.
 
     Raises:
-        OSError: it is there already, the folder around it is not, or the disk is full.
+        OSError: the folder exists already, its parent does not, or the disk is full.
     """
     part = target.with_name(_make_part_name())
     part.mkdir()
@@ -135,7 +137,7 @@ def save_folder(target: Path, files: Sequence[tuple[str, Iterable[bytes]]]) -> N
 
 
 def _save_next_files(folder: Path, files: Iterator[tuple[str, Iterable[bytes]]]) -> None:
-    """Write files until there are no more."""
+    """Take files from a shared iterator and write them until none is left."""
     for name, pieces in files:
         descriptor = os.open(f"{folder}/{name}", _NEW_FILE_FLAGS, 0o666)
         try:
@@ -150,12 +152,12 @@ def _make_part_name() -> str:
 
 @contextmanager
 def sync_early(out: IO[bytes]) -> Iterator[Callable[[int], None]]:
-    """Bring a large file to the disk while it is being written, so that fsync at its end finds little to do.
+    """Sync a large file to the disk while it is being written, so that fsync at its end finds little to do.
 
-    Gives what is to be told now and then how many bytes were added. The file is durable only after its own fsync.
+    Yields a function to call now and then with the number of bytes added. The file is durable only after its own fsync.
 
     Raises:
-        OSError: the disk failed: here, since a system may report that to one caller only.
+        OSError: the disk failed; raised here, since a system may report a failure to one caller only.
     """
     added = 0
     pool: ThreadPoolExecutor | None = None
@@ -181,10 +183,10 @@ def sync_early(out: IO[bytes]) -> Iterator[Callable[[int], None]]:
 
 @contextmanager
 def download_part(to: Path) -> Iterator[Path]:
-    """Give a name beside `to` for an unfinished download; nothing stays there when the block is left.
+    """Yield a path beside `to` for an unfinished download; no file stays there when the block is left.
 
     Raises:
-        StoreError: the disk refuses something.
+        StoreError: the disk refuses an operation.
     """
     name = to.with_name(f".{to.name[:100]}.{secrets.token_hex(8)}.part")
     try:
@@ -196,12 +198,12 @@ def download_part(to: Path) -> Iterator[Path]:
 
 
 def create_private(path: Path) -> IO[bytes]:
-    """Open a new file for writing, readable by this user alone: packets are not for everybody on the machine."""
+    """Create a file for writing that this user alone can read: packets are not for everybody on the machine."""
     return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb")
 
 
 def place_download(part: Path, to: Path) -> int:
-    """Sync a complete file to the disk, put it at `to`, and return its size."""
+    """Sync a complete file to the disk, move it to `to`, and return its size in bytes."""
     with part.open("rb") as file:
         os.fsync(file.fileno())
         size = os.fstat(file.fileno()).st_size
@@ -211,7 +213,7 @@ def place_download(part: Path, to: Path) -> int:
 
 
 def cannot_write(to: Path, error: OSError) -> StoreError:
-    """Make the error for a file that the disk does not take."""
+    """Build the error for a file that the disk does not take."""
     return StoreError(
         f"{to} cannot be written: {error.strerror}. Free space or correct the folder's rights, then fetch again.",
         vi=f"Không ghi được {to}: {describe_system_error_vi(error)}. "
@@ -220,7 +222,7 @@ def cannot_write(to: Path, error: OSError) -> StoreError:
 
 
 def sync_folder(folder: str | Path) -> None:
-    """Bring the names in a folder to the disk."""
+    """Sync the names in a folder to the disk."""
     if os.name != "posix":  # a folder cannot be opened elsewhere, and a rename is durable by itself
         return
     descriptor = os.open(folder, os.O_RDONLY)

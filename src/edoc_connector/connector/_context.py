@@ -13,17 +13,12 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Protocol
 
-from sqlalchemy import Table
-
-from ..config.sections import LimitSettings
+from ..config import LimitSettings
 from ..edxml import Limits, Organization
 from ..errors import EdocError, HubError, NotFound, StoreError
 from ..hubs import Progress
 from ..signing import Signer, TimeStamping, VerifyPolicy
-from ..store import Lease, Store, Tx, audit_log
-from ..store.audit_log import AuditEvent
-from ..store.state_machine import StateMachine
-from ..store.transitions import renew_leases
+from ..store import Lease, StateMachine, Store, Tx
 from ._recording_hub import RecordingHubClient
 from ._verified_cache import VerifiedCache
 
@@ -51,13 +46,13 @@ class LeaseKeeper:
     def __init__(self, store: Store, lease: Lease) -> None:
         self._store = store
         self._lease = lease
-        self._hold_counts: Counter[tuple[Table, int]] = Counter()
+        self._hold_counts: Counter[tuple[str, int]] = Counter()
         self._lock = threading.Lock()
         self._stopped = threading.Event()
         self._thread: threading.Thread | None = None
 
     @contextmanager
-    def hold_all(self, table: Table, keys: Iterable[int]) -> Iterator[None]:
+    def hold_all(self, table: str, keys: Iterable[int]) -> Iterator[None]:
         """Renew some rows while the block runs that works on them."""
         keys = tuple(keys)
         for key in keys:
@@ -68,7 +63,7 @@ class LeaseKeeper:
             for key in keys:
                 self.release(table, key)
 
-    def hold(self, table: Table, key: int) -> None:
+    def hold(self, table: str, key: int) -> None:
         """A row is being worked on."""
         with self._lock:
             self._hold_counts[table, key] += 1
@@ -76,7 +71,7 @@ class LeaseKeeper:
                 self._thread = threading.Thread(target=self._run, name="edoc-leases", daemon=True)
                 self._thread.start()
 
-    def release(self, table: Table, key: int) -> None:
+    def release(self, table: str, key: int) -> None:
         """It is not any more."""
         with self._lock:
             self._hold_counts[table, key] -= 1
@@ -96,14 +91,14 @@ class LeaseKeeper:
             if rows:
                 self._renew(rows)
 
-    def _renew(self, rows: Sequence[tuple[Table, int]]) -> None:
-        ids_by_table: dict[Table, list[int]] = {}
+    def _renew(self, rows: Sequence[tuple[str, int]]) -> None:
+        ids_by_table: dict[str, list[int]] = {}
         for table, key in rows:
             ids_by_table.setdefault(table, []).append(key)
         try:
             with self._store.transaction(self._lease.owner) as tx:
-                for table in sorted(ids_by_table, key=lambda one: one.name):
-                    renew_leases(tx, table, self._lease, ids_by_table[table])
+                for table in sorted(ids_by_table):
+                    tx.leases.renew(table, self._lease, ids_by_table[table])
         except StoreError as error:
             # The next round tries again; if none succeeds the lease runs out, and the fence keeps us from writing.
             log.warning("leases were not renewed: %s", error)
@@ -167,7 +162,7 @@ class ConnectorContext:
             return self.store.spool.verify_file(name, sha256)
         except NotFound:
             with self.store.snapshot() as tx:
-                pruned_at = audit_log.find_pruned_at(tx.connection, name)
+                pruned_at = tx.audit_log.find_pruned_at(name)
             if pruned_at is None:
                 raise
         raise NotFound(
@@ -182,7 +177,7 @@ class ConnectorContext:
     def record_exchanges(self, tx: Tx, machine: StateMachine, key: int) -> None:
         """Enter in the evidence what the hub said to this thread since its last message began."""
         for exchange in self.hub.take_exchanges():
-            tx.audit_events.append(AuditEvent("answer", machine.subject, key, tx.actor, exchange))
+            tx.audit_log.record("answer", machine, key, exchange)
 
     def compute_next_attempt(self, row: _HasAttempts, now: datetime, error: EdocError | None = None) -> datetime:
         """When to try again: exponential back-off with jitter, or what the hub asks for, up to a cap."""

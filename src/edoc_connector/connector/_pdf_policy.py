@@ -5,8 +5,7 @@ from __future__ import annotations
 from ..config import Settings
 from ..edxml import Document, Packet, Problem
 from ..errors import DocumentError, VerificationFailed
-from ..pdf import UnsignedPdf, find_unsigned
-from ..pdf.extra import require_packages
+from ..pdf import UnsignedPdf, find_unsigned, require_packages
 from ..signing import VerifyPolicy
 
 

@@ -10,17 +10,13 @@ from types import TracebackType
 from typing import Self
 from uuid import uuid4
 
-from .._core.clock import SteadyClock
-from .._core.text import join_languages
+from .._core import SteadyClock, join_languages
 from ..config import Settings
 from ..edxml import Document, Organization, ReceiverChange, Replacement, StaffInfo
 from ..errors import EdocError, NotFound
 from ..hubs import Progress
-from ..signing import Signer, VerifyMode
-from ..signing.keys.keyring import close_signer, select_signer
-from ..store import DeliveryState, Lease, ReceiptState, Store, Tx, deliveries, directory, receipts
-from ..store.directory import DirectoryEntry
-from ..store.rows import DeliveryRow, DirectoryRow
+from ..signing import Signer, VerifyMode, close_signer, select_signer
+from ..store import STATUS, DeliveryRow, DeliveryState, DirectoryEntry, DirectoryRow, Lease, ReceiptState, Store, Tx
 from ._context import ConnectorContext, LeaseKeeper, log
 from ._pdf_policy import require_pdf_support
 from ._recording_hub import RecordingHubClient
@@ -291,7 +287,7 @@ class Connector(HandlerRegistration, Administration):
             limit: at most so many.
         """
         with self.context.store.snapshot() as tx:
-            rows = deliveries.list_newest(tx, self.context.agency, state=state, recipient=recipient, limit=limit)
+            rows = tx.deliveries.list_newest(self.context.agency, state=state, recipient=recipient, limit=limit)
             return build_deliveries(tx, rows, undelivered_after=self.context.limits.undelivered_after)
 
     def flush(self) -> Flushed:
@@ -337,7 +333,7 @@ class Connector(HandlerRegistration, Administration):
             NotFound: there is none.
         """
         with self.context.store.snapshot() as tx:
-            row = receipts.find_by_any_id(tx, self.context.agency, document_id)
+            row = tx.receipts.find_by_any_id(self.context.agency, document_id)
         if row is None:
             raise NotFound(
                 f"no document came in under the id {document_id}: call receive(), or look for it with receipts().",
@@ -355,12 +351,11 @@ class Connector(HandlerRegistration, Administration):
             kind: only those of this kind (`Receipt.kind`).
             limit: at most so many.
         """
-        T = receipts.TABLE  # noqa: N806  a table
-        conditions = [T.c.state == state] if state is not None else []
+        values: dict[str, str | None] = {"state": state} if state is not None else {}
         if kind is not None:
-            conditions.append(T.c.business.is_(None) if kind == receipts.STATUS else T.c.business == kind)
+            values["business"] = None if kind == STATUS else kind
         with self.context.store.snapshot() as tx:
-            rows = receipts.find_all(tx, self.context.agency, *conditions, limit=limit)
+            rows = tx.receipts.find_all(self.context.agency, limit=limit, **values)
         return [Receipt(self.context, row, send_queued=self.outbox.dispatch_due) for row in rows]
 
     def recheck(self, hub_doc_id: str) -> Receipt:
@@ -403,12 +398,12 @@ class Connector(HandlerRegistration, Administration):
             for agency in listed
         ]
         with self.context.transaction() as tx:
-            return directory.replace_agencies(tx, self.context.agency, entries)
+            return tx.directory.replace_agencies(self.context.agency, entries)
 
     def directory(self) -> list[DirectoryRow]:
         """The directory as it was last taken over, by code."""
         with self.context.store.snapshot() as tx:
-            return directory.list_agencies(tx, self.context.agency)
+            return tx.directory.list_agencies(self.context.agency)
 
     # -- helpers
 
@@ -438,7 +433,7 @@ class Connector(HandlerRegistration, Administration):
     def _find_holders(self, document_id: str) -> Replacement:
         row = self._require_sent(document_id)
         with self.context.store.snapshot() as tx:
-            recipients = deliveries.load_recipients(tx, [row.id])[row.id]
+            recipients = tx.deliveries.load_recipients([row.id])[row.id]
         return Replacement(document_id=document_id, organ_ids=tuple(recipient.organ_id for recipient in recipients))
 
     def _stop_receive_loop(self) -> None:

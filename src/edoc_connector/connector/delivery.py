@@ -7,10 +7,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
 from ..edxml import BusinessType, StatusCode
-from ..store import Change, DeliveryState, Tx, deliveries, timeline
-from ..store.rows import DeliveryRow, RecipientRow, TimelineRow
-from ..store.state_machine import DELIVERIES
-from ..store.timeline import describe_entry
+from ..store import DELIVERIES, Change, DeliveryRow, DeliveryState, RecipientRow, TimelineRow, Tx, describe_entry
 
 KIND_BY_TYPE = {
     BusinessType.NEW: "new",
@@ -141,9 +138,9 @@ class Delivery:
 def build_deliveries(tx: Tx, rows: Sequence[DeliveryRow], *, undelivered_after: float) -> list[Delivery]:
     """Deliveries with their recipients and timelines."""
     keys = [row.id for row in rows]
-    recipients = deliveries.load_recipients(tx, keys)
-    timelines = timeline.load_timelines(tx, DELIVERIES, keys)
-    targets = deliveries.load_targets(tx, [row.id for row in rows if row.business != KIND_BY_TYPE[BusinessType.NEW]])
+    recipients = tx.deliveries.load_recipients(keys)
+    timelines = tx.timeline.load_timelines(DELIVERIES, keys)
+    targets = tx.deliveries.load_targets([row.id for row in rows if row.business != KIND_BY_TYPE[BusinessType.NEW]])
     overdue_before = tx.now - timedelta(seconds=undelivered_after)
     views = []
     for row in rows:

@@ -1,43 +1,59 @@
 """The edXML packet (QCVN 102:2016/BTTTT, amendment 1:2022): messages as values, written strictly, read tolerantly."""
 
-from .attachments.attachment import Attachment, AttachmentDigest
-from .attachments.save import save_all
-from .findings import Finding, Severity
-from .message.codes import BusinessType, DocumentType, Priority, StatusCode
-from .message.model import (
+from .attachments import FILE_FORMATS, Attachment, AttachmentDigest, distinct, safe_name, save_all
+from .findings import FINDING_KINDS, REFUSALS, Finding, FindingKind
+from .limits import Limits
+from .message import (
+    DOCUMENT_HEADER,
+    DOCUMENT_TRACE,
+    HUB_DEFAULTS,
+    TABLES,
+    VIETNAM,
     Business,
+    BusinessType,
+    CodeSystem,
+    Directory,
     Document,
+    DocumentType,
+    Kind,
     Message,
+    OrganId,
     Organization,
+    Priority,
     ReceiverChange,
     Replacement,
     ResponseFor,
+    Row,
     SignerInfo,
     StaffInfo,
+    StatusCode,
     StatusMessage,
+    Table,
     TraceHeader,
+    facts,
+    normalise,
 )
-from .message.organ_id import CodeSystem, Directory, OrganId
-from .message.signed_fields import facts
-from .message.table import HUB_DEFAULTS
-from .message.values import VIETNAM
-from .names import DS, NS, SEAL_NAME
-from .reader.packet import Packet
-from .reader.parser import parse_xml
-from .reader.read import read
-from .reader.scan import Limits
-from .reader.skeleton import Skeleton
-from .rules.lint import Remark, remarks
-from .rules.rules import NEEDS_REASON, Problem
-from .rules.validate import problems
-from .writer.write import EnvelopedSigner, SealMaker, refuse, write
+from .names import ALIASES, DS, NS, SEAL_NAME
+from .reader import Packet, Skeleton, parse_scanned, parse_xml, read
+from .rules import NEEDS_REASON, Problem, Remark, list_rules, problems, remarks
+from .severity import Severity
+from .source import CHUNK_SIZE
+from .writer import EnvelopedSigner, SealMaker, refuse, write
 
 __all__ = [
+    "ALIASES",
+    "CHUNK_SIZE",
+    "DOCUMENT_HEADER",
+    "DOCUMENT_TRACE",
     "DS",
+    "FILE_FORMATS",
+    "FINDING_KINDS",
     "HUB_DEFAULTS",
     "NEEDS_REASON",
     "NS",
+    "REFUSALS",
     "SEAL_NAME",
+    "TABLES",
     "VIETNAM",
     "Attachment",
     "AttachmentDigest",
@@ -49,6 +65,8 @@ __all__ = [
     "DocumentType",
     "EnvelopedSigner",
     "Finding",
+    "FindingKind",
+    "Kind",
     "Limits",
     "Message",
     "OrganId",
@@ -60,6 +78,7 @@ __all__ = [
     "Remark",
     "Replacement",
     "ResponseFor",
+    "Row",
     "SealMaker",
     "Severity",
     "SignerInfo",
@@ -67,13 +86,19 @@ __all__ = [
     "StaffInfo",
     "StatusCode",
     "StatusMessage",
+    "Table",
     "TraceHeader",
+    "distinct",
     "facts",
+    "list_rules",
+    "normalise",
+    "parse_scanned",
     "parse_xml",
     "problems",
     "read",
     "refuse",
     "remarks",
+    "safe_name",
     "save_all",
     "write",
 ]

@@ -1,4 +1,4 @@
-"""Where a packet's bytes are, read in pieces."""
+"""The source of a packet's bytes, a file or memory, read in pieces."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from typing import BinaryIO
 
 CHUNK_SIZE = 1 << 18
 MAX_CACHED_SIZE = CHUNK_SIZE
-"""Bytes up to which a packet's own are kept with its skeleton."""
+"""Size up to which a packet's bytes are kept with its skeleton."""
 _BLOCK_SIZE = 1 << 12
 
 
 class SharedDescriptor:
-    """A file that is open as long as anybody reads it: users share one descriptor, and no position in it."""
+    """A file that is open as long as it has readers, who share one descriptor but no position in it."""
 
     __slots__ = ("_descriptor", "_lock", "_users")
 
@@ -28,11 +28,11 @@ class SharedDescriptor:
         self._descriptor = -1
 
     def __reduce__(self) -> tuple[type[SharedDescriptor], tuple[()]]:
-        return SharedDescriptor, ()  # what is copied or pickled opens the file by itself
+        return SharedDescriptor, ()  # a copy opens the file by itself
 
     @contextmanager
     def borrow(self, path: Path) -> Iterator[int]:
-        """A descriptor of the file."""
+        """Yield a descriptor of the file, open until the block is left."""
         descriptor = self._acquire(path)
         try:
             yield descriptor
@@ -40,7 +40,7 @@ class SharedDescriptor:
             self._release()
 
     def read_at(self, path: Path, start: int, size: int) -> bytes:
-        """Bytes of the file, at once."""
+        """Read bytes of the file at once, from an offset."""
         descriptor = self._acquire(path)
         try:
             return os.pread(descriptor, size, start)
@@ -63,10 +63,10 @@ class SharedDescriptor:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Where the packet's bytes are: a file, or bytes in memory.
+    """The bytes of a packet, in a file or in memory.
 
     Args:
-        path: the file.
+        path: path of the file.
         data: the bytes, where there is no file.
     """
 
@@ -76,15 +76,15 @@ class Source:
 
     @classmethod
     def from_value(cls, path_or_bytes: Path | str | bytes) -> Source:
-        """A source for a path or for bytes."""
+        """Make a source of a path or of bytes."""
         return cls(data=path_or_bytes) if isinstance(path_or_bytes, bytes) else cls(path=Path(path_or_bytes))
 
     def open(self) -> BinaryIO:
-        """A new stream at the first byte."""
+        """Open a new stream at the first byte."""
         return self.path.open("rb") if self.path else io.BytesIO(self.data)
 
     def cache_if_small(self) -> Source:
-        """This source; its bytes in memory where they are few, so that several passes read them once and alike."""
+        """Read a small file into memory, so that several passes see the same bytes; a large one stays as it is."""
         if self.path is None:
             return self
         with self.path.open("rb") as stream:
@@ -93,16 +93,16 @@ class Source:
 
     @property
     def size(self) -> int:
-        """Bytes."""
+        """Bytes of the packet."""
         return self.path.stat().st_size if self.path else len(self.data)
 
     def iter_chunks(self, start: int, end: int, *, first_size: int = CHUNK_SIZE) -> Iterator[bytes]:
-        """The bytes from start to end, in pieces.
+        """Iterate over the bytes of a range, in pieces.
 
         Args:
             start: offset of the first byte.
-            end: offset behind the last.
-            first_size: bytes of the first piece; each later one is twice the one before, up to `CHUNK`.
+            end: offset behind the last byte.
+            first_size: bytes of the first piece; each later one is twice the one before, up to `CHUNK_SIZE`.
         """
         if self.path is None and end - start <= CHUNK_SIZE:
             yield self.data[start:end]
@@ -111,7 +111,7 @@ class Source:
             yield from iter_between(stream, start, end, first_size)
 
     def read_piece(self, start: int, end: int) -> bytes:
-        """The few bytes from start to end at once; fewer where the file has become shorter."""
+        """Read the few bytes of a range at once; fewer where the file has become shorter."""
         if self.path is None:
             return self.data[start:end]
         if hasattr(os, "pread"):
@@ -120,7 +120,7 @@ class Source:
 
     @contextmanager
     def open_shared(self) -> Iterator[BinaryIO | int]:
-        """The bytes, to be read by `chunks`: inside the block it opens the file no more than once, in any thread."""
+        """Yield the bytes for `iter_between`: within the block the file is opened no more than once, in any thread."""
         if self.path is None or not hasattr(os, "pread"):
             with self.open() as stream:
                 yield stream
@@ -129,11 +129,34 @@ class Source:
                 yield descriptor
 
 
-class BlockReader:
-    """Few bytes here and there, from front to back: those that lie near one another are read at once.
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A text of the source that the skeleton leaves out.
 
     Args:
-        stream: what `Source.opened` gives.
+        start: offset of its first byte.
+        end: offset behind its last byte.
+        placeholder: the text in its place in the skeleton.
+        is_plain: whether it is characters only: no reference, comment or CDATA section.
+        lines: number of line ends in it.
+        has_spaces: whether spaces or line ends stand in it.
+        has_comments: whether a comment stands in it.
+    """
+
+    start: int
+    end: int
+    placeholder: str
+    is_plain: bool
+    lines: int = 0
+    has_spaces: bool = False
+    has_comments: bool = False
+
+
+class BlockReader:
+    """A reader of short ranges from front to back, which reads neighbouring ranges at once.
+
+    Args:
+        stream: stream or descriptor of `Source.open_shared`.
     """
 
     def __init__(self, stream: BinaryIO | int) -> None:
@@ -142,7 +165,7 @@ class BlockReader:
         self._block = b""
 
     def read_pieces(self, start: int, end: int) -> Iterable[bytes]:
-        """The bytes from start to end."""
+        """Read the bytes of a range, in pieces."""
         if start < self._start or end > self._start + len(self._block):
             if end - start > _BLOCK_SIZE:
                 return iter_between(self._stream, start, end)
@@ -151,6 +174,7 @@ class BlockReader:
 
 
 def iter_between(stream: BinaryIO | int, start: int, end: int, first_size: int = CHUNK_SIZE) -> Iterator[bytes]:
+    """Iterate over the bytes of a range, in pieces that grow from `first_size` to `CHUNK_SIZE`."""
     offset, size = start, first_size
     while offset < end and (piece := _read_at(stream, min(size, end - offset), offset)):
         offset += len(piece)

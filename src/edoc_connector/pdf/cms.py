@@ -1,4 +1,4 @@
-"""The signature value of a PDF file, a detached CMS SignedData (RFC 5652; PAdES baseline, ETSI EN 319 142-1, 6.3)."""
+"""Checking a PDF signature's value, a detached CMS SignedData (RFC 5652; PAdES baseline, ETSI EN 319 142-1, 6.3)."""
 
 from __future__ import annotations
 
@@ -13,8 +13,15 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 from pyhanko.sign.validation.generic_cms import validate_sig_integrity
 from pyhanko.sign.validation.pdf_embedded import EmbeddedPdfSignature
 
-from ..signing import SigningFinding, VerifyPolicy
-from ..signing.pki.certificates import can_sign, find_key_problem, human_name, is_for_other_use, read_certificate
+from ..signing import (
+    SigningFinding,
+    VerifyPolicy,
+    can_sign,
+    find_key_problem,
+    human_name,
+    is_for_other_use,
+    read_certificate,
+)
 from .reasons import PdfRefused
 from .result import Kind
 
@@ -23,14 +30,14 @@ _FAMILIES = {"rsassa_pkcs1v15": "rsa", "rsassa_pss": "rsa-pss", "ecdsa": "ecdsa"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PdfProof:
-    """A signature that was made with the certificate's key over the bytes it covers.
+    """A signature that was made with its certificate's key over the bytes that it covers.
 
     Args:
         certificate: the signer's certificate.
         embedded_certificates: the other certificates in the signature.
         algorithms: names of the signature algorithm and the hash.
         timestamp: the time that a time-stamp authority states, UTC.
-        findings: what is worth knowing.
+        findings: remarks that change no status.
     """
 
     certificate: x509.Certificate
@@ -49,7 +56,7 @@ def prove(embedded: EmbeddedPdfSignature, *, kind: Kind, policy: VerifyPolicy) -
         policy: accepted algorithms and keys.
 
     Raises:
-        PdfRefused: it does not hold, or is not of the one profile that is judged.
+        PdfRefused: the value does not hold, or is not of the one accepted profile.
     """
     if isinstance(embedded.signer_info["signed_attrs"], core.Void):
         raise PdfRefused("PDF-CMS", "no signed attributes")
@@ -76,7 +83,7 @@ def prove(embedded: EmbeddedPdfSignature, *, kind: Kind, policy: VerifyPolicy) -
 
 
 def _is_fit_for(kind: Kind, certificate: x509.Certificate) -> bool:
-    """Whether the certificate is one for signing, or one for time stamps (RFC 3161, 2.3)."""
+    """Tell whether a certificate is fit for signing, or for time stamps (RFC 3161, 2.3)."""
     if kind == "signature":
         return can_sign(certificate) and not is_for_other_use(certificate)
     try:
@@ -87,7 +94,7 @@ def _is_fit_for(kind: Kind, certificate: x509.Certificate) -> bool:
 
 
 def _read_algorithms(embedded: EmbeddedPdfSignature) -> tuple[str, str]:
-    """Our names of the signature algorithm and the hash; one hash must do for everything."""
+    """Read our names of the signature algorithm and the hash; all parts must use the same hash."""
     chosen: Any = embedded.signer_info["signature_algorithm"]
     digest: str = embedded.md_algorithm
     family = _FAMILIES.get(chosen.signature_algo)
@@ -98,7 +105,7 @@ def _read_algorithms(embedded: EmbeddedPdfSignature) -> tuple[str, str]:
 
 
 def _list_own_hashes(chosen: Any) -> set[str]:
-    """The hashes that a signature algorithm's identifier names itself; plain ``rsaEncryption`` names none."""
+    """List the hashes that a signature algorithm's identifier names itself; plain ``rsaEncryption`` names none."""
     if chosen["algorithm"].native == "rsassa_pkcs1v15":
         return set()
     named = {str(chosen.hash_algo)}
@@ -131,7 +138,7 @@ def _check_value(embedded: EmbeddedPdfSignature) -> None:
 
 
 def _check_timestamp(embedded: EmbeddedPdfSignature) -> datetime:
-    """Check a document time stamp (RFC 3161, 2.4.2; ISO 32000-2, 12.8.5), and give the time it states."""
+    """Check a document time stamp, and return its time (RFC 3161, 2.4.2; ISO 32000-2, 12.8.5)."""
     content = embedded.signed_data["encap_content_info"]
     if content["content_type"].native != "tst_info":
         raise PdfRefused("PDF-CMS", "no time stamp")

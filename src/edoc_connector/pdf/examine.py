@@ -1,15 +1,17 @@
-"""Examining a PDF file's signatures: everything but who made them. Needs pyHanko; imported when it is used."""
+"""Examining a PDF file's signatures: form, value, coverage and later changes, but not the signers. Needs pyHanko."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from itertools import pairwise
 from os import SEEK_END
 from typing import IO, Any
 
 from cryptography import x509
 from pyhanko.pdf_utils.decode_limits import DecodeLimits, DocumentDecodeBudget, StreamDecodeLimits
+from pyhanko.pdf_utils.generic import NumberObject
 from pyhanko.pdf_utils.misc import PdfError
 from pyhanko.pdf_utils.reader import PdfFileReader
 from pyhanko.sign.diff_analysis import DiffResult, ModificationLevel
@@ -20,7 +22,6 @@ from pyhanko.sign.validation.status import SignatureCoverageLevel
 from ..signing import VerifyPolicy
 from .bounds import PDF_PARSE_ERRORS, limit_work
 from .cms import prove
-from .coverage import check_byte_range
 from .reasons import PdfRefused
 from .result import Kind, PdfSignature
 
@@ -30,7 +31,7 @@ LIMITS = DecodeLimits(
     per_stream=StreamDecodeLimits(max_output_size=64 * _MIB),
     document_budget=DocumentDecodeBudget(base_allowance=128 * _MIB, max_ratio=20),
 )
-"""What the streams of a file may unpack to."""
+"""Bounds on the unpacked streams of a file."""
 
 _KINDS: dict[str, Kind] = {
     "/adbe.pkcs7.detached": "signature",
@@ -38,6 +39,7 @@ _KINDS: dict[str, Kind] = {
     "/ETSI.RFC3161": "timestamp",
 }
 _MAX_SHOWN = 200
+_MAX_VALUE_SIZE = 4 << 20
 _TAIL_SIZE = 1024
 
 
@@ -46,8 +48,8 @@ class ExaminedSignature:
     """A signature, and the certificates that came with it.
 
     Args:
-        signature: what examining it came to.
-        embedded_certificates: certificates in it beside the signer's.
+        signature: the result of examining the signature.
+        embedded_certificates: certificates in the signature beside the signer's.
     """
 
     signature: PdfSignature
@@ -59,7 +61,7 @@ def examine(stream: IO[bytes], size: int, policy: VerifyPolicy) -> list[Examined
 
     Args:
         stream: the file, seekable.
-        size: its bytes.
+        size: the file's length in bytes.
         policy: accepted algorithms and keys.
 
     Raises:
@@ -73,11 +75,11 @@ def examine(stream: IO[bytes], size: int, policy: VerifyPolicy) -> list[Examined
 
 
 def open_reader(stream: IO[bytes]) -> PdfFileReader:
-    """A reader that keeps to the standard and to our limits.
+    """Open a reader that keeps to the standard and to our limits.
 
     Raises:
         PdfRefused: the file is encrypted.
-        PdfError: it cannot be read.
+        PdfError: the file cannot be read.
     """
     reader = PdfFileReader(stream, strict=True, decode_limits=LIMITS)
     if reader.encrypted:
@@ -86,7 +88,7 @@ def open_reader(stream: IO[bytes]) -> PdfFileReader:
 
 
 def format_error(error: Exception) -> str:
-    """An error of the PDF code in a few words; it may repeat what stands in the file."""
+    """Shorten the words of an error of the PDF code, which may repeat a stranger's text, and make them printable."""
     text = " ".join(str(error).split()) or type(error).__name__
     return "".join(c for c in text if c.isprintable())[:_MAX_SHOWN]
 
@@ -106,7 +108,7 @@ def _examine_all(stream: IO[bytes], size: int, policy: VerifyPolicy) -> list[Exa
 def _examine_one(
     reader: PdfFileReader, name: str, field: Any, size: int, names: set[str], policy: VerifyPolicy
 ) -> tuple[int, ExaminedSignature]:
-    """A signature, and the number of the revision it was made in; what cannot be read counts as the newest."""
+    """Examine a signature, and find the revision that it was made in; an unreadable one counts as the newest."""
     newest: int = reader.total_revisions
     result = PdfSignature(reason="PDF-CMS", field=name)
     try:
@@ -123,7 +125,7 @@ def _examine_one(
 
 
 def _read_claims(field: Any) -> dict[str, Any]:
-    """What the signature's dictionary says of it (ISO 32000-2, table 255); nobody has vouched for it yet."""
+    """Read the claims of the signature's dictionary (ISO 32000-2, table 255); nobody vouches for them yet."""
     signature_dictionary = field["/V"]
     kind = _KINDS.get(str(signature_dictionary.get("/SubFilter", "")))
     if kind is None or (signature_dictionary.get("/Type", "/Sig") == "/DocTimeStamp") != (kind == "timestamp"):
@@ -135,7 +137,7 @@ def _read_claims(field: Any) -> dict[str, Any]:
 def _examine_value(
     embedded: EmbeddedPdfSignature, result: PdfSignature, size: int, names: set[str], policy: VerifyPolicy
 ) -> ExaminedSignature:
-    check_byte_range(embedded, size)
+    _check_byte_range(embedded, size)
     proven = prove(embedded, kind=result.kind, policy=policy)
     result = replace(
         result,
@@ -150,17 +152,50 @@ def _examine_value(
     )
 
 
+def _check_byte_range(embedded: EmbeddedPdfSignature, size: int) -> None:
+    """Check that a signature's ByteRange covers the file but for its own value (ISO 32000-2, 12.8.1).
+
+    The hole between its two ranges must be the signature's own value and nothing else. Comparing lengths only, as
+    verifiers do, can be cheated: a signature dictionary added later, whose value is longer or written in another way,
+    makes the sum come out right though no signature covers the bytes at the end.
+
+    Raises:
+        PdfRefused: the range does not fit the file.
+    """
+    numbers = list(embedded.byte_range)
+    if len(numbers) != 4 or not all(isinstance(one, NumberObject) for one in numbers):
+        raise PdfRefused("PDF-COVERAGE", f"/ByteRange {numbers!r}"[:100])
+    start, hole_start, hole_end, length = (int(one) for one in numbers)
+    points = (start, hole_start, hole_end, hole_end + length, size)
+    if start != 0 or hole_start <= 0 or length <= 0 or any(one > other for one, other in pairwise(points)):
+        raise PdfRefused("PDF-COVERAGE", f"/ByteRange [{start} {hole_start} {hole_end} {length}], {size} bytes")
+    if hole_end - hole_start > _MAX_VALUE_SIZE or not _is_signature_value(embedded, hole_start, hole_end):
+        raise PdfRefused("PDF-COVERAGE", f"bytes {hole_start} to {hole_end}")
+
+
+def _is_signature_value(embedded: EmbeddedPdfSignature, hole_start: int, hole_end: int) -> bool:
+    stream = embedded.reader.stream
+    stream.seek(hole_start)
+    hole: bytes = stream.read(hole_end - hole_start)
+    if hole[:1] != b"<" or hole[-1:] != b">":
+        return False
+    try:
+        return bytes.fromhex(hole[1:-1].decode("ascii")) == embedded.pkcs7_content
+    except ValueError:  # other characters than hexadecimal digits
+        return False
+
+
 def _read_claimed_time(embedded: EmbeddedPdfSignature) -> datetime | None:
     try:
         claimed = embedded.self_reported_timestamp
     except (PdfError, *PDF_PARSE_ERRORS):
         return None
-    # a date without a zone says nothing definite
+    # a date without a zone is not definite
     return claimed.astimezone(UTC) if claimed is not None and claimed.tzinfo is not None else None
 
 
 def _assess_integrity(embedded: EmbeddedPdfSignature, names: set[str]) -> dict[str, Any]:
-    """How the file as it is now relates to what was signed."""
+    """Compare the file as it is now with the revision that was signed."""
     embedded.compute_integrity_info()  # type: ignore[no-untyped-call]  # not annotated in pyHanko
     if embedded.coverage == SignatureCoverageLevel.ENTIRE_FILE:
         return {"reason": "PDF-OK", "whole_document": True, "modified": False}
@@ -171,10 +206,10 @@ def _assess_integrity(embedded: EmbeddedPdfSignature, names: set[str]) -> dict[s
 
 
 def _iter_forbidden_changes(embedded: EmbeddedPdfSignature, names: set[str]) -> Iterator[str]:
-    """Later changes that a signature does not allow.
+    """Iterate over the later changes that a signature does not allow.
 
-    Stricter than PDF viewers, which let form fields be filled in after signing: only signatures, time stamps and
-    validation data may follow, as nobody vouches for anything else.
+    This is stricter than PDF viewers, which let form fields be filled in after signing: only signatures, time stamps
+    and validation data may follow, as nobody vouches for anything else.
     """
     found: Any = embedded.diff_result  # a SuspiciousModification, an exception that is not raised, if not a DiffResult
     if not isinstance(found, DiffResult):
@@ -193,7 +228,7 @@ def _iter_forbidden_changes(embedded: EmbeddedPdfSignature, names: set[str]) -> 
 
 
 def _has_tail(embedded: EmbeddedPdfSignature) -> bool:
-    """Whether something stands after the end that is no revision: another reader might take it for one."""
+    """Tell whether bytes follow the end that are no revision: another reader might take them for one."""
     stream = embedded.reader.stream
     signed_to = int(embedded.byte_range[2]) + int(embedded.byte_range[3])
     is_last = embedded.signed_revision == embedded.reader.total_revisions - 1

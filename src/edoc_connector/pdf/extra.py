@@ -1,4 +1,4 @@
-"""The packages of the extra ``pdf``, and a place for pyHanko's coroutines to run."""
+"""The packages of the extra ``pdf``: the check that they are installed, and a loop for pyHanko's coroutines."""
 
 from __future__ import annotations
 
@@ -16,7 +16,10 @@ INSTALL = 'pip install "edoc-connector[pdf]"'
 
 
 def require_packages(*modules: str) -> None:
-    """Ask for packages of the extra.
+    """Check that packages of the extra are installed.
+
+    Args:
+        modules: names of their modules.
 
     Raises:
         ConfigError: one is not installed; the message has the line that installs it.

@@ -1,4 +1,4 @@
-"""The bytes of a PDF file: where they come from, and a seekable copy of them that is not larger than allowed."""
+"""The sources of a PDF file's bytes, and a seekable copy of them of bounded size."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ _PDF_MAGIC = b"%PDF-"
 
 
 def as_attachment(source: Source) -> Attachment:
-    """The file as an attachment.
+    """Convert a source to an attachment.
 
     Raises:
-        AttachmentError: it is not there.
+        AttachmentError: the file is missing.
     """
     if isinstance(source, Attachment):
         return source
@@ -35,7 +35,7 @@ def as_attachment(source: Source) -> Attachment:
 
 
 def is_pdf(attachment: Attachment) -> bool:
-    """Whether a file is, or claims to be, a PDF: by its name, its media type or its first bytes.
+    """Tell whether a file is, or claims to be, a PDF: by its name, its media type or its first bytes.
 
     Raises:
         AttachmentError: the bytes cannot be read.
@@ -48,10 +48,17 @@ def is_pdf(attachment: Attachment) -> bool:
 
 @contextmanager
 def open_seekable(attachment: Attachment, *, limit: int = MAX_SIZE) -> Iterator[tuple[IO[bytes], int]]:
-    """A copy of the bytes that can be read in any order, and their number.
+    """Open a seekable copy of an attachment's bytes.
+
+    Args:
+        attachment: the file.
+        limit: most bytes to copy.
+
+    Yields:
+        The copy, and its length in bytes.
 
     Raises:
-        PdfRefused: they are more than the limit, or no PDF file.
+        PdfRefused: the bytes are more than the limit, or no PDF file.
         AttachmentError: the bytes cannot be read or decoded.
     """
     with attachment.open() as stream, tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY) as copy:

@@ -1,4 +1,4 @@
-"""Verifying a PDF file: every signature in it, and what they come to together."""
+"""Verifying a PDF file: every signature in it, its signer, and the result of all together."""
 
 from __future__ import annotations
 
@@ -7,10 +7,15 @@ from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from ..signing import SigningFinding, VerificationStatus, VerifyMode, VerifyPolicy
-from ..signing.pki.path_validation import judge_certificate
-from ..signing.signer import utc_now
-from ..signing.xmlsig.check_signature import check_claimed_time
+from .._core import utc_now
+from ..signing import (
+    SigningFinding,
+    VerificationStatus,
+    VerifyMode,
+    VerifyPolicy,
+    check_claimed_time,
+    judge_certificate,
+)
 from .extra import require_packages
 from .reasons import PdfRefused
 from .result import PdfSignature, PdfVerification
@@ -27,11 +32,11 @@ _WORST_FIRST = (VerificationStatus.INVALID, VerificationStatus.UNVERIFIABLE)
 def verify_pdf(source: Source, policy: VerifyPolicy | None = None, *, limit: int = MAX_SIZE) -> PdfVerification:
     """Verify the signatures in a PDF file (ISO 32000-2, 12.8; PAdES, ETSI EN 319 142-1).
 
-    Never raises for what the file holds: whatever is wrong with it is a status and a reason.
+    No content of a file raises: every fault of it is a status and a reason.
 
     Args:
         source: an attachment, a path or the bytes.
-        policy: whom and what to accept, as for packets; left out, signatures are checked and nobody is trusted.
+        policy: the rules of acceptance, as for packets; left out, signatures are checked and nobody is trusted.
         limit: largest file, in bytes, that is read.
 
     Raises:
@@ -52,7 +57,7 @@ def verify_pdf(source: Source, policy: VerifyPolicy | None = None, *, limit: int
 
 
 def _judge_signature(examined: ExaminedSignature, policy: VerifyPolicy, at: datetime) -> PdfSignature:
-    """A signature that was examined, judged by who made it."""
+    """Judge an examined signature by its signer."""
     signature = examined.signature
     certificate = signature.certificate
     if certificate is None or signature.status is VerificationStatus.UNVERIFIABLE:

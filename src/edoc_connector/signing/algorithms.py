@@ -1,4 +1,4 @@
-"""The algorithms: one table from the names used here to XML Signature's identifiers and to the code that does them."""
+"""Signature and hash algorithms: their names here, their identifiers in XML Signature, and the code that runs them."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class SignatureAlgorithm(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Algorithm:
-    """How an algorithm is named in XML Signature and what it works with.
+    """A signature algorithm, with its identifier in XML Signature and its hash.
 
     Args:
         name: our name.
@@ -109,12 +109,12 @@ _CURVE_ALGORITHM = {"secp256r1": "ecdsa-sha256", "secp384r1": "ecdsa-sha384"}
 
 
 def select_algorithm(key: object) -> SignatureAlgorithm | None:
-    """The algorithm a key signs with unless told otherwise; None where it is of a kind that does not sign packets."""
+    """Select the usual algorithm of a key; None for a kind of key that does not sign packets."""
     return next(iter(list_algorithms(key)), None)
 
 
 def list_algorithms(key: object) -> tuple[SignatureAlgorithm, ...]:
-    """The algorithms a key can sign packets with, the usual one first; SHA-1 is not among them."""
+    """List the algorithms that a key can sign packets with, the usual one first and without SHA-1."""
     if isinstance(key, _RSA_KEYS):
         return _list_fitting("rsa-sha256", "rsa", "rsa-pss")
     if isinstance(key, _EC_KEYS) and key.curve.name in _CURVE_ALGORITHM:
@@ -129,17 +129,17 @@ def _list_fitting(usual: str, *kinds: str) -> tuple[SignatureAlgorithm, ...]:
 
 
 def digest_size(name: str) -> int:
-    """Octets of a hash's value."""
+    """Return the length of a hash's value in octets."""
     return hashlib.new(name, usedforsecurity=False).digest_size
 
 
 def coordinate_size(key: ec.EllipticCurvePublicKey | ec.EllipticCurvePrivateKey) -> int:
-    """Octets of r and of s in XML Signature's form of an ECDSA value."""
+    """Return the length of r, and of s, in octets, in XML Signature's form of an ECDSA value."""
     return (key.curve.key_size + 7) // 8
 
 
 def signature_size(key: PublicKey) -> int:
-    """Octets of a signature value made with the key: always the same number."""
+    """Return the length in octets of every signature value made with a key."""
     return (key.key_size + 7) // 8 if isinstance(key, rsa.RSAPublicKey) else 2 * coordinate_size(key)
 
 
@@ -153,10 +153,17 @@ def sign_with(key: PrivateKey, algorithm: str, data: bytes) -> bytes:
 
 
 def raw_ecdsa(value: bytes, key: ec.EllipticCurvePrivateKey | ec.EllipticCurvePublicKey) -> bytes:
-    """An ECDSA value as r‖s, of the DER form that most software and remote services give.
+    """Convert an ECDSA value from DER, as most software and services give it, to r‖s.
+
+    Args:
+        value: the signature value, DER.
+        key: the key that made it, or its public key; its curve decides the length.
+
+    Returns:
+        r and s, each as long as the curve, as XML Signature has them (XML Signature 1.1, 6.4.3).
 
     Raises:
-        ValueError: it is not DER, or not of the key's curve.
+        ValueError: the value is not DER, or not of the key's curve.
     """
     size = coordinate_size(key)
     try:
@@ -166,7 +173,14 @@ def raw_ecdsa(value: bytes, key: ec.EllipticCurvePrivateKey | ec.EllipticCurvePu
 
 
 def is_valid_signature(key: PublicKey, algorithm: str, data: bytes, value: bytes) -> bool:
-    """Whether a signature value is the key's over the data; False too where algorithm and key do not fit."""
+    """Tell whether a key made a signature value over data; False too where algorithm and key do not fit.
+
+    Args:
+        key: the public key.
+        algorithm: name of the signature algorithm.
+        data: the signed octets.
+        value: the signature value; of ECDSA r‖s.
+    """
     chosen = SIGNATURES[algorithm]
     digest = HASHES[chosen.digest]()
     try:

@@ -17,7 +17,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import (
     BigInteger,
@@ -42,6 +42,10 @@ from sqlalchemy import (
 from ._sql import schema
 from ._sql.compiled import CompiledStatement, Row
 from ._sql.schema import UtcTime, metadata
+from .state_machine import StateMachine
+
+if TYPE_CHECKING:
+    from .transaction import Tx
 
 GENESIS = "0" * 64
 _CHAIN_LOCK = "SELECT pg_advisory_xact_lock(hashtextextended('edoc evidence ' || :agency, 0))"
@@ -232,73 +236,108 @@ def read_chain_head(connection: Connection, agency: str) -> tuple[int, str]:
     return (int(last["sequence"]), str(last["hash"])) if last is not None else (0, GENESIS)
 
 
-def list_links_about(connection: Connection, agency: str, subjects: Mapping[str, Collection[int]]) -> list[ChainLink]:
-    """The entries about some rows, in order.
+class AuditLog:
+    """Reads the evidence, and notes what is to be added to it.
 
     Args:
-        connection: the database.
-        agency: whose chain.
-        subjects: keys by subject.
+        tx: the transaction.
     """
-    conditions = [
-        and_(EVIDENCE_TABLE.c.subject == subject, EVIDENCE_TABLE.c.subject_id.in_(sorted(keys)))
-        for subject, keys in subjects.items()
-    ]
-    query = (
-        select(EVIDENCE_TABLE)
-        .where(EVIDENCE_TABLE.c.agency == agency, or_(*conditions))
-        .order_by(EVIDENCE_TABLE.c.sequence)
-    )
-    return [_as_link(row) for row in connection.execute(query).mappings()]
 
+    __slots__ = ("_tx",)
 
-def read_chain(connection: Connection, agency: str, *, first_sequence: int = 1) -> Iterator[ChainLink]:
-    """A chain from some number on, in order, read in batches."""
-    while True:
+    def __init__(self, tx: Tx) -> None:
+        self._tx = tx
+
+    def record(
+        self,
+        kind: str,
+        machine: StateMachine | None,
+        row_id: int,
+        details: Mapping[str, Any],
+        *,
+        agency: str | None = None,
+    ) -> None:
+        """Note something for the evidence, which is written when the transaction ends.
+
+        Args:
+            kind: as of `AuditEvent`.
+            machine: what kind of row it is about; None for the agency as a whole.
+            row_id: the row.
+            details: further values, JSON.
+            agency: whose chain; looked up where there is a row.
+        """
+        subject = machine.subject if machine is not None else ""
+        self._tx.audit_events.append(AuditEvent(kind, subject, row_id, self._tx.actor, details, agency))
+
+    def read_chain_head(self, agency: str) -> tuple[int, str]:
+        """The last sequence number and hash of a chain; 0 and `GENESIS` where it is empty."""
+        return read_chain_head(self._tx.connection, agency)
+
+    def list_links_about(self, agency: str, subjects: Mapping[str, Collection[int]]) -> list[ChainLink]:
+        """The entries about some rows, in order.
+
+        Args:
+            agency: whose chain.
+            subjects: keys by subject.
+        """
+        conditions = [
+            and_(EVIDENCE_TABLE.c.subject == subject, EVIDENCE_TABLE.c.subject_id.in_(sorted(keys)))
+            for subject, keys in subjects.items()
+        ]
         query = (
             select(EVIDENCE_TABLE)
-            .where(EVIDENCE_TABLE.c.agency == agency, EVIDENCE_TABLE.c.sequence >= first_sequence)
+            .where(EVIDENCE_TABLE.c.agency == agency, or_(*conditions))
             .order_by(EVIDENCE_TABLE.c.sequence)
-            .limit(_BATCH_ROWS)
         )
-        rows = connection.execute(query).mappings().all()
-        yield from (_as_link(row) for row in rows)
-        if len(rows) < _BATCH_ROWS:
-            return
-        first_sequence = int(rows[-1]["sequence"]) + 1
+        return [_as_link(row) for row in self._tx.connection.execute(query).mappings()]
 
+    def read_chain(self, agency: str, *, first_sequence: int = 1) -> Iterator[ChainLink]:
+        """A chain from some number on, in order, read in batches."""
+        while True:
+            query = (
+                select(EVIDENCE_TABLE)
+                .where(EVIDENCE_TABLE.c.agency == agency, EVIDENCE_TABLE.c.sequence >= first_sequence)
+                .order_by(EVIDENCE_TABLE.c.sequence)
+                .limit(_BATCH_ROWS)
+            )
+            rows = self._tx.connection.execute(query).mappings().all()
+            yield from (_as_link(row) for row in rows)
+            if len(rows) < _BATCH_ROWS:
+                return
+            first_sequence = int(rows[-1]["sequence"]) + 1
 
-def find_chain_break(connection: Connection, agency: str) -> str | None:
-    """Check a whole chain; what is wrong with it, or None.
+    def find_chain_break(self, agency: str) -> str | None:
+        """Check a whole chain; what is wrong with it, or None.
 
-    Returns:
-        The first thing found, naming the sequence number.
-    """
-    expected, previous = 1, GENESIS
-    for link in read_chain(connection, agency):
-        if link.sequence != expected:
-            return f"entry {expected} is missing; {link.sequence} follows"
-        if compute_digest(link.entry) != link.digest:
-            return f"entry {link.sequence} was changed"
-        if compute_chain_hash(previous, link.digest) != link.hash:
-            return f"entry {link.sequence} does not follow from the one before it"
-        expected, previous = expected + 1, link.hash
-    return None
+        Returns:
+            The first thing found, naming the sequence number.
+        """
+        expected, previous = 1, GENESIS
+        for link in self.read_chain(agency):
+            if link.sequence != expected:
+                return f"entry {expected} is missing; {link.sequence} follows"
+            if compute_digest(link.entry) != link.digest:
+                return f"entry {link.sequence} was changed"
+            if compute_chain_hash(previous, link.digest) != link.hash:
+                return f"entry {link.sequence} does not follow from the one before it"
+            expected, previous = expected + 1, link.hash
+        return None
 
+    def mark_pruned(self, *, agency: str, spool_file: str, sha256: str, at: datetime) -> None:
+        """Note that a packet's bytes are removed on purpose."""
+        self._tx.connection.execute(
+            insert(PRUNED_TABLE).values(agency=agency, spool_file=spool_file, sha256=sha256, at=at)
+        )
 
-def mark_pruned(connection: Connection, *, agency: str, spool_file: str, sha256: str, at: datetime) -> None:
-    """Note that a packet's bytes are removed on purpose."""
-    connection.execute(insert(PRUNED_TABLE).values(agency=agency, spool_file=spool_file, sha256=sha256, at=at))
+    def find_pruned_at(self, spool_file: str) -> datetime | None:
+        """When a packet's bytes were removed on purpose; None where they were not."""
+        return self._tx.connection.execute(
+            select(PRUNED_TABLE.c.at).where(PRUNED_TABLE.c.spool_file == spool_file)
+        ).scalar()
 
-
-def find_pruned_at(connection: Connection, spool_file: str) -> datetime | None:
-    """When a packet's bytes were removed on purpose; None where they were not."""
-    return connection.execute(select(PRUNED_TABLE.c.at).where(PRUNED_TABLE.c.spool_file == spool_file)).scalar()
-
-
-def list_pruned_files(connection: Connection) -> set[str]:
-    """The spool names of all packets that were removed on purpose, of every agency."""
-    return set(connection.execute(select(PRUNED_TABLE.c.spool_file)).scalars())
+    def list_pruned_files(self) -> set[str]:
+        """The spool names of all packets that were removed on purpose, of every agency."""
+        return set(self._tx.connection.execute(select(PRUNED_TABLE.c.spool_file)).scalars())
 
 
 def _as_link(row: RowMapping) -> ChainLink:

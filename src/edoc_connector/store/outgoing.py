@@ -4,82 +4,204 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import ColumnElement, and_, exists, select
 
-from . import transitions
 from ._sql import schema
-from ._sql.compiled import CompiledStatement
-from .rows import OutgoingRow, ReceiptRow
+from ._sql.compiled import CompiledStatement, build_query_by_id, match_columns
+from .rows import CONFIRM, STATUS, OutgoingRow, ReceiptRow
 from .spool import SpoolFile
 from .state_machine import OUTGOING, OutgoingState
-from .transitions import HeldRow, Lease, Tx
+from .transitions import HeldRow
+
+if TYPE_CHECKING:
+    from .leases import Lease
+    from .transaction import Tx
 
 TABLE = schema.outgoing
 
-CONFIRM = "confirm"
-STATUS = "status"
-DONE = "done"
-FAIL = "fail"
-
-_SELECT_BY_ID = CompiledStatement(transitions.build_query_by_id(TABLE))
+_SELECT_BY_ID = CompiledStatement(build_query_by_id(TABLE))
 _PENDING_STATES = (OutgoingState.READY, OutgoingState.SENDING, OutgoingState.UNKNOWN)
 
 
-def enqueue_confirmation(tx: Tx, receipt: ReceiptRow, outcome: str, *, is_first: bool = False) -> None:
-    """Queue the confirmation of a packet, ``done`` or ``fail``; queue it again if the hub offers the packet again.
+class Outgoing:
+    """Queues confirmations and status packets.
 
     Args:
         tx: the transaction.
-        receipt: the packet's.
-        outcome: `DONE` or `FAIL`.
-        is_first: whether the receipt came into a state in this transaction before which nobody said this of it.
     """
-    lane = _format_confirm_lane(receipt)
-    known = None
-    if not is_first:
-        transitions.advisory_lock(tx, lane)
-        known = next(iter(find_all(tx, receipt.agency, TABLE.c.lane == lane, TABLE.c.code == outcome)), None)
-    if known is None:
-        values = {"agency": receipt.agency, "kind": CONFIRM, "lane": lane, "receipt_id": receipt.id}
-        values |= {"code": outcome, "hub_doc_id": receipt.hub_doc_id}
-        transitions.insert_row(tx, OUTGOING, values, state=OutgoingState.READY)
-    elif known.state in {OutgoingState.SENT, OutgoingState.FAILED}:
-        move(tx, known, OutgoingState.READY, next_attempt_at=tx.now)
 
+    __slots__ = ("_tx",)
 
-def has_queued_confirmation(tx: Tx, receipt: ReceiptRow, outcome: str) -> bool:
-    """Whether a confirmation was ever queued for a packet."""
-    conditions = [TABLE.c.lane == _format_confirm_lane(receipt), TABLE.c.code == outcome]
-    return bool(find_all(tx, receipt.agency, *conditions, limit=1))
+    def __init__(self, tx: Tx) -> None:
+        self._tx = tx
 
+    def enqueue_confirmation(self, receipt: ReceiptRow, outcome: str, *, is_first: bool = False) -> None:
+        """Queue the confirmation of a packet, ``done`` or ``fail``; queue it again if the hub offers the packet again.
 
-def enqueue_status(
-    tx: Tx,
-    *,
-    agency: str,
-    code: str,
-    recipient: str,
-    message: str,
-    receipt_id: int | None = None,
-    delivery_id: int | None = None,
-) -> int:
-    """Queue a status packet; its key.
+        Args:
+            receipt: the packet's.
+            outcome: `DONE` or `FAIL`.
+            is_first: whether the receipt came into a state in this transaction before which nobody said this of it.
+        """
+        lane = _format_confirm_lane(receipt)
+        known = None
+        if not is_first:
+            self._tx.advisory_lock(lane)
+            known = next(iter(self.find_all(receipt.agency, lane=lane, code=outcome)), None)
+        if known is None:
+            values = {"agency": receipt.agency, "kind": CONFIRM, "lane": lane, "receipt_id": receipt.id}
+            values |= {"code": outcome, "hub_doc_id": receipt.hub_doc_id}
+            self._tx.transitions.insert_row(OUTGOING, values, state=OutgoingState.READY)
+        elif known.state in {OutgoingState.SENT, OutgoingState.FAILED}:
+            self.move(known, OutgoingState.READY, next_attempt_at=self._tx.now)
 
-    Args:
-        tx: the transaction.
-        agency: who says it.
-        code: the status code.
-        recipient: code of the organisation that it goes to.
-        message: the status message as JSON; the packet is built of it when it is first sent.
-        receipt_id: the receipt it is about.
-        delivery_id: the delivery it is about (13).
-    """
-    lane = f"receipt:{receipt_id}" if receipt_id is not None else f"delivery:{delivery_id}:{recipient}"
-    values: dict[str, Any] = {"agency": agency, "kind": STATUS, "lane": lane, "code": code, "recipient": recipient}
-    values |= {"message": message, "receipt_id": receipt_id, "delivery_id": delivery_id}
-    return transitions.insert_row(tx, OUTGOING, values, state=OutgoingState.READY, detail=f"{code} to {recipient}")
+    def has_queued_confirmation(self, receipt: ReceiptRow, outcome: str) -> bool:
+        """Whether a confirmation was ever queued for a packet."""
+        return bool(self.find_all(receipt.agency, lane=_format_confirm_lane(receipt), code=outcome, limit=1))
+
+    def enqueue_status(
+        self,
+        *,
+        agency: str,
+        code: str,
+        recipient: str,
+        message: str,
+        receipt_id: int | None = None,
+        delivery_id: int | None = None,
+    ) -> int:
+        """Queue a status packet; its key.
+
+        Args:
+            agency: who says it.
+            code: the status code.
+            recipient: code of the organisation that it goes to.
+            message: the status message as JSON; the packet is built of it when it is first sent.
+            receipt_id: the receipt it is about.
+            delivery_id: the delivery it is about (13).
+        """
+        lane = f"receipt:{receipt_id}" if receipt_id is not None else f"delivery:{delivery_id}:{recipient}"
+        values: dict[str, Any] = {"agency": agency, "kind": STATUS, "lane": lane, "code": code, "recipient": recipient}
+        values |= {"message": message, "receipt_id": receipt_id, "delivery_id": delivery_id}
+        return self._tx.transitions.insert_row(
+            OUTGOING, values, state=OutgoingState.READY, detail=f"{code} to {recipient}"
+        )
+
+    def claim_batch(
+        self,
+        lease: Lease,
+        *,
+        agency: str,
+        states: Collection[str] = (OutgoingState.READY, OutgoingState.UNKNOWN),
+        only_due: bool = True,
+        limit: int = 1,
+        after_id: int = 0,
+        only_ids: Collection[int] | None = None,
+        exclude: Collection[int] = (),
+    ) -> list[OutgoingRow]:
+        """Take messages whose turn it is.
+
+        Args:
+            lease: the worker.
+            agency: whose messages.
+            states: the states to look in.
+            only_due: only those whose next attempt is due.
+            limit: at most so many.
+            after_id: only rows with a greater key.
+            only_ids: only these rows.
+            exclude: not these.
+        """
+        rows = self._tx.leases.claim(
+            OUTGOING,
+            lease,
+            agency=agency,
+            states=states,
+            only_ids=only_ids,
+            where=and_(_TURN_CONDITION, TABLE.c.id.not_in(sorted(exclude))) if exclude else _TURN_CONDITION,
+            only_due=only_due,
+            limit=limit,
+            after_id=after_id,
+        )
+        return [OutgoingRow.from_row(row) for row in rows]
+
+    def record_packets(self, packets: Sequence[tuple[OutgoingRow, SpoolFile]]) -> list[OutgoingRow]:
+        """Note the packets that were built for statuses; from now on these bytes are sent, however often.
+
+        Args:
+            packets: the messages, claimed, and their packets.
+
+        Raises:
+            LeaseLost: another worker took one of the messages over; nothing was noted.
+        """
+        values = [{"spool_file": file.name, "sha256": file.sha256} for _, file in packets]
+        held_rows = [HeldRow(row.id, row.fence, value) for (row, _), value in zip(packets, values, strict=True)]
+        self._tx.transitions.update_all(OUTGOING, held_rows, state=OutgoingState.SENDING)
+        return [
+            replace(row, spool_file=file.name, sha256=file.sha256, updated_at=self._tx.now) for row, file in packets
+        ]
+
+    def mark_sent(self, rows: Sequence[tuple[OutgoingRow, str | None]], *, values: Mapping[str, Any]) -> None:
+        """Note that the hub took messages that were being sent.
+
+        Args:
+            rows: the messages, claimed, and the hub's ids of the packets.
+            values: further columns to set.
+
+        Raises:
+            LeaseLost: another worker took one of them over; nothing was noted.
+        """
+        held_rows = [
+            HeldRow(
+                row.id,
+                row.fence,
+                {**values, "sent_at": self._tx.now, "attempts": row.attempts + 1, "hub_doc_id": doc_id},
+            )
+            for row, doc_id in rows
+        ]
+        self._tx.transitions.move_all(OUTGOING, held_rows, old=OutgoingState.SENDING, new=OutgoingState.SENT)
+
+    def get_by_id(self, row_id: int) -> OutgoingRow:
+        """The message with this key, which must exist."""
+        return OutgoingRow.from_row(_SELECT_BY_ID.fetch_all(self._tx.connection, {"its_id": row_id})[0])
+
+    def find_all(self, agency: str, *, limit: int | None = None, **values: Any) -> list[OutgoingRow]:
+        """Find an agency's messages whose columns have some values, newest first."""
+        return self._select_newest(agency, *match_columns(TABLE, values), limit=limit)
+
+    def is_hub_doc_id_taken(self, row: OutgoingRow, hub_doc_id: str) -> bool:
+        """Whether the hub's id of a packet is that of another status."""
+        is_taken = [TABLE.c.hub_doc_id == hub_doc_id, TABLE.c.id != row.id, TABLE.c.kind == STATUS]
+        return bool(self._select_newest(row.agency, *is_taken))
+
+    def has_unnamed_sibling(self, row: OutgoingRow, *, since: datetime) -> bool:
+        """Whether another message about the same thing, to the same organisation, was sent and its id never told."""
+        is_sibling = [
+            TABLE.c.kind == row.kind,
+            TABLE.c.recipient == row.recipient,
+            TABLE.c.id != row.id,
+            TABLE.c.receipt_id == row.receipt_id,
+            TABLE.c.delivery_id == row.delivery_id,
+            TABLE.c.state == OutgoingState.SENT,
+            TABLE.c.hub_doc_id.is_(None),
+            TABLE.c.sent_at >= since,
+        ]
+        return bool(self._select_newest(row.agency, *is_sibling))
+
+    def _select_newest(self, agency: str, *where: ColumnElement[bool], limit: int | None = None) -> list[OutgoingRow]:
+        query = select(TABLE).where(TABLE.c.agency == agency, *where).order_by(TABLE.c.id.desc()).limit(limit)
+        return [OutgoingRow.from_row(row) for row in self._tx.connection.execute(query).mappings()]
+
+    def move(self, row: OutgoingRow, new: OutgoingState, *, detail: str = "", **values: Any) -> None:
+        """Move a message as its holder; a stale holder is fenced off.
+
+        Raises:
+            LeaseLost: somebody else moved or took it.
+        """
+        self._tx.transitions.move(
+            OUTGOING, row.id, old=row.state, new=new, fencing_token=row.fence, detail=detail, **values
+        )
 
 
 def build_turn_condition() -> ColumnElement[bool]:
@@ -92,99 +214,5 @@ def build_turn_condition() -> ColumnElement[bool]:
 _TURN_CONDITION = build_turn_condition()
 
 
-def claim_batch(
-    tx: Tx,
-    lease: Lease,
-    *,
-    agency: str,
-    states: Collection[str] = (OutgoingState.READY, OutgoingState.UNKNOWN),
-    only_due: bool = True,
-    limit: int = 1,
-    after_id: int = 0,
-    only_ids: Collection[int] | None = None,
-    exclude: Collection[int] = (),
-) -> list[OutgoingRow]:
-    """Take messages whose turn it is.
-
-    Args:
-        tx: the transaction.
-        lease: the worker.
-        agency: whose messages.
-        states: the states to look in.
-        only_due: only those whose next attempt is due.
-        limit: at most so many.
-        after_id: only rows with a greater key.
-        only_ids: only these rows.
-        exclude: not these.
-    """
-    rows = transitions.claim_rows(
-        tx,
-        OUTGOING,
-        lease,
-        agency=agency,
-        states=states,
-        only_ids=only_ids,
-        where=and_(_TURN_CONDITION, TABLE.c.id.not_in(sorted(exclude))) if exclude else _TURN_CONDITION,
-        only_due=only_due,
-        limit=limit,
-        after_id=after_id,
-    )
-    return [OutgoingRow.from_row(row) for row in rows]
-
-
-def record_packets(tx: Tx, packets: Sequence[tuple[OutgoingRow, SpoolFile]]) -> list[OutgoingRow]:
-    """Note the packets that were built for statuses; from now on these bytes are sent, however often.
-
-    Args:
-        tx: the transaction.
-        packets: the messages, claimed, and their packets.
-
-    Raises:
-        LeaseLost: another worker took one of the messages over; nothing was noted.
-    """
-    values = [{"spool_file": file.name, "sha256": file.sha256} for _, file in packets]
-    held_rows = [HeldRow(row.id, row.fence, value) for (row, _), value in zip(packets, values, strict=True)]
-    transitions.update_all(tx, OUTGOING, held_rows, state=OutgoingState.SENDING)
-    return [replace(row, spool_file=file.name, sha256=file.sha256, updated_at=tx.now) for row, file in packets]
-
-
-def mark_sent(tx: Tx, rows: Sequence[tuple[OutgoingRow, str | None]], *, values: Mapping[str, Any]) -> None:
-    """Note that the hub took messages that were being sent.
-
-    Args:
-        tx: the transaction.
-        rows: the messages, claimed, and the hub's ids of the packets.
-        values: further columns to set.
-
-    Raises:
-        LeaseLost: another worker took one of them over; nothing was noted.
-    """
-    held_rows = [
-        HeldRow(row.id, row.fence, {**values, "sent_at": tx.now, "attempts": row.attempts + 1, "hub_doc_id": doc_id})
-        for row, doc_id in rows
-    ]
-    transitions.move_all(tx, OUTGOING, held_rows, old=OutgoingState.SENDING, new=OutgoingState.SENT)
-
-
-def get_by_id(tx: Tx, row_id: int) -> OutgoingRow:
-    """The message with this key, which must exist."""
-    return OutgoingRow.from_row(_SELECT_BY_ID.fetch_all(tx.connection, {"its_id": row_id})[0])
-
-
-def find_all(tx: Tx, agency: str, *where: ColumnElement[bool], limit: int | None = None) -> list[OutgoingRow]:
-    """An agency's messages that meet the conditions, newest first."""
-    query = select(TABLE).where(TABLE.c.agency == agency, *where).order_by(TABLE.c.id.desc()).limit(limit)
-    return [OutgoingRow.from_row(row) for row in tx.connection.execute(query).mappings()]
-
-
 def _format_confirm_lane(receipt: ReceiptRow) -> str:
     return f"confirm:{receipt.id}"
-
-
-def move(tx: Tx, row: OutgoingRow, new: OutgoingState, *, detail: str = "", **values: Any) -> None:
-    """Move a message as its holder; a stale holder is fenced off.
-
-    Raises:
-        LeaseLost: somebody else moved or took it.
-    """
-    transitions.move(tx, OUTGOING, row.id, old=row.state, new=new, fencing_token=row.fence, detail=detail, **values)

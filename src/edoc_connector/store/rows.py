@@ -10,6 +10,12 @@ from ._sql.compiled import Row
 
 R = TypeVar("R", bound="TableRow")
 
+EDOC = "edoc"  # message type of a receipt: a document
+STATUS = "status"  # message type of a receipt, and kind of an outgoing message: a status packet
+CONFIRM = "confirm"  # kind of an outgoing message: a confirmation,
+DONE = "done"  # which says that a packet is kept,
+FAIL = "fail"  # or that it is not
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TableRow:

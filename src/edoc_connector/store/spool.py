@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from uuid import uuid4
 
-from .._core.files import sync_folder
+from .._core import sync_folder
 from ..errors import NotFound, StoreError
 from ._sql.engine import translate_driver_errors
 

@@ -16,6 +16,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from ..errors import StoreError
+
 
 class DeliveryState(StrEnum):
     """Where a packet that we send stands with the hub."""
@@ -65,8 +67,12 @@ class Transition:
     cause: str
     cause_vi: str
 
+    def describe(self, detail: str) -> str:
+        """The cause, and what is known besides."""
+        return f"{self.cause}: {detail}" if detail else self.cause
 
-@dataclass(frozen=True, slots=True)
+
+@dataclass(frozen=True, slots=True, eq=False)
 class StateMachine:
     """The states of one table and the moves between them.
 
@@ -87,6 +93,17 @@ class StateMachine:
     def find_transition(self, old: str | None, new: str) -> Transition | None:
         """The move between two states, or None where there is none."""
         return next((move for move in self.transitions if (move.old, move.new) == (old, new)), None)
+
+    def require_transition(self, old: str | None, new: str) -> Transition:
+        """The move between two states.
+
+        Raises:
+            StoreError: there is none.
+        """
+        transition = _TRANSITIONS.get((self.subject, old, new))
+        if transition is None:
+            raise _build_transition_error(self, old, new)
+        return transition
 
     def list_next_states(self, old: str | None) -> tuple[str, ...]:
         """The states that may follow one."""
@@ -209,3 +226,15 @@ OUTGOING = StateMachine(
 )
 
 MACHINES = (DELIVERIES, RECEIPTS, OUTGOING)
+
+_TRANSITIONS = {(machine.subject, move.old, move.new): move for machine in MACHINES for move in machine.transitions}
+
+
+def _build_transition_error(machine: StateMachine, old: str | None, new: str) -> StoreError:
+    next_states = ", ".join(machine.list_next_states(old))
+    subject_vi = {"delivery": "văn bản đi", "receipt": "gói tin đến", "outgoing": "thông báo gửi đi"}[machine.subject]
+    return StoreError(
+        f"a {machine.subject} may not go from {old or 'nothing'} to {new}; allowed: {next_states or 'nothing'}.",
+        vi=f"{subject_vi} không được chuyển từ {old or 'chưa có'} sang {new}; "
+        + (f"chỉ được chuyển sang: {next_states}." if next_states else "không còn bước nào nữa."),
+    )

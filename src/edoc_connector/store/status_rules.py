@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from enum import StrEnum
 
-from ..edxml.message.codes import StatusCode
+from ..edxml import StatusCode
 from ..errors import StatusNotAllowed
 
 

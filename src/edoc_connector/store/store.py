@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 from types import TracebackType
 
 from sqlalchemy import Engine
 
+from .._core import utc_now
 from . import audit_log
 from ._sql.connections import ConnectionSource, SqliteConnectionSource, select_connection_source
 from ._sql.engine import make_engine, translate_driver_errors
@@ -18,12 +19,7 @@ from .migrate import require_current_schema
 from .procrastinate.queue import TaskQueue
 from .procrastinate.tables import require_task_tables
 from .spool import Spool
-from .transitions import Tx, write_timeline
-
-
-def utc_now() -> datetime:
-    """The time, aware, UTC."""
-    return datetime.now(UTC)
+from .transaction import Tx
 
 
 class Store:
@@ -158,7 +154,7 @@ class StoreTransaction:
         """What is written last: it tells what the block did."""
         tx, tasks = self._tx, self._store.tasks
         try:
-            write_timeline(tx)
+            tx.timeline.write()
             if tasks is not None:
                 tasks.enqueue_changes(tx)
             self._group_transaction.audit_entries = audit_log.gather_entries(

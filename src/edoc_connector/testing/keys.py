@@ -30,7 +30,8 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from ..signing.signer import Clock, LocalSigner, utc_now
+from .._core import utc_now
+from ..signing import Clock, LocalSigner
 
 PrivateKey = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey
 Kind = Literal["rsa", "rsa1024", "rsa3072", "p256", "p384", "p521"]

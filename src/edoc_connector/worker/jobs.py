@@ -17,9 +17,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import func, or_, select
-
-from .._core.text import join_languages
+from .._core import join_languages
 from ..connector import Connector
 from ..connector._retry import as_error_columns, decide_retry
 from ..connector.delivery import Delivery, build_deliveries
@@ -29,11 +27,9 @@ from ..connector.inbound.intake import DownloadedPacket
 from ..connector.inbound.receipt import Receipt
 from ..connector.inbound.status_intake import find_delivery
 from ..edxml import StatusMessage
-from ..errors import EdocError, NotFound
+from ..errors import EdocError, NotFound, find_stored_name
 from ..hubs import MessageType
-from ..store import LeaseLost, ReceiptState, Tx, receipts, schedule, transitions
-from ..store.rows import JobRow, ReceiptRow
-from ..store.state_machine import MACHINES, RECEIPTS, StateMachine
+from ..store import JOBS_TABLE, MACHINES, RECEIPTS, JobRow, LeaseLost, ReceiptRow, ReceiptState, StateMachine, Tx
 from .task_adapter import TaskAdapter
 
 log = logging.getLogger("edoc_connector.connector.units")
@@ -92,10 +88,10 @@ class AgencyJobs:
         """Take over what dead workers held, and give back what a failure of ours left in our hands."""
         unreleased, self._unreleased = self._unreleased, set()
         with self._context.transaction() as tx:
-            schedule.ensure_job(tx, self.agency, POLL, first_at=tx.now)
-            schedule.ensure_job(tx, self.agency, WATCH, first_at=tx.now)
+            tx.schedule.ensure_job(self.agency, POLL, first_at=tx.now)
+            tx.schedule.ensure_job(self.agency, WATCH, first_at=tx.now)
             for table, key in unreleased:
-                transitions.release_leases(tx, _find_machine(table), self._context.lease, only_id=key)
+                tx.leases.release(_find_machine(table), self._context.lease, only_id=key)
         self._outbox.recover()
         self._inbox.recover()
 
@@ -103,8 +99,8 @@ class AgencyJobs:
         """Let go of everything, as if every lease had run out: what was being sent is asked for, by whoever comes."""
         with self._context.transaction() as tx:
             for machine in MACHINES:
-                transitions.release_leases(tx, machine, self._context.lease)
-            schedule.release_leases(tx, self._context.lease)
+                tx.leases.release(machine, self._context.lease)
+            tx.schedule.release_leases(self._context.lease)
 
     def read_schedule(self) -> dict[str, JobRow]:
         """When each job is due, and how it went.
@@ -113,17 +109,15 @@ class AgencyJobs:
             StoreError: the store does not answer.
         """
         with self._context.store.snapshot() as tx:
-            return schedule.list_jobs(tx, self.agency)
+            return tx.schedule.list_jobs(self.agency)
 
     def count_rows(self) -> dict[tuple[str, str], int]:
         """How many rows there are, by table and state."""
         counts: dict[tuple[str, str], int] = {}
         with self._context.store.snapshot() as tx:
             for machine in MACHINES:
-                table = transitions.get_table(machine)
-                query = select(table.c.state, func.count()).where(table.c.agency == self.agency)
-                rows = tx.connection.execute(query.group_by(table.c.state)).all()
-                counts |= {(machine.table_name, state): count for state, count in rows}
+                by_state = tx.transitions.count_by_state(machine, self.agency)
+                counts |= {(machine.table_name, state): count for state, count in by_state.items()}
         return counts
 
     # -- the hub
@@ -134,7 +128,7 @@ class AgencyJobs:
         if job is None:
             return False
         known_ids: list[int] = []
-        with self._context.lease_keeper.hold_all(schedule.TABLE, [job.id]):
+        with self._context.lease_keeper.hold_all(JOBS_TABLE, [job.id]):
             try:
                 for kind in (MessageType.EDOC, MessageType.STATUS):
                     known_ids += self._inbox.poll_offers(kind)[1]
@@ -167,7 +161,7 @@ class AgencyJobs:
         """
         deadline = time.monotonic() + _FETCH_BATCH_SECONDS
         downloads: list[DownloadedPacket] = []
-        with self._context.lease_keeper.hold_all(receipts.TABLE, [row.id for row in rows]):
+        with self._context.lease_keeper.hold_all(RECEIPTS.table_name, [row.id for row in rows]):
             for row in rows:
                 if downloads and (time.monotonic() >= deadline or _opens_breaker(downloads[-1].retry_error)):
                     break
@@ -202,8 +196,7 @@ class AgencyJobs:
         """Have the application handle one packet."""
         context = self._context
         with context.transaction() as tx:
-            row = receipts.claim_next(
-                tx,
+            row = tx.receipts.claim_next(
                 context.lease,
                 agency=self.agency,
                 state=ReceiptState.WAITING,
@@ -229,7 +222,7 @@ class AgencyJobs:
         except BaseException:
             self._unreleased.add((RECEIPTS.table_name, row.id))
             if receipt.claimed:
-                context.lease_keeper.release(receipts.TABLE, row.id)
+                context.lease_keeper.release(RECEIPTS.table_name, row.id)
             raise
         return True
 
@@ -260,10 +253,10 @@ class AgencyJobs:
         """Tell the application of one status that a recipient sent."""
         context = self._context
         with context.transaction() as tx:
-            row = receipts.claim_next_status(tx, context.lease, agency=self.agency, only_id=key)
+            row = tx.receipts.claim_next_status(context.lease, agency=self.agency, only_id=key)
         if row is None:
             return False
-        with context.lease_keeper.hold_all(receipts.TABLE, [row.id]):
+        with context.lease_keeper.hold_all(RECEIPTS.table_name, [row.id]):
             try:
                 self._run_status_handlers(row)
             except LeaseLost as error:
@@ -348,23 +341,23 @@ class AgencyJobs:
 
     def _claim_job(self, name: str) -> JobRow | None:
         with self._context.transaction() as tx:
-            return schedule.claim_job(tx, self._context.lease, self.agency, name)
+            return tx.schedule.claim_job(self._context.lease, self.agency, name)
 
     def _finish_job(self, job: JobRow, seconds: float) -> None:
         spread = 1.0 + self._settings.jitter * random.uniform(-1.0, 1.0)  # noqa: S311  spreads load, hides nothing
         with self._context.transaction() as tx:
-            schedule.finish_job(tx, job, next_at=tx.now + timedelta(seconds=seconds * spread), failures=0)
+            tx.schedule.finish_job(job, next_at=tx.now + timedelta(seconds=seconds * spread), failures=0)
 
     def _fail_job(self, job: JobRow, error: EdocError) -> None:
         log.warning("%s of %s: %s", job.job, self.agency, error)
         with self._context.transaction() as tx:
             next_at = self._context.compute_next_attempt(_FailureCount(job.failures), tx.now, error)
-            schedule.finish_job(tx, job, next_at=next_at, failures=job.failures + 1, error=as_error_columns(error))
+            tx.schedule.finish_job(job, next_at=next_at, failures=job.failures + 1, error=as_error_columns(error))
 
     def find_open_until(self) -> datetime | None:
         """Until when work with the hub pauses; None where it does not."""
         with self._context.store.snapshot() as tx:
-            breaker = schedule.find_job(tx, self.agency, HUB_BREAKER)
+            breaker = tx.schedule.find_job(self.agency, HUB_BREAKER)
         if breaker is not None and breaker.next_at > self._context.store.clock():
             return breaker.next_at
         if breaker is None or breaker.failures == 0:  # else each success has to be noted
@@ -399,33 +392,22 @@ class AgencyJobs:
             return
         self._breaker_closed_until = 0.0
         with self._context.store.snapshot() as tx:
-            breaker = schedule.find_job(tx, self.agency, HUB_BREAKER)
+            breaker = tx.schedule.find_job(self.agency, HUB_BREAKER)
         failures = breaker.failures if breaker is not None else 0
         if error is None and failures == 0:
             return
         with self._context.transaction() as tx:
             if error is None:
-                schedule.record_recovery(tx, self.agency, HUB_BREAKER)
+                tx.schedule.record_recovery(self.agency, HUB_BREAKER)
                 return
             log.error("work with the hub pauses for %s, everything stays queued: %s", self.agency, error)
             next_at = self._context.compute_next_attempt(_FailureCount(failures), tx.now, error)
-            schedule.postpone_job(tx, self.agency, HUB_BREAKER, next_at=next_at, error=as_error_columns(error))
+            tx.schedule.postpone_job(self.agency, HUB_BREAKER, next_at=next_at, error=as_error_columns(error))
 
     def _select_listed(self, key: int | None) -> list[ReceiptRow]:
         """Some packets to download: several that were not tried yet, or one that was; or this one, if it is due."""
-        T = receipts.TABLE  # noqa: N806  a table
-        now = self._context.store.clock()
-        is_free = or_(T.c.lease_until.is_(None), T.c.lease_until <= now)
-        conditions = [T.c.agency == self.agency, T.c.state == ReceiptState.LISTED, T.c.next_attempt_at <= now, is_free]
-        conditions += [T.c.id == key] if key is not None else []
         with self._context.store.snapshot() as tx:
-            query = (
-                select(T)
-                .where(*conditions, receipts.build_downloadable_condition())
-                .order_by(T.c.next_attempt_at, T.c.id)
-                .limit(_CANDIDATES)
-            )
-            rows = [ReceiptRow.from_row(row) for row in tx.connection.execute(query).mappings()]
+            rows = tx.receipts.list_downloadable(self.agency, only_id=key, limit=_CANDIDATES)
         if not rows:
             return []
         first = random.randrange(max(1, len(rows) - _FETCH_BATCH + 1))  # noqa: S311  as above
@@ -436,8 +418,8 @@ class AgencyJobs:
     def _quarantine_unfetched(self, row: ReceiptRow) -> None:
         """Too many downloads failed, or ended the process: the others go on without it, and the hub is not told."""
         with self._context.transaction() as tx:
-            claimed_row = receipts.claim_next(
-                tx, self._context.lease, agency=self.agency, state=ReceiptState.LISTED, only_id=row.id
+            claimed_row = tx.receipts.claim_next(
+                self._context.lease, agency=self.agency, state=ReceiptState.LISTED, only_id=row.id
             )
             if claimed_row is not None:
                 log.error("docId %s is set aside after %d tries", row.hub_doc_id, row.attempts)
@@ -446,7 +428,7 @@ class AgencyJobs:
                 detail = join_languages(
                     f"{row.attempts} downloads failed: {reason}", f"{row.attempts} lần tải không được: {reason_vi}"
                 )
-                receipts.move(tx, claimed_row, ReceiptState.QUARANTINED, detail=detail)
+                tx.receipts.move(claimed_row, ReceiptState.QUARANTINED, detail=detail)
 
 
 def _opens_breaker(error: EdocError | None) -> bool:
@@ -458,7 +440,7 @@ def _find_machine(table: str) -> StateMachine:
 
 
 def _touch_receipt(tx: Tx, row: ReceiptRow, detail: str, **values: object) -> None:
-    transitions.end_lease(tx, RECEIPTS, row.id, state=row.state, fencing_token=row.fence, detail=detail, **values)
+    tx.leases.end(RECEIPTS, row.id, state=row.state, fencing_token=row.fence, detail=detail, **values)
 
 
 def _is_program_exit(error: BaseException) -> bool:
@@ -469,9 +451,9 @@ def _is_program_exit(error: BaseException) -> bool:
 def _as_failure_columns(error: BaseException) -> dict[str, str | datetime | None]:
     """An exception of the application, as columns; the traceback's end is what tells."""
     text = "".join(traceback.format_exception(error))[-_MAX_TRACEBACK_CHARACTERS:].replace("\0", "")
-    words = f"{type(error).__name__}: {error}".replace("\0", "")
+    words = f"{find_stored_name(error)}: {error}".replace("\0", "")
     return {
-        "error_code": type(error).__name__[:64],
+        "error_code": find_stored_name(error)[:64],
         "error_text": f"the application failed: {words}",
         "error_vi": f"Phần mềm của đơn vị gặp lỗi: {words}",
         "traceback": text,

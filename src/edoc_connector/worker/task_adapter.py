@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from ..connector._context import ConnectorContext
 from ..connector.handlers import Handlers
 from ..errors import ConfigError
-from ..store.procrastinate.queue import (
+from ..store import (
     APPLICATION_TASKS,
     FETCH,
     HANDLE,

@@ -6,17 +6,17 @@ from typing import Any
 
 import pytest
 
-from edoc_connector.connector.inbound import intake
 from edoc_connector.errors import StoreError
 from edoc_connector.mockhub.faults import Fault
 from edoc_connector.store import ReceiptState
+from edoc_connector.store.receipts import Receipts
 from edoc_connector.testing import sample_document
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def backend(request: pytest.FixtureRequest) -> dict[str, str]:
     """Section ``store`` of the settings, for either database."""
-    return {} if request.param == "sqlite" else {"url": request.getfixturevalue("postgres").create_database(ready=True)}
+    return {} if request.param == "sqlite" else {"url": request.getfixturevalue("postgres_url")}
 
 
 def test_a_double_that_could_not_be_looked_at_twice(office, hub, handle, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -30,13 +30,13 @@ def test_a_double_that_could_not_be_looked_at_twice(office, hub, handle, monkeyp
     inbox.fetch(first)
     arrivals = [inbox.download(row) for row in inbox.claim_listed(others)]
     hub.faults.add(Fault(kind="error", path="/downloadEdoc", status=503))
-    real = intake.receipts.mark_downloaded
+    real = Receipts.mark_downloaded
 
     def once(*_: Any) -> None:
-        monkeypatch.setattr(intake.receipts, "mark_downloaded", real)
+        monkeypatch.setattr(Receipts, "mark_downloaded", real)
         raise StoreError("the disk is full.", vi="Đĩa đầy.")
 
-    monkeypatch.setattr(intake.receipts, "mark_downloaded", once)
+    monkeypatch.setattr(Receipts, "mark_downloaded", once)
     assert len(inbox.store_packets(arrivals)) == 1
     assert receiver.fsck() == []
     handle(receiver)

@@ -15,7 +15,8 @@ from edoc_connector.connector.inbound.intake import Intake
 from edoc_connector.errors import EdocError, StoreError
 from edoc_connector.hubs import MessageType
 from edoc_connector.mockhub.faults import Fault
-from edoc_connector.store import ReceiptState, receipts
+from edoc_connector.store import ReceiptState
+from edoc_connector.store.receipts import Receipts
 from edoc_connector.testing import sample_document
 
 OURS = ("edoc-prefetch", "edoc-download", "edoc-sender")
@@ -119,7 +120,7 @@ def test_a_packet_is_not_passed_over_where_the_one_before_it_fails(
         monkeypatch.undo()
         raise StoreError("the disk is full", vi="đĩa đầy")
 
-    monkeypatch.setattr(receipts, "claim_next", full)
+    monkeypatch.setattr(Receipts, "claim_next", full)
     with pytest.raises(StoreError, match="full"), first:
         pass
     assert [one.id for one in loop] == ids[1:]

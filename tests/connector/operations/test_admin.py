@@ -11,7 +11,7 @@ import pytest
 from edoc_connector.connector import check_pack
 from edoc_connector.errors import HubUnavailable, NotFound, OutcomeUnknown, StoreError
 from edoc_connector.mockhub.faults import Fault
-from edoc_connector.store import DeliveryState, OutgoingState, ReceiptState, outgoing
+from edoc_connector.store import DeliveryState, OutgoingState, ReceiptState
 from edoc_connector.testing import sample_document
 
 ID = sample_document().id
@@ -86,7 +86,7 @@ def test_a_status_that_only_a_person_can_settle(office, hub, handle) -> None:
     assert receiver.settle(ID, arrived=True) is None
     receiver.flush()
     with receiver.context.store.snapshot() as tx:
-        states = {row.state for row in outgoing.find_all(tx, "G22")}
+        states = {row.state for row in tx.outgoing.find_all("G22")}
     assert states == {OutgoingState.SENT}
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from edoc_connector.store import audit_log
 from edoc_connector.testing import sample_document
 
 
@@ -26,7 +25,5 @@ def test_an_altered_packet_stays_until_there_is_another(office, hub, tmp_path: P
     assert packet.read_bytes() == right
     assert [path.read_bytes() for path in (tmp_path / "H29.05" / "spool" / "orphans").iterdir()] == [b"altered"]
     with sender.context.store.snapshot() as tx:
-        notes = [
-            json.loads(link.entry) for link in audit_log.read_chain(tx.connection, "H29.05") if link.kind == "packet"
-        ]
+        notes = [json.loads(link.entry) for link in tx.audit_log.read_chain("H29.05") if link.kind == "packet"]
     assert [note.get("altered") for note in notes][-1] == "found among the orphans"

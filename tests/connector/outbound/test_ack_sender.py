@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from edoc_connector.mockhub.faults import Fault
-from edoc_connector.store import OutgoingState, outgoing
+from edoc_connector.store import STATUS, OutgoingState
 from edoc_connector.testing import sample_document
 
 ID = sample_document().id
@@ -24,7 +24,7 @@ def lost(office, hub, handle):
 
 def _statuses(receiver) -> list[tuple[str, str, str | None]]:
     with receiver.context.store.snapshot() as tx:
-        rows = outgoing.find_all(tx, "G22", outgoing.TABLE.c.kind == outgoing.STATUS)
+        rows = tx.outgoing.find_all("G22", kind=STATUS)
     return [(row.code, row.state, row.hub_doc_id) for row in reversed(rows)]
 
 

@@ -13,7 +13,7 @@ from edoc_connector.connector.outbound import submission
 from edoc_connector.edxml import Organization
 from edoc_connector.errors import DocumentIdConflict, DuplicateDocument, OutcomeUnknown, StoreError, UnknownRecipient
 from edoc_connector.mockhub.faults import Fault
-from edoc_connector.store import DeliveryState, Spool, audit_log
+from edoc_connector.store import DeliveryState, Spool
 from edoc_connector.testing import RECIPIENT, sample_document
 
 pytestmark = pytest.mark.parametrize("backend", ["sqlite", "postgresql"], indirect=True)
@@ -60,8 +60,8 @@ def test_the_evidence_keeps_the_refused_packets_hash(office, tmp_path: Path, fai
     sender.send(sample_document())
     with sender.context.store.snapshot() as tx:
         after = submission.require_delivery(tx, sender.context, sample_document().id)
-        said = [one.entry for one in audit_log.list_links_about(tx.connection, "H29.05", {"delivery": [after.id]})]
-        assert audit_log.find_chain_break(tx.connection, "H29.05") is None
+        said = [one.entry for one in tx.audit_log.list_links_about("H29.05", {"delivery": [after.id]})]
+        assert tx.audit_log.find_chain_break("H29.05") is None
     assert after.id == before.id
     assert after.fingerprint != before.fingerprint
     (entry,) = [one for one in said if '"removed":"corrected"' in one]

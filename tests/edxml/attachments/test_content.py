@@ -1,4 +1,4 @@
-"""Content of attachments: base64 in all forms, both packings, and what cannot be decoded ("Body and attachments")."""
+"""Content of attachments: base64 in all forms, both packings, and damaged content ("Body and attachments")."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Attached = Callable[..., str]
 
 
 def _zip(entries: dict[str, bytes], method: int = zipfile.ZIP_DEFLATED, *, streamed: bool = False) -> bytes:
-    """A zip; streamed ones give sizes behind each file, as Java's ZipOutputStream does."""
+    """Make a zip; a streamed one gives sizes behind each file, as Java's ZipOutputStream does."""
     out = io.BytesIO()
     target = _Unseekable(out) if streamed else out
     with zipfile.ZipFile(target, "w", method) as archive:
@@ -175,7 +175,7 @@ def test_a_zip_that_is_the_file(attached: Attached) -> None:
 
 
 def test_not_a_zip(attached: Attached) -> None:
-    """Content announced as a zip that is none is the file itself; undecodable content is said to be that."""
+    """Content announced as a zip that is none is the file itself; undecodable content is reported as such."""
     packet = edxml.read(attached(b"plain", kind="application/zip", ref_kind="application/zip").encode())
     assert [one.code for one in packet.findings] == ["EDX-NOT-ZIP"]
     assert packet.attachments[0].size == 5
@@ -241,7 +241,7 @@ def test_a_descriptor_without_its_mark(attached: Attached) -> None:
 )
 @pytest.mark.parametrize("method", [zipfile.ZIP_DEFLATED, zipfile.ZIP_STORED])
 def test_zip_bombs(limits: edxml.Limits, reason: str, method: int, attached: Attached, folder: Path) -> None:
-    """Unpacking stops at the size or ratio allowed, and the error says which."""
+    """Unpacking stops at the size or ratio allowed, and the error names the bound."""
     packed = _zip({"x": b"\0" * 12_000_000}, method)
     (attachment,) = edxml.read(attached(packed, kind="application/zip").encode(), limits=limits).attachments
     if method == zipfile.ZIP_STORED and limits.ratio == 10:
@@ -255,7 +255,7 @@ def test_zip_bombs(limits: edxml.Limits, reason: str, method: int, attached: Att
 
 
 def test_a_packet_that_is_gone(attached: Attached, tmp_path: Path) -> None:
-    """Content of a packet that is no longer there is an AttachmentError that says what to do."""
+    """Content of a packet that was removed is an AttachmentError that states the remedy."""
     path = tmp_path / "x.edxml"
     path.write_text(attached(), encoding="utf-8")
     (attachment,) = edxml.read(path).attachments
@@ -287,7 +287,7 @@ def test_zips_in_a_zip(times: int, limits: edxml.Limits | None, attached: Attach
 
 
 def test_a_zip_that_a_hub_wrapped_stays_one(attached: Attached) -> None:
-    """What may be a zip by its name is not unpacked a second time; an office file under a wrong name neither."""
+    """A file that may be a zip by its name is not unpacked a second time, nor is an office file under a wrong name."""
     for name, inner in (
         ("a.asice", _zip({"x": b"1"})),
         ("a.xls", _zip({"[Content_Types].xml": b"1", "xl/workbook.xml": b"2"})),
@@ -321,7 +321,7 @@ def test_each_bound_of_zips_is_named(packed: bytes, limits: edxml.Limits, which:
 
 
 def test_files_behind_the_first_are_counted(attached: Attached) -> None:
-    """What is left in a zip is reported, folders and the directory not counted."""
+    """Further files in a zip are reported; folders and the directory are not counted."""
     packed = _zip({"f/": b"", "x": b"content", "g/": b"", "y": b"1", "z": b"2"})
     packet = edxml.read(attached(packed, kind="application/zip").encode())
     (finding,) = packet.content_findings()
@@ -330,7 +330,7 @@ def test_files_behind_the_first_are_counted(attached: Attached) -> None:
 
 
 def test_a_damaged_file_behind_the_first_does_no_harm(attached: Attached) -> None:
-    """The first file is read whatever stands behind it."""
+    """The first file is read whether or not the files behind it are damaged."""
     good = _zip({"x": b"content", "y": b"1" * 50}, zipfile.ZIP_STORED)
     second = good.index(b"PK\x03\x04", 4)
     packet = edxml.read(attached(_patched(good, second + 8, "<H", 12), kind="application/zip").encode())
@@ -350,7 +350,7 @@ def test_a_zip_of_several_files_is_the_file_whatever_its_name(name: str, attache
 
 
 def test_a_zip_inside_that_cannot_be_read_is_the_file(attached: Attached) -> None:
-    """What nobody could have wrapped here is handed out as it is (Content)."""
+    """A zip inside a zip that cannot be read is handed out as it is (Content)."""
     inner = _zip({"a.txt": b"one"})[:-40]
     for odd in (_patched(inner, 6, "<H", 1), _patched(inner, 14, "<I", 0)):  # encrypted; another checksum
         text = attached(_zip({"x": odd}), kind="application/zip", name="a.pdf", ref_name="a.pdf")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from edoc_connector.edxml.attachments.filenames import MAX_BYTES, distinct, safe_name
@@ -40,8 +40,9 @@ def test_long_names_keep_their_extension() -> None:
 
 
 @given(st.text())
+@example(". 0")
 def test_any_name_is_one_path_part(name: str) -> None:
-    """Whatever a packet says, the result is one part of a path, and making it safe again changes nothing."""
+    """Any name becomes one part of a path, and making it safe again changes nothing."""
     safe = safe_name(name)
     assert Path(safe).name == safe
     assert safe not in {".", "..", ""}
@@ -49,6 +50,6 @@ def test_any_name_is_one_path_part(name: str) -> None:
 
 
 def test_equal_names_are_told_apart() -> None:
-    """Two attachments of one name do not overwrite each other, nor where letters differ in case only."""
+    """Two attachments of one name do not overwrite each other, even where letters differ in case only."""
     taken: set[str] = set()
     assert [distinct(n, taken) for n in ("a.pdf", "A.pdf", "a.pdf")] == ["a.pdf", "A (2).pdf", "a (3).pdf"]

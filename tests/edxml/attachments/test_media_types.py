@@ -1,4 +1,4 @@
-"""What a file is by its first bytes ("Content", content types of attachments)."""
+"""Formats of files by their first bytes ("Content", content types of attachments)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 import edoc_connector.edxml as edxml
 from edoc_connector.edxml.attachments.media_types import (
-    FORMATS,
+    FILE_FORMATS,
     UNKNOWN_TYPE,
     detect_format,
     find_contradiction,
@@ -83,12 +83,12 @@ def test_right_files_raise_no_doubt(name: str) -> None:
     ],
 )
 def test_other_files_are_noticed(name: str, real: str, seen: str) -> None:
-    """A file under the name of another format is told by what it is."""
+    """A file under the name of another format is reported with its real type."""
     assert find_contradiction(_HEADS[real], guess_type(name)) == seen
 
 
 def test_programs_are_noticed() -> None:
-    """A program is one under any harmless name or type."""
+    """A program is recognised under any harmless name or type."""
     for program in (b"MZ\x90" + bytes(80), b"\x7fELF\x02\x01\x01" + bytes(80)):
         for name in ("a.pdf", "a.txt", "a.docx", "a.jpg"):
             assert "executable" in find_contradiction(program, guess_type(name))
@@ -97,7 +97,7 @@ def test_programs_are_noticed() -> None:
 
 @given(head=st.binary(max_size=64), name=st.sampled_from(sorted(_HEADS)))
 def test_any_bytes_have_an_answer(head: bytes, name: str) -> None:
-    """No bytes make the detection fail, and what it finds never contradicts itself."""
+    """No bytes make the detection fail, and its answer never contradicts itself."""
     found = detect_format(head)
     find_contradiction(head, guess_type(name))
     assert found is None or find_contradiction(head, found.type) == ""
@@ -105,8 +105,8 @@ def test_any_bytes_have_an_answer(head: bytes, name: str) -> None:
 
 def test_every_format_goes_with_its_own_type() -> None:
     """The table is in itself consistent."""
-    assert all(one.accepts_type(one.type) for one in FORMATS)
-    assert len({one.type for one in FORMATS}) == len(FORMATS)
+    assert all(one.accepts_type(one.type) for one in FILE_FORMATS)
+    assert len({one.type for one in FILE_FORMATS}) == len(FILE_FORMATS)
 
 
 @pytest.mark.parametrize(
@@ -114,7 +114,7 @@ def test_every_format_goes_with_its_own_type() -> None:
     [("a.pdf", "application/pdf", "'a.pdf' (application/pdf)"), ("a.png", "text/plain", "'a.png' (text/plain)")],
 )
 def test_a_mismatch_is_a_finding(name: str, kind: str, seen: str, attached: Callable[..., str]) -> None:
-    """Bytes that contradict the stated type or the name are reported with what they are."""
+    """Bytes that contradict the stated type or the name are reported with their real type."""
     text = attached(_HEADS["a.zip"], name=name, ref_name=name, kind=kind, ref_kind=kind)
     packet = edxml.read(text.encode())
     (finding,) = packet.findings
@@ -143,7 +143,7 @@ def test_the_safe_name_stands_beside_the_original() -> None:
 
 @given(st.sampled_from(list(_HEADS)), st.binary(max_size=40), st.integers(0, 1100))
 def test_the_first_format_in_the_table_counts(name: str, behind: bytes, before: int) -> None:
-    """Looking for all formats at once finds the one that trying them in turn finds."""
+    """A search for all formats at once finds the same as trying them in turn."""
     for data in (
         behind,
         _HEADS[name][:4096],
@@ -151,4 +151,4 @@ def test_the_first_format_in_the_table_counts(name: str, behind: bytes, before: 
         bytes(before) + b"%PDF-1.7",
         b"PK\x03\x04" + behind,
     ):
-        assert detect_format(data) == next((one for one in FORMATS if one.head.match(data)), None)
+        assert detect_format(data) == next((one for one in FILE_FORMATS if one.head.match(data)), None)

@@ -26,7 +26,7 @@ def test_a_new_folder_holds_all_attachments(tmp_path: Path) -> None:
 
 
 def test_nothing_in_a_folder_is_replaced(tmp_path: Path) -> None:
-    """A file that is there already stays, and the new one of its name gets a number."""
+    """An existing file stays, and a new one of its name gets a number."""
     (tmp_path / "C.txt").write_bytes(b"before")
     written = edxml.save_all(_files(), tmp_path)
     assert [path.name for path in written] == ["a.txt", "A (2).TXT", "_a.txt", "attachment", "c (2).txt"]

@@ -97,7 +97,7 @@ def test_a_status(status: Callable[..., edxml.StatusMessage]) -> None:
 
 
 def test_values_are_normalised(document: Callable[..., edxml.Document]) -> None:
-    """Values are NFC, CRLF is LF, spaces around are gone, and empty ones are not listed."""
+    """Values are in NFC, with LF for CRLF and no spaces around, and empty ones are not listed."""
     facts = dict(edxml.facts(document(subject=" Ho\u0300a\r\nb\rc \n", content=" \t", place="")))
     assert facts["Subject"] == "H\u00f2a\nb\nc"
     assert "Content" not in facts

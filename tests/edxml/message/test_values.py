@@ -73,7 +73,7 @@ def test_times_read_back(moment: datetime) -> None:
 @given(text=st.text(max_size=30) | st.from_regex(r"[0-9]{1,4}[/-][0-9]{1,2}[/-][0-9]{1,4}([T ][0-9:.Z+-]*)?"))
 @settings(max_examples=300, deadline=None)
 def test_any_text_is_a_value_or_none(text: str) -> None:
-    """No text makes a kind raise, and what it reads it can write."""
+    """No text makes a kind raise, and a value that was read can be written."""
     kinds = (values.INT, values.DATE, values.TIME, values.BIT, values.TRUTH, values.STATUS)
     for kind in (*kinds, values.build_code_kind(Priority)):
         value = kind.read(text)

@@ -1,4 +1,4 @@
-"""The quick reading of ordinary elements says what the close reading says, or nothing."""
+"""The fast path gives the same values as the close reading, or none."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from lxml import etree
 
 from edoc_connector import edxml
-from edoc_connector.edxml.message.table import ATTACHMENT, DOCUMENT_HEADER, DOCUMENT_TRACE
+from edoc_connector.edxml.message.table import DOCUMENT_HEADER, DOCUMENT_TRACE, ENCODED_ATTACHMENT
 from edoc_connector.edxml.reader import elements
 from edoc_connector.edxml.reader.fast_path import read_plain_values
 from edoc_connector.testing import sample_document
@@ -32,7 +32,7 @@ def test_what_we_write_is_read_at_once(tmp_path: Path) -> None:
     for name, table, prefix in (
         ("MessageHeader", DOCUMENT_HEADER, "edXML"),
         ("TraceHeaderList", DOCUMENT_TRACE, "edXML"),
-        ("Attachment", ATTACHMENT, None),
+        ("Attachment", ENCODED_ATTACHMENT, None),
     ):
         assert read_plain_values(table, next(root.iter(f"{{{edxml.NS}}}{name}")), prefix) is not None
 
@@ -70,7 +70,7 @@ _ODD: dict[str, Callable[[str], str]] = {
 
 @pytest.mark.parametrize("odd", _ODD)
 def test_what_is_odd_is_read_closely(odd: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whatever is odd about an element, both readings say and report the same."""
+    """Both readings of an element with a deviation give the same values and findings."""
     path = tmp_path / "a.edxml"
     edxml.write(sample_document(), path, at=datetime.now(UTC))
     data = _ODD[odd](path.read_text("utf-8")).encode()
@@ -92,10 +92,10 @@ _LEAF = st.tuples(
 
 @given(st.lists(_LEAF, max_size=8))
 def test_any_attachment_is_read_alike(leaves: list[tuple[str, str, str]]) -> None:
-    """Whatever an attachment's element holds, the quick reading says the same, or nothing where there is a finding."""
+    """The fast path gives the same values for any attachment element, or none where there is a finding."""
     inside = "".join(f"<{name}>{text}</{name}>{tail}" for name, text, tail in leaves)
     element = etree.fromstring(f'<Attachment xmlns="{edxml.NS}">{inside}</Attachment>')
     reading = elements.ElementReader((), format_excerpt=str, find_position=lambda _: (1, 1))
-    slow = reading._read_closely(ATTACHMENT, element)
-    quick = read_plain_values(ATTACHMENT, element, None)
+    slow = reading._read_closely(ENCODED_ATTACHMENT, element)
+    quick = read_plain_values(ENCODED_ATTACHMENT, element, None)
     assert quick is None if reading.findings else quick == slow

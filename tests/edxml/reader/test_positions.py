@@ -1,4 +1,4 @@
-"""Lines and columns of elements, held against a parser's own count over the whole file."""
+"""Lines and columns of elements, compared with a parser's own count over the whole file."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import edoc_connector.edxml as edxml
-from edoc_connector.edxml.reader.scan import Limits, Source
+from edoc_connector.edxml.limits import Limits
 from edoc_connector.edxml.reader.skeleton import Skeleton
+from edoc_connector.edxml.source import Source
 from edoc_connector.errors import PacketError
 
 _BETWEEN = st.lists(
@@ -22,7 +23,7 @@ _TEXTS = st.lists(st.sampled_from(["QUJD", "\n", "\r\n", " ", "<!-- \n -->", "<!
 
 
 def _counted(data: bytes) -> list[tuple[int, int]]:
-    """Where every element begins, by expat alone."""
+    """Find the start of every element by expat alone."""
     found = []
     parser = expat.ParserCreate()
     parser.StartElementHandler = lambda *_: found.append((parser.CurrentLineNumber, parser.CurrentColumnNumber + 1))
@@ -46,7 +47,7 @@ def _known(data: bytes) -> list[tuple[int, int | None]]:
 def test_positions_are_those_of_the_file(
     texts: list[tuple[str, str, str]], before: str, after: str, prefix: bool, bom: bool
 ) -> None:
-    """Every line is right, and every column that is said; only those behind what the tree leaves out may be unknown."""
+    """Every line and every known column is right; only columns behind texts that the tree leaves out may be unknown."""
     attachments = "".join(
         f"<Attachment>{one}<ContentTransferEncoded>{text}</ContentTransferEncoded>{two}<e/></Attachment>"
         for one, text, two in texts
@@ -63,14 +64,14 @@ def test_positions_are_those_of_the_file(
 
 
 def test_lines_beyond_what_libxml2_counts(packet: Callable[..., str]) -> None:
-    """libxml2 counts up to 65,534 lines; a finding in line 200,000 says so."""
+    """A finding in line 200,000 has its line, although libxml2 counts up to 65,534 lines."""
     text = packet().replace("<AttachmentEncoded>", "\n" * 200_000 + "  <odd/><AttachmentEncoded>")
     found = next(one for one in edxml.read(text.encode()).findings if one.code == "EDX-UNKNOWN")
     assert (found.line, found.column) == (text[: text.index("<odd/>")].count("\n") + 1, 3)
 
 
 def test_a_refused_element_has_its_column(packet: Callable[..., str]) -> None:
-    """An error about an element says where it begins, line and column."""
+    """An error about an element has the line and column of its start."""
     text = packet().replace("<AttachmentEncoded>", "\n  ạ<edXMLEnvelope/><AttachmentEncoded>")
     with pytest.raises(PacketError) as caught:
         edxml.read(text.encode())

@@ -1,4 +1,4 @@
-"""Reading is tolerant and tells what it tolerated ("Seen in the wild: read these too")."""
+"""Reading is tolerant and reports each deviation ("Seen in the wild: read these too")."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ def test_other_spellings(standard: str, seen: str, attached: Callable[..., str],
 def test_signatures_do_not_disturb_reading(
     signature: str, expected: list[str], packet: Callable[..., str], read_text: Read, codes: Codes
 ) -> None:
-    """A placeholder for a Signature is no unknown element; what it is is said ("Signature")."""
+    """A placeholder for a Signature is no unknown element; it is reported as such ("Signature")."""
     read = read_text(packet().replace("</edXML:edXMLHeader>", f"{signature}</edXML:edXMLHeader>"))
     assert codes(read) == expected
     assert read.unknown == ()
@@ -148,7 +148,7 @@ def _changed(packet: Callable[..., str], old: str, new: str) -> str:
 def test_values_in_other_forms(
     packet: Callable[..., str], read_text: Read, old: str, new: str, code: str, seen: str, understood: str
 ) -> None:
-    """Values written otherwise read equal, with a finding that says what was seen and understood."""
+    """Values in other forms read equal, with a finding that holds the text seen and the value understood."""
     read = read_text(_changed(packet, old, new))
     assert read.message == read_text(packet()).message
     assert [(one.code, one.seen, one.understood) for one in read.findings] == [(code, seen, understood)]
@@ -229,7 +229,7 @@ def test_values_that_say_nothing_or_too_much(
     value: object,
     expected: list[str],
 ) -> None:
-    """What makes no value is absent, never a default; what is extra is reported with everything it says."""
+    """A text that is no value is absent, never a default; extra elements are reported with all their text."""
     read = read_text(_changed(packet, old, new))
     assert getattr(read.message, attr) == value
     assert codes(read) == expected
@@ -278,7 +278,7 @@ def test_a_hubs_own_station(packet: Callable[..., str], read_text: Read, codes: 
 
 
 def test_what_is_missing_is_never_made_up(packet: Callable[..., str], read_text: Read, codes: Codes) -> None:
-    """A header without anything gives an empty message that says so; nothing takes the default of writing."""
+    """An empty header gives an empty message with findings; no field takes the default of writing."""
     read = read_text(packet(header="", trace=""))
     message = read.message
     assert (message.type, message.issued_on, message.recipients, message.id) == (None, None, (), "")
@@ -306,7 +306,7 @@ def test_a_document_without_trace(packet: Callable[..., str], read_text: Read, c
 
 
 def test_parts_that_occur_twice(packet: Callable[..., str], read_text: Read, codes: Codes) -> None:
-    """A second TraceHeaderList or body, and strange parts of the frame, are reported with what they say."""
+    """A second TraceHeaderList or body, and unknown parts of the frame, are reported with their text."""
     text = packet().replace(
         "</edXML:edXMLHeader>", "<edXML:TraceHeaderList>more</edXML:TraceHeaderList>" + "</edXML:edXMLHeader>"
     )
@@ -355,7 +355,7 @@ def test_status_codes(
 
 
 def test_a_status_with_parts_of_a_document(packet: Callable[..., str], read_text: Read) -> None:
-    """ "No TraceHeaderList, no body": where a status has them they are reported with what they say."""
+    """ "No TraceHeaderList, no body": in a status both are reported with their text."""
     read = read_text(packet(header=_STATUS.format("01")))
     assert [finding.code for finding in read.findings] == ["EDX-UNKNOWN"] * 3
     assert "2026/11/21 10:04:05" in "".join(finding.seen for finding in read.findings)
@@ -370,7 +370,7 @@ def test_dates_are_read_in_vietnam_time(packet: Callable[..., str], read_text: R
 
 def test_every_finding_has_its_words() -> None:
     """Each code has words and severity in the catalogue, in both languages."""
-    for code, kind in edxml.findings.KINDS.items():
+    for code, kind in edxml.findings.FINDING_KINDS.items():
         assert code.startswith("EDX-")
         finding = edxml.Finding(code, "/*", "{seen}", "{x}")
         assert finding.message

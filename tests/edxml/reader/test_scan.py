@@ -1,4 +1,4 @@
-"""The first pass finds the same whether expat gets all of a packet or only what surrounds base64."""
+"""The first pass finds the same whether expat gets all of a packet or only the parts around base64."""
 
 from __future__ import annotations
 
@@ -9,8 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from edoc_connector.edxml.limits import Limits
 from edoc_connector.edxml.reader import scan as module
-from edoc_connector.edxml.reader.scan import Limits, Scan, Source, scan
+from edoc_connector.edxml.reader.scan import Scan, scan
+from edoc_connector.edxml.source import Source
 from edoc_connector.errors import PacketError
 
 _LIMITS = Limits()
@@ -61,7 +63,7 @@ def _set(**values: object) -> Iterator[None]:
 
 
 def _outcome(data: bytes, scanned: Callable[[Source, Limits], Scan] = scan) -> object:
-    """All that a pass says, or the refusal; the token, which no two passes share, is left out."""
+    """Collect the result of a pass, or its refusal, without the token, which no two passes share."""
     try:
         found = scanned(Source.from_value(data), _LIMITS)
     except PacketError as error:
@@ -157,7 +159,7 @@ def test_most_of_a_text_is_left_out(end: bytes, monkeypatch: pytest.MonkeyPatch)
 
 
 def test_lines_behind_a_long_text() -> None:
-    """What is refused or reported behind a text with line breaks is in the line a person finds it in."""
+    """A refusal or finding behind a text with line breaks has its line in the file."""
     text = b"QUJD\r\n" * 100_000
     refused = _outcome(_packet([text]) + b"<")
     assert refused == _through_expat(_packet([text]) + b"<")

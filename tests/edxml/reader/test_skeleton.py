@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 import pytest
@@ -42,7 +43,15 @@ _PIECES = st.sampled_from(
         "&#65;",
     ]
 )
-_TEXTS = st.lists(_PIECES, max_size=8).map("".join)
+_CDATA = re.compile(r"<!\[CDATA\[.*?\]\]>")
+
+
+def _is_xml(text: str) -> bool:
+    """Whether no ``]]>`` stands outside CDATA sections, where XML forbids it (XML 1.0, 2.4)."""
+    return "]]>" not in _CDATA.sub("|", text)
+
+
+_TEXTS = st.lists(_PIECES, max_size=8).map("".join).filter(_is_xml)
 _AROUND = st.lists(st.sampled_from(["\n", "<!-- around -->", "<?around it?>", "\r\n"]), max_size=3).map("".join)
 _SIGNATURES = st.sampled_from(
     [
@@ -99,7 +108,7 @@ def test_streamed_form_equals_the_whole(
     """Any text, comment, CDATA section, reference or instruction, cut anywhere, canonicalises like the whole tree."""
     data = _packet(texts, before, after, signature, bom)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(scan, "CHUNK_SIZE", chunk)
+        patch.setattr(scan, "_FEED_SIZE", chunk)
         skeleton = _skeleton(data)
         removed = list(skeleton.root.iter(f"{{{edxml.DS}}}Signature")) if without else []
         streamed = b"".join(skeleton.iter_canonical(exclusive=exclusive, exclude=removed))
@@ -117,6 +126,16 @@ def test_a_long_text_over_many_chunks(whole_canonical: Callable[..., bytes]) -> 
     encoded = skeleton.root.find(f".//{{{edxml.NS}}}ContentTransferEncoded")
     with skeleton.build_content(encoded.text, "a").open() as stream:
         assert stream.read() == b"ABC" * 600_000
+
+
+@pytest.mark.parametrize("text", ["QUJD]]>QUJD", "]]>", "<![CDATA[]]>]]>", "QUJD" * 40 + "]]>"])
+def test_an_end_of_cdata_without_a_beginning_is_refused(text: str) -> None:
+    """A raw ``]]>`` in a text is not XML, for the streamed form as for the whole tree (XML 1.0, 2.4)."""
+    data = _packet([text], "", "", "", False)
+    with pytest.raises(PacketError):
+        _skeleton(data)
+    with pytest.raises(etree.XMLSyntaxError):
+        etree.fromstring(data)
 
 
 def test_long_texts_are_not_in_the_tree() -> None:
@@ -152,14 +171,14 @@ def test_undeclared_prefixes_are_declared_on_the_root() -> None:
 
 
 def test_the_root_cannot_be_left_out() -> None:
-    """Leaving out the whole packet is a mistake of the caller."""
+    """Excluding the root is a mistake of the caller."""
     skeleton = _skeleton(b"<edXML/>")
     with pytest.raises(ValueError, match="root"):
         list(skeleton.iter_canonical(exclusive=True, exclude=[skeleton.root]))
 
 
 def test_a_relative_namespace_has_no_canonical_form() -> None:
-    """A namespace that is a relative reference cannot be canonicalised (Canonical XML 1.0, 1.3), which is said."""
+    """A namespace that is a relative reference has no canonical form, which is an error (Canonical XML 1.0, 1.3)."""
     skeleton = _skeleton(b'<edXML xmlns:a="relative"><a:b/></edXML>')
     with pytest.raises(etree.C14NError):
         list(skeleton.iter_canonical(exclusive=True))

@@ -22,13 +22,13 @@ def _line_of(text: str, what: str) -> int:
 
 
 def test_a_right_packet_has_none(attached: Callable[..., str], at: datetime) -> None:
-    """Nothing is said of a packet that follows the standard."""
+    """A packet that follows the standard has no remarks."""
     assert _said(attached(), at) == []
 
 
 @pytest.mark.parametrize("breaks", [0, 1, 1000])
 def test_lines_are_those_of_the_file(breaks: int, attached: Callable[..., str], at: datetime) -> None:
-    """However many lines the attachments before take, a finding has the line of its element in the file."""
+    """A finding has the line of its element in the file, however many lines the attachments before it take."""
     content = f"<ContentTransferEncoded>{'QUJD' + chr(10) * breaks}</ContentTransferEncoded>"
     first = f"<Attachment><ContentId>2</ContentId><AttachmentName>b</AttachmentName>{content}</Attachment>"
     text = attached().replace("<Attachment>", f"{first}<odd/>\n<Attachment>", 1)
@@ -72,7 +72,7 @@ def test_what_is_said_twice_is_said_once(attached: Callable[..., str], at: datet
 
 
 def test_rules_have_lines_and_clauses(attached: Callable[..., str], at: datetime) -> None:
-    """A rule that only writing knows is found in the packet, or where it is missing."""
+    """A remark about a rule of writing has the line of its element, or of the parent of a missing one."""
     text = attached().replace("2026/11/20</edXML:Prom", "2030/01/01</edXML:Prom").replace("DocType>0<", "DocType>1<")
     found = edxml.remarks(edxml.read(text.encode()), at=at)
     promulgated, business = _line_of(text, "<edXML:PromulgationDate>"), _line_of(text, "<edXML:Bussiness>")

@@ -18,7 +18,7 @@ from edoc_connector.errors import AttachmentError, DocumentError
 
 
 class _Signer:
-    """Signs with the digest itself, so that a test sees what was hashed."""
+    """A signer that signs with the digest itself, for a comparison of digests."""
 
     digest_algorithm = "sha512"
 
@@ -49,7 +49,7 @@ def test_the_digest_is_that_of_the_whole_packet(
 def test_a_status_can_be_signed(
     status: Callable[..., edxml.StatusMessage], written: Callable[..., bytes], whole_canonical: Callable[..., bytes]
 ) -> None:
-    """A status packet's signature stands after MessageHeader and covers the packet; a seal it has none."""
+    """A status packet's signature stands after MessageHeader and covers the packet; a status has no seal."""
     packet = written(status(), signature=_Signer(), seal=lambda digests: b"never made")
     header = edxml.read(packet).skeleton.root[0][0]
     assert [etree.QName(child).localname for child in header] == ["MessageHeader", "Signature"]
@@ -95,7 +95,7 @@ def test_rows_stand_in_the_tables_order(document: Callable[..., edxml.Document],
 
 
 def test_empty_elements_are_left_out(document: Callable[..., edxml.Document], written: Callable[..., bytes]) -> None:
-    """Empty texts, spaces, empty groups and models that say nothing leave no element ("left out")."""
+    """Empty texts, spaces, empty groups and empty models leave no element ("left out")."""
     packet = written(
         document(
             place=" \n",
@@ -128,7 +128,7 @@ def test_the_sender_is_the_first_station(
 def test_the_seal_is_the_last_attachment(
     document: Callable[..., edxml.Document], written: Callable[..., bytes]
 ) -> None:
-    """The seal's maker gets name, size and SHA-256 of every attachment, and what it makes comes last ("The seal")."""
+    """The seal's maker gets name, size and SHA-256 of every attachment, and the seal comes last ("The seal")."""
     told: list[edxml.AttachmentDigest] = []
 
     def seal(digests: Sequence[edxml.AttachmentDigest]) -> bytes:
@@ -161,7 +161,7 @@ def test_all_problems_are_told_at_once(document: Callable[..., edxml.Document], 
 
 
 def test_warnings_do_not_stop_writing(document: Callable[..., edxml.Document], written: Callable[..., bytes]) -> None:
-    """Going over a limit that only warns is written, and read with a finding ("Lengths count characters")."""
+    """A text over a limit that only warns is written, and read with a finding ("Lengths count characters")."""
     packet = edxml.read(written(document(place="x" * 51)))
     assert [finding.code for finding in packet.findings] == ["EDX-LENGTH"]
 
@@ -194,7 +194,7 @@ def test_a_bad_attachment_writes_nothing(
 def test_a_signature_of_another_length_is_refused(
     document: Callable[..., edxml.Document], folder: Path, at: datetime
 ) -> None:
-    """A signer that breaks its promise about the length spoils nothing: there is no file."""
+    """A signature of another length than announced is an error, and no file appears."""
 
     class Wrong(_Signer):
         def signature(self, digest: bytes) -> bytes:
@@ -206,7 +206,7 @@ def test_a_signature_of_another_length_is_refused(
 
 
 def test_the_time_needs_a_zone(document: Callable[..., edxml.Document], folder: Path) -> None:
-    """A naive time of writing is a mistake of the caller, told before anything is written."""
+    """A naive time of writing is a mistake of the caller, raised before anything is written."""
     with pytest.raises(ValueError, match="time zone"):
         edxml.write(document(), folder / "x.edxml", at=datetime(2026, 11, 21))
 

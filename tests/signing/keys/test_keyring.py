@@ -1,4 +1,4 @@
-"""Several keys with overlapping validity: which one signs, what is listed, and when the log warns."""
+"""Several keys with overlapping validity: the choice of the one that signs, the list, and the log's warnings."""
 
 from __future__ import annotations
 
@@ -133,7 +133,7 @@ def test_statuses_tell_what_stands_where() -> None:
     ("left", "due"), [(90, None), (60.5, None), (59.5, 60), (30.5, 60), (29.5, 30), (7.5, 30), (6.5, 7), (0.5, 7)]
 )
 def test_warnings_are_due_at_sixty_thirty_and_seven_days(left: float, due: int | None) -> None:
-    """The least of 60, 30 and 7 that has come is what is due (Rollover)."""
+    """The warning due is the least of 60, 30 and 7 days that has come (Rollover)."""
     assert WARN_DAYS == (60, 30, 7)
     assert key_status(_signer(_keys("due", -10, left)), at=NOW).warn == due
 
@@ -217,7 +217,7 @@ def test_any_signer_has_a_status() -> None:
 
 
 def test_names_and_repr_hold_no_secret(tmp_path: Path) -> None:
-    """Someone who wrote a secret into a URI after all does not find it in lists and logs (Must show)."""
+    """Someone who wrote a secret into a URI after all does not find it in lists and logs."""
     keyring = Keyring.load([f"p12:{tmp_path}/a.p12?password=hunter2", "pkcs11:token=a;pin-value=hunter2?x=hunter2"])
     told = repr(keyring) + repr(keyring.statuses())
     with pytest.raises(SigningError) as error:

@@ -1,4 +1,4 @@
-"""Keys on a real token (SoftHSM2): what signs, what is refused, and that a PIN is tried once."""
+"""Keys on a real token (SoftHSM2): signing, refusals, and that a PIN is tried once."""
 
 from __future__ import annotations
 
@@ -19,11 +19,10 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from edoc_connector import edxml
 from edoc_connector.errors import SigningError
-from edoc_connector.signing import Signer, VerifyPolicy, enveloped, load_signer, seal_maker, verify
+from edoc_connector.signing import KeyUri, Signer, VerifyPolicy, enveloped, load_signer, seal_maker, verify
 from edoc_connector.signing.algorithms import SIGNATURES, is_valid_signature
 from edoc_connector.signing.keys.pkcs11 import TokenSigner, prepare_input
 from edoc_connector.signing.keys.pkcs11_session import TokenUri, refuse_risky_login
-from edoc_connector.signing.signer import KeyUri
 from edoc_connector.testing import sample_document
 from edoc_connector.testing.keys import agency_keys
 from edoc_connector.testing.tokens import SoftToken
@@ -65,7 +64,7 @@ def _holds(signer: Signer, data: bytes = DATA) -> bool:
 
 @pytest.mark.parametrize(("key", "algorithm"), ALGORITHMS, ids=[algorithm for _, algorithm in ALGORITHMS])
 def test_a_packet_signed_on_the_token_verifies(key: str, algorithm: str, load: Any, tmp_path: Path) -> None:
-    """Packet signature and seal made on a token hold in both verifiers, by every algorithm (Must show: real token)."""
+    """Packet signature and seal made on a token hold in both verifiers, by every algorithm."""
     signer = load(key, algorithm=algorithm)
     at, packet, document = datetime.now(UTC), tmp_path / "packet.edxml", sample_document()
     seal = seal_maker(document, signer=signer, at=at)
@@ -80,7 +79,7 @@ def test_a_packet_signed_on_the_token_verifies(key: str, algorithm: str, load: A
 
 @pytest.mark.parametrize("key", KINDS)
 def test_xmlsec1_verifies_what_the_token_signed(key: str, load: Any, tmp_path: Path) -> None:
-    """The command xmlsec1 verifies a packet signed on a token, and not a changed one (Must show: real token)."""
+    """The command xmlsec1 verifies a packet signed on a token, and not a changed one."""
     if shutil.which("xmlsec1") is None and "CI" not in os.environ:
         pytest.skip("the xmlsec1 command is not installed")
     packet, root = tmp_path / "packet.edxml", tmp_path / "root.pem"
@@ -398,7 +397,7 @@ except SigningError as error:
 
 
 def test_the_example_signs_with_the_token(soft_token: SoftToken, tmp_path: Path) -> None:
-    """The example writes a packet that verifies, with the PIN from the environment (Deliver: examples)."""
+    """The example writes a packet that verifies, with the PIN from the environment."""
     document = sample_document()
     (tmp_path / "document.json").write_text(document.model_dump_json(exclude={"attachments"}), encoding="utf-8")
     (tmp_path / "cong-van.pdf").write_bytes(b"%PDF-1.4")
@@ -421,7 +420,7 @@ def test_the_example_signs_with_the_token(soft_token: SoftToken, tmp_path: Path)
 
 
 def test_nothing_tells_the_pin(load: Any, soft_token: SoftToken, caplog: pytest.LogCaptureFixture) -> None:
-    """Neither repr nor log of a signer holds the PIN, whether it was right or wrong (Must show: no PIN anywhere)."""
+    """Neither repr nor log of a signer holds the PIN, whether it was right or wrong."""
     caplog.set_level("DEBUG")
     signer = load("agency-key")
     assert _holds(signer)

@@ -21,7 +21,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 
 from edoc_connector import edxml
-from edoc_connector.edxml.message.table import DOCUMENT_HEADER, DOCUMENT_TRACE, Table
+from edoc_connector.edxml import DOCUMENT_HEADER, DOCUMENT_TRACE, Table
 from edoc_connector.signing import VerifyMode, VerifyPolicy, verify
 
 DOCS = Path(__file__).resolve().parents[3] / "docs"

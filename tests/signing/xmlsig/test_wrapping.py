@@ -319,7 +319,7 @@ def test_a_signed_packet_that_is_not_what_is_read(name: str, packet_of: Any, tru
 
 
 def test_every_attack_has_its_reason() -> None:
-    """At least ten variants, each with a code of the catalogue or of the reader's (Must show)."""
+    """At least ten variants, each with a code of the catalogue or of the reader's."""
     table = BY_ID | WHOLE
     assert len(table) >= 20
     assert all(code in REASONS or code.startswith("EDX-") for _, code in table.values())

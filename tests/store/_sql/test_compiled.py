@@ -9,7 +9,7 @@ from sqlalchemy import bindparam, insert, select, update
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from edoc_connector.errors import StoreError
-from edoc_connector.store import Store, deliveries
+from edoc_connector.store import Store
 from edoc_connector.store._sql import schema
 from edoc_connector.store._sql.compiled import CompiledStatement, execute_directly, hear_statements
 
@@ -33,7 +33,7 @@ def test_rows_are_the_same_either_way(store: Store, new_delivery, heard: bool) -
     if heard:
         hear_statements(store._engine, lambda *given: statements.append(given[2]))
     with store.transaction("test") as tx:
-        deliveries.add(tx, new_delivery())
+        tx.deliveries.add(new_delivery())
         (moved,) = SOON.fetch_all(tx.connection, {"its_id": 1, "next_attempt_at": AT})
         assert dict(moved) == {"id": 1, "next_attempt_at": AT}
         assert SAID.execute_many(tx.connection, [_said(1), _said(2)]) == 2
@@ -60,7 +60,7 @@ def test_a_connection_that_is_open_already_is_heard(store: Store) -> None:
 def test_an_error_is_sqlalchemys(store: Store, new_delivery) -> None:
     """So that one place maps all of them; and it repeats no value."""
     with store.transaction("test") as tx:
-        deliveries.add(tx, new_delivery())
+        tx.deliveries.add(new_delivery())
     with pytest.raises(StoreError, match="breaks its rules") as caught, store.transaction("test") as tx:
         CompiledStatement(update(T).where(T.c.id == bindparam("its_id"))).fetch_all(
             tx.connection, {"its_id": 1, "fence": None}

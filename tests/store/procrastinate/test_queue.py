@@ -14,28 +14,30 @@ from sqlalchemy import text
 
 from edoc_connector.errors import StoreError
 from edoc_connector.store import (
+    DELIVERIES,
+    EDOC,
+    OUTGOING,
+    RECEIPTS,
+    STATUS,
     DeliveryState,
+    Lease,
+    NewDelivery,
     OutgoingState,
     ReceiptState,
     Store,
-    deliveries,
-    outgoing,
-    receipts,
-    transitions,
 )
-from edoc_connector.store.deliveries import NewDelivery
 from edoc_connector.store.procrastinate.queue import FETCH, HANDLE, REPORT, TELL, TRANSMIT, Task, TaskQueue
-from edoc_connector.store.state_machine import DELIVERIES, OUTGOING, RECEIPTS
-from edoc_connector.testing.postgres import PostgresServer
+
+pytestmark = pytest.mark.database("tasks")
 
 AGENCY = "H29.05"
 PATIENCE = 60.0
 
 
 @pytest.fixture
-def store(postgres: PostgresServer, tmp_path: Path, clock: Any) -> Iterator[Store]:
+def store(postgres_url: str, tmp_path: Path, clock: Any) -> Iterator[Store]:
     """An empty store whose changes queue tasks, those of the application too."""
-    with Store.open(postgres.create_database(), spool=tmp_path / "spool", clock=clock, tasks=True) as opened:
+    with Store.open(postgres_url, spool=tmp_path / "spool", clock=clock, tasks=True) as opened:
         assert opened.tasks is not None
         opened.tasks.application_tasks = frozenset({HANDLE, TELL})
         yield opened
@@ -63,7 +65,7 @@ def new(store: Store) -> Callable[[], list[tuple[str, int]]]:
 def test_a_delivery_is_looked_at_after_its_caller_had_its_turn(store: Store, new_delivery, clock) -> None:
     """Who stores a document sends it at once; the task is for one that dies before (docs/worker.md)."""
     with store.transaction("test") as tx:
-        deliveries.add(tx, new_delivery())
+        tx.deliveries.add(new_delivery())
         when = tx.connection.execute(text("SELECT scheduled_at FROM procrastinate_jobs")).all()
     assert when == []
     with store.snapshot() as tx:
@@ -74,46 +76,44 @@ def test_a_delivery_is_looked_at_after_its_caller_had_its_turn(store: Store, new
 def test_the_next_message_of_a_lane_is_queued_when_the_one_before_is_sent(store: Store, new) -> None:
     """Its task is not queued before its turn, and not lost then (business rules, "Allowed order")."""
     with store.transaction("test") as tx:
-        receipt = receipts.record_offer(tx, AGENCY, "7", receipts.EDOC)
+        receipt = tx.receipts.record_offer(AGENCY, "7", EDOC)
         keys = [
-            outgoing.enqueue_status(tx, agency=AGENCY, code=code, recipient="G22", message="{}", receipt_id=receipt.id)
+            tx.outgoing.enqueue_status(agency=AGENCY, code=code, recipient="G22", message="{}", receipt_id=receipt.id)
             for code in ("01", "03")
         ]
     assert new() == [(FETCH, receipt.id), (REPORT, keys[0])]
     with store.transaction("test") as tx:
-        transitions.move(tx, OUTGOING, keys[0], old=OutgoingState.READY, new=OutgoingState.SENDING)
+        tx.transitions.move(OUTGOING, keys[0], old=OutgoingState.READY, new=OutgoingState.SENDING)
     assert new() == []
     with store.transaction("test") as tx:
-        transitions.move(tx, OUTGOING, keys[0], old=OutgoingState.SENDING, new=OutgoingState.SENT)
+        tx.transitions.move(OUTGOING, keys[0], old=OutgoingState.SENDING, new=OutgoingState.SENT)
     assert new() == [(REPORT, keys[1])]
 
 
 def test_a_status_is_fetched_after_what_its_sender_offered_before(store: Store, new) -> None:
     """Its task comes when the one before has left the list (docs/worker.md, "in the order in which the hub lists")."""
     with store.transaction("test") as tx:
-        kinds = (receipts.EDOC, receipts.STATUS, receipts.STATUS)
+        kinds = (EDOC, STATUS, STATUS)
         rows = [
-            receipts.record_offer(tx, AGENCY, str(number), kind, sender="G22").id for number, kind in enumerate(kinds)
+            tx.receipts.record_offer(AGENCY, str(number), kind, sender="G22").id for number, kind in enumerate(kinds)
         ]
     assert new() == [(FETCH, rows[0])]
     with store.transaction("test") as tx:
-        transitions.move(tx, RECEIPTS, rows[0], old=ReceiptState.LISTED, new=ReceiptState.WAITING)
+        tx.transitions.move(RECEIPTS, rows[0], old=ReceiptState.LISTED, new=ReceiptState.WAITING)
     assert new() == [(FETCH, rows[1]), (HANDLE, rows[0])]
 
 
 def test_news_of_one_document_are_told_in_their_order(store: Store, new) -> None:
     """The second status is queued when the application was told of the first (issue, "DMS handlers")."""
     with store.transaction("test") as tx:
-        rows = [receipts.record_offer(tx, AGENCY, name, receipts.STATUS, sender="G22").id for name in ("1", "2")]
+        rows = [tx.receipts.record_offer(AGENCY, name, STATUS, sender="G22").id for name in ("1", "2")]
         for key in rows:
-            transitions.move(tx, RECEIPTS, key, old="listed", new="handled", document_id="d")
-            transitions.move(tx, RECEIPTS, key, old="handled", new="confirmed")
+            tx.transitions.move(RECEIPTS, key, old="listed", new="handled", document_id="d")
+            tx.transitions.move(RECEIPTS, key, old="handled", new="confirmed")
     assert new() == [(TELL, rows[0])]
     with store.transaction("test") as tx:
-        fence = receipts.get_by_id(tx, rows[0]).fence
-        transitions.end_lease(
-            tx, RECEIPTS, rows[0], state="confirmed", fencing_token=fence, detail="told", noticed_at=tx.now
-        )
+        fence = tx.receipts.get_by_id(rows[0]).fence
+        tx.leases.end(RECEIPTS, rows[0], state="confirmed", fencing_token=fence, detail="told", noticed_at=tx.now)
     assert new() == [(TELL, rows[1])]
 
 
@@ -121,18 +121,16 @@ def test_what_no_worker_here_does_is_not_queued(store: Store, queue: TaskQueue, 
     """Without an application, packets that came in leave no tasks behind (docs/worker.md)."""
     queue.application_tasks = frozenset()
     with store.transaction("test") as tx:
-        key = receipts.record_offer(tx, AGENCY, "1", receipts.EDOC).id
-        transitions.move(tx, RECEIPTS, key, old="listed", new="waiting")
+        key = tx.receipts.record_offer(AGENCY, "1", EDOC).id
+        tx.transitions.move(RECEIPTS, key, old="listed", new="waiting")
     assert new() == []
 
 
 def test_what_is_due_and_free_is_found(store: Store, queue: TaskQueue, new_delivery, clock) -> None:
     """Rows in order, after a key; not those that a worker holds (DESIGN, "rows are claimed with a lease")."""
     with store.transaction("test") as tx:
-        keys = [deliveries.add(tx, new_delivery(document_id=name)).id for name in ("a", "b", "c")]
-        transitions.claim_rows(
-            tx, DELIVERIES, transitions.Lease("other", 60.0), agency=AGENCY, states=[DeliveryState.READY]
-        )
+        keys = [tx.deliveries.add(new_delivery(document_id=name)).id for name in ("a", "b", "c")]
+        tx.leases.claim(DELIVERIES, Lease("other", 60.0), agency=AGENCY, states=[DeliveryState.READY])
     with store.snapshot() as tx:
         assert [task.row_id for task in queue.list_due(tx, TRANSMIT, AGENCY)] == keys[1:]
         assert [task.row_id for task in queue.list_due(tx, TRANSMIT, AGENCY, after_id=keys[1])] == keys[2:]
@@ -146,7 +144,7 @@ def test_two_transactions_queue_the_same_task(store: Store, queue: TaskQueue, ne
 
     def other() -> None:
         with store.transaction("other") as tx:
-            receipts.record_offer(tx, AGENCY, "7", receipts.EDOC)
+            tx.receipts.record_offer(AGENCY, "7", EDOC)
             queued.append(queue.enqueue(tx, [one, two]))
 
     thread = threading.Thread(target=other)
@@ -176,13 +174,13 @@ def test_what_the_engine_meets_is_an_error_of_the_store(store: Store, new_delive
         _add_after(store, before, new_delivery())
     assert "chưa có gì thay đổi" in caught.value.vi
     with store.snapshot() as tx:
-        assert deliveries.find_all(tx, AGENCY) == []
+        assert tx.deliveries.find_all(AGENCY) == []
 
 
 def _add_after(store: Store, statement: str, new: NewDelivery) -> None:
     with store.transaction("test") as tx:
         tx.connection.execute(text(statement))
-        deliveries.add(tx, new)
+        tx.deliveries.add(new)
 
 
 def _until_blocked(store: Store) -> None:

@@ -167,7 +167,7 @@ def _build_received_row(entry: dict[str, Any]) -> tuple[object, ...]:
 
 
 def _save_receipt(receipt: Receipt, folder: Path) -> dict[str, Any]:
-    from ...edxml.attachments.filenames import distinct, safe_name
+    from ...edxml import distinct, safe_name
 
     folder.mkdir(parents=True, exist_ok=True)
     with receipt:

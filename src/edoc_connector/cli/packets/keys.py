@@ -57,7 +57,7 @@ def keys(config: ConfigOption = Path("edoc.toml"), agency: AgencyOption = None, 
 
 def describe_key(status: KeyStatus) -> dict[str, Any]:
     """How it stands with a key, for JSON."""
-    from ...signing.pki.certificates import fingerprint, human_name
+    from ...signing import fingerprint, human_name
 
     certificate = status.certificate
     return {
@@ -95,7 +95,7 @@ def _print_statuses(statuses: tuple[KeyStatus, ...]) -> None:
 
 
 def _build_row(status: KeyStatus) -> tuple[object, ...]:
-    from ...signing.pki.certificates import human_name
+    from ...signing import human_name
 
     certificate = status.certificate
     return (

@@ -18,7 +18,7 @@ from ..output import ExitCode, JsonFlag, WrongOption, as_printable, create_conso
 from .packets import read_packet
 
 if TYPE_CHECKING:
-    from ...edxml.rules.lint import Remark
+    from ...edxml import Remark
 
 _STYLES = {"error": "bold red", "warning": "yellow", "info": "cyan"}
 _WEIGHTS_VI = {"error": "lỗi", "warning": "cảnh báo", "info": "thông tin"}
@@ -73,7 +73,7 @@ def lint(
 
 
 def _lint_file(file: Path) -> _Report:
-    from ...edxml.rules.lint import Remark, remarks
+    from ...edxml import Remark, remarks
 
     try:
         packet = read_packet(file)
@@ -128,10 +128,9 @@ def build_sarif(reports: Sequence[_Report]) -> dict[str, Any]:
 
 
 def _build_sarif_rule(code: str) -> dict[str, Any]:
-    from ...edxml.findings import KINDS, REFUSALS
-    from ...edxml.rules.rules import list_rules
+    from ...edxml import FINDING_KINDS, REFUSALS, list_rules
 
-    kind = KINDS.get(code) or REFUSALS.get(code)
+    kind = FINDING_KINDS.get(code) or REFUSALS.get(code)
     named = kind or next((one for one in list_rules() if one.code == code), None)
     entry: dict[str, Any] = {"id": code}
     if named:

@@ -127,7 +127,7 @@ def build(
     Exit code 0: written; 1: the document breaks rules, a file is missing, the key cannot sign.
     """
     from ... import edxml, signing
-    from ...signing.keys.keyring import close_signer
+    from ...signing import close_signer
 
     message = read_message(message_file, [edxml.Attachment.from_path(path) for path in attach or ()])
     at = datetime.now(UTC)
@@ -234,10 +234,10 @@ def build_secret_source(reference: str | None) -> Callable[[str], str | None]:
     Raises:
         ConfigError: what was given is no reference.
     """
-    from ...config.secret_refs import REFERENCE_HINT, REFERENCE_HINT_VI, SecretRef
+    from ...config import REFERENCE_HINT, SecretRef
 
     if reference is not None and not SecretRef.is_reference(reference):
-        raise ConfigError(f"--key-password: {REFERENCE_HINT}", vi=f"--key-password: {REFERENCE_HINT_VI}")
+        raise ConfigError(f"--key-password: {REFERENCE_HINT.en}", vi=f"--key-password: {REFERENCE_HINT.vi}")
 
     def resolve_secret(name: str) -> str | None:
         source = name if SecretRef.is_reference(name) else reference
@@ -321,7 +321,7 @@ def _extract_signature(packet: Packet) -> str | None:
 
 def save_attachments(attachments: tuple[Attachment, ...], folder: Path) -> list[Path | None]:
     """Write attachments into a folder under safe names; None stands for one that cannot be decoded."""
-    from ...edxml.attachments.filenames import distinct, safe_name
+    from ...edxml import distinct, safe_name
 
     folder.mkdir(parents=True, exist_ok=True)
     used_names = {path.name.casefold() for path in folder.iterdir()}

@@ -102,8 +102,7 @@ def sign(
     Exit code 0: written; 1: the key cannot sign, or the file cannot be signed.
     """
     from ...pdf import Stamp, sign_pdf
-    from ...signing import load_signer
-    from ...signing.keys.keyring import close_signer
+    from ...signing import close_signer, load_signer
 
     signer = load_signer(key, secrets=build_secret_source(key_password))
     try:

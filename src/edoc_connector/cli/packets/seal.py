@@ -56,8 +56,7 @@ def _find_seal(packet: Packet) -> Attachment | None:
 
 
 def _describe_seal(seal: Attachment | None, verification: Verification) -> dict[str, Any]:
-    from ...signing.reasons import Refused
-    from ...signing.xmlsig.seal import read_seal
+    from ...signing import Refused, read_seal
 
     listed: dict[str, Any] = {"created": None, "fields": [], "attachments": []}
     if seal is not None:

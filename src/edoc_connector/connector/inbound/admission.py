@@ -5,12 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ..._core.text import join_languages
+from ..._core import join_languages
 from ...edxml import BusinessType, Message, Packet, StatusMessage, read
 from ...errors import NotFound
 from ...signing import Verification, VerifyPolicy, verify
-from ...store import SpoolFile, receipts
-from ...store.rows import ReceiptRow
+from ...store import EDOC, STATUS, ReceiptRow, SpoolFile
 from .._context import ConnectorContext
 from .._retry import as_error_columns
 from ..delivery import KIND_BY_TYPE
@@ -100,14 +99,14 @@ def as_message_columns(message: Message) -> dict[str, Any]:
     if isinstance(message, StatusMessage):
         response_for = message.response_for
         return values | {
-            "message_type": receipts.STATUS,
+            "message_type": STATUS,
             "document_id": response_for.document_id,
             "code": response_for.code,
             "issued_on": response_for.issued_on,
             "subject": message.description,
         }
     return values | {
-        "message_type": receipts.EDOC,
+        "message_type": EDOC,
         "document_id": message.id,
         "business": KIND_BY_TYPE.get(message.business.type or BusinessType.NEW),
         "code": message.code,

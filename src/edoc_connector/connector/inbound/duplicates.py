@@ -13,8 +13,7 @@ from dataclasses import dataclass
 
 from ...edxml import Document
 from ...errors import AttachmentError, EdocError, PacketError, StoreError, VerificationFailed
-from ...store import SpoolFile, Tx, receipts
-from ...store.rows import ReceiptRow
+from ...store import ReceiptRow, SpoolFile, Tx
 from .._context import ConnectorContext
 from .._retry import decide_retry
 from .admission import VerifiedPacket
@@ -89,10 +88,8 @@ class DuplicateChecker:
 def find_copy(tx: Tx, row: ReceiptRow, verified: VerifiedPacket) -> ReceiptRow | None:
     """The receipt that has the same content already, if there is one."""
     message = verified.message
-    T = receipts.TABLE  # noqa: N806  a table
     if isinstance(message, Document):
-        copy = receipts.find_effective(tx, row.agency, message.id, message.sender.id)
+        copy = tx.receipts.find_effective(row.agency, message.id, message.sender.id)
         is_same = copy is not None and copy.id != row.id and copy.fingerprint == verified.fingerprint
         return copy if is_same else None
-    conditions = [T.c.fingerprint == verified.fingerprint, T.c.message_type == receipts.STATUS, T.c.id != row.id]
-    return next(iter(receipts.find_all(tx, row.agency, *conditions, limit=1)), None)
+    return tx.receipts.find_same_status(row, verified.fingerprint)

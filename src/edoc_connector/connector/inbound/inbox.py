@@ -11,14 +11,11 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from ..._core.text import join_languages
+from ..._core import join_languages
 from ...edxml import read
 from ...errors import AttachmentError, DocumentIdConflict, EdocError, PacketError, ProtocolError
 from ...hubs import MessageType, Progress, Waiting
-from ...store import ReceiptState, SpoolFile, Tx, outgoing, receipts, transitions
-from ...store.audit_log import AuditEvent
-from ...store.rows import ReceiptRow
-from ...store.state_machine import RECEIPTS
+from ...store import DONE, FAIL, RECEIPTS, Offer, ReceiptRow, ReceiptState, SpoolFile, Tx
 from .._context import ConnectorContext
 from .._recovery import correct_future_times
 from .._retry import as_error_columns, decide_retry
@@ -50,11 +47,15 @@ class Inbox:
         """Offer again what dead applications were handling."""
         with self._context.transaction() as tx:
             correct_future_times(tx, agency=self._context.agency, limits=self._context.limits)
-            for row in transitions.lock_expired(tx, RECEIPTS, agency=self._context.agency):
-                transitions.move(
-                    tx, RECEIPTS, row["id"], old=row["state"], new=ReceiptState.WAITING, fencing_token=row["fence"],
+            for row in tx.leases.lock_expired(RECEIPTS, agency=self._context.agency):
+                tx.transitions.move(
+                    RECEIPTS,
+                    row["id"],
+                    old=row["state"],
+                    new=ReceiptState.WAITING,
+                    fencing_token=row["fence"],
                     detail=join_languages("the worker's lease ran out", "tiến trình đang giữ đã dừng"),
-                )  # fmt: skip
+                )
 
     def recheck(self, key: int) -> None:
         """Judge a packet in quarantine once more, by the policy of today; one that never came is asked for again.
@@ -66,7 +67,7 @@ class Inbox:
             NotFound: its bytes are gone.
         """
         with self._context.store.snapshot() as tx:
-            row = receipts.get_by_id(tx, key)
+            row = tx.receipts.get_by_id(key)
         if row.state == ReceiptState.QUARANTINED and row.spool_file is None:
             self._requeue_download(row)
             return
@@ -75,13 +76,13 @@ class Inbox:
         verified = self._intake.admit(file, row)
         with self._context.transaction() as tx:
             # Whether it is a double is looked up first and written afterwards.
-            transitions.advisory_lock(tx, f"inbox {self._context.agency}")
+            tx.advisory_lock(f"inbox {self._context.agency}")
             admit_quarantined(tx, row, verified)
 
     def _requeue_download(self, row: ReceiptRow) -> None:
         with self._context.transaction() as tx:
             values: dict[str, Any] = {"attempts": 0, "next_attempt_at": tx.now, **as_error_columns(None)}
-            receipts.move(tx, row, ReceiptState.LISTED, **values)
+            tx.receipts.move(row, ReceiptState.LISTED, **values)
 
     def _plan_redownload(self, row: ReceiptRow, now: datetime) -> dict[str, Any] | None:
         """Columns and the reason for another download of a packet that was set aside and that the hub still offers."""
@@ -126,7 +127,7 @@ class Inbox:
         rows = self.claim_listed([key])
         if not rows:
             return
-        with self._context.lease_keeper.hold_all(receipts.TABLE, [row.id for row in rows]):
+        with self._context.lease_keeper.hold_all(RECEIPTS.table_name, [row.id for row in rows]):
             errors = self.store_packets([self.download(row) for row in rows])
         if errors:
             raise errors[0]
@@ -134,13 +135,13 @@ class Inbox:
     def claim_listed(self, keys: Sequence[int]) -> list[ReceiptRow]:
         """Take packets that were listed and that nobody is at; the attempt counts from now on."""
         with self._context.transaction() as tx:
-            return receipts.claim_listed(tx, self._context.lease, agency=self._context.agency, row_ids=keys)
+            return tx.receipts.claim_listed(self._context.lease, agency=self._context.agency, row_ids=keys)
 
     def release(self, rows: Sequence[ReceiptRow]) -> None:
         """Give back what was claimed and not asked for."""
         if rows:
             with self._context.transaction() as tx:
-                receipts.release_claims(tx, self._context.lease, [row.id for row in rows])
+                tx.receipts.release_claims(self._context.lease, [row.id for row in rows])
 
     def download(
         self, row: ReceiptRow, *, on_progress: Progress | None = None, defer_quick: bool = False
@@ -165,7 +166,7 @@ class Inbox:
             EdocError: the hub did not give it.
         """
         with self._context.store.snapshot() as tx:
-            row = receipts.get_by_id(tx, key)
+            row = tx.receipts.get_by_id(key)
         self._context.hub.clear_exchanges()
         changed_file = self._fetch_if_changed(row)
         with self._context.transaction() as tx:
@@ -185,21 +186,19 @@ class Inbox:
         self, batch: Sequence[Waiting], asked_at: datetime, new_ids: dict[int, None], known_ids: dict[int, None]
     ) -> None:
         with self._context.transaction() as tx:
-            rows, new_doc_ids = receipts.record_offers(
-                tx, self._context.agency, [_as_offer(waiting) for waiting in batch]
+            rows, new_doc_ids = tx.receipts.record_offers(
+                self._context.agency, [_as_offer(waiting) for waiting in batch]
             )
             for waiting in batch:
                 row = rows[waiting.doc_id]
                 if row.hub_doc_id in new_doc_ids:
                     new_doc_ids.remove(row.hub_doc_id)  # a hub may list it twice
-                    tx.audit_events.append(
-                        AuditEvent("offer", RECEIPTS.subject, row.id, tx.actor, _as_announcement(waiting))
-                    )
+                    tx.audit_log.record("offer", RECEIPTS, row.id, _as_announcement(waiting))
                 if row.state == ReceiptState.LISTED:
                     new_ids[row.id] = None
                 elif (redownload_values := self._plan_redownload(row, tx.now)) is not None:
                     new_ids[row.id] = None
-                    rows[waiting.doc_id] = receipts.move(tx, row, ReceiptState.LISTED, **redownload_values)
+                    rows[waiting.doc_id] = tx.receipts.move(row, ReceiptState.LISTED, **redownload_values)
                 elif row.confirmed_at is None or row.confirmed_at >= asked_at:
                     continue  # the hub was not told yet when it answered
                 elif row.state == ReceiptState.QUARANTINED:
@@ -238,20 +237,20 @@ def _can_redownload(row: ReceiptRow) -> bool:
 
 def _enqueue_confirmation(tx: Tx, row: ReceiptRow) -> None:
     is_quarantined = row.state == ReceiptState.QUARANTINED
-    outgoing.enqueue_confirmation(tx, row, outgoing.FAIL if is_quarantined else outgoing.DONE)
+    tx.outgoing.enqueue_confirmation(row, FAIL if is_quarantined else DONE)
 
 
 def _quarantine_second(tx: Tx, row: ReceiptRow, file: SpoolFile) -> None:
     """Other bytes under a docId that we have: kept beside the first, once, under a name of their own."""
     name = f"{row.hub_doc_id}~{file.sha256[:12]}"
-    second = receipts.record_offer(tx, row.agency, name, row.message_type)
+    second = tx.receipts.record_offer(row.agency, name, row.message_type)
     if second.state == ReceiptState.LISTED:
         values = {"document_id": row.document_id, "sender": row.sender}
         quarantine(tx, second, _build_second_body_error(row), values | as_spool_columns(file), notify_hub=False)
 
 
-def _as_offer(waiting: Waiting) -> receipts.Offer:
-    return receipts.Offer(
+def _as_offer(waiting: Waiting) -> Offer:
+    return Offer(
         hub_doc_id=waiting.doc_id,
         message_type=waiting.message_type,
         sender=waiting.sender,

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from ..._core.text import describe_error, join_languages
+from ..._core import describe_error, join_languages
 from ...edxml import BusinessType, Document, StatusMessage, read
 from ...errors import (
     AttachmentError,
@@ -25,11 +25,7 @@ from ...errors import (
 )
 from ...hubs import Progress
 from ...signing import RevocationMode, Verification, verify
-from ...store import LeaseLost, ReceiptState, SpoolFile, Tx, directory, outgoing, receipts, timeline, transitions
-from ...store.audit_log import AuditEvent
-from ...store.rows import ReceiptRow
-from ...store.state_machine import RECEIPTS
-from ...store.status_rules import Change
+from ...store import DONE, FAIL, RECEIPTS, Change, LeaseLost, ReceiptRow, ReceiptState, SpoolFile, Tx
 from .._context import ConnectorContext
 from .._pdf_policy import require_signed_files
 from .._retry import as_error_columns, decide_retry
@@ -231,7 +227,7 @@ class Intake:
         """
         with self._context.transaction() as tx:
             # Whether a packet is a double is looked up first and written afterwards.
-            transitions.advisory_lock(tx, f"inbox {self._context.agency}")
+            tx.advisory_lock(f"inbox {self._context.agency}")
             existing_copies = ExistingCopies.from_store(tx, self._context.agency, downloads)
             checked = [
                 replace(downloaded, is_misdelivered=True) if _is_misdelivered(tx, downloaded) else downloaded
@@ -244,17 +240,15 @@ class Intake:
                 return [], duplicate_ids
             new_documents: list[tuple[ReceiptRow, dict[str, Any]]] = []
             for downloaded in checked:
-                tx.audit_events.extend(
-                    AuditEvent("answer", RECEIPTS.subject, downloaded.row.id, tx.actor, exchange)
-                    for exchange in downloaded.recorded_exchanges
-                )
+                for exchange in downloaded.recorded_exchanges:
+                    tx.audit_log.record("answer", RECEIPTS, downloaded.row.id, exchange)
                 if downloaded.verified is not None and existing_copies.is_new_document(downloaded):
                     new_documents.append((downloaded.row, as_packet_columns(downloaded.verified)))
                     continue
-                receipts.mark_downloaded(tx, new_documents)  # what comes next may be about them
+                tx.receipts.mark_downloaded(new_documents)  # what comes next may be about them
                 new_documents.clear()
                 self._store_one(tx, downloaded)
-            receipts.mark_downloaded(tx, new_documents)
+            tx.receipts.mark_downloaded(new_documents)
         return checked, set()
 
     def _store_one(self, tx: Tx, downloaded: DownloadedPacket) -> None:
@@ -272,8 +266,7 @@ class Intake:
         # The claim counted the attempt; one that says nothing about this packet does not count.
         values = {"attempts": row.attempts - int(decide_retry(error).opens_breaker), **as_error_columns(error)}
         next_attempt_at = self._context.compute_next_attempt(row, tx.now, error)
-        transitions.end_lease(
-            tx, RECEIPTS, row.id, state=row.state, fencing_token=row.fence,
+        tx.leases.end(RECEIPTS, row.id, state=row.state, fencing_token=row.fence,
             detail=join_languages(f"not downloaded: {error.message}", f"chưa tải được: {error.vi}"),
             next_attempt_at=next_attempt_at, **values,
         )  # fmt: skip
@@ -326,7 +319,7 @@ class ExistingCopies:
         status_fingerprints = [
             packet.fingerprint for packet in verified_packets if isinstance(packet.message, StatusMessage)
         ]
-        documents, statuses = receipts.find_copies(tx, agency, documents=document_ids, statuses=status_fingerprints)
+        documents, statuses = tx.receipts.find_copies(agency, documents=document_ids, statuses=status_fingerprints)
         ids_by_fingerprint: dict[str | None, set[int]] = {}
         for row in statuses:
             ids_by_fingerprint.setdefault(row.fingerprint, set()).add(row.id)
@@ -374,18 +367,18 @@ def select_target_ids(document: Document) -> tuple[str, ...]:
 
 def find_document_copy(tx: Tx, row: ReceiptRow, document: Document) -> ReceiptRow | None:
     """The receipt under which the document is here already."""
-    copy = receipts.find_effective(tx, row.agency, document.id, document.sender.id)
+    copy = tx.receipts.find_effective(row.agency, document.id, document.sender.id)
     return copy if copy is not None and copy.id != row.id else None
 
 
 def quarantine(tx: Tx, row: ReceiptRow, error: EdocError, values: dict[str, Any], *, notify_hub: bool = True) -> None:
     """Set a packet aside, and queue a ``fail`` for the hub if it is to be told."""
     log.error("docId %s is set aside: %s", row.hub_doc_id, error)
-    quarantined = receipts.move(
-        tx, row, ReceiptState.QUARANTINED, detail=describe_error(error), **values | as_error_columns(error)
+    quarantined = tx.receipts.move(
+        row, ReceiptState.QUARANTINED, detail=describe_error(error), **values | as_error_columns(error)
     )
     if notify_hub:
-        outgoing.enqueue_confirmation(tx, quarantined, outgoing.FAIL)
+        tx.outgoing.enqueue_confirmation(quarantined, FAIL)
 
 
 def admit_quarantined(tx: Tx, row: ReceiptRow, verified: VerifiedPacket) -> None:
@@ -398,16 +391,16 @@ def admit_quarantined(tx: Tx, row: ReceiptRow, verified: VerifiedPacket) -> None
     copy = find_document_copy(tx, row, message) if isinstance(message, Document) else None
     if copy is not None and copy.fingerprint != verified.fingerprint:
         raise build_conflict_error(copy.document_id or "")
-    if copy is None and timeline.has_been_in_state(tx, RECEIPTS, row.id, ReceiptState.WAITING):
+    if copy is None and tx.timeline.has_been_in_state(RECEIPTS, row.id, ReceiptState.WAITING):
         # The application failed on it; what it asks for was entered when it first came.
-        receipts.move(tx, row, ReceiptState.WAITING, **as_packet_columns(verified))
+        tx.receipts.move(row, ReceiptState.WAITING, **as_packet_columns(verified))
         return
-    _store_verified(tx, receipts.move(tx, row, ReceiptState.LISTED), verified)
-    admitted = receipts.get_by_id(tx, row.id)
-    if admitted.state == ReceiptState.HANDLED and outgoing.has_queued_confirmation(tx, admitted, outgoing.FAIL):
+    _store_verified(tx, tx.receipts.move(row, ReceiptState.LISTED), verified)
+    admitted = tx.receipts.get_by_id(row.id)
+    if admitted.state == ReceiptState.HANDLED and tx.outgoing.has_queued_confirmation(admitted, FAIL):
         # A hub that was told so may take no other word, and the application is not to wait for that.
-        receipts.move(
-            tx, admitted, ReceiptState.CONFIRMED, detail=join_languages("it was told fail", "trục đã được báo fail")
+        tx.receipts.move(
+            admitted, ReceiptState.CONFIRMED, detail=join_languages("it was told fail", "trục đã được báo fail")
         )
 
 
@@ -471,10 +464,10 @@ def _store_document(tx: Tx, row: ReceiptRow, verified: VerifiedPacket, document:
         quarantine(tx, row, build_conflict_error(document.id), as_packet_columns(verified))
     elif copy is not None:
         detail = join_languages(f"as docId {copy.hub_doc_id}", f"là docId {copy.hub_doc_id}")
-        duplicate = receipts.move(tx, row, ReceiptState.DUPLICATE, detail=detail, **as_packet_columns(verified))
-        outgoing.enqueue_confirmation(tx, duplicate, outgoing.DONE, is_first=True)
+        duplicate = tx.receipts.move(row, ReceiptState.DUPLICATE, detail=detail, **as_packet_columns(verified))
+        tx.outgoing.enqueue_confirmation(duplicate, DONE, is_first=True)
     else:
-        receipts.move(tx, row, ReceiptState.WAITING, **as_packet_columns(verified))
+        tx.receipts.move(row, ReceiptState.WAITING, **as_packet_columns(verified))
         _mark_change_asked(tx, row, document)
 
 
@@ -482,17 +475,17 @@ def _mark_change_asked(tx: Tx, row: ReceiptRow, document: Document) -> None:
     if document.business.type not in WITHDRAWING_TYPES:
         return
     for document_id in select_target_ids(document):
-        target = receipts.find_effective(tx, row.agency, document_id, document.sender.id)
+        target = tx.receipts.find_effective(row.agency, document_id, document.sender.id)
         if target is not None:
-            receipts.lock_receipt(tx, target.id)
+            tx.receipts.lock_receipt(target.id)
             kind, reason = KIND_BY_TYPE[document.business.type], document.business.reason or ""
             detail = join_languages(f"{kind} asked for: {reason}", f"nơi gửi yêu cầu {KIND_NAMES_VI[kind]}: {reason}")
-            receipts.record_note(tx, target, detail=detail, change=Change.ASKED)
+            tx.receipts.record_note(target, detail=detail, change=Change.ASKED)
 
 
 def _find_agency_codes(tx: Tx, agency: str, code: str) -> set[str | None]:
     """An agency's code, and the one of the other system where the directory knows it."""
-    entry = directory.find_agency(tx, agency, code)
+    entry = tx.directory.find_agency(agency, code)
     return {code, entry.code, entry.other_code} if entry is not None else {code}
 
 

@@ -19,8 +19,7 @@ from typing import Self
 
 from ...errors import EdocError
 from ...hubs import MessageType
-from ...store import LeaseLost, receipts
-from ...store.rows import ReceiptRow
+from ...store import RECEIPTS, LeaseLost, ReceiptRow
 from .._context import ConnectorContext
 from .._retry import decide_retry
 from .inbox import Inbox
@@ -187,7 +186,7 @@ class Prefetch:
             round_ids = [remaining_ids.popleft() for _ in range(min(self._round_size, len(remaining_ids)))]
             rows = self._inbox.claim_listed(round_ids)
             self._drop_pending(set(round_ids) - {row.id for row in rows})  # another worker is at it, or was
-            with self._context.lease_keeper.hold_all(receipts.TABLE, [row.id for row in rows]):
+            with self._context.lease_keeper.hold_all(RECEIPTS.table_name, [row.id for row in rows]):
                 if not self._fetch_round(pool, rows):
                     return False
         return not self._stopped.is_set()

@@ -10,12 +10,11 @@ from datetime import date, datetime
 from types import TracebackType
 from typing import Any, Self, TypeAlias
 
-from ..._core.text import join_languages, split_languages
+from ..._core import join_languages, split_languages
 from ...edxml import SEAL_NAME, Attachment, BusinessType, Document, Finding, StaffInfo, StatusCode, StatusMessage
-from ...errors import NotFound, StoreError
+from ...errors import NotFound, StoreError, find_stored_name
 from ...signing import Verification
-from ...store import LeaseLost, ReceiptState, Tx, outgoing, receipts, status_rules
-from ...store.rows import ReceiptRow
+from ...store import DONE, RECEIPTS, Change, LeaseLost, ReceiptRow, ReceiptState, Tx
 from .._context import ConnectorContext
 from ..delivery import KIND_BY_TYPE
 from ..outbound.packet_builder import check_message
@@ -89,7 +88,7 @@ class Receipt:
         self._staged: list[StatusReply] = []
         self._content: _PacketContent | None = None
         if is_claimed:
-            context.lease_keeper.hold(receipts.TABLE, row.id)
+            context.lease_keeper.hold(RECEIPTS.table_name, row.id)
 
     def __repr__(self) -> str:
         return f"<Receipt {self.id!r} from {self.sender} {self.kind} {self.state}>"
@@ -164,12 +163,12 @@ class Receipt:
     @property
     def change_requested(self) -> bool:
         """Whether the sender asked for the document back, recalls or replaces it, and waits for 15 or 16."""
-        return self._row.change == status_rules.Change.ASKED
+        return self._row.change == Change.ASKED
 
     @property
     def withdrawn(self) -> bool:
         """Whether we agreed that the document no longer counts."""
-        return self._row.change == status_rules.Change.AGREED
+        return self._row.change == Change.AGREED
 
     @property
     def error(self) -> str | None:
@@ -245,7 +244,7 @@ class Receipt:
     def _read_subject_document(self) -> Document | None:
         """The document that a status packet is about, from its own packet; None where it did not come to us."""
         with self._context.store.snapshot() as tx:
-            row = receipts.find_effective(tx, self._row.agency, self.id, self.sender)
+            row = tx.receipts.find_effective(self._row.agency, self.id, self.sender)
         return Receipt(self._context, row, send_queued=self._send_queued).document if row is not None else None
 
     # -- handling it
@@ -272,7 +271,7 @@ class Receipt:
         self._is_inside = False
         if error is not None:
             self._staged.clear()
-            name = type(error).__name__
+            name = find_stored_name(error)
             self.give_back(join_languages(f"{name} in the application", f"phần mềm của đơn vị gặp lỗi {name}"))
             return
         try:
@@ -297,7 +296,7 @@ class Receipt:
             return
         try:
             with self._context.transaction() as tx:
-                self._row = receipts.move(tx, self._row, state, detail=detail, **values)
+                self._row = tx.receipts.move(self._row, state, detail=detail, **values)
         except LeaseLost as lost:
             log.warning("it was given to another worker meanwhile: %s", lost)
         finally:
@@ -315,10 +314,10 @@ class Receipt:
 
     def _claim(self) -> None:
         with self._context.transaction() as tx:
-            row = receipts.claim_next(
-                tx, self._context.lease, agency=self._row.agency, state=ReceiptState.WAITING, only_id=self._row.id
+            row = tx.receipts.claim_next(
+                self._context.lease, agency=self._row.agency, state=ReceiptState.WAITING, only_id=self._row.id
             )
-            state = self._row.state if row is not None else receipts.get_by_id(tx, self._row.id).state
+            state = self._row.state if row is not None else tx.receipts.get_by_id(self._row.id).state
         if row is None:
             raise StoreError(
                 f"the packet {self.hub_doc_id} cannot be handled now: it is {state}. Take packets from receive().",
@@ -327,18 +326,18 @@ class Receipt:
             )
         self._row = row
         self._is_claimed = True
-        self._context.lease_keeper.hold(receipts.TABLE, row.id)
+        self._context.lease_keeper.hold(RECEIPTS.table_name, row.id)
 
     def _release_lease(self) -> None:
         self._is_claimed = False
-        self._context.lease_keeper.release(receipts.TABLE, self._row.id)
+        self._context.lease_keeper.release(RECEIPTS.table_name, self._row.id)
 
     def _finish(self) -> None:
         values: dict[str, Any] = {"error_code": None, "error_text": None, "error_vi": None}
         with self._open_next_claim() as claim_next, self._context.transaction() as tx:
             lock_replies(tx, self._row)
-            row = receipts.move(tx, self._row, ReceiptState.HANDLED, **values)
-            outgoing.enqueue_confirmation(tx, row, outgoing.DONE, is_first=True)
+            row = tx.receipts.move(self._row, ReceiptState.HANDLED, **values)
+            tx.outgoing.enqueue_confirmation(row, DONE, is_first=True)
             for reply in [*self._select_arrival_replies(row), *self._staged]:
                 row = self._enqueue_reply(tx, row, reply)
             claim_next(tx)
@@ -396,7 +395,7 @@ class Receipt:
             return
         with self._context.transaction(reply.actor) as tx:
             lock_replies(tx, self._row)
-            row = receipts.get_by_id(tx, self._row.id)
+            row = tx.receipts.get_by_id(self._row.id)
             require_handled(row)
             self._row = self._enqueue_reply(tx, row, reply)
         self._send_queued()
@@ -404,13 +403,13 @@ class Receipt:
     def _stage(self, reply: StatusReply) -> None:
         """Keep a status for the end of the block, where 01 goes before it."""
         with self._context.store.snapshot() as tx:
-            row = receipts.get_by_id(tx, self._row.id)
+            row = tx.receipts.get_by_id(self._row.id)
             require_allowed(tx, row, reply, earlier_replies=[*self._select_arrival_replies(row), *self._staged])
         self._staged.append(reply)
 
     def _select_arrival_replies(self, row: ReceiptRow) -> list[StatusReply]:
         """01, where it is due: a document that was given back before it was handled takes no code any more."""
-        is_due = self.business is not None and row.last_code is None and row.change != status_rules.Change.AGREED
+        is_due = self.business is not None and row.last_code is None and row.change != Change.AGREED
         return [StatusReply(StatusCode.ARRIVED)] if is_due else []
 
     def _enqueue_reply(self, tx: Tx, row: ReceiptRow, reply: StatusReply) -> ReceiptRow:

@@ -10,10 +10,9 @@ from contextlib import contextmanager
 from types import TracebackType
 from typing import Self
 
-from ..._core.text import join_languages
+from ..._core import join_languages
 from ...errors import EdocError, StoreError
-from ...store import ReceiptState, Tx, receipts
-from ...store.rows import ReceiptRow
+from ...store import ReceiptRow, ReceiptState, Tx
 from .._context import ConnectorContext
 from ..outbound.outbox import Outbox
 from .inbox import Inbox
@@ -110,8 +109,8 @@ class ReceiveLoop:
         """Take the first of those that were looked up, unless somebody else has it."""
         context = self._context
         self._after_id = self._waiting_ids.popleft()
-        return receipts.claim_next(
-            tx, context.lease, agency=context.agency, state=ReceiptState.WAITING, only_id=self._after_id
+        return tx.receipts.claim_next(
+            context.lease, agency=context.agency, state=ReceiptState.WAITING, only_id=self._after_id
         )
 
     def _build_receipt(self, row: ReceiptRow) -> Receipt:
@@ -149,8 +148,8 @@ class ReceiveLoop:
 
     def _look_up_waiting(self, below_id: int | None) -> bool:
         with self._context.store.snapshot() as tx:
-            ids = receipts.list_waiting_ids(
-                tx, self._context.agency, after_id=self._after_id, below_id=below_id, limit=_IDS_PER_LOOKUP
+            ids = tx.receipts.list_waiting_ids(
+                self._context.agency, after_id=self._after_id, below_id=below_id, limit=_IDS_PER_LOOKUP
             )
         self._waiting_ids.extend(ids)
         return bool(ids)

@@ -9,16 +9,24 @@ import logging
 from datetime import datetime
 from typing import Any
 
-from ..._core.text import join_languages
+from ..._core import join_languages
 from ...edxml import StatusMessage
-from ...store import Change, ReceiptState, Tx, deliveries, directory, outgoing, receipts
-from ...store.rows import DeliveryRow, ReceiptRow
-from ...store.status_rules import CHANGE_BY_ANSWER, TAKE_BACK_CODE, can_take_back, describe_code
+from ...store import (
+    CHANGE_BY_ANSWER,
+    DONE,
+    TAKE_BACK_CODE,
+    TAKE_BACK_KIND,
+    Change,
+    DeliveryRow,
+    ReceiptRow,
+    ReceiptState,
+    Tx,
+    can_take_back,
+    describe_code,
+)
 from ..delivery import KIND_NAMES_VI
 
 log = logging.getLogger("edoc_connector.connector.statuses")
-
-TAKE_BACK_KIND = "take_back"
 
 
 def apply_status(tx: Tx, row: ReceiptRow, message: StatusMessage, values: dict[str, Any]) -> None:
@@ -31,20 +39,18 @@ def apply_status(tx: Tx, row: ReceiptRow, message: StatusMessage, values: dict[s
         values: the facts of the packet, for its row.
     """
     if _is_repeated(tx, row, values["fingerprint"]):
-        stored_row = receipts.move(tx, row, ReceiptState.DUPLICATE, **values)
+        stored_row = tx.receipts.move(row, ReceiptState.DUPLICATE, **values)
     elif message.code == TAKE_BACK_CODE:
         stored_row = _record_take_back(tx, row, message, values)
     else:
         detail = _record_report(tx, row, message)
-        stored_row = receipts.move(tx, row, ReceiptState.HANDLED, detail=detail, **values)
+        stored_row = tx.receipts.move(row, ReceiptState.HANDLED, detail=detail, **values)
     if stored_row.state != ReceiptState.WAITING:
-        outgoing.enqueue_confirmation(tx, stored_row, outgoing.DONE, is_first=True)
+        tx.outgoing.enqueue_confirmation(stored_row, DONE, is_first=True)
 
 
 def _is_repeated(tx: Tx, row: ReceiptRow, fingerprint: str) -> bool:
-    T = receipts.TABLE  # noqa: N806  a table
-    conditions = [T.c.fingerprint == fingerprint, T.c.message_type == receipts.STATUS, T.c.id != row.id]
-    return bool(receipts.find_all(tx, row.agency, *conditions, limit=1))
+    return tx.receipts.find_same_status(row, fingerprint) is not None
 
 
 def _record_report(tx: Tx, row: ReceiptRow, message: StatusMessage) -> str:
@@ -61,8 +67,8 @@ def _record_report(tx: Tx, row: ReceiptRow, message: StatusMessage) -> str:
             f"trạng thái {code} về văn bản không do đơn vị gửi (đã đánh dấu)",
         )
     at = message.timestamp or tx.now
-    in_order = deliveries.record_status(
-        tx, delivery, message.sender.id, code, reported_at=at, description=message.description, name=message.sender.name
+    in_order = tx.deliveries.record_status(
+        delivery, message.sender.id, code, reported_at=at, description=message.description, name=message.sender.name
     )
     _record_answer(tx, delivery, message, at)
     order_note = ("", "") if in_order else (" (out of order)", " (không đúng thứ tự)")
@@ -76,7 +82,7 @@ def _record_report(tx: Tx, row: ReceiptRow, message: StatusMessage) -> str:
 
 def _describe_other_sender(tx: Tx, row: ReceiptRow, sender: str) -> tuple[str, str]:
     """Words for a status whose sender is not whom the hub announced; a hub may do that for an honest reason."""
-    entry = directory.find_agency(tx, row.agency, row.offered_by) if row.offered_by else None
+    entry = tx.directory.find_agency(row.agency, row.offered_by) if row.offered_by else None
     codes = {row.offered_by, entry.code, entry.other_code} if entry is not None else {row.offered_by}
     if not row.offered_by or sender in codes:
         return "", ""
@@ -93,46 +99,40 @@ def _record_answer(tx: Tx, delivery: DeliveryRow, message: StatusMessage, at: da
         detail = join_languages(
             f"answer to the {delivery.business}", f"trả lời yêu cầu {KIND_NAMES_VI[delivery.business]}"
         )
-        for document_id in deliveries.load_targets(tx, [delivery.id])[delivery.id]:
-            target = deliveries.find_by_document_id(tx, delivery.agency, document_id)
+        for document_id in tx.deliveries.load_targets([delivery.id])[delivery.id]:
+            target = tx.deliveries.find_by_document_id(delivery.agency, document_id)
             if target is not None:
-                deliveries.record_answer(tx, target, organ_id, code, detail=detail)
+                tx.deliveries.record_answer(target, organ_id, code, detail=detail)
         return
-    for change in deliveries.list_changes_to(tx, delivery.agency, delivery.document_id):
-        recipient = deliveries.find_recipient(tx, change.id, organ_id)
+    for change in tx.deliveries.list_changes_to(delivery.agency, delivery.document_id):
+        recipient = tx.deliveries.find_recipient(change.id, organ_id)
         if recipient is not None and recipient.last_code in (None, "01"):
-            deliveries.record_status(tx, change, organ_id, code, reported_at=at, description=message.description)
+            tx.deliveries.record_status(change, organ_id, code, reported_at=at, description=message.description)
             return
 
 
 def find_delivery(tx: Tx, agency: str, message: StatusMessage) -> DeliveryRow | None:
     """The delivery that a status is about: by DocumentId, else by number, notation and date where only one fits."""
     response_for = message.response_for
-    delivery = (
-        deliveries.find_by_document_id(tx, agency, response_for.document_id) if response_for.document_id else None
-    )
+    delivery = tx.deliveries.find_by_document_id(agency, response_for.document_id) if response_for.document_id else None
     if delivery is not None or not response_for.code:
         return delivery
-    T = deliveries.TABLE  # noqa: N806  a table
-    conditions = [T.c.code == response_for.code, T.c.business == "new"]
-    if response_for.issued_on is not None:
-        conditions.append(T.c.issued_on == response_for.issued_on)
-    candidates = deliveries.find_all(tx, agency, *conditions, limit=2)
+    dated = {"issued_on": response_for.issued_on} if response_for.issued_on is not None else {}
+    candidates = tx.deliveries.find_all(agency, code=response_for.code, business="new", limit=2, **dated)
     return candidates[0] if len(candidates) == 1 else None
 
 
 def _record_take_back(tx: Tx, row: ReceiptRow, message: StatusMessage, values: dict[str, Any]) -> ReceiptRow:
     response_for = message.response_for
-    target = receipts.find_effective(tx, row.agency, response_for.document_id or "", message.sender.id)
+    target = tx.receipts.find_effective(row.agency, response_for.document_id or "", message.sender.id)
     if target is not None:
-        receipts.lock_receipt(tx, target.id)
-        target = receipts.get_by_id(tx, target.id)
+        tx.receipts.lock_receipt(target.id)
+        target = tx.receipts.get_by_id(target.id)
     if target is None or not can_take_back(target.last_code, change=target.change):
         reason_refused = "a document that did not come" if target is None else f"a document at {target.last_code}"
         reason_refused_vi = "văn bản chưa đến" if target is None else f"văn bản đang ở trạng thái {target.last_code}"
         log.warning("%s asks to take back %s: %s", message.sender.id, reason_refused, response_for.document_id)
-        stored_row = receipts.move(
-            tx,
+        stored_row = tx.receipts.move(
             row,
             ReceiptState.HANDLED,
             detail=join_languages(
@@ -141,12 +141,12 @@ def _record_take_back(tx: Tx, row: ReceiptRow, message: StatusMessage, values: d
             **values,
         )
         if target is not None:
-            receipts.record_note(tx, target, detail=_describe_late_request(message, target))
+            tx.receipts.record_note(target, detail=_describe_late_request(message, target))
         return stored_row
-    stored_row = receipts.move(tx, row, ReceiptState.WAITING, **values | {"business": TAKE_BACK_KIND})
+    stored_row = tx.receipts.move(row, ReceiptState.WAITING, **values | {"business": TAKE_BACK_KIND})
     reason = message.description or ""
     detail = join_languages(f"taking back asked for: {reason}", f"nơi gửi yêu cầu lấy lại: {reason}")
-    receipts.record_note(tx, target, detail=detail, change=Change.ASKED)
+    tx.receipts.record_note(target, detail=detail, change=Change.ASKED)
     return stored_row
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from datetime import timedelta
 from pathlib import Path
 
-from ..._core.text import join_languages
+from ..._core import join_languages
 from ...errors import NotFound
-from ...store import DeliveryState, Tx, deliveries
+from ...store import DeliveryState, Tx
 from .._context import ConnectorContext
 from ..delivery import Delivery, build_deliveries
 from ..outbound import submission
@@ -54,15 +54,15 @@ class Administration:
             StoreError: the delivery's outcome is not unknown.
         """
         with self.context.transaction() as tx:
-            row = deliveries.find_by_document_id(tx, self.context.agency, document_id)
+            row = tx.deliveries.find_by_document_id(self.context.agency, document_id)
             is_unknown = row is not None and row.state == DeliveryState.UNKNOWN
             if not is_unknown and reconcile.settle_statuses(tx, self.context.agency, document_id, arrived=arrived):
                 return self._build_view(tx, document_id) if row is not None else None
             row = submission.require_delivery(tx, self.context, document_id)
             state = DeliveryState.SENT if arrived else DeliveryState.READY
             times = {"sent_at": tx.now} if arrived else {"next_attempt_at": tx.now}
-            deliveries.move(
-                tx, row, state, detail=join_languages("a person decided", "do người phụ trách quyết định"), **times
+            tx.deliveries.move(
+                row, state, detail=join_languages("a person decided", "do người phụ trách quyết định"), **times
             )
             return self._build_view(tx, document_id)
 

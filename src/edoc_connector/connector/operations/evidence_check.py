@@ -20,11 +20,8 @@ from cryptography.exceptions import UnsupportedAlgorithm
 
 from ...edxml import read
 from ...errors import PacketError
-from ...signing import VerifyMode, VerifyPolicy, verify
-from ...signing.algorithms import SIGNATURES, is_valid_signature
-from ...signing.pki.certificates import human_name
-from ...signing.pki.path_validation import judge_certificate
-from ...store.audit_log import as_canonical_json, compute_chain_hash, compute_digest
+from ...signing import SIGNATURES, VerifyMode, VerifyPolicy, human_name, is_valid_signature, judge_certificate, verify
+from ...store import as_canonical_json, compute_chain_hash, compute_digest
 from .evidence_pack import CHAIN_FILE, HEAD_FILE, MANIFEST_FILE, PACK_ENTRY_KIND, PACK_FORMAT, build_head_text
 
 _CHUNK_BYTES = 1024 * 1024

@@ -32,10 +32,7 @@ from lxml import etree
 from ...edxml import DS, SEAL_NAME, Packet, parse_xml, read
 from ...errors import AttachmentError, NotFound, PacketError, StoreError
 from ...signing import Signer, Verification, VerifyMode, VerifyPolicy, verify
-from ...store import Tx, audit_log, deliveries, outgoing, receipts
-from ...store._sql.engine import translate_driver_errors
-from ...store.audit_log import GENESIS, AuditEvent
-from ...store.rows import DeliveryRow, OutgoingRow, ReceiptRow
+from ...store import GENESIS, DeliveryRow, OutgoingRow, ReceiptRow, Tx, translate_driver_errors
 from .._context import ConnectorContext
 
 PACK_FORMAT = "edoc-evidence/1"
@@ -110,7 +107,7 @@ def write_pack(context: ConnectorContext, document_id: str, out: Path, *, story:
     """
     with context.store.snapshot() as tx:
         document_rows = _find_document_rows(tx, context.agency, document_id)
-        links = audit_log.list_links_about(tx.connection, context.agency, document_rows.subjects)
+        links = tx.audit_log.list_links_about(context.agency, document_rows.subjects)
     signer = context.get_signer()
     draft = out.with_name(out.name + ".part")
     try:
@@ -134,9 +131,9 @@ def write_pack(context: ConnectorContext, document_id: str, out: Path, *, story:
 
 
 def _find_document_rows(tx: Tx, agency: str, document_id: str) -> _DocumentRows:
-    sent = deliveries.find_all(tx, agency, deliveries.TABLE.c.document_id == document_id)
-    sent += deliveries.list_changes_to(tx, agency, document_id)
-    received = receipts.find_all(tx, agency, receipts.TABLE.c.document_id == document_id)
+    sent = tx.deliveries.find_all(agency, document_id=document_id)
+    sent += tx.deliveries.list_changes_to(agency, document_id)
+    received = tx.receipts.find_all(agency, document_id=document_id)
     if not sent and not received:
         raise NotFound(
             f"nothing is known of a document {document_id}: look for it with deliveries() and receipts().",
@@ -144,10 +141,9 @@ def _find_document_rows(tx: Tx, agency: str, document_id: str) -> _DocumentRows:
         )
     for change in sent:
         if change.document_id != document_id:
-            received += receipts.find_all(tx, agency, receipts.TABLE.c.document_id == change.document_id)
-    O = outgoing.TABLE  # noqa: E741, N806  a table
-    outgoing_rows = outgoing.find_all(tx, agency, O.c.receipt_id.in_([row.id for row in received]))
-    outgoing_rows += outgoing.find_all(tx, agency, O.c.delivery_id.in_([row.id for row in sent]))
+            received += tx.receipts.find_all(agency, document_id=change.document_id)
+    outgoing_rows = tx.outgoing.find_all(agency, receipt_id=[row.id for row in received])
+    outgoing_rows += tx.outgoing.find_all(agency, delivery_id=[row.id for row in sent])
     return _DocumentRows(tuple(sent), tuple(received), tuple(outgoing_rows))
 
 
@@ -228,7 +224,7 @@ def _build_manifest(
     previous = GENESIS
     with context.store.snapshot() as tx:
         if first_sequence > 1:
-            previous = next(audit_log.read_chain(tx.connection, context.agency, first_sequence=first_sequence - 1)).hash
+            previous = next(tx.audit_log.read_chain(context.agency, first_sequence=first_sequence - 1)).hash
     manifest = {
         "format": PACK_FORMAT,
         "agency": context.agency,
@@ -247,12 +243,12 @@ def _record_pack(context: ConnectorContext, document_id: str, manifest: bytes) -
     """Make the last entry of the pack: that it was made, with its manifest's hash; its number."""
     digest = hashlib.sha256(manifest).hexdigest()
     with context.store.snapshot() as tx:
-        last_before, _ = audit_log.read_chain_head(tx.connection, context.agency)
+        last_before, _ = tx.audit_log.read_chain_head(context.agency)
     with context.transaction() as tx:
         pack_note = {"document_id": document_id, "manifest": digest}
-        tx.audit_events.append(AuditEvent(PACK_ENTRY_KIND, "", 0, tx.actor, pack_note, agency=context.agency))
+        tx.audit_log.record(PACK_ENTRY_KIND, None, 0, pack_note, agency=context.agency)
     with context.store.snapshot() as tx:
-        later_links = audit_log.read_chain(tx.connection, context.agency, first_sequence=last_before + 1)
+        later_links = tx.audit_log.read_chain(context.agency, first_sequence=last_before + 1)
         pack_links = (link for link in later_links if link.kind == PACK_ENTRY_KIND)
         return next(link.sequence for link in pack_links if json.loads(link.entry)["manifest"] == digest)
 
@@ -266,7 +262,7 @@ def _write_chain(
 ) -> tuple[int, str]:
     """Write the chain up to the entry about this pack; the last number and hash."""
     with archive.open(CHAIN_FILE, "w", force_zip64=True) as out, context.store.snapshot() as tx:
-        for link in audit_log.read_chain(tx.connection, context.agency, first_sequence=first_sequence):
+        for link in tx.audit_log.read_chain(context.agency, first_sequence=first_sequence):
             line: Mapping[str, Any] = {"digest": link.digest}
             if link.sequence in shown_sequences or link.sequence == last_sequence:
                 line = {"entry": json.loads(link.entry)}

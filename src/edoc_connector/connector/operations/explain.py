@@ -8,14 +8,30 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from ..._core.text import split_languages
+from ..._core import split_languages
 from ...edxml import VIETNAM, StatusCode
 from ...errors import NotFound, VerificationFailed
-from ...store import DeliveryState, OutgoingState, ReceiptState, Tx, audit_log, deliveries, outgoing, receipts, timeline
-from ...store.rows import DeliveryRow, OutgoingRow, QueuedRow, ReceiptRow, RecipientRow, TimelineRow
-from ...store.state_machine import DELIVERIES, OUTGOING, RECEIPTS, StateMachine
-from ...store.status_rules import CHANGE_BY_ANSWER, TAKE_BACK_CODE, describe_code
-from ...store.timeline import describe_entry
+from ...store import (
+    CHANGE_BY_ANSWER,
+    CONFIRM,
+    DELIVERIES,
+    OUTGOING,
+    RECEIPTS,
+    TAKE_BACK_CODE,
+    DeliveryRow,
+    DeliveryState,
+    OutgoingRow,
+    OutgoingState,
+    QueuedRow,
+    ReceiptRow,
+    ReceiptState,
+    RecipientRow,
+    StateMachine,
+    TimelineRow,
+    Tx,
+    describe_code,
+    describe_entry,
+)
 from .._context import ConnectorContext
 from .._retry import Undecided
 from ..delivery import KIND_NAMES_VI
@@ -85,13 +101,11 @@ def explain(context: ConnectorContext, document_id: str) -> Story:
         NotFound: nothing is known of it.
     """
     with context.store.snapshot() as tx:
-        delivery = deliveries.find_by_document_id(tx, context.agency, document_id)
+        delivery = tx.deliveries.find_by_document_id(context.agency, document_id)
         if delivery is not None:
             return _explain_delivery(tx, context, delivery)
-        receipt = receipts.find_by_any_id(tx, context.agency, document_id)
-        receipt = receipt or next(
-            iter(receipts.find_all(tx, context.agency, receipts.TABLE.c.document_id == document_id)), None
-        )
+        receipt = tx.receipts.find_by_any_id(context.agency, document_id)
+        receipt = receipt or next(iter(tx.receipts.find_all(context.agency, document_id=document_id)), None)
         if receipt is not None:
             return _explain_receipt(tx, receipt)
     raise NotFound(
@@ -104,7 +118,7 @@ def explain(context: ConnectorContext, document_id: str) -> Story:
 
 
 def _explain_delivery(tx: Tx, context: ConnectorContext, row: DeliveryRow) -> Story:
-    outgoing_rows = outgoing.find_all(tx, row.agency, outgoing.TABLE.c.delivery_id == row.id)
+    outgoing_rows = tx.outgoing.find_all(row.agency, delivery_id=row.id)
     events = [
         *_build_timeline_events(tx, DELIVERIES, [row.id]),
         *_build_answer_events(tx, row.agency, "delivery", [row.id]),
@@ -153,7 +167,7 @@ def _describe_recipients_next(tx: Tx, context: ConnectorContext, row: DeliveryRo
     if row.state != DeliveryState.SENT or row.sent_at is None:
         return
     is_late = (tx.now - row.sent_at).total_seconds() > context.limits.undelivered_after
-    for recipient in deliveries.load_recipients(tx, [row.id])[row.id]:
+    for recipient in tx.deliveries.load_recipients([row.id])[row.id]:
         if recipient.last_code is None and recipient.change is None:
             words = ("UNDELIVERED: has not", "CHƯA ĐẾN: chưa") if is_late else ("has not", "chưa")
             yield (
@@ -168,11 +182,11 @@ def _describe_open_request(tx: Tx, row: DeliveryRow, recipient: RecipientRow) ->
     """Who is asked has to answer; but a request to give back (13) is none any more after the last code (02, 06)."""
     packets = (
         change
-        for change in deliveries.list_changes_to(tx, row.agency, row.document_id)
+        for change in tx.deliveries.list_changes_to(row.agency, row.document_id)
         if change.business in _WITHDRAWING_KINDS
     )
     if recipient.last_code not in _FINAL_CODES or any(
-        recipient.organ_id == other.organ_id for change in packets for other in deliveries.list_unanswered(tx, change)
+        recipient.organ_id == other.organ_id for change in packets for other in tx.deliveries.list_unanswered(change)
     ):
         return f"{recipient.organ_id} has to answer 15 or 16.", f"{recipient.organ_id} cần trả lời 15 hoặc 16."
     return (
@@ -201,7 +215,7 @@ _RECEIPT_NEXT_WORDS: Mapping[str, _TextPair] = {
 
 
 def _explain_receipt(tx: Tx, row: ReceiptRow) -> Story:
-    outgoing_rows = outgoing.find_all(tx, row.agency, outgoing.TABLE.c.receipt_id == row.id)
+    outgoing_rows = tx.outgoing.find_all(row.agency, receipt_id=row.id)
     events = [
         *_build_timeline_events(tx, RECEIPTS, [row.id]),
         *_build_answer_events(tx, row.agency, "receipt", [row.id]),
@@ -238,7 +252,7 @@ def _explain_receipt(tx: Tx, row: ReceiptRow) -> Story:
 
 
 def _build_timeline_events(tx: Tx, machine: StateMachine, keys: list[int]) -> Iterator[Event]:
-    for entries in timeline.load_timelines(tx, machine, keys).values():
+    for entries in tx.timeline.load_timelines(machine, keys).values():
         yield from map(_build_event, entries)
 
 
@@ -266,7 +280,7 @@ def _build_event(entry: TimelineRow) -> Event:
 
 def _build_answer_events(tx: Tx, agency: str, subject: str, keys: list[int]) -> Iterator[Event]:
     """What the hub said, from the evidence."""
-    for link in audit_log.list_links_about(tx.connection, agency, {subject: keys}):
+    for link in tx.audit_log.list_links_about(agency, {subject: keys}):
         if link.kind != "answer":
             continue
         answer = json.loads(link.entry)
@@ -293,7 +307,7 @@ def _describe_answer(answer: Mapping[str, Any]) -> _TextPair:
 def _build_outgoing_events(tx: Tx, rows: list[OutgoingRow]) -> Iterator[Event]:
     """Our statuses and confirmations on their way."""
     by_key = {row.id: row for row in rows}
-    for key, entries in timeline.load_timelines(tx, OUTGOING, list(by_key)).items():
+    for key, entries in tx.timeline.load_timelines(OUTGOING, list(by_key)).items():
         en, vi = _name_outgoing(by_key[key])
         for entry in entries:
             if entry.new == OutgoingState.SENDING:
@@ -315,7 +329,7 @@ _TROUBLE_STATES = frozenset({OutgoingState.UNKNOWN, OutgoingState.FAILED})
 
 
 def _name_outgoing(row: OutgoingRow) -> _TextPair:
-    if row.kind == outgoing.CONFIRM:
+    if row.kind == CONFIRM:
         return f"confirmation {row.code}", f"xác nhận {row.code}"
     return (
         f"status {describe_code(row.code)} to {row.recipient}",

@@ -5,11 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from ..._core.text import join_languages
+from ..._core import join_languages
 from ...errors import EdocError, StoreError
-from ...store import DeliveryState, OutgoingState, Tx, deliveries, outgoing, receipts
-from ...store.rows import DeliveryRow, OutgoingRow
-from ...store.state_machine import DELIVERIES, OUTGOING, StateMachine
+from ...store import DELIVERIES, OUTGOING, DeliveryRow, DeliveryState, OutgoingRow, OutgoingState, StateMachine, Tx
 from .._context import ConnectorContext
 from .._retry import Undecided
 from ..outbound.outbox import Outbox
@@ -88,27 +86,27 @@ def settle_statuses(tx: Tx, agency: str, document_id: str, *, arrived: bool) -> 
         document_id: the document they are about, sent or received.
         arrived: whether the hub has them.
     """
-    unknown_rows = outgoing.find_all(tx, agency, outgoing.TABLE.c.state == OutgoingState.UNKNOWN)
+    unknown_rows = tx.outgoing.find_all(agency, state=OutgoingState.UNKNOWN)
     matching_rows = [row for row in unknown_rows if _find_document_id(tx, row) == document_id]
     for row in matching_rows:
         times = {"sent_at": tx.now} if arrived else {"next_attempt_at": tx.now}
         state = OutgoingState.SENT if arrived else OutgoingState.READY
-        outgoing.move(
-            tx, row, state, detail=join_languages("a person decided", "do người phụ trách quyết định"), **times
+        tx.outgoing.move(
+            row, state, detail=join_languages("a person decided", "do người phụ trách quyết định"), **times
         )
     return len(matching_rows)
 
 
 def _find_unknown(tx: Tx, agency: str) -> list[tuple[StateMachine, DeliveryRow | OutgoingRow]]:
-    delivery_rows = deliveries.find_all(tx, agency, deliveries.TABLE.c.state == DeliveryState.UNKNOWN)
-    statuses = outgoing.find_all(tx, agency, outgoing.TABLE.c.state == OutgoingState.UNKNOWN)
+    delivery_rows = tx.deliveries.find_all(agency, state=DeliveryState.UNKNOWN)
+    statuses = tx.outgoing.find_all(agency, state=OutgoingState.UNKNOWN)
     # Oldest first: a status waits for the one before it.
     return [(DELIVERIES, row) for row in reversed(delivery_rows)] + [(OUTGOING, row) for row in reversed(statuses)]
 
 
 def _classify(tx: Tx, machine: StateMachine, key: int, error: EdocError | None) -> tuple[str, Unsettled]:
     row: DeliveryRow | OutgoingRow
-    row = deliveries.get_by_id(tx, key) if machine is DELIVERIES else outgoing.get_by_id(tx, key)
+    row = tx.deliveries.get_by_id(key) if machine is DELIVERIES else tx.outgoing.get_by_id(key)
     document_id = row.document_id if isinstance(row, DeliveryRow) else _find_document_id(tx, row)
     what = "document" if isinstance(row, DeliveryRow) else row.code
     if row.state != DeliveryState.UNKNOWN:
@@ -127,5 +125,5 @@ def _classify(tx: Tx, machine: StateMachine, key: int, error: EdocError | None) 
 
 def _find_document_id(tx: Tx, row: OutgoingRow) -> str:
     if row.receipt_id is not None:
-        return receipts.get_by_id(tx, row.receipt_id).document_id or ""
-    return deliveries.get_by_id(tx, row.delivery_id).document_id if row.delivery_id is not None else ""
+        return tx.receipts.get_by_id(row.receipt_id).document_id or ""
+    return tx.deliveries.get_by_id(row.delivery_id).document_id if row.delivery_id is not None else ""

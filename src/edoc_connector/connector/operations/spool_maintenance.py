@@ -10,18 +10,18 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from sqlalchemy import ColumnElement, and_, exists, or_, select, update
-
-from ...edxml import StatusCode
 from ...errors import EdocError, NotFound, StoreError
-from ...store import Change, DeliveryState, OutgoingState, ReceiptState, Tx, audit_log, outgoing, receipts
-from ...store._sql.engine import translate_driver_errors
-from ...store.audit_log import AuditEvent
-from ...store.spool import compute_owner_tag, compute_sha256, parse_owner_tag
-from ...store.state_machine import DELIVERIES, MACHINES, OUTGOING, RECEIPTS, StateMachine
-from ...store.transitions import get_table
+from ...store import (
+    DELIVERIES,
+    RECEIPTS,
+    DeliveryState,
+    PacketRow,
+    compute_owner_tag,
+    compute_sha256,
+    parse_owner_tag,
+    translate_driver_errors,
+)
 from .._context import ConnectorContext
-from ..inbound.status_intake import TAKE_BACK_KIND
 
 log = logging.getLogger("edoc_connector.connector.upkeep")
 
@@ -29,31 +29,6 @@ ORPHANS_FOLDER = "orphans"
 _MIN_AGE_SECONDS = 3600.0  # seconds; a younger file may be one whose row is about to be written
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)  # nothing is older, whatever age is asked for
 _SPOOL_NAME = re.compile(r"[0-9a-f]{32}\.edxml")
-
-# What is finished: nobody will send it, hand it out or answer it any more.
-_FINISHED_STATES = {
-    DELIVERIES: (DeliveryState.SENT, DeliveryState.FAILED),
-    RECEIPTS: (ReceiptState.CONFIRMED, ReceiptState.DUPLICATE, ReceiptState.QUARANTINED),
-    OUTGOING: (OutgoingState.SENT, OutgoingState.FAILED),
-}
-
-_KINDS_ASKING_ANSWER = (
-    "recall",
-    "update",
-    "replace",
-)  # answered by 15 or 16, for which the packet that asks is read once more
-
-
-@dataclass(frozen=True, slots=True)
-class _PacketRow:
-    """A row that has a packet."""
-
-    machine: StateMachine
-    key: int
-    state: str
-    file: str
-    sha256: str
-    fencing_token: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,9 +85,7 @@ def prune(context: ConnectorContext, older_than: timedelta, *, dry_run: bool = T
     count = size = 0
     with context.store.snapshot() as tx:
         changed_before = tx.now - min(older_than, tx.now - _EPOCH)
-        finished_rows = [
-            row for machine in MACHINES for row in _find_finished(tx, context.agency, machine, changed_before)
-        ]
+        finished_rows = tx.packets.list_finished(context.agency, changed_before)
     for row in finished_rows:
         path = context.store.spool.locate(row.file)
         file_size = path.stat().st_size if path.exists() else 0
@@ -137,10 +110,10 @@ def fsck(context: ConnectorContext, *, repair: bool = False, deep: bool = False)
         StoreError: the store or the spool cannot be read.
     """
     with context.store.snapshot() as tx:
-        named_files = set(_list_named_files(tx))
-        rows = [row for machine in MACHINES for row in _find_packet_rows(tx, context.agency, machine)]
-        pruned = audit_log.list_pruned_files(tx.connection)
-        own_tags = {compute_owner_tag(agency) for agency in {context.agency, *_list_agencies(tx)}}
+        named_files = tx.packets.list_named_files()
+        rows = tx.packets.list_rows(context.agency)
+        pruned = tx.audit_log.list_pruned_files()
+        own_tags = {compute_owner_tag(agency) for agency in {context.agency, *tx.packets.list_agencies()}}
     with translate_driver_errors():
         orphans = _find_orphans(context.store.spool.root, named_files | pruned, own_tags)
         drafts = [path for path in (context.store.spool.root / "tmp").iterdir() if _is_old(path)]
@@ -153,81 +126,25 @@ def fsck(context: ConnectorContext, *, repair: bool = False, deep: bool = False)
 # -- pruning
 
 
-def _remove_packet(context: ConnectorContext, row: _PacketRow, changed_before: datetime) -> bool:
+def _remove_packet(context: ConnectorContext, row: PacketRow, changed_before: datetime) -> bool:
     """Remove a packet, unless its row is not finished any more, or another run was there first.
 
     First the word, then the deed: a crash in between leaves a file, and the next run removes it. Whoever read the row
     before, to go on with it, is fenced off.
     """
-    table = get_table(row.machine)
-    unchanged = [table.c.id == row.key, table.c.fence == row.fencing_token, table.c.spool_file == row.file]
-    statement = update(table).where(*unchanged, *_match_finished(row.machine, changed_before))
     with context.transaction() as tx:
-        if tx.connection.execute(statement.values(fence=row.fencing_token + 1)).rowcount != 1:
+        if not tx.packets.fence_off_finished(row, changed_before):
             return False
-        audit_log.mark_pruned(tx.connection, agency=context.agency, spool_file=row.file, sha256=row.sha256, at=tx.now)
-        tx.audit_events.append(AuditEvent("packet", row.machine.subject, row.key, tx.actor, {"removed": "prune"}))
+        tx.audit_log.mark_pruned(agency=context.agency, spool_file=row.file, sha256=row.sha256, at=tx.now)
+        tx.audit_log.record("packet", row.machine, row.key, {"removed": "prune"})
     context.store.spool.discard(row.file)
     return True
-
-
-def _find_finished(tx: Tx, agency: str, machine: StateMachine, changed_before: datetime) -> list[_PacketRow]:
-    return list(_find_packet_rows(tx, agency, machine, *_match_finished(machine, changed_before)))
-
-
-def _match_finished(machine: StateMachine, changed_before: datetime) -> list[ColumnElement[bool]]:
-    table = get_table(machine)
-    conditions: list[ColumnElement[bool]] = [
-        table.c.state.in_([str(state) for state in _FINISHED_STATES[machine]]),
-        table.c.updated_at < changed_before,
-        ~exists().where(audit_log.PRUNED_TABLE.c.spool_file == table.c.spool_file),
-    ]
-    if machine is not OUTGOING:
-        O = outgoing.TABLE  # noqa: E741, N806  a table
-        subject_id = O.c.delivery_id if machine is DELIVERIES else O.c.receipt_id
-        open_states = [str(state) for state in OutgoingState if state not in _FINISHED_STATES[OUTGOING]]
-        conditions.append(~exists().where(and_(subject_id == table.c.id, O.c.state.in_(open_states))))
-    if machine is RECEIPTS:
-        conditions += _match_unawaited()
-    return conditions
-
-
-def _match_unawaited() -> list[ColumnElement[bool]]:
-    """Neither the sender for our answer, nor we for a person who looks at what was set aside here."""
-    R, O = receipts.TABLE, outgoing.TABLE  # noqa: E741, N806  tables
-    target = R.alias("about")
-    asks_back = exists().where(
-        R.c.business == TAKE_BACK_KIND, target.c.agency == R.c.agency, target.c.document_id == R.c.document_id,
-        target.c.sender == R.c.sender, target.c.change == Change.ASKED,
-    )  # fmt: skip
-    is_confirmed = exists().where(O.c.receipt_id == R.c.id, O.c.kind == outgoing.CONFIRM)
-    return [
-        R.c.change.is_distinct_from(Change.ASKED),
-        or_(
-            R.c.state != ReceiptState.CONFIRMED,
-            R.c.business.is_(None),
-            R.c.business.not_in(_KINDS_ASKING_ANSWER),
-            R.c.last_code != StatusCode.ARRIVED,
-        ),
-        ~asks_back,
-        or_(R.c.state != ReceiptState.QUARANTINED, is_confirmed),
-    ]
-
-
-def _find_packet_rows(
-    tx: Tx, agency: str, machine: StateMachine, *conditions: ColumnElement[bool]
-) -> Iterator[_PacketRow]:
-    table = get_table(machine)
-    query = select(table.c.id, table.c.state, table.c.spool_file, table.c.sha256, table.c.fence)
-    query = query.where(table.c.agency == agency, table.c.spool_file.is_not(None), *conditions).order_by(table.c.id)
-    for columns in tx.connection.execute(query):
-        yield _PacketRow(machine, *columns)
 
 
 def _remove_leftovers(context: ConnectorContext) -> None:
     """Files that were noted as removed, and are still there: a crash came in between."""
     with context.store.snapshot() as tx:
-        pruned = audit_log.list_pruned_files(tx.connection)
+        pruned = tx.audit_log.list_pruned_files()
     with translate_driver_errors():
         for path in _list_files(context.store.spool.root):
             if path.name in pruned:
@@ -235,19 +152,6 @@ def _remove_leftovers(context: ConnectorContext) -> None:
 
 
 # -- checking
-
-
-def _list_named_files(tx: Tx) -> Iterator[str]:
-    """Every packet that a row of any agency names: agencies may share a spool."""
-    for machine in MACHINES:
-        table = get_table(machine)
-        yield from tx.connection.execute(select(table.c.spool_file).where(table.c.spool_file.is_not(None))).scalars()
-
-
-def _list_agencies(tx: Tx) -> Iterator[str]:
-    """Whose packets this database names."""
-    for machine in MACHINES:
-        yield from tx.connection.execute(select(get_table(machine).c.agency).distinct()).scalars()
 
 
 def _find_orphans(root: Path, named_files: Collection[str], own_tags: Collection[str]) -> list[Path]:
@@ -273,7 +177,7 @@ def _is_old(path: Path) -> bool:
 
 
 def _check_packet(
-    context: ConnectorContext, row: _PacketRow, orphans: list[Path], *, repair: bool, deep: bool
+    context: ConnectorContext, row: PacketRow, orphans: list[Path], *, repair: bool, deep: bool
 ) -> SpoolFault | None:
     path = context.store.spool.locate(row.file)
     with translate_driver_errors():
@@ -287,7 +191,7 @@ def _check_packet(
     return _restore_packet(context, row, path, orphans, fault)
 
 
-def _advise(row: _PacketRow) -> dict[str, str]:
+def _advise(row: PacketRow) -> dict[str, str]:
     if row.machine is DELIVERIES and row.state != DeliveryState.SENT:
         return {"advice": "send the same document again: the packet is built anew",
                 "advice_vi": "gửi lại đúng văn bản đó: gói tin sẽ được tạo lại"}  # fmt: skip
@@ -295,7 +199,7 @@ def _advise(row: _PacketRow) -> dict[str, str]:
 
 
 def _restore_packet(
-    context: ConnectorContext, row: _PacketRow, path: Path, orphans: list[Path], fault: SpoolFault
+    context: ConnectorContext, row: PacketRow, path: Path, orphans: list[Path], fault: SpoolFault
 ) -> SpoolFault:
     """Bring a lost packet back from an orphan with its hash, or from the hub, which may still have it."""
     with translate_driver_errors():
@@ -308,9 +212,9 @@ def _restore_packet(
     return fault
 
 
-def _download_again(context: ConnectorContext, row: _PacketRow, path: Path) -> bool:
+def _download_again(context: ConnectorContext, row: PacketRow, path: Path) -> bool:
     with context.store.snapshot() as tx:
-        doc_id = receipts.get_by_id(tx, row.key).hub_doc_id
+        doc_id = tx.receipts.get_by_id(row.key).hub_doc_id
     context.hub.clear_exchanges()
     with context.store.spool.draft_file() as draft:
         try:
@@ -337,10 +241,10 @@ def _replace_file(context: ConnectorContext, replacement: Path, path: Path) -> N
 
 
 def _record_repair(
-    context: ConnectorContext, row: _PacketRow, fault: SpoolFault, repair_words: str, repair_words_vi: str
+    context: ConnectorContext, row: PacketRow, fault: SpoolFault, repair_words: str, repair_words_vi: str
 ) -> SpoolFault:
     with context.transaction() as tx:
-        tx.audit_events.append(AuditEvent("packet", row.machine.subject, row.key, tx.actor, {fault.kind: repair_words}))
+        tx.audit_log.record("packet", row.machine, row.key, {fault.kind: repair_words})
     return replace(fault, repaired=repair_words, repaired_vi=repair_words_vi, advice="", advice_vi="")
 
 

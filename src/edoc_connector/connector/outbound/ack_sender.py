@@ -14,14 +14,23 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
-from ..._core.text import describe_error, join_languages
+from ..._core import describe_error, join_languages
 from ...edxml import StatusMessage
 from ...errors import DuplicateDocument, EdocError, NotFound
 from ...hubs import MessageType, Outcome
-from ...store import Altered, OutgoingState, ReceiptState, SpoolFile, Tx, deliveries, outgoing, receipts, transitions
-from ...store.audit_log import AuditEvent
-from ...store.rows import OutgoingRow
-from ...store.state_machine import DELIVERIES, OUTGOING
+from ...store import (
+    CONFIRM,
+    DELIVERIES,
+    DONE,
+    FAIL,
+    OUTGOING,
+    Altered,
+    OutgoingRow,
+    OutgoingState,
+    ReceiptState,
+    SpoolFile,
+    Tx,
+)
 from .._context import ConnectorContext
 from .._retry import as_error_columns, decide_retry
 from .packet_builder import build_packet
@@ -95,8 +104,7 @@ class AckSender:
         """
         keys = None if only_id is None else [only_id]
         with self._context.transaction() as tx:
-            rows = outgoing.claim_batch(
-                tx,
+            rows = tx.outgoing.claim_batch(
                 self._context.lease,
                 agency=self._context.agency,
                 only_due=only_due,
@@ -110,7 +118,7 @@ class AckSender:
         """Send messages that are claimed, likewise."""
         if not rows:
             return []
-        with self._context.lease_keeper.hold_all(outgoing.TABLE, [row.id for row in rows]):
+        with self._context.lease_keeper.hold_all(OUTGOING.table_name, [row.id for row in rows]):
             unknown_rows = [row for row in rows if row.state == OutgoingState.UNKNOWN]
             results = [self._try_unknown(row) for row in unknown_rows]
             results += self._send_batch([row for row in rows if row not in unknown_rows])
@@ -134,7 +142,7 @@ class AckSender:
             exchanges = tuple(self._context.hub.take_exchanges())
             return self._record_outcomes([AckOutcome(row=row, doc_id=doc_id, recorded_exchanges=exchanges)])[0]
         with self._context.transaction() as tx:
-            rows = outgoing.claim_batch(tx, self._context.lease, agency=row.agency, only_due=False, only_ids=[row.id])
+            rows = tx.outgoing.claim_batch(self._context.lease, agency=row.agency, only_due=False, only_ids=[row.id])
         return self._send_batch(rows)[0] if rows else (row.id, None)
 
     # -- a batch
@@ -145,7 +153,7 @@ class AckSender:
 
     def _prepare_packets(self, rows: Sequence[OutgoingRow]) -> tuple[list[OutgoingRow], list[AckOutcome]]:
         """The packet of a status is made when it is first sent: a missing key must not undo what it reports."""
-        ready = [row for row in rows if row.kind == outgoing.CONFIRM or row.spool_file is not None]
+        ready = [row for row in rows if row.kind == CONFIRM or row.spool_file is not None]
         unbuilt = [row for row in rows if row not in ready]
         built_packets, failures = [], []
         for row in unbuilt:
@@ -156,7 +164,7 @@ class AckSender:
                 failures.append(AckOutcome(row=row, error=built))
         if built_packets:
             with self._context.transaction() as tx:
-                ready += outgoing.record_packets(tx, built_packets)
+                ready += tx.outgoing.record_packets(built_packets)
         return ready, failures
 
     def _build_packet(self, row: OutgoingRow) -> SpoolFile | EdocError:
@@ -172,7 +180,7 @@ class AckSender:
         hub.clear_exchanges()
         outcome = AckOutcome(row=row)
         try:
-            if row.kind == outgoing.CONFIRM:
+            if row.kind == CONFIRM:
                 hub.confirm(row.hub_doc_id or "", Outcome(row.code))
                 outcome = AckOutcome(row=row, doc_id=row.hub_doc_id)
             else:
@@ -182,16 +190,13 @@ class AckSender:
         return replace(outcome, recorded_exchanges=tuple(hub.take_exchanges()))
 
     def _is_closed_by_fail(self, row: OutgoingRow, error: EdocError) -> bool:
-        if (
-            row.kind != outgoing.CONFIRM
-            or row.code != outgoing.DONE
-            or decide_retry(error).next_state != OutgoingState.FAILED
-        ):
+        if row.kind != CONFIRM or row.code != DONE or decide_retry(error).next_state != OutgoingState.FAILED:
             return False
-        T = outgoing.TABLE  # noqa: N806  a table
-        conditions = [T.c.receipt_id == row.receipt_id, T.c.code == outgoing.FAIL, T.c.state == OutgoingState.SENT]
         with self._context.store.snapshot() as tx:
-            return bool(outgoing.find_all(tx, row.agency, *conditions, limit=1))
+            told = tx.outgoing.find_all(
+                row.agency, receipt_id=row.receipt_id, code=FAIL, state=OutgoingState.SENT, limit=1
+            )
+        return bool(told)
 
     def _send_status(self, row: OutgoingRow) -> str | None:
         packet = self._ensure_packet(row)
@@ -215,8 +220,8 @@ class AckSender:
             raise rebuilt
         detail = join_languages("its packet was gone; built anew", "gói tin đã mất, đã tạo lại")
         with self._context.transaction() as tx:
-            outgoing.record_packets(tx, [(row, rebuilt)])
-            transitions.record_change(tx, OUTGOING, row.id, old=row.state, new=row.state, detail=detail)
+            tx.outgoing.record_packets([(row, rebuilt)])
+            tx.timeline.record_change(OUTGOING, row.id, old=row.state, new=row.state, detail=detail)
         return spool.locate(rebuilt.name)
 
     def _map_parallel(self, work: Callable[[A], B], rows: Sequence[A]) -> list[B]:
@@ -246,10 +251,8 @@ class AckSender:
     def _write_outcomes(self, tx: Tx, outcomes: Sequence[AckOutcome]) -> None:
         sent_outcomes: list[AckOutcome] = []
         for outcome in outcomes:
-            tx.audit_events.extend(
-                AuditEvent("answer", OUTGOING.subject, outcome.row.id, tx.actor, exchange)
-                for exchange in outcome.recorded_exchanges
-            )
+            for exchange in outcome.recorded_exchanges:
+                tx.audit_log.record("answer", OUTGOING, outcome.row.id, exchange)
             if outcome.is_closed:
                 _close_confirmation(tx, outcome.row)
             elif outcome.error is not None:
@@ -260,26 +263,26 @@ class AckSender:
                     "attempts": outcome.row.attempts + 1,
                     **as_error_columns(None),
                 }
-                outgoing.move(tx, outcome.row, OutgoingState.SENT, hub_doc_id=outcome.doc_id, **values)
+                tx.outgoing.move(outcome.row, OutgoingState.SENT, hub_doc_id=outcome.doc_id, **values)
             else:
                 sent_outcomes.append(outcome)
-        outgoing.mark_sent(
-            tx, [(outcome.row, outcome.doc_id) for outcome in sent_outcomes], values=as_error_columns(None)
+        tx.outgoing.mark_sent(
+            [(outcome.row, outcome.doc_id) for outcome in sent_outcomes], values=as_error_columns(None)
         )
-        confirmed = [outcome.row for outcome in sent_outcomes if outcome.row.kind == outgoing.CONFIRM]
+        confirmed = [outcome.row for outcome in sent_outcomes if outcome.row.kind == CONFIRM]
         if confirmed:
-            receipts.mark_confirmed(tx, {row.receipt_id or 0: row.code for row in confirmed})
+            tx.receipts.mark_confirmed({row.receipt_id or 0: row.code for row in confirmed})
 
     def _write_failure(self, tx: Tx, row: OutgoingRow, error: EdocError) -> None:
         state = OutgoingState(decide_retry(error).next_state)
-        if row.kind == outgoing.CONFIRM and state is not OutgoingState.FAILED:
+        if row.kind == CONFIRM and state is not OutgoingState.FAILED:
             state = OutgoingState.READY  # confirming twice is harmless, so an unknown outcome is no reason to ask
         next_attempt_at = (
             tx.now if state is OutgoingState.UNKNOWN else self._context.compute_next_attempt(row, tx.now, error)
         )
         values = {"attempts": row.attempts + 1, "next_attempt_at": next_attempt_at, **as_error_columns(error)}
         values |= {"asked": 0} if state is OutgoingState.UNKNOWN else {}
-        outgoing.move(tx, row, state, detail=describe_error(error), **values)
+        tx.outgoing.move(row, state, detail=describe_error(error), **values)
         if state is OutgoingState.FAILED:
             _record_subject_failure(tx, row, error)
 
@@ -290,22 +293,22 @@ def _close_confirmation(tx: Tx, row: OutgoingRow) -> None:
         "it was told fail when the packet was set aside, and keeps to that",
         "trục đã được báo fail khi gói tin bị cách ly và giữ nguyên như vậy",
     )
-    outgoing.move(tx, row, OutgoingState.FAILED, detail=words, attempts=row.attempts + 1, **as_error_columns(None))
-    receipt = receipts.get_by_id(tx, row.receipt_id or 0)
+    tx.outgoing.move(row, OutgoingState.FAILED, detail=words, attempts=row.attempts + 1, **as_error_columns(None))
+    receipt = tx.receipts.get_by_id(row.receipt_id or 0)
     if receipt.state == ReceiptState.HANDLED:
-        receipts.move(tx, receipt, ReceiptState.CONFIRMED, detail=words)
+        tx.receipts.move(receipt, ReceiptState.CONFIRMED, detail=words)
 
 
 def _record_subject_failure(tx: Tx, row: OutgoingRow, error: EdocError) -> None:
     """A message that failed for good is told where people look: at what it was about."""
-    kind = "xác nhận" if row.kind == outgoing.CONFIRM else "trạng thái"
+    kind = "xác nhận" if row.kind == CONFIRM else "trạng thái"
     detail = join_languages(
         f"{row.kind} {row.code} failed for good: {error.message}", f"không gửi được {kind} {row.code}: {error.vi}"
     )
     if row.receipt_id is not None:
-        receipts.record_note(tx, receipts.get_by_id(tx, row.receipt_id), detail=detail)
+        tx.receipts.record_note(tx.receipts.get_by_id(row.receipt_id), detail=detail)
     elif row.delivery_id is not None:
-        state = deliveries.get_by_id(tx, row.delivery_id).state
-        transitions.record_change(
-            tx, DELIVERIES, row.delivery_id, old=state, new=state, detail=detail, recipient=row.recipient
+        state = tx.deliveries.get_by_id(row.delivery_id).state
+        tx.timeline.record_change(
+            DELIVERIES, row.delivery_id, old=state, new=state, detail=detail, recipient=row.recipient
         )

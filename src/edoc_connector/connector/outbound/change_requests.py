@@ -7,8 +7,7 @@ from dataclasses import dataclass
 
 from ...edxml import Document, Organization, StaffInfo
 from ...errors import NotFound, StoreError
-from ...store import Tx, deliveries
-from ...store.rows import DeliveryRow
+from ...store import DeliveryRow, Tx
 from .._context import ConnectorContext
 from . import submission
 from .changes import build_recall
@@ -78,14 +77,14 @@ def submit_recall(
 
 def _list_rounds(tx: Tx, context: ConnectorContext, document_id: str) -> list[_RecallRound]:
     """The recalls of a document, newest first."""
-    rows = deliveries.list_changes_to(tx, context.agency, document_id, "recall")
-    recipients_by_row = deliveries.load_recipients(tx, [row.id for row in rows])
+    rows = tx.deliveries.list_changes_to(context.agency, document_id, "recall")
+    recipients_by_row = tx.deliveries.load_recipients([row.id for row in rows])
     return [
         _RecallRound(
             number=number,
             row=row,
             asked_ids=frozenset(recipient.organ_id for recipient in recipients_by_row[row.id]),
-            open_ids=frozenset(recipient.organ_id for recipient in deliveries.list_unanswered(tx, row)),
+            open_ids=frozenset(recipient.organ_id for recipient in tx.deliveries.list_unanswered(row)),
             is_refused=is_correctable(tx, row),
         )
         for number, row in zip(reversed(range(len(rows))), rows, strict=True)

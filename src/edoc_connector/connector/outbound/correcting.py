@@ -7,15 +7,10 @@ time the delivery failed the hub had refused the packet for what is in it (`REFU
 
 from __future__ import annotations
 
-from ..._core.text import join_languages
+from ..._core import join_languages
 from ...edxml import Document
 from ...errors import EdocError, PacketRefused, UnknownRecipient
-from ...store import DeliveryState, Tx, audit_log, deliveries, transitions
-from ...store import timeline as timelines
-from ...store.audit_log import AuditEvent
-from ...store.deliveries import NewDelivery
-from ...store.rows import DeliveryRow
-from ...store.state_machine import DELIVERIES
+from ...store import DELIVERIES, DeliveryRow, DeliveryState, NewDelivery, Tx, require_same_document
 from .._retry import as_error_columns
 
 REFUSED = "refused"
@@ -32,19 +27,19 @@ def record_refusal(tx: Tx, row: DeliveryRow, error: EdocError) -> None:
             "the hub refused what is in the packet: the document can be corrected and sent under the same id",
             "trục từ chối nội dung gói tin: có thể sửa văn bản rồi gửi lại với cùng mã định danh",
         )
-        transitions.record_change(tx, DELIVERIES, row.id, old=DeliveryState.FAILED, new=REFUSED, detail=detail)
+        tx.timeline.record_change(DELIVERIES, row.id, old=DeliveryState.FAILED, new=REFUSED, detail=detail)
 
 
 def is_correctable(tx: Tx, row: DeliveryRow) -> bool:
     """Whether another document may take the place of this one: the hub certainly never took it."""
     if row.state != DeliveryState.FAILED or row.hub_doc_id or row.sent_at:
         return False
-    entered_states = [entry.new for entry in timelines.load_timelines(tx, DELIVERIES, [row.id])[row.id]]
+    entered_states = [entry.new for entry in tx.timeline.load_timelines(DELIVERIES, [row.id])[row.id]]
     if {DeliveryState.UNKNOWN, DeliveryState.SENT} & set(entered_states):
         return False
     refusals = entered_states.count(REFUSED)
     has_replies = any(
-        recipient.last_code or recipient.change for recipient in deliveries.load_recipients(tx, [row.id])[row.id]
+        recipient.last_code or recipient.change for recipient in tx.deliveries.load_recipients([row.id])[row.id]
     )
     return not has_replies and refusals > 0 and refusals == entered_states.count(DeliveryState.FAILED)
 
@@ -60,26 +55,25 @@ def apply_correction(tx: Tx, key: int, document: Document, new_delivery: NewDeli
         DocumentIdConflict: the hub may have the document that is there, or it asks somebody for something that the new
             one does not.
     """
-    transitions.advisory_lock(tx, f"delivery {key}")
-    row = deliveries.get_by_id(tx, key)
+    tx.advisory_lock(f"delivery {key}")
+    row = tx.deliveries.get_by_id(key)
     if not is_correctable(tx, row) or _is_request_dropped(tx, row, document, new_delivery):
-        deliveries.require_same_document(row, new_delivery.fingerprint)
+        require_same_document(row, new_delivery.fingerprint)
         return None
     if row.fingerprint == new_delivery.fingerprint:
         return None
-    refused_recipients = ", ".join(recipient.organ_id for recipient in deliveries.load_recipients(tx, [key])[key])
+    refused_recipients = ", ".join(recipient.organ_id for recipient in tx.deliveries.load_recipients([key])[key])
     detail = join_languages(
         f"corrected; the refused packet, to {refused_recipients}, had the SHA-256 {row.sha256}",
         f"văn bản đã được sửa; gói tin bị từ chối (gửi {refused_recipients}) có SHA-256 {row.sha256}",
     )
-    deliveries.replace_failed_document(tx, row, new_delivery, detail=detail, **as_error_columns(None))
+    tx.deliveries.replace_failed_document(row, new_delivery, detail=detail, **as_error_columns(None))
     # The bytes go once this is on the disk; if that is missed, the next pruning finds them noted here.
-    if audit_log.find_pruned_at(tx.connection, row.spool_file) is None:
-        audit_log.mark_pruned(
-            tx.connection, agency=row.agency, spool_file=row.spool_file, sha256=row.sha256, at=tx.now
+    if tx.audit_log.find_pruned_at(row.spool_file) is None:
+        tx.audit_log.mark_pruned(agency=row.agency, spool_file=row.spool_file, sha256=row.sha256, at=tx.now
         )  # fmt: skip
     packet_note = {"removed": "corrected", "sha256": row.sha256, "replaced_by": new_delivery.sha256}
-    tx.audit_events.append(AuditEvent("packet", DELIVERIES.subject, key, tx.actor, packet_note))
+    tx.audit_log.record("packet", DELIVERIES, key, packet_note)
     return row.spool_file
 
 
@@ -90,12 +84,12 @@ def _is_request_dropped(tx: Tx, row: DeliveryRow, document: Document, new_delive
     if new_delivery.business != row.business:
         return True
     recipient_ids = {recipient.id for recipient in document.recipients}
-    for document_id in deliveries.load_targets(tx, [row.id])[row.id]:
-        target = deliveries.find_by_document_id(tx, row.agency, document_id)
+    for document_id in tx.deliveries.load_targets([row.id])[row.id]:
+        target = tx.deliveries.find_by_document_id(row.agency, document_id)
         if target is None:
             continue
-        holder_ids = {recipient.organ_id for recipient in deliveries.load_recipients(tx, [target.id])[target.id]}
-        asked_ids = holder_ids & {recipient.organ_id for recipient in deliveries.load_recipients(tx, [row.id])[row.id]}
+        holder_ids = {recipient.organ_id for recipient in tx.deliveries.load_recipients([target.id])[target.id]}
+        asked_ids = holder_ids & {recipient.organ_id for recipient in tx.deliveries.load_recipients([row.id])[row.id]}
         if asked_ids and (document_id not in new_delivery.targets or not asked_ids <= recipient_ids):
             return True
     return False

@@ -13,14 +13,22 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import NoReturn
 
-from ..._core.text import describe_error, join_languages
+from ..._core import describe_error, join_languages
 from ...edxml import StatusMessage
 from ...errors import AuthenticationRejected, DuplicateDocument, EdocError, HubError, OutcomeUnknown, StoreError
 from ...hubs import MessageType
-from ...store import DeliveryState, LeaseLost, OutgoingState, Tx, deliveries, outgoing, transitions
-from ...store import timeline as timelines
-from ...store.rows import DeliveryRow, OutgoingRow
-from ...store.state_machine import DELIVERIES, OUTGOING, StateMachine
+from ...store import (
+    CONFIRM,
+    DELIVERIES,
+    OUTGOING,
+    DeliveryRow,
+    DeliveryState,
+    LeaseLost,
+    OutgoingRow,
+    OutgoingState,
+    StateMachine,
+    Tx,
+)
 from .. import _recovery
 from .._context import ConnectorContext
 from .._recovery import correct_future_times
@@ -69,10 +77,10 @@ class Outbox:
                 return
         with self._context.transaction() as tx:
             correct_future_times(tx, agency=self._context.agency, limits=self._context.limits)
-            for row in transitions.lock_expired(tx, DELIVERIES, agency=self._context.agency):
+            for row in tx.leases.lock_expired(DELIVERIES, agency=self._context.agency):
                 _expire_lease(tx, DELIVERIES, row["id"], row["fence"], DeliveryState.UNKNOWN)
-            for row in transitions.lock_expired(tx, OUTGOING, agency=self._context.agency):
-                is_confirmation = row["kind"] == outgoing.CONFIRM
+            for row in tx.leases.lock_expired(OUTGOING, agency=self._context.agency):
+                is_confirmation = row["kind"] == CONFIRM
                 _expire_lease(
                     tx,
                     OUTGOING,
@@ -126,7 +134,7 @@ class Outbox:
         """
         row = self._claim_delivery(key=key, only_due=False)
         if row is not None:
-            with self._context.lease_keeper.hold_all(deliveries.TABLE, [row.id]):
+            with self._context.lease_keeper.hold_all(DELIVERIES.table_name, [row.id]):
                 self._send_claimed_delivery(row)
 
     def send_new_delivery(self, row: DeliveryRow) -> None:
@@ -137,11 +145,11 @@ class Outbox:
         """
         try:
             with self._context.transaction() as tx:
-                row = deliveries.claim_known(tx, row, self._context.lease)
+                row = tx.deliveries.claim_known(row, self._context.lease)
         except LeaseLost:
             log.info("delivery %d was taken by another worker first", row.id)
             return
-        with self._context.lease_keeper.hold_all(deliveries.TABLE, [row.id]):
+        with self._context.lease_keeper.hold_all(DELIVERIES.table_name, [row.id]):
             self._send_claimed_delivery(row)
 
     def look_up_message(self, machine: StateMachine, key: int) -> EdocError | None:
@@ -151,10 +159,14 @@ class Outbox:
         """
         unknown_states = [DeliveryState.UNKNOWN if machine is DELIVERIES else OutgoingState.UNKNOWN]
         with self._context.transaction() as tx:
-            rows = transitions.claim_rows(
-                tx, machine, self._context.lease, agency=self._context.agency, states=unknown_states, only_due=False,
-                where=transitions.get_table(machine).c.id == key,
-            )  # fmt: skip
+            rows = tx.leases.claim(
+                machine,
+                self._context.lease,
+                agency=self._context.agency,
+                states=unknown_states,
+                only_due=False,
+                only_ids=[key],
+            )
         if not rows:
             return None
         if machine is DELIVERIES:
@@ -183,13 +195,13 @@ class Outbox:
 
     def _claim_delivery(self, *, after_id: int = 0, only_due: bool, key: int | None = None) -> DeliveryRow | None:
         with self._context.transaction() as tx:
-            return deliveries.claim_next(
-                tx, self._context.lease, agency=self._context.agency, only_due=only_due, after_id=after_id, only_id=key
+            return tx.deliveries.claim_next(
+                self._context.lease, agency=self._context.agency, only_due=only_due, after_id=after_id, only_id=key
             )
 
     def _try_send_delivery(self, row: DeliveryRow) -> EdocError | None:
         try:
-            with self._context.lease_keeper.hold_all(deliveries.TABLE, [row.id]):
+            with self._context.lease_keeper.hold_all(DELIVERIES.table_name, [row.id]):
                 self._send_claimed_delivery(row)
         except EdocError as error:
             log.warning("not sent: %s", error)
@@ -231,8 +243,8 @@ class Outbox:
             sent_detail = detail or (
                 f"docId {doc_id}" if doc_id else join_languages("docId not told", "trục không cho biết docId")
             )
-            is_bound = deliveries.mark_sent(
-                tx, row, doc_id, detail=sent_detail, attempts=row.attempts + 1, **as_error_columns(None)
+            is_bound = tx.deliveries.mark_sent(
+                row, doc_id, detail=sent_detail, attempts=row.attempts + 1, **as_error_columns(None)
             )
         if not is_bound:
             self._record_delivery_failure(row, _build_wrong_id_error(doc_id))
@@ -248,7 +260,7 @@ class Outbox:
             )
             values = {"attempts": row.attempts + 1, "next_attempt_at": next_attempt_at, **as_error_columns(error)}
             values |= {"asked": 0} if state is DeliveryState.UNKNOWN else {}
-            deliveries.move(tx, row, state, detail=describe_error(error), **values)
+            tx.deliveries.move(row, state, detail=describe_error(error), **values)
             if state is DeliveryState.FAILED:
                 correcting.record_refusal(tx, row, error)
         raise error
@@ -261,7 +273,7 @@ class Outbox:
             log.warning("the hub cannot be asked what it has: %s", lookup_error)
             self._record_delivery_failure(row, error, state=DeliveryState.UNKNOWN)
         with self._context.store.snapshot() as tx:
-            is_ours = len(hub_ids) == 1 or timelines.has_been_in_state(tx, DELIVERIES, row.id, DeliveryState.UNKNOWN)
+            is_ours = len(hub_ids) == 1 or tx.timeline.has_been_in_state(DELIVERIES, row.id, DeliveryState.UNKNOWN)
         if not is_ours:
             self._record_delivery_failure(row, error)
         self._mark_delivery_sent(row, hub_ids[0] if len(hub_ids) == 1 else None, join_languages(*_ALREADY_AT_HUB_WORDS))
@@ -352,8 +364,7 @@ class Outbox:
         with self._context.transaction() as tx:
             self._context.record_exchanges(tx, machine, row.id)
             lookups = row.asked + 1
-            transitions.move(
-                tx,
+            tx.transitions.move(
                 machine,
                 row.id,
                 old=row.state,
@@ -366,13 +377,9 @@ class Outbox:
 
     def _has_unnamed_sibling(self, row: OutgoingRow) -> bool:
         """Whether another status about the same, to the same recipient, is at the hub under an unknown id."""
-        T = outgoing.TABLE  # noqa: N806  a table
-        conditions = [T.c.kind == row.kind, T.c.recipient == row.recipient, T.c.id != row.id]
-        conditions += [T.c.receipt_id == row.receipt_id, T.c.delivery_id == row.delivery_id]
-        conditions += [T.c.state == OutgoingState.SENT, T.c.hub_doc_id.is_(None)]
         with self._context.store.snapshot() as tx:
             since = row.created_at - reconciler.CLOCK_TOLERANCE
-            return bool(outgoing.find_all(tx, row.agency, *conditions, T.c.sent_at >= since))
+            return tx.outgoing.has_unnamed_sibling(row, since=since)
 
     def _query_hub(
         self, query: reconciler.SentQuery, kind: MessageType, row: DeliveryRow | OutgoingRow
@@ -394,8 +401,7 @@ class Outbox:
             elif next_attempt_at <= tx.now:
                 next_attempt_at = self._context.compute_next_attempt(row, tx.now, error)
             values = {"asked": lookups, "next_attempt_at": next_attempt_at, **as_error_columns(error)}
-            transitions.end_lease(
-                tx,
+            tx.leases.end(
                 machine,
                 row.id,
                 state=row.state,
@@ -408,8 +414,7 @@ class Outbox:
 
 def _expire_lease(tx: Tx, machine: StateMachine, key: int, fencing_token: int, new_state: str) -> None:
     try:
-        transitions.move(
-            tx,
+        tx.transitions.move(
             machine,
             key,
             old="sending",
@@ -425,17 +430,14 @@ def _expire_lease(tx: Tx, machine: StateMachine, key: int, fencing_token: int, n
 
 def _is_bound(tx: Tx, row: DeliveryRow | OutgoingRow, doc_id: str) -> bool:
     if isinstance(row, DeliveryRow):
-        bound_row = deliveries.find_by_hub_doc_id(tx, row.agency, doc_id)
+        bound_row = tx.deliveries.find_by_hub_doc_id(row.agency, doc_id)
         return bound_row is not None and bound_row.id != row.id
-    T = outgoing.TABLE  # noqa: N806  a table
-    return bool(
-        outgoing.find_all(tx, row.agency, T.c.hub_doc_id == doc_id, T.c.id != row.id, T.c.kind == outgoing.STATUS)
-    )
+    return tx.outgoing.is_hub_doc_id_taken(row, doc_id)
 
 
 def _build_delivery_query(context: ConnectorContext, row: DeliveryRow) -> reconciler.SentQuery:
     with context.store.snapshot() as tx:
-        recipient_ids = frozenset(recipient.organ_id for recipient in deliveries.load_recipients(tx, [row.id])[row.id])
+        recipient_ids = frozenset(recipient.organ_id for recipient in tx.deliveries.load_recipients([row.id])[row.id])
     return reconciler.SentQuery(
         document_id=row.document_id, sender=row.agency, recipients=recipient_ids, code=row.code, title=row.subject,
         not_before=row.created_at,

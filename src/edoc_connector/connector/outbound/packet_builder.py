@@ -20,8 +20,7 @@ from ...edxml import (
     write,
 )
 from ...signing import enveloped, seal_maker
-from ...store import SpoolFile
-from ...store._sql.engine import translate_driver_errors
+from ...store import SpoolFile, translate_driver_errors
 from .._context import ConnectorContext
 from .._pdf_policy import refuse_unsigned
 

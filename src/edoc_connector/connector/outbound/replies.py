@@ -6,15 +6,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from ..._core.text import join_languages
+from ..._core import join_languages
 from ...edxml import Document, ResponseFor, StaffInfo, StatusCode, StatusMessage
 from ...errors import NotFound, StatusNotAllowed
-from ...store import ReceiptState, Tx, outgoing, receipts, status_rules
-from ...store.rows import ReceiptRow
+from ...store import CHANGE_BY_ANSWER, TAKE_BACK_KIND, ReceiptRow, ReceiptState, Tx, describe_code, require_allowed_code
 from .._context import ConnectorContext
 from ..delivery import KIND_NAMES_VI
 from ..inbound.intake import select_target_ids
-from ..inbound.status_intake import TAKE_BACK_KIND
 
 ANSWERABLE_STATES = frozenset({ReceiptState.HANDLED, ReceiptState.CONFIRMED})
 
@@ -57,15 +55,13 @@ class _ReplyState:
     change: str | None
 
     def require_allowed(self, reply: StatusReply) -> None:
-        status_rules.require_allowed_code(
+        require_allowed_code(
             reply.code, self.last_code, change=self.change, is_change_packet=not self.has_separate_request
         )
 
     def with_reply(self, reply: StatusReply) -> _ReplyState:
-        if self.has_separate_request and reply.code in status_rules.CHANGE_BY_ANSWER:
-            return _ReplyState(
-                self.receipt, self.has_separate_request, self.last_code, status_rules.CHANGE_BY_ANSWER[reply.code]
-            )
+        if self.has_separate_request and reply.code in CHANGE_BY_ANSWER:
+            return _ReplyState(self.receipt, self.has_separate_request, self.last_code, CHANGE_BY_ANSWER[reply.code])
         return _ReplyState(self.receipt, self.has_separate_request, reply.code, self.change)
 
 
@@ -118,7 +114,7 @@ def lock_replies(tx: Tx, row: ReceiptRow) -> None:
     """Wait until nobody else answers a packet, or enters a request about it: what may be said is looked up first."""
     subject_receipt = _find_subject_receipt(tx, row) if row.business == TAKE_BACK_KIND else row
     if subject_receipt is not None:
-        receipts.lock_receipt(tx, subject_receipt.id)
+        tx.receipts.lock_receipt(subject_receipt.id)
 
 
 def enqueue_reply(
@@ -143,39 +139,38 @@ def enqueue_reply(
     reply_state.require_allowed(reply)
     subject_receipt, next_state = reply_state.receipt, reply_state.with_reply(reply)
     detail = _enqueue_status(tx, context, subject_receipt, reply)
-    current = receipts.record_note(
-        tx, subject_receipt, detail=detail, last_code=next_state.last_code, change=next_state.change
+    current = tx.receipts.record_note(
+        subject_receipt, detail=detail, last_code=next_state.last_code, change=next_state.change
     )
-    if reply.code in status_rules.CHANGE_BY_ANSWER:
+    if reply.code in CHANGE_BY_ANSWER:
         _record_answer(tx, row, reply, read_document)
     elif subject_receipt.id == row.id:
         return current
-    return receipts.get_by_id(tx, row.id)
+    return tx.receipts.get_by_id(row.id)
 
 
 def _enqueue_status(tx: Tx, context: ConnectorContext, receipt: ReceiptRow, reply: StatusReply) -> str:
     """Queue a status; what was said, in words."""
-    outgoing.enqueue_status(
-        tx,
+    tx.outgoing.enqueue_status(
         agency=receipt.agency,
         code=reply.code,
         recipient=receipt.sender or "",
         message=build_reply_message(context, receipt, reply, at=tx.now).model_dump_json(),
         receipt_id=receipt.id,
     )
-    en, vi = status_rules.describe_code(reply.code), status_rules.describe_code(reply.code, vi=True)
+    en, vi = describe_code(reply.code), describe_code(reply.code, vi=True)
     return join_languages(f"{en} {reply.description or ''}".strip(), f"{vi} {reply.description or ''}".strip())
 
 
 def find_open_requests(tx: Tx, row: ReceiptRow) -> list[ReceiptRow]:
     """The recalls and replacements of a document's sender that wait for an answer, newest first."""
-    T = receipts.TABLE  # noqa: N806  a table
-    conditions = [
-        T.c.business.in_(["recall", "replace"]),
-        T.c.sender == row.sender,
-        T.c.state.in_(sorted(ANSWERABLE_STATES)),
-    ]
-    return receipts.find_all(tx, row.agency, *conditions, T.c.last_code == StatusCode.ARRIVED)
+    return tx.receipts.find_all(
+        row.agency,
+        business=["recall", "replace"],
+        sender=row.sender,
+        state=ANSWERABLE_STATES,
+        last_code=StatusCode.ARRIVED,
+    )
 
 
 def _find_reply_state(tx: Tx, row: ReceiptRow) -> _ReplyState:
@@ -191,19 +186,19 @@ def _find_reply_state(tx: Tx, row: ReceiptRow) -> _ReplyState:
 
 def _find_subject_receipt(tx: Tx, row: ReceiptRow) -> ReceiptRow | None:
     """The document that a status is about."""
-    return receipts.find_effective(tx, row.agency, row.document_id or "", row.sender)
+    return tx.receipts.find_effective(row.agency, row.document_id or "", row.sender)
 
 
 def _record_answer(tx: Tx, row: ReceiptRow, reply: StatusReply, read_document: Callable[[], Document]) -> None:
     """An answer is noted where the request came in, and for a recall or replacement at the documents it acts on."""
-    words = status_rules.describe_code(reply.code), status_rules.describe_code(reply.code, vi=True)
+    words = describe_code(reply.code), describe_code(reply.code, vi=True)
     if row.business == TAKE_BACK_KIND:
-        receipts.record_note(tx, row, detail=join_languages(*words), last_code=reply.code)
+        tx.receipts.record_note(row, detail=join_languages(*words), last_code=reply.code)
     if row.business not in ("recall", "replace"):
         return
     for document_id in select_target_ids(read_document()):
-        target = receipts.find_effective(tx, row.agency, document_id, row.sender)
+        target = tx.receipts.find_effective(row.agency, document_id, row.sender)
         if target is not None:
-            receipts.lock_receipt(tx, target.id)
+            tx.receipts.lock_receipt(target.id)
             detail = join_languages(f"{row.business}: {words[0]}", f"{KIND_NAMES_VI[row.business]}: {words[1]}")
-            receipts.record_note(tx, target, detail=detail, change=status_rules.CHANGE_BY_ANSWER[reply.code])
+            tx.receipts.record_note(target, detail=detail, change=CHANGE_BY_ANSWER[reply.code])

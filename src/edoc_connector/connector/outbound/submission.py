@@ -6,12 +6,20 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from ..._core.text import join_languages
+from ..._core import join_languages
 from ...edxml import BusinessType, Document, ResponseFor, StaffInfo, StatusCode, StatusMessage, read
 from ...errors import DocumentError, NotFound, StatusNotAllowed
-from ...store import DeliveryState, SpoolFile, Tx, deliveries, outgoing, status_rules
-from ...store.deliveries import NewDelivery
-from ...store.rows import DeliveryRow
+from ...store import (
+    TAKE_BACK_CODE,
+    DeliveryRow,
+    DeliveryState,
+    NewDelivery,
+    SpoolFile,
+    Tx,
+    can_take_back,
+    require_same_document,
+    require_take_back,
+)
 from .._context import ConnectorContext
 from ..delivery import KIND_BY_TYPE
 from ..inbound.intake import WITHDRAWING_TYPES, select_target_ids
@@ -53,14 +61,14 @@ def submit(context: ConnectorContext, document: Document) -> Submission:
     _require_own_sender(context, document)
     content_hash = compute_fingerprint(document)
     with context.store.snapshot() as tx:
-        existing = deliveries.find_by_document_id(tx, context.agency, document.id)
+        existing = tx.deliveries.find_by_document_id(context.agency, document.id)
         can_correct = (
             existing is not None and existing.fingerprint != content_hash and correcting.is_correctable(tx, existing)
         )
     if existing is not None and can_correct:
         return Submission(_submit_correction(context, existing, document, content_hash))
     if existing is not None:
-        same_delivery = deliveries.require_same_document(existing, content_hash)
+        same_delivery = require_same_document(existing, content_hash)
         if same_delivery.state != DeliveryState.FAILED or has_packet(
             context, same_delivery.spool_file, same_delivery.sha256
         ):
@@ -77,7 +85,7 @@ def _add_delivery(context: ConnectorContext, document: Document, content_hash: s
     row = None
     try:
         with context.transaction() as tx:
-            row = deliveries.add(tx, new_delivery, due_at=tx.now + _HEAD_START)
+            row = tx.deliveries.add(new_delivery, due_at=tx.now + _HEAD_START)
             is_ours = row.spool_file == file.name
             if is_ours:
                 _record_request(tx, context, document)
@@ -123,7 +131,7 @@ def require_delivery(tx: Tx, context: ConnectorContext, document_id: str) -> Del
     Raises:
         NotFound: there is none.
     """
-    row = deliveries.find_by_document_id(tx, context.agency, document_id)
+    row = tx.deliveries.find_by_document_id(context.agency, document_id)
     if row is None:
         raise NotFound(
             f"no document was sent under the id {document_id}: look for it with deliveries().",
@@ -192,22 +200,21 @@ def request_take_back(
     """
     with context.transaction(staff.staff if staff is not None else None) as tx:
         row = require_delivery(tx, context, document_id)
-        deliveries.lock_delivery(tx, row.id)
+        tx.deliveries.lock_delivery(row.id)
         require_sent(row)
         message = _build_take_back(context, row, reason, staff, at=tx.now)
         check_message(message, at=tx.now)
         asked_ids = _select_asked_ids(tx, row, organ_ids)
         for organ_id in asked_ids:
             text = message.model_dump_json()
-            outgoing.enqueue_status(
-                tx,
+            tx.outgoing.enqueue_status(
                 agency=row.agency,
-                code=status_rules.TAKE_BACK_CODE,
+                code=TAKE_BACK_CODE,
                 recipient=organ_id,
                 message=text,
                 delivery_id=row.id,
             )
-        deliveries.record_request(tx, row, asked_ids, request=status_rules.TAKE_BACK_CODE, detail=reason)
+        tx.deliveries.record_request(row, asked_ids, request=TAKE_BACK_CODE, detail=reason)
 
 
 def _build_take_back(
@@ -227,7 +234,7 @@ def _build_take_back(
 def _select_asked_ids(tx: Tx, row: DeliveryRow, organ_ids: Collection[str] | None) -> list[str]:
     if organ_ids is not None and not organ_ids:
         raise build_no_recipient_error(row.document_id)
-    recipients_by_id = {recipient.organ_id: recipient for recipient in deliveries.load_recipients(tx, [row.id])[row.id]}
+    recipients_by_id = {recipient.organ_id: recipient for recipient in tx.deliveries.load_recipients([row.id])[row.id]}
     unknown_ids = sorted(set(organ_ids or ()) - set(recipients_by_id))
     if unknown_ids:
         raise NotFound(
@@ -241,12 +248,10 @@ def _select_asked_ids(tx: Tx, row: DeliveryRow, organ_ids: Collection[str] | Non
         else list(recipients_by_id.values())
     )
     askable_recipients = [
-        recipient
-        for recipient in chosen_recipients
-        if status_rules.can_take_back(recipient.last_code, change=recipient.change)
+        recipient for recipient in chosen_recipients if can_take_back(recipient.last_code, change=recipient.change)
     ]
     for recipient in chosen_recipients if organ_ids is not None or not askable_recipients else askable_recipients:
-        status_rules.require_take_back(recipient.organ_id, recipient.last_code, change=recipient.change)
+        require_take_back(recipient.organ_id, recipient.last_code, change=recipient.change)
     return [recipient.organ_id for recipient in askable_recipients]
 
 
@@ -254,10 +259,10 @@ def _reset_failed(context: ConnectorContext, row: DeliveryRow) -> DeliveryRow:
     if row.state != DeliveryState.FAILED:
         return row
     with context.transaction() as tx:
-        current = deliveries.get_by_id(tx, row.id)
+        current = tx.deliveries.get_by_id(row.id)
         if current.state == DeliveryState.FAILED:
-            deliveries.move(tx, current, DeliveryState.READY, next_attempt_at=tx.now)
-        return deliveries.get_by_id(tx, row.id)
+            tx.deliveries.move(current, DeliveryState.READY, next_attempt_at=tx.now)
+        return tx.deliveries.get_by_id(row.id)
 
 
 def _replace_lost_packet(
@@ -273,8 +278,8 @@ def _replace_lost_packet(
         with context.transaction() as tx:
             values = {"spool_file": file.name, "sha256": file.sha256, "size": file.size, "fingerprint": content_hash}
             detail = join_languages("its packet was gone; built anew", "gói tin đã mất, đã tạo lại")
-            deliveries.move(tx, row, DeliveryState.READY, detail=detail, next_attempt_at=tx.now, **values)
-            ready_row = deliveries.get_by_id(tx, row.id)
+            tx.deliveries.move(row, DeliveryState.READY, detail=detail, next_attempt_at=tx.now, **values)
+            ready_row = tx.deliveries.get_by_id(row.id)
         is_committed = True
         return ready_row
     finally:
@@ -295,7 +300,7 @@ def _submit_correction(
             )
             if refused_file is not None:
                 _record_request(tx, context, document)
-            corrected_row = deliveries.get_by_id(tx, existing.id)
+            corrected_row = tx.deliveries.get_by_id(existing.id)
     finally:
         if corrected_row is None:
             context.store.spool.discard(file.name)
@@ -332,12 +337,12 @@ def _record_request(tx: Tx, context: ConnectorContext, document: Document) -> No
         return
     recipient_ids = {recipient.id for recipient in document.recipients}
     for document_id in select_target_ids(document):
-        target = deliveries.find_by_document_id(tx, context.agency, document_id)
+        target = tx.deliveries.find_by_document_id(context.agency, document_id)
         if target is not None:
-            holder_ids = [recipient.organ_id for recipient in deliveries.load_recipients(tx, [target.id])[target.id]]
+            holder_ids = [recipient.organ_id for recipient in tx.deliveries.load_recipients([target.id])[target.id]]
             asked_ids = [organ_id for organ_id in holder_ids if organ_id in recipient_ids]
-            deliveries.record_request(
-                tx, target, asked_ids, request=KIND_BY_TYPE[kind], detail=document.business.reason or ""
+            tx.deliveries.record_request(
+                target, asked_ids, request=KIND_BY_TYPE[kind], detail=document.business.reason or ""
             )
 
 

@@ -1,4 +1,4 @@
-"""A file that travels with a document."""
+"""Attachments as values: a file that travels with a document, and its size and hash."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from ..._core.files import save_atomic
+from ..._core import save_atomic
 from ..names import ZIP_TYPE
 from .content import BytesContent, Content, FileContent, unreadable_file_error
 from .filenames import safe_name
@@ -22,11 +22,11 @@ class Attachment:
     """A file that travels with a document; its bytes are read when they are needed.
 
     Args:
-        name: file name, at most 500 characters, as it was given; see `safe_name` for one to use on disk.
-        content: where the bytes come from.
-        content_type: media type, e.g. ``application/pdf``; left out, it follows from the name. Where the name says
-            nothing, `from_path` and `from_bytes` look at the first bytes.
-        description: words for a person.
+        name: file name, at most 500 characters, as it was given; `safe_name` is the one for use on disk.
+        content: the source of the bytes.
+        content_type: media type, e.g. ``application/pdf``; left out, it follows from the name. Where the name has no
+            known ending, `from_path` and `from_bytes` look at the first bytes.
+        description: text for a person.
         content_id: id inside the packet, without ``cid:``; left out, writing numbers it.
         field_name: FieldName of the packet it came in.
         mime_type: MimeType of the packet it came in.
@@ -74,8 +74,15 @@ class Attachment:
     ) -> Attachment:
         """Attach a file on disk.
 
+        Args:
+            path: path of the file, which must stay in place until the packet is written.
+            name: file name in the packet; left out, that of the path.
+            content_type: media type; left out, it follows from the name, else from the first bytes.
+            description: text for a person.
+            content_id: id inside the packet, without ``cid:``; left out, writing numbers it.
+
         Raises:
-            AttachmentError: the file is not there or is a folder.
+            AttachmentError: the file does not exist or is a folder.
         """
         file_path = Path(path)
         name = name or file_path.name
@@ -102,7 +109,7 @@ class Attachment:
         description: str | None = None,
         content_id: str | None = None,
     ) -> Attachment:
-        """Attach bytes that are in memory already."""
+        """Attach bytes in memory; for the other arguments see `from_path`."""
         return cls(
             name=name,
             content=BytesContent(data),
@@ -112,14 +119,14 @@ class Attachment:
         )
 
     def renamed(self, name: str) -> Attachment:
-        """The same file under another name."""
+        """Copy the attachment under another name."""
         if name == self.name:
             return self
         fields = {field.lstrip("_"): getattr(self, field) for field in self.__slots__}
         return Attachment(**{**fields, "name": name})
 
     def open(self) -> BinaryIO:
-        """A stream of the file's bytes, decoded; the caller closes it.
+        """Open a stream of the decoded file; the caller closes it.
 
         Raises:
             AttachmentError: here or while reading, if the bytes cannot be read or decoded.
@@ -128,12 +135,12 @@ class Attachment:
 
     @property
     def safe_name(self) -> str:
-        """The name made safe for every file system: one part of a path, without separators, controls or tricks."""
+        """The name made safe for every file system: one part of a path, without separators or control characters."""
         return safe_name(self.name)
 
     @property
     def detected_type(self) -> str | None:
-        """The media type that the first bytes show; None where they are those of no format known here (a text, say).
+        """The media type that the first bytes show; None for a format that is not known here, such as a text.
 
         Raises:
             AttachmentError: the bytes cannot be read or decoded.
@@ -142,18 +149,21 @@ class Attachment:
         return found.type if found else None
 
     def head(self) -> bytes:
-        """The first bytes, as many as tell the format.
+        """Read the first 4,096 bytes, which show the format; fewer of a smaller file.
 
         Raises:
-            AttachmentError: they cannot be read or decoded.
+            AttachmentError: the bytes cannot be read or decoded.
         """
         return self._content.head(HEAD_SIZE)
 
     def first(self, most: int) -> bytes:
-        """The first bytes, at most so many: all of a file that is not larger.
+        """Read the start of the file, all of a file that is not larger.
+
+        Args:
+            most: most bytes to read.
 
         Raises:
-            AttachmentError: they cannot be read or decoded.
+            AttachmentError: the bytes cannot be read or decoded.
         """
         found, size = [], 0
         with closing(self._content.pieces()) as pieces:
@@ -165,7 +175,7 @@ class Attachment:
         return b"".join(found)[:most]
 
     def pieces(self) -> Iterator[bytes]:
-        """The file's bytes in pieces, decoded.
+        """Iterate over the decoded file in pieces.
 
         Raises:
             AttachmentError: while reading, if the bytes cannot be read or decoded.
@@ -174,7 +184,7 @@ class Attachment:
 
     @property
     def size(self) -> int:
-        """Bytes of the decoded file. The first call of this or `sha256` reads it once."""
+        """Bytes of the decoded file. The first use of `size` or `sha256` reads the file once."""
         return self._content.measure.size
 
     @property
@@ -184,14 +194,14 @@ class Attachment:
 
     @property
     def others(self) -> int:
-        """Files that lie behind this one in the zip it came in, and were not read; known once everything was read."""
+        """Number of files behind this one in the zip around it, which are not read; known once all was read."""
         return getattr(self._content, "others", 0)
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the decoded file to a path of the caller's choice; the name from a packet is not a safe one,
-        `safe_name` is.
+        """Write the decoded file to a path. The file appears whole or not at all.
 
-        The file appears whole or not at all.
+        Args:
+            path: path of the caller's choice; for a path that holds the packet's name, use `safe_name`.
 
         Raises:
             AttachmentError: the bytes cannot be read or decoded.
@@ -224,7 +234,7 @@ class Attachment:
 
 @dataclass(frozen=True, slots=True)
 class AttachmentDigest:
-    """What a seal says of an attachment.
+    """Name, size and hash of an attachment, as a seal lists them.
 
     Args:
         name: file name.
@@ -238,8 +248,8 @@ class AttachmentDigest:
 
 
 def _guess_type(name: str, stream: BinaryIO) -> str:
-    """The media type of a file whose type nobody gave: by its name, else by its bytes."""
+    """Guess the media type of a file from its name, else from its first bytes."""
     by_name = guess_type(name)
     found = detect_format(stream.read(HEAD_SIZE)) if by_name == UNKNOWN_TYPE else None
-    # a zip type would mean a zip around the file
+    # the type of a zip would mean a zip around the file
     return found.type if found and found.type != ZIP_TYPE else by_name

@@ -1,7 +1,7 @@
-"""Base64 as packets carry it: encoded, decoded strictly, and told from other text, at the speed of memory.
+"""Base64 as packets carry it: encode, decode strictly, and classify text.
 
-`pybase64` does the work. Where it refuses, the standard library has the last word: what it accepts counts, and its
-words are the ones a user reads.
+`pybase64` does the work. Where it refuses a text, the standard library decides: a text that the library accepts is
+base64, and its messages are the ones a user reads.
 """
 
 from __future__ import annotations
@@ -15,16 +15,16 @@ SPACES = b" \t\r\n"
 _ALPHABET = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/="
 
 
-def encode(data: bytes) -> bytes:
-    """Base64 without line breaks."""
+def encode_base64(data: bytes) -> bytes:
+    """Encode bytes as base64 without line breaks."""
     return pybase64.b64encode(data)
 
 
-def decode(text: bytes) -> bytes:
-    """What a base64 text without spaces encodes.
+def decode_base64(text: bytes) -> bytes:
+    """Decode a base64 text without spaces.
 
     Raises:
-        binascii.Error: it is not base64, or goes on after its padding.
+        binascii.Error: the text is not base64, or goes on after its padding.
     """
     try:
         return pybase64.b64decode(text, validate=True)
@@ -33,12 +33,12 @@ def decode(text: bytes) -> bytes:
 
 
 def has_spaces(text: bytes) -> bool:
-    """Whether a space or line end stands in a text."""
+    """Tell whether a space, tab or line end stands in a text."""
     return b" " in text or b"\n" in text or b"\r" in text or b"\t" in text
 
 
 class RunKind(Enum):
-    """What a run of characters is made of."""
+    """The kinds of characters in a run."""
 
     LETTERS = "letters of base64"
     SPACED = "letters of base64, spaces and line ends"
@@ -46,7 +46,7 @@ class RunKind(Enum):
 
 
 def classify_run(text: bytes | memoryview) -> RunKind:
-    """What a text is made of, in whatever order."""
+    """Classify a text by the kinds of its characters, in whatever order they stand."""
     whole = len(text) & -4
     try:
         # validating while decoding takes a seventh of the time of looking for other characters

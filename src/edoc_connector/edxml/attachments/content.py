@@ -1,6 +1,6 @@
-"""Content of attachments as streams: from files, from bytes, and from the base64 texts of a packet.
+"""Contents of attachments as streams: from files, from bytes, and from the base64 texts of a packet.
 
-Nothing here holds a whole file in memory or copies it to disk.
+No content holds a whole file in memory or copies it to disk.
 """
 
 from __future__ import annotations
@@ -18,20 +18,20 @@ from typing import IO, BinaryIO, Protocol
 from xml.parsers import expat
 
 from ...errors import AttachmentError, describe_system_error_vi
-from ..reader.scan import Limits, Span
-from ..source import CHUNK_SIZE, Source
-from .base64_text import SPACES, decode
+from ..limits import Limits
+from ..source import CHUNK_SIZE, Source, Span
+from .base64_text import SPACES, decode_base64
 from .media_types import HEAD_SIZE, find_contradiction, guess_type
 from .zip_stream import FORMAT_FIRST_ENTRIES, ZIP_HEADS, BoundExceeded, Bounds, FirstFile, ZipError, is_wrapping_zip
 
 _FIRST_SIZE = 1 << 14
 _FILE_PIECE_SIZE = 3 << 18  # of a file; a multiple of three, so that each is base64 by itself
-_BUFFER_SIZE = 1 << 16  # of streams for others; what is read here goes by the piece
+_BUFFER_SIZE = 1 << 16  # of streams that callers read; this package reads pieces
 
 
 @dataclass(frozen=True, slots=True)
 class Measure:
-    """What one pass over a content tells.
+    """Size and hash of a content, found in one pass.
 
     Args:
         size: bytes.
@@ -43,23 +43,23 @@ class Measure:
 
 
 class Content(Protocol):
-    """Bytes that can be read as often as wanted."""
+    """Bytes that can be read any number of times."""
 
     def open(self) -> BinaryIO:
-        """A new stream at the first byte."""
+        """Open a new stream at the first byte."""
         ...
 
     def pieces(self) -> Generator[bytes, None, None]:
-        """The same bytes in pieces."""
+        """Iterate over the bytes in pieces."""
         ...
 
     def head(self, max_size: int) -> bytes:
-        """The first bytes, at most so many."""
+        """Read the first bytes, at most `max_size`."""
         ...
 
     @property
     def measure(self) -> Measure:
-        """Size and hash; the first call reads everything."""
+        """Size and hash; the first use reads everything."""
         ...
 
 
@@ -119,7 +119,7 @@ class Base64Content(_MeasuredContent):
     Args:
         name: the attachment's name, for errors.
         text: the text.
-        has_spaces: whether spaces or line ends may stand in it.
+        has_spaces: whether spaces or line ends may stand in the text.
     """
 
     def __init__(self, name: str, text: MemoryText | SpanText, *, has_spaces: bool) -> None:
@@ -142,12 +142,12 @@ class Base64Content(_MeasuredContent):
         return super().head(max_size) if found is None else found[:max_size]
 
     def _decode_if_small(self, size: int) -> bytes | None:
-        """What so much of the text encodes, where it is little; None too where something is wrong with it."""
+        """Decode the first `size` bytes of the text at once; None where they are many, spaced or not base64."""
         if size > CHUNK_SIZE or self._has_spaces:
             return None
         try:
             text = self._text.read_start(size)
-            return decode(text) if size == self._text.size else _decode_unpadded(text)
+            return decode_base64(text) if size == self._text.size else _decode_unpadded(text)
         except (OSError, binascii.Error):
             return None
 
@@ -164,7 +164,7 @@ class ZippedContent(_MeasuredContent):
     Args:
         name: the attachment's name, for errors.
         zip_content: the zip.
-        limits: how much it may unpack to.
+        limits: bounds on its unpacked size and its entries.
     """
 
     def __init__(self, name: str, zip_content: Base64Content, limits: Limits) -> None:
@@ -174,7 +174,7 @@ class ZippedContent(_MeasuredContent):
         self._nesting = limits.nesting
         self._is_single_at_depth: dict[int, bool] = {}
         self.others = 0
-        """Files in the zip behind the first; known once everything was read."""
+        """Number of files in the zip behind the first; known once everything was read."""
 
     def open(self) -> BinaryIO:
         return io.BufferedReader(_PieceStream(self._unpack()), _BUFFER_SIZE)
@@ -196,9 +196,10 @@ class ZippedContent(_MeasuredContent):
             yield from read_pieces(packed)
 
     def _read_file(self, file: FirstFile, depth: int) -> Generator[bytes, None, None]:
-        """The file's bytes; those of the file inside where it was wrapped once more.
+        """Read a file of the zip, or the file inside it where the file was wrapped once more.
 
-        That is a zip of one file under a name that no zip has. People name a zip of several so too: that is the file.
+        A zip of one file under the name of another format is such a wrapping. People also give such names to a zip of
+        several files; that zip is the file itself.
         """
         with io.BufferedReader(_PieceStream(file.pieces()), _BUFFER_SIZE) as stream:
             if self._cannot_be_zip and is_wrapping_zip(stream.peek(HEAD_SIZE)) and self._holds_single_file(depth):
@@ -210,7 +211,7 @@ class ZippedContent(_MeasuredContent):
                 yield from read_pieces(stream)
 
     def _holds_single_file(self, depth: int) -> bool:
-        """Whether the zip inside so many zips holds one file; known only when it was read to its end."""
+        """Tell whether the zip at a depth of zips holds one file, which takes reading it to its end."""
         if depth not in self._is_single_at_depth:
             with ExitStack() as opened:
                 stream: BinaryIO = opened.enter_context(self._zip.open())
@@ -228,61 +229,61 @@ class ZippedContent(_MeasuredContent):
             return file.count_others() == 0
         except BoundExceeded:
             raise
-        except ZipError:  # cut off, encrypted: what it is, nobody wrapped it here
+        except ZipError:  # cut off or encrypted: not a wrapping that a hub made
             return False
 
     @property
     def _cannot_be_zip(self) -> bool:
-        """Whether the name promises a format that no zip is."""
+        """Whether the name is that of a format that is no zip."""
         return bool(find_contradiction(ZIP_HEADS[0], guess_type(self._name)))
 
     def _is_file_itself(self, entry: str) -> bool:
-        """Whether the zip is the file itself, as office files are, and not a wrapping of it."""
+        """Tell whether the zip is the file itself, as office files are, and not a wrapping, by its first entry."""
         _, dot, extension = self._name.rpartition(".")
         inner = "/" in entry and not entry.lower().endswith(f".{extension.lower()}")
         return entry in FORMAT_FIRST_ENTRIES or (bool(dot) and inner)
 
 
 class MemoryText:
-    """A text that is in memory."""
+    """A base64 text in memory."""
 
     def __init__(self, text: bytes) -> None:
         self._text = text
         self.size = len(text)
 
     def iter_characters(self, _first_size: int) -> Iterator[bytes]:
-        """The text."""
+        """Yield the text in one piece."""
         yield self._text
 
     def read_start(self, size: int) -> bytes:
-        """Its first bytes."""
+        """Read the first bytes of the text."""
         return self._text[:size]
 
 
 class SpanText:
-    """The characters of a span, as a parser would give them or as canonical XML writes them."""
+    """A text in the packet's source, as a parser would give it or as canonical XML writes it."""
 
     def __init__(self, source: Source, span: Span) -> None:
         self._source = source
         self._span = span
         self.size = span.end - span.start
-        """Bytes in the file."""
+        """Bytes of the text in the source."""
 
     def read_start(self, size: int) -> bytes:
-        """The first bytes of a text, which is a plain one."""
+        """Read the first bytes of the text, which must be plain."""
         return self._source.read_piece(self._span.start, self._span.start + size)
 
     def iter_characters(self, first_size: int = CHUNK_SIZE) -> Iterator[bytes]:
-        """UTF-8 of the text; line ends of a plain span are left as they are in the file.
+        """Iterate over the characters in UTF-8; the line ends of a plain text stay as they are in the source.
 
         Args:
-            first_size: length of the first piece; the next ones grow from it.
+            first_size: bytes of the first piece; each later one is twice the one before, up to `CHUNK_SIZE`.
         """
         raw = self._source.iter_chunks(self._span.start, self._span.end, first_size=first_size)
         return raw if self._span.is_plain else _resolve_references(raw)
 
     def iter_canonical(self) -> Iterator[bytes]:
-        """The text as Canonical XML 1.0 writes it (section 2.3, text nodes)."""
+        """Iterate over the text as Canonical XML 1.0 writes it (section 2.3, text nodes)."""
         if not self._span.is_plain:
             for piece in _resolve_references(self._source.iter_chunks(self._span.start, self._span.end)):
                 yield _escape(piece)
@@ -302,13 +303,13 @@ class SpanText:
 
 
 def read_pieces(stream: IO[bytes]) -> Iterator[bytes]:
-    """A stream's bytes in pieces."""
+    """Iterate over a stream in pieces."""
     while piece := stream.read(CHUNK_SIZE):
         yield piece
 
 
 def measure_pieces(data: Iterator[bytes]) -> Measure:
-    """Size and SHA-256 of bytes that come in pieces."""
+    """Compute size and SHA-256 of bytes in pieces."""
     digest, size = hashlib.sha256(), 0
     for piece in data:
         digest.update(piece)
@@ -317,7 +318,7 @@ def measure_pieces(data: Iterator[bytes]) -> Measure:
 
 
 def unreadable_file_error(path: Path | str, error: OSError) -> AttachmentError:
-    """The error for a file that cannot be read."""
+    """Build the error for a file that cannot be read."""
     return AttachmentError(
         f"cannot read {path}: {error.strerror}; check that the file is there and readable, then try again",
         vi=f"không đọc được {path}: {describe_system_error_vi(error)}; kiểm tra tệp có tồn tại và đọc được "
@@ -326,7 +327,7 @@ def unreadable_file_error(path: Path | str, error: OSError) -> AttachmentError:
 
 
 def _normalise_line_ends(text: bytes) -> bytes:
-    """A text with the line ends of XML (XML 1.0, 2.11); most texts have none, or one kind."""
+    """Normalise line ends to LF (XML 1.0, 2.11); most texts have none, or one kind."""
     if b"\r" not in text:
         return text
     if text.count(b"\r") == text.count(b"\r\n"):
@@ -339,7 +340,7 @@ def _escape(text: bytes) -> bytes:
 
 
 def _resolve_references(pieces: Iterator[bytes]) -> Iterator[bytes]:
-    """Characters of a text with references, comments or CDATA sections, through a parser."""
+    """Parse a text with references, comments or CDATA sections into its characters."""
     found: list[str] = []
     parser = expat.ParserCreate("UTF-8")
     parser.buffer_text = True
@@ -354,12 +355,12 @@ def _resolve_references(pieces: Iterator[bytes]) -> Iterator[bytes]:
 
 
 def _decode_pieces(name: str, text: Iterator[bytes]) -> Generator[bytes, None, None]:
-    """What a base64 text without spaces encodes, in pieces."""
+    """Decode a base64 text without spaces, in pieces."""
     carried = b""
     try:
         for piece in text:
-            # padding may only end the text, so something is kept back until the end is seen; all of the piece before
-            # where that can be decoded alone, which saves joining them
+            # padding may only end the text, so the last characters are carried until the end is seen; the whole piece
+            # where the one before can be decoded alone, which saves joining them
             if piece and len(carried) % 4 == 0:
                 ready, carried = carried, piece
             else:
@@ -368,7 +369,7 @@ def _decode_pieces(name: str, text: Iterator[bytes]) -> Generator[bytes, None, N
                 ready, carried = whole[:cut], whole[cut:]
             if ready:
                 yield _decode_unpadded(ready)
-        yield decode(carried)
+        yield decode_base64(carried)
     except OSError as error:
         raise AttachmentError(
             f"attachment {name!r} cannot be read from its packet: {error.strerror}; put the packet back where it was",
@@ -385,7 +386,7 @@ def _decode_pieces(name: str, text: Iterator[bytes]) -> Generator[bytes, None, N
 def _decode_unpadded(text: bytes) -> bytes:
     if b"=" in text:
         raise binascii.Error("text goes on after the padding")
-    return decode(text)
+    return decode_base64(text)
 
 
 class _PieceStream(io.RawIOBase):

@@ -9,30 +9,22 @@ MAX_BYTES = 200
 """Most UTF-8 bytes of a safe name: under the 255 that file systems allow, with room for a suffix of the caller's."""
 
 _RESERVED = re.compile(r"(?i)(con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³])(\..*)?")
-_SAFE_NAME = re.compile(
-    r"[A-Za-z0-9_-](?:[A-Za-z0-9_. -]{0,98}[A-Za-z0-9_-])?"
-)  # stays as it is, but for reserved ones
+# stays as it is, unless it is reserved
+_SAFE_NAME = re.compile(r"[A-Za-z0-9_-](?:[A-Za-z0-9_. -]{0,98}[A-Za-z0-9_-])?")
 _SEPARATORS = re.compile(r'[/\\:*?"<>|]')
-_INVISIBLE_CATEGORIES = {
-    "Cc",
-    "Cf",
-    "Cs",
-    "Co",
-    "Cn",
-    "Zl",
-    "Zp",
-}  # controls, bidirectional marks, unassigned code points, line ends
+# controls, bidirectional marks, unassigned code points, line ends
+_INVISIBLE_CATEGORIES = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
 
 
 def safe_name(name: str, *, fallback: str = "attachment") -> str:
-    """A name that any file system takes and that names nothing but a file in the folder it is put in.
+    """Make a name safe for any file system, so that it can only name a file in the folder it is put in.
 
     Separators, drive letters and wildcards become ``_``; control, bidirectional and unassigned characters go; names
-    that Windows reserves get a ``_`` before them; the name is cut to `MOST_BYTES`, its extension kept.
+    that Windows reserves get a ``_`` before them; the name is cut to `MAX_BYTES`, its extension kept.
 
     Args:
         name: the name as a packet gives it.
-        fallback: what an empty name becomes.
+        fallback: the name that replaces an empty one.
     """
     if _SAFE_NAME.fullmatch(name) and not _RESERVED.fullmatch(name):
         return name
@@ -40,7 +32,7 @@ def safe_name(name: str, *, fallback: str = "attachment") -> str:
     text = "".join(
         " " if c.isspace() else c for c in text if c.isspace() or unicodedata.category(c) not in _INVISIBLE_CATEGORIES
     )
-    text = _SEPARATORS.sub("_", text).strip(" ").rstrip(". ").lstrip(".")
+    text = _SEPARATORS.sub("_", text).strip(". ")
     if not text:
         return fallback
     if _RESERVED.fullmatch(text):
@@ -49,11 +41,11 @@ def safe_name(name: str, *, fallback: str = "attachment") -> str:
 
 
 def distinct(name: str, used_names: set[str]) -> str:
-    """The name, with a number before its extension if it is taken already, whatever the case of its letters.
+    """Make a name distinct from those used so far, by a number before its extension; case makes no difference.
 
     Args:
         name: a safe name.
-        used_names: names given so far, in lower case; the result is added.
+        used_names: names used so far, case-folded; the result is added.
     """
     stem, dot, extension = name.rpartition(".")
     stem, extension = (stem, dot + extension) if stem else (name, "")

@@ -1,6 +1,6 @@
-"""What a file is, by its first bytes: the formats that travel with documents, in one table.
+"""Media types by file name and by first bytes: the formats that travel with documents, in one table.
 
-A container says only its family: which of the office formats an OLE file or a zip is may stand far behind its head.
+A container shows only its family: which of the office formats an OLE file or a zip holds may stand far behind its head.
 """
 
 from __future__ import annotations
@@ -10,9 +10,9 @@ import re
 from dataclasses import dataclass
 
 HEAD_SIZE = 4096
-"""Bytes that are looked at."""
+"""Bytes that show the format of a file."""
 UNKNOWN_TYPE = "application/octet-stream"
-"""The type that says nothing."""
+"""The media type of unknown content."""
 
 _OOXML = "application/vnd.openxmlformats-officedocument"
 _ODF = "application/vnd.oasis.opendocument"
@@ -25,7 +25,7 @@ class Format:
 
     Args:
         type: its media type.
-        head: what it begins with, as a pattern.
+        head: its first bytes, as a pattern.
         aliases: further media types, and beginnings of types (ending in ``*``), of files with this head.
         has_fixed_head: whether every file of these types has this head.
     """
@@ -36,7 +36,7 @@ class Format:
     has_fixed_head: bool = True
 
     def accepts_type(self, media_type: str) -> bool:
-        """Whether a file with this head may be of a type."""
+        """Tell whether a file with this head may be of a media type."""
         return _matches_any(media_type, (self.type, *self.aliases))
 
 
@@ -56,7 +56,7 @@ _ZIP_BASED_TYPES = (
     *("application/vnd.google-earth.kmz", "application/vnd.android.package-archive", "application/vnd.ms-*12"),
 )
 
-FORMATS = (
+FILE_FORMATS = (
     _row("application/pdf", rb".{0,%d}?%b" % (_BEFORE_PDF, _PDF), "application/x-pdf"),
     _row(f"{_OOXML}.wordprocessingml.document", _OFFICE + rb"word/",
             f"{_OOXML}.wordprocessingml.*", "application/vnd.ms-word.*", "application/zip"),
@@ -93,11 +93,11 @@ FORMATS = (
     _row("application/xml", rb"(?:\xef\xbb\xbf)?\s*<\?xml\s", "text/*", "image/svg+xml", "application/*",
             has_fixed_head=False),
 )  # fmt: skip
-"""Tried in this order; the first whose head is there counts."""
+"""Tried in this order; the first that matches counts."""
 # all but the first, which may stand further behind and is found sooner by itself
-_HEADS = re.compile(b"|".join(b"(%b)" % one.head.pattern for one in FORMATS[1:]), re.DOTALL)
+_HEADS = re.compile(b"|".join(b"(%b)" % one.head.pattern for one in FILE_FORMATS[1:]), re.DOTALL)
 
-_FIXED_HEAD_TYPES = {name for one in FORMATS if one.has_fixed_head for name in (one.type, *one.aliases)}
+_FIXED_HEAD_TYPES = {name for one in FILE_FORMATS if one.has_fixed_head for name in (one.type, *one.aliases)}
 _TEXT_TYPES = ("text/*", "application/json", "application/xml", "application/csv", "image/svg+xml")
 _CONTROL_BYTES = re.compile(rb"[\x00-\x08\x0e-\x1a\x1c-\x1f]")
 
@@ -120,20 +120,20 @@ for _ending, _type in _EXTENSIONS.items():
 
 
 def guess_type(name: str) -> str:
-    """The media type a file name suggests."""
+    """Guess the media type of a file from its name."""
     return _TYPES.guess_type(name)[0] or UNKNOWN_TYPE
 
 
 def detect_format(head: bytes) -> Format | None:
-    """The format of a file, by its first `HEAD` bytes; None for a text and for what is not in the table."""
+    """Detect the format of a file by its first `HEAD_SIZE` bytes; None for a text or a format not in the table."""
     if head.find(_PDF, 0, _BEFORE_PDF + len(_PDF)) >= 0:
-        return FORMATS[0]
+        return FILE_FORMATS[0]
     found = _HEADS.match(head)
-    return FORMATS[found.lastindex or 0] if found else None
+    return FILE_FORMATS[found.lastindex or 0] if found else None
 
 
 def is_generic_type(media_type: str) -> bool:
-    """Whether a file of any format may be of a type."""
+    """Tell whether a media type fits a file of any format."""
     return _without_parameters(media_type) in _GENERIC_TYPES
 
 
@@ -142,11 +142,14 @@ def _without_parameters(media_type: str) -> str:
 
 
 def find_contradiction(head: bytes, media_type: str) -> str:
-    """What a file is, where that cannot be the type given; empty where it can.
+    """Find a contradiction between the first bytes of a file and its media type.
 
     Args:
-        head: its first `HEAD` bytes.
-        media_type: the type, parameters allowed.
+        head: the first `HEAD_SIZE` bytes.
+        media_type: the stated type, parameters allowed.
+
+    Returns:
+        The media type that the bytes show; empty where they fit the stated one.
     """
     stated_type = _without_parameters(media_type)
     if stated_type in _GENERIC_TYPES or not head:
@@ -160,5 +163,5 @@ def find_contradiction(head: bytes, media_type: str) -> str:
 
 
 def _is_binary(head: bytes) -> bool:
-    # UTF-16 is text with many zero bytes; it says so by its mark
+    # UTF-16 is text with many zero bytes; a byte order mark tells it apart
     return not head.startswith((b"\xff\xfe", b"\xfe\xff")) and _CONTROL_BYTES.search(head) is not None

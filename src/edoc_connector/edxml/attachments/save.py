@@ -1,4 +1,4 @@
-"""Writing all attachments of a packet to a folder."""
+"""Saving of all attachments of a packet to a folder."""
 
 from __future__ import annotations
 
@@ -6,26 +6,26 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from ..._core.files import save_folder
+from ..._core import save_folder
 from .attachment import Attachment
 from .filenames import distinct, safe_name
 
 
 def save_all(attachments: Sequence[Attachment], folder: str | os.PathLike[str]) -> tuple[Path, ...]:
-    """Write attachments into a folder, under their names made safe (`Attachment.safe_name`) and distinct.
+    """Save attachments to a folder, under names made safe (`Attachment.safe_name`) and distinct.
 
-    A folder that is not there yet appears with all files in it, or not at all. In one that is there each file appears
-    whole or not at all; no file is replaced, a new one of the same name gets a number.
+    A new folder appears with all files in it, or not at all. In an existing folder each file appears whole or not at
+    all; no file is replaced, a new one of the same name gets a number.
 
     Args:
-        attachments: those of a packet, say.
-        folder: where to; the folder that holds it must be there.
+        attachments: the attachments, for example all of a packet.
+        folder: path of the folder; its parent must exist.
 
     Returns:
-        The files, in the order of the attachments.
+        The paths of the files, in the order of the attachments.
 
     Raises:
-        AttachmentError: the bytes of one cannot be read or decoded.
+        AttachmentError: the bytes of an attachment cannot be read or decoded.
         OSError: a file cannot be written.
     """
     target = Path(folder)

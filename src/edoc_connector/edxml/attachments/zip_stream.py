@@ -1,7 +1,7 @@
-"""The first file of a zip, unpacked as it streams by (PKWARE APPNOTE 6.3.10, section 4.3).
+"""A streaming reader for the first file of a zip (PKWARE APPNOTE 6.3.10, section 4.3).
 
-The zips that wrap attachments are written and read as streams by the hubs' own library, so the first local entry is
-what counts. Nothing is kept: neither the zip nor its directory, which may list millions of entries.
+The hubs' own library writes and reads the zips around attachments as streams, so the first local entry counts. Neither
+the zip nor its directory, which may list millions of entries, is kept.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import BinaryIO
 
 _ENTRY_HEAD = b"PK\x03\x04"
 ZIP_HEADS = (_ENTRY_HEAD, b"PK\x05\x06")
-"""How a zip begins: with an entry, or with the end of an empty directory."""
+"""The first bytes of a zip: an entry, or the end of an empty directory."""
 
 _HEADER = struct.Struct("<4s2xHH4xIIIHH")
 _DESCRIPTOR_HEAD = b"PK\x07\x08"
@@ -23,11 +23,11 @@ _STORED, _DEFLATED = 0, 8
 _SIZE_IN_EXTRA = 0xFFFFFFFF
 _PIECE_SIZE = 1 << 16
 FREE_SIZE = 10 << 20
-"""Bytes that may come out of a zip at any ratio: small files pack as well as they like."""
+"""Bytes that may come out of a zip at any ratio: a small file does no harm however well it packs."""
 
 
 class ZipError(ValueError):
-    """What is wrong with a zip, in a few words."""
+    """A zip that cannot be read; the message is a clause of a sentence."""
 
 
 FORMAT_FIRST_ENTRIES = {"[Content_Types].xml", "mimetype", "_rels/.rels"}
@@ -36,22 +36,22 @@ _FORMAT_FOLDERS = ("_rels/", "docProps/", "word/", "xl/", "ppt/", "META-INF/")
 
 
 def is_wrapping_zip(head: bytes) -> bool:
-    """Whether a file with this head is a zip that only wraps another file, not a format that is a zip itself."""
+    """Tell whether a file with this head is a zip that only wraps another file, not a format that is a zip itself."""
     name = head[30 : 30 + int.from_bytes(head[26:28], "little")].decode("utf-8", "replace")
     return head.startswith(_ENTRY_HEAD) and name not in FORMAT_FIRST_ENTRIES and not name.startswith(_FORMAT_FOLDERS)
 
 
 class BoundExceeded(ZipError):
-    """A zip goes over a bound."""
+    """A zip that goes over a bound."""
 
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """How much may come out of a zip.
+    """Bounds on the output of a zip.
 
     Args:
         unpacked: most bytes of all its files.
-        ratio: most times the packed bytes read so far, once more than `FREE` bytes came out.
+        ratio: most bytes for each packed byte read so far, once more than `FREE_SIZE` bytes came out.
         entries: most files and folders.
     """
 
@@ -60,10 +60,10 @@ class Bounds:
     entries: int
 
     def check_size(self, unpacked: int, packed: int) -> None:
-        """Refuse to go on over a bound.
+        """Check the unpacked size against the bounds.
 
         Raises:
-            OverBound: saying which.
+            BoundExceeded: a bound is exceeded; the message names it.
         """
         if unpacked > self.unpacked:
             raise BoundExceeded(f"it unpacks to more than the limit of {self.unpacked} bytes (unpacked)")
@@ -71,10 +71,10 @@ class Bounds:
             raise BoundExceeded(f"it unpacks to more than the limit of {self.ratio} times its packed size (ratio)")
 
     def check_entries(self, entries: int) -> None:
-        """Refuse a further entry over the bound.
+        """Check the number of entries against the bound.
 
         Raises:
-            OverBound: there are too many.
+            BoundExceeded: there are too many.
         """
         if entries > self.entries:
             raise BoundExceeded(f"it holds more than the limit of {self.entries} files and folders (entries)")
@@ -94,19 +94,19 @@ class FirstFile:
 
     Args:
         stream: the zip, at its first byte.
-        bounds: how much may come out of it.
+        bounds: bounds on its output.
 
     Raises:
-        ZipError: there is none, or it is packed in a way that cannot be read.
+        ZipError: the zip holds no file, or one packed in a way that cannot be read.
     """
 
     def __init__(self, stream: BinaryIO, bounds: Bounds) -> None:
         self._stream = stream
         self._bounds = bounds
-        self._rest = b""  # read from the stream, and behind what was unpacked
+        self._rest = b""  # read from the stream and not yet unpacked
         self._entries = self._unpacked = self._packed = 0
         self._entry = self._read_entry()
-        while self._entry.name.endswith("/"):  # a folder, which holds nothing
+        while self._entry.name.endswith("/"):  # a folder, which has no content
             for _ in self.pieces():
                 raise ZipError("a folder in it has content")
             self._entry = self._read_entry()
@@ -117,10 +117,10 @@ class FirstFile:
         return self._entry.name
 
     def pieces(self) -> Generator[bytes, None, None]:
-        """The file's bytes, once.
+        """Unpack the file in pieces; works once.
 
         Raises:
-            ZipError: it goes over a bound, is cut off or damaged.
+            ZipError: the zip goes over a bound, is cut off or damaged.
         """
         crc = 0
         packed_before = self._packed
@@ -135,10 +135,10 @@ class FirstFile:
             raise ZipError("its checksum does not match")
 
     def count_others(self) -> int:
-        """How many files follow the first, once that was read; one that cannot be read ends the count.
+        """Count the files behind the first, once that was read; a file that cannot be read ends the count.
 
         Raises:
-            OverBound: the rest goes over a bound.
+            BoundExceeded: the rest goes over a bound.
         """
         count = 0
         while self._has_more():
@@ -149,7 +149,7 @@ class FirstFile:
                     pass
             except BoundExceeded:
                 raise
-            except ZipError:  # the directory, which ends every zip, or a file that nobody asked for
+            except ZipError:  # the directory, which ends every zip, or a damaged file that is not read anyway
                 break
         return count
 
@@ -206,7 +206,7 @@ class FirstFile:
         self._rest = inflate.unused_data
 
     def _read_checksum(self) -> int:
-        """The checksum that the zip gives, before the file or behind it."""
+        """Read the checksum, which stands before the file or behind it."""
         if not self._entry.flags & _DESCRIPTOR:
             return self._entry.crc
         head = self._read_exactly(4)
@@ -214,7 +214,7 @@ class FirstFile:
 
 
 def _find_long_size(extra: bytes, unpacked: int) -> int:
-    """The packed size where it needs more than 32 bits: it stands in an extra field, behind the unpacked one."""
+    """Find a packed size of more than 32 bits, which stands in an extra field, behind the unpacked one."""
     place = 0
     while place + 4 <= len(extra):
         kind, size = struct.unpack_from("<HH", extra, place)

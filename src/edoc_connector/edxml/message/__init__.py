@@ -1,1 +1,80 @@
-"""Messages as values, and the table that ties them to elements."""
+"""Messages as values, and the tables that name the element of each value."""
+
+from .codes import BusinessType, DocumentType, Priority, StatusCode
+from .document_id import DocumentIdParts
+from .model import (
+    Business,
+    CheckableMessage,
+    Document,
+    EncodedAttachment,
+    Message,
+    Model,
+    Organization,
+    ReceiverChange,
+    Reference,
+    Replacement,
+    ResponseFor,
+    SignerInfo,
+    StaffInfo,
+    StatusMessage,
+    TraceHeader,
+    ValueHolder,
+)
+from .organ_id import CodeSystem, Directory, OrganId
+from .signed_fields import facts, normalise
+from .table import (
+    DOCUMENT_HEADER,
+    DOCUMENT_TRACE,
+    ENCODED_ATTACHMENT,
+    HUB_DEFAULTS,
+    MANIFEST_REFERENCE,
+    STATUS_HEADER,
+    TABLES,
+    Row,
+    Steps,
+    Table,
+)
+from .values import TEXT, VIETNAM, Kind, write_date
+
+__all__ = [
+    "DOCUMENT_HEADER",
+    "DOCUMENT_TRACE",
+    "ENCODED_ATTACHMENT",
+    "HUB_DEFAULTS",
+    "MANIFEST_REFERENCE",
+    "STATUS_HEADER",
+    "TABLES",
+    "TEXT",
+    "VIETNAM",
+    "Business",
+    "BusinessType",
+    "CheckableMessage",
+    "CodeSystem",
+    "Directory",
+    "Document",
+    "DocumentIdParts",
+    "DocumentType",
+    "EncodedAttachment",
+    "Kind",
+    "Message",
+    "Model",
+    "OrganId",
+    "Organization",
+    "Priority",
+    "ReceiverChange",
+    "Reference",
+    "Replacement",
+    "ResponseFor",
+    "Row",
+    "SignerInfo",
+    "StaffInfo",
+    "StatusCode",
+    "StatusMessage",
+    "Steps",
+    "Table",
+    "TraceHeader",
+    "ValueHolder",
+    "facts",
+    "normalise",
+    "write_date",
+]

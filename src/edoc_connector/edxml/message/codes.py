@@ -20,12 +20,12 @@ class StatusCode(StrEnum):
 
     @property
     def vi(self) -> str:
-        """The name a clerk knows."""
+        """The name in Vietnamese, as clerks know it."""
         return _STATUS_NAMES[self][0]
 
     @property
     def en(self) -> str:
-        """The English name."""
+        """The name in English."""
         return _STATUS_NAMES[self][1]
 
 
@@ -43,7 +43,7 @@ _STATUS_NAMES = {
 
 
 class BusinessType(IntEnum):
-    """What a document packet asks of its receivers (BussinessDocType)."""
+    """Kinds of document packet: a new document, or a change of an earlier one (BussinessDocType)."""
 
     NEW = 0
     RECALL = 1
@@ -52,7 +52,7 @@ class BusinessType(IntEnum):
 
     @property
     def vi(self) -> str:
-        """The name a clerk knows."""
+        """The name in Vietnamese, as clerks know it."""
         return ("Văn bản mới", "Thu hồi", "Cập nhật", "Thay thế")[self]
 
 
@@ -74,5 +74,5 @@ class Priority(IntEnum):
 
     @property
     def vi(self) -> str:
-        """The name printed on the document."""
+        """The name in Vietnamese, as printed on the document."""
         return ("Thường", "Khẩn", "Thượng khẩn", "Hỏa tốc", "Hỏa tốc hẹn giờ")[self]

@@ -1,4 +1,4 @@
-"""DocumentId: a UUID, or ``OrganId,YYYY/MM/DD,number/notation``."""
+"""Ids of documents (DocumentId): a UUID, or ``OrganId,YYYY/MM/DD,number/notation``."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ _STANDARD_FORM = re.compile(r"([^,]*),([^,]*),([^/]*)/(.*)", re.DOTALL)
 _DATE = re.compile(r"([0-9]{4})/([0-9]{1,2})/([0-9]{1,2})")
 
 
-def compose(organ_id: str, issued_on: date | None, number: str, notation: str) -> str:
-    """The standard's own form of a DocumentId."""
+def compose_document_id(organ_id: str, issued_on: date | None, number: str, notation: str) -> str:
+    """Compose a DocumentId of the standard's own form."""
     day = f"{issued_on.year:04}/{issued_on.month:02}/{issued_on.day:02}" if issued_on else ""
     return f"{organ_id},{day},{number}/{notation}"
 
 
 @dataclass(frozen=True, slots=True)
 class DocumentIdParts:
-    """What a DocumentId says.
+    """The parts of a DocumentId.
 
     Args:
         is_known_form: whether it is a UUID or the standard's own form.
@@ -35,7 +35,7 @@ class DocumentIdParts:
 
     @classmethod
     def from_text(cls, text: str) -> DocumentIdParts:
-        """Take a DocumentId apart."""
+        """Split a DocumentId into its parts."""
         found = _STANDARD_FORM.fullmatch(text)
         if found is None:
             return cls(_is_uuid(text))
@@ -44,7 +44,7 @@ class DocumentIdParts:
 
 
 def find_doubt(text: str) -> str:
-    """The code of the finding a DocumentId deserves, empty if none."""
+    """Find the code of the finding for a doubtful DocumentId; empty if there is none."""
     parts = DocumentIdParts.from_text(text)
     if not parts.is_possible:
         return "EDX-ID-DATE"

@@ -1,48 +1,57 @@
-"""The messages as values: what a document packet and a status packet say.
+"""Messages as values: the contents of document packets and of status packets.
 
-The models hold whatever a packet says, right or wrong: reading must not fail on a partner's mistake. What we write
-ourselves is checked by `rules`, not here. Names are English; the element each attribute stands for is in `table`.
+The models hold any content, right or wrong: reading must not fail on a partner's mistake. Messages that we write
+are checked by `rules`, not here. Names are English; `table` gives the element of each attribute.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
-from typing import TYPE_CHECKING, Annotated, Any, cast
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Protocol, cast
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
-from ..attachments.attachment import Attachment
+from ..attachments import Attachment
 from .codes import BusinessType, Priority, StatusCode
-from .document_id import compose
+from .document_id import compose_document_id
 from .organ_id import OrganId
 
 if TYPE_CHECKING:
-    from ..rules.rules import Problem
+    from ..rules import Problem
 
 
 class Model(BaseModel):
-    """Frozen, closed to unknown names."""
+    """The base of all values: frozen, closed to unknown names."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
 
 
+class ProblemFinder(Protocol):
+    """A check of a message against every rule; see `edxml.problems`."""
+
+    def __call__(self, message: Message, *, at: datetime) -> tuple[Problem, ...]:
+        """List the problems of a message that is written at a time."""
+        ...
+
+
 class CheckableMessage(Model):
-    """A message, which can be checked as a whole."""
+    """A message that can be checked as a whole."""
+
+    problem_finder: ClassVar[ProblemFinder]
+    """Set by `rules.validate`: rules import the classes of this module, which therefore must not import the rules."""
 
     # pydantic's own classmethod of this name is deprecated in favour of model_validate
     def validate(self, *, at: datetime | None = None) -> tuple[Problem, ...]:  # type: ignore[override]
         """Check the message against every rule of the standard.
 
         Args:
-            at: the time it will be written, aware; left out, now.
+            at: the time of writing, aware; left out, now.
 
         Returns:
-            All problems at once, errors and warnings, in the order of the standard's tables; see `edxml.problems`.
+            All problems, errors and warnings, in the order of the standard's tables; see `edxml.problems`.
         """
-        from ..rules.validate import problems  # the rules are about this module's classes
-
-        return problems(cast("Message", self), at=at or datetime.now(UTC))
+        return type(self).problem_finder(cast("Message", self), at=at or datetime.now(UTC))
 
 
 class Organization(Model):
@@ -75,12 +84,12 @@ class Organization(Model):
 
 
 class SignerInfo(Model):
-    """Who signed the document, as printed on it.
+    """The signer of the document, as printed on it.
 
     Args:
-        full_name: the person.
+        full_name: full name of the person.
         position: the office held, e.g. ``Giám đốc``.
-        competence: on whose behalf, e.g. ``TL. BỘ TRƯỞNG``.
+        competence: the authority signed for, e.g. ``TL. BỘ TRƯỞNG``.
     """
 
     full_name: str
@@ -116,11 +125,11 @@ class ResponseFor(Model):
 
 
 class TraceHeader(Model):
-    """A station the packet passed.
+    """A station on the way of the packet.
 
     Args:
         organ_id: code of the station; hubs sometimes give none.
-        timestamp: when, UTC.
+        timestamp: time of passing, aware UTC.
     """
 
     organ_id: str | None = None
@@ -135,19 +144,19 @@ class ReceiverChange(Model):
 
 
 class Replacement(Model):
-    """A document that is replaced, and who held it."""
+    """A replaced document, and the organisations that hold it."""
 
     document_id: str
     organ_ids: tuple[str, ...]
 
 
 class Business(Model):
-    """What the packet asks for (Bussiness).
+    """The request of a packet (Bussiness).
 
     Args:
-        type: new, recall, update or replace; None where the packet says something else.
-        document_id: the document acted on; none for a new one.
-        reason: why; required unless new.
+        type: new, recall, update or replace; None where the packet holds another value.
+        document_id: id of the document to change; None for a new one.
+        reason: reason of the change; required unless the document is new.
         paper: whether a paper copy follows.
         content_changed: for an update, whether the content changed.
         receivers_changed: for an update, whether the recipients changed.
@@ -168,14 +177,14 @@ class Business(Model):
 
 
 def _derive_id(fields: dict[str, Any]) -> str:
-    """The standard's own form of a DocumentId, from the fields given before it."""
+    """Compose the DocumentId of the standard's own form, from the fields declared before `id`."""
     sender = fields.get("sender")
     organ_id = sender.id if sender else ""
-    return compose(organ_id, fields.get("issued_on"), fields.get("number", ""), fields.get("notation", ""))
+    return compose_document_id(organ_id, fields.get("issued_on"), fields.get("number", ""), fields.get("notation", ""))
 
 
 class Document(CheckableMessage):
-    """A document packet's content (QCVN 102:2016/BTTTT with amendment 1:2022).
+    """The content of a document packet (QCVN 102:2016/BTTTT with amendment 1:2022).
 
     Args:
         sender: the sending organisation.
@@ -185,13 +194,13 @@ class Document(CheckableMessage):
         issued_on: date of promulgation, Vietnam date.
         type_name: e.g. ``Công văn``, at most 100 characters.
         subject: trích yếu, at most 500 characters.
-        signer: who signed the document.
+        signer: the signer of the document.
         id: DocumentId; left out, it is made of the sender's code, the date, the number and the notation.
         place: place of promulgation.
         type: 1 document of a legal nature, 2 administrative document.
         type_detail: further number of the kind.
         content: short content.
-        due_date: when an answer is due.
+        due_date: date by which an answer is due.
         priority: urgency.
         sphere: SphereOfPromulgation.
         typer_notation: initials of the typist.
@@ -206,8 +215,8 @@ class Document(CheckableMessage):
         task_codes: codes of the tasks it answers.
         application_type: ApplicationType.
         to_places: nơi nhận as printed.
-        trace: the stations passed; left empty, writing adds the sender.
-        business: what the packet asks for.
+        trace: the stations on its way; left empty, writing adds the sender.
+        business: the request of the packet.
         attachments: the files.
     """
 
@@ -250,15 +259,15 @@ class Document(CheckableMessage):
 
 
 class StatusMessage(CheckableMessage):
-    """A status packet's content: what one organisation says about a document of another.
+    """The content of a status packet, which reports one organisation's handling of another's document.
 
     Args:
-        sender: who says it.
-        response_for: the document it is about.
+        sender: the reporting organisation.
+        response_for: the document in question.
         code: status code; a text that is no known code is kept as it is.
-        description: words for a person; the reason where the code needs one.
-        timestamp: when, UTC.
-        staff: the officer.
+        description: text for a person; the reason where the code needs one.
+        timestamp: time of the status, aware UTC.
+        staff: the officer in charge.
     """
 
     sender: Organization
@@ -271,7 +280,7 @@ class StatusMessage(CheckableMessage):
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """What the manifest says of an attachment."""
+    """The entry of an attachment in the manifest (Reference)."""
 
     content_id: str | None = None
     content_type: str | None = None
@@ -281,7 +290,7 @@ class Reference:
 
 @dataclass(frozen=True, slots=True)
 class EncodedAttachment:
-    """What stands beside an attachment's content, and the text of the content itself."""
+    """The fields of an attachment in the packet (AttachmentEncoded/Attachment), its content as text."""
 
     content_id: str | None = None
     name: str | None = None
@@ -293,12 +302,12 @@ class EncodedAttachment:
 
     @classmethod
     def from_attachment(cls, attachment: Attachment, *, content_id: str, content: str) -> EncodedAttachment:
-        """What to write of an attachment.
+        """Make the fields to write of an attachment.
 
         Args:
             attachment: the attachment.
             content_id: its id in the packet, without ``cid:``.
-            content: the text of the content, or what stands for it.
+            content: the text of its content, or a placeholder.
         """
         return cls(
             content_id=f"cid:{content_id}",
@@ -312,7 +321,7 @@ class EncodedAttachment:
 
 
 Message = Document | StatusMessage
-"""What a packet can say."""
+"""The content of either kind of packet."""
 
 ValueHolder = Model | Reference | EncodedAttachment
-"""What the values of a table's elements are held by."""
+"""Any class whose attributes hold the values of a table's elements."""

@@ -1,4 +1,4 @@
-"""Codes of organisations: the two systems in use, and whatever else a hub hands out."""
+"""Codes of organisations (OrganId): the two systems in use, and other codes that hubs hand out."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from typing import Protocol
 
 
 class CodeSystem(StrEnum):
-    """Which rule a code follows."""
+    """The systems of codes."""
 
     QCVN_102 = "QCVN 102:2016"
     """Four dot-separated groups of 3.2.2.3 characters, lowest level first: ``000.00.00.H29``."""
     QD_20 = "20/2020/QĐ-TTg"
     """Highest level first: ``H29``, ``H29.05``, ``H29.05.01``…"""
     OTHER = "other"
-    """Anything else; test hubs hand out such codes."""
+    """Any other shape; test hubs hand out such codes."""
 
 
 _SHAPES = (
@@ -30,11 +30,11 @@ _SHAPES = (
 class OrganId:
     """The code of an organisation.
 
-    Only a hub's directory maps a code of one system to the other; nothing here computes it.
+    Only a hub's directory maps a code of one system to the other; no rule computes the mapping.
 
     Args:
         value: the code, trimmed and in upper case where its system has upper case only.
-        system: the rule it follows.
+        system: the system of the code.
     """
 
     value: str
@@ -42,7 +42,7 @@ class OrganId:
 
     @classmethod
     def parse(cls, text: str) -> OrganId:
-        """Read a code; an unknown shape is `CodeSystem.OTHER` and is kept as written."""
+        """Parse a code; one of an unknown shape is `CodeSystem.OTHER` and is kept as written."""
         trimmed = text.strip()
         upper = trimmed.upper()
         for system, shape in _SHAPES:
@@ -72,11 +72,11 @@ class _AgencyCodes(Protocol):
 class Directory:
     """The codes of the two systems, paired as a hub's directory pairs them.
 
-    Make one of what ``Connector.directory()`` gives: ``Directory(connector.directory())``. An agency that is marked
-    inactive is left out; a code that the directory pairs with two others maps to none of them.
+    ``Directory(connector.directory())`` makes one of the hub's directory. An agency that is marked inactive is left
+    out; a code that the directory pairs with two others maps to none of them.
 
     Args:
-        agencies: what the directory lists.
+        agencies: the agencies of a hub's directory.
     """
 
     def __init__(self, agencies: Iterable[_AgencyCodes]) -> None:
@@ -92,17 +92,17 @@ class Directory:
         return _as_organ_id(code) in self._paired_codes
 
     def codes(self, code: OrganId | str) -> frozenset[OrganId]:
-        """All codes of the agency that has this one; the code alone where the directory does not know it."""
+        """List all codes of the agency with this code; the code alone where the directory does not know it."""
         parsed = _as_organ_id(code)
         return frozenset({parsed, *self._paired_codes.get(parsed, ())})
 
     def convert(self, code: OrganId | str, system: CodeSystem) -> OrganId | None:
-        """An agency's code of a system; None where the directory does not say, or says two things."""
+        """Convert an agency's code to a system; None where the directory lists no code of the system, or several."""
         found = [one for one in self.codes(code) if one.system is system]
         return found[0] if len(found) == 1 else None
 
     def same(self, one: OrganId | str, other: OrganId | str) -> bool:
-        """Whether two codes are those of one agency, as far as the directory says."""
+        """Tell whether two codes are those of one agency, as far as the directory knows."""
         return _as_organ_id(one) in self.codes(other)
 
 
@@ -111,5 +111,5 @@ def _as_organ_id(code: OrganId | str) -> OrganId:
 
 
 def find_doubt(text: str) -> str:
-    """The code of the finding an OrganId deserves, empty if none: unknown shapes are told, never refused."""
+    """Find the code of the finding for a doubtful OrganId, empty if none; no shape is refused."""
     return "EDX-ORGAN-ID" if OrganId.parse(text).system is CodeSystem.OTHER else ""

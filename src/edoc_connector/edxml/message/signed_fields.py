@@ -1,4 +1,4 @@
-"""The fields of a message that carry meaning, as the list of names and texts that a seal signs."""
+"""The signed fields of a message, as the names and texts that a seal covers."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from .values import Kind
 
 
 def facts(message: Message) -> tuple[tuple[str, str], ...]:
-    """List the fields that carry meaning.
+    """List the fields of a message that a seal covers.
 
     Names are element paths joined by dots, without MessageHeader and TraceHeaderList; a repeated element carries its
     index from 1 (``ResponseFor.1.Code``), except ``To.OrganId``, which is listed once per recipient, sorted. Values are
@@ -28,7 +28,7 @@ def facts(message: Message) -> tuple[tuple[str, str], ...]:
 
 
 def normalise(text: str) -> str:
-    """Unicode NFC, LF line ends, no space around."""
+    """Normalise a text as seals sign it: Unicode NFC, LF line ends, no spaces around."""
     if "\r" in text:
         text = text.replace("\r\n", "\n").replace("\r", "\n")
     return (text if text.isascii() else unicodedata.normalize("NFC", text)).strip()
@@ -53,7 +53,7 @@ def _iter_numbered_fields(name: str, row: Row, values: Iterable[object]) -> Iter
     for value in values:
         pairs = list(_iter_value_fields(f"{name}.{index}", row, value))
         yield from pairs
-        # one that says nothing is not written, so it takes no number
+        # an empty value is not written, so it takes no number
         index += bool(pairs)
 
 

@@ -1,8 +1,8 @@
-"""The one table that drives writing, reading, checking and sealing: which element stands for which attribute.
+"""The tables of elements and attributes, which drive writing, reading, checking and sealing.
 
-A row names an element by its path below the table's own element; groups that carry nothing but other elements
-(``Code``, ``OtherInfo``…) have no model of their own and appear only in paths. Rows stand in writing order. The
-source is QCVN 102:2016/BTTTT, amendment 1:2022.
+A row names an element by its path below the table's own element; groups that hold only other elements (``Code``,
+``OtherInfo``…) have no model of their own and appear only in paths. Rows stand in writing order. The source is
+QCVN 102:2016/BTTTT, amendment 1:2022.
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
-from ..findings import Severity
 from ..names import NS
+from ..severity import Severity
 from . import model, values
 from .codes import BusinessType, Priority
 from .values import Kind
@@ -25,11 +25,11 @@ class Row:
         path: element names below the table's element, joined by ``/``.
         attr: attribute of the model.
         kind: the type of its text, or the table of its children.
-        required: whether it must be there (cardinality 1 or 1..n).
-        many: whether it may occur more than once.
+        required: whether the element is mandatory (cardinality 1 or 1..n).
+        many: whether the element may occur more than once.
         limit: most characters.
-        excess_severity: what going over the limit is when writing.
-        sealed: whether the seal covers it.
+        excess_severity: severity of going over the limit when writing.
+        sealed: whether the seal covers the element.
     """
 
     path: str
@@ -42,11 +42,11 @@ class Row:
     sealed: bool = True
 
     tags: tuple[str, ...] = field(init=False, repr=False, compare=False)
-    """The path's element names."""
+    """The element names of the path."""
     qualified_tags: tuple[str, ...] = field(init=False, repr=False, compare=False)
-    """The same with the standard's namespace."""
+    """The element names with the standard's namespace."""
     name: str = field(init=False, repr=False, compare=False)
-    """What a seal calls it."""
+    """The name of the element in a seal."""
 
     def __post_init__(self) -> None:
         assign = object.__setattr__
@@ -56,7 +56,7 @@ class Row:
 
 
 Steps: TypeAlias = "dict[str, tuple[int, Row] | Steps]"
-"""By the full names of elements: place and row, or what may stand in a group."""
+"""Tree of rows by the full names of elements: place and row of an element, or the steps within a group."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,22 +64,22 @@ class Table:
     """The children of one element.
 
     Args:
-        model: the class that holds them.
-        rows: in writing order.
+        model: the class of the values.
+        rows: the children in writing order.
     """
 
     model: type[model.ValueHolder]
     rows: tuple[Row, ...]
     paths: dict[tuple[str, ...], tuple[int, Row]] = field(init=False, repr=False, compare=False)
-    """Place and row by the names of its path."""
+    """Place and row by the names of the path."""
     groups: frozenset[tuple[str, ...]] = field(init=False, repr=False, compare=False)
-    """The paths of elements that only hold others."""
+    """The paths of elements that hold only other elements."""
     steps: Steps = field(init=False, repr=False, compare=False)
-    """The same as a tree."""
+    """`paths` as a tree."""
     required: frozenset[str] = field(init=False, repr=False, compare=False)
-    """Attributes that must be there."""
+    """Attributes of mandatory elements."""
     many: frozenset[str] = field(init=False, repr=False, compare=False)
-    """Attributes that hold several values."""
+    """Attributes of repeated elements."""
     sealed: tuple[Row, ...] = field(init=False, repr=False, compare=False)
     """The rows that a seal covers."""
 
@@ -250,7 +250,7 @@ STATUS_HEADER = Table(
 )
 """MessageHeader of a status packet."""
 
-REFERENCE = Table(
+MANIFEST_REFERENCE = Table(
     model.Reference,
     (
         Row("ContentId", "content_id", _T, required=True, sealed=False),
@@ -261,7 +261,7 @@ REFERENCE = Table(
 )
 """Reference of the manifest."""
 
-ATTACHMENT = Table(
+ENCODED_ATTACHMENT = Table(
     model.EncodedAttachment,
     (
         Row("ContentId", "content_id", _T, required=True, sealed=False),
@@ -275,6 +275,20 @@ ATTACHMENT = Table(
 )
 """Attachment of AttachmentEncoded."""
 
+TABLES = {
+    "organization": ORGANIZATION,
+    "document-header": DOCUMENT_HEADER,
+    "signer": SIGNER,
+    "response-for": RESPONSE_FOR,
+    "trace": DOCUMENT_TRACE,
+    "business": BUSINESS,
+    "staff": STAFF,
+    "status-header": STATUS_HEADER,
+    "reference": MANIFEST_REFERENCE,
+    "attachment": ENCODED_ATTACHMENT,
+}
+"""The tables by the names that the documentation gives them."""
+
 HUB_DEFAULTS = {
     "SteeringType": "0",
     "OtherInfo.Priority": "0",
@@ -282,4 +296,4 @@ HUB_DEFAULTS = {
     "OtherInfo.PageAmount": "1",
     "OtherInfo.Direction": "false",
 }
-"""Values that hubs add where the sender gave none, by seal name."""
+"""Values that hubs add where the sender gave none, by the name of the element in a seal."""

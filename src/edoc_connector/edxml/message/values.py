@@ -1,4 +1,4 @@
-"""How the values of elements are written and read: texts, numbers, dates, times and codes."""
+"""Kinds of values: how texts, numbers, dates, times and codes are written and read."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from . import document_id, organ_id
 from .codes import StatusCode
 
 VIETNAM = timezone(timedelta(hours=7))
-"""Times on the wire carry no offset and are Vietnam time."""
+"""The time zone of all times on the wire, which carry no offset."""
 
 
 def _find_no_doubt(_text: str) -> str:
@@ -22,17 +22,17 @@ def _find_no_doubt(_text: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """A type of value.
+    """A kind of value.
 
     Args:
-        name: how the documentation calls it.
-        write: the text of a value.
-        read: the value of a trimmed, non-empty text; None where the text makes none.
-        form_finding: the finding for a text that is understood but not written as `write` writes it.
-        keeps_text: whether a text that makes no value is kept as it is.
-        find_doubt: the finding that a text deserves although it is a value, empty if none.
-        allowed: the texts there are, where they are few; for the schema.
-        pattern: what the text looks like, as a regular expression of XML Schema; for the schema.
+        name: name in the documentation.
+        write: makes the text of a value.
+        read: makes the value of a trimmed, non-empty text; None where the text is no such value.
+        form_finding: code of the finding for a text that is understood but is not of the form that `write` gives.
+        keeps_text: whether a text that is no such value is kept as it is.
+        find_doubt: finds the code of the finding for a doubtful text that is a value; empty if none.
+        allowed: all texts, where they are few; for the schema.
+        pattern: form of the text, as a regular expression of XML Schema; for the schema.
     """
 
     name: str
@@ -46,23 +46,23 @@ class Kind:
 
 
 def write_text(value: str) -> str:
-    """A text without the spaces around it: hubs trim them, so they carry no meaning."""
+    """Write a text without the spaces around it: hubs trim them, so they carry no meaning."""
     return value.strip()
 
 
 def write_date(value: date) -> str:
-    """``yyyy/MM/dd``."""
+    """Write a date as ``yyyy/MM/dd``."""
     return f"{value.year:04}/{value.month:02}/{value.day:02}"
 
 
 def write_time(value: datetime) -> str:
-    """``yyyy/MM/dd HH:mm:ss``, Vietnam time."""
+    """Write an aware time as ``yyyy/MM/dd HH:mm:ss``, Vietnam time."""
     local = value.astimezone(VIETNAM)
     return f"{write_date(local)} {local:%H:%M:%S}"
 
 
 def build_code_kind(codes: type[IntEnum]) -> Kind:
-    """A number with a name."""
+    """Build the kind of a numbered code."""
     by_number: dict[int | None, IntEnum] = {int(code): code for code in codes}
     first, last = min(codes), max(codes)
     texts = tuple(_write_int(code) for code in codes)
@@ -92,7 +92,7 @@ _DAY_FIRST = re.compile(r"([0-9]{1,2})[/-]([0-9]{1,2})[/-]([0-9]{4})" + _TIME)
 
 
 def _parse_moment(text: str) -> datetime | None:
-    """The Vietnam time that a date text in any of the forms seen means; one without an offset is Vietnam time."""
+    """Parse a date or time of any form that occurs in packets to Vietnam time, which also counts without an offset."""
     if found := _YEAR_FIRST.fullmatch(text):
         year, month, day = found.group(1, 2, 3)
     elif found := _DAY_FIRST.fullmatch(text):
@@ -105,7 +105,7 @@ def _parse_moment(text: str) -> datetime | None:
             int(year), int(month), int(day), hour, minute, second, tzinfo=_parse_offset(found.group(7))
         )
         return local_moment.astimezone(UTC).astimezone(VIETNAM)
-    except (ValueError, OverflowError):  # no such day; a day before year 1 or after 9999 elsewhere
+    except (ValueError, OverflowError):  # no such day; or in Vietnam a day before year 1 or after 9999
         return None
 
 

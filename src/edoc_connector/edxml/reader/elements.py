@@ -1,4 +1,4 @@
-"""Reading elements by the table: values, and findings about everything that is not as the table has it."""
+"""The element reader: values by the tables, with a finding for each deviation from them."""
 
 from __future__ import annotations
 
@@ -9,8 +9,7 @@ from typing import Any, TypeAlias, TypeVar
 from lxml import etree
 
 from ..findings import Finding
-from ..message.table import Row, Table
-from ..message.values import Kind
+from ..message import Kind, Row, Table
 from ..names import ALIASES, DS, NS, OLD_NAMESPACES, XLINK
 from .fast_path import build_model, read_plain_values
 from .positions import Position
@@ -21,7 +20,7 @@ _Path: TypeAlias = tuple[str, ...]
 _FindPosition: TypeAlias = Callable[[etree._Element], Position]
 
 MAX_FINDINGS = 10_000
-"""Findings listed of one packet; a packet with more is not worth reading on."""
+"""Most findings of one packet; a packet with more is not worth reading on."""
 
 _STANDARD_NAMESPACES = {NS, *OLD_NAMESPACES, ""}
 _FRAME_PREFIXES = {"edXMLEnvelope": "edXML", "edXMLHeader": "edXML", "edXMLBody": "edXML", "AttachmentEncoded": None}
@@ -29,7 +28,7 @@ _KNOWN_ATTRIBUTES = {"version", f"{{{XLINK}}}href", f"{{{XLINK}}}role", f"{{{XLI
 
 
 def resolve_name(element: etree._Element) -> str:
-    """An element's name without namespace in the standard's spelling; a foreign element's name in full."""
+    """Resolve an element's name to the standard's spelling, without namespace; a foreign name stays whole."""
     tag = str(element.tag)
     return _compute_name_cached(tag) if len(tag) <= _MAX_CACHED_SIZE else _compute_name(tag)
 
@@ -46,17 +45,17 @@ _MAX_CACHED_SIZE = 128  # characters; a stranger's endless names shall not fill 
 
 
 def iter_children(parent: etree._Element) -> Iterator[tuple[str, etree._Element]]:
-    """Child elements with their names as `name_of` gives them."""
+    """Iterate over child elements with their names, as `resolve_name` gives them."""
     return ((resolve_name(child), child) for child in parent.iterchildren("*"))
 
 
 class ElementReader:
-    """The reading of one packet: collects findings on the way.
+    """A reader of one packet's elements that collects findings on the way.
 
     Args:
-        findings: those made before.
+        findings: findings of earlier passes.
         format_excerpt: makes a text of the packet fit for a message.
-        find_position: the line and column that an element stands at.
+        find_position: finds the line and column of an element.
     """
 
     def __init__(
@@ -72,7 +71,14 @@ class ElementReader:
         self._prefixes: dict[etree._Element, str | None] = {}
 
     def report(self, code: str, element: etree._Element, seen: str = "", understood: str = "") -> None:
-        """Report something about an element."""
+        """Add a finding about an element.
+
+        Args:
+            code: code of `FINDING_KINDS`.
+            element: the element.
+            seen: the text or name in the packet.
+            understood: the reading of it.
+        """
         if len(self.findings) < MAX_FINDINGS:
             place = self._xpaths.find_xpath(element)
             words = self._format_excerpt(seen), self._format_excerpt(understood)
@@ -81,7 +87,7 @@ class ElementReader:
             self.findings.append(Finding("EDX-MANY", "/*", str(MAX_FINDINGS)))
 
     def check_name(self, element: etree._Element) -> None:
-        """Report a spelling or namespace that is not the standard's, and attributes it does not have."""
+        """Report a spelling, namespace, prefix or attribute that is not the standard's."""
         namespace, _, name = str(element.tag).lstrip("{").rpartition("}")
         if namespace not in (NS, DS) and namespace not in self._namespaces:
             self._namespaces.add(namespace)
@@ -96,7 +102,7 @@ class ElementReader:
                 self.report("EDX-ATTRIBUTE", element, f'{attribute}="{value}"')
 
     def _find_usual_prefix(self, element: etree._Element) -> str | None:
-        """The prefix that the standard writes: edXML in the envelope, none around and behind it."""
+        """Find the prefix that the standard writes: edXML in the envelope, none around and behind it."""
         name = resolve_name(element)
         parent = element.getparent()
         if name in _FRAME_PREFIXES or parent is None:
@@ -106,7 +112,7 @@ class ElementReader:
         return self._prefixes[parent]
 
     def report_unknown(self, element: etree._Element) -> None:
-        """Keep and report an element that no table has, with everything it says, while there is room for findings."""
+        """Keep and report an element that no table has, with all its text, while there is room for findings."""
         if len(self.findings) > MAX_FINDINGS:
             return
         self.unknown_elements.append(element)
@@ -115,7 +121,7 @@ class ElementReader:
         self.report("EDX-UNKNOWN", element, description)
 
     def report_repeated(self, element: etree._Element) -> None:
-        """Report an element that may occur once and was met before, with everything it says."""
+        """Report a second element where only one may occur, with all its text."""
         self.report("EDX-REPEATED", element, _join_all_text(element))
 
     def report_stray_text(self, parent: etree._Element) -> None:
@@ -129,12 +135,12 @@ class ElementReader:
         return build_model(kind, self.read_values(table, parent))
 
     def read_values(self, table: Table, parent: etree._Element) -> dict[str, Any]:
-        """Read the children of an element, by attribute of the model; what says nothing is left out."""
+        """Read the children of an element, by attribute of the model; empty ones are left out."""
         plain = read_plain_values(table, parent, self._find_usual_prefix(parent))
         return self._read_closely(table, parent) if plain is None else plain
 
     def _read_closely(self, table: Table, parent: etree._Element) -> dict[str, Any]:
-        """The same for an element in which something may have to be reported."""
+        """Read the children of an element with a look at every detail, and report deviations."""
         rows, groups = table.paths, table.groups
         found: dict[str, list[Any]] = {}
         seen_indexes: list[int] = []
@@ -158,7 +164,7 @@ class ElementReader:
     def _walk(
         self, parent: etree._Element, above: _Path, paths: Collection[_Path], groups: Collection[_Path]
     ) -> Iterator[tuple[_Path, etree._Element]]:
-        """The elements that rows stand for, through the groups that only hold others."""
+        """Iterate over the elements of the table's rows, also in groups that hold only other elements."""
         self.report_stray_text(parent)
         seen_groups: set[str] = set()
         for name, child in iter_children(parent):
@@ -204,7 +210,7 @@ class ElementReader:
         return value
 
     def _read_text(self, element: etree._Element) -> str | None:
-        """The text of a leaf, None where it stands for no value; whatever else is inside is reported."""
+        """Read the text of a leaf, None where it stands for no value; report anything else inside."""
         whole = _join_own_text(element)
         text = whole.strip()
         inside = list(element) if len(element) else ()
@@ -224,19 +230,19 @@ class ElementReader:
 
 
 def _join_own_text(element: etree._Element) -> str:
-    """An element's own characters, joined across comments, instructions and children."""
+    """Join an element's own characters across comments, instructions and children."""
     if not len(element):  # most hold nothing but their text
         return element.text or ""
     return (element.text or "") + "".join(child.tail or "" for child in element)
 
 
 def _join_all_text(element: etree._Element) -> str:
-    """Everything an element and those in it say, in one line."""
+    """Join all text of an element and its descendants in one line."""
     return " ".join("".join(_iter_texts(element)).split())
 
 
 def _iter_texts(element: etree._Element) -> Iterator[str]:
-    """All characters below an element, comments and instructions left out, a space between elements."""
+    """Iterate over all text below an element, without comments and instructions, with a space between elements."""
     yield element.text or ""
     for child in element:
         if isinstance(child.tag, str):

@@ -1,7 +1,7 @@
-"""Elements just as the standard writes them, which most are: their values, taken without a look for what is odd.
+"""The fast path for elements written exactly as the standard writes them, as most are.
 
-`elements` reads everything, and reports what is not as the table has it. An element that gives no cause for any report
-is read here in a fraction of the time; one that might is left to it, whole.
+`elements` reads any element, and reports each deviation from the table. An element without any deviation is read here
+in a fraction of the time; an element that may have one is left to `elements` as a whole.
 """
 
 from __future__ import annotations
@@ -12,9 +12,7 @@ from typing import Any, TypeVar, get_args, get_origin
 
 from lxml import etree
 
-from ..message import model
-from ..message.table import Row, Steps, Table
-from ..message.values import TEXT
+from ..message import TEXT, Model, Row, Steps, Table
 
 M = TypeVar("M")
 
@@ -22,23 +20,23 @@ _NOT_PLAIN = -1
 
 
 def build_model(kind: type[M], values: dict[str, Any]) -> M:
-    """A model of the values; what is missing is empty, never a default: a packet says what it says."""
-    if issubclass(kind, model.Model):
+    """Build a model of the values; missing ones are empty, never a default, since the packet does not state it."""
+    if issubclass(kind, Model):
         # values come from the table's own kinds, so nothing is left to validate
         return kind.model_construct(**(_build_empty_values(kind) | values))
     return kind(**values)
 
 
 def read_plain_values(table: Table, parent: etree._Element, prefix: str | None) -> dict[str, Any] | None:
-    """The values of an element by attribute of the model, as `Reading.values` would give them without a finding.
+    """Read the values of an element that gives no finding, as `ElementReader.read_values` would.
 
     Args:
-        table: what it may hold.
-        parent: the element; of its own name and attributes nothing is said here.
-        prefix: the prefix that the names in it have in a packet of ours.
+        table: the table of the element's children.
+        parent: the element; its own name and attributes are not checked.
+        prefix: the prefix of the names in it, as this library writes them.
 
     Returns:
-        None where something in it is not as the table has it, or only might not be.
+        Values by attribute of the model; None where a child deviates from the table, or may do so.
     """
     found: dict[str, Any] = {}
     if _gather_values(table.steps, parent, prefix, found, 0) == _NOT_PLAIN or not table.required <= found.keys():
@@ -51,12 +49,12 @@ def read_plain_values(table: Table, parent: etree._Element, prefix: str | None) 
 def _gather_values(
     steps: Steps, parent: etree._Element, prefix: str | None, found: dict[str, Any], least_place: int
 ) -> int:
-    """Take the values in an element; the place in the table of the last one, from which on others may follow."""
+    """Gather the values in an element; return the last one's place in the table, before which none may follow."""
     if _has_text(parent.text):
         return _NOT_PLAIN
     seen_groups: set[str] = set()
     for child in parent:
-        tag: Any = child.tag  # of a comment no text, which is not among the steps
+        tag: Any = child.tag  # no text for a comment, so that it is not among the steps
         step = steps.get(tag)
         if step is None or child.prefix != prefix or child.keys() or _has_text(child.tail):
             return _NOT_PLAIN
@@ -82,12 +80,12 @@ def _gather_values(
 
 
 def _has_text(text: str | None) -> bool:
-    """Whether a text between elements is more than space."""
+    """Tell whether a text between elements is more than space."""
     return bool(text) and not text.isspace()  # type: ignore[union-attr]  # it is one
 
 
 def _read_value(row: Row, element: etree._Element, prefix: str | None) -> Any:
-    """What an element says; None where that needs a closer look."""
+    """Read the value of an element; None where that needs a closer look."""
     kind = row.kind
     if isinstance(kind, Table):
         values = read_plain_values(kind, element, prefix)
@@ -104,8 +102,8 @@ def _read_value(row: Row, element: etree._Element, prefix: str | None) -> Any:
 
 
 @cache
-def _build_empty_values(kind: type[model.Model]) -> dict[str, Any]:
-    """What stands for the values of a model that a packet does not give."""
+def _build_empty_values(kind: type[Model]) -> dict[str, Any]:
+    """Build the empty values of a model, which stand for elements that are not in the packet."""
     return {name: _make_empty_value(field.annotation) for name, field in kind.model_fields.items()}
 
 
@@ -114,6 +112,6 @@ def _make_empty_value(annotation: Any) -> Any:
         return None
     if get_origin(annotation) is tuple:
         return ()
-    if isinstance(annotation, type) and issubclass(annotation, model.Model):
+    if isinstance(annotation, type) and issubclass(annotation, Model):
         return annotation.model_construct(**_build_empty_values(annotation))
     return ""

@@ -1,4 +1,4 @@
-"""The manifest and the attachments of a packet, matched by content id."""
+"""Reading of a packet's manifest and attachments, matched by content id."""
 
 from __future__ import annotations
 
@@ -8,15 +8,21 @@ from dataclasses import dataclass
 from lxml import etree
 
 from ...errors import AttachmentError
-from ..attachments.attachment import Attachment
-from ..attachments.content import Base64Content, BytesContent, Content, ZippedContent
-from ..attachments.media_types import find_contradiction, guess_type, is_generic_type
-from ..attachments.zip_stream import ZIP_HEADS
-from ..message.model import EncodedAttachment, Reference
-from ..message.table import ATTACHMENT, REFERENCE
+from ..attachments import (
+    ZIP_HEADS,
+    Attachment,
+    Base64Content,
+    BytesContent,
+    Content,
+    ZippedContent,
+    find_contradiction,
+    guess_type,
+    is_generic_type,
+)
+from ..limits import Limits
+from ..message import ENCODED_ATTACHMENT, MANIFEST_REFERENCE, EncodedAttachment, Reference
 from ..names import ZIP_TYPE
 from .elements import ElementReader, iter_children
-from .scan import Limits
 from .skeleton import Skeleton
 
 
@@ -41,9 +47,9 @@ def read_attachments(
     """Read the attachments in the packet's order.
 
     Args:
-        skeleton: the packet.
+        skeleton: the skeleton of the packet.
         envelope: its edXMLEnvelope.
-        reader: takes the findings.
+        reader: collects the findings.
         limits: bounds on zipped attachments.
     """
     manifest = _read_manifest(envelope, reader)
@@ -54,7 +60,7 @@ def read_attachments(
     seen_ids: set[str] = set()
     found: list[AttachmentElement] = []
     for element in _iter_attachment_elements(skeleton.root, envelope, reader):
-        entry = reader.read_model(ATTACHMENT, element, EncodedAttachment)
+        entry = reader.read_model(ENCODED_ATTACHMENT, element, EncodedAttachment)
         content_id = _without_cid(entry.content_id, element, reader)
         _check_unique(element, content_id, seen_ids, reader)
         seen_ids.add(content_id)
@@ -78,7 +84,7 @@ def _read_manifest(envelope: etree._Element, reader: ElementReader) -> Sequence[
     for body in _iter_named(envelope, "edXMLBody", reader):
         for manifest in _iter_only(body, "edXMLManifest", reader):
             for element in _iter_only(manifest, "Reference", reader):
-                entry = reader.read_model(REFERENCE, element, Reference)
+                entry = reader.read_model(MANIFEST_REFERENCE, element, Reference)
                 found.append(_ManifestEntry(element, _without_cid(entry.content_id, element, reader), entry))
     return found
 
@@ -99,7 +105,7 @@ def _iter_named(parent: etree._Element, wanted: str, reader: ElementReader) -> I
 
 
 def _iter_only(parent: etree._Element, wanted: str, reader: ElementReader) -> Iterator[etree._Element]:
-    """The children of that name; everything else in the parent is reported."""
+    """Iterate over the children of a name; report everything else in the parent."""
     reader.report_stray_text(parent)
     for name, child in iter_children(parent):
         if name == wanted:
@@ -117,7 +123,7 @@ def _check_unique(
 
 
 def _without_cid(content_id: str | None, element: etree._Element, reader: ElementReader) -> str:
-    """The id without ``cid:``, which hubs double and some senders forget."""
+    """Remove ``cid:`` from an id; hubs double it and some senders forget it."""
     if content_id is None:
         return ""
     bare = content_id
@@ -130,7 +136,7 @@ def _without_cid(content_id: str | None, element: etree._Element, reader: Elemen
 
 @dataclass(slots=True)
 class _AttachmentReader:
-    """One attachment: what stands beside its content, and what the manifest says of it."""
+    """A reader of one attachment, from its element and its entry in the manifest."""
 
     skeleton: Skeleton
     element: etree._Element
@@ -156,7 +162,7 @@ class _AttachmentReader:
         return attachment
 
     def _check_type(self, attachment: Attachment) -> None:
-        """Report content that is not of the type its name or the packet gives it."""
+        """Report content that is not of the type that its name or the packet states."""
         named = guess_type(attachment.name)
         types = [attachment.content_type] if named == attachment.content_type else [attachment.content_type, named]
         if all(map(is_generic_type, types)):
@@ -164,7 +170,7 @@ class _AttachmentReader:
         try:
             head = attachment.head()
         except AttachmentError:
-            return  # reading the content says so, see Packet.content_findings
+            return  # reported when the content is read, see Packet.content_findings
         for stated in types:
             if real := find_contradiction(head, stated):
                 seen = f"'{attachment.name}' ({stated})"
@@ -176,7 +182,7 @@ class _AttachmentReader:
         if len(stated) == 2 and stated[0] == stated[1] and stated[0].lower() != ZIP_TYPE:
             return stated[0]
         packed = self._is_packed(name)
-        # zip says how the file is packed, not what it is
+        # the type of a zip tells how the file is packed, not its own type
         real = [kind for kind in stated if not (packed and kind.lower() == ZIP_TYPE)]
         understood = real[0] if real else guess_type(name)
         if is_unpacked:
@@ -195,7 +201,7 @@ class _AttachmentReader:
         return self._unpack(base64, name, limits) if self._is_packed(name) else base64
 
     def _is_packed(self, name: str) -> bool:
-        """Whether the packet announces a zip around the file."""
+        """Tell whether the packet announces a zip around the file."""
         kind = self.entry.content_type or self.reference.content_type or ""
         return kind.lower() == ZIP_TYPE and not name.lower().endswith(".zip")
 

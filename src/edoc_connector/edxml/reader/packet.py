@@ -1,4 +1,4 @@
-"""A packet that was read."""
+"""The result of reading a packet: message, attachments and findings."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from typing import BinaryIO, Literal
 from lxml import etree
 
 from ...errors import AttachmentError
-from ..attachments.attachment import Attachment
+from ..attachments import Attachment
 from ..findings import Finding
-from ..message.model import Document, Message
+from ..message import Document, Message
 from ..source import Source
 from .skeleton import Skeleton
 from .xpath import XPathIndex
@@ -20,14 +20,14 @@ from .xpath import XPathIndex
 
 @dataclass(frozen=True, slots=True)
 class Packet:
-    """One edXML file, read.
+    """A packet that was read.
 
     Args:
-        message: what it says.
+        message: the document or status.
         attachments: the files in it, a seal among them, in the packet's order.
-        findings: what is not as the standard has it.
-        unknown: the elements that no table has, as they stand in the tree; no more than findings are listed.
-        skeleton: its tree, for who verifies or walks it.
+        findings: the deviations from the standard.
+        unknown: the elements that no table has, as elements of the tree; no more than findings are listed.
+        skeleton: its tree, for verification and for a search of elements.
         source: its bytes.
         elements: the elements of `attachments`.
     """
@@ -42,12 +42,12 @@ class Packet:
 
     @property
     def kind(self) -> Literal["document", "status"]:
-        """Which of the two kinds of packet it is."""
+        """The kind of packet."""
         return "document" if isinstance(self.message, Document) else "status"
 
     @property
     def path(self) -> Path | None:
-        """The file it was read from, None for bytes."""
+        """The path of the packet's file, None for bytes."""
         return self.source.path
 
     @property
@@ -56,11 +56,11 @@ class Packet:
         return self.source.size
 
     def raw(self) -> BinaryIO:
-        """A stream of the packet's bytes as they came; the caller closes it."""
+        """Open a stream of the packet's bytes as they came; the caller closes it."""
         return self.source.open()
 
     def content_findings(self) -> Iterator[Finding]:
-        """Decode every attachment; report those that cannot be decoded or are empty, and files left in a zip."""
+        """Decode every attachment; yield findings on damaged and empty ones, and on further files in a zip."""
         places = XPathIndex()
         for element, attachment in zip(self.elements, self.attachments, strict=True):
             code, understood = _find_content_fault(attachment)
@@ -70,7 +70,7 @@ class Packet:
 
 
 def _find_content_fault(attachment: Attachment) -> tuple[str, str]:
-    """The code of the finding that an attachment's content deserves, empty if none, and what it says."""
+    """Find the code of the finding for an attachment's content, empty if none, and its field ``{understood}``."""
     try:
         size, others = attachment.size, attachment.others
     except AttachmentError as error:

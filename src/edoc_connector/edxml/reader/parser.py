@@ -1,4 +1,4 @@
-"""The one XML parser of the package."""
+"""The only XML parser of the package for bytes from outside."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ from collections.abc import Callable
 
 from lxml import etree
 
-from ..refusal import packet_error
+from ..findings import packet_error
+from ..limits import Limits
 from ..source import Source
-from .scan import Limits, scan
+from .scan import scan
 
 
 def parse_xml(data: bytes, *, limits: Limits | None = None) -> etree._Element:
@@ -16,21 +17,21 @@ def parse_xml(data: bytes, *, limits: Limits | None = None) -> etree._Element:
 
     Args:
         data: the document, UTF-8.
-        limits: how large and deep it may be.
+        limits: limits on its size and depth.
 
     Raises:
-        PacketError: it is not XML, or goes over a limit.
+        PacketError: the data is not XML, or goes over a limit.
     """
     scan(Source.from_value(data), limits or Limits())
     return parse_scanned(data)
 
 
 def parse_scanned(data: bytes, *, find_line: Callable[[int, int], int] | None = None) -> etree._Element:
-    """Parse bytes that `scan` let through.
+    """Parse bytes that passed `scan`.
 
     Args:
         data: the bytes.
-        find_line: the line of the packet for a line and column of the bytes, where they are not the packet itself.
+        find_line: finds the line of the packet for a line and column of the bytes, where these are its skeleton.
 
     Raises:
         PacketError: names are used in a way that namespaces do not allow.

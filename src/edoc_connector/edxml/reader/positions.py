@@ -1,4 +1,4 @@
-"""Where elements stand in the file: lines and columns, which libxml2 counts up to 65,534 or not at all."""
+"""Line and column of every element; libxml2 counts lines up to 65,534, and columns not at all."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from typing import TypeAlias
 from xml.parsers import expat
 
-from .scan import Scan, Span
+from ..source import Span
+from .scan import Scan
 
 Position: TypeAlias = tuple[int, int | None]
 """Line, and column in characters where it is known, both from 1."""
@@ -17,13 +18,13 @@ _LINE_END = re.compile(rb"[\r\n]")
 
 
 def find_positions(scan_result: Scan) -> list[Position]:
-    """Where the start tag of every element begins, in the order of the packet.
+    """Find the start of every element's start tag, in the order of the packet.
 
     A column is not known behind an attachment's text that ends in that line after line ends of its own, nor behind a
     root element with undeclared prefixes in its line.
 
     Args:
-        scan_result: what the first pass over the packet gave.
+        scan_result: the result of the first pass over the packet.
     """
     found_positions: list[Position] = []
     offsets = _SkeletonOffsets(scan_result)
@@ -40,19 +41,19 @@ def find_positions(scan_result: Scan) -> list[Position]:
 
 
 class _SkeletonOffsets:
-    """How far the packet is ahead of its skeleton, in lines and columns, asked for from front to back."""
+    """The distance of the packet from its skeleton, in lines and columns, computed from front to back."""
 
     def __init__(self, scan_result: Scan) -> None:
         self._skeleton = scan_result.skeleton
         self._spans = self._iter_placed_spans(scan_result)
         self._next = next(self._spans, None)
         self._lines = 0
-        self._columns: int | None = -1 if scan_result.skeleton.startswith(BOM_UTF8) else 0  # a mark is no character
+        # a byte order mark is no character
+        self._columns: int | None = -1 if scan_result.skeleton.startswith(BOM_UTF8) else 0
         self._since = 0
-        """From where on a line end would make columns equal again."""
-        self._has_added_declarations = (
-            scan_result.has_namespace_errors
-        )  # declarations that the packet does not have, on the root element
+        """Offset behind which a line end makes columns equal again."""
+        # the skeleton's root element then has declarations that the packet's has not
+        self._has_added_declarations = scan_result.has_namespace_errors
 
     @staticmethod
     def _iter_placed_spans(scan_result: Scan) -> Iterator[tuple[int, int, Span]]:
@@ -62,7 +63,7 @@ class _SkeletonOffsets:
             yield match.start(), match.end(), scan_result.spans[match.group().decode("ascii")]
 
     def compute_offsets(self, place: int) -> tuple[int, int | None]:
-        """Lines and columns that the packet has more of before a byte of the skeleton; None where it is not known."""
+        """Compute how many more lines and columns the packet has before a byte of the skeleton; None if unknown."""
         while self._next is not None and self._next[1] <= place:
             start, end, span = self._next
             self._reset_columns_at_line_end(start, end)

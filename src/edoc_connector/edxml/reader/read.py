@@ -1,4 +1,4 @@
-"""Reading a packet: tolerant, and telling what was tolerated."""
+"""The tolerant reader: a packet as a value, with a finding for each deviation."""
 
 from __future__ import annotations
 
@@ -7,18 +7,25 @@ from pathlib import Path
 from lxml import etree
 
 from ...errors import PacketError
-from ..attachments.attachment import Attachment
-from ..message import table as t
-from ..message.codes import BusinessType
-from ..message.model import Business, Document, Message, StatusMessage
+from ..attachments import Attachment
+from ..findings import packet_error
+from ..limits import Limits
+from ..message import (
+    DOCUMENT_HEADER,
+    DOCUMENT_TRACE,
+    STATUS_HEADER,
+    Business,
+    BusinessType,
+    Document,
+    Message,
+    StatusMessage,
+)
 from ..names import DS
-from ..refusal import packet_error
 from ..source import Source
 from .elements import ElementReader, iter_children, resolve_name
 from .fast_path import build_model
 from .manifest import read_attachments
 from .packet import Packet
-from .scan import Limits
 from .skeleton import Skeleton
 from .xpath import XPathIndex
 
@@ -28,13 +35,13 @@ def read(source: Path | str | bytes, *, limits: Limits | None = None) -> Packet:
 
     Args:
         source: path of the file, or the packet's bytes.
-        limits: how large and deep it may be.
+        limits: limits on its size and depth.
 
     Returns:
-        The packet. Attachments are decoded when they are opened, from the source, which must stay where it is.
+        The packet. Attachments are decoded when they are opened, from the source, which must stay in place.
 
     Raises:
-        PacketError: it cannot be read at all: not XML, a DOCTYPE, too large outside its attachments, no edXML header.
+        PacketError: the packet cannot be read: not XML, a DOCTYPE, too large outside its attachments, no edXML header.
         OSError: the file cannot be opened.
     """
     bounds = limits or Limits()
@@ -51,7 +58,7 @@ def read(source: Path | str | bytes, *, limits: Limits | None = None) -> Packet:
     attachments = tuple(one.attachment for one in encoded)
     message: Message
     if any(name == "StatusCode" for name, _ in iter_children(message_header)):
-        message = reader.read_model(t.STATUS_HEADER, message_header, StatusMessage)
+        message = reader.read_model(STATUS_HEADER, message_header, StatusMessage)
     else:
         message = _read_document(header, message_header, attachments, reader)
     frame = _STATUS_FRAME if isinstance(message, StatusMessage) else _DOCUMENT_FRAME
@@ -81,36 +88,36 @@ def _find_envelope(root: etree._Element, reader: ElementReader) -> etree._Elemen
 
 
 def _find_single(parent: etree._Element, name: str, reader: ElementReader) -> etree._Element:
-    """The one child of that name; a second one would let two readers see two different documents."""
+    """Find the only child of a name; a second one would let two readers see two different documents."""
     found = [child for child_name, child in iter_children(parent) if child_name == name]
     if not found:
-        what, what_vi = f"{resolve_name(parent)} has no {name}", f"{resolve_name(parent)} không có {name}"
-        raise _structure_error(parent, what, what_vi, reader)
+        fault, fault_vi = f"{resolve_name(parent)} has no {name}", f"{resolve_name(parent)} không có {name}"
+        raise _structure_error(parent, fault, fault_vi, reader)
     if len(found) > 1:
-        what, what_vi = f"{name} occurs more than once", f"{name} xuất hiện nhiều lần"
-        raise _structure_error(found[1], what, what_vi, reader)
+        fault, fault_vi = f"{name} occurs more than once", f"{name} xuất hiện nhiều lần"
+        raise _structure_error(found[1], fault, fault_vi, reader)
     reader.check_name(found[0])
     return found[0]
 
 
-def _structure_error(element: etree._Element, what: str, what_vi: str, reader: ElementReader) -> PacketError:
+def _structure_error(element: etree._Element, fault: str, fault_vi: str, reader: ElementReader) -> PacketError:
     place = XPathIndex().find_xpath(element)
     return packet_error(
-        "EDX-STRUCTURE", f"{what}, {place}", f"{what_vi}, {place}", position=reader.find_position(element)
+        "EDX-STRUCTURE", f"{fault}, {place}", f"{fault_vi}, {place}", position=reader.find_position(element)
     )
 
 
 def _read_document(
     header: etree._Element, message_header: etree._Element, attachments: tuple[Attachment, ...], reader: ElementReader
 ) -> Document:
-    values = reader.read_values(t.DOCUMENT_HEADER, message_header)
+    values = reader.read_values(DOCUMENT_HEADER, message_header)
     trace = next((child for name, child in iter_children(header) if name == "TraceHeaderList"), None)
     if trace is None:
         reader.report("EDX-MISSING", header, "TraceHeaderList")
     else:
         reader.check_name(trace)
-        values |= reader.read_values(t.DOCUMENT_TRACE, trace)
-    # a document that asks for nothing is a new one
+        values |= reader.read_values(DOCUMENT_TRACE, trace)
+    # a document without a request is a new one
     values.setdefault("business", Business(type=BusinessType.NEW, paper=None))
     return build_model(Document, values | {"attachments": attachments})
 
@@ -125,11 +132,11 @@ _DOCUMENT_FRAME = {
     "edXMLEnvelope": {"edXMLHeader", "edXMLBody", "AttachmentEncoded"},
     "edXMLHeader": {"MessageHeader", "TraceHeaderList", "Signature"},
 }
-"""The parts that hold a packet's content, and what may stand in each."""
+"""The parts that hold a packet's content, each with the names of its children."""
 
 
 def _report_others(frame: etree._Element, known_names: set[str], reader: ElementReader) -> None:
-    """Report what stands beside the parts that are read; more than one of a part counts too."""
+    """Report all children beside the parts that are read, a second one of a part too."""
     reader.report_stray_text(frame)
     seen_names: set[str] = set()
     for name, child in iter_children(frame):
@@ -143,7 +150,7 @@ def _report_others(frame: etree._Element, known_names: set[str], reader: Element
 
 
 def _check_signature(element: etree._Element, reader: ElementReader) -> None:
-    """Report a placeholder; what a real signature is worth is for `signing` to say."""
+    """Report a placeholder; `signing` verifies a real signature."""
     name = etree.QName(element)
     if name.namespace != DS or name.localname != "Signature":
         reader.report("EDX-SIGNATURE", element, str(element.tag))

@@ -1,11 +1,11 @@
-"""The first pass over a packet: refuses what no packet needs, and finds where the long texts lie.
+"""The first pass over a packet, which refuses dangerous XML and finds the long texts.
 
 The bytes are read once, in chunks. Everything but the texts of ``ContentTransferEncoded`` is copied to a *skeleton*,
 small enough for a tree; each such text is replaced in it by a placeholder and remembered as a `Span` of the source.
 
-expat says what is XML and what is not. It does not see all of the long texts: where it stands inside one with nothing
-pending, a run of base64 changes neither its state nor its answer, so the run is told by a faster look and left out.
-Where it then refuses, its positions would be wrong, so it is asked again and gets everything.
+expat decides whether a packet is XML. It does not get all of the long texts: where it stands inside one with nothing
+pending, a run of base64 changes neither its state nor its answer, so the run is classified by faster code and left out.
+Where expat then refuses the packet, its positions would be wrong, so a second run gets everything.
 """
 
 from __future__ import annotations
@@ -19,93 +19,37 @@ from urllib.parse import quote
 from xml.parsers import expat
 
 from ...errors import PacketError
-from ..attachments.base64_text import RunKind, classify_run, has_spaces
-from ..findings import Finding
+from ..attachments import RunKind, classify_run, has_spaces
+from ..findings import Finding, packet_error
+from ..limits import Limits
 from ..names import DS, NS, XLINK
-from ..refusal import packet_error
-from ..source import CHUNK_SIZE, BlockReader, Source, iter_between
+from ..source import CHUNK_SIZE, BlockReader, Source, Span, iter_between
 
 CONTENT_PATH = ["AttachmentEncoded", "Attachment", "ContentTransferEncoded"]
-"""Local names of the element whose text is left out of the skeleton, and of those around it."""
+"""Local names of the element whose text is left out of the skeleton, and of the two around it."""
 _TEXT_NAME = CONTENT_PATH[-1]
 _HEAD_SIZE = 1 << 16
-_FEED_SIZE = (
-    CHUNK_SIZE  # what expat gets at a time: it keeps all of a tag, and one that is too large is noticed between pieces
-)
+# what expat gets at a time: it keeps all of a tag, and one that is too large is noticed between pieces
+_FEED_SIZE = CHUNK_SIZE
 _KNOWN_PREFIXES = {"edxml": NS, "xlink": XLINK, "ds": DS, "xsi": "http://www.w3.org/2001/XMLSchema-instance"}
 _TEXT_TAG = f"{_TEXT_NAME}>".encode()
-_TEXT_HEAD_SIZE = (
-    4  # so much of a text expat gets at least: one character to notice that it began, and a line end before it
-)
+# what expat gets of a text at least: one character to notice that it began, and a line end before it
+_TEXT_HEAD_SIZE = 4
 _MIN_SKIP_SIZE = 1 << 10  # a shorter run costs more to leave out than to parse
-_MAX_STOPS = 64  # in one piece; a packet of tiny texts, or one made to stop us, goes to expat as it is
+_MAX_STOPS = 64  # in one piece; a packet of tiny texts, or one made to slow us down, goes to expat as it is
 _UTF8_NAMES = {"utf-8", "utf8", "us-ascii", "ascii"}
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
-    """How large and how deep a packet may be.
-
-    Args:
-        skeleton: most bytes outside attachment texts.
-        tag: most bytes of one tag, comment or instruction.
-        depth: most nested elements.
-        elements: most elements.
-        attributes: most attributes on one element.
-        namespaces: most namespace declarations in all, prefixes without one among them.
-        uri: most characters of a namespace.
-        unpacked: most bytes a zipped attachment may unpack to.
-        ratio: most times its packed size a zipped attachment may unpack to, beyond the first 10 MiB.
-        entries: most files and folders in a zip around an attachment.
-        nesting: most zips around one attachment, one inside the other.
-    """
-
-    skeleton: int = 16 << 20
-    tag: int = 1 << 20
-    depth: int = 64
-    elements: int = 100_000
-    attributes: int = 64
-    namespaces: int = 512
-    uri: int = 256
-    unpacked: int = 2 << 30
-    ratio: int = 200
-    entries: int = 1_000
-    nesting: int = 2
-
-
-@dataclass(frozen=True, slots=True)
-class Span:
-    """A text of the source that the skeleton leaves out.
-
-    Args:
-        start: offset of its first byte.
-        end: offset after its last.
-        placeholder: what stands for it in the skeleton.
-        is_plain: whether it is characters only: no reference, comment or CDATA section.
-        lines: how many line ends it holds.
-        has_spaces: whether spaces or line ends stand in it.
-        has_comments: whether a comment stands in it.
-    """
-
-    start: int
-    end: int
-    placeholder: str
-    is_plain: bool
-    lines: int = 0
-    has_spaces: bool = False
-    has_comments: bool = False
-
-
-@dataclass(frozen=True, slots=True)
 class Scan:
-    """What the pass found.
+    """The result of the first pass.
 
     Args:
         skeleton: the packet's bytes with every span replaced by its placeholder.
-        spans: by placeholder.
-        token: what every placeholder begins with; no packet can know it.
-        findings: byte order mark, line ends, undeclared prefixes.
-        has_namespace_errors: whether a prefix was used that is not declared.
+        spans: spans by placeholder.
+        token: the beginning of every placeholder; random, so that no packet can hold it.
+        findings: findings on byte order mark, line ends, bytes after the root and undeclared prefixes.
+        has_namespace_errors: whether a prefix is used that is not declared.
     """
 
     skeleton: bytes = field(repr=False)
@@ -115,7 +59,7 @@ class Scan:
     has_namespace_errors: bool
 
     def find_line(self, line: int, column: int) -> int:
-        """The line of the source for a line and column of the skeleton, all counted from 1."""
+        """Find the line of the source for a line and column of the skeleton, all counted from 1."""
         pieces = self.skeleton.split(b"\n", line)
         text_before = b"\n".join([*pieces[: line - 1], pieces[min(line, len(pieces)) - 1][: max(column - 1, 0)]])
         hidden = (self.spans[one.decode("ascii")].lines for one in re.findall(self.placeholders, text_before))
@@ -123,15 +67,19 @@ class Scan:
 
     @property
     def placeholders(self) -> bytes:
-        """A pattern that finds them."""
+        """A pattern of the placeholders."""
         return self.token.encode("ascii") + rb"-[0-9]+-"
 
 
 def scan(source: Source, limits: Limits) -> Scan:
     """Read the source once.
 
+    Args:
+        source: the packet.
+        limits: limits on its size and depth.
+
     Raises:
-        PacketError: it is not XML, not UTF-8, holds a DOCTYPE, or goes over a limit.
+        PacketError: the packet is not XML, not UTF-8, holds a DOCTYPE, or goes over a limit.
     """
     with source.open() as stream:
         findings = _check_head(stream.read(_HEAD_SIZE))
@@ -146,7 +94,7 @@ def scan(source: Source, limits: Limits) -> Scan:
 
 
 def _check_form(skeleton: bytes) -> Iterator[Finding]:
-    """What the bytes between the elements show: other line ends, and what stands after the root element."""
+    """Report other line ends than LF, and bytes after the root element."""
     ends = skeleton.count(b"\r")
     if ends:
         yield Finding("EDX-LINE-ENDS", "/*", str(ends), line=1)
@@ -186,7 +134,7 @@ def _watch(stream: BinaryIO, limits: Limits) -> _Watcher:
     else:
         if not (watcher.undeclared and watcher.has_skipped_lines):
             return watcher
-    # expat counted bytes and lines without those it did not get; what goes into words must be right
+    # expat counted without the bytes and lines it did not get, and positions in messages must be right
     watcher = _Watcher(limits)
     _feed(watcher, stream, with_texts=True)
     return watcher
@@ -194,10 +142,10 @@ def _watch(stream: BinaryIO, limits: Limits) -> _Watcher:
 
 def _feed(watcher: _Watcher, stream: BinaryIO, *, with_texts: bool) -> None:
     stream.seek(0)
-    take = watcher.feed if with_texts else watcher.feed_markup
+    feed = watcher.feed if with_texts else watcher.feed_markup
     try:
         while piece := stream.read(_FEED_SIZE):
-            take(piece)
+            feed(piece)
             watcher.check_size(len(piece))
         watcher.parser.Parse(b"", True)
     except expat.ExpatError as error:
@@ -207,7 +155,7 @@ def _feed(watcher: _Watcher, stream: BinaryIO, *, with_texts: bool) -> None:
 
 @dataclass(slots=True)
 class _FoundText:
-    """A text, found: where it lies, and what is known of the runs in it that expat did not get."""
+    """A text in the source, with the facts about it that expat and the faster code found."""
 
     start: int
     end: int
@@ -218,7 +166,7 @@ class _FoundText:
     skips: list[tuple[int, int]]
 
     def iter_unskipped_ranges(self) -> Iterator[tuple[int, int]]:
-        """The ranges between the runs."""
+        """Iterate over the ranges that expat got, between the skipped runs."""
         start = self.start
         for skip_start, skip_end in [*self.skips, (self.end, self.end)]:
             if start < skip_start:
@@ -227,18 +175,18 @@ class _FoundText:
 
 
 class _Watcher:
-    """expat's handlers: what is refused, and where attachment texts begin and end."""
+    """Handlers of expat, which check limits and note where attachment texts begin and end."""
 
     def __init__(self, limits: Limits) -> None:
         self.limits = limits
         self._max_elements, self._max_open = limits.elements, limits.depth + 1
         self.undeclared: dict[str, int] = {}
-        """Prefixes that nobody declared, and the line each is met first."""
+        """Undeclared prefixes, each with the line of its first use."""
         self.token = f"edoc-text-{secrets.token_hex(16)}"
         self.skipped_size = 0
-        """Bytes that expat did not get."""
+        """Number of bytes that expat did not get."""
         self.has_skipped_lines = False
-        """Whether line ends are among them."""
+        """Whether line ends are among the skipped bytes."""
         self._fed_size = 0
         self._found_texts: list[_FoundText] = []
         self._open_elements: list[tuple[str, frozenset[str]]] = [("", frozenset({"xml", "xmlns"}))]
@@ -260,12 +208,12 @@ class _Watcher:
         return parser
 
     def feed(self, piece: bytes) -> None:
-        """Give expat a piece."""
+        """Feed a piece to expat."""
         self._fed_size += len(piece)
         self.parser.Parse(piece, False)
 
     def feed_markup(self, piece: bytes) -> None:
-        """Give expat a piece without the base64 in it, as far as that is easily told."""
+        """Feed a piece to expat without long runs of base64 in it."""
         place = 0
         for _ in range(_MAX_STOPS):
             place += self._skip_base64(piece, place)
@@ -278,23 +226,23 @@ class _Watcher:
         self.feed(piece[place:])
 
     def _skip_base64(self, piece: bytes, place: int) -> int:
-        """How many bytes expat need not get.
+        """Skip a run of base64 that expat need not get, and return its size in bytes; 0 where there is none.
 
-        Only where it stands in a text and has taken in everything it got: half a reference, say, would go on behind
-        the run. Base64 and spaces then change nothing but its count of bytes and lines.
+        A run is skipped only where expat stands in a text and has processed all it got: half a reference, for example,
+        would go on behind the run. Base64 and spaces then change only its count of bytes and lines.
         """
         if self._text_start < 0 or self.parser.CurrentByteIndex != self._fed_size:
             return 0
         end = piece.find(b"<", place)
         end = len(piece) if end < 0 else end
-        if end - place < _MIN_SKIP_SIZE or (made_of := classify_run(memoryview(piece)[place:end])) is RunKind.OTHER:
+        if end - place < _MIN_SKIP_SIZE or (kind := classify_run(memoryview(piece)[place:end])) is RunKind.OTHER:
             return 0
         start = self._index
         if self._text_skips and self._text_skips[-1][1] == start:
             start, _ = self._text_skips.pop()
         self.skipped_size += end - place
         self._text_skips.append((start, self._index))
-        if made_of is RunKind.SPACED:
+        if kind is RunKind.SPACED:
             self._has_text_spaces = True
             self._text_lines += piece.count(b"\n", place, end)
             self.has_skipped_lines = self.has_skipped_lines or any(one in piece[place:end] for one in (b"\n", b"\r"))
@@ -302,14 +250,18 @@ class _Watcher:
 
     @property
     def _index(self) -> int:
-        """Offset in the source of what expat is at."""
+        """Offset in the source of expat's current event."""
         return self.parser.CurrentByteIndex + self.skipped_size
 
     def check_size(self, fed_size: int) -> None:
-        """Refuse a packet whose bytes outside attachment texts, or in one tag, go over the limit."""
+        """Check the bytes outside attachment texts, and in one tag, against the limits.
+
+        Args:
+            fed_size: bytes of the last piece.
+        """
         self._read_size += fed_size
         open_text = self._read_size - self._text_start if self._text_start >= 0 else 0
-        # a comment, say, without an end in sight: expat keeps all of it
+        # for example a comment without an end so far: expat keeps all of it
         unfinished = self._read_size - self._index - fed_size
         if unfinished > self.limits.tag:
             raise self._limit_error("bytes in one tag or comment", "byte trong một thẻ hoặc chú thích", self.limits.tag)
@@ -317,7 +269,7 @@ class _Watcher:
             raise self._limit_error("bytes outside attachments", "byte ngoài tệp đính kèm", self.limits.skeleton)
 
     def find_spans(self, source: Source) -> Iterator[Span]:
-        """The texts found, in the source's order."""
+        """Iterate over the texts found, in the source's order."""
         with source.open_shared() as stream:
             near = BlockReader(stream)
             for index, text in enumerate(self._found_texts):
@@ -352,10 +304,10 @@ class _Watcher:
             self._open_text()
 
     def _check_uris(self, attributes: list[str]) -> None:
-        """Refuse a namespace that no packet has.
+        """Refuse a namespace that is too long or holds braces.
 
-        Trees write each name as ``{URI}name``, so a long one takes its length for every element, and they misread one
-        with braces, which no URI has. Canonical forms too repeat a namespace wherever it is used.
+        Trees write each name as ``{URI}name``, so a long URI takes its length for every element, and one with braces,
+        which no URI has, is misread. Canonical forms too repeat a namespace wherever it is used.
         """
         for name, value in zip(attributes[::2], attributes[1::2], strict=True):
             if name.startswith("xmlns") and len(value) > self.limits.uri:
@@ -371,7 +323,7 @@ class _Watcher:
                 )
 
     def _compute_scope(self, name: str, attributes: list[str]) -> frozenset[str]:
-        """The prefixes declared where an element stands; its own that are not are noted."""
+        """Compute the prefixes declared for an element; note those that it uses undeclared."""
         declared = frozenset(n[6:] for n in attributes if n.startswith("xmlns:"))
         scope = self._open_elements[-1][1] | declared if declared else self._open_elements[-1][1]
         used = (qname.partition(":") for qname in (name, *attributes))
@@ -415,7 +367,7 @@ class _Watcher:
 
     def _close_text(self) -> None:
         start, end = self._text_start, self._index
-        # a text with elements or instructions inside stays in the skeleton, where the reader reports it
+        # a text with elements or instructions inside stays in the skeleton, for the reader to report
         if start >= 0 and not self._has_text_instructions:
             text_facts = (
                 self._is_text_plain,
@@ -439,15 +391,15 @@ class _Watcher:
     def _handle_doctype(self, *_: object) -> None:
         raise packet_error("EDX-DOCTYPE", position=self._find_position())
 
-    def _limit_error(self, what: str, what_vi: str, most: int) -> Exception:
-        return packet_error("EDX-LIMIT", what, what_vi, understood=str(most), position=self._find_position())
+    def _limit_error(self, subject: str, subject_vi: str, most: int) -> Exception:
+        return packet_error("EDX-LIMIT", subject, subject_vi, understood=str(most), position=self._find_position())
 
     def _find_position(self) -> tuple[int, int]:
         return self.parser.CurrentLineNumber, self.parser.CurrentColumnNumber + 1
 
 
 def _has_prefixes(attributes: list[str]) -> bool:
-    """Whether a name among the attributes has a prefix, or a namespace is declared."""
+    """Tell whether a name among the attributes has a prefix, or a namespace is declared."""
     names = attributes[::2]
     return "xmlns" in names or ":" in " ".join(names)
 
@@ -473,7 +425,7 @@ _BEFORE_ROOT = re.compile(rb"(?:[^<]++|<\?.*?\?>|<!--.*?-->)*+<[^\s/>]+", re.DOT
 
 
 def _declare_prefixes(skeleton: bytes, prefixes: dict[str, str]) -> bytes:
-    """Put declarations of the prefixes on the root element."""
+    """Add declarations of the prefixes to the root element."""
     tag = _BEFORE_ROOT.match(skeleton)
     if tag is None:
         raise AssertionError("expat found a root element")

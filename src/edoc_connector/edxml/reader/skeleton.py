@@ -1,4 +1,4 @@
-"""A packet's tree without its long texts, and its canonical form with them."""
+"""The skeleton of a packet: its tree without the long texts, and its canonical form with them."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ from collections.abc import Iterator, Sequence
 
 from lxml import etree
 
-from ..attachments.base64_text import has_spaces
-from ..attachments.content import Base64Content, MemoryText, SpanText
+from ..attachments import Base64Content, MemoryText, SpanText, has_spaces
 from ..findings import Finding
+from ..limits import Limits
 from ..source import Source
 from .parser import parse_scanned
 from .positions import Position, find_positions
-from .scan import Limits, Scan, scan
+from .scan import Scan, scan
 
 MAX_SHOWN = 10_000
-"""Characters of a text that a message repeats."""
+"""Most characters of a text in a message."""
 
 
 class Skeleton:
@@ -24,7 +24,7 @@ class Skeleton:
 
     Args:
         source: the packet's bytes.
-        limits: how large and deep it may be.
+        limits: limits on its size and depth.
 
     Raises:
         PacketError: the packet cannot be read.
@@ -40,18 +40,18 @@ class Skeleton:
 
     @property
     def findings(self) -> Sequence[Finding]:
-        """What the first pass reports."""
+        """The findings of the first pass."""
         return self._scan.findings
 
     @property
     def has_namespace_errors(self) -> bool:
-        """Whether a prefix is used that is not declared: such a packet has no canonical form."""
+        """Whether an undeclared prefix is used: such a packet has no canonical form."""
         return self._scan.has_namespace_errors
 
     def find_position(self, element: etree._Element) -> Position:
-        """Line and column of the packet at which an element's start tag begins, from 1; the column where it is known.
+        """Find the line and column of an element's start tag in the packet, from 1; the column where it is known.
 
-        They are looked for when they are first asked for: most packets are never asked.
+        The first call computes all positions, which most packets never need.
         """
         if self._positions is None:
             self._positions = dict(zip(self.root.iter("*"), find_positions(self._scan), strict=True))
@@ -59,21 +59,21 @@ class Skeleton:
 
     @property
     def cached_bytes(self) -> bytes | None:
-        """The packet's bytes as they were scanned, where they are few; else they have to be read again."""
+        """The packet's bytes as they were scanned; None for a large packet, which has to be read again."""
         return self._cached_source.data if self._cached_source.path is None else None
 
     @property
     def has_comments(self) -> bool:
-        """Whether comments stand in the texts that the tree leaves out; those elsewhere are in the tree."""
+        """Whether comments stand in the texts that the tree leaves out; other comments are in the tree."""
         return any(span.has_comments for span in self._scan.spans.values())
 
     def is_spaced(self, text: str) -> bool:
-        """Whether spaces or line ends stand in what a text of the tree stands for."""
+        """Tell whether a text of the tree is the placeholder of a text with spaces or line ends."""
         span = self._scan.spans.get(text)
         return span is not None and span.has_spaces
 
     def build_content(self, text: str, name: str) -> Base64Content:
-        """The content whose base64 is the text, or what the text stands for where it is a placeholder.
+        """Build the content of a base64 text of the tree, or of the text behind a placeholder.
 
         Args:
             text: text of an element of the tree.
@@ -87,7 +87,7 @@ class Skeleton:
         return Base64Content(name, SpanText(self._source, span), has_spaces=span.has_spaces or not span.is_plain)
 
     def format_excerpt(self, text: str) -> str:
-        """A text of the tree as messages show it: placeholders told by their length, nothing endless."""
+        """Format a text of the tree for a message: the size in place of a placeholder, and no endless text."""
         if self._scan.token in text:
             text = re.sub(self._scan.placeholders.decode("ascii"), self._format_length, text)
         return text if len(text) <= MAX_SHOWN else f"{text[:MAX_SHOWN]}… ({len(text)})"
@@ -97,17 +97,17 @@ class Skeleton:
         return f"[{span.end - span.start} bytes]"
 
     def iter_canonical(self, *, exclusive: bool, exclude: Sequence[etree._Element] = ()) -> Iterator[bytes]:
-        """Canonical XML 1.0 of the whole packet, without comments, in pieces.
+        """Iterate over the Canonical XML 1.0 of the whole packet, without comments, in pieces.
 
         Args:
-            exclusive: Exclusive XML Canonicalization 1.0 instead of the inclusive one.
-            exclude: elements of `root` to leave out, as the enveloped-signature transform does.
+            exclusive: whether to use Exclusive XML Canonicalization 1.0 instead of the inclusive one.
+            exclude: elements of the tree to leave out, as the enveloped-signature transform does.
 
         Raises:
             etree.C14NError: the packet has no canonical form (a namespace that is a relative reference).
         """
         paths = [self.root.getroottree().getelementpath(element) for element in exclude]
-        # the copy is parsed anew: removing elements from the shared tree would change what others read
+        # the copy is parsed anew: removal of elements from the shared tree would change it for its other users
         tree = parse_scanned(self._scan.skeleton).getroottree()
         for element in [tree.find(path) for path in paths]:
             if element is not None:
@@ -129,7 +129,7 @@ class Skeleton:
 
 
 def _remove_element(element: etree._Element) -> None:
-    """Take an element out of its tree and leave the text behind it."""
+    """Remove an element from its tree and keep the text behind it."""
     parent = element.getparent()
     if parent is None:
         raise ValueError("the root cannot be removed")

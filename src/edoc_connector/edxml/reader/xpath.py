@@ -1,4 +1,4 @@
-"""Where elements stand, as XPaths."""
+"""XPaths of elements, for findings and remarks."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class XPathIndex:
         self._positions: dict[etree._Element, dict[etree._Element, str]] = {}
 
     def find_xpath(self, element: etree._Element) -> str:
-        """Where an element stands; it has a position where others of its name stand beside it."""
+        """Find the XPath of an element, with a position where it has siblings of its name."""
         steps: list[str] = []
         while (parent := element.getparent()) is not None:
             steps.append(str(etree.QName(element).localname) + self._find_position(parent, element))

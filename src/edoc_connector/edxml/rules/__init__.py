@@ -1,1 +1,14 @@
-"""The rules of the standard: what building refuses and reading reports."""
+"""The rules for messages that are written, and the checks that apply them."""
+
+from .lint import Remark, remarks
+from .rules import NEEDS_REASON, Problem, list_rules
+from .validate import problems
+
+__all__ = [
+    "NEEDS_REASON",
+    "Problem",
+    "Remark",
+    "list_rules",
+    "problems",
+    "remarks",
+]

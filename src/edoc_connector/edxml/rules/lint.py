@@ -1,4 +1,4 @@
-"""All there is to say about a packet of any origin: findings and broken rules, each with its line, in one list."""
+"""Lint of a packet of any origin: findings and broken rules with their lines, in one list."""
 
 from __future__ import annotations
 
@@ -9,10 +9,9 @@ from datetime import datetime
 
 from lxml import etree
 
-from ..findings import KINDS, Finding, Severity
-from ..reader.elements import iter_children
-from ..reader.packet import Packet
-from ..reader.xpath import XPathIndex
+from ..findings import FINDING_KINDS, Finding
+from ..reader import Packet, XPathIndex, iter_children
+from ..severity import Severity
 from .rules import Problem
 from .validate import problems
 
@@ -27,24 +26,24 @@ _RULE_OF_FINDING = {
     "EDX-ID-DATE": "EDR-ID-DATE",
     "EDX-CID-TWICE": "EDR-CONTENT-ID",
 }
-"""Findings, and the rules that say the same of an element."""
+"""Codes of findings, each with the code of the rule about the same fault."""
 
 
 @dataclass(frozen=True, slots=True)
 class Remark:
-    """One thing about a packet.
+    """A remark on a packet, from a finding or a broken rule.
 
     Args:
-        code: ``EDX-…`` for what reading found, ``EDR-…`` for a rule of writing that the packet breaks.
-        severity: how much it weighs.
-        xpath: where, with the names' namespaces left out.
-        line: line of the file, from 1, where known; for what is missing, that of the element it is missing in.
+        code: ``EDX-…`` for a finding of the reader, ``EDR-…`` for a rule of writing that the packet breaks.
+        severity: weight of the remark.
+        xpath: XPath of the element, with the names' namespaces left out.
+        line: line of the file, from 1, where known; for a missing element, that of its parent.
         column: column in the line, in characters, from 1, where known.
-        message: what is wrong, in English.
-        message_vi: the same in Vietnamese.
-        advice: what to do about it, in English; empty where the message says it.
-        advice_vi: the same in Vietnamese.
-        clause: where the rule stands; empty for findings.
+        message: message in English.
+        message_vi: message in Vietnamese.
+        advice: remedy in English; empty where the message states it.
+        advice_vi: remedy in Vietnamese.
+        clause: clause of the rule; empty for findings.
     """
 
     code: str
@@ -60,15 +59,15 @@ class Remark:
 
 
 def remarks(packet: Packet, *, at: datetime) -> tuple[Remark, ...]:
-    """List what is to be said about a packet, by line. All attachments are decoded.
+    """List the remarks on a packet, by line. All attachments are decoded.
 
     Args:
         packet: the packet.
-        at: the time to hold its dates against, aware.
+        at: the time to compare its dates with, aware.
     """
     found = [_build_finding_remark(one) for one in (*packet.findings, *packet.content_findings())]
     tree = _ElementFinder(packet)
-    # a seal's name is taken for files to be sent; in a packet it is the seal
+    # the seal's name is forbidden for files to send; in a packet it is the seal itself
     broken = [tree.build_remark(one) for one in problems(packet.message, at=at) if one.code != "EDR-NAME"]
     return tuple(
         sorted(_merge_remarks(found, broken), key=lambda one: (one.line or 0, one.column or 0, one.xpath, one.code))
@@ -76,14 +75,14 @@ def remarks(packet: Packet, *, at: datetime) -> tuple[Remark, ...]:
 
 
 def _build_finding_remark(finding: Finding) -> Remark:
-    kind = KINDS[finding.code]
+    kind = FINDING_KINDS[finding.code]
     xpath = f"{finding.xpath}/{finding.seen}" if finding.code == "EDX-MISSING" else finding.xpath
     texts = (finding.message, finding.message_vi, kind.advice, kind.advice_vi)
     return Remark(finding.code, kind.severity, xpath, finding.line, finding.column, *texts)
 
 
 def _merge_remarks(finding_remarks: Iterable[Remark], rule_remarks: Iterable[Remark]) -> Iterator[Remark]:
-    """What a finding and a rule both say is said once, with the greater weight."""
+    """Merge a finding and a broken rule about the same fault into the one of greater weight."""
     rules = {(remark.code, remark.xpath): remark for remark in rule_remarks}
     for remark in finding_remarks:
         same = (_RULE_OF_FINDING.get(remark.code, ""), remark.xpath)
@@ -96,7 +95,7 @@ def _merge_remarks(finding_remarks: Iterable[Remark], rule_remarks: Iterable[Rem
 
 
 class _ElementFinder:
-    """Finds the elements that rules speak of, by the standard's names for them."""
+    """A finder of the elements of broken rules, by the standard's names."""
 
     def __init__(self, packet: Packet) -> None:
         self._skeleton = packet.skeleton
@@ -110,7 +109,7 @@ class _ElementFinder:
         self._children_by_name: dict[etree._Element, dict[str, list[etree._Element]]] = {}
 
     def build_remark(self, problem: Problem) -> Remark:
-        """The remark for a broken rule."""
+        """Build the remark for a broken rule."""
         element, rest = self._find_element(problem.xpath.split("/"))
         xpath = "/".join([self._xpaths.find_xpath(element), *rest])
         texts = (f"{problem.field} {problem.message}", f"{problem.field} {problem.message_vi}")
@@ -119,7 +118,7 @@ class _ElementFinder:
         )
 
     def _find_element(self, steps: list[str]) -> tuple[etree._Element, list[str]]:
-        """The element at the end of a path, or the last that is there, and what is missing."""
+        """Find the element at the end of a path, or the last existing one and the missing steps."""
         if steps[0] == "AttachmentEncoded":
             element, steps = self._attachment_elements[_parse_step(steps[1])[1] - 1], steps[2:]
         else:
@@ -134,7 +133,7 @@ class _ElementFinder:
         return element, steps
 
     def _group_children(self, parent: etree._Element) -> dict[str, list[etree._Element]]:
-        """Children by name; those that say nothing are not in the message, and do not count."""
+        """Group children by name, without empty ones, which are not in the message and do not count."""
         if parent not in self._children_by_name:
             by_name = self._children_by_name[parent] = {}
             for name, child in iter_children(parent):

@@ -1,7 +1,7 @@
-"""What the standard asks of a message that we write, as data: every rule with its clause and words.
+"""The rules of the standard for messages that are written, as data: clause and message of each.
 
-`checks` applies them. A rule about one value holds for every row of the tables (`table`), which give cardinality, type
-and limit; a rule about a message stands here with the attribute and element it is about.
+`validate` applies them. A rule about one value holds for every row of the tables (`table`), which give cardinality,
+type and limit; a rule about a message stands here with its attribute and element.
 """
 
 from __future__ import annotations
@@ -11,19 +11,17 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from ..attachments.attachment import Attachment
-from ..findings import KINDS, Severity
-from ..message.codes import BusinessType, StatusCode
-from ..message.document_id import DocumentIdParts
-from ..message.model import Business, Document
-from ..message.values import write_date
+from ..attachments import Attachment
+from ..findings import FINDING_KINDS
+from ..message import Business, BusinessType, Document, DocumentIdParts, StatusCode, write_date
 from ..names import SEAL_NAME, ZIP_TYPE
+from ..severity import Severity
 
 QCVN = "QCVN 102:2016/BTTTT, amendment 1:2022"
 QD_20 = "Decision 20/2020/QĐ-TTg"
 QD_28 = "Decision 28/2018/QĐ-TTg"
 OWN_CLAUSE = "edoc_connector"
-"""Where a rule is not the standard's but ours, so that what is written can be read back."""
+"""The clause of rules that are not the standard's but ours, so that a written message reads back equal."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,12 +30,12 @@ class Problem:
 
     Args:
         code: stable code, ``EDR-…``.
-        field: the attribute, e.g. ``recipients[1].name``.
-        xpath: the element it stands for, e.g. ``MessageHeader/To[2]/OrganName``.
-        value: what was given.
-        message: what is wrong, in English.
-        message_vi: the same in Vietnamese.
-        clause: where the rule stands.
+        field: path of the attribute, e.g. ``recipients[1].name``.
+        xpath: path of its element, e.g. ``MessageHeader/To[2]/OrganName``.
+        value: the offending value, as text.
+        message: message in English.
+        message_vi: message in Vietnamese.
+        clause: clause of the rule.
         severity: an error stops the writing, a warning does not.
     """
 
@@ -57,9 +55,9 @@ class Rule:
 
     Args:
         code: stable code, ``EDR-…``; a code may have several rules.
-        clause: where it stands.
-        en: what a message that breaks it is told; ``{…}`` are filled in.
-        vi: the same in Vietnamese.
+        clause: the standard and its clause.
+        en: message for a breach, in English, with fields ``{…}``.
+        vi: message for a breach, in Vietnamese.
         severity: an error stops the writing, a warning does not.
     """
 
@@ -70,13 +68,13 @@ class Rule:
     severity: Severity = Severity.ERROR
 
     def build_problem(self, field: str, xpath: str, value: str = "", **words: object) -> Problem:
-        """The problem of a message that breaks it."""
+        """Build the problem for a message that breaks the rule."""
         message, message_vi = self.en.format(**words), self.vi.format(**words)
         return Problem(self.code, field, xpath, value, message, message_vi, self.clause.format(**words), self.severity)
 
 
 def build_required_rule(clause: str, why: str, why_vi: str) -> Rule:
-    """The rule that a value must be given."""
+    """Build the rule that a value must be given."""
     return Rule("EDR-REQUIRED", clause, f"is required{why}; give it a value", f"là bắt buộc{why_vi}; hãy điền giá trị")
 
 
@@ -113,13 +111,13 @@ DOUBTS = {
     code: Rule(
         code.replace("EDX-", "EDR-"),
         _CLAUSES.get(code, f"{QCVN}: DocumentId"),
-        KINDS[code].en.replace("{seen}", "{text}"),
-        KINDS[code].vi.replace("{seen}", "{text}"),
+        FINDING_KINDS[code].en.replace("{seen}", "{text}"),
+        FINDING_KINDS[code].vi.replace("{seen}", "{text}"),
         Severity.WARNING,
     )
     for code in ("EDX-ORGAN-ID", "EDX-ID-FORM", "EDX-ID-DATE")
 }
-"""By the code of the finding that reading such a value reports; a partner's id must be used as it is."""
+"""Rules by the code of the finding about such a value; warnings, since a partner's id must be used as it is."""
 OWN_ID_DATE = Rule("EDR-ID-DATE", f"{QCVN}: DocumentId", DOUBTS["EDX-ID-DATE"].en, DOUBTS["EDX-ID-DATE"].vi)
 VALUE_RULES = (REQUIRED, CHARACTER, TOO_LONG, LONG, NULL, VALUE, *DOUBTS.values(), OWN_ID_DATE)
 
@@ -128,7 +126,7 @@ VALUE_RULES = (REQUIRED, CHARACTER, TOO_LONG, LONG, NULL, VALUE, *DOUBTS.values(
 
 @dataclass(frozen=True, slots=True)
 class RuleContext:
-    """What a rule may look at beside the message.
+    """The facts beside the message that a rule may use.
 
     Args:
         today: the Vietnam date of writing.
@@ -138,7 +136,7 @@ class RuleContext:
 
 
 Breaches = Iterator[tuple[str, dict[str, object]]]
-"""The offending value and the words of each breach; nothing where the rule is kept."""
+"""The offending value and the message fields of each breach; none where the rule is kept."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,8 +145,8 @@ class MessageRule:
 
     Args:
         rule: the rule.
-        field: the attribute it is about.
-        xpath: its element.
+        field: path of the attribute.
+        xpath: path of its element.
         check: finds the breaches.
     """
 
@@ -160,14 +158,14 @@ class MessageRule:
 
 @dataclass(frozen=True, slots=True)
 class ItemRule:
-    """A rule about each of several.
+    """A rule about each item of a list.
 
     Args:
         rule: the rule.
-        field: the attribute it is about, below the item.
-        xpath: its element, below the item's.
-        check: the offending value, None where the item keeps the rule.
-        key: what no two items may share; only an item that shares it with one before is checked.
+        field: path of the attribute, below the item.
+        xpath: path of its element, below the item's.
+        check: finds the offending value, None where the item keeps the rule.
+        key: makes a key that no two items may share; only an item that repeats a key is checked.
     """
 
     rule: Rule
@@ -323,10 +321,10 @@ DOCUMENT_RULES = (
         lambda one, _: _breach_if(_has_type(one.business, BusinessType.REPLACE) and not one.business.replaces),
     ),
 )
-"""Of documents, in the order of the standard's tables."""
+"""Rules about documents, in the order of the standard's tables."""
 
 NEEDS_REASON = frozenset({StatusCode.REJECTED, StatusCode.TAKE_BACK, StatusCode.CHANGE_REFUSED})
-"""Status codes whose Description is the reason and must be there (Decision 28/2018/QĐ-TTg)."""
+"""Status codes whose Description holds the reason and is mandatory (Decision 28/2018/QĐ-TTg)."""
 
 STATUS_RULES = (
     MessageRule(
@@ -358,7 +356,7 @@ STATUS_RULES = (
         lambda one, _: _breach_if(one.code in NEEDS_REASON and _is_blank(one.description), status=one.code),
     ),
 )
-"""Of statuses."""
+"""Rules about statuses."""
 
 
 RECIPIENT_RULES = (
@@ -375,7 +373,7 @@ RECIPIENT_RULES = (
         key=lambda one: one.organ_id.value,
     ),
 )
-"""Of each recipient."""
+"""Rules about each recipient."""
 
 
 def _check_bare_id(attachment: Attachment) -> str | None:
@@ -435,10 +433,10 @@ ATTACHMENT_RULES = (
         _check_bare_id,
     ),
 )
-"""Of each attachment."""
+"""Rules about each attachment."""
 
 
 def list_rules() -> tuple[Rule, ...]:
-    """All rules, those about one value first."""
+    """List all rules, those about one value first."""
     about: tuple[MessageRule | ItemRule, ...] = (*DOCUMENT_RULES, *STATUS_RULES, *RECIPIENT_RULES, *ATTACHMENT_RULES)
     return (*VALUE_RULES, *(one.rule for one in about))

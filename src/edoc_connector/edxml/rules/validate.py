@@ -1,4 +1,4 @@
-"""Checking a message against every rule at once."""
+"""Validation of a message against every rule at once."""
 
 from __future__ import annotations
 
@@ -7,10 +7,24 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
-from ..findings import Severity
-from ..message.model import Document, EncodedAttachment, Message, Model, StatusMessage, ValueHolder
-from ..message.table import ATTACHMENT, DOCUMENT_HEADER, DOCUMENT_TRACE, STATUS_HEADER, Row, Table
-from ..message.values import VIETNAM, Kind
+from ..message import (
+    DOCUMENT_HEADER,
+    DOCUMENT_TRACE,
+    ENCODED_ATTACHMENT,
+    STATUS_HEADER,
+    VIETNAM,
+    CheckableMessage,
+    Document,
+    EncodedAttachment,
+    Kind,
+    Message,
+    Model,
+    Row,
+    StatusMessage,
+    Table,
+    ValueHolder,
+)
+from ..severity import Severity
 from . import rules
 from .rules import ItemRule, MessageRule, Problem, Rule, RuleContext
 
@@ -31,6 +45,9 @@ def problems(message: Message, *, at: datetime) -> tuple[Problem, ...]:
     if at.tzinfo is None:
         raise ValueError("the time of writing needs a time zone, e.g. datetime.now(UTC)")
     return tuple(_find_problems(message, RuleContext(at.astimezone(VIETNAM).date())))
+
+
+CheckableMessage.problem_finder = problems
 
 
 def _find_problems(message: Message, context: RuleContext) -> Iterator[Problem]:
@@ -82,7 +99,7 @@ def _check_table(xpath: str, field: str, table: Table, holder: ValueHolder) -> I
         if not row.required and (value is None or value == ()):
             continue
         if isinstance(row.kind, Kind) and not row.many and _has_value(value) and not _find_flaws(value, row, row.kind):
-            continue  # most need not be told where they stand
+            continue  # without a problem no path is needed, which is the case for most values
         row_xpath, name = xpath + row.path, field + row.attr
         items = value if row.many else (value,)
         if row.required and not _has_value(value) and row.attr != "trace":  # writing adds the sender's own TraceHeader
@@ -124,7 +141,7 @@ _FORBIDDEN_CHARACTER = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U
 
 
 def _find_flaws(value: object, row: Row, kind: Kind) -> list[tuple[Rule, dict[str, object]]]:
-    """The rules about one value that it breaks, and their words."""
+    """Find the rules about one value that it breaks, each with its message fields."""
     text = _as_text(value, kind)
     found: list[tuple[Rule, dict[str, object]]] = []
     if character := _FORBIDDEN_CHARACTER.search(text):
@@ -134,10 +151,10 @@ def _find_flaws(value: object, row: Row, kind: Kind) -> list[tuple[Rule, dict[st
         found.append((rule, {"size": len(text), "limit": row.limit}))
     if text == "null":
         found.append((rules.NULL, {}))
-    elif text and kind.read(text) is None:  # what is written must be read back as it was
+    elif text and kind.read(text) is None:  # a written value must read back equal
         found.append((rules.VALUE, {"kind": kind.name}))
     if text and (doubt := kind.find_doubt(text)):
-        # an id of ours is ours to mend; one that a partner gave must be used as it is
+        # our own id can be corrected; a partner's must be used as it is
         own = (row.attr, doubt) == ("id", "EDX-ID-DATE")
         found.append((rules.OWN_ID_DATE if own else rules.DOUBTS[doubt], {"text": text}))
     return found
@@ -146,9 +163,9 @@ def _find_flaws(value: object, row: Row, kind: Kind) -> list[tuple[Rule, dict[st
 def _check_attachments(document: Document) -> Iterator[Problem]:
     for index, attachment in enumerate(document.attachments):
         field, xpath = f"attachments[{index}].", f"AttachmentEncoded/Attachment[{index + 1}]/"
-        # writing makes up an id where there is none, and looks at the content
+        # writing numbers an attachment without an id, and checks the content
         part = EncodedAttachment.from_attachment(attachment, content_id=attachment.content_id or "1", content="-")
-        yield from _check_table(xpath, field, ATTACHMENT, part)
+        yield from _check_table(xpath, field, ENCODED_ATTACHMENT, part)
     yield from _apply_item_rules(
         rules.ATTACHMENT_RULES, "AttachmentEncoded/Attachment", "attachments", document.attachments
     )

@@ -1,4 +1,4 @@
-"""Writing a packet: strict, in the standard's order, with attachments streamed and never held in memory.
+"""The strict writer: a packet in the standard's order, with attachments streamed and never held in memory.
 
 The packet with placeholders for the long texts is a tree. Its serialised form and its canonical form are cut at the
 placeholders; base64 is streamed between the pieces into the file, and hashed between the pieces of the canonical form
@@ -19,37 +19,46 @@ from typing import IO, Any, Protocol, TypeAlias
 
 from lxml import etree
 
-from ..._core.files import open_atomic, sync_early
+from ..._core import open_atomic, sync_early
 from ...errors import AttachmentError, DocumentError
-from ..attachments.attachment import Attachment, AttachmentDigest
-from ..attachments.base64_text import encode
-from ..findings import Severity
-from ..message.model import Document, EncodedAttachment, Message, TraceHeader, ValueHolder
-from ..message.table import ATTACHMENT, DOCUMENT_HEADER, DOCUMENT_TRACE, REFERENCE, STATUS_HEADER, Table
-from ..message.values import Kind
+from ..attachments import Attachment, AttachmentDigest, encode_base64
+from ..message import (
+    DOCUMENT_HEADER,
+    DOCUMENT_TRACE,
+    ENCODED_ATTACHMENT,
+    MANIFEST_REFERENCE,
+    STATUS_HEADER,
+    Document,
+    EncodedAttachment,
+    Kind,
+    Message,
+    Table,
+    TraceHeader,
+    ValueHolder,
+)
 from ..names import NS, SEAL_NAME
-from ..rules.rules import Problem
-from ..rules.validate import problems
+from ..rules import Problem, problems
+from ..severity import Severity
 
 SEAL_TYPE = "application/xml"
 SealMaker: TypeAlias = Callable[[Sequence[AttachmentDigest]], bytes]
-"""Makes the seal once names, sizes and hashes of all attachments are known."""
+"""Makes the bytes of the seal from names, sizes and hashes of all other attachments."""
 
 
 class EnvelopedSigner(Protocol):
-    """What writing needs of a signature over the whole packet."""
+    """A signature over the whole packet, as the writer needs it."""
 
     @property
     def digest_algorithm(self) -> str:
-        """hashlib's name of the digest over the exclusive canonical form of the packet without Signature."""
+        """The name in hashlib of the digest over the exclusive canonical form of the packet without Signature."""
         ...
 
     def blank(self) -> bytes:
-        """A Signature element of the final length in bytes."""
+        """Build a Signature element of the final length in bytes."""
         ...
 
     def signature(self, digest: bytes) -> bytes:
-        """The Signature element for a digest, as long as `blank` is."""
+        """Build the Signature element for a digest, as long as that of `blank`."""
         ...
 
 
@@ -72,13 +81,13 @@ def write(
         to: path of the packet; a file there is replaced.
         at: the time of writing, aware; it goes into the sender's TraceHeader.
         signature: signs the packet.
-        seal: makes the seal, which goes in as the last attachment; for documents.
-        durable: whether it is to outlive a power cut; no, where the caller flushes it to the disk.
-        checked: whether the caller has just found by `problems` that this message breaks no rule.
+        seal: makes the seal, which becomes the last attachment; for documents.
+        durable: whether the packet must outlive a power cut; False where the caller flushes it to the disk.
+        checked: whether the caller has just found no error in the message by `problems`.
 
     Raises:
         DocumentError: the message breaks rules of the standard; all are listed.
-        AttachmentError: a file to attach is gone, empty or unreadable.
+        AttachmentError: a file to attach is missing, empty or unreadable.
         OSError: the packet cannot be written.
     """
     if not checked:
@@ -89,7 +98,7 @@ def write(
 
 
 def refuse(found: Sequence[Problem]) -> None:
-    """Raise one error that lists all problems that are errors."""
+    """Raise one error that lists all problems of severity error; return where there are none."""
     errors = [problem for problem in found if problem.severity is Severity.ERROR]
     if not errors:
         return
@@ -107,7 +116,7 @@ _TextMaker: TypeAlias = Callable[[], Iterator[bytes]]
 
 @dataclass(slots=True)
 class _WritePlan:
-    """The skeleton, and what goes where its placeholders stand."""
+    """The skeleton, and the texts in place of its placeholders."""
 
     root: etree._Element
     token: str
@@ -134,7 +143,7 @@ def _build_plan(message: Message, at: datetime, has_signature: bool, seal: SealM
 
 
 class _TraceHolder:
-    """What goes into a document's TraceHeaderList; the sender is the first station."""
+    """The values of a document's TraceHeaderList; the sender is the first station."""
 
     def __init__(self, document: Document, at: datetime) -> None:
         self.trace = document.trace or (TraceHeader(organ_id=document.sender.id, timestamp=at),)
@@ -146,7 +155,7 @@ def _add_child(parent: etree._Element, tag: str) -> etree._Element:
 
 
 def _write_rows(parent: etree._Element, table: Table, holder: ValueHolder | _TraceHolder) -> None:
-    """Write what the holder says, in the table's order; what says nothing leaves no element."""
+    """Write the values of a holder in the table's order; an empty value leaves no element."""
     groups: dict[tuple[str, ...], etree._Element] = {(): parent}
     for row in table.rows:
         value, kind = getattr(holder, row.attr), row.kind
@@ -175,7 +184,7 @@ def _has_content(kind: Kind | Table, item: Any) -> bool:
 
 
 def _ensure_group(groups: dict[tuple[str, ...], etree._Element], path: tuple[str, ...]) -> etree._Element:
-    """The element that holds a row's element, made when first needed so that no empty group is written."""
+    """Find the group of a row's element, or make it on first use, so that no empty group is written."""
     if path not in groups:
         groups[path] = etree.SubElement(_ensure_group(groups, path[:-1]), path[-1])
     return groups[path]
@@ -199,8 +208,8 @@ def _add_attachments(plan: _WritePlan, envelope: etree._Element, document: Docum
         part = EncodedAttachment.from_attachment(
             attachment, content_id=attachment.content_id or next(free), content=mark
         )
-        _write_rows(_add_child(manifest, "Reference"), REFERENCE, part)
-        _write_rows(_add_child(encoded, "Attachment"), ATTACHMENT, part)
+        _write_rows(_add_child(manifest, "Reference"), MANIFEST_REFERENCE, part)
+        _write_rows(_add_child(encoded, "Attachment"), ENCODED_ATTACHMENT, part)
 
 
 def _iter_free_ids(document: Document) -> Iterator[str]:
@@ -209,7 +218,7 @@ def _iter_free_ids(document: Document) -> Iterator[str]:
 
 
 def _build_file_text(attachment: Attachment, digests: list[AttachmentDigest]) -> _TextMaker:
-    """The base64 of a file, its name, size and hash noted on the way."""
+    """Build the base64 text of a file, which notes name, size and hash in `digests` when it is written."""
 
     def encode_file() -> Iterator[bytes]:
         digest, size = hashlib.sha256(), 0
@@ -228,14 +237,14 @@ def _build_file_text(attachment: Attachment, digests: list[AttachmentDigest]) ->
 
 
 def _encode_pieces(data: Iterator[bytes]) -> Iterator[bytes]:
-    """Base64 without line breaks of bytes in pieces."""
+    """Encode bytes in pieces as base64 without line breaks."""
     carried = b""
     for piece in data:
         cut = len(carried) - len(carried) % 3
         if cut:
-            yield encode(carried[:cut])
+            yield encode_base64(carried[:cut])
         carried = carried[cut:] + piece
-    yield encode(carried)
+    yield encode_base64(carried)
 
 
 def _write_stream(plan: _WritePlan, out: IO[bytes], signature: EnvelopedSigner | None) -> None:
@@ -262,7 +271,7 @@ def _write_stream(plan: _WritePlan, out: IO[bytes], signature: EnvelopedSigner |
 
 
 def _split_at_placeholders(text: bytes, token: str) -> Iterator[tuple[str, bytes]]:
-    """A text in pieces, each with the name of the placeholder before it; the first has none."""
+    """Split a text at its placeholders into pieces, each with the name of the placeholder before it."""
     first, *rest = text.split(token.encode("ascii"))
     yield "", first
     for piece in rest:

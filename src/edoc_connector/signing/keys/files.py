@@ -1,18 +1,20 @@
-"""Keys in files: PEM and PKCS#12."""
+"""Loading keys from PEM and PKCS#12 files."""
 
 from __future__ import annotations
 
 import re
 from contextlib import suppress
+from pathlib import Path
 
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import load_pem_private_key, pkcs12
 
-from ...errors import SigningError
-from ..pki.certificates import is_same_key, order_chain, read_certificates
-from ..signer import Clock, KeyUri, LocalSigner, Secrets, choose_algorithm, read_key_file, unusable_key_error
+from ...errors import SigningError, describe_system_error_vi
+from ..pki import is_same_key, order_chain, read_certificates
+from ..signer import Clock, LocalSigner, choose_algorithm, unusable_key_error
+from .uri import KeyUri, Secrets
 
 _KEY_BLOCK = re.compile(rb"-----BEGIN ((?:RSA |EC |ENCRYPTED )?PRIVATE KEY)-----.*?-----END \1-----\s?", re.DOTALL)
 
@@ -21,7 +23,7 @@ def load_pem(uri: KeyUri, secrets: Secrets, clock: Clock) -> LocalSigner:
     """Load a PEM key and its certificates.
 
     Raises:
-        SigningError: it cannot be loaded.
+        SigningError: the key cannot be loaded.
     """
     uri.refuse_other_attributes("cert", "secret", "algorithm")
     data = read_key_file(uri.path)
@@ -42,7 +44,7 @@ def load_p12(uri: KeyUri, secrets: Secrets, clock: Clock) -> LocalSigner:
     """Load a PKCS#12 file; old (RC2, 3DES) and new (PBES2, AES) encryption alike.
 
     Raises:
-        SigningError: it cannot be loaded.
+        SigningError: the file cannot be loaded.
     """
     uri.refuse_other_attributes("secret", "algorithm")
     data = read_key_file(uri.path)
@@ -55,6 +57,22 @@ def load_p12(uri: KeyUri, secrets: Secrets, clock: Clock) -> LocalSigner:
         )
     found = [store.cert.certificate, *(extra.certificate for extra in store.additional_certs)]
     return _build_signer(uri, store.key, found, clock)
+
+
+def read_key_file(path: str) -> bytes:
+    """Read a key or certificate file.
+
+        Raises:
+            SigningError: the file cannot be read.
+    ----
+    """
+    try:
+        return Path(path).read_bytes()
+    except OSError as error:
+        raise SigningError(
+            f"cannot read {path}: {error.strerror}; check the path and its permissions",
+            vi=f"không đọc được {path}: {describe_system_error_vi(error)}; kiểm tra đường dẫn và quyền truy cập",
+        ) from error
 
 
 def _open_p12(uri: KeyUri, data: bytes, secrets: Secrets) -> pkcs12.PKCS12KeyAndCertificates:

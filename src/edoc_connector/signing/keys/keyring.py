@@ -1,8 +1,9 @@
-"""Several keys, of which the right one signs: keys are renewed before the old ones expire; for a while both are valid.
+"""The keyring: several keys with overlapping validity, one of which signs at any moment; and the status of keys.
 
-The key that signs is, at each packet, the one among those fit to sign now (valid now, for signing, strong enough) whose
-certificate became valid last: a renewed key takes over the moment it is valid. Where two became valid together, the one
-valid longer signs; where that is the same too, the one that stands first in the configuration.
+Keys are renewed before the old ones expire, so for a while both are valid. For each packet the key that signs is the
+one among those fit to sign now (valid now, for signing, strong enough) whose certificate became valid last: a renewed
+key takes over the moment it is valid. Where two became valid together, the one valid longer signs; where that is the
+same too, the one that stands first in the configuration.
 """
 
 from __future__ import annotations
@@ -16,10 +17,13 @@ from typing import Self
 
 from cryptography import x509
 
+from ..._core import utc_now
 from ...errors import EdocError, SigningError
 from ..algorithms import SignatureAlgorithm
-from ..pki.certificates import days_left, fingerprint, human_name, key_usage
-from ..signer import Certified, Clock, KeyUri, Secrets, Signer, load_signer, refuse_unfit, require_certificate, utc_now
+from ..pki import days_left, fingerprint, human_name, key_usage
+from ..signer import Certified, Clock, Signer, refuse_unfit, require_certificate
+from .load import load_signer
+from .uri import KeyUri, Secrets
 
 log = logging.getLogger("edoc_connector.signing")
 
@@ -29,17 +33,17 @@ WARN_DAYS = (60, 30, 7)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeyStatus:
-    """How it stands with a key.
+    """The status of a key: its certificate, its time left, and whether it signs now.
 
     Args:
-        name: how the configuration calls it; it holds no secret.
+        name: the key's name in the configuration; it holds no secret.
         certificate: the certificate, None where the key cannot be loaded.
         algorithm: name of the signature algorithm.
-        usage: what the key is for, as RFC 5280, 4.2.1.3, names it; empty where the certificate does not say.
+        usage: the uses of the key by their names in RFC 5280, 4.2.1.3; empty where the certificate names none.
         days_left: whole days until the certificate expires; negative where it has.
         problem: why the key does not sign now, None where it does.
-        signs: whether it is the one that signs now.
-        succeeded: whether another key takes over before it expires.
+        signs: whether this key is the one that signs now.
+        succeeded: whether another key takes over before this one expires.
         warn: the least of `WARN_DAYS` that has come, None where the key has longer, or is succeeded.
     """
 
@@ -55,11 +59,11 @@ class KeyStatus:
 
 
 def key_status(signer: Signer, *, name: str = "", at: datetime | None = None) -> KeyStatus:
-    """How it stands with any signer's key.
+    """Report the status of any signer's key.
 
     Args:
         signer: the signer; a token is asked for its certificate.
-        name: how to call it.
+        name: the name to report the key by.
         at: the moment to judge at, aware; now if left out.
     """
     at = at or utc_now()
@@ -89,7 +93,7 @@ class Keyring(Certified):
 
     Args:
         signers: at least one.
-        names: how to call them in lists and logs, in the same order.
+        names: their names for lists and logs, in the same order.
         clock: gives the moment that decides.
 
     Raises:
@@ -109,10 +113,10 @@ class Keyring(Certified):
 
     @classmethod
     def load(cls, uris: Sequence[str], *, secrets: Secrets | None = None, clock: Clock = utc_now) -> Self:
-        """The signers that URIs name (`load_signer`).
+        """Build a keyring of the signers that URIs name (`load_signer`).
 
-        Each is loaded when it is first needed. One that cannot be does not keep the others from signing: it is logged,
-        `statuses` tells why, and it is tried again at the next use.
+        Each key is loaded when it is first needed. A key that cannot be loaded does not keep the others from signing:
+        the log and `statuses` tell why, and loading is tried again at the next use.
 
         Args:
             uris: the URIs, at least one.
@@ -120,7 +124,7 @@ class Keyring(Certified):
             clock: gives the moment that decides.
 
         Raises:
-            SigningError: there is none, or one is no URI.
+            SigningError: there is no URI, or one has no scheme.
         """
         names = [KeyUri.parse(uri).redacted for uri in uris]
         return cls((_LazySigner(uri, secrets, clock) for uri in uris), names=names, clock=clock)
@@ -130,7 +134,7 @@ class Keyring(Certified):
 
     @property
     def certificates(self) -> tuple[x509.Certificate, ...]:  # type: ignore[override]  # a property for an attribute
-        """Those of the key that signs now.
+        """The certificates of the key that signs now.
 
         Raises:
             SigningError: no key can sign now.
@@ -139,7 +143,7 @@ class Keyring(Certified):
 
     @property
     def algorithm(self) -> SignatureAlgorithm:
-        """That of the key that signs now.
+        """The algorithm of the key that signs now.
 
         Raises:
             SigningError: no key can sign now.
@@ -149,7 +153,7 @@ class Keyring(Certified):
     def sign(self, data: bytes) -> bytes:
         """Sign with the key that signs now.
 
-        What is signed may name the certificate, so whoever asks for that first keeps to one key: see `pinned`.
+        Signed data may name the certificate, so a caller that asks for it first keeps to one key by `select_signer`.
 
         Raises:
             SigningError: no key can sign now.
@@ -157,10 +161,10 @@ class Keyring(Certified):
         return self.current().sign(data)
 
     def current(self) -> Signer:
-        """The signer whose key signs now, by this module's rule. Warnings that are due go to the log, each once.
+        """Select the signer whose key signs now, by this module's rule, and log warnings that are due, each once.
 
         Raises:
-            EdocError: no key can sign now; with one key that is its own error.
+            EdocError: no key can sign now; of a keyring with one key that key's own error.
         """
         statuses = self.statuses()
         self._log_warnings(statuses)
@@ -176,7 +180,7 @@ class Keyring(Certified):
         )
 
     def statuses(self) -> tuple[KeyStatus, ...]:
-        """How it stands with each key, in the order given. None of them signs anything for this."""
+        """Report the status of each key, in the order given. No key signs anything for this."""
         at = self.clock()
         pairs = zip(self._signers, self._names, strict=True)
         found = [key_status(signer, name=name, at=at) for signer, name in pairs]
@@ -211,7 +215,7 @@ def _complete_status(status: KeyStatus, all_statuses: Sequence[KeyStatus], *, si
 
 
 def _is_successor(other: KeyStatus, status: KeyStatus) -> bool:
-    """Whether the other key goes on without a gap when this one expires."""
+    """Tell whether the other key goes on without a gap when this one expires."""
     if other.certificate is None or status.certificate is None:
         return False
     begins, ends = other.certificate.not_valid_before_utc, other.certificate.not_valid_after_utc
@@ -225,7 +229,7 @@ def _is_successor(other: KeyStatus, status: KeyStatus) -> bool:
 
 
 def _list_warnings(status: KeyStatus) -> list[tuple[str, str]]:
-    """What to log of a key: a mark that keeps it from being logged again, and the words."""
+    """List the warnings due for a key, each as a mark that keeps it from being logged again, and the words."""
     if status.certificate is None:
         return [(f"unusable: {status.problem}", f"the key {status.name} cannot be used: {status.problem}")]
     if status.warn is None or status.days_left is None:
@@ -240,7 +244,7 @@ def _list_warnings(status: KeyStatus) -> list[tuple[str, str]]:
 
 
 def select_signer(signer: Signer) -> Signer:
-    """The one signer for everything in one packet: of a keyring the key that signs now, else the signer itself.
+    """Select the one signer for everything in one packet: of a keyring the key that signs now, else the signer itself.
 
     Raises:
         EdocError: no key of the keyring can sign now.
@@ -249,16 +253,17 @@ def select_signer(signer: Signer) -> Signer:
 
 
 def close_signer(signer: Signer) -> None:
-    """End what a signer holds open, such as a session on a token."""
+    """Close the resources that a signer holds open, such as a session on a token."""
     end = getattr(signer, "close", None)
     if end is not None:
         end()
 
 
 class _LazySigner:
-    """A signer that is loaded when it is first needed; after an error it is tried again: a token may be plugged in.
+    """A signer that is loaded when it is first needed.
 
-    But a password that was refused is not offered again: three wrong PINs lock a token.
+    After an error loading is tried again, since a token may be plugged in meanwhile; but a password that was refused is
+    not offered again: three wrong PINs lock a token.
     """
 
     def __init__(self, uri: str, secrets: Secrets | None, clock: Clock) -> None:

@@ -1,6 +1,6 @@
-"""Keys on tokens: PKCS#11, the key named by a URI of RFC 7512.
+"""Signers whose keys are on tokens, by PKCS#11; a URI of RFC 7512 names the key.
 
-The key never leaves the token: it gets SignedInfo, or its hash, and gives the signature value.
+The key never leaves the token: the token gets SignedInfo, or its hash, and gives the signature value.
 """
 
 from __future__ import annotations
@@ -18,8 +18,9 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from ...errors import SigningError
 from ..algorithms import SIGNATURES, SignatureAlgorithm
-from ..pki.certificates import find_leaf, order_chain, read_certificate, read_certificates
-from ..signer import Certified, Clock, KeyUri, Secrets, choose_algorithm, read_key_file
+from ..pki import find_leaf, order_chain, read_certificate, read_certificates
+from ..signer import Certified, Clock, choose_algorithm
+from .files import read_key_file
 from .pkcs11_session import (
     AskPin,
     Connection,
@@ -34,6 +35,7 @@ from .pkcs11_session import (
     require_pkcs11,
     token_error,
 )
+from .uri import KeyUri, Secrets
 
 if TYPE_CHECKING:
     import pkcs11
@@ -43,11 +45,11 @@ _DIGEST_INFO = {
     "sha384": bytes.fromhex("3041300d060960864801650304020205000430"),
     "sha512": bytes.fromhex("3051300d060960864801650304020305000440"),
 }
-"""What stands before the hash in RSASSA-PKCS1-v1_5 (RFC 8017, 9.2, note 1)."""
+"""Octets that stand before the hash in RSASSA-PKCS1-v1_5 (RFC 8017, 9.2, note 1)."""
 
 
 def load_token(uri: KeyUri, secrets: Secrets, clock: Clock) -> TokenSigner:
-    """A signer for a key on a token. The token is not touched yet.
+    """Build a signer for a key on a token. The token is not touched yet.
 
     Raises:
         SigningError: the URI is not right, a certificate's file cannot be read, or python-pkcs11 is not installed.
@@ -96,8 +98,8 @@ class TokenSigner(Certified):
     survive a fork.
 
     Args:
-        uri: which token, and which key on it.
-        pin: gives the PIN; it is asked when the token is, and not kept.
+        uri: the choice of the token and of the key on it.
+        pin: gives the PIN; it is asked whenever the token wants it, and the PIN is not kept.
         certificates: the key's certificate and those above it, where they are not on the token.
         algorithm: name of the signature algorithm; None for the key's usual one.
         clock: gives the moment the certificate must be valid at.
@@ -205,11 +207,11 @@ class TokenSigner(Certified):
     def _use_session(
         self, connection: Connection, *, pin: str | None = None, is_last_try: bool = False
     ) -> Iterator[None]:
-        """Have the session to oneself; what the token answers instead of doing it becomes an error of ours.
+        """Use the session alone, and turn the token's refusals into errors of ours.
 
         Raises:
-            _Lost: the session is gone, and opening it anew may help.
-            SigningError: the token did not do it.
+            _SessionLost: the session is gone, and opening it anew may help.
+            SigningError: the token refused.
         """
         import pkcs11
 
@@ -229,23 +231,23 @@ class TokenSigner(Certified):
             raise token_error(error, self._uri) from error
 
     def _ask_pin_each_time(self, open_key: _OpenKey) -> str | None:
-        """The PIN where the key wants it for every signature, as keys for qualified signatures may."""
+        """Ask the PIN where the key wants it for every signature, as keys for qualified signatures may."""
         return ask_pin(open_key.connection.token_key, self._uri, self._pin) if open_key.needs_pin_each_time else None
 
 
 class _SessionLost(Exception):
-    """The session is gone."""
+    """A session that the token has ended."""
 
 
 def prepare_input(algorithm: str, data: bytes, mechanisms: frozenset[int]) -> tuple[pkcs11.Mechanism, Any, bytes]:
-    """What to hand a token: the mechanism, its parameter, and the data or its hash.
+    """Prepare the input of a token: the mechanism, its parameter, and the data or its hash.
 
     Few tokens hash by themselves in every way, so the hash is made here where the token has only the bare mechanism.
 
     Args:
         algorithm: name of the signature algorithm.
-        data: what is signed.
-        mechanisms: what the token can do.
+        data: the octets to sign.
+        mechanisms: the mechanisms that the token has.
 
     Raises:
         SigningError: the token cannot do the algorithm.
@@ -273,7 +275,7 @@ def prepare_input(algorithm: str, data: bytes, mechanisms: frozenset[int]) -> tu
     )
 
 
-# -- what lies on the token
+# -- the objects on the token
 
 
 def _find_private_key(connection: Connection, uri: TokenUri, *, is_last_try: bool) -> Any:
@@ -319,7 +321,7 @@ def _describe_keys(keys: Any) -> str:
 def _build_chain(
     session: pkcs11.Session, key: Any, configured: tuple[x509.Certificate, ...], uri: TokenUri
 ) -> tuple[x509.Certificate, ...]:
-    """The key's certificate and those above it: from the files named, else from the token."""
+    """Build the chain of a key's certificate and those above it: from the files named, else from the token."""
     if configured:
         leaf = find_leaf(configured)
         own = [leaf] if leaf is not None and _is_for_key(leaf, None, key) else []
@@ -352,7 +354,7 @@ def _iter_certificates(session: pkcs11.Session) -> Iterator[tuple[bytes, x509.Ce
 
 
 def _is_for_key(certificate: x509.Certificate, object_id: bytes | None, key: Any) -> bool:
-    """Whether a certificate is a key's, by its modulus or, as an EC private key does not tell its point, by the id."""
+    """Tell whether a certificate is for a key: by the modulus or, as EC private keys hide their point, by the id."""
     import pkcs11
 
     public = certificate.public_key()

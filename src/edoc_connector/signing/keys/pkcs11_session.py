@@ -1,4 +1,4 @@
-"""Sessions on tokens: finding the token, logging in once, and sharing the login.
+"""Sessions on tokens: finding the token, logging in once, and sharing the login among signers.
 
 PKCS#11 has one login per token and program: whoever logs out ends it for everyone. So all signers of this process on
 one token share one session, and the last to be closed ends it. A PIN that a token refused is never given to it again,
@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, unquote_to_bytes
 
 from ...errors import SigningError
-from ..signer import KeyUri
+from .uri import KeyUri
 
 if TYPE_CHECKING:
     import pkcs11
@@ -40,7 +40,7 @@ _TOKEN_ATTRIBUTES: Mapping[str, Callable[[Any], str]] = {
 _OBJECT_ATTRIBUTES = ("object", "id", "type")
 _SALT = randomness.token_bytes(32)
 _REFUSED_PINS: set[tuple[tuple[str, str, int], bytes]] = set()
-"""Which PINs which tokens refused, as salted hashes."""
+"""The PINs that each token refused, as salted hashes."""
 _LIBRARY_LOCKS: defaultdict[str, threading.RLock] = defaultdict(threading.RLock)
 """One lock for each library: it is loaded without the promise that threads may call it at the same time."""
 _OPEN_CONNECTIONS: dict[tuple[str, str, int], Connection] = {}
@@ -48,7 +48,7 @@ _OPEN_CONNECTIONS: dict[tuple[str, str, int], Connection] = {}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TokenUri:
-    """What a PKCS#11 URI chooses (RFC 7512).
+    """The token and the key that a PKCS#11 URI chooses (RFC 7512).
 
     Args:
         module: the vendor's library.
@@ -69,7 +69,7 @@ class TokenUri:
         """Take a URI apart.
 
         Raises:
-            SigningError: it lacks the module, holds a PIN or an attribute that is not known.
+            SigningError: the URI lacks the module, holds a PIN or an unknown attribute.
         """
         if "pin-value" in uri.query or "pin-value" in uri.body:
             raise SigningError(
@@ -109,9 +109,9 @@ class Connection:
     Args:
         session: the session, logged in.
         token_key: module, serial number and slot.
-        mechanisms: what the token can do.
-        lock: hold it for every call: it is the library's.
-        users: how many signers hold it.
+        mechanisms: the mechanisms that the token has.
+        lock: the library's lock, to be held for every call.
+        users: number of signers that hold the connection.
         is_lost: whether the session is gone, with its objects.
     """
 
@@ -127,7 +127,7 @@ def require_pkcs11() -> None:
     """Load python-pkcs11.
 
     Raises:
-        SigningError: it is not installed; the message holds the line that installs it.
+        SigningError: the package is not installed; the message holds the line that installs it.
     """
     try:
         import pkcs11  # noqa: F401 - to see whether it is there
@@ -139,7 +139,7 @@ def require_pkcs11() -> None:
 
 
 def acquire(uri: TokenUri, ask_for_pin: AskPin) -> Connection:
-    """The shared session on a token, opened and logged in if it is not yet. Give it back with `release`.
+    """Acquire the shared session on a token, opened and logged in if it is not yet. Give it back with `release`.
 
     Raises:
         SigningError: the library does not load, the token is not there or not the only one, or the PIN is refused.
@@ -174,14 +174,14 @@ def release(connection: Connection) -> None:
 
 
 def drop(connection: Connection) -> None:
-    """Give up a session that the token does not know any more, for all who hold it."""
+    """Give up a session that the token does not know any more, for every signer that holds it."""
     with connection.lock:
         connection.is_lost = True
         _end_session(connection)
 
 
 def list_session_errors() -> tuple[type[pkcs11.PKCS11Error], ...]:
-    """What a token answers when a session, or what was found in it, is gone."""
+    """List the errors that mean that a session, or an object found in it, is gone."""
     import pkcs11
 
     return (
@@ -204,7 +204,7 @@ def _is_alive(connection: Connection) -> bool:
     except list_session_errors():
         return False
     except pkcs11.PKCS11Error:
-        return True  # it answers; what it cannot do is another matter
+        return True  # an answer, if a refusal: the session lives
     return True
 
 
@@ -301,10 +301,10 @@ def refuse_risky_login(flags: int, uri: TokenUri) -> None:
 
 
 def ask_pin(token_key: tuple[str, str, int], uri: TokenUri, ask_for_pin: AskPin) -> str:
-    """The PIN to try.
+    """Ask for the PIN to try.
 
     Raises:
-        SigningError: there is none, or the token has refused it already.
+        SigningError: there is no PIN, or the token has refused it already.
     """
     pin = ask_for_pin()
     if not pin:
@@ -327,7 +327,7 @@ def ask_pin(token_key: tuple[str, str, int], uri: TokenUri, ask_for_pin: AskPin)
 
 
 def pin_error(error: pkcs11.PKCS11Error, token_key: tuple[str, str, int], uri: TokenUri, pin: str) -> SigningError:
-    """The error for a login that failed; a PIN that was refused is remembered, and never tried again."""
+    """Build the error for a failed login, and remember a refused PIN so that it is never tried again."""
     import pkcs11
 
     if isinstance(error, pkcs11.PinLocked):
@@ -345,7 +345,7 @@ def pin_error(error: pkcs11.PKCS11Error, token_key: tuple[str, str, int], uri: T
 
 
 def token_error(error: pkcs11.PKCS11Error, uri: TokenUri) -> SigningError:
-    """The error for a token that answered something unexpected."""
+    """Build the error for an unexpected answer of a token."""
     name = type(error).__name__
     return SigningError(
         f"the token of {uri.redacted} answered {name}; check that it is plugged in and its driver works, then "

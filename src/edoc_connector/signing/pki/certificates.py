@@ -1,4 +1,4 @@
-"""Certificates: reading them without trusting them, and what a signer's must be."""
+"""Certificates: reading them without trusting them, and the checks on a signer's."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ READ_ERRORS = (
     x509.DuplicateExtension,
     x509.UnsupportedGeneralNameType,
 )
-"""What reading a malformed certificate raises: nothing else is caught."""
+"""Errors of reading a malformed certificate: nothing else is caught."""
 
 PARSE_ERRORS = (
     *READ_ERRORS,
@@ -38,15 +38,15 @@ PARSE_ERRORS = (
     NotImplementedError,
     RecursionError,
 )
-"""What asn1crypto and those that build on it raise for malformed certificates, lists, answers and tokens, beside errors
-of their own: they take the types inside on trust. Found by mutating them; nothing else is caught."""
+"""Errors of asn1crypto, and of the packages that build on it, for malformed certificates, lists, answers and tokens,
+beside errors of their own: they take the types inside on trust. Found by mutating input; nothing else is caught."""
 
 
 def read_certificate(der: bytes) -> x509.Certificate:
     """Read a certificate, touching every part that is used later, since `cryptography` reads them lazily.
 
     Raises:
-        ValueError: it cannot be read, or its key is of a kind not known.
+        ValueError: the certificate cannot be read, or its key is of an unknown kind.
     """
     return _load_certificate_cached(der) if len(der) <= _MAX_CACHED_SIZE else _load_certificate(der)
 
@@ -64,14 +64,14 @@ def _load_certificate(der: bytes) -> x509.Certificate:
 
 
 _load_certificate_cached = lru_cache(256)(_load_certificate)
-_MAX_CACHED_SIZE = 8 << 10  # no certificate of an agency is larger; what a stranger sends shall not fill the memory
+_MAX_CACHED_SIZE = 8 << 10  # no certificate of an agency is larger; a stranger's data shall not fill the memory
 
 
 def read_certificates(data: bytes) -> list[x509.Certificate]:
     """Read the certificates of a PEM file (any number, other blocks skipped) or of a DER file (one).
 
     Raises:
-        ValueError: there are none, or one cannot be read.
+        ValueError: there is no certificate, or one cannot be read.
     """
     if b"-----BEGIN" not in data:
         return [read_certificate(data)]
@@ -79,7 +79,7 @@ def read_certificates(data: bytes) -> list[x509.Certificate]:
 
 
 def human_name(certificate: x509.Certificate) -> str:
-    """The holder's name for a person, in one line: common name, else organisation, else the whole subject."""
+    """Return the holder's name for people, in one line: common name, else organisation, else the whole subject."""
     for oid in (x509.NameOID.COMMON_NAME, x509.NameOID.ORGANIZATION_NAME):
         found = certificate.subject.get_attributes_for_oid(oid)
         if found:
@@ -88,23 +88,23 @@ def human_name(certificate: x509.Certificate) -> str:
 
 
 def fingerprint(certificate: x509.Certificate) -> str:
-    """SHA-256 of the certificate, lower-case hex."""
+    """Compute the SHA-256 of a certificate, lower-case hex."""
     return certificate.fingerprint(hashes.SHA256()).hex()
 
 
 def certificate_digest(certificate: x509.Certificate, algorithm: str) -> bytes:
-    """A certificate's digest by one of `algorithms.HASHES`."""
+    """Compute a certificate's digest by one of `algorithms.HASHES`."""
     return certificate.fingerprint(HASHES[algorithm]())
 
 
 def is_valid_at(certificate: x509.Certificate, at: datetime) -> bool:
-    """Whether a moment lies within the certificate's validity."""
+    """Tell whether a moment lies within a certificate's validity."""
     return certificate.not_valid_before_utc <= at <= certificate.not_valid_after_utc
 
 
 @lru_cache(64)
 def can_sign(certificate: x509.Certificate) -> bool:
-    """Whether key usage allows signing (RFC 5280, 4.2.1.3); a certificate without the extension may."""
+    """Tell whether key usage allows signing (RFC 5280, 4.2.1.3); a certificate without the extension may sign."""
     try:
         usage = certificate.extensions.get_extension_for_class(x509.KeyUsage).value
     except x509.ExtensionNotFound:
@@ -131,7 +131,7 @@ _DOCUMENT_USES = {
 
 @lru_cache(64)
 def is_for_other_use(certificate: x509.Certificate) -> bool:
-    """Whether extended key usage is there and names only uses that are not signing of documents (RFC 5280, 4.2.1.12).
+    """Tell whether extended key usage names only uses other than signing documents (RFC 5280, 4.2.1.12).
 
     A web server or a time-stamp authority under the same root as the agencies does not sign packets; the certificates
     of web servers often let them log in too.
@@ -156,7 +156,7 @@ _USAGES = {
 
 
 def key_usage(certificate: x509.Certificate) -> tuple[str, ...]:
-    """What the certificate's key may be used for, by the names of RFC 5280, 4.2.1.3; empty where it does not say.
+    """List the uses of a certificate's key by their names in RFC 5280, 4.2.1.3; none where it names none.
 
     ``contentCommitment`` is the newer name of ``nonRepudiation``.
     """
@@ -168,14 +168,14 @@ def key_usage(certificate: x509.Certificate) -> tuple[str, ...]:
 
 
 def days_left(certificate: x509.Certificate, at: datetime) -> int:
-    """Whole days from a moment until the certificate expires; negative where it has."""
+    """Count the whole days from a moment until a certificate expires; negative where it has expired."""
     return (certificate.not_valid_after_utc - at).days
 
 
 def find_key_problem(
     key: object, *, minimum_rsa_bits: int = MINIMUM_RSA_BITS, curves: Sequence[str] = CURVES
 ) -> str | None:
-    """What is wrong with a key for signing packets, or None."""
+    """Find the reason why a key may not sign packets; None for a good one."""
     if isinstance(key, rsa.RSAPublicKey):
         return f"RSA {key.key_size} < {minimum_rsa_bits}" if key.key_size < minimum_rsa_bits else None
     if isinstance(key, ec.EllipticCurvePublicKey):
@@ -184,13 +184,13 @@ def find_key_problem(
 
 
 def is_same_key(one: PublicKey, other: PublicKey) -> bool:
-    """Whether two public keys are the same."""
+    """Tell whether two public keys are the same."""
     form = (Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
     return one.public_bytes(*form) == other.public_bytes(*form)
 
 
 def find_leaf(certificates: Sequence[x509.Certificate]) -> x509.Certificate | None:
-    """The one certificate whose holder issued none of the others; None where that is not exactly one."""
+    """Find the one certificate whose holder issued none of the others; None where there is not exactly one."""
     return _find_leaf(tuple(certificates))
 
 
@@ -202,7 +202,12 @@ def _find_leaf(certificates: tuple[x509.Certificate, ...]) -> x509.Certificate |
 
 
 def order_chain(leaf: x509.Certificate, others: Iterable[x509.Certificate]) -> tuple[x509.Certificate, ...]:
-    """The leaf, then whoever issued it, and so on; certificates that do not belong are left out."""
+    """Order certificates from the leaf upwards, each followed by its issuer's; others are left out.
+
+    Args:
+        leaf: the signer's certificate.
+        others: certificates in any order; the leaf may be among them.
+    """
     return _order_chain(leaf, tuple(others))
 
 

@@ -1,6 +1,6 @@
-"""Whose signature it is: path validation of a certificate, at a stated moment.
+"""Path validation of a signer's certificate at a stated moment, and its revocation.
 
-Without a revocation policy nothing is fetched; with one, only from where it says (`revocation`).
+Without a revocation policy nothing is fetched; with one, only from the addresses that the policy names (`revocation`).
 """
 
 from __future__ import annotations
@@ -32,13 +32,13 @@ _MAX_PATHS = 64
 
 @dataclass(frozen=True, slots=True)
 class Trust:
-    """What is known of a signer's certificate.
+    """The judgement on a signer's certificate.
 
     Args:
-        trusted: whether it leads to an anchor and is valid; None where there are no anchors to judge by.
+        trusted: whether the certificate leads to an anchor and is valid; None where there are no anchors to judge by.
         chain: the certificate, then those above it as far as known.
-        problem: reason code of what is wrong, or worth knowing; empty if nothing is.
-        detail: what was seen.
+        problem: reason code of the problem, or of a finding; empty if there is none.
+        detail: the value that was seen.
     """
 
     trusted: bool | None
@@ -90,15 +90,15 @@ def validate_path(
     Args:
         leaf: the certificate.
         others: certificates that may be links.
-        anchors: where the path must end.
-        chain: what is known of the chain should there be no path.
+        anchors: certificates that the path must end at.
+        chain: the chain to report should there be no path.
         policy: accepted hashes, and how revocation is checked.
         at: the moment to judge at, aware.
-        unrevoked_at: the moment it must not have been revoked at, aware; left out, `at`.
+        unrevoked_at: the moment that the certificate must not have been revoked at, aware; left out, `at`.
     """
     path_key = (leaf, *others), tuple(anchors), policy.legacy_sha1
-    unrevoked = policy.revocation.mode is RevocationMode.NONE
-    if unrevoked and (known_path := _PATHS.find(path_key, at)):
+    skips_revocation = policy.revocation.mode is RevocationMode.NONE
+    if skips_revocation and (known_path := _PATHS.find(path_key, at)):
         return Trust(True, known_path)
     from pyhanko_certvalidator import CertificateValidator
     from pyhanko_certvalidator.errors import ExpiredError, NotYetValidError, PathError, ValidationError
@@ -115,24 +115,24 @@ def validate_path(
         return Trust(False, chain, "SIG-NOT-YET-VALID", str(error))
     except (PathError, ValidationError, *PARSE_ERRORS) as error:
         return Trust(False, chain, "SIG-UNTRUSTED", str(error) or type(error).__name__)
-    if unrevoked:
+    if skips_revocation:
         _PATHS.remember(path_key, validated)
         return Trust(True, validated)
-    found = gather_revocation_data(policy.revocation, validated)
+    revocation_data = gather_revocation_data(policy.revocation, validated)
     until = unrevoked_at or at
     try:
-        then, now = (_build_context(leaf, others, anchors, policy, moment, found) for moment in (until, None))
+        then, now = (_build_context(leaf, others, anchors, policy, moment, revocation_data) for moment in (until, None))
     except PARSE_ERRORS as error:
         return Trust(policy.revocation.soft, validated, "SIG-REVOCATION-UNKNOWN", str(error) or type(error).__name__)
     return _run_coroutine(
-        _check_revocation(path, validated, _ValidationContexts(until, then, now), policy.revocation, found)
+        _check_revocation(path, validated, _ValidationContexts(until, then, now), policy.revocation, revocation_data)
     )
 
 
 class _ValidPaths:
-    """The paths that were found good, by everything that decided it but the moment.
+    """The paths that were found good, by everything that decides it but the moment.
 
-    Without revocation the moment counts only in the certificates' own validity, which is looked at anew each time.
+    Without revocation the moment counts only in the certificates' own validity, which is checked anew each time.
     """
 
     def __init__(self) -> None:
@@ -140,7 +140,7 @@ class _ValidPaths:
         self._lock = threading.Lock()
 
     def find(self, path_key: tuple[_Chain, _Chain, bool], at: datetime) -> _Chain | None:
-        """The path, from leaf to anchor, if one is known and every certificate of it is valid at the moment."""
+        """Find a known path, from leaf to anchor, whose certificates are all valid at the moment."""
         with self._lock:
             chain = self._chains.get(path_key)
             if chain is None or not all(is_valid_at(one, at) for one in chain):
@@ -177,7 +177,7 @@ def _build_context(
         allow_fetching=False,
         crls=revocation_data.crls if revocation_data else (),
         ocsps=revocation_data.ocsps if revocation_data else (),
-        # `_unrevoked` asks; what is known now about a moment in the past is better than what was known then
+        # `_check_revocation` asks; today's knowledge of a moment in the past is better than the knowledge of then
         revinfo_policy=CertRevTrustPolicy(NO_REVOCATION, retroactive_revinfo=True),
         weak_hash_algos={"md2", "md5"} if policy.legacy_sha1 else {"md2", "md5", "sha1"},
     )
@@ -185,7 +185,7 @@ def _build_context(
 
 @dataclass(frozen=True, slots=True)
 class _ValidationContexts:
-    """The moment judged at, and how things stood then and stand now."""
+    """The moment to judge at, and the validator's contexts of then and of now."""
 
     at: datetime
     then: ValidationContext
@@ -199,7 +199,7 @@ async def _check_revocation(
     revocation: Revocation,
     revocation_data: RevocationData,
 ) -> Trust:
-    """Check every certificate below the anchor: that one cannot be told of does not hide that another was revoked.
+    """Check every certificate below the anchor: one of unknown status does not hide that another was revoked.
 
     The validator's own rules leave an OCSP answer alone where the certificate names no responder, and believe a list
     that says good beside an answer that says revoked. Here a policy may name the responder, and any proof counts.
@@ -229,7 +229,7 @@ async def _check_revocation(
 
 
 async def _check_in_force(check: Any, certificate: Any, path: ValidationPath, moments: _ValidationContexts) -> None:
-    """Raise unless a certificate was in force; an OCSP answer that says revoked later says that it was."""
+    """Check that a certificate was in force; an OCSP answer of a later revocation proves that it was."""
     from pyhanko_certvalidator.errors import OCSPValidationIndeterminateError, RevokedError
 
     try:
@@ -244,7 +244,7 @@ async def _check_in_force(check: Any, certificate: Any, path: ValidationPath, mo
 
 
 def _iter_wanted_proofs(path: ValidationPath, mode: RevocationMode) -> Iterator[tuple[Any, set[str]]]:
-    """The certificates below the anchor, from the top, and the proofs of which one is wanted for each."""
+    """List the certificates below the anchor, from the top, each with the proofs of which one is wanted."""
     below = list(path.iter_certs(include_root=False))
     for number, certificate in enumerate(below, 1):
         if mode is RevocationMode.CRL:

@@ -1,8 +1,8 @@
-"""Fetching revocation lists, OCSP answers and time-stamps: only from addresses that the settings name.
+"""Fetching revocation lists, OCSP answers and time-stamps over HTTP, only from addresses that the settings name.
 
-Nothing in this package fetches by itself. Where a policy or a time-stamp setting names an address, a `Fetch` gets it;
-the one given here is bounded in time and size, consults no environment for proxies and follows no redirect. A caller
-with a proxy or TLS of its own passes another.
+Where a policy or a time-stamp setting names an address, a `Fetch` gets its answer; nothing else fetches. The one given
+here is bounded in time and size, consults no environment for proxies and follows no redirect. A caller with a proxy or
+TLS of its own passes another.
 """
 
 from __future__ import annotations
@@ -23,34 +23,34 @@ _CHUNK = 64 * 1024
 
 
 class FetchFailed(Exception):
-    """An address gave no usable answer. Stays inside this package."""
+    """An address gave no usable answer. The error does not leave this package."""
 
 
 class Fetch(Protocol):
-    """Gets the body of an HTTP answer.
+    """A function that gets the body of an HTTP answer.
 
     Args:
         url: ``http`` or ``https`` address.
-        body: what to POST; None to GET.
-        content_type: of the body.
-        timeout: seconds for all of it.
+        body: the octets to POST; None to GET.
+        content_type: media type of the body.
+        timeout: seconds for the whole exchange.
 
     Raises:
         FetchFailed: there was no answer in time, or not one with status 200.
     """
 
     def __call__(self, url: str, *, body: bytes | None = None, content_type: str = "", timeout: float = 10.0) -> bytes:
-        """Get it."""
+        """Get the body."""
         ...
 
 
 def is_plain_url(url: str) -> bool:
-    """Whether an address can go into a request as it is: printable ASCII without spaces (RFC 3986, 2)."""
+    """Tell whether an address can go into a request as it is: printable ASCII without spaces (RFC 3986, 2)."""
     return url.isascii() and url.isprintable() and " " not in url
 
 
 def fetch_http(url: str, *, body: bytes | None = None, content_type: str = "", timeout: float = 10.0) -> bytes:
-    """Get the body of an HTTP answer; see `Fetch`. Redirects are not followed: an address is the one that was named."""
+    """Get the body of an HTTP answer; see `Fetch`. Redirects are not followed: only named addresses are asked."""
     deadline = time.monotonic() + timeout
     connection, path = _open_connection(url, timeout)
     try:
@@ -116,7 +116,7 @@ def _read_body(url: str, answer: http.client.HTTPResponse, sock: socket.socket, 
             raise FetchFailed(f"{url}: {'too large' if size > MAX_BYTES else 'timed out'}")
         if sock.fileno() >= 0:
             sock.settimeout(left)
-    if time.monotonic() >= deadline:  # what looks like the end may be that it was cut off
+    if time.monotonic() >= deadline:  # the seeming end may be `_enforce_deadline` cutting it off
         raise FetchFailed(f"{url}: timed out")
     if answer.length:
         raise FetchFailed(f"{url}: cut off")
@@ -128,9 +128,9 @@ class CachedFetch:
     """A `Fetch` that remembers answers for a while, failures more shortly: one packet after another asks the same.
 
     Args:
-        fetch: what gets the answers.
-        answer_seconds: how long an answer is used again.
-        failure_seconds: how long a failure is.
+        fetch: the function that gets the answers.
+        answer_seconds: seconds for which an answer is used again.
+        failure_seconds: seconds for which a failure is reported again.
     """
 
     fetch: Fetch = fetch_http
@@ -142,7 +142,7 @@ class CachedFetch:
     _lock: threading.Lock = field(default_factory=threading.Lock, init=False, repr=False)
 
     def __call__(self, url: str, *, body: bytes | None = None, content_type: str = "", timeout: float = 10.0) -> bytes:
-        """Get it, or what was got before."""
+        """Get the body, or the answer remembered."""
         with self._lock:
             now = time.monotonic()
             self._answers = {key: cached for key, cached in self._answers.items() if cached[0] > now}

@@ -1,4 +1,4 @@
-"""What a receiver accepts: whom to trust, which algorithms, judged at which moment."""
+"""The policy of a receiver: trusted authorities, accepted algorithms, the moment to judge at."""
 
 from __future__ import annotations
 
@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from cryptography import x509
 
-from ...edxml import OrganId
-from ...edxml.message.signed_fields import normalise
+from ...edxml import OrganId, normalise
 from ...errors import ConfigError, describe_system_error, describe_system_error_vi
 from ..algorithms import DIGESTS, SIGNATURES
 from ..reasons import VerificationStatus
@@ -21,7 +20,7 @@ from .certificates import CURVES, MINIMUM_RSA_BITS, fingerprint, read_certificat
 from .revocation import Revocation, RevocationMode
 
 if TYPE_CHECKING:
-    from ..xmlsig.result import Verification
+    from ..xmlsig import Verification
 
 STRONG_SIGNATURES = frozenset(name for name, one in SIGNATURES.items() if one.digest != "sha1")
 STRONG_DIGESTS = frozenset(name for name in DIGESTS if name != "sha1")
@@ -29,23 +28,23 @@ _SUFFIXES = {".pem", ".crt", ".cer", ".der"}
 
 
 class VerifyMode(StrEnum):
-    """How much a packet must prove."""
+    """The proof that a packet must bring."""
 
     TRUSTED = "trusted"
     """Signed, and by a certificate that leads to a trusted authority."""
     VALID = "valid"
     """Signed, by whomever."""
     ANY = "any"
-    """What is found is recorded, nothing is demanded: most of today's packets are unsigned."""
+    """Findings are recorded, nothing is demanded: most of today's packets are unsigned."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VerifyPolicy:
-    """What a receiver accepts.
+    """The rules by which a receiver accepts packets.
 
     Args:
-        mode: how much a packet must prove. Under TRUSTED a signature whose certificate is not trusted makes the packet
-            UNVERIFIABLE; otherwise that is only reported (`Verification.trusted`, findings).
+        mode: the proof that a packet must bring. Under TRUSTED a signature whose certificate is not trusted makes the
+            packet UNVERIFIABLE; otherwise that is only reported (`Verification.trusted`, findings).
         anchors: certificates trusted by themselves, usually those of root authorities.
         intermediates: further certificates that may stand between an anchor and a signer.
         at: the moment certificates are judged at, aware. Left out it is the moment of verifying: the one time that the
@@ -64,7 +63,7 @@ class VerifyPolicy:
         timestamp_anchors: certificates trusted for time-stamps; left out, `anchors` are. Nothing but a time-stamp is
             believed on their word.
 
-    ``VerifyPolicy.TRUSTED``, ``VerifyPolicy.VALID`` and ``VerifyPolicy.ANY`` are the three modes by another way.
+    ``VerifyPolicy.TRUSTED``, ``VerifyPolicy.VALID`` and ``VerifyPolicy.ANY`` are other names of the three modes.
 
     Raises:
         ConfigError: TRUSTED or revocation without an anchor, `at` without an offset, or an organisation's entry is of
@@ -122,7 +121,17 @@ class VerifyPolicy:
         revocation: Revocation | None = None,
         timestamp_anchors: Iterable[str | PathLike[str]] = (),
     ) -> VerifyPolicy:
-        """A policy whose anchors are in files: PEM (any number in a file), DER, or folders of such files.
+        """Load a policy whose certificates are in files: PEM (any number in a file), DER, or folders of such files.
+
+        Args:
+            paths: files and folders of the trusted authorities' certificates.
+            mode: the proof that a packet must bring.
+            intermediates: files and folders of certificates that may stand between an anchor and a signer.
+            at: the moment to judge at, aware; left out, the moment of verifying.
+            organisations: by OrganId, the certificates that an organisation signs with; see the class.
+            legacy_sha1: accept RSA-SHA1 and SHA-1.
+            revocation: the check for revoked certificates; left out, there is none.
+            timestamp_anchors: files and folders of certificates trusted for time-stamps.
 
         Raises:
             ConfigError: a file cannot be read or holds no certificate.
@@ -139,7 +148,7 @@ class VerifyPolicy:
         )
 
     def admits(self, verification: Verification) -> bool:
-        """Whether a packet with this verification may come in."""
+        """Tell whether a packet with this verification may come in."""
         if self.mode is VerifyMode.ANY:
             return True
         if verification.status is not VerificationStatus.VALID:
@@ -147,7 +156,13 @@ class VerifyPolicy:
         return self.mode is VerifyMode.VALID or verification.trusted is True
 
     def speaks_for(self, organ_id: str, certificate: x509.Certificate, *, trusted: bool) -> bool:
-        """Whether a certificate may sign for an organisation, however its code is spelt, as far as the policy says."""
+        """Tell whether a certificate may sign for an organisation, as far as the policy lists any.
+
+        Args:
+            organ_id: the organisation's code, in any spelling.
+            certificate: the signer's certificate.
+            trusted: whether the certificate leads to an anchor; only then a subject counts.
+        """
         if not self.organisations:
             return True
         code = _normalise_code(organ_id)
@@ -156,7 +171,7 @@ class VerifyPolicy:
 
 
 def _normalise_code(organ_id: str) -> str:
-    """A code as those compare it who act on the packet: ``h29.05`` is H29.05 to them."""
+    """Normalise a code as the readers of a packet compare it: ``h29.05`` is H29.05 to them."""
     return OrganId.parse(normalise(organ_id)).value
 
 

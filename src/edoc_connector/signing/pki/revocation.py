@@ -1,6 +1,6 @@
-"""Whether certificates were revoked: lists (CRL, RFC 5280) and answers (OCSP, RFC 6960), gathered as the policy says.
+"""Revocation of certificates: lists (CRL, RFC 5280) and answers (OCSP, RFC 6960), gathered as the policy says.
 
-Nothing is fetched unless the policy names where from. Addresses that stand in certificates come from strangers; they
+Nothing is fetched unless the policy names its address. Addresses that stand in certificates come from strangers; they
 are used only where the policy allows their host.
 """
 
@@ -35,10 +35,10 @@ MAX_ADDRESSES = 4
 
 
 class RevocationMode(StrEnum):
-    """Which proof is wanted that a signer's certificate is not revoked."""
+    """The proof wanted that a signer's certificate is not revoked."""
 
     NONE = "none"
-    """None: revocation is not looked at, and nothing is fetched."""
+    """No proof: revocation is not checked, and nothing is fetched."""
     CRL = "crl"
     """Revocation lists, for every certificate of the chain below the anchor."""
     OCSP = "ocsp"
@@ -49,22 +49,23 @@ class RevocationMode(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Revocation:
-    """How revocation is checked.
+    """The check for revoked certificates: the proof wanted and its sources.
 
     Args:
-        mode: which proof is wanted.
+        mode: the proof wanted.
         soft: whether missing or stale information is only reported. Otherwise it makes the signature UNVERIFIABLE. A
             certificate known to be revoked is trusted under neither.
         crl_files: revocation lists at hand, PEM or DER: files, or folders of them. They are read when a packet is
-            verified, so whatever refreshes them need tell nobody.
+            verified, so they may be replaced at any time.
         crl_urls: addresses of further lists.
         ocsp_url: address of the OCSP responder to ask about every certificate of a chain.
         hosts: hosts whose addresses in certificates (CRL distribution points, OCSP access) may be fetched too.
         timeout: seconds for each fetch.
-        fetch: what fetches. Left out, plain HTTP whose answers are kept for ten minutes.
+        fetch: the function that fetches. Left out, plain HTTP whose answers are kept for ten minutes.
 
     Raises:
-        ConfigError: there is a mode, and nothing that could satisfy it; a file is not there; an address is none.
+        ConfigError: there is a mode and no source that could satisfy it; a file is missing; an address is not http or
+            https.
     """
 
     mode: RevocationMode = RevocationMode.NONE
@@ -106,7 +107,7 @@ class RevocationData:
     Args:
         crls: lists, DER.
         ocsps: answers, DER.
-        failures: what could not be fetched, or read.
+        failures: the sources that could not be fetched or read, with the reason.
     """
 
     crls: tuple[bytes, ...]
@@ -115,10 +116,10 @@ class RevocationData:
 
 
 def gather_revocation_data(revocation: Revocation, chain: Sequence[x509.Certificate]) -> RevocationData:
-    """Collect what there is about a chain.
+    """Gather the revocation information about a chain.
 
     Args:
-        revocation: what is at hand, and what may be fetched.
+        revocation: the sources at hand, and those that may be fetched.
         chain: the certificate, then those above it up to the anchor.
     """
     failures: list[str] = []
@@ -158,7 +159,7 @@ def _list_files(path: Path) -> list[Path]:
     try:
         return sorted(one for one in path.iterdir() if one.is_file()) if path.is_dir() else [path]
     except OSError:
-        return [path]  # reading it says what is wrong
+        return [path]  # reading it gives the error
 
 
 def _fetch_crl(url: str, revocation: Revocation) -> bytes:
@@ -173,7 +174,7 @@ def _read_crl_file(file: Path) -> bytes:
 
 
 def _as_der(origin: str, data: bytes) -> bytes:
-    """The DER of a revocation list, PEM or DER."""
+    """Convert a revocation list, PEM or DER, to DER."""
     load = x509.load_pem_x509_crl if data.lstrip().startswith(b"-----BEGIN") else x509.load_der_x509_crl
     try:
         return load(data).public_bytes(Encoding.DER)
@@ -206,7 +207,7 @@ def _fetch_ocsp(url: str, certificate: x509.Certificate, issuer: x509.Certificat
 
 
 def _check_readable(answer: ocsp.OCSPResponse, data: bytes) -> None:
-    """Touch all of an answer as the validator will: a malformed one would keep it from reading the others."""
+    """Read all of an answer as the validator will: a malformed one would keep it from reading the others."""
     from asn1crypto import ocsp as asn1_ocsp  # type: ignore[import-untyped]  # it ships no types
 
     for response in answer.responses:

@@ -1,6 +1,6 @@
-"""Time-stamps (RFC 3161): asking an authority for one, and believing one.
+"""Time-stamps (RFC 3161): getting one from an authority, and checking one.
 
-A signing time that the signer writes is a claim. A time-stamp over the signature value is another's word that the
+A signing time that the signer writes is a claim. A time-stamp over the signature value is an authority's word that the
 signature existed then: its certificate may be judged at that moment, although it has expired or was revoked since
 (XAdES baseline B-T, ETSI EN 319 132-1, 5.3).
 """
@@ -38,9 +38,9 @@ class TimestampAuthority:
     """A time-stamp authority; an instance is called with the data to stamp.
 
     Args:
-        url: its ``http`` or ``https`` address.
+        url: the authority's ``http`` or ``https`` address.
         timeout: seconds for one time-stamp.
-        fetch: what asks it.
+        fetch: the function that asks the authority.
     """
 
     url: str
@@ -48,7 +48,10 @@ class TimestampAuthority:
     fetch: Fetch = field(default=fetch_http, repr=False, compare=False)
 
     def __call__(self, data: bytes) -> bytes:
-        """A token over data.
+        """Get a time-stamp token over data.
+
+        Returns:
+            The token, DER.
 
         Raises:
             SigningError: there was no answer in time, or not a time-stamp over this data.
@@ -71,16 +74,19 @@ class TimestampAuthority:
 
 
 def check_timestamp(token: bytes, data: bytes, *, policy: VerifyPolicy, at: datetime) -> datetime:
-    """When data existed, by a time-stamp.
+    """Check a time-stamp over data.
 
     Args:
         token: the time-stamp token, DER.
-        data: what it is over.
-        policy: whose word counts, and how revocation is checked.
-        at: now: a later time-stamp is not believed.
+        data: the octets that it must be over.
+        policy: the trusted authorities, and how revocation is checked.
+        at: now, aware: a later time-stamp is not believed.
+
+    Returns:
+        The moment that the authority states, UTC.
 
     Raises:
-        Refused: ``SIG-TIMESTAMP``, with what is wrong with it.
+        Refused: ``SIG-TIMESTAMP``, with the fault.
     """
     from rfc3161_client import VerificationError, VerifierBuilder
 
@@ -112,9 +118,9 @@ def _check_authority(
     moment: datetime,
     at: datetime,
 ) -> None:
-    """The same path once more, by the rules that signers are held to: hashes, keys, revocation.
+    """Check an authority by the rules that signers are held to: hashes, keys, path, revocation.
 
-    An authority writes the moment itself, and who has its key any moment: once revoked it is believed no more.
+    An authority writes the moment itself, so whoever has its key can write any: once revoked it is believed no more.
     """
     problem = find_key_problem(leaf.public_key(), minimum_rsa_bits=policy.minimum_rsa_bits, curves=policy.curves)
     if problem:
@@ -138,10 +144,10 @@ def _find_authority(response: TimeStampResponse) -> tuple[x509.Certificate, tupl
 
 
 def _decode_response(answer: bytes) -> TimeStampResponse:
-    """Read an answer, touching what is used later, since a malformed part shows only then.
+    """Read an answer, and every part that is used later, since a malformed part shows only then.
 
     Raises:
-        ValueError: it is none.
+        ValueError: the octets are no answer.
     """
     from rfc3161_client import decode_timestamp_response
 
@@ -152,7 +158,7 @@ def _decode_response(answer: bytes) -> TimeStampResponse:
 
 
 def _wrap_token(token: bytes) -> bytes:
-    """A granted answer (RFC 3161, 2.4.2) around a token, which is all that a signature keeps of it.
+    """Wrap a token in a granted answer (RFC 3161, 2.4.2); a signature keeps only the token of one.
 
     Raises:
         ValueError: the token is no ASN.1.
@@ -165,7 +171,7 @@ def _wrap_token(token: bytes) -> bytes:
 
 
 def _list_hashes(token: bytes) -> set[str]:
-    """The hashes that the signers of a token, which was read before, say they used."""
+    """List the hashes that the signers of a token, already read once, state."""
     from asn1crypto import cms
 
     signers: Any = cms.ContentInfo.load(token)["content"]["signer_infos"]

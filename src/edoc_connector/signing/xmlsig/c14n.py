@@ -1,4 +1,4 @@
-"""Canonical forms of elements in memory.
+"""Canonicalisation of elements in memory, bounded in time and memory.
 
 `lxml.etree.tostring(element, method="c14n")` on a part of a tree writes a false ``xmlns=""`` where the part stands in a
 default namespace. So a part is made a document of its own first: serialised with the namespaces it inherits, parsed
@@ -9,8 +9,7 @@ from __future__ import annotations
 
 from lxml import etree
 
-from ...edxml.reader.parser import parse_scanned
-from ...edxml.reader.scan import Limits
+from ...edxml import Limits, parse_scanned
 from ...errors import PacketError
 from ..reasons import Refused
 
@@ -23,15 +22,18 @@ _MAX_DEPTH = Limits().depth
 
 
 def canonicalise(element: etree._Element, *, exclusive: bool, exclude: etree._Element | None = None) -> bytes:
-    """Canonical XML 1.0 without comments of an element, or of the whole document where it is the root.
+    """Canonicalise an element, or the whole document where it is the root (Canonical XML 1.0, without comments).
 
     Args:
         element: the element; it is not changed.
         exclusive: Exclusive XML Canonicalization 1.0 instead of the inclusive one.
         exclude: an element inside it to leave out, as the enveloped-signature transform does.
 
+    Returns:
+        The canonical form, UTF-8.
+
     Raises:
-        Refused: it has no canonical form.
+        Refused: the element has no canonical form.
     """
     _check_depth(element)
     check_namespace_bounds(element)
@@ -50,13 +52,13 @@ def check_namespace_bounds(element: etree._Element) -> None:
     """Refuse a tree with more namespaces in scope at once, or longer ones, than any packet needs.
 
     Raises:
-        Refused: it has.
+        Refused: there are more, or longer ones.
     """
     parent = element.getparent()
     lengths = [] if parent is None else [len(uri) for uri in parent.nsmap.values()]
     most, letters, most_letters = len(lengths), sum(lengths), sum(lengths)
     for _, declared in etree.iterwalk(element, events=("start-ns", "end-ns")):
-        if declared is not None:  # the end of one has nothing to say
+        if declared is not None:  # events of an end carry nothing
             lengths.append(len(declared[1]))
             letters += lengths[-1]
             most, most_letters = max(most, len(lengths)), max(most_letters, letters)
@@ -69,7 +71,7 @@ def check_namespace_bounds(element: etree._Element) -> None:
 
 
 def _check_depth(element: etree._Element) -> None:
-    """Refuse a tree deeper than is read: one that was built and not read may be."""
+    """Refuse a tree deeper than the reader lets through: a tree built in memory may be."""
     depth = 0
     for event, _ in etree.iterwalk(element, events=("start", "end")):
         depth += 1 if event == "start" else -1
@@ -104,7 +106,7 @@ def _find_counterpart(own: etree._Element, original: etree._Element, inside: etr
 
 
 def _remove_element(element: etree._Element) -> None:
-    """Take an element out and leave the text behind it."""
+    """Remove an element and keep the text behind it."""
     parent, previous = require_parent(element), element.getprevious()
     if previous is not None:
         previous.tail = (previous.tail or "") + (element.tail or "")
@@ -114,10 +116,10 @@ def _remove_element(element: etree._Element) -> None:
 
 
 def require_parent(element: etree._Element) -> etree._Element:
-    """The element that holds another.
+    """Return the element that holds another.
 
     Raises:
-        ValueError: it is a root.
+        ValueError: the element is a root.
     """
     parent = element.getparent()
     if parent is None:

@@ -1,4 +1,4 @@
-"""One signature, proved and judged: the part that packet signatures and seals share."""
+"""Checking one signature and its signer: the part that packet signatures and seals share."""
 
 from __future__ import annotations
 
@@ -14,18 +14,20 @@ from lxml import etree
 
 from ...edxml import DS
 from ..algorithms import PublicKey
-from ..pki.certificates import (
+from ..pki import (
+    CLOCK_TOLERANCE,
+    Trust,
+    VerifyMode,
+    VerifyPolicy,
     can_sign,
     find_key_problem,
     find_leaf,
     human_name,
     is_for_other_use,
     is_valid_at,
+    judge_certificate,
     read_certificate,
 )
-from ..pki.path_validation import Trust, judge_certificate
-from ..pki.policy import VerifyMode, VerifyPolicy
-from ..pki.timestamp import CLOCK_TOLERANCE
 from ..reasons import Refused, SigningFinding
 from .signature_profile import ParsedSignature, Reference
 from .xmldsig import find_core_failure
@@ -38,13 +40,13 @@ SecondVerifier = Callable[[ParsedSignature, x509.Certificate], bool]
 
 @dataclass(frozen=True, slots=True)
 class Proof:
-    """A signature that holds, by whomever.
+    """A signature that holds, whoever made it.
 
     Args:
         certificate: the signer's.
-        embedded_certificates: all certificates that came with it.
+        embedded_certificates: all certificates that came with the signature.
         algorithms: names of the signature algorithm and the hashes.
-        findings: what is worth knowing.
+        findings: remarks that change no status.
     """
 
     certificate: x509.Certificate
@@ -65,13 +67,13 @@ def prove(
 
     Args:
         signature: the element.
-        parsed: what it says, its shape checked.
+        parsed: the parsed element, its shape checked.
         policy: accepted algorithms and keys.
-        compute_digest: computes the digest of what a Reference covers.
+        compute_digest: computes the digest of the octets that a Reference covers.
         second_verifier: the second verifier; None leaves it out.
 
     Raises:
-        Refused: it does not hold, or cannot be judged.
+        Refused: the signature does not hold, or cannot be judged.
     """
     findings = _check_algorithms(parsed, policy)
     certificate, embedded_certificates = _find_signer(parsed, policy)
@@ -89,16 +91,16 @@ def prove(
 def judge_signer(
     proof: Proof, *, policy: VerifyPolicy, at: datetime, organ_id: str
 ) -> tuple[Trust, tuple[SigningFinding, ...]]:
-    """Judge who signed.
+    """Judge the signer of a signature that holds.
 
     Args:
         proof: the signature.
-        policy: whom to trust.
-        at: the moment to judge at.
-        organ_id: code of the organisation the packet says it comes from.
+        policy: the trusted authorities and the organisations' certificates.
+        at: the moment to judge at, aware.
+        organ_id: code of the organisation that the packet names as its sender.
 
     Returns:
-        What is known of the certificate, and findings.
+        The judgement on the certificate, and findings.
 
     Raises:
         Refused: the certificate is another organisation's, or the policy demands trust and there is none.
@@ -119,8 +121,11 @@ def check_claimed_time(certificate: x509.Certificate, claimed: datetime, at: dat
 
     Args:
         certificate: the signer's.
-        claimed: the time.
-        at: the latest it can have been: now, or the time-stamp's moment.
+        claimed: the claimed time, aware.
+        at: the latest moment of signing, aware: now, or the time-stamp's moment.
+
+    Returns:
+        One finding, or none.
     """
     if is_valid_at(certificate, claimed) and claimed <= at + CLOCK_TOLERANCE:
         return ()
@@ -145,7 +150,7 @@ def _check_algorithms(parsed: ParsedSignature, policy: VerifyPolicy) -> tuple[Si
 def _find_signer(
     parsed: ParsedSignature, policy: VerifyPolicy
 ) -> tuple[x509.Certificate, tuple[x509.Certificate, ...]]:
-    """The signer's certificate and all that came; what KeyInfo says of keys otherwise must not contradict it."""
+    """Find the signer's certificate and all embedded ones; a KeyValue beside them must not contradict it."""
     if not parsed.certificates:
         raise Refused("SIG-NO-CERTIFICATE")
     try:
@@ -165,12 +170,12 @@ def _find_signer(
 
 def _read_key(certificate: x509.Certificate) -> PublicKey:
     key = certificate.public_key()
-    assert isinstance(key, rsa.RSAPublicKey | ec.EllipticCurvePublicKey)  # noqa: S101 - held by key_problem
+    assert isinstance(key, rsa.RSAPublicKey | ec.EllipticCurvePublicKey)  # noqa: S101 - `find_key_problem` let no other pass
     return key
 
 
 def _is_same_key(element: etree._Element, key: PublicKey) -> bool:
-    """Whether a KeyValue's content is the key (XML Signature 1.1, 4.5.2)."""
+    """Tell whether a KeyValue's content is the key (XML Signature 1.1, 4.5.2)."""
     numbers = key.public_numbers()
     if isinstance(numbers, rsa.RSAPublicNumbers):
         stated_numbers = [_decode_number(element.findtext(f"{{{DS}}}{name}")) for name in ("Modulus", "Exponent")]

@@ -1,4 +1,4 @@
-"""What verifying a packet comes to."""
+"""The result of verifying a packet."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Literal
 from cryptography import x509
 
 from ...edxml import Attachment, Message
-from ..pki.certificates import human_name
+from ..pki import human_name
 from ..reasons import REASONS, SigningFinding, VerificationStatus, explain, explain_vi
 
 Method = Literal["packet", "seal"]
@@ -17,12 +17,12 @@ Method = Literal["packet", "seal"]
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """Something that is not as it was sealed.
+    """A field or an attachment that is not as it was sealed.
 
     Args:
         name: the field, or the attachment's file name.
-        sealed: what the sender sealed, None if nothing.
-        received: what the packet has, None if nothing.
+        sealed: the value that the sender sealed, None if there was none.
+        received: the value in the packet, None if there is none.
     """
 
     name: str
@@ -41,23 +41,23 @@ def _format_value(text: str | None) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verification:
-    """What verifying a packet came to.
+    """The result of verifying a packet.
 
     Args:
         reason: reason code, ``SIG-…`` or ``SEAL-…``.
         judged_at: the moment certificates were judged at, UTC: the policy's, or an earlier one by a time-stamp.
-        detail: what was seen; part of the explanation.
-        method: what proves it: the packet's own signature or the seal. None where nothing does.
+        detail: the value that was seen; part of the explanation.
+        method: the proof: the packet's own signature or the seal. None where neither holds.
         certificate: the signer's certificate. Given only where the signature was made with its key.
         chain: the certificate, then those above it as far as known.
         trusted: whether the chain leads to a trusted authority; None where that was not judged.
-        signed_at: signing time, UTC; only seals have one. It is what the signer claims, unless `timestamped`.
+        signed_at: signing time, UTC; only seals have one. The signer claims it, unless `timestamped`.
         timestamped: whether a trusted time-stamp authority vouches that the signature existed at `signed_at`.
         algorithms: names of the signature algorithm and the hashes.
-        findings: what is worth knowing and changes no status.
+        findings: remarks that change no status.
         unsealed: names of fields that hubs add and nobody signed; they are not in `message`.
-        differences: what is not as it was sealed.
-        message: what was signed, and only that; None unless VALID. Under a seal the names and contact data of
+        differences: fields and attachments that are not as they were sealed.
+        message: the signed content, and only that; None unless VALID. Under a seal the names and contact data of
             organisations and the stations passed are the hub's, as the seal does not cover them.
         attachments: the files that were signed, the seal taken out; none unless VALID. Under a seal their content
             types and descriptions are the hub's.

@@ -1,4 +1,4 @@
-"""The seal: a signature over what a packet says, which survives hubs that build packets anew.
+"""The seal, a signature over a packet's content that survives hubs which build packets anew: made, read and compared.
 
 A small XML document, `edoc-seal.xml`, listed as the last attachment, names every field with meaning and every
 attachment by the hash of its decoded content, and is signed (XAdES baseline B, or B-T with a time-stamp).
@@ -16,12 +16,22 @@ from itertools import zip_longest
 
 from lxml import etree
 
-from ...edxml import DS, HUB_DEFAULTS, VIETNAM, Attachment, AttachmentDigest, Document, SealMaker, facts, parse_xml
-from ...edxml.message.signed_fields import normalise
+from ...edxml import (
+    DS,
+    HUB_DEFAULTS,
+    VIETNAM,
+    Attachment,
+    AttachmentDigest,
+    Document,
+    SealMaker,
+    facts,
+    normalise,
+    parse_xml,
+)
 from ...errors import AttachmentError, PacketError, SigningError
 from ..algorithms import EXC_C14N
-from ..keys.keyring import select_signer
-from ..pki.timestamp import TimeStamping
+from ..keys import select_signer
+from ..pki import TimeStamping
 from ..reasons import Refused
 from ..signer import Signer, require_certificate
 from .c14n import canonicalise
@@ -40,13 +50,13 @@ _SIGNATURE_ID, _PROPERTIES_ID, _CONTENT_ID = "seal-signature", "seal-properties"
 
 
 def seal_maker(document: Document, *, signer: Signer, at: datetime, timestamp: TimeStamping | None = None) -> SealMaker:
-    """What `edxml.write` asks for to seal a document.
+    """Build the function by which `edxml.write` seals a document.
 
     Args:
         document: the document, as it will be written.
         signer: the key.
         at: signing time, aware.
-        timestamp: an authority's word for the signing time, e.g. a `TimestampAuthority` (XAdES baseline B-T).
+        timestamp: gets a time-stamp for the signing time, e.g. a `TimestampAuthority` (XAdES baseline B-T).
 
     Raises:
         SigningError: `at` has no offset; or later, when the seal is made, the signer refuses or there is no time-stamp.
@@ -109,12 +119,12 @@ def _sign_seal(root: etree._Element, signer: Signer, created: str) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Seal:
-    """A seal, read; nothing of it is proved by reading.
+    """A seal as read; reading proves nothing of it.
 
     Args:
-        created: when it was made, as it says.
+        created: the signing time that it states, ISO 8601.
         fields: names and values.
-        attachments: what it says of each file, in order.
+        attachments: name, size and hash of each file, in order.
         signature: its Signature element.
     """
 
@@ -128,7 +138,7 @@ def read_seal(attachment: Attachment) -> Seal:
     """Read a seal.
 
     Raises:
-        Refused: it is too big, not XML, or not of a seal's shape.
+        Refused: the seal is too big, not XML, or not of a seal's shape.
     """
     try:
         data = attachment.first(MAX_BYTES + 1)
@@ -187,10 +197,10 @@ def _parse_attachment(element: etree._Element) -> AttachmentDigest:
 
 @dataclass(frozen=True, slots=True)
 class SealComparison:
-    """A seal held against a packet.
+    """The comparison of a seal with a packet.
 
     Args:
-        differences: what is not as sealed.
+        differences: fields and attachments that are not as sealed.
         unsealed: names of fields that hubs add and the seal does not have.
     """
 
@@ -203,8 +213,8 @@ def compare_seal(seal: Seal, document: Document, attachments: Sequence[Attachmen
 
     Args:
         seal: the seal.
-        document: what the packet says.
-        attachments: its files, the seal left out.
+        document: the packet's message.
+        attachments: the packet's files, the seal left out.
     """
     differences, unsealed = _compare_fields(seal.fields, facts(document))
     differences += _compare_files(list(seal.attachments), [_compute_digest(one) for one in attachments])
@@ -243,7 +253,7 @@ def _compute_digest(attachment: Attachment) -> AttachmentDigest:
     try:
         return AttachmentDigest(normalise(attachment.name), attachment.size, attachment.sha256)
     except AttachmentError as error:
-        # content that cannot be decoded is no content; the words show up as what was received
+        # content that cannot be decoded is no content; the error's words are shown as the value received
         return AttachmentDigest(normalise(attachment.name), 0, error.message)
 
 
@@ -266,7 +276,7 @@ def _take_matches(
     key: Callable[[AttachmentDigest], str],
     format_value: Callable[[AttachmentDigest], str],
 ) -> list[Difference]:
-    """Take out the pairs that are the same by the key and differ otherwise."""
+    """Take the pairs out of both lists that agree by the key, and give their differences."""
     by_key = {key(added[index]): index for index in reversed(range(len(added)))}
     pairs = {index: by_key.pop(key(one)) for index, one in enumerate(missing) if key(one) in by_key}
     differences = [

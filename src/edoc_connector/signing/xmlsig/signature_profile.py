@@ -1,7 +1,11 @@
-"""The one shape of signature that is looked at: everything else is refused before any cryptography sees it.
+"""The accepted shapes and places of a signature: any other is refused before any cryptography sees it.
 
-What verifies must be what is read. So the accepted shapes stand here as data, one `Profile` each, and `parse` turns a
-Signature element into a plain value or refuses it with a reason code; nothing later goes back to the XML for it.
+Verification and reading must see the same. So the accepted shapes stand here as data, one `SignatureProfile` each, and
+`parse_signature` turns a Signature element into a plain value or refuses it with a reason code; nothing later goes back
+to the XML for it.
+
+A packet's own signature covers the whole packet but itself. So there must be one frame to read (each part of the
+skeleton once, in its place), one signature in the header, and no text that comments cut in two: `find_signature`.
 """
 
 from __future__ import annotations
@@ -9,12 +13,14 @@ from __future__ import annotations
 import base64
 import binascii
 import itertools
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 from lxml import etree
 
-from ...edxml import DS
+from ...edxml import ALIASES, DS
 from ..algorithms import C14N, DIGEST_BY_URI, ENVELOPED, EXC_C14N, FORBIDDEN_ALGORITHMS, SIGNATURE_BY_URI, digest_size
 from ..reasons import Refused
 
@@ -32,10 +38,10 @@ MAX_CERTIFICATES = 10
 
 @dataclass(frozen=True, slots=True)
 class ReferenceShape:
-    """One Reference that must be there.
+    """The shape of one Reference that must be there.
 
     Args:
-        accepts_uri: whether a URI is this one's.
+        accepts_uri: tells whether a URI is this Reference's.
         transforms: the accepted sequences of transforms.
         type: the Reference's Type, None for any or none.
     """
@@ -47,7 +53,7 @@ class ReferenceShape:
 
 @dataclass(frozen=True, slots=True)
 class SignatureProfile:
-    """An accepted shape.
+    """An accepted shape of a Signature.
 
     Args:
         parts: accepted sequences of the Signature's children.
@@ -79,7 +85,7 @@ CORE = SignatureProfile(
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """What a Reference says.
+    """A Reference as read.
 
     Args:
         uri: empty for the whole document, or ``#`` and an id.
@@ -100,7 +106,7 @@ class Reference:
 
 @dataclass(frozen=True, slots=True)
 class ParsedSignature:
-    """What a Signature says, with nothing of it believed.
+    """A Signature as read; nothing of it is believed yet.
 
     Args:
         exclusive: whether SignedInfo is canonicalised exclusively.
@@ -120,15 +126,15 @@ class ParsedSignature:
 
     @property
     def comparison_key(self) -> tuple[object, ...]:
-        """Everything that decides what verifies; equal for two readings of one signature."""
+        """The values that decide the verification; equal for two readings of one signature."""
         return self.exclusive, self.algorithm, self.references, self.value, self.certificates
 
 
 def parse_signature(signature: etree._Element, profile: SignatureProfile) -> ParsedSignature:
-    """Read a Signature element.
+    """Parse a Signature element.
 
     Raises:
-        Refused: it is not of the profile's shape.
+        Refused: the element is not of the profile's shape.
     """
     _check_size(signature)
     parts = _read_parts(signature, profile)
@@ -171,7 +177,7 @@ def _read_parts(signature: etree._Element, profile: SignatureProfile) -> dict[st
 
 
 def _list_children(element: etree._Element) -> list[etree._Element]:
-    """The child elements; stray text between them is refused."""
+    """List the child elements, and refuse stray text between them."""
     children = list(element)
     if "".join(filter(None, (element.text, *[child.tail for child in children]))).strip():
         raise Refused("SIG-SHAPE", f"text in {_local_name(element)}")
@@ -179,7 +185,7 @@ def _list_children(element: etree._Element) -> list[etree._Element]:
 
 
 def _local_name(element: etree._Element) -> str:
-    """An element's name without XML Signature's namespace; with another namespace it stays visible."""
+    """Return an element's name without XML Signature's namespace; another namespace stays visible."""
     return str(element.tag).removeprefix(_Q)
 
 
@@ -189,7 +195,7 @@ def _check_attributes(element: etree._Element, *attributes: str) -> None:
 
 
 def _read_algorithm(element: etree._Element, known: dict[str, str]) -> str:
-    """The name of an element's Algorithm; parameters (HMACOutputLength and the like) are refused."""
+    """Read the name of an element's Algorithm, and refuse parameters (HMACOutputLength and the like)."""
     _check_attributes(element, "Algorithm")
     uri = element.get("Algorithm", "")
     if uri in FORBIDDEN_ALGORITHMS:
@@ -202,7 +208,7 @@ def _read_algorithm(element: etree._Element, known: dict[str, str]) -> str:
 
 
 def _is_exclusive(element: etree._Element) -> bool:
-    """Whether a method is the exclusive one; its InclusiveNamespaces list and the comment variants are refused."""
+    """Tell whether a method is the exclusive one; an InclusiveNamespaces list and comment variants are refused."""
     _check_attributes(element, "Algorithm")
     uri = element.get("Algorithm", "")
     if uri not in (C14N, EXC_C14N):
@@ -266,7 +272,7 @@ def _read_transforms(element: etree._Element) -> tuple[str, ...]:
 
 
 def _read_key_info(element: etree._Element | None) -> tuple[tuple[bytes, ...], tuple[etree._Element, ...]]:
-    """The certificates, and the bare keys beside them."""
+    """Read the certificates, and the bare keys beside them."""
     if element is None:
         return (), ()
     _check_attributes(element, "Id")
@@ -294,7 +300,7 @@ def _read_x509_data(element: etree._Element) -> Iterator[bytes]:
 
 
 def _decode_base64(element: etree._Element, code: str = "SIG-ENCODING") -> bytes:
-    """The octets an element's text encodes; white space is allowed, nothing else is."""
+    """Decode the base64 of an element's text; white space is allowed, nothing else is."""
     if len(element):
         raise Refused("SIG-SHAPE", f"elements in {_local_name(element)}")
     text = "".join((element.text or "").split())
@@ -305,3 +311,92 @@ def _decode_base64(element: etree._Element, code: str = "SIG-ENCODING") -> bytes
     if not octets:
         raise Refused(code, "empty" if code == "SIG-CERTIFICATE" else _local_name(element))
     return octets
+
+
+# -- where the packet's own signature stands
+
+_FRAME_HOLDERS: dict[str, set[str | None]] = {
+    "edXML": {None},
+    "edXMLEnvelope": {None, "edXML"},
+    "edXMLHeader": {"edXMLEnvelope"},
+    "MessageHeader": {"edXMLHeader"},
+    "TraceHeaderList": {"edXMLHeader"},
+    "edXMLBody": {"edXMLEnvelope"},
+    "edXMLManifest": {"edXMLBody"},
+    "AttachmentEncoded": {"edXML", "edXMLEnvelope"},
+}
+"""Parts that occur at most once, and what may hold each."""
+
+_SPELLINGS = (
+    *_FRAME_HOLDERS,
+    "Signature",
+    *(other for other, name in ALIASES.items() if name in {*_FRAME_HOLDERS, "Signature"}),
+)
+_FRAME_TAGS = tuple(f"{{*}}{name}" for name in _SPELLINGS)  # of any namespace, and of none
+
+
+def find_signature(root: etree._Element) -> etree._Element:
+    """Find the packet's own signature.
+
+    Args:
+        root: the packet's tree.
+
+    Raises:
+        Refused: there is no signature, more than one, or one in a place where it proves nothing.
+    """
+    parts = [(element, _resolve_name(element)) for element in root.iter(*_FRAME_TAGS)]
+    found = [element for element, name in parts if name == "Signature"]
+    if not found:
+        raise Refused("SIG-NONE")
+    if all(_is_empty(element) for element in found):
+        raise Refused("SIG-EMPTY")
+    if len(found) > 1:
+        raise Refused("SIG-MANY", str(len(found)))
+    namespace = etree.QName(found[0]).namespace or ""
+    if namespace != DS:
+        raise Refused("SIG-NAMESPACE", namespace)
+    _check_frame(parts)
+    parent = found[0].getparent()
+    if parent is None or _resolve_name(parent) != "edXMLHeader":
+        raise Refused("SIG-PLACE", "the root" if parent is None else _resolve_name(parent))
+    _check_texts(root)
+    return found[0]
+
+
+def _resolve_name(element: etree._Element) -> str:
+    tag = str(element.tag)
+    return _compute_name_cached(tag) if len(tag) <= _MAX_CACHED_SIZE else _compute_name(tag)
+
+
+def _compute_name(tag: str) -> str:
+    local = tag.rpartition("}")[2]
+    return ALIASES.get(local, local)
+
+
+_compute_name_cached = lru_cache(512)(_compute_name)
+_MAX_CACHED_SIZE = 128  # characters; a stranger's endless names shall not fill the memory
+
+
+def _is_empty(element: etree._Element) -> bool:
+    return next(element.iterchildren("*"), None) is None and not "".join(element.itertext("*")).strip()
+
+
+def _check_frame(parts: list[tuple[etree._Element, str]]) -> None:
+    counts = Counter(name for _, name in parts if name in _FRAME_HOLDERS)
+    repeated = [name for name, count in counts.items() if count > 1]
+    if repeated:
+        raise Refused("SIG-STRUCTURE", f"{counts[repeated[0]]} × {repeated[0]}")
+    for element, name in parts:
+        if name not in _FRAME_HOLDERS:
+            continue
+        parent = element.getparent()
+        holder = None if parent is None else _resolve_name(parent)
+        if holder not in _FRAME_HOLDERS[name]:
+            raise Refused("SIG-STRUCTURE", f"{holder or '/'} > {name}")
+
+
+def _check_texts(root: etree._Element) -> None:
+    for node in root.iter(etree.Comment, etree.ProcessingInstruction):
+        parent = node.getparent()
+        if parent is not None and next(parent.iterchildren("*"), None) is None:
+            raise Refused("SIG-COMMENT", _resolve_name(parent))

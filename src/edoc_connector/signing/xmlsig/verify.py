@@ -1,10 +1,10 @@
-"""Verifying a packet: by its own signature, by its seal, and which of the two counts.
+"""Verifying a packet by its own signature and by its seal, and the choice between the two results.
 
 Precedence, from the strongest:
 
 1. Two seals, or a seal that is not last: UNVERIFIABLE, whatever else holds ("The seal", Result).
-2. A seal whose signature holds but which lists something else than the packet says, or which was changed: INVALID,
-   even if the packet's own signature holds. It vouches for content that is not there; no sender's software does that.
+2. A seal whose signature holds but which lists other content than the packet's, or which was changed: INVALID, even if
+   the packet's own signature holds. Such a seal vouches for content that is not there; no sender's software does that.
 3. A valid seal: VALID. A packet signature that no longer holds beside it means the packet was rebuilt (finding).
    If the packet's own signature holds too and is by the same certificate, the method is ``packet``, as it covers more.
 4. A seal that cannot be judged says nothing: the packet's own signature decides. If that holds, VALID with a finding;
@@ -29,24 +29,27 @@ from cryptography import x509
 from lxml import etree
 from pydantic import BaseModel
 
-from ...edxml import SEAL_NAME, Attachment, Document, Message, Packet, parse_xml
-from ...edxml.message.signed_fields import normalise
-from ...edxml.message.table import DOCUMENT_HEADER
-from ...edxml.reader.parser import parse_scanned
-from ...edxml.reader.scan import Limits
+from ..._core import utc_now
+from ...edxml import (
+    DOCUMENT_HEADER,
+    SEAL_NAME,
+    Attachment,
+    Document,
+    Limits,
+    Message,
+    Packet,
+    normalise,
+    parse_scanned,
+    parse_xml,
+)
 from ...errors import PacketError
-from ..pki.certificates import human_name
-from ..pki.path_validation import Trust
-from ..pki.policy import VerifyPolicy
-from ..pki.timestamp import check_timestamp
+from ..pki import Trust, VerifyPolicy, check_timestamp, human_name
 from ..reasons import REASONS, Refused, SigningFinding, VerificationStatus
-from ..signer import utc_now
 from .c14n import check_namespace_bounds
 from .check_signature import Proof, SecondVerifier, check_claimed_time, judge_signer, prove
-from .placement import find_signature
 from .result import Difference, Verification
 from .seal import Seal, compare_seal, read_seal
-from .signature_profile import PACKET, SEAL, ParsedSignature, Reference, parse_signature
+from .signature_profile import PACKET, SEAL, ParsedSignature, Reference, find_signature, parse_signature
 from .xades import (
     canonicalise_signature_value,
     check_certificate,
@@ -64,11 +67,11 @@ _LARGE_PACKET_SIZE = 2 << 20  # bytes; a smaller packet is hashed before a threa
 def verify(packet: Packet, policy: VerifyPolicy | None = None) -> Verification:
     """Verify a packet.
 
-    Never raises for what a packet holds: whatever is wrong with it is a status and a reason.
+    No content of a packet raises: every fault of it is a status and a reason.
 
     Args:
         packet: the packet, as `edxml.read` gives it.
-        policy: whom and what to accept; left out, signatures are checked and nobody is trusted.
+        policy: the rules of acceptance; left out, signatures are checked and nobody is trusted.
 
     Raises:
         OSError: the packet's file cannot be read any more.
@@ -78,7 +81,7 @@ def verify(packet: Packet, policy: VerifyPolicy | None = None) -> Verification:
     seals = [index for index, one in enumerate(packet.attachments) if one.name == SEAL_NAME]
     if not seals:
         return _build_verification(packet, _Outcome.from_check(lambda: _verify_own(packet, policy, at)), at)
-    # either hashes the whole packet, in its own way
+    # each of the two hashes the whole packet, in its own way
     with _run_beside(
         packet.size > _LARGE_PACKET_SIZE, lambda: _Outcome.from_check(lambda: _verify_seal(packet, seals, policy, at))
     ) as seal:
@@ -88,7 +91,7 @@ def verify(packet: Packet, policy: VerifyPolicy | None = None) -> Verification:
 
 @contextmanager
 def _run_beside(in_thread: bool, work: Callable[[], _Outcome]) -> Iterator[Callable[[], _Outcome]]:
-    """Do work while the block runs, in a thread, or else behind it; gives what tells the outcome then."""
+    """Do work while the block runs, in a thread, or else after it; yields the function that gives the outcome."""
     if not in_thread:
         yield work
         return
@@ -98,7 +101,7 @@ def _run_beside(in_thread: bool, work: Callable[[], _Outcome]) -> Iterator[Calla
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Outcome:
-    """What one of the two signatures came to."""
+    """The result of one of the two signatures."""
 
     code: str
     detail: str = ""
@@ -113,7 +116,7 @@ class _Outcome:
 
     @classmethod
     def from_check(cls, check: Callable[[], _Outcome]) -> _Outcome:
-        """The outcome of a check; a refusal is one too."""
+        """Run a check, and turn a refusal into an outcome."""
         try:
             return check()
         except Refused as refusal:
@@ -128,12 +131,12 @@ class _Outcome:
         return self.proof.certificate if self.proof else None
 
     def with_finding(self, code: str, detail: str = "") -> _Outcome:
-        """The same with one more finding."""
+        """Copy the outcome with one more finding."""
         return replace(self, findings=(*self.findings, SigningFinding(code, detail)))
 
 
 def _judge_proof(proof: Proof, code: str, packet: Packet, policy: VerifyPolicy, at: datetime) -> _Outcome:
-    """A signature that holds, judged by who made it."""
+    """Judge a signature that holds by its signer."""
     try:
         trust, findings = judge_signer(proof, policy=policy, at=at, organ_id=packet.message.sender.id)
     except Refused as refusal:
@@ -180,7 +183,7 @@ def _build_second_verifier(packet: Packet, policy: VerifyPolicy) -> SecondVerifi
     limits = replace(packet.skeleton.limits, skeleton=most)
 
     def verify_again(parsed: ParsedSignature, certificate: x509.Certificate) -> bool:
-        # a tree of its own, made of the packet's bytes: nothing the streaming reader did can reach it
+        # a tree of its own, made of the packet's bytes: no fault of the streaming reader can reach it
         try:
             signature = find_signature(_parse_whole(packet, limits, policy.second_verifier_limit))
         except PacketError as error:
@@ -193,10 +196,10 @@ def _build_second_verifier(packet: Packet, policy: VerifyPolicy) -> SecondVerifi
 
 
 def _parse_whole(packet: Packet, limits: Limits, max_size: int) -> etree._Element:
-    """The packet with all its texts, of at most so many bytes."""
+    """Parse the packet with all its texts, of at most so many bytes."""
     with packet.raw() as stream:
         data = stream.read(min(packet.size, max_size) + 1)
-    # the very bytes that the reader let through need not be looked at for what it refuses
+    # the very bytes that the reader let through need no second scan
     return parse_scanned(data) if data == packet.skeleton.cached_bytes else parse_xml(data, limits=limits)
 
 
@@ -214,7 +217,7 @@ def _verify_seal(packet: Packet, seals: list[int], policy: VerifyPolicy, at: dat
     proof = _prove_seal(seal, policy)
     claimed = read_claimed_time(find_signed_properties(seal.signature))
     stamped, doubts = _find_timestamp(seal, policy, at)
-    # what a time-stamp proves to have existed is judged as of then: the certificate may have expired since
+    # a signature that a time-stamp proves is judged as of then: the certificate may have expired since
     latest = min(at, stamped) if stamped else at
     outcome = _judge_proof(proof, "SEAL-OK", packet, policy, latest)
     outcome = replace(
@@ -229,7 +232,7 @@ def _verify_seal(packet: Packet, seals: list[int], policy: VerifyPolicy, at: dat
 def _find_timestamp(
     seal: Seal, policy: VerifyPolicy, at: datetime
 ) -> tuple[datetime | None, tuple[SigningFinding, ...]]:
-    """The earliest moment that a time-stamp proves, and what is wrong with those that prove nothing."""
+    """Find the earliest moment that a time-stamp proves, and the faults of those that prove nothing."""
     moments: list[datetime] = []
     doubts: list[SigningFinding] = []
     try:
@@ -266,7 +269,7 @@ def _prove_seal(seal: Seal, policy: VerifyPolicy) -> Proof:
 
 
 def _compare_with_seal(outcome: _Outcome, seal: Seal, packet: Packet, document: Document) -> _Outcome:
-    """The outcome after holding the seal against the packet; who sealed does not matter to what differs."""
+    """Compare the seal with the packet, whatever the judgement on its signer; differences decide the outcome."""
     with packet.source.open_shared():  # once for all attachments
         comparison = compare_seal(seal, document, packet.attachments[:-1])
     if not comparison.differences:
@@ -281,7 +284,7 @@ def _compare_with_seal(outcome: _Outcome, seal: Seal, packet: Packet, document: 
 
 
 def _combine(own: _Outcome, seal: _Outcome) -> _Outcome:
-    """Which of the two counts: the table in this module's docstring."""
+    """Choose between the two outcomes, by the list in this module's docstring."""
     if seal.code in ("SEAL-MANY", "SEAL-NOT-LAST") or seal.status is VerificationStatus.INVALID:
         return seal
     if seal.status is VerificationStatus.VALID:
@@ -333,7 +336,7 @@ def _select_signed_files(packet: Packet, *, sealed: bool) -> tuple[Attachment, .
 
 
 def _as_sealed(value: Any) -> Any:
-    """A value with its texts as a seal compares them: other code points that only count as the same nobody signed."""
+    """Normalise the texts of a value as a seal compares them: nobody signed other code points that count as equal."""
     if isinstance(value, str) and not isinstance(value, StrEnum):
         return value if value.isascii() and value == value.strip() and "\r" not in value else normalise(value)
     if isinstance(value, tuple):
@@ -351,7 +354,7 @@ _ATTRIBUTE_OF_SEAL_NAME = {row.path.replace("/", "."): row.attr for row in DOCUM
 def _without_unsigned_fields(
     message: Message, attachments: tuple[Attachment, ...], unsealed: tuple[str, ...]
 ) -> Message:
-    """The message without what nobody signed."""
+    """Copy the message without the fields that nobody signed."""
     if not isinstance(message, Document):
         return message
     dropped = {_ATTRIBUTE_OF_SEAL_NAME[name]: None for name in unsealed}

@@ -13,7 +13,7 @@ from lxml import etree
 
 from ...edxml import DS
 from ..algorithms import C14N, DIGEST_BY_URI, DIGESTS, EXC_C14N
-from ..pki.certificates import certificate_digest
+from ..pki import certificate_digest
 from ..reasons import Refused
 from .c14n import canonicalise, require_parent
 
@@ -28,7 +28,7 @@ _NS = {"x": XADES, "ds": DS}
 def build_object(
     certificate: x509.Certificate, *, at: str, signature_id: str, properties_id: str, content_id: str
 ) -> etree._Element:
-    """The Object with the signed properties: signing time, the certificate's digest, the format of what is signed.
+    """Build the Object of the signed properties: signing time, certificate's digest, format of the signed content.
 
     Args:
         certificate: the signer's.
@@ -56,7 +56,7 @@ def build_object(
 
 
 def find_signed_properties(signature: etree._Element) -> etree._Element:
-    """The one SignedProperties of a Signature.
+    """Find the one SignedProperties of a Signature.
 
     Raises:
         Refused: there is not exactly one, in its place, with an Id.
@@ -70,7 +70,7 @@ def find_signed_properties(signature: etree._Element) -> etree._Element:
 
 
 def _check_holders(properties: etree._Element, signature: etree._Element) -> None:
-    """The Object holds the qualifying properties of this very Signature and nothing else."""
+    """Check that the Object holds the qualifying properties of this very Signature and nothing else."""
     qualifying = require_parent(properties)
     names = [child.tag for child in qualifying]
     if names not in ([_X + "SignedProperties"], [_X + "SignedProperties", _X + "UnsignedProperties"]):
@@ -87,7 +87,7 @@ def add_timestamp(signature: etree._Element, token: bytes) -> None:
 
     Args:
         signature: the element.
-        token: the time-stamp token over `stamped_form` of it, DER.
+        token: the time-stamp token over its `canonicalise_signature_value`, DER.
     """
     qualifying = signature.find("ds:Object/x:QualifyingProperties", _NS)
     assert qualifying is not None  # noqa: S101 - `build_object` made it
@@ -98,12 +98,15 @@ def add_timestamp(signature: etree._Element, token: bytes) -> None:
 
 
 def canonicalise_signature_value(signature: etree._Element, *, exclusive: bool = True) -> bytes:
-    """What a time-stamp is over: the canonical form of SignatureValue (ETSI EN 319 132-1, 5.3)."""
+    """Canonicalise SignatureValue, the octets that a time-stamp is over (ETSI EN 319 132-1, 5.3)."""
     return canonicalise(signature[1], exclusive=exclusive)
 
 
 def iter_timestamps(signature: etree._Element) -> Iterator[tuple[bool, bytes]]:
-    """The time-stamps of a Signature: whether each is over the exclusive canonical form, and its token.
+    """Iterate over the time-stamps of a Signature, at most `MAX_TIMESTAMPS`.
+
+    Yields:
+        Whether the time-stamp is over the exclusive canonical form, and its token, DER.
 
     Raises:
         Refused: ``SIG-TIMESTAMP``, one is not of the standard's shape.
@@ -123,10 +126,10 @@ def iter_timestamps(signature: etree._Element) -> Iterator[tuple[bool, bytes]]:
 
 
 def read_claimed_time(properties: etree._Element) -> datetime:
-    """The signing time that the signer claims, UTC.
+    """Read the signing time that the signer claims, UTC.
 
     Raises:
-        Refused: there is none, or it has no offset.
+        Refused: there is no signing time, or it has no offset.
     """
     text = properties.findtext("x:SignedSignatureProperties/x:SigningTime", "", _NS).strip()
     try:
@@ -142,7 +145,7 @@ def read_claimed_time(properties: etree._Element) -> datetime:
 
 
 def check_certificate(properties: etree._Element, certificate: x509.Certificate) -> None:
-    """Check that the signer meant this certificate: one with the same key could else be put in its place.
+    """Check that the signer meant this certificate: another with the same key could else take its place.
 
     Raises:
         Refused: the digest is missing, of another algorithm, or another certificate's.

@@ -1,6 +1,6 @@
-"""XML Signature: building SignedInfo and Signature, and the core of checking one.
+"""XML Signature: building SignedInfo and Signature elements, and the core of checking them.
 
-SignedInfo is ours to build, so any signer of plain bytes (a token, a remote service) can sign packets.
+SignedInfo is built here, so any signer of plain bytes (a token, a remote service) can sign packets.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from lxml import etree
 from ...edxml import DS
 from ...errors import SigningError
 from ..algorithms import DIGESTS, ENVELOPED, EXC_C14N, SIGNATURES, PublicKey, is_valid_signature, signature_size
-from ..keys.keyring import select_signer
+from ..keys import select_signer
 from ..reasons import Refused
 from ..signer import Signer, require_certificate
 from .c14n import canonicalise
@@ -27,7 +27,7 @@ from .signature_profile import CORE, ParsedSignature, Reference, parse_signature
 
 _Q = f"{{{DS}}}"
 DIGEST = "sha256"
-"""The hash of everything written here."""
+"""The hash of every digest written here."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,10 +52,10 @@ class NewReference:
 def build_signed_info(
     references: Sequence[NewReference], *, algorithm: str, prefix: str | None = None
 ) -> etree._Element:
-    """SignedInfo over the references, canonicalised exclusively.
+    """Build a SignedInfo over references, to be canonicalised exclusively.
 
     Args:
-        references: what is signed.
+        references: the References, with their digests.
         algorithm: name of the signature algorithm.
         prefix: namespace prefix of XML Signature, None for the default namespace.
     """
@@ -81,7 +81,7 @@ def build_signature(
     prefix: str | None = None,
     id: str | None = None,
 ) -> etree._Element:
-    """A Signature element: SignedInfo, the value and X509Data with the chain, leaf first."""
+    """Build a Signature element: SignedInfo, the value and X509Data with the chain, leaf first."""
     signature = etree.Element(_Q + "Signature", {"Id": id} if id else {}, nsmap={prefix: DS})
     signature.append(signed_info)
     etree.SubElement(signature, _Q + "SignatureValue").text = _encode_base64(value)
@@ -97,16 +97,16 @@ def _encode_certificate(certificate: x509.Certificate) -> str:
 
 
 def sign_signed_info(signer: Signer, signed_info: etree._Element) -> bytes:
-    """The signature value over a SignedInfo's exclusive canonical form.
+    """Sign a SignedInfo's exclusive canonical form, and check the value with the signer's certificate.
 
     Raises:
-        SigningError: the signer refuses, or what it made does not fit its own certificate.
+        SigningError: the signer refuses, or its value does not fit its own certificate.
     """
     data = canonicalise(signed_info, exclusive=True)
     value = signer.sign(data)
     certificate = require_certificate(signer)
     key = certificate.public_key()
-    if not is_valid_signature(key, signer.algorithm, data, value):  # type: ignore[arg-type]  # checked by signing_certificate
+    if not is_valid_signature(key, signer.algorithm, data, value):  # type: ignore[arg-type]  # `require_certificate` checked it
         raise SigningError(
             "the signature made does not belong to the signer's certificate; check which key the certificate is for",
             vi="chữ ký tạo ra không khớp với chứng thư số của người ký; kiểm tra lại khóa tương ứng với chứng thư",
@@ -115,7 +115,7 @@ def sign_signed_info(signer: Signer, signed_info: etree._Element) -> bytes:
 
 
 class EnvelopedSignature:
-    """A packet's own signature, written after everything it covers: see `edxml.EnvelopedSigner`.
+    """The maker of a packet's own signature, which is written after everything it covers: see `edxml.EnvelopedSigner`.
 
     Args:
         signer: the key; of a keyring the one that signs now, for this packet's whole signature.
@@ -130,15 +130,18 @@ class EnvelopedSignature:
         self._signer = select_signer(signer)
 
     def blank(self) -> bytes:
-        """A Signature of the final length, with zeros for digest and value."""
+        """Build a Signature of the final length, with zeros for digest and value."""
         size = signature_size(require_certificate(self._signer).public_key())  # type: ignore[arg-type]  # as above
         return _build_blank(tuple(self._signer.certificates), self._signer.algorithm, size)
 
     def signature(self, digest: bytes) -> bytes:
-        """The Signature over a packet.
+        """Sign a packet.
 
         Args:
             digest: SHA-256 of the exclusive canonical form of the packet without its Signature.
+
+        Returns:
+            The Signature element, UTF-8, as long as the blank one.
 
         Raises:
             SigningError: the signer refuses.
@@ -159,7 +162,7 @@ def _serialise_signature(info: etree._Element, value: bytes, certificates: Seque
 
 
 def enveloped(signer: Signer) -> EnvelopedSignature:
-    """The packet signature of XML Signature that `edxml.write` asks for (QCVN 102:2016, Signature).
+    """Build the maker of a packet's own signature for `edxml.write` (QCVN 102:2016, Signature).
 
     Enveloped, one Reference to the whole packet, exclusive canonicalisation, SHA-256, X509Data with the signer's chain.
 
@@ -175,16 +178,16 @@ def find_core_failure(
     """Check digests and value of a parsed signature (XML Signature, 3.2).
 
     Args:
-        parsed: what the Signature says.
+        parsed: the parsed Signature.
         signature: its element, for SignedInfo's canonical form.
-        compute_digest: computes the digest of what a Reference covers.
+        compute_digest: computes the digest of the octets that a Reference covers.
         key: the key to check with.
 
     Returns:
-        None if it holds, else the reason code.
+        None if the signature holds, else the reason code.
 
     Raises:
-        Refused: something has no canonical form.
+        Refused: an element has no canonical form.
     """
     for reference in parsed.references:
         if not hmac.compare_digest(compute_digest(reference), reference.value):
@@ -196,7 +199,7 @@ def find_core_failure(
 def verify_signature_core(
     signature: etree._Element, key: PublicKey, *, id_attributes: Sequence[str] = ("Id", "ID", "id")
 ) -> None:
-    """Check a Signature in a small document with a key known beforehand; who holds the key is not asked.
+    """Check a Signature in a small document with a key known beforehand; the key's holder is not judged.
 
     Args:
         signature: the element, inside its document.
@@ -204,7 +207,7 @@ def verify_signature_core(
         id_attributes: attributes that an ``#id`` may stand in.
 
     Raises:
-        Refused: it does not hold, or is of no known shape.
+        Refused: the signature does not hold, or is of no known shape.
     """
     parsed = parse_signature(signature, CORE)
     failure = find_core_failure(
@@ -217,7 +220,7 @@ def verify_signature_core(
 def compute_document_digest(
     reference: Reference, signature: etree._Element, id_attributes: Sequence[str] = ("Id",)
 ) -> bytes:
-    """The digest of what a Reference covers in a document in memory.
+    """Compute the digest of the part of a document in memory that a Reference covers.
 
     Raises:
         Refused: its id is not that of exactly one element, or there is no canonical form.

@@ -1,4 +1,4 @@
-"""The second verifier: xmlsec over the whole tree, allowed nothing but what the profile let through."""
+"""The second verifier: xmlsec over the whole tree, limited to the algorithms that the profile let through."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ def is_valid_by_xmlsec(
     *,
     identified_element: etree._Element | None = None,
 ) -> bool:
-    """Whether xmlsec finds that a signature holds.
+    """Tell whether xmlsec finds that a signature holds.
 
     Args:
         signature: the element in its whole document; its shape has been checked.
-        parsed: what it says: only these algorithms are enabled, for this call.
-        certificate: whose key to check with; what KeyInfo says is not looked at.
+        parsed: the parsed element: only its algorithms are enabled, for this call.
+        certificate: the certificate with the key to check with; KeyInfo is ignored.
         identified_element: an element that a Reference names by its ``Id``.
     """
     import xmlsec

@@ -7,11 +7,23 @@ hear what goes past it: `hear_statements` has every statement of an engine go th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from sqlalchemy import Connection, Dialect, Engine, Insert, Select, Update, event
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Dialect,
+    Engine,
+    Insert,
+    Select,
+    Table,
+    Update,
+    bindparam,
+    event,
+    select,
+)
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.schema import ScalarElementColumnDefault
@@ -21,6 +33,8 @@ Row: TypeAlias = Mapping[Any, Any]
 
 _Statement: TypeAlias = Select[Any] | Insert | Update
 _Converter: TypeAlias = Callable[[Any], Any]
+
+MAX_KEYS = 20_000  # of a statement: PostgreSQL's protocol takes 65,535 values, SQLite 32,766
 
 _HEARD = "edoc_connector_heard"  # execution option of an engine
 
@@ -137,6 +151,35 @@ class _PreparedStatement:
         for at, convert in self.result_converters:
             values[at] = convert(values[at])
         return dict(zip(self.column_names, values, strict=True))
+
+
+def build_query_by_id(table: Table) -> Select[Any]:
+    """Build the query for the row with the key ``its_id``."""
+    return select(table).where(table.c.id == bindparam("its_id"))
+
+
+def build_newest_first_query(table: Table, agency: str, *where: ColumnElement[bool]) -> Select[Any]:
+    """Build the query for an agency's rows that meet the conditions, the newest first."""
+    # For all of them no index is to be found: SQLite would sort what it gives, rather than walk back from the newest.
+    agency_column = table.c.agency if where else table.c.agency + ""
+    return select(table).where(agency_column == agency, *where).order_by(table.c.id.desc())
+
+
+def match_columns(table: Table, values: Mapping[str, Any]) -> list[ColumnElement[bool]]:
+    """Build the conditions that columns have some values: None where one is empty, a collection for one of several."""
+    return [_match_column(table.c[name], value) for name, value in values.items()]
+
+
+def _match_column(column: ColumnElement[Any], value: Any) -> ColumnElement[bool]:
+    if isinstance(value, list | tuple | set | frozenset):
+        return column.in_(sorted(value))
+    return column.is_(None) if value is None else column == value
+
+
+def split_keys(keys: Sequence[int]) -> Iterator[Sequence[int]]:
+    """Split keys, in order, into parts that a statement takes."""
+    for start in range(0, len(keys), MAX_KEYS):
+        yield keys[start : start + MAX_KEYS]
 
 
 def execute_directly(connection: Connection, statement: str) -> None:

@@ -324,3 +324,8 @@ directory = Table(
     Index(None, "agency", "other_code"),
     sqlite_autoincrement=True,
 )
+
+
+def get_table(machine: StateMachine) -> Table:
+    """The table that a machine rules."""
+    return metadata.tables[machine.table_name]

@@ -16,10 +16,12 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import ColumnElement, Select, Table, and_, exists, or_, select, text
 from sqlalchemy.exc import DBAPIError, OperationalError
 
-from .. import outgoing, receipts, schedule
 from .._sql import schema
+from ..outgoing import build_turn_condition
+from ..receipts import build_downloadable_condition, build_unnoticed_condition
+from ..rows import STATUS
 from ..state_machine import DeliveryState, OutgoingState, ReceiptState
-from ..transitions import Tx
+from ..transaction import Tx
 
 if TYPE_CHECKING:
     from procrastinate import App
@@ -151,7 +153,7 @@ class TaskQueue:
 
     def list_due_jobs(self, tx: Tx, agency: str) -> list[Task]:
         """Tasks for an agency's jobs that are due and that nobody is at."""
-        table = schedule.TABLE
+        table = schema.jobs
         is_free = or_(table.c.lease_until.is_(None), table.c.lease_until <= tx.now)
         query = select(table.c.job, table.c.next_at).where(table.c.agency == agency, table.c.next_at <= tx.now, is_free)
         return [Task(name=name, agency=agency, row_id=None, due_at=at) for name, at in tx.connection.execute(query)]
@@ -217,11 +219,11 @@ def _select_transmissions() -> Select[Any]:
 
 def _select_reports() -> Select[Any]:
     is_waiting = _O.c.state.in_([OutgoingState.READY, OutgoingState.UNKNOWN])
-    return _select_task_columns(_O).where(is_waiting, outgoing.build_turn_condition())
+    return _select_task_columns(_O).where(is_waiting, build_turn_condition())
 
 
 def _select_downloads() -> Select[Any]:
-    return _select_task_columns(_R).where(_R.c.state == ReceiptState.LISTED, receipts.build_downloadable_condition())
+    return _select_task_columns(_R).where(_R.c.state == ReceiptState.LISTED, build_downloadable_condition())
 
 
 def _select_for_application() -> Select[Any]:
@@ -229,7 +231,7 @@ def _select_for_application() -> Select[Any]:
 
 
 def _select_unnoticed_statuses() -> Select[Any]:
-    return _select_task_columns(_R).where(_R.c.state == ReceiptState.CONFIRMED, receipts.build_unnoticed_condition())
+    return _select_task_columns(_R).where(_R.c.state == ReceiptState.CONFIRMED, build_unnoticed_condition())
 
 
 def _select_task_columns(table: Table) -> Select[Any]:
@@ -279,9 +281,7 @@ def _list_changed_tasks(tx: Tx, name: str, row_ids: Collection[int]) -> Iterator
         has_changed_neighbour = exists().where(alias.c.id.in_(sorted(row_ids)), is_neighbour)
         is_affected = or_(
             is_affected,
-            has_changed_neighbour
-            if name != FETCH
-            else and_(has_changed_neighbour, table.c.message_type == receipts.STATUS),
+            has_changed_neighbour if name != FETCH else and_(has_changed_neighbour, table.c.message_type == STATUS),
         )
     return _read_tasks(tx, name, query.where(is_affected))
 

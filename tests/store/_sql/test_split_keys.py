@@ -6,21 +6,20 @@ import pytest
 from sqlalchemy import bindparam, select
 
 from edoc_connector.errors import StoreError
-from edoc_connector.store import Store, deliveries
-from edoc_connector.store import timeline as timelines
-from edoc_connector.store._sql.pieces import MAX_KEYS, split_keys
-from edoc_connector.store.state_machine import DELIVERIES
+from edoc_connector.store import DELIVERIES, Store
+from edoc_connector.store._sql import schema
+from edoc_connector.store._sql.compiled import MAX_KEYS, split_keys
 
 
 def test_a_list_longer_than_a_statement_takes(store: Store, new_delivery) -> None:
     """A full register is listed as a short one is (issue, "1,000,000 rows in the store")."""
     with store.transaction("test") as tx:
-        key = deliveries.add(tx, new_delivery()).id
+        key = tx.deliveries.add(new_delivery()).id
     keys = [*range(key + 1, key + 70_001), key]
     with store.snapshot() as tx:
-        assert len(timelines.load_timelines(tx, DELIVERIES, keys)[key]) == 1
-        assert len(deliveries.load_recipients(tx, keys)[key]) == 2
-        assert deliveries.load_targets(tx, keys)[key] == ()
+        assert len(tx.timeline.load_timelines(DELIVERIES, keys)[key]) == 1
+        assert len(tx.deliveries.load_recipients(keys)[key]) == 2
+        assert tx.deliveries.load_targets(keys)[key] == ()
 
 
 def test_pieces_hold_every_key_once() -> None:
@@ -34,7 +33,7 @@ def test_pieces_hold_every_key_once() -> None:
 
 def test_a_statement_that_the_driver_refuses(store: Store) -> None:
     """The server is there: who reads the error does not look for it in vain, and nothing is tried again (issue)."""
-    T = deliveries.TABLE  # noqa: N806  a table
+    T = schema.deliveries  # noqa: N806  a table
     query = select(T.c.id).where(T.c.id.in_(bindparam("keys", expanding=True)))
     with pytest.raises(StoreError) as caught, store.snapshot() as tx:
         tx.connection.execute(query, {"keys": list(range(300_000))})
