@@ -16,7 +16,7 @@ from edoc_connector.connector import Connector
 from edoc_connector.connector.inbound.duplicates import DuplicateChecker
 from edoc_connector.edxml import StatusCode, read
 from edoc_connector.errors import HubUnavailable, SigningError, StoreError
-from edoc_connector.mockhub.faults import Fault
+from edoc_connector.mockhub import Fault
 from edoc_connector.store import DeliveryState, ReceiptState
 from edoc_connector.store._sql import schema
 from edoc_connector.store.deliveries import Deliveries

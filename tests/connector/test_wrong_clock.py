@@ -9,7 +9,7 @@ import pytest
 
 from edoc_connector.connector import Connector
 from edoc_connector.errors import OutcomeUnknown
-from edoc_connector.mockhub.faults import Fault
+from edoc_connector.mockhub import Fault
 from edoc_connector.store import DeliveryState
 from edoc_connector.store._sql import schema
 from edoc_connector.testing import sample_document

@@ -11,11 +11,19 @@ from types import TracebackType
 from typing import Self
 
 from edoc_connector.errors import ConfigError
-from edoc_connector.mockhub.config import AgencySpec, MockHubConfig
-from edoc_connector.mockhub.faults import FaultPlan
-from edoc_connector.mockhub.hub import Hub
-from edoc_connector.mockhub.server import Server, build_server, format_url, open_listener
-from edoc_connector.mockhub.storage import Event, Packet, Receipt
+from edoc_connector.mockhub import (
+    AgencySpec,
+    Event,
+    FaultPlan,
+    Hub,
+    MockHubConfig,
+    Packet,
+    Receipt,
+    Server,
+    build_server,
+    format_url,
+    open_listener,
+)
 
 _START_SECONDS = 20.0
 
