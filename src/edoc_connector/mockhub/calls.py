@@ -48,7 +48,7 @@ class Call:
         return self.signed.find_parameter(name) or ""
 
     def has_fault(self, kind: str) -> bool:
-        """Whether the answer is to have this fault."""
+        """Tell whether the answer is to have this fault."""
         return self.fault is not None and self.fault.kind == kind
 
 
@@ -203,7 +203,7 @@ def _select_content(hub: Hub, call: Call) -> bytes | Path:
 
 
 def _select_other_body(hub: Hub, packet: Packet) -> bytes | Path:
-    """Another packet of the same kind, or one made up where the hub has no other."""
+    """Select another packet of the same kind, or make one up where the hub has no other."""
     others = [other for other in hub.storage.list_packets(message_type=packet.message_type) if other.id != packet.id]
     if others:
         return hub.get_path(others[-1])

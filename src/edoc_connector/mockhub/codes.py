@@ -35,7 +35,7 @@ class ErrorCode(StrEnum):
 
 
 class RefusedError(Exception):
-    """The hub says no.
+    """A refusal by the hub.
 
     Args:
         code: the ``ErrorCode`` of the answer.

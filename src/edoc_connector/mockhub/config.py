@@ -70,7 +70,7 @@ class AgencySpec:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MockHubConfig:
-    """How a mock hub behaves.
+    """Behaviour of a mock hub.
 
     Args:
         data: directory for the database and the packets; made if missing, kept over restarts. Secrets are not

@@ -1,4 +1,4 @@
-"""The hub itself: what it takes, keeps, offers and is told. No HTTP here."""
+"""The hub itself, without HTTP: packets taken, kept, offered and confirmed."""
 
 from __future__ import annotations
 
@@ -86,11 +86,11 @@ class Hub:
         self.storage.close()
 
     def now(self) -> datetime:
-        """The hub's time, aware UTC."""
+        """Tell the hub's time, aware UTC."""
         return self.config.clock().astimezone(UTC) + self.clock_offset
 
     def format_now(self) -> str:
-        """The hub's time as the database keeps it, to the microsecond and comparable as text."""
+        """Format the hub's time as the database keeps it, to the microsecond and comparable as text."""
         return self.now().isoformat(timespec="microseconds")
 
     @property
@@ -112,11 +112,11 @@ class Hub:
         )
 
     def new_incoming_path(self) -> Path:
-        """A name for a packet on its way in; the caller removes what is left there."""
+        """Give a path for a packet on its way in; the caller removes what is left there."""
         return self.incoming_folder / f"{uuid.uuid4()}.edxml"
 
     def get_path(self, packet: Packet) -> Path:
-        """Where the bytes lie that receivers of a packet get."""
+        """Give the path of the bytes that receivers of a packet get."""
         return self._packets_folder / f"{packet.id}.edxml"
 
     def accept(self, incoming: Incoming) -> str:
@@ -171,11 +171,11 @@ class Hub:
         return receipts[0].id
 
     def list_waiting(self, system_id: str, message_type: str) -> list[tuple[Receipt, Packet]]:
-        """What a system's agencies have not confirmed."""
+        """List the packets that a system's agencies have not confirmed."""
         return self.storage.list_waiting(system_id, message_type)
 
     def get_received(self, system_id: str, doc_id: str) -> tuple[Receipt, Packet]:
-        """A packet that is for an agency of a system.
+        """Get a packet that is for an agency of a system.
 
         Raises:
             RefusedError: 26, there is none; the same for one that is somebody else's.
@@ -196,7 +196,7 @@ class Hub:
         return receipt.state in WAITING_STATES
 
     def confirm(self, system_id: str, doc_id: str, state: str, *, actor: str = "") -> None:
-        """Note what a receiver says of a packet: ``processing``, ``done`` or ``fail``.
+        """Note a receiver's confirmation of a packet: ``processing``, ``done`` or ``fail``.
 
         Raises:
             RefusedError: 26, no such packet, or it is done or failed already.
@@ -209,7 +209,7 @@ class Hub:
             self.storage.set_state(receipt.id, state, event)
 
     def list_sent(self, system_id: str, message_type: str, doc_id: str | None) -> list[tuple[Packet, list[Receipt]]]:
-        """What a system sent: one packet by its DocId, or those of the last 30 days; empty where there is none."""
+        """List a system's sent packets: one by its DocId, or those of the last 30 days; empty where there is none."""
         if doc_id is None:
             since = (self.now() - RECENT_PERIOD).isoformat(timespec="microseconds")
             found = self.storage.list_packets(system_id=system_id, message_type=message_type, since=since)
@@ -219,7 +219,7 @@ class Hub:
         return [(packet, self.storage.list_receipts(packet.id)) for packet in found]
 
     def require_own_agency(self, system_id: str, code: str, error_code: ErrorCode) -> Agency:
-        """An agency that a system speaks for.
+        """Get an agency that a system speaks for.
 
         Raises:
             RefusedError: `error_code`, where it is not registered or another system's.
@@ -294,7 +294,7 @@ class Hub:
 
 
 def _compute_identity(incoming: Incoming, facts: packets.PacketFacts, recipients: Sequence[Agency]) -> str:
-    """What two packets have in common when one is the other sent again.
+    """Compute the text that two packets share when one is the other sent again.
 
     A recall, update or replacement has a DocumentId of its own, but some systems reuse the document's: the kind of
     business keeps them apart. A status has no id: only the very same bytes to the same recipients are the same status.

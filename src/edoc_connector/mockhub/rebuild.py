@@ -1,4 +1,4 @@
-"""Building a packet again, as the national hub does (VXP interface, "What the hub does to a packet on its way").
+"""Packets built again, as the national hub does it (VXP interface, "What the hub does to a packet on its way").
 
 `rules` says what survives; here it is written. Attachments are never whole in memory: the tree is written with short
 marks in their place, and their base64 is streamed between.
@@ -58,7 +58,7 @@ def rebuild_packet(source: Path, target: Path, *, at: datetime, organ_id: str | 
 def write_packet(
     root: Node, spool: AttachmentSpool, target: Path, *, at: datetime, organ_id: str | None, limit: int
 ) -> None:
-    """As `rebuild_packet`, from a packet that was read; the hub's TraceHeader is added to `root`.
+    """Write the packet that receivers get from one that was read; the hub's TraceHeader is added to `root`.
 
     Args:
         root: the packet, read strictly.

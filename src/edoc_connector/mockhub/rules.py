@@ -1,4 +1,4 @@
-"""The table of what survives a rebuilding hub (VXP interface, "What the hub does to a packet on its way").
+"""The table of elements that survive a rebuilding hub (VXP interface, "What the hub does to a packet on its way").
 
 One rule an element, in the order in which the hub's library writes them; an element without a rule is dropped. What the
 library made of odd packets is the source of each rule.
@@ -26,7 +26,7 @@ from edoc_connector.mockhub.values import (
 
 
 class Which(Enum):
-    """Which of several elements of one name counts."""
+    """Choices among several elements of one name."""
 
     LAST = "last"
     FIRST = "first"
@@ -35,7 +35,7 @@ class Which(Enum):
 
 
 class Presence(Enum):
-    """When an element with children is written."""
+    """Conditions under which an element with children is written."""
 
     GIVEN = "given"  # where it is there, and were it empty
     WITH_ELEMENTS = "with elements"  # where it has any child element, known or not
@@ -45,7 +45,7 @@ class Presence(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ElementRule:
-    """What becomes of one element.
+    """A rule for one element.
 
     Args:
         name: local name; the namespace does not matter.

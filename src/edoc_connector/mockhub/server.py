@@ -41,7 +41,7 @@ Endpoint = Callable[[Request], Awaitable[Response]]
 
 
 def create_app(config: MockHubConfig) -> Starlette:
-    """A hub as an ASGI application; its `Hub` is ``app.state.hub``.
+    """Create a hub as an ASGI application; its `Hub` is ``app.state.hub``.
 
     The data directory is opened at once and closed when the application's lifespan ends. Faults that close connections
     need the server that `serve` starts.
@@ -95,7 +95,7 @@ def _lock_folder(data: Path) -> Iterator[None]:
 
 
 def open_listener(host: str, port: int) -> socket.socket:
-    """A listening socket.
+    """Open a listening socket.
 
     Raises:
         ConfigError: the address cannot be bound.
@@ -116,7 +116,7 @@ def open_listener(host: str, port: int) -> socket.socket:
 
 
 def format_url(listener: socket.socket) -> str:
-    """URL of a hub that serves this socket."""
+    """Format the URL of a hub that serves this socket."""
     host, port = listener.getsockname()[:2]
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
@@ -142,11 +142,11 @@ class Server(uvicorn.Server):
 def build_server(
     hub: Hub | MockHubConfig, listener: socket.socket, *, on_ready: Callable[[str], None] | None = None
 ) -> Server:
-    """A server for a hub on a socket; `Server.run` with ``sockets=[listener]`` runs it.
+    """Build a server for a hub on a socket; `Server.run` with ``sockets=[listener]`` runs it.
 
     Args:
         hub: the hub, or the settings for one; closed when the server stops.
-        listener: see `listen`.
+        listener: see `open_listener`.
         on_ready: called with the hub's URL once it answers.
     """
 
@@ -165,7 +165,7 @@ def build_server(
         access_log=False,
         proxy_headers=False,
         server_header=False,
-        date_header=False,  # the hub's clock may be told to be off: see _Dated
+        date_header=False,  # the hub's clock may be told to be off: see _DateMiddleware
         timeout_keep_alive=60,
         timeout_graceful_shutdown=1,
         h11_max_incomplete_event_size=_MAX_HEADER_BYTES,
@@ -243,7 +243,7 @@ def _build_json(content: Mapping[str, Any], *, escaped: bool) -> Response:
 
 
 def _build_endpoint(hub: Hub, name: str) -> Endpoint:
-    """The endpoint of one call. The body is read whatever the answer: a client still sending would not see that."""
+    """Build the endpoint of one call, which reads the body whatever the answer: a client that sends sees none."""
     row = CALLS[name]
 
     async def endpoint(request: Request) -> Response:
@@ -298,7 +298,7 @@ async def _answer_upload(hub: Hub, name: str, call: Call, body: AsyncIterator[by
 
 
 async def _receive_packet(hub: Hub, path: Path, expected_hash: str, body: AsyncIterator[bytes]) -> Path | bytes:
-    """The packet in a body without what follows it there; written to a file where it is large."""
+    """Receive the packet in a body without what follows it there; a large one goes to a file."""
     digest, content = wire.FileHash(), bytearray()
     with ExitStack() as files:
         file: BinaryIO | None = None
@@ -336,7 +336,7 @@ def _build_response(answer: Answer, row: CallSpec) -> Response:
 
 
 def _wrap_packet(content: bytes | Path) -> tuple[int, Iterator[bytes]]:
-    """Length and pieces of the JSON answer of getEdoc; a large packet is never in memory whole."""
+    """Give length and pieces of the JSON answer of getEdoc; a large packet is never in memory whole."""
     head, foot = json.dumps(
         {"status": "OK", "ErrorCode": ErrorCode.OK.value, "ErrorDesc": "", "data": "|"}, separators=(",", ":")
     ).split("|")

@@ -1,4 +1,4 @@
-"""How the hub's library reads texts, numbers and dates, and writes them again.
+"""Texts, numbers and dates as the hub's library reads them and writes them again.
 
 It is written in Java: an integer may have a sign, leading zeros and any script's digits, but no white space; a date is
 read leniently, as much of a text as fits the pattern. A conversion takes an element's text as it stands in the packet
@@ -90,7 +90,7 @@ def rewrite_timestamp(text: str | None) -> str | None:
 
 
 def rewrite_trimmed_timestamp(text: str | None) -> str | None:
-    """As `rewrite_timestamp`, of a text that is trimmed when it is read."""
+    """Write a time as `rewrite_timestamp` does, of a text that is trimmed when it is read."""
     return rewrite_timestamp((text or "").strip(XML_SPACE))
 
 

@@ -97,7 +97,7 @@ class RunningHub:
 
     @property
     def tamper(self) -> Callable[[bytes], bytes] | None:
-        """Changes a packet's bytes each time a receiver fetches it; None leaves them."""
+        """A change of a packet's bytes each time a receiver fetches it; None leaves them."""
         return self._tamper
 
     @tamper.setter
@@ -107,7 +107,7 @@ class RunningHub:
 
     @property
     def clock_offset(self) -> timedelta:
-        """How far the hub's clock is ahead."""
+        """Time by which the hub's clock is ahead."""
         return self.hub.clock_offset
 
     @clock_offset.setter
@@ -117,7 +117,7 @@ class RunningHub:
 
     @property
     def clock_tolerance(self) -> timedelta | None:
-        """How far a request's timestamp may be off; None takes any."""
+        """Time by which a request's timestamp may be off; None takes any."""
         return self.hub.clock_tolerance
 
     @clock_tolerance.setter
@@ -153,7 +153,7 @@ class RunningHub:
         return self.hub.offer(data, sender=sender, to=[to], message_type=message_type, doc_id=doc_id)
 
     def packets(self) -> list[HubPacket]:
-        """Every packet the hub holds, in the order it took them."""
+        """List every packet the hub holds, in the order it took them."""
         storage = self.hub.storage
         return [
             HubPacket(
