@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import create_engine, text
 
 from edoc_connector.connector import Handlers
-from edoc_connector.mockhub.faults import Fault
+from edoc_connector.mockhub import Fault
 from edoc_connector.store import DeliveryState, ReceiptState
 from edoc_connector.testing import sample_document
 from edoc_connector.worker.jobs import HUB_BREAKER, AgencyJobs, Job

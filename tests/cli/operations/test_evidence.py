@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from edoc_connector.mockhub.faults import Fault
+from edoc_connector.mockhub import Fault
 from edoc_connector.testing import RunningHub, sample_document
 
 Edoc = Callable[..., Any]

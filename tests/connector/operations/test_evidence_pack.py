@@ -13,8 +13,7 @@ from sqlalchemy import text
 
 from edoc_connector.connector import Connector, check_pack
 from edoc_connector.errors import NotFound, OutcomeUnknown, StoreError
-from edoc_connector.mockhub import MockHubConfig
-from edoc_connector.mockhub.faults import Fault
+from edoc_connector.mockhub import Fault, MockHubConfig
 from edoc_connector.store import AuditEvent
 from edoc_connector.testing import sample_document
 from edoc_connector.testing.hub import RunningHub

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from edoc_connector.mockhub.faults import Fault
+from edoc_connector.mockhub import Fault
 from edoc_connector.store import STATUS, OutgoingState
 from edoc_connector.testing import sample_document
 

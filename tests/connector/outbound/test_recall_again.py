@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from edoc_connector.errors import HubError
-from edoc_connector.mockhub.faults import Fault
+from edoc_connector.mockhub import Fault
 from edoc_connector.store import DeliveryState
 from edoc_connector.testing import sample_document
 
