@@ -20,7 +20,7 @@ from ..store import ReceiptState
 from .async_receipt import AsyncReceipt, ThreadRunner, try_load
 from .connector import Connector
 from .handlers import HandlerRegistration, Handlers
-from .inbound.receipt import Receipt
+from .inbound import Receipt
 
 P = ParamSpec("P")
 R = TypeVar("R")

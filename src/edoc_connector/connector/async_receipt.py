@@ -12,7 +12,7 @@ import anyio
 import anyio.to_thread
 
 from ..errors import EdocError
-from .inbound.receipt import Receipt
+from .inbound import Receipt
 
 P = ParamSpec("P")
 R = TypeVar("R")

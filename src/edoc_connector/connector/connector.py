@@ -25,13 +25,18 @@ from ._recording_hub import RecordingHubClient
 from ._recovery import compute_overdue_limits
 from .delivery import Delivery, build_deliveries
 from .handlers import HandlerRegistration, Handlers
-from .inbound.inbox import Inbox
-from .inbound.receipt import Receipt
-from .inbound.receive_loop import ReceiveLoop
-from .operations.admin import Administration
-from .outbound.change_requests import request_take_back, submit_recall, submit_replacement, submit_update
-from .outbound.outbox import Flushed, Outbox
-from .outbound.submission import Submission, submit
+from .inbound import Inbox, Receipt, ReceiveLoop
+from .operations import Administration
+from .outbound import (
+    Flushed,
+    Outbox,
+    Submission,
+    request_take_back,
+    submit,
+    submit_recall,
+    submit_replacement,
+    submit_update,
+)
 
 log = logging.getLogger("edoc_connector.connector")
 

@@ -18,7 +18,7 @@ from typing import Any, TypeAlias, TypeVar
 from ..edxml import StatusMessage
 from .async_receipt import AsyncReceipt, load_for_handler
 from .delivery import Delivery
-from .inbound.receipt import Receipt
+from .inbound import Receipt
 
 ReceiptHandler: TypeAlias = Callable[[Receipt], object] | Callable[[AsyncReceipt], object]
 StatusHandler: TypeAlias = Callable[[Delivery, StatusMessage], object]

@@ -16,11 +16,11 @@ from ...store import DONE, RECEIPTS, Change, LeaseLost, ReceiptRow, ReceiptState
 from .._change_rules import NEW_KIND, TYPE_BY_KIND, WITHDRAWING_KINDS, select_target_ids
 from .._context import ConnectorContext
 from .._retry import NO_ERROR
-from ..outbound.outbox import Outbox
-from ..outbound.packet_builder import check_message
-from ..outbound.replies import (
+from ..outbound import (
+    Outbox,
     StatusReply,
     build_reply_message,
+    check_message,
     enqueue_reply,
     find_open_requests,
     lock_replies,

@@ -10,8 +10,7 @@ from ...errors import NotFound
 from ...store import DeliveryState, Tx
 from .._context import ConnectorContext
 from ..delivery import Delivery, build_deliveries
-from ..outbound import submission
-from ..outbound.outbox import Outbox
+from ..outbound import Outbox, require_delivery
 from . import evidence_pack, explain, reconcile, spool_maintenance
 from .explain import Story
 from .reconcile import Reconciled
@@ -58,7 +57,7 @@ class Administration:
             is_unknown = row is not None and row.state == DeliveryState.UNKNOWN
             if not is_unknown and reconcile.settle_statuses(tx, self.context.agency, document_id, arrived=arrived):
                 return self._build_view(tx, document_id) if row is not None else None
-            row = submission.require_delivery(tx, self.context, document_id)
+            row = require_delivery(tx, self.context, document_id)
             state = DeliveryState.SENT if arrived else DeliveryState.READY
             times = {"sent_at": tx.now} if arrived else {"next_attempt_at": tx.now}
             tx.deliveries.move(
@@ -67,7 +66,7 @@ class Administration:
             return self._build_view(tx, document_id)
 
     def _build_view(self, tx: Tx, document_id: str) -> Delivery:
-        row = submission.require_delivery(tx, self.context, document_id)
+        row = require_delivery(tx, self.context, document_id)
         return build_deliveries(tx, [row], undelivered_after=self.context.limits.undelivered_after)[0]
 
     def explain(self, document_id: str) -> Story:

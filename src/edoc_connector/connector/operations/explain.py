@@ -35,7 +35,7 @@ from ...store import (
 from .._change_rules import ANSWERED_KINDS, KIND_NAMES_VI, WITHDRAWING_KINDS
 from .._context import ConnectorContext
 from .._retry import Undecided
-from ..outbound.submission import is_correctable
+from ..outbound import is_correctable
 
 _STATUS_CODES = frozenset(code.value for code in StatusCode)
 _CHANGE_WORDS: Mapping[str, tuple[str, str]] = {

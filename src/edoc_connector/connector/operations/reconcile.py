@@ -10,7 +10,7 @@ from ...errors import EdocError, StoreError
 from ...store import DELIVERIES, OUTGOING, DeliveryRow, DeliveryState, OutgoingRow, OutgoingState, StateMachine, Tx
 from .._context import ConnectorContext
 from .._retry import Undecided
-from ..outbound.outbox import Outbox
+from ..outbound import Outbox
 
 _STATE_WORDS = {
     DeliveryState.SENT: ("the hub has it", "trục đã có"),
