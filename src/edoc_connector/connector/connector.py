@@ -11,7 +11,7 @@ from types import TracebackType
 from typing import Self
 from uuid import uuid4
 
-from .._core import SteadyClock, join_languages
+from .._core import SteadyClock, Text
 from ..config import Settings
 from ..edxml import Document, Organization, ReceiverChange, Replacement, StaffInfo
 from ..errors import EdocError, NotFound
@@ -445,7 +445,7 @@ class Connector(HandlerRegistration, Administration):
         """Offer again what was handed out by an earlier call and never entered."""
         for receipt in self._handed_out:
             if not receipt.inside:
-                receipt.give_back(join_languages("handed out and not handled", "đã giao nhưng chưa được xử lý"))
+                receipt.give_back(Text("handed out and not handled", "đã giao nhưng chưa được xử lý"))
         self._handed_out[:] = [receipt for receipt in self._handed_out if receipt.inside]
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
 from ..edxml import BusinessType, StatusCode
-from ..store import DELIVERIES, Change, DeliveryRow, DeliveryState, RecipientRow, TimelineRow, Tx, describe_entry
+from ..store import DELIVERIES, Change, DeliveryRow, DeliveryState, RecipientRow, TimelineRow, Tx
 from ._change_rules import NEW_KIND, TYPE_BY_KIND
 
 _STATUS_CODES = frozenset(code.value for code in StatusCode)
@@ -38,9 +38,14 @@ class TimelineEntry:
     @classmethod
     def from_row(cls, row: TimelineRow) -> TimelineEntry:
         """The entry of a row."""
-        en, vi = describe_entry(row)
         return cls(
-            time=row.at, from_=row.old, to=row.new, recipient=row.recipient, actor=row.actor, detail=en, detail_vi=vi
+            time=row.at,
+            from_=row.old,
+            to=row.new,
+            recipient=row.recipient,
+            actor=row.actor,
+            detail=row.text.en,
+            detail_vi=row.text.vi,
         )
 
 

@@ -17,7 +17,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from .._core import join_languages
+from .._core import Text
 from ..connector import (
     NO_ERROR,
     Connector,
@@ -225,7 +225,7 @@ class AgencyJobs:
         try:
             if row.attempts > self._settings.tries:
                 receipt.set_aside(
-                    join_languages(
+                    Text(
                         "the worker ended while the application handled it",
                         "tiến trình dừng trong khi phần mềm của đơn vị đang xử lý",
                     )
@@ -259,7 +259,7 @@ class AgencyJobs:
         now = self._context.store.clock()
         next_attempt_at = compute_next_attempt(self._context.limits, row.attempts, now)
         values = {**_as_failure_columns(error), "next_attempt_at": next_attempt_at}
-        detail = join_languages(str(values["error_text"]), str(values["error_vi"]))
+        detail = Text(str(values["error_text"]), str(values["error_vi"]))
         if is_last_try:
             receipt.set_aside(detail, **values)
         else:
@@ -290,9 +290,9 @@ class AgencyJobs:
         except NotFound as error:
             self._record_lost_status(row, error)
             return
-        detail = join_languages("about a document that we did not send", "về văn bản không do đơn vị gửi")
+        detail = Text("about a document that we did not send", "về văn bản không do đơn vị gửi")
         if status is not None and status.delivery is not None:
-            detail = join_languages("the application was told", "đã báo cho phần mềm của đơn vị")
+            detail = Text("the application was told", "đã báo cho phần mềm của đơn vị")
             for handler in self.handlers.statuses:
                 handler(status.delivery, status.message)
         with self._context.store.transaction() as tx:
@@ -301,9 +301,7 @@ class AgencyJobs:
     def _record_lost_status(self, row: ReceiptRow, error: NotFound) -> None:
         """A status whose packet is gone, pruned perhaps: what it said stands in its delivery, and that is all."""
         log.warning("the application was not told of the status docId %s: %s", row.hub_doc_id, error)
-        detail = join_languages(
-            f"the application was not told: {error.message}", f"chưa báo cho phần mềm của đơn vị: {error.vi}"
-        )
+        detail = Text(f"the application was not told: {error.message}", f"chưa báo cho phần mềm của đơn vị: {error.vi}")
         with self._context.store.transaction() as tx:
             _touch_receipt(tx, row, detail, noticed_at=tx.now, **as_error_columns(error))
 
@@ -314,9 +312,9 @@ class AgencyJobs:
             values = {**_as_failure_columns(error), "next_attempt_at": next_attempt_at}
             en, vi = (f"{values['error_text']}; it is not told again", f"{values['error_vi']}; sẽ không báo lại")
             if is_last_try:
-                _touch_receipt(tx, row, join_languages(en, vi), noticed_at=tx.now, **values)
+                _touch_receipt(tx, row, Text(en, vi), noticed_at=tx.now, **values)
             else:
-                _touch_receipt(tx, row, join_languages(str(values["error_text"]), str(values["error_vi"])), **values)
+                _touch_receipt(tx, row, Text(str(values["error_text"]), str(values["error_vi"])), **values)
 
     # -- what must not surprise anybody
 
@@ -399,7 +397,7 @@ class AgencyJobs:
                 log.error("docId %s is set aside after %d tries", row.hub_doc_id, row.attempts)
                 reason = row.error_text or "the worker ended each time"
                 reason_vi = row.error_vi or "lần nào tiến trình cũng dừng"
-                detail = join_languages(
+                detail = Text(
                     f"{row.attempts} downloads failed: {reason}", f"{row.attempts} lần tải không được: {reason_vi}"
                 )
                 tx.receipts.move(claimed_row, ReceiptState.QUARANTINED, detail=detail)
@@ -455,7 +453,7 @@ class HubBreaker:
             return tx.schedule.find_job(self._context.agency, HUB_BREAKER)
 
 
-def _touch_receipt(tx: Tx, row: ReceiptRow, detail: str, **values: object) -> None:
+def _touch_receipt(tx: Tx, row: ReceiptRow, detail: Text | str, **values: object) -> None:
     tx.leases.end(RECEIPTS, row.id, state=row.state, fencing_token=row.fence, detail=detail, **values)
 
 

@@ -12,7 +12,7 @@ import sqlite3
 import sys
 import tarfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -44,12 +44,14 @@ def make(out: Path) -> None:
         with RunningHub(MockHubConfig(data=folder / "hub")) as hub:
             for code, agency_name in AGENCIES.items():
                 hub.add_agency(code, f"secret-{code}", agency_name)
-            with Connector.open(settings(folder, hub, "H29.05")) as sender:
-                with Connector.open(settings(folder, hub, "G22")) as receiver:
-                    live(folder, hub, sender, receiver)
-                    # While all of it is open: a connector that is closed gives back what it holds.
-                    (folder / "seen.json").write_text(json.dumps([see(sender), see(receiver)], ensure_ascii=False))
-                    pack(folder, out)
+            with (
+                Connector.open(settings(folder, hub, "H29.05")) as sender,
+                Connector.open(settings(folder, hub, "G22")) as receiver,
+            ):
+                live(folder, hub, sender, receiver)
+                # While all of it is open: a connector that is closed gives back what it holds.
+                (folder / "seen.json").write_text(json.dumps([see(sender), see(receiver)], ensure_ascii=False))
+                pack(folder, out)
     tell(out)
 
 
@@ -276,7 +278,7 @@ def tell(out: Path) -> None:
         archive.extract("edoc.db", name, filter="data")
         with closing(sqlite3.connect(Path(name) / "edoc.db")) as database:
             for table in ("deliveries", "receipts", "outgoing"):
-                print(table, dict(database.execute(f"SELECT state, count(*) FROM {table} GROUP BY state")))  # noqa: S608, T201
+                print(table, dict(database.execute(f"SELECT state, count(*) FROM {table} GROUP BY state")))
 
 
 if __name__ == "__main__":

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ..._core import join_languages
 from ...edxml import BusinessType, Document, Message, Packet, StatusMessage, read
 from ...errors import AttachmentError, EdocError, NotFound, PacketError, VerificationFailed
 from ...hubs import Progress
@@ -141,7 +140,8 @@ def as_packet_columns(verified: VerifiedPacket) -> dict[str, Any]:
         **as_message_columns(verified.message),
         "fingerprint": verified.fingerprint,
         "verification": verification.status.value,
-        "verification_text": join_languages(verification.explanation, verification.explanation_vi),
+        "verification_text": verification.explanation,
+        "verification_vi": verification.explanation_vi,
         "findings": len(verified.packet.findings),
         "attempts": 0,  # those of the download; the application's are counted from here on
         **NO_ERROR,

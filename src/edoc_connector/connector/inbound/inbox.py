@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from ..._core import join_languages
+from ..._core import Text
 from ...edxml import StatusMessage, read
 from ...errors import AttachmentError, DocumentIdConflict, EdocError, PacketError, ProtocolError
 from ...hubs import MessageType, Waiting
@@ -97,12 +97,10 @@ class Inbox:
     def _plan_redownload(self, row: ReceiptRow, now: datetime) -> dict[str, Any] | None:
         """Columns and the reason for another download of a packet that was set aside and that the hub still offers."""
         if _can_redownload(row):
-            detail = join_languages("the hub had given another packet's body", "trục đã trả nhầm nội dung gói tin khác")
+            detail = Text("the hub had given another packet's body", "trục đã trả nhầm nội dung gói tin khác")
             return {"attempts": row.attempts + 1, "detail": detail}
         if self._is_redownload_due(row, now):
-            detail = join_languages(
-                "it never came, and the hub still offers it", "chưa tải được và trục vẫn còn gói tin này"
-            )
+            detail = Text("it never came, and the hub still offers it", "chưa tải được và trục vẫn còn gói tin này")
             return {"attempts": 0, "next_attempt_at": now, "detail": detail}
         return None
 

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from ..._core import describe_error, join_languages
+from ..._core import Text, describe_error
 from ...edxml import Document, StatusMessage, read
 from ...errors import (
     AttachmentError,
@@ -278,7 +278,7 @@ class Intake:
         values = {"attempts": row.attempts - int(decide_retry(error).opens_breaker), **as_error_columns(error)}
         next_attempt_at = compute_next_attempt(self._context.limits, row.attempts, tx.now, error)
         tx.leases.end(RECEIPTS, row.id, state=row.state, fencing_token=row.fence,
-            detail=join_languages(f"not downloaded: {error.message}", f"chưa tải được: {error.vi}"),
+            detail=Text(f"not downloaded: {error.message}", f"chưa tải được: {error.vi}"),
             next_attempt_at=next_attempt_at, **values,
         )  # fmt: skip
 
@@ -391,7 +391,7 @@ def admit_quarantined(tx: Tx, row: ReceiptRow, verified: VerifiedPacket) -> None
     copy = find_document_copy(tx, row, message) if isinstance(message, Document) else None
     if copy is not None and copy.fingerprint != verified.fingerprint:
         raise build_conflict_error(copy.document_id or "")
-    if copy is None and tx.timeline.has_been_in_state(RECEIPTS, row.id, ReceiptState.WAITING):
+    if copy is None and row.was_admitted:
         # The application failed on it; what it asks for was entered when it first came.
         tx.receipts.move(row, ReceiptState.WAITING, **as_packet_columns(verified))
         return
@@ -399,9 +399,7 @@ def admit_quarantined(tx: Tx, row: ReceiptRow, verified: VerifiedPacket) -> None
     admitted = tx.receipts.get_by_id(row.id)
     if admitted.state == ReceiptState.HANDLED and tx.outgoing.has_queued_confirmation(admitted, FAIL):
         # A hub that was told so may take no other word, and the application is not to wait for that.
-        tx.receipts.move(
-            admitted, ReceiptState.CONFIRMED, detail=join_languages("it was told fail", "trục đã được báo fail")
-        )
+        tx.receipts.move(admitted, ReceiptState.CONFIRMED, detail=Text("it was told fail", "trục đã được báo fail"))
 
 
 def _is_misdelivered(tx: Tx, downloaded: DownloadedPacket) -> bool:
@@ -463,7 +461,7 @@ def _store_document(tx: Tx, row: ReceiptRow, verified: VerifiedPacket, document:
     if copy is not None and copy.fingerprint != verified.fingerprint:
         quarantine(tx, row, build_conflict_error(document.id), as_packet_columns(verified))
     elif copy is not None:
-        detail = join_languages(f"as docId {copy.hub_doc_id}", f"là docId {copy.hub_doc_id}")
+        detail = Text(f"as docId {copy.hub_doc_id}", f"là docId {copy.hub_doc_id}")
         duplicate = tx.receipts.move(row, ReceiptState.DUPLICATE, detail=detail, **as_packet_columns(verified))
         tx.outgoing.enqueue_confirmation(duplicate, DONE, is_first=True)
     else:
@@ -480,7 +478,7 @@ def _mark_change_asked(tx: Tx, row: ReceiptRow, document: Document) -> None:
         if target is not None:
             tx.receipts.lock_receipt(target.id)
             reason = document.business.reason or ""
-            detail = join_languages(f"{kind} asked for: {reason}", f"nơi gửi yêu cầu {KIND_NAMES_VI[kind]}: {reason}")
+            detail = Text(f"{kind} asked for: {reason}", f"nơi gửi yêu cầu {KIND_NAMES_VI[kind]}: {reason}")
             tx.receipts.record_note(target, detail=detail, change=Change.ASKED)
 
 

@@ -8,7 +8,7 @@ from datetime import date, datetime
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from ..._core import join_languages, split_languages
+from ..._core import Text
 from ...edxml import SEAL_NAME, Attachment, BusinessType, Document, Finding, StaffInfo, StatusCode, StatusMessage
 from ...errors import NotFound, StoreError, find_stored_name
 from ...signing import Verification
@@ -274,7 +274,7 @@ class Receipt:
         if error is not None:
             self._staged.clear()
             name = find_stored_name(error)
-            self.give_back(join_languages(f"{name} in the application", f"phần mềm của đơn vị gặp lỗi {name}"))
+            self.give_back(Text(f"{name} in the application", f"phần mềm của đơn vị gặp lỗi {name}"))
             return
         try:
             self._finish()
@@ -282,16 +282,16 @@ class Receipt:
             self._release_lease()
         self._dispatch()
 
-    def give_back(self, why: str, **values: Any) -> None:
+    def give_back(self, why: Text | str, **values: Any) -> None:
         """Leave it waiting for a later `Connector.receive`; harmless where it is not held."""
         self._leave(ReceiptState.WAITING, why, **values)
 
-    def set_aside(self, why: str, **values: Any) -> None:
+    def set_aside(self, why: Text | str, **values: Any) -> None:
         """Keep it from being handed out again before `Connector.recheck`; the hub is told nothing."""
-        log.error("docId %s is set aside: %s", self.hub_doc_id, split_languages(why)[0])
+        log.error("docId %s is set aside: %s", self.hub_doc_id, Text.of(why).en)
         self._leave(ReceiptState.QUARANTINED, why, **values)
 
-    def _leave(self, state: ReceiptState, detail: str, **values: Any) -> None:
+    def _leave(self, state: ReceiptState, detail: Text | str, **values: Any) -> None:
         self._is_inside = False
         self._staged.clear()
         if not self._is_claimed:

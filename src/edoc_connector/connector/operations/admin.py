@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from pathlib import Path
 
-from ..._core import join_languages
+from ..._core import Text
 from ...errors import NotFound
 from ...store import DeliveryState, Tx
 from .._context import ConnectorContext
@@ -60,9 +60,7 @@ class Administration:
             row = require_delivery(tx, self.context, document_id)
             state = DeliveryState.SENT if arrived else DeliveryState.READY
             times = {"sent_at": tx.now} if arrived else {"next_attempt_at": tx.now}
-            tx.deliveries.move(
-                row, state, detail=join_languages("a person decided", "do người phụ trách quyết định"), **times
-            )
+            tx.deliveries.move(row, state, detail=Text("a person decided", "do người phụ trách quyết định"), **times)
             return self._build_view(tx, document_id)
 
     def _build_view(self, tx: Tx, document_id: str) -> Delivery:

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from ..._core import split_languages
 from ...edxml import VIETNAM, StatusCode
 from ...errors import NotFound, VerificationFailed
 from ...store import (
@@ -30,7 +29,6 @@ from ...store import (
     TimelineRow,
     Tx,
     describe_code,
-    describe_entry,
 )
 from .._change_rules import ANSWERED_KINDS, KIND_NAMES_VI, WITHDRAWING_KINDS
 from .._context import ConnectorContext
@@ -221,8 +219,10 @@ def _explain_receipt(tx: Tx, row: ReceiptRow) -> Story:
         *_build_outgoing_events(tx, outgoing_rows),
     ]
     if row.verification_text:
-        en, vi = split_languages(row.verification_text)
-        events.append(Event(row.created_at, f"signature {row.verification}: {en}", f"chữ ký số: {vi}"))
+        words_vi = row.verification_vi or row.verification_text
+        events.append(
+            Event(row.created_at, f"signature {row.verification}: {row.verification_text}", f"chữ ký số: {words_vi}")
+        )
     next_steps: list[_TextPair | None] = [_RECEIPT_NEXT_WORDS.get(row.state)]
     if row.state == ReceiptState.LISTED:
         next_steps.append(_describe_due(row, "it is downloaded, with the next poll", "tải về ở lần nhận tới"))
@@ -257,11 +257,11 @@ def _build_timeline_events(tx: Tx, machine: StateMachine, keys: list[int]) -> It
 
 def _build_event(entry: TimelineRow) -> Event:
     """A move is told by its cause, a status by its name, and what is neither by its own words."""
-    words = describe_entry(entry)
+    words = entry.text
     if entry.new not in _STATUS_CODES and entry.new not in _CHANGE_WORDS:
-        return Event(entry.at, *words)
+        return Event(entry.at, words.en, words.vi)
     organ_id = entry.recipient or entry.actor
-    en, vi = (f": {text}" if text else "" for text in words)
+    en, vi = (f": {text}" if text else "" for text in (words.en, words.vi))
     if entry.new in _CHANGE_WORDS:
         name, name_vi = _CHANGE_WORDS[entry.new]
         return Event(entry.at, f"{name} asked of {organ_id}{en}", f"đã gửi {organ_id} {name_vi}{vi}")
@@ -312,9 +312,8 @@ def _build_outgoing_events(tx: Tx, rows: list[OutgoingRow]) -> Iterator[Event]:
             if entry.new == OutgoingState.SENDING:
                 continue
             state_text, state_text_vi = _OUTGOING_WORDS[entry.new]
-            reason, reason_vi = describe_entry(entry)
             has_reason = entry.new in _TROUBLE_STATES or (entry.old is not None and entry.new == OutgoingState.READY)
-            suffix, suffix_vi = (f": {reason}", f": {reason_vi}") if has_reason else ("", "")
+            suffix, suffix_vi = (f": {entry.text.en}", f": {entry.text.vi}") if has_reason else ("", "")
             yield Event(entry.at, f"{en} {state_text}{suffix}", f"{vi} {state_text_vi}{suffix_vi}")
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from ..._core import join_languages
+from ..._core import Text
 from ...errors import EdocError, StoreError
 from ...store import DELIVERIES, OUTGOING, DeliveryRow, DeliveryState, OutgoingRow, OutgoingState, StateMachine, Tx
 from .._context import ConnectorContext
@@ -91,9 +91,7 @@ def settle_statuses(tx: Tx, agency: str, document_id: str, *, arrived: bool) -> 
     for row in matching_rows:
         times = {"sent_at": tx.now} if arrived else {"next_attempt_at": tx.now}
         state = OutgoingState.SENT if arrived else OutgoingState.READY
-        tx.outgoing.move(
-            row, state, detail=join_languages("a person decided", "do người phụ trách quyết định"), **times
-        )
+        tx.outgoing.move(row, state, detail=Text("a person decided", "do người phụ trách quyết định"), **times)
     return len(matching_rows)
 
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeAlias, TypeVar
 
-from ..._core import describe_error, join_languages
+from ..._core import Text, describe_error
 from ...edxml import StatusMessage
 from ...errors import DuplicateDocument, EdocError, NotFound
 from ...hubs import MessageType, Outcome
@@ -214,7 +214,7 @@ class AckSender:
         rebuilt = self._build_packet(row)
         if isinstance(rebuilt, EdocError):
             raise rebuilt
-        detail = join_languages("its packet was gone; built anew", "gói tin đã mất, đã tạo lại")
+        detail = Text("its packet was gone; built anew", "gói tin đã mất, đã tạo lại")
         with self._context.store.transaction() as tx:
             tx.outgoing.record_packets([(row, rebuilt)])
             tx.timeline.record_change(OUTGOING, row.id, old=row.state, new=row.state, detail=detail)
@@ -279,7 +279,7 @@ class AckSender:
 
 def _close_confirmation(tx: Tx, row: OutgoingRow) -> None:
     """A packet that was set aside, told ``fail`` and let in later: the hub's part was over then."""
-    words = join_languages(
+    words = Text(
         "it was told fail when the packet was set aside, and keeps to that",
         "trục đã được báo fail khi gói tin bị cách ly và giữ nguyên như vậy",
     )
@@ -292,7 +292,7 @@ def _close_confirmation(tx: Tx, row: OutgoingRow) -> None:
 def _record_subject_failure(tx: Tx, row: OutgoingRow, error: EdocError) -> None:
     """A message that failed for good is told where people look: at what it was about."""
     kind = "xác nhận" if row.kind == CONFIRM else "trạng thái"
-    detail = join_languages(
+    detail = Text(
         f"{row.kind} {row.code} failed for good: {error.message}", f"không gửi được {kind} {row.code}: {error.vi}"
     )
     if row.receipt_id is not None:

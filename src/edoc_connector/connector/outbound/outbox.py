@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
-from ..._core import describe_error, join_languages
+from ..._core import Text, describe_error
 from ...errors import AuthenticationRejected, DuplicateDocument, EdocError, OutcomeUnknown, StoreError
 from ...hubs import MessageType
 from ...store import (
@@ -31,7 +31,7 @@ from .._recovery import recover_sending
 from .._retry import NO_ERROR, as_error_columns, compute_next_attempt, decide_retry
 from .ack_sender import AckSender
 from .reconciler import Reconciler
-from .submission import Submission, record_refusal
+from .submission import Submission, is_refusal, record_refusal
 
 log = logging.getLogger("edoc_connector.connector.outbox")
 
@@ -142,11 +142,11 @@ class Outbox:
         else:
             self._mark_delivery_sent(row, result.doc_id)
 
-    def _mark_delivery_sent(self, row: DeliveryRow, doc_id: str | None, detail: str = "") -> None:
+    def _mark_delivery_sent(self, row: DeliveryRow, doc_id: str | None, detail: Text | str = "") -> None:
         with self._context.store.transaction() as tx:
             self._context.hub.record_exchanges(tx, DELIVERIES, row.id)
             sent_detail = detail or (
-                f"docId {doc_id}" if doc_id else join_languages("docId not told", "trục không cho biết docId")
+                f"docId {doc_id}" if doc_id else Text("docId not told", "trục không cho biết docId")
             )
             is_bound = tx.deliveries.mark_sent(row, doc_id, detail=sent_detail, attempts=row.attempts + 1, **NO_ERROR)
         if not is_bound:
@@ -163,9 +163,11 @@ class Outbox:
                 values |= {"next_attempt_at": tx.now, "asked": 0}
             else:
                 values |= {"next_attempt_at": compute_next_attempt(self._context.limits, row.attempts, tx.now, error)}
+            is_refused = state is DeliveryState.FAILED and is_refusal(error)
+            values |= {"never_accepted": row.never_accepted} if is_refused else {}
             tx.deliveries.move(row, state, detail=describe_error(error), **values)
-            if state is DeliveryState.FAILED:
-                record_refusal(tx, row, error)
+            if is_refused:
+                record_refusal(tx, row)
         raise error
 
     # -- a document that the hub may have
@@ -185,11 +187,9 @@ class Outbox:
         except EdocError as lookup_error:
             log.warning("the hub cannot be asked what it has: %s", lookup_error)
             self._record_delivery_failure(row, error, state=DeliveryState.UNKNOWN)
-        with self._context.store.snapshot() as tx:
-            is_ours = len(hub_ids) == 1 or tx.timeline.has_been_in_state(DELIVERIES, row.id, DeliveryState.UNKNOWN)
-        if not is_ours:
+        if len(hub_ids) != 1 and not row.was_unknown:
             self._record_delivery_failure(row, error)
-        self._mark_delivery_sent(row, hub_ids[0] if len(hub_ids) == 1 else None, join_languages(*_ALREADY_AT_HUB_WORDS))
+        self._mark_delivery_sent(row, hub_ids[0] if len(hub_ids) == 1 else None, Text(*_ALREADY_AT_HUB_WORDS))
 
     def look_up_message(self, machine: StateMachine, key: int) -> EdocError | None:
         """Ask the hub about one message whose outcome is unknown, and act on its answer.

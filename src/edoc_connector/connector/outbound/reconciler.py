@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import NoReturn, TypeAlias
 
-from ..._core import join_languages
+from ..._core import Text
 from ...edxml import StatusMessage
 from ...errors import EdocError, HubError, OutcomeUnknown
 from ...hubs import MessageType, SentState
@@ -176,7 +176,7 @@ class Reconciler:
                 row.id,
                 state=row.state,
                 fencing_token=row.fence,
-                detail=join_languages(f"still unknown: {error.message}", f"vẫn chưa rõ: {error.vi}"),
+                detail=Text(f"still unknown: {error.message}", f"vẫn chưa rõ: {error.vi}"),
                 asked=lookups,
                 next_attempt_at=next_attempt_at,
                 **as_error_columns(error),
