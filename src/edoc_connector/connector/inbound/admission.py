@@ -173,7 +173,7 @@ def as_message_columns(message: Message) -> dict[str, Any]:
 
 
 class _NotKnownYet(VerificationFailed):
-    """Whether the signer's certificate was revoked could not be asked: the packet waits, as where a download fails."""
+    """The revocation of a certificate cannot be looked up now: the packet waits, as after a failed download."""
 
 
 def _build_admission_error(row: ReceiptRow, verification: Verification) -> VerificationFailed:

@@ -1,4 +1,4 @@
-"""What a person in charge asks of a connector: what is open, what happened, proof of it, and the spool's upkeep."""
+"""Administration of a connector: reconcile, settle, explain, pack evidence, prune and check the spool."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Administration:
         return reconcile.reconcile(self.context, self.outbox)
 
     def settle(self, document_id: str, *, arrived: bool) -> Delivery | None:
-        """Decide what became of a message whose outcome is ``unknown`` and that the hub does not tell about.
+        """Settle a message whose outcome is ``unknown`` and about which the hub does not tell.
 
         The delivery of the document where its outcome is unknown, else the statuses about it whose outcome is.
 
@@ -68,7 +68,7 @@ class Administration:
         return build_deliveries(tx, [row], undelivered_after=self.context.limits.undelivered_after)[0]
 
     def explain(self, document_id: str) -> Story:
-        """What happened to a document, sent or received, and what happens next and when; in both languages.
+        """Explain the history of a document, sent or received, and its next steps; in both languages.
 
         Args:
             document_id: the DocumentId, or the hub's id of a packet that came in.

@@ -1,4 +1,4 @@
-"""Every message whose outcome is unknown: asked for at the hub, and settled, put off, or left to a person."""
+"""Reconciliation of messages with an unknown outcome: look each up at the hub, then settle or postpone it."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class Unsettled:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reconciled:
-    """What asking about unknown outcomes came to.
+    """The result of asking about unknown outcomes.
 
     Args:
         settled: those that the hub told about.
@@ -78,7 +78,7 @@ def reconcile(context: ConnectorContext, outbox: Outbox) -> Reconciled:
 
 
 def settle_statuses(tx: Tx, agency: str, document_id: str, *, arrived: bool) -> int:
-    """Decide what became of the statuses about a document whose outcome is unknown; how many there were.
+    """Settle the statuses about a document whose outcome is unknown, and return how many there were.
 
     Args:
         tx: the transaction.
