@@ -67,9 +67,7 @@ class PostgresServer:
 
     def start(self) -> None:
         """Start it; returns when it takes connections."""
-        options = " ".join(["-k", str(self._folder), *(f"-c {option}" for option in _OPTIONS)])
-        log = str(self._folder / "log")
-        self._run("pg_ctl", "-D", str(self._data), "-l", log, "-w", "-t", "60", "-o", options, "start")
+        self._control("start")
 
     def stop(self, *, crash: bool = False) -> None:
         """Stop it at once: connections are cut. Its data stay for `start`.
@@ -77,12 +75,11 @@ class PostgresServer:
         Args:
             crash: as if its processes were killed, so that it has to recover from its log.
         """
-        self._run("pg_ctl", "-D", str(self._data), "-m", "immediate" if crash else "fast", "-w", "stop")
+        self._control("stop", crash=crash)
 
     def restart(self, *, crash: bool = False) -> None:
-        """Stop it and start it; returns when it takes connections again. Its URL stays as it was."""
-        self.stop(crash=crash)
-        self.start()
+        """Stop it, if it runs, and start it; returns when it takes connections again. Its URL stays as it was."""
+        self._control("restart", crash=crash)
 
     def database(self, tables: Tables = "none") -> str:
         """Make a database, a copy of one that was made before; it stays as long as the server.
@@ -124,6 +121,11 @@ class PostgresServer:
 
     def _url(self, database: str) -> str:
         return f"postgresql+psycopg://postgres@/{database}?host={self._folder}"
+
+    def _control(self, action: str, *, crash: bool = False) -> None:
+        options = " ".join(["-k", str(self._folder), *(f"-c {option}" for option in _OPTIONS)])
+        how = ["-l", str(self._folder / "log"), "-o", options, "-m", "immediate" if crash else "fast"]
+        self._run("pg_ctl", action, "-D", str(self._data), "-w", "-t", "60", *how)
 
     def _run(self, program: str, *arguments: str) -> None:
         # The server keeps what it inherits open: with pipes, the call would wait for the server's end.
