@@ -90,7 +90,7 @@ def measured(documents: int, counts: list[int], delay: float, *, tell: bool = Fa
         folder = Path(name)
         make_packets(folder, documents, size=SMALL)
         for count in counts:
-            runs[count] = run = _run(server.database(), folder, documents, count, delay)
+            runs[count] = run = _run(server.create_database(), folder, documents, count, delay)
             if tell:
                 print(
                     f"{count:7} {run.seconds:8.1f} {documents / run.seconds:12.1f} {run.busy:13.0%}"

@@ -10,11 +10,18 @@ from collections.abc import Callable, Iterator
 from dataclasses import fields
 from pathlib import Path
 
-from edoc_connector.edxml import Limits, Severity, table
-from edoc_connector.edxml.findings import KINDS, REFUSALS, FindingKind
-from edoc_connector.edxml.magic import FORMATS
-from edoc_connector.edxml.rules import every_rule
-from edoc_connector.edxml.table import Row, Table
+from edoc_connector.edxml import (
+    FILE_FORMATS,
+    FINDING_KINDS,
+    REFUSALS,
+    TABLES,
+    FindingKind,
+    Limits,
+    Row,
+    Severity,
+    Table,
+    list_rules,
+)
 
 PAGE = Path(__file__).with_name("edxml.md")
 _PART = re.compile(r"(<!-- generated: (\S+) -->\n).*?(<!-- end -->)", re.DOTALL)
@@ -39,7 +46,7 @@ def _element(row: Row) -> tuple[str, ...]:
     least, most = ("1" if row.required else "0"), ("n" if row.many else "1")
     kind = row.kind.model.__name__ if isinstance(row.kind, Table) else row.kind.name
     limit = f"≤ {row.limit}" if row.limit else ""
-    over = row.over.value if row.limit else ""
+    over = row.excess_severity.value if row.limit else ""
     # a group is sealed where one of its elements is
     sealed = any(inner.sealed for inner in row.kind.rows) if isinstance(row.kind, Table) else True
     return (
@@ -68,7 +75,7 @@ _WEIGHTS = {Severity.ERROR: "error · lỗi", Severity.WARNING: "warning · cả
 
 def _rules() -> str:
     rows = [(f"`{one.code}`", _WEIGHTS[one.severity], _open(one.clause), f"{_open(one.en)}<br>{_open(one.vi)}")
-            for one in every_rule()]  # fmt: skip
+            for one in list_rules()]  # fmt: skip
     return _table(("code", "weight", "clause", "rule · quy tắc"), iter(dict.fromkeys(rows)))
 
 
@@ -80,7 +87,7 @@ def _open(words: str) -> str:
 def _formats() -> str:
     return _table(
         ("bytes show", "and go with"),
-        ((f"`{one.type}`", ", ".join(f"`{name}`" for name in one.also)) for one in FORMATS),
+        ((f"`{one.type}`", ", ".join(f"`{name}`" for name in one.aliases)) for one in FILE_FORMATS),
     )
 
 
@@ -92,18 +99,8 @@ def _limits() -> str:
     )
 
 
-PARTS: dict[str, Callable[[], str]] = {
-    "organization": _elements(table.ORGANIZATION),
-    "document-header": _elements(table.DOCUMENT_HEADER),
-    "signer": _elements(table.SIGNER),
-    "response-for": _elements(table.RESPONSE_FOR),
-    "trace": _elements(table.DOCUMENT_TRACE),
-    "business": _elements(table.BUSINESS),
-    "staff": _elements(table.STAFF),
-    "status-header": _elements(table.STATUS_HEADER),
-    "reference": _elements(table.REFERENCE),
-    "attachment": _elements(table.ATTACHMENT),
-    "findings": _codes(KINDS),
+PARTS: dict[str, Callable[[], str]] = {name: _elements(one) for name, one in TABLES.items()} | {
+    "findings": _codes(FINDING_KINDS),
     "refusals": _codes(REFUSALS),
     "limits": _limits,
     "rules": _rules,

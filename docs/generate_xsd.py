@@ -10,9 +10,7 @@ from importlib import resources
 from pathlib import Path
 from xml.sax.saxutils import quoteattr
 
-from edoc_connector.edxml import NS, Severity, table
-from edoc_connector.edxml.table import Row, Table
-from edoc_connector.edxml.values import Kind
+from edoc_connector.edxml import NS, TABLES, Kind, Row, Severity, Table
 
 FOLDER = Path(str(resources.files("edoc_connector.edxml"))) / "schema"
 _HEAD = f"""<?xml version="1.0" encoding="UTF-8"?>
@@ -105,16 +103,16 @@ _DOCUMENT = """
 """
 _TRACE = '      <xs:element name="TraceHeaderList" type="TraceHeaderList"/>\n'
 _DOCUMENT_TYPES = {
-    "MessageHeader": table.DOCUMENT_HEADER,
-    "TraceHeaderList": table.DOCUMENT_TRACE,
-    "Reference": table.REFERENCE,
-    "Attachment": table.ATTACHMENT,
+    "MessageHeader": TABLES["document-header"],
+    "TraceHeaderList": TABLES["trace"],
+    "Reference": TABLES["reference"],
+    "Attachment": TABLES["attachment"],
 }
 
 
 def generated(kind: str) -> str:
     """The schema of one kind of packet."""
-    named = _DOCUMENT_TYPES if kind == "document" else {"MessageHeader": table.STATUS_HEADER}
+    named = _DOCUMENT_TYPES if kind == "document" else {"MessageHeader": TABLES["status-header"]}
     root = _DOCUMENT.format(ns=NS) if kind == "document" else _STATUS
     header = _SIGNATURE.format(trace=_TRACE if kind == "document" else "")
     types = "\n".join(_complex(name, one) for name, one in (named | _inner(named.values())).items())
@@ -179,7 +177,7 @@ def _facets(row: Row, kind: Kind) -> Iterator[str]:
     if kind.name in ("text", "OrganId", "DocumentId"):
         yield '<xs:minLength value="1"/>'
     # going over the other limits is a warning, and written
-    if row.limit is not None and row.over is Severity.ERROR:
+    if row.limit is not None and row.excess_severity is Severity.ERROR:
         yield f'<xs:maxLength value="{row.limit}"/>'
 
 

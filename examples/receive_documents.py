@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 import edoc_connector as edoc
-from edoc_connector.edxml.filenames import distinct, safe_name
+from edoc_connector.edxml import distinct, safe_name
 
 
 def save(receipt: edoc.Receipt, inbox: Path) -> None:

@@ -14,7 +14,7 @@ import os
 import re
 import sys
 from collections.abc import Callable
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Self
 
@@ -23,10 +23,17 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 
 import edoc_connector as edoc
-from edoc_connector.signing import Certified, SignatureAlgorithm
-from edoc_connector.signing.algorithms import SIGNATURES, coordinate_size, raw_ecdsa
-from edoc_connector.signing.certificates import ordered_from, read_certificate
-from edoc_connector.signing.signer import chosen_algorithm, utc_now
+from edoc_connector.signing import (
+    SIGNATURES,
+    Certified,
+    Clock,
+    SignatureAlgorithm,
+    choose_algorithm,
+    coordinate_size,
+    order_chain,
+    raw_ecdsa,
+    read_certificate,
+)
 
 HASHES = {"sha256": "2.16.840.1.101.3.4.2.1", "sha384": "2.16.840.1.101.3.4.2.2", "sha512": "2.16.840.1.101.3.4.2.3"}
 ALGORITHMS = {
@@ -67,7 +74,7 @@ class CscSigner(Certified):
         token: Secret,
         pin: Secret | None = None,
         algorithm: str | None = None,
-        clock: Callable[[], datetime] = utc_now,
+        clock: Clock = lambda: datetime.now(UTC),
         timeout: float = 30.0,
     ) -> None:
         self._credential = credential
@@ -160,7 +167,7 @@ class CscSigner(Certified):
             raise _failed(f"the credential is {status}, not enabled", f"khóa ở trạng thái {status}, chưa dùng được")
         try:
             chain = [read_certificate(base64.b64decode(one)) for one in info["cert"]["certificates"]]
-            return ordered_from(chain[0], chain)
+            return order_chain(chain[0], chain)
         except (KeyError, IndexError, ValueError):
             raise _failed("it gave no certificate that can be read", "không trả về chứng thư số đọc được") from None
 
@@ -171,7 +178,7 @@ class CscSigner(Certified):
 
 
 def _algorithm(certificate: x509.Certificate, wanted: str | None) -> SignatureAlgorithm:
-    algorithm = chosen_algorithm(certificate.public_key(), wanted)
+    algorithm = choose_algorithm(certificate.public_key(), wanted)
     if algorithm not in ALGORITHMS:
         raise _failed(f"it is not asked for {algorithm} here", f"ở đây không hỗ trợ {algorithm}")
     return algorithm

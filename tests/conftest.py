@@ -12,16 +12,25 @@ from pathlib import Path
 from typing import IO, Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 from lxml import etree
 
-from edoc_connector import transport
+from edoc_connector.client import transport
 from edoc_connector.edxml.schema import schema
 from edoc_connector.mockhub.config import MockHubConfig
-from edoc_connector.store.migrate import upgrade
+from edoc_connector.store import upgrade
 from edoc_connector.testing.hub import RunningHub
-from edoc_connector.testing.keys import agency_keys, default_authority
+from edoc_connector.testing.keys import agency_keys, get_default_authority
 from edoc_connector.testing.postgres import PostgresServer, Tables
 from edoc_connector.testing.tokens import SoftToken
+
+# A busy machine is no fault of the code: no profile has a deadline. CI tries the same examples for the same commit, the
+# nightly run tries others every time.
+_UNHURRIED = settings(deadline=None, print_blob=True, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("local", _UNHURRIED)
+settings.register_profile("ci", _UNHURRIED, derandomize=True, database=None)
+settings.register_profile("nightly", _UNHURRIED, max_examples=1000)
+settings.load_profile(os.environ.get("EDOC_HYPOTHESIS_PROFILE", "local"))
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 
@@ -92,13 +101,13 @@ def mock_hub(tmp_path: Path, stopping: Callable[[RunningHub], None]) -> Iterator
 
 @pytest.fixture(scope="session")
 def _context() -> Callable[..., Any]:
-    return cache(transport._tls)
+    return cache(transport._build_tls_context)
 
 
 @pytest.fixture
 def plain_http(monkeypatch: pytest.MonkeyPatch, _context: Callable[..., Any]) -> None:
     """One TLS context for all clients, where hubs are on plain HTTP: reading the authorities takes a tenth second."""
-    monkeypatch.setattr(transport, "_tls", _context)
+    monkeypatch.setattr(transport, "_build_tls_context", _context)
 
 
 def pytest_make_parametrize_id(val: object) -> str | None:
@@ -112,8 +121,8 @@ def validated() -> Iterator[list[str]]:
     schemas = {kind: schema(kind) for kind in ("document", "status")}
     kinds: list[str] = []
     # the package's attribute of this name is the function, not the module
-    module = sys.modules["edoc_connector.edxml.write"]
-    stream: Callable[..., None] = module._stream
+    module = sys.modules["edoc_connector.edxml.writer.write"]
+    stream: Callable[..., None] = module._write_stream
 
     def check(plan: Any, out: IO[bytes], signature: Any) -> None:
         stream(plan, out, signature)
@@ -127,7 +136,7 @@ def validated() -> Iterator[list[str]]:
         kinds.append(kind)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(module, "_stream", check)
+        patch.setattr(module, "_write_stream", check)
         yield kinds
 
 
@@ -144,7 +153,7 @@ TOKEN_KEYS: dict[str, dict[str, Any]] = {
 @pytest.fixture(scope="session")
 def soft_token(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SoftToken]:
     """A real token with the keys of `TOKEN_KEYS`, known to the token library of this process."""
-    missing = SoftToken.missing()
+    missing = SoftToken.find_missing_tools()
     if missing and "CI" not in os.environ:
         pytest.skip(f"not installed: {missing} (Debian: softhsm2, opensc)")
     assert not missing, f"to be installed where CI is set: {missing}"
@@ -152,10 +161,10 @@ def soft_token(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SoftToken]:
     for number, (label, options) in enumerate(TOKEN_KEYS.items(), start=1):
         keys = agency_keys("Sở Nội vụ", organ_id="H29.05", kind=options["kind"])
         how = {name: value for name, value in options.items() if name != "kind"}
-        token.write(keys, label=label, id=f"a{number}", **how)
+        token.write_keys(keys, label=label, id=f"a{number}", **how)
     for number in (1, 2):
-        keys = default_authority().agency("Hai khóa", key_name=f"twin {number}")
-        token.write(keys, label="twin", id=f"b{number}")
+        keys = get_default_authority().agency("Hai khóa", key_name=f"twin {number}")
+        token.write_keys(keys, label="twin", id=f"b{number}")
     with pytest.MonkeyPatch.context() as environment:
         # the library reads it once, when it is first used in a process: so there is one token for all tests of one
         environment.setenv("SOFTHSM2_CONF", str(token.configuration))

@@ -21,9 +21,16 @@ from lxml import etree
 
 from edoc_connector import edxml
 from edoc_connector.edxml import Attachment, Document, Organization, ResponseFor
-from edoc_connector.mockhub.rebuild import rebuild
-from edoc_connector.signing import TimestampAuthority, VerifyMode, VerifyPolicy, enveloped, seal_maker, verify
-from edoc_connector.signing.canonical import canonical
+from edoc_connector.mockhub.rebuild import rebuild_packet
+from edoc_connector.signing import (
+    TimestampAuthority,
+    VerifyMode,
+    VerifyPolicy,
+    canonicalise,
+    enveloped,
+    seal_maker,
+    verify,
+)
 from edoc_connector.testing import sample_document
 from edoc_connector.testing.keys import AgencyKeys, Authority, authority
 from edoc_connector.testing.responders import Responders
@@ -100,7 +107,7 @@ def _rebuilt(packet: bytes, at: datetime) -> bytes:
     with TemporaryDirectory() as folder:
         source, target = Path(folder, "in.edxml"), Path(folder, "out.edxml")
         source.write_bytes(packet)
-        rebuild(source, target, at=at, organ_id=None, limit=1 << 24)
+        rebuild_packet(source, target, at=at, organ_id=None, limit=1 << 24)
         return target.read_bytes()
 
 
@@ -214,9 +221,9 @@ def _canonical_forms(packet: bytes) -> None:
     seal = etree.fromstring(data)
     signature = seal[-1]
     forms = {
-        "seal.c14n": canonical(seal, exclusive=True, without=signature),
-        "signed-properties.c14n": canonical(next(signature.iter("{*}SignedProperties")), exclusive=True),
-        "signed-info.c14n": canonical(signature[0], exclusive=True),
+        "seal.c14n": canonicalise(seal, exclusive=True, exclude=signature),
+        "signed-properties.c14n": canonicalise(next(signature.iter("{*}SignedProperties")), exclusive=True),
+        "signed-info.c14n": canonicalise(signature[0], exclusive=True),
     }
     (FOLDER / "edoc-seal.xml").write_bytes(data)
     for name, form in forms.items():

@@ -190,11 +190,11 @@ _SYSTEM_VI: Mapping[int, str] = {
 }
 
 
-def system_words(error: OSError) -> str:
+def describe_system_error(error: OSError) -> str:
     """What the operating system says, in English."""
     return error.strerror or str(error) or type(error).__name__
 
 
-def system_words_vi(error: OSError) -> str:
+def describe_system_error_vi(error: OSError) -> str:
     """What the operating system says, in Vietnamese; its own words where there are no others."""
-    return _SYSTEM_VI.get(error.errno or 0) or system_words(error)
+    return _SYSTEM_VI.get(error.errno or 0) or describe_system_error(error)

@@ -30,7 +30,7 @@ from pathlib import Path
 
 from edoc_connector.config import Settings
 from edoc_connector.connector import Connector
-from edoc_connector.store import Store, outgoing, receipts
+from edoc_connector.store import OutgoingState, ReceiptState, Store
 from edoc_connector.testing.keys import agency_keys
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -38,7 +38,8 @@ from child import STEPS, VARIABLE
 
 PARTIES = {"H29.05": "Sở Nội vụ", "G22": "Văn phòng Chính phủ"}
 SENDER, RECEIVER = PARTIES
-DONE = ("confirmed", "duplicate")
+UNSENT = [state for state in OutgoingState if state != OutgoingState.SENT]
+UNDONE = [state for state in ReceiptState if state not in (ReceiptState.CONFIRMED, ReceiptState.DUPLICATE)]
 CHILD = Path(__file__).with_name("child.py")
 
 FAULTS: tuple[dict[str, object], ...] = (
@@ -230,10 +231,10 @@ def store_of(folder: Path) -> Iterator[Store]:
 def busy(folders: dict[str, Path]) -> bool:
     """Whether anything waits; quick, so that asking does not slow the workers down."""
     for code, folder in folders.items():
-        with store_of(folder) as store, store.reading() as tx:
-            if outgoing.find(tx, code, outgoing.T.c.state != "sent", limit=1):
+        with store_of(folder) as store, store.snapshot() as tx:
+            if tx.outgoing.find_all(code, state=UNSENT, limit=1):
                 return True
-            if receipts.find(tx, code, receipts.T.c.state.not_in(DONE), limit=1):
+            if tx.receipts.find_all(code, state=UNDONE, limit=1):
                 return True
     return False
 
@@ -248,10 +249,10 @@ def open_things(folders: dict[str, Path], count: int) -> list[str]:
         if len(sender.deliveries()) < count:
             found.append("not every document is stored")
     for code, folder in folders.items():
-        with store_of(folder) as store, store.reading() as tx:
-            for row in outgoing.find(tx, code, outgoing.T.c.state != "sent"):
+        with store_of(folder) as store, store.snapshot() as tx:
+            for row in tx.outgoing.find_all(code, state=UNSENT):
                 found.append(f"{row.kind} {row.code} of {code} is {row.state}: {row.error_text}")
-            for receipt in receipts.find(tx, code, receipts.T.c.state.not_in(DONE)):
+            for receipt in tx.receipts.find_all(code, state=UNDONE):
                 found.append(f"receipt {receipt.hub_doc_id} of {code} is {receipt.state}: {receipt.error_text}")
     return found
 
@@ -276,8 +277,8 @@ def examine(folders: dict[str, Path], count: int) -> tuple[list[str], dict[str, 
         unknown += sum(entry.to == "unknown" for entry in one.timeline)
         if codes != ["01", "03"] or one.recipient(RECEIVER).out_of_order:
             wrong.append(f"{one.id} has the statuses {codes}")
-    with store_of(folders[RECEIVER]) as store, store.reading() as tx:
-        doubles = len(receipts.find(tx, RECEIVER, receipts.T.c.state == "duplicate"))
+    with store_of(folders[RECEIVER]) as store, store.snapshot() as tx:
+        doubles = len(tx.receipts.find_all(RECEIVER, state="duplicate"))
     figures = {"documents": len(sent), "handler calls": calls, "unknown outcomes settled": unknown, "doubles": doubles}
     return wrong, figures
 
@@ -290,7 +291,7 @@ def run(folder: Path, options: argparse.Namespace) -> int:
         if options.store == "postgresql":
             from edoc_connector.testing.postgres import PostgresServer
 
-            database = stack.enter_context(PostgresServer()).database()
+            database = stack.enter_context(PostgresServer()).create_database()
         url = stack.enter_context(mock_hub(folder))
         folders = prepare(folder, url, list(range(1, options.documents + 1)), database)
         processes = [

@@ -22,10 +22,13 @@ from typing import Any
 
 from edoc_connector.client import HubClient
 from edoc_connector.config import Settings
-from edoc_connector.connector import Connector, Handlers, arriving, inbox, outbox, receipt, reports
-from edoc_connector.connector import dispatch as dispatching
+from edoc_connector.connector import Connector, Handlers
+from edoc_connector.connector.inbound import inbox, intake, receipt
+from edoc_connector.connector.outbound import ack_sender, outbox
+from edoc_connector.connector.outbound import submission as dispatching
 from edoc_connector.errors import EdocError
-from edoc_connector.store import group, jobs, spool
+from edoc_connector.store import group_commit, spool
+from edoc_connector.store.schedule import Schedule
 from edoc_connector.testing import sample_document
 from edoc_connector.worker import Worker
 
@@ -47,32 +50,32 @@ class Step:
 
 
 STEPS = {
-    "packet built, not stored": Step(dispatching, "build", True, "c"),
-    "delivery stored, not sent": Step(dispatching, "stored", True, "c"),
-    "file in the spool, no row": Step(spool.Spool, "keep", True),
-    "delivery claimed": Step(outbox.Outbox, "_deliver", False, "cs"),
+    "packet built, not stored": Step(dispatching, "build_packet", True, "c"),
+    "delivery stored, not sent": Step(dispatching, "submit", True, "c"),
+    "file in the spool, no row": Step(spool.Spool, "keep_draft", True),
+    "delivery claimed": Step(outbox.Outbox, "_send_claimed_delivery", False, "cs"),
     "hub has the packet, not written": Step(HubClient, "send", True, "csr"),
     "before the packet leaves": Step(HubClient, "send", False, "csr"),
-    "answer not written": Step(outbox.Outbox, "_sent_delivery", False, "cs"),
-    "delivery sent": Step(outbox.Outbox, "_sent_delivery", True, "cs"),
-    "error not written": Step(outbox.Outbox, "_failed_delivery", False, "cs"),
-    "messages claimed": Step(reports.Reports, "send", False, "sr"),
-    "statuses built": Step(reports.Reports, "_built", True, "r"),
-    "answers to messages not written": Step(reports.Reports, "_noted", False, "sr"),
-    "answers to messages written": Step(reports.Reports, "_noted", True, "sr"),
+    "answer not written": Step(outbox.Outbox, "_mark_delivery_sent", False, "cs"),
+    "delivery sent": Step(outbox.Outbox, "_mark_delivery_sent", True, "cs"),
+    "error not written": Step(outbox.Outbox, "_record_delivery_failure", False, "cs"),
+    "messages claimed": Step(ack_sender.AckSender, "send_claimed", False, "sr"),
+    "statuses built": Step(ack_sender.AckSender, "_prepare_packets", True, "r"),
+    "answers to messages not written": Step(ack_sender.AckSender, "_record_outcomes", False, "sr"),
+    "answers to messages written": Step(ack_sender.AckSender, "_record_outcomes", True, "sr"),
     "confirmed at the hub, not here": Step(HubClient, "confirm", True, "sr"),
     "before confirming": Step(HubClient, "confirm", False, "sr"),
     "listed at the hub, not here": Step(HubClient, "list_waiting", True, "sr"),
-    "listed": Step(inbox.Inbox, "listed", True, "sr"),
-    "receipt claimed for download": Step(arriving.Arrivals, "download", False, "sr"),
-    "downloaded, not taken in": Step(arriving.Arrivals, "enter", False, "sr"),
-    "taken in": Step(arriving.Arrivals, "enter", True, "sr"),
-    "written, not committed (SQLite)": Step(group.GroupCommit, "_end", False),
-    "committed, not told (SQLite)": Step(group.GroupCommit, "_end", True),
+    "listed": Step(inbox.Inbox, "poll_offers", True, "sr"),
+    "receipt claimed for download": Step(intake.Intake, "fetch_to_spool", False, "sr"),
+    "downloaded, not taken in": Step(intake.Intake, "store_packets", False, "sr"),
+    "taken in": Step(intake.Intake, "store_packets", True, "sr"),
+    "written, not committed (SQLite)": Step(group_commit.GroupCommit, "_end_group", False),
+    "committed, not told (SQLite)": Step(group_commit.GroupCommit, "_end_group", True),
     "asked about an unknown outcome": Step(HubClient, "sent_state", True, "sr"),
     "handled by the application, not here": Step(receipt.Receipt, "_finish", False, "r"),
     "handled": Step(receipt.Receipt, "_finish", True, "r"),
-    "poll done, not written": Step(jobs, "ended", False, "sr"),
+    "poll done, not written": Step(Schedule, "finish_job", False, "sr"),
 }
 
 

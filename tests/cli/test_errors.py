@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from edoc_connector.cli.output import as_commands, write_utf8
+from edoc_connector.cli.output import name_commands, use_utf8
 from edoc_connector.testing import sample_document
 
 Edoc = Callable[..., Any]
@@ -70,7 +70,7 @@ def test_output_is_utf_8_on_every_code_page(monkeypatch: pytest.MonkeyPatch) -> 
     raw = io.BytesIO()
     stream = io.TextIOWrapper(raw, encoding="cp1258")
     monkeypatch.setattr(sys, "stdout", stream)
-    write_utf8()
+    use_utf8()
     stream.write("Đã gửi: Nguyễn ở Huế – ễ")
     stream.flush()
     assert raw.getvalue().decode("utf-8") == "Đã gửi: Nguyễn ở Huế – ễ"
@@ -78,13 +78,13 @@ def test_output_is_utf_8_on_every_code_page(monkeypatch: pytest.MonkeyPatch) -> 
 
 def test_errors_name_commands() -> None:
     """What the library says to a program is said to a person with the command's name."""
-    assert as_commands("call receive(), or look for it with receipts().") == (
+    assert name_commands("call receive(), or look for it with receipts().") == (
         "run `edoc receive`, or look for it with `edoc receipts`."
     )
-    assert as_commands("hãy gọi receive() hoặc tra bằng receipts().") == (
+    assert name_commands("hãy gọi receive() hoặc tra bằng receipts().") == (
         "hãy chạy `edoc receive` hoặc tra bằng `edoc receipts`."
     )
-    assert as_commands("Look there, then call settle().") == "Look there, then run `edoc settle`."
+    assert name_commands("Look there, then call settle().") == "Look there, then run `edoc settle`."
 
 
 def test_logs_are_for_verbose(edoc: Edoc, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

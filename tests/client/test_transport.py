@@ -24,10 +24,10 @@ from cryptography.hazmat.primitives.serialization import (
 from cryptography.x509.oid import NameOID
 
 from edoc_connector.client import AsyncHubClient, ClientSettings, HubClient
+from edoc_connector.client.bodies import Upload
+from edoc_connector.client.transport import EXCHANGE_ERRORS, build_transport_error, parse_address, parse_answer_headers
 from edoc_connector.errors import ConfigError, NotSent, OutcomeUnknown
 from edoc_connector.hubs import MessageType, Vxp, WireRequest
-from edoc_connector.hubs.bodies import Upload
-from edoc_connector.transport import CAUGHT, address, answer_headers, failure
 
 LIST = b'{"status":"OK","ErrorCode":"0","data":[]}'
 
@@ -205,12 +205,12 @@ LATE = (
 @pytest.mark.parametrize("kind", [*EARLY, *LATE])
 def test_what_a_failure_means(kind: type[Exception]) -> None:
     """Only a send that may have arrived whole is unknown; nothing quotes its headers (faults, rows 3 to 5)."""
-    assert issubclass(kind, CAUGHT)
+    assert issubclass(kind, EXCHANGE_ERRORS)
     read = WireRequest("GET", "http://h/x", {})
     send = WireRequest("POST", "http://h/x", {}, b"{}", sends=True)
     error = kind("header 'sign' quoted")
-    assert type(failure(error, read, Upload(read))) is NotSent
-    made = failure(error, send, Upload(send))
+    assert type(build_transport_error(error, read, Upload(read))) is NotSent
+    made = build_transport_error(error, send, Upload(send))
     assert type(made) is (NotSent if kind in EARLY else OutcomeUnknown)
     assert ("quoted" in str(made)) is (kind is not httpx.LocalProtocolError)
     assert (made.__cause__, made.__context__) == (None, None)
@@ -225,7 +225,7 @@ def test_late_alert(reason: str) -> None:
     error.__cause__ = cause
     send = WireRequest("POST", "http://h/x", {}, b"{}", sends=True)
     expected = OutcomeUnknown if reason == "WRONG_VERSION" else NotSent
-    assert type(failure(error, send, Upload(send))) is expected
+    assert type(build_transport_error(error, send, Upload(send))) is expected
 
 
 @pytest.mark.parametrize(
@@ -238,7 +238,7 @@ def test_late_alert(reason: str) -> None:
 )
 def test_addresses(url: str, host: bytes, target: bytes) -> None:
     """The Host header and the path are those of the URL, a usual port left out (facts about httpx)."""
-    where = address(url)
+    where = parse_address(url)
     assert (where.netloc, where.raw_path) == (host, target)
 
 
@@ -246,12 +246,12 @@ def test_addresses(url: str, host: bytes, target: bytes) -> None:
 def test_addresses_that_are_none(url: str) -> None:
     """A URL that HTTP cannot use is an early failure: nothing left (faults, row 3)."""
     with pytest.raises(httpx.InvalidURL) as caught:
-        address(url)
+        parse_address(url)
     send = WireRequest("POST", url, {}, b"{}", sends=True)
-    assert type(failure(caught.value, send, Upload(send))) is NotSent
+    assert type(build_transport_error(caught.value, send, Upload(send))) is NotSent
 
 
 def test_headers_of_an_answer() -> None:
     """Names are told in lower case, the values of a repeated one together, whatever the bytes (facts about httpx)."""
     raw = [(b"Retry-After", b"5"), (b"VIA", b"a"), (b"Via", b"b\xff")]
-    assert answer_headers(raw) == {"retry-after": "5", "via": "a, b\xff"}
+    assert parse_answer_headers(raw) == {"retry-after": "5", "via": "a, b\xff"}

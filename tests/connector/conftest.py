@@ -177,7 +177,7 @@ def status(hub: RunningHub) -> Callable[..., None]:
             "code": "01",
             "timestamp": datetime(2026, 11, 20, 3, tzinfo=UTC),
         }
-        path = hub.hub.incoming / "status.edxml"
+        path = hub.hub.incoming_folder / "status.edxml"
         write(StatusMessage(**(values | changes)), path, at=datetime.now(UTC))
         hub.offer(path.read_bytes(), sender="G22", to="H29.05", message_type="status")
         path.unlink()

@@ -10,7 +10,7 @@ import pytest
 
 from edoc_connector.config import Settings
 from edoc_connector.connector import AsyncConnector
-from edoc_connector.connector.coming import Coming
+from edoc_connector.connector.inbound.receive_loop import ReceiveLoop
 from edoc_connector.store import ReceiptState
 from edoc_connector.testing import sample_document
 
@@ -27,13 +27,13 @@ def anyio_backend() -> str:
 def ended_in(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The names of the threads in which a round of receiving was ended, which may wait for the hub."""
     names: list[str] = []
-    real = Coming.stop
+    real = ReceiveLoop.stop
 
-    def stop(self: Coming) -> None:
+    def stop(self: ReceiveLoop) -> None:
         names.append(threading.current_thread().name)
         real(self)
 
-    monkeypatch.setattr(Coming, "stop", stop)
+    monkeypatch.setattr(ReceiveLoop, "stop", stop)
     return names
 
 

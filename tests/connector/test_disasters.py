@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-import edoc_connector.store.engine as engine_module
-from edoc_connector.connector.clocks import SteadyClock
+import edoc_connector.store._sql.engine as engine_module
+from edoc_connector._core import SteadyClock
 from edoc_connector.edxml import Attachment, write
 from edoc_connector.errors import NotSent, StoreError
 from edoc_connector.store import DeliveryState, ReceiptState
@@ -121,13 +121,13 @@ def test_row_24_a_database_that_is_locked(office, hub, tmp_path: Path, monkeypat
 def test_a_database_that_cannot_be_written(office, hub, monkeypatch: pytest.MonkeyPatch, fails) -> None:
     """What is there can be read; whatever would write is refused, and nothing is sent (faults, row 23)."""
     office("H29.05").send(sample_document())
-    real = engine_module._sqlite_connect
+    real = engine_module._configure_sqlite
 
     def read_only(connection: sqlite3.Connection, record: object) -> None:
         real(connection, record)
         connection.execute("PRAGMA query_only=ON").close()
 
-    monkeypatch.setattr(engine_module, "_sqlite_connect", read_only)
+    monkeypatch.setattr(engine_module, "_configure_sqlite", read_only)
     reader = office("H29.05")
     assert len(reader.deliveries()) == 1
     assert reader.explain(sample_document().id).next
@@ -169,18 +169,18 @@ def test_a_hub_that_is_gone_for_a_day(office, hub, handle, fails) -> None:
     sender, receiver = office("H29.05", limits=limits), office("G22")
     now = [datetime.now(UTC)]
     begin = now[0]
-    sender._session.store.clock = lambda: now[0]
+    sender.context.store.clock = lambda: now[0]
     hub.stop()
     fails(NotSent, lambda: sender.send(sample_document()))
     while now[0] < begin + timedelta(days=1):
         (delivery,) = sender.deliveries(state=DeliveryState.READY)
         now[0] = max(now[0], delivery.next_attempt_at)
-        assert sender._outbox.flush(due=True).sent == 0
+        assert sender.outbox.flush(only_due=True).sent == 0
     attempts = sender.deliveries()[0].attempts
     assert 24 < attempts < 80
     hub.start()
     now[0] += timedelta(hours=1)
-    assert sender._outbox.flush(due=True).sent == 1
+    assert sender.outbox.flush(only_due=True).sent == 1
     assert len(handle(receiver)) == 1
 
 

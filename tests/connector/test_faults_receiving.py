@@ -6,12 +6,7 @@ import time
 
 import pytest
 
-from edoc_connector.errors import (
-    EdocError,
-    NotFound,
-    PacketError,
-    StoreError,
-)
+from edoc_connector.errors import EdocError, NotFound, PacketError, StoreError
 from edoc_connector.mockhub.faults import Fault
 from edoc_connector.store import ReceiptState
 from edoc_connector.testing import sample_document
@@ -44,7 +39,7 @@ def test_row_17_killed_while_handling(office, hub, handle) -> None:
     sender.send(sample_document())
     receipt = next(dying.receive())
     receipt.__enter__()
-    dying._session.keeper.stop()
+    dying.context.lease_keeper.stop()
     other = office("G22", limits=SHORT)
     time.sleep(0.4)
     assert len(handle(other)) == 1

@@ -12,12 +12,15 @@ from typing import Any
 
 import pytest
 
-from edoc_connector.connector import Connector, arriving, dispatch
-from edoc_connector.connector.doubles import Doubles
+from edoc_connector.connector import Connector
+from edoc_connector.connector.inbound.duplicates import DuplicateChecker
 from edoc_connector.edxml import StatusCode, read
 from edoc_connector.errors import HubUnavailable, SigningError, StoreError
 from edoc_connector.mockhub.faults import Fault
-from edoc_connector.store import DeliveryState, ReceiptState, deliveries, receipts
+from edoc_connector.store import DeliveryState, ReceiptState
+from edoc_connector.store._sql import schema
+from edoc_connector.store.deliveries import Deliveries
+from edoc_connector.store.receipts import Receipts
 from edoc_connector.testing import RECIPIENT, sample_document
 from edoc_connector.testing.keys import agency_keys, authority
 
@@ -32,7 +35,7 @@ def backend(request: pytest.FixtureRequest) -> dict[str, str]:
 
 def test_every_row_has_its_test() -> None:
     """Each of the 25 rows is named by a test's function or id (faults)."""
-    text = "".join(path.read_text(encoding="utf-8") for path in Path(__file__).parent.glob("test_*.py"))
+    text = "".join(path.read_text(encoding="utf-8") for path in Path(__file__).parent.rglob("test_*.py"))
     named = {int(number) for number in re.findall(r"row_(\d\d)", text)}
     assert named == set(range(1, ROWS + 1))
 
@@ -45,7 +48,7 @@ def test_row_01_killed_before_the_outbox_commit(office, hub, tmp_path: Path, mon
         raise SystemExit
 
     with monkeypatch.context() as patch:
-        patch.setattr(dispatch.deliveries, "add", dying)
+        patch.setattr(Deliveries, "add", dying)
         with pytest.raises(SystemExit):
             sender.send(sample_document())
     assert (sender.deliveries(), hub.packets()) == ([], [])
@@ -58,12 +61,12 @@ def swapped(hub: Any, wrong: dict[str, str]) -> Iterator[None]:
     """The hub gives, for the n-th packet, the body of another one, until the block ends."""
     contents = {packet.packet.id: packet.path.read_bytes() for packet in hub.packets()}
     for one, other in wrong.items():
-        hub.hub.path(_named(hub, one)).write_bytes(contents[other])
+        hub.hub.get_path(_named(hub, one)).write_bytes(contents[other])
     try:
         yield
     finally:
         for one in wrong:
-            hub.hub.path(_named(hub, one)).write_bytes(contents[one])
+            hub.hub.get_path(_named(hub, one)).write_bytes(contents[one])
 
 
 def _named(hub: Any, packet_id: str) -> Any:
@@ -77,8 +80,8 @@ def test_row_16_another_body_of_the_same_sender(office, hub, handle) -> None:
         sender.send(sample_document(number=number, subject=f"Văn bản {number}"))
     first, second = (packet.packet.id for packet in hub.packets())
     with swapped(hub, {second: first}):
-        new, _ = receiver._inbox.listed("edoc")
-        receiver._inbox.fetch(new[1])  # the second docId brings the first document
+        new, _ = receiver.inbox.poll_offers("edoc")
+        receiver.inbox.fetch(new[1])  # the second docId brings the first document
     assert sorted(one.subject for one in handle(receiver)) == ["Văn bản 1", "Văn bản 2"]
     assert [packet.receipts[0].state for packet in hub.packets()[:2]] == ["done", "done"]
 
@@ -120,7 +123,7 @@ def test_row_16_a_second_look_that_failed_before_the_store_did(
     hub.offer(hub.packets()[0].path.read_bytes(), sender="H29.05", to="G22")
     sender.send(sample_document(number="2"))
     looks, entered = iter([HubUnavailable("busy", vi="bận")]), iter([StoreError("away", vi="mất")])
-    look, taken_in = Doubles.look, arriving.receipts.taken_in
+    look, taken_in = DuplicateChecker.select_packet, Receipts.mark_downloaded
 
     def failing_look(*args: Any) -> Any:
         for error in looks:
@@ -132,11 +135,11 @@ def test_row_16_a_second_look_that_failed_before_the_store_did(
             raise error
         taken_in(*args)
 
-    monkeypatch.setattr(Doubles, "look", failing_look)
-    monkeypatch.setattr(arriving.receipts, "taken_in", failing_store)
-    keys = receiver._inbox.listed("edoc")[0]
-    arrivals = [receiver._inbox.brought(row) for row in receiver._inbox.claimed(keys)]
-    assert [type(error) for error in receiver._inbox.enter(arrivals)] == [HubUnavailable]
+    monkeypatch.setattr(DuplicateChecker, "select_packet", failing_look)
+    monkeypatch.setattr(Receipts, "mark_downloaded", failing_store)
+    keys = receiver.inbox.poll_offers("edoc")[0]
+    arrivals = [receiver.inbox.download(row) for row in receiver.inbox.claim_listed(keys)]
+    assert [type(error) for error in receiver.inbox.store_packets(arrivals)] == [HubUnavailable]
     assert receiver.fsck() == []
     assert len(handle(receiver)) == 1
     assert {one.state for one in receiver.receipts()} == {ReceiptState.CONFIRMED, ReceiptState.DUPLICATE}
@@ -196,7 +199,7 @@ def test_row_22_a_clock_off_by_ten_minutes(office, hub, minutes: int, handle, ca
     assert sender.send(sample_document()).state is DeliveryState.SENT
     assert len(handle(receiver)) == 1
     assert "Set this machine's clock" in caplog.text
-    assert abs(sender._session.hub.time.offset - hub.clock_offset) < timedelta(seconds=10)
+    assert abs(sender.context.hub.time.offset - hub.clock_offset) < timedelta(seconds=10)
 
 
 def test_row_22_a_clock_that_was_ahead(office, hub, fails) -> None:
@@ -204,10 +207,10 @@ def test_row_22_a_clock_that_was_ahead(office, hub, fails) -> None:
     sender = office("H29.05")
     hub.faults.add(Fault(kind="error", path="/sendEdoc", status=503))
     fails(HubUnavailable, lambda: sender.send(sample_document()))
-    with sender._session.transaction() as tx:
+    with sender.context.transaction() as tx:
         far = tx.now + timedelta(days=400)
-        tx.connection.execute(deliveries.T.update().values(next_attempt_at=far))
-    sender._outbox.kick()
+        tx.connection.execute(schema.deliveries.update().values(next_attempt_at=far))
+    sender.outbox.dispatch_due()
     assert sender.deliveries()[0].state is DeliveryState.SENT
 
 
@@ -275,8 +278,8 @@ def test_row_25_a_senders_expired_certificate(office, hub, settings, handle) -> 
     (receipt,) = handle(receiver)
     assert "SIG-EXPIRED" in [one.code for one in receipt.verification.findings]
     assert receipt.verification.judged_at == receipt.received_at
-    with receiver._session.transaction() as tx:  # as if it had come a while ago
-        tx.connection.execute(receipts.T.update().values(created_at=begin - timedelta(hours=3)))
+    with receiver.context.transaction() as tx:  # as if it had come a while ago
+        tx.connection.execute(schema.receipts.update().values(created_at=begin - timedelta(hours=3)))
     again = receiver.receipt(receipt.id).verification
     assert (again.status, "SIG-EXPIRED" in [one.code for one in again.findings]) == ("VALID", False)
 

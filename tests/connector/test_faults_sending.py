@@ -12,8 +12,8 @@ from urllib.parse import urlsplit
 import pytest
 
 from edoc_connector.client import HubClient
-from edoc_connector.connector import dispatch, session
-from edoc_connector.connector.outbox import Outbox
+from edoc_connector.connector.outbound import submission
+from edoc_connector.connector.outbound.outbox import Outbox
 from edoc_connector.edxml import Replacement, StatusCode
 from edoc_connector.errors import (
     DuplicateDocument,
@@ -27,6 +27,7 @@ from edoc_connector.errors import (
 )
 from edoc_connector.mockhub.faults import Fault
 from edoc_connector.store import DeliveryState, ReceiptState
+from edoc_connector.store.leases import Leases
 from edoc_connector.testing import RECIPIENT, sample_document
 
 pytestmark = pytest.mark.parametrize("backend", ["sqlite", "postgresql"], indirect=True)
@@ -57,7 +58,7 @@ def test_row_02_killed_before_sending(office, monkeypatch: pytest.MonkeyPatch) -
     """SystemExit after the commit, sent after restart (faults, row 2)."""
     sender = office("H29.05")
     with monkeypatch.context() as patch:
-        patch.setattr(Outbox, "deliver", lambda self, row: (_ for _ in ()).throw(SystemExit))
+        patch.setattr(Outbox, "send_new_delivery", lambda self, row: (_ for _ in ()).throw(SystemExit))
         with pytest.raises(SystemExit):
             sender.send(sample_document())
     assert office("H29.05").flush().sent == 1
@@ -257,14 +258,14 @@ def test_row_07_a_delivery_in_other_hands_is_left_alone(office, hub, monkeypatch
 def test_two_workers_store_the_same_document(office, hub, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """One delivery, and one packet in the spool (DESIGN, "send")."""
     sender, other = office("H29.05"), office("H29.05")
-    real = dispatch.build
+    real = submission.build_packet
 
     def late(*args: object, **kwargs: object) -> object:
-        monkeypatch.setattr(dispatch, "build", real)
+        monkeypatch.setattr(submission, "build_packet", real)
         other.send(sample_document())
         return real(*args, **kwargs)
 
-    monkeypatch.setattr(dispatch, "build", late)
+    monkeypatch.setattr(submission, "build_packet", late)
     assert sender.send(sample_document()).state is DeliveryState.SENT
     assert len(hub.packets()) == 1
     assert len(list((tmp_path / "H29.05" / "spool").rglob("*.edxml"))) == 1
@@ -292,7 +293,7 @@ def test_a_store_that_fails_after_the_effect(office, hub, monkeypatch: pytest.Mo
     sender, receiver = office("H29.05"), office("G22")
     sender.send(sample_document())
 
-    def broken(self: Outbox, *, due: bool) -> None:
+    def broken(self: Outbox, *, only_due: bool) -> None:
         raise StoreError("the disk of the store is full", vi="Đĩa đầy")
 
     with monkeypatch.context() as patch:
@@ -312,7 +313,7 @@ def test_row_24_leases_that_cannot_be_renewed(office, hub, monkeypatch: pytest.M
         raise StoreError("locked", vi="bị khóa")
 
     with next(receiver.receive()), monkeypatch.context() as patch:
-        patch.setattr(session, "renew", broken)
+        patch.setattr(Leases, "renew", broken)
         time.sleep(1.3)
     assert "leases were not renewed" in caplog.text
     assert receiver.receipts()[0].state is ReceiptState.CONFIRMED

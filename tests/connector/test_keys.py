@@ -11,7 +11,7 @@ import pytest
 from edoc_connector import edxml
 from edoc_connector.signing import verify
 from edoc_connector.testing import sample_document
-from edoc_connector.testing.keys import AgencyKeys, default_authority
+from edoc_connector.testing.keys import AgencyKeys, get_default_authority
 from edoc_connector.testing.tokens import SoftToken
 
 DAY = timedelta(days=1)
@@ -20,7 +20,7 @@ DAY = timedelta(days=1)
 def _keys(name: str, begins: int, ends: int) -> AgencyKeys:
     now = datetime.now(UTC)
     valid = {"not_before": now + begins * DAY, "not_after": now + ends * DAY}
-    return default_authority().agency("Sở Nội vụ", organ_id="H29.05", kind="p256", key_name=name, **valid)
+    return get_default_authority().agency("Sở Nội vụ", organ_id="H29.05", kind="p256", key_name=name, **valid)
 
 
 @pytest.mark.parametrize(("left", "warned"), [(100, False), (50, True), (20, True), (5, True)])
@@ -51,7 +51,7 @@ def test_a_token_signs_what_is_sent(office: Any, tmp_path: Path, soft_token: Sof
     """With the key on a token, named in the settings with its PIN by reference, a document goes out signed."""
     (tmp_path / "H29.05").mkdir()
     (tmp_path / "H29.05" / "pin").write_text(soft_token.pin)
-    connector = office("H29.05", signing={"key": soft_token.uri("agency-key"), "secret": "file:pin"})
+    connector = office("H29.05", signing={"key": soft_token.build_uri("agency-key"), "secret": "file:pin"})
     assert connector.send(sample_document()).state == "sent"
     connector.close()
     assert _signer_of(tmp_path) is not None

@@ -7,11 +7,14 @@ from collections.abc import Callable
 
 import pytest
 
-from edoc_connector.connector import outbox, receipt, reports
 from edoc_connector.errors import StoreError
 from edoc_connector.hubs import MessageType
-from edoc_connector.store import DeliveryState, OutgoingState, ReceiptState, outgoing
+from edoc_connector.store import DeliveryState, OutgoingState, ReceiptState
+from edoc_connector.store.deliveries import Deliveries
+from edoc_connector.store.outgoing import Outgoing
+from edoc_connector.store.receipts import Receipts
 from edoc_connector.testing import sample_document
+from edoc_connector.worker.jobs import AgencyJobs
 
 SHORT = {"lease": 1.0, "grace": 0.0, "backoff": 0.0}
 PATIENCE = 60.0
@@ -44,7 +47,7 @@ def test_row_24_a_delivery_whose_outcome_was_not_written(office, hub, fails, mon
     sender, other = office("H29.05", limits=SHORT), office("H29.05", limits=SHORT)
     held = next(sender.receive())
     with monkeypatch.context() as patch:
-        patch.setattr(outbox.deliveries, "sent", away)
+        patch.setattr(Deliveries, "mark_sent", away)
         fails(StoreError, lambda: sender.send(DOCUMENT), "restarted")
     assert sender.delivery(DOCUMENT.id).state is DeliveryState.SENDING
     soon(lambda: not other.flush().errors and other.delivery(DOCUMENT.id).state is DeliveryState.SENT)
@@ -60,7 +63,7 @@ def test_row_24_answers_whose_outcome_was_not_written(office, hub, monkeypatch: 
     receiver, other = office("G22", limits=SHORT), office("G22", limits=SHORT)
     coming = receiver.receive()
     with monkeypatch.context() as patch:
-        patch.setattr(reports.outgoing, "sent", away)
+        patch.setattr(Outgoing, "mark_sent", away)
         with next(coming):
             pass
         held = next(coming)
@@ -68,8 +71,8 @@ def test_row_24_answers_whose_outcome_was_not_written(office, hub, monkeypatch: 
         receiver.flush()
 
     def left() -> list[str]:
-        with other._session.store.reading() as tx:
-            return [one.state for one in outgoing.find(tx, "G22") if one.state != OutgoingState.SENT]
+        with other.context.store.snapshot() as tx:
+            return [one.state for one in tx.outgoing.find_all("G22") if one.state != OutgoingState.SENT]
 
     assert len(left()) == 2
     soon(lambda: not other.flush().errors and not left())
@@ -87,7 +90,7 @@ def test_row_24_a_packet_whose_handling_was_not_written(office, hub, fails, monk
     first, second = receiver.receive(), []
     one = next(first)
     with monkeypatch.context() as patch:
-        patch.setattr(receipt.receipts, "move", away)
+        patch.setattr(Receipts, "move", away)
         fails(StoreError, lambda: one.__enter__().__exit__(None, None, None), "restarted")
     held = next(first)
     soon(lambda: bool(second) or second.extend(other.receive()) or bool(second))
@@ -99,19 +102,19 @@ def test_row_24_a_packet_whose_handling_was_not_written(office, hub, fails, monk
 def test_a_poll_keeps_its_lease_while_the_hub_lists(office, hub, monkeypatch: pytest.MonkeyPatch) -> None:
     """However slow the hub is, no second worker asks it the same (faults, row 7)."""
     receiver = office("G22")
-    units = receiver.units()
+    units = AgencyJobs(receiver)
     units.recover()
     renewed: list[bool] = []
-    real = units._inbox.listed
+    real = units._inbox.poll_offers
 
     def listed(asked: MessageType) -> tuple[list[int], list[int]]:
-        before = units.jobs()["poll"].lease_until
-        keeper = receiver._session.keeper
-        keeper._renew(list(keeper._held))
-        renewed.append(units.jobs()["poll"].lease_until > before)
+        before = units.read_schedule()["poll"].lease_until
+        keeper = receiver.context.lease_keeper
+        keeper._renew(list(keeper._hold_counts))
+        renewed.append(units.read_schedule()["poll"].lease_until > before)
         return real(asked)
 
-    monkeypatch.setattr(units._inbox, "listed", listed)
+    monkeypatch.setattr(units._inbox, "poll_offers", listed)
     assert units.poll()
     assert renewed == [True, True]
-    assert not receiver._session.keeper._held
+    assert not receiver.context.lease_keeper._hold_counts

@@ -11,5 +11,5 @@ def test_what_the_hub_said_to_polls_is_not_kept(office, hub) -> None:
         assert list(connector.receive()) == []
         connector.sync_directory()
         connector.flush()
-        kept.append(len(connector._session.hub._said))
+        kept.append(len(connector.context.hub._recorded_exchanges))
     assert kept[-1] == kept[0] <= 1

@@ -5,12 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection, event, text
+from sqlalchemy import Connection, text
 
 from edoc_connector.connector import Connector
-from edoc_connector.store import DeliveryState, ReceiptState
-from edoc_connector.store.moves import table_of
-from edoc_connector.store.states import MACHINES
+from edoc_connector.store import MACHINES, DeliveryState, ReceiptState
+from edoc_connector.store._sql.compiled import hear_statements
 from edoc_connector.testing import sample_document
 
 pytestmark = pytest.mark.parametrize("backend", ["sqlite", "postgresql"], indirect=True)
@@ -31,7 +30,7 @@ def office_heard(office) -> tuple[Connector, Connector, Statements]:
             heard.setdefault(statement, (statement, values[0] if many else values))
 
     for connector in (sender, receiver):
-        event.listen(connector._session.store._engine, "before_cursor_execute", hear)
+        hear_statements(connector.context.store._engine, hear)
     return sender, receiver, heard
 
 
@@ -49,9 +48,9 @@ def test_no_call_walks_through_a_table(office_heard, handle) -> None:
     assert [one.id for one in sender.deliveries(limit=5)] == [sent.id]
     assert receiver.receipts(state=ReceiptState.CONFIRMED, limit=5) or receiver.receipts(kind="new", limit=5)
     for connector in (sender, receiver):
-        connector._session.keeper._renew([(table_of(machine), 1) for machine in MACHINES])
+        connector.context.lease_keeper._renew([(machine.table_name, 1) for machine in MACHINES])
     assert len(heard) > 30
-    engine = sender._session.store._engine
+    engine = sender.context.store._engine
     with engine.connect() as connection:
         if engine.dialect.name == "postgresql":
             connection.execute(text("SET enable_seqscan = off"))  # then one is planned only where no index serves

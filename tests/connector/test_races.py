@@ -6,12 +6,12 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from typing import Any
 
 import pytest
 
-from edoc_connector.connector import answers, dispatch
 from edoc_connector.errors import EdocError, StatusNotAllowed
-from edoc_connector.store import outgoing
+from edoc_connector.store.outgoing import Outgoing
 from edoc_connector.testing import sample_document
 
 pytestmark = pytest.mark.parametrize("backend", ["sqlite", "postgresql"], indirect=True)
@@ -21,18 +21,14 @@ pytestmark = pytest.mark.parametrize("backend", ["sqlite", "postgresql"], indire
 def meeting(monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[EdocError | None]]:
     """Runs calls side by side; between looking up and writing each waits a while for the others."""
 
-    def run(module: object, *calls: Callable[[], object]) -> list[EdocError | None]:
+    def run(*calls: Callable[[], object]) -> list[EdocError | None]:
         together = threading.Barrier(len(calls))
-        real = outgoing.status
+        real = Outgoing.enqueue_status
 
-        class Slow:
-            def __getattr__(self, name: str) -> object:
-                return getattr(outgoing, name)
-
-            def status(self, *args: object, **values: object) -> object:
-                with suppress(threading.BrokenBarrierError):  # the others were not let in, as it should be
-                    together.wait(0.5)
-                return real(*args, **values)
+        def slow(self: Outgoing, **values: Any) -> int:
+            with suppress(threading.BrokenBarrierError):  # the others were not let in, as it should be
+                together.wait(0.5)
+            return real(self, **values)
 
         def caught(call: Callable[[], object]) -> EdocError | None:
             try:
@@ -42,7 +38,7 @@ def meeting(monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[EdocError | N
             return None
 
         with monkeypatch.context() as patch, ThreadPoolExecutor(len(calls)) as pool:
-            patch.setattr(module, "outgoing", Slow())
+            patch.setattr(Outgoing, "enqueue_status", slow)
             return list(pool.map(caught, calls))
 
     return run
@@ -53,7 +49,7 @@ def test_two_clerks_accept_at_once(office, hub, handle, meeting) -> None:
     sender, one, two = office("H29.05"), office("G22"), office("G22")
     sender.send(sample_document())
     (receipt,) = handle(one)
-    errors = meeting(answers, one.receipt(receipt.id).accept, two.receipt(receipt.id).accept)
+    errors = meeting(one.receipt(receipt.id).accept, two.receipt(receipt.id).accept)
     assert sorted(map(type, errors), key=str) == sorted([type(None), StatusNotAllowed], key=str)
     one.flush()
     assert [packet.packet.status for packet in hub.packets()] == ["", "01", "03"]
@@ -70,7 +66,7 @@ def test_a_request_that_comes_while_a_clerk_accepts(office, hub, handle, meeting
     def coming() -> None:
         requests.extend(handle(other))
 
-    assert meeting(answers, clerk.receipt(delivery.id).accept, coming) == [None, None]
+    assert meeting(clerk.receipt(delivery.id).accept, coming) == [None, None]
     after = clerk.receipt(delivery.id)
     assert (after.status, after.change_requested, len(requests)) == ("03", True, 1)
     after.agree_change()
@@ -85,6 +81,6 @@ def test_two_clerks_take_back_at_once(office, hub, meeting) -> None:
     def asking(connector) -> Callable[[], object]:
         return lambda: connector.take_back(delivery.id, reason="Gửi nhầm")
 
-    errors = meeting(dispatch, asking(one), asking(two))
+    errors = meeting(asking(one), asking(two))
     assert sorted(map(type, errors), key=str) == sorted([type(None), StatusNotAllowed], key=str)
     assert [entry.to for entry in one.delivery(delivery.id).timeline].count("13") == 1

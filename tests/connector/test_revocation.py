@@ -11,14 +11,14 @@ import pytest
 from edoc_connector.errors import ConfigError, SigningError, VerificationFailed
 from edoc_connector.store import DeliveryState, ReceiptState
 from edoc_connector.testing import sample_document
-from edoc_connector.testing.keys import agency_keys, default_authority
+from edoc_connector.testing.keys import agency_keys, get_default_authority
 from edoc_connector.testing.responders import Responders
 
 
 @pytest.fixture
 def pki() -> Iterator[Responders]:
     """The servers of everybody's authority."""
-    with Responders(default_authority()) as responders:
+    with Responders(get_default_authority()) as responders:
         yield responders
 
 
@@ -36,12 +36,12 @@ def test_a_packet_waits_while_revocation_cannot_be_asked(
     document = sample_document()
     sender.send(document)
     for path in ("/ocsp", "/issuing.crl", "/root.crl"):
-        pki.broken[path] = (503, b"")
+        pki.answer_overrides[path] = (503, b"")
     down = office("G22", receive=_receive(pki, tmp_path))
     fails(VerificationFailed, lambda: handle(down), "HTTP 503.*tried again at the next poll")
     (waiting,) = down.receipts()
     assert waiting.state is ReceiptState.LISTED
-    pki.broken.clear()
+    pki.answer_overrides.clear()
     (receipt,) = handle(office("G22", receive=_receive(pki, tmp_path)))
     assert receipt.verification.reason in ("SIG-OK", "SEAL-OK")
     assert sender.delivery(document.id).state is DeliveryState.SENT
@@ -60,7 +60,7 @@ def test_a_packet_of_a_revoked_key_does_not_come_in(office: Any, pki: Responders
 def test_seals_carry_time_stamps_where_an_authority_is_set(office: Any, pki: Responders, handle: Any) -> None:
     """`[signing] timestamp_url` has an authority say when a document was sealed (The seal: B-T as an option)."""
     office("H29.05", signing={"timestamp_url": pki.tsa_url}).send(sample_document())
-    assert pki.asked == ["/tsa"]
+    assert pki.requested_paths == ["/tsa"]
     (receipt,) = handle(office("G22"))
     assert receipt.verification.timestamped
     assert abs((receipt.verification.signed_at - datetime.now(UTC)).total_seconds()) < 300
@@ -68,7 +68,7 @@ def test_seals_carry_time_stamps_where_an_authority_is_set(office: Any, pki: Res
 
 def test_no_time_stamp_no_document(office: Any, pki: Responders) -> None:
     """Where the authority does not answer the document is not sent, and the caller is told."""
-    pki.broken["/tsa"] = (503, b"")
+    pki.answer_overrides["/tsa"] = (503, b"")
     sender = office("H29.05", signing={"timestamp_url": pki.tsa_url})
     with pytest.raises(SigningError, match="no time-stamp"):
         sender.send(sample_document())
@@ -91,7 +91,7 @@ def test_paths_start_from_the_configuration(settings: Any, pki: Responders, tmp_
             "timestamp_trust": ["tsa.pem"],
         },
     )
-    (made.folder / "ca.crl").write_bytes(pki.crl())
+    (made.folder / "ca.crl").write_bytes(pki.build_crl())
     pki.tsa.write_root(made.folder / "tsa.pem")
     policy = made.policy()
     assert policy.revocation.crl_files == (made.folder / "ca.crl",)

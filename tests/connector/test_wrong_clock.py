@@ -10,7 +10,8 @@ import pytest
 from edoc_connector.connector import Connector
 from edoc_connector.errors import OutcomeUnknown
 from edoc_connector.mockhub.faults import Fault
-from edoc_connector.store import DeliveryState, deliveries
+from edoc_connector.store import DeliveryState
+from edoc_connector.store._sql import schema
 from edoc_connector.testing import sample_document
 
 ID = sample_document().id
@@ -46,8 +47,8 @@ def test_row_22_nor_after_a_restart_with_the_right_time(office, hub, fails) -> N
     sender = office("H29.05")
     hub.faults.add(Fault(kind="drop-after-accepting", path="/sendEdoc"))
     fails(OutcomeUnknown, lambda: sender.send(sample_document()))
-    with sender._session.transaction() as tx:
-        tx.connection.execute(deliveries.T.update().values(created_at=tx.now + timedelta(hours=1)))
+    with sender.context.transaction() as tx:
+        tx.connection.execute(schema.deliveries.update().values(created_at=tx.now + timedelta(hours=1)))
     sender.close()
     again = office("H29.05")
     settled(again, lambda: again.delivery(ID).state is DeliveryState.SENT)

@@ -31,7 +31,7 @@ def at() -> datetime:
 
 @pytest.fixture(scope="session")
 def document() -> Callable[..., edxml.Document]:
-    """Makes a small correct document; fields can be set otherwise."""
+    """Make a small correct document; fields can be set otherwise."""
 
     def make(**changes: Any) -> edxml.Document:
         fields: dict[str, Any] = {
@@ -52,7 +52,7 @@ def document() -> Callable[..., edxml.Document]:
 
 @pytest.fixture(scope="session")
 def status() -> Callable[..., edxml.StatusMessage]:
-    """Makes a small correct status; fields can be set otherwise."""
+    """Make a small correct status; fields can be set otherwise."""
 
     def make(**changes: Any) -> edxml.StatusMessage:
         fields: dict[str, Any] = {
@@ -73,7 +73,7 @@ def status() -> Callable[..., edxml.StatusMessage]:
 
 @pytest.fixture(scope="session")
 def written(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., bytes]]:
-    """Writes a message and gives the packet's bytes."""
+    """Write a message and return the packet's bytes."""
     with ExitStack() as stack:
         # packets of thousands of examples, each forced to the disk before it is read back: in memory where that can be
         memory = Path("/dev/shm")
@@ -114,7 +114,7 @@ _PACKET = """<?xml version="1.0" encoding="UTF-8"?>
 
 @pytest.fixture(scope="session")
 def packet() -> Callable[..., str]:
-    """Makes the text of a correct packet without findings; its parts can be set otherwise."""
+    """Make the text of a correct packet without findings; its parts can be set otherwise."""
 
     def make(**parts: str) -> str:
         standard = {"header": _HEADER, "trace": _TRACE, "references": "", "attachments": ""}
@@ -125,7 +125,7 @@ def packet() -> Callable[..., str]:
 
 @pytest.fixture(scope="session")
 def attached(packet: Callable[..., str]) -> Callable[..., str]:
-    """Makes the text of a packet with one attachment, given its content element's inside and what else is odd."""
+    """Make the text of a packet with one attachment, from the inside of its content element and other deviations."""
 
     def make(inside: str | bytes = b"content", **odd: str) -> str:
         text = base64.b64encode(inside).decode() if isinstance(inside, bytes) else inside
@@ -148,19 +148,19 @@ def attached(packet: Callable[..., str]) -> Callable[..., str]:
 
 @pytest.fixture(scope="session")
 def read_text() -> Callable[[str], edxml.Packet]:
-    """Reads a packet given as text."""
+    """Read a packet from text."""
     return lambda text: edxml.read(text.encode())
 
 
 @pytest.fixture(scope="session")
 def codes() -> Callable[[edxml.Packet], list[str]]:
-    """The codes of a packet's findings."""
+    """List the codes of a packet's findings."""
     return lambda packet: [finding.code for finding in packet.findings]
 
 
 @pytest.fixture(scope="session")
 def whole_canonical() -> Callable[..., bytes]:
-    """The canonical form by parsing the whole packet, attachments and all, without an element named Signature."""
+    """Compute the canonical form from the tree of the whole packet, without an element named Signature."""
 
     def make(data: bytes, *, exclusive: bool, without_signature: bool = False) -> bytes:
         tree = etree.fromstring(data, etree.XMLParser(huge_tree=True, resolve_entities=False)).getroottree()
@@ -199,7 +199,7 @@ _LIKELY = str.maketrans("".join(map(chr, range(0xA0, 0x100))), _LOCAL)
 
 
 def _text(most: int = 40) -> st.SearchStrategy[str]:
-    """Texts that say something, some of them as long as they may be."""
+    """Generate non-empty texts, some of the greatest length allowed."""
 
     def fitting(drawn: str) -> str:
         text = drawn.translate(_LIKELY).strip()
@@ -227,7 +227,7 @@ def _made(
     /,
     **always: st.SearchStrategy[Any],
 ) -> Any:
-    """Values with all fields that are always there, and any of the optional ones, at least so many (0 or 1)."""
+    """Generate values with all mandatory fields and any of the optional ones, at least `least` (0 or 1) of them."""
     chosen = draw(st.integers(least, 2 ** len(optional) - 1))
     there = [name for place, name in enumerate(optional) if chosen >> place & 1]
     return kind(**{name: draw(always[name]) for name in always}, **{name: draw(optional[name]) for name in there})
@@ -330,7 +330,7 @@ _OPTIONAL = {
 
 @pytest.fixture(scope="session")
 def documents() -> st.SearchStrategy[edxml.Document]:
-    """Correct documents of all four business types."""
+    """Generate correct documents of all four business types."""
     return _made(
         edxml.Document,
         _OPTIONAL,
@@ -349,7 +349,7 @@ def documents() -> st.SearchStrategy[edxml.Document]:
 
 @pytest.fixture(scope="session")
 def statuses() -> st.SearchStrategy[edxml.StatusMessage]:
-    """Correct statuses of all codes."""
+    """Generate correct statuses of all codes."""
     return _made(
         edxml.StatusMessage,
         {"staff": _STAFF},

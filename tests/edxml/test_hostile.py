@@ -1,4 +1,4 @@
-"""Hostile input gives a packet or a `PacketError`, soon, and nothing else."""
+"""Hostile input gives a packet or a `PacketError`, without delay."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from lxml import etree
 
 import edoc_connector.edxml as edxml
-from edoc_connector.edxml import elements, scan
+from edoc_connector.edxml.reader import elements, scan
 from edoc_connector.errors import AttachmentError, EdocError, PacketError
 
 EXAMPLES = int(os.environ.get("EDOC_FUZZ_EXAMPLES", "400"))
@@ -24,7 +24,7 @@ _NS = 'xmlns="http://www.mic.gov.vn/TBT/QCVN_102_2016"'
 
 @contextmanager
 def _without_hanging() -> Iterator[None]:
-    """A guard against quadratic work, which would take minutes; how long it really takes is measured elsewhere."""
+    """Guard against quadratic work, which would take minutes; exact times are measured elsewhere."""
     start = time.perf_counter()
     yield
     assert time.perf_counter() - start < 60
@@ -48,7 +48,7 @@ def _read_all(data: bytes) -> edxml.Packet | None:
             _check_words(error)
     for form in (True, False):
         with suppress(etree.C14NError):
-            b"".join(packet.skeleton.canonical(exclusive=form))
+            b"".join(packet.skeleton.iter_canonical(exclusive=form))
     return packet
 
 
@@ -158,13 +158,13 @@ def test_more_than_a_limit_is_refused(data: bytes) -> None:
 
 @pytest.mark.parametrize("count", [1_000, 90_000])
 def test_a_packet_full_of_oddities_is_read(count: int, packet: Callable[..., str]) -> None:
-    """Many odd elements cost no more than their number, and the findings are bounded."""
+    """Reading of many deviating elements costs time in proportion to their number, and the findings are bounded."""
     data = packet(header="<odd/>" * count).encode()
     with _without_hanging():
         found = edxml.read(data).findings
-    assert len(found) <= elements.MOST_FINDINGS + 1
-    assert len(edxml.read(data).unknown) <= elements.MOST_FINDINGS + 1
-    assert (found[-1].code == "EDX-MANY") == (count > elements.MOST_FINDINGS)
+    assert len(found) <= elements.MAX_FINDINGS + 1
+    assert len(edxml.read(data).unknown) <= elements.MAX_FINDINGS + 1
+    assert (found[-1].code == "EDX-MANY") == (count > elements.MAX_FINDINGS)
 
 
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-32-le"])
@@ -220,7 +220,7 @@ def test_names_of_utf8_are_read(declared: str, packet: Callable[..., str], codes
     ],
 )
 def test_what_is_no_packet_is_refused(data: bytes, code: str) -> None:
-    """What is not XML 1.0 in UTF-8 or has no header is refused with its code and place."""
+    """Bytes that are not XML 1.0 in UTF-8, or have no header, are refused with code and place."""
     error = _refused(data)
     assert error.code == code
     assert error.line is not None
@@ -256,10 +256,10 @@ def test_limits_can_be_raised() -> None:
 
 @pytest.mark.parametrize("chunk", [1, 5, 1 << 20])
 def test_findings_do_not_depend_on_read_sizes(chunk: int, attached: Callable[..., str]) -> None:
-    """However the bytes arrive, the packet is the same."""
+    """The packet and its findings are the same for every size of reads."""
     data = attached("<!--c-->QUJD\r\n<![CDATA[QUJD]]>&#81;UJD").encode()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(scan, "CHUNK", chunk)
+        patch.setattr(scan, "_FEED_SIZE", chunk)
         packet = edxml.read(data)
         with packet.attachments[0].open() as stream:
             assert stream.read() == b"ABC" * 3

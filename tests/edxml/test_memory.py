@@ -38,7 +38,7 @@ if work == "write":
 elif work == "extract":
     edxml.read(packet).attachments[0].save(folder / "again.bin")
 else:
-    for piece in edxml.read(packet).skeleton.canonical(exclusive=True):
+    for piece in edxml.read(packet).skeleton.iter_canonical(exclusive=True):
         pass
 print(peak() - before)
 """

@@ -9,6 +9,7 @@ import pytest
 from lxml import etree
 
 import edoc_connector.edxml as edxml
+from edoc_connector.edxml.message.values import write_time
 from edoc_connector.errors import PacketError
 
 _NAMES = [
@@ -19,7 +20,7 @@ _NAMES = [
 
 
 def _leaves(data: bytes) -> list[tuple[str, str]]:
-    """Names and texts of all leaves but those of Signature and of attachments' content, by lxml alone."""
+    """Iterate over names and texts of all leaves but those of Signature and of attachments' content, by lxml alone."""
     root = etree.fromstring(data, etree.XMLParser(recover=True, huge_tree=True, resolve_entities=False))
     found = []
     for element in root.iter("*"):
@@ -32,12 +33,12 @@ def _leaves(data: bytes) -> list[tuple[str, str]]:
 
 
 def _name(element: etree._Element) -> str:
-    """The local name, also of an element whose prefix nobody declared."""
+    """Find the local name, also of an element with an undeclared prefix."""
     return element.tag.rpartition("}")[2].rpartition(":")[2]
 
 
 def _said(packet: edxml.Packet) -> str:
-    """Everything the reader gives, as one text; times as the wire has them, numbers of codes as they are."""
+    """Join everything that the reader gives into one text; times as on the wire, codes as numbers."""
     attachments = [(f"cid:{a.content_id}", a.name, a.description, a.content_type) for a in packet.attachments]
     findings = [finding.seen for finding in packet.findings]
     return "\n".join(
@@ -69,7 +70,7 @@ def _moments(message: edxml.Message) -> list[object]:
 
 
 def _wire(moment: object) -> str:
-    return edxml.values.write_time(moment)
+    return write_time(moment)
 
 
 @pytest.mark.parametrize("name", ["edoc_replacement", "edoc_revocation", "edoc_update"])
@@ -88,7 +89,7 @@ def test_what_the_samples_are_known_for(shared: Path) -> None:
     expected = {"EDX-PREFIX", "EDX-EMPTY", "EDX-ORDER", "EDX-MISSING", "EDX-ORGAN-ID", "EDX-LINE-ENDS"}
     expected.add("EDX-PREFIX-FORM")
     assert expected == {f.code for f in packet.findings}
-    assert packet.skeleton.namespace_errors
+    assert packet.skeleton.has_namespace_errors
     assert [finding.code for finding in packet.content_findings()] == ["EDX-BASE64"]
     update = edxml.read(shared / "samples" / "edoc_update.edxml")
     assert {finding.code: finding.line for finding in update.findings} == {
@@ -115,9 +116,9 @@ def test_canonical_forms(name: str, shared: Path) -> None:
     """The streamed canonical form of a well-formed sample is that of the whole tree."""
     path = shared / "samples" / f"{name}.edxml"
     packet = edxml.read(path)
-    if packet.skeleton.namespace_errors:
+    if packet.skeleton.has_namespace_errors:
         return
     tree = etree.parse(path, etree.XMLParser(huge_tree=True))
     for exclusive in (True, False):
         whole = etree.tostring(tree, method="c14n", exclusive=exclusive, with_comments=False)
-        assert b"".join(packet.skeleton.canonical(exclusive=exclusive)) == whole
+        assert b"".join(packet.skeleton.iter_canonical(exclusive=exclusive)) == whole

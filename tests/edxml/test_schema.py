@@ -1,4 +1,4 @@
-"""The schema of what we write: made of the tables, and kept by every packet ("Document packet", "Status packet")."""
+"""The schema of written packets: made of the tables, followed by every packet ("Document packet", "Status packet")."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 from lxml import etree
 
 import edoc_connector.edxml as edxml
-from edoc_connector.edxml.schema import schema, source
+from edoc_connector.edxml.schema import read_source, schema
 
 _GENERATOR = Path(__file__).resolve().parents[2] / "docs" / "generate_xsd.py"
 
@@ -23,7 +23,7 @@ def test_the_schema_is_current(kind: str) -> None:
     assert spec.loader is not None
     generate = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(generate)
-    assert generate.generated(kind).encode() == source(kind)
+    assert generate.generated(kind).encode() == read_source(kind)
 
 
 def test_every_packet_of_the_tests_is_validated(
@@ -32,7 +32,7 @@ def test_every_packet_of_the_tests_is_validated(
     written: Callable[..., bytes],
     validated: list[str],
 ) -> None:
-    """What any test writes goes through the schema."""
+    """Every packet that a test writes is validated by the schema."""
     before = len(validated)
     written(document())
     written(status())

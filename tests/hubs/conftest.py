@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
+from edoc_connector.client.bodies import AnswerSink
 from edoc_connector.hubs import Vxp, WireRequest
-from edoc_connector.hubs.bodies import Sink
-from edoc_connector.hubs.wire import Finished, Flow, advance
+from edoc_connector.hubs.wire import FinishedFlow, Flow, advance_flow
 
 NOW = datetime(2026, 11, 22, 3, 53, 14, 706000, tzinfo=UTC)
 
@@ -68,7 +68,7 @@ def ask() -> Callable[[Flow[Any]], WireRequest]:
     """The first request of a flow."""
 
     def first(flow: Flow[Any]) -> WireRequest:
-        step = advance(flow)
+        step = advance_flow(flow)
         assert isinstance(step, WireRequest)
         return step
 
@@ -80,14 +80,14 @@ def answered() -> Callable[..., Any]:
     """The result of a one-request flow for an answer given by hand; a saved body is written as a client would."""
 
     def drive(flow: Flow[Any], body: Any = b"", *, status: int = 200, headers: dict[str, str] | None = None) -> Any:
-        request = advance(flow)
+        request = advance_flow(flow)
         assert isinstance(request, WireRequest)
         data = body if isinstance(body, bytes) else json.dumps(body).encode()
-        with Sink(request, status, headers or {}) as sink:
+        with AnswerSink(request, status, headers or {}) as sink:
             sink.write(data)
             answer = sink.finish()
-        step = advance(flow, answer)
-        assert isinstance(step, Finished)
+        step = advance_flow(flow, answer)
+        assert isinstance(step, FinishedFlow)
         return step.result
 
     return drive

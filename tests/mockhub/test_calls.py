@@ -137,7 +137,7 @@ def test_a_packet_that_breaks_a_rule_is_refused(
     assert (answer["status"], answer["ErrorCode"]) == ("FAIL", code)
     assert receiver.waiting() == []
     assert sender.hub.packets() == []
-    assert list(sender.hub.hub.incoming.iterdir()) == []
+    assert list(sender.hub.hub.incoming_folder.iterdir()) == []
 
 
 def test_what_is_not_xml_is_refused(two: tuple[Any, Any], packet: Make) -> None:
@@ -289,7 +289,7 @@ def test_a_packet_over_the_limit_is_refused(tmp_path: Path, caller: Make, packet
     with RunningHub(MockHubConfig(data=tmp_path / "h", max_packet=1000)) as hub:
         sender = caller("H29.05", hub=hub)
         assert sender.send(packet(), "H29.05")["ErrorCode"] == "21"
-        assert list(hub.hub.incoming.iterdir()) == []
+        assert list(hub.hub.incoming_folder.iterdir()) == []
 
 
 def test_packets_can_be_tampered_with_on_the_way(mock_hub: RunningHub, two: tuple[Any, Any], packet: Make) -> None:

@@ -27,7 +27,7 @@ def test_a_dropped_connection_gives_no_answer(
         sender.send(packet(), "H29.05")
     assert len(receiver.waiting()) == kept
     assert sender.send(packet(), "H29.05")["ErrorCode"] == ("25" if kept else "0")
-    assert mock_hub.faults.pending() == []
+    assert mock_hub.faults.list_pending() == []
 
 
 def test_an_upload_can_be_cut_off(mock_hub: RunningHub, two: tuple[Any, Any], packet: Make) -> None:
@@ -38,7 +38,7 @@ def test_an_upload_can_be_cut_off(mock_hub: RunningHub, two: tuple[Any, Any], pa
     with pytest.raises(httpx.TransportError):
         sender.send(large, "H29.05")
     assert receiver.waiting() == []
-    assert list(mock_hub.hub.incoming.iterdir()) == []
+    assert list(mock_hub.hub.incoming_folder.iterdir()) == []
 
 
 @pytest.mark.parametrize(("accepted", "kept"), [(None, 0), (True, 1)])
@@ -133,7 +133,7 @@ def test_a_plan_is_met_in_order_and_used_up() -> None:
     assert plan.take("/a") is None
     plan.add(Fault(kind="html"))
     plan.clear()
-    assert plan.pending() == []
+    assert plan.list_pending() == []
 
 
 @pytest.mark.parametrize(

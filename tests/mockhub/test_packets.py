@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from edoc_connector.mockhub.codes import RefusedError
-from edoc_connector.mockhub.packets import facts, read
+from edoc_connector.mockhub.packets import extract_facts, parse_packet
 
 Make = Callable[..., Any]
 
@@ -19,7 +19,7 @@ def parse(tmp_path: Path) -> Callable[[bytes], Any]:
     def run(data: bytes) -> Any:
         path = tmp_path / "packet.edxml"
         path.write_bytes(data)
-        return read(path)
+        return parse_packet(path)
 
     return run
 
@@ -43,7 +43,7 @@ def test_undeclared_prefixes_are_read(parse: Make, packet: Make) -> None:
     """edXML packet, "Seen in the wild": packets with an `xlink:` nobody declared are on the national hub."""
     data = packet(attachments=(("cid:1", "a.pdf", "application/pdf", b"x"),))
     undeclared = data.replace(b' xmlns:xlink="http://www.w3.org/1999/xlink"', b"")
-    assert facts(parse(undeclared)) == facts(parse(data))
+    assert extract_facts(parse(undeclared)) == extract_facts(parse(data))
 
 
 @pytest.mark.parametrize(
@@ -61,19 +61,19 @@ def test_undeclared_prefixes_are_read(parse: Make, packet: Make) -> None:
 def test_other_spellings_say_the_same(parse: Make, packet: Make, old: bytes, new: bytes) -> None:
     """edXML packet, "Seen in the wild": prefixes, one s, other namespaces, a BOM and white space make no difference."""
     data = packet(business="2")
-    assert facts(parse(data.replace(old, new))) == facts(parse(data))
+    assert extract_facts(parse(data.replace(old, new))) == extract_facts(parse(data))
 
 
 def test_an_envelope_may_be_the_root(parse: Make, status: Make) -> None:
     """edXML packet, "Seen in the wild": root edXMLEnvelope without the outer edXML."""
     data = status()
     start, end = data.index(b"<edXML:edXMLEnvelope"), data.index(b"</edXML>")
-    assert facts(parse(data[start:end])) == facts(parse(data))
+    assert extract_facts(parse(data[start:end])) == extract_facts(parse(data))
 
 
 def test_a_status_says_what_it_answers(parse: Make, status: Make) -> None:
     """edXML packet, "Status packet": From, ResponseFor and StatusCode; the recipient is the document's sender."""
-    found = facts(parse(status()))
+    found = extract_facts(parse(status()))
     assert (found.kind, found.recipients, found.status, found.code) == ("status", ("H29.05",), "03", "7816/SNV-VP")
     with pytest.raises(RefusedError, match="nowhere who is to receive"):
-        facts(parse(status(to="")))
+        extract_facts(parse(status(to="")))

@@ -16,7 +16,7 @@ import pytest
 from lxml import etree
 
 from edoc_connector.mockhub.codes import RefusedError
-from edoc_connector.mockhub.rebuild import NS, rebuild
+from edoc_connector.mockhub.rebuild import NS, rebuild_packet
 
 Make = Callable[..., Any]
 E = {"e": NS}
@@ -28,7 +28,7 @@ def rebuilt(tmp_path: Path) -> Callable[..., bytes]:
     def run(data: bytes, *, organ_id: str | None = "null", limit: int = 10_000_000) -> bytes:
         source, target = tmp_path / "in.edxml", tmp_path / "out.edxml"
         source.write_bytes(data)
-        rebuild(source, target, at=AT, organ_id=organ_id, limit=limit)
+        rebuild_packet(source, target, at=AT, organ_id=organ_id, limit=limit)
         return target.read_bytes()
 
     return run
@@ -227,7 +227,7 @@ def test_memory_does_not_grow_with_attachments(rebuilt: Make, packet: Make, tmp_
     source.write_bytes(packet(attachments=(("cid:1", name, "text/plain", bytes(range(256)) * 120_000),)))
     tracemalloc.start()
     try:
-        rebuild(source, target, at=AT, organ_id=None, limit=100_000_000)
+        rebuild_packet(source, target, at=AT, organ_id=None, limit=100_000_000)
         _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()

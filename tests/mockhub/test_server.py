@@ -19,7 +19,7 @@ import pytest
 
 from edoc_connector.errors import ConfigError
 from edoc_connector.mockhub import MockHubConfig, create_app, server
-from edoc_connector.mockhub.server import listen, serve, url_of
+from edoc_connector.mockhub.server import format_url, open_listener, serve
 from edoc_connector.testing.hub import RunningHub
 
 Make = Callable[..., Any]
@@ -30,7 +30,7 @@ def test_data_survive_a_restart(mock_hub: RunningHub, two: tuple[Any, Any], pack
     sender, receiver = two
     sender.send(packet(), "H29.05")
     before, url = receiver.waiting(), mock_hub.url
-    (mock_hub.hub.incoming / "cut-off.edxml").write_bytes(b"half")
+    (mock_hub.hub.incoming_folder / "cut-off.edxml").write_bytes(b"half")
     mock_hub.stop()
     mock_hub.stop()
     with pytest.raises(httpx.ConnectError):
@@ -40,7 +40,7 @@ def test_data_survive_a_restart(mock_hub: RunningHub, two: tuple[Any, Any], pack
     mock_hub.start()
     assert mock_hub.url == url
     assert receiver.waiting() == before
-    assert list(mock_hub.hub.incoming.iterdir()) == []
+    assert list(mock_hub.hub.incoming_folder.iterdir()) == []
     assert sender.send(packet(), "H29.05")["ErrorCode"] == "25"
     with pytest.raises(RuntimeError, match="running already"):
         mock_hub.start()
@@ -109,10 +109,10 @@ def test_a_client_that_hangs_up_leaves_nothing(mock_hub: RunningHub, two: tuple[
         connection.sendall(f"POST /sendEdoc HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\n{lines}\r\nhalf".encode())
     assert receiver.waiting() == []
     for _ in range(100):
-        if not list(mock_hub.hub.incoming.iterdir()):
+        if not list(mock_hub.hub.incoming_folder.iterdir()):
             break
         threading.Event().wait(0.05)
-    assert list(mock_hub.hub.incoming.iterdir()) == []
+    assert list(mock_hub.hub.incoming_folder.iterdir()) == []
 
 
 def test_a_port_that_is_taken_is_an_error_that_says_so(mock_hub: RunningHub, tmp_path: Path) -> None:
@@ -126,21 +126,21 @@ def test_a_port_that_is_taken_is_an_error_that_says_so(mock_hub: RunningHub, tmp
 def test_a_folder_that_another_hub_uses(tmp_path: Path) -> None:
     """Two hubs on one folder would take each other's packets: the second says so and ends; later it may begin."""
     data = tmp_path / "hub"
-    with server._alone(data), pytest.raises(ConfigError, match="--data") as caught:
+    with server._lock_folder(data), pytest.raises(ConfigError, match="--data") as caught:
         serve(MockHubConfig(data=data), port=0)
     assert "thư mục khác" in caught.value.vi
-    with server._alone(data):
+    with server._lock_folder(data):
         pass
 
 
 def test_ipv6_has_brackets() -> None:
     """Issue "One document travels", mock hub: the URL that is announced can be used as it is."""
     try:
-        listener = listen("::1", 0)
+        listener = open_listener("::1", 0)
     except ConfigError:
         pytest.skip("no IPv6 on this machine")
     with listener:
-        assert url_of(listener).startswith("http://[::1]:")
+        assert format_url(listener).startswith("http://[::1]:")
 
 
 SCRIPT = """
@@ -173,5 +173,5 @@ def test_it_runs_as_a_process_of_its_own(tmp_path: Path, client: httpx.Client, h
 def test_the_application_carries_its_hub(tmp_path: Path) -> None:
     """Design, "mock hub": `create_app` gives an ASGI application for other servers."""
     app = create_app(MockHubConfig(data=tmp_path / "h"))
-    assert app.state.hub.storage.agencies() == []
+    assert app.state.hub.storage.list_agencies() == []
     app.state.hub.close()

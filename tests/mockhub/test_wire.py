@@ -15,8 +15,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edoc_connector.mockhub import MockHubConfig
-from edoc_connector.mockhub.codes import RefusedError, hub_time, packet_time, request_time
-from edoc_connector.mockhub.wire import FileHash, Headers, verify
+from edoc_connector.mockhub.codes import RefusedError, format_hub_time, format_packet_time, parse_request_time
+from edoc_connector.mockhub.wire import FileHash, Headers, verify_request
 from edoc_connector.testing.hub import RunningHub
 
 Make = Callable[..., Any]
@@ -150,7 +150,7 @@ def test_vietnamese_in_a_header_is_signed_as_utf8(caller: Make) -> None:
 def test_bytes_that_are_no_text_are_malformed() -> None:
     """VXP interface: header values are UTF-8; a header given twice has no one value."""
     with pytest.raises(RefusedError, match="27: header XroadVnpt-a is not UTF-8"):
-        Headers([(b"XroadVnpt-a", b"\xff")]).get("XroadVnpt-a")
+        Headers([(b"XroadVnpt-a", b"\xff")]).require_value("XroadVnpt-a")
     with pytest.raises(RefusedError, match="27: header xroadvnpt-a is there twice"):
         Headers([(b"XroadVnpt-a", b"1"), (b"xroadvnpt-A", b"1")])
 
@@ -167,7 +167,7 @@ def test_an_unknown_system_is_refused_like_a_wrong_secret() -> None:
     seen = set()
     for secrets in ({}, {"A": "secret"}):
         with pytest.raises(RefusedError) as caught:
-            verify(headers, secrets=secrets, now=datetime.now(UTC), tolerance=timedelta(minutes=5))
+            verify_request(headers, secrets=secrets, now=datetime.now(UTC), tolerance=timedelta(minutes=5))
         seen.add((caught.value.code, caught.value.text))
     assert len(seen) == 1
 
@@ -185,10 +185,10 @@ def test_both_forms_of_the_hash_are_known(data: bytes, pieces: list[int]) -> Non
         tail, rest = tail[length:], rest[length:]
     sdk.update(tail)
     plain.update(rest)
-    assert sdk.matching(unpadded, "any") == sdk.matching(unpadded, "sdk") == 2
-    assert plain.matching(exact, "any") == plain.matching(exact, "exact") == 0
-    assert plain.matching("0" * 64, "any") is None
-    assert sdk.matching(unpadded, "exact") is None
+    assert sdk.find_tail_length(unpadded, "any") == sdk.find_tail_length(unpadded, "sdk") == 2
+    assert plain.find_tail_length(exact, "any") == plain.find_tail_length(exact, "exact") == 0
+    assert plain.find_tail_length("0" * 64, "any") is None
+    assert sdk.find_tail_length(unpadded, "exact") is None
     assert sdk.size == len(data) + 2
 
 
@@ -210,6 +210,6 @@ def test_a_hub_can_insist_on_one_hash(
 def test_times_are_vietnams() -> None:
     """Design, "Names of things outside": Vietnam time on the wire, aware UTC inside."""
     moment = datetime(2026, 11, 22, 18, 30, 5, 706000, tzinfo=UTC)
-    assert hub_time(moment) == "2026-11-23 01:30:05"
-    assert packet_time(moment) == "2026/11/23 01:30:05"
-    assert request_time("23112026T013005+0706") == moment
+    assert format_hub_time(moment) == "2026-11-23 01:30:05"
+    assert format_packet_time(moment) == "2026/11/23 01:30:05"
+    assert parse_request_time("23112026T013005+0706") == moment

@@ -1,4 +1,4 @@
-"""The extra ``pdf``: nothing of it is loaded before it is needed, and what is missing is named."""
+"""The extra ``pdf``: nothing of it is loaded before it is needed, and a missing package is named."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def test_importing_loads_no_pdf_code() -> None:
 
 
 def test_the_list_of_names() -> None:
-    """What the package exports is there."""
+    """Every name that the package exports is there."""
     assert all(getattr(pdf, name) is not None for name in pdf.__all__)
 
 

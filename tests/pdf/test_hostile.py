@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from edoc_connector.edxml import Attachment
 from edoc_connector.errors import AttachmentError
 from edoc_connector.pdf import verify_pdf
-from edoc_connector.pdf.bounds import bounded_work
+from edoc_connector.pdf.bounds import limit_work
 from edoc_connector.pdf.reasons import PdfRefused
 from edoc_connector.signing import VerificationStatus
 
@@ -24,13 +24,13 @@ REFUSED = {VerificationStatus.UNVERIFIABLE, VerificationStatus.INVALID}
 
 @pytest.mark.parametrize("data", [b"", b"PK\x03\x04 docx", b"\x00" * 100, b" %PDF-1.7\n", "không phải".encode()])
 def test_not_a_pdf(data: bytes) -> None:
-    """Something else under the name of a PDF."""
+    """Another file under the name of a PDF is reported as such."""
     assert verify_pdf(data).reason == "PDF-NOT-PDF"
 
 
 @pytest.mark.parametrize("data", [b"%PDF-", b"%PDF-1.7\n%%EOF\n", b"%PDF-1.7\nstartxref\n99999\n%%EOF\n", b"%PDF-x\n"])
 def test_a_broken_file(data: bytes) -> None:
-    """The first bytes are right, and then nothing is."""
+    """A file whose first bytes are right and whose rest is wrong is broken."""
     found = verify_pdf(data)
     assert (found.status, found.reason) == (VerificationStatus.UNVERIFIABLE, "PDF-BROKEN")
     assert found.explanation != found.explanation_vi
@@ -45,12 +45,11 @@ def test_too_big(plain: bytes) -> None:
 
 def test_encrypted(plain: bytes) -> None:
     """An encrypted file says so, not that it is broken."""
-    from pyhanko.pdf_utils.crypt import StandardSecurityHandler
     from pyhanko.pdf_utils.reader import PdfFileReader
     from pyhanko.pdf_utils.writer import copy_into_new_writer
 
     writer = copy_into_new_writer(PdfFileReader(io.BytesIO(plain)))
-    writer._assign_security_handler(StandardSecurityHandler.build_from_pw("mật khẩu", None))
+    writer.encrypt("mật khẩu")
     out = io.BytesIO()
     writer.write(out)
     assert verify_pdf(out.getvalue()).reason == "PDF-ENCRYPTED"
@@ -88,7 +87,7 @@ RINGS = {
 
 @pytest.mark.parametrize("case", RINGS)
 def test_objects_of_the_wrong_kind(case: str, pdfs: Any) -> None:
-    """Rings, nesting and wrong types where signatures are looked for."""
+    """Rings, nesting and wrong types in the places of signatures give a status."""
     catalogue, field = RINGS[case]
     found = verify_pdf(pdfs.letter(catalogue=catalogue, o5=field))
     assert found.status in REFUSED | {VerificationStatus.UNSIGNED}
@@ -132,7 +131,7 @@ def test_a_profiler_is_set_again() -> None:
     before = sys.getprofile()
     sys.setprofile(profiler)
     try:
-        with pytest.raises(ValueError, match="x"), bounded_work(0):
+        with pytest.raises(ValueError, match="x"), limit_work(0):
             raise ValueError("x")
         assert sys.getprofile() is profiler
     finally:
@@ -149,7 +148,7 @@ def test_work_that_hides_its_errors() -> None:
             except Exception:
                 continue
 
-    with pytest.raises(PdfRefused, match="PDF-TOO-MUCH"), bounded_work(0):
+    with pytest.raises(PdfRefused, match="PDF-TOO-MUCH"), limit_work(0):
         stubborn()
 
 

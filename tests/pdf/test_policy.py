@@ -6,15 +6,15 @@ from dataclasses import replace
 from typing import Any
 
 from edoc_connector.edxml import Attachment
-from edoc_connector.pdf import demanded, unsigned
+from edoc_connector.pdf import find_unsigned, require_signatures
 from edoc_connector.signing import VerifyMode, VerifyPolicy
 from edoc_connector.testing.keys import authority
 
 
 def test_what_is_demanded(trusting: VerifyPolicy) -> None:
     """Where authorities are named, trust in one of them, even if packets need no signature; else a signature."""
-    assert demanded(VerifyPolicy()).mode is VerifyMode.VALID
-    assert demanded(replace(trusting, mode=VerifyMode.ANY)) == trusting
+    assert require_signatures(VerifyPolicy()).mode is VerifyMode.VALID
+    assert require_signatures(replace(trusting, mode=VerifyMode.ANY)) == trusting
 
 
 def test_which_files_are_not_as_demanded(sign: Any, plain: bytes, trusting: VerifyPolicy) -> None:
@@ -28,11 +28,11 @@ def test_which_files_are_not_as_demanded(sign: Any, plain: bytes, trusting: Veri
         Attachment.from_bytes(b"x", name="hong.pdf"),
         Attachment.from_bytes(sign(keys=stranger), name="la.pdf"),
     ]
-    found = [(one.index, one.attachment.name, one.verification.reason) for one in unsigned(files, trusting)]
+    found = [(one.index, one.attachment.name, one.verification.reason) for one in find_unsigned(files, trusting)]
     assert found == [
         (1, "chua-ky.pdf", "PDF-NONE"),
         (3, "chua-ky.doc", "PDF-NONE"),
         (4, "hong.pdf", "PDF-NOT-PDF"),
         (5, "la.pdf", "SIG-UNTRUSTED"),
     ]
-    assert [one.index for one in unsigned(files, VerifyPolicy())] == [1, 3, 4]
+    assert [one.index for one in find_unsigned(files, VerifyPolicy())] == [1, 3, 4]

@@ -1,4 +1,4 @@
-"""Signing PDF files: what is written, and what other verifiers make of it."""
+"""Signing PDF files: the written signature, and the verdicts of other verifiers."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ from edoc_connector.edxml import Attachment
 from edoc_connector.errors import AttachmentError, SigningError
 from edoc_connector.pdf import sign_pdf, verify_pdf
 from edoc_connector.signing import VerificationStatus, load_signer
-from edoc_connector.testing.keys import AgencyKeys, agency_keys, default_authority
+from edoc_connector.testing.keys import AgencyKeys, agency_keys, get_default_authority
 
 VALID = VerificationStatus.VALID
 
 
 def judged_by_pyhanko(pdf: bytes, root: x509.Certificate) -> list[Any]:
-    """What pyHanko's own validator says of each signature."""
+    """Ask pyHanko's own validator about each signature."""
     anchor = asn1_x509.Certificate.load(root.public_bytes(Encoding.DER))
     reader = PdfFileReader(io.BytesIO(pdf))
     return [
@@ -90,7 +90,7 @@ def test_it_is_pades_baseline_b(sign: Any) -> None:
 
 def test_a_second_signature_leaves_the_first_valid(sign: Any, trusting: Any, agency: AgencyKeys) -> None:
     """Signatures add up: the clerk signs for the agency after the director, and both hold."""
-    director = default_authority().agency("Nguyễn Văn A", kind="p256")
+    director = get_default_authority().agency("Nguyễn Văn A", kind="p256")
     pdf = sign(sign(keys=director))
     found = verify_pdf(pdf, trusting)
     assert [one.reason for one in found.signatures] == ["PDF-EXTENDED", "PDF-OK"]
@@ -145,12 +145,10 @@ def test_source_and_target(agency: AgencyKeys, plain: bytes, tmp_path: Path) -> 
 
 
 def _encrypted(plain: bytes) -> bytes:
-    from pyhanko.pdf_utils.crypt import StandardSecurityHandler
     from pyhanko.pdf_utils.writer import copy_into_new_writer
 
     writer = copy_into_new_writer(PdfFileReader(io.BytesIO(plain)))
-    handler = StandardSecurityHandler.build_from_pw("mật khẩu", None)
-    writer._assign_security_handler(handler)
+    writer.encrypt("mật khẩu")
     out = io.BytesIO()
     writer.write(out)
     return out.getvalue()
@@ -187,7 +185,7 @@ def test_a_locked_file(foreign: Any, agency: AgencyKeys, tmp_path: Path) -> None
 def test_a_key_that_must_not_sign(plain: bytes, tmp_path: Path) -> None:
     """An expired certificate refuses to sign, and leaves no file."""
     past = datetime.now(UTC) - timedelta(days=1)
-    keys = default_authority().agency("Hết hạn", not_before=past - timedelta(days=9), not_after=past)
+    keys = get_default_authority().agency("Hết hạn", not_before=past - timedelta(days=9), not_after=past)
     with pytest.raises(SigningError, match="expired"):
         sign_pdf(plain, tmp_path / "out.pdf", signer=keys.signer())
     assert list(tmp_path.iterdir()) == []

@@ -1,4 +1,4 @@
-"""The visible stamp: what it says, where it stands, and that Vietnamese letters are drawn (Decree 30/2020/NĐ-CP)."""
+"""The visible stamp: its text, its place, and its Vietnamese letters (Decree 30/2020/NĐ-CP)."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from pyhanko.pdf_utils.reader import PdfFileReader
 
 from edoc_connector.errors import SigningError
 from edoc_connector.pdf import Stamp, verify_pdf
-from edoc_connector.pdf.place import Page
+from edoc_connector.pdf.appearance import Page
 from edoc_connector.signing import VerificationStatus
 
 AT = datetime(2026, 11, 20, 17, 5, 9, tzinfo=UTC)
@@ -102,7 +102,7 @@ def test_stamps_do_not_hide_each_other(page: str, sign: Any, pdfs: Any, trusting
     pdf = pdfs.letter(PAGES[page])
     for _ in range(3):
         pdf = sign(pdf)
-    shown = Page.of(PdfFileReader(io.BytesIO(pdf)).root["/Pages"]["/Kids"][0])
+    shown = Page.from_dictionary(PdfFileReader(io.BytesIO(pdf)).root["/Pages"]["/Kids"][0])
     first, second, third = (shown.to_shown(box) for box in _boxes(pdf))
     assert first[1] > second[3] > second[1] > third[3]
     assert verify_pdf(pdf, trusting).status is VerificationStatus.VALID
@@ -147,6 +147,6 @@ def test_a_page_without_a_box() -> None:
     """What a page leaves out is inherited, through a tree that may be a ring, or else A4."""
     page: dict[str, Any] = {}
     page["/Parent"] = page
-    assert Page.of(page).size == (595, 842)
-    assert Page.of({"/Parent": {"/MediaBox": [0, 0, 10, 20], "/Rotate": 90}}).size == (20, 10)
-    assert Page.of({"/Rotate": 45}).rotation == 0
+    assert Page.from_dictionary(page).size == (595, 842)
+    assert Page.from_dictionary({"/Parent": {"/MediaBox": [0, 0, 10, 20], "/Rotate": 90}}).size == (20, 10)
+    assert Page.from_dictionary({"/Rotate": 45}).rotation == 0

@@ -14,7 +14,7 @@ from pyhanko_certvalidator import ValidationContext
 
 from edoc_connector.pdf import verify_pdf
 from edoc_connector.signing import VerificationStatus, load_signer
-from edoc_connector.signing.keyring import close
+from edoc_connector.signing.keys.keyring import close_signer
 from edoc_connector.testing.keys import agency_keys
 
 
@@ -25,11 +25,11 @@ from edoc_connector.testing.keys import agency_keys
 )
 def test_a_token_signs_a_pdf(label: str, kind: Any, soft_token: Any, sign: Any, trusting: Any) -> None:
     """The key stays on the token; pyHanko's own validator and ours find the file valid and trusted."""
-    signer = load_signer(soft_token.uri(label), secrets=lambda _name: soft_token.pin)
+    signer = load_signer(soft_token.build_uri(label), secrets=lambda _name: soft_token.pin)
     try:
         pdf = sign(signer=signer)
     finally:
-        close(signer)
+        close_signer(signer)
     keys = agency_keys("Sở Nội vụ", organ_id="H29.05", kind=kind)
     (own,) = verify_pdf(pdf, trusting).signatures
     assert (own.status, own.trusted, own.certificate) == (VerificationStatus.VALID, True, keys.certificate)

@@ -1,4 +1,4 @@
-"""Verifying PDF files: what holds, what was changed, and who is trusted."""
+"""Verifying PDF files: sound and changed ones, and the trust in their signers."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ from pyhanko_certvalidator.registry import SimpleCertificateStore
 
 from edoc_connector.edxml import Attachment
 from edoc_connector.pdf import PDF_REASONS, is_pdf, verify_pdf
-from edoc_connector.pdf.adapter import AdaptedSigner
+from edoc_connector.pdf.embed import PyhankoSigner
 from edoc_connector.signing import VerificationStatus, VerifyMode, VerifyPolicy
-from edoc_connector.testing.keys import AgencyKeys, agency_keys, authority, default_authority
+from edoc_connector.testing.keys import AgencyKeys, agency_keys, authority, get_default_authority
 
 VALID, INVALID = VerificationStatus.VALID, VerificationStatus.INVALID
 UNSIGNED, UNVERIFIABLE = VerificationStatus.UNSIGNED, VerificationStatus.UNVERIFIABLE
@@ -142,7 +142,7 @@ def test_bytes_appended(more: bytes, sign: Any, signed: bytes) -> None:
 
 
 def test_white_space_appended(signed: bytes) -> None:
-    """A line end that mail software adds is none."""
+    """A line end that mail software adds is no change."""
     found = verify_pdf(signed + b"\r\n")
     assert (found.status, found.reason) == (VALID, "PDF-EXTENDED")
 
@@ -300,7 +300,7 @@ def _weak(kind: Any) -> AgencyKeys:
 def test_what_is_not_accepted(options: dict[str, Any], code: str, foreign: Any, trusting: VerifyPolicy) -> None:
     """Weak hashes and keys, and certificates for other uses, are UNVERIFIABLE whatever they sign."""
     issued = {name: value for name, value in options.items() if name != "md_algorithm"}
-    keys = default_authority().agency("Yếu", **issued)
+    keys = get_default_authority().agency("Yếu", **issued)
     md = {"md_algorithm": options.get("md_algorithm", "sha256")}
     found = verify_pdf(foreign(keys=keys, **md), trusting)
     assert (found.status, found.reason) == (UNVERIFIABLE, code)
@@ -376,7 +376,7 @@ def test_a_date_that_is_none(sign: Any, agency: AgencyKeys) -> None:
     """A time of signing that cannot be read is no time; the signature holds."""
 
     def make(data: bytes) -> bytes:
-        signing = AdaptedSigner(agency.signer()).async_sign(hashlib.sha256(data).digest(), "sha256", use_pades=True)
+        signing = PyhankoSigner(agency.signer()).async_sign(hashlib.sha256(data).digest(), "sha256", use_pades=True)
         value: bytes = asyncio.run(signing).dump()
         return value
 
@@ -422,7 +422,7 @@ def _stamped(pdf: bytes, keys: AgencyKeys) -> bytes:
 @pytest.fixture
 def authority_of_time() -> AgencyKeys:
     """A time-stamp authority's keys, under the same root as the agency's."""
-    return default_authority().agency("Cấp dấu thời gian", uses=[ExtendedKeyUsageOID.TIME_STAMPING])
+    return get_default_authority().agency("Cấp dấu thời gian", uses=[ExtendedKeyUsageOID.TIME_STAMPING])
 
 
 def test_a_document_time_stamp(sign: Any, trusting: VerifyPolicy, authority_of_time: AgencyKeys) -> None:
@@ -466,5 +466,5 @@ def test_a_time_stamp_that_is_none(plain: bytes, authority_of_time: AgencyKeys) 
     other = PdfFileReader(io.BytesIO(_stamped(plain + b"\n", authority_of_time))).embedded_signatures[0].pkcs7_content
     found = verify_pdf(_value_put(stamped, lambda _data: other.rstrip(b"\0")))
     assert (found.status, found.reason) == (INVALID, "PDF-DIGEST")
-    keyless = default_authority().agency("Không EKU", uses=[ExtendedKeyUsageOID.EMAIL_PROTECTION])
+    keyless = get_default_authority().agency("Không EKU", uses=[ExtendedKeyUsageOID.EMAIL_PROTECTION])
     assert verify_pdf(_stamped(plain, keyless)).signatures[0].reason == "PDF-KEY-USAGE"

@@ -28,7 +28,7 @@ _Q = f"{{{DS}}}"
 
 
 class Told(logging.Handler):
-    """Everything that is logged, at every level, with its traceback; and the words of every error that is made."""
+    """A log handler that keeps everything logged, with tracebacks, and the words of every error that is made."""
 
     def __init__(self) -> None:
         super().__init__(logging.DEBUG)
@@ -36,11 +36,11 @@ class Told(logging.Handler):
         self.setFormatter(logging.Formatter("%(name)s %(message)s %(args)s"))
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Keep it."""
+        """Keep the record's words."""
         self.words.append(self.format(record))
 
     def secrets_of(self, module: Any) -> list[str]:
-        """Which of a test module's secrets, or of the token's, were told; keys in PEM form count too."""
+        """List the secrets of a test module, or of the token, that were told; keys in PEM form count too."""
         named = [getattr(module, name, "") for name in ("PASSWORD", "PIN", "TOKEN")]
         known = [*filter(None, named), "throwaway-pin-739154", "PRIVATE KEY-----\nM"]
         return [secret for secret in known for words in self.words if secret in words]
@@ -48,7 +48,7 @@ class Told(logging.Handler):
 
 @pytest.fixture(autouse=True)
 def told(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Told]:
-    """After each test: no key, password, PIN or access token was in a log record or in an error of ours (Must show)."""
+    """After each test: no key, password, PIN or access token was in a log record or in an error of ours."""
     spy, make = Told(), EdocError.__init__
 
     def made(self: EdocError, message: str, *, vi: str) -> None:
@@ -91,7 +91,7 @@ Write = Callable[..., bytes]
 
 @pytest.fixture
 def packet_of(tmp_path: Path, agency: AgencyKeys) -> Write:
-    """Writes a packet and gives its bytes."""
+    """A function that writes a packet and gives its bytes."""
 
     def write(
         document: Any = None,
@@ -185,7 +185,7 @@ def _repack(root: etree._Element) -> None:
 
 @pytest.fixture(scope="session")
 def rebuild() -> Callable[[bytes], bytes]:
-    """What a hub does to a packet on its way (VXP interface, What the hub does to a packet on its way)."""
+    """A function that rebuilds a packet as a hub does (VXP interface, What the hub does to a packet on its way)."""
 
     def rebuilt(packet: bytes) -> bytes:
         root = etree.fromstring(packet, etree.XMLParser(huge_tree=True, remove_blank_text=True))
@@ -213,7 +213,7 @@ XmlsecSign = Callable[..., bytes]
 
 @pytest.fixture
 def xmlsec_signed(packet_of: Write, agency: AgencyKeys) -> XmlsecSign:
-    """Signs a packet through xmlsec, in whatever way is asked: what other people's software might send."""
+    """A function that signs a packet through xmlsec, in any way that other people's software might."""
 
     def sign(
         *,

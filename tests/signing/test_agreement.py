@@ -40,9 +40,9 @@ from edoc_connector import edxml
 from edoc_connector.errors import PacketError
 from edoc_connector.signing import LocalSigner, VerificationStatus, VerifyPolicy, enveloped, seal_maker, verify
 from edoc_connector.signing.reasons import Refused
-from edoc_connector.signing.xmldsig import verify_signature_core
+from edoc_connector.signing.xmlsig.xmldsig import verify_signature_core
 from edoc_connector.testing import sample_document
-from edoc_connector.testing.keys import AgencyKeys, agency_keys, authority, throwaway_key
+from edoc_connector.testing.keys import AgencyKeys, agency_keys, authority, make_throwaway_key
 
 NS, DS = edxml.NS, edxml.DS
 _Q, _N = f"{{{DS}}}", f"{{{NS}}}"
@@ -74,7 +74,7 @@ def one(root: etree._Element, name: str) -> etree._Element:
 
 
 def xmlsec_says(case: Case) -> str:
-    """What xmlsec says, with everything it can do enabled, as it is out of the box."""
+    """Ask xmlsec for its verdict, with everything enabled as it is out of the box."""
     root = etree.parse(case.file, etree.XMLParser(huge_tree=True)).getroot()
     context = xmlsec.SignatureContext()
     pem = case.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
@@ -91,7 +91,7 @@ def xmlsec_says(case: Case) -> str:
 
 
 def signxml_says(case: Case) -> str:
-    """What signxml says, given a certificate of the key, with every algorithm it knows."""
+    """Ask signxml for its verdict, given a certificate of the key, with every algorithm that it knows."""
     config = SignatureConfiguration(
         signature_methods=frozenset(SignatureMethod),
         digest_algorithms=frozenset(DigestAlgorithm),
@@ -121,12 +121,12 @@ def _certificate_of(key: Any) -> x509.Certificate:
         .serial_number(1)
         .not_valid_before(now - timedelta(days=1))
         .not_valid_after(now + timedelta(days=1))
-        .sign(throwaway_key("p256", "pinning"), hashes.SHA256())
+        .sign(make_throwaway_key("p256", "pinning"), hashes.SHA256())
     )
 
 
 def jdk_says(cases: list[Case]) -> dict[str, str]:
-    """What the JDK says, by the cases' names; all in one run, as starting it takes longest."""
+    """Ask the JDK for its verdicts, by the cases' names; all in one run, as starting it takes longest."""
     lines = "".join(f"{case.file}\t{case.key}\n" for case in cases)
     program = Path(__file__).with_name("Verify.java")
     done = subprocess.run(["java", str(program)], input=lines, capture_output=True, text=True, check=True)

@@ -17,14 +17,14 @@ import pytest
 
 import edoc_connector.edxml as edxml
 from edoc_connector import signing
-from edoc_connector.edxml.scan import CHUNK
+from edoc_connector.edxml import CHUNK_SIZE
 from edoc_connector.signing import VerificationStatus, VerifyPolicy
 from edoc_connector.testing import sample_document
 from edoc_connector.testing.keys import AgencyKeys
 
 _GIB = float(os.environ.get("EDOC_TEST_LARGE", "0"))
 _BLOCK = hashlib.shake_256(b"large").digest(3 * 100_003)  # no multiple of any piece, so that every boundary is met
-_BLOCKS = max(int(_GIB * (1 << 30)) // len(_BLOCK) + 1, 4 * CHUNK // len(_BLOCK))
+_BLOCKS = max(int(_GIB * (1 << 30)) // len(_BLOCK) + 1, 4 * CHUNK_SIZE // len(_BLOCK))
 _REST = b"the end"
 _TEXT = base64.b64encode(_BLOCK)
 _AT = datetime.now(UTC)
@@ -131,6 +131,6 @@ def test_a_large_packet_of_ours(agency: AgencyKeys, tmp_path: Path) -> None:
     verification.attachments[0].save(extracted)
     digest = hashlib.sha256()
     with extracted.open("rb") as file:
-        while piece := file.read(CHUNK):
+        while piece := file.read(CHUNK_SIZE):
             digest.update(piece)
     assert (extracted.stat().st_size, digest.hexdigest()) == (data.stat().st_size, _sha256())

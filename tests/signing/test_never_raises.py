@@ -29,13 +29,13 @@ from edoc_connector.signing import (
     enveloped,
     seal_maker,
     verify,
-    xades,
 )
-from edoc_connector.signing.certificates import read_certificate
-from edoc_connector.signing.fetching import http_fetch
-from edoc_connector.signing.trust import judge
+from edoc_connector.signing.pki.certificates import read_certificate
+from edoc_connector.signing.pki.path_validation import judge_certificate
+from edoc_connector.signing.pki.pki_http import fetch_http
+from edoc_connector.signing.xmlsig import xades
 from edoc_connector.testing import sample_document
-from edoc_connector.testing.keys import AgencyKeys, default_authority, throwaway_key
+from edoc_connector.testing.keys import AgencyKeys, get_default_authority, make_throwaway_key
 from edoc_connector.testing.responders import Responders
 
 _SHA1 = bytes.fromhex("2b0e03021a")  # its object identifier, DER
@@ -66,7 +66,8 @@ def test_a_signing_time_that_no_clock_shows_is_refused(
     """A signing time that is none in UTC makes the seal UNVERIFIABLE (XAdES baseline B, SigningTime)."""
     build = xades.build_object
     monkeypatch.setattr(
-        "edoc_connector.signing.seal.build_object", lambda certificate, at, **ids: build(certificate, at=claimed, **ids)
+        "edoc_connector.signing.xmlsig.seal.build_object",
+        lambda certificate, at, **ids: build(certificate, at=claimed, **ids),
     )
     verification = verify(edxml.read(packet_of(keys=None)))
     assert (verification.reason, verification.status.value) == ("SEAL-PROPERTIES", "UNVERIFIABLE")
@@ -74,7 +75,7 @@ def test_a_signing_time_that_no_clock_shows_is_refused(
 
 def test_an_odd_certificate_is_not_trusted(packet_of: Any, agency: AgencyKeys) -> None:
     """A subject's attribute of an unknown kind that is no text makes nobody trusted (path validation)."""
-    key = throwaway_key("p256", "odd")
+    key = make_throwaway_key("p256", "odd")
     unknown = x509.NameAttribute(x509.ObjectIdentifier("1.2.3.4.5"), "AAAA")
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "E"), unknown])
     now = datetime.now(UTC)
@@ -96,10 +97,10 @@ def test_an_ocsp_answer_by_an_unknown_hash_proves_nothing(soft: bool, signed: by
     """An answer that names the issuer by a hash nobody knows counts as none, and hides no other (RFC 6960, 4.1.1)."""
 
     def fetch(url: str, *, body: bytes | None = None, content_type: str = "", timeout: float = 1) -> bytes:
-        answer = http_fetch(url, body=body, content_type=content_type, timeout=timeout)
+        answer = fetch_http(url, body=body, content_type=content_type, timeout=timeout)
         return answer.replace(_SHA1, _SHA1[:-1] + b"\x7f") if body else answer
 
-    with Responders(default_authority()) as pki:
+    with Responders(get_default_authority()) as pki:
         pki.revoke(agency.certificate)
         reasons = []
         for mode in (RevocationMode.OCSP, RevocationMode.EITHER):
@@ -121,7 +122,7 @@ def packets(agency: AgencyKeys, tmp_path_factory: pytest.TempPathFactory) -> tup
     document, at = sample_document(), datetime.now(UTC)
     own, sealed = (tmp_path_factory.mktemp("packets") / name for name in ("own.edxml", "sealed.edxml"))
     edxml.write(document, own, at=at, signature=enveloped(agency.signer()))
-    with Responders(default_authority()) as pki:
+    with Responders(get_default_authority()) as pki:
         stamp = TimestampAuthority(url=pki.tsa_url)
         edxml.write(document, sealed, at=at, seal=seal_maker(document, signer=agency.signer(), at=at, timestamp=stamp))
     return own.read_bytes(), sealed.read_bytes()
@@ -194,5 +195,5 @@ def test_mutated_certificates_are_judged(agency: AgencyKeys, which: int, changes
     except ValueError:
         return
     policy = VerifyPolicy(mode=VerifyMode.TRUSTED, anchors=(agency.root,))
-    trust = judge(certificates[0], certificates[1:], policy=policy, at=datetime.now(UTC))
+    trust = judge_certificate(certificates[0], certificates[1:], policy=policy, at=datetime.now(UTC))
     assert trust.trusted or trust.problem

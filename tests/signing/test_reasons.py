@@ -33,7 +33,7 @@ def test_only_two_reasons_are_valid() -> None:
 def test_the_code_gives_no_other_reasons_and_leaves_none_unused() -> None:
     """Codes in the source and in the catalogue are the same."""
     used: set[str] = set()
-    for path in _SOURCE.glob("*.py"):
+    for path in _SOURCE.rglob("*.py"):
         if path.name != "reasons.py":
             used |= set(re.findall(r'"((?:SIG|SEAL)-[A-Z0-9-]+)"', path.read_text()))
     assert used == set(REASONS)

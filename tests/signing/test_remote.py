@@ -26,7 +26,7 @@ from edoc_connector import edxml
 from edoc_connector.errors import SigningError
 from edoc_connector.signing import Signer, VerifyPolicy, enveloped, key_status, seal_maker, verify
 from edoc_connector.testing import RunningHub, sample_document
-from edoc_connector.testing.keys import AgencyKeys, agency_keys, default_authority
+from edoc_connector.testing.keys import AgencyKeys, agency_keys, get_default_authority
 
 TOKEN = "access-token-rất-bí-mật".encode().hex()
 PIN = "24681357"
@@ -280,7 +280,7 @@ def test_a_certificate_that_is_not_valid_is_not_even_asked_for(service: Service,
 def test_a_signature_of_another_key_is_found_out(service: Service, example: Any, tmp_path: Path) -> None:
     """What the service signs is checked with the certificate before it is written."""
     with _signer(example, service) as signer:
-        service.keys = default_authority().agency("Khóa khác", key_name="another key at the service")
+        service.keys = get_default_authority().agency("Khóa khác", key_name="another key at the service")
         with pytest.raises(SigningError, match="does not belong"):
             edxml.write(sample_document(), tmp_path / "p.edxml", at=datetime.now(UTC), signature=enveloped(signer))
 

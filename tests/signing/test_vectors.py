@@ -13,7 +13,7 @@ from lxml import etree
 from edoc_connector import edxml, signing
 from edoc_connector.errors import PacketError
 from edoc_connector.signing.reasons import Refused
-from edoc_connector.signing.xmldsig import verify_signature_core
+from edoc_connector.signing.xmlsig.xmldsig import verify_signature_core
 
 _MANIFEST = Path(__file__).resolve().parents[3] / "shared" / "vectors" / "manifest.json"
 VECTORS = json.loads(_MANIFEST.read_text()) if _MANIFEST.is_file() else []

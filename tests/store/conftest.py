@@ -8,8 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from edoc_connector.store import Store
-from edoc_connector.store.deliveries import NewDelivery
+from edoc_connector.store import NewDelivery, Store
 from edoc_connector.testing.postgres import Tables
 
 

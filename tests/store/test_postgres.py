@@ -9,11 +9,9 @@ from pathlib import Path
 
 import pytest
 
-import edoc_connector.store.engine as engine_module
+import edoc_connector.store._sql.engine as engine_module
 from edoc_connector.errors import StoreError
-from edoc_connector.store import DeliveryState, Lease, Store, deliveries, moves, outgoing, receipts
-from edoc_connector.store.deliveries import NewDelivery
-from edoc_connector.store.states import DELIVERIES
+from edoc_connector.store import DELIVERIES, DONE, EDOC, DeliveryState, Lease, NewDelivery, Store
 from edoc_connector.testing.postgres import PostgresServer
 
 AGENCY = "H29.05"
@@ -48,44 +46,44 @@ def _at_once(store: Store, work) -> list:
 
 def test_two_pollers_list_the_same_packet(store: Store) -> None:
     """One row comes of it, and neither poller fails (faults, rows 7 and 19)."""
-    one, two = _at_once(store, lambda tx: receipts.offered(tx, AGENCY, "7", receipts.EDOC).id)
+    one, two = _at_once(store, lambda tx: tx.receipts.record_offer(AGENCY, "7", EDOC).id)
     assert one == two
 
 
 def test_the_same_document_stored_twice_at_once_is_one_delivery(store: Store, new_delivery) -> None:
     """The second worker gets the first one's delivery (DESIGN, "the same document twice is one delivery")."""
-    one, two = _at_once(store, lambda tx: deliveries.add(tx, new_delivery()).id)
+    one, two = _at_once(store, lambda tx: tx.deliveries.add(new_delivery()).id)
     assert one == two
-    with store.reading() as tx:
-        assert len(deliveries.recipients(tx, [one])[one]) == 2
+    with store.snapshot() as tx:
+        assert len(tx.deliveries.load_recipients([one])[one]) == 2
 
 
 def test_a_confirmation_is_queued_once_by_two_workers(store: Store) -> None:
     """Two pollers that are offered a known packet queue one confirmation (faults, row 19)."""
     with store.transaction("test") as tx:
-        row = receipts.offered(tx, AGENCY, "7", receipts.EDOC)
-    _at_once(store, lambda tx: outgoing.confirm(tx, row, outgoing.DONE))
-    with store.reading() as tx:
-        assert len(outgoing.find(tx, AGENCY)) == 1
+        row = tx.receipts.record_offer(AGENCY, "7", EDOC)
+    _at_once(store, lambda tx: tx.outgoing.enqueue_confirmation(row, DONE))
+    with store.snapshot() as tx:
+        assert len(tx.outgoing.find_all(AGENCY)) == 1
 
 
 def test_two_statuses_of_one_recipient_are_both_counted(store: Store, new_delivery, clock) -> None:
     """What two workers enter at once is entered one after the other (business rules, "recorded, never dropped")."""
     with store.transaction("test") as tx:
-        row = deliveries.add(tx, new_delivery())
-    _at_once(store, lambda tx: deliveries.report(tx, row, "G22", "06", at=clock.now, description=None))
-    with store.reading() as tx:
-        assert deliveries.recipient(tx, row.id, "G22").out_of_order == 2
+        row = tx.deliveries.add(new_delivery())
+    _at_once(store, lambda tx: tx.deliveries.record_status(row, "G22", "06", reported_at=clock.now, description=None))
+    with store.snapshot() as tx:
+        assert tx.deliveries.find_recipient(row.id, "G22").out_of_order == 2
 
 
 def test_claims_pass_over_rows_that_another_transaction_holds(store: Store, new_delivery) -> None:
     """SKIP LOCKED: a second worker takes the next row and does not wait (DESIGN, "rows are claimed with a lease")."""
     with store.transaction("test") as tx:
         for name in ("a", "b"):
-            deliveries.add(tx, new_delivery(document_id=name))
+            tx.deliveries.add(new_delivery(document_id=name))
     with store.transaction("one") as first, store.transaction("two") as second:
         taken = [
-            moves.claim(tx, DELIVERIES, Lease(tx.actor, 60), agency=AGENCY, states=[DeliveryState.READY])[0]
+            tx.leases.claim(DELIVERIES, Lease(tx.actor, 60), agency=AGENCY, states=[DeliveryState.READY])[0]
             for tx in (first, second)
         ]
     assert [row["document_id"] for row in taken] == ["a", "b"]
@@ -93,7 +91,7 @@ def test_claims_pass_over_rows_that_another_transaction_holds(store: Store, new_
 
 def _cut_off(store: Store, new: NewDelivery, server: PostgresServer) -> None:
     with store.transaction("test") as tx:
-        deliveries.add(tx, new)
+        tx.deliveries.add(new)
         server.stop()
 
 
@@ -102,37 +100,37 @@ def test_row_24_the_server_is_restarted(
 ) -> None:
     """Bounded retries and an error while it is away, nothing half written, and it goes on afterwards (faults, 24)."""
     monkeypatch.setattr(engine_module, "RECONNECT_SECONDS", 0.2)
-    with Store.open(own_server.database("store"), spool=tmp_path / "spool") as store:
+    with Store.open(own_server.create_database("store"), spool=tmp_path / "spool") as store:
         with store.transaction("test") as tx:
-            deliveries.add(tx, new_delivery(document_id="before"))
+            tx.deliveries.add(new_delivery(document_id="before"))
         with pytest.raises(StoreError, match="cannot be reached") as caught:
             _cut_off(store, new_delivery(document_id="during"), own_server)
         assert "máy chủ cơ sở dữ liệu" in caught.value.vi
-        with pytest.raises(StoreError, match="cannot be reached"), store.reading():
+        with pytest.raises(StoreError, match="cannot be reached"), store.snapshot():
             pass
         own_server.start()
         with store.transaction("test") as tx:
-            deliveries.add(tx, new_delivery(document_id="after"))
-            assert [row.document_id for row in deliveries.find(tx, AGENCY)] == ["after", "before"]
+            tx.deliveries.add(new_delivery(document_id="after"))
+            assert [row.document_id for row in tx.deliveries.find_all(AGENCY)] == ["after", "before"]
 
 
 def test_row_24_a_server_that_comes_back_is_waited_for(own_server: PostgresServer, tmp_path: Path) -> None:
     """A restart within the time for reconnecting is no error at all (faults, row 24)."""
-    with Store.open(own_server.database("store"), spool=tmp_path / "spool") as store:
+    with Store.open(own_server.create_database("store"), spool=tmp_path / "spool") as store:
         own_server.stop()
         starting = threading.Thread(target=own_server.start)
         starting.start()
-        with store.reading() as tx:
-            assert deliveries.find(tx, AGENCY) == []
+        with store.snapshot() as tx:
+            assert tx.deliveries.find_all(AGENCY) == []
         starting.join()
 
 
 def test_reading_sees_one_state(store: Store, new_delivery) -> None:
     """What is committed meanwhile is not in it, and nothing can be written (faults, row 24)."""
-    with store.reading() as tx:
-        assert deliveries.find(tx, AGENCY) == []
+    with store.snapshot() as tx:
+        assert tx.deliveries.find_all(AGENCY) == []
         with store.transaction("other") as writing:
-            deliveries.add(writing, new_delivery())
-        assert deliveries.find(tx, AGENCY) == []
-    with pytest.raises(StoreError, match="cannot be written"), store.reading() as tx:
-        deliveries.add(tx, new_delivery(document_id="b"))
+            writing.deliveries.add(new_delivery())
+        assert tx.deliveries.find_all(AGENCY) == []
+    with pytest.raises(StoreError, match="cannot be written"), store.snapshot() as tx:
+        tx.deliveries.add(new_delivery(document_id="b"))

@@ -20,22 +20,22 @@ def spool(tmp_path: Path) -> Spool:
 
 
 def keep(spool: Spool, data: bytes):
-    with spool.drafting() as draft:
+    with spool.draft_file() as draft:
         draft.write_bytes(data)
-        return spool.keep(draft)
+        return spool.keep_draft(draft)
 
 
 def test_a_kept_file_is_found_again(spool: Spool) -> None:
     """A packet is kept with its hash and length (DESIGN, "spool")."""
     kept = keep(spool, b"packet")
     assert (kept.sha256, kept.size) == (hashlib.sha256(b"packet").hexdigest(), 6)
-    assert spool.checked(kept.name, kept.sha256).read_bytes() == b"packet"
-    assert spool.path(kept.name).parent.name == kept.name[:2]
+    assert spool.verify_file(kept.name, kept.sha256).read_bytes() == b"packet"
+    assert spool.locate(kept.name).parent.name == kept.name[:2]
 
 
 def test_a_draft_that_was_not_kept_is_removed(spool: Spool) -> None:
     """No partial packet stays (faults, row 14)."""
-    with contextlib.suppress(RuntimeError), spool.drafting() as draft:
+    with contextlib.suppress(RuntimeError), spool.draft_file() as draft:
         draft.write_bytes(b"half")
         raise RuntimeError
     assert [path for path in spool.root.rglob("*") if path.is_file()] == []
@@ -44,19 +44,19 @@ def test_a_draft_that_was_not_kept_is_removed(spool: Spool) -> None:
 def test_a_changed_or_missing_file_is_noticed(spool: Spool) -> None:
     """Bytes that are not the stored ones are neither sent nor handed out (business rules, "keeps the bytes")."""
     kept = keep(spool, b"packet")
-    spool.path(kept.name).write_bytes(b"pocket")
+    spool.locate(kept.name).write_bytes(b"pocket")
     with pytest.raises(StoreError, match="not the one that was stored"):
-        spool.checked(kept.name, kept.sha256)
+        spool.verify_file(kept.name, kept.sha256)
     spool.discard(kept.name)
     with pytest.raises(NotFound, match="gone from the spool"):
-        spool.checked(kept.name, kept.sha256)
+        spool.verify_file(kept.name, kept.sha256)
 
 
 @pytest.mark.parametrize("name", ["", "../x.edxml", "a/b", "0" * 32, "0" * 31 + "/.edxml", "0" * 32 + ".edxml\n"])
 def test_names_from_elsewhere_are_refused(spool: Spool, name: str) -> None:
     """No name that is not ours becomes a path (style, "file names and ids from the network used in paths")."""
     with pytest.raises(StoreError, match="no name of a spool file"):
-        spool.path(name)
+        spool.locate(name)
 
 
 def test_a_full_disk_is_an_error(spool: Spool, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -77,6 +77,6 @@ def test_a_folder_that_was_taken_away_is_made_again(spool: Spool, monkeypatch: p
     monkeypatch.setattr("secrets.token_hex", lambda size: "ab" * size)
     kept = keep(spool, b"packet")
     spool.discard(kept.name)
-    spool.path(kept.name).parent.rmdir()
+    spool.locate(kept.name).parent.rmdir()
     again = keep(spool, b"packet")
-    assert spool.checked(again.name, again.sha256).read_bytes() == b"packet"
+    assert spool.verify_file(again.name, again.sha256).read_bytes() == b"packet"

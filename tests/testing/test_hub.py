@@ -25,7 +25,7 @@ def test_an_agency_can_be_added_and_found(mock_hub: RunningHub) -> None:
     mock_hub.add_agency("G22", "k", "Văn phòng Chính phủ", system_id="SYS")
     mock_hub.stop()
     mock_hub.start()
-    agency = mock_hub.hub.storage.agency("G22")
+    agency = mock_hub.hub.storage.find_agency("G22")
     assert agency is not None
     assert (agency.name, agency.system_id) == ("Văn phòng Chính phủ", "SYS")
     assert mock_hub.hub.secrets == {"SYS": "k"}

@@ -42,7 +42,7 @@ def test_a_handler_that_exits_fails_like_any_other(handler, office, worker, hub,
         aside: list[object] = []
         while len(aside) < 3 and not told.wait(0.1):
             aside = receiver.receipts(state=ReceiptState.QUARANTINED)
-        assert working.ready()
+        assert working.is_ready()
         assert sum(thread.name.startswith("edoc-worker") for thread in threading.enumerate()) == 2
     assert {one.error for one in receiver.receipts()} == {"the application failed: SystemExit: no configuration"}
     assert "sys.exit" in str(receiver.receipts()[0].traceback)
@@ -96,7 +96,7 @@ def test_a_thread_that_ends_by_itself_ends_the_worker(worker, hub, monkeypatch: 
 
     monkeypatch.setattr(Worker, "_next_turn", dying)
     assert working.run() is False
-    assert not working.ready()
+    assert not working.is_ready()
 
 
 @pytest.mark.parametrize("backend", ["sqlite"], indirect=True)

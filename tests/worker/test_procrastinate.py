@@ -20,17 +20,17 @@ from typing import Any
 import pytest
 from sqlalchemy import create_engine, text
 
-import edoc_connector.store.task_tables as task_tables
+import edoc_connector.store.procrastinate.tables as task_tables
 from edoc_connector.config import Settings
 from edoc_connector.connector import Connector, Handlers
-from edoc_connector.connector.units import HUB
 from edoc_connector.errors import ConfigError, NotSent, StoreError
 from edoc_connector.mockhub.faults import Fault
-from edoc_connector.store import ReceiptState, Store, evidence, upgrade
-from edoc_connector.store.tasks import queue_of
+from edoc_connector.store import ReceiptState, Store, audit_log, upgrade
+from edoc_connector.store.procrastinate.queue import format_queue_name
 from edoc_connector.testing import sample_document
 from edoc_connector.testing.postgres import PostgresServer
 from edoc_connector.worker import open_worker
+from edoc_connector.worker.jobs import HUB_BREAKER, AgencyJobs
 
 pytestmark = [pytest.mark.parametrize("backend", ["postgresql"], indirect=True), pytest.mark.database("tasks")]
 
@@ -113,7 +113,7 @@ def test_a_change_queues_its_task_and_one_that_is_rolled_back_does_not(
     _stored(office, hub)
     assert queued() == ["transmit", "transmit"]  # when it was stored, and when its sending failed
     waiting: list[int] = []
-    real = evidence.gathered
+    real = audit_log.gather_entries
 
     def full(connection: Any, notes: list[Any], known: Any, **named: Any) -> list[Any]:
         query = text("SELECT count(*) FROM procrastinate_jobs WHERE status = 'todo'")
@@ -122,10 +122,10 @@ def test_a_change_queues_its_task_and_one_that_is_rolled_back_does_not(
         waiting.append(connection.execute(query).scalar())
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(evidence, "gathered", full)
+    monkeypatch.setattr(audit_log, "gather_entries", full)
     with pytest.raises(StoreError):
         connector.send(sample_document(number="2"))
-    monkeypatch.setattr(evidence, "gathered", real)
+    monkeypatch.setattr(audit_log, "gather_entries", real)
     assert waiting == [3]  # it was queued, and its delivery stored, when the transaction failed
     assert queued() == ["transmit", "transmit"]
     assert len(connector.deliveries()) == 1
@@ -143,8 +143,10 @@ def test_the_same_task_is_queued_once(office, settings, queued, hub, url) -> Non
     _stored(office, hub)
     with open_worker([settings("H29.05")]) as one, open_worker([settings("H29.05")]) as two:
         before = len(queued())
-        assert one.units[0].tasks().sweep() == 2  # the jobs poll and watch; the document's task waits already
-        assert two.units[0].tasks().sweep() == 0
+        assert (
+            one.agency_jobs[0].build_task_adapter().sweep() == 2
+        )  # the jobs poll and watch; the document's task waits already
+        assert two.agency_jobs[0].build_task_adapter().sweep() == 0
         assert len(queued()) == before + 2
 
 
@@ -156,7 +158,7 @@ def test_a_lost_task_is_found_again(office, settings, queued, hub, url) -> None:
         connection.execute(text("DELETE FROM procrastinate_jobs"))
     engine.dispose()
     with open_worker([settings("H29.05")]) as one:
-        one.units[0].tasks().sweep()
+        one.agency_jobs[0].build_task_adapter().sweep()
     assert queued("transmit") == ["transmit"]
 
 
@@ -164,7 +166,7 @@ def test_a_task_that_finds_nothing_to_do_ends_quietly(office, settings, hub) -> 
     """A task for a row that is done, or that is not there, does nothing (issue, "the state stays the truth")."""
     office("H29.05").send(sample_document())
     with open_worker([settings("H29.05")], handlers=_handlers([])) as one:
-        tasks = one.units[0].tasks()
+        tasks = one.agency_jobs[0].build_task_adapter()
         assert not any(tasks.run(name, 1) for name in ("transmit", "report", "fetch", "handle", "tell"))
         assert not any(tasks.run(name, None) for name in ("poll", "watch"))
 
@@ -174,11 +176,11 @@ def test_tasks_wait_while_the_hub_refuses(office, settings, queued, hub, url) ->
     _stored(office, hub)
     hub.faults.add(Fault(kind="error", status=503, retry_after="600", path="/sendEdoc", count=None))
     with open_worker([settings("H29.05")]) as one:
-        units = one.units[0]
-        tasks = units.tasks()
+        units = one.agency_jobs[0]
+        tasks = units.build_task_adapter()
         tasks.sweep()
         assert tasks.run("transmit", 1)
-        assert units.jobs()[HUB].failures == 1
+        assert units.read_schedule()[HUB_BREAKER].failures == 1
         _age(url)
         assert not tasks.run("transmit", 1)
         assert _waits(url, "transmit") > timedelta(seconds=500)
@@ -208,7 +210,7 @@ def _waits(url: str, name: str) -> timedelta:
 def test_a_poll_is_queued_when_the_one_before_ends(settings, queued, hub, url) -> None:
     """At the time that the poll's row says, and once (issue, "periodic polls")."""
     with open_worker([settings("G22", worker={"poll": 600.0})]) as one:
-        tasks = one.units[0].tasks()
+        tasks = one.agency_jobs[0].build_task_adapter()
         tasks.sweep()
         engine = create_engine(url)
         with engine.begin() as connection:
@@ -252,12 +254,12 @@ def test_a_document_goes_all_the_way(office, settings, hub, until, running) -> N
         running(theirs),
     ):
         until(lambda: len(told) == 2)
-        assert ours.ready()
+        assert ours.is_ready()
     assert handled == [document_id]
     assert told == [(document_id, "01"), (document_id, "03")]
     assert office("G22").receipt(document_id).state is ReceiptState.CONFIRMED
-    assert theirs.figures.done()["G22", "handle"] == 1
-    assert theirs.figures.troubles() == {}
+    assert theirs.metrics.read_job_counts()["G22", "handle"] == 1
+    assert theirs.metrics.read_failure_counts() == {}
 
 
 def test_one_worker_for_two_agencies_without_an_application(office, settings, hub, until, running) -> None:
@@ -402,7 +404,7 @@ def test_without_the_extra(settings, monkeypatch: pytest.MonkeyPatch, postgres: 
 
 def test_a_store_without_the_engines_tables(settings, postgres: PostgresServer, tmp_path: Path) -> None:
     """`edoc db upgrade` makes them, and brings ours up to date; the error names it (issue, "clear error")."""
-    url = postgres.database()
+    url = postgres.create_database()
     Store.open(url, spool=tmp_path / "spool").close()
     here = {"url": url}
     with pytest.raises(StoreError, match="edoc db upgrade"):
@@ -419,7 +421,7 @@ def test_a_store_without_the_engines_tables(settings, postgres: PostgresServer, 
 
 def test_tables_that_another_program_made(settings, postgres: PostgresServer, tmp_path: Path) -> None:
     """They are used as they are where they are new enough, and never changed (docs/worker.md)."""
-    url = postgres.database()
+    url = postgres.create_database()
     upgrade(url, tasks=True)
     _comment(url, "NULL")
     upgrade(url, tasks=True)
@@ -444,12 +446,12 @@ def test_settings_without_tasks(values) -> None:
     own = values("G22")
     own["worker"] = own["worker"] | {"engine": "own"}
     with Connector(Settings.of(own)) as connector, pytest.raises(ConfigError, match='engine = "procrastinate"'):
-        connector.units().tasks()
+        AgencyJobs(connector).build_task_adapter()
 
 
 @pytest.mark.parametrize("agency", ["H29.05", "000.00.00.H29", "đơn vị có mã rất dài 0123456789", "A" * 64])
 def test_names_of_queues_fit(backend, agency: str) -> None:
     """The engine listens on a channel with the queue's name in it, and PostgreSQL allows 63 bytes there."""
-    names = {queue_of(agency), queue_of(agency, application=True)}
+    names = {format_queue_name(agency), format_queue_name(agency, for_application=True)}
     assert len(names) == 2
     assert all(len(f"procrastinate_queue_v1#{name}".encode()) <= 63 for name in names)

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-import edoc_connector.store.engine as engine_module
+import edoc_connector.store._sql.engine as engine_module
 from edoc_connector.client import HubClient
 from edoc_connector.config import Settings
 from edoc_connector.connector import Connector, Handlers
@@ -46,7 +46,7 @@ def server(own_server: PostgresServer) -> PostgresServer:
 @pytest.fixture
 def on_server(values: Callable[..., Any], server: PostgresServer, tmp_path: Path) -> Callable[..., Settings]:
     """Makes settings for an agency, its store on the server."""
-    url = server.database("tasks")
+    url = server.create_database("tasks")
 
     def make(agency: str, **worker: Any) -> Settings:
         sections = values(agency, store={"url": url}, limits={"lease": 3.0})
@@ -136,8 +136,8 @@ def test_row_24_the_server_is_restarted_under_a_running_worker(
             first = sender.send(sample_document(number="0")).id
             _until(lambda: sender.delivery(first).recipient("G22").status == "03")
             server.stop()
-            _until(lambda: bool(worker.figures.troubles()))
-            assert not worker.ready()
+            _until(lambda: bool(worker.metrics.read_failure_counts()))
+            assert not worker.is_ready()
             with pytest.raises(StoreError, match="cannot be reached"):
                 sender.send(sample_document(number="1"))
             server.start()
@@ -145,7 +145,7 @@ def test_row_24_the_server_is_restarted_under_a_running_worker(
             server.restart(crash=True)
             _until(lambda: {sender.delivery(one).recipient("G22").status for one in sent} == {"03"})
             _until(lambda: {one.state for one in theirs.receipts()} == {ReceiptState.CONFIRMED})
-            assert worker.ready()
+            assert worker.is_ready()
         finally:
             worker.stop()
             thread.join(PATIENCE)

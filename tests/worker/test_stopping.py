@@ -79,7 +79,7 @@ def _lines(section: dict) -> str:
 
 def test_a_loop_that_is_blocked_is_left_behind(backend, monkeypatch: pytest.MonkeyPatch) -> None:
     """A program of one's own that closes its handlers goes on, too (worker, "Your code")."""
-    monkeypatch.setattr(coroutines, "END_SECONDS", 0.05)
+    monkeypatch.setattr(coroutines, "CLOSE_TIMEOUT_SECONDS", 0.05)
     loop = HandlerLoop()
     begun, may_end = threading.Event(), threading.Event()
 

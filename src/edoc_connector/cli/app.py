@@ -13,23 +13,10 @@ from rich.markup import escape
 
 from .._version import __version__
 from ..errors import EdocError, PacketError
-from . import (
-    database,
-    evidence,
-    exchange,
-    explain,
-    keys,
-    lint,
-    packets,
-    pdf,
-    receiving,
-    requests,
-    seal,
-    servers,
-    upkeep,
-    worker,
-)
-from .output import ExitCode, WrongOption, cannot_use, complain, log_to_stderr, say, write_utf8
+from .exchange import exchange, explain, receiving, requests
+from .operations import database, evidence, maintenance, servers, worker
+from .output import ExitCode, WrongOption, log_to_stderr, print_error, say, unusable_path_error, use_utf8
+from .packets import keys, lint, packets, pdf, seal
 from .usage import UsageError, explain_usage
 
 INTERRUPTED = 130
@@ -51,7 +38,7 @@ for _module in (
     requests,
     explain,
     evidence,
-    upkeep,
+    maintenance,
     keys,
     pdf,
     seal,
@@ -61,17 +48,17 @@ for _module in (
     _module.register(app)
 
 
-def _reflow(group: typer.Typer) -> None:
+def _reflow_help(group: typer.Typer) -> None:
     """Texts of help without the line ends of the source, and with their brackets, which would be markup."""
     for command in group.registered_commands:
         text = inspect.getdoc(command.callback) or ""
         command.help = escape(re.sub(r"(?<!\n)\n(?!\n)", " ", text))
     for inner in group.registered_groups:
         if inner.typer_instance is not None:
-            _reflow(inner.typer_instance)
+            _reflow_help(inner.typer_instance)
 
 
-_reflow(app)
+_reflow_help(app)
 
 
 def _show_version(wanted: bool) -> None:
@@ -81,7 +68,7 @@ def _show_version(wanted: bool) -> None:
 
 
 @app.callback()
-def _common(
+def _set_up_logging(
     verbose: Annotated[
         bool, typer.Option("--verbose", "-v", help="Log what happens, to stderr. / Ghi nhật ký ra stderr.")
     ] = False,
@@ -99,20 +86,20 @@ def _common(
 
 def main() -> None:
     """Run the command; what goes wrong is one line in both languages and an exit code, not a traceback."""
-    write_utf8()
+    use_utf8()
     try:
         code = app(prog_name="edoc", standalone_mode=False)
     except (PacketError, WrongOption) as error:
-        complain(error)
+        print_error(error)
         sys.exit(ExitCode.UNREADABLE)
     except EdocError as error:
-        complain(error)
+        print_error(error)
         sys.exit(ExitCode.FAILED)
     except UsageError as error:
         explain_usage(error)
         sys.exit(ExitCode.UNREADABLE)
     except OSError as error:
-        complain(cannot_use(error))
+        print_error(unusable_path_error(error))
         sys.exit(ExitCode.FAILED)
     if code == INTERRUPTED:
         say("stopped", "đã dừng", err=True)

@@ -19,11 +19,15 @@ def explain_usage(error: Any) -> None:
     if type(error).__name__ == "NoArgsIsHelpError":
         typer.echo(context.get_help())
         return
-    where = f"{context.command_path} --help" if context is not None else "edoc --help"
-    say(f"edoc: {error.format_message().rstrip('.')}; see `{where}`", f"{_vi(error)}; xem `{where}`", err=True)
+    help_command = f"{context.command_path} --help" if context is not None else "edoc --help"
+    say(
+        f"edoc: {error.format_message().rstrip('.')}; see `{help_command}`",
+        f"{_explain_vi(error)}; xem `{help_command}`",
+        err=True,
+    )
 
 
-def _vi(error: Any) -> str:
+def _explain_vi(error: Any) -> str:
     kind, message = type(error).__name__, error.format_message()
     named = ", ".join(re.findall(r"'([^']+)'", message))
     if kind == "NoSuchOption":

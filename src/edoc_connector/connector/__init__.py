@@ -1,16 +1,16 @@
 """What a document-management system uses to send documents and to receive them, blocking or awaited."""
 
 from ..store import Change, DeliveryState, ReceiptState
-from .aio import AsyncConnector, AsyncReceipt
-from .blocking import Connector
-from .evidence_check import Checked, Problem, check_pack
-from .explain import Event, Story
+from .async_connector import AsyncConnector, AsyncReceipt
+from .connector import Connector
+from .delivery import Delivery, RecipientState, TimelineEntry
 from .handlers import Handlers
-from .outbox import Flushed
-from .receipt import Receipt
-from .reconciling import Reconciled, Unsettled
-from .upkeep import Pruned, SpoolFault
-from .views import Delivery, RecipientState, TimelineEntry
+from .inbound.receipt import Receipt
+from .operations.evidence_check import Checked, Problem, check_pack
+from .operations.explain import Event, Story
+from .operations.reconcile import Reconciled, Unsettled
+from .operations.spool_maintenance import Pruned, SpoolFault
+from .outbound.outbox import Flushed
 
 __all__ = [
     "AsyncConnector",

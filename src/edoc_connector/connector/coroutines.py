@@ -13,7 +13,7 @@ from collections.abc import Awaitable
 
 log = logging.getLogger("edoc_connector.connector.coroutines")
 
-END_SECONDS = 5.0
+CLOSE_TIMEOUT_SECONDS = 5.0
 
 
 class HandlerLoop:
@@ -25,14 +25,14 @@ class HandlerLoop:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._closing: asyncio.Event | None = None
 
-    def run(self, work: Awaitable[object]) -> None:
+    def run(self, awaitable: Awaitable[object]) -> None:
         """Run something on the loop; returns when it is done.
 
         Raises:
             BaseException: what it raised.
             concurrent.futures.CancelledError: the loop was closed meanwhile.
         """
-        error = asyncio.run_coroutine_threadsafe(_awaited(work), self._started()).result()
+        error = asyncio.run_coroutine_threadsafe(_catch_exit(awaitable), self._ensure_loop()).result()
         if error is not None:
             raise error
 
@@ -46,11 +46,11 @@ class HandlerLoop:
             self._thread = self._loop = self._closing = None
         if thread is not None and loop is not None and closing is not None and thread.is_alive():
             loop.call_soon_threadsafe(closing.set)
-            thread.join(END_SECONDS)
+            thread.join(CLOSE_TIMEOUT_SECONDS)
             if thread.is_alive():
                 log.warning("a coroutine function of the application does not end; its thread is left behind")
 
-    def _started(self) -> asyncio.AbstractEventLoop:
+    def _ensure_loop(self) -> asyncio.AbstractEventLoop:
         with self._lock:
             if self._loop is None or self._thread is None or not self._thread.is_alive():
                 ready = threading.Event()
@@ -69,10 +69,10 @@ class HandlerLoop:
             runner.run(closing.wait())
 
 
-async def _awaited(work: Awaitable[object]) -> BaseException | None:
+async def _catch_exit(awaitable: Awaitable[object]) -> BaseException | None:
     """What it raised that would end the loop, and with it what others run there."""
     try:
-        await work
+        await awaitable
     except (SystemExit, KeyboardInterrupt) as error:
         return error
     return None

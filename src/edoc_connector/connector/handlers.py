@@ -11,9 +11,9 @@ from .coroutines import HandlerLoop
 
 if TYPE_CHECKING:
     from ..edxml import StatusMessage
-    from .aio import AsyncReceipt
-    from .receipt import Receipt
-    from .views import Delivery
+    from .async_connector import AsyncReceipt
+    from .delivery import Delivery
+    from .inbound.receipt import Receipt
 
 ReceiptHandler: TypeAlias = "Callable[[Receipt], object] | Callable[[AsyncReceipt], object]"
 StatusHandler: TypeAlias = "Callable[[Delivery, StatusMessage], object]"
@@ -55,8 +55,8 @@ class Handlers:
         aside. A function may be called again for a packet if the worker dies before its success is stored: let it look
         for the DocumentId first.
         """
-        awaited = _is_coroutine_function(handler)
-        self.receipts.append(self._blocking(handler, _as_async if awaited else _as_it_is))
+        is_coroutine = _is_coroutine_function(handler)
+        self.receipts.append(self._as_blocking(handler, _as_async if is_coroutine else _as_is))
         return handler
 
     def on_status(self, handler: S) -> S:
@@ -64,19 +64,19 @@ class Handlers:
 
         Statuses about one document come in their order. Exceptions and repetitions as for `on_receipt`.
         """
-        self.statuses.append(self._blocking(handler, _as_it_is))
+        self.statuses.append(self._as_blocking(handler, _as_is))
         return handler
 
     def close(self) -> None:
         """End the event loop of coroutine functions, where one was needed; those still running are cancelled."""
         self._loop.close()
 
-    def _blocking(self, handler: Callable[..., object], given: Callable[[Any], Any]) -> Callable[..., None]:
+    def _as_blocking(self, handler: Callable[..., object], convert: Callable[[Any], Any]) -> Callable[..., None]:
         """A handler as a function that returns when it is done."""
 
         @functools.wraps(handler)
         def call(first: Any, *others: Any) -> None:
-            result = handler(given(first), *others)
+            result = handler(convert(first), *others)
             if inspect.isawaitable(result):
                 self._loop.run(result)
 
@@ -87,17 +87,17 @@ def _is_coroutine_function(handler: object) -> bool:
     return inspect.iscoroutinefunction(handler) or inspect.iscoroutinefunction(getattr(handler, "__call__", None))  # noqa: B004
 
 
-def _as_it_is(value: Any) -> Any:
+def _as_is(value: Any) -> Any:
     return value
 
 
 def _as_async(receipt: Receipt) -> AsyncReceipt:
-    from .aio import loaded  # which imports the connector, and that its handlers
+    from .async_connector import load_for_handler  # which imports the connector, and that its handlers
 
-    return loaded(receipt)
+    return load_for_handler(receipt)
 
 
-class Handling:
+class HandlerRegistration:
     """A connector's handlers, which ``edoc worker --handlers module:connector`` calls.
 
     Attributes:

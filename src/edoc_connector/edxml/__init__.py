@@ -1,43 +1,59 @@
 """The edXML packet (QCVN 102:2016/BTTTT, amendment 1:2022): messages as values, written strictly, read tolerantly."""
 
-from .attachment import Attachment, AttachmentDigest
-from .checks import problems
-from .codes import BusinessType, DocumentType, Priority, StatusCode
-from .extract import save_all
-from .facts import facts
-from .findings import Finding, Severity
-from .model import (
+from .attachments import FILE_FORMATS, Attachment, AttachmentDigest, distinct, safe_name, save_all
+from .findings import FINDING_KINDS, REFUSALS, Finding, FindingKind
+from .limits import Limits
+from .message import (
+    DOCUMENT_HEADER,
+    DOCUMENT_TRACE,
+    HUB_DEFAULTS,
+    TABLES,
+    VIETNAM,
     Business,
+    BusinessType,
+    CodeSystem,
+    Directory,
     Document,
+    DocumentType,
+    Kind,
     Message,
+    OrganId,
     Organization,
+    Priority,
     ReceiverChange,
     Replacement,
     ResponseFor,
+    Row,
     SignerInfo,
     StaffInfo,
+    StatusCode,
     StatusMessage,
+    Table,
     TraceHeader,
+    facts,
+    normalise,
 )
-from .names import DS, NS, SEAL_NAME
-from .organ_id import CodeSystem, Directory, OrganId
-from .packet import Packet
-from .read import read
-from .remarks import Remark, remarks
-from .rules import NEEDS_REASON, Problem
-from .scan import Limits
-from .skeleton import Skeleton
-from .table import HUB_DEFAULTS
-from .values import VIETNAM
-from .write import EnvelopedSigner, SealMaker, refuse, write
-from .xml import parse_xml
+from .names import ALIASES, DS, NS, SEAL_NAME
+from .reader import Packet, Skeleton, parse_scanned, parse_xml, read
+from .rules import NEEDS_REASON, Problem, Remark, list_rules, problems, remarks
+from .severity import Severity
+from .source import CHUNK_SIZE
+from .writer import EnvelopedSigner, SealMaker, refuse, write
 
 __all__ = [
+    "ALIASES",
+    "CHUNK_SIZE",
+    "DOCUMENT_HEADER",
+    "DOCUMENT_TRACE",
     "DS",
+    "FILE_FORMATS",
+    "FINDING_KINDS",
     "HUB_DEFAULTS",
     "NEEDS_REASON",
     "NS",
+    "REFUSALS",
     "SEAL_NAME",
+    "TABLES",
     "VIETNAM",
     "Attachment",
     "AttachmentDigest",
@@ -49,6 +65,8 @@ __all__ = [
     "DocumentType",
     "EnvelopedSigner",
     "Finding",
+    "FindingKind",
+    "Kind",
     "Limits",
     "Message",
     "OrganId",
@@ -60,6 +78,7 @@ __all__ = [
     "Remark",
     "Replacement",
     "ResponseFor",
+    "Row",
     "SealMaker",
     "Severity",
     "SignerInfo",
@@ -67,13 +86,19 @@ __all__ = [
     "StaffInfo",
     "StatusCode",
     "StatusMessage",
+    "Table",
     "TraceHeader",
+    "distinct",
     "facts",
+    "list_rules",
+    "normalise",
+    "parse_scanned",
     "parse_xml",
     "problems",
     "read",
     "refuse",
     "remarks",
+    "safe_name",
     "save_all",
     "write",
 ]

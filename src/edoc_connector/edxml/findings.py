@@ -1,17 +1,11 @@
-"""What reading reports: one table of codes, each with its severity, words and advice in both languages."""
+"""The catalogue of findings and refusals: severity, message and advice of each code, in both languages."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import StrEnum
 
-
-class Severity(StrEnum):
-    """How much a finding or problem weighs."""
-
-    ERROR = "error"
-    WARNING = "warning"
-    INFO = "info"
+from ..errors import PacketError
+from .severity import Severity
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,11 +13,11 @@ class FindingKind:
     """One row of the catalogue.
 
     Args:
-        severity: how much it weighs.
-        en: the message in English; ``{seen}`` and ``{understood}`` are filled in.
-        vi: the same in Vietnamese.
-        advice: what to do about it, for who asks the partner to mend it; empty where nothing is to be done.
-        advice_vi: the same in Vietnamese.
+        severity: weight of the finding.
+        en: message in English, with the fields ``{seen}`` and ``{understood}``.
+        vi: message in Vietnamese.
+        advice: remedy in English, for a request to the partner; empty where none is needed.
+        advice_vi: remedy in Vietnamese.
     """
 
     severity: Severity
@@ -35,13 +29,13 @@ class FindingKind:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """Something in a packet that is not as the standard has it, and how it was read.
+    """A deviation of a packet from the standard, and the way it was read.
 
     Args:
         code: stable code, ``EDX-…``.
-        xpath: where, as an XPath of the packet with the names' namespaces left out.
-        seen: the text or name found.
-        understood: what it was taken for, empty where it was left out.
+        xpath: XPath of the element, with the names' namespaces left out.
+        seen: the text or name in the packet.
+        understood: the reading of it, empty where it was left out.
         line: line of the file, counted from 1, where known.
         column: column in the line, in characters, counted from 1, where known.
     """
@@ -55,33 +49,65 @@ class Finding:
 
     @property
     def severity(self) -> Severity:
-        """How much it weighs."""
-        return KINDS[self.code].severity
+        """Weight of the finding."""
+        return FINDING_KINDS[self.code].severity
 
     @property
     def message(self) -> str:
-        """The finding in English."""
-        return KINDS[self.code].en.format(seen=self.seen, understood=self.understood)
+        """Message in English."""
+        return FINDING_KINDS[self.code].en.format(seen=self.seen, understood=self.understood)
 
     @property
     def message_vi(self) -> str:
-        """The finding in Vietnamese."""
-        return KINDS[self.code].vi.format(seen=self.seen, understood=self.understood)
+        """Message in Vietnamese."""
+        return FINDING_KINDS[self.code].vi.format(seen=self.seen, understood=self.understood)
 
     @property
     def advice(self) -> str:
-        """What to do about it, in English; empty where nothing is to be done."""
-        return KINDS[self.code].advice
+        """Remedy in English; empty where none is needed."""
+        return FINDING_KINDS[self.code].advice
 
     @property
     def advice_vi(self) -> str:
-        """What to do about it, in Vietnamese."""
-        return KINDS[self.code].advice_vi
+        """Remedy in Vietnamese; empty where none is needed."""
+        return FINDING_KINDS[self.code].advice_vi
+
+
+def packet_error(
+    code: str,
+    seen: str = "",
+    seen_vi: str = "",
+    *,
+    understood: str = "",
+    position: tuple[int, int | None] = (1, 1),
+) -> PacketError:
+    """Build the error for a packet that cannot be read, with its place in the packet and the remedy.
+
+    Args:
+        code: code of `REFUSALS`.
+        seen: the field ``{seen}`` of the message.
+        seen_vi: the same in Vietnamese, where it is a phrase.
+        understood: the field ``{understood}`` of the message.
+        position: line of the file and column in the line, counted from 1; the column may be unknown.
+    """
+    kind = REFUSALS[code]
+    message = kind.en.format(seen=seen, understood=understood)
+    message_vi = kind.vi.format(seen=seen_vi or seen, understood=understood)
+    line, column = position
+    position_text = f"line {line}" + (f", column {column}" if column else "")
+    position_text_vi = f"dòng {line}" + (f", cột {column}" if column else "")
+    return PacketError(
+        f"{message} ({position_text}); {kind.advice}",
+        vi=f"{message_vi} ({position_text_vi}); {kind.advice_vi}",
+        code=code,
+        line=line,
+        column=column,
+    )
 
 
 _E, _W, _I = Severity.ERROR, Severity.WARNING, Severity.INFO
 
-KINDS: dict[str, FindingKind] = {
+FINDING_KINDS: dict[str, FindingKind] = {
     "EDX-BOM": FindingKind(
         _I,
         "the file begins with a byte order mark",
@@ -380,7 +406,7 @@ KINDS: dict[str, FindingKind] = {
         "đề nghị bên gửi gửi gói tin đúng quy chuẩn",
     ),
 }
-"""Every code the reader can report."""
+"""Every code that the reader can report."""
 
 REFUSALS: dict[str, FindingKind] = {
     "EDX-EMPTY-FILE": FindingKind(
@@ -436,4 +462,4 @@ REFUSALS: dict[str, FindingKind] = {
         "kiểm tra tệp có đúng là gói tin không và đề nghị bên gửi gửi lại",
     ),
 }
-"""Every code of `PacketError`: why a packet cannot be read at all."""
+"""Every code of `PacketError`, the reasons why a packet cannot be read at all."""

@@ -1,4 +1,4 @@
-"""Namespaces and spellings."""
+"""Namespaces, fixed names and known spellings of packets."""
 
 NS = "http://www.mic.gov.vn/TBT/QCVN_102_2016"
 """The standard's namespace."""
@@ -8,7 +8,7 @@ XLINK = "http://www.w3.org/1999/xlink"
 SEAL_NAME = "edoc-seal.xml"
 """File name of the seal among the attachments."""
 ZIP_TYPE = "application/zip"
-"""Content type that means a zip around the file, unless the file's name ends in ``.zip``."""
+"""Content type of a zip around the file, unless the file's name ends in ``.zip``."""
 OLD_NAMESPACES = ("http://www.e-doc.vn/Schema/", "http://www.go.vn/eDoc")
 """Namespaces of earlier versions, read like `NS`."""
 
@@ -16,6 +16,7 @@ ALIASES = {
     "Body": "edXMLBody",
     "Manifest": "edXMLManifest",
     "Header": "edXMLHeader",
+    "Status": "MessageHeader",  # how some systems write a status packet
     "Envelope": "edXMLEnvelope",
     "DigitalSignature": "Signature",
     "Business": "Bussiness",
@@ -23,4 +24,4 @@ ALIASES = {
     "BusinessDocReason": "BussinessDocReason",
     "BusinessDocumentInfo": "BussinessDocumentInfo",
 }
-"""Spellings seen in packets, and the standard's."""
+"""Spellings that occur in packets, each with that of the standard."""

@@ -1,4 +1,4 @@
-"""Where a packet's bytes are, read in pieces."""
+"""The source of a packet's bytes, a file or memory, read in pieces."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
-CHUNK = 1 << 18
-HELD = CHUNK
-"""Bytes up to which a packet's own are kept with its skeleton."""
-_NEAR = 1 << 12
+CHUNK_SIZE = 1 << 18
+MAX_CACHED_SIZE = CHUNK_SIZE
+"""Size up to which a packet's bytes are kept with its skeleton."""
+_BLOCK_SIZE = 1 << 12
 
 
-class Shared:
-    """A file that is open as long as anybody reads it: users share one descriptor, and no position in it."""
+class SharedDescriptor:
+    """A file that is open as long as it has readers, who share one descriptor but no position in it."""
 
     __slots__ = ("_descriptor", "_lock", "_users")
 
@@ -27,34 +27,34 @@ class Shared:
         self._users = 0
         self._descriptor = -1
 
-    def __reduce__(self) -> tuple[type[Shared], tuple[()]]:
-        return Shared, ()  # what is copied or pickled opens the file by itself
+    def __reduce__(self) -> tuple[type[SharedDescriptor], tuple[()]]:
+        return SharedDescriptor, ()  # a copy opens the file by itself
 
     @contextmanager
-    def opened(self, path: Path) -> Iterator[int]:
-        """A descriptor of the file."""
-        descriptor = self._take(path)
+    def borrow(self, path: Path) -> Iterator[int]:
+        """Yield a descriptor of the file, open until the block is left."""
+        descriptor = self._acquire(path)
         try:
             yield descriptor
         finally:
-            self._give()
+            self._release()
 
-    def read(self, path: Path, start: int, size: int) -> bytes:
-        """Bytes of the file, at once."""
-        descriptor = self._take(path)
+    def read_at(self, path: Path, start: int, size: int) -> bytes:
+        """Read bytes of the file at once, from an offset."""
+        descriptor = self._acquire(path)
         try:
             return os.pread(descriptor, size, start)
         finally:
-            self._give()
+            self._release()
 
-    def _take(self, path: Path) -> int:
+    def _acquire(self, path: Path) -> int:
         with self._lock:
             if not self._users:
                 self._descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0))
             self._users += 1
             return self._descriptor
 
-    def _give(self) -> None:
+    def _release(self) -> None:
         with self._lock:
             self._users -= 1
             if not self._users:
@@ -63,77 +63,100 @@ class Shared:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Where the packet's bytes are: a file, or bytes in memory.
+    """The bytes of a packet, in a file or in memory.
 
     Args:
-        path: the file.
+        path: path of the file.
         data: the bytes, where there is no file.
     """
 
     path: Path | None = None
     data: bytes = field(default=b"", repr=False)
-    _shared: Shared = field(default_factory=Shared, init=False, repr=False, compare=False)
+    _shared: SharedDescriptor = field(default_factory=SharedDescriptor, init=False, repr=False, compare=False)
 
     @classmethod
-    def of(cls, where: Path | str | bytes) -> Source:
-        """A source for a path or for bytes."""
-        return cls(data=where) if isinstance(where, bytes) else cls(path=Path(where))
+    def from_value(cls, path_or_bytes: Path | str | bytes) -> Source:
+        """Make a source of a path or of bytes."""
+        return cls(data=path_or_bytes) if isinstance(path_or_bytes, bytes) else cls(path=Path(path_or_bytes))
 
     def open(self) -> BinaryIO:
-        """A new stream at the first byte."""
+        """Open a new stream at the first byte."""
         return self.path.open("rb") if self.path else io.BytesIO(self.data)
 
-    def held(self) -> Source:
-        """This source; its bytes in memory where they are few, so that several passes read them once and alike."""
+    def cache_if_small(self) -> Source:
+        """Read a small file into memory, so that several passes see the same bytes; a large one stays as it is."""
         if self.path is None:
             return self
         with self.path.open("rb") as stream:
-            data = stream.read(HELD + 1)
-        return self if len(data) > HELD else Source(data=data)
+            data = stream.read(MAX_CACHED_SIZE + 1)
+        return self if len(data) > MAX_CACHED_SIZE else Source(data=data)
 
     @property
     def size(self) -> int:
-        """Bytes."""
+        """Bytes of the packet."""
         return self.path.stat().st_size if self.path else len(self.data)
 
-    def chunks(self, start: int, end: int, *, first: int = CHUNK) -> Iterator[bytes]:
-        """The bytes from start to end, in pieces.
+    def iter_chunks(self, start: int, end: int, *, first_size: int = CHUNK_SIZE) -> Iterator[bytes]:
+        """Iterate over the bytes of a range, in pieces.
 
         Args:
             start: offset of the first byte.
-            end: offset behind the last.
-            first: bytes of the first piece; each later one is twice the one before, up to `CHUNK`.
+            end: offset behind the last byte.
+            first_size: bytes of the first piece; each later one is twice the one before, up to `CHUNK_SIZE`.
         """
-        if self.path is None and end - start <= CHUNK:
+        if self.path is None and end - start <= CHUNK_SIZE:
             yield self.data[start:end]
             return
-        with self.opened() as stream:
-            yield from between(stream, start, end, first)
+        with self.open_shared() as stream:
+            yield from iter_between(stream, start, end, first_size)
 
-    def piece(self, start: int, end: int) -> bytes:
-        """The few bytes from start to end at once; fewer where the file has become shorter."""
+    def read_piece(self, start: int, end: int) -> bytes:
+        """Read the few bytes of a range at once; fewer where the file has become shorter."""
         if self.path is None:
             return self.data[start:end]
         if hasattr(os, "pread"):
-            return self._shared.read(self.path, start, end - start)
-        return b"".join(self.chunks(start, end))
+            return self._shared.read_at(self.path, start, end - start)
+        return b"".join(self.iter_chunks(start, end))
 
     @contextmanager
-    def opened(self) -> Iterator[BinaryIO | int]:
-        """The bytes, to be read by `chunks`: inside the block it opens the file no more than once, in any thread."""
+    def open_shared(self) -> Iterator[BinaryIO | int]:
+        """Yield the bytes for `iter_between`: within the block the file is opened no more than once, in any thread."""
         if self.path is None or not hasattr(os, "pread"):
             with self.open() as stream:
                 yield stream
         else:
-            with self._shared.opened(self.path) as descriptor:
+            with self._shared.borrow(self.path) as descriptor:
                 yield descriptor
 
 
-class Near:
-    """Few bytes here and there, from front to back: those that lie near one another are read at once.
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A text of the source that the skeleton leaves out.
 
     Args:
-        stream: what `Source.opened` gives.
+        start: offset of its first byte.
+        end: offset behind its last byte.
+        placeholder: the text in its place in the skeleton.
+        is_plain: whether it is characters only: no reference, comment or CDATA section.
+        lines: number of line ends in it.
+        has_spaces: whether spaces or line ends stand in it.
+        has_comments: whether a comment stands in it.
+    """
+
+    start: int
+    end: int
+    placeholder: str
+    is_plain: bool
+    lines: int = 0
+    has_spaces: bool = False
+    has_comments: bool = False
+
+
+class BlockReader:
+    """A reader of short ranges from front to back, which reads neighbouring ranges at once.
+
+    Args:
+        stream: stream or descriptor of `Source.open_shared`.
     """
 
     def __init__(self, stream: BinaryIO | int) -> None:
@@ -141,25 +164,26 @@ class Near:
         self._start = 0
         self._block = b""
 
-    def pieces(self, start: int, end: int) -> Iterable[bytes]:
-        """The bytes from start to end."""
+    def read_pieces(self, start: int, end: int) -> Iterable[bytes]:
+        """Read the bytes of a range, in pieces."""
         if start < self._start or end > self._start + len(self._block):
-            if end - start > _NEAR:
-                return between(self._stream, start, end)
-            self._start, self._block = start, _at(self._stream, _NEAR, start)
+            if end - start > _BLOCK_SIZE:
+                return iter_between(self._stream, start, end)
+            self._start, self._block = start, _read_at(self._stream, _BLOCK_SIZE, start)
         return (self._block[start - self._start : end - self._start],)
 
 
-def between(stream: BinaryIO | int, start: int, end: int, first: int = CHUNK) -> Iterator[bytes]:
-    place, size = start, first
-    while place < end and (piece := _at(stream, min(size, end - place), place)):
-        place += len(piece)
-        size = min(2 * size, CHUNK)
+def iter_between(stream: BinaryIO | int, start: int, end: int, first_size: int = CHUNK_SIZE) -> Iterator[bytes]:
+    """Iterate over the bytes of a range, in pieces that grow from `first_size` to `CHUNK_SIZE`."""
+    offset, size = start, first_size
+    while offset < end and (piece := _read_at(stream, min(size, end - offset), offset)):
+        offset += len(piece)
+        size = min(2 * size, CHUNK_SIZE)
         yield piece
 
 
-def _at(stream: BinaryIO | int, size: int, place: int) -> bytes:
+def _read_at(stream: BinaryIO | int, size: int, offset: int) -> bytes:
     if isinstance(stream, int):
-        return os.pread(stream, size, place)
-    stream.seek(place)
+        return os.pread(stream, size, offset)
+    stream.seek(offset)
     return stream.read(size)

@@ -29,7 +29,7 @@ _TIME_FORMATS = (
 _BOOLS = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
 
 
-def text(value: Any) -> str:
+def as_text(value: Any) -> str:
     """A value as text: null is empty, numbers and booleans as JSON writes them, cut at `MAX_TEXT` characters.
 
     What no database takes, NUL and lone surrogates, becomes U+FFFD.
@@ -46,28 +46,28 @@ def text(value: Any) -> str:
             "The hub's answer has a list or an object where a text belongs; show this to the hub's operator.",
             vi="Câu trả lời của trục có danh sách hoặc đối tượng ở chỗ phải là chuỗi; hãy báo đơn vị vận hành trục.",
         )
-    return storable(str(value)[:MAX_TEXT])
+    return replace_unstorable(str(value)[:MAX_TEXT])
 
 
-def storable(value: str) -> str:
+def replace_unstorable(value: str) -> str:
     """A text with U+FFFD for what no database takes: NUL and lone surrogates."""
     return value.replace("\0", "\ufffd").encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
 
 
-def written(value: Any) -> str:
+def as_json_or_text(value: Any) -> str:
     """A value as `text` gives it, and a list or an object as the JSON it is: for rows where one odd value must not cost
     the others."""
-    odd = isinstance(value, list | dict)
-    return text(json.dumps(value, ensure_ascii=False, separators=(",", ":")) if odd else value)
+    is_structured = isinstance(value, list | dict)
+    return as_text(json.dumps(value, ensure_ascii=False, separators=(",", ":")) if is_structured else value)
 
 
-def printable(value: str, limit: int = 300) -> str:
+def as_printable(value: str, limit: int = 300) -> str:
     """Words of a hub or proxy, fit to stand in one line of an error or a log."""
     line = " ".join("".join(c if c.isprintable() else " " for c in value).split())
     return line if len(line) <= limit else line[: limit - 1] + "…"
 
 
-def identifier(value: Any) -> str | None:
+def parse_identifier(value: Any) -> str | None:
     """An id that a hub gave: 1 to `MAX_ID` printable characters without spaces at the ends; None when it is none."""
     if isinstance(value, int) and not isinstance(value, bool):
         value = str(value)
@@ -76,19 +76,19 @@ def identifier(value: Any) -> str | None:
     return value if value.isprintable() and value == value.strip() else None
 
 
-def moment(value: Any) -> datetime | None:
+def parse_time(value: Any) -> datetime | None:
     """A hub's time as aware UTC; None when it is in no known form.
 
     Known are ISO 8601, the Vietnamese and SQL ways of writing it, and seconds or milliseconds since 1970. A time
     without an offset is Vietnam time.
     """
-    said = written(value).strip()
+    words = as_json_or_text(value).strip()
     try:
-        if _EPOCH_MS.fullmatch(said):
-            return datetime.fromtimestamp(int(said) / 1000, UTC)
-        if _EPOCH_S.fullmatch(said):
-            return datetime.fromtimestamp(int(said), UTC)
-        found = _iso(said) or _listed(_FRACTION.sub(r"\1", said))
+        if _EPOCH_MS.fullmatch(words):
+            return datetime.fromtimestamp(int(words) / 1000, UTC)
+        if _EPOCH_S.fullmatch(words):
+            return datetime.fromtimestamp(int(words), UTC)
+        found = _parse_iso(words) or _parse_known_format(_FRACTION.sub(r"\1", words))
         if found is None:
             return None
         return (found if found.tzinfo else found.replace(tzinfo=VIETNAM)).astimezone(UTC)
@@ -96,24 +96,24 @@ def moment(value: Any) -> datetime | None:
         return None
 
 
-def _iso(written: str) -> datetime | None:
-    if not re.match(r"\d{4}-\d{2}-\d{2}", written):  # fromisoformat also reads 20261120 and week dates
+def _parse_iso(words: str) -> datetime | None:
+    if not re.match(r"\d{4}-\d{2}-\d{2}", words):  # fromisoformat also reads 20261120 and week dates
         return None
     try:
-        return datetime.fromisoformat(written)
+        return datetime.fromisoformat(words)
     except ValueError:
         return None
 
 
-def _listed(written: str) -> datetime | None:
+def _parse_known_format(words: str) -> datetime | None:
     for form in _TIME_FORMATS:
         try:
-            return datetime.strptime(written, form).replace(tzinfo=VIETNAM)
+            return datetime.strptime(words, form).replace(tzinfo=VIETNAM)
         except ValueError:
             continue
     return None
 
 
-def flag(value: Any) -> bool | None:
+def parse_flag(value: Any) -> bool | None:
     """A yes or no that a hub wrote as a boolean, a number or a word; None when it is neither."""
-    return _BOOLS.get(text(value).strip().lower())
+    return _BOOLS.get(as_text(value).strip().lower())

@@ -20,12 +20,12 @@ from edoc_connector.errors import (
     UnknownRecipient,
     UnknownSender,
 )
-from edoc_connector.hubs.fields import printable
+from edoc_connector.hubs.fields import as_printable
 from edoc_connector.hubs.wire import WireResponse
 
 
 @dataclass(frozen=True, slots=True)
-class Meaning:
+class RefusalMeaning:
     """What a code stands for.
 
     Args:
@@ -39,75 +39,75 @@ class Meaning:
     vi: str
 
 
-_DUPLICATE = Meaning(
+_DUPLICATE = RefusalMeaning(
     DuplicateDocument,
     "The hub has a document with this DocumentId already. It was sent before: look up its state, do not send it again.",
     "Trục đã có văn bản với mã định danh này. Văn bản đã được gửi trước đó: hãy tra trạng thái, không gửi lại.",
 )
 
-MEANINGS: Mapping[str, Meaning] = {
-    "10": Meaning(
+MEANING_BY_CODE: Mapping[str, RefusalMeaning] = {
+    "10": RefusalMeaning(
         PacketRefused,
         "The hub does not take the file for a packet. Check it with `edoc inspect`.",
         "Trục không nhận đây là gói tin hợp lệ. Hãy kiểm tra tệp bằng lệnh `edoc inspect`.",
     ),
-    "15": Meaning(
+    "15": RefusalMeaning(
         AuthenticationRejected,
         "The hub does not know this system id, or the secret is wrong. Check both in the configuration.",
         "Trục không nhận ra mã hệ thống hoặc khóa bí mật sai. Hãy kiểm tra cả hai trong cấu hình.",
     ),
-    "16": Meaning(
+    "16": RefusalMeaning(
         AuthenticationRejected,
         "The hub says the time stamp is too far off. Set this machine's clock (NTP).",
         "Trục báo thời gian gửi lệch quá mức cho phép. Hãy chỉnh lại đồng hồ của máy (NTP).",
     ),
-    "18": Meaning(
+    "18": RefusalMeaning(
         UnknownRecipient,
         "A receiver is not in the hub's directory. Refresh the directory and correct the code.",
         "Đơn vị nhận không có trong danh bạ của trục. Hãy đồng bộ lại danh bạ và sửa mã đơn vị.",
     ),
-    "19": Meaning(
+    "19": RefusalMeaning(
         UnknownSender,
         "The sending agency is not registered with the hub. Check its code, or have it registered.",
         "Đơn vị gửi chưa đăng ký trên trục. Hãy kiểm tra mã đơn vị hoặc đề nghị đăng ký.",
     ),
-    "20": Meaning(
+    "20": RefusalMeaning(
         HubUnavailable,
         "The hub failed inside. Try again later; if it stays so, tell its operator.",
         "Trục gặp lỗi hệ thống. Hãy thử lại sau; nếu vẫn lỗi, hãy báo cho đơn vị vận hành trục.",
     ),
-    "21": Meaning(
+    "21": RefusalMeaning(
         PacketRefused,
         "The hub could not process the file. Check the packet with `edoc inspect` and its attachments.",
         "Trục không xử lý được tệp. Hãy kiểm tra gói tin bằng lệnh `edoc inspect` và các tệp đính kèm.",
     ),
-    "22": Meaning(
+    "22": RefusalMeaning(
         PacketRefused,
         "The hub says the packet is not edXML as its standard asks. Correct the field that it names.",
         "Trục báo gói tin không đúng quy chuẩn edXML. Hãy sửa trường thông tin mà trục nêu.",
     ),
-    "23": Meaning(
+    "23": RefusalMeaning(
         UnknownRecipient,
         "A receiver is locked at the hub. Ask the receiver or the hub's operator; until then send it another way.",
         "Đơn vị nhận đang bị khóa trên trục. Hãy liên hệ đơn vị nhận hoặc bên vận hành trục; tạm thời gửi cách khác.",
     ),
-    "24": Meaning(
+    "24": RefusalMeaning(
         PacketRefused,
         "The hub says hash-file does not match the body. Try the other setting of `sdk_compatible`.",
         "Trục báo mã băm của tệp không khớp với nội dung. Hãy thử đổi tùy chọn `sdk_compatible`.",
     ),
     "25": _DUPLICATE,
-    "26": Meaning(
+    "26": RefusalMeaning(
         HubError,
         "The hub has no packet with this docId. List the waiting packets again.",
         "Trục không có gói tin với docId này. Hãy lấy lại danh sách gói tin chờ nhận.",
     ),
-    "27": Meaning(
+    "27": RefusalMeaning(
         HubError,
         "The hub misses a header or finds one malformed. Check that a proxy does not drop the XroadVnpt headers.",
         "Trục báo thiếu hoặc sai định dạng một header. Hãy kiểm tra xem proxy có bỏ mất các header XroadVnpt không.",
     ),
-    "28": Meaning(
+    "28": RefusalMeaning(
         HubError,
         "The hub is set up to refuse this call. Ask its operator to allow it.",
         "Trục được cấu hình không cho phép lời gọi này. Hãy đề nghị đơn vị vận hành trục cho phép.",
@@ -115,73 +115,73 @@ MEANINGS: Mapping[str, Meaning] = {
 }
 """Error codes. Hubs of the national product and provincial platforms number alike as far as they are documented."""
 
-WORDS: tuple[tuple[re.Pattern[str], Meaning], ...] = (
+MEANING_BY_WORDS: tuple[tuple[re.Pattern[str], RefusalMeaning], ...] = (
     (re.compile(r"(?<!not )(?<![a-z0-9])existdoc", re.IGNORECASE), _DUPLICATE),
 )
 """Words in the description that say more than the code beside them; ``NotExistDoc`` says something else."""
 
-_UNNAMED_REFUSAL = Meaning(
+_UNNAMED_REFUSAL = RefusalMeaning(
     PacketRefused,
     "The hub refused the packet. Read its reason; the packet will not pass as it is.",
     "Trục từ chối gói tin. Hãy đọc lý do; gói tin giữ nguyên như vậy sẽ không gửi được.",
 )
-_UNNAMED_ERROR = Meaning(
+_UNNAMED_ERROR = RefusalMeaning(
     HubError,
     "The hub refused the call. Read its reason, or ask its operator.",
     "Trục từ chối lời gọi. Hãy đọc lý do hoặc hỏi đơn vị vận hành trục.",
 )
-_DENIED = Meaning(
+_DENIED = RefusalMeaning(
     AuthenticationRejected,
     "The hub does not let this system in. Check the system id, the secret and, where used, the client certificate.",
     "Trục không cho hệ thống này truy cập. Hãy kiểm tra mã hệ thống, khóa bí mật và chứng thư máy khách (nếu dùng).",
 )
-_BUSY = Meaning(
+_BUSY = RefusalMeaning(
     HubUnavailable,
     "The hub is busy. Try again later.",
     "Trục đang quá tải. Hãy thử lại sau.",
 )
-_FAILED = Meaning(
+_HUB_FAILED = RefusalMeaning(
     HubUnavailable,
     "The hub or a proxy before it failed. Try again later; if it stays so, tell the hub's operator.",
     "Trục hoặc proxy phía trước gặp lỗi. Hãy thử lại sau; nếu vẫn lỗi, hãy báo cho đơn vị vận hành trục.",
 )
-_MOVED = Meaning(
+_REDIRECTED = RefusalMeaning(
     ProtocolError,
     "The hub sends us elsewhere, and redirects are not followed. Correct the endpoint in the configuration.",
     "Trục chuyển hướng sang địa chỉ khác và thư viện không đi theo. Hãy sửa địa chỉ trục (endpoint) trong cấu hình.",
 )
-_NOT_HERE = Meaning(
+_NO_SUCH_CALL = RefusalMeaning(
     ProtocolError,
     "There is no such call at this address. Check the endpoint in the configuration.",
     "Địa chỉ này không có lời gọi như vậy. Hãy kiểm tra địa chỉ trục (endpoint) trong cấu hình.",
 )
-_STRANGE = Meaning(
+_UNEXPECTED_STATUS = RefusalMeaning(
     ProtocolError,
     "The hub answered with an HTTP status that this dialect does not use. Check the endpoint and proxies before it.",
     "Trục trả về mã HTTP không có trong giao thức. Hãy kiểm tra địa chỉ trục (endpoint) và các proxy phía trước.",
 )
 
-STATUSES: Mapping[int, Meaning] = {
+MEANING_BY_STATUS: Mapping[int, RefusalMeaning] = {
     401: _DENIED,
     403: _DENIED,
-    404: _NOT_HERE,
-    405: _NOT_HERE,
+    404: _NO_SUCH_CALL,
+    405: _NO_SUCH_CALL,
     408: _BUSY,
     425: _BUSY,
     429: _BUSY,
-    500: _FAILED,
-    501: _NOT_HERE,
-    502: _FAILED,
+    500: _HUB_FAILED,
+    501: _NO_SUCH_CALL,
+    502: _HUB_FAILED,
     503: _BUSY,
-    504: _FAILED,
+    504: _HUB_FAILED,
 }
 """HTTP status without an error code that says more. Others go by their hundred."""
 
-_CERTAINLY_NOT_TAKEN = frozenset({501, 503})
+_CERTAINLY_NOT_ACCEPTED = frozenset({501, 503})
 """The 5xx that are said before anything was done: after them a packet may be sent again."""
 
 
-def refusal(code: str, description: str, *, sends: bool, answer: WireResponse) -> HubError:
+def build_refusal(code: str, description: str, *, sends: bool, answer: WireResponse) -> HubError:
     """The error for a code and description in a hub's answer.
 
     Args:
@@ -190,59 +190,62 @@ def refusal(code: str, description: str, *, sends: bool, answer: WireResponse) -
         sends: whether the call was to hand over a packet; decides what an unknown code means.
         answer: the answer, for its Retry-After and, when the clock is wrong, its Date.
     """
-    words = printable(description)
-    meaning = _said(description) or MEANINGS.get(code) or _unnamed(sends)
-    en, vi = _clock_advice(answer) if code == "16" else ("", "")
-    number, said = printable(code, 40), f": {words}" if words else ""
+    words = as_printable(description)
+    meaning = _find_meaning_by_words(description) or MEANING_BY_CODE.get(code) or _select_unnamed_meaning(sends)
+    en, vi = _format_clock_advice(answer) if code == "16" else ("", "")
+    number, suffix = as_printable(code, 40), f": {words}" if words else ""
     return meaning.error(
-        f"{meaning.en}{en} (hub: error {number or 'without a code'}{said})",
-        vi=f"{meaning.vi}{vi} (trục báo: lỗi {number or 'không có mã'}{said})",
+        f"{meaning.en}{en} (hub: error {number or 'without a code'}{suffix})",
+        vi=f"{meaning.vi}{vi} (trục báo: lỗi {number or 'không có mã'}{suffix})",
         code=number,
-        retry_after=retry_after(answer.headers),
+        retry_after=parse_retry_after(answer.headers),
     )
 
 
-def knows(code: str, description: str) -> bool:
+def is_known_refusal(code: str, description: str) -> bool:
     """Whether the tables say what a code or description means."""
-    return code in MEANINGS or _said(description) is not None
+    return code in MEANING_BY_CODE or _find_meaning_by_words(description) is not None
 
 
-def _said(description: str) -> Meaning | None:
-    return next((meaning for word, meaning in WORDS if word.search(description)), None)
+def _find_meaning_by_words(description: str) -> RefusalMeaning | None:
+    return next((meaning for word, meaning in MEANING_BY_WORDS if word.search(description)), None)
 
 
-def status_error(answer: WireResponse, *, sends: bool) -> EdocError:
+def build_status_error(answer: WireResponse, *, sends: bool) -> EdocError:
     """The error for an HTTP status that is no success, by itself.
 
     After a 5xx answer to a packet that was handed over, the hub may have it: that is OutcomeUnknown, but for those 5xx
     that are said before anything was done.
     """
     status = answer.status
-    if sends and (status == 408 or (status >= 500 and status not in _CERTAINLY_NOT_TAKEN)):
-        return lost_answer(f"HTTP {status}")
-    meaning = STATUSES.get(status) or _by_hundred(status, sends)
-    words = printable(answer.body[:2000].decode("utf-8", "replace"), 200) if meaning is _UNNAMED_REFUSAL else ""
-    said = f"HTTP {status}" + (f": {words}" if words else "")
+    if sends and (status == 408 or (status >= 500 and status not in _CERTAINLY_NOT_ACCEPTED)):
+        return build_lost_answer_error(f"HTTP {status}")
+    meaning = MEANING_BY_STATUS.get(status) or _select_meaning_by_class(status, sends)
+    words = as_printable(answer.body[:2000].decode("utf-8", "replace"), 200) if meaning is _UNNAMED_REFUSAL else ""
+    detail = f"HTTP {status}" + (f": {words}" if words else "")
     return meaning.error(
-        f"{meaning.en} ({said})", vi=f"{meaning.vi} ({said})", code=str(status), retry_after=retry_after(answer.headers)
+        f"{meaning.en} ({detail})",
+        vi=f"{meaning.vi} ({detail})",
+        code=str(status),
+        retry_after=parse_retry_after(answer.headers),
     )
 
 
-def lost_answer(what: str) -> OutcomeUnknown:
+def build_lost_answer_error(received: str) -> OutcomeUnknown:
     """The error for a packet that was handed over and got an answer that tells nothing.
 
     Args:
-        what: what came instead, in a few words: ``HTTP 502``.
+        received: what came instead, in a few words: ``HTTP 502``.
     """
     return OutcomeUnknown(
-        f"The packet left and the hub's answer does not tell whether it was taken ({what}). "
+        f"The packet left and the hub's answer does not tell whether it was taken ({received}). "
         "Ask the hub for the state of what was sent before sending again.",
-        vi=f"Gói tin đã gửi đi nhưng câu trả lời của trục không cho biết đã nhận hay chưa ({what}). "
+        vi=f"Gói tin đã gửi đi nhưng câu trả lời của trục không cho biết đã nhận hay chưa ({received}). "
         "Hãy hỏi trục trạng thái gói đã gửi trước khi gửi lại.",
     )
 
 
-def retry_after(headers: Mapping[str, str], *, now: datetime | None = None) -> float | None:
+def parse_retry_after(headers: Mapping[str, str], *, now: datetime | None = None) -> float | None:
     """Seconds that a Retry-After header asks to wait, from seconds or an HTTP date (RFC 9110, 10.2.3).
 
     Args:
@@ -250,35 +253,35 @@ def retry_after(headers: Mapping[str, str], *, now: datetime | None = None) -> f
             not matter.
         now: what a date counts from when the answer has no Date.
     """
-    written = headers.get("retry-after", "").strip()
-    if re.fullmatch(r"[0-9]{1,9}", written):
-        return float(written)
-    until = http_date(written)
+    value = headers.get("retry-after", "").strip()
+    if re.fullmatch(r"[0-9]{1,9}", value):
+        return float(value)
+    until = parse_http_date(value)
     if until is None:
         return None
-    start = http_date(headers.get("date", "")) or now or datetime.now(UTC)
+    start = parse_http_date(headers.get("date", "")) or now or datetime.now(UTC)
     return max(0.0, (until - start).total_seconds())
 
 
-def http_date(written: str) -> datetime | None:
+def parse_http_date(value: str) -> datetime | None:
     """An HTTP date as aware UTC; None when it is none."""
     try:
-        found = parsedate_to_datetime(written)
+        found = parsedate_to_datetime(value)
     except (ValueError, TypeError, OverflowError):
         return None
     return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
 
 
-def _unnamed(sends: bool) -> Meaning:
+def _select_unnamed_meaning(sends: bool) -> RefusalMeaning:
     return _UNNAMED_REFUSAL if sends else _UNNAMED_ERROR
 
 
-def _by_hundred(status: int, sends: bool) -> Meaning:
-    return {3: _MOVED, 4: _unnamed(sends), 5: _FAILED}.get(status // 100, _STRANGE)
+def _select_meaning_by_class(status: int, sends: bool) -> RefusalMeaning:
+    return {3: _REDIRECTED, 4: _select_unnamed_meaning(sends), 5: _HUB_FAILED}.get(status // 100, _UNEXPECTED_STATUS)
 
 
-def _clock_advice(answer: WireResponse) -> tuple[str, str]:
-    theirs = http_date(answer.headers.get("date", ""))
+def _format_clock_advice(answer: WireResponse) -> tuple[str, str]:
+    theirs = parse_http_date(answer.headers.get("date", ""))
     if theirs is None:
         return "", ""
     return (

@@ -88,7 +88,7 @@ Flow: TypeAlias = Generator[WireRequest, WireResponse, R]
 
 
 @dataclass(frozen=True, slots=True)
-class Finished(Generic[R]):
+class FinishedFlow(Generic[R]):
     """The end of a flow, as a value: a StopIteration cannot cross threads or futures.
 
     Args:
@@ -98,20 +98,20 @@ class Finished(Generic[R]):
     result: R
 
 
-def advance(flow: Flow[R], answer: WireResponse | None = None) -> WireRequest | Finished[R]:
+def advance_flow(flow: Flow[R], answer: WireResponse | None = None) -> WireRequest | FinishedFlow[R]:
     """Take one step of a flow: the first without an answer, every other with the answer to the last request."""
     try:
         return next(flow) if answer is None else flow.send(answer)
     except StopIteration as end:
-        return Finished(end.value)
+        return FinishedFlow(end.value)
 
 
 def run(flow: Flow[R], perform: Callable[[WireRequest], WireResponse]) -> R:
     """Drive a flow with a blocking transport and return its result."""
     try:
-        step = advance(flow)
+        step = advance_flow(flow)
         while isinstance(step, WireRequest):
-            step = advance(flow, perform(step))
+            step = advance_flow(flow, perform(step))
         return step.result
     finally:
         flow.close()  # a flow that was cut short takes its unfinished files away
@@ -121,7 +121,8 @@ async def arun(
     flow: Flow[R],
     perform: Callable[[WireRequest], Awaitable[WireResponse]],
     *,
-    offload: Callable[[Callable[[], WireRequest | Finished[R]]], Awaitable[WireRequest | Finished[R]]] | None = None,
+    offload: Callable[[Callable[[], WireRequest | FinishedFlow[R]]], Awaitable[WireRequest | FinishedFlow[R]]]
+    | None = None,
 ) -> R:
     """Drive a flow with an asynchronous transport and return its result.
 
@@ -132,15 +133,15 @@ async def arun(
             the files are large.
     """
 
-    async def take(answer: WireResponse | None) -> WireRequest | Finished[R]:
+    async def take_step(answer: WireResponse | None) -> WireRequest | FinishedFlow[R]:
         if offload is None:
-            return advance(flow, answer)
-        return await offload(lambda: advance(flow, answer))
+            return advance_flow(flow, answer)
+        return await offload(lambda: advance_flow(flow, answer))
 
     try:
-        step = await take(None)
+        step = await take_step(None)
         while isinstance(step, WireRequest):
-            step = await take(await perform(step))
+            step = await take_step(await perform(step))
         return step.result
     finally:
         flow.close()

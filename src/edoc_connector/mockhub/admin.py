@@ -36,24 +36,24 @@ _MAX_BODY = 1 << 16
 Endpoint = Callable[[Request], Awaitable[Response]]
 
 
-def routes(hub: Hub) -> list[Route]:
+def build_routes(hub: Hub) -> list[Route]:
     """Routes of the page and the administration of a hub."""
     token = secrets.token_urlsafe(32)
     table: list[tuple[str, Endpoint, list[str]]] = [
-        ("/", _show(hub, token), ["GET"]),
-        ("/mock/style.css", _style, ["GET"]),
-        ("/mock/act", _act(hub, token), ["POST"]),
-        ("/mock/faults", _faults(hub), ["GET", "POST", "DELETE"]),
-        ("/mock/clock", _clock(hub), ["POST"]),
-        ("/mock/lock", _lock(hub), ["POST"]),
+        ("/", _build_page_endpoint(hub, token), ["GET"]),
+        ("/mock/style.css", _serve_style, ["GET"]),
+        ("/mock/act", _build_action_endpoint(hub, token), ["POST"]),
+        ("/mock/faults", _build_faults_endpoint(hub), ["GET", "POST", "DELETE"]),
+        ("/mock/clock", _build_clock_endpoint(hub), ["POST"]),
+        ("/mock/lock", _build_lock_endpoint(hub), ["POST"]),
     ]
-    return [Route(path, _guarded(hub, endpoint), methods=methods) for path, endpoint, methods in table]
+    return [Route(path, _guard_endpoint(hub, endpoint), methods=methods) for path, endpoint, methods in table]
 
 
-def _guarded(hub: Hub, endpoint: Endpoint) -> Endpoint:
+def _guard_endpoint(hub: Hub, endpoint: Endpoint) -> Endpoint:
     """Refuse what a page of another site makes a browser ask for."""
 
-    async def guarded(request: Request) -> Response:
+    async def guard(request: Request) -> Response:
         host = request.headers.get("host", "")
         origin = request.headers.get("origin")
         if hub.config.hosts and (urlsplit(f"//{host}").hostname or "") not in hub.config.hosts:
@@ -62,14 +62,14 @@ def _guarded(hub: Hub, endpoint: Endpoint) -> Endpoint:
             return PlainTextResponse("Requests from other sites are not allowed.", status_code=403)
         return await endpoint(request)
 
-    return guarded
+    return guard
 
 
-def _show(hub: Hub, token: str) -> Endpoint:
+def _build_page_endpoint(hub: Hub, token: str) -> Endpoint:
     async def show(request: Request) -> Response:
-        content = await run_in_threadpool(page.render, hub, token, request.query_params.get("message", ""))
+        content = await run_in_threadpool(page.render_page, hub, token, request.query_params.get("message", ""))
         headers = {
-            "content-security-policy": page.POLICY,
+            "content-security-policy": page.CONTENT_SECURITY_POLICY,
             "x-content-type-options": "nosniff",
             "referrer-policy": "same-origin",
             "cache-control": "no-store",
@@ -79,15 +79,15 @@ def _show(hub: Hub, token: str) -> Endpoint:
     return show
 
 
-async def _style(_: Request) -> Response:
+async def _serve_style(_: Request) -> Response:
     return Response(page.STYLE, media_type="text/css")
 
 
-def _act(hub: Hub, token: str) -> Endpoint:
+def _build_action_endpoint(hub: Hub, token: str) -> Endpoint:
     async def act(request: Request) -> Response:
-        form = dict(parse_qsl((await _body(request)).decode("utf-8", "replace")))
+        form = dict(parse_qsl((await _read_body(request)).decode("utf-8", "replace")))
         try:
-            message = await run_in_threadpool(page.act, hub, form, token)
+            message = await run_in_threadpool(page.perform_action, hub, form, token)
         except RefusedError as refused:
             message = refused.text
         return RedirectResponse(f"/?message={quote(message)}", status_code=303)
@@ -95,51 +95,51 @@ def _act(hub: Hub, token: str) -> Endpoint:
     return act
 
 
-def _faults(hub: Hub) -> Endpoint:
-    async def faults(request: Request) -> Response:
+def _build_faults_endpoint(hub: Hub) -> Endpoint:
+    async def handle_faults(request: Request) -> Response:
         if request.method == "POST":
-            return await _with_json(request, lambda given: {"id": hub.faults.add(Fault(**given))})
+            return await _answer_json(request, lambda given: {"id": hub.faults.add(Fault(**given))})
         if request.method == "DELETE":
             hub.faults.clear()
-        rows = [{"id": number, **asdict(fault), "left": left} for number, fault, left in hub.faults.pending()]
+        rows = [{"id": number, **asdict(fault), "left": left} for number, fault, left in hub.faults.list_pending()]
         return JSONResponse({"faults": rows})
 
-    return faults
+    return handle_faults
 
 
-def _clock(hub: Hub) -> Endpoint:
+def _build_clock_endpoint(hub: Hub) -> Endpoint:
     def set_offset(given: dict[str, Any]) -> dict[str, Any]:
         hub.clock_offset = timedelta(seconds=float(given["offset_seconds"]))
-        return {"now": hub.stamp()}
+        return {"now": hub.format_now()}
 
-    async def clock(request: Request) -> Response:
-        return await _with_json(request, set_offset)
+    async def handle_clock(request: Request) -> Response:
+        return await _answer_json(request, set_offset)
 
-    return clock
+    return handle_clock
 
 
-def _lock(hub: Hub) -> Endpoint:
+def _build_lock_endpoint(hub: Hub) -> Endpoint:
     def set_lock(given: dict[str, Any]) -> dict[str, Any]:
         hub.storage.mark_agency(str(given["code"]), locked=bool(given["locked"]), at=hub.now())
         return {}
 
-    async def lock(request: Request) -> Response:
-        return await _with_json(request, set_lock)
+    async def handle_lock(request: Request) -> Response:
+        return await _answer_json(request, set_lock)
 
-    return lock
+    return handle_lock
 
 
-async def _with_json(request: Request, use: Callable[[dict[str, Any]], dict[str, Any]]) -> Response:
+async def _answer_json(request: Request, handle: Callable[[dict[str, Any]], dict[str, Any]]) -> Response:
     """Answer a JSON object. The content type is asked for because a browser lets no other site send it unasked."""
     if request.headers.get("content-type", "").partition(";")[0].strip() != "application/json":
         return JSONResponse({"error": "send application/json"}, status_code=415)
     try:
-        return JSONResponse(use(dict(json.loads(await _body(request)))), status_code=201)
+        return JSONResponse(handle(dict(json.loads(await _read_body(request)))), status_code=201)
     except (KeyError, TypeError, ValueError, OverflowError, RecursionError) as error:
         return JSONResponse({"error": f"{type(error).__name__}: {error}"}, status_code=422)
 
 
-async def _body(request: Request) -> bytes:
+async def _read_body(request: Request) -> bytes:
     data = b""
     async for chunk in request.stream():
         data += chunk

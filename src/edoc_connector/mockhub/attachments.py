@@ -16,14 +16,14 @@ from typing import BinaryIO, Self
 
 from edoc_connector.mockhub.codes import ErrorCode, RefusedError
 
-ZIP = "application/zip"
-KEPT = frozenset({"pdf", "doc", "docx", "zip"})
+ZIP_TYPE = "application/zip"
+KEPT_EXTENSIONS = frozenset({"pdf", "doc", "docx", "zip"})
 _QUANTUM = 3 * (1 << 16)  # bytes encoded at a time; a multiple of 3, so that the pieces join
 _IN_MEMORY = 1 << 20  # bytes of base64 text of one packet that are kept in memory
 
 
 @dataclass(frozen=True, slots=True)
-class Carried:
+class PreparedAttachment:
     """An attachment on its way out.
 
     Args:
@@ -38,7 +38,7 @@ class Carried:
     listed_type: str
     encoded: bool = False
 
-    def text(self) -> Iterator[bytes]:
+    def iterate_base64(self) -> Iterator[bytes]:
         """The base64 text, piece by piece, without line breaks."""
         if isinstance(self.content, bytes):
             yield self.content if self.encoded else base64.b64encode(self.content)
@@ -48,7 +48,7 @@ class Carried:
                 yield piece if self.encoded else base64.b64encode(piece)
 
 
-class Spool:
+class AttachmentSpool:
     """Collects the base64 texts of a packet's attachments: in memory while they are small, the others in files.
 
     A context manager: what is in files is gone when it ends.
@@ -60,7 +60,7 @@ class Spool:
     def __init__(self, parent: Path) -> None:
         self._parent = parent
         self._folder: tempfile.TemporaryDirectory[str] | None = None
-        self._left = _IN_MEMORY
+        self._memory_left = _IN_MEMORY
         self._texts: dict[int, bytearray] = {}
         self._open: tuple[int, BinaryIO] | None = None
 
@@ -68,7 +68,7 @@ class Spool:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
-        self._close()
+        self._close_file()
         if self._folder is not None:
             self._folder.cleanup()
 
@@ -78,49 +78,51 @@ class Spool:
         if self._open is not None and self._open[0] == number:
             self._open[1].write(piece)
             return
-        self._left -= len(piece)
+        self._memory_left -= len(piece)
         self._texts.setdefault(number, bytearray()).extend(piece)
-        if self._left < 0:
-            self._to_file(number)
+        if self._memory_left < 0:
+            self._move_to_file(number)
 
-    def text(self, number: int) -> bytes | None:
+    def get_text(self, number: int) -> bytes | None:
         """The text of an attachment, or None where it lies in a file."""
         if self._open is not None or self._folder is not None:
             return None  # a large packet: all of it goes by files
         return bytes(self._texts.get(number, b""))
 
-    def path(self, number: int) -> Path:
+    def write_to_file(self, number: int) -> Path:
         """A file with the text of an attachment."""
         if number in self._texts:
-            self._to_file(number)
-        self._close()
-        path = self._place(number)
+            self._move_to_file(number)
+        self._close_file()
+        path = self._build_path(number)
         path.touch()
         return path
 
-    def _to_file(self, number: int) -> None:
-        self._close()  # attachments come one after another: one file open is enough
-        file = self._place(number).open("ab")
+    def _move_to_file(self, number: int) -> None:
+        self._close_file()  # attachments come one after another: one file open is enough
+        file = self._build_path(number).open("ab")
         file.write(self._texts.pop(number))
         self._open = (number, file)
 
-    def _place(self, number: int) -> Path:
+    def _build_path(self, number: int) -> Path:
         if self._folder is None:
             self._folder = tempfile.TemporaryDirectory(dir=self._parent)
         return Path(self._folder.name) / f"{number}.b64"
 
-    def _close(self) -> None:
+    def _close_file(self) -> None:
         if self._open is not None:
             self._open[1].close()
             self._open = None
 
 
-def extension(name: str) -> str:
+def parse_extension(name: str) -> str:
     """Extension of a file name, lower case, without the dot."""
     return PurePosixPath(name.replace("\\", "/")).suffix[1:].lower()
 
 
-def carry(spool: Spool, number: int, *, name: str, content_type: str, limit: int) -> Carried:
+def prepare_attachment(
+    spool: AttachmentSpool, number: int, *, name: str, content_type: str, limit: int
+) -> PreparedAttachment:
     """Make one attachment ready to leave.
 
     Args:
@@ -133,27 +135,31 @@ def carry(spool: Spool, number: int, *, name: str, content_type: str, limit: int
     Raises:
         RefusedError: 21, the content cannot be processed.
     """
-    kept = extension(name) in KEPT
-    kept_type = f"application/{extension(name)}"
-    zipped = content_type == ZIP and extension(name) != "zip"
-    text = spool.text(number) if kept and not zipped else None
+    is_kept = parse_extension(name) in KEPT_EXTENSIONS
+    kept_type = f"application/{parse_extension(name)}"
+    is_zipped = content_type == ZIP_TYPE and parse_extension(name) != "zip"
+    text = spool.get_text(number) if is_kept and not is_zipped else None
     if text is not None:
         try:
-            return Carried(binascii.a2b_base64(text, strict_mode=True), kept_type, kept_type)
+            return PreparedAttachment(binascii.a2b_base64(text, strict_mode=True), kept_type, kept_type)
         except binascii.Error:
-            return Carried(text, kept_type, kept_type, encoded=True)
-    path = spool.path(number)
+            return PreparedAttachment(text, kept_type, kept_type, encoded=True)
+    path = spool.write_to_file(number)
     content = path.with_suffix(".bin")
-    if not _decode(path, content):
-        if kept:
-            return Carried(path, kept_type, kept_type, encoded=True)
+    if not _decode_base64(path, content):
+        if is_kept:
+            return PreparedAttachment(path, kept_type, kept_type, encoded=True)
         raise RefusedError(ErrorCode.PROCESSING, f"the content of attachment {name} is not base64")
-    if zipped:
-        content = _unwrap(content, limit)
-    return Carried(content, kept_type, kept_type) if kept else Carried(_wrap(content), ZIP, content_type)
+    if is_zipped:
+        content = _unzip(content, limit)
+    return (
+        PreparedAttachment(content, kept_type, kept_type)
+        if is_kept
+        else PreparedAttachment(_zip_content(content), ZIP_TYPE, content_type)
+    )
 
 
-def _decode(text: Path, content: Path) -> bool:
+def _decode_base64(text: Path, content: Path) -> bool:
     with content.open("wb") as out, text.open("rb") as file:
         while piece := file.read(_QUANTUM // 3 * 4):
             try:
@@ -163,18 +169,18 @@ def _decode(text: Path, content: Path) -> bool:
     return True
 
 
-def _unwrap(content: Path, limit: int) -> Path:
+def _unzip(content: Path, limit: int) -> Path:
     """The first entry of a zip, or the file itself where it is no zip: some senders write the type and not the zip."""
     if not zipfile.is_zipfile(content):
         return content
     try:
-        return _first_entry(content, limit)
+        return _extract_first_entry(content, limit)
     except (zipfile.BadZipFile, RuntimeError, NotImplementedError, EOFError, zlib.error) as error:
         # RuntimeError is what zipfile raises for an encrypted entry
         raise RefusedError(ErrorCode.PROCESSING, "a zipped attachment cannot be unpacked") from error
 
 
-def _first_entry(content: Path, limit: int) -> Path:
+def _extract_first_entry(content: Path, limit: int) -> Path:
     target = content.with_suffix(".entry")
     with zipfile.ZipFile(content) as archive:
         entries = archive.infolist()
@@ -190,7 +196,7 @@ def _first_entry(content: Path, limit: int) -> Path:
     return target
 
 
-def _wrap(content: Path) -> Path:
+def _zip_content(content: Path) -> Path:
     target = content.with_suffix(".zip")
     with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.write(content, arcname=f"{uuid.uuid4()}.edxml")

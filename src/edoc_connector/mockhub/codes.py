@@ -48,17 +48,17 @@ class RefusedError(Exception):
         self.text = text
 
 
-def hub_time(moment: datetime) -> str:
+def format_hub_time(moment: datetime) -> str:
     """Time as JSON answers carry it: ``yyyy-MM-dd HH:mm:ss``, Vietnam time, no offset."""
     return moment.astimezone(VIETNAM).strftime("%Y-%m-%d %H:%M:%S")
 
 
-def packet_time(moment: datetime) -> str:
+def format_packet_time(moment: datetime) -> str:
     """Time as packets carry it: ``yyyy/MM/dd HH:mm:ss``, Vietnam time, no offset."""
     return moment.astimezone(VIETNAM).strftime("%Y/%m/%d %H:%M:%S")
 
 
-def request_time(text: str) -> datetime:
+def parse_request_time(text: str) -> datetime:
     """Read the signed ``timestamp``: ``ddMMyyyy'T'HHmmss+SSSS``, Vietnam time, SSSS milliseconds.
 
     Raises:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 
-from edoc_connector.mockhub.codes import packet_time
-from edoc_connector.mockhub.packets import Facts, Node
-from edoc_connector.mockhub.rebuild import build, printable
+from edoc_connector.mockhub.codes import format_packet_time
+from edoc_connector.mockhub.packets import Node, PacketFacts
+from edoc_connector.mockhub.rebuild import build_packet, without_non_xml
 
 DESCRIPTIONS: Mapping[str, str] = {
     "01": "Đã đến",
@@ -18,42 +18,42 @@ DESCRIPTIONS: Mapping[str, str] = {
 }
 
 
-def status_packet(
-    *, code: str, sender: Mapping[str, str], answered: Facts, to: str, reason: str, at: datetime
+def build_status_packet(
+    *, code: str, sender: Mapping[str, str], answered_facts: PacketFacts, to: str, reason: str, at: datetime
 ) -> bytes:
     """Bytes of a status packet.
 
     Args:
         code: status code, a key of `DESCRIPTIONS`.
         sender: OrganId and OrganName of the agency that answers.
-        answered: facts of the packet that is answered.
+        answered_facts: facts of the packet that is answered.
         to: OrganId of its sender.
         reason: description; the code's Vietnamese name where empty.
         at: time of the status.
     """
     response = {
         "OrganId": to,
-        "Code": answered.code,
-        "DocumentId": answered.document_id,
-        "PromulgationDate": answered.issued_on,
+        "Code": answered_facts.code,
+        "DocumentId": answered_facts.document_id,
+        "PromulgationDate": answered_facts.issued_on,
     }
     header = Node(
         "MessageHeader",
         children=[
-            Node("From", children=_texts(sender)),
-            Node("ResponseFor", children=_texts(response)),
-            *_texts(
+            Node("From", children=_build_text_nodes(sender)),
+            Node("ResponseFor", children=_build_text_nodes(response)),
+            *_build_text_nodes(
                 {
                     "StatusCode": code,
                     "Description": reason.strip() or DESCRIPTIONS[code],
-                    "Timestamp": packet_time(at),
+                    "Timestamp": format_packet_time(at),
                 }
             ),
         ],
     )
     envelope = Node("edXMLEnvelope", children=[Node("edXMLHeader", children=[header])])
-    return build(Node("edXML", children=[envelope]))
+    return build_packet(Node("edXML", children=[envelope]))
 
 
-def _texts(values: Mapping[str, str]) -> list[Node]:
-    return [Node(name, text=printable(text)) for name, text in values.items()]
+def _build_text_nodes(values: Mapping[str, str]) -> list[Node]:
+    return [Node(name, text=without_non_xml(text)) for name, text in values.items()]

@@ -41,7 +41,7 @@ class AgencySpec:
     def __post_init__(self) -> None:
         """Refuse what could never authenticate."""
         if not self.code or not self.secret:
-            raise _bad_agency("the code or the secret is empty")
+            raise _build_agency_error("the code or the secret is empty")
 
     @property
     def system(self) -> str:
@@ -60,11 +60,11 @@ class AgencySpec:
         Raises:
             ConfigError: not of that form, no such variable, a file that cannot be read. Never names the secret.
         """
-        who, colon, rest = text.partition(":")
+        identity, colon, rest = text.partition(":")
         if not colon:
-            raise _bad_agency("it has no secret")
-        code, _, system = who.partition("@")
-        secret, name = _secret_and_name(rest, os.environ if environ is None else environ)
+            raise _build_agency_error("it has no secret")
+        code, _, system = identity.partition("@")
+        secret, name = _parse_secret_and_name(rest, os.environ if environ is None else environ)
         return cls(code=code, system_id=system, secret=secret, name=name)
 
 
@@ -108,12 +108,12 @@ class MockHubConfig:
     hosts: frozenset[str] = LOOPBACK_NAMES
 
 
-def _secret_and_name(rest: str, environ: Mapping[str, str]) -> tuple[str, str]:
+def _parse_secret_and_name(rest: str, environ: Mapping[str, str]) -> tuple[str, str]:
     scheme, _, reference = rest.partition(":")
     if scheme == "env":
         variable, _, name = reference.partition(":")
         if variable not in environ:
-            raise _bad_agency(f"the environment variable {variable} is not set")
+            raise _build_agency_error(f"the environment variable {variable} is not set")
         return environ[variable], name
     if scheme == "file":
         return _read_secret(Path(reference)), ""
@@ -124,10 +124,10 @@ def _read_secret(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8").rstrip("\r\n")
     except (OSError, UnicodeDecodeError) as error:
-        raise _bad_agency(f"the secret file {path} cannot be read ({type(error).__name__})") from error
+        raise _build_agency_error(f"the secret file {path} cannot be read ({type(error).__name__})") from error
 
 
-def _bad_agency(reason: str) -> ConfigError:
+def _build_agency_error(reason: str) -> ConfigError:
     return ConfigError(
         f"An agency of the mock hub cannot be used: {reason}. "
         "Give CODE:SECRET[:NAME], CODE:env:VARIABLE[:NAME] or CODE:file:PATH.",

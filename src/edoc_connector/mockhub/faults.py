@@ -15,11 +15,13 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
-CONNECTION: Final = "edoc_connector.connection"  # extension of the ASGI scope: an object with close() and abort()
-HTML: Final = b"<!DOCTYPE html><html><body><h1>Proxy</h1><p>Please log in.</p></body></html>"
+CONNECTION_EXTENSION: Final = (
+    "edoc_connector.connection"  # extension of the ASGI scope: an object with close() and abort()
+)
+PROXY_PAGE: Final = b"<!DOCTYPE html><html><body><h1>Proxy</h1><p>Please log in.</p></body></html>"
 
 # Kind to whether the hub acts on the request before it fails; a fault may say otherwise.
-KINDS: Final[Mapping[str, bool]] = {
+ACTS_BY_KIND: Final[Mapping[str, bool]] = {
     "delay": True,
     "drop-before-accepting": False,
     "drop-after-accepting": True,
@@ -33,7 +35,7 @@ KINDS: Final[Mapping[str, bool]] = {
     "wrong-body": True,
 }
 # These are in what the hub says, not in how it comes over; the call itself makes them.
-IN_CONTENT: Final = frozenset({"duplicate", "out-of-order", "garbage", "wrong-body"})
+CONTENT_KINDS: Final = frozenset({"duplicate", "out-of-order", "garbage", "wrong-body"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,8 +68,8 @@ class Fault:
 
     def __post_init__(self) -> None:
         """Refuse a plan that could not happen."""
-        if self.kind not in KINDS:
-            raise ValueError(f"there is no fault {self.kind!r}; choose from {', '.join(KINDS)}")
+        if self.kind not in ACTS_BY_KIND:
+            raise ValueError(f"there is no fault {self.kind!r}; choose from {', '.join(ACTS_BY_KIND)}")
         if self.count is not None and self.count < 1:
             raise ValueError("count is 1 or more, or nothing for until removed")
         if self.seconds < 0 or not 400 <= self.status <= 599:
@@ -76,11 +78,11 @@ class Fault:
     @property
     def acts(self) -> bool:
         """Whether the hub acts on the request."""
-        return KINDS[self.kind] if self.accepted is None else self.accepted
+        return ACTS_BY_KIND[self.kind] if self.accepted is None else self.accepted
 
 
 @dataclass(slots=True)
-class _Planned:
+class _PlannedFault:
     fault: Fault
     left: int | None
 
@@ -89,7 +91,7 @@ class _Planned:
 class FaultPlan:
     """Faults waiting to happen, each request meeting the first that fits it. May be used from any thread."""
 
-    _planned: dict[int, _Planned] = field(default_factory=dict)
+    _planned: dict[int, _PlannedFault] = field(default_factory=dict)
     _numbers: itertools.count[int] = field(default_factory=lambda: itertools.count(1))
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -97,7 +99,7 @@ class FaultPlan:
         """Plan a fault after those already planned; returns its number."""
         with self._lock:
             number = next(self._numbers)
-            self._planned[number] = _Planned(fault, fault.count)
+            self._planned[number] = _PlannedFault(fault, fault.count)
             return number
 
     def remove(self, number: int) -> bool:
@@ -110,7 +112,7 @@ class FaultPlan:
         with self._lock:
             self._planned.clear()
 
-    def pending(self) -> list[tuple[int, Fault, int | None]]:
+    def list_pending(self) -> list[tuple[int, Fault, int | None]]:
         """Number, fault and how many times it is still to happen (None: until removed)."""
         with self._lock:
             return [(number, planned.fault, planned.left) for number, planned in self._planned.items()]
@@ -147,13 +149,13 @@ class FaultGate:
         fault = self._plan.take(scope["path"]) if scope["type"] == "http" and scope["path"] in self._paths else None
         if fault is None:
             await self._app(scope, receive, send)
-        elif fault.kind in IN_CONTENT:
+        elif fault.kind in CONTENT_KINDS:
             await asyncio.sleep(fault.seconds)
             await self._app({**scope, "edoc_fault": fault}, receive, send)
         else:
-            await self._fail(fault, scope, receive, send)
+            await self._fail_request(fault, scope, receive, send)
 
-    async def _fail(self, fault: Fault, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _fail_request(self, fault: Fault, scope: Scope, receive: Receive, send: Send) -> None:
         if fault.kind == "delay" and not fault.acts:
             await asyncio.sleep(fault.seconds)
             await self._app(scope, receive, send)
@@ -162,22 +164,22 @@ class FaultGate:
         if fault.acts:
             answer = await self._perform(scope, receive)
         else:
-            await _drain(receive, fault.after_bytes)
+            await _drain_body(receive, fault.after_bytes)
         await asyncio.sleep(fault.seconds)
-        await _ENDINGS[fault.kind](_Line(fault, answer, scope, receive, send))
+        await _ENDING_BY_KIND[fault.kind](_FailingExchange(fault, answer, scope, receive, send))
 
     async def _perform(self, scope: Scope, receive: Receive) -> list[Message]:
         answer: list[Message] = []
 
-        async def keep(message: Message) -> None:
+        async def collect(message: Message) -> None:
             answer.append(message)
 
-        await self._app(scope, receive, keep)
+        await self._app(scope, receive, collect)
         return answer
 
 
 @dataclass(frozen=True, slots=True)
-class _Line:
+class _FailingExchange:
     """The request that fails, the answer that the client will not get as it is, and the way to the client."""
 
     fault: Fault
@@ -190,60 +192,64 @@ class _Line:
     def body(self) -> bytes:
         return b"".join(message.get("body", b"") for message in self.answer)
 
-    async def hang_up(self, how: str) -> None:
+    async def hang_up(self, method: str) -> None:
         """Close the connection and wait until it is: a server that sees no answer before that would make one up."""
-        getattr(self.scope["extensions"][CONNECTION], how)()
+        getattr(self.scope["extensions"][CONNECTION_EXTENSION], method)()
         while (await self.receive())["type"] != "http.disconnect":
             pass
 
-    async def say(self, status: int, body: bytes, *headers: tuple[bytes, bytes], announce: int | None = None) -> None:
+    async def send_answer(
+        self, status: int, body: bytes, *headers: tuple[bytes, bytes], announce: int | None = None
+    ) -> None:
         length = len(body) if announce is None else announce
         headers = (*headers, (b"content-length", str(length).encode()))
         await self.send({"type": "http.response.start", "status": status, "headers": list(headers)})
         await self.send({"type": "http.response.body", "body": body, "more_body": length > len(body)})
 
 
-async def _late(line: _Line) -> None:
+async def _send_late(line: _FailingExchange) -> None:
     for message in line.answer:
         await line.send(message)
 
 
-async def _drop(line: _Line) -> None:
+async def _drop_connection(line: _FailingExchange) -> None:
     await line.hang_up("abort")
 
 
-async def _error(line: _Line) -> None:
+async def _send_error(line: _FailingExchange) -> None:
     after = line.fault.retry_after
     headers = [] if after is None else [(b"retry-after", after.encode("latin-1"))]
-    await line.say(line.fault.status, b"busy", (b"content-type", b"text/plain"), *headers)
+    await line.send_answer(line.fault.status, b"busy", (b"content-type", b"text/plain"), *headers)
 
 
-async def _html(line: _Line) -> None:
-    await line.say(200, HTML, (b"content-type", b"text/html; charset=utf-8"))
+async def _send_html(line: _FailingExchange) -> None:
+    await line.send_answer(200, PROXY_PAGE, (b"content-type", b"text/html; charset=utf-8"))
 
 
-async def _truncated(line: _Line) -> None:
+async def _send_truncated(line: _FailingExchange) -> None:
     body = line.body
-    await line.say(200, body[: len(body) // 2], (b"content-type", b"application/json"), announce=max(len(body), 1))
+    await line.send_answer(
+        200, body[: len(body) // 2], (b"content-type", b"application/json"), announce=max(len(body), 1)
+    )
     await line.hang_up("close")
 
 
-async def _empty(line: _Line) -> None:
-    await line.say(200, b"", (b"content-type", b"application/json"))
+async def _send_empty(line: _FailingExchange) -> None:
+    await line.send_answer(200, b"", (b"content-type", b"application/json"))
 
 
-_ENDINGS: Final[Mapping[str, Callable[[_Line], Awaitable[None]]]] = {
-    "delay": _late,
-    "drop-before-accepting": _drop,
-    "drop-after-accepting": _drop,
-    "error": _error,
-    "html": _html,
-    "truncated": _truncated,
-    "empty": _empty,
+_ENDING_BY_KIND: Final[Mapping[str, Callable[[_FailingExchange], Awaitable[None]]]] = {
+    "delay": _send_late,
+    "drop-before-accepting": _drop_connection,
+    "drop-after-accepting": _drop_connection,
+    "error": _send_error,
+    "html": _send_html,
+    "truncated": _send_truncated,
+    "empty": _send_empty,
 }
 
 
-async def _drain(receive: Receive, limit: int | None) -> None:
+async def _drain_body(receive: Receive, limit: int | None) -> None:
     """Read the body to its end, or as far as a limit, so that the client's view of what was sent is a sure one."""
     size = 0
     while limit is None or size < limit:

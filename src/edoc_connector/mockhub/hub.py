@@ -12,18 +12,18 @@ from pathlib import Path
 from typing import Final
 
 from edoc_connector.mockhub import packets, rebuild
-from edoc_connector.mockhub.attachments import Spool
+from edoc_connector.mockhub.attachments import AttachmentSpool
 from edoc_connector.mockhub.codes import ErrorCode, RefusedError
 from edoc_connector.mockhub.config import AgencySpec, MockHubConfig
 from edoc_connector.mockhub.faults import FaultPlan
 from edoc_connector.mockhub.storage import Agency, DuplicateError, Event, Packet, Receipt, Storage
 
-RECENT: Final = timedelta(days=30)
-WAITING: Final = frozenset({"initial", "processing"})
+RECENT_PERIOD: Final = timedelta(days=30)
+WAITING_STATES: Final = frozenset({"initial", "processing"})
 
 # From a receipt's state to those it may be moved to. Saying again what it is already succeeds: the answer to a
 # confirmation gets lost, and the receiver then confirms again.
-MOVES: Final[Mapping[str, frozenset[str]]] = {
+ALLOWED_STATES: Final[Mapping[str, frozenset[str]]] = {
     "initial": frozenset({"processing", "done", "fail"}),
     "processing": frozenset({"processing", "done", "fail"}),
     "done": frozenset({"done"}),
@@ -68,12 +68,12 @@ class Hub:
         self.faults = FaultPlan()
         self.tamper: Callable[[bytes], bytes] | None = None
         self.clock_offset = config.clock_offset
-        self._packets = config.data / "packets"
-        self.incoming = config.data / "incoming"
-        for folder in (config.data, self._packets, self.incoming):
+        self._packets_folder = config.data / "packets"
+        self.incoming_folder = config.data / "incoming"
+        for folder in (config.data, self._packets_folder, self.incoming_folder):
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        for left in self.incoming.iterdir():  # uploads that were cut off when the hub last stopped
-            left.unlink()
+        for leftover in self.incoming_folder.iterdir():  # uploads that were cut off when the hub last stopped
+            leftover.unlink()
         self.storage = Storage(config.data / "hub.sqlite3")
         self._secrets: dict[str, str] = {}
         for spec in config.agencies:
@@ -87,7 +87,7 @@ class Hub:
         """The hub's time, aware UTC."""
         return self.config.clock().astimezone(UTC) + self.clock_offset
 
-    def stamp(self) -> str:
+    def format_now(self) -> str:
         """The hub's time as the database keeps it, to the microsecond and comparable as text."""
         return self.now().isoformat(timespec="microseconds")
 
@@ -109,13 +109,13 @@ class Hub:
             at=self.now(),
         )
 
-    def new_file(self) -> Path:
+    def new_incoming_path(self) -> Path:
         """A name for a packet on its way in; the caller removes what is left there."""
-        return self.incoming / f"{uuid.uuid4()}.edxml"
+        return self.incoming_folder / f"{uuid.uuid4()}.edxml"
 
-    def path(self, packet: Packet) -> Path:
+    def get_path(self, packet: Packet) -> Path:
         """Where the bytes lie that receivers of a packet get."""
-        return self._packets / f"{packet.id}.edxml"
+        return self._packets_folder / f"{packet.id}.edxml"
 
     def accept(self, incoming: Incoming) -> str:
         """Take a packet and offer it to its recipients.
@@ -126,17 +126,19 @@ class Hub:
         Raises:
             RefusedError: 19, 22, 18, 23, 25 or 21, checked in this order; nothing was kept.
         """
-        sender = self._sender(incoming)
-        with Spool(self.incoming) as spool:
-            root = packets.read(incoming.packet, None if self.config.pass_through else spool)
-            facts = packets.facts(root)
-            recipients = [self._recipient(code) for code in incoming.to or facts.recipients]
-            packet = self._packet(incoming, sender, facts, _identity(incoming, facts, recipients))
-            receipts = [self._receipt(packet, recipient) for recipient in dict.fromkeys(r.code for r in recipients)]
-            if self.storage.has(packet.identity):
-                raise _exists(facts.document_id)
-            self._bring_in(incoming.packet, packet, root, spool)
-        self._keep(packet, receipts, facts)
+        sender = self._require_sender(incoming)
+        with AttachmentSpool(self.incoming_folder) as spool:
+            root = packets.parse_packet(incoming.packet, None if self.config.pass_through else spool)
+            facts = packets.extract_facts(root)
+            recipients = [self._require_recipient(code) for code in incoming.to or facts.recipients]
+            packet = self._build_packet(incoming, sender, facts, _compute_identity(incoming, facts, recipients))
+            receipts = [
+                self._build_receipt(packet, recipient) for recipient in dict.fromkeys(r.code for r in recipients)
+            ]
+            if self.storage.has_packet(packet.identity):
+                raise _build_exists_error(facts.document_id)
+            self._store_content(incoming.packet, packet, root, spool)
+        self._record_packet(packet, receipts, facts)
         return packet.id
 
     def offer(
@@ -156,26 +158,26 @@ class Hub:
         """
         packet = Packet(
             id=str(uuid.uuid4()), system_id="", sender=sender, message_type=message_type, identity=str(uuid.uuid4()),
-            document_id="", business="", title="", notation="", status="", size=len(data), sent=self.stamp(),
+            document_id="", business="", title="", notation="", status="", size=len(data), sent=self.format_now(),
         )  # fmt: skip
-        receipts = [self._receipt(packet, code, doc_id if index == 0 else "") for index, code in enumerate(to)]
-        self.path(packet).write_bytes(data)
-        self.storage.add_packet(packet, receipts, [self._event(packet, "", "offered", sender)])
+        receipts = [self._build_receipt(packet, code, doc_id if index == 0 else "") for index, code in enumerate(to)]
+        self.get_path(packet).write_bytes(data)
+        self.storage.add_packet(packet, receipts, [self._build_event(packet, "", "offered", sender)])
         return receipts[0].id
 
-    def waiting(self, system_id: str, message_type: str) -> list[tuple[Receipt, Packet]]:
+    def list_waiting(self, system_id: str, message_type: str) -> list[tuple[Receipt, Packet]]:
         """What a system's agencies have not confirmed."""
-        return self.storage.waiting(system_id, message_type)
+        return self.storage.list_waiting(system_id, message_type)
 
-    def received(self, system_id: str, doc_id: str) -> tuple[Receipt, Packet]:
+    def get_received(self, system_id: str, doc_id: str) -> tuple[Receipt, Packet]:
         """A packet that is for an agency of a system.
 
         Raises:
             RefusedError: 26, there is none; the same for one that is somebody else's.
         """
-        receipt = self.storage.receipt(doc_id)
-        agency = self.storage.agency(receipt.recipient) if receipt else None
-        packet = self.storage.packet(receipt.packet_id) if receipt else None
+        receipt = self.storage.find_receipt(doc_id)
+        agency = self.storage.find_agency(receipt.recipient) if receipt else None
+        packet = self.storage.find_packet(receipt.packet_id) if receipt else None
         if receipt is None or packet is None or agency is None or agency.system_id != system_id:
             raise RefusedError(ErrorCode.NO_SUCH_DOC, f"there is no docId {doc_id} for {system_id}")
         return receipt, packet
@@ -186,46 +188,46 @@ class Hub:
         Raises:
             RefusedError: 26, no such packet, or it is done or failed already.
         """
-        receipt, packet = self.received(system_id, doc_id)
-        if state not in MOVES[receipt.state]:
+        receipt, packet = self.get_received(system_id, doc_id)
+        if state not in ALLOWED_STATES[receipt.state]:
             raise RefusedError(ErrorCode.NO_SUCH_DOC, f"docId {doc_id} is {receipt.state} and waits no more")
         if state != receipt.state:
-            event = self._event(packet, receipt.id, state, actor or receipt.recipient)
+            event = self._build_event(packet, receipt.id, state, actor or receipt.recipient)
             self.storage.set_state(receipt.id, state, event)
 
-    def sent(self, system_id: str, message_type: str, doc_id: str | None) -> list[tuple[Packet, list[Receipt]]]:
+    def list_sent(self, system_id: str, message_type: str, doc_id: str | None) -> list[tuple[Packet, list[Receipt]]]:
         """What a system sent: one packet by its DocId, or those of the last 30 days; empty where there is none."""
         if doc_id is None:
-            since = (self.now() - RECENT).isoformat(timespec="microseconds")
-            found = self.storage.packets(system_id=system_id, message_type=message_type, since=since)
+            since = (self.now() - RECENT_PERIOD).isoformat(timespec="microseconds")
+            found = self.storage.list_packets(system_id=system_id, message_type=message_type, since=since)
         else:
-            packet = self.storage.packet(doc_id)
+            packet = self.storage.find_packet(doc_id)
             found = [packet] if packet is not None and packet.system_id == system_id else []
-        return [(packet, self.storage.receipts(packet.id)) for packet in found]
+        return [(packet, self.storage.list_receipts(packet.id)) for packet in found]
 
-    def own_agency(self, system_id: str, code: str, missing: ErrorCode) -> Agency:
+    def require_own_agency(self, system_id: str, code: str, error_code: ErrorCode) -> Agency:
         """An agency that a system speaks for.
 
         Raises:
-            RefusedError: `missing`, where it is not registered or another system's.
+            RefusedError: `error_code`, where it is not registered or another system's.
         """
-        agency = self.storage.agency(code)
+        agency = self.storage.find_agency(code)
         if agency is None or agency.system_id != system_id:
-            raise RefusedError(missing, f"agency {code} is not registered for {system_id}")
+            raise RefusedError(error_code, f"agency {code} is not registered for {system_id}")
         return agency
 
-    def _sender(self, incoming: Incoming) -> Agency:
-        return self.own_agency(incoming.system_id, incoming.sender, ErrorCode.UNKNOWN_SENDER)
+    def _require_sender(self, incoming: Incoming) -> Agency:
+        return self.require_own_agency(incoming.system_id, incoming.sender, ErrorCode.UNKNOWN_SENDER)
 
-    def _recipient(self, code: str) -> Agency:
-        agency = self.storage.agency(code)
+    def _require_recipient(self, code: str) -> Agency:
+        agency = self.storage.find_agency(code)
         if agency is None:
             raise RefusedError(ErrorCode.UNKNOWN_AGENCY, f"the receiver {code} does not exist")
         if agency.locked:
             raise RefusedError(ErrorCode.LOCKED, f"the receiver {code} is locked")
         return agency
 
-    def _packet(self, incoming: Incoming, sender: Agency, facts: packets.Facts, identity: str) -> Packet:
+    def _build_packet(self, incoming: Incoming, sender: Agency, facts: packets.PacketFacts, identity: str) -> Packet:
         return Packet(
             id=str(uuid.uuid4()),
             system_id=incoming.system_id,
@@ -237,11 +239,11 @@ class Hub:
             title=facts.title,
             notation=facts.code,
             status=facts.status,
-            size=_size(incoming.packet),
-            sent=self.stamp(),
+            size=_measure_size(incoming.packet),
+            sent=self.format_now(),
         )
 
-    def _receipt(self, packet: Packet, recipient: str, doc_id: str = "") -> Receipt:
+    def _build_receipt(self, packet: Packet, recipient: str, doc_id: str = "") -> Receipt:
         return Receipt(
             id=doc_id or str(uuid.uuid4()),
             packet_id=packet.id,
@@ -251,56 +253,56 @@ class Hub:
             updated=packet.sent,
         )
 
-    def _event(self, packet: Packet, receipt_id: str, what: str, actor: str) -> Event:
-        return Event(packet_id=packet.id, receipt_id=receipt_id, at=self.stamp(), actor=actor, what=what)
+    def _build_event(self, packet: Packet, receipt_id: str, what: str, actor: str) -> Event:
+        return Event(packet_id=packet.id, receipt_id=receipt_id, at=self.format_now(), actor=actor, what=what)
 
-    def _bring_in(self, source: Path | bytes, packet: Packet, root: packets.Node, spool: Spool) -> None:
+    def _store_content(self, source: Path | bytes, packet: Packet, root: packets.Node, spool: AttachmentSpool) -> None:
         if self.config.pass_through:
             if isinstance(source, bytes):
-                self.path(packet).write_bytes(source)
+                self.get_path(packet).write_bytes(source)
             else:
-                source.replace(self.path(packet))
+                source.replace(self.get_path(packet))
             return
-        made = self.incoming / f"{packet.id}.rebuilt"
+        rebuilt = self.incoming_folder / f"{packet.id}.rebuilt"
         try:
             organ_id, limit = self.config.trace_organ_id, self.config.max_packet
-            rebuild.write(root, spool, made, at=self.now(), organ_id=organ_id, limit=limit)
-            made.replace(self.path(packet))
+            rebuild.write_packet(root, spool, rebuilt, at=self.now(), organ_id=organ_id, limit=limit)
+            rebuilt.replace(self.get_path(packet))
         finally:
-            made.unlink(missing_ok=True)
+            rebuilt.unlink(missing_ok=True)
 
-    def _keep(self, packet: Packet, receipts: Sequence[Receipt], facts: packets.Facts) -> None:
-        events = [self._event(packet, "", f"status {facts.status}" if facts.status else "sent", packet.sender)]
+    def _record_packet(self, packet: Packet, receipts: Sequence[Receipt], facts: packets.PacketFacts) -> None:
+        events = [self._build_event(packet, "", f"status {facts.status}" if facts.status else "sent", packet.sender)]
         try:
             self.storage.add_packet(packet, receipts, events)
         except DuplicateError as error:
-            self.path(packet).unlink()
-            raise _exists(facts.document_id) from error
+            self.get_path(packet).unlink()
+            raise _build_exists_error(facts.document_id) from error
 
 
-def _identity(incoming: Incoming, facts: packets.Facts, recipients: Sequence[Agency]) -> str:
+def _compute_identity(incoming: Incoming, facts: packets.PacketFacts, recipients: Sequence[Agency]) -> str:
     """What two packets have in common when one is the other sent again.
 
     A recall, update or replacement has a DocumentId of its own, but some systems reuse the document's: the kind of
     business keeps them apart. A status has no id: only the very same bytes to the same recipients are the same status.
     """
     if facts.kind == "status":
-        key = [incoming.message_type, _digest(incoming.packet), sorted(agency.code for agency in recipients)]
+        key = [incoming.message_type, _compute_digest(incoming.packet), sorted(agency.code for agency in recipients)]
     else:
         key = [facts.document_id, facts.business]
     return json.dumps([incoming.system_id, facts.kind, *key], ensure_ascii=False)
 
 
-def _size(packet: Path | bytes) -> int:
+def _measure_size(packet: Path | bytes) -> int:
     return len(packet) if isinstance(packet, bytes) else packet.stat().st_size
 
 
-def _digest(packet: Path | bytes) -> str:
+def _compute_digest(packet: Path | bytes) -> str:
     if isinstance(packet, bytes):
         return hashlib.sha256(packet).hexdigest()
     with packet.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _exists(document_id: str) -> RefusedError:
+def _build_exists_error(document_id: str) -> RefusedError:
     return RefusedError(ErrorCode.EXISTS, f"ExistDoc: {document_id} was sent before")

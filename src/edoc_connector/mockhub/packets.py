@@ -17,7 +17,7 @@ from xml.parsers import expat
 
 from edoc_connector.mockhub.codes import ErrorCode, RefusedError
 
-CONTENT: Final = "ContentTransferEncoded"
+CONTENT_ELEMENT: Final = "ContentTransferEncoded"
 _CHUNK = 1 << 16
 _MAX_DEPTH = 64
 _MAX_ELEMENTS = 200_000
@@ -36,24 +36,24 @@ class Node:
     text: str = ""
     content: int | None = None  # number of the attachment whose base64 stood here
 
-    def all(self, name: str) -> list[Node]:
+    def list_children(self, name: str) -> list[Node]:
         """Children with a local name."""
         return [child for child in self.children if child.name == name]
 
-    def first(self, *names: str) -> Node:
+    def find_descendant(self, *names: str) -> Node:
         """The first descendant along a path of local names; an empty node where there is none."""
         node = self
         for name in names:
-            node = next(iter(node.all(name)), Node(name))
+            node = next(iter(node.list_children(name)), Node(name))
         return node
 
-    def value(self, *names: str) -> str:
+    def get_value(self, *names: str) -> str:
         """Text at the end of a path of local names, or nothing."""
-        return self.first(*names).text
+        return self.find_descendant(*names).text
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Facts:
+class PacketFacts:
     """What the hub needs to know of a packet.
 
     Args:
@@ -85,7 +85,7 @@ class Facts:
         return f"{self.number}/{self.notation}" if self.number else self.notation
 
 
-def read(packet: Path | bytes, sink: ContentSink | None = None) -> Node:
+def parse_packet(packet: Path | bytes, sink: ContentSink | None = None) -> Node:
     """Parse a packet.
 
     Args:
@@ -107,68 +107,73 @@ def read(packet: Path | bytes, sink: ContentSink | None = None) -> Node:
     return Node("edXML", children=[root]) if root.name == "edXMLEnvelope" else root
 
 
-def facts(root: Node) -> Facts:
+def extract_facts(root: Node) -> PacketFacts:
     """What a parsed packet says.
 
     Raises:
         RefusedError: 22, From, To or DocumentId missing, or a recipient named twice.
     """
-    envelope = root.first("edXMLEnvelope")
-    header = envelope.first("edXMLHeader", "MessageHeader")
-    if not header.value("From", "OrganId"):
-        raise _not_edxml("there is no From with an OrganId")
-    found = _status_facts(header) if header.all("StatusCode") else _document_facts(envelope, header)
+    envelope = root.find_descendant("edXMLEnvelope")
+    header = envelope.find_descendant("edXMLHeader", "MessageHeader")
+    if not header.get_value("From", "OrganId"):
+        raise _build_not_edxml_error("there is no From with an OrganId")
+    found = (
+        _extract_status_facts(header)
+        if header.list_children("StatusCode")
+        else _extract_document_facts(envelope, header)
+    )
     if not found.document_id:
-        raise _not_edxml("there is no DocumentId")
+        raise _build_not_edxml_error("there is no DocumentId")
     if not found.recipients:
-        raise _not_edxml("it says nowhere who is to receive it")
+        raise _build_not_edxml_error("it says nowhere who is to receive it")
     if len(set(found.recipients)) != len(found.recipients):
-        raise _not_edxml("a recipient is named twice")
+        raise _build_not_edxml_error("a recipient is named twice")
     return found
 
 
-def _document_facts(envelope: Node, header: Node) -> Facts:
-    trace = envelope.first("edXMLHeader", "TraceHeaderList")
-    return Facts(
+def _extract_document_facts(envelope: Node, header: Node) -> PacketFacts:
+    trace = envelope.find_descendant("edXMLHeader", "TraceHeaderList")
+    return PacketFacts(
         kind="edoc",
-        sender=header.value("From", "OrganId"),
-        recipients=tuple(code for to in header.all("To") if (code := to.value("OrganId"))),
-        document_id=header.value("DocumentId"),
-        business=_business(trace).value("BussinessDocType") or "0",
-        number=header.value("Code", "CodeNumber"),
-        notation=header.value("Code", "CodeNotation"),
-        title=header.value("Subject"),
-        issued_on=header.value("PromulgationInfo", "PromulgationDate"),
+        sender=header.get_value("From", "OrganId"),
+        recipients=tuple(code for to in header.list_children("To") if (code := to.get_value("OrganId"))),
+        document_id=header.get_value("DocumentId"),
+        business=_find_business(trace).get_value("BussinessDocType") or "0",
+        number=header.get_value("Code", "CodeNumber"),
+        notation=header.get_value("Code", "CodeNotation"),
+        title=header.get_value("Subject"),
+        issued_on=header.get_value("PromulgationInfo", "PromulgationDate"),
         status="",
     )
 
 
-def _status_facts(header: Node) -> Facts:
-    answered = header.first("ResponseFor")
-    return Facts(
+def _extract_status_facts(header: Node) -> PacketFacts:
+    answered = header.find_descendant("ResponseFor")
+    return PacketFacts(
         kind="status",
-        sender=header.value("From", "OrganId"),
-        recipients=tuple(code for code in [answered.value("OrganId")] if code),
-        document_id=answered.value("DocumentId"),
+        sender=header.get_value("From", "OrganId"),
+        recipients=tuple(code for code in [answered.get_value("OrganId")] if code),
+        document_id=answered.get_value("DocumentId"),
         business="",
         number="",
-        notation=answered.value("Code"),
-        title=header.value("Description"),
-        issued_on=answered.value("PromulgationDate"),
-        status=header.value("StatusCode"),
+        notation=answered.get_value("Code"),
+        title=header.get_value("Description"),
+        issued_on=answered.get_value("PromulgationDate"),
+        status=header.get_value("StatusCode"),
     )
 
 
-def _business(trace: Node) -> Node:
-    return trace.first("Bussiness")
+def _find_business(trace: Node) -> Node:
+    return trace.find_descendant("Bussiness")
 
 
-def _not_edxml(reason: str) -> RefusedError:
+def _build_not_edxml_error(reason: str) -> RefusedError:
     return RefusedError(ErrorCode.NOT_EDXML, f"the packet is not edXML as the standard asks: {reason}")
 
 
 # Spellings seen in the wild, to those of the standard.
 _SPELLINGS: Mapping[str, str] = {
+    "Status": "MessageHeader",
     "Body": "edXMLBody",
     "Manifest": "edXMLManifest",
     "Header": "edXMLHeader",
@@ -184,10 +189,10 @@ class _Reader:
         self._parser = expat.ParserCreate()
         self._parser.buffer_text = True
         self._parser.buffer_size = _CHUNK
-        self._parser.StartDoctypeDeclHandler = self._doctype
-        self._parser.StartElementHandler = self._start
-        self._parser.EndElementHandler = self._end
-        self._parser.CharacterDataHandler = self._data
+        self._parser.StartDoctypeDeclHandler = self._refuse_doctype
+        self._parser.StartElementHandler = self._start_element
+        self._parser.EndElementHandler = self._end_element
+        self._parser.CharacterDataHandler = self._take_text
         self._top = Node("")
         self._open: list[tuple[Node, list[str]]] = [(self._top, [])]
         self._elements = self._text = self._contents = 0
@@ -200,30 +205,32 @@ class _Reader:
         try:
             self._parser.Parse(data, last)
         except expat.ExpatError as error:
-            raise _not_edxml(f"it is not well-formed XML, line {error.lineno}, column {error.offset + 1}") from error
+            raise _build_not_edxml_error(
+                f"it is not well-formed XML, line {error.lineno}, column {error.offset + 1}"
+            ) from error
         except (LookupError, ValueError) as error:  # an encoding that nobody knows, or that expat cannot use
-            raise _not_edxml("it is in an encoding that is not supported; write UTF-8") from error
+            raise _build_not_edxml_error("it is in an encoding that is not supported; write UTF-8") from error
 
-    def _doctype(self, *_: object) -> None:
-        raise _not_edxml("it has a DOCTYPE")
+    def _refuse_doctype(self, *_: object) -> None:
+        raise _build_not_edxml_error("it has a DOCTYPE")
 
-    def _start(self, name: str, attributes: dict[str, str]) -> None:
+    def _start_element(self, name: str, attributes: dict[str, str]) -> None:
         self._elements += 1
         if self._elements > _MAX_ELEMENTS or len(self._open) > _MAX_DEPTH:
-            raise _not_edxml("it has too many elements, or they are nested too deeply")
-        local = _local(name)
-        node = Node(_spelling(local), {_local(key): value for key, value in attributes.items()})
-        if local == CONTENT:
+            raise _build_not_edxml_error("it has too many elements, or they are nested too deeply")
+        local = _strip_prefix(name)
+        node = Node(_normalize_name(local), {_strip_prefix(key): value for key, value in attributes.items()})
+        if local == CONTENT_ELEMENT:
             node.content = self._contents
             self._contents += 1
         self._open[-1][0].children.append(node)
         self._open.append((node, []))
 
-    def _end(self, _: str) -> None:
+    def _end_element(self, _: str) -> None:
         node, pieces = self._open.pop()
         node.text = "".join(pieces).strip()
 
-    def _data(self, data: str) -> None:
+    def _take_text(self, data: str) -> None:
         node, pieces = self._open[-1]
         if node.content is not None:
             if self._sink is not None:
@@ -231,13 +238,13 @@ class _Reader:
             return
         self._text += len(data)
         if self._text > _MAX_TEXT:
-            raise _not_edxml("its values are too long")
+            raise _build_not_edxml_error("its values are too long")
         pieces.append(data)
 
 
-def _local(name: str) -> str:
+def _strip_prefix(name: str) -> str:
     return name.rpartition(":")[2]
 
 
-def _spelling(local: str) -> str:
+def _normalize_name(local: str) -> str:
     return _SPELLINGS.get(local) or re.sub(r"^Business(?=$|Doc)", "Bussiness", local)

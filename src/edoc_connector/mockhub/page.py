@@ -15,16 +15,16 @@ from lxml import etree, html
 from lxml.builder import ElementMaker
 
 from edoc_connector.mockhub import packets
-from edoc_connector.mockhub.calls import STATES
-from edoc_connector.mockhub.codes import ErrorCode, RefusedError, hub_time
-from edoc_connector.mockhub.compose import status_packet
-from edoc_connector.mockhub.hub import WAITING, Hub, Incoming
+from edoc_connector.mockhub.calls import STATE_NAMES
+from edoc_connector.mockhub.codes import ErrorCode, RefusedError, format_hub_time
+from edoc_connector.mockhub.compose import build_status_packet
+from edoc_connector.mockhub.hub import WAITING_STATES, Hub, Incoming
 from edoc_connector.mockhub.storage import Agency, Packet, Receipt
 
 E: Final = ElementMaker(makeelement=html.html_parser.makeelement)
 Element = etree._Element
 
-POLICY: Final = (
+CONTENT_SECURITY_POLICY: Final = (
     "default-src 'none'; style-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )  # fmt: skip
 STYLE: Final = """
@@ -38,8 +38,8 @@ input { font: inherit; width: 18rem; max-width: 100%; } button { font: inherit; 
 """
 
 # Button to status code; those that must give a reason (Decision 28/2018/QĐ-TTg).
-ACTIONS: Final[Mapping[str, str]] = {"accept": "03", "reject": "02", "agree": "15", "refuse": "16"}
-NEED_REASON: Final = frozenset({"02", "16"})
+CODE_BY_ACTION: Final[Mapping[str, str]] = {"accept": "03", "reject": "02", "agree": "15", "refuse": "16"}
+CODES_NEEDING_REASON: Final = frozenset({"02", "16"})
 _LABELS: Final[Mapping[str, str]] = {
     "accept": "Tiếp nhận (03) · Accept",
     "reject": "Từ chối tiếp nhận (02) · Reject",
@@ -54,7 +54,7 @@ _BUSINESS: Final[Mapping[str, str]] = {
 }
 
 
-def render(hub: Hub, token: str, message: str = "") -> bytes:
+def render_page(hub: Hub, token: str, message: str = "") -> bytes:
     """The page as UTF-8 HTML.
 
     Args:
@@ -62,15 +62,15 @@ def render(hub: Hub, token: str, message: str = "") -> bytes:
         token: what the forms must bring back.
         message: outcome of the last action.
     """
-    found = list(reversed(hub.storage.packets()))
+    found = list(reversed(hub.storage.list_packets()))
     body = E.body(
         E.h1("Trục liên thông giả lập · Mock hub"),
-        E.p(E.small(f"Giờ của trục · Hub time: {hub_time(hub.now())} (UTC+7)")),
-        *([E.p(E.strong(_clean(message)))] if message else []),
+        E.p(E.small(f"Giờ của trục · Hub time: {format_hub_time(hub.now())} (UTC+7)")),
+        *([E.p(E.strong(_clean_text(message)))] if message else []),
         E.h2("Đơn vị · Agencies"),
-        _agencies(hub.storage.agencies()),
+        _render_agencies(hub.storage.list_agencies()),
         E.h2("Gói tin · Packets"),
-        *([_packet(hub, packet, token) for packet in found] or [E.p("Chưa có gói tin nào. · No packets yet.")]),
+        *([_render_packet(hub, packet, token) for packet in found] or [E.p("Chưa có gói tin nào. · No packets yet.")]),
     )
     head = E.head(
         E.meta(charset="utf-8"),
@@ -82,7 +82,7 @@ def render(hub: Hub, token: str, message: str = "") -> bytes:
     return page
 
 
-def act(hub: Hub, form: Mapping[str, str], token: str) -> str:
+def perform_action(hub: Hub, form: Mapping[str, str], token: str) -> str:
     """Do what a button says: answer a waiting packet as its recipient.
 
     Args:
@@ -98,30 +98,32 @@ def act(hub: Hub, form: Mapping[str, str], token: str) -> str:
     """
     if not hmac.compare_digest(form.get("token", "").encode(), token.encode()):
         raise RefusedError(ErrorCode.NOT_ALLOWED, "the form is not of this page; load the page again")
-    receipt = hub.storage.receipt(form.get("doc", ""))
-    agency = hub.storage.agency(receipt.recipient) if receipt else None
-    packet = hub.storage.packet(receipt.packet_id) if receipt else None
+    receipt = hub.storage.find_receipt(form.get("doc", ""))
+    agency = hub.storage.find_agency(receipt.recipient) if receipt else None
+    packet = hub.storage.find_packet(receipt.packet_id) if receipt else None
     action, reason = form.get("action", ""), form.get("reason", "").strip()
-    if receipt is None or agency is None or packet is None or action not in _actions(packet, receipt):
+    if receipt is None or agency is None or packet is None or action not in _list_actions(packet, receipt):
         raise RefusedError(ErrorCode.NO_SUCH_DOC, "this packet does not wait for that answer any more")
-    if ACTIONS[action] in NEED_REASON and not reason:
+    if CODE_BY_ACTION[action] in CODES_NEEDING_REASON and not reason:
         raise RefusedError(ErrorCode.MALFORMED, "Cần ghi lý do. · A reason is needed.")
-    answered = packets.facts(packets.read(hub.path(packet)))
+    answered = packets.extract_facts(packets.parse_packet(hub.get_path(packet)))
     if action in ("accept", "reject"):
-        _answer(hub, agency, packet, answered, "01", "")
-    _answer(hub, agency, packet, answered, ACTIONS[action], reason)
+        _send_answer(hub, agency, packet, answered, "01", "")
+    _send_answer(hub, agency, packet, answered, CODE_BY_ACTION[action], reason)
     hub.confirm(agency.system_id, receipt.id, "done", actor=f"{agency.code} (page)")
     return f"{agency.code}: {_LABELS[action]}"
 
 
-def _answer(hub: Hub, agency: Agency, packet: Packet, answered: packets.Facts, code: str, reason: str) -> None:
-    path = hub.new_file()
+def _send_answer(
+    hub: Hub, agency: Agency, packet: Packet, answered: packets.PacketFacts, code: str, reason: str
+) -> None:
+    path = hub.new_incoming_path()
     try:
         path.write_bytes(
-            status_packet(
+            build_status_packet(
                 code=code,
                 sender={"OrganId": agency.code, "OrganName": agency.name},
-                answered=answered,
+                answered_facts=answered,
                 to=packet.sender,
                 reason=reason,
                 at=hub.now(),
@@ -132,19 +134,19 @@ def _answer(hub: Hub, agency: Agency, packet: Packet, answered: packets.Facts, c
         path.unlink(missing_ok=True)
 
 
-def _actions(packet: Packet, receipt: Receipt) -> tuple[str, ...]:
-    if receipt.state not in WAITING or not (packet.business or packet.status == "13"):
+def _list_actions(packet: Packet, receipt: Receipt) -> tuple[str, ...]:
+    if receipt.state not in WAITING_STATES or not (packet.business or packet.status == "13"):
         return ()
     return ("accept", "reject") if packet.business == "0" else ("agree", "refuse")
 
 
-def _agencies(agencies: list[Agency]) -> Element:
+def _render_agencies(agencies: list[Agency]) -> Element:
     head = E.tr(*(E.th(text) for text in ("Mã · Code", "Tên · Name", "Hệ thống · System", "Khóa · Locked")))
     rows = [
         E.tr(
-            E.td(_clean(agency.code)),
-            E.td(_clean(agency.name)),
-            E.td(_clean(agency.system_id)),
+            E.td(_clean_text(agency.code)),
+            E.td(_clean_text(agency.name)),
+            E.td(_clean_text(agency.system_id)),
             E.td("×" if agency.locked else ""),
         )
         for agency in agencies
@@ -152,19 +154,25 @@ def _agencies(agencies: list[Agency]) -> Element:
     return E.table(head, *rows)
 
 
-def _packet(hub: Hub, packet: Packet, token: str) -> Element:
+def _render_packet(hub: Hub, packet: Packet, token: str) -> Element:
     kind = f"Trạng thái · Status {packet.status}" if packet.status else _BUSINESS.get(packet.business, "?")
     return E.article(
-        E.h3(f"{kind}: " + " — ".join(one for one in (_clean(packet.notation), _clean(packet.title)) if one)),
-        E.p(E.small(f"{_clean(packet.sender)} · {_clean(packet.document_id)} · {packet.size:,} byte · {packet.id}")),
-        *(_receipt(packet, receipt, token) for receipt in hub.storage.receipts(packet.id)),
-        _timeline(hub, packet),
+        E.h3(
+            f"{kind}: " + " — ".join(part for part in (_clean_text(packet.notation), _clean_text(packet.title)) if part)
+        ),
+        E.p(
+            E.small(
+                f"{_clean_text(packet.sender)} · {_clean_text(packet.document_id)} · {packet.size:,} byte · {packet.id}"
+            )
+        ),
+        *(_render_receipt(packet, receipt, token) for receipt in hub.storage.list_receipts(packet.id)),
+        _render_timeline(hub, packet),
     )
 
 
-def _receipt(packet: Packet, receipt: Receipt, token: str) -> Element:
-    state = E.p(E.b(_clean(receipt.recipient)), f": {STATES[receipt.state]} · {receipt.state}")
-    actions = _actions(packet, receipt)
+def _render_receipt(packet: Packet, receipt: Receipt, token: str) -> Element:
+    state = E.p(E.b(_clean_text(receipt.recipient)), f": {STATE_NAMES[receipt.state]} · {receipt.state}")
+    actions = _list_actions(packet, receipt)
     if not actions:
         return E.section(state)
     form = E.form(
@@ -180,14 +188,17 @@ def _receipt(packet: Packet, receipt: Receipt, token: str) -> Element:
     return E.section(state, form)
 
 
-def _timeline(hub: Hub, packet: Packet) -> Element:
+def _render_timeline(hub: Hub, packet: Packet) -> Element:
     items = [
-        E.li(E.time(hub_time(datetime.fromisoformat(event.at))), f" {_clean(event.actor)}: {_clean(event.what)}")
-        for event in hub.storage.events(packet.id)
+        E.li(
+            E.time(format_hub_time(datetime.fromisoformat(event.at))),
+            f" {_clean_text(event.actor)}: {_clean_text(event.what)}",
+        )
+        for event in hub.storage.list_events(packet.id)
     ]
     return E.ol(*items)
 
 
-def _clean(text: str) -> str:
+def _clean_text(text: str) -> str:
     """Text that a tree can hold; all of it came over the wire, and JSON can carry what XML and HTML cannot."""
     return "".join(character if character.isprintable() else " " for character in text)

@@ -23,18 +23,18 @@ from starlette.responses import FileResponse, JSONResponse, Response, StreamingR
 from starlette.routing import Route
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from edoc_connector.errors import ConfigError, system_words_vi
+from edoc_connector.errors import ConfigError, describe_system_error_vi
 from edoc_connector.mockhub import admin, wire
-from edoc_connector.mockhub.calls import CALLS, Answer, Call, PacketAnswer, perform
+from edoc_connector.mockhub.calls import CALLS, Answer, Call, PacketAnswer, perform_call
 from edoc_connector.mockhub.codes import ErrorCode, RefusedError
 from edoc_connector.mockhub.config import LOOPBACK_NAMES, MockHubConfig
-from edoc_connector.mockhub.faults import CONNECTION, App, Fault, FaultGate, Message, Receive, Scope, Send
+from edoc_connector.mockhub.faults import CONNECTION_EXTENSION, App, Fault, FaultGate, Message, Receive, Scope, Send
 from edoc_connector.mockhub.hub import Hub
 
 log = logging.getLogger("edoc_connector.mockhub")
 
-_SMALL_BODY = 1 << 20  # bytes of a body that is no packet
-_HEADERS = 1 << 18  # bytes of all headers: a packet to every agency of a province lists them in two headers
+_MAX_SMALL_BODY = 1 << 20  # bytes of a body that is no packet
+_MAX_HEADER_BYTES = 1 << 18  # bytes of all headers: a packet to every agency of a province lists them in two headers
 _QUANTUM = 3 * (1 << 16)
 
 Endpoint = Callable[[Request], Awaitable[Response]]
@@ -49,7 +49,7 @@ def create_app(config: MockHubConfig) -> Starlette:
     Args:
         config: how the hub behaves.
     """
-    return _application(Hub(config))
+    return _build_application(Hub(config))
 
 
 def serve(
@@ -71,15 +71,15 @@ def serve(
     Raises:
         ConfigError: the address cannot be bound, or another hub keeps its data in that folder.
     """
-    with listen(host, port) as listener, _alone(config.data):
+    with open_listener(host, port) as listener, _lock_folder(config.data):
         if host not in LOOPBACK_NAMES:
-            log.warning("the mock hub can be reached from other machines, without TLS, at %s", url_of(listener))
+            log.warning("the mock hub can be reached from other machines, without TLS, at %s", format_url(listener))
             config = replace(config, hosts=frozenset())  # under which names, nobody can know here
-        server_for(config, listener, on_ready=on_ready).run(sockets=[listener])
+        build_server(config, listener, on_ready=on_ready).run(sockets=[listener])
 
 
 @contextmanager
-def _alone(data: Path) -> Iterator[None]:
+def _lock_folder(data: Path) -> Iterator[None]:
     """Keep a second hub out of a folder: the two would take each other's packets for their own."""
     data.mkdir(parents=True, exist_ok=True)
     # A lock of SQLite ends with the process, on every system.
@@ -94,7 +94,7 @@ def _alone(data: Path) -> Iterator[None]:
         yield
 
 
-def listen(host: str, port: int) -> socket.socket:
+def open_listener(host: str, port: int) -> socket.socket:
     """A listening socket.
 
     Raises:
@@ -107,7 +107,7 @@ def listen(host: str, port: int) -> socket.socket:
         raise ConfigError(
             f"The mock hub cannot listen on {host}, port {port}: {error.strerror}. "
             "Choose another port, or 0 for a free one.",
-            vi=f"Trục giả lập không mở được cổng {port} trên {host}: {system_words_vi(error)}. "
+            vi=f"Trục giả lập không mở được cổng {port} trên {host}: {describe_system_error_vi(error)}. "
             "Hãy chọn cổng khác, hoặc 0 để lấy một cổng trống.",
         ) from error
     # asyncio leaves connections of such a listener to Nagle's algorithm: an answer of two writes would wait 40 ms.
@@ -115,7 +115,7 @@ def listen(host: str, port: int) -> socket.socket:
     return listener
 
 
-def url_of(listener: socket.socket) -> str:
+def format_url(listener: socket.socket) -> str:
     """URL of a hub that serves this socket."""
     host, port = listener.getsockname()[:2]
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
@@ -139,7 +139,7 @@ class Server(uvicorn.Server):
         self._on_started()
 
 
-def server_for(
+def build_server(
     hub: Hub | MockHubConfig, listener: socket.socket, *, on_ready: Callable[[str], None] | None = None
 ) -> Server:
     """A server for a hub on a socket; `Server.run` with ``sockets=[listener]`` runs it.
@@ -150,15 +150,15 @@ def server_for(
         on_ready: called with the hub's URL once it answers.
     """
 
-    def started() -> None:
-        log.info("mock hub ready at %s", url_of(listener))
+    def announce_ready() -> None:
+        log.info("mock hub ready at %s", format_url(listener))
         if on_ready is not None:
-            on_ready(url_of(listener))
+            on_ready(format_url(listener))
 
     config = uvicorn.Config(
-        _application(hub if isinstance(hub, Hub) else Hub(hub)),
+        _build_application(hub if isinstance(hub, Hub) else Hub(hub)),
         loop="asyncio",
-        http=_Protocol,
+        http=_ConnectionProtocol,
         ws="none",
         lifespan="on",
         log_config=None,
@@ -168,27 +168,27 @@ def server_for(
         date_header=False,  # the hub's clock may be told to be off: see _Dated
         timeout_keep_alive=60,
         timeout_graceful_shutdown=1,
-        h11_max_incomplete_event_size=_HEADERS,
+        h11_max_incomplete_event_size=_MAX_HEADER_BYTES,
     )
-    return Server(config, started)
+    return Server(config, announce_ready)
 
 
-class _Protocol(H11Protocol):
+class _ConnectionProtocol(H11Protocol):
     """Lets the application close the connection: ASGI has no way to give no answer at all."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         inner: Any = self.app
 
-        async def app(scope: Any, receive: Any, send: Any) -> None:
+        async def app_with_connection(scope: Any, receive: Any, send: Any) -> None:
             if scope["type"] == "http":
-                scope.setdefault("extensions", {})[CONNECTION] = self.transport
+                scope.setdefault("extensions", {})[CONNECTION_EXTENSION] = self.transport
             await inner(scope, receive, send)
 
-        self.app = app
+        self.app = app_with_connection
 
 
-class _Dated:
+class _DateMiddleware:
     """ASGI middleware that dates answers by the hub's clock, so that a client can learn how far off it is."""
 
     def __init__(self, app: App, *, hub: Hub) -> None:
@@ -196,16 +196,16 @@ class _Dated:
         self._hub = hub
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        async def dated(message: Message) -> None:
+        async def send_with_date(message: Message) -> None:
             if message["type"] == "http.response.start":
                 date = format_datetime(self._hub.now(), usegmt=True)
                 message["headers"] = [*message.get("headers", []), (b"date", date.encode())]
             await send(message)
 
-        await self._app(scope, receive, dated)
+        await self._app(scope, receive, send_with_date)
 
 
-def _application(hub: Hub) -> Starlette:
+def _build_application(hub: Hub) -> Starlette:
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
         yield
@@ -214,123 +214,125 @@ def _application(hub: Hub) -> Starlette:
     paths = frozenset(f"/{name}" for name in CALLS)
     app = Starlette(
         routes=[
-            *(Route(f"/{name}", _call(hub, name), methods=[row.method]) for name, row in CALLS.items()),
-            *admin.routes(hub),
+            *(Route(f"/{name}", _build_endpoint(hub, name), methods=[row.method]) for name, row in CALLS.items()),
+            *admin.build_routes(hub),
         ],
-        middleware=[Middleware(_Dated, hub=hub), Middleware(FaultGate, plan=hub.faults, paths=paths)],
-        exception_handlers={OSError: _broken, sqlite3.Error: _broken},
+        middleware=[Middleware(_DateMiddleware, hub=hub), Middleware(FaultGate, plan=hub.faults, paths=paths)],
+        exception_handlers={OSError: _answer_failure, sqlite3.Error: _answer_failure},
         lifespan=lifespan,
     )
     app.state.hub = hub
     return app
 
 
-async def _broken(_: Request, error: Exception) -> Response:
+async def _answer_failure(_: Request, error: Exception) -> Response:
     log.error("the hub failed inside", exc_info=error)
-    return _fail(RefusedError(ErrorCode.SYSTEM, "system error"))
+    return _build_refusal(RefusedError(ErrorCode.SYSTEM, "system error"))
 
 
-def _fail(error: RefusedError) -> Response:
+def _build_refusal(error: RefusedError) -> Response:
     return JSONResponse({"status": "FAIL", "ErrorCode": error.code.value, "ErrorDesc": error.text})
 
 
-def _call(hub: Hub, name: str) -> Endpoint:
+def _build_endpoint(hub: Hub, name: str) -> Endpoint:
     """The endpoint of one call. The body is read whatever the answer: a client still sending would not see that."""
     row = CALLS[name]
 
     async def endpoint(request: Request) -> Response:
         body = request.stream()
         try:
-            signed = wire.verify(
+            signed = wire.verify_request(
                 wire.Headers(request.headers.raw),
                 secrets=hub.secrets,
                 now=hub.now(),
                 tolerance=hub.config.clock_tolerance,
             )
-            call = Call(signed=signed, fault=_planned(request))
-            return await (_upload(hub, name, call, body) if row.upload else _plain(hub, name, call, body))
+            call = Call(signed=signed, fault=_get_planned_fault(request))
+            return await (
+                _answer_upload(hub, name, call, body) if row.upload else _answer_small_body(hub, name, call, body)
+            )
         except RefusedError as refused:
             async for _ in body:
                 pass
-            return _fail(refused)
+            return _build_refusal(refused)
         except ClientDisconnect:
             return Response(status_code=400)  # for nobody: the client is gone, and nothing was kept
 
     return endpoint
 
 
-def _planned(request: Request) -> Fault | None:
+def _get_planned_fault(request: Request) -> Fault | None:
     fault = request.scope.get("edoc_fault")
     return fault if isinstance(fault, Fault) else None
 
 
-async def _plain(hub: Hub, name: str, call: Call, body: AsyncIterator[bytes]) -> Response:
+async def _answer_small_body(hub: Hub, name: str, call: Call, body: AsyncIterator[bytes]) -> Response:
     data = b""
     async for chunk in body:
         data += chunk
-        if len(data) > _SMALL_BODY:
+        if len(data) > _MAX_SMALL_BODY:
             raise RefusedError(ErrorCode.MALFORMED, "the body is too long")
-    return _response(await run_in_threadpool(perform, hub, name, replace(call, body=data)))
+    return _build_response(await run_in_threadpool(perform_call, hub, name, replace(call, body=data)))
 
 
-async def _upload(hub: Hub, name: str, call: Call, body: AsyncIterator[bytes]) -> Response:
-    path = hub.new_file()
+async def _answer_upload(hub: Hub, name: str, call: Call, body: AsyncIterator[bytes]) -> Response:
+    path = hub.new_incoming_path()
     try:
-        packet = await _received(hub, path, call.signed.parameters.get("hash-file", ""), body)
+        packet = await _receive_packet(hub, path, call.signed.parameters.get("hash-file", ""), body)
         given = replace(call, upload=packet)
         # a small one takes less time than handing it to a thread and back, while the loop waits anyway
         small = isinstance(packet, bytes)
-        answer = perform(hub, name, given) if small else await run_in_threadpool(perform, hub, name, given)
+        answer = perform_call(hub, name, given) if small else await run_in_threadpool(perform_call, hub, name, given)
     finally:
         path.unlink(missing_ok=True)
-    return _response(answer)
+    return _build_response(answer)
 
 
-async def _received(hub: Hub, path: Path, given: str, body: AsyncIterator[bytes]) -> Path | bytes:
+async def _receive_packet(hub: Hub, path: Path, expected_hash: str, body: AsyncIterator[bytes]) -> Path | bytes:
     """The packet in a body without what follows it there; written to a file where it is large."""
-    digest, held = wire.FileHash(), bytearray()
+    digest, content = wire.FileHash(), bytearray()
     with ExitStack() as files:
         file: BinaryIO | None = None
         async for chunk in body:  # written in the event loop's thread: into the page cache, a chunk at a time
             digest.update(chunk)
             if digest.size > hub.config.max_packet:
                 raise RefusedError(ErrorCode.PROCESSING, f"the packet is larger than {hub.config.max_packet} bytes")
-            if file is None and digest.size > _SMALL_BODY:
+            if file is None and digest.size > _MAX_SMALL_BODY:
                 file = files.enter_context(path.open("wb"))
-                file.write(held)
+                file.write(content)
             if file is None:
-                held += chunk
+                content += chunk
             else:
                 file.write(chunk)
-        tail = digest.matching(given, hub.config.hash)
-        if given and tail is None:
+        tail = digest.find_tail_length(expected_hash, hub.config.hash)
+        if expected_hash and tail is None:
             raise RefusedError(ErrorCode.HASH, "hash-file is not the hash of the file that came")
         size = digest.size - (tail or 0)
         if file is None:
-            return bytes(held[:size])
+            return bytes(content[:size])
         file.truncate(size)
     return path
 
 
-def _response(answer: Answer) -> Response:
+def _build_response(answer: Answer) -> Response:
     if not isinstance(answer, PacketAnswer):
         return JSONResponse({"status": "OK", "ErrorCode": ErrorCode.OK.value, "ErrorDesc": "", **answer})
     if answer.wrapped:
-        length, pieces = _wrapped(answer.content)
+        length, pieces = _wrap_packet(answer.content)
         return StreamingResponse(pieces, media_type="application/json", headers={"content-length": str(length)})
     if isinstance(answer.content, bytes):
         return Response(answer.content, media_type="application/octet-stream")
     return FileResponse(answer.content, media_type="application/octet-stream")
 
 
-def _wrapped(content: bytes | Path) -> tuple[int, Iterator[bytes]]:
+def _wrap_packet(content: bytes | Path) -> tuple[int, Iterator[bytes]]:
     """Length and pieces of the JSON answer of getEdoc; a large packet is never in memory whole."""
     head, foot = json.dumps(
         {"status": "OK", "ErrorCode": ErrorCode.OK.value, "ErrorDesc": "", "data": "|"}, separators=(",", ":")
     ).split("|")
     size = len(content) if isinstance(content, bytes) else content.stat().st_size
 
-    def pieces() -> Iterator[bytes]:
+    def iterate_pieces() -> Iterator[bytes]:
         yield head.encode()
         if isinstance(content, bytes):
             yield base64.b64encode(content)
@@ -340,4 +342,4 @@ def _wrapped(content: bytes | Path) -> tuple[int, Iterator[bytes]]:
                     yield base64.b64encode(piece)
         yield foot.encode()
 
-    return len(head) + (size + 2) // 3 * 4 + len(foot), pieces()
+    return len(head) + (size + 2) // 3 * 4 + len(foot), iterate_pieces()

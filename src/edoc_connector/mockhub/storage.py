@@ -143,7 +143,7 @@ class Storage:
                 " ON CONFLICT (code) DO UPDATE SET old_code = excluded.old_code, name = excluded.name,"
                 " mail = excluded.mail, parent = excluded.parent, system_id = excluded.system_id, deleted = 0,"
                 " version = excluded.version, modified = excluded.modified",
-                (code, old_code, name or code, mail, parent, system_id, self._next_version(), at.isoformat()),
+                (code, old_code, name or code, mail, parent, system_id, self._compute_next_version(), at.isoformat()),
             )
 
     def mark_agency(self, code: str, *, at: datetime, deleted: bool | None = None, locked: bool | None = None) -> None:
@@ -152,10 +152,10 @@ class Storage:
             self._db.execute(
                 "UPDATE agencies SET deleted = coalesce(?, deleted), locked = coalesce(?, locked), version = ?,"
                 " modified = ? WHERE code = ?",
-                (deleted, locked, self._next_version(), at.isoformat(), code),
+                (deleted, locked, self._compute_next_version(), at.isoformat(), code),
             )
 
-    def agency(self, code: str) -> Agency | None:
+    def find_agency(self, code: str) -> Agency | None:
         """The agency with a code in either form, unless it was removed."""
         found = self._select(
             Agency,
@@ -164,9 +164,9 @@ class Storage:
         )
         return found[0] if found else None
 
-    def agencies(self, *, removed: bool = False) -> list[Agency]:
+    def list_agencies(self, *, include_removed: bool = False) -> list[Agency]:
         """The directory by id, with or without the removed ones."""
-        return self._select(Agency, "SELECT * FROM agencies WHERE deleted <= ? ORDER BY id", removed)
+        return self._select(Agency, "SELECT * FROM agencies WHERE deleted <= ? ORDER BY id", include_removed)
 
     def add_packet(self, packet: Packet, receipts: Sequence[Receipt], events: Sequence[Event]) -> None:
         """Take a packet, whole or not at all.
@@ -184,16 +184,16 @@ class Storage:
         except sqlite3.IntegrityError as error:
             raise DuplicateError(packet.identity) from error
 
-    def has(self, identity: str) -> bool:
+    def has_packet(self, identity: str) -> bool:
         """Whether a packet with this identity is here."""
         return bool(self._select(Packet, "SELECT * FROM packets WHERE identity = ?", identity))
 
-    def packet(self, packet_id: str) -> Packet | None:
+    def find_packet(self, packet_id: str) -> Packet | None:
         """A packet by its sender's DocId."""
         found = self._select(Packet, "SELECT * FROM packets WHERE id = ?", packet_id)
         return found[0] if found else None
 
-    def packets(
+    def list_packets(
         self, *, system_id: str | None = None, message_type: str | None = None, since: str = ""
     ) -> list[Packet]:
         """Packets in the order they were taken.
@@ -212,16 +212,16 @@ class Storage:
             since,
         )
 
-    def receipt(self, receipt_id: str) -> Receipt | None:
+    def find_receipt(self, receipt_id: str) -> Receipt | None:
         """A receipt by the docId it is offered under."""
         found = self._select(Receipt, "SELECT * FROM receipts WHERE id = ?", receipt_id)
         return found[0] if found else None
 
-    def receipts(self, packet_id: str) -> list[Receipt]:
+    def list_receipts(self, packet_id: str) -> list[Receipt]:
         """Receipts of one packet."""
         return self._select(Receipt, "SELECT * FROM receipts WHERE packet_id = ? ORDER BY rowid", packet_id)
 
-    def waiting(self, system_id: str, message_type: str) -> list[tuple[Receipt, Packet]]:
+    def list_waiting(self, system_id: str, message_type: str) -> list[tuple[Receipt, Packet]]:
         """What a system has not confirmed yet, oldest first."""
         receipts = self._select(
             Receipt,
@@ -232,7 +232,7 @@ class Storage:
             system_id,
             message_type,
         )
-        return [(receipt, packet) for receipt in receipts if (packet := self.packet(receipt.packet_id))]
+        return [(receipt, packet) for receipt in receipts if (packet := self.find_packet(receipt.packet_id))]
 
     def set_state(self, receipt_id: str, state: str, event: Event) -> None:
         """Move a receipt and note it."""
@@ -240,7 +240,7 @@ class Storage:
             self._db.execute("UPDATE receipts SET state = ?, updated = ? WHERE id = ?", (state, event.at, receipt_id))
             self._insert("events", event)
 
-    def events(self, packet_id: str) -> list[Event]:
+    def list_events(self, packet_id: str) -> list[Event]:
         """What happened to a packet, in order."""
         return self._select(
             Event,
@@ -248,7 +248,7 @@ class Storage:
             packet_id,
         )
 
-    def _next_version(self) -> int:
+    def _compute_next_version(self) -> int:
         row = self._db.execute("SELECT coalesce(max(version), 0) + 1 FROM agencies").fetchone()
         return int(row[0])
 

@@ -13,18 +13,18 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
 
-from edoc_connector.mockhub.codes import ErrorCode, RefusedError, request_time
+from edoc_connector.mockhub.codes import ErrorCode, RefusedError, parse_request_time
 
 PREFIX = "XroadVnpt-"
-_UNSIGNED = frozenset({"sign-header", "sign-header-key", "hash-header", "version"})
+_UNSIGNED_HEADERS = frozenset({"sign-header", "sign-header-key", "hash-header", "version"})
 _ALWAYS_SIGNED = ("systemid", "timestamp", "Content-Type")
-_NO_SUCH_SYSTEM = (
+_UNKNOWN_SYSTEM_KEY = (
     b"\0" * 32
 )  # keyed with this, a request of an unknown system costs the same time as one of a known one
 
 
 @dataclass(frozen=True, slots=True)
-class Signed:
+class SignedRequest:
     """A request whose headers are genuine.
 
     Args:
@@ -47,7 +47,7 @@ class Headers:
                 raise RefusedError(ErrorCode.MALFORMED, f"header {key} is there twice")
             self._fields[key] = value
 
-    def get(self, name: str) -> str:
+    def require_value(self, name: str) -> str:
         """Value of a header that must be there and not be empty."""
         raw = self._fields.get(name.lower(), b"")
         try:
@@ -58,14 +58,16 @@ class Headers:
             raise RefusedError(ErrorCode.MALFORMED, f"header {name} is missing")
         return text
 
-    def parameters(self) -> dict[str, bytes]:
+    def select_parameters(self) -> dict[str, bytes]:
         """Every header with the prefix that is a parameter: lower-case bare name to raw value."""
         start = len(PREFIX)
         bare = {name[start:]: value for name, value in self._fields.items() if name.startswith(PREFIX.lower())}
-        return {name: value for name, value in bare.items() if name not in _UNSIGNED}
+        return {name: value for name, value in bare.items() if name not in _UNSIGNED_HEADERS}
 
 
-def verify(headers: Headers, *, secrets: Mapping[str, str], now: datetime, tolerance: timedelta) -> Signed:
+def verify_request(
+    headers: Headers, *, secrets: Mapping[str, str], now: datetime, tolerance: timedelta
+) -> SignedRequest:
     """Check a request's headers.
 
     Args:
@@ -77,19 +79,19 @@ def verify(headers: Headers, *, secrets: Mapping[str, str], now: datetime, toler
     Raises:
         RefusedError: 27 something missing or malformed, 15 not genuine, 16 the timestamp is too far off.
     """
-    text, keys = headers.get(PREFIX + "sign-header"), headers.get(PREFIX + "sign-header-key")
-    system_id, given = headers.get(PREFIX + "systemid"), headers.get(PREFIX + "hash-header")
-    headers.get(PREFIX + "version")
-    headers.get("User-Agent")
-    _check_hmac(text, given, secrets.get(system_id))
-    parameters = _signed_parameters(text)
+    text, keys = headers.require_value(PREFIX + "sign-header"), headers.require_value(PREFIX + "sign-header-key")
+    system_id, given_hmac = headers.require_value(PREFIX + "systemid"), headers.require_value(PREFIX + "hash-header")
+    headers.require_value(PREFIX + "version")
+    headers.require_value("User-Agent")
+    _check_hmac(text, given_hmac, secrets.get(system_id))
+    parameters = _parse_signed_parameters(text)
     _check_keys(parameters, keys)
     _check_values(parameters, headers)
     _check_clock(parameters["timestamp"], now, tolerance)
-    return Signed(system_id, parameters)
+    return SignedRequest(system_id, parameters)
 
 
-def require(signed: Signed, names: Iterable[str]) -> None:
+def require_signed(signed: SignedRequest, names: Iterable[str]) -> None:
     """Check that a call's own parameters are signed, spelt as the interface spells them.
 
     Raises:
@@ -106,37 +108,41 @@ class FileHash:
     def __init__(self) -> None:
         self.size = 0
         self._digest = hashlib.sha256()
-        self._held = b""
+        self._last_bytes = b""
 
     def update(self, chunk: bytes) -> None:
         """Take the next bytes of the body."""
         self.size += len(chunk)
-        data = self._held + chunk
+        data = self._last_bytes + chunk
         self._digest.update(data[:-2])
-        self._held = data[-2:]
+        self._last_bytes = data[-2:]
 
-    def matching(self, given: str, mode: Literal["any", "sdk", "exact"]) -> int | None:
+    def find_tail_length(self, expected_hash: str, mode: Literal["any", "sdk", "exact"]) -> int | None:
         """How many bytes at the end do not belong to the file, or None where the hash is wrong.
 
         The vendor's client hashes the file, writes the digest without zero padding and appends CRLF to the body.
         """
         whole = self._digest.copy()
-        whole.update(self._held)
-        if mode != "exact" and self._held == b"\r\n" and _same(given, _unpadded(self._digest.digest())):
+        whole.update(self._last_bytes)
+        if (
+            mode != "exact"
+            and self._last_bytes == b"\r\n"
+            and _is_same_digest(expected_hash, _format_unpadded(self._digest.digest()))
+        ):
             return 2
-        if mode != "sdk" and _same(given, whole.hexdigest()):
+        if mode != "sdk" and _is_same_digest(expected_hash, whole.hexdigest()):
             return 0
         return None
 
 
-def _check_hmac(text: str, given: str, secret: str | None) -> None:
-    key = _NO_SUCH_SYSTEM if secret is None else secret.encode()
+def _check_hmac(text: str, given_hmac: str, secret: str | None) -> None:
+    key = _UNKNOWN_SYSTEM_KEY if secret is None else secret.encode()
     expected = hmac.new(key, text.encode(), hashlib.sha256).hexdigest()
-    if not _same(given, expected) or secret is None:
+    if not _is_same_digest(given_hmac, expected) or secret is None:
         raise RefusedError(ErrorCode.AUTHENTICATION, "unknown systemid, or hash-header is not made with its secret")
 
 
-def _signed_parameters(text: str) -> dict[str, str]:
+def _parse_signed_parameters(text: str) -> dict[str, str]:
     try:
         pairs = json.loads(text, object_pairs_hook=list)
     except (ValueError, RecursionError):
@@ -160,20 +166,20 @@ def _check_keys(parameters: Mapping[str, str], keys: str) -> None:
 
 
 def _check_values(parameters: Mapping[str, str], headers: Headers) -> None:
-    actual = headers.parameters()
+    actual = headers.select_parameters()
     signed = {name.lower(): value.encode("utf-8", "surrogatepass") for name, value in parameters.items()}
     for name in sorted(actual.keys() ^ signed.keys()):
         raise RefusedError(ErrorCode.AUTHENTICATION, f"{name} is only in the headers, or only in sign-header")
     for name, value in signed.items():
         if not hmac.compare_digest(value, actual[name]):
             raise RefusedError(ErrorCode.AUTHENTICATION, f"header {name} is not the one that was signed")
-    if _media_type(headers.get("Content-Type")) != _media_type(parameters["Content-Type"]):
+    if _parse_media_type(headers.require_value("Content-Type")) != _parse_media_type(parameters["Content-Type"]):
         raise RefusedError(ErrorCode.MALFORMED, "Content-Type is not the one that was signed")
 
 
 def _check_clock(text: str, now: datetime, tolerance: timedelta) -> None:
     try:
-        stamped = request_time(text)
+        stamped = parse_request_time(text)
     except ValueError:
         raise RefusedError(ErrorCode.MALFORMED, "timestamp is not ddMMyyyy'T'HHmmss+SSSS") from None
     if abs(now - stamped) > tolerance:
@@ -181,13 +187,13 @@ def _check_clock(text: str, now: datetime, tolerance: timedelta) -> None:
         raise RefusedError(ErrorCode.CLOCK, f"timestamp is {minutes:+.1f} minutes off the hub's clock")
 
 
-def _media_type(value: str) -> str:
+def _parse_media_type(value: str) -> str:
     return value.partition(";")[0].strip().lower()
 
 
-def _unpadded(digest: bytes) -> str:
+def _format_unpadded(digest: bytes) -> str:
     return "".join(f"{byte:x}" for byte in digest)
 
 
-def _same(given: str, expected: str) -> bool:
+def _is_same_digest(given: str, expected: str) -> bool:
     return hmac.compare_digest(given.encode(), expected.encode())

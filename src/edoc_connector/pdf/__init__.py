@@ -1,9 +1,10 @@
-"""Signatures inside PDF files: reading them, demanding them, making them. The extra ``pdf`` brings what this needs.
+"""Signatures inside PDF files: making, verifying and demanding them, with the packages of the extra ``pdf``.
 
-Importing this package loads no PDF code; the functions do, and say what to install where it is missing.
+Importing this package loads no PDF code; the functions do, and name the package to install where one is missing.
 """
 
-from .policy import Unsigned, demanded, unsigned
+from .extra import require_packages
+from .policy import UnsignedPdf, find_unsigned, require_signatures
 from .reasons import PDF_REASONS
 from .result import PdfSignature, PdfVerification
 from .sign import sign_pdf
@@ -15,10 +16,11 @@ __all__ = [
     "PdfSignature",
     "PdfVerification",
     "Stamp",
-    "Unsigned",
-    "demanded",
+    "UnsignedPdf",
+    "find_unsigned",
     "is_pdf",
+    "require_packages",
+    "require_signatures",
     "sign_pdf",
-    "unsigned",
     "verify_pdf",
 ]

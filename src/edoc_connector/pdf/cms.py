@@ -1,4 +1,4 @@
-"""The signature value of a PDF file, a detached CMS SignedData (RFC 5652; PAdES baseline, ETSI EN 319 142-1, 6.3)."""
+"""Checking a PDF signature's value, a detached CMS SignedData (RFC 5652; PAdES baseline, ETSI EN 319 142-1, 6.3)."""
 
 from __future__ import annotations
 
@@ -13,8 +13,15 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 from pyhanko.sign.validation.generic_cms import validate_sig_integrity
 from pyhanko.sign.validation.pdf_embedded import EmbeddedPdfSignature
 
-from ..signing import SigningFinding, VerifyPolicy
-from ..signing.certificates import human_name, key_problem, may_sign, meant_for_other_use, read_certificate
+from ..signing import (
+    SigningFinding,
+    VerifyPolicy,
+    can_sign,
+    find_key_problem,
+    human_name,
+    is_for_other_use,
+    read_certificate,
+)
 from .reasons import PdfRefused
 from .result import Kind
 
@@ -22,25 +29,25 @@ _FAMILIES = {"rsassa_pkcs1v15": "rsa", "rsassa_pss": "rsa-pss", "ecdsa": "ecdsa"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Proven:
-    """A signature that was made with the certificate's key over the bytes it covers.
+class PdfProof:
+    """A signature that was made with its certificate's key over the bytes that it covers.
 
     Args:
         certificate: the signer's certificate.
-        brought: the other certificates in the signature.
+        embedded_certificates: the other certificates in the signature.
         algorithms: names of the signature algorithm and the hash.
         timestamp: the time that a time-stamp authority states, UTC.
-        findings: what is worth knowing.
+        findings: remarks that change no status.
     """
 
     certificate: x509.Certificate
-    brought: tuple[x509.Certificate, ...]
+    embedded_certificates: tuple[x509.Certificate, ...]
     algorithms: tuple[str, ...]
     timestamp: datetime | None
     findings: tuple[SigningFinding, ...]
 
 
-def prove(embedded: EmbeddedPdfSignature, *, kind: Kind, policy: VerifyPolicy) -> Proven:
+def prove(embedded: EmbeddedPdfSignature, *, kind: Kind, policy: VerifyPolicy) -> PdfProof:
     """Check the value of a signature.
 
     Args:
@@ -49,32 +56,36 @@ def prove(embedded: EmbeddedPdfSignature, *, kind: Kind, policy: VerifyPolicy) -
         policy: accepted algorithms and keys.
 
     Raises:
-        PdfRefused: it does not hold, or is not of the one profile that is judged.
+        PdfRefused: the value does not hold, or is not of the one accepted profile.
     """
     if isinstance(embedded.signer_info["signed_attrs"], core.Void):
         raise PdfRefused("PDF-CMS", "no signed attributes")
-    algorithms = _algorithms(embedded)
-    findings = _accepted(algorithms, policy)
-    certificate, brought = _certificates(embedded)
-    problem = key_problem(certificate.public_key(), minimum_rsa_bits=policy.minimum_rsa_bits, curves=policy.curves)
+    algorithms = _read_algorithms(embedded)
+    findings = _check_algorithms(algorithms, policy)
+    certificate, embedded_certificates = _read_certificates(embedded)
+    problem = find_key_problem(certificate.public_key(), minimum_rsa_bits=policy.minimum_rsa_bits, curves=policy.curves)
     if problem:
         raise PdfRefused("PDF-KEY", problem)
     timestamp = None
     if kind == "timestamp":
-        timestamp = _check_stamp(embedded)
+        timestamp = _check_timestamp(embedded)
     else:
         _check_value(embedded)
-    if not _is_for(kind, certificate):
+    if not _is_fit_for(kind, certificate):
         raise PdfRefused("PDF-KEY-USAGE", human_name(certificate))
-    return Proven(
-        certificate=certificate, brought=brought, algorithms=algorithms, timestamp=timestamp, findings=findings
+    return PdfProof(
+        certificate=certificate,
+        embedded_certificates=embedded_certificates,
+        algorithms=algorithms,
+        timestamp=timestamp,
+        findings=findings,
     )
 
 
-def _is_for(kind: Kind, certificate: x509.Certificate) -> bool:
-    """Whether the certificate is one for signing, or one for time stamps (RFC 3161, 2.3)."""
+def _is_fit_for(kind: Kind, certificate: x509.Certificate) -> bool:
+    """Tell whether a certificate is fit for signing, or for time stamps (RFC 3161, 2.3)."""
     if kind == "signature":
-        return may_sign(certificate) and not meant_for_other_use(certificate)
+        return can_sign(certificate) and not is_for_other_use(certificate)
     try:
         uses = certificate.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
     except x509.ExtensionNotFound:
@@ -82,19 +93,19 @@ def _is_for(kind: Kind, certificate: x509.Certificate) -> bool:
     return ExtendedKeyUsageOID.TIME_STAMPING in uses
 
 
-def _algorithms(embedded: EmbeddedPdfSignature) -> tuple[str, str]:
-    """Our names of the signature algorithm and the hash; one hash must do for everything."""
+def _read_algorithms(embedded: EmbeddedPdfSignature) -> tuple[str, str]:
+    """Read our names of the signature algorithm and the hash; all parts must use the same hash."""
     chosen: Any = embedded.signer_info["signature_algorithm"]
     digest: str = embedded.md_algorithm
     family = _FAMILIES.get(chosen.signature_algo)
-    hashes = {digest, embedded.external_md_algorithm} | _own_hashes(chosen)
+    hashes = {digest, embedded.external_md_algorithm} | _list_own_hashes(chosen)
     if family is None or len(hashes) != 1:
         raise PdfRefused("PDF-ALGORITHM", ", ".join([str(chosen["algorithm"].native), *sorted(hashes)]))
     return f"{family}-{digest}", digest
 
 
-def _own_hashes(chosen: Any) -> set[str]:
-    """The hashes that a signature algorithm's identifier names itself; plain ``rsaEncryption`` names none."""
+def _list_own_hashes(chosen: Any) -> set[str]:
+    """List the hashes that a signature algorithm's identifier names itself; plain ``rsaEncryption`` names none."""
     if chosen["algorithm"].native == "rsassa_pkcs1v15":
         return set()
     named = {str(chosen.hash_algo)}
@@ -103,7 +114,7 @@ def _own_hashes(chosen: Any) -> set[str]:
     return named
 
 
-def _accepted(algorithms: tuple[str, str], policy: VerifyPolicy) -> tuple[SigningFinding, ...]:
+def _check_algorithms(algorithms: tuple[str, str], policy: VerifyPolicy) -> tuple[SigningFinding, ...]:
     findings = []
     for name, accepted in zip(algorithms, (policy.signature_algorithms, policy.digest_algorithms), strict=True):
         if name in accepted:
@@ -114,7 +125,7 @@ def _accepted(algorithms: tuple[str, str], policy: VerifyPolicy) -> tuple[Signin
     return tuple(findings)
 
 
-def _certificates(embedded: EmbeddedPdfSignature) -> tuple[x509.Certificate, tuple[x509.Certificate, ...]]:
+def _read_certificates(embedded: EmbeddedPdfSignature) -> tuple[x509.Certificate, tuple[x509.Certificate, ...]]:
     certificate = read_certificate(embedded.signer_cert.dump())
     return certificate, tuple(read_certificate(one.dump()) for one in embedded.other_embedded_certs)
 
@@ -123,25 +134,26 @@ def _check_value(embedded: EmbeddedPdfSignature) -> None:
     content = embedded.signed_data["encap_content_info"]
     if content["content_type"].native != "data" or not isinstance(content["content"], core.Void):
         raise PdfRefused("PDF-CMS", "the signature is not detached")
-    _check(embedded, "data", embedded.compute_digest())
+    _check_integrity(embedded, "data", embedded.compute_digest())
 
 
-def _check_stamp(embedded: EmbeddedPdfSignature) -> datetime:
-    """Check a document time stamp (RFC 3161, 2.4.2; ISO 32000-2, 12.8.5), and give the time it states."""
+def _check_timestamp(embedded: EmbeddedPdfSignature) -> datetime:
+    """Check a document time stamp, and return its time (RFC 3161, 2.4.2; ISO 32000-2, 12.8.5)."""
     content = embedded.signed_data["encap_content_info"]
     if content["content_type"].native != "tst_info":
         raise PdfRefused("PDF-CMS", "no time stamp")
     stated = content["content"].parsed
     if not isinstance(stated, tsp.TSTInfo):
         raise PdfRefused("PDF-CMS", "no time stamp")
-    _check(embedded, "tst_info", hashlib.new(embedded.md_algorithm, bytes(content["content"])).digest())
+    _check_integrity(embedded, "tst_info", hashlib.new(embedded.md_algorithm, bytes(content["content"])).digest())
     if stated["message_imprint"]["hashed_message"].native != embedded.compute_digest():
         raise PdfRefused("PDF-DIGEST")
     at: datetime = stated["gen_time"].native
     return at.astimezone(UTC)
 
 
-def _check(embedded: EmbeddedPdfSignature, content_type: str, digest: bytes) -> None:
+def _check_integrity(embedded: EmbeddedPdfSignature, content_type: str, digest: bytes) -> None:
+    # pyHanko exports this and calls it no stable interface: pyproject.toml holds it to one minor version
     intact, valid = validate_sig_integrity(embedded.signer_info, embedded.signer_cert, content_type, digest)
     if not valid:
         raise PdfRefused("PDF-SIGNATURE")

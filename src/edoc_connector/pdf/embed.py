@@ -1,4 +1,4 @@
-"""Putting a signature into a PDF file, as a revision after those that are there. Needs pyHanko."""
+"""Embedding a signature in a PDF file, as a revision after those that are there. Needs pyHanko."""
 
 from __future__ import annotations
 
@@ -6,32 +6,39 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import IO, Any
 
+from asn1crypto import algos  # type: ignore[import-untyped]  # it ships no types
+from asn1crypto import x509 as asn1_x509
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
+from cryptography.hazmat.primitives.serialization import Encoding
 from pyhanko.pdf_utils.incremental_writer import IncrementalPdfFileWriter
 from pyhanko.pdf_utils.misc import PdfError
 from pyhanko.sign.fields import SigFieldSpec, SigSeedSubFilter, enumerate_sig_fields
+from pyhanko.sign.signers.pdf_cms import Signer as CmsSigner
 from pyhanko.sign.signers.pdf_signer import PdfSignatureMetadata, PdfSigner, PdfSigningSession
+from pyhanko_certvalidator.registry import SimpleCertificateStore
 
-from ..signing import Signer
-from ..signing.certificates import human_name
-from ..signing.signer import signing_certificate
-from .adapter import AdaptedSigner
-from .bounds import MALFORMED
-from .examine import open_reader, shown
-from .extra import run
-from .place import Page, place_for
+from ..signing import SIGNATURES, Signer, digest_size, human_name, require_certificate, signature_size
+from .bounds import PDF_PARSE_ERRORS
+from .examine import format_error, open_reader
+from .extra import run_coroutine
 from .reasons import PdfRefused
 from .stamp import Stamp
 
+_DER_OVERHEAD = 12
+"""Octets that DER takes at most beside those of r and of s themselves, for the curves that we sign with."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wish:
-    """What is to be signed how.
+class SigningRequest:
+    """The key, the stamp and the statements of a signature to make.
 
     Args:
-        signer: signs.
-        stamp: what is seen; None, and nothing is.
-        reason: why it is signed.
-        location: where.
+        signer: the signer.
+        stamp: the visible stamp; None for none.
+        reason: the reason to state.
+        location: the place to state.
         at: the time of signing to state, UTC.
     """
 
@@ -42,28 +49,28 @@ class Wish:
     at: datetime
 
 
-def embed(stream: IO[bytes], out: IO[bytes], wish: Wish) -> None:
+def embed_signature(stream: IO[bytes], out: IO[bytes], request: SigningRequest) -> None:
     """Write a signed copy of a file.
 
     Args:
         stream: the file, seekable.
         out: takes the copy.
-        wish: how to sign.
+        request: how to sign.
 
     Raises:
-        PdfRefused: the file is not one that can be signed.
+        PdfRefused: the file cannot be signed.
         SigningError: the key must not or cannot sign now.
     """
-    signer = AdaptedSigner(wish.signer)
+    signer = PyhankoSigner(request.signer)
     try:
         writer = IncrementalPdfFileWriter.from_reader(open_reader(stream))
-        pdf_signer = _pdf_signer(signer, writer, wish)
-        run(lambda: pdf_signer.async_sign_pdf(writer, output=out))
-    except (PdfError, *MALFORMED) as error:
-        raise PdfRefused("PDF-BROKEN", shown(error)) from error
+        pdf_signer = _build_pdf_signer(signer, writer, request)
+        run_coroutine(lambda: pdf_signer.async_sign_pdf(writer, output=out))
+    except (PdfError, *PDF_PARSE_ERRORS) as error:
+        raise PdfRefused("PDF-BROKEN", format_error(error)) from error
 
 
-class _Dated(PdfSigner):
+class _DatedSigner(PdfSigner):
     # a session takes the computer's clock; stamp and signature must both state the caller's time
     def __init__(self, *args: Any, at: datetime, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -75,32 +82,97 @@ class _Dated(PdfSigner):
         return session
 
 
-def _pdf_signer(signer: AdaptedSigner, writer: IncrementalPdfFileWriter, wish: Wish) -> PdfSigner:
+def _build_pdf_signer(signer: PyhankoSigner, writer: IncrementalPdfFileWriter, request: SigningRequest) -> PdfSigner:
     metadata = PdfSignatureMetadata(
-        field_name=_free_name(writer),
+        field_name=_find_free_name(writer),
         md_algorithm=signer.digest,
         subfilter=SigSeedSubFilter.PADES,
-        reason=wish.reason,
-        location=wish.location,
+        reason=request.reason,
+        location=request.location,
     )
-    style, box = _drawn(writer, wish, wish.stamp) if wish.stamp is not None else (None, None)
+    style, box = _draw_stamp(writer, request, request.stamp) if request.stamp is not None else (None, None)
     field = SigFieldSpec(str(metadata.field_name), on_page=0, box=box)
-    return _Dated(metadata, signer, stamp_style=style, new_field_spec=field, at=wish.at)
+    return _DatedSigner(metadata, signer, stamp_style=style, new_field_spec=field, at=request.at)
 
 
-def _drawn(writer: IncrementalPdfFileWriter, wish: Wish, stamp: Stamp) -> tuple[Any, Any]:
-    """The stamp's look and its box on the first page."""
-    from .appearance import DrawnStyle, load_font  # the font packages are not needed without a stamp
-
-    anywhere: Any = writer  # not annotated in pyHanko
-    page = anywhere.find_page_for_modification(0)[0].get_object()
-    font = load_font(stamp.font)
-    lines = font.fitted(stamp.lines(human_name(signing_certificate(wish.signer)), wish.at))
-    style = DrawnStyle(font=font, lines=lines, rotation=Page.of(page).rotation)
-    return style, place_for(page, style.size)
+def _find_free_name(writer: IncrementalPdfFileWriter) -> str:
+    """Find a name for the form field that no other field has."""
+    used_names = {name for name, *_ in enumerate_sig_fields(writer)}
+    return next(name for number in range(1, len(used_names) + 2) if (name := f"Signature{number}") not in used_names)
 
 
-def _free_name(writer: IncrementalPdfFileWriter) -> str:
-    """A name for the form field that no other field has."""
-    taken = {name for name, *_ in enumerate_sig_fields(writer)}
-    return next(name for number in range(1, len(taken) + 2) if (name := f"Signature{number}") not in taken)
+def _draw_stamp(writer: IncrementalPdfFileWriter, request: SigningRequest, stamp: Stamp) -> tuple[Any, Any]:
+    """Draw the stamp, and find its box on the first page."""
+    from .appearance import draw_stamp  # the font packages are not needed without a stamp
+
+    untyped_writer: Any = writer  # not annotated in pyHanko
+    page = untyped_writer.find_page_for_modification(0)[0].get_object()
+    return draw_stamp(page, stamp, signer=human_name(require_certificate(request.signer)), at=request.at)
+
+
+# -- one of our signers, as pyHanko takes signers
+
+
+class PyhankoSigner(CmsSigner):
+    """One of our signers as pyHanko's: signs CMS attributes by a key in a file, on a token, or behind a service.
+
+    Args:
+        signer: the signer.
+
+    Raises:
+        SigningError: the signer brings no certificate, or one whose key cannot sign.
+    """
+
+    def __init__(self, signer: Signer) -> None:
+        self._signer = signer
+        self._certificate = require_certificate(signer)
+        self._algorithm = SIGNATURES[signer.algorithm]
+        store: Any = SimpleCertificateStore()  # type: ignore[no-untyped-call]  # not annotated in pyHanko
+        store.register_multiple([_as_asn1(one) for one in signer.certificates[1:]])
+        super().__init__(
+            signing_cert=_as_asn1(self._certificate),
+            cert_registry=store,
+            signature_mechanism=_build_mechanism(self._algorithm.kind, self._algorithm.digest),
+        )
+
+    @property
+    def digest(self) -> str:
+        """The hash of the signer's algorithm."""
+        return self._algorithm.digest
+
+    async def async_sign_raw(
+        self,
+        data: bytes,
+        digest_algorithm: str,  # noqa: ARG002  always that of the signer's own algorithm
+        dry_run: bool = False,
+    ) -> bytes:
+        """Sign data; in a dry run return as many octets as a signature may have, so that no token is asked twice."""
+        key: Any = self._certificate.public_key()
+        if dry_run:
+            return bytes(signature_size(key) + _DER_OVERHEAD)
+        value = self._signer.sign(data)
+        if not isinstance(key, ec.EllipticCurvePublicKey):
+            return value
+        # ours is r‖s, as in XML Signature; CMS has them as a DER sequence (RFC 5753, 2.1.1)
+        half = len(value) // 2
+        r, s = (int.from_bytes(part, "big") for part in (value[:half], value[half:]))
+        return encode_dss_signature(r, s)
+
+
+def _build_mechanism(kind: str, digest: str) -> Any:
+    """Build CMS's identifier of an algorithm (RFC 5754); the salt of RSASSA-PSS is as long as the hash."""
+    if kind != "rsa-pss":
+        return algos.SignedDigestAlgorithm({"algorithm": f"{digest}_{kind}"})
+    same = algos.DigestAlgorithm({"algorithm": digest})
+    parameters = algos.RSASSAPSSParams(
+        {
+            "hash_algorithm": same,
+            "mask_gen_algorithm": algos.MaskGenAlgorithm({"algorithm": "mgf1", "parameters": same}),
+            "salt_length": digest_size(digest),
+        }
+    )
+    return algos.SignedDigestAlgorithm({"algorithm": "rsassa_pss", "parameters": parameters})
+
+
+def _as_asn1(certificate: x509.Certificate) -> Any:
+    return asn1_x509.Certificate.load(certificate.public_bytes(Encoding.DER))

@@ -1,4 +1,4 @@
-"""The packages of the extra ``pdf``, and a place for pyHanko's coroutines to run."""
+"""The packages of the extra ``pdf``: the check that they are installed, and a loop for pyHanko's coroutines."""
 
 from __future__ import annotations
 
@@ -15,8 +15,11 @@ T = TypeVar("T")
 INSTALL = 'pip install "edoc-connector[pdf]"'
 
 
-def need(*modules: str) -> None:
-    """Ask for packages of the extra.
+def require_packages(*modules: str) -> None:
+    """Check that packages of the extra are installed.
+
+    Args:
+        modules: names of their modules.
 
     Raises:
         ConfigError: one is not installed; the message has the line that installs it.
@@ -29,7 +32,7 @@ def need(*modules: str) -> None:
         )
 
 
-def run(start: Callable[[], Coroutine[Any, Any, T]]) -> T:
+def run_coroutine(start: Callable[[], Coroutine[Any, Any, T]]) -> T:
     """Run a coroutine to its end, from any thread.
 
     A loop may be running in this thread, and loops do not nest: the coroutine gets a thread and a loop of its own.

@@ -1,4 +1,4 @@
-"""Demanding signatures of the PDF files that go out and come in."""
+"""Demanding signatures of the PDF files among attachments."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from .verify import is_pdf, verify_pdf
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Unsigned:
-    """A PDF file whose signatures are not as they are demanded.
+class UnsignedPdf:
+    """A PDF file whose signatures are not as demanded.
 
     Args:
-        index: which attachment, counted from 0.
+        index: place of the attachment, counted from 0.
         attachment: the file.
-        verification: what its signatures came to.
+        verification: the result of verifying its signatures.
     """
 
     index: int
@@ -26,25 +26,29 @@ class Unsigned:
     verification: PdfVerification
 
 
-def demanded(policy: VerifyPolicy) -> VerifyPolicy:
-    """What is demanded of PDF files where packets are judged by a policy.
+def require_signatures(policy: VerifyPolicy) -> VerifyPolicy:
+    """Derive the policy for PDF files from the policy for packets.
 
-    A signature must hold. Where the policy names trusted authorities it must lead to one of them, even if packets need
-    no signature at all: PDF files have been signed for longer than packets.
+    A signature must hold. Where the policy names trusted authorities the certificate must lead to one of them, even if
+    packets need no signature at all: PDF files have been signed for longer than packets.
     """
     return replace(policy, mode=VerifyMode.TRUSTED if policy.anchors else VerifyMode.VALID)
 
 
-def unsigned(attachments: Iterable[Attachment], policy: VerifyPolicy) -> Iterator[Unsigned]:
-    """The PDF files among attachments that are not validly signed, as `demanded`. Other files are not looked at.
+def find_unsigned(attachments: Iterable[Attachment], policy: VerifyPolicy) -> Iterator[UnsignedPdf]:
+    """Find the PDF files among attachments that are not signed as `require_signatures` demands. Other files pass.
+
+    Args:
+        attachments: the files.
+        policy: the policy for packets.
 
     Raises:
         AttachmentError: a file cannot be read.
         ConfigError: the extra ``pdf`` is not installed.
     """
-    strict = demanded(policy)
+    strict = require_signatures(policy)
     for index, attachment in enumerate(attachments):
         if is_pdf(attachment):
             verification = verify_pdf(attachment, strict)
             if verification.status is not VerificationStatus.VALID:
-                yield Unsigned(index=index, attachment=attachment, verification=verification)
+                yield UnsignedPdf(index=index, attachment=attachment, verification=verification)

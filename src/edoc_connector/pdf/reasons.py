@@ -1,7 +1,7 @@
-"""Why a signature in a PDF file verifies or does not: reason codes, statuses, and words in both languages.
+"""The reason codes of PDF signatures, each with the status that it leads to and its words in both languages.
 
-Codes are stable. What is wrong with a certificate has the codes of `signing.REASONS`. ``{detail}`` is filled in with
-what was seen.
+Codes are stable. Faults of a certificate have the codes of `signing.REASONS`. ``{detail}`` stands for the value that
+was seen.
 """
 
 from __future__ import annotations
@@ -93,17 +93,17 @@ PDF_REASONS: dict[str, Reason] = {
 }
 
 
-def reason(code: str) -> Reason:
-    """The row of a code: ours, or of `signing.REASONS` where it is about a certificate."""
+def find_reason(code: str) -> Reason:
+    """Find the row of a code: ours, or of `signing.REASONS` where it is about a certificate."""
     return PDF_REASONS.get(code) or REASONS[code]
 
 
 class PdfRefused(Exception):
-    """A check says no. Stays inside this package.
+    """A failed check. It does not leave this package.
 
     Args:
         code: reason code.
-        detail: what was seen.
+        detail: the value that was seen.
     """
 
     def __init__(self, code: str, detail: str = "") -> None:

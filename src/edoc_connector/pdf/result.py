@@ -1,4 +1,4 @@
-"""What verifying a PDF file comes to."""
+"""The result of verifying a PDF file, and of each signature in it."""
 
 from __future__ import annotations
 
@@ -9,15 +9,14 @@ from typing import Literal
 
 from cryptography import x509
 
-from ..signing import SigningFinding, VerificationStatus
-from ..signing.certificates import human_name
-from .reasons import reason as row_of
+from ..signing import SigningFinding, VerificationStatus, human_name
+from .reasons import find_reason
 
 Kind = Literal["signature", "timestamp"]
 
 
-class _Explained:
-    """A reason code and what was seen, in words."""
+class _ExplainedResult:
+    """A base for results: the status and the words of a reason code."""
 
     __slots__ = ()
 
@@ -27,35 +26,35 @@ class _Explained:
     @property
     def status(self) -> VerificationStatus:
         """VALID, INVALID, UNSIGNED or UNVERIFIABLE."""
-        status = row_of(self.reason).status
+        status = find_reason(self.reason).status
         assert status is not None  # noqa: S101 - findings are never reasons; a test walks the table
         return status
 
     @property
     def explanation(self) -> str:
         """The reason in plain English."""
-        return row_of(self.reason).en.replace("{detail}", self.detail)
+        return find_reason(self.reason).en.replace("{detail}", self.detail)
 
     @property
     def explanation_vi(self) -> str:
         """The reason in plain Vietnamese."""
-        return row_of(self.reason).vi.replace("{detail}", self.detail)
+        return find_reason(self.reason).vi.replace("{detail}", self.detail)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PdfSignature(_Explained):
+class PdfSignature(_ExplainedResult):
     """One signature in a PDF file.
 
     Args:
         reason: reason code, ``PDF-…``, or ``SIG-…`` where it is about the certificate.
         field: name of the form field that holds the signature.
         kind: an ordinary signature, or a time stamp of the document.
-        detail: what was seen; part of the explanation.
+        detail: the value that was seen; part of the explanation.
         certificate: the signer's certificate. Given only where the signature was made with its key.
         chain: the certificate, then those above it as far as known.
         trusted: whether the chain leads to a trusted authority; None where that was not judged.
-        signed_at: the time of signing, UTC: as the signer claims it, or for a time stamp as the authority says.
-        whole_document: whether it covers every byte of the file as it is now.
+        signed_at: the time of signing, UTC: as the signer claims it, or for a time stamp as the authority states it.
+        whole_document: whether the signature covers every byte of the file as it is now.
         modified: whether something was added to the file after it was signed, allowed or not; None where unknown.
         algorithms: names of the signature algorithm and the hash.
         stated_reason: why it was signed, as the signer says.
@@ -85,16 +84,16 @@ class PdfSignature(_Explained):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PdfVerification(_Explained):
-    """What verifying a PDF file came to.
+class PdfVerification(_ExplainedResult):
+    """The result of verifying a PDF file.
 
-    The status is that of the worst signature in it: one that was broken is not made good by another. A file without
-    an ordinary signature is UNSIGNED, time stamps or not.
+    The status is that of the worst signature in it: a good one does not make up for a broken one. A file without an
+    ordinary signature is UNSIGNED, time stamps or not.
 
     Args:
         reason: reason code, ``PDF-…`` or ``SIG-…``.
         judged_at: the moment certificates were judged at, UTC.
-        detail: what was seen; part of the explanation.
+        detail: the value that was seen; part of the explanation.
         signatures: every signature, in the order they were made.
     """
 
@@ -105,7 +104,7 @@ class PdfVerification(_Explained):
 
     @property
     def signers(self) -> tuple[str, ...]:
-        """Names of those whose signatures are VALID, in the order they signed."""
+        """Names of the signers whose signatures are VALID, in the order they signed."""
         return tuple(
             one.signer
             for one in self.signatures

@@ -1,4 +1,4 @@
-"""Signing a PDF file: PAdES baseline B (ETSI EN 319 142-1, 6.3), with a visible stamp or without."""
+"""Signing a PDF file by PAdES baseline B (ETSI EN 319 142-1, 6.3), with a visible stamp or without."""
 
 from __future__ import annotations
 
@@ -6,15 +6,12 @@ from datetime import UTC, datetime
 from os import PathLike
 from pathlib import Path
 
-from ..edxml.files import whole_file
+from .._core import open_atomic, utc_now
 from ..errors import SigningError
-from ..signing import Signer
-from ..signing.keyring import pinned
-from ..signing.signer import utc_now
-from .extra import need
-from .reasons import PdfRefused
-from .reasons import reason as row_of
-from .source import Source, attachment_of, seekable
+from ..signing import Signer, select_signer
+from .extra import require_packages
+from .reasons import PdfRefused, find_reason
+from .source import Source, as_attachment, open_seekable
 from .stamp import Stamp
 
 _DEFAULT = Stamp()
@@ -37,33 +34,37 @@ def sign_pdf(
     Args:
         source: an attachment, a path or the bytes.
         target: the file to write; it may be the source, and appears whole or not at all.
-        signer: signs; any of those that sign packets. A token's or a service's is called from another thread.
-        stamp: what is seen on the first page; None, and nothing is.
-        reason: why it is signed.
-        location: where it is signed.
-        at: the time of signing to state, aware; now, if left out. Nobody vouches for it but the signer.
+        signer: any signer of packets. A token's or a service's is called from another thread.
+        stamp: the visible stamp on the first page; None for none.
+        reason: the reason to state for signing.
+        location: the place to state.
+        at: the time of signing to state, aware; now, if left out. Only the signer vouches for it.
 
     Raises:
-        SigningError: the file is not one that can be signed, or the key must not or cannot sign now.
+        SigningError: the file cannot be signed, or the key must not or cannot sign now.
         AttachmentError: the source cannot be read.
         ConfigError: the extra ``pdf`` is not installed.
         OSError: the target cannot be written.
     """
-    need("pyhanko", *(("fontTools", "uharfbuzz", "fontpkg_noto_serif") if stamp is not None else ()))
-    from .embed import Wish, embed
+    require_packages("pyhanko", *(("fontTools", "uharfbuzz", "fontpkg_noto_serif") if stamp is not None else ()))
+    from .embed import SigningRequest, embed_signature
 
-    wish = Wish(
-        signer=pinned(signer), stamp=stamp, reason=reason, location=location, at=(at or utc_now()).astimezone(UTC)
+    request = SigningRequest(
+        signer=select_signer(signer),
+        stamp=stamp,
+        reason=reason,
+        location=location,
+        at=(at or utc_now()).astimezone(UTC),
     )
     try:
-        with seekable(attachment_of(source)) as (stream, _), whole_file(Path(target), durable=True) as out:
-            embed(stream, out, wish)
+        with open_seekable(as_attachment(source)) as (stream, _), open_atomic(Path(target), durable=True) as out:
+            embed_signature(stream, out, request)
     except PdfRefused as refusal:
-        raise _unsignable(refusal) from None
+        raise _unsignable_error(refusal) from None
 
 
-def _unsignable(refusal: PdfRefused) -> SigningError:
-    row = row_of(refusal.code)
+def _unsignable_error(refusal: PdfRefused) -> SigningError:
+    row = find_reason(refusal.code)
     words, words_vi = (text.replace("{detail}", refusal.detail) for text in (row.en, row.vi))
     return SigningError(
         f"the PDF file cannot be signed. {words} Make the PDF anew, for example by printing to PDF, and sign that.",

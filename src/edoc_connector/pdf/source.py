@@ -1,4 +1,4 @@
-"""The bytes of a PDF file: where they come from, and a seekable copy of them that is not larger than allowed."""
+"""The sources of a PDF file's bytes, and a seekable copy of them of bounded size."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ Source = Attachment | str | PathLike[str] | bytes
 MAX_SIZE = 256 << 20
 _IN_MEMORY = 8 << 20
 _CHUNK = 1 << 20
-_HEAD = 1024
-_SIGN = b"%PDF-"
+_HEAD_SIZE = 1024
+_PDF_MAGIC = b"%PDF-"
 
 
-def attachment_of(source: Source) -> Attachment:
-    """The file as an attachment.
+def as_attachment(source: Source) -> Attachment:
+    """Convert a source to an attachment.
 
     Raises:
-        AttachmentError: it is not there.
+        AttachmentError: the file is missing.
     """
     if isinstance(source, Attachment):
         return source
@@ -35,7 +35,7 @@ def attachment_of(source: Source) -> Attachment:
 
 
 def is_pdf(attachment: Attachment) -> bool:
-    """Whether a file is, or claims to be, a PDF: by its name, its media type or its first bytes.
+    """Tell whether a file is, or claims to be, a PDF: by its name, its media type or its first bytes.
 
     Raises:
         AttachmentError: the bytes cannot be read.
@@ -43,27 +43,34 @@ def is_pdf(attachment: Attachment) -> bool:
     if attachment.name.lower().endswith(".pdf") or attachment.content_type.lower().startswith("application/pdf"):
         return True
     with attachment.open() as stream:
-        return _SIGN in stream.read(_HEAD)  # readers accept a PDF with something before its first line
+        return _PDF_MAGIC in stream.read(_HEAD_SIZE)  # readers accept a PDF with something before its first line
 
 
 @contextmanager
-def seekable(attachment: Attachment, *, limit: int = MAX_SIZE) -> Iterator[tuple[IO[bytes], int]]:
-    """A copy of the bytes that can be read in any order, and their number.
+def open_seekable(attachment: Attachment, *, limit: int = MAX_SIZE) -> Iterator[tuple[IO[bytes], int]]:
+    """Open a seekable copy of an attachment's bytes.
+
+    Args:
+        attachment: the file.
+        limit: most bytes to copy.
+
+    Yields:
+        The copy, and its length in bytes.
 
     Raises:
-        PdfRefused: they are more than the limit, or no PDF file.
+        PdfRefused: the bytes are more than the limit, or no PDF file.
         AttachmentError: the bytes cannot be read or decoded.
     """
     with attachment.open() as stream, tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY) as copy:
-        size = _copy(stream, copy, limit)
+        size = _copy_limited(stream, copy, limit)
         copy.seek(0)
-        if not copy.read(len(_SIGN)) == _SIGN:
+        if not copy.read(len(_PDF_MAGIC)) == _PDF_MAGIC:
             raise PdfRefused("PDF-NOT-PDF")
         copy.seek(0)
         yield copy, size
 
 
-def _copy(stream: BinaryIO, copy: IO[bytes], limit: int) -> int:
+def _copy_limited(stream: BinaryIO, copy: IO[bytes], limit: int) -> int:
     size = 0
     while piece := stream.read(_CHUNK):
         size += len(piece)

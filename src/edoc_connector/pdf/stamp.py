@@ -1,4 +1,4 @@
-"""What a signature looks like on the page: whose it is and when it was made, top right of the first page.
+"""The stamp of a signature: signer and time of signing, top right of the first page.
 
 Decree 30/2020/NĐ-CP, annex I, part I, section II, point 8: an organisation's signature on a file that goes with a
 document shows no picture; it states number and symbol of the document and the time of signing (day, month, year; hour,
@@ -33,7 +33,7 @@ class Stamp:
     font: Path | None = None
 
     def lines(self, signer: str, at: datetime) -> tuple[str, ...]:
-        """What the stamp says.
+        """Compose the lines of the stamp, in Vietnamese and NFC.
 
         Args:
             signer: name in the certificate.

@@ -1,4 +1,4 @@
-"""Verifying a PDF file: every signature in it, and what they come to together."""
+"""Verifying a PDF file: every signature in it, its signer, and the result of all together."""
 
 from __future__ import annotations
 
@@ -7,17 +7,22 @@ from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from ..signing import SigningFinding, VerificationStatus, VerifyMode, VerifyPolicy
-from ..signing.proof import check_claimed_time
-from ..signing.signer import utc_now
-from ..signing.trust import judge
-from .extra import need
+from .._core import utc_now
+from ..signing import (
+    SigningFinding,
+    VerificationStatus,
+    VerifyMode,
+    VerifyPolicy,
+    check_claimed_time,
+    judge_certificate,
+)
+from .extra import require_packages
 from .reasons import PdfRefused
 from .result import PdfSignature, PdfVerification
-from .source import MAX_SIZE, Source, attachment_of, is_pdf, seekable
+from .source import MAX_SIZE, Source, as_attachment, is_pdf, open_seekable
 
 if TYPE_CHECKING:
-    from .examine import Examined
+    from .examine import ExaminedSignature
 
 __all__ = ["is_pdf", "verify_pdf"]
 
@@ -27,39 +32,39 @@ _WORST_FIRST = (VerificationStatus.INVALID, VerificationStatus.UNVERIFIABLE)
 def verify_pdf(source: Source, policy: VerifyPolicy | None = None, *, limit: int = MAX_SIZE) -> PdfVerification:
     """Verify the signatures in a PDF file (ISO 32000-2, 12.8; PAdES, ETSI EN 319 142-1).
 
-    Never raises for what the file holds: whatever is wrong with it is a status and a reason.
+    No content of a file raises: every fault of it is a status and a reason.
 
     Args:
         source: an attachment, a path or the bytes.
-        policy: whom and what to accept, as for packets; left out, signatures are checked and nobody is trusted.
+        policy: the rules of acceptance, as for packets; left out, signatures are checked and nobody is trusted.
         limit: largest file, in bytes, that is read.
 
     Raises:
         AttachmentError: the bytes cannot be read or decoded.
         ConfigError: the extra ``pdf`` is not installed.
     """
-    need("pyhanko")
+    require_packages("pyhanko")
     from .examine import examine
 
     policy = policy or VerifyPolicy()
     at = policy.at or utc_now()
     try:
-        with seekable(attachment_of(source), limit=limit) as (stream, size):
+        with open_seekable(as_attachment(source), limit=limit) as (stream, size):
             examined = examine(stream, size, policy)
     except PdfRefused as refusal:
         return PdfVerification(reason=refusal.code, detail=refusal.detail, judged_at=at)
-    return _together([_judged(one, policy, at) for one in examined], at)
+    return _combine([_judge_signature(one, policy, at) for one in examined], at)
 
 
-def _judged(examined: Examined, policy: VerifyPolicy, at: datetime) -> PdfSignature:
-    """A signature that was examined, judged by who made it."""
+def _judge_signature(examined: ExaminedSignature, policy: VerifyPolicy, at: datetime) -> PdfSignature:
+    """Judge an examined signature by its signer."""
     signature = examined.signature
     certificate = signature.certificate
     if certificate is None or signature.status is VerificationStatus.UNVERIFIABLE:
         return signature
     if signature.kind == "timestamp" and policy.timestamp_anchors:
         policy = replace(policy, anchors=policy.timestamp_anchors)
-    trust = judge(certificate, examined.brought, policy=policy, at=at)
+    trust = judge_certificate(certificate, examined.embedded_certificates, policy=policy, at=at)
     signature = replace(signature, chain=trust.chain, trusted=trust.trusted)
     valid = signature.status is VerificationStatus.VALID
     if valid and policy.mode is VerifyMode.TRUSTED and not trust.trusted:
@@ -72,10 +77,10 @@ def _judged(examined: Examined, policy: VerifyPolicy, at: datetime) -> PdfSignat
     return replace(signature, findings=(*signature.findings, *findings))
 
 
-def _together(signatures: Sequence[PdfSignature], at: datetime) -> PdfVerification:
+def _combine(signatures: Sequence[PdfSignature], at: datetime) -> PdfVerification:
     ordinary = [one for one in signatures if one.kind == "signature"]
     broken = [one for one in signatures if one.status is VerificationStatus.INVALID]
-    decisive = _worst(ordinary) or (ordinary[-1] if ordinary else None)
+    decisive = _find_worst(ordinary) or (ordinary[-1] if ordinary else None)
     if broken:  # a broken time stamp tells of a change as a signature does
         decisive = broken[0]
     if decisive is None:
@@ -83,6 +88,6 @@ def _together(signatures: Sequence[PdfSignature], at: datetime) -> PdfVerificati
     return PdfVerification(reason=decisive.reason, detail=decisive.detail, judged_at=at, signatures=tuple(signatures))
 
 
-def _worst(signatures: Iterable[PdfSignature]) -> PdfSignature | None:
+def _find_worst(signatures: Iterable[PdfSignature]) -> PdfSignature | None:
     found = list(signatures)
     return next((one for status in _WORST_FIRST for one in found if one.status is status), None)

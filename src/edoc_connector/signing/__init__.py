@@ -1,25 +1,58 @@
-"""Keys, packet signatures and seals."""
+"""Keys that sign, and the signatures and seals of packets."""
 
-from .algorithms import SignatureAlgorithm
-from .keyring import Keyring, KeyStatus, key_status
-from .policy import VerifyMode, VerifyPolicy
-from .reasons import REASONS, Reason, SigningFinding, VerificationStatus
-from .revocation import Revocation, RevocationMode
-from .seal import seal_maker
-from .signer import Certified, LocalSigner, Signer, load_signer
-from .timestamp import TimestampAuthority, TimeStamping
-from .verification import Difference, Verification
-from .verify import verify
-from .xmldsig import enveloped
+from .algorithms import (
+    SIGNATURES,
+    SignatureAlgorithm,
+    coordinate_size,
+    digest_size,
+    is_valid_signature,
+    raw_ecdsa,
+    signature_size,
+)
+from .keys import Keyring, KeyStatus, KeyUri, close_signer, key_status, load_signer, select_signer
+from .pki import (
+    PARSE_ERRORS,
+    Revocation,
+    RevocationMode,
+    TimestampAuthority,
+    TimeStamping,
+    VerifyMode,
+    VerifyPolicy,
+    can_sign,
+    find_key_problem,
+    fingerprint,
+    human_name,
+    is_for_other_use,
+    judge_certificate,
+    order_chain,
+    read_certificate,
+)
+from .reasons import REASONS, Reason, Refused, SigningFinding, VerificationStatus
+from .signer import Certified, Clock, LocalSigner, Signer, choose_algorithm, require_certificate
+from .xmlsig import (
+    Difference,
+    Verification,
+    canonicalise,
+    check_claimed_time,
+    enveloped,
+    read_seal,
+    seal_maker,
+    verify,
+)
 
 __all__ = [
+    "PARSE_ERRORS",
     "REASONS",
+    "SIGNATURES",
     "Certified",
+    "Clock",
     "Difference",
     "KeyStatus",
+    "KeyUri",
     "Keyring",
     "LocalSigner",
     "Reason",
+    "Refused",
     "Revocation",
     "RevocationMode",
     "SignatureAlgorithm",
@@ -31,9 +64,29 @@ __all__ = [
     "VerificationStatus",
     "VerifyMode",
     "VerifyPolicy",
+    "can_sign",
+    "canonicalise",
+    "check_claimed_time",
+    "choose_algorithm",
+    "close_signer",
+    "coordinate_size",
+    "digest_size",
     "enveloped",
+    "find_key_problem",
+    "fingerprint",
+    "human_name",
+    "is_for_other_use",
+    "is_valid_signature",
+    "judge_certificate",
     "key_status",
     "load_signer",
+    "order_chain",
+    "raw_ecdsa",
+    "read_certificate",
+    "read_seal",
+    "require_certificate",
     "seal_maker",
+    "select_signer",
+    "signature_size",
     "verify",
 ]

@@ -1,4 +1,4 @@
-"""The algorithms: one table from the names used here to XML Signature's identifiers and to the code that does them."""
+"""Signature and hash algorithms: their names here, their identifiers in XML Signature, and the code that runs them."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class SignatureAlgorithm(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Algorithm:
-    """How an algorithm is named in XML Signature and what it works with.
+    """A signature algorithm, with its identifier in XML Signature and its hash.
 
     Args:
         name: our name.
@@ -84,7 +84,7 @@ DIGESTS: dict[str, str] = {
 SIGNATURE_BY_URI = {algorithm.uri: algorithm for algorithm in SIGNATURES.values()}
 DIGEST_BY_URI = {uri: name for name, uri in DIGESTS.items()}
 
-NEVER: dict[str, str] = {
+FORBIDDEN_ALGORITHMS: dict[str, str] = {
     **{_MORE + name: "SIG-MD5" for name in ("md5", "rsa-md5", "ripemd160", "rsa-ripemd160", "ecdsa-ripemd160")},
     _ENC + "ripemd160": "SIG-MD5",
     **{_MORE_2007 + name: "SIG-MD5" for name in ("ecdsa-ripemd160", "md5-rsa-MGF1", "ripemd160-rsa-MGF1")},
@@ -108,38 +108,38 @@ _EC_KEYS = ec.EllipticCurvePrivateKey | ec.EllipticCurvePublicKey
 _CURVE_ALGORITHM = {"secp256r1": "ecdsa-sha256", "secp384r1": "ecdsa-sha384"}
 
 
-def algorithm_for(key: object) -> SignatureAlgorithm | None:
-    """The algorithm a key signs with unless told otherwise; None where it is of a kind that does not sign packets."""
-    return next(iter(algorithms_for(key)), None)
+def select_algorithm(key: object) -> SignatureAlgorithm | None:
+    """Select the usual algorithm of a key; None for a kind of key that does not sign packets."""
+    return next(iter(list_algorithms(key)), None)
 
 
-def algorithms_for(key: object) -> tuple[SignatureAlgorithm, ...]:
-    """The algorithms a key can sign packets with, the usual one first; SHA-1 is not among them."""
+def list_algorithms(key: object) -> tuple[SignatureAlgorithm, ...]:
+    """List the algorithms that a key can sign packets with, the usual one first and without SHA-1."""
     if isinstance(key, _RSA_KEYS):
-        return _signing("rsa-sha256", "rsa", "rsa-pss")
+        return _list_fitting("rsa-sha256", "rsa", "rsa-pss")
     if isinstance(key, _EC_KEYS) and key.curve.name in _CURVE_ALGORITHM:
-        return _signing(_CURVE_ALGORITHM[key.curve.name], "ecdsa")
+        return _list_fitting(_CURVE_ALGORITHM[key.curve.name], "ecdsa")
     return ()
 
 
 @cache
-def _signing(usual: str, *kinds: str) -> tuple[SignatureAlgorithm, ...]:
+def _list_fitting(usual: str, *kinds: str) -> tuple[SignatureAlgorithm, ...]:
     fitting = [name for name, one in SIGNATURES.items() if one.kind in kinds and one.digest != "sha1"]
     return tuple(SignatureAlgorithm(name) for name in dict.fromkeys((usual, *fitting)))
 
 
 def digest_size(name: str) -> int:
-    """Octets of a hash's value."""
+    """Return the length of a hash's value in octets."""
     return hashlib.new(name, usedforsecurity=False).digest_size
 
 
 def coordinate_size(key: ec.EllipticCurvePublicKey | ec.EllipticCurvePrivateKey) -> int:
-    """Octets of r and of s in XML Signature's form of an ECDSA value."""
+    """Return the length of r, and of s, in octets, in XML Signature's form of an ECDSA value."""
     return (key.curve.key_size + 7) // 8
 
 
 def signature_size(key: PublicKey) -> int:
-    """Octets of a signature value made with the key: always the same number."""
+    """Return the length in octets of every signature value made with a key."""
     return (key.key_size + 7) // 8 if isinstance(key, rsa.RSAPublicKey) else 2 * coordinate_size(key)
 
 
@@ -148,15 +148,22 @@ def sign_with(key: PrivateKey, algorithm: str, data: bytes) -> bytes:
     chosen = SIGNATURES[algorithm]
     digest = HASHES[chosen.digest]()
     if isinstance(key, rsa.RSAPrivateKey):
-        return key.sign(data, _padding(chosen), digest)
+        return key.sign(data, _select_padding(chosen), digest)
     return raw_ecdsa(key.sign(data, ec.ECDSA(digest)), key)
 
 
 def raw_ecdsa(value: bytes, key: ec.EllipticCurvePrivateKey | ec.EllipticCurvePublicKey) -> bytes:
-    """An ECDSA value as r‖s, of the DER form that most software and remote services give.
+    """Convert an ECDSA value from DER, as most software and services give it, to r‖s.
+
+    Args:
+        value: the signature value, DER.
+        key: the key that made it, or its public key; its curve decides the length.
+
+    Returns:
+        r and s, each as long as the curve, as XML Signature has them (XML Signature 1.1, 6.4.3).
 
     Raises:
-        ValueError: it is not DER, or not of the key's curve.
+        ValueError: the value is not DER, or not of the key's curve.
     """
     size = coordinate_size(key)
     try:
@@ -165,15 +172,22 @@ def raw_ecdsa(value: bytes, key: ec.EllipticCurvePrivateKey | ec.EllipticCurvePu
         raise ValueError("the value is of another curve") from error
 
 
-def signature_holds(key: PublicKey, algorithm: str, data: bytes, value: bytes) -> bool:
-    """Whether a signature value is the key's over the data; False too where algorithm and key do not fit."""
+def is_valid_signature(key: PublicKey, algorithm: str, data: bytes, value: bytes) -> bool:
+    """Tell whether a key made a signature value over data; False too where algorithm and key do not fit.
+
+    Args:
+        key: the public key.
+        algorithm: name of the signature algorithm.
+        data: the signed octets.
+        value: the signature value; of ECDSA r‖s.
+    """
     chosen = SIGNATURES[algorithm]
     digest = HASHES[chosen.digest]()
     try:
         if isinstance(key, rsa.RSAPublicKey):
             if chosen.kind == "ecdsa":
                 return False
-            key.verify(value, data, _padding(chosen), digest)
+            key.verify(value, data, _select_padding(chosen), digest)
             return True
         size = coordinate_size(key)
         if chosen.kind != "ecdsa" or len(value) != 2 * size:
@@ -185,7 +199,7 @@ def signature_holds(key: PublicKey, algorithm: str, data: bytes, value: bytes) -
     return True
 
 
-def _padding(algorithm: Algorithm) -> padding.AsymmetricPadding:
+def _select_padding(algorithm: Algorithm) -> padding.AsymmetricPadding:
     if algorithm.kind == "rsa":
         return padding.PKCS1v15()
     digest = HASHES[algorithm.digest]()

@@ -1,7 +1,7 @@
-"""Why a packet verifies or does not: every reason code, the status it leads to, and its words in both languages.
+"""The reason codes of verification, each with the status that it leads to and its words in both languages.
 
 Codes are stable. ``SIG-…`` speaks of an XML signature (the packet's own, or the one inside the seal), ``SEAL-…`` of
-what the seal lists. ``{detail}`` is filled in with what was seen.
+the seal's list. ``{detail}`` stands for the value that was seen.
 """
 
 from __future__ import annotations
@@ -11,16 +11,16 @@ from enum import StrEnum
 
 
 class VerificationStatus(StrEnum):
-    """What verification came to."""
+    """The result of a verification in one word."""
 
     VALID = "VALID"
-    """The signature holds, and what is handed out is what was signed."""
+    """The signature holds, and nothing but the signed content is handed out."""
     INVALID = "INVALID"
     """Something that claims to be signed is not what was signed."""
     UNSIGNED = "UNSIGNED"
     """Nothing is signed."""
     UNVERIFIABLE = "UNVERIFIABLE"
-    """There is a signature, and no judging it."""
+    """There is a signature, and it cannot be judged."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,11 +39,11 @@ class Reason:
 
 
 class Refused(Exception):
-    """A check says no. Stays inside this package: `verify` turns it into a `Verification`.
+    """A failed check. `verify` turns it into a `Verification`; only readers of parts, such as `read_seal`, raise it.
 
     Args:
         code: a code of `REASONS`.
-        detail: what was seen.
+        detail: the value that was seen.
     """
 
     def __init__(self, code: str, detail: str = "") -> None:
@@ -54,11 +54,11 @@ class Refused(Exception):
 
 @dataclass(frozen=True, slots=True)
 class SigningFinding:
-    """Something worth knowing about a signature that changes no status.
+    """A remark about a signature that changes no status.
 
     Args:
         code: a code of `REASONS`.
-        detail: what was seen.
+        detail: the value that was seen.
     """
 
     code: str
@@ -76,17 +76,17 @@ class SigningFinding:
 
 
 def explain(code: str, detail: str = "") -> str:
-    """The words of a reason code in English."""
-    return REASONS[code].en.replace("{detail}", one_line(detail))
+    """Explain a reason code in English."""
+    return REASONS[code].en.replace("{detail}", as_one_line(detail))
 
 
 def explain_vi(code: str, detail: str = "") -> str:
-    """The words of a reason code in Vietnamese."""
-    return REASONS[code].vi.replace("{detail}", one_line(detail))
+    """Explain a reason code in Vietnamese."""
+    return REASONS[code].vi.replace("{detail}", as_one_line(detail))
 
 
-def one_line(seen: str) -> str:
-    """Words of a stranger, fit for a log and a screen: line ends, controls and marks of direction become spaces."""
+def as_one_line(seen: str) -> str:
+    """Make a stranger's text fit for a log and a screen: line ends, controls and marks of direction become spaces."""
     return seen if seen.isprintable() else "".join(letter if letter.isprintable() else " " for letter in seen)
 
 

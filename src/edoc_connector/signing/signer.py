@@ -1,33 +1,29 @@
-"""Signers: who can sign, and how a URI in the configuration becomes one.
+"""The signer protocol, a base for signers, and the signer whose key is in this process.
 
-A signer takes bytes and gives bytes. Keys in files are here; any object with the members of `Signer` will do as well,
-for example one that asks a remote signing service.
+A signer takes bytes and gives bytes. Any object with the members of `Signer` is one, for example one that asks a
+remote signing service.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from pathlib import Path
+from datetime import datetime
 from typing import Protocol, cast
-from urllib.parse import unquote
 
 from cryptography import x509
 
-from ..errors import SigningError, system_words_vi
-from .algorithms import PrivateKey, SignatureAlgorithm, algorithm_for, algorithms_for, sign_with
-from .certificates import days_left, human_name, key_problem, key_usage, may_sign, meant_for_other_use
+from .._core import utc_now
+from ..errors import SigningError
+from .algorithms import PrivateKey, SignatureAlgorithm, list_algorithms, select_algorithm, sign_with
+from .pki import can_sign, days_left, find_key_problem, human_name, is_for_other_use, key_usage
 
-Secrets = Callable[[str], str | None]
-"""Gives the password for what the argument names; None if there is none."""
 Clock = Callable[[], datetime]
 """Gives the present moment, aware."""
 
 
 class Signer(Protocol):
-    """Something that signs.
+    """A key that signs, wherever it is kept.
 
     ``sign`` must refuse with `SigningError` when the certificate is not valid now or not one for signing;
     `refuse_unfit` does that.
@@ -44,7 +40,13 @@ class Signer(Protocol):
         ...
 
     def sign(self, data: bytes) -> bytes:
-        """Sign data: RSASSA-PKCS1-v1_5 or -PSS, or for ECDSA r‖s as XML Signature has it.
+        """Sign data.
+
+        Args:
+            data: the octets to sign, not yet hashed.
+
+        Returns:
+            The signature value: of RSASSA-PKCS1-v1_5 or -PSS, or for ECDSA r‖s as XML Signature has it.
 
         Raises:
             SigningError: the key must not or cannot sign now; the message says what to do.
@@ -52,13 +54,8 @@ class Signer(Protocol):
         ...
 
 
-def utc_now() -> datetime:
-    """The present moment, UTC."""
-    return datetime.now(UTC)
-
-
 class Certified:
-    """What a signer tells of its certificate. A base for signers, ours and others: needs `certificates` and `clock`."""
+    """A base for signers, ours and others: reports on the certificate. It needs `certificates` and `clock`."""
 
     __slots__ = ()
 
@@ -70,9 +67,9 @@ class Certified:
         """The signer's certificate.
 
         Raises:
-            SigningError: there is none, or its key is of a kind that cannot sign packets.
+            SigningError: there is no certificate, or its key is of a kind that cannot sign packets.
         """
-        return signing_certificate(cast("Signer", self))
+        return require_certificate(cast("Signer", self))
 
     @property
     def days_left(self) -> int:
@@ -81,19 +78,19 @@ class Certified:
 
     @property
     def key_usage(self) -> tuple[str, ...]:
-        """What the key is for, as RFC 5280, 4.2.1.3, names it; empty where the certificate does not say."""
+        """The uses of the key by their names in RFC 5280, 4.2.1.3; empty where the certificate names none."""
         return key_usage(self.certificate)
 
     def refuse_unfit(self) -> None:
-        """Refuse to sign with a certificate that is not valid now, not for signing, or whose key is too weak.
+        """Refuse to sign with a certificate that no receiver should accept now.
 
         Raises:
-            SigningError: it is.
+            SigningError: the certificate is not valid now, not for signing, or its key is too weak.
         """
         refuse_unfit(self.certificate, self.clock())
 
 
-_BY_KEY = cast("SignatureAlgorithm", None)
+_USUAL_ALGORITHM = cast("SignatureAlgorithm", None)
 """Stands for the usual algorithm of the key until the signer knows its key."""
 
 
@@ -103,24 +100,25 @@ class LocalSigner(Certified):
 
     Args:
         key: RSA or EC private key.
-        certificates: its certificate, then those that lead towards a root.
-        algorithm: left out: RSA-SHA256 for RSA keys, ECDSA with the curve's own hash for P-256 and P-384.
+        certificates: the key's certificate, then those that lead towards a root.
+        algorithm: the signature algorithm; left out, RSA-SHA256 for RSA keys, ECDSA with the curve's own hash for P-256
+            and P-384.
         clock: gives the moment the certificate must be valid at.
 
     Raises:
         SigningError: the key is of a kind that cannot sign packets, or not one for the algorithm.
     """
 
-    key: PrivateKey = field(repr=False)
+    key: PrivateKey = field(repr=False, metadata={"secret": True})
     certificates: tuple[x509.Certificate, ...]
-    algorithm: SignatureAlgorithm = _BY_KEY
+    algorithm: SignatureAlgorithm = _USUAL_ALGORITHM
     clock: Clock = field(default=utc_now, repr=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "algorithm", chosen_algorithm(self.key, self.algorithm))
+        object.__setattr__(self, "algorithm", choose_algorithm(self.key, self.algorithm))
 
     def sign(self, data: bytes) -> bytes:
-        """Sign data.
+        """Sign data; see `Signer.sign`.
 
         Raises:
             SigningError: the certificate is not valid now, not for signing, or its key is too weak.
@@ -129,19 +127,19 @@ class LocalSigner(Certified):
         return sign_with(self.key, self.algorithm, data)
 
 
-def chosen_algorithm(key: object, wanted: str | None = None) -> SignatureAlgorithm:
-    """The algorithm a key signs with.
+def choose_algorithm(key: object, wanted: str | None = None) -> SignatureAlgorithm:
+    """Choose the algorithm that a key signs with.
 
     Args:
         key: public or private key.
-        wanted: its name; None for the usual one.
+        wanted: name of the algorithm; None for the usual one of the key.
 
     Raises:
         SigningError: the key cannot sign packets, or not with that algorithm.
     """
-    able = algorithms_for(key)
+    able = list_algorithms(key)
     if not able:
-        raise unusable(key)
+        raise unusable_key_error(key)
     if wanted is None:
         return able[0]
     if wanted not in able:
@@ -161,11 +159,11 @@ def refuse_unfit(certificate: x509.Certificate, at: datetime) -> None:
         at: the moment of signing, aware.
 
     Raises:
-        SigningError: it is not valid then, not for signing, or its key is too weak.
+        SigningError: the certificate is not valid then, not for signing, or its key is too weak.
     """
     begins, ends = certificate.not_valid_before_utc, certificate.not_valid_after_utc
-    problem = key_problem(certificate.public_key())
-    if begins <= at <= ends and may_sign(certificate) and not meant_for_other_use(certificate) and not problem:
+    problem = find_key_problem(certificate.public_key())
+    if begins <= at <= ends and can_sign(certificate) and not is_for_other_use(certificate) and not problem:
         return
     name = human_name(certificate)
     if at > ends:
@@ -178,12 +176,12 @@ def refuse_unfit(certificate: x509.Certificate, at: datetime) -> None:
             f"the certificate of {name} is valid only from {begins:%Y-%m-%d %H:%M} UTC; wait, or check the clock",
             vi=f"chứng thư số của {name} chỉ có hiệu lực từ {begins:%H:%M %d/%m/%Y} UTC; hãy chờ hoặc kiểm tra đồng hồ",
         )
-    if not may_sign(certificate):
+    if not can_sign(certificate):
         raise SigningError(
             f"the certificate of {name} is not for signing (key usage lacks digitalSignature); use one that is",
             vi=f"chứng thư số của {name} không dùng để ký (key usage thiếu digitalSignature); dùng chứng thư số để ký",
         )
-    if meant_for_other_use(certificate):
+    if is_for_other_use(certificate):
         raise SigningError(
             f"the certificate of {name} is for other uses than signing documents (extended key usage); use another",
             vi=f"chứng thư số của {name} không dành cho việc ký văn bản (extended key usage); dùng chứng thư số khác",
@@ -194,11 +192,11 @@ def refuse_unfit(certificate: x509.Certificate, at: datetime) -> None:
     )
 
 
-def signing_certificate(signer: Signer) -> x509.Certificate:
-    """The certificate of a signer, whose key is one that can sign packets.
+def require_certificate(signer: Signer) -> x509.Certificate:
+    """Return the certificate of a signer, if its key can sign packets.
 
     Raises:
-        SigningError: there is none, or its key cannot.
+        SigningError: there is no certificate, or its key cannot sign packets.
     """
     if not signer.certificates:
         raise SigningError(
@@ -206,168 +204,15 @@ def signing_certificate(signer: Signer) -> x509.Certificate:
             vi="người ký không kèm chứng thư số; cấu hình chứng thư số của khóa",
         )
     certificate = signer.certificates[0]
-    if algorithm_for(certificate.public_key()) is None:
-        raise unusable(certificate.public_key())
+    if select_algorithm(certificate.public_key()) is None:
+        raise unusable_key_error(certificate.public_key())
     return certificate
 
 
-def unusable(key: object) -> SigningError:
-    """The error for a key of a kind that cannot sign packets."""
-    problem = key_problem(key) or type(key).__name__
+def unusable_key_error(key: object) -> SigningError:
+    """Build the error for a key of a kind that cannot sign packets."""
+    problem = find_key_problem(key) or type(key).__name__
     return SigningError(
         f"a key of this kind cannot sign packets ({problem}); use RSA of 2048 bits or more, P-256 or P-384",
         vi=f"loại khóa này không ký được gói tin ({problem}); dùng RSA từ 2048 bit, P-256 hoặc P-384",
     )
-
-
-# -- from a URI to a signer
-
-
-@dataclass(frozen=True, slots=True)
-class KeyUri:
-    """A key URI taken apart: ``scheme:path?name=value&…``.
-
-    Args:
-        scheme: which kind of key.
-        body: what comes between the scheme and the question mark, as written.
-        query: the attributes after it, percent-decoded; each may be given more than once.
-    """
-
-    scheme: str
-    body: str
-    query: Mapping[str, tuple[str, ...]]
-
-    @classmethod
-    def parse(cls, uri: str) -> KeyUri:
-        """Take a URI apart.
-
-        Raises:
-            SigningError: it has no scheme.
-        """
-        scheme, colon, rest = uri.partition(":")
-        if not colon or not re.fullmatch(r"[a-z][a-z0-9]+", scheme) or not rest:
-            raise SigningError(
-                "a key is named by a URI such as pem:key.pem?cert=cert.pem or p12:agency.p12; this has no scheme",
-                vi="khóa được chỉ định bằng URI như pem:key.pem?cert=cert.pem hoặc p12:agency.p12; "
-                "thiếu tiền tố pem:, p12: hoặc pkcs11:",
-            )
-        body, _, query = rest.partition("?")
-        attributes: dict[str, tuple[str, ...]] = {}
-        for one in filter(None, query.split("&")):
-            name, _, value = map(unquote, one.partition("="))
-            attributes[name] = (*attributes.get(name, ()), value)
-        return cls(scheme, body, attributes)
-
-    @property
-    def path(self) -> str:
-        """The body as a file's path, percent-decoded."""
-        return unquote(self.body)
-
-    @property
-    def shown(self) -> str:
-        """The URI as logs and lists may show it: without the attributes, where someone may have put a secret."""
-        kept = [part for part in self.body.split(";") if not part.lower().startswith("pin")]
-        return f"{self.scheme}:{';'.join(kept)}"
-
-    @property
-    def algorithm(self) -> str | None:
-        """The signature algorithm that the ``algorithm`` attribute asks for."""
-        return self.query.get("algorithm", (None,))[0]
-
-    @property
-    def secret_name(self) -> str:
-        """What the password is asked for by: the ``secret`` attribute if given, else ``scheme:path``."""
-        return self.query.get("secret", (f"{self.scheme}:{self.path}",))[0]
-
-    def allow(self, *names: str) -> None:
-        """Refuse attributes other than the named ones.
-
-        Raises:
-            SigningError: there is one; its value, which might be a secret, is not repeated.
-        """
-        unknown = sorted(set(self.query) - set(names))
-        if unknown:
-            raise SigningError(
-                f"{self.scheme}: does not know the attribute '{unknown[0]}'; it knows {', '.join(names)}",
-                vi=f"{self.scheme}: không có thuộc tính '{unknown[0]}'; chỉ có {', '.join(names)}",
-            )
-
-
-Loader = Callable[[KeyUri, Secrets, Clock], Signer]
-"""Makes a signer of a URI."""
-
-
-def _load_pem(uri: KeyUri, secrets: Secrets, clock: Clock) -> Signer:
-    from .keyfiles import load_pem
-
-    return load_pem(uri, secrets, clock)
-
-
-def _load_p12(uri: KeyUri, secrets: Secrets, clock: Clock) -> Signer:
-    from .keyfiles import load_p12
-
-    return load_p12(uri, secrets, clock)
-
-
-def _load_pkcs11(uri: KeyUri, secrets: Secrets, clock: Clock) -> Signer:
-    from .pkcs11 import load_token
-
-    return load_token(uri, secrets, clock)
-
-
-LOADERS: dict[str, Loader] = {"pem": _load_pem, "p12": _load_p12, "pkcs11": _load_pkcs11}
-"""The schemes. A loader imports what it needs when it is called."""
-
-
-def load_signer(uri: str, *, secrets: Secrets | None = None, clock: Clock = utc_now) -> Signer:
-    """Load a signer named by a URI.
-
-    ``pem:KEY[?cert=FILE][&secret=REF]``
-        a PEM private key (PKCS#8, encrypted or not, or the traditional form). ``cert`` names the file with its
-        certificate and those above it; left out, they are in the key's own file. May be given more than once.
-    ``p12:FILE[?secret=REF]``
-        a PKCS#12 file.
-    ``pkcs11:token=LABEL;object=LABEL?module-path=FILE[&pin-source=REF][&cert=FILE]``
-        a key on a token (RFC 7512). It needs the extra ``pkcs11``; the token is not touched before it is used.
-
-    ``algorithm`` chooses the signature algorithm where the key has several, e.g. ``rsa-sha512``, ``rsa-pss-sha256``.
-    Paths are percent-decoded, and relative to the working directory.
-
-    Args:
-        uri: the URI. Never put a password in it.
-        secrets: gives the password or PIN. It is called only where one is needed, with the text of ``secret`` or
-            ``pin-source`` (for example ``env:EDOC_KEY_PASSWORD``) or, where the URI has none, with the URI's scheme
-            and path.
-        clock: gives the moment the certificate must be valid at when it signs.
-
-    Raises:
-        SigningError: the key cannot be loaded; the message says why and what to do, and holds no secret.
-    """
-    parsed = KeyUri.parse(uri)
-    loader = LOADERS.get(parsed.scheme)
-    if loader is None:
-        known = ", ".join(sorted(LOADERS))
-        raise SigningError(
-            f"no signer for '{parsed.scheme}:'; the known kinds are {known}",
-            vi=f"không có loại khóa '{parsed.scheme}:'; các loại hiện có là {known}",
-        )
-    return loader(parsed, secrets or _no_secrets, clock)
-
-
-def _no_secrets(_name: str) -> str | None:
-    return None
-
-
-def read_key_file(path: str) -> bytes:
-    """Read a key or certificate file.
-
-    Raises:
-        SigningError: it cannot be read.
-    """
-    try:
-        return Path(path).read_bytes()
-    except OSError as error:
-        raise SigningError(
-            f"cannot read {path}: {error.strerror}; check the path and its permissions",
-            vi=f"không đọc được {path}: {system_words_vi(error)}; kiểm tra đường dẫn và quyền truy cập",
-        ) from error

@@ -5,39 +5,55 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from datetime import date, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import BindParameter, ColumnElement, bindparam, delete, exists, insert, select, update
 
+from .._core import join_languages
 from ..errors import DocumentIdConflict
-from . import moves, schema
-from .hot import Hot, Row
-from .moves import Condition, Lease, LeaseLost, Tx
-from .order import ANSWERS, Change, allowed, stays
-from .pieces import pieces
-from .records import DeliveryRow, RecipientRow
-from .states import DELIVERIES, DeliveryState
-from .words import both
+from ._sql import schema
+from ._sql.compiled import (
+    CompiledStatement,
+    Row,
+    build_newest_first_query,
+    build_query_by_id,
+    match_columns,
+    split_keys,
+)
+from .rows import DeliveryRow, RecipientRow
+from .state_machine import DELIVERIES, DeliveryState
+from .status_rules import CHANGE_BY_ANSWER, Change, is_not_further, list_allowed_codes
+from .transitions import Condition, LeaseLost
 
-T = schema.deliveries
-TO = schema.delivery_recipients
-ON = schema.delivery_targets
+if TYPE_CHECKING:
+    from .leases import Lease
+    from .transaction import Tx
+
+TABLE = schema.deliveries
+RECIPIENTS_TABLE = schema.delivery_recipients
+TARGETS_TABLE = schema.delivery_targets
 
 # Made once: every document needs them.
-_KEYS: BindParameter[Any] = bindparam("keys", expanding=True)
-_OURS = select(T).where(T.c.agency == bindparam("whose")).order_by(T.c.id.desc()).limit(1)
-_BY_DOCUMENT = Hot(_OURS.where(T.c.document_id == bindparam("wanted")))
-_BY_HUB = Hot(_OURS.where(T.c.hub_doc_id == bindparam("wanted")))
-_BY_KEY = Hot(moves.by_id(T))
-_TARGETS = select(ON).where(ON.c.delivery_id.in_(_KEYS)).order_by(ON.c.id)
-_RECIPIENTS = select(TO).where(TO.c.delivery_id.in_(_KEYS)).order_by(TO.c.id)
-_RECIPIENTS_OF_ONE = Hot(select(TO).where(TO.c.delivery_id == bindparam("key")).order_by(TO.c.id))
-_INSERT_TO = Hot(insert(TO))
-_OTHER = T.alias("other")
-_NOT_ANOTHERS = ~exists().where(
-    _OTHER.c.agency == bindparam("whose"),
-    _OTHER.c.hub_doc_id == bindparam("theirs"),
-    _OTHER.c.id != bindparam("its_id"),
+_DELIVERY_IDS: BindParameter[Any] = bindparam("keys", expanding=True)
+_NEWEST_OF_AGENCY = select(TABLE).where(TABLE.c.agency == bindparam("whose")).order_by(TABLE.c.id.desc()).limit(1)
+_SELECT_BY_DOCUMENT_ID = CompiledStatement(_NEWEST_OF_AGENCY.where(TABLE.c.document_id == bindparam("wanted")))
+_SELECT_BY_HUB_DOC_ID = CompiledStatement(_NEWEST_OF_AGENCY.where(TABLE.c.hub_doc_id == bindparam("wanted")))
+_SELECT_BY_ID = CompiledStatement(build_query_by_id(TABLE))
+_TARGETS_QUERY = (
+    select(TARGETS_TABLE).where(TARGETS_TABLE.c.delivery_id.in_(_DELIVERY_IDS)).order_by(TARGETS_TABLE.c.id)
+)
+_RECIPIENTS_QUERY = (
+    select(RECIPIENTS_TABLE).where(RECIPIENTS_TABLE.c.delivery_id.in_(_DELIVERY_IDS)).order_by(RECIPIENTS_TABLE.c.id)
+)
+_SELECT_RECIPIENTS_OF_ONE = CompiledStatement(
+    select(RECIPIENTS_TABLE).where(RECIPIENTS_TABLE.c.delivery_id == bindparam("key")).order_by(RECIPIENTS_TABLE.c.id)
+)
+_INSERT_RECIPIENTS = CompiledStatement(insert(RECIPIENTS_TABLE))
+_OTHER_DELIVERY = TABLE.alias("other")
+_HUB_DOC_ID_IS_FREE = ~exists().where(
+    _OTHER_DELIVERY.c.agency == bindparam("whose"),
+    _OTHER_DELIVERY.c.hub_doc_id == bindparam("theirs"),
+    _OTHER_DELIVERY.c.id != bindparam("its_id"),
 )
 
 
@@ -74,58 +90,322 @@ class NewDelivery:
     recipients: tuple[tuple[str, str], ...]
 
 
-_COLUMNS = tuple(field.name for field in fields(NewDelivery) if field.name in T.c)
+_COLUMNS = tuple(field.name for field in fields(NewDelivery) if field.name in TABLE.c)
 
 
-def add(tx: Tx, new: NewDelivery, *, due: datetime | None = None) -> DeliveryRow:
-    """Store a delivery, ``ready``.
-
-    Args:
-        tx: the transaction.
-        new: the delivery.
-        due: from when on anybody may send it; at once where it is left out.
-
-    Raises:
-        DocumentIdConflict: the DocumentId is taken by other content.
-    """
-    values = {name: getattr(new, name) for name in _COLUMNS} | {"next_attempt_at": due or tx.now}
-    recipients, acted_on = new.recipients, new.targets
-    made = moves.made_once(tx, DELIVERIES, values, unique=("agency", "document_id"), state=DeliveryState.READY)
-    if made is None:
-        known = get(tx, new.agency, new.document_id)
-        return add(tx, new, due=due) if known is None else same(known, new.fingerprint)
-    key = int(made["id"])
-    rows = [{"delivery_id": key, "organ_id": organ_id, "name": name} for organ_id, name in recipients]
-    _INSERT_TO.many(tx.connection, rows)
-    for document_id in acted_on:
-        tx.connection.execute(insert(ON).values(delivery_id=key, document_id=document_id))
-    return DeliveryRow.of(made)
-
-
-def corrected(tx: Tx, row: DeliveryRow, new: NewDelivery, *, detail: str, **values: Any) -> None:
-    """Put another document in the place of one that failed, ``ready``; the row, its timeline and its id stay.
+class Deliveries:
+    """Keeps the packets that we send, and where each recipient stands with them.
 
     Args:
         tx: the transaction.
-        row: the delivery, whose document the hub never took.
-        new: the document as it is now.
-        detail: words for the timeline.
-        values: further columns to set.
-
-    Raises:
-        LeaseLost: somebody else moved it.
     """
-    own = {name: getattr(new, name) for name in _COLUMNS} | {"next_attempt_at": tx.now, "asked": 0}
-    move(tx, row, DeliveryState.READY, detail=detail, **own | values)
-    tx.connection.execute(delete(TO).where(TO.c.delivery_id == row.id))
-    tx.connection.execute(delete(ON).where(ON.c.delivery_id == row.id))
-    rows = [{"delivery_id": row.id, "organ_id": organ_id, "name": name} for organ_id, name in new.recipients]
-    tx.connection.execute(insert(TO), rows)
-    for document_id in new.targets:
-        tx.connection.execute(insert(ON).values(delivery_id=row.id, document_id=document_id))
+
+    __slots__ = ("_tx",)
+
+    def __init__(self, tx: Tx) -> None:
+        self._tx = tx
+
+    def add(self, new: NewDelivery, *, due_at: datetime | None = None) -> DeliveryRow:
+        """Store a delivery, ``ready``.
+
+        Args:
+            new: the delivery.
+            due_at: from when on anybody may send it; at once where it is left out.
+
+        Raises:
+            DocumentIdConflict: the DocumentId is taken by other content.
+        """
+        values = {name: getattr(new, name) for name in _COLUMNS} | {"next_attempt_at": due_at or self._tx.now}
+        recipients, target_ids = new.recipients, new.targets
+        inserted = self._tx.transitions.insert_once_returning_row(
+            DELIVERIES, values, unique_columns=("agency", "document_id"), state=DeliveryState.READY
+        )
+        if inserted is None:
+            known = self.find_by_document_id(new.agency, new.document_id)
+            return self.add(new, due_at=due_at) if known is None else require_same_document(known, new.fingerprint)
+        delivery_id = int(inserted["id"])
+        rows = [{"delivery_id": delivery_id, "organ_id": organ_id, "name": name} for organ_id, name in recipients]
+        _INSERT_RECIPIENTS.execute_many(self._tx.connection, rows)
+        for document_id in target_ids:
+            self._tx.connection.execute(insert(TARGETS_TABLE).values(delivery_id=delivery_id, document_id=document_id))
+        return DeliveryRow.from_row(inserted)
+
+    def replace_failed_document(self, row: DeliveryRow, new: NewDelivery, *, detail: str, **values: Any) -> None:
+        """Put another document in the place of one that failed, ``ready``; the row, its timeline and its id stay.
+
+        Args:
+            row: the delivery, whose document the hub never took.
+            new: the document as it is now.
+            detail: words for the timeline.
+            values: further columns to set.
+
+        Raises:
+            LeaseLost: somebody else moved it.
+        """
+        columns = {name: getattr(new, name) for name in _COLUMNS} | {"next_attempt_at": self._tx.now, "asked": 0}
+        self.move(row, DeliveryState.READY, detail=detail, **columns | values)
+        self._tx.connection.execute(delete(RECIPIENTS_TABLE).where(RECIPIENTS_TABLE.c.delivery_id == row.id))
+        self._tx.connection.execute(delete(TARGETS_TABLE).where(TARGETS_TABLE.c.delivery_id == row.id))
+        rows = [{"delivery_id": row.id, "organ_id": organ_id, "name": name} for organ_id, name in new.recipients]
+        self._tx.connection.execute(insert(RECIPIENTS_TABLE), rows)
+        for document_id in new.targets:
+            self._tx.connection.execute(insert(TARGETS_TABLE).values(delivery_id=row.id, document_id=document_id))
+
+    def find_by_document_id(self, agency: str, document_id: str) -> DeliveryRow | None:
+        """The delivery of a document."""
+        found = _SELECT_BY_DOCUMENT_ID.fetch_first(self._tx.connection, {"whose": agency, "wanted": document_id})
+        return None if found is None else DeliveryRow.from_row(found)
+
+    def get_by_id(self, row_id: int) -> DeliveryRow:
+        """The delivery with this key, which must exist."""
+        return DeliveryRow.from_row(_SELECT_BY_ID.fetch_all(self._tx.connection, {"its_id": row_id})[0])
+
+    def find_all(self, agency: str, *, limit: int | None = None, **values: Any) -> list[DeliveryRow]:
+        """Find an agency's deliveries whose columns have some values, newest first."""
+        return self._select_newest(agency, *match_columns(TABLE, values), limit=limit)
+
+    def _select_newest(self, agency: str, *where: ColumnElement[bool], limit: int | None = None) -> list[DeliveryRow]:
+        query = build_newest_first_query(TABLE, agency, *where).limit(limit)
+        return [DeliveryRow.from_row(row) for row in self._tx.connection.execute(query).mappings()]
+
+    def list_newest(
+        self, agency: str, *, state: str | None = None, recipient: str | None = None, limit: int | None = None
+    ) -> list[DeliveryRow]:
+        """An agency's deliveries, newest first, found in the order of an index however many there are.
+
+        Args:
+            agency: whose deliveries.
+            state: only those in this state.
+            recipient: only those to this organisation.
+            limit: at most so many.
+        """
+        where = [TABLE.c.state == state] if state is not None else []
+        if recipient is None:
+            return self._select_newest(agency, *where, limit=limit)
+        query = (
+            select(TABLE)
+            .join_from(RECIPIENTS_TABLE, TABLE, RECIPIENTS_TABLE.c.delivery_id == TABLE.c.id)
+            .where(RECIPIENTS_TABLE.c.organ_id == recipient, *where)
+        )
+        query = query.where(TABLE.c.agency == agency).order_by(RECIPIENTS_TABLE.c.delivery_id.desc()).limit(limit)
+        return [DeliveryRow.from_row(row) for row in self._tx.connection.execute(query).mappings()]
+
+    def list_changes_to(self, agency: str, document_id: str, business: str | None = None) -> list[DeliveryRow]:
+        """The packets that ask to recall, update or replace a document of ours, newest first."""
+        where: list[ColumnElement[bool]] = [
+            TABLE.c.id.in_(select(TARGETS_TABLE.c.delivery_id).where(TARGETS_TABLE.c.document_id == document_id))
+        ]
+        if business is not None:
+            where.append(TABLE.c.business == business)
+        return self._select_newest(agency, *where)
+
+    def load_targets(self, delivery_ids: Sequence[int]) -> Mapping[int, tuple[str, ...]]:
+        """The documents that some deliveries act on, by the delivery's key."""
+        found: dict[int, list[str]] = {delivery_id: [] for delivery_id in delivery_ids}
+        if not delivery_ids:
+            return {}
+        for chunk in split_keys(delivery_ids):
+            for row in self._tx.connection.execute(_TARGETS_QUERY, {"keys": chunk}).mappings():
+                found[row["delivery_id"]].append(row["document_id"])
+        return {delivery_id: tuple(ids) for delivery_id, ids in found.items()}
+
+    def find_by_hub_doc_id(self, agency: str, hub_doc_id: str) -> DeliveryRow | None:
+        """The delivery that the hub knows under an id."""
+        found = _SELECT_BY_HUB_DOC_ID.fetch_first(self._tx.connection, {"whose": agency, "wanted": hub_doc_id})
+        return None if found is None else DeliveryRow.from_row(found)
+
+    def move(self, row: DeliveryRow, new: DeliveryState, *, detail: str = "", **values: Any) -> None:
+        """Move a delivery as its holder; a stale holder is fenced off.
+
+        Raises:
+            LeaseLost: somebody else moved or took it.
+        """
+        self._tx.transitions.move(
+            DELIVERIES, row.id, old=row.state, new=new, fencing_token=row.fence, detail=detail, **values
+        )
+
+    def mark_sent(self, row: DeliveryRow, doc_id: str | None, *, detail: str, **values: Any) -> bool:
+        """Enter as its holder that the hub has it, unless its id there is another delivery's; whether it was entered.
+
+        Raises:
+            LeaseLost: somebody else moved or took it.
+        """
+        where = Condition(_HUB_DOC_ID_IS_FREE, {"whose": row.agency, "theirs": doc_id}) if doc_id else None
+        columns = {"hub_doc_id": doc_id, "sent_at": self._tx.now, **values}
+        try:
+            self._tx.transitions.move(
+                DELIVERIES,
+                row.id,
+                old=row.state,
+                new=DeliveryState.SENT,
+                fencing_token=row.fence,
+                detail=detail,
+                condition=where,
+                **columns,
+            )
+        except LeaseLost:
+            other = self.find_by_hub_doc_id(row.agency, doc_id) if doc_id else None
+            if other is None or other.id == row.id:
+                raise
+            return False
+        return True
+
+    def load_recipients(self, delivery_ids: Sequence[int]) -> Mapping[int, tuple[RecipientRow, ...]]:
+        """The recipients of some deliveries, by the delivery's key, in the document's order."""
+        found: dict[int, list[RecipientRow]] = {delivery_id: [] for delivery_id in delivery_ids}
+        for row in self._select_recipients(delivery_ids):
+            found[row["delivery_id"]].append(RecipientRow.from_row(row))
+        return {delivery_id: tuple(rows) for delivery_id, rows in found.items()}
+
+    def _select_recipients(self, delivery_ids: Sequence[int]) -> Iterable[Row]:
+        if len(delivery_ids) == 1:
+            return _SELECT_RECIPIENTS_OF_ONE.fetch_all(self._tx.connection, {"key": delivery_ids[0]})
+        return (
+            row
+            for chunk in split_keys(delivery_ids)
+            for row in self._tx.connection.execute(_RECIPIENTS_QUERY, {"keys": chunk}).mappings()
+        )
+
+    def list_unanswered(self, row: DeliveryRow) -> tuple[RecipientRow, ...]:
+        """The recipients of a recall, an update or a replacement that have not answered it with 15 or 16."""
+        return tuple(
+            recipient_row
+            for recipient_row in self.load_recipients([row.id])[row.id]
+            if recipient_row.last_code not in CHANGE_BY_ANSWER
+        )
+
+    def find_recipient(self, delivery_id: int, organ_id: str) -> RecipientRow | None:
+        """Where a delivery stands with one recipient."""
+        return next((row for row in self.load_recipients([delivery_id])[delivery_id] if row.organ_id == organ_id), None)
+
+    def lock_delivery(self, delivery_id: int) -> None:
+        """Wait until no other transaction looks up where recipients of a delivery stand, and writes that."""
+        self._tx.advisory_lock(f"delivery {delivery_id}")
+
+    def record_status(
+        self,
+        delivery: DeliveryRow,
+        organ_id: str,
+        code: str,
+        *,
+        reported_at: datetime,
+        description: str | None,
+        name: str = "",
+    ) -> bool:
+        """Enter a status that a recipient sent; one out of order is entered too, and flagged.
+
+        A flagged one does not turn the document back: 01 after 03 leaves it at 03, and an answer that nobody asked for
+        withdraws nothing.
+
+        Args:
+            delivery: the document it is about.
+            organ_id: who says it; one that is no recipient is added.
+            code: the status code.
+            reported_at: its time stamp.
+            description: its words.
+            name: the organisation's name, for one that is added.
+
+        Returns:
+            Whether the code was in order.
+        """
+        self.lock_delivery(delivery.id)
+        row = self.find_recipient(delivery.id, organ_id)
+        is_recipient = row is not None
+        row = row or self._add_recipient(delivery, organ_id, name)
+        in_order = is_recipient and code in list_allowed_codes(
+            row.last_code, change=row.change, is_change_packet=delivery.business != "new"
+        )
+        values: dict[str, Any] = {} if in_order else {"out_of_order": row.out_of_order + 1}
+        answer = delivery.business == "new" and code in CHANGE_BY_ANSWER
+        if in_order or not (answer or is_not_further(row.last_code, code)):
+            values |= {"last_description": description, "last_at": reported_at}
+            values |= {"change": CHANGE_BY_ANSWER[code]} if answer else {"last_code": code}
+        self._tx.connection.execute(update(RECIPIENTS_TABLE).where(RECIPIENTS_TABLE.c.id == row.id).values(values))
+        detail = description or ""
+        if not in_order:
+            detail = join_languages(f"{detail} (out of order)".strip(), f"{detail} (không đúng thứ tự)".strip())
+        self._tx.timeline.record_change(
+            DELIVERIES, delivery.id, old=row.last_code, new=code, detail=detail, actor=organ_id, recipient=organ_id
+        )
+        return in_order
+
+    def record_request(self, delivery: DeliveryRow, organ_ids: Collection[str], *, request: str, detail: str) -> None:
+        """Enter that recipients are asked to give the document back, or to agree to its recall or replacement.
+
+        Args:
+            delivery: the document.
+            organ_ids: the recipients asked.
+            request: ``13``, or the kind of packet that asks them (``recall``, ``replace``).
+            detail: the reason.
+        """
+        for organ_id in organ_ids:
+            self._set_change(delivery, organ_id, Change.ASKED)
+            self._tx.timeline.record_change(
+                DELIVERIES, delivery.id, old=None, new=request, detail=detail, recipient=organ_id
+            )
+
+    def record_answer(self, delivery: DeliveryRow, organ_id: str, code: str, *, detail: str) -> None:
+        """Enter a recipient's answer (15 or 16) to a recall or a replacement in the document acted on, if asked."""
+        recipient_row = self.find_recipient(delivery.id, organ_id)
+        if recipient_row is None or recipient_row.change != Change.ASKED:
+            return
+        self._set_change(delivery, organ_id, CHANGE_BY_ANSWER[code])
+        self._tx.timeline.record_change(
+            DELIVERIES, delivery.id, old=None, new=code, detail=detail, actor=organ_id, recipient=organ_id
+        )
+
+    def claim_known(self, row: DeliveryRow, lease: Lease) -> DeliveryRow:
+        """A delivery as its caller knows it, claimed.
+
+        Raises:
+            LeaseLost: somebody else has claimed it by now.
+        """
+        return replace(
+            row, **self._tx.leases.claim_from_state(DELIVERIES, lease, row.id, state=row.state, fencing_token=row.fence)
+        )
+
+    def claim_next(
+        self,
+        lease: Lease,
+        *,
+        agency: str,
+        states: Collection[str] = (DeliveryState.READY, DeliveryState.UNKNOWN),
+        only_due: bool = True,
+        after_id: int = 0,
+        only_id: int | None = None,
+    ) -> DeliveryRow | None:
+        """Take the next delivery that waits, or one of them.
+
+        Args:
+            lease: the worker.
+            agency: whose deliveries.
+            states: the states to look in.
+            only_due: only those whose next attempt is due.
+            after_id: only rows with a greater key.
+            only_id: only this row.
+        """
+        where = TABLE.c.id == only_id if only_id is not None else None
+        rows = self._tx.leases.claim(
+            DELIVERIES, lease, agency=agency, states=states, where=where, only_due=only_due, after_id=after_id
+        )
+        return DeliveryRow.from_row(rows[0]) if rows else None
+
+    def _set_change(self, delivery: DeliveryRow, organ_id: str, change: Change) -> None:
+        statement = update(RECIPIENTS_TABLE).where(
+            RECIPIENTS_TABLE.c.delivery_id == delivery.id, RECIPIENTS_TABLE.c.organ_id == organ_id
+        )
+        self._tx.connection.execute(statement.values(change=change))
+
+    def _add_recipient(self, delivery: DeliveryRow, organ_id: str, name: str) -> RecipientRow:
+        values = {"delivery_id": delivery.id, "organ_id": organ_id, "name": name or organ_id}
+        self._tx.connection.execute(insert(RECIPIENTS_TABLE).values(values))
+        found = self.find_recipient(delivery.id, organ_id)
+        if found is None:
+            raise LookupError(organ_id)
+        return found
 
 
-def same(known: DeliveryRow, fingerprint: str) -> DeliveryRow:
+def require_same_document(known: DeliveryRow, fingerprint: str) -> DeliveryRow:
     """The known delivery, if it is the same document.
 
     Raises:
@@ -139,237 +419,3 @@ def same(known: DeliveryRow, fingerprint: str) -> DeliveryRow:
         vi=f"Mã định danh {known.document_id} đã dùng cho một văn bản khác ngày {known.created_at:%d/%m/%Y}: "
         "hãy đặt mã, số hoặc ngày khác, hoặc gửi dưới dạng cập nhật, thay thế.",
     )
-
-
-def get(tx: Tx, agency: str, document_id: str) -> DeliveryRow | None:
-    """The delivery of a document."""
-    found = _BY_DOCUMENT.first(tx.connection, {"whose": agency, "wanted": document_id})
-    return None if found is None else DeliveryRow.of(found)
-
-
-def by_key(tx: Tx, key: int) -> DeliveryRow:
-    """The delivery with this key, which must exist."""
-    return DeliveryRow.of(_BY_KEY.rows(tx.connection, {"its_id": key})[0])
-
-
-def find(tx: Tx, agency: str, *where: ColumnElement[bool], limit: int | None = None) -> list[DeliveryRow]:
-    """An agency's deliveries that meet the conditions, newest first."""
-    query = moves.newest_first(T, agency, *where).limit(limit)
-    return [DeliveryRow.of(row) for row in tx.connection.execute(query).mappings()]
-
-
-def newest(
-    tx: Tx, agency: str, *, state: str | None = None, recipient: str | None = None, limit: int | None = None
-) -> list[DeliveryRow]:
-    """An agency's deliveries, newest first, found in the order of an index however many there are.
-
-    Args:
-        tx: the transaction.
-        agency: whose deliveries.
-        state: only those in this state.
-        recipient: only those to this organisation.
-        limit: at most so many.
-    """
-    where = [T.c.state == state] if state is not None else []
-    if recipient is None:
-        return find(tx, agency, *where, limit=limit)
-    query = select(T).join_from(TO, T, TO.c.delivery_id == T.c.id).where(TO.c.organ_id == recipient, *where)
-    query = query.where(T.c.agency == agency).order_by(TO.c.delivery_id.desc()).limit(limit)
-    return [DeliveryRow.of(row) for row in tx.connection.execute(query).mappings()]
-
-
-def changes_to(tx: Tx, agency: str, document_id: str, business: str | None = None) -> list[DeliveryRow]:
-    """The packets that ask to recall, update or replace a document of ours, newest first."""
-    where: list[ColumnElement[bool]] = [T.c.id.in_(select(ON.c.delivery_id).where(ON.c.document_id == document_id))]
-    if business is not None:
-        where.append(T.c.business == business)
-    return find(tx, agency, *where)
-
-
-def targets(tx: Tx, keys: Sequence[int]) -> Mapping[int, tuple[str, ...]]:
-    """The documents that some deliveries act on, by the delivery's key."""
-    found: dict[int, list[str]] = {key: [] for key in keys}
-    if not keys:
-        return {}
-    for some in pieces(keys):
-        for row in tx.connection.execute(_TARGETS, {"keys": some}).mappings():
-            found[row["delivery_id"]].append(row["document_id"])
-    return {key: tuple(ids) for key, ids in found.items()}
-
-
-def by_hub_doc_id(tx: Tx, agency: str, hub_doc_id: str) -> DeliveryRow | None:
-    """The delivery that the hub knows under an id."""
-    found = _BY_HUB.first(tx.connection, {"whose": agency, "wanted": hub_doc_id})
-    return None if found is None else DeliveryRow.of(found)
-
-
-def move(tx: Tx, row: DeliveryRow, new: DeliveryState, *, detail: str = "", **values: Any) -> None:
-    """Move a delivery as its holder; a stale holder is fenced off.
-
-    Raises:
-        LeaseLost: somebody else moved or took it.
-    """
-    moves.move(tx, DELIVERIES, row.id, old=row.state, new=new, token=row.fence, detail=detail, **values)
-
-
-def sent(tx: Tx, row: DeliveryRow, doc_id: str | None, *, detail: str, **values: Any) -> bool:
-    """Enter as its holder that the hub has it, unless its id there is another delivery's; whether it was entered.
-
-    Raises:
-        LeaseLost: somebody else moved or took it.
-    """
-    where = Condition(_NOT_ANOTHERS, {"whose": row.agency, "theirs": doc_id}) if doc_id else None
-    entered = {"hub_doc_id": doc_id, "sent_at": tx.now, **values}
-    try:
-        moves.move(
-            tx, DELIVERIES, row.id, old=row.state, new=DeliveryState.SENT, token=row.fence, detail=detail, where=where,
-            **entered,
-        )  # fmt: skip
-    except LeaseLost:
-        other = by_hub_doc_id(tx, row.agency, doc_id) if doc_id else None
-        if other is None or other.id == row.id:
-            raise
-        return False
-    return True
-
-
-def recipients(tx: Tx, keys: Sequence[int]) -> Mapping[int, tuple[RecipientRow, ...]]:
-    """The recipients of some deliveries, by the delivery's key, in the document's order."""
-    found: dict[int, list[RecipientRow]] = {key: [] for key in keys}
-    for row in _recipients(tx, keys):
-        found[row["delivery_id"]].append(RecipientRow.of(row))
-    return {key: tuple(rows) for key, rows in found.items()}
-
-
-def _recipients(tx: Tx, keys: Sequence[int]) -> Iterable[Row]:
-    if len(keys) == 1:
-        return _RECIPIENTS_OF_ONE.rows(tx.connection, {"key": keys[0]})
-    return (row for some in pieces(keys) for row in tx.connection.execute(_RECIPIENTS, {"keys": some}).mappings())
-
-
-def unanswered(tx: Tx, row: DeliveryRow) -> tuple[RecipientRow, ...]:
-    """The recipients of a recall, an update or a replacement that have not answered it with 15 or 16."""
-    return tuple(one for one in recipients(tx, [row.id])[row.id] if one.last_code not in ANSWERS)
-
-
-def recipient(tx: Tx, key: int, organ_id: str) -> RecipientRow | None:
-    """Where a delivery stands with one recipient."""
-    return next((row for row in recipients(tx, [key])[key] if row.organ_id == organ_id), None)
-
-
-def alone(tx: Tx, key: int) -> None:
-    """Wait until no other transaction looks up where recipients of a delivery stand, and writes that."""
-    moves.alone(tx, f"delivery {key}")
-
-
-def report(
-    tx: Tx, delivery: DeliveryRow, organ_id: str, code: str, *, at: datetime, description: str | None, name: str = ""
-) -> bool:
-    """Enter a status that a recipient sent; one out of order is entered too, and flagged.
-
-    A flagged one does not turn the document back: 01 after 03 leaves it at 03, and an answer that nobody asked for
-    withdraws nothing.
-
-    Args:
-        tx: the transaction.
-        delivery: the document it is about.
-        organ_id: who says it; one that is no recipient is added.
-        code: the status code.
-        at: its time stamp.
-        description: its words.
-        name: the organisation's name, for one that is added.
-
-    Returns:
-        Whether the code was in order.
-    """
-    alone(tx, delivery.id)
-    row = recipient(tx, delivery.id, organ_id)
-    known = row is not None
-    row = row or _added(tx, delivery, organ_id, name)
-    in_order = known and code in allowed(row.last_code, change=row.change, change_packet=delivery.business != "new")
-    values: dict[str, Any] = {} if in_order else {"out_of_order": row.out_of_order + 1}
-    answer = delivery.business == "new" and code in ANSWERS
-    if in_order or not (answer or stays(row.last_code, code)):
-        values |= {"last_description": description, "last_at": at}
-        values |= {"change": ANSWERS[code]} if answer else {"last_code": code}
-    tx.connection.execute(update(TO).where(TO.c.id == row.id).values(values))
-    detail = description or ""
-    if not in_order:
-        detail = both(f"{detail} (out of order)".strip(), f"{detail} (không đúng thứ tự)".strip())
-    moves.record(
-        tx, DELIVERIES, delivery.id, old=row.last_code, new=code, detail=detail, actor=organ_id, recipient=organ_id
-    )
-    return in_order
-
-
-def ask(tx: Tx, delivery: DeliveryRow, organ_ids: Collection[str], *, what: str, detail: str) -> None:
-    """Enter that recipients are asked to give the document back, or to agree to its recall or replacement.
-
-    Args:
-        tx: the transaction.
-        delivery: the document.
-        organ_ids: the recipients asked.
-        what: ``13``, or the kind of packet that asks them (``recall``, ``replace``).
-        detail: the reason.
-    """
-    for organ_id in organ_ids:
-        _change(tx, delivery, organ_id, Change.ASKED)
-        moves.record(tx, DELIVERIES, delivery.id, old=None, new=what, detail=detail, recipient=organ_id)
-
-
-def answered(tx: Tx, delivery: DeliveryRow, organ_id: str, code: str, *, detail: str) -> None:
-    """Enter a recipient's answer (15 or 16) to a recall or a replacement in the document acted on, if it was asked."""
-    asked = recipient(tx, delivery.id, organ_id)
-    if asked is None or asked.change != Change.ASKED:
-        return
-    _change(tx, delivery, organ_id, ANSWERS[code])
-    moves.record(tx, DELIVERIES, delivery.id, old=None, new=code, detail=detail, actor=organ_id, recipient=organ_id)
-
-
-def taken(tx: Tx, row: DeliveryRow, lease: Lease) -> DeliveryRow:
-    """A delivery as its caller knows it, claimed.
-
-    Raises:
-        LeaseLost: somebody else has claimed it by now.
-    """
-    return replace(row, **moves.taken(tx, DELIVERIES, lease, row.id, state=row.state, fence=row.fence))
-
-
-def claim(
-    tx: Tx,
-    lease: Lease,
-    *,
-    agency: str,
-    states: Collection[str] = (DeliveryState.READY, DeliveryState.UNKNOWN),
-    due: bool = True,
-    after: int = 0,
-    key: int | None = None,
-) -> DeliveryRow | None:
-    """Take the next delivery that waits, or one of them.
-
-    Args:
-        tx: the transaction.
-        lease: the worker.
-        agency: whose deliveries.
-        states: the states to look in.
-        due: only those whose next attempt is due.
-        after: only rows with a greater key.
-        key: only this row.
-    """
-    where = T.c.id == key if key is not None else None
-    rows = moves.claim(tx, DELIVERIES, lease, agency=agency, states=states, where=where, due=due, after=after)
-    return DeliveryRow.of(rows[0]) if rows else None
-
-
-def _change(tx: Tx, delivery: DeliveryRow, organ_id: str, change: Change) -> None:
-    changed = update(TO).where(TO.c.delivery_id == delivery.id, TO.c.organ_id == organ_id)
-    tx.connection.execute(changed.values(change=change))
-
-
-def _added(tx: Tx, delivery: DeliveryRow, organ_id: str, name: str) -> RecipientRow:
-    values = {"delivery_id": delivery.id, "organ_id": organ_id, "name": name or organ_id}
-    tx.connection.execute(insert(TO).values(values))
-    found = recipient(tx, delivery.id, organ_id)
-    if found is None:
-        raise LookupError(organ_id)
-    return found

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
 
 from sqlalchemy import insert, or_, select, update
 
-from . import schema
-from .moves import Tx
-from .records import DirectoryRow
+from ._sql import schema
+from .rows import DirectoryRow
 
-T = schema.directory
+if TYPE_CHECKING:
+    from .transaction import Tx
+
+TABLE = schema.directory
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
+class DirectoryEntry:
     """An agency as a hub lists it.
 
     Args:
@@ -33,34 +36,48 @@ class Entry:
     email: str | None = None
 
 
-def replace(tx: Tx, agency: str, entries: Iterable[Entry]) -> int:
-    """Take over a whole directory: new agencies are added, known ones renewed, missing ones marked inactive.
+class Directory:
+    """Keeps the hub's directory of agencies.
 
-    Returns:
-        How many agencies the directory has now.
+    Args:
+        tx: the transaction.
     """
-    known = {row.code: row for row in everything(tx, agency)}
-    listed = {entry.code: entry for entry in entries}
-    for code, entry in listed.items():
-        values = {**asdict(entry), "agency": agency, "active": True, "updated_at": tx.now}
-        if code in known:
-            tx.connection.execute(update(T).where(T.c.id == known[code].id).values(values))
-        else:
-            tx.connection.execute(insert(T).values(values))
-    gone = [row.id for code, row in known.items() if code not in listed]
-    if gone:
-        tx.connection.execute(update(T).where(T.c.id.in_(gone)).values(active=False, updated_at=tx.now))
-    return len(listed)
 
+    __slots__ = ("_tx",)
 
-def everything(tx: Tx, agency: str) -> list[DirectoryRow]:
-    """The directory that an agency sees, by code."""
-    query = select(T).where(T.c.agency == agency).order_by(T.c.code)
-    return [DirectoryRow.of(row) for row in tx.connection.execute(query).mappings()]
+    def __init__(self, tx: Tx) -> None:
+        self._tx = tx
 
+    def replace_agencies(self, agency: str, entries: Iterable[DirectoryEntry]) -> int:
+        """Take over a whole directory: new agencies are added, known ones renewed, missing ones marked inactive.
 
-def lookup(tx: Tx, agency: str, code: str) -> DirectoryRow | None:
-    """The active agency with a code of either system."""
-    query = select(T).where(T.c.agency == agency, T.c.active, or_(T.c.code == code, T.c.other_code == code))
-    row = tx.connection.execute(query.order_by(T.c.id)).mappings().first()
-    return DirectoryRow.of(row) if row is not None else None
+        Returns:
+            How many agencies the directory has now.
+        """
+        known = {row.code: row for row in self.list_agencies(agency)}
+        listed = {entry.code: entry for entry in entries}
+        for code, entry in listed.items():
+            values = {**asdict(entry), "agency": agency, "active": True, "updated_at": self._tx.now}
+            if code in known:
+                self._tx.connection.execute(update(TABLE).where(TABLE.c.id == known[code].id).values(values))
+            else:
+                self._tx.connection.execute(insert(TABLE).values(values))
+        missing_ids = [row.id for code, row in known.items() if code not in listed]
+        if missing_ids:
+            self._tx.connection.execute(
+                update(TABLE).where(TABLE.c.id.in_(missing_ids)).values(active=False, updated_at=self._tx.now)
+            )
+        return len(listed)
+
+    def list_agencies(self, agency: str) -> list[DirectoryRow]:
+        """The directory that an agency sees, by code."""
+        query = select(TABLE).where(TABLE.c.agency == agency).order_by(TABLE.c.code)
+        return [DirectoryRow.from_row(row) for row in self._tx.connection.execute(query).mappings()]
+
+    def find_agency(self, agency: str, code: str) -> DirectoryRow | None:
+        """The active agency with a code of either system."""
+        query = select(TABLE).where(
+            TABLE.c.agency == agency, TABLE.c.active, or_(TABLE.c.code == code, TABLE.c.other_code == code)
+        )
+        row = self._tx.connection.execute(query.order_by(TABLE.c.id)).mappings().first()
+        return DirectoryRow.from_row(row) if row is not None else None

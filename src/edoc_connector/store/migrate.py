@@ -7,12 +7,12 @@ from pathlib import Path
 from sqlalchemy import Connection, Engine, inspect, text
 
 from ..errors import StoreError
-from .engine import begin, driver_errors, make_engine
-from .task_tables import upgrade_tasks
+from ._sql.engine import begin_transaction, make_engine, translate_driver_errors
+from .procrastinate.tables import upgrade_task_tables
 
-REVISION = "0004"
+SCHEMA_REVISION = "0004"
 _VERSION_TABLE = "alembic_version"
-_LOCK = 0x65646F63  # "edoc": one upgrade at a time on PostgreSQL, where DDL takes no lock of its own
+_LOCK_KEY = 0x65646F63  # "edoc": one upgrade at a time on PostgreSQL, where DDL takes no lock of its own
 
 
 def upgrade(url: str, *, tasks: bool = False) -> str:
@@ -33,23 +33,23 @@ def upgrade(url: str, *, tasks: bool = False) -> str:
     try:
         upgrade_engine(engine)
         if tasks:
-            upgrade_tasks(engine)
+            upgrade_task_tables(engine)
     finally:
         engine.dispose()
-    return REVISION
+    return SCHEMA_REVISION
 
 
 def upgrade_engine(engine: Engine) -> None:
     """As `upgrade`, on an engine."""
-    with driver_errors(), begin(engine, write=True) as connection:
+    with translate_driver_errors(), begin_transaction(engine, write=True) as connection:
         if connection.dialect.name == "postgresql":
-            connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
-        if revision(connection) != REVISION:
-            _run(connection)
+            connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK_KEY})
+        if read_revision(connection) != SCHEMA_REVISION:
+            _run_migrations(connection)
         connection.commit()
 
 
-def require_current(engine: Engine) -> bool:
+def require_current_schema(engine: Engine) -> bool:
     """Make the tables of an empty database; refuse one of another revision.
 
     Returns:
@@ -58,31 +58,31 @@ def require_current(engine: Engine) -> bool:
     Raises:
         StoreError: says what to run.
     """
-    with driver_errors(), begin(engine, write=False) as connection:
-        found = revision(connection)
-        empty = not inspect(connection).get_table_names()
-    if found == REVISION:
+    with translate_driver_errors(), begin_transaction(engine, write=False) as connection:
+        current = read_revision(connection)
+        is_empty = not inspect(connection).get_table_names()
+    if current == SCHEMA_REVISION:
         return False
-    if empty:
+    if is_empty:
         upgrade_engine(engine)
         return True
     raise StoreError(
-        f"the store has schema revision {found or 'none'}, this version of the library needs {REVISION}: "
+        f"the store has schema revision {current or 'none'}, this version of the library needs {SCHEMA_REVISION}: "
         "make a backup, stop the other programs that use it, and run `edoc db upgrade`.",
-        vi=f"Kho dữ liệu có phiên bản cấu trúc {found or 'không rõ'}, thư viện này cần {REVISION}: "
+        vi=f"Kho dữ liệu có phiên bản cấu trúc {current or 'không rõ'}, thư viện này cần {SCHEMA_REVISION}: "
         "hãy sao lưu, dừng các chương trình đang dùng kho, rồi chạy `edoc db upgrade`.",
     )
 
 
-def revision(connection: Connection) -> str | None:
+def read_revision(connection: Connection) -> str | None:
     """The revision of a database; None where it has none."""
     if not inspect(connection).has_table(_VERSION_TABLE):
         return None
-    found = connection.execute(text(f"SELECT version_num FROM {_VERSION_TABLE}")).scalar()  # noqa: S608  a constant
-    return str(found) if found is not None else None
+    number = connection.execute(text(f"SELECT version_num FROM {_VERSION_TABLE}")).scalar()  # noqa: S608  a constant
+    return str(number) if number is not None else None
 
 
-def _run(connection: Connection) -> None:
+def _run_migrations(connection: Connection) -> None:
     # Alembic takes long to import and is needed once in the life of a database.
     from alembic import command
     from alembic.config import Config

@@ -4,186 +4,215 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import ColumnElement, and_, exists, select
 
-from . import moves, schema
-from .hot import Hot
-from .moves import Held, Lease, Tx
-from .records import OutgoingRow, ReceiptRow
+from ._sql import schema
+from ._sql.compiled import CompiledStatement, build_query_by_id, match_columns
+from .rows import CONFIRM, STATUS, OutgoingRow, ReceiptRow
 from .spool import SpoolFile
-from .states import OUTGOING, OutgoingState
+from .state_machine import OUTGOING, OutgoingState
+from .transitions import HeldRow
 
-T = schema.outgoing
+if TYPE_CHECKING:
+    from .leases import Lease
+    from .transaction import Tx
 
-CONFIRM = "confirm"
-STATUS = "status"
-DONE = "done"
-FAIL = "fail"
+TABLE = schema.outgoing
 
-_BY_KEY = Hot(moves.by_id(T))
-_PENDING = (OutgoingState.READY, OutgoingState.SENDING, OutgoingState.UNKNOWN)
-
-
-def confirm(tx: Tx, receipt: ReceiptRow, outcome: str, *, first: bool = False) -> None:
-    """Queue the confirmation of a packet, ``done`` or ``fail``; queue it again if the hub offers the packet again.
-
-    Args:
-        tx: the transaction.
-        receipt: the packet's.
-        outcome: `DONE` or `FAIL`.
-        first: whether the receipt came into a state in this transaction before which nobody said this of it.
-    """
-    lane = _confirm_lane(receipt)
-    known = None
-    if not first:
-        moves.alone(tx, lane)
-        known = next(iter(find(tx, receipt.agency, T.c.lane == lane, T.c.code == outcome)), None)
-    if known is None:
-        values = {"agency": receipt.agency, "kind": CONFIRM, "lane": lane, "receipt_id": receipt.id}
-        values |= {"code": outcome, "hub_doc_id": receipt.hub_doc_id}
-        moves.started(tx, OUTGOING, values, state=OutgoingState.READY)
-    elif known.state in {OutgoingState.SENT, OutgoingState.FAILED}:
-        move(tx, known, OutgoingState.READY, next_attempt_at=tx.now)
+_SELECT_BY_ID = CompiledStatement(build_query_by_id(TABLE))
+_PENDING_STATES = (OutgoingState.READY, OutgoingState.SENDING, OutgoingState.UNKNOWN)
 
 
-def was_queued(tx: Tx, receipt: ReceiptRow, outcome: str) -> bool:
-    """Whether a confirmation was ever queued for a packet."""
-    same = [T.c.lane == _confirm_lane(receipt), T.c.code == outcome]
-    return bool(find(tx, receipt.agency, *same, limit=1))
-
-
-def status(
-    tx: Tx,
-    *,
-    agency: str,
-    code: str,
-    recipient: str,
-    message: str,
-    receipt_id: int | None = None,
-    delivery_id: int | None = None,
-) -> int:
-    """Queue a status packet; its key.
+class Outgoing:
+    """Queues confirmations and status packets.
 
     Args:
         tx: the transaction.
-        agency: who says it.
-        code: the status code.
-        recipient: code of the organisation that it goes to.
-        message: the status message as JSON; the packet is built of it when it is first sent.
-        receipt_id: the receipt it is about.
-        delivery_id: the delivery it is about (13).
     """
-    lane = f"receipt:{receipt_id}" if receipt_id is not None else f"delivery:{delivery_id}:{recipient}"
-    values: dict[str, Any] = {"agency": agency, "kind": STATUS, "lane": lane, "code": code, "recipient": recipient}
-    values |= {"message": message, "receipt_id": receipt_id, "delivery_id": delivery_id}
-    return moves.started(tx, OUTGOING, values, state=OutgoingState.READY, detail=f"{code} to {recipient}")
+
+    __slots__ = ("_tx",)
+
+    def __init__(self, tx: Tx) -> None:
+        self._tx = tx
+
+    def enqueue_confirmation(self, receipt: ReceiptRow, outcome: str, *, is_first: bool = False) -> None:
+        """Queue the confirmation of a packet, ``done`` or ``fail``; queue it again if the hub offers the packet again.
+
+        Args:
+            receipt: the packet's.
+            outcome: `DONE` or `FAIL`.
+            is_first: whether the receipt came into a state in this transaction before which nobody said this of it.
+        """
+        lane = _format_confirm_lane(receipt)
+        known = None
+        if not is_first:
+            self._tx.advisory_lock(lane)
+            known = next(iter(self.find_all(receipt.agency, lane=lane, code=outcome)), None)
+        if known is None:
+            values = {"agency": receipt.agency, "kind": CONFIRM, "lane": lane, "receipt_id": receipt.id}
+            values |= {"code": outcome, "hub_doc_id": receipt.hub_doc_id}
+            self._tx.transitions.insert_row(OUTGOING, values, state=OutgoingState.READY)
+        elif known.state in {OutgoingState.SENT, OutgoingState.FAILED}:
+            self.move(known, OutgoingState.READY, next_attempt_at=self._tx.now)
+
+    def has_queued_confirmation(self, receipt: ReceiptRow, outcome: str) -> bool:
+        """Whether a confirmation was ever queued for a packet."""
+        return bool(self.find_all(receipt.agency, lane=_format_confirm_lane(receipt), code=outcome, limit=1))
+
+    def enqueue_status(
+        self,
+        *,
+        agency: str,
+        code: str,
+        recipient: str,
+        message: str,
+        receipt_id: int | None = None,
+        delivery_id: int | None = None,
+    ) -> int:
+        """Queue a status packet; its key.
+
+        Args:
+            agency: who says it.
+            code: the status code.
+            recipient: code of the organisation that it goes to.
+            message: the status message as JSON; the packet is built of it when it is first sent.
+            receipt_id: the receipt it is about.
+            delivery_id: the delivery it is about (13).
+        """
+        lane = f"receipt:{receipt_id}" if receipt_id is not None else f"delivery:{delivery_id}:{recipient}"
+        values: dict[str, Any] = {"agency": agency, "kind": STATUS, "lane": lane, "code": code, "recipient": recipient}
+        values |= {"message": message, "receipt_id": receipt_id, "delivery_id": delivery_id}
+        return self._tx.transitions.insert_row(
+            OUTGOING, values, state=OutgoingState.READY, detail=f"{code} to {recipient}"
+        )
+
+    def claim_batch(
+        self,
+        lease: Lease,
+        *,
+        agency: str,
+        states: Collection[str] = (OutgoingState.READY, OutgoingState.UNKNOWN),
+        only_due: bool = True,
+        limit: int = 1,
+        after_id: int = 0,
+        only_ids: Collection[int] | None = None,
+        exclude: Collection[int] = (),
+    ) -> list[OutgoingRow]:
+        """Take messages whose turn it is.
+
+        Args:
+            lease: the worker.
+            agency: whose messages.
+            states: the states to look in.
+            only_due: only those whose next attempt is due.
+            limit: at most so many.
+            after_id: only rows with a greater key.
+            only_ids: only these rows.
+            exclude: not these.
+        """
+        rows = self._tx.leases.claim(
+            OUTGOING,
+            lease,
+            agency=agency,
+            states=states,
+            only_ids=only_ids,
+            where=and_(_TURN_CONDITION, TABLE.c.id.not_in(sorted(exclude))) if exclude else _TURN_CONDITION,
+            only_due=only_due,
+            limit=limit,
+            after_id=after_id,
+        )
+        return [OutgoingRow.from_row(row) for row in rows]
+
+    def record_packets(self, packets: Sequence[tuple[OutgoingRow, SpoolFile]]) -> list[OutgoingRow]:
+        """Note the packets that were built for statuses; from now on these bytes are sent, however often.
+
+        Args:
+            packets: the messages, claimed, and their packets.
+
+        Raises:
+            LeaseLost: another worker took one of the messages over; nothing was noted.
+        """
+        values = [{"spool_file": file.name, "sha256": file.sha256} for _, file in packets]
+        held_rows = [HeldRow(row.id, row.fence, value) for (row, _), value in zip(packets, values, strict=True)]
+        self._tx.transitions.update_all(OUTGOING, held_rows, state=OutgoingState.SENDING)
+        return [
+            replace(row, spool_file=file.name, sha256=file.sha256, updated_at=self._tx.now) for row, file in packets
+        ]
+
+    def mark_sent(self, rows: Sequence[tuple[OutgoingRow, str | None]], *, values: Mapping[str, Any]) -> None:
+        """Note that the hub took messages that were being sent.
+
+        Args:
+            rows: the messages, claimed, and the hub's ids of the packets.
+            values: further columns to set.
+
+        Raises:
+            LeaseLost: another worker took one of them over; nothing was noted.
+        """
+        held_rows = [
+            HeldRow(
+                row.id,
+                row.fence,
+                {**values, "sent_at": self._tx.now, "attempts": row.attempts + 1, "hub_doc_id": doc_id},
+            )
+            for row, doc_id in rows
+        ]
+        self._tx.transitions.move_all(OUTGOING, held_rows, old=OutgoingState.SENDING, new=OutgoingState.SENT)
+
+    def get_by_id(self, row_id: int) -> OutgoingRow:
+        """The message with this key, which must exist."""
+        return OutgoingRow.from_row(_SELECT_BY_ID.fetch_all(self._tx.connection, {"its_id": row_id})[0])
+
+    def find_all(self, agency: str, *, limit: int | None = None, **values: Any) -> list[OutgoingRow]:
+        """Find an agency's messages whose columns have some values, newest first."""
+        return self._select_newest(agency, *match_columns(TABLE, values), limit=limit)
+
+    def is_hub_doc_id_taken(self, row: OutgoingRow, hub_doc_id: str) -> bool:
+        """Whether the hub's id of a packet is that of another status."""
+        is_taken = [TABLE.c.hub_doc_id == hub_doc_id, TABLE.c.id != row.id, TABLE.c.kind == STATUS]
+        return bool(self._select_newest(row.agency, *is_taken))
+
+    def has_unnamed_sibling(self, row: OutgoingRow, *, since: datetime) -> bool:
+        """Whether another message about the same thing, to the same organisation, was sent and its id never told."""
+        is_sibling = [
+            TABLE.c.kind == row.kind,
+            TABLE.c.recipient == row.recipient,
+            TABLE.c.id != row.id,
+            TABLE.c.receipt_id == row.receipt_id,
+            TABLE.c.delivery_id == row.delivery_id,
+            TABLE.c.state == OutgoingState.SENT,
+            TABLE.c.hub_doc_id.is_(None),
+            TABLE.c.sent_at >= since,
+        ]
+        return bool(self._select_newest(row.agency, *is_sibling))
+
+    def _select_newest(self, agency: str, *where: ColumnElement[bool], limit: int | None = None) -> list[OutgoingRow]:
+        query = select(TABLE).where(TABLE.c.agency == agency, *where).order_by(TABLE.c.id.desc()).limit(limit)
+        return [OutgoingRow.from_row(row) for row in self._tx.connection.execute(query).mappings()]
+
+    def move(self, row: OutgoingRow, new: OutgoingState, *, detail: str = "", **values: Any) -> None:
+        """Move a message as its holder; a stale holder is fenced off.
+
+        Raises:
+            LeaseLost: somebody else moved or took it.
+        """
+        self._tx.transitions.move(
+            OUTGOING, row.id, old=row.state, new=new, fencing_token=row.fence, detail=detail, **values
+        )
 
 
-def turn() -> ColumnElement[bool]:
+def build_turn_condition() -> ColumnElement[bool]:
     """That it is a message's turn: none queued earlier in the same lane is still on its way."""
-    earlier = T.alias("earlier")
-    pending = earlier.c.state.in_([str(state) for state in _PENDING])
-    return ~exists().where(and_(earlier.c.lane == T.c.lane, earlier.c.id < T.c.id, pending))
+    earlier = TABLE.alias("earlier")
+    pending = earlier.c.state.in_([str(state) for state in _PENDING_STATES])
+    return ~exists().where(and_(earlier.c.lane == TABLE.c.lane, earlier.c.id < TABLE.c.id, pending))
 
 
-_TURN = turn()
+_TURN_CONDITION = build_turn_condition()
 
 
-def claim(
-    tx: Tx,
-    lease: Lease,
-    *,
-    agency: str,
-    states: Collection[str] = (OutgoingState.READY, OutgoingState.UNKNOWN),
-    due: bool = True,
-    limit: int = 1,
-    after: int = 0,
-    keys: Collection[int] | None = None,
-    but: Collection[int] = (),
-) -> list[OutgoingRow]:
-    """Take messages whose turn it is.
-
-    Args:
-        tx: the transaction.
-        lease: the worker.
-        agency: whose messages.
-        states: the states to look in.
-        due: only those whose next attempt is due.
-        limit: at most so many.
-        after: only rows with a greater key.
-        keys: only these rows.
-        but: not these.
-    """
-    rows = moves.claim(
-        tx,
-        OUTGOING,
-        lease,
-        agency=agency,
-        states=states,
-        keys=keys,
-        where=and_(_TURN, T.c.id.not_in(sorted(but))) if but else _TURN,
-        due=due,
-        limit=limit,
-        after=after,
-    )
-    return [OutgoingRow.of(row) for row in rows]
-
-
-def packed(tx: Tx, made: Sequence[tuple[OutgoingRow, SpoolFile]]) -> list[OutgoingRow]:
-    """Note the packets that were built for statuses; from now on these bytes are sent, however often.
-
-    Args:
-        tx: the transaction.
-        made: the messages, claimed, and their packets.
-
-    Raises:
-        LeaseLost: another worker took one of the messages over; nothing was noted.
-    """
-    values = [{"spool_file": file.name, "sha256": file.sha256} for _, file in made]
-    held = [Held(row.id, row.fence, value) for (row, _), value in zip(made, values, strict=True)]
-    moves.set_all(tx, OUTGOING, held, state=OutgoingState.SENDING)
-    return [replace(row, spool_file=file.name, sha256=file.sha256, updated_at=tx.now) for row, file in made]
-
-
-def sent(tx: Tx, rows: Sequence[tuple[OutgoingRow, str | None]], *, values: Mapping[str, Any]) -> None:
-    """Note that the hub took messages that were being sent.
-
-    Args:
-        tx: the transaction.
-        rows: the messages, claimed, and the hub's ids of the packets.
-        values: further columns to set.
-
-    Raises:
-        LeaseLost: another worker took one of them over; nothing was noted.
-    """
-    held = [
-        Held(row.id, row.fence, {**values, "sent_at": tx.now, "attempts": row.attempts + 1, "hub_doc_id": doc_id})
-        for row, doc_id in rows
-    ]
-    moves.move_all(tx, OUTGOING, held, old=OutgoingState.SENDING, new=OutgoingState.SENT)
-
-
-def by_key(tx: Tx, key: int) -> OutgoingRow:
-    """The message with this key, which must exist."""
-    return OutgoingRow.of(_BY_KEY.rows(tx.connection, {"its_id": key})[0])
-
-
-def find(tx: Tx, agency: str, *where: ColumnElement[bool], limit: int | None = None) -> list[OutgoingRow]:
-    """An agency's messages that meet the conditions, newest first."""
-    query = select(T).where(T.c.agency == agency, *where).order_by(T.c.id.desc()).limit(limit)
-    return [OutgoingRow.of(row) for row in tx.connection.execute(query).mappings()]
-
-
-def _confirm_lane(receipt: ReceiptRow) -> str:
+def _format_confirm_lane(receipt: ReceiptRow) -> str:
     return f"confirm:{receipt.id}"
-
-
-def move(tx: Tx, row: OutgoingRow, new: OutgoingState, *, detail: str = "", **values: Any) -> None:
-    """Move a message as its holder; a stale holder is fenced off.
-
-    Raises:
-        LeaseLost: somebody else moved or took it.
-    """
-    moves.move(tx, OUTGOING, row.id, old=row.state, new=new, token=row.fence, detail=detail, **values)

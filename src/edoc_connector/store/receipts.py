@@ -4,44 +4,50 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import BindParameter, ColumnElement, Select, and_, bindparam, exists, or_, select, update
 
-from . import moves, schema
-from .hot import Hot
-from .moves import Held, Lease, Tx
-from .records import ReceiptRow
-from .states import RECEIPTS, ReceiptState
-from .words import both
+from .._core import join_languages
+from ._sql import schema
+from ._sql.compiled import CompiledStatement, build_newest_first_query, build_query_by_id, match_columns
+from .rows import EDOC, STATUS, ReceiptRow
+from .state_machine import RECEIPTS, ReceiptState
+from .transitions import HeldRow
 
-T = schema.receipts
+if TYPE_CHECKING:
+    from .leases import Lease
+    from .transaction import Tx
 
-EDOC = "edoc"
-STATUS = "status"
+TABLE = schema.receipts
+
 
 # A packet in one of these is the one copy of its document that counts.
-EFFECTIVE = (ReceiptState.WAITING, ReceiptState.HANDLING, ReceiptState.HANDLED, ReceiptState.CONFIRMED)
+EFFECTIVE_STATES = (ReceiptState.WAITING, ReceiptState.HANDLING, ReceiptState.HANDLED, ReceiptState.CONFIRMED)
 
 
 # A status in one of these was entered in the delivery it is about.
-_ENTERED = (ReceiptState.HANDLED, ReceiptState.CONFIRMED)
+_ENTERED_STATES = (ReceiptState.HANDLED, ReceiptState.CONFIRMED)
 
 # Made once: every packet needs them.
-_OURS = select(T).where(T.c.agency == bindparam("whose")).order_by(T.c.id.desc()).limit(1)
-_BY_KEY = Hot(moves.by_id(T))
-_BY_HUB = Hot(_OURS.where(T.c.hub_doc_id == bindparam("wanted")))
-_COUNTS = _OURS.where(T.c.document_id == bindparam("wanted"), T.c.message_type == EDOC, T.c.state.in_(EFFECTIVE))
-_EFFECTIVE = Hot(_COUNTS)
-_EFFECTIVE_OF = Hot(_COUNTS.where(T.c.sender == bindparam("sender")))
-_WANTED: BindParameter[Any] = bindparam("wanted", expanding=True)
-_ALL = select(T).where(T.c.agency == bindparam("whose")).order_by(T.c.id.desc())
-_BY_HUB_IDS = _ALL.where(T.c.hub_doc_id.in_(_WANTED))
-_EFFECTIVE_SOME = _ALL.where(T.c.document_id.in_(_WANTED), T.c.message_type == EDOC, T.c.state.in_(EFFECTIVE))
-_SAME_STATUSES = _ALL.where(T.c.fingerprint.in_(_WANTED), T.c.message_type == STATUS)
-_STATES = select(T.c.id, T.c.state).where(T.c.id.in_(_WANTED))
-_CONFIRMED = update(T).where(T.c.id.in_(_WANTED))
-_SAID = Hot(update(T).where(T.c.id == bindparam("its_id")).returning(T))
+_NEWEST_OF_AGENCY = select(TABLE).where(TABLE.c.agency == bindparam("whose")).order_by(TABLE.c.id.desc()).limit(1)
+_SELECT_BY_ID = CompiledStatement(build_query_by_id(TABLE))
+_SELECT_BY_HUB_DOC_ID = CompiledStatement(_NEWEST_OF_AGENCY.where(TABLE.c.hub_doc_id == bindparam("wanted")))
+_EFFECTIVE_QUERY = _NEWEST_OF_AGENCY.where(
+    TABLE.c.document_id == bindparam("wanted"), TABLE.c.message_type == EDOC, TABLE.c.state.in_(EFFECTIVE_STATES)
+)
+_SELECT_EFFECTIVE = CompiledStatement(_EFFECTIVE_QUERY)
+_SELECT_EFFECTIVE_OF_SENDER = CompiledStatement(_EFFECTIVE_QUERY.where(TABLE.c.sender == bindparam("sender")))
+_WANTED_VALUES: BindParameter[Any] = bindparam("wanted", expanding=True)
+_ROWS_OF_AGENCY = select(TABLE).where(TABLE.c.agency == bindparam("whose")).order_by(TABLE.c.id.desc())
+_SELECT_BY_HUB_DOC_IDS = _ROWS_OF_AGENCY.where(TABLE.c.hub_doc_id.in_(_WANTED_VALUES))
+_SELECT_EFFECTIVE_COPIES = _ROWS_OF_AGENCY.where(
+    TABLE.c.document_id.in_(_WANTED_VALUES), TABLE.c.message_type == EDOC, TABLE.c.state.in_(EFFECTIVE_STATES)
+)
+_SELECT_SAME_STATUSES = _ROWS_OF_AGENCY.where(TABLE.c.fingerprint.in_(_WANTED_VALUES), TABLE.c.message_type == STATUS)
+_SELECT_STATES = select(TABLE.c.id, TABLE.c.state).where(TABLE.c.id.in_(_WANTED_VALUES))
+_UPDATE_CONFIRMED = update(TABLE).where(TABLE.c.id.in_(_WANTED_VALUES))
+_UPDATE_RETURNING_ROW = CompiledStatement(update(TABLE).where(TABLE.c.id == bindparam("its_id")).returning(TABLE))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,276 +67,328 @@ class Offer:
     recipient: str = ""
 
 
-def offered(
-    tx: Tx, agency: str, hub_doc_id: str, message_type: str, *, sender: str = "", recipient: str = ""
-) -> ReceiptRow:
-    """As `offered_all`, for one packet; its row."""
-    offer = Offer(hub_doc_id=hub_doc_id, message_type=message_type, sender=sender, recipient=recipient)
-    return offered_all(tx, agency, [offer])[0][hub_doc_id]
-
-
-def offered_all(tx: Tx, agency: str, offers: Sequence[Offer]) -> tuple[dict[str, ReceiptRow], set[str]]:
-    """The rows of packets that the hub offers; made, ``listed``, where they are new.
+class Receipts:
+    """Keeps the packets that come in.
 
     Args:
         tx: the transaction.
-        agency: to whom they are offered.
-        offers: in the hub's order; the keys of new rows follow it.
-
-    Returns:
-        The rows by the hub's ids, and the ids of those that were made.
     """
-    known = by_hub_doc_ids(tx, agency, [one.hub_doc_id for one in offers])
-    new = {
-        one.hub_doc_id: {
-            "agency": agency, "hub_doc_id": one.hub_doc_id, "message_type": one.message_type,
-            "offered_by": one.sender, "offered_to": one.recipient,
+
+    __slots__ = ("_tx",)
+
+    def __init__(self, tx: Tx) -> None:
+        self._tx = tx
+
+    def record_offer(
+        self, agency: str, hub_doc_id: str, message_type: str, *, sender: str = "", recipient: str = ""
+    ) -> ReceiptRow:
+        """As `record_offers`, for one packet; its row."""
+        offer = Offer(hub_doc_id=hub_doc_id, message_type=message_type, sender=sender, recipient=recipient)
+        return self.record_offers(agency, [offer])[0][hub_doc_id]
+
+    def record_offers(self, agency: str, offers: Sequence[Offer]) -> tuple[dict[str, ReceiptRow], set[str]]:
+        """The rows of packets that the hub offers; made, ``listed``, where they are new.
+
+        Args:
+            agency: to whom they are offered.
+            offers: in the hub's order; the keys of new rows follow it.
+
+        Returns:
+            The rows by the hub's ids, and the ids of those that were made.
+        """
+        known = self.find_by_hub_doc_ids(agency, [offer.hub_doc_id for offer in offers])
+        new = {
+            offer.hub_doc_id: {
+                "agency": agency, "hub_doc_id": offer.hub_doc_id, "message_type": offer.message_type,
+                "offered_by": offer.sender, "offered_to": offer.recipient,
+            }
+            for offer in offers if offer.hub_doc_id not in known
+        }  # fmt: skip
+        if not new:
+            return known, set()
+        unique = ("agency", "hub_doc_id")
+        rows = self._tx.transitions.insert_rows_once(
+            RECEIPTS, list(new.values()), unique_columns=unique, state=ReceiptState.LISTED
+        )
+        inserted = {row["hub_doc_id"]: ReceiptRow.from_row(row) for row in rows}
+        if len(inserted) < len(new):  # another worker listed them a moment ago
+            known |= self.find_by_hub_doc_ids(agency, new.keys() - inserted.keys())
+        return known | inserted, set(inserted)
+
+    def get_by_id(self, row_id: int) -> ReceiptRow:
+        """The receipt with this key, which must exist."""
+        return ReceiptRow.from_row(_SELECT_BY_ID.fetch_all(self._tx.connection, {"its_id": row_id})[0])
+
+    def find_by_hub_doc_id(self, agency: str, hub_doc_id: str) -> ReceiptRow | None:
+        """The receipt of a packet by the hub's id."""
+        return self._select_first(_SELECT_BY_HUB_DOC_ID, whose=agency, wanted=hub_doc_id)
+
+    def find_by_hub_doc_ids(self, agency: str, hub_doc_ids: Collection[str]) -> dict[str, ReceiptRow]:
+        """The receipts of some packets, by the hub's ids; those that are not here are left out."""
+        return {row.hub_doc_id: row for row in self._select_some(_SELECT_BY_HUB_DOC_IDS, agency, hub_doc_ids)}
+
+    def find_copies(
+        self, agency: str, *, documents: Collection[str], statuses: Collection[str]
+    ) -> tuple[list[ReceiptRow], list[ReceiptRow]]:
+        """What is here of some packets already: the receipts of the documents, as `effective`, and of the statuses.
+
+        Args:
+            agency: whose.
+            documents: their DocumentIds.
+            statuses: the fingerprints of status packets.
+        """
+        return self._select_some(_SELECT_EFFECTIVE_COPIES, agency, documents), self._select_some(
+            _SELECT_SAME_STATUSES, agency, statuses
+        )
+
+    def find_effective(self, agency: str, document_id: str, sender: str | None = None) -> ReceiptRow | None:
+        """The copy of a document that counts: neither a duplicate nor set aside; of any sender, the newest."""
+        if sender is None:
+            return self._select_first(_SELECT_EFFECTIVE, whose=agency, wanted=document_id)
+        return self._select_first(_SELECT_EFFECTIVE_OF_SENDER, whose=agency, wanted=document_id, sender=sender)
+
+    def find_by_any_id(self, agency: str, any_id: str) -> ReceiptRow | None:
+        """Find a document by its DocumentId, else a packet by the hub's id, else a document set aside by its claim."""
+        found = self.find_effective(agency, any_id) or self.find_by_hub_doc_id(agency, any_id)
+        return found or next(iter(self.find_all(agency, document_id=any_id, message_type=EDOC, limit=1)), None)
+
+    def find_all(self, agency: str, *, limit: int | None = None, **values: Any) -> list[ReceiptRow]:
+        """Find an agency's receipts whose columns have some values, newest first."""
+        return self._select_newest(agency, *match_columns(TABLE, values), limit=limit)
+
+    def find_same_status(self, row: ReceiptRow, fingerprint: str) -> ReceiptRow | None:
+        """Find another receipt of the same status."""
+        is_same = [TABLE.c.fingerprint == fingerprint, TABLE.c.message_type == STATUS, TABLE.c.id != row.id]
+        return next(iter(self._select_newest(row.agency, *is_same, limit=1)), None)
+
+    def _select_newest(self, agency: str, *where: ColumnElement[bool], limit: int | None = None) -> list[ReceiptRow]:
+        query = build_newest_first_query(TABLE, agency, *where).limit(limit)
+        return [ReceiptRow.from_row(row) for row in self._tx.connection.execute(query).mappings()]
+
+    def _select_some(self, query: Select[Any], agency: str, wanted: Collection[str]) -> list[ReceiptRow]:
+        if not wanted:
+            return []
+        found = self._tx.connection.execute(query, {"whose": agency, "wanted": sorted(set(wanted))}).mappings()
+        return [ReceiptRow.from_row(row) for row in found]
+
+    def _select_first(self, query: CompiledStatement, **values: str) -> ReceiptRow | None:
+        found = query.fetch_first(self._tx.connection, values)
+        return None if found is None else ReceiptRow.from_row(found)
+
+    def move(self, row: ReceiptRow, new: ReceiptState, *, detail: str = "", **values: Any) -> ReceiptRow:
+        """Move a receipt as its holder; a stale holder is fenced off. Gives the receipt as it is afterwards.
+
+        Raises:
+            LeaseLost: somebody else moved or took it.
+        """
+        return ReceiptRow.from_row(
+            self._tx.transitions.move_returning_row(
+                RECEIPTS, row.id, old=row.state, new=new, fencing_token=row.fence, detail=detail, **values
+            )
+        )
+
+    def mark_downloaded(self, downloads: Sequence[tuple[ReceiptRow, Mapping[str, Any]]]) -> None:
+        """Note that documents were downloaded and wait for the application, in one go.
+
+        Args:
+            downloads: the receipts, claimed, and the facts of their packets: the same columns of each.
+
+        Raises:
+            LeaseLost: somebody else moved or took one of them; none was noted.
+        """
+        rows = [HeldRow(row.id, row.fence, values) for row, values in downloads]
+        self._tx.transitions.move_all(RECEIPTS, rows, old=ReceiptState.LISTED, new=ReceiptState.WAITING)
+
+    def mark_confirmed(self, outcomes: Mapping[int, str]) -> None:
+        """Note that the hub was told of packets.
+
+        Args:
+            outcomes: what it was told (`outgoing.DONE` or `outgoing.FAIL`), by receipt.
+        """
+        found = {
+            row["id"]: row["state"]
+            for row in self._tx.connection.execute(_SELECT_STATES, {"wanted": sorted(outcomes)}).mappings()
         }
-        for one in offers if one.hub_doc_id not in known
-    }  # fmt: skip
-    if not new:
-        return known, set()
-    unique = ("agency", "hub_doc_id")
-    rows = moves.made_all(tx, RECEIPTS, list(new.values()), unique=unique, state=ReceiptState.LISTED)
-    made = {row["hub_doc_id"]: ReceiptRow.of(row) for row in rows}
-    if len(made) < len(new):  # another worker listed them a moment ago
-        known |= by_hub_doc_ids(tx, agency, new.keys() - made.keys())
-    return known | made, set(made)
+        self._tx.connection.execute(
+            _UPDATE_CONFIRMED, {"wanted": sorted(outcomes), "confirmed_at": self._tx.now, "updated_at": self._tx.now}
+        )
+        for row_id, code in outcomes.items():
+            detail = join_languages(f"the hub was told {code}", f"đã báo trục: {code}")
+            self._tx.timeline.record_change(RECEIPTS, row_id, old=found[row_id], new=found[row_id], detail=detail)
+        finished = [
+            HeldRow(row_id, None)
+            for row_id, code in outcomes.items()
+            if code == "done" and found[row_id] == ReceiptState.HANDLED
+        ]
+        self._tx.transitions.move_all(RECEIPTS, finished, old=ReceiptState.HANDLED, new=ReceiptState.CONFIRMED)
+
+    def claim_next(
+        self,
+        lease: Lease,
+        *,
+        agency: str,
+        state: ReceiptState,
+        after_id: int = 0,
+        only_id: int | None = None,
+        only_due: bool = False,
+        count_attempt: bool = False,
+    ) -> ReceiptRow | None:
+        """Take the next receipt in a state (`LISTED` to download it, `WAITING` to hand it out), or one of them.
+
+        Args:
+            lease: the worker.
+            agency: whose receipts.
+            state: the state to look in.
+            after_id: only rows with a greater key.
+            only_id: only this row.
+            only_due: only one whose next attempt is due.
+            count_attempt: whether the attempt counts from now on, so that one which ends the process counts too.
+        """
+        only_ids = [only_id] if only_id is not None else None
+        rows = self._tx.leases.claim(
+            RECEIPTS,
+            lease,
+            agency=agency,
+            states=[state],
+            only_ids=only_ids,
+            only_due=only_due,
+            after_id=after_id,
+            count_attempt=count_attempt,
+        )
+        return ReceiptRow.from_row(rows[0]) if rows else None
+
+    def list_waiting_ids(self, agency: str, *, after_id: int, below_id: int | None, limit: int) -> list[int]:
+        """The keys of packets that wait for the application, in order.
+
+        Args:
+            agency: whose receipts.
+            after_id: only greater keys.
+            below_id: only lesser keys.
+            limit: at most so many.
+        """
+        where = [TABLE.c.agency == agency, TABLE.c.state == ReceiptState.WAITING, TABLE.c.id > after_id]
+        if below_id is not None:
+            where.append(TABLE.c.id < below_id)
+        return list(
+            self._tx.connection.execute(select(TABLE.c.id).where(*where).order_by(TABLE.c.id).limit(limit)).scalars()
+        )
+
+    def list_downloadable(self, agency: str, *, only_id: int | None, limit: int) -> list[ReceiptRow]:
+        """List packets that are due to be downloaded and that nobody holds, those that wait the longest first.
+
+        Args:
+            agency: whose receipts.
+            only_id: only this row.
+            limit: at most so many.
+        """
+        now = self._tx.now
+        is_free = or_(TABLE.c.lease_until.is_(None), TABLE.c.lease_until <= now)
+        where = [
+            TABLE.c.agency == agency,
+            TABLE.c.state == ReceiptState.LISTED,
+            TABLE.c.next_attempt_at <= now,
+            is_free,
+        ]
+        where += [TABLE.c.id == only_id] if only_id is not None else []
+        query = select(TABLE).where(*where, build_downloadable_condition())
+        query = query.order_by(TABLE.c.next_attempt_at, TABLE.c.id).limit(limit)
+        return [ReceiptRow.from_row(row) for row in self._tx.connection.execute(query).mappings()]
+
+    def claim_listed(self, lease: Lease, *, agency: str, row_ids: Collection[int]) -> list[ReceiptRow]:
+        """Take some packets that wait to be downloaded, in one go; the attempt counts from now on.
+
+        Args:
+            lease: the worker.
+            agency: whose receipts.
+            row_ids: the rows; those that another worker is at, or that are not `LISTED` any more, are left out.
+
+        Returns:
+            The rows that are held now, by key.
+        """
+        states = [ReceiptState.LISTED]
+        rows = self._tx.leases.claim(
+            RECEIPTS,
+            lease,
+            agency=agency,
+            states=states,
+            only_ids=row_ids,
+            only_due=False,
+            limit=len(row_ids),
+            count_attempt=True,
+        )
+        return [ReceiptRow.from_row(row) for row in rows]
+
+    def release_claims(self, lease: Lease, row_ids: Collection[int]) -> None:
+        """Give back packets that `claim_listed` took and that were not asked for: the attempt did not happen.
+
+        Args:
+            lease: the worker.
+            row_ids: the rows; those that it does not hold any more stay as they are.
+        """
+        still_held = [
+            TABLE.c.id.in_(sorted(row_ids)),
+            TABLE.c.state == ReceiptState.LISTED,
+            TABLE.c.lease_owner == lease.owner,
+        ]
+        values = {"lease_owner": None, "lease_until": None, "attempts": TABLE.c.attempts - 1}
+        self._tx.connection.execute(update(TABLE).where(*still_held, TABLE.c.attempts > 0).values(values))
+
+    def claim_next_status(self, lease: Lease, *, agency: str, only_id: int | None = None) -> ReceiptRow | None:
+        """Take the next status that the application was not told of; statuses about one document come in their order.
+
+        Args:
+            lease: the worker.
+            agency: whose receipts.
+            only_id: only this row.
+        """
+        only_ids = [only_id] if only_id is not None else None
+        states = [ReceiptState.CONFIRMED]  # only a confirmed one stays as it is while the application looks at it
+        rows = self._tx.leases.claim(
+            RECEIPTS, lease, agency=agency, states=states, only_ids=only_ids, where=_UNNOTICED, count_attempt=True
+        )
+        return ReceiptRow.from_row(rows[0]) if rows else None
+
+    def lock_receipt(self, receipt_id: int) -> None:
+        """Wait until no other transaction looks up where the answers to a packet stand, and writes that."""
+        self._tx.advisory_lock(f"receipt {receipt_id}")
+
+    def record_note(self, row: ReceiptRow, *, detail: str, **values: Any) -> ReceiptRow:
+        """Enter what was said about a receipt (status codes, requests) without moving it; the receipt afterwards."""
+        (updated,) = _UPDATE_RETURNING_ROW.fetch_all(
+            self._tx.connection, {**values, "updated_at": self._tx.now, "its_id": row.id}
+        )
+        self._tx.timeline.record_change(RECEIPTS, row.id, old=row.state, new=row.state, detail=detail)
+        return ReceiptRow.from_row(updated)
 
 
-def by_key(tx: Tx, key: int) -> ReceiptRow:
-    """The receipt with this key, which must exist."""
-    return ReceiptRow.of(_BY_KEY.rows(tx.connection, {"its_id": key})[0])
-
-
-def by_hub_doc_id(tx: Tx, agency: str, hub_doc_id: str) -> ReceiptRow | None:
-    """The receipt of a packet by the hub's id."""
-    return _first(tx, _BY_HUB, whose=agency, wanted=hub_doc_id)
-
-
-def by_hub_doc_ids(tx: Tx, agency: str, hub_doc_ids: Collection[str]) -> dict[str, ReceiptRow]:
-    """The receipts of some packets, by the hub's ids; those that are not here are left out."""
-    return {row.hub_doc_id: row for row in _some(tx, _BY_HUB_IDS, agency, hub_doc_ids)}
-
-
-def copies(
-    tx: Tx, agency: str, *, documents: Collection[str], statuses: Collection[str]
-) -> tuple[list[ReceiptRow], list[ReceiptRow]]:
-    """What is here of some packets already: the receipts of the documents, as `effective`, and of the statuses.
-
-    Args:
-        tx: the transaction.
-        agency: whose.
-        documents: their DocumentIds.
-        statuses: the fingerprints of status packets.
-    """
-    return _some(tx, _EFFECTIVE_SOME, agency, documents), _some(tx, _SAME_STATUSES, agency, statuses)
-
-
-def effective(tx: Tx, agency: str, document_id: str, sender: str | None = None) -> ReceiptRow | None:
-    """The copy of a document that counts: neither a duplicate nor set aside; of any sender, the newest."""
-    if sender is None:
-        return _first(tx, _EFFECTIVE, whose=agency, wanted=document_id)
-    return _first(tx, _EFFECTIVE_OF, whose=agency, wanted=document_id, sender=sender)
-
-
-def known(tx: Tx, agency: str, name: str) -> ReceiptRow | None:
-    """A document by its DocumentId, else any packet by the hub's id, else a document set aside, whose id is a claim."""
-    found = effective(tx, agency, name) or by_hub_doc_id(tx, agency, name)
-    aside = [T.c.document_id == name, T.c.message_type == EDOC]
-    return found or next(iter(find(tx, agency, *aside, limit=1)), None)
-
-
-def find(tx: Tx, agency: str, *where: ColumnElement[bool], limit: int | None = None) -> list[ReceiptRow]:
-    """An agency's receipts that meet the conditions, newest first."""
-    query = moves.newest_first(T, agency, *where).limit(limit)
-    return [ReceiptRow.of(row) for row in tx.connection.execute(query).mappings()]
-
-
-def _some(tx: Tx, query: Select[Any], agency: str, wanted: Collection[str]) -> list[ReceiptRow]:
-    if not wanted:
-        return []
-    found = tx.connection.execute(query, {"whose": agency, "wanted": sorted(set(wanted))}).mappings()
-    return [ReceiptRow.of(row) for row in found]
-
-
-def _first(tx: Tx, query: Hot, **values: str) -> ReceiptRow | None:
-    found = query.first(tx.connection, values)
-    return None if found is None else ReceiptRow.of(found)
-
-
-def move(tx: Tx, row: ReceiptRow, new: ReceiptState, *, detail: str = "", **values: Any) -> ReceiptRow:
-    """Move a receipt as its holder; a stale holder is fenced off. Gives the receipt as it is afterwards.
-
-    Raises:
-        LeaseLost: somebody else moved or took it.
-    """
-    return ReceiptRow.of(
-        moves.moved(tx, RECEIPTS, row.id, old=row.state, new=new, token=row.fence, detail=detail, **values)
-    )
-
-
-def taken_in(tx: Tx, held: Sequence[tuple[ReceiptRow, Mapping[str, Any]]]) -> None:
-    """Note that documents were downloaded and wait for the application, in one go.
-
-    Args:
-        tx: the transaction.
-        held: the receipts, claimed, and the facts of their packets: the same columns of each.
-
-    Raises:
-        LeaseLost: somebody else moved or took one of them; none was noted.
-    """
-    rows = [Held(row.id, row.fence, values) for row, values in held]
-    moves.move_all(tx, RECEIPTS, rows, old=ReceiptState.LISTED, new=ReceiptState.WAITING)
-
-
-def confirmed(tx: Tx, keys: Mapping[int, str]) -> None:
-    """Note that the hub was told of packets.
-
-    Args:
-        tx: the transaction.
-        keys: what it was told (`outgoing.DONE` or `outgoing.FAIL`), by receipt.
-    """
-    found = {row["id"]: row["state"] for row in tx.connection.execute(_STATES, {"wanted": sorted(keys)}).mappings()}
-    tx.connection.execute(_CONFIRMED, {"wanted": sorted(keys), "confirmed_at": tx.now, "updated_at": tx.now})
-    for key, code in keys.items():
-        words = both(f"the hub was told {code}", f"đã báo trục: {code}")
-        moves.record(tx, RECEIPTS, key, old=found[key], new=found[key], detail=words)
-    done = [Held(key, None) for key, code in keys.items() if code == "done" and found[key] == ReceiptState.HANDLED]
-    moves.move_all(tx, RECEIPTS, done, old=ReceiptState.HANDLED, new=ReceiptState.CONFIRMED)
-
-
-def claim(
-    tx: Tx,
-    lease: Lease,
-    *,
-    agency: str,
-    state: ReceiptState,
-    after: int = 0,
-    key: int | None = None,
-    due: bool = False,
-    count: bool = False,
-) -> ReceiptRow | None:
-    """Take the next receipt in a state (`LISTED` to download it, `WAITING` to hand it out), or one of them.
-
-    Args:
-        tx: the transaction.
-        lease: the worker.
-        agency: whose receipts.
-        state: the state to look in.
-        after: only rows with a greater key.
-        key: only this row.
-        due: only one whose next attempt is due.
-        count: whether the attempt counts from now on, so that one which ends the process counts too.
-    """
-    keys = [key] if key is not None else None
-    rows = moves.claim(tx, RECEIPTS, lease, agency=agency, states=[state], keys=keys, due=due, after=after, count=count)
-    return ReceiptRow.of(rows[0]) if rows else None
-
-
-def waiting_keys(tx: Tx, agency: str, *, after: int, below: int | None, limit: int) -> list[int]:
-    """The keys of packets that wait for the application, in order.
-
-    Args:
-        tx: the transaction.
-        agency: whose receipts.
-        after: only greater keys.
-        below: only lesser keys.
-        limit: at most so many.
-    """
-    where = [T.c.agency == agency, T.c.state == ReceiptState.WAITING, T.c.id > after]
-    if below is not None:
-        where.append(T.c.id < below)
-    return list(tx.connection.execute(select(T.c.id).where(*where).order_by(T.c.id).limit(limit)).scalars())
-
-
-def claim_listed(tx: Tx, lease: Lease, *, agency: str, keys: Collection[int]) -> list[ReceiptRow]:
-    """Take some packets that wait to be downloaded, in one go; the attempt counts from now on.
-
-    Args:
-        tx: the transaction.
-        lease: the worker.
-        agency: whose receipts.
-        keys: the rows; those that another worker is at, or that are not `LISTED` any more, are left out.
-
-    Returns:
-        The rows that are held now, by key.
-    """
-    states = [ReceiptState.LISTED]
-    rows = moves.claim(
-        tx, RECEIPTS, lease, agency=agency, states=states, keys=keys, due=False, limit=len(keys), count=True
-    )
-    return [ReceiptRow.of(row) for row in rows]
-
-
-def let_go(tx: Tx, lease: Lease, keys: Collection[int]) -> None:
-    """Give back packets that `claim_listed` took and that were not asked for: the attempt did not happen.
-
-    Args:
-        tx: the transaction.
-        lease: the worker.
-        keys: the rows; those that it does not hold any more stay as they are.
-    """
-    ours = [T.c.id.in_(sorted(keys)), T.c.state == ReceiptState.LISTED, T.c.lease_owner == lease.owner]
-    values = {"lease_owner": None, "lease_until": None, "attempts": T.c.attempts - 1}
-    tx.connection.execute(update(T).where(*ours, T.c.attempts > 0).values(values))
-
-
-def turn() -> ColumnElement[bool]:
+def build_downloadable_condition() -> ColumnElement[bool]:
     """That a packet may be downloaded.
 
     A status is taken in after what its sender offered before it: 01 before 03, a document before its taking back.
     """
-    earlier = T.alias("earlier")
+    earlier = TABLE.alias("earlier")
     before = and_(
-        earlier.c.agency == T.c.agency,
+        earlier.c.agency == TABLE.c.agency,
         earlier.c.state == ReceiptState.LISTED,
-        earlier.c.offered_by == T.c.offered_by,
-        earlier.c.id < T.c.id,
+        earlier.c.offered_by == TABLE.c.offered_by,
+        earlier.c.id < TABLE.c.id,
     )
-    return or_(T.c.message_type == EDOC, ~exists().where(before))
+    return or_(TABLE.c.message_type == EDOC, ~exists().where(before))
 
 
-def untold() -> ColumnElement[bool]:
+def build_unnoticed_condition() -> ColumnElement[bool]:
     """That a status is one for the application, and the first about its document that it was not told of."""
-    earlier = T.alias("earlier")
-    same = and_(
-        earlier.c.agency == T.c.agency,
-        earlier.c.document_id == T.c.document_id,
-        earlier.c.id < T.c.id,
+    earlier = TABLE.alias("earlier")
+    unnoticed_before = and_(
+        earlier.c.agency == TABLE.c.agency,
+        earlier.c.document_id == TABLE.c.document_id,
+        earlier.c.id < TABLE.c.id,
         earlier.c.message_type == STATUS,
-        earlier.c.state.in_(_ENTERED),
+        earlier.c.state.in_(_ENTERED_STATES),
         earlier.c.noticed_at.is_(None),
     )
-    mine = (T.c.message_type == STATUS, T.c.noticed_at.is_(None), T.c.business.is_(None))
-    return and_(*mine, ~exists().where(same))
+    is_unnoticed = (TABLE.c.message_type == STATUS, TABLE.c.noticed_at.is_(None), TABLE.c.business.is_(None))
+    return and_(*is_unnoticed, ~exists().where(unnoticed_before))
 
 
-def claim_news(tx: Tx, lease: Lease, *, agency: str, key: int | None = None) -> ReceiptRow | None:
-    """Take the next status that the application was not told of; statuses about one document come in their order.
-
-    Args:
-        tx: the transaction.
-        lease: the worker.
-        agency: whose receipts.
-        key: only this row.
-    """
-    keys = [key] if key is not None else None
-    states = [ReceiptState.CONFIRMED]  # only a confirmed one stays as it is while the application looks at it
-    rows = moves.claim(tx, RECEIPTS, lease, agency=agency, states=states, keys=keys, where=_UNTOLD, count=True)
-    return ReceiptRow.of(rows[0]) if rows else None
-
-
-_UNTOLD = untold()
-
-
-def alone(tx: Tx, key: int) -> None:
-    """Wait until no other transaction looks up where the answers to a packet stand, and writes that."""
-    moves.alone(tx, f"receipt {key}")
-
-
-def said(tx: Tx, row: ReceiptRow, *, detail: str, **values: Any) -> ReceiptRow:
-    """Enter what was said about a receipt (status codes, requests) without moving it; the receipt afterwards."""
-    (after,) = _SAID.rows(tx.connection, {**values, "updated_at": tx.now, "its_id": row.id})
-    moves.record(tx, RECEIPTS, row.id, old=row.state, new=row.state, detail=detail)
-    return ReceiptRow.of(after)
+_UNNOTICED = build_unnoticed_condition()

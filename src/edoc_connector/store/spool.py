@@ -12,12 +12,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from uuid import uuid4
 
+from .._core import sync_folder
 from ..errors import NotFound, StoreError
-from .engine import driver_errors
+from ._sql.engine import translate_driver_errors
 
-_NAME = re.compile(r"[0-9a-f]{32}\.edxml")
-_OWNED = "8"  # where a random UUID has its version, 4: a name that ends in its owner's tag
-_TAG = 8  # digits of it
+_NAME_PATTERN = re.compile(r"[0-9a-f]{32}\.edxml")
+_OWNER_MARK = "8"  # where a random UUID has its version, 4: a name that ends in its owner's tag
+_TAG_DIGITS = 8  # digits of it
 _CHUNK = 1024 * 1024
 
 
@@ -58,13 +59,13 @@ class Spool:
     def __init__(self, root: Path, *, owner: str = "") -> None:
         self.root = root
         self._tmp = root / "tmp"
-        self._tag = tag_of(owner) if owner else ""
-        self._flushed: set[str] = set()
-        with driver_errors():
+        self._owner_tag = compute_owner_tag(owner) if owner else ""
+        self._flushed_folders: set[str] = set()
+        with translate_driver_errors():
             self._tmp.mkdir(parents=True, exist_ok=True)
 
     @contextmanager
-    def drafting(self) -> Iterator[Path]:
+    def draft_file(self) -> Iterator[Path]:
         """A path for a file in the making; what is left there at the end is removed.
 
         Yields:
@@ -76,39 +77,39 @@ class Spool:
         finally:
             draft.unlink(missing_ok=True)
 
-    def keep(self, draft: Path) -> SpoolFile:
+    def keep_draft(self, draft: Path) -> SpoolFile:
         """Take a finished draft into the spool.
 
         Raises:
             StoreError: the disk is full, or will not have it.
         """
-        name = f"{self._new()}.edxml"
+        name = f"{self._make_name()}.edxml"
         folder = f"{self.root}/{name[:2]}"
-        with driver_errors():
-            sha256, size = _flushed(draft)
+        with translate_driver_errors():
+            sha256, size = _hash_and_flush(draft)
             try:
                 draft.rename(f"{folder}/{name}")
             except FileNotFoundError:
                 Path(folder).mkdir(exist_ok=True)
-                self._flushed.discard(folder)
+                self._flushed_folders.discard(folder)
                 draft.rename(f"{folder}/{name}")
-            _flush_folder(folder)
-            if folder not in self._flushed:  # whoever made it, its own name is on the disk from here on
-                _flush_folder(str(self.root))
-                self._flushed.add(folder)
+            sync_folder(folder)
+            if folder not in self._flushed_folders:  # whoever made it, its own name is on the disk from here on
+                sync_folder(self.root)
+                self._flushed_folders.add(folder)
         return SpoolFile(name, sha256, size)
 
-    def path(self, name: str) -> Path:
+    def locate(self, name: str) -> Path:
         """Where a file of the spool lies.
 
         Raises:
             StoreError: the name is none that the spool gives.
         """
-        if not _NAME.fullmatch(name):
+        if not _NAME_PATTERN.fullmatch(name):
             raise StoreError(f"{name!r} is no name of a spool file.", vi=f"{name!r} không phải tên tệp trong kho tạm.")
         return Path(f"{self.root}/{name[:2]}/{name}")
 
-    def checked(self, name: str, sha256: str) -> Path:
+    def verify_file(self, name: str, sha256: str) -> Path:
         """Where a file lies, after its bytes were compared with the hash that was stored.
 
         Raises:
@@ -116,51 +117,51 @@ class Spool:
             Altered: its bytes were changed.
             StoreError: it cannot be read now.
         """
-        path = self.path(name)
-        with driver_errors():
+        path = self.locate(name)
+        with translate_driver_errors():
             try:
-                found = hash_of(path)
+                actual = compute_sha256(path)
             except (FileNotFoundError, IsADirectoryError):
                 raise NotFound(
                     f"the packet {path} is gone from the spool: restore it from a backup.",
                     vi=f"Gói tin {path} không còn trong kho tạm: hãy khôi phục từ bản sao lưu.",
                 ) from None
-        if found != sha256:
+        if actual != sha256:
             raise Altered(
-                f"the packet {path} is not the one that was stored: its hash is {found}, it was {sha256}. "
+                f"the packet {path} is not the one that was stored: its hash is {actual}, it was {sha256}. "
                 "Restore it from a backup.",
-                vi=f"Gói tin {path} không còn là gói đã lưu (mã băm {found}, trước đây {sha256}). "
+                vi=f"Gói tin {path} không còn là gói đã lưu (mã băm {actual}, trước đây {sha256}). "
                 "Hãy khôi phục từ bản sao lưu.",
             )
         return path
 
     def discard(self, name: str) -> None:
         """Remove a file that no row names: the transaction that was to keep it did not happen."""
-        self.path(name).unlink(missing_ok=True)
+        self.locate(name).unlink(missing_ok=True)
 
-    def _new(self) -> str:
+    def _make_name(self) -> str:
         number = uuid4().hex
-        return f"{number[:12]}{_OWNED}{number[13:-_TAG]}{self._tag}" if self._tag else number
+        return f"{number[:12]}{_OWNER_MARK}{number[13:-_TAG_DIGITS]}{self._owner_tag}" if self._owner_tag else number
 
 
-def tag_of(owner: str) -> str:
+def compute_owner_tag(owner: str) -> str:
     """What ends the names of an agency's files."""
-    return hashlib.sha256(owner.encode()).hexdigest()[:_TAG]
+    return hashlib.sha256(owner.encode()).hexdigest()[:_TAG_DIGITS]
 
 
-def owner_of(name: str) -> str | None:
+def parse_owner_tag(name: str) -> str | None:
     """The tag of the agency whose file it is; None where its name does not tell, made by an older version."""
     number = name.partition(".")[0]
-    return number[-_TAG:] if number[12] == _OWNED else None
+    return number[-_TAG_DIGITS:] if number[12] == _OWNER_MARK else None
 
 
-def hash_of(path: Path) -> str:
+def compute_sha256(path: Path) -> str:
     """SHA-256 of a file, hex."""
     with path.open("rb", buffering=0) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _flushed(path: Path) -> tuple[str, int]:
+def _hash_and_flush(path: Path) -> tuple[str, int]:
     digest = hashlib.sha256()
     size = 0
     with path.open("rb+", buffering=0) as file:
@@ -169,13 +170,3 @@ def _flushed(path: Path) -> tuple[str, int]:
             size += len(chunk)
         os.fsync(file.fileno())
     return digest.hexdigest(), size
-
-
-def _flush_folder(folder: str) -> None:
-    if os.name == "nt":  # Windows cannot open a folder; its rename is durable by itself
-        return
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -3,47 +3,124 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
 
-from sqlalchemy import bindparam, select
+from sqlalchemy import bindparam, insert, select
 
-from . import schema
-from .hot import Hot, Row
-from .moves import Tx, tell
-from .pieces import pieces
-from .records import TimelineRow
-from .states import Machine
+from .._core import split_languages
+from ._sql import schema
+from ._sql.compiled import CompiledStatement, Row, split_keys
+from .audit_log import AuditEvent
+from .rows import TimelineRow
+from .state_machine import MACHINES, StateMachine
 
-T = schema.timeline
+if TYPE_CHECKING:
+    from .transaction import Tx
 
-_OF = (
-    select(T)
-    .where(T.c.subject == bindparam("subject"), T.c.subject_id.in_(bindparam("keys", expanding=True)))
-    .order_by(T.c.id)
+TABLE = schema.timeline
+DETAIL_LIMIT = 2000
+
+_INSERT = CompiledStatement(insert(TABLE))
+_ROWS_OF_MANY = (
+    select(TABLE)
+    .where(TABLE.c.subject == bindparam("subject"), TABLE.c.subject_id.in_(bindparam("keys", expanding=True)))
+    .order_by(TABLE.c.id)
 )
-_OF_ONE = Hot(select(T).where(T.c.subject == bindparam("subject"), T.c.subject_id == bindparam("key")).order_by(T.c.id))
+_ROWS_OF_ONE = CompiledStatement(
+    select(TABLE)
+    .where(TABLE.c.subject == bindparam("subject"), TABLE.c.subject_id == bindparam("key"))
+    .order_by(TABLE.c.id)
+)
 
 
-def of(tx: Tx, machine: Machine, keys: Sequence[int]) -> dict[int, tuple[TimelineRow, ...]]:
-    """The timelines of some rows, by key."""
-    tell(tx)
-    found: dict[int, list[TimelineRow]] = {key: [] for key in keys}
-    for row in _rows(tx, machine.subject, keys):
-        found[row["subject_id"]].append(TimelineRow.of(row))
-    return {key: tuple(rows) for key, rows in found.items()}
+class Timeline:
+    """Tells what happened to the rows.
+
+    Args:
+        tx: the transaction.
+    """
+
+    __slots__ = ("_tx",)
+
+    def __init__(self, tx: Tx) -> None:
+        self._tx = tx
+
+    def record_change(
+        self,
+        machine: StateMachine,
+        row_id: int,
+        *,
+        old: str | None,
+        new: str,
+        detail: str,
+        actor: str | None = None,
+        recipient: str | None = None,
+    ) -> None:
+        """Append a row to the timeline.
+
+        Args:
+            machine: what kind of thing it is about.
+            row_id: which one.
+            old: state or status code before.
+            new: state or status code after.
+            detail: what happened.
+            actor: who did it, if not the transaction's actor.
+            recipient: the organisation it is about, where one recipient is meant.
+        """
+        row = {
+            "subject": machine.subject,
+            "subject_id": row_id,
+            "at": self._tx.now,
+            "actor": actor or self._tx.actor,
+            "old": old,
+            "new": new,
+            "recipient": recipient,
+            "detail": detail[:DETAIL_LIMIT],
+        }
+        self._tx.timeline_rows.append(row)
+        details = {name: row[name] for name in ("old", "new", "recipient", "detail") if row[name]}
+        self._tx.audit_events.append(AuditEvent("change", machine.subject, row_id, actor or self._tx.actor, details))
+
+    def write(self) -> None:
+        """Write to the timeline what was recorded so far, in one go."""
+        if self._tx.timeline_rows:
+            _INSERT.execute_many(self._tx.connection, self._tx.timeline_rows)
+            self._tx.timeline_rows.clear()
+
+    def load_timelines(self, machine: StateMachine, row_ids: Sequence[int]) -> dict[int, tuple[TimelineRow, ...]]:
+        """The timelines of some rows, by key."""
+        self.write()
+        found: dict[int, list[TimelineRow]] = {key: [] for key in row_ids}
+        for row in self._select_rows(machine.subject, row_ids):
+            found[row["subject_id"]].append(TimelineRow.from_row(row))
+        return {key: tuple(rows) for key, rows in found.items()}
+
+    def _select_rows(self, subject: str, row_ids: Sequence[int]) -> Iterable[Row]:
+        if len(row_ids) == 1:
+            return _ROWS_OF_ONE.fetch_all(self._tx.connection, {"subject": subject, "key": row_ids[0]})
+        return (
+            row
+            for chunk in split_keys(row_ids)
+            for row in self._tx.connection.execute(_ROWS_OF_MANY, {"subject": subject, "keys": chunk}).mappings()
+        )
+
+    def has_been_in_state(self, machine: StateMachine, row_id: int, state: str) -> bool:
+        """Whether a row ever was in a state."""
+        self.write()
+        query = (
+            select(TABLE.c.id)
+            .where(TABLE.c.subject == machine.subject, TABLE.c.subject_id == row_id, TABLE.c.new == state)
+            .limit(1)
+        )
+        return self._tx.connection.execute(query).first() is not None
 
 
-def _rows(tx: Tx, subject: str, keys: Sequence[int]) -> Iterable[Row]:
-    if len(keys) == 1:
-        return _OF_ONE.rows(tx.connection, {"subject": subject, "key": keys[0]})
-    return (
-        row
-        for some in pieces(keys)
-        for row in tx.connection.execute(_OF, {"subject": subject, "keys": some}).mappings()
-    )
-
-
-def happened(tx: Tx, machine: Machine, key: int, state: str) -> bool:
-    """Whether a row ever was in a state."""
-    tell(tx)
-    query = select(T.c.id).where(T.c.subject == machine.subject, T.c.subject_id == key, T.c.new == state).limit(1)
-    return tx.connection.execute(query).first() is not None
+def describe_entry(entry: TimelineRow) -> tuple[str, str]:
+    """What an entry says, in English and Vietnamese: the move's cause first, where the entry is about a move."""
+    en, vi = split_languages(entry.detail)
+    machine = next((candidate for candidate in MACHINES if candidate.subject == entry.subject), None)
+    move = machine.find_transition(entry.old, entry.new) if machine else None
+    if move is None or not en.startswith(move.cause):
+        return en, vi
+    remainder = vi.removeprefix(move.cause).removeprefix(": ")
+    return en, f"{move.cause_vi}: {remainder}" if remainder else move.cause_vi

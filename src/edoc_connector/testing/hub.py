@@ -14,7 +14,7 @@ from edoc_connector.errors import ConfigError
 from edoc_connector.mockhub.config import AgencySpec, MockHubConfig
 from edoc_connector.mockhub.faults import FaultPlan
 from edoc_connector.mockhub.hub import Hub
-from edoc_connector.mockhub.server import Server, listen, server_for, url_of
+from edoc_connector.mockhub.server import Server, build_server, format_url, open_listener
 from edoc_connector.mockhub.storage import Event, Packet, Receipt
 
 _START_SECONDS = 20.0
@@ -139,9 +139,12 @@ class RunningHub:
         storage = self.hub.storage
         return [
             HubPacket(
-                packet, tuple(storage.receipts(packet.id)), tuple(storage.events(packet.id)), self.hub.path(packet)
+                packet,
+                tuple(storage.list_receipts(packet.id)),
+                tuple(storage.list_events(packet.id)),
+                self.hub.get_path(packet),
             )
-            for packet in storage.packets()
+            for packet in storage.list_packets()
         ]
 
     def start(self) -> None:
@@ -156,13 +159,13 @@ class RunningHub:
         hub = Hub(replace(self._config, agencies=tuple(self._agencies)))
         hub.faults, hub.tamper = self.faults, self._tamper
         try:
-            listener = listen("127.0.0.1", self._port)
+            listener = open_listener("127.0.0.1", self._port)
         except ConfigError:
             hub.close()
             raise
-        self._port, self._url = listener.getsockname()[1], url_of(listener)
+        self._port, self._url = listener.getsockname()[1], format_url(listener)
         ready = threading.Event()
-        server = server_for(hub, listener, on_ready=lambda _: ready.set())
+        server = build_server(hub, listener, on_ready=lambda _: ready.set())
         thread = threading.Thread(target=server.run, args=([listener],), name="mock-hub", daemon=True)
         thread.start()
         self._hub, self._server, self._thread = hub, server, thread

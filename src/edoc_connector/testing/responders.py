@@ -26,14 +26,14 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509 import ocsp
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
-from .keys import AgencyKeys, Authority, PrivateKey, throwaway_key
+from .keys import AgencyKeys, Authority, PrivateKey, make_throwaway_key
 
 _DAY = timedelta(days=1)
 
 
-def root_key(name: str = "Throwaway CA") -> PrivateKey:
+def make_root_key(name: str = "Throwaway CA") -> PrivateKey:
     """The key of the root that `authority` made under a name."""
-    return throwaway_key("p256", f"{name} root")
+    return make_throwaway_key("p256", f"{name} root")
 
 
 @dataclass(slots=True)
@@ -50,9 +50,9 @@ class Responders:
     clock: Callable[[], datetime] = field(default=lambda: datetime.now(UTC), kw_only=True)
     revoked: dict[int, datetime] = field(default_factory=dict, init=False)
     """Serial numbers and when they were revoked."""
-    asked: list[str] = field(default_factory=list, init=False)
+    requested_paths: list[str] = field(default_factory=list, init=False)
     """Paths asked for, in order."""
-    broken: dict[str, tuple[int, bytes]] = field(default_factory=dict, init=False)
+    answer_overrides: dict[str, tuple[int, bytes]] = field(default_factory=dict, init=False)
     """By path, a status and body to answer instead."""
     delegate: AgencyKeys | None = field(default=None, init=False)
     """Who signs OCSP answers instead of the issuer."""
@@ -65,7 +65,7 @@ class Responders:
         self.tsa = self.authority.agency(f"{self.name} TSA", uses=uses, not_before=self.clock() - 30 * _DAY)
 
     def __enter__(self) -> Self:
-        self._server = _Server(("127.0.0.1", 0), _handler_of(self))
+        self._server = _Server(("127.0.0.1", 0), _build_handler(self))
         threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
         return self
 
@@ -99,27 +99,27 @@ class Responders:
         """Revoke a certificate, from now or from a stated moment."""
         self.revoked[certificate.serial_number] = at or self.clock() - timedelta(minutes=1)
 
-    def answer(self, path: str, body: bytes) -> tuple[int, bytes]:
+    def build_answer(self, path: str, body: bytes) -> tuple[int, bytes]:
         """Status and body of an answer."""
-        self.asked.append(path)
+        self.requested_paths.append(path)
         answers: dict[str, Callable[[bytes], bytes]] = {
-            "/issuing.crl": lambda _: self.crl(),
-            "/root.crl": lambda _: self.crl(root=True),
-            "/ocsp": self.ocsp_answer,
-            "/tsa": self.timestamp,
+            "/issuing.crl": lambda _: self.build_crl(),
+            "/root.crl": lambda _: self.build_crl(root=True),
+            "/ocsp": self.build_ocsp_answer,
+            "/tsa": self.build_timestamp,
         }
-        if path in self.broken:
-            return self.broken[path]
+        if path in self.answer_overrides:
+            return self.answer_overrides[path]
         return (200, answers[path](body)) if path in answers else (404, b"")
 
-    def crl(self, *, root: bool = False, lasts: timedelta = _DAY) -> bytes:
+    def build_crl(self, *, root: bool = False, lasts: timedelta = _DAY) -> bytes:
         """A revocation list, DER.
 
         Args:
             root: the root's instead of the issuing authority's.
             lasts: from now until the next one; negative for a list out of date.
         """
-        issuer, key = self._issuer(root)
+        issuer, key = self._select_issuer(root)
         now = self.clock()
         builder = (
             x509.CertificateRevocationListBuilder()
@@ -134,17 +134,17 @@ class Responders:
             builder = builder.add_revoked_certificate(entry.build())
         return builder.sign(key, hashes.SHA256()).public_bytes(Encoding.DER)
 
-    def ocsp_answer(self, body: bytes) -> bytes:
+    def build_ocsp_answer(self, body: bytes) -> bytes:
         """An OCSP answer, DER, signed by the certificate's issuer or its delegate."""
         request = ocsp.load_der_ocsp_request(body)
         for root in (False, True):
-            issuer, key = self._issuer(root)
-            if request.issuer_key_hash == _key_hash(issuer):
-                return self._ocsp_about(request, issuer, key)
+            issuer, key = self._select_issuer(root)
+            if request.issuer_key_hash == _compute_key_hash(issuer):
+                return self._build_ocsp_status(request, issuer, key)
         unauthorized = ocsp.OCSPResponseBuilder.build_unsuccessful(ocsp.OCSPResponseStatus.UNAUTHORIZED)
         return unauthorized.public_bytes(Encoding.DER)
 
-    def _ocsp_about(self, request: ocsp.OCSPRequest, issuer: x509.Certificate, key: PrivateKey) -> bytes:
+    def _build_ocsp_status(self, request: ocsp.OCSPRequest, issuer: x509.Certificate, key: PrivateKey) -> bytes:
         moment = self.revoked.get(request.serial_number)
         now = self.clock()
         builder = ocsp.OCSPResponseBuilder().add_response_by_hash(
@@ -164,7 +164,7 @@ class Responders:
         answer = builder.responder_id(ocsp.OCSPResponderEncoding.HASH, issuer).sign(key, hashes.SHA256())
         return answer.public_bytes(Encoding.DER)
 
-    def timestamp(self, body: bytes) -> bytes:
+    def build_timestamp(self, body: bytes) -> bytes:
         """A time-stamp answer, DER (RFC 3161, 2.4.2)."""
         from asn1crypto import tsp  # type: ignore[import-untyped]  # it ships no types
 
@@ -179,16 +179,16 @@ class Responders:
                 "nonce": request["nonce"].native,
             }
         )
-        token = timestamp_token(info, self.tsa)
+        token = build_timestamp_token(info, self.tsa)
         return bytes(tsp.TimeStampResp({"status": {"status": "granted"}, "time_stamp_token": token}).dump())
 
-    def _issuer(self, root: bool) -> tuple[x509.Certificate, PrivateKey]:
+    def _select_issuer(self, root: bool) -> tuple[x509.Certificate, PrivateKey]:
         if root:
-            return self.authority.certificates[-1], root_key(self.name)
+            return self.authority.certificates[-1], make_root_key(self.name)
         return self.authority.certificates[0], self.authority.key
 
 
-def timestamp_token(info: Any, keys: AgencyKeys, *, digest: str = "sha256") -> Any:
+def build_timestamp_token(info: Any, keys: AgencyKeys, *, digest: str = "sha256") -> Any:
     """A time-stamp token (asn1crypto ContentInfo) around a TSTInfo, with the certificates below the root.
 
     Args:
@@ -199,14 +199,16 @@ def timestamp_token(info: Any, keys: AgencyKeys, *, digest: str = "sha256") -> A
     from asn1crypto import cms, tsp
     from asn1crypto import x509 as asn1_x509
 
-    certificates = [asn1_x509.Certificate.load(one.public_bytes(Encoding.DER)) for one in keys.certificates[:-1]]
+    certificates = [
+        asn1_x509.Certificate.load(certificate.public_bytes(Encoding.DER)) for certificate in keys.certificates[:-1]
+    ]
     content, leaf = info.dump(), certificates[0]
-    named = tsp.SigningCertificateV2({"certs": [{"cert_hash": hashlib.sha256(leaf.dump()).digest()}]})
+    signing_certificate = tsp.SigningCertificateV2({"certs": [{"cert_hash": hashlib.sha256(leaf.dump()).digest()}]})
     attributes = cms.CMSAttributes(
         [
             {"type": "content_type", "values": ["tst_info"]},
             {"type": "message_digest", "values": [hashlib.new(digest, content).digest()]},
-            {"type": "signing_certificate_v2", "values": [named]},
+            {"type": "signing_certificate_v2", "values": [signing_certificate]},
         ]
     )
     signer = {
@@ -235,7 +237,7 @@ def _sign(key: PrivateKey, data: bytes) -> bytes:
     return key.sign(data, ec.ECDSA(hashes.SHA256()))
 
 
-def _key_hash(issuer: x509.Certificate) -> bytes:
+def _compute_key_hash(issuer: x509.Certificate) -> bytes:
     return x509.SubjectKeyIdentifier.from_public_key(issuer.public_key()).digest
 
 
@@ -243,7 +245,7 @@ class _Server(ThreadingHTTPServer):
     daemon_threads = False  # closing waits for answers under way, so that no socket is left open
 
 
-def _handler_of(responders: Responders) -> type[BaseHTTPRequestHandler]:
+def _build_handler(responders: Responders) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             self._reply(b"")
@@ -252,7 +254,7 @@ def _handler_of(responders: Responders) -> type[BaseHTTPRequestHandler]:
             self._reply(self.rfile.read(int(self.headers.get("Content-Length", "0"))))
 
         def _reply(self, body: bytes) -> None:
-            status, answer = responders.answer(self.path, body)
+            status, answer = responders.build_answer(self.path, body)
             self.send_response(status)
             self.send_header("Content-Length", str(len(answer)))
             self.end_headers()

@@ -24,7 +24,7 @@ def sample_document(**changes: Any) -> Document:
         "number": "7816",
         "notation": "SNV-VP",
         "place": "Hà Nội",
-        "issued_on": today(),
+        "issued_on": get_today(),
         "type_name": "Công văn",
         "subject": "V/v kết nối, liên thông văn bản",
         "signer": SignerInfo(full_name="Nguyễn Văn A", position="Giám đốc"),
@@ -33,7 +33,7 @@ def sample_document(**changes: Any) -> Document:
     return Document(**(fields | changes))
 
 
-def today() -> date:
+def get_today() -> date:
     """Today's date in Vietnam."""
     return datetime.now(VIETNAM).date()
 
@@ -47,8 +47,8 @@ def sample_pdf(lines: Sequence[str]) -> bytes:
     Raises:
         UnicodeEncodeError: a line has other characters.
     """
-    shown = "\n".join(f"({line.translate(_ESCAPES)}) Tj T*" for line in lines)
-    text = f"BT /F1 14 Tf 18 TL 72 760 Td\n{shown}\nET".encode("ascii")
+    operators = "\n".join(f"({line.translate(_ESCAPES)}) Tj T*" for line in lines)
+    text = f"BT /F1 14 Tf 18 TL 72 760 Td\n{operators}\nET".encode("ascii")
     objects = (
         b"<< /Type /Catalog /Pages 2 0 R >>",
         b"<< /Type /Pages /Kids [3 0 R] /Count 1 >>",

@@ -48,7 +48,7 @@ class SoftToken:
     module: str
 
     @staticmethod
-    def missing() -> str:
+    def find_missing_tools() -> str:
         """What is not installed of what a token needs; empty if nothing is."""
         missing = [tool for tool in ("softhsm2-util", "pkcs11-tool") if shutil.which(tool) is None]
         if not any(map(os.path.exists, MODULES)):
@@ -73,7 +73,7 @@ class SoftToken:
         token._run("softhsm2-util", "--init-token", "--free", "--label", label, *pins)
         return token
 
-    def write(
+    def write_keys(
         self, keys: AgencyKeys, *, label: str, id: str, certificate: bool = True, options: tuple[str, ...] = ()
     ) -> None:
         """Write a key and its certificate.
@@ -90,9 +90,9 @@ class SoftToken:
         key.write_bytes(keys.key.private_bytes(Encoding.DER, PrivateFormat.TraditionalOpenSSL, NoEncryption()))
         self._write_object(key, "privkey", label, id, *(options or ("--usage-sign",)))
         key.unlink()
-        for number, one in enumerate(keys.certificates[:-1] if certificate else ()):
+        for number, written_certificate in enumerate(keys.certificates[:-1] if certificate else ()):
             der = folder / f"{id}-{number}.der"
-            der.write_bytes(one.public_bytes(Encoding.DER))
+            der.write_bytes(written_certificate.public_bytes(Encoding.DER))
             self.write_certificate(der, label=label if number == 0 else "issuer", id=id if number == 0 else f"f{id}0")
 
     def write_certificate(self, der: Path, *, label: str, id: str) -> None:
@@ -100,11 +100,11 @@ class SoftToken:
         self._write_object(der, "cert", label, id)
 
     def _write_object(self, file: Path, kind: str, label: str, id: str, *options: str) -> None:
-        whose = ("--module", self.module, "--token-label", self.label, "--login", "--pin", self.pin)
-        what = ("--write-object", str(file), "--type", kind, "--id", id, "--label", label)
-        self._run("pkcs11-tool", *whose, *what, *options)
+        access_options = ("--module", self.module, "--token-label", self.label, "--login", "--pin", self.pin)
+        object_options = ("--write-object", str(file), "--type", kind, "--id", id, "--label", label)
+        self._run("pkcs11-tool", *access_options, *object_options, *options)
 
-    def uri(self, key: str = "", **query: str) -> str:
+    def build_uri(self, key: str = "", **query: str) -> str:
         """A key's URI for `load_signer`.
 
         Args:
@@ -112,8 +112,8 @@ class SoftToken:
             query: further attributes, with ``_`` for ``-``.
         """
         path = f"token={quote(self.label)}" + (f";object={quote(key)}" if key else "")
-        given = {"module-path": self.module, **{name.replace("_", "-"): value for name, value in query.items()}}
-        return f"pkcs11:{path}?" + "&".join(f"{name}={quote(value)}" for name, value in given.items())
+        attributes = {"module-path": self.module, **{name.replace("_", "-"): value for name, value in query.items()}}
+        return f"pkcs11:{path}?" + "&".join(f"{name}={quote(value)}" for name, value in attributes.items())
 
     def _run(self, *command: str) -> None:
         environment = {**os.environ, "SOFTHSM2_CONF": str(self.configuration)}

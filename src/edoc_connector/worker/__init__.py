@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from ..config import Settings
 from ..connector import Handlers
-from .handlers import load_handlers
-from .run import Worker
+from .load_handlers import load_handlers
+from .worker import Worker
 
 __all__ = ["Worker", "load_handlers", "open_worker"]
 
@@ -26,9 +26,12 @@ def open_worker(agencies: Sequence[Settings], *, handlers: Handlers | None = Non
     """
     if engine is None and agencies:
         engine = agencies[0].worker.engine
-    changed = [one.model_copy(update={"worker": one.worker.model_copy(update={"engine": engine})}) for one in agencies]
+    adjusted = [
+        agency_settings.model_copy(update={"worker": agency_settings.worker.model_copy(update={"engine": engine})})
+        for agency_settings in agencies
+    ]
     if engine == "procrastinate":
         from .procrastinate import ProcrastinateWorker
 
-        return ProcrastinateWorker(changed, handlers=handlers)
-    return Worker(changed, handlers=handlers)
+        return ProcrastinateWorker(adjusted, handlers=handlers)
+    return Worker(adjusted, handlers=handlers)

@@ -6,30 +6,30 @@ import threading
 from collections import Counter
 
 
-class Figures:
+class WorkerMetrics:
     """Pieces of work done, by agency and kind. Safe to share between threads."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._done: Counter[tuple[str, str]] = Counter()
-        self._troubles: Counter[str] = Counter()
+        self._job_counts: Counter[tuple[str, str]] = Counter()
+        self._failure_counts: Counter[str] = Counter()
 
-    def did(self, agency: str, work: str) -> None:
+    def count_job(self, agency: str, job: str) -> None:
         """Count a piece of work."""
         with self._lock:
-            self._done[agency, work] += 1
+            self._job_counts[agency, job] += 1
 
-    def trouble(self, agency: str) -> None:
+    def count_failure(self, agency: str) -> None:
         """Count a failure of the store, or one of ours."""
         with self._lock:
-            self._troubles[agency] += 1
+            self._failure_counts[agency] += 1
 
-    def done(self) -> dict[tuple[str, str], int]:
+    def read_job_counts(self) -> dict[tuple[str, str], int]:
         """How much was done, by agency and kind."""
         with self._lock:
-            return dict(self._done)
+            return dict(self._job_counts)
 
-    def troubles(self) -> dict[str, int]:
+    def read_failure_counts(self) -> dict[str, int]:
         """How often the store failed, or we did, by agency."""
         with self._lock:
-            return dict(self._troubles)
+            return dict(self._failure_counts)

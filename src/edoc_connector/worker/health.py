@@ -9,9 +9,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
-from ..connector.units import HUB
-from ..errors import ConfigError, StoreError, system_words_vi
-from .run import Worker
+from ..errors import ConfigError, StoreError, describe_system_error_vi
+from .jobs import HUB_BREAKER
+from .worker import Worker
 
 if TYPE_CHECKING:
     from prometheus_client.core import Metric
@@ -20,7 +20,7 @@ _TEXT = "text/plain; charset=utf-8"
 
 
 @contextmanager
-def served(worker: Worker, host: str, port: int) -> Iterator[int]:
+def serve_health(worker: Worker, host: str, port: int) -> Iterator[int]:
     """Answer while the block runs.
 
     Args:
@@ -40,11 +40,11 @@ def served(worker: Worker, host: str, port: int) -> Iterator[int]:
             vi="số liệu giám sát cần gói bổ sung 'worker'; hãy cài: pip install 'edoc-connector[worker]'",
         )
     try:
-        server = ThreadingHTTPServer((host, port), _handler(worker))
+        server = ThreadingHTTPServer((host, port), _build_handler(worker))
     except OSError as error:
         raise ConfigError(
             f"cannot listen on {host}:{port}: {error.strerror}. Choose another port.",
-            vi=f"Không mở được cổng {host}:{port}: {system_words_vi(error)}. Hãy chọn cổng khác.",
+            vi=f"Không mở được cổng {host}:{port}: {describe_system_error_vi(error)}. Hãy chọn cổng khác.",
         ) from error
     thread = threading.Thread(target=server.serve_forever, name="edoc-health", daemon=True)
     thread.start()
@@ -56,26 +56,26 @@ def served(worker: Worker, host: str, port: int) -> Iterator[int]:
         server.server_close()
 
 
-def _handler(worker: Worker) -> type[BaseHTTPRequestHandler]:
+def _build_handler(worker: Worker) -> type[BaseHTTPRequestHandler]:
     from prometheus_client import CollectorRegistry
     from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
     registry = CollectorRegistry(auto_describe=False)
-    registry.register(_Collector(worker))
+    registry.register(_MetricsCollector(worker))
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             if self.path == "/healthz":
-                self._say(200, b"ok\n")
+                self._respond(200, b"ok\n")
             elif self.path == "/readyz":
-                ready = worker.ready()
-                self._say(200 if ready else 503, b"ready\n" if ready else b"not ready\n")
+                ready = worker.is_ready()
+                self._respond(200 if ready else 503, b"ready\n" if ready else b"not ready\n")
             elif self.path == "/metrics":
-                self._say(200, generate_latest(registry), CONTENT_TYPE_LATEST)
+                self._respond(200, generate_latest(registry), CONTENT_TYPE_LATEST)
             else:
-                self._say(404, b"/healthz /readyz /metrics\n")
+                self._respond(404, b"/healthz /readyz /metrics\n")
 
-        def _say(self, status: int, body: bytes, kind: str = _TEXT) -> None:
+        def _respond(self, status: int, body: bytes, kind: str = _TEXT) -> None:
             self.send_response(status)
             self.send_header("Content-Type", kind)
             self.send_header("Content-Length", str(len(body)))
@@ -88,7 +88,7 @@ def _handler(worker: Worker) -> type[BaseHTTPRequestHandler]:
     return Handler
 
 
-class _Collector:
+class _MetricsCollector:
     """Reads the figures when they are asked for."""
 
     def __init__(self, worker: Worker) -> None:
@@ -97,29 +97,33 @@ class _Collector:
     def collect(self) -> Iterable[Metric]:
         from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 
-        figures = self._worker.figures
-        done = CounterMetricFamily("edoc_work", "Pieces of work done by this worker.", labels=["agency", "kind"])
-        for (agency, kind), count in figures.done().items():
-            done.add_metric([agency, kind], count)
-        troubles = CounterMetricFamily("edoc_troubles", "Failures of the store or the worker.", labels=["agency"])
-        for agency, count in figures.troubles().items():
-            troubles.add_metric([agency], count)
-        rows = GaugeMetricFamily("edoc_rows", "Rows of the store by state.", labels=["agency", "table", "state"])
-        paused = GaugeMetricFamily("edoc_hub_failures", "Failures in a row of work with the hub.", labels=["agency"])
-        polled = GaugeMetricFamily("edoc_job_succeeded", "Time of a job's last success.", labels=["agency", "job"])
-        up = GaugeMetricFamily("edoc_store_up", "Whether the store answers.", labels=["agency"])
-        for units in self._worker.units:
-            agency = units.agency
+        figures = self._worker.metrics
+        job_counts = CounterMetricFamily("edoc_work", "Pieces of work done by this worker.", labels=["agency", "kind"])
+        for (agency, kind), count in figures.read_job_counts().items():
+            job_counts.add_metric([agency, kind], count)
+        failure_counts = CounterMetricFamily("edoc_troubles", "Failures of the store or the worker.", labels=["agency"])
+        for agency, count in figures.read_failure_counts().items():
+            failure_counts.add_metric([agency], count)
+        row_counts = GaugeMetricFamily("edoc_rows", "Rows of the store by state.", labels=["agency", "table", "state"])
+        hub_failures = GaugeMetricFamily(
+            "edoc_hub_failures", "Failures in a row of work with the hub.", labels=["agency"]
+        )
+        last_successes = GaugeMetricFamily(
+            "edoc_job_succeeded", "Time of a job's last success.", labels=["agency", "job"]
+        )
+        store_up = GaugeMetricFamily("edoc_store_up", "Whether the store answers.", labels=["agency"])
+        for agency_jobs in self._worker.agency_jobs:
+            agency = agency_jobs.agency
             try:
-                for (table, state), count in units.counts().items():
-                    rows.add_metric([agency, table, state], count)
-                known = units.jobs()
+                for (table, state), count in agency_jobs.count_rows().items():
+                    row_counts.add_metric([agency, table, state], count)
+                schedule = agency_jobs.read_schedule()
             except StoreError:
-                up.add_metric([agency], 0)
+                store_up.add_metric([agency], 0)
                 continue
-            up.add_metric([agency], 1)
-            paused.add_metric([agency], known[HUB].failures if HUB in known else 0)
-            for job in known.values():
+            store_up.add_metric([agency], 1)
+            hub_failures.add_metric([agency], schedule[HUB_BREAKER].failures if HUB_BREAKER in schedule else 0)
+            for job in schedule.values():
                 if job.succeeded_at is not None:
-                    polled.add_metric([agency, job.job], job.succeeded_at.timestamp())
-        return [done, troubles, rows, paused, polled, up]
+                    last_successes.add_metric([agency, job.job], job.succeeded_at.timestamp())
+        return [job_counts, failure_counts, row_counts, hub_failures, last_successes, store_up]

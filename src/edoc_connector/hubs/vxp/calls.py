@@ -12,8 +12,8 @@ OCTETS = "application/octet-stream"
 JSON = "application/json"
 EMPTY_OBJECT = b"{}"
 
-_ALWAYS = ("timestamp", "Content-Type")
-_KIND = ("servicetype", "messagetype")
+_ALWAYS_SIGNED = ("timestamp", "Content-Type")
+_TYPE_PARAMETERS = ("servicetype", "messagetype")
 _DONE_BEFORE = re.compile(
     r"\balready\s+(been\s+|is\s+)?(done|confirmed|acknowledged|received|processed|completed|updated)\b", re.IGNORECASE
 )
@@ -25,38 +25,40 @@ class Call:
 
     Args:
         name: its path under the endpoint.
-        signed: names of the parameters in signing order; those without a value are left out.
+        signed_parameters: names of the parameters in signing order; those without a value are left out.
         body: the body that always goes with it.
         method: HTTP method.
         content_type: both the plain and the signed one.
         sends: whether doing it twice differs from doing it once, so that a lost answer must not be retried blindly.
-        settled: words in a refusal by which the hub says that it was done before.
+        done_before: words in a refusal by which the hub says that it was done before.
     """
 
     name: str
-    signed: tuple[str, ...]
+    signed_parameters: tuple[str, ...]
     body: bytes = b""
     method: str = "POST"
     content_type: str = JSON
     sends: bool = False
-    settled: re.Pattern[str] | None = None
+    done_before: re.Pattern[str] | None = None
 
 
 SEND = Call(
     "sendEdoc",
-    ("systemid", *_KIND, "hash-file", "from", "to", *_ALWAYS),
+    ("systemid", *_TYPE_PARAMETERS, "hash-file", "from", "to", *_ALWAYS_SIGNED),
     content_type=OCTETS,
     sends=True,
 )
-LIST_WAITING = Call("getReceivedEdocList", ("systemid", *_KIND, *_ALWAYS))
-GET = Call("getEdoc", ("systemid", "docId", "filePath", *_ALWAYS), body=EMPTY_OBJECT)
-DOWNLOAD = Call("downloadEdoc", ("systemid", "docId", "filePath", *_ALWAYS), method="GET")
-CONFIRM = Call("updateStatus", ("systemid", "docid", *_ALWAYS, "status"), body=EMPTY_OBJECT, settled=_DONE_BEFORE)
-SENT_STATE = Call("getSentEdocList", ("systemid", *_KIND, "docId", *_ALWAYS))
-AGENCIES = Call("getAgenciesList", ("systemid", *_ALWAYS))
-AGENCIES_QD20 = Call("getAgenciesListQD20", ("systemid", "level", *_ALWAYS))
-AGENCY_CHANGES = Call("getSynchronizeUnit", ("systemid", *_ALWAYS))
-REGISTER_AGENCY = Call("registerAgency", ("systemid", *_ALWAYS), sends=True)
-DELETE_AGENCY = Call("deleteAgency", ("systemid", "AgencyCode", *_ALWAYS), body=EMPTY_OBJECT, sends=True)
-COUNT_EDOC = Call("countReceiveEdoc", ("systemid", *_KIND, *_ALWAYS), body=EMPTY_OBJECT)
-COUNT_STATUS = Call("countReceiveStatus", ("systemid", *_KIND, *_ALWAYS), body=EMPTY_OBJECT)
+LIST_WAITING = Call("getReceivedEdocList", ("systemid", *_TYPE_PARAMETERS, *_ALWAYS_SIGNED))
+GET = Call("getEdoc", ("systemid", "docId", "filePath", *_ALWAYS_SIGNED), body=EMPTY_OBJECT)
+DOWNLOAD = Call("downloadEdoc", ("systemid", "docId", "filePath", *_ALWAYS_SIGNED), method="GET")
+CONFIRM = Call(
+    "updateStatus", ("systemid", "docid", *_ALWAYS_SIGNED, "status"), body=EMPTY_OBJECT, done_before=_DONE_BEFORE
+)
+SENT_STATE = Call("getSentEdocList", ("systemid", *_TYPE_PARAMETERS, "docId", *_ALWAYS_SIGNED))
+AGENCIES = Call("getAgenciesList", ("systemid", *_ALWAYS_SIGNED))
+AGENCIES_QD20 = Call("getAgenciesListQD20", ("systemid", "level", *_ALWAYS_SIGNED))
+AGENCY_CHANGES = Call("getSynchronizeUnit", ("systemid", *_ALWAYS_SIGNED))
+REGISTER_AGENCY = Call("registerAgency", ("systemid", *_ALWAYS_SIGNED), sends=True)
+DELETE_AGENCY = Call("deleteAgency", ("systemid", "AgencyCode", *_ALWAYS_SIGNED), body=EMPTY_OBJECT, sends=True)
+COUNT_EDOC = Call("countReceiveEdoc", ("systemid", *_TYPE_PARAMETERS, *_ALWAYS_SIGNED), body=EMPTY_OBJECT)
+COUNT_STATUS = Call("countReceiveStatus", ("systemid", *_TYPE_PARAMETERS, *_ALWAYS_SIGNED), body=EMPTY_OBJECT)

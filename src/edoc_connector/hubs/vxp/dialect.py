@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
+from edoc_connector._core import download_part, place_download
 from edoc_connector._version import __version__
 from edoc_connector.errors import ConfigError
-from edoc_connector.hubs import placing
 from edoc_connector.hubs.results import (
     Agency,
     AgencyChange,
@@ -26,31 +26,32 @@ from edoc_connector.hubs.results import (
 )
 from edoc_connector.hubs.vxp import answers, calls, headers
 from edoc_connector.hubs.vxp.calls import Call
-from edoc_connector.hubs.wire import FileBody, Flow, Progress, WireRequest
+from edoc_connector.hubs.wire import FileBody, Flow, Progress, WireRequest, WireResponse
 
 SERVICE_TYPE = "eDoc"
 
-_HTML = re.compile(
+_HEAD = 4096  # bytes of a download that tell whether it is an answer instead
+_HTML_START = re.compile(
     rb"(\xef\xbb\xbf)?\s*(<\?xml[^>]*\?>\s*)?(<!--((?!-->).)*-->\s*)*<(!doctype\s+)?(html|head|body|title)\b",
     re.IGNORECASE | re.DOTALL,
 )
 
 
-_ENDPOINT = (
+_ENDPOINT_ERROR = (
     "The hub's endpoint must be a URL such as https://hub.example.gov.vn/path, "
     "without user, password, query or fragment.",
     "Địa chỉ trục (endpoint) phải là URL dạng https://truc.example.gov.vn/duong-dan, "
     "không có tên người dùng, mật khẩu, phần truy vấn (?) hoặc phần neo (#).",
 )
-_SECRET = (
+_SECRET_ERROR = (
     "The hub's secret is empty; give the one the hub's operator issued for this system id.",
     "Khóa bí mật của trục đang để trống; hãy nhập khóa do đơn vị vận hành trục cấp cho mã hệ thống này.",
 )
-_USER_AGENT = (
+_USER_AGENT_ERROR = (
     "user_agent can hold printable ASCII only; write it without accents.",
     "user_agent chỉ nhận ký tự ASCII in được; hãy viết không dấu.",
 )
-_FETCH_WITH = (
+_FETCH_WITH_ERROR = (
     "fetch_with can be 'downloadEdoc' or 'getEdoc'.",
     "fetch_with chỉ nhận 'downloadEdoc' hoặc 'getEdoc'.",
 )
@@ -95,15 +96,15 @@ class Vxp:
     now: Callable[[], datetime] = field(default=_utc_now, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        headers.checked("systemid", self.system_id)
+        headers.require_carriable("systemid", self.system_id)
         checks = (
-            (_usable(self.endpoint), _ENDPOINT),
-            (bool(self.secret), _SECRET),
-            (self.user_agent.isascii() and self.user_agent.isprintable(), _USER_AGENT),
-            (self.fetch_with in ("downloadEdoc", "getEdoc"), _FETCH_WITH),
+            (_is_usable_endpoint(self.endpoint), _ENDPOINT_ERROR),
+            (bool(self.secret), _SECRET_ERROR),
+            (self.user_agent.isascii() and self.user_agent.isprintable(), _USER_AGENT_ERROR),
+            (self.fetch_with in ("downloadEdoc", "getEdoc"), _FETCH_WITH_ERROR),
         )
-        for holds, (en, vi) in checks:
-            if not holds:
+        for is_valid, (en, vi) in checks:
+            if not is_valid:
                 raise ConfigError(en, vi=vi)
         object.__setattr__(self, "endpoint", self.endpoint.rstrip("/"))
 
@@ -117,21 +118,23 @@ class Vxp:
         on_progress: Progress | None = None,
     ) -> Flow[SendResult]:
         """Hand a packet to the hub (sendEdoc). See `Dialect.send` for arguments and errors."""
-        file_hash, content = headers.hashed(packet, sdk_compatible=self.sdk_compatible, limit=self.max_packet)
+        file_hash, content = headers.compute_file_hash(
+            packet, sdk_compatible=self.sdk_compatible, limit=self.max_packet
+        )
         values = {
-            **_kind(message_type),
+            **_build_type_parameters(message_type),
             "hash-file": file_hash,
             "from": sender,
-            "to": _compact(list(recipients)) if recipients else None,
+            "to": _format_compact_json(list(recipients)) if recipients else None,
         }
         body = FileBody(packet, tail=b"\r\n" if self.sdk_compatible else b"", content=content)
-        answer = yield from self._ask(calls.SEND, values, body=body, on_progress=on_progress)
-        return SendResult(doc_id=answers.doc_id(answer, calls.SEND))
+        answer = yield from self._call_json(calls.SEND, values, body=body, on_progress=on_progress)
+        return SendResult(doc_id=answers.parse_doc_id(answer, calls.SEND))
 
     def list_waiting(self, message_type: MessageType = MessageType.EDOC) -> Flow[tuple[Waiting, ...]]:
         """List the packets that wait for this agency (getReceivedEdocList)."""
-        answer = yield from self._ask(calls.LIST_WAITING, _kind(message_type))
-        return answers.waiting(answer, calls.LIST_WAITING, message_type)
+        answer = yield from self._call_json(calls.LIST_WAITING, _build_type_parameters(message_type))
+        return answers.parse_waiting(answer, calls.LIST_WAITING, message_type)
 
     def fetch(self, doc_id: str, to: Path, *, on_progress: Progress | None = None) -> Flow[Fetched]:
         """Download a packet, with the call that `fetch_with` names. See `Dialect.fetch`."""
@@ -151,8 +154,8 @@ class Vxp:
             on_progress: told the bytes received and, where known, the bytes in all.
         """
         call = calls.DOWNLOAD
-        with placing.part(to) as part:
-            response = yield self._request(
+        with download_part(to) as part:
+            response = yield self._build_request(
                 call,
                 {"docId": doc_id, "filePath": file_path},
                 save_to=part,
@@ -160,11 +163,11 @@ class Vxp:
                 on_progress=on_progress,
             )
             if response.saved is None:
-                answers.envelope(response, call)  # no success, so this raises what the hub or the status says
+                answers.parse_envelope(response, call)  # no success, so this raises what the hub or the status says
             if response.status != 200:
-                raise answers.not_a_packet(call, f"HTTP {response.status} is no whole packet")
+                raise answers.build_not_a_packet_error(call, f"HTTP {response.status} is no whole packet")
             self._refuse_answer_in_place_of_packet(part)
-            size = placing.place(part, to)
+            size = place_download(part, to)
         return Fetched(doc_id=doc_id, path=to, size=size, sha256=response.sha256)
 
     def get_edoc(
@@ -179,8 +182,8 @@ class Vxp:
             on_progress: told the bytes of the answer received and, where known, the bytes in all.
         """
         call = calls.GET
-        with placing.part(to) as part:
-            response = yield self._request(
+        with download_part(to) as part:
+            response = yield self._build_request(
                 call,
                 {"docId": doc_id, "filePath": file_path},
                 save_to=part,
@@ -188,28 +191,30 @@ class Vxp:
                 limit=self.max_packet,
                 on_progress=on_progress,
             )
-            answers.envelope(response, call)
+            answers.parse_envelope(response, call)
             if response.saved is None:
-                raise answers.not_a_packet(call, f"its data is not {'base64' if response.damaged else 'a text'}")
+                raise answers.build_not_a_packet_error(
+                    call, f"its data is not {'base64' if response.damaged else 'a text'}"
+                )
             if not part.stat().st_size:
-                raise answers.not_a_packet(call, "its data is empty")
-            size = placing.place(part, to)
+                raise answers.build_not_a_packet_error(call, "its data is empty")
+            size = place_download(part, to)
         return Fetched(doc_id=doc_id, path=to, size=size, sha256=response.sha256)
 
     def confirm(self, doc_id: str, outcome: Outcome = Outcome.DONE) -> Flow[None]:
         """Tell the hub what became of a packet (updateStatus). A hub that says it knew already counts as success."""
-        yield from self._ask(calls.CONFIRM, {"docid": doc_id, "status": Outcome(outcome).value})
+        yield from self._call_json(calls.CONFIRM, {"docid": doc_id, "status": Outcome(outcome).value})
 
     def sent_state(
         self, message_type: MessageType = MessageType.EDOC, *, doc_id: str | None = None
     ) -> Flow[tuple[SentState, ...]]:
         """Ask where packets of ours stand (getSentEdocList). See `Dialect.sent_state`."""
-        answer = yield from self._ask(calls.SENT_STATE, {**_kind(message_type), "docId": doc_id})
-        return answers.sent(answer, calls.SENT_STATE)
+        answer = yield from self._call_json(calls.SENT_STATE, {**_build_type_parameters(message_type), "docId": doc_id})
+        return answers.parse_sent_states(answer, calls.SENT_STATE)
 
     def agencies(self) -> Flow[tuple[Agency, ...]]:
         """Read the hub's directory (getAgenciesList); `other_code` is the agency's former code."""
-        return answers.agencies((yield from self._ask(calls.AGENCIES)), calls.AGENCIES)
+        return answers.parse_agencies((yield from self._call_json(calls.AGENCIES)), calls.AGENCIES)
 
     def agencies_qd20(self, level: int) -> Flow[tuple[Agency, ...]]:
         """Read the directory in codes of Decision 20/2020/QĐ-TTg (getAgenciesListQD20).
@@ -219,12 +224,12 @@ class Vxp:
         Args:
             level: level of the codes, 1 for the highest.
         """
-        answer = yield from self._ask(calls.AGENCIES_QD20, {"level": str(level)})
-        return answers.agencies_qd20(answer, calls.AGENCIES_QD20)
+        answer = yield from self._call_json(calls.AGENCIES_QD20, {"level": str(level)})
+        return answers.parse_agencies_qd20(answer, calls.AGENCIES_QD20)
 
     def agency_changes(self) -> Flow[tuple[AgencyChange, ...]]:
         """Read what changed in the directory (getSynchronizeUnit)."""
-        return answers.changes((yield from self._ask(calls.AGENCY_CHANGES)), calls.AGENCY_CHANGES)
+        return answers.parse_agency_changes((yield from self._call_json(calls.AGENCY_CHANGES)), calls.AGENCY_CHANGES)
 
     def register_agency(
         self,
@@ -252,7 +257,7 @@ class Vxp:
             OutcomeUnknown: no usable answer came; look into the directory before doing it again.
         """
         entry = {"id": id, "pcode": parent_code, "code": code, "name": name, "mail": mail, "mobile": mobile, "fax": fax}
-        yield from self._ask(calls.REGISTER_AGENCY, body=_compact(entry).encode())
+        yield from self._call_json(calls.REGISTER_AGENCY, body=_format_compact_json(entry).encode())
 
     def delete_agency(self, code: str) -> Flow[None]:
         """Remove an agency below ours (deleteAgency).
@@ -263,17 +268,22 @@ class Vxp:
         Raises:
             OutcomeUnknown: no usable answer came; look into the directory before doing it again.
         """
-        yield from self._ask(calls.DELETE_AGENCY, {"AgencyCode": code})
+        yield from self._call_json(calls.DELETE_AGENCY, {"AgencyCode": code})
 
     def count_received_edoc(self) -> Flow[int]:
         """Count the documents received (countReceiveEdoc)."""
-        return answers.count((yield from self._ask(calls.COUNT_EDOC, _kind(MessageType.EDOC))), calls.COUNT_EDOC)
+        return answers.parse_count(
+            (yield from self._call_json(calls.COUNT_EDOC, _build_type_parameters(MessageType.EDOC))), calls.COUNT_EDOC
+        )
 
     def count_received_status(self) -> Flow[int]:
         """Count the statuses received (countReceiveStatus)."""
-        return answers.count((yield from self._ask(calls.COUNT_STATUS, _kind(MessageType.STATUS))), calls.COUNT_STATUS)
+        return answers.parse_count(
+            (yield from self._call_json(calls.COUNT_STATUS, _build_type_parameters(MessageType.STATUS))),
+            calls.COUNT_STATUS,
+        )
 
-    def _ask(
+    def _call_json(
         self,
         call: Call,
         values: Mapping[str, str | None] | None = None,
@@ -282,10 +292,10 @@ class Vxp:
         on_progress: Progress | None = None,
     ) -> Flow[Mapping[str, Any]]:
         """One call with a JSON answer."""
-        request = self._request(call, values or {}, body=body, limit=self.max_answer, on_progress=on_progress)
-        return answers.envelope((yield request), call)
+        request = self._build_request(call, values or {}, body=body, limit=self.max_answer, on_progress=on_progress)
+        return answers.parse_envelope((yield request), call)
 
-    def _request(
+    def _build_request(
         self,
         call: Call,
         values: Mapping[str, str | None],
@@ -296,19 +306,19 @@ class Vxp:
         unwrap: str = "",
         on_progress: Progress | None = None,
     ) -> WireRequest:
-        known = {
+        parameters = {
             **values,
             "systemid": self.system_id,
-            "timestamp": headers.timestamp(self.now()),
+            "timestamp": headers.format_timestamp(self.now()),
             "Content-Type": call.content_type,
         }
-        signed = {name: value for name in call.signed if (value := known.get(name)) is not None}
+        signed = {name: value for name in call.signed_parameters if (value := parameters.get(name)) is not None}
         return WireRequest(
             method=call.method,
             url=f"{self.endpoint}/{call.name}",
             headers={
                 "Content-Type": call.content_type,
-                **headers.signed_headers(signed, self.secret),
+                **headers.build_signed_headers(signed, self.secret),
                 "User-Agent": self.user_agent,
             },
             body=call.body if body is None else body,
@@ -325,25 +335,30 @@ class Vxp:
         Anything else is kept, however odd: judging packets is not the hub layer's business.
         """
         call = calls.DOWNLOAD
-        head = placing.head(part)
+        head = _start_of(part, _HEAD)
         if not head.strip():
-            raise answers.not_a_packet(call, "it is empty")
-        if _HTML.match(head):
-            raise answers.not_a_packet(call, "it is an HTML page, as proxies send")
+            raise answers.build_not_a_packet_error(call, "it is empty")
+        if _HTML_START.match(head):
+            raise answers.build_not_a_packet_error(call, "it is an HTML page, as proxies send")
         if head.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"{"):
-            answers.envelope(placing.as_response(part, limit=self.max_answer), call)
-            raise answers.not_a_packet(call, "it is JSON and not a packet")
+            answers.parse_envelope(WireResponse(200, {}, _start_of(part, self.max_answer)), call)
+            raise answers.build_not_a_packet_error(call, "it is JSON and not a packet")
 
 
-def _kind(message_type: MessageType) -> dict[str, str | None]:
+def _start_of(path: Path, size: int) -> bytes:
+    with path.open("rb") as file:
+        return file.read(size)
+
+
+def _build_type_parameters(message_type: MessageType) -> dict[str, str | None]:
     return {"servicetype": SERVICE_TYPE, "messagetype": MessageType(message_type).value}
 
 
-def _compact(value: Any) -> str:
+def _format_compact_json(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
-def _usable(endpoint: str) -> bool:
+def _is_usable_endpoint(endpoint: str) -> bool:
     try:
         parts = urlsplit(endpoint)
         port = parts.port

@@ -16,7 +16,7 @@ from edoc_connector.errors import (
     EdocError,
     HubError,
     UnknownRecipient,
-    system_words_vi,
+    describe_system_error_vi,
 )
 from edoc_connector.hubs.fields import VIETNAM
 
@@ -26,23 +26,27 @@ MAX_VALUE = 4096
 MAX_RECIPIENTS = 64 * 1024
 """A packet to every agency of a province: some thousand codes."""
 
-_JSON_TEXT = frozenset({"to"})
+_JSON_PARAMETERS = frozenset({"to"})
 """Parameters whose value is JSON and so holds quotes, which the signed JSON escapes."""
 
-_ERRORS: Mapping[str, type[EdocError]] = {"systemid": ConfigError, "from": ConfigError, "to": UnknownRecipient}
+_ERROR_BY_PARAMETER: Mapping[str, type[EdocError]] = {
+    "systemid": ConfigError,
+    "from": ConfigError,
+    "to": UnknownRecipient,
+}
 """By parameter, what a value that no header carries is: wrong settings of ours, which every call meets, or a message
 that cannot go. Other values come from a hub or a caller, and concern one call: `HubError`."""
 
 _NOT_IN_VALUE = re.compile(r'[^ -~]|[;"]')
 _NOT_IN_JSON_TEXT = re.compile(r"[^ -~]|;")
 
-_UNPADDED = tuple(f"{byte:x}" for byte in range(256))
+_UNPADDED_HEX = tuple(f"{byte:x}" for byte in range(256))
 
 _CHUNK = 256 * 1024
 """Bytes read at a time; a packet that fits into one piece is read but once."""
 
 
-def signed_headers(parameters: Mapping[str, str], secret: str) -> dict[str, str]:
+def build_signed_headers(parameters: Mapping[str, str], secret: str) -> dict[str, str]:
     """The ``XroadVnpt-`` headers for these parameters, in the mapping's order.
 
     Args:
@@ -53,7 +57,7 @@ def signed_headers(parameters: Mapping[str, str], secret: str) -> dict[str, str]
         ConfigError, UnknownRecipient, HubError: HTTP or the signed JSON would not carry a value unchanged; which of
             them, see `checked`.
     """
-    headers = {PREFIX + name: checked(name, value) for name, value in parameters.items()}
+    headers = {PREFIX + name: require_carriable(name, value) for name, value in parameters.items()}
     text = json.dumps(headers, ensure_ascii=False, separators=(",", ":"))
     return {
         **headers,
@@ -64,7 +68,7 @@ def signed_headers(parameters: Mapping[str, str], secret: str) -> dict[str, str]
     }
 
 
-def checked(name: str, value: str) -> str:
+def require_carriable(name: str, value: str) -> str:
     """A value, if it arrives at the hub as it was signed.
 
     HTTP drops spaces at the ends and may fold tabs; a quote or semicolon ends things early in hubs that take the JSON
@@ -75,8 +79,8 @@ def checked(name: str, value: str) -> str:
         UnknownRecipient: it would not, and names recipients.
         HubError: it would not, and is anything else.
     """
-    limit = MAX_RECIPIENTS if name in _JSON_TEXT else MAX_VALUE
-    error = _ERRORS.get(name, HubError)
+    limit = MAX_RECIPIENTS if name in _JSON_PARAMETERS else MAX_VALUE
+    error = _ERROR_BY_PARAMETER.get(name, HubError)
     if not value or len(value) > limit:
         raise error(
             f"The parameter {name!r} of a hub call must have 1 to {limit} characters, not {len(value)}. "
@@ -84,26 +88,26 @@ def checked(name: str, value: str) -> str:
             vi=f"Tham số {name!r} của lời gọi trục phải dài từ 1 đến {limit} ký tự, không phải {len(value)}. "
             "Tham số tùy chọn thì bỏ đi; danh sách nơi nhận đã có trong gói tin.",
         )
-    bad = (_NOT_IN_JSON_TEXT if name in _JSON_TEXT else _NOT_IN_VALUE).search(value)
-    if bad is not None or value != value.strip():
-        seen = f"U+{ord(bad.group()):04X}" if bad is not None else "U+0020"
+    forbidden = (_NOT_IN_JSON_TEXT if name in _JSON_PARAMETERS else _NOT_IN_VALUE).search(value)
+    if forbidden is not None or value != value.strip():
+        character = f"U+{ord(forbidden.group()):04X}" if forbidden is not None else "U+0020"
         raise error(
-            f"The parameter {name!r} of a hub call holds {seen}, which a signed header cannot carry. "
+            f"The parameter {name!r} of a hub call holds {character}, which a signed header cannot carry. "
             "Use the code or id as the hub's directory writes it: printable ASCII, no quote, no semicolon, "
             "no space at the ends.",
-            vi=f"Tham số {name!r} của lời gọi trục có ký tự {seen} mà header được ký không mang được. "
+            vi=f"Tham số {name!r} của lời gọi trục có ký tự {character} mà header được ký không mang được. "
             "Hãy dùng mã đúng như trong danh bạ của trục: ký tự ASCII in được, không có dấu nháy kép, dấu chấm phẩy, "
             "không có dấu cách ở hai đầu.",
         )
     return value
 
 
-def fits(value: str) -> bool:
+def can_carry(value: str) -> bool:
     """Whether a header can carry an id, as the hub wrote it, back to the hub."""
     return 0 < len(value) <= MAX_VALUE and value == value.strip() and not _NOT_IN_VALUE.search(value)
 
 
-def timestamp(now: datetime) -> str:
+def format_timestamp(now: datetime) -> str:
     """A time stamp as the interface writes it: ``ddMMyyyy'T'HHmmss+SSSS``, Vietnam time, SSSS milliseconds.
 
     Args:
@@ -121,7 +125,7 @@ def timestamp(now: datetime) -> str:
     return f"{local:%d%m%Y}T{local:%H%M%S}+{local.microsecond // 1000:04d}"
 
 
-def hashed(path: Path, *, sdk_compatible: bool, limit: int) -> tuple[str, bytes | None]:
+def compute_file_hash(path: Path, *, sdk_compatible: bool, limit: int) -> tuple[str, bytes | None]:
     """SHA-256 of a packet's bytes for the ``hash-file`` parameter; of a small one the bytes too.
 
     What goes out is then just what was hashed, whatever happens to the file.
@@ -144,7 +148,7 @@ def hashed(path: Path, *, sdk_compatible: bool, limit: int) -> tuple[str, bytes 
     except OSError as error:
         raise AttachmentError(
             f"The packet {path} cannot be read: {error.strerror}. Put it back, or build it again, and send again.",
-            vi=f"Không đọc được gói tin {path}: {system_words_vi(error)}. "
+            vi=f"Không đọc được gói tin {path}: {describe_system_error_vi(error)}. "
             "Hãy khôi phục hoặc tạo lại gói tin rồi gửi lại.",
         ) from error
     if size == 0:
@@ -159,5 +163,5 @@ def hashed(path: Path, *, sdk_compatible: bool, limit: int) -> tuple[str, bytes 
             vi=f"Gói tin {path} lớn hơn giới hạn {limit} byte của max_packet. Hãy chia tệp đính kèm ra nhiều văn bản, "
             "hoặc tăng max_packet nếu trục nhận được nhiều hơn.",
         )
-    text = "".join([_UNPADDED[byte] for byte in digest.digest()]) if sdk_compatible else digest.hexdigest()
+    text = "".join([_UNPADDED_HEX[byte] for byte in digest.digest()]) if sdk_compatible else digest.hexdigest()
     return text, first if size == len(first) else None

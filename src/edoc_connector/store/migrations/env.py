@@ -2,7 +2,7 @@
 
 from alembic import context
 
-from edoc_connector.store.schema import metadata
+from edoc_connector.store._sql.schema import metadata
 
 context.configure(connection=context.config.attributes["connection"], target_metadata=metadata)
 context.run_migrations()

@@ -1,0 +1,152 @@
+"""What is run on the code. `nox -l` lists it, `nox` runs what a change must pass, `nox -s NAME` one part.
+
+Most parts run in the environment that nox itself stands in (``pip install -e '.[dev]'``) and fetch nothing; `lowest`,
+`newest` and `quick` make environments of their own.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import nox
+
+nox.needs_version = ">=2025.2.9"
+nox.options.sessions = ["lint", "types", "layers", "tests"]
+nox.options.default_venv_backend = "none"
+nox.options.download_python = "never"
+
+CLAIMED = nox.project.python_versions(nox.project.load_toml("pyproject.toml"))
+"""The versions of Python that the classifiers name."""
+
+COVERED = ("edxml", "signing", "hubs", "store")
+"""Packages of which tests reach 95 % of the branches."""
+
+FUZZED = ("tests/edxml/test_hostile.py", "tests/edxml/test_round_trip.py")
+
+# Other versions of what we stand on show where we meet them, not in properties of our own code nor in what takes long.
+QUICK = (
+    *("-m", "not hypothesis"),
+    *(f"--ignore=tests/{name}" for name in ("benchmarks", "chaos", "fuzz", "worker", "test_readme.py")),
+)
+
+
+def _tool(name: str) -> str:
+    """A program beside the Python that runs nox, whether or not its folder is searched."""
+    return str(Path(sys.executable).with_name(name))
+
+
+def _pytest(session: nox.Session, *arguments: str, **environment: str) -> None:
+    """Run pytest in the session's environment on all processors."""
+    python = "python" if session.virtualenv.venv_backend != "none" else sys.executable
+    session.run(python, "-m", "pytest", "-q", "-n", "auto", *arguments, *session.posargs, env=environment)
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Find mistakes and other layouts of the text (ruff)."""
+    session.run(_tool("ruff"), "check", ".")
+    session.run(_tool("ruff"), "format", "--check", ".")
+
+
+@nox.session
+def types(session: nox.Session) -> None:
+    """Check types (mypy, strict)."""
+    session.run(_tool("mypy"))
+
+
+@nox.session
+def layers(session: nox.Session) -> None:
+    """Hold the layers and the doors of packages (import-linter)."""
+    session.run(_tool("lint-imports"))
+
+
+@nox.session
+def tests(session: nox.Session) -> None:
+    """Run the whole suite; what follows `--` goes to pytest."""
+    _pytest(session)
+
+
+@nox.session
+def coverage(session: nox.Session) -> None:
+    """Hold the coverage that a run of the suite with `--cov` left behind."""
+    for package in COVERED:
+        files = f"src/edoc_connector/{package}/*"
+        session.run(_tool("coverage"), "report", "--fail-under=95", f"--include={files}", "--format=total")
+
+
+@nox.session
+def fuzz(session: nox.Session) -> None:
+    """Try the packet layer on 20,000 examples of anything at all, and read as many packets of each kind back."""
+    examples = os.environ.get("EDOC_FUZZ_EXAMPLES", "20000")
+    _pytest(session, *FUZZED, "-k", "any_ or read_back or order_does", EDOC_FUZZ_EXAMPLES=examples)
+
+
+@nox.session(venv_backend="uv")
+def lowest(session: nox.Session) -> None:
+    """Run the quick tests with the lowest version of each dependency, and hold what is declared to what is there."""
+    session.install("--resolution", "lowest-direct", "--editable", ".[test]")
+    _pytest(session, *QUICK, EDOC_TEST_LOWEST="1")
+
+
+@nox.session(venv_backend="uv")
+def newest(session: nox.Session) -> None:
+    """Run the quick tests with the newest version of each dependency, those before a release among them."""
+    session.install("--upgrade", "--prerelease", "allow", "--editable", ".[test]")
+    _pytest(session, *QUICK)
+
+
+@nox.session(venv_backend="uv", python=CLAIMED)
+def quick(session: nox.Session) -> None:
+    """Run the quick tests on one Python."""
+    session.install("--editable", ".[test]")
+    _pytest(session, *QUICK)
+
+
+@nox.session
+def pythons(session: nox.Session) -> None:
+    """Run `quick` on every other Python that the classifiers name and that is here; say which are not."""
+    others = [version for version in CLAIMED if version != f"{sys.version_info.major}.{sys.version_info.minor}"]
+    missing = [version for version in others if not _answers(f"python{version}")]
+    for version in others:
+        if version not in missing:
+            session.notify(f"quick-{version}")
+    session.log(f"Python not run, as it is not on this machine: {', '.join(missing) or 'none'}")
+
+
+def _answers(program: str) -> bool:
+    """Whether a program is there and runs: pyenv puts one of each name on the path, and some only complain."""
+    return shutil.which(program) is not None and subprocess.run([program, "-V"], capture_output=True).returncode == 0
+
+
+@nox.session
+def docs(session: nox.Session) -> None:
+    """Make the generated parts of pages and the schema anew."""
+    session.run(sys.executable, "docs/generate.py")
+    session.run(sys.executable, "docs/generate_xsd.py")
+
+
+@nox.session
+def changelog(session: nox.Session) -> None:
+    """Show what the next section of CHANGELOG.md would say."""
+    session.run(_tool("towncrier"), "build", "--draft", "--version", "(next)")
+
+
+@nox.session
+def bench(session: nox.Session) -> None:
+    """Measure; `nox -s bench -- --quick` for a first look, `--docs` to write docs/performance.md (extra `bench`)."""
+    session.run(sys.executable, "-m", "benchmarks", *session.posargs)
+
+
+@nox.session
+def nightly(session: nox.Session) -> None:
+    """Run what takes an hour: ten times as many examples, others each time, and the long form of the chaos test."""
+    random = {"EDOC_HYPOTHESIS_PROFILE": "nightly"}
+    _pytest(session, EDOC_MUTATIONS="1000", EDOC_TEST_WAITING="10000", **random)
+    _pytest(session, *FUZZED, "-k", "any_ or read_back or order_does", EDOC_FUZZ_EXAMPLES="200000", **random)
+    for store in ("sqlite", "postgresql"):
+        chaos = ("tests/chaos/chaos.py", "--documents", "500", "--seconds", "600", "--store", store)
+        session.run(sys.executable, *chaos)

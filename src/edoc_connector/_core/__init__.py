@@ -1,0 +1,33 @@
+"""Foundations of every layer: the clock, files that appear whole, and texts in two languages."""
+
+from .clock import SteadyClock, utc_now
+from .files import (
+    cannot_write,
+    create_private,
+    download_part,
+    open_atomic,
+    place_download,
+    save_atomic,
+    save_folder,
+    sync_early,
+    sync_folder,
+)
+from .text import Text, describe_error, join_languages, split_languages
+
+__all__ = [
+    "SteadyClock",
+    "Text",
+    "cannot_write",
+    "create_private",
+    "describe_error",
+    "download_part",
+    "join_languages",
+    "open_atomic",
+    "place_download",
+    "save_atomic",
+    "save_folder",
+    "split_languages",
+    "sync_early",
+    "sync_folder",
+    "utc_now",
+]

@@ -1,0 +1,42 @@
+"""Commands on the store's database."""
+
+from __future__ import annotations
+
+import typer
+
+from ..exchange.exchange import CONFIG, AgencyOption, ConfigOption
+from ..output import say
+
+database = typer.Typer(help="The store's database. / Cơ sở dữ liệu của kho.", no_args_is_help=True)
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    app.add_typer(database, name="db")
+
+
+@database.command()
+def upgrade(config: ConfigOption = CONFIG, agency: AgencyOption = None) -> None:
+    """Bring the database to the revision of this version; stop other programs and make a backup first.
+
+    Where the configuration has several agencies, the databases of all of them. With [worker] engine = "procrastinate",
+    that engine's tables too.
+
+    Nâng cấp cơ sở dữ liệu; hãy dừng các chương trình khác và sao lưu trước.
+    """
+    from ... import store
+    from ...config import Settings
+
+    agencies = Settings.fleet(config) if agency is None else (Settings.load(config, agency=agency),)
+    wanted: dict[str, bool] = {}
+    for one in agencies:
+        url = one.store_url()
+        wanted[url] = wanted.get(url, False) or one.worker.engine == "procrastinate"
+    for url, tasks in wanted.items():
+        revision = store.upgrade(url, tasks=tasks)
+    say(f"the database is at revision {revision}", f"cơ sở dữ liệu ở phiên bản {revision}")
+
+
+@database.callback()
+def _db() -> None:
+    """The store's database. / Cơ sở dữ liệu của kho."""

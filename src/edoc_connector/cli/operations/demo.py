@@ -1,0 +1,223 @@
+"""The demonstration: two agencies, a hub as its own process, one document there and its status back."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ...errors import EdocError
+from ..output import create_console, print_json, print_table, say
+
+if TYPE_CHECKING:
+    from ...connector import Connector, Delivery
+    from ...edxml import Attachment, Document
+
+_START_TIMEOUT = 30
+
+
+@dataclass(frozen=True, slots=True)
+class Party:
+    """One of the two agencies.
+
+    Args:
+        id: its code.
+        name: its name.
+        folder: its files: configuration, keys, store, what it received.
+    """
+
+    id: str
+    name: str
+    folder: Path
+
+    @property
+    def configuration(self) -> Path:
+        """Its edoc.toml."""
+        return self.folder / "edoc.toml"
+
+
+class DemoFailed(EdocError):
+    """A step of the demonstration did not have the result it must have."""
+
+
+def run_demo(files: list[Path], folder: Path, *, as_json: bool) -> None:
+    """Run the demonstration in a new folder below `folder`.
+
+    Raises:
+        EdocError: a step failed.
+    """
+    from ...connector import Connector
+    from ...edxml import VIETNAM
+
+    place = folder.absolute() / datetime.now(VIETNAM).strftime("%Y%m%d-%H%M%S-%f")
+    sender = Party("H29.05", "Sở Nội vụ", place / "sender-H29.05")
+    receiver = Party("G22", "Văn phòng Chính phủ", place / "receiver-G22")
+    for party in (sender, receiver):
+        party.folder.mkdir(parents=True)
+    hub_secrets = {party.id: secrets.token_urlsafe(24) for party in (sender, receiver)}
+    with _run_hub(place / "hub", (sender, receiver), hub_secrets) as url:
+        _configure((sender, receiver), url, hub_secrets)
+        document = _build_document(sender, receiver, _load_attachments(files, sender.folder))
+        with Connector.open(sender.configuration) as ours, Connector.open(receiver.configuration) as theirs:
+            ours.send(document)
+            received = _receive(theirs, document, receiver)
+            delivery = _receive_statuses(ours, document, receiver)
+    _print_report(delivery, received, place, as_json=as_json)
+
+
+def _load_attachments(files: list[Path], folder: Path) -> tuple[Attachment, ...]:
+    from ...edxml import Attachment
+    from ...testing import sample_pdf
+
+    if not files:
+        sample_file = folder / "cong-van-7816.pdf"
+        sample_file.write_bytes(sample_pdf(["SO NOI VU", "CONG VAN 7816/SNV-VP", "V/v ket noi, lien thong van ban"]))
+        files = [sample_file]
+    return tuple(Attachment.from_path(file) for file in files)
+
+
+def _build_document(sender: Party, receiver: Party, attachments: tuple[Attachment, ...]) -> Document:
+    from ...edxml import Organization
+    from ...testing import sample_document
+
+    return sample_document(
+        sender=Organization(id=sender.id, name=sender.name),
+        recipients=(Organization(id=receiver.id, name=receiver.name),),
+        attachments=attachments,
+    )
+
+
+@contextmanager
+def _run_hub(data: Path, parties: tuple[Party, Party], hub_secrets: dict[str, str]) -> Iterator[str]:
+    """The mock hub in a process of its own; its secrets go through the environment, which other users cannot read."""
+    variables = {party.id: f"EDOC_DEMO_SECRET_{number}" for number, party in enumerate(parties)}
+    command = [sys.executable, "-m", "edoc_connector", "mockhub", "--port", "0", "--data", str(data)]
+    for party in parties:
+        command += ["--agency", f"{party.id}:env:{variables[party.id]}:{party.name}"]
+    environment = {
+        **os.environ,
+        **{variables[code]: secret for code, secret in hub_secrets.items()},
+        "PYTHONIOENCODING": "utf-8",
+        "PYTHONUNBUFFERED": "1",
+    }
+    log = (data.parent / "hub.log").open("w+", encoding="utf-8")
+    with log, subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=log, encoding="utf-8") as hub:  # noqa: S603 - our own command
+        try:
+            yield _read_url(hub, data.parent / "hub.log")
+        finally:
+            hub.terminate()
+
+
+def _read_url(hub: subprocess.Popen[str], log: Path) -> str:
+    assert hub.stdout is not None  # noqa: S101 - it was asked for
+    line = hub.stdout.readline()  # ends when the hub is ready or has stopped
+    words = line.split()
+    url = next((word for word in words if word.startswith("http://")), "")
+    if not url:
+        raise DemoFailed(f"the mock hub did not start; see {log}", vi=f"trục giả lập không khởi động được; xem {log}")
+    return url
+
+
+def _configure(parties: tuple[Party, Party], url: str, hub_secrets: dict[str, str]) -> None:
+    from ...testing.keys import agency_keys
+
+    for party in parties:
+        keys = agency_keys(party.name, organ_id=party.id)
+        password = secrets.token_urlsafe(24)
+        keys.write_p12(party.folder / "key.p12", password=password)
+        keys.write_root(party.folder / "ca.pem")
+        _write_secret(party.folder / "key.password", password)
+        _write_secret(party.folder / "hub.secret", hub_secrets[party.id])
+        party.configuration.write_text(_format_toml(party, url), encoding="utf-8")
+
+
+def _write_secret(path: Path, secret: str) -> None:
+    path.touch(mode=0o600)
+    path.write_text(secret, encoding="utf-8")
+
+
+def _format_toml(party: Party, url: str) -> str:
+    text = json.dumps  # a JSON string is a TOML basic string
+    return f"""\
+[agency]
+id = {text(party.id)}
+name = {text(party.name, ensure_ascii=False)}
+
+[hub]
+dialect = "vxp"
+endpoint = {text(url)}
+system_id = {text(party.id)}
+secret = "file:hub.secret"
+
+[signing]
+key = "p12:key.p12"
+secret = "file:key.password"
+
+[receive]
+policy = "trusted"
+trust = ["ca.pem"]
+"""
+
+
+def _receive(connector: Connector, document: Document, receiver: Party) -> dict[str, Any]:
+    """Receive, check, save and accept the document; what came is what was sent, or the demonstration failed."""
+    from ..packets.packets import describe_verification, save_attachments
+
+    for receipt in connector.receive():
+        with receipt:
+            saved = save_attachments(receipt.attachments, receiver.folder / "received")
+        receipt.accept()
+        if receipt.document.id == document.id:
+            same = [a.sha256 for a in receipt.attachments] == [a.sha256 for a in document.attachments]
+            _require(same and receipt.verification.status.name == "VALID", "the document did not arrive as it was sent")
+            return {
+                "document_id": document.id,
+                "subject": receipt.document.subject,
+                "signature": describe_verification(receipt.verification),
+                "saved": [str(path) for path in saved],
+            }
+    raise DemoFailed("the document did not arrive", vi="văn bản không đến nơi")
+
+
+def _receive_statuses(connector: Connector, document: Document, receiver: Party) -> Delivery:
+    for _ in connector.receive():
+        raise DemoFailed("a document came that nobody sent", vi="có văn bản lạ gửi đến")
+    delivery = connector.delivery(document.id)
+    codes = {recipient.organ_id: recipient.status for recipient in delivery.recipients}
+    _require(codes == {receiver.id: "03"}, f"the status did not come back: {codes}")
+    return delivery
+
+
+def _require(condition: bool, what: str) -> None:
+    if not condition:
+        raise DemoFailed(what, vi=f"bước trình diễn không đạt: {what}")
+
+
+def _print_report(delivery: Delivery, received: dict[str, Any], place: Path, *, as_json: bool) -> None:
+    from ..exchange.exchange import build_timeline_rows, describe_delivery
+
+    if as_json:
+        print_json({"delivery": describe_delivery(delivery), "received": received, "folder": str(place)})
+        return
+    print_table(
+        f"{received['document_id']} — {received['subject']}",
+        ("time / thời gian", "who / ai", "what / việc gì"),
+        build_timeline_rows(delivery),
+    )
+    signature = received["signature"]
+    say(
+        f"verified: {signature['status']} by its {signature['method']}, signed by {signature['signer']}",
+        f"đã kiểm tra: {signature['explanation_vi']}",
+    )
+    for path in received["saved"]:
+        say(f"saved: {path}", f"đã lưu: {path}")
+    create_console().print()
+    say(f"everything lies in {place}", f"mọi thứ nằm trong {place}")

@@ -1,0 +1,158 @@
+"""Commands for the person in charge: reconcile, settle, prune, fsck."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ...errors import ConfigError, StoreError
+from .. import labels
+from ..exchange.exchange import CONFIG, AgencyOption, ConfigOption, open_connector
+from ..output import ExitCode, format_local_time, name_commands, say
+
+if TYPE_CHECKING:
+    from ...connector import Connector, SpoolFault, Unsettled
+
+_UNITS = {"d": "days", "h": "hours", "w": "weeks"}
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    for command in (reconcile, settle, prune, fsck):
+        app.command()(command)
+
+
+def reconcile(config: ConfigOption = CONFIG, agency: AgencyOption = None) -> None:
+    """Ask the hub about everything whose outcome is unknown. / Hỏi trục về những gói chưa rõ kết quả.
+
+    Exit code 1 where a person must decide something.
+    """
+    from ...connector import DeliveryState
+
+    with open_connector(config, agency) as connector:
+        found = connector.reconcile()
+        sending = connector.deliveries(state=DeliveryState.SENDING)
+        lease = connector.settings.limits.lease
+    for one in found.settled:
+        say(f"settled: {_describe_unsettled(one)}: {name_commands(one.text)}", f"đã rõ: {name_commands(one.text_vi)}")
+    for one in found.waiting:
+        when = format_local_time(one.next_attempt_at) if one.next_attempt_at else "?"
+        say(
+            f"waits until {when}: {_describe_unsettled(one)}: {name_commands(one.text)}",
+            f"chờ đến {when}: {name_commands(one.text_vi)}",
+        )
+    for one in found.undecided:
+        say(
+            f"a person must decide: {_describe_unsettled(one)}: {name_commands(one.text)}",
+            f"cần người quyết định: {name_commands(one.text_vi)}",
+        )
+    for delivery in sending:
+        say(
+            f"being sent by another process: {delivery.id}; if that died, ask again after {lease:g} seconds",
+            f"tiến trình khác đang gửi; nếu tiến trình đó đã dừng, hãy chạy lại sau {lease:g} giây",
+        )
+    counts = len(found.settled), len(found.waiting), len(found.undecided), len(sending)
+    say(
+        "{} settled, {} waiting, {} for a person, {} being sent".format(*counts),
+        "{} đã rõ, {} chờ, {} cần người quyết định, {} đang gửi".format(*counts),
+    )
+    if found.undecided:
+        raise typer.Exit(ExitCode.FAILED)
+
+
+def _describe_unsettled(unsettled: Unsettled) -> str:
+    return (
+        unsettled.document_id
+        if unsettled.what == "document"
+        else f"status {unsettled.what} about {unsettled.document_id}"
+    )
+
+
+def settle(
+    document_id: Annotated[str, typer.Argument(metavar="DOCUMENT-ID", help="As reconcile names it. / Mã văn bản.")],
+    arrived: Annotated[
+        bool, typer.Option("--arrived/--not-arrived", help="Whether the hub has it. / Trục đã có hay chưa.")
+    ],
+    config: ConfigOption = CONFIG,
+    agency: AgencyOption = None,
+) -> None:
+    """Decide what became of something that the hub cannot tell about. / Quyết định kết quả mà trục không trả lời được.
+
+    With --not-arrived it is sent again.
+    """
+    with open_connector(config, agency) as connector:
+        try:
+            connector.settle(document_id, arrived=arrived)
+        except StoreError as error:
+            raise _not_in_doubt_error(connector, document_id) or error from error
+    outcome = ("counts as sent", "được coi là đã gửi") if arrived else ("will be sent again", "sẽ được gửi lại")
+    say(f"{document_id} {outcome[0]}", outcome[1])
+
+
+def _not_in_doubt_error(connector: Connector, document_id: str) -> StoreError | None:
+    """The error for a document whose outcome is known; None where that is not what was wrong."""
+    delivery = connector.delivery(document_id)
+    if delivery.state == "unknown":
+        return None
+    en, vi = labels.DELIVERY[delivery.state]
+    return StoreError(
+        f"{document_id} is not in doubt: it is {en}. Nothing was changed; see `edoc show`.",
+        vi=f"{document_id} không có gì chưa rõ: tình trạng {vi}. Không có gì thay đổi; xem `edoc show`.",
+    )
+
+
+def prune(
+    older_than: Annotated[
+        str, typer.Option(metavar="365d", help="Age: 365d, 52w, 48h. / Chỉ xóa gói tin cũ hơn khoảng này.")
+    ],
+    yes: Annotated[
+        bool, typer.Option("--yes", help="Really remove; else only count. / Thực hiện xóa; nếu không có thì chỉ đếm.")
+    ] = False,
+    config: ConfigOption = CONFIG,
+    agency: AgencyOption = None,
+) -> None:
+    """Remove the bytes of old, finished packets; the evidence stays. / Xóa nội dung gói tin cũ; bằng chứng vẫn giữ."""
+    age = _parse_age(older_than)
+    with open_connector(config, agency) as connector:
+        done = connector.prune(age, dry_run=not yes)
+    what = (
+        ("would be removed (--yes does it)", "sẽ bị xóa (thêm --yes để xóa)") if done.dry_run else ("removed", "đã xóa")
+    )
+    say(f"{done.packets} packets, {done.size} bytes: {what[0]}", f"{done.packets} gói tin: {what[1]}")
+
+
+def fsck(
+    repair: Annotated[bool, typer.Option("--repair", help="Mend what can be mended. / Sửa những gì sửa được.")] = False,
+    deep: Annotated[bool, typer.Option("--deep", help="Compare every file's hash. / So mã băm từng tệp.")] = False,
+    config: ConfigOption = CONFIG,
+    agency: AgencyOption = None,
+) -> None:
+    """Hold the spool against the store. / Đối chiếu kho tạm với cơ sở dữ liệu.
+
+    Exit code 1 where something is wrong and was not repaired.
+    """
+    with open_connector(config, agency) as connector:
+        faults = connector.fsck(repair=repair, deep=deep)
+    for one in faults:
+        say(f"{one.kind}: {one.what}: {one.repaired or one.advice}", one.repaired_vi or one.advice_vi)
+    left = _count_unrepaired(faults)
+    say(f"{len(faults)} found, {left} not repaired", f"tìm thấy {len(faults)}, chưa sửa {left}")
+    if left:
+        raise typer.Exit(ExitCode.FAILED)
+
+
+def _count_unrepaired(faults: list[SpoolFault]) -> int:
+    return sum(one.repaired is None for one in faults)
+
+
+def _parse_age(text: str) -> timedelta:
+    found = re.fullmatch(r"([0-9]{1,6})([dhw])", text.strip())
+    if found is None:
+        raise ConfigError(
+            f"'{text}' is no age; write 365d, 52w or 48h.",
+            vi=f"'{text}' không phải khoảng thời gian; ví dụ 365d, 52w, 48h.",
+        )
+    return timedelta(**{_UNITS[found[2]]: int(found[1])})

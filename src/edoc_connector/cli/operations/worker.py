@@ -1,0 +1,97 @@
+"""The command that runs a worker."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import sys
+from contextlib import ExitStack
+from enum import StrEnum
+from typing import Annotated, NoReturn
+
+import typer
+
+from ...errors import ConfigError
+from ..exchange.exchange import CONFIG, AgencyOption, ConfigOption
+from ..output import ExitCode, log_to_stderr, say
+
+
+class Engine(StrEnum):
+    """Who hands out the work."""
+
+    OWN = "own"
+    PROCRASTINATE = "procrastinate"
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command()(worker)
+
+
+def worker(
+    handlers: Annotated[
+        str | None,
+        typer.Option(
+            metavar="MODULE:NAME",
+            help="What handles packets: a Handlers, a Connector or a function. / Mã xử lý văn bản đến.",
+        ),
+    ] = None,
+    listen: Annotated[
+        str | None,
+        typer.Option(
+            metavar="[HOST:]PORT",
+            help="Serve /healthz, /readyz and /metrics there; 127.0.0.1 unless given. / Cổng giám sát.",
+        ),
+    ] = None,
+    engine: Annotated[
+        Engine | None,
+        typer.Option(
+            help="Who hands out the work, instead of the configuration; procrastinate needs PostgreSQL. / "
+            "Bộ chạy tác vụ, thay cho cấu hình; procrastinate cần PostgreSQL."
+        ),
+    ] = None,
+    config: ConfigOption = CONFIG,
+    agency: AgencyOption = None,
+) -> None:
+    """Send, poll, confirm and report until stopped (SIGTERM, Ctrl-C). / Chạy liên tục việc gửi, nhận văn bản.
+
+    For every agency of the configuration, unless --agency names one. / Cho mọi đơn vị, trừ khi có --agency.
+
+    Exit code 0: everything begun was finished; 1: some was let go of, and whoever comes next goes on with it.
+    """
+    from ...config import Settings
+    from ...worker import load_handlers, open_worker
+    from ...worker.health import serve_health
+
+    if not logging.getLogger("edoc_connector").level:  # --verbose was not given
+        log_to_stderr(logging.WARNING)
+    found = load_handlers(handlers) if handlers is not None else None
+    agencies = Settings.fleet(config) if agency is None else (Settings.load(config, agency=agency),)
+    with open_worker(agencies, handlers=found, engine=engine) as running, ExitStack() as stack:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: running.stop())
+        if listen is not None:
+            port = stack.enter_context(serve_health(running, *_parse_address(listen)))
+            say(f"health and metrics on port {port}", f"giám sát ở cổng {port}")
+        codes = ", ".join(one.settings.agency.id for one in running.connectors)
+        say(f"working for {codes}", f"đang phục vụ {codes}")
+        if not running.run():
+            _exit_now()
+
+
+def _exit_now() -> NoReturn:
+    """End the process now: threads that did not end in time hold nothing any more, and closing would wait for them."""
+    logging.shutdown()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(ExitCode.FAILED)
+
+
+def _parse_address(text: str) -> tuple[str, int]:
+    host, _, port = text.rpartition(":")
+    if not port.isdigit() or int(port) > 65535:
+        raise ConfigError(
+            f"--listen {text}: write [HOST:]PORT, as in 9464.", vi=f"--listen {text}: hãy ghi [MÁY:]CỔNG, ví dụ 9464."
+        )
+    return host.strip("[]") or "127.0.0.1", int(port)

@@ -1,0 +1,1 @@
+"""Commands about packet files, keys and signatures."""

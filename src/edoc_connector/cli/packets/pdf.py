@@ -1,0 +1,163 @@
+"""Commands on PDF files: verify, sign."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ..output import (
+    ExitCode,
+    JsonFlag,
+    as_printable,
+    format_local_time,
+    print_json,
+    print_table,
+    raise_wrong_option,
+    say,
+)
+from .packets import TrustOption, build_policy, build_secret_source
+from .revocation import CrlOption, HostOption, OcspOption, SoftOption, build_revocation
+
+if TYPE_CHECKING:
+    from ...pdf import PdfSignature, PdfVerification
+
+PdfFile = Annotated[Path, typer.Argument(metavar="FILE", help="A PDF file. / Tệp PDF.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    group = typer.Typer(
+        name="pdf", help="Sign PDF files and check their signatures. / Ký và kiểm tra tệp PDF.", no_args_is_help=True
+    )
+    group.command()(verify)
+    group.command()(sign)
+    app.add_typer(group)
+
+
+def verify(
+    file: PdfFile,
+    trust: TrustOption = None,
+    crl: CrlOption = None,
+    ocsp: OcspOption = None,
+    revocation_host: HostOption = None,
+    soft_revocation: SoftOption = False,
+    as_json: JsonFlag = False,
+) -> None:
+    """Check the signatures in a PDF file. / Kiểm tra chữ ký số trong tệp PDF.
+
+    Exit code 0: VALID; 1: INVALID; 3: UNSIGNED or UNVERIFIABLE; 2: the file cannot be read, or an option is wrong.
+    """
+    from ...pdf import verify_pdf
+
+    with raise_wrong_option():
+        policy = build_policy(trust, build_revocation(crl, ocsp, revocation_host, soft=soft_revocation))
+        verification = verify_pdf(file, policy)
+    if as_json:
+        print_json(_describe_pdf(verification))
+    else:
+        _print_pdf(verification)
+    codes = {"VALID": ExitCode.OK, "INVALID": ExitCode.FAILED}
+    raise typer.Exit(codes.get(verification.status.name, ExitCode.UNVERIFIED))
+
+
+def sign(
+    file: PdfFile,
+    key: Annotated[
+        str,
+        typer.Option(metavar="URI", help="Key to sign with, see docs/signatures.md. / Khóa để ký.", show_default=False),
+    ],
+    out: Annotated[Path, typer.Option(metavar="X.pdf", help="The file to write. / Tệp cần ghi.")],
+    key_password: Annotated[
+        str | None,
+        typer.Option(
+            metavar="REF",
+            help="Where the key's password or PIN is: env:NAME, file:PATH or cmd:… / Nơi lấy mật khẩu của khóa.",
+        ),
+    ] = None,
+    name: Annotated[
+        str | None,
+        typer.Option(help="Who signs, as the stamp says; else as the certificate does. / Tên hiển thị của bên ký."),
+    ] = None,
+    code: Annotated[
+        str | None,
+        typer.Option(
+            help="Number and symbol of the document for the stamp. / Số, ký hiệu văn bản trên hình ảnh chữ ký số."
+        ),
+    ] = None,
+    font: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Font of the stamp. / Phông chữ của hình ảnh chữ ký số.")
+    ] = None,
+    stamp: Annotated[
+        bool, typer.Option(help="Show a stamp on the first page. / Hiện hình ảnh chữ ký số ở trang đầu.")
+    ] = True,
+    reason: Annotated[str | None, typer.Option(help="Why it is signed. / Lý do ký.")] = None,
+    location: Annotated[str | None, typer.Option(help="Where it is signed. / Nơi ký.")] = None,
+) -> None:
+    """Sign a PDF file (PAdES), with a stamp. / Ký số tệp PDF, có hình ảnh chữ ký số.
+
+    The stamp is top right on the first page. / Hình ảnh chữ ký số nằm ở góc trên bên phải trang đầu.
+
+    Exit code 0: written; 1: the key cannot sign, or the file cannot be signed.
+    """
+    from ...pdf import Stamp, sign_pdf
+    from ...signing import close_signer, load_signer
+
+    signer = load_signer(key, secrets=build_secret_source(key_password))
+    try:
+        visible_stamp = Stamp(name=name, code=code, font=font) if stamp else None
+        sign_pdf(file, out, signer=signer, stamp=visible_stamp, reason=reason, location=location)
+    finally:
+        close_signer(signer)
+    say(f"written: {out} ({out.stat().st_size} bytes)", f"đã ghi: {out} ({out.stat().st_size} byte)")
+
+
+def _describe_pdf(verification: PdfVerification) -> dict[str, Any]:
+    return {
+        "status": verification.status.name,
+        "reason": verification.reason,
+        "explanation": verification.explanation,
+        "explanation_vi": verification.explanation_vi,
+        "signatures": [_describe_signature(one) for one in verification.signatures],
+    }
+
+
+def _describe_signature(signature: PdfSignature) -> dict[str, Any]:
+    return {
+        "status": signature.status.name,
+        "reason": signature.reason,
+        "explanation": signature.explanation,
+        "explanation_vi": signature.explanation_vi,
+        "kind": signature.kind,
+        "field": signature.field,
+        "signer": signature.signer,
+        "trusted": signature.trusted,
+        "signed_at": signature.signed_at and signature.signed_at.isoformat(),
+        "whole_document": signature.whole_document,
+        "modified": signature.modified,
+        "algorithms": list(signature.algorithms),
+        "findings": [
+            {"code": one.code, "message": one.message, "message_vi": one.message_vi} for one in signature.findings
+        ],
+    }
+
+
+def _print_pdf(verification: PdfVerification) -> None:
+    typer.echo(as_printable(f"{verification.status} ({verification.reason})"))
+    typer.echo(as_printable(f"  {verification.explanation}\n  {verification.explanation_vi}"))
+    if verification.signatures:
+        columns = ("signature / chữ ký", "signer / người ký", "time / thời gian", "status / kết quả", "what / nội dung")
+        print_table("", columns, (_build_row(one) for one in verification.signatures))
+
+
+def _build_row(signature: PdfSignature) -> tuple[object, ...]:
+    words = [signature.explanation, signature.explanation_vi]
+    words += [text for one in signature.findings for text in (one.message, one.message_vi)]
+    return (
+        signature.field,
+        signature.signer,
+        signature.signed_at and format_local_time(signature.signed_at),
+        f"{signature.status} ({signature.reason})",
+        "\n".join(words),
+    )

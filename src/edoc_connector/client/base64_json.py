@@ -1,0 +1,192 @@
+"""A JSON answer that carries a file as base64, taken apart as it arrives.
+
+Libraries that read JSON in pieces (ijson, json-stream, naya) stream between values and hold each string whole; here one
+string is the file. So the answer is split in two while it comes: the text of that string is decoded and written, and
+what remains, with an empty string in its place, is kept for `strict_json`, which says whether the whole was JSON. To
+replace one string by another changes nothing about that.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+
+import pybase64
+
+MAX_REST = 1024 * 1024
+"""Most bytes of an answer beside the file's text."""
+
+_QUOTE, _BACKSLASH, _COLON, _COMMA = b'"\\:,'
+_OPENING, _CLOSING = b"{[", b"}]"
+_PARTIAL_ESCAPE = re.compile(rb"\\u[0-9A-Fa-f]{0,3}\Z")
+_ESCAPE = re.compile(rb"\\(?:u([0-9A-Fa-f]{4})|(.))", re.DOTALL)
+_LINE_ENDS = ((rb"\r\n", b""), (rb"\n", b""), (rb"\r", b""))
+_BASE64_ESCAPES = (
+    *((rb"\u002B", b"+"), (rb"\u002b", b"+"), (rb"\u002F", b"/")),
+    *((rb"\u002f", b"/"), (rb"\u003D", b"="), (rb"\u003d", b"=")),
+)
+"""Escapes that writers of base64 use, and what they mean to base64: replaced at once, the others one by one."""
+_SPACES = b" \t\n\v\f\r"
+_SHORT_ESCAPES = {b"/": b"/", b"n": b"", b"r": b"", b"t": b"", b"f": b""}
+_NOT_BASE64 = b"\xff"
+"""Stands for a character that base64 does not have."""
+
+
+class RestTooLongError(ValueError):
+    """What stands beside the file's text is longer than `MAX_REST`."""
+
+
+class Base64Extractor:
+    """Takes one answer apart.
+
+    Args:
+        member: of the outermost object; its string is the base64.
+        write: takes the decoded bytes as they come.
+
+    Attributes:
+        rest: the JSON without the text of that string.
+        found: whether the string was there.
+        damaged: whether it was no base64; nothing is written from then on.
+        size: bytes decoded.
+    """
+
+    def __init__(self, member: str, write: Callable[[bytes], object]) -> None:
+        self._member, self._write = member, write
+        self.rest = bytearray()
+        self.found = self.damaged = False
+        self.size = 0
+        self._in_file_text = False  # the file's text
+        self._in_string = self._escaped = self._at_member = False
+        self._start = self._depth = 0
+        self._key = b""
+        self._partial_escape = b""  # an escape that is not complete yet
+        self._partial_group = b""  # letters that make no whole group yet, or the group with the padding
+
+    def feed(self, data: bytes) -> None:
+        """Take the next piece of the answer.
+
+        Raises:
+            RestTooLongError: what is kept beside the file became too long.
+        """
+        while data:
+            data = self._take_file_text(data) if self._in_file_text else self._keep_rest(data)
+
+    def finish(self) -> None:
+        """The answer is complete. After this `damaged` is final."""
+        self._decode_base64(b"", last=True)
+
+    # --- Beside the file: small, so one byte at a time. ---
+
+    def _keep_rest(self, data: bytes) -> bytes:
+        """Keep bytes up to the file's text; what follows its first quote is given back."""
+        for place, byte in enumerate(data):
+            self.rest.append(byte)
+            if self._in_string:
+                self._track_string(byte)
+            elif byte != _QUOTE:
+                self._track_structure(byte)
+            elif self._at_member and self._depth == 1 and not self.found:
+                self._in_file_text = self.found = True
+                return data[place + 1 :]
+            else:
+                self._in_string, self._start = True, len(self.rest) - 1
+            if len(self.rest) > MAX_REST:
+                raise RestTooLongError
+        return b""
+
+    def _track_string(self, byte: int) -> None:
+        if self._escaped:
+            self._escaped = False
+        elif byte == _BACKSLASH:
+            self._escaped = True
+        elif byte == _QUOTE:
+            self._in_string = False
+            self._key = bytes(self.rest[self._start :]) if self._depth == 1 else b""
+
+    def _track_structure(self, byte: int) -> None:
+        if byte in _OPENING:
+            self._depth += 1
+        elif byte in _CLOSING:
+            self._depth -= 1
+        elif byte == _COLON and self._depth == 1:
+            self._at_member = self.rest[:1] != b"[" and _parse_short_string(self._key) == self._member
+        elif byte == _COMMA and self._depth == 1:
+            self._at_member = False
+
+    # --- The file's text: large, so in pieces as they come. ---
+
+    def _take_file_text(self, data: bytes) -> bytes:
+        """Decode bytes up to the closing quote; what follows it is given back."""
+        data, self._partial_escape = self._partial_escape + data, b""
+        stop = data.find(b'"')
+        while stop >= 0 and _is_escaped(data, stop):
+            stop = data.find(b'"', stop + 1)
+        if stop >= 0:
+            self._in_file_text = False
+            self.rest.append(_QUOTE)
+            self._decode_base64(data[:stop])
+            return data[stop + 1 :]
+        whole = len(data) - _is_escaped(data, len(data))
+        if unfinished := _PARTIAL_ESCAPE.search(data, max(0, whole - 5), whole):
+            whole = unfinished.start()
+        self._partial_escape = data[whole:]
+        self._decode_base64(data[:whole])
+        return b""
+
+    def _decode_base64(self, text: bytes, *, last: bool = False) -> None:
+        if self.damaged:
+            return
+        letters = self._partial_group + _strip_escapes(text)
+        padding = letters.find(b"=")
+        whole = (len(letters) if padding < 0 or last else padding) & -4
+        self._partial_group = letters[whole:]
+        try:
+            content = pybase64.b64decode(letters[:whole], validate=True)
+        except ValueError:
+            self.damaged = True
+            return
+        self.damaged = len(self._partial_group) > (0 if last else 4)
+        self.size += len(content)
+        if content:
+            self._write(content)
+
+
+def _is_escaped(data: bytes, place: int) -> bool:
+    """Whether what stands at a place is escaped: an odd number of backslashes stands before it."""
+    first = place
+    while first and data[first - 1] == _BACKSLASH:
+        first -= 1
+    return (place - first) % 2 == 1
+
+
+def _parse_short_string(literal: bytes) -> str | None:
+    """What a JSON string says, if it is a short one."""
+    try:
+        value = json.loads(literal) if len(literal) <= 256 else None
+    except ValueError:
+        return None
+    return value if isinstance(value, str) else None
+
+
+def _strip_escapes(text: bytes) -> bytes:
+    """The text without its escapes and spaces, with `_FOREIGN` for what base64 does not have.
+
+    Line ends stand as they are only where the answer is no JSON: they are left for the decoder to refuse.
+    """
+    if b"\\" in text and text.count(b"\\") == text.count(rb"\/"):  # the one escape that many writers put in
+        text = text.translate(None, b"\\")
+    elif b"\\" in text:
+        if b"\\\\" not in text:  # so each backslash begins an escape, and nothing taken out makes a new one
+            for escape, replacement in _BASE64_ESCAPES if rb"\u" in text else _LINE_ENDS:
+                text = text.replace(escape, replacement)
+        text = _ESCAPE.sub(_decode_escape, text)
+    return text.replace(b" ", b"") if b" " in text else text
+
+
+def _decode_escape(escape: re.Match[bytes]) -> bytes:
+    if escape[1] is None:
+        return _SHORT_ESCAPES.get(escape[2], _NOT_BASE64)
+    point = int(escape[1], 16)
+    letter = bytes((point,)) if point < 128 else _NOT_BASE64
+    return b"" if letter in _SPACES else letter

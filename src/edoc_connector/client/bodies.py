@@ -1,0 +1,292 @@
+"""Bodies on their way: a file going out with its exact length, an answer coming in under a limit."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import zlib
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Self
+
+from edoc_connector._core import cannot_write, create_private
+from edoc_connector.client.base64_json import MAX_REST, Base64Extractor, RestTooLongError
+from edoc_connector.errors import AttachmentError, ProtocolError, describe_system_error_vi
+from edoc_connector.hubs.fields import as_printable
+from edoc_connector.hubs.wire import FileBody, WireRequest, WireResponse
+
+CHUNK_BYTES = 256 * 1024
+
+_WINDOW_BITS = {"gzip": 47, "x-gzip": 47, "deflate": 47}
+"""Content-Encoding to zlib window bits; 47 reads gzip and zlib headers alike."""
+
+
+class Upload:
+    """The body of one request. A context manager: it holds the file open.
+
+    Args:
+        request: the request whose body it is.
+
+    Attributes:
+        length: bytes in all, as they were when the file was opened.
+        handed_over: whether the last of a file's bytes went to the transport. Before that the hub cannot have the whole
+            packet, whatever happens; from then on it may. A body that is no file goes in one piece and counts from the
+            start.
+        may_block: whether iterating reads from a disk, or calls what somebody gave to be told the progress.
+
+    Raises:
+        AttachmentError: the file is gone or cannot be read.
+    """
+
+    def __init__(self, request: WireRequest) -> None:
+        body = request.body
+        self._progress = request.on_progress
+        self._file: IO[bytes] | None = None
+        self._content = b""
+        self.handed_over = not isinstance(body, FileBody)
+        if not isinstance(body, FileBody):
+            self._tail, self._size = body, 0
+        else:
+            self._path, self._tail = body.path, body.tail
+            if body.content is not None:
+                self._content, self._size = body.content, len(body.content)
+            else:
+                with _translate_read_errors(self._path):
+                    self._file = self._path.open("rb", buffering=0)
+                self._size = os.fstat(self._file.fileno()).st_size
+        self.may_block = self._file is not None or self._progress is not None
+        self.length = self._size + len(self._tail)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
+        if self._file is not None:
+            self._file.close()
+
+    def __iter__(self) -> Iterator[bytes]:
+        """The body: `length` bytes, never more and never fewer. Progress is told from the thread that iterates.
+
+        Raises:
+            AttachmentError: the file became shorter or unreadable on the way; the hub got an incomplete request.
+        """
+        done = 0
+        while done < self._size:
+            chunk = (
+                self._content
+                if self._file is None
+                else self._read_chunk(self._file, min(CHUNK_BYTES, self._size - done))
+            )
+            done += len(chunk)
+            self.handed_over = done == self._size
+            # what comes behind the file goes with its last piece: two bytes are not worth a packet of their own
+            yield chunk + self._tail if self.handed_over else chunk
+            if self._progress is not None:
+                self._progress(done, self._size)
+        self.handed_over = True
+        if not self._size and self._tail:
+            yield self._tail
+
+    def _read_chunk(self, file: IO[bytes], size: int) -> bytes:
+        with _translate_read_errors(self._path):
+            chunk = file.read(size)
+            if not chunk:
+                raise OSError(None, "it became shorter while it was sent")
+            return chunk
+
+
+class AnswerSink:
+    """The body of one answer: kept in memory, or written to the file the request names.
+
+    A context manager: unless `finish` was called nothing stays on disk.
+
+    Args:
+        request: the request it answers.
+        status: HTTP status.
+        headers: of the answer, names in lower case.
+
+    Attributes:
+        announced_length: the answer's Content-Length, where it has one.
+
+    Raises:
+        ProtocolError: the answer is announced longer than the limit, or in an encoding nobody asked for.
+        StoreError: the disk refuses the file.
+    """
+
+    def __init__(self, request: WireRequest, status: int, headers: Mapping[str, str]) -> None:
+        self._request, self._status, self._headers = request, status, headers
+        self._decoder = _build_decoder(headers.get("content-encoding", ""))
+        saves = request.save_to is not None and 200 <= status < 300
+        self._extractor = Base64Extractor(request.unwrap, self._write_content) if saves and request.unwrap else None
+        # base64 is a third longer than what it encodes, and escapes and line ends come on top
+        self._limit = request.limit if self._extractor is None else 2 * request.limit + MAX_REST
+        length = headers.get("content-length", "")
+        self.announced_length = int(length) if length.isascii() and length.isdigit() else None
+        if self.announced_length is not None and self.announced_length > self._limit:
+            raise _build_too_long_error(request.limit)
+        self._received_size = self._decoded_size = self._saved_size = 0
+        self._digest = hashlib.sha256()
+        self._kept_chunks: list[bytes] = []
+        self._file: IO[bytes] | None = None
+        if saves and request.save_to is not None:
+            self._target = request.save_to
+            self._unfinished = request.save_to.with_name(f"{request.save_to.name}.tmp")
+            with self._translate_write_errors():
+                self._file = create_private(self._unfinished)
+            self._write = self._file.write
+
+    @property
+    def on_disk(self) -> bool:
+        """Whether the body goes to a file."""
+        return self._file is not None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
+        if self._file is not None:
+            with suppress(OSError):  # closing flushes, and on a full disk fails as the write before it did
+                self._file.close()
+            self._unfinished.unlink(missing_ok=True)
+
+    def write(self, raw: bytes) -> None:
+        """Take bytes as they came over the wire.
+
+        Raises:
+            ProtocolError: the answer is longer than the limit, or its compression is broken.
+            StoreError: the disk refuses them.
+        """
+        self._received_size += len(raw)
+        for chunk in self._decoder.decode(raw):
+            self._decoded_size += len(chunk)
+            if self._decoded_size > self._limit:
+                raise _build_too_long_error(self._request.limit)
+            self._take_chunk(chunk)
+        if self._file is not None and self._request.on_progress is not None:
+            self._request.on_progress(self._received_size, self.announced_length)
+
+    def finish(self) -> WireResponse:
+        """The answer, complete; a file stands in its place.
+
+        Raises:
+            ProtocolError: the compressed answer ended early.
+            StoreError: the disk refuses the file.
+        """
+        self._decoder.require_end()
+        if self._file is None:
+            return WireResponse(self._status, self._headers, b"".join(self._kept_chunks))
+        body, damaged = b"", False
+        if self._extractor is not None:
+            self._extractor.finish()
+            body, damaged = bytes(self._extractor.rest), self._extractor.damaged
+            if damaged or not self._extractor.found:
+                return WireResponse(self._status, self._headers, body, damaged=damaged)
+        with self._translate_write_errors():
+            self._file.close()
+            self._unfinished.replace(self._target)
+        return WireResponse(self._status, self._headers, body, saved=self._target, sha256=self._digest.hexdigest())
+
+    def _take_chunk(self, chunk: bytes) -> None:
+        if self._extractor is not None:
+            try:
+                self._extractor.feed(chunk)
+            except RestTooLongError:
+                raise _build_too_long_error(MAX_REST) from None
+        elif self._file is not None:
+            self._write_content(chunk)
+        else:
+            self._kept_chunks.append(chunk)
+
+    def _write_content(self, content: bytes) -> None:
+        self._saved_size += len(content)
+        if self._saved_size > self._request.limit:
+            raise _build_too_long_error(self._request.limit)
+        self._digest.update(content)
+        with self._translate_write_errors():
+            self._write(content)
+
+    @contextmanager
+    def _translate_write_errors(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise cannot_write(self._target, error) from error
+
+
+class _IdentityDecoder:
+    def decode(self, raw: bytes) -> Iterator[bytes]:
+        yield raw
+
+    def require_end(self) -> None:
+        pass
+
+
+class _Inflater:
+    """Decompresses in pieces of bounded size: an answer is measured before it can become large."""
+
+    def __init__(self, window: int) -> None:
+        self._window = window
+        self._zlib = zlib.decompressobj(window)
+
+    def decode(self, raw: bytes) -> Iterator[bytes]:
+        try:
+            while True:
+                if self._zlib.eof:
+                    raw = self._zlib.unused_data or raw
+                    if not raw:
+                        return
+                    self._zlib = zlib.decompressobj(self._window)  # members simply follow each other (RFC 1952, 2.2)
+                chunk = self._zlib.decompress(raw, CHUNK_BYTES)
+                yield chunk
+                raw = self._zlib.unconsumed_tail
+                if not raw and len(chunk) < CHUNK_BYTES and not self._zlib.eof:
+                    return  # a full piece may have more behind it that needs no more input
+        except zlib.error:
+            raise _build_compression_error() from None
+
+    def require_end(self) -> None:
+        if not self._zlib.eof:
+            raise _build_compression_error()
+
+
+def _build_decoder(encoding: str) -> _IdentityDecoder | _Inflater:
+    """What undoes a Content-Encoding. We ask for none; some proxies compress all the same."""
+    name = encoding.strip().lower()
+    if name in ("", "identity"):
+        return _IdentityDecoder()
+    if name not in _WINDOW_BITS:
+        raise ProtocolError(
+            f"The answer is encoded as {as_printable(encoding, 40)!r}, which was not asked for. "
+            "Have the proxy before the hub leave answers as they are.",
+            vi=f"Câu trả lời được mã hóa kiểu {as_printable(encoding, 40)!r} dù không yêu cầu. "
+            "Hãy cấu hình proxy phía trước trục để giữ nguyên câu trả lời.",
+        )
+    return _Inflater(_WINDOW_BITS[name])
+
+
+@contextmanager
+def _translate_read_errors(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise AttachmentError(
+            f"The packet {path} cannot be sent: {error.strerror}. Put it back, or build it again, and send again.",
+            vi=f"Không gửi được gói tin {path}: {describe_system_error_vi(error)}. "
+            "Hãy khôi phục hoặc tạo lại gói tin rồi gửi lại.",
+        ) from error
+
+
+def _build_too_long_error(limit: int) -> ProtocolError:
+    return ProtocolError(
+        f"The answer is longer than the {limit} bytes allowed. If the hub really sends that much, raise the limit.",
+        vi=f"Câu trả lời dài hơn giới hạn {limit} byte. Nếu trục thực sự gửi dữ liệu lớn như vậy, hãy tăng giới hạn.",
+    )
+
+
+def _build_compression_error() -> ProtocolError:
+    return ProtocolError(
+        "The answer's compression is broken or ends early. Try again; have proxies before the hub not compress.",
+        vi="Dữ liệu nén trong câu trả lời bị hỏng hoặc bị cắt. Hãy thử lại; cấu hình proxy phía trước trục không nén.",
+    )

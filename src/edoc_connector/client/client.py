@@ -1,0 +1,322 @@
+"""Clients for a hub: `HubClient` blocks, `AsyncHubClient` awaits. Both drive a dialect's flows over httpx.
+
+Each of their methods is declared once, from the dialect's own: same parameters, and the result instead of the flow.
+What happens below, and what a failure there means, is in `edoc_connector.transport`.
+"""
+
+from __future__ import annotations
+
+import functools
+import logging
+import random
+import time
+from collections.abc import AsyncIterator, Callable, Coroutine
+from types import TracebackType
+from typing import Any, Concatenate, ParamSpec, Self, TypeAlias, TypeVar, cast
+
+import anyio
+import anyio.to_thread
+import httpx
+import tenacity
+
+from edoc_connector.client.bodies import AnswerSink, Upload
+from edoc_connector.client.transport import (
+    EXCHANGE_ERRORS,
+    ClientSettings,
+    RequestBody,
+    TimeLimit,
+    build_async_transport,
+    build_blocking_transport,
+    build_request_headers,
+    build_timeout_extensions,
+    build_transport_error,
+    parse_address,
+    parse_answer_headers,
+)
+from edoc_connector.errors import ConfigError, EdocError, HubError, NotSent
+from edoc_connector.hubs import Dialect, Vxp
+from edoc_connector.hubs.wire import FileBody, Flow, WireRequest, WireResponse, arun, run
+
+__all__ = ["AsyncHubClient", "ClientSettings", "HubClient"]
+
+P = ParamSpec("P")
+R = TypeVar("R")
+_FlowMethod: TypeAlias = Callable[Concatenate[Any, P], Flow[R]]
+
+_log = logging.getLogger("edoc_connector.client")
+
+
+def _as_blocking_call(method: _FlowMethod[P, R]) -> Callable[Concatenate[HubClient, P], R]:
+    @functools.wraps(method)
+    def call(self: HubClient, /, *args: P.args, **kwargs: P.kwargs) -> R:
+        return self.call(_find_dialect_method(self.dialect, method), *args, **kwargs)
+
+    return call
+
+
+def _as_awaited_call(method: _FlowMethod[P, R]) -> Callable[Concatenate[AsyncHubClient, P], Coroutine[Any, Any, R]]:
+    @functools.wraps(method)
+    async def call(self: AsyncHubClient, /, *args: P.args, **kwargs: P.kwargs) -> R:
+        return await self.call(_find_dialect_method(self.dialect, method), *args, **kwargs)
+
+    return call
+
+
+def _find_dialect_method(dialect: Dialect, method: _FlowMethod[P, R]) -> Callable[P, Flow[R]]:
+    """The dialect's own method of that name; the one given only lends its signature."""
+    name = method.__name__
+    dialect_method: Callable[P, Flow[R]] | None = getattr(dialect, name, None)
+    if dialect_method is None:
+        kind = type(dialect).__name__
+        raise ConfigError(
+            f"The hub dialect {kind} has no call {name!r}; use a hub that does, or do without.",
+            vi=f"Giao thức trục {kind} không có lời gọi {name!r}; hãy dùng trục có hỗ trợ hoặc bỏ qua bước này.",
+        )
+    return dialect_method
+
+
+class HubClient:
+    """A hub, blocking. One client holds one pool of connections and may be used from several threads.
+
+    Methods are those of the dialect. Calls that fail in a way that makes another attempt safe are repeated, each time
+    as a fresh flow with new time stamps.
+
+    Args:
+        dialect: whom to talk to, and how.
+        settings: time-outs, attempts, TLS, proxy.
+
+    Raises:
+        ConfigError: a certificate, key or proxy in the settings cannot be used.
+    """
+
+    send = _as_blocking_call(Dialect.send)
+    list_waiting = _as_blocking_call(Dialect.list_waiting)
+    fetch = _as_blocking_call(Dialect.fetch)
+    confirm = _as_blocking_call(Dialect.confirm)
+    sent_state = _as_blocking_call(Dialect.sent_state)
+    agencies = _as_blocking_call(Dialect.agencies)
+
+    download_edoc = _as_blocking_call(Vxp.download_edoc)
+    get_edoc = _as_blocking_call(Vxp.get_edoc)
+    agencies_qd20 = _as_blocking_call(Vxp.agencies_qd20)
+    agency_changes = _as_blocking_call(Vxp.agency_changes)
+    register_agency = _as_blocking_call(Vxp.register_agency)
+    delete_agency = _as_blocking_call(Vxp.delete_agency)
+    count_received_edoc = _as_blocking_call(Vxp.count_received_edoc)
+    count_received_status = _as_blocking_call(Vxp.count_received_status)
+
+    def __init__(self, dialect: Dialect, settings: ClientSettings | None = None) -> None:
+        self.dialect = dialect
+        self.settings = settings or ClientSettings()
+        self._transport = build_blocking_transport(self.settings)
+        self._retrying = tenacity.Retrying(sleep=time.sleep, **_build_retry_options(self.settings))
+        self._extensions = build_timeout_extensions(self.settings)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._transport.close()
+
+    def call(self, make: Callable[P, Flow[R]], *args: P.args, **kwargs: P.kwargs) -> R:
+        """Make any call of any dialect, repeated where that is safe.
+
+        Args:
+            make: method that gives the flow, such as ``client.dialect.list_waiting``; called anew for each attempt.
+            args: for it.
+            kwargs: for it.
+        """
+        try:
+            return self.run(make(*args, **kwargs))
+        except EdocError as error:
+            first_error = [error]
+
+        def attempt() -> R:
+            if first_error:  # the first attempt is over; only what comes after it needs the machinery of retrying
+                raise first_error.pop()
+            return self.run(make(*args, **kwargs))
+
+        return self._retrying(attempt)
+
+    def run(self, flow: Flow[R]) -> R:
+        """Drive one flow, once."""
+        return run(flow, self._perform)
+
+    def _perform(self, request: WireRequest) -> WireResponse:
+        with Upload(request) as upload:
+            try:
+                with TimeLimit(self.settings.total + self.settings.compute_transfer_seconds(upload.length)) as limit:
+                    return self._exchange(request, upload, limit)
+            except EXCHANGE_ERRORS as error:
+                transport_error = build_transport_error(error, request, upload)
+        raise transport_error  # outside of the handler: what httpx raised refers to the request and its signed headers
+
+    def _exchange(self, request: WireRequest, upload: Upload, limit: TimeLimit) -> WireResponse:
+        answer = self._transport.handle_request(_build_request(request, upload, RequestBody(upload), self._extensions))
+        try:
+            with AnswerSink(request, answer.status_code, parse_answer_headers(answer.headers.raw)) as sink:
+                _log_exchange(request, answer.status_code)
+                limit.deadline += self.settings.compute_transfer_seconds(sink.announced_length)
+                for chunk in cast(httpx.SyncByteStream, answer.stream):
+                    sink.write(chunk)
+                return sink.finish()
+        finally:
+            answer.close()
+
+
+class AsyncHubClient:
+    """A hub, awaited. Methods, arguments and errors are those of `HubClient`.
+
+    File work, hashing included, is done in worker threads; so is the telling of progress.
+
+    Args:
+        dialect: whom to talk to, and how.
+        settings: time-outs, attempts, TLS, proxy.
+
+    Raises:
+        ConfigError: a certificate, key or proxy in the settings cannot be used.
+    """
+
+    send = _as_awaited_call(Dialect.send)
+    list_waiting = _as_awaited_call(Dialect.list_waiting)
+    fetch = _as_awaited_call(Dialect.fetch)
+    confirm = _as_awaited_call(Dialect.confirm)
+    sent_state = _as_awaited_call(Dialect.sent_state)
+    agencies = _as_awaited_call(Dialect.agencies)
+
+    download_edoc = _as_awaited_call(Vxp.download_edoc)
+    get_edoc = _as_awaited_call(Vxp.get_edoc)
+    agencies_qd20 = _as_awaited_call(Vxp.agencies_qd20)
+    agency_changes = _as_awaited_call(Vxp.agency_changes)
+    register_agency = _as_awaited_call(Vxp.register_agency)
+    delete_agency = _as_awaited_call(Vxp.delete_agency)
+    count_received_edoc = _as_awaited_call(Vxp.count_received_edoc)
+    count_received_status = _as_awaited_call(Vxp.count_received_status)
+
+    def __init__(self, dialect: Dialect, settings: ClientSettings | None = None) -> None:
+        self.dialect = dialect
+        self.settings = settings or ClientSettings()
+        self._transport = build_async_transport(self.settings)
+        self._extensions = build_timeout_extensions(self.settings)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        await self._transport.aclose()
+
+    async def call(self, make: Callable[P, Flow[R]], *args: P.args, **kwargs: P.kwargs) -> R:
+        """Make any call of any dialect, repeated where that is safe. See `HubClient.call`."""
+
+        async def attempt() -> R:
+            return await self.run(make(*args, **kwargs))
+
+        return await tenacity.AsyncRetrying(sleep=anyio.sleep, **_build_retry_options(self.settings))(attempt)
+
+    async def run(self, flow: Flow[R]) -> R:
+        """Drive one flow, once."""
+        return await arun(flow, self._perform, offload=anyio.to_thread.run_sync)
+
+    async def _perform(self, request: WireRequest) -> WireResponse:
+        with await _open_upload(request) as upload:
+            try:
+                with anyio.fail_after(
+                    self.settings.total + self.settings.compute_transfer_seconds(upload.length)
+                ) as scope:
+                    return await self._exchange(request, upload, scope)
+            except EXCHANGE_ERRORS as error:
+                transport_error = build_transport_error(error, request, upload)
+        raise transport_error  # outside of the handler, as in HubClient
+
+    async def _exchange(self, request: WireRequest, upload: Upload, scope: anyio.CancelScope) -> WireResponse:
+        body = RequestBody(async_pieces=_read_in_threads(upload))
+        answer = await self._transport.handle_async_request(_build_request(request, upload, body, self._extensions))
+        try:
+            with AnswerSink(request, answer.status_code, parse_answer_headers(answer.headers.raw)) as sink:
+                _log_exchange(request, answer.status_code)
+                scope.deadline += self.settings.compute_transfer_seconds(sink.announced_length)
+                async for chunk in cast(httpx.AsyncByteStream, answer.stream):
+                    await _write_chunk(sink, chunk)
+                return sink.finish()
+        finally:
+            with anyio.CancelScope(shield=True):  # a connection that was cut short is closed in any case
+                await answer.aclose()
+
+
+def _log_exchange(request: WireRequest, status: int) -> None:
+    """Log an exchange: method, address and status; no parameters, headers or bodies, which may hold secrets."""
+    _log.debug("%s %s: %d", request.method, request.url.partition("?")[0], status)
+
+
+def _build_request(
+    request: WireRequest, upload: Upload, body: RequestBody, extensions: dict[str, Any]
+) -> httpx.Request:
+    """The request as httpx's transports send it; a body in memory goes out in one piece."""
+    target = parse_address(request.url)
+    return httpx.Request(
+        request.method,
+        target,
+        headers=build_request_headers(request, target.netloc, upload.length),
+        stream=httpx.ByteStream(request.body) if isinstance(request.body, bytes) else body,
+        extensions=extensions,
+    )
+
+
+async def _open_upload(request: WireRequest) -> Upload:
+    if isinstance(request.body, FileBody) and request.body.content is None:
+        return await anyio.to_thread.run_sync(Upload, request)
+    return Upload(request)
+
+
+async def _read_in_threads(upload: Upload) -> AsyncIterator[bytes]:
+    chunks = iter(upload)
+    if not upload.may_block:
+        for piece in chunks:
+            yield piece
+        return
+    while (chunk := await anyio.to_thread.run_sync(next, chunks, None)) is not None:
+        yield chunk
+
+
+async def _write_chunk(sink: AnswerSink, chunk: bytes) -> None:
+    if sink.on_disk:
+        await anyio.to_thread.run_sync(sink.write, chunk)
+    else:
+        sink.write(chunk)
+
+
+def _build_retry_options(settings: ClientSettings) -> dict[str, Any]:
+    return {
+        "stop": tenacity.stop_after_attempt(settings.attempts),
+        "wait": functools.partial(_compute_wait, settings),
+        "retry": tenacity.retry_if_exception(_can_repeat),
+        "before_sleep": _log_failed_attempt,
+        "reraise": True,
+    }
+
+
+def _can_repeat(error: BaseException) -> bool:
+    return isinstance(error, NotSent) or (isinstance(error, HubError) and error.retryable)
+
+
+def _compute_wait(settings: ClientSettings, state: tenacity.RetryCallState) -> float:
+    """What the hub asked for, up to the cap, and a random time on top so that clients do not come back all at once."""
+    error = state.outcome.exception() if state.outcome is not None else None
+    hub_wait = error.retry_after if isinstance(error, HubError) and error.retry_after is not None else 0.0
+    backoff = min(settings.backoff_cap, settings.backoff * 2.0 ** (state.attempt_number - 1))
+    return min(hub_wait, settings.retry_after_cap) + random.uniform(0.0, backoff)  # noqa: S311 - no secret, only spread
+
+
+def _log_failed_attempt(state: tenacity.RetryCallState) -> None:
+    error = state.outcome.exception() if state.outcome is not None else None
+    _log.warning("attempt %d failed: %s; again in %.1f s", state.attempt_number, error, state.upcoming_sleep)

@@ -1,0 +1,81 @@
+"""The demand that PDF files carry valid signatures: of documents that go out, and of those that come in."""
+
+from __future__ import annotations
+
+from ..config import Settings
+from ..edxml import Document, Packet, Problem
+from ..errors import DocumentError, VerificationFailed
+from ..pdf import UnsignedPdf, find_unsigned, require_packages
+from ..signing import VerifyPolicy
+
+
+def require_pdf_support(settings: Settings) -> None:
+    """See that what the demand needs is there, before the first document meets it.
+
+    Raises:
+        ConfigError: the extra ``pdf`` is not installed.
+    """
+    if settings.signing.require_pdf_signature or settings.receive.require_pdf_signature:
+        require_packages("pyhanko")
+
+
+def refuse_unsigned(document: Document, policy: VerifyPolicy) -> None:
+    """Refuse to send a document with a PDF file that is not validly signed.
+
+    Raises:
+        DocumentError: there is one; `problems` names each, with the reason code of its signatures.
+        AttachmentError: a file cannot be read.
+    """
+    problems = [_as_problem(item) for item in find_unsigned(document.attachments, policy)]
+    if not problems:
+        return
+    lines = "; ".join(f"{item.field} '{item.value}': {item.message}" for item in problems)
+    lines_vi = "; ".join(f"{item.field} '{item.value}': {item.message_vi}" for item in problems)
+    raise DocumentError(
+        f"PDF files are not validly signed, so the document was not sent: {lines} Sign them with pdf.sign_pdf or "
+        "`edoc pdf sign` and attach what that writes. The demand is require_pdf_signature in [signing].",
+        vi=f"Tệp PDF chưa được ký số hợp lệ nên văn bản không được gửi: {lines_vi} Hãy ký bằng pdf.sign_pdf hoặc "
+        "`edoc pdf sign` rồi đính kèm tệp đã ký. Yêu cầu này là require_pdf_signature trong mục [signing].",
+        problems=problems,
+    )
+
+
+def require_signed_files(packet: Packet, policy: VerifyPolicy, *, doc_id: str) -> None:
+    """Let a packet in only if its PDF files are validly signed.
+
+    Args:
+        packet: the packet.
+        policy: the receive policy.
+        doc_id: the hub's id of the packet.
+
+    Raises:
+        VerificationFailed: one is not.
+        AttachmentError: a file cannot be decoded.
+    """
+    unsigned_file = next(find_unsigned(packet.attachments, policy), None)
+    if unsigned_file is None:
+        return
+    name, verification = unsigned_file.attachment.name, unsigned_file.verification
+    raise VerificationFailed(
+        f"docId {doc_id} is not let in: its PDF file '{name}' is {verification.status} ({verification.reason}): "
+        f"{verification.explanation} "
+        "Ask the sender for a signed file, or correct require_pdf_signature in [receive] and call recheck().",
+        vi=f"Không tiếp nhận docId {doc_id}: tệp PDF '{name}' có kết quả {verification.status} "
+        f"({verification.reason}): "
+        f"{verification.explanation_vi} Hãy đề nghị nơi gửi gửi lại tệp đã ký, hoặc sửa require_pdf_signature "
+        "trong mục "
+        "[receive] rồi gọi recheck().",
+    )
+
+
+def _as_problem(file: UnsignedPdf) -> Problem:
+    verification = file.verification
+    return Problem(
+        code=verification.reason,
+        field=f"attachments[{file.index}]",
+        xpath=f"AttachmentEncoded/Attachment[{file.index + 1}]",
+        value=file.attachment.name,
+        message=verification.explanation,
+        message_vi=verification.explanation_vi,
+        clause="Decree 30/2020/NĐ-CP",
+    )

@@ -1,0 +1,176 @@
+"""What the hub said, kept for the evidence; and the hub's time, where our clock is wrong."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import logging
+import re
+import threading
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any, ParamSpec, TypeVar
+from urllib.parse import urlsplit
+
+from ..client import HubClient
+from ..client.transport import ClientSettings
+from ..errors import AuthenticationRejected, TransportError
+from ..hubs import Dialect, strict_json
+from ..hubs.fields import replace_unstorable
+from ..hubs.refusals import parse_http_date
+from ..hubs.wire import Flow, WireRequest, WireResponse
+
+log = logging.getLogger("edoc_connector.connector.hearing")
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+_CLOCK_REJECTED_CODE = "16"  # a hub's "the time stamp is too far off"
+_MIN_OFFSET = timedelta(seconds=30)
+_MAX_OFFSET = timedelta(days=1)  # a Date farther off than that says nothing about our clock
+
+_MAX_BODY_BYTES = 16 * 1024
+_SECRET_NAME = re.compile(r"token|secret|passw|pwd|key|auth|cookie|session|credential", re.IGNORECASE)
+_SECRET_CALL = re.compile(r"token|login|logon|oauth|auth", re.IGNORECASE)
+_HIDDEN_TEXT = "(not kept)"
+
+
+class HubTime:
+    """The time for a hub's signed headers: ours, set right by the hub's own once it refused ours.
+
+    It is learnt only then: a Date header is not signed, and a hub that takes our stamps needs no correction.
+    """
+
+    def __init__(self, clock: Callable[[], datetime]) -> None:
+        self._clock = clock
+        self.offset = timedelta(0)
+
+    def __call__(self) -> datetime:
+        return self._clock() + self.offset
+
+    def learn_offset(self, date: datetime | None) -> bool:
+        """Take over the hub's time; whether that changed anything."""
+        if date is None:
+            return False
+        offset = date - self._clock()
+        if abs(offset) > _MAX_OFFSET or abs(offset - self.offset) < _MIN_OFFSET:
+            return False
+        self.offset = offset
+        log.error(
+            "the hub's clock is %+.0f seconds from ours, and it refuses ours: calls to it use its time from now on. "
+            "Set this machine's clock (NTP).",
+            offset.total_seconds(),
+        )
+        return True
+
+
+class RecordingHubClient(HubClient):
+    """A hub client that keeps what the hub said, per thread, until it is taken for the evidence.
+
+    Args:
+        dialect: whom to talk to.
+        settings: time-outs and the rest.
+        clock: our time, aware UTC.
+
+    Attributes:
+        time: the time in signed headers, for a dialect that has such.
+    """
+
+    def __init__(self, dialect: Dialect, settings: ClientSettings, *, clock: Callable[[], datetime]) -> None:
+        self.time = HubTime(clock)
+        self._secrets = _collect_secrets(dialect)
+        self._local = threading.local()
+        super().__init__(_with_clock(dialect, self.time), settings)
+
+    def call(self, make: Callable[P, Flow[R]], *args: P.args, **kwargs: P.kwargs) -> R:
+        """As `HubClient.call`; once more with the hub's time, where the hub refused ours."""
+        try:
+            return super().call(make, *args, **kwargs)
+        except AuthenticationRejected as error:
+            if error.code != _CLOCK_REJECTED_CODE or not self.time.learn_offset(self._find_last_date()):
+                raise
+        return super().call(make, *args, **kwargs)
+
+    def clear_exchanges(self) -> None:
+        """A new message begins: what was heard before belongs to another."""
+        self._recorded_exchanges.clear()
+
+    def take_exchanges(self) -> list[dict[str, Any]]:
+        """What the hub said to this thread since, without secrets."""
+        exchanges = list(self._recorded_exchanges)
+        self._recorded_exchanges.clear()
+        return exchanges
+
+    @property
+    def _recorded_exchanges(self) -> list[dict[str, Any]]:
+        exchanges: list[dict[str, Any]] = self._local.__dict__.setdefault("said", [])
+        return exchanges
+
+    def _find_last_date(self) -> datetime | None:
+        return parse_http_date(
+            next((exchange["date"] for exchange in reversed(self._recorded_exchanges) if exchange.get("date")), "")
+        )
+
+    def _perform(self, request: WireRequest) -> WireResponse:
+        call = urlsplit(request.url).path.rpartition("/")[2]
+        asked_at = self.time().astimezone(UTC).isoformat(timespec="milliseconds")
+        exchange = {"call": call, "method": request.method, "asked_at": asked_at}
+        try:
+            response = super()._perform(request)
+        except TransportError as error:
+            self._recorded_exchanges.append({**exchange, "no_answer": type(error).__name__})
+            raise
+        self._recorded_exchanges.append({**exchange, **self._describe_response(call, response)})
+        return response
+
+    def _describe_response(self, call: str, response: WireResponse) -> dict[str, Any]:
+        description: dict[str, Any] = {"status": response.status}
+        if response.headers.get("date"):
+            description["date"] = response.headers["date"][:64]
+        if response.saved is not None:  # a packet: its hash stands with the packet
+            return description
+        if _SECRET_CALL.search(call):
+            return description | {"body": _HIDDEN_TEXT}
+        description |= {"body_size": len(response.body), "body_sha256": hashlib.sha256(response.body).hexdigest()}
+        return description | self._describe_body(response.body)
+
+    def _describe_body(self, body: bytes) -> dict[str, Any]:
+        """The body where it is JSON of a moderate size and depth, with what may be a secret left out.
+
+        Of any other the hash says enough: what hears for the evidence may never end what the answer was asked for.
+        """
+        if not body or len(body) > _MAX_BODY_BYTES:
+            return {}
+        try:
+            value = strict_json.loads(body)
+        except strict_json.NotJsonError:
+            return {}
+        return {"body": self._without_secrets(value)}
+
+    def _without_secrets(self, value: Any) -> Any:
+        if isinstance(value, dict):
+            return {
+                replace_unstorable(name): _HIDDEN_TEXT if _SECRET_NAME.search(name) else self._without_secrets(item)
+                for name, item in value.items()
+            }
+        if isinstance(value, list):
+            return [self._without_secrets(item) for item in value]
+        if isinstance(value, str):
+            return _HIDDEN_TEXT if any(secret in value for secret in self._secrets) else replace_unstorable(value)
+        return value
+
+
+def _collect_secrets(dialect: Any) -> tuple[str, ...]:
+    """A dialect's secrets: the texts that it keeps out of its repr."""
+    fields = dataclasses.fields(dialect) if dataclasses.is_dataclass(dialect) else ()
+    values = (getattr(dialect, field.name) for field in fields if not field.repr)
+    return tuple(value for value in values if isinstance(value, str) and value)
+
+
+def _with_clock(dialect: Any, clock: Callable[[], datetime]) -> Dialect:
+    """The dialect with this clock, where it has one."""
+    fields = dataclasses.fields(dialect) if dataclasses.is_dataclass(dialect) else ()
+    adjusted: Dialect = (
+        dataclasses.replace(dialect, now=clock) if "now" in {field.name for field in fields} else dialect
+    )
+    return adjusted

@@ -1,0 +1,92 @@
+"""What becomes of a message after an error, as a table (what happens when something breaks, rows 4–13 and 23–25)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ..errors import (
+    AttachmentError,
+    AuthenticationRejected,
+    ConfigError,
+    EdocError,
+    HubError,
+    HubUnavailable,
+    NotFound,
+    NotSent,
+    OutcomeUnknown,
+    ProtocolError,
+    SigningError,
+    StoreError,
+    TransportError,
+    UnknownSender,
+)
+from ..store import Altered, LeaseLost
+
+
+class Undecided(OutcomeUnknown):
+    """The hub cannot tell what became of a message: a person has to find out, and `Connector.settle` it."""
+
+
+@dataclass(frozen=True, slots=True)
+class RetryDecision:
+    """What an error means for the message that met it and for those behind it.
+
+    Args:
+        next_state: the message's next state: ``ready`` to try again, ``unknown`` to ask the hub first, ``failed``
+            for good.
+        opens_breaker: whether the next message would meet the same error, so that sending pauses.
+    """
+
+    next_state: str
+    opens_breaker: bool = False
+
+
+_READY, _UNKNOWN, _FAILED = "ready", "unknown", "failed"
+
+# The first class that fits decides.
+RETRY_DECISIONS: tuple[tuple[type[EdocError], RetryDecision], ...] = (
+    # The hub refuses us, not the packet: the queue is kept until that is mended (row 10).
+    (AuthenticationRejected, RetryDecision(_READY, opens_breaker=True)),
+    (UnknownSender, RetryDecision(_READY, opens_breaker=True)),
+    (HubUnavailable, RetryDecision(_READY, opens_breaker=True)),
+    # An answer came that tells neither yes nor no (rows 11 and 13).
+    (ProtocolError, RetryDecision(_UNKNOWN)),
+    (HubError, RetryDecision(_FAILED)),
+    (OutcomeUnknown, RetryDecision(_UNKNOWN)),
+    (NotSent, RetryDecision(_READY, opens_breaker=True)),
+    (TransportError, RetryDecision(_UNKNOWN)),
+    # Nothing left this machine, and nothing will before somebody mends it here (row 25).
+    (ConfigError, RetryDecision(_READY, opens_breaker=True)),
+    (SigningError, RetryDecision(_READY, opens_breaker=True)),
+    # The stored packet is gone or changed: trying again cannot help.
+    (NotFound, RetryDecision(_FAILED)),
+    (Altered, RetryDecision(_FAILED)),
+    (LeaseLost, RetryDecision(_READY)),
+    # A disk that is full, a machine out of handles, a database that is away: everything waits for it (rows 23 and 24).
+    (StoreError, RetryDecision(_READY, opens_breaker=True)),
+    (AttachmentError, RetryDecision(_FAILED)),
+)
+
+
+# There is no such call at that address: nothing was taken, and every other message would meet the same.
+_CALL_MISSING_CODES = frozenset({"404", "405", "501"})
+
+
+def decide_retry(error: EdocError) -> RetryDecision:
+    """What becomes of a message that met this error."""
+    if isinstance(error, ProtocolError) and error.code in _CALL_MISSING_CODES:
+        return RetryDecision(_READY, opens_breaker=True)
+    decision = next(
+        (candidate for kind, candidate in RETRY_DECISIONS if isinstance(error, kind)), RetryDecision(_FAILED)
+    )
+    if isinstance(error, HubError) and error.retryable and decision.next_state == _FAILED:
+        return RetryDecision(_READY, opens_breaker=True)
+    return decision
+
+
+def as_error_columns(error: EdocError | None) -> dict[str, str | None]:
+    """An error as the columns of a row; without one, the columns emptied."""
+    if error is None:
+        return {"error_code": None, "error_text": None, "error_vi": None}
+    code = error.code if isinstance(error, HubError) and error.code else type(error).__name__
+    return {"error_code": code[:64], "error_text": error.message, "error_vi": error.vi}

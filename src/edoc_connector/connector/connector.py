@@ -1,0 +1,476 @@
+"""The connector: what a document-management system uses to send documents and to receive them."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+from uuid import uuid4
+
+from .._core import SteadyClock, join_languages
+from ..config import Settings
+from ..edxml import Document, Organization, ReceiverChange, Replacement, StaffInfo
+from ..errors import EdocError, NotFound
+from ..hubs import Progress
+from ..signing import Signer, VerifyMode, close_signer, select_signer
+from ..store import STATUS, DeliveryRow, DeliveryState, DirectoryEntry, DirectoryRow, Lease, ReceiptState, Store, Tx
+from ._context import ConnectorContext, LeaseKeeper, log
+from ._pdf_policy import require_pdf_support
+from ._recording_hub import RecordingHubClient
+from .delivery import Delivery, build_deliveries
+from .handlers import HandlerRegistration, Handlers
+from .inbound.inbox import Inbox
+from .inbound.receipt import Receipt
+from .inbound.receive_loop import ReceiveLoop
+from .operations.admin import Administration
+from .outbound import change_requests, submission
+from .outbound.changes import build_replacement, build_update
+from .outbound.outbox import Flushed, Outbox
+
+
+class Connector(HandlerRegistration, Administration):
+    """Sends and receives documents for one agency, over one hub, with everything kept in a store.
+
+    Blocking, and safe to share between threads; `receive` is for one thread at a time. Several processes, or machines
+    on one PostgreSQL, may run the same connector. What is queued goes out with every call, or with `flush`.
+
+    Use it as a context manager, or call `close`.
+
+    Args:
+        settings: see `Settings`.
+        signer: the key, instead of the one in the settings; a remote signing service for example.
+        on_progress: told, while a packet goes over the wire, its bytes so far and in all; None where that is unknown.
+
+    Raises:
+        ConfigError: the settings cannot be used.
+        SigningError: what they name as a key is no key's URI.
+        StoreError: the store cannot be opened.
+    """
+
+    def __init__(
+        self, settings: Settings, *, signer: Signer | None = None, on_progress: Progress | None = None
+    ) -> None:
+        self.settings = settings
+        policy = settings.policy()
+        require_pdf_support(settings)
+        self._signing_key = _SigningKey(settings.signer() if signer is None else signer, is_own=signer is None)
+        clock = SteadyClock()
+        hub = RecordingHubClient(settings.dialect(), settings.client_settings(), clock=clock)
+        try:
+            tasks = settings.worker.engine == "procrastinate"
+            owner = settings.agency.id
+            store = Store.open(settings.store_url(), spool=settings.spool(), clock=clock, tasks=tasks, owner=owner)
+        except BaseException:
+            hub.close()
+            raise
+        lease = Lease(f"{socket.gethostname()}:{os.getpid()}:{uuid4().hex[:8]}", settings.limits.lease)
+        self.context = ConnectorContext(
+            organization=settings.organization(),
+            store=store,
+            hub=hub,
+            policy=policy,
+            limits=settings.limits,
+            packet_limits=settings.packet_limits(),
+            seal=settings.signing.seal,
+            requires_signed_pdf_out=settings.signing.require_pdf_signature,
+            requires_signed_pdf_in=settings.receive.require_pdf_signature,
+            timestamping=settings.timestamping(),
+            get_signer=self._signing_key.pin_signer,
+            lease=lease,
+            lease_keeper=LeaseKeeper(store, lease),
+            on_progress=on_progress,
+        )
+        self.outbox = Outbox(self.context)
+        self.inbox = Inbox(self.context)
+        self._handed_out: list[Receipt] = []
+        self._receive_loop: ReceiveLoop | None = None
+        self._signing_key.warn_if_unusable()
+        self.handlers = Handlers()
+
+    @classmethod
+    def open(
+        cls, settings: Settings | str | Path, *, signer: Signer | None = None, on_progress: Progress | None = None
+    ) -> Self:
+        """Open a connector.
+
+        Args:
+            settings: settings, or the path of an ``edoc.toml``.
+            signer: the key, instead of the one in the settings.
+            on_progress: told how far a packet is on the wire.
+
+        Raises:
+            ConfigError: the settings cannot be read or used.
+            SigningError: what they name as a key is no key's URI.
+            StoreError: the store cannot be opened.
+        """
+        loaded_settings = settings if isinstance(settings, Settings) else Settings.load(settings)
+        return cls(loaded_settings, signer=signer, on_progress=on_progress)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Give back what was handed out and not handled, and close every connection."""
+        try:
+            self._stop_receive_loop()
+            self._give_back_handed_out()
+        finally:
+            self.context.lease_keeper.stop()
+            self.outbox.close()
+            self.context.hub.close()
+            self.context.store.close()
+            self._signing_key.close()
+
+    # -- sending
+
+    def send(self, document: Document) -> Delivery:
+        """Store a document, then send it. The same document again is the same delivery, and is sent if it was not yet.
+
+        Args:
+            document: the document; the sender must be the agency of the settings.
+
+        Raises:
+            DocumentError: it breaks rules of the standard; nothing was stored.
+            AttachmentError: a file to attach is gone or empty; nothing was stored.
+            DocumentIdConflict: another document was stored under its id, unless the hub refused that: it is corrected.
+            SigningError, StoreError: the key or the store cannot be used; nothing was stored.
+            HubError: the hub said no. The delivery is stored: ``failed`` where the packet is refused for good,
+                ``ready`` where the hub is busy or refuses us. Calling again, once the cause is mended, sends it.
+            NotSent: the hub was not reached; the delivery is ``ready``.
+            OutcomeUnknown: the packet left and no answer came; the delivery is ``unknown``. Calling again asks the hub.
+        """
+        return self._send_submission(submission.submit(self.context, document))
+
+    def recall(
+        self,
+        document_id: str,
+        *,
+        reason: str,
+        recipients: Sequence[Organization] | None = None,
+        staff: StaffInfo | None = None,
+    ) -> Delivery:
+        """Ask recipients to agree that a document is void (thu hồi; BussinessDocType 1). They answer 15 or 16.
+
+        As long as one of them has not answered, calling again gives the same delivery. Who was not asked yet is asked
+        by another one.
+
+        Args:
+            document_id: the document, which must be sent.
+            reason: why.
+            recipients: whom to ask; everybody who got it where they are left out.
+            staff: the officer in charge.
+
+        Raises:
+            NotFound: no document was sent under that id, its packet is gone, or nobody is named.
+            StatusNotAllowed: the document is not sent yet.
+            EdocError: as for `send`.
+        """
+        packet = change_requests.submit_recall(
+            self.context, document_id, reason=reason, recipients=recipients, staff=staff
+        )
+        return self._send_submission(packet)
+
+    def update(
+        self,
+        document: Document,
+        *,
+        updates: str,
+        reason: str,
+        content_changed: bool = True,
+        receivers: Sequence[ReceiverChange] = (),
+        staff: StaffInfo | None = None,
+    ) -> Delivery:
+        """Send a document anew with changes (cập nhật; BussinessDocType 2). Recipients answer 15 or 16.
+
+        Args:
+            document: the document as it is now; where it has the id of the one it updates, it gets one of its own.
+            updates: the document it updates, which must be sent.
+            reason: why.
+            content_changed: whether the content changed.
+            receivers: recipients added and removed.
+            staff: the officer in charge.
+
+        Raises:
+            NotFound: no document was sent under that id.
+            StatusNotAllowed: the document is not sent yet.
+            EdocError: as for `send`.
+        """
+        self._require_sent(updates)
+        packet = build_update(
+            document,
+            document_id=updates,
+            reason=reason,
+            content_changed=content_changed,
+            receivers=receivers,
+            staff=staff,
+        )
+        return self._send_submission(submission.submit(self.context, packet))
+
+    def replace(
+        self,
+        document: Document,
+        *,
+        replaces: str | Sequence[str | Replacement],
+        reason: str,
+        staff: StaffInfo | None = None,
+    ) -> Delivery:
+        """Send a document that replaces others (thay thế; BussinessDocType 3). Recipients answer 15 or 16.
+
+        Args:
+            document: the new document.
+            replaces: ids of the documents it replaces; who held them is looked up, unless a `Replacement` says so.
+            reason: why.
+            staff: the officer in charge.
+
+        Raises:
+            NotFound: no document was sent under such an id.
+            StatusNotAllowed: a document is not sent yet.
+            EdocError: as for `send`.
+        """
+        replaced = [replaces] if isinstance(replaces, str) else list(replaces)
+        replacements = [item if isinstance(item, Replacement) else self._find_holders(item) for item in replaced]
+        packet = build_replacement(document, replaces=replacements, reason=reason, staff=staff)
+        return self._send_submission(submission.submit(self.context, packet))
+
+    def take_back(
+        self,
+        document_id: str,
+        *,
+        reason: str,
+        recipients: Sequence[str] | None = None,
+        staff: StaffInfo | None = None,
+    ) -> Delivery:
+        """Ask recipients to give a document back (lấy lại; status 13). They answer 15 or 16.
+
+        The request is stored and goes out at once; where the hub is out of reach it leaves with a later call.
+
+        Args:
+            document_id: the document, which must be sent.
+            reason: why.
+            recipients: codes of those to ask; where they are left out, all who may still be asked.
+            staff: the officer.
+
+        Raises:
+            NotFound: no document was sent under that id, a code is none of its recipients, or none is named.
+            StatusNotAllowed: a recipient has rejected or completed it, or was asked already; or it is not sent.
+            DocumentError: the reason is missing.
+        """
+        submission.request_take_back(self.context, document_id, organ_ids=recipients, reason=reason, staff=staff)
+        self.outbox.dispatch_due()
+        return self.delivery(document_id)
+
+    def delivery(self, document_id: str) -> Delivery:
+        """A delivery by its DocumentId.
+
+        Raises:
+            NotFound: there is none.
+        """
+        with self.context.store.snapshot() as tx:
+            return self._build_view(tx, document_id)
+
+    def deliveries(
+        self, *, state: DeliveryState | None = None, recipient: str | None = None, limit: int | None = None
+    ) -> list[Delivery]:
+        """Deliveries, newest first.
+
+        Args:
+            state: only those in this state.
+            recipient: only those to this organisation.
+            limit: at most so many.
+        """
+        with self.context.store.snapshot() as tx:
+            rows = tx.deliveries.list_newest(self.context.agency, state=state, recipient=recipient, limit=limit)
+            return build_deliveries(tx, rows, undelivered_after=self.context.limits.undelivered_after)
+
+    def flush(self) -> Flushed:
+        """Send everything that is queued, whether it is due by its back-off or not; ask about unknown outcomes.
+
+        Does not raise for what a message meets: that is in the result, and in the store.
+        """
+        return self.outbox.flush(only_due=False)
+
+    # -- receiving
+
+    def receive(self) -> Iterator[Receipt]:
+        """Poll the hub once; every packet that waits to be handled comes once.
+
+        Further packets are downloaded and verified in the background while one is handled, and what is to be told
+        the hub and the senders leaves in the background too. Whoever leaves the loop early finds the rest waiting.
+
+        These are documents of every kind, and requests to take a document back (`Receipt.kind`). Other statuses are
+        entered in the deliveries they are about. Packets that cannot be read, or that the policy does not let in, are
+        set aside (`receipts` with state QUARANTINED), and the hub is told.
+
+        Yields:
+            each packet, to be used as a context manager. One that is not is offered again by the next call.
+
+        Raises:
+            EdocError: what went wrong with the hub, after everything that is here already was handed out.
+        """
+        if self.context.policy.mode is VerifyMode.ANY:
+            log.warning("[receive] policy is any: unsigned and badly signed packets come in; set valid or trusted")
+        self._stop_receive_loop()
+        self._give_back_handed_out()
+        self.inbox.recover()
+        self._receive_loop = receive_loop = ReceiveLoop(self.context, self.inbox, self.outbox, self._handed_out)
+        with receive_loop:
+            yield from receive_loop
+        if receive_loop.first_error is not None:
+            raise receive_loop.first_error
+
+    def receipt(self, document_id: str) -> Receipt:
+        """A document that came in, by its DocumentId, or one set aside; or any packet by the hub's id of it.
+
+        Raises:
+            NotFound: there is none.
+        """
+        with self.context.store.snapshot() as tx:
+            row = tx.receipts.find_by_any_id(self.context.agency, document_id)
+        if row is None:
+            raise NotFound(
+                f"no document came in under the id {document_id}: call receive(), or look for it with receipts().",
+                vi=f"Không có văn bản đến với mã {document_id}: hãy gọi receive() hoặc tra bằng receipts().",
+            )
+        return Receipt(self.context, row, send_queued=self.outbox.dispatch_due)
+
+    def receipts(
+        self, *, state: ReceiptState | None = None, kind: str | None = None, limit: int | None = None
+    ) -> list[Receipt]:
+        """Packets that came in, newest first.
+
+        Args:
+            state: only those in this state.
+            kind: only those of this kind (`Receipt.kind`).
+            limit: at most so many.
+        """
+        values: dict[str, str | None] = {"state": state} if state is not None else {}
+        if kind is not None:
+            values["business"] = None if kind == STATUS else kind
+        with self.context.store.snapshot() as tx:
+            rows = tx.receipts.find_all(self.context.agency, limit=limit, **values)
+        return [Receipt(self.context, row, send_queued=self.outbox.dispatch_due) for row in rows]
+
+    def recheck(self, hub_doc_id: str) -> Receipt:
+        """Look once more at a packet that was set aside, by the settings of today.
+
+        The next `receive` hands a document out, unless it is here already; a status is entered in the delivery it is
+        about; a packet that could not be downloaded is asked for again by the next `receive`.
+
+        Raises:
+            NotFound: there is none, or its bytes are gone.
+            VerificationFailed: the policy still does not let it in.
+            PacketError: it still cannot be read.
+            AttachmentError: a file in it cannot be decoded.
+            DocumentIdConflict: another document is here under its id.
+            StoreError: it is not set aside.
+        """
+        self.inbox.recheck(self.receipt(hub_doc_id).key)
+        self.outbox.dispatch_due()
+        return self.receipt(hub_doc_id)
+
+    # -- the directory
+
+    def sync_directory(self) -> int:
+        """Take over the hub's directory of agencies; how many it has.
+
+        Raises:
+            EdocError: the hub did not give it; the one in the store stays as it was.
+        """
+        self.context.hub.clear_exchanges()
+        listed = self.context.hub.agencies()
+        codes = {agency.id: agency.code for agency in listed if agency.id}
+        entries = [
+            DirectoryEntry(
+                code=agency.code,
+                name=agency.name or agency.code,
+                other_code=agency.other_code or None,
+                parent=codes.get(agency.parent_id),
+                email=agency.mail or None,
+            )
+            for agency in listed
+        ]
+        with self.context.transaction() as tx:
+            return tx.directory.replace_agencies(self.context.agency, entries)
+
+    def directory(self) -> list[DirectoryRow]:
+        """The directory as it was last taken over, by code."""
+        with self.context.store.snapshot() as tx:
+            return tx.directory.list_agencies(self.context.agency)
+
+    # -- helpers
+
+    def _send_submission(self, submission: submission.Submission) -> Delivery:
+        if submission.is_new:
+            self.outbox.send_new_delivery(submission.row)
+        else:
+            self.outbox.recover()
+            self.outbox.send_delivery(submission.row.id)
+        with self.context.store.snapshot() as tx:
+            view, has_waiting = self._build_view(tx, submission.row.document_id), self.outbox.has_waiting(tx)
+        if not has_waiting:
+            return view
+        self.outbox.dispatch_due()
+        return self.delivery(submission.row.document_id)
+
+    def _build_view(self, tx: Tx, document_id: str) -> Delivery:
+        row = submission.require_delivery(tx, self.context, document_id)
+        return build_deliveries(tx, [row], undelivered_after=self.context.limits.undelivered_after)[0]
+
+    def _require_sent(self, document_id: str) -> DeliveryRow:
+        with self.context.store.snapshot() as tx:
+            row = submission.require_delivery(tx, self.context, document_id)
+        submission.require_sent(row)
+        return row
+
+    def _find_holders(self, document_id: str) -> Replacement:
+        row = self._require_sent(document_id)
+        with self.context.store.snapshot() as tx:
+            recipients = tx.deliveries.load_recipients([row.id])[row.id]
+        return Replacement(document_id=document_id, organ_ids=tuple(recipient.organ_id for recipient in recipients))
+
+    def _stop_receive_loop(self) -> None:
+        """End the threads of an earlier `receive` that was left in the middle."""
+        if self._receive_loop is not None:
+            self._receive_loop.stop()
+            self._receive_loop = None
+
+    def _give_back_handed_out(self) -> None:
+        """Offer again what was handed out by an earlier call and never entered."""
+        for receipt in self._handed_out:
+            if not receipt.inside:
+                receipt.give_back(join_languages("handed out and not handled", "đã giao nhưng chưa được xử lý"))
+        self._handed_out[:] = [receipt for receipt in self._handed_out if receipt.inside]
+
+
+class _SigningKey:
+    """The key that signs; one given by the caller is the caller's to look after."""
+
+    def __init__(self, signer: Signer | None, *, is_own: bool) -> None:
+        self._signer = signer
+        self._is_own = is_own
+
+    def pin_signer(self) -> Signer | None:
+        """The one signer for everything in one packet."""
+        return None if self._signer is None else select_signer(self._signer)
+
+    def warn_if_unusable(self) -> None:
+        """See whether the key can sign, so that the log says early what would otherwise stop the next document."""
+        if not self._is_own:
+            return
+        try:
+            self.pin_signer()
+        except EdocError as error:
+            # receiving does not need the key, and by the time one is sent a token may be plugged in
+            log.warning("no key can sign now: %s", error)
+
+    def close(self) -> None:
+        if self._is_own and self._signer is not None:
+            close_signer(self._signer)

@@ -1,0 +1,198 @@
+"""What callers see of the store: deliveries, where each recipient stands, and what happened."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+
+from ..edxml import BusinessType, StatusCode
+from ..store import DELIVERIES, Change, DeliveryRow, DeliveryState, RecipientRow, TimelineRow, Tx, describe_entry
+
+KIND_BY_TYPE = {
+    BusinessType.NEW: "new",
+    BusinessType.RECALL: "recall",
+    BusinessType.UPDATE: "update",
+    BusinessType.REPLACE: "replace",
+}
+KIND_NAMES_VI = {"new": "văn bản mới", "recall": "thu hồi", "update": "cập nhật", "replace": "thay thế"}
+_TYPE_BY_KIND = {name: kind for kind, name in KIND_BY_TYPE.items()}
+_STATUS_CODES = frozenset(code.value for code in StatusCode)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TimelineEntry:
+    """One thing that happened.
+
+    Args:
+        time: when, UTC.
+        actor: who did it: an agency's code, or an officer's name.
+        from_: state or status code before; None where there was none.
+        to: state or status code after.
+        recipient: the recipient it is about, where it is about one.
+        detail: words for a person, in English.
+        detail_vi: the same in Vietnamese.
+    """
+
+    time: datetime
+    actor: str
+    from_: str | None
+    to: str
+    recipient: str | None
+    detail: str
+    detail_vi: str
+
+    @classmethod
+    def from_row(cls, row: TimelineRow) -> TimelineEntry:
+        """The entry of a row."""
+        en, vi = describe_entry(row)
+        return cls(
+            time=row.at, from_=row.old, to=row.new, recipient=row.recipient, actor=row.actor, detail=en, detail_vi=vi
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecipientState:
+    """Where a delivery stands with one recipient.
+
+    Args:
+        organ_id: the recipient's code.
+        name: its name.
+        status: the last status it sent; a text that is no known code is kept as it is; None before the first.
+        description: its words.
+        time: the status's time stamp, UTC.
+        change: where a request to take the document back, recall or replace it stands; None without one.
+        out_of_order: how many of its statuses came out of order.
+        undelivered: whether it has not reported 01 for longer than the limit in the settings.
+    """
+
+    organ_id: str
+    name: str
+    status: StatusCode | str | None
+    description: str | None
+    time: datetime | None
+    change: Change | None
+    out_of_order: int
+    undelivered: bool
+
+    @property
+    def withdrawn(self) -> bool:
+        """Whether the recipient agreed that the document no longer counts."""
+        return self.change is Change.AGREED
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delivery:
+    """A document that we send, as the store knows it at one moment.
+
+    Args:
+        agency: code of the agency of ours that sends it.
+        id: the DocumentId.
+        state: where it stands with the hub.
+        business: what the packet asks for.
+        targets: the documents acted on; none for a new one.
+        code: number and notation.
+        subject: trích yếu.
+        issued_on: date of promulgation.
+        recipients: where it stands with each recipient.
+        timeline: everything that happened, in order.
+        hub_doc_id: the hub's id, once it is known.
+        attempts: how often it was tried.
+        next_attempt_at: when it is due again, UTC; None where nothing is to be done.
+        last_error: what went wrong last, in English; None where nothing did.
+        last_error_vi: the same in Vietnamese.
+        created_at: when it was stored, UTC.
+        sent_at: when the hub took it, UTC.
+    """
+
+    agency: str
+    id: str
+    state: DeliveryState
+    business: BusinessType
+    targets: tuple[str, ...]
+    code: str
+    subject: str
+    issued_on: date
+    recipients: tuple[RecipientState, ...]
+    timeline: tuple[TimelineEntry, ...]
+    hub_doc_id: str | None
+    attempts: int
+    next_attempt_at: datetime | None
+    last_error: str | None
+    last_error_vi: str | None
+    created_at: datetime
+    sent_at: datetime | None
+
+    def recipient(self, organ_id: str) -> RecipientState:
+        """Where it stands with one recipient.
+
+        Raises:
+            KeyError: it is none of the recipients.
+        """
+        recipient = next((candidate for candidate in self.recipients if candidate.organ_id == organ_id), None)
+        if recipient is None:
+            raise KeyError(organ_id)
+        return recipient
+
+
+def build_deliveries(tx: Tx, rows: Sequence[DeliveryRow], *, undelivered_after: float) -> list[Delivery]:
+    """Deliveries with their recipients and timelines."""
+    keys = [row.id for row in rows]
+    recipients = tx.deliveries.load_recipients(keys)
+    timelines = tx.timeline.load_timelines(DELIVERIES, keys)
+    targets = tx.deliveries.load_targets([row.id for row in rows if row.business != KIND_BY_TYPE[BusinessType.NEW]])
+    overdue_before = tx.now - timedelta(seconds=undelivered_after)
+    views = []
+    for row in rows:
+        is_overdue = row.sent_at is not None and row.sent_at < overdue_before
+        states = tuple(_build_recipient_state(recipient, is_overdue=is_overdue) for recipient in recipients[row.id])
+        views.append(
+            _build_delivery(
+                row,
+                targets.get(row.id, ()),
+                states,
+                tuple(TimelineEntry.from_row(entry) for entry in timelines[row.id]),
+            )
+        )
+    return views
+
+
+def _build_delivery(
+    row: DeliveryRow,
+    targets: tuple[str, ...],
+    recipients: tuple[RecipientState, ...],
+    entries: tuple[TimelineEntry, ...],
+) -> Delivery:
+    is_waiting = row.state in {DeliveryState.READY, DeliveryState.UNKNOWN}
+    return Delivery(
+        agency=row.agency,
+        id=row.document_id,
+        state=DeliveryState(row.state),
+        business=_TYPE_BY_KIND[row.business],
+        targets=targets,
+        code=row.code,
+        subject=row.subject,
+        issued_on=row.issued_on,
+        recipients=recipients,
+        timeline=entries,
+        hub_doc_id=row.hub_doc_id,
+        attempts=row.attempts,
+        next_attempt_at=row.next_attempt_at if is_waiting else None,
+        last_error=row.error_text,
+        last_error_vi=row.error_vi,
+        created_at=row.created_at,
+        sent_at=row.sent_at,
+    )
+
+
+def _build_recipient_state(row: RecipientRow, *, is_overdue: bool) -> RecipientState:
+    return RecipientState(
+        organ_id=row.organ_id,
+        name=row.name,
+        status=StatusCode(row.last_code) if row.last_code in _STATUS_CODES else row.last_code,
+        description=row.last_description,
+        time=row.last_at,
+        change=Change(row.change) if row.change else None,
+        out_of_order=row.out_of_order,
+        undelivered=is_overdue and row.last_code is None,
+    )

@@ -1,0 +1,95 @@
+"""A body that is here already, under another docId: the same document once more, or a hub that mixed bodies up?
+
+A hub's list names no DocumentId, so a wrong body of the right sender and recipient can only be told by what else is
+here. Confirming it as a duplicate would make the hub forget a document that never came. So before anything counts as a
+duplicate, both docIds are downloaded once more: where either gives another packet now, that one is taken in.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from ...edxml import Document
+from ...errors import AttachmentError, EdocError, PacketError, StoreError, VerificationFailed
+from ...store import ReceiptRow, SpoolFile, Tx
+from .._context import ConnectorContext
+from .._retry import decide_retry
+from .admission import VerifiedPacket
+
+log = logging.getLogger("edoc_connector.connector.doubles")
+
+_MAX_CHECKS = 5  # a hub that cannot be asked for so long is believed
+
+
+@dataclass(frozen=True, slots=True)
+class DuplicateChecker:
+    """Looks twice at what seems to be a duplicate.
+
+    Args:
+        context: the store.
+        fetch_to_spool: fetches the packet of a docId into the spool.
+        admit: reads and verifies a packet for a receipt.
+    """
+
+    context: ConnectorContext
+    fetch_to_spool: Callable[[str], SpoolFile]
+    admit: Callable[[SpoolFile, ReceiptRow], VerifiedPacket]
+
+    def select_packet(self, row: ReceiptRow, verified: VerifiedPacket) -> VerifiedPacket:
+        """What to take in for a receipt: the packet that came, or the one that a second look brought.
+
+        Raises:
+            EdocError: the hub could not be asked; the receipt has to wait.
+        """
+        with self.context.store.snapshot() as tx:
+            copy = find_copy(tx, row, verified)
+        if copy is None:
+            return verified
+        for doc_id in (row.hub_doc_id, copy.hub_doc_id):
+            other_packet = self._fetch_other_packet(doc_id, row, verified)
+            if other_packet is not None:
+                log.error("the hub had given the same body for docIds %s and %s", row.hub_doc_id, copy.hub_doc_id)
+                self.context.store.spool.discard(verified.file.name)  # its content is here, under the other docId
+                return other_packet
+        return verified
+
+    def _fetch_other_packet(self, doc_id: str, row: ReceiptRow, verified: VerifiedPacket) -> VerifiedPacket | None:
+        """The packet that the hub gives for a docId now, where it is one that is not here."""
+        try:
+            file = self.fetch_to_spool(doc_id)
+        except EdocError as error:
+            if decide_retry(error).next_state == "failed" or row.attempts >= _MAX_CHECKS:
+                log.warning("whether docId %s has a body of its own cannot be found out: %s", doc_id, error)
+                return None
+            raise
+        try:
+            other_packet = self._admit_if_new(file, row, verified)
+        except StoreError:
+            self.context.store.spool.discard(file.name)
+            raise
+        if other_packet is None:
+            self.context.store.spool.discard(file.name)
+        return other_packet
+
+    def _admit_if_new(self, file: SpoolFile, row: ReceiptRow, verified: VerifiedPacket) -> VerifiedPacket | None:
+        if file.sha256 == verified.file.sha256:
+            return None
+        try:
+            other_packet = self.admit(file, row)
+        except (PacketError, VerificationFailed, AttachmentError):
+            return None
+        with self.context.store.snapshot() as tx:
+            is_known = other_packet.fingerprint == verified.fingerprint or find_copy(tx, row, other_packet) is not None
+        return None if is_known else other_packet
+
+
+def find_copy(tx: Tx, row: ReceiptRow, verified: VerifiedPacket) -> ReceiptRow | None:
+    """The receipt that has the same content already, if there is one."""
+    message = verified.message
+    if isinstance(message, Document):
+        copy = tx.receipts.find_effective(row.agency, message.id, message.sender.id)
+        is_same = copy is not None and copy.id != row.id and copy.fingerprint == verified.fingerprint
+        return copy if is_same else None
+    return tx.receipts.find_same_status(row, verified.fingerprint)

@@ -1,0 +1,277 @@
+"""What comes in: listed, brought in by `arriving`, and either kept for the application or entered in the store.
+
+A packet counts as here only when its bytes are safe in the spool and its row says so, in one transaction; the hub is
+told afterwards, by a confirmation queued in that same transaction.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from ..._core import join_languages
+from ...edxml import read
+from ...errors import AttachmentError, DocumentIdConflict, EdocError, PacketError, ProtocolError
+from ...hubs import MessageType, Progress, Waiting
+from ...store import DONE, FAIL, RECEIPTS, Offer, ReceiptRow, ReceiptState, SpoolFile, Tx
+from .._context import ConnectorContext
+from .._recovery import correct_future_times
+from .._retry import as_error_columns, decide_retry
+from ..outbound.packet_builder import compute_fingerprint
+from .admission import as_spool_columns, require_spool_file
+from .intake import DownloadedPacket, Intake, admit_quarantined, quarantine
+
+log = logging.getLogger("edoc_connector.connector.inbox")
+
+# Here for good, and the hub was told so.
+_CONFIRMED_STATES = frozenset({ReceiptState.HANDLED, ReceiptState.CONFIRMED, ReceiptState.DUPLICATE})
+
+_MAX_WRONG_BODIES = 5  # how often a packet is asked for again for which the hub gave another one's body
+_OFFERS_PER_TRANSACTION = 200  # what a hub lists is entered in pieces, so that other writers get their turn
+
+
+class Inbox:
+    """Fetches what the hub offers.
+
+    Args:
+        context: the store, the hub and the policy.
+    """
+
+    def __init__(self, context: ConnectorContext) -> None:
+        self._context = context
+        self._intake = Intake(context)
+
+    def recover(self) -> None:
+        """Offer again what dead applications were handling."""
+        with self._context.transaction() as tx:
+            correct_future_times(tx, agency=self._context.agency, limits=self._context.limits)
+            for row in tx.leases.lock_expired(RECEIPTS, agency=self._context.agency):
+                tx.transitions.move(
+                    RECEIPTS,
+                    row["id"],
+                    old=row["state"],
+                    new=ReceiptState.WAITING,
+                    fencing_token=row["fence"],
+                    detail=join_languages("the worker's lease ran out", "tiến trình đang giữ đã dừng"),
+                )
+
+    def recheck(self, key: int) -> None:
+        """Judge a packet in quarantine once more, by the policy of today; one that never came is asked for again.
+
+        Raises:
+            PacketError: it still cannot be read.
+            VerificationFailed: the policy still does not let it in.
+            DocumentIdConflict: another document came under its id.
+            NotFound: its bytes are gone.
+        """
+        with self._context.store.snapshot() as tx:
+            row = tx.receipts.get_by_id(key)
+        if row.state == ReceiptState.QUARANTINED and row.spool_file is None:
+            self._requeue_download(row)
+            return
+        file = require_spool_file(row)
+        self._context.require_packet(file.name, file.sha256)  # says so where its time to be kept was over
+        verified = self._intake.admit(file, row)
+        with self._context.transaction() as tx:
+            # Whether it is a double is looked up first and written afterwards.
+            tx.advisory_lock(f"inbox {self._context.agency}")
+            admit_quarantined(tx, row, verified)
+
+    def _requeue_download(self, row: ReceiptRow) -> None:
+        with self._context.transaction() as tx:
+            values: dict[str, Any] = {"attempts": 0, "next_attempt_at": tx.now, **as_error_columns(None)}
+            tx.receipts.move(row, ReceiptState.LISTED, **values)
+
+    def _plan_redownload(self, row: ReceiptRow, now: datetime) -> dict[str, Any] | None:
+        """Columns and the reason for another download of a packet that was set aside and that the hub still offers."""
+        if _can_redownload(row):
+            detail = join_languages("the hub had given another packet's body", "trục đã trả nhầm nội dung gói tin khác")
+            return {"attempts": row.attempts + 1, "detail": detail}
+        if self._is_redownload_due(row, now):
+            detail = join_languages(
+                "it never came, and the hub still offers it", "chưa tải được và trục vẫn còn gói tin này"
+            )
+            return {"attempts": 0, "next_attempt_at": now, "detail": detail}
+        return None
+
+    def _is_redownload_due(self, row: ReceiptRow, now: datetime) -> bool:
+        """Whether a packet that could not be downloaded was left alone for long.
+
+        One on which the process ended each time, and so no error is known, is left to a person.
+        """
+        if row.state != ReceiptState.QUARANTINED or row.spool_file is not None or row.error_code is None:
+            return False
+        return now - row.updated_at >= timedelta(seconds=self._context.limits.backoff_cap)
+
+    def poll_offers(self, kind: MessageType) -> tuple[list[int], list[int]]:
+        """Ask the hub what it offers, and enter it.
+
+        Returns:
+            The keys of the receipts to fetch, and of those to look at again: the hub offers them although it was told.
+
+        Raises:
+            EdocError: the hub did not say.
+        """
+        asked_at = self._context.store.clock()
+        self._context.hub.clear_exchanges()  # nothing of it is for the evidence, and polls go on for months
+        return self._record_offers(self._context.hub.list_waiting(kind), asked_at)
+
+    def fetch(self, key: int) -> None:
+        """Download and check one packet that was listed; nothing where another worker is at it.
+
+        Raises:
+            EdocError: it did not come; why is in the store too.
+        """
+        rows = self.claim_listed([key])
+        if not rows:
+            return
+        with self._context.lease_keeper.hold_all(RECEIPTS.table_name, [row.id for row in rows]):
+            errors = self.store_packets([self.download(row) for row in rows])
+        if errors:
+            raise errors[0]
+
+    def claim_listed(self, keys: Sequence[int]) -> list[ReceiptRow]:
+        """Take packets that were listed and that nobody is at; the attempt counts from now on."""
+        with self._context.transaction() as tx:
+            return tx.receipts.claim_listed(self._context.lease, agency=self._context.agency, row_ids=keys)
+
+    def release(self, rows: Sequence[ReceiptRow]) -> None:
+        """Give back what was claimed and not asked for."""
+        if rows:
+            with self._context.transaction() as tx:
+                tx.receipts.release_claims(self._context.lease, [row.id for row in rows])
+
+    def download(
+        self, row: ReceiptRow, *, on_progress: Progress | None = None, defer_quick: bool = False
+    ) -> DownloadedPacket:
+        """Download and judge a packet that was claimed, or leave that to `judged`. May be called from any thread."""
+        return self._intake.download(row, on_progress=on_progress, defer_quick=defer_quick)
+
+    def admit_download(self, downloaded: DownloadedPacket) -> DownloadedPacket:
+        """Judge what was left to be judged later."""
+        return self._intake.admit_download(downloaded)
+
+    def store_packets(self, downloads: Sequence[DownloadedPacket]) -> list[EdocError]:
+        """Enter what was brought, in this order; what those met that were not entered."""
+        return self._intake.store_packets(downloads)
+
+    def recheck_offered(self, key: int) -> None:
+        """Compare a packet that the hub offers although it was told with what came then; tell it once more.
+
+        Other bytes under the same docId are set aside beside the first, which stays as it is.
+
+        Raises:
+            EdocError: the hub did not give it.
+        """
+        with self._context.store.snapshot() as tx:
+            row = tx.receipts.get_by_id(key)
+        self._context.hub.clear_exchanges()
+        changed_file = self._fetch_if_changed(row)
+        with self._context.transaction() as tx:
+            self._context.record_exchanges(tx, RECEIPTS, row.id)
+            if changed_file is not None:
+                _quarantine_second(tx, row, changed_file)
+            _enqueue_confirmation(tx, row)
+
+    def _record_offers(self, offers: Sequence[Waiting], asked_at: datetime) -> tuple[list[int], list[int]]:
+        new_ids: dict[int, None] = {}
+        known_ids: dict[int, None] = {}
+        for start in range(0, len(offers), _OFFERS_PER_TRANSACTION):
+            self._record_offer_batch(offers[start : start + _OFFERS_PER_TRANSACTION], asked_at, new_ids, known_ids)
+        return list(new_ids), list(known_ids)
+
+    def _record_offer_batch(
+        self, batch: Sequence[Waiting], asked_at: datetime, new_ids: dict[int, None], known_ids: dict[int, None]
+    ) -> None:
+        with self._context.transaction() as tx:
+            rows, new_doc_ids = tx.receipts.record_offers(
+                self._context.agency, [_as_offer(waiting) for waiting in batch]
+            )
+            for waiting in batch:
+                row = rows[waiting.doc_id]
+                if row.hub_doc_id in new_doc_ids:
+                    new_doc_ids.remove(row.hub_doc_id)  # a hub may list it twice
+                    tx.audit_log.record("offer", RECEIPTS, row.id, _as_announcement(waiting))
+                if row.state == ReceiptState.LISTED:
+                    new_ids[row.id] = None
+                elif (redownload_values := self._plan_redownload(row, tx.now)) is not None:
+                    new_ids[row.id] = None
+                    rows[waiting.doc_id] = tx.receipts.move(row, ReceiptState.LISTED, **redownload_values)
+                elif row.confirmed_at is None or row.confirmed_at >= asked_at:
+                    continue  # the hub was not told yet when it answered
+                elif row.state == ReceiptState.QUARANTINED:
+                    _enqueue_confirmation(tx, row)
+                elif row.state in _CONFIRMED_STATES:
+                    known_ids[row.id] = None
+
+    def _fetch_if_changed(self, row: ReceiptRow) -> SpoolFile | None:
+        """The packet under a docId that we have, where it is another one by now."""
+        try:
+            file = self._intake.fetch_to_spool(row.hub_doc_id)
+        except EdocError as error:
+            if decide_retry(error).next_state != "failed":
+                raise
+            log.warning("docId %s is offered again, and not given: %s", row.hub_doc_id, error)
+            return None
+        if file.sha256 != row.sha256 and self._has_other_content(file, row):
+            return file
+        self._context.store.spool.discard(file.name)
+        return None
+
+    def _has_other_content(self, file: SpoolFile, row: ReceiptRow) -> bool:
+        """Whether it says something else; a hub may write the same packet anew."""
+        try:
+            packet = read(self._context.store.spool.locate(file.name))
+            return compute_fingerprint(packet.message, packet.attachments) != row.fingerprint
+        except (PacketError, AttachmentError):
+            return True
+
+
+def _can_redownload(row: ReceiptRow) -> bool:
+    """Whether a packet is worth another download: the hub gave another one's body for it, and still offers it."""
+    had_wrong_body = row.state == ReceiptState.QUARANTINED and row.error_code == ProtocolError.__name__
+    return had_wrong_body and row.spool_file is not None and row.attempts < _MAX_WRONG_BODIES
+
+
+def _enqueue_confirmation(tx: Tx, row: ReceiptRow) -> None:
+    is_quarantined = row.state == ReceiptState.QUARANTINED
+    tx.outgoing.enqueue_confirmation(row, FAIL if is_quarantined else DONE)
+
+
+def _quarantine_second(tx: Tx, row: ReceiptRow, file: SpoolFile) -> None:
+    """Other bytes under a docId that we have: kept beside the first, once, under a name of their own."""
+    name = f"{row.hub_doc_id}~{file.sha256[:12]}"
+    second = tx.receipts.record_offer(row.agency, name, row.message_type)
+    if second.state == ReceiptState.LISTED:
+        values = {"document_id": row.document_id, "sender": row.sender}
+        quarantine(tx, second, _build_second_body_error(row), values | as_spool_columns(file), notify_hub=False)
+
+
+def _as_offer(waiting: Waiting) -> Offer:
+    return Offer(
+        hub_doc_id=waiting.doc_id,
+        message_type=waiting.message_type,
+        sender=waiting.sender,
+        recipient=waiting.recipient,
+    )
+
+
+def _as_announcement(waiting: Waiting) -> dict[str, Any]:
+    """What the hub says of a packet that it offers, for the evidence."""
+    return {
+        "sender_announced": waiting.sender,
+        "recipient_announced": waiting.recipient,
+        "created": waiting.created_text,
+        "state_announced": waiting.status,
+    }
+
+
+def _build_second_body_error(row: ReceiptRow) -> DocumentIdConflict:
+    return DocumentIdConflict(
+        f"the hub gives another packet under docId {row.hub_doc_id} than it gave first. The first one counts; this one "
+        "is set aside. Ask the sender which one is meant, and tell the hub's operator.",
+        vi=f"Với docId {row.hub_doc_id}, trục trả về gói tin khác với lần đầu. Giữ gói tin đầu, cách ly gói tin này. "
+        "Hãy hỏi nơi gửi và báo cho đơn vị vận hành trục.",
+    )

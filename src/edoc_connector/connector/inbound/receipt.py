@@ -1,0 +1,433 @@
+"""A packet that came in, as the application handles it and answers it."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from datetime import date, datetime
+from types import TracebackType
+from typing import Any, Self, TypeAlias
+
+from ..._core import join_languages, split_languages
+from ...edxml import SEAL_NAME, Attachment, BusinessType, Document, Finding, StaffInfo, StatusCode, StatusMessage
+from ...errors import NotFound, StoreError
+from ...signing import Verification
+from ...store import DONE, RECEIPTS, Change, LeaseLost, ReceiptRow, ReceiptState, Tx
+from .._context import ConnectorContext
+from ..delivery import KIND_BY_TYPE
+from ..outbound.packet_builder import check_message
+from ..outbound.replies import (
+    StatusReply,
+    build_reply_message,
+    enqueue_reply,
+    find_open_requests,
+    lock_replies,
+    require_allowed,
+    require_handled,
+)
+from .admission import open_packet
+from .intake import select_target_ids
+
+log = logging.getLogger("edoc_connector.connector.receipt")
+
+_TYPE_BY_KIND = {name: kind for kind, name in KIND_BY_TYPE.items()}
+
+
+OpenNextClaim: TypeAlias = Callable[[], AbstractContextManager[Callable[[Tx], None]]]
+
+
+@dataclass(frozen=True, slots=True)
+class _PacketContent:
+    """What the packet of a receipt holds; of a status the document that it is about, where that came to us."""
+
+    document: Document | None
+    attachments: tuple[Attachment, ...]
+    status: StatusMessage | None
+    verification: Verification
+    findings: tuple[Finding, ...]
+
+
+class Receipt:
+    """A packet that came in.
+
+    As a context manager it is handled once: a block that ends normally makes it ``handled``, and the confirmation and
+    status 01 go out; a block that raises leaves it waiting, and the next `Connector.receive` offers it again::
+
+        with receipt:
+            save(receipt.document, receipt.attachments)
+        receipt.accept()
+
+    The status methods may be called inside the block too: then what they say is stored together with ``handled``, or
+    not at all. A status goes out at once; where the hub is out of reach it stays queued and leaves with a later call.
+
+    Args:
+        context: the store, the hub and the key.
+        row: the receipt as it was read or claimed.
+        send_queued: called after something was queued, to send it.
+        is_claimed: whether the row is held for this object.
+        open_next_claim: gives what is to be done in the transaction that makes it ``handled``.
+    """
+
+    def __init__(
+        self,
+        context: ConnectorContext,
+        row: ReceiptRow,
+        *,
+        send_queued: Callable[[], None],
+        is_claimed: bool = False,
+        open_next_claim: OpenNextClaim | None = None,
+    ) -> None:
+        self._context = context
+        self._row = row
+        self._send_queued = send_queued
+        self._is_claimed = is_claimed
+        self._open_next_claim = open_next_claim or _open_no_claim
+        self._is_inside = False
+        self._staged: list[StatusReply] = []
+        self._content: _PacketContent | None = None
+        if is_claimed:
+            context.lease_keeper.hold(RECEIPTS.table_name, row.id)
+
+    def __repr__(self) -> str:
+        return f"<Receipt {self.id!r} from {self.sender} {self.kind} {self.state}>"
+
+    # -- what the store knows
+
+    @property
+    def key(self) -> int:
+        """Its number in the store; grows with each packet."""
+        return self._row.id
+
+    @property
+    def agency(self) -> str:
+        """Code of the agency of ours that it came to."""
+        return self._row.agency
+
+    @property
+    def id(self) -> str:
+        """The DocumentId: of the document, or of the document that a status is about."""
+        return self._row.document_id or ""
+
+    @property
+    def hub_doc_id(self) -> str:
+        """The hub's id of the packet."""
+        return self._row.hub_doc_id
+
+    @property
+    def state(self) -> ReceiptState:
+        """Where it stands, as this object last knew."""
+        return ReceiptState(self._row.state)
+
+    @property
+    def kind(self) -> str:
+        """``new``, ``recall``, ``update`` or ``replace`` (a document), ``take_back`` or ``status``."""
+        return self._row.business or "status"
+
+    @property
+    def business(self) -> BusinessType | None:
+        """What a document packet asks for; None for a status packet."""
+        return _TYPE_BY_KIND.get(self.kind)
+
+    @property
+    def sender(self) -> str:
+        """Code of the organisation it came from; empty while that is not known. Of a packet set aside, what it says."""
+        return self._row.sender or ""
+
+    @property
+    def code(self) -> str:
+        """Number and notation of the document."""
+        return self._row.code or ""
+
+    @property
+    def issued_on(self) -> date | None:
+        """Date of promulgation of the document."""
+        return self._row.issued_on
+
+    @property
+    def subject(self) -> str:
+        """Trích yếu; for a status its words."""
+        return self._row.subject or ""
+
+    @property
+    def received_at(self) -> datetime:
+        """When the hub first offered it to us, UTC."""
+        return self._row.created_at
+
+    @property
+    def status(self) -> str | None:
+        """The last status that we sent about it."""
+        return self._row.last_code
+
+    @property
+    def change_requested(self) -> bool:
+        """Whether the sender asked for the document back, recalls or replaces it, and waits for 15 or 16."""
+        return self._row.change == Change.ASKED
+
+    @property
+    def withdrawn(self) -> bool:
+        """Whether we agreed that the document no longer counts."""
+        return self._row.change == Change.AGREED
+
+    @property
+    def error(self) -> str | None:
+        """Why it was set aside, or not downloaded; None where nothing is wrong."""
+        return self._row.error_text
+
+    @property
+    def error_vi(self) -> str | None:
+        """`error` in Vietnamese."""
+        return self._row.error_vi
+
+    @property
+    def traceback(self) -> str | None:
+        """Where the application failed on it last, as Python tells; None where it did not."""
+        return self._row.traceback
+
+    # -- what the packet holds
+
+    @property
+    def document(self) -> Document:
+        """The document; for a request to take one back, that one. Of a valid packet, only what was signed.
+
+        Raises:
+            NotFound: the packet is not here, or is a status about a document that is not.
+            StoreError: the packet's file was changed.
+            PacketError: it cannot be read.
+        """
+        document = self.load().document
+        if document is None:
+            raise NotFound(
+                f"the document {self.id} that this status is about did not come to us; see status_message.",
+                vi=f"Không có văn bản đến {self.id} mà trạng thái này nói tới; hãy xem status_message.",
+            )
+        return document
+
+    @property
+    def attachments(self) -> tuple[Attachment, ...]:
+        """The document's files, without the seal. Their names come from outside: do not use them as paths."""
+        return self.load().attachments
+
+    @property
+    def status_message(self) -> StatusMessage | None:
+        """What a status packet says; None for a document."""
+        return self.load().status
+
+    @property
+    def verification(self) -> Verification:
+        """What the packet's signatures are worth."""
+        return self.load().verification
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """Where the packet differs from the standard, and how it was read."""
+        return self.load().findings
+
+    def load(self) -> _PacketContent:
+        """Read the packet now, once; the properties above do it when they are first used."""
+        if self._content is None:
+            self._content = self._read_content()
+        return self._content
+
+    def _read_content(self) -> _PacketContent:
+        packet, verification = open_packet(self._context, self._row)
+        packet_message = verification.message or packet.message
+        if isinstance(packet_message, StatusMessage):
+            subject_document = self._read_subject_document()
+            files = subject_document.attachments if subject_document is not None else ()
+            return _PacketContent(subject_document, files, packet_message, verification, packet.findings)
+        files = tuple(file for file in packet.attachments or packet_message.attachments if file.name != SEAL_NAME)
+        document = packet_message.model_copy(update={"attachments": files})
+        return _PacketContent(document, files, None, verification, packet.findings)
+
+    def _read_subject_document(self) -> Document | None:
+        """The document that a status packet is about, from its own packet; None where it did not come to us."""
+        with self._context.store.snapshot() as tx:
+            row = tx.receipts.find_effective(self._row.agency, self.id, self.sender)
+        return Receipt(self._context, row, send_queued=self._send_queued).document if row is not None else None
+
+    # -- handling it
+
+    def __enter__(self) -> Self:
+        """Begin to handle it.
+
+        Raises:
+            StoreError: it was handled before, or another worker has it.
+        """
+        if not self._is_claimed:
+            self._claim()
+        self._is_inside = True
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Make it ``handled``, or give it back.
+
+        Raises:
+            LeaseLost: another worker took it over; nothing was written.
+        """
+        self._is_inside = False
+        if error is not None:
+            self._staged.clear()
+            name = type(error).__name__
+            self.give_back(join_languages(f"{name} in the application", f"phần mềm của đơn vị gặp lỗi {name}"))
+            return
+        try:
+            self._finish()
+        finally:
+            self._release_lease()
+        self._send_queued()
+
+    def give_back(self, why: str, **values: Any) -> None:
+        """Leave it waiting for a later `Connector.receive`; harmless where it is not held."""
+        self._leave(ReceiptState.WAITING, why, **values)
+
+    def set_aside(self, why: str, **values: Any) -> None:
+        """Keep it from being handed out again before `Connector.recheck`; the hub is told nothing."""
+        log.error("docId %s is set aside: %s", self.hub_doc_id, split_languages(why)[0])
+        self._leave(ReceiptState.QUARANTINED, why, **values)
+
+    def _leave(self, state: ReceiptState, detail: str, **values: Any) -> None:
+        self._is_inside = False
+        self._staged.clear()
+        if not self._is_claimed:
+            return
+        try:
+            with self._context.transaction() as tx:
+                self._row = tx.receipts.move(self._row, state, detail=detail, **values)
+        except LeaseLost as lost:
+            log.warning("it was given to another worker meanwhile: %s", lost)
+        finally:
+            self._release_lease()
+
+    @property
+    def inside(self) -> bool:
+        """Whether its block is running."""
+        return self._is_inside
+
+    @property
+    def claimed(self) -> bool:
+        """Whether it is held for this object."""
+        return self._is_claimed
+
+    def _claim(self) -> None:
+        with self._context.transaction() as tx:
+            row = tx.receipts.claim_next(
+                self._context.lease, agency=self._row.agency, state=ReceiptState.WAITING, only_id=self._row.id
+            )
+            state = self._row.state if row is not None else tx.receipts.get_by_id(self._row.id).state
+        if row is None:
+            raise StoreError(
+                f"the packet {self.hub_doc_id} cannot be handled now: it is {state}. Take packets from receive().",
+                vi=f"Chưa xử lý được gói tin {self.hub_doc_id}: đang ở trạng thái {state}. "
+                "Hãy lấy gói tin qua receive().",
+            )
+        self._row = row
+        self._is_claimed = True
+        self._context.lease_keeper.hold(RECEIPTS.table_name, row.id)
+
+    def _release_lease(self) -> None:
+        self._is_claimed = False
+        self._context.lease_keeper.release(RECEIPTS.table_name, self._row.id)
+
+    def _finish(self) -> None:
+        values: dict[str, Any] = {"error_code": None, "error_text": None, "error_vi": None}
+        with self._open_next_claim() as claim_next, self._context.transaction() as tx:
+            lock_replies(tx, self._row)
+            row = tx.receipts.move(self._row, ReceiptState.HANDLED, **values)
+            tx.outgoing.enqueue_confirmation(row, DONE, is_first=True)
+            for reply in [*self._select_arrival_replies(row), *self._staged]:
+                row = self._enqueue_reply(tx, row, reply)
+            claim_next(tx)
+        self._staged.clear()
+        self._row = row
+
+    # -- answering it
+
+    def accept(self, description: str | None = None, *, staff: StaffInfo | None = None) -> None:
+        """Say that it was entered in the register (03).
+
+        Args:
+            description: words for the sender.
+            staff: the officer.
+
+        Raises:
+            StatusNotAllowed: 03 may not be sent now; the error says what may.
+            DocumentError: the words break a rule of the standard.
+        """
+        self._reply(StatusReply(StatusCode.ACCEPTED, description, staff))
+
+    def reject(self, reason: str, *, staff: StaffInfo | None = None) -> None:
+        """Refuse it for good (02); arguments and errors as for `accept`, and the reason is required."""
+        self._reply(StatusReply(StatusCode.REJECTED, reason, staff))
+
+    def assign(self, description: str | None = None, *, staff: StaffInfo | None = None) -> None:
+        """Say to whom it was assigned (04); as `accept`."""
+        self._reply(StatusReply(StatusCode.ASSIGNED, description, staff))
+
+    def processing(self, description: str | None = None, *, staff: StaffInfo | None = None) -> None:
+        """Say that it is being worked on (05); as `accept`."""
+        self._reply(StatusReply(StatusCode.PROCESSING, description, staff))
+
+    def complete(self, description: str | None = None, *, staff: StaffInfo | None = None) -> None:
+        """Say that it is finished (06); as `accept`."""
+        self._reply(StatusReply(StatusCode.COMPLETED, description, staff))
+
+    def agree_change(self, description: str | None = None, *, staff: StaffInfo | None = None) -> None:
+        """Agree to the recall, update, replacement or taking back that was asked for (15); as `accept`.
+
+        On the receipt of the packet that asks, or of the document it asks for. After it, a document that was recalled,
+        replaced or taken back takes no further status.
+        """
+        self._find_request_receipt()._reply(StatusReply(StatusCode.CHANGE_AGREED, description, staff))
+
+    def refuse_change(self, reason: str, *, staff: StaffInfo | None = None) -> None:
+        """Refuse what was asked for (16); as `agree_change`, and the reason is required."""
+        self._find_request_receipt()._reply(StatusReply(StatusCode.CHANGE_REFUSED, reason, staff))
+
+    def _reply(self, reply: StatusReply) -> None:
+        now = self._context.store.clock()
+        check_message(build_reply_message(self._context, self._row, reply, at=now), at=now)
+        if self._is_inside:
+            self._stage(reply)
+            return
+        with self._context.transaction(reply.actor) as tx:
+            lock_replies(tx, self._row)
+            row = tx.receipts.get_by_id(self._row.id)
+            require_handled(row)
+            self._row = self._enqueue_reply(tx, row, reply)
+        self._send_queued()
+
+    def _stage(self, reply: StatusReply) -> None:
+        """Keep a status for the end of the block, where 01 goes before it."""
+        with self._context.store.snapshot() as tx:
+            row = tx.receipts.get_by_id(self._row.id)
+            require_allowed(tx, row, reply, earlier_replies=[*self._select_arrival_replies(row), *self._staged])
+        self._staged.append(reply)
+
+    def _select_arrival_replies(self, row: ReceiptRow) -> list[StatusReply]:
+        """01, where it is due: a document that was given back before it was handled takes no code any more."""
+        is_due = self.business is not None and row.last_code is None and row.change != Change.AGREED
+        return [StatusReply(StatusCode.ARRIVED)] if is_due else []
+
+    def _enqueue_reply(self, tx: Tx, row: ReceiptRow, reply: StatusReply) -> ReceiptRow:
+        return enqueue_reply(tx, self._context, row, reply, read_document=lambda: self.document)
+
+    def _find_request_receipt(self) -> Receipt:
+        """The receipt to answer with 15 or 16: of the packet that asks, where this is the document it asks for."""
+        if self.kind != "new" or self._is_inside:
+            return self
+        with self._context.store.snapshot() as tx:
+            rows = find_open_requests(tx, self._row)
+        candidates = (Receipt(self._context, row, send_queued=self._send_queued) for row in rows)
+        return next((candidate for candidate in candidates if self.id in select_target_ids(candidate.document)), self)
+
+
+def _open_no_claim() -> AbstractContextManager[Callable[[Tx], None]]:
+    return nullcontext(_claim_nothing)
+
+
+def _claim_nothing(_: Tx) -> None:
+    """Nothing follows."""

@@ -1,0 +1,1 @@
+"""What an operator does: settle, explain, keep the store in order, hand out evidence."""

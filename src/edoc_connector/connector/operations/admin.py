@@ -1,0 +1,128 @@
+"""What a person in charge asks of a connector: what is open, what happened, proof of it, and the spool's upkeep."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+
+from ..._core import join_languages
+from ...errors import NotFound
+from ...store import DeliveryState, Tx
+from .._context import ConnectorContext
+from ..delivery import Delivery, build_deliveries
+from ..outbound import submission
+from ..outbound.outbox import Outbox
+from . import evidence_pack, explain, reconcile, spool_maintenance
+from .explain import Story
+from .reconcile import Reconciled
+from .spool_maintenance import Pruned, SpoolFault
+
+
+class Administration:
+    """The part of a `Connector` for the person in charge."""
+
+    context: ConnectorContext
+    outbox: Outbox
+
+    def reconcile(self) -> Reconciled:
+        """Ask the hub about every message whose outcome is unknown, documents and statuses.
+
+        A hub that does not list a packet is asked twice, `limits.grace` apart, before the same bytes go again.
+
+        Returns:
+            What was settled, what is asked about again later, and what only a person can decide (`settle`).
+
+        Raises:
+            StoreError: the store cannot be read or written.
+        """
+        return reconcile.reconcile(self.context, self.outbox)
+
+    def settle(self, document_id: str, *, arrived: bool) -> Delivery | None:
+        """Decide what became of a message whose outcome is ``unknown`` and that the hub does not tell about.
+
+        The delivery of the document where its outcome is unknown, else the statuses about it whose outcome is.
+
+        Args:
+            document_id: the document, sent or received.
+            arrived: whether the hub has it, as a person found out; if not, it is sent again.
+
+        Returns:
+            The delivery; None where a status about a document that came in was settled.
+
+        Raises:
+            NotFound: nothing about that document has an unknown outcome, and it is no delivery of ours.
+            StoreError: the delivery's outcome is not unknown.
+        """
+        with self.context.transaction() as tx:
+            row = tx.deliveries.find_by_document_id(self.context.agency, document_id)
+            is_unknown = row is not None and row.state == DeliveryState.UNKNOWN
+            if not is_unknown and reconcile.settle_statuses(tx, self.context.agency, document_id, arrived=arrived):
+                return self._build_view(tx, document_id) if row is not None else None
+            row = submission.require_delivery(tx, self.context, document_id)
+            state = DeliveryState.SENT if arrived else DeliveryState.READY
+            times = {"sent_at": tx.now} if arrived else {"next_attempt_at": tx.now}
+            tx.deliveries.move(
+                row, state, detail=join_languages("a person decided", "do người phụ trách quyết định"), **times
+            )
+            return self._build_view(tx, document_id)
+
+    def _build_view(self, tx: Tx, document_id: str) -> Delivery:
+        row = submission.require_delivery(tx, self.context, document_id)
+        return build_deliveries(tx, [row], undelivered_after=self.context.limits.undelivered_after)[0]
+
+    def explain(self, document_id: str) -> Story:
+        """What happened to a document, sent or received, and what happens next and when; in both languages.
+
+        Args:
+            document_id: the DocumentId, or the hub's id of a packet that came in.
+
+        Raises:
+            NotFound: nothing is known of it.
+        """
+        return explain.explain(self.context, document_id)
+
+    def evidence(self, document_id: str, *, out: str | Path) -> Path:
+        """Pack everything there is about a document, to be checked elsewhere without a database.
+
+        The pack's last entry is signed with the key of the settings, where there is one.
+
+        Args:
+            document_id: the document, sent or received.
+            out: the zip to write.
+
+        Raises:
+            NotFound: nothing is known of it.
+            SigningError: the key cannot be used.
+            StoreError: the disk is full, or the store cannot be written: that it was packed is evidence too.
+        """
+        try:
+            explanation = explain.explain(self.context, document_id)
+            story = f"{explanation.text()}\n{explanation.text(vi=True)}"
+        except NotFound:
+            story = ""
+        return evidence_pack.write_pack(self.context, document_id, Path(out), story=story)
+
+    def prune(self, older_than: timedelta, *, dry_run: bool = True) -> Pruned:
+        """Remove the bytes of packets that are finished for so long; never the evidence, nor any row.
+
+        Args:
+            older_than: age since the packet's state last changed.
+            dry_run: count only.
+
+        Raises:
+            StoreError: the store or the spool will not have it.
+        """
+        return spool_maintenance.prune(self.context, older_than, dry_run=dry_run)
+
+    def fsck(self, *, repair: bool = False, deep: bool = False) -> list[SpoolFault]:
+        """Find spool files without a row and rows without their file.
+
+        Args:
+            repair: set files aside that nobody names; put lost packets back where they are found, or where the hub
+                still gives them.
+            deep: compare every file's hash too.
+
+        Raises:
+            StoreError: the store or the spool cannot be read.
+        """
+        return spool_maintenance.fsck(self.context, repair=repair, deep=deep)

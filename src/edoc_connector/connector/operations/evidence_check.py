@@ -1,0 +1,293 @@
+"""Checking a pack of evidence, on any machine and without a database (`evidence` says what is in one)."""
+
+from __future__ import annotations
+
+import base64
+import errno
+import hashlib
+import json
+import tempfile
+import zipfile
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import IO, Any
+
+from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
+
+from ...edxml import read
+from ...errors import PacketError
+from ...signing import SIGNATURES, VerifyMode, VerifyPolicy, human_name, is_valid_signature, judge_certificate, verify
+from ...store import as_canonical_json, compute_chain_hash, compute_digest
+from .evidence_pack import CHAIN_FILE, HEAD_FILE, MANIFEST_FILE, PACK_ENTRY_KIND, PACK_FORMAT, build_head_text
+
+_CHUNK_BYTES = 1024 * 1024
+_MAX_JSON_BYTES = 64 * 1024 * 1024
+_MAX_LINE_BYTES = 4 * 1024 * 1024
+_UNLISTED_FILES = frozenset({MANIFEST_FILE, CHAIN_FILE, HEAD_FILE})
+
+# What is inside comes from anybody. Compressed data that is none, JSON of another shape, a strange kind of certificate
+# end the check here, whatever it trips over.
+_MALFORMED_ERRORS = (
+    zipfile.BadZipFile,
+    zlib.error,
+    EOFError,
+    ArithmeticError,
+    AttributeError,
+    LookupError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+    UnsupportedAlgorithm,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Something in a pack that is not as it was made.
+
+    Args:
+        where: the file, or the number of the entry.
+        text: what is wrong.
+        text_vi: the same in Vietnamese.
+    """
+
+    where: str
+    text: str
+    text_vi: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checked:
+    """What checking a pack came to.
+
+    Args:
+        problems: what is wrong; none, and it is as it was made.
+        agency: whose evidence it is.
+        document_id: the document.
+        made_at: when it was packed, as it says itself.
+        entries: how many entries about the document it shows.
+        head: the last hash of the chain; compare it with the one that the agency noted elsewhere.
+        packets: name and verification of each packet.
+        missing: packets that were gone when it was packed, with the reason.
+        signed_by: who signed the head; None where nobody did, and the chain proves only that it fits together.
+        trusted: whether that certificate leads to one of the authorities given; None where none was.
+    """
+
+    problems: tuple[Problem, ...]
+    agency: str = ""
+    document_id: str = ""
+    made_at: str = ""
+    entries: int = 0
+    head: str = ""
+    packets: tuple[tuple[str, str], ...] = ()
+    missing: tuple[tuple[str, str], ...] = ()
+    signed_by: str | None = None
+    trusted: bool | None = None
+
+
+class _UncheckablePack(Exception):
+    """The pack cannot be checked further."""
+
+    def __init__(self, where: str, text: str, text_vi: str) -> None:
+        super().__init__(text)
+        self.problem = Problem(where, text, text_vi)
+
+
+@dataclass(slots=True)
+class _PackCheck:
+    zip: zipfile.ZipFile
+    anchors: Sequence[x509.Certificate]
+    problems: list[Problem] = field(default_factory=list)
+    packet_hashes: set[str] = field(default_factory=set)
+    entries: int = 0
+    last_entry: dict[str, Any] = field(default_factory=dict)
+
+    def add_problem(self, where: str, text: str, text_vi: str) -> None:
+        self.problems.append(Problem(where, text, text_vi))
+
+
+def check_pack(path: Path, *, anchors: Sequence[x509.Certificate] = ()) -> Checked:
+    """Check a pack: every file, the chain, each packet's hash and signatures at its own time, the signed head.
+
+    Never raises for what is in the pack: that is in the result.
+
+    Args:
+        path: the zip.
+        anchors: certificates of authorities that signers must lead to; none, and whom to trust is not judged.
+
+    Raises:
+        OSError: the file cannot be read.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            check = _PackCheck(archive, anchors)
+            return _check_contents(check)
+    except _UncheckablePack as error:
+        return Checked(problems=(error.problem,))
+    except OSError as error:
+        if error.errno != errno.EINVAL:  # what zipfile meets where a damaged directory points before the file's start
+            raise
+        return _report_malformed(path, error)
+    except _MALFORMED_ERRORS as error:
+        return _report_malformed(path, error)
+
+
+def _report_malformed(path: Path, error: Exception) -> Checked:
+    text, text_vi = "it is no pack of evidence, or is damaged", "không phải gói bằng chứng hoặc đã hỏng"
+    return Checked(problems=(Problem(path.name, f"{text}: {error}", f"{text_vi}: {error}"),))
+
+
+def _check_contents(check: _PackCheck) -> Checked:
+    manifest_bytes = _read_small_file(check, MANIFEST_FILE)
+    manifest = json.loads(manifest_bytes)
+    if manifest.get("format") != PACK_FORMAT:
+        raise _UncheckablePack(MANIFEST_FILE, f"its format is not {PACK_FORMAT}", f"không đúng định dạng {PACK_FORMAT}")
+    head = _check_chain(check, manifest["chain"])
+    if (
+        check.last_entry.get("manifest") != hashlib.sha256(manifest_bytes).hexdigest()
+        or check.last_entry.get("kind") != PACK_ENTRY_KIND
+    ):
+        check.add_problem(
+            MANIFEST_FILE, "it is not the one that the chain names", "không phải bản mà chuỗi bằng chứng ghi nhận"
+        )
+    if check.last_entry.get("agency") != manifest["agency"]:
+        check.add_problem(MANIFEST_FILE, "it names another agency than the chain", "đơn vị khác với chuỗi bằng chứng")
+    _check_files(check, manifest["files"])
+    packets = tuple(_check_packets(check, manifest))
+    signed_by, trusted = _check_head(check, manifest, head)
+    return Checked(
+        problems=tuple(check.problems),
+        agency=str(manifest["agency"]),
+        document_id=str(manifest["document_id"]),
+        made_at=str(manifest["made_at"]),
+        entries=check.entries,
+        head=head[1],
+        packets=packets,
+        missing=tuple(
+            (packet["sha256"], str(packet["missing"])) for packet in manifest["packets"] if "missing" in packet
+        ),
+        signed_by=signed_by,
+        trusted=trusted,
+    )
+
+
+def _check_chain(check: _PackCheck, chain_start: Mapping[str, Any]) -> tuple[int, str]:
+    """Recompute the chain; its last number and hash."""
+    sequence, previous = int(chain_start["first"]) - 1, str(chain_start["previous"])
+    with check.zip.open(CHAIN_FILE) as lines:
+        while line := lines.readline(_MAX_LINE_BYTES):
+            sequence += 1
+            chain_line = json.loads(line)
+            digest = chain_line.get("digest")
+            if "entry" in chain_line:
+                entry = chain_line["entry"]
+                digest = compute_digest(as_canonical_json(entry))
+                if entry.get("sequence") != sequence:
+                    check.add_problem(
+                        f"{CHAIN_FILE}:{sequence}", "an entry is missing or out of place", "thiếu hoặc sai thứ tự mục"
+                    )
+                check.entries += 1
+                check.last_entry = entry
+                check.packet_hashes.update(str(entry[name]) for name in ("sha256", "packet") if entry.get(name))
+            previous = compute_chain_hash(previous, str(digest))
+    return sequence, previous
+
+
+def _check_files(check: _PackCheck, files: Sequence[Mapping[str, Any]]) -> None:
+    listed_files = {str(file["name"]): file for file in files}
+    zip_names = [info.filename for info in check.zip.infolist()]
+    for name in sorted(set(listed_files) - set(zip_names)):
+        check.add_problem(name, "it is missing", "bị thiếu")
+    for name in sorted(set(zip_names) - set(listed_files) - _UNLISTED_FILES):
+        check.add_problem(name, "it does not belong to the pack", "không thuộc gói bằng chứng")
+    for name in sorted({name for name in zip_names if zip_names.count(name) > 1}):
+        check.add_problem(name, "it is there more than once", "xuất hiện nhiều lần")
+    for name in sorted(set(listed_files) & set(zip_names)):
+        if _hash_file(check, name, limit=int(listed_files[name]["size"])) != listed_files[name]["sha256"]:
+            check.add_problem(name, "its bytes are not those that were packed", "nội dung đã bị thay đổi")
+
+
+def _check_packets(check: _PackCheck, manifest: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    for packet in manifest["packets"]:
+        if packet["sha256"] not in check.packet_hashes:
+            check.add_problem(str(packet.get("file", packet["sha256"])), "no entry of the chain names this packet",
+                        "không có mục nào trong chuỗi nhắc tới gói tin này")  # fmt: skip
+        if "file" not in packet or packet.get("again"):
+            continue
+        if packet["file"] != f"packets/{packet['sha256']}.edxml":
+            check.add_problem(str(packet["file"]), "its name is not its hash", "tên tệp không khớp mã băm")
+        elif packet["file"] in check.zip.namelist():
+            yield packet["file"], _verify_packet(check, packet, allow_sha1=bool(manifest["legacy_sha1"]))
+
+
+def _verify_packet(check: _PackCheck, packet: Mapping[str, Any], *, allow_sha1: bool) -> str:
+    at = datetime.fromisoformat(packet["judged_at"])
+    policy = VerifyPolicy(mode=VerifyMode.ANY, anchors=tuple(check.anchors), at=at, legacy_sha1=allow_sha1)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "packet.edxml"
+        with path.open("wb") as copy:
+            _hash_file(check, packet["file"], limit=check.zip.getinfo(packet["file"]).file_size, copy=copy)
+        try:
+            verification = verify(read(path), policy)
+            status, trusted = verification.status.name, verification.trusted
+        except PacketError:
+            status, trusted = "UNREADABLE", None
+    if status != packet["verification"]:
+        check.add_problem(
+            packet["file"],
+            f"its signatures are {status} now, and were {packet['verification']} when it was packed",
+            f"chữ ký hiện là {status}, lúc đóng gói là {packet['verification']}",
+        )
+    elif status == "VALID" and trusted is False:
+        check.add_problem(packet["file"], "its signer does not lead to an authority that was given as trusted",
+                    "chứng thư người ký không thuộc tổ chức tin cậy đã nêu")  # fmt: skip
+    return status
+
+
+def _check_head(
+    check: _PackCheck, manifest: Mapping[str, Any], head: tuple[int, str]
+) -> tuple[str | None, bool | None]:
+    head_fields = json.loads(_read_small_file(check, HEAD_FILE))
+    if (head_fields.get("agency"), head_fields.get("sequence"), head_fields.get("hash")) != (manifest["agency"], *head):
+        check.add_problem(HEAD_FILE, "it is not the head of this chain", "không khớp với cuối chuỗi bằng chứng")
+    if not head_fields.get("signature"):
+        if manifest["signed"]:
+            check.add_problem(HEAD_FILE, "its signature is gone", "chữ ký đã bị gỡ")
+        return None, None
+    certificates = [x509.load_pem_x509_certificate(pem.encode()) for pem in head_fields["certificates"]]
+    leaf: Any = certificates[0]
+    value = base64.b64decode(head_fields["signature"], validate=True)
+    is_known_algorithm = head_fields["algorithm"] in SIGNATURES
+    if not is_known_algorithm or not is_valid_signature(
+        leaf.public_key(), head_fields["algorithm"], build_head_text(manifest["agency"], *head), value
+    ):
+        check.add_problem(HEAD_FILE, "its signature does not hold", "chữ ký không hợp lệ")
+        return None, None
+    policy = VerifyPolicy(mode=VerifyMode.ANY, anchors=tuple(check.anchors))
+    trust = judge_certificate(leaf, certificates[1:], policy=policy, at=datetime.fromisoformat(manifest["made_at"]))
+    if trust.problem:
+        check.add_problem(HEAD_FILE, f"its signer's certificate: {trust.problem} {trust.detail}",
+                    f"chứng thư người ký: {trust.problem} {trust.detail}")  # fmt: skip
+    return human_name(leaf), trust.trusted
+
+
+def _read_small_file(check: _PackCheck, name: str) -> bytes:
+    if check.zip.namelist().count(name) != 1 or check.zip.getinfo(name).file_size > _MAX_JSON_BYTES:
+        raise _UncheckablePack(name, "it is missing, there twice, or too big", "bị thiếu, bị lặp hoặc quá lớn")
+    return check.zip.read(name)
+
+
+def _hash_file(check: _PackCheck, name: str, *, limit: int, copy: IO[bytes] | None = None) -> str:
+    """SHA-256 of a file in the zip; of one longer than it should be, of nothing more than shows that."""
+    digest, size = hashlib.sha256(), 0
+    with check.zip.open(name) as source:
+        while (chunk := source.read(_CHUNK_BYTES)) and size <= limit:
+            digest.update(chunk)
+            size += len(chunk)
+            if copy is not None:
+                copy.write(chunk)
+    return digest.hexdigest()

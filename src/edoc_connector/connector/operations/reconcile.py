@@ -1,0 +1,129 @@
+"""Every message whose outcome is unknown: asked for at the hub, and settled, put off, or left to a person."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from ..._core import join_languages
+from ...errors import EdocError, StoreError
+from ...store import DELIVERIES, OUTGOING, DeliveryRow, DeliveryState, OutgoingRow, OutgoingState, StateMachine, Tx
+from .._context import ConnectorContext
+from .._retry import Undecided
+from ..outbound.outbox import Outbox
+
+_STATE_WORDS = {
+    DeliveryState.SENT: ("the hub has it", "trục đã có"),
+    DeliveryState.READY: ("the hub does not have it; it will be sent again", "trục chưa có; sẽ gửi lại"),
+    DeliveryState.FAILED: ("it was sent again and refused for good", "đã gửi lại và bị từ chối"),
+    DeliveryState.SENDING: ("another worker is at it", "tiến trình khác đang xử lý"),
+}
+_UNDECIDED_CODE = Undecided.__name__
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unsettled:
+    """A message whose outcome was unknown, and where it stands now.
+
+    Args:
+        document_id: the document it is about.
+        what: ``document``, or the code of a status.
+        state: its state now: ``sent``, ``ready``, ``failed`` or still ``unknown``.
+        text: what was found out, or why not.
+        text_vi: the same in Vietnamese.
+        next_attempt_at: when the hub is asked again, UTC; None where it is settled, or a person must decide.
+    """
+
+    document_id: str
+    what: str
+    state: str
+    text: str
+    text_vi: str
+    next_attempt_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reconciled:
+    """What asking about unknown outcomes came to.
+
+    Args:
+        settled: those that the hub told about.
+        waiting: those to be asked about again later, by themselves.
+        undecided: those that the hub cannot tell about; a person finds out and calls `Connector.settle`.
+    """
+
+    settled: tuple[Unsettled, ...] = ()
+    waiting: tuple[Unsettled, ...] = ()
+    undecided: tuple[Unsettled, ...] = ()
+
+
+def reconcile(context: ConnectorContext, outbox: Outbox) -> Reconciled:
+    """Ask the hub about every message whose outcome is unknown.
+
+    Raises:
+        StoreError: the store cannot be read or written.
+    """
+    outbox.recover()
+    results: dict[str, list[Unsettled]] = {"settled": [], "waiting": [], "undecided": []}
+    with context.store.snapshot() as tx:
+        keys = [(machine, row.id) for machine, row in _find_unknown(tx, context.agency)]
+    for machine, key in keys:
+        error = outbox.look_up_message(machine, key)
+        if isinstance(error, StoreError):
+            raise error
+        with context.store.snapshot() as tx:
+            outcome, unsettled = _classify(tx, machine, key, error)
+        results[outcome].append(unsettled)
+    return Reconciled(**{outcome: tuple(messages) for outcome, messages in results.items()})
+
+
+def settle_statuses(tx: Tx, agency: str, document_id: str, *, arrived: bool) -> int:
+    """Decide what became of the statuses about a document whose outcome is unknown; how many there were.
+
+    Args:
+        tx: the transaction.
+        agency: who sent them.
+        document_id: the document they are about, sent or received.
+        arrived: whether the hub has them.
+    """
+    unknown_rows = tx.outgoing.find_all(agency, state=OutgoingState.UNKNOWN)
+    matching_rows = [row for row in unknown_rows if _find_document_id(tx, row) == document_id]
+    for row in matching_rows:
+        times = {"sent_at": tx.now} if arrived else {"next_attempt_at": tx.now}
+        state = OutgoingState.SENT if arrived else OutgoingState.READY
+        tx.outgoing.move(
+            row, state, detail=join_languages("a person decided", "do người phụ trách quyết định"), **times
+        )
+    return len(matching_rows)
+
+
+def _find_unknown(tx: Tx, agency: str) -> list[tuple[StateMachine, DeliveryRow | OutgoingRow]]:
+    delivery_rows = tx.deliveries.find_all(agency, state=DeliveryState.UNKNOWN)
+    statuses = tx.outgoing.find_all(agency, state=OutgoingState.UNKNOWN)
+    # Oldest first: a status waits for the one before it.
+    return [(DELIVERIES, row) for row in reversed(delivery_rows)] + [(OUTGOING, row) for row in reversed(statuses)]
+
+
+def _classify(tx: Tx, machine: StateMachine, key: int, error: EdocError | None) -> tuple[str, Unsettled]:
+    row: DeliveryRow | OutgoingRow
+    row = tx.deliveries.get_by_id(key) if machine is DELIVERIES else tx.outgoing.get_by_id(key)
+    document_id = row.document_id if isinstance(row, DeliveryRow) else _find_document_id(tx, row)
+    what = "document" if isinstance(row, DeliveryRow) else row.code
+    if row.state != DeliveryState.UNKNOWN:
+        en, vi = _STATE_WORDS[DeliveryState(row.state)]
+        return "settled", Unsettled(document_id=document_id, what=what, state=row.state, text=en, text_vi=vi)
+    undecided = row.error_code == _UNDECIDED_CODE
+    return "undecided" if undecided else "waiting", Unsettled(
+        document_id=document_id,
+        what=what,
+        state=row.state,
+        text=row.error_text or (error.message if error else ""),
+        text_vi=row.error_vi or (error.vi if error else ""),
+        next_attempt_at=None if undecided else row.next_attempt_at,
+    )
+
+
+def _find_document_id(tx: Tx, row: OutgoingRow) -> str:
+    if row.receipt_id is not None:
+        return tx.receipts.get_by_id(row.receipt_id).document_id or ""
+    return tx.deliveries.get_by_id(row.delivery_id).document_id if row.delivery_id is not None else ""

@@ -1,0 +1,1 @@
+"""What goes out: documents, requests to change them, statuses and confirmations."""

@@ -1,0 +1,314 @@
+"""Statuses and confirmations on their way to the hub, a few at a time.
+
+A batch is claimed in one transaction, its packets are built and stored, it goes to the hub in a few threads, and one
+transaction writes what became of it. Messages of one lane never stand in one batch: the later one waits for its turn.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Collection, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, TypeVar
+
+from ..._core import describe_error, join_languages
+from ...edxml import StatusMessage
+from ...errors import DuplicateDocument, EdocError, NotFound
+from ...hubs import MessageType, Outcome
+from ...store import (
+    CONFIRM,
+    DELIVERIES,
+    DONE,
+    FAIL,
+    OUTGOING,
+    Altered,
+    OutgoingRow,
+    OutgoingState,
+    ReceiptState,
+    SpoolFile,
+    Tx,
+)
+from .._context import ConnectorContext
+from .._retry import as_error_columns, decide_retry
+from .packet_builder import build_packet
+
+log = logging.getLogger("edoc_connector.connector.outbox")
+
+BATCH_SIZE = 16  # messages claimed, and noted, in one transaction
+SEND_THREADS = 4  # messages on the wire at a time
+
+A = TypeVar("A")
+B = TypeVar("B")
+
+LookUpStatus = Callable[[OutgoingRow], tuple[bool, str | None]]
+FindHubId = Callable[[OutgoingRow], str | None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AckOutcome:
+    """What became of a message.
+
+    Args:
+        row: the message, claimed.
+        doc_id: the hub's id of a status, where it told one; of a confirmation that of the packet.
+        error: what it met; None where the hub took it.
+        is_closed: whether that matters to nobody: the hub was told ``fail`` before and takes no ``done`` after it.
+        recorded_exchanges: what the hub said.
+    """
+
+    row: OutgoingRow
+    doc_id: str | None = None
+    error: EdocError | None = None
+    is_closed: bool = False
+    recorded_exchanges: tuple[dict[str, Any], ...] = ()
+
+
+class AckSender:
+    """Sends statuses and confirmations.
+
+    Args:
+        context: the store, the hub and the key.
+        look_up_status: asks the hub whether it has a status whose outcome is unknown, and gives its id there.
+        find_hub_id: asks for the hub's id of a status that it says it has.
+    """
+
+    def __init__(self, context: ConnectorContext, look_up_status: LookUpStatus, find_hub_id: FindHubId) -> None:
+        self._context = context
+        self._look_up_status = look_up_status
+        self._find_hub_id = find_hub_id
+        self._lock = threading.Lock()
+        self._pool: ThreadPoolExecutor | None = None
+
+    def close(self) -> None:
+        """End the threads; nobody waits for one that is at the hub, which may take its time."""
+        with self._lock:
+            pool, self._pool = self._pool, None
+        if pool is not None:
+            pool.shutdown(wait=False, cancel_futures=True)
+
+    def send_next(
+        self, *, only_due: bool, exclude: Collection[int] = (), only_id: int | None = None
+    ) -> list[tuple[int, EdocError | None]]:
+        """Send the next messages whose turn it is, once each.
+
+        Args:
+            only_due: only what is due by its back-off.
+            exclude: keys of messages to leave out.
+            only_id: the key of the one that is meant.
+
+        Returns:
+            The key of each, and what it met.
+        """
+        keys = None if only_id is None else [only_id]
+        with self._context.transaction() as tx:
+            rows = tx.outgoing.claim_batch(
+                self._context.lease,
+                agency=self._context.agency,
+                only_due=only_due,
+                limit=BATCH_SIZE,
+                only_ids=keys,
+                exclude=exclude,
+            )
+        return self.send_claimed(rows)
+
+    def send_claimed(self, rows: Sequence[OutgoingRow]) -> list[tuple[int, EdocError | None]]:
+        """Send messages that are claimed, likewise."""
+        if not rows:
+            return []
+        with self._context.lease_keeper.hold_all(OUTGOING.table_name, [row.id for row in rows]):
+            unknown_rows = [row for row in rows if row.state == OutgoingState.UNKNOWN]
+            results = [self._try_unknown(row) for row in unknown_rows]
+            results += self._send_batch([row for row in rows if row not in unknown_rows])
+        for _, error in results:
+            if error is not None:
+                log.warning("not sent: %s", error)
+        return results
+
+    # -- those that the hub has to be asked about
+
+    def _try_unknown(self, row: OutgoingRow) -> tuple[int, EdocError | None]:
+        try:
+            return self._look_up_or_send(row)
+        except EdocError as error:
+            return row.id, error
+
+    def _look_up_or_send(self, row: OutgoingRow) -> tuple[int, EdocError | None]:
+        self._context.hub.clear_exchanges()
+        is_at_hub, doc_id = self._look_up_status(row)
+        if is_at_hub:
+            exchanges = tuple(self._context.hub.take_exchanges())
+            return self._record_outcomes([AckOutcome(row=row, doc_id=doc_id, recorded_exchanges=exchanges)])[0]
+        with self._context.transaction() as tx:
+            rows = tx.outgoing.claim_batch(self._context.lease, agency=row.agency, only_due=False, only_ids=[row.id])
+        return self._send_batch(rows)[0] if rows else (row.id, None)
+
+    # -- a batch
+
+    def _send_batch(self, rows: Sequence[OutgoingRow]) -> list[tuple[int, EdocError | None]]:
+        ready, failures = self._prepare_packets(rows)
+        return self._record_outcomes([*failures, *self._map_parallel(self._send_ack, ready)])
+
+    def _prepare_packets(self, rows: Sequence[OutgoingRow]) -> tuple[list[OutgoingRow], list[AckOutcome]]:
+        """The packet of a status is made when it is first sent: a missing key must not undo what it reports."""
+        ready = [row for row in rows if row.kind == CONFIRM or row.spool_file is not None]
+        unbuilt = [row for row in rows if row not in ready]
+        built_packets, failures = [], []
+        for row in unbuilt:
+            built = self._build_packet(row)
+            if isinstance(built, SpoolFile):
+                built_packets.append((row, built))
+            else:
+                failures.append(AckOutcome(row=row, error=built))
+        if built_packets:
+            with self._context.transaction() as tx:
+                ready += tx.outgoing.record_packets(built_packets)
+        return ready, failures
+
+    def _build_packet(self, row: OutgoingRow) -> SpoolFile | EdocError:
+        message = StatusMessage.model_validate_json(row.message or "")
+        try:
+            return build_packet(self._context, message, at=self._context.store.clock())
+        except EdocError as error:
+            return error
+
+    def _send_ack(self, row: OutgoingRow) -> AckOutcome:
+        """Tell the hub one thing; in any thread."""
+        hub = self._context.hub
+        hub.clear_exchanges()
+        outcome = AckOutcome(row=row)
+        try:
+            if row.kind == CONFIRM:
+                hub.confirm(row.hub_doc_id or "", Outcome(row.code))
+                outcome = AckOutcome(row=row, doc_id=row.hub_doc_id)
+            else:
+                outcome = AckOutcome(row=row, doc_id=self._send_status(row))
+        except EdocError as error:
+            outcome = AckOutcome(row=row, error=error, is_closed=self._is_closed_by_fail(row, error))
+        return replace(outcome, recorded_exchanges=tuple(hub.take_exchanges()))
+
+    def _is_closed_by_fail(self, row: OutgoingRow, error: EdocError) -> bool:
+        if row.kind != CONFIRM or row.code != DONE or decide_retry(error).next_state != OutgoingState.FAILED:
+            return False
+        with self._context.store.snapshot() as tx:
+            told = tx.outgoing.find_all(
+                row.agency, receipt_id=row.receipt_id, code=FAIL, state=OutgoingState.SENT, limit=1
+            )
+        return bool(told)
+
+    def _send_status(self, row: OutgoingRow) -> str | None:
+        packet = self._ensure_packet(row)
+        try:
+            result = self._context.hub.send(
+                packet, message_type=MessageType.STATUS, sender=self._context.agency, recipients=[row.recipient or ""]
+            )
+        except DuplicateDocument:
+            return self._find_hub_id(row)  # the same bytes as before: an earlier attempt arrived
+        return result.doc_id
+
+    def _ensure_packet(self, row: OutgoingRow) -> Path:
+        """The packet of a status; where it is gone or was altered, one that says the same."""
+        spool = self._context.store.spool
+        try:
+            return spool.verify_file(row.spool_file or "", row.sha256 or "")
+        except (NotFound, Altered) as error:
+            log.warning("status %s to %s is built anew: %s", row.code, row.recipient, error)
+        rebuilt = self._build_packet(row)
+        if isinstance(rebuilt, EdocError):
+            raise rebuilt
+        detail = join_languages("its packet was gone; built anew", "gói tin đã mất, đã tạo lại")
+        with self._context.transaction() as tx:
+            tx.outgoing.record_packets([(row, rebuilt)])
+            tx.timeline.record_change(OUTGOING, row.id, old=row.state, new=row.state, detail=detail)
+        return spool.locate(rebuilt.name)
+
+    def _map_parallel(self, work: Callable[[A], B], rows: Sequence[A]) -> list[B]:
+        if len(rows) < 2:
+            return [work(row) for row in rows]
+        with self._lock:
+            if self._pool is None:
+                self._pool = ThreadPoolExecutor(SEND_THREADS, thread_name_prefix="edoc-report")
+            pool = self._pool
+        return list(pool.map(work, rows))
+
+    # -- what became of it
+
+    def _record_outcomes(self, outcomes: Sequence[AckOutcome]) -> list[tuple[int, EdocError | None]]:
+        """Write it down; where one message is another worker's by now, each is written by itself."""
+        if not outcomes:
+            return []
+        try:
+            with self._context.transaction() as tx:
+                self._write_outcomes(tx, outcomes)
+        except EdocError as error:
+            if len(outcomes) > 1:
+                return [result for outcome in outcomes for result in self._record_outcomes([outcome])]
+            return [(outcomes[0].row.id, error)]
+        return [(outcome.row.id, None if outcome.is_closed else outcome.error) for outcome in outcomes]
+
+    def _write_outcomes(self, tx: Tx, outcomes: Sequence[AckOutcome]) -> None:
+        sent_outcomes: list[AckOutcome] = []
+        for outcome in outcomes:
+            for exchange in outcome.recorded_exchanges:
+                tx.audit_log.record("answer", OUTGOING, outcome.row.id, exchange)
+            if outcome.is_closed:
+                _close_confirmation(tx, outcome.row)
+            elif outcome.error is not None:
+                self._write_failure(tx, outcome.row, outcome.error)
+            elif outcome.row.state == OutgoingState.UNKNOWN:
+                values: dict[str, Any] = {
+                    "sent_at": tx.now,
+                    "attempts": outcome.row.attempts + 1,
+                    **as_error_columns(None),
+                }
+                tx.outgoing.move(outcome.row, OutgoingState.SENT, hub_doc_id=outcome.doc_id, **values)
+            else:
+                sent_outcomes.append(outcome)
+        tx.outgoing.mark_sent(
+            [(outcome.row, outcome.doc_id) for outcome in sent_outcomes], values=as_error_columns(None)
+        )
+        confirmed = [outcome.row for outcome in sent_outcomes if outcome.row.kind == CONFIRM]
+        if confirmed:
+            tx.receipts.mark_confirmed({row.receipt_id or 0: row.code for row in confirmed})
+
+    def _write_failure(self, tx: Tx, row: OutgoingRow, error: EdocError) -> None:
+        state = OutgoingState(decide_retry(error).next_state)
+        if row.kind == CONFIRM and state is not OutgoingState.FAILED:
+            state = OutgoingState.READY  # confirming twice is harmless, so an unknown outcome is no reason to ask
+        next_attempt_at = (
+            tx.now if state is OutgoingState.UNKNOWN else self._context.compute_next_attempt(row, tx.now, error)
+        )
+        values = {"attempts": row.attempts + 1, "next_attempt_at": next_attempt_at, **as_error_columns(error)}
+        values |= {"asked": 0} if state is OutgoingState.UNKNOWN else {}
+        tx.outgoing.move(row, state, detail=describe_error(error), **values)
+        if state is OutgoingState.FAILED:
+            _record_subject_failure(tx, row, error)
+
+
+def _close_confirmation(tx: Tx, row: OutgoingRow) -> None:
+    """A packet that was set aside, told ``fail`` and let in later: the hub's part was over then."""
+    words = join_languages(
+        "it was told fail when the packet was set aside, and keeps to that",
+        "trục đã được báo fail khi gói tin bị cách ly và giữ nguyên như vậy",
+    )
+    tx.outgoing.move(row, OutgoingState.FAILED, detail=words, attempts=row.attempts + 1, **as_error_columns(None))
+    receipt = tx.receipts.get_by_id(row.receipt_id or 0)
+    if receipt.state == ReceiptState.HANDLED:
+        tx.receipts.move(receipt, ReceiptState.CONFIRMED, detail=words)
+
+
+def _record_subject_failure(tx: Tx, row: OutgoingRow, error: EdocError) -> None:
+    """A message that failed for good is told where people look: at what it was about."""
+    kind = "xác nhận" if row.kind == CONFIRM else "trạng thái"
+    detail = join_languages(
+        f"{row.kind} {row.code} failed for good: {error.message}", f"không gửi được {kind} {row.code}: {error.vi}"
+    )
+    if row.receipt_id is not None:
+        tx.receipts.record_note(tx.receipts.get_by_id(row.receipt_id), detail=detail)
+    elif row.delivery_id is not None:
+        state = tx.deliveries.get_by_id(row.delivery_id).state
+        tx.timeline.record_change(
+            DELIVERIES, row.delivery_id, old=state, new=state, detail=detail, recipient=row.recipient
+        )

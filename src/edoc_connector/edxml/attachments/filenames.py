@@ -1,0 +1,66 @@
+"""File names from packets, made safe for every file system."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+MAX_BYTES = 200
+"""Most UTF-8 bytes of a safe name: under the 255 that file systems allow, with room for a suffix of the caller's."""
+
+_RESERVED = re.compile(r"(?i)(con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³])(\..*)?")
+# stays as it is, unless it is reserved
+_SAFE_NAME = re.compile(r"[A-Za-z0-9_-](?:[A-Za-z0-9_. -]{0,98}[A-Za-z0-9_-])?")
+_SEPARATORS = re.compile(r'[/\\:*?"<>|]')
+# controls, bidirectional marks, unassigned code points, line ends
+_INVISIBLE_CATEGORIES = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
+
+
+def safe_name(name: str, *, fallback: str = "attachment") -> str:
+    """Make a name safe for any file system, so that it can only name a file in the folder it is put in.
+
+    Separators, drive letters and wildcards become ``_``; control, bidirectional and unassigned characters go; names
+    that Windows reserves get a ``_`` before them; the name is cut to `MAX_BYTES`, its extension kept.
+
+    Args:
+        name: the name as a packet gives it.
+        fallback: the name that replaces an empty one.
+    """
+    if _SAFE_NAME.fullmatch(name) and not _RESERVED.fullmatch(name):
+        return name
+    text = unicodedata.normalize("NFC", name)
+    text = "".join(
+        " " if c.isspace() else c for c in text if c.isspace() or unicodedata.category(c) not in _INVISIBLE_CATEGORIES
+    )
+    text = _SEPARATORS.sub("_", text).strip(". ")
+    if not text:
+        return fallback
+    if _RESERVED.fullmatch(text):
+        text = f"_{text}"
+    return _shorten(text)
+
+
+def distinct(name: str, used_names: set[str]) -> str:
+    """Make a name distinct from those used so far, by a number before its extension; case makes no difference.
+
+    Args:
+        name: a safe name.
+        used_names: names used so far, case-folded; the result is added.
+    """
+    stem, dot, extension = name.rpartition(".")
+    stem, extension = (stem, dot + extension) if stem else (name, "")
+    candidate, number = name, 1
+    while candidate.casefold() in used_names:
+        number += 1
+        candidate = f"{stem} ({number}){extension}"
+    used_names.add(candidate.casefold())
+    return candidate
+
+
+def _shorten(text: str) -> str:
+    if len(text.encode()) <= MAX_BYTES:
+        return text
+    stem, dot, extension = text.rpartition(".")
+    tail = dot + extension if stem and len(extension.encode()) <= 20 else ""
+    stem_bytes = (stem if tail else text).encode()[: MAX_BYTES - len(tail.encode())]
+    return stem_bytes.decode("utf-8", "ignore").rstrip(". ") + tail

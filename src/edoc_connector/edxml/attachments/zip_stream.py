@@ -1,0 +1,226 @@
+"""A streaming reader for the first file of a zip (PKWARE APPNOTE 6.3.10, section 4.3).
+
+The hubs' own library writes and reads the zips around attachments as streams, so the first local entry counts. Neither
+the zip nor its directory, which may list millions of entries, is kept.
+"""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from collections.abc import Generator, Iterator
+from dataclasses import dataclass
+from typing import BinaryIO
+
+_ENTRY_HEAD = b"PK\x03\x04"
+ZIP_HEADS = (_ENTRY_HEAD, b"PK\x05\x06")
+"""The first bytes of a zip: an entry, or the end of an empty directory."""
+
+_HEADER = struct.Struct("<4s2xHH4xIIIHH")
+_DESCRIPTOR_HEAD = b"PK\x07\x08"
+_ENCRYPTED, _DESCRIPTOR, _UTF8 = 0x0001, 0x0008, 0x0800
+_STORED, _DEFLATED = 0, 8
+_SIZE_IN_EXTRA = 0xFFFFFFFF
+_PIECE_SIZE = 1 << 16
+FREE_SIZE = 10 << 20
+"""Bytes that may come out of a zip at any ratio: a small file does no harm however well it packs."""
+
+
+class ZipError(ValueError):
+    """A zip that cannot be read; the message is a clause of a sentence."""
+
+
+FORMAT_FIRST_ENTRIES = {"[Content_Types].xml", "mimetype", "_rels/.rels"}
+"""First entries that office files have (ECMA-376 part 2, ODF 1.3 part 2)."""
+_FORMAT_FOLDERS = ("_rels/", "docProps/", "word/", "xl/", "ppt/", "META-INF/")
+
+
+def is_wrapping_zip(head: bytes) -> bool:
+    """Tell whether a file with this head is a zip that only wraps another file, not a format that is a zip itself."""
+    name = head[30 : 30 + int.from_bytes(head[26:28], "little")].decode("utf-8", "replace")
+    return head.startswith(_ENTRY_HEAD) and name not in FORMAT_FIRST_ENTRIES and not name.startswith(_FORMAT_FOLDERS)
+
+
+class BoundExceeded(ZipError):
+    """A zip that goes over a bound."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """Bounds on the output of a zip.
+
+    Args:
+        unpacked: most bytes of all its files.
+        ratio: most bytes for each packed byte read so far, once more than `FREE_SIZE` bytes came out.
+        entries: most files and folders.
+    """
+
+    unpacked: int
+    ratio: int
+    entries: int
+
+    def check_size(self, unpacked: int, packed: int) -> None:
+        """Check the unpacked size against the bounds.
+
+        Raises:
+            BoundExceeded: a bound is exceeded; the message names it.
+        """
+        if unpacked > self.unpacked:
+            raise BoundExceeded(f"it unpacks to more than the limit of {self.unpacked} bytes (unpacked)")
+        if unpacked > max(packed * self.ratio, FREE_SIZE):
+            raise BoundExceeded(f"it unpacks to more than the limit of {self.ratio} times its packed size (ratio)")
+
+    def check_entries(self, entries: int) -> None:
+        """Check the number of entries against the bound.
+
+        Raises:
+            BoundExceeded: there are too many.
+        """
+        if entries > self.entries:
+            raise BoundExceeded(f"it holds more than the limit of {self.entries} files and folders (entries)")
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    name: str
+    flags: int
+    method: int
+    crc: int
+    packed_size: int
+
+
+class FirstFile:
+    """The first file of a zip.
+
+    Args:
+        stream: the zip, at its first byte.
+        bounds: bounds on its output.
+
+    Raises:
+        ZipError: the zip holds no file, or one packed in a way that cannot be read.
+    """
+
+    def __init__(self, stream: BinaryIO, bounds: Bounds) -> None:
+        self._stream = stream
+        self._bounds = bounds
+        self._rest = b""  # read from the stream and not yet unpacked
+        self._entries = self._unpacked = self._packed = 0
+        self._entry = self._read_entry()
+        while self._entry.name.endswith("/"):  # a folder, which has no content
+            for _ in self.pieces():
+                raise ZipError("a folder in it has content")
+            self._entry = self._read_entry()
+
+    @property
+    def name(self) -> str:
+        """The entry's name; never to be used as a path."""
+        return self._entry.name
+
+    def pieces(self) -> Generator[bytes, None, None]:
+        """Unpack the file in pieces; works once.
+
+        Raises:
+            ZipError: the zip goes over a bound, is cut off or damaged.
+        """
+        crc = 0
+        packed_before = self._packed
+        for piece, packed in self._read_stored() if self._entry.method == _STORED else self._read_deflated():
+            crc = zlib.crc32(piece, crc)
+            self._packed = packed_before + packed
+            self._unpacked += len(piece)
+            self._bounds.check_size(self._unpacked, self._packed)
+            if piece:
+                yield piece
+        if crc != self._read_checksum():
+            raise ZipError("its checksum does not match")
+
+    def count_others(self) -> int:
+        """Count the files behind the first, once that was read; a file that cannot be read ends the count.
+
+        Raises:
+            BoundExceeded: the rest goes over a bound.
+        """
+        count = 0
+        while self._has_more():
+            try:
+                self._entry = self._read_entry()
+                count += not self._entry.name.endswith("/")
+                for _ in self.pieces():
+                    pass
+            except BoundExceeded:
+                raise
+            except ZipError:  # the directory, which ends every zip, or a damaged file that is not read anyway
+                break
+        return count
+
+    def _has_more(self) -> bool:
+        self._rest = self._rest or self._stream.read(_PIECE_SIZE)
+        return bool(self._rest)
+
+    def _read_entry(self) -> _Entry:
+        head = self._read_exactly(_HEADER.size, "it holds no file")
+        magic, flags, method, crc, packed, unpacked, name_size, extra_size = _HEADER.unpack(head)
+        if magic != _ENTRY_HEAD:
+            raise ZipError("it holds no file")
+        self._entries += 1
+        self._bounds.check_entries(self._entries)
+        name = self._read_exactly(name_size).decode("utf-8" if flags & _UTF8 else "cp437", "replace")
+        extra = self._read_exactly(extra_size)
+        if flags & _ENCRYPTED:
+            raise ZipError("it is encrypted with a password")
+        if method not in (_STORED, _DEFLATED) or (method == _STORED and flags & _DESCRIPTOR):
+            raise ZipError(f"compression method {method} cannot be read")
+        return _Entry(
+            name, flags, method, crc, _find_long_size(extra, unpacked) if packed == _SIZE_IN_EXTRA else packed
+        )
+
+    def _read_exactly(self, count: int, error_text: str = "it is cut off") -> bytes:
+        data, self._rest = self._rest[:count], self._rest[count:]
+        data += self._stream.read(count - len(data))
+        if len(data) < count:
+            raise ZipError(error_text)
+        return data
+
+    def _read_stored(self) -> Iterator[tuple[bytes, int]]:
+        left = self._entry.packed_size
+        while left:
+            piece = self._read_exactly(min(left, _PIECE_SIZE))
+            left -= len(piece)
+            yield piece, self._entry.packed_size - left
+
+    def _read_deflated(self) -> Iterator[tuple[bytes, int]]:
+        inflate = zlib.decompressobj(-zlib.MAX_WBITS)
+        read, packed = 0, b""
+        while not inflate.eof:
+            if not packed:
+                packed, self._rest = self._rest or self._stream.read(_PIECE_SIZE), b""
+                read += len(packed)
+            try:
+                piece = inflate.decompress(packed, _PIECE_SIZE << 2)
+            except zlib.error as error:
+                raise ZipError(str(error)) from error
+            if not packed and not piece and not inflate.eof:
+                raise ZipError("it is cut off")
+            packed = inflate.unconsumed_tail
+            yield piece, read
+        self._rest = inflate.unused_data
+
+    def _read_checksum(self) -> int:
+        """Read the checksum, which stands before the file or behind it."""
+        if not self._entry.flags & _DESCRIPTOR:
+            return self._entry.crc
+        head = self._read_exactly(4)
+        return int.from_bytes(self._read_exactly(4) if head == _DESCRIPTOR_HEAD else head, "little")
+
+
+def _find_long_size(extra: bytes, unpacked: int) -> int:
+    """Find a packed size of more than 32 bits, which stands in an extra field, behind the unpacked one."""
+    place = 0
+    while place + 4 <= len(extra):
+        kind, size = struct.unpack_from("<HH", extra, place)
+        field = extra[place + 4 : place + 4 + size]
+        at = 8 if unpacked == _SIZE_IN_EXTRA else 0
+        if kind == 1 and len(field) >= at + 8:
+            return int.from_bytes(field[at : at + 8], "little")
+        place += 4 + size
+    raise ZipError("it is damaged")

@@ -1,0 +1,36 @@
+"""Limits on packets and on the zips in them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Limits on the size and depth of a packet.
+
+    Args:
+        skeleton: most bytes outside attachment texts.
+        tag: most bytes of one tag, comment or instruction.
+        depth: most nested elements.
+        elements: most elements.
+        attributes: most attributes on one element.
+        namespaces: most namespace declarations in all, prefixes without one among them.
+        uri: most characters of a namespace.
+        unpacked: most bytes a zipped attachment may unpack to.
+        ratio: most times its packed size a zipped attachment may unpack to, beyond the first 10 MiB.
+        entries: most files and folders in a zip around an attachment.
+        nesting: most zips around one attachment, one inside the other.
+    """
+
+    skeleton: int = 16 << 20
+    tag: int = 1 << 20
+    depth: int = 64
+    elements: int = 100_000
+    attributes: int = 64
+    namespaces: int = 512
+    uri: int = 256
+    unpacked: int = 2 << 30
+    ratio: int = 200
+    entries: int = 1_000
+    nesting: int = 2

@@ -1,0 +1,115 @@
+"""Codes of organisations (OrganId): the two systems in use, and other codes that hubs hand out."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Protocol
+
+
+class CodeSystem(StrEnum):
+    """The systems of codes."""
+
+    QCVN_102 = "QCVN 102:2016"
+    """Four dot-separated groups of 3.2.2.3 characters, lowest level first: ``000.00.00.H29``."""
+    QD_20 = "20/2020/QĐ-TTg"
+    """Highest level first: ``H29``, ``H29.05``, ``H29.05.01``…"""
+    OTHER = "other"
+    """Any other shape; test hubs hand out such codes."""
+
+
+_SHAPES = (
+    (CodeSystem.QCVN_102, re.compile(r"[0-9A-Z]{3}\.[0-9A-Z]{2}\.[0-9A-Z]{2}\.[0-9A-Z]{3}")),
+    (CodeSystem.QD_20, re.compile(r"[A-Z][0-9]{2}(\.[0-9]{1,4})*")),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class OrganId:
+    """The code of an organisation.
+
+    Only a hub's directory maps a code of one system to the other; no rule computes the mapping.
+
+    Args:
+        value: the code, trimmed and in upper case where its system has upper case only.
+        system: the system of the code.
+    """
+
+    value: str
+    system: CodeSystem
+
+    @classmethod
+    def parse(cls, text: str) -> OrganId:
+        """Parse a code; one of an unknown shape is `CodeSystem.OTHER` and is kept as written."""
+        trimmed = text.strip()
+        upper = trimmed.upper()
+        for system, shape in _SHAPES:
+            if shape.fullmatch(upper):
+                return cls(upper, system)
+        return cls(trimmed, CodeSystem.OTHER)
+
+    @property
+    def groups(self) -> tuple[str, ...]:
+        """The dot-separated groups, highest level first."""
+        parts = tuple(self.value.split("."))
+        return parts[::-1] if self.system is CodeSystem.QCVN_102 else parts
+
+    def __str__(self) -> str:
+        return self.value
+
+
+class _AgencyCodes(Protocol):
+    """An agency as a directory lists it, with its code of either system."""
+
+    @property
+    def code(self) -> str: ...
+    @property
+    def other_code(self) -> str | None: ...
+
+
+class Directory:
+    """The codes of the two systems, paired as a hub's directory pairs them.
+
+    ``Directory(connector.directory())`` makes one of the hub's directory. An agency that is marked inactive is left
+    out; a code that the directory pairs with two others maps to none of them.
+
+    Args:
+        agencies: the agencies of a hub's directory.
+    """
+
+    def __init__(self, agencies: Iterable[_AgencyCodes]) -> None:
+        self._paired_codes: dict[OrganId, set[OrganId]] = {}
+        for agency in agencies:
+            if not getattr(agency, "active", True):
+                continue
+            codes = {OrganId.parse(text) for text in (agency.code, agency.other_code) if text and text.strip()}
+            for code in codes:
+                self._paired_codes.setdefault(code, set()).update(codes - {code})
+
+    def __contains__(self, code: OrganId | str) -> bool:
+        return _as_organ_id(code) in self._paired_codes
+
+    def codes(self, code: OrganId | str) -> frozenset[OrganId]:
+        """List all codes of the agency with this code; the code alone where the directory does not know it."""
+        parsed = _as_organ_id(code)
+        return frozenset({parsed, *self._paired_codes.get(parsed, ())})
+
+    def convert(self, code: OrganId | str, system: CodeSystem) -> OrganId | None:
+        """Convert an agency's code to a system; None where the directory lists no code of the system, or several."""
+        found = [one for one in self.codes(code) if one.system is system]
+        return found[0] if len(found) == 1 else None
+
+    def same(self, one: OrganId | str, other: OrganId | str) -> bool:
+        """Tell whether two codes are those of one agency, as far as the directory knows."""
+        return _as_organ_id(one) in self.codes(other)
+
+
+def _as_organ_id(code: OrganId | str) -> OrganId:
+    return code if isinstance(code, OrganId) else OrganId.parse(code)
+
+
+def find_doubt(text: str) -> str:
+    """Find the code of the finding for a doubtful OrganId, empty if none; no shape is refused."""
+    return "EDX-ORGAN-ID" if OrganId.parse(text).system is CodeSystem.OTHER else ""

@@ -1,0 +1,142 @@
+"""Kinds of values: how texts, numbers, dates, times and codes are written and read."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta, timezone
+from enum import IntEnum
+from typing import Any
+
+from . import document_id, organ_id
+from .codes import StatusCode
+
+VIETNAM = timezone(timedelta(hours=7))
+"""The time zone of all times on the wire, which carry no offset."""
+
+
+def _find_no_doubt(_text: str) -> str:
+    return ""
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A kind of value.
+
+    Args:
+        name: name in the documentation.
+        write: makes the text of a value.
+        read: makes the value of a trimmed, non-empty text; None where the text is no such value.
+        form_finding: code of the finding for a text that is understood but is not of the form that `write` gives.
+        keeps_text: whether a text that is no such value is kept as it is.
+        find_doubt: finds the code of the finding for a doubtful text that is a value; empty if none.
+        allowed: all texts, where they are few; for the schema.
+        pattern: form of the text, as a regular expression of XML Schema; for the schema.
+    """
+
+    name: str
+    write: Callable[[Any], str]
+    read: Callable[[str], Any]
+    form_finding: str = "EDX-FORM"
+    keeps_text: bool = False
+    find_doubt: Callable[[str], str] = _find_no_doubt
+    allowed: tuple[str, ...] = ()
+    pattern: str = ""
+
+
+def write_text(value: str) -> str:
+    """Write a text without the spaces around it: hubs trim them, so they carry no meaning."""
+    return value.strip()
+
+
+def write_date(value: date) -> str:
+    """Write a date as ``yyyy/MM/dd``."""
+    return f"{value.year:04}/{value.month:02}/{value.day:02}"
+
+
+def write_time(value: datetime) -> str:
+    """Write an aware time as ``yyyy/MM/dd HH:mm:ss``, Vietnam time."""
+    local = value.astimezone(VIETNAM)
+    return f"{write_date(local)} {local:%H:%M:%S}"
+
+
+def build_code_kind(codes: type[IntEnum]) -> Kind:
+    """Build the kind of a numbered code."""
+    by_number: dict[int | None, IntEnum] = {int(code): code for code in codes}
+    first, last = min(codes), max(codes)
+    texts = tuple(_write_int(code) for code in codes)
+    return Kind(f"int, {first:d} to {last:d}", _write_int, lambda text: by_number.get(_read_int(text)), allowed=texts)
+
+
+def _write_int(value: int) -> str:
+    return str(int(value))
+
+
+def _read_int(text: str) -> int | None:
+    return int(text) if re.fullmatch(r"[0-9]{1,9}", text) else None
+
+
+def _read_truth(text: str) -> bool | None:
+    return {"0": False, "1": True, "false": False, "true": True}.get(text.lower())
+
+
+def _read_status(text: str) -> StatusCode | None:
+    code = text.zfill(2)
+    return StatusCode(code) if code in set(StatusCode) else None
+
+
+_TIME = r"(?:[T ]+([0-9]{1,2}):([0-9]{2})(?::([0-9]{2})(?:\.[0-9]+)?)?(Z|[+-][0-9]{2}:?[0-9]{2})?)?"
+_YEAR_FIRST = re.compile(r"([0-9]{4})[/-]([0-9]{1,2})[/-]([0-9]{1,2})" + _TIME)
+_DAY_FIRST = re.compile(r"([0-9]{1,2})[/-]([0-9]{1,2})[/-]([0-9]{4})" + _TIME)
+
+
+def _parse_moment(text: str) -> datetime | None:
+    """Parse a date or time of any form that occurs in packets to Vietnam time, which also counts without an offset."""
+    if found := _YEAR_FIRST.fullmatch(text):
+        year, month, day = found.group(1, 2, 3)
+    elif found := _DAY_FIRST.fullmatch(text):
+        day, month, year = found.group(1, 2, 3)
+    else:
+        return None
+    hour, minute, second = (int(part or 0) for part in found.group(4, 5, 6))
+    try:
+        local_moment = datetime(
+            int(year), int(month), int(day), hour, minute, second, tzinfo=_parse_offset(found.group(7))
+        )
+        return local_moment.astimezone(UTC).astimezone(VIETNAM)
+    except (ValueError, OverflowError):  # no such day; or in Vietnam a day before year 1 or after 9999
+        return None
+
+
+def _parse_offset(text: str | None) -> timezone:
+    if text is None:
+        return VIETNAM
+    if text == "Z":
+        return timezone(timedelta())
+    sign = -1 if text[0] == "-" else 1
+    return timezone(sign * timedelta(hours=int(text[1:3]), minutes=int(text[-2:])))
+
+
+def _read_date(text: str) -> date | None:
+    moment = _parse_moment(text)
+    return moment.date() if moment else None
+
+
+def _read_time(text: str) -> datetime | None:
+    moment = _parse_moment(text)
+    return moment.astimezone(UTC) if moment else None
+
+
+_DAY_PATTERN = "[0-9]{4}/(0[1-9]|1[0-2])/(0[1-9]|[12][0-9]|3[01])"
+_TIME_PATTERN = _DAY_PATTERN + " ([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]"
+
+TEXT = Kind("text", write_text, str)
+ORGAN_ID = Kind("OrganId", write_text, str, find_doubt=organ_id.find_doubt)
+DOCUMENT_ID = Kind("DocumentId", write_text, str, find_doubt=document_id.find_doubt)
+INT = Kind("int", _write_int, _read_int, pattern="[0-9]{1,9}")
+DATE = Kind("yyyy/MM/dd", write_date, _read_date, form_finding="EDX-DATE-FORM", pattern=_DAY_PATTERN)
+TIME = Kind("yyyy/MM/dd HH:mm:ss", write_time, _read_time, form_finding="EDX-TIME-FORM", pattern=_TIME_PATTERN)
+BIT = Kind("0 or 1", lambda value: "1" if value else "0", _read_truth, allowed=("0", "1"))
+TRUTH = Kind("true or false", lambda value: "true" if value else "false", _read_truth, allowed=("false", "true"))
+STATUS = Kind("two digits", str, _read_status, keeps_text=True, allowed=tuple(StatusCode))

@@ -1,0 +1,252 @@
+"""The element reader: values by the tables, with a finding for each deviation from them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Iterator
+from functools import lru_cache
+from typing import Any, TypeAlias, TypeVar
+
+from lxml import etree
+
+from ..findings import Finding
+from ..message import Kind, Row, Table
+from ..names import ALIASES, DS, NS, OLD_NAMESPACES, XLINK
+from .fast_path import build_model, read_plain_values
+from .positions import Position
+from .xpath import XPathIndex
+
+M = TypeVar("M")
+_Path: TypeAlias = tuple[str, ...]
+_FindPosition: TypeAlias = Callable[[etree._Element], Position]
+
+MAX_FINDINGS = 10_000
+"""Most findings of one packet; a packet with more is not worth reading on."""
+
+_STANDARD_NAMESPACES = {NS, *OLD_NAMESPACES, ""}
+_FRAME_PREFIXES = {"edXMLEnvelope": "edXML", "edXMLHeader": "edXML", "edXMLBody": "edXML", "AttachmentEncoded": None}
+_KNOWN_ATTRIBUTES = {"version", f"{{{XLINK}}}href", f"{{{XLINK}}}role", f"{{{XLINK}}}type"}
+
+
+def resolve_name(element: etree._Element) -> str:
+    """Resolve an element's name to the standard's spelling, without namespace; a foreign name stays whole."""
+    tag = str(element.tag)
+    return _compute_name_cached(tag) if len(tag) <= _MAX_CACHED_SIZE else _compute_name(tag)
+
+
+def _compute_name(tag: str) -> str:
+    namespace, _, local = tag.lstrip("{").rpartition("}")
+    spelt = ALIASES.get(local, local)
+    ours = namespace in _STANDARD_NAMESPACES or (namespace == DS and spelt == "Signature")
+    return spelt if ours else tag
+
+
+_compute_name_cached = lru_cache(512)(_compute_name)
+_MAX_CACHED_SIZE = 128  # characters; a stranger's endless names shall not fill the memory
+
+
+def iter_children(parent: etree._Element) -> Iterator[tuple[str, etree._Element]]:
+    """Iterate over child elements with their names, as `resolve_name` gives them."""
+    return ((resolve_name(child), child) for child in parent.iterchildren("*"))
+
+
+class ElementReader:
+    """A reader of one packet's elements that collects findings on the way.
+
+    Args:
+        findings: findings of earlier passes.
+        format_excerpt: makes a text of the packet fit for a message.
+        find_position: finds the line and column of an element.
+    """
+
+    def __init__(
+        self, findings: Iterable[Finding], *, format_excerpt: Callable[[str], str], find_position: _FindPosition
+    ) -> None:
+        self.findings = list(findings)
+        self.unknown_elements: list[etree._Element] = []
+        self.find_position = find_position
+        self._format_excerpt = format_excerpt
+        self._namespaces: set[str] = set()
+        self._has_odd_prefix = False
+        self._xpaths = XPathIndex()
+        self._prefixes: dict[etree._Element, str | None] = {}
+
+    def report(self, code: str, element: etree._Element, seen: str = "", understood: str = "") -> None:
+        """Add a finding about an element.
+
+        Args:
+            code: code of `FINDING_KINDS`.
+            element: the element.
+            seen: the text or name in the packet.
+            understood: the reading of it.
+        """
+        if len(self.findings) < MAX_FINDINGS:
+            place = self._xpaths.find_xpath(element)
+            words = self._format_excerpt(seen), self._format_excerpt(understood)
+            self.findings.append(Finding(code, place, *words, *self.find_position(element)))
+        elif len(self.findings) == MAX_FINDINGS:
+            self.findings.append(Finding("EDX-MANY", "/*", str(MAX_FINDINGS)))
+
+    def check_name(self, element: etree._Element) -> None:
+        """Report a spelling, namespace, prefix or attribute that is not the standard's."""
+        namespace, _, name = str(element.tag).lstrip("{").rpartition("}")
+        if namespace not in (NS, DS) and namespace not in self._namespaces:
+            self._namespaces.add(namespace)
+            self.report("EDX-NAMESPACE", element, namespace or "''")
+        if namespace == NS and not self._has_odd_prefix and element.prefix != self._find_usual_prefix(element):
+            self._has_odd_prefix = True
+            self.report("EDX-PREFIX-FORM", element, name)
+        if name in ALIASES:
+            self.report("EDX-NAME", element, name, ALIASES[name])
+        for attribute, value in element.attrib.items():
+            if str(attribute) not in _KNOWN_ATTRIBUTES:
+                self.report("EDX-ATTRIBUTE", element, f'{attribute}="{value}"')
+
+    def _find_usual_prefix(self, element: etree._Element) -> str | None:
+        """Find the prefix that the standard writes: edXML in the envelope, none around and behind it."""
+        name = resolve_name(element)
+        parent = element.getparent()
+        if name in _FRAME_PREFIXES or parent is None:
+            return _FRAME_PREFIXES.get(name)
+        if parent not in self._prefixes:
+            self._prefixes[parent] = self._find_usual_prefix(parent)
+        return self._prefixes[parent]
+
+    def report_unknown(self, element: etree._Element) -> None:
+        """Keep and report an element that no table has, with all its text, while there is room for findings."""
+        if len(self.findings) > MAX_FINDINGS:
+            return
+        self.unknown_elements.append(element)
+        attributes = "".join(f' {name}="{value}"' for name, value in element.attrib.items())
+        description = f"{etree.QName(element).localname}{attributes}: {_join_all_text(element)}".removesuffix(": ")
+        self.report("EDX-UNKNOWN", element, description)
+
+    def report_repeated(self, element: etree._Element) -> None:
+        """Report a second element where only one may occur, with all its text."""
+        self.report("EDX-REPEATED", element, _join_all_text(element))
+
+    def report_stray_text(self, parent: etree._Element) -> None:
+        """Report text between elements."""
+        text = " ".join(_join_own_text(parent).split())
+        if text:
+            self.report("EDX-TEXT", parent, text)
+
+    def read_model(self, table: Table, parent: etree._Element, kind: type[M]) -> M:
+        """Read a table into its model."""
+        return build_model(kind, self.read_values(table, parent))
+
+    def read_values(self, table: Table, parent: etree._Element) -> dict[str, Any]:
+        """Read the children of an element, by attribute of the model; empty ones are left out."""
+        plain = read_plain_values(table, parent, self._find_usual_prefix(parent))
+        return self._read_closely(table, parent) if plain is None else plain
+
+    def _read_closely(self, table: Table, parent: etree._Element) -> dict[str, Any]:
+        """Read the children of an element with a look at every detail, and report deviations."""
+        rows, groups = table.paths, table.groups
+        found: dict[str, list[Any]] = {}
+        seen_indexes: list[int] = []
+        for path, element in self._walk(parent, (), rows.keys(), groups):
+            index, row = rows[path]
+            seen_indexes.append(index)
+            value = self._read_value(row, element)
+            if value is None:
+                continue
+            if row.attr in found and not row.many:
+                self.report_repeated(element)
+            else:
+                found.setdefault(row.attr, []).append(value)
+        if seen_indexes != sorted(seen_indexes):
+            self.report("EDX-ORDER", parent, etree.QName(parent).localname)
+        for row in table.rows:
+            if row.required and row.attr not in found:
+                self.report("EDX-MISSING", parent, row.path)
+        return {attr: tuple(items) if attr in table.many else items[0] for attr, items in found.items()}
+
+    def _walk(
+        self, parent: etree._Element, above: _Path, paths: Collection[_Path], groups: Collection[_Path]
+    ) -> Iterator[tuple[_Path, etree._Element]]:
+        """Iterate over the elements of the table's rows, also in groups that hold only other elements."""
+        self.report_stray_text(parent)
+        seen_groups: set[str] = set()
+        for name, child in iter_children(parent):
+            path = (*above, name)
+            if path in paths:
+                self.check_name(child)
+                yield path, child
+            elif path in groups:
+                self._check_group(child, name, seen_groups)
+                yield from self._walk(child, path, paths, groups)
+            else:
+                self.report_unknown(child)
+
+    def _check_group(self, group: etree._Element, name: str, seen_groups: set[str]) -> None:
+        self.check_name(group)
+        if not _join_all_text(group):
+            self.report("EDX-EMPTY", group, name)
+        elif name in seen_groups:
+            self.report("EDX-GROUP", group, name)
+        seen_groups.add(name)
+
+    def _read_value(self, row: Row, element: etree._Element) -> Any:
+        if isinstance(row.kind, Table):
+            values = self.read_values(row.kind, element) if _join_all_text(element) else {}
+            if values:
+                return build_model(row.kind.model, values)
+            self.report("EDX-EMPTY", element, row.tags[-1])
+            return None
+        text = self._read_text(element)
+        return None if text is None else self._parse_value(row, row.kind, element, text)
+
+    def _parse_value(self, row: Row, kind: Kind, element: etree._Element, text: str) -> Any:
+        if row.limit is not None and len(text) > row.limit:
+            self.report("EDX-LENGTH", element, str(len(text)), str(row.limit))
+        value = kind.read(text)
+        if value is None:
+            self.report("EDX-VALUE", element, text)
+            return text if kind.keeps_text else None
+        if (written := kind.write(value)) != text:
+            self.report(kind.form_finding, element, text, written)
+        if doubt := kind.find_doubt(text):
+            self.report(doubt, element, text)
+        return value
+
+    def _read_text(self, element: etree._Element) -> str | None:
+        """Read the text of a leaf, None where it stands for no value; report anything else inside."""
+        whole = _join_own_text(element)
+        text = whole.strip()
+        inside = list(element) if len(element) else ()
+        if inside and any(isinstance(child.tag, str) for child in inside):
+            self.report("EDX-NESTED", element, _join_all_text(element))
+        elif inside and text:
+            self.report("EDX-COMMENT", element, understood=text)
+        if not text:
+            self.report("EDX-EMPTY", element, etree.QName(element).localname)
+            return None
+        if text == "null":
+            self.report("EDX-NULL", element, text)
+            return None
+        if text != whole:
+            self.report("EDX-SPACE", element)
+        return text
+
+
+def _join_own_text(element: etree._Element) -> str:
+    """Join an element's own characters across comments, instructions and children."""
+    if not len(element):  # most hold nothing but their text
+        return element.text or ""
+    return (element.text or "") + "".join(child.tail or "" for child in element)
+
+
+def _join_all_text(element: etree._Element) -> str:
+    """Join all text of an element and its descendants in one line."""
+    return " ".join("".join(_iter_texts(element)).split())
+
+
+def _iter_texts(element: etree._Element) -> Iterator[str]:
+    """Iterate over all text below an element, without comments and instructions, with a space between elements."""
+    yield element.text or ""
+    for child in element:
+        if isinstance(child.tag, str):
+            yield " "
+            yield from _iter_texts(child)
+            yield " "
+        yield child.tail or ""

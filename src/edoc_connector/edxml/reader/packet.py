@@ -1,0 +1,80 @@
+"""The result of reading a packet: message, attachments and findings."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import BinaryIO, Literal
+
+from lxml import etree
+
+from ...errors import AttachmentError
+from ..attachments import Attachment
+from ..findings import Finding
+from ..message import Document, Message
+from ..source import Source
+from .skeleton import Skeleton
+from .xpath import XPathIndex
+
+
+@dataclass(frozen=True, slots=True)
+class Packet:
+    """A packet that was read.
+
+    Args:
+        message: the document or status.
+        attachments: the files in it, a seal among them, in the packet's order.
+        findings: the deviations from the standard.
+        unknown: the elements that no table has, as elements of the tree; no more than findings are listed.
+        skeleton: its tree, for verification and for a search of elements.
+        source: its bytes.
+        elements: the elements of `attachments`.
+    """
+
+    message: Message
+    attachments: tuple[Attachment, ...]
+    findings: tuple[Finding, ...]
+    unknown: tuple[etree._Element, ...] = field(repr=False, compare=False)
+    skeleton: Skeleton = field(repr=False, compare=False)
+    source: Source = field(repr=False, compare=False)
+    elements: tuple[etree._Element, ...] = field(repr=False, compare=False)
+
+    @property
+    def kind(self) -> Literal["document", "status"]:
+        """The kind of packet."""
+        return "document" if isinstance(self.message, Document) else "status"
+
+    @property
+    def path(self) -> Path | None:
+        """The path of the packet's file, None for bytes."""
+        return self.source.path
+
+    @property
+    def size(self) -> int:
+        """Bytes of the packet."""
+        return self.source.size
+
+    def raw(self) -> BinaryIO:
+        """Open a stream of the packet's bytes as they came; the caller closes it."""
+        return self.source.open()
+
+    def content_findings(self) -> Iterator[Finding]:
+        """Decode every attachment; yield findings on damaged and empty ones, and on further files in a zip."""
+        places = XPathIndex()
+        for element, attachment in zip(self.elements, self.attachments, strict=True):
+            code, understood = _find_content_fault(attachment)
+            if code:
+                place = places.find_xpath(element)
+                yield Finding(code, place, attachment.name, understood, *self.skeleton.find_position(element))
+
+
+def _find_content_fault(attachment: Attachment) -> tuple[str, str]:
+    """Find the code of the finding for an attachment's content, empty if none, and its field ``{understood}``."""
+    try:
+        size, others = attachment.size, attachment.others
+    except AttachmentError as error:
+        return "EDX-BASE64", str(error.__cause__ or error)
+    if size == 0:
+        return "EDX-NO-CONTENT", ""
+    return ("EDX-ZIP-MORE", str(others)) if others else ("", "")

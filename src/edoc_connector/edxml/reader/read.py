@@ -1,0 +1,156 @@
+"""The tolerant reader: a packet as a value, with a finding for each deviation."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from lxml import etree
+
+from ...errors import PacketError
+from ..attachments import Attachment
+from ..findings import packet_error
+from ..limits import Limits
+from ..message import (
+    DOCUMENT_HEADER,
+    DOCUMENT_TRACE,
+    STATUS_HEADER,
+    Business,
+    BusinessType,
+    Document,
+    Message,
+    StatusMessage,
+)
+from ..names import DS
+from ..source import Source
+from .elements import ElementReader, iter_children, resolve_name
+from .fast_path import build_model
+from .manifest import read_attachments
+from .packet import Packet
+from .skeleton import Skeleton
+from .xpath import XPathIndex
+
+
+def read(source: Path | str | bytes, *, limits: Limits | None = None) -> Packet:
+    """Read a packet.
+
+    Args:
+        source: path of the file, or the packet's bytes.
+        limits: limits on its size and depth.
+
+    Returns:
+        The packet. Attachments are decoded when they are opened, from the source, which must stay in place.
+
+    Raises:
+        PacketError: the packet cannot be read: not XML, a DOCTYPE, too large outside its attachments, no edXML header.
+        OSError: the file cannot be opened.
+    """
+    bounds = limits or Limits()
+    packet_source = Source.from_value(source)
+    skeleton = Skeleton(packet_source, bounds)
+    reader = ElementReader(
+        skeleton.findings, format_excerpt=skeleton.format_excerpt, find_position=skeleton.find_position
+    )
+    envelope = _find_envelope(skeleton.root, reader)
+    header = _find_single(envelope, "edXMLHeader", reader)
+    message_header = _find_single(header, "MessageHeader", reader)
+    with packet_source.open_shared():  # once for the heads of all attachments
+        encoded = read_attachments(skeleton, envelope, reader, bounds)
+    attachments = tuple(one.attachment for one in encoded)
+    message: Message
+    if any(name == "StatusCode" for name, _ in iter_children(message_header)):
+        message = reader.read_model(STATUS_HEADER, message_header, StatusMessage)
+    else:
+        message = _read_document(header, message_header, attachments, reader)
+    frame = _STATUS_FRAME if isinstance(message, StatusMessage) else _DOCUMENT_FRAME
+    for element in dict.fromkeys((skeleton.root, envelope, header)):
+        _report_others(element, frame[resolve_name(element)], reader)
+    elements = tuple(one.element for one in encoded)
+    return Packet(
+        message,
+        attachments,
+        tuple(reader.findings),
+        tuple(reader.unknown_elements),
+        skeleton,
+        packet_source,
+        elements=elements,
+    )
+
+
+def _find_envelope(root: etree._Element, reader: ElementReader) -> etree._Element:
+    if resolve_name(root) == "edXMLEnvelope":
+        reader.report("EDX-ROOT", root, str(root.tag))
+        reader.check_name(root)
+        return root
+    if resolve_name(root) != "edXML":
+        raise _structure_error(root, f"the root element is {root.tag!s}", f"phần tử gốc là {root.tag!s}", reader)
+    reader.check_name(root)
+    return _find_single(root, "edXMLEnvelope", reader)
+
+
+def _find_single(parent: etree._Element, name: str, reader: ElementReader) -> etree._Element:
+    """Find the only child of a name; a second one would let two readers see two different documents."""
+    found = [child for child_name, child in iter_children(parent) if child_name == name]
+    if not found:
+        fault, fault_vi = f"{resolve_name(parent)} has no {name}", f"{resolve_name(parent)} không có {name}"
+        raise _structure_error(parent, fault, fault_vi, reader)
+    if len(found) > 1:
+        fault, fault_vi = f"{name} occurs more than once", f"{name} xuất hiện nhiều lần"
+        raise _structure_error(found[1], fault, fault_vi, reader)
+    reader.check_name(found[0])
+    return found[0]
+
+
+def _structure_error(element: etree._Element, fault: str, fault_vi: str, reader: ElementReader) -> PacketError:
+    place = XPathIndex().find_xpath(element)
+    return packet_error(
+        "EDX-STRUCTURE", f"{fault}, {place}", f"{fault_vi}, {place}", position=reader.find_position(element)
+    )
+
+
+def _read_document(
+    header: etree._Element, message_header: etree._Element, attachments: tuple[Attachment, ...], reader: ElementReader
+) -> Document:
+    values = reader.read_values(DOCUMENT_HEADER, message_header)
+    trace = next((child for name, child in iter_children(header) if name == "TraceHeaderList"), None)
+    if trace is None:
+        reader.report("EDX-MISSING", header, "TraceHeaderList")
+    else:
+        reader.check_name(trace)
+        values |= reader.read_values(DOCUMENT_TRACE, trace)
+    # a document without a request is a new one
+    values.setdefault("business", Business(type=BusinessType.NEW, paper=None))
+    return build_model(Document, values | {"attachments": attachments})
+
+
+_STATUS_FRAME = {
+    "edXML": {"edXMLEnvelope"},
+    "edXMLEnvelope": {"edXMLHeader"},
+    "edXMLHeader": {"MessageHeader", "Signature"},
+}
+_DOCUMENT_FRAME = {
+    "edXML": {"edXMLEnvelope", "AttachmentEncoded"},
+    "edXMLEnvelope": {"edXMLHeader", "edXMLBody", "AttachmentEncoded"},
+    "edXMLHeader": {"MessageHeader", "TraceHeaderList", "Signature"},
+}
+"""The parts that hold a packet's content, each with the names of its children."""
+
+
+def _report_others(frame: etree._Element, known_names: set[str], reader: ElementReader) -> None:
+    """Report all children beside the parts that are read, a second one of a part too."""
+    reader.report_stray_text(frame)
+    seen_names: set[str] = set()
+    for name, child in iter_children(frame):
+        if name not in known_names:
+            reader.report_unknown(child)
+        elif name == "Signature":
+            _check_signature(child, reader)
+        elif name in seen_names:
+            reader.report_repeated(child)
+        seen_names.add(name)
+
+
+def _check_signature(element: etree._Element, reader: ElementReader) -> None:
+    """Report a placeholder; `signing` verifies a real signature."""
+    name = etree.QName(element)
+    if name.namespace != DS or name.localname != "Signature":
+        reader.report("EDX-SIGNATURE", element, str(element.tag))

@@ -1,0 +1,51 @@
+"""Certificates, their paths, trust and revocation, and time-stamps."""
+
+from .certificates import (
+    PARSE_ERRORS,
+    can_sign,
+    certificate_digest,
+    days_left,
+    find_key_problem,
+    find_leaf,
+    fingerprint,
+    human_name,
+    is_for_other_use,
+    is_same_key,
+    is_valid_at,
+    key_usage,
+    order_chain,
+    read_certificate,
+    read_certificates,
+)
+from .path_validation import Trust, judge_certificate
+from .policy import VerifyMode, VerifyPolicy
+from .revocation import Revocation, RevocationMode
+from .timestamp import CLOCK_TOLERANCE, TimestampAuthority, TimeStamping, check_timestamp
+
+__all__ = [
+    "CLOCK_TOLERANCE",
+    "PARSE_ERRORS",
+    "Revocation",
+    "RevocationMode",
+    "TimeStamping",
+    "TimestampAuthority",
+    "Trust",
+    "VerifyMode",
+    "VerifyPolicy",
+    "can_sign",
+    "certificate_digest",
+    "check_timestamp",
+    "days_left",
+    "find_key_problem",
+    "find_leaf",
+    "fingerprint",
+    "human_name",
+    "is_for_other_use",
+    "is_same_key",
+    "is_valid_at",
+    "judge_certificate",
+    "key_usage",
+    "order_chain",
+    "read_certificate",
+    "read_certificates",
+]

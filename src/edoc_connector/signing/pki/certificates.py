@@ -1,0 +1,224 @@
+"""Certificates: reading them without trusting them, and the checks on a signer's."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from functools import lru_cache
+
+from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from cryptography.x509.oid import ExtendedKeyUsageOID
+
+from ..algorithms import HASHES, PublicKey
+from ..reasons import as_one_line
+
+MINIMUM_RSA_BITS = 2048
+CURVES = ("secp256r1", "secp384r1")
+
+READ_ERRORS = (
+    ValueError,
+    TypeError,
+    UnsupportedAlgorithm,
+    x509.InvalidVersion,
+    x509.DuplicateExtension,
+    x509.UnsupportedGeneralNameType,
+)
+"""Errors of reading a malformed certificate: nothing else is caught."""
+
+PARSE_ERRORS = (
+    *READ_ERRORS,
+    AttributeError,
+    LookupError,
+    ArithmeticError,
+    AssertionError,
+    NotImplementedError,
+    RecursionError,
+)
+"""Errors of asn1crypto, and of the packages that build on it, for malformed certificates, lists, answers and tokens,
+beside errors of their own: they take the types inside on trust. Found by mutating input; nothing else is caught."""
+
+
+def read_certificate(der: bytes) -> x509.Certificate:
+    """Read a certificate, touching every part that is used later, since `cryptography` reads them lazily.
+
+    Raises:
+        ValueError: the certificate cannot be read, or its key is of an unknown kind.
+    """
+    return _load_certificate_cached(der) if len(der) <= _MAX_CACHED_SIZE else _load_certificate(der)
+
+
+def _load_certificate(der: bytes) -> x509.Certificate:
+    try:
+        certificate = x509.load_der_x509_certificate(der)
+        parts = (certificate.subject, certificate.issuer, certificate.extensions, certificate.public_key())
+        times = (certificate.not_valid_before_utc, certificate.not_valid_after_utc)
+    except READ_ERRORS as error:
+        raise ValueError(str(error)) from error
+    if not all(part is not None for part in (*parts, *times)):  # pragma: no cover - cryptography gives values or raises
+        raise ValueError("incomplete")
+    return certificate
+
+
+_load_certificate_cached = lru_cache(256)(_load_certificate)
+_MAX_CACHED_SIZE = 8 << 10  # no certificate of an agency is larger; a stranger's data shall not fill the memory
+
+
+def read_certificates(data: bytes) -> list[x509.Certificate]:
+    """Read the certificates of a PEM file (any number, other blocks skipped) or of a DER file (one).
+
+    Raises:
+        ValueError: there is no certificate, or one cannot be read.
+    """
+    if b"-----BEGIN" not in data:
+        return [read_certificate(data)]
+    return [read_certificate(found.public_bytes(Encoding.DER)) for found in x509.load_pem_x509_certificates(data)]
+
+
+def human_name(certificate: x509.Certificate) -> str:
+    """Return the holder's name for people, in one line: common name, else organisation, else the whole subject."""
+    for oid in (x509.NameOID.COMMON_NAME, x509.NameOID.ORGANIZATION_NAME):
+        found = certificate.subject.get_attributes_for_oid(oid)
+        if found:
+            return as_one_line(str(found[0].value))
+    return as_one_line(certificate.subject.rfc4514_string())
+
+
+def fingerprint(certificate: x509.Certificate) -> str:
+    """Compute the SHA-256 of a certificate, lower-case hex."""
+    return certificate.fingerprint(hashes.SHA256()).hex()
+
+
+def certificate_digest(certificate: x509.Certificate, algorithm: str) -> bytes:
+    """Compute a certificate's digest by one of `algorithms.HASHES`."""
+    return certificate.fingerprint(HASHES[algorithm]())
+
+
+def is_valid_at(certificate: x509.Certificate, at: datetime) -> bool:
+    """Tell whether a moment lies within a certificate's validity."""
+    return certificate.not_valid_before_utc <= at <= certificate.not_valid_after_utc
+
+
+@lru_cache(64)
+def can_sign(certificate: x509.Certificate) -> bool:
+    """Tell whether key usage allows signing (RFC 5280, 4.2.1.3); a certificate without the extension may sign."""
+    try:
+        usage = certificate.extensions.get_extension_for_class(x509.KeyUsage).value
+    except x509.ExtensionNotFound:
+        return True
+    return usage.digital_signature or usage.content_commitment
+
+
+_OTHER_USES = {
+    ExtendedKeyUsageOID.SERVER_AUTH,
+    ExtendedKeyUsageOID.CODE_SIGNING,
+    ExtendedKeyUsageOID.TIME_STAMPING,
+    ExtendedKeyUsageOID.OCSP_SIGNING,
+}
+
+
+_DOCUMENT_USES = {
+    ExtendedKeyUsageOID.EMAIL_PROTECTION,
+    ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE,
+    x509.ObjectIdentifier("1.3.6.1.5.5.7.3.36"),  # document signing, RFC 9336
+    x509.ObjectIdentifier("1.3.6.1.4.1.311.10.3.12"),  # the same as Microsoft names it
+    x509.ObjectIdentifier("1.2.840.113583.1.1.5"),  # as Adobe does
+}
+
+
+@lru_cache(64)
+def is_for_other_use(certificate: x509.Certificate) -> bool:
+    """Tell whether extended key usage names only uses other than signing documents (RFC 5280, 4.2.1.12).
+
+    A web server or a time-stamp authority under the same root as the agencies does not sign packets; the certificates
+    of web servers often let them log in too.
+    """
+    try:
+        uses = certificate.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
+    except x509.ExtensionNotFound:
+        return False
+    serves = ExtendedKeyUsageOID.SERVER_AUTH in uses and not any(use in _DOCUMENT_USES for use in uses)
+    return serves or all(use in _OTHER_USES for use in uses)
+
+
+_USAGES = {
+    "digitalSignature": "digital_signature",
+    "contentCommitment": "content_commitment",
+    "keyEncipherment": "key_encipherment",
+    "dataEncipherment": "data_encipherment",
+    "keyAgreement": "key_agreement",
+    "keyCertSign": "key_cert_sign",
+    "cRLSign": "crl_sign",
+}
+
+
+def key_usage(certificate: x509.Certificate) -> tuple[str, ...]:
+    """List the uses of a certificate's key by their names in RFC 5280, 4.2.1.3; none where it names none.
+
+    ``contentCommitment`` is the newer name of ``nonRepudiation``.
+    """
+    try:
+        usage = certificate.extensions.get_extension_for_class(x509.KeyUsage).value
+    except x509.ExtensionNotFound:
+        return ()
+    return tuple(name for name, attribute in _USAGES.items() if getattr(usage, attribute))
+
+
+def days_left(certificate: x509.Certificate, at: datetime) -> int:
+    """Count the whole days from a moment until a certificate expires; negative where it has expired."""
+    return (certificate.not_valid_after_utc - at).days
+
+
+def find_key_problem(
+    key: object, *, minimum_rsa_bits: int = MINIMUM_RSA_BITS, curves: Sequence[str] = CURVES
+) -> str | None:
+    """Find the reason why a key may not sign packets; None for a good one."""
+    if isinstance(key, rsa.RSAPublicKey):
+        return f"RSA {key.key_size} < {minimum_rsa_bits}" if key.key_size < minimum_rsa_bits else None
+    if isinstance(key, ec.EllipticCurvePublicKey):
+        return None if key.curve.name in curves else f"EC {key.curve.name}"
+    return type(key).__name__.lstrip("_")
+
+
+def is_same_key(one: PublicKey, other: PublicKey) -> bool:
+    """Tell whether two public keys are the same."""
+    form = (Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    return one.public_bytes(*form) == other.public_bytes(*form)
+
+
+def find_leaf(certificates: Sequence[x509.Certificate]) -> x509.Certificate | None:
+    """Find the one certificate whose holder issued none of the others; None where there is not exactly one."""
+    return _find_leaf(tuple(certificates))
+
+
+@lru_cache(32)
+def _find_leaf(certificates: tuple[x509.Certificate, ...]) -> x509.Certificate | None:
+    issuers = {other.issuer for other in certificates if other.issuer != other.subject}
+    leaves = [one for one in certificates if one.subject not in issuers]
+    return leaves[0] if len(leaves) == 1 else None
+
+
+def order_chain(leaf: x509.Certificate, others: Iterable[x509.Certificate]) -> tuple[x509.Certificate, ...]:
+    """Order certificates from the leaf upwards, each followed by its issuer's; others are left out.
+
+    Args:
+        leaf: the signer's certificate.
+        others: certificates in any order; the leaf may be among them.
+    """
+    return _order_chain(leaf, tuple(others))
+
+
+@lru_cache(32)
+def _order_chain(leaf: x509.Certificate, others: tuple[x509.Certificate, ...]) -> tuple[x509.Certificate, ...]:
+    chain = [leaf]
+    rest = [other for other in others if other != leaf]
+    while chain[-1].issuer != chain[-1].subject:
+        issuer = next((one for one in rest if one.subject == chain[-1].issuer), None)
+        if issuer is None:
+            break
+        rest.remove(issuer)
+        chain.append(issuer)
+    return tuple(chain)

@@ -1,0 +1,223 @@
+"""The policy of a receiver: trusted authorities, accepted algorithms, the moment to judge at."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from os import PathLike
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar
+
+from cryptography import x509
+
+from ...edxml import OrganId, normalise
+from ...errors import ConfigError, describe_system_error, describe_system_error_vi
+from ..algorithms import DIGESTS, SIGNATURES
+from ..reasons import VerificationStatus
+from .certificates import CURVES, MINIMUM_RSA_BITS, fingerprint, read_certificates
+from .revocation import Revocation, RevocationMode
+
+if TYPE_CHECKING:
+    from ..xmlsig import Verification
+
+STRONG_SIGNATURES = frozenset(name for name, one in SIGNATURES.items() if one.digest != "sha1")
+STRONG_DIGESTS = frozenset(name for name in DIGESTS if name != "sha1")
+_SUFFIXES = {".pem", ".crt", ".cer", ".der"}
+
+
+class VerifyMode(StrEnum):
+    """The proof that a packet must bring."""
+
+    TRUSTED = "trusted"
+    """Signed, and by a certificate that leads to a trusted authority."""
+    VALID = "valid"
+    """Signed, by whomever."""
+    ANY = "any"
+    """Findings are recorded, nothing is demanded: most of today's packets are unsigned."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VerifyPolicy:
+    """The rules by which a receiver accepts packets.
+
+    Args:
+        mode: the proof that a packet must bring. Under TRUSTED a signature whose certificate is not trusted makes the
+            packet UNVERIFIABLE; otherwise that is only reported (`Verification.trusted`, findings).
+        anchors: certificates trusted by themselves, usually those of root authorities.
+        intermediates: further certificates that may stand between an anchor and a signer.
+        at: the moment certificates are judged at, aware. Left out it is the moment of verifying: the one time that the
+            sender cannot choose. To judge an old packet again, give the time it was received.
+        signature_algorithms: accepted names, e.g. ``rsa-sha256``.
+        digest_algorithms: accepted hashes.
+        minimum_rsa_bits: shortest RSA key.
+        curves: accepted elliptic curves.
+        organisations: by OrganId, the certificates an organisation signs with: ``sha256:`` and the hex fingerprint, or
+            the parts of the subject that it must have, as RFC 4514 writes them (``O=Sở Nội vụ,C=VN``). A subject counts
+            only under a trusted authority. Organisations not listed are not checked.
+        legacy_sha1: accept RSA-SHA1 and SHA-1; every use is reported.
+        second_verifier_limit: largest packet, in bytes, that the second verifier reads into memory.
+        revocation: whether and how certificates are checked for having been revoked; left out they are not, and nothing
+            is fetched from anywhere.
+        timestamp_anchors: certificates trusted for time-stamps; left out, `anchors` are. Nothing but a time-stamp is
+            believed on their word.
+
+    ``VerifyPolicy.TRUSTED``, ``VerifyPolicy.VALID`` and ``VerifyPolicy.ANY`` are other names of the three modes.
+
+    Raises:
+        ConfigError: TRUSTED or revocation without an anchor, `at` without an offset, or an organisation's entry is of
+            neither form.
+    """
+
+    TRUSTED: ClassVar[VerifyMode] = VerifyMode.TRUSTED
+    VALID: ClassVar[VerifyMode] = VerifyMode.VALID
+    ANY: ClassVar[VerifyMode] = VerifyMode.ANY
+
+    mode: VerifyMode = VerifyMode.ANY
+    anchors: tuple[x509.Certificate, ...] = ()
+    intermediates: tuple[x509.Certificate, ...] = ()
+    at: datetime | None = None
+    signature_algorithms: frozenset[str] = STRONG_SIGNATURES
+    digest_algorithms: frozenset[str] = STRONG_DIGESTS
+    minimum_rsa_bits: int = MINIMUM_RSA_BITS
+    curves: tuple[str, ...] = CURVES
+    organisations: Mapping[str, tuple[str, ...]] = field(default_factory=dict, hash=False)
+    legacy_sha1: bool = False
+    second_verifier_limit: int = 8 << 20
+    revocation: Revocation = Revocation()  # noqa: RUF009 - a frozen value
+    timestamp_anchors: tuple[x509.Certificate, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.mode is VerifyMode.TRUSTED and not self.anchors:
+            raise ConfigError(
+                "the policy asks for trusted signatures but names no trusted authority; add its certificates",
+                vi="chính sách yêu cầu chữ ký tin cậy nhưng chưa có tổ chức chứng thực nào; hãy thêm vào",
+            )
+        if self.revocation.mode is not RevocationMode.NONE and not self.anchors:
+            raise ConfigError(
+                "revocation is to be checked but no trusted authority is named, whose word would count; add it",
+                vi="yêu cầu kiểm tra thu hồi nhưng chưa có tổ chức chứng thực tin cậy nào; hãy thêm chứng thư số",
+            )
+        if self.at is not None and self.at.tzinfo is None:
+            raise ConfigError(
+                "the moment to judge certificates at has no time zone; give an offset, e.g. +07:00",
+                vi="thời điểm xét chứng thư số thiếu múi giờ; hãy ghi rõ, ví dụ +07:00",
+            )
+        for entries in self.organisations.values():
+            for entry in entries:
+                _check_entry(entry)
+
+    @classmethod
+    def load(
+        cls,
+        paths: Iterable[str | PathLike[str]],
+        *,
+        mode: VerifyMode = VerifyMode.TRUSTED,
+        intermediates: Iterable[str | PathLike[str]] = (),
+        at: datetime | None = None,
+        organisations: Mapping[str, tuple[str, ...]] | None = None,
+        legacy_sha1: bool = False,
+        revocation: Revocation | None = None,
+        timestamp_anchors: Iterable[str | PathLike[str]] = (),
+    ) -> VerifyPolicy:
+        """Load a policy whose certificates are in files: PEM (any number in a file), DER, or folders of such files.
+
+        Args:
+            paths: files and folders of the trusted authorities' certificates.
+            mode: the proof that a packet must bring.
+            intermediates: files and folders of certificates that may stand between an anchor and a signer.
+            at: the moment to judge at, aware; left out, the moment of verifying.
+            organisations: by OrganId, the certificates that an organisation signs with; see the class.
+            legacy_sha1: accept RSA-SHA1 and SHA-1.
+            revocation: the check for revoked certificates; left out, there is none.
+            timestamp_anchors: files and folders of certificates trusted for time-stamps.
+
+        Raises:
+            ConfigError: a file cannot be read or holds no certificate.
+        """
+        return cls(
+            mode=mode,
+            anchors=tuple(_load_certificates(paths)),
+            intermediates=tuple(_load_certificates(intermediates)),
+            at=at,
+            organisations=organisations or {},
+            legacy_sha1=legacy_sha1,
+            revocation=revocation or Revocation(),
+            timestamp_anchors=tuple(_load_certificates(timestamp_anchors)),
+        )
+
+    def admits(self, verification: Verification) -> bool:
+        """Tell whether a packet with this verification may come in."""
+        if self.mode is VerifyMode.ANY:
+            return True
+        if verification.status is not VerificationStatus.VALID:
+            return False
+        return self.mode is VerifyMode.VALID or verification.trusted is True
+
+    def speaks_for(self, organ_id: str, certificate: x509.Certificate, *, trusted: bool) -> bool:
+        """Tell whether a certificate may sign for an organisation, as far as the policy lists any.
+
+        Args:
+            organ_id: the organisation's code, in any spelling.
+            certificate: the signer's certificate.
+            trusted: whether the certificate leads to an anchor; only then a subject counts.
+        """
+        if not self.organisations:
+            return True
+        code = _normalise_code(organ_id)
+        listed = [entries for name, entries in self.organisations.items() if _normalise_code(name) == code]
+        return not listed or any(_is_match(entry, certificate, trusted) for entries in listed for entry in entries)
+
+
+def _normalise_code(organ_id: str) -> str:
+    """Normalise a code as the readers of a packet compare it: ``h29.05`` is H29.05 to them."""
+    return OrganId.parse(normalise(organ_id)).value
+
+
+def _is_match(entry: str, certificate: x509.Certificate, trusted: bool) -> bool:
+    if entry.startswith("sha256:"):
+        return _parse_fingerprint(entry) == fingerprint(certificate)
+    wanted = set(x509.Name.from_rfc4514_string(entry))
+    return trusted and wanted <= set(certificate.subject)
+
+
+def _parse_fingerprint(entry: str) -> str:
+    return entry.removeprefix("sha256:").replace(":", "").lower()
+
+
+def _check_entry(entry: str) -> None:
+    if entry.startswith("sha256:"):
+        fits = len(_parse_fingerprint(entry)) == 64 and set(_parse_fingerprint(entry)) <= set("0123456789abcdef")
+    else:
+        try:
+            fits = len(list(x509.Name.from_rfc4514_string(entry))) > 0
+        except ValueError:
+            fits = False
+    if not fits:
+        raise ConfigError(
+            f"'{entry}' names no certificate; write sha256:<64 hex digits> "
+            "or parts of the subject such as O=Sở Nội vụ,C=VN",
+            vi=f"'{entry}' không chỉ ra chứng thư số nào; viết sha256:<64 chữ số hex> "
+            "hoặc các phần của subject như O=Sở Nội vụ,C=VN",
+        )
+
+
+def _load_certificates(paths: Iterable[str | PathLike[str]]) -> Iterable[x509.Certificate]:
+    for path in map(Path, paths):
+        files = sorted(f for f in path.iterdir() if f.suffix.lower() in _SUFFIXES) if path.is_dir() else [path]
+        for file in files:
+            yield from _read_file(file)
+
+
+def _read_file(file: Path) -> list[x509.Certificate]:
+    try:
+        return read_certificates(file.read_bytes())
+    except OSError as error:
+        why, why_vi = describe_system_error(error), describe_system_error_vi(error)
+    except ValueError as error:
+        why, why_vi = str(error), "nội dung không phải chứng thư số"
+    raise ConfigError(
+        f"cannot read certificates from {file}: {why}; give PEM or DER files of the trusted authorities",
+        vi=f"không đọc được chứng thư số từ {file}: {why_vi}; hãy chỉ tệp PEM hoặc DER của tổ chức chứng thực tin cậy",
+    )

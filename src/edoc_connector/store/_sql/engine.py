@@ -1,0 +1,260 @@
+"""The database connection, SQLite or PostgreSQL, and the one place that maps drivers' errors."""
+
+from __future__ import annotations
+
+import errno
+import logging
+import random
+import time
+from collections.abc import Callable, Mapping
+from types import TracebackType
+from typing import Any, TypeVar
+
+from sqlalchemy import URL, Connection, Engine, NullPool, create_engine, event, make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, OperationalError, SQLAlchemyError
+from tenacity import RetryCallState, Retrying, retry_if_exception, wait_random_exponential
+
+from ...errors import StoreError
+
+log = logging.getLogger("edoc_connector.store")
+
+T = TypeVar("T")
+
+BUSY_SECONDS = 5.0
+CONNECT_SECONDS = 10
+LOCK_SECONDS = 20
+LOCK_ATTEMPTS = 3
+RECONNECT_SECONDS = 10.0
+
+_Message = tuple[str, str]
+
+_LOCKED: _Message = (
+    "the store is locked by another program; nothing changed. Try again; if it stays so, look for a program that keeps "
+    "the database open.",
+    "Kho dữ liệu đang bị chương trình khác khóa; chưa có gì thay đổi. Hãy thử lại; nếu vẫn bị khóa, hãy tìm chương "
+    "trình đang giữ cơ sở dữ liệu.",
+)
+_DISK_FULL: _Message = (
+    "the disk of the store is full; nothing changed. Make space and call again.",
+    "Đĩa chứa kho dữ liệu đã đầy; chưa có gì thay đổi. Hãy giải phóng chỗ trống rồi gọi lại.",
+)
+_READ_ONLY: _Message = (
+    "the store cannot be written to; nothing changed. Check the rights of the file and its folder.",
+    "Không ghi được vào kho dữ liệu; chưa có gì thay đổi. Hãy kiểm tra quyền ghi của tệp và thư mục chứa nó.",
+)
+_FOLDER_READ_ONLY: _Message = (
+    "the store cannot be used: SQLite writes beside the file even to read it, unless another program, such as the "
+    "worker, has it open. Run the command as a user who may write to the folder.",
+    "Không dùng được kho dữ liệu: SQLite cần ghi cạnh tệp cả khi chỉ đọc, trừ khi chương trình khác (như worker) đang "
+    "mở kho. Hãy chạy lệnh bằng tài khoản có quyền ghi vào thư mục đó.",
+)
+_CANNOT_OPEN: _Message = (
+    "the store cannot be opened. Check that its folder exists and may be read and written.",
+    "Không mở được kho dữ liệu. Hãy kiểm tra thư mục có tồn tại và có quyền đọc, ghi.",
+)
+_DAMAGED: _Message = (
+    "the file of the store is damaged, or is no database. Restore it from a backup.",
+    "Tệp kho dữ liệu bị hỏng hoặc không phải cơ sở dữ liệu. Hãy khôi phục từ bản sao lưu.",
+)
+_UNREACHABLE: _Message = (
+    "the database cannot be reached; nothing changed. Check that its server runs and that the database and the "
+    "user are there, then call again.",
+    "Không kết nối được máy chủ cơ sở dữ liệu; chưa có gì thay đổi. Hãy kiểm tra máy chủ có đang chạy, có cơ sở "
+    "dữ liệu và người dùng đó hay không, rồi gọi lại.",
+)
+_RULE_BROKEN: _Message = (
+    "the store refuses a change that breaks its rules; nothing changed. Another program may be writing to it.",
+    "Kho dữ liệu từ chối một thay đổi trái quy tắc; chưa có gì thay đổi. Có thể chương trình khác đang ghi vào kho.",
+)
+_UNKNOWN_FAILURE: _Message = ("the store failed; nothing changed.", "Kho dữ liệu gặp lỗi; chưa có gì thay đổi.")
+
+# Beginnings of SQLite's error names and of PostgreSQL's SQLSTATEs (its manual, appendix A).
+_MESSAGE_BY_CODE: Mapping[str, _Message] = {
+    "SQLITE_BUSY": _LOCKED,
+    "SQLITE_LOCKED": _LOCKED,
+    "SQLITE_FULL": _DISK_FULL,
+    "SQLITE_READONLY_DIRECTORY": _FOLDER_READ_ONLY,
+    "SQLITE_READONLY": _READ_ONLY,
+    "SQLITE_CANTOPEN": _CANNOT_OPEN,
+    "SQLITE_CORRUPT": _DAMAGED,
+    "SQLITE_NOTADB": _DAMAGED,
+    "SQLITE_CONSTRAINT": _RULE_BROKEN,
+    "SQLITE_IOERR": _DISK_FULL,
+    "40001": _LOCKED,
+    "40P01": _LOCKED,
+    "55P03": _LOCKED,
+    "53100": _DISK_FULL,
+    "25006": _READ_ONLY,
+    "08": _UNREACHABLE,
+    "57P": _UNREACHABLE,
+    "23": _RULE_BROKEN,
+}
+_MESSAGE_BY_ERRNO: Mapping[int, _Message] = {
+    errno.ENOSPC: _DISK_FULL,
+    errno.EDQUOT: _DISK_FULL,
+    errno.EFBIG: _DISK_FULL,
+    errno.EROFS: _READ_ONLY,
+    errno.EACCES: _READ_ONLY,
+    errno.EPERM: _READ_ONLY,
+    errno.ENOENT: _CANNOT_OPEN,
+    errno.ENOTDIR: _CANNOT_OPEN,
+}
+
+
+def make_engine(url: str) -> Engine:
+    """An engine for ``sqlite:///path`` or ``postgresql+psycopg://…``.
+
+    Raises:
+        StoreError: the URL is none that SQLAlchemy knows, or names a database in memory.
+    """
+    try:
+        parsed = make_url(url)
+        if parsed.get_backend_name() != "sqlite":
+            return create_engine(parsed, pool_pre_ping=True, connect_args=_build_postgresql_arguments(parsed))
+    except (ArgumentError, NoSuchModuleError, ImportError) as error:
+        # The URL may hold a password: neither it nor the error's own text is repeated.
+        raise StoreError(
+            f"the URL of the store cannot be used ({type(error).__name__}): give sqlite:///FILE or "
+            "postgresql+psycopg://USER@HOST/NAME; the latter needs the extra 'postgres': pip install '.[postgres]'.",
+            vi="Không dùng được URL của kho dữ liệu: hãy ghi sqlite:///TỆP hoặc "
+            "postgresql+psycopg://NGƯỜI_DÙNG@MÁY/TÊN; trường hợp sau cần gói bổ sung 'postgres': "
+            "pip install '.[postgres]'.",
+        ) from None
+    if not parsed.database or parsed.database == ":memory:":
+        raise StoreError(
+            "a store in memory would forget what it must keep: give sqlite:///FILE.",
+            vi="Kho dữ liệu trong bộ nhớ sẽ mất dữ liệu cần lưu: hãy ghi sqlite:///TỆP.",
+        )
+    # `Lines` keeps connections open; a pool of a fixed size below it would only run dry.
+    engine = create_engine(
+        parsed, connect_args={"timeout": BUSY_SECONDS, "check_same_thread": False}, poolclass=NullPool
+    )
+    event.listen(engine, "connect", _configure_sqlite)
+    return engine
+
+
+def _build_postgresql_arguments(url: URL) -> dict[str, Any]:
+    """A server or a row that does not answer is an error after a while, not a wait without end; the URL may differ."""
+    defaults = {"connect_timeout": CONNECT_SECONDS, "options": f"-c lock_timeout={LOCK_SECONDS}s"}
+    return {name: value for name, value in defaults.items() if name not in url.query}
+
+
+def _configure_sqlite(connection: Any, _record: object) -> None:
+    # Python's driver begins transactions late and on its own; `begin` does it instead.
+    connection.isolation_level = None
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+        connection.execute(f"PRAGMA {pragma}").close()
+
+
+def is_retryable_error(error: BaseException) -> bool:
+    """Whether the error says that another transaction is in the way and the same one may succeed later."""
+    return isinstance(error, DBAPIError) and _find_message(error) in (_LOCKED, _UNREACHABLE)
+
+
+def begin_transaction(engine: Engine, *, write: bool) -> Connection:
+    """A connection inside a transaction: a lock is waited for, a server that is gone is called again, for a while.
+
+    Raises:
+        StoreError: the lock was not to be had, or the database cannot be opened.
+    """
+    return run_with_retries(lambda: _begin_once(engine, write))
+
+
+def run_with_retries(operation: Callable[[], T]) -> T:
+    """Run something that may meet a lock, a bounded number of times.
+
+    Raises:
+        StoreError: it did not succeed.
+    """
+    with translate_driver_errors():
+        try:
+            return operation()
+        except DBAPIError as error:
+            if not is_retryable_error(error):
+                raise
+        return _retry(operation)
+
+
+def _retry(operation: Callable[[], T]) -> T:
+    """The attempts after the first, each after a wait."""
+    attempts = Retrying(
+        retry=retry_if_exception(is_retryable_error),
+        stop=_is_retry_exhausted,
+        wait=wait_random_exponential(multiplier=0.05, max=1.0),
+        reraise=True,
+    )
+    time.sleep(random.uniform(0.0, 0.05))  # noqa: S311  spreads load, hides nothing
+    return attempts(operation)
+
+
+def _is_retry_exhausted(state: RetryCallState) -> bool:
+    """A lock is tried for a few times, for SQLite has waited already; a server may need seconds to start again."""
+    error = state.outcome.exception() if state.outcome is not None else None
+    if isinstance(error, DBAPIError) and _find_message(error) is _UNREACHABLE:
+        return (state.seconds_since_start or 0.0) >= RECONNECT_SECONDS
+    return state.attempt_number + 1 >= LOCK_ATTEMPTS
+
+
+def _begin_once(engine: Engine, write: bool) -> Connection:
+    connection = engine.connect()
+    sqlite = connection.dialect.name == "sqlite"
+    try:
+        if not write and not sqlite:
+            # One state for all that is read; SQLite gives that by itself.
+            connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+        connection.begin()
+        if sqlite:
+            # A writer takes the lock at once: two that read first and write later would deadlock, and one would fail.
+            connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+class _DriverErrorTranslation:
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if error is not None and isinstance(error, SQLAlchemyError | OSError):
+            raise _as_store_error(error) from error
+
+
+_DRIVER_ERROR_TRANSLATION = _DriverErrorTranslation()
+
+
+def translate_driver_errors() -> _DriverErrorTranslation:
+    """A context in which what drivers and file systems raise becomes `StoreError`."""
+    return _DRIVER_ERROR_TRANSLATION
+
+
+def _as_store_error(error: SQLAlchemyError | OSError) -> StoreError:
+    if isinstance(error, DBAPIError):
+        return _build_store_error(_find_message(error), type(error.orig).__name__, str(error.orig))
+    if isinstance(error, OSError):
+        return _build_store_error(
+            _MESSAGE_BY_ERRNO.get(error.errno or 0, _UNKNOWN_FAILURE), type(error).__name__, error.strerror or ""
+        )
+    return _build_store_error(_UNKNOWN_FAILURE, type(error).__name__, str(error))
+
+
+def _find_message(error: DBAPIError) -> _Message:
+    code = getattr(error.orig, "sqlite_errorname", None) or getattr(error.orig, "sqlstate", None) or ""
+    message = next(
+        (known_message for prefix, known_message in _MESSAGE_BY_CODE.items() if code.startswith(prefix)), None
+    )
+    if message is not None:
+        return message
+    # Where no connection comes about, psycopg has no code to give; nor where it refuses a statement by itself.
+    no_connection = not code and isinstance(error, OperationalError) and error.statement is None
+    is_unreachable = error.connection_invalidated or no_connection
+    return _UNREACHABLE if is_unreachable else _UNKNOWN_FAILURE
+
+
+def _build_store_error(message: _Message, kind: str, text: str) -> StoreError:
+    detail = text.splitlines()[0] if text else kind
+    log.warning("store error %s: %s", kind, detail)
+    return StoreError(f"{message[0]} ({detail})", vi=f"{message[1]} ({detail})")

@@ -1,0 +1,331 @@
+"""The tables. `migrations` makes them; a test holds the two to each other."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Any, cast
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    Date,
+    DateTime,
+    Dialect,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+    text,
+)
+from sqlalchemy.types import TypeDecorator
+
+from ..state_machine import DELIVERIES, OUTGOING, RECEIPTS, StateMachine
+
+NAMING_CONVENTION = {
+    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "ck": "ck_%(table_name)s_%(constraint_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_name)s",
+    "pk": "pk_%(table_name)s",
+}
+
+metadata = MetaData(naming_convention=NAMING_CONVENTION)
+
+
+class UtcTime(TypeDecorator[datetime]):
+    """A point in time: aware in Python, UTC in the database."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def bind_processor(self, dialect: Dialect) -> Callable[[datetime | None], Any] | None:
+        """SQLite has no type for it and keeps text: one shape, so that texts sort as times do."""
+        if dialect.name == "sqlite":
+            return _as_sqlite_text
+        return cast("Callable[[datetime | None], Any] | None", super().bind_processor(dialect))
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002  SQLAlchemy's signature
+        """Refuse a time without an offset: it would be read back as another one."""
+        return None if value is None else _as_utc(value)
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002  SQLAlchemy's signature
+        """Give every time its offset back."""
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+def _as_sqlite_text(value: datetime | None) -> str | None:
+    return None if value is None else _as_utc(value).replace(tzinfo=None).isoformat(" ", "microseconds")
+
+
+def _as_utc(value: datetime) -> datetime:
+    if value.tzinfo is None:
+        raise ValueError(f"a time without an offset cannot be stored: {value}")
+    return value.astimezone(UTC)
+
+
+def build_enum_check(column: str, states: type[StrEnum]) -> CheckConstraint:
+    """A constraint that a column holds one of an enumeration's values."""
+    values = ", ".join(f"'{state.value}'" for state in states)
+    return CheckConstraint(f"{column} IN ({values})", name=column)
+
+
+def _build_id_column() -> Column[int]:
+    return Column("id", Integer, primary_key=True, autoincrement=True)
+
+
+def _build_lease_indexes(table: str) -> list[Index]:
+    """Indexes that hold only what somebody holds: a handful of rows, however many there are."""
+    conditions = {name: text(f"{name} IS NOT NULL") for name in ("lease_owner", "lease_until")}
+    columns = {"lease_owner": ("lease_owner",), "lease_until": ("agency", "lease_until")}
+    return [
+        Index(f"ix_{table}_{name}", *columns[name], sqlite_where=where, postgresql_where=where)
+        for name, where in conditions.items()
+    ]
+
+
+def _build_queue_columns(machine: StateMachine) -> list[Column[object] | CheckConstraint]:
+    """The columns of everything that is worked off by claims: state, attempts, last error, lease."""
+    columns: list[Column[object] | CheckConstraint] = [
+        Column("state", String(16), nullable=False),
+        Column("attempts", Integer, nullable=False, default=0),
+        Column("next_attempt_at", UtcTime, nullable=False),
+        Column("error_code", String(64)),
+        Column("error_text", Text),
+        Column("error_vi", Text),
+        Column("lease_owner", String(128)),
+        Column("lease_until", UtcTime),
+        Column("fence", Integer, nullable=False, default=0),
+        Column("created_at", UtcTime, nullable=False),
+        Column("updated_at", UtcTime, nullable=False),
+        build_enum_check("state", machine.states),
+    ]
+    return columns
+
+
+deliveries = Table(
+    DELIVERIES.table_name,
+    metadata,
+    _build_id_column(),
+    Column("agency", String(64), nullable=False),
+    Column("document_id", Text, nullable=False),
+    Column("business", String(16), nullable=False),
+    Column("code", Text, nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("issued_on", Date, nullable=False),
+    Column("spool_file", String(64), nullable=False),
+    Column("sha256", String(64), nullable=False),
+    Column("size", BigInteger, nullable=False),
+    Column("fingerprint", String(64), nullable=False),
+    Column("hub_doc_id", Text),
+    # How often the hub was asked about an unknown outcome, and did not have the packet.
+    Column("asked", Integer, nullable=False, default=0),
+    Column("sent_at", UtcTime),
+    *_build_queue_columns(DELIVERIES),
+    UniqueConstraint("agency", "document_id"),
+    Index(None, "agency", "state", "next_attempt_at"),
+    # Lists go by id, newest first, and end where the caller has enough. There is none of agency and id alone: SQLite
+    # would walk along it, through all rows, for whatever is wanted in that order.
+    Index(None, "agency", "state", "id"),
+    Index(None, "agency", "hub_doc_id"),
+    Index(None, "agency", "code"),
+    *_build_lease_indexes(DELIVERIES.table_name),
+    sqlite_autoincrement=True,
+)
+
+delivery_recipients = Table(
+    "delivery_recipients",
+    metadata,
+    _build_id_column(),
+    Column("delivery_id", Integer, ForeignKey("deliveries.id"), nullable=False),
+    Column("organ_id", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("last_code", Text),
+    Column("last_description", Text),
+    Column("last_at", UtcTime),
+    Column("change", String(16)),
+    Column("out_of_order", Integer, nullable=False, default=0),
+    UniqueConstraint("delivery_id", "organ_id"),
+    Index(None, "organ_id", "delivery_id"),
+    CheckConstraint("change IN ('asked', 'agreed', 'refused')", name="change"),
+    sqlite_autoincrement=True,
+)
+
+# The documents that a recall, an update or a replacement acts on.
+delivery_targets = Table(
+    "delivery_targets",
+    metadata,
+    _build_id_column(),
+    Column("delivery_id", Integer, ForeignKey("deliveries.id"), nullable=False),
+    Column("document_id", Text, nullable=False),
+    UniqueConstraint("delivery_id", "document_id"),
+    Index(None, "document_id"),
+    sqlite_autoincrement=True,
+)
+
+receipts = Table(
+    RECEIPTS.table_name,
+    metadata,
+    _build_id_column(),
+    Column("agency", String(64), nullable=False),
+    Column("hub_doc_id", Text, nullable=False),
+    Column("message_type", String(16), nullable=False),
+    Column("sender", Text),
+    Column("document_id", Text),
+    Column("business", String(16)),
+    Column("code", Text),
+    Column("subject", Text),
+    Column("issued_on", Date),
+    Column("spool_file", String(64)),
+    Column("sha256", String(64)),
+    Column("size", BigInteger),
+    Column("fingerprint", String(64)),
+    Column("verification", String(16)),
+    Column("verification_text", Text),
+    Column("findings", Integer, nullable=False, default=0),
+    Column("last_code", Text),
+    Column("change", String(16)),
+    Column("confirmed_at", UtcTime),
+    # What the hub says of sender and recipients when it offers the packet; the packet may say something else.
+    Column("offered_by", Text),
+    Column("offered_to", Text),
+    # When the application was told of a status.
+    Column("noticed_at", UtcTime),
+    # Of the application's own code, where that failed on the packet.
+    Column("traceback", Text),
+    *_build_queue_columns(RECEIPTS),
+    UniqueConstraint("agency", "hub_doc_id"),
+    CheckConstraint("change IN ('asked', 'agreed', 'refused')", name="change"),
+    Index(None, "agency", "state", "next_attempt_at"),
+    Index(None, "agency", "document_id"),
+    Index(None, "agency", "state", "id"),
+    Index(None, "agency", "business", "id"),
+    Index(None, "agency", "fingerprint"),
+    *_build_lease_indexes(RECEIPTS.table_name),
+    sqlite_autoincrement=True,
+)
+
+# One document of one sender has one effect, whatever two workers believe.
+Index(
+    "uq_receipts_effect",
+    receipts.c.agency,
+    receipts.c.sender,
+    receipts.c.document_id,
+    unique=True,
+    sqlite_where=(receipts.c.message_type == "edoc")
+    & receipts.c.state.in_(["waiting", "handling", "handled", "confirmed"]),
+    postgresql_where=(receipts.c.message_type == "edoc")
+    & receipts.c.state.in_(["waiting", "handling", "handled", "confirmed"]),
+)
+
+# Statuses that the application was not told of yet. The columns that are empty in all of them make SQLite prefer it.
+Index(
+    "ix_receipts_news",
+    receipts.c.agency,
+    receipts.c.noticed_at,
+    receipts.c.business,
+    receipts.c.state,
+    receipts.c.id,
+    sqlite_where=receipts.c.noticed_at.is_(None) & receipts.c.business.is_(None),
+    postgresql_where=receipts.c.noticed_at.is_(None) & receipts.c.business.is_(None),
+)
+
+outgoing = Table(
+    OUTGOING.table_name,
+    metadata,
+    _build_id_column(),
+    Column("agency", String(64), nullable=False),
+    Column("kind", String(16), nullable=False),
+    # Messages of one lane leave in the order they were queued: 03 never overtakes 01.
+    Column("lane", Text, nullable=False),
+    Column("receipt_id", Integer, ForeignKey("receipts.id")),
+    Column("delivery_id", Integer, ForeignKey("deliveries.id")),
+    Column("recipient", Text),
+    Column("code", String(8), nullable=False),
+    Column("hub_doc_id", Text),
+    Column("message", Text),
+    Column("spool_file", String(64)),
+    Column("sha256", String(64)),
+    Column("asked", Integer, nullable=False, default=0),
+    Column("sent_at", UtcTime),
+    *_build_queue_columns(OUTGOING),
+    CheckConstraint("kind IN ('confirm', 'status')", name="kind"),
+    CheckConstraint("kind = 'status' OR hub_doc_id IS NOT NULL", name="confirms_what"),
+    Index(None, "agency", "state", "next_attempt_at"),
+    Index(None, "lane"),
+    Index(None, "receipt_id"),
+    Index(None, "delivery_id"),
+    Index(None, "agency", "hub_doc_id"),
+    *_build_lease_indexes(OUTGOING.table_name),
+    sqlite_autoincrement=True,
+)
+
+timeline = Table(
+    "timeline",
+    metadata,
+    _build_id_column(),
+    Column("subject", String(16), nullable=False),
+    Column("subject_id", Integer, nullable=False),
+    Column("at", UtcTime, nullable=False),
+    Column("actor", Text, nullable=False),
+    Column("old", Text),
+    Column("new", Text, nullable=False),
+    # The organisation it is about, where one recipient of a delivery is meant.
+    Column("recipient", Text),
+    Column("detail", Text, nullable=False),
+    CheckConstraint("subject IN ('delivery', 'receipt', 'outgoing')", name="subject"),
+    Index(None, "subject", "subject_id"),
+    sqlite_autoincrement=True,
+)
+
+# What a worker does again and again; kept here so that a restart does not do it at once.
+jobs = Table(
+    "jobs",
+    metadata,
+    _build_id_column(),
+    Column("agency", String(64), nullable=False),
+    Column("job", String(16), nullable=False),
+    Column("next_at", UtcTime, nullable=False),
+    Column("failures", Integer, nullable=False, default=0),
+    Column("error_code", String(64)),
+    Column("error_text", Text),
+    Column("error_vi", Text),
+    Column("succeeded_at", UtcTime),
+    Column("lease_owner", String(128)),
+    Column("lease_until", UtcTime),
+    Column("fence", Integer, nullable=False, default=0),
+    Column("updated_at", UtcTime, nullable=False),
+    UniqueConstraint("agency", "job"),
+    sqlite_autoincrement=True,
+)
+
+directory = Table(
+    "directory",
+    metadata,
+    _build_id_column(),
+    Column("agency", String(64), nullable=False),
+    Column("code", Text, nullable=False),
+    Column("other_code", Text),
+    Column("name", Text, nullable=False),
+    Column("parent", Text),
+    Column("email", Text),
+    Column("active", Boolean(create_constraint=True, name="active"), nullable=False, default=True),
+    Column("updated_at", UtcTime, nullable=False),
+    UniqueConstraint("agency", "code"),
+    Index(None, "agency", "other_code"),
+    sqlite_autoincrement=True,
+)
+
+
+def get_table(machine: StateMachine) -> Table:
+    """The table that a machine rules."""
+    return metadata.tables[machine.table_name]

@@ -1,0 +1,305 @@
+"""The one way to claim a row."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import cache, lru_cache
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import ColumnElement, RowMapping, Select, Table, and_, bindparam, exists, or_, select, update
+
+from ._sql import schema
+from ._sql.compiled import CompiledStatement, Row
+from ._sql.schema import UtcTime, get_table
+from .state_machine import DELIVERIES, MACHINES, OUTGOING, DeliveryState, StateMachine
+from .transitions import HeldRow
+
+if TYPE_CHECKING:
+    from .transaction import Tx
+
+log = logging.getLogger("edoc_connector.connector.clocks")
+
+_SENDING_MACHINES = (DELIVERIES, OUTGOING)  # what this side of a connector sends
+_SENDABLE_STATES = (DeliveryState.READY, DeliveryState.UNKNOWN)  # the same for both
+_CLAIM_COLUMNS = ("state", "attempts", "lease_owner", "lease_until", "fence")
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """A worker's right to a row.
+
+    Args:
+        owner: name of the worker, one per connector.
+        seconds: how long it lasts.
+    """
+
+    owner: str
+    seconds: float
+
+
+class Leases:
+    """Claims rows for one worker, and ends what dead workers held.
+
+    Args:
+        tx: the transaction.
+    """
+
+    __slots__ = ("_tx",)
+
+    def __init__(self, tx: Tx) -> None:
+        self._tx = tx
+
+    def has_work(
+        self, agency: str, *, longest_wait: timedelta, longest_lease: timedelta, include_due: bool = False
+    ) -> bool:
+        """Whether a lease ran out on what is being sent, a time lies too far ahead, or a message is due.
+
+        Nearly always there is nothing. So it is one statement that only reads, answered by indexes; a transaction
+        that writes, and keeps every other writer out, follows only where there is something to do.
+
+        Args:
+            agency: whose rows.
+            longest_wait: the longest that anything may wait for its next attempt.
+            longest_lease: the longest that a lease can last, where one clock gives all of them.
+            include_due: whether messages that are due count too.
+        """
+        tx = self._tx
+        values = {"agency": agency, "now": tx.now, "next": tx.now + longest_wait, "lease": tx.now + longest_lease}
+        query = _compile_work_query(tx.connection.dialect.name == "sqlite", include_due)
+        return any(query.fetch_all(tx.connection, values)[0].values())
+
+    def correct_future_times(self, agency: str, *, longest_wait: timedelta, longest_lease: timedelta) -> None:
+        """Make due what waits longer than anything may: its time was written by a clock that was ahead.
+
+        Args:
+            agency: whose rows.
+            longest_wait: the longest that anything may wait for its next attempt.
+            longest_lease: the longest that a lease can last, where one clock gives all of them.
+        """
+        for machine in MACHINES:
+            corrected_rows = self._correct_attempts(agency, machine, longest_wait)
+            # One machine, one clock: nobody can hold a lease for so long.
+            if self._tx.connection.dialect.name == "sqlite":
+                corrected_rows += self._correct_leases(agency, machine, longest_lease)
+            if corrected_rows:
+                log.error(
+                    "%d %s rows waited for a time that a wrong clock had written; they are due now",
+                    corrected_rows,
+                    machine.table_name,
+                )
+
+    def _correct_attempts(self, agency: str, machine: StateMachine, longest_wait: timedelta) -> int:
+        table, now = get_table(machine), self._tx.now
+        waits_too_long = and_(
+            table.c.agency == agency,
+            table.c.state.in_([str(state) for state in machine.states]),  # all of them, so that an index serves
+            table.c.next_attempt_at > now + longest_wait,
+        )
+        return self._tx.connection.execute(update(table).where(waits_too_long).values(next_attempt_at=now)).rowcount
+
+    def _correct_leases(self, agency: str, machine: StateMachine, longest_lease: timedelta) -> int:
+        table, now = get_table(machine), self._tx.now
+        is_too_long = and_(table.c.agency == agency, table.c.lease_until > now + longest_lease)
+        return self._tx.connection.execute(update(table).where(is_too_long).values(lease_until=now)).rowcount
+
+    def end(
+        self, machine: StateMachine, row_id: int, *, state: str, fencing_token: int, detail: str, **values: Any
+    ) -> None:
+        """End a lease on a row that stays in its state, with a row in the timeline saying why.
+
+        Raises:
+            LeaseLost: the row is in another state by now, or another worker holds it.
+        """
+        self._tx.transitions.compare_and_set(
+            machine, row_id, state, fencing_token, {"lease_owner": None, "lease_until": None, **values}
+        )
+        self._tx.timeline.record_change(machine, row_id, old=state, new=state, detail=detail)
+
+    def claim(
+        self,
+        machine: StateMachine,
+        lease: Lease,
+        *,
+        agency: str,
+        states: Collection[str],
+        only_ids: Collection[int] | None = None,
+        where: ColumnElement[bool] | None = None,
+        only_due: bool = True,
+        limit: int = 1,
+        after_id: int = 0,
+        count_attempt: bool = False,
+    ) -> list[Row]:
+        """Take rows for one worker: nobody else gets them until the lease ends.
+
+        Args:
+            machine: whose rows.
+            lease: the worker and the time it needs.
+            agency: whose rows.
+            states: the states to look in; a row in the state before a leased one is moved there.
+            only_ids: only these rows.
+            where: a further condition; one that is always the same object is cheaper.
+            only_due: only rows whose next attempt is due.
+            limit: at most so many rows, the oldest first.
+            after_id: only rows with a greater key; who walks through the rows meets each once.
+            count_attempt: whether the attempt counts from now on, so that one which ends the process counts too.
+        """
+        parameters = {"whose": agency, "now": self._tx.now, "after": after_id, "most": limit}
+        found = self._lock_claimable(get_table(machine), tuple(sorted(states)), only_ids, only_due, where, parameters)
+        rows = [self._record_claim(machine, lease, row, extra_attempts=int(count_attempt)) for row in found]
+        for state in dict.fromkeys(row["state"] for row in found):
+            held_rows = [
+                HeldRow(claimed["id"], old["fence"], {name: claimed[name] for name in _CLAIM_COLUMNS})
+                for old, claimed in zip(found, rows, strict=True)
+                if old["state"] == state
+            ]
+            self._tx.transitions.update_all(machine, held_rows, state=state)
+        for row in rows:
+            self._tx.identities[machine.subject, row["id"]] = row
+        return rows
+
+    def _lock_claimable(
+        self,
+        table: Table,
+        states: tuple[str, ...],
+        only_ids: Collection[int] | None,
+        only_due: bool,
+        where: ColumnElement[bool] | None,
+        parameters: dict[str, Any],
+    ) -> Sequence[Row]:
+        """Lock the rows that may be taken: by a statement made once, but for a list of keys."""
+        if only_ids is None or len(only_ids) == 1:
+            id_parameter = {} if only_ids is None else {"key": next(iter(only_ids))}
+            return _compile_claim_query(table, states, only_due, bool(id_parameter), where).fetch_all(
+                self._tx.connection, parameters | id_parameter
+            )
+        query = _build_claim_query(table, states, only_due, where).where(table.c.id.in_(sorted(only_ids)))
+        return self._tx.connection.execute(query, parameters).mappings().all()
+
+    def claim_from_state(
+        self, machine: StateMachine, lease: Lease, row_id: int, *, state: str, fencing_token: int
+    ) -> dict[str, Any]:
+        """Claim a row that is in a state that a leased one follows; what changed.
+
+        Raises:
+            LeaseLost: it is in that state no more, or was claimed.
+        """
+        leased_state = next(new for new in machine.list_next_states(state) if new in machine.leased_states)
+        values = {**self._build_lease_columns(lease), "fence": fencing_token + 1}
+        self._tx.transitions.move(
+            machine, row_id, old=state, new=leased_state, fencing_token=fencing_token, detail=lease.owner, **values
+        )
+        return {**values, "state": leased_state, "updated_at": self._tx.now}
+
+    def _build_lease_columns(self, lease: Lease) -> dict[str, Any]:
+        return {"lease_owner": lease.owner, "lease_until": self._tx.now + timedelta(seconds=lease.seconds)}
+
+    def _record_claim(self, machine: StateMachine, lease: Lease, row: Row, *, extra_attempts: int) -> Row:
+        """A row as it is when it is claimed; where its state changes by that, the timeline tells."""
+        state = row["state"]
+        values = {
+            **self._build_lease_columns(lease),
+            "fence": row["fence"] + 1,
+            "attempts": row["attempts"] + extra_attempts,
+        }
+        leased_state = next((new for new in machine.list_next_states(state) if new in machine.leased_states), None)
+        if leased_state is not None:
+            values["state"] = leased_state
+            self._tx.timeline.record_change(
+                machine,
+                row["id"],
+                old=state,
+                new=leased_state,
+                detail=machine.require_transition(state, leased_state).describe(lease.owner),
+            )
+        return {**row, **values, "updated_at": self._tx.now}
+
+    def lock_expired(self, machine: StateMachine, *, agency: str) -> list[RowMapping]:
+        """Rows in a leased state whose holder let the lease run out."""
+        table = get_table(machine)
+        query = select(table).where(
+            table.c.agency == agency,
+            table.c.state.in_(sorted(machine.leased_states)),
+            table.c.lease_until <= self._tx.now,
+        )
+        return list(
+            self._tx.connection.execute(query.order_by(table.c.id).with_for_update(skip_locked=True)).mappings().all()
+        )
+
+    def renew(self, table_name: str, lease: Lease, row_ids: Collection[int]) -> int:
+        """Extend those of a worker's leases on some rows that have not run out; how many there were."""
+        table = schema.metadata.tables[table_name]
+        own_leases = and_(
+            table.c.id.in_(sorted(row_ids)), table.c.lease_owner == lease.owner, table.c.lease_until > self._tx.now
+        )
+        until = self._tx.now + timedelta(seconds=lease.seconds)
+        return self._tx.connection.execute(update(table).where(own_leases).values(lease_until=until)).rowcount
+
+    def release(self, machine: StateMachine, lease: Lease, *, only_id: int | None = None) -> int:
+        """End every lease of a worker, or that on one row, as if it had run out; how many there were."""
+        table = get_table(machine)
+        own_leases = and_(table.c.lease_owner == lease.owner, table.c.lease_until > self._tx.now)
+        if only_id is not None:
+            own_leases = and_(own_leases, table.c.id == only_id)
+        return self._tx.connection.execute(update(table).where(own_leases).values(lease_until=self._tx.now)).rowcount
+
+
+def _build_claim_query(
+    table: Table, states: Sequence[str], only_due: bool, where: ColumnElement[bool] | None
+) -> Select[Any]:
+    """Locks rows that nobody holds at ``now``: those of ``whose`` agency, ``after`` a key, at ``most`` so many."""
+    now = bindparam("now", type_=UtcTime())
+    conditions = [
+        table.c.agency == bindparam("whose"),
+        table.c.state.in_(states),
+        or_(table.c.lease_until.is_(None), table.c.lease_until <= now),
+        table.c.id > bindparam("after"),
+    ]
+    if only_due:
+        conditions.append(table.c.next_attempt_at <= now)
+    if where is not None:
+        conditions.append(where)
+    query = select(table).where(and_(*conditions)).order_by(table.c.id).limit(bindparam("most"))
+    return query.with_for_update(skip_locked=True)
+
+
+@lru_cache(maxsize=64)  # some conditions are made for one claim
+def _compile_claim_query(
+    table: Table, states: Sequence[str], only_due: bool, single: bool, where: ColumnElement[bool] | None
+) -> CompiledStatement:
+    """As `claimable`, or the ``one`` with a ``key``."""
+    query = _build_claim_query(table, states, only_due, where)
+    return CompiledStatement(query.where(table.c.id == bindparam("key")) if single else query)
+
+
+@cache
+def _compile_work_query(has_single_clock: bool, include_due: bool) -> CompiledStatement:
+    conditions: list[ColumnElement[Any]] = []
+    for table, machine in ((get_table(machine), machine) for machine in MACHINES):
+        conditions.append(_match_states(table, machine.states, table.c.next_attempt_at > _bind_time("next")))
+        if has_single_clock:
+            conditions.append(exists().where(_match_agency(table), table.c.lease_until > _bind_time("lease")))
+    for table, machine in ((get_table(machine), machine) for machine in _SENDING_MACHINES):
+        conditions.append(_match_states(table, machine.leased_states, table.c.lease_until <= _bind_time("now")))
+        if include_due:
+            is_free = or_(table.c.lease_until.is_(None), table.c.lease_until <= _bind_time("now"))
+            conditions.append(
+                _match_states(table, _SENDABLE_STATES, and_(is_free, table.c.next_attempt_at <= _bind_time("now")))
+            )
+    return CompiledStatement(
+        select(*(condition.label(f"look_{number}") for number, condition in enumerate(conditions)))
+    )
+
+
+def _match_states(table: Table, states: Iterable[str], condition: ColumnElement[bool]) -> ColumnElement[bool]:
+    return exists().where(_match_agency(table), table.c.state.in_(sorted({str(state) for state in states})), condition)
+
+
+def _match_agency(table: Table) -> ColumnElement[bool]:
+    return table.c.agency == bindparam("agency")
+
+
+def _bind_time(name: str) -> ColumnElement[Any]:
+    return bindparam(name, type_=UtcTime())

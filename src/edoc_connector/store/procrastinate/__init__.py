@@ -1,0 +1,1 @@
+"""Tasks of a procrastinate queue, in the store's own transactions."""

@@ -1,0 +1,177 @@
+"""Rows as values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from datetime import date, datetime
+from typing import TypeVar
+
+from ._sql.compiled import Row
+
+R = TypeVar("R", bound="TableRow")
+
+EDOC = "edoc"  # message type of a receipt: a document
+STATUS = "status"  # message type of a receipt, and kind of an outgoing message: a status packet
+CONFIRM = "confirm"  # kind of an outgoing message: a confirmation,
+DONE = "done"  # which says that a packet is kept,
+FAIL = "fail"  # or that it is not
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TableRow:
+    """A row of some table; attributes are its columns."""
+
+    id: int
+
+    @classmethod
+    def from_row(cls: type[R], row: Row) -> R:
+        """Take the columns of a row that the record has."""
+        names = _COLUMN_NAMES.get(cls)
+        if names is None:
+            names = _COLUMN_NAMES[cls] = tuple(field.name for field in fields(cls))
+        return cls(**{name: row[name] for name in names})
+
+
+_COLUMN_NAMES: dict[type, tuple[str, ...]] = {}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueuedRow(TableRow):
+    """What everything that is worked off by claims has."""
+
+    agency: str
+    state: str
+    attempts: int
+    next_attempt_at: datetime
+    error_code: str | None
+    error_text: str | None
+    error_vi: str | None
+    lease_owner: str | None
+    lease_until: datetime | None
+    fence: int
+    created_at: datetime
+    updated_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeliveryRow(QueuedRow):
+    """A packet of ours."""
+
+    document_id: str
+    business: str
+    code: str
+    subject: str
+    issued_on: date
+    spool_file: str
+    sha256: str
+    size: int
+    fingerprint: str
+    hub_doc_id: str | None
+    asked: int
+    sent_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecipientRow(TableRow):
+    """Where a delivery stands with one recipient."""
+
+    delivery_id: int
+    organ_id: str
+    name: str
+    last_code: str | None
+    last_description: str | None
+    last_at: datetime | None
+    change: str | None
+    out_of_order: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReceiptRow(QueuedRow):
+    """A packet that came in."""
+
+    hub_doc_id: str
+    message_type: str
+    sender: str | None
+    document_id: str | None
+    business: str | None
+    code: str | None
+    subject: str | None
+    issued_on: date | None
+    spool_file: str | None
+    sha256: str | None
+    size: int | None
+    fingerprint: str | None
+    verification: str | None
+    verification_text: str | None
+    findings: int
+    last_code: str | None
+    change: str | None
+    confirmed_at: datetime | None
+    offered_by: str | None
+    offered_to: str | None
+    noticed_at: datetime | None
+    traceback: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutgoingRow(QueuedRow):
+    """A confirmation, or a status packet of ours."""
+
+    kind: str
+    lane: str
+    receipt_id: int | None
+    delivery_id: int | None
+    recipient: str | None
+    code: str
+    hub_doc_id: str | None
+    message: str | None
+    spool_file: str | None
+    sha256: str | None
+    asked: int
+    sent_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TimelineRow(TableRow):
+    """One thing that happened."""
+
+    subject: str
+    subject_id: int
+    at: datetime
+    actor: str
+    old: str | None
+    new: str
+    recipient: str | None
+    detail: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobRow(TableRow):
+    """Something that is done again and again for an agency."""
+
+    agency: str
+    job: str
+    next_at: datetime
+    failures: int
+    error_code: str | None
+    error_text: str | None
+    error_vi: str | None
+    succeeded_at: datetime | None
+    lease_owner: str | None
+    lease_until: datetime | None
+    fence: int
+    updated_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DirectoryRow(TableRow):
+    """An agency in the hub's directory, with its code of either system."""
+
+    agency: str
+    code: str
+    other_code: str | None
+    name: str
+    parent: str | None
+    email: str | None
+    active: bool
+    updated_at: datetime

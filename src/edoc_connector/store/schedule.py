@@ -1,0 +1,149 @@
+"""What a worker does again and again for an agency (poll, send, watch): when next, how it went, and who is at it.
+
+The times are in the database, so that a restart neither forgets a back-off nor polls at once, and the workers of one
+agency share them.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+from sqlalchemy import or_, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+
+from ._sql import schema
+from .rows import JobRow
+from .transitions import LeaseLost
+
+if TYPE_CHECKING:
+    from .leases import Lease
+    from .transaction import Tx
+
+TABLE = schema.jobs
+JOBS_TABLE = TABLE.name  # whose rows a worker holds while it is at a job
+
+_ERROR_COLUMNS = ("error_code", "error_text", "error_vi")
+
+
+class Schedule:
+    """Keeps what a worker does again and again.
+
+    Args:
+        tx: the transaction.
+    """
+
+    __slots__ = ("_tx",)
+
+    def __init__(self, tx: Tx) -> None:
+        self._tx = tx
+
+    def find_job(self, agency: str, name: str) -> JobRow | None:
+        """A job, if it ever ran."""
+        row = (
+            self._tx.connection.execute(select(TABLE).where(TABLE.c.agency == agency, TABLE.c.job == name))
+            .mappings()
+            .first()
+        )
+        return JobRow.from_row(row) if row is not None else None
+
+    def list_jobs(self, agency: str) -> dict[str, JobRow]:
+        """The jobs of an agency, by name."""
+        query = select(TABLE).where(TABLE.c.agency == agency).order_by(TABLE.c.job)
+        return {row["job"]: JobRow.from_row(row) for row in self._tx.connection.execute(query).mappings()}
+
+    def ensure_job(self, agency: str, name: str, *, first_at: datetime) -> None:
+        """Make a job's row where there is none."""
+        values = {
+            "agency": agency,
+            "job": name,
+            "next_at": first_at,
+            "failures": 0,
+            "fence": 0,
+            "updated_at": self._tx.now,
+        }
+        dialect = postgresql if self._tx.connection.dialect.name == "postgresql" else sqlite
+        self._tx.connection.execute(
+            dialect.insert(TABLE).values(values).on_conflict_do_nothing(index_elements=["agency", "job"])
+        )
+
+    def claim_job(self, lease: Lease, agency: str, name: str) -> JobRow | None:
+        """Take a job that is due and that nobody is at."""
+        is_free = or_(TABLE.c.lease_until.is_(None), TABLE.c.lease_until <= self._tx.now)
+        query = select(TABLE).where(
+            TABLE.c.agency == agency, TABLE.c.job == name, TABLE.c.next_at <= self._tx.now, is_free
+        )
+        row = self._tx.connection.execute(query.with_for_update(skip_locked=True)).mappings().first()
+        if row is None:
+            return None
+        until = self._tx.now + timedelta(seconds=lease.seconds)
+        values = {
+            "lease_owner": lease.owner,
+            "lease_until": until,
+            "fence": row["fence"] + 1,
+            "updated_at": self._tx.now,
+        }
+        self._tx.connection.execute(update(TABLE).where(TABLE.c.id == row["id"]).values(values))
+        return JobRow.from_row(
+            self._tx.connection.execute(select(TABLE).where(TABLE.c.id == row["id"])).mappings().one()
+        )
+
+    def finish_job(
+        self, row: JobRow, *, next_at: datetime, failures: int, error: dict[str, str | None] | None = None
+    ) -> None:
+        """Give a job back.
+
+        Args:
+            row: the job as it was claimed.
+            next_at: when it is due again.
+            failures: how often it failed in a row by now; 0 after a success.
+            error: what it met, as columns; none after a success.
+
+        Raises:
+            LeaseLost: another worker took it over.
+        """
+        values = {
+            "next_at": next_at,
+            "failures": failures,
+            "lease_owner": None,
+            "lease_until": None,
+            "updated_at": self._tx.now,
+        }
+        values |= error or dict.fromkeys(_ERROR_COLUMNS)
+        if failures == 0:
+            values["succeeded_at"] = self._tx.now
+        update_held = update(TABLE).where(TABLE.c.id == row.id, TABLE.c.fence == row.fence).values(values)
+        if self._tx.connection.execute(update_held).rowcount != 1:
+            raise LeaseLost(
+                f"the job {row.job} of {row.agency} was taken over by another worker.",
+                vi=f"Việc {row.job} của {row.agency} đã được tiến trình khác nhận.",
+            )
+        self._tx.finished_jobs.append((row.agency, row.job, next_at))
+
+    def postpone_job(self, agency: str, name: str, *, next_at: datetime, error: dict[str, str | None]) -> None:
+        """Let nobody do a job before a time, because the next attempt would meet the same error."""
+        self.ensure_job(agency, name, first_at=self._tx.now)
+        # Threads that meet the same trouble at the same time count as one failure.
+        values = {"next_at": next_at, "failures": TABLE.c.failures + 1, "updated_at": self._tx.now, **error}
+        is_due = TABLE.c.next_at <= self._tx.now
+        self._tx.connection.execute(
+            update(TABLE).where(TABLE.c.agency == agency, TABLE.c.job == name, is_due).values(values)
+        )
+
+    def record_recovery(self, agency: str, name: str) -> None:
+        """Note that a job works again."""
+        values = {
+            "failures": 0,
+            "next_at": self._tx.now,
+            "succeeded_at": self._tx.now,
+            "updated_at": self._tx.now,
+            **dict.fromkeys(_ERROR_COLUMNS),
+        }
+        self._tx.connection.execute(
+            update(TABLE).where(TABLE.c.agency == agency, TABLE.c.job == name, TABLE.c.failures > 0).values(values)
+        )
+
+    def release_leases(self, lease: Lease) -> None:
+        """End every lease of a worker."""
+        update_held = update(TABLE).where(TABLE.c.lease_owner == lease.owner, TABLE.c.lease_until > self._tx.now)
+        self._tx.connection.execute(update_held.values(lease_until=self._tx.now))

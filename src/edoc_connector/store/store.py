@@ -1,0 +1,190 @@
+"""The store: a database and a spool, opened together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from functools import partial
+from pathlib import Path
+from types import TracebackType
+
+from sqlalchemy import Engine
+
+from .._core import utc_now
+from . import audit_log
+from ._sql.connections import ConnectionSource, SqliteConnectionSource, select_connection_source
+from ._sql.engine import make_engine, translate_driver_errors
+from .group_commit import GroupCommit, GroupTransaction, SoloTransaction
+from .migrate import require_current_schema
+from .procrastinate.queue import TaskQueue
+from .procrastinate.tables import require_task_tables
+from .spool import Spool
+from .transaction import Tx
+
+
+class Store:
+    """Deliveries, receipts, outgoing messages, timelines and the directory, with the packets' files beside them.
+
+    Blocking, and safe to share between threads. Everything written goes through `transaction`; several processes, or
+    machines on one PostgreSQL, may have the same store open.
+
+    Args:
+        engine: the database; `Store.open` makes it.
+        spool: where packets lie.
+        clock: gives the time of each transaction, aware UTC.
+        tasks: queues what each transaction makes due, for workers on an engine; None where they look for it themselves.
+    """
+
+    def __init__(
+        self, engine: Engine, spool: Spool, *, clock: Callable[[], datetime] = utc_now, tasks: TaskQueue | None = None
+    ) -> None:
+        self._engine = engine
+        self.spool = spool
+        self.clock = clock
+        self._connections = connections = select_connection_source(engine)
+        self._new_transaction = (
+            GroupCommit(connections).transaction
+            if isinstance(connections, SqliteConnectionSource)
+            else partial(SoloTransaction, connections)
+        )
+        self.tasks = tasks
+
+    @classmethod
+    def open(
+        cls,
+        url: str,
+        *,
+        spool: Path,
+        clock: Callable[[], datetime] = utc_now,
+        tasks: bool = False,
+        owner: str = "",
+    ) -> Store:
+        """Open a store; an empty database gets its tables.
+
+        Args:
+            url: ``sqlite:///FILE`` or ``postgresql+psycopg://…``.
+            spool: folder for the packets; made where it is missing.
+            clock: gives the time of each transaction, aware UTC.
+            tasks: whether what is due is queued as tasks of procrastinate.
+            owner: the agency whose packets come into the spool.
+
+        Raises:
+            ConfigError: tasks are asked for, and the database is not PostgreSQL or procrastinate is not installed.
+            StoreError: it cannot be opened, or has another schema revision.
+        """
+        engine = make_engine(url)
+        try:
+            if engine.url.get_backend_name() == "sqlite" and engine.url.database:
+                with translate_driver_errors():
+                    Path(engine.url.database).parent.mkdir(parents=True, exist_ok=True)
+            is_new = require_current_schema(engine)
+            queue = require_task_tables(engine, is_new=is_new) if tasks else None
+            return cls(engine, Spool(spool, owner=owner), clock=clock, tasks=queue)
+        except BaseException:
+            engine.dispose()
+            raise
+
+    def close(self) -> None:
+        """Close every connection."""
+        self._connections.close()
+        self._engine.dispose()
+
+    def __enter__(self) -> Store:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def transaction(self, actor: str) -> StoreTransaction:
+        """Read and write; all of it is on the disk when the block ends, or none of it.
+
+        Args:
+            actor: who does it, for the timeline.
+
+        Raises:
+            StoreError: nothing changed.
+        """
+        return StoreTransaction(self, self._new_transaction(), actor)
+
+    def snapshot(self) -> StoreSnapshot:
+        """Read one consistent state.
+
+        Raises:
+            StoreError: it cannot be read.
+        """
+        return StoreSnapshot(self, self._connections)
+
+
+class StoreTransaction:
+    """A transaction of a store; entering it gives its `Tx`.
+
+    Args:
+        store: whose.
+        group_transaction: the database's part of it.
+        actor: who does it.
+    """
+
+    def __init__(self, store: Store, group_transaction: GroupTransaction | SoloTransaction, actor: str) -> None:
+        self._store = store
+        self._group_transaction = group_transaction
+        self._actor = actor
+
+    def __enter__(self) -> Tx:
+        with translate_driver_errors():
+            self._group_transaction.__enter__()
+        try:
+            self._tx = Tx(connection=self._group_transaction.connection, now=self._store.clock(), actor=self._actor)
+        except BaseException as error:
+            self._group_transaction.__exit__(type(error), error, error.__traceback__)
+            raise
+        return self._tx
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        with translate_driver_errors():
+            if error is None:
+                self._write_pending()
+            self._group_transaction.__exit__(kind, error, trace)
+        translate_driver_errors().__exit__(kind, error, trace)
+
+    def _write_pending(self) -> None:
+        """What is written last: it tells what the block did."""
+        tx, tasks = self._tx, self._store.tasks
+        try:
+            tx.timeline.write()
+            if tasks is not None:
+                tasks.enqueue_changes(tx)
+            self._group_transaction.audit_entries = audit_log.gather_entries(
+                tx.connection, tx.audit_events, tx.identities, at=tx.now
+            )
+        except BaseException as error:
+            self._group_transaction.__exit__(type(error), error, error.__traceback__)
+            raise
+
+
+class StoreSnapshot:
+    """One consistent state of a store; entering it gives its `Tx`.
+
+    Args:
+        store: whose.
+        connections: its connections.
+    """
+
+    def __init__(self, store: Store, connections: ConnectionSource) -> None:
+        self._store = store
+        self._connections = connections
+
+    def __enter__(self) -> Tx:
+        with translate_driver_errors():
+            self._connection = self._connections.begin(write=False)
+        return Tx(connection=self._connection, now=self._store.clock(), actor="")
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        with translate_driver_errors():
+            self._connections.rollback(self._connection)
+        translate_driver_errors().__exit__(kind, error, trace)

@@ -1,0 +1,363 @@
+"""The one way to change a state.
+
+A move is looked up in the tables of `state_machine`, made with compare-and-set on the state (and on the fencing token,
+where a worker holds the row), and written to the timeline in the same transaction.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import ColumnElement, Table, Update, and_, bindparam, func, insert, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.sql.dml import ReturningInsert
+
+from ..errors import StoreError
+from ._sql.compiled import CompiledStatement, Row
+from ._sql.schema import get_table
+from .audit_log import get_identity_columns
+from .state_machine import StateMachine
+
+if TYPE_CHECKING:
+    from .transaction import Tx
+
+
+class LeaseLost(StoreError):
+    """Another worker took the row over; what this one wanted to write was not written."""
+
+
+@dataclass(frozen=True, slots=True)
+class HeldRow:
+    """A row that is held, and what to set when it is moved together with others.
+
+    Args:
+        row_id: the row.
+        fencing_token: of the holder's lease; None where nobody holds it.
+        values: columns to set; the same ones in all rows.
+        detail: what happened, for the timeline.
+    """
+
+    row_id: int
+    fencing_token: int | None
+    values: Mapping[str, Any] = field(default_factory=dict)
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """A further condition of a move.
+
+    Args:
+        clause: the condition; always the same object, for the statement is made once for it.
+        values: what is bound in it.
+    """
+
+    clause: ColumnElement[bool]
+    values: Mapping[str, Any]
+
+
+class Transitions:
+    """Inserts rows and moves them from state to state, each time with a row in the timeline.
+
+    Args:
+        tx: the transaction.
+    """
+
+    __slots__ = ("_tx",)
+
+    def __init__(self, tx: Tx) -> None:
+        self._tx = tx
+
+    def insert_row(self, machine: StateMachine, values: dict[str, Any], *, state: str, detail: str = "") -> int:
+        """Insert a row in its first state and return its key."""
+        transition = machine.require_transition(None, state)
+        row = {
+            "next_attempt_at": self._tx.now,
+            **values,
+            "state": state,
+            "created_at": self._tx.now,
+            "updated_at": self._tx.now,
+        }
+        inserted = _compile_insert(get_table(machine)).fetch_all(self._tx.connection, row)[0]
+        return int(self._record_insert(machine, inserted, state=state, detail=detail or transition.cause)["id"])
+
+    def insert_row_once(
+        self,
+        machine: StateMachine,
+        values: dict[str, Any],
+        *,
+        unique_columns: Sequence[str],
+        state: str,
+        detail: str = "",
+    ) -> int | None:
+        """As `insert_row`, unless there is a row with the same values in `unique_columns`: then nothing, and None.
+
+        A row that another transaction is about to insert is waited for.
+        """
+        inserted = self.insert_once_returning_row(
+            machine, values, unique_columns=unique_columns, state=state, detail=detail
+        )
+        return None if inserted is None else int(inserted["id"])
+
+    def insert_once_returning_row(
+        self,
+        machine: StateMachine,
+        values: dict[str, Any],
+        *,
+        unique_columns: Sequence[str],
+        state: str,
+        detail: str = "",
+    ) -> Row | None:
+        """As `insert_row_once`; the whole row."""
+        return next(
+            iter(self.insert_rows_once(machine, [values], unique_columns=unique_columns, state=state, detail=detail)),
+            None,
+        )
+
+    def insert_rows_once(
+        self,
+        machine: StateMachine,
+        rows: Sequence[dict[str, Any]],
+        *,
+        unique_columns: Sequence[str],
+        state: str,
+        detail: str = "",
+    ) -> list[Row]:
+        """As `insert_once_returning_row`, for several rows in one go; those that are there already are left out."""
+        transition = machine.require_transition(None, state)
+        fixed = {"state": state, "created_at": self._tx.now, "updated_at": self._tx.now}
+        complete_rows = [{"next_attempt_at": self._tx.now, **values, **fixed} for values in rows]
+        dialect = self._tx.connection.dialect.name
+        inserted: Sequence[Row]
+        if len(complete_rows) == 1:
+            inserted = _compile_insert_once(get_table(machine), dialect, tuple(unique_columns)).fetch_all(
+                self._tx.connection, complete_rows[0]
+            )
+        else:
+            query = _build_insert_once(get_table(machine), dialect, tuple(unique_columns))
+            inserted = sorted(
+                self._tx.connection.execute(query, complete_rows).mappings(), key=lambda row: int(row["id"])
+            )
+        return [self._record_insert(machine, row, state=state, detail=detail or transition.cause) for row in inserted]
+
+    def _record_insert(self, machine: StateMachine, inserted: Row, *, state: str, detail: str) -> Row:
+        row_id = int(inserted["id"])
+        self._tx.identities[machine.subject, row_id] = inserted
+        self._tx.timeline.record_change(machine, row_id, old=None, new=state, detail=detail)
+        return inserted
+
+    def move(
+        self,
+        machine: StateMachine,
+        row_id: int,
+        *,
+        old: str,
+        new: str,
+        fencing_token: int | None = None,
+        detail: str = "",
+        condition: Condition | None = None,
+        **values: Any,
+    ) -> None:
+        """Move a row from one state to another.
+
+        Args:
+            machine: whose table of moves decides.
+            row_id: the row.
+            old: the state the caller believes the row to be in.
+            new: the state to move to.
+            fencing_token: the fence of the caller's lease, where it holds one.
+            detail: what happened, for the timeline; the move's own cause is put in front.
+            condition: a further condition on the row.
+            values: further columns to set.
+
+        Raises:
+            StoreError: no such move exists.
+            LeaseLost: the row is in another state by now, or another worker holds it, or the condition does not hold.
+        """
+        transition = machine.require_transition(old, new)
+        self.compare_and_set(
+            machine,
+            row_id,
+            old,
+            fencing_token,
+            {**_build_release_columns(machine, new), **values, "state": new},
+            condition,
+        )
+        self._tx.timeline.record_change(machine, row_id, old=old, new=new, detail=transition.describe(detail))
+
+    def move_returning_row(
+        self,
+        machine: StateMachine,
+        row_id: int,
+        *,
+        old: str,
+        new: str,
+        fencing_token: int | None = None,
+        detail: str = "",
+        **values: Any,
+    ) -> Row:
+        """As `move`; the whole row as it is afterwards."""
+        transition = machine.require_transition(old, new)
+        bound_values = {
+            **_build_release_columns(machine, new),
+            **values,
+            "state": new,
+            "updated_at": self._tx.now,
+            **_build_guard_values(row_id, old, fencing_token),
+        }
+        row = _compile_update_returning_row(get_table(machine), fencing_token is not None).fetch_first(
+            self._tx.connection, bound_values
+        )
+        if row is None:
+            raise build_lease_lost_error(machine, row_id, old)
+        self._tx.identities[machine.subject, row_id] = row
+        self._tx.timeline.record_change(machine, row_id, old=old, new=new, detail=transition.describe(detail))
+        return row
+
+    def move_all(self, machine: StateMachine, rows: Sequence[HeldRow], *, old: str, new: str) -> None:
+        """As `move`, for rows that are in one state and set the same columns: in one go, and all of them or none.
+
+        Raises:
+            StoreError: no such move exists.
+            LeaseLost: one of them is in another state by now, or another worker holds it.
+        """
+        transition = machine.require_transition(old, new)
+        fixed = _build_release_columns(machine, new)
+        self.update_all(
+            machine,
+            [replace(held_row, values={**fixed, **held_row.values, "state": new}) for held_row in rows],
+            state=old,
+        )
+        for held_row in rows:
+            self._tx.timeline.record_change(
+                machine, held_row.row_id, old=old, new=new, detail=transition.describe(held_row.detail)
+            )
+
+    def update_all(self, machine: StateMachine, rows: Sequence[HeldRow], *, state: str) -> None:
+        """Set columns of rows that are in one state, in one go; of what is not a move nothing is told.
+
+        Raises:
+            LeaseLost: one of them is in another state by now, or another worker holds it.
+        """
+        if not rows:
+            return
+        bound_rows = [
+            {
+                **held_row.values,
+                "updated_at": self._tx.now,
+                **_build_guard_values(held_row.row_id, state, held_row.fencing_token),
+            }
+            for held_row in rows
+        ]
+        if _compile_update_many(get_table(machine), rows[0].fencing_token is not None).execute_many(
+            self._tx.connection, bound_rows
+        ) != len(rows):
+            raise build_lease_lost_error(machine, rows[0].row_id, state)
+        if not rows[0].values.keys().isdisjoint(get_identity_columns(machine.subject)):
+            for held_row in rows:
+                self._tx.identities.pop((machine.subject, held_row.row_id), None)
+
+    def count_by_state(self, machine: StateMachine, agency: str) -> dict[str, int]:
+        """Count an agency's rows by state."""
+        table = get_table(machine)
+        query = select(table.c.state, func.count()).where(table.c.agency == agency).group_by(table.c.state)
+        return {str(state): int(count) for state, count in self._tx.connection.execute(query)}
+
+    def compare_and_set(
+        self,
+        machine: StateMachine,
+        row_id: int,
+        state: str,
+        fencing_token: int | None,
+        values: dict[str, Any],
+        condition: Condition | None = None,
+    ) -> None:
+        bound_values, clause = ({}, None) if condition is None else (condition.values, condition.clause)
+        query = _compile_update_returning_identity(
+            get_table(machine), machine.subject, fencing_token is not None, clause
+        )
+        row = query.fetch_first(
+            self._tx.connection,
+            {**values, "updated_at": self._tx.now, **_build_guard_values(row_id, state, fencing_token), **bound_values},
+        )
+        if row is None:
+            raise build_lease_lost_error(machine, row_id, state)
+        self._tx.identities[machine.subject, row_id] = row
+
+
+def _build_guard_values(row_id: int, state: str, fencing_token: int | None) -> dict[str, Any]:
+    return {"its_id": row_id, "its_state": state} | ({} if fencing_token is None else {"its_fence": fencing_token})
+
+
+def _build_release_columns(machine: StateMachine, new: str) -> dict[str, None]:
+    """A lease ends with the state that it is for."""
+    return {} if new in machine.leased_states else {"lease_owner": None, "lease_until": None}
+
+
+def build_lease_lost_error(machine: StateMachine, row_id: int, state: str) -> LeaseLost:
+    """The error for a row that somebody else moved or took."""
+    return LeaseLost(
+        f"{machine.subject} {row_id} is no longer {state} in this worker's hands: another one took it over, "
+        "and nothing was written.",
+        vi=f"{machine.subject} {row_id} không còn ở trạng thái {state} do tiến trình này giữ: "
+        "tiến trình khác đã nhận, nên không ghi gì.",
+    )
+
+
+# Statements that every message needs are made once: making one costs several times what running it does.
+
+
+@cache
+def _compile_insert(table: Table) -> CompiledStatement:
+    """Inserts a row, and gives it."""
+    return CompiledStatement(insert(table).returning(table))
+
+
+@cache
+def _build_insert_once(table: Table, dialect: str, unique_columns: Sequence[str]) -> ReturningInsert[Any]:
+    """Inserts rows, but for those of which there is one with the same values in some columns; gives those inserted."""
+    module = postgresql if dialect == "postgresql" else sqlite
+    query = module.insert(table).on_conflict_do_nothing(index_elements=list(unique_columns))
+    returning: ReturningInsert[Any] = query.returning(table)
+    return returning
+
+
+@cache
+def _compile_insert_once(table: Table, dialect: str, unique_columns: Sequence[str]) -> CompiledStatement:
+    """As `once`, for a single row."""
+    return CompiledStatement(_build_insert_once(table, dialect, unique_columns))
+
+
+@cache
+def _compile_update_returning_identity(
+    table: Table, subject: str, fenced: bool, where: ColumnElement[bool] | None
+) -> CompiledStatement:
+    """Sets columns of a row that is in a state, and held; gives what identifies it in the evidence."""
+    query = _build_guarded_update(table, fenced)
+    return CompiledStatement(
+        (query if where is None else query.where(where)).returning(
+            *(table.c[column] for column in get_identity_columns(subject))
+        )
+    )
+
+
+@cache
+def _compile_update_returning_row(table: Table, fenced: bool) -> CompiledStatement:
+    """As `update_same`; gives the whole row."""
+    return CompiledStatement(_build_guarded_update(table, fenced).returning(table))
+
+
+@cache
+def _compile_update_many(table: Table, fenced: bool) -> CompiledStatement:
+    """As `update_same`, for many rows, and gives none."""
+    return CompiledStatement(_build_guarded_update(table, fenced))
+
+
+def _build_guarded_update(table: Table, fenced: bool) -> Update:
+    conditions = [table.c.id == bindparam("its_id"), table.c.state == bindparam("its_state")]
+    if fenced:
+        conditions.append(table.c.fence == bindparam("its_fence"))
+    return update(table).where(and_(*conditions))

@@ -1,0 +1,286 @@
+"""The worker: threads that take what is due, one piece of work at a time, until they are told to stop."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from types import TracebackType
+from typing import Self
+
+from ..config import Settings
+from ..config.sections import WorkerSettings
+from ..connector import Connector, Handlers
+from ..errors import ConfigError, StoreError
+from .figures import WorkerMetrics
+from .jobs import AgencyJobs
+
+log = logging.getLogger("edoc_connector.worker")
+
+_REPEATS = {"handle": 8}  # packets come in, and answers leave, several at a time; so they are handled
+# What there may be to do after something was done; the rest is looked at again after the time of idleness.
+_FOLLOW_UP_JOBS = {
+    "poll": ("fetch", "report"),
+    "fetch": ("handle", "report", "tell", "fetch"),
+    "handle": ("report", "transmit", "handle"),
+    "report": ("report", "tell"),
+    "tell": ("report", "transmit", "tell"),
+    "transmit": ("transmit", "report"),
+}
+FAILURE_REST_SECONDS = 5.0  # rest after a failure that nothing was noted about: a store that is away, a mistake of ours
+
+
+class Worker:
+    """Works for some agencies.
+
+    Several workers, on one machine or on many, may work for the same agencies: each thing is done by one of them at a
+    time. Use it as a context manager around `run`.
+
+    Args:
+        agencies: the settings of each; the first one's ``[worker]`` counts for how many threads there are.
+        handlers: the application; without any, packets that came in wait for `Connector.receive`.
+
+    Raises:
+        ConfigError: settings cannot be used, or name an agency twice.
+        StoreError: a store cannot be opened.
+    """
+
+    def __init__(self, agencies: Sequence[Settings], *, handlers: Handlers | None = None) -> None:
+        _require_distinct(agencies)
+        self.settings: WorkerSettings = agencies[0].worker
+        self.metrics = WorkerMetrics()
+        self._stack = ExitStack()
+        self._stop = threading.Event()
+        self._has_dead_thread = False
+        self._lock = threading.Lock()
+        self._turns: list[_AgencyTurn] = []
+        if handlers is not None:
+            self._stack.callback(handlers.close)
+        try:
+            for settings in agencies:
+                connector = self._stack.enter_context(Connector(settings))
+                self._turns.append(_AgencyTurn(connector, handlers, settings.worker))
+        except BaseException:
+            self._stack.close()
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close everything; what threads that did not end in time still hold was let go of by `run`."""
+        self._stack.close()
+
+    @property
+    def connectors(self) -> tuple[Connector, ...]:
+        """The agencies' connectors."""
+        return tuple(turn.connector for turn in self._turns)
+
+    @property
+    def agency_jobs(self) -> tuple[AgencyJobs, ...]:
+        """The agencies' work."""
+        return tuple(turn.agency_jobs for turn in self._turns)
+
+    def stop(self) -> None:
+        """Have `run` end: nothing new is begun. May be called from a signal handler, or any thread."""
+        self._stop.set()
+
+    def is_ready(self) -> bool:
+        """Whether every agency's store answers."""
+        try:
+            for turn in self._turns:
+                turn.agency_jobs.read_schedule()
+        except StoreError:
+            return False
+        return not self._stop.is_set()
+
+    def run(self) -> bool:
+        """Work until `stop`.
+
+        Returns:
+            Whether everything that was begun was finished; else it was let go of after ``worker.stop_within``, or a
+            thread ended by itself: the process should end now.
+        """
+        threads = self._start_threads()
+        log.info("working for %s", ", ".join(turn.agency_jobs.agency for turn in self._turns))
+        while not self._stop.wait(1.0):  # a signal that another thread got is handled when this one wakes
+            pass
+        deadline = time.monotonic() + self.settings.stop_within
+        for thread in threads:
+            thread.join(max(0.0, deadline - time.monotonic()))
+        is_finished = not self._has_dead_thread and not any(thread.is_alive() for thread in threads)
+        self._release(is_finished)
+        return is_finished
+
+    def run_once(self, *, rounds: int = 1000) -> None:
+        """Work in this thread until nothing is due for any agency; for a schedule of one's own, and for tests.
+
+        Args:
+            rounds: the most often that each kind of work is done, where there is always something due.
+        """
+        for turn in self._turns:
+            turn.agency_jobs.recover()
+            for _ in range(rounds):
+                if not self._run_round(turn):
+                    break
+
+    @property
+    def stopped(self) -> bool:
+        """Whether it was told to stop."""
+        return self._stop.is_set()
+
+    def _start_threads(self) -> list[threading.Thread]:
+        """The threads that work until `stop`, running."""
+        names = [f"edoc-worker-{number}" for number in range(1, self.settings.concurrency + 1)]
+        threads = [threading.Thread(target=self._run_thread, name=name, daemon=True) for name in names]
+        for thread in threads:
+            thread.start()
+        return threads
+
+    def _run_thread(self) -> None:
+        """What a thread does; one that ends before it is told to ends the worker: it must not look alive."""
+        try:
+            self._take_turns()
+        except BaseException:
+            log.critical("a thread of the worker ended by itself; the worker stops", exc_info=True)
+            self._has_dead_thread = True
+            self.stop()
+
+    def _take_turns(self) -> None:
+        while not self._stop.is_set():
+            turn = self._next_turn()
+            if turn is None:
+                self._stop.wait(min(agency_turn.settings.idle for agency_turn in self._turns) / 2)
+                continue
+            turn.rest(0.0 if self._run_turn(turn) else turn.settings.idle)
+
+    def _next_turn(self) -> _AgencyTurn | None:
+        """The agency that waited longest, of those that are not resting."""
+        now = time.monotonic()
+        with self._lock:
+            turn = min(
+                (agency_turn for agency_turn in self._turns if agency_turn.rests_until <= now),
+                key=lambda agency_turn: agency_turn.last_turn_at,
+                default=None,
+            )
+            if turn is not None:
+                turn.last_turn_at = now
+            return turn
+
+    def _run_turn(self, turn: _AgencyTurn) -> bool:
+        did_work = run_guarded(turn.agency_jobs.agency, self.metrics, lambda: self._recover_and_work(turn))
+        if did_work is None:
+            self._stop.wait(min(FAILURE_REST_SECONDS, turn.settings.idle * 5))
+        return bool(did_work)
+
+    def _recover_and_work(self, turn: _AgencyTurn) -> bool:
+        if turn.start_recovery_if_due():
+            turn.agency_jobs.recover()
+        return self._run_round(turn, skip_resting=True)
+
+    def _run_round(self, turn: _AgencyTurn, *, skip_resting: bool = False) -> bool:
+        """Do each kind of work; whether anything was done.
+
+        Args:
+            turn: the agency.
+            skip_resting: whether a kind of which nothing was due a moment ago may rest.
+        """
+        did_work = False
+        for job in turn.agency_jobs.list_jobs():
+            if turn.is_resting(job.__name__, skip_resting):
+                continue
+            for _ in range(_REPEATS.get(job.__name__, 1)):
+                if self._stop.is_set():
+                    return did_work
+                if not job():
+                    turn.mark_idle(job.__name__)
+                    break
+                self.metrics.count_job(turn.agency_jobs.agency, job.__name__)
+                turn.wake_follow_ups(job.__name__)
+                did_work = True
+        return did_work
+
+    def _release(self, is_finished: bool) -> None:
+        for turn in self._turns:
+            if not is_finished:
+                log.warning("not everything for %s was finished in time; it is let go of", turn.agency_jobs.agency)
+            try:
+                turn.agency_jobs.release()
+            except StoreError as error:
+                log.warning("leases of %s run out by themselves: %s", turn.agency_jobs.agency, error)
+
+
+def run_guarded(agency: str, metrics: WorkerMetrics, work: Callable[[], bool]) -> bool | None:
+    """Do something for an agency: what it says, or None where it failed, which is logged and counted.
+
+    A mistake of ours must not stop the other agencies; the row that it was about is taken over when its lease ends.
+    """
+    try:
+        return work()
+    except StoreError as error:
+        log.warning("the store of %s: %s", agency, error)
+    except Exception:
+        log.exception("work for %s failed", agency)
+    metrics.count_failure(agency)
+    return None
+
+
+class _AgencyTurn:
+    """An agency, and when it is looked at again.
+
+    Args:
+        connector: its connector.
+        handlers: the application.
+        settings: its section ``[worker]``.
+    """
+
+    def __init__(self, connector: Connector, handlers: Handlers | None, settings: WorkerSettings) -> None:
+        self.connector = connector
+        self.settings = settings
+        self.agency_jobs: AgencyJobs = AgencyJobs(connector, handlers)
+        self.last_turn_at = 0.0
+        self.rests_until = 0.0
+        self._quiet_until: dict[str, float] = {}
+        self._recovered_at = float("-inf")
+        self._recovery_interval = min(settings.idle * 5, connector.settings.limits.lease / 4)
+
+    def rest(self, seconds: float) -> None:
+        """Not to be looked at for a while."""
+        self.rests_until = time.monotonic() + seconds
+
+    def is_resting(self, job: str, skip_resting: bool) -> bool:
+        """Whether there was nothing of a kind of work a moment ago."""
+        return skip_resting and time.monotonic() < self._quiet_until.get(job, 0.0)
+
+    def mark_idle(self, job: str) -> None:
+        """There is nothing of that kind to do."""
+        self._quiet_until[job] = time.monotonic() + self.settings.idle
+
+    def wake_follow_ups(self, job: str) -> None:
+        """Something was done: there may be more of some kinds now."""
+        for name in _FOLLOW_UP_JOBS.get(job, ()):
+            self._quiet_until.pop(name, None)
+
+    def start_recovery_if_due(self) -> bool:
+        """Whether it is time to look for what dead workers held."""
+        now = time.monotonic()
+        is_due = now - self._recovered_at >= self._recovery_interval
+        if is_due:
+            self._recovered_at = now
+        return is_due
+
+
+def _require_distinct(agencies: Sequence[Settings]) -> None:
+    if not agencies:
+        raise ConfigError("no agency is configured: write [agency] or [agencies.NAME].", vi="Chưa cấu hình đơn vị nào.")
+    codes = [settings.agency.id for settings in agencies]
+    repeated = next((code for code in codes if codes.count(code) > 1), None)
+    if repeated is not None:
+        raise ConfigError(
+            f"the agency {repeated} is configured twice: give each agency one section [agencies.NAME].",
+            vi=f"Đơn vị {repeated} được cấu hình hai lần: mỗi đơn vị chỉ một mục [agencies.TÊN].",
+        )

@@ -1,0 +1,146 @@
+"""`edoc keys`: the configured keys, with expiry and usage."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from edoc_connector.testing import sample_document
+from edoc_connector.testing.keys import AgencyKeys, get_default_authority
+from edoc_connector.testing.tokens import SoftToken
+
+DAY = timedelta(days=1)
+PASSWORD = "a password nobody sees"
+
+Configure = Callable[..., Path]
+
+
+def _keys(name: str, begins: int, ends: int, **options: Any) -> AgencyKeys:
+    now = datetime.now(UTC)
+    valid = {"not_before": now + begins * DAY, "not_after": now + ends * DAY + timedelta(hours=1)}
+    return get_default_authority().agency(
+        "Sở Nội vụ", organ_id="H29.05", kind="p256", key_name=name, **valid, **options
+    )
+
+
+@pytest.fixture
+def configure(tmp_path: Path) -> Configure:
+    """Writes a configuration whose section [signing] is the text given."""
+
+    def write(signing: str) -> Path:
+        path = tmp_path / "edoc.toml"
+        (tmp_path / "password").write_text(f"{PASSWORD}\n")
+        path.write_text(
+            '[agency]\nid = "H29.05"\nname = "Sở Nội vụ"\n[hub]\nendpoint = "http://127.0.0.1:9"\nsystem_id = "x"\n'
+            f'secret = "file:password"\n[signing]\n{signing}',
+            encoding="utf-8",
+        )
+        return path
+
+    return write
+
+
+def test_keys_are_listed_with_expiry_and_usage(edoc: Any, configure: Configure, tmp_path: Path) -> None:
+    """Old, renewed and missing keys stand in a table, and what needs doing is said in both languages (Rollover)."""
+    _keys("old", -350, 15).write_p12(tmp_path / "old.p12", password=PASSWORD)
+    _keys("new", -1, 364).write_pem(tmp_path / "new.pem")
+    config = configure('keys = ["p12:old.p12", "pem:new.pem", "pem:gone.pem"]\nsecret = "file:password"\n')
+    ran = edoc("keys", "--config", config)
+    assert ran.code == 0
+    for words in ("old.p12", "signs / đang ký", "reserve / dự phòng", "364", "15", "digitalSignature", "Sở Nội vụ"):
+        assert words in ran.out
+    assert "cannot sign / không ký" in ran.out
+    assert "gone.pem" in ran.err
+    assert "không đọc được" in ran.err
+    assert PASSWORD not in ran.out + ran.err
+
+
+def test_the_json_has_everything(edoc: Any, configure: Configure, tmp_path: Path) -> None:
+    """A program gets the same, one object a key."""
+    keys = _keys("only", -1, 25)
+    keys.write_pem(tmp_path / "only.pem")
+    ran = edoc("keys", "--json", "--config", configure('key = "pem:only.pem?algorithm=ecdsa-sha512"\n'))
+    (listed,) = json.loads(ran.out)
+    assert ran.code == 0
+    assert listed == {
+        "key": f"pem:{tmp_path}/only.pem",
+        "holder": "Sở Nội vụ",
+        "issuer": "CN=Throwaway CA Issuing,O=Throwaway CA Issuing,C=VN",
+        "serial": f"{keys.certificate.serial_number:x}",
+        "sha256": listed["sha256"],
+        "algorithm": "ecdsa-sha512",
+        "not_before": keys.certificate.not_valid_before_utc.isoformat(),
+        "not_after": keys.certificate.not_valid_after_utc.isoformat(),
+        "days_left": 25,
+        "usage": ["digitalSignature", "contentCommitment"],
+        "signs": True,
+        "succeeded": False,
+        "warn_days": 30,
+        "problem": None,
+        "problem_vi": None,
+    }
+    assert len(listed["sha256"]) == 64
+
+
+@pytest.mark.parametrize(("days", "words"), [(59, "(fewer than 60)"), (29, "(fewer than 30)"), (6, "(fewer than 7)")])
+def test_expiry_is_warned_of(days: int, words: str, edoc: Any, configure: Configure, tmp_path: Path) -> None:
+    """At 60, 30 and 7 days the command says so, in both languages (Rollover)."""
+    _keys("ending", -10, days).write_pem(tmp_path / "key.pem")
+    ran = edoc("keys", "--config", configure('key = "pem:key.pem"\n'))
+    assert words in ran.err
+    assert f"còn {days} ngày" in ran.err
+
+
+def test_no_usable_key_is_a_failure(edoc: Any, configure: Configure, tmp_path: Path) -> None:
+    """Exit code 1 where keys are configured and none can sign; the reason is told."""
+    _keys("expired", -100, -2).write_pem(tmp_path / "key.pem")
+    ran = edoc("keys", "--config", configure('key = "pem:key.pem"\n'))
+    assert ran.code == 1
+    assert "expired" in ran.err
+    assert "đã hết hạn" in ran.err
+
+
+def test_no_key_at_all_is_said(edoc: Any, configure: Configure) -> None:
+    """Without a key packets go out unsigned, which is no failure."""
+    ran = edoc("keys", "--config", configure(""))
+    assert (ran.code, "unsigned" in ran.out, "không có chữ ký" in ran.out) == (0, True, True)
+    assert json.loads(edoc("keys", "--json", "--config", configure("")).out) == []
+
+
+def test_key_and_keys_exclude_each_other(edoc: Any, configure: Configure) -> None:
+    """Two ways of naming keys at once is a mistake that is named (Configuration)."""
+    ran = edoc("keys", "--config", configure('key = "pem:a"\nkeys = ["pem:b"]\n'))
+    assert ran.code == 1
+    assert "either key or keys" in ran.err
+
+
+def test_a_key_on_a_token_is_listed(edoc: Any, configure: Configure, soft_token: SoftToken, tmp_path: Path) -> None:
+    """The token is logged into with the PIN of the reference, and the key stands in the list without it."""
+    (tmp_path / "pin").write_text(soft_token.pin)
+    uri = soft_token.build_uri("agency-key", pin_source="file:pin")
+    ran = edoc("keys", "--json", "--config", configure(f'key = "{uri}"\n'))
+    (listed,) = json.loads(ran.out)
+    assert (listed["key"], listed["signs"]) == ("pkcs11:token=edoc;object=agency-key", True)
+    assert soft_token.pin not in ran.out + ran.err
+
+
+def test_a_token_builds_a_packet(
+    edoc: Any, soft_token: SoftToken, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`edoc build` takes a key on a token, its PIN by the reference in the URI or by --key-password."""
+    monkeypatch.chdir(tmp_path)
+    Path("pin").write_text(soft_token.pin)
+    Path("document.json").write_text(sample_document().model_dump_json(exclude={"attachments"}), encoding="utf-8")
+    by_uri = ["--key", soft_token.build_uri("agency-key", pin_source="file:pin")]
+    by_option = ["--key", soft_token.build_uri("p256-key"), "--key-password", "file:pin"]
+    for key in (by_uri, by_option):
+        assert edoc("build", "document.json", "--out", "a.edxml", *key).code == 0
+        assert edoc("verify", "a.edxml").code == 0
+    refused = edoc("build", "document.json", "--out", "b.edxml", "--key", soft_token.build_uri("p384-key"))
+    assert (refused.code, Path("b.edxml").exists()) == (1, False)
+    assert "PIN" in refused.err

@@ -1,0 +1,169 @@
+"""Answers with a file inside, taken apart in pieces, held against `json.loads` and the standard library's base64."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import itertools
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from edoc_connector.client.base64_json import MAX_REST, Base64Extractor, RestTooLongError
+from edoc_connector.hubs import strict_json
+
+OK = {"status": "OK", "ErrorCode": "0", "ErrorDesc": ""}
+
+
+def taken(answer: bytes, *cuts: int) -> tuple[Base64Extractor, bytes]:
+    """The answer taken apart, cut at these places."""
+    out = bytearray()
+    unwrapping = Base64Extractor("data", out.extend)
+    places = [0, *sorted(cuts), len(answer)]
+    for start, end in itertools.pairwise(places):
+        unwrapping.feed(answer[start:end])
+    unwrapping.finish()
+    return unwrapping, bytes(out)
+
+
+def everywhere(answer: bytes) -> Base64Extractor:
+    """The answer cut at every single place, and into single bytes; all must agree."""
+    whole, content = taken(answer)
+    for other, same in (*(taken(answer, cut) for cut in range(len(answer))), taken(answer, *range(len(answer)))):
+        assert (same if not whole.damaged else b"") == (content if not whole.damaged else b"")
+        assert (other.rest, other.found, other.damaged) == (whole.rest, whole.found, whole.damaged)
+    return whole
+
+
+WRITERS: dict[str, Any] = {
+    "plain": lambda text: json.dumps(text),
+    "PHP": lambda text: json.dumps(text).replace("/", "\\/"),
+    "DotNet": lambda text: json.dumps(text).replace("+", "\\u002B"),
+    "Gson": lambda text: json.dumps(text).replace("=", "\\u003d"),
+    "coded": lambda text: '"' + "".join(f"\\u{ord(c):04x}" for c in text) + '"',
+    "mixed": lambda text: '"' + "".join(
+        f"\\u{ord(c):04X} " if at % 3 else json.dumps(c)[1:-1].replace("/", "\\/") for at, c in enumerate(text)
+    ) + '\\t"',
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("writer", WRITERS)
+@pytest.mark.parametrize("lines", [False, True])
+@pytest.mark.parametrize("content", [b"", b"a", b"ab", b"abc", b"\xff\xef\xbe\xfb" * 5, bytes(range(64))])
+def test_all_cuts(writer: str, lines: bool, content: bytes) -> None:
+    """However base64 is written and wherever the answer is cut, the file comes out (VXP interface, getEdoc)."""
+    text = base64.encodebytes(content).decode().replace("\n", "\r\n") if lines else base64.b64encode(content).decode()
+    answer = f'{{"a":[{{"data":"x"}}, "}}"], "d\\u0061ta" : {WRITERS[writer](text)} ,"z":{{"data":1}}}}'.encode()
+    whole = everywhere(answer)
+    assert (whole.found, whole.damaged, whole.size) == (True, False, len(content))
+    assert strict_json.loads(bytes(whole.rest)) == {**json.loads(answer), "data": ""}
+    assert taken(answer)[1] == content
+
+
+PARTS = st.sampled_from(
+    ['"data"', '"data":', ":", ",", "{", "}", "[", "]", '"', '"YWJj"', '"YQ=="', "\\", "\\u00", "\\u0041", "\\/", "\\n",
+     "\\\\", "=", "YWJj", "/", "1", "null", " ", "\n", "é", '"a":1', "\\q", "\\b"]
+)  # fmt: skip
+
+
+@given(st.lists(PARTS, max_size=14), st.lists(st.integers(0, 60), max_size=4))
+def test_like_json_loads(parts: list[str], cuts: list[int]) -> None:
+    """What is JSON, and what its data says, is what `json.loads` and base64 say, whatever the cuts (VXP interface)."""
+    answer = ("{" + "".join(parts) + "}").encode()
+    unwrapping, content = taken(answer, *(min(cut, len(answer)) for cut in cuts))
+    try:
+        value = strict_json.loads(answer)
+    except strict_json.NotJsonError:
+        value = None
+    try:
+        rest = strict_json.loads(bytes(unwrapping.rest))
+    except strict_json.NotJsonError:
+        rest = None
+    if value is None:
+        assert rest is None or unwrapping.damaged  # an escape that JSON does not have is no base64 either
+        return
+    assert unwrapping.found is isinstance(value.get("data"), str)
+    if unwrapping.found:
+        assert rest == {**value, "data": ""}
+        assert (None if unwrapping.damaged else content) == decoded(value["data"])
+    else:
+        assert rest == value
+
+
+def decoded(text: str) -> bytes | None:
+    """What a base64 text encodes, spaces and line ends left out; None where it is none."""
+    try:
+        return binascii.a2b_base64("".join(text.split(None)), strict_mode=True)
+    except ValueError:
+        return None
+
+
+@given(
+    st.binary(max_size=400),
+    st.sampled_from(sorted(WRITERS)),
+    st.permutations(["status", "data", "ErrorCode", "extra"]),
+    st.lists(st.integers(0, 900), max_size=6),
+    st.integers(1, 80),
+)
+def test_any_file(content: bytes, writer: str, order: list[str], cuts: list[int], width: int) -> None:
+    """Any file in any order of members and any line width comes out whole (VXP interface, getEdoc)."""
+    text = base64.b64encode(content).decode()
+    broken = "\r\n".join(text[at : at + width] for at in range(0, len(text), width))
+    values = {
+        "status": '"OK"',
+        "data": WRITERS[writer](broken),
+        "ErrorCode": "0",
+        "extra": '["data", {"data": "YQ=="}]',
+    }
+    answer = ("{" + ",".join(f'"{name}": {values[name]}' for name in order) + "}").encode()
+    unwrapping, found = taken(answer, *(min(cut, len(answer)) for cut in cuts))
+    assert (found, unwrapping.damaged, unwrapping.size) == (content, False, len(content))
+    assert strict_json.loads(bytes(unwrapping.rest))["data"] == ""
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["a", "YQ", "YQ=", "Y===", "=", "YQ==YQ==", "YQ==\\nYQ==", "@@@@", "YW\\\\Jj", 'YW\\"Jj', "YWJj\\u00e9", "YWJj\\b",
+     "\\u00", "\\u0", "\\u004\\u002b1", "é", "YWJj\n", "YQ==="],
+)  # fmt: skip
+def test_what_is_no_base64(text: str) -> None:
+    """A text that does not decode strictly is damaged, and the JSON around it is still read (VXP interface)."""
+    whole = everywhere(f'{{"data":"{text}","status":"FAIL"}}'.encode())
+    assert whole.damaged
+    assert strict_json.loads(bytes(whole.rest)) == {"data": "", "status": "FAIL"}
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [b"", b"<html><body data='x'>", b'{"data":null}', b'{"data":["YQ=="]}', b'{"data":{"data":"YQ=="}}', b'["data"]',
+     b'{"data2":"YQ=="}', b'"data":"YQ=="', b'{"x":"data","y":"YQ=="}', b'{"' + b"d" * 300 + b'":"x"}', b'{"\\q":"x"}'],
+)  # fmt: skip
+def test_answers_without_a_file(answer: bytes) -> None:
+    """Anything else is kept as it came, for those who read it (VXP interface)."""
+    whole = everywhere(answer)
+    assert (whole.found, whole.damaged, bytes(whole.rest)) == (False, False, answer)
+
+
+@pytest.mark.parametrize("answer", ['{"data":"YQ==","data":"Yg=="}', '{"data":"YQ==","d\\u0061ta":null}'])
+def test_two_files(answer: str) -> None:
+    """A second member of the name is refused: two programs would take two files (facts about httpx)."""
+    whole = everywhere(answer.encode())
+    with pytest.raises(strict_json.NotJsonError, match="repeated"):
+        strict_json.loads(bytes(whole.rest))
+
+
+@pytest.mark.parametrize("end", ["YWJj", "YWJj\\", "YWJj\\u00", 'YWJj"', 'YWJj","status":"O'])
+def test_cut_short(end: str) -> None:
+    """An answer that ends early is no JSON (faults, row 15)."""
+    whole = everywhere(f'{{"data":"{end}'.encode())
+    with pytest.raises(strict_json.NotJsonError):
+        strict_json.loads(bytes(whole.rest))
+
+
+def test_what_stands_beside_is_bounded() -> None:
+    """The rest of an answer is small or refused (facts about httpx: what comes over the network is bounded)."""
+    with pytest.raises(RestTooLongError):
+        taken(b'{"data":"YQ==","ErrorDesc":"' + b"x" * MAX_REST + b'"}')

@@ -1,0 +1,94 @@
+"""Bodies on their way, without a network."""
+
+from __future__ import annotations
+
+import gzip
+import zlib
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from edoc_connector.client.bodies import CHUNK_BYTES, AnswerSink, Upload
+from edoc_connector.errors import AttachmentError, ProtocolError
+from edoc_connector.hubs import FileBody, WireRequest
+
+
+def request(body: bytes | FileBody = b"", **more: object) -> WireRequest:
+    """A request of some kind."""
+    return WireRequest("POST", "http://h", {}, body, **more)  # type: ignore[arg-type]
+
+
+def test_when_a_packet_may_have_arrived(tmp_path: Path) -> None:
+    """The packet counts as handed over with its last byte, which takes along what follows (faults, rows 3 and 4)."""
+    path = tmp_path / "p"
+    path.write_bytes(bytes(CHUNK_BYTES + 1))
+    with Upload(request(FileBody(path, tail=b"\r\n"))) as upload:
+        states = [(len(chunk), upload.handed_over) for chunk in upload]
+        assert upload.length == CHUNK_BYTES + 3
+    assert states == [(CHUNK_BYTES, False), (3, True)]
+
+
+def test_bodies_in_memory(tmp_path: Path) -> None:
+    """A body in memory is one piece and may have arrived from the start (faults, row 4)."""
+    with Upload(request(b"{}")) as upload:
+        assert (list(upload), upload.length, upload.handed_over) == ([b"{}"], 2, True)
+
+
+def test_folder_as_packet(tmp_path: Path) -> None:
+    """What cannot be opened as a file is an attachment error (faults, must show)."""
+    with pytest.raises(AttachmentError, match="cannot be sent") as caught:
+        Upload(request(FileBody(tmp_path)))
+    assert "gửi lại" in caught.value.vi
+
+
+@given(st.binary(max_size=3000), st.integers(1, 50))
+def test_any_split_of_a_compressed_answer(data: bytes, step: int) -> None:
+    """However the network cuts a compressed answer, it comes out whole (facts about httpx)."""
+    packed = zlib.compress(data)
+    with AnswerSink(request(), 200, {"content-encoding": "deflate"}) as sink:
+        for start in range(0, len(packed), step):
+            sink.write(packed[start : start + step])
+        assert sink.finish().body == data
+
+
+@pytest.mark.parametrize("size", [CHUNK_BYTES - 1, CHUNK_BYTES, CHUNK_BYTES + 1, 4 * CHUNK_BYTES])
+def test_pieces_of_exactly_one_chunk(size: int) -> None:
+    """A piece that fills the buffer does not hide what is behind it (facts about httpx)."""
+    with AnswerSink(request(), 200, {"content-encoding": "gzip", "content-length": "x"}) as sink:
+        sink.write(zlib.compress(bytes(size)))
+        assert len(sink.finish().body) == size
+        assert sink.announced_length is None
+
+
+def test_only_a_success_is_saved(tmp_path: Path) -> None:
+    """The words of a refusal are kept in memory and never put in a packet's place (faults, row 14)."""
+    with AnswerSink(request(save_to=tmp_path / "p"), 500, {}) as sink:
+        sink.write(b"no")
+        answer = sink.finish()
+    assert (answer.body, answer.saved) == (b"no", None)
+    assert list(tmp_path.iterdir()) == []
+
+
+@given(st.lists(st.binary(max_size=300), min_size=1, max_size=4), st.integers(1, 50))
+def test_members_of_a_compressed_answer(parts: list[bytes], step: int) -> None:
+    """Members that follow each other are one answer, however the network cuts it (RFC 1952, 2.2)."""
+    packed = b"".join(gzip.compress(part) for part in parts)
+    with AnswerSink(request(), 200, {"content-encoding": "gzip"}) as sink:
+        for start in range(0, len(packed), step):
+            sink.write(packed[start : start + step])
+        assert sink.finish().body == b"".join(parts)
+
+
+@pytest.mark.parametrize("behind", [b"garbage", gzip.compress(b"second")[:-4]])
+def test_what_stands_behind_a_compressed_answer(behind: bytes) -> None:
+    """What follows and is no whole member is not dropped silently (faults, row 15)."""
+
+    def answer() -> None:
+        with AnswerSink(request(), 200, {"content-encoding": "gzip"}) as sink:
+            sink.write(gzip.compress(b"first") + behind)
+            sink.finish()
+
+    with pytest.raises(ProtocolError, match="compression"):
+        answer()

@@ -1,0 +1,273 @@
+"""The evidence: written with what it tells, packed for others, and checked by them."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+from sqlalchemy import text
+
+from edoc_connector.connector import Connector, check_pack
+from edoc_connector.errors import NotFound, OutcomeUnknown, StoreError
+from edoc_connector.mockhub import MockHubConfig
+from edoc_connector.mockhub.faults import Fault
+from edoc_connector.store import AuditEvent
+from edoc_connector.testing import sample_document
+from edoc_connector.testing.hub import RunningHub
+from edoc_connector.testing.keys import agency_keys, authority
+
+ID = sample_document().id
+GUARDS = {
+    "sqlite": ("evidence_no_update", "evidence_no_delete"),
+    "postgresql": ("evidence_append_only ON evidence", "evidence_no_truncate ON evidence"),
+}
+
+
+Offices = tuple[Connector, Connector]
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def backend(request: pytest.FixtureRequest) -> dict[str, str]:
+    """Section ``store`` of the settings, for either database."""
+    return {} if request.param == "sqlite" else {"url": request.getfixturevalue("postgres_url")}
+
+
+@pytest.fixture(scope="session")
+def exchange(handle) -> Callable[[Connector, Connector], Offices]:
+    """Sends a document from one office to another, its statuses back, and another document before it."""
+
+    def exchanged(sender: Connector, receiver: Connector) -> Offices:
+        sender.send(sample_document(number="1"))
+        sender.send(sample_document())
+        for receipt in handle(receiver):
+            receipt.accept()
+        handle(sender)
+        return sender, receiver
+
+    return exchanged
+
+
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def exchanged(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, register, settings_in, exchange
+) -> Iterator[Offices]:
+    """Two offices after an exchange, for tests that change nothing."""
+    folder = tmp_path_factory.mktemp("exchanged")
+    with ExitStack() as stack:
+        store = {}
+        if request.param == "postgresql":
+            server = request.getfixturevalue("postgres")
+            store["url"] = stack.enter_context(server.lend_database("store"))
+        hub = stack.enter_context(RunningHub(MockHubConfig(data=folder / "hub")))
+        register(hub)
+
+        def office(agency: str) -> Connector:
+            settings = settings_in(folder / agency, agency, hub=hub, key_kind="rsa", store=store)
+            return stack.enter_context(Connector.open(settings))
+
+        yield exchange(office("H29.05"), office("G22"))
+
+
+def entries(connector: Connector) -> list[dict[str, object]]:
+    """Every entry of a connector's chain."""
+    with connector.context.store.snapshot() as tx:
+        return [json.loads(link.entry) for link in tx.audit_log.read_chain(connector.context.agency)]
+
+
+def test_states_answers_and_hashes_are_in_the_chain(exchanged) -> None:
+    """Each change, each answer of the hub and each packet's hash is an entry (issue, "Evidence")."""
+    sender, receiver = exchanged
+    mine = [one for one in entries(sender) if one.get("document_id") == ID and one.get("subject") == "delivery"]
+    assert [one.get("new") for one in mine if one["kind"] == "change"][:3] == ["ready", "sending", "sent"]
+    (answer,) = (one for one in mine if one["kind"] == "answer")
+    assert (answer["call"], answer["status"], answer["body"]["status"]) == ("sendEdoc", 200, "OK")
+    assert len({one["sha256"] for one in mine}) == 1
+    kinds = {one["kind"] for one in entries(receiver)}
+    assert kinds == {"change", "answer", "offer"}
+    assert "VALID" in {one.get("verification") for one in entries(receiver)}
+
+
+def test_a_lost_answer_is_evidence_too(office, hub, fails) -> None:
+    """That no answer came, and what the hub said when it was asked (issue, "each hub answer")."""
+    sender = office("H29.05")
+    hub.faults.add(Fault(kind="drop-after-accepting", path="/sendEdoc"))
+    fails(OutcomeUnknown, lambda: sender.send(sample_document()))
+    sender.flush()
+    said = [
+        (one["call"], one.get("no_answer"), one.get("status")) for one in entries(sender) if one["kind"] == "answer"
+    ]
+    assert said == [("sendEdoc", "OutcomeUnknown", None), ("getSentEdocList", None, 200)]
+
+
+def test_it_is_written_with_what_it_tells_or_not_at_all(exchanged) -> None:
+    """One transaction for both (issue, "append-only, hash-chained")."""
+    sender, _ = exchanged
+    before = entries(sender)
+
+    def stopped() -> None:
+        with sender.context.transaction() as tx:
+            tx.audit_events.append(AuditEvent("packet", "delivery", 1, "x"))
+            raise ValueError("stop")
+
+    with pytest.raises(ValueError, match="stop"):
+        stopped()
+    assert entries(sender) == before
+
+
+@pytest.mark.parametrize("statement", ["UPDATE evidence SET entry = '{}'", "DELETE FROM evidence"])
+def test_the_database_lets_nobody_change_it(exchanged, statement: str) -> None:
+    """Triggers forbid it to every program (issue, "append-only")."""
+    sender, _ = exchanged
+    with pytest.raises(StoreError, match="append-only"), sender.context.transaction() as tx:
+        tx.connection.execute(text(statement))
+
+
+def test_who_gets_round_the_triggers_is_found_out(office, exchange) -> None:
+    """An entry that was changed, or taken out, breaks the chain, and its number is named (issue, "hash-chained")."""
+    sender, _ = exchange(office("H29.05"), office("G22"))
+    agency = sender.context.agency
+    with sender.context.transaction() as tx:
+        assert tx.audit_log.find_chain_break(agency) is None
+        for guard in GUARDS[tx.connection.dialect.name]:
+            tx.connection.execute(text(f"DROP TRIGGER {guard}"))
+        tx.connection.execute(text("UPDATE evidence SET entry = replace(entry, 'kind', 'kund') WHERE sequence = 3"))
+        assert tx.audit_log.find_chain_break(agency) == "entry 3 was changed"
+        tx.connection.execute(text("DELETE FROM evidence WHERE sequence = 2"))
+        assert "entry 2 is missing" in (tx.audit_log.find_chain_break(agency) or "")
+
+
+def test_a_pack_holds_everything_and_checks(exchanged, tmp_path: Path) -> None:
+    """Packets, signatures, certificates, answers, statuses and the chain; checked with no database (issue)."""
+    for office in exchanged:
+        out = office.evidence(ID, out=tmp_path / "x.zip")
+        found = check_pack(out, anchors=[agency_keys("Sở Nội vụ", organ_id="H29.05").root])
+        assert (found.problems, found.trusted, found.missing) == ((), True, ())
+        assert (found.document_id, found.agency) == (ID, office.context.agency)
+        assert len(found.packets) == 3  # the document, 01 and 03
+        names = zipfile.ZipFile(out).namelist()
+        assert {name.split("/")[0] for name in names} >= {"packets", "signatures", "certificates", "story.txt"}
+        assert not list(tmp_path.glob("*.part"))
+
+
+def test_a_pack_shows_nothing_of_other_documents(exchanged, tmp_path: Path) -> None:
+    """Their entries are there by digest only, and no secret is anywhere (issue, "No secrets in it")."""
+    sender, _ = exchanged
+    other = sample_document(number="1").id
+    with zipfile.ZipFile(sender.evidence(ID, out=tmp_path / "x.zip")) as pack:
+        everything = b"".join(pack.read(name) for name in pack.namelist())
+    for hidden in (other.encode(), b"secret-H29.05", b"PRIVATE KEY", b"hash-header"):
+        assert hidden not in everything
+
+
+def changed(path: Path, name: str, change: Callable[[bytes], bytes | None]) -> Path:
+    """A copy of a pack with one file changed, or left out."""
+    out = path.with_name("changed.zip")
+    with zipfile.ZipFile(path) as old, zipfile.ZipFile(out, "w") as new:
+        for info in old.infolist():
+            content = old.read(info)
+            found = change(content) if info.filename == name else content
+            if found is not None:
+                new.writestr(info.filename, found)
+    return out
+
+
+def test_a_change_to_any_file_is_found(exchanged, tmp_path: Path) -> None:
+    """One bit of any file, or any file left out (issue, "Tampering with any file")."""
+    pack = exchanged[0].evidence(ID, out=tmp_path / "x.zip")
+    names = zipfile.ZipFile(pack).namelist()
+    for name in names:
+        flipped = changed(pack, name, lambda content: content[:-3] + bytes([content[-3] ^ 1]) + content[-2:])
+        assert check_pack(flipped).problems, name
+        assert check_pack(changed(pack, name, lambda content: None)).problems, name
+
+
+def test_a_change_to_any_entry_is_found(exchanged, tmp_path: Path) -> None:
+    """Changed, left out, put elsewhere: the chain does not lead to its head any more (issue, "or entry")."""
+    pack = exchanged[0].evidence(ID, out=tmp_path / "x.zip")
+    lines = zipfile.ZipFile(pack).read("chain.jsonl").splitlines(keepends=True)
+    for number, line in enumerate(lines):
+        without = b"".join(lines[:number] + lines[number + 1 :])
+        assert check_pack(changed(pack, "chain.jsonl", lambda _, new=without: new)).problems, number
+        other = (
+            line.replace(b'"actor"', b'"actor_"')
+            if b'"entry"' in line
+            else line.replace(b'"digest": "', b'"digest": "0')
+        )
+        edited = b"".join([*lines[:number], other, *lines[number + 1 :]])
+        assert check_pack(changed(pack, "chain.jsonl", lambda _, new=edited: new)).problems, number
+
+
+def test_what_is_added_is_found(exchanged, tmp_path: Path) -> None:
+    """A file that does not belong, and one that is there twice (issue, "Tampering with any file")."""
+    pack = exchanged[0].evidence(ID, out=tmp_path / "x.zip")
+    with zipfile.ZipFile(pack, "a") as archive:
+        archive.writestr("packets/more.edxml", b"x")
+    assert [one.where for one in check_pack(pack).problems] == ["packets/more.edxml"]
+    with pytest.warns(UserWarning, match="Duplicate name"), zipfile.ZipFile(pack, "a") as archive:
+        archive.writestr("story.txt", b"x")
+    assert "story.txt" in [one.where for one in check_pack(pack).problems]
+
+
+def test_a_signature_taken_off_is_found(exchanged, tmp_path: Path) -> None:
+    """The manifest says that the head was signed, and the chain holds the manifest (issue, "Evidence")."""
+    pack = exchanged[0].evidence(ID, out=tmp_path / "x.zip")
+
+    def unsigned(content: bytes) -> bytes:
+        return json.dumps({key: json.loads(content)[key] for key in ("agency", "sequence", "hash")}).encode()
+
+    assert [one.where for one in check_pack(changed(pack, "head.json", unsigned)).problems] == ["head.json"]
+
+
+def test_signers_that_lead_nowhere_are_named(exchanged, tmp_path: Path) -> None:
+    """With other authorities given as trusted, packets and head are named (issue, "names what fails")."""
+    pack = exchanged[0].evidence(ID, out=tmp_path / "x.zip")
+    found = check_pack(pack, anchors=[authority("Somebody else").certificates[-1]])
+    assert "head.json" in [one.where for one in found.problems]
+    assert any(one.where.startswith("packets/") for one in found.problems)
+
+
+def test_without_a_key_the_head_is_unsigned(office, hub, tmp_path: Path) -> None:
+    """The chain then proves that it fits together, and the result says so (issue, "Evidence")."""
+    sender = office("H29.05", signing={"key": None})
+    sender.send(sample_document())
+    found = check_pack(sender.evidence(ID, out=tmp_path / "x.zip"))
+    assert (found.problems, found.signed_by) == ((), None)
+    assert [status for _, status in found.packets] == ["UNSIGNED"]
+
+
+@pytest.mark.parametrize("content", [b"", b"nonsense", b"PK\x05\x06" + bytes(18)])
+def test_what_is_no_pack_is_said_to_be_none(tmp_path: Path, content: bytes) -> None:
+    """Nothing from outside makes the check fall over (issue, "names what fails")."""
+    (tmp_path / "x.zip").write_bytes(content)
+    assert len(check_pack(tmp_path / "x.zip").problems) == 1
+
+
+def test_no_damage_makes_the_check_fall_over(office, hub, tmp_path: Path) -> None:
+    """A byte of the zip itself is changed, anywhere: a result comes all the same (issue, "names what fails")."""
+    sender = office("H29.05")
+    sender.send(sample_document())
+    data = sender.evidence(ID, out=tmp_path / "x.zip").read_bytes()
+    for place in range(0, len(data), max(1, len(data) // 60)):
+        (tmp_path / "y.zip").write_bytes(data[:place] + bytes([data[place] ^ 0x55]) + data[place + 1 :])
+        found = check_pack(tmp_path / "y.zip")
+        assert found.problems or (found.document_id, found.packets != ()) == (ID, True)
+
+
+@pytest.mark.parametrize("name", ["manifest.json", "head.json", "chain.jsonl"])
+@pytest.mark.parametrize("content", [b"[]", b"null", b"{}", b"{", b"\xff", b'{"format": "edoc-evidence/1"}'])
+def test_json_of_another_shape(tmp_path: Path, name: str, content: bytes) -> None:
+    """What is in the pack is somebody else's (issue, "names what fails")."""
+    with zipfile.ZipFile(tmp_path / "x.zip", "w") as pack:
+        for one in ("manifest.json", "head.json", "chain.jsonl"):
+            pack.writestr(one, content if one == name else b'{"format": "edoc-evidence/1", "chain": {}}')
+    assert check_pack(tmp_path / "x.zip").problems
+
+
+def test_a_document_that_nobody_knows(office, tmp_path: Path, fails) -> None:
+    """No pack is made, and the error says where to look (issue, "Evidence")."""
+    fails(NotFound, lambda: office("H29.05").evidence("x", out=tmp_path / "x.zip"))
+    assert list(tmp_path.glob("*.zip*")) == []

@@ -1,0 +1,71 @@
+"""The Vietnamese of a story: what a clerk reads has no English in it (issue, "edoc explain")."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from edoc_connector.connector import Story
+from edoc_connector.errors import EdocError
+from edoc_connector.mockhub.faults import Fault
+from edoc_connector.store import MACHINES
+from edoc_connector.testing import sample_document
+
+ID = sample_document().id
+_ENGLISH = re.compile(r"\b(the|was|were|not|and|of|by|again|has|have|took|told|worker|person|lease)\b", re.IGNORECASE)
+
+
+def _is_vietnamese(story: Story) -> bool:
+    lines = story.text(vi=True)
+    lines = re.sub(r"edoc settle ID --arrived hoặc --not-arrived|HTTP.*|RemoteProtocolError[^)]*", "", lines)
+    assert _ENGLISH.findall(lines) == [], lines
+    assert all(move.cause not in lines for machine in MACHINES for move in machine.transitions)
+    return bool(story.text())
+
+
+@pytest.mark.parametrize("kind", ["error", "drop-before-accepting", "drop-after-accepting"])
+def test_a_document_that_met_trouble(office, hub, handle, kind: str) -> None:
+    """A hub that is busy, or lets the connection drop, then takes the packet."""
+    sender = office("H29.05")
+    hub.faults.add(Fault(kind=kind, path="/sendEdoc", status=503))
+    with pytest.raises(EdocError):
+        sender.send(sample_document())
+    assert _is_vietnamese(sender.explain(ID))
+    for _ in range(3):
+        sender.flush()
+    story = sender.explain(ID)
+    assert _is_vietnamese(story)
+    assert "đã lưu trước khi gửi" in story.text(vi=True)
+    assert "stored, before anything is sent" in story.text()
+
+
+def test_a_document_that_is_taken_back(office, hub, handle) -> None:
+    """Statuses, a request and its answer, on both sides."""
+    sender, receiver = office("H29.05"), office("G22")
+    sender.send(sample_document())
+    (receipt,) = handle(receiver)
+    receipt.accept()
+    handle(sender)
+    sender.take_back(ID, reason="Gửi nhầm nơi nhận")
+    handle(receiver)
+    assert _is_vietnamese(receiver.explain(ID))
+    receiver.receipt(ID).agree_change()
+    handle(sender)
+    assert _is_vietnamese(sender.explain(ID))
+    told = receiver.explain(ID).text(vi=True)
+    assert "chữ ký số: " in told
+    assert "nơi gửi yêu cầu lấy lại: Gửi nhầm nơi nhận" in told
+
+
+def test_packets_that_are_set_aside_or_given_back(office, hub, handle) -> None:
+    """A packet that cannot be read, a person's decision, an application that failed."""
+    sender, receiver = office("H29.05"), office("G22")
+    bad = hub.offer(b"<no-packet/>", sender="H29.05", to="G22")
+    sender.send(sample_document())
+    (receipt,) = receiver.receive()
+    with pytest.raises(ZeroDivisionError), receipt:
+        raise ZeroDivisionError
+    assert _is_vietnamese(receiver.explain(bad))
+    assert _is_vietnamese(receiver.explain(ID))
+    assert "phần mềm của đơn vị gặp lỗi ZeroDivisionError" in receiver.explain(ID).text(vi=True)

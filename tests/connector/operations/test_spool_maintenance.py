@@ -1,0 +1,29 @@
+"""What `edoc fsck --repair` may do to a packet that was altered (faults, "The spool")."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from edoc_connector.testing import sample_document
+
+
+def test_an_altered_packet_stays_until_there_is_another(office, hub, tmp_path: Path) -> None:
+    """Nothing was repaired, so nothing was moved: it is all there is, and the next check finds it again (faults)."""
+    sender = office("H29.05")
+    sender.send(sample_document())
+    (packet,) = (tmp_path / "H29.05" / "spool").glob("??/*.edxml")
+    right = packet.read_bytes()
+    packet.write_bytes(b"altered")
+    for _ in range(2):
+        (fault,) = sender.fsck(deep=True, repair=True)
+        assert (fault.kind, fault.repaired, "backup" in fault.advice) == ("altered", None, True)
+        assert packet.read_bytes() == b"altered"
+    packet.with_name("cd" * 16 + ".edxml").write_bytes(right)
+    (fault,) = sender.fsck(deep=True, repair=True)
+    assert fault.repaired == "found among the orphans"
+    assert packet.read_bytes() == right
+    assert [path.read_bytes() for path in (tmp_path / "H29.05" / "spool" / "orphans").iterdir()] == [b"altered"]
+    with sender.context.store.snapshot() as tx:
+        notes = [json.loads(link.entry) for link in tx.audit_log.read_chain("H29.05") if link.kind == "packet"]
+    assert [note.get("altered") for note in notes][-1] == "found among the orphans"

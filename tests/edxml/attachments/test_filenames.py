@@ -1,0 +1,55 @@
+"""Names of files from packets (security: paths only from names we made safe)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from edoc_connector.edxml.attachments.filenames import MAX_BYTES, distinct, safe_name
+
+
+@pytest.mark.parametrize(
+    ("name", "safe"),
+    [
+        ("Công văn số 7816.pdf", "Công văn số 7816.pdf"),
+        ("../../etc/passwd", "_.._etc_passwd"),
+        ("C:\\Windows\\system32\\a.dll", "C__Windows_system32_a.dll"),
+        ("a\x00b\r\n.pdf", "ab  .pdf"),
+        ("hoa\u202efdp.exe", "hoafdp.exe"),
+        ("con.pdf", "_con.pdf"),
+        ("NUL", "_NUL"),
+        ("báo cáo. ", "báo cáo"),
+        ("...", "attachment"),
+        ("", "attachment"),
+        (".bashrc", "bashrc"),
+    ],
+)
+def test_hostile_names_become_plain_ones(name: str, safe: str) -> None:
+    """Separators, drives, controls, bidirectional marks and reserved names lose their power."""
+    assert safe_name(name) == safe
+
+
+def test_long_names_keep_their_extension() -> None:
+    """A name of 300 Vietnamese letters is cut by bytes, not in the middle of a letter, and stays a PDF."""
+    name = safe_name("ộ" * 300 + ".pdf")
+    assert name.endswith(".pdf")
+    assert len(name.encode()) <= MAX_BYTES
+
+
+@given(st.text())
+@example(". 0")
+def test_any_name_is_one_path_part(name: str) -> None:
+    """Any name becomes one part of a path, and making it safe again changes nothing."""
+    safe = safe_name(name)
+    assert Path(safe).name == safe
+    assert safe not in {".", "..", ""}
+    assert safe_name(safe) == safe
+
+
+def test_equal_names_are_told_apart() -> None:
+    """Two attachments of one name do not overwrite each other, even where letters differ in case only."""
+    taken: set[str] = set()
+    assert [distinct(n, taken) for n in ("a.pdf", "A.pdf", "a.pdf")] == ["a.pdf", "A (2).pdf", "a (3).pdf"]
