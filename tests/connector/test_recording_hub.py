@@ -9,7 +9,7 @@ import pytest
 
 from edoc_connector.client import HubClient
 from edoc_connector.errors import OutcomeUnknown, ProtocolError
-from edoc_connector.hubs.wire import WireRequest, WireResponse
+from edoc_connector.hubs import WireRequest, WireResponse
 from edoc_connector.store import DeliveryState
 from edoc_connector.testing import sample_document
 

@@ -67,7 +67,9 @@ class PostgresServer:
 
     def start(self) -> None:
         """Start it; returns when it takes connections."""
-        self._run_pg_ctl("start")
+        options = " ".join(["-k", str(self._folder), *(f"-c {option}" for option in _SERVER_OPTIONS)])
+        log = str(self._folder / "log")
+        self._run("pg_ctl", "-D", str(self._data), "-l", log, "-w", "-t", "60", "-o", options, "start")
 
     def stop(self, *, crash: bool = False) -> None:
         """Stop it at once: connections are cut. Its data stay for `start`.
@@ -75,11 +77,12 @@ class PostgresServer:
         Args:
             crash: as if its processes were killed, so that it has to recover from its log.
         """
-        self._run_pg_ctl("stop", crash=crash)
+        self._run("pg_ctl", "-D", str(self._data), "-m", "immediate" if crash else "fast", "-w", "stop")
 
     def restart(self, *, crash: bool = False) -> None:
-        """Stop it, if it runs, and start it; returns when it takes connections again. Its URL stays as it was."""
-        self._run_pg_ctl("restart", crash=crash)
+        """Stop it and start it; returns when it takes connections again. Its URL stays as it was."""
+        self.stop(crash=crash)
+        self.start()
 
     def create_database(self, tables: Tables = "none") -> str:
         """Make a database, a copy of one that was made before; it stays as long as the server.
@@ -87,19 +90,19 @@ class PostgresServer:
         Returns:
             Its URL.
         """
-        return self._build_url(self._copy_database(self._get_template(tables)))
+        return self._build_url(self._copy_database(self._prepare_template(tables)))
 
     @contextmanager
     def lend_database(self, tables: Tables = "none") -> Iterator[str]:
         """Make a database as `create_database` does; drop it afterwards, unless somebody is still connected to it."""
-        name = self._copy_database(self._get_template(tables))
+        name = self._copy_database(self._prepare_template(tables))
         yield self._build_url(name)
         with self._connect() as connection:
             query = "SELECT 1 FROM pg_stat_activity WHERE datname = %s"
             if connection.execute(query, (name,)).fetchone() is None:
                 connection.execute(SQL("DROP DATABASE {}").format(Identifier(name)))
 
-    def _get_template(self, tables: Tables) -> str:
+    def _prepare_template(self, tables: Tables) -> str:
         if tables not in self._templates:
             name = self._copy_database("template1")
             upgrade(self._build_url(name), tasks=tables == "tasks")
@@ -121,11 +124,6 @@ class PostgresServer:
 
     def _build_url(self, database: str) -> str:
         return f"postgresql+psycopg://postgres@/{database}?host={self._folder}"
-
-    def _run_pg_ctl(self, action: str, *, crash: bool = False) -> None:
-        options = " ".join(["-k", str(self._folder), *(f"-c {option}" for option in _SERVER_OPTIONS)])
-        how = ["-l", str(self._folder / "log"), "-o", options, "-m", "immediate" if crash else "fast"]
-        self._run("pg_ctl", action, "-D", str(self._data), "-w", "-t", "60", *how)
 
     def _run(self, program: str, *arguments: str) -> None:
         # The server keeps what it inherits open: with pipes, the call would wait for the server's end.

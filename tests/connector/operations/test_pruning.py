@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from edoc_connector.config.sections import WorkerSettings
+from edoc_connector.config import WorkerSettings
 from edoc_connector.connector import Connector, Handlers
 from edoc_connector.connector.operations import spool_maintenance
 from edoc_connector.errors import NotFound
