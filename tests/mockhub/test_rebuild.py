@@ -294,12 +294,14 @@ def test_an_attachment_without_content_at_all(rebuilt: Make, packet: Make) -> No
     assert texts(tree(rebuilt(data)), ".//e:AttachmentName") == ["a.pdf", "a.pdf"]
 
 
-def test_the_collected_packets_survive_in_their_fields(rebuilt: Make, shared: Path) -> None:
+def test_the_collected_packets_survive_in_their_fields(rebuilt: Make, samples: list[Path]) -> None:
     """VXP interface: "The content is all there": every value of MessageHeader and Bussiness, but what the hub adds."""
-    for path in sorted((shared / "samples").glob("*.edxml")):
+    for path in samples:
         if path.name == "edoc_new.edxml":
             continue
         source = etree.parse(path, etree.XMLParser(recover=True, huge_tree=True)).getroot()
+        for header in source.iterfind(".//e:edXMLHeader/e:Status", E):  # as some call it; the hub calls it so no longer
+            header.tag = f"{{{E['e']}}}MessageHeader"
         target = tree(rebuilt(path.read_bytes()))
         for name in ("MessageHeader", "Bussiness"):
             before, after = (values(root.find(f".//e:{name}", E)) for root in (source, target))
