@@ -13,10 +13,11 @@ from rich.markup import escape
 
 from .._version import __version__
 from ..errors import EdocError, PacketError
-from .exchange import exchange, explain, receiving, requests
-from .operations import database, evidence, maintenance, servers, worker
+from .exchange import explain, recall, receive, send
+from .operations import database, evidence, maintenance, mockhub, worker
 from .output import ExitCode, WrongOption, log_to_stderr, print_error, say, unusable_path_error, use_utf8
-from .packets import keys, lint, packets, pdf, seal
+from .packets import inspect as packet_commands
+from .packets import keys, lint, pdf, seal
 from .usage import UsageError, explain_usage
 
 INTERRUPTED = 130
@@ -30,12 +31,12 @@ app = typer.Typer(
     rich_markup_mode="rich",
 )
 for _module in (
-    servers,
-    packets,
+    mockhub,
+    packet_commands,
     lint,
-    exchange,
-    receiving,
-    requests,
+    send,
+    receive,
+    recall,
     explain,
     evidence,
     maintenance,

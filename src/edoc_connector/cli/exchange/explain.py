@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from ..output import JsonFlag, as_printable, name_commands, print_json
-from .exchange import CONFIG, AgencyOption, ConfigOption, open_connector
+from .send import CONFIG, AgencyOption, ConfigOption, open_connector
 
 
 def register(app: typer.Typer) -> None:

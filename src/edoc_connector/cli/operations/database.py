@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from ..exchange.exchange import CONFIG, AgencyOption, ConfigOption
+from ..exchange.send import CONFIG, AgencyOption, ConfigOption
 from ..output import say
 
 database = typer.Typer(help="The store's database. / Cơ sở dữ liệu của kho.", no_args_is_help=True)

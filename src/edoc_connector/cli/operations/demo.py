@@ -169,7 +169,7 @@ trust = ["ca.pem"]
 
 def _receive(connector: Connector, document: Document, receiver: Party) -> dict[str, Any]:
     """Receive, check, save and accept the document; what came is what was sent, or the demonstration failed."""
-    from ..packets.packets import describe_verification, save_attachments
+    from ..packets.inspect import describe_verification, save_attachments
 
     for receipt in connector.receive():
         with receipt:
@@ -202,7 +202,7 @@ def _require(condition: bool, what: str) -> None:
 
 
 def _print_report(delivery: Delivery, received: dict[str, Any], place: Path, *, as_json: bool) -> None:
-    from ..exchange.exchange import build_timeline_rows, describe_delivery
+    from ..exchange.send import build_timeline_rows, describe_delivery
 
     if as_json:
         print_json({"delivery": describe_delivery(delivery), "received": received, "folder": str(place)})

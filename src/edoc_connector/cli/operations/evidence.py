@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ...errors import ConfigError, describe_system_error_vi
-from ..exchange.exchange import CONFIG, AgencyOption, ConfigOption, open_connector
+from ..exchange.send import CONFIG, AgencyOption, ConfigOption, open_connector
 from ..output import ExitCode, JsonFlag, print_json, say
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ import typer
 
 from ...errors import ConfigError, StoreError
 from .. import labels
-from ..exchange.exchange import CONFIG, AgencyOption, ConfigOption, open_connector
+from ..exchange.send import CONFIG, AgencyOption, ConfigOption, open_connector
 from ..output import ExitCode, format_local_time, name_commands, say
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from ...errors import ConfigError
-from ..exchange.exchange import CONFIG, AgencyOption, ConfigOption
+from ..exchange.send import CONFIG, AgencyOption, ConfigOption
 from ..output import ExitCode, log_to_stderr, say
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from ..exchange.exchange import AgencyOption, ConfigOption
+from ..exchange.send import AgencyOption, ConfigOption
 from ..output import ExitCode, JsonFlag, format_local_time, print_json, print_table, say
 
 if TYPE_CHECKING:

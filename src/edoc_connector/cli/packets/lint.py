@@ -15,7 +15,7 @@ import typer
 from ..._version import __version__
 from ...errors import PacketError
 from ..output import ExitCode, JsonFlag, WrongOption, as_printable, create_console, print_json, say
-from .packets import read_packet
+from .inspect import read_packet
 
 if TYPE_CHECKING:
     from ...edxml import Remark

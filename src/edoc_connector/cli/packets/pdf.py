@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ..options import CrlOption, HostOption, OcspOption, SoftOption, build_revocation
 from ..output import (
     ExitCode,
     JsonFlag,
@@ -17,8 +18,7 @@ from ..output import (
     raise_wrong_option,
     say,
 )
-from .packets import TrustOption, build_policy, build_secret_source
-from .revocation import CrlOption, HostOption, OcspOption, SoftOption, build_revocation
+from .inspect import TrustOption, build_policy, build_secret_source
 
 if TYPE_CHECKING:
     from ...pdf import PdfSignature, PdfVerification

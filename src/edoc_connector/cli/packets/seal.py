@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from ..output import ExitCode, JsonFlag, print_json, print_table, raise_wrong_option, say
-from .packets import PacketFile, TrustOption, build_policy, describe_verification, print_verification, read_packet
+from .inspect import PacketFile, TrustOption, build_policy, describe_verification, print_verification, read_packet
 
 if TYPE_CHECKING:
     from ...edxml import Attachment, Packet

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from ..output import JsonFlag, print_json, print_table, say
-from .exchange import CONFIG, AgencyOption, ConfigOption, open_connector, print_delivery, warn_queued
+from .send import CONFIG, AgencyOption, ConfigOption, open_connector, print_delivery, warn_queued
 
 _Id = Annotated[
     str, typer.Argument(metavar="DOCUMENT-ID", help="A document sent from here. / Mã văn bản đơn vị đã gửi.")

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ...errors import AttachmentError, ConfigError, PacketError, describe_system_error, describe_system_error_vi
+from ..options import CrlOption, HostOption, OcspOption, SoftOption, build_revocation
 from ..output import ExitCode, JsonFlag, as_printable, print_json, print_table, raise_wrong_option, say, show_progress
-from .revocation import CrlOption, HostOption, OcspOption, SoftOption, build_revocation
 
 if TYPE_CHECKING:
     from ...edxml import Attachment, Finding, Message, Packet
@@ -188,7 +188,7 @@ def read_message(file: Path, attachments: list[Attachment]) -> Message:
     import pydantic
 
     from ... import edxml
-    from ..json_errors import describe_json_faults
+    from ..errors import describe_json_faults
 
     try:
         text = file.read_text(encoding="utf-8-sig")  # as the editor of Windows writes it, too

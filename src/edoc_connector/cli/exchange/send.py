@@ -12,7 +12,7 @@ import typer
 from ...errors import AttachmentError, ConfigError, NotFound, PacketError, StoreError
 from .. import labels
 from ..output import ExitCode, JsonFlag, format_local_time, name_commands, print_json, print_table, say, show_progress
-from ..packets.packets import read_message
+from ..packets.inspect import read_message
 
 if TYPE_CHECKING:
     from ...connector import Connector, Delivery, Receipt, TimelineEntry

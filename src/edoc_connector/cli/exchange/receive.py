@@ -12,8 +12,8 @@ import typer
 from ...errors import NotFound
 from .. import labels
 from ..output import JsonFlag, format_local_time, print_json, print_table, say
-from ..packets.packets import describe_verification, format_verdict, save_attachments
-from .exchange import (
+from ..packets.inspect import describe_verification, format_verdict, save_attachments
+from .send import (
     CONFIG,
     AgencyOption,
     ConfigOption,

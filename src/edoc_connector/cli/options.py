@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from ...signing import Revocation
+    from ..signing import Revocation
 
 CrlOption = Annotated[
     list[str] | None,
@@ -44,7 +44,7 @@ SoftOption = Annotated[
 
 def build_revocation(crl: list[str] | None, ocsp: str | None, hosts: list[str] | None, *, soft: bool) -> Revocation:
     """What the options ask for: lists, answers, or either where both may be had; nothing given, nothing checked."""
-    from ...signing import Revocation, RevocationMode
+    from ..signing import Revocation, RevocationMode
 
     if not (crl or ocsp or hosts):
         return Revocation()
