@@ -1,15 +1,52 @@
-"""Options that say where it is to be learnt whether certificates were revoked."""
+"""Options that several commands share, and the values made of them."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-if TYPE_CHECKING:
-    from ..signing import Revocation
+from ..errors import ConfigError
 
+if TYPE_CHECKING:
+    from ..signing import Revocation, VerifyPolicy
+
+CONFIG = Path("edoc.toml")
+ConfigOption = Annotated[
+    Path,
+    typer.Option("--config", "-c", metavar="FILE", envvar="EDOC_CONFIG", help="The configuration. / Tệp cấu hình."),
+]
+AgencyOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="ID",
+        help="Which agency, where the configuration has several. / Mã đơn vị, nếu tệp cấu hình có nhiều đơn vị.",
+    ),
+]
+JsonFlag = Annotated[bool, typer.Option("--json", help="Print JSON. / In ra JSON.")]
+AttachOption = Annotated[
+    list[Path] | None,
+    typer.Option("--attach", metavar="FILE", help="A file to attach; repeat it. / Tệp đính kèm; dùng nhiều lần."),
+]
+KeyPasswordOption = Annotated[
+    str | None,
+    typer.Option(
+        "--key-password",
+        metavar="REF",
+        help="Where the key's password or PIN is: env:NAME, file:PATH or cmd:… / Nơi lấy mật khẩu của khóa.",
+    ),
+]
+PacketFile = Annotated[Path, typer.Argument(metavar="FILE", help="A packet, .edxml. / Gói tin .edxml.")]
+TrustOption = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--trust",
+        metavar="PATH",
+        help="Certificates to trust, PEM or DER; a file or a folder. / Chứng thư số tin cậy.",
+    ),
+]
 CrlOption = Annotated[
     list[str] | None,
     typer.Option(
@@ -42,8 +79,34 @@ SoftOption = Annotated[
 ]
 
 
-def build_revocation(crl: list[str] | None, ocsp: str | None, hosts: list[str] | None, *, soft: bool) -> Revocation:
-    """What the options ask for: lists, answers, or either where both may be had; nothing given, nothing checked."""
+def build_policy(
+    trust: list[Path] | None,
+    crl: list[str] | None = None,
+    ocsp: str | None = None,
+    hosts: list[str] | None = None,
+    *,
+    soft: bool = False,
+) -> VerifyPolicy:
+    """Build the policy of the options: with `--trust` a signature must lead to a trusted authority.
+
+    Args:
+        trust: `--trust`, files and folders of certificates.
+        crl: `--crl`, files, folders and addresses of revocation lists.
+        ocsp: `--ocsp`, the responder's address.
+        hosts: `--revocation-host`, hosts that may be asked at the addresses in certificates.
+        soft: `--soft-revocation`.
+
+    Raises:
+        ConfigError: a certificate or list cannot be read, or revocation is to be checked without `--trust`.
+    """
+    from ..signing import VerifyPolicy
+
+    revocation = _build_revocation(crl, ocsp, hosts, soft=soft)
+    return VerifyPolicy.load(trust, revocation=revocation) if trust else VerifyPolicy(revocation=revocation)
+
+
+def _build_revocation(crl: list[str] | None, ocsp: str | None, hosts: list[str] | None, *, soft: bool) -> Revocation:
+    """Build the check for revoked certificates: by lists, by answers, or by either where both may be had."""
     from ..signing import Revocation, RevocationMode
 
     if not (crl or ocsp or hosts):
@@ -59,3 +122,26 @@ def build_revocation(crl: list[str] | None, ocsp: str | None, hosts: list[str] |
         ocsp_url=ocsp,
         hosts=frozenset(hosts or ()),
     )
+
+
+def build_secret_source(reference: str | None) -> Callable[[str], str | None]:
+    """Build the callback that gives a key's password or PIN, fetched when it is asked for.
+
+    A reference in the key's URI (``secret=``, ``pin-source=``) goes before that of the option.
+
+    Args:
+        reference: `--key-password`.
+
+    Raises:
+        ConfigError: the option holds no reference.
+    """
+    from ..config.secret_refs import REFERENCE_HINT, REFERENCE_HINT_VI, SecretRef
+
+    if reference is not None and not SecretRef.is_reference(reference):
+        raise ConfigError(f"--key-password: {REFERENCE_HINT}", vi=f"--key-password: {REFERENCE_HINT_VI}")
+
+    def resolve_secret(name: str) -> str | None:
+        source = name if SecretRef.is_reference(name) else reference
+        return None if source is None else SecretRef.parse(source).resolve(Path.cwd()).get_secret_value()
+
+    return resolve_secret

@@ -1,15 +1,15 @@
-"""The commands send, receive, status, deliveries and show, between two agencies on a real hub."""
+"""The command send, between two agencies on a real hub."""
 
 from __future__ import annotations
 
 import json
+import sqlite3
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import pytest
-
-from edoc_connector.testing import RunningHub
+from edoc_connector.testing import RunningHub, sample_document
 
 Edoc = Callable[..., Any]
 
@@ -34,54 +34,11 @@ def test_a_document_goes_there_and_its_statuses_come_back(
     assert json.loads(edoc("show", sent, "-c", theirs, "--json").out)["status"] == "06"
 
 
-def test_tables_are_for_people(offices: dict[str, Path], sent: str, edoc: Edoc) -> None:
-    """Without --json, lists are tables in both languages."""
-    assert "Đã nhận: 1" in edoc("receive", "-c", offices["G22"], "--save", "in").out
-    assert "Đã gửi: 1" in edoc("deliveries", "-c", offices["H29.05"]).out
-
-
 def test_sending_again_makes_no_second_document(offices: dict[str, Path], sent: str, edoc: Edoc) -> None:
     """The same command is one delivery."""
     again = edoc("send", "document.json", "--attach", "a.pdf", "-c", offices["H29.05"])
     assert again.code == 0
     assert len(json.loads(edoc("deliveries", "-c", offices["H29.05"], "--json").out)) == 1
-
-
-def test_a_status_out_of_order_is_refused_with_what_is_allowed(offices: dict[str, Path], sent: str, edoc: Edoc) -> None:
-    """06 before 03: the error names where the document stands and what may follow (business rules, "Allowed order")."""
-    edoc("receive", "-c", offices["G22"], "--save", "in")
-    ran = edoc("status", sent, "06", "-c", offices["G22"])
-    assert ran.code == 1
-    assert "03" in ran.err
-
-
-def test_a_rejection_needs_a_reason(offices: dict[str, Path], sent: str, edoc: Edoc) -> None:
-    """02 without --reason is refused, with it it arrives."""
-    edoc("receive", "-c", offices["G22"], "--save", "in")
-    assert edoc("status", sent, "02", "-c", offices["G22"]).code == 1
-    assert edoc("status", sent, "02", "--reason", "Gửi nhầm nơi nhận", "-c", offices["G22"]).code == 0
-    edoc("receive", "-c", offices["H29.05"])
-    assert "Gửi nhầm nơi nhận" in edoc("show", sent, "-c", offices["H29.05"]).out
-
-
-def test_taking_a_document_back(offices: dict[str, Path], sent: str, edoc: Edoc) -> None:
-    """13 by the sender, 15 by the receiver (business rules)."""
-    edoc("receive", "-c", offices["G22"], "--save", "in")
-    assert edoc("status", sent, "13", "--reason", "Sai phụ lục", "-c", offices["H29.05"]).code == 0
-    (asked,) = json.loads(edoc("receive", "-c", offices["G22"], "--save", "in", "--json").out)
-    assert asked["kind"] == "take_back"
-    assert edoc("status", sent, "15", "-c", offices["G22"]).code == 0
-    edoc("receive", "-c", offices["H29.05"])
-    shown = edoc("show", sent, "-c", offices["H29.05"]).out
-    assert "Đồng ý" in shown
-    assert "H29.05 → G22" in shown  # who asked, and whom
-
-
-def test_an_unknown_status_names_the_known_ones(offices: dict[str, Path], sent: str, edoc: Edoc) -> None:
-    """07 is no code."""
-    ran = edoc("status", sent, "07", "-c", offices["H29.05"])
-    assert ran.code == 1
-    assert "02, 03" in ran.err
 
 
 def test_a_status_file_is_not_sent_as_a_document(offices: dict[str, Path], edoc: Edoc, tmp_path: Path) -> None:
@@ -94,14 +51,6 @@ def test_a_status_file_is_not_sent_as_a_document(offices: dict[str, Path], edoc:
     assert "edoc status" in ran.err
 
 
-def test_without_a_configuration_the_error_says_so(edoc: Edoc, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """One line names the file that is missing."""
-    monkeypatch.chdir(tmp_path)
-    ran = edoc("deliveries")
-    assert ran.code == 1
-    assert "edoc.toml" in ran.err
-
-
 def test_a_hub_that_is_down_loses_nothing(offices: dict[str, Path], edoc: Edoc, mock_hub: RunningHub) -> None:
     """The document is stored, the error says what to do, and the same command later succeeds."""
     mock_hub.stop()
@@ -111,3 +60,48 @@ def test_a_hub_that_is_down_loses_nothing(offices: dict[str, Path], edoc: Edoc, 
     assert kept["state"] == "ready"
     mock_hub.start()
     assert edoc("send", "document.json", "--attach", "a.pdf", "-c", offices["H29.05"]).code == 0
+
+
+def test_a_document_without_files_is_warned_of(offices: dict[str, Path], edoc: Edoc) -> None:
+    """It goes out all the same: a document may be its fields only."""
+    ran = edoc("send", "document.json", "-c", offices["H29.05"])
+    assert ran.code == 0
+    assert "no file is attached" in ran.err
+    assert "chưa đính kèm tệp nào" in ran.err
+
+
+def test_a_request_in_json_is_pointed_to_its_command(offices: dict[str, Path], edoc: Edoc, tmp_path: Path) -> None:
+    """`edoc send` sends new documents; a recall has a command of its own."""
+    recall = json.loads(sample_document().model_dump_json()) | {"business": {"type": 1, "reason": "x"}}
+    (tmp_path / "recall.json").write_text(json.dumps(recall), encoding="utf-8")
+    ran = edoc("send", "recall.json", "-c", offices["H29.05"])
+    assert ran.code == 1
+    assert "edoc recall" in ran.err
+
+
+def test_a_document_another_process_is_sending(
+    offices: dict[str, Path], edoc: Edoc, tmp_path: Path, mock_hub: RunningHub
+) -> None:
+    """The same command meanwhile does not say that the hub has it: exit code 1, and when to try again."""
+    ours = offices["H29.05"]
+    ours.write_text(ours.read_text(encoding="utf-8") + "[limits]\nlease = 600\n", "utf-8")
+    mock_hub.stop()
+    edoc("send", "document.json", "--attach", "a.pdf", "-c", ours)
+    mock_hub.start()
+    _held_by_another(tmp_path / "H29.05" / "edoc.db")
+    ran = edoc("send", "document.json", "--attach", "a.pdf", "-c", ours)
+    assert ran.code == 1
+    assert "another process may be sending it. Run the command again after 600 seconds" in ran.err
+    assert "1 being sent" in edoc("reconcile", "-c", ours).out
+
+
+def _held_by_another(database: Path) -> None:
+    """The delivery in the hands of another process, as Ctrl-C in the middle of a send leaves it."""
+    until = datetime.now(UTC) + timedelta(seconds=300)
+    connection = sqlite3.connect(database)
+    with connection:
+        connection.execute(
+            "UPDATE deliveries SET state = 'sending', lease_owner = 'another', fence = 1, lease_until = ?",
+            (f"{until:%Y-%m-%d %H:%M:%S.%f}",),
+        )
+    connection.close()

@@ -1,4 +1,4 @@
-"""The commands inspect, verify and build."""
+"""The command inspect."""
 
 from __future__ import annotations
 
@@ -11,31 +11,12 @@ from typing import Any
 import pytest
 from lxml import etree
 
-from edoc_connector import edxml, signing
-from edoc_connector.testing import agency_keys, sample_document, sample_pdf
-
-SAMPLES = Path(__file__).resolve().parents[4] / "shared" / "samples"
-READABLE = sorted(path.name for path in SAMPLES.glob("*.edxml") if path.name != "edoc_new.edxml")
+from edoc_connector import edxml
+from edoc_connector.testing import sample_document, sample_pdf
 
 Edoc = Callable[..., Any]
-
-
-@pytest.fixture
-def signed(tmp_path: Path) -> Path:
-    """A signed and sealed packet; its authority's certificate lies beside it as ca.pem."""
-    keys = agency_keys("Sở Nội vụ", organ_id="H29.05")
-    keys.write_root(tmp_path / "ca.pem")
-    document, at = sample_document(), datetime.now(UTC)
-    seal = signing.seal_maker(document, signer=keys.signer(), at=at)
-    edxml.write(document, tmp_path / "a.edxml", at=at, signature=signing.enveloped(keys.signer()), seal=seal)
-    return tmp_path / "a.edxml"
-
-
-@pytest.fixture
-def unsigned(tmp_path: Path) -> Path:
-    """A packet without a signature."""
-    edxml.write(sample_document(), tmp_path / "plain.edxml", at=datetime.now(UTC))
-    return tmp_path / "plain.edxml"
+SAMPLES = Path(__file__).resolve().parents[4] / "shared" / "samples"
+READABLE = sorted(path.name for path in SAMPLES.glob("*.edxml") if path.name != "edoc_new.edxml")
 
 
 def _texts(file: Path) -> list[str]:
@@ -121,154 +102,3 @@ def test_control_characters_do_not_reach_the_terminal(edoc: Edoc, tmp_path: Path
     ran = edoc("inspect", tmp_path / "a.edxml")
     assert "\x9b" not in ran.out
     assert "\\x9b" in ran.out
-
-
-def test_verify_tells_by_its_exit_code(signed: Path, unsigned: Path, edoc: Edoc, tmp_path: Path) -> None:
-    """0 VALID, 1 INVALID, 3 UNSIGNED or UNVERIFIABLE, 2 not readable."""
-    assert edoc("verify", signed, "--trust", tmp_path / "ca.pem").code == 0
-    assert edoc("verify", unsigned).code == 3
-    forged = tmp_path / "forged.edxml"
-    forged.write_bytes(signed.read_bytes().replace("kết nối".encode(), "cắt nối".encode()))
-    ran = edoc("verify", forged)
-    assert ran.code == 1
-    assert "Subject" in ran.out
-    agency_keys("Ai đó").write_root(tmp_path / "same.pem")
-    (tmp_path / "not.edxml").write_text("<html/>")
-    assert edoc("verify", tmp_path / "not.edxml").code == 2
-
-
-def test_verify_with_strangers_only_is_unverifiable(signed: Path, edoc: Edoc, tmp_path: Path) -> None:
-    """A signature that leads to nobody trusted is not accepted where trust is asked for."""
-    from edoc_connector.testing import authority
-
-    authority("Another CA").agency("Khác").write_root(tmp_path / "other.pem")
-    ran = edoc("verify", signed, "--trust", tmp_path / "other.pem", "--json")
-    assert ran.code == 3
-    assert json.loads(ran.out)["status"] == "UNVERIFIABLE"
-
-
-def test_build_takes_what_inspect_gives(unsigned: Path, edoc: Edoc, tmp_path: Path) -> None:
-    """The JSON is the model's own: what one command shows the other writes."""
-    said = json.loads(edoc("inspect", "--json", unsigned, "--extract", tmp_path / "files").out)
-    (tmp_path / "document.json").write_text(json.dumps(said["message"]), encoding="utf-8")
-    built = tmp_path / "again.edxml"
-    attached = said["attachments"][0]["path"]
-    assert edoc("build", tmp_path / "document.json", "--attach", attached, "--out", built).code == 0
-    assert edxml.read(built).message == edxml.read(unsigned).message
-
-
-def test_build_signs_and_seals(edoc: Edoc, tmp_path: Path) -> None:
-    """With a key the packet verifies; its password comes by reference."""
-    keys = agency_keys("Sở Nội vụ", organ_id="H29.05")
-    uri = keys.write_p12(tmp_path / "key.p12", password="a password")
-    (tmp_path / "password").write_text("a password\n")
-    (tmp_path / "document.json").write_text(sample_document().model_dump_json(), encoding="utf-8")
-    (tmp_path / "a.pdf").write_bytes(b"%PDF-1.4")
-    arguments = ["build", tmp_path / "document.json", "--attach", tmp_path / "a.pdf", "--out", tmp_path / "a.edxml"]
-    assert edoc(*arguments, "--key", uri, "--key-password", f"file:{tmp_path / 'password'}").code == 0
-    keys.write_root(tmp_path / "ca.pem")
-    assert edoc("verify", tmp_path / "a.edxml", "--trust", tmp_path / "ca.pem").code == 0
-    assert [a.name for a in edxml.read(tmp_path / "a.edxml").attachments] == ["a.pdf", edxml.SEAL_NAME]
-    refused = edoc(*arguments, "--key", uri, "--key-password", "a password")
-    assert refused.code == 1
-    assert "a password" not in refused.err
-
-
-def test_build_names_every_problem(edoc: Edoc, tmp_path: Path) -> None:
-    """A document that breaks rules is not written; the error lists them all, in both languages."""
-    document = sample_document(subject="x" * 501, number="123456789012")
-    (tmp_path / "document.json").write_text(document.model_dump_json(), encoding="utf-8")
-    ran = edoc("build", tmp_path / "document.json", "--out", tmp_path / "a.edxml")
-    assert ran.code == 1
-    assert "subject" in ran.err
-    assert "number" in ran.err
-    assert "tối đa" in ran.err
-    assert not (tmp_path / "a.edxml").exists()
-
-
-@pytest.mark.parametrize("text", ["{", '{"subject": 1}', "[]"])
-def test_build_refuses_json_that_is_no_document(text: str, edoc: Edoc, tmp_path: Path) -> None:
-    """One line says which fields are wrong or missing."""
-    (tmp_path / "document.json").write_text(text)
-    ran = edoc("build", tmp_path / "document.json", "--out", tmp_path / "a.edxml")
-    assert ran.code == 1
-    assert ran.err.count("\n") == 1
-
-
-def test_build_writes_a_status_too(edoc: Edoc, tmp_path: Path) -> None:
-    """The JSON of a status packet is told by its fields."""
-    status = edxml.StatusMessage(
-        sender=edxml.Organization(id="G22", name="Văn phòng Chính phủ"),
-        response_for=edxml.ResponseFor(organ_id="H29.05", code="7816/SNV-VP", document_id="x"),
-        code=edxml.StatusCode.ACCEPTED,
-        timestamp=datetime.now(UTC),
-    )
-    (tmp_path / "status.json").write_text(status.model_dump_json(), encoding="utf-8")
-    assert edoc("build", tmp_path / "status.json", "--out", tmp_path / "s.edxml").code == 0
-    assert edxml.read(tmp_path / "s.edxml").kind == "status"
-
-
-def test_a_verdict_says_whether_the_signer_was_checked(signed: Path, edoc: Edoc) -> None:
-    """VALID without --trust proves no name: anybody can make a certificate (security, "Trust")."""
-    alone, judged = edoc("verify", signed), edoc("verify", signed, "--trust", signed.parent / "ca.pem")
-    assert "signer not checked / chưa xác minh người ký" in alone.out
-    assert "SIG-NOT-JUDGED" in alone.out
-    assert "VALID (SIG-OK) — Sở Nội vụ; trusted / tin cậy" in judged.out
-    assert "SIG-NOT-JUDGED" not in judged.out
-    for command in (("inspect",), ("seal", "show")):
-        assert "signer not checked" in edoc(*command, signed).out
-
-
-@pytest.mark.parametrize("options", [("--trust", "gone.pem"), ("--crl", "gone.crl")])
-@pytest.mark.parametrize("command", [("verify",), ("pdf", "verify")])
-def test_a_wrong_option_is_no_verdict(signed: Path, edoc: Edoc, command: tuple[str], options: tuple[str, str]) -> None:
-    """Exit 1 says INVALID; what an option names and is not there is exit 2 (command line, "exit code")."""
-    ran = edoc(*command, signed, *options)
-    assert (ran.code, ran.out) == (2, "")
-    assert "gone." in ran.err
-
-
-def test_a_pdf_file_that_is_not_there_is_no_verdict(edoc: Edoc, tmp_path: Path) -> None:
-    """Exit 2, as for a packet that cannot be read."""
-    assert edoc("pdf", "verify", tmp_path / "gone.pdf").code == 2
-
-
-def test_a_pdf_file_is_sent_to_the_right_command(edoc: Edoc, tmp_path: Path) -> None:
-    """A PDF file is no packet; the error names the command for it."""
-    (tmp_path / "a.pdf").write_bytes(sample_pdf(["7816"]))
-    ran = edoc("verify", tmp_path / "a.pdf")
-    assert ran.code == 2
-    assert "edoc pdf verify" in ran.err
-
-
-@pytest.mark.parametrize(
-    ("change", "words"),
-    [
-        ({"issued_on": "20/11/2026"}, ("issued_on: write the date as 2026-11-20", "hãy ghi ngày theo dạng 2026-11-20")),
-        ({"subjct": "x"}, ("subjct: there is no such field", "subjct: không có trường này")),
-        ({"number": 7816}, ("number: it must be a text in quotes", "phải là chuỗi ký tự trong dấu nháy")),
-        ({"recipients": "G22"}, ("recipients: it must be a list", "recipients: phải là danh sách")),
-        ({"signer": "Nguyễn Văn A"}, ("signer: it must be an object", "signer: phải là nhóm trường")),
-        ({"sender": {"id": "G22"}}, ("sender.name: it is missing", "sender.name: thiếu trường này")),
-    ],
-)
-def test_json_faults_are_in_both_languages(
-    edoc: Edoc, tmp_path: Path, change: dict[str, Any], words: tuple[str, str]
-) -> None:
-    """Each names the field and what to write; what follows from another fault is not said."""
-    fields = json.loads(sample_document().model_dump_json(exclude={"id"})) | change
-    (tmp_path / "d.json").write_text(json.dumps(fields), encoding="utf-8-sig")
-    ran = edoc("build", tmp_path / "d.json", "--out", tmp_path / "x.edxml")
-    assert ran.code == 1
-    assert all(one in ran.err for one in words), ran.err
-    assert "default factory" not in ran.err
-
-
-@pytest.mark.parametrize(("content", "word"), [(b"{", "JSON"), (b"\xff\xfe{", "UTF-8"), (None, "không tồn tại")])
-def test_a_json_file_that_cannot_be_read(edoc: Edoc, tmp_path: Path, content: bytes | None, word: str) -> None:
-    """One line, in both languages."""
-    if content is not None:
-        (tmp_path / "d.json").write_bytes(content)
-    ran = edoc("build", tmp_path / "d.json", "--out", tmp_path / "x.edxml")
-    assert (ran.code, ran.err.count("\n")) == (1, 1)
-    assert word in ran.err

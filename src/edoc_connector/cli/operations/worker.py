@@ -1,4 +1,4 @@
-"""The command that runs a worker."""
+"""The command worker: exchanges documents until it is stopped."""
 
 from __future__ import annotations
 
@@ -13,20 +13,15 @@ from typing import Annotated, NoReturn
 import typer
 
 from ...errors import ConfigError
-from ..exchange.send import CONFIG, AgencyOption, ConfigOption
+from ..options import CONFIG, AgencyOption, ConfigOption
 from ..output import ExitCode, log_to_stderr, say
 
 
 class Engine(StrEnum):
-    """Who hands out the work."""
+    """The engines that hand out the work."""
 
     OWN = "own"
     PROCRASTINATE = "procrastinate"
-
-
-def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command()(worker)
 
 
 def worker(
