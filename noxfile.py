@@ -22,7 +22,7 @@ nox.options.download_python = "never"
 CLAIMED = nox.project.python_versions(nox.project.load_toml("pyproject.toml"))
 """The versions of Python that the classifiers name."""
 
-COVERED = ("edxml", "signing", "hubs", "store")
+COVERED = ("_core", "edxml", "signing", "hubs", "client", "store")
 """Packages of which tests reach 95 % of the branches."""
 
 FUZZED = ("tests/edxml/test_hostile.py", "tests/edxml/test_round_trip.py")

@@ -21,7 +21,7 @@ from edoc_connector.mockhub.config import MockHubConfig
 from edoc_connector.store import upgrade
 from edoc_connector.testing.hub import RunningHub
 from edoc_connector.testing.keys import agency_keys, get_default_authority
-from edoc_connector.testing.postgres import PostgresServer
+from edoc_connector.testing.postgres import PostgresServer, Tables
 from edoc_connector.testing.tokens import SoftToken
 
 # A busy machine is no fault of the code: no profile has a deadline. CI tries the same examples for the same commit, the
@@ -33,6 +33,11 @@ settings.register_profile("nightly", _UNHURRIED, max_examples=1000)
 settings.load_profile(os.environ.get("EDOC_HYPOTHESIS_PROFILE", "local"))
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Make the suite's own marks known."""
+    config.addinivalue_line("markers", "database(tables): which tables the test's database has: none, store, tasks")
 
 
 @pytest.fixture(scope="session")
@@ -48,6 +53,21 @@ def postgres() -> Iterator[PostgresServer]:
     """A PostgreSQL server; each process of a parallel run has its own."""
     with PostgresServer() as server:
         yield server
+
+
+@pytest.fixture
+def database_kind(request: pytest.FixtureRequest) -> Tables:
+    """Which tables a test's database has when it begins: a store's, unless the mark ``database`` says otherwise."""
+    mark = request.node.get_closest_marker("database")
+    kind: Tables = mark.args[0] if mark is not None else "store"
+    return kind
+
+
+@pytest.fixture
+def postgres_url(postgres: PostgresServer, database_kind: Tables) -> Iterator[str]:
+    """URL of a PostgreSQL database that nobody else uses."""
+    with postgres.lend_database(database_kind) as url:
+        yield url
 
 
 @pytest.fixture(scope="session")

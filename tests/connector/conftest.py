@@ -21,17 +21,24 @@ from edoc_connector.testing.keys import Kind, agency_keys
 
 AGENCIES = {"H29.05": "Sở Nội vụ", "G22": "Văn phòng Chính phủ", "H30": "UBND tỉnh"}
 
-KINDS: dict[str, Kind] = {"H29.05": "rsa"}
-"""Keys, where they are not on a curve, which are read and sign much sooner."""
-
 Office = Callable[..., Connector]
 
 
+@pytest.fixture(scope="session")
+def register() -> Callable[[RunningHub], None]:
+    """Registers the agencies at a hub."""
+
+    def each(hub: RunningHub) -> None:
+        for code, name in AGENCIES.items():
+            hub.add_agency(code, f"secret-{code}", name)
+
+    return each
+
+
 @pytest.fixture
-def hub(mock_hub: RunningHub, plain_http: None) -> RunningHub:
+def hub(mock_hub: RunningHub, plain_http: None, register: Callable[[RunningHub], None]) -> RunningHub:
     """The mock hub, with the agencies registered."""
-    for code, name in AGENCIES.items():
-        mock_hub.add_agency(code, f"secret-{code}", name)
+    register(mock_hub)
     return mock_hub
 
 
@@ -40,21 +47,26 @@ def backend(request: pytest.FixtureRequest) -> dict[str, str]:
     """Section ``store`` of the settings: SQLite, a file per agency, unless a module names PostgreSQL too."""
     if getattr(request, "param", "sqlite") == "sqlite":
         return {}
-    return {"url": request.getfixturevalue("postgres").create_database(ready=True)}
+    return {"url": request.getfixturevalue("postgres_url")}
 
 
 @pytest.fixture
-def settings(hub: RunningHub, tmp_path: Path, backend: dict[str, str], tables: bytes) -> Callable[..., Settings]:
-    """Makes settings for an agency; sections given are laid over the usual ones."""
+def key_kind() -> Kind:
+    """What keys the offices have: on a curve, which OpenSSL reads and signs with much sooner than with RSA's."""
+    return "p256"
 
-    def make(agency: str, **sections: dict[str, Any]) -> Settings:
-        folder = tmp_path / agency
+
+@pytest.fixture(scope="session")
+def settings_in(tables: bytes) -> Callable[..., Settings]:
+    """Makes settings for an agency, in a folder; sections given are laid over the usual ones."""
+
+    def make(folder: Path, agency: str, *, hub: RunningHub, key_kind: Kind, **sections: dict[str, Any]) -> Settings:
         secret = folder / "secret"
         folder.mkdir(exist_ok=True)
         if not secret.exists():
             (folder / "edoc.db").write_bytes(tables)
             secret.write_text(f"secret-{agency}")
-        keys = agency_keys(AGENCIES[agency], organ_id=agency, kind=KINDS.get(agency, "p256"))
+        keys = agency_keys(AGENCIES[agency], organ_id=agency, kind=key_kind)
         values: dict[str, dict[str, Any]] = {
             "agency": {"id": agency, "name": AGENCIES[agency]},
             "hub": {"endpoint": hub.url, "system_id": agency, "secret": "file:secret"},
@@ -62,11 +74,23 @@ def settings(hub: RunningHub, tmp_path: Path, backend: dict[str, str], tables: b
             "signing": {"key": keys.write_pem(folder / "key.pem")},
             "receive": {"policy": "trusted", "trust": [str(keys.write_root(folder / "root.pem"))]},
             "limits": {"grace": 0.0, "backoff": 0.0},
-            "store": backend,
         }
         for name, section in sections.items():
             values[name] = values.get(name, {}) | section
         return Settings.of(values, folder=folder)
+
+    return make
+
+
+@pytest.fixture
+def settings(
+    hub: RunningHub, tmp_path: Path, backend: dict[str, str], key_kind: Kind, settings_in: Callable[..., Settings]
+) -> Callable[..., Settings]:
+    """Makes settings for an agency of the hub."""
+
+    def make(agency: str, **sections: dict[str, Any]) -> Settings:
+        store = backend | sections.pop("store", {})
+        return settings_in(tmp_path / agency, agency, hub=hub, key_kind=key_kind, store=store, **sections)
 
     return make
 
@@ -82,7 +106,7 @@ def office(settings: Callable[..., Settings]) -> Iterator[Office]:
         yield make
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def handle() -> Callable[[Connector], list[Receipt]]:
     """Handles every packet that waits."""
 

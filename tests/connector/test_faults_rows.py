@@ -30,7 +30,7 @@ ROWS = 25
 @pytest.fixture(params=["sqlite", "postgresql"])
 def backend(request: pytest.FixtureRequest) -> dict[str, str]:
     """Section ``store`` of the settings, for either database."""
-    return {} if request.param == "sqlite" else {"url": request.getfixturevalue("postgres").create_database(ready=True)}
+    return {} if request.param == "sqlite" else {"url": request.getfixturevalue("postgres_url")}
 
 
 def test_every_row_has_its_test() -> None:

@@ -12,6 +12,7 @@ from edoc_connector.testing import RECIPIENT, sample_document
 pytestmark = pytest.mark.parametrize("backend", ["sqlite", "postgresql"], indirect=True)
 
 
+@pytest.mark.parametrize("key_kind", ["p256", "rsa"])
 def test_a_document_crosses_and_every_status_comes_back(office, handle) -> None:
     """send → 01 → 03 → 04 → 05 → 06 (business rules, "Allowed order for one receiver")."""
     sender, receiver = office("H29.05"), office("G22")

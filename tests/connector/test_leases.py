@@ -25,7 +25,7 @@ ANSWER = sample_document(sender=DOCUMENT.recipients[0], recipients=(DOCUMENT.sen
 @pytest.fixture(params=["sqlite", "postgresql"])
 def backend(request: pytest.FixtureRequest) -> dict[str, str]:
     """Section ``store`` of the settings, for either database."""
-    return {} if request.param == "sqlite" else {"url": request.getfixturevalue("postgres").create_database(ready=True)}
+    return {} if request.param == "sqlite" else {"url": request.getfixturevalue("postgres_url")}
 
 
 def away(*_: object, **__: object) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from edoc_connector.client import HubClient
 from edoc_connector.errors import OutcomeUnknown, ProtocolError
-from edoc_connector.hubs.wire import WireRequest, WireResponse
+from edoc_connector.hubs import WireRequest, WireResponse
 from edoc_connector.store import DeliveryState
 from edoc_connector.testing import sample_document
 
@@ -19,7 +19,7 @@ ID = sample_document().id
 @pytest.fixture(params=["sqlite", "postgresql"])
 def backend(request: pytest.FixtureRequest) -> dict[str, str]:
     """Section ``store`` of the settings, for either database."""
-    return {} if request.param == "sqlite" else {"url": request.getfixturevalue("postgres").create_database(ready=True)}
+    return {} if request.param == "sqlite" else {"url": request.getfixturevalue("postgres_url")}
 
 
 def add_to_answers(monkeypatch: pytest.MonkeyPatch, field: bytes) -> None:

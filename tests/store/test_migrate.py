@@ -13,8 +13,9 @@ from sqlalchemy.exc import IntegrityError
 from edoc_connector.errors import StoreError
 from edoc_connector.store import DELIVERIES, Store, migrate, upgrade
 
+pytestmark = pytest.mark.database("none")  # how a database gets its tables is what is tested here
+
 AGENCY = "H29.05"
-EMPTY = True  # how a database gets its tables is what is tested here
 _WHEN = "'2026-11-20 03:00:00'"
 _QUEUE = f"'%s', 2, {_WHEN}, 3, {_WHEN}, {_WHEN}"
 

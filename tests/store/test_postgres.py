@@ -18,9 +18,9 @@ AGENCY = "H29.05"
 
 
 @pytest.fixture
-def url(postgres: PostgresServer) -> str:
+def url(postgres_url: str) -> str:
     """URL of a database, here on PostgreSQL only."""
-    return postgres.create_database(ready=True)
+    return postgres_url
 
 
 @pytest.fixture(scope="module")
@@ -100,7 +100,7 @@ def test_row_24_the_server_is_restarted(
 ) -> None:
     """Bounded retries and an error while it is away, nothing half written, and it goes on afterwards (faults, 24)."""
     monkeypatch.setattr(engine_module, "RECONNECT_SECONDS", 0.2)
-    with Store.open(own_server.create_database(), spool=tmp_path / "spool") as store:
+    with Store.open(own_server.create_database("store"), spool=tmp_path / "spool") as store:
         with store.transaction("test") as tx:
             tx.deliveries.add(new_delivery(document_id="before"))
         with pytest.raises(StoreError, match="cannot be reached") as caught:
@@ -116,7 +116,7 @@ def test_row_24_the_server_is_restarted(
 
 def test_row_24_a_server_that_comes_back_is_waited_for(own_server: PostgresServer, tmp_path: Path) -> None:
     """A restart within the time for reconnecting is no error at all (faults, row 24)."""
-    with Store.open(own_server.create_database(), spool=tmp_path / "spool") as store:
+    with Store.open(own_server.create_database("store"), spool=tmp_path / "spool") as store:
         own_server.stop()
         starting = threading.Thread(target=own_server.start)
         starting.start()

@@ -22,8 +22,6 @@ from edoc_connector.store import MACHINES, Store, migrate, upgrade
 from edoc_connector.store._sql import schema
 
 AGENCY = "H29.05"
-EMPTY = True  # how a database gets its tables is what is tested here
-
 
 TRIGGERS = {
     "sqlite": "SELECT sql FROM sqlite_master WHERE type = 'trigger' AND name = :name",
@@ -31,6 +29,7 @@ TRIGGERS = {
 }
 
 
+@pytest.mark.database("none")
 def test_an_empty_database_gets_its_tables(store: Store, url: str) -> None:
     """Opening an empty store runs the migrations, and they make what the tables say (DESIGN, "schema changes")."""
     engine = create_engine(url)
@@ -70,6 +69,7 @@ def test_opening_again_keeps_everything(store: Store, url: str, tmp_path: Path, 
         assert len(tx.deliveries.find_all(AGENCY)) == 1
 
 
+@pytest.mark.database("none")
 def test_two_processes_may_open_an_empty_store_at_once(url: str, tmp_path: Path) -> None:
     """The second waits for the first one's tables (DESIGN, "two processes … may run the same connector")."""
     program = (
@@ -95,6 +95,7 @@ def test_another_revision_is_refused_with_what_to_run(store: Store, url: str, tm
         upgrade(url)
 
 
+@pytest.mark.database("none")
 def test_a_database_of_something_else_is_refused(url: str, tmp_path: Path) -> None:
     """Somebody else's tables are not touched (DESIGN, "on opening an empty store")."""
     engine = create_engine(url)

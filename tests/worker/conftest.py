@@ -34,10 +34,7 @@ def hub(mock_hub: RunningHub, plain_http: None) -> RunningHub:
 @pytest.fixture(params=["sqlite", "postgresql"])
 def backend(request: pytest.FixtureRequest) -> dict[str, str]:
     """Section ``store`` of the settings: a file per agency, or one PostgreSQL for all."""
-    if request.param == "sqlite":
-        return {}
-    ready = not getattr(request.module, "EMPTY", False)
-    return {"url": request.getfixturevalue("postgres").create_database(ready=ready)}
+    return {} if request.param == "sqlite" else {"url": request.getfixturevalue("postgres_url")}
 
 
 @pytest.fixture

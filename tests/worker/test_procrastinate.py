@@ -32,9 +32,8 @@ from edoc_connector.testing.postgres import PostgresServer
 from edoc_connector.worker import open_worker
 from edoc_connector.worker.jobs import HUB_BREAKER, AgencyJobs
 
-pytestmark = pytest.mark.parametrize("backend", ["postgresql"], indirect=True)
+pytestmark = [pytest.mark.parametrize("backend", ["postgresql"], indirect=True), pytest.mark.database("tasks")]
 
-EMPTY = True  # a store that finds its database empty makes the engine's tables with its own
 PATIENCE = 300.0
 FLEET = int(os.environ.get("EDOC_TEST_FLEET", "3"))  # documents for the workers that are processes
 ENGINE: dict[str, Any] = {"engine": "procrastinate", "poll": 0.5, "idle": 0.1, "sweep": 1}
@@ -130,6 +129,13 @@ def test_a_change_queues_its_task_and_one_that_is_rolled_back_does_not(
     assert waiting == [3]  # it was queued, and its delivery stored, when the transaction failed
     assert queued() == ["transmit", "transmit"]
     assert len(connector.deliveries()) == 1
+
+
+@pytest.mark.database("none")
+def test_a_store_that_finds_its_database_empty_makes_the_engines_tables(office, queued, hub) -> None:
+    """With its own tables, and the first change queues its task (docs/worker.md)."""
+    _stored(office, hub)
+    assert queued() == ["transmit", "transmit"]
 
 
 def test_the_same_task_is_queued_once(office, settings, queued, hub, url) -> None:

@@ -135,10 +135,10 @@ def build_secret_source(reference: str | None) -> Callable[[str], str | None]:
     Raises:
         ConfigError: the option holds no reference.
     """
-    from ..config.secret_refs import REFERENCE_HINT, REFERENCE_HINT_VI, SecretRef
+    from ..config import REFERENCE_HINT, SecretRef
 
     if reference is not None and not SecretRef.is_reference(reference):
-        raise ConfigError(f"--key-password: {REFERENCE_HINT}", vi=f"--key-password: {REFERENCE_HINT_VI}")
+        raise ConfigError(f"--key-password: {REFERENCE_HINT.en}", vi=f"--key-password: {REFERENCE_HINT.vi}")
 
     def resolve_secret(name: str) -> str | None:
         source = name if SecretRef.is_reference(name) else reference

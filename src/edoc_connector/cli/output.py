@@ -50,7 +50,7 @@ def log_to_stderr(level: int) -> None:
 
 
 def say(en: str, vi: str, *, err: bool = False) -> None:
-    """Say one thing in both languages."""
+    """Print a line in both languages, to stdout or stderr."""
     typer.echo(as_printable(f"{en} / {vi}"), err=err)
 
 
@@ -125,7 +125,7 @@ def show_progress(label: str, *, delay: float = 1.0) -> Iterator[Callable[[int, 
     """Show a bar on a terminal for work that takes longer than the delay; nothing elsewhere.
 
     Args:
-        label: what is being done.
+        label: the words beside the bar.
         delay: seconds before the bar shows.
 
     Yields:

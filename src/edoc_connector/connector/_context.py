@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Protocol
 
-from ..config.sections import LimitSettings
+from ..config import LimitSettings
 from ..edxml import Limits, Organization
 from ..errors import EdocError, HubError, NotFound, StoreError
 from ..hubs import Progress

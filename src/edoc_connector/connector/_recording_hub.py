@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 import logging
 import re
@@ -12,20 +11,26 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, ParamSpec, TypeVar
 from urllib.parse import urlsplit
 
-from ..client import HubClient
-from ..client.transport import ClientSettings
-from ..errors import AuthenticationRejected, TransportError
-from ..hubs import Dialect, strict_json
-from ..hubs.fields import replace_unstorable
-from ..hubs.refusals import parse_http_date
-from ..hubs.wire import Flow, WireRequest, WireResponse
+from ..client import ClientSettings, HubClient
+from ..errors import ClockRejected, TransportError
+from ..hubs import (
+    Dialect,
+    Flow,
+    NotJsonError,
+    WireRequest,
+    WireResponse,
+    collect_secrets,
+    parse_http_date,
+    parse_strict_json,
+    replace_unstorable,
+    with_clock,
+)
 
 log = logging.getLogger("edoc_connector.connector.hearing")
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
-_CLOCK_REJECTED_CODE = "16"  # a hub's "the time stamp is too far off"
 _MIN_OFFSET = timedelta(seconds=30)
 _MAX_OFFSET = timedelta(days=1)  # a Date farther off than that says nothing about our clock
 
@@ -78,16 +83,16 @@ class RecordingHubClient(HubClient):
 
     def __init__(self, dialect: Dialect, settings: ClientSettings, *, clock: Callable[[], datetime]) -> None:
         self.time = HubTime(clock)
-        self._secrets = _collect_secrets(dialect)
+        self._secrets = collect_secrets(dialect)
         self._local = threading.local()
-        super().__init__(_with_clock(dialect, self.time), settings)
+        super().__init__(with_clock(dialect, self.time), settings)
 
     def call(self, make: Callable[P, Flow[R]], *args: P.args, **kwargs: P.kwargs) -> R:
         """As `HubClient.call`; once more with the hub's time, where the hub refused ours."""
         try:
             return super().call(make, *args, **kwargs)
-        except AuthenticationRejected as error:
-            if error.code != _CLOCK_REJECTED_CODE or not self.time.learn_offset(self._find_last_date()):
+        except ClockRejected:
+            if not self.time.learn_offset(self._find_last_date()):
                 raise
         return super().call(make, *args, **kwargs)
 
@@ -142,8 +147,8 @@ class RecordingHubClient(HubClient):
         if not body or len(body) > _MAX_BODY_BYTES:
             return {}
         try:
-            value = strict_json.loads(body)
-        except strict_json.NotJsonError:
+            value = parse_strict_json(body)
+        except NotJsonError:
             return {}
         return {"body": self._without_secrets(value)}
 
@@ -158,19 +163,3 @@ class RecordingHubClient(HubClient):
         if isinstance(value, str):
             return _HIDDEN_TEXT if any(secret in value for secret in self._secrets) else replace_unstorable(value)
         return value
-
-
-def _collect_secrets(dialect: Any) -> tuple[str, ...]:
-    """A dialect's secrets: the texts that it keeps out of its repr."""
-    fields = dataclasses.fields(dialect) if dataclasses.is_dataclass(dialect) else ()
-    values = (getattr(dialect, field.name) for field in fields if not field.repr)
-    return tuple(value for value in values if isinstance(value, str) and value)
-
-
-def _with_clock(dialect: Any, clock: Callable[[], datetime]) -> Dialect:
-    """The dialect with this clock, where it has one."""
-    fields = dataclasses.fields(dialect) if dataclasses.is_dataclass(dialect) else ()
-    adjusted: Dialect = (
-        dataclasses.replace(dialect, now=clock) if "now" in {field.name for field in fields} else dialect
-    )
-    return adjusted

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from ..config.sections import LimitSettings
+from ..config import LimitSettings
 from ..store import Tx
 
 _CLOCK_TOLERANCE = timedelta(seconds=5)

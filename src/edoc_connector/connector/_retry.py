@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from ..errors import (
     AttachmentError,
     AuthenticationRejected,
+    CallNotSupported,
     ConfigError,
     EdocError,
     HubError,
@@ -19,6 +20,7 @@ from ..errors import (
     StoreError,
     TransportError,
     UnknownSender,
+    find_stored_name,
 )
 from ..store import Altered, LeaseLost
 
@@ -49,6 +51,8 @@ RETRY_DECISIONS: tuple[tuple[type[EdocError], RetryDecision], ...] = (
     (AuthenticationRejected, RetryDecision(_READY, opens_breaker=True)),
     (UnknownSender, RetryDecision(_READY, opens_breaker=True)),
     (HubUnavailable, RetryDecision(_READY, opens_breaker=True)),
+    # There is no such call at that address: nothing was taken, and every other message would meet the same.
+    (CallNotSupported, RetryDecision(_READY, opens_breaker=True)),
     # An answer came that tells neither yes nor no (rows 11 and 13).
     (ProtocolError, RetryDecision(_UNKNOWN)),
     (HubError, RetryDecision(_FAILED)),
@@ -68,14 +72,8 @@ RETRY_DECISIONS: tuple[tuple[type[EdocError], RetryDecision], ...] = (
 )
 
 
-# There is no such call at that address: nothing was taken, and every other message would meet the same.
-_CALL_MISSING_CODES = frozenset({"404", "405", "501"})
-
-
 def decide_retry(error: EdocError) -> RetryDecision:
     """What becomes of a message that met this error."""
-    if isinstance(error, ProtocolError) and error.code in _CALL_MISSING_CODES:
-        return RetryDecision(_READY, opens_breaker=True)
     decision = next(
         (candidate for kind, candidate in RETRY_DECISIONS if isinstance(error, kind)), RetryDecision(_FAILED)
     )
@@ -88,5 +86,5 @@ def as_error_columns(error: EdocError | None) -> dict[str, str | None]:
     """An error as the columns of a row; without one, the columns emptied."""
     if error is None:
         return {"error_code": None, "error_text": None, "error_vi": None}
-    code = error.code if isinstance(error, HubError) and error.code else type(error).__name__
+    code = error.code if isinstance(error, HubError) and error.code else find_stored_name(error)
     return {"error_code": code[:64], "error_text": error.message, "error_vi": error.vi}

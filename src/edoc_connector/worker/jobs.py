@@ -27,7 +27,7 @@ from ..connector.inbound.intake import DownloadedPacket
 from ..connector.inbound.receipt import Receipt
 from ..connector.inbound.status_intake import find_delivery
 from ..edxml import StatusMessage
-from ..errors import EdocError, NotFound
+from ..errors import EdocError, NotFound, find_stored_name
 from ..hubs import MessageType
 from ..store import JOBS_TABLE, MACHINES, RECEIPTS, JobRow, LeaseLost, ReceiptRow, ReceiptState, StateMachine, Tx
 from .task_adapter import TaskAdapter
@@ -451,9 +451,9 @@ def _is_program_exit(error: BaseException) -> bool:
 def _as_failure_columns(error: BaseException) -> dict[str, str | datetime | None]:
     """An exception of the application, as columns; the traceback's end is what tells."""
     text = "".join(traceback.format_exception(error))[-_MAX_TRACEBACK_CHARACTERS:].replace("\0", "")
-    words = f"{type(error).__name__}: {error}".replace("\0", "")
+    words = f"{find_stored_name(error)}: {error}".replace("\0", "")
     return {
-        "error_code": type(error).__name__[:64],
+        "error_code": find_stored_name(error)[:64],
         "error_text": f"the application failed: {words}",
         "error_vi": f"Phần mềm của đơn vị gặp lỗi: {words}",
         "traceback": text,

@@ -10,8 +10,7 @@ from contextlib import ExitStack
 from types import TracebackType
 from typing import Self
 
-from ..config import Settings
-from ..config.sections import WorkerSettings
+from ..config import Settings, WorkerSettings
 from ..connector import Connector, Handlers
 from ..errors import ConfigError, StoreError
 from .figures import WorkerMetrics

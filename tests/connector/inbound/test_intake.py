@@ -16,7 +16,7 @@ from edoc_connector.testing import sample_document
 @pytest.fixture(params=["sqlite", "postgresql"])
 def backend(request: pytest.FixtureRequest) -> dict[str, str]:
     """Section ``store`` of the settings, for either database."""
-    return {} if request.param == "sqlite" else {"url": request.getfixturevalue("postgres").create_database(ready=True)}
+    return {} if request.param == "sqlite" else {"url": request.getfixturevalue("postgres_url")}
 
 
 def test_a_double_that_could_not_be_looked_at_twice(office, hub, handle, monkeypatch: pytest.MonkeyPatch) -> None:

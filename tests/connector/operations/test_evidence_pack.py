@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -12,9 +13,11 @@ from sqlalchemy import text
 
 from edoc_connector.connector import Connector, check_pack
 from edoc_connector.errors import NotFound, OutcomeUnknown, StoreError
+from edoc_connector.mockhub import MockHubConfig
 from edoc_connector.mockhub.faults import Fault
 from edoc_connector.store import AuditEvent
 from edoc_connector.testing import sample_document
+from edoc_connector.testing.hub import RunningHub
 from edoc_connector.testing.keys import agency_keys, authority
 
 ID = sample_document().id
@@ -24,22 +27,49 @@ GUARDS = {
 }
 
 
+Offices = tuple[Connector, Connector]
+
+
 @pytest.fixture(params=["sqlite", "postgresql"])
 def backend(request: pytest.FixtureRequest) -> dict[str, str]:
     """Section ``store`` of the settings, for either database."""
-    return {} if request.param == "sqlite" else {"url": request.getfixturevalue("postgres").create_database(ready=True)}
+    return {} if request.param == "sqlite" else {"url": request.getfixturevalue("postgres_url")}
 
 
-@pytest.fixture
-def exchanged(office, hub, handle) -> tuple[Connector, Connector]:
-    """Two offices, after a document went there and its statuses came back, and after another one."""
-    sender, receiver = office("H29.05"), office("G22")
-    sender.send(sample_document(number="1"))
-    sender.send(sample_document())
-    for receipt in handle(receiver):
-        receipt.accept()
-    handle(sender)
-    return sender, receiver
+@pytest.fixture(scope="session")
+def exchange(handle) -> Callable[[Connector, Connector], Offices]:
+    """Sends a document from one office to another, its statuses back, and another document before it."""
+
+    def exchanged(sender: Connector, receiver: Connector) -> Offices:
+        sender.send(sample_document(number="1"))
+        sender.send(sample_document())
+        for receipt in handle(receiver):
+            receipt.accept()
+        handle(sender)
+        return sender, receiver
+
+    return exchanged
+
+
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def exchanged(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, register, settings_in, exchange
+) -> Iterator[Offices]:
+    """Two offices after an exchange, for tests that change nothing."""
+    folder = tmp_path_factory.mktemp("exchanged")
+    with ExitStack() as stack:
+        store = {}
+        if request.param == "postgresql":
+            server = request.getfixturevalue("postgres")
+            store["url"] = stack.enter_context(server.lend_database("store"))
+        hub = stack.enter_context(RunningHub(MockHubConfig(data=folder / "hub")))
+        register(hub)
+
+        def office(agency: str) -> Connector:
+            settings = settings_in(folder / agency, agency, hub=hub, key_kind="rsa", store=store)
+            return stack.enter_context(Connector.open(settings))
+
+        yield exchange(office("H29.05"), office("G22"))
 
 
 def entries(connector: Connector) -> list[dict[str, object]]:
@@ -96,9 +126,9 @@ def test_the_database_lets_nobody_change_it(exchanged, statement: str) -> None:
         tx.connection.execute(text(statement))
 
 
-def test_who_gets_round_the_triggers_is_found_out(exchanged) -> None:
+def test_who_gets_round_the_triggers_is_found_out(office, exchange) -> None:
     """An entry that was changed, or taken out, breaks the chain, and its number is named (issue, "hash-chained")."""
-    sender, _ = exchanged
+    sender, _ = exchange(office("H29.05"), office("G22"))
     agency = sender.context.agency
     with sender.context.transaction() as tx:
         assert tx.audit_log.find_chain_break(agency) is None

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from edoc_connector.config.sections import WorkerSettings
+from edoc_connector.config import WorkerSettings
 from edoc_connector.connector import Connector, Handlers
 from edoc_connector.connector.operations import spool_maintenance
 from edoc_connector.errors import NotFound
@@ -23,7 +23,7 @@ NOW = timedelta(0)
 @pytest.fixture(params=["sqlite", "postgresql"])
 def backend(request: pytest.FixtureRequest) -> dict[str, str]:
     """Section ``store`` of the settings, for either database."""
-    return {} if request.param == "sqlite" else {"url": request.getfixturevalue("postgres").create_database(ready=True)}
+    return {} if request.param == "sqlite" else {"url": request.getfixturevalue("postgres_url")}
 
 
 def recall(sender: Connector) -> str:

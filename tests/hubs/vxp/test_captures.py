@@ -72,13 +72,13 @@ def test_exact_mode(shared: Path, tmp_path: Path, vxp: Vxp, ask: Callable[[Flow[
 
 
 def at(stamp: str) -> datetime:
-    """The moment for which a captured time stamp is Vietnam time."""
+    """Parse the moment of a captured time stamp, which is Vietnam time."""
     clock, milliseconds = stamp.split("+")
     return datetime.strptime(clock, "%d%m%YT%H%M%S").replace(tzinfo=VIETNAM) + timedelta(milliseconds=int(milliseconds))
 
 
 def body_of(request: WireRequest) -> bytes:
-    """The bytes a client would send."""
+    """Read the bytes that a client would send."""
     with Upload(request) as upload:
         data = b"".join(upload) if isinstance(request.body, FileBody) else request.body
         assert len(data) == upload.length

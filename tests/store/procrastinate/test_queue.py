@@ -27,16 +27,17 @@ from edoc_connector.store import (
     Store,
 )
 from edoc_connector.store.procrastinate.queue import FETCH, HANDLE, REPORT, TELL, TRANSMIT, Task, TaskQueue
-from edoc_connector.testing.postgres import PostgresServer
+
+pytestmark = pytest.mark.database("tasks")
 
 AGENCY = "H29.05"
 PATIENCE = 60.0
 
 
 @pytest.fixture
-def store(postgres: PostgresServer, tmp_path: Path, clock: Any) -> Iterator[Store]:
+def store(postgres_url: str, tmp_path: Path, clock: Any) -> Iterator[Store]:
     """An empty store whose changes queue tasks, those of the application too."""
-    with Store.open(postgres.create_database(), spool=tmp_path / "spool", clock=clock, tasks=True) as opened:
+    with Store.open(postgres_url, spool=tmp_path / "spool", clock=clock, tasks=True) as opened:
         assert opened.tasks is not None
         opened.tasks.application_tasks = frozenset({HANDLE, TELL})
         yield opened

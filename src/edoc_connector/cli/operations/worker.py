@@ -76,7 +76,7 @@ def worker(
 
 
 def _exit_now() -> NoReturn:
-    """End the process now: threads that did not end in time hold nothing any more, and closing would wait for them."""
+    """End the process at once: closing would wait for threads that did not end in time, and they hold nothing."""
     logging.shutdown()
     sys.stdout.flush()
     sys.stderr.flush()

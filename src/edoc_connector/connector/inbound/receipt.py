@@ -12,7 +12,7 @@ from typing import Any, Self, TypeAlias
 
 from ..._core import join_languages, split_languages
 from ...edxml import SEAL_NAME, Attachment, BusinessType, Document, Finding, StaffInfo, StatusCode, StatusMessage
-from ...errors import NotFound, StoreError
+from ...errors import NotFound, StoreError, find_stored_name
 from ...signing import Verification
 from ...store import DONE, RECEIPTS, Change, LeaseLost, ReceiptRow, ReceiptState, Tx
 from .._context import ConnectorContext
@@ -271,7 +271,7 @@ class Receipt:
         self._is_inside = False
         if error is not None:
             self._staged.clear()
-            name = type(error).__name__
+            name = find_stored_name(error)
             self.give_back(join_languages(f"{name} in the application", f"phần mềm của đơn vị gặp lỗi {name}"))
             return
         try:
