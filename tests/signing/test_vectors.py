@@ -103,7 +103,7 @@ def test_an_id_must_be_unique(shared: Path) -> None:
     key: Any = load_pem_public_key((folder / "signxml-wsfederation_metadata.xml.pub.pem").read_bytes())
     signature = _signature(folder / "signxml-wsfederation_metadata.xml")
     root = signature.getroottree().getroot()
-    etree.SubElement(root, "copy", ID=root.get("ID"))
+    etree.SubElement(root, "copy", ID=root.get("ID", ""))
     with pytest.raises(Refused) as refusal:
         verify_signature_core(signature, key)
     assert refusal.value.code == "SIG-URI"
