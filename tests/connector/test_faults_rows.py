@@ -81,7 +81,7 @@ def test_row_16_another_body_of_the_same_sender(office, hub, handle) -> None:
     first, second = (packet.packet.id for packet in hub.packets())
     with swapped(hub, {second: first}):
         new, _ = receiver.inbox.poll_offers("edoc")
-        receiver.inbox.fetch(new[1])  # the second docId brings the first document
+        receiver.inbox.intake.fetch([new[1]])  # the second docId brings the first document
     assert sorted(one.subject for one in handle(receiver)) == ["Văn bản 1", "Văn bản 2"]
     assert [packet.receipts[0].state for packet in hub.packets()[:2]] == ["done", "done"]
 
@@ -138,8 +138,8 @@ def test_row_16_a_second_look_that_failed_before_the_store_did(
     monkeypatch.setattr(DuplicateChecker, "select_packet", failing_look)
     monkeypatch.setattr(Receipts, "mark_downloaded", failing_store)
     keys = receiver.inbox.poll_offers("edoc")[0]
-    arrivals = [receiver.inbox.download(row) for row in receiver.inbox.claim_listed(keys)]
-    assert [type(error) for error in receiver.inbox.store_packets(arrivals)] == [HubUnavailable]
+    arrivals = [receiver.inbox.intake.download(row) for row in receiver.inbox.intake.claim(keys)]
+    assert [type(error) for error in receiver.inbox.intake.store_packets(arrivals)] == [HubUnavailable]
     assert receiver.fsck() == []
     assert len(handle(receiver)) == 1
     assert {one.state for one in receiver.receipts()} == {ReceiptState.CONFIRMED, ReceiptState.DUPLICATE}
@@ -207,7 +207,7 @@ def test_row_22_a_clock_that_was_ahead(office, hub, fails) -> None:
     sender = office("H29.05")
     hub.faults.add(Fault(kind="error", path="/sendEdoc", status=503))
     fails(HubUnavailable, lambda: sender.send(sample_document()))
-    with sender.context.transaction() as tx:
+    with sender.context.store.transaction() as tx:
         far = tx.now + timedelta(days=400)
         tx.connection.execute(schema.deliveries.update().values(next_attempt_at=far))
     sender.outbox.dispatch_due()
@@ -278,7 +278,7 @@ def test_row_25_a_senders_expired_certificate(office, hub, settings, handle) -> 
     (receipt,) = handle(receiver)
     assert "SIG-EXPIRED" in [one.code for one in receipt.verification.findings]
     assert receipt.verification.judged_at == receipt.received_at
-    with receiver.context.transaction() as tx:  # as if it had come a while ago
+    with receiver.context.store.transaction() as tx:  # as if it had come a while ago
         tx.connection.execute(schema.receipts.update().values(created_at=begin - timedelta(hours=3)))
     again = receiver.receipt(receipt.id).verification
     assert (again.status, "SIG-EXPIRED" in [one.code for one in again.findings]) == ("VALID", False)

@@ -58,7 +58,7 @@ def test_row_02_killed_before_sending(office, monkeypatch: pytest.MonkeyPatch) -
     """SystemExit after the commit, sent after restart (faults, row 2)."""
     sender = office("H29.05")
     with monkeypatch.context() as patch:
-        patch.setattr(Outbox, "send_new_delivery", lambda self, row: (_ for _ in ()).throw(SystemExit))
+        patch.setattr(Outbox, "send", lambda self, submission: (_ for _ in ()).throw(SystemExit))
         with pytest.raises(SystemExit):
             sender.send(sample_document())
     assert office("H29.05").flush().sent == 1

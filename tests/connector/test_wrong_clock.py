@@ -47,7 +47,7 @@ def test_row_22_nor_after_a_restart_with_the_right_time(office, hub, fails) -> N
     sender = office("H29.05")
     hub.faults.add(Fault(kind="drop-after-accepting", path="/sendEdoc"))
     fails(OutcomeUnknown, lambda: sender.send(sample_document()))
-    with sender.context.transaction() as tx:
+    with sender.context.store.transaction() as tx:
         tx.connection.execute(schema.deliveries.update().values(created_at=tx.now + timedelta(hours=1)))
     sender.close()
     again = office("H29.05")

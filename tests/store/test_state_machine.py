@@ -11,7 +11,7 @@ from sqlalchemy.exc import IntegrityError
 
 from edoc_connector.errors import StoreError
 from edoc_connector.store import DELIVERIES, MACHINES, StateMachine, Store
-from edoc_connector.store._sql.schema import get_table
+from edoc_connector.store._sql.schema import TABLES
 
 IDS = [machine.subject for machine in MACHINES]
 
@@ -36,7 +36,7 @@ def test_a_leased_state_can_be_left(machine: StateMachine) -> None:
 def _filler(machine: StateMachine, now: datetime) -> dict[str, object]:
     """A row with something in every column that needs it."""
     by_type = {int: 1, str: "status", datetime: now, date: now.date()}
-    columns = get_table(machine).columns
+    columns = TABLES[machine.table_name].columns
     needed = [column for column in columns if not column.nullable and not column.primary_key and column.default is None]
     stored = {column.name: getattr(column.type, "impl_instance", column.type) for column in needed}
     return {name: by_type[kind.python_type] for name, kind in stored.items()}
@@ -47,7 +47,7 @@ def test_the_database_refuses_the_moves_that_the_table_lacks(machine: StateMachi
     """A trigger holds the table of moves, whoever writes (DESIGN, "states and their moves stand in one table")."""
     values = _filler(machine, store.clock())
     engine = create_engine(url)
-    table = get_table(machine)
+    table = TABLES[machine.table_name]
     firsts = set(machine.list_next_states(None))
     with engine.connect() as connection:
         for state in set(machine.states) - firsts:

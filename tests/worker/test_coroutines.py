@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from edoc_connector.connector import AsyncConnector, AsyncReceipt, Handlers, Receipt
-from edoc_connector.connector.coroutines import HandlerLoop
+from edoc_connector.connector.handlers import HandlerLoop
 from edoc_connector.edxml import StatusMessage
 from edoc_connector.store import ReceiptState
 from edoc_connector.testing import sample_document

@@ -9,7 +9,7 @@ import threading
 import pytest
 
 from edoc_connector.connector import Handlers
-from edoc_connector.connector.coroutines import HandlerLoop
+from edoc_connector.connector.handlers import HandlerLoop
 from edoc_connector.store import ReceiptState
 from edoc_connector.testing import sample_document
 from edoc_connector.worker import Worker

@@ -11,7 +11,7 @@ from edoc_connector.connector import Handlers
 from edoc_connector.mockhub.faults import Fault
 from edoc_connector.store import DeliveryState, ReceiptState
 from edoc_connector.testing import sample_document
-from edoc_connector.worker.jobs import HUB_BREAKER, POLL, WATCH, AgencyJobs
+from edoc_connector.worker.jobs import HUB_BREAKER, AgencyJobs, Job
 
 POLL_NOW = {"worker": {"poll": 0.001, "idle": 0.05, "tries": 3}}
 
@@ -202,10 +202,10 @@ def test_the_time_of_the_next_poll_is_in_the_database(worker, hub) -> None:
     """A restart does not poll at once, and a poll that failed backs off (issue, "kept in the database")."""
     first = worker("G22", worker={"poll": 600.0})
     first.run_once(rounds=10)
-    due = first.agency_jobs[0].read_schedule()[POLL].next_at
+    due = first.agency_jobs[0].read_schedule()[Job.POLL].next_at
     second = worker("G22", worker={"poll": 600.0})
     second.run_once(rounds=10)
-    assert second.agency_jobs[0].read_schedule()[POLL].next_at == due
+    assert second.agency_jobs[0].read_schedule()[Job.POLL].next_at == due
     assert not second.agency_jobs[0].poll()
 
 
@@ -214,7 +214,7 @@ def test_a_poll_that_fails_backs_off(worker, hub) -> None:
     hub.faults.add(Fault(kind="error", status=500, count=None))
     one = worker("G22", limits={"backoff": 600.0})
     one.run_once(rounds=10)
-    job = one.agency_jobs[0].read_schedule()[POLL]
+    job = one.agency_jobs[0].read_schedule()[Job.POLL]
     assert (job.failures, job.error_code) == (1, "500")
     assert not one.agency_jobs[0].poll()
 
@@ -257,7 +257,7 @@ def test_row_25_a_key_that_cannot_be_loaded(worker, caplog: pytest.LogCaptureFix
     one = worker("H29.05", signing={"key": "pem:missing.pem"}, limits={"backoff": 600.0})
     one.agency_jobs[0].recover()
     assert one.agency_jobs[0].watch()
-    job = one.agency_jobs[0].read_schedule()[WATCH]
+    job = one.agency_jobs[0].read_schedule()[Job.WATCH]
     assert job.failures == 1
     assert "missing.pem" in str(job.error_text)
 

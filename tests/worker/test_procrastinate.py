@@ -31,6 +31,7 @@ from edoc_connector.testing import sample_document
 from edoc_connector.testing.postgres import PostgresServer
 from edoc_connector.worker import open_worker
 from edoc_connector.worker.jobs import HUB_BREAKER, AgencyJobs
+from edoc_connector.worker.task_adapter import TaskAdapter
 
 pytestmark = [pytest.mark.parametrize("backend", ["postgresql"], indirect=True), pytest.mark.database("tasks")]
 
@@ -144,9 +145,9 @@ def test_the_same_task_is_queued_once(office, settings, queued, hub, url) -> Non
     with open_worker([settings("H29.05")]) as one, open_worker([settings("H29.05")]) as two:
         before = len(queued())
         assert (
-            one.agency_jobs[0].build_task_adapter().sweep() == 2
+            TaskAdapter(one.agency_jobs[0]).sweep() == 2
         )  # the jobs poll and watch; the document's task waits already
-        assert two.agency_jobs[0].build_task_adapter().sweep() == 0
+        assert TaskAdapter(two.agency_jobs[0]).sweep() == 0
         assert len(queued()) == before + 2
 
 
@@ -158,7 +159,7 @@ def test_a_lost_task_is_found_again(office, settings, queued, hub, url) -> None:
         connection.execute(text("DELETE FROM procrastinate_jobs"))
     engine.dispose()
     with open_worker([settings("H29.05")]) as one:
-        one.agency_jobs[0].build_task_adapter().sweep()
+        TaskAdapter(one.agency_jobs[0]).sweep()
     assert queued("transmit") == ["transmit"]
 
 
@@ -166,7 +167,7 @@ def test_a_task_that_finds_nothing_to_do_ends_quietly(office, settings, hub) -> 
     """A task for a row that is done, or that is not there, does nothing (issue, "the state stays the truth")."""
     office("H29.05").send(sample_document())
     with open_worker([settings("H29.05")], handlers=_handlers([])) as one:
-        tasks = one.agency_jobs[0].build_task_adapter()
+        tasks = TaskAdapter(one.agency_jobs[0])
         assert not any(tasks.run(name, 1) for name in ("transmit", "report", "fetch", "handle", "tell"))
         assert not any(tasks.run(name, None) for name in ("poll", "watch"))
 
@@ -177,7 +178,7 @@ def test_tasks_wait_while_the_hub_refuses(office, settings, queued, hub, url) ->
     hub.faults.add(Fault(kind="error", status=503, retry_after="600", path="/sendEdoc", count=None))
     with open_worker([settings("H29.05")]) as one:
         units = one.agency_jobs[0]
-        tasks = units.build_task_adapter()
+        tasks = TaskAdapter(units)
         tasks.sweep()
         assert tasks.run("transmit", 1)
         assert units.read_schedule()[HUB_BREAKER].failures == 1
@@ -210,7 +211,7 @@ def _waits(url: str, name: str) -> timedelta:
 def test_a_poll_is_queued_when_the_one_before_ends(settings, queued, hub, url) -> None:
     """At the time that the poll's row says, and once (issue, "periodic polls")."""
     with open_worker([settings("G22", worker={"poll": 600.0})]) as one:
-        tasks = one.agency_jobs[0].build_task_adapter()
+        tasks = TaskAdapter(one.agency_jobs[0])
         tasks.sweep()
         engine = create_engine(url)
         with engine.begin() as connection:
@@ -446,7 +447,7 @@ def test_settings_without_tasks(values) -> None:
     own = values("G22")
     own["worker"] = own["worker"] | {"engine": "own"}
     with Connector(Settings.of(own)) as connector, pytest.raises(ConfigError, match='engine = "procrastinate"'):
-        AgencyJobs(connector).build_task_adapter()
+        TaskAdapter(AgencyJobs(connector))
 
 
 @pytest.mark.parametrize("agency", ["H29.05", "000.00.00.H29", "đơn vị có mã rất dài 0123456789", "A" * 64])

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from edoc_connector.connector import coroutines
-from edoc_connector.connector.coroutines import HandlerLoop
+from edoc_connector.connector import handlers as handlers_module
+from edoc_connector.connector.handlers import HandlerLoop
 from edoc_connector.store import ReceiptState
 from edoc_connector.testing import sample_document
 
@@ -79,7 +79,7 @@ def _lines(section: dict) -> str:
 
 def test_a_loop_that_is_blocked_is_left_behind(backend, monkeypatch: pytest.MonkeyPatch) -> None:
     """A program of one's own that closes its handlers goes on, too (worker, "Your code")."""
-    monkeypatch.setattr(coroutines, "CLOSE_TIMEOUT_SECONDS", 0.05)
+    monkeypatch.setattr(handlers_module, "CLOSE_TIMEOUT_SECONDS", 0.05)
     loop = HandlerLoop()
     begun, may_end = threading.Event(), threading.Event()
 

@@ -25,6 +25,7 @@ from ..hubs import (
     replace_unstorable,
     with_clock,
 )
+from ..store import StateMachine, Tx
 
 log = logging.getLogger("edoc_connector.connector.hearing")
 
@@ -106,6 +107,11 @@ class RecordingHubClient(HubClient):
         self._recorded_exchanges.clear()
         return exchanges
 
+    def record_exchanges(self, tx: Tx, machine: StateMachine, key: int) -> None:
+        """Enter in the evidence of a row what the hub said to this thread since its message began."""
+        for exchange in self.take_exchanges():
+            tx.audit_log.record("answer", machine, key, exchange)
+
     @property
     def _recorded_exchanges(self) -> list[dict[str, Any]]:
         exchanges: list[dict[str, Any]] = self._local.__dict__.setdefault("said", [])
@@ -155,11 +161,15 @@ class RecordingHubClient(HubClient):
     def _without_secrets(self, value: Any) -> Any:
         if isinstance(value, dict):
             return {
-                replace_unstorable(name): _HIDDEN_TEXT if _SECRET_NAME.search(name) else self._without_secrets(item)
+                _as_storable(name): _HIDDEN_TEXT if _SECRET_NAME.search(name) else self._without_secrets(item)
                 for name, item in value.items()
             }
         if isinstance(value, list):
             return [self._without_secrets(item) for item in value]
         if isinstance(value, str):
-            return _HIDDEN_TEXT if any(secret in value for secret in self._secrets) else replace_unstorable(value)
+            return _HIDDEN_TEXT if any(secret in value for secret in self._secrets) else _as_storable(value)
         return value
+
+
+def _as_storable(text: str) -> str:
+    return text if text.isascii() and "\0" not in text else replace_unstorable(text)

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import random
+from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
 
+from ..config import LimitSettings
 from ..errors import (
     AttachmentError,
     AuthenticationRejected,
@@ -82,9 +87,28 @@ def decide_retry(error: EdocError) -> RetryDecision:
     return decision
 
 
-def as_error_columns(error: EdocError | None) -> dict[str, str | None]:
-    """An error as the columns of a row; without one, the columns emptied."""
-    if error is None:
-        return {"error_code": None, "error_text": None, "error_vi": None}
+def compute_next_attempt(
+    limits: LimitSettings, attempts: int, now: datetime, error: EdocError | None = None
+) -> datetime:
+    """Compute the time of the next attempt: exponential back-off with jitter, or the hub's wish, up to a cap.
+
+    Args:
+        limits: the back-off and its caps.
+        attempts: how many attempts failed before this one.
+        now: the time, UTC.
+        error: what the attempt met.
+    """
+    base_seconds: float = min(limits.backoff_cap, limits.backoff * 2.0 ** min(attempts, 30))
+    wait_seconds = base_seconds * random.uniform(0.5, 1.0)  # noqa: S311  spreads load, hides nothing
+    if isinstance(error, HubError) and error.retry_after is not None:
+        wait_seconds = max(wait_seconds, min(error.retry_after, limits.retry_after_cap))
+    return now + timedelta(seconds=wait_seconds)
+
+
+NO_ERROR: Mapping[str, Any] = {"error_code": None, "error_text": None, "error_vi": None}
+
+
+def as_error_columns(error: EdocError) -> dict[str, str | None]:
+    """Express an error as the columns of a row; `NO_ERROR` empties them."""
     code = error.code if isinstance(error, HubError) and error.code else find_stored_name(error)
     return {"error_code": code[:64], "error_text": error.message, "error_vi": error.vi}

@@ -1,4 +1,4 @@
-"""Packets that this process verified a moment ago, so that the application need not wait for the same work again."""
+"""Cache of packets verified a moment ago, so that handing them out does not verify them again."""
 
 from __future__ import annotations
 

@@ -8,15 +8,8 @@ from datetime import date, datetime, timedelta
 
 from ..edxml import BusinessType, StatusCode
 from ..store import DELIVERIES, Change, DeliveryRow, DeliveryState, RecipientRow, TimelineRow, Tx, describe_entry
+from ._change_rules import NEW_KIND, TYPE_BY_KIND
 
-KIND_BY_TYPE = {
-    BusinessType.NEW: "new",
-    BusinessType.RECALL: "recall",
-    BusinessType.UPDATE: "update",
-    BusinessType.REPLACE: "replace",
-}
-KIND_NAMES_VI = {"new": "văn bản mới", "recall": "thu hồi", "update": "cập nhật", "replace": "thay thế"}
-_TYPE_BY_KIND = {name: kind for kind, name in KIND_BY_TYPE.items()}
 _STATUS_CODES = frozenset(code.value for code in StatusCode)
 
 
@@ -140,7 +133,7 @@ def build_deliveries(tx: Tx, rows: Sequence[DeliveryRow], *, undelivered_after: 
     keys = [row.id for row in rows]
     recipients = tx.deliveries.load_recipients(keys)
     timelines = tx.timeline.load_timelines(DELIVERIES, keys)
-    targets = tx.deliveries.load_targets([row.id for row in rows if row.business != KIND_BY_TYPE[BusinessType.NEW]])
+    targets = tx.deliveries.load_targets([row.id for row in rows if row.business != NEW_KIND])
     overdue_before = tx.now - timedelta(seconds=undelivered_after)
     views = []
     for row in rows:
@@ -168,7 +161,7 @@ def _build_delivery(
         agency=row.agency,
         id=row.document_id,
         state=DeliveryState(row.state),
-        business=_TYPE_BY_KIND[row.business],
+        business=TYPE_BY_KIND[row.business],
         targets=targets,
         code=row.code,
         subject=row.subject,

@@ -204,7 +204,7 @@ def require_certificate(signer: Signer) -> x509.Certificate:
             vi="người ký không kèm chứng thư số; cấu hình chứng thư số của khóa",
         )
     certificate = signer.certificates[0]
-    if select_algorithm(certificate.public_key()) is None:
+    if not list_algorithms(certificate.public_key()):
         raise unusable_key_error(certificate.public_key())
     return certificate
 

@@ -1,10 +1,10 @@
 """Deliveries, receipts and the reports about them, kept in a database and a spool folder."""
 
-from ._sql.engine import translate_driver_errors
+from ._sql.engine import as_store_error, translate_driver_errors
 from .audit_log import GENESIS, AuditEvent, ChainLink, as_canonical_json, compute_chain_hash, compute_digest
 from .deliveries import NewDelivery, require_same_document
 from .directory import DirectoryEntry
-from .leases import Lease
+from .leases import Lease, OverdueLimits, PendingWork
 from .migrate import upgrade
 from .packets import TAKE_BACK_KIND, PacketRow
 from .procrastinate.queue import (
@@ -100,7 +100,9 @@ __all__ = [
     "Offer",
     "OutgoingRow",
     "OutgoingState",
+    "OverdueLimits",
     "PacketRow",
+    "PendingWork",
     "QueuedRow",
     "ReceiptRow",
     "ReceiptState",
@@ -115,6 +117,7 @@ __all__ = [
     "Transition",
     "Tx",
     "as_canonical_json",
+    "as_store_error",
     "can_take_back",
     "compute_chain_hash",
     "compute_digest",

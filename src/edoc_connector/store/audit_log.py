@@ -40,8 +40,8 @@ from sqlalchemy import (
 )
 
 from ._sql import schema
-from ._sql.compiled import CompiledStatement, Row
-from ._sql.schema import UtcTime, metadata
+from ._sql.compiled import CompiledStatement, Row, UtcTime
+from ._sql.schema import metadata
 from .state_machine import StateMachine
 
 if TYPE_CHECKING:
@@ -232,10 +232,11 @@ def append_entries(connection: Connection, entries: Sequence[AuditEntry]) -> Non
 
 def read_chain_head(connection: Connection, agency: str) -> tuple[int, str]:
     """The last sequence number and hash of a chain; 0 and `GENESIS` where it is empty."""
-    last = _SELECT_HEAD.fetch_first(connection, {"whose": agency})
-    return (int(last["sequence"]), str(last["hash"])) if last is not None else (0, GENESIS)
+    found = _SELECT_HEAD.fetch_all(connection, {"whose": agency})
+    return (int(found[0]["sequence"]), str(found[0]["hash"])) if found else (0, GENESIS)
 
 
+@dataclass(slots=True, eq=False)
 class AuditLog:
     """Reads the evidence, and notes what is to be added to it.
 
@@ -243,10 +244,7 @@ class AuditLog:
         tx: the transaction.
     """
 
-    __slots__ = ("_tx",)
-
-    def __init__(self, tx: Tx) -> None:
-        self._tx = tx
+    _tx: Tx
 
     def record(
         self,

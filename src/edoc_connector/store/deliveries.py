@@ -93,6 +93,7 @@ class NewDelivery:
 _COLUMNS = tuple(field.name for field in fields(NewDelivery) if field.name in TABLE.c)
 
 
+@dataclass(slots=True, eq=False)
 class Deliveries:
     """Keeps the packets that we send, and where each recipient stands with them.
 
@@ -100,10 +101,7 @@ class Deliveries:
         tx: the transaction.
     """
 
-    __slots__ = ("_tx",)
-
-    def __init__(self, tx: Tx) -> None:
-        self._tx = tx
+    _tx: Tx
 
     def add(self, new: NewDelivery, *, due_at: datetime | None = None) -> DeliveryRow:
         """Store a delivery, ``ready``.

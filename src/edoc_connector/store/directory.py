@@ -36,6 +36,7 @@ class DirectoryEntry:
     email: str | None = None
 
 
+@dataclass(slots=True, eq=False)
 class Directory:
     """Keeps the hub's directory of agencies.
 
@@ -43,10 +44,7 @@ class Directory:
         tx: the transaction.
     """
 
-    __slots__ = ("_tx",)
-
-    def __init__(self, tx: Tx) -> None:
-        self._tx = tx
+    _tx: Tx
 
     def replace_agencies(self, agency: str, entries: Iterable[DirectoryEntry]) -> int:
         """Take over a whole directory: new agencies are added, known ones renewed, missing ones marked inactive.

@@ -26,7 +26,7 @@ from sqlalchemy import Connection
 from ..errors import StoreError
 from ._sql.compiled import execute_directly
 from ._sql.connections import ConnectionSource
-from ._sql.engine import translate_driver_errors
+from ._sql.engine import DRIVER_ERRORS, as_store_error, translate_driver_errors
 from .audit_log import AuditEntry, append_entries
 
 MAX_MEMBERS = 64  # members of one group, so that the first does not wait for ever
@@ -164,12 +164,13 @@ class GroupCommit:
 
     def _end_group(self, group: _Group, *, commit: bool) -> None:
         try:
-            with translate_driver_errors():
-                if commit:
-                    _append_and_commit(self._connections, group.connection, group.audit_entries)
-                    group.committed = True
-                else:
-                    self._connections.rollback(group.connection)
+            if commit:
+                _append_and_commit(self._connections, group.connection, group.audit_entries)
+                group.committed = True
+            else:
+                self._connections.rollback(group.connection)
+        except DRIVER_ERRORS as error:
+            group.error = group.error or as_store_error(error)
         except StoreError as error:
             group.error = group.error or error
         finally:

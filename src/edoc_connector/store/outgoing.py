@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +26,7 @@ _SELECT_BY_ID = CompiledStatement(build_query_by_id(TABLE))
 _PENDING_STATES = (OutgoingState.READY, OutgoingState.SENDING, OutgoingState.UNKNOWN)
 
 
+@dataclass(slots=True, eq=False)
 class Outgoing:
     """Queues confirmations and status packets.
 
@@ -33,10 +34,7 @@ class Outgoing:
         tx: the transaction.
     """
 
-    __slots__ = ("_tx",)
-
-    def __init__(self, tx: Tx) -> None:
-        self._tx = tx
+    _tx: Tx
 
     def enqueue_confirmation(self, receipt: ReceiptRow, outcome: str, *, is_first: bool = False) -> None:
         """Queue the confirmation of a packet, ``done`` or ``fail``; queue it again if the hub offers the packet again.

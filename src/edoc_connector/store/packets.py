@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, and_, exists, or_, select, update
 
 from ..edxml.message.codes import StatusCode
 from ._sql import schema
-from ._sql.schema import get_table
+from ._sql.schema import TABLES
 from .audit_log import PRUNED_TABLE
 from .rows import CONFIRM
 from .state_machine import (
@@ -54,6 +54,7 @@ class PacketRow:
     fencing_token: int
 
 
+@dataclass(slots=True, eq=False)
 class Packets:
     """Looks at the packets of all rows together.
 
@@ -61,10 +62,7 @@ class Packets:
         tx: the transaction.
     """
 
-    __slots__ = ("_tx",)
-
-    def __init__(self, tx: Tx) -> None:
-        self._tx = tx
+    _tx: Tx
 
     def list_rows(self, agency: str) -> list[PacketRow]:
         """List the rows of an agency that have a packet."""
@@ -80,7 +78,7 @@ class Packets:
 
     def fence_off_finished(self, row: PacketRow, changed_before: datetime) -> bool:
         """Fence off whoever read a finished row before; whether it is unchanged, and finished still."""
-        table = get_table(row.machine)
+        table = TABLES[row.machine.table_name]
         unchanged = [table.c.id == row.key, table.c.fence == row.fencing_token, table.c.spool_file == row.file]
         statement = update(table).where(*unchanged, *_match_finished(row.machine, changed_before))
         return self._tx.connection.execute(statement.values(fence=row.fencing_token + 1)).rowcount == 1
@@ -91,16 +89,16 @@ class Packets:
 
     def list_agencies(self) -> set[str]:
         """List the agencies whose packets this database names."""
-        queries = [select(get_table(machine).c.agency).distinct() for machine in MACHINES]
+        queries = [select(TABLES[machine.table_name].c.agency).distinct() for machine in MACHINES]
         return {agency for query in queries for agency in self._tx.connection.execute(query).scalars()}
 
     def _select_named_files(self, machine: StateMachine) -> Iterator[str]:
-        table = get_table(machine)
+        table = TABLES[machine.table_name]
         query = select(table.c.spool_file).where(table.c.spool_file.is_not(None))
         yield from self._tx.connection.execute(query).scalars()
 
     def _select_rows(self, agency: str, machine: StateMachine, *conditions: ColumnElement[bool]) -> Iterator[PacketRow]:
-        table = get_table(machine)
+        table = TABLES[machine.table_name]
         query = select(table.c.id, table.c.state, table.c.spool_file, table.c.sha256, table.c.fence)
         query = query.where(table.c.agency == agency, table.c.spool_file.is_not(None), *conditions)
         for columns in self._tx.connection.execute(query.order_by(table.c.id)):
@@ -108,7 +106,7 @@ class Packets:
 
 
 def _match_finished(machine: StateMachine, changed_before: datetime) -> list[ColumnElement[bool]]:
-    table = get_table(machine)
+    table = TABLES[machine.table_name]
     conditions: list[ColumnElement[bool]] = [
         table.c.state.in_([str(state) for state in _FINISHED_STATES[machine]]),
         table.c.updated_at < changed_before,

@@ -67,6 +67,7 @@ class Offer:
     recipient: str = ""
 
 
+@dataclass(slots=True, eq=False)
 class Receipts:
     """Keeps the packets that come in.
 
@@ -74,10 +75,7 @@ class Receipts:
         tx: the transaction.
     """
 
-    __slots__ = ("_tx",)
-
-    def __init__(self, tx: Tx) -> None:
-        self._tx = tx
+    _tx: Tx
 
     def record_offer(
         self, agency: str, hub_doc_id: str, message_type: str, *, sender: str = "", recipient: str = ""

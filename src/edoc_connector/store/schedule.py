@@ -6,6 +6,7 @@ agency share them.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -26,6 +27,7 @@ JOBS_TABLE = TABLE.name  # whose rows a worker holds while it is at a job
 _ERROR_COLUMNS = ("error_code", "error_text", "error_vi")
 
 
+@dataclass(slots=True, eq=False)
 class Schedule:
     """Keeps what a worker does again and again.
 
@@ -33,10 +35,7 @@ class Schedule:
         tx: the transaction.
     """
 
-    __slots__ = ("_tx",)
-
-    def __init__(self, tx: Tx) -> None:
-        self._tx = tx
+    _tx: Tx
 
     def find_job(self, agency: str, name: str) -> JobRow | None:
         """A job, if it ever ran."""

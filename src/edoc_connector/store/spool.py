@@ -14,7 +14,7 @@ from uuid import uuid4
 
 from .._core import sync_folder
 from ..errors import NotFound, StoreError
-from ._sql.engine import translate_driver_errors
+from ._sql.engine import as_store_error, translate_driver_errors
 
 _NAME_PATTERN = re.compile(r"[0-9a-f]{32}\.edxml")
 _OWNER_MARK = "8"  # where a random UUID has its version, 4: a name that ends in its owner's tag
@@ -85,7 +85,7 @@ class Spool:
         """
         name = f"{self._make_name()}.edxml"
         folder = f"{self.root}/{name[:2]}"
-        with translate_driver_errors():
+        try:
             sha256, size = _hash_and_flush(draft)
             try:
                 draft.rename(f"{folder}/{name}")
@@ -97,6 +97,8 @@ class Spool:
             if folder not in self._flushed_folders:  # whoever made it, its own name is on the disk from here on
                 sync_folder(self.root)
                 self._flushed_folders.add(folder)
+        except OSError as error:
+            raise as_store_error(error) from error
         return SpoolFile(name, sha256, size)
 
     def locate(self, name: str) -> Path:
@@ -118,14 +120,15 @@ class Spool:
             StoreError: it cannot be read now.
         """
         path = self.locate(name)
-        with translate_driver_errors():
-            try:
-                actual = compute_sha256(path)
-            except (FileNotFoundError, IsADirectoryError):
-                raise NotFound(
-                    f"the packet {path} is gone from the spool: restore it from a backup.",
-                    vi=f"Gói tin {path} không còn trong kho tạm: hãy khôi phục từ bản sao lưu.",
-                ) from None
+        try:
+            actual = compute_sha256(path)
+        except (FileNotFoundError, IsADirectoryError):
+            raise NotFound(
+                f"the packet {path} is gone from the spool: restore it from a backup.",
+                vi=f"Gói tin {path} không còn trong kho tạm: hãy khôi phục từ bản sao lưu.",
+            ) from None
+        except OSError as error:
+            raise as_store_error(error) from error
         if actual != sha256:
             raise Altered(
                 f"the packet {path} is not the one that was stored: its hash is {actual}, it was {sha256}. "
@@ -134,6 +137,14 @@ class Spool:
                 "Hãy khôi phục từ bản sao lưu.",
             )
         return path
+
+    def has(self, name: str, sha256: str) -> bool:
+        """Whether a packet is here with the bytes that were stored."""
+        try:
+            self.verify_file(name, sha256)
+        except (NotFound, StoreError):
+            return False
+        return True
 
     def discard(self, name: str) -> None:
         """Remove a file that no row names: the transaction that was to keep it did not happen."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sqlalchemy import bindparam, insert, select
@@ -33,6 +34,7 @@ _ROWS_OF_ONE = CompiledStatement(
 )
 
 
+@dataclass(slots=True, eq=False)
 class Timeline:
     """Tells what happened to the rows.
 
@@ -40,10 +42,7 @@ class Timeline:
         tx: the transaction.
     """
 
-    __slots__ = ("_tx",)
-
-    def __init__(self, tx: Tx) -> None:
-        self._tx = tx
+    _tx: Tx
 
     def record_change(
         self,

@@ -17,7 +17,7 @@ from sqlalchemy.sql.dml import ReturningInsert
 
 from ..errors import StoreError
 from ._sql.compiled import CompiledStatement, Row
-from ._sql.schema import get_table
+from ._sql.schema import TABLES
 from .audit_log import get_identity_columns
 from .state_machine import StateMachine
 
@@ -59,6 +59,7 @@ class Condition:
     values: Mapping[str, Any]
 
 
+@dataclass(slots=True, eq=False)
 class Transitions:
     """Inserts rows and moves them from state to state, each time with a row in the timeline.
 
@@ -66,10 +67,7 @@ class Transitions:
         tx: the transaction.
     """
 
-    __slots__ = ("_tx",)
-
-    def __init__(self, tx: Tx) -> None:
-        self._tx = tx
+    _tx: Tx
 
     def insert_row(self, machine: StateMachine, values: dict[str, Any], *, state: str, detail: str = "") -> int:
         """Insert a row in its first state and return its key."""
@@ -81,7 +79,7 @@ class Transitions:
             "created_at": self._tx.now,
             "updated_at": self._tx.now,
         }
-        inserted = _compile_insert(get_table(machine)).fetch_all(self._tx.connection, row)[0]
+        inserted = _compile_insert(TABLES[machine.table_name]).fetch_all(self._tx.connection, row)[0]
         return int(self._record_insert(machine, inserted, state=state, detail=detail or transition.cause)["id"])
 
     def insert_row_once(
@@ -133,11 +131,11 @@ class Transitions:
         dialect = self._tx.connection.dialect.name
         inserted: Sequence[Row]
         if len(complete_rows) == 1:
-            inserted = _compile_insert_once(get_table(machine), dialect, tuple(unique_columns)).fetch_all(
+            inserted = _compile_insert_once(TABLES[machine.table_name], dialect, tuple(unique_columns)).fetch_all(
                 self._tx.connection, complete_rows[0]
             )
         else:
-            query = _build_insert_once(get_table(machine), dialect, tuple(unique_columns))
+            query = _build_insert_once(TABLES[machine.table_name], dialect, tuple(unique_columns))
             inserted = sorted(
                 self._tx.connection.execute(query, complete_rows).mappings(), key=lambda row: int(row["id"])
             )
@@ -208,7 +206,7 @@ class Transitions:
             "updated_at": self._tx.now,
             **_build_guard_values(row_id, old, fencing_token),
         }
-        row = _compile_update_returning_row(get_table(machine), fencing_token is not None).fetch_first(
+        row = _compile_update_returning_row(TABLES[machine.table_name], fencing_token is not None).fetch_first(
             self._tx.connection, bound_values
         )
         if row is None:
@@ -252,7 +250,7 @@ class Transitions:
             }
             for held_row in rows
         ]
-        if _compile_update_many(get_table(machine), rows[0].fencing_token is not None).execute_many(
+        if _compile_update_many(TABLES[machine.table_name], rows[0].fencing_token is not None).execute_many(
             self._tx.connection, bound_rows
         ) != len(rows):
             raise build_lease_lost_error(machine, rows[0].row_id, state)
@@ -262,7 +260,7 @@ class Transitions:
 
     def count_by_state(self, machine: StateMachine, agency: str) -> dict[str, int]:
         """Count an agency's rows by state."""
-        table = get_table(machine)
+        table = TABLES[machine.table_name]
         query = select(table.c.state, func.count()).where(table.c.agency == agency).group_by(table.c.state)
         return {str(state): int(count) for state, count in self._tx.connection.execute(query)}
 
@@ -277,7 +275,7 @@ class Transitions:
     ) -> None:
         bound_values, clause = ({}, None) if condition is None else (condition.values, condition.clause)
         query = _compile_update_returning_identity(
-            get_table(machine), machine.subject, fencing_token is not None, clause
+            TABLES[machine.table_name], machine.subject, fencing_token is not None, clause
         )
         row = query.fetch_first(
             self._tx.connection,

@@ -7,8 +7,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from ..connector import Handlers
-from ..connector.handlers import HandlerRegistration
+from ..connector import HandlerRegistration, Handlers
 from ..errors import ConfigError
 
 

@@ -1,4 +1,4 @@
-"""The worker on the engine procrastinate: it takes tasks from the store's PostgreSQL instead of looking for them."""
+"""The worker on the engine procrastinate: run tasks that are queued in the store's PostgreSQL."""
 
 from __future__ import annotations
 
@@ -13,9 +13,8 @@ from sqlalchemy import make_url
 
 from ..config import Settings
 from ..connector import Handlers
-from .figures import WorkerMetrics
 from .task_adapter import TaskAdapter
-from .worker import FAILURE_REST_SECONDS, Worker, run_guarded
+from .worker import FAILURE_REST_SECONDS, Worker, WorkerMetrics, run_guarded
 
 if TYPE_CHECKING:
     from procrastinate import App
@@ -75,7 +74,7 @@ class ProcrastinateWorker(Worker):
         """One engine for each database, however many agencies are in it."""
         by_url: dict[str, list[TaskAdapter]] = {}
         for connector, agency_jobs in zip(self.connectors, self.agency_jobs, strict=True):
-            by_url.setdefault(connector.settings.store_url(), []).append(agency_jobs.build_task_adapter())
+            by_url.setdefault(connector.settings.store_url(), []).append(TaskAdapter(agency_jobs))
         for url, adapters in by_url.items():
             yield _DatabaseEngine(url, adapters, self)
 

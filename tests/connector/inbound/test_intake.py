@@ -27,8 +27,8 @@ def test_a_double_that_could_not_be_looked_at_twice(office, hub, handle, monkeyp
     hub.offer(hub.packets()[0].path.read_bytes(), sender="H29.05", to="G22")
     inbox = receiver.inbox
     first, *others = sorted(inbox.poll_offers("edoc")[0])
-    inbox.fetch(first)
-    arrivals = [inbox.download(row) for row in inbox.claim_listed(others)]
+    inbox.intake.fetch([first])
+    arrivals = [inbox.intake.download(row) for row in inbox.intake.claim(others)]
     hub.faults.add(Fault(kind="error", path="/downloadEdoc", status=503))
     real = Receipts.mark_downloaded
 
@@ -37,7 +37,7 @@ def test_a_double_that_could_not_be_looked_at_twice(office, hub, handle, monkeyp
         raise StoreError("the disk is full.", vi="Đĩa đầy.")
 
     monkeypatch.setattr(Receipts, "mark_downloaded", once)
-    assert len(inbox.store_packets(arrivals)) == 1
+    assert len(inbox.intake.store_packets(arrivals)) == 1
     assert receiver.fsck() == []
     handle(receiver)
     assert sorted(one.state for one in receiver.receipts()) == ["confirmed", "confirmed", "duplicate"]

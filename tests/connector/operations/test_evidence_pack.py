@@ -109,7 +109,7 @@ def test_it_is_written_with_what_it_tells_or_not_at_all(exchanged) -> None:
     before = entries(sender)
 
     def stopped() -> None:
-        with sender.context.transaction() as tx:
+        with sender.context.store.transaction() as tx:
             tx.audit_events.append(AuditEvent("packet", "delivery", 1, "x"))
             raise ValueError("stop")
 
@@ -122,7 +122,7 @@ def test_it_is_written_with_what_it_tells_or_not_at_all(exchanged) -> None:
 def test_the_database_lets_nobody_change_it(exchanged, statement: str) -> None:
     """Triggers forbid it to every program (issue, "append-only")."""
     sender, _ = exchanged
-    with pytest.raises(StoreError, match="append-only"), sender.context.transaction() as tx:
+    with pytest.raises(StoreError, match="append-only"), sender.context.store.transaction() as tx:
         tx.connection.execute(text(statement))
 
 
@@ -130,7 +130,7 @@ def test_who_gets_round_the_triggers_is_found_out(office, exchange) -> None:
     """An entry that was changed, or taken out, breaks the chain, and its number is named (issue, "hash-chained")."""
     sender, _ = exchange(office("H29.05"), office("G22"))
     agency = sender.context.agency
-    with sender.context.transaction() as tx:
+    with sender.context.store.transaction() as tx:
         assert tx.audit_log.find_chain_break(agency) is None
         for guard in GUARDS[tx.connection.dialect.name]:
             tx.connection.execute(text(f"DROP TRIGGER {guard}"))

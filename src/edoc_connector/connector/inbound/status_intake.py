@@ -1,4 +1,4 @@
-"""Status packets that come in, entered where they belong: in our deliveries, or in a receipt that is to be taken back.
+"""Intake of status packets: enter each in its delivery, or as a request to take a document back.
 
 A status out of order, or about a document nobody knows, is recorded and flagged, never dropped (business rules).
 """
@@ -15,7 +15,6 @@ from ...store import (
     CHANGE_BY_ANSWER,
     DONE,
     TAKE_BACK_CODE,
-    TAKE_BACK_KIND,
     Change,
     DeliveryRow,
     ReceiptRow,
@@ -24,7 +23,7 @@ from ...store import (
     can_take_back,
     describe_code,
 )
-from ..delivery import KIND_NAMES_VI
+from .._change_rules import KIND_NAMES_VI, NEW_KIND, TAKE_BACK_KIND, WITHDRAWING_KINDS
 
 log = logging.getLogger("edoc_connector.connector.statuses")
 
@@ -38,7 +37,7 @@ def apply_status(tx: Tx, row: ReceiptRow, message: StatusMessage, values: dict[s
         message: what it says.
         values: the facts of the packet, for its row.
     """
-    if _is_repeated(tx, row, values["fingerprint"]):
+    if tx.receipts.find_same_status(row, values["fingerprint"]) is not None:
         stored_row = tx.receipts.move(row, ReceiptState.DUPLICATE, **values)
     elif message.code == TAKE_BACK_CODE:
         stored_row = _record_take_back(tx, row, message, values)
@@ -47,10 +46,6 @@ def apply_status(tx: Tx, row: ReceiptRow, message: StatusMessage, values: dict[s
         stored_row = tx.receipts.move(row, ReceiptState.HANDLED, detail=detail, **values)
     if stored_row.state != ReceiptState.WAITING:
         tx.outgoing.enqueue_confirmation(stored_row, DONE, is_first=True)
-
-
-def _is_repeated(tx: Tx, row: ReceiptRow, fingerprint: str) -> bool:
-    return tx.receipts.find_same_status(row, fingerprint) is not None
 
 
 def _record_report(tx: Tx, row: ReceiptRow, message: StatusMessage) -> str:
@@ -95,7 +90,7 @@ def _record_answer(tx: Tx, delivery: DeliveryRow, message: StatusMessage, at: da
     code, organ_id = str(message.code), message.sender.id
     if code not in CHANGE_BY_ANSWER:
         return
-    if delivery.business in ("recall", "replace"):
+    if delivery.business in WITHDRAWING_KINDS:
         detail = join_languages(
             f"answer to the {delivery.business}", f"trả lời yêu cầu {KIND_NAMES_VI[delivery.business]}"
         )
@@ -112,13 +107,15 @@ def _record_answer(tx: Tx, delivery: DeliveryRow, message: StatusMessage, at: da
 
 
 def find_delivery(tx: Tx, agency: str, message: StatusMessage) -> DeliveryRow | None:
-    """The delivery that a status is about: by DocumentId, else by number, notation and date where only one fits."""
+    """Find the delivery of a status: by DocumentId, else by number, notation and date where only one fits."""
     response_for = message.response_for
     delivery = tx.deliveries.find_by_document_id(agency, response_for.document_id) if response_for.document_id else None
     if delivery is not None or not response_for.code:
         return delivery
-    dated = {"issued_on": response_for.issued_on} if response_for.issued_on is not None else {}
-    candidates = tx.deliveries.find_all(agency, code=response_for.code, business="new", limit=2, **dated)
+    same_code: dict[str, Any] = {"code": response_for.code, "business": NEW_KIND}
+    if response_for.issued_on is not None:
+        same_code["issued_on"] = response_for.issued_on
+    candidates = tx.deliveries.find_all(agency, limit=2, **same_code)
     return candidates[0] if len(candidates) == 1 else None
 
 

@@ -53,7 +53,7 @@ class Administration:
             NotFound: nothing about that document has an unknown outcome, and it is no delivery of ours.
             StoreError: the delivery's outcome is not unknown.
         """
-        with self.context.transaction() as tx:
+        with self.context.store.transaction() as tx:
             row = tx.deliveries.find_by_document_id(self.context.agency, document_id)
             is_unknown = row is not None and row.state == DeliveryState.UNKNOWN
             if not is_unknown and reconcile.settle_statuses(tx, self.context.agency, document_id, arrived=arrived):

@@ -156,7 +156,7 @@ def _add_packet(
     if name in writer.names:
         return description | {"file": name, "again": True}
     try:
-        path = context.require_packet(spool_file, sha256)
+        path = context.store.require_packet(spool_file, sha256)
     except (NotFound, StoreError) as error:
         return description | {"missing": error.message}
     writer.copy(name, path)
@@ -244,7 +244,7 @@ def _record_pack(context: ConnectorContext, document_id: str, manifest: bytes) -
     digest = hashlib.sha256(manifest).hexdigest()
     with context.store.snapshot() as tx:
         last_before, _ = tx.audit_log.read_chain_head(context.agency)
-    with context.transaction() as tx:
+    with context.store.transaction() as tx:
         pack_note = {"document_id": document_id, "manifest": digest}
         tx.audit_log.record(PACK_ENTRY_KIND, None, 0, pack_note, agency=context.agency)
     with context.store.snapshot() as tx:

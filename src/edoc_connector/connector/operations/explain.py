@@ -32,18 +32,17 @@ from ...store import (
     describe_code,
     describe_entry,
 )
+from .._change_rules import ANSWERED_KINDS, KIND_NAMES_VI, WITHDRAWING_KINDS
 from .._context import ConnectorContext
 from .._retry import Undecided
-from ..delivery import KIND_NAMES_VI
-from ..outbound.correcting import is_correctable
+from ..outbound.submission import is_correctable
 
 _STATUS_CODES = frozenset(code.value for code in StatusCode)
 _CHANGE_WORDS: Mapping[str, tuple[str, str]] = {
-    kind: (kind, f"yêu cầu {KIND_NAMES_VI[kind]}") for kind in ("recall", "update", "replace")
+    kind: (kind, f"yêu cầu {KIND_NAMES_VI[kind]}") for kind in ANSWERED_KINDS
 }
 _TextPair = tuple[str, str]
 _FINAL_CODES = frozenset({"02", "06"})  # codes after which a document takes no further one, so no answer to a 13 either
-_WITHDRAWING_KINDS = frozenset({"recall", "replace"})  # packets whose answer counts for the document they act on
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,7 +182,7 @@ def _describe_open_request(tx: Tx, row: DeliveryRow, recipient: RecipientRow) ->
     packets = (
         change
         for change in tx.deliveries.list_changes_to(row.agency, row.document_id)
-        if change.business in _WITHDRAWING_KINDS
+        if change.business in WITHDRAWING_KINDS
     )
     if recipient.last_code not in _FINAL_CODES or any(
         recipient.organ_id == other.organ_id for change in packets for other in tx.deliveries.list_unanswered(change)

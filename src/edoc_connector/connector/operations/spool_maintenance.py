@@ -132,7 +132,7 @@ def _remove_packet(context: ConnectorContext, row: PacketRow, changed_before: da
     First the word, then the deed: a crash in between leaves a file, and the next run removes it. Whoever read the row
     before, to go on with it, is fenced off.
     """
-    with context.transaction() as tx:
+    with context.store.transaction() as tx:
         if not tx.packets.fence_off_finished(row, changed_before):
             return False
         tx.audit_log.mark_pruned(agency=context.agency, spool_file=row.file, sha256=row.sha256, at=tx.now)
@@ -243,7 +243,7 @@ def _replace_file(context: ConnectorContext, replacement: Path, path: Path) -> N
 def _record_repair(
     context: ConnectorContext, row: PacketRow, fault: SpoolFault, repair_words: str, repair_words_vi: str
 ) -> SpoolFault:
-    with context.transaction() as tx:
+    with context.store.transaction() as tx:
         tx.audit_log.record("packet", row.machine, row.key, {fault.kind: repair_words})
     return replace(fault, repaired=repair_words, repaired_vi=repair_words_vi, advice="", advice_vi="")
 

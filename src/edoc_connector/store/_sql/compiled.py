@@ -1,4 +1,4 @@
-"""Statements that every message needs, compiled once and run on the driver's own cursor.
+"""Statements that every message needs, compiled once and run on the driver's own cursor; and how they bind times.
 
 SQLAlchemy makes their text and knows how values are converted. To run one through it costs some ninety function calls
 besides, several times what the database takes. What fails is raised as SQLAlchemy raises it. SQLAlchemy's events do not
@@ -9,11 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from datetime import UTC, datetime
+from typing import Any, TypeAlias, cast
 
 from sqlalchemy import (
     ColumnElement,
     Connection,
+    DateTime,
     Dialect,
     Engine,
     Insert,
@@ -27,6 +29,7 @@ from sqlalchemy import (
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.schema import ScalarElementColumnDefault
+from sqlalchemy.types import TypeDecorator
 
 Row: TypeAlias = Mapping[Any, Any]
 """A row by column name."""
@@ -53,6 +56,43 @@ def hear_statements(engine: Engine, hear: Callable[..., object]) -> None:
 def is_heard(engine: Engine) -> bool:
     """Whether the statements of an engine are heard, and so have to go through SQLAlchemy."""
     return _HEARD in engine.get_execution_options()
+
+
+class UtcTime(TypeDecorator[datetime]):
+    """A point in time: aware in Python, UTC in the database."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def bind_processor(self, dialect: Dialect) -> Callable[[datetime | None], Any] | None:
+        """SQLite has no type for it and keeps text: one shape, so that texts sort as times do."""
+        if dialect.name == "sqlite":
+            return _as_sqlite_text
+        return cast("Callable[[datetime | None], Any] | None", super().bind_processor(dialect))
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002  SQLAlchemy's signature
+        """Refuse a time without an offset: it would be read back as another one."""
+        if value is not None and value.tzinfo is None:
+            raise _build_offset_error(value)
+        return value.astimezone(UTC) if value is not None else None
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002  SQLAlchemy's signature
+        """Give every time its offset back."""
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+def _as_sqlite_text(value: datetime | None) -> str | None:
+    if value is None:
+        return None
+    if value.tzinfo is None:
+        raise _build_offset_error(value)
+    return value.astimezone(UTC).replace(tzinfo=None).isoformat(" ", "microseconds")
+
+
+def _build_offset_error(value: datetime) -> ValueError:
+    return ValueError(f"a time without an offset cannot be stored: {value}")
 
 
 class CompiledStatement:
@@ -101,7 +141,7 @@ class CompiledStatement:
         prepared = self._prepare_for(connection.dialect, rows[0])
         cursor = connection.connection.cursor()
         try:
-            cursor.executemany(prepared.text, [prepared.bind(values) for values in rows])
+            cursor.executemany(prepared.text, list(map(prepared.bind, rows)))
             return int(cursor.rowcount)
         except prepared.driver_error as error:
             raise _as_sqlalchemy_error(connection, prepared.text, error) from error
@@ -143,7 +183,7 @@ class _PreparedStatement:
         bound = {**self.fixed_values, **values}
         for name, convert in self.bind_converters:
             bound[name] = convert(bound[name])
-        return bound if self.positions is None else [bound[name] for name in self.positions]
+        return bound if self.positions is None else list(map(bound.__getitem__, self.positions))
 
     def decode_row(self, row: Sequence[Any]) -> Row:
         """A row as the driver gave it, by name."""

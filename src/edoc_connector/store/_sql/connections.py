@@ -15,7 +15,7 @@ from typing import Protocol
 from sqlalchemy import Connection, Engine
 
 from .compiled import execute_directly
-from .engine import begin_transaction, run_with_retries
+from .engine import DRIVER_ERRORS, begin_transaction, retry_after
 
 log = logging.getLogger("edoc_connector.store.lines")
 
@@ -60,7 +60,10 @@ class SqliteConnectionSource:
         """
         # A writer takes the lock at once: two that read first and write later would deadlock, and one would fail.
         statement = "BEGIN IMMEDIATE" if write else "BEGIN"
-        return run_with_retries(lambda: self._begin_with(statement))
+        try:
+            return self._begin_with(statement)
+        except DRIVER_ERRORS as error:
+            return retry_after(error, lambda: self._begin_with(statement))
 
     def commit(self, connection: Connection) -> None:
         """End a transaction; what it wrote is on the disk.

@@ -166,17 +166,29 @@ def run_with_retries(operation: Callable[[], T]) -> T:
     Raises:
         StoreError: it did not succeed.
     """
+    try:
+        return operation()
+    except DRIVER_ERRORS as error:
+        return retry_after(error, operation)
+
+
+def retry_after(error: SQLAlchemyError | OSError, operation: Callable[[], T]) -> T:
+    """Run something again that met a lock, a bounded number of times, each after a wait.
+
+    Args:
+        error: what the first attempt met.
+        operation: what to run.
+
+    Raises:
+        StoreError: it did not succeed, or met something else than a lock.
+    """
+    if not isinstance(error, DBAPIError) or not is_retryable_error(error):
+        raise as_store_error(error) from error
     with translate_driver_errors():
-        try:
-            return operation()
-        except DBAPIError as error:
-            if not is_retryable_error(error):
-                raise
         return _retry(operation)
 
 
 def _retry(operation: Callable[[], T]) -> T:
-    """The attempts after the first, each after a wait."""
     attempts = Retrying(
         retry=retry_if_exception(is_retryable_error),
         stop=_is_retry_exhausted,
@@ -212,6 +224,9 @@ def _begin_once(engine: Engine, write: bool) -> Connection:
     return connection
 
 
+DRIVER_ERRORS = (SQLAlchemyError, OSError)
+
+
 class _DriverErrorTranslation:
     def __enter__(self) -> None:
         pass
@@ -219,8 +234,8 @@ class _DriverErrorTranslation:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if error is not None and isinstance(error, SQLAlchemyError | OSError):
-            raise _as_store_error(error) from error
+        if error is not None and isinstance(error, DRIVER_ERRORS):
+            raise as_store_error(error) from error
 
 
 _DRIVER_ERROR_TRANSLATION = _DriverErrorTranslation()
@@ -231,7 +246,8 @@ def translate_driver_errors() -> _DriverErrorTranslation:
     return _DRIVER_ERROR_TRANSLATION
 
 
-def _as_store_error(error: SQLAlchemyError | OSError) -> StoreError:
+def as_store_error(error: SQLAlchemyError | OSError) -> StoreError:
+    """Translate what a driver or the file system raised; for what runs too often for `translate_driver_errors`."""
     if isinstance(error, DBAPIError):
         return _build_store_error(_find_message(error), type(error.orig).__name__, str(error.orig))
     if isinstance(error, OSError):

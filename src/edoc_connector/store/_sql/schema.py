@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Any, cast
 
 from sqlalchemy import (
     BigInteger,
@@ -13,8 +10,6 @@ from sqlalchemy import (
     CheckConstraint,
     Column,
     Date,
-    DateTime,
-    Dialect,
     ForeignKey,
     Index,
     Integer,
@@ -25,9 +20,9 @@ from sqlalchemy import (
     UniqueConstraint,
     text,
 )
-from sqlalchemy.types import TypeDecorator
 
 from ..state_machine import DELIVERIES, OUTGOING, RECEIPTS, StateMachine
+from .compiled import UtcTime
 
 NAMING_CONVENTION = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -38,39 +33,6 @@ NAMING_CONVENTION = {
 }
 
 metadata = MetaData(naming_convention=NAMING_CONVENTION)
-
-
-class UtcTime(TypeDecorator[datetime]):
-    """A point in time: aware in Python, UTC in the database."""
-
-    impl = DateTime(timezone=True)
-    cache_ok = True
-
-    def bind_processor(self, dialect: Dialect) -> Callable[[datetime | None], Any] | None:
-        """SQLite has no type for it and keeps text: one shape, so that texts sort as times do."""
-        if dialect.name == "sqlite":
-            return _as_sqlite_text
-        return cast("Callable[[datetime | None], Any] | None", super().bind_processor(dialect))
-
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002  SQLAlchemy's signature
-        """Refuse a time without an offset: it would be read back as another one."""
-        return None if value is None else _as_utc(value)
-
-    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002  SQLAlchemy's signature
-        """Give every time its offset back."""
-        if value is None:
-            return None
-        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
-
-
-def _as_sqlite_text(value: datetime | None) -> str | None:
-    return None if value is None else _as_utc(value).replace(tzinfo=None).isoformat(" ", "microseconds")
-
-
-def _as_utc(value: datetime) -> datetime:
-    if value.tzinfo is None:
-        raise ValueError(f"a time without an offset cannot be stored: {value}")
-    return value.astimezone(UTC)
 
 
 def build_enum_check(column: str, states: type[StrEnum]) -> CheckConstraint:
@@ -325,7 +287,4 @@ directory = Table(
     sqlite_autoincrement=True,
 )
 
-
-def get_table(machine: StateMachine) -> Table:
-    """The table that a machine rules."""
-    return metadata.tables[machine.table_name]
+TABLES = metadata.tables
