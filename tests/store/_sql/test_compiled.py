@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 
 import pytest
@@ -9,7 +10,7 @@ from sqlalchemy import bindparam, insert, select, update
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from edoc_connector.errors import StoreError
-from edoc_connector.store import Store
+from edoc_connector.store import NewDelivery, Store
 from edoc_connector.store._sql import schema
 from edoc_connector.store._sql.compiled import CompiledStatement, execute_directly, hear_statements
 
@@ -27,7 +28,7 @@ def _said(key: int) -> dict[str, object]:
 
 
 @pytest.mark.parametrize("heard", [False, True], ids=["driver", "listened-to"])
-def test_rows_are_the_same_either_way(store: Store, new_delivery, heard: bool) -> None:
+def test_rows_are_the_same_either_way(store: Store, new_delivery: Callable[..., NewDelivery], heard: bool) -> None:
     """Lists in the statement, defaults of columns, times and dates; and a listener hears each statement."""
     statements: list[str] = []
     if heard:
@@ -57,7 +58,7 @@ def test_a_connection_that_is_open_already_is_heard(store: Store) -> None:
     assert [one.split()[0] for one in heard] == ["BEGIN", "SELECT"][not sqlite :]
 
 
-def test_an_error_is_sqlalchemys(store: Store, new_delivery) -> None:
+def test_an_error_is_sqlalchemys(store: Store, new_delivery: Callable[..., NewDelivery]) -> None:
     """So that one place maps all of them; and it repeats no value."""
     with store.transaction("test") as tx:
         tx.deliveries.add(new_delivery())

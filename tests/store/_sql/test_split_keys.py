@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 from sqlalchemy import bindparam, select
 
 from edoc_connector.errors import StoreError
-from edoc_connector.store import DELIVERIES, Store
+from edoc_connector.store import DELIVERIES, NewDelivery, Store
 from edoc_connector.store._sql import schema
 from edoc_connector.store._sql.compiled import MAX_KEYS, split_keys
 
 
-def test_a_list_longer_than_a_statement_takes(store: Store, new_delivery) -> None:
+def test_a_list_longer_than_a_statement_takes(store: Store, new_delivery: Callable[..., NewDelivery]) -> None:
     """A full register is listed as a short one is (issue, "1,000,000 rows in the store")."""
     with store.transaction("test") as tx:
         key = tx.deliveries.add(new_delivery()).id

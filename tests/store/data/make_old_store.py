@@ -12,7 +12,7 @@ import sqlite3
 import sys
 import tarfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -276,7 +276,7 @@ def tell(out: Path) -> None:
         archive.extract("edoc.db", name, filter="data")
         with closing(sqlite3.connect(Path(name) / "edoc.db")) as database:
             for table in ("deliveries", "receipts", "outgoing"):
-                print(table, dict(database.execute(f"SELECT state, count(*) FROM {table} GROUP BY state")))  # noqa: S608, T201
+                print(table, dict(database.execute(f"SELECT state, count(*) FROM {table} GROUP BY state")))
 
 
 if __name__ == "__main__":
