@@ -79,7 +79,8 @@ def samples(collection: Path) -> list[Path]:
 def sample(request: pytest.FixtureRequest) -> Path:
     """One packet of a collection that can be read."""
     of, name = request.param
-    return _there(of) / "samples" / name
+    path: Path = _there(of) / "samples" / name
+    return path
 
 
 @pytest.fixture(scope="session")

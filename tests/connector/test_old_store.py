@@ -16,11 +16,11 @@ from alembic.config import Config
 from sqlalchemy import Connection, Engine, MetaData, Table, create_engine, insert, select, text
 from sqlalchemy.exc import IntegrityError
 
-from edoc_connector.connector import Connector, Story
+from edoc_connector.connector import Connector, Receipt, Story
 from edoc_connector.connector.operations.evidence_check import check_pack
 from edoc_connector.errors import EdocError, StoreError
 from edoc_connector.store import DeliveryState, OutgoingState, ReceiptState, Store, migrate, upgrade
-from edoc_connector.testing import sample_document
+from edoc_connector.testing import RunningHub, sample_document
 
 pytestmark = pytest.mark.parametrize("backend", ["sqlite", "postgresql"], indirect=True)
 
@@ -76,7 +76,7 @@ def test_it_has_a_row_in_every_state(backend: dict[str, str]) -> None:
             assert set(connection.execute(text(f"SELECT state FROM {table}")).scalars()) == set(states)
 
 
-def test_everything_reads_as_it_did(upgraded, seen: dict[str, dict[str, Any]]) -> None:
+def test_everything_reads_as_it_did(upgraded: Callable[..., Connector], seen: dict[str, dict[str, Any]]) -> None:
     """Entries say the same in both languages, and the same document may be corrected (issue, "everything kept")."""
     for agency in AGENCIES:
         connector = upgraded(agency)
@@ -94,7 +94,7 @@ def test_everything_reads_as_it_did(upgraded, seen: dict[str, dict[str, Any]]) -
         assert correctable == seen[agency]["correctable"]
 
 
-def test_no_column_has_two_languages(upgraded, backend: dict[str, str]) -> None:
+def test_no_column_has_two_languages(upgraded: Callable[..., Connector], backend: dict[str, str]) -> None:
     """The separator of before is in no column any more, but for the evidence and a person's own words."""
     upgraded("H29.05")
     with _connected(backend["url"]) as connection:
@@ -107,7 +107,9 @@ def test_no_column_has_two_languages(upgraded, backend: dict[str, str]) -> None:
                 assert [words for words in found if "xong" not in words] == []
 
 
-def test_its_evidence_still_verifies(upgraded, backend: dict[str, str], archive: Path, tmp_path: Path) -> None:
+def test_its_evidence_still_verifies(
+    upgraded: Callable[..., Connector], backend: dict[str, str], archive: Path, tmp_path: Path
+) -> None:
     """Each entry has the bytes that it had; the chain holds, and so does a pack of it (issue, "evidence")."""
     with _connected(f"sqlite:///{archive / 'edoc.db'}") as connection:
         query = text("SELECT agency, sequence, entry, hash FROM evidence ORDER BY id")
@@ -124,7 +126,7 @@ def test_its_evidence_still_verifies(upgraded, backend: dict[str, str], archive:
         assert not result.problems
 
 
-def test_the_timeline_is_append_only_again(upgraded, backend: dict[str, str]) -> None:
+def test_the_timeline_is_append_only_again(upgraded: Callable[..., Connector], backend: dict[str, str]) -> None:
     """The upgrade may change entries, nobody after it (DESIGN, "append-only")."""
     upgraded("H29.05")
     for statement in ("UPDATE timeline SET detail = 'x' WHERE id = 1", "DELETE FROM timeline WHERE id = 1"):
@@ -132,7 +134,12 @@ def test_the_timeline_is_append_only_again(upgraded, backend: dict[str, str]) ->
             connection.execute(text(statement))
 
 
-def test_it_goes_on(upgraded, hub, handle, backend: dict[str, str]) -> None:
+def test_it_goes_on(
+    upgraded: Callable[..., Connector],
+    hub: RunningHub,
+    handle: Callable[[Connector], list[Receipt]],
+    backend: dict[str, str],
+) -> None:
     """What was on its way arrives, what was refused is corrected, new documents travel (issue, "and works")."""
     sender, receiver = upgraded("H29.05"), upgraded("G22")
     assert sender.fsck(deep=True) == receiver.fsck(deep=True) == []

@@ -26,7 +26,7 @@ def press(client: httpx.Client, url: str, action: str, reason: str = "", **chang
     return response.text
 
 
-def codes(caller: Any) -> list[tuple[str, str]]:
+def codes(caller: Any) -> list[tuple[str | None, str | None]]:
     """Status code and description of every status packet that waits."""
     found = []
     for row in caller.waiting("status"):

@@ -175,11 +175,11 @@ def _zip(name: str, content: bytes) -> bytes:
 
 def _repack(root: etree._Element) -> None:
     for attachment in root.iter(f"{{{NS}}}Attachment"):
-        name = attachment.findtext(f"{{{NS}}}AttachmentName")
+        name = attachment.findtext(f"{{{NS}}}AttachmentName") or ""
         content = _text(attachment, "ContentTransferEncoded")
         if name.lower().endswith((".pdf", ".doc", ".docx", ".zip")):
             continue
-        content.text = base64.b64encode(_zip(name, base64.b64decode(content.text))).decode()
+        content.text = base64.b64encode(_zip(name, base64.b64decode(content.text or ""))).decode()
         _text(attachment, "ContentType").text = "application/zip"
 
 
@@ -252,7 +252,7 @@ def xmlsec_signed(packet_of: Write, agency: AgencyKeys) -> XmlsecSign:
         pem = keys.key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
         for step in ("sign", "verify"):
             context = xmlsec.SignatureContext()
-            context.key = key or xmlsec.Key.from_memory(pem, xmlsec.KeyFormat.PEM)
+            context.key = key or xmlsec.Key.from_memory(pem, xmlsec.constants.KeyDataFormatPem)
             for element in root.iter("*"):
                 if element.get("Id"):
                     context.register_id(element, "Id")

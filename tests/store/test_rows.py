@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 from sqlalchemy.exc import IntegrityError
@@ -20,6 +22,7 @@ from edoc_connector.store import (
     DirectoryEntry,
     Lease,
     LeaseLost,
+    NewDelivery,
     Offer,
     OutgoingState,
     ReceiptState,
@@ -31,7 +34,7 @@ ME = Lease("me", 60)
 AT = datetime(2026, 11, 20, 4, 0, tzinfo=UTC)
 
 
-def test_the_same_document_is_one_delivery(store: Store, new_delivery) -> None:
+def test_the_same_document_is_one_delivery(store: Store, new_delivery: Callable[..., NewDelivery]) -> None:
     """The same document twice is one delivery; another under its id is a conflict (DESIGN, "store and connector")."""
     with store.transaction("test") as tx:
         first = tx.deliveries.add(new_delivery())
@@ -42,7 +45,7 @@ def test_the_same_document_is_one_delivery(store: Store, new_delivery) -> None:
     assert "đã dùng" in caught.value.vi
 
 
-def test_agencies_do_not_see_each_other(store: Store, new_delivery) -> None:
+def test_agencies_do_not_see_each_other(store: Store, new_delivery: Callable[..., NewDelivery]) -> None:
     """One store may serve several agencies; the same id is theirs apart (DESIGN, "store and connector")."""
     with store.transaction("test") as tx:
         tx.deliveries.add(new_delivery())
@@ -50,7 +53,7 @@ def test_agencies_do_not_see_each_other(store: Store, new_delivery) -> None:
         assert len(tx.deliveries.find_all("G22")) == 1
 
 
-def test_recipients_and_their_statuses(store: Store, new_delivery) -> None:
+def test_recipients_and_their_statuses(store: Store, new_delivery: Callable[..., NewDelivery]) -> None:
     """The sender's system shows, per receiver, where the document stands (business rules, "Who owes what")."""
     with store.transaction("test") as tx:
         row = tx.deliveries.add(new_delivery())
@@ -66,7 +69,7 @@ def test_recipients_and_their_statuses(store: Store, new_delivery) -> None:
     ]
 
 
-def test_a_code_out_of_order_is_recorded_and_flagged(store: Store, new_delivery) -> None:
+def test_a_code_out_of_order_is_recorded_and_flagged(store: Store, new_delivery: Callable[..., NewDelivery]) -> None:
     """A code out of order that comes in is never dropped (business rules)."""
     with store.transaction("test") as tx:
         row = tx.deliveries.add(new_delivery())
@@ -92,7 +95,7 @@ def test_a_code_out_of_order_is_recorded_and_flagged(store: Store, new_delivery)
     ],
 )
 def test_a_code_that_comes_late_does_not_turn_a_document_back(
-    store: Store, new_delivery, came: tuple[str, ...], stands: str
+    store: Store, new_delivery: Callable[..., NewDelivery], came: tuple[str, ...], stands: str
 ) -> None:
     """It is flagged, and the sender goes on to see how far the document is (business rules, "Allowed order")."""
     with store.transaction("test") as tx:
@@ -107,7 +110,7 @@ def test_a_code_that_comes_late_does_not_turn_a_document_back(
     assert [line.new for line in lines[1:]] == list(came)
 
 
-def test_a_take_back_lies_beside_the_last_code(store: Store, new_delivery) -> None:
+def test_a_take_back_lies_beside_the_last_code(store: Store, new_delivery: Callable[..., NewDelivery]) -> None:
     """13 is answered by 15 or 16 and does not replace the last code (business rules)."""
     with store.transaction("test") as tx:
         row = tx.deliveries.add(new_delivery())
@@ -123,7 +126,7 @@ def test_a_take_back_lies_beside_the_last_code(store: Store, new_delivery) -> No
     assert (agreed.last_code, agreed.change) == ("01", Change.AGREED)
 
 
-def test_changes_to_a_document_are_found(store: Store, new_delivery) -> None:
+def test_changes_to_a_document_are_found(store: Store, new_delivery: Callable[..., NewDelivery]) -> None:
     """Recalls, updates and replacements of a document are found by its id (edXML, "TraceHeaderList")."""
     with store.transaction("test") as tx:
         row = tx.deliveries.add(new_delivery())
@@ -208,7 +211,7 @@ def test_what_is_said_about_a_receipt_is_kept(store: Store) -> None:
         assert tx.receipts.get_by_id(row.id).last_code == "03"
 
 
-def _sent(store: Store, rows: list) -> None:
+def _sent(store: Store, rows: list[Any]) -> None:
     with store.transaction("me") as tx:
         for row in rows:
             tx.outgoing.move(row, OutgoingState.SENT)
@@ -229,7 +232,7 @@ def test_statuses_leave_in_order(store: Store) -> None:
         assert [row.code for row in tx.outgoing.claim_batch(ME, agency=AGENCY, limit=10)] == ["03"]
 
 
-def test_take_backs_have_a_lane_per_recipient(store: Store, new_delivery) -> None:
+def test_take_backs_have_a_lane_per_recipient(store: Store, new_delivery: Callable[..., NewDelivery]) -> None:
     """One recipient's trouble does not hold up the others (business rules, 13)."""
     with store.transaction("test") as tx:
         row = tx.deliveries.add(new_delivery())
@@ -253,7 +256,7 @@ def test_a_confirmation_is_queued_once_and_again_when_asked(store: Store) -> Non
         assert [row.state for row in tx.outgoing.find_all(AGENCY)] == [OutgoingState.READY]
 
 
-def test_a_delivery_is_found_by_the_hubs_id(store: Store, new_delivery) -> None:
+def test_a_delivery_is_found_by_the_hubs_id(store: Store, new_delivery: Callable[..., NewDelivery]) -> None:
     """A docId already bound can be recognised (faults, row 13)."""
 
     with store.transaction("test") as tx:

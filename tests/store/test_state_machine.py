@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Callable
 from datetime import date, datetime
 
 import pytest
@@ -10,7 +11,7 @@ from sqlalchemy import create_engine, insert, text
 from sqlalchemy.exc import IntegrityError
 
 from edoc_connector.errors import StoreError
-from edoc_connector.store import DELIVERIES, MACHINES, StateMachine, Store
+from edoc_connector.store import DELIVERIES, MACHINES, NewDelivery, StateMachine, Store
 from edoc_connector.store._sql.schema import TABLES
 
 IDS = [machine.subject for machine in MACHINES]
@@ -19,9 +20,11 @@ IDS = [machine.subject for machine in MACHINES]
 @pytest.mark.parametrize("machine", MACHINES, ids=IDS)
 def test_every_state_can_be_reached(machine: StateMachine) -> None:
     """No state is an island (DESIGN, "states and their moves stand in one table")."""
-    reached, front = set(), {None}
+    reached: set[str | None] = set()
+    front: set[str | None] = {None}
     while front:
-        front = {move.new for move in machine.transitions if move.old in front} - reached
+        follow: set[str | None] = {move.new for move in machine.transitions if move.old in front}
+        front = follow - reached
         reached |= front
     assert reached == set(machine.states)
 
@@ -73,7 +76,9 @@ def test_the_database_refuses_the_moves_that_the_table_lacks(machine: StateMachi
     engine.dispose()
 
 
-def test_a_move_that_is_not_in_the_table_is_refused_in_code(store: Store, new_delivery) -> None:
+def test_a_move_that_is_not_in_the_table_is_refused_in_code(
+    store: Store, new_delivery: Callable[..., NewDelivery]
+) -> None:
     """Illegal moves are impossible and named (DESIGN, "states and their moves stand in one table")."""
     with store.transaction("test") as tx:
         row = tx.deliveries.add(new_delivery())

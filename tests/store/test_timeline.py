@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 
 import pytest
 
 from edoc_connector._core import Text, describe_error
 from edoc_connector.errors import PacketRefused
-from edoc_connector.store import DELIVERIES, MACHINES, StateMachine, Store, Transition
+from edoc_connector.store import DELIVERIES, MACHINES, NewDelivery, StateMachine, Store, Transition
 
 _MOVES = [(machine, move) for machine in MACHINES for move in machine.transitions]
 AGENCY = "H29.05"
 
 
-def _record(store: Store, new_delivery, detail: Text | str) -> tuple[Text, str | None, str]:
+def _record(store: Store, new_delivery: Callable[..., NewDelivery], detail: Text | str) -> tuple[Text, str | None, str]:
     """An entry's words, its column for Vietnamese, and the words of the evidence."""
     with store.transaction("clerk") as tx:
         key = tx.deliveries.add(new_delivery()).id
@@ -36,7 +37,7 @@ def test_every_cause_is_told_in_both_languages(machine: StateMachine, move: Tran
     assert move.describe("docId 7").vi == f"{move.cause_vi}: docId 7"
 
 
-def test_a_move_is_told_by_its_cause(store: Store, new_delivery) -> None:
+def test_a_move_is_told_by_its_cause(store: Store, new_delivery: Callable[..., NewDelivery]) -> None:
     """In both languages, with what is known besides; the evidence has the English cause first (docs/evidence.md)."""
     with store.transaction("clerk") as tx:
         key = tx.deliveries.add(new_delivery()).id
@@ -54,19 +55,21 @@ def test_a_move_is_told_by_its_cause(store: Store, new_delivery) -> None:
     ]
 
 
-def test_words_of_persons_are_kept_once(store: Store, new_delivery) -> None:
+def test_words_of_persons_are_kept_once(store: Store, new_delivery: Callable[..., NewDelivery]) -> None:
     """A reason that somebody wrote is the same in both languages, whatever is in it."""
     words = "Gửi nhầm ‖ sai nơi"
     assert _record(store, new_delivery, words) == (Text(words, words), None, words)
 
 
-def test_both_languages_are_one_text_in_the_evidence(store: Store, new_delivery) -> None:
+def test_both_languages_are_one_text_in_the_evidence(store: Store, new_delivery: Callable[..., NewDelivery]) -> None:
     """Evidence of every age has one form (docs/evidence.md)."""
     words = Text("told ‖ twice", "đã báo")
     assert _record(store, new_delivery, words) == (words, "đã báo", "told | twice ‖ đã báo")
 
 
-def test_endless_words_leave_room_for_the_other_language(store: Store, new_delivery) -> None:
+def test_endless_words_leave_room_for_the_other_language(
+    store: Store, new_delivery: Callable[..., NewDelivery]
+) -> None:
     """An entry has a limit; neither language is cut off by the other."""
     text, _, told = _record(store, new_delivery, Text("x" * 5000, "y" * 5000))
     assert (set(text.en), set(text.vi)) == ({"x"}, {"y"})

@@ -112,6 +112,7 @@ def _set(path: str, text: str) -> Mangle:
 def _remove(path: str) -> Mangle:
     def change(root: etree._Element) -> None:
         element = root.find("/".join(f"{{*}}{name}" for name in path.split("/")))
+        assert element is not None, path
         element.getparent().remove(element)
 
     return change
@@ -191,6 +192,7 @@ def test_an_added_field_is_named(name: str, packet_of: Any, rebuild: Any) -> Non
 
     def add(root: etree._Element) -> None:
         parent = root.find("/".join(f"{{*}}{step}" for step in holder.split("/")))
+        assert parent is not None
         present = parent.find(f"{_N}{tag}")
         (etree.SubElement(parent, f"{_N}{tag}") if present is None else present).text = text
 
@@ -309,6 +311,11 @@ def _rename(root: etree._Element, index: int, name: str) -> None:
         element.find(f"{_N}AttachmentName").text = name
 
 
+def _swap_names(root: etree._Element) -> None:
+    _rename(root, 0, "bảng số liệu.csv")
+    _rename(root, 1, "cong-van.pdf")
+
+
 def _drop_attachment(root: etree._Element, index: int) -> None:
     for element in (_attachments(root)[index], one(root, "edXMLManifest")[index]):
         element.getparent().remove(element)
@@ -340,7 +347,7 @@ FILES: dict[str, tuple[Mangle, list[str]]] = {
     "added twice": (lambda root: _add_attachment(root, "cong-van.pdf", b"%PDF-1.4 x", 1), ["cong-van.pdf"]),
     "in another order": (lambda root: _move_attachment(root, 1, 0), ["AttachmentEncoded"]),
     "names swapped": (
-        lambda root: (_rename(root, 0, "bảng số liệu.csv"), _rename(root, 1, "cong-van.pdf")),
+        lambda root: _swap_names(root),
         ["cong-van.pdf", "bảng số liệu.csv"],
     ),
     "undecodable": (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 
 import pytest
@@ -9,7 +10,7 @@ from sqlalchemy import bindparam, insert, select, update
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from edoc_connector.errors import StoreError
-from edoc_connector.store import DELIVERIES, Store
+from edoc_connector.store import DELIVERIES, NewDelivery, Store
 from edoc_connector.store._sql import schema
 from edoc_connector.store._sql.compiled import (
     MAX_KEYS,
@@ -33,7 +34,7 @@ def _said(key: int) -> dict[str, object]:
 
 
 @pytest.mark.parametrize("heard", [False, True], ids=["driver", "listened-to"])
-def test_rows_are_the_same_either_way(store: Store, new_delivery, heard: bool) -> None:
+def test_rows_are_the_same_either_way(store: Store, new_delivery: Callable[..., NewDelivery], heard: bool) -> None:
     """Lists in the statement, defaults of columns, times and dates; and a listener hears each statement."""
     statements: list[str] = []
     if heard:
@@ -63,7 +64,7 @@ def test_a_connection_that_is_open_already_is_heard(store: Store) -> None:
     assert [one.split()[0] for one in heard] == ["BEGIN", "SELECT"][not sqlite :]
 
 
-def test_an_error_is_sqlalchemys(store: Store, new_delivery) -> None:
+def test_an_error_is_sqlalchemys(store: Store, new_delivery: Callable[..., NewDelivery]) -> None:
     """So that one place maps all of them; and it repeats no value."""
     with store.transaction("test") as tx:
         tx.deliveries.add(new_delivery())
@@ -98,7 +99,7 @@ def test_a_server_that_ends_the_connection(store: Store) -> None:
         assert ALL.fetch_all(tx.connection, {"whose": "H29.05"}) == []
 
 
-def test_a_list_longer_than_a_statement_takes(store: Store, new_delivery) -> None:
+def test_a_list_longer_than_a_statement_takes(store: Store, new_delivery: Callable[..., NewDelivery]) -> None:
     """A full register is listed as a short one is (issue, "1,000,000 rows in the store")."""
     with store.transaction("test") as tx:
         key = tx.deliveries.add(new_delivery()).id

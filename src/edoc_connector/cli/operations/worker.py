@@ -1,4 +1,4 @@
-"""The command that runs a worker."""
+"""The command worker: exchanges documents until it is stopped."""
 
 from __future__ import annotations
 
@@ -13,20 +13,15 @@ from typing import Annotated, NoReturn
 import typer
 
 from ...errors import ConfigError
-from ..exchange.exchange import CONFIG, AgencyOption, ConfigOption
+from ..options import CONFIG, AgencyOption, ConfigOption
 from ..output import ExitCode, log_to_stderr, say
 
 
 class Engine(StrEnum):
-    """Who hands out the work."""
+    """The engines that hand out the work."""
 
     OWN = "own"
     PROCRASTINATE = "procrastinate"
-
-
-def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command()(worker)
 
 
 def worker(
@@ -80,7 +75,7 @@ def worker(
 
 
 def _exit_now() -> NoReturn:
-    """End the process now: threads that did not end in time hold nothing any more, and closing would wait for them."""
+    """End the process at once: closing would wait for threads that did not end in time, and they hold nothing."""
     logging.shutdown()
     sys.stdout.flush()
     sys.stderr.flush()

@@ -1,54 +1,24 @@
-"""Commands that run things: the mock hub and the demonstration."""
+"""The command mockhub: runs a hub to test against."""
 
 from __future__ import annotations
 
 from datetime import timedelta
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from ...errors import ConfigError
-from ..output import JsonFlag, say
-
-if TYPE_CHECKING:
-    from ...mockhub import MockHubConfig
+from ..output import say
+from .extras import require_mockhub
 
 
 class HashForm(StrEnum):
-    """Which form of hash-file the mock hub takes."""
+    """The forms of hash-file that the mock hub takes."""
 
     ANY = "any"
     SDK = "sdk"
     EXACT = "exact"
-
-
-def register(app: typer.Typer) -> None:
-    """Add the commands."""
-    app.command()(demo)
-    app.command()(mockhub)
-
-
-def demo(
-    files: Annotated[
-        list[Path] | None,
-        typer.Argument(metavar="[FILE]...", help="Files to send; without any, a PDF is made. / Tệp cần gửi."),
-    ] = None,
-    folder: Annotated[
-        Path, typer.Option(metavar="DIR", help="Where everything is put. / Thư mục chứa mọi thứ.")
-    ] = Path("edoc-demo"),
-    as_json: JsonFlag = False,
-) -> None:
-    """Watch a document travel to another agency and its status come back. / Xem một văn bản đi và trạng thái quay về.
-
-    Makes keys and two agencies, starts a mock hub, sends, receives, verifies, saves and accepts. Exit code 0 only if
-    all of it happened.
-    """
-    _require_mockhub()
-    from .demo import run_demo
-
-    run_demo(files or [], folder, as_json=as_json)
 
 
 def mockhub(
@@ -89,10 +59,10 @@ def mockhub(
     ] = None,
 ) -> None:
     """Run a hub to test against; its page is at the address it prints. / Chạy trục giả lập để kiểm thử."""
-    _require_mockhub()
+    require_mockhub()
     from ...mockhub import AgencySpec, MockHubConfig, serve
 
-    config: MockHubConfig = MockHubConfig(
+    config = MockHubConfig(
         data=data,
         agencies=tuple(AgencySpec.parse(text) for text in agency),
         hash=hash_form.value,
@@ -105,18 +75,3 @@ def mockhub(
 
 def _announce_url(url: str) -> None:
     say(f"mock hub ready: {url}", f"trục giả lập đã sẵn sàng: {url}")
-
-
-def _require_mockhub() -> None:
-    """Check for the extra before anything is started.
-
-    Raises:
-        ConfigError: it is not installed; the message holds the line that installs it.
-    """
-    from importlib.util import find_spec
-
-    if find_spec("starlette") is None or find_spec("uvicorn") is None:
-        raise ConfigError(
-            "the mock hub needs the extra 'mockhub'; install it: pip install 'edoc-connector[mockhub]'",
-            vi="trục giả lập cần gói bổ sung 'mockhub'; hãy cài: pip install 'edoc-connector[mockhub]'",
-        )

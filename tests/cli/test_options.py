@@ -62,7 +62,13 @@ def test_a_revoked_certificate_is_refused(
         (folder / "issuing.crl").write_bytes(pki.build_crl())
         (folder / "root.crl").write_bytes(pki.build_crl(root=True))
         ocsp = ["--ocsp", pki.ocsp_url]
-        return {"list address": lists, "list file": ["--crl", folder], "ocsp": ocsp, "either": [*lists, *ocsp]}[way]
+        ways: dict[str, list[object]] = {
+            "list address": [*lists],
+            "list file": ["--crl", folder],
+            "ocsp": [*ocsp],
+            "either": [*lists, *ocsp],
+        }
+        return ways[way]
 
     assert check() == (0, "SIG-OK")
     assert pki.requested_paths == []

@@ -1,4 +1,4 @@
-"""Commands on what comes in: receive, receipts, recheck."""
+"""The commands receive and recheck: packets taken from the hub, and those that were set aside."""
 
 from __future__ import annotations
 
@@ -11,18 +11,11 @@ import typer
 
 from ...errors import NotFound
 from .. import labels
-from ..output import JsonFlag, format_local_time, print_json, print_table, say
-from ..packets.packets import describe_verification, format_verdict, save_attachments
-from .exchange import (
-    CONFIG,
-    AgencyOption,
-    ConfigOption,
-    describe_receipt,
-    find_receipt,
-    open_connector,
-    warn_queued,
-    warn_set_aside,
-)
+from ..options import CONFIG, AgencyOption, ConfigOption, JsonFlag
+from ..output import print_json, print_table, say
+from ..packets import describe_verification, format_verdict, save_attachments
+from .connection import open_connector, warn_queued
+from .receipt_report import describe_receipt, find_receipt, format_sender, warn_set_aside
 
 if TYPE_CHECKING:
     from ...connector import Connector, Receipt
@@ -35,12 +28,6 @@ _COLUMNS = (
     "signature / chữ ký",
     "folder / thư mục",
 )
-
-
-def register(app: typer.Typer) -> None:
-    """Add the commands."""
-    for command in (receive, receipts, recheck):
-        app.command()(command)
 
 
 def receive(
@@ -68,7 +55,7 @@ def receive(
                 received.documents.append(_save_receipt(receipt, save))
         except BaseException:
             state_before.add_rest(connector, received)
-            if received.has_any:  # what came is told, also where the hub failed afterwards
+            if received.has_any:  # also where the hub failed afterwards
                 _print_received(received, as_json=as_json)
             raise
         state_before.add_rest(connector, received)
@@ -78,7 +65,7 @@ def receive(
 
 @dataclass(frozen=True, slots=True)
 class _Received:
-    """What one call of `receive` brought."""
+    """The packets that one call of `receive` brought."""
 
     documents: list[dict[str, Any]]
     set_aside: list[dict[str, Any]]
@@ -91,7 +78,7 @@ class _Received:
 
 @dataclass(frozen=True, slots=True)
 class _StateBefore:
-    """What was here before a call of `receive`."""
+    """The receipts before a call of `receive`: the newest, and those that were listed only."""
 
     last_key: int
     listed_keys: frozenset[int]
@@ -105,7 +92,7 @@ class _StateBefore:
         return cls(newest[0].key if newest else 0, listed)
 
     def add_rest(self, connector: Connector, received: _Received) -> None:
-        """Add what came and was not handed out: what was set aside, and statuses."""
+        """Add the new packets that were not handed out: those set aside, and statuses."""
         from ...connector import ReceiptState
 
         def select_new(found: list[Receipt]) -> list[Receipt]:
@@ -122,13 +109,13 @@ def _describe_set_aside(receipt: Receipt) -> dict[str, Any]:
 
 
 def _list_statuses(connector: Connector, found: list[Receipt]) -> list[str]:
-    """The statuses that came, by document and sender: ``7816/SNV-VP ← G22 01, 03``."""
+    """List the statuses that came, by document and sender: ``7816/SNV-VP ← G22 01, 03``."""
     entered = Counter((one.id, one.code, one.sender) for one in found if one.state in ("handled", "confirmed"))
     return [_format_status(connector, *key, number) for key, number in entered.items()]
 
 
 def _format_status(connector: Connector, document_id: str, code: str, sender: str, number: int) -> str:
-    """The last `number` statuses of a sender about a document of ours."""
+    """Format the last `number` statuses of a sender about a document of ours."""
     name = code or document_id
     try:
         timeline = connector.delivery(document_id).timeline
@@ -142,7 +129,7 @@ def _print_received(received: _Received, *, as_json: bool) -> None:
     if as_json:
         print_json([*received.documents, *received.set_aside])
     elif received.documents or received.set_aside or not received.statuses:
-        rows = [_build_received_row(one) for one in (*received.documents, *received.set_aside)]
+        rows = [_build_row(one) for one in (*received.documents, *received.set_aside)]
         if rows:
             print_table(f"Received / Đã nhận: {len(received.documents)}", _COLUMNS, rows)
         else:
@@ -154,14 +141,14 @@ def _print_received(received: _Received, *, as_json: bool) -> None:
         say(f"{count} statuses", f"{count} trạng thái: {listed}")
 
 
-def _build_received_row(entry: dict[str, Any]) -> tuple[object, ...]:
+def _build_row(entry: dict[str, Any]) -> tuple[object, ...]:
     aside = entry["state"] == "quarantined"
     return (
         entry["document_id"] or entry["hub_doc_id"],
-        f"{entry['sender']} (?)" if aside else entry["sender"],
-        labels.format_both(labels.KIND, entry["kind"]),
+        format_sender(entry),
+        labels.format_label(labels.KIND, entry["kind"]),
         entry["subject"],
-        labels.format_both(labels.RECEIPT, entry["state"]) if aside else entry["verdict"],
+        labels.format_label(labels.RECEIPT, entry["state"]) if aside else entry["verdict"],
         entry["folder"],
     )
 
@@ -190,68 +177,6 @@ def _save_receipt(receipt: Receipt, folder: Path) -> dict[str, Any]:
     }
 
 
-def receipts(
-    state: Annotated[
-        str | None,
-        typer.Option(
-            metavar="STATE",
-            help="Only those in this state: listed, waiting, handling, handled, confirmed, duplicate or quarantined "
-            "(set aside). / Chỉ liệt kê gói tin ở tình trạng này; quarantined: đã cách ly.",
-        ),
-    ] = None,
-    statuses: Annotated[bool, typer.Option("--statuses", help="Status packets too. / Cả gói tin trạng thái.")] = False,
-    config: ConfigOption = CONFIG,
-    agency: AgencyOption = None,
-    as_json: JsonFlag = False,
-) -> None:
-    """List the documents received, newest first. / Liệt kê văn bản đến, mới nhất trước."""
-    with open_connector(config, agency) as connector:
-        found = [describe_receipt(one) for one in connector.receipts(state=_parse_state(state))]
-    found = [one for one in found if statuses or one["kind"] != "status" or one["state"] in ("listed", "quarantined")]
-    if as_json:
-        print_json(found)
-        return
-    columns = (
-        "document / văn bản",
-        "from / nơi gửi",
-        "kind / loại",
-        "subject / trích yếu",
-        "state / tình trạng",
-        "last status / đã báo",
-        "received / nhận lúc",
-    )
-    print_table(f"Received / Văn bản đến: {len(found)}", columns, map(_build_listed_row, found))
-
-
-def _parse_state(text: str | None) -> Any:
-    from ...connector import ReceiptState
-    from ...errors import ConfigError
-
-    if text is None:
-        return None
-    try:
-        return ReceiptState(text)
-    except ValueError:
-        known = ", ".join(ReceiptState)
-        raise ConfigError(
-            f"'{text}' is no state; use one of {known}", vi=f"không có tình trạng '{text}'; dùng một trong {known}"
-        ) from None
-
-
-def _build_listed_row(entry: dict[str, Any]) -> tuple[object, ...]:
-    from datetime import datetime
-
-    return (
-        entry["document_id"] or entry["hub_doc_id"],
-        f"{entry['sender']} (?)" if entry["state"] == "quarantined" else entry["sender"],
-        labels.format_both(labels.KIND, entry["kind"]),
-        entry["subject"],
-        labels.format_both(labels.RECEIPT, entry["state"]),
-        labels.format_status_code(entry["status"]),
-        format_local_time(datetime.fromisoformat(entry["received_at"])),
-    )
-
-
 def recheck(
     packet_id: Annotated[
         str,
@@ -267,10 +192,10 @@ def recheck(
     with open_connector(config, agency) as connector:
         found = find_receipt(connector, packet_id)
         if found.state != "quarantined":
-            en, vi = labels.RECEIPT[found.state]
+            state = labels.RECEIPT[found.state]
             raise NotFound(
-                f"{packet_id} is not set aside: it is {en}; see `edoc receipts --state quarantined`",
-                vi=f"{packet_id} không bị cách ly: tình trạng {vi}; xem `edoc receipts --state quarantined`",
+                f"{packet_id} is not set aside: it is {state.en}; see `edoc receipts --state quarantined`",
+                vi=f"{packet_id} không bị cách ly: tình trạng {state.vi}; xem `edoc receipts --state quarantined`",
             )
         receipt = connector.recheck(found.hub_doc_id)
     name = receipt.id or receipt.hub_doc_id

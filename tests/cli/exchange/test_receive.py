@@ -1,4 +1,4 @@
-"""The commands receive, receipts and recheck, and what they say of packets that were set aside."""
+"""The commands receive and recheck, and their words about packets that were set aside."""
 
 from __future__ import annotations
 
@@ -77,29 +77,6 @@ def test_an_error_is_not_preceded_by_an_empty_table(offices: dict[str, Path], ed
         assert (ran.code, ran.out) == (1, "")
         assert ran.err.count("\n") == 1
     mock_hub.start()
-
-
-def test_an_unknown_state_names_the_known_ones(offices: dict[str, Path], edoc: Edoc) -> None:
-    """The states are those of the library."""
-    ran = edoc("receipts", "--state", "lost", "-c", offices["G22"])
-    assert ran.code == 1
-    assert "quarantined" in ran.err
-
-
-def test_an_id_nobody_knows(offices: dict[str, Path], edoc: Edoc) -> None:
-    """The error names the commands that look further."""
-    ran = edoc("show", "nothing", "-c", offices["G22"])
-    assert ran.code == 1
-    assert "run `edoc receive`, or look for it with `edoc receipts`" in ran.err
-
-
-def test_a_received_document_is_shown_for_a_person(offices: dict[str, Path], sent: str, edoc: Edoc) -> None:
-    """Its fields have names, states and statuses words, and times are of Vietnam."""
-    edoc("receive", "-c", offices["G22"])
-    out = edoc("show", sent, "-c", offices["G22"]).out
-    assert "confirmed / đã xác nhận với trục" in out
-    assert "01 arrived / Đã đến" in out
-    assert "+00:00" not in out
 
 
 def test_the_signature_column_says_whether_the_signer_was_checked(
