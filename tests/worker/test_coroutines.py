@@ -18,7 +18,7 @@ from edoc_connector.edxml import StatusMessage
 from edoc_connector.store import ReceiptState
 from edoc_connector.testing import sample_document
 from edoc_connector.testing.hub import RunningHub
-from edoc_connector.worker import load_handlers
+from edoc_connector.worker import import_handlers
 
 if TYPE_CHECKING:
     from tests.worker.conftest import Office, SectionsOf, SettingsOf, WorkerOf
@@ -160,5 +160,5 @@ def test_an_awaited_connector_is_found_by_name(
     )
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", list(sys.path))
-    assert len(load_handlers("async_dms:connector").receipts) == 1
-    assert len(load_handlers("async_dms:register").receipts) == 1
+    assert len(import_handlers("async_dms:connector").receipts) == 1
+    assert len(import_handlers("async_dms:register").receipts) == 1

@@ -20,7 +20,7 @@ from edoc_connector.errors import ConfigError
 from edoc_connector.store import DeliveryState, ReceiptState
 from edoc_connector.testing import sample_document
 from edoc_connector.testing.hub import RunningHub
-from edoc_connector.worker import Worker, load_handlers
+from edoc_connector.worker import Worker, import_handlers
 from edoc_connector.worker.health import serve_health
 
 if TYPE_CHECKING:
@@ -170,11 +170,11 @@ def test_handlers_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     )
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", list(sys.path))
-    assert len(load_handlers("their_dms:handlers").receipts) == 1
-    assert len(load_handlers("their_dms:register").receipts) == 1
+    assert len(import_handlers("their_dms:handlers").receipts) == 1
+    assert len(import_handlers("their_dms:register").receipts) == 1
     for name, why in (("their_dms", "module:name"), ("nothing_such:x", "no module"), ("their_dms:number", "no Handl")):
         with pytest.raises(ConfigError, match=why):
-            load_handlers(name)
+            import_handlers(name)
 
 
 @pytest.mark.parametrize("backend", ["sqlite"], indirect=True)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import ColumnElement, and_, exists, or_, select, update
 
-from ..edxml.message.codes import StatusCode
+from ..edxml import StatusCode
 from ._sql import schema
 from ._sql.schema import TABLES
 from .audit_log import PRUNED_TABLE

@@ -11,7 +11,7 @@ from ..connector import HandlerRegistration, Handlers
 from ..errors import ConfigError
 
 
-def load_handlers(name: str) -> Handlers:
+def import_handlers(name: str) -> Handlers:
     """Load the handlers that ``module:name`` stands for.
 
     The name is that of a `Handlers`, of a `Connector` or `AsyncConnector` with handlers, or of a function or coroutine

@@ -56,11 +56,11 @@ def worker(
     Exit code 0: everything begun was finished; 1: some was let go of, and whoever comes next goes on with it.
     """
     from ...config import Settings
-    from ...worker import load_handlers, open_worker, serve_health
+    from ...worker import import_handlers, open_worker, serve_health
 
     if not logging.getLogger("edoc_connector").level:  # --verbose was not given
         log_to_stderr(logging.WARNING)
-    found = load_handlers(handlers) if handlers is not None else None
+    found = import_handlers(handlers) if handlers is not None else None
     agencies = Settings.fleet(config) if agency is None else (Settings.load(config, agency=agency),)
     with open_worker(agencies, handlers=found, engine=engine) as running, ExitStack() as stack:
         for number in (signal.SIGTERM, signal.SIGINT):
