@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import pytest
 from lxml import etree
@@ -14,7 +13,10 @@ from lxml import etree
 from edoc_connector import edxml
 from edoc_connector.testing import sample_document, sample_pdf
 
-Edoc = Callable[..., Any]
+if TYPE_CHECKING:
+    from tests.cli.conftest import Edoc
+
+
 SAMPLES = Path(__file__).resolve().parents[4] / "shared" / "samples"
 READABLE = sorted(path.name for path in SAMPLES.glob("*.edxml") if path.name != "edoc_new.edxml")
 
