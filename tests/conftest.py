@@ -17,7 +17,7 @@ from lxml import etree
 
 from edoc_connector.client import transport
 from edoc_connector.edxml.schema import schema
-from edoc_connector.mockhub.config import MockHubConfig
+from edoc_connector.mockhub import MockHubConfig
 from edoc_connector.store import upgrade
 from edoc_connector.testing.hub import RunningHub
 from edoc_connector.testing.keys import agency_keys, get_default_authority
@@ -32,7 +32,20 @@ settings.register_profile("ci", _UNHURRIED, derandomize=True, database=None)
 settings.register_profile("nightly", _UNHURRIED, max_examples=1000)
 settings.load_profile(os.environ.get("EDOC_HYPOTHESIS_PROFILE", "local"))
 
-SHARED = Path(__file__).resolve().parents[2] / "shared"
+COLLECTIONS = {"data": Path(__file__).with_name("data"), "shared": Path(__file__).resolve().parents[2] / "shared"}
+"""Packets, requests and vectors: our own, and other people's where they lie beside the checkout."""
+
+SAMPLES = {
+    "data": sorted(path.name for path in (COLLECTIONS["data"] / "samples").glob("*.edxml")),
+    "shared": [
+        *("bkav-status.edxml", "edoc.edxml", "edoc_new.edxml", "edoc_replacement.edxml", "edoc_revocation.edxml"),
+        *("edoc_update.edxml", "status.edxml", "status_acceptance_03.edxml", "status_assignment_04.edxml"),
+        *("status_cancellation_13.edxml", "status_change-acceptance_15.edxml", "status_change-rejection_16.edxml"),
+        *("status_finish_06.edxml", "status_inbox_01.edxml", "status_processing_05.edxml"),
+        "status_rejection_02.edxml",
+    ],
+}
+"""Names of the packets in ``samples``; ``edoc_new.edxml`` is no XML, the others can be read."""
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -40,12 +53,34 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "database(tables): which tables the test's database has: none, store, tasks")
 
 
-@pytest.fixture(scope="session")
-def shared() -> Path:
-    """Packets, captured requests and vectors of other people's software, which lie beside the checkout."""
-    if not SHARED.is_dir():
-        pytest.skip("the collected samples are not beside this checkout")
-    return SHARED
+def _there(name: str) -> Path:
+    folder = COLLECTIONS[name]
+    if not folder.is_dir():
+        pytest.skip("other people's packets, requests and vectors are not beside this checkout; our own are read")
+    return folder
+
+
+@pytest.fixture(scope="session", params=COLLECTIONS)
+def collection(request: pytest.FixtureRequest) -> Path:
+    """A folder of packets, captured requests and vectors: ``data``, our own, and ``shared``, other people's."""
+    return _there(request.param)
+
+
+@pytest.fixture
+def samples(collection: Path) -> list[Path]:
+    """Every packet of a collection."""
+    return [collection / "samples" / name for name in SAMPLES[collection.name]]
+
+
+@pytest.fixture(
+    params=[(of, name) for of, names in SAMPLES.items() for name in names if name != "edoc_new.edxml"],
+    ids="-".join,
+)
+def sample(request: pytest.FixtureRequest) -> Path:
+    """One packet of a collection that can be read."""
+    of, name = request.param
+    path: Path = _there(of) / "samples" / name
+    return path
 
 
 @pytest.fixture(scope="session")

@@ -23,7 +23,7 @@ from edoc_connector.errors import (
     UnknownSender,
     VerificationFailed,
 )
-from edoc_connector.mockhub.faults import Fault
+from edoc_connector.mockhub import Fault
 from edoc_connector.store import DeliveryState, ReceiptState
 from edoc_connector.testing import RECIPIENT, sample_document
 from edoc_connector.testing.hub import RunningHub
@@ -70,6 +70,7 @@ def test_row_10_an_agency_that_is_not_registered(office: Office, hub: RunningHub
 def test_row_22_a_clock_off_by_days(office: Office, hub: RunningHub, fails: Fails) -> None:
     """A clear error that tells the hub's time; the queue is kept (faults, row 22)."""
     sender = office("H29.05")
+    hub.clock_tolerance = timedelta(minutes=5)
     hub.clock_offset = timedelta(days=2)
     fails(AuthenticationRejected, lambda: sender.send(sample_document()), r"clock \(NTP\)")
     assert sender.deliveries()[0].state is DeliveryState.READY

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from edoc_connector.errors import EdocError, NotFound, PacketError, StoreError
-from edoc_connector.mockhub.faults import Fault
+from edoc_connector.mockhub import Fault
 from edoc_connector.store import ReceiptState
 from edoc_connector.testing import sample_document
 from edoc_connector.testing.hub import RunningHub

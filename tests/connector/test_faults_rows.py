@@ -17,7 +17,7 @@ from edoc_connector.connector.inbound.duplicates import DuplicateChecker
 from edoc_connector.edxml import StatusCode, read
 from edoc_connector.errors import HubUnavailable, SigningError, StoreError
 from edoc_connector.hubs import MessageType
-from edoc_connector.mockhub.faults import Fault
+from edoc_connector.mockhub import Fault
 from edoc_connector.store import DeliveryState, ReceiptState
 from edoc_connector.store._sql import schema
 from edoc_connector.store.deliveries import Deliveries
@@ -210,6 +210,7 @@ def test_row_22_a_clock_off_by_ten_minutes(
 ) -> None:
     """The offset is learnt from the hub's Date once it refuses our time, and said in the log (faults, row 22)."""
     sender, receiver = office("H29.05"), office("G22")
+    hub.clock_tolerance = timedelta(minutes=5)
     hub.clock_offset = timedelta(minutes=minutes)
     assert sender.send(sample_document()).state is DeliveryState.SENT
     assert len(handle(receiver)) == 1

@@ -29,7 +29,7 @@ from edoc_connector.errors import (
     StatusNotAllowed,
     StoreError,
 )
-from edoc_connector.mockhub.faults import Fault
+from edoc_connector.mockhub import Fault
 from edoc_connector.store import DeliveryState, ReceiptState
 from edoc_connector.store.leases import Leases
 from edoc_connector.testing import RECIPIENT, sample_document

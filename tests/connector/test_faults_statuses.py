@@ -12,7 +12,7 @@ import pytest
 from edoc_connector.connector import Connector
 from edoc_connector.edxml import ResponseFor, Severity, StatusCode
 from edoc_connector.errors import ConfigError, HubUnavailable, NotFound, StoreError
-from edoc_connector.mockhub.faults import Fault
+from edoc_connector.mockhub import Fault
 from edoc_connector.store import ReceiptState
 from edoc_connector.testing import sample_document
 from edoc_connector.testing.hub import RunningHub

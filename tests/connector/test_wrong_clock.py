@@ -10,7 +10,7 @@ import pytest
 
 from edoc_connector.connector import Connector
 from edoc_connector.errors import OutcomeUnknown
-from edoc_connector.mockhub.faults import Fault
+from edoc_connector.mockhub import Fault
 from edoc_connector.store import DeliveryState
 from edoc_connector.store._sql import schema
 from edoc_connector.testing import sample_document
@@ -25,6 +25,7 @@ ID = sample_document().id
 @pytest.fixture
 def hub_behind(hub: RunningHub) -> RunningHub:
     """A hub whose clock is an hour behind ours, and right."""
+    hub.clock_tolerance = timedelta(minutes=5)
     hub.clock_offset = timedelta(hours=-1)
     return hub
 

@@ -37,11 +37,11 @@ class Capture:
 
 
 @pytest.fixture(scope="session")
-def capture(shared: Path) -> Callable[[str], Capture]:
+def capture(collection: Path) -> Callable[[str], Capture]:
     """Read a capture by its file name."""
 
     def read(name: str) -> Capture:
-        head, _, body = (shared / "captures" / "vxp" / name).read_bytes().partition(b"\r\n\r\n")
+        head, _, body = (collection / "captures" / "vxp" / name).read_bytes().partition(b"\r\n\r\n")
         first, *lines = head.decode("utf-8").split("\r\n")
         method, path, _ = first.split(" ")
         return Capture(method, path, dict(line.split(": ", 1) for line in lines), body)

@@ -196,9 +196,16 @@ def rebuild() -> Callable[[bytes], bytes]:
         other = root.find(f".//{{{NS}}}OtherInfo")
         if other is None:
             other = _add(_text(root, "MessageHeader"), "OtherInfo")
-        for name, value in (("PromulgationAmount", "1"), ("PageAmount", "1"), ("Direction", "false")):
+        for name, value in (
+            ("Priority", "0"),
+            ("PromulgationAmount", "1"),
+            ("PageAmount", "1"),
+            ("Direction", "false"),
+        ):
             if other.find(f"{{{NS}}}{name}") is None:
                 _add(other, name, value)
+        if root.find(f".//{{{NS}}}SteeringType") is None:
+            _add(_text(root, "MessageHeader"), "SteeringType", "0")
         for content_id in root.iter(f"{{{NS}}}ContentId"):
             content_id.text = f"cid:{content_id.text}"
         _repack(root)

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from sqlalchemy.exc import IntegrityError
 
+from edoc_connector._core import Text
 from edoc_connector.errors import DocumentIdConflict, StoreError
 from edoc_connector.store import (
     DELIVERIES,
@@ -26,7 +27,6 @@ from edoc_connector.store import (
     OutgoingState,
     ReceiptState,
     Store,
-    describe_entry,
 )
 
 AGENCY = "H29.05"
@@ -79,7 +79,7 @@ def test_a_code_out_of_order_is_recorded_and_flagged(store: Store, new_delivery:
         lines = tx.timeline.load_timelines(DELIVERIES, [row.id])[row.id]
     assert (first.last_code, first.out_of_order) == ("06", 1)
     assert (stranger.organ_id, stranger.name, stranger.out_of_order) == ("X99", "Nơi khác", 1)
-    assert describe_entry(lines[1]) == ("(out of order)", "(không đúng thứ tự)")
+    assert lines[1].text == Text("(out of order)", "(không đúng thứ tự)")
 
 
 @pytest.mark.parametrize(

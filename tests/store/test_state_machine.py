@@ -40,7 +40,8 @@ def _filler(machine: StateMachine, now: datetime) -> dict[str, object]:
     """A row with something in every column that needs it."""
     by_type = {int: 1, str: "status", datetime: now, date: now.date()}
     columns = TABLES[machine.table_name].columns
-    needed = [column for column in columns if not column.nullable and not column.primary_key and column.default is None]
+    given = [column for column in columns if not column.nullable and not column.primary_key]
+    needed = [column for column in given if column.default is None and column.server_default is None]
     stored = {column.name: getattr(column.type, "impl_instance", column.type) for column in needed}
     return {name: by_type[kind.python_type] for name, kind in stored.items()}
 

@@ -10,7 +10,7 @@ from sqlalchemy import create_engine, text
 
 from edoc_connector.connector import Delivery, Handlers, Receipt
 from edoc_connector.edxml import StatusMessage
-from edoc_connector.mockhub.faults import Fault
+from edoc_connector.mockhub import Fault
 from edoc_connector.store import DeliveryState, ReceiptState
 from edoc_connector.testing import sample_document
 from edoc_connector.testing.hub import RunningHub

@@ -24,7 +24,7 @@ import edoc_connector.store.procrastinate.tables as task_tables
 from edoc_connector.config import Settings
 from edoc_connector.connector import Connector, Handlers
 from edoc_connector.errors import ConfigError, NotSent, StoreError
-from edoc_connector.mockhub.faults import Fault
+from edoc_connector.mockhub import Fault
 from edoc_connector.store import ReceiptState, Store, audit_log, upgrade
 from edoc_connector.store.procrastinate.queue import format_queue_name
 from edoc_connector.testing import sample_document

@@ -26,21 +26,28 @@ PATIENCE = 300.0
 
 @pytest.fixture
 def backend() -> dict[str, str]:
-    """Nothing shared: each test has a server of its own, which it may stop."""
+    """Nothing shared: these tests have a server of their own, which they may stop."""
     return {}
 
 
-@pytest.fixture
-def server() -> Iterator[PostgresServer]:
-    """A server that the test may stop."""
+@pytest.fixture(scope="module")
+def own_server() -> Iterator[PostgresServer]:
+    """A server that tests may stop."""
     with PostgresServer() as running:
         yield running
 
 
 @pytest.fixture
+def server(own_server: PostgresServer) -> PostgresServer:
+    """The server, running, whatever the test before left."""
+    own_server.restart()
+    return own_server
+
+
+@pytest.fixture
 def on_server(values: Callable[..., Any], server: PostgresServer, tmp_path: Path) -> Callable[..., Settings]:
     """Makes settings for an agency, its store on the server."""
-    url = server.create_database()
+    url = server.create_database("tasks")
 
     def make(agency: str, **worker: Any) -> Settings:
         sections = values(agency, store={"url": url}, limits={"lease": 3.0})

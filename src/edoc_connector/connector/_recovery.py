@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 from datetime import timedelta
 
-from .._core import join_languages
+from .._core import Text
 from ..config import LimitSettings
 from ..store import (
     CONFIRM,
@@ -58,7 +58,7 @@ def recover_receiving(context: ConnectorContext) -> None:
                 old=row["state"],
                 new=ReceiptState.WAITING,
                 fencing_token=row["fence"],
-                detail=join_languages("the worker's lease ran out", "tiến trình đang giữ đã dừng"),
+                detail=Text("the worker's lease ran out", "tiến trình đang giữ đã dừng"),
             )
 
 
@@ -72,7 +72,7 @@ def _expire_lease(tx: Tx, machine: StateMachine, key: int, fencing_token: int, n
             fencing_token=fencing_token,
             asked=0,
             next_attempt_at=tx.now,
-            detail=join_languages("the worker's lease ran out", "tiến trình đang giữ đã dừng"),
+            detail=Text("the worker's lease ran out", "tiến trình đang giữ đã dừng"),
         )
     except LeaseLost:
         log.info("%s %d was taken over by another worker first", machine.subject, key)

@@ -1,4 +1,4 @@
-"""What callers see of the store: deliveries, where each recipient stands, and what happened."""
+"""Deliveries, their recipients and their timelines, as values for callers."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
 from ..edxml import BusinessType, StatusCode
-from ..store import DELIVERIES, Change, DeliveryRow, DeliveryState, RecipientRow, TimelineRow, Tx, describe_entry
+from ..store import DELIVERIES, Change, DeliveryRow, DeliveryState, RecipientRow, TimelineRow, Tx
 from ._change_rules import NEW_KIND, TYPE_BY_KIND
 
 _STATUS_CODES = frozenset(code.value for code in StatusCode)
@@ -37,16 +37,21 @@ class TimelineEntry:
 
     @classmethod
     def from_row(cls, row: TimelineRow) -> TimelineEntry:
-        """The entry of a row."""
-        en, vi = describe_entry(row)
+        """Build the entry of a row."""
         return cls(
-            time=row.at, from_=row.old, to=row.new, recipient=row.recipient, actor=row.actor, detail=en, detail_vi=vi
+            time=row.at,
+            from_=row.old,
+            to=row.new,
+            recipient=row.recipient,
+            actor=row.actor,
+            detail=row.text.en,
+            detail_vi=row.text.vi,
         )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecipientState:
-    """Where a delivery stands with one recipient.
+    """The state of a delivery with one recipient.
 
     Args:
         organ_id: the recipient's code.
@@ -117,7 +122,7 @@ class Delivery:
     sent_at: datetime | None
 
     def recipient(self, organ_id: str) -> RecipientState:
-        """Where it stands with one recipient.
+        """Find its state with one recipient.
 
         Raises:
             KeyError: it is none of the recipients.
@@ -129,7 +134,7 @@ class Delivery:
 
 
 def build_deliveries(tx: Tx, rows: Sequence[DeliveryRow], *, undelivered_after: float) -> list[Delivery]:
-    """Deliveries with their recipients and timelines."""
+    """Build deliveries with their recipients and timelines."""
     keys = [row.id for row in rows]
     recipients = tx.deliveries.load_recipients(keys)
     timelines = tx.timeline.load_timelines(DELIVERIES, keys)

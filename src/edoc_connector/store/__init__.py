@@ -59,7 +59,6 @@ from .status_rules import (
     require_take_back,
 )
 from .store import Store
-from .timeline import describe_entry
 from .transaction import Tx
 from .transitions import LeaseLost
 
@@ -124,7 +123,6 @@ __all__ = [
     "compute_owner_tag",
     "compute_sha256",
     "describe_code",
-    "describe_entry",
     "format_queue_name",
     "list_allowed_codes",
     "parse_owner_tag",

@@ -39,6 +39,7 @@ from sqlalchemy import (
     text,
 )
 
+from .._core import Text as BilingualText
 from ._sql import schema
 from ._sql.compiled import CompiledStatement, Row, UtcTime
 from ._sql.schema import metadata
@@ -48,6 +49,8 @@ if TYPE_CHECKING:
     from .transaction import Tx
 
 GENESIS = "0" * 64
+_SEPARATOR = " ‖ "
+_MAX_CHARACTERS = 950  # characters of each language: an entry has room for both, and for the cause
 _CHAIN_LOCK = "SELECT pg_advisory_xact_lock(hashtextextended('edoc evidence ' || :agency, 0))"
 _BATCH_ROWS = 500
 
@@ -168,6 +171,16 @@ class ChainLink:
 def as_canonical_json(entry: Mapping[str, Any]) -> str:
     """JSON with sorted keys, no spaces, and letters as they are: one text for one value."""
     return json.dumps(entry, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+
+
+def join_languages(words: BilingualText | str) -> str:
+    """Join a text in both languages, each cut to 950 characters, into the one text that an entry holds of it.
+
+    Entries are as they were when the timeline had one column for both: one form for evidence of every age.
+    """
+    if isinstance(words, str):
+        return words
+    return _SEPARATOR.join(part.replace(_SEPARATOR, " | ")[:_MAX_CHARACTERS] for part in (words.en, words.vi))
 
 
 def compute_digest(entry: str) -> str:

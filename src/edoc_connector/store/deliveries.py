@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import BindParameter, ColumnElement, bindparam, delete, exists, insert, select, update
 
-from .._core import join_languages
+from .._core import Text
 from ..errors import DocumentIdConflict
 from ._sql import schema
 from ._sql.compiled import (
@@ -128,7 +128,7 @@ class Deliveries:
             self._tx.connection.execute(insert(TARGETS_TABLE).values(delivery_id=delivery_id, document_id=document_id))
         return DeliveryRow.from_row(inserted)
 
-    def replace_failed_document(self, row: DeliveryRow, new: NewDelivery, *, detail: str, **values: Any) -> None:
+    def replace_failed_document(self, row: DeliveryRow, new: NewDelivery, *, detail: Text | str, **values: Any) -> None:
         """Put another document in the place of one that failed, ``ready``; the row, its timeline and its id stay.
 
         Args:
@@ -212,7 +212,7 @@ class Deliveries:
         found = _SELECT_BY_HUB_DOC_ID.fetch_first(self._tx.connection, {"whose": agency, "wanted": hub_doc_id})
         return None if found is None else DeliveryRow.from_row(found)
 
-    def move(self, row: DeliveryRow, new: DeliveryState, *, detail: str = "", **values: Any) -> None:
+    def move(self, row: DeliveryRow, new: DeliveryState, *, detail: Text | str = "", **values: Any) -> None:
         """Move a delivery as its holder; a stale holder is fenced off.
 
         Raises:
@@ -222,7 +222,7 @@ class Deliveries:
             DELIVERIES, row.id, old=row.state, new=new, fencing_token=row.fence, detail=detail, **values
         )
 
-    def mark_sent(self, row: DeliveryRow, doc_id: str | None, *, detail: str, **values: Any) -> bool:
+    def mark_sent(self, row: DeliveryRow, doc_id: str | None, *, detail: Text | str, **values: Any) -> bool:
         """Enter as its holder that the hub has it, unless its id there is another delivery's; whether it was entered.
 
         Raises:
@@ -319,15 +319,17 @@ class Deliveries:
             values |= {"last_description": description, "last_at": reported_at}
             values |= {"change": CHANGE_BY_ANSWER[code]} if answer else {"last_code": code}
         self._tx.connection.execute(update(RECIPIENTS_TABLE).where(RECIPIENTS_TABLE.c.id == row.id).values(values))
-        detail = description or ""
+        detail: Text | str = description or ""
         if not in_order:
-            detail = join_languages(f"{detail} (out of order)".strip(), f"{detail} (không đúng thứ tự)".strip())
+            detail = Text(f"{detail} (out of order)".strip(), f"{detail} (không đúng thứ tự)".strip())
         self._tx.timeline.record_change(
             DELIVERIES, delivery.id, old=row.last_code, new=code, detail=detail, actor=organ_id, recipient=organ_id
         )
         return in_order
 
-    def record_request(self, delivery: DeliveryRow, organ_ids: Collection[str], *, request: str, detail: str) -> None:
+    def record_request(
+        self, delivery: DeliveryRow, organ_ids: Collection[str], *, request: str, detail: Text | str
+    ) -> None:
         """Enter that recipients are asked to give the document back, or to agree to its recall or replacement.
 
         Args:
@@ -342,7 +344,7 @@ class Deliveries:
                 DELIVERIES, delivery.id, old=None, new=request, detail=detail, recipient=organ_id
             )
 
-    def record_answer(self, delivery: DeliveryRow, organ_id: str, code: str, *, detail: str) -> None:
+    def record_answer(self, delivery: DeliveryRow, organ_id: str, code: str, *, detail: Text | str) -> None:
         """Enter a recipient's answer (15 or 16) to a recall or a replacement in the document acted on, if asked."""
         recipient_row = self.find_recipient(delivery.id, organ_id)
         if recipient_row is None or recipient_row.change != Change.ASKED:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import ColumnElement, RowMapping, Select, Table, and_, bindparam, exists, or_, select, update
 
+from .._core import Text
 from ._sql import schema
 from ._sql.compiled import CompiledStatement, Row, UtcTime
 from ._sql.schema import TABLES
@@ -139,7 +140,7 @@ class Leases:
         return self._tx.connection.execute(update(table).where(is_too_long).values(lease_until=now)).rowcount
 
     def end(
-        self, machine: StateMachine, row_id: int, *, state: str, fencing_token: int, detail: str, **values: Any
+        self, machine: StateMachine, row_id: int, *, state: str, fencing_token: int, detail: Text | str, **values: Any
     ) -> None:
         """End a lease on a row that stays in its state, with a row in the timeline saying why.
 
@@ -242,13 +243,8 @@ class Leases:
         leased_state = next((new for new in machine.list_next_states(state) if new in machine.leased_states), None)
         if leased_state is not None:
             values["state"] = leased_state
-            self._tx.timeline.record_change(
-                machine,
-                row["id"],
-                old=state,
-                new=leased_state,
-                detail=machine.require_transition(state, leased_state).describe(lease.owner),
-            )
+            transition = machine.require_transition(state, leased_state)
+            self._tx.timeline.record_move(machine, row["id"], transition, lease.owner)
         return {**row, **values, "updated_at": self._tx.now}
 
     def lock_expired(self, machine: StateMachine, *, agency: str) -> list[RowMapping]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import ColumnElement, and_, exists, select
 
+from .._core import Text
 from ._sql import schema
 from ._sql.compiled import CompiledStatement, build_query_by_id, match_columns
 from .rows import CONFIRM, STATUS, OutgoingRow, ReceiptRow
@@ -191,7 +192,7 @@ class Outgoing:
         query = select(TABLE).where(TABLE.c.agency == agency, *where).order_by(TABLE.c.id.desc()).limit(limit)
         return [OutgoingRow.from_row(row) for row in self._tx.connection.execute(query).mappings()]
 
-    def move(self, row: OutgoingRow, new: OutgoingState, *, detail: str = "", **values: Any) -> None:
+    def move(self, row: OutgoingRow, new: OutgoingState, *, detail: Text | str = "", **values: Any) -> None:
         """Move a message as its holder; a stale holder is fenced off.
 
         Raises:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import BindParameter, ColumnElement, Select, and_, bindparam, exists, or_, select, update
 
-from .._core import join_languages
+from .._core import Text
 from ._sql import schema
 from ._sql.compiled import CompiledStatement, build_newest_first_query, build_query_by_id, match_columns
 from .rows import EDOC, STATUS, ReceiptRow
@@ -173,7 +173,7 @@ class Receipts:
         found = query.fetch_first(self._tx.connection, values)
         return None if found is None else ReceiptRow.from_row(found)
 
-    def move(self, row: ReceiptRow, new: ReceiptState, *, detail: str = "", **values: Any) -> ReceiptRow:
+    def move(self, row: ReceiptRow, new: ReceiptState, *, detail: Text | str = "", **values: Any) -> ReceiptRow:
         """Move a receipt as its holder; a stale holder is fenced off. Gives the receipt as it is afterwards.
 
         Raises:
@@ -211,7 +211,7 @@ class Receipts:
             _UPDATE_CONFIRMED, {"wanted": sorted(outcomes), "confirmed_at": self._tx.now, "updated_at": self._tx.now}
         )
         for row_id, code in outcomes.items():
-            detail = join_languages(f"the hub was told {code}", f"đã báo trục: {code}")
+            detail = Text(f"the hub was told {code}", f"đã báo trục: {code}")
             self._tx.timeline.record_change(RECEIPTS, row_id, old=found[row_id], new=found[row_id], detail=detail)
         finished = [
             HeldRow(row_id, None)
@@ -350,7 +350,7 @@ class Receipts:
         """Wait until no other transaction looks up where the answers to a packet stand, and writes that."""
         self._tx.advisory_lock(f"receipt {receipt_id}")
 
-    def record_note(self, row: ReceiptRow, *, detail: str, **values: Any) -> ReceiptRow:
+    def record_note(self, row: ReceiptRow, *, detail: Text | str, **values: Any) -> ReceiptRow:
         """Enter what was said about a receipt (status codes, requests) without moving it; the receipt afterwards."""
         (updated,) = _UPDATE_RETURNING_ROW.fetch_all(
             self._tx.connection, {**values, "updated_at": self._tx.now, "its_id": row.id}

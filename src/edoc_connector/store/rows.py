@@ -6,6 +6,7 @@ from dataclasses import dataclass, fields
 from datetime import date, datetime
 from typing import TypeVar
 
+from .._core import Text
 from ._sql.compiled import Row
 
 R = TypeVar("R", bound="TableRow")
@@ -69,6 +70,8 @@ class DeliveryRow(QueuedRow):
     hub_doc_id: str | None
     asked: int
     sent_at: datetime | None
+    never_accepted: bool
+    was_unknown: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,6 +106,7 @@ class ReceiptRow(QueuedRow):
     fingerprint: str | None
     verification: str | None
     verification_text: str | None
+    verification_vi: str | None
     findings: int
     last_code: str | None
     change: str | None
@@ -111,6 +115,7 @@ class ReceiptRow(QueuedRow):
     offered_to: str | None
     noticed_at: datetime | None
     traceback: str | None
+    was_admitted: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,6 +148,12 @@ class TimelineRow(TableRow):
     new: str
     recipient: str | None
     detail: str
+    detail_vi: str | None
+
+    @property
+    def text(self) -> Text:
+        """The words, in both languages."""
+        return Text(self.detail, self.detail if self.detail_vi is None else self.detail_vi)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import bindparam, insert, select
 
-from .._core import split_languages
+from .._core import Text
 from ._sql import schema
 from ._sql.compiled import CompiledStatement, Row, split_keys
-from .audit_log import AuditEvent
+from .audit_log import AuditEvent, join_languages
 from .rows import TimelineRow
-from .state_machine import MACHINES, StateMachine
+from .state_machine import StateMachine, Transition
 
 if TYPE_CHECKING:
     from .transaction import Tx
@@ -44,6 +44,19 @@ class Timeline:
 
     _tx: Tx
 
+    def record_move(self, machine: StateMachine, row_id: int, transition: Transition, detail: Text | str = "") -> None:
+        """Append that a row was moved.
+
+        Args:
+            machine: what kind of thing it is about.
+            row_id: which one.
+            transition: the move, whose cause is put in front.
+            detail: what happened besides; a person's own words as they are.
+        """
+        words = join_languages(detail)
+        note = f"{transition.cause}: {words}" if words else transition.cause
+        self._append(machine, row_id, (transition.old, transition.new), transition.describe(detail), note)
+
     def record_change(
         self,
         machine: StateMachine,
@@ -51,34 +64,54 @@ class Timeline:
         *,
         old: str | None,
         new: str,
-        detail: str,
+        detail: Text | str,
         actor: str | None = None,
         recipient: str | None = None,
     ) -> None:
-        """Append a row to the timeline.
+        """Append something else that happened to a row.
 
         Args:
             machine: what kind of thing it is about.
             row_id: which one.
             old: state or status code before.
             new: state or status code after.
-            detail: what happened.
+            detail: what happened; a person's own words as they are.
             actor: who did it, if not the transaction's actor.
             recipient: the organisation it is about, where one recipient is meant.
         """
+        self._append(
+            machine, row_id, (old, new), Text.of(detail), join_languages(detail), actor=actor, recipient=recipient
+        )
+
+    def _append(
+        self,
+        machine: StateMachine,
+        row_id: int,
+        change: tuple[str | None, str],
+        words: Text,
+        note: str,
+        *,
+        actor: str | None = None,
+        recipient: str | None = None,
+    ) -> None:
+        """Append a row, and a note for the evidence with the words in its own form."""
+        tx = self._tx
+        old, new = change
         row = {
             "subject": machine.subject,
             "subject_id": row_id,
-            "at": self._tx.now,
-            "actor": actor or self._tx.actor,
+            "at": tx.now,
+            "actor": actor or tx.actor,
             "old": old,
             "new": new,
             "recipient": recipient,
-            "detail": detail[:DETAIL_LIMIT],
+            "detail": words.en[:DETAIL_LIMIT],
+            "detail_vi": words.vi[:DETAIL_LIMIT] if words.vi != words.en else None,
         }
-        self._tx.timeline_rows.append(row)
-        details = {name: row[name] for name in ("old", "new", "recipient", "detail") if row[name]}
-        self._tx.audit_events.append(AuditEvent("change", machine.subject, row_id, actor or self._tx.actor, details))
+        tx.timeline_rows.append(row)
+        details = {"old": old, "new": new, "recipient": recipient, "detail": note[:DETAIL_LIMIT]}
+        told = {name: value for name, value in details.items() if value}
+        tx.audit_events.append(AuditEvent("change", machine.subject, row_id, actor or tx.actor, told))
 
     def write(self) -> None:
         """Write to the timeline what was recorded so far, in one go."""
@@ -102,24 +135,3 @@ class Timeline:
             for chunk in split_keys(row_ids)
             for row in self._tx.connection.execute(_ROWS_OF_MANY, {"subject": subject, "keys": chunk}).mappings()
         )
-
-    def has_been_in_state(self, machine: StateMachine, row_id: int, state: str) -> bool:
-        """Whether a row ever was in a state."""
-        self.write()
-        query = (
-            select(TABLE.c.id)
-            .where(TABLE.c.subject == machine.subject, TABLE.c.subject_id == row_id, TABLE.c.new == state)
-            .limit(1)
-        )
-        return self._tx.connection.execute(query).first() is not None
-
-
-def describe_entry(entry: TimelineRow) -> tuple[str, str]:
-    """What an entry says, in English and Vietnamese: the move's cause first, where the entry is about a move."""
-    en, vi = split_languages(entry.detail)
-    machine = next((candidate for candidate in MACHINES if candidate.subject == entry.subject), None)
-    move = machine.find_transition(entry.old, entry.new) if machine else None
-    if move is None or not en.startswith(move.cause):
-        return en, vi
-    remainder = vi.removeprefix(move.cause).removeprefix(": ")
-    return en, f"{move.cause_vi}: {remainder}" if remainder else move.cause_vi

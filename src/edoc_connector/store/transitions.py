@@ -15,11 +15,12 @@ from sqlalchemy import ColumnElement, Table, Update, and_, bindparam, func, inse
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.sql.dml import ReturningInsert
 
+from .._core import Text
 from ..errors import StoreError
 from ._sql.compiled import CompiledStatement, Row
 from ._sql.schema import TABLES
 from .audit_log import get_identity_columns
-from .state_machine import StateMachine
+from .state_machine import StateMachine, Transition
 
 if TYPE_CHECKING:
     from .transaction import Tx
@@ -43,7 +44,7 @@ class HeldRow:
     row_id: int
     fencing_token: int | None
     values: Mapping[str, Any] = field(default_factory=dict)
-    detail: str = ""
+    detail: Text | str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +70,7 @@ class Transitions:
 
     _tx: Tx
 
-    def insert_row(self, machine: StateMachine, values: dict[str, Any], *, state: str, detail: str = "") -> int:
+    def insert_row(self, machine: StateMachine, values: dict[str, Any], *, state: str, detail: Text | str = "") -> int:
         """Insert a row in its first state and return its key."""
         transition = machine.require_transition(None, state)
         row = {
@@ -80,7 +81,7 @@ class Transitions:
             "updated_at": self._tx.now,
         }
         inserted = _compile_insert(TABLES[machine.table_name]).fetch_all(self._tx.connection, row)[0]
-        return int(self._record_insert(machine, inserted, state=state, detail=detail or transition.cause)["id"])
+        return int(self._record_insert(machine, inserted, transition, detail)["id"])
 
     def insert_row_once(
         self,
@@ -89,7 +90,7 @@ class Transitions:
         *,
         unique_columns: Sequence[str],
         state: str,
-        detail: str = "",
+        detail: Text | str = "",
     ) -> int | None:
         """As `insert_row`, unless there is a row with the same values in `unique_columns`: then nothing, and None.
 
@@ -107,7 +108,7 @@ class Transitions:
         *,
         unique_columns: Sequence[str],
         state: str,
-        detail: str = "",
+        detail: Text | str = "",
     ) -> Row | None:
         """As `insert_row_once`; the whole row."""
         return next(
@@ -122,7 +123,7 @@ class Transitions:
         *,
         unique_columns: Sequence[str],
         state: str,
-        detail: str = "",
+        detail: Text | str = "",
     ) -> list[Row]:
         """As `insert_once_returning_row`, for several rows in one go; those that are there already are left out."""
         transition = machine.require_transition(None, state)
@@ -139,12 +140,15 @@ class Transitions:
             inserted = sorted(
                 self._tx.connection.execute(query, complete_rows).mappings(), key=lambda row: int(row["id"])
             )
-        return [self._record_insert(machine, row, state=state, detail=detail or transition.cause) for row in inserted]
+        return [self._record_insert(machine, row, transition, detail) for row in inserted]
 
-    def _record_insert(self, machine: StateMachine, inserted: Row, *, state: str, detail: str) -> Row:
+    def _record_insert(self, machine: StateMachine, inserted: Row, transition: Transition, detail: Text | str) -> Row:
         row_id = int(inserted["id"])
         self._tx.identities[machine.subject, row_id] = inserted
-        self._tx.timeline.record_change(machine, row_id, old=None, new=state, detail=detail)
+        if detail:
+            self._tx.timeline.record_change(machine, row_id, old=None, new=transition.new, detail=detail)
+        else:
+            self._tx.timeline.record_move(machine, row_id, transition)
         return inserted
 
     def move(
@@ -155,7 +159,7 @@ class Transitions:
         old: str,
         new: str,
         fencing_token: int | None = None,
-        detail: str = "",
+        detail: Text | str = "",
         condition: Condition | None = None,
         **values: Any,
     ) -> None:
@@ -181,10 +185,10 @@ class Transitions:
             row_id,
             old,
             fencing_token,
-            {**_build_release_columns(machine, new), **values, "state": new},
+            {**_build_entry_columns(machine, new), **values, "state": new},
             condition,
         )
-        self._tx.timeline.record_change(machine, row_id, old=old, new=new, detail=transition.describe(detail))
+        self._tx.timeline.record_move(machine, row_id, transition, detail)
 
     def move_returning_row(
         self,
@@ -194,13 +198,13 @@ class Transitions:
         old: str,
         new: str,
         fencing_token: int | None = None,
-        detail: str = "",
+        detail: Text | str = "",
         **values: Any,
     ) -> Row:
         """As `move`; the whole row as it is afterwards."""
         transition = machine.require_transition(old, new)
         bound_values = {
-            **_build_release_columns(machine, new),
+            **_build_entry_columns(machine, new),
             **values,
             "state": new,
             "updated_at": self._tx.now,
@@ -212,7 +216,7 @@ class Transitions:
         if row is None:
             raise build_lease_lost_error(machine, row_id, old)
         self._tx.identities[machine.subject, row_id] = row
-        self._tx.timeline.record_change(machine, row_id, old=old, new=new, detail=transition.describe(detail))
+        self._tx.timeline.record_move(machine, row_id, transition, detail)
         return row
 
     def move_all(self, machine: StateMachine, rows: Sequence[HeldRow], *, old: str, new: str) -> None:
@@ -223,16 +227,14 @@ class Transitions:
             LeaseLost: one of them is in another state by now, or another worker holds it.
         """
         transition = machine.require_transition(old, new)
-        fixed = _build_release_columns(machine, new)
+        fixed = _build_entry_columns(machine, new)
         self.update_all(
             machine,
             [replace(held_row, values={**fixed, **held_row.values, "state": new}) for held_row in rows],
             state=old,
         )
         for held_row in rows:
-            self._tx.timeline.record_change(
-                machine, held_row.row_id, old=old, new=new, detail=transition.describe(held_row.detail)
-            )
+            self._tx.timeline.record_move(machine, held_row.row_id, transition, held_row.detail)
 
     def update_all(self, machine: StateMachine, rows: Sequence[HeldRow], *, state: str) -> None:
         """Set columns of rows that are in one state, in one go; of what is not a move nothing is told.
@@ -290,9 +292,10 @@ def _build_guard_values(row_id: int, state: str, fencing_token: int | None) -> d
     return {"its_id": row_id, "its_state": state} | ({} if fencing_token is None else {"its_fence": fencing_token})
 
 
-def _build_release_columns(machine: StateMachine, new: str) -> dict[str, None]:
-    """A lease ends with the state that it is for."""
-    return {} if new in machine.leased_states else {"lease_owner": None, "lease_until": None}
+def _build_entry_columns(machine: StateMachine, new: str) -> dict[str, Any]:
+    """A lease ends with the state that it is for; and the row is marked with what it was."""
+    released = {} if new in machine.leased_states else {"lease_owner": None, "lease_until": None}
+    return {**released, **machine.marks.get(new, {})}
 
 
 def build_lease_lost_error(machine: StateMachine, row_id: int, state: str) -> LeaseLost:

@@ -8,7 +8,7 @@ import pytest
 
 from edoc_connector.errors import StoreError
 from edoc_connector.hubs import MessageType
-from edoc_connector.mockhub.faults import Fault
+from edoc_connector.mockhub import Fault
 from edoc_connector.store import ReceiptState
 from edoc_connector.store.receipts import Receipts
 from edoc_connector.testing import sample_document

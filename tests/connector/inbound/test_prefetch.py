@@ -17,7 +17,7 @@ from edoc_connector.connector.inbound import prefetch
 from edoc_connector.connector.inbound.intake import Intake
 from edoc_connector.errors import EdocError, StoreError
 from edoc_connector.hubs import MessageType
-from edoc_connector.mockhub.faults import Fault
+from edoc_connector.mockhub import Fault
 from edoc_connector.store import ReceiptState
 from edoc_connector.store.receipts import Receipts
 from edoc_connector.testing import sample_document

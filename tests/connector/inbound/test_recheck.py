@@ -8,7 +8,7 @@ import pytest
 
 from edoc_connector.connector import Connector, Handlers
 from edoc_connector.errors import EdocError
-from edoc_connector.mockhub.faults import Fault
+from edoc_connector.mockhub import Fault
 from edoc_connector.store import ReceiptState
 from edoc_connector.testing import sample_document
 from edoc_connector.testing.hub import RunningHub

@@ -11,7 +11,7 @@ import pytest
 
 from edoc_connector.connector import check_pack
 from edoc_connector.errors import HubUnavailable, NotFound, OutcomeUnknown, StoreError
-from edoc_connector.mockhub.faults import Fault
+from edoc_connector.mockhub import Fault
 from edoc_connector.store import DeliveryState, OutgoingState, ReceiptState
 from edoc_connector.testing import sample_document
 from edoc_connector.testing.hub import RunningHub

@@ -14,8 +14,7 @@ from sqlalchemy import text
 
 from edoc_connector.connector import Connector, check_pack
 from edoc_connector.errors import NotFound, OutcomeUnknown, StoreError
-from edoc_connector.mockhub import MockHubConfig
-from edoc_connector.mockhub.faults import Fault
+from edoc_connector.mockhub import Fault, MockHubConfig
 from edoc_connector.store import AuditEvent
 from edoc_connector.testing import sample_document
 from edoc_connector.testing.hub import RunningHub
@@ -75,7 +74,7 @@ def exchanged(
         register(hub)
 
         def office(agency: str) -> Connector:
-            settings = settings_in(folder / agency, agency, hub=hub, key_kind="rsa", store=store)
+            settings = settings_in(folder / agency, agency, at=hub, key_kind="rsa", store=store)
             return stack.enter_context(Connector.open(settings))
 
         yield exchange(office("H29.05"), office("G22"))

@@ -9,7 +9,7 @@ import pytest
 
 from edoc_connector.connector import Story
 from edoc_connector.errors import EdocError
-from edoc_connector.mockhub.faults import Fault
+from edoc_connector.mockhub import Fault
 from edoc_connector.store import MACHINES
 from edoc_connector.testing import sample_document
 from edoc_connector.testing.hub import RunningHub

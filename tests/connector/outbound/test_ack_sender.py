@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from edoc_connector.connector import Connector, Receipt
-from edoc_connector.mockhub.faults import Fault
+from edoc_connector.mockhub import Fault
 from edoc_connector.store import STATUS, OutgoingState
 from edoc_connector.testing import sample_document
 from edoc_connector.testing.hub import RunningHub

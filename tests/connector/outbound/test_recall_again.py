@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edoc_connector.errors import HubError
-from edoc_connector.mockhub.faults import Fault
+from edoc_connector.mockhub import Fault
 from edoc_connector.store import DeliveryState
 from edoc_connector.testing import sample_document
 from edoc_connector.testing.hub import RunningHub

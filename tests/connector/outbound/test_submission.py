@@ -13,7 +13,7 @@ from edoc_connector.connector.operations.evidence_check import check_pack
 from edoc_connector.connector.outbound import submission
 from edoc_connector.edxml import Organization
 from edoc_connector.errors import DocumentIdConflict, DuplicateDocument, OutcomeUnknown, StoreError, UnknownRecipient
-from edoc_connector.mockhub.faults import Fault
+from edoc_connector.mockhub import Fault
 from edoc_connector.store import DeliveryState, Spool
 from edoc_connector.testing import RECIPIENT, sample_document
 from edoc_connector.testing.hub import RunningHub

@@ -44,12 +44,14 @@ def make(out: Path) -> None:
         with RunningHub(MockHubConfig(data=folder / "hub")) as hub:
             for code, agency_name in AGENCIES.items():
                 hub.add_agency(code, f"secret-{code}", agency_name)
-            with Connector.open(settings(folder, hub, "H29.05")) as sender:
-                with Connector.open(settings(folder, hub, "G22")) as receiver:
-                    live(folder, hub, sender, receiver)
-                    # While all of it is open: a connector that is closed gives back what it holds.
-                    (folder / "seen.json").write_text(json.dumps([see(sender), see(receiver)], ensure_ascii=False))
-                    pack(folder, out)
+            with (
+                Connector.open(settings(folder, hub, "H29.05")) as sender,
+                Connector.open(settings(folder, hub, "G22")) as receiver,
+            ):
+                live(folder, hub, sender, receiver)
+                # While all of it is open: a connector that is closed gives back what it holds.
+                (folder / "seen.json").write_text(json.dumps([see(sender), see(receiver)], ensure_ascii=False))
+                pack(folder, out)
     tell(out)
 
 

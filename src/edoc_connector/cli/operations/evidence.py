@@ -97,8 +97,10 @@ def _print_checked(checked: Checked) -> None:
             f"{checked.agency}, {checked.document_id}: {checked.entries} entries, head of the chain {checked.head}",
             f"{checked.entries} mục, mã băm cuối chuỗi {checked.head}",
         )
-        say(*_format_signer(checked))
-    say(*_format_verdict(checked))
+        signer = _format_signer(checked)
+        say(signer.en, signer.vi)
+    verdict = _format_verdict(checked)
+    say(verdict.en, verdict.vi)
 
 
 def _format_verdict(checked: Checked) -> Text:

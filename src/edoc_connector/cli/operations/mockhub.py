@@ -45,8 +45,14 @@ def mockhub(
         HashForm, typer.Option("--hash", help="Form of hash-file to insist on. / Dạng hash-file được chấp nhận.")
     ] = HashForm.ANY,
     clock_tolerance: Annotated[
-        int, typer.Option(min=1, metavar="SECONDS", help="How far a time stamp may be off. / Độ lệch giờ cho phép.")
-    ] = 300,
+        int | None,
+        typer.Option(
+            min=1,
+            metavar="SECONDS",
+            help="Refuse time stamps that are further off; any is taken by default. / "
+            "Từ chối mốc thời gian lệch quá mức này; mặc định không kiểm tra.",
+        ),
+    ] = None,
     refuse: Annotated[
         list[str] | None,
         typer.Option(metavar="CALL", help="Refuse a call, e.g. getSentEdocList; repeat it. / Từ chối một lệnh gọi."),
@@ -61,7 +67,7 @@ def mockhub(
         agencies=tuple(AgencySpec.parse(text) for text in agency),
         hash=hash_form.value,
         pass_through=pass_through,
-        clock_tolerance=timedelta(seconds=clock_tolerance),
+        clock_tolerance=None if clock_tolerance is None else timedelta(seconds=clock_tolerance),
         refuse=frozenset(refuse or ()),
     )
     serve(config, host=host, port=port, on_ready=_announce_url)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ..._core import join_languages
 from ...edxml import BusinessType, Document, Message, Packet, StatusMessage, read
 from ...errors import AttachmentError, EdocError, NotFound, PacketError, VerificationFailed
 from ...hubs import Progress
@@ -25,19 +24,16 @@ class VerifiedPacket:
     Args:
         packet: the packet.
         verification: what its signatures are worth.
+        message: what it says: of a valid packet what was signed, as it is handed out later.
         fingerprint: hash of its content.
         file: where it lies in the spool.
     """
 
     packet: Packet
     verification: Verification
+    message: Message
     fingerprint: str
     file: SpoolFile
-
-    @property
-    def message(self) -> Message:
-        """What it says: of a valid packet what was signed, as it is handed out later."""
-        return self.verification.message or self.packet.message
 
 
 def fetch_to_spool(context: ConnectorContext, doc_id: str, on_progress: Progress | None = None) -> SpoolFile:
@@ -74,8 +70,13 @@ def admit(context: ConnectorContext, file: SpoolFile, row: ReceiptRow) -> Verifi
             raise _build_admission_error(row, verification)
         if context.requires_signed_pdf_in:
             require_signed_files(packet, policy, doc_id=row.hub_doc_id)
-    fingerprint = compute_fingerprint(packet.message, packet.attachments)
-    return VerifiedPacket(packet=packet, verification=verification, fingerprint=fingerprint, file=file)
+    return VerifiedPacket(
+        packet=packet,
+        verification=verification,
+        message=verification.message or packet.message,
+        fingerprint=compute_fingerprint(packet.message, packet.attachments),
+        file=file,
+    )
 
 
 def is_refusal(error: EdocError) -> bool:
@@ -141,7 +142,8 @@ def as_packet_columns(verified: VerifiedPacket) -> dict[str, Any]:
         **as_message_columns(verified.message),
         "fingerprint": verified.fingerprint,
         "verification": verification.status.value,
-        "verification_text": join_languages(verification.explanation, verification.explanation_vi),
+        "verification_text": verification.explanation,
+        "verification_vi": verification.explanation_vi,
         "findings": len(verified.packet.findings),
         "attempts": 0,  # those of the download; the application's are counted from here on
         **NO_ERROR,
@@ -171,7 +173,7 @@ def as_message_columns(message: Message) -> dict[str, Any]:
 
 
 class _NotKnownYet(VerificationFailed):
-    """Whether the signer's certificate was revoked could not be asked: the packet waits, as where a download fails."""
+    """The revocation of a certificate cannot be looked up now: the packet waits, as after a failed download."""
 
 
 def _build_admission_error(row: ReceiptRow, verification: Verification) -> VerificationFailed:

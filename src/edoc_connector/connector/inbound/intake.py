@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from ..._core import describe_error, join_languages
+from ..._core import Text, describe_error
 from ...edxml import Document, StatusMessage, read
 from ...errors import (
     AttachmentError,
@@ -91,7 +91,7 @@ class DownloadedPacket:
 
     @property
     def identity(self) -> tuple[str, ...] | None:
-        """What two copies of the same content have in common; None where there is no content."""
+        """Identity of the content, the same for two copies of it; None where there is no content."""
         if self.verified is None:
             return None
         message = self.verified.message
@@ -140,7 +140,7 @@ class Intake:
             return tx.receipts.claim_listed(self._context.lease, agency=self._context.agency, row_ids=keys)
 
     def release(self, rows: Sequence[ReceiptRow]) -> None:
-        """Give back what was claimed and not asked for."""
+        """Give back packets that were claimed and not asked for."""
         if rows:
             with self._context.store.transaction() as tx:
                 tx.receipts.release_claims(self._context.lease, [row.id for row in rows])
@@ -278,12 +278,12 @@ class Intake:
         values = {"attempts": row.attempts - int(decide_retry(error).opens_breaker), **as_error_columns(error)}
         next_attempt_at = compute_next_attempt(self._context.limits, row.attempts, tx.now, error)
         tx.leases.end(RECEIPTS, row.id, state=row.state, fencing_token=row.fence,
-            detail=join_languages(f"not downloaded: {error.message}", f"chưa tải được: {error.vi}"),
+            detail=Text(f"not downloaded: {error.message}", f"chưa tải được: {error.vi}"),
             next_attempt_at=next_attempt_at, **values,
         )  # fmt: skip
 
     def _postpone_unstored(self, downloaded: DownloadedPacket, error: EdocError) -> None:
-        """The store did not take it: it is asked for again."""
+        """Put off a packet that the store did not take: it is asked for again."""
         if isinstance(error, LeaseLost):
             return
         try:
@@ -337,7 +337,7 @@ class ExistingCopies:
         return cls({(row.document_id, row.sender): row for row in reversed(documents)}, ids_by_fingerprint)
 
     def is_suspected_duplicate(self, downloaded: DownloadedPacket) -> bool:
-        """Whether its content is here under another docId, and nobody looked at both again yet."""
+        """Whether the content is here under another docId, and was not downloaded a second time yet."""
         if downloaded.verified is None or downloaded.is_misdelivered or downloaded.duplicate_checked:
             return False
         fingerprint = downloaded.verified.fingerprint
@@ -347,7 +347,7 @@ class ExistingCopies:
         )
 
     def is_new_document(self, downloaded: DownloadedPacket) -> bool:
-        """Whether it is a document that came for the first time, about no other one."""
+        """Whether a document came for the first time and acts on no other one."""
         message = downloaded.verified.message if downloaded.verified is not None else None
         if (
             not isinstance(message, Document)
@@ -391,7 +391,7 @@ def admit_quarantined(tx: Tx, row: ReceiptRow, verified: VerifiedPacket) -> None
     copy = find_document_copy(tx, row, message) if isinstance(message, Document) else None
     if copy is not None and copy.fingerprint != verified.fingerprint:
         raise build_conflict_error(copy.document_id or "")
-    if copy is None and tx.timeline.has_been_in_state(RECEIPTS, row.id, ReceiptState.WAITING):
+    if copy is None and row.was_admitted:
         # The application failed on it; what it asks for was entered when it first came.
         tx.receipts.move(row, ReceiptState.WAITING, **as_packet_columns(verified))
         return
@@ -399,9 +399,7 @@ def admit_quarantined(tx: Tx, row: ReceiptRow, verified: VerifiedPacket) -> None
     admitted = tx.receipts.get_by_id(row.id)
     if admitted.state == ReceiptState.HANDLED and tx.outgoing.has_queued_confirmation(admitted, FAIL):
         # A hub that was told so may take no other word, and the application is not to wait for that.
-        tx.receipts.move(
-            admitted, ReceiptState.CONFIRMED, detail=join_languages("it was told fail", "trục đã được báo fail")
-        )
+        tx.receipts.move(admitted, ReceiptState.CONFIRMED, detail=Text("it was told fail", "trục đã được báo fail"))
 
 
 def _is_misdelivered(tx: Tx, downloaded: DownloadedPacket) -> bool:
@@ -463,7 +461,7 @@ def _store_document(tx: Tx, row: ReceiptRow, verified: VerifiedPacket, document:
     if copy is not None and copy.fingerprint != verified.fingerprint:
         quarantine(tx, row, build_conflict_error(document.id), as_packet_columns(verified))
     elif copy is not None:
-        detail = join_languages(f"as docId {copy.hub_doc_id}", f"là docId {copy.hub_doc_id}")
+        detail = Text(f"as docId {copy.hub_doc_id}", f"là docId {copy.hub_doc_id}")
         duplicate = tx.receipts.move(row, ReceiptState.DUPLICATE, detail=detail, **as_packet_columns(verified))
         tx.outgoing.enqueue_confirmation(duplicate, DONE, is_first=True)
     else:
@@ -480,7 +478,7 @@ def _mark_change_asked(tx: Tx, row: ReceiptRow, document: Document) -> None:
         if target is not None:
             tx.receipts.lock_receipt(target.id)
             reason = document.business.reason or ""
-            detail = join_languages(f"{kind} asked for: {reason}", f"nơi gửi yêu cầu {KIND_NAMES_VI[kind]}: {reason}")
+            detail = Text(f"{kind} asked for: {reason}", f"nơi gửi yêu cầu {KIND_NAMES_VI[kind]}: {reason}")
             tx.receipts.record_note(target, detail=detail, change=Change.ASKED)
 
 

@@ -10,11 +10,11 @@ from contextlib import contextmanager
 from types import TracebackType
 from typing import Self
 
-from ..._core import join_languages
+from ..._core import Text
 from ...errors import EdocError, StoreError
 from ...store import ReceiptRow, ReceiptState, Tx
 from .._context import ConnectorContext
-from ..outbound.outbox import Outbox
+from ..outbound import Outbox
 from .inbox import Inbox
 from .prefetch import Prefetch
 from .receipt import Receipt
@@ -162,7 +162,7 @@ class ReceiveLoop:
 
 def _give_back(receipt: Receipt) -> None:
     try:
-        receipt.give_back(join_languages("not handed out", "chưa giao"))
+        receipt.give_back(Text("not handed out", "chưa giao"))
     except StoreError as error:
         log.warning("docId %s waits until its lease runs out: %s", receipt.hub_doc_id, error)
 

@@ -9,7 +9,7 @@ import logging
 from datetime import datetime
 from typing import Any
 
-from ..._core import join_languages
+from ..._core import Text
 from ...edxml import StatusMessage
 from ...store import (
     CHANGE_BY_ANSWER,
@@ -48,8 +48,8 @@ def apply_status(tx: Tx, row: ReceiptRow, message: StatusMessage, values: dict[s
         tx.outgoing.enqueue_confirmation(stored_row, DONE, is_first=True)
 
 
-def _record_report(tx: Tx, row: ReceiptRow, message: StatusMessage) -> str:
-    """Enter a status in the delivery it is about; what was done, in words."""
+def _record_report(tx: Tx, row: ReceiptRow, message: StatusMessage) -> Text:
+    """Enter a status in the delivery it is about; returns what was done, in words."""
     delivery = find_delivery(tx, row.agency, message)
     code = str(message.code)
     if delivery is None:
@@ -57,7 +57,7 @@ def _record_report(tx: Tx, row: ReceiptRow, message: StatusMessage) -> str:
         log.warning(
             "status %s about a document we did not send: %s %s", code, response_for.document_id, response_for.code
         )
-        return join_languages(
+        return Text(
             f"{code} about a document that we did not send (flagged)",
             f"trạng thái {code} về văn bản không do đơn vị gửi (đã đánh dấu)",
         )
@@ -68,7 +68,7 @@ def _record_report(tx: Tx, row: ReceiptRow, message: StatusMessage) -> str:
     _record_answer(tx, delivery, message, at)
     order_note = ("", "") if in_order else (" (out of order)", " (không đúng thứ tự)")
     sender_note = _describe_other_sender(tx, row, message.sender.id)
-    return join_languages(
+    return Text(
         f"{describe_code(code)} of {message.sender.id} on {delivery.document_id}{order_note[0]}{sender_note[0]}",
         f"{describe_code(code, vi=True)} của {message.sender.id} về "
         f"{delivery.document_id}{order_note[1]}{sender_note[1]}",
@@ -76,7 +76,7 @@ def _record_report(tx: Tx, row: ReceiptRow, message: StatusMessage) -> str:
 
 
 def _describe_other_sender(tx: Tx, row: ReceiptRow, sender: str) -> tuple[str, str]:
-    """Words for a status whose sender is not whom the hub announced; a hub may do that for an honest reason."""
+    """Describe that the sender is not the one that the hub announced; a hub may do that for an honest reason."""
     entry = tx.directory.find_agency(row.agency, row.offered_by) if row.offered_by else None
     codes = {row.offered_by, entry.code, entry.other_code} if entry is not None else {row.offered_by}
     if not row.offered_by or sender in codes:
@@ -86,14 +86,12 @@ def _describe_other_sender(tx: Tx, row: ReceiptRow, sender: str) -> tuple[str, s
 
 
 def _record_answer(tx: Tx, delivery: DeliveryRow, message: StatusMessage, at: datetime) -> None:
-    """An answer (15, 16) counts for the packet that asks and for the document it acts on, whichever it names."""
+    """Enter an answer (15, 16) for the packet that asks and for the document it acts on, whichever it names."""
     code, organ_id = str(message.code), message.sender.id
     if code not in CHANGE_BY_ANSWER:
         return
     if delivery.business in WITHDRAWING_KINDS:
-        detail = join_languages(
-            f"answer to the {delivery.business}", f"trả lời yêu cầu {KIND_NAMES_VI[delivery.business]}"
-        )
+        detail = Text(f"answer to the {delivery.business}", f"trả lời yêu cầu {KIND_NAMES_VI[delivery.business]}")
         for document_id in tx.deliveries.load_targets([delivery.id])[delivery.id]:
             target = tx.deliveries.find_by_document_id(delivery.agency, document_id)
             if target is not None:
@@ -132,9 +130,7 @@ def _record_take_back(tx: Tx, row: ReceiptRow, message: StatusMessage, values: d
         stored_row = tx.receipts.move(
             row,
             ReceiptState.HANDLED,
-            detail=join_languages(
-                f"13 about {reason_refused} (flagged)", f"yêu cầu 13 về {reason_refused_vi} (đã đánh dấu)"
-            ),
+            detail=Text(f"13 about {reason_refused} (flagged)", f"yêu cầu 13 về {reason_refused_vi} (đã đánh dấu)"),
             **values,
         )
         if target is not None:
@@ -142,18 +138,18 @@ def _record_take_back(tx: Tx, row: ReceiptRow, message: StatusMessage, values: d
         return stored_row
     stored_row = tx.receipts.move(row, ReceiptState.WAITING, **values | {"business": TAKE_BACK_KIND})
     reason = message.description or ""
-    detail = join_languages(f"taking back asked for: {reason}", f"nơi gửi yêu cầu lấy lại: {reason}")
+    detail = Text(f"taking back asked for: {reason}", f"nơi gửi yêu cầu lấy lại: {reason}")
     tx.receipts.record_note(target, detail=detail, change=Change.ASKED)
     return stored_row
 
 
-def _describe_late_request(message: StatusMessage, target: ReceiptRow) -> str:
-    """What the document's own story says of a request that needs no answer any more."""
+def _describe_late_request(message: StatusMessage, target: ReceiptRow) -> Text:
+    """Describe a request that came too late, for the document's own timeline."""
     standing = [describe_code(target.last_code or "", vi=vi) for vi in (False, True)]
     if target.change is not None:
         standing = ["asked for already", "đã có yêu cầu thay đổi"]
     reason = message.description or ""
-    return join_languages(
+    return Text(
         f"taking back asked for too late ({standing[0]}; flagged, not to be answered): {reason}",
         f"nơi gửi yêu cầu lấy lại quá muộn ({standing[1]}; đã đánh dấu, không phải trả lời): {reason}",
     )

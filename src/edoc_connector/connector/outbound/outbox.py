@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
-from ..._core import describe_error, join_languages
+from ..._core import Text, describe_error
 from ...errors import AuthenticationRejected, DuplicateDocument, EdocError, OutcomeUnknown, StoreError
 from ...hubs import MessageType
 from ...store import (
@@ -31,7 +31,7 @@ from .._recovery import recover_sending
 from .._retry import NO_ERROR, as_error_columns, compute_next_attempt, decide_retry
 from .ack_sender import AckSender
 from .reconciler import Reconciler
-from .submission import Submission, record_refusal
+from .submission import Submission, is_refusal, record_refusal
 
 log = logging.getLogger("edoc_connector.connector.outbox")
 
@@ -142,11 +142,11 @@ class Outbox:
         else:
             self._mark_delivery_sent(row, result.doc_id)
 
-    def _mark_delivery_sent(self, row: DeliveryRow, doc_id: str | None, detail: str = "") -> None:
+    def _mark_delivery_sent(self, row: DeliveryRow, doc_id: str | None, detail: Text | str = "") -> None:
         with self._context.store.transaction() as tx:
             self._context.hub.record_exchanges(tx, DELIVERIES, row.id)
             sent_detail = detail or (
-                f"docId {doc_id}" if doc_id else join_languages("docId not told", "trục không cho biết docId")
+                f"docId {doc_id}" if doc_id else Text("docId not told", "trục không cho biết docId")
             )
             is_bound = tx.deliveries.mark_sent(row, doc_id, detail=sent_detail, attempts=row.attempts + 1, **NO_ERROR)
         if not is_bound:
@@ -163,9 +163,11 @@ class Outbox:
                 values |= {"next_attempt_at": tx.now, "asked": 0}
             else:
                 values |= {"next_attempt_at": compute_next_attempt(self._context.limits, row.attempts, tx.now, error)}
+            is_refused = state is DeliveryState.FAILED and is_refusal(error)
+            values |= {"never_accepted": row.never_accepted} if is_refused else {}
             tx.deliveries.move(row, state, detail=describe_error(error), **values)
-            if state is DeliveryState.FAILED:
-                record_refusal(tx, row, error)
+            if is_refused:
+                record_refusal(tx, row)
         raise error
 
     # -- a document that the hub may have
@@ -179,17 +181,15 @@ class Outbox:
         return self._claim_delivery(only_id=row.id, only_due=False)
 
     def _resolve_duplicate_delivery(self, row: DeliveryRow, error: DuplicateDocument) -> None:
-        """The hub has it: from an attempt of ours whose answer was lost, or from somebody else."""
+        """Find out whose packet the hub has: ours, from an attempt whose answer was lost, or somebody else's."""
         try:
             hub_ids = self._reconciler.query_hub(row)
         except EdocError as lookup_error:
             log.warning("the hub cannot be asked what it has: %s", lookup_error)
             self._record_delivery_failure(row, error, state=DeliveryState.UNKNOWN)
-        with self._context.store.snapshot() as tx:
-            is_ours = len(hub_ids) == 1 or tx.timeline.has_been_in_state(DELIVERIES, row.id, DeliveryState.UNKNOWN)
-        if not is_ours:
+        if len(hub_ids) != 1 and not row.was_unknown:
             self._record_delivery_failure(row, error)
-        self._mark_delivery_sent(row, hub_ids[0] if len(hub_ids) == 1 else None, join_languages(*_ALREADY_AT_HUB_WORDS))
+        self._mark_delivery_sent(row, hub_ids[0] if len(hub_ids) == 1 else None, Text(*_ALREADY_AT_HUB_WORDS))
 
     def look_up_message(self, machine: StateMachine, key: int) -> EdocError | None:
         """Ask the hub about one message whose outcome is unknown, and act on its answer.
@@ -250,7 +250,7 @@ class Outbox:
         return Flushed(sent=sent, errors=tuple(errors))
 
     def send_due_acks(self) -> tuple[EdocError, ...]:
-        """Send the statuses and confirmations that are due, until none is; what those met that were not sent.
+        """Send the statuses and confirmations that are due, until none is; returns the errors of the others.
 
         Raises:
             StoreError: the store does not answer.
@@ -260,12 +260,12 @@ class Outbox:
         return tuple(error for error in self._try_acks(only_due=True) if error is not None)
 
     def send_next_delivery(self, key: int | None = None) -> tuple[int | None, EdocError | None]:
-        """Send the next delivery that is due, or this one: its key, None where there is none, and the error it met."""
+        """Send the next delivery that is due, or this one; returns its key, None where there is none, and its error."""
         row = self._claim_delivery(only_due=True, only_id=key)
         return (None, None) if row is None else (row.id, self._try_send_delivery(row))
 
     def _try_waiting(self, *, only_due: bool, skips_deliveries: bool) -> Iterator[EdocError | None]:
-        """Try each message that waits once; what each met, None where the hub took it."""
+        """Try each message that waits once; yields its error, None where the hub took it."""
         row = None if skips_deliveries else self._claim_delivery(only_due=only_due)
         while row is not None:
             yield self._try_send_delivery(row)
@@ -282,7 +282,7 @@ class Outbox:
         return None
 
     def _try_acks(self, *, only_due: bool) -> Iterator[EdocError | None]:
-        """Try each status and confirmation that waits once; what each met."""
+        """Try each status and confirmation that waits once; yields its error."""
         failed_ids: set[int] = set()
         while len(failed_ids) < _MAX_FAILURES_PER_ROUND:
             results = self.ack_sender.send_next(only_due=only_due, exclude=failed_ids)

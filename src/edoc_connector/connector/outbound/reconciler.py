@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import NoReturn, TypeAlias
 
-from ..._core import join_languages
+from ..._core import Text
 from ...edxml import StatusMessage
 from ...errors import EdocError, HubError, OutcomeUnknown
 from ...hubs import MessageType, SentState
@@ -176,7 +176,7 @@ class Reconciler:
                 row.id,
                 state=row.state,
                 fencing_token=row.fence,
-                detail=join_languages(f"still unknown: {error.message}", f"vẫn chưa rõ: {error.vi}"),
+                detail=Text(f"still unknown: {error.message}", f"vẫn chưa rõ: {error.vi}"),
                 asked=lookups,
                 next_attempt_at=next_attempt_at,
                 **as_error_columns(error),
@@ -273,7 +273,7 @@ def _build_unnamed_sibling_error() -> Undecided:
 
 
 def _as_lookup_error(error: EdocError) -> EdocError:
-    """A hub that refuses the question leaves the answer to a person; any other trouble passes."""
+    """Express a refusal of the question as `Undecided`: the answer is left to a person; any other trouble passes."""
     if not isinstance(error, HubError) or decide_retry(error).next_state != DeliveryState.FAILED:
         return error
     return Undecided(

@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from ..._core import join_languages
+from ..._core import Text
 from ...edxml import ResponseFor, StaffInfo, StatusCode, StatusMessage
 from ...errors import NotFound, StatusNotAllowed
 from ...store import CHANGE_BY_ANSWER, ReceiptRow, ReceiptState, Tx, describe_code, require_allowed_code
@@ -43,7 +43,7 @@ class StatusReply:
 
 @dataclass(frozen=True, slots=True)
 class _ReplyState:
-    """Where the thing that a status is about stands.
+    """The state of the document that a status is about.
 
     Args:
         receipt: its receipt: the packet's own, or that of the document that a status asks to take back.
@@ -65,7 +65,7 @@ class _ReplyState:
         )
 
     def with_reply(self, reply: StatusReply) -> _ReplyState:
-        """Compute where it stands after a status."""
+        """Compute the state after a status."""
         if self.has_separate_request and reply.is_answer:
             return replace(self, change=CHANGE_BY_ANSWER[reply.code])
         return replace(self, last_code=reply.code)
@@ -164,19 +164,19 @@ def record_answer(tx: Tx, row: ReceiptRow, reply: StatusReply, *, target_ids: Co
     """
     words = describe_code(reply.code), describe_code(reply.code, vi=True)
     if row.business == TAKE_BACK_KIND:
-        tx.receipts.record_note(row, detail=join_languages(*words), last_code=reply.code)
+        tx.receipts.record_note(row, detail=Text(*words), last_code=reply.code)
     for document_id in target_ids:
         target = tx.receipts.find_effective(row.agency, document_id, row.sender)
         if target is not None:
             tx.receipts.lock_receipt(target.id)
             kind = row.business or ""
-            detail = join_languages(f"{kind}: {words[0]}", f"{KIND_NAMES_VI[kind]}: {words[1]}")
+            detail = Text(f"{kind}: {words[0]}", f"{KIND_NAMES_VI[kind]}: {words[1]}")
             tx.receipts.record_note(target, detail=detail, change=CHANGE_BY_ANSWER[reply.code])
     return tx.receipts.get_by_id(row.id)
 
 
-def _enqueue_status(tx: Tx, context: ConnectorContext, receipt: ReceiptRow, reply: StatusReply) -> str:
-    """Queue a status; what was said, in words."""
+def _enqueue_status(tx: Tx, context: ConnectorContext, receipt: ReceiptRow, reply: StatusReply) -> Text:
+    """Queue a status, and return its description."""
     tx.outgoing.enqueue_status(
         agency=receipt.agency,
         code=reply.code,
@@ -185,7 +185,7 @@ def _enqueue_status(tx: Tx, context: ConnectorContext, receipt: ReceiptRow, repl
         receipt_id=receipt.id,
     )
     en, vi = describe_code(reply.code), describe_code(reply.code, vi=True)
-    return join_languages(f"{en} {reply.description or ''}".strip(), f"{vi} {reply.description or ''}".strip())
+    return Text(f"{en} {reply.description or ''}".strip(), f"{vi} {reply.description or ''}".strip())
 
 
 def find_open_requests(tx: Tx, row: ReceiptRow) -> list[ReceiptRow]:
@@ -211,5 +211,5 @@ def _find_reply_state(tx: Tx, row: ReceiptRow) -> _ReplyState:
 
 
 def _find_subject_receipt(tx: Tx, row: ReceiptRow) -> ReceiptRow | None:
-    """The document that a status is about."""
+    """Find the receipt of the document that a status is about."""
     return tx.receipts.find_effective(row.agency, row.document_id or "", row.sender)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import timedelta
 
-from ..._core import join_languages
+from ..._core import Text
 from ...edxml import BusinessType, Document, read
 from ...errors import DocumentError, EdocError, NotFound, PacketRefused, StatusNotAllowed, UnknownRecipient
 from ...store import DELIVERIES, DeliveryRow, DeliveryState, NewDelivery, SpoolFile, Tx, require_same_document
@@ -115,7 +115,7 @@ def _build_new_delivery(
 
 
 def _record_request(tx: Tx, context: ConnectorContext, document: Document) -> None:
-    """A recall or a replacement asks those recipients of the documents acted on that it goes to."""
+    """Enter the request of a recall or a replacement at those recipients of the documents acted on that it goes to."""
     kind = KIND_BY_TYPE[document.business.type or BusinessType.NEW]
     if kind not in WITHDRAWING_KINDS:
         return
@@ -161,7 +161,7 @@ def rebuild(context: ConnectorContext, row: DeliveryRow, document: Document) -> 
         with context.store.transaction() as tx:
             values = {"spool_file": file.name, "sha256": file.sha256, "size": file.size}
             values |= {"fingerprint": compute_fingerprint(document), "next_attempt_at": tx.now}
-            detail = join_languages("its packet was gone; built anew", "gói tin đã mất, đã tạo lại")
+            detail = Text("its packet was gone; built anew", "gói tin đã mất, đã tạo lại")
             tx.deliveries.move(row, DeliveryState.READY, detail=detail, **values)
             ready_row = tx.deliveries.get_by_id(row.id)
         is_committed = True
@@ -177,30 +177,28 @@ def rebuild(context: ConnectorContext, row: DeliveryRow, document: Document) -> 
 def is_correctable(tx: Tx, row: DeliveryRow) -> bool:
     """Whether another document may take the place of this one: the hub certainly never took it.
 
-    That is read from the timeline, which nobody can alter: every time the delivery failed the hub had refused the
-    packet for what is in it (`REFUSED` follows the move), it was never ``unknown`` nor ``sent``, and no recipient ever
-    said anything about it.
+    Every time the delivery failed the hub had refused the packet for what is in it (`DeliveryRow.never_accepted`), it
+    was never ``unknown`` nor ``sent``, and no recipient ever said anything about it.
     """
-    if row.state != DeliveryState.FAILED or row.hub_doc_id or row.sent_at:
+    if row.state != DeliveryState.FAILED or not row.never_accepted or row.hub_doc_id or row.sent_at:
         return False
-    entered_states = [entry.new for entry in tx.timeline.load_timelines(DELIVERIES, [row.id])[row.id]]
-    if {DeliveryState.UNKNOWN, DeliveryState.SENT} & set(entered_states):
-        return False
-    refusals = entered_states.count(REFUSED)
-    has_replies = any(
+    return not any(
         recipient.last_code or recipient.change for recipient in tx.deliveries.load_recipients([row.id])[row.id]
     )
-    return not has_replies and refusals > 0 and refusals == entered_states.count(DeliveryState.FAILED)
 
 
-def record_refusal(tx: Tx, row: DeliveryRow, error: EdocError) -> None:
-    """Enter in the timeline of a delivery that failed now that the hub refused what is in the packet, if it did."""
-    if isinstance(error, _REFUSAL_ERRORS):
-        detail = join_languages(
-            "the hub refused what is in the packet: the document can be corrected and sent under the same id",
-            "trục từ chối nội dung gói tin: có thể sửa văn bản rồi gửi lại với cùng mã định danh",
-        )
-        tx.timeline.record_change(DELIVERIES, row.id, old=DeliveryState.FAILED, new=REFUSED, detail=detail)
+def is_refusal(error: EdocError) -> bool:
+    """Tell whether the hub refused what is in the packet."""
+    return isinstance(error, _REFUSAL_ERRORS)
+
+
+def record_refusal(tx: Tx, row: DeliveryRow) -> None:
+    """Enter in the timeline of a delivery that failed now that the hub refused what is in the packet."""
+    detail = Text(
+        "the hub refused what is in the packet: the document can be corrected and sent under the same id",
+        "trục từ chối nội dung gói tin: có thể sửa văn bản rồi gửi lại với cùng mã định danh",
+    )
+    tx.timeline.record_change(DELIVERIES, row.id, old=DeliveryState.FAILED, new=REFUSED, detail=detail)
 
 
 def _correct_delivery(
@@ -241,7 +239,7 @@ def _apply_correction(tx: Tx, key: int, document: Document, new_delivery: NewDel
     if row.fingerprint == new_delivery.fingerprint:
         return None
     refused_recipients = ", ".join(_list_recipient_ids(tx, row))
-    detail = join_languages(
+    detail = Text(
         f"corrected; the refused packet, to {refused_recipients}, had the SHA-256 {row.sha256}",
         f"văn bản đã được sửa; gói tin bị từ chối (gửi {refused_recipients}) có SHA-256 {row.sha256}",
     )
@@ -255,7 +253,7 @@ def _apply_correction(tx: Tx, key: int, document: Document, new_delivery: NewDel
 
 
 def _is_request_dropped(tx: Tx, row: DeliveryRow, document: Document, new_delivery: NewDelivery) -> bool:
-    """Whether somebody who was asked to give a document back would not be asked any more: that stays in its row."""
+    """Whether a correction drops the request to somebody, which stays in the row of the document acted on."""
     if row.business not in WITHDRAWING_KINDS:
         return False
     if new_delivery.business != row.business:
@@ -290,7 +288,7 @@ def require_delivery(tx: Tx, context: ConnectorContext, document_id: str) -> Del
 
 
 def require_sent(tx: Tx, context: ConnectorContext, document_id: str) -> DeliveryRow:
-    """Find the delivery of a document that the hub has: before that there is nothing to recall, update or take back.
+    """Find the delivery of a document that the hub has: any other cannot be recalled, updated or taken back.
 
     Raises:
         NotFound: there is none.

@@ -18,7 +18,9 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    false,
     text,
+    true,
 )
 
 from ..state_machine import DELIVERIES, OUTGOING, RECEIPTS, StateMachine
@@ -92,6 +94,10 @@ deliveries = Table(
     # How often the hub was asked about an unknown outcome, and did not have the packet.
     Column("asked", Integer, nullable=False, default=0),
     Column("sent_at", UtcTime),
+    # Whether the hub certainly never took the packet: each time that it failed, the hub had refused what is in it.
+    Column("never_accepted", Boolean, nullable=False, server_default=true()),
+    # Whether the outcome of sending was ever unknown.
+    Column("was_unknown", Boolean, nullable=False, server_default=false()),
     *_build_queue_columns(DELIVERIES),
     UniqueConstraint("agency", "document_id"),
     Index(None, "agency", "state", "next_attempt_at"),
@@ -153,6 +159,7 @@ receipts = Table(
     Column("fingerprint", String(64)),
     Column("verification", String(16)),
     Column("verification_text", Text),
+    Column("verification_vi", Text),
     Column("findings", Integer, nullable=False, default=0),
     Column("last_code", Text),
     Column("change", String(16)),
@@ -164,6 +171,8 @@ receipts = Table(
     Column("noticed_at", UtcTime),
     # Of the application's own code, where that failed on the packet.
     Column("traceback", Text),
+    # Whether it was ever let in, and waited for the application.
+    Column("was_admitted", Boolean, nullable=False, server_default=false()),
     *_build_queue_columns(RECEIPTS),
     UniqueConstraint("agency", "hub_doc_id"),
     CheckConstraint("change IN ('asked', 'agreed', 'refused')", name="change"),
@@ -244,6 +253,8 @@ timeline = Table(
     # The organisation it is about, where one recipient of a delivery is meant.
     Column("recipient", Text),
     Column("detail", Text, nullable=False),
+    # Empty where the words are the same in both languages, a person's own.
+    Column("detail_vi", Text),
     CheckConstraint("subject IN ('delivery', 'receipt', 'outgoing')", name="subject"),
     Index(None, "subject", "subject_id"),
     sqlite_autoincrement=True,
