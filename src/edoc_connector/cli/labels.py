@@ -50,10 +50,10 @@ _STATE_EVENTS: Mapping[str, Text] = {
 
 def format_label(labels: Mapping[str, Text], key: str) -> str:
     """Format a state or kind in both languages; one without a label stays as it is."""
-    return _format_both(labels[key]) if key in labels else key
+    return _join_languages(labels[key]) if key in labels else key
 
 
-def _format_both(text: Text) -> str:
+def _join_languages(text: Text) -> str:
     return f"{text.en} / {text.vi}"
 
 
@@ -73,7 +73,7 @@ def format_recipients(delivery: Delivery) -> str:
 
 
 def _format_recipient(recipient: RecipientState) -> str:
-    change = f" ({_format_both(_CHANGE[recipient.change])})" if recipient.change is not None else ""
+    change = f" ({_join_languages(_CHANGE[recipient.change])})" if recipient.change is not None else ""
     return f"{recipient.organ_id} {recipient.status or '–'}{' !' if recipient.undelivered else ''}{change}"
 
 
