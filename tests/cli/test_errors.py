@@ -6,9 +6,8 @@ import io
 import json
 import logging
 import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -16,7 +15,8 @@ from edoc_connector.cli.errors import name_commands
 from edoc_connector.cli.output import use_utf8
 from edoc_connector.testing import sample_document
 
-Edoc = Callable[..., Any]
+if TYPE_CHECKING:
+    from tests.cli.conftest import Edoc
 
 
 @pytest.fixture

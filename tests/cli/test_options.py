@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from cryptography import x509
@@ -17,7 +17,8 @@ from edoc_connector.testing import sample_document, sample_pdf
 from edoc_connector.testing.keys import AgencyKeys, get_default_authority
 from edoc_connector.testing.responders import Responders
 
-Edoc = Callable[..., Any]
+if TYPE_CHECKING:
+    from tests.cli.conftest import Edoc
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from alembic import command
@@ -16,11 +16,15 @@ from alembic.config import Config
 from sqlalchemy import Connection, Engine, MetaData, Table, create_engine, insert, select, text
 from sqlalchemy.exc import IntegrityError
 
-from edoc_connector.connector import Connector, Receipt, Story
+from edoc_connector.connector import Connector, Story
 from edoc_connector.connector.operations.evidence_check import check_pack
 from edoc_connector.errors import EdocError, StoreError
 from edoc_connector.store import DeliveryState, OutgoingState, ReceiptState, Store, migrate, upgrade
-from edoc_connector.testing import RunningHub, sample_document
+from edoc_connector.testing import sample_document
+from edoc_connector.testing.hub import RunningHub
+
+if TYPE_CHECKING:
+    from tests.connector.conftest import Handle
 
 pytestmark = pytest.mark.parametrize("backend", ["sqlite", "postgresql"], indirect=True)
 
@@ -135,10 +139,7 @@ def test_the_timeline_is_append_only_again(upgraded: Callable[..., Connector], b
 
 
 def test_it_goes_on(
-    upgraded: Callable[..., Connector],
-    hub: RunningHub,
-    handle: Callable[[Connector], list[Receipt]],
-    backend: dict[str, str],
+    upgraded: Callable[..., Connector], hub: RunningHub, handle: Handle, backend: dict[str, str]
 ) -> None:
     """What was on its way arrives, what was refused is corrected, new documents travel (issue, "and works")."""
     sender, receiver = upgraded("H29.05"), upgraded("G22")

@@ -5,15 +5,18 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from edoc_connector.testing import sample_document
 
-Edoc = Callable[..., Any]
+if TYPE_CHECKING:
+    from tests.cli.conftest import Edoc, Ran
+
+
 ID = sample_document().id
 
 
-def test_a_story_is_told_in_both_languages(office: Path, edoc: Edoc, send: Callable[[], Any]) -> None:
+def test_a_story_is_told_in_both_languages(office: Path, edoc: Edoc, send: Callable[[], Ran]) -> None:
     """For people, and as JSON (issue, "edoc explain")."""
     send()
     told = edoc("explain", ID).out

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
-Edoc = Callable[..., Any]
+if TYPE_CHECKING:
+    from tests.cli.conftest import Edoc
 
 
 def test_a_status_out_of_order_is_refused_with_what_is_allowed(offices: dict[str, Path], sent: str, edoc: Edoc) -> None:

@@ -6,11 +6,13 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
-Edoc = Callable[..., Any]
+if TYPE_CHECKING:
+    pass
+
+
 EDOC = [sys.executable, "-m", "edoc_connector"]
 
 

@@ -6,18 +6,21 @@ import json
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import pytest
 
 from edoc_connector.testing import sample_document
 
-Edoc = Callable[..., Any]
+if TYPE_CHECKING:
+    from tests.cli.conftest import Edoc, Ran
+
+
 ID = sample_document().id
 
 
 def test_evidence_is_packed_and_checked_elsewhere(
-    office: Path, edoc: Edoc, send: Callable[[], Any], monkeypatch: pytest.MonkeyPatch
+    office: Path, edoc: Edoc, send: Callable[[], Ran], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """--verify needs neither configuration nor store, and names what fails (issue, "edoc evidence")."""
     assert send().code == 0

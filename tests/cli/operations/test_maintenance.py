@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from edoc_connector.mockhub import Fault
 from edoc_connector.testing import RunningHub, sample_document
 
-Edoc = Callable[..., Any]
+if TYPE_CHECKING:
+    from tests.cli.conftest import Edoc, Ran
+
+
 ID = sample_document().id
 
 
-def test_unknown_outcomes_are_settled(office: Path, edoc: Edoc, send: Callable[[], Any], mock_hub: RunningHub) -> None:
+def test_unknown_outcomes_are_settled(office: Path, edoc: Edoc, send: Callable[[], Ran], mock_hub: RunningHub) -> None:
     """The hub is asked; what it will not tell a person settles (issue, "edoc reconcile")."""
     mock_hub.faults.add(Fault(kind="drop-after-accepting", path="/sendEdoc"))
     assert send().code == 1
@@ -29,7 +32,7 @@ def test_unknown_outcomes_are_settled(office: Path, edoc: Edoc, send: Callable[[
 
 
 def test_reconcile_prints_what_was_settled_and_what_waits(
-    office: Path, edoc: Edoc, send: Callable[[], Any], mock_hub: RunningHub
+    office: Path, edoc: Edoc, send: Callable[[], Ran], mock_hub: RunningHub
 ) -> None:
     """Exit code 0: nobody has to do anything (issue, "edoc reconcile")."""
     mock_hub.faults.add(Fault(kind="drop-before-accepting", path="/sendEdoc"))
@@ -44,7 +47,7 @@ def test_reconcile_prints_what_was_settled_and_what_waits(
     assert "settled: " + sample_document(number="2").id in edoc("reconcile").out
 
 
-def test_old_packets_are_removed_when_told_to(office: Path, edoc: Edoc, send: Callable[[], Any]) -> None:
+def test_old_packets_are_removed_when_told_to(office: Path, edoc: Edoc, send: Callable[[], Ran]) -> None:
     """Dry by default (issue, "edoc prune")."""
     send()
     assert "would be removed" in edoc("prune", "--older-than", "0d").out
@@ -54,7 +57,7 @@ def test_old_packets_are_removed_when_told_to(office: Path, edoc: Edoc, send: Ca
     assert edoc("prune", "--older-than", "soon").code == 1
 
 
-def test_the_spool_is_checked(office: Path, edoc: Edoc, send: Callable[[], Any]) -> None:
+def test_the_spool_is_checked(office: Path, edoc: Edoc, send: Callable[[], Ran]) -> None:
     """Exit code 1 as long as something is wrong (issue, "edoc fsck")."""
     send()
     assert edoc("fsck", "--deep").code == 0

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import pytest
 
 from edoc_connector import edxml
 from edoc_connector.testing import agency_keys, sample_document
 
-Edoc = Callable[..., Any]
+if TYPE_CHECKING:
+    from tests.cli.conftest import Edoc
 
 
 def test_build_takes_what_inspect_gives(unsigned: Path, edoc: Edoc, tmp_path: Path) -> None:

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from lxml import etree
 
 from edoc_connector import edxml
 from edoc_connector.testing import sample_document, sample_pdf
 
-Edoc = Callable[..., Any]
+if TYPE_CHECKING:
+    from tests.cli.conftest import Edoc
 
 
 def _texts(file: Path) -> list[str]:

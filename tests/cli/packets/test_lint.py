@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from datetime import UTC, datetime
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import pytest
 from jsonschema import Draft7Validator  # type: ignore[import-untyped]  # it ships no types
@@ -15,7 +14,8 @@ from jsonschema import Draft7Validator  # type: ignore[import-untyped]  # it shi
 from edoc_connector import edxml
 from edoc_connector.testing import sample_document
 
-Edoc = Callable[..., Any]
+if TYPE_CHECKING:
+    from tests.cli.conftest import Edoc
 
 
 @pytest.fixture

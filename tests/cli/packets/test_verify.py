@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import pytest
 
 from edoc_connector.testing import agency_keys, authority, sample_pdf
 
-Edoc = Callable[..., Any]
+if TYPE_CHECKING:
+    from tests.cli.conftest import Edoc
 
 
 def test_verify_tells_by_its_exit_code(signed: Path, unsigned: Path, edoc: Edoc, tmp_path: Path) -> None:
