@@ -8,12 +8,19 @@ from .async_receipt import AsyncReceipt
 from .connector import Connector
 from .delivery import Delivery, RecipientState, TimelineEntry
 from .handlers import HandlerRegistration, Handlers
-from .inbound.receipt import Receipt
-from .operations.evidence_check import Checked, Problem, check_pack
-from .operations.explain import Event, Story
-from .operations.reconcile import Reconciled, Unsettled
-from .operations.spool_maintenance import Pruned, SpoolFault
-from .outbound.outbox import Flushed
+from .inbound import Receipt
+from .operations import (
+    Checked,
+    Event,
+    Problem,
+    Pruned,
+    Reconciled,
+    SpoolFault,
+    Story,
+    Unsettled,
+    check_pack,
+)
+from .outbound import Flushed
 
 __all__ = [
     "NO_ERROR",

@@ -1,4 +1,4 @@
-"""What the parts of a connector share: who we are, the store, the hub, the key, and how long to wait."""
+"""The context that the parts of a connector share: the agency, the store, the hub, the key and the limits."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from ._verified_cache import VerifiedCache
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConnectorContext:
-    """What the parts of a connector share.
+    """The agency, its store, hub, key and limits, for all parts of a connector.
 
     Args:
         organization: ourselves.

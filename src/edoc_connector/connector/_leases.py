@@ -17,7 +17,7 @@ _RENEWALS_PER_LEASE = 3  # times a lease is renewed before it would run out
 
 
 class LeaseKeeper:
-    """Renews the leases on what is being worked on, in a thread.
+    """Renews the leases on rows that are being worked on, in a thread.
 
     A worker that dies, or is stopped for longer than its lease, loses what it held to another one. So does one that
     lives, where it could not write what became of a row: nobody works on that any more, and it is not renewed.
@@ -48,7 +48,7 @@ class LeaseKeeper:
                 self.release(table, key)
 
     def hold(self, table: str, key: int) -> None:
-        """A row is being worked on."""
+        """Renew the lease on a row from now on."""
         with self._lock:
             self._hold_counts[table, key] += 1
             if self._thread is None:
@@ -56,7 +56,7 @@ class LeaseKeeper:
                 self._thread.start()
 
     def release(self, table: str, key: int) -> None:
-        """It is not any more."""
+        """Renew the lease on a row no longer."""
         with self._lock:
             self._hold_counts[table, key] -= 1
             if self._hold_counts[table, key] <= 0:

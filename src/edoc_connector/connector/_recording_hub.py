@@ -1,4 +1,4 @@
-"""What the hub said, kept for the evidence; and the hub's time, where our clock is wrong."""
+"""A hub client that records every exchange for the evidence, and corrects a wrong clock by the hub's time."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class HubTime:
         return self._clock() + self.offset
 
     def learn_offset(self, date: datetime | None) -> bool:
-        """Take over the hub's time; whether that changed anything."""
+        """Take over the hub's time; true where that changed anything."""
         if date is None:
             return False
         offset = date - self._clock()
@@ -89,7 +89,7 @@ class RecordingHubClient(HubClient):
         super().__init__(with_clock(dialect, self.time), settings)
 
     def call(self, make: Callable[P, Flow[R]], *args: P.args, **kwargs: P.kwargs) -> R:
-        """As `HubClient.call`; once more with the hub's time, where the hub refused ours."""
+        """Make a call as `HubClient.call` does; once more with the hub's time, where the hub refused ours."""
         try:
             return super().call(make, *args, **kwargs)
         except ClockRejected:
@@ -98,11 +98,11 @@ class RecordingHubClient(HubClient):
         return super().call(make, *args, **kwargs)
 
     def clear_exchanges(self) -> None:
-        """A new message begins: what was heard before belongs to another."""
+        """Forget what was recorded: a new message begins."""
         self._recorded_exchanges.clear()
 
     def take_exchanges(self) -> list[dict[str, Any]]:
-        """What the hub said to this thread since, without secrets."""
+        """Take what the hub said to this thread since, without secrets."""
         exchanges = list(self._recorded_exchanges)
         self._recorded_exchanges.clear()
         return exchanges
@@ -146,7 +146,7 @@ class RecordingHubClient(HubClient):
         return description | self._describe_body(response.body)
 
     def _describe_body(self, body: bytes) -> dict[str, Any]:
-        """The body where it is JSON of a moderate size and depth, with what may be a secret left out.
+        """Describe a body that is JSON of a moderate size and depth, with what may be a secret left out.
 
         Of any other the hash says enough: what hears for the evidence may never end what the answer was asked for.
         """

@@ -1,4 +1,4 @@
-"""What becomes of a message after an error, as a table (what happens when something breaks, rows 4–13 and 23–25)."""
+"""Retry decisions: the next state of a message after each class of error (fault table, rows 4–13 and 23–25)."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ from ..store import Altered, LeaseLost
 
 
 class Undecided(OutcomeUnknown):
-    """The hub cannot tell what became of a message: a person has to find out, and `Connector.settle` it."""
+    """The hub cannot tell the outcome of a message: a person has to find out, and `Connector.settle` it."""
 
 
 @dataclass(frozen=True, slots=True)
 class RetryDecision:
-    """What an error means for the message that met it and for those behind it.
+    """The consequence of an error for the message that met it and for those behind it.
 
     Args:
         next_state: the message's next state: ``ready`` to try again, ``unknown`` to ask the hub first, ``failed``
@@ -78,7 +78,7 @@ RETRY_DECISIONS: tuple[tuple[type[EdocError], RetryDecision], ...] = (
 
 
 def decide_retry(error: EdocError) -> RetryDecision:
-    """What becomes of a message that met this error."""
+    """Decide the next state of a message that met an error."""
     decision = next(
         (candidate for kind, candidate in RETRY_DECISIONS if isinstance(error, kind)), RetryDecision(_FAILED)
     )

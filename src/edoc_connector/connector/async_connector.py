@@ -20,7 +20,7 @@ from ..store import ReceiptState
 from .async_receipt import AsyncReceipt, ThreadRunner, try_load
 from .connector import Connector
 from .handlers import HandlerRegistration, Handlers
-from .inbound.receipt import Receipt
+from .inbound import Receipt
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -29,7 +29,7 @@ R = TypeVar("R")
 def _as_connector_coroutine(
     method: Callable[Concatenate[Connector, P], R],
 ) -> Callable[Concatenate[AsyncConnector, P], Coroutine[Any, Any, R]]:
-    """A method of `Connector`, awaited."""
+    """Make a method of `Connector` awaited."""
 
     @functools.wraps(method)
     async def call(self: AsyncConnector, /, *args: P.args, **kwargs: P.kwargs) -> R:
@@ -84,7 +84,7 @@ class AsyncConnector(HandlerRegistration):
     def open(
         cls, settings: Settings | str | Path, *, signer: Signer | None = None, on_progress: Progress | None = None
     ) -> Self:
-        """A connector to be used with ``async with``, which opens it. Arguments and errors as for `Connector.open`."""
+        """Make a connector for ``async with``, which opens it. Arguments and errors as for `Connector.open`."""
         loaded_settings = settings if isinstance(settings, Settings) else Settings.load(settings)
         return cls(loaded_settings, signer=signer, on_progress=on_progress)
 
@@ -127,7 +127,7 @@ class AsyncConnector(HandlerRegistration):
                 await self._threads.run(iterator.close)
 
     async def receipt(self, document_id: str) -> AsyncReceipt:
-        """A document that came in; see `Connector.receipt`."""
+        """Find a document that came in; see `Connector.receipt`."""
         return AsyncReceipt(
             await self._threads.run(functools.partial(self.blocking.receipt, document_id)), self._threads
         )
@@ -135,12 +135,12 @@ class AsyncConnector(HandlerRegistration):
     async def receipts(
         self, *, state: ReceiptState | None = None, kind: str | None = None, limit: int | None = None
     ) -> list[AsyncReceipt]:
-        """Packets that came in; see `Connector.receipts`."""
+        """List packets that came in; see `Connector.receipts`."""
         work = functools.partial(self.blocking.receipts, state=state, kind=kind, limit=limit)
         return [AsyncReceipt(receipt, self._threads) for receipt in await self._threads.run(work)]
 
     async def recheck(self, hub_doc_id: str) -> AsyncReceipt:
-        """Judge a packet once more; see `Connector.recheck`."""
+        """Verify a packet once more; see `Connector.recheck`."""
         receipt = await self._threads.run(functools.partial(self.blocking.recheck, hub_doc_id))
         return AsyncReceipt(receipt, self._threads)
 

@@ -12,7 +12,7 @@ import anyio
 import anyio.to_thread
 
 from ..errors import EdocError
-from .inbound.receipt import Receipt
+from .inbound import Receipt
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -37,7 +37,7 @@ class ThreadRunner:
 def _as_receipt_coroutine(
     method: Callable[Concatenate[Receipt, P], R],
 ) -> Callable[Concatenate[AsyncReceipt, P], Coroutine[Any, Any, R]]:
-    """A method of `Receipt`, awaited."""
+    """Make a method of `Receipt` awaited."""
 
     @functools.wraps(method)
     async def call(self: AsyncReceipt, /, *args: P.args, **kwargs: P.kwargs) -> R:

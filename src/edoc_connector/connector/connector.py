@@ -25,13 +25,18 @@ from ._recording_hub import RecordingHubClient
 from ._recovery import compute_overdue_limits
 from .delivery import Delivery, build_deliveries
 from .handlers import HandlerRegistration, Handlers
-from .inbound.inbox import Inbox
-from .inbound.receipt import Receipt
-from .inbound.receive_loop import ReceiveLoop
-from .operations.admin import Administration
-from .outbound.change_requests import request_take_back, submit_recall, submit_replacement, submit_update
-from .outbound.outbox import Flushed, Outbox
-from .outbound.submission import Submission, submit
+from .inbound import Inbox, Receipt, ReceiveLoop
+from .operations import Administration
+from .outbound import (
+    Flushed,
+    Outbox,
+    Submission,
+    request_take_back,
+    submit,
+    submit_recall,
+    submit_replacement,
+    submit_update,
+)
 
 log = logging.getLogger("edoc_connector.connector")
 
@@ -277,7 +282,7 @@ class Connector(HandlerRegistration, Administration):
         return self.delivery(document_id)
 
     def delivery(self, document_id: str) -> Delivery:
-        """A delivery by its DocumentId.
+        """Find a delivery by its DocumentId.
 
         Raises:
             NotFound: there is none.
@@ -288,7 +293,7 @@ class Connector(HandlerRegistration, Administration):
     def deliveries(
         self, *, state: DeliveryState | None = None, recipient: str | None = None, limit: int | None = None
     ) -> list[Delivery]:
-        """Deliveries, newest first.
+        """List deliveries, newest first.
 
         Args:
             state: only those in this state.
@@ -336,7 +341,7 @@ class Connector(HandlerRegistration, Administration):
             raise receive_loop.first_error
 
     def receipt(self, document_id: str) -> Receipt:
-        """A document that came in, by its DocumentId, or one set aside; or any packet by the hub's id of it.
+        """Find a document that came in or was set aside, by its DocumentId; or any packet by the hub's id of it.
 
         Raises:
             NotFound: there is none.
@@ -346,7 +351,7 @@ class Connector(HandlerRegistration, Administration):
     def receipts(
         self, *, state: ReceiptState | None = None, kind: str | None = None, limit: int | None = None
     ) -> list[Receipt]:
-        """Packets that came in, newest first.
+        """List packets that came in, newest first.
 
         Args:
             state: only those in this state.
@@ -361,7 +366,7 @@ class Connector(HandlerRegistration, Administration):
         return [Receipt(self.context, row, outbox=self.outbox) for row in rows]
 
     def recheck(self, hub_doc_id: str) -> Receipt:
-        """Look once more at a packet that was set aside, by the settings of today.
+        """Verify a packet that was set aside once more, by the settings of today.
 
         The next `receive` hands a document out, unless it is here already; a status is entered in the delivery it is
         about; a packet that could not be downloaded is asked for again by the next `receive`.
@@ -381,7 +386,7 @@ class Connector(HandlerRegistration, Administration):
     # -- the directory
 
     def sync_directory(self) -> int:
-        """Take over the hub's directory of agencies; how many it has.
+        """Take over the hub's directory of agencies, and return how many it has.
 
         Raises:
             EdocError: the hub did not give it; the one in the store stays as it was.
@@ -403,14 +408,14 @@ class Connector(HandlerRegistration, Administration):
             return tx.directory.replace_agencies(self.context.agency, entries)
 
     def directory(self) -> list[DirectoryRow]:
-        """The directory as it was last taken over, by code."""
+        """List the directory as it was last taken over, by code."""
         with self.context.store.snapshot() as tx:
             return tx.directory.list_agencies(self.context.agency)
 
     # -- helpers
 
     def _dispatch_others(self, submission: Submission) -> Delivery:
-        """Send whatever else is due, after a document was sent; gives its delivery."""
+        """Send whatever else is due, and return the delivery of the document that was sent."""
         with self.context.store.snapshot() as tx:
             row = tx.deliveries.get_by_id(submission.row.id)
             view = build_deliveries(tx, [row], undelivered_after=self.context.limits.undelivered_after)[0]
@@ -452,11 +457,11 @@ class _SigningKey:
         self._is_own = is_own
 
     def pin_signer(self) -> Signer | None:
-        """The one signer for everything in one packet."""
+        """Select the one signer for everything in one packet."""
         return None if self._signer is None else select_signer(self._signer)
 
     def warn_if_unusable(self) -> None:
-        """See whether the key can sign, so that the log says early what would otherwise stop the next document."""
+        """Log early if the key cannot sign, which would otherwise show with the next document."""
         if not self._is_own:
             return
         try:

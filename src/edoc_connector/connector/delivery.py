@@ -1,4 +1,4 @@
-"""What callers see of the store: deliveries, where each recipient stands, and what happened."""
+"""Deliveries, their recipients and their timelines, as values for callers."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class TimelineEntry:
 
     @classmethod
     def from_row(cls, row: TimelineRow) -> TimelineEntry:
-        """The entry of a row."""
+        """Build the entry of a row."""
         return cls(
             time=row.at,
             from_=row.old,
@@ -51,7 +51,7 @@ class TimelineEntry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecipientState:
-    """Where a delivery stands with one recipient.
+    """The state of a delivery with one recipient.
 
     Args:
         organ_id: the recipient's code.
@@ -122,7 +122,7 @@ class Delivery:
     sent_at: datetime | None
 
     def recipient(self, organ_id: str) -> RecipientState:
-        """Where it stands with one recipient.
+        """Find its state with one recipient.
 
         Raises:
             KeyError: it is none of the recipients.
@@ -134,7 +134,7 @@ class Delivery:
 
 
 def build_deliveries(tx: Tx, rows: Sequence[DeliveryRow], *, undelivered_after: float) -> list[Delivery]:
-    """Deliveries with their recipients and timelines."""
+    """Build deliveries with their recipients and timelines."""
     keys = [row.id for row in rows]
     recipients = tx.deliveries.load_recipients(keys)
     timelines = tx.timeline.load_timelines(DELIVERIES, keys)

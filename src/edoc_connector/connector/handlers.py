@@ -18,7 +18,7 @@ from typing import Any, TypeAlias, TypeVar
 from ..edxml import StatusMessage
 from .async_receipt import AsyncReceipt, load_for_handler
 from .delivery import Delivery
-from .inbound.receipt import Receipt
+from .inbound import Receipt
 
 ReceiptHandler: TypeAlias = Callable[[Receipt], object] | Callable[[AsyncReceipt], object]
 StatusHandler: TypeAlias = Callable[[Delivery, StatusMessage], object]
@@ -81,7 +81,7 @@ class Handlers:
         self._loop.close()
 
     def _as_blocking(self, handler: Callable[..., object], convert: Callable[[Any], Any]) -> Callable[..., None]:
-        """A handler as a function that returns when it is done."""
+        """Make a handler a function that returns when it is done."""
 
         @functools.wraps(handler)
         def call(first: Any, *others: Any) -> None:
@@ -110,11 +110,11 @@ class HandlerRegistration:
     handlers: Handlers
 
     def on_receipt(self, handler: R) -> R:
-        """As `Handlers.on_receipt`."""
+        """Register a handler as `Handlers.on_receipt` does."""
         return self.handlers.on_receipt(handler)
 
     def on_status(self, handler: S) -> S:
-        """As `Handlers.on_status`."""
+        """Register a handler as `Handlers.on_status` does."""
         return self.handlers.on_status(handler)
 
 
@@ -128,7 +128,7 @@ class HandlerLoop:
         self._closing: asyncio.Event | None = None
 
     def run(self, awaitable: Awaitable[object]) -> None:
-        """Run something on the loop; returns when it is done.
+        """Run an awaitable on the loop, until it is done.
 
         Raises:
             BaseException: what it raised.
@@ -139,7 +139,7 @@ class HandlerLoop:
             raise error
 
     def close(self) -> None:
-        """Cancel what runs and end the loop; the next `run` starts another.
+        """Cancel running coroutines and end the loop; the next `run` starts another.
 
         A coroutine that blocks the loop, or will not be cancelled, is left behind after `CLOSE_TIMEOUT_SECONDS`.
         """
@@ -172,7 +172,7 @@ class HandlerLoop:
 
 
 async def _catch_exit(awaitable: Awaitable[object]) -> BaseException | None:
-    """What it raised that would end the loop, and with it what others run there."""
+    """Await something, and return an exception that would end the loop and with it what others run there."""
     try:
         await awaitable
     except (SystemExit, KeyboardInterrupt) as error:

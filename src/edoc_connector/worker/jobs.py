@@ -56,7 +56,7 @@ class Job(StrEnum):
 
 
 class AgencyJobs:
-    """The work of one agency.
+    """The jobs of one agency.
 
     Args:
         connector: the agency's connector.
@@ -100,7 +100,7 @@ class AgencyJobs:
         return tuple(job for job in Job if needs_handlers.get(job, True))
 
     def run(self, job: Job, key: int | None = None) -> bool:
-        """Do one piece of a job, or what it has to do for one row; whether there was something to do."""
+        """Do one piece of a job, or its piece for one row; true where there was something to do."""
         return self._work[job](key)
 
     def recover(self) -> None:
@@ -115,14 +115,14 @@ class AgencyJobs:
         self._inbox.recover()
 
     def release(self) -> None:
-        """Let go of everything, as if every lease had run out: what was being sent is asked for, by whoever comes."""
+        """End every lease as if it had run out: the next worker asks the hub about what was being sent."""
         with self._context.store.transaction() as tx:
             for machine in MACHINES:
                 tx.leases.release(machine, self._context.lease)
             tx.schedule.release_leases(self._context.lease)
 
     def read_schedule(self) -> dict[str, JobRow]:
-        """When each job is due, and how it went.
+        """Read when each job is due, and how it went.
 
         Raises:
             StoreError: the store does not answer.
@@ -131,7 +131,7 @@ class AgencyJobs:
             return tx.schedule.list_jobs(self.agency)
 
     def count_rows(self) -> dict[tuple[str, str], int]:
-        """How many rows there are, by table and state."""
+        """Count the rows by table and state."""
         counts: dict[tuple[str, str], int] = {}
         with self._context.store.snapshot() as tx:
             for machine in MACHINES:
@@ -142,7 +142,7 @@ class AgencyJobs:
     # -- the hub
 
     def poll(self) -> bool:
-        """Ask the hub what waits, when it is time to; on one machine at a time."""
+        """Poll the hub when that is due; on one machine at a time."""
         job = self._claim_job(Job.POLL)
         if job is None:
             return False
@@ -173,7 +173,7 @@ class AgencyJobs:
         return True
 
     def _fetch_batch(self, keys: Sequence[int]) -> None:
-        """Bring packets in.
+        """Bring packets in, one after another.
 
         Raises:
             EdocError: what the next packet would meet too, or else the first thing that one met.
@@ -184,7 +184,7 @@ class AgencyJobs:
             raise max(errors, key=lambda error: decide_retry(error).opens_breaker)
 
     def transmit(self, key: int | None = None) -> bool:
-        """Send one document, or ask what became of one."""
+        """Send one document, or ask the hub about one whose outcome is unknown."""
         if not self._breaker.is_closed():
             return False
         sent_key, error = self._outbox.send_next_delivery(key)
@@ -299,7 +299,7 @@ class AgencyJobs:
             _touch_receipt(tx, row, detail, noticed_at=tx.now, **NO_ERROR)
 
     def _record_lost_status(self, row: ReceiptRow, error: NotFound) -> None:
-        """A status whose packet is gone, pruned perhaps: what it said stands in its delivery, and that is all."""
+        """Note that the application was not told of a status whose packet is gone; its code stands in the delivery."""
         log.warning("the application was not told of the status docId %s: %s", row.hub_doc_id, error)
         detail = Text(f"the application was not told: {error.message}", f"chưa báo cho phần mềm của đơn vị: {error.vi}")
         with self._context.store.transaction() as tx:
@@ -316,10 +316,10 @@ class AgencyJobs:
             else:
                 _touch_receipt(tx, row, Text(str(values["error_text"]), str(values["error_vi"])), **values)
 
-    # -- what must not surprise anybody
+    # -- certificate and clock
 
     def watch(self) -> bool:
-        """Look at our certificate and our clock, when it is time to."""
+        """Check our certificate and our clock when that is due."""
         job = self._claim_job(Job.WATCH)
         if job is None:
             return False
@@ -377,7 +377,7 @@ class AgencyJobs:
             self._breaker.update(None)
 
     def _select_listed(self, key: int | None) -> list[ReceiptRow]:
-        """Some packets to download: several that were not tried yet, or one that was; or this one, if it is due."""
+        """Select packets to download: several that were not tried yet, or one that was; or this one, if it is due."""
         with self._context.store.snapshot() as tx:
             rows = tx.receipts.list_downloadable(self.agency, only_id=key, limit=_CANDIDATES)
         if not rows:
@@ -388,7 +388,7 @@ class AgencyJobs:
         return [row for row in rows[first : first + _FETCH_BATCH] if not row.attempts]
 
     def _quarantine_unfetched(self, row: ReceiptRow) -> None:
-        """Too many downloads failed, or ended the process: the others go on without it, and the hub is not told."""
+        """Set a packet aside whose downloads failed too often; the hub is not told."""
         with self._context.store.transaction() as tx:
             claimed_row = tx.receipts.claim_next(
                 self._context.lease, agency=self.agency, state=ReceiptState.LISTED, only_id=row.id
@@ -458,12 +458,12 @@ def _touch_receipt(tx: Tx, row: ReceiptRow, detail: Text | str, **values: object
 
 
 def _is_program_exit(error: BaseException) -> bool:
-    """Ctrl-C and sys.exit() in the main thread; in a worker's thread they would end that thread, and tell nobody."""
+    """Whether an exception is Ctrl-C or sys.exit() in the main thread; any other thread it would end unnoticed."""
     return not isinstance(error, Exception) and threading.current_thread() is threading.main_thread()
 
 
 def _as_failure_columns(error: BaseException) -> dict[str, str | datetime | None]:
-    """An exception of the application, as columns; the traceback's end is what tells."""
+    """Express an exception of the application as columns; of a long traceback the end is kept."""
     text = "".join(traceback.format_exception(error))[-_MAX_TRACEBACK_CHARACTERS:].replace("\0", "")
     words = f"{find_stored_name(error)}: {error}".replace("\0", "")
     return {

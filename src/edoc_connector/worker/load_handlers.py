@@ -1,4 +1,4 @@
-"""Finding the application's handlers by name."""
+"""Load the application's handlers by name."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ..errors import ConfigError
 
 
 def load_handlers(name: str) -> Handlers:
-    """The handlers that ``module:name`` stands for.
+    """Load the handlers that ``module:name`` stands for.
 
     The name is that of a `Handlers`, of a `Connector` or `AsyncConnector` with handlers, or of a function or coroutine
     function, which is then called with each receipt. The module is looked for in the working directory too.

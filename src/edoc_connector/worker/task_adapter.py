@@ -61,7 +61,7 @@ class TaskAdapter:
         return (format_queue_name(self.agency), *application)
 
     def run(self, name: str, key: int | None) -> bool:
-        """Do a task; whether there was something to do.
+        """Do a task; true where there was something to do.
 
         Raises:
             StoreError: the store does not answer; the task is found again.
@@ -76,7 +76,7 @@ class TaskAdapter:
         return False
 
     def sweep(self) -> int:
-        """Take over what dead workers held, and queue what is due and was not queued; how much that was.
+        """Take over what dead workers held, queue what is due and was not queued, and return how much that was.
 
         Raises:
             StoreError: the store does not answer.

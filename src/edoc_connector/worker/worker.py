@@ -28,7 +28,7 @@ _FOLLOW_UP_JOBS = {
     Job.TELL: (Job.REPORT, Job.TRANSMIT, Job.TELL),
     Job.TRANSMIT: (Job.TRANSMIT, Job.REPORT),
 }
-FAILURE_REST_SECONDS = 5.0  # rest after a failure that nothing was noted about: a store that is away, a mistake of ours
+FAILURE_REST_SECONDS = 5.0  # rest after a failure that is noted nowhere: a store that is away, a mistake of ours
 
 
 class Worker:
@@ -71,7 +71,7 @@ class Worker:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Close everything; what threads that did not end in time still hold was let go of by `run`."""
+        """Close everything; `run` has ended the leases of threads that did not end in time."""
         self._stack.close()
 
     @property
@@ -85,7 +85,7 @@ class Worker:
         return tuple(turn.agency_jobs for turn in self._turns)
 
     def stop(self) -> None:
-        """Have `run` end: nothing new is begun. May be called from a signal handler, or any thread."""
+        """End `run`: nothing new is begun. May be called from a signal handler, or any thread."""
         self._stop.set()
 
     def is_ready(self) -> bool:
@@ -133,7 +133,7 @@ class Worker:
         return self._stop.is_set()
 
     def _start_threads(self) -> list[threading.Thread]:
-        """The threads that work until `stop`, running."""
+        """Start the threads that work until `stop`."""
         names = [f"edoc-worker-{number}" for number in range(1, self.settings.concurrency + 1)]
         threads = [threading.Thread(target=self._run_thread, name=name, daemon=True) for name in names]
         for thread in threads:
@@ -141,7 +141,7 @@ class Worker:
         return threads
 
     def _run_thread(self) -> None:
-        """What a thread does; one that ends before it is told to ends the worker: it must not look alive."""
+        """Work in a thread; one that ends before it is told to ends the worker: it must not look alive."""
         try:
             self._take_turns()
         except BaseException:
@@ -158,7 +158,7 @@ class Worker:
             turn.rest(0.0 if self._run_turn(turn) else turn.settings.idle)
 
     def _next_turn(self) -> _AgencyTurn | None:
-        """The agency that waited longest, of those that are not resting."""
+        """Find the agency that waited longest, of those that are not resting."""
         now = time.monotonic()
         with self._lock:
             turn = min(
@@ -182,7 +182,7 @@ class Worker:
         return self._run_round(turn, skip_resting=True)
 
     def _run_round(self, turn: _AgencyTurn, *, skip_resting: bool = False) -> bool:
-        """Do each kind of work; whether anything was done.
+        """Do each job; true where anything was done.
 
         Args:
             turn: the agency.
@@ -214,7 +214,7 @@ class Worker:
 
 
 def run_guarded(agency: str, metrics: WorkerMetrics, work: Callable[[], bool]) -> bool | None:
-    """Do something for an agency: what it says, or None where it failed, which is logged and counted.
+    """Do work for an agency, and return its result; None where it failed, which is logged and counted.
 
     A mistake of ours must not stop the other agencies; the row that it was about is taken over when its lease ends.
     """
@@ -248,24 +248,24 @@ class _AgencyTurn:
         self._recovery_interval = min(settings.idle * 5, connector.settings.limits.lease / 4)
 
     def rest(self, seconds: float) -> None:
-        """Not to be looked at for a while."""
+        """Leave the agency alone for a while."""
         self.rests_until = time.monotonic() + seconds
 
     def is_resting(self, job: Job, skip_resting: bool) -> bool:
-        """Whether there was nothing of a kind of work a moment ago."""
+        """Whether there was nothing to do for a job a moment ago."""
         return skip_resting and time.monotonic() < self._quiet_until.get(job, 0.0)
 
     def mark_idle(self, job: Job) -> None:
-        """There is nothing of that kind to do."""
+        """Leave a job alone for a while: there is nothing to do."""
         self._quiet_until[job] = time.monotonic() + self.settings.idle
 
     def wake_follow_ups(self, job: Job) -> None:
-        """Something was done: there may be more of some kinds now."""
+        """Wake the jobs that may have something to do after one was done."""
         for follow_up in _FOLLOW_UP_JOBS.get(job, ()):
             self._quiet_until.pop(follow_up, None)
 
     def start_recovery_if_due(self) -> bool:
-        """Whether it is time to look for what dead workers held."""
+        """Note that a recovery begins, if one is due; whether it is."""
         now = time.monotonic()
         is_due = now - self._recovered_at >= self._recovery_interval
         if is_due:

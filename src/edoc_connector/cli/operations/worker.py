@@ -61,8 +61,7 @@ def worker(
     Exit code 0: everything begun was finished; 1: some was let go of, and whoever comes next goes on with it.
     """
     from ...config import Settings
-    from ...worker import load_handlers, open_worker
-    from ...worker.health import serve_health
+    from ...worker import load_handlers, open_worker, serve_health
 
     if not logging.getLogger("edoc_connector").level:  # --verbose was not given
         log_to_stderr(logging.WARNING)

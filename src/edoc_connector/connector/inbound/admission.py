@@ -24,19 +24,16 @@ class VerifiedPacket:
     Args:
         packet: the packet.
         verification: what its signatures are worth.
+        message: what it says: of a valid packet what was signed, as it is handed out later.
         fingerprint: hash of its content.
         file: where it lies in the spool.
     """
 
     packet: Packet
     verification: Verification
+    message: Message
     fingerprint: str
     file: SpoolFile
-
-    @property
-    def message(self) -> Message:
-        """What it says: of a valid packet what was signed, as it is handed out later."""
-        return self.verification.message or self.packet.message
 
 
 def fetch_to_spool(context: ConnectorContext, doc_id: str, on_progress: Progress | None = None) -> SpoolFile:
@@ -73,8 +70,13 @@ def admit(context: ConnectorContext, file: SpoolFile, row: ReceiptRow) -> Verifi
             raise _build_admission_error(row, verification)
         if context.requires_signed_pdf_in:
             require_signed_files(packet, policy, doc_id=row.hub_doc_id)
-    fingerprint = compute_fingerprint(packet.message, packet.attachments)
-    return VerifiedPacket(packet=packet, verification=verification, fingerprint=fingerprint, file=file)
+    return VerifiedPacket(
+        packet=packet,
+        verification=verification,
+        message=verification.message or packet.message,
+        fingerprint=compute_fingerprint(packet.message, packet.attachments),
+        file=file,
+    )
 
 
 def is_refusal(error: EdocError) -> bool:
@@ -171,7 +173,7 @@ def as_message_columns(message: Message) -> dict[str, Any]:
 
 
 class _NotKnownYet(VerificationFailed):
-    """Whether the signer's certificate was revoked could not be asked: the packet waits, as where a download fails."""
+    """The revocation of a certificate cannot be looked up now: the packet waits, as after a failed download."""
 
 
 def _build_admission_error(row: ReceiptRow, verification: Verification) -> VerificationFailed:

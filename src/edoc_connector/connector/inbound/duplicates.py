@@ -24,7 +24,7 @@ _MAX_CHECKS = 5  # a hub that cannot be asked for so long is believed
 
 @dataclass(frozen=True, slots=True)
 class DuplicateChecker:
-    """Looks twice at what seems to be a duplicate.
+    """Downloads what seems to be a duplicate a second time.
 
     Args:
         context: the store and the hub.
@@ -51,7 +51,7 @@ class DuplicateChecker:
         return verified
 
     def _fetch_other_packet(self, doc_id: str, row: ReceiptRow, verified: VerifiedPacket) -> VerifiedPacket | None:
-        """The packet that the hub gives for a docId now, where it is one that is not here."""
+        """Fetch the packet that the hub gives for a docId now; None where its content is here already."""
         try:
             file = fetch_to_spool(self.context, doc_id)
         except EdocError as error:

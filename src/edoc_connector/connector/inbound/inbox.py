@@ -95,7 +95,7 @@ class Inbox:
             tx.receipts.move(row, ReceiptState.LISTED, **values)
 
     def _plan_redownload(self, row: ReceiptRow, now: datetime) -> dict[str, Any] | None:
-        """Columns and the reason for another download of a packet that was set aside and that the hub still offers."""
+        """Plan another download of a packet that was set aside and that the hub still offers: the columns to set."""
         if _can_redownload(row):
             detail = Text("the hub had given another packet's body", "trục đã trả nhầm nội dung gói tin khác")
             return {"attempts": row.attempts + 1, "detail": detail}
@@ -114,10 +114,10 @@ class Inbox:
         return now - row.updated_at >= timedelta(seconds=self._context.limits.backoff_cap)
 
     def poll_offers(self, kind: MessageType) -> tuple[list[int], list[int]]:
-        """Ask the hub what it offers, and enter it.
+        """Ask the hub what it offers, and record it.
 
         Returns:
-            The keys of the receipts to fetch, and of those to look at again: the hub offers them although it was told.
+            The keys of the receipts to fetch, and of those to compare again, which were confirmed before.
 
         Raises:
             EdocError: the hub did not say.
@@ -143,7 +143,7 @@ class Inbox:
         return ReceivedStatus(message, view)
 
     def recheck_offered(self, key: int) -> None:
-        """Compare a packet that the hub offers although it was told with what came then; tell it once more.
+        """Compare a packet that the hub offers after its confirmation with the one that came; confirm it once more.
 
         Other bytes under the same docId are set aside beside the first, which stays as it is.
 
@@ -192,7 +192,7 @@ class Inbox:
                     known_ids[row.id] = None
 
     def _fetch_if_changed(self, row: ReceiptRow) -> SpoolFile | None:
-        """The packet under a docId that we have, where it is another one by now."""
+        """Fetch the packet under a docId that we have; None where it still says the same."""
         try:
             file = fetch_to_spool(self._context, row.hub_doc_id)
         except EdocError as error:
@@ -206,7 +206,7 @@ class Inbox:
         return None
 
     def _has_other_content(self, file: SpoolFile, row: ReceiptRow) -> bool:
-        """Whether it says something else; a hub may write the same packet anew."""
+        """Whether a packet says something else; a hub may write the same packet anew."""
         try:
             packet = read(self._context.store.spool.locate(file.name))
             return compute_fingerprint(packet.message, packet.attachments) != row.fingerprint
@@ -226,7 +226,7 @@ def _enqueue_confirmation(tx: Tx, row: ReceiptRow) -> None:
 
 
 def _quarantine_second(tx: Tx, row: ReceiptRow, file: SpoolFile) -> None:
-    """Other bytes under a docId that we have: kept beside the first, once, under a name of their own."""
+    """Set other bytes under a docId that we have aside, once, under a name of their own."""
     name = f"{row.hub_doc_id}~{file.sha256[:12]}"
     second = tx.receipts.record_offer(row.agency, name, row.message_type)
     if second.state == ReceiptState.LISTED:
@@ -244,7 +244,7 @@ def _as_offer(waiting: Waiting) -> Offer:
 
 
 def _as_announcement(waiting: Waiting) -> dict[str, Any]:
-    """What the hub says of a packet that it offers, for the evidence."""
+    """Express the hub's announcement of a packet as a note for the evidence."""
     return {
         "sender_announced": waiting.sender,
         "recipient_announced": waiting.recipient,

@@ -91,7 +91,7 @@ class DownloadedPacket:
 
     @property
     def identity(self) -> tuple[str, ...] | None:
-        """What two copies of the same content have in common; None where there is no content."""
+        """Identity of the content, the same for two copies of it; None where there is no content."""
         if self.verified is None:
             return None
         message = self.verified.message
@@ -140,7 +140,7 @@ class Intake:
             return tx.receipts.claim_listed(self._context.lease, agency=self._context.agency, row_ids=keys)
 
     def release(self, rows: Sequence[ReceiptRow]) -> None:
-        """Give back what was claimed and not asked for."""
+        """Give back packets that were claimed and not asked for."""
         if rows:
             with self._context.store.transaction() as tx:
                 tx.receipts.release_claims(self._context.lease, [row.id for row in rows])
@@ -283,7 +283,7 @@ class Intake:
         )  # fmt: skip
 
     def _postpone_unstored(self, downloaded: DownloadedPacket, error: EdocError) -> None:
-        """The store did not take it: it is asked for again."""
+        """Put off a packet that the store did not take: it is asked for again."""
         if isinstance(error, LeaseLost):
             return
         try:
@@ -337,7 +337,7 @@ class ExistingCopies:
         return cls({(row.document_id, row.sender): row for row in reversed(documents)}, ids_by_fingerprint)
 
     def is_suspected_duplicate(self, downloaded: DownloadedPacket) -> bool:
-        """Whether its content is here under another docId, and nobody looked at both again yet."""
+        """Whether the content is here under another docId, and was not downloaded a second time yet."""
         if downloaded.verified is None or downloaded.is_misdelivered or downloaded.duplicate_checked:
             return False
         fingerprint = downloaded.verified.fingerprint
@@ -347,7 +347,7 @@ class ExistingCopies:
         )
 
     def is_new_document(self, downloaded: DownloadedPacket) -> bool:
-        """Whether it is a document that came for the first time, about no other one."""
+        """Whether a document came for the first time and acts on no other one."""
         message = downloaded.verified.message if downloaded.verified is not None else None
         if (
             not isinstance(message, Document)

@@ -39,7 +39,7 @@ _MAX_KEPT_BYTES = 1 << 20  # a larger packet is verified again when it is opened
 
 @dataclass(frozen=True, slots=True)
 class _Step:
-    """Some packets of one kind: to be fetched, or to be looked at again."""
+    """Some packets to be fetched, or to be compared again."""
 
     keys: tuple[int, ...]
     is_recheck: bool
@@ -75,7 +75,7 @@ class Prefetch:
         self._thread: threading.Thread | None = None
 
     def __enter__(self) -> Self:
-        """Ask the hub what it offers, and begin."""
+        """Ask the hub what it offers, and begin to bring it in."""
         for kind in (MessageType.EDOC, MessageType.STATUS):  # documents first: a status may be about one of them
             if not self._list_offers(kind):
                 break
@@ -107,7 +107,7 @@ class Prefetch:
         return self._first_error
 
     def find_lowest_pending(self) -> int | None:
-        """The least key that may still come in; None where nothing will.
+        """Find the least key that may still come in; None where nothing will.
 
         Raises:
             BaseException: what ended the thread.
@@ -127,7 +127,7 @@ class Prefetch:
             self._condition.wait_for(lambda: key not in self._pending_ids)
 
     def mark_handed_out(self, key: int) -> None:
-        """Packets up to this one are in the application's hands: there is room for others."""
+        """Make room for others: packets up to this one are in the application's hands."""
         with self._condition:
             for ready_id in [ready_id for ready_id in self._ready_sizes if ready_id <= key]:
                 del self._ready_sizes[ready_id]
@@ -237,7 +237,7 @@ class Prefetch:
             self._context.on_progress(done, size)
 
     def _record_error(self, error: EdocError) -> bool:
-        """Note what went wrong; whether the next packet would meet it too."""
+        """Note an error; true where the next packet would meet it too."""
         if isinstance(error, LeaseLost):
             log.info("another worker has it: %s", error)
             return False

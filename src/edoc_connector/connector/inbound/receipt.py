@@ -16,11 +16,11 @@ from ...store import DONE, RECEIPTS, Change, LeaseLost, ReceiptRow, ReceiptState
 from .._change_rules import NEW_KIND, TYPE_BY_KIND, WITHDRAWING_KINDS, select_target_ids
 from .._context import ConnectorContext
 from .._retry import NO_ERROR
-from ..outbound.outbox import Outbox
-from ..outbound.packet_builder import check_message
-from ..outbound.replies import (
+from ..outbound import (
+    Outbox,
     StatusReply,
     build_reply_message,
+    check_message,
     enqueue_reply,
     find_open_requests,
     lock_replies,
@@ -244,7 +244,7 @@ class Receipt:
         return _PacketContent(document, files, None, verification, packet.findings)
 
     def _read_subject_document(self) -> Document | None:
-        """The document that a status packet is about, from its own packet; None where it did not come to us."""
+        """Read the document that a status packet is about; None where it did not come to us."""
         with self._context.store.snapshot() as tx:
             row = tx.receipts.find_effective(self._row.agency, self.id, self.sender)
         return Receipt(self._context, row).document if row is not None else None
@@ -345,7 +345,7 @@ class Receipt:
         self._row = row
 
     def _dispatch(self) -> None:
-        """Send what was queued, where that is ours to do."""
+        """Send queued messages, where that is not left to others."""
         sender = self._receive_loop or self._outbox
         if sender is not None:
             sender.dispatch_due()
@@ -414,7 +414,7 @@ class Receipt:
         self._staged.append(reply)
 
     def _select_arrival_replies(self, row: ReceiptRow) -> list[StatusReply]:
-        """01, where it is due: a document that was given back before it was handled takes no code any more."""
+        """Select 01 where it is due: a document that was given back before it was handled takes no code any more."""
         is_due = self.business is not None and row.last_code is None and row.change != Change.AGREED
         return [StatusReply(StatusCode.ARRIVED)] if is_due else []
 
@@ -426,7 +426,7 @@ class Receipt:
         return record_answer(tx, row, reply, target_ids=target_ids)
 
     def _find_request_receipt(self) -> Receipt:
-        """The receipt to answer with 15 or 16: of the packet that asks, where this is the document it asks for."""
+        """Find the receipt to answer with 15 or 16: of the packet that asks, where this is the document it asks for."""
         if self.kind != NEW_KIND or self._is_inside:
             return self
         with self._context.store.snapshot() as tx:

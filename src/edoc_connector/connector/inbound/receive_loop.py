@@ -14,7 +14,7 @@ from ..._core import Text
 from ...errors import EdocError, StoreError
 from ...store import ReceiptRow, ReceiptState, Tx
 from .._context import ConnectorContext
-from ..outbound.outbox import Outbox
+from ..outbound import Outbox
 from .inbox import Inbox
 from .prefetch import Prefetch
 from .receipt import Receipt

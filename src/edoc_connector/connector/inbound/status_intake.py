@@ -49,7 +49,7 @@ def apply_status(tx: Tx, row: ReceiptRow, message: StatusMessage, values: dict[s
 
 
 def _record_report(tx: Tx, row: ReceiptRow, message: StatusMessage) -> Text:
-    """Enter a status in the delivery it is about; what was done, in words."""
+    """Enter a status in the delivery it is about; returns what was done, in words."""
     delivery = find_delivery(tx, row.agency, message)
     code = str(message.code)
     if delivery is None:
@@ -76,7 +76,7 @@ def _record_report(tx: Tx, row: ReceiptRow, message: StatusMessage) -> Text:
 
 
 def _describe_other_sender(tx: Tx, row: ReceiptRow, sender: str) -> tuple[str, str]:
-    """Words for a status whose sender is not whom the hub announced; a hub may do that for an honest reason."""
+    """Describe that the sender is not the one that the hub announced; a hub may do that for an honest reason."""
     entry = tx.directory.find_agency(row.agency, row.offered_by) if row.offered_by else None
     codes = {row.offered_by, entry.code, entry.other_code} if entry is not None else {row.offered_by}
     if not row.offered_by or sender in codes:
@@ -86,7 +86,7 @@ def _describe_other_sender(tx: Tx, row: ReceiptRow, sender: str) -> tuple[str, s
 
 
 def _record_answer(tx: Tx, delivery: DeliveryRow, message: StatusMessage, at: datetime) -> None:
-    """An answer (15, 16) counts for the packet that asks and for the document it acts on, whichever it names."""
+    """Enter an answer (15, 16) for the packet that asks and for the document it acts on, whichever it names."""
     code, organ_id = str(message.code), message.sender.id
     if code not in CHANGE_BY_ANSWER:
         return
@@ -144,7 +144,7 @@ def _record_take_back(tx: Tx, row: ReceiptRow, message: StatusMessage, values: d
 
 
 def _describe_late_request(message: StatusMessage, target: ReceiptRow) -> Text:
-    """What the document's own story says of a request that needs no answer any more."""
+    """Describe a request that came too late, for the document's own timeline."""
     standing = [describe_code(target.last_code or "", vi=vi) for vi in (False, True)]
     if target.change is not None:
         standing = ["asked for already", "đã có yêu cầu thay đổi"]

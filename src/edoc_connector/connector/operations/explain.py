@@ -1,4 +1,4 @@
-"""What happened to a document, as a person would tell it, and what happens next."""
+"""Explanation of a document's history and its next steps, in English and Vietnamese."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from ...store import (
 from .._change_rules import ANSWERED_KINDS, KIND_NAMES_VI, WITHDRAWING_KINDS
 from .._context import ConnectorContext
 from .._retry import Undecided
-from ..outbound.submission import is_correctable
+from ..outbound import is_correctable
 
 _STATUS_CODES = frozenset(code.value for code in StatusCode)
 _CHANGE_WORDS: Mapping[str, tuple[str, str]] = {
@@ -60,7 +60,7 @@ class Event:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Story:
-    """What happened to a document and what happens next.
+    """The history of a document and its next steps.
 
     Args:
         document_id: the document.
@@ -79,7 +79,7 @@ class Story:
     next_vi: tuple[str, ...]
 
     def text(self, *, vi: bool = False) -> str:
-        """The story in one language, a line for each thing, in Vietnam time."""
+        """Format the story in one language, a line for each event, in Vietnam time."""
         lines = [self.title_vi if vi else self.title]
         lines += [f"{format_time(item.time)}  {item.text_vi if vi else item.text}" for item in self.events]
         lines += ["→ " + item for item in (self.next_vi if vi else self.next)]
@@ -87,12 +87,12 @@ class Story:
 
 
 def format_time(moment: datetime) -> str:
-    """A time as a person in Vietnam reads it."""
+    """Format a time as a person in Vietnam reads it."""
     return f"{moment.astimezone(VIETNAM):%d/%m/%Y %H:%M:%S}"
 
 
 def explain(context: ConnectorContext, document_id: str) -> Story:
-    """Tell what happened to a document, sent or received; or to a packet, by the hub's id of it.
+    """Explain the history of a document, sent or received; or of a packet, by the hub's id of it.
 
     Raises:
         NotFound: nothing is known of it.
@@ -176,7 +176,7 @@ def _describe_recipients_next(tx: Tx, context: ConnectorContext, row: DeliveryRo
 
 
 def _describe_open_request(tx: Tx, row: DeliveryRow, recipient: RecipientRow) -> _TextPair:
-    """Who is asked has to answer; but a request to give back (13) is none any more after the last code (02, 06)."""
+    """Describe an open request; one to give back (13) needs no answer any more after the last code (02, 06)."""
     packets = (
         change
         for change in tx.deliveries.list_changes_to(row.agency, row.document_id)
@@ -256,7 +256,7 @@ def _build_timeline_events(tx: Tx, machine: StateMachine, keys: list[int]) -> It
 
 
 def _build_event(entry: TimelineRow) -> Event:
-    """A move is told by its cause, a status by its name, and what is neither by its own words."""
+    """Build an event: a move is told by its cause, a status by its name, and anything else by its own words."""
     words = entry.text
     if entry.new not in _STATUS_CODES and entry.new not in _CHANGE_WORDS:
         return Event(entry.at, words.en, words.vi)
@@ -278,7 +278,7 @@ def _build_event(entry: TimelineRow) -> Event:
 
 
 def _build_answer_events(tx: Tx, agency: str, subject: str, keys: list[int]) -> Iterator[Event]:
-    """What the hub said, from the evidence."""
+    """Build the events of the hub's answers, from the evidence."""
     for link in tx.audit_log.list_links_about(agency, {subject: keys}):
         if link.kind != "answer":
             continue
@@ -304,7 +304,7 @@ def _describe_answer(answer: Mapping[str, Any]) -> _TextPair:
 
 
 def _build_outgoing_events(tx: Tx, rows: list[OutgoingRow]) -> Iterator[Event]:
-    """Our statuses and confirmations on their way."""
+    """Build the events of our statuses and confirmations."""
     by_key = {row.id: row for row in rows}
     for key, entries in tx.timeline.load_timelines(OUTGOING, list(by_key)).items():
         en, vi = _name_outgoing(by_key[key])

@@ -49,7 +49,7 @@ AckResult: TypeAlias = tuple[int, EdocError | None]  # the key of a message, and
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AckOutcome:
-    """What became of a message.
+    """The outcome of a message.
 
     Args:
         row: the message, claimed.
@@ -113,7 +113,7 @@ class AckSender:
         return self.send_claimed(rows)
 
     def send_claimed(self, rows: Sequence[OutgoingRow]) -> list[AckResult]:
-        """Send messages that are claimed, likewise."""
+        """Send messages that are claimed, as `send_next` does."""
         if not rows:
             return []
         with self._context.lease_keeper.hold_all(OUTGOING.table_name, [row.id for row in rows]):
@@ -150,7 +150,7 @@ class AckSender:
         return self._record_outcomes([*failures, *self._map_parallel(self._send_ack, ready)])
 
     def _prepare_packets(self, rows: Sequence[OutgoingRow]) -> tuple[list[OutgoingRow], list[AckOutcome]]:
-        """The packet of a status is made when it is first sent: a missing key must not undo what it reports."""
+        """Build the packets of statuses at their first sending: a missing key must not undo what they report."""
         ready = [row for row in rows if row.kind == CONFIRM or row.spool_file is not None]
         unbuilt = [row for row in rows if row not in ready]
         built_packets, failures = [], []
@@ -173,7 +173,7 @@ class AckSender:
             return error
 
     def _send_ack(self, row: OutgoingRow) -> AckOutcome:
-        """Tell the hub one thing; in any thread."""
+        """Send one message. May be called from any thread."""
         hub = self._context.hub
         hub.clear_exchanges()
         outcome = AckOutcome(row=row)
@@ -205,7 +205,7 @@ class AckSender:
         return result.doc_id
 
     def _ensure_packet(self, row: OutgoingRow) -> Path:
-        """The packet of a status; where it is gone or was altered, one that says the same."""
+        """Find the packet of a status; where it is gone or was altered, build one that says the same."""
         spool = self._context.store.spool
         try:
             return spool.verify_file(row.spool_file or "", row.sha256 or "")
@@ -232,7 +232,7 @@ class AckSender:
     # -- what became of it
 
     def _record_outcomes(self, outcomes: Sequence[AckOutcome]) -> list[AckResult]:
-        """Write it down; where one message is another worker's by now, each is written by itself."""
+        """Write outcomes down in one transaction; where that fails, each by itself."""
         if not outcomes:
             return []
         try:
@@ -278,7 +278,7 @@ class AckSender:
 
 
 def _close_confirmation(tx: Tx, row: OutgoingRow) -> None:
-    """A packet that was set aside, told ``fail`` and let in later: the hub's part was over then."""
+    """Close the confirmation of a packet that was set aside, told ``fail`` and let in later: the hub's part is over."""
     words = Text(
         "it was told fail when the packet was set aside, and keeps to that",
         "trục đã được báo fail khi gói tin bị cách ly và giữ nguyên như vậy",
@@ -290,7 +290,7 @@ def _close_confirmation(tx: Tx, row: OutgoingRow) -> None:
 
 
 def _record_subject_failure(tx: Tx, row: OutgoingRow, error: EdocError) -> None:
-    """A message that failed for good is told where people look: at what it was about."""
+    """Note a message that failed for good where people look: at the receipt or delivery that it was about."""
     kind = "xác nhận" if row.kind == CONFIRM else "trạng thái"
     detail = Text(
         f"{row.kind} {row.code} failed for good: {error.message}", f"không gửi được {kind} {row.code}: {error.vi}"

@@ -171,7 +171,7 @@ def _find_holders(tx: Tx, context: ConnectorContext, document_id: str) -> Replac
 
 
 def _list_rounds(tx: Tx, context: ConnectorContext, document_id: str) -> list[_RecallRound]:
-    """The recalls of a document, newest first."""
+    """List the recalls of a document, newest first."""
     rows = tx.deliveries.list_changes_to(context.agency, document_id, KIND_BY_TYPE[BusinessType.RECALL])
     recipients_by_row = tx.deliveries.load_recipients([row.id for row in rows])
     return [
@@ -189,7 +189,7 @@ def _list_rounds(tx: Tx, context: ConnectorContext, document_id: str) -> list[_R
 def _select_all_recipients(
     context: ConnectorContext, target: DeliveryRow, *, are_some_asked: bool
 ) -> tuple[Organization, ...]:
-    """Who got a document; where some are asked already (`are_some_asked`), its packet may be gone: then it is those."""
+    """Select everybody who got a document; none where its packet is gone and some are asked already."""
     try:
         return read_original(context, target).recipients
     except (NotFound, StoreError):
@@ -201,7 +201,7 @@ def _select_all_recipients(
 def _rebuild_recall(
     context: ConnectorContext, target: DeliveryRow, recall_round: _RecallRound, reason: str, staff: StaffInfo | None
 ) -> Document:
-    """A recall that was stored, and whose own packet is gone."""
+    """Build a recall that was stored, and whose own packet is gone, once more."""
     original = read_original(context, target)
     recipients = [recipient for recipient in original.recipients if recipient.id in recall_round.asked_ids]
     recipients += [

@@ -164,8 +164,7 @@ class Outbox:
             else:
                 values |= {"next_attempt_at": compute_next_attempt(self._context.limits, row.attempts, tx.now, error)}
             is_refused = state is DeliveryState.FAILED and is_refusal(error)
-            if is_refused:
-                values |= {"never_accepted": row.never_accepted}
+            values |= {"never_accepted": row.never_accepted} if is_refused else {}
             tx.deliveries.move(row, state, detail=describe_error(error), **values)
             if is_refused:
                 record_refusal(tx, row)
@@ -182,7 +181,7 @@ class Outbox:
         return self._claim_delivery(only_id=row.id, only_due=False)
 
     def _resolve_duplicate_delivery(self, row: DeliveryRow, error: DuplicateDocument) -> None:
-        """The hub has it: from an attempt of ours whose answer was lost, or from somebody else."""
+        """Find out whose packet the hub has: ours, from an attempt whose answer was lost, or somebody else's."""
         try:
             hub_ids = self._reconciler.query_hub(row)
         except EdocError as lookup_error:
@@ -251,7 +250,7 @@ class Outbox:
         return Flushed(sent=sent, errors=tuple(errors))
 
     def send_due_acks(self) -> tuple[EdocError, ...]:
-        """Send the statuses and confirmations that are due, until none is; what those met that were not sent.
+        """Send the statuses and confirmations that are due, until none is; returns the errors of the others.
 
         Raises:
             StoreError: the store does not answer.
@@ -261,12 +260,12 @@ class Outbox:
         return tuple(error for error in self._try_acks(only_due=True) if error is not None)
 
     def send_next_delivery(self, key: int | None = None) -> tuple[int | None, EdocError | None]:
-        """Send the next delivery that is due, or this one: its key, None where there is none, and the error it met."""
+        """Send the next delivery that is due, or this one; returns its key, None where there is none, and its error."""
         row = self._claim_delivery(only_due=True, only_id=key)
         return (None, None) if row is None else (row.id, self._try_send_delivery(row))
 
     def _try_waiting(self, *, only_due: bool, skips_deliveries: bool) -> Iterator[EdocError | None]:
-        """Try each message that waits once; what each met, None where the hub took it."""
+        """Try each message that waits once; yields its error, None where the hub took it."""
         row = None if skips_deliveries else self._claim_delivery(only_due=only_due)
         while row is not None:
             yield self._try_send_delivery(row)
@@ -283,7 +282,7 @@ class Outbox:
         return None
 
     def _try_acks(self, *, only_due: bool) -> Iterator[EdocError | None]:
-        """Try each status and confirmation that waits once; what each met."""
+        """Try each status and confirmation that waits once; yields its error."""
         failed_ids: set[int] = set()
         while len(failed_ids) < _MAX_FAILURES_PER_ROUND:
             results = self.ack_sender.send_next(only_due=only_due, exclude=failed_ids)

@@ -47,7 +47,7 @@ def build_packet(
 
 
 def check_message(message: Message, *, at: datetime) -> None:
-    """Hold a message against the standard without writing it.
+    """Check a message against the standard without writing it.
 
     Raises:
         DocumentError: it breaks rules.

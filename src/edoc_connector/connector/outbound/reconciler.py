@@ -273,7 +273,7 @@ def _build_unnamed_sibling_error() -> Undecided:
 
 
 def _as_lookup_error(error: EdocError) -> EdocError:
-    """A hub that refuses the question leaves the answer to a person; any other trouble passes."""
+    """Express a refusal of the question as `Undecided`: the answer is left to a person; any other trouble passes."""
     if not isinstance(error, HubError) or decide_retry(error).next_state != DeliveryState.FAILED:
         return error
     return Undecided(

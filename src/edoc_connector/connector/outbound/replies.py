@@ -43,7 +43,7 @@ class StatusReply:
 
 @dataclass(frozen=True, slots=True)
 class _ReplyState:
-    """Where the thing that a status is about stands.
+    """The state of the document that a status is about.
 
     Args:
         receipt: its receipt: the packet's own, or that of the document that a status asks to take back.
@@ -65,7 +65,7 @@ class _ReplyState:
         )
 
     def with_reply(self, reply: StatusReply) -> _ReplyState:
-        """Compute where it stands after a status."""
+        """Compute the state after a status."""
         if self.has_separate_request and reply.is_answer:
             return replace(self, change=CHANGE_BY_ANSWER[reply.code])
         return replace(self, last_code=reply.code)
@@ -176,7 +176,7 @@ def record_answer(tx: Tx, row: ReceiptRow, reply: StatusReply, *, target_ids: Co
 
 
 def _enqueue_status(tx: Tx, context: ConnectorContext, receipt: ReceiptRow, reply: StatusReply) -> Text:
-    """Queue a status; what was said, in words."""
+    """Queue a status, and return its description."""
     tx.outgoing.enqueue_status(
         agency=receipt.agency,
         code=reply.code,
@@ -211,5 +211,5 @@ def _find_reply_state(tx: Tx, row: ReceiptRow) -> _ReplyState:
 
 
 def _find_subject_receipt(tx: Tx, row: ReceiptRow) -> ReceiptRow | None:
-    """The document that a status is about."""
+    """Find the receipt of the document that a status is about."""
     return tx.receipts.find_effective(row.agency, row.document_id or "", row.sender)

@@ -115,7 +115,7 @@ def _build_new_delivery(
 
 
 def _record_request(tx: Tx, context: ConnectorContext, document: Document) -> None:
-    """A recall or a replacement asks those recipients of the documents acted on that it goes to."""
+    """Enter the request of a recall or a replacement at those recipients of the documents acted on that it goes to."""
     kind = KIND_BY_TYPE[document.business.type or BusinessType.NEW]
     if kind not in WITHDRAWING_KINDS:
         return
@@ -177,8 +177,8 @@ def rebuild(context: ConnectorContext, row: DeliveryRow, document: Document) -> 
 def is_correctable(tx: Tx, row: DeliveryRow) -> bool:
     """Whether another document may take the place of this one: the hub certainly never took it.
 
-    Every time the delivery failed the hub had refused the packet for what is in it, it was never ``unknown`` nor
-    ``sent`` (`DeliveryRow.never_accepted`), and no recipient ever reported on it.
+    Every time the delivery failed the hub had refused the packet for what is in it (`DeliveryRow.never_accepted`), it
+    was never ``unknown`` nor ``sent``, and no recipient ever said anything about it.
     """
     if row.state != DeliveryState.FAILED or not row.never_accepted or row.hub_doc_id or row.sent_at:
         return False
@@ -253,7 +253,7 @@ def _apply_correction(tx: Tx, key: int, document: Document, new_delivery: NewDel
 
 
 def _is_request_dropped(tx: Tx, row: DeliveryRow, document: Document, new_delivery: NewDelivery) -> bool:
-    """Whether somebody who was asked to give a document back would not be asked any more: that stays in its row."""
+    """Whether a correction drops the request to somebody, which stays in the row of the document acted on."""
     if row.business not in WITHDRAWING_KINDS:
         return False
     if new_delivery.business != row.business:
@@ -288,7 +288,7 @@ def require_delivery(tx: Tx, context: ConnectorContext, document_id: str) -> Del
 
 
 def require_sent(tx: Tx, context: ConnectorContext, document_id: str) -> DeliveryRow:
-    """Find the delivery of a document that the hub has: before that there is nothing to recall, update or take back.
+    """Find the delivery of a document that the hub has: any other cannot be recalled, updated or taken back.
 
     Raises:
         NotFound: there is none.

@@ -125,7 +125,7 @@ class CompiledStatement:
             raise _as_sqlalchemy_error(connection, prepared.text, error) from error
         finally:
             cursor.close()
-        return [prepared.decode_row(row) for row in found]
+        return list(map(prepared.decode_row, found))
 
     def fetch_first(self, connection: Connection, values: Mapping[str, Any]) -> Row | None:
         """Run it, and give the first row that it returns."""
