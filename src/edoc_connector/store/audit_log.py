@@ -20,17 +20,10 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import (
-    BigInteger,
-    Column,
     Connection,
-    Index,
-    Integer,
     RowMapping,
     Select,
-    String,
     Table,
-    Text,
-    UniqueConstraint,
     and_,
     bindparam,
     insert,
@@ -39,10 +32,8 @@ from sqlalchemy import (
     text,
 )
 
-from .._core import Text as BilingualText
-from ._sql import schema
-from ._sql.compiled import CompiledStatement, Row, UtcTime
-from ._sql.schema import metadata
+from .._core import Text
+from ._sql import TABLES, CompiledStatement, Row
 from .state_machine import StateMachine
 
 if TYPE_CHECKING:
@@ -54,45 +45,13 @@ _MAX_CHARACTERS = 950  # characters of each language: an entry has room for both
 _CHAIN_LOCK = "SELECT pg_advisory_xact_lock(hashtextextended('edoc evidence ' || :agency, 0))"
 _BATCH_ROWS = 500
 
-evidence = Table(
-    "evidence",
-    metadata,
-    Column("id", Integer, primary_key=True, autoincrement=True),
-    Column("agency", String(64), nullable=False),
-    Column("sequence", BigInteger, nullable=False),
-    Column("at", UtcTime, nullable=False),
-    Column("kind", String(16), nullable=False),
-    # What it is about; both empty where it is about the agency's chain as a whole.
-    Column("subject", String(16)),
-    Column("subject_id", Integer),
-    Column("entry", Text, nullable=False),
-    Column("digest", String(64), nullable=False),
-    Column("hash", String(64), nullable=False),
-    UniqueConstraint("agency", "sequence"),
-    Index(None, "subject", "subject_id"),
-    sqlite_autoincrement=True,
-)
-
-# Packets whose bytes were removed on purpose, when their time to be kept was over. Their hashes stay in the evidence.
-pruned = Table(
-    "pruned",
-    metadata,
-    Column("id", Integer, primary_key=True, autoincrement=True),
-    Column("agency", String(64), nullable=False),
-    Column("spool_file", String(64), nullable=False),
-    Column("sha256", String(64), nullable=False),
-    Column("at", UtcTime, nullable=False),
-    UniqueConstraint("spool_file"),
-    sqlite_autoincrement=True,
-)
-
-EVIDENCE_TABLE = evidence
-PRUNED_TABLE = pruned
+EVIDENCE_TABLE = TABLES["evidence"]
+PRUNED_TABLE = TABLES["pruned"]
 
 # Made once: every transaction that changes something needs them.
 _HEAD_QUERY = (
     select(EVIDENCE_TABLE.c.sequence, EVIDENCE_TABLE.c.hash)
-    .where(EVIDENCE_TABLE.c.agency == bindparam("whose"))
+    .where(EVIDENCE_TABLE.c.agency == bindparam("agency"))
     .order_by(EVIDENCE_TABLE.c.sequence.desc())
     .limit(1)
 )
@@ -101,10 +60,10 @@ _INSERT_ENTRIES = CompiledStatement(insert(EVIDENCE_TABLE))
 
 # What identifies a row in an entry, as it stands when the transaction ends.
 _IDENTITY_COLUMNS: Mapping[str, tuple[Table, tuple[str, ...]]] = {
-    "delivery": (schema.deliveries, ("document_id", "hub_doc_id", "sha256")),
-    "receipt": (schema.receipts, ("document_id", "sender", "hub_doc_id", "message_type", "sha256", "verification")),
+    "delivery": (TABLES["deliveries"], ("document_id", "hub_doc_id", "sha256")),
+    "receipt": (TABLES["receipts"], ("document_id", "sender", "hub_doc_id", "message_type", "sha256", "verification")),
     "outgoing": (
-        schema.outgoing,
+        TABLES["outgoing"],
         ("kind", "code", "recipient", "receipt_id", "delivery_id", "hub_doc_id", "sha256"),
     ),
 }
@@ -173,7 +132,7 @@ def as_canonical_json(entry: Mapping[str, Any]) -> str:
     return json.dumps(entry, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
 
 
-def join_languages(words: BilingualText | str) -> str:
+def join_languages(words: Text | str) -> str:
     """Join a text in both languages, each cut to 950 characters, into the one text that an entry holds of it.
 
     Entries are as they were when the timeline had one column for both: one form for evidence of every age.
@@ -245,7 +204,7 @@ def append_entries(connection: Connection, entries: Sequence[AuditEntry]) -> Non
 
 def read_chain_head(connection: Connection, agency: str) -> tuple[int, str]:
     """The last sequence number and hash of a chain; 0 and `GENESIS` where it is empty."""
-    found = _SELECT_HEAD.fetch_all(connection, {"whose": agency})
+    found = _SELECT_HEAD.fetch_all(connection, {"agency": agency})
     return (int(found[0]["sequence"]), str(found[0]["hash"])) if found else (0, GENESIS)
 
 
@@ -396,13 +355,13 @@ def _build_entry_values(
 @cache
 def _build_identity_query(table: Table, names: tuple[str, ...]) -> Select[Any]:
     columns = [table.c.id, table.c.agency, *(table.c[name] for name in names)]
-    return select(*columns).where(table.c.id.in_(bindparam("keys", expanding=True)))
+    return select(*columns).where(table.c.id.in_(bindparam("row_ids", expanding=True)))
 
 
 def _load_identities(connection: Connection, subject_rows: Collection[tuple[str, int]]) -> dict[tuple[str, int], Row]:
     found: dict[tuple[str, int], Row] = {}
     for subject in {subject for subject, _ in subject_rows}:
         keys = sorted(key for other, key in subject_rows if other == subject)
-        for row in connection.execute(_build_identity_query(*_IDENTITY_COLUMNS[subject]), {"keys": keys}).mappings():
+        for row in connection.execute(_build_identity_query(*_IDENTITY_COLUMNS[subject]), {"row_ids": keys}).mappings():
             found[subject, int(row["id"])] = row
     return found

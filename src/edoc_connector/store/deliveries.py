@@ -11,15 +11,7 @@ from sqlalchemy import BindParameter, ColumnElement, bindparam, delete, exists, 
 
 from .._core import Text
 from ..errors import DocumentIdConflict
-from ._sql import schema
-from ._sql.compiled import (
-    CompiledStatement,
-    Row,
-    build_newest_first_query,
-    build_query_by_id,
-    match_columns,
-    split_keys,
-)
+from ._sql import TABLES, CompiledStatement, Row, build_newest_first_query, build_query_by_id, match_columns, split_keys
 from .rows import DeliveryRow, RecipientRow
 from .state_machine import DELIVERIES, DeliveryState
 from .status_rules import CHANGE_BY_ANSWER, Change, is_not_further, list_allowed_codes
@@ -29,15 +21,15 @@ if TYPE_CHECKING:
     from .leases import Lease
     from .transaction import Tx
 
-TABLE = schema.deliveries
-RECIPIENTS_TABLE = schema.delivery_recipients
-TARGETS_TABLE = schema.delivery_targets
+TABLE = TABLES["deliveries"]
+RECIPIENTS_TABLE = TABLES["delivery_recipients"]
+TARGETS_TABLE = TABLES["delivery_targets"]
 
 # Made once: every document needs them.
-_DELIVERY_IDS: BindParameter[Any] = bindparam("keys", expanding=True)
-_NEWEST_OF_AGENCY = select(TABLE).where(TABLE.c.agency == bindparam("whose")).order_by(TABLE.c.id.desc()).limit(1)
-_SELECT_BY_DOCUMENT_ID = CompiledStatement(_NEWEST_OF_AGENCY.where(TABLE.c.document_id == bindparam("wanted")))
-_SELECT_BY_HUB_DOC_ID = CompiledStatement(_NEWEST_OF_AGENCY.where(TABLE.c.hub_doc_id == bindparam("wanted")))
+_DELIVERY_IDS: BindParameter[Any] = bindparam("delivery_ids", expanding=True)
+_NEWEST_OF_AGENCY = select(TABLE).where(TABLE.c.agency == bindparam("agency")).order_by(TABLE.c.id.desc()).limit(1)
+_SELECT_BY_DOCUMENT_ID = CompiledStatement(_NEWEST_OF_AGENCY.where(TABLE.c.document_id == bindparam("document_id")))
+_SELECT_BY_HUB_DOC_ID = CompiledStatement(_NEWEST_OF_AGENCY.where(TABLE.c.hub_doc_id == bindparam("hub_doc_id")))
 _SELECT_BY_ID = CompiledStatement(build_query_by_id(TABLE))
 _TARGETS_QUERY = (
     select(TARGETS_TABLE).where(TARGETS_TABLE.c.delivery_id.in_(_DELIVERY_IDS)).order_by(TARGETS_TABLE.c.id)
@@ -46,14 +38,16 @@ _RECIPIENTS_QUERY = (
     select(RECIPIENTS_TABLE).where(RECIPIENTS_TABLE.c.delivery_id.in_(_DELIVERY_IDS)).order_by(RECIPIENTS_TABLE.c.id)
 )
 _SELECT_RECIPIENTS_OF_ONE = CompiledStatement(
-    select(RECIPIENTS_TABLE).where(RECIPIENTS_TABLE.c.delivery_id == bindparam("key")).order_by(RECIPIENTS_TABLE.c.id)
+    select(RECIPIENTS_TABLE)
+    .where(RECIPIENTS_TABLE.c.delivery_id == bindparam("delivery_id"))
+    .order_by(RECIPIENTS_TABLE.c.id)
 )
 _INSERT_RECIPIENTS = CompiledStatement(insert(RECIPIENTS_TABLE))
 _OTHER_DELIVERY = TABLE.alias("other")
 _HUB_DOC_ID_IS_FREE = ~exists().where(
-    _OTHER_DELIVERY.c.agency == bindparam("whose"),
-    _OTHER_DELIVERY.c.hub_doc_id == bindparam("theirs"),
-    _OTHER_DELIVERY.c.id != bindparam("its_id"),
+    _OTHER_DELIVERY.c.agency == bindparam("row_agency"),
+    _OTHER_DELIVERY.c.hub_doc_id == bindparam("new_hub_doc_id"),
+    _OTHER_DELIVERY.c.id != bindparam("row_id"),
 )
 
 
@@ -151,12 +145,12 @@ class Deliveries:
 
     def find_by_document_id(self, agency: str, document_id: str) -> DeliveryRow | None:
         """The delivery of a document."""
-        found = _SELECT_BY_DOCUMENT_ID.fetch_first(self._tx.connection, {"whose": agency, "wanted": document_id})
+        found = _SELECT_BY_DOCUMENT_ID.fetch_first(self._tx.connection, {"agency": agency, "document_id": document_id})
         return None if found is None else DeliveryRow.from_row(found)
 
     def get_by_id(self, row_id: int) -> DeliveryRow:
         """The delivery with this key, which must exist."""
-        return DeliveryRow.from_row(_SELECT_BY_ID.fetch_all(self._tx.connection, {"its_id": row_id})[0])
+        return DeliveryRow.from_row(_SELECT_BY_ID.fetch_all(self._tx.connection, {"row_id": row_id})[0])
 
     def find_all(self, agency: str, *, limit: int | None = None, **values: Any) -> list[DeliveryRow]:
         """Find an agency's deliveries whose columns have some values, newest first."""
@@ -203,13 +197,13 @@ class Deliveries:
         if not delivery_ids:
             return {}
         for chunk in split_keys(delivery_ids):
-            for row in self._tx.connection.execute(_TARGETS_QUERY, {"keys": chunk}).mappings():
+            for row in self._tx.connection.execute(_TARGETS_QUERY, {"delivery_ids": chunk}).mappings():
                 found[row["delivery_id"]].append(row["document_id"])
         return {delivery_id: tuple(ids) for delivery_id, ids in found.items()}
 
     def find_by_hub_doc_id(self, agency: str, hub_doc_id: str) -> DeliveryRow | None:
         """The delivery that the hub knows under an id."""
-        found = _SELECT_BY_HUB_DOC_ID.fetch_first(self._tx.connection, {"whose": agency, "wanted": hub_doc_id})
+        found = _SELECT_BY_HUB_DOC_ID.fetch_first(self._tx.connection, {"agency": agency, "hub_doc_id": hub_doc_id})
         return None if found is None else DeliveryRow.from_row(found)
 
     def move(self, row: DeliveryRow, new: DeliveryState, *, detail: Text | str = "", **values: Any) -> None:
@@ -228,7 +222,7 @@ class Deliveries:
         Raises:
             LeaseLost: somebody else moved or took it.
         """
-        where = Condition(_HUB_DOC_ID_IS_FREE, {"whose": row.agency, "theirs": doc_id}) if doc_id else None
+        where = Condition(_HUB_DOC_ID_IS_FREE, {"row_agency": row.agency, "new_hub_doc_id": doc_id}) if doc_id else None
         columns = {"hub_doc_id": doc_id, "sent_at": self._tx.now, **values}
         try:
             self._tx.transitions.move(
@@ -257,11 +251,11 @@ class Deliveries:
 
     def _select_recipients(self, delivery_ids: Sequence[int]) -> Iterable[Row]:
         if len(delivery_ids) == 1:
-            return _SELECT_RECIPIENTS_OF_ONE.fetch_all(self._tx.connection, {"key": delivery_ids[0]})
+            return _SELECT_RECIPIENTS_OF_ONE.fetch_all(self._tx.connection, {"delivery_id": delivery_ids[0]})
         return (
             row
             for chunk in split_keys(delivery_ids)
-            for row in self._tx.connection.execute(_RECIPIENTS_QUERY, {"keys": chunk}).mappings()
+            for row in self._tx.connection.execute(_RECIPIENTS_QUERY, {"delivery_ids": chunk}).mappings()
         )
 
     def list_unanswered(self, row: DeliveryRow) -> tuple[RecipientRow, ...]:

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import insert, or_, select, update
 
-from ._sql import schema
+from ._sql import TABLES
 from .rows import DirectoryRow
 
 if TYPE_CHECKING:
     from .transaction import Tx
 
-TABLE = schema.directory
+TABLE = TABLES["directory"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

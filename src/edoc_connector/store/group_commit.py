@@ -24,9 +24,7 @@ from typing import Self
 from sqlalchemy import Connection
 
 from ..errors import StoreError
-from ._sql.compiled import execute_directly
-from ._sql.connections import ConnectionSource
-from ._sql.engine import DRIVER_ERRORS, as_store_error, translate_driver_errors
+from ._sql import DRIVER_ERRORS, ConnectionSource, as_store_error, execute_directly, translate_driver_errors
 from .audit_log import AuditEntry, append_entries
 
 MAX_MEMBERS = 64  # members of one group, so that the first does not wait for ever

@@ -12,9 +12,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import ColumnElement, RowMapping, Select, Table, and_, bindparam, exists, or_, select, update
 
 from .._core import Text
-from ._sql import schema
-from ._sql.compiled import CompiledStatement, Row, UtcTime
-from ._sql.schema import TABLES
+from ._sql import TABLES, CompiledStatement, Row, UtcTime
 from .state_machine import DELIVERIES, MACHINES, OUTGOING, RECEIPTS, DeliveryState, StateMachine
 from .transitions import HeldRow
 
@@ -180,7 +178,7 @@ class Leases:
             after_id: only rows with a greater key; who walks through the rows meets each once.
             count_attempt: whether the attempt counts from now on, so that one which ends the process counts too.
         """
-        parameters = {"whose": agency, "now": self._tx.now, "after": after_id, "most": limit}
+        parameters = {"agency": agency, "now": self._tx.now, "after_id": after_id, "limit": limit}
         found = self._lock_claimable(
             TABLES[machine.table_name], tuple(sorted(states)), only_ids, only_due, where, parameters
         )
@@ -207,7 +205,7 @@ class Leases:
     ) -> Sequence[Row]:
         """Lock the rows that may be taken: by a statement made once, but for a list of keys."""
         if only_ids is None or len(only_ids) == 1:
-            id_parameter = {} if only_ids is None else {"key": next(iter(only_ids))}
+            id_parameter = {} if only_ids is None else {"row_id": next(iter(only_ids))}
             return _compile_claim_query(table, states, only_due, bool(id_parameter), where).fetch_all(
                 self._tx.connection, parameters | id_parameter
             )
@@ -261,7 +259,7 @@ class Leases:
 
     def renew(self, table_name: str, lease: Lease, row_ids: Collection[int]) -> int:
         """Extend those of a worker's leases on some rows that have not run out; how many there were."""
-        table = schema.metadata.tables[table_name]
+        table = TABLES[table_name]
         own_leases = and_(
             table.c.id.in_(sorted(row_ids)), table.c.lease_owner == lease.owner, table.c.lease_until > self._tx.now
         )
@@ -283,16 +281,16 @@ def _build_claim_query(
     """Locks rows that nobody holds at ``now``: those of ``whose`` agency, ``after`` a key, at ``most`` so many."""
     now = bindparam("now", type_=UtcTime())
     conditions = [
-        table.c.agency == bindparam("whose"),
+        table.c.agency == bindparam("agency"),
         table.c.state.in_(states),
         or_(table.c.lease_until.is_(None), table.c.lease_until <= now),
-        table.c.id > bindparam("after"),
+        table.c.id > bindparam("after_id"),
     ]
     if only_due:
         conditions.append(table.c.next_attempt_at <= now)
     if where is not None:
         conditions.append(where)
-    query = select(table).where(and_(*conditions)).order_by(table.c.id).limit(bindparam("most"))
+    query = select(table).where(and_(*conditions)).order_by(table.c.id).limit(bindparam("limit"))
     return query.with_for_update(skip_locked=True)
 
 
@@ -302,7 +300,7 @@ def _compile_claim_query(
 ) -> CompiledStatement:
     """As `claimable`, or the ``one`` with a ``key``."""
     query = _build_claim_query(table, states, only_due, where)
-    return CompiledStatement(query.where(table.c.id == bindparam("key")) if single else query)
+    return CompiledStatement(query.where(table.c.id == bindparam("row_id")) if single else query)
 
 
 @cache

@@ -7,8 +7,8 @@ from pathlib import Path
 from sqlalchemy import Connection, Engine, inspect, text
 
 from ..errors import StoreError
-from ._sql.engine import begin_transaction, make_engine, translate_driver_errors
-from .procrastinate.tables import upgrade_task_tables
+from ._sql import begin_transaction, make_engine, translate_driver_errors
+from .procrastinate import upgrade_task_tables
 
 SCHEMA_REVISION = "0005"
 _VERSION_TABLE = "alembic_version"

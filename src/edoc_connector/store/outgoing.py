@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import ColumnElement, and_, exists, select
 
 from .._core import Text
-from ._sql import schema
-from ._sql.compiled import CompiledStatement, build_query_by_id, match_columns
+from ._sql import TABLES, CompiledStatement, build_query_by_id, match_columns
 from .rows import CONFIRM, STATUS, OutgoingRow, ReceiptRow
 from .spool import SpoolFile
 from .state_machine import OUTGOING, OutgoingState
@@ -21,7 +20,7 @@ if TYPE_CHECKING:
     from .leases import Lease
     from .transaction import Tx
 
-TABLE = schema.outgoing
+TABLE = TABLES["outgoing"]
 
 _SELECT_BY_ID = CompiledStatement(build_query_by_id(TABLE))
 _PENDING_STATES = (OutgoingState.READY, OutgoingState.SENDING, OutgoingState.UNKNOWN)
@@ -163,7 +162,7 @@ class Outgoing:
 
     def get_by_id(self, row_id: int) -> OutgoingRow:
         """The message with this key, which must exist."""
-        return OutgoingRow.from_row(_SELECT_BY_ID.fetch_all(self._tx.connection, {"its_id": row_id})[0])
+        return OutgoingRow.from_row(_SELECT_BY_ID.fetch_all(self._tx.connection, {"row_id": row_id})[0])
 
     def find_all(self, agency: str, *, limit: int | None = None, **values: Any) -> list[OutgoingRow]:
         """Find an agency's messages whose columns have some values, newest first."""

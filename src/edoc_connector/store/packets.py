@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import ColumnElement, and_, exists, or_, select, update
 
-from ..edxml.message.codes import StatusCode
-from ._sql import schema
-from ._sql.schema import TABLES
+from ..edxml import StatusCode
+from ._sql import TABLES
 from .audit_log import PRUNED_TABLE
 from .rows import CONFIRM
 from .state_machine import (
@@ -113,7 +112,7 @@ def _match_finished(machine: StateMachine, changed_before: datetime) -> list[Col
         ~exists().where(PRUNED_TABLE.c.spool_file == table.c.spool_file),
     ]
     if machine is not OUTGOING:
-        O = schema.outgoing  # noqa: E741, N806  a table
+        O = TABLES["outgoing"]  # noqa: E741, N806  a table
         subject_id = O.c.delivery_id if machine is DELIVERIES else O.c.receipt_id
         open_states = [str(state) for state in OutgoingState if state not in _FINISHED_STATES[OUTGOING]]
         conditions.append(~exists().where(and_(subject_id == table.c.id, O.c.state.in_(open_states))))
@@ -124,7 +123,7 @@ def _match_finished(machine: StateMachine, changed_before: datetime) -> list[Col
 
 def _match_unawaited() -> list[ColumnElement[bool]]:
     """Neither the sender for our answer, nor we for a person who looks at what was set aside here."""
-    R, O = schema.receipts, schema.outgoing  # noqa: E741, N806  tables
+    R, O = TABLES["receipts"], TABLES["outgoing"]  # noqa: E741, N806  tables
     target = R.alias("about")
     asks_back = exists().where(
         R.c.business == TAKE_BACK_KIND, target.c.agency == R.c.agency, target.c.document_id == R.c.document_id,

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import BindParameter, ColumnElement, Select, and_, bindparam, exists, or_, select, update
 
 from .._core import Text
-from ._sql import schema
-from ._sql.compiled import CompiledStatement, build_newest_first_query, build_query_by_id, match_columns
+from ._sql import TABLES, CompiledStatement, build_newest_first_query, build_query_by_id, match_columns
 from .rows import EDOC, STATUS, ReceiptRow
 from .state_machine import RECEIPTS, ReceiptState
 from .transitions import HeldRow
@@ -19,7 +18,7 @@ if TYPE_CHECKING:
     from .leases import Lease
     from .transaction import Tx
 
-TABLE = schema.receipts
+TABLE = TABLES["receipts"]
 
 
 # A packet in one of these is the one copy of its document that counts.
@@ -30,24 +29,24 @@ EFFECTIVE_STATES = (ReceiptState.WAITING, ReceiptState.HANDLING, ReceiptState.HA
 _ENTERED_STATES = (ReceiptState.HANDLED, ReceiptState.CONFIRMED)
 
 # Made once: every packet needs them.
-_NEWEST_OF_AGENCY = select(TABLE).where(TABLE.c.agency == bindparam("whose")).order_by(TABLE.c.id.desc()).limit(1)
+_NEWEST_OF_AGENCY = select(TABLE).where(TABLE.c.agency == bindparam("agency")).order_by(TABLE.c.id.desc()).limit(1)
 _SELECT_BY_ID = CompiledStatement(build_query_by_id(TABLE))
-_SELECT_BY_HUB_DOC_ID = CompiledStatement(_NEWEST_OF_AGENCY.where(TABLE.c.hub_doc_id == bindparam("wanted")))
+_SELECT_BY_HUB_DOC_ID = CompiledStatement(_NEWEST_OF_AGENCY.where(TABLE.c.hub_doc_id == bindparam("hub_doc_id")))
 _EFFECTIVE_QUERY = _NEWEST_OF_AGENCY.where(
-    TABLE.c.document_id == bindparam("wanted"), TABLE.c.message_type == EDOC, TABLE.c.state.in_(EFFECTIVE_STATES)
+    TABLE.c.document_id == bindparam("document_id"), TABLE.c.message_type == EDOC, TABLE.c.state.in_(EFFECTIVE_STATES)
 )
 _SELECT_EFFECTIVE = CompiledStatement(_EFFECTIVE_QUERY)
 _SELECT_EFFECTIVE_OF_SENDER = CompiledStatement(_EFFECTIVE_QUERY.where(TABLE.c.sender == bindparam("sender")))
-_WANTED_VALUES: BindParameter[Any] = bindparam("wanted", expanding=True)
-_ROWS_OF_AGENCY = select(TABLE).where(TABLE.c.agency == bindparam("whose")).order_by(TABLE.c.id.desc())
-_SELECT_BY_HUB_DOC_IDS = _ROWS_OF_AGENCY.where(TABLE.c.hub_doc_id.in_(_WANTED_VALUES))
+_ANY_OF: BindParameter[Any] = bindparam("any_of", expanding=True)
+_ROWS_OF_AGENCY = select(TABLE).where(TABLE.c.agency == bindparam("agency")).order_by(TABLE.c.id.desc())
+_SELECT_BY_HUB_DOC_IDS = _ROWS_OF_AGENCY.where(TABLE.c.hub_doc_id.in_(_ANY_OF))
 _SELECT_EFFECTIVE_COPIES = _ROWS_OF_AGENCY.where(
-    TABLE.c.document_id.in_(_WANTED_VALUES), TABLE.c.message_type == EDOC, TABLE.c.state.in_(EFFECTIVE_STATES)
+    TABLE.c.document_id.in_(_ANY_OF), TABLE.c.message_type == EDOC, TABLE.c.state.in_(EFFECTIVE_STATES)
 )
-_SELECT_SAME_STATUSES = _ROWS_OF_AGENCY.where(TABLE.c.fingerprint.in_(_WANTED_VALUES), TABLE.c.message_type == STATUS)
-_SELECT_STATES = select(TABLE.c.id, TABLE.c.state).where(TABLE.c.id.in_(_WANTED_VALUES))
-_UPDATE_CONFIRMED = update(TABLE).where(TABLE.c.id.in_(_WANTED_VALUES))
-_UPDATE_RETURNING_ROW = CompiledStatement(update(TABLE).where(TABLE.c.id == bindparam("its_id")).returning(TABLE))
+_SELECT_SAME_STATUSES = _ROWS_OF_AGENCY.where(TABLE.c.fingerprint.in_(_ANY_OF), TABLE.c.message_type == STATUS)
+_SELECT_STATES = select(TABLE.c.id, TABLE.c.state).where(TABLE.c.id.in_(_ANY_OF))
+_UPDATE_CONFIRMED = update(TABLE).where(TABLE.c.id.in_(_ANY_OF))
+_UPDATE_RETURNING_ROW = CompiledStatement(update(TABLE).where(TABLE.c.id == bindparam("row_id")).returning(TABLE))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,11 +114,11 @@ class Receipts:
 
     def get_by_id(self, row_id: int) -> ReceiptRow:
         """The receipt with this key, which must exist."""
-        return ReceiptRow.from_row(_SELECT_BY_ID.fetch_all(self._tx.connection, {"its_id": row_id})[0])
+        return ReceiptRow.from_row(_SELECT_BY_ID.fetch_all(self._tx.connection, {"row_id": row_id})[0])
 
     def find_by_hub_doc_id(self, agency: str, hub_doc_id: str) -> ReceiptRow | None:
         """The receipt of a packet by the hub's id."""
-        return self._select_first(_SELECT_BY_HUB_DOC_ID, whose=agency, wanted=hub_doc_id)
+        return self._select_first(_SELECT_BY_HUB_DOC_ID, agency=agency, hub_doc_id=hub_doc_id)
 
     def find_by_hub_doc_ids(self, agency: str, hub_doc_ids: Collection[str]) -> dict[str, ReceiptRow]:
         """The receipts of some packets, by the hub's ids; those that are not here are left out."""
@@ -142,8 +141,8 @@ class Receipts:
     def find_effective(self, agency: str, document_id: str, sender: str | None = None) -> ReceiptRow | None:
         """The copy of a document that counts: neither a duplicate nor set aside; of any sender, the newest."""
         if sender is None:
-            return self._select_first(_SELECT_EFFECTIVE, whose=agency, wanted=document_id)
-        return self._select_first(_SELECT_EFFECTIVE_OF_SENDER, whose=agency, wanted=document_id, sender=sender)
+            return self._select_first(_SELECT_EFFECTIVE, agency=agency, document_id=document_id)
+        return self._select_first(_SELECT_EFFECTIVE_OF_SENDER, agency=agency, document_id=document_id, sender=sender)
 
     def find_by_any_id(self, agency: str, any_id: str) -> ReceiptRow | None:
         """Find a document by its DocumentId, else a packet by the hub's id, else a document set aside by its claim."""
@@ -163,10 +162,10 @@ class Receipts:
         query = build_newest_first_query(TABLE, agency, *where).limit(limit)
         return [ReceiptRow.from_row(row) for row in self._tx.connection.execute(query).mappings()]
 
-    def _select_some(self, query: Select[Any], agency: str, wanted: Collection[str]) -> list[ReceiptRow]:
-        if not wanted:
+    def _select_some(self, query: Select[Any], agency: str, any_of: Collection[str]) -> list[ReceiptRow]:
+        if not any_of:
             return []
-        found = self._tx.connection.execute(query, {"whose": agency, "wanted": sorted(set(wanted))}).mappings()
+        found = self._tx.connection.execute(query, {"agency": agency, "any_of": sorted(set(any_of))}).mappings()
         return [ReceiptRow.from_row(row) for row in found]
 
     def _select_first(self, query: CompiledStatement, **values: str) -> ReceiptRow | None:
@@ -205,10 +204,10 @@ class Receipts:
         """
         found = {
             row["id"]: row["state"]
-            for row in self._tx.connection.execute(_SELECT_STATES, {"wanted": sorted(outcomes)}).mappings()
+            for row in self._tx.connection.execute(_SELECT_STATES, {"any_of": sorted(outcomes)}).mappings()
         }
         self._tx.connection.execute(
-            _UPDATE_CONFIRMED, {"wanted": sorted(outcomes), "confirmed_at": self._tx.now, "updated_at": self._tx.now}
+            _UPDATE_CONFIRMED, {"any_of": sorted(outcomes), "confirmed_at": self._tx.now, "updated_at": self._tx.now}
         )
         for row_id, code in outcomes.items():
             detail = Text(f"the hub was told {code}", f"đã báo trục: {code}")
@@ -353,7 +352,7 @@ class Receipts:
     def record_note(self, row: ReceiptRow, *, detail: Text | str, **values: Any) -> ReceiptRow:
         """Enter what was said about a receipt (status codes, requests) without moving it; the receipt afterwards."""
         (updated,) = _UPDATE_RETURNING_ROW.fetch_all(
-            self._tx.connection, {**values, "updated_at": self._tx.now, "its_id": row.id}
+            self._tx.connection, {**values, "updated_at": self._tx.now, "row_id": row.id}
         )
         self._tx.timeline.record_change(RECEIPTS, row.id, old=row.state, new=row.state, detail=detail)
         return ReceiptRow.from_row(updated)

@@ -7,7 +7,7 @@ from datetime import date, datetime
 from typing import TypeVar
 
 from .._core import Text
-from ._sql.compiled import Row
+from ._sql import Row
 
 R = TypeVar("R", bound="TableRow")
 

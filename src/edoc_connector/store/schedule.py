@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
-from ._sql import schema
+from ._sql import TABLES
 from .rows import JobRow
 from .transitions import LeaseLost
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from .leases import Lease
     from .transaction import Tx
 
-TABLE = schema.jobs
+TABLE = TABLES["jobs"]
 JOBS_TABLE = TABLE.name  # whose rows a worker holds while it is at a job
 
 _ERROR_COLUMNS = ("error_code", "error_text", "error_vi")

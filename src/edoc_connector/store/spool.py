@@ -14,7 +14,7 @@ from uuid import uuid4
 
 from .._core import sync_folder
 from ..errors import NotFound, StoreError
-from ._sql.engine import as_store_error, translate_driver_errors
+from ._sql import as_store_error, translate_driver_errors
 
 _NAME_PATTERN = re.compile(r"[0-9a-f]{32}\.edxml")
 _OWNER_MARK = "8"  # where a random UUID has its version, 4: a name that ends in its owner's tag

@@ -13,12 +13,18 @@ from sqlalchemy import Engine
 from .._core import utc_now
 from ..errors import NotFound
 from . import audit_log
-from ._sql.connections import ConnectionSource, SqliteConnectionSource, select_connection_source
-from ._sql.engine import DRIVER_ERRORS, as_store_error, make_engine, translate_driver_errors
+from ._sql import (
+    DRIVER_ERRORS,
+    ConnectionSource,
+    SqliteConnectionSource,
+    as_store_error,
+    make_engine,
+    select_connection_source,
+    translate_driver_errors,
+)
 from .group_commit import GroupCommit, GroupTransaction, SoloTransaction
 from .migrate import require_current_schema
-from .procrastinate.queue import TaskQueue
-from .procrastinate.tables import require_task_tables
+from .procrastinate import TaskQueue, require_task_tables
 from .spool import Spool
 from .transaction import Tx
 

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import bindparam, insert, select
 
 from .._core import Text
-from ._sql import schema
-from ._sql.compiled import CompiledStatement, Row, split_keys
+from ._sql import TABLES, CompiledStatement, Row, split_keys
 from .audit_log import AuditEvent, join_languages
 from .rows import TimelineRow
 from .state_machine import StateMachine, Transition
@@ -18,18 +17,18 @@ from .state_machine import StateMachine, Transition
 if TYPE_CHECKING:
     from .transaction import Tx
 
-TABLE = schema.timeline
+TABLE = TABLES["timeline"]
 DETAIL_LIMIT = 2000
 
 _INSERT = CompiledStatement(insert(TABLE))
 _ROWS_OF_MANY = (
     select(TABLE)
-    .where(TABLE.c.subject == bindparam("subject"), TABLE.c.subject_id.in_(bindparam("keys", expanding=True)))
+    .where(TABLE.c.subject == bindparam("subject"), TABLE.c.subject_id.in_(bindparam("row_ids", expanding=True)))
     .order_by(TABLE.c.id)
 )
 _ROWS_OF_ONE = CompiledStatement(
     select(TABLE)
-    .where(TABLE.c.subject == bindparam("subject"), TABLE.c.subject_id == bindparam("key"))
+    .where(TABLE.c.subject == bindparam("subject"), TABLE.c.subject_id == bindparam("row_id"))
     .order_by(TABLE.c.id)
 )
 
@@ -129,9 +128,9 @@ class Timeline:
 
     def _select_rows(self, subject: str, row_ids: Sequence[int]) -> Iterable[Row]:
         if len(row_ids) == 1:
-            return _ROWS_OF_ONE.fetch_all(self._tx.connection, {"subject": subject, "key": row_ids[0]})
+            return _ROWS_OF_ONE.fetch_all(self._tx.connection, {"subject": subject, "row_id": row_ids[0]})
         return (
             row
             for chunk in split_keys(row_ids)
-            for row in self._tx.connection.execute(_ROWS_OF_MANY, {"subject": subject, "keys": chunk}).mappings()
+            for row in self._tx.connection.execute(_ROWS_OF_MANY, {"subject": subject, "row_ids": chunk}).mappings()
         )

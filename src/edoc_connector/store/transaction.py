@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from sqlalchemy import Connection, func, select
 
-from ._sql.compiled import Row
+from ._sql import Row
 from .audit_log import AuditEvent, AuditLog
 from .deliveries import Deliveries
 from .directory import Directory

@@ -17,8 +17,7 @@ from sqlalchemy.sql.dml import ReturningInsert
 
 from .._core import Text
 from ..errors import StoreError
-from ._sql.compiled import CompiledStatement, Row
-from ._sql.schema import TABLES
+from ._sql import TABLES, CompiledStatement, Row
 from .audit_log import get_identity_columns
 from .state_machine import StateMachine, Transition
 
@@ -289,7 +288,7 @@ class Transitions:
 
 
 def _build_guard_values(row_id: int, state: str, fencing_token: int | None) -> dict[str, Any]:
-    return {"its_id": row_id, "its_state": state} | ({} if fencing_token is None else {"its_fence": fencing_token})
+    return {"row_id": row_id, "row_state": state} | ({} if fencing_token is None else {"row_fence": fencing_token})
 
 
 def _build_entry_columns(machine: StateMachine, new: str) -> dict[str, Any]:
@@ -358,7 +357,7 @@ def _compile_update_many(table: Table, fenced: bool) -> CompiledStatement:
 
 
 def _build_guarded_update(table: Table, fenced: bool) -> Update:
-    conditions = [table.c.id == bindparam("its_id"), table.c.state == bindparam("its_state")]
+    conditions = [table.c.id == bindparam("row_id"), table.c.state == bindparam("row_state")]
     if fenced:
-        conditions.append(table.c.fence == bindparam("its_fence"))
+        conditions.append(table.c.fence == bindparam("row_fence"))
     return update(table).where(and_(*conditions))

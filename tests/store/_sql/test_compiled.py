@@ -22,9 +22,9 @@ from edoc_connector.store._sql.compiled import (
 T = schema.deliveries
 AT = datetime(2026, 11, 20, 3, 0, 0, 7, tzinfo=UTC)
 ALL = CompiledStatement(
-    select(T).where(T.c.agency == bindparam("whose"), T.c.state.in_(["ready", "sending"])).order_by(T.c.id)
+    select(T).where(T.c.agency == bindparam("agency"), T.c.state.in_(["ready", "sending"])).order_by(T.c.id)
 )
-SOON = CompiledStatement(update(T).where(T.c.id == bindparam("its_id")).returning(T.c.id, T.c.next_attempt_at))
+SOON = CompiledStatement(update(T).where(T.c.id == bindparam("row_id")).returning(T.c.id, T.c.next_attempt_at))
 SAID = CompiledStatement(insert(schema.timeline))
 
 
@@ -40,25 +40,25 @@ def test_rows_are_the_same_either_way(store: Store, new_delivery, heard: bool) -
         hear_statements(store._engine, lambda *given: statements.append(given[2]))
     with store.transaction("test") as tx:
         tx.deliveries.add(new_delivery())
-        (moved,) = SOON.fetch_all(tx.connection, {"its_id": 1, "next_attempt_at": AT})
+        (moved,) = SOON.fetch_all(tx.connection, {"row_id": 1, "next_attempt_at": AT})
         assert dict(moved) == {"id": 1, "next_attempt_at": AT}
         assert SAID.execute_many(tx.connection, [_said(1), _said(2)]) == 2
         assert SAID.fetch_all(tx.connection, _said(3)) == []
-        (row,) = ALL.fetch_all(tx.connection, {"whose": "H29.05"})
+        (row,) = ALL.fetch_all(tx.connection, {"agency": "H29.05"})
         known = tx.connection.execute(select(T)).mappings().one()
         assert dict(row) == dict(known)
-        assert ALL.fetch_first(tx.connection, {"whose": "nobody"}) is None
+        assert ALL.fetch_first(tx.connection, {"agency": "nobody"}) is None
     assert bool(statements) is heard
 
 
 def test_a_connection_that_is_open_already_is_heard(store: Store) -> None:
     """Who begins to listen hears the next statement, whichever connection it takes, and the words around it."""
     with store.snapshot() as tx:
-        assert ALL.fetch_all(tx.connection, {"whose": "H29.05"}) == []
+        assert ALL.fetch_all(tx.connection, {"agency": "H29.05"}) == []
     heard: list[str] = []
     hear_statements(store._engine, lambda *given: heard.append(given[2]))
     with store.snapshot() as tx:
-        assert ALL.fetch_all(tx.connection, {"whose": "H29.05"}) == []
+        assert ALL.fetch_all(tx.connection, {"agency": "H29.05"}) == []
     sqlite = store._engine.dialect.name == "sqlite"
     assert [one.split()[0] for one in heard] == ["BEGIN", "SELECT"][not sqlite :]
 
@@ -68,8 +68,8 @@ def test_an_error_is_sqlalchemys(store: Store, new_delivery) -> None:
     with store.transaction("test") as tx:
         tx.deliveries.add(new_delivery())
     with pytest.raises(StoreError, match="breaks its rules") as caught, store.transaction("test") as tx:
-        CompiledStatement(update(T).where(T.c.id == bindparam("its_id"))).fetch_all(
-            tx.connection, {"its_id": 1, "fence": None}
+        CompiledStatement(update(T).where(T.c.id == bindparam("row_id"))).fetch_all(
+            tx.connection, {"row_id": 1, "fence": None}
         )
     assert isinstance(caught.value.__cause__, IntegrityError)
     with pytest.raises(StoreError) as caught, store.transaction("test") as tx:
@@ -90,12 +90,12 @@ def test_a_server_that_ends_the_connection(store: Store) -> None:
             with store.snapshot() as other:
                 pid = tx.connection.exec_driver_sql("SELECT pg_backend_pid()").scalar()
                 other.connection.exec_driver_sql(f"SELECT pg_terminate_backend({pid}), pg_sleep(0.2)")
-            ALL.fetch_all(tx.connection, {"whose": "H29.05"})
+            ALL.fetch_all(tx.connection, {"agency": "H29.05"})
 
     with pytest.raises(StoreError, match="cannot be reached"):
         ended()
     with store.snapshot() as tx:
-        assert ALL.fetch_all(tx.connection, {"whose": "H29.05"}) == []
+        assert ALL.fetch_all(tx.connection, {"agency": "H29.05"}) == []
 
 
 def test_a_list_longer_than_a_statement_takes(store: Store, new_delivery) -> None:

@@ -194,8 +194,8 @@ class _PreparedStatement:
 
 
 def build_query_by_id(table: Table) -> Select[Any]:
-    """Build the query for the row with the key ``its_id``."""
-    return select(table).where(table.c.id == bindparam("its_id"))
+    """Build the query for the row with the key ``row_id``."""
+    return select(table).where(table.c.id == bindparam("row_id"))
 
 
 def build_newest_first_query(table: Table, agency: str, *where: ColumnElement[bool]) -> Select[Any]:

@@ -298,4 +298,37 @@ directory = Table(
     sqlite_autoincrement=True,
 )
 
+# The log of what happened, chained by hashes (`audit_log`).
+evidence = Table(
+    "evidence",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("agency", String(64), nullable=False),
+    Column("sequence", BigInteger, nullable=False),
+    Column("at", UtcTime, nullable=False),
+    Column("kind", String(16), nullable=False),
+    # What it is about; both empty where it is about the agency's chain as a whole.
+    Column("subject", String(16)),
+    Column("subject_id", Integer),
+    Column("entry", Text, nullable=False),
+    Column("digest", String(64), nullable=False),
+    Column("hash", String(64), nullable=False),
+    UniqueConstraint("agency", "sequence"),
+    Index(None, "subject", "subject_id"),
+    sqlite_autoincrement=True,
+)
+
+# Packets whose bytes were removed on purpose, when their time to be kept was over. Their hashes stay in the evidence.
+pruned = Table(
+    "pruned",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("agency", String(64), nullable=False),
+    Column("spool_file", String(64), nullable=False),
+    Column("sha256", String(64), nullable=False),
+    Column("at", UtcTime, nullable=False),
+    UniqueConstraint("spool_file"),
+    sqlite_autoincrement=True,
+)
+
 TABLES = metadata.tables

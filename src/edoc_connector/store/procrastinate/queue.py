@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import ColumnElement, Select, Table, and_, exists, or_, select, text
 from sqlalchemy.exc import DBAPIError, OperationalError
 
-from .._sql import schema
+from .._sql import TABLES
 from ..outgoing import build_turn_condition
 from ..receipts import build_downloadable_condition, build_unnoticed_condition
 from ..rows import STATUS
@@ -34,7 +34,7 @@ _CALLER_GRACE = timedelta(seconds=5)  # who stores a document sends it at once; 
 _BATCH_ROWS = 500
 _MAX_QUEUE_NAME = 34  # PostgreSQL's limit for the channel's name, less what the engine puts in front
 
-_D, _O, _R = schema.deliveries, schema.outgoing, schema.receipts
+_D, _O, _R = TABLES["deliveries"], TABLES["outgoing"], TABLES["receipts"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -153,7 +153,7 @@ class TaskQueue:
 
     def list_due_jobs(self, tx: Tx, agency: str) -> list[Task]:
         """Tasks for an agency's jobs that are due and that nobody is at."""
-        table = schema.jobs
+        table = TABLES["jobs"]
         is_free = or_(table.c.lease_until.is_(None), table.c.lease_until <= tx.now)
         query = select(table.c.job, table.c.next_at).where(table.c.agency == agency, table.c.next_at <= tx.now, is_free)
         return [Task(name=name, agency=agency, row_id=None, due_at=at) for name, at in tx.connection.execute(query)]

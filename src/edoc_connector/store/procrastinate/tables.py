@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import Connection, Engine, text
 
 from ...errors import ConfigError, StoreError
-from .._sql.engine import begin_transaction, translate_driver_errors
+from .._sql import begin_transaction, translate_driver_errors
 from .queue import TaskQueue
 
 if TYPE_CHECKING:
