@@ -1,4 +1,4 @@
-"""What only PostgreSQL can do to a store: two writers at a time, and a server that goes away."""
+"""Two writers at a time, and a server that goes away: a store on PostgreSQL."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def _at_once(store: Store, work) -> list:
 
 
 def test_two_pollers_list_the_same_packet(store: Store) -> None:
-    """One row comes of it, and neither poller fails (faults, rows 7 and 19)."""
+    """Two pollers make one row, and neither fails (faults, rows 7 and 19)."""
     one, two = _at_once(store, lambda tx: tx.receipts.record_offer(AGENCY, "7", EDOC).id)
     assert one == two
 
@@ -68,7 +68,7 @@ def test_a_confirmation_is_queued_once_by_two_workers(store: Store) -> None:
 
 
 def test_two_statuses_of_one_recipient_are_both_counted(store: Store, new_delivery, clock) -> None:
-    """What two workers enter at once is entered one after the other (business rules, "recorded, never dropped")."""
+    """Statuses that two workers record at once both count (business rules, "recorded, never dropped")."""
     with store.transaction("test") as tx:
         row = tx.deliveries.add(new_delivery())
     _at_once(store, lambda tx: tx.deliveries.record_status(row, "G22", "06", reported_at=clock.now, description=None))
@@ -126,7 +126,7 @@ def test_row_24_a_server_that_comes_back_is_waited_for(own_server: PostgresServe
 
 
 def test_reading_sees_one_state(store: Store, new_delivery) -> None:
-    """What is committed meanwhile is not in it, and nothing can be written (faults, row 24)."""
+    """A snapshot holds nothing that is committed meanwhile, and cannot be written to (faults, row 24)."""
     with store.snapshot() as tx:
         assert tx.deliveries.find_all(AGENCY) == []
         with store.transaction("other") as writing:

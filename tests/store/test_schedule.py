@@ -1,4 +1,4 @@
-"""What a worker does again and again: due times, back-off and leases, on both engines."""
+"""Jobs of a worker: due times, back-off and leases, on both databases."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ TROUBLE = {"error_code": "503", "error_text": "busy", "error_vi": "bận"}
 
 
 def test_a_job_is_done_by_one_worker_at_a_time(store: Store, clock) -> None:
-    """Claimed while it is due, free again when the lease ran out, and the slow worker is fenced off (faults, row 7)."""
+    """A job is claimed while due and free after the lease ran out; the slow worker is fenced off (faults, row 7)."""
     with store.transaction("me") as tx:
         tx.schedule.ensure_job(AGENCY, "poll", first_at=tx.now)
         tx.schedule.ensure_job(AGENCY, "poll", first_at=tx.now)
@@ -41,7 +41,7 @@ def test_a_job_is_done_by_one_worker_at_a_time(store: Store, clock) -> None:
 
 
 def test_a_worker_that_stops_lets_go(store: Store, new_delivery) -> None:
-    """Nobody waits for the lease of a worker that said good-bye (issue, "finishes or releases what it holds")."""
+    """No worker waits for the lease of one that stopped in order (issue, "finishes or releases what it holds")."""
     with store.transaction("me") as tx:
         tx.schedule.ensure_job(AGENCY, "poll", first_at=tx.now)
         tx.schedule.claim_job(ME, AGENCY, "poll")

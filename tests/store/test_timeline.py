@@ -1,4 +1,4 @@
-"""What timeline entries say, in two languages, and what the evidence keeps of it."""
+"""Timeline entries in two languages, and their words in the evidence."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def test_every_cause_is_told_in_both_languages(machine: StateMachine, move: Tran
 
 
 def test_a_move_is_told_by_its_cause(store: Store, new_delivery) -> None:
-    """In both languages, with what is known besides; the evidence has the English cause first (docs/evidence.md)."""
+    """A move is told in both languages, with further words; evidence has the English cause first (docs/evidence.md)."""
     with store.transaction("clerk") as tx:
         key = tx.deliveries.add(new_delivery()).id
         tx.transitions.move(DELIVERIES, key, old="ready", new="sending", detail="worker 1")

@@ -25,7 +25,7 @@ def claim(store: Store, lease: Lease, *states: str, due: bool = True, limit: int
 
 
 def test_a_claimed_row_is_nobody_elses(store: Store, new_delivery) -> None:
-    """Two workers, one outbox: one sends (faults, row 7)."""
+    """Of two workers on one outbox, one sends (faults, row 7)."""
     with store.transaction("test") as tx:
         tx.deliveries.add(new_delivery())
     (mine,) = claim(store, ME)
@@ -119,7 +119,7 @@ def test_every_move_is_in_the_timeline(store: Store, new_delivery, clock) -> Non
 
 @pytest.mark.parametrize("change", ["UPDATE timeline SET actor = 'x'", "DELETE FROM timeline"])
 def test_the_timeline_is_append_only(store: Store, url: str, new_delivery, change: str) -> None:
-    """What happened cannot be rewritten (business rules, "every state change … is kept")."""
+    """No entry can be rewritten or deleted (business rules, "every state change … is kept")."""
     with store.transaction("test") as tx:
         tx.deliveries.add(new_delivery())
     engine = create_engine(url)

@@ -1,12 +1,12 @@
 """The evidence: an append-only log, chained by hashes, one chain per agency.
 
-An entry is canonical JSON (`canonical`). Its *digest* is the SHA-256 of those bytes; its *hash* is the SHA-256 of the
-hash before it and the digest, both in hex, joined by a line feed. The first entry follows `GENESIS`. So a chain can be
-checked without showing every entry: for those of other documents the digest alone is enough.
+An entry is canonical JSON (`as_canonical_json`). Its *digest* is the SHA-256 of those bytes; its *hash* is the SHA-256
+of the hash before it and the digest, both in hex, joined by a line feed. The first entry follows `GENESIS`. So a chain
+can be checked without showing every entry: for those of other documents the digest alone is enough.
 
-Entries are noted while a transaction runs (`Note`), gathered when it ends (`gathered`), and written as the last act
-before the commit, in it (`append`): what the log tells and the log itself are on the disk together, or neither is.
-Writing last also keeps the lock on the chain short, and no transaction waits for a row while it holds that lock.
+Events are recorded while a transaction runs (`AuditEvent`), gathered when it ends (`gather_entries`), and written as
+the last act before the commit, in it (`append_entries`): the log and all that it tells are on the disk together, or
+neither is. Writing last also keeps the lock on the chain short, and no transaction waits for a row while it holds it.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ _HEAD_QUERY = (
 _SELECT_HEAD = CompiledStatement(_HEAD_QUERY)
 _INSERT_ENTRIES = CompiledStatement(insert(EVIDENCE_TABLE))
 
-# What identifies a row in an entry, as it stands when the transaction ends.
+# Columns that identify a row in an entry, as it stands when the transaction ends.
 _IDENTITY_COLUMNS: Mapping[str, tuple[Table, tuple[str, ...]]] = {
     "delivery": (TABLES["deliveries"], ("document_id", "hub_doc_id", "sha256")),
     "receipt": (TABLES["receipts"], ("document_id", "sender", "hub_doc_id", "message_type", "sha256", "verification")),
@@ -71,7 +71,7 @@ _IDENTITY_COLUMNS: Mapping[str, tuple[Table, tuple[str, ...]]] = {
 
 @dataclass(frozen=True, slots=True)
 class AuditEvent:
-    """Something to write to the evidence when the transaction ends.
+    """An event to write to the evidence when the transaction ends.
 
     Args:
         kind: ``change`` (a state or status), ``offer`` (what the hub announced), ``answer`` (what the hub said) or
@@ -80,7 +80,7 @@ class AuditEvent:
         subject_id: the row it is about.
         actor: who did it.
         details: further values, JSON.
-        agency: whose chain; looked up where there is a row.
+        agency: code of the agency that has the chain; looked up where there is a row.
     """
 
     kind: str
@@ -93,10 +93,10 @@ class AuditEvent:
 
 @dataclass(frozen=True, slots=True)
 class AuditEntry:
-    """Something noted, and what identified the row when its transaction ended.
+    """An event, and the identity of its row when the transaction ended.
 
     Args:
-        agency: whose chain.
+        agency: code of the agency that has the chain.
         event: what was noted.
         identity: the row's values.
         at: the transaction's time, UTC.
@@ -114,7 +114,7 @@ class ChainLink:
 
     Args:
         sequence: its number, from 1.
-        kind: as `Note`.
+        kind: as of `AuditEvent`.
         entry: the entry's canonical JSON.
         digest: SHA-256 of it, hex.
         hash: hash of the chain up to here, hex.
@@ -128,7 +128,7 @@ class ChainLink:
 
 
 def as_canonical_json(entry: Mapping[str, Any]) -> str:
-    """JSON with sorted keys, no spaces, and letters as they are: one text for one value."""
+    """Serialise as JSON with sorted keys, no spaces, and letters as they are: one text for one value."""
     return json.dumps(entry, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
 
 
@@ -143,12 +143,12 @@ def join_languages(words: Text | str) -> str:
 
 
 def compute_digest(entry: str) -> str:
-    """SHA-256 of an entry's text, hex."""
+    """Compute the SHA-256 of an entry's text, hex."""
     return hashlib.sha256(entry.encode()).hexdigest()
 
 
 def compute_chain_hash(previous: str, digest: str) -> str:
-    """The hash of a chain after an entry.
+    """Compute the hash of a chain after an entry.
 
     Args:
         previous: the hash before it; `GENESIS` for the first.
@@ -158,20 +158,20 @@ def compute_chain_hash(previous: str, digest: str) -> str:
 
 
 def get_identity_columns(subject: str) -> tuple[str, ...]:
-    """The columns that identify a subject's rows in an entry; moves return them, so that nobody need look again."""
+    """Get the columns that identify a subject's rows in an entry; moves return them, so that nobody need look again."""
     return ("id", "agency", *_IDENTITY_COLUMNS[subject][1])
 
 
 def gather_entries(
     connection: Connection, events: Sequence[AuditEvent], changed_rows: Mapping[tuple[str, int], Row], *, at: datetime
 ) -> list[AuditEntry]:
-    """What a transaction noted, ready to be appended; to be called when it has done everything else.
+    """Gather a transaction's events, ready to be appended, when it has done everything else.
 
     Args:
         connection: the transaction's.
         events: in the order they were made.
-        changed_rows: the rows that it changed, by subject and key, with the columns `identity_of` at least, as they
-            are now.
+        changed_rows: the rows that it changed, by subject and key, as they are now, with the columns of
+            `get_identity_columns` at least.
         at: the transaction's time, UTC.
     """
     missing = {(event.subject, event.subject_id) for event in events if event.subject} - changed_rows.keys()
@@ -189,7 +189,7 @@ def gather_entries(
 
 
 def append_entries(connection: Connection, entries: Sequence[AuditEntry]) -> None:
-    """Append what was gathered, as the last act before the commit.
+    """Append gathered entries, as the last act before the commit.
 
     Args:
         connection: the transaction's.
@@ -203,7 +203,7 @@ def append_entries(connection: Connection, entries: Sequence[AuditEntry]) -> Non
 
 
 def read_chain_head(connection: Connection, agency: str) -> tuple[int, str]:
-    """The last sequence number and hash of a chain; 0 and `GENESIS` where it is empty."""
+    """Read the last sequence number and hash of a chain; 0 and `GENESIS` where it is empty."""
     found = _SELECT_HEAD.fetch_all(connection, {"agency": agency})
     return (int(found[0]["sequence"]), str(found[0]["hash"])) if found else (0, GENESIS)
 
@@ -227,27 +227,27 @@ class AuditLog:
         *,
         agency: str | None = None,
     ) -> None:
-        """Note something for the evidence, which is written when the transaction ends.
+        """Record an event for the evidence, which is written when the transaction ends.
 
         Args:
             kind: as of `AuditEvent`.
             machine: what kind of row it is about; None for the agency as a whole.
             row_id: the row.
             details: further values, JSON.
-            agency: whose chain; looked up where there is a row.
+            agency: code of the agency that has the chain; looked up where there is a row.
         """
         subject = machine.subject if machine is not None else ""
         self._tx.audit_events.append(AuditEvent(kind, subject, row_id, self._tx.actor, details, agency))
 
     def read_chain_head(self, agency: str) -> tuple[int, str]:
-        """The last sequence number and hash of a chain; 0 and `GENESIS` where it is empty."""
+        """Read the last sequence number and hash of a chain; 0 and `GENESIS` where it is empty."""
         return read_chain_head(self._tx.connection, agency)
 
     def list_links_about(self, agency: str, subjects: Mapping[str, Collection[int]]) -> list[ChainLink]:
-        """The entries about some rows, in order.
+        """List the entries about some rows, in order.
 
         Args:
-            agency: whose chain.
+            agency: code of the agency that has the chain.
             subjects: keys by subject.
         """
         conditions = [
@@ -262,7 +262,7 @@ class AuditLog:
         return [_as_link(row) for row in self._tx.connection.execute(query).mappings()]
 
     def read_chain(self, agency: str, *, first_sequence: int = 1) -> Iterator[ChainLink]:
-        """A chain from some number on, in order, read in batches."""
+        """Read a chain from some number on, in order and in batches."""
         while True:
             query = (
                 select(EVIDENCE_TABLE)
@@ -277,10 +277,10 @@ class AuditLog:
             first_sequence = int(rows[-1]["sequence"]) + 1
 
     def find_chain_break(self, agency: str) -> str | None:
-        """Check a whole chain; what is wrong with it, or None.
+        """Find the first break in a chain.
 
         Returns:
-            The first thing found, naming the sequence number.
+            Words for it, with the sequence number; None where the chain holds.
         """
         expected, previous = 1, GENESIS
         for link in self.read_chain(agency):
@@ -294,19 +294,19 @@ class AuditLog:
         return None
 
     def mark_pruned(self, *, agency: str, spool_file: str, sha256: str, at: datetime) -> None:
-        """Note that a packet's bytes are removed on purpose."""
+        """Mark a packet as removed on purpose."""
         self._tx.connection.execute(
             insert(PRUNED_TABLE).values(agency=agency, spool_file=spool_file, sha256=sha256, at=at)
         )
 
     def find_pruned_at(self, spool_file: str) -> datetime | None:
-        """When a packet's bytes were removed on purpose; None where they were not."""
+        """Find when a packet was removed on purpose; None where it was not."""
         return self._tx.connection.execute(
             select(PRUNED_TABLE.c.at).where(PRUNED_TABLE.c.spool_file == spool_file)
         ).scalar()
 
     def list_pruned_files(self) -> set[str]:
-        """The spool names of all packets that were removed on purpose, of every agency."""
+        """List the spool names of all packets that were removed on purpose, of every agency."""
         return set(self._tx.connection.execute(select(PRUNED_TABLE.c.spool_file)).scalars())
 
 

@@ -1,4 +1,4 @@
-"""The one way to claim a row."""
+"""Leases: claiming rows for one worker, renewing that, and finding what dead workers left."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ class Leases:
         that writes, and keeps every other writer out, follows only where there is something to do.
 
         Args:
-            agency: whose rows.
+            agency: code of the agency.
             limits: after how long a time must be wrong.
         """
         tx = self._tx
@@ -108,7 +108,7 @@ class Leases:
         """Make due what waits longer than anything may: its time was written by a clock that was ahead.
 
         Args:
-            agency: whose rows.
+            agency: code of the agency.
             limits: after how long a time must be wrong.
         """
         for machine in MACHINES:
@@ -164,12 +164,12 @@ class Leases:
         after_id: int = 0,
         count_attempt: bool = False,
     ) -> list[Row]:
-        """Take rows for one worker: nobody else gets them until the lease ends.
+        """Claim rows for one worker: nobody else gets them until the lease ends.
 
         Args:
-            machine: whose rows.
+            machine: the kind of rows.
             lease: the worker and the time it needs.
-            agency: whose rows.
+            agency: code of the agency.
             states: the states to look in; a row in the state before a leased one is moved there.
             only_ids: only these rows.
             where: a further condition; one that is always the same object is cheaper.
@@ -203,7 +203,7 @@ class Leases:
         where: ColumnElement[bool] | None,
         parameters: dict[str, Any],
     ) -> Sequence[Row]:
-        """Lock the rows that may be taken: by a statement made once, but for a list of keys."""
+        """Lock the rows that may be claimed: by a statement made once, but for a list of keys."""
         if only_ids is None or len(only_ids) == 1:
             id_parameter = {} if only_ids is None else {"row_id": next(iter(only_ids))}
             return _compile_claim_query(table, states, only_due, bool(id_parameter), where).fetch_all(
@@ -215,7 +215,7 @@ class Leases:
     def claim_from_state(
         self, machine: StateMachine, lease: Lease, row_id: int, *, state: str, fencing_token: int
     ) -> dict[str, Any]:
-        """Claim a row that is in a state that a leased one follows; what changed.
+        """Claim a row that is in a state which a leased one follows; returns the columns that changed.
 
         Raises:
             LeaseLost: it is in that state no more, or was claimed.
@@ -231,7 +231,7 @@ class Leases:
         return {"lease_owner": lease.owner, "lease_until": self._tx.now + timedelta(seconds=lease.seconds)}
 
     def _record_claim(self, machine: StateMachine, lease: Lease, row: Row, *, extra_attempts: int) -> Row:
-        """A row as it is when it is claimed; where its state changes by that, the timeline tells."""
+        """Build a row as it is once claimed; where its state changes by that, the timeline tells."""
         state = row["state"]
         values = {
             **self._build_lease_columns(lease),
@@ -246,7 +246,7 @@ class Leases:
         return {**row, **values, "updated_at": self._tx.now}
 
     def lock_expired(self, machine: StateMachine, *, agency: str) -> list[RowMapping]:
-        """Rows in a leased state whose holder let the lease run out."""
+        """Lock the rows in a leased state whose holder let the lease run out."""
         table = TABLES[machine.table_name]
         query = select(table).where(
             table.c.agency == agency,
@@ -258,7 +258,7 @@ class Leases:
         )
 
     def renew(self, table_name: str, lease: Lease, row_ids: Collection[int]) -> int:
-        """Extend those of a worker's leases on some rows that have not run out; how many there were."""
+        """Extend a worker's leases on some rows, where they have not run out; returns how many."""
         table = TABLES[table_name]
         own_leases = and_(
             table.c.id.in_(sorted(row_ids)), table.c.lease_owner == lease.owner, table.c.lease_until > self._tx.now
@@ -267,7 +267,7 @@ class Leases:
         return self._tx.connection.execute(update(table).where(own_leases).values(lease_until=until)).rowcount
 
     def release(self, machine: StateMachine, lease: Lease, *, only_id: int | None = None) -> int:
-        """End every lease of a worker, or that on one row, as if it had run out; how many there were."""
+        """End every lease of a worker, or that on one row, as if it had run out; returns how many."""
         table = TABLES[machine.table_name]
         own_leases = and_(table.c.lease_owner == lease.owner, table.c.lease_until > self._tx.now)
         if only_id is not None:
@@ -278,7 +278,7 @@ class Leases:
 def _build_claim_query(
     table: Table, states: Sequence[str], only_due: bool, where: ColumnElement[bool] | None
 ) -> Select[Any]:
-    """Locks rows that nobody holds at ``now``: those of ``whose`` agency, ``after`` a key, at ``most`` so many."""
+    """Build the query that locks an ``agency``'s rows that are free ``now``, after ``after_id``, to a ``limit``."""
     now = bindparam("now", type_=UtcTime())
     conditions = [
         table.c.agency == bindparam("agency"),
@@ -298,14 +298,14 @@ def _build_claim_query(
 def _compile_claim_query(
     table: Table, states: Sequence[str], only_due: bool, single: bool, where: ColumnElement[bool] | None
 ) -> CompiledStatement:
-    """As `claimable`, or the ``one`` with a ``key``."""
+    """Compile the query of `_build_claim_query`, or that for the row with ``row_id``."""
     query = _build_claim_query(table, states, only_due, where)
     return CompiledStatement(query.where(table.c.id == bindparam("row_id")) if single else query)
 
 
 @cache
 def _compile_work_query(has_single_clock: bool) -> CompiledStatement:
-    """Each column is one question, and true where a row answers it."""
+    """Compile one query whose columns are questions, each true where a row answers it."""
     tables = [(TABLES[machine.table_name], machine) for machine in MACHINES]
     (deliveries, _), (acks, _) = sending = [(TABLES[machine.table_name], machine) for machine in _SENDING_MACHINES]
     late_attempts = [

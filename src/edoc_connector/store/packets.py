@@ -1,4 +1,4 @@
-"""The packets that rows of every kind name: which of them the spool has to keep, and which are finished."""
+"""Packets that rows of every kind name: those that the spool has to keep, and those that are finished."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 TAKE_BACK_KIND = "take_back"  # of a receipt: a status 13, which asks for a document back
 
-# What is finished: nobody will send it, hand it out or answer it any more.
+# Finished rows: nobody will send them, hand them out or answer them any more.
 _FINISHED_STATES: Mapping[StateMachine, tuple[str, ...]] = {
     DELIVERIES: (DeliveryState.SENT, DeliveryState.FAILED),
     RECEIPTS: (ReceiptState.CONFIRMED, ReceiptState.DUPLICATE, ReceiptState.QUARANTINED),
@@ -55,7 +55,7 @@ class PacketRow:
 
 @dataclass(slots=True, eq=False)
 class Packets:
-    """Looks at the packets of all rows together.
+    """Lists the packets of all rows together, and which of them are finished.
 
     Args:
         tx: the transaction.
@@ -122,7 +122,7 @@ def _match_finished(machine: StateMachine, changed_before: datetime) -> list[Col
 
 
 def _match_unawaited() -> list[ColumnElement[bool]]:
-    """Neither the sender for our answer, nor we for a person who looks at what was set aside here."""
+    """Build the conditions that nobody waits: no sender for our answer, no person for a packet that was set aside."""
     R, O = TABLES["receipts"], TABLES["outgoing"]  # noqa: E741, N806  tables
     target = R.alias("about")
     asks_back = exists().where(

@@ -1,4 +1,4 @@
-"""What happened, in the order it happened. Rows are only ever added; a trigger in the database sees to it."""
+"""Timelines of rows, in the order of events. Entries are only ever added; a trigger in the database sees to it."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _ROWS_OF_ONE = CompiledStatement(
 
 @dataclass(slots=True, eq=False)
 class Timeline:
-    """Tells what happened to the rows.
+    """Records what happened to rows, and loads it.
 
     Args:
         tx: the transaction.
@@ -44,7 +44,7 @@ class Timeline:
     _tx: Tx
 
     def record_move(self, machine: StateMachine, row_id: int, transition: Transition, detail: Text | str = "") -> None:
-        """Append that a row was moved.
+        """Record that a row was moved.
 
         Args:
             machine: what kind of thing it is about.
@@ -67,7 +67,7 @@ class Timeline:
         actor: str | None = None,
         recipient: str | None = None,
     ) -> None:
-        """Append something else that happened to a row.
+        """Record a change of a row that is no move: a status, a request, a note.
 
         Args:
             machine: what kind of thing it is about.
@@ -93,7 +93,7 @@ class Timeline:
         actor: str | None = None,
         recipient: str | None = None,
     ) -> None:
-        """Append a row, and a note for the evidence with the words in its own form."""
+        """Append an entry, and an event for the evidence with the words in its own form."""
         tx = self._tx
         old, new = change
         row = {
@@ -113,13 +113,13 @@ class Timeline:
         tx.audit_events.append(AuditEvent("change", machine.subject, row_id, actor or tx.actor, told))
 
     def write(self) -> None:
-        """Write to the timeline what was recorded so far, in one go."""
+        """Write the entries recorded so far, in one go."""
         if self._tx.timeline_rows:
             _INSERT.execute_many(self._tx.connection, self._tx.timeline_rows)
             self._tx.timeline_rows.clear()
 
     def load_timelines(self, machine: StateMachine, row_ids: Sequence[int]) -> dict[int, tuple[TimelineRow, ...]]:
-        """The timelines of some rows, by key."""
+        """Load the timelines of some rows, by key."""
         self.write()
         found: dict[int, list[TimelineRow]] = {key: [] for key in row_ids}
         for row in self._select_rows(machine.subject, row_ids):

@@ -1,4 +1,4 @@
-"""What a transaction's changes queue as tasks, in that transaction, and what the database does with two of the same."""
+"""Tasks that a transaction's changes queue, in that transaction, each once."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def new(store: Store) -> Callable[[], list[tuple[str, int]]]:
 
 
 def test_a_delivery_is_looked_at_after_its_caller_had_its_turn(store: Store, new_delivery, clock) -> None:
-    """Who stores a document sends it at once; the task is for one that dies before (docs/worker.md)."""
+    """A caller sends its document at once; the task is for one that dies before (docs/worker.md)."""
     with store.transaction("test") as tx:
         tx.deliveries.add(new_delivery())
         when = tx.connection.execute(text("SELECT scheduled_at FROM procrastinate_jobs")).all()
@@ -74,7 +74,7 @@ def test_a_delivery_is_looked_at_after_its_caller_had_its_turn(store: Store, new
 
 
 def test_the_next_message_of_a_lane_is_queued_when_the_one_before_is_sent(store: Store, new) -> None:
-    """Its task is not queued before its turn, and not lost then (business rules, "Allowed order")."""
+    """A message's task is not queued before its turn, and not lost then (business rules, "Allowed order")."""
     with store.transaction("test") as tx:
         receipt = tx.receipts.record_offer(AGENCY, "7", EDOC)
         keys = [
@@ -91,7 +91,7 @@ def test_the_next_message_of_a_lane_is_queued_when_the_one_before_is_sent(store:
 
 
 def test_a_status_is_fetched_after_what_its_sender_offered_before(store: Store, new) -> None:
-    """Its task comes when the one before has left the list (docs/worker.md, "in the order in which the hub lists")."""
+    """A status's task comes when the packet before it has left the list (docs/worker.md, "in the order")."""
     with store.transaction("test") as tx:
         kinds = (EDOC, STATUS, STATUS)
         rows = [
@@ -127,7 +127,7 @@ def test_what_no_worker_here_does_is_not_queued(store: Store, queue: TaskQueue, 
 
 
 def test_what_is_due_and_free_is_found(store: Store, queue: TaskQueue, new_delivery, clock) -> None:
-    """Rows in order, after a key; not those that a worker holds (DESIGN, "rows are claimed with a lease")."""
+    """Free rows that are due are listed in order, after a key (DESIGN, "rows are claimed with a lease")."""
     with store.transaction("test") as tx:
         keys = [tx.deliveries.add(new_delivery(document_id=name)).id for name in ("a", "b", "c")]
         tx.leases.claim(DELIVERIES, Lease("other", 60.0), agency=AGENCY, states=[DeliveryState.READY])
@@ -169,7 +169,7 @@ LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION USING ERRCODE = 'admin_shutdown'; E
     ids=["missing", "gone"],
 )
 def test_what_the_engine_meets_is_an_error_of_the_store(store: Store, new_delivery, before: str, words: str) -> None:
-    """Typed, in both languages, and nothing changed (issue, "in the same transaction")."""
+    """An error of the engine is a typed one of the store, and nothing changed (issue, "in the same transaction")."""
     with pytest.raises(StoreError, match=words) as caught:
         _add_after(store, before, new_delivery())
     assert "chưa có gì thay đổi" in caught.value.vi
