@@ -19,7 +19,7 @@ from edoc_connector.errors import HubUnavailable, SigningError, StoreError
 from edoc_connector.hubs import MessageType
 from edoc_connector.mockhub import Fault
 from edoc_connector.store import DeliveryState, ReceiptState
-from edoc_connector.store._sql import schema
+from edoc_connector.store._sql import TABLES
 from edoc_connector.store.deliveries import Deliveries
 from edoc_connector.store.receipts import Receipts
 from edoc_connector.testing import RECIPIENT, sample_document
@@ -225,7 +225,7 @@ def test_row_22_a_clock_that_was_ahead(office: Office, hub: RunningHub, fails: F
     fails(HubUnavailable, lambda: sender.send(sample_document()))
     with sender.context.store.transaction() as tx:
         far = tx.now + timedelta(days=400)
-        tx.connection.execute(schema.deliveries.update().values(next_attempt_at=far))
+        tx.connection.execute(TABLES["deliveries"].update().values(next_attempt_at=far))
     sender.outbox.dispatch_due()
     assert sender.deliveries()[0].state is DeliveryState.SENT
 
@@ -303,7 +303,7 @@ def test_row_25_a_senders_expired_certificate(
     assert "SIG-EXPIRED" in [one.code for one in receipt.verification.findings]
     assert receipt.verification.judged_at == receipt.received_at
     with receiver.context.store.transaction() as tx:  # as if it had come a while ago
-        tx.connection.execute(schema.receipts.update().values(created_at=begin - timedelta(hours=3)))
+        tx.connection.execute(TABLES["receipts"].update().values(created_at=begin - timedelta(hours=3)))
     again = receiver.receipt(receipt.id).verification
     assert (again.status, "SIG-EXPIRED" in [one.code for one in again.findings]) == ("VALID", False)
 

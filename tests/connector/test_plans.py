@@ -9,7 +9,7 @@ from sqlalchemy import Connection, text
 
 from edoc_connector.connector import Connector
 from edoc_connector.store import MACHINES, DeliveryState, ReceiptState
-from edoc_connector.store._sql.compiled import hear_statements
+from edoc_connector.store._sql import hear_statements
 from edoc_connector.testing import sample_document
 
 if TYPE_CHECKING:

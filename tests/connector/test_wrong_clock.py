@@ -12,7 +12,7 @@ from edoc_connector.connector import Connector
 from edoc_connector.errors import OutcomeUnknown
 from edoc_connector.mockhub import Fault
 from edoc_connector.store import DeliveryState
-from edoc_connector.store._sql import schema
+from edoc_connector.store._sql import TABLES
 from edoc_connector.testing import sample_document
 from edoc_connector.testing.hub import RunningHub
 
@@ -54,7 +54,7 @@ def test_row_22_nor_after_a_restart_with_the_right_time(office: Office, hub: Run
     hub.faults.add(Fault(kind="drop-after-accepting", path="/sendEdoc"))
     fails(OutcomeUnknown, lambda: sender.send(sample_document()))
     with sender.context.store.transaction() as tx:
-        tx.connection.execute(schema.deliveries.update().values(created_at=tx.now + timedelta(hours=1)))
+        tx.connection.execute(TABLES["deliveries"].update().values(created_at=tx.now + timedelta(hours=1)))
     sender.close()
     again = office("H29.05")
     settled(again, lambda: again.delivery(ID).state is DeliveryState.SENT)

@@ -1,4 +1,4 @@
-"""Threads that share commits on SQLite: each is on the disk or not done at all, whatever becomes of the others."""
+"""Threads that share commits on SQLite: each transaction is on the disk or not done at all."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from sqlalchemy.exc import OperationalError
 
 from edoc_connector.errors import StoreError
 from edoc_connector.store import group_commit as group_module
-from edoc_connector.store._sql import connections as lines_module
+from edoc_connector.store._sql import connections as connections_module
 from edoc_connector.store._sql.compiled import execute_directly
 from edoc_connector.store._sql.connections import SqliteConnectionSource
 from edoc_connector.store._sql.engine import make_engine, translate_driver_errors
@@ -151,7 +151,7 @@ def test_a_commit_that_fails_fails_for_everybody(
             raise LookupError(number)
 
     with monkeypatch.context() as patch:
-        patch.setattr(lines_module, "execute_directly", full)
+        patch.setattr(connections_module, "execute_directly", full)
         failed = [future.exception() for future in together(write)]
     assert {type(error) for error in failed} == {StoreError}
     assert len(set(map(id, failed))) == OTHERS + 1
@@ -209,7 +209,7 @@ def test_a_lock_that_is_not_to_be_had_is_told_to_all_who_wait(database: Database
 def test_evidence_that_cannot_be_written_fails_for_everybody(
     database: Database, together: Together, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What the evidence does not tell has not happened: it is written for the group, or nothing is."""
+    """The evidence is written for the whole group, or nothing of the group is stored."""
 
     def full(connection: Connection, said: list[object]) -> None:
         raise OperationalError("INSERT", {}, sqlite3.OperationalError("database or disk is full"))
@@ -227,7 +227,7 @@ def test_evidence_that_cannot_be_written_fails_for_everybody(
 def test_a_mistake_while_committing_is_nobodys_success(
     database: Database, together: Together, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whatever ends a group, its members are told that it is committed only where it is."""
+    """However a group ends, its members return only where it was committed."""
 
     def broken(connection: Connection, said: list[object]) -> None:
         raise LookupError("a mistake of ours")
@@ -255,7 +255,7 @@ def test_whoever_is_interrupted_while_waiting_blocks_nobody(
     monkeypatch: pytest.MonkeyPatch,
     called: bool,
 ) -> None:
-    """Ctrl-C, or a time limit that a signal enforces: the others write, and the next transaction comes through."""
+    """After Ctrl-C, or a time limit that a signal enforces, the others write and the next transaction comes through."""
     wait, interrupted = group_module._Ticket.wait_for_turn, threading.Event()
     go = threading.Event()
 
@@ -286,7 +286,7 @@ def test_whoever_is_interrupted_while_waiting_blocks_nobody(
 
 
 def test_a_turn_that_nobody_takes_is_passed_on(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The only one who waits is interrupted as the group before it ends: the store is free."""
+    """The store is free after the only waiting thread is interrupted just as the group before it ends."""
     wait = group_module._Ticket.wait_for_turn
 
     def interrupted(ticket: group_module._Ticket) -> None:

@@ -1,4 +1,4 @@
-"""Databases of earlier revisions: what is in them is there after `upgrade`."""
+"""Databases of earlier revisions keep all of their contents in an upgrade."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ def test_a_store_that_is_not_upgraded_is_refused(first: str, tmp_path: Path) -> 
     ],
     ids=["cause", "fact", "error", "both languages", "the same in both", "a person's", "older", "none"],
 )  # fmt: skip
-def test_an_upgrade_parts_the_languages(
+def test_an_upgrade_splits_the_languages(
     first: str, old: str | None, new: str, detail: str, expected: tuple[str, str | None]
 ) -> None:
     """Each language has its column; of a move the Vietnamese cause is there too (issue, "with everything kept")."""

@@ -1,4 +1,4 @@
-"""What only PostgreSQL can do to a store: two writers at a time, and a server that goes away."""
+"""Two writers at a time, and a server that goes away: a store on PostgreSQL."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def _at_once(store: Store, work: Callable[[Any], Any]) -> list[Any]:
 
 
 def test_two_pollers_list_the_same_packet(store: Store) -> None:
-    """One row comes of it, and neither poller fails (faults, rows 7 and 19)."""
+    """Two pollers make one row, and neither fails (faults, rows 7 and 19)."""
     one, two = _at_once(store, lambda tx: tx.receipts.record_offer(AGENCY, "7", EDOC).id)
     assert one == two
 

@@ -97,7 +97,7 @@ def test_a_code_out_of_order_is_recorded_and_flagged(store: Store, new_delivery:
 def test_a_code_that_comes_late_does_not_turn_a_document_back(
     store: Store, new_delivery: Callable[..., NewDelivery], came: tuple[str, ...], stands: str
 ) -> None:
-    """It is flagged, and the sender goes on to see how far the document is (business rules, "Allowed order")."""
+    """A late code is flagged, and the sender still sees how far the document is (business rules, "Allowed order")."""
     with store.transaction("test") as tx:
         row = tx.deliveries.add(new_delivery())
         for code in came:
@@ -156,7 +156,7 @@ def test_a_receipt_is_known_by_the_hubs_id(store: Store) -> None:
 
 
 def test_packets_are_listed_together(store: Store) -> None:
-    """Those that are known stay as they are, the others are made, in the hub's order (faults, row 19)."""
+    """Known packets stay as they are, rows of the others are made in the hub's order (faults, row 19)."""
     with store.transaction("test") as tx:
         known = tx.receipts.record_offer(AGENCY, "7", EDOC)
         offers = [Offer(hub_doc_id=name, message_type=EDOC) for name in ("9", "7", "8")]
@@ -168,7 +168,7 @@ def test_packets_are_listed_together(store: Store) -> None:
 
 
 def test_rows_move_together_or_not_at_all(store: Store) -> None:
-    """Where another worker took one of them, none is written (faults, row 7)."""
+    """No row is written where another worker took one of them (faults, row 7)."""
     with store.transaction("test") as tx:
         keys = [tx.receipts.record_offer(AGENCY, name, EDOC).id for name in ("7", "8")]
         held = tx.receipts.claim_listed(ME, agency=AGENCY, row_ids=keys)

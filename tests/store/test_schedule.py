@@ -1,4 +1,4 @@
-"""What a worker does again and again: due times, back-off and leases, on both engines."""
+"""Jobs of a worker: due times, back-off and leases, on both databases."""
 
 from __future__ import annotations
 

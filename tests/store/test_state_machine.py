@@ -31,7 +31,7 @@ def test_every_state_can_be_reached(machine: StateMachine) -> None:
 
 @pytest.mark.parametrize("machine", MACHINES, ids=IDS)
 def test_a_leased_state_can_be_left(machine: StateMachine) -> None:
-    """Whatever a dead worker held goes on (faults, row 7)."""
+    """Rows that a dead worker held go on (faults, row 7)."""
     for state in machine.leased_states:
         assert machine.list_next_states(state)
 

@@ -1,4 +1,4 @@
-"""Opening a store, its revisions, and what happens when the database fails."""
+"""Opening a store, its revisions, and failures of the database."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def test_the_revision_named_in_the_code_is_the_newest() -> None:
 
 
 def test_the_migration_guards_the_moves_of_today(store: Store, url: str) -> None:
-    """The triggers hold exactly the pairs of `states` (DESIGN, "states and their moves stand in one table")."""
+    """The triggers hold exactly the moves of `state_machine` (DESIGN, "states and their moves stand in one table")."""
     engine = create_engine(url)
     with engine.connect() as connection:
         for machine in MACHINES:

@@ -1,4 +1,4 @@
-"""What timeline entries say, in two languages, and what the evidence keeps of it."""
+"""Timeline entries in two languages, and their words in the evidence."""
 
 from __future__ import annotations
 

@@ -1,13 +1,13 @@
 """Deliveries, receipts and the reports about them, kept in a database and a spool folder."""
 
-from ._sql.engine import as_store_error, translate_driver_errors
+from ._sql import as_store_error, translate_driver_errors
 from .audit_log import GENESIS, AuditEvent, ChainLink, as_canonical_json, compute_chain_hash, compute_digest
 from .deliveries import NewDelivery, require_same_document
 from .directory import DirectoryEntry
 from .leases import Lease, OverdueLimits, PendingWork
 from .migrate import upgrade
 from .packets import TAKE_BACK_KIND, PacketRow
-from .procrastinate.queue import (
+from .procrastinate import (
     APPLICATION_TASKS,
     FETCH,
     HANDLE,

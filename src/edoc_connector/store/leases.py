@@ -1,4 +1,4 @@
-"""The one way to claim a row."""
+"""Leases: claiming rows for one worker, renewing that, and finding what dead workers left."""
 
 from __future__ import annotations
 
@@ -12,9 +12,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import ColumnElement, RowMapping, Select, Table, and_, bindparam, exists, or_, select, update
 
 from .._core import Text
-from ._sql import schema
-from ._sql.compiled import CompiledStatement, Row, UtcTime
-from ._sql.schema import TABLES
+from ._sql import TABLES, CompiledStatement, Row, UtcTime
 from .state_machine import DELIVERIES, MACHINES, OUTGOING, RECEIPTS, DeliveryState, StateMachine
 from .transitions import HeldRow
 
@@ -92,7 +90,7 @@ class Leases:
         that writes, and keeps every other writer out, follows only where there is something to do.
 
         Args:
-            agency: whose rows.
+            agency: code of the agency.
             limits: after how long a time must be wrong.
         """
         tx = self._tx
@@ -110,7 +108,7 @@ class Leases:
         """Make due what waits longer than anything may: its time was written by a clock that was ahead.
 
         Args:
-            agency: whose rows.
+            agency: code of the agency.
             limits: after how long a time must be wrong.
         """
         for machine in MACHINES:
@@ -166,12 +164,12 @@ class Leases:
         after_id: int = 0,
         count_attempt: bool = False,
     ) -> list[Row]:
-        """Take rows for one worker: nobody else gets them until the lease ends.
+        """Claim rows for one worker: nobody else gets them until the lease ends.
 
         Args:
-            machine: whose rows.
+            machine: the kind of rows.
             lease: the worker and the time it needs.
-            agency: whose rows.
+            agency: code of the agency.
             states: the states to look in; a row in the state before a leased one is moved there.
             only_ids: only these rows.
             where: a further condition; one that is always the same object is cheaper.
@@ -180,7 +178,7 @@ class Leases:
             after_id: only rows with a greater key; who walks through the rows meets each once.
             count_attempt: whether the attempt counts from now on, so that one which ends the process counts too.
         """
-        parameters = {"whose": agency, "now": self._tx.now, "after": after_id, "most": limit}
+        parameters = {"agency": agency, "now": self._tx.now, "after_id": after_id, "limit": limit}
         found = self._lock_claimable(
             TABLES[machine.table_name], tuple(sorted(states)), only_ids, only_due, where, parameters
         )
@@ -205,9 +203,9 @@ class Leases:
         where: ColumnElement[bool] | None,
         parameters: dict[str, Any],
     ) -> Sequence[Row]:
-        """Lock the rows that may be taken: by a statement made once, but for a list of keys."""
+        """Lock the rows that may be claimed: by a statement made once, but for a list of keys."""
         if only_ids is None or len(only_ids) == 1:
-            id_parameter = {} if only_ids is None else {"key": next(iter(only_ids))}
+            id_parameter = {} if only_ids is None else {"row_id": next(iter(only_ids))}
             return _compile_claim_query(table, states, only_due, bool(id_parameter), where).fetch_all(
                 self._tx.connection, parameters | id_parameter
             )
@@ -217,7 +215,7 @@ class Leases:
     def claim_from_state(
         self, machine: StateMachine, lease: Lease, row_id: int, *, state: str, fencing_token: int
     ) -> dict[str, Any]:
-        """Claim a row that is in a state that a leased one follows; what changed.
+        """Claim a row that is in a state which a leased one follows; returns the columns that changed.
 
         Raises:
             LeaseLost: it is in that state no more, or was claimed.
@@ -233,7 +231,7 @@ class Leases:
         return {"lease_owner": lease.owner, "lease_until": self._tx.now + timedelta(seconds=lease.seconds)}
 
     def _record_claim(self, machine: StateMachine, lease: Lease, row: Row, *, extra_attempts: int) -> Row:
-        """A row as it is when it is claimed; where its state changes by that, the timeline tells."""
+        """Build a row as it is once claimed; where its state changes by that, the timeline tells."""
         state = row["state"]
         values = {
             **self._build_lease_columns(lease),
@@ -248,7 +246,7 @@ class Leases:
         return {**row, **values, "updated_at": self._tx.now}
 
     def lock_expired(self, machine: StateMachine, *, agency: str) -> list[RowMapping]:
-        """Rows in a leased state whose holder let the lease run out."""
+        """Lock the rows in a leased state whose holder let the lease run out."""
         table = TABLES[machine.table_name]
         query = select(table).where(
             table.c.agency == agency,
@@ -260,8 +258,8 @@ class Leases:
         )
 
     def renew(self, table_name: str, lease: Lease, row_ids: Collection[int]) -> int:
-        """Extend those of a worker's leases on some rows that have not run out; how many there were."""
-        table = schema.metadata.tables[table_name]
+        """Extend a worker's leases on some rows, where they have not run out; returns how many."""
+        table = TABLES[table_name]
         own_leases = and_(
             table.c.id.in_(sorted(row_ids)), table.c.lease_owner == lease.owner, table.c.lease_until > self._tx.now
         )
@@ -269,7 +267,7 @@ class Leases:
         return self._tx.connection.execute(update(table).where(own_leases).values(lease_until=until)).rowcount
 
     def release(self, machine: StateMachine, lease: Lease, *, only_id: int | None = None) -> int:
-        """End every lease of a worker, or that on one row, as if it had run out; how many there were."""
+        """End every lease of a worker, or that on one row, as if it had run out; returns how many."""
         table = TABLES[machine.table_name]
         own_leases = and_(table.c.lease_owner == lease.owner, table.c.lease_until > self._tx.now)
         if only_id is not None:
@@ -280,19 +278,19 @@ class Leases:
 def _build_claim_query(
     table: Table, states: Sequence[str], only_due: bool, where: ColumnElement[bool] | None
 ) -> Select[Any]:
-    """Locks rows that nobody holds at ``now``: those of ``whose`` agency, ``after`` a key, at ``most`` so many."""
+    """Build the query that locks an ``agency``'s rows that are free ``now``, after ``after_id``, to a ``limit``."""
     now = bindparam("now", type_=UtcTime())
     conditions = [
-        table.c.agency == bindparam("whose"),
+        table.c.agency == bindparam("agency"),
         table.c.state.in_(states),
         or_(table.c.lease_until.is_(None), table.c.lease_until <= now),
-        table.c.id > bindparam("after"),
+        table.c.id > bindparam("after_id"),
     ]
     if only_due:
         conditions.append(table.c.next_attempt_at <= now)
     if where is not None:
         conditions.append(where)
-    query = select(table).where(and_(*conditions)).order_by(table.c.id).limit(bindparam("most"))
+    query = select(table).where(and_(*conditions)).order_by(table.c.id).limit(bindparam("limit"))
     return query.with_for_update(skip_locked=True)
 
 
@@ -300,14 +298,14 @@ def _build_claim_query(
 def _compile_claim_query(
     table: Table, states: Sequence[str], only_due: bool, single: bool, where: ColumnElement[bool] | None
 ) -> CompiledStatement:
-    """As `claimable`, or the ``one`` with a ``key``."""
+    """Compile the query of `_build_claim_query`, or that for the row with ``row_id``."""
     query = _build_claim_query(table, states, only_due, where)
-    return CompiledStatement(query.where(table.c.id == bindparam("key")) if single else query)
+    return CompiledStatement(query.where(table.c.id == bindparam("row_id")) if single else query)
 
 
 @cache
 def _compile_work_query(has_single_clock: bool) -> CompiledStatement:
-    """Each column is one question, and true where a row answers it."""
+    """Compile one query whose columns are questions, each true where a row answers it."""
     tables = [(TABLES[machine.table_name], machine) for machine in MACHINES]
     (deliveries, _), (acks, _) = sending = [(TABLES[machine.table_name], machine) for machine in _SENDING_MACHINES]
     late_attempts = [

@@ -1,4 +1,4 @@
-"""The packets that rows of every kind name: which of them the spool has to keep, and which are finished."""
+"""Packets that rows of every kind name: those that the spool has to keep, and those that are finished."""
 
 from __future__ import annotations
 
@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import ColumnElement, and_, exists, or_, select, update
 
 from ..edxml import StatusCode
-from ._sql import schema
-from ._sql.schema import TABLES
+from ._sql import TABLES
 from .audit_log import PRUNED_TABLE
 from .rows import CONFIRM
 from .state_machine import (
@@ -31,7 +30,7 @@ if TYPE_CHECKING:
 
 TAKE_BACK_KIND = "take_back"  # of a receipt: a status 13, which asks for a document back
 
-# What is finished: nobody will send it, hand it out or answer it any more.
+# Finished rows: nobody will send them, hand them out or answer them any more.
 _FINISHED_STATES: Mapping[StateMachine, tuple[str, ...]] = {
     DELIVERIES: (DeliveryState.SENT, DeliveryState.FAILED),
     RECEIPTS: (ReceiptState.CONFIRMED, ReceiptState.DUPLICATE, ReceiptState.QUARANTINED),
@@ -56,7 +55,7 @@ class PacketRow:
 
 @dataclass(slots=True, eq=False)
 class Packets:
-    """Looks at the packets of all rows together.
+    """Lists the packets of all rows together, and which of them are finished.
 
     Args:
         tx: the transaction.
@@ -113,7 +112,7 @@ def _match_finished(machine: StateMachine, changed_before: datetime) -> list[Col
         ~exists().where(PRUNED_TABLE.c.spool_file == table.c.spool_file),
     ]
     if machine is not OUTGOING:
-        O = schema.outgoing  # noqa: E741, N806  a table
+        O = TABLES["outgoing"]  # noqa: E741, N806  a table
         subject_id = O.c.delivery_id if machine is DELIVERIES else O.c.receipt_id
         open_states = [str(state) for state in OutgoingState if state not in _FINISHED_STATES[OUTGOING]]
         conditions.append(~exists().where(and_(subject_id == table.c.id, O.c.state.in_(open_states))))
@@ -123,8 +122,8 @@ def _match_finished(machine: StateMachine, changed_before: datetime) -> list[Col
 
 
 def _match_unawaited() -> list[ColumnElement[bool]]:
-    """Neither the sender for our answer, nor we for a person who looks at what was set aside here."""
-    R, O = schema.receipts, schema.outgoing  # noqa: E741, N806  tables
+    """Build the conditions that nobody waits: no sender for our answer, no person for a packet that was set aside."""
+    R, O = TABLES["receipts"], TABLES["outgoing"]  # noqa: E741, N806  tables
     target = R.alias("about")
     asks_back = exists().where(
         R.c.business == TAKE_BACK_KIND, target.c.agency == R.c.agency, target.c.document_id == R.c.document_id,

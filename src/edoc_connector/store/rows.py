@@ -7,7 +7,7 @@ from datetime import date, datetime
 from typing import TypeVar
 
 from .._core import Text
-from ._sql.compiled import Row
+from ._sql import Row
 
 R = TypeVar("R", bound="TableRow")
 
@@ -26,7 +26,7 @@ class TableRow:
 
     @classmethod
     def from_row(cls: type[R], row: Row) -> R:
-        """Take the columns of a row that the record has."""
+        """Make the value of a row, from the columns that it has."""
         names = _COLUMN_NAMES.get(cls)
         if names is None:
             names = _COLUMN_NAMES[cls] = tuple(field.name for field in fields(cls))
@@ -38,7 +38,7 @@ _COLUMN_NAMES: dict[type, tuple[str, ...]] = {}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QueuedRow(TableRow):
-    """What everything that is worked off by claims has."""
+    """A row that is claimed and worked off."""
 
     agency: str
     state: str
@@ -138,7 +138,7 @@ class OutgoingRow(QueuedRow):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TimelineRow(TableRow):
-    """One thing that happened."""
+    """One entry of a timeline."""
 
     subject: str
     subject_id: int
@@ -152,13 +152,13 @@ class TimelineRow(TableRow):
 
     @property
     def text(self) -> Text:
-        """The words, in both languages."""
+        """Give the words in both languages."""
         return Text(self.detail, self.detail if self.detail_vi is None else self.detail_vi)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobRow(TableRow):
-    """Something that is done again and again for an agency."""
+    """A job that is done again and again for an agency."""
 
     agency: str
     job: str

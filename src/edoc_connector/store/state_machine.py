@@ -1,7 +1,7 @@
 """States of deliveries, receipts and outgoing messages, and the moves between them.
 
-First the rules, then the tables; nothing else in the package decides whether a move is allowed. The database holds the
-same tables as triggers, so that no other program can make a move that is not listed here.
+First the rules, then the tables; nothing else decides whether a move is allowed, and which marks a state leaves. The
+database holds the same tables as triggers, so that no other program can make a move that is not listed here.
 
 * A row that leaves this machine is stored first, and the network happens between two moves, never inside one.
 * ``sending`` and ``handling`` are held under a lease. When the lease runs out, the holder is taken for dead: what it
@@ -70,7 +70,7 @@ class Transition:
     cause_vi: str
 
     def describe(self, detail: Text | str = "") -> Text:
-        """Put the cause before what is known besides."""
+        """Describe the move: its cause, then further words."""
         words = Text.of(detail)
         return Text(_join_words(self.cause, words.en), _join_words(self.cause_vi, words.vi))
 
@@ -96,11 +96,11 @@ class StateMachine:
     marks: Mapping[str, Mapping[str, bool]] = field(default_factory=dict)
 
     def find_transition(self, old: str | None, new: str) -> Transition | None:
-        """The move between two states, or None where there is none."""
+        """Find the move between two states; None where there is none."""
         return next((move for move in self.transitions if (move.old, move.new) == (old, new)), None)
 
     def require_transition(self, old: str | None, new: str) -> Transition:
-        """The move between two states.
+        """Require the move between two states.
 
         Raises:
             StoreError: there is none.
@@ -111,7 +111,7 @@ class StateMachine:
         return transition
 
     def list_next_states(self, old: str | None) -> tuple[str, ...]:
-        """The states that may follow one."""
+        """List the states that may follow one."""
         return tuple(move.new for move in self.transitions if move.old == old)
 
 

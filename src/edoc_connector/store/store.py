@@ -1,4 +1,4 @@
-"""The store: a database and a spool, opened together."""
+"""The store: a database and a spool, opened together, and its transactions."""
 
 from __future__ import annotations
 
@@ -13,12 +13,18 @@ from sqlalchemy import Engine
 from .._core import utc_now
 from ..errors import NotFound
 from . import audit_log
-from ._sql.connections import ConnectionSource, SqliteConnectionSource, select_connection_source
-from ._sql.engine import DRIVER_ERRORS, as_store_error, make_engine, translate_driver_errors
+from ._sql import (
+    DRIVER_ERRORS,
+    ConnectionSource,
+    SqliteConnectionSource,
+    as_store_error,
+    make_engine,
+    select_connection_source,
+    translate_driver_errors,
+)
 from .group_commit import GroupCommit, GroupTransaction, SoloTransaction
 from .migrate import require_current_schema
-from .procrastinate.queue import TaskQueue
-from .procrastinate.tables import require_task_tables
+from .procrastinate import TaskQueue, require_task_tables
 from .spool import Spool
 from .transaction import Tx
 
@@ -107,7 +113,7 @@ class Store:
         self.close()
 
     def transaction(self, actor: str | None = None) -> StoreTransaction:
-        """Read and write; all of it is on the disk when the block ends, or none of it.
+        """Begin a transaction that writes: all of it is on the disk when the block ends, or none.
 
         Args:
             actor: who does it, for the timeline; the owner of the store where it is left out.
@@ -118,7 +124,7 @@ class Store:
         return StoreTransaction(self, self._new_transaction(), actor or self._actor)
 
     def require_packet(self, name: str, sha256: str) -> Path:
-        """Find a packet in the spool, compared with its hash.
+        """Require a packet of the spool, compared with its hash; returns its path.
 
         Raises:
             NotFound: it is gone, or was removed when its time to be kept was over.
@@ -139,7 +145,7 @@ class Store:
         )
 
     def snapshot(self) -> StoreSnapshot:
-        """Read one consistent state.
+        """Begin a transaction that reads one consistent state.
 
         Raises:
             StoreError: it cannot be read.
@@ -151,7 +157,7 @@ class StoreTransaction:
     """A transaction of a store; entering it gives its `Tx`.
 
     Args:
-        store: whose.
+        store: the store.
         group_transaction: the database's part of it.
         actor: who does it.
     """
@@ -186,7 +192,7 @@ class StoreTransaction:
             raise as_store_error(error) from error
 
     def _write_pending(self) -> None:
-        """What is written last: it tells what the block did."""
+        """Write timeline, tasks and evidence, which tell what the block did."""
         tx, tasks = self._tx, self._store.tasks
         try:
             tx.timeline.write()
@@ -204,7 +210,7 @@ class StoreSnapshot:
     """One consistent state of a store; entering it gives its `Tx`.
 
     Args:
-        store: whose.
+        store: the store.
         connections: its connections.
     """
 

@@ -1,4 +1,4 @@
-"""What happened, in the order it happened. Rows are only ever added; a trigger in the database sees to it."""
+"""Timelines of rows, in the order of events. Entries are only ever added; a trigger in the database sees to it."""
 
 from __future__ import annotations
 
@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import bindparam, insert, select
 
 from .._core import Text
-from ._sql import schema
-from ._sql.compiled import CompiledStatement, Row, split_keys
+from ._sql import TABLES, CompiledStatement, Row, split_keys
 from .audit_log import AuditEvent, join_languages
 from .rows import TimelineRow
 from .state_machine import StateMachine, Transition
@@ -18,25 +17,25 @@ from .state_machine import StateMachine, Transition
 if TYPE_CHECKING:
     from .transaction import Tx
 
-TABLE = schema.timeline
+TABLE = TABLES["timeline"]
 DETAIL_LIMIT = 2000
 
 _INSERT = CompiledStatement(insert(TABLE))
 _ROWS_OF_MANY = (
     select(TABLE)
-    .where(TABLE.c.subject == bindparam("subject"), TABLE.c.subject_id.in_(bindparam("keys", expanding=True)))
+    .where(TABLE.c.subject == bindparam("subject"), TABLE.c.subject_id.in_(bindparam("row_ids", expanding=True)))
     .order_by(TABLE.c.id)
 )
 _ROWS_OF_ONE = CompiledStatement(
     select(TABLE)
-    .where(TABLE.c.subject == bindparam("subject"), TABLE.c.subject_id == bindparam("key"))
+    .where(TABLE.c.subject == bindparam("subject"), TABLE.c.subject_id == bindparam("row_id"))
     .order_by(TABLE.c.id)
 )
 
 
 @dataclass(slots=True, eq=False)
 class Timeline:
-    """Tells what happened to the rows.
+    """Records what happened to rows, and loads it.
 
     Args:
         tx: the transaction.
@@ -45,7 +44,7 @@ class Timeline:
     _tx: Tx
 
     def record_move(self, machine: StateMachine, row_id: int, transition: Transition, detail: Text | str = "") -> None:
-        """Append that a row was moved.
+        """Record that a row was moved.
 
         Args:
             machine: what kind of thing it is about.
@@ -68,7 +67,7 @@ class Timeline:
         actor: str | None = None,
         recipient: str | None = None,
     ) -> None:
-        """Append something else that happened to a row.
+        """Record a change of a row that is no move: a status, a request, a note.
 
         Args:
             machine: what kind of thing it is about.
@@ -94,7 +93,7 @@ class Timeline:
         actor: str | None = None,
         recipient: str | None = None,
     ) -> None:
-        """Append a row, and a note for the evidence with the words in its own form."""
+        """Append an entry, and an event for the evidence with the words in its own form."""
         tx = self._tx
         old, new = change
         row = {
@@ -114,13 +113,13 @@ class Timeline:
         tx.audit_events.append(AuditEvent("change", machine.subject, row_id, actor or tx.actor, told))
 
     def write(self) -> None:
-        """Write to the timeline what was recorded so far, in one go."""
+        """Write the entries recorded so far, in one go."""
         if self._tx.timeline_rows:
             _INSERT.execute_many(self._tx.connection, self._tx.timeline_rows)
             self._tx.timeline_rows.clear()
 
     def load_timelines(self, machine: StateMachine, row_ids: Sequence[int]) -> dict[int, tuple[TimelineRow, ...]]:
-        """The timelines of some rows, by key."""
+        """Load the timelines of some rows, by key."""
         self.write()
         found: dict[int, list[TimelineRow]] = {key: [] for key in row_ids}
         for row in self._select_rows(machine.subject, row_ids):
@@ -129,9 +128,9 @@ class Timeline:
 
     def _select_rows(self, subject: str, row_ids: Sequence[int]) -> Iterable[Row]:
         if len(row_ids) == 1:
-            return _ROWS_OF_ONE.fetch_all(self._tx.connection, {"subject": subject, "key": row_ids[0]})
+            return _ROWS_OF_ONE.fetch_all(self._tx.connection, {"subject": subject, "row_id": row_ids[0]})
         return (
             row
             for chunk in split_keys(row_ids)
-            for row in self._tx.connection.execute(_ROWS_OF_MANY, {"subject": subject, "keys": chunk}).mappings()
+            for row in self._tx.connection.execute(_ROWS_OF_MANY, {"subject": subject, "row_ids": chunk}).mappings()
         )

@@ -1,4 +1,4 @@
-"""The transaction: one time, one actor, and the repositories that read and write in it."""
+"""Transactions: one time, one actor, and the repositories that read and write in it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from sqlalchemy import Connection, func, select
 
-from ._sql.compiled import Row
+from ._sql import Row
 from .audit_log import AuditEvent, AuditLog
 from .deliveries import Deliveries
 from .directory import Directory
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     R = TypeVar("R")
 
     class _repository(Generic[R]):  # noqa: N801  a property
-        """A repository, made for the transaction that it is asked of."""
+        """A property that makes a repository for its transaction."""
 
         def __init__(self, make: Callable[[Tx], R]) -> None: ...
         def __get__(self, tx: Tx, owner: type[Tx]) -> R: ...
@@ -46,7 +46,7 @@ class Tx:
         now: one time for everything that the transaction writes, UTC.
         actor: who does it, for the timeline.
         audit_events: what is to be written to the evidence when the transaction ends.
-        timeline_rows: what is to be written to the timeline, when it ends or is looked at; see `tell`.
+        timeline_rows: what is to be written to the timeline, when it ends or is looked at; see `Timeline`.
         identities: the rows that it inserted or moved, by subject and key, as they are now: what identifies them in the
             evidence. Who sets such a column in another way than by a move takes the row out of here.
         finished_jobs: jobs that were done, by agency and name, and when they are due again.
@@ -72,7 +72,7 @@ class Tx:
     packets = _repository(Packets)
 
     def advisory_lock(self, name: str) -> None:
-        """Wait until no other transaction that asked for the same name is running.
+        """Lock a name until the transaction ends; wait while another transaction has it.
 
         For what is looked up first and written afterwards. On SQLite every writer is alone already.
         """

@@ -1,4 +1,4 @@
-"""The one way to change a state.
+"""Transitions: the one way to insert a row, and to move it from one state to another.
 
 A move is looked up in the tables of `state_machine`, made with compare-and-set on the state (and on the fencing token,
 where a worker holds the row), and written to the timeline in the same transaction.
@@ -17,8 +17,7 @@ from sqlalchemy.sql.dml import ReturningInsert
 
 from .._core import Text
 from ..errors import StoreError
-from ._sql.compiled import CompiledStatement, Row
-from ._sql.schema import TABLES
+from ._sql import TABLES, CompiledStatement, Row
 from .audit_log import get_identity_columns
 from .state_machine import StateMachine, Transition
 
@@ -71,7 +70,7 @@ class Transitions:
     _tx: Tx
 
     def insert_row(self, machine: StateMachine, values: dict[str, Any], *, state: str, detail: Text | str = "") -> int:
-        """Insert a row in its first state and return its key."""
+        """Insert a row in its first state; returns its key."""
         transition = machine.require_transition(None, state)
         row = {
             "next_attempt_at": self._tx.now,
@@ -92,7 +91,7 @@ class Transitions:
         state: str,
         detail: Text | str = "",
     ) -> int | None:
-        """As `insert_row`, unless there is a row with the same values in `unique_columns`: then nothing, and None.
+        """Insert a row, unless there is one with the same values in some columns; returns its key, or None.
 
         A row that another transaction is about to insert is waited for.
         """
@@ -110,7 +109,7 @@ class Transitions:
         state: str,
         detail: Text | str = "",
     ) -> Row | None:
-        """As `insert_row_once`; the whole row."""
+        """Insert a row as `insert_row_once` does; returns the whole row, or None."""
         return next(
             iter(self.insert_rows_once(machine, [values], unique_columns=unique_columns, state=state, detail=detail)),
             None,
@@ -125,7 +124,7 @@ class Transitions:
         state: str,
         detail: Text | str = "",
     ) -> list[Row]:
-        """As `insert_once_returning_row`, for several rows in one go; those that are there already are left out."""
+        """Insert several rows in one go; those that are there already are left out of the result."""
         transition = machine.require_transition(None, state)
         fixed = {"state": state, "created_at": self._tx.now, "updated_at": self._tx.now}
         complete_rows = [{"next_attempt_at": self._tx.now, **values, **fixed} for values in rows]
@@ -166,11 +165,11 @@ class Transitions:
         """Move a row from one state to another.
 
         Args:
-            machine: whose table of moves decides.
+            machine: the kind of row; its table of moves decides.
             row_id: the row.
             old: the state the caller believes the row to be in.
             new: the state to move to.
-            fencing_token: the fence of the caller's lease, where it holds one.
+            fencing_token: that of the caller's lease, where it holds one.
             detail: what happened, for the timeline; the move's own cause is put in front.
             condition: a further condition on the row.
             values: further columns to set.
@@ -201,7 +200,7 @@ class Transitions:
         detail: Text | str = "",
         **values: Any,
     ) -> Row:
-        """As `move`; the whole row as it is afterwards."""
+        """Move a row as `move` does; returns the whole row as it is afterwards."""
         transition = machine.require_transition(old, new)
         bound_values = {
             **_build_entry_columns(machine, new),
@@ -220,7 +219,7 @@ class Transitions:
         return row
 
     def move_all(self, machine: StateMachine, rows: Sequence[HeldRow], *, old: str, new: str) -> None:
-        """As `move`, for rows that are in one state and set the same columns: in one go, and all of them or none.
+        """Move rows that are in one state and set the same columns, in one go: all of them or none.
 
         Raises:
             StoreError: no such move exists.
@@ -237,7 +236,7 @@ class Transitions:
             self._tx.timeline.record_move(machine, held_row.row_id, transition, held_row.detail)
 
     def update_all(self, machine: StateMachine, rows: Sequence[HeldRow], *, state: str) -> None:
-        """Set columns of rows that are in one state, in one go; of what is not a move nothing is told.
+        """Update rows that are in one state, in one go; the timeline is not told.
 
         Raises:
             LeaseLost: one of them is in another state by now, or another worker holds it.
@@ -289,17 +288,17 @@ class Transitions:
 
 
 def _build_guard_values(row_id: int, state: str, fencing_token: int | None) -> dict[str, Any]:
-    return {"its_id": row_id, "its_state": state} | ({} if fencing_token is None else {"its_fence": fencing_token})
+    return {"row_id": row_id, "row_state": state} | ({} if fencing_token is None else {"row_fence": fencing_token})
 
 
 def _build_entry_columns(machine: StateMachine, new: str) -> dict[str, Any]:
-    """A lease ends with the state that it is for; and the row is marked with what it was."""
+    """Build the columns that entering a state sets: its lease ends, and the row is marked with what it was."""
     released = {} if new in machine.leased_states else {"lease_owner": None, "lease_until": None}
     return {**released, **machine.marks.get(new, {})}
 
 
 def build_lease_lost_error(machine: StateMachine, row_id: int, state: str) -> LeaseLost:
-    """The error for a row that somebody else moved or took."""
+    """Build the error for a row that somebody else moved or took."""
     return LeaseLost(
         f"{machine.subject} {row_id} is no longer {state} in this worker's hands: another one took it over, "
         "and nothing was written.",
@@ -313,13 +312,13 @@ def build_lease_lost_error(machine: StateMachine, row_id: int, state: str) -> Le
 
 @cache
 def _compile_insert(table: Table) -> CompiledStatement:
-    """Inserts a row, and gives it."""
+    """Compile the insert of a row, which returns it."""
     return CompiledStatement(insert(table).returning(table))
 
 
 @cache
 def _build_insert_once(table: Table, dialect: str, unique_columns: Sequence[str]) -> ReturningInsert[Any]:
-    """Inserts rows, but for those of which there is one with the same values in some columns; gives those inserted."""
+    """Build the insert of rows that returns them, without those of which there is one with the same unique values."""
     module = postgresql if dialect == "postgresql" else sqlite
     query = module.insert(table).on_conflict_do_nothing(index_elements=list(unique_columns))
     returning: ReturningInsert[Any] = query.returning(table)
@@ -328,7 +327,7 @@ def _build_insert_once(table: Table, dialect: str, unique_columns: Sequence[str]
 
 @cache
 def _compile_insert_once(table: Table, dialect: str, unique_columns: Sequence[str]) -> CompiledStatement:
-    """As `once`, for a single row."""
+    """Compile the insert of `_build_insert_once`, for a single row."""
     return CompiledStatement(_build_insert_once(table, dialect, unique_columns))
 
 
@@ -336,7 +335,7 @@ def _compile_insert_once(table: Table, dialect: str, unique_columns: Sequence[st
 def _compile_update_returning_identity(
     table: Table, subject: str, fenced: bool, where: ColumnElement[bool] | None
 ) -> CompiledStatement:
-    """Sets columns of a row that is in a state, and held; gives what identifies it in the evidence."""
+    """Compile the update of a row in a state, and held; returns its identity in the evidence."""
     query = _build_guarded_update(table, fenced)
     return CompiledStatement(
         (query if where is None else query.where(where)).returning(
@@ -347,18 +346,18 @@ def _compile_update_returning_identity(
 
 @cache
 def _compile_update_returning_row(table: Table, fenced: bool) -> CompiledStatement:
-    """As `update_same`; gives the whole row."""
+    """Compile the update of a row in a state, and held; returns the whole row."""
     return CompiledStatement(_build_guarded_update(table, fenced).returning(table))
 
 
 @cache
 def _compile_update_many(table: Table, fenced: bool) -> CompiledStatement:
-    """As `update_same`, for many rows, and gives none."""
+    """Compile the update of many rows in a state, and held; returns none."""
     return CompiledStatement(_build_guarded_update(table, fenced))
 
 
 def _build_guarded_update(table: Table, fenced: bool) -> Update:
-    conditions = [table.c.id == bindparam("its_id"), table.c.state == bindparam("its_state")]
+    conditions = [table.c.id == bindparam("row_id"), table.c.state == bindparam("row_state")]
     if fenced:
-        conditions.append(table.c.fence == bindparam("its_fence"))
+        conditions.append(table.c.fence == bindparam("row_fence"))
     return update(table).where(and_(*conditions))

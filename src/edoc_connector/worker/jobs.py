@@ -277,7 +277,7 @@ class AgencyJobs:
                 self._run_status_handlers(row)
             except LeaseLost as error:
                 log.warning("another worker has it by now: %s", error)
-            except BaseException as error:  # as in `_handled`
+            except BaseException as error:  # as in `_run_receipt_handlers`
                 if _is_program_exit(error):
                     raise
                 log.exception("the application failed on the status docId %s", row.hub_doc_id)

@@ -1,4 +1,4 @@
-"""What a transaction's changes queue as tasks, in that transaction, and what the database does with two of the same."""
+"""Tasks that a transaction's changes queue, in that transaction, each once."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The tables. `migrations` makes them; a test holds the two to each other."""
+"""Tables of the store; `migrations` makes them, and a test holds the two to each other."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ metadata = MetaData(naming_convention=NAMING_CONVENTION)
 
 
 def build_enum_check(column: str, states: type[StrEnum]) -> CheckConstraint:
-    """A constraint that a column holds one of an enumeration's values."""
+    """Build the constraint that a column holds one of an enumeration's values."""
     values = ", ".join(f"'{state.value}'" for state in states)
     return CheckConstraint(f"{column} IN ({values})", name=column)
 
@@ -48,7 +48,7 @@ def _build_id_column() -> Column[int]:
 
 
 def _build_lease_indexes(table: str) -> list[Index]:
-    """Indexes that hold only what somebody holds: a handful of rows, however many there are."""
+    """Build indexes of claimed rows only: a handful, however many rows there are."""
     conditions = {name: text(f"{name} IS NOT NULL") for name in ("lease_owner", "lease_until")}
     columns = {"lease_owner": ("lease_owner",), "lease_until": ("agency", "lease_until")}
     return [
@@ -58,7 +58,7 @@ def _build_lease_indexes(table: str) -> list[Index]:
 
 
 def _build_queue_columns(machine: StateMachine) -> list[Column[object] | CheckConstraint]:
-    """The columns of everything that is worked off by claims: state, attempts, last error, lease."""
+    """Build the columns of rows that are claimed and worked off: state, attempts, last error, lease."""
     columns: list[Column[object] | CheckConstraint] = [
         Column("state", String(16), nullable=False),
         Column("attempts", Integer, nullable=False, default=0),
@@ -164,7 +164,7 @@ receipts = Table(
     Column("last_code", Text),
     Column("change", String(16)),
     Column("confirmed_at", UtcTime),
-    # What the hub says of sender and recipients when it offers the packet; the packet may say something else.
+    # Sender and recipients as the hub announces them when it offers the packet; the packet may say something else.
     Column("offered_by", Text),
     Column("offered_to", Text),
     # When the application was told of a status.
@@ -260,7 +260,7 @@ timeline = Table(
     sqlite_autoincrement=True,
 )
 
-# What a worker does again and again; kept here so that a restart does not do it at once.
+# Jobs that a worker does again and again; kept here so that a restart does not do them at once.
 jobs = Table(
     "jobs",
     metadata,
@@ -295,6 +295,39 @@ directory = Table(
     Column("updated_at", UtcTime, nullable=False),
     UniqueConstraint("agency", "code"),
     Index(None, "agency", "other_code"),
+    sqlite_autoincrement=True,
+)
+
+# The log of what happened, chained by hashes (`audit_log`).
+evidence = Table(
+    "evidence",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("agency", String(64), nullable=False),
+    Column("sequence", BigInteger, nullable=False),
+    Column("at", UtcTime, nullable=False),
+    Column("kind", String(16), nullable=False),
+    # The row it is about; both empty where it is about the agency's chain as a whole.
+    Column("subject", String(16)),
+    Column("subject_id", Integer),
+    Column("entry", Text, nullable=False),
+    Column("digest", String(64), nullable=False),
+    Column("hash", String(64), nullable=False),
+    UniqueConstraint("agency", "sequence"),
+    Index(None, "subject", "subject_id"),
+    sqlite_autoincrement=True,
+)
+
+# Packets whose bytes were removed on purpose, when their time to be kept was over. Their hashes stay in the evidence.
+pruned = Table(
+    "pruned",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("agency", String(64), nullable=False),
+    Column("spool_file", String(64), nullable=False),
+    Column("sha256", String(64), nullable=False),
+    Column("at", UtcTime, nullable=False),
+    UniqueConstraint("spool_file"),
     sqlite_autoincrement=True,
 )
 
