@@ -109,7 +109,7 @@ class Deliveries:
         """
         values = {name: getattr(new, name) for name in _COLUMNS} | {"next_attempt_at": due_at or self._tx.now}
         recipients, target_ids = new.recipients, new.targets
-        inserted = self._tx.transitions.insert_once_returning_row(
+        inserted = self._tx.transitions.insert_row_once(
             DELIVERIES, values, unique_columns=("agency", "document_id"), state=DeliveryState.READY
         )
         if inserted is None:

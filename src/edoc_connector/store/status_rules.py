@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from enum import StrEnum
 
+from .._core import Text
 from ..edxml import StatusCode
 from ..errors import StatusNotAllowed
 
@@ -23,6 +24,11 @@ class Change(StrEnum):
 
 TAKE_BACK_CODE = "13"
 CHANGE_BY_ANSWER: Mapping[str, Change] = {"15": Change.AGREED, "16": Change.REFUSED}
+
+_REQUEST_WORDS: Mapping[Change, Text] = {
+    Change.ASKED: Text(", take-back requested", ", đang có yêu cầu thu hồi hoặc lấy lại"),
+    Change.AGREED: Text(", withdrawn", ", đã thu hồi"),
+}
 
 _KNOWN_CODES = frozenset(code.value for code in StatusCode)
 
@@ -85,13 +91,13 @@ def require_allowed_code(
     allowed_codes = list_allowed_codes(last_code, change=change, is_change_packet=is_change_packet)
     if code in allowed_codes:
         return
-    standing, standing_vi = _describe_standing(last_code, change)
+    standing = _describe_standing(last_code, change)
     raise StatusNotAllowed(
-        f"status {describe_code(code)} may not be sent now: the document is {standing}; allowed: "
-        f"{_join_codes(allowed_codes, 0) or 'none'}.",
-        vi=f"Chưa được gửi trạng thái {describe_code(code, vi=True)}: văn bản đang ở {standing_vi}; "
+        f"status {describe_code(code)} may not be sent now: the document is {standing.en}; allowed: "
+        f"{_join_codes(allowed_codes).en or 'none'}.",
+        vi=f"Chưa được gửi trạng thái {describe_code(code, vi=True)}: văn bản đang ở {standing.vi}; "
         + (
-            f"chỉ được gửi: {_join_codes(allowed_codes, 1)}." if allowed_codes else "không còn trạng thái nào được gửi."
+            f"chỉ được gửi: {_join_codes(allowed_codes).vi}." if allowed_codes else "không còn trạng thái nào được gửi."
         ),
     )
 
@@ -104,11 +110,11 @@ def require_take_back(organ_id: str, last_code: str | None, *, change: str | Non
     """
     if can_take_back(last_code, change=change):
         return
-    standing, standing_vi = _describe_standing(last_code, change)
+    standing = _describe_standing(last_code, change)
     raise StatusNotAllowed(
-        f"the document cannot be taken back from {organ_id}: it is {standing}; "
+        f"the document cannot be taken back from {organ_id}: it is {standing.en}; "
         "ask before it is rejected, completed or given back.",
-        vi=f"Không thể lấy lại văn bản từ {organ_id}: văn bản đang ở {standing_vi}; "
+        vi=f"Không thể lấy lại văn bản từ {organ_id}: văn bản đang ở {standing.vi}; "
         "chỉ lấy lại được khi nơi nhận chưa từ chối, chưa hoàn thành và chưa có yêu cầu đang chờ.",
     )
 
@@ -121,18 +127,16 @@ def describe_code(code: str, *, vi: bool = False) -> str:
     return f"{code} {status_code.vi if vi else status_code.en}"
 
 
-def _describe_standing(last_code: str | None, change: str | None) -> tuple[str, str]:
-    request_words = {
-        Change.ASKED: (", take-back requested", ", đang có yêu cầu thu hồi hoặc lấy lại"),
-        Change.AGREED: (", withdrawn", ", đã thu hồi"),
-    }.get(Change(change) if change else Change.REFUSED, ("", ""))
+def _describe_standing(last_code: str | None, change: str | None) -> Text:
+    request = _REQUEST_WORDS.get(Change(change) if change else Change.REFUSED, Text("", ""))
     if last_code is None:
-        return f"not reported on yet{request_words[0]}", f"trạng thái chưa có thông báo nào{request_words[1]}"
-    return (
-        f"at {describe_code(last_code)}{request_words[0]}",
-        f"trạng thái {describe_code(last_code, vi=True)}{request_words[1]}",
+        return Text(f"not reported on yet{request.en}", f"trạng thái chưa có thông báo nào{request.vi}")
+    return Text(
+        f"at {describe_code(last_code)}{request.en}", f"trạng thái {describe_code(last_code, vi=True)}{request.vi}"
     )
 
 
-def _join_codes(codes: tuple[str, ...], language: int) -> str:
-    return ", ".join(describe_code(code, vi=bool(language)) for code in codes)
+def _join_codes(codes: tuple[str, ...]) -> Text:
+    return Text(
+        ", ".join(describe_code(code) for code in codes), ", ".join(describe_code(code, vi=True) for code in codes)
+    )

@@ -90,26 +90,18 @@ class Transitions:
         unique_columns: Sequence[str],
         state: str,
         detail: Text | str = "",
-    ) -> int | None:
-        """Insert a row, unless there is one with the same values in some columns; returns its key, or None.
+    ) -> Row | None:
+        """Insert a row, unless there is one with the same values in some columns; returns the row, or None.
 
         A row that another transaction is about to insert is waited for.
-        """
-        inserted = self.insert_once_returning_row(
-            machine, values, unique_columns=unique_columns, state=state, detail=detail
-        )
-        return None if inserted is None else int(inserted["id"])
 
-    def insert_once_returning_row(
-        self,
-        machine: StateMachine,
-        values: dict[str, Any],
-        *,
-        unique_columns: Sequence[str],
-        state: str,
-        detail: Text | str = "",
-    ) -> Row | None:
-        """Insert a row as `insert_row_once` does; returns the whole row, or None."""
+        Args:
+            machine: the kind of row.
+            values: its columns.
+            unique_columns: the columns whose values only one row may have.
+            state: its first state.
+            detail: words for the timeline, in place of the move's own cause.
+        """
         return next(
             iter(self.insert_rows_once(machine, [values], unique_columns=unique_columns, state=state, detail=detail)),
             None,

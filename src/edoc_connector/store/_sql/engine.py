@@ -14,6 +14,7 @@ from sqlalchemy import URL, Connection, Engine, NullPool, create_engine, event, 
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, OperationalError, SQLAlchemyError
 from tenacity import RetryCallState, Retrying, retry_if_exception, wait_random_exponential
 
+from ..._core import Text
 from ...errors import StoreError
 
 log = logging.getLogger("edoc_connector.store")
@@ -26,50 +27,48 @@ LOCK_SECONDS = 20
 LOCK_ATTEMPTS = 3
 RECONNECT_SECONDS = 10.0
 
-_Message = tuple[str, str]
-
-_LOCKED: _Message = (
+_LOCKED = Text(
     "the store is locked by another program; nothing changed. Try again; if it stays so, look for a program that keeps "
     "the database open.",
     "Kho dữ liệu đang bị chương trình khác khóa; chưa có gì thay đổi. Hãy thử lại; nếu vẫn bị khóa, hãy tìm chương "
     "trình đang giữ cơ sở dữ liệu.",
 )
-_DISK_FULL: _Message = (
+_DISK_FULL = Text(
     "the disk of the store is full; nothing changed. Make space and call again.",
     "Đĩa chứa kho dữ liệu đã đầy; chưa có gì thay đổi. Hãy giải phóng chỗ trống rồi gọi lại.",
 )
-_READ_ONLY: _Message = (
+_READ_ONLY = Text(
     "the store cannot be written to; nothing changed. Check the rights of the file and its folder.",
     "Không ghi được vào kho dữ liệu; chưa có gì thay đổi. Hãy kiểm tra quyền ghi của tệp và thư mục chứa nó.",
 )
-_FOLDER_READ_ONLY: _Message = (
+_FOLDER_READ_ONLY = Text(
     "the store cannot be used: SQLite writes beside the file even to read it, unless another program, such as the "
     "worker, has it open. Run the command as a user who may write to the folder.",
     "Không dùng được kho dữ liệu: SQLite cần ghi cạnh tệp cả khi chỉ đọc, trừ khi chương trình khác (như worker) đang "
     "mở kho. Hãy chạy lệnh bằng tài khoản có quyền ghi vào thư mục đó.",
 )
-_CANNOT_OPEN: _Message = (
+_CANNOT_OPEN = Text(
     "the store cannot be opened. Check that its folder exists and may be read and written.",
     "Không mở được kho dữ liệu. Hãy kiểm tra thư mục có tồn tại và có quyền đọc, ghi.",
 )
-_DAMAGED: _Message = (
+_DAMAGED = Text(
     "the file of the store is damaged, or is no database. Restore it from a backup.",
     "Tệp kho dữ liệu bị hỏng hoặc không phải cơ sở dữ liệu. Hãy khôi phục từ bản sao lưu.",
 )
-_UNREACHABLE: _Message = (
+_UNREACHABLE = Text(
     "the database cannot be reached; nothing changed. Check that its server runs and that the database and the "
     "user are there, then call again.",
     "Không kết nối được máy chủ cơ sở dữ liệu; chưa có gì thay đổi. Hãy kiểm tra máy chủ có đang chạy, có cơ sở "
     "dữ liệu và người dùng đó hay không, rồi gọi lại.",
 )
-_RULE_BROKEN: _Message = (
+_RULE_BROKEN = Text(
     "the store refuses a change that breaks its rules; nothing changed. Another program may be writing to it.",
     "Kho dữ liệu từ chối một thay đổi trái quy tắc; chưa có gì thay đổi. Có thể chương trình khác đang ghi vào kho.",
 )
-_UNKNOWN_FAILURE: _Message = ("the store failed; nothing changed.", "Kho dữ liệu gặp lỗi; chưa có gì thay đổi.")
+_UNKNOWN_FAILURE = Text("the store failed; nothing changed.", "Kho dữ liệu gặp lỗi; chưa có gì thay đổi.")
 
 # Beginnings of SQLite's error names and of PostgreSQL's SQLSTATEs (its manual, appendix A).
-_MESSAGE_BY_CODE: Mapping[str, _Message] = {
+_MESSAGE_BY_CODE: Mapping[str, Text] = {
     "SQLITE_BUSY": _LOCKED,
     "SQLITE_LOCKED": _LOCKED,
     "SQLITE_FULL": _DISK_FULL,
@@ -89,7 +88,7 @@ _MESSAGE_BY_CODE: Mapping[str, _Message] = {
     "57P": _UNREACHABLE,
     "23": _RULE_BROKEN,
 }
-_MESSAGE_BY_ERRNO: Mapping[int, _Message] = {
+_MESSAGE_BY_ERRNO: Mapping[int, Text] = {
     errno.ENOSPC: _DISK_FULL,
     errno.EDQUOT: _DISK_FULL,
     errno.EFBIG: _DISK_FULL,
@@ -257,7 +256,7 @@ def as_store_error(error: SQLAlchemyError | OSError) -> StoreError:
     return _build_store_error(_UNKNOWN_FAILURE, type(error).__name__, str(error))
 
 
-def _find_message(error: DBAPIError) -> _Message:
+def _find_message(error: DBAPIError) -> Text:
     code = getattr(error.orig, "sqlite_errorname", None) or getattr(error.orig, "sqlstate", None) or ""
     message = next(
         (known_message for prefix, known_message in _MESSAGE_BY_CODE.items() if code.startswith(prefix)), None
@@ -270,7 +269,7 @@ def _find_message(error: DBAPIError) -> _Message:
     return _UNREACHABLE if is_unreachable else _UNKNOWN_FAILURE
 
 
-def _build_store_error(message: _Message, kind: str, text: str) -> StoreError:
+def _build_store_error(message: Text, kind: str, text: str) -> StoreError:
     detail = text.splitlines()[0] if text else kind
     log.warning("store error %s: %s", kind, detail)
-    return StoreError(f"{message[0]} ({detail})", vi=f"{message[1]} ({detail})")
+    return StoreError(f"{message.en} ({detail})", vi=f"{message.vi} ({detail})")
