@@ -27,8 +27,8 @@ COVERED = ("_core", "edxml", "signing", "hubs", "client", "store")
 
 FUZZED = ("tests/edxml/test_hostile.py", "tests/edxml/test_round_trip.py")
 
-# Other versions of what we stand on show where we meet them: in imports, clients, settings, the tables of a store, a flow
-# between two agencies. These few minutes are for every run; the nightly one may name more folders behind `--`.
+# Other versions of what we stand on show where we meet them: in imports, clients, settings, tables, and a whole flow.
+# These few minutes are for every run; more folders may be named behind `--`.
 QUICK = (
     *("-m", "not hypothesis"),
     *(f"tests/{name}" for name in ("test_imports.py", "test_lower_bounds.py", "_core", "client", "config", "hubs")),
