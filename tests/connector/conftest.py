@@ -60,7 +60,7 @@ def key_kind() -> Kind:
 def settings_in(tables: bytes) -> Callable[..., Settings]:
     """Makes settings for an agency, in a folder; sections given are laid over the usual ones."""
 
-    def make(folder: Path, agency: str, *, hub: RunningHub, key_kind: Kind, **sections: dict[str, Any]) -> Settings:
+    def make(folder: Path, agency: str, url: str, key_kind: Kind, **sections: dict[str, Any]) -> Settings:
         secret = folder / "secret"
         folder.mkdir(exist_ok=True)
         if not secret.exists():
@@ -69,7 +69,7 @@ def settings_in(tables: bytes) -> Callable[..., Settings]:
         keys = agency_keys(AGENCIES[agency], organ_id=agency, kind=key_kind)
         values: dict[str, dict[str, Any]] = {
             "agency": {"id": agency, "name": AGENCIES[agency]},
-            "hub": {"endpoint": hub.url, "system_id": agency, "secret": "file:secret"},
+            "hub": {"endpoint": url, "system_id": agency, "secret": "file:secret"},
             "http": {"attempts": 1, "connect": 2.0, "read": 5.0, "total": 10.0},
             "signing": {"key": keys.write_pem(folder / "key.pem")},
             "receive": {"policy": "trusted", "trust": [str(keys.write_root(folder / "root.pem"))]},
@@ -90,7 +90,7 @@ def settings(
 
     def make(agency: str, **sections: dict[str, Any]) -> Settings:
         store = backend | sections.pop("store", {})
-        return settings_in(tmp_path / agency, agency, hub=hub, key_kind=key_kind, store=store, **sections)
+        return settings_in(tmp_path / agency, agency, hub.url, key_kind, store=store, **sections)
 
     return make
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import date, datetime
+from functools import cache
 from typing import Any
 
 from ..edxml import VIETNAM, Attachment, Document, Organization, SignerInfo
@@ -33,8 +34,9 @@ def sample_document(**changes: Any) -> Document:
     return Document(**(fields | changes))
 
 
+@cache
 def get_today() -> date:
-    """Today's date in Vietnam."""
+    """The date in Vietnam when a process first asks: a sample made after midnight is the same document still."""
     return datetime.now(VIETNAM).date()
 
 

@@ -66,7 +66,7 @@ def exchanged(
         register(hub)
 
         def office(agency: str) -> Connector:
-            settings = settings_in(folder / agency, agency, hub=hub, key_kind="rsa", store=store)
+            settings = settings_in(folder / agency, agency, hub.url, "rsa", store=store)
             return stack.enter_context(Connector.open(settings))
 
         yield exchange(office("H29.05"), office("G22"))
