@@ -54,7 +54,7 @@ def lint(session: nox.Session) -> None:
 
 @nox.session
 def types(session: nox.Session) -> None:
-    """Check types (mypy, strict)."""
+    """Check the types of the library and of its tests (mypy, strict)."""
     session.run(_tool("mypy"))
 
 

@@ -17,7 +17,7 @@ from lxml import etree
 
 from edoc_connector.client import transport
 from edoc_connector.edxml.schema import schema
-from edoc_connector.mockhub.config import MockHubConfig
+from edoc_connector.mockhub import MockHubConfig
 from edoc_connector.store import upgrade
 from edoc_connector.testing.hub import RunningHub
 from edoc_connector.testing.keys import agency_keys, get_default_authority
@@ -79,7 +79,8 @@ def samples(collection: Path) -> list[Path]:
 def sample(request: pytest.FixtureRequest) -> Path:
     """One packet of a collection that can be read."""
     of, name = request.param
-    return COLLECTIONS[of] / "samples" / name
+    path: Path = COLLECTIONS[of] / "samples" / name
+    return path
 
 
 @pytest.fixture(scope="session")

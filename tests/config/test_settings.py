@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from edoc_connector.errors import ConfigError
 from edoc_connector.hubs import Vxp
 from edoc_connector.signing import VerifyMode
 
+Write = Callable[..., Path]
 MINIMAL = """
 [agency]
 id = "H29.05"
@@ -26,7 +28,7 @@ secret = "env:TEST_HUB_SECRET"
 
 
 @pytest.fixture
-def write(tmp_path: Path):
+def write(tmp_path: Path) -> Write:
     """Write a configuration and return its path."""
 
     def make(text: str = MINIMAL) -> Path:
@@ -37,7 +39,7 @@ def write(tmp_path: Path):
     return make
 
 
-def test_the_least_configuration(write, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_the_least_configuration(write: Write, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """An agency and a hub are enough; the rest has defaults (configuration)."""
     monkeypatch.setenv("TEST_HUB_SECRET", "c2VjcmV0")
     settings = Settings.load(write())
@@ -57,14 +59,14 @@ def test_the_least_configuration(write, monkeypatch: pytest.MonkeyPatch, tmp_pat
     assert settings.packet_limits() == Limits()
 
 
-def test_limits_of_packets(write) -> None:
+def test_limits_of_packets(write: Write) -> None:
     """Every limit of reading can be set in [packets] (configuration, packets)."""
     given = {field.name: number for number, field in enumerate(dataclasses.fields(Limits), 9)}
     text = MINIMAL + "[packets]\n" + "".join(f"{name} = {number}\n" for name, number in given.items())
     assert dataclasses.asdict(Settings.load(write(text)).packet_limits()) == given
 
 
-def test_the_environment_overrides_the_file(write, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_environment_overrides_the_file(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
     """``EDOC_SECTION__NAME`` goes before the file, known names only (configuration)."""
     monkeypatch.setenv("EDOC_HUB__ENDPOINT", "https://other.example.gov.vn")
     monkeypatch.setenv("EDOC_HUB__SDK_COMPATIBLE", "false")
@@ -79,7 +81,7 @@ def test_the_environment_overrides_the_file(write, monkeypatch: pytest.MonkeyPat
     assert settings.agency.id == "H29.05"
 
 
-def test_a_misspelt_section_in_the_environment(write, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_misspelt_section_in_the_environment(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
     """A variable that overrides nothing is an error with the name that was meant; other programs' are let be."""
     monkeypatch.setenv("EDOC_ARCHIVE__FOLDER", "x")
     Settings.load(write())
@@ -102,7 +104,11 @@ def test_a_misspelt_section_in_the_environment(write, monkeypatch: pytest.Monkey
     ],
 )
 def test_a_hub_without_tls(
-    write, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, endpoint: str, warned: bool
+    write: Write,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    endpoint: str,
+    warned: bool,
 ) -> None:
     """Documents in the clear are a warning, but on this machine (security, "TLS")."""
     monkeypatch.setenv("EDOC_HUB__ENDPOINT", endpoint)
@@ -126,7 +132,7 @@ def test_a_hub_without_tls(
         (MINIMAL + '[receive]\npolicy = "some"\n', "receive.policy: Input should be 'trusted', 'valid' or 'any'"),
     ],
 )
-def test_what_is_wrong_is_named(write, text: str, named: str) -> None:
+def test_what_is_wrong_is_named(write: Write, text: str, named: str) -> None:
     """Unknown, missing and wrong settings are errors that name the key, in both languages (configuration)."""
     with pytest.raises(ConfigError) as caught:
         Settings.load(write(text))
@@ -151,7 +157,7 @@ def test_what_is_wrong_is_named(write, text: str, named: str) -> None:
         (MINIMAL.replace('"env:TEST_HUB_SECRET"', "7"), "hub.secret"),
     ],
 )
-def test_a_secret_in_the_file_is_refused(write, text: str, named: str) -> None:
+def test_a_secret_in_the_file_is_refused(write: Write, text: str, named: str) -> None:
     """Secrets by reference only; the error says how, and does not repeat the secret (configuration, secrets)."""
     with pytest.raises(ConfigError, match=r"env:NAME, file:PATH or cmd:PROGRAM") as caught:
         Settings.load(write(text))
@@ -159,7 +165,7 @@ def test_a_secret_in_the_file_is_refused(write, text: str, named: str) -> None:
     assert "hunter2" not in f"{caught.value} {caught.value.vi} {caught.value.__cause__} {caught.value.__context__!r}"
 
 
-def test_secrets_do_not_show(write, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_secrets_do_not_show(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
     """No repr holds a secret (configuration)."""
     monkeypatch.setenv("TEST_HUB_SECRET", "hunter2")
     settings = Settings.load(write(MINIMAL + '[http]\nproxy="http://me@p:1"\nproxy_password="env:TEST_HUB_SECRET"\n'))
@@ -181,7 +187,7 @@ def test_a_file_that_cannot_be_read(tmp_path: Path, text: str | bytes | None) ->
     assert "Không đọc được cấu hình" in caught.value.vi
 
 
-def test_relative_paths_start_from_the_file(write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_relative_paths_start_from_the_file(write: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing depends on the working directory (configuration)."""
     text = (
         MINIMAL + '[store]\nurl = "sqlite:///data/edoc.db"\nspool = "/var/spool/edoc"\n[http]\nca_bundle = "ca.pem"\n'
@@ -195,7 +201,7 @@ def test_relative_paths_start_from_the_file(write, tmp_path: Path, monkeypatch: 
     assert settings.client_settings().ca_bundle == tmp_path / "ca.pem"
 
 
-def test_the_password_of_a_database_is_put_in_late(write, tmp_path: Path) -> None:
+def test_the_password_of_a_database_is_put_in_late(write: Write, tmp_path: Path) -> None:
     """The URL with its password exists only where the store is opened (configuration, secrets)."""
     (tmp_path / "pw").write_text("p@ss/word")
     store = '[store]\nurl = "postgresql+psycopg://me@db/edoc"\npassword = "file:pw"\n'
@@ -233,7 +239,7 @@ def test_trusted_needs_somebody_to_trust() -> None:
         (MINIMAL + '[http]\nproxy = "http://me:x@p:1"\n', "proxy: URL có chứa mật khẩu"),
     ],
 )
-def test_what_is_wrong_is_said_in_vietnamese(write, text: str, vi: str) -> None:
+def test_what_is_wrong_is_said_in_vietnamese(write: Write, text: str, vi: str) -> None:
     """The Vietnamese says what the English says: limits, names that are known, what to write instead."""
     with pytest.raises(ConfigError) as caught:
         Settings.load(write(text))
@@ -246,7 +252,7 @@ def test_a_file_with_a_byte_order_mark(tmp_path: Path) -> None:
     assert Settings.load(tmp_path / "edoc.toml").agency.name == "Sở Nội vụ"
 
 
-def test_a_mistake_in_the_file_is_to_be_corrected_there(write) -> None:
+def test_a_mistake_in_the_file_is_to_be_corrected_there(write: Write) -> None:
     """A file with a mistake is to be corrected, not replaced by another path."""
     with pytest.raises(ConfigError, match="line 2") as caught:
         Settings.load(write("[agency]\nid = = 1\n"))

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 import pytest
 
@@ -22,10 +22,20 @@ from edoc_connector.testing.keys import Kind, agency_keys
 AGENCIES = {"H29.05": "Sở Nội vụ", "G22": "Văn phòng Chính phủ", "H30": "UBND tỉnh"}
 
 Office = Callable[..., Connector]
+SettingsOf = Callable[..., Settings]
+Register = Callable[[RunningHub], None]
+Handle = Callable[[Connector], list[Receipt]]
+Error = TypeVar("Error", bound=EdocError)
+
+
+class Fails(Protocol):
+    """Gives the one typed error of a call."""
+
+    def __call__(self, error: type[Error], call: Callable[[], object], match: str | None = None) -> Error: ...
 
 
 @pytest.fixture(scope="session")
-def register() -> Callable[[RunningHub], None]:
+def register() -> Register:
     """Registers the agencies at a hub."""
 
     def each(hub: RunningHub) -> None:
@@ -36,7 +46,7 @@ def register() -> Callable[[RunningHub], None]:
 
 
 @pytest.fixture
-def hub(mock_hub: RunningHub, plain_http: None, register: Callable[[RunningHub], None]) -> RunningHub:
+def hub(mock_hub: RunningHub, plain_http: None, register: Register) -> RunningHub:
     """The mock hub, with the agencies registered."""
     register(mock_hub)
     return mock_hub
@@ -57,10 +67,10 @@ def key_kind() -> Kind:
 
 
 @pytest.fixture(scope="session")
-def settings_in(tables: bytes) -> Callable[..., Settings]:
+def settings_in(tables: bytes) -> SettingsOf:
     """Makes settings for an agency, in a folder; sections given are laid over the usual ones."""
 
-    def make(folder: Path, agency: str, url: str, key_kind: Kind, **sections: dict[str, Any]) -> Settings:
+    def make(folder: Path, agency: str, *, at: RunningHub, key_kind: Kind, **sections: dict[str, Any]) -> Settings:
         secret = folder / "secret"
         folder.mkdir(exist_ok=True)
         if not secret.exists():
@@ -69,7 +79,7 @@ def settings_in(tables: bytes) -> Callable[..., Settings]:
         keys = agency_keys(AGENCIES[agency], organ_id=agency, kind=key_kind)
         values: dict[str, dict[str, Any]] = {
             "agency": {"id": agency, "name": AGENCIES[agency]},
-            "hub": {"endpoint": url, "system_id": agency, "secret": "file:secret"},
+            "hub": {"endpoint": at.url, "system_id": agency, "secret": "file:secret"},
             "http": {"attempts": 1, "connect": 2.0, "read": 5.0, "total": 10.0},
             "signing": {"key": keys.write_pem(folder / "key.pem")},
             "receive": {"policy": "trusted", "trust": [str(keys.write_root(folder / "root.pem"))]},
@@ -84,19 +94,19 @@ def settings_in(tables: bytes) -> Callable[..., Settings]:
 
 @pytest.fixture
 def settings(
-    hub: RunningHub, tmp_path: Path, backend: dict[str, str], key_kind: Kind, settings_in: Callable[..., Settings]
-) -> Callable[..., Settings]:
+    hub: RunningHub, tmp_path: Path, backend: dict[str, str], key_kind: Kind, settings_in: SettingsOf
+) -> SettingsOf:
     """Makes settings for an agency of the hub."""
 
     def make(agency: str, **sections: dict[str, Any]) -> Settings:
         store = backend | sections.pop("store", {})
-        return settings_in(tmp_path / agency, agency, hub.url, key_kind, store=store, **sections)
+        return settings_in(tmp_path / agency, agency, at=hub, key_kind=key_kind, store=store, **sections)
 
     return make
 
 
 @pytest.fixture
-def office(settings: Callable[..., Settings]) -> Iterator[Office]:
+def office(settings: SettingsOf) -> Iterator[Office]:
     """Opens the connector of an agency; opening it again gives another one on the same store."""
     with ExitStack() as stack:
 
@@ -107,7 +117,7 @@ def office(settings: Callable[..., Settings]) -> Iterator[Office]:
 
 
 @pytest.fixture(scope="session")
-def handle() -> Callable[[Connector], list[Receipt]]:
+def handle() -> Handle:
     """Handles every packet that waits."""
 
     def run(connector: Connector) -> list[Receipt]:
@@ -121,10 +131,10 @@ def handle() -> Callable[[Connector], list[Receipt]]:
 
 
 @pytest.fixture
-def fails() -> Callable[..., EdocError]:
+def fails() -> Fails:
     """Gives the one typed error of a call, after a look at its words in both languages."""
 
-    def run(error: type[EdocError], call: Callable[[], object], match: str | None = None) -> EdocError:
+    def run(error: type[Error], call: Callable[[], object], match: str | None = None) -> Error:
         with pytest.raises(error, match=match) as caught:
             call()
         assert caught.value.message

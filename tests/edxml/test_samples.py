@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import unicodedata
+from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 from lxml import etree
@@ -28,7 +30,7 @@ def _leaves(data: bytes) -> list[tuple[str, str]]:
 
 def _name(element: etree._Element) -> str:
     """Find the local name, also of an element with an undeclared prefix."""
-    return element.tag.rpartition("}")[2].rpartition(":")[2]
+    return str(element.tag).rpartition("}")[2].rpartition(":")[2]
 
 
 def _said(packet: edxml.Packet) -> str:
@@ -55,13 +57,13 @@ def test_every_element_is_there(sample: Path) -> None:
             assert shown in said or unicodedata.normalize("NFC", shown) in said, (tag, text)
 
 
-def _moments(message: edxml.Message) -> list[object]:
+def _moments(message: edxml.Message) -> list[Any]:
     if isinstance(message, edxml.StatusMessage):
         return [message.timestamp]
     return [one.timestamp for one in message.trace]
 
 
-def _wire(moment: object) -> str:
+def _wire(moment: datetime) -> str:
     return write_time(moment)
 
 

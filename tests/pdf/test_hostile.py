@@ -49,9 +49,9 @@ def test_encrypted(plain: bytes) -> None:
     from pyhanko.pdf_utils.writer import copy_into_new_writer
 
     writer = copy_into_new_writer(PdfFileReader(io.BytesIO(plain)))
-    writer.encrypt("mật khẩu")
+    writer.encrypt("mật khẩu")  # type: ignore[no-untyped-call]  # not annotated in pyHanko
     out = io.BytesIO()
-    writer.write(out)
+    writer.write(out)  # type: ignore[no-untyped-call]  # not annotated in pyHanko
     assert verify_pdf(out.getvalue()).reason == "PDF-ENCRYPTED"
 
 

@@ -38,7 +38,15 @@ from signxml.exceptions import InvalidInput, InvalidSignature
 
 from edoc_connector import edxml
 from edoc_connector.errors import PacketError
-from edoc_connector.signing import LocalSigner, VerificationStatus, VerifyPolicy, enveloped, seal_maker, verify
+from edoc_connector.signing import (
+    LocalSigner,
+    SignatureAlgorithm,
+    VerificationStatus,
+    VerifyPolicy,
+    enveloped,
+    seal_maker,
+    verify,
+)
 from edoc_connector.signing.reasons import Refused
 from edoc_connector.signing.xmlsig.xmldsig import verify_signature_core
 from edoc_connector.testing import sample_document
@@ -76,7 +84,7 @@ def xmlsec_says(case: Case) -> str:
     root = etree.parse(case.file, etree.XMLParser(huge_tree=True)).getroot()
     context = xmlsec.SignatureContext()
     pem = case.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
-    context.key = xmlsec.Key.from_memory(pem, xmlsec.KeyFormat.PEM)
+    context.key = xmlsec.Key.from_memory(pem, xmlsec.constants.KeyDataFormatPem)
     for element in root.iter("*"):
         for name in ("Id", "ID", "id"):
             if element.get(name):
@@ -288,7 +296,7 @@ def test_verifiers_on_packets(xmlsec_signed: Any, agency: AgencyKeys, tmp_path: 
 
 
 def _by_ourselves(keys: AgencyKeys, algorithm: str, folder: Path, document: edxml.Document | None = None) -> Case:
-    signer = LocalSigner(key=keys.key, certificates=keys.certificates[:-1], algorithm=algorithm)
+    signer = LocalSigner(key=keys.key, certificates=keys.certificates[:-1], algorithm=SignatureAlgorithm(algorithm))
     case = Case(algorithm, folder / "own.xml", folder / "own.pem")
     document = document or sample_document()
     edxml.write(document, case.file, at=datetime.now(UTC), signature=enveloped(signer))

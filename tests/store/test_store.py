@@ -1,12 +1,14 @@
-"""Opening a store, its revisions, and what happens when the database fails."""
+"""Opening a store, its revisions, and failures of the database."""
 
 from __future__ import annotations
 
 import sqlite3
 import subprocess
 import sys
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from alembic.autogenerate import compare_metadata
@@ -18,8 +20,11 @@ from sqlalchemy.exc import OperationalError, StatementError
 
 import edoc_connector.store._sql.engine as engine_module
 from edoc_connector.errors import StoreError
-from edoc_connector.store import MACHINES, Store, migrate, upgrade
+from edoc_connector.store import MACHINES, NewDelivery, Store, migrate, upgrade
 from edoc_connector.store._sql import schema
+
+if TYPE_CHECKING:
+    from tests.store.conftest import Clock
 
 AGENCY = "H29.05"
 
@@ -48,7 +53,7 @@ def test_the_revision_named_in_the_code_is_the_newest() -> None:
 
 
 def test_the_migration_guards_the_moves_of_today(store: Store, url: str) -> None:
-    """The triggers hold exactly the pairs of `states` (DESIGN, "states and their moves stand in one table")."""
+    """The triggers hold exactly the moves of `state_machine` (DESIGN, "states and their moves stand in one table")."""
     engine = create_engine(url)
     with engine.connect() as connection:
         for machine in MACHINES:
@@ -60,7 +65,9 @@ def test_the_migration_guards_the_moves_of_today(store: Store, url: str) -> None
     engine.dispose()
 
 
-def test_opening_again_keeps_everything(store: Store, url: str, tmp_path: Path, new_delivery) -> None:
+def test_opening_again_keeps_everything(
+    store: Store, url: str, tmp_path: Path, new_delivery: Callable[..., NewDelivery]
+) -> None:
     """What was stored is there after a restart (faults, row 2)."""
     with store.transaction("test") as tx:
         tx.deliveries.add(new_delivery())
@@ -129,7 +136,7 @@ def test_a_file_that_is_no_database(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("url", ["sqlite"], indirect=True)
 def test_a_locked_database_is_waited_for_a_bounded_time(
-    store: Store, url: str, new_delivery, monkeypatch: pytest.MonkeyPatch
+    store: Store, url: str, new_delivery: Callable[..., NewDelivery], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """SQLite locked: bounded retries, then an error; the same call later succeeds (faults, row 24)."""
     path = url.removeprefix("sqlite:///")
@@ -146,7 +153,7 @@ def test_a_locked_database_is_waited_for_a_bounded_time(
 
 
 @pytest.mark.parametrize("url", ["sqlite"], indirect=True)
-def test_a_read_only_database(store: Store, new_delivery) -> None:
+def test_a_read_only_database(store: Store, new_delivery: Callable[..., NewDelivery]) -> None:
     """A read-only database is an error that says what to check (faults, row 23)."""
     with store.snapshot() as tx:  # rights do not stop root: this is SQLite's own way to refuse writes
         tx.connection.exec_driver_sql("PRAGMA query_only=ON")
@@ -192,7 +199,7 @@ def test_no_room_for_a_write(store: Store, url: str, tmp_path: Path) -> None:
     assert count == "0"
 
 
-def test_times_are_utc(store: Store, new_delivery, clock) -> None:
+def test_times_are_utc(store: Store, new_delivery: Callable[..., NewDelivery], clock: Clock) -> None:
     """Aware UTC inside (DESIGN, "Names of things outside"): other offsets are converted, none at all is refused."""
     vietnam = timezone(timedelta(hours=7))
     with store.transaction("test") as tx:
@@ -231,7 +238,7 @@ def test_postgresql_gets_the_same_tables() -> None:
     from sqlalchemy.dialects import postgresql
     from sqlalchemy.schema import CreateIndex, CreateTable
 
-    dialect = postgresql.dialect()
+    dialect: Any = postgresql.dialect()  # type: ignore[no-untyped-call]  # not annotated in SQLAlchemy
     statements = [str(CreateTable(table).compile(dialect=dialect)) for table in schema.metadata.sorted_tables]
     assert any("TIMESTAMP WITH TIME ZONE" in statement for statement in statements)
     (index,) = [index for index in schema.receipts.indexes if index.unique]

@@ -17,6 +17,7 @@ from edoc_connector.connector import Connector, Handlers
 from edoc_connector.errors import StoreError
 from edoc_connector.store import DeliveryState, ReceiptState
 from edoc_connector.testing import sample_document
+from edoc_connector.testing.hub import RunningHub
 from edoc_connector.testing.postgres import PostgresServer
 from edoc_connector.worker import open_worker
 
@@ -64,7 +65,11 @@ def _until(true: Callable[[], bool]) -> None:
 
 @pytest.mark.parametrize("crash", [False, True], ids=["stopped", "crashed"])
 def test_row_24_the_server_is_restarted_while_a_packet_is_at_the_hub(
-    on_server, server: PostgresServer, hub, monkeypatch: pytest.MonkeyPatch, crash: bool
+    on_server: Callable[..., Settings],
+    server: PostgresServer,
+    hub: RunningHub,
+    monkeypatch: pytest.MonkeyPatch,
+    crash: bool,
 ) -> None:
     """The connector connects anew and writes what the hub said; the packet is sent once (faults, row 24)."""
     real = HubClient.send
@@ -83,7 +88,7 @@ def test_row_24_the_server_is_restarted_while_a_packet_is_at_the_hub(
 
 
 def test_row_24_the_server_stays_away_while_a_packet_is_at_the_hub(
-    on_server, server: PostgresServer, hub, monkeypatch: pytest.MonkeyPatch
+    on_server: Callable[..., Settings], server: PostgresServer, hub: RunningHub, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The error is typed; the hub is asked afterwards, and the packet is not sent twice (faults, row 24)."""
     monkeypatch.setattr(engine_module, "RECONNECT_SECONDS", 0.2)
@@ -116,7 +121,11 @@ def test_row_24_the_server_stays_away_while_a_packet_is_at_the_hub(
 
 @pytest.mark.parametrize("engine", ["own", "procrastinate"])
 def test_row_24_the_server_is_restarted_under_a_running_worker(
-    on_server, server: PostgresServer, hub, monkeypatch: pytest.MonkeyPatch, engine: str
+    on_server: Callable[..., Settings],
+    server: PostgresServer,
+    hub: RunningHub,
+    monkeypatch: pytest.MonkeyPatch,
+    engine: str,
 ) -> None:
     """Neither worker nor connector is restarted: both go on, nothing is lost, nothing doubled (faults, row 24)."""
     monkeypatch.setattr(engine_module, "RECONNECT_SECONDS", 1.0)

@@ -12,7 +12,7 @@ from .files import (
     sync_early,
     sync_folder,
 )
-from .text import Text, describe_error, join_languages, split_languages
+from .text import Text, describe_error
 
 __all__ = [
     "SteadyClock",
@@ -21,12 +21,10 @@ __all__ = [
     "create_private",
     "describe_error",
     "download_part",
-    "join_languages",
     "open_atomic",
     "place_download",
     "save_atomic",
     "save_folder",
-    "split_languages",
     "sync_early",
     "sync_folder",
     "utc_now",

@@ -126,14 +126,14 @@ class HubClient:
             kwargs: its arguments by name.
         """
         try:
-            return self.run(make(*args, **kwargs))
+            return run(make(*args, **kwargs), self._perform)
         except EdocError as error:
             first_error = [error]
 
         def attempt() -> R:
             if first_error:  # the first attempt is over; only the later ones need the machinery of retrying
                 raise first_error.pop()
-            return self.run(make(*args, **kwargs))
+            return run(make(*args, **kwargs), self._perform)
 
         return self._retrying(attempt)
 

@@ -1,4 +1,4 @@
-"""What the hub said, kept for the evidence; and the hub's time, where our clock is wrong."""
+"""A hub client that records every exchange for the evidence, and corrects a wrong clock by the hub's time."""
 
 from __future__ import annotations
 
@@ -25,6 +25,7 @@ from ..hubs import (
     replace_unstorable,
     with_clock,
 )
+from ..store import StateMachine, Tx
 
 log = logging.getLogger("edoc_connector.connector.hearing")
 
@@ -54,7 +55,7 @@ class HubTime:
         return self._clock() + self.offset
 
     def learn_offset(self, date: datetime | None) -> bool:
-        """Take over the hub's time; whether that changed anything."""
+        """Take over the hub's time; true where that changed anything."""
         if date is None:
             return False
         offset = date - self._clock()
@@ -88,7 +89,7 @@ class RecordingHubClient(HubClient):
         super().__init__(with_clock(dialect, self.time), settings)
 
     def call(self, make: Callable[P, Flow[R]], *args: P.args, **kwargs: P.kwargs) -> R:
-        """As `HubClient.call`; once more with the hub's time, where the hub refused ours."""
+        """Make a call as `HubClient.call` does; once more with the hub's time, where the hub refused ours."""
         try:
             return super().call(make, *args, **kwargs)
         except ClockRejected:
@@ -97,14 +98,19 @@ class RecordingHubClient(HubClient):
         return super().call(make, *args, **kwargs)
 
     def clear_exchanges(self) -> None:
-        """A new message begins: what was heard before belongs to another."""
+        """Forget what was recorded: a new message begins."""
         self._recorded_exchanges.clear()
 
     def take_exchanges(self) -> list[dict[str, Any]]:
-        """What the hub said to this thread since, without secrets."""
+        """Take what the hub said to this thread since, without secrets."""
         exchanges = list(self._recorded_exchanges)
         self._recorded_exchanges.clear()
         return exchanges
+
+    def record_exchanges(self, tx: Tx, machine: StateMachine, key: int) -> None:
+        """Enter in the evidence of a row what the hub said to this thread since its message began."""
+        for exchange in self.take_exchanges():
+            tx.audit_log.record("answer", machine, key, exchange)
 
     @property
     def _recorded_exchanges(self) -> list[dict[str, Any]]:
@@ -140,7 +146,7 @@ class RecordingHubClient(HubClient):
         return description | self._describe_body(response.body)
 
     def _describe_body(self, body: bytes) -> dict[str, Any]:
-        """The body where it is JSON of a moderate size and depth, with what may be a secret left out.
+        """Describe a body that is JSON of a moderate size and depth, with what may be a secret left out.
 
         Of any other the hash says enough: what hears for the evidence may never end what the answer was asked for.
         """
@@ -155,11 +161,15 @@ class RecordingHubClient(HubClient):
     def _without_secrets(self, value: Any) -> Any:
         if isinstance(value, dict):
             return {
-                replace_unstorable(name): _HIDDEN_TEXT if _SECRET_NAME.search(name) else self._without_secrets(item)
+                _as_storable(name): _HIDDEN_TEXT if _SECRET_NAME.search(name) else self._without_secrets(item)
                 for name, item in value.items()
             }
         if isinstance(value, list):
             return [self._without_secrets(item) for item in value]
         if isinstance(value, str):
-            return _HIDDEN_TEXT if any(secret in value for secret in self._secrets) else replace_unstorable(value)
+            return _HIDDEN_TEXT if any(secret in value for secret in self._secrets) else _as_storable(value)
         return value
+
+
+def _as_storable(text: str) -> str:
+    return text if text.isascii() and "\0" not in text else replace_unstorable(text)

@@ -47,7 +47,8 @@ def as_text(value: Any) -> str:
             "The hub's answer has a list or an object where a text belongs; show this to the hub's operator.",
             vi="Câu trả lời của trục có danh sách hoặc đối tượng ở chỗ phải là chuỗi; hãy báo đơn vị vận hành trục.",
         )
-    return replace_unstorable(str(value)[:MAX_TEXT])
+    text = str(value)[:MAX_TEXT]
+    return text if text.isascii() and "\0" not in text else replace_unstorable(text)
 
 
 def replace_unstorable(value: str) -> str:

@@ -73,13 +73,13 @@ def _parse_finite(text: str) -> float:
 def _check_depth(value: Any) -> None:
     level = [value]
     for _ in range(MAX_DEPTH):
-        level = [child for item in level for child in _list_children(item)]
-        if not level:
+        children: list[Any] = []
+        for item in level:
+            if isinstance(item, dict):
+                children.extend(item.values())
+            elif isinstance(item, list):
+                children.extend(item)
+        if not children:
             return
+        level = children
     raise NotJsonError(f"nested deeper than {MAX_DEPTH}")
-
-
-def _list_children(value: Any) -> list[Any]:
-    if isinstance(value, dict):
-        return list(value.values())
-    return value if isinstance(value, list) else []

@@ -118,11 +118,15 @@ def run(flow: Flow[R], perform: Callable[[WireRequest], WireResponse]) -> R:
         flow: the flow.
         perform: sends one request and returns the answer.
     """
+    answer = None
     try:
-        step = advance_flow(flow)
-        while isinstance(step, WireRequest):
-            step = advance_flow(flow, perform(step))
-        return step.result
+        while True:
+            try:
+                request = next(flow) if answer is None else flow.send(answer)
+            except StopIteration as end:
+                result: R = end.value
+                return result
+            answer = perform(request)
     finally:
         flow.close()  # a flow that was cut short takes its unfinished files away
 

@@ -28,7 +28,7 @@ _KNOWN_CODES = frozenset(code.value for code in StatusCode)
 
 _CodeOrder = Mapping[str | None, tuple[str, ...]]
 
-# What may follow which code of one receiver; None is "nothing yet".
+# Codes that may follow each code of one receiver; None is "nothing yet".
 DOCUMENT_ORDER: _CodeOrder = {
     None: ("01",),
     "01": ("02", "03"),
@@ -50,7 +50,7 @@ _TAKE_BACK_AFTER = frozenset({None, "01", "03", "04", "05"})
 def list_allowed_codes(
     last_code: str | None, *, change: str | None = None, is_change_packet: bool = False
 ) -> tuple[str, ...]:
-    """The codes that a receiver may send next.
+    """List the codes that a receiver may send next.
 
     Args:
         last_code: the last code of that receiver, without 13, 15 and 16 where the packet is an ordinary document.
@@ -65,7 +65,7 @@ def list_allowed_codes(
 
 
 def is_not_further(last_code: str | None, code: str) -> bool:
-    """Whether the last code goes on to count where another one comes out of order: that one is not further."""
+    """Whether a code that comes out of order is no further than the last one, which then goes on to count."""
     return last_code in _PROGRESS and code in _PROGRESS and _PROGRESS[code] <= _PROGRESS[last_code]
 
 
@@ -77,7 +77,7 @@ def can_take_back(last_code: str | None, *, change: str | None = None) -> bool:
 def require_allowed_code(
     code: str, last_code: str | None, *, change: str | None = None, is_change_packet: bool = False
 ) -> None:
-    """Raise unless our side may send the code now.
+    """Require that our side may send the code now.
 
     Raises:
         StatusNotAllowed: names the current state and the codes that are allowed.
@@ -97,7 +97,7 @@ def require_allowed_code(
 
 
 def require_take_back(organ_id: str, last_code: str | None, *, change: str | None = None) -> None:
-    """Raise unless our side may ask this receiver to give the document back (13).
+    """Require that our side may ask this receiver to give the document back (13).
 
     Raises:
         StatusNotAllowed: names the receiver and where the document stands there.
@@ -114,7 +114,7 @@ def require_take_back(organ_id: str, last_code: str | None, *, change: str | Non
 
 
 def describe_code(code: str, *, vi: bool = False) -> str:
-    """A code with its name, ``03 accepted`` or ``03 Đã tiếp nhận``."""
+    """Describe a code with its name, ``03 accepted`` or ``03 Đã tiếp nhận``."""
     if code not in _KNOWN_CODES:
         return code
     status_code = StatusCode(code)

@@ -66,7 +66,7 @@ class PostgresServer:
         shutil.rmtree(self._folder, ignore_errors=True)
 
     def start(self) -> None:
-        """Start it; returns when it takes connections."""
+        """Start the server; returns when it takes connections."""
         options = " ".join(["-k", str(self._folder), *(f"-c {option}" for option in _SERVER_OPTIONS)])
         log = str(self._folder / "log")
         self._run("pg_ctl", "-D", str(self._data), "-l", log, "-w", "-t", "60", "-o", options, "start")
@@ -80,7 +80,7 @@ class PostgresServer:
         self._run("pg_ctl", "-D", str(self._data), "-m", "immediate" if crash else "fast", "-w", "stop")
 
     def restart(self, *, crash: bool = False) -> None:
-        """Stop it and start it; returns when it takes connections again. Its URL stays as it was."""
+        """Restart the server; returns when it takes connections again. Its URL stays as it was."""
         self.stop(crash=crash)
         self.start()
 
@@ -138,7 +138,7 @@ class PostgresServer:
 
 
 def _find_programs(user: str | None) -> Path:
-    """The folder of PostgreSQL's programs."""
+    """Find the folder of PostgreSQL's programs."""
     for folder in _list_candidate_folders():
         try:
             subprocess.run(  # noqa: S603  as above

@@ -1,4 +1,4 @@
-"""The database connection, SQLite or PostgreSQL, and the one place that maps drivers' errors."""
+"""Engines for SQLite and PostgreSQL, and the one place that maps drivers' errors."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ _MESSAGE_BY_ERRNO: Mapping[int, _Message] = {
 
 
 def make_engine(url: str) -> Engine:
-    """An engine for ``sqlite:///path`` or ``postgresql+psycopg://…``.
+    """Make an engine for ``sqlite:///path`` or ``postgresql+psycopg://…``.
 
     Raises:
         StoreError: the URL is none that SQLAlchemy knows, or names a database in memory.
@@ -125,7 +125,7 @@ def make_engine(url: str) -> Engine:
             "a store in memory would forget what it must keep: give sqlite:///FILE.",
             vi="Kho dữ liệu trong bộ nhớ sẽ mất dữ liệu cần lưu: hãy ghi sqlite:///TỆP.",
         )
-    # `Lines` keeps connections open; a pool of a fixed size below it would only run dry.
+    # `SqliteConnectionSource` keeps connections open; a pool of a fixed size below it would only run dry.
     engine = create_engine(
         parsed, connect_args={"timeout": BUSY_SECONDS, "check_same_thread": False}, poolclass=NullPool
     )
@@ -134,7 +134,7 @@ def make_engine(url: str) -> Engine:
 
 
 def _build_postgresql_arguments(url: URL) -> dict[str, Any]:
-    """A server or a row that does not answer is an error after a while, not a wait without end; the URL may differ."""
+    """Bound the waits for a server and for a row, unless the URL sets others."""
     defaults = {"connect_timeout": CONNECT_SECONDS, "options": f"-c lock_timeout={LOCK_SECONDS}s"}
     return {name: value for name, value in defaults.items() if name not in url.query}
 
@@ -152,7 +152,7 @@ def is_retryable_error(error: BaseException) -> bool:
 
 
 def begin_transaction(engine: Engine, *, write: bool) -> Connection:
-    """A connection inside a transaction: a lock is waited for, a server that is gone is called again, for a while.
+    """Begin a transaction: wait for a lock, and call a server that is gone again, for a while.
 
     Raises:
         StoreError: the lock was not to be had, or the database cannot be opened.
@@ -161,22 +161,34 @@ def begin_transaction(engine: Engine, *, write: bool) -> Connection:
 
 
 def run_with_retries(operation: Callable[[], T]) -> T:
-    """Run something that may meet a lock, a bounded number of times.
+    """Run an operation that may meet a lock, a bounded number of times.
 
     Raises:
         StoreError: it did not succeed.
     """
+    try:
+        return operation()
+    except DRIVER_ERRORS as error:
+        return retry_after(error, operation)
+
+
+def retry_after(error: SQLAlchemyError | OSError, operation: Callable[[], T]) -> T:
+    """Run an operation again that met a lock, a bounded number of times, each after a wait.
+
+    Args:
+        error: what the first attempt met.
+        operation: what to run.
+
+    Raises:
+        StoreError: it did not succeed, or met something else than a lock.
+    """
+    if not isinstance(error, DBAPIError) or not is_retryable_error(error):
+        raise as_store_error(error) from error
     with translate_driver_errors():
-        try:
-            return operation()
-        except DBAPIError as error:
-            if not is_retryable_error(error):
-                raise
         return _retry(operation)
 
 
 def _retry(operation: Callable[[], T]) -> T:
-    """The attempts after the first, each after a wait."""
     attempts = Retrying(
         retry=retry_if_exception(is_retryable_error),
         stop=_is_retry_exhausted,
@@ -188,7 +200,7 @@ def _retry(operation: Callable[[], T]) -> T:
 
 
 def _is_retry_exhausted(state: RetryCallState) -> bool:
-    """A lock is tried for a few times, for SQLite has waited already; a server may need seconds to start again."""
+    """Whether to give up: after a few tries for a lock, since SQLite has waited already; a server may need seconds."""
     error = state.outcome.exception() if state.outcome is not None else None
     if isinstance(error, DBAPIError) and _find_message(error) is _UNREACHABLE:
         return (state.seconds_since_start or 0.0) >= RECONNECT_SECONDS
@@ -212,6 +224,9 @@ def _begin_once(engine: Engine, write: bool) -> Connection:
     return connection
 
 
+DRIVER_ERRORS = (SQLAlchemyError, OSError)
+
+
 class _DriverErrorTranslation:
     def __enter__(self) -> None:
         pass
@@ -219,19 +234,20 @@ class _DriverErrorTranslation:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if error is not None and isinstance(error, SQLAlchemyError | OSError):
-            raise _as_store_error(error) from error
+        if error is not None and isinstance(error, DRIVER_ERRORS):
+            raise as_store_error(error) from error
 
 
 _DRIVER_ERROR_TRANSLATION = _DriverErrorTranslation()
 
 
 def translate_driver_errors() -> _DriverErrorTranslation:
-    """A context in which what drivers and file systems raise becomes `StoreError`."""
+    """Translate errors of drivers and file systems to `StoreError` while a block runs."""
     return _DRIVER_ERROR_TRANSLATION
 
 
-def _as_store_error(error: SQLAlchemyError | OSError) -> StoreError:
+def as_store_error(error: SQLAlchemyError | OSError) -> StoreError:
+    """Translate one error of a driver or a file system; for code that runs too often for `translate_driver_errors`."""
     if isinstance(error, DBAPIError):
         return _build_store_error(_find_message(error), type(error.orig).__name__, str(error.orig))
     if isinstance(error, OSError):
