@@ -62,7 +62,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Skip what reads other people's files where there are none: here, so that it is one line of the summary."""
-    params = item.callspec.params if isinstance(item, pytest.Function) and hasattr(item, "callspec") else {}
+    params: dict[str, Any] = item.callspec.params if hasattr(item, "callspec") else {}
     if "shared" in (params.get("collection"), params.get("sample", " ")[0]) and not COLLECTIONS["shared"].is_dir():
         pytest.skip("other people's packets, requests and vectors are not beside this checkout; our own are read")
 
