@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
@@ -22,6 +22,7 @@ from edoc_connector.testing.keys import Kind, agency_keys
 AGENCIES = {"H29.05": "Sở Nội vụ", "G22": "Văn phòng Chính phủ", "H30": "UBND tỉnh"}
 
 Office = Callable[..., Connector]
+Ahead = Callable[[Connector, float], Connector]
 SettingsOf = Callable[..., Settings]
 Register = Callable[[RunningHub], None]
 Handle = Callable[[Connector], list[Receipt]]
@@ -114,6 +115,18 @@ def office(settings: SettingsOf) -> Iterator[Office]:
             return stack.enter_context(Connector.open(settings(agency, **sections)))
 
         yield make
+
+
+@pytest.fixture(scope="session")
+def ahead() -> Ahead:
+    """Moves a connector's time some seconds ahead, so that leases of others have run out and what waits is due."""
+
+    def move(connector: Connector, seconds: float) -> Connector:
+        clock = connector.context.store.clock
+        connector.context.store.clock = lambda: clock() + timedelta(seconds=seconds)
+        return connector
+
+    return move
 
 
 @pytest.fixture(scope="session")

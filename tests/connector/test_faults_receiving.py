@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from edoc_connector.config import LimitSettings
 from edoc_connector.errors import EdocError, NotFound, PacketError, StoreError
 from edoc_connector.mockhub import Fault
 from edoc_connector.store import ReceiptState
@@ -15,11 +16,11 @@ from edoc_connector.testing import sample_document
 from edoc_connector.testing.hub import RunningHub
 
 if TYPE_CHECKING:
-    from tests.connector.conftest import Fails, Handle, Office
+    from tests.connector.conftest import Ahead, Fails, Handle, Office
 
 pytestmark = pytest.mark.parametrize("backend", ["sqlite", "postgresql"], indirect=True)
 
-SHORT = {"lease": 0.3, "grace": 0.0, "backoff": 0.0}
+LEASE = LimitSettings().lease
 
 
 @pytest.mark.parametrize("step", ["fetch", "confirm"], ids=["row_14-fetch", "row_17-confirm"])
@@ -30,15 +31,15 @@ def test_killed_while_receiving(
     step: str,
     handle: Handle,
     kill_in: Callable[..., None],
+    ahead: Ahead,
 ) -> None:
     """No partial packet, fetched again; handled once, confirmed after restart (faults, rows 14 and 17)."""
-    sender, receiver = office("H29.05"), office("G22", limits=SHORT)
+    sender, receiver = office("H29.05"), office("G22")
     sender.send(sample_document())
     kill_in(step, after=False)
     with pytest.raises(SystemExit):
         handle(receiver)
-    time.sleep(0.4)
-    other = office("G22", limits=SHORT)
+    other = ahead(office("G22"), LEASE + 1)
     assert len(handle(other)) == (1 if step == "fetch" else 0)
     other.flush()
     (receipt,) = other.receipts()
@@ -46,15 +47,14 @@ def test_killed_while_receiving(
     assert [one.state for one in hub.packets()[0].receipts] == ["done"]
 
 
-def test_row_17_killed_while_handling(office: Office, hub: RunningHub, handle: Handle) -> None:
+def test_row_17_killed_while_handling(office: Office, hub: RunningHub, handle: Handle, ahead: Ahead) -> None:
     """An application that died in the middle gets the packet again when the lease has run out (faults, row 17)."""
-    sender, dying = office("H29.05"), office("G22", limits=SHORT)
+    sender, dying = office("H29.05"), office("G22")
     sender.send(sample_document())
     receipt = next(dying.receive())
     receipt.__enter__()
     dying.context.lease_keeper.stop()
-    other = office("G22", limits=SHORT)
-    time.sleep(0.4)
+    other = ahead(office("G22"), LEASE + 1)
     assert len(handle(other)) == 1
     with pytest.raises(StoreError, match="another one took it over"):
         receipt.__exit__(None, None, None)
@@ -63,7 +63,7 @@ def test_row_17_killed_while_handling(office: Office, hub: RunningHub, handle: H
 
 def test_row_07_a_living_worker_keeps_its_lease(office: Office, hub: RunningHub, handle: Handle) -> None:
     """Handling may take longer than the lease: it is renewed (faults, row 7)."""
-    longer = SHORT | {"lease": 1.5}
+    longer = {"lease": 1.5}
     sender, receiver, other = office("H29.05"), office("G22", limits=longer), office("G22", limits=longer)
     sender.send(sample_document())
     with next(receiver.receive()):

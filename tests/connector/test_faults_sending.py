@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from edoc_connector.client import HubClient
+from edoc_connector.config import LimitSettings
 from edoc_connector.connector.outbound import submission
 from edoc_connector.connector.outbound.outbox import Outbox
 from edoc_connector.connector.outbound.packet_builder import build_packet
@@ -36,25 +37,29 @@ from edoc_connector.testing import RECIPIENT, sample_document
 from edoc_connector.testing.hub import RunningHub
 
 if TYPE_CHECKING:
-    from tests.connector.conftest import Fails, Handle, Office
+    from tests.connector.conftest import Ahead, Fails, Handle, Office
 
 pytestmark = pytest.mark.parametrize("backend", ["sqlite", "postgresql"], indirect=True)
 
-SHORT = {"lease": 0.3, "grace": 0.0, "backoff": 0.0}
+LEASE = LimitSettings().lease
 
 
 @pytest.mark.parametrize("after", [False, True], ids=["row_03-during-the-upload", "row_06-after-the-answer"])
 def test_killed_while_sending(
-    office: Office, hub: RunningHub, monkeypatch: pytest.MonkeyPatch, after: bool, kill_in: Callable[..., None]
+    office: Office,
+    hub: RunningHub,
+    monkeypatch: pytest.MonkeyPatch,
+    after: bool,
+    kill_in: Callable[..., None],
+    ahead: Ahead,
 ) -> None:
     """The outcome is unknown, the hub is asked, the same bytes go again only if it has none (faults, rows 3 and 6)."""
-    sender = office("H29.05", limits=SHORT)
+    sender = office("H29.05")
     kill_in("send", after=after)
     with pytest.raises(SystemExit):
         sender.send(sample_document())
     assert sender.deliveries()[0].state is DeliveryState.SENDING
-    time.sleep(0.4)
-    other = office("H29.05", limits=SHORT)
+    other = ahead(office("H29.05"), LEASE + 1)
     other.flush()
     other.flush()
     (delivery,) = other.deliveries()
@@ -95,15 +100,15 @@ def test_a_lost_answer(office: Office, hub: RunningHub, fault: Fault, fails: Fai
     assert delivery.hub_doc_id == packet.packet.id
 
 
-def test_row_04_a_lost_request(office: Office, hub: RunningHub, fails: Fails) -> None:
+def test_row_04_a_lost_request(office: Office, hub: RunningHub, fails: Fails, ahead: Ahead) -> None:
     """The hub is asked twice, a grace period apart, before the same bytes go again (faults, row 4)."""
-    sender = office("H29.05", limits={"grace": 0.5})
+    sender = office("H29.05", limits={"grace": 60.0})
     hub.faults.add(Fault(kind="drop-before-accepting", path="/sendEdoc"))
     fails(OutcomeUnknown, lambda: sender.send(sample_document()))
     fails(OutcomeUnknown, lambda: sender.send(sample_document()), "grace period")
     fails(OutcomeUnknown, lambda: sender.send(sample_document()), "grace period")
     assert hub.packets() == []
-    time.sleep(0.6)
+    ahead(sender, 61.0)
     assert sender.send(sample_document()).state is DeliveryState.SENT
     assert len(hub.packets()) == 1
 
@@ -330,7 +335,7 @@ def test_row_24_leases_that_cannot_be_renewed(
     office: Office, hub: RunningHub, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """A renewal that fails is logged and tried again (faults, row 24)."""
-    sender, receiver = office("H29.05"), office("G22", limits=SHORT | {"lease": 3.0})
+    sender, receiver = office("H29.05"), office("G22", limits={"lease": 0.9})
     sender.send(sample_document())
 
     def broken(*args: object) -> None:
@@ -338,7 +343,9 @@ def test_row_24_leases_that_cannot_be_renewed(
 
     with next(receiver.receive()), monkeypatch.context() as patch:
         patch.setattr(Leases, "renew", broken)
-        time.sleep(1.3)
+        until = time.monotonic() + 60.0
+        while "leases were not renewed" not in caplog.text and time.monotonic() < until:
+            time.sleep(0.05)
     assert "leases were not renewed" in caplog.text
     assert receiver.receipts()[0].state is ReceiptState.CONFIRMED
 

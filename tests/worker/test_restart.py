@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 import edoc_connector.store._sql.engine as engine_module
+import edoc_connector.worker.procrastinate as task_worker_module
 from edoc_connector.client import HubClient
 from edoc_connector.config import Settings
 from edoc_connector.connector import Connector, Handlers
@@ -129,6 +130,7 @@ def test_row_24_the_server_is_restarted_under_a_running_worker(
 ) -> None:
     """Neither worker nor connector is restarted: both go on, nothing is lost, nothing doubled (faults, row 24)."""
     monkeypatch.setattr(engine_module, "RECONNECT_SECONDS", 1.0)
+    monkeypatch.setattr(task_worker_module, "POOL_SECONDS", 1.0)
     register: set[str] = set()
     handlers = Handlers()
 

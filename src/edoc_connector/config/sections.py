@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
+from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, get_type_hints
 from urllib.parse import parse_qsl, urlsplit
@@ -85,6 +86,7 @@ class HubSettings(BaseModel):
         return self
 
 
+@cache
 def build_dialect_model(name: str) -> type[BaseModel]:
     """Build the model of the settings that a dialect takes; a secret one is taken as a reference.
 

@@ -60,9 +60,9 @@ def require_current_schema(engine: Engine) -> bool:
     """
     with translate_driver_errors(), begin_transaction(engine, write=False) as connection:
         current = read_revision(connection)
+        if current == SCHEMA_REVISION:
+            return False
         is_empty = not inspect(connection).get_table_names()
-    if current == SCHEMA_REVISION:
-        return False
     if is_empty:
         upgrade_engine(engine)
         return True

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import date, datetime
+from functools import cache
 from typing import Any
 
 from ..edxml import VIETNAM, Attachment, Document, Organization, SignerInfo
@@ -33,8 +34,9 @@ def sample_document(**changes: Any) -> Document:
     return Document(**(fields | changes))
 
 
+@cache
 def get_today() -> date:
-    """Get today's date in Vietnam."""
+    """Get the date in Vietnam when this process first asked: a sample made after midnight is the same document."""
     return datetime.now(VIETNAM).date()
 
 

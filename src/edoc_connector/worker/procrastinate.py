@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("edoc_connector.worker")
 
+POOL_SECONDS = 10.0  # a database that is away is waited for so long before the engine begins anew
 _SWEEP = "edoc:sweep"
 _HEARTBEATS_PER_TIMEOUT = 6  # a worker says so often that it lives before it would be taken for dead
 
@@ -134,7 +135,7 @@ class _DatabaseEngine:
         from procrastinate import App, PsycopgConnector
 
         arguments: dict[str, Any] = _parse_connection_arguments(self._url)
-        app = App(connector=PsycopgConnector(kwargs=arguments, min_size=2, max_size=6, timeout=10.0))
+        app = App(connector=PsycopgConnector(kwargs=arguments, min_size=2, max_size=6, timeout=POOL_SECONDS))
         for name in self.task_adapters[0].names:
             app.task(name=f"edoc:{name}")(self._build_task(name))
         sweep = app.task(name=_SWEEP)(self._build_sweep(app))
