@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import logging
 import os
+import shutil
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import cache
@@ -17,11 +19,11 @@ from lxml import etree
 
 from edoc_connector.client import transport
 from edoc_connector.edxml.schema import schema
-from edoc_connector.mockhub.config import MockHubConfig
+from edoc_connector.mockhub import MockHubConfig
 from edoc_connector.store import upgrade
 from edoc_connector.testing.hub import RunningHub
 from edoc_connector.testing.keys import agency_keys, get_default_authority
-from edoc_connector.testing.postgres import PostgresServer
+from edoc_connector.testing.postgres import PostgresServer, Tables
 from edoc_connector.testing.tokens import SoftToken
 
 # A busy machine is no fault of the code: no profile has a deadline. CI tries the same examples for the same commit, the
@@ -32,15 +34,60 @@ settings.register_profile("ci", _UNHURRIED, derandomize=True, database=None)
 settings.register_profile("nightly", _UNHURRIED, max_examples=1000)
 settings.load_profile(os.environ.get("EDOC_HYPOTHESIS_PROFILE", "local"))
 
-SHARED = Path(__file__).resolve().parents[2] / "shared"
+MEMORY = Path("/dev/shm")
+if "TMPDIR" not in os.environ and MEMORY.is_dir() and shutil.disk_usage(MEMORY).free > 4 << 30:
+    # Stores, spools and hubs flush every message: on a disk that takes a fifth of the suite's time, in memory nothing.
+    os.environ["TMPDIR"] = tempfile.tempdir = str(MEMORY)
+
+COLLECTIONS = {"data": Path(__file__).with_name("data"), "shared": Path(__file__).resolve().parents[2] / "shared"}
+"""Packets, requests and vectors: our own, and other people's where they lie beside the checkout."""
+
+SAMPLES = {
+    "data": sorted(path.name for path in (COLLECTIONS["data"] / "samples").glob("*.edxml")),
+    "shared": [
+        *("bkav-status.edxml", "edoc.edxml", "edoc_new.edxml", "edoc_replacement.edxml", "edoc_revocation.edxml"),
+        *("edoc_update.edxml", "status.edxml", "status_acceptance_03.edxml", "status_assignment_04.edxml"),
+        *("status_cancellation_13.edxml", "status_change-acceptance_15.edxml", "status_change-rejection_16.edxml"),
+        *("status_finish_06.edxml", "status_inbox_01.edxml", "status_processing_05.edxml"),
+        "status_rejection_02.edxml",
+    ],
+}
+"""Names of the packets in ``samples``; ``edoc_new.edxml`` is no XML, the others can be read."""
 
 
-@pytest.fixture(scope="session")
-def shared() -> Path:
-    """Packets, captured requests and vectors of other people's software, which lie beside the checkout."""
-    if not SHARED.is_dir():
-        pytest.skip("the collected samples are not beside this checkout")
-    return SHARED
+def pytest_configure(config: pytest.Config) -> None:
+    """Make the suite's own marks known."""
+    config.addinivalue_line("markers", "database(tables): which tables the test's database has: none, store, tasks")
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Skip what reads other people's files where there are none: here, so that it is one line of the summary."""
+    params: dict[str, Any] = item.callspec.params if hasattr(item, "callspec") else {}
+    if "shared" in (params.get("collection"), params.get("sample", " ")[0]) and not COLLECTIONS["shared"].is_dir():
+        pytest.skip("other people's packets, requests and vectors are not beside this checkout; our own are read")
+
+
+@pytest.fixture(scope="session", params=COLLECTIONS)
+def collection(request: pytest.FixtureRequest) -> Path:
+    """A folder of packets, captured requests and vectors: ``data``, our own, and ``shared``, other people's."""
+    return COLLECTIONS[request.param]
+
+
+@pytest.fixture
+def samples(collection: Path) -> list[Path]:
+    """Every packet of a collection."""
+    return [collection / "samples" / name for name in SAMPLES[collection.name]]
+
+
+@pytest.fixture(
+    params=[(of, name) for of, names in SAMPLES.items() for name in names if name != "edoc_new.edxml"],
+    ids="-".join,
+)
+def sample(request: pytest.FixtureRequest) -> Path:
+    """One packet of a collection that can be read."""
+    of, name = request.param
+    path: Path = COLLECTIONS[of] / "samples" / name
+    return path
 
 
 @pytest.fixture(scope="session")
@@ -48,6 +95,21 @@ def postgres() -> Iterator[PostgresServer]:
     """A PostgreSQL server; each process of a parallel run has its own."""
     with PostgresServer() as server:
         yield server
+
+
+@pytest.fixture
+def database_kind(request: pytest.FixtureRequest) -> Tables:
+    """Which tables a test's database has when it begins: a store's, unless the mark ``database`` says otherwise."""
+    mark = request.node.get_closest_marker("database")
+    kind: Tables = mark.args[0] if mark is not None else "store"
+    return kind
+
+
+@pytest.fixture
+def postgres_url(postgres: PostgresServer, database_kind: Tables) -> Iterator[str]:
+    """URL of a PostgreSQL database that nobody else uses."""
+    with postgres.lend_database(database_kind) as url:
+        yield url
 
 
 @pytest.fixture(scope="session")

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -10,15 +13,12 @@ from typing import Any
 import pytest
 
 from edoc_connector import HubClient, Vxp, edxml, signing
-from edoc_connector.errors import AttachmentError
+from edoc_connector.errors import AttachmentError, PacketRefused
 from edoc_connector.hubs import MessageType, Outcome
 from edoc_connector.mockhub import MockHubConfig
 from edoc_connector.testing import sample_document
 from edoc_connector.testing.hub import RunningHub
 from edoc_connector.testing.keys import agency_keys
-
-SAMPLES = Path(__file__).resolve().parents[2] / "shared" / "samples"
-READABLE = sorted(path.name for path in SAMPLES.glob("*.edxml") if path.name != "edoc_new.edxml")
 
 
 def _parties(packet: edxml.Packet) -> tuple[str, list[str]]:
@@ -47,14 +47,22 @@ def _cross(hub: RunningHub, path: Path, folder: Path) -> Path:
 
 
 def _contents(packet: edxml.Packet) -> list[tuple[str, str]]:
-    """Names and hashes of the attachments; one that cannot be decoded is told by the reason."""
+    """Names and hashes of the attachments; one that cannot be decoded has none."""
     found = []
     for attachment in packet.attachments:
         try:
             found.append((attachment.name, attachment.sha256))
-        except AttachmentError as error:
-            found.append((attachment.name, str(error)))
+        except AttachmentError:
+            found.append((attachment.name, ""))
     return found
+
+
+def _decode_leniently(path: Path) -> str:
+    """The hash of what the hub's library makes of a packet's one attachment: it drops whatever is no base64 digit."""
+    (text,) = re.findall(r"<[^/>]*ContentTransferEncoded[^>]*>([^<]+)<", path.read_text(encoding="utf-8"))
+    digits = re.sub(r"[^A-Za-z0-9+/_-]", "", text).translate(str.maketrans("-_", "+/"))
+    whole = digits[: len(digits) - (len(digits) % 4 == 1)]
+    return hashlib.sha256(base64.b64decode(whole + "=" * (-len(whole) % 4))).hexdigest()
 
 
 def _business(message: edxml.Message) -> dict[str, str]:
@@ -62,20 +70,23 @@ def _business(message: edxml.Message) -> dict[str, str]:
     return {name: text for name, text in edxml.facts(message) if edxml.HUB_DEFAULTS.get(name) != text}
 
 
-@pytest.mark.parametrize("name", READABLE)
-def test_a_hub_that_passes_bytes_through_gives_the_same_file(name: str, tmp_path: Path) -> None:
+def test_a_hub_that_passes_bytes_through_gives_the_same_file(sample: Path, tmp_path: Path) -> None:
     """Other people's packets come out byte-identical (VXP interface, "send a packet", "fetch, raw")."""
     with RunningHub(MockHubConfig(data=tmp_path / "hub", pass_through=True)) as hub:
-        assert _cross(hub, SAMPLES / name, tmp_path).read_bytes() == (SAMPLES / name).read_bytes()
+        assert _cross(hub, sample, tmp_path).read_bytes() == sample.read_bytes()
 
 
-@pytest.mark.parametrize("name", READABLE)
-def test_a_rebuilt_packet_says_the_same(name: str, mock_hub: RunningHub, tmp_path: Path) -> None:
+def test_a_rebuilt_packet_says_the_same(sample: Path, mock_hub: RunningHub, tmp_path: Path) -> None:
     """Rebuilt, every business field and attachment is as sent (VXP interface, "What the hub does to a packet")."""
-    sent, received = edxml.read(SAMPLES / name), edxml.read(_cross(mock_hub, SAMPLES / name, tmp_path))
+    if b"<edXML:Status>" in sample.read_bytes():  # read by us, unknown to the national hub's library
+        with pytest.raises(PacketRefused, match="there is no MessageHeader"):
+            _cross(mock_hub, sample, tmp_path)
+        return
+    sent, received = edxml.read(sample), edxml.read(_cross(mock_hub, sample, tmp_path))
     assert _business(received.message) == _business(sent.message)
     assert received.message.sender == sent.message.sender
-    assert _contents(received) == _contents(sent)
+    expected = [(file, digest or _decode_leniently(sample)) for file, digest in _contents(sent)]
+    assert _contents(received) == expected
 
 
 def _sealed(folder: Path, **changes: Any) -> Path:

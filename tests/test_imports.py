@@ -43,6 +43,12 @@ def test_a_name_loads_what_it_needs(use: str, allowed: set[str]) -> None:
     assert loaded(f"import edoc_connector\n{use}", *HEAVY, *CONSOLE) <= allowed
 
 
+def test_the_client_reads_no_packets() -> None:
+    """The foundations, the dialects and the client load no XML parser and no models."""
+    code = "import edoc_connector._core, edoc_connector.client, edoc_connector.hubs"
+    assert loaded(code, *HEAVY) <= {"asyncio", "httpcore", "httpx"}
+
+
 @pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["send", "--help"], ["mockhub", "--help"]])
 def test_help_is_cheap(arguments: list[str]) -> None:
     """`edoc --help`, and that of a command, loads the console and nothing that a command works with."""

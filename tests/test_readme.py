@@ -26,7 +26,8 @@ PARTIES = {"H29.05": "Sở Nội vụ", "G22": "Văn phòng Chính phủ"}
 
 
 def _block(language: str, number: int = 0) -> str:
-    return re.findall(rf"^```{language}\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)[number]
+    blocks: list[str] = re.findall(rf"^```{language}\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
+    return blocks[number]
 
 
 def _settings(hub: RunningHub, party: str, folder: Path) -> Path:

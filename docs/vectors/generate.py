@@ -21,7 +21,7 @@ from lxml import etree
 
 from edoc_connector import edxml
 from edoc_connector.edxml import Attachment, Document, Organization, ResponseFor
-from edoc_connector.mockhub.rebuild import rebuild_packet
+from edoc_connector.mockhub import rebuild_packet
 from edoc_connector.signing import (
     OthersMode,
     TimestampAuthority,

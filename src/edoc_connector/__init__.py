@@ -13,6 +13,8 @@ from ._version import __version__
 from .errors import (
     AttachmentError,
     AuthenticationRejected,
+    CallNotSupported,
+    ClockRejected,
     ConfigError,
     DocumentError,
     DocumentIdConflict,
@@ -108,6 +110,8 @@ __all__ = [
     "AuthenticationRejected",
     "Business",
     "BusinessType",
+    "CallNotSupported",
+    "ClockRejected",
     "ConfigError",
     "Connector",
     "Delivery",

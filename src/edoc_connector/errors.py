@@ -10,13 +10,15 @@
     ├─ SigningError                 a key that cannot be loaded or must not sign
     ├─ VerificationFailed           a packet that the receive policy does not let in
     ├─ HubError                     the hub answered, and the answer is no
-    │  ├─ AuthenticationRejected    wrong system id or secret, clock too far off
+    │  ├─ AuthenticationRejected    wrong system id or secret
+    │  │  └─ ClockRejected          this machine's clock is too far off
     │  ├─ UnknownRecipient
     │  ├─ UnknownSender
     │  ├─ PacketRefused             the hub read the packet and will not take it
     │  ├─ DuplicateDocument         the hub has a document with this id already
     │  ├─ HubUnavailable            busy, throttled or failing inside: try later
     │  └─ ProtocolError             the answer is not one the dialect knows (a proxy's page, cut-off JSON)
+    │     └─ CallNotSupported       there is no such call at that address
     ├─ TransportError               no answer came
     │  ├─ NotSent                   nothing left this machine, or not all of it: sending again is safe
     │  └─ OutcomeUnknown            the request left and no answer came: ask the hub before sending again
@@ -119,6 +121,10 @@ class AuthenticationRejected(HubError):
     """Wrong system id or secret, or a clock too far off."""
 
 
+class ClockRejected(AuthenticationRejected):
+    """The time stamp of the request is too far from the hub's time."""
+
+
 class UnknownRecipient(HubError):
     """A recipient is not in the hub's directory."""
 
@@ -143,6 +149,10 @@ class HubUnavailable(HubError):
 
 class ProtocolError(HubError):
     """The answer is not one the dialect knows."""
+
+
+class CallNotSupported(ProtocolError):
+    """There is no such call at that address: nothing was done."""
 
 
 class TransportError(EdocError):
@@ -173,6 +183,16 @@ class NotFound(EdocError):
     """No delivery, receipt or document has that id."""
 
 
+_REFINEMENTS = frozenset({ClockRejected, CallNotSupported})
+"""Classes younger than databases and evidence that name the class above them for the same refusal."""
+
+
+def find_stored_name(error: BaseException) -> str:
+    """Find the name under which an error is stored: that of its class, or of the class that it refines."""
+    kind = type(error)
+    return (kind.__bases__[0] if kind in _REFINEMENTS else kind).__name__
+
+
 _SYSTEM_VI: Mapping[int, str] = {
     errno.ENOENT: "tệp hoặc thư mục không tồn tại",
     errno.EACCES: "không có quyền truy cập",
@@ -191,10 +211,10 @@ _SYSTEM_VI: Mapping[int, str] = {
 
 
 def describe_system_error(error: OSError) -> str:
-    """What the operating system says, in English."""
+    """Describe an error of the operating system in its own words, English."""
     return error.strerror or str(error) or type(error).__name__
 
 
 def describe_system_error_vi(error: OSError) -> str:
-    """What the operating system says, in Vietnamese; its own words where there are no others."""
+    """Describe an error of the operating system in Vietnamese; in its own words where the table has none."""
     return _SYSTEM_VI.get(error.errno or 0) or describe_system_error(error)

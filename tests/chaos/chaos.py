@@ -34,7 +34,7 @@ from edoc_connector.store import OutgoingState, ReceiptState, Store
 from edoc_connector.testing.keys import agency_keys
 
 sys.path.insert(0, str(Path(__file__).parent))
-from child import STEPS, VARIABLE
+from child import STEPS, VARIABLE  # type: ignore[import-not-found]  # found by the line above, as its own process finds it
 
 PARTIES = {"H29.05": "Sở Nội vụ", "G22": "Văn phòng Chính phủ"}
 SENDER, RECEIVER = PARTIES
@@ -106,7 +106,7 @@ def prepare(folder: Path, url: str, numbers: list[int], database: str | None) ->
         place.mkdir()
         keys = agency_keys(name, organ_id=code)
         (place / "secret").write_text(f"secret-{code}")
-        sections = {
+        sections: dict[str, dict[str, object]] = {
             "agency": {"id": code, "name": name},
             "hub": {"endpoint": url, "system_id": code, "secret": "file:secret"},
             "http": {"attempts": 1, "connect": 5.0, "read": 20.0},

@@ -67,7 +67,7 @@ STEPS = {
     "before confirming": Step(HubClient, "confirm", False, "sr"),
     "listed at the hub, not here": Step(HubClient, "list_waiting", True, "sr"),
     "listed": Step(inbox.Inbox, "poll_offers", True, "sr"),
-    "receipt claimed for download": Step(intake.Intake, "fetch_to_spool", False, "sr"),
+    "receipt claimed for download": Step(intake, "fetch_to_spool", False, "sr"),
     "downloaded, not taken in": Step(intake.Intake, "store_packets", False, "sr"),
     "taken in": Step(intake.Intake, "store_packets", True, "sr"),
     "written, not committed (SQLite)": Step(group_commit.GroupCommit, "_end_group", False),

@@ -80,3 +80,27 @@ def sent(offices: dict[str, Path], edoc: Edoc) -> str:
     ran = edoc("send", "document.json", "--attach", "a.pdf", "-c", offices["H29.05"], "--json")
     assert ran.code == 0, ran.err
     return str(json.loads(ran.out)["document_id"])
+
+
+@pytest.fixture
+def office(mock_hub: RunningHub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder of an agency whose edoc.toml is found without `--config`, and a document to send in document.json."""
+    monkeypatch.setenv("EDOC_TEST_SECRET", "throwaway-secret")
+    monkeypatch.setenv("EDOC_CONFIG", str(tmp_path / "edoc.toml"))
+    monkeypatch.chdir(tmp_path)
+    for code in ("H29.05", "G22"):
+        mock_hub.add_agency(code, "throwaway-secret", code)
+    (tmp_path / "edoc.toml").write_text(
+        f'[agency]\nid = "H29.05"\nname = "Sở Nội vụ"\n[hub]\nendpoint = "{mock_hub.url}"\nsystem_id = "H29.05"\n'
+        'secret = "env:EDOC_TEST_SECRET"\n[http]\nattempts = 1\n',
+        encoding="utf-8",
+    )
+    (tmp_path / "document.json").write_text(sample_document(attachments=()).model_dump_json(), encoding="utf-8")
+    (tmp_path / "a.pdf").write_bytes(b"%PDF-1.4 x")
+    return tmp_path
+
+
+@pytest.fixture
+def send(office: Path, edoc: Edoc) -> Callable[[], Ran]:
+    """Send the document of the office."""
+    return lambda: edoc("send", "document.json", "--attach", "a.pdf")

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import io
+import json
 import logging
 import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from edoc_connector.cli.output import name_commands, use_utf8
+from edoc_connector.cli.errors import name_commands
+from edoc_connector.cli.output import use_utf8
 from edoc_connector.testing import sample_document
 
-Edoc = Callable[..., Any]
+if TYPE_CHECKING:
+    from tests.cli.conftest import Edoc
 
 
 @pytest.fixture
@@ -107,3 +109,26 @@ def test_help_is_set_for_the_terminal(edoc: Edoc, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setenv("TERMINAL_WIDTH", "80")
     out = " ".join(edoc("db", "upgrade", "--help").out.split())
     assert 'With [worker] engine = "procrastinate", that engine\'s tables too.' in out
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"issued_on": "20/11/2026"}, ("issued_on: write the date as 2026-11-20", "hãy ghi ngày theo dạng 2026-11-20")),
+        ({"subjct": "x"}, ("subjct: there is no such field", "subjct: không có trường này")),
+        ({"number": 7816}, ("number: it must be a text in quotes", "phải là chuỗi ký tự trong dấu nháy")),
+        ({"recipients": "G22"}, ("recipients: it must be a list", "recipients: phải là danh sách")),
+        ({"signer": "Nguyễn Văn A"}, ("signer: it must be an object", "signer: phải là nhóm trường")),
+        ({"sender": {"id": "G22"}}, ("sender.name: it is missing", "sender.name: thiếu trường này")),
+    ],
+)
+def test_json_faults_are_in_both_languages(
+    edoc: Edoc, tmp_path: Path, change: dict[str, Any], words: tuple[str, str]
+) -> None:
+    """Each names the field and what to write; what follows from another fault is not said."""
+    fields = json.loads(sample_document().model_dump_json(exclude={"id"})) | change
+    (tmp_path / "d.json").write_text(json.dumps(fields), encoding="utf-8-sig")
+    ran = edoc("build", tmp_path / "d.json", "--out", tmp_path / "x.edxml")
+    assert ran.code == 1
+    assert all(one in ran.err for one in words), ran.err
+    assert "default factory" not in ran.err

@@ -1,4 +1,4 @@
-"""A hub of raw sockets that answers as a test tells it, and a way to call it with both clients."""
+"""A hub of raw sockets with answers by script, and a way to call it with both clients."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ Answer = Callable[[socket.socket, Seen], None]
 
 
 def reply(body: bytes = b"", *, status: int = 200, length: int | None = None, headers: str = "") -> Answer:
-    """A whole answer, with a Content-Length that may be wrong."""
+    """Make a whole answer, with a Content-Length that may be wrong."""
 
     def answer(sock: socket.socket, _: Seen) -> None:
         size = len(body) if length is None else length
@@ -44,7 +44,7 @@ def reply(body: bytes = b"", *, status: int = 200, length: int | None = None, he
 
 @dataclass
 class Hub:
-    """Answers one request per entry of `script`, each on its own connection; the last entry repeats."""
+    """A server of one answer per entry of `script`, each on its own connection; the last entry repeats."""
 
     listener: socket.socket
     tls: ssl.SSLContext | None = None
@@ -121,20 +121,20 @@ def hub() -> Iterator[Hub]:
 
 @pytest.fixture
 def hub_behind() -> Iterator[Callable[[ssl.SSLContext], Hub]]:
-    """Starts a hub behind TLS."""
+    """Start a hub behind TLS."""
     with ExitStack() as stack:
         yield lambda context: stack.enter_context(_hub(context))
 
 
 @pytest.fixture(name="reply")
 def reply_fixture() -> Callable[..., Answer]:
-    """Makes an answer."""
+    """Make an answer."""
     return reply
 
 
 @pytest.fixture(params=["blocking", "awaited"])
 def call(request: pytest.FixtureRequest) -> Callable[..., Any]:
-    """Calls a hub once, with either client: ``call(hub, "list_waiting", …, settings={…}, dialect={…})``."""
+    """Call a hub once, with either client: ``call(hub, "list_waiting", …, settings={…}, dialect={…})``."""
 
     def both(
         target: Hub | str, method: str, /, *args: Any, settings: Any = None, dialect: Any = None, **kw: Any
@@ -151,7 +151,7 @@ def call(request: pytest.FixtureRequest) -> Callable[..., Any]:
 
 
 async def awaited(vxp: Vxp, settings: ClientSettings, name: str, args: Any, kw: Any) -> Any:
-    """One call of the asynchronous client."""
+    """Make one call of the asynchronous client."""
     async with AsyncHubClient(vxp, settings) as client:
         return await getattr(client, name)(*args, **kw)
 

@@ -1,4 +1,4 @@
-"""Answers with a file inside, taken apart in pieces, held against `json.loads` and the standard library's base64."""
+"""Answers with a file inside, split in pieces and compared with `json.loads` and the standard library's base64."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edoc_connector.client.base64_json import MAX_REST, Base64Extractor, RestTooLongError
-from edoc_connector.hubs import strict_json
+from edoc_connector.hubs import NotJsonError, parse_strict_json
 
 OK = {"status": "OK", "ErrorCode": "0", "ErrorDesc": ""}
 
 
 def taken(answer: bytes, *cuts: int) -> tuple[Base64Extractor, bytes]:
-    """The answer taken apart, cut at these places."""
+    """Split an answer that arrives cut at these places."""
     out = bytearray()
     unwrapping = Base64Extractor("data", out.extend)
     places = [0, *sorted(cuts), len(answer)]
@@ -30,7 +30,7 @@ def taken(answer: bytes, *cuts: int) -> tuple[Base64Extractor, bytes]:
 
 
 def everywhere(answer: bytes) -> Base64Extractor:
-    """The answer cut at every single place, and into single bytes; all must agree."""
+    """Split an answer cut at every single place, and into single bytes; all must agree."""
     whole, content = taken(answer)
     for other, same in (*(taken(answer, cut) for cut in range(len(answer))), taken(answer, *range(len(answer)))):
         assert (same if not whole.damaged else b"") == (content if not whole.damaged else b"")
@@ -59,7 +59,7 @@ def test_all_cuts(writer: str, lines: bool, content: bytes) -> None:
     answer = f'{{"a":[{{"data":"x"}}, "}}"], "d\\u0061ta" : {WRITERS[writer](text)} ,"z":{{"data":1}}}}'.encode()
     whole = everywhere(answer)
     assert (whole.found, whole.damaged, whole.size) == (True, False, len(content))
-    assert strict_json.loads(bytes(whole.rest)) == {**json.loads(answer), "data": ""}
+    assert parse_strict_json(bytes(whole.rest)) == {**json.loads(answer), "data": ""}
     assert taken(answer)[1] == content
 
 
@@ -71,16 +71,16 @@ PARTS = st.sampled_from(
 
 @given(st.lists(PARTS, max_size=14), st.lists(st.integers(0, 60), max_size=4))
 def test_like_json_loads(parts: list[str], cuts: list[int]) -> None:
-    """What is JSON, and what its data says, is what `json.loads` and base64 say, whatever the cuts (VXP interface)."""
+    """Valid JSON and its data are those of `json.loads` and base64, whatever the cuts (VXP interface)."""
     answer = ("{" + "".join(parts) + "}").encode()
     unwrapping, content = taken(answer, *(min(cut, len(answer)) for cut in cuts))
     try:
-        value = strict_json.loads(answer)
-    except strict_json.NotJsonError:
+        value = parse_strict_json(answer)
+    except NotJsonError:
         value = None
     try:
-        rest = strict_json.loads(bytes(unwrapping.rest))
-    except strict_json.NotJsonError:
+        rest = parse_strict_json(bytes(unwrapping.rest))
+    except NotJsonError:
         rest = None
     if value is None:
         assert rest is None or unwrapping.damaged  # an escape that JSON does not have is no base64 either
@@ -94,7 +94,7 @@ def test_like_json_loads(parts: list[str], cuts: list[int]) -> None:
 
 
 def decoded(text: str) -> bytes | None:
-    """What a base64 text encodes, spaces and line ends left out; None where it is none."""
+    """Decode a base64 text without its spaces and line ends; None for any other text."""
     try:
         return binascii.a2b_base64("".join(text.split(None)), strict_mode=True)
     except ValueError:
@@ -121,7 +121,7 @@ def test_any_file(content: bytes, writer: str, order: list[str], cuts: list[int]
     answer = ("{" + ",".join(f'"{name}": {values[name]}' for name in order) + "}").encode()
     unwrapping, found = taken(answer, *(min(cut, len(answer)) for cut in cuts))
     assert (found, unwrapping.damaged, unwrapping.size) == (content, False, len(content))
-    assert strict_json.loads(bytes(unwrapping.rest))["data"] == ""
+    assert parse_strict_json(bytes(unwrapping.rest))["data"] == ""
 
 
 @pytest.mark.parametrize(
@@ -133,7 +133,7 @@ def test_what_is_no_base64(text: str) -> None:
     """A text that does not decode strictly is damaged, and the JSON around it is still read (VXP interface)."""
     whole = everywhere(f'{{"data":"{text}","status":"FAIL"}}'.encode())
     assert whole.damaged
-    assert strict_json.loads(bytes(whole.rest)) == {"data": "", "status": "FAIL"}
+    assert parse_strict_json(bytes(whole.rest)) == {"data": "", "status": "FAIL"}
 
 
 @pytest.mark.parametrize(
@@ -142,7 +142,7 @@ def test_what_is_no_base64(text: str) -> None:
      b'{"data2":"YQ=="}', b'"data":"YQ=="', b'{"x":"data","y":"YQ=="}', b'{"' + b"d" * 300 + b'":"x"}', b'{"\\q":"x"}'],
 )  # fmt: skip
 def test_answers_without_a_file(answer: bytes) -> None:
-    """Anything else is kept as it came, for those who read it (VXP interface)."""
+    """An answer without a file is kept as it came (VXP interface)."""
     whole = everywhere(answer)
     assert (whole.found, whole.damaged, bytes(whole.rest)) == (False, False, answer)
 
@@ -151,16 +151,16 @@ def test_answers_without_a_file(answer: bytes) -> None:
 def test_two_files(answer: str) -> None:
     """A second member of the name is refused: two programs would take two files (facts about httpx)."""
     whole = everywhere(answer.encode())
-    with pytest.raises(strict_json.NotJsonError, match="repeated"):
-        strict_json.loads(bytes(whole.rest))
+    with pytest.raises(NotJsonError, match="repeated"):
+        parse_strict_json(bytes(whole.rest))
 
 
 @pytest.mark.parametrize("end", ["YWJj", "YWJj\\", "YWJj\\u00", 'YWJj"', 'YWJj","status":"O'])
 def test_cut_short(end: str) -> None:
     """An answer that ends early is no JSON (faults, row 15)."""
     whole = everywhere(f'{{"data":"{end}'.encode())
-    with pytest.raises(strict_json.NotJsonError):
-        strict_json.loads(bytes(whole.rest))
+    with pytest.raises(NotJsonError):
+        parse_strict_json(bytes(whole.rest))
 
 
 def test_what_stands_beside_is_bounded() -> None:

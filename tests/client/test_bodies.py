@@ -1,4 +1,4 @@
-"""Bodies on their way, without a network."""
+"""Bodies of requests and answers, without a network."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from edoc_connector.hubs import FileBody, WireRequest
 
 
 def request(body: bytes | FileBody = b"", **more: object) -> WireRequest:
-    """A request of some kind."""
+    """Make a request with these fields."""
     return WireRequest("POST", "http://h", {}, body, **more)  # type: ignore[arg-type]
 
 
 def test_when_a_packet_may_have_arrived(tmp_path: Path) -> None:
-    """The packet counts as handed over with its last byte, which takes along what follows (faults, rows 3 and 4)."""
+    """The packet counts as handed over with its last byte, which takes the tail along (faults, rows 3 and 4)."""
     path = tmp_path / "p"
     path.write_bytes(bytes(CHUNK_BYTES + 1))
     with Upload(request(FileBody(path, tail=b"\r\n"))) as upload:
@@ -37,7 +37,7 @@ def test_bodies_in_memory(tmp_path: Path) -> None:
 
 
 def test_folder_as_packet(tmp_path: Path) -> None:
-    """What cannot be opened as a file is an attachment error (faults, must show)."""
+    """A folder in a packet's place is an attachment error (faults, must show)."""
     with pytest.raises(AttachmentError, match="cannot be sent") as caught:
         Upload(request(FileBody(tmp_path)))
     assert "gửi lại" in caught.value.vi
@@ -55,7 +55,7 @@ def test_any_split_of_a_compressed_answer(data: bytes, step: int) -> None:
 
 @pytest.mark.parametrize("size", [CHUNK_BYTES - 1, CHUNK_BYTES, CHUNK_BYTES + 1, 4 * CHUNK_BYTES])
 def test_pieces_of_exactly_one_chunk(size: int) -> None:
-    """A piece that fills the buffer does not hide what is behind it (facts about httpx)."""
+    """A piece that fills the buffer does not hide the bytes behind it (facts about httpx)."""
     with AnswerSink(request(), 200, {"content-encoding": "gzip", "content-length": "x"}) as sink:
         sink.write(zlib.compress(bytes(size)))
         assert len(sink.finish().body) == size
@@ -83,7 +83,7 @@ def test_members_of_a_compressed_answer(parts: list[bytes], step: int) -> None:
 
 @pytest.mark.parametrize("behind", [b"garbage", gzip.compress(b"second")[:-4]])
 def test_what_stands_behind_a_compressed_answer(behind: bytes) -> None:
-    """What follows and is no whole member is not dropped silently (faults, row 15)."""
+    """Bytes that follow and are no whole member are not dropped silently (faults, row 15)."""
 
     def answer() -> None:
         with AnswerSink(request(), 200, {"content-encoding": "gzip"}) as sink:

@@ -38,7 +38,7 @@ SEND: dict[str, Any] = {"message_type": MessageType.EDOC, "sender": "H29"}
 
 
 def drop(sock: Any, seen: Any) -> None:
-    """Closes without an answer."""
+    """Close without an answer."""
 
 
 def test_upload(hub: Any, call: Any, reply: Any, packet: Path) -> None:
@@ -76,7 +76,7 @@ def test_small_calls(hub: Any, call: Any, reply: Any) -> None:
 
 
 def test_download(hub: Any, call: Any, reply: Any, tmp_path: Path) -> None:
-    """A packet is streamed to its place, synced, and progress is told (VXP interface, fetch raw)."""
+    """A packet is streamed to its place and synced, with progress (VXP interface, fetch raw)."""
     content = b"<edXML>" + bytes(3_000_000)
     hub.script = [reply(content)]
     told: list[tuple[int, int | None]] = []
@@ -89,7 +89,7 @@ def test_download(hub: Any, call: Any, reply: Any, tmp_path: Path) -> None:
 
 
 def test_other_calls_of_the_dialect(hub: Any, call: Any, reply: Any, tmp_path: Path) -> None:
-    """What only this dialect has is reached the same way (VXP interface, calls)."""
+    """Calls of this dialect alone are reached the same way (VXP interface, calls)."""
     hub.script = [reply(json.dumps({**OK, "count": 3, "data": []}).encode())]
     assert call(hub, "count_received_edoc") == 3
     assert call(hub, "count_received_status") == 3
@@ -140,7 +140,7 @@ def test_refusal_in_the_middle_of_the_upload(hub: Any, call: Any, packet: Path) 
 
 
 def test_nobody_there(call: Any, packet: Path) -> None:
-    """A hub that is down costs nothing: the packet did not leave (faults, must show)."""
+    """A packet for a hub that is down did not leave (faults, must show)."""
     with pytest.raises(NotSent, match="firewall") as caught:
         call("http://127.0.0.1:9", "send", packet, **SEND)
     assert "tường lửa" in caught.value.vi
@@ -170,12 +170,12 @@ WRAPPED: dict[str, Any] = {"dialect": {"fetch_with": "getEdoc", "max_packet": 10
 
 
 def wrapped(content: bytes, **more: Any) -> bytes:
-    """An answer of getEdoc."""
+    """Build an answer of getEdoc."""
     return json.dumps({"data": base64.b64encode(content).decode(), **OK, **more}).encode()
 
 
 def test_packet_inside_json(hub: Any, call: Any, reply: Any, tmp_path: Path) -> None:
-    """A packet as base64 in JSON is decoded into its file, hashed, and progress is told (VXP interface, getEdoc)."""
+    """A packet as base64 in JSON is decoded into its file and hashed, with progress (VXP interface, getEdoc)."""
     content = b"<edXML>" + bytes(90_000)
     answer = wrapped(content)
     hub.script = [reply(answer), reply(gzip.compress(answer), headers="Content-Encoding: gzip\r\n")]
@@ -207,7 +207,7 @@ def test_packet_inside_json(hub: Any, call: Any, reply: Any, tmp_path: Path) -> 
 def test_no_packet_inside_json(
     body: bytes, error: type[EdocError], said: str, hub: Any, call: Any, reply: Any, tmp_path: Path
 ) -> None:
-    """Whatever is wrong with an answer that should hold a packet, it is told, and nothing stays (faults, row 15)."""
+    """Every fault of an answer that should hold a packet is an error, and nothing stays (faults, row 15)."""
     hub.script = [reply(body)]
     with pytest.raises(error, match=said):
         call(hub, "fetch", "d", tmp_path / "p", **WRAPPED)
@@ -215,7 +215,7 @@ def test_no_packet_inside_json(
 
 
 def test_connection_cut_inside_a_packet(hub: Any, call: Any, reply: Any, tmp_path: Path) -> None:
-    """Half an answer is fetched again, and what came of it is gone (faults, row 15)."""
+    """Half an answer is fetched again, and its bytes are gone (faults, row 15)."""
     answer = wrapped(b"<edXML/>" * 9000)
     hub.script = [reply(answer[:50_000], length=len(answer)), reply(answer)]
     with pytest.raises(NotSent):
@@ -226,7 +226,7 @@ def test_connection_cut_inside_a_packet(hub: Any, call: Any, reply: Any, tmp_pat
 
 
 def test_packet_too_large_to_send(hub: Any, call: Any, packet: Path) -> None:
-    """A packet above the limit of the settings is not sent (issue: a size limit by setting)."""
+    """A packet above the limit of the settings is not sent (hubs, max_packet)."""
     size = packet.stat().st_size
     with pytest.raises(AttachmentError, match="max_packet"):
         call(hub, "send", packet, **SEND, dialect={"max_packet": size - 1})
@@ -344,7 +344,7 @@ def test_busy_hub(hub: Any, call: Any, reply: Any, packet: Path) -> None:
 
 
 def test_retry_after_is_obeyed_to_a_cap(hub: Any, call: Any, reply: Any, caplog: Any) -> None:
-    """A hub cannot send a client to sleep for a day; the last error is told (faults, row 8)."""
+    """A hub cannot make a client wait for a day; the last error is raised (faults, row 8)."""
     hub.script = [reply(status=429, headers="Retry-After: 86400\r\n")]
     with pytest.raises(HubUnavailable) as caught, caplog.at_level(logging.WARNING):
         call(hub, "list_waiting", settings={"attempts": 3, "retry_after_cap": 0.05})
@@ -395,7 +395,7 @@ def test_one_client_many_threads(hub: Any, reply: Any) -> None:
 
 
 def test_signatures_are_those_of_the_dialect() -> None:
-    """A client's method is documented and named as its dialect's (design, hubs)."""
+    """The methods of a client have the names and documents of the dialect's (design, hubs)."""
     common: Callable[..., Any] = HubClient.send
     assert (common.__name__, common.__doc__) == ("send", HubClient.send.__wrapped__.__doc__)  # type: ignore[attr-defined]
     assert "OutcomeUnknown" in (common.__doc__ or "")

@@ -1,4 +1,4 @@
-"""Packets larger than what a client may take of memory, over a real socket. EDOC_TEST_LARGE=1 makes them 300 MB."""
+"""Packets larger than the memory that a client may take, over a real socket. EDOC_TEST_LARGE=1 makes them 300 MB."""
 
 from __future__ import annotations
 

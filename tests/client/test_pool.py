@@ -1,4 +1,4 @@
-"""Transports over httpcore's pools: what their errors become, and what becomes of a connection."""
+"""Transports over httpcore's pools: their errors, and the life of a connection."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ SECONDS = 5.0
 
 
 class Driver(Protocol):
-    """A transport, step by step."""
+    """Drive a transport step by step."""
 
     def ask(self, request: httpx.Request) -> httpx.Response: ...
     def pieces(self, answer: httpx.Response) -> Iterator[bytes]: ...
@@ -83,13 +83,13 @@ def driver(request: pytest.FixtureRequest) -> Iterator[Driver]:
 
 
 def asked(url: str, *, headers: dict[str, str] | None = None, **seconds: float) -> httpx.Request:
-    """A request without a body, with time-outs of the phases."""
+    """Make a request without a body, with time-outs of the phases."""
     timeout = dict.fromkeys(("connect", "read", "write", "pool"), SECONDS) | seconds
     return httpx.Request("GET", url, headers=headers, extensions={"timeout": timeout})
 
 
 def read(driver: Driver, request: httpx.Request) -> tuple[int, bytes]:
-    """The status and the body of a whole exchange."""
+    """Read the status and the body of a whole exchange."""
     answer = driver.ask(request)
     try:
         return answer.status_code, b"".join(driver.pieces(answer))
@@ -98,7 +98,7 @@ def read(driver: Driver, request: httpx.Request) -> tuple[int, bytes]:
 
 
 def ended(sock: socket.socket) -> bool:
-    """Whether the other side closes the connection within a while; told by a server."""
+    """Tell whether the other side closes the connection within a while, as a server sees it."""
     readable, _, _ = select.select([sock], [], [], SECONDS)
     with suppress(ConnectionResetError):
         return bool(readable) and sock.recv(1) == b""
@@ -110,14 +110,14 @@ def ended(sock: socket.socket) -> bool:
 
 @pytest.mark.parametrize("kind", [kind for kind in KINDS if kind is not INNER])
 def test_every_error_has_its_namesake(kind: type[Exception]) -> None:
-    """What httpcore raises becomes httpx's error of the same name, words kept; none is missing (facts about httpx)."""
+    """Every error of httpcore becomes httpx's of the same name, words kept (facts about httpx)."""
     made = translate_error(kind("some words"))
     assert type(made) is getattr(httpx, kind.__name__)
     assert str(made) == "some words"
 
 
 def test_a_kind_of_an_error_becomes_what_is_nearest() -> None:
-    """An error that a later httpcore derives from one of today's means no less than that (facts about httpx)."""
+    """An error that a later httpcore derives from one of today's is translated as that (facts about httpx)."""
 
     class TooSlow(httpcore.ReadTimeout):
         pass
@@ -126,7 +126,7 @@ def test_a_kind_of_an_error_becomes_what_is_nearest() -> None:
 
 
 def sends(data: bytes, over: threading.Event | None = None) -> Callable[[socket.socket, Any], None]:
-    """An answer of these bytes, and nothing more until the test is over."""
+    """Answer with these bytes, and nothing more until the test is over."""
 
     def answer(sock: socket.socket, _: Any) -> None:
         sock.sendall(data)
@@ -162,7 +162,7 @@ def test_answers_that_break_off(data: bytes, stays: bool, kind: type[Exception],
 
 
 def test_requests_that_do_not_leave(hub: Any, driver: Driver) -> None:
-    """Nobody there, no such protocol, no such header: each is told by its own error (facts about httpx)."""
+    """An absent server, an unknown protocol and a bad header have an error each (facts about httpx)."""
     with pytest.raises(httpx.ConnectError):
         driver.ask(asked("http://127.0.0.1:9/"))
     with pytest.raises(httpx.UnsupportedProtocol):
@@ -256,7 +256,7 @@ def test_a_body_comes_in_pieces(hub: Any, driver: Driver) -> None:
 
 @contextmanager
 def watching(hub: Any, answers: list[bytes]) -> Iterator[list[bool]]:
-    """A hub with these answers on one connection; gives whether the client ended it after the last one."""
+    """Serve these answers on one connection, and note whether the client ended it after the last."""
     found: list[bool] = []
     known = threading.Event()
 
@@ -277,7 +277,7 @@ WHOLE = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nwhole"
 
 
 def test_a_connection_is_used_again(hub: Any, driver: Driver) -> None:
-    """What was read to its end leaves the connection to the next request; the transport ends it (settings)."""
+    """An answer read to its end leaves the connection to the next request; the transport ends it (settings)."""
     with watching(hub, [WHOLE, WHOLE]) as found:
         assert [read(driver, asked(hub.url)) for _ in range(2)] == [(200, b"whole")] * 2
         assert found == []
@@ -287,7 +287,7 @@ def test_a_connection_is_used_again(hub: Any, driver: Driver) -> None:
 
 
 def test_an_answer_that_is_not_read(hub: Any, driver: Driver, reply: Any) -> None:
-    """Closed before its end, an answer takes the connection along, once; the next request gets another (streaming)."""
+    """An answer closed before its end closes the connection, once; the next request gets another (streaming)."""
     with watching(hub, [b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\nfirst"]) as found:
         response = driver.ask(asked(hub.url))
         assert next(driver.pieces(response)) == b"first"
@@ -299,7 +299,7 @@ def test_an_answer_that_is_not_read(hub: Any, driver: Driver, reply: Any) -> Non
 
 
 def test_a_connection_the_hub_ended(hub: Any, driver: Driver) -> None:
-    """One that was ended while nobody used it is noticed before a request is lost on it (settings, keep_alive)."""
+    """An unused connection that the hub ended is noticed before a request is lost on it (settings, keep_alive)."""
     closing = threading.Event()
 
     def answer(sock: socket.socket, _: Any) -> None:

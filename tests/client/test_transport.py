@@ -1,4 +1,4 @@
-"""TLS, proxies, settings, and which failure means what."""
+"""TLS, proxies, settings, addresses and headers."""
 
 from __future__ import annotations
 
@@ -25,7 +25,8 @@ from cryptography.x509.oid import NameOID
 
 from edoc_connector.client import AsyncHubClient, ClientSettings, HubClient
 from edoc_connector.client.bodies import Upload
-from edoc_connector.client.transport import EXCHANGE_ERRORS, build_transport_error, parse_address, parse_answer_headers
+from edoc_connector.client.messages import build_transport_error
+from edoc_connector.client.transport import parse_address, parse_answer_headers
 from edoc_connector.errors import ConfigError, NotSent, OutcomeUnknown
 from edoc_connector.hubs import MessageType, Vxp, WireRequest
 
@@ -66,14 +67,14 @@ def identity(tmp_path_factory: pytest.TempPathFactory) -> Identity:
 
 @pytest.fixture
 def server_tls(identity: Identity) -> ssl.SSLContext:
-    """A server's side of TLS."""
+    """Make a server's side of TLS."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(identity.certificate, identity.key)
     return context
 
 
 def test_unknown_authority(hub_behind: Any, server_tls: ssl.SSLContext, call: Any, packet: Path) -> None:
-    """A hub whose certificate nobody vouches for gets nothing (issue: TLS verified)."""
+    """A hub with a certificate of no known authority gets nothing (hubs, the connection)."""
     hub = hub_behind(server_tls)
     with pytest.raises(NotSent, match="ca_bundle") as caught:
         call(hub, "send", packet, message_type=MessageType.EDOC, sender="H29")
@@ -84,7 +85,7 @@ def test_unknown_authority(hub_behind: Any, server_tls: ssl.SSLContext, call: An
 def test_own_authority(
     hub_behind: Any, server_tls: ssl.SSLContext, call: Any, reply: Any, identity: Identity, packet: Path
 ) -> None:
-    """With the authority in ca_bundle the same hub is trusted, for packets too (issue: TLS by settings)."""
+    """With the authority in ca_bundle the same hub is trusted, for packets too (hubs, the connection)."""
     hub = hub_behind(server_tls)
     hub.script = [reply(b'{"status":"OK","ErrorCode":"0","DocId":"1"}')]
     settings = {"ca_bundle": identity.certificate}
@@ -96,7 +97,7 @@ def test_own_authority(
 def test_client_certificate(
     key: str, hub_behind: Any, server_tls: ssl.SSLContext, call: Any, reply: Any, identity: Identity
 ) -> None:
-    """A hub that wants a certificate of ours gets it, from an open or a locked key (issue: mTLS by settings)."""
+    """A hub that wants a certificate of ours gets it, from an open or a locked key (hubs, the connection)."""
     server_tls.verify_mode = ssl.CERT_REQUIRED
     server_tls.load_verify_locations(identity.certificate)
     hub = hub_behind(server_tls)
@@ -138,7 +139,7 @@ def test_missing_client_certificate(hub_behind: Any, server_tls: ssl.SSLContext,
 def test_settings_that_cannot_work(
     wrong: Callable[[Identity], dict[str, Any]], client: type[HubClient] | type[AsyncHubClient], identity: Identity
 ) -> None:
-    """Files and URLs that cannot be used fail when the client is made, never asking at a terminal (issue: settings)."""
+    """Unusable files and URLs fail when the client is made, never asking at a terminal (hubs, the connection)."""
     settings = ClientSettings(**wrong(identity))
     with pytest.raises(ConfigError) as caught:
         client(Vxp(endpoint="https://h", system_id="H29", secret="k"), settings)
@@ -146,7 +147,7 @@ def test_settings_that_cannot_work(
 
 
 def test_proxy(hub: Any, call: Any, reply: Any) -> None:
-    """Requests go through the proxy of the settings, with its credentials (issue: proxies by settings)."""
+    """Requests go through the proxy of the settings, with its credentials (hubs, the connection)."""
     hub.script = [reply(LIST)]
     proxy = hub.url.removesuffix("/vxp").replace("http://", "http://us%40er:pa%3Ass@")
     assert call("http://hub.invalid/vxp", "list_waiting", settings={"proxy": proxy}) == ()
@@ -155,14 +156,14 @@ def test_proxy(hub: Any, call: Any, reply: Any) -> None:
 
 
 def test_proxy_that_refuses(hub: Any, call: Any, reply: Any) -> None:
-    """A proxy that wants a password lets nothing through, and the error says so (issue: proxies by settings)."""
+    """A proxy that wants a password lets nothing through, and the error says so (hubs, the connection)."""
     hub.script = [reply(status=407)]
     with pytest.raises(NotSent, match="proxy setting"):
         call("https://hub.invalid", "delete_agency", "a", settings={"proxy": hub.url.removesuffix("/vxp")})
 
 
 def test_proxy_behind_tls(call: Any) -> None:
-    """A proxy may be spoken to over TLS (issue: proxies by settings)."""
+    """A proxy may be spoken to over TLS (hubs, the connection)."""
     with pytest.raises(NotSent):
         call("http://hub.invalid", "list_waiting", settings={"proxy": "https://127.0.0.1:9"})
 
@@ -195,39 +196,6 @@ def test_busy_pool(hub: Any, reply: Any) -> None:
     assert "connections" in str(nested[0])
 
 
-EARLY = (httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError, httpx.ConnectError, httpx.InvalidURL)
-LATE = (
-    httpx.ReadTimeout, httpx.WriteTimeout, httpx.ReadError, httpx.WriteError, httpx.CloseError,
-    httpx.RemoteProtocolError, httpx.LocalProtocolError, TimeoutError, ssl.SSLError,
-)  # fmt: skip
-
-
-@pytest.mark.parametrize("kind", [*EARLY, *LATE])
-def test_what_a_failure_means(kind: type[Exception]) -> None:
-    """Only a send that may have arrived whole is unknown; nothing quotes its headers (faults, rows 3 to 5)."""
-    assert issubclass(kind, EXCHANGE_ERRORS)
-    read = WireRequest("GET", "http://h/x", {})
-    send = WireRequest("POST", "http://h/x", {}, b"{}", sends=True)
-    error = kind("header 'sign' quoted")
-    assert type(build_transport_error(error, read, Upload(read))) is NotSent
-    made = build_transport_error(error, send, Upload(send))
-    assert type(made) is (NotSent if kind in EARLY else OutcomeUnknown)
-    assert ("quoted" in str(made)) is (kind is not httpx.LocalProtocolError)
-    assert (made.__cause__, made.__context__) == (None, None)
-
-
-@pytest.mark.parametrize("reason", ["TLSV13_ALERT_CERTIFICATE_REQUIRED", "TLSV1_ALERT_UNKNOWN_CA", "WRONG_VERSION"])
-def test_late_alert(reason: str) -> None:
-    """A late alert about certificates means that nothing was read; other TLS errors do not (TLS 1.3)."""
-    cause = ssl.SSLError(1, reason)
-    cause.reason = reason
-    error = httpx.ReadError("alert")
-    error.__cause__ = cause
-    send = WireRequest("POST", "http://h/x", {}, b"{}", sends=True)
-    expected = OutcomeUnknown if reason == "WRONG_VERSION" else NotSent
-    assert type(build_transport_error(error, send, Upload(send))) is expected
-
-
 @pytest.mark.parametrize(
     ("url", "host", "target"),
     [
@@ -248,10 +216,10 @@ def test_addresses_that_are_none(url: str) -> None:
     with pytest.raises(httpx.InvalidURL) as caught:
         parse_address(url)
     send = WireRequest("POST", url, {}, b"{}", sends=True)
-    assert type(build_transport_error(caught.value, send, Upload(send))) is NotSent
+    assert type(build_transport_error(caught.value, send, handed_over=Upload(send).handed_over)) is NotSent
 
 
 def test_headers_of_an_answer() -> None:
-    """Names are told in lower case, the values of a repeated one together, whatever the bytes (facts about httpx)."""
+    """Names are in lower case, the values of a repeated one together, whatever the bytes (facts about httpx)."""
     raw = [(b"Retry-After", b"5"), (b"VIA", b"a"), (b"Via", b"b\xff")]
     assert parse_answer_headers(raw) == {"retry-after": "5", "via": "a, b\xff"}

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 import pytest
 
@@ -21,17 +21,35 @@ from edoc_connector.testing.keys import Kind, agency_keys
 
 AGENCIES = {"H29.05": "Sở Nội vụ", "G22": "Văn phòng Chính phủ", "H30": "UBND tỉnh"}
 
-KINDS: dict[str, Kind] = {"H29.05": "rsa"}
-"""Keys, where they are not on a curve, which are read and sign much sooner."""
-
 Office = Callable[..., Connector]
+Ahead = Callable[[Connector, float], Connector]
+SettingsOf = Callable[..., Settings]
+Register = Callable[[RunningHub], None]
+Handle = Callable[[Connector], list[Receipt]]
+Error = TypeVar("Error", bound=EdocError)
+
+
+class Fails(Protocol):
+    """Gives the one typed error of a call."""
+
+    def __call__(self, error: type[Error], call: Callable[[], object], match: str | None = None) -> Error: ...
+
+
+@pytest.fixture(scope="session")
+def register() -> Register:
+    """Registers the agencies at a hub."""
+
+    def each(hub: RunningHub) -> None:
+        for code, name in AGENCIES.items():
+            hub.add_agency(code, f"secret-{code}", name)
+
+    return each
 
 
 @pytest.fixture
-def hub(mock_hub: RunningHub, plain_http: None) -> RunningHub:
+def hub(mock_hub: RunningHub, plain_http: None, register: Register) -> RunningHub:
     """The mock hub, with the agencies registered."""
-    for code, name in AGENCIES.items():
-        mock_hub.add_agency(code, f"secret-{code}", name)
+    register(mock_hub)
     return mock_hub
 
 
@@ -40,29 +58,33 @@ def backend(request: pytest.FixtureRequest) -> dict[str, str]:
     """Section ``store`` of the settings: SQLite, a file per agency, unless a module names PostgreSQL too."""
     if getattr(request, "param", "sqlite") == "sqlite":
         return {}
-    return {"url": request.getfixturevalue("postgres").create_database(ready=True)}
+    return {"url": request.getfixturevalue("postgres_url")}
 
 
 @pytest.fixture
-def settings(hub: RunningHub, tmp_path: Path, backend: dict[str, str], tables: bytes) -> Callable[..., Settings]:
-    """Makes settings for an agency; sections given are laid over the usual ones."""
+def key_kind() -> Kind:
+    """What keys the offices have: on a curve, which OpenSSL reads and signs with much sooner than with RSA's."""
+    return "p256"
 
-    def make(agency: str, **sections: dict[str, Any]) -> Settings:
-        folder = tmp_path / agency
+
+@pytest.fixture(scope="session")
+def settings_in(tables: bytes) -> SettingsOf:
+    """Makes settings for an agency, in a folder; sections given are laid over the usual ones."""
+
+    def make(folder: Path, agency: str, *, at: RunningHub, key_kind: Kind, **sections: dict[str, Any]) -> Settings:
         secret = folder / "secret"
         folder.mkdir(exist_ok=True)
         if not secret.exists():
             (folder / "edoc.db").write_bytes(tables)
             secret.write_text(f"secret-{agency}")
-        keys = agency_keys(AGENCIES[agency], organ_id=agency, kind=KINDS.get(agency, "p256"))
+        keys = agency_keys(AGENCIES[agency], organ_id=agency, kind=key_kind)
         values: dict[str, dict[str, Any]] = {
             "agency": {"id": agency, "name": AGENCIES[agency]},
-            "hub": {"endpoint": hub.url, "system_id": agency, "secret": "file:secret"},
+            "hub": {"endpoint": at.url, "system_id": agency, "secret": "file:secret"},
             "http": {"attempts": 1, "connect": 2.0, "read": 5.0, "total": 10.0},
             "signing": {"key": keys.write_pem(folder / "key.pem")},
             "receive": {"policy": "trusted", "trust": [str(keys.write_root(folder / "root.pem"))]},
             "limits": {"grace": 0.0, "backoff": 0.0},
-            "store": backend,
         }
         for name, section in sections.items():
             values[name] = values.get(name, {}) | section
@@ -72,7 +94,20 @@ def settings(hub: RunningHub, tmp_path: Path, backend: dict[str, str], tables: b
 
 
 @pytest.fixture
-def office(settings: Callable[..., Settings]) -> Iterator[Office]:
+def settings(
+    hub: RunningHub, tmp_path: Path, backend: dict[str, str], key_kind: Kind, settings_in: SettingsOf
+) -> SettingsOf:
+    """Makes settings for an agency of the hub."""
+
+    def make(agency: str, **sections: dict[str, Any]) -> Settings:
+        store = backend | sections.pop("store", {})
+        return settings_in(tmp_path / agency, agency, at=hub, key_kind=key_kind, store=store, **sections)
+
+    return make
+
+
+@pytest.fixture
+def office(settings: SettingsOf) -> Iterator[Office]:
     """Opens the connector of an agency; opening it again gives another one on the same store."""
     with ExitStack() as stack:
 
@@ -82,8 +117,20 @@ def office(settings: Callable[..., Settings]) -> Iterator[Office]:
         yield make
 
 
-@pytest.fixture
-def handle() -> Callable[[Connector], list[Receipt]]:
+@pytest.fixture(scope="session")
+def ahead() -> Ahead:
+    """Moves a connector's time some seconds ahead, so that leases of others have run out and what waits is due."""
+
+    def move(connector: Connector, seconds: float) -> Connector:
+        clock = connector.context.store.clock
+        connector.context.store.clock = lambda: clock() + timedelta(seconds=seconds)
+        return connector
+
+    return move
+
+
+@pytest.fixture(scope="session")
+def handle() -> Handle:
     """Handles every packet that waits."""
 
     def run(connector: Connector) -> list[Receipt]:
@@ -97,10 +144,10 @@ def handle() -> Callable[[Connector], list[Receipt]]:
 
 
 @pytest.fixture
-def fails() -> Callable[..., EdocError]:
+def fails() -> Fails:
     """Gives the one typed error of a call, after a look at its words in both languages."""
 
-    def run(error: type[EdocError], call: Callable[[], object], match: str | None = None) -> EdocError:
+    def run(error: type[Error], call: Callable[[], object], match: str | None = None) -> Error:
         with pytest.raises(error, match=match) as caught:
             call()
         assert caught.value.message

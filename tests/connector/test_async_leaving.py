@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import anyio
 import pytest
@@ -13,6 +14,10 @@ from edoc_connector.connector import AsyncConnector
 from edoc_connector.connector.inbound.receive_loop import ReceiveLoop
 from edoc_connector.store import ReceiptState
 from edoc_connector.testing import sample_document
+from edoc_connector.testing.hub import RunningHub
+
+if TYPE_CHECKING:
+    from tests.connector.conftest import Office
 
 pytestmark = pytest.mark.anyio
 
@@ -38,7 +43,7 @@ def ended_in(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 async def test_a_break_does_not_stop_the_event_loop(
-    settings: Callable[..., Settings], office, hub, ended_in: list[str]
+    settings: Callable[..., Settings], office: Office, hub: RunningHub, ended_in: list[str]
 ) -> None:
     """What is at the hub is waited for in a thread; what was not handed out comes with the next call (issue)."""
     sender = office("H29.05")
@@ -55,7 +60,9 @@ async def test_a_break_does_not_stop_the_event_loop(
     assert "MainThread" not in ended_in
 
 
-async def test_who_is_cancelled_leaves_too(settings: Callable[..., Settings], office, hub, ended_in: list[str]) -> None:
+async def test_who_is_cancelled_leaves_too(
+    settings: Callable[..., Settings], office: Office, hub: RunningHub, ended_in: list[str]
+) -> None:
     """Its packet is given back, and no thread is left behind (issue, "asynchronous code")."""
     office("H29.05").send(sample_document())
     async with AsyncConnector.open(settings("G22")) as connector:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -21,12 +23,16 @@ from edoc_connector.errors import (
     UnknownSender,
     VerificationFailed,
 )
-from edoc_connector.mockhub.faults import Fault
+from edoc_connector.mockhub import Fault
 from edoc_connector.store import DeliveryState, ReceiptState
 from edoc_connector.testing import RECIPIENT, sample_document
+from edoc_connector.testing.hub import RunningHub
+
+if TYPE_CHECKING:
+    from tests.connector.conftest import Fails, Handle, Office
 
 
-def test_row_09_an_unknown_recipient(office, hub, fails) -> None:
+def test_row_09_an_unknown_recipient(office: Office, hub: RunningHub, fails: Fails) -> None:
     """Refused for good → failed, with the reason; once registered, the same call succeeds (faults, row 9)."""
     sender = office("H29.05")
     document = sample_document(recipients=(RECIPIENT.model_copy(update={"id": "G99"}),))
@@ -39,7 +45,7 @@ def test_row_09_an_unknown_recipient(office, hub, fails) -> None:
     assert sender.delivery(document.id).last_error is None
 
 
-def test_row_10_a_wrong_secret(office, hub, tmp_path: Path, fails) -> None:
+def test_row_10_a_wrong_secret(office: Office, hub: RunningHub, tmp_path: Path, fails: Fails) -> None:
     """Our secret is wrong → the queue is kept, and leaves once it is right (faults, row 10)."""
     good = office("H29.05")
     (tmp_path / "H29.05" / "secret").write_text("wrong")
@@ -52,7 +58,7 @@ def test_row_10_a_wrong_secret(office, hub, tmp_path: Path, fails) -> None:
     assert len(hub.packets()) == 1
 
 
-def test_row_10_an_agency_that_is_not_registered(office, hub, fails) -> None:
+def test_row_10_an_agency_that_is_not_registered(office: Office, hub: RunningHub, fails: Fails) -> None:
     """The hub refuses us, not the packet: the queue is kept (faults, row 10)."""
     sender = office("H29.05")
     hub.hub.storage.mark_agency("H29.05", deleted=True, at=hub.hub.now())
@@ -61,9 +67,10 @@ def test_row_10_an_agency_that_is_not_registered(office, hub, fails) -> None:
     assert sender.flush().sent == 1
 
 
-def test_row_22_a_clock_off_by_days(office, hub, fails) -> None:
+def test_row_22_a_clock_off_by_days(office: Office, hub: RunningHub, fails: Fails) -> None:
     """A clear error that tells the hub's time; the queue is kept (faults, row 22)."""
     sender = office("H29.05")
+    hub.clock_tolerance = timedelta(minutes=5)
     hub.clock_offset = timedelta(days=2)
     fails(AuthenticationRejected, lambda: sender.send(sample_document()), r"clock \(NTP\)")
     assert sender.deliveries()[0].state is DeliveryState.READY
@@ -72,7 +79,13 @@ def test_row_22_a_clock_off_by_days(office, hub, fails) -> None:
 
 
 def test_row_21_a_tampered_packet(
-    office, hub, tmp_path: Path, caplog: pytest.LogCaptureFixture, handle, fails, built
+    office: Office,
+    hub: RunningHub,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+    handle: Handle,
+    fails: Fails,
+    built: Callable[[Path, str], bytes],
 ) -> None:
     """Set aside, the hub told fail, the next ones proceed; sent again as it was, it comes in (faults, row 21)."""
     sender, receiver = office("H29.05"), office("G22")
@@ -96,7 +109,9 @@ def test_row_21_a_tampered_packet(
 
 
 @pytest.mark.parametrize("backend", ["sqlite", "postgresql"], indirect=True)
-def test_a_policy_that_was_too_strict(office, hub, caplog: pytest.LogCaptureFixture, handle, fails) -> None:
+def test_a_policy_that_was_too_strict(
+    office: Office, hub: RunningHub, caplog: pytest.LogCaptureFixture, handle: Handle, fails: Fails
+) -> None:
     """What was set aside is judged again by the settings of today (DESIGN, "quarantined with its bytes")."""
     sender, receiver = office("H29.05", signing={"key": None}), office("G22")
     sender.send(sample_document())
@@ -127,7 +142,9 @@ def test_a_policy_that_was_too_strict(office, hub, caplog: pytest.LogCaptureFixt
     assert receipt.verification.status == "UNSIGNED"
 
 
-def test_a_packet_over_a_limit(office, hub, caplog: pytest.LogCaptureFixture, handle) -> None:
+def test_a_packet_over_a_limit(
+    office: Office, hub: RunningHub, caplog: pytest.LogCaptureFixture, handle: Handle
+) -> None:
     """A packet larger than [packets] lets in is set aside with the limit's name, and read once the limit is raised."""
     sender, receiver = office("H29.05"), office("G22", packets={"elements": 20})
     sender.send(sample_document())
@@ -139,7 +156,7 @@ def test_a_packet_over_a_limit(office, hub, caplog: pytest.LogCaptureFixture, ha
 
 
 @pytest.mark.parametrize("content", [b"", None], ids=["0 bytes", "vanished"])
-def test_an_attachment_that_is_not_there(office, tmp_path: Path, content: bytes | None, fails) -> None:
+def test_an_attachment_that_is_not_there(office: Office, tmp_path: Path, content: bytes | None, fails: Fails) -> None:
     """A 0-byte file, or one that vanished, is an error before anything is stored (issue, "bad input")."""
     sender = office("H29.05")
     path = tmp_path / "cong-van.pdf"
@@ -153,7 +170,7 @@ def test_an_attachment_that_is_not_there(office, tmp_path: Path, content: bytes 
     assert sender.send(sample_document(attachments=(Attachment.from_path(path),))).state is DeliveryState.SENT
 
 
-def test_row_11_a_hub_that_answers_with_html(office, hub, handle, fails) -> None:
+def test_row_11_a_hub_that_answers_with_html(office: Office, hub: RunningHub, handle: Handle, fails: Fails) -> None:
     """HTML with status 200 is a protocol error; neither sent nor received (faults, row 11)."""
     sender, receiver = office("H29.05"), office("G22")
     hub.faults.add(Fault(kind="html", path="/sendEdoc"))
@@ -168,7 +185,7 @@ def test_row_11_a_hub_that_answers_with_html(office, hub, handle, fails) -> None
     assert len(handle(receiver)) == 1
 
 
-def test_a_hub_that_is_down(office, hub, handle, fails) -> None:
+def test_a_hub_that_is_down(office: Office, hub: RunningHub, handle: Handle, fails: Fails) -> None:
     """Nothing is lost while the hub is down; what was queued leaves with the next call (faults, rows 2 and 17)."""
     sender, receiver = office("H29.05"), office("G22")
     sender.send(sample_document())

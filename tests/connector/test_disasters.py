@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -19,6 +20,10 @@ from edoc_connector.edxml import Attachment, write
 from edoc_connector.errors import NotSent, StoreError
 from edoc_connector.store import DeliveryState, ReceiptState
 from edoc_connector.testing import sample_document
+from edoc_connector.testing.hub import RunningHub
+
+if TYPE_CHECKING:
+    from tests.connector.conftest import Fails, Handle, Office, SettingsOf
 
 WAITING = int(os.environ.get("EDOC_TEST_WAITING", "200"))
 CHEAP = {"policy": "any"}
@@ -32,7 +37,7 @@ def small_disk(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Path 
     """A file system of two megabytes; None where the test ran in a user namespace, which may mount where we may not."""
     folder = tmp_path / "small"
     folder.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", folder]
+    mount: list[str | Path] = ["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", folder]
     if subprocess.run(mount, capture_output=True, check=False).returncode != 0:
         _in_own_namespace(request.node)
         yield None
@@ -57,7 +62,9 @@ def _in_own_namespace(test: pytest.Item) -> None:
     assert "1 passed" in done.stdout
 
 
-def test_row_23_a_disk_that_is_full(office, hub, small_disk: Path | None, handle, fails) -> None:
+def test_row_23_a_disk_that_is_full(
+    office: Office, hub: RunningHub, small_disk: Path | None, handle: Handle, fails: Fails
+) -> None:
     """An error to the caller, nothing confirmed, no torn row; with space again everything goes on (faults, row 23)."""
     if small_disk is None:
         return  # passed elsewhere
@@ -78,7 +85,7 @@ def test_row_23_a_disk_that_is_full(office, hub, small_disk: Path | None, handle
     assert receiver.receipt(receipt.id).state is ReceiptState.CONFIRMED
 
 
-def test_row_23_a_file_that_may_not_grow(office, hub, settings, tmp_path: Path) -> None:
+def test_row_23_a_file_that_may_not_grow(office: Office, hub: RunningHub, settings: SettingsOf, tmp_path: Path) -> None:
     """The same for writes that the kernel refuses (RLIMIT_FSIZE), in the spool and in the database (faults, row 23)."""
     big = Attachment.from_bytes(os.urandom(700_000), name="lon.pdf")
     office("H29.05").send(sample_document(attachments=(big,)))
@@ -105,7 +112,9 @@ def small_disk_free(folder: Path) -> int:
     return found.f_bavail * found.f_frsize
 
 
-def test_row_24_a_database_that_is_locked(office, hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fails) -> None:
+def test_row_24_a_database_that_is_locked(
+    office: Office, hub: RunningHub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fails: Fails
+) -> None:
     """Tried a bounded number of times, then an error that says so, and nothing was sent (faults, row 24)."""
     monkeypatch.setattr(engine_module, "BUSY_SECONDS", 0.1)
     sender = office("H29.05")
@@ -118,7 +127,9 @@ def test_row_24_a_database_that_is_locked(office, hub, tmp_path: Path, monkeypat
     assert sender.send(sample_document()).state is DeliveryState.SENT
 
 
-def test_a_database_that_cannot_be_written(office, hub, monkeypatch: pytest.MonkeyPatch, fails) -> None:
+def test_a_database_that_cannot_be_written(
+    office: Office, hub: RunningHub, monkeypatch: pytest.MonkeyPatch, fails: Fails
+) -> None:
     """What is there can be read; whatever would write is refused, and nothing is sent (faults, row 23)."""
     office("H29.05").send(sample_document())
     real = engine_module._configure_sqlite
@@ -163,7 +174,7 @@ def test_a_clock_that_jumps_back(caplog: pytest.LogCaptureFixture) -> None:
     assert clock() == times.wall
 
 
-def test_a_hub_that_is_gone_for_a_day(office, hub, handle, fails) -> None:
+def test_a_hub_that_is_gone_for_a_day(office: Office, hub: RunningHub, handle: Handle, fails: Fails) -> None:
     """Tried ever more seldom, never given up, nothing lost; delivered once it is back (faults, rows 2 and 8)."""
     limits = {"backoff": 10.0, "backoff_cap": 3600.0}
     sender, receiver = office("H29.05", limits=limits), office("G22")
@@ -174,6 +185,7 @@ def test_a_hub_that_is_gone_for_a_day(office, hub, handle, fails) -> None:
     fails(NotSent, lambda: sender.send(sample_document()))
     while now[0] < begin + timedelta(days=1):
         (delivery,) = sender.deliveries(state=DeliveryState.READY)
+        assert delivery.next_attempt_at is not None
         now[0] = max(now[0], delivery.next_attempt_at)
         assert sender.outbox.flush(only_due=True).sent == 0
     attempts = sender.deliveries()[0].attempts
@@ -193,7 +205,7 @@ def waiting_packet(folder: Path, number: int) -> bytes:
     return data
 
 
-def test_many_waiting_packets(office, hub, tmp_path: Path) -> None:
+def test_many_waiting_packets(office: Office, hub: RunningHub, tmp_path: Path) -> None:
     """Each comes once and is confirmed, however many wait (issue, "10,000 waiting packets")."""
     first = waiting_packet(tmp_path, 0)
     for number in range(WAITING):
@@ -210,7 +222,7 @@ def test_many_waiting_packets(office, hub, tmp_path: Path) -> None:
     assert len(receiver.receipts(state=ReceiptState.CONFIRMED)) == WAITING
 
 
-def test_garbage_in_front_of_a_hundred(office, hub, tmp_path: Path, handle) -> None:
+def test_garbage_in_front_of_a_hundred(office: Office, hub: RunningHub, tmp_path: Path, handle: Handle) -> None:
     """One packet of garbage is set aside and told; the hundred behind it come (faults, row 21)."""
     hub.offer(b"\x00garbage", sender="H29.05", to="G22")
     for number in range(100):

@@ -3,29 +3,43 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import pytest
 
+from edoc_connector.config import LimitSettings
 from edoc_connector.errors import EdocError, NotFound, PacketError, StoreError
-from edoc_connector.mockhub.faults import Fault
+from edoc_connector.mockhub import Fault
 from edoc_connector.store import ReceiptState
 from edoc_connector.testing import sample_document
+from edoc_connector.testing.hub import RunningHub
+
+if TYPE_CHECKING:
+    from tests.connector.conftest import Ahead, Fails, Handle, Office
 
 pytestmark = pytest.mark.parametrize("backend", ["sqlite", "postgresql"], indirect=True)
 
-SHORT = {"lease": 0.3, "grace": 0.0, "backoff": 0.0}
+LEASE = LimitSettings().lease
 
 
 @pytest.mark.parametrize("step", ["fetch", "confirm"], ids=["row_14-fetch", "row_17-confirm"])
-def test_killed_while_receiving(office, hub, monkeypatch: pytest.MonkeyPatch, step: str, handle, kill_in) -> None:
+def test_killed_while_receiving(
+    office: Office,
+    hub: RunningHub,
+    monkeypatch: pytest.MonkeyPatch,
+    step: str,
+    handle: Handle,
+    kill_in: Callable[..., None],
+    ahead: Ahead,
+) -> None:
     """No partial packet, fetched again; handled once, confirmed after restart (faults, rows 14 and 17)."""
-    sender, receiver = office("H29.05"), office("G22", limits=SHORT)
+    sender, receiver = office("H29.05"), office("G22")
     sender.send(sample_document())
     kill_in(step, after=False)
     with pytest.raises(SystemExit):
         handle(receiver)
-    time.sleep(0.4)
-    other = office("G22", limits=SHORT)
+    other = ahead(office("G22"), LEASE + 1)
     assert len(handle(other)) == (1 if step == "fetch" else 0)
     other.flush()
     (receipt,) = other.receipts()
@@ -33,24 +47,23 @@ def test_killed_while_receiving(office, hub, monkeypatch: pytest.MonkeyPatch, st
     assert [one.state for one in hub.packets()[0].receipts] == ["done"]
 
 
-def test_row_17_killed_while_handling(office, hub, handle) -> None:
+def test_row_17_killed_while_handling(office: Office, hub: RunningHub, handle: Handle, ahead: Ahead) -> None:
     """An application that died in the middle gets the packet again when the lease has run out (faults, row 17)."""
-    sender, dying = office("H29.05"), office("G22", limits=SHORT)
+    sender, dying = office("H29.05"), office("G22")
     sender.send(sample_document())
     receipt = next(dying.receive())
     receipt.__enter__()
     dying.context.lease_keeper.stop()
-    other = office("G22", limits=SHORT)
-    time.sleep(0.4)
+    other = ahead(office("G22"), LEASE + 1)
     assert len(handle(other)) == 1
     with pytest.raises(StoreError, match="another one took it over"):
         receipt.__exit__(None, None, None)
     assert [one.status for one in other.receipts()] == ["01"]
 
 
-def test_row_07_a_living_worker_keeps_its_lease(office, hub, handle) -> None:
+def test_row_07_a_living_worker_keeps_its_lease(office: Office, hub: RunningHub, handle: Handle) -> None:
     """Handling may take longer than the lease: it is renewed (faults, row 7)."""
-    longer = SHORT | {"lease": 1.5}
+    longer = {"lease": 1.5}
     sender, receiver, other = office("H29.05"), office("G22", limits=longer), office("G22", limits=longer)
     sender.send(sample_document())
     with next(receiver.receive()):
@@ -60,7 +73,7 @@ def test_row_07_a_living_worker_keeps_its_lease(office, hub, handle) -> None:
 
 
 @pytest.mark.parametrize("kind", ["truncated", "drop-after-accepting"])
-def test_row_15_a_download_cut_short(office, hub, kind: str, handle, fails) -> None:
+def test_row_15_a_download_cut_short(office: Office, hub: RunningHub, kind: str, handle: Handle, fails: Fails) -> None:
     """A body shorter than announced is not stored as good and not confirmed (faults, row 15)."""
     sender, receiver = office("H29.05"), office("G22")
     sender.send(sample_document())
@@ -73,7 +86,7 @@ def test_row_15_a_download_cut_short(office, hub, kind: str, handle, fails) -> N
     assert len(handle(receiver)) == 1
 
 
-def test_row_21_garbage_in_front_of_good_packets(office, hub, handle, fails) -> None:
+def test_row_21_garbage_in_front_of_good_packets(office: Office, hub: RunningHub, handle: Handle, fails: Fails) -> None:
     """What cannot be read is kept, the hub told fail, the next ones proceed (faults, row 21)."""
     sender, receiver = office("H29.05"), office("G22")
     bad = hub.offer(b"1212<edXML/>", sender="H29.05", to="G22")
@@ -87,7 +100,7 @@ def test_row_21_garbage_in_front_of_good_packets(office, hub, handle, fails) -> 
     assert handle(receiver) == []
 
 
-def test_row_16_another_packets_body(office, hub, handle) -> None:
+def test_row_16_another_packets_body(office: Office, hub: RunningHub, handle: Handle) -> None:
     """Detected by ids, set aside and not confirmed; asked for again while the hub offers it (faults, row 16)."""
     sender, receiver = office("H29.05"), office("G22")
     sender.send(sample_document())
@@ -100,7 +113,7 @@ def test_row_16_another_packets_body(office, hub, handle) -> None:
     assert (receipt.sender, receipt.error) == ("H29.05", None)
 
 
-def test_row_18_a_lost_answer_to_a_confirmation(office, hub, handle) -> None:
+def test_row_18_a_lost_answer_to_a_confirmation(office: Office, hub: RunningHub, handle: Handle) -> None:
     """Confirmed again; "already done" is success (faults, row 18)."""
     sender, receiver = office("H29.05"), office("G22")
     sender.send(sample_document())
@@ -110,7 +123,7 @@ def test_row_18_a_lost_answer_to_a_confirmation(office, hub, handle) -> None:
     assert receiver.receipt(receipt.id).state is ReceiptState.CONFIRMED
 
 
-def test_row_19_a_packet_that_is_listed_twice(office, hub, handle) -> None:
+def test_row_19_a_packet_that_is_listed_twice(office: Office, hub: RunningHub, handle: Handle) -> None:
     """The same docId twice is one receipt and one effect, and is confirmed again (faults, row 19)."""
     sender, receiver = office("H29.05"), office("G22")
     sender.send(sample_document())
@@ -123,7 +136,7 @@ def test_row_19_a_packet_that_is_listed_twice(office, hub, handle) -> None:
     assert len(receiver.receipts()) == 1
 
 
-def test_row_19_a_document_that_was_sent_twice(office, hub, handle) -> None:
+def test_row_19_a_document_that_was_sent_twice(office: Office, hub: RunningHub, handle: Handle) -> None:
     """Receivers drop a DocumentId they hold; other content under it is set aside (faults, rows 19 and 20)."""
     sender, receiver = office("H29.05"), office("G22", receive={"policy": "any"})
     sender.send(sample_document())
@@ -138,7 +151,7 @@ def test_row_19_a_document_that_was_sent_twice(office, hub, handle) -> None:
     assert told == {"done", "fail"}
 
 
-def test_two_connectors_receive_at_once(office, hub) -> None:
+def test_two_connectors_receive_at_once(office: Office, hub: RunningHub) -> None:
     """Rows are claimed with a lease: each packet is handled by one of them (DESIGN, "two processes")."""
     sender, one, two = office("H29.05"), office("G22"), office("G22")
     for number in range(4):

@@ -5,15 +5,20 @@ from __future__ import annotations
 import os
 import socket
 import time
+from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import pytest
 
 from edoc_connector.client import HubClient
+from edoc_connector.config import LimitSettings
 from edoc_connector.connector.outbound import submission
 from edoc_connector.connector.outbound.outbox import Outbox
+from edoc_connector.connector.outbound.packet_builder import build_packet
 from edoc_connector.edxml import Replacement, StatusCode
 from edoc_connector.errors import (
     DuplicateDocument,
@@ -25,26 +30,36 @@ from edoc_connector.errors import (
     StatusNotAllowed,
     StoreError,
 )
-from edoc_connector.mockhub.faults import Fault
+from edoc_connector.mockhub import Fault
 from edoc_connector.store import DeliveryState, ReceiptState
 from edoc_connector.store.leases import Leases
 from edoc_connector.testing import RECIPIENT, sample_document
+from edoc_connector.testing.hub import RunningHub
+
+if TYPE_CHECKING:
+    from tests.connector.conftest import Ahead, Fails, Handle, Office
 
 pytestmark = pytest.mark.parametrize("backend", ["sqlite", "postgresql"], indirect=True)
 
-SHORT = {"lease": 0.3, "grace": 0.0, "backoff": 0.0}
+LEASE = LimitSettings().lease
 
 
 @pytest.mark.parametrize("after", [False, True], ids=["row_03-during-the-upload", "row_06-after-the-answer"])
-def test_killed_while_sending(office, hub, monkeypatch: pytest.MonkeyPatch, after: bool, kill_in) -> None:
+def test_killed_while_sending(
+    office: Office,
+    hub: RunningHub,
+    monkeypatch: pytest.MonkeyPatch,
+    after: bool,
+    kill_in: Callable[..., None],
+    ahead: Ahead,
+) -> None:
     """The outcome is unknown, the hub is asked, the same bytes go again only if it has none (faults, rows 3 and 6)."""
-    sender = office("H29.05", limits=SHORT)
+    sender = office("H29.05")
     kill_in("send", after=after)
     with pytest.raises(SystemExit):
         sender.send(sample_document())
     assert sender.deliveries()[0].state is DeliveryState.SENDING
-    time.sleep(0.4)
-    other = office("H29.05", limits=SHORT)
+    other = ahead(office("H29.05"), LEASE + 1)
     other.flush()
     other.flush()
     (delivery,) = other.deliveries()
@@ -54,11 +69,11 @@ def test_killed_while_sending(office, hub, monkeypatch: pytest.MonkeyPatch, afte
     assert "unknown" in [entry.to for entry in delivery.timeline]
 
 
-def test_row_02_killed_before_sending(office, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_row_02_killed_before_sending(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
     """SystemExit after the commit, sent after restart (faults, row 2)."""
     sender = office("H29.05")
     with monkeypatch.context() as patch:
-        patch.setattr(Outbox, "send_new_delivery", lambda self, row: (_ for _ in ()).throw(SystemExit))
+        patch.setattr(Outbox, "send", lambda self, submission: (_ for _ in ()).throw(SystemExit))
         with pytest.raises(SystemExit):
             sender.send(sample_document())
     assert office("H29.05").flush().sent == 1
@@ -73,7 +88,7 @@ def test_row_02_killed_before_sending(office, monkeypatch: pytest.MonkeyPatch) -
         pytest.param(Fault(kind="empty", path="/sendEdoc"), id="row_12-empty"),
     ],
 )
-def test_a_lost_answer(office, hub, fault: Fault, fails) -> None:
+def test_a_lost_answer(office: Office, hub: RunningHub, fault: Fault, fails: Fails) -> None:
     """`unknown`; the hub is asked; it has the packet, and it is not sent again (faults, rows 4, 5 and 12)."""
     sender = office("H29.05")
     hub.faults.add(fault)
@@ -85,20 +100,20 @@ def test_a_lost_answer(office, hub, fault: Fault, fails) -> None:
     assert delivery.hub_doc_id == packet.packet.id
 
 
-def test_row_04_a_lost_request(office, hub, fails) -> None:
+def test_row_04_a_lost_request(office: Office, hub: RunningHub, fails: Fails, ahead: Ahead) -> None:
     """The hub is asked twice, a grace period apart, before the same bytes go again (faults, row 4)."""
-    sender = office("H29.05", limits={"grace": 0.5})
+    sender = office("H29.05", limits={"grace": 60.0})
     hub.faults.add(Fault(kind="drop-before-accepting", path="/sendEdoc"))
     fails(OutcomeUnknown, lambda: sender.send(sample_document()))
     fails(OutcomeUnknown, lambda: sender.send(sample_document()), "grace period")
     fails(OutcomeUnknown, lambda: sender.send(sample_document()), "grace period")
     assert hub.packets() == []
-    time.sleep(0.6)
+    ahead(sender, 61.0)
     assert sender.send(sample_document()).state is DeliveryState.SENT
     assert len(hub.packets()) == 1
 
 
-def test_a_hub_that_cannot_be_asked(office, hub, fails) -> None:
+def test_a_hub_that_cannot_be_asked(office: Office, hub: RunningHub, fails: Fails) -> None:
     """An unknown outcome that the hub will not settle stays unknown until a person decides (VXP interface)."""
     sender = office("H29.05")
     hub.faults.add(Fault(kind="drop-after-accepting", path="/sendEdoc"))
@@ -112,7 +127,7 @@ def test_a_hub_that_cannot_be_asked(office, hub, fails) -> None:
     fails(StoreError, lambda: sender.settle(delivery.id, arrived=False), "may not go from sent")
 
 
-def test_a_person_decides_that_it_did_not_arrive(office, hub, fails) -> None:
+def test_a_person_decides_that_it_did_not_arrive(office: Office, hub: RunningHub, fails: Fails) -> None:
     """Then the same bytes go again, and the hub's "I have it" counts as sent (VXP interface, "Settling a send")."""
     sender = office("H29.05")
     hub.faults.add(Fault(kind="drop-after-accepting", path="/sendEdoc"))
@@ -122,7 +137,7 @@ def test_a_person_decides_that_it_did_not_arrive(office, hub, fails) -> None:
     assert len(hub.packets()) == 1
 
 
-def test_a_duplicate_that_is_not_ours_to_tell(office, hub, tmp_path: Path) -> None:
+def test_a_duplicate_that_is_not_ours_to_tell(office: Office, hub: RunningHub, tmp_path: Path) -> None:
     """A store that was lost: the hub has the document, lists it as ours, and its id is recovered (faults, row 6)."""
     office("H29.05").send(sample_document())
     fresh = office("H29.05", store={"url": "sqlite:///other.db"})
@@ -130,7 +145,7 @@ def test_a_duplicate_that_is_not_ours_to_tell(office, hub, tmp_path: Path) -> No
     assert fresh.deliveries()[0].hub_doc_id == hub.packets()[0].packet.id
 
 
-def test_a_duplicate_that_the_hub_does_not_list(office, hub, fails) -> None:
+def test_a_duplicate_that_the_hub_does_not_list(office: Office, hub: RunningHub, fails: Fails) -> None:
     """Refused as a duplicate of something that is not ours: failed, and said so (faults, row 9)."""
     office("H29.05").send(sample_document())
     fresh = office("H29.05", store={"url": "sqlite:///other.db"})
@@ -143,7 +158,7 @@ def test_a_duplicate_that_the_hub_does_not_list(office, hub, fails) -> None:
 
 
 @pytest.mark.parametrize("status", [404, 405])
-def test_row_10_a_wrong_address(office, hub, fails, status: int) -> None:
+def test_row_10_a_wrong_address(office: Office, hub: RunningHub, fails: Fails, status: int) -> None:
     """Where there is no such call nothing was taken: the queue is kept, and no outcome is unknown (faults, row 10)."""
     sender = office("H29.05")
     hub.faults.add(Fault(kind="error", path="/sendEdoc", status=status))
@@ -155,7 +170,7 @@ def test_row_10_a_wrong_address(office, hub, fails, status: int) -> None:
 
 
 @pytest.mark.parametrize("status", [503, 429])
-def test_row_08_a_busy_hub(office, hub, fails, status: int) -> None:
+def test_row_08_a_busy_hub(office: Office, hub: RunningHub, fails: Fails, status: int) -> None:
     """Back-off, Retry-After obeyed, no attempt lost (faults, row 8)."""
     sender = office("H29.05")
     hub.faults.add(Fault(kind="error", path="/sendEdoc", status=status, retry_after="100"))
@@ -169,15 +184,19 @@ def test_row_08_a_busy_hub(office, hub, fails, status: int) -> None:
     assert sender.flush().sent == 1
 
 
-def test_row_13_an_answer_with_the_id_of_another_packet(office, hub, monkeypatch: pytest.MonkeyPatch, fails) -> None:
+def test_row_13_an_answer_with_the_id_of_another_packet(
+    office: Office, hub: RunningHub, monkeypatch: pytest.MonkeyPatch, fails: Fails
+) -> None:
     """A DocId that is already another's is not bound; the hub is asked (faults, row 13)."""
     sender = office("H29.05")
     first = sender.send(sample_document())
+    assert first.hub_doc_id is not None
+    doc_id = first.hub_doc_id
     real = HubClient.send
 
-    def confused(self: HubClient, *args: object, **kwargs: object) -> object:
+    def confused(self: HubClient, *args: Any, **kwargs: Any) -> object:
         result = real(self, *args, **kwargs)
-        return type(result)(doc_id=first.hub_doc_id)
+        return type(result)(doc_id=doc_id)
 
     with monkeypatch.context() as patch:
         patch.setattr(HubClient, "send", confused)
@@ -185,7 +204,7 @@ def test_row_13_an_answer_with_the_id_of_another_packet(office, hub, monkeypatch
     assert sender.send(sample_document(number="2")).hub_doc_id == hub.packets()[1].packet.id
 
 
-def test_a_spool_file_that_was_changed(office, hub, tmp_path: Path, fails) -> None:
+def test_a_spool_file_that_was_changed(office: Office, hub: RunningHub, tmp_path: Path, fails: Fails) -> None:
     """Bytes that are not the ones stored are not sent (faults, row 3)."""
     sender = office("H29.05")
     hub.faults.add(Fault(kind="error", path="/sendEdoc", status=503))
@@ -199,7 +218,7 @@ def test_a_spool_file_that_was_changed(office, hub, tmp_path: Path, fails) -> No
     assert "built anew" in " ".join(entry.detail for entry in sender.deliveries()[0].timeline)
 
 
-def test_a_spool_file_that_is_gone(office, hub, tmp_path: Path, fails) -> None:
+def test_a_spool_file_that_is_gone(office: Office, hub: RunningHub, tmp_path: Path, fails: Fails) -> None:
     """Refused with what to do; sent again by its caller, the packet is built anew (faults, "spool file deleted")."""
     sender = office("H29.05")
     hub.faults.add(Fault(kind="error", path="/sendEdoc", status=503))
@@ -211,7 +230,9 @@ def test_a_spool_file_that_is_gone(office, hub, tmp_path: Path, fails) -> None:
     assert sender.send(sample_document()).state is DeliveryState.SENT
 
 
-def test_row_25_a_key_that_cannot_be_used(office, hub, tmp_path: Path, handle, fails) -> None:
+def test_row_25_a_key_that_cannot_be_used(
+    office: Office, hub: RunningHub, tmp_path: Path, handle: Handle, fails: Fails
+) -> None:
     """It fails before sending; statuses stay queued until the key is back (faults, row 25)."""
     key = tmp_path / "not-there-yet.pem"
     sender, receiver = office("H29.05"), office("G22", signing={"key": f"pem:{key}"})
@@ -230,7 +251,7 @@ def test_row_25_a_key_that_cannot_be_used(office, hub, tmp_path: Path, handle, f
     assert sender.deliveries()[0].recipient("G22").status is StatusCode.ARRIVED
 
 
-def test_row_23_a_full_disk(office, hub, monkeypatch: pytest.MonkeyPatch, fails) -> None:
+def test_row_23_a_full_disk(office: Office, hub: RunningHub, monkeypatch: pytest.MonkeyPatch, fails: Fails) -> None:
     """An error to the caller, nothing stored, and it goes on when there is space (faults, row 23)."""
     sender = office("H29.05")
 
@@ -244,7 +265,9 @@ def test_row_23_a_full_disk(office, hub, monkeypatch: pytest.MonkeyPatch, fails)
     assert sender.send(sample_document()).state is DeliveryState.SENT
 
 
-def test_row_07_a_delivery_in_other_hands_is_left_alone(office, hub, monkeypatch: pytest.MonkeyPatch, kill_in) -> None:
+def test_row_07_a_delivery_in_other_hands_is_left_alone(
+    office: Office, hub: RunningHub, monkeypatch: pytest.MonkeyPatch, kill_in: Callable[..., None]
+) -> None:
     """While a worker's lease runs, nobody else sends what it holds (faults, row 7)."""
     sender = office("H29.05")
     kill_in("send", after=False)
@@ -255,12 +278,14 @@ def test_row_07_a_delivery_in_other_hands_is_left_alone(office, hub, monkeypatch
     assert hub.packets() == []
 
 
-def test_two_workers_store_the_same_document(office, hub, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_two_workers_store_the_same_document(
+    office: Office, hub: RunningHub, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     """One delivery, and one packet in the spool (DESIGN, "send")."""
     sender, other = office("H29.05"), office("H29.05")
-    real = submission.build_packet
+    real = build_packet
 
-    def late(*args: object, **kwargs: object) -> object:
+    def late(*args: Any, **kwargs: Any) -> object:
         monkeypatch.setattr(submission, "build_packet", real)
         other.send(sample_document())
         return real(*args, **kwargs)
@@ -271,7 +296,7 @@ def test_two_workers_store_the_same_document(office, hub, monkeypatch: pytest.Mo
     assert len(list((tmp_path / "H29.05" / "spool").rglob("*.edxml"))) == 1
 
 
-def test_a_hub_out_of_reach_is_not_tried_at_every_step(office, hub) -> None:
+def test_a_hub_out_of_reach_is_not_tried_at_every_step(office: Office, hub: RunningHub) -> None:
     """Sending pauses after the first failure, and the queue is kept (faults, row 10)."""
     sender, receiver = office("H29.05"), office("G22", limits={"backoff": 60.0})
     sender.send(sample_document())
@@ -288,7 +313,9 @@ def test_a_hub_out_of_reach_is_not_tried_at_every_step(office, hub) -> None:
     assert receiver.flush().sent == 4
 
 
-def test_a_store_that_fails_after_the_effect(office, hub, monkeypatch: pytest.MonkeyPatch, handle) -> None:
+def test_a_store_that_fails_after_the_effect(
+    office: Office, hub: RunningHub, monkeypatch: pytest.MonkeyPatch, handle: Handle
+) -> None:
     """What the application did stands; what is queued waits for a store that works (faults, row 23)."""
     sender, receiver = office("H29.05"), office("G22")
     sender.send(sample_document())
@@ -304,9 +331,11 @@ def test_a_store_that_fails_after_the_effect(office, hub, monkeypatch: pytest.Mo
     assert receiver.receipt(receipt.id).state is ReceiptState.CONFIRMED
 
 
-def test_row_24_leases_that_cannot_be_renewed(office, hub, monkeypatch: pytest.MonkeyPatch, caplog) -> None:
+def test_row_24_leases_that_cannot_be_renewed(
+    office: Office, hub: RunningHub, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
     """A renewal that fails is logged and tried again (faults, row 24)."""
-    sender, receiver = office("H29.05"), office("G22", limits=SHORT | {"lease": 3.0})
+    sender, receiver = office("H29.05"), office("G22", limits={"lease": 0.9})
     sender.send(sample_document())
 
     def broken(*args: object) -> None:
@@ -314,12 +343,14 @@ def test_row_24_leases_that_cannot_be_renewed(office, hub, monkeypatch: pytest.M
 
     with next(receiver.receive()), monkeypatch.context() as patch:
         patch.setattr(Leases, "renew", broken)
-        time.sleep(1.3)
+        until = time.monotonic() + 60.0
+        while "leases were not renewed" not in caplog.text and time.monotonic() < until:
+            time.sleep(0.05)
     assert "leases were not renewed" in caplog.text
     assert receiver.receipts()[0].state is ReceiptState.CONFIRMED
 
 
-def test_row_09_a_take_back_that_is_refused_for_good(office, hub) -> None:
+def test_row_09_a_take_back_that_is_refused_for_good(office: Office, hub: RunningHub) -> None:
     """The delivery's timeline tells it (faults, row 9)."""
     sender = office("H29.05")
     delivery = sender.send(sample_document())
@@ -329,18 +360,18 @@ def test_row_09_a_take_back_that_is_refused_for_good(office, hub) -> None:
     assert after.timeline[-1].recipient == "G22"
 
 
-def test_what_was_not_sent_is_not_recalled(office, hub, fails) -> None:
+def test_what_was_not_sent_is_not_recalled(office: Office, hub: RunningHub, fails: Fails) -> None:
     """Before the hub has it there is nothing to recall, and the error says so (issue, "names what to do")."""
     sender = office("H29.05")
     hub.faults.add(Fault(kind="error", path="/sendEdoc", status=503))
     fails(HubUnavailable, lambda: sender.send(sample_document()))
     document_id = sample_document().id
     for call in (sender.recall, sender.take_back):
-        fails(StatusNotAllowed, lambda call=call: call(document_id, reason="x"), "not sent")
+        fails(StatusNotAllowed, partial(call, document_id, reason="x"), "not sent")
     fails(StatusNotAllowed, lambda: sender.update(sample_document(), updates=document_id, reason="x"))
 
 
-def test_a_replacement_of_something_older_than_the_store(office, hub, handle) -> None:
+def test_a_replacement_of_something_older_than_the_store(office: Office, hub: RunningHub, handle: Handle) -> None:
     """A document that another system sent can be replaced too, by saying who held it (edXML, type 3)."""
     sender, receiver = office("H29.05"), office("G22")
     older = Replacement(document_id="H29.05,2020/01/02,1/SNV", organ_ids=("G22",))

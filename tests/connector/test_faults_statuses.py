@@ -3,21 +3,29 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from edoc_connector.connector import Connector
 from edoc_connector.edxml import ResponseFor, Severity, StatusCode
 from edoc_connector.errors import ConfigError, HubUnavailable, NotFound, StoreError
-from edoc_connector.mockhub.faults import Fault
+from edoc_connector.mockhub import Fault
 from edoc_connector.store import ReceiptState
 from edoc_connector.testing import sample_document
+from edoc_connector.testing.hub import RunningHub
+
+if TYPE_CHECKING:
+    from tests.connector.conftest import Fails, Handle, Office, SettingsOf
 
 pytestmark = pytest.mark.parametrize("backend", ["sqlite", "postgresql"], indirect=True)
 
 
-def test_a_status_that_came_twice_counts_once(office, hub, handle, status) -> None:
+def test_a_status_that_came_twice_counts_once(
+    office: Office, hub: RunningHub, handle: Handle, status: Callable[..., None]
+) -> None:
     """The same status twice is one entry (faults, row 19)."""
     sender = office("H29.05")
     delivery = sender.send(sample_document())
@@ -28,7 +36,9 @@ def test_a_status_that_came_twice_counts_once(office, hub, handle, status) -> No
     assert {receipt.state for receipt in sender.receipts()} == {ReceiptState.DUPLICATE, ReceiptState.CONFIRMED}
 
 
-def test_a_status_out_of_order_is_flagged(office, hub, handle, status) -> None:
+def test_a_status_out_of_order_is_flagged(
+    office: Office, hub: RunningHub, handle: Handle, status: Callable[..., None]
+) -> None:
     """It is recorded and flagged, never dropped (business rules)."""
     sender = office("H29.05")
     delivery = sender.send(sample_document())
@@ -38,18 +48,22 @@ def test_a_status_out_of_order_is_flagged(office, hub, handle, status) -> None:
     assert (state.status, state.out_of_order) == (StatusCode.COMPLETED, 1)
 
 
-def test_a_status_without_our_id_is_found_by_its_number(office, hub, handle, status) -> None:
+def test_a_status_without_our_id_is_found_by_its_number(
+    office: Office, hub: RunningHub, handle: Handle, status: Callable[..., None]
+) -> None:
     """A partner's status that names only number and date still counts (edXML, "Seen in the wild")."""
     sender = office("H29.05")
     delivery = sender.send(sample_document())
-    about = {"organ_id": "H29.05", "code": delivery.code, "issued_on": delivery.issued_on}
+    about: dict[str, Any] = {"organ_id": "H29.05", "code": delivery.code, "issued_on": delivery.issued_on}
     status(response_for=ResponseFor(document_id="khac", **about))
     handle(sender)
     assert sender.delivery(delivery.id).recipient("G22").status is StatusCode.ARRIVED
 
 
 @pytest.mark.parametrize("recipients", ["asked", "not asked"])
-def test_an_answer_that_names_the_document_itself(office, hub, recipients: str, handle, status) -> None:
+def test_an_answer_that_names_the_document_itself(
+    office: Office, hub: RunningHub, recipients: str, handle: Handle, status: Callable[..., None]
+) -> None:
     """A partner may answer a recall by naming the document; an answer to nothing is only flagged (business rules)."""
     sender = office("H29.05")
     delivery = sender.send(sample_document())
@@ -66,7 +80,7 @@ def test_an_answer_that_names_the_document_itself(office, hub, recipients: str, 
         assert sender.delivery(recall.id).recipient("G22").status is StatusCode.CHANGE_AGREED
 
 
-def test_a_take_back_that_comes_too_late(office, hub, handle) -> None:
+def test_a_take_back_that_comes_too_late(office: Office, hub: RunningHub, handle: Handle) -> None:
     """13 after 06 is recorded and flagged, and nothing waits for it (business rules)."""
     sender, receiver = office("H29.05"), office("G22")
     sender.send(sample_document())
@@ -92,7 +106,13 @@ def test_a_take_back_that_comes_too_late(office, hub, handle) -> None:
 
 @pytest.mark.parametrize("code", ["03", "13"])
 def test_a_status_about_nothing_we_know_is_kept(
-    office, hub, caplog: pytest.LogCaptureFixture, code: str, handle, fails, status
+    office: Office,
+    hub: RunningHub,
+    caplog: pytest.LogCaptureFixture,
+    code: str,
+    handle: Handle,
+    fails: Fails,
+    status: Callable[..., None],
 ) -> None:
     """Recorded and flagged, confirmed, and nothing waits for it (business rules)."""
     sender = office("H29.05")
@@ -105,7 +125,7 @@ def test_a_status_about_nothing_we_know_is_kept(
     assert logging.WARNING in [record.levelno for record in caplog.records]
 
 
-def test_a_lost_answer_to_a_status(office, hub, handle) -> None:
+def test_a_lost_answer_to_a_status(office: Office, hub: RunningHub, handle: Handle) -> None:
     """A status whose answer was lost is asked for, and not sent twice (faults, row 4)."""
     sender, receiver = office("H29.05"), office("G22")
     sender.send(sample_document())
@@ -117,7 +137,7 @@ def test_a_lost_answer_to_a_status(office, hub, handle) -> None:
     assert [packet.packet.status for packet in hub.packets()] == ["", "01", "03"]
 
 
-def test_a_lost_status_is_sent_again(office, hub, handle) -> None:
+def test_a_lost_status_is_sent_again(office: Office, hub: RunningHub, handle: Handle) -> None:
     """A status that the hub does not have is sent again, before those behind it (faults, row 4)."""
     sender, receiver = office("H29.05"), office("G22")
     sender.send(sample_document())
@@ -129,7 +149,7 @@ def test_a_lost_status_is_sent_again(office, hub, handle) -> None:
     assert [packet.packet.status for packet in hub.packets()] == ["", "01", "03"]
 
 
-def test_a_status_that_is_refused_for_good(office, hub, handle) -> None:
+def test_a_status_that_is_refused_for_good(office: Office, hub: RunningHub, handle: Handle) -> None:
     """It fails visibly, with the hub's words, and does not hold up the others (faults, row 9)."""
     sender, receiver = office("H29.05"), office("G22")
     sender.send(sample_document())
@@ -141,13 +161,15 @@ def test_a_status_that_is_refused_for_good(office, hub, handle) -> None:
     assert [packet.packet.status for packet in hub.packets()] == ["", "03"]
 
 
-def test_settings_that_cannot_work(settings, fails) -> None:
+def test_settings_that_cannot_work(settings: SettingsOf, fails: Fails) -> None:
     """What cannot work is refused when the connector opens, and nothing stays open (issue, "typed error")."""
     fails(StoreError, lambda: Connector.open(settings("G22", store={"url": "nonsense://x"})))
     fails(ConfigError, lambda: Connector.open(settings("G22", hub={"secret": "env:EDOC_TEST_NOT_SET"})))
 
 
-def test_the_bytes_that_were_built_are_the_bytes_that_are_sent(office, hub, tmp_path: Path, fails, built) -> None:
+def test_the_bytes_that_were_built_are_the_bytes_that_are_sent(
+    office: Office, hub: RunningHub, tmp_path: Path, fails: Fails, built: Callable[[Path, str], bytes]
+) -> None:
     """Built and signed once; trying again transmits the same bytes (faults, row 3)."""
     sender = office("H29.05")
     hub.faults.add(Fault(kind="error", path="/sendEdoc", status=503))
@@ -159,7 +181,7 @@ def test_the_bytes_that_were_built_are_the_bytes_that_are_sent(office, hub, tmp_
 
 
 def test_a_status_of_another_than_the_hub_announced_is_flagged(
-    office, hub, handle, status, caplog: pytest.LogCaptureFixture
+    office: Office, hub: RunningHub, handle: Handle, status: Callable[..., None], caplog: pytest.LogCaptureFixture
 ) -> None:
     """It counts, for hubs have honest reasons; the timeline and the log say so (business rules, "recorded")."""
     sender = office("H29.05")

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 
 from edoc_connector.edxml import SEAL_NAME, BusinessType, StaffInfo, StatusCode
 from edoc_connector.errors import DocumentError, DocumentIdConflict, NotFound, StatusNotAllowed, StoreError
 from edoc_connector.store import Change, DeliveryState, ReceiptState
 from edoc_connector.testing import RECIPIENT, sample_document
+from edoc_connector.testing.hub import RunningHub
+
+if TYPE_CHECKING:
+    from tests.connector.conftest import Handle, Office
 
 pytestmark = pytest.mark.parametrize("backend", ["sqlite", "postgresql"], indirect=True)
 
 
-def test_a_document_crosses_and_every_status_comes_back(office, handle) -> None:
+@pytest.mark.parametrize("key_kind", ["p256", "rsa"])
+def test_a_document_crosses_and_every_status_comes_back(office: Office, handle: Handle) -> None:
     """send → 01 → 03 → 04 → 05 → 06 (business rules, "Allowed order for one receiver")."""
     sender, receiver = office("H29.05"), office("G22")
     delivery = sender.send(sample_document())
@@ -38,7 +45,7 @@ def test_a_document_crosses_and_every_status_comes_back(office, handle) -> None:
     assert [r.status for r in sender.receipts(kind="status")] == [None] * 5
 
 
-def test_a_document_is_rejected_with_a_reason(office, handle) -> None:
+def test_a_document_is_rejected_with_a_reason(office: Office, handle: Handle) -> None:
     """send → 02 with reason; nothing follows it (business rules)."""
     sender, receiver = office("H29.05"), office("G22")
     delivery = sender.send(sample_document())
@@ -55,7 +62,7 @@ def test_a_document_is_rejected_with_a_reason(office, handle) -> None:
         sender.take_back(delivery.id, reason="nhầm", recipients=["G22"])
 
 
-def test_a_recall_is_agreed_to(office, handle) -> None:
+def test_a_recall_is_agreed_to(office: Office, handle: Handle) -> None:
     """recall → 15; the document is withdrawn and takes no further code (business rules)."""
     sender, receiver = office("H29.05"), office("G22")
     delivery = sender.send(sample_document())
@@ -80,7 +87,7 @@ def test_a_recall_is_agreed_to(office, handle) -> None:
     assert again.id != recall.id
 
 
-def test_a_recall_is_answered_on_the_document_itself(office, handle) -> None:
+def test_a_recall_is_answered_on_the_document_itself(office: Office, handle: Handle) -> None:
     """Whichever receipt the application has at hand, the answer goes to the packet that asks (business rules, 16)."""
     sender, receiver = office("H29.05"), office("G22")
     delivery = sender.send(sample_document())
@@ -95,7 +102,7 @@ def test_a_recall_is_answered_on_the_document_itself(office, handle) -> None:
     assert sender.delivery(delivery.id).recipient("G22").change is Change.REFUSED
 
 
-def test_taking_back_is_refused(office, handle) -> None:
+def test_taking_back_is_refused(office: Office, handle: Handle) -> None:
     """take-back → 16; the document goes on as before (business rules, 13)."""
     sender, receiver = office("H29.05"), office("G22")
     delivery = sender.send(sample_document())
@@ -121,7 +128,7 @@ def test_taking_back_is_refused(office, handle) -> None:
     assert (state.change, state.status, state.out_of_order) == (Change.REFUSED, StatusCode.COMPLETED, 0)
 
 
-def test_taking_back_is_agreed_to(office, handle) -> None:
+def test_taking_back_is_agreed_to(office: Office, handle: Handle) -> None:
     """take-back → 15 before 03, answered on the document's own receipt (business rules, 13)."""
     sender, receiver = office("H29.05"), office("G22")
     delivery = sender.send(sample_document())
@@ -135,7 +142,7 @@ def test_taking_back_is_agreed_to(office, handle) -> None:
         sender.take_back(delivery.id, reason="x", recipients=["X1"])
 
 
-def test_an_update_and_a_replacement(office, handle) -> None:
+def test_an_update_and_a_replacement(office: Office, handle: Handle) -> None:
     """Packets of type 2 and 3 carry a document of their own and are answered by 15 or 16 (business rules)."""
     sender, receiver = office("H29.05"), office("G22")
     first = sender.send(sample_document())
@@ -160,7 +167,7 @@ def test_an_update_and_a_replacement(office, handle) -> None:
     assert sender.delivery(first.id).recipient("G22").withdrawn
 
 
-def test_the_same_document_twice_is_one_delivery(office, hub) -> None:
+def test_the_same_document_twice_is_one_delivery(office: Office, hub: RunningHub) -> None:
     """The same document is sent once; another one under its id is refused (DESIGN, "send")."""
     sender = office("H29.05")
     first = sender.send(sample_document())
@@ -176,7 +183,7 @@ def test_the_same_document_twice_is_one_delivery(office, hub) -> None:
         first.recipient("H30")
 
 
-def test_a_block_that_raises_leaves_the_packet_waiting(office, handle) -> None:
+def test_a_block_that_raises_leaves_the_packet_waiting(office: Office, handle: Handle) -> None:
     """Leaves normally → confirmed; raises → stays waiting, offered again (DESIGN, "What a DMS developer writes")."""
     sender, receiver = office("H29.05"), office("G22")
     sender.send(sample_document())
@@ -196,7 +203,7 @@ def test_a_block_that_raises_leaves_the_packet_waiting(office, handle) -> None:
     assert handle(receiver) == []
 
 
-def test_a_status_inside_the_block_is_stored_with_it(office, handle) -> None:
+def test_a_status_inside_the_block_is_stored_with_it(office: Office, handle: Handle) -> None:
     """What is said inside the block goes out after 01, in order, or not at all (DESIGN, "receive")."""
     sender, receiver = office("H29.05"), office("G22")
     delivery = sender.send(sample_document())
@@ -211,7 +218,7 @@ def test_a_status_inside_the_block_is_stored_with_it(office, handle) -> None:
     assert (state.status, state.out_of_order) == (StatusCode.COMPLETED, 0)
 
 
-def test_a_packet_is_answered_after_it_was_handled(office) -> None:
+def test_a_packet_is_answered_after_it_was_handled(office: Office) -> None:
     """Nothing is reported about a packet that the application has not taken (DESIGN, "receive")."""
     sender, receiver = office("H29.05"), office("G22")
     sender.send(sample_document())
@@ -225,7 +232,7 @@ def test_a_packet_is_answered_after_it_was_handled(office) -> None:
         assert repr(receipt) == f"<Receipt '{receipt.id}' from H29.05 new handled>"
 
 
-def test_packets_that_are_not_handled_are_offered_again(office, handle) -> None:
+def test_packets_that_are_not_handled_are_offered_again(office: Office, handle: Handle) -> None:
     """A poll hands out each packet once; what is left out comes with the next one (DESIGN, "receive")."""
     sender, receiver = office("H29.05"), office("G22")
     for number in ("1", "2"):
@@ -239,7 +246,7 @@ def test_packets_that_are_not_handled_are_offered_again(office, handle) -> None:
     assert handle(receiver) == []
 
 
-def test_a_receipt_may_be_handled_after_the_poll(office, handle) -> None:
+def test_a_receipt_may_be_handled_after_the_poll(office: Office, handle: Handle) -> None:
     """One packet taken with next() is handled outside of the loop (DESIGN, "receive")."""
     sender, receiver = office("H29.05"), office("G22")
     sender.send(sample_document())
@@ -251,7 +258,7 @@ def test_a_receipt_may_be_handled_after_the_poll(office, handle) -> None:
     assert sender.deliveries()[0].recipient("G22").status is StatusCode.ACCEPTED
 
 
-def test_two_recipients_stand_apart(office, handle) -> None:
+def test_two_recipients_stand_apart(office: Office, handle: Handle) -> None:
     """Where the document stands is shown per receiver (business rules, "Who owes what")."""
     sender, first, second = office("H29.05"), office("G22"), office("H30")
     both = (RECIPIENT, RECIPIENT.model_copy(update={"id": "H30", "name": "UBND tỉnh"}))
@@ -265,13 +272,13 @@ def test_two_recipients_stand_apart(office, handle) -> None:
     assert sender.delivery(delivery.id).recipient("H30").status is StatusCode.ARRIVED
 
 
-def test_a_document_nobody_reports_on_is_undelivered(office) -> None:
+def test_a_document_nobody_reports_on_is_undelivered(office: Office) -> None:
     """A document with no 01 within the hub's time is shown as undelivered (business rules, "Who owes what")."""
     sender = office("H29.05", limits={"undelivered_after": 1e-6})
     assert sender.send(sample_document()).recipient("G22").undelivered
 
 
-def test_what_is_not_there_is_not_found(office) -> None:
+def test_what_is_not_there_is_not_found(office: Office) -> None:
     """An id that names nothing is a typed error that says where to look (issue, "names what to do")."""
     connector = office("H29.05")
     for call in (connector.delivery, connector.receipt, connector.recheck):
@@ -284,7 +291,7 @@ def test_what_is_not_there_is_not_found(office) -> None:
         connector.send(sample_document(sender=RECIPIENT))
 
 
-def test_the_directory_is_taken_over(office) -> None:
+def test_the_directory_is_taken_over(office: Office) -> None:
     """The hub's directory with both codes is kept in the store (edXML, "OrganId")."""
     connector = office("H29.05")
     assert connector.sync_directory() == 3

@@ -19,7 +19,7 @@ DAY = timedelta(days=1)
 
 def _keys(name: str, begins: int, ends: int) -> AgencyKeys:
     now = datetime.now(UTC)
-    valid = {"not_before": now + begins * DAY, "not_after": now + ends * DAY}
+    valid: dict[str, Any] = {"not_before": now + begins * DAY, "not_after": now + ends * DAY}
     return get_default_authority().agency("Sở Nội vụ", organ_id="H29.05", kind="p256", key_name=name, **valid)
 
 

@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
 
-def test_what_the_hub_said_to_polls_is_not_kept(office, hub) -> None:
+from edoc_connector.testing.hub import RunningHub
+
+if TYPE_CHECKING:
+    from tests.connector.conftest import Office
+
+
+def test_what_the_hub_said_to_polls_is_not_kept(office: Office, hub: RunningHub) -> None:
     """Only what belongs to a message is for the evidence; the rest is forgotten with the next call (evidence)."""
     connector = office("G22")
     kept = []

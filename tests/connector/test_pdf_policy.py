@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -13,7 +13,11 @@ from edoc_connector.errors import DocumentError, VerificationFailed
 from edoc_connector.pdf import sign_pdf
 from edoc_connector.store import ReceiptState
 from edoc_connector.testing import sample_document, sample_pdf
+from edoc_connector.testing.hub import RunningHub
 from edoc_connector.testing.keys import agency_keys, authority
+
+if TYPE_CHECKING:
+    from tests.connector.conftest import Fails, Handle, Office
 
 DEMAND = {"require_pdf_signature": True}
 
@@ -31,7 +35,7 @@ def with_files(tmp_path: Path) -> Callable[..., Document]:
     return make
 
 
-def test_sending_an_unsigned_pdf(office, hub, fails) -> None:
+def test_sending_an_unsigned_pdf(office: Office, hub: RunningHub, fails: Fails) -> None:
     """Refused before anything is stored; the error names the file, the reason and what to do."""
     sender = office("H29.05", signing=DEMAND)
     error = fails(DocumentError, lambda: sender.send(sample_document()), "edoc pdf sign")
@@ -43,14 +47,14 @@ def test_sending_an_unsigned_pdf(office, hub, fails) -> None:
     assert hub.packets() == []
 
 
-def test_sending_a_signed_pdf(office, with_files) -> None:
+def test_sending_a_signed_pdf(office: Office, with_files: Callable[..., Document]) -> None:
     """A validly signed file goes out; without the demand an unsigned one does too."""
     sender = office("H29.05", signing=DEMAND)
     assert sender.send(with_files()).id
     assert office("H29.05").send(sample_document(number="7817")).id
 
 
-def test_sending_a_pdf_signed_by_a_stranger(office, fails, with_files) -> None:
+def test_sending_a_pdf_signed_by_a_stranger(office: Office, fails: Fails, with_files: Callable[..., Document]) -> None:
     """Where the settings name trusted authorities, the signature must lead to one of them."""
     stranger = authority("Stranger CA").agency("Kẻ lạ", kind="p256")
     document = with_files(keys=stranger)
@@ -58,7 +62,7 @@ def test_sending_a_pdf_signed_by_a_stranger(office, fails, with_files) -> None:
     assert error.problems[0].code == "SIG-UNTRUSTED"
 
 
-def test_receiving(office, hub, handle, with_files) -> None:
+def test_receiving(office: Office, hub: RunningHub, handle: Handle, with_files: Callable[..., Document]) -> None:
     """A packet with an unsigned PDF file is set aside, as one that the policy does not let in; others are handed on."""
     sender, receiver = office("H29.05"), office("G22", receive=DEMAND)
     sender.send(sample_document())
@@ -66,12 +70,14 @@ def test_receiving(office, hub, handle, with_files) -> None:
     (receipt,) = handle(receiver)
     assert receipt.document.number == "7817"
     (aside,) = receiver.receipts(state=ReceiptState.QUARANTINED)
+    assert aside.error is not None
+    assert aside.error_vi is not None
     assert "'cong-van.pdf' is UNSIGNED (PDF-NONE)" in aside.error
     assert "Không tiếp nhận" in aside.error_vi
     assert sorted(receipt.state for receipt in hub.packets()[0].receipts) == ["fail"]
 
 
-def test_a_packet_set_aside_is_judged_again(office, handle, fails) -> None:
+def test_a_packet_set_aside_is_judged_again(office: Office, handle: Handle, fails: Fails) -> None:
     """Once the demand is dropped, recheck() lets it in."""
     office("H29.05").send(sample_document())
     receiver = office("G22", receive=DEMAND)

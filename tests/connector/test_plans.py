@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from sqlalchemy import Connection, text
 
 from edoc_connector.connector import Connector
 from edoc_connector.store import MACHINES, DeliveryState, ReceiptState
-from edoc_connector.store._sql.compiled import hear_statements
+from edoc_connector.store._sql import hear_statements
 from edoc_connector.testing import sample_document
+
+if TYPE_CHECKING:
+    from tests.connector.conftest import Handle, Office
 
 pytestmark = pytest.mark.parametrize("backend", ["sqlite", "postgresql"], indirect=True)
 
@@ -20,7 +23,7 @@ Statements = dict[str, tuple[str, Any]]
 
 
 @pytest.fixture
-def office_heard(office) -> tuple[Connector, Connector, Statements]:
+def office_heard(office: Office) -> tuple[Connector, Connector, Statements]:
     """A sender and a receiver, and every statement that they give their database, once, with values."""
     sender, receiver = office("H29.05"), office("G22")
     heard: Statements = {}
@@ -34,7 +37,7 @@ def office_heard(office) -> tuple[Connector, Connector, Statements]:
     return sender, receiver, heard
 
 
-def test_no_call_walks_through_a_table(office_heard, handle) -> None:
+def test_no_call_walks_through_a_table(office_heard: tuple[Connector, Connector, Statements], handle: Handle) -> None:
     """Sending, receiving and lists cost the same in a full store (issue, "1,000,000 rows in the store")."""
     sender, receiver, heard = office_heard
     sent = sender.send(sample_document())

@@ -6,13 +6,18 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from edoc_connector.connector import Connector
 from edoc_connector.errors import EdocError, StatusNotAllowed
 from edoc_connector.store.outgoing import Outgoing
 from edoc_connector.testing import sample_document
+from edoc_connector.testing.hub import RunningHub
+
+if TYPE_CHECKING:
+    from tests.connector.conftest import Handle, Office
 
 pytestmark = pytest.mark.parametrize("backend", ["sqlite", "postgresql"], indirect=True)
 
@@ -44,7 +49,9 @@ def meeting(monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[EdocError | N
     return run
 
 
-def test_two_clerks_accept_at_once(office, hub, handle, meeting) -> None:
+def test_two_clerks_accept_at_once(
+    office: Office, hub: RunningHub, handle: Handle, meeting: Callable[..., list[EdocError | None]]
+) -> None:
     """One says 03, the other is told that it may not be said any more (business rules)."""
     sender, one, two = office("H29.05"), office("G22"), office("G22")
     sender.send(sample_document())
@@ -55,7 +62,9 @@ def test_two_clerks_accept_at_once(office, hub, handle, meeting) -> None:
     assert [packet.packet.status for packet in hub.packets()] == ["", "01", "03"]
 
 
-def test_a_request_that_comes_while_a_clerk_accepts(office, hub, handle, meeting) -> None:
+def test_a_request_that_comes_while_a_clerk_accepts(
+    office: Office, hub: RunningHub, handle: Handle, meeting: Callable[..., list[EdocError | None]]
+) -> None:
     """Both are kept: the document is accepted, and asked back (business rules, 13)."""
     sender, clerk, other = office("H29.05"), office("G22"), office("G22")
     delivery = sender.send(sample_document())
@@ -73,12 +82,14 @@ def test_a_request_that_comes_while_a_clerk_accepts(office, hub, handle, meeting
     assert clerk.receipt(delivery.id).withdrawn
 
 
-def test_two_clerks_take_back_at_once(office, hub, meeting) -> None:
+def test_two_clerks_take_back_at_once(
+    office: Office, hub: RunningHub, meeting: Callable[..., list[EdocError | None]]
+) -> None:
     """A recipient is asked once (business rules, 13)."""
     one, two = office("H29.05"), office("H29.05")
     delivery = one.send(sample_document())
 
-    def asking(connector) -> Callable[[], object]:
+    def asking(connector: Connector) -> Callable[[], object]:
         return lambda: connector.take_back(delivery.id, reason="Gửi nhầm")
 
     errors = meeting(asking(one), asking(two))

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from typing import TYPE_CHECKING
 
 import pytest
 
 from edoc_connector.client import HubClient
 from edoc_connector.errors import OutcomeUnknown, ProtocolError
-from edoc_connector.hubs.wire import WireRequest, WireResponse
+from edoc_connector.hubs import WireRequest, WireResponse
 from edoc_connector.store import DeliveryState
 from edoc_connector.testing import sample_document
+from edoc_connector.testing.hub import RunningHub
+
+if TYPE_CHECKING:
+    from tests.connector.conftest import Fails, Office
 
 ID = sample_document().id
 
@@ -19,7 +24,7 @@ ID = sample_document().id
 @pytest.fixture(params=["sqlite", "postgresql"])
 def backend(request: pytest.FixtureRequest) -> dict[str, str]:
     """Section ``store`` of the settings, for either database."""
-    return {} if request.param == "sqlite" else {"url": request.getfixturevalue("postgres").create_database(ready=True)}
+    return {} if request.param == "sqlite" else {"url": request.getfixturevalue("postgres_url")}
 
 
 def add_to_answers(monkeypatch: pytest.MonkeyPatch, field: bytes) -> None:
@@ -33,7 +38,7 @@ def add_to_answers(monkeypatch: pytest.MonkeyPatch, field: bytes) -> None:
     monkeypatch.setattr(HubClient, "_perform", perform)
 
 
-def test_a_text_that_no_database_takes(office, hub, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_text_that_no_database_takes(office: Office, hub: RunningHub, monkeypatch: pytest.MonkeyPatch) -> None:
     """Half a character in a text that means nothing to us: sent and received, and kept cleaned (faults, row 11)."""
     add_to_answers(monkeypatch, b'"note\\udc00":"\\ud800 \\u0000","secrets":["\\ud800"]')
     sender = office("H29.05")
@@ -46,7 +51,9 @@ def test_a_text_that_no_database_takes(office, hub, monkeypatch: pytest.MonkeyPa
 
 
 @pytest.mark.parametrize("depth", [40, 900, 6000])
-def test_an_answer_nested_without_end(office, hub, fails, depth: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_answer_nested_without_end(
+    office: Office, hub: RunningHub, fails: Fails, depth: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A typed error and an unknown outcome, settled by a hub that speaks sense again (faults, rows 11 and 12)."""
     sender = office("H29.05")
     with monkeypatch.context() as patch:

@@ -6,6 +6,7 @@ import errno
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -13,7 +14,11 @@ import edoc_connector.store.spool as spool_module
 from edoc_connector.errors import StoreError
 from edoc_connector.store import DeliveryState, ReceiptState
 from edoc_connector.testing import sample_document
+from edoc_connector.testing.hub import RunningHub
 from edoc_connector.worker.jobs import AgencyJobs
+
+if TYPE_CHECKING:
+    from tests.connector.conftest import Fails, Handle, Office
 
 pytestmark = pytest.mark.parametrize("backend", ["sqlite", "postgresql"], indirect=True)
 
@@ -36,7 +41,7 @@ def failing(monkeypatch: pytest.MonkeyPatch) -> Failing:
     return run
 
 
-def test_row_23_a_status_waits_for_space(office, hub, failing: Failing, handle) -> None:
+def test_row_23_a_status_waits_for_space(office: Office, hub: RunningHub, failing: Failing, handle: Handle) -> None:
     """A status that could not be written to the disk is sent once there is space, in its order (faults, row 23)."""
     sender, receiver = office("H29.05"), office("G22")
     sender.send(sample_document())
@@ -53,7 +58,9 @@ def test_row_23_a_status_waits_for_space(office, hub, failing: Failing, handle) 
     assert [one.packet.status for one in hub.packets()] == ["", "01", "03"]
 
 
-def test_row_23_a_document_that_cannot_be_read_now(office, hub, failing: Failing, fails) -> None:
+def test_row_23_a_document_that_cannot_be_read_now(
+    office: Office, hub: RunningHub, failing: Failing, fails: Fails
+) -> None:
     """A process without a free handle keeps the document ready, and sends the same bytes later (faults, row 23)."""
     sender = office("H29.05")
     with failing("compute_sha256", errno.EMFILE):
@@ -65,7 +72,12 @@ def test_row_23_a_document_that_cannot_be_read_now(office, hub, failing: Failing
 
 @pytest.mark.parametrize("harm", [Path.unlink, lambda path: path.write_bytes(b"x")], ids=["gone", "altered"])
 def test_a_status_whose_packet_is_lost_is_built_anew(
-    office, hub, tmp_path: Path, harm: Callable[[Path], object], handle, caplog: pytest.LogCaptureFixture
+    office: Office,
+    hub: RunningHub,
+    tmp_path: Path,
+    harm: Callable[[Path], object],
+    handle: Handle,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     """What a status says stands in the store: a packet that is gone or was altered is built once more (faults)."""
     sender, receiver = office("H29.05"), office("G22")
@@ -82,7 +94,9 @@ def test_a_status_whose_packet_is_lost_is_built_anew(
     assert "is built anew" in caplog.text
 
 
-def test_row_23_a_full_disk_costs_a_packet_no_try(office, hub, failing: Failing, handle) -> None:
+def test_row_23_a_full_disk_costs_a_packet_no_try(
+    office: Office, hub: RunningHub, failing: Failing, handle: Handle
+) -> None:
     """However often the disk did not take a packet, it is not set aside (faults, row 23)."""
     office("H29.05").send(sample_document())
     receiver = office("G22", worker={"tries": 2})

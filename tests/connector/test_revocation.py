@@ -47,9 +47,11 @@ def test_a_packet_waits_while_revocation_cannot_be_asked(
     assert sender.delivery(document.id).state is DeliveryState.SENT
 
 
-def test_a_packet_of_a_revoked_key_does_not_come_in(office: Any, pki: Responders, handle: Any, tmp_path: Any) -> None:
+def test_a_packet_of_a_revoked_key_does_not_come_in(
+    office: Any, pki: Responders, handle: Any, tmp_path: Any, key_kind: Any
+) -> None:
     """A packet signed with a revoked key is set aside, with the reason."""
-    pki.revoke(agency_keys("Sở Nội vụ", organ_id="H29.05").certificate)
+    pki.revoke(agency_keys("Sở Nội vụ", organ_id="H29.05", kind=key_kind).certificate)
     office("H29.05").send(sample_document())
     receiver = office("G22", receive=_receive(pki, tmp_path))
     assert handle(receiver) == []

@@ -4,22 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import timedelta
+from typing import TYPE_CHECKING
 
 import pytest
 
 from edoc_connector.connector import Connector
 from edoc_connector.errors import OutcomeUnknown
-from edoc_connector.mockhub.faults import Fault
+from edoc_connector.mockhub import Fault
 from edoc_connector.store import DeliveryState
-from edoc_connector.store._sql import schema
+from edoc_connector.store._sql import TABLES
 from edoc_connector.testing import sample_document
+from edoc_connector.testing.hub import RunningHub
+
+if TYPE_CHECKING:
+    from tests.connector.conftest import Fails, Handle, Office
 
 ID = sample_document().id
 
 
 @pytest.fixture
-def hub_behind(hub):
+def hub_behind(hub: RunningHub) -> RunningHub:
     """A hub whose clock is an hour behind ours, and right."""
+    hub.clock_tolerance = timedelta(minutes=5)
     hub.clock_offset = timedelta(hours=-1)
     return hub
 
@@ -31,7 +37,7 @@ def settled(connector: Connector, done: Callable[[], bool]) -> None:
     assert done()
 
 
-def test_row_22_a_document_is_not_sent_twice(office, hub_behind, fails) -> None:
+def test_row_22_a_document_is_not_sent_twice(office: Office, hub_behind: RunningHub, fails: Fails) -> None:
     """The answer was lost; the hub says when it came by its own clock, which was learnt (faults, rows 4 and 22)."""
     sender = office("H29.05")
     sender.sync_directory()  # the hub refuses our time, and its own is learnt
@@ -42,13 +48,13 @@ def test_row_22_a_document_is_not_sent_twice(office, hub_behind, fails) -> None:
     assert "does not have it" not in sender.explain(ID).text()
 
 
-def test_row_22_nor_after_a_restart_with_the_right_time(office, hub, fails) -> None:
+def test_row_22_nor_after_a_restart_with_the_right_time(office: Office, hub: RunningHub, fails: Fails) -> None:
     """Somebody set the clock, and restarted: what was stored says an hour too late (faults, rows 4 and 22)."""
     sender = office("H29.05")
     hub.faults.add(Fault(kind="drop-after-accepting", path="/sendEdoc"))
     fails(OutcomeUnknown, lambda: sender.send(sample_document()))
-    with sender.context.transaction() as tx:
-        tx.connection.execute(schema.deliveries.update().values(created_at=tx.now + timedelta(hours=1)))
+    with sender.context.store.transaction() as tx:
+        tx.connection.execute(TABLES["deliveries"].update().values(created_at=tx.now + timedelta(hours=1)))
     sender.close()
     again = office("H29.05")
     settled(again, lambda: again.delivery(ID).state is DeliveryState.SENT)
@@ -56,7 +62,7 @@ def test_row_22_nor_after_a_restart_with_the_right_time(office, hub, fails) -> N
     assert "does not have it" not in again.explain(ID).text()
 
 
-def test_row_22_a_status_is_not_sent_twice(office, hub_behind, handle) -> None:
+def test_row_22_a_status_is_not_sent_twice(office: Office, hub_behind: RunningHub, handle: Handle) -> None:
     """Likewise 03, which a hub without an id for it would hand on twice (faults, rows 4 and 22)."""
     office("H29.05").send(sample_document())
     receiver = office("G22")

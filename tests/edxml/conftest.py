@@ -183,7 +183,7 @@ def whole_canonical() -> Callable[..., bytes]:
 # fields are there; nothing is drawn to be thrown away.
 
 _CHARACTERS = st.characters(
-    exclude_categories=("Cs",),
+    exclude_categories=["Cs"],
     exclude_characters="".join(map(chr, set(range(0x20)) - {0x09, 0x0A, 0x0D})) + "\ufffe\uffff",
 )
 """Every character that XML allows."""
@@ -294,8 +294,10 @@ _BUSINESSES = {
     },
 }
 _BUSINESS = st.one_of(
-    _made(edxml.Business, {"staff": _STAFF}, type=st.just(kind), paper=st.booleans(), **fields)
-    for kind, fields in _BUSINESSES.items()
+    [
+        _made(edxml.Business, {"staff": _STAFF}, type=st.just(kind), paper=st.booleans(), **fields)
+        for kind, fields in _BUSINESSES.items()
+    ]
 )
 _NAMES = st.builds("{}{}".format, _text(20), st.sampled_from([".pdf", ".DOCX", ".zip", ""])).map(
     lambda name: "edoc-seal.xml.pdf" if name == "edoc-seal.xml" else name

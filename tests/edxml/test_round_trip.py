@@ -77,9 +77,9 @@ def _shuffled(sent: bytes, random: Random) -> bytes:
     """Shuffle the children of every element; those of one name keep their order, which counts."""
     root = etree.fromstring(sent)
     for parent in root.iter("*"):
-        order = list(dict.fromkeys(child.tag for child in parent))
-        random.shuffle(order)
-        parent[:] = sorted(parent, key=lambda child, order=order: order.index(child.tag))
+        names = list(dict.fromkeys(child.tag for child in parent))
+        random.shuffle(names)
+        parent[:] = [child for name in names for child in parent if child.tag == name]
     return etree.tostring(root)
 
 

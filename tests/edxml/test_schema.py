@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 from collections.abc import Callable
 from pathlib import Path
+from typing import Literal
 
 import pytest
 from lxml import etree
@@ -16,7 +17,7 @@ _GENERATOR = Path(__file__).resolve().parents[2] / "docs" / "generate_xsd.py"
 
 
 @pytest.mark.parametrize("kind", ["document", "status"])
-def test_the_schema_is_current(kind: str) -> None:
+def test_the_schema_is_current(kind: Literal["document", "status"]) -> None:
     """The schema shipped is that of the tables; else run ``python docs/generate_xsd.py``."""
     spec = importlib.util.spec_from_file_location("generate_xsd", _GENERATOR)
     assert spec is not None

@@ -14,6 +14,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 _NS = "http://www.mic.gov.vn/TBT/QCVN_102_2016"
 _HEADER = "<From><OrganId>{organ_id}</OrganId><OrganName>A</OrganName></From>"
@@ -117,7 +118,7 @@ print(time.process_time() - start, peak() - before, said)
 """
 
 
-def measure(name: str, folder: Path) -> dict[str, object]:
+def measure(name: str, folder: Path) -> dict[str, Any]:
     """Read one attack from a file in a new process.
 
     Returns:

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 try:
-    import atheris
+    import atheris  # type: ignore[import-untyped]  # it ships no types
 except ImportError:  # the target also runs without it, over given inputs
     atheris = None
 

@@ -22,6 +22,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
@@ -104,7 +105,7 @@ def make_certificate(
         .not_valid_before(_NOW - timedelta(days=1))
         .not_valid_after(_NOW + timedelta(days=9))
         .add_extension(x509.BasicConstraints(ca=authority, path_length=None), critical=True)
-        .sign(make_throwaway_key("p256", issuer_key), hashes.SHA256())  # type: ignore[arg-type]
+        .sign(make_throwaway_key("p256", issuer_key), hashes.SHA256())
     )
 
 
@@ -151,7 +152,7 @@ def _sign_pdf(count: int) -> bytes:
 
     keys = make_ring(count)
     certificates = [asn1_x509.Certificate.load(one.public_bytes(Encoding.DER)) for one in keys.certificates]
-    store = SimpleCertificateStore()
+    store: Any = SimpleCertificateStore()  # type: ignore[no-untyped-call]
     store.register_multiple(certificates[1:])
     der = keys.key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
     signer = signers.SimpleSigner(
@@ -186,7 +187,7 @@ def attach(contents: Sequence[bytes], *, name: str = "a.dat") -> bytes:
         "</ContentTransferEncoded></Attachment>"
         for number, one in enumerate(contents)
     ]
-    return _load_attacks().make_packet(attachments="".join(parts))
+    return bytes(_load_attacks().make_packet(attachments="".join(parts)))
 
 
 def _measure_all(data: bytes) -> Work:

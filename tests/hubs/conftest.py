@@ -28,20 +28,20 @@ class Capture:
     body: bytes
 
     def signed(self) -> dict[str, str]:
-        """Every header of the dialect."""
+        """Select the headers of the dialect."""
         return {name: value for name, value in self.headers.items() if name.startswith("XroadVnpt-")}
 
     def parameter(self, name: str) -> str:
-        """One signed parameter."""
+        """Read one signed parameter."""
         return self.headers[f"XroadVnpt-{name}"]
 
 
 @pytest.fixture(scope="session")
-def capture(shared: Path) -> Callable[[str], Capture]:
-    """Reads a capture by its file name."""
+def capture(collection: Path) -> Callable[[str], Capture]:
+    """Read a capture by its file name."""
 
     def read(name: str) -> Capture:
-        head, _, body = (shared / "captures" / "vxp" / name).read_bytes().partition(b"\r\n\r\n")
+        head, _, body = (collection / "captures" / "vxp" / name).read_bytes().partition(b"\r\n\r\n")
         first, *lines = head.decode("utf-8").split("\r\n")
         method, path, _ = first.split(" ")
         return Capture(method, path, dict(line.split(": ", 1) for line in lines), body)
@@ -65,7 +65,7 @@ def packet(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def ask() -> Callable[[Flow[Any]], WireRequest]:
-    """The first request of a flow."""
+    """Take the first request of a flow."""
 
     def first(flow: Flow[Any]) -> WireRequest:
         step = advance_flow(flow)
@@ -77,7 +77,7 @@ def ask() -> Callable[[Flow[Any]], WireRequest]:
 
 @pytest.fixture
 def answered() -> Callable[..., Any]:
-    """The result of a one-request flow for an answer given by hand; a saved body is written as a client would."""
+    """Answer a flow of one request by hand, and return its result; a body to save is written as by a client."""
 
     def drive(flow: Flow[Any], body: Any = b"", *, status: int = 200, headers: dict[str, str] | None = None) -> Any:
         request = advance_flow(flow)

@@ -1,96 +1,66 @@
-"""The dialect as an object: its settings, and what a flow does when it is cut short."""
+"""The registry of dialects, and the marks on their fields."""
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
-from pathlib import Path
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 
-import pytest
+from edoc_connector.hubs import (
+    REGISTRY,
+    SECRET,
+    Dialect,
+    Vxp,
+    collect_secrets,
+    is_secret,
+    list_setting_fields,
+    with_clock,
+)
 
-from edoc_connector.errors import ConfigError
-from edoc_connector.hubs import REGISTRY, Dialect, Flow, MessageType, Vxp, WireRequest, WireResponse, arun, run
+THEN = datetime(2026, 11, 20, tzinfo=UTC)
 
-GOOD: dict[str, Any] = {"endpoint": "https://hub.gov.vn/vxp", "system_id": "H29", "secret": "s3cret"}
-LIST = b'{"status":"OK","ErrorCode":"0","data":[]}'
+
+@dataclass(frozen=True)
+class OtherDialect:
+    """A dialect of somebody else, as far as its fields go."""
+
+    address: str
+    token: str = field(metadata={"secret": True})
+    pin: str | None = field(default=None, repr=False, metadata=SECRET)
+    note: str = field(default="kept out of the repr for its length", repr=False)
+    now: Callable[[], datetime] = field(default=lambda: THEN, repr=False)
 
 
 def test_registry_gives_dialects() -> None:
     """A name in the configuration stands for a class whose objects speak every common call (design, hubs)."""
-    dialect: Dialect = REGISTRY["vxp"](**GOOD)
+    dialect: Dialect = REGISTRY["vxp"](endpoint="https://hub.gov.vn/vxp", system_id="H29", secret="s3cret")
     assert isinstance(dialect, Vxp)
     common = [name for name in vars(Dialect) if not name.startswith("_")]
     assert all(callable(getattr(dialect, name)) for name in common)
 
 
-@pytest.mark.parametrize(
-    "change",
-    [
-        {"endpoint": "hub.gov.vn"}, {"endpoint": "ftp://h"}, {"endpoint": "https://u:p@h"}, {"endpoint": "https://h?x=1"},
-        {"endpoint": "https://h/#x"}, {"endpoint": "https://h:port"}, {"endpoint": "https://[::1"}, {"endpoint": ""},
-        {"endpoint": "https://h/a b"}, {"endpoint": "https://trục.vn"}, {"endpoint": "https://h:0"},
-        {"system_id": ""}, {"system_id": "Hà Nội"}, {"secret": ""}, {"user_agent": "điện tử"}, {"fetch_with": "x"},
-    ],
-)  # fmt: skip
-def test_settings_that_cannot_work(change: dict[str, Any]) -> None:
-    """Wrong settings fail when the dialect is made, with both languages and without the secret (design, errors)."""
-    with pytest.raises(ConfigError) as caught:
-        Vxp(**{**GOOD, **change})
-    assert caught.value.vi != caught.value.message
-    assert "s3cret" not in f"{caught.value.message}{caught.value.vi}{caught.value!r}"
+def test_a_mark_and_nothing_else_makes_a_secret() -> None:
+    """A field is secret by its metadata, shown in the repr or not, in a dialect that is not ours (design, secrets)."""
+    other: Any = OtherDialect("https://hub.test", "t0ken", pin="0000")
+    without_pin: Any = OtherDialect("https://hub.test", "t0ken", pin="")
+    assert [one.name for one in list_setting_fields(other) if is_secret(one)] == ["token", "pin"]
+    assert collect_secrets(other) == ("t0ken", "0000")
+    assert collect_secrets(without_pin) == ("t0ken",)
+    assert collect_secrets(Vxp(endpoint="https://hub.test", system_id="H29", secret="s3cret")) == ("s3cret",)
 
 
-def test_no_secret_in_reprs(packet: Path, ask: Callable[[Flow[Any]], WireRequest]) -> None:
-    """Neither the dialect nor its requests show the secret, the signed headers or a payload (design, names outside)."""
-    vxp = Vxp(**GOOD)
-    request = ask(vxp.register_agency(code="H29.01", name="payload-name", parent_code="H29"))
-    shown = f"{vxp!r} {request!r} {WireResponse(200, {}, b'payload-name')!r}"
-    assert "s3cret" not in shown
-    assert "sign-header" not in shown
-    assert "payload-name" not in shown
+def test_a_clock_is_no_setting() -> None:
+    """The field `now` is left out of what a configuration sets, and takes another clock (faults, row 22)."""
+    other: Any = OtherDialect("https://hub.test", "t0ken")
+    assert [one.name for one in list_setting_fields(other)] == ["address", "token", "pin", "note"]
+    moved = with_clock(other, lambda: datetime(2027, 1, 1, tzinfo=UTC))
+    assert isinstance(moved, OtherDialect)
+    assert (moved.now(), other.now()) == (datetime(2027, 1, 1, tzinfo=UTC), THEN)
 
 
-@pytest.mark.parametrize("sender", ["Hà Nội", "a;b", ""])
-def test_argument_a_header_cannot_carry(
-    sender: str, vxp: Vxp, packet: Path, ask: Callable[[Flow[Any]], WireRequest]
-) -> None:
-    """A code that cannot be signed is refused before anything is sent (VXP interface, headers)."""
-    with pytest.raises(ConfigError, match="'from'"):
-        ask(vxp.send(packet, message_type=MessageType.EDOC, sender=sender))
-
-
-def test_which_calls_may_be_repeated(vxp: Vxp, packet: Path, tmp_path: Path, ask: Any) -> None:
-    """Sending and changing the directory must not be repeated blindly, all others may (faults, rows 4 and 18)."""
-    once = [
-        vxp.send(packet, message_type=MessageType.EDOC, sender="H29"),
-        vxp.register_agency(code="a", name="b", parent_code="c"),
-        vxp.delete_agency("a"),
-    ]
-    again = [vxp.list_waiting(), vxp.fetch("d", tmp_path / "x"), vxp.confirm("d"), vxp.agencies(), vxp.sent_state()]
-    assert all(ask(flow).sends for flow in once)
-    assert not any(ask(flow).sends for flow in again)
-
-
-def test_cut_short_download_leaves_nothing(vxp: Vxp, tmp_path: Path) -> None:
-    """When the transport fails, what it had written is taken away (faults, row 14)."""
-
-    def perform(request: WireRequest) -> WireResponse:
-        assert request.save_to is not None
-        request.save_to.write_bytes(b"<half")
-        raise ConnectionError
-
-    with pytest.raises(ConnectionError):
-        run(vxp.fetch("d", tmp_path / "p"), perform)
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_both_drivers(vxp: Vxp) -> None:
-    """The same flow runs blocking and awaited, on the loop or beside it (design, hubs)."""
-
-    async def perform(request: WireRequest) -> WireResponse:
-        return WireResponse(200, {}, LIST)
-
-    assert run(vxp.list_waiting(), lambda request: WireResponse(200, {}, LIST)) == ()
-    assert asyncio.run(arun(vxp.list_waiting(), perform)) == ()
-    assert asyncio.run(arun(vxp.list_waiting(), perform, offload=asyncio.to_thread)) == ()
+def test_a_dialect_without_marks() -> None:
+    """An object that is no dataclass has no settings, no secrets and no clock to set (design, hubs)."""
+    plain: Any = object()
+    assert (list_setting_fields(plain), collect_secrets(plain)) == ((), ())
+    assert with_clock(plain, lambda: THEN) is plain

@@ -1,4 +1,4 @@
-"""Single values of answers, and the JSON around them."""
+"""Single values of answers."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 
 from edoc_connector.errors import ProtocolError
 from edoc_connector.hubs.fields import as_printable, as_text, parse_flag, parse_identifier, parse_time
-from edoc_connector.hubs.strict_json import MAX_DEPTH, NotJsonError, loads
 
 TEN = datetime(2026, 11, 22, 3, tzinfo=UTC)
 
@@ -31,7 +30,7 @@ def test_known_times(written: Any) -> None:
 
 @pytest.mark.parametrize("written", [None, "", "soon", "2014-02-30 00:00:00", "0001-01-01", "99/99/9999", 5, 1.5])
 def test_unknown_times(written: Any) -> None:
-    """What is in no known form is None and never a guess (VXP interface, list)."""
+    """A time in an unknown form is None and never a guess (VXP interface, list)."""
     assert parse_time(written) is None
 
 
@@ -82,29 +81,3 @@ def test_identifier_and_flags() -> None:
         None,
     ]
     assert as_printable("a\x1b\n b" + "c" * 400).startswith("a b")
-
-
-@pytest.mark.parametrize(
-    "data",
-    [b"", b"{", b"NaN", b"[Infinity]", b'{"a":1,"a":2}', b"\xff", b"1e999", b"9" * 5000, b"[" * 100_000, b"'a'",
-     b"[" * (MAX_DEPTH + 1) + b"]" * (MAX_DEPTH + 1)],
-)  # fmt: skip
-def test_not_strict_json(data: bytes) -> None:
-    """What two readers would understand differently, or one not survive, is no JSON (facts about httpx)."""
-    with pytest.raises(NotJsonError):
-        loads(data)
-
-
-def test_strict_json() -> None:
-    """Ordinary JSON reads as ever, also behind a byte order mark (VXP interface, answers)."""
-    assert loads(b'\xef\xbb\xbf{"a":[1,2.5,null,true,"\xc4\x90"]}') == {"a": [1, 2.5, None, True, "Đ"]}
-    assert loads(b"[" * MAX_DEPTH + b"]" * MAX_DEPTH)
-
-
-@given(st.binary(max_size=200))
-def test_any_bytes_as_json(data: bytes) -> None:
-    """No bytes make the reader fail otherwise (hostile answers)."""
-    try:
-        loads(data)
-    except NotJsonError as error:
-        assert len(str(error)) < 100  # noqa: PT017

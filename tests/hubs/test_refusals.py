@@ -1,4 +1,4 @@
-"""The tables of what a hub's "no" means."""
+"""The tables of refusals."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from edoc_connector.hubs.refusals import (
 )
 
 CLASSES = {
-    "10": errors.PacketRefused, "15": errors.AuthenticationRejected, "16": errors.AuthenticationRejected,
+    "10": errors.PacketRefused, "15": errors.AuthenticationRejected, "16": errors.ClockRejected,
     "18": errors.UnknownRecipient, "19": errors.UnknownSender, "20": errors.HubUnavailable,
     "21": errors.PacketRefused, "22": errors.PacketRefused, "23": errors.UnknownRecipient,
     "24": errors.PacketRefused, "25": errors.DuplicateDocument, "26": errors.HubError, "27": errors.HubError,
@@ -39,14 +39,14 @@ def test_codes(code: str) -> None:
 
 
 def test_unknown_code() -> None:
-    """A code nobody documented refuses the packet on a send and only the call elsewhere (faults, row 9)."""
+    """An undocumented code refuses the packet on a send and only the call elsewhere (faults, row 9)."""
     assert type(build_refusal("77", "", sends=True, answer=NOTHING)) is errors.PacketRefused
     assert type(build_refusal("77", "", sends=False, answer=NOTHING)) is errors.HubError
     assert "without a code" in build_refusal("", "", sends=False, answer=NOTHING).message
 
 
 def test_hubs_words_are_bounded() -> None:
-    """A hub's description cannot flood a log or move a terminal's cursor (faults, row 9)."""
+    """The description by a hub cannot flood a log or move a terminal's cursor (faults, row 9)."""
     error = build_refusal("22", "\x1b[2J" + "x" * 10_000, sends=True, answer=NOTHING)
     assert len(error.message) < 600
     assert "\x1b" not in error.message

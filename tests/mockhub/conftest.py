@@ -5,8 +5,10 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
+import io
 import json
 import re
+import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta, timezone
@@ -137,6 +139,30 @@ def packet() -> Callable[..., bytes]:
 def status() -> Callable[..., bytes]:
     """Makes status packets."""
     return make_status
+
+
+UUID = re.compile(rb"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+ZIP = re.compile(rb"UEsDB[A-Za-z0-9+/=]+")
+STATION = re.compile(
+    rb"\r\n +<edXML:TraceHeader>\r\n +<edXML:OrganId>this-hub</edXML:OrganId>\r\n.*\r\n +</edXML:TraceHeader>"
+)
+
+
+@pytest.fixture(scope="session")
+def comparable() -> Callable[[bytes], bytes]:
+    """Makes rebuilt packets comparable: ids that are made up are one word, zips are their entries' names and contents.
+
+    The TraceHeader of a hub called ``this-hub`` is left out.
+    """
+
+    def describe_zip(match: re.Match[bytes]) -> bytes:
+        with zipfile.ZipFile(io.BytesIO(base64.b64decode(match[0]))) as archive:
+            return repr([(entry.filename, archive.read(entry)) for entry in archive.infolist()]).encode()
+
+    def describe(packet: bytes) -> bytes:
+        return UUID.sub(b"id", ZIP.sub(describe_zip, STATION.sub(b"", packet)))
+
+    return describe
 
 
 def make_packet(

@@ -81,9 +81,9 @@ def hub(mock_hub: RunningHub, packet: Any) -> RunningHub:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_recorded_request_is_accepted(hub: RunningHub, shared: Path, name: str) -> None:
+def test_a_recorded_request_is_accepted(hub: RunningHub, collection: Path, name: str) -> None:
     """VXP interface, "Headers" and "Calls": recorded header order and body, a fresh timestamp and HMAC."""
-    head, _, body = (shared / f"captures/vxp/{name}.http").read_bytes().partition(b"\r\n\r\n")
+    head, _, body = (collection / f"captures/vxp/{name}.http").read_bytes().partition(b"\r\n\r\n")
     length = re.search(rb"Content-Length: (\d+)", head)
     status, answer = exchange(hub.url, freshen(head), body[: int(length[1])] if length else b"")
     assert status == 200
@@ -93,10 +93,10 @@ def test_a_recorded_request_is_accepted(hub: RunningHub, shared: Path, name: str
         assert json.loads(answer)["ErrorCode"] == "0"
 
 
-def test_all_of_them_one_after_another(hub: RunningHub, shared: Path) -> None:
+def test_all_of_them_one_after_another(hub: RunningHub, collection: Path) -> None:
     """VXP interface: the two sends carry the same bytes as different types to different agencies: no duplicates."""
     for name in ("01-sendEdoc", "13-sendEdoc"):
-        head, _, body = (shared / f"captures/vxp/{name}.http").read_bytes().partition(b"\r\n\r\n")
+        head, _, body = (collection / f"captures/vxp/{name}.http").read_bytes().partition(b"\r\n\r\n")
         length = re.search(rb"Content-Length: (\d+)", head)
         assert length is not None
         _, answer = exchange(hub.url, freshen(head), body[: int(length[1])])
@@ -105,14 +105,14 @@ def test_all_of_them_one_after_another(hub: RunningHub, shared: Path) -> None:
     assert [[receipt.recipient for receipt in held.receipts] for held in sent] == [["000.00.00.G22"], ["G22", "H13"]]
 
 
-def test_the_body_is_kept_without_its_tail(tmp_path: Path, shared: Path) -> None:
+def test_the_body_is_kept_without_its_tail(tmp_path: Path, collection: Path) -> None:
     """VXP interface, "Compatibility": passed through, a packet is the file's bytes, without the CRLF after them."""
     with RunningHub(MockHubConfig(data=tmp_path / "h", pass_through=True)) as hub:
         hub.add_agency("000.00.00.H29", SECRET, system_id="H29.TEST")
         hub.add_agency("000.00.00.G22", "another")
-        head, _, body = (shared / "captures/vxp/01-sendEdoc.http").read_bytes().partition(b"\r\n\r\n")
+        head, _, body = (collection / "captures/vxp/01-sendEdoc.http").read_bytes().partition(b"\r\n\r\n")
         length = re.search(rb"Content-Length: (\d+)", head)
         assert length is not None
         exchange(hub.url, freshen(head), body[: int(length[1])])
         (held,) = hub.packets()
-        assert held.path.read_bytes() == (shared / "samples/status.edxml").read_bytes()
+        assert held.path.read_bytes() == (collection / "samples/status.edxml").read_bytes()

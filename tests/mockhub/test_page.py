@@ -26,7 +26,7 @@ def press(client: httpx.Client, url: str, action: str, reason: str = "", **chang
     return response.text
 
 
-def codes(caller: Any) -> list[tuple[str, str]]:
+def codes(caller: Any) -> list[tuple[str | None, str | None]]:
     """Status code and description of every status packet that waits."""
     found = []
     for row in caller.waiting("status"):
@@ -136,7 +136,10 @@ def test_clock_and_locks_over_http(
 ) -> None:
     """Design, "mock hub": the clock can be set and receivers locked from outside the process."""
     assert client.post(f"{mock_hub.url}/mock/clock", json={"offset_seconds": 3600}).status_code == 201
-    assert mock_hub.clock_offset == timedelta(hours=1)
+    assert (mock_hub.clock_offset, mock_hub.clock_tolerance) == (timedelta(hours=1), None)
+    strict = {"offset_seconds": 3600, "tolerance_seconds": 300}
+    assert client.post(f"{mock_hub.url}/mock/clock", json=strict).status_code == 201
+    assert two[0].post("getAgenciesList", two[0].headers({})).json()["ErrorCode"] == "16"
     assert client.post(f"{mock_hub.url}/mock/clock", json={"offset_seconds": 0}).status_code == 201
     assert client.post(f"{mock_hub.url}/mock/clock", json={"offset_seconds": "x"}).status_code == 422
     client.post(f"{mock_hub.url}/mock/lock", json={"code": "G22", "locked": True})

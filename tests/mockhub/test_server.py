@@ -52,15 +52,15 @@ def test_no_secret_is_on_disk(mock_hub: RunningHub, two: tuple[Any, Any], packet
     assert not [path for path in (tmp_path / "mock-hub").rglob("*") if path.is_file() and b"-key" in path.read_bytes()]
 
 
-def test_passed_through_bytes_are_the_files(tmp_path: Path, caller: Make, shared: Path) -> None:
+def test_passed_through_bytes_are_the_files(tmp_path: Path, caller: Make, samples: list[Path]) -> None:
     """Issue "One document travels": the collected packets come out byte-identical with pass-through."""
     with RunningHub(MockHubConfig(data=tmp_path / "h", pass_through=True)) as hub:
         sender = caller("SYS", hub=hub)
         codes = ["000.00.15.H51", "000.00.00.H41", "000.00.00.H14", "000.00.00.G17", "000.00.00.G22"]
         for code in codes:
             hub.add_agency(code, "SYS-key", system_id="SYS")
-        for path in sorted((shared / "samples").glob("*.edxml")):
-            kind = "status" if path.name.startswith("status") else "edoc"
+        for path in samples:
+            kind = "status" if "status" in path.name else "edoc"
             answer = sender.send(path.read_bytes(), "SYS", kind=kind, exact=path.name == "edoc.edxml")
             if path.name == "edoc_new.edxml":
                 assert answer["ErrorCode"] == "22"

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from asn1crypto import keys as asn1_keys
+from asn1crypto import keys as asn1_keys  # type: ignore[import-untyped]  # it ships no types
 from asn1crypto import x509 as asn1_x509
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from pyhanko.pdf_utils.incremental_writer import IncrementalPdfFileWriter
@@ -119,7 +119,7 @@ def foreign(agency: AgencyKeys, plain: bytes) -> Sign:
     def signed(source: bytes | None = None, *, keys: AgencyKeys = agency, **options: Any) -> bytes:
         der = keys.key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
         certificates = [asn1_x509.Certificate.load(one.public_bytes(Encoding.DER)) for one in keys.certificates]
-        store = SimpleCertificateStore()
+        store: Any = SimpleCertificateStore()  # type: ignore[no-untyped-call]  # not annotated in pyHanko
         store.register_multiple(certificates[1:])
         signer = signers.SimpleSigner(
             signing_cert=certificates[0],
@@ -128,9 +128,8 @@ def foreign(agency: AgencyKeys, plain: bytes) -> Sign:
             prefer_pss=options.pop("prefer_pss", False),
         )
         reserved = options.pop("bytes_reserved", None)
-        metadata = signers.PdfSignatureMetadata(
-            **({"field_name": "Signature1", "subfilter": SigSeedSubFilter.PADES} | options)
-        )
+        usual: dict[str, Any] = {"field_name": "Signature1", "subfilter": SigSeedSubFilter.PADES}
+        metadata = signers.PdfSignatureMetadata(**(usual | options))
         writer = IncrementalPdfFileWriter(io.BytesIO(source or plain))
         signed: bytes = signers.sign_pdf(writer, metadata, signer=signer, bytes_reserved=reserved).getvalue()
         return signed

@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives import hashes
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from edoc_connector import signing
 from edoc_connector.edxml import Attachment
 from edoc_connector.errors import AttachmentError
 from edoc_connector.pdf import verify as verify_module
@@ -55,9 +56,9 @@ def test_encrypted(plain: bytes) -> None:
     from pyhanko.pdf_utils.writer import copy_into_new_writer
 
     writer = copy_into_new_writer(PdfFileReader(io.BytesIO(plain)))
-    writer.encrypt("mật khẩu")
+    writer.encrypt("mật khẩu")  # type: ignore[no-untyped-call]  # not annotated in pyHanko
     out = io.BytesIO()
-    writer.write(out)
+    writer.write(out)  # type: ignore[no-untyped-call]  # not annotated in pyHanko
     assert verify_pdf(out.getvalue()).reason == "PDF-ENCRYPTED"
 
 
@@ -190,7 +191,7 @@ def _ring(count: int) -> AgencyKeys:
             .not_valid_before(now - timedelta(days=1))
             .not_valid_after(now + timedelta(days=9))
             .add_extension(x509.BasicConstraints(ca=ca, path_length=None), critical=True)
-            .sign(make_throwaway_key("p256", issuer_key), hashes.SHA256())  # type: ignore[arg-type]
+            .sign(make_throwaway_key("p256", issuer_key), hashes.SHA256())
         )
 
     ring = [issue("X", f"ring {n}", f"ring {(n + 1) % count}", ca=True) for n in range(count)]
@@ -215,12 +216,13 @@ def test_the_signatures_of_a_file_share_one_budget(
 ) -> None:
     """Many signatures in a file do not bring the work of building paths with each of them."""
     budgets: list[object] = []
-    judge = verify_module.judge_certificate
-    monkeypatch.setattr(
-        verify_module,
-        "judge_certificate",
-        lambda *a, budget, **k: budgets.append(budget) or judge(*a, budget=budget, **k),
-    )
+    judge = signing.judge_certificate
+
+    def record_budget(*arguments: Any, **named: Any) -> Any:
+        budgets.append(named["budget"])
+        return judge(*arguments, **named)
+
+    monkeypatch.setattr(verify_module, "judge_certificate", record_budget)
     pdf = foreign(foreign(), keys=_ring(3), field_name="Signature2")
     assert len(verify_pdf(pdf, trusting).signatures) == 2
     assert len(budgets) == 2

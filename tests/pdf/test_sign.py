@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from asn1crypto import x509 as asn1_x509
+from asn1crypto import x509 as asn1_x509  # type: ignore[import-untyped]  # it ships no types
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 from pyhanko.pdf_utils.incremental_writer import IncrementalPdfFileWriter
@@ -148,9 +148,9 @@ def _encrypted(plain: bytes) -> bytes:
     from pyhanko.pdf_utils.writer import copy_into_new_writer
 
     writer = copy_into_new_writer(PdfFileReader(io.BytesIO(plain)))
-    writer.encrypt("mật khẩu")
+    writer.encrypt("mật khẩu")  # type: ignore[no-untyped-call]  # not annotated in pyHanko
     out = io.BytesIO()
-    writer.write(out)
+    writer.write(out)  # type: ignore[no-untyped-call]  # not annotated in pyHanko
     return out.getvalue()
 
 
@@ -204,7 +204,7 @@ def test_an_empty_field_of_the_same_name(sign: Any, plain: bytes) -> None:
     writer = IncrementalPdfFileWriter(io.BytesIO(plain))
     append_signature_field(writer, SigFieldSpec("Signature1", box=(10, 10, 100, 50)))
     out = io.BytesIO()
-    writer.write(out)
+    writer.write(out)  # type: ignore[no-untyped-call]  # not annotated in pyHanko
     (own,) = verify_pdf(sign(out.getvalue())).signatures
     assert (own.field, own.status) == ("Signature2", VALID)
 
@@ -217,7 +217,7 @@ def test_the_example_runs(plain: bytes, agency: AgencyKeys, tmp_path: Path, monk
     monkeypatch.setenv("KEY_PASSWORD", "bí mật")
     monkeypatch.setenv("PYTHONIOENCODING", "utf-8")
     example = Path(__file__).parents[2] / "examples" / "sign_pdf.py"
-    command = [sys.executable, example, tmp_path / "in.pdf", tmp_path / "out.pdf", key, root]
+    command: list[str | Path] = [sys.executable, example, tmp_path / "in.pdf", tmp_path / "out.pdf", key, root]
     said = subprocess.run(command, capture_output=True, check=True, encoding="utf-8").stdout
     assert "VALID PDF-OK" in said
     assert "bí mật" not in said

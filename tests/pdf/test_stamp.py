@@ -91,7 +91,7 @@ def test_letters_are_drawn(sign: Any, pdfs: Any, tmp_path: Path) -> None:
     assert re.search(r"\+NotoSerif\S*\s+CID TrueType\s+Identity-H\s+yes yes yes", fonts)
 
 
-def _boxes(pdf: bytes) -> list[tuple[float, ...]]:
+def _boxes(pdf: bytes) -> list[Any]:
     page = PdfFileReader(io.BytesIO(pdf)).root["/Pages"]["/Kids"][0]
     return [tuple(map(float, annotation.get_object()["/Rect"])) for annotation in page["/Annots"]]
 

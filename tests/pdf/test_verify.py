@@ -6,12 +6,13 @@ import asyncio
 import hashlib
 import io
 import re
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from asn1crypto import keys as asn1_keys
+from asn1crypto import keys as asn1_keys  # type: ignore[import-untyped]  # it ships no types
 from asn1crypto import x509 as asn1_x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, pkcs7
@@ -191,7 +192,7 @@ def _with_longer_value(signed: bytes, pdfs: Any) -> bytes:
     raise AssertionError("no length fits")
 
 
-RANGES = {
+RANGES: dict[str, Callable[[int, int, int], tuple[int, int, int, int]]] = {
     "does not start at the beginning": lambda a, b, c: (1, a - 1, b, c),
     "leaves a byte out at the end": lambda a, b, c: (0, a, b, c - 1),
     "goes beyond the end": lambda a, b, c: (0, a, b, c + 1),
@@ -343,7 +344,7 @@ def _value_put(pdf: bytes, make: Any) -> bytes:
     spans = re.search(rb"/ByteRange \[\s*0 (\d+) (\d+) (\d+)\s*\]", pdf)
     assert spans is not None
     before, after, _ = map(int, spans.groups())
-    value = make(pdf[:before] + pdf[after:]).hex().encode()
+    value: bytes = make(pdf[:before] + pdf[after:]).hex().encode()
     return pdf[: before + 1] + value.ljust(after - before - 2, b"0") + pdf[after - 1 :]
 
 
@@ -411,7 +412,7 @@ def test_a_signature_against_a_lock(foreign: Any, sign: Any, monkeypatch: pytest
 def _stamped(pdf: bytes, keys: AgencyKeys) -> bytes:
     der = keys.key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
     chain = [asn1_x509.Certificate.load(one.public_bytes(Encoding.DER)) for one in keys.certificates]
-    store = SimpleCertificateStore()
+    store: Any = SimpleCertificateStore()  # type: ignore[no-untyped-call]  # not annotated in pyHanko
     store.register_multiple(chain[1:])
     timestamper = DummyTimeStamper(chain[0], asn1_keys.PrivateKeyInfo.load(der), certs_to_embed=store)
     writer = IncrementalPdfFileWriter(io.BytesIO(pdf))

@@ -175,11 +175,11 @@ def _zip(name: str, content: bytes) -> bytes:
 
 def _repack(root: etree._Element) -> None:
     for attachment in root.iter(f"{{{NS}}}Attachment"):
-        name = attachment.findtext(f"{{{NS}}}AttachmentName")
+        name = attachment.findtext(f"{{{NS}}}AttachmentName") or ""
         content = _text(attachment, "ContentTransferEncoded")
         if name.lower().endswith((".pdf", ".doc", ".docx", ".zip")):
             continue
-        content.text = base64.b64encode(_zip(name, base64.b64decode(content.text))).decode()
+        content.text = base64.b64encode(_zip(name, base64.b64decode(content.text or ""))).decode()
         _text(attachment, "ContentType").text = "application/zip"
 
 
@@ -196,9 +196,16 @@ def rebuild() -> Callable[[bytes], bytes]:
         other = root.find(f".//{{{NS}}}OtherInfo")
         if other is None:
             other = _add(_text(root, "MessageHeader"), "OtherInfo")
-        for name, value in (("PromulgationAmount", "1"), ("PageAmount", "1"), ("Direction", "false")):
+        for name, value in (
+            ("Priority", "0"),
+            ("PromulgationAmount", "1"),
+            ("PageAmount", "1"),
+            ("Direction", "false"),
+        ):
             if other.find(f"{{{NS}}}{name}") is None:
                 _add(other, name, value)
+        if root.find(f".//{{{NS}}}SteeringType") is None:
+            _add(_text(root, "MessageHeader"), "SteeringType", "0")
         for content_id in root.iter(f"{{{NS}}}ContentId"):
             content_id.text = f"cid:{content_id.text}"
         _repack(root)
@@ -245,7 +252,7 @@ def xmlsec_signed(packet_of: Write, agency: AgencyKeys) -> XmlsecSign:
         pem = keys.key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
         for step in ("sign", "verify"):
             context = xmlsec.SignatureContext()
-            context.key = key or xmlsec.Key.from_memory(pem, xmlsec.KeyFormat.PEM)
+            context.key = key or xmlsec.Key.from_memory(pem, xmlsec.constants.KeyDataFormatPem)
             for element in root.iter("*"):
                 if element.get("Id"):
                     context.register_id(element, "Id")

@@ -26,7 +26,7 @@ from edoc_connector import edxml
 from edoc_connector.errors import SigningError
 from edoc_connector.signing import Signer, VerifyPolicy, enveloped, key_status, seal_maker, verify
 from edoc_connector.testing import RunningHub, sample_document
-from edoc_connector.testing.keys import AgencyKeys, agency_keys, get_default_authority
+from edoc_connector.testing.keys import AgencyKeys, Kind, agency_keys, get_default_authority
 
 TOKEN = "access-token-rất-bí-mật".encode().hex()
 PIN = "24681357"
@@ -158,7 +158,7 @@ def _serving(keys: AgencyKeys) -> Iterator[Service]:
 @pytest.fixture
 def service(request: pytest.FixtureRequest) -> Iterator[Service]:
     """A service that keeps a key of the kind asked for, RSA if none is."""
-    kind = getattr(request, "param", "rsa")
+    kind: Kind = getattr(request, "param", "rsa")
     yield from _serving(agency_keys("Sở Nội vụ", organ_id="H29.05", kind=kind))
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from edoc_connector.store import NewDelivery, Store
+from edoc_connector.testing.postgres import Tables
 
 
 class Clock:
@@ -31,12 +32,12 @@ def clock() -> Clock:
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
-def url(request: pytest.FixtureRequest, tmp_path: Path, tables: bytes) -> str:
-    """URL of a database, an empty one where the module says so; tests run on both engines, unless one names one."""
-    ready = not getattr(request.module, "EMPTY", False)
+def url(request: pytest.FixtureRequest, tmp_path: Path, tables: bytes, database_kind: Tables) -> str:
+    """URL of a database; tests run on both engines, unless one names one."""
     if request.param == "postgresql":
-        return request.getfixturevalue("postgres").create_database(ready=ready)
-    if ready:
+        url: str = request.getfixturevalue("postgres_url")
+        return url
+    if database_kind == "store":
         (tmp_path / "edoc.db").write_bytes(tables)
     return f"sqlite:///{tmp_path / 'edoc.db'}"
 

@@ -1,4 +1,4 @@
-"""Threads that share commits on SQLite: each is on the disk or not done at all, whatever becomes of the others."""
+"""Threads that share commits on SQLite: each transaction is on the disk or not done at all."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from sqlalchemy.exc import OperationalError
 
 from edoc_connector.errors import StoreError
 from edoc_connector.store import group_commit as group_module
-from edoc_connector.store._sql import connections as lines_module
+from edoc_connector.store._sql import connections as connections_module
 from edoc_connector.store._sql.compiled import execute_directly
 from edoc_connector.store._sql.connections import SqliteConnectionSource
 from edoc_connector.store._sql.engine import make_engine, translate_driver_errors
@@ -23,6 +23,7 @@ from edoc_connector.store.group_commit import GroupCommit
 
 OTHERS = 5
 Write = Callable[[Connection, int], None]
+Together = Callable[..., list[Future[None]]]
 
 
 class Watched(SqliteConnectionSource):
@@ -72,7 +73,7 @@ def database(tmp_path: Path) -> Iterator[Database]:
 
 
 @pytest.fixture
-def together(database: Database) -> Callable[[Write, Write | None], list[Future[None]]]:
+def together(database: Database) -> Together:
     """Runs transactions 0 to OTHERS in threads: all others wait for their turn while the first is inside."""
 
     def run(first: Write, other: Write | None = None) -> list[Future[None]]:
@@ -97,7 +98,7 @@ def together(database: Database) -> Callable[[Write, Write | None], list[Future[
     return run
 
 
-def test_threads_share_a_commit(database: Database, together) -> None:
+def test_threads_share_a_commit(database: Database, together: Together) -> None:
     """Those who wait go on in the same transaction, and all of it is on the disk when they return."""
     for future in together(database.insert):
         future.result()
@@ -105,7 +106,7 @@ def test_threads_share_a_commit(database: Database, together) -> None:
     assert database.lines.opened == 1
 
 
-def test_a_member_that_fails_undoes_its_own_work_only(database: Database, together) -> None:
+def test_a_member_that_fails_undoes_its_own_work_only(database: Database, together: Together) -> None:
     """Each transaction is whole or not there (DESIGN, "The store is the truth")."""
 
     def fail(connection: Connection, number: int) -> None:
@@ -118,7 +119,9 @@ def test_a_member_that_fails_undoes_its_own_work_only(database: Database, togeth
     assert database.numbers() == [0, 2, 4]
 
 
-def test_a_first_member_that_fails_leaves_the_others_a_transaction_of_their_own(database: Database, together) -> None:
+def test_a_first_member_that_fails_leaves_the_others_a_transaction_of_their_own(
+    database: Database, together: Together
+) -> None:
     """Nothing of it is there, and everything of theirs is."""
 
     def fail(connection: Connection, number: int) -> None:
@@ -132,7 +135,9 @@ def test_a_first_member_that_fails_leaves_the_others_a_transaction_of_their_own(
     assert database.numbers() == list(range(1, OTHERS + 1))
 
 
-def test_a_commit_that_fails_fails_for_everybody(database: Database, together, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_commit_that_fails_fails_for_everybody(
+    database: Database, together: Together, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Nobody is told that something is stored which is not, not even by an error about what others stored."""
 
     def full(connection: Connection, statement: str) -> None:
@@ -146,7 +151,7 @@ def test_a_commit_that_fails_fails_for_everybody(database: Database, together, m
             raise LookupError(number)
 
     with monkeypatch.context() as patch:
-        patch.setattr(lines_module, "execute_directly", full)
+        patch.setattr(connections_module, "execute_directly", full)
         failed = [future.exception() for future in together(write)]
     assert {type(error) for error in failed} == {StoreError}
     assert len(set(map(id, failed))) == OTHERS + 1
@@ -156,7 +161,7 @@ def test_a_commit_that_fails_fails_for_everybody(database: Database, together, m
     assert database.numbers() == [7]
 
 
-def test_a_transaction_that_sqlite_undid_fails_for_everybody(database: Database, together) -> None:
+def test_a_transaction_that_sqlite_undid_fails_for_everybody(database: Database, together: Together) -> None:
     """After some errors SQLite undoes the whole transaction: the members before are told."""
 
     def undo(connection: Connection, number: int) -> None:
@@ -170,7 +175,9 @@ def test_a_transaction_that_sqlite_undid_fails_for_everybody(database: Database,
     assert database.numbers() == []
 
 
-def test_a_member_that_hides_such_an_error_cannot_make_the_others_believe(database: Database, together) -> None:
+def test_a_member_that_hides_such_an_error_cannot_make_the_others_believe(
+    database: Database, together: Together
+) -> None:
     """What is written after SQLite undid the transaction would be outside of any."""
 
     def undo(connection: Connection, number: int) -> None:
@@ -183,7 +190,7 @@ def test_a_member_that_hides_such_an_error_cannot_make_the_others_believe(databa
     assert database.numbers() == []
 
 
-def test_a_lock_that_is_not_to_be_had_is_told_to_all_who_wait(database: Database, together) -> None:
+def test_a_lock_that_is_not_to_be_had_is_told_to_all_who_wait(database: Database, together: Together) -> None:
     """One after another they would each wait for it in vain (faults, row 24)."""
 
     def fail(connection: Connection, number: int) -> None:
@@ -200,9 +207,9 @@ def test_a_lock_that_is_not_to_be_had_is_told_to_all_who_wait(database: Database
 
 
 def test_evidence_that_cannot_be_written_fails_for_everybody(
-    database: Database, together, monkeypatch: pytest.MonkeyPatch
+    database: Database, together: Together, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What the evidence does not tell has not happened: it is written for the group, or nothing is."""
+    """The evidence is written for the whole group, or nothing of the group is stored."""
 
     def full(connection: Connection, said: list[object]) -> None:
         raise OperationalError("INSERT", {}, sqlite3.OperationalError("database or disk is full"))
@@ -218,9 +225,9 @@ def test_evidence_that_cannot_be_written_fails_for_everybody(
 
 
 def test_a_mistake_while_committing_is_nobodys_success(
-    database: Database, together, monkeypatch: pytest.MonkeyPatch
+    database: Database, together: Together, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whatever ends a group, its members are told that it is committed only where it is."""
+    """However a group ends, its members return only where it was committed."""
 
     def broken(connection: Connection, said: list[object]) -> None:
         raise LookupError("a mistake of ours")
@@ -232,7 +239,7 @@ def test_a_mistake_while_committing_is_nobodys_success(
     assert database.numbers() == []
 
 
-def test_a_group_is_bounded(database: Database, together, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_group_is_bounded(database: Database, together: Together, monkeypatch: pytest.MonkeyPatch) -> None:
     """The first of many does not wait for all who come after it."""
     monkeypatch.setattr("edoc_connector.store.group_commit.MAX_MEMBERS", 2)
     for future in together(database.insert):
@@ -243,9 +250,12 @@ def test_a_group_is_bounded(database: Database, together, monkeypatch: pytest.Mo
 
 @pytest.mark.parametrize("called", [False, True], ids=["while it waits", "as its turn comes"])
 def test_whoever_is_interrupted_while_waiting_blocks_nobody(
-    database: Database, together, monkeypatch: pytest.MonkeyPatch, called: bool
+    database: Database,
+    together: Together,
+    monkeypatch: pytest.MonkeyPatch,
+    called: bool,
 ) -> None:
-    """Ctrl-C, or a time limit that a signal enforces: the others write, and the next transaction comes through."""
+    """After Ctrl-C, or a time limit that a signal enforces, the others write and the next transaction comes through."""
     wait, interrupted = group_module._Ticket.wait_for_turn, threading.Event()
     go = threading.Event()
 
@@ -276,7 +286,7 @@ def test_whoever_is_interrupted_while_waiting_blocks_nobody(
 
 
 def test_a_turn_that_nobody_takes_is_passed_on(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The only one who waits is interrupted as the group before it ends: the store is free."""
+    """The store is free after the only waiting thread is interrupted just as the group before it ends."""
     wait = group_module._Ticket.wait_for_turn
 
     def interrupted(ticket: group_module._Ticket) -> None:

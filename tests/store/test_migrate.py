@@ -1,4 +1,4 @@
-"""Databases of earlier revisions: what is in them is there after `upgrade`."""
+"""Databases of earlier revisions keep all of their contents in an upgrade."""
 
 from __future__ import annotations
 
@@ -13,8 +13,9 @@ from sqlalchemy.exc import IntegrityError
 from edoc_connector.errors import StoreError
 from edoc_connector.store import DELIVERIES, Store, migrate, upgrade
 
+pytestmark = pytest.mark.database("none")  # how a database gets its tables is what is tested here
+
 AGENCY = "H29.05"
-EMPTY = True  # how a database gets its tables is what is tested here
 _WHEN = "'2026-11-20 03:00:00'"
 _QUEUE = f"'%s', 2, {_WHEN}, 3, {_WHEN}, {_WHEN}"
 
@@ -87,3 +88,63 @@ def test_a_store_that_is_not_upgraded_is_refused(first: str, tmp_path: Path) -> 
     """The error says what to run (DESIGN, "schema changes are Alembic migrations")."""
     with pytest.raises(StoreError, match="edoc db upgrade"):
         Store.open(first, spool=tmp_path / "spool")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "detail", "expected"),
+    [
+        (None, "ready", "stored, before anything is sent", ("stored, before anything is sent", "đã lưu trước khi gửi")),
+        ("sending", "sent", "the hub took it: docId 7", ("the hub took it: docId 7", "trục đã nhận: docId 7")),
+        ("sending", "failed", "the hub refused it for good: bad ‖ hỏng",
+         ("the hub refused it for good: bad", "trục từ chối hẳn: hỏng")),
+        ("sent", "sent", "told ‖ đã báo", ("told", "đã báo")),
+        ("sent", "sent", "H30 ‖ H30", ("H30", None)),
+        (None, "13", "Gửi nhầm", ("Gửi nhầm", None)),
+        ("sending", "sent", "words of an older version", ("words of an older version", None)),
+        ("sent", "01", "", ("", None)),
+    ],
+    ids=["cause", "fact", "error", "both languages", "the same in both", "a person's", "older", "none"],
+)  # fmt: skip
+def test_an_upgrade_splits_the_languages(
+    first: str, old: str | None, new: str, detail: str, expected: tuple[str, str | None]
+) -> None:
+    """Each language has its column; of a move the Vietnamese cause is there too (issue, "with everything kept")."""
+    engine = create_engine(first)
+    statement = text(
+        "INSERT INTO timeline (subject, subject_id, at, actor, old, new, detail) "
+        f"VALUES ('delivery', 1, {_WHEN}, 'clerk', :old, :new, :detail)"
+    )
+    with engine.begin() as connection:
+        connection.execute(statement, {"old": old, "new": new, "detail": detail})
+    upgrade(first)
+    with engine.connect() as connection:
+        row = connection.execute(text("SELECT detail, detail_vi FROM timeline ORDER BY id DESC LIMIT 1")).one()
+    engine.dispose()
+    assert tuple(row) == expected
+
+
+@pytest.mark.parametrize(
+    ("entered", "marks"),
+    [
+        ("ready", (True, False)),
+        ("ready sending failed refused", (True, False)),
+        ("ready sending failed refused ready sending failed refused", (True, False)),
+        ("ready sending failed refused ready sending failed", (False, False)),
+        ("ready sending failed", (False, False)),
+        ("ready sending unknown ready sending failed refused", (False, True)),
+        ("ready sending sent", (False, False)),
+    ],
+)
+def test_an_upgrade_marks_deliveries(first: str, entered: str, marks: tuple[bool, bool]) -> None:
+    """Certainly never accepted is what was refused each time that it failed (faults, row 9)."""
+    engine = create_engine(first)
+    with engine.begin() as connection:
+        for state in entered.split():
+            values = f"('delivery', 1, {_WHEN}, 'clerk', '{state}', '')"
+            statement = f"INSERT INTO timeline (subject, subject_id, at, actor, new, detail) VALUES {values}"
+            connection.execute(text(statement))
+    upgrade(first)
+    with engine.connect() as connection:
+        (row,) = connection.execute(text("SELECT never_accepted, was_unknown FROM deliveries"))
+    engine.dispose()
+    assert tuple(map(bool, row)) == marks

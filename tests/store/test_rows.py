@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 from sqlalchemy.exc import IntegrityError
 
+from edoc_connector._core import Text
 from edoc_connector.errors import DocumentIdConflict, StoreError
 from edoc_connector.store import (
     DELIVERIES,
@@ -19,11 +22,11 @@ from edoc_connector.store import (
     DirectoryEntry,
     Lease,
     LeaseLost,
+    NewDelivery,
     Offer,
     OutgoingState,
     ReceiptState,
     Store,
-    describe_entry,
 )
 
 AGENCY = "H29.05"
@@ -31,7 +34,7 @@ ME = Lease("me", 60)
 AT = datetime(2026, 11, 20, 4, 0, tzinfo=UTC)
 
 
-def test_the_same_document_is_one_delivery(store: Store, new_delivery) -> None:
+def test_the_same_document_is_one_delivery(store: Store, new_delivery: Callable[..., NewDelivery]) -> None:
     """The same document twice is one delivery; another under its id is a conflict (DESIGN, "store and connector")."""
     with store.transaction("test") as tx:
         first = tx.deliveries.add(new_delivery())
@@ -42,7 +45,7 @@ def test_the_same_document_is_one_delivery(store: Store, new_delivery) -> None:
     assert "đã dùng" in caught.value.vi
 
 
-def test_agencies_do_not_see_each_other(store: Store, new_delivery) -> None:
+def test_agencies_do_not_see_each_other(store: Store, new_delivery: Callable[..., NewDelivery]) -> None:
     """One store may serve several agencies; the same id is theirs apart (DESIGN, "store and connector")."""
     with store.transaction("test") as tx:
         tx.deliveries.add(new_delivery())
@@ -50,7 +53,7 @@ def test_agencies_do_not_see_each_other(store: Store, new_delivery) -> None:
         assert len(tx.deliveries.find_all("G22")) == 1
 
 
-def test_recipients_and_their_statuses(store: Store, new_delivery) -> None:
+def test_recipients_and_their_statuses(store: Store, new_delivery: Callable[..., NewDelivery]) -> None:
     """The sender's system shows, per receiver, where the document stands (business rules, "Who owes what")."""
     with store.transaction("test") as tx:
         row = tx.deliveries.add(new_delivery())
@@ -66,7 +69,7 @@ def test_recipients_and_their_statuses(store: Store, new_delivery) -> None:
     ]
 
 
-def test_a_code_out_of_order_is_recorded_and_flagged(store: Store, new_delivery) -> None:
+def test_a_code_out_of_order_is_recorded_and_flagged(store: Store, new_delivery: Callable[..., NewDelivery]) -> None:
     """A code out of order that comes in is never dropped (business rules)."""
     with store.transaction("test") as tx:
         row = tx.deliveries.add(new_delivery())
@@ -76,7 +79,7 @@ def test_a_code_out_of_order_is_recorded_and_flagged(store: Store, new_delivery)
         lines = tx.timeline.load_timelines(DELIVERIES, [row.id])[row.id]
     assert (first.last_code, first.out_of_order) == ("06", 1)
     assert (stranger.organ_id, stranger.name, stranger.out_of_order) == ("X99", "Nơi khác", 1)
-    assert describe_entry(lines[1]) == ("(out of order)", "(không đúng thứ tự)")
+    assert lines[1].text == Text("(out of order)", "(không đúng thứ tự)")
 
 
 @pytest.mark.parametrize(
@@ -92,9 +95,9 @@ def test_a_code_out_of_order_is_recorded_and_flagged(store: Store, new_delivery)
     ],
 )
 def test_a_code_that_comes_late_does_not_turn_a_document_back(
-    store: Store, new_delivery, came: tuple[str, ...], stands: str
+    store: Store, new_delivery: Callable[..., NewDelivery], came: tuple[str, ...], stands: str
 ) -> None:
-    """It is flagged, and the sender goes on to see how far the document is (business rules, "Allowed order")."""
+    """A late code is flagged, and the sender still sees how far the document is (business rules, "Allowed order")."""
     with store.transaction("test") as tx:
         row = tx.deliveries.add(new_delivery())
         for code in came:
@@ -107,7 +110,7 @@ def test_a_code_that_comes_late_does_not_turn_a_document_back(
     assert [line.new for line in lines[1:]] == list(came)
 
 
-def test_a_take_back_lies_beside_the_last_code(store: Store, new_delivery) -> None:
+def test_a_take_back_lies_beside_the_last_code(store: Store, new_delivery: Callable[..., NewDelivery]) -> None:
     """13 is answered by 15 or 16 and does not replace the last code (business rules)."""
     with store.transaction("test") as tx:
         row = tx.deliveries.add(new_delivery())
@@ -123,7 +126,7 @@ def test_a_take_back_lies_beside_the_last_code(store: Store, new_delivery) -> No
     assert (agreed.last_code, agreed.change) == ("01", Change.AGREED)
 
 
-def test_changes_to_a_document_are_found(store: Store, new_delivery) -> None:
+def test_changes_to_a_document_are_found(store: Store, new_delivery: Callable[..., NewDelivery]) -> None:
     """Recalls, updates and replacements of a document are found by its id (edXML, "TraceHeaderList")."""
     with store.transaction("test") as tx:
         row = tx.deliveries.add(new_delivery())
@@ -153,7 +156,7 @@ def test_a_receipt_is_known_by_the_hubs_id(store: Store) -> None:
 
 
 def test_packets_are_listed_together(store: Store) -> None:
-    """Those that are known stay as they are, the others are made, in the hub's order (faults, row 19)."""
+    """Known packets stay as they are, rows of the others are made in the hub's order (faults, row 19)."""
     with store.transaction("test") as tx:
         known = tx.receipts.record_offer(AGENCY, "7", EDOC)
         offers = [Offer(hub_doc_id=name, message_type=EDOC) for name in ("9", "7", "8")]
@@ -165,7 +168,7 @@ def test_packets_are_listed_together(store: Store) -> None:
 
 
 def test_rows_move_together_or_not_at_all(store: Store) -> None:
-    """Where another worker took one of them, none is written (faults, row 7)."""
+    """No row is written where another worker took one of them (faults, row 7)."""
     with store.transaction("test") as tx:
         keys = [tx.receipts.record_offer(AGENCY, name, EDOC).id for name in ("7", "8")]
         held = tx.receipts.claim_listed(ME, agency=AGENCY, row_ids=keys)
@@ -208,7 +211,7 @@ def test_what_is_said_about_a_receipt_is_kept(store: Store) -> None:
         assert tx.receipts.get_by_id(row.id).last_code == "03"
 
 
-def _sent(store: Store, rows: list) -> None:
+def _sent(store: Store, rows: list[Any]) -> None:
     with store.transaction("me") as tx:
         for row in rows:
             tx.outgoing.move(row, OutgoingState.SENT)
@@ -229,7 +232,7 @@ def test_statuses_leave_in_order(store: Store) -> None:
         assert [row.code for row in tx.outgoing.claim_batch(ME, agency=AGENCY, limit=10)] == ["03"]
 
 
-def test_take_backs_have_a_lane_per_recipient(store: Store, new_delivery) -> None:
+def test_take_backs_have_a_lane_per_recipient(store: Store, new_delivery: Callable[..., NewDelivery]) -> None:
     """One recipient's trouble does not hold up the others (business rules, 13)."""
     with store.transaction("test") as tx:
         row = tx.deliveries.add(new_delivery())
@@ -253,7 +256,7 @@ def test_a_confirmation_is_queued_once_and_again_when_asked(store: Store) -> Non
         assert [row.state for row in tx.outgoing.find_all(AGENCY)] == [OutgoingState.READY]
 
 
-def test_a_delivery_is_found_by_the_hubs_id(store: Store, new_delivery) -> None:
+def test_a_delivery_is_found_by_the_hubs_id(store: Store, new_delivery: Callable[..., NewDelivery]) -> None:
     """A docId already bound can be recognised (faults, row 13)."""
 
     with store.transaction("test") as tx:

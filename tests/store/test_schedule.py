@@ -1,20 +1,25 @@
-"""What a worker does again and again: due times, back-off and leases, on both engines."""
+"""Jobs of a worker: due times, back-off and leases, on both databases."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
+from typing import TYPE_CHECKING
 
 import pytest
 
-from edoc_connector.store import DELIVERIES, JOBS_TABLE, Lease, LeaseLost, Store
+from edoc_connector.store import DELIVERIES, JOBS_TABLE, Lease, LeaseLost, NewDelivery, Store
+
+if TYPE_CHECKING:
+    from tests.store.conftest import Clock
 
 AGENCY = "H29.05"
 ME = Lease("me", 60)
 OTHER = Lease("other", 60)
-TROUBLE = {"error_code": "503", "error_text": "busy", "error_vi": "bận"}
+TROUBLE: dict[str, str | None] = {"error_code": "503", "error_text": "busy", "error_vi": "bận"}
 
 
-def test_a_job_is_done_by_one_worker_at_a_time(store: Store, clock) -> None:
+def test_a_job_is_done_by_one_worker_at_a_time(store: Store, clock: Clock) -> None:
     """Claimed while it is due, free again when the lease ran out, and the slow worker is fenced off (faults, row 7)."""
     with store.transaction("me") as tx:
         tx.schedule.ensure_job(AGENCY, "poll", first_at=tx.now)
@@ -40,7 +45,7 @@ def test_a_job_is_done_by_one_worker_at_a_time(store: Store, clock) -> None:
         assert tx.schedule.list_jobs(AGENCY)["poll"].succeeded_at == tx.now
 
 
-def test_a_worker_that_stops_lets_go(store: Store, new_delivery) -> None:
+def test_a_worker_that_stops_lets_go(store: Store, new_delivery: Callable[..., NewDelivery]) -> None:
     """Nobody waits for the lease of a worker that said good-bye (issue, "finishes or releases what it holds")."""
     with store.transaction("me") as tx:
         tx.schedule.ensure_job(AGENCY, "poll", first_at=tx.now)
@@ -55,7 +60,7 @@ def test_a_worker_that_stops_lets_go(store: Store, new_delivery) -> None:
         assert len(tx.leases.lock_expired(DELIVERIES, agency=AGENCY)) == 1
 
 
-def test_trouble_that_threads_meet_together_counts_once(store: Store, clock) -> None:
+def test_trouble_that_threads_meet_together_counts_once(store: Store, clock: Clock) -> None:
     """The back-off grows with failures in a row, and a success ends it (faults, row 8)."""
     later = clock.now + timedelta(seconds=30)
     with store.transaction("me") as tx:

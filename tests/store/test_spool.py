@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from edoc_connector.errors import NotFound, StoreError
-from edoc_connector.store import Spool
+from edoc_connector.store import Spool, SpoolFile
 
 
 @pytest.fixture
@@ -19,7 +19,7 @@ def spool(tmp_path: Path) -> Spool:
     return Spool(tmp_path / "deep" / "spool")
 
 
-def keep(spool: Spool, data: bytes):
+def keep(spool: Spool, data: bytes) -> SpoolFile:
     with spool.draft_file() as draft:
         draft.write_bytes(data)
         return spool.keep_draft(draft)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Callable
 from datetime import date, datetime
 
 import pytest
@@ -10,8 +11,8 @@ from sqlalchemy import create_engine, insert, text
 from sqlalchemy.exc import IntegrityError
 
 from edoc_connector.errors import StoreError
-from edoc_connector.store import DELIVERIES, MACHINES, StateMachine, Store
-from edoc_connector.store._sql.schema import get_table
+from edoc_connector.store import DELIVERIES, MACHINES, NewDelivery, StateMachine, Store
+from edoc_connector.store._sql.schema import TABLES
 
 IDS = [machine.subject for machine in MACHINES]
 
@@ -19,16 +20,18 @@ IDS = [machine.subject for machine in MACHINES]
 @pytest.mark.parametrize("machine", MACHINES, ids=IDS)
 def test_every_state_can_be_reached(machine: StateMachine) -> None:
     """No state is an island (DESIGN, "states and their moves stand in one table")."""
-    reached, front = set(), {None}
+    reached: set[str | None] = set()
+    front: set[str | None] = {None}
     while front:
-        front = {move.new for move in machine.transitions if move.old in front} - reached
+        follow: set[str | None] = {move.new for move in machine.transitions if move.old in front}
+        front = follow - reached
         reached |= front
     assert reached == set(machine.states)
 
 
 @pytest.mark.parametrize("machine", MACHINES, ids=IDS)
 def test_a_leased_state_can_be_left(machine: StateMachine) -> None:
-    """Whatever a dead worker held goes on (faults, row 7)."""
+    """Rows that a dead worker held go on (faults, row 7)."""
     for state in machine.leased_states:
         assert machine.list_next_states(state)
 
@@ -36,8 +39,9 @@ def test_a_leased_state_can_be_left(machine: StateMachine) -> None:
 def _filler(machine: StateMachine, now: datetime) -> dict[str, object]:
     """A row with something in every column that needs it."""
     by_type = {int: 1, str: "status", datetime: now, date: now.date()}
-    columns = get_table(machine).columns
-    needed = [column for column in columns if not column.nullable and not column.primary_key and column.default is None]
+    columns = TABLES[machine.table_name].columns
+    given = [column for column in columns if not column.nullable and not column.primary_key]
+    needed = [column for column in given if column.default is None and column.server_default is None]
     stored = {column.name: getattr(column.type, "impl_instance", column.type) for column in needed}
     return {name: by_type[kind.python_type] for name, kind in stored.items()}
 
@@ -47,7 +51,7 @@ def test_the_database_refuses_the_moves_that_the_table_lacks(machine: StateMachi
     """A trigger holds the table of moves, whoever writes (DESIGN, "states and their moves stand in one table")."""
     values = _filler(machine, store.clock())
     engine = create_engine(url)
-    table = get_table(machine)
+    table = TABLES[machine.table_name]
     firsts = set(machine.list_next_states(None))
     with engine.connect() as connection:
         for state in set(machine.states) - firsts:
@@ -72,7 +76,9 @@ def test_the_database_refuses_the_moves_that_the_table_lacks(machine: StateMachi
     engine.dispose()
 
 
-def test_a_move_that_is_not_in_the_table_is_refused_in_code(store: Store, new_delivery) -> None:
+def test_a_move_that_is_not_in_the_table_is_refused_in_code(
+    store: Store, new_delivery: Callable[..., NewDelivery]
+) -> None:
     """Illegal moves are impossible and named (DESIGN, "states and their moves stand in one table")."""
     with store.transaction("test") as tx:
         row = tx.deliveries.add(new_delivery())

@@ -1,12 +1,14 @@
-"""Opening a store, its revisions, and what happens when the database fails."""
+"""Opening a store, its revisions, and failures of the database."""
 
 from __future__ import annotations
 
 import sqlite3
 import subprocess
 import sys
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from alembic.autogenerate import compare_metadata
@@ -18,12 +20,13 @@ from sqlalchemy.exc import OperationalError, StatementError
 
 import edoc_connector.store._sql.engine as engine_module
 from edoc_connector.errors import StoreError
-from edoc_connector.store import MACHINES, Store, migrate, upgrade
+from edoc_connector.store import MACHINES, NewDelivery, Store, migrate, upgrade
 from edoc_connector.store._sql import schema
 
-AGENCY = "H29.05"
-EMPTY = True  # how a database gets its tables is what is tested here
+if TYPE_CHECKING:
+    from tests.store.conftest import Clock
 
+AGENCY = "H29.05"
 
 TRIGGERS = {
     "sqlite": "SELECT sql FROM sqlite_master WHERE type = 'trigger' AND name = :name",
@@ -31,6 +34,7 @@ TRIGGERS = {
 }
 
 
+@pytest.mark.database("none")
 def test_an_empty_database_gets_its_tables(store: Store, url: str) -> None:
     """Opening an empty store runs the migrations, and they make what the tables say (DESIGN, "schema changes")."""
     engine = create_engine(url)
@@ -49,7 +53,7 @@ def test_the_revision_named_in_the_code_is_the_newest() -> None:
 
 
 def test_the_migration_guards_the_moves_of_today(store: Store, url: str) -> None:
-    """The triggers hold exactly the pairs of `states` (DESIGN, "states and their moves stand in one table")."""
+    """The triggers hold exactly the moves of `state_machine` (DESIGN, "states and their moves stand in one table")."""
     engine = create_engine(url)
     with engine.connect() as connection:
         for machine in MACHINES:
@@ -61,7 +65,9 @@ def test_the_migration_guards_the_moves_of_today(store: Store, url: str) -> None
     engine.dispose()
 
 
-def test_opening_again_keeps_everything(store: Store, url: str, tmp_path: Path, new_delivery) -> None:
+def test_opening_again_keeps_everything(
+    store: Store, url: str, tmp_path: Path, new_delivery: Callable[..., NewDelivery]
+) -> None:
     """What was stored is there after a restart (faults, row 2)."""
     with store.transaction("test") as tx:
         tx.deliveries.add(new_delivery())
@@ -70,6 +76,7 @@ def test_opening_again_keeps_everything(store: Store, url: str, tmp_path: Path, 
         assert len(tx.deliveries.find_all(AGENCY)) == 1
 
 
+@pytest.mark.database("none")
 def test_two_processes_may_open_an_empty_store_at_once(url: str, tmp_path: Path) -> None:
     """The second waits for the first one's tables (DESIGN, "two processes … may run the same connector")."""
     program = (
@@ -95,6 +102,7 @@ def test_another_revision_is_refused_with_what_to_run(store: Store, url: str, tm
         upgrade(url)
 
 
+@pytest.mark.database("none")
 def test_a_database_of_something_else_is_refused(url: str, tmp_path: Path) -> None:
     """Somebody else's tables are not touched (DESIGN, "on opening an empty store")."""
     engine = create_engine(url)
@@ -128,7 +136,7 @@ def test_a_file_that_is_no_database(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("url", ["sqlite"], indirect=True)
 def test_a_locked_database_is_waited_for_a_bounded_time(
-    store: Store, url: str, new_delivery, monkeypatch: pytest.MonkeyPatch
+    store: Store, url: str, new_delivery: Callable[..., NewDelivery], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """SQLite locked: bounded retries, then an error; the same call later succeeds (faults, row 24)."""
     path = url.removeprefix("sqlite:///")
@@ -145,7 +153,7 @@ def test_a_locked_database_is_waited_for_a_bounded_time(
 
 
 @pytest.mark.parametrize("url", ["sqlite"], indirect=True)
-def test_a_read_only_database(store: Store, new_delivery) -> None:
+def test_a_read_only_database(store: Store, new_delivery: Callable[..., NewDelivery]) -> None:
     """A read-only database is an error that says what to check (faults, row 23)."""
     with store.snapshot() as tx:  # rights do not stop root: this is SQLite's own way to refuse writes
         tx.connection.exec_driver_sql("PRAGMA query_only=ON")
@@ -191,7 +199,7 @@ def test_no_room_for_a_write(store: Store, url: str, tmp_path: Path) -> None:
     assert count == "0"
 
 
-def test_times_are_utc(store: Store, new_delivery, clock) -> None:
+def test_times_are_utc(store: Store, new_delivery: Callable[..., NewDelivery], clock: Clock) -> None:
     """Aware UTC inside (DESIGN, "Names of things outside"): other offsets are converted, none at all is refused."""
     vietnam = timezone(timedelta(hours=7))
     with store.transaction("test") as tx:
@@ -230,7 +238,7 @@ def test_postgresql_gets_the_same_tables() -> None:
     from sqlalchemy.dialects import postgresql
     from sqlalchemy.schema import CreateIndex, CreateTable
 
-    dialect = postgresql.dialect()
+    dialect: Any = postgresql.dialect()  # type: ignore[no-untyped-call]  # not annotated in SQLAlchemy
     statements = [str(CreateTable(table).compile(dialect=dialect)) for table in schema.metadata.sorted_tables]
     assert any("TIMESTAMP WITH TIME ZONE" in statement for statement in statements)
     (index,) = [index for index in schema.receipts.indexes if index.unique]

@@ -7,24 +7,30 @@ import subprocess
 import sys
 import textwrap
 import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from sqlalchemy import create_engine, text
 from sqlalchemy.exc import IntegrityError
 
-from edoc_connector.store import DELIVERIES, DeliveryState, Lease, LeaseLost, Store
+from edoc_connector.store import DELIVERIES, DeliveryState, Lease, LeaseLost, NewDelivery, Store
+
+if TYPE_CHECKING:
+    from tests.store.conftest import Clock
 
 AGENCY = "H29.05"
 ME = Lease("me", 60)
 OTHER = Lease("other", 60)
 
 
-def claim(store: Store, lease: Lease, *states: str, due: bool = True, limit: int = 1) -> list:
+def claim(store: Store, lease: Lease, *states: str, due: bool = True, limit: int = 1) -> list[Any]:
     with store.transaction(lease.owner) as tx:
         return tx.leases.claim(DELIVERIES, lease, agency=AGENCY, states=states or ("ready",), only_due=due, limit=limit)
 
 
-def test_a_claimed_row_is_nobody_elses(store: Store, new_delivery) -> None:
+def test_a_claimed_row_is_nobody_elses(store: Store, new_delivery: Callable[..., NewDelivery]) -> None:
     """Two workers, one outbox: one sends (faults, row 7)."""
     with store.transaction("test") as tx:
         tx.deliveries.add(new_delivery())
@@ -34,7 +40,7 @@ def test_a_claimed_row_is_nobody_elses(store: Store, new_delivery) -> None:
     assert claim(store, OTHER, "ready", "sending", "unknown") == []
 
 
-def test_a_stale_worker_is_fenced_off(store: Store, new_delivery, clock) -> None:
+def test_a_stale_worker_is_fenced_off(store: Store, new_delivery: Callable[..., NewDelivery], clock: Clock) -> None:
     """An expired lease is retaken, and the first holder's write is not made (faults, row 7)."""
     with store.transaction("test") as tx:
         tx.deliveries.add(new_delivery())
@@ -55,7 +61,9 @@ def test_a_stale_worker_is_fenced_off(store: Store, new_delivery, clock) -> None
     assert (row.state, row.lease_owner, row.lease_until) == ("sent", None, None)
 
 
-def test_a_lease_can_be_renewed_until_it_ran_out(store: Store, new_delivery, clock) -> None:
+def test_a_lease_can_be_renewed_until_it_ran_out(
+    store: Store, new_delivery: Callable[..., NewDelivery], clock: Clock
+) -> None:
     """A worker that lives keeps what it holds; one that slept does not get it back (faults, row 7)."""
     with store.transaction("test") as tx:
         held = tx.deliveries.add(new_delivery()).id
@@ -72,7 +80,7 @@ def test_a_lease_can_be_renewed_until_it_ran_out(store: Store, new_delivery, clo
         assert tx.leases.renew(DELIVERIES.table_name, ME, [held]) == 0
 
 
-def test_a_row_is_claimed_when_it_is_due(store: Store, new_delivery, clock) -> None:
+def test_a_row_is_claimed_when_it_is_due(store: Store, new_delivery: Callable[..., NewDelivery], clock: Clock) -> None:
     """Back-off is kept in the database, and a caller may override it (faults, row 8)."""
     with store.transaction("test") as tx:
         tx.deliveries.add(new_delivery())
@@ -84,7 +92,7 @@ def test_a_row_is_claimed_when_it_is_due(store: Store, new_delivery, clock) -> N
     assert len(claim(store, ME, due=False)) == 1
 
 
-def test_touch_ends_a_lease_without_a_move(store: Store, new_delivery) -> None:
+def test_touch_ends_a_lease_without_a_move(store: Store, new_delivery: Callable[..., NewDelivery]) -> None:
     """A question to the hub that settled nothing leaves the row unknown, with a line in the timeline (faults, 4)."""
     with store.transaction("test") as tx:
         tx.deliveries.add(new_delivery())
@@ -99,7 +107,7 @@ def test_touch_ends_a_lease_without_a_move(store: Store, new_delivery) -> None:
     assert (after.asked, after.lease_owner, last.detail) == (1, None, "asked: not there")
 
 
-def test_every_move_is_in_the_timeline(store: Store, new_delivery, clock) -> None:
+def test_every_move_is_in_the_timeline(store: Store, new_delivery: Callable[..., NewDelivery], clock: Clock) -> None:
     """Each move writes a row: time, actor, from, to, detail (DESIGN, "store and connector")."""
     with store.transaction("clerk") as tx:
         tx.deliveries.add(new_delivery())
@@ -118,7 +126,9 @@ def test_every_move_is_in_the_timeline(store: Store, new_delivery, clock) -> Non
 
 
 @pytest.mark.parametrize("change", ["UPDATE timeline SET actor = 'x'", "DELETE FROM timeline"])
-def test_the_timeline_is_append_only(store: Store, url: str, new_delivery, change: str) -> None:
+def test_the_timeline_is_append_only(
+    store: Store, url: str, new_delivery: Callable[..., NewDelivery], change: str
+) -> None:
     """What happened cannot be rewritten (business rules, "every state change … is kept")."""
     with store.transaction("test") as tx:
         tx.deliveries.add(new_delivery())
@@ -128,7 +138,7 @@ def test_the_timeline_is_append_only(store: Store, url: str, new_delivery, chang
     engine.dispose()
 
 
-def test_threads_share_a_store(store: Store, new_delivery) -> None:
+def test_threads_share_a_store(store: Store, new_delivery: Callable[..., NewDelivery]) -> None:
     """Eight threads claim forty rows, each exactly once (DESIGN, "rows are claimed with a lease")."""
     with store.transaction("test") as tx:
         for number in range(40):
@@ -147,7 +157,9 @@ def test_threads_share_a_store(store: Store, new_delivery) -> None:
     assert sorted(taken) == list(range(1, 41))
 
 
-def test_processes_share_a_store(store: Store, url: str, new_delivery, tmp_path) -> None:
+def test_processes_share_a_store(
+    store: Store, url: str, new_delivery: Callable[..., NewDelivery], tmp_path: Path
+) -> None:
     """Two processes claim thirty rows, each exactly once (faults, row 7)."""
     with store.transaction("test") as tx:
         for number in range(30):
@@ -179,7 +191,7 @@ def test_processes_share_a_store(store: Store, url: str, new_delivery, tmp_path)
     assert sorted(int(key) for output in outputs for key in output) == list(range(1, 31))
 
 
-def test_nothing_is_half_written(store: Store, new_delivery) -> None:
+def test_nothing_is_half_written(store: Store, new_delivery: Callable[..., NewDelivery]) -> None:
     """A transaction that fails leaves no row (faults, row 1)."""
     with contextlib.suppress(RuntimeError), store.transaction("test") as tx:
         tx.deliveries.add(new_delivery())
@@ -189,7 +201,7 @@ def test_nothing_is_half_written(store: Store, new_delivery) -> None:
         assert tx.timeline.load_timelines(DELIVERIES, [1]) == {1: ()}
 
 
-def test_a_new_state_of_a_leased_row_frees_it(store: Store, new_delivery) -> None:
+def test_a_new_state_of_a_leased_row_frees_it(store: Store, new_delivery: Callable[..., NewDelivery]) -> None:
     """The lease ends with the move (DESIGN, "rows are claimed with a lease")."""
     with store.transaction("test") as tx:
         tx.deliveries.add(new_delivery())

@@ -20,6 +20,12 @@ PATIENCE = 300.0  # seconds for a worker to end; only a worker that hangs needs 
 AGENCIES = {"H29.05": "Sở Nội vụ", "G22": "Văn phòng Chính phủ"}
 
 # Nothing waits for long: what a test wants to see happen is due at once.
+SectionsOf = Callable[..., dict[str, dict[str, Any]]]
+SettingsOf = Callable[..., Settings]
+Office = Callable[..., Connector]
+WorkerOf = Callable[..., Worker]
+Running = Callable[[Worker], AbstractContextManager[threading.Thread]]
+
 QUICK = {"concurrency": 3, "poll": 0.2, "idle": 0.05, "stop_within": 20.0}
 
 
@@ -34,16 +40,11 @@ def hub(mock_hub: RunningHub, plain_http: None) -> RunningHub:
 @pytest.fixture(params=["sqlite", "postgresql"])
 def backend(request: pytest.FixtureRequest) -> dict[str, str]:
     """Section ``store`` of the settings: a file per agency, or one PostgreSQL for all."""
-    if request.param == "sqlite":
-        return {}
-    ready = not getattr(request.module, "EMPTY", False)
-    return {"url": request.getfixturevalue("postgres").create_database(ready=ready)}
+    return {} if request.param == "sqlite" else {"url": request.getfixturevalue("postgres_url")}
 
 
 @pytest.fixture
-def values(
-    hub: RunningHub, tmp_path: Path, backend: dict[str, str], tables: bytes
-) -> Callable[..., dict[str, dict[str, Any]]]:
+def values(hub: RunningHub, tmp_path: Path, backend: dict[str, str], tables: bytes) -> SectionsOf:
     """The sections of an agency's settings; those given are laid over the usual ones."""
 
     def make(agency: str, **sections: dict[str, Any]) -> dict[str, dict[str, Any]]:
@@ -69,20 +70,20 @@ def values(
 
 
 @pytest.fixture
-def settings(values: Callable[..., dict[str, dict[str, Any]]]) -> Callable[..., Settings]:
+def settings(values: SectionsOf) -> SettingsOf:
     """Makes settings for an agency."""
     return lambda agency, **sections: Settings.of(values(agency, **sections))
 
 
 @pytest.fixture
-def office(settings: Callable[..., Settings]) -> Iterator[Callable[..., Connector]]:
+def office(settings: SettingsOf) -> Iterator[Office]:
     """Opens the connector of an agency, beside its workers."""
     with ExitStack() as stack:
         yield lambda agency, **sections: stack.enter_context(Connector(settings(agency, **sections)))
 
 
 @pytest.fixture
-def worker(settings: Callable[..., Settings]) -> Iterator[Callable[..., Worker]]:
+def worker(settings: SettingsOf) -> Iterator[WorkerOf]:
     """Opens a worker for an agency."""
     with ExitStack() as stack:
 
@@ -93,7 +94,7 @@ def worker(settings: Callable[..., Settings]) -> Iterator[Callable[..., Worker]]
 
 
 @pytest.fixture
-def running() -> Callable[[Worker], AbstractContextManager[threading.Thread]]:
+def running() -> Running:
     """Runs a worker in a thread, and stops it."""
 
     @contextmanager

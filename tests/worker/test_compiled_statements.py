@@ -17,7 +17,7 @@ import edoc_connector
 from edoc_connector.connector import Connector, Handlers
 from edoc_connector.edxml import Organization
 from edoc_connector.errors import OutcomeUnknown, UnknownRecipient
-from edoc_connector.mockhub.faults import Fault
+from edoc_connector.mockhub import Fault
 from edoc_connector.store._sql.compiled import CompiledStatement
 from edoc_connector.testing import sample_document
 from edoc_connector.testing.hub import RunningHub

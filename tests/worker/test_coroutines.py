@@ -8,16 +8,20 @@ import sys
 import threading
 from concurrent.futures import CancelledError
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from edoc_connector.connector import AsyncConnector, AsyncReceipt, Handlers, Receipt
-from edoc_connector.connector.coroutines import HandlerLoop
+from edoc_connector.connector.handlers import HandlerLoop
 from edoc_connector.edxml import StatusMessage
 from edoc_connector.store import ReceiptState
 from edoc_connector.testing import sample_document
-from edoc_connector.worker import load_handlers
+from edoc_connector.testing.hub import RunningHub
+from edoc_connector.worker import import_handlers
+
+if TYPE_CHECKING:
+    from tests.worker.conftest import Office, SectionsOf, SettingsOf, WorkerOf
 
 pytestmark = pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
 
@@ -25,7 +29,9 @@ NOW = {"worker": {"poll": 0.001, "idle": 0.05, "tries": 2}}
 PATIENCE = 60.0
 
 
-def test_functions_of_both_kinds_on_an_awaited_connector(office, worker, settings, hub) -> None:
+def test_functions_of_both_kinds_on_an_awaited_connector(
+    office: Office, worker: WorkerOf, settings: SettingsOf, hub: RunningHub
+) -> None:
     """A coroutine function gets an `AsyncReceipt`, a function a `Receipt`; both are done before 01 goes out (issue)."""
     connector = AsyncConnector.open(settings("G22"))
     seen: list[tuple[type, str]] = []
@@ -47,7 +53,9 @@ def test_functions_of_both_kinds_on_an_awaited_connector(office, worker, setting
     assert (receipt.state, receipt.status) == (ReceiptState.CONFIRMED, "03")
 
 
-def test_statuses_are_told_to_a_coroutine_function(office, worker, settings, hub) -> None:
+def test_statuses_are_told_to_a_coroutine_function(
+    office: Office, worker: WorkerOf, settings: SettingsOf, hub: RunningHub
+) -> None:
     """In their order, with the delivery as it is by then (issue, "DMS handlers")."""
     handlers = Handlers()
     told: list[tuple[str, str]] = []
@@ -64,7 +72,9 @@ def test_statuses_are_told_to_a_coroutine_function(office, worker, settings, hub
     assert told == [(document_id, "01"), (document_id, "03")]
 
 
-def test_an_exception_in_a_coroutine_leaves_the_packet_waiting(office, worker, hub) -> None:
+def test_an_exception_in_a_coroutine_leaves_the_packet_waiting(
+    office: Office, worker: WorkerOf, hub: RunningHub
+) -> None:
     """With a back-off and its traceback, as for a function (issue, "DMS handlers")."""
     handlers = Handlers()
 
@@ -80,7 +90,7 @@ def test_an_exception_in_a_coroutine_leaves_the_packet_waiting(office, worker, h
     assert 'raise ValueError("the DMS is full")' in str(waiting.traceback)
 
 
-def test_one_loop_for_all_calls(office, worker, hub) -> None:
+def test_one_loop_for_all_calls(office: Office, worker: WorkerOf, hub: RunningHub) -> None:
     """A pool that a handler opened in one call works in the next; whatever is awaitable is awaited (docs/api.md)."""
     handlers = Handlers()
     loops: list[Any] = []
@@ -107,7 +117,7 @@ def test_one_loop_for_all_calls(office, worker, hub) -> None:
     assert threads == {"edoc-handlers"}
 
 
-def test_the_loop_is_closed_and_may_be_used_again(backend) -> None:
+def test_the_loop_is_closed_and_may_be_used_again(backend: dict[str, str]) -> None:
     """What runs is cancelled, its clean-up runs, and the thread that waits is told (docs/worker.md)."""
     loop = HandlerLoop()
     begun, cleaned = threading.Event(), threading.Event()
@@ -139,7 +149,9 @@ def test_the_loop_is_closed_and_may_be_used_again(backend) -> None:
     loop.close()
 
 
-def test_an_awaited_connector_is_found_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, values) -> None:
+def test_an_awaited_connector_is_found_by_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, values: SectionsOf
+) -> None:
     """`--handlers module:connector`, and a coroutine function by itself (issue, "DMS handlers")."""
     (tmp_path / "async_dms.py").write_text(
         "from edoc_connector.config import Settings\nfrom edoc_connector.connector import AsyncConnector\n"
@@ -148,5 +160,5 @@ def test_an_awaited_connector_is_found_by_name(tmp_path: Path, monkeypatch: pyte
     )
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", list(sys.path))
-    assert len(load_handlers("async_dms:connector").receipts) == 1
-    assert len(load_handlers("async_dms:register").receipts) == 1
+    assert len(import_handlers("async_dms:connector").receipts) == 1
+    assert len(import_handlers("async_dms:register").receipts) == 1

@@ -5,14 +5,20 @@ from __future__ import annotations
 import asyncio
 import sys
 import threading
+from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import pytest
 
-from edoc_connector.connector import Handlers
-from edoc_connector.connector.coroutines import HandlerLoop
+from edoc_connector.connector import Handlers, Receipt
+from edoc_connector.connector.handlers import HandlerLoop
 from edoc_connector.store import ReceiptState
 from edoc_connector.testing import sample_document
+from edoc_connector.testing.hub import RunningHub
 from edoc_connector.worker import Worker
+
+if TYPE_CHECKING:
+    from tests.worker.conftest import Office, Running, WorkerOf
 
 PATIENCE = 60.0
 
@@ -29,7 +35,9 @@ async def leave_the_loop(_receipt: object) -> None:
 
 
 @pytest.mark.parametrize("handler", [leave, leave_the_loop])
-def test_a_handler_that_exits_fails_like_any_other(handler, office, worker, hub, running) -> None:
+def test_a_handler_that_exits_fails_like_any_other(
+    handler: Callable[[object], object], office: Office, worker: WorkerOf, hub: RunningHub, running: Running
+) -> None:
     """Each packet is set aside after its tries with what was raised, and the threads go on (worker, "Your code")."""
     sender = office("H29.05")
     for number in ("1", "2", "3"):
@@ -39,7 +47,7 @@ def test_a_handler_that_exits_fails_like_any_other(handler, office, worker, hub,
     working = worker("G22", handlers, worker={"concurrency": 2, "poll": 0.2, "idle": 0.05, "tries": 1})
     receiver = office("G22")
     with running(working):
-        aside: list[object] = []
+        aside: list[Receipt] = []
         while len(aside) < 3 and not told.wait(0.1):
             aside = receiver.receipts(state=ReceiptState.QUARANTINED)
         assert working.is_ready()
@@ -49,7 +57,7 @@ def test_a_handler_that_exits_fails_like_any_other(handler, office, worker, hub,
 
 
 @pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
-def test_a_status_handler_that_exits(office, worker, hub, running) -> None:
+def test_a_status_handler_that_exits(office: Office, worker: WorkerOf, hub: RunningHub, running: Running) -> None:
     """Told no more after its tries, with what was raised in the timeline (worker, "Your code")."""
     sender = office("H29.05")
     sender.send(sample_document())
@@ -72,7 +80,7 @@ def test_a_status_handler_that_exits(office, worker, hub, running) -> None:
 
 
 @pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
-def test_in_the_main_thread_it_ends_the_program(office, worker, hub) -> None:
+def test_in_the_main_thread_it_ends_the_program(office: Office, worker: WorkerOf, hub: RunningHub) -> None:
     """`Worker.run_once` is a program's own: sys.exit() and Ctrl-C leave it, and the packet is offered again (issue)."""
     office("H29.05").send(sample_document())
     handlers = Handlers()
@@ -87,7 +95,9 @@ def test_in_the_main_thread_it_ends_the_program(office, worker, hub) -> None:
 
 
 @pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
-def test_a_thread_that_ends_by_itself_ends_the_worker(worker, hub, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_thread_that_ends_by_itself_ends_the_worker(
+    worker: WorkerOf, hub: RunningHub, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """It must not go on looking alive with no thread left; whoever supervises it starts another (worker)."""
     working = worker("G22", worker={"concurrency": 1, "poll": 0.2, "idle": 0.05, "stop_within": 1.0})
 
@@ -100,7 +110,7 @@ def test_a_thread_that_ends_by_itself_ends_the_worker(worker, hub, monkeypatch: 
 
 
 @pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
-def test_one_coroutine_that_exits_leaves_the_others_alone(backend) -> None:
+def test_one_coroutine_that_exits_leaves_the_others_alone(backend: dict[str, str]) -> None:
     """They share the loop, which goes on (worker, "Your code")."""
     loop = HandlerLoop()
     begun, may_end, done = threading.Event(), threading.Event(), threading.Event()

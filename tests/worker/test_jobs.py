@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
 
 import pytest
 from sqlalchemy import create_engine, text
 
-from edoc_connector.connector import Handlers
-from edoc_connector.mockhub.faults import Fault
+from edoc_connector.connector import Delivery, Handlers, Receipt
+from edoc_connector.edxml import StatusMessage
+from edoc_connector.mockhub import Fault
 from edoc_connector.store import DeliveryState, ReceiptState
 from edoc_connector.testing import sample_document
-from edoc_connector.worker.jobs import HUB_BREAKER, POLL, WATCH, AgencyJobs
+from edoc_connector.testing.hub import RunningHub
+from edoc_connector.worker.jobs import HUB_BREAKER, AgencyJobs, Job
+
+if TYPE_CHECKING:
+    from tests.worker.conftest import Office, SettingsOf, WorkerOf
 
 POLL_NOW = {"worker": {"poll": 0.001, "idle": 0.05, "tries": 3}}
 
 
-def _send(office, hub, number: str = "7816") -> str:
+def _send(office: Office, hub: RunningHub, number: str = "7816") -> str:
     """Store a document while the hub cannot be reached: only a worker sends it."""
     hub.stop()
     connector = office("H29.05")
@@ -27,18 +33,18 @@ def _send(office, hub, number: str = "7816") -> str:
     return document.id
 
 
-def test_a_document_goes_all_the_way(office, worker, hub) -> None:
+def test_a_document_goes_all_the_way(office: Office, worker: WorkerOf, hub: RunningHub) -> None:
     """Workers on both sides send, poll, handle, confirm and report; each handler is called once (issue, "Worker")."""
     got, told = [], []
     theirs, ours = Handlers(), Handlers()
 
     @theirs.on_receipt
-    def register(receipt) -> None:
+    def register(receipt: Receipt) -> None:
         got.append(receipt.id)
         receipt.accept()
 
     @ours.on_status
-    def note(delivery, status) -> None:
+    def note(delivery: Delivery, status: StatusMessage) -> None:
         told.append((delivery.id, str(status.code)))
 
     document_id = _send(office, hub)
@@ -53,13 +59,13 @@ def test_a_document_goes_all_the_way(office, worker, hub) -> None:
     assert office("H29.05").delivery(document_id).recipient("G22").out_of_order == 0
 
 
-def test_a_handler_that_fails_is_called_again_later(office, worker, hub) -> None:
+def test_a_handler_that_fails_is_called_again_later(office: Office, worker: WorkerOf, hub: RunningHub) -> None:
     """The packet waits with a back-off, the traceback is kept, and success clears the error (issue, "DMS handlers")."""
     handlers = Handlers()
     calls = []
 
     @handlers.on_receipt
-    def register(receipt) -> None:
+    def register(receipt: Receipt) -> None:
         calls.append(receipt.id)
         if len(calls) == 1:
             raise ValueError("the DMS is full")
@@ -87,13 +93,13 @@ def make_due(url: str) -> None:
     engine.dispose()
 
 
-def test_a_poison_packet_is_set_aside_and_the_rest_goes_on(office, worker, hub) -> None:
+def test_a_poison_packet_is_set_aside_and_the_rest_goes_on(office: Office, worker: WorkerOf, hub: RunningHub) -> None:
     """After N tries it is quarantined, the hub is told nothing, and recheck offers it again (issue, "Worker")."""
     handlers = Handlers()
     handled = []
 
     @handlers.on_receipt
-    def register(receipt) -> None:
+    def register(receipt: Receipt) -> None:
         if receipt.code.startswith("13/"):
             raise RuntimeError("never")
         handled.append(receipt.code)
@@ -111,12 +117,14 @@ def test_a_poison_packet_is_set_aside_and_the_rest_goes_on(office, worker, hub) 
     assert office("G22").recheck(poison.hub_doc_id).state is ReceiptState.WAITING
 
 
-def test_a_handler_that_ends_the_process_is_counted(office, worker, hub, settings) -> None:
+def test_a_handler_that_ends_the_process_is_counted(
+    office: Office, worker: WorkerOf, hub: RunningHub, settings: SettingsOf
+) -> None:
     """A packet on which the worker dies again and again is set aside too (issue, "a poison packet")."""
     handlers = Handlers()
 
     @handlers.on_receipt
-    def register(receipt) -> None:
+    def register(receipt: Receipt) -> None:
         raise SystemExit
 
     document_id = office("H29.05").send(sample_document()).id
@@ -130,13 +138,13 @@ def test_a_handler_that_ends_the_process_is_counted(office, worker, hub, setting
     assert office("G22").receipts()[0].state is ReceiptState.QUARANTINED
 
 
-def test_a_status_handler_that_fails(office, worker, hub) -> None:
+def test_a_status_handler_that_fails(office: Office, worker: WorkerOf, hub: RunningHub) -> None:
     """The next status about the same document waits for it; after N tries it is given up, and said so (issue)."""
     handlers = Handlers()
     told = []
 
     @handlers.on_status
-    def note(delivery, status) -> None:
+    def note(delivery: Delivery, status: StatusMessage) -> None:
         told.append(str(status.code))
         if status.code == "01":
             raise ValueError("not yet")
@@ -150,13 +158,15 @@ def test_a_status_handler_that_fails(office, worker, hub) -> None:
     assert told == ["01", "01", "01", "03"]
 
 
-def test_a_status_that_was_pruned_before_it_was_told(office, worker, hub, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_status_that_was_pruned_before_it_was_told(
+    office: Office, worker: WorkerOf, hub: RunningHub, caplog: pytest.LogCaptureFixture
+) -> None:
     """No handler is blamed for it, and it is not tried again and again ("prune")."""
     handlers = Handlers()
     told = []
 
     @handlers.on_status
-    def note(delivery, status) -> None:
+    def note(delivery: Delivery, status: StatusMessage) -> None:
         told.append(str(status.code))
 
     connector = office("H29.05")
@@ -173,7 +183,7 @@ def test_a_status_that_was_pruned_before_it_was_told(office, worker, hub, caplog
     assert caplog.text.count("the application was not told of the status") == 1
 
 
-def test_row_08_retry_after_is_obeyed_and_outlives_a_restart(office, worker, hub) -> None:
+def test_row_08_retry_after_is_obeyed_and_outlives_a_restart(office: Office, worker: WorkerOf, hub: RunningHub) -> None:
     """503 with Retry-After: a new worker does not ask before its time, and no message is lost (faults, row 8)."""
     document_id = _send(office, hub)
     hub.faults.add(Fault(kind="error", status=503, retry_after="600", path="/sendEdoc", count=None))
@@ -186,7 +196,9 @@ def test_row_08_retry_after_is_obeyed_and_outlives_a_restart(office, worker, hub
     assert office("H29.05").delivery(document_id).attempts == 2  # by the first worker, and by `_send`
 
 
-def test_row_10_a_hub_that_refuses_us_pauses_everything_and_works_again(office, worker, hub) -> None:
+def test_row_10_a_hub_that_refuses_us_pauses_everything_and_works_again(
+    office: Office, worker: WorkerOf, hub: RunningHub
+) -> None:
     """The queue is kept and goes out once the hub takes us again (faults, row 10)."""
     document_id = _send(office, hub)
     hub.faults.add(Fault(kind="error", status=401, path="/sendEdoc", count=1))
@@ -198,28 +210,28 @@ def test_row_10_a_hub_that_refuses_us_pauses_everything_and_works_again(office, 
     assert sender.agency_jobs[0].read_schedule()[HUB_BREAKER].failures == 0
 
 
-def test_the_time_of_the_next_poll_is_in_the_database(worker, hub) -> None:
+def test_the_time_of_the_next_poll_is_in_the_database(worker: WorkerOf, hub: RunningHub) -> None:
     """A restart does not poll at once, and a poll that failed backs off (issue, "kept in the database")."""
     first = worker("G22", worker={"poll": 600.0})
     first.run_once(rounds=10)
-    due = first.agency_jobs[0].read_schedule()[POLL].next_at
+    due = first.agency_jobs[0].read_schedule()[Job.POLL].next_at
     second = worker("G22", worker={"poll": 600.0})
     second.run_once(rounds=10)
-    assert second.agency_jobs[0].read_schedule()[POLL].next_at == due
+    assert second.agency_jobs[0].read_schedule()[Job.POLL].next_at == due
     assert not second.agency_jobs[0].poll()
 
 
-def test_a_poll_that_fails_backs_off(worker, hub) -> None:
+def test_a_poll_that_fails_backs_off(worker: WorkerOf, hub: RunningHub) -> None:
     """The hub's trouble is noted at the job (faults, row 8)."""
     hub.faults.add(Fault(kind="error", status=500, count=None))
     one = worker("G22", limits={"backoff": 600.0})
     one.run_once(rounds=10)
-    job = one.agency_jobs[0].read_schedule()[POLL]
+    job = one.agency_jobs[0].read_schedule()[Job.POLL]
     assert (job.failures, job.error_code) == (1, "500")
     assert not one.agency_jobs[0].poll()
 
 
-def test_a_download_that_always_fails_is_set_aside(office, worker, hub) -> None:
+def test_a_download_that_always_fails_is_set_aside(office: Office, worker: WorkerOf, hub: RunningHub) -> None:
     """The others come in meanwhile (issue, "one packet of garbage in front of 100 good ones")."""
     connector = office("H29.05")
     for number in ("1", "2"):
@@ -237,7 +249,7 @@ def test_a_download_that_always_fails_is_set_aside(office, worker, hub) -> None:
 
 
 @pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
-def test_row_25_the_end_of_our_certificate_is_warned_of(worker, caplog: pytest.LogCaptureFixture) -> None:
+def test_row_25_the_end_of_our_certificate_is_warned_of(worker: WorkerOf, caplog: pytest.LogCaptureFixture) -> None:
     """Before it ends a warning, afterwards an error (faults, row 25)."""
     early = worker("H29.05", worker={"certificate_days": 100_000})
     early.agency_jobs[0].recover()
@@ -252,18 +264,18 @@ def test_row_25_the_end_of_our_certificate_is_warned_of(worker, caplog: pytest.L
 
 
 @pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
-def test_row_25_a_key_that_cannot_be_loaded(worker, caplog: pytest.LogCaptureFixture) -> None:
+def test_row_25_a_key_that_cannot_be_loaded(worker: WorkerOf, caplog: pytest.LogCaptureFixture) -> None:
     """The watch says so and looks again later (faults, row 25)."""
     one = worker("H29.05", signing={"key": "pem:missing.pem"}, limits={"backoff": 600.0})
     one.agency_jobs[0].recover()
     assert one.agency_jobs[0].watch()
-    job = one.agency_jobs[0].read_schedule()[WATCH]
+    job = one.agency_jobs[0].read_schedule()[Job.WATCH]
     assert job.failures == 1
     assert "missing.pem" in str(job.error_text)
 
 
 @pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
-def test_row_22_a_clock_that_is_off_is_told_of(worker, caplog: pytest.LogCaptureFixture) -> None:
+def test_row_22_a_clock_that_is_off_is_told_of(worker: WorkerOf, caplog: pytest.LogCaptureFixture) -> None:
     """Where the hub's time had to be learnt, the watch says that ours is wrong (faults, row 22)."""
     one = worker("H29.05")
     one.agency_jobs[0].recover()

@@ -15,7 +15,7 @@ from contextlib import ExitStack
 from datetime import timedelta
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from sqlalchemy import create_engine, text
@@ -24,17 +24,21 @@ import edoc_connector.store.procrastinate.tables as task_tables
 from edoc_connector.config import Settings
 from edoc_connector.connector import Connector, Handlers
 from edoc_connector.errors import ConfigError, NotSent, StoreError
-from edoc_connector.mockhub.faults import Fault
+from edoc_connector.mockhub import Fault
 from edoc_connector.store import ReceiptState, Store, audit_log, upgrade
 from edoc_connector.store.procrastinate.queue import format_queue_name
 from edoc_connector.testing import sample_document
+from edoc_connector.testing.hub import RunningHub
 from edoc_connector.testing.postgres import PostgresServer
 from edoc_connector.worker import open_worker
 from edoc_connector.worker.jobs import HUB_BREAKER, AgencyJobs
+from edoc_connector.worker.task_adapter import TaskAdapter
 
-pytestmark = pytest.mark.parametrize("backend", ["postgresql"], indirect=True)
+if TYPE_CHECKING:
+    from tests.worker.conftest import Office, Running, SettingsOf
 
-EMPTY = True  # a store that finds its database empty makes the engine's tables with its own
+pytestmark = [pytest.mark.parametrize("backend", ["postgresql"], indirect=True), pytest.mark.database("tasks")]
+
 PATIENCE = 300.0
 FLEET = int(os.environ.get("EDOC_TEST_FLEET", "3"))  # documents for the workers that are processes
 ENGINE: dict[str, Any] = {"engine": "procrastinate", "poll": 0.5, "idle": 0.1, "sweep": 1}
@@ -107,7 +111,7 @@ def _make_due(url: str) -> None:
 
 
 def test_a_change_queues_its_task_and_one_that_is_rolled_back_does_not(
-    office, queued, hub, monkeypatch: pytest.MonkeyPatch
+    office: Office, queued: Callable[..., list[str]], hub: RunningHub, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """One transaction: the state and the task are there together, or neither is (issue, "in the same transaction")."""
     connector = office("H29.05")
@@ -132,19 +136,32 @@ def test_a_change_queues_its_task_and_one_that_is_rolled_back_does_not(
     assert len(connector.deliveries()) == 1
 
 
-def test_the_same_task_is_queued_once(office, settings, queued, hub, url) -> None:
+@pytest.mark.database("none")
+def test_a_store_that_finds_its_database_empty_makes_the_engines_tables(
+    office: Office, queued: Callable[..., list[str]], hub: RunningHub
+) -> None:
+    """With its own tables, and the first change queues its task (docs/worker.md)."""
+    _stored(office, hub)
+    assert queued() == ["transmit", "transmit"]
+
+
+def test_the_same_task_is_queued_once(
+    office: Office, settings: SettingsOf, queued: Callable[..., list[str]], hub: RunningHub, url: str
+) -> None:
     """The sweep of many workers adds nothing to what waits already (issue, "queueing_lock")."""
     _stored(office, hub)
     with open_worker([settings("H29.05")]) as one, open_worker([settings("H29.05")]) as two:
         before = len(queued())
         assert (
-            one.agency_jobs[0].build_task_adapter().sweep() == 2
+            TaskAdapter(one.agency_jobs[0]).sweep() == 2
         )  # the jobs poll and watch; the document's task waits already
-        assert two.agency_jobs[0].build_task_adapter().sweep() == 0
+        assert TaskAdapter(two.agency_jobs[0]).sweep() == 0
         assert len(queued()) == before + 2
 
 
-def test_a_lost_task_is_found_again(office, settings, queued, hub, url) -> None:
+def test_a_lost_task_is_found_again(
+    office: Office, settings: SettingsOf, queued: Callable[..., list[str]], hub: RunningHub, url: str
+) -> None:
     """The state is the truth: what is due and was not queued is queued by the sweep (issue, "periodic sweep")."""
     _stored(office, hub)
     engine = create_engine(url)
@@ -152,26 +169,28 @@ def test_a_lost_task_is_found_again(office, settings, queued, hub, url) -> None:
         connection.execute(text("DELETE FROM procrastinate_jobs"))
     engine.dispose()
     with open_worker([settings("H29.05")]) as one:
-        one.agency_jobs[0].build_task_adapter().sweep()
+        TaskAdapter(one.agency_jobs[0]).sweep()
     assert queued("transmit") == ["transmit"]
 
 
-def test_a_task_that_finds_nothing_to_do_ends_quietly(office, settings, hub) -> None:
+def test_a_task_that_finds_nothing_to_do_ends_quietly(office: Office, settings: SettingsOf, hub: RunningHub) -> None:
     """A task for a row that is done, or that is not there, does nothing (issue, "the state stays the truth")."""
     office("H29.05").send(sample_document())
     with open_worker([settings("H29.05")], handlers=_handlers([])) as one:
-        tasks = one.agency_jobs[0].build_task_adapter()
+        tasks = TaskAdapter(one.agency_jobs[0])
         assert not any(tasks.run(name, 1) for name in ("transmit", "report", "fetch", "handle", "tell"))
         assert not any(tasks.run(name, None) for name in ("poll", "watch"))
 
 
-def test_tasks_wait_while_the_hub_refuses(office, settings, queued, hub, url) -> None:
+def test_tasks_wait_while_the_hub_refuses(
+    office: Office, settings: SettingsOf, queued: Callable[..., list[str]], hub: RunningHub, url: str
+) -> None:
     """Retry-After holds for tasks too: one that is taken before its time is put off (faults, row 8)."""
     _stored(office, hub)
     hub.faults.add(Fault(kind="error", status=503, retry_after="600", path="/sendEdoc", count=None))
     with open_worker([settings("H29.05")]) as one:
         units = one.agency_jobs[0]
-        tasks = units.build_task_adapter()
+        tasks = TaskAdapter(units)
         tasks.sweep()
         assert tasks.run("transmit", 1)
         assert units.read_schedule()[HUB_BREAKER].failures == 1
@@ -201,10 +220,12 @@ def _waits(url: str, name: str) -> timedelta:
     return found
 
 
-def test_a_poll_is_queued_when_the_one_before_ends(settings, queued, hub, url) -> None:
+def test_a_poll_is_queued_when_the_one_before_ends(
+    settings: SettingsOf, queued: Callable[..., list[str]], hub: RunningHub, url: str
+) -> None:
     """At the time that the poll's row says, and once (issue, "periodic polls")."""
     with open_worker([settings("G22", worker={"poll": 600.0})]) as one:
-        tasks = one.agency_jobs[0].build_task_adapter()
+        tasks = TaskAdapter(one.agency_jobs[0])
         tasks.sweep()
         engine = create_engine(url)
         with engine.begin() as connection:
@@ -236,7 +257,9 @@ def _handlers(handled: list[str], told: list[tuple[str, str]] | None = None) -> 
     return handlers
 
 
-def test_a_document_goes_all_the_way(office, settings, hub, until, running) -> None:
+def test_a_document_goes_all_the_way(
+    office: Office, settings: SettingsOf, hub: RunningHub, until: Callable[[Callable[[], bool]], None], running: Running
+) -> None:
     """Send, poll, handle, confirm, report, tell, by tasks alone; each handler once, statuses in order (issue)."""
     handled: list[str] = []
     told: list[tuple[str, str]] = []
@@ -256,7 +279,9 @@ def test_a_document_goes_all_the_way(office, settings, hub, until, running) -> N
     assert theirs.metrics.read_failure_counts() == {}
 
 
-def test_one_worker_for_two_agencies_without_an_application(office, settings, hub, until, running) -> None:
+def test_one_worker_for_two_agencies_without_an_application(
+    office: Office, settings: SettingsOf, hub: RunningHub, until: Callable[[Callable[[], bool]], None], running: Running
+) -> None:
     """Packets that came in wait for `receive`, and leave no tasks behind (docs/worker.md)."""
     document_id = _stored(office, hub)
     with open_worker([settings("H29.05"), settings("G22")]) as both, running(both):
@@ -292,7 +317,7 @@ def _toml(sections: dict[str, dict[str, Any]]) -> str:
 
 
 @pytest.fixture
-def process(values, tmp_path: Path) -> Iterator[Callable[..., subprocess.Popen[bytes]]]:
+def process(values: Callable[..., Any], tmp_path: Path) -> Iterator[Callable[..., subprocess.Popen[bytes]]]:
     """Starts `edoc worker --engine procrastinate` for an agency as a process."""
     with ExitStack() as stack:
 
@@ -314,7 +339,13 @@ def _lines(file: Path) -> list[str]:
     return file.read_text().splitlines() if file.exists() else []
 
 
-def test_two_workers_as_processes_and_a_clean_stop(office, process, hub, tmp_path: Path, until) -> None:
+def test_two_workers_as_processes_and_a_clean_stop(
+    office: Office,
+    process: Callable[..., subprocess.Popen[bytes]],
+    hub: RunningHub,
+    tmp_path: Path,
+    until: Callable[[Callable[[], bool]], None],
+) -> None:
     """Documents both ways, each handled once; SIGTERM ends both with 0 (issue, "Worker")."""
     there = [_stored(office, hub, str(number)) for number in range(FLEET)]
     workers = [process("H29.05"), process("G22"), process("G22")]
@@ -332,7 +363,13 @@ def test_two_workers_as_processes_and_a_clean_stop(office, process, hub, tmp_pat
     assert all(told.index(f"{one} 01") < told.index(f"{one} 03") for one in there)
 
 
-def test_a_worker_that_is_killed_in_a_task(office, process, hub, tmp_path: Path, until) -> None:
+def test_a_worker_that_is_killed_in_a_task(
+    office: Office,
+    process: Callable[..., subprocess.Popen[bytes]],
+    hub: RunningHub,
+    tmp_path: Path,
+    until: Callable[[Callable[[], bool]], None],
+) -> None:
     """Its lease runs out, its task is taken off the queue, and another worker finishes (faults, row 17)."""
     folder = tmp_path / "G22"
     lease = {"limits": {"lease": 3.0}}
@@ -349,7 +386,7 @@ def test_a_worker_that_is_killed_in_a_task(office, process, hub, tmp_path: Path,
     assert sender.poll() is None
 
 
-def test_a_stop_lets_go_of_what_takes_too_long(office, settings, hub) -> None:
+def test_a_stop_lets_go_of_what_takes_too_long(office: Office, settings: SettingsOf, hub: RunningHub) -> None:
     """After the time for stopping a packet is free for another worker (issue, "clean stop on SIGTERM")."""
     begun, may_end = threading.Event(), threading.Event()
     handlers = Handlers()
@@ -380,7 +417,7 @@ def test_a_stop_lets_go_of_what_takes_too_long(office, settings, hub) -> None:
 # -- what the engine needs
 
 
-def test_sqlite_is_refused(settings, tmp_path: Path) -> None:
+def test_sqlite_is_refused(settings: SettingsOf, tmp_path: Path) -> None:
     """The error says what to set, in both languages (issue, "on the same PostgreSQL")."""
     with pytest.raises(ConfigError, match="needs PostgreSQL") as caught:
         open_worker([settings("G22", store={"url": f"sqlite:///{tmp_path}/edoc.db"})])
@@ -389,14 +426,14 @@ def test_sqlite_is_refused(settings, tmp_path: Path) -> None:
         upgrade(f"sqlite:///{tmp_path}/edoc.db", tasks=True)
 
 
-def test_without_the_extra(settings, monkeypatch: pytest.MonkeyPatch, postgres: PostgresServer) -> None:
+def test_without_the_extra(settings: SettingsOf, monkeypatch: pytest.MonkeyPatch, postgres: PostgresServer) -> None:
     """The error holds the line that installs it."""
     monkeypatch.setattr(task_tables, "find_spec", lambda name: None if name == "procrastinate" else find_spec(name))
     with pytest.raises(ConfigError, match=r"pip install 'edoc-connector\[procrastinate\]'"):
         open_worker([settings("G22")])
 
 
-def test_a_store_without_the_engines_tables(settings, postgres: PostgresServer, tmp_path: Path) -> None:
+def test_a_store_without_the_engines_tables(settings: SettingsOf, postgres: PostgresServer, tmp_path: Path) -> None:
     """`edoc db upgrade` makes them, and brings ours up to date; the error names it (issue, "clear error")."""
     url = postgres.create_database()
     Store.open(url, spool=tmp_path / "spool").close()
@@ -413,7 +450,7 @@ def test_a_store_without_the_engines_tables(settings, postgres: PostgresServer, 
     open_worker([settings("G22", store=here)]).__exit__(None, None, None)
 
 
-def test_tables_that_another_program_made(settings, postgres: PostgresServer, tmp_path: Path) -> None:
+def test_tables_that_another_program_made(settings: SettingsOf, postgres: PostgresServer, tmp_path: Path) -> None:
     """They are used as they are where they are new enough, and never changed (docs/worker.md)."""
     url = postgres.create_database()
     upgrade(url, tasks=True)
@@ -435,16 +472,16 @@ def _comment(url: str, words: str) -> None:
     engine.dispose()
 
 
-def test_settings_without_tasks(values) -> None:
+def test_settings_without_tasks(values: Callable[..., Any]) -> None:
     """Tasks of a store that queues none are refused with what to set."""
     own = values("G22")
     own["worker"] = own["worker"] | {"engine": "own"}
     with Connector(Settings.of(own)) as connector, pytest.raises(ConfigError, match='engine = "procrastinate"'):
-        AgencyJobs(connector).build_task_adapter()
+        TaskAdapter(AgencyJobs(connector))
 
 
 @pytest.mark.parametrize("agency", ["H29.05", "000.00.00.H29", "đơn vị có mã rất dài 0123456789", "A" * 64])
-def test_names_of_queues_fit(backend, agency: str) -> None:
+def test_names_of_queues_fit(backend: dict[str, str], agency: str) -> None:
     """The engine listens on a channel with the queue's name in it, and PostgreSQL allows 63 bytes there."""
     names = {format_queue_name(agency), format_queue_name(agency, for_application=True)}
     assert len(names) == 2

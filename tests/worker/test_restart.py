@@ -11,12 +11,14 @@ from typing import Any
 import pytest
 
 import edoc_connector.store._sql.engine as engine_module
+import edoc_connector.worker.procrastinate as task_worker_module
 from edoc_connector.client import HubClient
 from edoc_connector.config import Settings
 from edoc_connector.connector import Connector, Handlers
 from edoc_connector.errors import StoreError
 from edoc_connector.store import DeliveryState, ReceiptState
 from edoc_connector.testing import sample_document
+from edoc_connector.testing.hub import RunningHub
 from edoc_connector.testing.postgres import PostgresServer
 from edoc_connector.worker import open_worker
 
@@ -25,21 +27,28 @@ PATIENCE = 300.0
 
 @pytest.fixture
 def backend() -> dict[str, str]:
-    """Nothing shared: each test has a server of its own, which it may stop."""
+    """Nothing shared: these tests have a server of their own, which they may stop."""
     return {}
 
 
-@pytest.fixture
-def server() -> Iterator[PostgresServer]:
-    """A server that the test may stop."""
+@pytest.fixture(scope="module")
+def own_server() -> Iterator[PostgresServer]:
+    """A server that tests may stop."""
     with PostgresServer() as running:
         yield running
 
 
 @pytest.fixture
+def server(own_server: PostgresServer) -> PostgresServer:
+    """The server, running, whatever the test before left."""
+    own_server.restart()
+    return own_server
+
+
+@pytest.fixture
 def on_server(values: Callable[..., Any], server: PostgresServer, tmp_path: Path) -> Callable[..., Settings]:
     """Makes settings for an agency, its store on the server."""
-    url = server.create_database()
+    url = server.create_database("tasks")
 
     def make(agency: str, **worker: Any) -> Settings:
         sections = values(agency, store={"url": url}, limits={"lease": 3.0})
@@ -57,7 +66,11 @@ def _until(true: Callable[[], bool]) -> None:
 
 @pytest.mark.parametrize("crash", [False, True], ids=["stopped", "crashed"])
 def test_row_24_the_server_is_restarted_while_a_packet_is_at_the_hub(
-    on_server, server: PostgresServer, hub, monkeypatch: pytest.MonkeyPatch, crash: bool
+    on_server: Callable[..., Settings],
+    server: PostgresServer,
+    hub: RunningHub,
+    monkeypatch: pytest.MonkeyPatch,
+    crash: bool,
 ) -> None:
     """The connector connects anew and writes what the hub said; the packet is sent once (faults, row 24)."""
     real = HubClient.send
@@ -76,7 +89,7 @@ def test_row_24_the_server_is_restarted_while_a_packet_is_at_the_hub(
 
 
 def test_row_24_the_server_stays_away_while_a_packet_is_at_the_hub(
-    on_server, server: PostgresServer, hub, monkeypatch: pytest.MonkeyPatch
+    on_server: Callable[..., Settings], server: PostgresServer, hub: RunningHub, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The error is typed; the hub is asked afterwards, and the packet is not sent twice (faults, row 24)."""
     monkeypatch.setattr(engine_module, "RECONNECT_SECONDS", 0.2)
@@ -109,10 +122,15 @@ def test_row_24_the_server_stays_away_while_a_packet_is_at_the_hub(
 
 @pytest.mark.parametrize("engine", ["own", "procrastinate"])
 def test_row_24_the_server_is_restarted_under_a_running_worker(
-    on_server, server: PostgresServer, hub, monkeypatch: pytest.MonkeyPatch, engine: str
+    on_server: Callable[..., Settings],
+    server: PostgresServer,
+    hub: RunningHub,
+    monkeypatch: pytest.MonkeyPatch,
+    engine: str,
 ) -> None:
     """Neither worker nor connector is restarted: both go on, nothing is lost, nothing doubled (faults, row 24)."""
     monkeypatch.setattr(engine_module, "RECONNECT_SECONDS", 1.0)
+    monkeypatch.setattr(task_worker_module, "POOL_SECONDS", 1.0)
     register: set[str] = set()
     handlers = Handlers()
 

@@ -7,13 +7,18 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from edoc_connector.connector import coroutines
-from edoc_connector.connector.coroutines import HandlerLoop
+from edoc_connector.connector import handlers as handlers_module
+from edoc_connector.connector.handlers import HandlerLoop
 from edoc_connector.store import ReceiptState
 from edoc_connector.testing import sample_document
+from edoc_connector.testing.hub import RunningHub
+
+if TYPE_CHECKING:
+    from tests.worker.conftest import Office, SectionsOf
 
 pytestmark = pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
 
@@ -45,7 +50,9 @@ def register(receipt):
 
 
 @pytest.mark.parametrize("what", STUCK)
-def test_the_command_ends_whatever_is_stuck(what: str, values, tmp_path: Path, office, hub) -> None:
+def test_the_command_ends_whatever_is_stuck(
+    what: str, values: SectionsOf, tmp_path: Path, office: Office, hub: RunningHub
+) -> None:
     """Exit code 1 after `stop_within`; what was let go of is done by whoever comes next (worker, "SIGTERM")."""
     imports = "import os\nimport threading\nfrom edoc_connector.client import HubClient\n"
     (tmp_path / "dms.py").write_text(imports + STUCK[what])
@@ -73,13 +80,13 @@ def test_the_command_ends_whatever_is_stuck(what: str, values, tmp_path: Path, o
     assert len(receiver.receipts()) == 3
 
 
-def _lines(section: dict) -> str:
+def _lines(section: dict[str, Any]) -> str:
     return "\n".join(f"{key} = {json.dumps(value, ensure_ascii=False)}" for key, value in section.items())
 
 
-def test_a_loop_that_is_blocked_is_left_behind(backend, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_loop_that_is_blocked_is_left_behind(backend: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
     """A program of one's own that closes its handlers goes on, too (worker, "Your code")."""
-    monkeypatch.setattr(coroutines, "CLOSE_TIMEOUT_SECONDS", 0.05)
+    monkeypatch.setattr(handlers_module, "CLOSE_TIMEOUT_SECONDS", 0.05)
     loop = HandlerLoop()
     begun, may_end = threading.Event(), threading.Event()
 

@@ -10,28 +10,33 @@ import threading
 import urllib.error
 import urllib.request
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from edoc_connector.config import Settings
-from edoc_connector.connector import Connector, Handlers
+from edoc_connector.connector import Connector, Handlers, Receipt
 from edoc_connector.errors import ConfigError
 from edoc_connector.store import DeliveryState, ReceiptState
 from edoc_connector.testing import sample_document
-from edoc_connector.worker import Worker, load_handlers
+from edoc_connector.testing.hub import RunningHub
+from edoc_connector.worker import Worker, import_handlers
 from edoc_connector.worker.health import serve_health
+
+if TYPE_CHECKING:
+    from tests.worker.conftest import Office, Running, SectionsOf, WorkerOf
 
 PATIENCE = 60.0
 
 
-def test_threads_handle_each_packet_once(office, worker, hub, running) -> None:
+def test_threads_handle_each_packet_once(office: Office, worker: WorkerOf, hub: RunningHub, running: Running) -> None:
     """Three threads, ten documents, each handled once and confirmed (faults, row 7)."""
     handlers = Handlers()
     handled: list[str] = []
     all_of_them = threading.Event()
 
     @handlers.on_receipt
-    def register(receipt) -> None:
+    def register(receipt: Receipt) -> None:
         handled.append(receipt.id)
         if len(handled) == 10:
             all_of_them.set()
@@ -44,13 +49,13 @@ def test_threads_handle_each_packet_once(office, worker, hub, running) -> None:
     assert {one.state for one in office("G22").receipts()} <= {ReceiptState.HANDLED, ReceiptState.CONFIRMED}
 
 
-def test_a_stop_lets_go_of_what_takes_too_long(office, worker, hub) -> None:
+def test_a_stop_lets_go_of_what_takes_too_long(office: Office, worker: WorkerOf, hub: RunningHub) -> None:
     """After the time for stopping a packet is free for another worker, and the slow one is fenced off (issue)."""
     handlers = Handlers()
     begun, may_end = threading.Event(), threading.Event()
 
     @handlers.on_receipt
-    def register(receipt) -> None:
+    def register(receipt: Receipt) -> None:
         begun.set()
         may_end.wait(PATIENCE)
 
@@ -74,7 +79,7 @@ def test_a_stop_lets_go_of_what_takes_too_long(office, worker, hub) -> None:
 
 
 @pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
-def test_health_readiness_and_metrics(office, worker, hub) -> None:
+def test_health_readiness_and_metrics(office: Office, worker: WorkerOf, hub: RunningHub) -> None:
     """A monitor sees states, work done and whether the store answers, and no document (issue, "Worker")."""
     office("H29.05").send(sample_document())
     one = worker("G22")
@@ -104,7 +109,7 @@ def test_health_readiness_and_metrics(office, worker, hub) -> None:
             pass
 
 
-def _toml(sections: dict, prefix: str = "") -> str:
+def _toml(sections: dict[str, Any], prefix: str = "") -> str:
     lines = []
     for name, section in sections.items():
         lines.append(f"[{prefix}{name}]")
@@ -113,7 +118,9 @@ def _toml(sections: dict, prefix: str = "") -> str:
 
 
 @pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
-def test_one_worker_for_two_agencies(values, tmp_path: Path, office, hub, running) -> None:
+def test_one_worker_for_two_agencies(
+    values: SectionsOf, tmp_path: Path, office: Office, hub: RunningHub, running: Running
+) -> None:
     """Each [agencies.NAME] lays its sections over those of the file (issue, "for one or many agencies")."""
     first, second = values("H29.05"), values("G22")
     text = _toml({"worker": first["worker"]})
@@ -138,7 +145,7 @@ def test_one_worker_for_two_agencies(values, tmp_path: Path, office, hub, runnin
 
 
 @pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
-def test_a_fleet_that_is_not_right(values, tmp_path: Path) -> None:
+def test_a_fleet_that_is_not_right(values: SectionsOf, tmp_path: Path) -> None:
     """The error names the agency (issue, "for one or many agencies")."""
     file = tmp_path / "edoc.toml"
     file.write_text(_toml(values("G22"), "agencies.one.") + "[agencies.one.worker2]\n")
@@ -163,15 +170,17 @@ def test_handlers_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     )
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", list(sys.path))
-    assert len(load_handlers("their_dms:handlers").receipts) == 1
-    assert len(load_handlers("their_dms:register").receipts) == 1
+    assert len(import_handlers("their_dms:handlers").receipts) == 1
+    assert len(import_handlers("their_dms:register").receipts) == 1
     for name, why in (("their_dms", "module:name"), ("nothing_such:x", "no module"), ("their_dms:number", "no Handl")):
         with pytest.raises(ConfigError, match=why):
-            load_handlers(name)
+            import_handlers(name)
 
 
 @pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
-def test_the_command_stops_cleanly_on_sigterm(values, tmp_path: Path, office, hub) -> None:
+def test_the_command_stops_cleanly_on_sigterm(
+    values: SectionsOf, tmp_path: Path, office: Office, hub: RunningHub
+) -> None:
     """`edoc worker` handles what comes, and ends with 0 within its time (issue, "clean stop on SIGTERM")."""
     (tmp_path / "dms.py").write_text("def register(receipt):\n    print('handled', receipt.id, flush=True)\n")
     (tmp_path / "edoc.toml").write_text(_toml(values("G22")))
@@ -187,12 +196,24 @@ def test_the_command_stops_cleanly_on_sigterm(values, tmp_path: Path, office, hu
     assert states <= {ReceiptState.HANDLED, ReceiptState.CONFIRMED}
 
 
+ADDRESSES = ("x", "70000", "host:")
+LISTEN_ON_EACH = """
+import sys
+from edoc_connector.cli import main
+for address in sys.argv[1:]:
+    sys.argv = ["edoc", "worker", "--listen", address]
+    try:
+        main()
+    except SystemExit as stop:
+        print(stop.code)
+"""
+
+
 @pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
-@pytest.mark.parametrize("listen", ["x", "70000", "host:"])
-def test_an_address_that_cannot_be_listened_on(listen: str, values, tmp_path: Path) -> None:
+def test_an_address_that_cannot_be_listened_on(values: SectionsOf, tmp_path: Path) -> None:
     """The error says how to write it (issue, "on a port if asked")."""
     (tmp_path / "edoc.toml").write_text(_toml(values("G22")))
-    command = [sys.executable, "-m", "edoc_connector", "worker", "--listen", listen]
+    command = [sys.executable, "-c", LISTEN_ON_EACH, *ADDRESSES]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=PATIENCE)
-    assert done.returncode == 1
-    assert "[HOST:]PORT" in done.stderr
+    assert done.stdout.split() == ["1"] * len(ADDRESSES), done.stderr
+    assert done.stderr.count("[HOST:]PORT") == len(ADDRESSES)

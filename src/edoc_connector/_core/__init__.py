@@ -1,4 +1,4 @@
-"""Foundations of every layer: the clock, files that appear whole, and texts in two languages."""
+"""Foundations of every layer: the clock, files that appear whole, texts in two languages, and Unicode's normal form."""
 
 from .clock import SteadyClock, utc_now
 from .files import (
@@ -12,15 +12,8 @@ from .files import (
     sync_early,
     sync_folder,
 )
-from .text import (
-    MAX_MARKS,
-    Text,
-    describe_error,
-    has_too_many_marks,
-    join_languages,
-    split_languages,
-    to_nfc,
-)
+from .normal_form import MAX_MARKS, has_too_many_marks, to_nfc
+from .text import Text, describe_error
 
 __all__ = [
     "MAX_MARKS",
@@ -31,12 +24,10 @@ __all__ = [
     "describe_error",
     "download_part",
     "has_too_many_marks",
-    "join_languages",
     "open_atomic",
     "place_download",
     "save_atomic",
     "save_folder",
-    "split_languages",
     "sync_early",
     "sync_folder",
     "to_nfc",

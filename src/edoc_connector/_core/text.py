@@ -1,76 +1,25 @@
-"""Texts in English and Vietnamese, both as one text of a column, and Unicode's normal form."""
+"""Texts in English and Vietnamese."""
 
 from __future__ import annotations
 
-import re
-import unicodedata
-from collections.abc import Iterator
-from itertools import groupby
-from typing import NamedTuple
+from dataclasses import dataclass
 
 from ..errors import EdocError
 
-_SEPARATOR = " ‖ "
-_MAX_CHARACTERS = 950  # characters of each language: an entry has room for both, and for the cause
 
-MAX_MARKS = 30
-"""Most combining marks in a row: what Unicode calls stream-safe (UAX #15, 13). No language writes a tenth of that."""
-_MAYBE_MARKS = re.compile(f"[\u0300-\U0010ffff]{{{MAX_MARKS + 1},}}")  # marks begin at U+0300
-
-
-class Text(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Text:
     """A text in both languages."""
 
     en: str
     vi: str
 
-
-def join_languages(en: str, vi: str) -> str:
-    """Join a text in both languages into one, each cut to 950 characters; `split_languages` takes it apart."""
-    return _SEPARATOR.join(words.replace(_SEPARATOR, " | ")[:_MAX_CHARACTERS] for words in (en, vi))
-
-
-def describe_error(error: EdocError) -> str:
-    """Join the messages of an error into one text."""
-    return join_languages(error.message, error.vi)
+    @classmethod
+    def of(cls, words: Text | str) -> Text:
+        """Take a text as it is, and a person's own words as the same in both languages."""
+        return cls(words, words) if isinstance(words, str) else words
 
 
-def split_languages(text: str) -> Text:
-    """Split a text of `join_languages`; any other text, such as a person's own words, is the same in both languages."""
-    en, separator, vi = text.partition(_SEPARATOR)
-    return Text(en, vi) if separator else Text(text, text)
-
-
-def has_too_many_marks(text: str) -> bool:
-    """Tell whether more combining marks stand in a row than any language writes (UAX #15, stream-safe text)."""
-    if text.isascii():
-        return False
-    return any(
-        is_marks and len(run) > MAX_MARKS
-        for found in _MAYBE_MARKS.finditer(text)
-        for is_marks, run in _split_at_marks(found.group())
-    )
-
-
-def to_nfc(text: str) -> str:
-    """Convert a text to Unicode's normal form C, in time that grows with its length, whatever stands in it.
-
-    `unicodedata.normalize` sorts each row of marks by insertion, and holds the interpreter for as long as that takes: a
-    stranger's 400 KB stop every thread for half a minute. Long rows are sorted before it sees them.
-    """
-    if text.isascii():
-        return text
-    return unicodedata.normalize("NFC", _MAYBE_MARKS.sub(_sort_marks, text))
-
-
-def _sort_marks(found: re.Match[str]) -> str:
-    """Decompose characters and put their marks in canonical order (Unicode, 3.11, D109)."""
-    runs = _split_at_marks(found.group())
-    return "".join("".join(sorted(run, key=unicodedata.combining) if is_marks else run) for is_marks, run in runs)
-
-
-def _split_at_marks(text: str) -> Iterator[tuple[bool, list[str]]]:
-    """Split decomposed characters into rows of marks and rows of others."""
-    decomposed = (part for letter in text for part in unicodedata.normalize("NFD", letter))
-    for is_marks, run in groupby(decomposed, key=lambda part: unicodedata.combining(part) != 0):
-        yield is_marks, list(run)
+def describe_error(error: EdocError) -> Text:
+    """Take the messages of an error as a text."""
+    return Text(error.message, error.vi)

@@ -1,11 +1,11 @@
-"""The commands, put together. Each command's module is imported when the command runs, so that help is quick."""
+"""The commands put together, and their errors caught. A command imports its tools when it runs: help is quick."""
 
 from __future__ import annotations
 
-import inspect
 import logging
 import re
 import sys
+from inspect import getdoc
 from typing import Annotated
 
 import typer
@@ -13,10 +13,11 @@ from rich.markup import escape
 
 from .._version import __version__
 from ..errors import EdocError, PacketError
-from .exchange import exchange, explain, receiving, requests
-from .operations import database, evidence, maintenance, servers, worker
-from .output import ExitCode, WrongOption, log_to_stderr, print_error, say, unusable_path_error, use_utf8
-from .packets import keys, lint, packets, pdf, seal
+from .errors import WrongOption, print_error, unusable_path_error
+from .exchange import deliveries, directory, explain, recall, receipts, receive, recheck, send, show, status, take_back
+from .operations import database_commands, demo, evidence, fsck, mockhub, prune, reconcile, settle, worker
+from .output import ExitCode, log_to_stderr, say, use_utf8
+from .packets import build, inspect, keys, lint, pdf_commands, seal_commands, verify
 from .usage import UsageError, explain_usage
 
 INTERRUPTED = 130
@@ -29,29 +30,23 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
 )
-for _module in (
-    servers,
-    packets,
-    lint,
-    exchange,
-    receiving,
-    requests,
-    explain,
-    evidence,
-    maintenance,
-    keys,
-    pdf,
-    seal,
-    database,
-    worker,
+# in the order of the help
+for _command in (
+    *(demo, mockhub),
+    *(inspect, verify, build, lint),
+    *(send, status, deliveries, show, receive, receipts, recheck, recall, take_back, directory, explain),
+    *(evidence, reconcile, settle, prune, fsck),
+    *(keys, worker),
 ):
-    _module.register(app)
+    app.command()(_command)
+for _group in (pdf_commands, seal_commands, database_commands):
+    app.add_typer(_group)
 
 
 def _reflow_help(group: typer.Typer) -> None:
-    """Texts of help without the line ends of the source, and with their brackets, which would be markup."""
+    """Join the lines of help texts, and escape their brackets, which would be markup."""
     for command in group.registered_commands:
-        text = inspect.getdoc(command.callback) or ""
+        text = getdoc(command.callback) or ""
         command.help = escape(re.sub(r"(?<!\n)\n(?!\n)", " ", text))
     for inner in group.registered_groups:
         if inner.typer_instance is not None:
@@ -80,12 +75,12 @@ def _set_up_logging(
     if verbose:
         log_to_stderr(logging.DEBUG)
     else:
-        # Errors are told in both languages where they end a command; what is logged on the way there would repeat them.
+        # An error that ends a command is printed in both languages; the log on the way there would repeat it.
         logging.basicConfig(handlers=[logging.NullHandler()])
 
 
 def main() -> None:
-    """Run the command; what goes wrong is one line in both languages and an exit code, not a traceback."""
+    """Run the command; an error is one line in both languages and an exit code, not a traceback."""
     use_utf8()
     try:
         code = app(prog_name="edoc", standalone_mode=False)

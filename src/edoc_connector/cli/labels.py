@@ -1,58 +1,64 @@
-"""Words for states and kinds, as a clerk reads them: English, Vietnamese."""
+"""Labels of states and kinds, and timelines in words, as a clerk reads them."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from .._core import Text
+
 if TYPE_CHECKING:
     from ..connector import Delivery, RecipientState, TimelineEntry
 
-DELIVERY: Mapping[str, tuple[str, str]] = {
-    "ready": ("to be sent", "chờ gửi"),
-    "sending": ("being sent", "đang gửi"),
-    "sent": ("sent", "đã gửi"),
-    "unknown": ("outcome unknown", "chưa rõ kết quả"),
-    "failed": ("failed", "không gửi được"),
+DELIVERY: Mapping[str, Text] = {
+    "ready": Text("to be sent", "chờ gửi"),
+    "sending": Text("being sent", "đang gửi"),
+    "sent": Text("sent", "đã gửi"),
+    "unknown": Text("outcome unknown", "chưa rõ kết quả"),
+    "failed": Text("failed", "không gửi được"),
 }
-RECEIPT: Mapping[str, tuple[str, str]] = {
-    "listed": ("to be downloaded", "chờ tải về"),
-    "waiting": ("to be handled", "chờ xử lý"),
-    "handling": ("being handled", "đang xử lý"),
-    "handled": ("handled", "đã xử lý"),
-    "confirmed": ("confirmed", "đã xác nhận với trục"),
-    "duplicate": ("came twice", "bản trùng"),
-    "quarantined": ("set aside", "đã cách ly"),
+RECEIPT: Mapping[str, Text] = {
+    "listed": Text("to be downloaded", "chờ tải về"),
+    "waiting": Text("to be handled", "chờ xử lý"),
+    "handling": Text("being handled", "đang xử lý"),
+    "handled": Text("handled", "đã xử lý"),
+    "confirmed": Text("confirmed", "đã xác nhận với trục"),
+    "duplicate": Text("came twice", "bản trùng"),
+    "quarantined": Text("set aside", "đã cách ly"),
 }
-KIND: Mapping[str, tuple[str, str]] = {
-    "new": ("document", "văn bản mới"),
-    "recall": ("recall", "thu hồi"),
-    "update": ("update", "cập nhật"),
-    "replace": ("replacement", "thay thế"),
-    "take_back": ("asked back", "yêu cầu lấy lại"),
-    "status": ("status", "trạng thái"),
+KIND: Mapping[str, Text] = {
+    "new": Text("document", "văn bản mới"),
+    "recall": Text("recall", "thu hồi"),
+    "update": Text("update", "cập nhật"),
+    "replace": Text("replacement", "thay thế"),
+    "take_back": Text("asked back", "yêu cầu lấy lại"),
+    "status": Text("status", "trạng thái"),
 }
-_CHANGE: Mapping[str, tuple[str, str]] = {
-    "asked": ("has to answer 15 or 16", "chờ trả lời 15 hoặc 16"),
-    "agreed": ("withdrawn", "đã đồng ý thu hồi, thay thế hoặc trả lại"),
-    "refused": ("refused the change", "không đồng ý thay đổi"),
-}
-
-# What a state of a delivery means, as an entry of its timeline.
-_STATE_EVENTS: Mapping[str, tuple[str, str]] = {
-    "ready": ("Đã lưu, chờ gửi", "stored, to be sent"),
-    "sending": ("Đang gửi", "being sent"),
-    "sent": ("Trục đã nhận", "the hub has it"),
+_CHANGE: Mapping[str, Text] = {
+    "asked": Text("has to answer 15 or 16", "chờ trả lời 15 hoặc 16"),
+    "agreed": Text("withdrawn", "đã đồng ý thu hồi, thay thế hoặc trả lại"),
+    "refused": Text("refused the change", "không đồng ý thay đổi"),
 }
 
+# A state of a delivery, as an entry of its timeline.
+_STATE_EVENTS: Mapping[str, Text] = {
+    "ready": Text("stored, to be sent", "Đã lưu, chờ gửi"),
+    "sending": Text("being sent", "Đang gửi"),
+    "sent": Text("the hub has it", "Trục đã nhận"),
+}
 
-def format_both(words: Mapping[str, tuple[str, str]], key: str) -> str:
-    """A state or kind in both languages; one without words as it is."""
-    return " / ".join(words[key]) if key in words else key
+
+def format_label(labels: Mapping[str, Text], key: str) -> str:
+    """Format a state or kind in both languages; one without a label stays as it is."""
+    return _join_languages(labels[key]) if key in labels else key
+
+
+def _join_languages(text: Text) -> str:
+    return f"{text.en} / {text.vi}"
 
 
 def format_status_code(text: str | None) -> str:
-    """A status code with its name in both languages."""
+    """Format a status code with its name in both languages."""
     from ..edxml import StatusCode
 
     if text not in set(StatusCode):
@@ -62,30 +68,36 @@ def format_status_code(text: str | None) -> str:
 
 
 def format_recipients(delivery: Delivery) -> str:
-    """Where a delivery stands with each recipient, in a line."""
+    """Format the status of each recipient of a delivery, in one line."""
     return "; ".join(map(_format_recipient, delivery.recipients))
 
 
 def _format_recipient(recipient: RecipientState) -> str:
-    change = f" ({' / '.join(_CHANGE[recipient.change])})" if recipient.change is not None else ""
+    change = f" ({_join_languages(_CHANGE[recipient.change])})" if recipient.change is not None else ""
     return f"{recipient.organ_id} {recipient.status or '–'}{' !' if recipient.undelivered else ''}{change}"
 
 
 def format_entry(entry: TimelineEntry) -> str:
-    """One entry of a timeline in words."""
+    """Format an entry of a timeline, the Vietnamese words first."""
     from ..edxml import StatusCode
 
     if entry.to in set(StatusCode):
         status_code = StatusCode(entry.to)
         return f"{status_code} {status_code.vi} / {status_code.en}" + (f": {entry.detail_vi}" if entry.detail else "")
     if entry.to in _STATE_EVENTS:
-        return " / ".join(_STATE_EVENTS[entry.to])
+        return _format_vi_first(_STATE_EVENTS[entry.to])
     detail = f"{entry.detail_vi} / {entry.detail}"
-    return detail if entry.to in DELIVERY else f"{' / '.join(reversed(KIND.get(entry.to, (entry.to,))))}: {detail}"
+    if entry.to in DELIVERY:
+        return detail
+    return f"{_format_vi_first(KIND[entry.to]) if entry.to in KIND else entry.to}: {detail}"
+
+
+def _format_vi_first(text: Text) -> str:
+    return f"{text.vi} / {text.en}"
 
 
 def format_actor(entry: TimelineEntry) -> str:
-    """Who did what an entry tells: a recipient, or one of us, and whom it asked."""
+    """Format the actor of an entry: a recipient, or one of us with the recipient that was asked."""
     if entry.recipient is None or entry.recipient == entry.actor:
         return entry.actor
     if entry.to in ("13", *KIND):

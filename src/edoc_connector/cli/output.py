@@ -1,19 +1,17 @@
-"""What the command prints: tables for people, JSON for programs, errors in both languages."""
+"""Output of the commands: tables for people, JSON for programs, lines in both languages, a progress bar."""
 
 from __future__ import annotations
 
 import io
 import json
 import logging
-import re
 import sys
 import threading
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from enum import IntEnum
-from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import typer
 from rich.cells import cell_len
@@ -21,21 +19,16 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from ..errors import AttachmentError, ConfigError, EdocError, describe_system_error, describe_system_error_vi
-
-JsonFlag = Annotated[bool, typer.Option("--json", help="Print JSON. / In ra JSON.")]
-
-
 _PIPED_WIDTH = 400
-"""Columns of a table that goes to a file or another program, so that lines stay whole for it to search."""
+"""Width of a table that goes to a file or another program, in characters: its lines stay whole for a search."""
 
 
 _MIN_TEXT_WIDTH = 12
-"""Columns below which text that is broken into lines is no longer read with pleasure."""
+"""Width of a column, in characters, below which text broken into lines is hard to read."""
 
 
 class ExitCode(IntEnum):
-    """What the exit code says."""
+    """Exit codes of the commands."""
 
     OK = 0
     FAILED = 1
@@ -51,64 +44,13 @@ def use_utf8() -> None:
 
 
 def log_to_stderr(level: int) -> None:
-    """Log to stderr what the library tells; at DEBUG each exchange with the hub too."""
+    """Send the library's log to stderr; at DEBUG with each exchange with the hub."""
     logging.basicConfig(stream=sys.stderr, format="%(asctime)s %(name)s %(levelname)s %(message)s")
     logging.getLogger("edoc_connector").setLevel(level)
 
 
-def print_error(error: EdocError) -> None:
-    """Say on stderr what went wrong, each language on the one line."""
-    say(f"edoc: {name_commands(_as_one_line(error.message))}", name_commands(_as_one_line(error.vi)), err=True)
-
-
-def unusable_path_error(error: OSError) -> EdocError:
-    """The error for a file or folder that the system does not give."""
-    path = error.filename2 or error.filename
-    if isinstance(path, str) and path.endswith(".part"):
-        path = Path(path).parent  # what is written under another name first
-    if path is None:
-        return ConfigError(
-            f"the system refuses: {describe_system_error(error)}. Check the disk and the paths given.",
-            vi=f"hệ thống từ chối: {describe_system_error_vi(error)}. Hãy kiểm tra đĩa và các đường dẫn đã ghi.",
-        )
-    return ConfigError(
-        f"{path} cannot be used: {describe_system_error(error)}. Give another path, or correct the rights of "
-        "the folder.",
-        vi=f"không dùng được {path}: {describe_system_error_vi(error)}. Hãy ghi đường dẫn khác hoặc sửa quyền "
-        "của thư mục.",
-    )
-
-
-_COMMAND_NAMES = "receive|receipts|deliveries|recheck|settle|reconcile|fsck|prune|explain"
-_CALL_IN_TEXT = re.compile(rf"(?:\b(?P<verb>call|gọi) )?\b(?P<name>{_COMMAND_NAMES})\(\)")
-_VERBS = {"call": "run ", "gọi": "chạy ", None: ""}
-
-
-class WrongOption(ConfigError):
-    """What an option gives cannot be used; exit code 2, as 1 is a verdict of the command's."""
-
-
-@contextmanager
-def raise_wrong_option() -> Iterator[None]:
-    """Options are looked at in the block: what is wrong with them is no verdict about the file."""
-    try:
-        yield
-    except (ConfigError, AttachmentError) as error:
-        raise WrongOption(error.message, vi=error.vi) from error
-
-
-def name_commands(text: str) -> str:
-    """What the library says to a program, as it is said to a person: `receive()` is the command `edoc receive`."""
-    text = text.replace("(with receipt: …)", "(`edoc receive`)")
-    return _CALL_IN_TEXT.sub(lambda found: f"{_VERBS[found['verb']]}`edoc {found['name']}`", text)
-
-
-def _as_one_line(text: str) -> str:
-    return " ".join(text.split())
-
-
 def say(en: str, vi: str, *, err: bool = False) -> None:
-    """Say one thing in both languages."""
+    """Print a line in both languages, to stdout or stderr."""
     typer.echo(as_printable(f"{en} / {vi}"), err=err)
 
 
@@ -118,21 +60,21 @@ def print_json(value: Any) -> None:
 
 
 def format_local_time(moment: datetime) -> str:
-    """A time as a person in Vietnam reads it."""
+    """Format a time for a person in Vietnam: 20/11/2026 08:30:00."""
     from ..edxml import VIETNAM
 
     return f"{moment.astimezone(VIETNAM):%d/%m/%Y %H:%M:%S}"
 
 
 def create_console() -> Console:
-    """The console on stdout; made when needed, so that it sees the stream of the moment."""
+    """Create the console on stdout; one for each use, as tests and pipes replace the stream."""
     return Console(highlight=False, width=None if sys.stdout.isatty() else _PIPED_WIDTH)
 
 
 def print_table(
     title: str, columns: Sequence[str], rows: Iterable[Sequence[object]], *, unbroken_columns: Collection[int] = (0,)
 ) -> None:
-    """Print rows for a person; what comes from a packet is text, never markup.
+    """Print rows for a person; cells are text, never markup, as they may come from a packet.
 
     Args:
         title: above the table.
@@ -159,7 +101,7 @@ def print_table(
 
 
 def _measure_width(column: str, cells: Iterable[str]) -> int:
-    """Columns of the terminal for the longest line of the cells, and for the longest word of the head."""
+    """Measure the width, in characters, that the longest line of the cells and the longest word of the head take."""
     lines = [*column.split(), *(line for cell in cells for line in cell.splitlines())]
     return max(map(cell_len, lines), default=1)
 
@@ -174,16 +116,16 @@ def _print_blocks(title: str, columns: Sequence[str], cells: Iterable[Sequence[s
 
 
 def as_printable(text: str) -> str:
-    """Text from a stranger without the control characters that move a terminal's cursor or change its title."""
+    """Escape the control characters of a text: those of a packet could move the cursor or change the title."""
     return "".join(c if c.isprintable() or c == "\n" else f"\\x{ord(c):02x}" for c in text)
 
 
 @contextmanager
 def show_progress(label: str, *, delay: float = 1.0) -> Iterator[Callable[[int, int | None], None]]:
-    """A bar on a terminal for work that takes longer than a second; nothing elsewhere.
+    """Show a bar on a terminal for work that takes longer than the delay; nothing elsewhere.
 
     Args:
-        label: what is being done.
+        label: the words beside the bar.
         delay: seconds before the bar shows.
 
     Yields:

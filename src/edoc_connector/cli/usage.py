@@ -1,4 +1,4 @@
-"""What is said of a command that was not written right: one line, in both languages."""
+"""Errors in how a command was written: one line, in both languages."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ UsageError: Any = typer.BadParameter.__mro__[1]
 
 
 def explain_usage(error: Any) -> None:
-    """Say on stderr what is wrong with a command, and where help is."""
+    """Print the error of a command line to stderr, and where help is."""
     context = error.ctx
     if type(error).__name__ == "NoArgsIsHelpError":
         typer.echo(context.get_help())
@@ -29,18 +29,18 @@ def explain_usage(error: Any) -> None:
 
 def _explain_vi(error: Any) -> str:
     kind, message = type(error).__name__, error.format_message()
-    named = ", ".join(re.findall(r"'([^']+)'", message))
+    quoted = ", ".join(re.findall(r"'([^']+)'", message))
     if kind == "NoSuchOption":
         near = ", ".join(error.possibilities or ())
         return f"không có tùy chọn {error.option_name}" + (f" (có phải {near}?)" if near else "")
     if kind == "BadOptionUsage":
         return f"tùy chọn {error.option_name} dùng chưa đúng, hoặc thiếu giá trị"
     if kind == "MissingParameter":
-        return f"thiếu {named}"
+        return f"thiếu {quoted}"
     if kind == "BadParameter":
-        return f"giá trị của {named} không hợp lệ"
+        return f"giá trị của {quoted} không hợp lệ"
     if message.startswith("No such command"):
-        return f"không có lệnh {named}"
+        return f"không có lệnh {quoted}"
     if "extra argument" in message:
         return f"thừa tham số {message[message.rindex('(') :]}"
     return "lệnh chưa đúng cú pháp"

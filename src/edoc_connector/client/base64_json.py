@@ -1,9 +1,9 @@
-"""A JSON answer that carries a file as base64, taken apart as it arrives.
+"""A file as base64 in a JSON answer, decoded as it arrives.
 
 Libraries that read JSON in pieces (ijson, json-stream, naya) stream between values and hold each string whole; here one
 string is the file. So the answer is split in two while it comes: the text of that string is decoded and written, and
-what remains, with an empty string in its place, is kept for `strict_json`, which says whether the whole was JSON. To
-replace one string by another changes nothing about that.
+the rest, with an empty string in its place, is kept for `hubs.parse_strict_json`, which says whether the whole was
+JSON. To replace one string by another changes nothing about that.
 """
 
 from __future__ import annotations
@@ -34,21 +34,21 @@ _NOT_BASE64 = b"\xff"
 
 
 class RestTooLongError(ValueError):
-    """What stands beside the file's text is longer than `MAX_REST`."""
+    """An answer whose JSON beside the file's text is longer than `MAX_REST`."""
 
 
 class Base64Extractor:
-    """Takes one answer apart.
+    """Split one answer into a file and the rest.
 
     Args:
-        member: of the outermost object; its string is the base64.
-        write: takes the decoded bytes as they come.
+        member: member of the outermost object whose string is the base64.
+        write: called with the decoded bytes as they come.
 
     Attributes:
         rest: the JSON without the text of that string.
         found: whether the string was there.
         damaged: whether it was no base64; nothing is written from then on.
-        size: bytes decoded.
+        size: decoded bytes.
     """
 
     def __init__(self, member: str, write: Callable[[bytes], object]) -> None:
@@ -73,13 +73,13 @@ class Base64Extractor:
             data = self._take_file_text(data) if self._in_file_text else self._keep_rest(data)
 
     def finish(self) -> None:
-        """The answer is complete. After this `damaged` is final."""
+        """End the answer. After this `damaged` is final."""
         self._decode_base64(b"", last=True)
 
     # --- Beside the file: small, so one byte at a time. ---
 
     def _keep_rest(self, data: bytes) -> bytes:
-        """Keep bytes up to the file's text; what follows its first quote is given back."""
+        """Keep bytes up to the file's text; return those behind its first quote."""
         for place, byte in enumerate(data):
             self.rest.append(byte)
             if self._in_string:
@@ -117,7 +117,7 @@ class Base64Extractor:
     # --- The file's text: large, so in pieces as they come. ---
 
     def _take_file_text(self, data: bytes) -> bytes:
-        """Decode bytes up to the closing quote; what follows it is given back."""
+        """Decode bytes up to the closing quote; return those behind it."""
         data, self._partial_escape = self._partial_escape + data, b""
         stop = data.find(b'"')
         while stop >= 0 and _is_escaped(data, stop):
@@ -153,7 +153,7 @@ class Base64Extractor:
 
 
 def _is_escaped(data: bytes, place: int) -> bool:
-    """Whether what stands at a place is escaped: an odd number of backslashes stands before it."""
+    """Tell whether the byte at a place is escaped, by an odd number of backslashes before it."""
     first = place
     while first and data[first - 1] == _BACKSLASH:
         first -= 1
@@ -161,7 +161,7 @@ def _is_escaped(data: bytes, place: int) -> bool:
 
 
 def _parse_short_string(literal: bytes) -> str | None:
-    """What a JSON string says, if it is a short one."""
+    """Parse a JSON string of at most 256 bytes; None for any other."""
     try:
         value = json.loads(literal) if len(literal) <= 256 else None
     except ValueError:
@@ -170,7 +170,7 @@ def _parse_short_string(literal: bytes) -> str | None:
 
 
 def _strip_escapes(text: bytes) -> bytes:
-    """The text without its escapes and spaces, with `_FOREIGN` for what base64 does not have.
+    """Strip escapes and spaces; an escape that base64 has no letter for becomes `_NOT_BASE64`.
 
     Line ends stand as they are only where the answer is no JSON: they are left for the decoder to refuse.
     """

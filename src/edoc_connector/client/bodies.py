@@ -1,4 +1,4 @@
-"""Bodies on their way: a file going out with its exact length, an answer coming in under a limit."""
+"""Bodies of requests with their exact length, and bodies of answers under a limit."""
 
 from __future__ import annotations
 
@@ -11,11 +11,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Self
 
-from edoc_connector._core import cannot_write, create_private
-from edoc_connector.client.base64_json import MAX_REST, Base64Extractor, RestTooLongError
-from edoc_connector.errors import AttachmentError, ProtocolError, describe_system_error_vi
-from edoc_connector.hubs.fields import as_printable
-from edoc_connector.hubs.wire import FileBody, WireRequest, WireResponse
+from .._core import cannot_write, create_private
+from ..hubs import FileBody, WireRequest, WireResponse
+from .base64_json import MAX_REST, Base64Extractor, RestTooLongError
+from .messages import build_compression_error, build_encoding_error, build_too_long_error, build_unsendable_error
 
 CHUNK_BYTES = 256 * 1024
 
@@ -24,7 +23,7 @@ _WINDOW_BITS = {"gzip": 47, "x-gzip": 47, "deflate": 47}
 
 
 class Upload:
-    """The body of one request. A context manager: it holds the file open.
+    """The body of one request; a context manager that holds the file open.
 
     Args:
         request: the request whose body it is.
@@ -34,7 +33,7 @@ class Upload:
         handed_over: whether the last of a file's bytes went to the transport. Before that the hub cannot have the whole
             packet, whatever happens; from then on it may. A body that is no file goes in one piece and counts from the
             start.
-        may_block: whether iterating reads from a disk, or calls what somebody gave to be told the progress.
+        may_block: whether iterating reads from a disk or calls the caller's `on_progress`.
 
     Raises:
         AttachmentError: the file is gone or cannot be read.
@@ -67,7 +66,9 @@ class Upload:
             self._file.close()
 
     def __iter__(self) -> Iterator[bytes]:
-        """The body: `length` bytes, never more and never fewer. Progress is told from the thread that iterates.
+        """Iterate over the body: `length` bytes, never more and never fewer.
+
+        Progress is reported from the thread that iterates.
 
         Raises:
             AttachmentError: the file became shorter or unreadable on the way; the hub got an incomplete request.
@@ -81,7 +82,7 @@ class Upload:
             )
             done += len(chunk)
             self.handed_over = done == self._size
-            # what comes behind the file goes with its last piece: two bytes are not worth a packet of their own
+            # the tail goes with the file's last piece: two bytes are not worth a packet of their own
             yield chunk + self._tail if self.handed_over else chunk
             if self._progress is not None:
                 self._progress(done, self._size)
@@ -98,20 +99,20 @@ class Upload:
 
 
 class AnswerSink:
-    """The body of one answer: kept in memory, or written to the file the request names.
+    """The body of one answer, kept in memory or written to the file that the request names.
 
     A context manager: unless `finish` was called nothing stays on disk.
 
     Args:
-        request: the request it answers.
-        status: HTTP status.
+        request: the request.
+        status: HTTP status of the answer.
         headers: of the answer, names in lower case.
 
     Attributes:
         announced_length: the answer's Content-Length, where it has one.
 
     Raises:
-        ProtocolError: the answer is announced longer than the limit, or in an encoding nobody asked for.
+        ProtocolError: the answer is announced longer than the limit, or in an encoding that was not asked for.
         StoreError: the disk refuses the file.
     """
 
@@ -125,7 +126,7 @@ class AnswerSink:
         length = headers.get("content-length", "")
         self.announced_length = int(length) if length.isascii() and length.isdigit() else None
         if self.announced_length is not None and self.announced_length > self._limit:
-            raise _build_too_long_error(request.limit)
+            raise build_too_long_error(request.limit)
         self._received_size = self._decoded_size = self._saved_size = 0
         self._digest = hashlib.sha256()
         self._kept_chunks: list[bytes] = []
@@ -162,13 +163,13 @@ class AnswerSink:
         for chunk in self._decoder.decode(raw):
             self._decoded_size += len(chunk)
             if self._decoded_size > self._limit:
-                raise _build_too_long_error(self._request.limit)
+                raise build_too_long_error(self._request.limit)
             self._take_chunk(chunk)
         if self._file is not None and self._request.on_progress is not None:
             self._request.on_progress(self._received_size, self.announced_length)
 
     def finish(self) -> WireResponse:
-        """The answer, complete; a file stands in its place.
+        """Complete the answer; a file gets its name.
 
         Raises:
             ProtocolError: the compressed answer ended early.
@@ -193,7 +194,7 @@ class AnswerSink:
             try:
                 self._extractor.feed(chunk)
             except RestTooLongError:
-                raise _build_too_long_error(MAX_REST) from None
+                raise build_too_long_error(MAX_REST) from None
         elif self._file is not None:
             self._write_content(chunk)
         else:
@@ -202,7 +203,7 @@ class AnswerSink:
     def _write_content(self, content: bytes) -> None:
         self._saved_size += len(content)
         if self._saved_size > self._request.limit:
-            raise _build_too_long_error(self._request.limit)
+            raise build_too_long_error(self._request.limit)
         self._digest.update(content)
         with self._translate_write_errors():
             self._write(content)
@@ -224,7 +225,7 @@ class _IdentityDecoder:
 
 
 class _Inflater:
-    """Decompresses in pieces of bounded size: an answer is measured before it can become large."""
+    """A decompressor in pieces of bounded size: an answer is measured before it can become large."""
 
     def __init__(self, window: int) -> None:
         self._window = window
@@ -244,25 +245,20 @@ class _Inflater:
                 if not raw and len(chunk) < CHUNK_BYTES and not self._zlib.eof:
                     return  # a full piece may have more behind it that needs no more input
         except zlib.error:
-            raise _build_compression_error() from None
+            raise build_compression_error() from None
 
     def require_end(self) -> None:
         if not self._zlib.eof:
-            raise _build_compression_error()
+            raise build_compression_error()
 
 
 def _build_decoder(encoding: str) -> _IdentityDecoder | _Inflater:
-    """What undoes a Content-Encoding. We ask for none; some proxies compress all the same."""
+    """Build the decoder of a Content-Encoding. We ask for none; some proxies compress all the same."""
     name = encoding.strip().lower()
     if name in ("", "identity"):
         return _IdentityDecoder()
     if name not in _WINDOW_BITS:
-        raise ProtocolError(
-            f"The answer is encoded as {as_printable(encoding, 40)!r}, which was not asked for. "
-            "Have the proxy before the hub leave answers as they are.",
-            vi=f"Câu trả lời được mã hóa kiểu {as_printable(encoding, 40)!r} dù không yêu cầu. "
-            "Hãy cấu hình proxy phía trước trục để giữ nguyên câu trả lời.",
-        )
+        raise build_encoding_error(encoding)
     return _Inflater(_WINDOW_BITS[name])
 
 
@@ -271,22 +267,4 @@ def _translate_read_errors(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise AttachmentError(
-            f"The packet {path} cannot be sent: {error.strerror}. Put it back, or build it again, and send again.",
-            vi=f"Không gửi được gói tin {path}: {describe_system_error_vi(error)}. "
-            "Hãy khôi phục hoặc tạo lại gói tin rồi gửi lại.",
-        ) from error
-
-
-def _build_too_long_error(limit: int) -> ProtocolError:
-    return ProtocolError(
-        f"The answer is longer than the {limit} bytes allowed. If the hub really sends that much, raise the limit.",
-        vi=f"Câu trả lời dài hơn giới hạn {limit} byte. Nếu trục thực sự gửi dữ liệu lớn như vậy, hãy tăng giới hạn.",
-    )
-
-
-def _build_compression_error() -> ProtocolError:
-    return ProtocolError(
-        "The answer's compression is broken or ends early. Try again; have proxies before the hub not compress.",
-        vi="Dữ liệu nén trong câu trả lời bị hỏng hoặc bị cắt. Hãy thử lại; cấu hình proxy phía trước trục không nén.",
-    )
+        raise build_unsendable_error(path, error) from error

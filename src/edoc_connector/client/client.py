@@ -1,7 +1,8 @@
 """Clients for a hub: `HubClient` blocks, `AsyncHubClient` awaits. Both drive a dialect's flows over httpx.
 
 Each of their methods is declared once, from the dialect's own: same parameters, and the result instead of the flow.
-What happens below, and what a failure there means, is in `edoc_connector.transport`.
+The exchanges below are those of `edoc_connector.client.transport`; `edoc_connector.client.messages` says what their
+failures mean.
 """
 
 from __future__ import annotations
@@ -19,9 +20,11 @@ import anyio.to_thread
 import httpx
 import tenacity
 
-from edoc_connector.client.bodies import AnswerSink, Upload
-from edoc_connector.client.transport import (
-    EXCHANGE_ERRORS,
+from ..errors import EdocError, HubError, NotSent
+from ..hubs import Dialect, FileBody, Flow, Vxp, WireRequest, WireResponse, arun, run
+from .bodies import AnswerSink, Upload
+from .messages import EXCHANGE_ERRORS, build_missing_call_error, build_transport_error
+from .transport import (
     ClientSettings,
     RequestBody,
     TimeLimit,
@@ -29,13 +32,9 @@ from edoc_connector.client.transport import (
     build_blocking_transport,
     build_request_headers,
     build_timeout_extensions,
-    build_transport_error,
     parse_address,
     parse_answer_headers,
 )
-from edoc_connector.errors import ConfigError, EdocError, HubError, NotSent
-from edoc_connector.hubs import Dialect, Vxp
-from edoc_connector.hubs.wire import FileBody, Flow, WireRequest, WireResponse, arun, run
 
 __all__ = ["AsyncHubClient", "ClientSettings", "HubClient"]
 
@@ -63,26 +62,22 @@ def _as_awaited_call(method: _FlowMethod[P, R]) -> Callable[Concatenate[AsyncHub
 
 
 def _find_dialect_method(dialect: Dialect, method: _FlowMethod[P, R]) -> Callable[P, Flow[R]]:
-    """The dialect's own method of that name; the one given only lends its signature."""
+    """Find the dialect's own method of a name; the given one only lends its signature."""
     name = method.__name__
     dialect_method: Callable[P, Flow[R]] | None = getattr(dialect, name, None)
     if dialect_method is None:
-        kind = type(dialect).__name__
-        raise ConfigError(
-            f"The hub dialect {kind} has no call {name!r}; use a hub that does, or do without.",
-            vi=f"Giao thức trục {kind} không có lời gọi {name!r}; hãy dùng trục có hỗ trợ hoặc bỏ qua bước này.",
-        )
+        raise build_missing_call_error(type(dialect).__name__, name)
     return dialect_method
 
 
 class HubClient:
-    """A hub, blocking. One client holds one pool of connections and may be used from several threads.
+    """A client that blocks. It holds one pool of connections and may be used from several threads.
 
     Methods are those of the dialect. Calls that fail in a way that makes another attempt safe are repeated, each time
     as a fresh flow with new time stamps.
 
     Args:
-        dialect: whom to talk to, and how.
+        dialect: the hub and its protocol.
         settings: time-outs, attempts, TLS, proxy.
 
     Raises:
@@ -126,19 +121,19 @@ class HubClient:
         """Make any call of any dialect, repeated where that is safe.
 
         Args:
-            make: method that gives the flow, such as ``client.dialect.list_waiting``; called anew for each attempt.
-            args: for it.
-            kwargs: for it.
+            make: method that makes the flow, such as ``client.dialect.list_waiting``; called anew for each attempt.
+            args: its arguments.
+            kwargs: its arguments by name.
         """
         try:
-            return self.run(make(*args, **kwargs))
+            return run(make(*args, **kwargs), self._perform)
         except EdocError as error:
             first_error = [error]
 
         def attempt() -> R:
-            if first_error:  # the first attempt is over; only what comes after it needs the machinery of retrying
+            if first_error:  # the first attempt is over; only the later ones need the machinery of retrying
                 raise first_error.pop()
-            return self.run(make(*args, **kwargs))
+            return run(make(*args, **kwargs), self._perform)
 
         return self._retrying(attempt)
 
@@ -152,7 +147,7 @@ class HubClient:
                 with TimeLimit(self.settings.total + self.settings.compute_transfer_seconds(upload.length)) as limit:
                     return self._exchange(request, upload, limit)
             except EXCHANGE_ERRORS as error:
-                transport_error = build_transport_error(error, request, upload)
+                transport_error = build_transport_error(error, request, handed_over=upload.handed_over)
         raise transport_error  # outside of the handler: what httpx raised refers to the request and its signed headers
 
     def _exchange(self, request: WireRequest, upload: Upload, limit: TimeLimit) -> WireResponse:
@@ -169,12 +164,12 @@ class HubClient:
 
 
 class AsyncHubClient:
-    """A hub, awaited. Methods, arguments and errors are those of `HubClient`.
+    """A client that awaits. Methods, arguments and errors are those of `HubClient`.
 
-    File work, hashing included, is done in worker threads; so is the telling of progress.
+    Work on files, hashing included, is done in worker threads, and `on_progress` is called there.
 
     Args:
-        dialect: whom to talk to, and how.
+        dialect: the hub and its protocol.
         settings: time-outs, attempts, TLS, proxy.
 
     Raises:
@@ -235,7 +230,7 @@ class AsyncHubClient:
                 ) as scope:
                     return await self._exchange(request, upload, scope)
             except EXCHANGE_ERRORS as error:
-                transport_error = build_transport_error(error, request, upload)
+                transport_error = build_transport_error(error, request, handed_over=upload.handed_over)
         raise transport_error  # outside of the handler, as in HubClient
 
     async def _exchange(self, request: WireRequest, upload: Upload, scope: anyio.CancelScope) -> WireResponse:
@@ -261,7 +256,7 @@ def _log_exchange(request: WireRequest, status: int) -> None:
 def _build_request(
     request: WireRequest, upload: Upload, body: RequestBody, extensions: dict[str, Any]
 ) -> httpx.Request:
-    """The request as httpx's transports send it; a body in memory goes out in one piece."""
+    """Build the request for httpx's transports; a body in memory goes out in one piece."""
     target = parse_address(request.url)
     return httpx.Request(
         request.method,
@@ -310,7 +305,7 @@ def _can_repeat(error: BaseException) -> bool:
 
 
 def _compute_wait(settings: ClientSettings, state: tenacity.RetryCallState) -> float:
-    """What the hub asked for, up to the cap, and a random time on top so that clients do not come back all at once."""
+    """Compute a wait: the hub's Retry-After up to the cap, and a random time that keeps clients from coming in step."""
     error = state.outcome.exception() if state.outcome is not None else None
     hub_wait = error.retry_after if isinstance(error, HubError) and error.retry_after is not None else 0.0
     backoff = min(settings.backoff_cap, settings.backoff * 2.0 ** (state.attempt_number - 1))

@@ -1,7 +1,7 @@
 """httpcore's pools of connections as transports of httpx, and one table of the errors of both.
 
-httpx's own transports make their pool themselves and show it to nobody. Ours are given one, so that it can lie over a
-network of ours: that is how an exchange gets a limit as a whole (`edoc_connector.client.transport.TimedBackend`).
+httpx's own transports make their pool themselves and keep it private. Ours take one, so that it can lie over a network
+of ours: that is how an exchange gets a limit as a whole (`edoc_connector.client.transport.TimedBackend`).
 """
 
 from __future__ import annotations
@@ -86,7 +86,7 @@ class AwaitedTransport(httpx.AsyncBaseTransport):
 
 
 def translate_error(error: Exception) -> httpx.TransportError:
-    """Translate an error of httpcore, by the nearest of its kinds that the table has; the words are kept."""
+    """Translate an error of httpcore by its nearest class in the table; the words are kept."""
     kind = next(kind for kind in type(error).__mro__ if kind in _AS_HTTPX)
     return _AS_HTTPX[kind](str(error))
 
@@ -102,7 +102,7 @@ def _translate_request(request: httpx.Request) -> httpcore.Request:
 
 
 def split_url(url: httpx.URL) -> httpcore.URL:
-    """Split a URL as httpcore takes it; a user and password in it are left out."""
+    """Split a URL for httpcore; a user and password in it are left out."""
     return httpcore.URL(scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=url.raw_path)
 
 
@@ -111,7 +111,7 @@ def _make_response(answer: httpcore.Response, body: httpx.SyncByteStream | httpx
 
 
 class _BlockingBody(httpx.SyncByteStream):
-    """The body of an answer. Closed before its end it takes the connection along, whose rest nobody reads."""
+    """The body of an answer. Closing it before its end closes the connection, whose rest nobody reads."""
 
     def __init__(self, answer: httpcore.Response) -> None:
         self._answer = answer
@@ -127,7 +127,7 @@ class _BlockingBody(httpx.SyncByteStream):
 
 
 class _AwaitedBody(httpx.AsyncByteStream):
-    """As `_BlockingBody`, awaited."""
+    """The body of an answer, awaited; closing works as for `_BlockingBody`."""
 
     def __init__(self, answer: httpcore.Response) -> None:
         self._answer = answer

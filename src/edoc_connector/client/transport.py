@@ -1,9 +1,10 @@
-"""What lies between the clients and httpx: settings, TLS, time limits, and one table of what went wrong.
+"""Settings, TLS and time limits of the exchanges between the clients and httpx.
 
-The clients use transports of httpx's kind (`client.pool`). What httpx's clients put on top (cookies, redirects,
-its environment, headers merged and normalised) is not wanted here, and costs half as much again as the exchange itself.
+The clients use transports of httpx's kind (`client.pool`). The additions of httpx's own clients (cookies, redirects,
+settings from the environment, headers merged and normalised) are not wanted here, and cost half as much again as the
+exchange itself.
 
-What an exchange means when it fails:
+The meaning of a failed exchange:
 
 - A failure before the connection stood, or while a packet's own bytes were not all handed to the transport, is NotSent:
   the hub cannot have the whole packet.
@@ -32,42 +33,35 @@ from urllib.parse import urlsplit
 import httpcore
 import httpx
 
-from edoc_connector.client.bodies import Upload
-from edoc_connector.client.pool import AwaitedTransport, BlockingTransport, split_url
-from edoc_connector.errors import (
-    ConfigError,
-    NotSent,
-    OutcomeUnknown,
-    TransportError,
-    describe_system_error,
-    describe_system_error_vi,
-)
-from edoc_connector.hubs.fields import as_printable
-from edoc_connector.hubs.wire import WireRequest
+from .._core import Text
+from ..errors import ConfigError, describe_system_error, describe_system_error_vi
+from ..hubs import WireRequest
+from .messages import INCOMPLETE_PEM, UNUSABLE_PROXY, build_tls_settings_error, describe_missing_file
+from .pool import AwaitedTransport, BlockingTransport, split_url
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClientSettings:
-    """How to reach a hub. Times are in seconds.
+    """Settings of a client. Times are in seconds.
 
     Args:
-        connect: to establish a connection, TLS included.
-        read: between two pieces of an answer.
-        write: between two pieces of a request.
-        pool: to wait for a free connection.
-        total: for one exchange as a whole, in addition to what its bodies need at `slowest`.
+        connect: time to establish a connection, TLS included.
+        read: time between two pieces of an answer.
+        write: time between two pieces of a request.
+        pool: time to wait for a free connection.
+        total: time for one exchange as a whole, beside the time of its bodies at `slowest`.
         slowest: bytes per second; a transfer slower than that is given up in the end.
         connections: most connections at a time, kept open between calls.
         keep_alive: how long an unused one is kept. Hubs and proxies drop unused connections without a word; a packet
             sent over one that was dropped at that moment has an unknown outcome, so this should be less than theirs.
         attempts: how often a call is tried in all, where trying again is safe.
-        backoff: longest wait before the second attempt; it doubles each time, and the wait is a random part of it.
-        backoff_cap: what it grows to at most.
+        backoff: longest wait before the second attempt. It doubles each time; the wait is a random part of it.
+        backoff_cap: upper end of that doubling.
         retry_after_cap: longest wait that a hub's Retry-After is obeyed for.
         ca_bundle: PEM file of the authorities to trust, instead of those of httpx and of the operating system.
         client_certificate: PEM file of our certificate and its chain (mTLS).
         client_key: PEM file of its key, where that is not in the same file.
-        client_key_password: of the key.
+        client_key_password: password of the key.
         proxy: ``http://`` or ``https://`` URL of a proxy; may hold a user and password.
     """
 
@@ -90,12 +84,12 @@ class ClientSettings:
     proxy: str | None = field(default=None, repr=False)
 
     def compute_transfer_seconds(self, size: int | None) -> float:
-        """What a body of `size` bytes adds to the time of an exchange."""
+        """Compute the seconds that a body of `size` bytes adds to the time of an exchange."""
         return (size or 0) / self.slowest
 
 
 def build_blocking_transport(settings: ClientSettings) -> BlockingTransport:
-    """One pool of connections, bounded by the time limit of the thread that uses it.
+    """Build a transport over one pool of connections, bounded by the time limit of the thread that uses it.
 
     Raises:
         ConfigError: a certificate, key or proxy in the settings cannot be used.
@@ -105,7 +99,7 @@ def build_blocking_transport(settings: ClientSettings) -> BlockingTransport:
 
 
 def build_async_transport(settings: ClientSettings) -> AwaitedTransport:
-    """One pool of connections for an event loop.
+    """Build a transport over one pool of connections for an event loop.
 
     Raises:
         ConfigError: a certificate, key or proxy in the settings cannot be used.
@@ -115,17 +109,17 @@ def build_async_transport(settings: ClientSettings) -> AwaitedTransport:
 
 
 def build_timeout_extensions(settings: ClientSettings) -> dict[str, Any]:
-    """The time-outs of the phases, as httpx's transports take them with each request."""
+    """Build the extensions that give each request the time-outs of its phases."""
     phases = {"connect": settings.connect, "read": settings.read, "write": settings.write, "pool": settings.pool}
     return {"timeout": phases}
 
 
 @lru_cache(maxsize=256)
 def parse_address(url: str) -> httpx.URL:
-    """Where a URL leads.
+    """Parse the URL of a request.
 
     Raises:
-        httpx.InvalidURL: it is none that HTTP could use.
+        httpx.InvalidURL: HTTP cannot use it.
     """
     parsed = httpx.URL(url)
     if parsed.scheme not in ("http", "https") or not parsed.host:
@@ -134,7 +128,7 @@ def parse_address(url: str) -> httpx.URL:
 
 
 class RequestBody(httpx.SyncByteStream, httpx.AsyncByteStream):
-    """A body in pieces, as httpx's transports take it.
+    """A body in pieces, for httpx's transports.
 
     Args:
         pieces: for a blocking transport.
@@ -155,7 +149,7 @@ class RequestBody(httpx.SyncByteStream, httpx.AsyncByteStream):
 
 
 def build_request_headers(request: WireRequest, host: bytes, length: int) -> list[tuple[bytes, bytes]]:
-    """The headers that go out: the request's own, the length of its body, and no invitation to compress."""
+    """Build the headers of a request: its own, the length of its body, and no invitation to compress."""
     headers = [(b"Host", host)]
     headers += [(name.encode("ascii"), value.encode("ascii")) for name, value in request.headers.items()]
     if length or request.method != "GET":
@@ -164,7 +158,7 @@ def build_request_headers(request: WireRequest, host: bytes, length: int) -> lis
 
 
 def parse_answer_headers(raw: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
-    """The headers of an answer: names in lower case, the values of a repeated one joined."""
+    """Parse the headers of an answer: names in lower case, the values of a repeated one joined."""
     headers: dict[str, str] = {}
     for name, value in raw:
         key, text = name.decode("latin-1").lower(), value.decode("latin-1")
@@ -195,29 +189,18 @@ def _build_tls_context(settings: ClientSettings) -> ssl.SSLContext:
             password = settings.client_key_password or ""
             context.load_cert_chain(settings.client_certificate, settings.client_key, password)
     except OSError as error:  # ssl.SSLError is one
-        why, why_vi = _explain_tls_error(settings, error)
-        raise ConfigError(
-            f"The TLS settings of the hub cannot be used: {why}. "
-            "Check ca_bundle, client_certificate, client_key (PEM files) and the key's password.",
-            vi=f"Không dùng được cấu hình TLS của trục: {why_vi}. "
-            "Hãy kiểm tra ca_bundle, client_certificate, client_key (tệp PEM) và mật khẩu của khóa.",
-        ) from error
+        raise build_tls_settings_error(_explain_tls_error(settings, error)) from error
     return context
 
 
-def _explain_tls_error(settings: ClientSettings, error: OSError) -> tuple[str, str]:
-    """Why: OpenSSL says neither which file nor, of a PEM file, what it misses there."""
+def _explain_tls_error(settings: ClientSettings, error: OSError) -> Text:
+    """Explain a failure: OpenSSL tells neither the file nor, of a PEM file, the part that it misses there."""
     for file in (settings.ca_bundle, settings.client_certificate, settings.client_key):
         if file is not None and not file.exists():
-            return f"{file} is not there", f"không có tệp {file}"
+            return describe_missing_file(file)
     if isinstance(error, ssl.SSLError) and "PEM" in str(error):
-        return (
-            "a PEM file lacks the certificate or the key that belongs to it (client_key is left out where it stands in "
-            "client_certificate)",
-            "tệp PEM thiếu chứng thư số hoặc khóa tương ứng (chỉ bỏ trống client_key khi khóa nằm trong "
-            "client_certificate)",
-        )
-    return describe_system_error(error), describe_system_error_vi(error)
+        return INCOMPLETE_PEM
+    return Text(describe_system_error(error), describe_system_error_vi(error))
 
 
 def _proxy_options(url: str, context: ssl.SSLContext) -> dict[str, Any]:
@@ -227,10 +210,7 @@ def _proxy_options(url: str, context: ssl.SSLContext) -> dict[str, Any]:
     except (ValueError, httpx.InvalidURL):
         usable = False
     if not usable:
-        raise ConfigError(
-            "The proxy setting is no http:// or https:// URL, such as http://proxy.example.gov.vn:3128.",
-            vi="Cấu hình proxy không phải là URL http:// hoặc https://, ví dụ http://proxy.example.gov.vn:3128.",
-        )
+        raise ConfigError(UNUSABLE_PROXY.en, vi=UNUSABLE_PROXY.vi)
     user = parsed.username.encode(), parsed.password.encode()
     return {
         "proxy_url": split_url(parsed),
@@ -239,126 +219,16 @@ def _proxy_options(url: str, context: ssl.SSLContext) -> dict[str, Any]:
     }
 
 
-# --- What httpx raises, as errors of this library: one table. ---
-
-
-@dataclass(frozen=True, slots=True)
-class _Fault:
-    """What an exception of httpx means: `before_sending` if it can only happen before any of the request left."""
-
-    before_sending: bool
-    en: str
-    vi: str
-
-
-_UNTRUSTED = _Fault(
-    True,
-    "TLS could not be established. Check the hub's name in the endpoint, ca_bundle, this machine's clock and, "
-    "where the hub asks for one, the client certificate",
-    "Không thiết lập được kết nối TLS. Hãy kiểm tra tên máy chủ trong endpoint, ca_bundle, đồng hồ của máy và "
-    "chứng thư máy khách (nếu trục yêu cầu)",
-)
-_TOO_SLOW = _Fault(False, "The hub took longer than the time allowed", "Trục phản hồi quá thời gian cho phép")
-_CONNECTION_BROKEN = _Fault(
-    False,
-    "The connection broke before the answer was complete",
-    "Kết nối bị ngắt khi chưa nhận đủ câu trả lời",
-)
-_FAULTS: tuple[tuple[type[Exception], _Fault], ...] = (
-    (
-        httpx.ConnectTimeout,
-        _Fault(
-            True,
-            "The hub does not answer the connection; check the network and the firewall",
-            "Trục không phản hồi kết nối; hãy kiểm tra mạng và tường lửa",
-        ),
-    ),
-    (
-        httpx.PoolTimeout,
-        _Fault(
-            True,
-            "All connections to the hub are busy; raise `connections` or send less at a time",
-            "Mọi kết nối tới trục đều bận; hãy tăng `connections` hoặc gửi ít hơn cùng lúc",
-        ),
-    ),
-    (
-        httpx.ProxyError,
-        _Fault(
-            True,
-            "The proxy does not let the connection through; check the proxy setting and its password",
-            "Proxy không cho kết nối đi qua; hãy kiểm tra cấu hình proxy và mật khẩu",
-        ),
-    ),
-    (
-        httpx.ConnectError,
-        _Fault(
-            True,
-            "The hub cannot be reached; check the endpoint, network, firewall and, if one is set, the proxy of [http]",
-            "Không kết nối được tới trục; hãy kiểm tra endpoint, mạng, tường lửa và proxy ở [http] (nếu có)",
-        ),
-    ),
-    (
-        httpx.InvalidURL,
-        _Fault(
-            True,
-            "The hub's endpoint is no usable URL; correct it in the configuration",
-            "Địa chỉ trục (endpoint) không hợp lệ; hãy sửa trong cấu hình",
-        ),
-    ),
-    (httpx.TimeoutException, _TOO_SLOW),
-    (TimeoutError, _TOO_SLOW),  # of anyio, for an exchange as a whole
-    (httpx.TransportError, _CONNECTION_BROKEN),
-    (ssl.SSLError, _CONNECTION_BROKEN),  # httpx lets those of asynchronous reads through as they are
-)
-EXCHANGE_ERRORS = tuple(kind for kind, _ in _FAULTS)
-
-
-def build_transport_error(error: Exception, request: WireRequest, upload: Upload) -> TransportError:
-    """The error for an exchange that got no answer. It keeps no reference to httpx's, which refers to the headers."""
-    fault = _UNTRUSTED if _is_tls_failure(error) else next(fault for kind, fault in _FAULTS if isinstance(error, kind))
-    exchange = f"{request.method} {request.url}, {_describe_exception(error)}"
-    if request.sends and upload.handed_over and not fault.before_sending:
-        return OutcomeUnknown(
-            f"{fault.en}, and the hub may have taken the request ({exchange}). Ask the hub before sending again.",
-            vi=f"{fault.vi}, có thể trục đã nhận được yêu cầu ({exchange}). Hãy hỏi trục trước khi gửi lại.",
-        )
-    return NotSent(
-        f"{fault.en} ({exchange}). It is safe to try again.",
-        vi=f"{fault.vi} ({exchange}). Có thể thử lại an toàn.",
-    )
-
-
-def _describe_exception(error: Exception) -> str:
-    """The exception's kind and words; not those of h11 about our own request, which quote its headers."""
-    words = "" if isinstance(error, httpx.LocalProtocolError) else as_printable(str(error), 200)
-    return f"{type(error).__name__}: {words}" if words else type(error).__name__
-
-
-def _is_tls_failure(error: BaseException) -> bool:
-    """Whether the handshake failed.
-
-    In TLS 1.3 a server judges our certificate after we have begun to send, but before it reads anything: its alert
-    about certificates arrives as a read error and still means that nothing was done.
-    """
-    cause: BaseException | None = error
-    while cause is not None:
-        if isinstance(cause, ssl.SSLError):
-            reason = getattr(cause, "reason", None) or ""  # set by OpenSSL only
-            return isinstance(error, httpx.ConnectError) or "CERTIFICATE" in reason or "UNKNOWN_CA" in reason
-        cause = cause.__cause__ or cause.__context__
-    return False
-
-
 # --- A time limit on a blocking exchange as a whole. httpx limits each read, which a slow drip outlives. ---
 
 
 class TimeLimit:
-    """When an exchange has to be over, on the monotonic clock; `deadline` may be moved.
+    """The end of an exchange on the monotonic clock; `deadline` may be moved.
 
-    A context: it limits what this thread does over a `TimedBackend` inside the block.
+    A context manager: inside the block it limits this thread's network operations over a `TimedBackend`.
 
     Args:
-        seconds: from now on.
+        seconds: time left from now on.
     """
 
     def __init__(self, seconds: float) -> None:
@@ -372,7 +242,12 @@ class TimeLimit:
         _current_limit.reset(self._token)
 
     def cap_timeout(self, timeout: float | None, timeout_error: type[Exception]) -> float:
-        """A time-out that does not reach beyond the end."""
+        """Shorten a time-out to the time that is left.
+
+        Args:
+            timeout: seconds; None for none.
+            timeout_error: class to raise when no time is left.
+        """
         remaining = self.deadline - time.monotonic()
         if remaining <= 0:
             raise timeout_error("the time for the whole exchange is over")
@@ -388,7 +263,7 @@ def _cap_timeout(timeout: float | None, timeout_error: type[Exception]) -> float
 
 
 class TimedBackend(httpcore.NetworkBackend):
-    """Another backend under the time limit of the thread that uses it."""
+    """A network backend under the time limit of the thread that uses it."""
 
     def __init__(self, inner: httpcore.NetworkBackend) -> None:
         self._inner = inner
@@ -417,7 +292,7 @@ class _TimedStream(httpcore.NetworkStream):
         self._next_size = 0
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
-        """Reads more at a time than the 64 KiB httpcore asks for, while the other side has more: each piece costs."""
+        """Read more at a time than the 64 KiB httpcore asks for, while the other side has more: each piece costs."""
         size = max(max_bytes, self._next_size)
         data = self._inner.read(size, _cap_timeout(timeout, httpcore.ReadTimeout))
         self._next_size = min(2 * size, _MAX_READ_BYTES) if 2 * len(data) > size else 0

@@ -1,4 +1,4 @@
-"""Mistakes around a configuration that no single setting shows."""
+"""Checks of a configuration as a whole: pydantic's findings as one error, misspelt names, a hub without TLS."""
 
 from __future__ import annotations
 
@@ -7,22 +7,79 @@ import ipaddress
 import logging
 import os
 from collections.abc import Iterable
+from typing import Any
 from urllib.parse import urlsplit
 
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from .._core import Text
 from ..errors import ConfigError
+from ..hubs import REGISTRY
+from .messages import (
+    REFERENCE_HINT,
+    build_invalid_error,
+    build_misspelt_variable_error,
+    describe_missing,
+    describe_open_secret,
+    describe_unknown,
+    translate_detail,
+)
+from .sections import build_dialect_model
 
 log = logging.getLogger("edoc_connector.config")
+
+
+def build_config_error(error: ValidationError, settings: type[BaseModel]) -> ConfigError:
+    """Build one error of pydantic's findings: every wrong setting, and what to write instead.
+
+    Args:
+        error: of the settings, or of the model of a dialect.
+        settings: the model of all settings, whose names are known.
+    """
+    details = error.errors(include_input=False, include_url=False)
+    section = "hub" if error.title in REGISTRY else ""
+    return build_invalid_error(_describe_problem(detail, section, settings) for detail in details)
+
+
+def _describe_problem(detail: ErrorDetails, section: str, settings: type[BaseModel]) -> Text:
+    setting = ".".join(str(part) for part in ((section,) if section else ()) + detail["loc"])
+    words = detail["msg"].removeprefix("Value error, ")
+    if detail["type"] == "missing":
+        return describe_missing(setting)
+    if detail["type"] == "extra_forbidden":
+        return describe_unknown(setting, _find_similar_setting(setting, settings))
+    if words == REFERENCE_HINT.en:
+        return describe_open_secret(setting)
+    return Text(f"{setting}: {words}", f"{setting}: {_translate_detail(detail)}")
+
+
+def _translate_detail(detail: ErrorDetails) -> str:
+    context = detail.get("ctx", {})  # limits and names that are allowed; never a value that was given
+    own_words = getattr(context.get("error"), "vi", None)
+    return translate_detail(detail["type"], context) if own_words is None else str(own_words)
+
+
+def _find_similar_setting(setting: str, settings: type[BaseModel]) -> str | None:
+    """Find the known setting that looks most like an unknown one."""
+    names: list[str] = list(settings.model_fields)
+    for name, field in settings.model_fields.items():
+        section: Any = field.annotation
+        names += [f"{name}.{inner}" for inner in section.model_fields]
+    for dialect in REGISTRY:
+        names += [f"hub.{inner}" for inner in build_dialect_model(dialect).model_fields]
+    return next(iter(difflib.get_close_matches(setting, names, n=1, cutoff=0.75)), None)
 
 
 def refuse_misspelt_variables(prefix: str, nesting: str, sections: Iterable[str]) -> None:
     """Refuse a variable of the environment that was meant to override a setting, and would not.
 
-    Only one whose section is nearly one that there is: a program's own variables may begin with the same letters.
+    Only a section that nearly has a known name counts: a program's own variables may begin with the same letters.
 
     Args:
-        prefix: what the variables begin with.
-        nesting: what stands between section and name.
-        sections: the sections that there are.
+        prefix: beginning of the variables' names, ``EDOC_``.
+        nesting: separator of section and name, ``__``.
+        sections: the known sections.
 
     Raises:
         ConfigError: names the variable, and the one that was meant.
@@ -34,16 +91,11 @@ def refuse_misspelt_variables(prefix: str, nesting: str, sections: Iterable[str]
             continue
         similar = difflib.get_close_matches(section, known, n=1, cutoff=0.8)
         if similar:
-            intended = f"{prefix}{similar[0]}{nesting}{rest}"
-            raise ConfigError(
-                f"{name} in the environment overrides nothing: there is no section of that name. Is {intended} meant?",
-                vi=f"Biến môi trường {name} không thay giá trị nào: không có mục tên như vậy. Có phải "
-                f"{intended} không?",
-            )
+            raise build_misspelt_variable_error(name, f"{prefix}{similar[0]}{nesting}{rest}")
 
 
 def warn_without_tls(endpoint: str) -> None:
-    """Say in the log that documents go to a hub without TLS, unless it is on this machine."""
+    """Warn in the log of a hub that gets documents without TLS, unless it is on this machine."""
     parts = urlsplit(endpoint)
     if parts.scheme != "http" or _is_loopback(parts.hostname or ""):
         return

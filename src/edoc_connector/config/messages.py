@@ -1,24 +1,33 @@
-"""What is wrong with settings, in words for whoever wrote them; and the models of what a dialect takes."""
+"""Texts of the errors that a configuration can have, in English and Vietnamese."""
 
 from __future__ import annotations
 
-import dataclasses
-import difflib
-from collections.abc import Mapping
-from typing import Any, get_type_hints
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from tomllib import TOMLDecodeError
 
-from pydantic import BaseModel, Field, ValidationError, create_model
-from pydantic_core import ErrorDetails
+from .._core import Text
+from ..errors import ConfigError, describe_system_error, describe_system_error_vi
 
-from ..errors import ConfigError
-from ..hubs import REGISTRY
-from .secret_refs import REFERENCE_HINT, REFERENCE_HINT_VI, SecretRef
-from .sections import Section
+REFERENCE_HINT = Text(
+    "write env:NAME, file:PATH or cmd:PROGRAM ARGUMENTS instead of the secret itself",
+    "hãy ghi env:TÊN_BIẾN, file:ĐƯỜNG_DẪN hoặc cmd:CHƯƠNG_TRÌNH THAM_SỐ thay cho chính giá trị bí mật",
+)
 
-# What pydantic finds, in Vietnamese; its own English words hold no values.
-_MESSAGES_VI: Mapping[str, str] = {
-    "missing": "thiếu mục bắt buộc này",
-    "extra_forbidden": "không có mục nào tên như vậy",
+EMPTY_SECRET = Text("it is empty", "giá trị rỗng")
+VARIABLE_NOT_SET = Text("the variable is not set", "biến môi trường chưa được đặt")
+SECRET_NOT_UTF8 = Text("it is not UTF-8 text", "tệp không phải văn bản UTF-8")
+OUTPUT_NOT_UTF8 = Text("it did not print UTF-8 text", "kết quả không phải văn bản UTF-8")
+FILE_NOT_UTF8 = Text("it is not UTF-8 text. Save it as UTF-8.", "tệp không phải văn bản UTF-8. Hãy lưu lại dạng UTF-8.")
+KEY_BESIDE_KEYS = Text("keys: give either key or keys, not both", "keys: chỉ dùng key hoặc keys, không dùng cả hai")
+PASSWORD_IN_STORE_URL = Text(
+    f"url: it holds a password; leave it out and set password: {REFERENCE_HINT.en}",
+    f"url: có chứa mật khẩu; hãy bỏ mật khẩu khỏi URL và đặt password: {REFERENCE_HINT.vi}",
+)
+
+_MISSING_VI = "thiếu mục bắt buộc này"
+_UNKNOWN_VI = "không có mục nào tên như vậy"
+_DETAILS_VI: Mapping[str, str] = {
     "greater_than": "phải lớn hơn {gt}",
     "greater_than_equal": "phải từ {ge} trở lên",
     "less_than": "phải nhỏ hơn {lt}",
@@ -38,80 +47,161 @@ _MESSAGES_VI: Mapping[str, str] = {
     "int_parsing": "phải là số nguyên",
     "float_parsing": "phải là số",
 }
+"""The findings of pydantic in Vietnamese, by their types; its own English texts hold no values."""
 
 
-def build_dialect_model(name: str) -> type[BaseModel]:
-    """A model of the settings that a dialect takes.
-
-    What a dialect keeps out of its repr is a secret if it is a text, and no setting otherwise (a clock, for one).
-    """
-    dialect: Any = REGISTRY[name]
-    hints = get_type_hints(dialect)
-    fields: dict[str, Any] = {}
-    for field in dataclasses.fields(dialect):
-        optional_text = hints[field.name] in (str, str | None)
-        if not field.repr and not optional_text:
-            continue
-        kind = hints[field.name] if field.repr else SecretRef
-        fields[field.name] = (kind, _build_field_default(field))
-    model: type[BaseModel] = create_model(f"{name}", __base__=Section, **fields)
-    return model
-
-
-def _build_field_default(field: dataclasses.Field[Any]) -> Any:
-    if field.default_factory is not dataclasses.MISSING:
-        return Field(default_factory=field.default_factory)
-    return ... if field.default is dataclasses.MISSING else field.default
-
-
-def build_config_error(error: ValidationError, settings: type[BaseModel]) -> ConfigError:
-    """What pydantic found, as one error: every setting that is wrong, and what to write instead.
+class UnusableSetting(ValueError):
+    """A setting that cannot be used; pydantic reports it, and `vi` beside its text.
 
     Args:
-        error: of the settings, or of the model of a dialect.
-        settings: the model of all settings, whose names are known.
+        text: what is wrong and what to do.
     """
-    details = error.errors(include_input=False, include_url=False)
-    section = "hub" if error.title in REGISTRY else ""
-    lines = [_describe_problem(detail, section, settings) for detail in details]
-    return ConfigError(
-        "the configuration is not right: " + "; ".join(line for line, _ in lines) + ". Correct it and start again.",
-        vi="Cấu hình chưa đúng: " + "; ".join(line for _, line in lines) + ". Hãy sửa rồi chạy lại.",
+
+    def __init__(self, text: Text) -> None:
+        super().__init__(text.en)
+        self.vi = text.vi
+
+
+def describe_password_in_url(setting: str, secret_setting: str) -> Text:
+    """Describe a URL that holds a password.
+
+    Args:
+        setting: name of the setting that holds the URL.
+        secret_setting: name of the setting that takes the password's reference.
+    """
+    return Text(
+        f"{setting}: the URL holds a password; leave it out and set {secret_setting}: {REFERENCE_HINT.en}",
+        f"{setting}: URL có chứa mật khẩu; hãy bỏ mật khẩu khỏi URL và đặt {secret_setting}: {REFERENCE_HINT.vi}",
     )
 
 
-def _describe_problem(detail: ErrorDetails, section: str, settings: type[BaseModel]) -> tuple[str, str]:
-    setting = ".".join(str(part) for part in ((section,) if section else ()) + detail["loc"])
-    words = detail["msg"].removeprefix("Value error, ")
-    if detail["type"] == "missing":
-        return f"{setting} is missing", f"{setting}: {_MESSAGES_VI['missing']}"
-    if detail["type"] == "extra_forbidden":
-        similar = _find_similar_setting(setting, settings)
-        hint, hint_vi = (f" (did you mean {similar}?)", f" (có phải {similar}?)") if similar else ("", "")
-        return f"{setting}: there is no such setting{hint}", f"{setting}: {_MESSAGES_VI['extra_forbidden']}{hint_vi}"
-    if words == REFERENCE_HINT:
-        return (
-            f"{setting}: a secret may not stand in the configuration; {REFERENCE_HINT}",
-            f"{setting}: {REFERENCE_HINT_VI}",
-        )
-    return f"{setting}: {words}", f"{setting}: {_translate_detail(detail)}"
+def describe_unknown_dialect(known: Iterable[str]) -> Text:
+    """Describe a dialect that nobody knows.
+
+    Args:
+        known: names of the dialects that there are.
+    """
+    names = ", ".join(sorted(known))
+    return Text(
+        f"dialect: there is none of that name; known are {names}",
+        f"dialect: không có giao thức tên này; hiện có: {names}",
+    )
 
 
-def _translate_detail(detail: ErrorDetails) -> str:
-    context = detail.get("ctx", {})  # limits and names that are allowed; never a value that was given
-    own_words = getattr(context.get("error"), "vi", None)
-    if own_words is not None:
-        return str(own_words)
-    words = _MESSAGES_VI.get(detail["type"], "giá trị không hợp lệ").format_map(context)
+def describe_missing(setting: str) -> Text:
+    """Describe a setting that is missing."""
+    return Text(f"{setting} is missing", f"{setting}: {_MISSING_VI}")
+
+
+def describe_unknown(setting: str, similar: str | None) -> Text:
+    """Describe a setting that does not exist, with the one that was perhaps meant."""
+    hint, hint_vi = (f" (did you mean {similar}?)", f" (có phải {similar}?)") if similar else ("", "")
+    return Text(f"{setting}: there is no such setting{hint}", f"{setting}: {_UNKNOWN_VI}{hint_vi}")
+
+
+def describe_open_secret(setting: str) -> Text:
+    """Describe a secret that stands in the configuration itself."""
+    return Text(
+        f"{setting}: a secret may not stand in the configuration; {REFERENCE_HINT.en}",
+        f"{setting}: {REFERENCE_HINT.vi}",
+    )
+
+
+def translate_detail(kind: str, context: Mapping[str, object]) -> str:
+    """Translate a finding of pydantic into Vietnamese.
+
+    Args:
+        kind: its type.
+        context: the limits and names that are allowed.
+    """
+    words = _DETAILS_VI.get(kind, "giá trị không hợp lệ").format_map(context)
     return words.replace(" or ", " hoặc ")
 
 
-def _find_similar_setting(setting: str, settings: type[BaseModel]) -> str | None:
-    """The known setting that looks most like an unknown one."""
-    names: list[str] = list(settings.model_fields)
-    for name, field in settings.model_fields.items():
-        section: Any = field.annotation
-        names += [f"{name}.{inner}" for inner in section.model_fields]
-    for dialect in REGISTRY:
-        names += [f"hub.{inner}" for inner in build_dialect_model(dialect).model_fields]
-    return next(iter(difflib.get_close_matches(setting, names, n=1, cutoff=0.75)), None)
+def describe_program_failure(error: Exception) -> Text:
+    """Describe a program that did not run, by the kind of its error alone."""
+    return Text(f"the program did not run ({type(error).__name__})", "không chạy được chương trình")
+
+
+def describe_exit_code(code: int) -> Text:
+    """Describe a program that failed. Its output, which may be half of a secret, is not repeated."""
+    return Text(f"the program ended with code {code}", f"mã kết thúc {code}")
+
+
+def build_invalid_error(problems: Iterable[Text]) -> ConfigError:
+    """Build the error that lists every wrong setting."""
+    found = list(problems)
+    return ConfigError(
+        "the configuration is not right: " + "; ".join(text.en for text in found) + ". Correct it and start again.",
+        vi="Cấu hình chưa đúng: " + "; ".join(text.vi for text in found) + ". Hãy sửa rồi chạy lại.",
+    )
+
+
+def build_unresolved_error(reference: object, reason: Text) -> ConfigError:
+    """Build the error for a secret that is not where its reference points."""
+    return ConfigError(
+        f"the secret at {reference} cannot be had: {reason.en}. "
+        "Put it there, or correct the reference in the configuration.",
+        vi=f"Không lấy được giá trị bí mật tại {reference}: {reason.vi}. "
+        "Hãy đặt giá trị vào đó hoặc sửa tham chiếu trong cấu hình.",
+    )
+
+
+def build_unreadable_error(path: Path, reason: Text) -> ConfigError:
+    """Build the error for a configuration that cannot be read."""
+    return ConfigError(
+        f"the configuration {path} cannot be read: {reason.en}", vi=f"Không đọc được cấu hình {path}: {reason.vi}"
+    )
+
+
+def describe_unreadable_file(error: OSError) -> Text:
+    """Describe a configuration that the system does not give."""
+    return Text(
+        f"{describe_system_error(error)}. Give the path of an edoc.toml.",
+        f"{describe_system_error_vi(error)}. Hãy chỉ đường dẫn tới tệp edoc.toml.",
+    )
+
+
+def describe_toml_error(error: TOMLDecodeError) -> Text:
+    """Describe a file that is not TOML. The parser's words name line and column; they repeat no value."""
+    return Text(
+        f"it is not TOML: {error}. Correct it there.",
+        f"tệp không đúng định dạng TOML: {error}. Hãy sửa tại vị trí đó.",
+    )
+
+
+def build_agencies_form_error() -> ConfigError:
+    """Build the error for an ``agencies`` that holds no sections."""
+    return ConfigError(
+        "agencies: write [agencies.NAME.SECTION], as in [agencies.first.agency].",
+        vi="agencies: hãy ghi [agencies.TÊN.MỤC], ví dụ [agencies.first.agency].",
+    )
+
+
+def build_choice_error(path: Path, known: Iterable[str], agency: str | None) -> ConfigError:
+    """Build the error for a file of several agencies of which none, or not just one, was chosen.
+
+    Args:
+        path: the file.
+        known: its agencies.
+        agency: the one that was asked for, where one was.
+    """
+    names = ", ".join(known)
+    if agency is None:
+        return ConfigError(
+            f"{path} has several agencies: {names}. Choose one of them: --agency ID.",
+            vi=f"{path} có nhiều đơn vị: {names}. Hãy chọn một đơn vị: --agency MÃ.",
+        )
+    return ConfigError(
+        f"{path} has no agency {agency}, or more than one of that name; it has {names}: choose one of them.",
+        vi=f"{path} không có đơn vị {agency}, hoặc có nhiều đơn vị trùng tên; các đơn vị: {names}. Hãy chọn một "
+        "đơn vị.",
+    )
+
+
+def build_misspelt_variable_error(name: str, intended: str) -> ConfigError:
+    """Build the error for a variable of the environment that overrides nothing."""
+    return ConfigError(
+        f"{name} in the environment overrides nothing: there is no section of that name. Is {intended} meant?",
+        vi=f"Biến môi trường {name} không thay giá trị nào: không có mục tên như vậy. Có phải {intended} không?",
+    )

@@ -13,41 +13,37 @@ from typing import Any
 from pydantic import GetCoreSchemaHandler, SecretStr
 from pydantic_core import core_schema
 
-from ..errors import ConfigError, describe_system_error, describe_system_error_vi
+from .._core import Text
+from ..errors import describe_system_error, describe_system_error_vi
+from .messages import (
+    EMPTY_SECRET,
+    OUTPUT_NOT_UTF8,
+    REFERENCE_HINT,
+    SECRET_NOT_UTF8,
+    VARIABLE_NOT_SET,
+    build_unresolved_error,
+    describe_exit_code,
+    describe_program_failure,
+)
 
 COMMAND_SECONDS = 30
-
-REFERENCE_HINT = "write env:NAME, file:PATH or cmd:PROGRAM ARGUMENTS instead of the secret itself"
-REFERENCE_HINT_VI = "hãy ghi env:TÊN_BIẾN, file:ĐƯỜNG_DẪN hoặc cmd:CHƯƠNG_TRÌNH THAM_SỐ thay cho chính giá trị bí mật"
-
-
-class UnusableSetting(ValueError):
-    """A setting that cannot be used; pydantic reports it, with the words of both languages.
-
-    Args:
-        message: what is wrong and what to do, in English.
-        vi: the same in Vietnamese.
-    """
-
-    def __init__(self, message: str, *, vi: str) -> None:
-        super().__init__(message)
-        self.vi = vi
+"""Longest time that a program may take to print a secret."""
 
 
 @dataclass(frozen=True, slots=True)
 class SecretRef:
-    """Where a secret is.
+    """A reference to a secret.
 
     ``env:NAME``
         an environment variable.
     ``file:PATH``
         a file of UTF-8 text, without the line end at its end; relative to the folder of the configuration.
     ``cmd:PROGRAM ARGUMENTS``
-        what a program prints. It is started directly, without a shell; quotes group words as a shell would.
+        the output of a program, which is started directly, without a shell; quotes group words as a shell would.
 
     Args:
         scheme: ``env``, ``file`` or ``cmd``.
-        location: what follows the colon.
+        location: the rest, behind the colon.
     """
 
     scheme: str
@@ -55,25 +51,25 @@ class SecretRef:
 
     @classmethod
     def parse(cls, text: object) -> SecretRef:
-        """Take a reference apart.
+        """Parse a reference.
 
         Raises:
-            ValueError: it is none; the text, which may be a secret, is not repeated.
+            ValueError: the text is none; as it may be a secret, it is not repeated.
         """
         scheme, colon, rest = text.partition(":") if isinstance(text, str) else ("", "", "")
         if not colon or scheme not in _READERS or not rest.strip():
-            raise ValueError(REFERENCE_HINT)
+            raise ValueError(REFERENCE_HINT.en)
         return cls(scheme, rest)
 
     @classmethod
     def is_reference(cls, text: str) -> bool:
-        """Whether a text has the form of a reference."""
+        """Tell whether a text has the form of a reference."""
         scheme, _, rest = text.partition(":")
         return scheme in _READERS and bool(rest.strip())
 
     @classmethod
     def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> core_schema.CoreSchema:
-        """Let pydantic make one of a text."""
+        """Let pydantic parse references."""
         return core_schema.no_info_plain_validator_function(
             lambda value: value if isinstance(value, cls) else cls.parse(value),
             serialization=core_schema.to_string_ser_schema(),
@@ -86,37 +82,33 @@ class SecretRef:
         """Fetch the secret.
 
         Args:
-            folder: what a relative path starts from, and where a command runs.
+            folder: start of relative paths, and working directory of commands.
 
         Raises:
-            ConfigError: there is nothing where the reference points.
+            ConfigError: the reference leads to no secret.
         """
         value = _READERS[self.scheme](self.location, folder)
         if not value:
-            raise _build_unresolved_error(self, "it is empty", "giá trị rỗng")
+            raise build_unresolved_error(self, EMPTY_SECRET)
         return SecretStr(value)
 
 
 def _read_env(name: str, _folder: Path) -> str:
     value = os.environ.get(name)
     if value is None:
-        raise _build_unresolved_error(
-            SecretRef("env", name), "the variable is not set", "biến môi trường chưa được đặt"
-        )
+        raise build_unresolved_error(SecretRef("env", name), VARIABLE_NOT_SET)
     return value
 
 
 def _read_secret_file(path: str, folder: Path) -> str:
+    ref = SecretRef("file", path)
     try:
         return (folder / Path(path).expanduser()).read_text(encoding="utf-8").rstrip("\r\n")
     except OSError as error:
-        raise _build_unresolved_error(
-            SecretRef("file", path), describe_system_error(error), describe_system_error_vi(error)
-        ) from error
+        reason = Text(describe_system_error(error), describe_system_error_vi(error))
+        raise build_unresolved_error(ref, reason) from error
     except UnicodeDecodeError:
-        raise _build_unresolved_error(
-            SecretRef("file", path), "it is not UTF-8 text", "tệp không phải văn bản UTF-8"
-        ) from None
+        raise build_unresolved_error(ref, SECRET_NOT_UTF8) from None
 
 
 def _run_secret_command(line: str, folder: Path) -> str:
@@ -126,17 +118,13 @@ def _run_secret_command(line: str, folder: Path) -> str:
             shlex.split(line), cwd=folder, capture_output=True, timeout=COMMAND_SECONDS, check=False
         )
     except (OSError, ValueError, subprocess.TimeoutExpired) as error:
-        why = f"the program did not run ({type(error).__name__})"
-        raise _build_unresolved_error(ref, why, "không chạy được chương trình") from None
+        raise build_unresolved_error(ref, describe_program_failure(error)) from None
     if completed.returncode != 0:
-        # Not what it printed: that may be half of a secret.
-        raise _build_unresolved_error(
-            ref, f"the program ended with code {completed.returncode}", f"mã kết thúc {completed.returncode}"
-        )
+        raise build_unresolved_error(ref, describe_exit_code(completed.returncode))
     try:
         return completed.stdout.decode("utf-8").rstrip("\r\n")
     except UnicodeDecodeError:
-        raise _build_unresolved_error(ref, "it did not print UTF-8 text", "kết quả không phải văn bản UTF-8") from None
+        raise build_unresolved_error(ref, OUTPUT_NOT_UTF8) from None
 
 
 _READERS: Mapping[str, Callable[[str, Path], str]] = {
@@ -144,11 +132,3 @@ _READERS: Mapping[str, Callable[[str, Path], str]] = {
     "file": _read_secret_file,
     "cmd": _run_secret_command,
 }
-
-
-def _build_unresolved_error(ref: SecretRef, why: str, why_vi: str) -> ConfigError:
-    return ConfigError(
-        f"the secret at {ref} cannot be had: {why}. Put it there, or correct the reference in the configuration.",
-        vi=f"Không lấy được giá trị bí mật tại {ref}: {why_vi}. "
-        "Hãy đặt giá trị vào đó hoặc sửa tham chiếu trong cấu hình.",
-    )

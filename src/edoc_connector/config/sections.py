@@ -1,27 +1,44 @@
-"""Sections of ``edoc.toml`` that are plain values: who we are, the connection, revocation, limits, the worker."""
+"""The sections of ``edoc.toml``, one class each, and the model of a dialect's own settings."""
 
 from __future__ import annotations
 
+import dataclasses
+import re
+from functools import cache
 from pathlib import Path
-from typing import Annotated, Literal, Self
-from urllib.parse import urlsplit
+from typing import Annotated, Any, Literal, Self, get_type_hints
+from urllib.parse import parse_qsl, urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, create_model, model_validator
 
 from ..edxml import Limits
-from ..signing import RevocationMode
-from .secret_refs import REFERENCE_HINT, REFERENCE_HINT_VI, SecretRef, UnusableSetting
+from ..hubs import REGISTRY, is_secret, list_setting_fields
+from ..signing import OthersMode, RevocationMode, VerifyMode
+from .messages import (
+    KEY_BESIDE_KEYS,
+    PASSWORD_IN_STORE_URL,
+    UnusableSetting,
+    describe_password_in_url,
+    describe_unknown_dialect,
+)
+from .secret_refs import SecretRef
 
 _DAY = 86400
 Seconds = Annotated[float, Field(gt=0, le=_DAY)]
 
+# Found in the text alone: an error of a URL's parser may repeat the password.
+_PASSWORD_IN_URL = re.compile(r"://[^/?#]*:[^/?#]*@")
+_SECRETS_IN_QUERY = frozenset({"password", "passwd", "sslpassword"})
+
 
 class Section(BaseModel):
+    """A section that cannot change, takes no unknown names, and repeats no value in its errors."""
+
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
 
 class AgencySettings(Section):
-    """``[agency]``: who we are.
+    """``[agency]``: our own organisation.
 
     Args:
         id: our code (OrganId) at the hub.
@@ -44,6 +61,54 @@ class AgencySettings(Section):
     website: str | None = None
 
 
+class HubSettings(BaseModel):
+    """``[hub]``: name of the dialect, and the dialect's own settings.
+
+    Args:
+        dialect: a name of `hubs.REGISTRY`.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="allow", hide_input_in_errors=True)
+
+    dialect: str = "vxp"
+
+    @model_validator(mode="after")
+    def _check_dialect(self) -> Self:
+        if self.dialect not in REGISTRY:
+            raise UnusableSetting(describe_unknown_dialect(REGISTRY))
+        return self
+
+    @model_validator(mode="after")
+    def _refuse_password_in_urls(self) -> Self:
+        for name, value in (self.model_extra or {}).items():
+            if isinstance(value, str) and _PASSWORD_IN_URL.search(value):
+                raise UnusableSetting(describe_password_in_url(name, "secret"))
+        return self
+
+
+@cache
+def build_dialect_model(name: str) -> type[BaseModel]:
+    """Build the model of the settings that a dialect takes; a secret one is taken as a reference.
+
+    Args:
+        name: of the dialect, as in `hubs.REGISTRY`.
+    """
+    dialect: Any = REGISTRY[name]
+    hints = get_type_hints(dialect)
+    fields: dict[str, Any] = {}
+    for field in list_setting_fields(dialect):
+        kind = SecretRef if is_secret(field) else hints[field.name]
+        fields[field.name] = (kind, _build_field_default(field))
+    model: type[BaseModel] = create_model(f"{name}", __base__=Section, **fields)
+    return model
+
+
+def _build_field_default(field: dataclasses.Field[Any]) -> Any:
+    if field.default_factory is not dataclasses.MISSING:
+        return Field(default_factory=field.default_factory)
+    return ... if field.default is dataclasses.MISSING else field.default
+
+
 class HttpSettings(Section):
     """``[http]``: the connection to the hub. Times in seconds; see `ClientSettings` for each.
 
@@ -51,9 +116,9 @@ class HttpSettings(Section):
         ca_bundle: PEM file of the authorities to trust for TLS.
         client_certificate: PEM file of our TLS certificate.
         client_key: PEM file of its key.
-        client_key_password: where its password is.
+        client_key_password: reference to the key's password.
         proxy: URL of a proxy, with the user's name if it needs one.
-        proxy_password: where that user's password is.
+        proxy_password: reference to that user's password.
     """
 
     connect: Seconds = 10.0
@@ -78,10 +143,36 @@ class HttpSettings(Section):
     @model_validator(mode="after")
     def _refuse_password_in_proxy(self) -> Self:
         if self.proxy and urlsplit(self.proxy).password:
-            raise UnusableSetting(
-                f"proxy: the URL holds a password; leave it out and set proxy_password: {REFERENCE_HINT}",
-                vi=f"proxy: URL có chứa mật khẩu; hãy bỏ mật khẩu khỏi URL và đặt proxy_password: {REFERENCE_HINT_VI}",
-            )
+            raise UnusableSetting(describe_password_in_url("proxy", "proxy_password"))
+        return self
+
+
+class SigningSettings(Section):
+    """``[signing]``: the keys of outgoing packets.
+
+    Args:
+        key: URI of the key (`load_signer`); without one packets go out unsigned.
+        keys: URIs of several keys instead, of which the right one signs (`signing.Keyring`).
+        secret: reference to the password or PIN of keys whose URI names none.
+        seal: whether documents carry a seal too, which survives hubs that rebuild packets.
+        require_pdf_signature: refuse to send a document with a PDF file that is not validly signed (`pdf.demanded`).
+        timestamp_url: address of a time-stamp authority (RFC 3161) that stamps each seal; without one the time in a
+            seal is only claimed.
+        timestamp_timeout: seconds for a time-stamp.
+    """
+
+    key: str | None = None
+    keys: tuple[str, ...] = ()
+    secret: SecretRef | None = None
+    seal: bool = True
+    require_pdf_signature: bool = False
+    timestamp_url: str | None = None
+    timestamp_timeout: Seconds = 10.0
+
+    @model_validator(mode="after")
+    def _refuse_key_beside_keys(self) -> Self:
+        if self.key is not None and self.keys:
+            raise UnusableSetting(KEY_BESIDE_KEYS)
         return self
 
 
@@ -90,7 +181,7 @@ class RevocationSettings(Section):
 
     Args:
         mode: ``none`` (nothing is fetched), ``crl``, ``ocsp`` or ``either``.
-        soft: only report where there is no information.
+        soft: whether missing information is only reported.
         crl_files: files or folders of revocation lists.
         crl_urls: addresses of revocation lists.
         ocsp_url: address of an OCSP responder.
@@ -107,14 +198,70 @@ class RevocationSettings(Section):
     timeout: Seconds = 10.0
 
 
-class LimitSettings(Section):
-    """``[limits]``: times in seconds.
+class ReceiveSettings(Section):
+    """``[receive]``: the policy for packets that come in.
 
     Args:
-        lease: how long a worker may be silent before another takes over what it held.
-        grace: time between the two questions to a hub that seems not to have what we sent.
-        backoff: wait before a failed message is tried again; it doubles each time, and the wait is a random part of it.
-        backoff_cap: what it grows to at most.
+        policy: ``any`` lets everything in and records the findings; ``valid`` asks for a valid signature; ``trusted``
+            for one whose certificate leads to an authority in `trust`.
+        trust: files or folders of certificates trusted by themselves.
+        intermediates: files or folders of further certificates of authorities.
+        organisations: by OrganId, the certificates that an organisation signs with (`VerifyPolicy`).
+        organisations_others: ``refuse`` or ``report`` a signer whom nothing binds to the sender's code; left out,
+            refused under ``trusted`` and reported otherwise.
+        legacy_sha1: accept SHA-1, and report it.
+        require_pdf_signature: let no document in with a PDF file that is not validly signed (`pdf.demanded`).
+        timestamp_trust: files or folders of certificates trusted for time-stamps; left out, those of `trust` are.
+        revocation: whether certificates are checked for having been revoked.
+    """
+
+    policy: VerifyMode = VerifyMode.ANY
+    trust: tuple[Path, ...] = ()
+    intermediates: tuple[Path, ...] = ()
+    organisations: dict[str, tuple[str, ...]] = Field(default_factory=dict)
+    organisations_others: OthersMode | None = None
+    legacy_sha1: bool = False
+    require_pdf_signature: bool = False
+    timestamp_trust: tuple[Path, ...] = ()
+    revocation: RevocationSettings = RevocationSettings()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _lower_policy(cls, data: Any) -> Any:
+        if isinstance(data, dict) and isinstance(data.get("policy"), str):
+            return {**data, "policy": data["policy"].lower()}
+        return data
+
+
+class StoreSettings(Section):
+    """``[store]``: the database and the folder of packets.
+
+    Args:
+        url: ``sqlite:///FILE`` or ``postgresql+psycopg://USER@HOST/NAME``.
+        password: reference to that user's password.
+        spool: folder for the packets.
+    """
+
+    url: str = "sqlite:///edoc.db"
+    password: SecretRef | None = None
+    spool: Path = Path("spool")
+
+    @model_validator(mode="after")
+    def _refuse_password_in_url(self) -> Self:
+        query_names = {name.lower() for name, _ in parse_qsl(urlsplit(self.url).query, keep_blank_values=True)}
+        if urlsplit(self.url).password or query_names & _SECRETS_IN_QUERY:
+            raise UnusableSetting(PASSWORD_IN_STORE_URL)
+        return self
+
+
+class LimitSettings(Section):
+    """``[limits]``: leases, waits and threads. Times in seconds.
+
+    Args:
+        lease: how long a worker may be silent before another takes over its work.
+        grace: time between the two questions to a hub that seems not to have a message of ours.
+        backoff: longest wait before a failed message is tried again. It doubles each time; the wait is a random part.
+        backoff_cap: upper end of that doubling.
         retry_after_cap: longest wait that a hub's Retry-After is obeyed for.
         undelivered_after: a recipient that has not reported 01 after this long is shown as undelivered.
         threads: how many calls of an `AsyncConnector` run at a time.
@@ -133,7 +280,7 @@ _LIMITS = Limits()
 
 
 class PacketSettings(Section):
-    """``[packets]``: how large a packet from a stranger may be; see `edxml.Limits` for each."""
+    """``[packets]``: limits on the size of packets from strangers; see `edxml.Limits` for each."""
 
     skeleton: Annotated[int, Field(gt=0)] = _LIMITS.skeleton
     tag: Annotated[int, Field(gt=0)] = _LIMITS.tag
@@ -149,20 +296,20 @@ class PacketSettings(Section):
 
 
 class WorkerSettings(Section):
-    """``[worker]``: what runs without being asked. Times in seconds.
+    """``[worker]``: the work that runs by itself. Times in seconds.
 
     Args:
-        engine: ``own``: each worker looks in the store for what is due. ``procrastinate``: what is due is queued there
-            as tasks of that library, in the transaction that makes it due; PostgreSQL only, and for all who use it.
-        sweep: time between two looks for what no task was queued for, with the engine procrastinate; whole seconds.
-        concurrency: how many things are done at a time, for all agencies together.
+        engine: ``own``: each worker looks in the store for due work. ``procrastinate``: due work is queued there as
+            tasks of that library, in the transaction that makes it due; PostgreSQL only, and for all its programs.
+        sweep: with the engine procrastinate, time between two looks for due work without a task; whole seconds.
+        concurrency: most jobs at a time, for all agencies together.
         poll: time between two polls of the hub.
         jitter: the part of that time by which it varies at random.
-        idle: how long to rest when there is nothing to do, before the store is looked at again.
+        idle: rest when nothing is due, before the store is looked at again.
         tries: how often the application, or a download, may fail on a packet before it is set aside.
         watch: time between two looks at our certificate and clock.
-        certificate_days: how many days before our certificate ends its end is warned of.
-        stop_within: how long a stop waits for what is being done; what takes longer is let go of.
+        certificate_days: how many days ahead the end of our certificate is warned of.
+        stop_within: how long a stop waits for running jobs; longer ones are let go.
     """
 
     engine: Literal["own", "procrastinate"] = "own"

@@ -1,176 +1,54 @@
-"""Settings: ``edoc.toml``, overridden by ``EDOC_…`` variables of the environment."""
+"""The settings of a connector, read from ``edoc.toml`` and from ``EDOC_…`` variables of the environment."""
 
 from __future__ import annotations
 
-import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Self
-from urllib.parse import parse_qsl, quote, urlencode, urlsplit
+from typing import Any
+from urllib.parse import quote, urlencode, urlsplit
 
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Field,
-    PrivateAttr,
-    ValidationError,
-    model_validator,
-)
+from pydantic import PrivateAttr, ValidationError
 from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
 from ..client import ClientSettings
 from ..edxml import Limits, Organization
-from ..errors import ConfigError, describe_system_error, describe_system_error_vi
+from ..errors import ConfigError
 from ..hubs import REGISTRY, Dialect
-from ..signing import CodeDirectory, Keyring, OthersMode, Revocation, TimestampAuthority, VerifyMode, VerifyPolicy
-from .checks import refuse_misspelt_variables, warn_of_unbound_signers, warn_without_tls
-from .messages import build_config_error, build_dialect_model
-from .secret_refs import REFERENCE_HINT, REFERENCE_HINT_VI, SecretRef, UnusableSetting
+from ..signing import CodeDirectory, Keyring, KeyUri, Revocation, TimestampAuthority, VerifyMode, VerifyPolicy
+from .checks import build_config_error, refuse_misspelt_variables, warn_of_unbound_signers, warn_without_tls
+from .messages import (
+    FILE_NOT_UTF8,
+    build_agencies_form_error,
+    build_choice_error,
+    build_unreadable_error,
+    describe_toml_error,
+    describe_unreadable_file,
+)
+from .secret_refs import SecretRef
 from .sections import (
     AgencySettings,
     HttpSettings,
+    HubSettings,
     LimitSettings,
     PacketSettings,
+    ReceiveSettings,
     RevocationSettings,
-    Seconds,
-    Section,
+    SigningSettings,
+    StoreSettings,
     WorkerSettings,
+    build_dialect_model,
 )
 
 ENV_PREFIX = "EDOC_"
 ENV_NESTING = "__"
 FLEET_SECTION = "agencies"
 
-# Told from the text alone: an error of a URL's parser may repeat it.
-_PASSWORD_IN_URL = re.compile(r"://[^/?#]*:[^/?#]*@")
-_SECRETS_IN_QUERY = frozenset({"password", "passwd", "sslpassword"})
-
-
-class HubSettings(BaseModel):
-    """``[hub]``: the dialect by its name, and the dialect's own settings.
-
-    Args:
-        dialect: a name of `hubs.REGISTRY`.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="allow", hide_input_in_errors=True)
-
-    dialect: str = "vxp"
-
-    @model_validator(mode="after")
-    def _check_dialect(self) -> Self:
-        if self.dialect not in REGISTRY:
-            known = ", ".join(sorted(REGISTRY))
-            raise UnusableSetting(
-                f"dialect: there is none of that name; known are {known}",
-                vi=f"dialect: không có giao thức tên này; hiện có: {known}",
-            )
-        return self
-
-    @model_validator(mode="after")
-    def _refuse_password_in_urls(self) -> Self:
-        for name, value in (self.model_extra or {}).items():
-            if isinstance(value, str) and _PASSWORD_IN_URL.search(value):
-                raise UnusableSetting(
-                    f"{name}: the URL holds a password; leave it out and set secret: {REFERENCE_HINT}",
-                    vi=f"{name}: URL có chứa mật khẩu; hãy bỏ mật khẩu khỏi URL và đặt secret: {REFERENCE_HINT_VI}",
-                )
-        return self
-
-
-class SigningSettings(Section):
-    """``[signing]``: the key that packets are signed with.
-
-    Args:
-        key: URI of the key (`load_signer`); none, and packets go out unsigned.
-        keys: URIs of several keys instead, of which the right one signs (`signing.Keyring`).
-        secret: where the password or PIN of keys is whose URI does not say.
-        seal: whether documents carry a seal too, which survives hubs that rebuild packets.
-        require_pdf_signature: refuse to send a document with a PDF file that is not validly signed (`pdf.demanded`).
-        timestamp_url: address of a time-stamp authority (RFC 3161) whose word each seal carries; none, and seals only
-            claim when they were made.
-        timestamp_timeout: seconds for a time-stamp.
-    """
-
-    key: str | None = None
-    keys: tuple[str, ...] = ()
-    secret: SecretRef | None = None
-    seal: bool = True
-    require_pdf_signature: bool = False
-    timestamp_url: str | None = None
-    timestamp_timeout: Seconds = 10.0
-
-    @model_validator(mode="after")
-    def _refuse_key_beside_keys(self) -> Self:
-        if self.key is not None and self.keys:
-            raise UnusableSetting(
-                "keys: give either key or keys, not both", vi="keys: chỉ dùng key hoặc keys, không dùng cả hai"
-            )
-        return self
-
-
-class ReceiveSettings(Section):
-    """``[receive]``: which packets come in.
-
-    Args:
-        policy: ``any`` lets everything in and records what was found; ``valid`` asks for a signature; ``trusted`` for
-            one whose certificate leads to an authority in `trust`.
-        trust: files or folders of certificates trusted by themselves.
-        intermediates: files or folders of further certificates of authorities.
-        organisations: by OrganId, the certificates an organisation signs with (`VerifyPolicy`).
-        organisations_others: ``refuse`` or ``report`` a signer whom nothing binds to the sender's code; left out,
-            refused under ``trusted`` and reported otherwise.
-        legacy_sha1: accept SHA-1, and report it.
-        require_pdf_signature: let no document in with a PDF file that is not validly signed (`pdf.demanded`).
-        timestamp_trust: files or folders of certificates trusted for time-stamps; left out, those of `trust` are.
-        revocation: whether certificates are checked for having been revoked.
-    """
-
-    policy: VerifyMode = VerifyMode.ANY
-    trust: tuple[Path, ...] = ()
-    intermediates: tuple[Path, ...] = ()
-    organisations: dict[str, tuple[str, ...]] = Field(default_factory=dict)
-    organisations_others: OthersMode | None = None
-    legacy_sha1: bool = False
-    require_pdf_signature: bool = False
-    timestamp_trust: tuple[Path, ...] = ()
-    revocation: RevocationSettings = RevocationSettings()
-
-    @model_validator(mode="before")
-    @classmethod
-    def _lower_policy(cls, data: Any) -> Any:
-        if isinstance(data, dict) and isinstance(data.get("policy"), str):
-            return {**data, "policy": data["policy"].lower()}
-        return data
-
-
-class StoreSettings(Section):
-    """``[store]``: where everything is kept.
-
-    Args:
-        url: ``sqlite:///FILE`` or ``postgresql+psycopg://USER@HOST/NAME``.
-        password: where that user's password is.
-        spool: folder for the packets.
-    """
-
-    url: str = "sqlite:///edoc.db"
-    password: SecretRef | None = None
-    spool: Path = Path("spool")
-
-    @model_validator(mode="after")
-    def _refuse_password_in_url(self) -> Self:
-        query_names = {name.lower() for name, _ in parse_qsl(urlsplit(self.url).query, keep_blank_values=True)}
-        if urlsplit(self.url).password or query_names & _SECRETS_IN_QUERY:
-            raise UnusableSetting(
-                f"url: it holds a password; leave it out and set password: {REFERENCE_HINT}",
-                vi=f"url: có chứa mật khẩu; hãy bỏ mật khẩu khỏi URL và đặt password: {REFERENCE_HINT_VI}",
-            )
-        return self
+_FILE_KEY_SCHEMES = frozenset({"pem", "p12", "pkcs11"})
 
 
 class Settings(BaseSettings):
-    """Everything a `Connector` needs to know.
+    """All settings of a `Connector`, a field for each section of the file.
 
     Args:
         agency: who we are.
@@ -209,7 +87,7 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
         file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Only what the caller gives: `load` mixes the environment in."""
+        """Read nothing but the caller's values; `load` lays those of the environment over them."""
         return (init_settings,)
 
     @classmethod
@@ -218,10 +96,11 @@ class Settings(BaseSettings):
 
         Args:
             path: the file. Relative paths in it start from its folder.
-            agency: which of its ``[agencies.NAME]``, by its code or by NAME; a file of one agency needs none.
+            agency: code or NAME of one of its ``[agencies.NAME]``; a file of one agency needs none.
 
         Raises:
-            ConfigError: it cannot be read, or something in it is missing or wrong; all problems are named, no value is.
+            ConfigError: the file cannot be read, or a setting is missing or wrong. The error names every such setting
+                and repeats no value.
         """
         path = Path(path)
         values, members = cls._read_sections(path)
@@ -230,14 +109,18 @@ class Settings(BaseSettings):
         by_name = {name: _merge_sections(values, sections) for name, sections in members.items()}
         chosen = [name for name, sections in by_name.items() if agency in (None, name, _find_agency_code(sections))]
         if len(chosen) != 1:
-            raise _build_choice_error(path, by_name or {"": values}, agency)
+            known = (_find_agency_code(sections) or name for name, sections in (by_name or {"": values}).items())
+            raise build_choice_error(path, known, agency)
         return cls._build_member(chosen[0], by_name[chosen[0]], path)
 
     @classmethod
     def fleet(cls, path: str | Path) -> tuple[Settings, ...]:
-        """Read a TOML file with ``[agencies.NAME]``: each of them lays its sections over those of the file.
+        """Read the settings of every agency of a TOML file.
 
-        A file without is one agency.
+        The sections of ``[agencies.NAME]`` are laid over those of the file. A file without any is one agency.
+
+        Args:
+            path: the file. Relative paths in it start from its folder.
 
         Raises:
             ConfigError: as for `load`, with the agency's name in front.
@@ -252,15 +135,12 @@ class Settings(BaseSettings):
 
     @classmethod
     def _read_sections(cls, path: Path) -> tuple[dict[str, Any], Mapping[str, Mapping[str, Any]]]:
-        """A file's sections, with those of the environment over them, and its agencies."""
+        """Read a file's sections, with those of the environment over them, and its agencies."""
         refuse_misspelt_variables(ENV_PREFIX, ENV_NESTING, [*cls.model_fields, FLEET_SECTION])
         values = _merge_sections(_read_toml(path), EnvSettingsSource(cls)())
         members = values.pop(FLEET_SECTION, {})
         if not isinstance(members, Mapping) or not all(isinstance(sections, Mapping) for sections in members.values()):
-            raise ConfigError(
-                "agencies: write [agencies.NAME.SECTION], as in [agencies.first.agency].",
-                vi="agencies: hãy ghi [agencies.TÊN.MỤC], ví dụ [agencies.first.agency].",
-            )
+            raise build_agencies_form_error()
         return values, members
 
     @classmethod
@@ -272,14 +152,14 @@ class Settings(BaseSettings):
 
     @classmethod
     def of(cls, values: Mapping[str, Any], *, folder: Path | None = None) -> Settings:
-        """Make settings of plain values, as the file would hold them.
+        """Make settings from plain values, as the file would hold them.
 
         Args:
-            values: sections and what is in them.
-            folder: what relative paths start from; the working directory where it is left out.
+            values: the settings by section and name.
+            folder: start of relative paths; the working directory where it is left out.
 
         Raises:
-            ConfigError: something is missing or wrong.
+            ConfigError: a setting is missing or wrong.
         """
         try:
             settings = cls(**values)
@@ -292,15 +172,15 @@ class Settings(BaseSettings):
 
     @property
     def folder(self) -> Path:
-        """What relative paths start from."""
+        """Start of relative paths."""
         return self._folder
 
     def organization(self) -> Organization:
-        """Ourselves, as packets name us."""
+        """Make our own organisation, as packets name it."""
         return Organization(**self.agency.model_dump())
 
     def dialect(self) -> Dialect:
-        """The hub's dialect, with its secrets fetched.
+        """Make the hub's dialect, with its secrets fetched.
 
         Raises:
             ConfigError: a secret is not where its reference points, or the dialect refuses a value.
@@ -311,7 +191,11 @@ class Settings(BaseSettings):
         return REGISTRY[self.hub.dialect](**{name: self._resolve_secret(value) for name, value in values.items()})
 
     def client_settings(self) -> ClientSettings:
-        """Time-outs, TLS and proxy, with the secrets fetched."""
+        """Make the settings of the HTTP client, with the secrets fetched.
+
+        Raises:
+            ConfigError: a secret is not where its reference points.
+        """
         values = {name: getattr(self.http, name) for name in HttpSettings.model_fields}
         values["proxy"] = self._insert_password(self.http.proxy, values.pop("proxy_password"))
         resolved = {
@@ -320,10 +204,10 @@ class Settings(BaseSettings):
         return ClientSettings(**{name: self._resolve_secret(value) for name, value in resolved.items()})
 
     def signer(self) -> Keyring | None:
-        """The keys that packets are signed with; None where none is configured. Each is loaded when first needed.
+        """Make the ring of signing keys; None where no key is configured. Each key is loaded on first use.
 
         Raises:
-            SigningError: what is configured is no key's URI.
+            SigningError: the URI of a key is wrong.
         """
         uris = self.signing.keys or ((self.signing.key,) if self.signing.key is not None else ())
         if not uris:
@@ -331,13 +215,13 @@ class Settings(BaseSettings):
         return Keyring.load([self._make_key_uri_absolute(uri) for uri in uris], secrets=self._find_key_password)
 
     def policy(self, *, directory: CodeDirectory | None = None) -> VerifyPolicy:
-        """Which packets come in.
+        """Make the policy that decides which packets come in.
 
         Args:
             directory: pairs the codes of one agency, e.g. ``Directory(connector.directory())``.
 
         Raises:
-            ConfigError: a certificate cannot be read, or ``trusted`` is asked for with nobody to trust.
+            ConfigError: a certificate cannot be read, or ``trusted`` is set without an authority to trust.
         """
         receive = self.receive
         if receive.policy is VerifyMode.TRUSTED and receive.organisations_others is None:
@@ -355,25 +239,29 @@ class Settings(BaseSettings):
         )
 
     def packet_limits(self) -> Limits:
-        """How large a packet from a stranger may be."""
+        """Make the limits on the size of packets from strangers."""
         return Limits(**self.packets.model_dump())
 
     def timestamping(self) -> TimestampAuthority | None:
-        """Where seals get their time-stamps; None where none is configured."""
+        """Make the time-stamp authority of seals; None where none is configured."""
         signing = self.signing
         if signing.timestamp_url is None:
             return None
         return TimestampAuthority(url=signing.timestamp_url, timeout=signing.timestamp_timeout)
 
     def store_url(self) -> str:
-        """URL of the database, with its password fetched and a relative file made absolute."""
+        """Complete the URL of the database: its password fetched, a relative file made absolute.
+
+        Raises:
+            ConfigError: the password is not where its reference points.
+        """
         scheme, slashes, path = self.store.url.partition(":///")
         if scheme.startswith("sqlite") and slashes and path and path != ":memory:":
             return f"{scheme}:///{self._resolve_path(Path(path))}"
         return self._insert_password(self.store.url, self.store.password) or ""
 
     def spool(self) -> Path:
-        """Folder for the packets."""
+        """Resolve the folder for the packets."""
         return self._resolve_path(self.store.spool)
 
     def _build_revocation(self) -> Revocation:
@@ -395,8 +283,7 @@ class Settings(BaseSettings):
         return parts._replace(netloc=f"{user}:{secret}@{host}").geturl()
 
     def _make_key_uri_absolute(self, uri: str) -> str:
-        """A key's URI with absolute paths, for the schemes whose keys are files."""
-        from ..signing import KeyUri
+        """Make the paths in a key's URI absolute, for the schemes that name files."""
 
         parsed = KeyUri.parse(uri)
         if parsed.scheme not in _FILE_KEY_SCHEMES:
@@ -411,41 +298,21 @@ class Settings(BaseSettings):
         return str(self._resolve_secret(ref)) if ref is not None else None
 
 
-_FILE_KEY_SCHEMES = frozenset({"pem", "p12", "pkcs11"})
-
-
 def _find_agency_code(values: Mapping[str, Any]) -> str | None:
     section = values.get("agency")
     return str(section["id"]) if isinstance(section, Mapping) and "id" in section else None
-
-
-def _build_choice_error(path: Path, members: Mapping[str, Mapping[str, Any]], agency: str | None) -> ConfigError:
-    known = ", ".join(_find_agency_code(sections) or name for name, sections in members.items())
-    if agency is None:
-        return ConfigError(
-            f"{path} has several agencies: {known}. Choose one of them: --agency ID.",
-            vi=f"{path} có nhiều đơn vị: {known}. Hãy chọn một đơn vị: --agency MÃ.",
-        )
-    return ConfigError(
-        f"{path} has no agency {agency}, or more than one of that name; it has {known}: choose one of them.",
-        vi=f"{path} không có đơn vị {agency}, hoặc có nhiều đơn vị trùng tên; các đơn vị: {known}. Hãy chọn một "
-        "đơn vị.",
-    )
 
 
 def _read_toml(path: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(path.read_text(encoding="utf-8-sig"))  # as the editor of Windows writes it, too
     except OSError as error:
-        why = f"{describe_system_error(error)}. Give the path of an edoc.toml."
-        why_vi = f"{describe_system_error_vi(error)}. Hãy chỉ đường dẫn tới tệp edoc.toml."
+        reason = describe_unreadable_file(error)
     except UnicodeDecodeError:
-        why, why_vi = "it is not UTF-8 text. Save it as UTF-8.", "tệp không phải văn bản UTF-8. Hãy lưu lại dạng UTF-8."
+        reason = FILE_NOT_UTF8
     except tomllib.TOMLDecodeError as error:
-        # The parser's words name line and column; they repeat no value.
-        why = f"it is not TOML: {error}. Correct it there."
-        why_vi = f"tệp không đúng định dạng TOML: {error}. Hãy sửa tại vị trí đó."
-    raise ConfigError(f"the configuration {path} cannot be read: {why}", vi=f"Không đọc được cấu hình {path}: {why_vi}")
+        reason = describe_toml_error(error)
+    raise build_unreadable_error(path, reason)
 
 
 def _merge_sections(base: Mapping[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any]:

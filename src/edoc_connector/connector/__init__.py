@@ -1,27 +1,40 @@
-"""What a document-management system uses to send documents and to receive them, blocking or awaited."""
+"""Send and receive documents for an agency: the connector, blocking and asynchronous, and its results."""
 
 from ..store import Change, DeliveryState, ReceiptState
-from .async_connector import AsyncConnector, AsyncReceipt
+from ._context import ConnectorContext
+from ._retry import NO_ERROR, as_error_columns, compute_next_attempt, decide_retry
+from .async_connector import AsyncConnector
+from .async_receipt import AsyncReceipt
 from .connector import Connector
 from .delivery import Delivery, RecipientState, TimelineEntry
-from .handlers import Handlers
-from .inbound.receipt import Receipt
-from .operations.evidence_check import Checked, Problem, check_pack
-from .operations.explain import Event, Story
-from .operations.reconcile import Reconciled, Unsettled
-from .operations.spool_maintenance import Pruned, SpoolFault
-from .outbound.outbox import Flushed
+from .handlers import HandlerRegistration, Handlers
+from .inbound import Receipt
+from .operations import (
+    Checked,
+    Event,
+    Problem,
+    Pruned,
+    Reconciled,
+    SpoolFault,
+    Story,
+    Unsettled,
+    check_pack,
+)
+from .outbound import Flushed
 
 __all__ = [
+    "NO_ERROR",
     "AsyncConnector",
     "AsyncReceipt",
     "Change",
     "Checked",
     "Connector",
+    "ConnectorContext",
     "Delivery",
     "DeliveryState",
     "Event",
     "Flushed",
+    "HandlerRegistration",
     "Handlers",
     "Problem",
     "Pruned",
@@ -33,5 +46,8 @@ __all__ = [
     "Story",
     "TimelineEntry",
     "Unsettled",
+    "as_error_columns",
     "check_pack",
+    "compute_next_attempt",
+    "decide_retry",
 ]

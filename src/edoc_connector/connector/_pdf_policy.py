@@ -1,4 +1,4 @@
-"""The demand that PDF files carry valid signatures: of documents that go out, and of those that come in."""
+"""Policy for PDF files: require valid signatures on documents sent and received."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ..signing import VerifyPolicy
 
 
 def require_pdf_support(settings: Settings) -> None:
-    """See that what the demand needs is there, before the first document meets it.
+    """Check that the packages which the demand needs are installed, before the first document meets it.
 
     Raises:
         ConfigError: the extra ``pdf`` is not installed.

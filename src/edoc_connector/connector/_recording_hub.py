@@ -1,8 +1,7 @@
-"""What the hub said, kept for the evidence; and the hub's time, where our clock is wrong."""
+"""A hub client that records every exchange for the evidence, and corrects a wrong clock by the hub's time."""
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 import logging
 import re
@@ -12,20 +11,27 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, ParamSpec, TypeVar
 from urllib.parse import urlsplit
 
-from ..client import HubClient
-from ..client.transport import ClientSettings
-from ..errors import AuthenticationRejected, TransportError
-from ..hubs import Dialect, strict_json
-from ..hubs.fields import replace_unstorable
-from ..hubs.refusals import parse_http_date
-from ..hubs.wire import Flow, WireRequest, WireResponse
+from ..client import ClientSettings, HubClient
+from ..errors import ClockRejected, TransportError
+from ..hubs import (
+    Dialect,
+    Flow,
+    NotJsonError,
+    WireRequest,
+    WireResponse,
+    collect_secrets,
+    parse_http_date,
+    parse_strict_json,
+    replace_unstorable,
+    with_clock,
+)
+from ..store import StateMachine, Tx
 
 log = logging.getLogger("edoc_connector.connector.hearing")
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
-_CLOCK_REJECTED_CODE = "16"  # a hub's "the time stamp is too far off"
 _MIN_OFFSET = timedelta(seconds=30)
 _MAX_OFFSET = timedelta(days=1)  # a Date farther off than that says nothing about our clock
 
@@ -49,7 +55,7 @@ class HubTime:
         return self._clock() + self.offset
 
     def learn_offset(self, date: datetime | None) -> bool:
-        """Take over the hub's time; whether that changed anything."""
+        """Take over the hub's time; true where that changed anything."""
         if date is None:
             return False
         offset = date - self._clock()
@@ -78,28 +84,33 @@ class RecordingHubClient(HubClient):
 
     def __init__(self, dialect: Dialect, settings: ClientSettings, *, clock: Callable[[], datetime]) -> None:
         self.time = HubTime(clock)
-        self._secrets = _collect_secrets(dialect)
+        self._secrets = collect_secrets(dialect)
         self._local = threading.local()
-        super().__init__(_with_clock(dialect, self.time), settings)
+        super().__init__(with_clock(dialect, self.time), settings)
 
     def call(self, make: Callable[P, Flow[R]], *args: P.args, **kwargs: P.kwargs) -> R:
-        """As `HubClient.call`; once more with the hub's time, where the hub refused ours."""
+        """Make a call as `HubClient.call` does; once more with the hub's time, where the hub refused ours."""
         try:
             return super().call(make, *args, **kwargs)
-        except AuthenticationRejected as error:
-            if error.code != _CLOCK_REJECTED_CODE or not self.time.learn_offset(self._find_last_date()):
+        except ClockRejected:
+            if not self.time.learn_offset(self._find_last_date()):
                 raise
         return super().call(make, *args, **kwargs)
 
     def clear_exchanges(self) -> None:
-        """A new message begins: what was heard before belongs to another."""
+        """Forget what was recorded: a new message begins."""
         self._recorded_exchanges.clear()
 
     def take_exchanges(self) -> list[dict[str, Any]]:
-        """What the hub said to this thread since, without secrets."""
+        """Take what the hub said to this thread since, without secrets."""
         exchanges = list(self._recorded_exchanges)
         self._recorded_exchanges.clear()
         return exchanges
+
+    def record_exchanges(self, tx: Tx, machine: StateMachine, key: int) -> None:
+        """Enter in the evidence of a row what the hub said to this thread since its message began."""
+        for exchange in self.take_exchanges():
+            tx.audit_log.record("answer", machine, key, exchange)
 
     @property
     def _recorded_exchanges(self) -> list[dict[str, Any]]:
@@ -135,42 +146,30 @@ class RecordingHubClient(HubClient):
         return description | self._describe_body(response.body)
 
     def _describe_body(self, body: bytes) -> dict[str, Any]:
-        """The body where it is JSON of a moderate size and depth, with what may be a secret left out.
+        """Describe a body that is JSON of a moderate size and depth, with what may be a secret left out.
 
         Of any other the hash says enough: what hears for the evidence may never end what the answer was asked for.
         """
         if not body or len(body) > _MAX_BODY_BYTES:
             return {}
         try:
-            value = strict_json.loads(body)
-        except strict_json.NotJsonError:
+            value = parse_strict_json(body)
+        except NotJsonError:
             return {}
         return {"body": self._without_secrets(value)}
 
     def _without_secrets(self, value: Any) -> Any:
         if isinstance(value, dict):
             return {
-                replace_unstorable(name): _HIDDEN_TEXT if _SECRET_NAME.search(name) else self._without_secrets(item)
+                _as_storable(name): _HIDDEN_TEXT if _SECRET_NAME.search(name) else self._without_secrets(item)
                 for name, item in value.items()
             }
         if isinstance(value, list):
             return [self._without_secrets(item) for item in value]
         if isinstance(value, str):
-            return _HIDDEN_TEXT if any(secret in value for secret in self._secrets) else replace_unstorable(value)
+            return _HIDDEN_TEXT if any(secret in value for secret in self._secrets) else _as_storable(value)
         return value
 
 
-def _collect_secrets(dialect: Any) -> tuple[str, ...]:
-    """A dialect's secrets: the texts that it keeps out of its repr."""
-    fields = dataclasses.fields(dialect) if dataclasses.is_dataclass(dialect) else ()
-    values = (getattr(dialect, field.name) for field in fields if not field.repr)
-    return tuple(value for value in values if isinstance(value, str) and value)
-
-
-def _with_clock(dialect: Any, clock: Callable[[], datetime]) -> Dialect:
-    """The dialect with this clock, where it has one."""
-    fields = dataclasses.fields(dialect) if dataclasses.is_dataclass(dialect) else ()
-    adjusted: Dialect = (
-        dataclasses.replace(dialect, now=clock) if "now" in {field.name for field in fields} else dialect
-    )
-    return adjusted
+def _as_storable(text: str) -> str:
+    return text if text.isascii() and "\0" not in text else replace_unstorable(text)

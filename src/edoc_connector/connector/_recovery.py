@@ -1,50 +1,78 @@
-"""The longest waits that the settings allow, by which the store tells what is overdue."""
+"""Recovery: take over what dead workers held, and make due what a wrong clock put off.
+
+Every call looks whether there is something to do (`Leases.find_work`), and nearly always there is nothing.
+"""
 
 from __future__ import annotations
 
+import logging
 from datetime import timedelta
 
-from ..config.sections import LimitSettings
-from ..store import Tx
+from .._core import Text
+from ..config import LimitSettings
+from ..store import (
+    CONFIRM,
+    DELIVERIES,
+    OUTGOING,
+    RECEIPTS,
+    DeliveryState,
+    LeaseLost,
+    OutgoingState,
+    OverdueLimits,
+    ReceiptState,
+    StateMachine,
+    Tx,
+)
+from ._context import ConnectorContext
+
+log = logging.getLogger("edoc_connector.connector.outbox")
 
 _CLOCK_TOLERANCE = timedelta(seconds=5)
 
 
-def has_work(tx: Tx, *, agency: str, limits: LimitSettings, include_due: bool = False) -> bool:
-    """Whether there is something to recover, or to send.
-
-    Args:
-        tx: the transaction.
-        agency: whose rows.
-        limits: the longest waits.
-        include_due: whether messages that are due count too.
-    """
-    return tx.leases.has_work(
-        agency,
-        longest_wait=compute_longest_wait(limits),
-        longest_lease=compute_longest_lease(limits),
-        include_due=include_due,
-    )
+def compute_overdue_limits(limits: LimitSettings) -> OverdueLimits:
+    """Compute the longest that anything may wait, or be held, before its time must be wrong."""
+    longest_wait = timedelta(seconds=max(limits.backoff_cap, limits.retry_after_cap, limits.grace))
+    return OverdueLimits(wait=longest_wait + _CLOCK_TOLERANCE, lease=2 * timedelta(seconds=limits.lease))
 
 
-def correct_future_times(tx: Tx, *, agency: str, limits: LimitSettings) -> None:
-    """Make due what waits longer than anything may: its time was written by a clock that was ahead.
-
-    Args:
-        tx: the transaction.
-        agency: whose rows.
-        limits: the longest waits.
-    """
-    tx.leases.correct_future_times(
-        agency, longest_wait=compute_longest_wait(limits), longest_lease=compute_longest_lease(limits)
-    )
+def recover_sending(context: ConnectorContext) -> None:
+    """Take over what dead workers were sending: its outcome is unknown; a confirmation is simply sent again."""
+    with context.store.transaction() as tx:
+        tx.leases.correct_future_times(context.agency, context.overdue_limits)
+        for row in tx.leases.lock_expired(DELIVERIES, agency=context.agency):
+            _expire_lease(tx, DELIVERIES, row["id"], row["fence"], DeliveryState.UNKNOWN)
+        for row in tx.leases.lock_expired(OUTGOING, agency=context.agency):
+            state = OutgoingState.READY if row["kind"] == CONFIRM else OutgoingState.UNKNOWN
+            _expire_lease(tx, OUTGOING, row["id"], row["fence"], state)
 
 
-def compute_longest_wait(limits: LimitSettings) -> timedelta:
-    """The longest that anything may wait for its next attempt."""
-    return timedelta(seconds=max(limits.backoff_cap, limits.retry_after_cap, limits.grace)) + _CLOCK_TOLERANCE
+def recover_receiving(context: ConnectorContext) -> None:
+    """Offer again what dead applications were handling."""
+    with context.store.transaction() as tx:
+        tx.leases.correct_future_times(context.agency, context.overdue_limits)
+        for row in tx.leases.lock_expired(RECEIPTS, agency=context.agency):
+            tx.transitions.move(
+                RECEIPTS,
+                row["id"],
+                old=row["state"],
+                new=ReceiptState.WAITING,
+                fencing_token=row["fence"],
+                detail=Text("the worker's lease ran out", "tiến trình đang giữ đã dừng"),
+            )
 
 
-def compute_longest_lease(limits: LimitSettings) -> timedelta:
-    """The longest that a lease can last, where one clock gives all of them."""
-    return 2 * timedelta(seconds=limits.lease)
+def _expire_lease(tx: Tx, machine: StateMachine, key: int, fencing_token: int, new_state: str) -> None:
+    try:
+        tx.transitions.move(
+            machine,
+            key,
+            old="sending",
+            new=new_state,
+            fencing_token=fencing_token,
+            asked=0,
+            next_attempt_at=tx.now,
+            detail=Text("the worker's lease ran out", "tiến trình đang giữ đã dừng"),
+        )
+    except LeaseLost:
+        log.info("%s %d was taken over by another worker first", machine.subject, key)

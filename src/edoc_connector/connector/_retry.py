@@ -1,12 +1,18 @@
-"""What becomes of a message after an error, as a table (what happens when something breaks, rows 4–13 and 23–25)."""
+"""Retry decisions: the next state of a message after each class of error (fault table, rows 4–13 and 23–25)."""
 
 from __future__ import annotations
 
+import random
+from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
 
+from ..config import LimitSettings
 from ..errors import (
     AttachmentError,
     AuthenticationRejected,
+    CallNotSupported,
     ConfigError,
     EdocError,
     HubError,
@@ -19,17 +25,18 @@ from ..errors import (
     StoreError,
     TransportError,
     UnknownSender,
+    find_stored_name,
 )
 from ..store import Altered, LeaseLost
 
 
 class Undecided(OutcomeUnknown):
-    """The hub cannot tell what became of a message: a person has to find out, and `Connector.settle` it."""
+    """The hub cannot tell the outcome of a message: a person has to find out, and `Connector.settle` it."""
 
 
 @dataclass(frozen=True, slots=True)
 class RetryDecision:
-    """What an error means for the message that met it and for those behind it.
+    """The consequence of an error for the message that met it and for those behind it.
 
     Args:
         next_state: the message's next state: ``ready`` to try again, ``unknown`` to ask the hub first, ``failed``
@@ -49,6 +56,8 @@ RETRY_DECISIONS: tuple[tuple[type[EdocError], RetryDecision], ...] = (
     (AuthenticationRejected, RetryDecision(_READY, opens_breaker=True)),
     (UnknownSender, RetryDecision(_READY, opens_breaker=True)),
     (HubUnavailable, RetryDecision(_READY, opens_breaker=True)),
+    # There is no such call at that address: nothing was taken, and every other message would meet the same.
+    (CallNotSupported, RetryDecision(_READY, opens_breaker=True)),
     # An answer came that tells neither yes nor no (rows 11 and 13).
     (ProtocolError, RetryDecision(_UNKNOWN)),
     (HubError, RetryDecision(_FAILED)),
@@ -68,14 +77,8 @@ RETRY_DECISIONS: tuple[tuple[type[EdocError], RetryDecision], ...] = (
 )
 
 
-# There is no such call at that address: nothing was taken, and every other message would meet the same.
-_CALL_MISSING_CODES = frozenset({"404", "405", "501"})
-
-
 def decide_retry(error: EdocError) -> RetryDecision:
-    """What becomes of a message that met this error."""
-    if isinstance(error, ProtocolError) and error.code in _CALL_MISSING_CODES:
-        return RetryDecision(_READY, opens_breaker=True)
+    """Decide the next state of a message that met an error."""
     decision = next(
         (candidate for kind, candidate in RETRY_DECISIONS if isinstance(error, kind)), RetryDecision(_FAILED)
     )
@@ -84,9 +87,28 @@ def decide_retry(error: EdocError) -> RetryDecision:
     return decision
 
 
-def as_error_columns(error: EdocError | None) -> dict[str, str | None]:
-    """An error as the columns of a row; without one, the columns emptied."""
-    if error is None:
-        return {"error_code": None, "error_text": None, "error_vi": None}
-    code = error.code if isinstance(error, HubError) and error.code else type(error).__name__
+def compute_next_attempt(
+    limits: LimitSettings, attempts: int, now: datetime, error: EdocError | None = None
+) -> datetime:
+    """Compute the time of the next attempt: exponential back-off with jitter, or the hub's wish, up to a cap.
+
+    Args:
+        limits: the back-off and its caps.
+        attempts: how many attempts failed before this one.
+        now: the time, UTC.
+        error: what the attempt met.
+    """
+    base_seconds: float = min(limits.backoff_cap, limits.backoff * 2.0 ** min(attempts, 30))
+    wait_seconds = base_seconds * random.uniform(0.5, 1.0)  # noqa: S311  spreads load, hides nothing
+    if isinstance(error, HubError) and error.retry_after is not None:
+        wait_seconds = max(wait_seconds, min(error.retry_after, limits.retry_after_cap))
+    return now + timedelta(seconds=wait_seconds)
+
+
+NO_ERROR: Mapping[str, Any] = {"error_code": None, "error_text": None, "error_vi": None}
+
+
+def as_error_columns(error: EdocError) -> dict[str, str | None]:
+    """Express an error as the columns of a row; `NO_ERROR` empties them."""
+    code = error.code if isinstance(error, HubError) and error.code else find_stored_name(error)
     return {"error_code": code[:64], "error_text": error.message, "error_vi": error.vi}

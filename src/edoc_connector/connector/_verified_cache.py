@@ -1,4 +1,4 @@
-"""Packets that this process verified a moment ago, so that the application need not wait for the same work again."""
+"""Cache of packets verified a moment ago, so that handing them out does not verify them again."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _MAX_PACKET_BYTES = 1 << 20  # bytes; what is in memory of a packet grows with i
 
 
 class VerifiedCache:
-    """A few packets as they were judged when they came in, by their name in the spool. Safe to share between threads.
+    """A few packets as they were verified when they came in, by their name in the spool. Safe to share between threads.
 
     Each is given out once. A packet's bytes have to be compared with their hash again before this is believed.
     """
@@ -32,6 +32,6 @@ class VerifiedCache:
                 self._packets.popitem(last=False)
 
     def pop(self, name: str) -> tuple[Packet, Verification] | None:
-        """The packet of that name, if it is here; it is not afterwards."""
+        """Take the packet of a name out, if it is here."""
         with self._lock:
             return self._packets.pop(name, None)

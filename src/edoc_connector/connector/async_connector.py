@@ -1,4 +1,4 @@
-"""The connector for asynchronous code: the same methods, run in worker threads.
+"""The asynchronous connector: the methods of `Connector`, run in worker threads.
 
 Signing, hashing, the database and files block anyway, so the blocking code is the code; nothing is written twice.
 """
@@ -7,138 +7,35 @@ from __future__ import annotations
 
 import functools
 from collections.abc import AsyncIterator, Callable, Coroutine, Generator, Iterator
-from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Concatenate, Generic, ParamSpec, Self, TypeVar, cast
+from typing import Any, Concatenate, ParamSpec, Self, TypeVar, cast
 
 import anyio
-import anyio.to_thread
 
 from ..config import Settings
-from ..errors import EdocError
 from ..hubs import Progress
 from ..signing import Signer
 from ..store import ReceiptState
+from .async_receipt import AsyncReceipt, ThreadRunner, try_load
 from .connector import Connector
 from .handlers import HandlerRegistration, Handlers
-from .inbound.receipt import Receipt
+from .inbound import Receipt
 
 P = ParamSpec("P")
 R = TypeVar("R")
-
-_HANDLER_THREADS = 4  # calls of one receipt at a time
-
-
-class _ThreadRunner:
-    """Runs calls in worker threads, a limited number at a time."""
-
-    def __init__(self, limit: int) -> None:
-        self._limit = limit
-        self._limiter: anyio.CapacityLimiter | None = None
-
-    async def run(self, work: Callable[[], R]) -> R:
-        """Run a call; a cancelled caller waits for it, so that nothing is left half done."""
-        if self._limiter is None:
-            self._limiter = anyio.CapacityLimiter(self._limit)
-        return await anyio.to_thread.run_sync(work, limiter=self._limiter)
 
 
 def _as_connector_coroutine(
     method: Callable[Concatenate[Connector, P], R],
 ) -> Callable[Concatenate[AsyncConnector, P], Coroutine[Any, Any, R]]:
-    """A method of `Connector`, awaited."""
+    """Make a method of `Connector` awaited."""
 
     @functools.wraps(method)
     async def call(self: AsyncConnector, /, *args: P.args, **kwargs: P.kwargs) -> R:
         return await self._threads.run(functools.partial(method, self.blocking, *args, **kwargs))
 
     return call
-
-
-def _as_receipt_coroutine(
-    method: Callable[Concatenate[Receipt, P], R],
-) -> Callable[Concatenate[AsyncReceipt, P], Coroutine[Any, Any, R]]:
-    """A method of `Receipt`, awaited."""
-
-    @functools.wraps(method)
-    async def call(self: AsyncReceipt, /, *args: P.args, **kwargs: P.kwargs) -> R:
-        return await self._threads.run(functools.partial(method, self.blocking, *args, **kwargs))
-
-    return call
-
-
-class _ReceiptProperty(Generic[R]):
-    """A property of `Receipt`, as it is."""
-
-    def __init__(self, read: Callable[[Receipt], R]) -> None:
-        self._read = read
-
-    def __get__(self, instance: AsyncReceipt, owner: type[AsyncReceipt]) -> R:
-        return self._read(instance.blocking)
-
-
-class AsyncReceipt:
-    """A packet that came in, for asynchronous code: see `Receipt`. ``async with`` handles it.
-
-    Args:
-        receipt: the blocking receipt. Those that `AsyncConnector.receive` hands out are loaded; of others, await `load`
-            before using what is in the packet.
-        threads: where its methods run.
-
-    Attributes:
-        blocking: the blocking receipt.
-    """
-
-    accept = _as_receipt_coroutine(Receipt.accept)
-    reject = _as_receipt_coroutine(Receipt.reject)
-    assign = _as_receipt_coroutine(Receipt.assign)
-    processing = _as_receipt_coroutine(Receipt.processing)
-    complete = _as_receipt_coroutine(Receipt.complete)
-    agree_change = _as_receipt_coroutine(Receipt.agree_change)
-    refuse_change = _as_receipt_coroutine(Receipt.refuse_change)
-    load = _as_receipt_coroutine(Receipt.load)
-
-    agency = _ReceiptProperty(lambda receipt: receipt.agency)
-    id = _ReceiptProperty(lambda receipt: receipt.id)
-    hub_doc_id = _ReceiptProperty(lambda receipt: receipt.hub_doc_id)
-    state = _ReceiptProperty(lambda receipt: receipt.state)
-    kind = _ReceiptProperty(lambda receipt: receipt.kind)
-    business = _ReceiptProperty(lambda receipt: receipt.business)
-    sender = _ReceiptProperty(lambda receipt: receipt.sender)
-    code = _ReceiptProperty(lambda receipt: receipt.code)
-    issued_on = _ReceiptProperty(lambda receipt: receipt.issued_on)
-    subject = _ReceiptProperty(lambda receipt: receipt.subject)
-    received_at = _ReceiptProperty(lambda receipt: receipt.received_at)
-    status = _ReceiptProperty(lambda receipt: receipt.status)
-    change_requested = _ReceiptProperty(lambda receipt: receipt.change_requested)
-    withdrawn = _ReceiptProperty(lambda receipt: receipt.withdrawn)
-    error = _ReceiptProperty(lambda receipt: receipt.error)
-    error_vi = _ReceiptProperty(lambda receipt: receipt.error_vi)
-    traceback = _ReceiptProperty(lambda receipt: receipt.traceback)
-    document = _ReceiptProperty(lambda receipt: receipt.document)
-    attachments = _ReceiptProperty(lambda receipt: receipt.attachments)
-    status_message = _ReceiptProperty(lambda receipt: receipt.status_message)
-    verification = _ReceiptProperty(lambda receipt: receipt.verification)
-    findings = _ReceiptProperty(lambda receipt: receipt.findings)
-
-    def __init__(self, receipt: Receipt, threads: _ThreadRunner) -> None:
-        self.blocking = receipt
-        self._threads = threads
-
-    def __repr__(self) -> str:
-        return f"<Async{repr(self.blocking)[1:]}"
-
-    async def __aenter__(self) -> Self:
-        await self._threads.run(self.blocking.__enter__)
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        # A cancelled block still gives its packet back.
-        with anyio.CancelScope(shield=True):
-            await self._threads.run(functools.partial(self.blocking.__exit__, kind, error, trace))
 
 
 class AsyncConnector(HandlerRegistration):
@@ -180,14 +77,14 @@ class AsyncConnector(HandlerRegistration):
         self.settings = settings
         self.handlers = Handlers()
         self._open_blocking = functools.partial(Connector, settings, signer=signer, on_progress=on_progress)
-        self._threads = _ThreadRunner(settings.limits.threads)
+        self._threads = ThreadRunner(settings.limits.threads)
         self._blocking: Connector | None = None
 
     @classmethod
     def open(
         cls, settings: Settings | str | Path, *, signer: Signer | None = None, on_progress: Progress | None = None
     ) -> Self:
-        """A connector to be used with ``async with``, which opens it. Arguments and errors as for `Connector.open`."""
+        """Make a connector for ``async with``, which opens it. Arguments and errors as for `Connector.open`."""
         loaded_settings = settings if isinstance(settings, Settings) else Settings.load(settings)
         return cls(loaded_settings, signer=signer, on_progress=on_progress)
 
@@ -230,7 +127,7 @@ class AsyncConnector(HandlerRegistration):
                 await self._threads.run(iterator.close)
 
     async def receipt(self, document_id: str) -> AsyncReceipt:
-        """A document that came in; see `Connector.receipt`."""
+        """Find a document that came in; see `Connector.receipt`."""
         return AsyncReceipt(
             await self._threads.run(functools.partial(self.blocking.receipt, document_id)), self._threads
         )
@@ -238,30 +135,19 @@ class AsyncConnector(HandlerRegistration):
     async def receipts(
         self, *, state: ReceiptState | None = None, kind: str | None = None, limit: int | None = None
     ) -> list[AsyncReceipt]:
-        """Packets that came in; see `Connector.receipts`."""
+        """List packets that came in; see `Connector.receipts`."""
         work = functools.partial(self.blocking.receipts, state=state, kind=kind, limit=limit)
         return [AsyncReceipt(receipt, self._threads) for receipt in await self._threads.run(work)]
 
     async def recheck(self, hub_doc_id: str) -> AsyncReceipt:
-        """Judge a packet once more; see `Connector.recheck`."""
+        """Verify a packet once more; see `Connector.recheck`."""
         receipt = await self._threads.run(functools.partial(self.blocking.recheck, hub_doc_id))
         return AsyncReceipt(receipt, self._threads)
 
 
 def _load_next(iterator: Iterator[Receipt]) -> Receipt | None:
-    """The next receipt, read as far as it can be: what is wrong with its file shows when the caller uses it."""
+    """Take the next receipt and load it, as far as it can be read."""
     receipt = next(iterator, None)
     if receipt is not None:
-        _try_load(receipt)
+        try_load(receipt)
     return receipt
-
-
-def load_for_handler(receipt: Receipt) -> AsyncReceipt:
-    """A receipt for a coroutine function, read as far as it can be. Blocking."""
-    _try_load(receipt)
-    return AsyncReceipt(receipt, _ThreadRunner(_HANDLER_THREADS))
-
-
-def _try_load(receipt: Receipt) -> None:
-    with suppress(EdocError):
-        receipt.load()

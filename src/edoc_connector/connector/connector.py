@@ -1,7 +1,8 @@
-"""The connector: what a document-management system uses to send documents and to receive them."""
+"""The connector: send and receive documents for one agency over one hub."""
 
 from __future__ import annotations
 
+import logging
 import os
 import socket
 from collections.abc import Iterator, Sequence
@@ -10,25 +11,34 @@ from types import TracebackType
 from typing import Self
 from uuid import uuid4
 
-from .._core import SteadyClock, join_languages
+from .._core import SteadyClock, Text
 from ..config import Settings
 from ..edxml import Document, Organization, ReceiverChange, Replacement, StaffInfo
 from ..errors import EdocError, NotFound
 from ..hubs import Progress
 from ..signing import Signer, VerifyMode, close_signer, select_signer
-from ..store import STATUS, DeliveryRow, DeliveryState, DirectoryEntry, DirectoryRow, Lease, ReceiptState, Store, Tx
-from ._context import ConnectorContext, LeaseKeeper, log
+from ..store import STATUS, DeliveryState, DirectoryEntry, DirectoryRow, Lease, ReceiptRow, ReceiptState, Store
+from ._context import ConnectorContext
+from ._leases import LeaseKeeper
 from ._pdf_policy import require_pdf_support
 from ._recording_hub import RecordingHubClient
+from ._recovery import compute_overdue_limits
 from .delivery import Delivery, build_deliveries
 from .handlers import HandlerRegistration, Handlers
-from .inbound.inbox import Inbox
-from .inbound.receipt import Receipt
-from .inbound.receive_loop import ReceiveLoop
-from .operations.admin import Administration
-from .outbound import change_requests, submission
-from .outbound.changes import build_replacement, build_update
-from .outbound.outbox import Flushed, Outbox
+from .inbound import Inbox, Receipt, ReceiveLoop
+from .operations import Administration
+from .outbound import (
+    Flushed,
+    Outbox,
+    Submission,
+    request_take_back,
+    submit,
+    submit_recall,
+    submit_replacement,
+    submit_update,
+)
+
+log = logging.getLogger("edoc_connector.connector")
 
 
 class Connector(HandlerRegistration, Administration):
@@ -69,6 +79,7 @@ class Connector(HandlerRegistration, Administration):
         lease = Lease(f"{socket.gethostname()}:{os.getpid()}:{uuid4().hex[:8]}", settings.limits.lease)
         self.context = ConnectorContext(
             organization=settings.organization(),
+            agency=settings.agency.id,
             store=store,
             hub=hub,
             policy=policy,
@@ -79,6 +90,7 @@ class Connector(HandlerRegistration, Administration):
             requires_signed_pdf_in=settings.receive.require_pdf_signature,
             timestamping=settings.timestamping(),
             get_signer=self._signing_key.pin_signer,
+            overdue_limits=compute_overdue_limits(settings.limits),
             lease=lease,
             lease_keeper=LeaseKeeper(store, lease),
             on_progress=on_progress,
@@ -147,7 +159,9 @@ class Connector(HandlerRegistration, Administration):
             NotSent: the hub was not reached; the delivery is ``ready``.
             OutcomeUnknown: the packet left and no answer came; the delivery is ``unknown``. Calling again asks the hub.
         """
-        return self._send_submission(submission.submit(self.context, document))
+        submission = submit(self.context, document)
+        self.outbox.send(submission)
+        return self._dispatch_others(submission)
 
     def recall(
         self,
@@ -173,10 +187,9 @@ class Connector(HandlerRegistration, Administration):
             StatusNotAllowed: the document is not sent yet.
             EdocError: as for `send`.
         """
-        packet = change_requests.submit_recall(
-            self.context, document_id, reason=reason, recipients=recipients, staff=staff
-        )
-        return self._send_submission(packet)
+        recall = submit_recall(self.context, document_id, reason=reason, recipients=recipients, staff=staff)
+        self.outbox.send(recall)
+        return self._dispatch_others(recall)
 
     def update(
         self,
@@ -203,8 +216,8 @@ class Connector(HandlerRegistration, Administration):
             StatusNotAllowed: the document is not sent yet.
             EdocError: as for `send`.
         """
-        self._require_sent(updates)
-        packet = build_update(
+        update = submit_update(
+            self.context,
             document,
             document_id=updates,
             reason=reason,
@@ -212,7 +225,8 @@ class Connector(HandlerRegistration, Administration):
             receivers=receivers,
             staff=staff,
         )
-        return self._send_submission(submission.submit(self.context, packet))
+        self.outbox.send(update)
+        return self._dispatch_others(update)
 
     def replace(
         self,
@@ -235,10 +249,10 @@ class Connector(HandlerRegistration, Administration):
             StatusNotAllowed: a document is not sent yet.
             EdocError: as for `send`.
         """
-        replaced = [replaces] if isinstance(replaces, str) else list(replaces)
-        replacements = [item if isinstance(item, Replacement) else self._find_holders(item) for item in replaced]
-        packet = build_replacement(document, replaces=replacements, reason=reason, staff=staff)
-        return self._send_submission(submission.submit(self.context, packet))
+        replaced = [replaces] if isinstance(replaces, str) else replaces
+        replacement = submit_replacement(self.context, document, replaces=replaced, reason=reason, staff=staff)
+        self.outbox.send(replacement)
+        return self._dispatch_others(replacement)
 
     def take_back(
         self,
@@ -263,12 +277,12 @@ class Connector(HandlerRegistration, Administration):
             StatusNotAllowed: a recipient has rejected or completed it, or was asked already; or it is not sent.
             DocumentError: the reason is missing.
         """
-        submission.request_take_back(self.context, document_id, organ_ids=recipients, reason=reason, staff=staff)
+        request_take_back(self.context, document_id, organ_ids=recipients, reason=reason, staff=staff)
         self.outbox.dispatch_due()
         return self.delivery(document_id)
 
     def delivery(self, document_id: str) -> Delivery:
-        """A delivery by its DocumentId.
+        """Find a delivery by its DocumentId.
 
         Raises:
             NotFound: there is none.
@@ -279,7 +293,7 @@ class Connector(HandlerRegistration, Administration):
     def deliveries(
         self, *, state: DeliveryState | None = None, recipient: str | None = None, limit: int | None = None
     ) -> list[Delivery]:
-        """Deliveries, newest first.
+        """List deliveries, newest first.
 
         Args:
             state: only those in this state.
@@ -327,39 +341,32 @@ class Connector(HandlerRegistration, Administration):
             raise receive_loop.first_error
 
     def receipt(self, document_id: str) -> Receipt:
-        """A document that came in, by its DocumentId, or one set aside; or any packet by the hub's id of it.
+        """Find a document that came in or was set aside, by its DocumentId; or any packet by the hub's id of it.
 
         Raises:
             NotFound: there is none.
         """
-        with self.context.store.snapshot() as tx:
-            row = tx.receipts.find_by_any_id(self.context.agency, document_id)
-        if row is None:
-            raise NotFound(
-                f"no document came in under the id {document_id}: call receive(), or look for it with receipts().",
-                vi=f"Không có văn bản đến với mã {document_id}: hãy gọi receive() hoặc tra bằng receipts().",
-            )
-        return Receipt(self.context, row, send_queued=self.outbox.dispatch_due)
+        return Receipt(self.context, self._find_receipt(document_id), outbox=self.outbox)
 
     def receipts(
         self, *, state: ReceiptState | None = None, kind: str | None = None, limit: int | None = None
     ) -> list[Receipt]:
-        """Packets that came in, newest first.
+        """List packets that came in, newest first.
 
         Args:
             state: only those in this state.
             kind: only those of this kind (`Receipt.kind`).
             limit: at most so many.
         """
-        values: dict[str, str | None] = {"state": state} if state is not None else {}
+        wanted: dict[str, str | None] = {} if state is None else {"state": state}
         if kind is not None:
-            values["business"] = None if kind == STATUS else kind
+            wanted["business"] = None if kind == STATUS else kind
         with self.context.store.snapshot() as tx:
-            rows = tx.receipts.find_all(self.context.agency, limit=limit, **values)
-        return [Receipt(self.context, row, send_queued=self.outbox.dispatch_due) for row in rows]
+            rows = tx.receipts.find_all(self.context.agency, limit=limit, **wanted)
+        return [Receipt(self.context, row, outbox=self.outbox) for row in rows]
 
     def recheck(self, hub_doc_id: str) -> Receipt:
-        """Look once more at a packet that was set aside, by the settings of today.
+        """Verify a packet that was set aside once more, by the settings of today.
 
         The next `receive` hands a document out, unless it is here already; a status is entered in the delivery it is
         about; a packet that could not be downloaded is asked for again by the next `receive`.
@@ -372,14 +379,14 @@ class Connector(HandlerRegistration, Administration):
             DocumentIdConflict: another document is here under its id.
             StoreError: it is not set aside.
         """
-        self.inbox.recheck(self.receipt(hub_doc_id).key)
+        self.inbox.recheck(self._find_receipt(hub_doc_id))
         self.outbox.dispatch_due()
         return self.receipt(hub_doc_id)
 
     # -- the directory
 
     def sync_directory(self) -> int:
-        """Take over the hub's directory of agencies; how many it has.
+        """Take over the hub's directory of agencies, and return how many it has.
 
         Raises:
             EdocError: the hub did not give it; the one in the store stays as it was.
@@ -397,44 +404,36 @@ class Connector(HandlerRegistration, Administration):
             )
             for agency in listed
         ]
-        with self.context.transaction() as tx:
+        with self.context.store.transaction() as tx:
             return tx.directory.replace_agencies(self.context.agency, entries)
 
     def directory(self) -> list[DirectoryRow]:
-        """The directory as it was last taken over, by code."""
+        """List the directory as it was last taken over, by code."""
         with self.context.store.snapshot() as tx:
             return tx.directory.list_agencies(self.context.agency)
 
     # -- helpers
 
-    def _send_submission(self, submission: submission.Submission) -> Delivery:
-        if submission.is_new:
-            self.outbox.send_new_delivery(submission.row)
-        else:
-            self.outbox.recover()
-            self.outbox.send_delivery(submission.row.id)
+    def _dispatch_others(self, submission: Submission) -> Delivery:
+        """Send whatever else is due, and return the delivery of the document that was sent."""
         with self.context.store.snapshot() as tx:
-            view, has_waiting = self._build_view(tx, submission.row.document_id), self.outbox.has_waiting(tx)
-        if not has_waiting:
+            row = tx.deliveries.get_by_id(submission.row.id)
+            view = build_deliveries(tx, [row], undelivered_after=self.context.limits.undelivered_after)[0]
+            other_work = tx.leases.find_work(self.context.agency, self.context.overdue_limits)
+        if not other_work:
             return view
         self.outbox.dispatch_due()
         return self.delivery(submission.row.document_id)
 
-    def _build_view(self, tx: Tx, document_id: str) -> Delivery:
-        row = submission.require_delivery(tx, self.context, document_id)
-        return build_deliveries(tx, [row], undelivered_after=self.context.limits.undelivered_after)[0]
-
-    def _require_sent(self, document_id: str) -> DeliveryRow:
+    def _find_receipt(self, any_id: str) -> ReceiptRow:
         with self.context.store.snapshot() as tx:
-            row = submission.require_delivery(tx, self.context, document_id)
-        submission.require_sent(row)
+            row = tx.receipts.find_by_any_id(self.context.agency, any_id)
+        if row is None:
+            raise NotFound(
+                f"no document came in under the id {any_id}: call receive(), or look for it with receipts().",
+                vi=f"Không có văn bản đến với mã {any_id}: hãy gọi receive() hoặc tra bằng receipts().",
+            )
         return row
-
-    def _find_holders(self, document_id: str) -> Replacement:
-        row = self._require_sent(document_id)
-        with self.context.store.snapshot() as tx:
-            recipients = tx.deliveries.load_recipients([row.id])[row.id]
-        return Replacement(document_id=document_id, organ_ids=tuple(recipient.organ_id for recipient in recipients))
 
     def _stop_receive_loop(self) -> None:
         """End the threads of an earlier `receive` that was left in the middle."""
@@ -446,7 +445,7 @@ class Connector(HandlerRegistration, Administration):
         """Offer again what was handed out by an earlier call and never entered."""
         for receipt in self._handed_out:
             if not receipt.inside:
-                receipt.give_back(join_languages("handed out and not handled", "đã giao nhưng chưa được xử lý"))
+                receipt.give_back(Text("handed out and not handled", "đã giao nhưng chưa được xử lý"))
         self._handed_out[:] = [receipt for receipt in self._handed_out if receipt.inside]
 
 
@@ -458,11 +457,11 @@ class _SigningKey:
         self._is_own = is_own
 
     def pin_signer(self) -> Signer | None:
-        """The one signer for everything in one packet."""
+        """Select the one signer for everything in one packet."""
         return None if self._signer is None else select_signer(self._signer)
 
     def warn_if_unusable(self) -> None:
-        """See whether the key can sign, so that the log says early what would otherwise stop the next document."""
+        """Log early if the key cannot sign, which would otherwise show with the next document."""
         if not self._is_own:
             return
         try:

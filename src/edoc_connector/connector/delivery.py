@@ -1,4 +1,4 @@
-"""What callers see of the store: deliveries, where each recipient stands, and what happened."""
+"""Deliveries, their recipients and their timelines, as values for callers."""
 
 from __future__ import annotations
 
@@ -7,16 +7,9 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
 from ..edxml import BusinessType, StatusCode
-from ..store import DELIVERIES, Change, DeliveryRow, DeliveryState, RecipientRow, TimelineRow, Tx, describe_entry
+from ..store import DELIVERIES, Change, DeliveryRow, DeliveryState, RecipientRow, TimelineRow, Tx
+from ._change_rules import NEW_KIND, TYPE_BY_KIND
 
-KIND_BY_TYPE = {
-    BusinessType.NEW: "new",
-    BusinessType.RECALL: "recall",
-    BusinessType.UPDATE: "update",
-    BusinessType.REPLACE: "replace",
-}
-KIND_NAMES_VI = {"new": "văn bản mới", "recall": "thu hồi", "update": "cập nhật", "replace": "thay thế"}
-_TYPE_BY_KIND = {name: kind for kind, name in KIND_BY_TYPE.items()}
 _STATUS_CODES = frozenset(code.value for code in StatusCode)
 
 
@@ -44,16 +37,21 @@ class TimelineEntry:
 
     @classmethod
     def from_row(cls, row: TimelineRow) -> TimelineEntry:
-        """The entry of a row."""
-        en, vi = describe_entry(row)
+        """Build the entry of a row."""
         return cls(
-            time=row.at, from_=row.old, to=row.new, recipient=row.recipient, actor=row.actor, detail=en, detail_vi=vi
+            time=row.at,
+            from_=row.old,
+            to=row.new,
+            recipient=row.recipient,
+            actor=row.actor,
+            detail=row.text.en,
+            detail_vi=row.text.vi,
         )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecipientState:
-    """Where a delivery stands with one recipient.
+    """The state of a delivery with one recipient.
 
     Args:
         organ_id: the recipient's code.
@@ -124,7 +122,7 @@ class Delivery:
     sent_at: datetime | None
 
     def recipient(self, organ_id: str) -> RecipientState:
-        """Where it stands with one recipient.
+        """Find its state with one recipient.
 
         Raises:
             KeyError: it is none of the recipients.
@@ -136,11 +134,11 @@ class Delivery:
 
 
 def build_deliveries(tx: Tx, rows: Sequence[DeliveryRow], *, undelivered_after: float) -> list[Delivery]:
-    """Deliveries with their recipients and timelines."""
+    """Build deliveries with their recipients and timelines."""
     keys = [row.id for row in rows]
     recipients = tx.deliveries.load_recipients(keys)
     timelines = tx.timeline.load_timelines(DELIVERIES, keys)
-    targets = tx.deliveries.load_targets([row.id for row in rows if row.business != KIND_BY_TYPE[BusinessType.NEW]])
+    targets = tx.deliveries.load_targets([row.id for row in rows if row.business != NEW_KIND])
     overdue_before = tx.now - timedelta(seconds=undelivered_after)
     views = []
     for row in rows:
@@ -168,7 +166,7 @@ def _build_delivery(
         agency=row.agency,
         id=row.document_id,
         state=DeliveryState(row.state),
-        business=_TYPE_BY_KIND[row.business],
+        business=TYPE_BY_KIND[row.business],
         targets=targets,
         code=row.code,
         subject=row.subject,

@@ -1,25 +1,34 @@
-"""What a document-management system has a worker call: on what came in, and on what its recipients report."""
+"""Registration of the application's handlers, which a worker calls for receipts and statuses.
+
+A worker's threads block, and a coroutine needs a loop that outlives its call: connections and pools that the
+application opened in one call belong to the loop of that call. So one event loop, in a thread of its own, runs all of
+the application's coroutine functions.
+"""
 
 from __future__ import annotations
 
+import asyncio
 import functools
 import inspect
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
+import logging
+import threading
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeAlias, TypeVar
 
-from .coroutines import HandlerLoop
+from ..edxml import StatusMessage
+from .async_receipt import AsyncReceipt, load_for_handler
+from .delivery import Delivery
+from .inbound import Receipt
 
-if TYPE_CHECKING:
-    from ..edxml import StatusMessage
-    from .async_connector import AsyncReceipt
-    from .delivery import Delivery
-    from .inbound.receipt import Receipt
+ReceiptHandler: TypeAlias = Callable[[Receipt], object] | Callable[[AsyncReceipt], object]
+StatusHandler: TypeAlias = Callable[[Delivery, StatusMessage], object]
 
-ReceiptHandler: TypeAlias = "Callable[[Receipt], object] | Callable[[AsyncReceipt], object]"
-StatusHandler: TypeAlias = "Callable[[Delivery, StatusMessage], object]"
+R = TypeVar("R", bound=ReceiptHandler)
+S = TypeVar("S", bound=StatusHandler)
 
-R = TypeVar("R", bound="ReceiptHandler")
-S = TypeVar("S", bound="StatusHandler")
+log = logging.getLogger("edoc_connector.connector.coroutines")
+
+CLOSE_TIMEOUT_SECONDS = 5.0
 
 
 class Handlers:
@@ -56,7 +65,7 @@ class Handlers:
         for the DocumentId first.
         """
         is_coroutine = _is_coroutine_function(handler)
-        self.receipts.append(self._as_blocking(handler, _as_async if is_coroutine else _as_is))
+        self.receipts.append(self._as_blocking(handler, load_for_handler if is_coroutine else _as_is))
         return handler
 
     def on_status(self, handler: S) -> S:
@@ -72,7 +81,7 @@ class Handlers:
         self._loop.close()
 
     def _as_blocking(self, handler: Callable[..., object], convert: Callable[[Any], Any]) -> Callable[..., None]:
-        """A handler as a function that returns when it is done."""
+        """Make a handler a function that returns when it is done."""
 
         @functools.wraps(handler)
         def call(first: Any, *others: Any) -> None:
@@ -91,12 +100,6 @@ def _as_is(value: Any) -> Any:
     return value
 
 
-def _as_async(receipt: Receipt) -> AsyncReceipt:
-    from .async_connector import load_for_handler  # which imports the connector, and that its handlers
-
-    return load_for_handler(receipt)
-
-
 class HandlerRegistration:
     """A connector's handlers, which ``edoc worker --handlers module:connector`` calls.
 
@@ -107,9 +110,71 @@ class HandlerRegistration:
     handlers: Handlers
 
     def on_receipt(self, handler: R) -> R:
-        """As `Handlers.on_receipt`."""
+        """Register a handler as `Handlers.on_receipt` does."""
         return self.handlers.on_receipt(handler)
 
     def on_status(self, handler: S) -> S:
-        """As `Handlers.on_status`."""
+        """Register a handler as `Handlers.on_status` does."""
         return self.handlers.on_status(handler)
+
+
+class HandlerLoop:
+    """Runs awaitables for threads that wait for them. The loop is started when it is first needed."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._thread: threading.Thread | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._closing: asyncio.Event | None = None
+
+    def run(self, awaitable: Awaitable[object]) -> None:
+        """Run an awaitable on the loop, until it is done.
+
+        Raises:
+            BaseException: what it raised.
+            concurrent.futures.CancelledError: the loop was closed meanwhile.
+        """
+        error = asyncio.run_coroutine_threadsafe(_catch_exit(awaitable), self._ensure_loop()).result()
+        if error is not None:
+            raise error
+
+    def close(self) -> None:
+        """Cancel running coroutines and end the loop; the next `run` starts another.
+
+        A coroutine that blocks the loop, or will not be cancelled, is left behind after `CLOSE_TIMEOUT_SECONDS`.
+        """
+        with self._lock:
+            thread, loop, closing = self._thread, self._loop, self._closing
+            self._thread = self._loop = self._closing = None
+        if thread is not None and loop is not None and closing is not None and thread.is_alive():
+            loop.call_soon_threadsafe(closing.set)
+            thread.join(CLOSE_TIMEOUT_SECONDS)
+            if thread.is_alive():
+                log.warning("a coroutine function of the application does not end; its thread is left behind")
+
+    def _ensure_loop(self) -> asyncio.AbstractEventLoop:
+        with self._lock:
+            if self._loop is None or self._thread is None or not self._thread.is_alive():
+                ready = threading.Event()
+                self._thread = threading.Thread(target=self._serve, args=(ready,), name="edoc-handlers", daemon=True)
+                self._thread.start()
+                ready.wait()
+            if self._loop is None:
+                raise RuntimeError("the event loop of the handlers did not start")
+            return self._loop
+
+    def _serve(self, ready: threading.Event) -> None:
+        with asyncio.Runner() as runner:
+            self._loop, self._closing = runner.get_loop(), asyncio.Event()
+            closing = self._closing
+            self._loop.call_soon(ready.set)
+            runner.run(closing.wait())
+
+
+async def _catch_exit(awaitable: Awaitable[object]) -> BaseException | None:
+    """Await something, and return an exception that would end the loop and with it what others run there."""
+    try:
+        await awaitable
+    except (SystemExit, KeyboardInterrupt) as error:
+        return error
+    return None

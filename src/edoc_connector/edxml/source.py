@@ -6,9 +6,10 @@ import io
 import os
 import threading
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import TracebackType
 from typing import BinaryIO
 
 CHUNK_SIZE = 1 << 18
@@ -18,47 +19,44 @@ _BLOCK_SIZE = 1 << 12
 
 
 class SharedDescriptor:
-    """A file that is open as long as it has readers, who share one descriptor but no position in it."""
+    """A file that is open as long as it has readers, who share one descriptor but no position in it.
 
-    __slots__ = ("_descriptor", "_lock", "_users")
+    A context manager that gives the descriptor.
 
-    def __init__(self) -> None:
+    Args:
+        path: path of the file.
+    """
+
+    __slots__ = ("_descriptor", "_lock", "_path", "_users")
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
         self._lock = threading.Lock()
         self._users = 0
         self._descriptor = -1
 
-    def __reduce__(self) -> tuple[type[SharedDescriptor], tuple[()]]:
-        return SharedDescriptor, ()  # a copy opens the file by itself
+    def __reduce__(self) -> tuple[type[SharedDescriptor], tuple[Path]]:
+        return SharedDescriptor, (self._path,)  # a copy opens the file by itself
 
-    @contextmanager
-    def borrow(self, path: Path) -> Iterator[int]:
-        """Yield a descriptor of the file, open until the block is left."""
-        descriptor = self._acquire(path)
-        try:
-            yield descriptor
-        finally:
-            self._release()
-
-    def read_at(self, path: Path, start: int, size: int) -> bytes:
-        """Read bytes of the file at once, from an offset."""
-        descriptor = self._acquire(path)
-        try:
-            return os.pread(descriptor, size, start)
-        finally:
-            self._release()
-
-    def _acquire(self, path: Path) -> int:
+    def __enter__(self) -> int:
         with self._lock:
             if not self._users:
-                self._descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0))
+                self._descriptor = os.open(self._path, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0))
             self._users += 1
             return self._descriptor
 
-    def _release(self) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         with self._lock:
             self._users -= 1
             if not self._users:
                 os.close(self._descriptor)
+
+    def read_at(self, start: int, size: int) -> bytes:
+        """Read bytes of the file at once, from an offset."""
+        with self as descriptor:
+            return os.pread(descriptor, size, start)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +70,11 @@ class Source:
 
     path: Path | None = None
     data: bytes = field(default=b"", repr=False)
-    _shared: SharedDescriptor = field(default_factory=SharedDescriptor, init=False, repr=False, compare=False)
+    _shared: SharedDescriptor | None = field(default=None, init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        if self.path is not None:
+            object.__setattr__(self, "_shared", SharedDescriptor(self.path))
 
     @classmethod
     def from_value(cls, path_or_bytes: Path | str | bytes) -> Source:
@@ -112,21 +114,15 @@ class Source:
 
     def read_piece(self, start: int, end: int) -> bytes:
         """Read the few bytes of a range at once; fewer where the file has become shorter."""
-        if self.path is None:
+        if self._shared is None:
             return self.data[start:end]
         if hasattr(os, "pread"):
-            return self._shared.read_at(self.path, start, end - start)
+            return self._shared.read_at(start, end - start)
         return b"".join(self.iter_chunks(start, end))
 
-    @contextmanager
-    def open_shared(self) -> Iterator[BinaryIO | int]:
-        """Yield the bytes for `iter_between`: within the block the file is opened no more than once, in any thread."""
-        if self.path is None or not hasattr(os, "pread"):
-            with self.open() as stream:
-                yield stream
-        else:
-            with self._shared.borrow(self.path) as descriptor:
-                yield descriptor
+    def open_shared(self) -> AbstractContextManager[BinaryIO | int]:
+        """Give the bytes for `iter_between`: within the block the file is opened no more than once, in any thread."""
+        return self.open() if self._shared is None or not hasattr(os, "pread") else self._shared
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,17 +1,32 @@
-"""What every dialect can do, whatever its wire looks like."""
+"""The calls of every dialect, and the marks on the fields of dialects that are dataclasses."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
-from typing import Protocol
+from types import MappingProxyType
+from typing import Any, Protocol
 
-from edoc_connector.hubs.results import Agency, Fetched, MessageType, Outcome, SendResult, SentState, Waiting
-from edoc_connector.hubs.wire import Flow, Progress
+from .results import Agency, Fetched, MessageType, Outcome, SendResult, SentState, Waiting
+from .wire import Flow, Progress
+
+SECRET: Mapping[str, bool] = MappingProxyType({"secret": True})
+"""Metadata of a dialect's field that holds a secret: ``secret: str = field(repr=False, metadata=SECRET)``.
+
+A configuration takes such a field as a reference only, and evidence leaves out every answer's text that repeats it.
+"""
+
+_CLOCK_FIELD = "now"
 
 
 class Dialect(Protocol):
-    """A hub's way of talking. Methods return flows; a client drives them."""
+    """Speak a hub's protocol: methods return flows, which a client drives.
+
+    A dialect that a configuration names is a dataclass whose fields are its settings, secret ones marked with `SECRET`.
+    A field called ``now`` is the clock of its time stamps, a callable that gives aware times; no configuration sets it.
+    """
 
     def send(
         self,
@@ -29,11 +44,12 @@ class Dialect(Protocol):
             message_type: document or status.
             sender: code of the sending agency.
             recipients: codes of the receivers, where the hub wants them beside those in the packet.
-            on_progress: told the bytes sent and the bytes in all.
+            on_progress: called with the bytes sent and the bytes in all.
 
         Raises:
-            HubError: the hub refused; its child says why. Not retried unless `retryable`.
-            ProtocolError: an answer came that tells neither; as with OutcomeUnknown, ask the hub before sending again.
+            HubError: the hub refused; the class says why. Not retried unless `retryable`.
+            ProtocolError: an answer came that says neither yes nor no; as with OutcomeUnknown, ask the hub before
+                sending again.
             OutcomeUnknown: the packet left and no usable answer came.
             NotSent: the packet did not leave, or not whole.
             AttachmentError: the file is missing, empty, or changed while it was sent.
@@ -49,28 +65,28 @@ class Dialect(Protocol):
         ...
 
     def fetch(self, doc_id: str, to: Path, *, on_progress: Progress | None = None) -> Flow[Fetched]:
-        """Download a packet. Until it is complete nothing is at `to`; what was there is replaced.
+        """Download a packet.
 
         Args:
             doc_id: the hub's id of the packet.
-            to: the file to write.
-            on_progress: told the bytes received and, where known, the bytes in all.
+            to: the file to write. It appears when the packet is complete, and replaces a file of that name.
+            on_progress: called with the bytes received and, where known, the bytes in all.
         """
         ...
 
     def confirm(self, doc_id: str, outcome: Outcome = Outcome.DONE) -> Flow[None]:
-        """Tell the hub what became of a packet. Saying it again is harmless.
+        """Tell the hub the outcome of a packet; telling it again is harmless.
 
         Args:
             doc_id: the hub's id of the packet.
-            outcome: ``done`` when it is stored, ``fail`` when it cannot be read.
+            outcome: ``done`` for a packet that is stored, ``fail`` for one that cannot be read.
         """
         ...
 
     def sent_state(
         self, message_type: MessageType = MessageType.EDOC, *, doc_id: str | None = None
     ) -> Flow[tuple[SentState, ...]]:
-        """Ask where packets of ours stand, one entry per receiver.
+        """Ask for the state of packets of ours, one entry per receiver.
 
         Args:
             message_type: documents or statuses.
@@ -81,3 +97,40 @@ class Dialect(Protocol):
     def agencies(self) -> Flow[tuple[Agency, ...]]:
         """Read the hub's directory."""
         ...
+
+
+def list_setting_fields(dialect: Dialect | Callable[..., Dialect]) -> tuple[dataclasses.Field[Any], ...]:
+    """List the fields that a configuration may set; a dialect that is no dataclass has none.
+
+    Args:
+        dialect: a dialect or its class.
+    """
+    candidate: Any = dialect
+    fields = dataclasses.fields(candidate) if dataclasses.is_dataclass(candidate) else ()
+    return tuple(field for field in fields if field.name != _CLOCK_FIELD)
+
+
+def is_secret(field: dataclasses.Field[Any]) -> bool:
+    """Tell whether a field is marked with `SECRET`."""
+    return bool(field.metadata.get("secret"))
+
+
+def collect_secrets(dialect: Dialect) -> tuple[str, ...]:
+    """Collect the texts in a dialect's secret fields, without the empty ones."""
+    values = (getattr(dialect, field.name) for field in list_setting_fields(dialect) if is_secret(field))
+    return tuple(value for value in values if isinstance(value, str) and value)
+
+
+def with_clock(dialect: Dialect, clock: Callable[[], datetime]) -> Dialect:
+    """Copy a dialect with another clock; one that has none is returned as it is.
+
+    Args:
+        dialect: the dialect.
+        clock: gives aware times.
+    """
+    candidate: Any = dialect
+    fields = dataclasses.fields(candidate) if dataclasses.is_dataclass(candidate) else ()
+    if _CLOCK_FIELD not in {field.name for field in fields}:
+        return dialect
+    adjusted: Dialect = dataclasses.replace(candidate, **{_CLOCK_FIELD: clock})
+    return adjusted

@@ -1,4 +1,4 @@
-"""Single values out of a hub's answer: bounded, clean, and times made aware UTC."""
+"""Conversions of single values in a hub's answer: texts bounded and clean, times aware UTC."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import re
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
-from edoc_connector.errors import ProtocolError
+from ..errors import ProtocolError
 
 VIETNAM = timezone(timedelta(hours=7))
 
@@ -30,9 +30,10 @@ _BOOLS = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no"
 
 
 def as_text(value: Any) -> str:
-    """A value as text: null is empty, numbers and booleans as JSON writes them, cut at `MAX_TEXT` characters.
+    """Convert a value to text of at most `MAX_TEXT` characters.
 
-    What no database takes, NUL and lone surrogates, becomes U+FFFD.
+    Null becomes empty, numbers and booleans what JSON writes; NUL and lone surrogates, which no database takes, become
+    U+FFFD.
 
     Raises:
         ProtocolError: the value is a list or an object.
@@ -46,29 +47,37 @@ def as_text(value: Any) -> str:
             "The hub's answer has a list or an object where a text belongs; show this to the hub's operator.",
             vi="Câu trả lời của trục có danh sách hoặc đối tượng ở chỗ phải là chuỗi; hãy báo đơn vị vận hành trục.",
         )
-    return replace_unstorable(str(value)[:MAX_TEXT])
+    text = str(value)[:MAX_TEXT]
+    return text if text.isascii() and "\0" not in text else replace_unstorable(text)
 
 
 def replace_unstorable(value: str) -> str:
-    """A text with U+FFFD for what no database takes: NUL and lone surrogates."""
+    """Replace NUL and lone surrogates, which no database takes, by U+FFFD."""
     return value.replace("\0", "\ufffd").encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
 
 
 def as_json_or_text(value: Any) -> str:
-    """A value as `text` gives it, and a list or an object as the JSON it is: for rows where one odd value must not cost
-    the others."""
+    """Convert a value as `as_text` does, and a list or an object to its JSON.
+
+    For rows where one odd value must not cost the others.
+    """
     is_structured = isinstance(value, list | dict)
     return as_text(json.dumps(value, ensure_ascii=False, separators=(",", ":")) if is_structured else value)
 
 
 def as_printable(value: str, limit: int = 300) -> str:
-    """Words of a hub or proxy, fit to stand in one line of an error or a log."""
+    """Make words of a hub or proxy fit for one line of an error or a log.
+
+    Args:
+        value: the words.
+        limit: most characters; longer words end in ``…``.
+    """
     line = " ".join("".join(c if c.isprintable() else " " for c in value).split())
     return line if len(line) <= limit else line[: limit - 1] + "…"
 
 
 def parse_identifier(value: Any) -> str | None:
-    """An id that a hub gave: 1 to `MAX_ID` printable characters without spaces at the ends; None when it is none."""
+    """Parse a hub's id: 1 to `MAX_ID` printable characters without spaces at the ends; None for any other value."""
     if isinstance(value, int) and not isinstance(value, bool):
         value = str(value)
     if not isinstance(value, str) or not 1 <= len(value) <= MAX_ID:
@@ -77,9 +86,9 @@ def parse_identifier(value: Any) -> str | None:
 
 
 def parse_time(value: Any) -> datetime | None:
-    """A hub's time as aware UTC; None when it is in no known form.
+    """Parse a hub's time to aware UTC; None for an unknown form.
 
-    Known are ISO 8601, the Vietnamese and SQL ways of writing it, and seconds or milliseconds since 1970. A time
+    Known forms are ISO 8601, the Vietnamese and the SQL notation, and seconds or milliseconds since 1970. A time
     without an offset is Vietnam time.
     """
     words = as_json_or_text(value).strip()
@@ -115,5 +124,5 @@ def _parse_known_format(words: str) -> datetime | None:
 
 
 def parse_flag(value: Any) -> bool | None:
-    """A yes or no that a hub wrote as a boolean, a number or a word; None when it is neither."""
+    """Parse a yes or no, written as a boolean, a number or a word; None for any other value."""
     return _BOOLS.get(as_text(value).strip().lower())

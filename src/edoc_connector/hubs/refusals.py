@@ -1,4 +1,4 @@
-"""What a hub's "no" means: error codes, words and HTTP status, each in one table, to errors of this library."""
+"""Refusals of hubs as errors of this library: one table of error codes, one of words, one of HTTP status."""
 
 from __future__ import annotations
 
@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
-from edoc_connector.errors import (
+from ..errors import (
     AuthenticationRejected,
+    CallNotSupported,
+    ClockRejected,
     DuplicateDocument,
     EdocError,
     HubError,
@@ -20,13 +22,13 @@ from edoc_connector.errors import (
     UnknownRecipient,
     UnknownSender,
 )
-from edoc_connector.hubs.fields import as_printable
-from edoc_connector.hubs.wire import WireResponse
+from .fields import as_printable
+from .wire import WireResponse
 
 
 @dataclass(frozen=True, slots=True)
 class RefusalMeaning:
-    """What a code stands for.
+    """The meaning of a code, a word or a status.
 
     Args:
         error: the class to raise.
@@ -57,7 +59,7 @@ MEANING_BY_CODE: Mapping[str, RefusalMeaning] = {
         "Trục không nhận ra mã hệ thống hoặc khóa bí mật sai. Hãy kiểm tra cả hai trong cấu hình.",
     ),
     "16": RefusalMeaning(
-        AuthenticationRejected,
+        ClockRejected,
         "The hub says the time stamp is too far off. Set this machine's clock (NTP).",
         "Trục báo thời gian gửi lệch quá mức cho phép. Hãy chỉnh lại đồng hồ của máy (NTP).",
     ),
@@ -151,7 +153,7 @@ _REDIRECTED = RefusalMeaning(
     "Trục chuyển hướng sang địa chỉ khác và thư viện không đi theo. Hãy sửa địa chỉ trục (endpoint) trong cấu hình.",
 )
 _NO_SUCH_CALL = RefusalMeaning(
-    ProtocolError,
+    CallNotSupported,
     "There is no such call at this address. Check the endpoint in the configuration.",
     "Địa chỉ này không có lời gọi như vậy. Hãy kiểm tra địa chỉ trục (endpoint) trong cấu hình.",
 )
@@ -178,21 +180,21 @@ MEANING_BY_STATUS: Mapping[int, RefusalMeaning] = {
 """HTTP status without an error code that says more. Others go by their hundred."""
 
 _CERTAINLY_NOT_ACCEPTED = frozenset({501, 503})
-"""The 5xx that are said before anything was done: after them a packet may be sent again."""
+"""The 5xx that a server sends before it does anything: after them a packet may be sent again."""
 
 
 def build_refusal(code: str, description: str, *, sends: bool, answer: WireResponse) -> HubError:
-    """The error for a code and description in a hub's answer.
+    """Build the error for a code and description in a hub's answer.
 
     Args:
         code: the hub's error code, as text.
         description: the hub's words.
-        sends: whether the call was to hand over a packet; decides what an unknown code means.
+        sends: whether the call hands over a packet; decides the meaning of an unknown code.
         answer: the answer, for its Retry-After and, when the clock is wrong, its Date.
     """
     words = as_printable(description)
     meaning = _find_meaning_by_words(description) or MEANING_BY_CODE.get(code) or _select_unnamed_meaning(sends)
-    en, vi = _format_clock_advice(answer) if code == "16" else ("", "")
+    en, vi = _format_clock_advice(answer) if meaning.error is ClockRejected else ("", "")
     number, suffix = as_printable(code, 40), f": {words}" if words else ""
     return meaning.error(
         f"{meaning.en}{en} (hub: error {number or 'without a code'}{suffix})",
@@ -203,7 +205,7 @@ def build_refusal(code: str, description: str, *, sends: bool, answer: WireRespo
 
 
 def is_known_refusal(code: str, description: str) -> bool:
-    """Whether the tables say what a code or description means."""
+    """Tell whether the tables have a meaning for a code or description."""
     return code in MEANING_BY_CODE or _find_meaning_by_words(description) is not None
 
 
@@ -212,10 +214,14 @@ def _find_meaning_by_words(description: str) -> RefusalMeaning | None:
 
 
 def build_status_error(answer: WireResponse, *, sends: bool) -> EdocError:
-    """The error for an HTTP status that is no success, by itself.
+    """Build the error for an HTTP status that is no success, by itself.
 
     After a 5xx answer to a packet that was handed over, the hub may have it: that is OutcomeUnknown, but for those 5xx
-    that are said before anything was done.
+    that a server sends before it does anything.
+
+    Args:
+        answer: the answer.
+        sends: whether the call hands over a packet.
     """
     status = answer.status
     if sends and (status == 408 or (status >= 500 and status not in _CERTAINLY_NOT_ACCEPTED)):
@@ -232,10 +238,10 @@ def build_status_error(answer: WireResponse, *, sends: bool) -> EdocError:
 
 
 def build_lost_answer_error(received: str) -> OutcomeUnknown:
-    """The error for a packet that was handed over and got an answer that tells nothing.
+    """Build the error for a packet that was handed over and got an answer without a yes or no.
 
     Args:
-        received: what came instead, in a few words: ``HTTP 502``.
+        received: the answer in a few words: ``HTTP 502``.
     """
     return OutcomeUnknown(
         f"The packet left and the hub's answer does not tell whether it was taken ({received}). "
@@ -246,12 +252,12 @@ def build_lost_answer_error(received: str) -> OutcomeUnknown:
 
 
 def parse_retry_after(headers: Mapping[str, str], *, now: datetime | None = None) -> float | None:
-    """Seconds that a Retry-After header asks to wait, from seconds or an HTTP date (RFC 9110, 10.2.3).
+    """Parse a Retry-After header, of seconds or an HTTP date (RFC 9110, 10.2.3), to seconds; None where it is neither.
 
     Args:
         headers: of the answer, names in lower case. A date counts from the answer's own Date, so that our clock does
             not matter.
-        now: what a date counts from when the answer has no Date.
+        now: start of the wait for a date when the answer has no Date; by default our own time.
     """
     value = headers.get("retry-after", "").strip()
     if re.fullmatch(r"[0-9]{1,9}", value):
@@ -264,7 +270,7 @@ def parse_retry_after(headers: Mapping[str, str], *, now: datetime | None = None
 
 
 def parse_http_date(value: str) -> datetime | None:
-    """An HTTP date as aware UTC; None when it is none."""
+    """Parse an HTTP date to aware UTC; None for any other text."""
     try:
         found = parsedate_to_datetime(value)
     except (ValueError, TypeError, OverflowError):

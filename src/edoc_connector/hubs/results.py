@@ -1,4 +1,4 @@
-"""What the calls of every dialect give back."""
+"""Results of the calls, the same for every dialect."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class MessageType(StrEnum):
 
 
 class Outcome(StrEnum):
-    """What the receiver's system tells the hub about a packet offered to it."""
+    """The receiver's word to the hub about a packet offered to it."""
 
     PROCESSING = "processing"
     DONE = "done"
@@ -25,7 +25,7 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SendResult:
-    """The hub took a packet.
+    """The hub's word that it took a packet.
 
     Args:
         doc_id: the hub's id of the packet.
@@ -36,13 +36,13 @@ class SendResult:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fetched:
-    """A packet that was downloaded.
+    """A downloaded packet.
 
     Args:
         doc_id: the hub's id of the packet.
         path: the file, complete and synced to disk.
         size: its length in bytes.
-        sha256: of its bytes, hex; computed as they came.
+        sha256: of its bytes, hex; computed as they arrived.
     """
 
     doc_id: str
@@ -60,11 +60,11 @@ class Waiting:
     Args:
         doc_id: the hub's id, bounded and printable; still not a file name.
         message_type: document or status.
-        service_type: as the hub says it.
+        service_type: as the hub writes it.
         sender: code of the sending agency.
-        recipient: code, or JSON list of codes, as the hub says it.
-        created_at: when the hub got it, aware UTC.
-        updated_at: when its state last changed, aware UTC.
+        recipient: code, or JSON list of codes, as the hub writes it.
+        created_at: time of its arrival at the hub, aware UTC.
+        updated_at: time of the last change of its state, aware UTC.
         status: the hub's state of the packet (``initial``, ``processing``, …).
         status_desc: the hub's words for it.
         created_text: `created_at` as the hub wrote it.
@@ -86,15 +86,15 @@ class Waiting:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SentState:
-    """Where a packet of ours stands at one receiver.
+    """The state of a packet of ours at one receiver.
 
     Args:
-        sender_doc_id: our id, or the hub's id of what we sent; hubs differ.
+        sender_doc_id: our DocumentId, or the hub's id of our packet; hubs differ.
         receiver_doc_id: the hub's id of the receiver's copy.
         sender: our code.
         recipient: the receiver's code.
-        service_type: as the hub says it.
-        message_type: as the hub says it.
+        service_type: as the hub writes it.
+        message_type: as the hub writes it.
         title: subject of the document.
         notation: number and notation of the document.
         sent_at: aware UTC.

@@ -1,7 +1,7 @@
-"""JSON as hubs should write it, and nothing else.
+"""A strict reader of JSON, for answers of hubs.
 
-``json.loads`` takes NaN, keeps the last of two equal keys and fails with RecursionError on depth. An answer that needs
-any of that is one whose meaning two programs read differently.
+``json.loads`` takes NaN, keeps the last of two equal keys and fails with RecursionError on depth. Two programs read an
+answer that relies on any of that differently.
 """
 
 from __future__ import annotations
@@ -12,16 +12,19 @@ from typing import Any
 
 MAX_DEPTH = 32
 MAX_VALUES = 2_000_000
-"""Most values, told by the commas and brackets: an empty object of three bytes takes thirty times its length in memory.
-A directory of 200,000 agencies has fewer."""
+"""Most values, counted by the commas and brackets before any is made: an empty object of three bytes takes thirty times
+its length in memory. A directory of 200,000 agencies has fewer."""
 
 
 class NotJsonError(ValueError):
-    """The bytes are not strict JSON. The text says why, without repeating them."""
+    """Bytes that are not strict JSON. The text says why, without repeating them."""
 
 
-def loads(data: bytes) -> Any:
-    """Read strict JSON: UTF-8 (a byte order mark is let in), no NaN or infinities, no repeated key, at most 32 deep.
+def parse_strict_json(data: bytes) -> Any:
+    """Read strict JSON.
+
+    Args:
+        data: UTF-8, with or without a byte order mark; no NaN or infinities, no repeated key, at most 32 deep.
 
     Raises:
         NotJsonError: the bytes are anything else, or hold more than `MAX_VALUES` values.
@@ -70,13 +73,13 @@ def _parse_finite(text: str) -> float:
 def _check_depth(value: Any) -> None:
     level = [value]
     for _ in range(MAX_DEPTH):
-        level = [child for item in level for child in _list_children(item)]
-        if not level:
+        children: list[Any] = []
+        for item in level:
+            if isinstance(item, dict):
+                children.extend(item.values())
+            elif isinstance(item, list):
+                children.extend(item)
+        if not children:
             return
+        level = children
     raise NotJsonError(f"nested deeper than {MAX_DEPTH}")
-
-
-def _list_children(value: Any) -> list[Any]:
-    if isinstance(value, dict):
-        return list(value.values())
-    return value if isinstance(value, list) else []

@@ -1,7 +1,7 @@
 """Requests and answers as plain values, and the two drivers of a flow.
 
 A *flow* is a generator: it yields `WireRequest`, is sent the `WireResponse`, and returns a typed result. It touches no
-network, so one flow serves a blocking client, an asynchronous one and a test that hands it answers by hand. Packets are
+network, so one flow serves a blocking client, an asynchronous one and a test with answers of its own. Packets are
 files: a flow may read the one it sends and put the one it received in its place.
 """
 
@@ -21,11 +21,11 @@ Progress: TypeAlias = Callable[[int, int | None], None]
 
 @dataclass(frozen=True, slots=True)
 class FileBody:
-    """A request body that lies in a file.
+    """A request body from a file.
 
     Args:
         path: the file; read when the request goes out.
-        tail: bytes sent after the file's.
+        tail: bytes sent after those of the file.
         content: the file's bytes, where they were read already; the file is then not opened.
     """
 
@@ -43,12 +43,12 @@ class WireRequest:
         url: absolute URL.
         headers: in the order to send.
         body: bytes, or a file; the driver sets Content-Length and never sends chunks.
-        save_to: where a successful (2xx) body is written instead of being kept in memory.
+        save_to: file for a successful (2xx) body, which is then not kept in memory.
         unwrap: member of a JSON answer whose string is a file as base64. That file is written to `save_to`, decoded as
             it arrives; the JSON with an empty string in its place is kept in memory.
         limit: most bytes of answer to accept, in memory or in the file, counted after decompression and decoding.
         sends: whether the hub may have acted on the request although no answer came; decides NotSent or OutcomeUnknown.
-        on_progress: told how far the upload of a file body, or the download to `save_to`, has come.
+        on_progress: called with the bytes of a file body that went out, or of a download to `save_to` that came in.
     """
 
     method: str
@@ -64,7 +64,7 @@ class WireRequest:
 
 @dataclass(frozen=True, slots=True)
 class WireResponse:
-    """What came back.
+    """The answer to a request.
 
     Args:
         status: HTTP status code.
@@ -72,8 +72,8 @@ class WireResponse:
         body: the body, empty when it was saved; of an unwrapped answer the JSON that remains.
         saved: the file the body was written to, if the request asked for it and the status was 2xx. Of an unwrapped
             answer only if the string was there and is base64.
-        damaged: the string of an unwrapped answer is no base64.
-        sha256: of what was saved, hex; computed as it arrived.
+        damaged: whether the string of an unwrapped answer is no base64.
+        sha256: of the saved bytes, hex; computed as they arrived.
     """
 
     status: int
@@ -99,7 +99,12 @@ class FinishedFlow(Generic[R]):
 
 
 def advance_flow(flow: Flow[R], answer: WireResponse | None = None) -> WireRequest | FinishedFlow[R]:
-    """Take one step of a flow: the first without an answer, every other with the answer to the last request."""
+    """Take one step of a flow.
+
+    Args:
+        flow: the flow.
+        answer: the answer to its last request; None for the first step.
+    """
     try:
         return next(flow) if answer is None else flow.send(answer)
     except StopIteration as end:
@@ -107,12 +112,21 @@ def advance_flow(flow: Flow[R], answer: WireResponse | None = None) -> WireReque
 
 
 def run(flow: Flow[R], perform: Callable[[WireRequest], WireResponse]) -> R:
-    """Drive a flow with a blocking transport and return its result."""
+    """Drive a flow with a blocking transport and return its result.
+
+    Args:
+        flow: the flow.
+        perform: sends one request and returns the answer.
+    """
+    answer = None
     try:
-        step = advance_flow(flow)
-        while isinstance(step, WireRequest):
-            step = advance_flow(flow, perform(step))
-        return step.result
+        while True:
+            try:
+                request = next(flow) if answer is None else flow.send(answer)
+            except StopIteration as end:
+                result: R = end.value
+                return result
+            answer = perform(request)
     finally:
         flow.close()  # a flow that was cut short takes its unfinished files away
 
@@ -128,9 +142,9 @@ async def arun(
 
     Args:
         flow: the flow.
-        perform: sends one request and gives the answer.
-        offload: runs one step of the flow away from the event loop. Steps hash and move files, which takes as long as
-            the files are large.
+        perform: sends one request and returns the answer.
+        offload: runs one step of the flow away from the event loop. A step hashes and moves files, which takes long for
+            large ones.
     """
 
     async def take_step(answer: WireResponse | None) -> WireRequest | FinishedFlow[R]:

@@ -6,6 +6,24 @@ Needs the extra ``mockhub``. Written from the interface's description alone, it 
 from edoc_connector.mockhub.config import AgencySpec, MockHubConfig
 from edoc_connector.mockhub.faults import Fault, FaultPlan
 from edoc_connector.mockhub.hub import Hub
-from edoc_connector.mockhub.server import create_app, serve
+from edoc_connector.mockhub.rebuild import rebuild_packet
+from edoc_connector.mockhub.server import Server, build_server, create_app, format_url, open_listener, serve
+from edoc_connector.mockhub.storage import Event, Packet, Receipt
 
-__all__ = ["AgencySpec", "Fault", "FaultPlan", "Hub", "MockHubConfig", "create_app", "serve"]
+__all__ = [
+    "AgencySpec",
+    "Event",
+    "Fault",
+    "FaultPlan",
+    "Hub",
+    "MockHubConfig",
+    "Packet",
+    "Receipt",
+    "Server",
+    "build_server",
+    "create_app",
+    "format_url",
+    "open_listener",
+    "rebuild_packet",
+    "serve",
+]

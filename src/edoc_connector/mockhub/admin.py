@@ -1,11 +1,11 @@
-"""The page and the administration interface over HTTP: for people and tests, not part of the dialect.
+"""The page and the administration interface over HTTP, for people and tests; not part of the dialect.
 
 ==========================  ==================================================================================
 ``GET /``                   the page
 ``GET /mock/faults``        the fault plan
 ``POST /mock/faults``       plan a fault: JSON object with the fields of `Fault`; answers its ``id``
 ``DELETE /mock/faults``     forget the plan
-``POST /mock/clock``        set the clock: ``{"offset_seconds": 3600}``
+``POST /mock/clock``        set the clock: ``{"offset_seconds": 3600}``, and be strict: ``"tolerance_seconds": 300``
 ``POST /mock/lock``         lock or unlock a receiver: ``{"code": "G22", "locked": true}``
 ==========================  ==================================================================================
 """
@@ -37,7 +37,7 @@ Endpoint = Callable[[Request], Awaitable[Response]]
 
 
 def build_routes(hub: Hub) -> list[Route]:
-    """Routes of the page and the administration of a hub."""
+    """Build the routes of the page and the administration of a hub."""
     token = secrets.token_urlsafe(32)
     table: list[tuple[str, Endpoint, list[str]]] = [
         ("/", _build_page_endpoint(hub, token), ["GET"]),
@@ -109,7 +109,10 @@ def _build_faults_endpoint(hub: Hub) -> Endpoint:
 
 def _build_clock_endpoint(hub: Hub) -> Endpoint:
     def set_offset(given: dict[str, Any]) -> dict[str, Any]:
-        hub.clock_offset = timedelta(seconds=float(given["offset_seconds"]))
+        offset = timedelta(seconds=float(given["offset_seconds"]))
+        if "tolerance_seconds" in given:
+            hub.clock_tolerance = timedelta(seconds=float(given["tolerance_seconds"]))
+        hub.clock_offset = offset
         return {"now": hub.format_now()}
 
     async def handle_clock(request: Request) -> Response:

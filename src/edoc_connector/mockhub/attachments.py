@@ -1,9 +1,10 @@
-"""What a rebuilding hub does to attachments: decode, unwrap, and write them plain or zipped."""
+"""Attachments as a rebuilding hub handles them: decoded, unwrapped, and written plain or zipped."""
 
 from __future__ import annotations
 
 import base64
 import binascii
+import io
 import tempfile
 import uuid
 import zipfile
@@ -12,14 +13,22 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from types import TracebackType
-from typing import BinaryIO, Self
+from typing import BinaryIO, Final, Self
 
 from edoc_connector.mockhub.codes import ErrorCode, RefusedError
+from edoc_connector.mockhub.packets import CONTENT_ELEMENT, Node
 
-ZIP_TYPE = "application/zip"
-KEPT_EXTENSIONS = frozenset({"pdf", "doc", "docx", "zip"})
+ZIP_TYPE: Final = "application/zip"
+UNKNOWN_FORMAT: Final = "unk"
+# Formats that leave as they came, in any case; xls and xlsx are not among them, xslx (sic) is.
+KEPT_FORMATS: Final = frozenset({"pdf", "doc", "docx", "zip", "xsl", "xslx"})
 _QUANTUM = 3 * (1 << 16)  # bytes encoded at a time; a multiple of 3, so that the pieces join
 _IN_MEMORY = 1 << 20  # bytes of base64 text of one packet that are kept in memory
+
+# Base64 is read leniently: both alphabets, anything else between is dropped, the first padding ends it.
+_ALPHABET = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
+_TO_STANDARD = bytes.maketrans(b"-_", b"+/")
+_DROPPED = bytes(set(range(256)) - set(_ALPHABET + b"-_="))
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,25 +36,30 @@ class PreparedAttachment:
     """An attachment on its way out.
 
     Args:
-        content: bytes to write, or a file with them; as base64 text already where `encoded`.
+        content: bytes to write, or a file with them.
+        content_id: ContentId of Attachment and Reference.
         content_type: ContentType of the Attachment.
         listed_type: ContentType of the Reference.
-        encoded: the text could not be decoded and travels as it came.
     """
 
     content: bytes | Path
+    content_id: str
     content_type: str
     listed_type: str
-    encoded: bool = False
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is nothing to write."""
+        return not (self.content if isinstance(self.content, bytes) else self.content.stat().st_size)
 
     def iterate_base64(self) -> Iterator[bytes]:
-        """The base64 text, piece by piece, without line breaks."""
+        """Iterate over the base64 text, piece by piece, without line breaks."""
         if isinstance(self.content, bytes):
-            yield self.content if self.encoded else base64.b64encode(self.content)
+            yield base64.b64encode(self.content)
             return
         with self.content.open("rb") as file:
             while piece := file.read(_QUANTUM):
-                yield piece if self.encoded else base64.b64encode(piece)
+                yield base64.b64encode(piece)
 
 
 class AttachmentSpool:
@@ -62,6 +76,7 @@ class AttachmentSpool:
         self._folder: tempfile.TemporaryDirectory[str] | None = None
         self._memory_left = _IN_MEMORY
         self._texts: dict[int, bytearray] = {}
+        self._ended: set[int] = set()
         self._open: tuple[int, BinaryIO] | None = None
 
     def __enter__(self) -> Self:
@@ -73,8 +88,13 @@ class AttachmentSpool:
             self._folder.cleanup()
 
     def __call__(self, number: int, text: str) -> None:
-        """Take a piece of an attachment's text; white space is dropped."""
-        piece = "".join(text.split()).encode()
+        """Take a piece of an attachment's text, of which only base64 digits are kept."""
+        if number in self._ended:
+            return
+        data = text.encode("ascii", "ignore").translate(_TO_STANDARD, _DROPPED)
+        piece, padding, _ = data.partition(b"=")
+        if padding:
+            self._ended.add(number)
         if self._open is not None and self._open[0] == number:
             self._open[1].write(piece)
             return
@@ -84,30 +104,31 @@ class AttachmentSpool:
             self._move_to_file(number)
 
     def get_text(self, number: int) -> bytes | None:
-        """The text of an attachment, or None where it lies in a file."""
+        """Get the digits of an attachment's base64, without padding, or None where they lie in a file."""
         if self._open is not None or self._folder is not None:
             return None  # a large packet: all of it goes by files
         return bytes(self._texts.get(number, b""))
 
     def write_to_file(self, number: int) -> Path:
-        """A file with the text of an attachment."""
+        """Give a file with the digits of an attachment's base64."""
         if number in self._texts:
             self._move_to_file(number)
         self._close_file()
-        path = self._build_path(number)
+        path = self.get_path(f"{number}.b64")
         path.touch()
         return path
 
-    def _move_to_file(self, number: int) -> None:
-        self._close_file()  # attachments come one after another: one file open is enough
-        file = self._build_path(number).open("ab")
-        file.write(self._texts.pop(number))
-        self._open = (number, file)
-
-    def _build_path(self, number: int) -> Path:
+    def get_path(self, name: str) -> Path:
+        """Give the path of a file that is gone when the spool ends."""
         if self._folder is None:
             self._folder = tempfile.TemporaryDirectory(dir=self._parent)
-        return Path(self._folder.name) / f"{number}.b64"
+        return Path(self._folder.name) / name
+
+    def _move_to_file(self, number: int) -> None:
+        self._close_file()  # attachments come one after another: one file open is enough
+        file = self.get_path(f"{number}.b64").open("ab")
+        file.write(self._texts.pop(number))
+        self._open = (number, file)
 
     def _close_file(self) -> None:
         if self._open is not None:
@@ -115,89 +136,114 @@ class AttachmentSpool:
             self._open = None
 
 
-def parse_extension(name: str) -> str:
-    """Extension of a file name, lower case, without the dot."""
-    return PurePosixPath(name.replace("\\", "/")).suffix[1:].lower()
+def parse_format(name: str) -> str:
+    """Parse the format of a file from its name: the extension as written, one ``>`` at its end dropped."""
+    _, dot, extension = PurePosixPath(name).name.rpartition(".")
+    return (extension.removesuffix(">") if dot else "") or UNKNOWN_FORMAT
 
 
-def prepare_attachment(
-    spool: AttachmentSpool, number: int, *, name: str, content_type: str, limit: int
-) -> PreparedAttachment:
+def prepare_attachment(node: Node, spool: AttachmentSpool, *, limit: int) -> PreparedAttachment:
     """Make one attachment ready to leave.
 
     Args:
-        spool: has its base64 text, without white space.
-        number: which one.
-        name: AttachmentName.
-        content_type: ContentType as it came.
+        node: the Attachment.
+        spool: got its base64 text while the packet was read.
         limit: most bytes that a zipped attachment may unpack to.
 
     Raises:
-        RefusedError: 21, the content cannot be processed.
+        RefusedError: 21, the library fails on it.
     """
-    is_kept = parse_extension(name) in KEPT_EXTENSIONS
-    kept_type = f"application/{parse_extension(name)}"
-    is_zipped = content_type == ZIP_TYPE and parse_extension(name) != "zip"
-    text = spool.get_text(number) if is_kept and not is_zipped else None
-    if text is not None:
-        try:
-            return PreparedAttachment(binascii.a2b_base64(text, strict_mode=True), kept_type, kept_type)
-        except binascii.Error:
-            return PreparedAttachment(text, kept_type, kept_type, encoded=True)
-    path = spool.write_to_file(number)
-    content = path.with_suffix(".bin")
-    if not _decode_base64(path, content):
-        if is_kept:
-            return PreparedAttachment(path, kept_type, kept_type, encoded=True)
-        raise RefusedError(ErrorCode.PROCESSING, f"the content of attachment {name} is not base64")
-    if is_zipped:
-        content = _unzip(content, limit)
-    return (
-        PreparedAttachment(content, kept_type, kept_type)
-        if is_kept
-        else PreparedAttachment(_zip_content(content), ZIP_TYPE, content_type)
+    file_format = _determine_format(node)
+    number = node.find_descendant(CONTENT_ELEMENT).content
+    if number is None:
+        raise _build_attachment_error(f"an attachment has no {CONTENT_ELEMENT}")
+    announced = node.find_descendant("ContentType").text if node.list_children("ContentType") else ZIP_TYPE
+    content = _decode_content(spool, number)
+    if announced == ZIP_TYPE and file_format != "zip":
+        content = _unwrap(content, spool.get_path(f"{number}.entry"), limit)
+    is_kept = file_format.lower() in KEPT_FORMATS
+    return PreparedAttachment(
+        content=content if is_kept else _wrap(content, spool.get_path(f"{number}.zip"), file_format),
+        content_id=_build_content_id(node),
+        content_type=f"application/{file_format.lower()}" if is_kept else ZIP_TYPE,
+        listed_type=announced,
     )
 
 
-def _decode_base64(text: Path, content: Path) -> bool:
-    with content.open("wb") as out, text.open("rb") as file:
+def _determine_format(node: Node) -> str:
+    """Determine the format of an attachment: its Format element, else its name's extension."""
+    given = node.find_descendant("Format").text
+    if given in ("", UNKNOWN_FORMAT):
+        if not node.list_children("AttachmentName"):
+            raise _build_attachment_error("an attachment has no AttachmentName")
+        given = parse_format(node.find_descendant("AttachmentName").text)
+    if "/" in given:  # the library makes a file's name of it
+        raise _build_attachment_error("the Format of an attachment is not an extension")
+    return given
+
+
+def _build_content_id(node: Node) -> str:
+    """Build the ContentId: the library puts ``cid:`` before each id when it reads and again when it writes.
+
+    Of several the last counts that is not empty; where there is none, an id is made up.
+    """
+    given = (child.text.removeprefix("cid:") for child in reversed(node.list_children("ContentId")))
+    return f"cid:cid:{next(filter(None, given), '') or uuid.uuid4()}"
+
+
+def _decode_content(spool: AttachmentSpool, number: int) -> bytes | Path:
+    digits = spool.get_text(number)
+    if digits is not None:
+        return _decode_digits(digits)
+    path = spool.write_to_file(number)
+    target = spool.get_path(f"{number}.bin")
+    with target.open("wb") as out, path.open("rb") as file:
         while piece := file.read(_QUANTUM // 3 * 4):
-            try:
-                out.write(binascii.a2b_base64(piece, strict_mode=True))
-            except binascii.Error:
-                return False
-    return True
+            out.write(_decode_digits(piece))
+    return target
 
 
-def _unzip(content: Path, limit: int) -> Path:
-    """The first entry of a zip, or the file itself where it is no zip: some senders write the type and not the zip."""
-    if not zipfile.is_zipfile(content):
-        return content
+def _decode_digits(digits: bytes) -> bytes:
+    if len(digits) % 4 == 1:
+        digits = digits[:-1]  # six bits are no byte
+    return binascii.a2b_base64(digits + b"=" * (-len(digits) % 4))
+
+
+def _unwrap(content: bytes | Path, target: Path, limit: int) -> Path:
+    """Write the first entry of a zip to a file."""
     try:
-        return _extract_first_entry(content, limit)
+        with zipfile.ZipFile(io.BytesIO(content) if isinstance(content, bytes) else content) as archive:
+            _extract_first_entry(archive, target, limit)
     except (zipfile.BadZipFile, RuntimeError, NotImplementedError, EOFError, zlib.error) as error:
         # RuntimeError is what zipfile raises for an encrypted entry
-        raise RefusedError(ErrorCode.PROCESSING, "a zipped attachment cannot be unpacked") from error
-
-
-def _extract_first_entry(content: Path, limit: int) -> Path:
-    target = content.with_suffix(".entry")
-    with zipfile.ZipFile(content) as archive:
-        entries = archive.infolist()
-        if not entries:
-            return content
-        with archive.open(entries[0]) as source, target.open("wb") as out:
-            size = 0
-            while piece := source.read(_QUANTUM):
-                size += len(piece)
-                if size > limit:
-                    raise RefusedError(ErrorCode.PROCESSING, "a zipped attachment unpacks to more than the hub takes")
-                out.write(piece)
+        raise _build_attachment_error("an attachment announced as a zip cannot be unpacked") from error
     return target
 
 
-def _zip_content(content: Path) -> Path:
-    target = content.with_suffix(".zip")
+def _extract_first_entry(archive: zipfile.ZipFile, target: Path, limit: int) -> None:
+    entries = archive.infolist()
+    if not entries or not set(PurePosixPath(entries[0].filename).parts[:-1]) <= {"/", ".."}:
+        # the library writes the entry under its own name, and makes no folders
+        raise _build_attachment_error("a zipped attachment has no first entry, or one in a folder")
+    with archive.open(entries[0]) as source, target.open("wb") as out:
+        size = 0
+        while piece := source.read(_QUANTUM):
+            size += len(piece)
+            if size > limit:
+                raise _build_attachment_error("a zipped attachment unpacks to more than the hub takes")
+            out.write(piece)
+
+
+def _wrap(content: bytes | Path, target: Path, file_format: str) -> Path:
+    """Write a zip with one entry."""
+    name = f"{uuid.uuid4()}.{file_format}"
     with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.write(content, arcname=f"{uuid.uuid4()}.edxml")
+        if isinstance(content, bytes):
+            archive.writestr(name, content)
+        else:
+            archive.write(content, arcname=name)
     return target
+
+
+def _build_attachment_error(reason: str) -> RefusedError:
+    return RefusedError(ErrorCode.PROCESSING, f"error while processing the file: {reason}")

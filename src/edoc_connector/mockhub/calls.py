@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 
 from edoc_connector.mockhub import wire
-from edoc_connector.mockhub.codes import ErrorCode, RefusedError, format_hub_time
+from edoc_connector.mockhub.codes import ErrorCode, RefusedError, format_hub_time, parse_window_time
 from edoc_connector.mockhub.compose import build_status_packet
 from edoc_connector.mockhub.faults import Fault
 from edoc_connector.mockhub.hub import Hub, Incoming
@@ -44,11 +44,11 @@ class Call:
     fault: Fault | None = None
 
     def get_parameter(self, name: str) -> str:
-        """A signed parameter, empty where it is absent."""
-        return self.signed.parameters.get(name, "")
+        """Get a signed parameter, empty where it is absent."""
+        return self.signed.find_parameter(name) or ""
 
     def has_fault(self, kind: str) -> bool:
-        """Whether the answer is to have this fault."""
+        """Tell whether the answer is to have this fault."""
         return self.fault is not None and self.fault.kind == kind
 
 
@@ -66,12 +66,23 @@ Handler: TypeAlias = Callable[[Hub, Call], Answer]
 
 @dataclass(frozen=True, slots=True)
 class CallSpec:
-    """A row of the table: HTTP method, parameters that must be signed, what answers, whether the body is a packet."""
+    """A row of the table of calls.
+
+    Args:
+        method: HTTP method.
+        parameters: names of the parameters that must be signed.
+        handler: makes the answer.
+        upload: whether the body is a packet.
+        refusal: fields of the answer to a call that is refused, beside its code.
+        escaped: whether the answer escapes what is not ASCII.
+    """
 
     method: str
     parameters: tuple[str, ...]
     handler: Handler
     upload: bool = False
+    refusal: Mapping[str, str] = field(default_factory=dict)
+    escaped: bool = False
 
 
 def perform_call(hub: Hub, name: str, call: Call) -> Answer:
@@ -114,13 +125,49 @@ def _parse_recipients(text: str) -> tuple[str, ...] | None:
 
 
 def _handle_list(hub: Hub, call: Call) -> Answer:
-    found = hub.list_waiting(call.signed.system_id, call.get_parameter("messagetype"))
-    data = [_build_waiting_row(receipt, packet) for receipt, packet in found]
+    found = [
+        (receipt.created, _build_waiting_row(receipt, packet))
+        for receipt, packet in hub.list_waiting(call.signed.system_id, call.get_parameter("messagetype"))
+        if call.get_parameter("status") != "initial" or receipt.state == "initial"
+    ]
+    return {"data": _select_rows(call, found, recipient="to")}
+
+
+def _select_rows(call: Call, rows: Sequence[tuple[str, dict[str, str]]], *, recipient: str) -> list[dict[str, str]]:
+    """Select the rows of a list that a call asks for: by time, recipient and page.
+
+    What cannot be read, or may be left from another call of the same service object, selects nothing: `status` other
+    than ``initial``, and `to` as sendEdoc has it, a JSON array.
+
+    Args:
+        call: asks.
+        rows: time in ISO 8601 and fields of each.
+        recipient: name of the field with the recipient's code.
+    """
+    start, end = (parse_window_time(call.get_parameter(name)) for name in ("fromDate", "toDate"))
+    to = call.get_parameter("to")
+    chosen = [
+        row
+        for time, row in rows
+        if (start is None or datetime.fromisoformat(time) >= start)
+        and (end is None or datetime.fromisoformat(time) < end + timedelta(seconds=1))
+        and (not to or to.startswith("[") or row[recipient] == to)
+    ]
+    page = _select_page(call, chosen)
     if call.has_fault("duplicate"):
-        data = [row for row in data for _ in range(2)]
-    if call.has_fault("out-of-order"):
-        data.reverse()
-    return {"data": data}
+        page = [row for row in page for _ in range(2)]
+    return page[::-1] if call.has_fault("out-of-order") else page
+
+
+def _select_page(call: Call, rows: list[dict[str, str]]) -> list[dict[str, str]]:
+    """Select a page; the first has the number 1, and so has 0, so that no caller misses a row."""
+    size, index = (_parse_count(call.get_parameter(name)) for name in ("pageSize", "pageIndex"))
+    start = (max(index, 1) - 1) * size
+    return rows[start : start + size] if size else rows
+
+
+def _parse_count(text: str) -> int:
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else 0
 
 
 def _build_waiting_row(receipt: Receipt, packet: Packet) -> dict[str, str]:
@@ -156,7 +203,7 @@ def _select_content(hub: Hub, call: Call) -> bytes | Path:
 
 
 def _select_other_body(hub: Hub, packet: Packet) -> bytes | Path:
-    """Another packet of the same kind, or one made up where the hub has no other."""
+    """Select another packet of the same kind, or make one up where the hub has no other."""
     others = [other for other in hub.storage.list_packets(message_type=packet.message_type) if other.id != packet.id]
     if others:
         return hub.get_path(others[-1])
@@ -169,8 +216,16 @@ def _select_other_body(hub: Hub, packet: Packet) -> bytes | Path:
 
 
 def _handle_confirm(hub: Hub, call: Call) -> Answer:
-    hub.confirm(call.signed.system_id, call.get_parameter("docid"), call.get_parameter("status"))
+    hub.confirm(call.signed.system_id, _choose_doc_id(hub, call), call.get_parameter("status"))
     return {}
+
+
+def _choose_doc_id(hub: Hub, call: Call) -> str:
+    """Choose between `docid` and a `docId` beside it, of which one is left from another call: the one that waits."""
+    given = call.signed.list_parameters("docid")
+    if len(given) == 1:
+        return given[0]
+    return next((doc_id for doc_id in given if hub.is_waiting(call.signed.system_id, doc_id)), given[0])
 
 
 def _handle_sent_list(hub: Hub, call: Call) -> Answer:
@@ -180,16 +235,12 @@ def _handle_sent_list(hub: Hub, call: Call) -> Answer:
             ErrorCode.NOT_ALLOWED, "getSentEdocList without docId is refused by this hub's configuration"
         )
     found = hub.list_sent(call.signed.system_id, call.get_parameter("messagetype"), doc_id)
-    data = [_build_sent_row(hub, packet, receipt) for packet, receipts in found for receipt in receipts]
-    if call.has_fault("duplicate"):
-        data = [row for row in data for _ in range(2)]
-    if call.has_fault("out-of-order"):
-        data.reverse()
-    return {"data": data}
+    rows = [(packet.sent, _build_sent_row(hub, packet, receipt)) for packet, receipts in found for receipt in receipts]
+    return {"data": _select_rows(call, rows, recipient="toCode")}
 
 
 def _build_sent_row(hub: Hub, packet: Packet, receipt: Receipt) -> dict[str, str]:
-    return {
+    row = {
         "senderDocId": packet.id if hub.config.sender_doc_id == "hub" else packet.document_id,
         "receiverDocId": receipt.id,
         "fromCode": packet.sender,
@@ -205,11 +256,18 @@ def _build_sent_row(hub: Hub, packet: Packet, receipt: Receipt) -> dict[str, str
         "receiveStatus": receipt.state,
         "receiveStatusDesc": STATE_NAMES[receipt.state],
     }
+    return _leave_out_empty(row)
+
+
+def _leave_out_empty(row: dict[str, Any]) -> dict[str, Any]:
+    """Leave out the fields without a value, as the hub does."""
+    return {name: value for name, value in row.items() if value != ""}
 
 
 def _handle_agencies(hub: Hub, _: Call) -> Answer:
     directory = hub.storage.list_agencies()
-    return {"data": [{**_build_agency_row(agency, directory), "oldCode": agency.old_code} for agency in directory]}
+    rows = ({**_build_agency_row(agency, directory), "oldCode": agency.old_code} for agency in directory)
+    return {"data": [_leave_out_empty(row) for row in rows]}
 
 
 def _handle_agencies_qd20(hub: Hub, call: Call) -> Answer:
@@ -218,14 +276,14 @@ def _handle_agencies_qd20(hub: Hub, call: Call) -> Answer:
         raise RefusedError(ErrorCode.MALFORMED, "level is not a number")
     directory = hub.storage.list_agencies()
     chosen = [agency for agency in directory if int(level) in (0, len(agency.code.split(".")))]
-    rows = [{**_build_agency_row(agency, directory), "code102": agency.old_code} for agency in chosen]
-    return {"data": [{name: value for name, value in row.items() if name != "pid"} for row in rows]}
+    rows = ({**_build_agency_row(agency, directory), "code102": agency.old_code, "pid": ""} for agency in chosen)
+    return {"data": [_leave_out_empty(row) for row in rows]}
 
 
 def _handle_changes(hub: Hub, _: Call) -> Answer:
     directory = hub.storage.list_agencies(include_removed=True)
     rows = [_build_agency_row(agency, directory) | _build_change_row(agency) for agency in directory]
-    return {"data": sorted(rows, key=lambda row: int(row["version"]))}
+    return {"data": [_leave_out_empty(row) for row in sorted(rows, key=lambda row: int(row["version"]))]}
 
 
 def _build_change_row(agency: Agency) -> dict[str, Any]:
@@ -294,7 +352,14 @@ _CHOICES: Final[Mapping[str, frozenset[str]]] = {
     "status": frozenset({"processing", "done", "fail"}),
 }
 CALLS: Final[Mapping[str, CallSpec]] = {
-    "sendEdoc": CallSpec("POST", ("from", *_TYPE_PARAMETERS, "hash-file"), _handle_send, upload=True),
+    "sendEdoc": CallSpec(
+        "POST",
+        ("from", "messagetype", "hash-file"),  # some clients leave servicetype out where they send a status
+        _handle_send,
+        upload=True,
+        refusal={"DocId": ""},  # without it the vendor's client throws
+        escaped=True,
+    ),
     "getReceivedEdocList": CallSpec("POST", _TYPE_PARAMETERS, _handle_list),
     "getEdoc": CallSpec("POST", ("docId",), _handle_fetch),
     "downloadEdoc": CallSpec("GET", ("docId",), _handle_download),

@@ -1,4 +1,4 @@
-"""What the hub answers when it refuses, and how it writes times.
+"""Codes of the hub's refusals, and the forms of its times.
 
 Every refusal is HTTP 200 with ``{"status": "FAIL", "ErrorCode": …, "ErrorDesc": …}``: a client that looks at the HTTP
 status alone must fail its tests here as it would fail against a hub (VXP interface, "Calls").
@@ -16,7 +16,7 @@ _TIMESTAMP = re.compile(r"\d{8}T\d{6}\+\d{4}", re.ASCII)
 
 
 class ErrorCode(StrEnum):
-    """Values of ``ErrorCode``. ``UNKNOWN_AGENCY`` is also what deleteAgency says of a code that is not there."""
+    """Values of ``ErrorCode``; deleteAgency too answers ``UNKNOWN_AGENCY`` to a code that is not there."""
 
     OK = "0"
     AUTHENTICATION = "15"  # wrong systemid, HMAC or secret, or a header changed after signing
@@ -35,7 +35,7 @@ class ErrorCode(StrEnum):
 
 
 class RefusedError(Exception):
-    """The hub says no.
+    """A refusal by the hub.
 
     Args:
         code: the ``ErrorCode`` of the answer.
@@ -49,12 +49,12 @@ class RefusedError(Exception):
 
 
 def format_hub_time(moment: datetime) -> str:
-    """Time as JSON answers carry it: ``yyyy-MM-dd HH:mm:ss``, Vietnam time, no offset."""
+    """Format a time as JSON answers carry it: ``yyyy-MM-dd HH:mm:ss``, Vietnam time, no offset."""
     return moment.astimezone(VIETNAM).strftime("%Y-%m-%d %H:%M:%S")
 
 
 def format_packet_time(moment: datetime) -> str:
-    """Time as packets carry it: ``yyyy/MM/dd HH:mm:ss``, Vietnam time, no offset."""
+    """Format a time as packets carry it: ``yyyy/MM/dd HH:mm:ss``, Vietnam time, no offset."""
     return moment.astimezone(VIETNAM).strftime("%Y/%m/%d %H:%M:%S")
 
 
@@ -71,3 +71,13 @@ def parse_request_time(text: str) -> datetime:
         return (moment + timedelta(milliseconds=int(text[16:]))).astimezone(UTC)
     except OverflowError as error:  # the first and the last hours that a datetime can hold
         raise ValueError(text) from error
+
+
+def parse_window_time(text: str) -> datetime | None:
+    """Read ``fromDate`` or ``toDate``: ``dd/MM/yyyy HH:mm:ss`` or the day alone, Vietnam time; None if unreadable."""
+    for pattern in ("%d/%m/%Y %H:%M:%S", "%d/%m/%Y"):
+        try:
+            return datetime.strptime(text.strip(), pattern).replace(tzinfo=VIETNAM).astimezone(UTC)
+        except (ValueError, OverflowError):
+            continue
+    return None

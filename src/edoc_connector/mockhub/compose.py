@@ -7,7 +7,7 @@ from datetime import datetime
 
 from edoc_connector.mockhub.codes import format_packet_time
 from edoc_connector.mockhub.packets import Node, PacketFacts
-from edoc_connector.mockhub.rebuild import build_packet, without_non_xml
+from edoc_connector.mockhub.rebuild import build_packet, remove_non_xml
 
 DESCRIPTIONS: Mapping[str, str] = {
     "01": "Đã đến",
@@ -21,7 +21,7 @@ DESCRIPTIONS: Mapping[str, str] = {
 def build_status_packet(
     *, code: str, sender: Mapping[str, str], answered_facts: PacketFacts, to: str, reason: str, at: datetime
 ) -> bytes:
-    """Bytes of a status packet.
+    """Build the bytes of a status packet.
 
     Args:
         code: status code, a key of `DESCRIPTIONS`.
@@ -56,4 +56,4 @@ def build_status_packet(
 
 
 def _build_text_nodes(values: Mapping[str, str]) -> list[Node]:
-    return [Node(name, text=without_non_xml(text)) for name, text in values.items()]
+    return [Node(name, text=remove_non_xml(text)) for name, text in values.items()]

@@ -70,7 +70,7 @@ class AgencySpec:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MockHubConfig:
-    """How a mock hub behaves.
+    """Behaviour of a mock hub.
 
     Args:
         data: directory for the database and the packets; made if missing, kept over restarts. Secrets are not
@@ -79,7 +79,8 @@ class MockHubConfig:
         hash: which ``hash-file`` is right: ``sdk`` (SHA-256 hex without zero padding, body with CRLF after it),
             ``exact`` (proper hex of the exact body) or ``any`` of the two.
         pass_through: deliver the bytes that were sent instead of rebuilding packets.
-        clock_tolerance: how far a request's timestamp may be off.
+        clock_tolerance: how far a request's timestamp may be off; None takes any. Callers of the vendor's client put
+            the time in once, when the process starts.
         clock_offset: how far the hub's clock is ahead of the real one.
         clock: the real one; must give aware times.
         sender_doc_id: what ``senderDocId`` of getSentEdocList holds: ``hub`` the DocId that sendEdoc answered,
@@ -97,7 +98,7 @@ class MockHubConfig:
     agencies: tuple[AgencySpec, ...] = ()
     hash: Literal["any", "sdk", "exact"] = "any"
     pass_through: bool = False
-    clock_tolerance: timedelta = timedelta(minutes=5)
+    clock_tolerance: timedelta | None = None
     clock_offset: timedelta = timedelta()
     clock: Callable[[], datetime] = lambda: datetime.now(UTC)
     sender_doc_id: Literal["hub", "document"] = "hub"

@@ -54,7 +54,7 @@ class Fault:
         status: HTTP status of ``error``: 500, 503, 429…
         retry_after: value of a Retry-After header, in seconds or as an HTTP date.
         after_bytes: with ``drop-before-accepting``: close once so many bytes of the body came, not at its end.
-        accepted: whether the hub acts on the request although it fails; by default as `KINDS` says.
+        accepted: whether the hub acts on the request although it fails; by default as `ACTS_BY_KIND` says.
     """
 
     kind: str
@@ -96,7 +96,7 @@ class FaultPlan:
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def add(self, fault: Fault) -> int:
-        """Plan a fault after those already planned; returns its number."""
+        """Plan a fault after those already planned, and give its number."""
         with self._lock:
             number = next(self._numbers)
             self._planned[number] = _PlannedFault(fault, fault.count)
@@ -113,12 +113,12 @@ class FaultPlan:
             self._planned.clear()
 
     def list_pending(self) -> list[tuple[int, Fault, int | None]]:
-        """Number, fault and how many times it is still to happen (None: until removed)."""
+        """List number, fault and how many times it is still to happen (None: until removed)."""
         with self._lock:
             return [(number, planned.fault, planned.left) for number, planned in self._planned.items()]
 
     def take(self, path: str) -> Fault | None:
-        """The fault that a request to this path meets; counts as one time."""
+        """Take the fault that a request to this path meets; counts as one time."""
         with self._lock:
             for number, planned in self._planned.items():
                 if planned.fault.path in ("*", path):

@@ -1,4 +1,4 @@
-"""The hub itself: what it takes, keeps, offers and is told. No HTTP here."""
+"""The hub itself, without HTTP: packets taken, kept, offered and confirmed."""
 
 from __future__ import annotations
 
@@ -61,6 +61,7 @@ class Hub:
         tamper: applied to a packet's bytes each time a receiver fetches it; None leaves them. For tests: one field or
             one attachment byte changed on the way.
         clock_offset: how far the hub's clock is ahead.
+        clock_tolerance: how far a request's timestamp may be off; None takes any.
     """
 
     def __init__(self, config: MockHubConfig) -> None:
@@ -68,6 +69,7 @@ class Hub:
         self.faults = FaultPlan()
         self.tamper: Callable[[bytes], bytes] | None = None
         self.clock_offset = config.clock_offset
+        self.clock_tolerance = config.clock_tolerance
         self._packets_folder = config.data / "packets"
         self.incoming_folder = config.data / "incoming"
         for folder in (config.data, self._packets_folder, self.incoming_folder):
@@ -84,11 +86,11 @@ class Hub:
         self.storage.close()
 
     def now(self) -> datetime:
-        """The hub's time, aware UTC."""
+        """Tell the hub's time, aware UTC."""
         return self.config.clock().astimezone(UTC) + self.clock_offset
 
     def format_now(self) -> str:
-        """The hub's time as the database keeps it, to the microsecond and comparable as text."""
+        """Format the hub's time as the database keeps it, to the microsecond and comparable as text."""
         return self.now().isoformat(timespec="microseconds")
 
     @property
@@ -110,11 +112,11 @@ class Hub:
         )
 
     def new_incoming_path(self) -> Path:
-        """A name for a packet on its way in; the caller removes what is left there."""
+        """Give a path for a packet on its way in; the caller removes what is left there."""
         return self.incoming_folder / f"{uuid.uuid4()}.edxml"
 
     def get_path(self, packet: Packet) -> Path:
-        """Where the bytes lie that receivers of a packet get."""
+        """Give the path of the bytes that receivers of a packet get."""
         return self._packets_folder / f"{packet.id}.edxml"
 
     def accept(self, incoming: Incoming) -> str:
@@ -124,11 +126,14 @@ class Hub:
             The DocId for the sender.
 
         Raises:
-            RefusedError: 19, 22, 18, 23, 25 or 21, checked in this order; nothing was kept.
+            RefusedError: 19, 22, 18, 23, 25, and last 21 or 22 where the library that rebuilds packets fails on this
+                one; checked in this order, and nothing was kept.
         """
         sender = self._require_sender(incoming)
         with AttachmentSpool(self.incoming_folder) as spool:
-            root = packets.parse_packet(incoming.packet, None if self.config.pass_through else spool)
+            is_rebuilt = not self.config.pass_through
+            root = packets.parse_packet(incoming.packet, spool if is_rebuilt else None, strict=is_rebuilt)
+            packets.add_missing_id(root)
             facts = packets.extract_facts(root)
             recipients = [self._require_recipient(code) for code in incoming.to or facts.recipients]
             packet = self._build_packet(incoming, sender, facts, _compute_identity(incoming, facts, recipients))
@@ -166,11 +171,11 @@ class Hub:
         return receipts[0].id
 
     def list_waiting(self, system_id: str, message_type: str) -> list[tuple[Receipt, Packet]]:
-        """What a system's agencies have not confirmed."""
+        """List the packets that a system's agencies have not confirmed."""
         return self.storage.list_waiting(system_id, message_type)
 
     def get_received(self, system_id: str, doc_id: str) -> tuple[Receipt, Packet]:
-        """A packet that is for an agency of a system.
+        """Get a packet that is for an agency of a system.
 
         Raises:
             RefusedError: 26, there is none; the same for one that is somebody else's.
@@ -182,8 +187,16 @@ class Hub:
             raise RefusedError(ErrorCode.NO_SUCH_DOC, f"there is no docId {doc_id} for {system_id}")
         return receipt, packet
 
+    def is_waiting(self, system_id: str, doc_id: str) -> bool:
+        """Tell whether a docId is offered to an agency of a system and not confirmed."""
+        try:
+            receipt, _ = self.get_received(system_id, doc_id)
+        except RefusedError:
+            return False
+        return receipt.state in WAITING_STATES
+
     def confirm(self, system_id: str, doc_id: str, state: str, *, actor: str = "") -> None:
-        """Note what a receiver says of a packet: ``processing``, ``done`` or ``fail``.
+        """Note a receiver's confirmation of a packet: ``processing``, ``done`` or ``fail``.
 
         Raises:
             RefusedError: 26, no such packet, or it is done or failed already.
@@ -196,7 +209,7 @@ class Hub:
             self.storage.set_state(receipt.id, state, event)
 
     def list_sent(self, system_id: str, message_type: str, doc_id: str | None) -> list[tuple[Packet, list[Receipt]]]:
-        """What a system sent: one packet by its DocId, or those of the last 30 days; empty where there is none."""
+        """List a system's sent packets: one by its DocId, or those of the last 30 days; empty where there is none."""
         if doc_id is None:
             since = (self.now() - RECENT_PERIOD).isoformat(timespec="microseconds")
             found = self.storage.list_packets(system_id=system_id, message_type=message_type, since=since)
@@ -206,7 +219,7 @@ class Hub:
         return [(packet, self.storage.list_receipts(packet.id)) for packet in found]
 
     def require_own_agency(self, system_id: str, code: str, error_code: ErrorCode) -> Agency:
-        """An agency that a system speaks for.
+        """Get an agency that a system speaks for.
 
         Raises:
             RefusedError: `error_code`, where it is not registered or another system's.
@@ -281,7 +294,7 @@ class Hub:
 
 
 def _compute_identity(incoming: Incoming, facts: packets.PacketFacts, recipients: Sequence[Agency]) -> str:
-    """What two packets have in common when one is the other sent again.
+    """Compute the text that two packets share when one is the other sent again.
 
     A recall, update or replacement has a DocumentId of its own, but some systems reuse the document's: the kind of
     business keeps them apart. A status has no id: only the very same bytes to the same recipients are the same status.

@@ -55,7 +55,7 @@ _BUSINESS: Final[Mapping[str, str]] = {
 
 
 def render_page(hub: Hub, token: str, message: str = "") -> bytes:
-    """The page as UTF-8 HTML.
+    """Render the page as UTF-8 HTML.
 
     Args:
         hub: what to show.
@@ -83,7 +83,7 @@ def render_page(hub: Hub, token: str, message: str = "") -> bytes:
 
 
 def perform_action(hub: Hub, form: Mapping[str, str], token: str) -> str:
-    """Do what a button says: answer a waiting packet as its recipient.
+    """Perform the action of a button: answer a waiting packet as its recipient.
 
     Args:
         hub: the hub.
@@ -200,5 +200,5 @@ def _render_timeline(hub: Hub, packet: Packet) -> Element:
 
 
 def _clean_text(text: str) -> str:
-    """Text that a tree can hold; all of it came over the wire, and JSON can carry what XML and HTML cannot."""
+    """Clean a text for a tree; all of it came over the wire, and JSON can carry what XML and HTML cannot."""
     return "".join(character if character.isprintable() else " " for character in text)

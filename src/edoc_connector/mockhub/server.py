@@ -7,7 +7,7 @@ import json
 import logging
 import socket
 import sqlite3
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import ExitStack, asynccontextmanager, closing, contextmanager
 from dataclasses import replace
 from email.utils import format_datetime
@@ -19,13 +19,13 @@ from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.middleware import Middleware
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import FileResponse, JSONResponse, Response, StreamingResponse
+from starlette.responses import FileResponse, Response, StreamingResponse
 from starlette.routing import Route
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from edoc_connector.errors import ConfigError, describe_system_error_vi
 from edoc_connector.mockhub import admin, wire
-from edoc_connector.mockhub.calls import CALLS, Answer, Call, PacketAnswer, perform_call
+from edoc_connector.mockhub.calls import CALLS, Answer, Call, CallSpec, PacketAnswer, perform_call
 from edoc_connector.mockhub.codes import ErrorCode, RefusedError
 from edoc_connector.mockhub.config import LOOPBACK_NAMES, MockHubConfig
 from edoc_connector.mockhub.faults import CONNECTION_EXTENSION, App, Fault, FaultGate, Message, Receive, Scope, Send
@@ -41,7 +41,7 @@ Endpoint = Callable[[Request], Awaitable[Response]]
 
 
 def create_app(config: MockHubConfig) -> Starlette:
-    """A hub as an ASGI application; its `Hub` is ``app.state.hub``.
+    """Create a hub as an ASGI application; its `Hub` is ``app.state.hub``.
 
     The data directory is opened at once and closed when the application's lifespan ends. Faults that close connections
     need the server that `serve` starts.
@@ -95,7 +95,7 @@ def _lock_folder(data: Path) -> Iterator[None]:
 
 
 def open_listener(host: str, port: int) -> socket.socket:
-    """A listening socket.
+    """Open a listening socket.
 
     Raises:
         ConfigError: the address cannot be bound.
@@ -116,7 +116,7 @@ def open_listener(host: str, port: int) -> socket.socket:
 
 
 def format_url(listener: socket.socket) -> str:
-    """URL of a hub that serves this socket."""
+    """Format the URL of a hub that serves this socket."""
     host, port = listener.getsockname()[:2]
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
@@ -142,11 +142,11 @@ class Server(uvicorn.Server):
 def build_server(
     hub: Hub | MockHubConfig, listener: socket.socket, *, on_ready: Callable[[str], None] | None = None
 ) -> Server:
-    """A server for a hub on a socket; `Server.run` with ``sockets=[listener]`` runs it.
+    """Build a server for a hub on a socket; `Server.run` with ``sockets=[listener]`` runs it.
 
     Args:
         hub: the hub, or the settings for one; closed when the server stops.
-        listener: see `listen`.
+        listener: see `open_listener`.
         on_ready: called with the hub's URL once it answers.
     """
 
@@ -165,7 +165,7 @@ def build_server(
         access_log=False,
         proxy_headers=False,
         server_header=False,
-        date_header=False,  # the hub's clock may be told to be off: see _Dated
+        date_header=False,  # the hub's clock may be told to be off: see _DateMiddleware
         timeout_keep_alive=60,
         timeout_graceful_shutdown=1,
         h11_max_incomplete_event_size=_MAX_HEADER_BYTES,
@@ -225,17 +225,25 @@ def _build_application(hub: Hub) -> Starlette:
     return app
 
 
-async def _answer_failure(_: Request, error: Exception) -> Response:
+async def _answer_failure(request: Request, error: Exception) -> Response:
     log.error("the hub failed inside", exc_info=error)
-    return _build_refusal(RefusedError(ErrorCode.SYSTEM, "system error"))
+    row = CALLS.get(request.url.path.removeprefix("/"))
+    return _build_refusal(RefusedError(ErrorCode.SYSTEM, "system error"), row)
 
 
-def _build_refusal(error: RefusedError) -> Response:
-    return JSONResponse({"status": "FAIL", "ErrorCode": error.code.value, "ErrorDesc": error.text})
+def _build_refusal(error: RefusedError, row: CallSpec | None) -> Response:
+    refusal = {} if row is None else row.refusal
+    content = {"status": "FAIL", "ErrorCode": error.code.value, "ErrorDesc": error.text, **refusal}
+    return _build_json(content, escaped=row is not None and row.escaped)
+
+
+def _build_json(content: Mapping[str, Any], *, escaped: bool) -> Response:
+    text = json.dumps(content, ensure_ascii=escaped, separators=(",", ":"))
+    return Response(text.encode(), media_type="application/json")
 
 
 def _build_endpoint(hub: Hub, name: str) -> Endpoint:
-    """The endpoint of one call. The body is read whatever the answer: a client still sending would not see that."""
+    """Build the endpoint of one call, which reads the body whatever the answer: a client that sends sees none."""
     row = CALLS[name]
 
     async def endpoint(request: Request) -> Response:
@@ -245,7 +253,7 @@ def _build_endpoint(hub: Hub, name: str) -> Endpoint:
                 wire.Headers(request.headers.raw),
                 secrets=hub.secrets,
                 now=hub.now(),
-                tolerance=hub.config.clock_tolerance,
+                tolerance=hub.clock_tolerance,
             )
             call = Call(signed=signed, fault=_get_planned_fault(request))
             return await (
@@ -254,7 +262,7 @@ def _build_endpoint(hub: Hub, name: str) -> Endpoint:
         except RefusedError as refused:
             async for _ in body:
                 pass
-            return _build_refusal(refused)
+            return _build_refusal(refused, row)
         except ClientDisconnect:
             return Response(status_code=400)  # for nobody: the client is gone, and nothing was kept
 
@@ -272,24 +280,25 @@ async def _answer_small_body(hub: Hub, name: str, call: Call, body: AsyncIterato
         data += chunk
         if len(data) > _MAX_SMALL_BODY:
             raise RefusedError(ErrorCode.MALFORMED, "the body is too long")
-    return _build_response(await run_in_threadpool(perform_call, hub, name, replace(call, body=data)))
+    answer = await run_in_threadpool(perform_call, hub, name, replace(call, body=data))
+    return _build_response(answer, CALLS[name])
 
 
 async def _answer_upload(hub: Hub, name: str, call: Call, body: AsyncIterator[bytes]) -> Response:
     path = hub.new_incoming_path()
     try:
-        packet = await _receive_packet(hub, path, call.signed.parameters.get("hash-file", ""), body)
+        packet = await _receive_packet(hub, path, call.get_parameter("hash-file"), body)
         given = replace(call, upload=packet)
         # a small one takes less time than handing it to a thread and back, while the loop waits anyway
         small = isinstance(packet, bytes)
         answer = perform_call(hub, name, given) if small else await run_in_threadpool(perform_call, hub, name, given)
     finally:
         path.unlink(missing_ok=True)
-    return _build_response(answer)
+    return _build_response(answer, CALLS[name])
 
 
 async def _receive_packet(hub: Hub, path: Path, expected_hash: str, body: AsyncIterator[bytes]) -> Path | bytes:
-    """The packet in a body without what follows it there; written to a file where it is large."""
+    """Receive the packet in a body without what follows it there; a large one goes to a file."""
     digest, content = wire.FileHash(), bytearray()
     with ExitStack() as files:
         file: BinaryIO | None = None
@@ -314,9 +323,10 @@ async def _receive_packet(hub: Hub, path: Path, expected_hash: str, body: AsyncI
     return path
 
 
-def _build_response(answer: Answer) -> Response:
+def _build_response(answer: Answer, row: CallSpec) -> Response:
     if not isinstance(answer, PacketAnswer):
-        return JSONResponse({"status": "OK", "ErrorCode": ErrorCode.OK.value, "ErrorDesc": "", **answer})
+        content = {"status": "OK", "ErrorCode": ErrorCode.OK.value, "ErrorDesc": "", **answer}
+        return _build_json(content, escaped=row.escaped)
     if answer.wrapped:
         length, pieces = _wrap_packet(answer.content)
         return StreamingResponse(pieces, media_type="application/json", headers={"content-length": str(length)})
@@ -326,7 +336,7 @@ def _build_response(answer: Answer) -> Response:
 
 
 def _wrap_packet(content: bytes | Path) -> tuple[int, Iterator[bytes]]:
-    """Length and pieces of the JSON answer of getEdoc; a large packet is never in memory whole."""
+    """Give length and pieces of the JSON answer of getEdoc; a large packet is never in memory whole."""
     head, foot = json.dumps(
         {"status": "OK", "ErrorCode": ErrorCode.OK.value, "ErrorDesc": "", "data": "|"}, separators=(",", ":")
     ).split("|")

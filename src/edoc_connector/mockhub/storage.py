@@ -1,4 +1,4 @@
-"""What the hub knows, in SQLite: agencies, packets, a receipt per recipient, and events.
+"""The hub's memory, in SQLite: agencies, packets, a receipt per recipient, and events.
 
 The standard library's sqlite3 and plain SQL: the hub needs a few statements on one small file and must share nothing
 with the store it is used to test. One connection behind a lock serves the worker threads.
@@ -156,16 +156,16 @@ class Storage:
             )
 
     def find_agency(self, code: str) -> Agency | None:
-        """The agency with a code in either form, unless it was removed."""
+        """Find the agency with a code in either form, unless it was removed; no agency has the empty one."""
         found = self._select(
             Agency,
-            "SELECT * FROM agencies WHERE (code = ? OR old_code = ?) AND NOT deleted ORDER BY code <> ?",
-            *[code] * 3,
+            "SELECT * FROM agencies WHERE ? <> '' AND (code = ? OR old_code = ?) AND NOT deleted ORDER BY code <> ?",
+            *[code] * 4,
         )
         return found[0] if found else None
 
     def list_agencies(self, *, include_removed: bool = False) -> list[Agency]:
-        """The directory by id, with or without the removed ones."""
+        """List the directory by id, with or without the removed ones."""
         return self._select(Agency, "SELECT * FROM agencies WHERE deleted <= ? ORDER BY id", include_removed)
 
     def add_packet(self, packet: Packet, receipts: Sequence[Receipt], events: Sequence[Event]) -> None:
@@ -185,18 +185,18 @@ class Storage:
             raise DuplicateError(packet.identity) from error
 
     def has_packet(self, identity: str) -> bool:
-        """Whether a packet with this identity is here."""
+        """Tell whether a packet with this identity is here."""
         return bool(self._select(Packet, "SELECT * FROM packets WHERE identity = ?", identity))
 
     def find_packet(self, packet_id: str) -> Packet | None:
-        """A packet by its sender's DocId."""
+        """Find a packet by its sender's DocId."""
         found = self._select(Packet, "SELECT * FROM packets WHERE id = ?", packet_id)
         return found[0] if found else None
 
     def list_packets(
         self, *, system_id: str | None = None, message_type: str | None = None, since: str = ""
     ) -> list[Packet]:
-        """Packets in the order they were taken.
+        """List packets in the order they were taken.
 
         Args:
             system_id: only those that this system sent.
@@ -213,16 +213,16 @@ class Storage:
         )
 
     def find_receipt(self, receipt_id: str) -> Receipt | None:
-        """A receipt by the docId it is offered under."""
+        """Find a receipt by the docId it is offered under."""
         found = self._select(Receipt, "SELECT * FROM receipts WHERE id = ?", receipt_id)
         return found[0] if found else None
 
     def list_receipts(self, packet_id: str) -> list[Receipt]:
-        """Receipts of one packet."""
+        """List the receipts of one packet."""
         return self._select(Receipt, "SELECT * FROM receipts WHERE packet_id = ? ORDER BY rowid", packet_id)
 
     def list_waiting(self, system_id: str, message_type: str) -> list[tuple[Receipt, Packet]]:
-        """What a system has not confirmed yet, oldest first."""
+        """List the packets that a system has not confirmed yet, oldest first."""
         receipts = self._select(
             Receipt,
             "SELECT receipts.* FROM receipts JOIN agencies ON agencies.code = receipts.recipient"
@@ -241,7 +241,7 @@ class Storage:
             self._insert("events", event)
 
     def list_events(self, packet_id: str) -> list[Event]:
-        """What happened to a packet, in order."""
+        """List the events of a packet, in order."""
         return self._select(
             Event,
             "SELECT packet_id, receipt_id, at, actor, what FROM events WHERE packet_id = ? ORDER BY id",

@@ -1,6 +1,7 @@
-"""Checking the signed headers of a request (VXP interface, "Headers on every request").
+"""The check of a request's signed headers (VXP interface, "Headers on every request").
 
 Written from the description of the interface alone: it shares no code with the client, so that a mistake in one shows.
+Real clients keep one object for the life of a process: time stamps are old, and parameters of earlier calls stay.
 """
 
 from __future__ import annotations
@@ -28,45 +29,58 @@ class SignedRequest:
     """A request whose headers are genuine.
 
     Args:
-        system_id: who signed it.
-        parameters: signed parameters by their exact names.
+        system_id: the system that signed it.
+        parameters: signed parameters by their names as signed, those of earlier calls among them.
     """
 
     system_id: str
     parameters: Mapping[str, str]
+
+    def find_parameter(self, name: str) -> str | None:
+        """Find a parameter by its name in any case; the exact name goes before others."""
+        return next(iter(self.list_parameters(name)), None)
+
+    def list_parameters(self, name: str) -> list[str]:
+        """List the values of a name in any case, that of the exact name first."""
+        exact = [self.parameters[name]] if name in self.parameters else []
+        others = (key for key in self.parameters if key != name and key.lower() == name.lower())
+        return exact + [self.parameters[key] for key in others]
 
 
 class Headers:
     """Header fields of one request; names compare without case, values are UTF-8."""
 
     def __init__(self, raw: Iterable[tuple[bytes, bytes]]) -> None:
-        self._fields: dict[str, bytes] = {}
+        self._fields: dict[str, list[bytes]] = {}
         for name, value in raw:
-            key = name.decode("latin-1").lower()
-            if key in self._fields and key.startswith(PREFIX.lower()):
-                raise RefusedError(ErrorCode.MALFORMED, f"header {key} is there twice")
-            self._fields[key] = value
+            self._fields.setdefault(name.decode("latin-1").lower(), []).append(value)
 
     def require_value(self, name: str) -> str:
-        """Value of a header that must be there and not be empty."""
-        raw = self._fields.get(name.lower(), b"")
+        """Get the value of a header that must be there, once, and not be empty.
+
+        Raises:
+            RefusedError: 27.
+        """
+        values = self._fields.get(name.lower(), [])
+        if len(values) > 1:
+            raise RefusedError(ErrorCode.MALFORMED, f"header {name} is there twice")
         try:
-            text = raw.decode("utf-8")
+            text = b"".join(values).decode("utf-8")
         except UnicodeDecodeError:
             raise RefusedError(ErrorCode.MALFORMED, f"header {name} is not UTF-8") from None
         if not text:
             raise RefusedError(ErrorCode.MALFORMED, f"header {name} is missing")
         return text
 
-    def select_parameters(self) -> dict[str, bytes]:
-        """Every header with the prefix that is a parameter: lower-case bare name to raw value."""
+    def select_parameters(self) -> dict[str, list[bytes]]:
+        """Select the headers with the prefix that are parameters: lower-case bare name to raw values."""
         start = len(PREFIX)
-        bare = {name[start:]: value for name, value in self._fields.items() if name.startswith(PREFIX.lower())}
-        return {name: value for name, value in bare.items() if name not in _UNSIGNED_HEADERS}
+        bare = {name[start:]: values for name, values in self._fields.items() if name.startswith(PREFIX.lower())}
+        return {name: values for name, values in bare.items() if name not in _UNSIGNED_HEADERS}
 
 
 def verify_request(
-    headers: Headers, *, secrets: Mapping[str, str], now: datetime, tolerance: timedelta
+    headers: Headers, *, secrets: Mapping[str, str], now: datetime, tolerance: timedelta | None
 ) -> SignedRequest:
     """Check a request's headers.
 
@@ -74,7 +88,7 @@ def verify_request(
         headers: as received.
         secrets: HMAC key as text, by system id.
         now: the hub's time.
-        tolerance: how far the timestamp may be from it, either way.
+        tolerance: how far the timestamp may be from it, either way; None takes any.
 
     Raises:
         RefusedError: 27 something missing or malformed, 15 not genuine, 16 the timestamp is too far off.
@@ -92,13 +106,13 @@ def verify_request(
 
 
 def require_signed(signed: SignedRequest, names: Iterable[str]) -> None:
-    """Check that a call's own parameters are signed, spelt as the interface spells them.
+    """Check that a call's own parameters are signed.
 
     Raises:
         RefusedError: 27, naming the first that is missing.
     """
     for name in names:
-        if name not in signed.parameters:
+        if signed.find_parameter(name) is None:
             raise RefusedError(ErrorCode.MALFORMED, f"parameter {name} is missing or not signed")
 
 
@@ -118,7 +132,7 @@ class FileHash:
         self._last_bytes = data[-2:]
 
     def find_tail_length(self, expected_hash: str, mode: Literal["any", "sdk", "exact"]) -> int | None:
-        """How many bytes at the end do not belong to the file, or None where the hash is wrong.
+        """Find how many bytes at the end do not belong to the file; None where the hash is wrong.
 
         The vendor's client hashes the file, writes the digest without zero padding and appends CRLF to the body.
         """
@@ -166,23 +180,26 @@ def _check_keys(parameters: Mapping[str, str], keys: str) -> None:
 
 
 def _check_values(parameters: Mapping[str, str], headers: Headers) -> None:
+    """Compare headers with signed parameters. Of two names that differ in case alone, one header may be left out."""
     actual = headers.select_parameters()
-    signed = {name.lower(): value.encode("utf-8", "surrogatepass") for name, value in parameters.items()}
+    signed: dict[str, set[bytes]] = {}
+    for name, value in parameters.items():
+        signed.setdefault(name.lower(), set()).add(value.encode("utf-8", "surrogatepass"))
     for name in sorted(actual.keys() ^ signed.keys()):
         raise RefusedError(ErrorCode.AUTHENTICATION, f"{name} is only in the headers, or only in sign-header")
-    for name, value in signed.items():
-        if not hmac.compare_digest(value, actual[name]):
+    for name, values in actual.items():
+        if not signed[name].issuperset(values):
             raise RefusedError(ErrorCode.AUTHENTICATION, f"header {name} is not the one that was signed")
     if _parse_media_type(headers.require_value("Content-Type")) != _parse_media_type(parameters["Content-Type"]):
         raise RefusedError(ErrorCode.MALFORMED, "Content-Type is not the one that was signed")
 
 
-def _check_clock(text: str, now: datetime, tolerance: timedelta) -> None:
+def _check_clock(text: str, now: datetime, tolerance: timedelta | None) -> None:
     try:
         stamped = parse_request_time(text)
     except ValueError:
         raise RefusedError(ErrorCode.MALFORMED, "timestamp is not ddMMyyyy'T'HHmmss+SSSS") from None
-    if abs(now - stamped) > tolerance:
+    if tolerance is not None and abs(now - stamped) > tolerance:
         minutes = (stamped - now).total_seconds() / 60
         raise RefusedError(ErrorCode.CLOCK, f"timestamp is {minutes:+.1f} minutes off the hub's clock")
 

@@ -15,7 +15,7 @@ from cryptography import x509
 
 from .._core import utc_now
 from ..errors import SigningError
-from .algorithms import PrivateKey, SignatureAlgorithm, list_algorithms, select_algorithm, sign_with
+from .algorithms import PrivateKey, SignatureAlgorithm, list_algorithms, sign_with
 from .pki import can_sign, days_left, find_key_problem, human_name, is_for_other_use, key_usage
 
 Clock = Callable[[], datetime]
@@ -204,7 +204,7 @@ def require_certificate(signer: Signer) -> x509.Certificate:
             vi="người ký không kèm chứng thư số; cấu hình chứng thư số của khóa",
         )
     certificate = signer.certificates[0]
-    if select_algorithm(certificate.public_key()) is None:
+    if not list_algorithms(certificate.public_key()):
         raise unusable_key_error(certificate.public_key())
     return certificate
 

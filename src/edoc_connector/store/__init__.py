@@ -1,13 +1,13 @@
 """Deliveries, receipts and the reports about them, kept in a database and a spool folder."""
 
-from ._sql.engine import translate_driver_errors
+from ._sql import as_store_error, translate_driver_errors
 from .audit_log import GENESIS, AuditEvent, ChainLink, as_canonical_json, compute_chain_hash, compute_digest
 from .deliveries import NewDelivery, require_same_document
 from .directory import DirectoryEntry
-from .leases import Lease
+from .leases import Lease, OverdueLimits, PendingWork
 from .migrate import upgrade
 from .packets import TAKE_BACK_KIND, PacketRow
-from .procrastinate.queue import (
+from .procrastinate import (
     APPLICATION_TASKS,
     FETCH,
     HANDLE,
@@ -59,7 +59,6 @@ from .status_rules import (
     require_take_back,
 )
 from .store import Store
-from .timeline import describe_entry
 from .transaction import Tx
 from .transitions import LeaseLost
 
@@ -100,7 +99,9 @@ __all__ = [
     "Offer",
     "OutgoingRow",
     "OutgoingState",
+    "OverdueLimits",
     "PacketRow",
+    "PendingWork",
     "QueuedRow",
     "ReceiptRow",
     "ReceiptState",
@@ -115,13 +116,13 @@ __all__ = [
     "Transition",
     "Tx",
     "as_canonical_json",
+    "as_store_error",
     "can_take_back",
     "compute_chain_hash",
     "compute_digest",
     "compute_owner_tag",
     "compute_sha256",
     "describe_code",
-    "describe_entry",
     "format_queue_name",
     "list_allowed_codes",
     "parse_owner_tag",

@@ -1,12 +1,12 @@
 """The evidence: an append-only log, chained by hashes, one chain per agency.
 
-An entry is canonical JSON (`canonical`). Its *digest* is the SHA-256 of those bytes; its *hash* is the SHA-256 of the
-hash before it and the digest, both in hex, joined by a line feed. The first entry follows `GENESIS`. So a chain can be
-checked without showing every entry: for those of other documents the digest alone is enough.
+An entry is canonical JSON (`as_canonical_json`). Its *digest* is the SHA-256 of those bytes; its *hash* is the SHA-256
+of the hash before it and the digest, both in hex, joined by a line feed. The first entry follows `GENESIS`. So a chain
+can be checked without showing every entry: for those of other documents the digest alone is enough.
 
-Entries are noted while a transaction runs (`Note`), gathered when it ends (`gathered`), and written as the last act
-before the commit, in it (`append`): what the log tells and the log itself are on the disk together, or neither is.
-Writing last also keeps the lock on the chain short, and no transaction waits for a row while it holds that lock.
+Events are recorded while a transaction runs (`AuditEvent`), gathered when it ends (`gather_entries`), and written as
+the last act before the commit, in it (`append_entries`): the log and all that it tells are on the disk together, or
+neither is. Writing last also keeps the lock on the chain short, and no transaction waits for a row while it holds it.
 """
 
 from __future__ import annotations
@@ -20,17 +20,10 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import (
-    BigInteger,
-    Column,
     Connection,
-    Index,
-    Integer,
     RowMapping,
     Select,
-    String,
     Table,
-    Text,
-    UniqueConstraint,
     and_,
     bindparam,
     insert,
@@ -39,69 +32,38 @@ from sqlalchemy import (
     text,
 )
 
-from ._sql import schema
-from ._sql.compiled import CompiledStatement, Row
-from ._sql.schema import UtcTime, metadata
+from .._core import Text
+from ._sql import TABLES, CompiledStatement, Row
 from .state_machine import StateMachine
 
 if TYPE_CHECKING:
     from .transaction import Tx
 
 GENESIS = "0" * 64
+_SEPARATOR = " ‖ "
+_MAX_CHARACTERS = 950  # characters of each language: an entry has room for both, and for the cause
 _CHAIN_LOCK = "SELECT pg_advisory_xact_lock(hashtextextended('edoc evidence ' || :agency, 0))"
 _BATCH_ROWS = 500
 
-evidence = Table(
-    "evidence",
-    metadata,
-    Column("id", Integer, primary_key=True, autoincrement=True),
-    Column("agency", String(64), nullable=False),
-    Column("sequence", BigInteger, nullable=False),
-    Column("at", UtcTime, nullable=False),
-    Column("kind", String(16), nullable=False),
-    # What it is about; both empty where it is about the agency's chain as a whole.
-    Column("subject", String(16)),
-    Column("subject_id", Integer),
-    Column("entry", Text, nullable=False),
-    Column("digest", String(64), nullable=False),
-    Column("hash", String(64), nullable=False),
-    UniqueConstraint("agency", "sequence"),
-    Index(None, "subject", "subject_id"),
-    sqlite_autoincrement=True,
-)
-
-# Packets whose bytes were removed on purpose, when their time to be kept was over. Their hashes stay in the evidence.
-pruned = Table(
-    "pruned",
-    metadata,
-    Column("id", Integer, primary_key=True, autoincrement=True),
-    Column("agency", String(64), nullable=False),
-    Column("spool_file", String(64), nullable=False),
-    Column("sha256", String(64), nullable=False),
-    Column("at", UtcTime, nullable=False),
-    UniqueConstraint("spool_file"),
-    sqlite_autoincrement=True,
-)
-
-EVIDENCE_TABLE = evidence
-PRUNED_TABLE = pruned
+EVIDENCE_TABLE = TABLES["evidence"]
+PRUNED_TABLE = TABLES["pruned"]
 
 # Made once: every transaction that changes something needs them.
 _HEAD_QUERY = (
     select(EVIDENCE_TABLE.c.sequence, EVIDENCE_TABLE.c.hash)
-    .where(EVIDENCE_TABLE.c.agency == bindparam("whose"))
+    .where(EVIDENCE_TABLE.c.agency == bindparam("agency"))
     .order_by(EVIDENCE_TABLE.c.sequence.desc())
     .limit(1)
 )
 _SELECT_HEAD = CompiledStatement(_HEAD_QUERY)
 _INSERT_ENTRIES = CompiledStatement(insert(EVIDENCE_TABLE))
 
-# What identifies a row in an entry, as it stands when the transaction ends.
+# Columns that identify a row in an entry, as it stands when the transaction ends.
 _IDENTITY_COLUMNS: Mapping[str, tuple[Table, tuple[str, ...]]] = {
-    "delivery": (schema.deliveries, ("document_id", "hub_doc_id", "sha256")),
-    "receipt": (schema.receipts, ("document_id", "sender", "hub_doc_id", "message_type", "sha256", "verification")),
+    "delivery": (TABLES["deliveries"], ("document_id", "hub_doc_id", "sha256")),
+    "receipt": (TABLES["receipts"], ("document_id", "sender", "hub_doc_id", "message_type", "sha256", "verification")),
     "outgoing": (
-        schema.outgoing,
+        TABLES["outgoing"],
         ("kind", "code", "recipient", "receipt_id", "delivery_id", "hub_doc_id", "sha256"),
     ),
 }
@@ -109,7 +71,7 @@ _IDENTITY_COLUMNS: Mapping[str, tuple[Table, tuple[str, ...]]] = {
 
 @dataclass(frozen=True, slots=True)
 class AuditEvent:
-    """Something to write to the evidence when the transaction ends.
+    """An event to write to the evidence when the transaction ends.
 
     Args:
         kind: ``change`` (a state or status), ``offer`` (what the hub announced), ``answer`` (what the hub said) or
@@ -118,7 +80,7 @@ class AuditEvent:
         subject_id: the row it is about.
         actor: who did it.
         details: further values, JSON.
-        agency: whose chain; looked up where there is a row.
+        agency: code of the agency that has the chain; looked up where there is a row.
     """
 
     kind: str
@@ -131,10 +93,10 @@ class AuditEvent:
 
 @dataclass(frozen=True, slots=True)
 class AuditEntry:
-    """Something noted, and what identified the row when its transaction ended.
+    """An event, and the identity of its row when the transaction ended.
 
     Args:
-        agency: whose chain.
+        agency: code of the agency that has the chain.
         event: what was noted.
         identity: the row's values.
         at: the transaction's time, UTC.
@@ -152,7 +114,7 @@ class ChainLink:
 
     Args:
         sequence: its number, from 1.
-        kind: as `Note`.
+        kind: as of `AuditEvent`.
         entry: the entry's canonical JSON.
         digest: SHA-256 of it, hex.
         hash: hash of the chain up to here, hex.
@@ -166,17 +128,27 @@ class ChainLink:
 
 
 def as_canonical_json(entry: Mapping[str, Any]) -> str:
-    """JSON with sorted keys, no spaces, and letters as they are: one text for one value."""
+    """Serialise as JSON with sorted keys, no spaces, and letters as they are: one text for one value."""
     return json.dumps(entry, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
 
 
+def join_languages(words: Text | str) -> str:
+    """Join a text in both languages, each cut to 950 characters, into the one text that an entry holds of it.
+
+    Entries are as they were when the timeline had one column for both: one form for evidence of every age.
+    """
+    if isinstance(words, str):
+        return words
+    return _SEPARATOR.join(part.replace(_SEPARATOR, " | ")[:_MAX_CHARACTERS] for part in (words.en, words.vi))
+
+
 def compute_digest(entry: str) -> str:
-    """SHA-256 of an entry's text, hex."""
+    """Compute the SHA-256 of an entry's text, hex."""
     return hashlib.sha256(entry.encode()).hexdigest()
 
 
 def compute_chain_hash(previous: str, digest: str) -> str:
-    """The hash of a chain after an entry.
+    """Compute the hash of a chain after an entry.
 
     Args:
         previous: the hash before it; `GENESIS` for the first.
@@ -186,20 +158,20 @@ def compute_chain_hash(previous: str, digest: str) -> str:
 
 
 def get_identity_columns(subject: str) -> tuple[str, ...]:
-    """The columns that identify a subject's rows in an entry; moves return them, so that nobody need look again."""
+    """Get the columns that identify a subject's rows in an entry; moves return them, so that nobody need look again."""
     return ("id", "agency", *_IDENTITY_COLUMNS[subject][1])
 
 
 def gather_entries(
     connection: Connection, events: Sequence[AuditEvent], changed_rows: Mapping[tuple[str, int], Row], *, at: datetime
 ) -> list[AuditEntry]:
-    """What a transaction noted, ready to be appended; to be called when it has done everything else.
+    """Gather a transaction's events, ready to be appended, when it has done everything else.
 
     Args:
         connection: the transaction's.
         events: in the order they were made.
-        changed_rows: the rows that it changed, by subject and key, with the columns `identity_of` at least, as they
-            are now.
+        changed_rows: the rows that it changed, by subject and key, as they are now, with the columns of
+            `get_identity_columns` at least.
         at: the transaction's time, UTC.
     """
     missing = {(event.subject, event.subject_id) for event in events if event.subject} - changed_rows.keys()
@@ -217,7 +189,7 @@ def gather_entries(
 
 
 def append_entries(connection: Connection, entries: Sequence[AuditEntry]) -> None:
-    """Append what was gathered, as the last act before the commit.
+    """Append gathered entries, as the last act before the commit.
 
     Args:
         connection: the transaction's.
@@ -231,11 +203,12 @@ def append_entries(connection: Connection, entries: Sequence[AuditEntry]) -> Non
 
 
 def read_chain_head(connection: Connection, agency: str) -> tuple[int, str]:
-    """The last sequence number and hash of a chain; 0 and `GENESIS` where it is empty."""
-    last = _SELECT_HEAD.fetch_first(connection, {"whose": agency})
-    return (int(last["sequence"]), str(last["hash"])) if last is not None else (0, GENESIS)
+    """Read the last sequence number and hash of a chain; 0 and `GENESIS` where it is empty."""
+    found = _SELECT_HEAD.fetch_all(connection, {"agency": agency})
+    return (int(found[0]["sequence"]), str(found[0]["hash"])) if found else (0, GENESIS)
 
 
+@dataclass(slots=True, eq=False)
 class AuditLog:
     """Reads the evidence, and notes what is to be added to it.
 
@@ -243,10 +216,7 @@ class AuditLog:
         tx: the transaction.
     """
 
-    __slots__ = ("_tx",)
-
-    def __init__(self, tx: Tx) -> None:
-        self._tx = tx
+    _tx: Tx
 
     def record(
         self,
@@ -257,27 +227,27 @@ class AuditLog:
         *,
         agency: str | None = None,
     ) -> None:
-        """Note something for the evidence, which is written when the transaction ends.
+        """Record an event for the evidence, which is written when the transaction ends.
 
         Args:
             kind: as of `AuditEvent`.
             machine: what kind of row it is about; None for the agency as a whole.
             row_id: the row.
             details: further values, JSON.
-            agency: whose chain; looked up where there is a row.
+            agency: code of the agency that has the chain; looked up where there is a row.
         """
         subject = machine.subject if machine is not None else ""
         self._tx.audit_events.append(AuditEvent(kind, subject, row_id, self._tx.actor, details, agency))
 
     def read_chain_head(self, agency: str) -> tuple[int, str]:
-        """The last sequence number and hash of a chain; 0 and `GENESIS` where it is empty."""
+        """Read the last sequence number and hash of a chain; 0 and `GENESIS` where it is empty."""
         return read_chain_head(self._tx.connection, agency)
 
     def list_links_about(self, agency: str, subjects: Mapping[str, Collection[int]]) -> list[ChainLink]:
-        """The entries about some rows, in order.
+        """List the entries about some rows, in order.
 
         Args:
-            agency: whose chain.
+            agency: code of the agency that has the chain.
             subjects: keys by subject.
         """
         conditions = [
@@ -292,7 +262,7 @@ class AuditLog:
         return [_as_link(row) for row in self._tx.connection.execute(query).mappings()]
 
     def read_chain(self, agency: str, *, first_sequence: int = 1) -> Iterator[ChainLink]:
-        """A chain from some number on, in order, read in batches."""
+        """Read a chain from some number on, in order and in batches."""
         while True:
             query = (
                 select(EVIDENCE_TABLE)
@@ -307,10 +277,10 @@ class AuditLog:
             first_sequence = int(rows[-1]["sequence"]) + 1
 
     def find_chain_break(self, agency: str) -> str | None:
-        """Check a whole chain; what is wrong with it, or None.
+        """Find the first break in a chain.
 
         Returns:
-            The first thing found, naming the sequence number.
+            Words for it, with the sequence number; None where the chain holds.
         """
         expected, previous = 1, GENESIS
         for link in self.read_chain(agency):
@@ -324,19 +294,19 @@ class AuditLog:
         return None
 
     def mark_pruned(self, *, agency: str, spool_file: str, sha256: str, at: datetime) -> None:
-        """Note that a packet's bytes are removed on purpose."""
+        """Mark a packet as removed on purpose."""
         self._tx.connection.execute(
             insert(PRUNED_TABLE).values(agency=agency, spool_file=spool_file, sha256=sha256, at=at)
         )
 
     def find_pruned_at(self, spool_file: str) -> datetime | None:
-        """When a packet's bytes were removed on purpose; None where they were not."""
+        """Find when a packet was removed on purpose; None where it was not."""
         return self._tx.connection.execute(
             select(PRUNED_TABLE.c.at).where(PRUNED_TABLE.c.spool_file == spool_file)
         ).scalar()
 
     def list_pruned_files(self) -> set[str]:
-        """The spool names of all packets that were removed on purpose, of every agency."""
+        """List the spool names of all packets that were removed on purpose, of every agency."""
         return set(self._tx.connection.execute(select(PRUNED_TABLE.c.spool_file)).scalars())
 
 
@@ -385,13 +355,13 @@ def _build_entry_values(
 @cache
 def _build_identity_query(table: Table, names: tuple[str, ...]) -> Select[Any]:
     columns = [table.c.id, table.c.agency, *(table.c[name] for name in names)]
-    return select(*columns).where(table.c.id.in_(bindparam("keys", expanding=True)))
+    return select(*columns).where(table.c.id.in_(bindparam("row_ids", expanding=True)))
 
 
 def _load_identities(connection: Connection, subject_rows: Collection[tuple[str, int]]) -> dict[tuple[str, int], Row]:
     found: dict[tuple[str, int], Row] = {}
     for subject in {subject for subject, _ in subject_rows}:
         keys = sorted(key for other, key in subject_rows if other == subject)
-        for row in connection.execute(_build_identity_query(*_IDENTITY_COLUMNS[subject]), {"keys": keys}).mappings():
+        for row in connection.execute(_build_identity_query(*_IDENTITY_COLUMNS[subject]), {"row_ids": keys}).mappings():
             found[subject, int(row["id"])] = row
     return found

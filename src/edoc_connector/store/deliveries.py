@@ -9,17 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import BindParameter, ColumnElement, bindparam, delete, exists, insert, select, update
 
-from .._core import join_languages
+from .._core import Text
 from ..errors import DocumentIdConflict
-from ._sql import schema
-from ._sql.compiled import (
-    CompiledStatement,
-    Row,
-    build_newest_first_query,
-    build_query_by_id,
-    match_columns,
-    split_keys,
-)
+from ._sql import TABLES, CompiledStatement, Row, build_newest_first_query, build_query_by_id, match_columns, split_keys
 from .rows import DeliveryRow, RecipientRow
 from .state_machine import DELIVERIES, DeliveryState
 from .status_rules import CHANGE_BY_ANSWER, Change, is_not_further, list_allowed_codes
@@ -29,15 +21,15 @@ if TYPE_CHECKING:
     from .leases import Lease
     from .transaction import Tx
 
-TABLE = schema.deliveries
-RECIPIENTS_TABLE = schema.delivery_recipients
-TARGETS_TABLE = schema.delivery_targets
+TABLE = TABLES["deliveries"]
+RECIPIENTS_TABLE = TABLES["delivery_recipients"]
+TARGETS_TABLE = TABLES["delivery_targets"]
 
 # Made once: every document needs them.
-_DELIVERY_IDS: BindParameter[Any] = bindparam("keys", expanding=True)
-_NEWEST_OF_AGENCY = select(TABLE).where(TABLE.c.agency == bindparam("whose")).order_by(TABLE.c.id.desc()).limit(1)
-_SELECT_BY_DOCUMENT_ID = CompiledStatement(_NEWEST_OF_AGENCY.where(TABLE.c.document_id == bindparam("wanted")))
-_SELECT_BY_HUB_DOC_ID = CompiledStatement(_NEWEST_OF_AGENCY.where(TABLE.c.hub_doc_id == bindparam("wanted")))
+_DELIVERY_IDS: BindParameter[Any] = bindparam("delivery_ids", expanding=True)
+_NEWEST_OF_AGENCY = select(TABLE).where(TABLE.c.agency == bindparam("agency")).order_by(TABLE.c.id.desc()).limit(1)
+_SELECT_BY_DOCUMENT_ID = CompiledStatement(_NEWEST_OF_AGENCY.where(TABLE.c.document_id == bindparam("document_id")))
+_SELECT_BY_HUB_DOC_ID = CompiledStatement(_NEWEST_OF_AGENCY.where(TABLE.c.hub_doc_id == bindparam("hub_doc_id")))
 _SELECT_BY_ID = CompiledStatement(build_query_by_id(TABLE))
 _TARGETS_QUERY = (
     select(TARGETS_TABLE).where(TARGETS_TABLE.c.delivery_id.in_(_DELIVERY_IDS)).order_by(TARGETS_TABLE.c.id)
@@ -46,14 +38,16 @@ _RECIPIENTS_QUERY = (
     select(RECIPIENTS_TABLE).where(RECIPIENTS_TABLE.c.delivery_id.in_(_DELIVERY_IDS)).order_by(RECIPIENTS_TABLE.c.id)
 )
 _SELECT_RECIPIENTS_OF_ONE = CompiledStatement(
-    select(RECIPIENTS_TABLE).where(RECIPIENTS_TABLE.c.delivery_id == bindparam("key")).order_by(RECIPIENTS_TABLE.c.id)
+    select(RECIPIENTS_TABLE)
+    .where(RECIPIENTS_TABLE.c.delivery_id == bindparam("delivery_id"))
+    .order_by(RECIPIENTS_TABLE.c.id)
 )
 _INSERT_RECIPIENTS = CompiledStatement(insert(RECIPIENTS_TABLE))
 _OTHER_DELIVERY = TABLE.alias("other")
 _HUB_DOC_ID_IS_FREE = ~exists().where(
-    _OTHER_DELIVERY.c.agency == bindparam("whose"),
-    _OTHER_DELIVERY.c.hub_doc_id == bindparam("theirs"),
-    _OTHER_DELIVERY.c.id != bindparam("its_id"),
+    _OTHER_DELIVERY.c.agency == bindparam("row_agency"),
+    _OTHER_DELIVERY.c.hub_doc_id == bindparam("new_hub_doc_id"),
+    _OTHER_DELIVERY.c.id != bindparam("row_id"),
 )
 
 
@@ -93,6 +87,7 @@ class NewDelivery:
 _COLUMNS = tuple(field.name for field in fields(NewDelivery) if field.name in TABLE.c)
 
 
+@dataclass(slots=True, eq=False)
 class Deliveries:
     """Keeps the packets that we send, and where each recipient stands with them.
 
@@ -100,10 +95,7 @@ class Deliveries:
         tx: the transaction.
     """
 
-    __slots__ = ("_tx",)
-
-    def __init__(self, tx: Tx) -> None:
-        self._tx = tx
+    _tx: Tx
 
     def add(self, new: NewDelivery, *, due_at: datetime | None = None) -> DeliveryRow:
         """Store a delivery, ``ready``.
@@ -117,7 +109,7 @@ class Deliveries:
         """
         values = {name: getattr(new, name) for name in _COLUMNS} | {"next_attempt_at": due_at or self._tx.now}
         recipients, target_ids = new.recipients, new.targets
-        inserted = self._tx.transitions.insert_once_returning_row(
+        inserted = self._tx.transitions.insert_row_once(
             DELIVERIES, values, unique_columns=("agency", "document_id"), state=DeliveryState.READY
         )
         if inserted is None:
@@ -130,7 +122,7 @@ class Deliveries:
             self._tx.connection.execute(insert(TARGETS_TABLE).values(delivery_id=delivery_id, document_id=document_id))
         return DeliveryRow.from_row(inserted)
 
-    def replace_failed_document(self, row: DeliveryRow, new: NewDelivery, *, detail: str, **values: Any) -> None:
+    def replace_failed_document(self, row: DeliveryRow, new: NewDelivery, *, detail: Text | str, **values: Any) -> None:
         """Put another document in the place of one that failed, ``ready``; the row, its timeline and its id stay.
 
         Args:
@@ -152,13 +144,13 @@ class Deliveries:
             self._tx.connection.execute(insert(TARGETS_TABLE).values(delivery_id=row.id, document_id=document_id))
 
     def find_by_document_id(self, agency: str, document_id: str) -> DeliveryRow | None:
-        """The delivery of a document."""
-        found = _SELECT_BY_DOCUMENT_ID.fetch_first(self._tx.connection, {"whose": agency, "wanted": document_id})
+        """Find the delivery of a document."""
+        found = _SELECT_BY_DOCUMENT_ID.fetch_first(self._tx.connection, {"agency": agency, "document_id": document_id})
         return None if found is None else DeliveryRow.from_row(found)
 
     def get_by_id(self, row_id: int) -> DeliveryRow:
-        """The delivery with this key, which must exist."""
-        return DeliveryRow.from_row(_SELECT_BY_ID.fetch_all(self._tx.connection, {"its_id": row_id})[0])
+        """Get the delivery with this key, which must exist."""
+        return DeliveryRow.from_row(_SELECT_BY_ID.fetch_all(self._tx.connection, {"row_id": row_id})[0])
 
     def find_all(self, agency: str, *, limit: int | None = None, **values: Any) -> list[DeliveryRow]:
         """Find an agency's deliveries whose columns have some values, newest first."""
@@ -171,10 +163,10 @@ class Deliveries:
     def list_newest(
         self, agency: str, *, state: str | None = None, recipient: str | None = None, limit: int | None = None
     ) -> list[DeliveryRow]:
-        """An agency's deliveries, newest first, found in the order of an index however many there are.
+        """List an agency's deliveries, newest first, in the order of an index however many there are.
 
         Args:
-            agency: whose deliveries.
+            agency: code of the agency.
             state: only those in this state.
             recipient: only those to this organisation.
             limit: at most so many.
@@ -191,7 +183,7 @@ class Deliveries:
         return [DeliveryRow.from_row(row) for row in self._tx.connection.execute(query).mappings()]
 
     def list_changes_to(self, agency: str, document_id: str, business: str | None = None) -> list[DeliveryRow]:
-        """The packets that ask to recall, update or replace a document of ours, newest first."""
+        """List the packets that ask to recall, update or replace a document of ours, newest first."""
         where: list[ColumnElement[bool]] = [
             TABLE.c.id.in_(select(TARGETS_TABLE.c.delivery_id).where(TARGETS_TABLE.c.document_id == document_id))
         ]
@@ -200,21 +192,21 @@ class Deliveries:
         return self._select_newest(agency, *where)
 
     def load_targets(self, delivery_ids: Sequence[int]) -> Mapping[int, tuple[str, ...]]:
-        """The documents that some deliveries act on, by the delivery's key."""
+        """Load the documents that some deliveries act on, by the delivery's key."""
         found: dict[int, list[str]] = {delivery_id: [] for delivery_id in delivery_ids}
         if not delivery_ids:
             return {}
         for chunk in split_keys(delivery_ids):
-            for row in self._tx.connection.execute(_TARGETS_QUERY, {"keys": chunk}).mappings():
+            for row in self._tx.connection.execute(_TARGETS_QUERY, {"delivery_ids": chunk}).mappings():
                 found[row["delivery_id"]].append(row["document_id"])
         return {delivery_id: tuple(ids) for delivery_id, ids in found.items()}
 
     def find_by_hub_doc_id(self, agency: str, hub_doc_id: str) -> DeliveryRow | None:
-        """The delivery that the hub knows under an id."""
-        found = _SELECT_BY_HUB_DOC_ID.fetch_first(self._tx.connection, {"whose": agency, "wanted": hub_doc_id})
+        """Find the delivery that the hub knows under an id."""
+        found = _SELECT_BY_HUB_DOC_ID.fetch_first(self._tx.connection, {"agency": agency, "hub_doc_id": hub_doc_id})
         return None if found is None else DeliveryRow.from_row(found)
 
-    def move(self, row: DeliveryRow, new: DeliveryState, *, detail: str = "", **values: Any) -> None:
+    def move(self, row: DeliveryRow, new: DeliveryState, *, detail: Text | str = "", **values: Any) -> None:
         """Move a delivery as its holder; a stale holder is fenced off.
 
         Raises:
@@ -224,13 +216,16 @@ class Deliveries:
             DELIVERIES, row.id, old=row.state, new=new, fencing_token=row.fence, detail=detail, **values
         )
 
-    def mark_sent(self, row: DeliveryRow, doc_id: str | None, *, detail: str, **values: Any) -> bool:
-        """Enter as its holder that the hub has it, unless its id there is another delivery's; whether it was entered.
+    def mark_sent(self, row: DeliveryRow, doc_id: str | None, *, detail: Text | str, **values: Any) -> bool:
+        """Mark a delivery as sent, as its holder, unless the hub's id is another delivery's.
+
+        Returns:
+            Whether it was marked.
 
         Raises:
             LeaseLost: somebody else moved or took it.
         """
-        where = Condition(_HUB_DOC_ID_IS_FREE, {"whose": row.agency, "theirs": doc_id}) if doc_id else None
+        where = Condition(_HUB_DOC_ID_IS_FREE, {"row_agency": row.agency, "new_hub_doc_id": doc_id}) if doc_id else None
         columns = {"hub_doc_id": doc_id, "sent_at": self._tx.now, **values}
         try:
             self._tx.transitions.move(
@@ -251,7 +246,7 @@ class Deliveries:
         return True
 
     def load_recipients(self, delivery_ids: Sequence[int]) -> Mapping[int, tuple[RecipientRow, ...]]:
-        """The recipients of some deliveries, by the delivery's key, in the document's order."""
+        """Load the recipients of some deliveries, by the delivery's key, in the document's order."""
         found: dict[int, list[RecipientRow]] = {delivery_id: [] for delivery_id in delivery_ids}
         for row in self._select_recipients(delivery_ids):
             found[row["delivery_id"]].append(RecipientRow.from_row(row))
@@ -259,15 +254,15 @@ class Deliveries:
 
     def _select_recipients(self, delivery_ids: Sequence[int]) -> Iterable[Row]:
         if len(delivery_ids) == 1:
-            return _SELECT_RECIPIENTS_OF_ONE.fetch_all(self._tx.connection, {"key": delivery_ids[0]})
+            return _SELECT_RECIPIENTS_OF_ONE.fetch_all(self._tx.connection, {"delivery_id": delivery_ids[0]})
         return (
             row
             for chunk in split_keys(delivery_ids)
-            for row in self._tx.connection.execute(_RECIPIENTS_QUERY, {"keys": chunk}).mappings()
+            for row in self._tx.connection.execute(_RECIPIENTS_QUERY, {"delivery_ids": chunk}).mappings()
         )
 
     def list_unanswered(self, row: DeliveryRow) -> tuple[RecipientRow, ...]:
-        """The recipients of a recall, an update or a replacement that have not answered it with 15 or 16."""
+        """List the recipients of a recall, an update or a replacement that have not answered it with 15 or 16."""
         return tuple(
             recipient_row
             for recipient_row in self.load_recipients([row.id])[row.id]
@@ -275,11 +270,11 @@ class Deliveries:
         )
 
     def find_recipient(self, delivery_id: int, organ_id: str) -> RecipientRow | None:
-        """Where a delivery stands with one recipient."""
+        """Find the standing of a delivery with one recipient."""
         return next((row for row in self.load_recipients([delivery_id])[delivery_id] if row.organ_id == organ_id), None)
 
     def lock_delivery(self, delivery_id: int) -> None:
-        """Wait until no other transaction looks up where recipients of a delivery stand, and writes that."""
+        """Lock the standing of a delivery's recipients, which is read first and written afterwards."""
         self._tx.advisory_lock(f"delivery {delivery_id}")
 
     def record_status(
@@ -292,7 +287,7 @@ class Deliveries:
         description: str | None,
         name: str = "",
     ) -> bool:
-        """Enter a status that a recipient sent; one out of order is entered too, and flagged.
+        """Record a status that a recipient sent; one out of order is recorded too, and flagged.
 
         A flagged one does not turn the document back: 01 after 03 leaves it at 03, and an answer that nobody asked for
         withdraws nothing.
@@ -321,16 +316,18 @@ class Deliveries:
             values |= {"last_description": description, "last_at": reported_at}
             values |= {"change": CHANGE_BY_ANSWER[code]} if answer else {"last_code": code}
         self._tx.connection.execute(update(RECIPIENTS_TABLE).where(RECIPIENTS_TABLE.c.id == row.id).values(values))
-        detail = description or ""
+        detail: Text | str = description or ""
         if not in_order:
-            detail = join_languages(f"{detail} (out of order)".strip(), f"{detail} (không đúng thứ tự)".strip())
+            detail = Text(f"{detail} (out of order)".strip(), f"{detail} (không đúng thứ tự)".strip())
         self._tx.timeline.record_change(
             DELIVERIES, delivery.id, old=row.last_code, new=code, detail=detail, actor=organ_id, recipient=organ_id
         )
         return in_order
 
-    def record_request(self, delivery: DeliveryRow, organ_ids: Collection[str], *, request: str, detail: str) -> None:
-        """Enter that recipients are asked to give the document back, or to agree to its recall or replacement.
+    def record_request(
+        self, delivery: DeliveryRow, organ_ids: Collection[str], *, request: str, detail: Text | str
+    ) -> None:
+        """Record that recipients are asked to give the document back, or to agree to its recall or replacement.
 
         Args:
             delivery: the document.
@@ -344,8 +341,8 @@ class Deliveries:
                 DELIVERIES, delivery.id, old=None, new=request, detail=detail, recipient=organ_id
             )
 
-    def record_answer(self, delivery: DeliveryRow, organ_id: str, code: str, *, detail: str) -> None:
-        """Enter a recipient's answer (15 or 16) to a recall or a replacement in the document acted on, if asked."""
+    def record_answer(self, delivery: DeliveryRow, organ_id: str, code: str, *, detail: Text | str) -> None:
+        """Record a recipient's answer (15 or 16) to a recall or a replacement in the document acted on, if asked."""
         recipient_row = self.find_recipient(delivery.id, organ_id)
         if recipient_row is None or recipient_row.change != Change.ASKED:
             return
@@ -355,7 +352,7 @@ class Deliveries:
         )
 
     def claim_known(self, row: DeliveryRow, lease: Lease) -> DeliveryRow:
-        """A delivery as its caller knows it, claimed.
+        """Claim a delivery as its caller knows it.
 
         Raises:
             LeaseLost: somebody else has claimed it by now.
@@ -374,11 +371,11 @@ class Deliveries:
         after_id: int = 0,
         only_id: int | None = None,
     ) -> DeliveryRow | None:
-        """Take the next delivery that waits, or one of them.
+        """Claim the next delivery that waits, or one of them.
 
         Args:
             lease: the worker.
-            agency: whose deliveries.
+            agency: code of the agency.
             states: the states to look in.
             only_due: only those whose next attempt is due.
             after_id: only rows with a greater key.
@@ -406,7 +403,11 @@ class Deliveries:
 
 
 def require_same_document(known: DeliveryRow, fingerprint: str) -> DeliveryRow:
-    """The known delivery, if it is the same document.
+    """Require that a document is the one that a delivery holds.
+
+    Args:
+        known: the delivery.
+        fingerprint: hash of the document's content.
 
     Raises:
         DocumentIdConflict: its content is another.

@@ -1,4 +1,4 @@
-"""The hub's directory of agencies, with the codes of both systems (edXML, "OrganId": only the directory maps them)."""
+"""Directory of the hub's agencies, with the codes of both systems (edXML, "OrganId": only the directory maps them)."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import insert, or_, select, update
 
-from ._sql import schema
+from ._sql import TABLES
 from .rows import DirectoryRow
 
 if TYPE_CHECKING:
     from .transaction import Tx
 
-TABLE = schema.directory
+TABLE = TABLES["directory"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +36,7 @@ class DirectoryEntry:
     email: str | None = None
 
 
+@dataclass(slots=True, eq=False)
 class Directory:
     """Keeps the hub's directory of agencies.
 
@@ -43,13 +44,10 @@ class Directory:
         tx: the transaction.
     """
 
-    __slots__ = ("_tx",)
-
-    def __init__(self, tx: Tx) -> None:
-        self._tx = tx
+    _tx: Tx
 
     def replace_agencies(self, agency: str, entries: Iterable[DirectoryEntry]) -> int:
-        """Take over a whole directory: new agencies are added, known ones renewed, missing ones marked inactive.
+        """Replace the directory: new agencies are added, known ones renewed, missing ones marked inactive.
 
         Returns:
             How many agencies the directory has now.
@@ -70,12 +68,12 @@ class Directory:
         return len(listed)
 
     def list_agencies(self, agency: str) -> list[DirectoryRow]:
-        """The directory that an agency sees, by code."""
+        """List the directory that an agency sees, by code."""
         query = select(TABLE).where(TABLE.c.agency == agency).order_by(TABLE.c.code)
         return [DirectoryRow.from_row(row) for row in self._tx.connection.execute(query).mappings()]
 
     def find_agency(self, agency: str, code: str) -> DirectoryRow | None:
-        """The active agency with a code of either system."""
+        """Find the active agency with a code of either system."""
         query = select(TABLE).where(
             TABLE.c.agency == agency, TABLE.c.active, or_(TABLE.c.code == code, TABLE.c.other_code == code)
         )

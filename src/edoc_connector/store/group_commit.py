@@ -1,4 +1,4 @@
-"""Many threads' transactions, one flush to the disk.
+"""Group commit: transactions of many threads, and one flush to the disk.
 
 SQLite has one writer, and what a commit costs is the flush. So threads take turns inside one transaction of the
 database, each behind a savepoint of its own; whoever ends a turn and finds nobody waiting commits for all of them.
@@ -8,9 +8,9 @@ to its caller it is a transaction like any other, on the disk or not done at all
 A thread sees what those before it wrote in the same group, which is not on the disk yet. Nothing that it says can
 outrun that: it returns, or raises, only when the group's fate is known.
 
-What a member says for the evidence is kept until the commit, and written then for the whole group, in the order of the
-turns: the end of the chain is looked up once, and the chain grows in one go. Where that fails nothing of the group is
-done. A member that was undone has said nothing.
+Entries of the members for the evidence are kept until the commit, and written then for the whole group, in the order
+of the turns: the end of the chain is looked up once, and the chain grows in one go. Where that fails nothing of the
+group is done. A member that was rolled back has no entries.
 """
 
 from __future__ import annotations
@@ -24,9 +24,7 @@ from typing import Self
 from sqlalchemy import Connection
 
 from ..errors import StoreError
-from ._sql.compiled import execute_directly
-from ._sql.connections import ConnectionSource
-from ._sql.engine import translate_driver_errors
+from ._sql import DRIVER_ERRORS, ConnectionSource, as_store_error, execute_directly, translate_driver_errors
 from .audit_log import AuditEntry, append_entries
 
 MAX_MEMBERS = 64  # members of one group, so that the first does not wait for ever
@@ -38,13 +36,13 @@ _ROLLED_BACK_ERROR = StoreError(
 
 
 class _Group:
-    """One transaction of the database.
+    """One transaction of the database, shared by several threads.
 
     Attributes:
         member_count: how many ended their turn.
-        audit_entries: what they said for the evidence.
+        audit_entries: their entries for the evidence.
         committed: whether it is on the disk.
-        error: why it was undone.
+        error: why it was rolled back.
     """
 
     def __init__(self, connection: Connection) -> None:
@@ -57,7 +55,7 @@ class _Group:
         self._outcome_lock.acquire()
 
     def release_members(self) -> None:
-        """It is committed or undone."""
+        """Let the members go: the group is committed or undone."""
         self._outcome_lock.release()
 
     def wait_for_commit(self) -> None:
@@ -105,11 +103,11 @@ class GroupCommit:
         self._group: _Group | None = None  # this and what is in it belong to the thread whose turn it is
 
     def transaction(self) -> GroupTransaction:
-        """A turn; all that is written in it is on the disk when the block ends, or nothing is."""
+        """Make a transaction: all of its writes are on the disk when the block ends, or none."""
         return GroupTransaction(self)
 
     def join_group(self) -> _Group:
-        """Wait for the turn.
+        """Join the queue and wait for the turn.
 
         Raises:
             StoreError: no transaction was to be had.
@@ -135,7 +133,7 @@ class GroupCommit:
         return self._group
 
     def rollback(self, group: _Group, *, whole_group: bool) -> None:
-        """Undo one member's work, or the whole group's where that is all there is or where it cannot be told apart."""
+        """Roll one member's work back, or the whole group's where that is all there is or cannot be told apart."""
         if whole_group:
             self._end_group(group, commit=False)
             return
@@ -151,7 +149,7 @@ class GroupCommit:
             self.leave_group(group)
 
     def leave_group(self, group: _Group) -> None:
-        """End a turn: the next in the queue goes on in the same group; without one it is committed."""
+        """End a turn: the next in the queue goes on in the same group; without one the group is committed."""
         group.member_count += 1
         next_ticket = None
         with self._mutex:
@@ -164,12 +162,13 @@ class GroupCommit:
 
     def _end_group(self, group: _Group, *, commit: bool) -> None:
         try:
-            with translate_driver_errors():
-                if commit:
-                    _append_and_commit(self._connections, group.connection, group.audit_entries)
-                    group.committed = True
-                else:
-                    self._connections.rollback(group.connection)
+            if commit:
+                _append_and_commit(self._connections, group.connection, group.audit_entries)
+                group.committed = True
+            else:
+                self._connections.rollback(group.connection)
+        except DRIVER_ERRORS as error:
+            group.error = group.error or as_store_error(error)
         except StoreError as error:
             group.error = group.error or error
         finally:
@@ -178,7 +177,7 @@ class GroupCommit:
             self._pass_turn()
 
     def _withdraw_ticket(self, ticket: _Ticket) -> None:
-        """Give a place in the queue back, or the turn if it came meanwhile: the others go on."""
+        """Give back a place in the queue, or the turn if it came meanwhile: the others go on."""
         with self._mutex:
             if ticket in self._queue:
                 self._queue.remove(ticket)
@@ -191,7 +190,7 @@ class GroupCommit:
             self.leave_group(self._group)
 
     def _pass_turn(self, error: StoreError | None = None) -> None:
-        """Give the turn to the next in the queue; to everybody in it an error that would meet them all the same."""
+        """Pass the turn to the next in the queue; or to everybody in it an error that would meet them all the same."""
         with self._mutex:
             failed_tickets = list(self._queue) if error is not None else []
             for ticket in failed_tickets:
@@ -211,7 +210,7 @@ class GroupTransaction:
 
     Attributes:
         connection: the database, inside the transaction.
-        audit_entries: what it says for the evidence; to be set before the block ends.
+        audit_entries: its entries for the evidence; to be set before the block ends.
 
     Raises:
         StoreError: nothing changed.
@@ -228,9 +227,7 @@ class GroupTransaction:
     def __enter__(self) -> Self:
         self._group = group = self._group_commit.join_group()
         self.connection = group.connection
-        self._is_first = (
-            group.member_count == 0
-        )  # then nobody is before it whose work a savepoint would have to protect
+        self._is_first = group.member_count == 0  # nobody is before it whose work a savepoint would protect
         if not self._is_first:
             self._run_savepoint_command("SAVEPOINT")
         return self
@@ -261,7 +258,7 @@ class GroupTransaction:
 
 
 class SoloTransaction:
-    """One thread's transaction on a server, which groups commits by itself; used as a `Turn` is.
+    """One thread's transaction on a server, which groups commits by itself; used as a `GroupTransaction` is.
 
     Args:
         connections: opens and ends it.
@@ -289,7 +286,7 @@ class SoloTransaction:
 def _append_and_commit(
     connections: ConnectionSource, connection: Connection, audit_entries: Sequence[AuditEntry]
 ) -> None:
-    """Write what was said and commit; neither without the other."""
+    """Append the entries and commit; neither without the other."""
     try:
         append_entries(connection, audit_entries)
     except BaseException:

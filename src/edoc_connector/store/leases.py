@@ -1,4 +1,4 @@
-"""The one way to claim a row."""
+"""Leases: claiming rows for one worker, renewing that, and finding what dead workers left."""
 
 from __future__ import annotations
 
@@ -11,10 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import ColumnElement, RowMapping, Select, Table, and_, bindparam, exists, or_, select, update
 
-from ._sql import schema
-from ._sql.compiled import CompiledStatement, Row
-from ._sql.schema import UtcTime, get_table
-from .state_machine import DELIVERIES, MACHINES, OUTGOING, DeliveryState, StateMachine
+from .._core import Text
+from ._sql import TABLES, CompiledStatement, Row, UtcTime
+from .state_machine import DELIVERIES, MACHINES, OUTGOING, RECEIPTS, DeliveryState, StateMachine
 from .transitions import HeldRow
 
 if TYPE_CHECKING:
@@ -40,6 +39,41 @@ class Lease:
     seconds: float
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OverdueLimits:
+    """How far ahead a stored time may lie; one that lies farther was written by a clock that was ahead.
+
+    Args:
+        wait: the longest that anything may wait for its next attempt.
+        lease: the longest that a lease can last, where one clock gives all of them.
+    """
+
+    wait: timedelta
+    lease: timedelta
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PendingWork:
+    """Work that a look at the store found.
+
+    Args:
+        is_sending_overdue: whether a lease ran out on what was being sent, or a time lies too far ahead.
+        is_receiving_overdue: whether a lease ran out on what was being handled, or a time lies too far ahead.
+        are_deliveries_due: whether deliveries are due to be sent.
+        are_acks_due: whether statuses or confirmations are.
+    """
+
+    is_sending_overdue: bool
+    is_receiving_overdue: bool
+    are_deliveries_due: bool
+    are_acks_due: bool
+
+    def __bool__(self) -> bool:
+        """Whether there is something to send, or to take over from a dead sender."""
+        return self.is_sending_overdue or self.are_deliveries_due or self.are_acks_due
+
+
+@dataclass(slots=True, eq=False)
 class Leases:
     """Claims rows for one worker, and ends what dead workers held.
 
@@ -47,43 +81,41 @@ class Leases:
         tx: the transaction.
     """
 
-    __slots__ = ("_tx",)
+    _tx: Tx
 
-    def __init__(self, tx: Tx) -> None:
-        self._tx = tx
-
-    def has_work(
-        self, agency: str, *, longest_wait: timedelta, longest_lease: timedelta, include_due: bool = False
-    ) -> bool:
-        """Whether a lease ran out on what is being sent, a time lies too far ahead, or a message is due.
+    def find_work(self, agency: str, limits: OverdueLimits) -> PendingWork:
+        """Find whether a lease ran out, a time lies too far ahead, or a message is due.
 
         Nearly always there is nothing. So it is one statement that only reads, answered by indexes; a transaction
         that writes, and keeps every other writer out, follows only where there is something to do.
 
         Args:
-            agency: whose rows.
-            longest_wait: the longest that anything may wait for its next attempt.
-            longest_lease: the longest that a lease can last, where one clock gives all of them.
-            include_due: whether messages that are due count too.
+            agency: code of the agency.
+            limits: after how long a time must be wrong.
         """
         tx = self._tx
-        values = {"agency": agency, "now": tx.now, "next": tx.now + longest_wait, "lease": tx.now + longest_lease}
-        query = _compile_work_query(tx.connection.dialect.name == "sqlite", include_due)
-        return any(query.fetch_all(tx.connection, values)[0].values())
+        values = {"agency": agency, "now": tx.now, "next": tx.now + limits.wait, "lease": tx.now + limits.lease}
+        found = _compile_work_query(tx.connection.dialect.name == "sqlite").fetch_all(tx.connection, values)[0]
+        is_clock_wrong = bool(found["is_late_attempt"] or found.get("is_late_lease"))
+        return PendingWork(
+            is_sending_overdue=is_clock_wrong or bool(found["is_sending_expired"]),
+            is_receiving_overdue=is_clock_wrong or bool(found["is_handling_expired"]),
+            are_deliveries_due=bool(found["are_deliveries_due"]),
+            are_acks_due=bool(found["are_acks_due"]),
+        )
 
-    def correct_future_times(self, agency: str, *, longest_wait: timedelta, longest_lease: timedelta) -> None:
+    def correct_future_times(self, agency: str, limits: OverdueLimits) -> None:
         """Make due what waits longer than anything may: its time was written by a clock that was ahead.
 
         Args:
-            agency: whose rows.
-            longest_wait: the longest that anything may wait for its next attempt.
-            longest_lease: the longest that a lease can last, where one clock gives all of them.
+            agency: code of the agency.
+            limits: after how long a time must be wrong.
         """
         for machine in MACHINES:
-            corrected_rows = self._correct_attempts(agency, machine, longest_wait)
+            corrected_rows = self._correct_attempts(agency, machine, limits.wait)
             # One machine, one clock: nobody can hold a lease for so long.
             if self._tx.connection.dialect.name == "sqlite":
-                corrected_rows += self._correct_leases(agency, machine, longest_lease)
+                corrected_rows += self._correct_leases(agency, machine, limits.lease)
             if corrected_rows:
                 log.error(
                     "%d %s rows waited for a time that a wrong clock had written; they are due now",
@@ -92,7 +124,7 @@ class Leases:
                 )
 
     def _correct_attempts(self, agency: str, machine: StateMachine, longest_wait: timedelta) -> int:
-        table, now = get_table(machine), self._tx.now
+        table, now = TABLES[machine.table_name], self._tx.now
         waits_too_long = and_(
             table.c.agency == agency,
             table.c.state.in_([str(state) for state in machine.states]),  # all of them, so that an index serves
@@ -101,12 +133,12 @@ class Leases:
         return self._tx.connection.execute(update(table).where(waits_too_long).values(next_attempt_at=now)).rowcount
 
     def _correct_leases(self, agency: str, machine: StateMachine, longest_lease: timedelta) -> int:
-        table, now = get_table(machine), self._tx.now
+        table, now = TABLES[machine.table_name], self._tx.now
         is_too_long = and_(table.c.agency == agency, table.c.lease_until > now + longest_lease)
         return self._tx.connection.execute(update(table).where(is_too_long).values(lease_until=now)).rowcount
 
     def end(
-        self, machine: StateMachine, row_id: int, *, state: str, fencing_token: int, detail: str, **values: Any
+        self, machine: StateMachine, row_id: int, *, state: str, fencing_token: int, detail: Text | str, **values: Any
     ) -> None:
         """End a lease on a row that stays in its state, with a row in the timeline saying why.
 
@@ -132,12 +164,12 @@ class Leases:
         after_id: int = 0,
         count_attempt: bool = False,
     ) -> list[Row]:
-        """Take rows for one worker: nobody else gets them until the lease ends.
+        """Claim rows for one worker: nobody else gets them until the lease ends.
 
         Args:
-            machine: whose rows.
+            machine: the kind of rows.
             lease: the worker and the time it needs.
-            agency: whose rows.
+            agency: code of the agency.
             states: the states to look in; a row in the state before a leased one is moved there.
             only_ids: only these rows.
             where: a further condition; one that is always the same object is cheaper.
@@ -146,8 +178,10 @@ class Leases:
             after_id: only rows with a greater key; who walks through the rows meets each once.
             count_attempt: whether the attempt counts from now on, so that one which ends the process counts too.
         """
-        parameters = {"whose": agency, "now": self._tx.now, "after": after_id, "most": limit}
-        found = self._lock_claimable(get_table(machine), tuple(sorted(states)), only_ids, only_due, where, parameters)
+        parameters = {"agency": agency, "now": self._tx.now, "after_id": after_id, "limit": limit}
+        found = self._lock_claimable(
+            TABLES[machine.table_name], tuple(sorted(states)), only_ids, only_due, where, parameters
+        )
         rows = [self._record_claim(machine, lease, row, extra_attempts=int(count_attempt)) for row in found]
         for state in dict.fromkeys(row["state"] for row in found):
             held_rows = [
@@ -169,9 +203,9 @@ class Leases:
         where: ColumnElement[bool] | None,
         parameters: dict[str, Any],
     ) -> Sequence[Row]:
-        """Lock the rows that may be taken: by a statement made once, but for a list of keys."""
+        """Lock the rows that may be claimed: by a statement made once, but for a list of keys."""
         if only_ids is None or len(only_ids) == 1:
-            id_parameter = {} if only_ids is None else {"key": next(iter(only_ids))}
+            id_parameter = {} if only_ids is None else {"row_id": next(iter(only_ids))}
             return _compile_claim_query(table, states, only_due, bool(id_parameter), where).fetch_all(
                 self._tx.connection, parameters | id_parameter
             )
@@ -181,7 +215,7 @@ class Leases:
     def claim_from_state(
         self, machine: StateMachine, lease: Lease, row_id: int, *, state: str, fencing_token: int
     ) -> dict[str, Any]:
-        """Claim a row that is in a state that a leased one follows; what changed.
+        """Claim a row that is in a state which a leased one follows; returns the columns that changed.
 
         Raises:
             LeaseLost: it is in that state no more, or was claimed.
@@ -197,7 +231,7 @@ class Leases:
         return {"lease_owner": lease.owner, "lease_until": self._tx.now + timedelta(seconds=lease.seconds)}
 
     def _record_claim(self, machine: StateMachine, lease: Lease, row: Row, *, extra_attempts: int) -> Row:
-        """A row as it is when it is claimed; where its state changes by that, the timeline tells."""
+        """Build a row as it is once claimed; where its state changes by that, the timeline tells."""
         state = row["state"]
         values = {
             **self._build_lease_columns(lease),
@@ -207,18 +241,13 @@ class Leases:
         leased_state = next((new for new in machine.list_next_states(state) if new in machine.leased_states), None)
         if leased_state is not None:
             values["state"] = leased_state
-            self._tx.timeline.record_change(
-                machine,
-                row["id"],
-                old=state,
-                new=leased_state,
-                detail=machine.require_transition(state, leased_state).describe(lease.owner),
-            )
+            transition = machine.require_transition(state, leased_state)
+            self._tx.timeline.record_move(machine, row["id"], transition, lease.owner)
         return {**row, **values, "updated_at": self._tx.now}
 
     def lock_expired(self, machine: StateMachine, *, agency: str) -> list[RowMapping]:
-        """Rows in a leased state whose holder let the lease run out."""
-        table = get_table(machine)
+        """Lock the rows in a leased state whose holder let the lease run out."""
+        table = TABLES[machine.table_name]
         query = select(table).where(
             table.c.agency == agency,
             table.c.state.in_(sorted(machine.leased_states)),
@@ -229,8 +258,8 @@ class Leases:
         )
 
     def renew(self, table_name: str, lease: Lease, row_ids: Collection[int]) -> int:
-        """Extend those of a worker's leases on some rows that have not run out; how many there were."""
-        table = schema.metadata.tables[table_name]
+        """Extend a worker's leases on some rows, where they have not run out; returns how many."""
+        table = TABLES[table_name]
         own_leases = and_(
             table.c.id.in_(sorted(row_ids)), table.c.lease_owner == lease.owner, table.c.lease_until > self._tx.now
         )
@@ -238,8 +267,8 @@ class Leases:
         return self._tx.connection.execute(update(table).where(own_leases).values(lease_until=until)).rowcount
 
     def release(self, machine: StateMachine, lease: Lease, *, only_id: int | None = None) -> int:
-        """End every lease of a worker, or that on one row, as if it had run out; how many there were."""
-        table = get_table(machine)
+        """End every lease of a worker, or that on one row, as if it had run out; returns how many."""
+        table = TABLES[machine.table_name]
         own_leases = and_(table.c.lease_owner == lease.owner, table.c.lease_until > self._tx.now)
         if only_id is not None:
             own_leases = and_(own_leases, table.c.id == only_id)
@@ -249,19 +278,19 @@ class Leases:
 def _build_claim_query(
     table: Table, states: Sequence[str], only_due: bool, where: ColumnElement[bool] | None
 ) -> Select[Any]:
-    """Locks rows that nobody holds at ``now``: those of ``whose`` agency, ``after`` a key, at ``most`` so many."""
+    """Build the query that locks an ``agency``'s rows that are free ``now``, after ``after_id``, to a ``limit``."""
     now = bindparam("now", type_=UtcTime())
     conditions = [
-        table.c.agency == bindparam("whose"),
+        table.c.agency == bindparam("agency"),
         table.c.state.in_(states),
         or_(table.c.lease_until.is_(None), table.c.lease_until <= now),
-        table.c.id > bindparam("after"),
+        table.c.id > bindparam("after_id"),
     ]
     if only_due:
         conditions.append(table.c.next_attempt_at <= now)
     if where is not None:
         conditions.append(where)
-    query = select(table).where(and_(*conditions)).order_by(table.c.id).limit(bindparam("most"))
+    query = select(table).where(and_(*conditions)).order_by(table.c.id).limit(bindparam("limit"))
     return query.with_for_update(skip_locked=True)
 
 
@@ -269,28 +298,41 @@ def _build_claim_query(
 def _compile_claim_query(
     table: Table, states: Sequence[str], only_due: bool, single: bool, where: ColumnElement[bool] | None
 ) -> CompiledStatement:
-    """As `claimable`, or the ``one`` with a ``key``."""
+    """Compile the query of `_build_claim_query`, or that for the row with ``row_id``."""
     query = _build_claim_query(table, states, only_due, where)
-    return CompiledStatement(query.where(table.c.id == bindparam("key")) if single else query)
+    return CompiledStatement(query.where(table.c.id == bindparam("row_id")) if single else query)
 
 
 @cache
-def _compile_work_query(has_single_clock: bool, include_due: bool) -> CompiledStatement:
-    conditions: list[ColumnElement[Any]] = []
-    for table, machine in ((get_table(machine), machine) for machine in MACHINES):
-        conditions.append(_match_states(table, machine.states, table.c.next_attempt_at > _bind_time("next")))
-        if has_single_clock:
-            conditions.append(exists().where(_match_agency(table), table.c.lease_until > _bind_time("lease")))
-    for table, machine in ((get_table(machine), machine) for machine in _SENDING_MACHINES):
-        conditions.append(_match_states(table, machine.leased_states, table.c.lease_until <= _bind_time("now")))
-        if include_due:
-            is_free = or_(table.c.lease_until.is_(None), table.c.lease_until <= _bind_time("now"))
-            conditions.append(
-                _match_states(table, _SENDABLE_STATES, and_(is_free, table.c.next_attempt_at <= _bind_time("now")))
-            )
-    return CompiledStatement(
-        select(*(condition.label(f"look_{number}") for number, condition in enumerate(conditions)))
-    )
+def _compile_work_query(has_single_clock: bool) -> CompiledStatement:
+    """Compile one query whose columns are questions, each true where a row answers it."""
+    tables = [(TABLES[machine.table_name], machine) for machine in MACHINES]
+    (deliveries, _), (acks, _) = sending = [(TABLES[machine.table_name], machine) for machine in _SENDING_MACHINES]
+    late_attempts = [
+        _match_states(table, machine.states, table.c.next_attempt_at > _bind_time("next")) for table, machine in tables
+    ]
+    late_leases = [
+        exists().where(_match_agency(table), table.c.lease_until > _bind_time("lease")) for table, _ in tables
+    ]
+    questions: dict[str, ColumnElement[Any]] = {
+        "is_late_attempt": or_(*late_attempts),
+        "is_sending_expired": or_(*(_match_expired(table, machine) for table, machine in sending)),
+        "is_handling_expired": _match_expired(TABLES[RECEIPTS.table_name], RECEIPTS),
+        "are_deliveries_due": _match_due(deliveries),
+        "are_acks_due": _match_due(acks),
+    }
+    if has_single_clock:
+        questions["is_late_lease"] = or_(*late_leases)
+    return CompiledStatement(select(*(condition.label(name) for name, condition in questions.items())))
+
+
+def _match_expired(table: Table, machine: StateMachine) -> ColumnElement[bool]:
+    return _match_states(table, machine.leased_states, table.c.lease_until <= _bind_time("now"))
+
+
+def _match_due(table: Table) -> ColumnElement[bool]:
+    is_free = or_(table.c.lease_until.is_(None), table.c.lease_until <= _bind_time("now"))
+    return _match_states(table, _SENDABLE_STATES, and_(is_free, table.c.next_attempt_at <= _bind_time("now")))
 
 
 def _match_states(table: Table, states: Iterable[str], condition: ColumnElement[bool]) -> ColumnElement[bool]:

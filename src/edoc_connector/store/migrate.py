@@ -1,4 +1,4 @@
-"""Schema revisions: which one a database has, and how it gets the newest (Alembic)."""
+"""Schema revisions: reading that of a database, and upgrading it to the newest (Alembic)."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ from pathlib import Path
 from sqlalchemy import Connection, Engine, inspect, text
 
 from ..errors import StoreError
-from ._sql.engine import begin_transaction, make_engine, translate_driver_errors
-from .procrastinate.tables import upgrade_task_tables
+from ._sql import begin_transaction, make_engine, translate_driver_errors
+from .procrastinate import upgrade_task_tables
 
-SCHEMA_REVISION = "0004"
+SCHEMA_REVISION = "0005"
 _VERSION_TABLE = "alembic_version"
 _LOCK_KEY = 0x65646F63  # "edoc": one upgrade at a time on PostgreSQL, where DDL takes no lock of its own
 
 
 def upgrade(url: str, *, tasks: bool = False) -> str:
-    """Bring a database to the newest revision; an empty one gets all tables.
+    """Upgrade a database to the newest revision; an empty one gets all tables.
 
     Args:
         url: ``sqlite:///FILE`` or ``postgresql+psycopg://…``.
@@ -40,7 +40,7 @@ def upgrade(url: str, *, tasks: bool = False) -> str:
 
 
 def upgrade_engine(engine: Engine) -> None:
-    """As `upgrade`, on an engine."""
+    """Upgrade the database of an engine."""
     with translate_driver_errors(), begin_transaction(engine, write=True) as connection:
         if connection.dialect.name == "postgresql":
             connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK_KEY})
@@ -50,7 +50,7 @@ def upgrade_engine(engine: Engine) -> None:
 
 
 def require_current_schema(engine: Engine) -> bool:
-    """Make the tables of an empty database; refuse one of another revision.
+    """Require the newest revision; make the tables of an empty database.
 
     Returns:
         Whether they were made now.
@@ -60,9 +60,9 @@ def require_current_schema(engine: Engine) -> bool:
     """
     with translate_driver_errors(), begin_transaction(engine, write=False) as connection:
         current = read_revision(connection)
+        if current == SCHEMA_REVISION:
+            return False
         is_empty = not inspect(connection).get_table_names()
-    if current == SCHEMA_REVISION:
-        return False
     if is_empty:
         upgrade_engine(engine)
         return True
@@ -75,7 +75,7 @@ def require_current_schema(engine: Engine) -> bool:
 
 
 def read_revision(connection: Connection) -> str | None:
-    """The revision of a database; None where it has none."""
+    """Read the revision of a database; None where it has none."""
     if not inspect(connection).has_table(_VERSION_TABLE):
         return None
     number = connection.execute(text(f"SELECT version_num FROM {_VERSION_TABLE}")).scalar()  # noqa: S608  a constant

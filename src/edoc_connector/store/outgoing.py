@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import ColumnElement, and_, exists, select
 
-from ._sql import schema
-from ._sql.compiled import CompiledStatement, build_query_by_id, match_columns
+from .._core import Text
+from ._sql import TABLES, CompiledStatement, build_query_by_id, match_columns
 from .rows import CONFIRM, STATUS, OutgoingRow, ReceiptRow
 from .spool import SpoolFile
 from .state_machine import OUTGOING, OutgoingState
@@ -20,12 +20,13 @@ if TYPE_CHECKING:
     from .leases import Lease
     from .transaction import Tx
 
-TABLE = schema.outgoing
+TABLE = TABLES["outgoing"]
 
 _SELECT_BY_ID = CompiledStatement(build_query_by_id(TABLE))
 _PENDING_STATES = (OutgoingState.READY, OutgoingState.SENDING, OutgoingState.UNKNOWN)
 
 
+@dataclass(slots=True, eq=False)
 class Outgoing:
     """Queues confirmations and status packets.
 
@@ -33,10 +34,7 @@ class Outgoing:
         tx: the transaction.
     """
 
-    __slots__ = ("_tx",)
-
-    def __init__(self, tx: Tx) -> None:
-        self._tx = tx
+    _tx: Tx
 
     def enqueue_confirmation(self, receipt: ReceiptRow, outcome: str, *, is_first: bool = False) -> None:
         """Queue the confirmation of a packet, ``done`` or ``fail``; queue it again if the hub offers the packet again.
@@ -72,7 +70,7 @@ class Outgoing:
         receipt_id: int | None = None,
         delivery_id: int | None = None,
     ) -> int:
-        """Queue a status packet; its key.
+        """Queue a status packet; returns its key.
 
         Args:
             agency: who says it.
@@ -101,11 +99,11 @@ class Outgoing:
         only_ids: Collection[int] | None = None,
         exclude: Collection[int] = (),
     ) -> list[OutgoingRow]:
-        """Take messages whose turn it is.
+        """Claim messages whose turn it is.
 
         Args:
             lease: the worker.
-            agency: whose messages.
+            agency: code of the agency.
             states: the states to look in.
             only_due: only those whose next attempt is due.
             limit: at most so many.
@@ -127,7 +125,7 @@ class Outgoing:
         return [OutgoingRow.from_row(row) for row in rows]
 
     def record_packets(self, packets: Sequence[tuple[OutgoingRow, SpoolFile]]) -> list[OutgoingRow]:
-        """Note the packets that were built for statuses; from now on these bytes are sent, however often.
+        """Record the packets that were built for statuses; from now on these bytes are sent, however often.
 
         Args:
             packets: the messages, claimed, and their packets.
@@ -143,7 +141,7 @@ class Outgoing:
         ]
 
     def mark_sent(self, rows: Sequence[tuple[OutgoingRow, str | None]], *, values: Mapping[str, Any]) -> None:
-        """Note that the hub took messages that were being sent.
+        """Mark messages as sent.
 
         Args:
             rows: the messages, claimed, and the hub's ids of the packets.
@@ -163,8 +161,8 @@ class Outgoing:
         self._tx.transitions.move_all(OUTGOING, held_rows, old=OutgoingState.SENDING, new=OutgoingState.SENT)
 
     def get_by_id(self, row_id: int) -> OutgoingRow:
-        """The message with this key, which must exist."""
-        return OutgoingRow.from_row(_SELECT_BY_ID.fetch_all(self._tx.connection, {"its_id": row_id})[0])
+        """Get the message with this key, which must exist."""
+        return OutgoingRow.from_row(_SELECT_BY_ID.fetch_all(self._tx.connection, {"row_id": row_id})[0])
 
     def find_all(self, agency: str, *, limit: int | None = None, **values: Any) -> list[OutgoingRow]:
         """Find an agency's messages whose columns have some values, newest first."""
@@ -193,7 +191,7 @@ class Outgoing:
         query = select(TABLE).where(TABLE.c.agency == agency, *where).order_by(TABLE.c.id.desc()).limit(limit)
         return [OutgoingRow.from_row(row) for row in self._tx.connection.execute(query).mappings()]
 
-    def move(self, row: OutgoingRow, new: OutgoingState, *, detail: str = "", **values: Any) -> None:
+    def move(self, row: OutgoingRow, new: OutgoingState, *, detail: Text | str = "", **values: Any) -> None:
         """Move a message as its holder; a stale holder is fenced off.
 
         Raises:
@@ -205,7 +203,7 @@ class Outgoing:
 
 
 def build_turn_condition() -> ColumnElement[bool]:
-    """That it is a message's turn: none queued earlier in the same lane is still on its way."""
+    """Build the condition that it is a message's turn: none queued earlier in the same lane is still on its way."""
     earlier = TABLE.alias("earlier")
     pending = earlier.c.state.in_([str(state) for state in _PENDING_STATES])
     return ~exists().where(and_(earlier.c.lane == TABLE.c.lane, earlier.c.id < TABLE.c.id, pending))

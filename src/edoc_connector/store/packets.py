@@ -1,4 +1,4 @@
-"""The packets that rows of every kind name: which of them the spool has to keep, and which are finished."""
+"""Packets that rows of every kind name: those that the spool has to keep, and those that are finished."""
 
 from __future__ import annotations
 
@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import ColumnElement, and_, exists, or_, select, update
 
-from ..edxml.message.codes import StatusCode
-from ._sql import schema
-from ._sql.schema import get_table
+from ..edxml import StatusCode
+from ._sql import TABLES
 from .audit_log import PRUNED_TABLE
 from .rows import CONFIRM
 from .state_machine import (
@@ -31,7 +30,7 @@ if TYPE_CHECKING:
 
 TAKE_BACK_KIND = "take_back"  # of a receipt: a status 13, which asks for a document back
 
-# What is finished: nobody will send it, hand it out or answer it any more.
+# Finished rows: nobody will send them, hand them out or answer them any more.
 _FINISHED_STATES: Mapping[StateMachine, tuple[str, ...]] = {
     DELIVERIES: (DeliveryState.SENT, DeliveryState.FAILED),
     RECEIPTS: (ReceiptState.CONFIRMED, ReceiptState.DUPLICATE, ReceiptState.QUARANTINED),
@@ -54,17 +53,15 @@ class PacketRow:
     fencing_token: int
 
 
+@dataclass(slots=True, eq=False)
 class Packets:
-    """Looks at the packets of all rows together.
+    """Lists the packets of all rows together, and which of them are finished.
 
     Args:
         tx: the transaction.
     """
 
-    __slots__ = ("_tx",)
-
-    def __init__(self, tx: Tx) -> None:
-        self._tx = tx
+    _tx: Tx
 
     def list_rows(self, agency: str) -> list[PacketRow]:
         """List the rows of an agency that have a packet."""
@@ -80,7 +77,7 @@ class Packets:
 
     def fence_off_finished(self, row: PacketRow, changed_before: datetime) -> bool:
         """Fence off whoever read a finished row before; whether it is unchanged, and finished still."""
-        table = get_table(row.machine)
+        table = TABLES[row.machine.table_name]
         unchanged = [table.c.id == row.key, table.c.fence == row.fencing_token, table.c.spool_file == row.file]
         statement = update(table).where(*unchanged, *_match_finished(row.machine, changed_before))
         return self._tx.connection.execute(statement.values(fence=row.fencing_token + 1)).rowcount == 1
@@ -91,16 +88,16 @@ class Packets:
 
     def list_agencies(self) -> set[str]:
         """List the agencies whose packets this database names."""
-        queries = [select(get_table(machine).c.agency).distinct() for machine in MACHINES]
+        queries = [select(TABLES[machine.table_name].c.agency).distinct() for machine in MACHINES]
         return {agency for query in queries for agency in self._tx.connection.execute(query).scalars()}
 
     def _select_named_files(self, machine: StateMachine) -> Iterator[str]:
-        table = get_table(machine)
+        table = TABLES[machine.table_name]
         query = select(table.c.spool_file).where(table.c.spool_file.is_not(None))
         yield from self._tx.connection.execute(query).scalars()
 
     def _select_rows(self, agency: str, machine: StateMachine, *conditions: ColumnElement[bool]) -> Iterator[PacketRow]:
-        table = get_table(machine)
+        table = TABLES[machine.table_name]
         query = select(table.c.id, table.c.state, table.c.spool_file, table.c.sha256, table.c.fence)
         query = query.where(table.c.agency == agency, table.c.spool_file.is_not(None), *conditions)
         for columns in self._tx.connection.execute(query.order_by(table.c.id)):
@@ -108,14 +105,14 @@ class Packets:
 
 
 def _match_finished(machine: StateMachine, changed_before: datetime) -> list[ColumnElement[bool]]:
-    table = get_table(machine)
+    table = TABLES[machine.table_name]
     conditions: list[ColumnElement[bool]] = [
         table.c.state.in_([str(state) for state in _FINISHED_STATES[machine]]),
         table.c.updated_at < changed_before,
         ~exists().where(PRUNED_TABLE.c.spool_file == table.c.spool_file),
     ]
     if machine is not OUTGOING:
-        O = schema.outgoing  # noqa: E741, N806  a table
+        O = TABLES["outgoing"]  # noqa: E741, N806  a table
         subject_id = O.c.delivery_id if machine is DELIVERIES else O.c.receipt_id
         open_states = [str(state) for state in OutgoingState if state not in _FINISHED_STATES[OUTGOING]]
         conditions.append(~exists().where(and_(subject_id == table.c.id, O.c.state.in_(open_states))))
@@ -125,8 +122,8 @@ def _match_finished(machine: StateMachine, changed_before: datetime) -> list[Col
 
 
 def _match_unawaited() -> list[ColumnElement[bool]]:
-    """Neither the sender for our answer, nor we for a person who looks at what was set aside here."""
-    R, O = schema.receipts, schema.outgoing  # noqa: E741, N806  tables
+    """Build the conditions that nobody waits: no sender for our answer, no person for a packet that was set aside."""
+    R, O = TABLES["receipts"], TABLES["outgoing"]  # noqa: E741, N806  tables
     target = R.alias("about")
     asks_back = exists().where(
         R.c.business == TAKE_BACK_KIND, target.c.agency == R.c.agency, target.c.document_id == R.c.document_id,

@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import BindParameter, ColumnElement, Select, and_, bindparam, exists, or_, select, update
 
-from .._core import join_languages
-from ._sql import schema
-from ._sql.compiled import CompiledStatement, build_newest_first_query, build_query_by_id, match_columns
+from .._core import Text
+from ._sql import TABLES, CompiledStatement, build_newest_first_query, build_query_by_id, match_columns
 from .rows import EDOC, STATUS, ReceiptRow
 from .state_machine import RECEIPTS, ReceiptState
 from .transitions import HeldRow
@@ -19,7 +18,7 @@ if TYPE_CHECKING:
     from .leases import Lease
     from .transaction import Tx
 
-TABLE = schema.receipts
+TABLE = TABLES["receipts"]
 
 
 # A packet in one of these is the one copy of its document that counts.
@@ -30,24 +29,24 @@ EFFECTIVE_STATES = (ReceiptState.WAITING, ReceiptState.HANDLING, ReceiptState.HA
 _ENTERED_STATES = (ReceiptState.HANDLED, ReceiptState.CONFIRMED)
 
 # Made once: every packet needs them.
-_NEWEST_OF_AGENCY = select(TABLE).where(TABLE.c.agency == bindparam("whose")).order_by(TABLE.c.id.desc()).limit(1)
+_NEWEST_OF_AGENCY = select(TABLE).where(TABLE.c.agency == bindparam("agency")).order_by(TABLE.c.id.desc()).limit(1)
 _SELECT_BY_ID = CompiledStatement(build_query_by_id(TABLE))
-_SELECT_BY_HUB_DOC_ID = CompiledStatement(_NEWEST_OF_AGENCY.where(TABLE.c.hub_doc_id == bindparam("wanted")))
+_SELECT_BY_HUB_DOC_ID = CompiledStatement(_NEWEST_OF_AGENCY.where(TABLE.c.hub_doc_id == bindparam("hub_doc_id")))
 _EFFECTIVE_QUERY = _NEWEST_OF_AGENCY.where(
-    TABLE.c.document_id == bindparam("wanted"), TABLE.c.message_type == EDOC, TABLE.c.state.in_(EFFECTIVE_STATES)
+    TABLE.c.document_id == bindparam("document_id"), TABLE.c.message_type == EDOC, TABLE.c.state.in_(EFFECTIVE_STATES)
 )
 _SELECT_EFFECTIVE = CompiledStatement(_EFFECTIVE_QUERY)
 _SELECT_EFFECTIVE_OF_SENDER = CompiledStatement(_EFFECTIVE_QUERY.where(TABLE.c.sender == bindparam("sender")))
-_WANTED_VALUES: BindParameter[Any] = bindparam("wanted", expanding=True)
-_ROWS_OF_AGENCY = select(TABLE).where(TABLE.c.agency == bindparam("whose")).order_by(TABLE.c.id.desc())
-_SELECT_BY_HUB_DOC_IDS = _ROWS_OF_AGENCY.where(TABLE.c.hub_doc_id.in_(_WANTED_VALUES))
+_ANY_OF: BindParameter[Any] = bindparam("any_of", expanding=True)
+_ROWS_OF_AGENCY = select(TABLE).where(TABLE.c.agency == bindparam("agency")).order_by(TABLE.c.id.desc())
+_SELECT_BY_HUB_DOC_IDS = _ROWS_OF_AGENCY.where(TABLE.c.hub_doc_id.in_(_ANY_OF))
 _SELECT_EFFECTIVE_COPIES = _ROWS_OF_AGENCY.where(
-    TABLE.c.document_id.in_(_WANTED_VALUES), TABLE.c.message_type == EDOC, TABLE.c.state.in_(EFFECTIVE_STATES)
+    TABLE.c.document_id.in_(_ANY_OF), TABLE.c.message_type == EDOC, TABLE.c.state.in_(EFFECTIVE_STATES)
 )
-_SELECT_SAME_STATUSES = _ROWS_OF_AGENCY.where(TABLE.c.fingerprint.in_(_WANTED_VALUES), TABLE.c.message_type == STATUS)
-_SELECT_STATES = select(TABLE.c.id, TABLE.c.state).where(TABLE.c.id.in_(_WANTED_VALUES))
-_UPDATE_CONFIRMED = update(TABLE).where(TABLE.c.id.in_(_WANTED_VALUES))
-_UPDATE_RETURNING_ROW = CompiledStatement(update(TABLE).where(TABLE.c.id == bindparam("its_id")).returning(TABLE))
+_SELECT_SAME_STATUSES = _ROWS_OF_AGENCY.where(TABLE.c.fingerprint.in_(_ANY_OF), TABLE.c.message_type == STATUS)
+_SELECT_STATES = select(TABLE.c.id, TABLE.c.state).where(TABLE.c.id.in_(_ANY_OF))
+_UPDATE_CONFIRMED = update(TABLE).where(TABLE.c.id.in_(_ANY_OF))
+_UPDATE_RETURNING_ROW = CompiledStatement(update(TABLE).where(TABLE.c.id == bindparam("row_id")).returning(TABLE))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,6 +66,7 @@ class Offer:
     recipient: str = ""
 
 
+@dataclass(slots=True, eq=False)
 class Receipts:
     """Keeps the packets that come in.
 
@@ -74,20 +74,17 @@ class Receipts:
         tx: the transaction.
     """
 
-    __slots__ = ("_tx",)
-
-    def __init__(self, tx: Tx) -> None:
-        self._tx = tx
+    _tx: Tx
 
     def record_offer(
         self, agency: str, hub_doc_id: str, message_type: str, *, sender: str = "", recipient: str = ""
     ) -> ReceiptRow:
-        """As `record_offers`, for one packet; its row."""
+        """Record one packet that the hub offers; returns its row."""
         offer = Offer(hub_doc_id=hub_doc_id, message_type=message_type, sender=sender, recipient=recipient)
         return self.record_offers(agency, [offer])[0][hub_doc_id]
 
     def record_offers(self, agency: str, offers: Sequence[Offer]) -> tuple[dict[str, ReceiptRow], set[str]]:
-        """The rows of packets that the hub offers; made, ``listed``, where they are new.
+        """Record packets that the hub offers: rows for those that are new, ``listed``.
 
         Args:
             agency: to whom they are offered.
@@ -116,24 +113,24 @@ class Receipts:
         return known | inserted, set(inserted)
 
     def get_by_id(self, row_id: int) -> ReceiptRow:
-        """The receipt with this key, which must exist."""
-        return ReceiptRow.from_row(_SELECT_BY_ID.fetch_all(self._tx.connection, {"its_id": row_id})[0])
+        """Get the receipt with this key, which must exist."""
+        return ReceiptRow.from_row(_SELECT_BY_ID.fetch_all(self._tx.connection, {"row_id": row_id})[0])
 
     def find_by_hub_doc_id(self, agency: str, hub_doc_id: str) -> ReceiptRow | None:
-        """The receipt of a packet by the hub's id."""
-        return self._select_first(_SELECT_BY_HUB_DOC_ID, whose=agency, wanted=hub_doc_id)
+        """Find the receipt of a packet by the hub's id."""
+        return self._select_first(_SELECT_BY_HUB_DOC_ID, agency=agency, hub_doc_id=hub_doc_id)
 
     def find_by_hub_doc_ids(self, agency: str, hub_doc_ids: Collection[str]) -> dict[str, ReceiptRow]:
-        """The receipts of some packets, by the hub's ids; those that are not here are left out."""
+        """Find the receipts of some packets, by the hub's ids; those that are not here are left out."""
         return {row.hub_doc_id: row for row in self._select_some(_SELECT_BY_HUB_DOC_IDS, agency, hub_doc_ids)}
 
     def find_copies(
         self, agency: str, *, documents: Collection[str], statuses: Collection[str]
     ) -> tuple[list[ReceiptRow], list[ReceiptRow]]:
-        """What is here of some packets already: the receipts of the documents, as `effective`, and of the statuses.
+        """Find the copies of some packets: receipts of the documents, as `find_effective`, and of the statuses.
 
         Args:
-            agency: whose.
+            agency: code of the agency.
             documents: their DocumentIds.
             statuses: the fingerprints of status packets.
         """
@@ -142,10 +139,10 @@ class Receipts:
         )
 
     def find_effective(self, agency: str, document_id: str, sender: str | None = None) -> ReceiptRow | None:
-        """The copy of a document that counts: neither a duplicate nor set aside; of any sender, the newest."""
+        """Find the copy of a document that counts: neither a duplicate nor set aside; of any sender, the newest."""
         if sender is None:
-            return self._select_first(_SELECT_EFFECTIVE, whose=agency, wanted=document_id)
-        return self._select_first(_SELECT_EFFECTIVE_OF_SENDER, whose=agency, wanted=document_id, sender=sender)
+            return self._select_first(_SELECT_EFFECTIVE, agency=agency, document_id=document_id)
+        return self._select_first(_SELECT_EFFECTIVE_OF_SENDER, agency=agency, document_id=document_id, sender=sender)
 
     def find_by_any_id(self, agency: str, any_id: str) -> ReceiptRow | None:
         """Find a document by its DocumentId, else a packet by the hub's id, else a document set aside by its claim."""
@@ -165,18 +162,18 @@ class Receipts:
         query = build_newest_first_query(TABLE, agency, *where).limit(limit)
         return [ReceiptRow.from_row(row) for row in self._tx.connection.execute(query).mappings()]
 
-    def _select_some(self, query: Select[Any], agency: str, wanted: Collection[str]) -> list[ReceiptRow]:
-        if not wanted:
+    def _select_some(self, query: Select[Any], agency: str, any_of: Collection[str]) -> list[ReceiptRow]:
+        if not any_of:
             return []
-        found = self._tx.connection.execute(query, {"whose": agency, "wanted": sorted(set(wanted))}).mappings()
+        found = self._tx.connection.execute(query, {"agency": agency, "any_of": sorted(set(any_of))}).mappings()
         return [ReceiptRow.from_row(row) for row in found]
 
     def _select_first(self, query: CompiledStatement, **values: str) -> ReceiptRow | None:
         found = query.fetch_first(self._tx.connection, values)
         return None if found is None else ReceiptRow.from_row(found)
 
-    def move(self, row: ReceiptRow, new: ReceiptState, *, detail: str = "", **values: Any) -> ReceiptRow:
-        """Move a receipt as its holder; a stale holder is fenced off. Gives the receipt as it is afterwards.
+    def move(self, row: ReceiptRow, new: ReceiptState, *, detail: Text | str = "", **values: Any) -> ReceiptRow:
+        """Move a receipt as its holder; a stale holder is fenced off. Returns the receipt as it is afterwards.
 
         Raises:
             LeaseLost: somebody else moved or took it.
@@ -188,7 +185,7 @@ class Receipts:
         )
 
     def mark_downloaded(self, downloads: Sequence[tuple[ReceiptRow, Mapping[str, Any]]]) -> None:
-        """Note that documents were downloaded and wait for the application, in one go.
+        """Mark documents as downloaded: they wait for the application. All in one go.
 
         Args:
             downloads: the receipts, claimed, and the facts of their packets: the same columns of each.
@@ -200,20 +197,20 @@ class Receipts:
         self._tx.transitions.move_all(RECEIPTS, rows, old=ReceiptState.LISTED, new=ReceiptState.WAITING)
 
     def mark_confirmed(self, outcomes: Mapping[int, str]) -> None:
-        """Note that the hub was told of packets.
+        """Mark packets as confirmed to the hub.
 
         Args:
             outcomes: what it was told (`outgoing.DONE` or `outgoing.FAIL`), by receipt.
         """
         found = {
             row["id"]: row["state"]
-            for row in self._tx.connection.execute(_SELECT_STATES, {"wanted": sorted(outcomes)}).mappings()
+            for row in self._tx.connection.execute(_SELECT_STATES, {"any_of": sorted(outcomes)}).mappings()
         }
         self._tx.connection.execute(
-            _UPDATE_CONFIRMED, {"wanted": sorted(outcomes), "confirmed_at": self._tx.now, "updated_at": self._tx.now}
+            _UPDATE_CONFIRMED, {"any_of": sorted(outcomes), "confirmed_at": self._tx.now, "updated_at": self._tx.now}
         )
         for row_id, code in outcomes.items():
-            detail = join_languages(f"the hub was told {code}", f"đã báo trục: {code}")
+            detail = Text(f"the hub was told {code}", f"đã báo trục: {code}")
             self._tx.timeline.record_change(RECEIPTS, row_id, old=found[row_id], new=found[row_id], detail=detail)
         finished = [
             HeldRow(row_id, None)
@@ -233,11 +230,11 @@ class Receipts:
         only_due: bool = False,
         count_attempt: bool = False,
     ) -> ReceiptRow | None:
-        """Take the next receipt in a state (`LISTED` to download it, `WAITING` to hand it out), or one of them.
+        """Claim the next receipt in a state (`LISTED` to download it, `WAITING` to hand it out), or one of them.
 
         Args:
             lease: the worker.
-            agency: whose receipts.
+            agency: code of the agency.
             state: the state to look in.
             after_id: only rows with a greater key.
             only_id: only this row.
@@ -258,10 +255,10 @@ class Receipts:
         return ReceiptRow.from_row(rows[0]) if rows else None
 
     def list_waiting_ids(self, agency: str, *, after_id: int, below_id: int | None, limit: int) -> list[int]:
-        """The keys of packets that wait for the application, in order.
+        """List the keys of packets that wait for the application, in order.
 
         Args:
-            agency: whose receipts.
+            agency: code of the agency.
             after_id: only greater keys.
             below_id: only lesser keys.
             limit: at most so many.
@@ -277,7 +274,7 @@ class Receipts:
         """List packets that are due to be downloaded and that nobody holds, those that wait the longest first.
 
         Args:
-            agency: whose receipts.
+            agency: code of the agency.
             only_id: only this row.
             limit: at most so many.
         """
@@ -295,11 +292,11 @@ class Receipts:
         return [ReceiptRow.from_row(row) for row in self._tx.connection.execute(query).mappings()]
 
     def claim_listed(self, lease: Lease, *, agency: str, row_ids: Collection[int]) -> list[ReceiptRow]:
-        """Take some packets that wait to be downloaded, in one go; the attempt counts from now on.
+        """Claim some packets that wait to be downloaded, in one go; the attempt counts from now on.
 
         Args:
             lease: the worker.
-            agency: whose receipts.
+            agency: code of the agency.
             row_ids: the rows; those that another worker is at, or that are not `LISTED` any more, are left out.
 
         Returns:
@@ -334,11 +331,11 @@ class Receipts:
         self._tx.connection.execute(update(TABLE).where(*still_held, TABLE.c.attempts > 0).values(values))
 
     def claim_next_status(self, lease: Lease, *, agency: str, only_id: int | None = None) -> ReceiptRow | None:
-        """Take the next status that the application was not told of; statuses about one document come in their order.
+        """Claim the next status that the application was not told of; statuses about one document come in their order.
 
         Args:
             lease: the worker.
-            agency: whose receipts.
+            agency: code of the agency.
             only_id: only this row.
         """
         only_ids = [only_id] if only_id is not None else None
@@ -349,20 +346,20 @@ class Receipts:
         return ReceiptRow.from_row(rows[0]) if rows else None
 
     def lock_receipt(self, receipt_id: int) -> None:
-        """Wait until no other transaction looks up where the answers to a packet stand, and writes that."""
+        """Lock the standing of the answers to a packet, which is read first and written afterwards."""
         self._tx.advisory_lock(f"receipt {receipt_id}")
 
-    def record_note(self, row: ReceiptRow, *, detail: str, **values: Any) -> ReceiptRow:
-        """Enter what was said about a receipt (status codes, requests) without moving it; the receipt afterwards."""
+    def record_note(self, row: ReceiptRow, *, detail: Text | str, **values: Any) -> ReceiptRow:
+        """Record a status code or a request about a receipt without moving it; returns the receipt afterwards."""
         (updated,) = _UPDATE_RETURNING_ROW.fetch_all(
-            self._tx.connection, {**values, "updated_at": self._tx.now, "its_id": row.id}
+            self._tx.connection, {**values, "updated_at": self._tx.now, "row_id": row.id}
         )
         self._tx.timeline.record_change(RECEIPTS, row.id, old=row.state, new=row.state, detail=detail)
         return ReceiptRow.from_row(updated)
 
 
 def build_downloadable_condition() -> ColumnElement[bool]:
-    """That a packet may be downloaded.
+    """Build the condition that a packet may be downloaded.
 
     A status is taken in after what its sender offered before it: 01 before 03, a document before its taking back.
     """
@@ -377,7 +374,7 @@ def build_downloadable_condition() -> ColumnElement[bool]:
 
 
 def build_unnoticed_condition() -> ColumnElement[bool]:
-    """That a status is one for the application, and the first about its document that it was not told of."""
+    """Build the condition that a status is the first about its document that the application was not told of."""
     earlier = TABLE.alias("earlier")
     unnoticed_before = and_(
         earlier.c.agency == TABLE.c.agency,

@@ -6,7 +6,8 @@ from dataclasses import dataclass, fields
 from datetime import date, datetime
 from typing import TypeVar
 
-from ._sql.compiled import Row
+from .._core import Text
+from ._sql import Row
 
 R = TypeVar("R", bound="TableRow")
 
@@ -25,7 +26,7 @@ class TableRow:
 
     @classmethod
     def from_row(cls: type[R], row: Row) -> R:
-        """Take the columns of a row that the record has."""
+        """Make the value of a row, from the columns that it has."""
         names = _COLUMN_NAMES.get(cls)
         if names is None:
             names = _COLUMN_NAMES[cls] = tuple(field.name for field in fields(cls))
@@ -37,7 +38,7 @@ _COLUMN_NAMES: dict[type, tuple[str, ...]] = {}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QueuedRow(TableRow):
-    """What everything that is worked off by claims has."""
+    """A row that is claimed and worked off."""
 
     agency: str
     state: str
@@ -69,6 +70,8 @@ class DeliveryRow(QueuedRow):
     hub_doc_id: str | None
     asked: int
     sent_at: datetime | None
+    never_accepted: bool
+    was_unknown: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,6 +106,7 @@ class ReceiptRow(QueuedRow):
     fingerprint: str | None
     verification: str | None
     verification_text: str | None
+    verification_vi: str | None
     findings: int
     last_code: str | None
     change: str | None
@@ -111,6 +115,7 @@ class ReceiptRow(QueuedRow):
     offered_to: str | None
     noticed_at: datetime | None
     traceback: str | None
+    was_admitted: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,7 +138,7 @@ class OutgoingRow(QueuedRow):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TimelineRow(TableRow):
-    """One thing that happened."""
+    """One entry of a timeline."""
 
     subject: str
     subject_id: int
@@ -143,11 +148,17 @@ class TimelineRow(TableRow):
     new: str
     recipient: str | None
     detail: str
+    detail_vi: str | None
+
+    @property
+    def text(self) -> Text:
+        """Give the words in both languages."""
+        return Text(self.detail, self.detail if self.detail_vi is None else self.detail_vi)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobRow(TableRow):
-    """Something that is done again and again for an agency."""
+    """A job that is done again and again for an agency."""
 
     agency: str
     job: str

@@ -1,4 +1,4 @@
-"""What a worker does again and again for an agency (poll, send, watch): when next, how it went, and who is at it.
+"""Jobs that a worker does again and again for an agency (poll, watch): when next, how they went, and who is at them.
 
 The times are in the database, so that a restart neither forgets a back-off nor polls at once, and the workers of one
 agency share them.
@@ -6,13 +6,14 @@ agency share them.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from sqlalchemy import or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
-from ._sql import schema
+from ._sql import TABLES
 from .rows import JobRow
 from .transitions import LeaseLost
 
@@ -20,26 +21,24 @@ if TYPE_CHECKING:
     from .leases import Lease
     from .transaction import Tx
 
-TABLE = schema.jobs
+TABLE = TABLES["jobs"]
 JOBS_TABLE = TABLE.name  # whose rows a worker holds while it is at a job
 
 _ERROR_COLUMNS = ("error_code", "error_text", "error_vi")
 
 
+@dataclass(slots=True, eq=False)
 class Schedule:
-    """Keeps what a worker does again and again.
+    """Keeps the jobs that a worker does again and again.
 
     Args:
         tx: the transaction.
     """
 
-    __slots__ = ("_tx",)
-
-    def __init__(self, tx: Tx) -> None:
-        self._tx = tx
+    _tx: Tx
 
     def find_job(self, agency: str, name: str) -> JobRow | None:
-        """A job, if it ever ran."""
+        """Find a job, if it ever ran."""
         row = (
             self._tx.connection.execute(select(TABLE).where(TABLE.c.agency == agency, TABLE.c.job == name))
             .mappings()
@@ -48,7 +47,7 @@ class Schedule:
         return JobRow.from_row(row) if row is not None else None
 
     def list_jobs(self, agency: str) -> dict[str, JobRow]:
-        """The jobs of an agency, by name."""
+        """List the jobs of an agency, by name."""
         query = select(TABLE).where(TABLE.c.agency == agency).order_by(TABLE.c.job)
         return {row["job"]: JobRow.from_row(row) for row in self._tx.connection.execute(query).mappings()}
 
@@ -68,7 +67,7 @@ class Schedule:
         )
 
     def claim_job(self, lease: Lease, agency: str, name: str) -> JobRow | None:
-        """Take a job that is due and that nobody is at."""
+        """Claim a job that is due and that nobody is at."""
         is_free = or_(TABLE.c.lease_until.is_(None), TABLE.c.lease_until <= self._tx.now)
         query = select(TABLE).where(
             TABLE.c.agency == agency, TABLE.c.job == name, TABLE.c.next_at <= self._tx.now, is_free
@@ -91,7 +90,7 @@ class Schedule:
     def finish_job(
         self, row: JobRow, *, next_at: datetime, failures: int, error: dict[str, str | None] | None = None
     ) -> None:
-        """Give a job back.
+        """Finish a job, and say when it is due again.
 
         Args:
             row: the job as it was claimed.
@@ -121,7 +120,7 @@ class Schedule:
         self._tx.finished_jobs.append((row.agency, row.job, next_at))
 
     def postpone_job(self, agency: str, name: str, *, next_at: datetime, error: dict[str, str | None]) -> None:
-        """Let nobody do a job before a time, because the next attempt would meet the same error."""
+        """Postpone a job, because the next attempt would meet the same error."""
         self.ensure_job(agency, name, first_at=self._tx.now)
         # Threads that meet the same trouble at the same time count as one failure.
         values = {"next_at": next_at, "failures": TABLE.c.failures + 1, "updated_at": self._tx.now, **error}
@@ -131,7 +130,7 @@ class Schedule:
         )
 
     def record_recovery(self, agency: str, name: str) -> None:
-        """Note that a job works again."""
+        """Record that a job works again."""
         values = {
             "failures": 0,
             "next_at": self._tx.now,

@@ -14,7 +14,7 @@ from uuid import uuid4
 
 from .._core import sync_folder
 from ..errors import NotFound, StoreError
-from ._sql.engine import translate_driver_errors
+from ._sql import as_store_error, translate_driver_errors
 
 _NAME_PATTERN = re.compile(r"[0-9a-f]{32}\.edxml")
 _OWNER_MARK = "8"  # where a random UUID has its version, 4: a name that ends in its owner's tag
@@ -48,12 +48,12 @@ class Spool:
     that no folder grows without end. A file that has its name is complete: it was written under ``tmp``, flushed to the
     disk, renamed, and its folder was flushed too.
 
-    The end of a name tells whose file it is (`owner_of`): agencies with databases of their own may share a folder, and
-    what no row of one of them names may be another one's.
+    The end of a name tells whose file it is (`parse_owner_tag`): agencies with databases of their own may share a
+    folder, and a file that no row of one of them names may be another one's.
 
     Args:
         root: the folder; made where it is missing.
-        owner: whose files are kept here by this object, an agency's code; empty where nobody asks.
+        owner: code of the agency that this object keeps files for; empty where nobody asks.
     """
 
     def __init__(self, root: Path, *, owner: str = "") -> None:
@@ -66,7 +66,7 @@ class Spool:
 
     @contextmanager
     def draft_file(self) -> Iterator[Path]:
-        """A path for a file in the making; what is left there at the end is removed.
+        """Give a path for a file in the making; a file left there at the end is removed.
 
         Yields:
             a path that does not exist yet, on the same disk as the spool.
@@ -78,14 +78,14 @@ class Spool:
             draft.unlink(missing_ok=True)
 
     def keep_draft(self, draft: Path) -> SpoolFile:
-        """Take a finished draft into the spool.
+        """Keep a finished draft in the spool.
 
         Raises:
             StoreError: the disk is full, or will not have it.
         """
         name = f"{self._make_name()}.edxml"
         folder = f"{self.root}/{name[:2]}"
-        with translate_driver_errors():
+        try:
             sha256, size = _hash_and_flush(draft)
             try:
                 draft.rename(f"{folder}/{name}")
@@ -97,10 +97,12 @@ class Spool:
             if folder not in self._flushed_folders:  # whoever made it, its own name is on the disk from here on
                 sync_folder(self.root)
                 self._flushed_folders.add(folder)
+        except OSError as error:
+            raise as_store_error(error) from error
         return SpoolFile(name, sha256, size)
 
     def locate(self, name: str) -> Path:
-        """Where a file of the spool lies.
+        """Locate a file of the spool.
 
         Raises:
             StoreError: the name is none that the spool gives.
@@ -110,7 +112,7 @@ class Spool:
         return Path(f"{self.root}/{name[:2]}/{name}")
 
     def verify_file(self, name: str, sha256: str) -> Path:
-        """Where a file lies, after its bytes were compared with the hash that was stored.
+        """Verify a file against the hash that was stored; returns its path.
 
         Raises:
             NotFound: the file is gone.
@@ -118,14 +120,15 @@ class Spool:
             StoreError: it cannot be read now.
         """
         path = self.locate(name)
-        with translate_driver_errors():
-            try:
-                actual = compute_sha256(path)
-            except (FileNotFoundError, IsADirectoryError):
-                raise NotFound(
-                    f"the packet {path} is gone from the spool: restore it from a backup.",
-                    vi=f"Gói tin {path} không còn trong kho tạm: hãy khôi phục từ bản sao lưu.",
-                ) from None
+        try:
+            actual = compute_sha256(path)
+        except (FileNotFoundError, IsADirectoryError):
+            raise NotFound(
+                f"the packet {path} is gone from the spool: restore it from a backup.",
+                vi=f"Gói tin {path} không còn trong kho tạm: hãy khôi phục từ bản sao lưu.",
+            ) from None
+        except OSError as error:
+            raise as_store_error(error) from error
         if actual != sha256:
             raise Altered(
                 f"the packet {path} is not the one that was stored: its hash is {actual}, it was {sha256}. "
@@ -134,6 +137,14 @@ class Spool:
                 "Hãy khôi phục từ bản sao lưu.",
             )
         return path
+
+    def has(self, name: str, sha256: str) -> bool:
+        """Whether a packet is here with the bytes that were stored."""
+        try:
+            self.verify_file(name, sha256)
+        except (NotFound, StoreError):
+            return False
+        return True
 
     def discard(self, name: str) -> None:
         """Remove a file that no row names: the transaction that was to keep it did not happen."""
@@ -145,18 +156,18 @@ class Spool:
 
 
 def compute_owner_tag(owner: str) -> str:
-    """What ends the names of an agency's files."""
+    """Compute the tag that ends the names of an agency's files."""
     return hashlib.sha256(owner.encode()).hexdigest()[:_TAG_DIGITS]
 
 
 def parse_owner_tag(name: str) -> str | None:
-    """The tag of the agency whose file it is; None where its name does not tell, made by an older version."""
+    """Parse the tag of the agency whose file it is; None where its name does not tell, made by an older version."""
     number = name.partition(".")[0]
     return number[-_TAG_DIGITS:] if number[12] == _OWNER_MARK else None
 
 
 def compute_sha256(path: Path) -> str:
-    """SHA-256 of a file, hex."""
+    """Compute the SHA-256 of a file, hex."""
     with path.open("rb", buffering=0) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 

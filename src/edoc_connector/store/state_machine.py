@@ -1,7 +1,7 @@
 """States of deliveries, receipts and outgoing messages, and the moves between them.
 
-First the rules, then the tables; nothing else in the package decides whether a move is allowed. The database holds the
-same tables as triggers, so that no other program can make a move that is not listed here.
+First the rules, then the tables; nothing else decides whether a move is allowed, and which marks a state leaves. The
+database holds the same tables as triggers, so that no other program can make a move that is not listed here.
 
 * A row that leaves this machine is stored first, and the network happens between two moves, never inside one.
 * ``sending`` and ``handling`` are held under a lease. When the lease runs out, the holder is taken for dead: what it
@@ -13,9 +13,11 @@ same tables as triggers, so that no other program can make a move that is not li
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
 
+from .._core import Text
 from ..errors import StoreError
 
 
@@ -67,9 +69,10 @@ class Transition:
     cause: str
     cause_vi: str
 
-    def describe(self, detail: str) -> str:
-        """The cause, and what is known besides."""
-        return f"{self.cause}: {detail}" if detail else self.cause
+    def describe(self, detail: Text | str = "") -> Text:
+        """Describe the move: its cause, then further words."""
+        words = Text.of(detail)
+        return Text(_join_words(self.cause, words.en), _join_words(self.cause_vi, words.vi))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -82,6 +85,7 @@ class StateMachine:
         states: every state.
         transitions: every allowed move.
         leased_states: the states that belong to one worker for as long as its lease runs.
+        marks: columns that entering a state sets, and that stay set: what a row ever was.
     """
 
     subject: str
@@ -89,13 +93,14 @@ class StateMachine:
     states: type[StrEnum]
     transitions: tuple[Transition, ...]
     leased_states: frozenset[str]
+    marks: Mapping[str, Mapping[str, bool]] = field(default_factory=dict)
 
     def find_transition(self, old: str | None, new: str) -> Transition | None:
-        """The move between two states, or None where there is none."""
+        """Find the move between two states; None where there is none."""
         return next((move for move in self.transitions if (move.old, move.new) == (old, new)), None)
 
     def require_transition(self, old: str | None, new: str) -> Transition:
-        """The move between two states.
+        """Require the move between two states.
 
         Raises:
             StoreError: there is none.
@@ -106,8 +111,12 @@ class StateMachine:
         return transition
 
     def list_next_states(self, old: str | None) -> tuple[str, ...]:
-        """The states that may follow one."""
+        """List the states that may follow one."""
         return tuple(move.new for move in self.transitions if move.old == old)
+
+
+def _join_words(cause: str, detail: str) -> str:
+    return f"{cause}: {detail}" if detail else cause
 
 
 _D, _R, _O = DeliveryState, ReceiptState, OutgoingState
@@ -117,6 +126,12 @@ DELIVERIES = StateMachine(
     table_name="deliveries",
     states=DeliveryState,
     leased_states=frozenset({_D.SENDING}),
+    marks={
+        _D.UNKNOWN: {"was_unknown": True, "never_accepted": False},
+        _D.SENT: {"never_accepted": False},
+        # Unless the hub refused what is in the packet: then whoever moves it says so.
+        _D.FAILED: {"never_accepted": False},
+    },
     transitions=(
         Transition(None, _D.READY, "stored, before anything is sent", "đã lưu trước khi gửi"),
         Transition(_D.READY, _D.SENDING, "sending began", "bắt đầu gửi"),
@@ -149,6 +164,7 @@ RECEIPTS = StateMachine(
     table_name="receipts",
     states=ReceiptState,
     leased_states=frozenset({_R.HANDLING}),
+    marks={_R.WAITING: {"was_admitted": True}},
     transitions=(
         Transition(None, _R.LISTED, "the hub offers it", "trục có gói tin chờ nhận"),
         Transition(_R.LISTED, _R.WAITING, "downloaded, checked and kept", "đã tải về, kiểm tra và lưu"),

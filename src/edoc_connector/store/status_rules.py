@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from enum import StrEnum
 
+from .._core import Text
 from ..edxml import StatusCode
 from ..errors import StatusNotAllowed
 
@@ -24,11 +25,16 @@ class Change(StrEnum):
 TAKE_BACK_CODE = "13"
 CHANGE_BY_ANSWER: Mapping[str, Change] = {"15": Change.AGREED, "16": Change.REFUSED}
 
+_REQUEST_WORDS: Mapping[Change, Text] = {
+    Change.ASKED: Text(", take-back requested", ", đang có yêu cầu thu hồi hoặc lấy lại"),
+    Change.AGREED: Text(", withdrawn", ", đã thu hồi"),
+}
+
 _KNOWN_CODES = frozenset(code.value for code in StatusCode)
 
 _CodeOrder = Mapping[str | None, tuple[str, ...]]
 
-# What may follow which code of one receiver; None is "nothing yet".
+# Codes that may follow each code of one receiver; None is "nothing yet".
 DOCUMENT_ORDER: _CodeOrder = {
     None: ("01",),
     "01": ("02", "03"),
@@ -50,7 +56,7 @@ _TAKE_BACK_AFTER = frozenset({None, "01", "03", "04", "05"})
 def list_allowed_codes(
     last_code: str | None, *, change: str | None = None, is_change_packet: bool = False
 ) -> tuple[str, ...]:
-    """The codes that a receiver may send next.
+    """List the codes that a receiver may send next.
 
     Args:
         last_code: the last code of that receiver, without 13, 15 and 16 where the packet is an ordinary document.
@@ -65,7 +71,7 @@ def list_allowed_codes(
 
 
 def is_not_further(last_code: str | None, code: str) -> bool:
-    """Whether the last code goes on to count where another one comes out of order: that one is not further."""
+    """Whether a code that comes out of order is no further than the last one, which then goes on to count."""
     return last_code in _PROGRESS and code in _PROGRESS and _PROGRESS[code] <= _PROGRESS[last_code]
 
 
@@ -77,7 +83,7 @@ def can_take_back(last_code: str | None, *, change: str | None = None) -> bool:
 def require_allowed_code(
     code: str, last_code: str | None, *, change: str | None = None, is_change_packet: bool = False
 ) -> None:
-    """Raise unless our side may send the code now.
+    """Require that our side may send the code now.
 
     Raises:
         StatusNotAllowed: names the current state and the codes that are allowed.
@@ -85,54 +91,52 @@ def require_allowed_code(
     allowed_codes = list_allowed_codes(last_code, change=change, is_change_packet=is_change_packet)
     if code in allowed_codes:
         return
-    standing, standing_vi = _describe_standing(last_code, change)
+    standing = _describe_standing(last_code, change)
     raise StatusNotAllowed(
-        f"status {describe_code(code)} may not be sent now: the document is {standing}; allowed: "
-        f"{_join_codes(allowed_codes, 0) or 'none'}.",
-        vi=f"Chưa được gửi trạng thái {describe_code(code, vi=True)}: văn bản đang ở {standing_vi}; "
+        f"status {describe_code(code)} may not be sent now: the document is {standing.en}; allowed: "
+        f"{_join_codes(allowed_codes).en or 'none'}.",
+        vi=f"Chưa được gửi trạng thái {describe_code(code, vi=True)}: văn bản đang ở {standing.vi}; "
         + (
-            f"chỉ được gửi: {_join_codes(allowed_codes, 1)}." if allowed_codes else "không còn trạng thái nào được gửi."
+            f"chỉ được gửi: {_join_codes(allowed_codes).vi}." if allowed_codes else "không còn trạng thái nào được gửi."
         ),
     )
 
 
 def require_take_back(organ_id: str, last_code: str | None, *, change: str | None = None) -> None:
-    """Raise unless our side may ask this receiver to give the document back (13).
+    """Require that our side may ask this receiver to give the document back (13).
 
     Raises:
         StatusNotAllowed: names the receiver and where the document stands there.
     """
     if can_take_back(last_code, change=change):
         return
-    standing, standing_vi = _describe_standing(last_code, change)
+    standing = _describe_standing(last_code, change)
     raise StatusNotAllowed(
-        f"the document cannot be taken back from {organ_id}: it is {standing}; "
+        f"the document cannot be taken back from {organ_id}: it is {standing.en}; "
         "ask before it is rejected, completed or given back.",
-        vi=f"Không thể lấy lại văn bản từ {organ_id}: văn bản đang ở {standing_vi}; "
+        vi=f"Không thể lấy lại văn bản từ {organ_id}: văn bản đang ở {standing.vi}; "
         "chỉ lấy lại được khi nơi nhận chưa từ chối, chưa hoàn thành và chưa có yêu cầu đang chờ.",
     )
 
 
 def describe_code(code: str, *, vi: bool = False) -> str:
-    """A code with its name, ``03 accepted`` or ``03 Đã tiếp nhận``."""
+    """Describe a code with its name, ``03 accepted`` or ``03 Đã tiếp nhận``."""
     if code not in _KNOWN_CODES:
         return code
     status_code = StatusCode(code)
     return f"{code} {status_code.vi if vi else status_code.en}"
 
 
-def _describe_standing(last_code: str | None, change: str | None) -> tuple[str, str]:
-    request_words = {
-        Change.ASKED: (", take-back requested", ", đang có yêu cầu thu hồi hoặc lấy lại"),
-        Change.AGREED: (", withdrawn", ", đã thu hồi"),
-    }.get(Change(change) if change else Change.REFUSED, ("", ""))
+def _describe_standing(last_code: str | None, change: str | None) -> Text:
+    request = _REQUEST_WORDS.get(Change(change) if change else Change.REFUSED, Text("", ""))
     if last_code is None:
-        return f"not reported on yet{request_words[0]}", f"trạng thái chưa có thông báo nào{request_words[1]}"
-    return (
-        f"at {describe_code(last_code)}{request_words[0]}",
-        f"trạng thái {describe_code(last_code, vi=True)}{request_words[1]}",
+        return Text(f"not reported on yet{request.en}", f"trạng thái chưa có thông báo nào{request.vi}")
+    return Text(
+        f"at {describe_code(last_code)}{request.en}", f"trạng thái {describe_code(last_code, vi=True)}{request.vi}"
     )
 
 
-def _join_codes(codes: tuple[str, ...], language: int) -> str:
-    return ", ".join(describe_code(code, vi=bool(language)) for code in codes)
+def _join_codes(codes: tuple[str, ...]) -> Text:
+    return Text(
+        ", ".join(describe_code(code) for code in codes), ", ".join(describe_code(code, vi=True) for code in codes)
+    )

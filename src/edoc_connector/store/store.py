@@ -1,4 +1,4 @@
-"""The store: a database and a spool, opened together."""
+"""The store: a database and a spool, opened together, and its transactions."""
 
 from __future__ import annotations
 
@@ -11,13 +11,20 @@ from types import TracebackType
 from sqlalchemy import Engine
 
 from .._core import utc_now
+from ..errors import NotFound
 from . import audit_log
-from ._sql.connections import ConnectionSource, SqliteConnectionSource, select_connection_source
-from ._sql.engine import make_engine, translate_driver_errors
+from ._sql import (
+    DRIVER_ERRORS,
+    ConnectionSource,
+    SqliteConnectionSource,
+    as_store_error,
+    make_engine,
+    select_connection_source,
+    translate_driver_errors,
+)
 from .group_commit import GroupCommit, GroupTransaction, SoloTransaction
 from .migrate import require_current_schema
-from .procrastinate.queue import TaskQueue
-from .procrastinate.tables import require_task_tables
+from .procrastinate import TaskQueue, require_task_tables
 from .spool import Spool
 from .transaction import Tx
 
@@ -33,12 +40,20 @@ class Store:
         spool: where packets lie.
         clock: gives the time of each transaction, aware UTC.
         tasks: queues what each transaction makes due, for workers on an engine; None where they look for it themselves.
+        actor: who writes, where a transaction does not say.
     """
 
     def __init__(
-        self, engine: Engine, spool: Spool, *, clock: Callable[[], datetime] = utc_now, tasks: TaskQueue | None = None
+        self,
+        engine: Engine,
+        spool: Spool,
+        *,
+        clock: Callable[[], datetime] = utc_now,
+        tasks: TaskQueue | None = None,
+        actor: str = "",
     ) -> None:
         self._engine = engine
+        self._actor = actor
         self.spool = spool
         self.clock = clock
         self._connections = connections = select_connection_source(engine)
@@ -66,7 +81,7 @@ class Store:
             spool: folder for the packets; made where it is missing.
             clock: gives the time of each transaction, aware UTC.
             tasks: whether what is due is queued as tasks of procrastinate.
-            owner: the agency whose packets come into the spool.
+            owner: the agency whose packets come into the spool, and in whose name is written.
 
         Raises:
             ConfigError: tasks are asked for, and the database is not PostgreSQL or procrastinate is not installed.
@@ -79,7 +94,7 @@ class Store:
                     Path(engine.url.database).parent.mkdir(parents=True, exist_ok=True)
             is_new = require_current_schema(engine)
             queue = require_task_tables(engine, is_new=is_new) if tasks else None
-            return cls(engine, Spool(spool, owner=owner), clock=clock, tasks=queue)
+            return cls(engine, Spool(spool, owner=owner), clock=clock, tasks=queue, actor=owner)
         except BaseException:
             engine.dispose()
             raise
@@ -97,19 +112,40 @@ class Store:
     ) -> None:
         self.close()
 
-    def transaction(self, actor: str) -> StoreTransaction:
-        """Read and write; all of it is on the disk when the block ends, or none of it.
+    def transaction(self, actor: str | None = None) -> StoreTransaction:
+        """Begin a transaction that writes: all of it is on the disk when the block ends, or none.
 
         Args:
-            actor: who does it, for the timeline.
+            actor: who does it, for the timeline; the owner of the store where it is left out.
 
         Raises:
             StoreError: nothing changed.
         """
-        return StoreTransaction(self, self._new_transaction(), actor)
+        return StoreTransaction(self, self._new_transaction(), actor or self._actor)
+
+    def require_packet(self, name: str, sha256: str) -> Path:
+        """Require a packet of the spool, compared with its hash; returns its path.
+
+        Raises:
+            NotFound: it is gone, or was removed when its time to be kept was over.
+            StoreError: it was changed.
+        """
+        try:
+            return self.spool.verify_file(name, sha256)
+        except NotFound:
+            with self.snapshot() as tx:
+                pruned_at = tx.audit_log.find_pruned_at(name)
+            if pruned_at is None:
+                raise
+        raise NotFound(
+            f"the packet was removed on {pruned_at:%Y-%m-%d}, when its time to be kept was over (edoc prune); "
+            "what happened to it is in the evidence.",
+            vi=f"Gói tin đã được xóa ngày {pruned_at:%d/%m/%Y} do hết thời hạn lưu (edoc prune); diễn biến vẫn "
+            "còn trong bằng chứng.",
+        )
 
     def snapshot(self) -> StoreSnapshot:
-        """Read one consistent state.
+        """Begin a transaction that reads one consistent state.
 
         Raises:
             StoreError: it cannot be read.
@@ -121,7 +157,7 @@ class StoreTransaction:
     """A transaction of a store; entering it gives its `Tx`.
 
     Args:
-        store: whose.
+        store: the store.
         group_transaction: the database's part of it.
         actor: who does it.
     """
@@ -132,8 +168,10 @@ class StoreTransaction:
         self._actor = actor
 
     def __enter__(self) -> Tx:
-        with translate_driver_errors():
+        try:
             self._group_transaction.__enter__()
+        except DRIVER_ERRORS as error:
+            raise as_store_error(error) from error
         try:
             self._tx = Tx(connection=self._group_transaction.connection, now=self._store.clock(), actor=self._actor)
         except BaseException as error:
@@ -144,14 +182,17 @@ class StoreTransaction:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        with translate_driver_errors():
+        try:
             if error is None:
                 self._write_pending()
             self._group_transaction.__exit__(kind, error, trace)
-        translate_driver_errors().__exit__(kind, error, trace)
+        except DRIVER_ERRORS as failure:
+            raise as_store_error(failure) from failure
+        if isinstance(error, DRIVER_ERRORS):
+            raise as_store_error(error) from error
 
     def _write_pending(self) -> None:
-        """What is written last: it tells what the block did."""
+        """Write timeline, tasks and evidence, which tell what the block did."""
         tx, tasks = self._tx, self._store.tasks
         try:
             tx.timeline.write()
@@ -169,7 +210,7 @@ class StoreSnapshot:
     """One consistent state of a store; entering it gives its `Tx`.
 
     Args:
-        store: whose.
+        store: the store.
         connections: its connections.
     """
 
@@ -178,13 +219,18 @@ class StoreSnapshot:
         self._connections = connections
 
     def __enter__(self) -> Tx:
-        with translate_driver_errors():
+        try:
             self._connection = self._connections.begin(write=False)
+        except DRIVER_ERRORS as error:
+            raise as_store_error(error) from error
         return Tx(connection=self._connection, now=self._store.clock(), actor="")
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        with translate_driver_errors():
+        try:
             self._connections.rollback(self._connection)
-        translate_driver_errors().__exit__(kind, error, trace)
+        except DRIVER_ERRORS as failure:
+            raise as_store_error(failure) from failure
+        if isinstance(error, DRIVER_ERRORS):
+            raise as_store_error(error) from error

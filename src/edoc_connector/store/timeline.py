@@ -1,49 +1,60 @@
-"""What happened, in the order it happened. Rows are only ever added; a trigger in the database sees to it."""
+"""Timelines of rows, in the order of events. Entries are only ever added; a trigger in the database sees to it."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sqlalchemy import bindparam, insert, select
 
-from .._core import split_languages
-from ._sql import schema
-from ._sql.compiled import CompiledStatement, Row, split_keys
-from .audit_log import AuditEvent
+from .._core import Text
+from ._sql import TABLES, CompiledStatement, Row, split_keys
+from .audit_log import AuditEvent, join_languages
 from .rows import TimelineRow
-from .state_machine import MACHINES, StateMachine
+from .state_machine import StateMachine, Transition
 
 if TYPE_CHECKING:
     from .transaction import Tx
 
-TABLE = schema.timeline
+TABLE = TABLES["timeline"]
 DETAIL_LIMIT = 2000
 
 _INSERT = CompiledStatement(insert(TABLE))
 _ROWS_OF_MANY = (
     select(TABLE)
-    .where(TABLE.c.subject == bindparam("subject"), TABLE.c.subject_id.in_(bindparam("keys", expanding=True)))
+    .where(TABLE.c.subject == bindparam("subject"), TABLE.c.subject_id.in_(bindparam("row_ids", expanding=True)))
     .order_by(TABLE.c.id)
 )
 _ROWS_OF_ONE = CompiledStatement(
     select(TABLE)
-    .where(TABLE.c.subject == bindparam("subject"), TABLE.c.subject_id == bindparam("key"))
+    .where(TABLE.c.subject == bindparam("subject"), TABLE.c.subject_id == bindparam("row_id"))
     .order_by(TABLE.c.id)
 )
 
 
+@dataclass(slots=True, eq=False)
 class Timeline:
-    """Tells what happened to the rows.
+    """Records what happened to rows, and loads it.
 
     Args:
         tx: the transaction.
     """
 
-    __slots__ = ("_tx",)
+    _tx: Tx
 
-    def __init__(self, tx: Tx) -> None:
-        self._tx = tx
+    def record_move(self, machine: StateMachine, row_id: int, transition: Transition, detail: Text | str = "") -> None:
+        """Record that a row was moved.
+
+        Args:
+            machine: what kind of thing it is about.
+            row_id: which one.
+            transition: the move, whose cause is put in front.
+            detail: what happened besides; a person's own words as they are.
+        """
+        words = join_languages(detail)
+        note = f"{transition.cause}: {words}" if words else transition.cause
+        self._append(machine, row_id, (transition.old, transition.new), transition.describe(detail), note)
 
     def record_change(
         self,
@@ -52,43 +63,63 @@ class Timeline:
         *,
         old: str | None,
         new: str,
-        detail: str,
+        detail: Text | str,
         actor: str | None = None,
         recipient: str | None = None,
     ) -> None:
-        """Append a row to the timeline.
+        """Record a change of a row that is no move: a status, a request, a note.
 
         Args:
             machine: what kind of thing it is about.
             row_id: which one.
             old: state or status code before.
             new: state or status code after.
-            detail: what happened.
+            detail: what happened; a person's own words as they are.
             actor: who did it, if not the transaction's actor.
             recipient: the organisation it is about, where one recipient is meant.
         """
+        self._append(
+            machine, row_id, (old, new), Text.of(detail), join_languages(detail), actor=actor, recipient=recipient
+        )
+
+    def _append(
+        self,
+        machine: StateMachine,
+        row_id: int,
+        change: tuple[str | None, str],
+        words: Text,
+        note: str,
+        *,
+        actor: str | None = None,
+        recipient: str | None = None,
+    ) -> None:
+        """Append an entry, and an event for the evidence with the words in its own form."""
+        tx = self._tx
+        old, new = change
         row = {
             "subject": machine.subject,
             "subject_id": row_id,
-            "at": self._tx.now,
-            "actor": actor or self._tx.actor,
+            "at": tx.now,
+            "actor": actor or tx.actor,
             "old": old,
             "new": new,
             "recipient": recipient,
-            "detail": detail[:DETAIL_LIMIT],
+            "detail": words.en[:DETAIL_LIMIT],
+            "detail_vi": words.vi[:DETAIL_LIMIT] if words.vi != words.en else None,
         }
-        self._tx.timeline_rows.append(row)
-        details = {name: row[name] for name in ("old", "new", "recipient", "detail") if row[name]}
-        self._tx.audit_events.append(AuditEvent("change", machine.subject, row_id, actor or self._tx.actor, details))
+        tx.timeline_rows.append(row)
+        details = {"old": old, "new": new, "recipient": recipient, "detail": note[:DETAIL_LIMIT]}
+        told = {name: value for name, value in details.items() if value}
+        tx.audit_events.append(AuditEvent("change", machine.subject, row_id, actor or tx.actor, told))
 
     def write(self) -> None:
-        """Write to the timeline what was recorded so far, in one go."""
+        """Write the entries recorded so far, in one go."""
         if self._tx.timeline_rows:
             _INSERT.execute_many(self._tx.connection, self._tx.timeline_rows)
             self._tx.timeline_rows.clear()
 
     def load_timelines(self, machine: StateMachine, row_ids: Sequence[int]) -> dict[int, tuple[TimelineRow, ...]]:
-        """The timelines of some rows, by key."""
+        """Load the timelines of some rows, by key."""
         self.write()
         found: dict[int, list[TimelineRow]] = {key: [] for key in row_ids}
         for row in self._select_rows(machine.subject, row_ids):
@@ -97,30 +128,9 @@ class Timeline:
 
     def _select_rows(self, subject: str, row_ids: Sequence[int]) -> Iterable[Row]:
         if len(row_ids) == 1:
-            return _ROWS_OF_ONE.fetch_all(self._tx.connection, {"subject": subject, "key": row_ids[0]})
+            return _ROWS_OF_ONE.fetch_all(self._tx.connection, {"subject": subject, "row_id": row_ids[0]})
         return (
             row
             for chunk in split_keys(row_ids)
-            for row in self._tx.connection.execute(_ROWS_OF_MANY, {"subject": subject, "keys": chunk}).mappings()
+            for row in self._tx.connection.execute(_ROWS_OF_MANY, {"subject": subject, "row_ids": chunk}).mappings()
         )
-
-    def has_been_in_state(self, machine: StateMachine, row_id: int, state: str) -> bool:
-        """Whether a row ever was in a state."""
-        self.write()
-        query = (
-            select(TABLE.c.id)
-            .where(TABLE.c.subject == machine.subject, TABLE.c.subject_id == row_id, TABLE.c.new == state)
-            .limit(1)
-        )
-        return self._tx.connection.execute(query).first() is not None
-
-
-def describe_entry(entry: TimelineRow) -> tuple[str, str]:
-    """What an entry says, in English and Vietnamese: the move's cause first, where the entry is about a move."""
-    en, vi = split_languages(entry.detail)
-    machine = next((candidate for candidate in MACHINES if candidate.subject == entry.subject), None)
-    move = machine.find_transition(entry.old, entry.new) if machine else None
-    if move is None or not en.startswith(move.cause):
-        return en, vi
-    remainder = vi.removeprefix(move.cause).removeprefix(": ")
-    return en, f"{move.cause_vi}: {remainder}" if remainder else move.cause_vi

@@ -1,4 +1,4 @@
-"""The one way to change a state.
+"""Transitions: the one way to insert a row, and to move it from one state to another.
 
 A move is looked up in the tables of `state_machine`, made with compare-and-set on the state (and on the fencing token,
 where a worker holds the row), and written to the timeline in the same transaction.
@@ -15,11 +15,11 @@ from sqlalchemy import ColumnElement, Table, Update, and_, bindparam, func, inse
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.sql.dml import ReturningInsert
 
+from .._core import Text
 from ..errors import StoreError
-from ._sql.compiled import CompiledStatement, Row
-from ._sql.schema import get_table
+from ._sql import TABLES, CompiledStatement, Row
 from .audit_log import get_identity_columns
-from .state_machine import StateMachine
+from .state_machine import StateMachine, Transition
 
 if TYPE_CHECKING:
     from .transaction import Tx
@@ -43,7 +43,7 @@ class HeldRow:
     row_id: int
     fencing_token: int | None
     values: Mapping[str, Any] = field(default_factory=dict)
-    detail: str = ""
+    detail: Text | str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +59,7 @@ class Condition:
     values: Mapping[str, Any]
 
 
+@dataclass(slots=True, eq=False)
 class Transitions:
     """Inserts rows and moves them from state to state, each time with a row in the timeline.
 
@@ -66,13 +67,10 @@ class Transitions:
         tx: the transaction.
     """
 
-    __slots__ = ("_tx",)
+    _tx: Tx
 
-    def __init__(self, tx: Tx) -> None:
-        self._tx = tx
-
-    def insert_row(self, machine: StateMachine, values: dict[str, Any], *, state: str, detail: str = "") -> int:
-        """Insert a row in its first state and return its key."""
+    def insert_row(self, machine: StateMachine, values: dict[str, Any], *, state: str, detail: Text | str = "") -> int:
+        """Insert a row in its first state; returns its key."""
         transition = machine.require_transition(None, state)
         row = {
             "next_attempt_at": self._tx.now,
@@ -81,8 +79,8 @@ class Transitions:
             "created_at": self._tx.now,
             "updated_at": self._tx.now,
         }
-        inserted = _compile_insert(get_table(machine)).fetch_all(self._tx.connection, row)[0]
-        return int(self._record_insert(machine, inserted, state=state, detail=detail or transition.cause)["id"])
+        inserted = _compile_insert(TABLES[machine.table_name]).fetch_all(self._tx.connection, row)[0]
+        return int(self._record_insert(machine, inserted, transition, detail)["id"])
 
     def insert_row_once(
         self,
@@ -91,27 +89,19 @@ class Transitions:
         *,
         unique_columns: Sequence[str],
         state: str,
-        detail: str = "",
-    ) -> int | None:
-        """As `insert_row`, unless there is a row with the same values in `unique_columns`: then nothing, and None.
+        detail: Text | str = "",
+    ) -> Row | None:
+        """Insert a row, unless there is one with the same values in some columns; returns the row, or None.
 
         A row that another transaction is about to insert is waited for.
-        """
-        inserted = self.insert_once_returning_row(
-            machine, values, unique_columns=unique_columns, state=state, detail=detail
-        )
-        return None if inserted is None else int(inserted["id"])
 
-    def insert_once_returning_row(
-        self,
-        machine: StateMachine,
-        values: dict[str, Any],
-        *,
-        unique_columns: Sequence[str],
-        state: str,
-        detail: str = "",
-    ) -> Row | None:
-        """As `insert_row_once`; the whole row."""
+        Args:
+            machine: the kind of row.
+            values: its columns.
+            unique_columns: the columns whose values only one row may have.
+            state: its first state.
+            detail: words for the timeline, in place of the move's own cause.
+        """
         return next(
             iter(self.insert_rows_once(machine, [values], unique_columns=unique_columns, state=state, detail=detail)),
             None,
@@ -124,29 +114,32 @@ class Transitions:
         *,
         unique_columns: Sequence[str],
         state: str,
-        detail: str = "",
+        detail: Text | str = "",
     ) -> list[Row]:
-        """As `insert_once_returning_row`, for several rows in one go; those that are there already are left out."""
+        """Insert several rows in one go; those that are there already are left out of the result."""
         transition = machine.require_transition(None, state)
         fixed = {"state": state, "created_at": self._tx.now, "updated_at": self._tx.now}
         complete_rows = [{"next_attempt_at": self._tx.now, **values, **fixed} for values in rows]
         dialect = self._tx.connection.dialect.name
         inserted: Sequence[Row]
         if len(complete_rows) == 1:
-            inserted = _compile_insert_once(get_table(machine), dialect, tuple(unique_columns)).fetch_all(
+            inserted = _compile_insert_once(TABLES[machine.table_name], dialect, tuple(unique_columns)).fetch_all(
                 self._tx.connection, complete_rows[0]
             )
         else:
-            query = _build_insert_once(get_table(machine), dialect, tuple(unique_columns))
+            query = _build_insert_once(TABLES[machine.table_name], dialect, tuple(unique_columns))
             inserted = sorted(
                 self._tx.connection.execute(query, complete_rows).mappings(), key=lambda row: int(row["id"])
             )
-        return [self._record_insert(machine, row, state=state, detail=detail or transition.cause) for row in inserted]
+        return [self._record_insert(machine, row, transition, detail) for row in inserted]
 
-    def _record_insert(self, machine: StateMachine, inserted: Row, *, state: str, detail: str) -> Row:
+    def _record_insert(self, machine: StateMachine, inserted: Row, transition: Transition, detail: Text | str) -> Row:
         row_id = int(inserted["id"])
         self._tx.identities[machine.subject, row_id] = inserted
-        self._tx.timeline.record_change(machine, row_id, old=None, new=state, detail=detail)
+        if detail:
+            self._tx.timeline.record_change(machine, row_id, old=None, new=transition.new, detail=detail)
+        else:
+            self._tx.timeline.record_move(machine, row_id, transition)
         return inserted
 
     def move(
@@ -157,18 +150,18 @@ class Transitions:
         old: str,
         new: str,
         fencing_token: int | None = None,
-        detail: str = "",
+        detail: Text | str = "",
         condition: Condition | None = None,
         **values: Any,
     ) -> None:
         """Move a row from one state to another.
 
         Args:
-            machine: whose table of moves decides.
+            machine: the kind of row; its table of moves decides.
             row_id: the row.
             old: the state the caller believes the row to be in.
             new: the state to move to.
-            fencing_token: the fence of the caller's lease, where it holds one.
+            fencing_token: that of the caller's lease, where it holds one.
             detail: what happened, for the timeline; the move's own cause is put in front.
             condition: a further condition on the row.
             values: further columns to set.
@@ -183,10 +176,10 @@ class Transitions:
             row_id,
             old,
             fencing_token,
-            {**_build_release_columns(machine, new), **values, "state": new},
+            {**_build_entry_columns(machine, new), **values, "state": new},
             condition,
         )
-        self._tx.timeline.record_change(machine, row_id, old=old, new=new, detail=transition.describe(detail))
+        self._tx.timeline.record_move(machine, row_id, transition, detail)
 
     def move_returning_row(
         self,
@@ -196,48 +189,46 @@ class Transitions:
         old: str,
         new: str,
         fencing_token: int | None = None,
-        detail: str = "",
+        detail: Text | str = "",
         **values: Any,
     ) -> Row:
-        """As `move`; the whole row as it is afterwards."""
+        """Move a row as `move` does; returns the whole row as it is afterwards."""
         transition = machine.require_transition(old, new)
         bound_values = {
-            **_build_release_columns(machine, new),
+            **_build_entry_columns(machine, new),
             **values,
             "state": new,
             "updated_at": self._tx.now,
             **_build_guard_values(row_id, old, fencing_token),
         }
-        row = _compile_update_returning_row(get_table(machine), fencing_token is not None).fetch_first(
+        row = _compile_update_returning_row(TABLES[machine.table_name], fencing_token is not None).fetch_first(
             self._tx.connection, bound_values
         )
         if row is None:
             raise build_lease_lost_error(machine, row_id, old)
         self._tx.identities[machine.subject, row_id] = row
-        self._tx.timeline.record_change(machine, row_id, old=old, new=new, detail=transition.describe(detail))
+        self._tx.timeline.record_move(machine, row_id, transition, detail)
         return row
 
     def move_all(self, machine: StateMachine, rows: Sequence[HeldRow], *, old: str, new: str) -> None:
-        """As `move`, for rows that are in one state and set the same columns: in one go, and all of them or none.
+        """Move rows that are in one state and set the same columns, in one go: all of them or none.
 
         Raises:
             StoreError: no such move exists.
             LeaseLost: one of them is in another state by now, or another worker holds it.
         """
         transition = machine.require_transition(old, new)
-        fixed = _build_release_columns(machine, new)
+        fixed = _build_entry_columns(machine, new)
         self.update_all(
             machine,
             [replace(held_row, values={**fixed, **held_row.values, "state": new}) for held_row in rows],
             state=old,
         )
         for held_row in rows:
-            self._tx.timeline.record_change(
-                machine, held_row.row_id, old=old, new=new, detail=transition.describe(held_row.detail)
-            )
+            self._tx.timeline.record_move(machine, held_row.row_id, transition, held_row.detail)
 
     def update_all(self, machine: StateMachine, rows: Sequence[HeldRow], *, state: str) -> None:
-        """Set columns of rows that are in one state, in one go; of what is not a move nothing is told.
+        """Update rows that are in one state, in one go; the timeline is not told.
 
         Raises:
             LeaseLost: one of them is in another state by now, or another worker holds it.
@@ -252,7 +243,7 @@ class Transitions:
             }
             for held_row in rows
         ]
-        if _compile_update_many(get_table(machine), rows[0].fencing_token is not None).execute_many(
+        if _compile_update_many(TABLES[machine.table_name], rows[0].fencing_token is not None).execute_many(
             self._tx.connection, bound_rows
         ) != len(rows):
             raise build_lease_lost_error(machine, rows[0].row_id, state)
@@ -262,7 +253,7 @@ class Transitions:
 
     def count_by_state(self, machine: StateMachine, agency: str) -> dict[str, int]:
         """Count an agency's rows by state."""
-        table = get_table(machine)
+        table = TABLES[machine.table_name]
         query = select(table.c.state, func.count()).where(table.c.agency == agency).group_by(table.c.state)
         return {str(state): int(count) for state, count in self._tx.connection.execute(query)}
 
@@ -277,7 +268,7 @@ class Transitions:
     ) -> None:
         bound_values, clause = ({}, None) if condition is None else (condition.values, condition.clause)
         query = _compile_update_returning_identity(
-            get_table(machine), machine.subject, fencing_token is not None, clause
+            TABLES[machine.table_name], machine.subject, fencing_token is not None, clause
         )
         row = query.fetch_first(
             self._tx.connection,
@@ -289,16 +280,17 @@ class Transitions:
 
 
 def _build_guard_values(row_id: int, state: str, fencing_token: int | None) -> dict[str, Any]:
-    return {"its_id": row_id, "its_state": state} | ({} if fencing_token is None else {"its_fence": fencing_token})
+    return {"row_id": row_id, "row_state": state} | ({} if fencing_token is None else {"row_fence": fencing_token})
 
 
-def _build_release_columns(machine: StateMachine, new: str) -> dict[str, None]:
-    """A lease ends with the state that it is for."""
-    return {} if new in machine.leased_states else {"lease_owner": None, "lease_until": None}
+def _build_entry_columns(machine: StateMachine, new: str) -> dict[str, Any]:
+    """Build the columns that entering a state sets: its lease ends, and the row is marked with what it was."""
+    released = {} if new in machine.leased_states else {"lease_owner": None, "lease_until": None}
+    return {**released, **machine.marks.get(new, {})}
 
 
 def build_lease_lost_error(machine: StateMachine, row_id: int, state: str) -> LeaseLost:
-    """The error for a row that somebody else moved or took."""
+    """Build the error for a row that somebody else moved or took."""
     return LeaseLost(
         f"{machine.subject} {row_id} is no longer {state} in this worker's hands: another one took it over, "
         "and nothing was written.",
@@ -312,13 +304,13 @@ def build_lease_lost_error(machine: StateMachine, row_id: int, state: str) -> Le
 
 @cache
 def _compile_insert(table: Table) -> CompiledStatement:
-    """Inserts a row, and gives it."""
+    """Compile the insert of a row, which returns it."""
     return CompiledStatement(insert(table).returning(table))
 
 
 @cache
 def _build_insert_once(table: Table, dialect: str, unique_columns: Sequence[str]) -> ReturningInsert[Any]:
-    """Inserts rows, but for those of which there is one with the same values in some columns; gives those inserted."""
+    """Build the insert of rows that returns them, without those of which there is one with the same unique values."""
     module = postgresql if dialect == "postgresql" else sqlite
     query = module.insert(table).on_conflict_do_nothing(index_elements=list(unique_columns))
     returning: ReturningInsert[Any] = query.returning(table)
@@ -327,7 +319,7 @@ def _build_insert_once(table: Table, dialect: str, unique_columns: Sequence[str]
 
 @cache
 def _compile_insert_once(table: Table, dialect: str, unique_columns: Sequence[str]) -> CompiledStatement:
-    """As `once`, for a single row."""
+    """Compile the insert of `_build_insert_once`, for a single row."""
     return CompiledStatement(_build_insert_once(table, dialect, unique_columns))
 
 
@@ -335,7 +327,7 @@ def _compile_insert_once(table: Table, dialect: str, unique_columns: Sequence[st
 def _compile_update_returning_identity(
     table: Table, subject: str, fenced: bool, where: ColumnElement[bool] | None
 ) -> CompiledStatement:
-    """Sets columns of a row that is in a state, and held; gives what identifies it in the evidence."""
+    """Compile the update of a row in a state, and held; returns its identity in the evidence."""
     query = _build_guarded_update(table, fenced)
     return CompiledStatement(
         (query if where is None else query.where(where)).returning(
@@ -346,18 +338,18 @@ def _compile_update_returning_identity(
 
 @cache
 def _compile_update_returning_row(table: Table, fenced: bool) -> CompiledStatement:
-    """As `update_same`; gives the whole row."""
+    """Compile the update of a row in a state, and held; returns the whole row."""
     return CompiledStatement(_build_guarded_update(table, fenced).returning(table))
 
 
 @cache
 def _compile_update_many(table: Table, fenced: bool) -> CompiledStatement:
-    """As `update_same`, for many rows, and gives none."""
+    """Compile the update of many rows in a state, and held; returns none."""
     return CompiledStatement(_build_guarded_update(table, fenced))
 
 
 def _build_guarded_update(table: Table, fenced: bool) -> Update:
-    conditions = [table.c.id == bindparam("its_id"), table.c.state == bindparam("its_state")]
+    conditions = [table.c.id == bindparam("row_id"), table.c.state == bindparam("row_state")]
     if fenced:
-        conditions.append(table.c.fence == bindparam("its_fence"))
+        conditions.append(table.c.fence == bindparam("row_fence"))
     return update(table).where(and_(*conditions))

@@ -1,4 +1,4 @@
-"""What the tests of a document-management system use: sample documents, throwaway keys, a mock hub in a thread.
+"""Aids for the tests of a document-management system: sample documents, throwaway keys, a mock hub in a thread.
 
 The pytest plugin (`edoc_connector.testing.plugin`) gives the fixture ``mock_hub``. pytest loads it, and with it this
 package, in every run on the machine: names therefore load their modules on first use.

@@ -11,11 +11,19 @@ from types import TracebackType
 from typing import Self
 
 from edoc_connector.errors import ConfigError
-from edoc_connector.mockhub.config import AgencySpec, MockHubConfig
-from edoc_connector.mockhub.faults import FaultPlan
-from edoc_connector.mockhub.hub import Hub
-from edoc_connector.mockhub.server import Server, build_server, format_url, open_listener
-from edoc_connector.mockhub.storage import Event, Packet, Receipt
+from edoc_connector.mockhub import (
+    AgencySpec,
+    Event,
+    FaultPlan,
+    Hub,
+    MockHubConfig,
+    Packet,
+    Receipt,
+    Server,
+    build_server,
+    format_url,
+    open_listener,
+)
 
 _START_SECONDS = 20.0
 
@@ -41,7 +49,7 @@ class RunningHub:
     """A mock hub in a background thread, on a free port of the loopback interface.
 
     Args:
-        config: how it behaves. ``clock_offset`` and agencies can be changed while it runs.
+        config: how it behaves. ``clock_offset``, ``clock_tolerance`` and agencies can be changed while it runs.
 
     Use it as a context manager. `stop` and `start` make it unreachable for a while; data, port and faults stay.
 
@@ -89,7 +97,7 @@ class RunningHub:
 
     @property
     def tamper(self) -> Callable[[bytes], bytes] | None:
-        """Changes a packet's bytes each time a receiver fetches it; None leaves them."""
+        """A change of a packet's bytes each time a receiver fetches it; None leaves them."""
         return self._tamper
 
     @tamper.setter
@@ -99,13 +107,23 @@ class RunningHub:
 
     @property
     def clock_offset(self) -> timedelta:
-        """How far the hub's clock is ahead."""
+        """Time by which the hub's clock is ahead."""
         return self.hub.clock_offset
 
     @clock_offset.setter
     def clock_offset(self, offset: timedelta) -> None:
         self._config = replace(self._config, clock_offset=offset)
         self.hub.clock_offset = offset
+
+    @property
+    def clock_tolerance(self) -> timedelta | None:
+        """Time by which a request's timestamp may be off; None takes any."""
+        return self.hub.clock_tolerance
+
+    @clock_tolerance.setter
+    def clock_tolerance(self, tolerance: timedelta | None) -> None:
+        self._config = replace(self._config, clock_tolerance=tolerance)
+        self.hub.clock_tolerance = tolerance
 
     def add_agency(
         self,
@@ -135,7 +153,7 @@ class RunningHub:
         return self.hub.offer(data, sender=sender, to=[to], message_type=message_type, doc_id=doc_id)
 
     def packets(self) -> list[HubPacket]:
-        """Every packet the hub holds, in the order it took them."""
+        """List every packet the hub holds, in the order it took them."""
         storage = self.hub.storage
         return [
             HubPacket(

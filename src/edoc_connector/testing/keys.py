@@ -67,11 +67,11 @@ class AgencyKeys:
 
     @property
     def root(self) -> x509.Certificate:
-        """The root authority's certificate: what a receiver trusts."""
+        """The root authority's certificate, which a receiver trusts."""
         return self.certificates[-1]
 
     def signer(self, *, clock: Clock = utc_now) -> LocalSigner:
-        """A signer with this key; it brings the certificates below the root."""
+        """Build a signer with this key; it brings the certificates below the root."""
         return LocalSigner(key=self.key, certificates=self.certificates[:-1] or self.certificates, clock=clock)
 
     def write_pem(self, path: Path, *, password: str | None = None) -> str:
@@ -178,12 +178,12 @@ def authority(name: str = "Throwaway CA", *, kind: Kind = "p256") -> Authority:
 
 @cache
 def get_default_authority() -> Authority:
-    """The one authority that `agency_keys` uses in this process."""
+    """Get the one authority that `agency_keys` uses in this process."""
     return authority()
 
 
 def agency_keys(name: str, *, organ_id: str = "", kind: Kind = "rsa") -> AgencyKeys:
-    """An agency under the process's own authority; the same arguments give the same keys, said or left out."""
+    """Make an agency under the process's own authority; the same arguments give the same keys, said or left out."""
     return _make_agency_keys(name, organ_id, kind)
 
 
@@ -193,7 +193,7 @@ def _make_agency_keys(name: str, organ_id: str, kind: Kind) -> AgencyKeys:
 
 
 def make_throwaway_key(kind: Kind, name: str = "") -> PrivateKey:
-    """A private key; the same kind and name give the same key in one process."""
+    """Make a private key; the same kind and name give the same key in one process."""
     if (kind, name) not in _KEY_CACHE:
         _KEY_CACHE[kind, name] = _MAKERS[kind]()
     return _KEY_CACHE[kind, name]

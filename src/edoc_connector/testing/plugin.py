@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def mock_hub(tmp_path: Path) -> Iterator[RunningHub]:
-    """A running mock hub without agencies, its data in the test's own directory. Needs the extra ``mockhub``."""
+    """Run a mock hub without agencies, its data in the test's own directory. Needs the extra ``mockhub``."""
     # imported here: only a test that asks for a hub pays for it
-    from edoc_connector.mockhub.config import MockHubConfig
+    from edoc_connector.mockhub import MockHubConfig
     from edoc_connector.testing.hub import RunningHub
 
     with RunningHub(MockHubConfig(data=tmp_path / "mock-hub")) as hub:

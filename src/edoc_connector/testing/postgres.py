@@ -12,13 +12,15 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Literal, Self
 from uuid import uuid4
 
-from sqlalchemy import create_engine, text
+import psycopg
+from psycopg.sql import SQL, Identifier
 
 from ..errors import ConfigError
 from ..store import upgrade
@@ -26,12 +28,12 @@ from ..store import upgrade
 _DEBIAN_FOLDER = Path("/usr/lib/postgresql")
 # The kernel keeps what was written when only the server ends: durable enough for a test, and quick.
 _SERVER_OPTIONS = (
-    "listen_addresses=",
-    "fsync=off",
-    "full_page_writes=off",
-    "max_connections=200",
-    "shared_buffers=64MB",
+    *("listen_addresses=", "fsync=off", "full_page_writes=off", "max_connections=200", "shared_buffers=64MB"),
+    *("wal_level=minimal", "max_wal_senders=0", "autovacuum=off"),
 )
+
+Tables = Literal["none", "store", "tasks"]
+"""Which tables a new database has: none, those of a store, or procrastinate's too."""
 
 
 class PostgresServer:
@@ -48,7 +50,7 @@ class PostgresServer:
             shutil.chown(self._folder, self._user)
         self._programs = _find_programs(self._user)
         self._data = self._folder / "data"
-        self._template = ""
+        self._templates: dict[Tables, str] = {"none": "template1"}
 
     def __enter__(self) -> Self:
         """Make the server's files and start it."""
@@ -64,7 +66,7 @@ class PostgresServer:
         shutil.rmtree(self._folder, ignore_errors=True)
 
     def start(self) -> None:
-        """Start it; returns when it takes connections."""
+        """Start the server; returns when it takes connections."""
         options = " ".join(["-k", str(self._folder), *(f"-c {option}" for option in _SERVER_OPTIONS)])
         log = str(self._folder / "log")
         self._run("pg_ctl", "-D", str(self._data), "-l", log, "-w", "-t", "60", "-o", options, "start")
@@ -78,32 +80,47 @@ class PostgresServer:
         self._run("pg_ctl", "-D", str(self._data), "-m", "immediate" if crash else "fast", "-w", "stop")
 
     def restart(self, *, crash: bool = False) -> None:
-        """Stop it and start it; returns when it takes connections again. Its URL stays as it was."""
+        """Restart the server; returns when it takes connections again. Its URL stays as it was."""
         self.stop(crash=crash)
         self.start()
 
-    def create_database(self, *, ready: bool = False) -> str:
-        """The URL of a new database.
+    def create_database(self, tables: Tables = "none") -> str:
+        """Make a database, a copy of one that was made before; it stays as long as the server.
 
-        Args:
-            ready: with the tables of a store, copied from a database made once; empty otherwise.
+        Returns:
+            Its URL.
         """
-        if ready and not self._template:
-            template = f"edoc_{uuid4().hex}"
-            self._create_from_template(template, "template1")
-            upgrade(self._build_url(template))
-            self._template = template
-        name = f"edoc_{uuid4().hex}"
-        self._create_from_template(name, self._template if ready else "template1")
-        return self._build_url(name)
+        return self._build_url(self._copy_database(self._prepare_template(tables)))
 
-    def _create_from_template(self, name: str, template: str) -> None:
-        engine = create_engine(self._build_url("postgres"), isolation_level="AUTOCOMMIT")
-        try:
-            with engine.connect() as connection:
-                connection.execute(text(f"CREATE DATABASE {name} TEMPLATE {template}"))
-        finally:
-            engine.dispose()
+    @contextmanager
+    def lend_database(self, tables: Tables = "none") -> Iterator[str]:
+        """Make a database as `create_database` does; drop it afterwards, unless somebody is still connected to it."""
+        name = self._copy_database(self._prepare_template(tables))
+        yield self._build_url(name)
+        with self._connect() as connection:
+            query = "SELECT 1 FROM pg_stat_activity WHERE datname = %s"
+            if connection.execute(query, (name,)).fetchone() is None:
+                connection.execute(SQL("DROP DATABASE {}").format(Identifier(name)))
+
+    def _prepare_template(self, tables: Tables) -> str:
+        if tables not in self._templates:
+            name = self._copy_database("template1")
+            upgrade(self._build_url(name), tasks=tables == "tasks")
+            self._templates[tables] = name
+        return self._templates[tables]
+
+    def _copy_database(self, template: str) -> str:
+        """Copy a database and give the copy's name."""
+        name = f"edoc_{uuid4().hex}"
+        with self._connect() as connection:
+            statement = SQL("CREATE DATABASE {} TEMPLATE {}").format(Identifier(name), Identifier(template))
+            if connection.info.server_version >= 150000:  # file by file: a third of the time that older ones take
+                statement += SQL(" STRATEGY FILE_COPY")
+            connection.execute(statement)
+        return name
+
+    def _connect(self) -> psycopg.Connection:
+        return psycopg.connect(host=str(self._folder), user="postgres", dbname="postgres", autocommit=True)
 
     def _build_url(self, database: str) -> str:
         return f"postgresql+psycopg://postgres@/{database}?host={self._folder}"
@@ -121,7 +138,7 @@ class PostgresServer:
 
 
 def _find_programs(user: str | None) -> Path:
-    """The folder of PostgreSQL's programs."""
+    """Find the folder of PostgreSQL's programs."""
     for folder in _list_candidate_folders():
         try:
             subprocess.run(  # noqa: S603  as above

@@ -32,7 +32,7 @@ _DAY = timedelta(days=1)
 
 
 def make_root_key(name: str = "Throwaway CA") -> PrivateKey:
-    """The key of the root that `authority` made under a name."""
+    """Make the key of the root that `authority` made under a name."""
     return make_throwaway_key("p256", f"{name} root")
 
 
@@ -100,7 +100,7 @@ class Responders:
         self.revoked[certificate.serial_number] = at or self.clock() - timedelta(minutes=1)
 
     def build_answer(self, path: str, body: bytes) -> tuple[int, bytes]:
-        """Status and body of an answer."""
+        """Build status and body of an answer."""
         self.requested_paths.append(path)
         answers: dict[str, Callable[[bytes], bytes]] = {
             "/issuing.crl": lambda _: self.build_crl(),
@@ -113,7 +113,7 @@ class Responders:
         return (200, answers[path](body)) if path in answers else (404, b"")
 
     def build_crl(self, *, root: bool = False, lasts: timedelta = _DAY) -> bytes:
-        """A revocation list, DER.
+        """Build a revocation list, DER.
 
         Args:
             root: the root's instead of the issuing authority's.
@@ -135,7 +135,7 @@ class Responders:
         return builder.sign(key, hashes.SHA256()).public_bytes(Encoding.DER)
 
     def build_ocsp_answer(self, body: bytes) -> bytes:
-        """An OCSP answer, DER, signed by the certificate's issuer or its delegate."""
+        """Build an OCSP answer, DER, signed by the certificate's issuer or its delegate."""
         request = ocsp.load_der_ocsp_request(body)
         for root in (False, True):
             issuer, key = self._select_issuer(root)
@@ -165,7 +165,7 @@ class Responders:
         return answer.public_bytes(Encoding.DER)
 
     def build_timestamp(self, body: bytes) -> bytes:
-        """A time-stamp answer, DER (RFC 3161, 2.4.2)."""
+        """Build a time-stamp answer, DER (RFC 3161, 2.4.2)."""
         from asn1crypto import tsp  # type: ignore[import-untyped]  # it ships no types
 
         request = tsp.TimeStampReq.load(body)
@@ -189,7 +189,7 @@ class Responders:
 
 
 def build_timestamp_token(info: Any, keys: AgencyKeys, *, digest: str = "sha256") -> Any:
-    """A time-stamp token (asn1crypto ContentInfo) around a TSTInfo, with the certificates below the root.
+    """Build a time-stamp token (asn1crypto ContentInfo) around a TSTInfo, with the certificates below the root.
 
     Args:
         info: the TSTInfo, of asn1crypto.
@@ -261,6 +261,6 @@ def _build_handler(responders: Responders) -> type[BaseHTTPRequestHandler]:
             self.wfile.write(answer)
 
         def log_message(self, *_: object) -> None:
-            """Tests read `asked`."""
+            """Log nothing: tests read `asked`."""
 
     return Handler

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import date, datetime
+from functools import cache
 from typing import Any
 
 from ..edxml import VIETNAM, Attachment, Document, Organization, SignerInfo
@@ -13,7 +14,7 @@ RECIPIENT = Organization(id="G22", name="Văn phòng Chính phủ")
 
 
 def sample_document(**changes: Any) -> Document:
-    """A small, complete document that every rule of the standard lets through.
+    """Make a small, complete document that every rule of the standard lets through.
 
     Args:
         **changes: fields of `Document` to set otherwise, e.g. ``number="12"``.
@@ -33,13 +34,14 @@ def sample_document(**changes: Any) -> Document:
     return Document(**(fields | changes))
 
 
+@cache
 def get_today() -> date:
-    """Today's date in Vietnam."""
+    """Get the date in Vietnam when this process first asked: a sample made after midnight is the same document."""
     return datetime.now(VIETNAM).date()
 
 
 def sample_pdf(lines: Sequence[str]) -> bytes:
-    """A one-page PDF 1.4 with a few lines of text (ISO 32000-1, 7.5: header, objects, cross-reference table, trailer).
+    """Make a one-page PDF 1.4 with a few lines of text (ISO 32000-1, 7.5: header, objects, cross-references, trailer).
 
     Args:
         lines: printable ASCII; the page uses a font that every reader has, which lacks Vietnamese letters.

@@ -49,7 +49,7 @@ class SoftToken:
 
     @staticmethod
     def find_missing_tools() -> str:
-        """What is not installed of what a token needs; empty if nothing is."""
+        """Find the programs that a token needs and that are not installed; empty if none is."""
         missing = [tool for tool in ("softhsm2-util", "pkcs11-tool") if shutil.which(tool) is None]
         if not any(map(os.path.exists, MODULES)):
             missing.append("libsofthsm2.so")

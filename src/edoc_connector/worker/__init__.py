@@ -1,4 +1,4 @@
-"""Runs an agency's exchange without being asked: sends, polls, confirms, reports, for one agency or many."""
+"""Workers: send, poll, confirm and report for one agency or many, without being called."""
 
 from __future__ import annotations
 
@@ -6,14 +6,15 @@ from collections.abc import Sequence
 
 from ..config import Settings
 from ..connector import Handlers
-from .load_handlers import load_handlers
+from .health import serve_health
+from .load_handlers import import_handlers
 from .worker import Worker
 
-__all__ = ["Worker", "load_handlers", "open_worker"]
+__all__ = ["Worker", "import_handlers", "open_worker", "serve_health"]
 
 
 def open_worker(agencies: Sequence[Settings], *, handlers: Handlers | None = None, engine: str | None = None) -> Worker:
-    """A worker on the engine that the settings name.
+    """Open a worker on the engine that the settings name.
 
     Args:
         agencies: the settings of each agency; the engine of the first counts for all.

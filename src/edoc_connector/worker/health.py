@@ -1,4 +1,4 @@
-"""``/healthz``, ``/readyz`` and ``/metrics`` of a worker. No secret and nothing of a document is in them."""
+"""HTTP endpoints of a worker, ``/healthz``, ``/readyz`` and ``/metrics``, without secrets or document data."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ _TEXT = "text/plain; charset=utf-8"
 
 @contextmanager
 def serve_health(worker: Worker, host: str, port: int) -> Iterator[int]:
-    """Answer while the block runs.
+    """Serve the endpoints while the block runs.
 
     Args:
-        worker: whom it is about.
+        worker: the worker to report on.
         host: address to listen on.
         port: TCP port; 0 for a free one.
 
@@ -83,13 +83,13 @@ def _build_handler(worker: Worker) -> type[BaseHTTPRequestHandler]:
             self.wfile.write(body)
 
         def log_message(self, format: str, *args: Any) -> None:
-            """Requests of a monitor are no news."""
+            """Log nothing: requests of a monitor are no news."""
 
     return Handler
 
 
 class _MetricsCollector:
-    """Reads the figures when they are asked for."""
+    """Reads the metrics when they are asked for."""
 
     def __init__(self, worker: Worker) -> None:
         self._worker = worker

@@ -1,8 +1,8 @@
-"""The pieces of work that a worker is made of, each small, safe to repeat, and safe to do on many machines at a time.
+"""The jobs of a worker for one agency: each small, safe to repeat, and safe to run on many machines at a time.
 
 Each takes one thing that is due from the store, under a lease, and returns whether there was one. What goes wrong with
-that thing is in the store when the call returns; what would go wrong with the next one too is written to the gate of
-the hub (`HUB`), which all workers of the agency look at, so that neither they nor a restart hammer a hub that is down.
+that thing is in the store when the call returns; what would go wrong with the next one too opens the circuit breaker of
+the hub, which all workers of the agency look at, so that neither they nor a restart hammer a hub that is down.
 """
 
 from __future__ import annotations
@@ -13,97 +13,116 @@ import random
 import threading
 import time
 import traceback
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
+from enum import StrEnum
 
-from .._core import join_languages
-from ..connector import Connector
-from ..connector._retry import as_error_columns, decide_retry
-from ..connector.delivery import Delivery, build_deliveries
-from ..connector.handlers import Handlers
-from ..connector.inbound.admission import open_packet
-from ..connector.inbound.intake import DownloadedPacket
-from ..connector.inbound.receipt import Receipt
-from ..connector.inbound.status_intake import find_delivery
-from ..edxml import StatusMessage
-from ..errors import EdocError, NotFound
+from .._core import Text
+from ..connector import (
+    NO_ERROR,
+    Connector,
+    ConnectorContext,
+    Handlers,
+    Receipt,
+    as_error_columns,
+    compute_next_attempt,
+    decide_retry,
+)
+from ..errors import EdocError, NotFound, find_stored_name
 from ..hubs import MessageType
-from ..store import JOBS_TABLE, MACHINES, RECEIPTS, JobRow, LeaseLost, ReceiptRow, ReceiptState, StateMachine, Tx
-from .task_adapter import TaskAdapter
+from ..store import JOBS_TABLE, MACHINES, RECEIPTS, JobRow, LeaseLost, ReceiptRow, ReceiptState, Store, Tx
 
 log = logging.getLogger("edoc_connector.connector.units")
 
-POLL = "poll"
-HUB_BREAKER = "hub"
-WATCH = "watch"
+HUB_BREAKER = "hub"  # the breaker's row among the jobs
 
 _CANDIDATES = 64  # workers that fetch at the same time choose among so many packets, and so seldom the same
 _FETCH_BATCH = 8  # packets that are downloaded in one go; one that was tried before is downloaded alone
 _FETCH_BATCH_SECONDS = 5.0  # and none is begun after so long
-_CLOSED_BREAKER_SECONDS = 0.5  # how long the hub's gate is taken to be open since it was looked at
+_CLOSED_BREAKER_SECONDS = 0.5  # how long the breaker is taken to be closed since it was looked at
 _MAX_TRACEBACK_CHARACTERS = 20_000
 
 
-@dataclass(frozen=True, slots=True)
-class _FailureCount:
-    """The failures in a row, for the back-off."""
+class Job(StrEnum):
+    """A kind of work; its value is the label of the metrics, the name of the task and that of the schedule's row."""
 
-    attempts: int
+    TRANSMIT = "transmit"
+    REPORT = "report"
+    HANDLE = "handle"
+    TELL = "tell"
+    FETCH = "fetch"
+    POLL = "poll"
+    WATCH = "watch"
 
 
 class AgencyJobs:
-    """The work of one agency.
+    """The jobs of one agency.
 
     Args:
         connector: the agency's connector.
         handlers: the application, instead of the connector's own handlers.
+
+    Attributes:
+        handlers: the application.
     """
 
     def __init__(self, connector: Connector, handlers: Handlers | None = None) -> None:
         self._context = connector.context
         self._inbox = connector.inbox
         self._outbox = connector.outbox
-        self._handlers = handlers or connector.handlers
+        self.handlers = handlers or connector.handlers
         self._settings = connector.settings.worker
-        self._unreleased: set[tuple[str, int]] = set()
-        self._breaker_closed_until = 0.0
+        self._breaker = HubBreaker(connector.context)
+        self._unreleased_receipts: set[int] = set()
+        self._work: Mapping[Job, Callable[[int | None], bool]] = {
+            Job.TRANSMIT: self.transmit,
+            Job.REPORT: self.report,
+            Job.HANDLE: self.handle,
+            Job.TELL: self.tell,
+            Job.FETCH: self.fetch,
+            Job.POLL: lambda _: self.poll(),
+            Job.WATCH: lambda _: self.watch(),
+        }
 
     @property
     def agency(self) -> str:
-        """Whose work it is."""
+        """Code of the agency."""
         return self._context.agency
 
-    def list_jobs(self) -> tuple[Callable[[], bool], ...]:
-        """Every piece of work, the one that is nearest to a person first."""
-        receipt_jobs = (self.handle,) if self._handlers.receipts else ()
-        status_jobs = (self.tell,) if self._handlers.statuses else ()
-        return (self.transmit, self.report, *receipt_jobs, *status_jobs, self.fetch, self.poll, self.watch)
+    @property
+    def store(self) -> Store:
+        """The agency's store."""
+        return self._context.store
 
-    def build_task_adapter(self) -> TaskAdapter:
-        """The same work as tasks of an engine; for a store that queues them."""
-        return TaskAdapter(self._context, self, self._handlers)
+    def list_jobs(self) -> tuple[Job, ...]:
+        """List the jobs that there can be, the one that is nearest to a person first."""
+        needs_handlers = {Job.HANDLE: self.handlers.receipts, Job.TELL: self.handlers.statuses}
+        return tuple(job for job in Job if needs_handlers.get(job, True))
+
+    def run(self, job: Job, key: int | None = None) -> bool:
+        """Do one piece of a job, or its piece for one row; true where there was something to do."""
+        return self._work[job](key)
 
     def recover(self) -> None:
         """Take over what dead workers held, and give back what a failure of ours left in our hands."""
-        unreleased, self._unreleased = self._unreleased, set()
-        with self._context.transaction() as tx:
-            tx.schedule.ensure_job(self.agency, POLL, first_at=tx.now)
-            tx.schedule.ensure_job(self.agency, WATCH, first_at=tx.now)
-            for table, key in unreleased:
-                tx.leases.release(_find_machine(table), self._context.lease, only_id=key)
+        unreleased, self._unreleased_receipts = self._unreleased_receipts, set()
+        with self._context.store.transaction() as tx:
+            tx.schedule.ensure_job(self.agency, Job.POLL, first_at=tx.now)
+            tx.schedule.ensure_job(self.agency, Job.WATCH, first_at=tx.now)
+            for key in unreleased:
+                tx.leases.release(RECEIPTS, self._context.lease, only_id=key)
         self._outbox.recover()
         self._inbox.recover()
 
     def release(self) -> None:
-        """Let go of everything, as if every lease had run out: what was being sent is asked for, by whoever comes."""
-        with self._context.transaction() as tx:
+        """End every lease as if it had run out: the next worker asks the hub about what was being sent."""
+        with self._context.store.transaction() as tx:
             for machine in MACHINES:
                 tx.leases.release(machine, self._context.lease)
             tx.schedule.release_leases(self._context.lease)
 
     def read_schedule(self) -> dict[str, JobRow]:
-        """When each job is due, and how it went.
+        """Read when each job is due, and how it went.
 
         Raises:
             StoreError: the store does not answer.
@@ -112,7 +131,7 @@ class AgencyJobs:
             return tx.schedule.list_jobs(self.agency)
 
     def count_rows(self) -> dict[tuple[str, str], int]:
-        """How many rows there are, by table and state."""
+        """Count the rows by table and state."""
         counts: dict[tuple[str, str], int] = {}
         with self._context.store.snapshot() as tx:
             for machine in MACHINES:
@@ -123,8 +142,8 @@ class AgencyJobs:
     # -- the hub
 
     def poll(self) -> bool:
-        """Ask the hub what waits, when it is time to; on one machine at a time."""
-        job = self._claim_job(POLL)
+        """Poll the hub when that is due; on one machine at a time."""
+        job = self._claim_job(Job.POLL)
         if job is None:
             return False
         known_ids: list[int] = []
@@ -142,7 +161,7 @@ class AgencyJobs:
 
     def fetch(self, key: int | None = None) -> bool:
         """Download and check a few packets that the hub offers, or this one."""
-        if not self._is_breaker_closed():
+        if not self._breaker.is_closed():
             return False
         listed = self._select_listed(key)
         if not listed:
@@ -150,44 +169,40 @@ class AgencyJobs:
         if listed[0].attempts >= self._settings.tries:
             self._quarantine_unfetched(listed[0])
             return True
-        self._run_with_hub(lambda: self._fetch_batch(self._inbox.claim_listed([row.id for row in listed])))
+        self._run_with_hub(lambda: self._fetch_batch([row.id for row in listed]))
         return True
 
-    def _fetch_batch(self, rows: Sequence[ReceiptRow]) -> None:
-        """Bring packets in that are claimed; after so many seconds those that were not begun are given back.
+    def _fetch_batch(self, keys: Sequence[int]) -> None:
+        """Bring packets in, one after another.
 
         Raises:
             EdocError: what the next packet would meet too, or else the first thing that one met.
         """
-        deadline = time.monotonic() + _FETCH_BATCH_SECONDS
-        downloads: list[DownloadedPacket] = []
-        with self._context.lease_keeper.hold_all(RECEIPTS.table_name, [row.id for row in rows]):
-            for row in rows:
-                if downloads and (time.monotonic() >= deadline or _opens_breaker(downloads[-1].retry_error)):
-                    break
-                downloads.append(self._inbox.download(row))
-            self._inbox.release(rows[len(downloads) :])
-            errors = [
-                met_error for met_error in self._inbox.store_packets(downloads) if not isinstance(met_error, LeaseLost)
-            ]
+        errors = self._inbox.intake.fetch(keys, within=_FETCH_BATCH_SECONDS)
+        errors = [error for error in errors if not isinstance(error, LeaseLost)]
         if errors:
-            raise max(errors, key=_opens_breaker)
+            raise max(errors, key=lambda error: decide_retry(error).opens_breaker)
 
     def transmit(self, key: int | None = None) -> bool:
-        """Send one document, or ask what became of one."""
-        return self._is_breaker_closed() and self._run_step(lambda: self._outbox.send_next_delivery(key))
+        """Send one document, or ask the hub about one whose outcome is unknown."""
+        if not self._breaker.is_closed():
+            return False
+        sent_key, error = self._outbox.send_next_delivery(key)
+        if sent_key is not None and not isinstance(error, LeaseLost):
+            self._breaker.update(error)
+        return sent_key is not None
 
     def report(self, key: int | None = None) -> bool:
         """Send a few statuses and confirmations, or this one."""
-        if not self._is_breaker_closed():
+        if not self._breaker.is_closed():
             return False
-        results = self._outbox.send_ack_batch(key)
+        results = self._outbox.ack_sender.send_next(only_due=True, only_id=key)
         errors = [error for _, error in results if not isinstance(error, LeaseLost)]
         for error in errors:
             if error is not None:
-                self._update_breaker(error)
+                self._breaker.update(error)
         if errors and not any(errors):
-            self._update_breaker(None)
+            self._breaker.update(None)
         return bool(results)
 
     # -- the application
@@ -195,7 +210,7 @@ class AgencyJobs:
     def handle(self, key: int | None = None) -> bool:
         """Have the application handle one packet."""
         context = self._context
-        with context.transaction() as tx:
+        with context.store.transaction() as tx:
             row = tx.receipts.claim_next(
                 context.lease,
                 agency=self.agency,
@@ -206,11 +221,11 @@ class AgencyJobs:
             )
         if row is None:
             return False
-        receipt = Receipt(context, row, send_queued=_send_nothing, is_claimed=True)
+        receipt = Receipt(context, row, is_claimed=True)  # a worker sends what is queued by itself
         try:
             if row.attempts > self._settings.tries:
                 receipt.set_aside(
-                    join_languages(
+                    Text(
                         "the worker ended while the application handled it",
                         "tiến trình dừng trong khi phần mềm của đơn vị đang xử lý",
                     )
@@ -220,7 +235,7 @@ class AgencyJobs:
         except LeaseLost as error:
             log.warning("another worker has it by now: %s", error)
         except BaseException:
-            self._unreleased.add((RECEIPTS.table_name, row.id))
+            self._unreleased_receipts.add(row.id)
             if receipt.claimed:
                 context.lease_keeper.release(RECEIPTS.table_name, row.id)
             raise
@@ -229,7 +244,7 @@ class AgencyJobs:
     def _run_receipt_handlers(self, receipt: Receipt, row: ReceiptRow) -> None:
         receipt.__enter__()
         try:
-            for handler in self._handlers.receipts:
+            for handler in self.handlers.receipts:
                 handler(receipt)
         except BaseException as error:  # whatever the application raises: it is kept, and everything else goes on
             if _is_program_exit(error):
@@ -242,8 +257,9 @@ class AgencyJobs:
     def _record_handler_failure(self, receipt: Receipt, row: ReceiptRow, error: BaseException) -> None:
         is_last_try = row.attempts >= self._settings.tries
         now = self._context.store.clock()
-        values = {**_as_failure_columns(error), "next_attempt_at": self._context.compute_next_attempt(row, now)}
-        detail = join_languages(str(values["error_text"]), str(values["error_vi"]))
+        next_attempt_at = compute_next_attempt(self._context.limits, row.attempts, now)
+        values = {**_as_failure_columns(error), "next_attempt_at": next_attempt_at}
+        detail = Text(str(values["error_text"]), str(values["error_vi"]))
         if is_last_try:
             receipt.set_aside(detail, **values)
         else:
@@ -252,7 +268,7 @@ class AgencyJobs:
     def tell(self, key: int | None = None) -> bool:
         """Tell the application of one status that a recipient sent."""
         context = self._context
-        with context.transaction() as tx:
+        with context.store.transaction() as tx:
             row = tx.receipts.claim_next_status(context.lease, agency=self.agency, only_id=key)
         if row is None:
             return False
@@ -261,7 +277,7 @@ class AgencyJobs:
                 self._run_status_handlers(row)
             except LeaseLost as error:
                 log.warning("another worker has it by now: %s", error)
-            except BaseException as error:  # as in `_handled`
+            except BaseException as error:  # as in `_run_receipt_handlers`
                 if _is_program_exit(error):
                     raise
                 log.exception("the application failed on the status docId %s", row.hub_doc_id)
@@ -270,49 +286,41 @@ class AgencyJobs:
 
     def _run_status_handlers(self, row: ReceiptRow) -> None:
         try:
-            message = open_packet(self._context, row)[0].message
+            status = self._inbox.open_status(row)
         except NotFound as error:
             self._record_lost_status(row, error)
             return
-        detail = join_languages("about a document that we did not send", "về văn bản không do đơn vị gửi")
-        delivery = self._find_delivery(message) if isinstance(message, StatusMessage) else None
-        if delivery is not None and isinstance(message, StatusMessage):
-            detail = join_languages("the application was told", "đã báo cho phần mềm của đơn vị")
-            for handler in self._handlers.statuses:
-                handler(delivery, message)
-        with self._context.transaction() as tx:
-            _touch_receipt(tx, row, detail, noticed_at=tx.now, **as_error_columns(None))
+        detail = Text("about a document that we did not send", "về văn bản không do đơn vị gửi")
+        if status is not None and status.delivery is not None:
+            detail = Text("the application was told", "đã báo cho phần mềm của đơn vị")
+            for handler in self.handlers.statuses:
+                handler(status.delivery, status.message)
+        with self._context.store.transaction() as tx:
+            _touch_receipt(tx, row, detail, noticed_at=tx.now, **NO_ERROR)
 
     def _record_lost_status(self, row: ReceiptRow, error: NotFound) -> None:
-        """A status whose packet is gone, pruned perhaps: what it said stands in its delivery, and that is all."""
+        """Note that the application was not told of a status whose packet is gone; its code stands in the delivery."""
         log.warning("the application was not told of the status docId %s: %s", row.hub_doc_id, error)
-        detail = join_languages(
-            f"the application was not told: {error.message}", f"chưa báo cho phần mềm của đơn vị: {error.vi}"
-        )
-        with self._context.transaction() as tx:
+        detail = Text(f"the application was not told: {error.message}", f"chưa báo cho phần mềm của đơn vị: {error.vi}")
+        with self._context.store.transaction() as tx:
             _touch_receipt(tx, row, detail, noticed_at=tx.now, **as_error_columns(error))
 
-    def _find_delivery(self, message: StatusMessage) -> Delivery | None:
-        with self._context.store.snapshot() as tx:
-            row = find_delivery(tx, self.agency, message)
-            undelivered_after = self._context.limits.undelivered_after
-            return build_deliveries(tx, [row], undelivered_after=undelivered_after)[0] if row is not None else None
-
     def _record_status_failure(self, row: ReceiptRow, error: BaseException) -> None:
-        with self._context.transaction() as tx:
+        with self._context.store.transaction() as tx:
             is_last_try = row.attempts >= self._settings.tries
-            values = {**_as_failure_columns(error), "next_attempt_at": self._context.compute_next_attempt(row, tx.now)}
+            next_attempt_at = compute_next_attempt(self._context.limits, row.attempts, tx.now)
+            values = {**_as_failure_columns(error), "next_attempt_at": next_attempt_at}
             en, vi = (f"{values['error_text']}; it is not told again", f"{values['error_vi']}; sẽ không báo lại")
             if is_last_try:
-                _touch_receipt(tx, row, join_languages(en, vi), noticed_at=tx.now, **values)
+                _touch_receipt(tx, row, Text(en, vi), noticed_at=tx.now, **values)
             else:
-                _touch_receipt(tx, row, join_languages(str(values["error_text"]), str(values["error_vi"])), **values)
+                _touch_receipt(tx, row, Text(str(values["error_text"]), str(values["error_vi"])), **values)
 
-    # -- what must not surprise anybody
+    # -- certificate and clock
 
     def watch(self) -> bool:
-        """Look at our certificate and our clock, when it is time to."""
-        job = self._claim_job(WATCH)
+        """Check our certificate and our clock when that is due."""
+        job = self._claim_job(Job.WATCH)
         if job is None:
             return False
         try:
@@ -339,33 +347,24 @@ class AgencyJobs:
 
     # -- helpers
 
-    def _claim_job(self, name: str) -> JobRow | None:
-        with self._context.transaction() as tx:
-            return tx.schedule.claim_job(self._context.lease, self.agency, name)
+    def _claim_job(self, job: Job) -> JobRow | None:
+        with self._context.store.transaction() as tx:
+            return tx.schedule.claim_job(self._context.lease, self.agency, job)
 
     def _finish_job(self, job: JobRow, seconds: float) -> None:
         spread = 1.0 + self._settings.jitter * random.uniform(-1.0, 1.0)  # noqa: S311  spreads load, hides nothing
-        with self._context.transaction() as tx:
+        with self._context.store.transaction() as tx:
             tx.schedule.finish_job(job, next_at=tx.now + timedelta(seconds=seconds * spread), failures=0)
 
     def _fail_job(self, job: JobRow, error: EdocError) -> None:
         log.warning("%s of %s: %s", job.job, self.agency, error)
-        with self._context.transaction() as tx:
-            next_at = self._context.compute_next_attempt(_FailureCount(job.failures), tx.now, error)
+        with self._context.store.transaction() as tx:
+            next_at = compute_next_attempt(self._context.limits, job.failures, tx.now, error)
             tx.schedule.finish_job(job, next_at=next_at, failures=job.failures + 1, error=as_error_columns(error))
 
     def find_open_until(self) -> datetime | None:
-        """Until when work with the hub pauses; None where it does not."""
-        with self._context.store.snapshot() as tx:
-            breaker = tx.schedule.find_job(self.agency, HUB_BREAKER)
-        if breaker is not None and breaker.next_at > self._context.store.clock():
-            return breaker.next_at
-        if breaker is None or breaker.failures == 0:  # else each success has to be noted
-            self._breaker_closed_until = time.monotonic() + _CLOSED_BREAKER_SECONDS
-        return None
-
-    def _is_breaker_closed(self) -> bool:
-        return time.monotonic() < self._breaker_closed_until or self.find_open_until() is None
+        """Find until when work with the hub pauses; None where it does not."""
+        return self._breaker.find_open_until()
 
     def _run_with_hub(self, work: Callable[[], None]) -> None:
         try:
@@ -373,39 +372,12 @@ class AgencyJobs:
         except LeaseLost as error:
             log.info("another worker has it: %s", error)
         except EdocError as error:
-            self._update_breaker(error)
+            self._breaker.update(error)
         else:
-            self._update_breaker(None)
-
-    def _run_step(self, step: Callable[[], tuple[int | None, EdocError | None]]) -> bool:
-        key, error = step()
-        if key is not None and not isinstance(error, LeaseLost):
-            self._update_breaker(error)
-        return key is not None
-
-    def _update_breaker(self, error: EdocError | None) -> None:
-        """Shut the hub's gate for a while where the next message would meet the same error; open it after a success."""
-        if error is not None and not decide_retry(error).opens_breaker:
-            log.warning("%s: %s", self.agency, error)
-            return
-        if error is None and time.monotonic() < self._breaker_closed_until:
-            return
-        self._breaker_closed_until = 0.0
-        with self._context.store.snapshot() as tx:
-            breaker = tx.schedule.find_job(self.agency, HUB_BREAKER)
-        failures = breaker.failures if breaker is not None else 0
-        if error is None and failures == 0:
-            return
-        with self._context.transaction() as tx:
-            if error is None:
-                tx.schedule.record_recovery(self.agency, HUB_BREAKER)
-                return
-            log.error("work with the hub pauses for %s, everything stays queued: %s", self.agency, error)
-            next_at = self._context.compute_next_attempt(_FailureCount(failures), tx.now, error)
-            tx.schedule.postpone_job(self.agency, HUB_BREAKER, next_at=next_at, error=as_error_columns(error))
+            self._breaker.update(None)
 
     def _select_listed(self, key: int | None) -> list[ReceiptRow]:
-        """Some packets to download: several that were not tried yet, or one that was; or this one, if it is due."""
+        """Select packets to download: several that were not tried yet, or one that was; or this one, if it is due."""
         with self._context.store.snapshot() as tx:
             rows = tx.receipts.list_downloadable(self.agency, only_id=key, limit=_CANDIDATES)
         if not rows:
@@ -416,8 +388,8 @@ class AgencyJobs:
         return [row for row in rows[first : first + _FETCH_BATCH] if not row.attempts]
 
     def _quarantine_unfetched(self, row: ReceiptRow) -> None:
-        """Too many downloads failed, or ended the process: the others go on without it, and the hub is not told."""
-        with self._context.transaction() as tx:
+        """Set a packet aside whose downloads failed too often; the hub is not told."""
+        with self._context.store.transaction() as tx:
             claimed_row = tx.receipts.claim_next(
                 self._context.lease, agency=self.agency, state=ReceiptState.LISTED, only_id=row.id
             )
@@ -425,40 +397,78 @@ class AgencyJobs:
                 log.error("docId %s is set aside after %d tries", row.hub_doc_id, row.attempts)
                 reason = row.error_text or "the worker ended each time"
                 reason_vi = row.error_vi or "lần nào tiến trình cũng dừng"
-                detail = join_languages(
+                detail = Text(
                     f"{row.attempts} downloads failed: {reason}", f"{row.attempts} lần tải không được: {reason_vi}"
                 )
                 tx.receipts.move(claimed_row, ReceiptState.QUARANTINED, detail=detail)
 
 
-def _opens_breaker(error: EdocError | None) -> bool:
-    return error is not None and decide_retry(error).opens_breaker
+class HubBreaker:
+    """The circuit breaker of an agency's hub, in the store: all workers of the agency look at it.
+
+    Args:
+        context: the store.
+    """
+
+    def __init__(self, context: ConnectorContext) -> None:
+        self._context = context
+        self._closed_until = 0.0
+
+    def find_open_until(self) -> datetime | None:
+        """Find until when work with the hub pauses; None where it does not."""
+        breaker = self._read()
+        if breaker is not None and breaker.next_at > self._context.store.clock():
+            return breaker.next_at
+        if breaker is None or breaker.failures == 0:  # else each success has to be noted
+            self._closed_until = time.monotonic() + _CLOSED_BREAKER_SECONDS
+        return None
+
+    def is_closed(self) -> bool:
+        """Whether work with the hub may be begun."""
+        return time.monotonic() < self._closed_until or self.find_open_until() is None
+
+    def update(self, error: EdocError | None) -> None:
+        """Open it for a while where the next message would meet the same error; close it after a success."""
+        agency = self._context.agency
+        if error is not None and not decide_retry(error).opens_breaker:
+            log.warning("%s: %s", agency, error)
+            return
+        if error is None and time.monotonic() < self._closed_until:
+            return
+        self._closed_until = 0.0
+        breaker = self._read()
+        failures = breaker.failures if breaker is not None else 0
+        if error is None and failures == 0:
+            return
+        with self._context.store.transaction() as tx:
+            if error is None:
+                tx.schedule.record_recovery(agency, HUB_BREAKER)
+                return
+            log.error("work with the hub pauses for %s, everything stays queued: %s", agency, error)
+            next_at = compute_next_attempt(self._context.limits, failures, tx.now, error)
+            tx.schedule.postpone_job(agency, HUB_BREAKER, next_at=next_at, error=as_error_columns(error))
+
+    def _read(self) -> JobRow | None:
+        with self._context.store.snapshot() as tx:
+            return tx.schedule.find_job(self._context.agency, HUB_BREAKER)
 
 
-def _find_machine(table: str) -> StateMachine:
-    return next(machine for machine in MACHINES if machine.table_name == table)
-
-
-def _touch_receipt(tx: Tx, row: ReceiptRow, detail: str, **values: object) -> None:
+def _touch_receipt(tx: Tx, row: ReceiptRow, detail: Text | str, **values: object) -> None:
     tx.leases.end(RECEIPTS, row.id, state=row.state, fencing_token=row.fence, detail=detail, **values)
 
 
 def _is_program_exit(error: BaseException) -> bool:
-    """Ctrl-C and sys.exit() in the main thread; in a worker's thread they would end that thread, and tell nobody."""
+    """Whether an exception is Ctrl-C or sys.exit() in the main thread; any other thread it would end unnoticed."""
     return not isinstance(error, Exception) and threading.current_thread() is threading.main_thread()
 
 
 def _as_failure_columns(error: BaseException) -> dict[str, str | datetime | None]:
-    """An exception of the application, as columns; the traceback's end is what tells."""
+    """Express an exception of the application as columns; of a long traceback the end is kept."""
     text = "".join(traceback.format_exception(error))[-_MAX_TRACEBACK_CHARACTERS:].replace("\0", "")
-    words = f"{type(error).__name__}: {error}".replace("\0", "")
+    words = f"{find_stored_name(error)}: {error}".replace("\0", "")
     return {
-        "error_code": type(error).__name__[:64],
+        "error_code": find_stored_name(error)[:64],
         "error_text": f"the application failed: {words}",
         "error_vi": f"Phần mềm của đơn vị gặp lỗi: {words}",
         "traceback": text,
     }
-
-
-def _send_nothing() -> None:
-    """A worker sends what is queued by itself."""

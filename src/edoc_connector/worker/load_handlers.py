@@ -1,4 +1,4 @@
-"""Finding the application's handlers by name."""
+"""Load the application's handlers by name."""
 
 from __future__ import annotations
 
@@ -7,13 +7,12 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from ..connector import Handlers
-from ..connector.handlers import HandlerRegistration
+from ..connector import HandlerRegistration, Handlers
 from ..errors import ConfigError
 
 
-def load_handlers(name: str) -> Handlers:
-    """The handlers that ``module:name`` stands for.
+def import_handlers(name: str) -> Handlers:
+    """Load the handlers that ``module:name`` stands for.
 
     The name is that of a `Handlers`, of a `Connector` or `AsyncConnector` with handlers, or of a function or coroutine
     function, which is then called with each receipt. The module is looked for in the working directory too.

@@ -1,4 +1,4 @@
-"""The worker on the engine procrastinate: it takes tasks from the store's PostgreSQL instead of looking for them."""
+"""The worker on the engine procrastinate: run tasks that are queued in the store's PostgreSQL."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from sqlalchemy import make_url
 
 from ..config import Settings
 from ..connector import Handlers
-from .figures import WorkerMetrics
 from .task_adapter import TaskAdapter
-from .worker import FAILURE_REST_SECONDS, Worker, run_guarded
+from .worker import FAILURE_REST_SECONDS, Worker, WorkerMetrics, run_guarded
 
 if TYPE_CHECKING:
     from procrastinate import App
 
 log = logging.getLogger("edoc_connector.worker")
 
+POOL_SECONDS = 10.0  # a database that is away is waited for so long before the engine begins anew
 _SWEEP = "edoc:sweep"
 _HEARTBEATS_PER_TIMEOUT = 6  # a worker says so often that it lives before it would be taken for dead
 
@@ -46,7 +46,7 @@ class ProcrastinateWorker(Worker):
         self._stop_event: asyncio.Event | None = None
 
     def stop(self) -> None:
-        """As `Worker.stop`."""
+        """Stop as `Worker.stop` does."""
         super().stop()
         if self._loop is not None and self._stop_event is not None:
             self._loop.call_soon_threadsafe(self._stop_event.set)
@@ -72,10 +72,10 @@ class ProcrastinateWorker(Worker):
         self._loop = None
 
     def _group_databases(self) -> Iterator[_DatabaseEngine]:
-        """One engine for each database, however many agencies are in it."""
+        """Make one engine for each database, however many agencies are in it."""
         by_url: dict[str, list[TaskAdapter]] = {}
         for connector, agency_jobs in zip(self.connectors, self.agency_jobs, strict=True):
-            by_url.setdefault(connector.settings.store_url(), []).append(agency_jobs.build_task_adapter())
+            by_url.setdefault(connector.settings.store_url(), []).append(TaskAdapter(agency_jobs))
         for url, adapters in by_url.items():
             yield _DatabaseEngine(url, adapters, self)
 
@@ -135,7 +135,7 @@ class _DatabaseEngine:
         from procrastinate import App, PsycopgConnector
 
         arguments: dict[str, Any] = _parse_connection_arguments(self._url)
-        app = App(connector=PsycopgConnector(kwargs=arguments, min_size=2, max_size=6, timeout=10.0))
+        app = App(connector=PsycopgConnector(kwargs=arguments, min_size=2, max_size=6, timeout=POOL_SECONDS))
         for name in self.task_adapters[0].names:
             app.task(name=f"edoc:{name}")(self._build_task(name))
         sweep = app.task(name=_SWEEP)(self._build_sweep(app))
@@ -183,12 +183,12 @@ class _DatabaseEngine:
         return self._worker.metrics
 
     def _run_guarded(self, adapter: TaskAdapter, work: Any) -> bool:
-        """Do something; what goes wrong is logged, and the sweep finds again what is left of it."""
+        """Do some work; errors are logged, and the sweep finds again what is left of it."""
         return bool(run_guarded(adapter.agency, self._metrics, lambda: bool(work())))
 
 
 def _parse_connection_arguments(url: str) -> dict[str, Any]:
-    """What psycopg connects with, as SQLAlchemy would tell it."""
+    """Parse the arguments with which psycopg connects, as SQLAlchemy does."""
     parsed = make_url(url)
     _, arguments = parsed.get_dialect()().create_connect_args(parsed)
     return dict(arguments)

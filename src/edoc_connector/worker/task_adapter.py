@@ -1,13 +1,9 @@
-"""A worker's work as tasks of an engine: done by key, put off by the hub's gate, and found again when lost."""
+"""Adapter of an agency's jobs to the tasks of procrastinate: run by key, postpone, sweep."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from datetime import datetime
-from typing import TYPE_CHECKING
 
-from ..connector._context import ConnectorContext
-from ..connector.handlers import Handlers
 from ..errors import ConfigError
 from ..store import (
     APPLICATION_TASKS,
@@ -21,52 +17,42 @@ from ..store import (
     TaskQueue,
     format_queue_name,
 )
+from .jobs import AgencyJobs, Job
 
-if TYPE_CHECKING:
-    from .jobs import AgencyJobs
+_ROW_TASKS = (TRANSMIT, REPORT, FETCH, HANDLE, TELL)
+_PERIODIC_TASKS = (str(Job.POLL), str(Job.WATCH))
 
 
 class TaskAdapter:
     """The tasks of one agency.
 
     Args:
-        context: the store.
-        agency_jobs: the work.
-        handlers: the application; without any, tasks of that kind are left to other workers.
+        agency_jobs: the work. Where there is no handler for them, tasks of a kind are left to other workers.
 
     Raises:
         ConfigError: the store queues no tasks.
     """
 
-    def __init__(self, context: ConnectorContext, agency_jobs: AgencyJobs, handlers: Handlers) -> None:
-        if context.store.tasks is None:
+    def __init__(self, agency_jobs: AgencyJobs) -> None:
+        if agency_jobs.store.tasks is None:
             raise ConfigError(
                 'no tasks are queued: set [worker] engine = "procrastinate".',
                 vi='Chưa xếp hàng tác vụ: hãy đặt [worker] engine = "procrastinate".',
             )
-        self._context = context
+        self._store = agency_jobs.store
         self._agency_jobs = agency_jobs
-        self._queue: TaskQueue = context.store.tasks
-        wanted_tasks = {HANDLE: bool(handlers.receipts), TELL: bool(handlers.statuses)}
-        self._queue.application_tasks = frozenset(name for name, is_wanted in wanted_tasks.items() if is_wanted)
-        self._row_jobs: Mapping[str, Callable[[int | None], bool]] = {
-            TRANSMIT: agency_jobs.transmit,
-            REPORT: agency_jobs.report,
-            FETCH: agency_jobs.fetch,
-            HANDLE: agency_jobs.handle,
-            TELL: agency_jobs.tell,
-        }
-        self._periodic_jobs: Mapping[str, Callable[[], bool]] = {"poll": agency_jobs.poll, "watch": agency_jobs.watch}
+        self._queue: TaskQueue = agency_jobs.store.tasks
+        self._queue.application_tasks = frozenset(agency_jobs.list_jobs()) & frozenset(APPLICATION_TASKS)
 
     @property
     def agency(self) -> str:
-        """Whose tasks they are."""
-        return self._context.agency
+        """Code of the agency."""
+        return self._agency_jobs.agency
 
     @property
     def names(self) -> tuple[str, ...]:
         """The tasks that can be run."""
-        return (*self._row_jobs, *self._periodic_jobs)
+        return (*_ROW_TASKS, *_PERIODIC_TASKS)
 
     @property
     def queues(self) -> tuple[str, ...]:
@@ -75,14 +61,14 @@ class TaskAdapter:
         return (format_queue_name(self.agency), *application)
 
     def run(self, name: str, key: int | None) -> bool:
-        """Do a task; whether there was something to do.
+        """Do a task; true where there was something to do.
 
         Raises:
             StoreError: the store does not answer; the task is found again.
         """
         if key is None:
             return self._run_job(name)
-        if self._row_jobs[name](key):
+        if self._agency_jobs.run(Job(name), key):
             return True
         open_until = self._agency_jobs.find_open_until() if name in HUB_TASKS else None
         if open_until is not None:
@@ -90,15 +76,15 @@ class TaskAdapter:
         return False
 
     def sweep(self) -> int:
-        """Take over what dead workers held, and queue what is due and was not queued; how much that was.
+        """Take over what dead workers held, queue what is due and was not queued, and return how much that was.
 
         Raises:
             StoreError: the store does not answer.
         """
         self._agency_jobs.recover()
-        with self._context.transaction() as tx:
+        with self._store.transaction() as tx:
             tasks = self._queue.list_due_jobs(tx, self.agency)
-            queued = self._queue.enqueue(tx, [task for task in tasks if task.name in self._periodic_jobs])
+            queued = self._queue.enqueue(tx, [task for task in tasks if task.name in _PERIODIC_TASKS])
         hub = HUB_TASKS if self._agency_jobs.find_open_until() is None else ()
         return queued + sum(
             map(self._queue_due, (*hub, *(name for name in APPLICATION_TASKS if self._is_wanted(name))))
@@ -110,24 +96,24 @@ class TaskAdapter:
     def _queue_due(self, name: str) -> int:
         queued, page = 0, self._find_due_page(name, 0)
         while page:
-            with self._context.transaction() as tx:
+            with self._store.transaction() as tx:
                 queued += self._queue.enqueue(tx, page)
             page = self._find_due_page(name, max(task.row_id or 0 for task in page))
         return queued
 
     def _find_due_page(self, name: str, after_id: int) -> list[Task]:
-        with self._context.transaction() as tx:
+        with self._store.transaction() as tx:
             return self._queue.list_due(tx, name, self.agency, after_id=after_id)
 
     def _run_job(self, name: str) -> bool:
-        if self._periodic_jobs[name]():
+        if self._agency_jobs.run(Job(name)):
             return True
         job = self._agency_jobs.read_schedule().get(name)
-        if job is not None and job.next_at > self._context.store.clock():
-            with self._context.transaction() as tx:
+        if job is not None and job.next_at > self._store.clock():
+            with self._store.transaction() as tx:
                 self._queue.enqueue(tx, [Task(name=name, agency=self.agency, row_id=None, due_at=job.next_at)])
         return False
 
     def _postpone(self, name: str, key: int, at: datetime) -> None:
-        with self._context.transaction() as tx:
+        with self._store.transaction() as tx:
             self._queue.enqueue_later(tx, name, key, at)

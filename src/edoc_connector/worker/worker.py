@@ -1,35 +1,34 @@
-"""The worker: threads that take what is due, one piece of work at a time, until they are told to stop."""
+"""The worker: threads that run due jobs of several agencies until they are stopped."""
 
 from __future__ import annotations
 
 import logging
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from types import TracebackType
 from typing import Self
 
-from ..config import Settings
-from ..config.sections import WorkerSettings
+from ..config import Settings, WorkerSettings
 from ..connector import Connector, Handlers
 from ..errors import ConfigError, StoreError
-from .figures import WorkerMetrics
-from .jobs import AgencyJobs
+from .jobs import AgencyJobs, Job
 
 log = logging.getLogger("edoc_connector.worker")
 
-_REPEATS = {"handle": 8}  # packets come in, and answers leave, several at a time; so they are handled
-# What there may be to do after something was done; the rest is looked at again after the time of idleness.
+_REPEATS = {Job.HANDLE: 8}  # packets come in, and answers leave, several at a time; so they are handled
+# Jobs that there may be after one was done; the others are looked at again after the time of idleness.
 _FOLLOW_UP_JOBS = {
-    "poll": ("fetch", "report"),
-    "fetch": ("handle", "report", "tell", "fetch"),
-    "handle": ("report", "transmit", "handle"),
-    "report": ("report", "tell"),
-    "tell": ("report", "transmit", "tell"),
-    "transmit": ("transmit", "report"),
+    Job.POLL: (Job.FETCH, Job.REPORT),
+    Job.FETCH: (Job.HANDLE, Job.REPORT, Job.TELL, Job.FETCH),
+    Job.HANDLE: (Job.REPORT, Job.TRANSMIT, Job.HANDLE),
+    Job.REPORT: (Job.REPORT, Job.TELL),
+    Job.TELL: (Job.REPORT, Job.TRANSMIT, Job.TELL),
+    Job.TRANSMIT: (Job.TRANSMIT, Job.REPORT),
 }
-FAILURE_REST_SECONDS = 5.0  # rest after a failure that nothing was noted about: a store that is away, a mistake of ours
+FAILURE_REST_SECONDS = 5.0  # rest after a failure that is noted nowhere: a store that is away, a mistake of ours
 
 
 class Worker:
@@ -72,7 +71,7 @@ class Worker:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Close everything; what threads that did not end in time still hold was let go of by `run`."""
+        """Close everything; `run` has ended the leases of threads that did not end in time."""
         self._stack.close()
 
     @property
@@ -86,7 +85,7 @@ class Worker:
         return tuple(turn.agency_jobs for turn in self._turns)
 
     def stop(self) -> None:
-        """Have `run` end: nothing new is begun. May be called from a signal handler, or any thread."""
+        """End `run`: nothing new is begun. May be called from a signal handler, or any thread."""
         self._stop.set()
 
     def is_ready(self) -> bool:
@@ -134,7 +133,7 @@ class Worker:
         return self._stop.is_set()
 
     def _start_threads(self) -> list[threading.Thread]:
-        """The threads that work until `stop`, running."""
+        """Start the threads that work until `stop`."""
         names = [f"edoc-worker-{number}" for number in range(1, self.settings.concurrency + 1)]
         threads = [threading.Thread(target=self._run_thread, name=name, daemon=True) for name in names]
         for thread in threads:
@@ -142,7 +141,7 @@ class Worker:
         return threads
 
     def _run_thread(self) -> None:
-        """What a thread does; one that ends before it is told to ends the worker: it must not look alive."""
+        """Work in a thread; one that ends before it is told to ends the worker: it must not look alive."""
         try:
             self._take_turns()
         except BaseException:
@@ -159,7 +158,7 @@ class Worker:
             turn.rest(0.0 if self._run_turn(turn) else turn.settings.idle)
 
     def _next_turn(self) -> _AgencyTurn | None:
-        """The agency that waited longest, of those that are not resting."""
+        """Find the agency that waited longest, of those that are not resting."""
         now = time.monotonic()
         with self._lock:
             turn = min(
@@ -183,7 +182,7 @@ class Worker:
         return self._run_round(turn, skip_resting=True)
 
     def _run_round(self, turn: _AgencyTurn, *, skip_resting: bool = False) -> bool:
-        """Do each kind of work; whether anything was done.
+        """Do each job; true where anything was done.
 
         Args:
             turn: the agency.
@@ -191,16 +190,16 @@ class Worker:
         """
         did_work = False
         for job in turn.agency_jobs.list_jobs():
-            if turn.is_resting(job.__name__, skip_resting):
+            if turn.is_resting(job, skip_resting):
                 continue
-            for _ in range(_REPEATS.get(job.__name__, 1)):
+            for _ in range(_REPEATS.get(job, 1)):
                 if self._stop.is_set():
                     return did_work
-                if not job():
-                    turn.mark_idle(job.__name__)
+                if not turn.agency_jobs.run(job):
+                    turn.mark_idle(job)
                     break
-                self.metrics.count_job(turn.agency_jobs.agency, job.__name__)
-                turn.wake_follow_ups(job.__name__)
+                self.metrics.count_job(turn.agency_jobs.agency, job)
+                turn.wake_follow_ups(job)
                 did_work = True
         return did_work
 
@@ -215,7 +214,7 @@ class Worker:
 
 
 def run_guarded(agency: str, metrics: WorkerMetrics, work: Callable[[], bool]) -> bool | None:
-    """Do something for an agency: what it says, or None where it failed, which is logged and counted.
+    """Do work for an agency, and return its result; None where it failed, which is logged and counted.
 
     A mistake of ours must not stop the other agencies; the row that it was about is taken over when its lease ends.
     """
@@ -244,29 +243,29 @@ class _AgencyTurn:
         self.agency_jobs: AgencyJobs = AgencyJobs(connector, handlers)
         self.last_turn_at = 0.0
         self.rests_until = 0.0
-        self._quiet_until: dict[str, float] = {}
+        self._quiet_until: dict[Job, float] = {}
         self._recovered_at = float("-inf")
         self._recovery_interval = min(settings.idle * 5, connector.settings.limits.lease / 4)
 
     def rest(self, seconds: float) -> None:
-        """Not to be looked at for a while."""
+        """Leave the agency alone for a while."""
         self.rests_until = time.monotonic() + seconds
 
-    def is_resting(self, job: str, skip_resting: bool) -> bool:
-        """Whether there was nothing of a kind of work a moment ago."""
+    def is_resting(self, job: Job, skip_resting: bool) -> bool:
+        """Whether there was nothing to do for a job a moment ago."""
         return skip_resting and time.monotonic() < self._quiet_until.get(job, 0.0)
 
-    def mark_idle(self, job: str) -> None:
-        """There is nothing of that kind to do."""
+    def mark_idle(self, job: Job) -> None:
+        """Leave a job alone for a while: there is nothing to do."""
         self._quiet_until[job] = time.monotonic() + self.settings.idle
 
-    def wake_follow_ups(self, job: str) -> None:
-        """Something was done: there may be more of some kinds now."""
-        for name in _FOLLOW_UP_JOBS.get(job, ()):
-            self._quiet_until.pop(name, None)
+    def wake_follow_ups(self, job: Job) -> None:
+        """Wake the jobs that may have something to do after one was done."""
+        for follow_up in _FOLLOW_UP_JOBS.get(job, ()):
+            self._quiet_until.pop(follow_up, None)
 
     def start_recovery_if_due(self) -> bool:
-        """Whether it is time to look for what dead workers held."""
+        """Note that a recovery begins, if one is due; whether it is."""
         now = time.monotonic()
         is_due = now - self._recovered_at >= self._recovery_interval
         if is_due:
@@ -284,3 +283,32 @@ def _require_distinct(agencies: Sequence[Settings]) -> None:
             f"the agency {repeated} is configured twice: give each agency one section [agencies.NAME].",
             vi=f"Đơn vị {repeated} được cấu hình hai lần: mỗi đơn vị chỉ một mục [agencies.TÊN].",
         )
+
+
+class WorkerMetrics:
+    """Counts of jobs done and of failures. Safe to share between threads."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._job_counts: Counter[tuple[str, str]] = Counter()
+        self._failure_counts: Counter[str] = Counter()
+
+    def count_job(self, agency: str, job: str) -> None:
+        """Count a job that was done."""
+        with self._lock:
+            self._job_counts[agency, job] += 1
+
+    def count_failure(self, agency: str) -> None:
+        """Count a failure of the store, or one of ours."""
+        with self._lock:
+            self._failure_counts[agency] += 1
+
+    def read_job_counts(self) -> dict[tuple[str, str], int]:
+        """Read how many jobs were done, by agency and job."""
+        with self._lock:
+            return dict(self._job_counts)
+
+    def read_failure_counts(self) -> dict[str, int]:
+        """Read how often the store failed, or we did, by agency."""
+        with self._lock:
+            return dict(self._failure_counts)

@@ -22,7 +22,7 @@ Configure = Callable[..., Path]
 
 def _keys(name: str, begins: int, ends: int, **options: Any) -> AgencyKeys:
     now = datetime.now(UTC)
-    valid = {"not_before": now + begins * DAY, "not_after": now + ends * DAY + timedelta(hours=1)}
+    valid: dict[str, Any] = {"not_before": now + begins * DAY, "not_after": now + ends * DAY + timedelta(hours=1)}
     return get_default_authority().agency(
         "Sở Nội vụ", organ_id="H29.05", kind="p256", key_name=name, **valid, **options
     )

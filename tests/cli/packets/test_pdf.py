@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import pytest
 
 from edoc_connector.testing import agency_keys, sample_pdf
 
-Edoc = Callable[..., Any]
+if TYPE_CHECKING:
+    from tests.cli.conftest import Edoc
 
 
 @pytest.fixture
@@ -85,3 +85,8 @@ def test_help(edoc: Edoc) -> None:
     """The group is listed with texts in both languages."""
     assert "Sign PDF files" in edoc("--help").out
     assert "Ký số tệp PDF" in edoc("pdf", "--help").out
+
+
+def test_a_pdf_file_that_is_not_there_is_no_verdict(edoc: Edoc, tmp_path: Path) -> None:
+    """Exit 2, as for a packet that cannot be read."""
+    assert edoc("pdf", "verify", tmp_path / "gone.pdf").code == 2

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -13,6 +13,9 @@ from edoc_connector import edxml
 from edoc_connector.signing import enveloped, seal_maker
 from edoc_connector.testing import sample_document
 from edoc_connector.testing.keys import AgencyKeys, agency_keys
+
+if TYPE_CHECKING:
+    from tests.cli.conftest import Edoc
 
 
 @pytest.fixture
@@ -30,7 +33,7 @@ def packet(keys: AgencyKeys, tmp_path: Path) -> Path:
     return path
 
 
-def test_a_seal_is_shown(edoc: Any, packet: Path, keys: AgencyKeys, tmp_path: Path) -> None:
+def test_a_seal_is_shown(edoc: Edoc, packet: Path, keys: AgencyKeys, tmp_path: Path) -> None:
     """Fields, attachments and the verdict stand in the output, exit code 0 (The seal; `edoc seal show FILE`)."""
     done = edoc("seal", "show", packet, "--trust", keys.write_root(tmp_path / "root.pem"))
     assert done.code == 0
@@ -38,7 +41,7 @@ def test_a_seal_is_shown(edoc: Any, packet: Path, keys: AgencyKeys, tmp_path: Pa
         assert shown in done.out
 
 
-def test_a_seal_as_json(edoc: Any, packet: Path) -> None:
+def test_a_seal_as_json(edoc: Edoc, packet: Path) -> None:
     """With --json everything is there for a program: what is sealed, the chain, the algorithms, the findings."""
     done = edoc("seal", "show", packet, "--json")
     told = json.loads(done.out)
@@ -53,7 +56,7 @@ def test_a_seal_as_json(edoc: Any, packet: Path) -> None:
     assert [one["code"] for one in verification["findings"]] == ["SIG-NOT-JUDGED", "SIG-UNBOUND"]
 
 
-def test_differences_are_shown(edoc: Any, packet: Path) -> None:
+def test_differences_are_shown(edoc: Edoc, packet: Path) -> None:
     """A packet that is not as sealed: exit code 1, and what differs is marked, sealed and received."""
     packet.write_bytes(packet.read_bytes().replace("Giám đốc".encode(), "Bộ trưởng".encode()))
     done = edoc("seal", "show", packet)
@@ -62,7 +65,7 @@ def test_differences_are_shown(edoc: Any, packet: Path) -> None:
         assert shown in done.out
 
 
-def test_without_a_seal(edoc: Any, keys: AgencyKeys, tmp_path: Path) -> None:
+def test_without_a_seal(edoc: Edoc, keys: AgencyKeys, tmp_path: Path) -> None:
     """A packet without a seal has nothing to show: exit code 3, though its own signature may hold."""
     path = tmp_path / "x.edxml"
     edxml.write(sample_document(), path, at=datetime.now(UTC), signature=enveloped(keys.signer()))
@@ -72,7 +75,7 @@ def test_without_a_seal(edoc: Any, keys: AgencyKeys, tmp_path: Path) -> None:
     assert "VALID (SIG-OK)" in done.out
 
 
-def test_a_seal_that_cannot_be_read(edoc: Any, tmp_path: Path) -> None:
+def test_a_seal_that_cannot_be_read(edoc: Edoc, tmp_path: Path) -> None:
     """A seal of no known kind shows its reason: exit code 3."""
     path = tmp_path / "x.edxml"
     edxml.write(sample_document(), path, at=datetime.now(UTC), seal=lambda digests: b"<x/>")
@@ -81,6 +84,6 @@ def test_a_seal_that_cannot_be_read(edoc: Any, tmp_path: Path) -> None:
     assert (done.code, told["fields"], told["verification"]["reason"]) == (3, [], "SEAL-VERSION")
 
 
-def test_no_packet(edoc: Any, tmp_path: Path) -> None:
+def test_no_packet(edoc: Edoc, tmp_path: Path) -> None:
     """A file that is no packet: exit code 2."""
     assert edoc("seal", "show", tmp_path / "none.edxml").code == 2

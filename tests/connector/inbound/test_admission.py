@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 
 from edoc_connector.errors import NotFound
 from edoc_connector.store import ReceiptState
 from edoc_connector.testing import sample_document
+from edoc_connector.testing.hub import RunningHub
+
+if TYPE_CHECKING:
+    from tests.connector.conftest import Handle, Office
 
 
-def test_a_document_is_known_by_the_id_that_was_signed(office, hub, handle) -> None:
+def test_a_document_is_known_by_the_id_that_was_signed(office: Office, hub: RunningHub, handle: Handle) -> None:
     """A seal compares texts in NFC (seal, "Canonical values"): another spelling of the id is no other document."""
     office("H29.05").send(sample_document(notation="KH-UBND"))
     receiver = office("G22")
@@ -23,7 +29,7 @@ def test_a_document_is_known_by_the_id_that_was_signed(office, hub, handle) -> N
     assert ReceiptState.WAITING not in {one.state for one in receiver.receipts()}
 
 
-def test_a_status_about_a_document_of_ours_can_be_read(office, handle) -> None:
+def test_a_status_about_a_document_of_ours_can_be_read(office: Office, handle: Handle) -> None:
     """It has no document that came to us; what it says is there all the same."""
     sender, receiver = office("H29.05"), office("G22")
     sender.send(sample_document())

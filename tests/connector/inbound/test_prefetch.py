@@ -4,26 +4,34 @@ from __future__ import annotations
 
 import gc
 import threading
+from collections.abc import Callable
 from datetime import timedelta
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from sqlalchemy import create_engine, text
 
 from edoc_connector.client import HubClient
+from edoc_connector.connector import Connector
 from edoc_connector.connector.inbound import prefetch
 from edoc_connector.connector.inbound.intake import Intake
 from edoc_connector.errors import EdocError, StoreError
 from edoc_connector.hubs import MessageType
-from edoc_connector.mockhub.faults import Fault
+from edoc_connector.mockhub import Fault
 from edoc_connector.store import ReceiptState
 from edoc_connector.store.receipts import Receipts
 from edoc_connector.testing import sample_document
+from edoc_connector.testing.hub import RunningHub
 
+if TYPE_CHECKING:
+    from tests.connector.conftest import Fails, Handle, Office
+
+Waiting = Callable[[int], list[str]]
 OURS = ("edoc-prefetch", "edoc-download", "edoc-sender")
 
 
 @pytest.fixture
-def waiting(office, hub):
+def waiting(office: Office, hub: RunningHub) -> Waiting:
     """Has so many documents wait at the hub; their ids, in order."""
 
     def send(count: int) -> list[str]:
@@ -38,19 +46,19 @@ def running() -> list[str]:
     return [one.name for one in threading.enumerate() if one.name.startswith(OURS)]
 
 
-def states(connector) -> list[str]:
+def states(connector: Connector) -> list[str]:
     """The states of all packets that came in, oldest first."""
     return [str(receipt.state) for receipt in reversed(connector.receipts())]
 
 
-def fail(connector) -> None:
+def fail(connector: Connector) -> None:
     """Receive, with an application that fails."""
     for receipt in connector.receive():
         with receipt:
             raise ZeroDivisionError
 
 
-def steal(connector, hub_doc_id: str, table: str = "receipts") -> None:
+def steal(connector: Connector, hub_doc_id: str, table: str = "receipts") -> None:
     """Take a row away from whoever holds it, as another worker would."""
     engine = create_engine(connector.settings.store_url())
     with engine.begin() as connection:
@@ -58,7 +66,7 @@ def steal(connector, hub_doc_id: str, table: str = "receipts") -> None:
     engine.dispose()
 
 
-def test_packets_come_in_order_and_once(office, waiting) -> None:
+def test_packets_come_in_order_and_once(office: Office, waiting: Waiting) -> None:
     """However many are brought in at a time, they are handed out in the hub's order (issue, "order … as before")."""
     ids = waiting(11)
     receiver = office("G22")
@@ -72,7 +80,7 @@ def test_packets_come_in_order_and_once(office, waiting) -> None:
     assert running() == []
 
 
-def test_leaving_the_loop_leaves_the_rest_waiting(office, waiting) -> None:
+def test_leaving_the_loop_leaves_the_rest_waiting(office: Office, waiting: Waiting) -> None:
     """No thread stays behind, no attempt is counted, and the next call hands out the others (issue, "leaving …")."""
     ids = waiting(14)
     receiver = office("G22")
@@ -94,11 +102,11 @@ def test_leaving_the_loop_leaves_the_rest_waiting(office, waiting) -> None:
     assert left == ids[1:]
 
 
-def test_a_packet_that_was_not_asked_for_waits(office, waiting) -> None:
+def test_a_packet_that_was_not_asked_for_waits(office: Office, waiting: Waiting) -> None:
     """What was claimed with the end of the one before it is free for others at once (issue, "finds the rest …")."""
     ids = waiting(3)
     receiver = office("G22")
-    loop = receiver.receive()
+    loop: Any = receiver.receive()
     with next(loop):
         pass
     assert states(receiver)[1] == "handling"
@@ -108,7 +116,7 @@ def test_a_packet_that_was_not_asked_for_waits(office, waiting) -> None:
 
 
 def test_a_packet_is_not_passed_over_where_the_one_before_it_fails(
-    office, waiting, monkeypatch: pytest.MonkeyPatch
+    office: Office, waiting: Waiting, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its claim was undone with the end of the other: it is handed out next (faults, row 23)."""
     ids = waiting(3)
@@ -116,7 +124,7 @@ def test_a_packet_is_not_passed_over_where_the_one_before_it_fails(
     loop = receiver.receive()
     first = next(loop)
 
-    def full(*arguments, **options) -> None:
+    def full(*arguments: object, **options: object) -> None:
         monkeypatch.undo()
         raise StoreError("the disk is full", vi="đĩa đầy")
 
@@ -126,7 +134,7 @@ def test_a_packet_is_not_passed_over_where_the_one_before_it_fails(
     assert [one.id for one in loop] == ids[1:]
 
 
-def test_closing_ends_the_threads(office, waiting) -> None:
+def test_closing_ends_the_threads(office: Office, waiting: Waiting) -> None:
     """A connector that is closed in the middle of the loop leaves nothing running (issue, "no leak")."""
     waiting(12)
     receiver = office("G22")
@@ -138,7 +146,7 @@ def test_closing_ends_the_threads(office, waiting) -> None:
     assert len([one for one in office("G22").receive() if one.state is ReceiptState.HANDLING]) == 11
 
 
-def test_no_further_ahead_than_the_bound(office, waiting, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_further_ahead_than_the_bound(office: Office, waiting: Waiting, monkeypatch: pytest.MonkeyPatch) -> None:
     """While the application is slow only so many packets are brought in (issue, "bounded in number and bytes")."""
     monkeypatch.setattr(prefetch, "MAX_AHEAD_PACKETS", 1)
     monkeypatch.setattr(prefetch, "DOWNLOAD_THREADS", 2)
@@ -156,14 +164,16 @@ def test_no_further_ahead_than_the_bound(office, waiting, monkeypatch: pytest.Mo
     assert rest == 5
 
 
-def test_large_packets_are_brought_in_one_at_a_time(office, waiting, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_large_packets_are_brought_in_one_at_a_time(
+    office: Office, waiting: Waiting, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The first one is not kept waiting by those behind it (issue, "bounded in number and bytes")."""
     monkeypatch.setattr(prefetch, "DOWNLOAD_THREADS", 1)
     monkeypatch.setattr(prefetch, "ROUND_BYTES", 1)
     rounds: list[int] = []
     real = Intake.store_packets
 
-    def enter(self: Intake, arrivals):
+    def enter(self: Intake, arrivals: Any) -> Any:
         rounds.append(len(arrivals))
         return real(self, arrivals)
 
@@ -173,7 +183,9 @@ def test_large_packets_are_brought_in_one_at_a_time(office, waiting, monkeypatch
     assert rounds == [1, 1, 1, 1]
 
 
-def test_one_failed_download_keeps_no_other_back(office, hub, waiting, handle, fails) -> None:
+def test_one_failed_download_keeps_no_other_back(
+    office: Office, hub: RunningHub, waiting: Waiting, handle: Handle, fails: Fails
+) -> None:
     """The others are handed out, the error comes at the end, and the next call brings the missing one (row 15)."""
     waiting(6)
     hub.faults.add(Fault(kind="html", path="/downloadEdoc"))
@@ -183,7 +195,7 @@ def test_one_failed_download_keeps_no_other_back(office, hub, waiting, handle, f
     assert len(handle(receiver)) == 1
 
 
-def test_the_same_document_twice_in_one_list(office, hub, waiting, handle) -> None:
+def test_the_same_document_twice_in_one_list(office: Office, hub: RunningHub, waiting: Waiting, handle: Handle) -> None:
     """Two docIds with one document: one receipt, one duplicate, and the hub is told of both (faults, row 19)."""
     waiting(2)
     first = hub.packets()[0].path.read_bytes()
@@ -197,7 +209,7 @@ def test_the_same_document_twice_in_one_list(office, hub, waiting, handle) -> No
 
 @pytest.mark.parametrize("backend", ["sqlite", "postgresql"], indirect=True)
 def test_a_packet_that_was_taken_over_keeps_no_other_back(
-    office, hub, waiting, handle, monkeypatch: pytest.MonkeyPatch
+    office: Office, hub: RunningHub, waiting: Waiting, handle: Handle, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What stands in one transaction with it is entered all the same (faults, row 7)."""
     waiting(4)
@@ -205,7 +217,7 @@ def test_a_packet_that_was_taken_over_keeps_no_other_back(
     stolen = hub.packets()[1].receipts[0].id
     real = Intake.download
 
-    def brought(self: Intake, row, **options):
+    def brought(self: Intake, row: Any, **options: Any) -> Any:
         if row.hub_doc_id == stolen:
             steal(receiver, stolen)
         return real(self, row, **options)
@@ -217,7 +229,7 @@ def test_a_packet_that_was_taken_over_keeps_no_other_back(
 
 @pytest.mark.parametrize("backend", ["sqlite", "postgresql"], indirect=True)
 def test_a_confirmation_that_was_taken_over_keeps_no_other_back(
-    office, hub, waiting, handle, monkeypatch: pytest.MonkeyPatch
+    office: Office, hub: RunningHub, waiting: Waiting, handle: Handle, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The others of its batch are noted all the same (faults, row 7)."""
     waiting(3)
@@ -225,7 +237,7 @@ def test_a_confirmation_that_was_taken_over_keeps_no_other_back(
     stolen = hub.packets()[0].receipts[0].id
     real = HubClient.confirm
 
-    def confirm(self: HubClient, doc_id: str, *arguments, **options):
+    def confirm(self: HubClient, doc_id: str, *arguments: Any, **options: Any) -> Any:
         if doc_id == stolen:
             steal(receiver, stolen, "outgoing")
         return real(self, doc_id, *arguments, **options)
@@ -235,7 +247,9 @@ def test_a_confirmation_that_was_taken_over_keeps_no_other_back(
     assert states(receiver) == ["handled", "confirmed", "confirmed"]
 
 
-def test_a_confirmation_that_crossed_the_list_is_not_looked_at_again(office, hub, waiting, handle) -> None:
+def test_a_confirmation_that_crossed_the_list_is_not_looked_at_again(
+    office: Office, hub: RunningHub, waiting: Waiting, handle: Handle
+) -> None:
     """A list that the hub made before it was told says nothing new (faults, row 19)."""
     waiting(1)
     receiver = office("G22")

@@ -5,20 +5,25 @@ from __future__ import annotations
 import os
 from datetime import timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from edoc_connector.connector import check_pack
 from edoc_connector.errors import HubUnavailable, NotFound, OutcomeUnknown, StoreError
-from edoc_connector.mockhub.faults import Fault
+from edoc_connector.mockhub import Fault
 from edoc_connector.store import DeliveryState, OutgoingState, ReceiptState
 from edoc_connector.testing import sample_document
+from edoc_connector.testing.hub import RunningHub
+
+if TYPE_CHECKING:
+    from tests.connector.conftest import Fails, Handle, Office
 
 ID = sample_document().id
 YEAR = timedelta(days=365)
 
 
-def refuse_to_tell(hub) -> None:
+def refuse_to_tell(hub: RunningHub) -> None:
     """A hub that does not say what was sent."""
     hub.hub.config = hub.hub.config.__class__(data=hub.hub.config.data, recent_sent=False)
 
@@ -36,7 +41,7 @@ def aged(path: Path) -> None:
 # -- unknown outcomes
 
 
-def test_reconciling_settles_what_the_hub_has(office, hub, fails) -> None:
+def test_reconciling_settles_what_the_hub_has(office: Office, hub: RunningHub, fails: Fails) -> None:
     """Asked, and settled by the answer (VXP interface, "Settling a send whose answer was lost")."""
     sender = office("H29.05")
     hub.faults.add(Fault(kind="drop-after-accepting", path="/sendEdoc"))
@@ -47,7 +52,7 @@ def test_reconciling_settles_what_the_hub_has(office, hub, fails) -> None:
     assert sender.reconcile().settled == ()
 
 
-def test_reconciling_waits_the_grace_period(office, hub, fails) -> None:
+def test_reconciling_waits_the_grace_period(office: Office, hub: RunningHub, fails: Fails) -> None:
     """Not found once: asked again later, by itself; then the same bytes go again (VXP interface, "Asked twice")."""
     sender = office("H29.05", limits={"grace": 3600.0})
     hub.faults.add(Fault(kind="drop-before-accepting", path="/sendEdoc"))
@@ -60,7 +65,9 @@ def test_reconciling_waits_the_grace_period(office, hub, fails) -> None:
     assert again.state is DeliveryState.UNKNOWN
 
 
-def test_reconciling_leaves_to_a_person_what_the_hub_will_not_tell(office, hub, fails) -> None:
+def test_reconciling_leaves_to_a_person_what_the_hub_will_not_tell(
+    office: Office, hub: RunningHub, fails: Fails
+) -> None:
     """Never guessed; a person settles it (VXP interface, "Still unclear")."""
     sender = office("H29.05")
     hub.faults.add(Fault(kind="drop-after-accepting", path="/sendEdoc"))
@@ -73,7 +80,7 @@ def test_reconciling_leaves_to_a_person_what_the_hub_will_not_tell(office, hub, 
     assert sender.explain(ID).next == ("G22 has not reported 01 (arrived).",)
 
 
-def test_a_status_that_only_a_person_can_settle(office, hub, handle) -> None:
+def test_a_status_that_only_a_person_can_settle(office: Office, hub: RunningHub, handle: Handle) -> None:
     """It holds up those behind it until it is settled, by the document it is about (VXP interface)."""
     sender, receiver = office("H29.05"), office("G22")
     sender.send(sample_document())
@@ -93,7 +100,7 @@ def test_a_status_that_only_a_person_can_settle(office, hub, handle) -> None:
 # -- stories
 
 
-def test_a_story_of_sending(office, hub, handle, fails) -> None:
+def test_a_story_of_sending(office: Office, hub: RunningHub, handle: Handle, fails: Fails) -> None:
     """Attempts, answers, statuses, what is next and when, in both languages (issue, "one readable story")."""
     sender, receiver = office("H29.05", limits={"backoff": 60.0}), office("G22")
     hub.faults.add(Fault(kind="error", path="/sendEdoc", status=503))
@@ -114,7 +121,7 @@ def test_a_story_of_sending(office, hub, handle, fails) -> None:
     assert [one.time for one in story.events] == sorted(one.time for one in story.events)
 
 
-def test_a_story_of_receiving(office, hub, handle, fails) -> None:
+def test_a_story_of_receiving(office: Office, hub: RunningHub, handle: Handle, fails: Fails) -> None:
     """The same for what came in, by DocumentId or by the hub's id (issue, "one readable story")."""
     sender, receiver = office("H29.05"), office("G22")
     sender.send(sample_document())
@@ -135,7 +142,9 @@ def test_a_story_of_receiving(office, hub, handle, fails) -> None:
 # -- pruning
 
 
-def test_pruning_removes_bytes_and_nothing_else(office, hub, handle, tmp_path: Path, fails) -> None:
+def test_pruning_removes_bytes_and_nothing_else(
+    office: Office, hub: RunningHub, handle: Handle, tmp_path: Path, fails: Fails
+) -> None:
     """Dry by default; rows, timelines, hashes and the chain stay, and what was removed says so (issue, "Retention")."""
     sender, receiver = office("H29.05"), office("G22")
     sender.send(sample_document())
@@ -153,7 +162,7 @@ def test_pruning_removes_bytes_and_nothing_else(office, hub, handle, tmp_path: P
     assert (found.problems, len(found.missing)) == ((), before)
 
 
-def test_what_is_open_is_not_pruned(office, hub, tmp_path: Path, fails) -> None:
+def test_what_is_open_is_not_pruned(office: Office, hub: RunningHub, tmp_path: Path, fails: Fails) -> None:
     """What waits to be sent, to be handled or to be told to the hub is kept whatever its age (issue, "Retention")."""
     sender, receiver = office("H29.05"), office("G22")
     sender.send(sample_document())
@@ -166,7 +175,7 @@ def test_what_is_open_is_not_pruned(office, hub, tmp_path: Path, fails) -> None:
 # -- the spool's check
 
 
-def test_files_without_a_row_are_set_aside(office, hub, tmp_path: Path) -> None:
+def test_files_without_a_row_are_set_aside(office: Office, hub: RunningHub, tmp_path: Path) -> None:
     """Found, and with repair moved, never deleted; young ones may be about to get their row (issue, "edoc fsck")."""
     sender = office("H29.05")
     sender.send(sample_document())
@@ -185,7 +194,9 @@ def test_files_without_a_row_are_set_aside(office, hub, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", ["missing", "altered"])
-def test_a_lost_packet_is_fetched_again(office, hub, tmp_path: Path, kind: str, handle) -> None:
+def test_a_lost_packet_is_fetched_again(
+    office: Office, hub: RunningHub, tmp_path: Path, kind: str, handle: Handle
+) -> None:
     """What the hub still has comes back with the same hash; what it has not is reported (issue, "edoc fsck")."""
     sender, receiver = office("H29.05"), office("G22")
     sender.send(sample_document())
@@ -202,7 +213,7 @@ def test_a_lost_packet_is_fetched_again(office, hub, tmp_path: Path, kind: str, 
     assert (gone.kind, gone.repaired, "backup" in gone.advice) == (kind, None, True)
 
 
-def test_a_lost_packet_is_found_among_the_orphans(office, hub, tmp_path: Path) -> None:
+def test_a_lost_packet_is_found_among_the_orphans(office: Office, hub: RunningHub, tmp_path: Path) -> None:
     """A file under another name, with the hash of the one that is gone, is it (issue, "edoc fsck")."""
     sender = office("H29.05")
     sender.send(sample_document())
@@ -213,7 +224,9 @@ def test_a_lost_packet_is_found_among_the_orphans(office, hub, tmp_path: Path) -
     assert spool(tmp_path, "H29.05") == [packet]
 
 
-def test_a_pruned_file_that_a_crash_left_is_removed(office, hub, tmp_path: Path, monkeypatch) -> None:
+def test_a_pruned_file_that_a_crash_left_is_removed(
+    office: Office, hub: RunningHub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """First the word, then the deed: the next run finishes it (issue, "Retention")."""
     sender = office("H29.05")
     sender.send(sample_document())
@@ -230,7 +243,7 @@ def test_a_pruned_file_that_a_crash_left_is_removed(office, hub, tmp_path: Path,
     assert spool(tmp_path, "H29.05") == []
 
 
-def test_a_recall_of_a_pruned_document_says_why_not(office, hub, fails) -> None:
+def test_a_recall_of_a_pruned_document_says_why_not(office: Office, hub: RunningHub, fails: Fails) -> None:
     """The packet it would be made of is gone on purpose (issue, "Retention")."""
     sender = office("H29.05")
     sender.send(sample_document())

@@ -4,18 +4,24 @@ from __future__ import annotations
 
 import json
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from sqlalchemy import text
 
 from edoc_connector.connector import Connector, check_pack
 from edoc_connector.errors import NotFound, OutcomeUnknown, StoreError
-from edoc_connector.mockhub.faults import Fault
+from edoc_connector.mockhub import Fault, MockHubConfig
 from edoc_connector.store import AuditEvent
 from edoc_connector.testing import sample_document
+from edoc_connector.testing.hub import RunningHub
 from edoc_connector.testing.keys import agency_keys, authority
+
+if TYPE_CHECKING:
+    from tests.connector.conftest import Fails, Handle, Office, Register, SettingsOf
 
 ID = sample_document().id
 GUARDS = {
@@ -24,31 +30,63 @@ GUARDS = {
 }
 
 
+Offices = tuple[Connector, Connector]
+Exchange = Callable[[Connector, Connector], Offices]
+
+
 @pytest.fixture(params=["sqlite", "postgresql"])
 def backend(request: pytest.FixtureRequest) -> dict[str, str]:
     """Section ``store`` of the settings, for either database."""
-    return {} if request.param == "sqlite" else {"url": request.getfixturevalue("postgres").create_database(ready=True)}
+    return {} if request.param == "sqlite" else {"url": request.getfixturevalue("postgres_url")}
 
 
-@pytest.fixture
-def exchanged(office, hub, handle) -> tuple[Connector, Connector]:
-    """Two offices, after a document went there and its statuses came back, and after another one."""
-    sender, receiver = office("H29.05"), office("G22")
-    sender.send(sample_document(number="1"))
-    sender.send(sample_document())
-    for receipt in handle(receiver):
-        receipt.accept()
-    handle(sender)
-    return sender, receiver
+@pytest.fixture(scope="session")
+def exchange(handle: Handle) -> Exchange:
+    """Sends a document from one office to another, its statuses back, and another document before it."""
+
+    def exchanged(sender: Connector, receiver: Connector) -> Offices:
+        sender.send(sample_document(number="1"))
+        sender.send(sample_document())
+        for receipt in handle(receiver):
+            receipt.accept()
+        handle(sender)
+        return sender, receiver
+
+    return exchanged
 
 
-def entries(connector: Connector) -> list[dict[str, object]]:
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def exchanged(
+    request: pytest.FixtureRequest,
+    tmp_path_factory: pytest.TempPathFactory,
+    register: Register,
+    settings_in: SettingsOf,
+    exchange: Exchange,
+) -> Iterator[Offices]:
+    """Two offices after an exchange, for tests that change nothing."""
+    folder = tmp_path_factory.mktemp("exchanged")
+    with ExitStack() as stack:
+        store = {}
+        if request.param == "postgresql":
+            server = request.getfixturevalue("postgres")
+            store["url"] = stack.enter_context(server.lend_database("store"))
+        hub = stack.enter_context(RunningHub(MockHubConfig(data=folder / "hub")))
+        register(hub)
+
+        def office(agency: str) -> Connector:
+            settings = settings_in(folder / agency, agency, at=hub, key_kind="rsa", store=store)
+            return stack.enter_context(Connector.open(settings))
+
+        yield exchange(office("H29.05"), office("G22"))
+
+
+def entries(connector: Connector) -> list[dict[str, Any]]:
     """Every entry of a connector's chain."""
     with connector.context.store.snapshot() as tx:
         return [json.loads(link.entry) for link in tx.audit_log.read_chain(connector.context.agency)]
 
 
-def test_states_answers_and_hashes_are_in_the_chain(exchanged) -> None:
+def test_states_answers_and_hashes_are_in_the_chain(exchanged: Offices) -> None:
     """Each change, each answer of the hub and each packet's hash is an entry (issue, "Evidence")."""
     sender, receiver = exchanged
     mine = [one for one in entries(sender) if one.get("document_id") == ID and one.get("subject") == "delivery"]
@@ -61,7 +99,7 @@ def test_states_answers_and_hashes_are_in_the_chain(exchanged) -> None:
     assert "VALID" in {one.get("verification") for one in entries(receiver)}
 
 
-def test_a_lost_answer_is_evidence_too(office, hub, fails) -> None:
+def test_a_lost_answer_is_evidence_too(office: Office, hub: RunningHub, fails: Fails) -> None:
     """That no answer came, and what the hub said when it was asked (issue, "each hub answer")."""
     sender = office("H29.05")
     hub.faults.add(Fault(kind="drop-after-accepting", path="/sendEdoc"))
@@ -73,13 +111,13 @@ def test_a_lost_answer_is_evidence_too(office, hub, fails) -> None:
     assert said == [("sendEdoc", "OutcomeUnknown", None), ("getSentEdocList", None, 200)]
 
 
-def test_it_is_written_with_what_it_tells_or_not_at_all(exchanged) -> None:
+def test_it_is_written_with_what_it_tells_or_not_at_all(exchanged: Offices) -> None:
     """One transaction for both (issue, "append-only, hash-chained")."""
     sender, _ = exchanged
     before = entries(sender)
 
     def stopped() -> None:
-        with sender.context.transaction() as tx:
+        with sender.context.store.transaction() as tx:
             tx.audit_events.append(AuditEvent("packet", "delivery", 1, "x"))
             raise ValueError("stop")
 
@@ -89,18 +127,18 @@ def test_it_is_written_with_what_it_tells_or_not_at_all(exchanged) -> None:
 
 
 @pytest.mark.parametrize("statement", ["UPDATE evidence SET entry = '{}'", "DELETE FROM evidence"])
-def test_the_database_lets_nobody_change_it(exchanged, statement: str) -> None:
+def test_the_database_lets_nobody_change_it(exchanged: Offices, statement: str) -> None:
     """Triggers forbid it to every program (issue, "append-only")."""
     sender, _ = exchanged
-    with pytest.raises(StoreError, match="append-only"), sender.context.transaction() as tx:
+    with pytest.raises(StoreError, match="append-only"), sender.context.store.transaction() as tx:
         tx.connection.execute(text(statement))
 
 
-def test_who_gets_round_the_triggers_is_found_out(exchanged) -> None:
+def test_who_gets_round_the_triggers_is_found_out(office: Office, exchange: Exchange) -> None:
     """An entry that was changed, or taken out, breaks the chain, and its number is named (issue, "hash-chained")."""
-    sender, _ = exchanged
+    sender, _ = exchange(office("H29.05"), office("G22"))
     agency = sender.context.agency
-    with sender.context.transaction() as tx:
+    with sender.context.store.transaction() as tx:
         assert tx.audit_log.find_chain_break(agency) is None
         for guard in GUARDS[tx.connection.dialect.name]:
             tx.connection.execute(text(f"DROP TRIGGER {guard}"))
@@ -110,7 +148,7 @@ def test_who_gets_round_the_triggers_is_found_out(exchanged) -> None:
         assert "entry 2 is missing" in (tx.audit_log.find_chain_break(agency) or "")
 
 
-def test_a_pack_holds_everything_and_checks(exchanged, tmp_path: Path) -> None:
+def test_a_pack_holds_everything_and_checks(exchanged: Offices, tmp_path: Path) -> None:
     """Packets, signatures, certificates, answers, statuses and the chain; checked with no database (issue)."""
     for office in exchanged:
         out = office.evidence(ID, out=tmp_path / "x.zip")
@@ -123,7 +161,7 @@ def test_a_pack_holds_everything_and_checks(exchanged, tmp_path: Path) -> None:
         assert not list(tmp_path.glob("*.part"))
 
 
-def test_a_pack_shows_nothing_of_other_documents(exchanged, tmp_path: Path) -> None:
+def test_a_pack_shows_nothing_of_other_documents(exchanged: Offices, tmp_path: Path) -> None:
     """Their entries are there by digest only, and no secret is anywhere (issue, "No secrets in it")."""
     sender, _ = exchanged
     other = sample_document(number="1").id
@@ -145,7 +183,12 @@ def changed(path: Path, name: str, change: Callable[[bytes], bytes | None]) -> P
     return out
 
 
-def test_a_change_to_any_file_is_found(exchanged, tmp_path: Path) -> None:
+def replace_by(new: bytes) -> Callable[[bytes], bytes]:
+    """Replace the content of a file, whatever it is."""
+    return lambda _: new
+
+
+def test_a_change_to_any_file_is_found(exchanged: Offices, tmp_path: Path) -> None:
     """One bit of any file, or any file left out (issue, "Tampering with any file")."""
     pack = exchanged[0].evidence(ID, out=tmp_path / "x.zip")
     names = zipfile.ZipFile(pack).namelist()
@@ -155,23 +198,23 @@ def test_a_change_to_any_file_is_found(exchanged, tmp_path: Path) -> None:
         assert check_pack(changed(pack, name, lambda content: None)).problems, name
 
 
-def test_a_change_to_any_entry_is_found(exchanged, tmp_path: Path) -> None:
+def test_a_change_to_any_entry_is_found(exchanged: Offices, tmp_path: Path) -> None:
     """Changed, left out, put elsewhere: the chain does not lead to its head any more (issue, "or entry")."""
     pack = exchanged[0].evidence(ID, out=tmp_path / "x.zip")
     lines = zipfile.ZipFile(pack).read("chain.jsonl").splitlines(keepends=True)
     for number, line in enumerate(lines):
         without = b"".join(lines[:number] + lines[number + 1 :])
-        assert check_pack(changed(pack, "chain.jsonl", lambda _, new=without: new)).problems, number
+        assert check_pack(changed(pack, "chain.jsonl", replace_by(without))).problems, number
         other = (
             line.replace(b'"actor"', b'"actor_"')
             if b'"entry"' in line
             else line.replace(b'"digest": "', b'"digest": "0')
         )
         edited = b"".join([*lines[:number], other, *lines[number + 1 :]])
-        assert check_pack(changed(pack, "chain.jsonl", lambda _, new=edited: new)).problems, number
+        assert check_pack(changed(pack, "chain.jsonl", replace_by(edited))).problems, number
 
 
-def test_what_is_added_is_found(exchanged, tmp_path: Path) -> None:
+def test_what_is_added_is_found(exchanged: Offices, tmp_path: Path) -> None:
     """A file that does not belong, and one that is there twice (issue, "Tampering with any file")."""
     pack = exchanged[0].evidence(ID, out=tmp_path / "x.zip")
     with zipfile.ZipFile(pack, "a") as archive:
@@ -182,7 +225,7 @@ def test_what_is_added_is_found(exchanged, tmp_path: Path) -> None:
     assert "story.txt" in [one.where for one in check_pack(pack).problems]
 
 
-def test_a_signature_taken_off_is_found(exchanged, tmp_path: Path) -> None:
+def test_a_signature_taken_off_is_found(exchanged: Offices, tmp_path: Path) -> None:
     """The manifest says that the head was signed, and the chain holds the manifest (issue, "Evidence")."""
     pack = exchanged[0].evidence(ID, out=tmp_path / "x.zip")
 
@@ -192,7 +235,7 @@ def test_a_signature_taken_off_is_found(exchanged, tmp_path: Path) -> None:
     assert [one.where for one in check_pack(changed(pack, "head.json", unsigned)).problems] == ["head.json"]
 
 
-def test_signers_that_lead_nowhere_are_named(exchanged, tmp_path: Path) -> None:
+def test_signers_that_lead_nowhere_are_named(exchanged: Offices, tmp_path: Path) -> None:
     """With other authorities given as trusted, packets and head are named (issue, "names what fails")."""
     pack = exchanged[0].evidence(ID, out=tmp_path / "x.zip")
     found = check_pack(pack, anchors=[authority("Somebody else").certificates[-1]])
@@ -200,7 +243,7 @@ def test_signers_that_lead_nowhere_are_named(exchanged, tmp_path: Path) -> None:
     assert any(one.where.startswith("packets/") for one in found.problems)
 
 
-def test_without_a_key_the_head_is_unsigned(office, hub, tmp_path: Path) -> None:
+def test_without_a_key_the_head_is_unsigned(office: Office, hub: RunningHub, tmp_path: Path) -> None:
     """The chain then proves that it fits together, and the result says so (issue, "Evidence")."""
     sender = office("H29.05", signing={"key": None})
     sender.send(sample_document())
@@ -216,7 +259,7 @@ def test_what_is_no_pack_is_said_to_be_none(tmp_path: Path, content: bytes) -> N
     assert len(check_pack(tmp_path / "x.zip").problems) == 1
 
 
-def test_no_damage_makes_the_check_fall_over(office, hub, tmp_path: Path) -> None:
+def test_no_damage_makes_the_check_fall_over(office: Office, hub: RunningHub, tmp_path: Path) -> None:
     """A byte of the zip itself is changed, anywhere: a result comes all the same (issue, "names what fails")."""
     sender = office("H29.05")
     sender.send(sample_document())
@@ -237,7 +280,7 @@ def test_json_of_another_shape(tmp_path: Path, name: str, content: bytes) -> Non
     assert check_pack(tmp_path / "x.zip").problems
 
 
-def test_a_document_that_nobody_knows(office, tmp_path: Path, fails) -> None:
+def test_a_document_that_nobody_knows(office: Office, tmp_path: Path, fails: Fails) -> None:
     """No pack is made, and the error says where to look (issue, "Evidence")."""
     fails(NotFound, lambda: office("H29.05").evidence("x", out=tmp_path / "x.zip"))
     assert list(tmp_path.glob("*.zip*")) == []

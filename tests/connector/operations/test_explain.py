@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING
 
 import pytest
 
 from edoc_connector.connector import Story
 from edoc_connector.errors import EdocError
-from edoc_connector.mockhub.faults import Fault
+from edoc_connector.mockhub import Fault
 from edoc_connector.store import MACHINES
 from edoc_connector.testing import sample_document
+from edoc_connector.testing.hub import RunningHub
+
+if TYPE_CHECKING:
+    from tests.connector.conftest import Handle, Office
 
 ID = sample_document().id
 _ENGLISH = re.compile(r"\b(the|was|were|not|and|of|by|again|has|have|took|told|worker|person|lease)\b", re.IGNORECASE)
@@ -25,7 +30,7 @@ def _is_vietnamese(story: Story) -> bool:
 
 
 @pytest.mark.parametrize("kind", ["error", "drop-before-accepting", "drop-after-accepting"])
-def test_a_document_that_met_trouble(office, hub, handle, kind: str) -> None:
+def test_a_document_that_met_trouble(office: Office, hub: RunningHub, handle: Handle, kind: str) -> None:
     """A hub that is busy, or lets the connection drop, then takes the packet."""
     sender = office("H29.05")
     hub.faults.add(Fault(kind=kind, path="/sendEdoc", status=503))
@@ -40,7 +45,7 @@ def test_a_document_that_met_trouble(office, hub, handle, kind: str) -> None:
     assert "stored, before anything is sent" in story.text()
 
 
-def test_a_document_that_is_taken_back(office, hub, handle) -> None:
+def test_a_document_that_is_taken_back(office: Office, hub: RunningHub, handle: Handle) -> None:
     """Statuses, a request and its answer, on both sides."""
     sender, receiver = office("H29.05"), office("G22")
     sender.send(sample_document())
@@ -58,7 +63,7 @@ def test_a_document_that_is_taken_back(office, hub, handle) -> None:
     assert "nơi gửi yêu cầu lấy lại: Gửi nhầm nơi nhận" in told
 
 
-def test_packets_that_are_set_aside_or_given_back(office, hub, handle) -> None:
+def test_packets_that_are_set_aside_or_given_back(office: Office, hub: RunningHub, handle: Handle) -> None:
     """A packet that cannot be read, a person's decision, an application that failed."""
     sender, receiver = office("H29.05"), office("G22")
     bad = hub.offer(b"<no-packet/>", sender="H29.05", to="G22")

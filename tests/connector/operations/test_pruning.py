@@ -4,17 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from edoc_connector.config.sections import WorkerSettings
+from edoc_connector.config import WorkerSettings
 from edoc_connector.connector import Connector, Handlers
 from edoc_connector.connector.operations import spool_maintenance
 from edoc_connector.errors import NotFound
 from edoc_connector.store import ReceiptState
 from edoc_connector.testing import sample_document
+from edoc_connector.testing.hub import RunningHub
 from edoc_connector.worker.jobs import AgencyJobs
+
+if TYPE_CHECKING:
+    from tests.connector.conftest import Fails, Handle, Office
 
 ID = sample_document().id
 NOW = timedelta(0)
@@ -23,7 +27,7 @@ NOW = timedelta(0)
 @pytest.fixture(params=["sqlite", "postgresql"])
 def backend(request: pytest.FixtureRequest) -> dict[str, str]:
     """Section ``store`` of the settings, for either database."""
-    return {} if request.param == "sqlite" else {"url": request.getfixturevalue("postgres").create_database(ready=True)}
+    return {} if request.param == "sqlite" else {"url": request.getfixturevalue("postgres_url")}
 
 
 def recall(sender: Connector) -> str:
@@ -48,7 +52,9 @@ def take_back(sender: Connector) -> str:
 
 
 @pytest.mark.parametrize("ask", [recall, update, replace, take_back])
-def test_a_request_can_be_answered_after_pruning(office, hub, handle, ask: Callable[[Connector], str], fails) -> None:
+def test_a_request_can_be_answered_after_pruning(
+    office: Office, hub: RunningHub, handle: Handle, ask: Callable[[Connector], str], fails: Fails
+) -> None:
     """What asks for an answer keeps its bytes until it has one, and what it asks about too (business rules, 15, 16)."""
     sender, receiver = office("H29.05"), office("G22")
     sender.send(sample_document())
@@ -67,7 +73,7 @@ def test_a_request_can_be_answered_after_pruning(office, hub, handle, ask: Calla
     fails(NotFound, lambda: receiver.receipts(kind=request.kind)[0].load(), "was removed on")
 
 
-def test_what_the_application_failed_on_is_kept(office, hub, fails) -> None:
+def test_what_the_application_failed_on_is_kept(office: Office, hub: RunningHub, fails: Fails) -> None:
     """It was never handled, and the hub was told nothing: a person may still let it in (issue, "Retention")."""
     sender, receiver = office("H29.05"), office("G22")
     sender.send(sample_document())
@@ -90,7 +96,7 @@ def broken(_receipt: object) -> None:
     raise RuntimeError("broken")
 
 
-def test_what_was_refused_is_finished(office, hub, handle, fails) -> None:
+def test_what_was_refused_is_finished(office: Office, hub: RunningHub, handle: Handle, fails: Fails) -> None:
     """The hub was told fail: after its time it goes, and whoever asks for it is told so (issue, "Retention")."""
     receiver = office("G22")
     bad = hub.offer(b"nonsense", sender="H29.05", to="G22")
@@ -100,7 +106,9 @@ def test_what_was_refused_is_finished(office, hub, handle, fails) -> None:
     fails(NotFound, lambda: receiver.recheck(bad), "was removed on")
 
 
-def test_a_document_that_was_pruned_can_be_asked_back(office, hub, handle, fails) -> None:
+def test_a_document_that_was_pruned_can_be_asked_back(
+    office: Office, hub: RunningHub, handle: Handle, fails: Fails
+) -> None:
     """It cannot be recalled, and the error says what can be done instead (evidence, "How long")."""
     sender, receiver = office("H29.05"), office("G22")
     sender.send(sample_document())
@@ -127,7 +135,9 @@ def meanwhile(monkeypatch: pytest.MonkeyPatch, happens: Callable[[], object]) ->
     monkeypatch.setattr(spool_maintenance, "_remove_packet", removed)
 
 
-def test_a_row_that_goes_on_meanwhile_keeps_its_packet(office, hub, handle, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_row_that_goes_on_meanwhile_keeps_its_packet(
+    office: Office, hub: RunningHub, handle: Handle, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Listed as finished, and asked back a moment later: it is looked at again before it goes (issue, "Retention")."""
     sender, receiver = office("H29.05"), office("G22")
     sender.send(sample_document())
@@ -144,7 +154,7 @@ def test_a_row_that_goes_on_meanwhile_keeps_its_packet(office, hub, handle, monk
     assert receiver.fsck() == []
 
 
-def test_two_prunings_at_once(office, hub, handle, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_two_prunings_at_once(office: Office, hub: RunningHub, handle: Handle, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each packet is removed, and counted, by one of them (issue, "Retention")."""
     sender, receiver = office("H29.05"), office("G22")
     sender.send(sample_document())
@@ -158,7 +168,7 @@ def test_two_prunings_at_once(office, hub, handle, monkeypatch: pytest.MonkeyPat
     assert receiver.fsck() == []
 
 
-def test_an_age_before_all_times(office, hub) -> None:
+def test_an_age_before_all_times(office: Office, hub: RunningHub) -> None:
     """Nothing is as old as that, and nothing goes wrong either (issue, "Retention")."""
     sender = office("H29.05")
     sender.send(sample_document())

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from edoc_connector.connector import Connector
 from edoc_connector.testing import sample_document
+from edoc_connector.testing.hub import RunningHub
+
+if TYPE_CHECKING:
+    from tests.connector.conftest import Office
 
 OLD_NAME = "12345678-1234-4234-9234-123456789012".replace("-", "") + ".edxml"
 
@@ -20,7 +25,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def both(office, hub, folder: Path) -> tuple[Connector, Connector]:
+def both(office: Office, hub: RunningHub, folder: Path) -> tuple[Connector, Connector]:
     """A sender and a receiver."""
     shared = {"store": {"spool": str(folder)}}
     return office("H29.05", **shared), office("G22", **shared)
@@ -34,7 +39,7 @@ def age(folder: Path) -> list[Path]:
     return found
 
 
-def test_another_agencys_packets_are_left_alone(both, folder: Path) -> None:
+def test_another_agencys_packets_are_left_alone(both: tuple[Connector, Connector], folder: Path) -> None:
     """What our database does not name may be what another agency waits to handle (faults, "The spool")."""
     sender, receiver = both
     sender.send(sample_document())
@@ -48,7 +53,7 @@ def test_another_agencys_packets_are_left_alone(both, folder: Path) -> None:
     assert again.document.subject == sample_document().subject
 
 
-def test_each_finds_its_own_orphans(both, folder: Path) -> None:
+def test_each_finds_its_own_orphans(both: tuple[Connector, Connector], folder: Path) -> None:
     """Each agency's check finds what belongs to it, by the file's name (faults, "The spool")."""
     sender, receiver = both
     sender.send(sample_document())
@@ -65,7 +70,7 @@ def test_each_finds_its_own_orphans(both, folder: Path) -> None:
         aside.unlink()
 
 
-def test_a_lost_packet_is_not_taken_from_another_agency(both, folder: Path) -> None:
+def test_a_lost_packet_is_not_taken_from_another_agency(both: tuple[Connector, Connector], folder: Path) -> None:
     """The receiver's copy has the same bytes; it is not the sender's to take (faults, "The spool")."""
     sender, receiver = both
     sender.send(sample_document())
@@ -80,7 +85,7 @@ def test_a_lost_packet_is_not_taken_from_another_agency(both, folder: Path) -> N
 
 
 @pytest.mark.parametrize("shared", [False, True])
-def test_files_that_an_older_version_named(both, folder: Path, shared: bool) -> None:
+def test_files_that_an_older_version_named(both: tuple[Connector, Connector], folder: Path, shared: bool) -> None:
     """Whose they are cannot be told: an orphan where nobody else uses the folder, else left alone (faults)."""
     sender, receiver = both
     sender.send(sample_document())

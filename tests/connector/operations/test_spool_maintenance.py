@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from edoc_connector.testing import sample_document
+from edoc_connector.testing.hub import RunningHub
+
+if TYPE_CHECKING:
+    from tests.connector.conftest import Office
 
 
-def test_an_altered_packet_stays_until_there_is_another(office, hub, tmp_path: Path) -> None:
+def test_an_altered_packet_stays_until_there_is_another(office: Office, hub: RunningHub, tmp_path: Path) -> None:
     """Nothing was repaired, so nothing was moved: it is all there is, and the next check finds it again (faults)."""
     sender = office("H29.05")
     sender.send(sample_document())

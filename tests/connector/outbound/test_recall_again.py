@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from edoc_connector.errors import HubError
-from edoc_connector.mockhub.faults import Fault
+from edoc_connector.mockhub import Fault
 from edoc_connector.store import DeliveryState
 from edoc_connector.testing import sample_document
+from edoc_connector.testing.hub import RunningHub
+
+if TYPE_CHECKING:
+    from tests.connector.conftest import Fails, Handle, Office
 
 ID = sample_document().id
 
 
-def test_a_recall_whose_packet_is_gone(office, hub, handle, tmp_path: Path, fails) -> None:
+def test_a_recall_whose_packet_is_gone(
+    office: Office, hub: RunningHub, handle: Handle, tmp_path: Path, fails: Fails
+) -> None:
     """Nothing of it ever left: the next call asks with a packet built anew (docs/faults.md)."""
     sender, receiver = office("H29.05"), office("G22")
     sender.send(sample_document())

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from edoc_connector import errors
-from edoc_connector.connector._retry import as_error_columns, decide_retry
+from edoc_connector.connector._retry import NO_ERROR, as_error_columns, decide_retry
 from edoc_connector.connector.outbound.reconciler import SentQuery, find_matches
 from edoc_connector.hubs import SentState
 
@@ -73,7 +73,7 @@ def test_a_packet_is_recognised(rows: list[SentState], found: tuple[str | None, 
         (errors.ProtocolError("", vi=""), "unknown", False),
         (errors.OutcomeUnknown("", vi=""), "unknown", False),
         (errors.TransportError("", vi=""), "unknown", False),
-        (errors.ProtocolError("", vi="", code="404"), "ready", True),
+        (errors.CallNotSupported("", vi="", code="404"), "ready", True),
         (errors.ProtocolError("", vi="", code="302"), "unknown", False),
         (errors.PacketRefused("", vi=""), "failed", False),
         (errors.UnknownRecipient("", vi=""), "failed", False),
@@ -93,4 +93,4 @@ def test_an_error_is_kept_in_both_languages() -> None:
     error = errors.PacketRefused("no", vi="không", code="22")
     assert as_error_columns(error) == {"error_code": "22", "error_text": "no", "error_vi": "không"}
     assert as_error_columns(errors.NotSent("no", vi="không"))["error_code"] == "NotSent"
-    assert set(as_error_columns(None).values()) == {None}
+    assert set(NO_ERROR.values()) == {None}

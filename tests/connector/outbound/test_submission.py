@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -12,9 +13,13 @@ from edoc_connector.connector.operations.evidence_check import check_pack
 from edoc_connector.connector.outbound import submission
 from edoc_connector.edxml import Organization
 from edoc_connector.errors import DocumentIdConflict, DuplicateDocument, OutcomeUnknown, StoreError, UnknownRecipient
-from edoc_connector.mockhub.faults import Fault
+from edoc_connector.mockhub import Fault
 from edoc_connector.store import DeliveryState, Spool
 from edoc_connector.testing import RECIPIENT, sample_document
+from edoc_connector.testing.hub import RunningHub
+
+if TYPE_CHECKING:
+    from tests.connector.conftest import Fails, Handle, Office
 
 pytestmark = pytest.mark.parametrize("backend", ["sqlite", "postgresql"], indirect=True)
 
@@ -26,7 +31,7 @@ def _files(tmp_path: Path) -> list[Path]:
     return sorted((tmp_path / "H29.05" / "spool").rglob("*.edxml"))
 
 
-def test_a_refused_document_is_corrected(office, tmp_path: Path, fails, handle) -> None:
+def test_a_refused_document_is_corrected(office: Office, tmp_path: Path, fails: Fails, handle: Handle) -> None:
     """Row, timeline and evidence stay, the packet and the recipients are the new ones (faults, row 9)."""
     sender = office("H29.05")
     fails(UnknownRecipient, lambda: sender.send(sample_document(**WRONG)))
@@ -51,7 +56,7 @@ def test_a_refused_document_is_corrected(office, tmp_path: Path, fails, handle) 
     assert sender.deliveries(recipient="H99.99") == []
 
 
-def test_the_evidence_keeps_the_refused_packets_hash(office, tmp_path: Path, fails) -> None:
+def test_the_evidence_keeps_the_refused_packets_hash(office: Office, tmp_path: Path, fails: Fails) -> None:
     """The chain holds, names both packets, and the pack checks (issue, "evidence")."""
     sender = office("H29.05")
     fails(UnknownRecipient, lambda: sender.send(sample_document(**WRONG)))
@@ -73,7 +78,7 @@ def test_the_evidence_keeps_the_refused_packets_hash(office, tmp_path: Path, fai
     assert not sender.fsck(deep=True)
 
 
-def test_a_correction_may_be_refused_and_corrected_again(office, fails) -> None:
+def test_a_correction_may_be_refused_and_corrected_again(office: Office, fails: Fails) -> None:
     """Each time the hub refused it, and never had it."""
     sender = office("H29.05")
     fails(UnknownRecipient, lambda: sender.send(sample_document(**WRONG)))
@@ -83,7 +88,7 @@ def test_a_correction_may_be_refused_and_corrected_again(office, fails) -> None:
     assert sender.send(sample_document()).state is DeliveryState.SENT
 
 
-def test_what_the_hub_may_have_is_never_replaced(office, hub, fails) -> None:
+def test_what_the_hub_may_have_is_never_replaced(office: Office, hub: RunningHub, fails: Fails) -> None:
     """Once unknown, the document stays the one that it was, however it ends (faults, row 4)."""
     sender = office("H29.05")
     hub.faults.add(Fault(kind="drop-before-accepting", path="/sendEdoc"))
@@ -96,7 +101,9 @@ def test_what_the_hub_may_have_is_never_replaced(office, hub, fails) -> None:
     fails(DocumentIdConflict, lambda: sender.send(sample_document()))
 
 
-def test_a_duplicate_is_never_replaced(office, hub, fails, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_duplicate_is_never_replaced(
+    office: Office, hub: RunningHub, fails: Fails, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The hub has something under the id: refused later for another reason, it still may be ours (faults, row 4)."""
     sender = office("H29.05")
 
@@ -110,7 +117,7 @@ def test_a_duplicate_is_never_replaced(office, hub, fails, monkeypatch: pytest.M
     fails(DocumentIdConflict, lambda: sender.send(sample_document()))
 
 
-def test_a_sent_document_is_not_corrected(office, fails) -> None:
+def test_a_sent_document_is_not_corrected(office: Office, fails: Fails) -> None:
     """What the hub took keeps its id for itself."""
     sender = office("H29.05")
     sender.send(sample_document())
@@ -118,7 +125,7 @@ def test_a_sent_document_is_not_corrected(office, fails) -> None:
 
 
 def test_a_store_that_fails_keeps_the_refused_document(
-    office, tmp_path: Path, fails, monkeypatch: pytest.MonkeyPatch
+    office: Office, tmp_path: Path, fails: Fails, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Nothing is removed before the correction is on the disk (DESIGN, "send")."""
     sender = office("H29.05")
@@ -136,7 +143,9 @@ def test_a_store_that_fails_keeps_the_refused_document(
     assert sender.send(sample_document()).state is DeliveryState.SENT
 
 
-def test_killed_after_the_correction(office, tmp_path: Path, fails, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_killed_after_the_correction(
+    office: Office, tmp_path: Path, fails: Fails, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The refused packet's file may stay; the next pruning removes it, and nobody takes it for a stray."""
     sender = office("H29.05")
     fails(UnknownRecipient, lambda: sender.send(sample_document(**WRONG)))
@@ -156,7 +165,7 @@ def test_killed_after_the_correction(office, tmp_path: Path, fails, monkeypatch:
     assert not [path for path in _files(tmp_path) if "G22" not in path.read_text("utf-8")]
 
 
-def test_two_workers_correct_the_same_document(office, hub, fails, tmp_path: Path) -> None:
+def test_two_workers_correct_the_same_document(office: Office, hub: RunningHub, fails: Fails, tmp_path: Path) -> None:
     """One correction, one packet at the hub (faults, row 7)."""
     first, second = office("H29.05"), office("H29.05")
     fails(UnknownRecipient, lambda: first.send(sample_document(**WRONG)))
@@ -171,7 +180,7 @@ def test_two_workers_correct_the_same_document(office, hub, fails, tmp_path: Pat
     assert len([one for one in timeline if (one.from_, one.to) == ("failed", "ready")]) == 1
 
 
-def test_a_refused_recall_is_corrected(office, fails) -> None:
+def test_a_refused_recall_is_corrected(office: Office, fails: Fails) -> None:
     """A recall to a recipient whom the hub does not know is asked of the right one."""
     sender = office("H29.05")
     document = sender.send(sample_document())
@@ -182,7 +191,7 @@ def test_a_refused_recall_is_corrected(office, fails) -> None:
     assert len(sender.deliveries()) == 2
 
 
-def test_who_was_asked_stays_asked(office, fails) -> None:
+def test_who_was_asked_stays_asked(office: Office, fails: Fails) -> None:
     """A recall that asked somebody is not corrected to ask somebody else: it would be waited for without end."""
     sender = office("H29.05")
     document = sender.send(sample_document())

@@ -55,7 +55,7 @@ def test_attachments_are_values() -> None:
     assert one != "a.pdf"
     assert repr(one) == "Attachment(name='a.pdf', content_type='application/pdf')"
     with pytest.raises(AttributeError, match="frozen"):
-        one.name = "b"  # type: ignore[misc]
+        one.name = "b"
 
 
 def test_attachments_of_a_packet_can_be_pickled(attached: Attached) -> None:

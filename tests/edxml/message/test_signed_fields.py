@@ -112,5 +112,6 @@ def test_nothing_that_hubs_change_is_listed(document: Callable[..., edxml.Docume
 
 def test_hub_defaults_are_names_of_facts(document: Callable[..., edxml.Document]) -> None:
     """The values that hubs add are written as facts write them."""
-    added = dict(edxml.facts(document(copies=1, pages=1, steering_document=False)))
+    given = {"copies": 1, "pages": 1, "steering_document": False, "steering": False, "priority": edxml.Priority.NORMAL}
+    added = dict(edxml.facts(document(**given)))
     assert {name: added[name] for name in edxml.HUB_DEFAULTS} == edxml.HUB_DEFAULTS

@@ -12,6 +12,7 @@ from lxml import etree
 
 import edoc_connector.edxml as edxml
 from edoc_connector.edxml.reader import scan
+from edoc_connector.edxml.source import Source
 from edoc_connector.errors import PacketError
 
 _PIECES = st.sampled_from(
@@ -80,7 +81,7 @@ def _packet(texts: list[str], before: str, after: str, signature: str, bom: bool
 
 
 def _skeleton(data: bytes) -> edxml.Skeleton:
-    return edxml.Skeleton(scan.Source.from_value(data), edxml.Limits())
+    return edxml.Skeleton(Source.from_value(data), edxml.Limits())
 
 
 @given(
@@ -124,6 +125,8 @@ def test_a_long_text_over_many_chunks(whole_canonical: Callable[..., bytes]) -> 
     assert len(b"".join(skeleton.iter_canonical(exclusive=True))) > 3_000_000
     assert b"".join(skeleton.iter_canonical(exclusive=True)) == whole_canonical(data, exclusive=True)
     encoded = skeleton.root.find(f".//{{{edxml.NS}}}ContentTransferEncoded")
+    assert encoded is not None
+    assert encoded.text is not None
     with skeleton.build_content(encoded.text, "a").open() as stream:
         assert stream.read() == b"ABC" * 600_000
 
@@ -142,6 +145,8 @@ def test_long_texts_are_not_in_the_tree() -> None:
     """The tree holds a placeholder and messages show its length ("Streams, not strings")."""
     skeleton = _skeleton(_packet(["QUJD" * 1000], "", "", "", False))
     encoded = skeleton.root.find(f".//{{{edxml.NS}}}ContentTransferEncoded")
+    assert encoded is not None
+    assert encoded.text is not None
     assert len(encoded.text) < 60
     assert skeleton.format_excerpt(f"a {encoded.text}") == "a [4000 bytes]"
     assert skeleton.format_excerpt("x" * 10_001).endswith("x… (10001)")

@@ -15,6 +15,7 @@ import pytest
 
 from edoc_connector.errors import (
     AuthenticationRejected,
+    CallNotSupported,
     DuplicateDocument,
     EdocError,
     HubError,
@@ -35,12 +36,12 @@ Answered = Callable[..., Any]
 
 @pytest.fixture
 def sending(vxp: Vxp, packet: Path) -> Flow[SendResult]:
-    """A send whose answer is still to come."""
+    """Begin a send whose answer is still to come."""
     return vxp.send(packet, message_type=MessageType.EDOC, sender="H29")
 
 
 def fail(code: Any, description: str = "no") -> dict[str, Any]:
-    """A refusal."""
+    """Build a refusal."""
     return {"status": "FAIL", "ErrorCode": code, "ErrorDesc": description}
 
 
@@ -160,7 +161,7 @@ def test_directory_changes(vxp: Vxp, answered: Answered) -> None:
 
 
 def test_register_and_delete(vxp: Vxp, answered: Answered) -> None:
-    """Both give nothing back, and both are unknown after an answer that tells nothing (VXP interface, calls)."""
+    """Both return nothing, and both are unknown after an answer without a yes or no (VXP interface, calls)."""
     assert answered(vxp.register_agency(code="H29.01", name="Văn phòng", parent_code="H29"), OK) is None
     assert answered(vxp.delete_agency("H29.01"), OK) is None
     with pytest.raises(OutcomeUnknown):
@@ -264,7 +265,7 @@ def test_folder_that_is_gone(vxp: Vxp, answered: Answered, tmp_path: Path) -> No
         (413, HTML, PacketRefused, HubError),
         (400, fail("18"), UnknownRecipient, UnknownRecipient),
         (302, b"", ProtocolError, ProtocolError),
-        (404, HTML, ProtocolError, ProtocolError),
+        (404, HTML, CallNotSupported, CallNotSupported),
         (100, b"", ProtocolError, ProtocolError),
         (429, b"", HubUnavailable, HubUnavailable),
         (503, b"", HubUnavailable, HubUnavailable),
@@ -344,7 +345,7 @@ def test_a_list_where_a_text_belongs_costs_no_other_row(vxp: Vxp, answered: Answ
 def test_what_is_no_confirmation(
     status: int, answer: dict[str, Any], error: type[HubError], vxp: Vxp, answered: Answered
 ) -> None:
-    """Only words that say it was done before settle a confirmation, no failure's or lock-out's (faults, row 18)."""
+    """Words of a failure or a lock-out do not settle a confirmation, only that it was made before (faults, row 18)."""
     with pytest.raises(error):
         answered(vxp.confirm("d"), answer, status=status)
 
@@ -353,12 +354,12 @@ def test_what_is_no_confirmation(
     "words", ["Already confirmed", "the packet has already been received", "is ALREADY  processed"]
 )
 def test_words_of_a_confirmation_made_before(words: str, vxp: Vxp, answered: Answered) -> None:
-    """A hub may say in its own words that it knew (faults, row 18)."""
+    """The words of a hub that it knew already are understood (faults, row 18)."""
     assert answered(vxp.confirm("d"), fail("99", words)) is None
 
 
 @pytest.mark.parametrize("words", ["ResponseFor: NotExistDoc", "not ExistDoc"])
 def test_what_is_no_duplicate(words: str, sending: Flow[SendResult], answered: Answered) -> None:
-    """A document that the hub misses is not one it has: the code beside it counts (VXP interface, settling)."""
+    """A document that the hub misses is no duplicate: the code beside the words counts (VXP interface, settling)."""
     with pytest.raises(PacketRefused):
         answered(sending, fail("22", words))

@@ -1,4 +1,4 @@
-"""Signed headers: what they are, and what they refuse to carry."""
+"""Signed headers: their form, and the values that they refuse."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def test_signed_json_is_what_a_hub_reads(parameters: dict[str, str], secret: str
 
 @given(st.text(min_size=1))
 def test_every_value_is_carried_or_refused(value: str) -> None:
-    """Whatever a value holds, it is either sent unchanged in visible ASCII or refused (VXP interface, headers)."""
+    """Every value is either sent unchanged in visible ASCII or refused (VXP interface, headers)."""
     try:
         assert require_carriable("docId", value) == value
     except HubError:

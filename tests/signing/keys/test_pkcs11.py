@@ -24,11 +24,11 @@ from edoc_connector.signing.algorithms import SIGNATURES, is_valid_signature
 from edoc_connector.signing.keys.pkcs11 import TokenSigner, prepare_input
 from edoc_connector.signing.keys.pkcs11_session import TokenUri, refuse_risky_login
 from edoc_connector.testing import sample_document
-from edoc_connector.testing.keys import agency_keys
+from edoc_connector.testing.keys import Kind, agency_keys
 from edoc_connector.testing.tokens import SoftToken
 
 DATA = b"what is signed"
-KINDS = {"agency-key": "rsa", "p256-key": "p256", "p384-key": "p384"}
+KINDS: dict[str, Kind] = {"agency-key": "rsa", "p256-key": "p256", "p384-key": "p384"}
 ALGORITHMS = [
     ("agency-key", "rsa-sha256"),
     ("agency-key", "rsa-sha384"),
@@ -131,7 +131,12 @@ def test_the_token_is_touched_when_needed_and_closed(load: Any, soft_token: Soft
 def test_the_pin_is_asked_for_by_the_uri_where_it_names_no_source(load: Any, soft_token: SoftToken) -> None:
     """Without pin-source the callback gets the URI without its query."""
     asked: list[str] = []
-    signer = load("agency-key", pin=lambda name: asked.append(name) or soft_token.pin)
+
+    def give_pin(name: str) -> str:
+        asked.append(name)
+        return soft_token.pin
+
+    signer = load("agency-key", pin=give_pin)
     assert _holds(signer)
     assert asked == ["pkcs11:token=edoc;object=agency-key"]
 

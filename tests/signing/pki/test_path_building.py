@@ -9,6 +9,7 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
+from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from edoc_connector import edxml
 from edoc_connector.signing import VerifyMode, VerifyPolicy, judge_certificate, verify
@@ -279,6 +280,6 @@ def test_certificates_without_key_usage_and_for_logging_in(
     logs_in: bool, usage: x509.KeyUsage | None, reason: str, xmlsec_signed: Callable[..., bytes], trusted: VerifyPolicy
 ) -> None:
     """No key usage restricts nothing (RFC 5280, 4.2.1.3); clientAuth alone signs only with contentCommitment."""
-    keys = _agency_with([x509.ExtendedKeyUsageOID.CLIENT_AUTH] if logs_in else [], usage)
+    keys = _agency_with([ExtendedKeyUsageOID.CLIENT_AUTH] if logs_in else [], usage)
     # our own signer refuses such keys; other software does not
     assert verify(edxml.read(xmlsec_signed(keys=keys)), trusted).reason == reason

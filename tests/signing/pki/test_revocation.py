@@ -33,7 +33,7 @@ def pki() -> Iterator[Responders]:
 
 
 def _asking(pki: Responders, mode: RevocationMode, **options: Any) -> Revocation:
-    given = {"crl_urls": pki.crl_urls, "ocsp_url": pki.ocsp_url, "fetch": fetch_http} | options
+    given: dict[str, Any] = {"crl_urls": pki.crl_urls, "ocsp_url": pki.ocsp_url, "fetch": fetch_http} | options
     return Revocation(mode=mode, **given)
 
 

@@ -26,11 +26,12 @@ def _by_xmlsec(root: etree._Element, part: etree._Element, *, exclusive: bool, a
     reference = xmlsec.template.add_reference(signature, xmlsec.constants.TransformSha256, uri="#part")
     xmlsec.template.add_transform(reference, method)
     context = xmlsec.SignatureContext()
-    context.key = xmlsec.Key.from_memory(_pem(agency), xmlsec.KeyFormat.PEM)
+    context.key = xmlsec.Key.from_memory(_pem(agency), xmlsec.constants.KeyDataFormatPem)
     context.register_id(part, "Id")
     context.sign(signature)
     value = next(signature.iter(f"{{{DS}}}DigestValue")).text
     root.remove(signature)
+    assert value is not None
     return base64.b64decode(value)
 
 

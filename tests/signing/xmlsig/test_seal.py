@@ -112,6 +112,7 @@ def _set(path: str, text: str) -> Mangle:
 def _remove(path: str) -> Mangle:
     def change(root: etree._Element) -> None:
         element = root.find("/".join(f"{{*}}{name}" for name in path.split("/")))
+        assert element is not None, path
         element.getparent().remove(element)
 
     return change
@@ -175,6 +176,8 @@ ADDED: dict[str, tuple[str, str, str]] = {
     "Content": (HEADER, "Content", "x"),
     "DueDate": (HEADER, "DueDate", "2027/01/01"),
     "ApplicationType": (HEADER, "ApplicationType", "x"),
+    "SteeringType": (HEADER, "SteeringType", "1"),
+    "OtherInfo.Priority": (f"{HEADER}/OtherInfo", "Priority", "1"),
     "OtherInfo.PromulgationAmount": (f"{HEADER}/OtherInfo", "PromulgationAmount", "2"),
     "OtherInfo.Direction": (f"{HEADER}/OtherInfo", "Direction", "true"),
     "OtherInfo.ReplyFors": (f"{HEADER}/OtherInfo", "ReplyFors", "x"),
@@ -189,6 +192,7 @@ def test_an_added_field_is_named(name: str, packet_of: Any, rebuild: Any) -> Non
 
     def add(root: etree._Element) -> None:
         parent = root.find("/".join(f"{{*}}{step}" for step in holder.split("/")))
+        assert parent is not None
         present = parent.find(f"{_N}{tag}")
         (etree.SubElement(parent, f"{_N}{tag}") if present is None else present).text = text
 
@@ -241,7 +245,7 @@ def test_what_hubs_refresh_is_not_sealed(what: str, rebuilt: bytes) -> None:
 
 
 def test_values_that_hubs_add_are_dropped(packet_of: Any, rebuild: Any) -> None:
-    """PromulgationAmount 1, PageAmount 1 and Direction false are no difference if unsealed, and are not handed out."""
+    """Values that hubs add are no difference if unsealed, and are not handed out."""
     packet = edxml.read(rebuild(packet_of()))
     assert isinstance(packet.message, edxml.Document)
     assert (packet.message.copies, packet.message.pages, packet.message.steering_document) == (1, 1, False)
@@ -253,10 +257,26 @@ def test_values_that_hubs_add_are_dropped(packet_of: Any, rebuild: Any) -> None:
     assert (message.copies, message.pages, message.steering_document) == (None, None, None)
 
 
+@pytest.mark.parametrize("name", edxml.HUB_DEFAULTS)
+def test_a_value_that_hubs_are_known_to_add_is_no_difference(name: str, packet_of: Any) -> None:
+    """SteeringType 0, Priority 0, PromulgationAmount 1, PageAmount 1, Direction false (The seal, Checking)."""
+
+    def add(root: etree._Element) -> None:
+        *holders, tag = name.split(".")
+        parent = one(root, "MessageHeader")
+        for holder in holders:
+            parent = etree.SubElement(parent, f"{_N}{holder}")
+        etree.SubElement(parent, f"{_N}{tag}").text = edxml.HUB_DEFAULTS[name]
+
+    verification = _verify(_changed(packet_of(), add))
+    assert verification.method == "seal"
+    assert (verification.status, verification.unsealed) == (VerificationStatus.VALID, (name,))
+
+
 def test_values_that_hubs_add_count_when_sealed(packet_of: Any, rebuild: Any) -> None:
     """The same values are handed out when the sender sealed them."""
-    document = sample_document(copies=1, pages=1, steering_document=False)
-    verification = _verify(rebuild(packet_of(document)))
+    filled = {"copies": 1, "pages": 1, "steering_document": False, "steering": False, "priority": edxml.Priority.NORMAL}
+    verification = _verify(rebuild(packet_of(sample_document(**filled))))
     assert verification.reason == "SEAL-OK"
     assert verification.unsealed == ()
     assert isinstance(verification.message, edxml.Document)
@@ -291,6 +311,11 @@ def _rename(root: etree._Element, index: int, name: str) -> None:
         element.find(f"{_N}AttachmentName").text = name
 
 
+def _swap_names(root: etree._Element) -> None:
+    _rename(root, 0, "bảng số liệu.csv")
+    _rename(root, 1, "cong-van.pdf")
+
+
 def _drop_attachment(root: etree._Element, index: int) -> None:
     for element in (_attachments(root)[index], one(root, "edXMLManifest")[index]):
         element.getparent().remove(element)
@@ -322,7 +347,7 @@ FILES: dict[str, tuple[Mangle, list[str]]] = {
     "added twice": (lambda root: _add_attachment(root, "cong-van.pdf", b"%PDF-1.4 x", 1), ["cong-van.pdf"]),
     "in another order": (lambda root: _move_attachment(root, 1, 0), ["AttachmentEncoded"]),
     "names swapped": (
-        lambda root: (_rename(root, 0, "bảng số liệu.csv"), _rename(root, 1, "cong-van.pdf")),
+        lambda root: _swap_names(root),
         ["cong-van.pdf", "bảng số liệu.csv"],
     ),
     "undecodable": (

@@ -141,6 +141,11 @@ def _only_key_value(root: etree._Element) -> None:
     _key_value(root, agency_keys("Sở Nội vụ", organ_id="H29.05"))
 
 
+def _key_value_not_base64(root: etree._Element) -> None:
+    _key_value(root, _rsa_other())
+    _text("Modulus", "%%%")(root)
+
+
 def _wrap(root: etree._Element) -> None:
     """The classic: the signed packet goes into an Object of its own signature, another content takes its place."""
     signed = copy.deepcopy(one(root, "edXMLEnvelope"))
@@ -152,18 +157,18 @@ def _wrap(root: etree._Element) -> None:
 
 def _empty_references(root: etree._Element) -> None:
     info = one(root, "SignedInfo")
-    info.remove(info.find(_Q + "Reference"))
+    info.remove(one(info, "Reference"))
 
 
 def _many_references(root: etree._Element) -> None:
     info = one(root, "SignedInfo")
-    reference = info.find(_Q + "Reference")
+    reference = one(info, "Reference")
     info.extend([copy.deepcopy(reference) for _ in range(10_000)])
 
 
 def _namespaces(count: int) -> Mangle:
     def change(root: etree._Element) -> etree._Element:
-        many = {f"n{n}": f"urn:n{n}" for n in range(count)}
+        many: dict[str | None, str] = {f"n{n}": f"urn:n{n}" for n in range(count)}
         new = etree.Element(root.tag, nsmap={**root.nsmap, **many})
         new.extend(list(root))
         return new
@@ -284,7 +289,7 @@ MANGLED: dict[str, tuple[Mangle, str]] = {
         "SIG-KEYVALUE",
     ),
     "KeyValue that is not base64": (
-        lambda root: (_key_value(root, _rsa_other()), _text("Modulus", "%%%")(root)),
+        _key_value_not_base64,
         "SIG-KEYVALUE",
     ),
     "no KeyInfo": (_drop("KeyInfo"), "SIG-SHAPE"),

@@ -35,6 +35,7 @@ from edoc_connector.testing.keys import (
 NOW = datetime.now(UTC)
 
 SAMPLES = {
+    "bkav-status.edxml": "SIG-NONE",
     "edoc.edxml": "SIG-ILL-FORMED",
     "edoc_replacement.edxml": "SIG-NAMESPACE",
     "edoc_revocation.edxml": "SIG-NAMESPACE",
@@ -52,21 +53,20 @@ SAMPLES = {
 }
 
 
-@pytest.mark.parametrize("name", SAMPLES)
-def test_packets_in_the_wild_are_never_valid(name: str, shared: Path) -> None:
+def test_packets_in_the_wild_are_never_valid(sample: Path) -> None:
     """Unsigned packets and placeholder signatures read as such, with the reason (The edXML packet, Signature)."""
-    verification = verify(edxml.read(shared / "samples" / name))
-    assert verification.reason == SAMPLES[name]
-    expected = VerificationStatus.UNSIGNED if SAMPLES[name] == "SIG-NONE" else VerificationStatus.UNVERIFIABLE
+    verification = verify(edxml.read(sample))
+    assert verification.reason == SAMPLES[sample.name]
+    expected = VerificationStatus.UNSIGNED if SAMPLES[sample.name] == "SIG-NONE" else VerificationStatus.UNVERIFIABLE
     assert verification.status is expected
     assert verification.explanation
     assert verification.explanation_vi
     assert (verification.signer, verification.message) == (None, None)
 
 
-def test_the_old_sample_stays_unverifiable_when_its_prefixes_are_declared(shared: Path) -> None:
+def test_the_old_sample_stays_unverifiable_when_its_prefixes_are_declared(collection: Path) -> None:
     """Behind its undeclared prefixes a sample hides comments, SHA-1 and a digest of something else: never VALID."""
-    data = (shared / "samples" / "edoc.edxml").read_bytes()
+    data = (collection / "samples" / "edoc.edxml").read_bytes()
     prefixes = f'<edXML xmlns:xlink="http://www.w3.org/1999/xlink" xmlns:edXML="{edxml.NS}" xmlns='.encode()
     declared = data.replace(b"<edXML xmlns=", prefixes, 1)
     assert verify(edxml.read(declared)).reason == "SIG-COMMENT"

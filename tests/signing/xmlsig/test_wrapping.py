@@ -126,6 +126,7 @@ def _signature_moved_along(root: etree._Element) -> etree._Element:
     """Signature and signed header together in an element nobody knows, a forged header without signature beside."""
     signed, signature = one(root, "MessageHeader"), one(root, "Signature")
     header = signed.getparent()
+    assert header is not None
     header.replace(signed, _forge(signed))
     holder = etree.SubElement(header, f"{_N}Extension")
     holder.extend([signed, signature])

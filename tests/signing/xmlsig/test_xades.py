@@ -86,7 +86,7 @@ def test_the_seal_is_written_as_specified(packet_of: Any, rich: edxml.Document) 
     with last.open() as stream:
         root = etree.fromstring(stream.read())
     assert root.tag == "{urn:edoc-connector:seal:1}Seal"
-    assert datetime.fromisoformat(root.get("created")).utcoffset() == timedelta(hours=7)
+    assert datetime.fromisoformat(root.get("created", "")).utcoffset() == timedelta(hours=7)
     fields = [(field.get("name"), field.text) for field in root.iter(f"{_S}Field")]
     assert fields == list(edxml.facts(rich))
     assert [text for name, text in fields if name == "To.OrganId"] == ["A01", "G22"]

@@ -12,13 +12,13 @@ from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 
 from edoc_connector.errors import StoreError
-from edoc_connector.store._sql import connections as lines_module
+from edoc_connector.store._sql import connections as connections_module
 from edoc_connector.store._sql.connections import SqliteConnectionSource
 from edoc_connector.store._sql.engine import make_engine
 
 
 @pytest.fixture
-def lines(tmp_path: Path) -> Iterator[SqliteConnectionSource]:
+def source(tmp_path: Path) -> Iterator[SqliteConnectionSource]:
     """Connections to a file with one table."""
     engine = make_engine(f"sqlite:///{tmp_path / 'lines.db'}")
     made = SqliteConnectionSource(engine)
@@ -30,88 +30,88 @@ def lines(tmp_path: Path) -> Iterator[SqliteConnectionSource]:
     engine.dispose()
 
 
-def _numbers(lines: SqliteConnectionSource) -> list[int]:
-    connection = lines.begin(write=False)
+def _numbers(source: SqliteConnectionSource) -> list[int]:
+    connection = source.begin(write=False)
     found = list(connection.execute(text("SELECT number FROM seen")).scalars())
-    lines.rollback(connection)
+    source.rollback(connection)
     return found
 
 
-def test_a_connection_is_used_again(lines: SqliteConnectionSource) -> None:
+def test_a_connection_is_used_again(source: SqliteConnectionSource) -> None:
     """Opening one costs more than a transaction (issue, "Small documents")."""
-    first = lines.begin(write=True)
+    first = source.begin(write=True)
     first.execute(text("INSERT INTO seen VALUES (1)"))
-    lines.commit(first)
-    second = lines.begin(write=False)
+    source.commit(first)
+    second = source.begin(write=False)
     assert second is first
-    other = lines.begin(write=False)
+    other = source.begin(write=False)
     assert other is not first
-    lines.rollback(second)
-    lines.rollback(other)
-    assert _numbers(lines) == [1]
+    source.rollback(second)
+    source.rollback(other)
+    assert _numbers(source) == [1]
 
 
-def test_what_was_undone_is_not_there_for_the_next(lines: SqliteConnectionSource) -> None:
-    """A connection comes back without anything open (DESIGN, "The store is the truth")."""
-    connection = lines.begin(write=True)
+def test_what_was_undone_is_not_there_for_the_next(source: SqliteConnectionSource) -> None:
+    """A connection comes back without an open transaction (DESIGN, "The store is the truth")."""
+    connection = source.begin(write=True)
     connection.execute(text("INSERT INTO seen VALUES (1)"))
     with pytest.raises(IntegrityError):
         connection.execute(text("INSERT INTO seen VALUES (1)"))
-    lines.rollback(connection)
-    assert _numbers(lines) == []
+    source.rollback(connection)
+    assert _numbers(source) == []
 
 
-def test_one_that_cannot_be_rolled_back_is_given_up(lines: SqliteConnectionSource) -> None:
+def test_one_that_cannot_be_rolled_back_is_given_up(source: SqliteConnectionSource) -> None:
     """The next transaction gets another connection (faults, row 23)."""
-    connection = lines.begin(write=True)
+    connection = source.begin(write=True)
     connection.connection.dbapi_connection.close()
-    lines.rollback(connection)
+    source.rollback(connection)
     assert connection.closed
-    assert _numbers(lines) == []
+    assert _numbers(source) == []
 
 
-def test_only_some_are_kept(lines: SqliteConnectionSource, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Many threads at once leave no crowd of open connections behind."""
-    monkeypatch.setattr(lines_module, "_MAX_IDLE", 1)
-    first, second = lines.begin(write=False), lines.begin(write=False)
-    lines.rollback(first)
-    lines.rollback(second)
+def test_only_some_are_kept(source: SqliteConnectionSource, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Many threads at once leave only some open connections behind."""
+    monkeypatch.setattr(connections_module, "_MAX_IDLE", 1)
+    first, second = source.begin(write=False), source.begin(write=False)
+    source.rollback(first)
+    source.rollback(second)
     assert (first.closed, second.closed) == (False, True)
 
 
-def test_one_that_comes_back_after_the_end_is_closed(lines: SqliteConnectionSource) -> None:
-    """Nothing stays open behind a store that was closed."""
-    connection = lines.begin(write=False)
-    lines.close()
-    lines.rollback(connection)
+def test_one_that_comes_back_after_the_end_is_closed(source: SqliteConnectionSource) -> None:
+    """A connection that comes back after the end is closed: none stays open behind a closed store."""
+    connection = source.begin(write=False)
+    source.close()
+    source.rollback(connection)
     assert connection.closed
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="only POSIX systems fork")
 @pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")  # Python 3.12: the test runner has threads
-def test_a_child_process_opens_its_own(lines: SqliteConnectionSource) -> None:
+def test_a_child_process_opens_its_own(source: SqliteConnectionSource) -> None:
     """SQLite's connections must not cross a fork (its manual, "How To Corrupt An SQLite Database File", 2.6)."""
-    (parents,) = lines._idle
+    (parents,) = source._idle
     child = os.fork()
     if child == 0:
-        connection = lines.begin(write=True)
+        connection = source.begin(write=True)
         connection.execute(text("INSERT INTO seen VALUES (5)"))
-        lines.commit(connection)
+        source.commit(connection)
         os._exit(0 if connection is not parents and not parents.closed else 1)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
-    assert _numbers(lines) == [5]
+    assert _numbers(source) == [5]
 
 
 def test_a_lock_that_is_not_to_be_had(
-    lines: SqliteConnectionSource, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    source: SqliteConnectionSource, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Tried a bounded number of times; the connection serves on (faults, row 24)."""
+    """A lock is tried for a bounded number of times; the connection serves on (faults, row 24)."""
     other = sqlite3.connect(tmp_path / "lines.db", isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
-    (kept,) = lines._idle
+    (kept,) = source._idle
     kept.connection.dbapi_connection.execute("PRAGMA busy_timeout=10")
     with pytest.raises(StoreError, match="locked by another program"):
-        lines.begin(write=True)
-    assert lines._idle == [kept]
+        source.begin(write=True)
+    assert source._idle == [kept]
     other.execute("ROLLBACK")
     other.close()

@@ -1,4 +1,4 @@
-"""What a transaction's changes queue as tasks, in that transaction, and what the database does with two of the same."""
+"""Tasks that a transaction's changes queue, in that transaction, each once."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from sqlalchemy import text
@@ -27,16 +27,20 @@ from edoc_connector.store import (
     Store,
 )
 from edoc_connector.store.procrastinate.queue import FETCH, HANDLE, REPORT, TELL, TRANSMIT, Task, TaskQueue
-from edoc_connector.testing.postgres import PostgresServer
+
+if TYPE_CHECKING:
+    from tests.store.conftest import Clock
+
+pytestmark = pytest.mark.database("tasks")
 
 AGENCY = "H29.05"
 PATIENCE = 60.0
 
 
 @pytest.fixture
-def store(postgres: PostgresServer, tmp_path: Path, clock: Any) -> Iterator[Store]:
+def store(postgres_url: str, tmp_path: Path, clock: Any) -> Iterator[Store]:
     """An empty store whose changes queue tasks, those of the application too."""
-    with Store.open(postgres.create_database(), spool=tmp_path / "spool", clock=clock, tasks=True) as opened:
+    with Store.open(postgres_url, spool=tmp_path / "spool", clock=clock, tasks=True) as opened:
         assert opened.tasks is not None
         opened.tasks.application_tasks = frozenset({HANDLE, TELL})
         yield opened
@@ -61,7 +65,9 @@ def new(store: Store) -> Callable[[], list[tuple[str, int]]]:
     return taken
 
 
-def test_a_delivery_is_looked_at_after_its_caller_had_its_turn(store: Store, new_delivery, clock) -> None:
+def test_a_delivery_is_looked_at_after_its_caller_had_its_turn(
+    store: Store, new_delivery: Callable[..., NewDelivery], clock: Clock
+) -> None:
     """Who stores a document sends it at once; the task is for one that dies before (docs/worker.md)."""
     with store.transaction("test") as tx:
         tx.deliveries.add(new_delivery())
@@ -72,7 +78,9 @@ def test_a_delivery_is_looked_at_after_its_caller_had_its_turn(store: Store, new
     assert when == clock.now + timedelta(seconds=5)
 
 
-def test_the_next_message_of_a_lane_is_queued_when_the_one_before_is_sent(store: Store, new) -> None:
+def test_the_next_message_of_a_lane_is_queued_when_the_one_before_is_sent(
+    store: Store, new: Callable[[], list[tuple[str, int]]]
+) -> None:
     """Its task is not queued before its turn, and not lost then (business rules, "Allowed order")."""
     with store.transaction("test") as tx:
         receipt = tx.receipts.record_offer(AGENCY, "7", EDOC)
@@ -89,7 +97,9 @@ def test_the_next_message_of_a_lane_is_queued_when_the_one_before_is_sent(store:
     assert new() == [(REPORT, keys[1])]
 
 
-def test_a_status_is_fetched_after_what_its_sender_offered_before(store: Store, new) -> None:
+def test_a_status_is_fetched_after_what_its_sender_offered_before(
+    store: Store, new: Callable[[], list[tuple[str, int]]]
+) -> None:
     """Its task comes when the one before has left the list (docs/worker.md, "in the order in which the hub lists")."""
     with store.transaction("test") as tx:
         kinds = (EDOC, STATUS, STATUS)
@@ -102,7 +112,7 @@ def test_a_status_is_fetched_after_what_its_sender_offered_before(store: Store, 
     assert new() == [(FETCH, rows[1]), (HANDLE, rows[0])]
 
 
-def test_news_of_one_document_are_told_in_their_order(store: Store, new) -> None:
+def test_news_of_one_document_are_told_in_their_order(store: Store, new: Callable[[], list[tuple[str, int]]]) -> None:
     """The second status is queued when the application was told of the first (issue, "DMS handlers")."""
     with store.transaction("test") as tx:
         rows = [tx.receipts.record_offer(AGENCY, name, STATUS, sender="G22").id for name in ("1", "2")]
@@ -116,7 +126,9 @@ def test_news_of_one_document_are_told_in_their_order(store: Store, new) -> None
     assert new() == [(TELL, rows[1])]
 
 
-def test_what_no_worker_here_does_is_not_queued(store: Store, queue: TaskQueue, new) -> None:
+def test_what_no_worker_here_does_is_not_queued(
+    store: Store, queue: TaskQueue, new: Callable[[], list[tuple[str, int]]]
+) -> None:
     """Without an application, packets that came in leave no tasks behind (docs/worker.md)."""
     queue.application_tasks = frozenset()
     with store.transaction("test") as tx:
@@ -125,7 +137,9 @@ def test_what_no_worker_here_does_is_not_queued(store: Store, queue: TaskQueue, 
     assert new() == []
 
 
-def test_what_is_due_and_free_is_found(store: Store, queue: TaskQueue, new_delivery, clock) -> None:
+def test_what_is_due_and_free_is_found(
+    store: Store, queue: TaskQueue, new_delivery: Callable[..., NewDelivery], clock: Clock
+) -> None:
     """Rows in order, after a key; not those that a worker holds (DESIGN, "rows are claimed with a lease")."""
     with store.transaction("test") as tx:
         keys = [tx.deliveries.add(new_delivery(document_id=name)).id for name in ("a", "b", "c")]
@@ -136,7 +150,9 @@ def test_what_is_due_and_free_is_found(store: Store, queue: TaskQueue, new_deliv
         assert queue.list_due(tx, TRANSMIT, "G22") == []
 
 
-def test_two_transactions_queue_the_same_task(store: Store, queue: TaskQueue, new, clock) -> None:
+def test_two_transactions_queue_the_same_task(
+    store: Store, queue: TaskQueue, new: Callable[[], list[tuple[str, int]]], clock: Clock
+) -> None:
     """The second waits for the first, then queues only what is new; its own changes stay (issue, "queueing_lock")."""
     one, two = (Task(name=TRANSMIT, agency=AGENCY, row_id=key, due_at=clock.now) for key in (1, 2))
     queued: list[int] = []
@@ -167,7 +183,9 @@ LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION USING ERRCODE = 'admin_shutdown'; E
     [("DROP FUNCTION procrastinate_defer_jobs_v1", "the store failed"), (GONE, "cannot be reached")],
     ids=["missing", "gone"],
 )
-def test_what_the_engine_meets_is_an_error_of_the_store(store: Store, new_delivery, before: str, words: str) -> None:
+def test_what_the_engine_meets_is_an_error_of_the_store(
+    store: Store, new_delivery: Callable[..., NewDelivery], before: str, words: str
+) -> None:
     """Typed, in both languages, and nothing changed (issue, "in the same transaction")."""
     with pytest.raises(StoreError, match=words) as caught:
         _add_after(store, before, new_delivery())

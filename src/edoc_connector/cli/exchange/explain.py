@@ -1,4 +1,4 @@
-"""The command `edoc explain`: what happened to a document, and what happens next."""
+"""The command explain: tells the story of a document."""
 
 from __future__ import annotations
 
@@ -6,13 +6,10 @@ from typing import Annotated
 
 import typer
 
-from ..output import JsonFlag, as_printable, name_commands, print_json
-from .exchange import CONFIG, AgencyOption, ConfigOption, open_connector
-
-
-def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command()(explain)
+from ..errors import name_commands
+from ..options import CONFIG, AgencyOption, ConfigOption, JsonFlag
+from ..output import as_printable, print_json
+from .connection import open_connector
 
 
 def explain(

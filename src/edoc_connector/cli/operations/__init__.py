@@ -1,1 +1,10 @@
-"""Commands of an operator: database, evidence, servers, worker."""
+"""Commands of an operator: evidence, repairs, the database, the worker, and a hub to try things out."""
+
+from .database import database_commands
+from .demo import demo
+from .evidence import evidence
+from .maintenance import fsck, prune, reconcile, settle
+from .mockhub import mockhub
+from .worker import worker
+
+__all__ = ["database_commands", "demo", "evidence", "fsck", "mockhub", "prune", "reconcile", "settle", "worker"]

@@ -1,21 +1,16 @@
-"""Commands on the store's database."""
+"""The command db upgrade: brings the store's database to this version."""
 
 from __future__ import annotations
 
 import typer
 
-from ..exchange.exchange import CONFIG, AgencyOption, ConfigOption
+from ..options import CONFIG, AgencyOption, ConfigOption
 from ..output import say
 
-database = typer.Typer(help="The store's database. / Cơ sở dữ liệu của kho.", no_args_is_help=True)
+database_commands = typer.Typer(name="db", help="The store's database. / Cơ sở dữ liệu của kho.", no_args_is_help=True)
 
 
-def register(app: typer.Typer) -> None:
-    """Add the commands."""
-    app.add_typer(database, name="db")
-
-
-@database.command()
+@database_commands.command()
 def upgrade(config: ConfigOption = CONFIG, agency: AgencyOption = None) -> None:
     """Bring the database to the revision of this version; stop other programs and make a backup first.
 
@@ -28,15 +23,15 @@ def upgrade(config: ConfigOption = CONFIG, agency: AgencyOption = None) -> None:
     from ...config import Settings
 
     agencies = Settings.fleet(config) if agency is None else (Settings.load(config, agency=agency),)
-    wanted: dict[str, bool] = {}
+    task_tables: dict[str, bool] = {}  # by database: whether it has those of the engine too
     for one in agencies:
         url = one.store_url()
-        wanted[url] = wanted.get(url, False) or one.worker.engine == "procrastinate"
-    for url, tasks in wanted.items():
+        task_tables[url] = task_tables.get(url, False) or one.worker.engine == "procrastinate"
+    for url, tasks in task_tables.items():
         revision = store.upgrade(url, tasks=tasks)
     say(f"the database is at revision {revision}", f"cơ sở dữ liệu ở phiên bản {revision}")
 
 
-@database.callback()
+@database_commands.callback()
 def _db() -> None:
     """The store's database. / Cơ sở dữ liệu của kho."""

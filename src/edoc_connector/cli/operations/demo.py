@@ -1,4 +1,4 @@
-"""The demonstration: two agencies, a hub as its own process, one document there and its status back."""
+"""The command demo: two agencies, a hub in a process of its own, a document there and its status back."""
 
 from __future__ import annotations
 
@@ -12,16 +12,39 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
 
 from ...errors import EdocError
-from ..output import create_console, print_json, print_table, say
+from ..exchange import describe_delivery, print_timeline
+from ..options import JsonFlag
+from ..output import create_console, print_json, say
+from ..packets import describe_verification, save_attachments
+from .extras import require_mockhub
 
 if TYPE_CHECKING:
     from ...connector import Connector, Delivery
     from ...edxml import Attachment, Document
 
-_START_TIMEOUT = 30
+
+def demo(
+    files: Annotated[
+        list[Path] | None,
+        typer.Argument(metavar="[FILE]...", help="Files to send; without any, a PDF is made. / Tệp cần gửi."),
+    ] = None,
+    folder: Annotated[
+        Path, typer.Option(metavar="DIR", help="Where everything is put. / Thư mục chứa mọi thứ.")
+    ] = Path("edoc-demo"),
+    as_json: JsonFlag = False,
+) -> None:
+    """Watch a document travel to another agency and its status come back. / Xem một văn bản đi và trạng thái quay về.
+
+    Makes keys and two agencies, starts a mock hub, sends, receives, verifies, saves and accepts. Exit code 0 only if
+    all of it happened.
+    """
+    require_mockhub()
+    _run_demo(files or [], folder, as_json=as_json)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,9 +52,9 @@ class Party:
     """One of the two agencies.
 
     Args:
-        id: its code.
-        name: its name.
-        folder: its files: configuration, keys, store, what it received.
+        id: the code of the agency.
+        name: the name of the agency.
+        folder: the folder of the agency's configuration, keys, store and received files.
     """
 
     id: str
@@ -40,20 +63,16 @@ class Party:
 
     @property
     def configuration(self) -> Path:
-        """Its edoc.toml."""
+        """The agency's edoc.toml."""
         return self.folder / "edoc.toml"
 
 
 class DemoFailed(EdocError):
-    """A step of the demonstration did not have the result it must have."""
+    """A step of the demonstration had another result than it must have."""
 
 
-def run_demo(files: list[Path], folder: Path, *, as_json: bool) -> None:
-    """Run the demonstration in a new folder below `folder`.
-
-    Raises:
-        EdocError: a step failed.
-    """
+def _run_demo(files: list[Path], folder: Path, *, as_json: bool) -> None:
+    """Run the demonstration in a new folder below `folder`."""
     from ...connector import Connector
     from ...edxml import VIETNAM
 
@@ -97,7 +116,7 @@ def _build_document(sender: Party, receiver: Party, attachments: tuple[Attachmen
 
 @contextmanager
 def _run_hub(data: Path, parties: tuple[Party, Party], hub_secrets: dict[str, str]) -> Iterator[str]:
-    """The mock hub in a process of its own; its secrets go through the environment, which other users cannot read."""
+    """Run the mock hub in a process of its own; its secrets are in the environment, which other users cannot read."""
     variables = {party.id: f"EDOC_DEMO_SECRET_{number}" for number, party in enumerate(parties)}
     command = [sys.executable, "-m", "edoc_connector", "mockhub", "--port", "0", "--data", str(data)]
     for party in parties:
@@ -127,7 +146,7 @@ def _read_url(hub: subprocess.Popen[str], log: Path) -> str:
 
 
 def _configure(parties: tuple[Party, Party], url: str, hub_secrets: dict[str, str]) -> None:
-    from ...testing.keys import agency_keys
+    from ...testing import agency_keys
 
     for party in parties:
         keys = agency_keys(party.name, organ_id=party.id)
@@ -168,9 +187,11 @@ trust = ["ca.pem"]
 
 
 def _receive(connector: Connector, document: Document, receiver: Party) -> dict[str, Any]:
-    """Receive, check, save and accept the document; what came is what was sent, or the demonstration failed."""
-    from ..packets.packets import describe_verification, save_attachments
+    """Receive, check, save and accept the document.
 
+    Raises:
+        DemoFailed: the document did not arrive as it was sent.
+    """
     for receipt in connector.receive():
         with receipt:
             saved = save_attachments(receipt.attachments, receiver.folder / "received")
@@ -202,16 +223,10 @@ def _require(condition: bool, what: str) -> None:
 
 
 def _print_report(delivery: Delivery, received: dict[str, Any], place: Path, *, as_json: bool) -> None:
-    from ..exchange.exchange import build_timeline_rows, describe_delivery
-
     if as_json:
         print_json({"delivery": describe_delivery(delivery), "received": received, "folder": str(place)})
         return
-    print_table(
-        f"{received['document_id']} — {received['subject']}",
-        ("time / thời gian", "who / ai", "what / việc gì"),
-        build_timeline_rows(delivery),
-    )
+    print_timeline(delivery)
     signature = received["signature"]
     say(
         f"verified: {signature['status']} by its {signature['method']}, signed by {signature['signer']}",

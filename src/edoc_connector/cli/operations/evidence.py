@@ -1,4 +1,4 @@
-"""The command `edoc evidence`: packs what there is about a document, and checks such a pack."""
+"""The command evidence: packs the evidence of a document, and checks such a pack."""
 
 from __future__ import annotations
 
@@ -8,17 +8,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ..._core import Text
 from ...errors import ConfigError, describe_system_error_vi
-from ..exchange.exchange import CONFIG, AgencyOption, ConfigOption, open_connector
-from ..output import ExitCode, JsonFlag, print_json, say
+from ..exchange import open_connector
+from ..options import CONFIG, AgencyOption, ConfigOption, JsonFlag
+from ..output import ExitCode, print_json, say
 
 if TYPE_CHECKING:
     from ...connector import Checked
-
-
-def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command()(evidence)
 
 
 def evidence(
@@ -100,32 +97,34 @@ def _print_checked(checked: Checked) -> None:
             f"{checked.agency}, {checked.document_id}: {checked.entries} entries, head of the chain {checked.head}",
             f"{checked.entries} mục, mã băm cuối chuỗi {checked.head}",
         )
-        say(*_format_signer(checked))
-    say(*_format_verdict(checked))
+        signer = _format_signer(checked)
+        say(signer.en, signer.vi)
+    verdict = _format_verdict(checked)
+    say(verdict.en, verdict.vi)
 
 
-def _format_verdict(checked: Checked) -> tuple[str, str]:
+def _format_verdict(checked: Checked) -> Text:
     if checked.problems:
         wrong = len(checked.problems)
-        return f"{wrong} problem{'' if wrong == 1 else 's'}", f"có {wrong} lỗi"
+        return Text(f"{wrong} problem{'' if wrong == 1 else 's'}", f"có {wrong} lỗi")
     if checked.missing:
         missing_count = len(checked.missing)
-        return (
+        return Text(
             f"what is in the pack is as it was packed; {missing_count} "
             f"packet{' is' if missing_count == 1 else 's are'} not in it, and "
             "only the hashes prove what was in them",
             f"những gì có trong gói bằng chứng đều nguyên vẹn; thiếu {missing_count} gói tin, chỉ còn mã băm "
             "làm bằng chứng",
         )
-    return "all is as it was packed", "nguyên vẹn"
+    return Text("all is as it was packed", "nguyên vẹn")
 
 
-def _format_signer(checked: Checked) -> tuple[str, str]:
+def _format_signer(checked: Checked) -> Text:
     if checked.signed_by is None:
-        return (
+        return Text(
             "nobody signed the head: compare it with the one the agency noted elsewhere",
             "chuỗi không có chữ ký: hãy đối chiếu mã băm cuối với bản đơn vị đã lưu nơi khác",
         )
     trusted = {True: "", False: ", NOT trusted", None: ", whom to trust was not said (--trust)"}[checked.trusted]
     trusted_vi = {True: "", False: ", KHÔNG tin cậy", None: ", chưa nêu tổ chức tin cậy (--trust)"}[checked.trusted]
-    return f"signed by {checked.signed_by}{trusted}", f"ký bởi {checked.signed_by}{trusted_vi}"
+    return Text(f"signed by {checked.signed_by}{trusted}", f"ký bởi {checked.signed_by}{trusted_vi}")

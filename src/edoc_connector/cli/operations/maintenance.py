@@ -1,4 +1,4 @@
-"""Commands for the person in charge: reconcile, settle, prune, fsck."""
+"""The commands reconcile, settle, prune and fsck, for the person in charge of a store."""
 
 from __future__ import annotations
 
@@ -8,21 +8,18 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ..._core import Text
 from ...errors import ConfigError, StoreError
 from .. import labels
-from ..exchange.exchange import CONFIG, AgencyOption, ConfigOption, open_connector
-from ..output import ExitCode, format_local_time, name_commands, say
+from ..errors import name_commands
+from ..exchange import open_connector
+from ..options import CONFIG, AgencyOption, ConfigOption
+from ..output import ExitCode, format_local_time, say
 
 if TYPE_CHECKING:
     from ...connector import Connector, SpoolFault, Unsettled
 
 _UNITS = {"d": "days", "h": "hours", "w": "weeks"}
-
-
-def register(app: typer.Typer) -> None:
-    """Add the commands."""
-    for command in (reconcile, settle, prune, fsck):
-        app.command()(command)
 
 
 def reconcile(config: ConfigOption = CONFIG, agency: AgencyOption = None) -> None:
@@ -88,19 +85,19 @@ def settle(
             connector.settle(document_id, arrived=arrived)
         except StoreError as error:
             raise _not_in_doubt_error(connector, document_id) or error from error
-    outcome = ("counts as sent", "được coi là đã gửi") if arrived else ("will be sent again", "sẽ được gửi lại")
-    say(f"{document_id} {outcome[0]}", outcome[1])
+    outcome = Text("counts as sent", "được coi là đã gửi") if arrived else Text("will be sent again", "sẽ được gửi lại")
+    say(f"{document_id} {outcome.en}", outcome.vi)
 
 
 def _not_in_doubt_error(connector: Connector, document_id: str) -> StoreError | None:
-    """The error for a document whose outcome is known; None where that is not what was wrong."""
+    """Build the error for a document whose outcome is known; None where it is not."""
     delivery = connector.delivery(document_id)
     if delivery.state == "unknown":
         return None
-    en, vi = labels.DELIVERY[delivery.state]
+    state = labels.DELIVERY[delivery.state]
     return StoreError(
-        f"{document_id} is not in doubt: it is {en}. Nothing was changed; see `edoc show`.",
-        vi=f"{document_id} không có gì chưa rõ: tình trạng {vi}. Không có gì thay đổi; xem `edoc show`.",
+        f"{document_id} is not in doubt: it is {state.en}. Nothing was changed; see `edoc show`.",
+        vi=f"{document_id} không có gì chưa rõ: tình trạng {state.vi}. Không có gì thay đổi; xem `edoc show`.",
     )
 
 
@@ -118,10 +115,12 @@ def prune(
     age = _parse_age(older_than)
     with open_connector(config, agency) as connector:
         done = connector.prune(age, dry_run=not yes)
-    what = (
-        ("would be removed (--yes does it)", "sẽ bị xóa (thêm --yes để xóa)") if done.dry_run else ("removed", "đã xóa")
+    outcome = (
+        Text("would be removed (--yes does it)", "sẽ bị xóa (thêm --yes để xóa)")
+        if done.dry_run
+        else Text("removed", "đã xóa")
     )
-    say(f"{done.packets} packets, {done.size} bytes: {what[0]}", f"{done.packets} gói tin: {what[1]}")
+    say(f"{done.packets} packets, {done.size} bytes: {outcome.en}", f"{done.packets} gói tin: {outcome.vi}")
 
 
 def fsck(

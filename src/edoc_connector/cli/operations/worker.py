@@ -1,4 +1,4 @@
-"""The command that runs a worker."""
+"""The command worker: exchanges documents until it is stopped."""
 
 from __future__ import annotations
 
@@ -13,20 +13,15 @@ from typing import Annotated, NoReturn
 import typer
 
 from ...errors import ConfigError
-from ..exchange.exchange import CONFIG, AgencyOption, ConfigOption
+from ..options import CONFIG, AgencyOption, ConfigOption
 from ..output import ExitCode, log_to_stderr, say
 
 
 class Engine(StrEnum):
-    """Who hands out the work."""
+    """The engines that hand out the work."""
 
     OWN = "own"
     PROCRASTINATE = "procrastinate"
-
-
-def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command()(worker)
 
 
 def worker(
@@ -61,12 +56,11 @@ def worker(
     Exit code 0: everything begun was finished; 1: some was let go of, and whoever comes next goes on with it.
     """
     from ...config import Settings
-    from ...worker import load_handlers, open_worker
-    from ...worker.health import serve_health
+    from ...worker import import_handlers, open_worker, serve_health
 
     if not logging.getLogger("edoc_connector").level:  # --verbose was not given
         log_to_stderr(logging.WARNING)
-    found = load_handlers(handlers) if handlers is not None else None
+    found = import_handlers(handlers) if handlers is not None else None
     agencies = Settings.fleet(config) if agency is None else (Settings.load(config, agency=agency),)
     with open_worker(agencies, handlers=found, engine=engine) as running, ExitStack() as stack:
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -81,7 +75,7 @@ def worker(
 
 
 def _exit_now() -> NoReturn:
-    """End the process now: threads that did not end in time hold nothing any more, and closing would wait for them."""
+    """End the process at once: closing would wait for threads that did not end in time, and they hold nothing."""
     logging.shutdown()
     sys.stdout.flush()
     sys.stderr.flush()

@@ -1,1 +1,25 @@
-"""Commands about packet files, keys and signatures."""
+"""Commands on packet files, PDF files, keys and signatures; they need no hub and no store."""
+
+from .build import build
+from .files import read_message, save_attachments
+from .inspect import inspect
+from .keys import keys
+from .lint import lint
+from .pdf import pdf_commands
+from .seal import seal_commands
+from .verdicts import describe_verification, format_verdict
+from .verify import verify
+
+__all__ = [
+    "build",
+    "describe_verification",
+    "format_verdict",
+    "inspect",
+    "keys",
+    "lint",
+    "pdf_commands",
+    "read_message",
+    "save_attachments",
+    "seal_commands",
+    "verify",
+]

@@ -1,14 +1,13 @@
-"""The command that lists keys."""
+"""The command keys: lists the configured keys."""
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
 
-from ..exchange.exchange import AgencyOption, ConfigOption
-from ..output import ExitCode, JsonFlag, format_local_time, print_json, print_table, say
+from ..options import CONFIG, AgencyOption, ConfigOption, JsonFlag
+from ..output import ExitCode, format_local_time, print_json, print_table, say
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -26,12 +25,7 @@ _COLUMNS = (
 )
 
 
-def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command()(keys)
-
-
-def keys(config: ConfigOption = Path("edoc.toml"), agency: AgencyOption = None, as_json: JsonFlag = False) -> None:
+def keys(config: ConfigOption = CONFIG, agency: AgencyOption = None, as_json: JsonFlag = False) -> None:
     """List the keys of the configuration, with expiry and usage. / Liệt kê các khóa ký, thời hạn và mục đích.
 
     Tokens are asked for their certificates, so they need their PIN. Exit code 0: a key can sign now, or none is
@@ -44,7 +38,7 @@ def keys(config: ConfigOption = Path("edoc.toml"), agency: AgencyOption = None, 
     if keyring is not None:
         keyring.close()
     if as_json:
-        print_json([describe_key(status) for status in statuses])
+        print_json([_describe_key(status) for status in statuses])
     elif not statuses:
         say(
             "no key is configured: packets go out unsigned; set [signing] key",
@@ -55,8 +49,7 @@ def keys(config: ConfigOption = Path("edoc.toml"), agency: AgencyOption = None, 
     raise typer.Exit(ExitCode.OK if not statuses or any(one.signs for one in statuses) else ExitCode.FAILED)
 
 
-def describe_key(status: KeyStatus) -> dict[str, Any]:
-    """How it stands with a key, for JSON."""
+def _describe_key(status: KeyStatus) -> dict[str, Any]:
     from ...signing import fingerprint, human_name
 
     certificate = status.certificate

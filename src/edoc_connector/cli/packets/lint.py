@@ -1,4 +1,4 @@
-"""The command lint: what is wrong with packets, whoever wrote them."""
+"""The command lint: says what is wrong with packets, whoever wrote them."""
 
 from __future__ import annotations
 
@@ -14,8 +14,10 @@ import typer
 
 from ..._version import __version__
 from ...errors import PacketError
-from ..output import ExitCode, JsonFlag, WrongOption, as_printable, create_console, print_json, say
-from .packets import read_packet
+from ..errors import WrongOption
+from ..options import JsonFlag
+from ..output import ExitCode, as_printable, create_console, print_json, say
+from .files import read_packet
 
 if TYPE_CHECKING:
     from ...edxml import Remark
@@ -28,7 +30,7 @@ _SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sa
 
 @dataclass(frozen=True)
 class _Report:
-    """What is said of one file."""
+    """The remarks about one file."""
 
     file: Path
     kind: str | None
@@ -37,11 +39,6 @@ class _Report:
     @property
     def has_errors(self) -> bool:
         return any(one.severity == "error" for one in self.remarks)
-
-
-def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command()(lint)
 
 
 def lint(
@@ -63,7 +60,7 @@ def lint(
     if as_json:
         print_json({"files": [_describe_report(report) for report in reports]})
     elif as_sarif:
-        print_json(build_sarif(reports))
+        print_json(_build_sarif(reports))
     else:
         for report in reports:
             _print_report(report)
@@ -73,14 +70,12 @@ def lint(
 
 
 def _lint_file(file: Path) -> _Report:
-    from ...edxml import Remark, remarks
+    from ...edxml import Remark, Severity, remarks
 
     try:
         packet = read_packet(file)
         return _Report(file, packet.kind, remarks(packet, at=datetime.now(UTC)))
     except PacketError as error:
-        from ...edxml import Severity
-
         place = error.line, error.column
         return _Report(file, None, (Remark(error.code, Severity.ERROR, "/", *place, error.message, error.vi),))
 
@@ -102,20 +97,20 @@ def _print_report(report: _Report) -> None:
         table.add_column(heading, overflow="fold")
     for one in report.remarks:
         weight = one.severity.value
-        said = Text(f"{as_printable(one.message)}\n{as_printable(one.message_vi)}\n")
-        said.append(as_printable(one.xpath), "dim")
+        words = Text(f"{as_printable(one.message)}\n{as_printable(one.message_vi)}\n")
+        words.append(as_printable(one.xpath), "dim")
         for advice in (f"{one.advice} / {one.advice_vi}" if one.advice else "", one.clause):
-            said.append(f"\n{advice}" if advice else "", "dim italic")
+            words.append(f"\n{advice}" if advice else "", "dim italic")
         place = ":".join(str(number) for number in (one.line, one.column) if number is not None)
-        table.add_row(place, Text(f"{weight}\n{_WEIGHTS_VI[weight]}", _STYLES[weight]), one.code, said)
+        table.add_row(place, Text(f"{weight}\n{_WEIGHTS_VI[weight]}", _STYLES[weight]), one.code, words)
     create_console().print(table)
     en = ", ".join(f"{weight}: {counts[weight]}" for weight in _STYLES)
     vi = ", ".join(f"{_WEIGHTS_VI[weight]}: {counts[weight]}" for weight in _STYLES)
     say(en, vi)
 
 
-def build_sarif(reports: Sequence[_Report]) -> dict[str, Any]:
-    """The reports as a SARIF 2.1.0 log (OASIS standard, errata 01)."""
+def _build_sarif(reports: Sequence[_Report]) -> dict[str, Any]:
+    """Build a SARIF 2.1.0 log of the reports (OASIS standard, errata 01)."""
     rules = sorted({one.code for report in reports for one in report.remarks})
     driver = {
         "name": "edoc lint",
@@ -131,10 +126,10 @@ def _build_sarif_rule(code: str) -> dict[str, Any]:
     from ...edxml import FINDING_KINDS, REFUSALS, list_rules
 
     kind = FINDING_KINDS.get(code) or REFUSALS.get(code)
-    named = kind or next((one for one in list_rules() if one.code == code), None)
+    rule = kind or next((one for one in list_rules() if one.code == code), None)
     entry: dict[str, Any] = {"id": code}
-    if named:
-        entry["shortDescription"] = {"text": f"{named.en} / {named.vi}"}
+    if rule:
+        entry["shortDescription"] = {"text": f"{rule.en} / {rule.vi}"}
     if kind and kind.advice:
         entry["help"] = {"text": f"{kind.advice} / {kind.advice_vi}"}
     return entry

@@ -1,4 +1,4 @@
-"""Commands on PDF files: verify, sign."""
+"""The commands pdf verify and pdf sign."""
 
 from __future__ import annotations
 
@@ -7,18 +7,21 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ..output import (
-    ExitCode,
+from ..errors import raise_wrong_option
+from ..options import (
+    CrlOption,
+    HostOption,
     JsonFlag,
-    as_printable,
-    format_local_time,
-    print_json,
-    print_table,
-    raise_wrong_option,
-    say,
+    KeyPasswordOption,
+    OcspOption,
+    SoftOption,
+    TrustOption,
+    build_policy,
+    build_secret_source,
 )
-from .packets import TrustOption, build_policy, build_secret_source
-from .revocation import CrlOption, HostOption, OcspOption, SoftOption, build_revocation
+from ..output import as_printable, format_local_time, print_json, print_table
+from .files import say_written
+from .verdicts import describe_findings, exit_by_status
 
 if TYPE_CHECKING:
     from ...pdf import PdfSignature, PdfVerification
@@ -26,16 +29,12 @@ if TYPE_CHECKING:
 PdfFile = Annotated[Path, typer.Argument(metavar="FILE", help="A PDF file. / Tệp PDF.")]
 
 
-def register(app: typer.Typer) -> None:
-    """Add the commands."""
-    group = typer.Typer(
-        name="pdf", help="Sign PDF files and check their signatures. / Ký và kiểm tra tệp PDF.", no_args_is_help=True
-    )
-    group.command()(verify)
-    group.command()(sign)
-    app.add_typer(group)
+pdf_commands = typer.Typer(
+    name="pdf", help="Sign PDF files and check their signatures. / Ký và kiểm tra tệp PDF.", no_args_is_help=True
+)
 
 
+@pdf_commands.command()
 def verify(
     file: PdfFile,
     trust: TrustOption = None,
@@ -52,16 +51,16 @@ def verify(
     from ...pdf import verify_pdf
 
     with raise_wrong_option():
-        policy = build_policy(trust, build_revocation(crl, ocsp, revocation_host, soft=soft_revocation))
+        policy = build_policy(trust, crl, ocsp, revocation_host, soft=soft_revocation)
         verification = verify_pdf(file, policy)
     if as_json:
         print_json(_describe_pdf(verification))
     else:
         _print_pdf(verification)
-    codes = {"VALID": ExitCode.OK, "INVALID": ExitCode.FAILED}
-    raise typer.Exit(codes.get(verification.status.name, ExitCode.UNVERIFIED))
+    exit_by_status(verification.status)
 
 
+@pdf_commands.command()
 def sign(
     file: PdfFile,
     key: Annotated[
@@ -69,13 +68,7 @@ def sign(
         typer.Option(metavar="URI", help="Key to sign with, see docs/signatures.md. / Khóa để ký.", show_default=False),
     ],
     out: Annotated[Path, typer.Option(metavar="X.pdf", help="The file to write. / Tệp cần ghi.")],
-    key_password: Annotated[
-        str | None,
-        typer.Option(
-            metavar="REF",
-            help="Where the key's password or PIN is: env:NAME, file:PATH or cmd:… / Nơi lấy mật khẩu của khóa.",
-        ),
-    ] = None,
+    key_password: KeyPasswordOption = None,
     name: Annotated[
         str | None,
         typer.Option(help="Who signs, as the stamp says; else as the certificate does. / Tên hiển thị của bên ký."),
@@ -110,7 +103,7 @@ def sign(
         sign_pdf(file, out, signer=signer, stamp=visible_stamp, reason=reason, location=location)
     finally:
         close_signer(signer)
-    say(f"written: {out} ({out.stat().st_size} bytes)", f"đã ghi: {out} ({out.stat().st_size} byte)")
+    say_written(out)
 
 
 def _describe_pdf(verification: PdfVerification) -> dict[str, Any]:
@@ -137,9 +130,7 @@ def _describe_signature(signature: PdfSignature) -> dict[str, Any]:
         "whole_document": signature.whole_document,
         "modified": signature.modified,
         "algorithms": list(signature.algorithms),
-        "findings": [
-            {"code": one.code, "message": one.message, "message_vi": one.message_vi} for one in signature.findings
-        ],
+        "findings": describe_findings(signature.findings),
     }
 
 

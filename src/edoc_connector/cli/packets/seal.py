@@ -1,4 +1,4 @@
-"""Commands on seals: show what a packet's seal lists, and whether it holds."""
+"""The command seal show: shows what a packet's seal lists, and whether it holds."""
 
 from __future__ import annotations
 
@@ -6,26 +6,29 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from ..output import ExitCode, JsonFlag, print_json, print_table, raise_wrong_option, say
-from .packets import PacketFile, TrustOption, build_policy, describe_verification, print_verification, read_packet
+from ..errors import raise_wrong_option
+from ..options import JsonFlag, PacketFile, TrustOption, build_policy
+from ..output import ExitCode, print_json, print_table, say
+from .files import read_packet
+from .verdicts import describe_verification, exit_by_status, print_verification
 
 if TYPE_CHECKING:
     from ...edxml import Attachment, Packet
     from ...signing import Verification
 
-seals = typer.Typer(
-    help="Seals: signatures that survive hubs which rebuild packets. / Niêm phong của gói tin.", no_args_is_help=True
+seal_commands = typer.Typer(
+    name="seal",
+    help="Seals: signatures that survive hubs which rebuild packets. / Niêm phong của gói tin.",
+    no_args_is_help=True,
 )
 
 
-def register(app: typer.Typer) -> None:
-    """Add the commands."""
-    app.add_typer(seals, name="seal")
-    seals.command("show")(show)
-    # a second command keeps "show" a word to write; typer drops it where it is the only one
-    seals.callback()(lambda: None)
+@seal_commands.callback()
+def _keep_show() -> None:
+    """Keep `show` a word to write: typer drops the name of a command that is the only one."""
 
 
+@seal_commands.command()
 def show(file: PacketFile, trust: TrustOption = None, as_json: JsonFlag = False) -> None:
     """Show a packet's seal: fields, attachments, and whether the packet is as sealed. / Xem niêm phong của gói tin.
 
@@ -41,12 +44,10 @@ def show(file: PacketFile, trust: TrustOption = None, as_json: JsonFlag = False)
     if seal is None:
         say("there is no seal in this packet", "gói tin không có niêm phong", err=True)
     description = _describe_seal(seal, verification)
-    if as_json:
-        print_json(description)
-    else:
-        _print_seal(description)
-    codes = {"VALID": ExitCode.OK, "INVALID": ExitCode.FAILED}
-    raise typer.Exit(ExitCode.UNVERIFIED if seal is None else codes.get(verification.status.name, ExitCode.UNVERIFIED))
+    (print_json if as_json else _print_seal)(description)
+    if seal is None:
+        raise typer.Exit(ExitCode.UNVERIFIED)
+    exit_by_status(verification.status)
 
 
 def _find_seal(packet: Packet) -> Attachment | None:

@@ -1,44 +1,98 @@
-"""A packet that came, read and verified."""
+"""Admission of packets: fetch, open and verify them, and turn them into the columns of a receipt."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ..._core import join_languages
-from ...edxml import BusinessType, Message, Packet, StatusMessage, read
-from ...errors import NotFound
+from ...edxml import BusinessType, Document, Message, Packet, StatusMessage, read
+from ...errors import AttachmentError, EdocError, NotFound, PacketError, VerificationFailed
+from ...hubs import Progress
 from ...signing import Verification, VerifyPolicy, verify
 from ...store import EDOC, STATUS, ReceiptRow, SpoolFile
+from .._change_rules import KIND_BY_TYPE
 from .._context import ConnectorContext
-from .._retry import as_error_columns
-from ..delivery import KIND_BY_TYPE
+from .._fingerprint import compute_fingerprint
+from .._pdf_policy import require_signed_files
+from .._retry import NO_ERROR
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VerifiedPacket:
-    """A packet that was downloaded and can be read.
+    """A packet that was let in.
 
     Args:
         packet: the packet.
         verification: what its signatures are worth.
+        message: what it says: of a valid packet what was signed, as it is handed out later.
         fingerprint: hash of its content.
         file: where it lies in the spool.
     """
 
     packet: Packet
     verification: Verification
+    message: Message
     fingerprint: str
     file: SpoolFile
 
-    @property
-    def message(self) -> Message:
-        """What it says: of a valid packet what was signed, as it is handed out later."""
-        return self.verification.message or self.packet.message
+
+def fetch_to_spool(context: ConnectorContext, doc_id: str, on_progress: Progress | None = None) -> SpoolFile:
+    """Fetch a packet from the hub into the spool.
+
+    Raises:
+        EdocError: the hub did not give it, or the disk does not take it.
+    """
+    spool = context.store.spool
+    with spool.draft_file() as draft:
+        context.hub.fetch(doc_id, draft, on_progress=on_progress or context.on_progress)
+        return spool.keep_draft(draft)
 
 
-def open_packet(context: ConnectorContext, row: ReceiptRow) -> tuple[Packet, Verification]:
-    """The packet of a receipt, judged as at the time it came in.
+def admit(context: ConnectorContext, file: SpoolFile, row: ReceiptRow) -> VerifiedPacket:
+    """Read and verify a packet, whose bytes were put into the spool, or compared with their hash, just now.
+
+    Args:
+        context: the policy and the spool.
+        file: the packet.
+        row: its receipt.
+
+    Raises:
+        PacketError: it cannot be read.
+        VerificationFailed: the policy does not let it in.
+        AttachmentError: a file in it cannot be decoded.
+    """
+    packet = read(context.store.spool.locate(file.name), limits=context.packet_limits)
+    policy = _build_policy(context, row)
+    verification = verify(packet, policy)
+    # Hubs that rebuild packets leave no signature on a status, and a status carries no seal.
+    if isinstance(packet.message, Document):
+        if not context.policy.admits(verification):
+            raise _build_admission_error(row, verification)
+        if context.requires_signed_pdf_in:
+            require_signed_files(packet, policy, doc_id=row.hub_doc_id)
+    return VerifiedPacket(
+        packet=packet,
+        verification=verification,
+        message=verification.message or packet.message,
+        fingerprint=compute_fingerprint(packet.message, packet.attachments),
+        file=file,
+    )
+
+
+def is_refusal(error: EdocError) -> bool:
+    """Whether an error of `admit` sets the packet aside; after any other one it is asked for again."""
+    return isinstance(error, PacketError | VerificationFailed | AttachmentError) and not isinstance(error, _NotKnownYet)
+
+
+def open_packet(
+    context: ConnectorContext, row: ReceiptRow, verified: VerifiedPacket | None = None
+) -> tuple[Packet, Verification]:
+    """Open the packet of a receipt, verified as at the time it came in.
+
+    Args:
+        context: the policy and the spool.
+        row: the receipt.
+        verified: the packet, where it was verified a moment ago; its bytes are compared with their hash again.
 
     Raises:
         NotFound: its bytes are gone, or were removed when their time was over.
@@ -46,21 +100,23 @@ def open_packet(context: ConnectorContext, row: ReceiptRow) -> tuple[Packet, Ver
         PacketError: it cannot be read.
     """
     file = require_spool_file(row)
-    path = context.require_packet(file.name, file.sha256)
+    path = context.store.require_packet(file.name, file.sha256)
+    if verified is not None and verified.file == file:
+        return verified.packet, verified.verification
     cached = context.verified_cache.pop(file.name)
     if cached is not None:
         return cached
     packet = read(path, limits=context.packet_limits)
-    return packet, verify(packet, build_policy(context, row))
+    return packet, verify(packet, _build_policy(context, row))
 
 
-def build_policy(context: ConnectorContext, row: ReceiptRow) -> VerifyPolicy:
-    """The policy, with certificates judged at the time the packet came: one that expires later was good then."""
+def _build_policy(context: ConnectorContext, row: ReceiptRow) -> VerifyPolicy:
+    """Build the policy for certificates as at the time the packet came: one that expires later was good then."""
     return replace(context.policy, at=context.policy.at or row.created_at)
 
 
 def require_spool_file(row: ReceiptRow) -> SpoolFile:
-    """The packet of a receipt in the spool.
+    """Find the packet of a receipt in the spool.
 
     Raises:
         NotFound: it was not downloaded.
@@ -74,27 +130,28 @@ def require_spool_file(row: ReceiptRow) -> SpoolFile:
 
 
 def as_spool_columns(file: SpoolFile) -> dict[str, Any]:
-    """Where a packet lies, as columns of a row."""
+    """Express where a packet lies as columns of a row."""
     return {"spool_file": file.name, "sha256": file.sha256, "size": file.size}
 
 
 def as_packet_columns(verified: VerifiedPacket) -> dict[str, Any]:
-    """What a row says of a packet, beside its bytes."""
+    """Express a packet as the columns of its receipt."""
     verification = verified.verification
     return {
         **as_spool_columns(verified.file),
         **as_message_columns(verified.message),
         "fingerprint": verified.fingerprint,
         "verification": verification.status.value,
-        "verification_text": join_languages(verification.explanation, verification.explanation_vi),
+        "verification_text": verification.explanation,
+        "verification_vi": verification.explanation_vi,
         "findings": len(verified.packet.findings),
         "attempts": 0,  # those of the download; the application's are counted from here on
-        **as_error_columns(None),
+        **NO_ERROR,
     }
 
 
 def as_message_columns(message: Message) -> dict[str, Any]:
-    """Who a packet says that it is of, and what about, as columns of a row."""
+    """Express the sender and the subject that a packet claims as columns of a row."""
     values: dict[str, Any] = {"sender": message.sender.id}
     if isinstance(message, StatusMessage):
         response_for = message.response_for
@@ -113,3 +170,21 @@ def as_message_columns(message: Message) -> dict[str, Any]:
         "subject": message.subject,
         "issued_on": message.issued_on,
     }
+
+
+class _NotKnownYet(VerificationFailed):
+    """The revocation of a certificate cannot be looked up now: the packet waits, as after a failed download."""
+
+
+def _build_admission_error(row: ReceiptRow, verification: Verification) -> VerificationFailed:
+    if verification.reason == "SIG-REVOCATION-UNKNOWN":
+        return _NotKnownYet(
+            f"docId {row.hub_doc_id} waits: {verification.explanation}. It is tried again at the next poll.",
+            vi=f"docId {row.hub_doc_id} chưa tiếp nhận: {verification.explanation_vi}. Sẽ thử lại ở lần nhận sau.",
+        )
+    return VerificationFailed(
+        f"docId {row.hub_doc_id} is not let in ({verification.status}): {verification.explanation} "
+        "Ask the sender to send it again, or correct [receive] in the settings and call recheck().",
+        vi=f"Không tiếp nhận docId {row.hub_doc_id} ({verification.status}): {verification.explanation_vi} "
+        "Hãy đề nghị nơi gửi gửi lại, hoặc sửa mục [receive] trong cấu hình rồi gọi recheck().",
+    )

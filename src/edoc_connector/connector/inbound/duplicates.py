@@ -1,4 +1,4 @@
-"""A body that is here already, under another docId: the same document once more, or a hub that mixed bodies up?
+"""Duplicate checker: tell a document sent twice from a hub that returns one packet's body for two docIds.
 
 A hub's list names no DocumentId, so a wrong body of the right sender and recipient can only be told by what else is
 here. Confirming it as a duplicate would make the hub forget a document that never came. So before anything counts as a
@@ -8,7 +8,6 @@ duplicate, both docIds are downloaded once more: where either gives another pack
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from ...edxml import Document
@@ -16,7 +15,7 @@ from ...errors import AttachmentError, EdocError, PacketError, StoreError, Verif
 from ...store import ReceiptRow, SpoolFile, Tx
 from .._context import ConnectorContext
 from .._retry import decide_retry
-from .admission import VerifiedPacket
+from .admission import VerifiedPacket, admit, fetch_to_spool
 
 log = logging.getLogger("edoc_connector.connector.doubles")
 
@@ -25,20 +24,16 @@ _MAX_CHECKS = 5  # a hub that cannot be asked for so long is believed
 
 @dataclass(frozen=True, slots=True)
 class DuplicateChecker:
-    """Looks twice at what seems to be a duplicate.
+    """Downloads what seems to be a duplicate a second time.
 
     Args:
-        context: the store.
-        fetch_to_spool: fetches the packet of a docId into the spool.
-        admit: reads and verifies a packet for a receipt.
+        context: the store and the hub.
     """
 
     context: ConnectorContext
-    fetch_to_spool: Callable[[str], SpoolFile]
-    admit: Callable[[SpoolFile, ReceiptRow], VerifiedPacket]
 
     def select_packet(self, row: ReceiptRow, verified: VerifiedPacket) -> VerifiedPacket:
-        """What to take in for a receipt: the packet that came, or the one that a second look brought.
+        """Select the packet to take in for a receipt: the one that came, or the one that a second look brought.
 
         Raises:
             EdocError: the hub could not be asked; the receipt has to wait.
@@ -56,9 +51,9 @@ class DuplicateChecker:
         return verified
 
     def _fetch_other_packet(self, doc_id: str, row: ReceiptRow, verified: VerifiedPacket) -> VerifiedPacket | None:
-        """The packet that the hub gives for a docId now, where it is one that is not here."""
+        """Fetch the packet that the hub gives for a docId now; None where its content is here already."""
         try:
-            file = self.fetch_to_spool(doc_id)
+            file = fetch_to_spool(self.context, doc_id)
         except EdocError as error:
             if decide_retry(error).next_state == "failed" or row.attempts >= _MAX_CHECKS:
                 log.warning("whether docId %s has a body of its own cannot be found out: %s", doc_id, error)
@@ -77,7 +72,7 @@ class DuplicateChecker:
         if file.sha256 == verified.file.sha256:
             return None
         try:
-            other_packet = self.admit(file, row)
+            other_packet = admit(self.context, file, row)
         except (PacketError, VerificationFailed, AttachmentError):
             return None
         with self.context.store.snapshot() as tx:
@@ -86,10 +81,10 @@ class DuplicateChecker:
 
 
 def find_copy(tx: Tx, row: ReceiptRow, verified: VerifiedPacket) -> ReceiptRow | None:
-    """The receipt that has the same content already, if there is one."""
+    """Find the receipt that has the same content already."""
     message = verified.message
-    if isinstance(message, Document):
-        copy = tx.receipts.find_effective(row.agency, message.id, message.sender.id)
-        is_same = copy is not None and copy.id != row.id and copy.fingerprint == verified.fingerprint
-        return copy if is_same else None
-    return tx.receipts.find_same_status(row, verified.fingerprint)
+    if not isinstance(message, Document):
+        return tx.receipts.find_same_status(row, verified.fingerprint)
+    copy = tx.receipts.find_effective(row.agency, message.id, message.sender.id)
+    is_same = copy is not None and copy.id != row.id and copy.fingerprint == verified.fingerprint
+    return copy if is_same else None

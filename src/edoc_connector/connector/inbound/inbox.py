@@ -1,4 +1,4 @@
-"""What comes in: listed, brought in by `arriving`, and either kept for the application or entered in the store.
+"""The inbox: record the hub's offers, and recheck packets in quarantine; `intake` fetches and stores them.
 
 A packet counts as here only when its bytes are safe in the spool and its row says so, in one transaction; the hub is
 told afterwards, by a confirmation queued in that same transaction.
@@ -8,20 +8,23 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from ..._core import join_languages
-from ...edxml import read
+from ..._core import Text
+from ...edxml import StatusMessage, read
 from ...errors import AttachmentError, DocumentIdConflict, EdocError, PacketError, ProtocolError
-from ...hubs import MessageType, Progress, Waiting
+from ...hubs import MessageType, Waiting
 from ...store import DONE, FAIL, RECEIPTS, Offer, ReceiptRow, ReceiptState, SpoolFile, Tx
 from .._context import ConnectorContext
-from .._recovery import correct_future_times
-from .._retry import as_error_columns, decide_retry
-from ..outbound.packet_builder import compute_fingerprint
-from .admission import as_spool_columns, require_spool_file
-from .intake import DownloadedPacket, Intake, admit_quarantined, quarantine
+from .._fingerprint import compute_fingerprint
+from .._recovery import recover_receiving
+from .._retry import NO_ERROR, decide_retry
+from ..delivery import Delivery, build_deliveries
+from .admission import admit, as_spool_columns, fetch_to_spool, open_packet, require_spool_file
+from .intake import Intake, admit_quarantined, quarantine
+from .status_intake import find_delivery
 
 log = logging.getLogger("edoc_connector.connector.inbox")
 
@@ -32,33 +35,42 @@ _MAX_WRONG_BODIES = 5  # how often a packet is asked for again for which the hub
 _OFFERS_PER_TRANSACTION = 200  # what a hub lists is entered in pieces, so that other writers get their turn
 
 
+@dataclass(frozen=True, slots=True)
+class ReceivedStatus:
+    """A status that a recipient sent.
+
+    Args:
+        message: the status.
+        delivery: the delivery that it is about, as it is now; None where we sent no such document.
+    """
+
+    message: StatusMessage
+    delivery: Delivery | None
+
+
 class Inbox:
-    """Fetches what the hub offers.
+    """Records what the hub offers.
 
     Args:
         context: the store, the hub and the policy.
+
+    Attributes:
+        intake: downloads, verifies and stores packets.
     """
 
     def __init__(self, context: ConnectorContext) -> None:
         self._context = context
-        self._intake = Intake(context)
+        self.intake = Intake(context)
 
     def recover(self) -> None:
-        """Offer again what dead applications were handling."""
-        with self._context.transaction() as tx:
-            correct_future_times(tx, agency=self._context.agency, limits=self._context.limits)
-            for row in tx.leases.lock_expired(RECEIPTS, agency=self._context.agency):
-                tx.transitions.move(
-                    RECEIPTS,
-                    row["id"],
-                    old=row["state"],
-                    new=ReceiptState.WAITING,
-                    fencing_token=row["fence"],
-                    detail=join_languages("the worker's lease ran out", "tiến trình đang giữ đã dừng"),
-                )
+        """Offer again what dead applications were handling, where a look at the store finds any."""
+        with self._context.store.snapshot() as tx:
+            work = tx.leases.find_work(self._context.agency, self._context.overdue_limits)
+        if work.is_receiving_overdue:
+            recover_receiving(self._context)
 
-    def recheck(self, key: int) -> None:
-        """Judge a packet in quarantine once more, by the policy of today; one that never came is asked for again.
+    def recheck(self, row: ReceiptRow) -> None:
+        """Verify a packet in quarantine once more, by the policy of today; one that never came is asked for again.
 
         Raises:
             PacketError: it still cannot be read.
@@ -66,33 +78,29 @@ class Inbox:
             DocumentIdConflict: another document came under its id.
             NotFound: its bytes are gone.
         """
-        with self._context.store.snapshot() as tx:
-            row = tx.receipts.get_by_id(key)
         if row.state == ReceiptState.QUARANTINED and row.spool_file is None:
             self._requeue_download(row)
             return
         file = require_spool_file(row)
-        self._context.require_packet(file.name, file.sha256)  # says so where its time to be kept was over
-        verified = self._intake.admit(file, row)
-        with self._context.transaction() as tx:
-            # Whether it is a double is looked up first and written afterwards.
+        self._context.store.require_packet(file.name, file.sha256)  # says so where its time to be kept was over
+        verified = admit(self._context, file, row)
+        with self._context.store.transaction() as tx:
+            # Whether it is a duplicate is looked up first and written afterwards.
             tx.advisory_lock(f"inbox {self._context.agency}")
             admit_quarantined(tx, row, verified)
 
     def _requeue_download(self, row: ReceiptRow) -> None:
-        with self._context.transaction() as tx:
-            values: dict[str, Any] = {"attempts": 0, "next_attempt_at": tx.now, **as_error_columns(None)}
+        with self._context.store.transaction() as tx:
+            values: dict[str, Any] = {"attempts": 0, "next_attempt_at": tx.now, **NO_ERROR}
             tx.receipts.move(row, ReceiptState.LISTED, **values)
 
     def _plan_redownload(self, row: ReceiptRow, now: datetime) -> dict[str, Any] | None:
-        """Columns and the reason for another download of a packet that was set aside and that the hub still offers."""
+        """Plan another download of a packet that was set aside and that the hub still offers: the columns to set."""
         if _can_redownload(row):
-            detail = join_languages("the hub had given another packet's body", "trục đã trả nhầm nội dung gói tin khác")
+            detail = Text("the hub had given another packet's body", "trục đã trả nhầm nội dung gói tin khác")
             return {"attempts": row.attempts + 1, "detail": detail}
         if self._is_redownload_due(row, now):
-            detail = join_languages(
-                "it never came, and the hub still offers it", "chưa tải được và trục vẫn còn gói tin này"
-            )
+            detail = Text("it never came, and the hub still offers it", "chưa tải được và trục vẫn còn gói tin này")
             return {"attempts": 0, "next_attempt_at": now, "detail": detail}
         return None
 
@@ -106,10 +114,10 @@ class Inbox:
         return now - row.updated_at >= timedelta(seconds=self._context.limits.backoff_cap)
 
     def poll_offers(self, kind: MessageType) -> tuple[list[int], list[int]]:
-        """Ask the hub what it offers, and enter it.
+        """Ask the hub what it offers, and record it.
 
         Returns:
-            The keys of the receipts to fetch, and of those to look at again: the hub offers them although it was told.
+            The keys of the receipts to fetch, and of those to compare again, which were confirmed before.
 
         Raises:
             EdocError: the hub did not say.
@@ -118,47 +126,24 @@ class Inbox:
         self._context.hub.clear_exchanges()  # nothing of it is for the evidence, and polls go on for months
         return self._record_offers(self._context.hub.list_waiting(kind), asked_at)
 
-    def fetch(self, key: int) -> None:
-        """Download and check one packet that was listed; nothing where another worker is at it.
+    def open_status(self, row: ReceiptRow) -> ReceivedStatus | None:
+        """Open a status packet that came in, and find the delivery it is about; None where it is no status.
 
         Raises:
-            EdocError: it did not come; why is in the store too.
+            NotFound: its bytes are gone, or were removed when their time was over.
+            StoreError: they were changed.
         """
-        rows = self.claim_listed([key])
-        if not rows:
-            return
-        with self._context.lease_keeper.hold_all(RECEIPTS.table_name, [row.id for row in rows]):
-            errors = self.store_packets([self.download(row) for row in rows])
-        if errors:
-            raise errors[0]
-
-    def claim_listed(self, keys: Sequence[int]) -> list[ReceiptRow]:
-        """Take packets that were listed and that nobody is at; the attempt counts from now on."""
-        with self._context.transaction() as tx:
-            return tx.receipts.claim_listed(self._context.lease, agency=self._context.agency, row_ids=keys)
-
-    def release(self, rows: Sequence[ReceiptRow]) -> None:
-        """Give back what was claimed and not asked for."""
-        if rows:
-            with self._context.transaction() as tx:
-                tx.receipts.release_claims(self._context.lease, [row.id for row in rows])
-
-    def download(
-        self, row: ReceiptRow, *, on_progress: Progress | None = None, defer_quick: bool = False
-    ) -> DownloadedPacket:
-        """Download and judge a packet that was claimed, or leave that to `judged`. May be called from any thread."""
-        return self._intake.download(row, on_progress=on_progress, defer_quick=defer_quick)
-
-    def admit_download(self, downloaded: DownloadedPacket) -> DownloadedPacket:
-        """Judge what was left to be judged later."""
-        return self._intake.admit_download(downloaded)
-
-    def store_packets(self, downloads: Sequence[DownloadedPacket]) -> list[EdocError]:
-        """Enter what was brought, in this order; what those met that were not entered."""
-        return self._intake.store_packets(downloads)
+        message = open_packet(self._context, row)[0].message
+        if not isinstance(message, StatusMessage):
+            return None
+        with self._context.store.snapshot() as tx:
+            delivery = find_delivery(tx, row.agency, message)
+            limit = self._context.limits.undelivered_after
+            view = build_deliveries(tx, [delivery], undelivered_after=limit)[0] if delivery is not None else None
+        return ReceivedStatus(message, view)
 
     def recheck_offered(self, key: int) -> None:
-        """Compare a packet that the hub offers although it was told with what came then; tell it once more.
+        """Compare a packet that the hub offers after its confirmation with the one that came; confirm it once more.
 
         Other bytes under the same docId are set aside beside the first, which stays as it is.
 
@@ -169,8 +154,8 @@ class Inbox:
             row = tx.receipts.get_by_id(key)
         self._context.hub.clear_exchanges()
         changed_file = self._fetch_if_changed(row)
-        with self._context.transaction() as tx:
-            self._context.record_exchanges(tx, RECEIPTS, row.id)
+        with self._context.store.transaction() as tx:
+            self._context.hub.record_exchanges(tx, RECEIPTS, row.id)
             if changed_file is not None:
                 _quarantine_second(tx, row, changed_file)
             _enqueue_confirmation(tx, row)
@@ -185,7 +170,7 @@ class Inbox:
     def _record_offer_batch(
         self, batch: Sequence[Waiting], asked_at: datetime, new_ids: dict[int, None], known_ids: dict[int, None]
     ) -> None:
-        with self._context.transaction() as tx:
+        with self._context.store.transaction() as tx:
             rows, new_doc_ids = tx.receipts.record_offers(
                 self._context.agency, [_as_offer(waiting) for waiting in batch]
             )
@@ -207,9 +192,9 @@ class Inbox:
                     known_ids[row.id] = None
 
     def _fetch_if_changed(self, row: ReceiptRow) -> SpoolFile | None:
-        """The packet under a docId that we have, where it is another one by now."""
+        """Fetch the packet under a docId that we have; None where it still says the same."""
         try:
-            file = self._intake.fetch_to_spool(row.hub_doc_id)
+            file = fetch_to_spool(self._context, row.hub_doc_id)
         except EdocError as error:
             if decide_retry(error).next_state != "failed":
                 raise
@@ -221,7 +206,7 @@ class Inbox:
         return None
 
     def _has_other_content(self, file: SpoolFile, row: ReceiptRow) -> bool:
-        """Whether it says something else; a hub may write the same packet anew."""
+        """Whether a packet says something else; a hub may write the same packet anew."""
         try:
             packet = read(self._context.store.spool.locate(file.name))
             return compute_fingerprint(packet.message, packet.attachments) != row.fingerprint
@@ -241,7 +226,7 @@ def _enqueue_confirmation(tx: Tx, row: ReceiptRow) -> None:
 
 
 def _quarantine_second(tx: Tx, row: ReceiptRow, file: SpoolFile) -> None:
-    """Other bytes under a docId that we have: kept beside the first, once, under a name of their own."""
+    """Set other bytes under a docId that we have aside, once, under a name of their own."""
     name = f"{row.hub_doc_id}~{file.sha256[:12]}"
     second = tx.receipts.record_offer(row.agency, name, row.message_type)
     if second.state == ReceiptState.LISTED:
@@ -259,7 +244,7 @@ def _as_offer(waiting: Waiting) -> Offer:
 
 
 def _as_announcement(waiting: Waiting) -> dict[str, Any]:
-    """What the hub says of a packet that it offers, for the evidence."""
+    """Express the hub's announcement of a packet as a note for the evidence."""
     return {
         "sender_announced": waiting.sender,
         "recipient_announced": waiting.recipient,

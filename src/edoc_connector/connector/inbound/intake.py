@@ -1,37 +1,44 @@
-"""Packets on their way from the hub into the store: downloaded, judged, and entered.
+"""Intake of packets: download, verify and store them, several at a time and in the order of the hub's list.
 
-Downloading and judging is done for several packets at a time, in threads; entering is done in the order in which they
-are to be handed out, a few packets in one transaction. Where one of them cannot be entered, none of the transaction
-was, and each is entered by itself.
+Packets are downloaded and verified several at a time, in threads; they are stored in the order in which they are to be
+handed out, a few in one transaction. Where one of them cannot be stored, nothing of the transaction was, and each is
+stored by itself.
 """
 
 from __future__ import annotations
 
 import logging
+import math
+import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from ..._core import describe_error, join_languages
-from ...edxml import BusinessType, Document, StatusMessage, read
+from ..._core import Text, describe_error
+from ...edxml import Document, StatusMessage, read
 from ...errors import (
     AttachmentError,
     DocumentIdConflict,
     EdocError,
-    PacketError,
     ProtocolError,
     StoreError,
     VerificationFailed,
 )
 from ...hubs import Progress
-from ...signing import RevocationMode, Verification, verify
+from ...signing import RevocationMode
 from ...store import DONE, FAIL, RECEIPTS, Change, LeaseLost, ReceiptRow, ReceiptState, SpoolFile, Tx
+from .._change_rules import KIND_BY_TYPE, KIND_NAMES_VI, WITHDRAWING_TYPES, select_target_ids
 from .._context import ConnectorContext
-from .._pdf_policy import require_signed_files
-from .._retry import as_error_columns, decide_retry
-from ..delivery import KIND_BY_TYPE, KIND_NAMES_VI
-from ..outbound.packet_builder import compute_fingerprint
-from .admission import VerifiedPacket, as_message_columns, as_packet_columns, as_spool_columns, build_policy
+from .._retry import as_error_columns, compute_next_attempt, decide_retry
+from .admission import (
+    VerifiedPacket,
+    admit,
+    as_message_columns,
+    as_packet_columns,
+    as_spool_columns,
+    fetch_to_spool,
+    is_refusal,
+)
 from .duplicates import DuplicateChecker
 from .status_intake import apply_status
 
@@ -39,13 +46,10 @@ log = logging.getLogger("edoc_connector.connector.inbox")
 
 _QUICK_BYTES = 1 << 20  # bytes
 
-# Asks that the document acted on be withdrawn; its receipt shows that an answer is due.
-WITHDRAWING_TYPES = frozenset({BusinessType.RECALL, BusinessType.REPLACE})
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DownloadedPacket:
-    """What became of a packet that was asked for.
+    """A packet that was asked for, as far as it came.
 
     Args:
         row: its receipt, claimed.
@@ -71,13 +75,23 @@ class DownloadedPacket:
     recorded_exchanges: tuple[dict[str, Any], ...] = ()
 
     @property
+    def is_admitted(self) -> bool:
+        """Whether it was decided that it is let in, set aside, or asked for again."""
+        return self.verified is not None or self.refusal is not None or self.retry_error is not None
+
+    @property
+    def opens_breaker(self) -> bool:
+        """Whether the next packet would meet the same error."""
+        return self.retry_error is not None and decide_retry(self.retry_error).opens_breaker
+
+    @property
     def is_document(self) -> bool:
         """Whether a document came, and not a status or something that cannot be read."""
         return self.verified is not None and isinstance(self.verified.message, Document)
 
     @property
     def identity(self) -> tuple[str, ...] | None:
-        """What two copies of the same content have in common; None where there is no content."""
+        """Identity of the content, the same for two copies of it; None where there is no content."""
         if self.verified is None:
             return None
         message = self.verified.message
@@ -93,18 +107,54 @@ class Intake:
 
     def __init__(self, context: ConnectorContext) -> None:
         self._context = context
-        self._duplicate_checker = DuplicateChecker(context, self.fetch_to_spool, self.admit)
+        self._duplicate_checker = DuplicateChecker(context)
+
+    def fetch(self, keys: Sequence[int], *, within: float = math.inf) -> list[EdocError]:
+        """Claim, download, verify and store packets that were listed, one after another.
+
+        Those that other workers are at are left out; those that were not begun in time are given back.
+
+        Args:
+            keys: the keys of their receipts.
+            within: seconds after which no further one is begun.
+
+        Returns:
+            What those met that were not stored.
+        """
+        deadline = time.monotonic() + within
+        rows = self.claim(keys)
+        downloads: list[DownloadedPacket] = []
+        with self._context.lease_keeper.hold_all(RECEIPTS.table_name, [row.id for row in rows]):
+            for row in rows:
+                if downloads and (time.monotonic() >= deadline or downloads[-1].opens_breaker):
+                    break
+                downloads.append(self.download(row))
+            self.release(rows[len(downloads) :])
+            errors = self.store_packets(downloads)
+        self._keep_verified(downloads)
+        return errors
+
+    def claim(self, keys: Sequence[int]) -> list[ReceiptRow]:
+        """Claim packets that were listed and that nobody is at; the attempt counts from now on."""
+        with self._context.store.transaction() as tx:
+            return tx.receipts.claim_listed(self._context.lease, agency=self._context.agency, row_ids=keys)
+
+    def release(self, rows: Sequence[ReceiptRow]) -> None:
+        """Give back packets that were claimed and not asked for."""
+        if rows:
+            with self._context.store.transaction() as tx:
+                tx.receipts.release_claims(self._context.lease, [row.id for row in rows])
 
     def download(
         self, row: ReceiptRow, *, on_progress: Progress | None = None, defer_quick: bool = False
     ) -> DownloadedPacket:
-        """Download and judge a packet. May be called from any thread.
+        """Download and verify a packet that was claimed. May be called from any thread.
 
         Args:
             row: its receipt, claimed.
-            on_progress: told how far it is, beside whom the session tells.
-            defer_quick: whether one that is judged quickly is left to `judged`: threads that only compute hinder
-                each other.
+            on_progress: told how far it is, instead of the connector's own.
+            defer_quick: whether one that is verified quickly is left to `admit_download`: threads that only compute
+                hinder each other.
         """
         self._context.hub.clear_exchanges()
         downloaded = self._fetch_packet(row, on_progress)
@@ -113,78 +163,44 @@ class Intake:
         return replace(downloaded, recorded_exchanges=tuple(self._context.hub.take_exchanges()))
 
     def admit_download(self, downloaded: DownloadedPacket) -> DownloadedPacket:
-        """Judge a packet that was downloaded, unless it was judged or did not come."""
+        """Verify a packet that was downloaded, unless it was verified or did not come."""
         row, file = downloaded.row, downloaded.file
-        if (
-            file is None
-            or downloaded.verified is not None
-            or downloaded.refusal is not None
-            or downloaded.retry_error is not None
-        ):
+        if file is None or downloaded.is_admitted:
             return downloaded
         try:
-            return replace(downloaded, verified=self.admit(file, row))
-        except (PacketError, VerificationFailed, AttachmentError) as error:
-            if not isinstance(error, _NotKnownYet):
-                return replace(downloaded, refusal=error, unverified_columns=self._read_unverified_columns(file, error))
-            retry_error: EdocError = error
+            return replace(downloaded, verified=admit(self._context, file, row))
         except EdocError as error:
-            retry_error = error
-        self._context.store.spool.discard(file.name)  # it is downloaded again
-        return replace(downloaded, file=None, retry_error=retry_error)
+            if is_refusal(error):
+                return replace(downloaded, refusal=error, unverified_columns=self._read_unverified_columns(file, error))
+            self._context.store.spool.discard(file.name)  # it is downloaded again
+            return replace(downloaded, file=None, retry_error=error)
 
     def store_packets(self, downloads: Sequence[DownloadedPacket]) -> list[EdocError]:
-        """Enter packets, in this order; from one thread at a time.
+        """Store packets, in this order; from one thread at a time.
 
         Returns:
-            What those met that were not entered; why is in the store too, unless another worker took them over.
+            What those met that were not stored; why is in the store too, unless another worker took them over.
         """
         return [error for batch in _split_repeats(downloads) for error in self._store_batch(batch)]
 
-    def fetch_to_spool(self, doc_id: str, on_progress: Progress | None = None) -> SpoolFile:
-        """Fetch a packet into the spool.
-
-        Raises:
-            EdocError: the hub did not give it, or the disk does not take it.
-        """
-        spool = self._context.store.spool
-        with spool.draft_file() as draft:
-            self._context.hub.fetch(doc_id, draft, on_progress=on_progress or self._context.on_progress)
-            return spool.keep_draft(draft)
-
-    def admit(self, file: SpoolFile, row: ReceiptRow) -> VerifiedPacket:
-        """Read and verify a packet, whose bytes were put into the spool, or compared with their hash, just now.
-
-        Raises:
-            PacketError: it cannot be read.
-            VerificationFailed: the policy does not let it in.
-            AttachmentError: a file in it cannot be decoded.
-        """
-        context = self._context
-        packet = read(context.store.spool.locate(file.name), limits=context.packet_limits)
-        verification = verify(packet, build_policy(context, row))
-        # Hubs that rebuild packets leave no signature on a status, and a status carries no seal.
-        if isinstance(packet.message, Document) and not context.policy.admits(verification):
-            raise _build_admission_error(row, verification)
-        if isinstance(packet.message, Document) and context.requires_signed_pdf_in:
-            require_signed_files(packet, build_policy(context, row), doc_id=row.hub_doc_id)
-        return VerifiedPacket(
-            packet=packet,
-            verification=verification,
-            fingerprint=compute_fingerprint(packet.message, packet.attachments),
-            file=file,
-        )
+    def _keep_verified(self, downloads: Sequence[DownloadedPacket]) -> None:
+        """Keep documents as they were verified, for the thread that handles them a moment later."""
+        for downloaded in downloads:
+            if downloaded.verified is not None and downloaded.is_document:
+                self._context.verified_cache.put(
+                    downloaded.verified.file.name, downloaded.verified.packet, downloaded.verified.verification
+                )
 
     # -- downloading
 
     def _fetch_packet(self, row: ReceiptRow, on_progress: Progress | None) -> DownloadedPacket:
         try:
-            return DownloadedPacket(row=row, file=self.fetch_to_spool(row.hub_doc_id, on_progress))
+            return DownloadedPacket(row=row, file=fetch_to_spool(self._context, row.hub_doc_id, on_progress))
         except EdocError as error:
             return DownloadedPacket(row=row, retry_error=error)
 
     def _is_quick(self, downloaded: DownloadedPacket) -> bool:
-        """Whether judging a packet is a matter of milliseconds, in which nobody is asked."""
+        """Whether verifying a packet is a matter of milliseconds, in which nobody is asked."""
         context = self._context
         asks_authority = context.requires_signed_pdf_in or context.policy.revocation.mode is not RevocationMode.NONE
         return downloaded.file is not None and downloaded.file.size <= _QUICK_BYTES and not asks_authority
@@ -196,7 +212,7 @@ class Intake:
             read(self._context.store.spool.locate(file.name), limits=self._context.packet_limits).message
         )
 
-    # -- entering
+    # -- storing
 
     def _store_batch(self, downloads: Sequence[DownloadedPacket]) -> list[EdocError]:
         try:
@@ -212,21 +228,16 @@ class Intake:
                 return [met_error for downloaded in downloads for met_error in self._store_batch([downloaded])]
             self._postpone_unstored(downloads[0], error)
             return [error]
-        for downloaded in stored_packets:
-            if downloaded.verified is not None and downloaded.is_document:
-                self._context.verified_cache.put(
-                    downloaded.verified.file.name, downloaded.verified.packet, downloaded.verified.verification
-                )
         return [downloaded.retry_error for downloaded in stored_packets if downloaded.retry_error is not None]
 
     def _store_together(self, downloads: Sequence[DownloadedPacket]) -> tuple[list[DownloadedPacket], set[int]]:
-        """Enter packets in one transaction; none, where some seem to be duplicates and were not looked at twice yet.
+        """Store packets in one transaction; none, where some seem to be duplicates and were not looked at twice yet.
 
         Returns:
-            What was entered, and the keys of those that have to be looked at first.
+            What was stored, and the keys of those that have to be looked at first.
         """
-        with self._context.transaction() as tx:
-            # Whether a packet is a double is looked up first and written afterwards.
+        with self._context.store.transaction() as tx:
+            # Whether a packet is a duplicate is looked up first and written afterwards.
             tx.advisory_lock(f"inbox {self._context.agency}")
             existing_copies = ExistingCopies.from_store(tx, self._context.agency, downloads)
             checked = [
@@ -265,18 +276,18 @@ class Intake:
     def _postpone(self, tx: Tx, row: ReceiptRow, error: EdocError) -> None:
         # The claim counted the attempt; one that says nothing about this packet does not count.
         values = {"attempts": row.attempts - int(decide_retry(error).opens_breaker), **as_error_columns(error)}
-        next_attempt_at = self._context.compute_next_attempt(row, tx.now, error)
+        next_attempt_at = compute_next_attempt(self._context.limits, row.attempts, tx.now, error)
         tx.leases.end(RECEIPTS, row.id, state=row.state, fencing_token=row.fence,
-            detail=join_languages(f"not downloaded: {error.message}", f"chưa tải được: {error.vi}"),
+            detail=Text(f"not downloaded: {error.message}", f"chưa tải được: {error.vi}"),
             next_attempt_at=next_attempt_at, **values,
         )  # fmt: skip
 
     def _postpone_unstored(self, downloaded: DownloadedPacket, error: EdocError) -> None:
-        """The store did not take it: it is asked for again."""
+        """Put off a packet that the store did not take: it is asked for again."""
         if isinstance(error, LeaseLost):
             return
         try:
-            with self._context.transaction() as tx:
+            with self._context.store.transaction() as tx:
                 self._postpone(tx, downloaded.row, error)
         except StoreError as store_error:
             log.warning("docId %s waits until its lease runs out: %s", downloaded.row.hub_doc_id, store_error)
@@ -301,7 +312,7 @@ class Intake:
 
 @dataclass(frozen=True, slots=True)
 class ExistingCopies:
-    """What is here already of packets that came: the same documents, and the same statuses.
+    """Copies that are here already of packets that came: the same documents, and the same statuses.
 
     Args:
         documents: the receipts that count, by DocumentId and sender.
@@ -313,7 +324,7 @@ class ExistingCopies:
 
     @classmethod
     def from_store(cls, tx: Tx, agency: str, downloads: Sequence[DownloadedPacket]) -> ExistingCopies:
-        """Look them up."""
+        """Look up the copies of some packets."""
         verified_packets = [packet.verified for packet in downloads if packet.verified is not None]
         document_ids = [packet.message.id for packet in verified_packets if isinstance(packet.message, Document)]
         status_fingerprints = [
@@ -326,7 +337,7 @@ class ExistingCopies:
         return cls({(row.document_id, row.sender): row for row in reversed(documents)}, ids_by_fingerprint)
 
     def is_suspected_duplicate(self, downloaded: DownloadedPacket) -> bool:
-        """Whether its content is here under another docId, and nobody looked at both again yet."""
+        """Whether the content is here under another docId, and was not downloaded a second time yet."""
         if downloaded.verified is None or downloaded.is_misdelivered or downloaded.duplicate_checked:
             return False
         fingerprint = downloaded.verified.fingerprint
@@ -336,7 +347,7 @@ class ExistingCopies:
         )
 
     def is_new_document(self, downloaded: DownloadedPacket) -> bool:
-        """Whether it is a document that came for the first time, about no other one."""
+        """Whether a document came for the first time and acts on no other one."""
         message = downloaded.verified.message if downloaded.verified is not None else None
         if (
             not isinstance(message, Document)
@@ -354,19 +365,8 @@ class ExistingCopies:
         return copy if copy is not None and copy.id != downloaded.row.id else None
 
 
-def select_target_ids(document: Document) -> tuple[str, ...]:
-    """The documents that a recall, an update or a replacement acts on, by DocumentId (edXML, "TraceHeaderList")."""
-    business = document.business
-    if business.type in (None, BusinessType.NEW):
-        return ()
-    target_ids = [business.document_id, *(reference.document_id for reference in business.replaces)]
-    if not any(target_ids):
-        target_ids = [reference.document_id for reference in document.responses_for]
-    return tuple(dict.fromkeys(reference for reference in target_ids if reference))
-
-
 def find_document_copy(tx: Tx, row: ReceiptRow, document: Document) -> ReceiptRow | None:
-    """The receipt under which the document is here already."""
+    """Find the receipt under which a document is here already."""
     copy = tx.receipts.find_effective(row.agency, document.id, document.sender.id)
     return copy if copy is not None and copy.id != row.id else None
 
@@ -391,7 +391,7 @@ def admit_quarantined(tx: Tx, row: ReceiptRow, verified: VerifiedPacket) -> None
     copy = find_document_copy(tx, row, message) if isinstance(message, Document) else None
     if copy is not None and copy.fingerprint != verified.fingerprint:
         raise build_conflict_error(copy.document_id or "")
-    if copy is None and tx.timeline.has_been_in_state(RECEIPTS, row.id, ReceiptState.WAITING):
+    if copy is None and row.was_admitted:
         # The application failed on it; what it asks for was entered when it first came.
         tx.receipts.move(row, ReceiptState.WAITING, **as_packet_columns(verified))
         return
@@ -399,13 +399,11 @@ def admit_quarantined(tx: Tx, row: ReceiptRow, verified: VerifiedPacket) -> None
     admitted = tx.receipts.get_by_id(row.id)
     if admitted.state == ReceiptState.HANDLED and tx.outgoing.has_queued_confirmation(admitted, FAIL):
         # A hub that was told so may take no other word, and the application is not to wait for that.
-        tx.receipts.move(
-            admitted, ReceiptState.CONFIRMED, detail=join_languages("it was told fail", "trục đã được báo fail")
-        )
+        tx.receipts.move(admitted, ReceiptState.CONFIRMED, detail=Text("it was told fail", "trục đã được báo fail"))
 
 
 def _is_misdelivered(tx: Tx, downloaded: DownloadedPacket) -> bool:
-    """Whether it is another packet's body: neither its sender nor its addressee is the one that the hub announced.
+    """Whether a packet has another one's body: neither sender nor addressee is the one that the hub announced.
 
     One of the two may differ for an honest reason (a code of the other system, a hub that names itself).
     """
@@ -425,7 +423,7 @@ def _is_misdelivered(tx: Tx, downloaded: DownloadedPacket) -> bool:
 
 
 def build_conflict_error(document_id: str) -> DocumentIdConflict:
-    """The error for another document under an id that is taken."""
+    """Build the error for another document under an id that is taken."""
     return DocumentIdConflict(
         f"another document came under the id {document_id}; the first is kept, this one set aside. "
         "Ask the sender which one is meant.",
@@ -435,7 +433,7 @@ def build_conflict_error(document_id: str) -> DocumentIdConflict:
 
 
 def _split_repeats(downloads: Iterable[DownloadedPacket]) -> Iterator[list[DownloadedPacket]]:
-    """Runs in which no content comes twice: whether one is a double is found out when the other is in the store."""
+    """Split packets into runs without a repeat: whether one is a duplicate shows when the other is in the store."""
     batch: list[DownloadedPacket] = []
     identities: set[tuple[str, ...]] = set()
     for downloaded in downloads:
@@ -463,7 +461,7 @@ def _store_document(tx: Tx, row: ReceiptRow, verified: VerifiedPacket, document:
     if copy is not None and copy.fingerprint != verified.fingerprint:
         quarantine(tx, row, build_conflict_error(document.id), as_packet_columns(verified))
     elif copy is not None:
-        detail = join_languages(f"as docId {copy.hub_doc_id}", f"là docId {copy.hub_doc_id}")
+        detail = Text(f"as docId {copy.hub_doc_id}", f"là docId {copy.hub_doc_id}")
         duplicate = tx.receipts.move(row, ReceiptState.DUPLICATE, detail=detail, **as_packet_columns(verified))
         tx.outgoing.enqueue_confirmation(duplicate, DONE, is_first=True)
     else:
@@ -474,17 +472,18 @@ def _store_document(tx: Tx, row: ReceiptRow, verified: VerifiedPacket, document:
 def _mark_change_asked(tx: Tx, row: ReceiptRow, document: Document) -> None:
     if document.business.type not in WITHDRAWING_TYPES:
         return
+    kind = KIND_BY_TYPE[document.business.type]
     for document_id in select_target_ids(document):
         target = tx.receipts.find_effective(row.agency, document_id, document.sender.id)
         if target is not None:
             tx.receipts.lock_receipt(target.id)
-            kind, reason = KIND_BY_TYPE[document.business.type], document.business.reason or ""
-            detail = join_languages(f"{kind} asked for: {reason}", f"nơi gửi yêu cầu {KIND_NAMES_VI[kind]}: {reason}")
+            reason = document.business.reason or ""
+            detail = Text(f"{kind} asked for: {reason}", f"nơi gửi yêu cầu {KIND_NAMES_VI[kind]}: {reason}")
             tx.receipts.record_note(target, detail=detail, change=Change.ASKED)
 
 
 def _find_agency_codes(tx: Tx, agency: str, code: str) -> set[str | None]:
-    """An agency's code, and the one of the other system where the directory knows it."""
+    """Find an agency's code, and the one of the other system where the directory knows it."""
     entry = tx.directory.find_agency(agency, code)
     return {code, entry.code, entry.other_code} if entry is not None else {code}
 
@@ -495,22 +494,4 @@ def _build_misdelivery_error(row: ReceiptRow) -> ProtocolError:
         "and not confirmed; the next polls ask for it again. Tell the hub's operator.",
         vi=f"Với docId {row.hub_doc_id}, trục trả về gói tin của nơi gửi khác cho nơi nhận khác. Gói tin bị cách ly, "
         "không xác nhận; các lần nhận sau sẽ tải lại. Hãy báo cho đơn vị vận hành trục.",
-    )
-
-
-class _NotKnownYet(VerificationFailed):
-    """Whether the signer's certificate was revoked could not be asked: the packet waits, as where a download fails."""
-
-
-def _build_admission_error(row: ReceiptRow, verification: Verification) -> VerificationFailed:
-    if verification.reason == "SIG-REVOCATION-UNKNOWN":
-        return _NotKnownYet(
-            f"docId {row.hub_doc_id} waits: {verification.explanation}. It is tried again at the next poll.",
-            vi=f"docId {row.hub_doc_id} chưa tiếp nhận: {verification.explanation_vi}. Sẽ thử lại ở lần nhận sau.",
-        )
-    return VerificationFailed(
-        f"docId {row.hub_doc_id} is not let in ({verification.status}): {verification.explanation} "
-        "Ask the sender to send it again, or correct [receive] in the settings and call recheck().",
-        vi=f"Không tiếp nhận docId {row.hub_doc_id} ({verification.status}): {verification.explanation_vi} "
-        "Hãy đề nghị nơi gửi gửi lại, hoặc sửa mục [receive] trong cấu hình rồi gọi recheck().",
     )

@@ -1,7 +1,7 @@
-"""Packets are brought in while the application handles those before them.
+"""Prefetch of packets: claim, download and store them in a thread while the application handles earlier ones.
 
-A thread takes what the hub listed, in order, a round of a few packets at a time: claimed in one transaction, downloaded
-in a few threads, verified there too where that takes long, entered in one transaction. It stays ahead of the
+The thread takes what the hub listed, in order, a round of a few packets at a time: claimed in one transaction,
+downloaded in a few threads, verified there too where that takes long, stored in one transaction. It stays ahead of the
 application by so many packets and bytes and no more. What was claimed and not asked for when the application leaves is
 given back.
 """
@@ -13,6 +13,7 @@ import threading
 from collections import deque
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
@@ -22,6 +23,7 @@ from ...hubs import MessageType
 from ...store import RECEIPTS, LeaseLost, ReceiptRow
 from .._context import ConnectorContext
 from .._retry import decide_retry
+from .admission import VerifiedPacket
 from .inbox import Inbox
 from .intake import DownloadedPacket
 
@@ -32,11 +34,12 @@ ROUND_PACKETS = 8  # packets claimed, and entered, in one transaction
 ROUND_BYTES = 32 << 20  # and about as many bytes: where packets are large the first one is not kept waiting
 MAX_AHEAD_PACKETS = 32  # packets that are here and not handed out yet
 MAX_AHEAD_BYTES = 256 << 20  # and their bytes, from which on nothing further is asked for
+_MAX_KEPT_BYTES = 1 << 20  # a larger packet is verified again when it is opened, rather than kept in memory
 
 
 @dataclass(frozen=True, slots=True)
 class _Step:
-    """Some packets of one kind: to be fetched, or to be looked at again."""
+    """Some packets to be fetched, or to be compared again."""
 
     keys: tuple[int, ...]
     is_recheck: bool
@@ -47,16 +50,17 @@ class _Abandoned(Exception):
 
 
 class Prefetch:
-    """What one call of `Connector.receive` brings in. A context manager: at its end its threads have ended.
+    """Brings in the packets of one call of `Connector.receive`. A context manager: at its end its threads have ended.
 
     Args:
         context: the store and the hub.
-        inbox: fetches.
+        inbox: polls, and whose intake fetches.
     """
 
     def __init__(self, context: ConnectorContext, inbox: Inbox) -> None:
         self._context = context
         self._inbox = inbox
+        self._intake = inbox.intake
         self._steps: list[_Step] = []
         self._first_error: EdocError | None = None
         self._thread_error: BaseException | None = None
@@ -64,13 +68,14 @@ class Prefetch:
         self._pending_ids: set[int] = set()
         self._pending_in_order: deque[int] = deque()
         self._ready_sizes: dict[int, int] = {}
+        self._verified_packets: dict[int, VerifiedPacket] = {}
         self._wanted_id: int | None = None
         self._round_size = DOWNLOAD_THREADS
         self._stopped = threading.Event()
         self._thread: threading.Thread | None = None
 
     def __enter__(self) -> Self:
-        """Ask the hub what it offers, and begin."""
+        """Ask the hub what it offers, and begin to bring it in."""
         for kind in (MessageType.EDOC, MessageType.STATUS):  # documents first: a status may be about one of them
             if not self._list_offers(kind):
                 break
@@ -102,7 +107,7 @@ class Prefetch:
         return self._first_error
 
     def find_lowest_pending(self) -> int | None:
-        """The least key that may still come in; None where nothing will.
+        """Find the least key that may still come in; None where nothing will.
 
         Raises:
             BaseException: what ended the thread.
@@ -122,11 +127,17 @@ class Prefetch:
             self._condition.wait_for(lambda: key not in self._pending_ids)
 
     def mark_handed_out(self, key: int) -> None:
-        """Packets up to this one are in the application's hands: there is room for others."""
+        """Make room for others: packets up to this one are in the application's hands."""
         with self._condition:
             for ready_id in [ready_id for ready_id in self._ready_sizes if ready_id <= key]:
                 del self._ready_sizes[ready_id]
+                self._verified_packets.pop(ready_id, None)
             self._condition.notify_all()
+
+    def take_verified(self, key: int) -> VerifiedPacket | None:
+        """Take a packet as it was verified when it was brought in; None where it was not, or is large."""
+        with self._condition:
+            return self._verified_packets.pop(key, None)
 
     @property
     def has_more(self) -> bool:
@@ -174,21 +185,16 @@ class Prefetch:
         return True
 
     def _fetch_step(self, keys: Sequence[int]) -> bool:
-        """Whether the next step may be begun."""
-        if len(keys) == 1:
-            return self._fetch_rounds(None, keys)
-        with ThreadPoolExecutor(min(DOWNLOAD_THREADS, len(keys)), thread_name_prefix="edoc-download") as pool:
-            return self._fetch_rounds(pool, keys)
-
-    def _fetch_rounds(self, pool: ThreadPoolExecutor | None, keys: Sequence[int]) -> bool:
-        remaining_ids = deque(keys)
-        while remaining_ids and self._wait_for_room():
-            round_ids = [remaining_ids.popleft() for _ in range(min(self._round_size, len(remaining_ids)))]
-            rows = self._inbox.claim_listed(round_ids)
-            self._drop_pending(set(round_ids) - {row.id for row in rows})  # another worker is at it, or was
-            with self._context.lease_keeper.hold_all(RECEIPTS.table_name, [row.id for row in rows]):
-                if not self._fetch_round(pool, rows):
-                    return False
+        """Bring packets in, a round at a time; whether the next step may be begun."""
+        with _open_pool(len(keys)) as pool:
+            remaining_ids = deque(keys)
+            while remaining_ids and self._wait_for_room():
+                round_ids = [remaining_ids.popleft() for _ in range(min(self._round_size, len(remaining_ids)))]
+                rows = self._intake.claim(round_ids)
+                self._drop_pending(set(round_ids) - {row.id for row in rows})  # another worker is at it, or was
+                with self._context.lease_keeper.hold_all(RECEIPTS.table_name, [row.id for row in rows]):
+                    if not self._fetch_round(pool, rows):
+                        return False
         return not self._stopped.is_set()
 
     def _wait_for_room(self) -> bool:
@@ -203,21 +209,24 @@ class Prefetch:
         return len(self._ready_sizes) < MAX_AHEAD_PACKETS and sum(self._ready_sizes.values()) < MAX_AHEAD_BYTES
 
     def _fetch_round(self, pool: ThreadPoolExecutor | None, rows: Sequence[ReceiptRow]) -> bool:
+        admitted: list[DownloadedPacket] = []
+        abandoned: list[ReceiptRow] = []
         downloads = pool.map(self._download, rows) if pool is not None else map(self._download, rows)
-        admitted = [
-            downloaded if downloaded is None else self._inbox.admit_download(downloaded) for downloaded in downloads
-        ]
-        completed = [downloaded for downloaded in admitted if downloaded is not None]
-        self._inbox.release([row for row, downloaded in zip(rows, admitted, strict=True) if downloaded is None])
-        errors = self._inbox.store_packets(completed)
-        self._mark_arrived(completed)
+        for row, downloaded in zip(rows, downloads, strict=True):
+            if downloaded is None:
+                abandoned.append(row)
+            else:
+                admitted.append(self._intake.admit_download(downloaded))
+        self._intake.release(abandoned)
+        errors = self._intake.store_packets(admitted)
+        self._mark_arrived(admitted)
         return not any(self._record_error(error) for error in errors)
 
     def _download(self, row: ReceiptRow) -> DownloadedPacket | None:
         if self._stopped.is_set():
             return None
         try:
-            return self._inbox.download(row, on_progress=self._report_progress, defer_quick=True)
+            return self._intake.download(row, on_progress=self._report_progress, defer_quick=True)
         except _Abandoned:
             return None
 
@@ -228,7 +237,7 @@ class Prefetch:
             self._context.on_progress(done, size)
 
     def _record_error(self, error: EdocError) -> bool:
-        """Note what went wrong; whether the next packet would meet it too."""
+        """Note an error; true where the next packet would meet it too."""
         if isinstance(error, LeaseLost):
             log.info("another worker has it: %s", error)
             return False
@@ -240,12 +249,16 @@ class Prefetch:
         sizes = [downloaded.file.size for downloaded in downloads if downloaded.file is not None]
         if sizes:
             self._round_size = max(1, min(ROUND_PACKETS, ROUND_BYTES * len(sizes) // max(1, sum(sizes))))
+        documents = {
+            downloaded.row.id: downloaded.verified
+            for downloaded in downloads
+            if downloaded.verified is not None and downloaded.is_document
+        }
         with self._condition:
-            self._ready_sizes |= {
-                downloaded.row.id: downloaded.verified.file.size
-                for downloaded in downloads
-                if downloaded.verified and downloaded.is_document
-            }
+            for key, verified in documents.items():
+                self._ready_sizes[key] = verified.file.size
+                if verified.file.size <= _MAX_KEPT_BYTES:
+                    self._verified_packets[key] = verified
             self._pending_ids -= {downloaded.row.id for downloaded in downloads}
             self._condition.notify_all()
 
@@ -253,3 +266,10 @@ class Prefetch:
         with self._condition:
             self._pending_ids -= keys
             self._condition.notify_all()
+
+
+def _open_pool(count: int) -> AbstractContextManager[ThreadPoolExecutor | None]:
+    """Open the threads that download so many packets; a single one needs none."""
+    if count == 1:
+        return nullcontext()
+    return ThreadPoolExecutor(min(DOWNLOAD_THREADS, count), thread_name_prefix="edoc-download")

@@ -1,46 +1,44 @@
-"""A packet that came in, as the application handles it and answers it."""
+"""A received packet: its content, its handling, and the replies to it."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from datetime import date, datetime
 from types import TracebackType
-from typing import Any, Self, TypeAlias
+from typing import TYPE_CHECKING, Any, Self
 
-from ..._core import join_languages, split_languages
+from ..._core import Text
 from ...edxml import SEAL_NAME, Attachment, BusinessType, Document, Finding, StaffInfo, StatusCode, StatusMessage
-from ...errors import NotFound, StoreError
+from ...errors import NotFound, StoreError, find_stored_name
 from ...signing import Verification
 from ...store import DONE, RECEIPTS, Change, LeaseLost, ReceiptRow, ReceiptState, Tx
+from .._change_rules import NEW_KIND, TYPE_BY_KIND, WITHDRAWING_KINDS, select_target_ids
 from .._context import ConnectorContext
-from ..delivery import KIND_BY_TYPE
-from ..outbound.packet_builder import check_message
-from ..outbound.replies import (
+from .._retry import NO_ERROR
+from ..outbound import (
+    Outbox,
     StatusReply,
     build_reply_message,
+    check_message,
     enqueue_reply,
     find_open_requests,
     lock_replies,
+    record_answer,
     require_allowed,
     require_handled,
 )
-from .admission import open_packet
-from .intake import select_target_ids
+from .admission import VerifiedPacket, open_packet
+
+if TYPE_CHECKING:
+    from .receive_loop import ReceiveLoop
 
 log = logging.getLogger("edoc_connector.connector.receipt")
-
-_TYPE_BY_KIND = {name: kind for kind, name in KIND_BY_TYPE.items()}
-
-
-OpenNextClaim: TypeAlias = Callable[[], AbstractContextManager[Callable[[Tx], None]]]
 
 
 @dataclass(frozen=True, slots=True)
 class _PacketContent:
-    """What the packet of a receipt holds; of a status the document that it is about, where that came to us."""
+    """The content of a receipt's packet; of a status the document that it is about, where that came to us."""
 
     document: Document | None
     attachments: tuple[Attachment, ...]
@@ -65,9 +63,10 @@ class Receipt:
     Args:
         context: the store, the hub and the key.
         row: the receipt as it was read or claimed.
-        send_queued: called after something was queued, to send it.
+        outbox: sends what is queued; None where somebody else does.
+        receive_loop: the loop that handed it out: sends, and claims the next packet when this one is ``handled``.
+        verified: the packet, where it was verified a moment ago.
         is_claimed: whether the row is held for this object.
-        open_next_claim: gives what is to be done in the transaction that makes it ``handled``.
     """
 
     def __init__(
@@ -75,15 +74,17 @@ class Receipt:
         context: ConnectorContext,
         row: ReceiptRow,
         *,
-        send_queued: Callable[[], None],
+        outbox: Outbox | None = None,
+        receive_loop: ReceiveLoop | None = None,
+        verified: VerifiedPacket | None = None,
         is_claimed: bool = False,
-        open_next_claim: OpenNextClaim | None = None,
     ) -> None:
         self._context = context
         self._row = row
-        self._send_queued = send_queued
+        self._outbox = outbox
+        self._receive_loop = receive_loop
+        self._verified = verified
         self._is_claimed = is_claimed
-        self._open_next_claim = open_next_claim or _open_no_claim
         self._is_inside = False
         self._staged: list[StatusReply] = []
         self._content: _PacketContent | None = None
@@ -128,7 +129,7 @@ class Receipt:
     @property
     def business(self) -> BusinessType | None:
         """What a document packet asks for; None for a status packet."""
-        return _TYPE_BY_KIND.get(self.kind)
+        return TYPE_BY_KIND.get(self.kind)
 
     @property
     def sender(self) -> str:
@@ -231,7 +232,8 @@ class Receipt:
         return self._content
 
     def _read_content(self) -> _PacketContent:
-        packet, verification = open_packet(self._context, self._row)
+        packet, verification = open_packet(self._context, self._row, self._verified)
+        self._verified = None  # it is not kept twice
         packet_message = verification.message or packet.message
         if isinstance(packet_message, StatusMessage):
             subject_document = self._read_subject_document()
@@ -242,10 +244,10 @@ class Receipt:
         return _PacketContent(document, files, None, verification, packet.findings)
 
     def _read_subject_document(self) -> Document | None:
-        """The document that a status packet is about, from its own packet; None where it did not come to us."""
+        """Read the document that a status packet is about; None where it did not come to us."""
         with self._context.store.snapshot() as tx:
             row = tx.receipts.find_effective(self._row.agency, self.id, self.sender)
-        return Receipt(self._context, row, send_queued=self._send_queued).document if row is not None else None
+        return Receipt(self._context, row).document if row is not None else None
 
     # -- handling it
 
@@ -271,31 +273,31 @@ class Receipt:
         self._is_inside = False
         if error is not None:
             self._staged.clear()
-            name = type(error).__name__
-            self.give_back(join_languages(f"{name} in the application", f"phần mềm của đơn vị gặp lỗi {name}"))
+            name = find_stored_name(error)
+            self.give_back(Text(f"{name} in the application", f"phần mềm của đơn vị gặp lỗi {name}"))
             return
         try:
             self._finish()
         finally:
             self._release_lease()
-        self._send_queued()
+        self._dispatch()
 
-    def give_back(self, why: str, **values: Any) -> None:
+    def give_back(self, why: Text | str, **values: Any) -> None:
         """Leave it waiting for a later `Connector.receive`; harmless where it is not held."""
         self._leave(ReceiptState.WAITING, why, **values)
 
-    def set_aside(self, why: str, **values: Any) -> None:
+    def set_aside(self, why: Text | str, **values: Any) -> None:
         """Keep it from being handed out again before `Connector.recheck`; the hub is told nothing."""
-        log.error("docId %s is set aside: %s", self.hub_doc_id, split_languages(why)[0])
+        log.error("docId %s is set aside: %s", self.hub_doc_id, Text.of(why).en)
         self._leave(ReceiptState.QUARANTINED, why, **values)
 
-    def _leave(self, state: ReceiptState, detail: str, **values: Any) -> None:
+    def _leave(self, state: ReceiptState, detail: Text | str, **values: Any) -> None:
         self._is_inside = False
         self._staged.clear()
         if not self._is_claimed:
             return
         try:
-            with self._context.transaction() as tx:
+            with self._context.store.transaction() as tx:
                 self._row = tx.receipts.move(self._row, state, detail=detail, **values)
         except LeaseLost as lost:
             log.warning("it was given to another worker meanwhile: %s", lost)
@@ -313,7 +315,7 @@ class Receipt:
         return self._is_claimed
 
     def _claim(self) -> None:
-        with self._context.transaction() as tx:
+        with self._context.store.transaction() as tx:
             row = tx.receipts.claim_next(
                 self._context.lease, agency=self._row.agency, state=ReceiptState.WAITING, only_id=self._row.id
             )
@@ -333,16 +335,20 @@ class Receipt:
         self._context.lease_keeper.release(RECEIPTS.table_name, self._row.id)
 
     def _finish(self) -> None:
-        values: dict[str, Any] = {"error_code": None, "error_text": None, "error_vi": None}
-        with self._open_next_claim() as claim_next, self._context.transaction() as tx:
+        with (self._receive_loop or self._context.store).transaction() as tx:
             lock_replies(tx, self._row)
-            row = tx.receipts.move(self._row, ReceiptState.HANDLED, **values)
+            row = tx.receipts.move(self._row, ReceiptState.HANDLED, **NO_ERROR)
             tx.outgoing.enqueue_confirmation(row, DONE, is_first=True)
             for reply in [*self._select_arrival_replies(row), *self._staged]:
                 row = self._enqueue_reply(tx, row, reply)
-            claim_next(tx)
         self._staged.clear()
         self._row = row
+
+    def _dispatch(self) -> None:
+        """Send queued messages, where that is not left to others."""
+        sender = self._receive_loop or self._outbox
+        if sender is not None:
+            sender.dispatch_due()
 
     # -- answering it
 
@@ -393,12 +399,12 @@ class Receipt:
         if self._is_inside:
             self._stage(reply)
             return
-        with self._context.transaction(reply.actor) as tx:
+        with self._context.store.transaction(reply.actor) as tx:
             lock_replies(tx, self._row)
             row = tx.receipts.get_by_id(self._row.id)
             require_handled(row)
             self._row = self._enqueue_reply(tx, row, reply)
-        self._send_queued()
+        self._dispatch()
 
     def _stage(self, reply: StatusReply) -> None:
         """Keep a status for the end of the block, where 01 goes before it."""
@@ -408,26 +414,22 @@ class Receipt:
         self._staged.append(reply)
 
     def _select_arrival_replies(self, row: ReceiptRow) -> list[StatusReply]:
-        """01, where it is due: a document that was given back before it was handled takes no code any more."""
+        """Select 01 where it is due: a document that was given back before it was handled takes no code any more."""
         is_due = self.business is not None and row.last_code is None and row.change != Change.AGREED
         return [StatusReply(StatusCode.ARRIVED)] if is_due else []
 
     def _enqueue_reply(self, tx: Tx, row: ReceiptRow, reply: StatusReply) -> ReceiptRow:
-        return enqueue_reply(tx, self._context, row, reply, read_document=lambda: self.document)
+        current = enqueue_reply(tx, self._context, row, reply)
+        if not reply.is_answer:
+            return current
+        target_ids = select_target_ids(self.document) if row.business in WITHDRAWING_KINDS else ()
+        return record_answer(tx, row, reply, target_ids=target_ids)
 
     def _find_request_receipt(self) -> Receipt:
-        """The receipt to answer with 15 or 16: of the packet that asks, where this is the document it asks for."""
-        if self.kind != "new" or self._is_inside:
+        """Find the receipt to answer with 15 or 16: of the packet that asks, where this is the document it asks for."""
+        if self.kind != NEW_KIND or self._is_inside:
             return self
         with self._context.store.snapshot() as tx:
             rows = find_open_requests(tx, self._row)
-        candidates = (Receipt(self._context, row, send_queued=self._send_queued) for row in rows)
+        candidates = (Receipt(self._context, row, outbox=self._outbox, receive_loop=self._receive_loop) for row in rows)
         return next((candidate for candidate in candidates if self.id in select_target_ids(candidate.document)), self)
-
-
-def _open_no_claim() -> AbstractContextManager[Callable[[Tx], None]]:
-    return nullcontext(_claim_nothing)
-
-
-def _claim_nothing(_: Tx) -> None:
-    """Nothing follows."""

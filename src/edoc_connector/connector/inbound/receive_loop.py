@@ -1,20 +1,20 @@
-"""One round of receiving: packets are handed out in their order while others are brought in and answers are sent."""
+"""The receive loop: hand packets out in order while others are brought in and acknowledgements are sent."""
 
 from __future__ import annotations
 
 import logging
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from types import TracebackType
 from typing import Self
 
-from ..._core import join_languages
+from ..._core import Text
 from ...errors import EdocError, StoreError
 from ...store import ReceiptRow, ReceiptState, Tx
 from .._context import ConnectorContext
-from ..outbound.outbox import Outbox
+from ..outbound import Outbox
 from .inbox import Inbox
 from .prefetch import Prefetch
 from .receipt import Receipt
@@ -27,12 +27,12 @@ _GATHER_SECONDS = 0.05  # seconds that the first of them waits for the others
 
 
 class ReceiveLoop:
-    """What one call of `Connector.receive` hands out. A context manager; at its end what was queued has been sent.
+    """Hands out the packets of one call of `Connector.receive`. A context manager; at its end the queue was sent.
 
     Args:
         context: the store and the hub.
-        inbox: fetches.
-        outbox: sends.
+        inbox: brings packets in.
+        outbox: sends acknowledgements.
         handed_out: where receipts are noted that are in the application's hands.
     """
 
@@ -44,7 +44,7 @@ class ReceiveLoop:
         self._ack_pump = AckPump(outbox)
         self._waiting_ids: deque[int] = deque()
         self._after_id = 0
-        self._claim_lock = threading.Lock()  # of who claims
+        self._claim_lock = threading.Lock()
         self._claimed_ahead: Receipt | None = None
         self._stopped = False
 
@@ -95,56 +95,61 @@ class ReceiveLoop:
             self._prefetch.wait_for(below_id)
 
     def _claim_next_waiting(self, below_id: int | None) -> Receipt | None:
-        """The next packet that waits, held for the application; only those before all that may still come in."""
+        """Claim the next packet that waits, for the application; only one before all that may still come in."""
         receipt, self._claimed_ahead = self._claimed_ahead, None
         while receipt is None and (self._waiting_ids or self._look_up_waiting(below_id)):
-            with self._context.transaction() as tx:
+            with self._context.store.transaction() as tx:
                 row = self._claim_first(tx)
+            self._after_id = self._waiting_ids.popleft()
             if row is not None:
                 return self._build_receipt(row)
             self._prefetch.mark_handed_out(self._after_id)
         return receipt
 
     def _claim_first(self, tx: Tx) -> ReceiptRow | None:
-        """Take the first of those that were looked up, unless somebody else has it."""
+        """Claim the first of those that were looked up, unless somebody else has it."""
         context = self._context
-        self._after_id = self._waiting_ids.popleft()
         return tx.receipts.claim_next(
-            context.lease, agency=context.agency, state=ReceiptState.WAITING, only_id=self._after_id
+            context.lease, agency=context.agency, state=ReceiptState.WAITING, only_id=self._waiting_ids[0]
         )
 
     def _build_receipt(self, row: ReceiptRow) -> Receipt:
-        return Receipt(
-            self._context, row, send_queued=self._send_queued, is_claimed=True, open_next_claim=self._open_next_claim
-        )
+        verified = self._prefetch.take_verified(row.id)
+        return Receipt(self._context, row, receive_loop=self, verified=verified, is_claimed=True)
+
+    # -- for the receipts
 
     @contextmanager
-    def _open_next_claim(self) -> Iterator[Callable[[Tx], None]]:
-        """The next packet is claimed in the transaction that ends the one before it: most applications ask for it then.
+    def transaction(self) -> Iterator[Tx]:
+        """Open the transaction that ends a packet; the next one is claimed in it: most applications ask for it then.
 
         Not where somebody asks for it already.
         """
         if not self._claim_lock.acquire(blocking=False):
-            yield _claim_nothing
+            with self._context.store.transaction() as tx:
+                yield tx
             return
-        claimed_ids: list[int] = []
-        rows: list[ReceiptRow] = []
-
-        def claim_next(tx: Tx) -> None:
-            if self._waiting_ids and self._claimed_ahead is None and not self._stopped:
-                claimed_ids.append(self._waiting_ids[0])
-                row = self._claim_first(tx)
-                rows.extend([] if row is None else [row])
-
         try:
-            yield claim_next
-            if rows:
-                self._claimed_ahead = self._build_receipt(rows[0])
-        except BaseException:
-            self._waiting_ids.extendleft(claimed_ids)  # nothing was claimed
-            raise
+            claims_next = bool(self._waiting_ids) and self._claimed_ahead is None and not self._stopped
+            with self._context.store.transaction() as tx:
+                yield tx
+                row = self._claim_first(tx) if claims_next else None
+            if claims_next:  # only now: nothing is claimed before the transaction has ended
+                self._after_id = self._waiting_ids.popleft()
+            if row is not None:
+                self._claimed_ahead = self._build_receipt(row)
         finally:
             self._claim_lock.release()
+
+    def dispatch_due(self) -> None:
+        """Send what was queued: in the background while there is more to hand out."""
+        if self._claimed_ahead is not None or self._waiting_ids or self._prefetch.has_more:
+            self._ack_pump.notify()
+        else:
+            with self._ack_pump.sending_lock:
+                self._outbox.dispatch_due()
+
+    # -- waiting packets
 
     def _look_up_waiting(self, below_id: int | None) -> bool:
         with self._context.store.snapshot() as tx:
@@ -154,22 +159,10 @@ class ReceiveLoop:
         self._waiting_ids.extend(ids)
         return bool(ids)
 
-    def _send_queued(self) -> None:
-        """Send what was queued: in the background while there is more to hand out."""
-        if self._claimed_ahead is not None or self._waiting_ids or self._prefetch.has_more:
-            self._ack_pump.notify()
-        else:
-            with self._ack_pump.get_sending_lock():
-                self._outbox.dispatch_due()
-
-
-def _claim_nothing(_: Tx) -> None:
-    """Nothing is claimed."""
-
 
 def _give_back(receipt: Receipt) -> None:
     try:
-        receipt.give_back(join_languages("not handed out", "chưa giao"))
+        receipt.give_back(Text("not handed out", "chưa giao"))
     except StoreError as error:
         log.warning("docId %s waits until its lease runs out: %s", receipt.hub_doc_id, error)
 
@@ -179,6 +172,9 @@ class AckPump:
 
     Args:
         outbox: sends.
+
+    Attributes:
+        sending_lock: held while something is sent.
     """
 
     def __init__(self, outbox: Outbox) -> None:
@@ -186,13 +182,13 @@ class AckPump:
         self._queued_count = 0
         self._has_work = threading.Event()
         self._has_full_round = threading.Event()
-        self._sending_lock = threading.Lock()
+        self.sending_lock = threading.Lock()
         self._is_stopping = False
         self._thread_error: BaseException | None = None
         self._thread: threading.Thread | None = None
 
     def notify(self) -> None:
-        """Something was queued."""
+        """Wake the thread: something was queued."""
         self._queued_count += 1
         self._has_work.set()
         if self._queued_count >= _ACKS_PER_ROUND:
@@ -200,10 +196,6 @@ class AckPump:
         if self._thread is None:
             self._thread = threading.Thread(target=self._run, name="edoc-sender", daemon=True)
             self._thread.start()
-
-    def get_sending_lock(self) -> threading.Lock:
-        """A lock that is held while something is sent."""
-        return self._sending_lock
 
     def raise_thread_error(self) -> None:
         """Raise what ended the thread, if something did."""
@@ -226,7 +218,7 @@ class AckPump:
                 self._has_work.wait()
                 self._has_full_round.wait(_GATHER_SECONDS)
                 self._reset_events()
-                with self._sending_lock:
+                with self.sending_lock:
                     self._outbox.send_due_acks()
         except BaseException as error:  # it is the caller's to meet; who leaves the loop early finds it in the log
             log.warning("what was queued waits for the next call: %s", error)

@@ -1,4 +1,4 @@
-"""Status packets that come in, entered where they belong: in our deliveries, or in a receipt that is to be taken back.
+"""Intake of status packets: enter each in its delivery, or as a request to take a document back.
 
 A status out of order, or about a document nobody knows, is recorded and flagged, never dropped (business rules).
 """
@@ -9,13 +9,12 @@ import logging
 from datetime import datetime
 from typing import Any
 
-from ..._core import join_languages
+from ..._core import Text
 from ...edxml import StatusMessage
 from ...store import (
     CHANGE_BY_ANSWER,
     DONE,
     TAKE_BACK_CODE,
-    TAKE_BACK_KIND,
     Change,
     DeliveryRow,
     ReceiptRow,
@@ -24,7 +23,7 @@ from ...store import (
     can_take_back,
     describe_code,
 )
-from ..delivery import KIND_NAMES_VI
+from .._change_rules import KIND_NAMES_VI, NEW_KIND, TAKE_BACK_KIND, WITHDRAWING_KINDS
 
 log = logging.getLogger("edoc_connector.connector.statuses")
 
@@ -38,7 +37,7 @@ def apply_status(tx: Tx, row: ReceiptRow, message: StatusMessage, values: dict[s
         message: what it says.
         values: the facts of the packet, for its row.
     """
-    if _is_repeated(tx, row, values["fingerprint"]):
+    if tx.receipts.find_same_status(row, values["fingerprint"]) is not None:
         stored_row = tx.receipts.move(row, ReceiptState.DUPLICATE, **values)
     elif message.code == TAKE_BACK_CODE:
         stored_row = _record_take_back(tx, row, message, values)
@@ -49,12 +48,8 @@ def apply_status(tx: Tx, row: ReceiptRow, message: StatusMessage, values: dict[s
         tx.outgoing.enqueue_confirmation(stored_row, DONE, is_first=True)
 
 
-def _is_repeated(tx: Tx, row: ReceiptRow, fingerprint: str) -> bool:
-    return tx.receipts.find_same_status(row, fingerprint) is not None
-
-
-def _record_report(tx: Tx, row: ReceiptRow, message: StatusMessage) -> str:
-    """Enter a status in the delivery it is about; what was done, in words."""
+def _record_report(tx: Tx, row: ReceiptRow, message: StatusMessage) -> Text:
+    """Enter a status in the delivery it is about; returns what was done, in words."""
     delivery = find_delivery(tx, row.agency, message)
     code = str(message.code)
     if delivery is None:
@@ -62,7 +57,7 @@ def _record_report(tx: Tx, row: ReceiptRow, message: StatusMessage) -> str:
         log.warning(
             "status %s about a document we did not send: %s %s", code, response_for.document_id, response_for.code
         )
-        return join_languages(
+        return Text(
             f"{code} about a document that we did not send (flagged)",
             f"trạng thái {code} về văn bản không do đơn vị gửi (đã đánh dấu)",
         )
@@ -73,7 +68,7 @@ def _record_report(tx: Tx, row: ReceiptRow, message: StatusMessage) -> str:
     _record_answer(tx, delivery, message, at)
     order_note = ("", "") if in_order else (" (out of order)", " (không đúng thứ tự)")
     sender_note = _describe_other_sender(tx, row, message.sender.id)
-    return join_languages(
+    return Text(
         f"{describe_code(code)} of {message.sender.id} on {delivery.document_id}{order_note[0]}{sender_note[0]}",
         f"{describe_code(code, vi=True)} của {message.sender.id} về "
         f"{delivery.document_id}{order_note[1]}{sender_note[1]}",
@@ -81,7 +76,7 @@ def _record_report(tx: Tx, row: ReceiptRow, message: StatusMessage) -> str:
 
 
 def _describe_other_sender(tx: Tx, row: ReceiptRow, sender: str) -> tuple[str, str]:
-    """Words for a status whose sender is not whom the hub announced; a hub may do that for an honest reason."""
+    """Describe that the sender is not the one that the hub announced; a hub may do that for an honest reason."""
     entry = tx.directory.find_agency(row.agency, row.offered_by) if row.offered_by else None
     codes = {row.offered_by, entry.code, entry.other_code} if entry is not None else {row.offered_by}
     if not row.offered_by or sender in codes:
@@ -91,14 +86,12 @@ def _describe_other_sender(tx: Tx, row: ReceiptRow, sender: str) -> tuple[str, s
 
 
 def _record_answer(tx: Tx, delivery: DeliveryRow, message: StatusMessage, at: datetime) -> None:
-    """An answer (15, 16) counts for the packet that asks and for the document it acts on, whichever it names."""
+    """Enter an answer (15, 16) for the packet that asks and for the document it acts on, whichever it names."""
     code, organ_id = str(message.code), message.sender.id
     if code not in CHANGE_BY_ANSWER:
         return
-    if delivery.business in ("recall", "replace"):
-        detail = join_languages(
-            f"answer to the {delivery.business}", f"trả lời yêu cầu {KIND_NAMES_VI[delivery.business]}"
-        )
+    if delivery.business in WITHDRAWING_KINDS:
+        detail = Text(f"answer to the {delivery.business}", f"trả lời yêu cầu {KIND_NAMES_VI[delivery.business]}")
         for document_id in tx.deliveries.load_targets([delivery.id])[delivery.id]:
             target = tx.deliveries.find_by_document_id(delivery.agency, document_id)
             if target is not None:
@@ -112,13 +105,15 @@ def _record_answer(tx: Tx, delivery: DeliveryRow, message: StatusMessage, at: da
 
 
 def find_delivery(tx: Tx, agency: str, message: StatusMessage) -> DeliveryRow | None:
-    """The delivery that a status is about: by DocumentId, else by number, notation and date where only one fits."""
+    """Find the delivery of a status: by DocumentId, else by number, notation and date where only one fits."""
     response_for = message.response_for
     delivery = tx.deliveries.find_by_document_id(agency, response_for.document_id) if response_for.document_id else None
     if delivery is not None or not response_for.code:
         return delivery
-    dated = {"issued_on": response_for.issued_on} if response_for.issued_on is not None else {}
-    candidates = tx.deliveries.find_all(agency, code=response_for.code, business="new", limit=2, **dated)
+    same_code: dict[str, Any] = {"code": response_for.code, "business": NEW_KIND}
+    if response_for.issued_on is not None:
+        same_code["issued_on"] = response_for.issued_on
+    candidates = tx.deliveries.find_all(agency, limit=2, **same_code)
     return candidates[0] if len(candidates) == 1 else None
 
 
@@ -135,9 +130,7 @@ def _record_take_back(tx: Tx, row: ReceiptRow, message: StatusMessage, values: d
         stored_row = tx.receipts.move(
             row,
             ReceiptState.HANDLED,
-            detail=join_languages(
-                f"13 about {reason_refused} (flagged)", f"yêu cầu 13 về {reason_refused_vi} (đã đánh dấu)"
-            ),
+            detail=Text(f"13 about {reason_refused} (flagged)", f"yêu cầu 13 về {reason_refused_vi} (đã đánh dấu)"),
             **values,
         )
         if target is not None:
@@ -145,18 +138,18 @@ def _record_take_back(tx: Tx, row: ReceiptRow, message: StatusMessage, values: d
         return stored_row
     stored_row = tx.receipts.move(row, ReceiptState.WAITING, **values | {"business": TAKE_BACK_KIND})
     reason = message.description or ""
-    detail = join_languages(f"taking back asked for: {reason}", f"nơi gửi yêu cầu lấy lại: {reason}")
+    detail = Text(f"taking back asked for: {reason}", f"nơi gửi yêu cầu lấy lại: {reason}")
     tx.receipts.record_note(target, detail=detail, change=Change.ASKED)
     return stored_row
 
 
-def _describe_late_request(message: StatusMessage, target: ReceiptRow) -> str:
-    """What the document's own story says of a request that needs no answer any more."""
+def _describe_late_request(message: StatusMessage, target: ReceiptRow) -> Text:
+    """Describe a request that came too late, for the document's own timeline."""
     standing = [describe_code(target.last_code or "", vi=vi) for vi in (False, True)]
     if target.change is not None:
         standing = ["asked for already", "đã có yêu cầu thay đổi"]
     reason = message.description or ""
-    return join_languages(
+    return Text(
         f"taking back asked for too late ({standing[0]}; flagged, not to be answered): {reason}",
         f"nơi gửi yêu cầu lấy lại quá muộn ({standing[1]}; đã đánh dấu, không phải trả lời): {reason}",
     )

@@ -1,1 +1,20 @@
-"""What an operator does: settle, explain, keep the store in order, hand out evidence."""
+"""Tasks of the person in charge: reconcile, explain, pack evidence and check it, maintain the spool."""
+
+from .admin import Administration
+from .evidence_check import Checked, Problem, check_pack
+from .explain import Event, Story
+from .reconcile import Reconciled, Unsettled
+from .spool_maintenance import Pruned, SpoolFault
+
+__all__ = [
+    "Administration",
+    "Checked",
+    "Event",
+    "Problem",
+    "Pruned",
+    "Reconciled",
+    "SpoolFault",
+    "Story",
+    "Unsettled",
+    "check_pack",
+]

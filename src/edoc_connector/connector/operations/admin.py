@@ -1,17 +1,16 @@
-"""What a person in charge asks of a connector: what is open, what happened, proof of it, and the spool's upkeep."""
+"""Administration of a connector: reconcile, settle, explain, pack evidence, prune and check the spool."""
 
 from __future__ import annotations
 
 from datetime import timedelta
 from pathlib import Path
 
-from ..._core import join_languages
+from ..._core import Text
 from ...errors import NotFound
 from ...store import DeliveryState, Tx
 from .._context import ConnectorContext
 from ..delivery import Delivery, build_deliveries
-from ..outbound import submission
-from ..outbound.outbox import Outbox
+from ..outbound import Outbox, require_delivery
 from . import evidence_pack, explain, reconcile, spool_maintenance
 from .explain import Story
 from .reconcile import Reconciled
@@ -38,7 +37,7 @@ class Administration:
         return reconcile.reconcile(self.context, self.outbox)
 
     def settle(self, document_id: str, *, arrived: bool) -> Delivery | None:
-        """Decide what became of a message whose outcome is ``unknown`` and that the hub does not tell about.
+        """Settle a message whose outcome is ``unknown`` and about which the hub does not tell.
 
         The delivery of the document where its outcome is unknown, else the statuses about it whose outcome is.
 
@@ -53,25 +52,23 @@ class Administration:
             NotFound: nothing about that document has an unknown outcome, and it is no delivery of ours.
             StoreError: the delivery's outcome is not unknown.
         """
-        with self.context.transaction() as tx:
+        with self.context.store.transaction() as tx:
             row = tx.deliveries.find_by_document_id(self.context.agency, document_id)
             is_unknown = row is not None and row.state == DeliveryState.UNKNOWN
             if not is_unknown and reconcile.settle_statuses(tx, self.context.agency, document_id, arrived=arrived):
                 return self._build_view(tx, document_id) if row is not None else None
-            row = submission.require_delivery(tx, self.context, document_id)
+            row = require_delivery(tx, self.context, document_id)
             state = DeliveryState.SENT if arrived else DeliveryState.READY
             times = {"sent_at": tx.now} if arrived else {"next_attempt_at": tx.now}
-            tx.deliveries.move(
-                row, state, detail=join_languages("a person decided", "do người phụ trách quyết định"), **times
-            )
+            tx.deliveries.move(row, state, detail=Text("a person decided", "do người phụ trách quyết định"), **times)
             return self._build_view(tx, document_id)
 
     def _build_view(self, tx: Tx, document_id: str) -> Delivery:
-        row = submission.require_delivery(tx, self.context, document_id)
+        row = require_delivery(tx, self.context, document_id)
         return build_deliveries(tx, [row], undelivered_after=self.context.limits.undelivered_after)[0]
 
     def explain(self, document_id: str) -> Story:
-        """What happened to a document, sent or received, and what happens next and when; in both languages.
+        """Explain the history of a document, sent or received, and its next steps; in both languages.
 
         Args:
             document_id: the DocumentId, or the hub's id of a packet that came in.

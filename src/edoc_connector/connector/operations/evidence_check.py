@@ -1,4 +1,4 @@
-"""Checking a pack of evidence, on any machine and without a database (`evidence` says what is in one)."""
+"""Check of an evidence pack, on any machine and without a database (`evidence_pack` describes its files)."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ class Problem:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Checked:
-    """What checking a pack came to.
+    """The result of checking a pack.
 
     Args:
         problems: what is wrong; none, and it is as it was made.
@@ -176,7 +176,7 @@ def _check_contents(check: _PackCheck) -> Checked:
 
 
 def _check_chain(check: _PackCheck, chain_start: Mapping[str, Any]) -> tuple[int, str]:
-    """Recompute the chain; its last number and hash."""
+    """Recompute the chain, and return its last number and hash."""
     sequence, previous = int(chain_start["first"]) - 1, str(chain_start["previous"])
     with check.zip.open(CHAIN_FILE) as lines:
         while line := lines.readline(_MAX_LINE_BYTES):
@@ -282,7 +282,7 @@ def _read_small_file(check: _PackCheck, name: str) -> bytes:
 
 
 def _hash_file(check: _PackCheck, name: str, *, limit: int, copy: IO[bytes] | None = None) -> str:
-    """SHA-256 of a file in the zip; of one longer than it should be, of nothing more than shows that."""
+    """Compute the SHA-256 of a file in the zip; of one that is too long, of no more bytes than show that."""
     digest, size = hashlib.sha256(), 0
     with check.zip.open(name) as source:
         while (chunk := source.read(_CHUNK_BYTES)) and size <= limit:

@@ -1,4 +1,4 @@
-"""Everything there is about one document, packed so that others can check it without a database.
+"""Evidence pack: write everything about one document to a zip that others can check without a database.
 
 A pack is a zip::
 
@@ -57,7 +57,7 @@ class _DocumentRows:
         return {subject: [row.id for row in subject_rows] for subject, subject_rows in rows.items() if subject_rows}
 
     def list_packets(self) -> Iterator[tuple[str, str, str, datetime]]:
-        """What each packet is, its name in the spool, its hash, and the time to judge it at."""
+        """List each packet: its kind, its name in the spool, its hash, and the time to verify it at."""
         for subject, rows in (("delivery", self.deliveries), ("receipt", self.receipts), ("status", self.outgoing)):
             for row in rows:
                 if row.spool_file and row.sha256:
@@ -66,7 +66,7 @@ class _DocumentRows:
 
 @dataclass(slots=True)
 class _PackWriter:
-    """A zip in the making, and what is in it."""
+    """A zip in the making, with the list of its files."""
 
     zip: zipfile.ZipFile
     files: list[dict[str, Any]] = field(default_factory=list)
@@ -92,7 +92,7 @@ class _PackWriter:
 
 
 def write_pack(context: ConnectorContext, document_id: str, out: Path, *, story: str) -> Path:
-    """Pack what there is about a document, sent or received; that it was packed goes in the evidence too.
+    """Pack everything about a document, sent or received, and enter that in the evidence too.
 
     Args:
         context: the store, and the key that signs the head of the chain, where there is one.
@@ -150,13 +150,13 @@ def _find_document_rows(tx: Tx, agency: str, document_id: str) -> _DocumentRows:
 def _add_packet(
     context: ConnectorContext, writer: _PackWriter, subject: str, spool_file: str, sha256: str, at: datetime
 ) -> dict[str, Any]:
-    """Put a packet in, with what its signatures are worth; one that is gone is named with the reason."""
+    """Add a packet with the verification of its signatures; one that is gone is named with the reason."""
     description: dict[str, Any] = {"what": subject, "sha256": sha256, "judged_at": at.isoformat()}
     name = f"packets/{sha256}.edxml"
     if name in writer.names:
         return description | {"file": name, "again": True}
     try:
-        path = context.require_packet(spool_file, sha256)
+        path = context.store.require_packet(spool_file, sha256)
     except (NotFound, StoreError) as error:
         return description | {"missing": error.message}
     writer.copy(name, path)
@@ -168,7 +168,7 @@ def _add_packet(
 
 
 def build_policy_at(policy: VerifyPolicy, at: datetime) -> VerifyPolicy:
-    """The policy to judge a packet with at its own time, whoever does it, wherever."""
+    """Build the policy that verifies a packet at its own time, on any machine."""
     return replace(policy, mode=VerifyMode.ANY, at=at, organisations={}, organisations_others=None, directory=None)
 
 
@@ -240,11 +240,11 @@ def _build_manifest(
 
 
 def _record_pack(context: ConnectorContext, document_id: str, manifest: bytes) -> int:
-    """Make the last entry of the pack: that it was made, with its manifest's hash; its number."""
+    """Add the last entry of the pack, which has its manifest's hash, and return its number."""
     digest = hashlib.sha256(manifest).hexdigest()
     with context.store.snapshot() as tx:
         last_before, _ = tx.audit_log.read_chain_head(context.agency)
-    with context.transaction() as tx:
+    with context.store.transaction() as tx:
         pack_note = {"document_id": document_id, "manifest": digest}
         tx.audit_log.record(PACK_ENTRY_KIND, None, 0, pack_note, agency=context.agency)
     with context.store.snapshot() as tx:
@@ -260,7 +260,7 @@ def _write_chain(
     shown_sequences: set[int],
     last_sequence: int,
 ) -> tuple[int, str]:
-    """Write the chain up to the entry about this pack; the last number and hash."""
+    """Write the chain up to the entry about this pack, and return the last number and hash."""
     with archive.open(CHAIN_FILE, "w", force_zip64=True) as out, context.store.snapshot() as tx:
         for link in tx.audit_log.read_chain(context.agency, first_sequence=first_sequence):
             line: Mapping[str, Any] = {"digest": link.digest}
@@ -284,5 +284,5 @@ def _build_head(agency: str, head: tuple[int, str], signer: Signer | None) -> by
 
 
 def build_head_text(agency: str, sequence: int, hash_: str) -> bytes:
-    """What the agency signs of a chain's head: a text that can be nothing else."""
+    """Build the text of a chain's head that the agency signs, and that can be nothing else."""
     return f"{PACK_FORMAT}\n{agency}\n{sequence}\n{hash_}\n".encode()

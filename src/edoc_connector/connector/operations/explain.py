@@ -1,4 +1,4 @@
-"""What happened to a document, as a person would tell it, and what happens next."""
+"""Explanation of a document's history and its next steps, in English and Vietnamese."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from ..._core import split_languages
 from ...edxml import VIETNAM, StatusCode
 from ...errors import NotFound, VerificationFailed
 from ...store import (
@@ -30,20 +29,18 @@ from ...store import (
     TimelineRow,
     Tx,
     describe_code,
-    describe_entry,
 )
+from .._change_rules import ANSWERED_KINDS, KIND_NAMES_VI, WITHDRAWING_KINDS
 from .._context import ConnectorContext
 from .._retry import Undecided
-from ..delivery import KIND_NAMES_VI
-from ..outbound.correcting import is_correctable
+from ..outbound import is_correctable
 
 _STATUS_CODES = frozenset(code.value for code in StatusCode)
 _CHANGE_WORDS: Mapping[str, tuple[str, str]] = {
-    kind: (kind, f"yêu cầu {KIND_NAMES_VI[kind]}") for kind in ("recall", "update", "replace")
+    kind: (kind, f"yêu cầu {KIND_NAMES_VI[kind]}") for kind in ANSWERED_KINDS
 }
 _TextPair = tuple[str, str]
 _FINAL_CODES = frozenset({"02", "06"})  # codes after which a document takes no further one, so no answer to a 13 either
-_WITHDRAWING_KINDS = frozenset({"recall", "replace"})  # packets whose answer counts for the document they act on
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +60,7 @@ class Event:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Story:
-    """What happened to a document and what happens next.
+    """The history of a document and its next steps.
 
     Args:
         document_id: the document.
@@ -82,7 +79,7 @@ class Story:
     next_vi: tuple[str, ...]
 
     def text(self, *, vi: bool = False) -> str:
-        """The story in one language, a line for each thing, in Vietnam time."""
+        """Format the story in one language, a line for each event, in Vietnam time."""
         lines = [self.title_vi if vi else self.title]
         lines += [f"{format_time(item.time)}  {item.text_vi if vi else item.text}" for item in self.events]
         lines += ["→ " + item for item in (self.next_vi if vi else self.next)]
@@ -90,12 +87,12 @@ class Story:
 
 
 def format_time(moment: datetime) -> str:
-    """A time as a person in Vietnam reads it."""
+    """Format a time as a person in Vietnam reads it."""
     return f"{moment.astimezone(VIETNAM):%d/%m/%Y %H:%M:%S}"
 
 
 def explain(context: ConnectorContext, document_id: str) -> Story:
-    """Tell what happened to a document, sent or received; or to a packet, by the hub's id of it.
+    """Explain the history of a document, sent or received; or of a packet, by the hub's id of it.
 
     Raises:
         NotFound: nothing is known of it.
@@ -179,11 +176,11 @@ def _describe_recipients_next(tx: Tx, context: ConnectorContext, row: DeliveryRo
 
 
 def _describe_open_request(tx: Tx, row: DeliveryRow, recipient: RecipientRow) -> _TextPair:
-    """Who is asked has to answer; but a request to give back (13) is none any more after the last code (02, 06)."""
+    """Describe an open request; one to give back (13) needs no answer any more after the last code (02, 06)."""
     packets = (
         change
         for change in tx.deliveries.list_changes_to(row.agency, row.document_id)
-        if change.business in _WITHDRAWING_KINDS
+        if change.business in WITHDRAWING_KINDS
     )
     if recipient.last_code not in _FINAL_CODES or any(
         recipient.organ_id == other.organ_id for change in packets for other in tx.deliveries.list_unanswered(change)
@@ -222,8 +219,10 @@ def _explain_receipt(tx: Tx, row: ReceiptRow) -> Story:
         *_build_outgoing_events(tx, outgoing_rows),
     ]
     if row.verification_text:
-        en, vi = split_languages(row.verification_text)
-        events.append(Event(row.created_at, f"signature {row.verification}: {en}", f"chữ ký số: {vi}"))
+        words_vi = row.verification_vi or row.verification_text
+        events.append(
+            Event(row.created_at, f"signature {row.verification}: {row.verification_text}", f"chữ ký số: {words_vi}")
+        )
     next_steps: list[_TextPair | None] = [_RECEIPT_NEXT_WORDS.get(row.state)]
     if row.state == ReceiptState.LISTED:
         next_steps.append(_describe_due(row, "it is downloaded, with the next poll", "tải về ở lần nhận tới"))
@@ -257,12 +256,12 @@ def _build_timeline_events(tx: Tx, machine: StateMachine, keys: list[int]) -> It
 
 
 def _build_event(entry: TimelineRow) -> Event:
-    """A move is told by its cause, a status by its name, and what is neither by its own words."""
-    words = describe_entry(entry)
+    """Build an event: a move is told by its cause, a status by its name, and anything else by its own words."""
+    words = entry.text
     if entry.new not in _STATUS_CODES and entry.new not in _CHANGE_WORDS:
-        return Event(entry.at, *words)
+        return Event(entry.at, words.en, words.vi)
     organ_id = entry.recipient or entry.actor
-    en, vi = (f": {text}" if text else "" for text in words)
+    en, vi = (f": {text}" if text else "" for text in (words.en, words.vi))
     if entry.new in _CHANGE_WORDS:
         name, name_vi = _CHANGE_WORDS[entry.new]
         return Event(entry.at, f"{name} asked of {organ_id}{en}", f"đã gửi {organ_id} {name_vi}{vi}")
@@ -279,7 +278,7 @@ def _build_event(entry: TimelineRow) -> Event:
 
 
 def _build_answer_events(tx: Tx, agency: str, subject: str, keys: list[int]) -> Iterator[Event]:
-    """What the hub said, from the evidence."""
+    """Build the events of the hub's answers, from the evidence."""
     for link in tx.audit_log.list_links_about(agency, {subject: keys}):
         if link.kind != "answer":
             continue
@@ -305,7 +304,7 @@ def _describe_answer(answer: Mapping[str, Any]) -> _TextPair:
 
 
 def _build_outgoing_events(tx: Tx, rows: list[OutgoingRow]) -> Iterator[Event]:
-    """Our statuses and confirmations on their way."""
+    """Build the events of our statuses and confirmations."""
     by_key = {row.id: row for row in rows}
     for key, entries in tx.timeline.load_timelines(OUTGOING, list(by_key)).items():
         en, vi = _name_outgoing(by_key[key])
@@ -313,9 +312,8 @@ def _build_outgoing_events(tx: Tx, rows: list[OutgoingRow]) -> Iterator[Event]:
             if entry.new == OutgoingState.SENDING:
                 continue
             state_text, state_text_vi = _OUTGOING_WORDS[entry.new]
-            reason, reason_vi = describe_entry(entry)
             has_reason = entry.new in _TROUBLE_STATES or (entry.old is not None and entry.new == OutgoingState.READY)
-            suffix, suffix_vi = (f": {reason}", f": {reason_vi}") if has_reason else ("", "")
+            suffix, suffix_vi = (f": {entry.text.en}", f": {entry.text.vi}") if has_reason else ("", "")
             yield Event(entry.at, f"{en} {state_text}{suffix}", f"{vi} {state_text_vi}{suffix_vi}")
 
 

@@ -1,16 +1,16 @@
-"""Every message whose outcome is unknown: asked for at the hub, and settled, put off, or left to a person."""
+"""Reconciliation of messages with an unknown outcome: look each up at the hub, then settle or postpone it."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
 
-from ..._core import join_languages
+from ..._core import Text
 from ...errors import EdocError, StoreError
 from ...store import DELIVERIES, OUTGOING, DeliveryRow, DeliveryState, OutgoingRow, OutgoingState, StateMachine, Tx
 from .._context import ConnectorContext
 from .._retry import Undecided
-from ..outbound.outbox import Outbox
+from ..outbound import Outbox
 
 _STATE_WORDS = {
     DeliveryState.SENT: ("the hub has it", "trục đã có"),
@@ -44,7 +44,7 @@ class Unsettled:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reconciled:
-    """What asking about unknown outcomes came to.
+    """The result of asking about unknown outcomes.
 
     Args:
         settled: those that the hub told about.
@@ -78,7 +78,7 @@ def reconcile(context: ConnectorContext, outbox: Outbox) -> Reconciled:
 
 
 def settle_statuses(tx: Tx, agency: str, document_id: str, *, arrived: bool) -> int:
-    """Decide what became of the statuses about a document whose outcome is unknown; how many there were.
+    """Settle the statuses about a document whose outcome is unknown, and return how many there were.
 
     Args:
         tx: the transaction.
@@ -91,9 +91,7 @@ def settle_statuses(tx: Tx, agency: str, document_id: str, *, arrived: bool) -> 
     for row in matching_rows:
         times = {"sent_at": tx.now} if arrived else {"next_attempt_at": tx.now}
         state = OutgoingState.SENT if arrived else OutgoingState.READY
-        tx.outgoing.move(
-            row, state, detail=join_languages("a person decided", "do người phụ trách quyết định"), **times
-        )
+        tx.outgoing.move(row, state, detail=Text("a person decided", "do người phụ trách quyết định"), **times)
     return len(matching_rows)
 
 

@@ -1,4 +1,4 @@
-"""The spool's upkeep: packets whose time is over, files without a row, rows without a file."""
+"""Maintenance of the spool: prune finished packets, find orphans, restore lost files."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from ...errors import EdocError, NotFound, StoreError
+from ...errors import EdocError
 from ...store import (
     DELIVERIES,
     RECEIPTS,
@@ -33,7 +33,7 @@ _SPOOL_NAME = re.compile(r"[0-9a-f]{32}\.edxml")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pruned:
-    """What pruning removed, or would remove.
+    """The result of pruning: what was removed, or would be.
 
     Args:
         packets: how many packets.
@@ -48,7 +48,7 @@ class Pruned:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SpoolFault:
-    """Where spool and store do not agree.
+    """A disagreement of spool and store.
 
     Args:
         kind: ``orphan`` (a file that no row names), ``draft`` (what a crash left half written), ``missing`` (a row's
@@ -99,7 +99,7 @@ def prune(context: ConnectorContext, older_than: timedelta, *, dry_run: bool = T
 
 
 def fsck(context: ConnectorContext, *, repair: bool = False, deep: bool = False) -> list[SpoolFault]:
-    """Hold spool and store against each other.
+    """Compare spool and store.
 
     Args:
         context: the store, and the hub that may give a packet once more.
@@ -132,7 +132,7 @@ def _remove_packet(context: ConnectorContext, row: PacketRow, changed_before: da
     First the word, then the deed: a crash in between leaves a file, and the next run removes it. Whoever read the row
     before, to go on with it, is fenced off.
     """
-    with context.transaction() as tx:
+    with context.store.transaction() as tx:
         if not tx.packets.fence_off_finished(row, changed_before):
             return False
         tx.audit_log.mark_pruned(agency=context.agency, spool_file=row.file, sha256=row.sha256, at=tx.now)
@@ -142,7 +142,7 @@ def _remove_packet(context: ConnectorContext, row: PacketRow, changed_before: da
 
 
 def _remove_leftovers(context: ConnectorContext) -> None:
-    """Files that were noted as removed, and are still there: a crash came in between."""
+    """Remove files that were noted as removed and are still there: a crash came in between."""
     with context.store.snapshot() as tx:
         pruned = tx.audit_log.list_pruned_files()
     with translate_driver_errors():
@@ -155,7 +155,7 @@ def _remove_leftovers(context: ConnectorContext) -> None:
 
 
 def _find_orphans(root: Path, named_files: Collection[str], own_tags: Collection[str]) -> list[Path]:
-    """Files that no row names, without those that a row of another database may name: others may share the folder."""
+    """Find files that no row names, without those of agencies whose rows are in another database."""
     files = [path for path in _list_files(root) if path.name not in named_files]
     foreign_tags = {
         owner for path in files if (owner := parse_owner_tag(path.name)) is not None and owner not in own_tags
@@ -232,7 +232,7 @@ def _download_again(context: ConnectorContext, row: PacketRow, path: Path) -> bo
 
 
 def _replace_file(context: ConnectorContext, replacement: Path, path: Path) -> None:
-    """Put the right bytes in a packet's place; those that lie there, altered, are all there was until now."""
+    """Put the right bytes in a packet's place, and keep the altered ones, which were all there was until now."""
     with translate_driver_errors():
         path.parent.mkdir(exist_ok=True)
         if path.exists():
@@ -243,7 +243,7 @@ def _replace_file(context: ConnectorContext, replacement: Path, path: Path) -> N
 def _record_repair(
     context: ConnectorContext, row: PacketRow, fault: SpoolFault, repair_words: str, repair_words_vi: str
 ) -> SpoolFault:
-    with context.transaction() as tx:
+    with context.store.transaction() as tx:
         tx.audit_log.record("packet", row.machine, row.key, {fault.kind: repair_words})
     return replace(fault, repaired=repair_words, repaired_vi=repair_words_vi, advice="", advice_vi="")
 
@@ -264,7 +264,7 @@ def _handle_orphan(context: ConnectorContext, path: Path, *, repair: bool) -> Sp
 
 
 def _move_to_orphans(context: ConnectorContext, path: Path) -> None:
-    """Nothing is deleted: what nobody names may be all there is of something."""
+    """Move a file to the orphans; nothing is deleted, for it may be all there is of something."""
     folder = context.store.spool.root / ORPHANS_FOLDER
     with translate_driver_errors():
         folder.mkdir(exist_ok=True)
@@ -278,12 +278,3 @@ def _handle_draft(path: Path, *, repair: bool) -> SpoolFault:
         return fault
     path.unlink(missing_ok=True)
     return replace(fault, repaired="removed", repaired_vi="đã xóa", advice="", advice_vi="")
-
-
-def has_packet(context: ConnectorContext, name: str, sha256: str) -> bool:
-    """Whether a packet is in the spool with the bytes that were stored."""
-    try:
-        context.store.spool.verify_file(name, sha256)
-    except (NotFound, StoreError):
-        return False
-    return True

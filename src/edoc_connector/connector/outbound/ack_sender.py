@@ -1,4 +1,4 @@
-"""Statuses and confirmations on their way to the hub, a few at a time.
+"""Sender of statuses and confirmations, in batches, a few on the wire at a time.
 
 A batch is claimed in one transaction, its packets are built and stored, it goes to the hub in a few threads, and one
 transaction writes what became of it. Messages of one lane never stand in one batch: the later one waits for its turn.
@@ -12,9 +12,9 @@ from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
-from ..._core import describe_error, join_languages
+from ..._core import Text, describe_error
 from ...edxml import StatusMessage
 from ...errors import DuplicateDocument, EdocError, NotFound
 from ...hubs import MessageType, Outcome
@@ -32,8 +32,9 @@ from ...store import (
     Tx,
 )
 from .._context import ConnectorContext
-from .._retry import as_error_columns, decide_retry
+from .._retry import NO_ERROR, as_error_columns, compute_next_attempt, decide_retry
 from .packet_builder import build_packet
+from .reconciler import Reconciler
 
 log = logging.getLogger("edoc_connector.connector.outbox")
 
@@ -43,13 +44,12 @@ SEND_THREADS = 4  # messages on the wire at a time
 A = TypeVar("A")
 B = TypeVar("B")
 
-LookUpStatus = Callable[[OutgoingRow], tuple[bool, str | None]]
-FindHubId = Callable[[OutgoingRow], str | None]
+AckResult: TypeAlias = tuple[int, EdocError | None]  # the key of a message, and what it met
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AckOutcome:
-    """What became of a message.
+    """The outcome of a message.
 
     Args:
         row: the message, claimed.
@@ -71,14 +71,12 @@ class AckSender:
 
     Args:
         context: the store, the hub and the key.
-        look_up_status: asks the hub whether it has a status whose outcome is unknown, and gives its id there.
-        find_hub_id: asks for the hub's id of a status that it says it has.
+        reconciler: asks the hub about statuses that it may have.
     """
 
-    def __init__(self, context: ConnectorContext, look_up_status: LookUpStatus, find_hub_id: FindHubId) -> None:
+    def __init__(self, context: ConnectorContext, reconciler: Reconciler) -> None:
         self._context = context
-        self._look_up_status = look_up_status
-        self._find_hub_id = find_hub_id
+        self._reconciler = reconciler
         self._lock = threading.Lock()
         self._pool: ThreadPoolExecutor | None = None
 
@@ -91,7 +89,7 @@ class AckSender:
 
     def send_next(
         self, *, only_due: bool, exclude: Collection[int] = (), only_id: int | None = None
-    ) -> list[tuple[int, EdocError | None]]:
+    ) -> list[AckResult]:
         """Send the next messages whose turn it is, once each.
 
         Args:
@@ -103,7 +101,7 @@ class AckSender:
             The key of each, and what it met.
         """
         keys = None if only_id is None else [only_id]
-        with self._context.transaction() as tx:
+        with self._context.store.transaction() as tx:
             rows = tx.outgoing.claim_batch(
                 self._context.lease,
                 agency=self._context.agency,
@@ -114,8 +112,8 @@ class AckSender:
             )
         return self.send_claimed(rows)
 
-    def send_claimed(self, rows: Sequence[OutgoingRow]) -> list[tuple[int, EdocError | None]]:
-        """Send messages that are claimed, likewise."""
+    def send_claimed(self, rows: Sequence[OutgoingRow]) -> list[AckResult]:
+        """Send messages that are claimed, as `send_next` does."""
         if not rows:
             return []
         with self._context.lease_keeper.hold_all(OUTGOING.table_name, [row.id for row in rows]):
@@ -129,30 +127,30 @@ class AckSender:
 
     # -- those that the hub has to be asked about
 
-    def _try_unknown(self, row: OutgoingRow) -> tuple[int, EdocError | None]:
+    def _try_unknown(self, row: OutgoingRow) -> AckResult:
         try:
             return self._look_up_or_send(row)
         except EdocError as error:
             return row.id, error
 
-    def _look_up_or_send(self, row: OutgoingRow) -> tuple[int, EdocError | None]:
+    def _look_up_or_send(self, row: OutgoingRow) -> AckResult:
         self._context.hub.clear_exchanges()
-        is_at_hub, doc_id = self._look_up_status(row)
-        if is_at_hub:
+        hub_copy = self._reconciler.look_up(row)
+        if hub_copy is not None:
             exchanges = tuple(self._context.hub.take_exchanges())
-            return self._record_outcomes([AckOutcome(row=row, doc_id=doc_id, recorded_exchanges=exchanges)])[0]
-        with self._context.transaction() as tx:
+            return self._record_outcomes([AckOutcome(row=row, doc_id=hub_copy.doc_id, recorded_exchanges=exchanges)])[0]
+        with self._context.store.transaction() as tx:
             rows = tx.outgoing.claim_batch(self._context.lease, agency=row.agency, only_due=False, only_ids=[row.id])
         return self._send_batch(rows)[0] if rows else (row.id, None)
 
     # -- a batch
 
-    def _send_batch(self, rows: Sequence[OutgoingRow]) -> list[tuple[int, EdocError | None]]:
+    def _send_batch(self, rows: Sequence[OutgoingRow]) -> list[AckResult]:
         ready, failures = self._prepare_packets(rows)
         return self._record_outcomes([*failures, *self._map_parallel(self._send_ack, ready)])
 
     def _prepare_packets(self, rows: Sequence[OutgoingRow]) -> tuple[list[OutgoingRow], list[AckOutcome]]:
-        """The packet of a status is made when it is first sent: a missing key must not undo what it reports."""
+        """Build the packets of statuses at their first sending: a missing key must not undo what they report."""
         ready = [row for row in rows if row.kind == CONFIRM or row.spool_file is not None]
         unbuilt = [row for row in rows if row not in ready]
         built_packets, failures = [], []
@@ -163,7 +161,7 @@ class AckSender:
             else:
                 failures.append(AckOutcome(row=row, error=built))
         if built_packets:
-            with self._context.transaction() as tx:
+            with self._context.store.transaction() as tx:
                 ready += tx.outgoing.record_packets(built_packets)
         return ready, failures
 
@@ -175,7 +173,7 @@ class AckSender:
             return error
 
     def _send_ack(self, row: OutgoingRow) -> AckOutcome:
-        """Tell the hub one thing; in any thread."""
+        """Send one message. May be called from any thread."""
         hub = self._context.hub
         hub.clear_exchanges()
         outcome = AckOutcome(row=row)
@@ -192,11 +190,9 @@ class AckSender:
     def _is_closed_by_fail(self, row: OutgoingRow, error: EdocError) -> bool:
         if row.kind != CONFIRM or row.code != DONE or decide_retry(error).next_state != OutgoingState.FAILED:
             return False
+        told_fail = {"receipt_id": row.receipt_id, "code": FAIL, "state": OutgoingState.SENT}
         with self._context.store.snapshot() as tx:
-            told = tx.outgoing.find_all(
-                row.agency, receipt_id=row.receipt_id, code=FAIL, state=OutgoingState.SENT, limit=1
-            )
-        return bool(told)
+            return bool(tx.outgoing.find_all(row.agency, **told_fail, limit=1))
 
     def _send_status(self, row: OutgoingRow) -> str | None:
         packet = self._ensure_packet(row)
@@ -205,11 +201,11 @@ class AckSender:
                 packet, message_type=MessageType.STATUS, sender=self._context.agency, recipients=[row.recipient or ""]
             )
         except DuplicateDocument:
-            return self._find_hub_id(row)  # the same bytes as before: an earlier attempt arrived
+            return self._reconciler.find_hub_id(row)  # the same bytes as before: an earlier attempt arrived
         return result.doc_id
 
     def _ensure_packet(self, row: OutgoingRow) -> Path:
-        """The packet of a status; where it is gone or was altered, one that says the same."""
+        """Find the packet of a status; where it is gone or was altered, build one that says the same."""
         spool = self._context.store.spool
         try:
             return spool.verify_file(row.spool_file or "", row.sha256 or "")
@@ -218,15 +214,15 @@ class AckSender:
         rebuilt = self._build_packet(row)
         if isinstance(rebuilt, EdocError):
             raise rebuilt
-        detail = join_languages("its packet was gone; built anew", "gói tin đã mất, đã tạo lại")
-        with self._context.transaction() as tx:
+        detail = Text("its packet was gone; built anew", "gói tin đã mất, đã tạo lại")
+        with self._context.store.transaction() as tx:
             tx.outgoing.record_packets([(row, rebuilt)])
             tx.timeline.record_change(OUTGOING, row.id, old=row.state, new=row.state, detail=detail)
         return spool.locate(rebuilt.name)
 
     def _map_parallel(self, work: Callable[[A], B], rows: Sequence[A]) -> list[B]:
         if len(rows) < 2:
-            return [work(row) for row in rows]
+            return list(map(work, rows))
         with self._lock:
             if self._pool is None:
                 self._pool = ThreadPoolExecutor(SEND_THREADS, thread_name_prefix="edoc-report")
@@ -235,12 +231,12 @@ class AckSender:
 
     # -- what became of it
 
-    def _record_outcomes(self, outcomes: Sequence[AckOutcome]) -> list[tuple[int, EdocError | None]]:
-        """Write it down; where one message is another worker's by now, each is written by itself."""
+    def _record_outcomes(self, outcomes: Sequence[AckOutcome]) -> list[AckResult]:
+        """Write outcomes down in one transaction; where that fails, each by itself."""
         if not outcomes:
             return []
         try:
-            with self._context.transaction() as tx:
+            with self._context.store.transaction() as tx:
                 self._write_outcomes(tx, outcomes)
         except EdocError as error:
             if len(outcomes) > 1:
@@ -258,17 +254,11 @@ class AckSender:
             elif outcome.error is not None:
                 self._write_failure(tx, outcome.row, outcome.error)
             elif outcome.row.state == OutgoingState.UNKNOWN:
-                values: dict[str, Any] = {
-                    "sent_at": tx.now,
-                    "attempts": outcome.row.attempts + 1,
-                    **as_error_columns(None),
-                }
+                values: dict[str, Any] = {"sent_at": tx.now, "attempts": outcome.row.attempts + 1, **NO_ERROR}
                 tx.outgoing.move(outcome.row, OutgoingState.SENT, hub_doc_id=outcome.doc_id, **values)
             else:
                 sent_outcomes.append(outcome)
-        tx.outgoing.mark_sent(
-            [(outcome.row, outcome.doc_id) for outcome in sent_outcomes], values=as_error_columns(None)
-        )
+        tx.outgoing.mark_sent([(outcome.row, outcome.doc_id) for outcome in sent_outcomes], values=NO_ERROR)
         confirmed = [outcome.row for outcome in sent_outcomes if outcome.row.kind == CONFIRM]
         if confirmed:
             tx.receipts.mark_confirmed({row.receipt_id or 0: row.code for row in confirmed})
@@ -277,32 +267,32 @@ class AckSender:
         state = OutgoingState(decide_retry(error).next_state)
         if row.kind == CONFIRM and state is not OutgoingState.FAILED:
             state = OutgoingState.READY  # confirming twice is harmless, so an unknown outcome is no reason to ask
-        next_attempt_at = (
-            tx.now if state is OutgoingState.UNKNOWN else self._context.compute_next_attempt(row, tx.now, error)
-        )
-        values = {"attempts": row.attempts + 1, "next_attempt_at": next_attempt_at, **as_error_columns(error)}
-        values |= {"asked": 0} if state is OutgoingState.UNKNOWN else {}
+        values: dict[str, Any] = {"attempts": row.attempts + 1, **as_error_columns(error)}
+        if state is OutgoingState.UNKNOWN:
+            values |= {"next_attempt_at": tx.now, "asked": 0}
+        else:
+            values |= {"next_attempt_at": compute_next_attempt(self._context.limits, row.attempts, tx.now, error)}
         tx.outgoing.move(row, state, detail=describe_error(error), **values)
         if state is OutgoingState.FAILED:
             _record_subject_failure(tx, row, error)
 
 
 def _close_confirmation(tx: Tx, row: OutgoingRow) -> None:
-    """A packet that was set aside, told ``fail`` and let in later: the hub's part was over then."""
-    words = join_languages(
+    """Close the confirmation of a packet that was set aside, told ``fail`` and let in later: the hub's part is over."""
+    words = Text(
         "it was told fail when the packet was set aside, and keeps to that",
         "trục đã được báo fail khi gói tin bị cách ly và giữ nguyên như vậy",
     )
-    tx.outgoing.move(row, OutgoingState.FAILED, detail=words, attempts=row.attempts + 1, **as_error_columns(None))
+    tx.outgoing.move(row, OutgoingState.FAILED, detail=words, attempts=row.attempts + 1, **NO_ERROR)
     receipt = tx.receipts.get_by_id(row.receipt_id or 0)
     if receipt.state == ReceiptState.HANDLED:
         tx.receipts.move(receipt, ReceiptState.CONFIRMED, detail=words)
 
 
 def _record_subject_failure(tx: Tx, row: OutgoingRow, error: EdocError) -> None:
-    """A message that failed for good is told where people look: at what it was about."""
+    """Note a message that failed for good where people look: at the receipt or delivery that it was about."""
     kind = "xác nhận" if row.kind == CONFIRM else "trạng thái"
-    detail = join_languages(
+    detail = Text(
         f"{row.kind} {row.code} failed for good: {error.message}", f"không gửi được {kind} {row.code}: {error.vi}"
     )
     if row.receipt_id is not None:

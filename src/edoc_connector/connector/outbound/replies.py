@@ -1,18 +1,17 @@
-"""Statuses that we send about what came in: checked against the order, and queued with the change they report."""
+"""Replies to received packets: statuses, checked against the status rules and queued with the change they report."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 
-from ..._core import join_languages
-from ...edxml import Document, ResponseFor, StaffInfo, StatusCode, StatusMessage
+from ..._core import Text
+from ...edxml import ResponseFor, StaffInfo, StatusCode, StatusMessage
 from ...errors import NotFound, StatusNotAllowed
-from ...store import CHANGE_BY_ANSWER, TAKE_BACK_KIND, ReceiptRow, ReceiptState, Tx, describe_code, require_allowed_code
+from ...store import CHANGE_BY_ANSWER, ReceiptRow, ReceiptState, Tx, describe_code, require_allowed_code
+from .._change_rules import KIND_NAMES_VI, NEW_KIND, TAKE_BACK_KIND, WITHDRAWING_KINDS
 from .._context import ConnectorContext
-from ..delivery import KIND_NAMES_VI
-from ..inbound.intake import select_target_ids
 
 ANSWERABLE_STATES = frozenset({ReceiptState.HANDLED, ReceiptState.CONFIRMED})
 
@@ -36,10 +35,15 @@ class StatusReply:
         """The officer's name, for the timeline."""
         return self.staff.staff if self.staff is not None else None
 
+    @property
+    def is_answer(self) -> bool:
+        """Whether it answers a request: 15 or 16."""
+        return self.code in CHANGE_BY_ANSWER
+
 
 @dataclass(frozen=True, slots=True)
 class _ReplyState:
-    """Where the thing that a status is about stands.
+    """The state of the document that a status is about.
 
     Args:
         receipt: its receipt: the packet's own, or that of the document that a status asks to take back.
@@ -55,20 +59,22 @@ class _ReplyState:
     change: str | None
 
     def require_allowed(self, reply: StatusReply) -> None:
+        """Raise unless the status may be sent now."""
         require_allowed_code(
             reply.code, self.last_code, change=self.change, is_change_packet=not self.has_separate_request
         )
 
     def with_reply(self, reply: StatusReply) -> _ReplyState:
-        if self.has_separate_request and reply.code in CHANGE_BY_ANSWER:
-            return _ReplyState(self.receipt, self.has_separate_request, self.last_code, CHANGE_BY_ANSWER[reply.code])
-        return _ReplyState(self.receipt, self.has_separate_request, reply.code, self.change)
+        """Compute the state after a status."""
+        if self.has_separate_request and reply.is_answer:
+            return replace(self, change=CHANGE_BY_ANSWER[reply.code])
+        return replace(self, last_code=reply.code)
 
 
 def build_reply_message(
     context: ConnectorContext, receipt: ReceiptRow, reply: StatusReply, *, at: datetime
 ) -> StatusMessage:
-    """The status message about a receipt (edXML, "Status packet")."""
+    """Build the status message about a receipt (edXML, "Status packet")."""
     return StatusMessage(
         sender=context.organization,
         response_for=ResponseFor(
@@ -117,17 +123,16 @@ def lock_replies(tx: Tx, row: ReceiptRow) -> None:
         tx.receipts.lock_receipt(subject_receipt.id)
 
 
-def enqueue_reply(
-    tx: Tx, context: ConnectorContext, row: ReceiptRow, reply: StatusReply, *, read_document: Callable[[], Document]
-) -> ReceiptRow:
-    """Check a status against the order, note it and queue it, in the caller's transaction, which called `alone`.
+def enqueue_reply(tx: Tx, context: ConnectorContext, row: ReceiptRow, reply: StatusReply) -> ReceiptRow:
+    """Check a status against the order, note it and queue it, in the caller's transaction, which called `lock_replies`.
+
+    An answer is entered with `record_answer` too.
 
     Args:
         tx: the transaction.
         context: who we are.
         row: the receipt that is answered.
         reply: the status.
-        read_document: reads the receipt's document; called only for answers to a recall or a replacement.
 
     Returns:
         The receipt after it.
@@ -142,15 +147,36 @@ def enqueue_reply(
     current = tx.receipts.record_note(
         subject_receipt, detail=detail, last_code=next_state.last_code, change=next_state.change
     )
-    if reply.code in CHANGE_BY_ANSWER:
-        _record_answer(tx, row, reply, read_document)
-    elif subject_receipt.id == row.id:
-        return current
+    return current if current.id == row.id else tx.receipts.get_by_id(row.id)
+
+
+def record_answer(tx: Tx, row: ReceiptRow, reply: StatusReply, *, target_ids: Collection[str]) -> ReceiptRow:
+    """Note an answer (15, 16) where the request came in, and at the documents that a recall or replacement acts on.
+
+    Args:
+        tx: the transaction, in which `enqueue_reply` queued it.
+        row: the receipt that is answered.
+        reply: the answer.
+        target_ids: the documents acted on, by DocumentId; none but for a recall or a replacement.
+
+    Returns:
+        The receipt after it.
+    """
+    words = describe_code(reply.code), describe_code(reply.code, vi=True)
+    if row.business == TAKE_BACK_KIND:
+        tx.receipts.record_note(row, detail=Text(*words), last_code=reply.code)
+    for document_id in target_ids:
+        target = tx.receipts.find_effective(row.agency, document_id, row.sender)
+        if target is not None:
+            tx.receipts.lock_receipt(target.id)
+            kind = row.business or ""
+            detail = Text(f"{kind}: {words[0]}", f"{KIND_NAMES_VI[kind]}: {words[1]}")
+            tx.receipts.record_note(target, detail=detail, change=CHANGE_BY_ANSWER[reply.code])
     return tx.receipts.get_by_id(row.id)
 
 
-def _enqueue_status(tx: Tx, context: ConnectorContext, receipt: ReceiptRow, reply: StatusReply) -> str:
-    """Queue a status; what was said, in words."""
+def _enqueue_status(tx: Tx, context: ConnectorContext, receipt: ReceiptRow, reply: StatusReply) -> Text:
+    """Queue a status, and return its description."""
     tx.outgoing.enqueue_status(
         agency=receipt.agency,
         code=reply.code,
@@ -159,14 +185,14 @@ def _enqueue_status(tx: Tx, context: ConnectorContext, receipt: ReceiptRow, repl
         receipt_id=receipt.id,
     )
     en, vi = describe_code(reply.code), describe_code(reply.code, vi=True)
-    return join_languages(f"{en} {reply.description or ''}".strip(), f"{vi} {reply.description or ''}".strip())
+    return Text(f"{en} {reply.description or ''}".strip(), f"{vi} {reply.description or ''}".strip())
 
 
 def find_open_requests(tx: Tx, row: ReceiptRow) -> list[ReceiptRow]:
-    """The recalls and replacements of a document's sender that wait for an answer, newest first."""
+    """Find the recalls and replacements of a document's sender that wait for an answer, newest first."""
     return tx.receipts.find_all(
         row.agency,
-        business=["recall", "replace"],
+        business=WITHDRAWING_KINDS,
         sender=row.sender,
         state=ANSWERABLE_STATES,
         last_code=StatusCode.ARRIVED,
@@ -175,7 +201,7 @@ def find_open_requests(tx: Tx, row: ReceiptRow) -> list[ReceiptRow]:
 
 def _find_reply_state(tx: Tx, row: ReceiptRow) -> _ReplyState:
     if row.business != TAKE_BACK_KIND:
-        return _ReplyState(row, row.business == "new", row.last_code, row.change)
+        return _ReplyState(row, row.business == NEW_KIND, row.last_code, row.change)
     subject_receipt = _find_subject_receipt(tx, row)
     if subject_receipt is None:
         raise NotFound(
@@ -185,20 +211,5 @@ def _find_reply_state(tx: Tx, row: ReceiptRow) -> _ReplyState:
 
 
 def _find_subject_receipt(tx: Tx, row: ReceiptRow) -> ReceiptRow | None:
-    """The document that a status is about."""
+    """Find the receipt of the document that a status is about."""
     return tx.receipts.find_effective(row.agency, row.document_id or "", row.sender)
-
-
-def _record_answer(tx: Tx, row: ReceiptRow, reply: StatusReply, read_document: Callable[[], Document]) -> None:
-    """An answer is noted where the request came in, and for a recall or replacement at the documents it acts on."""
-    words = describe_code(reply.code), describe_code(reply.code, vi=True)
-    if row.business == TAKE_BACK_KIND:
-        tx.receipts.record_note(row, detail=join_languages(*words), last_code=reply.code)
-    if row.business not in ("recall", "replace"):
-        return
-    for document_id in select_target_ids(read_document()):
-        target = tx.receipts.find_effective(row.agency, document_id, row.sender)
-        if target is not None:
-            tx.receipts.lock_receipt(target.id)
-            detail = join_languages(f"{row.business}: {words[0]}", f"{KIND_NAMES_VI[row.business]}: {words[1]}")
-            tx.receipts.record_note(target, detail=detail, change=CHANGE_BY_ANSWER[reply.code])

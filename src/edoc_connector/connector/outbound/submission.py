@@ -1,33 +1,31 @@
-"""Documents on their way into the store: built and signed once, and the same document twice is one delivery."""
+"""Submission of documents: build and sign each once, and store it as one delivery, however often it is submitted.
+
+A document is checked, and its delivery looked for. A new one is built and stored; a known one is ready again where it
+had failed; one that the hub refused may be corrected: the new document takes its place under the same id, which an
+office cannot change. The outbox sends what comes of it.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 
-from ..._core import join_languages
-from ...edxml import BusinessType, Document, ResponseFor, StaffInfo, StatusCode, StatusMessage, read
-from ...errors import DocumentError, NotFound, StatusNotAllowed
-from ...store import (
-    TAKE_BACK_CODE,
-    DeliveryRow,
-    DeliveryState,
-    NewDelivery,
-    SpoolFile,
-    Tx,
-    can_take_back,
-    require_same_document,
-    require_take_back,
-)
+from ..._core import Text
+from ...edxml import BusinessType, Document, read
+from ...errors import DocumentError, EdocError, NotFound, PacketRefused, StatusNotAllowed, UnknownRecipient
+from ...store import DELIVERIES, DeliveryRow, DeliveryState, NewDelivery, SpoolFile, Tx, require_same_document
+from .._change_rules import KIND_BY_TYPE, WITHDRAWING_KINDS, select_target_ids
 from .._context import ConnectorContext
-from ..delivery import KIND_BY_TYPE
-from ..inbound.intake import WITHDRAWING_TYPES, select_target_ids
-from ..operations.spool_maintenance import has_packet
-from . import correcting
-from .packet_builder import build_packet, check_message, compute_fingerprint
+from .._fingerprint import compute_fingerprint
+from .._retry import NO_ERROR
+from .packet_builder import build_packet, check_message
 
-_HEAD_START = timedelta(seconds=5)
+REFUSED = "refused"
+
+_HEAD_START = timedelta(seconds=5)  # after which a delivery counts as one that waits for anybody to send it
+
+# The hub looked at the packet and said no to it. Any other end leaves room for doubt, a duplicate most of all.
+_REFUSAL_ERRORS = (PacketRefused, UnknownRecipient)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,10 +42,10 @@ class Submission:
 
 
 def submit(context: ConnectorContext, document: Document) -> Submission:
-    """The delivery of a document: a new one, or the one that is there.
+    """Store a document as a delivery, or find the one that is there.
 
     A delivery that failed is ``ready`` again: its caller sends it once more. One that the hub refused, and certainly
-    never took, may be corrected: the document takes its place under the same id.
+    never took, may be corrected.
 
     Raises:
         DocumentError: the document breaks rules of the standard, or is not ours.
@@ -59,74 +57,223 @@ def submit(context: ConnectorContext, document: Document) -> Submission:
     checked_at = context.store.clock()
     check_message(document, at=checked_at)
     _require_own_sender(context, document)
-    content_hash = compute_fingerprint(document)
+    fingerprint = compute_fingerprint(document)
     with context.store.snapshot() as tx:
         existing = tx.deliveries.find_by_document_id(context.agency, document.id)
-        can_correct = (
-            existing is not None and existing.fingerprint != content_hash and correcting.is_correctable(tx, existing)
-        )
-    if existing is not None and can_correct:
-        return Submission(_submit_correction(context, existing, document, content_hash))
-    if existing is not None:
-        same_delivery = require_same_document(existing, content_hash)
-        if same_delivery.state != DeliveryState.FAILED or has_packet(
-            context, same_delivery.spool_file, same_delivery.sha256
-        ):
-            return Submission(_reset_failed(context, same_delivery))
-    file = build_packet(context, document, at=checked_at, already_checked=True)
-    if existing is not None:
-        return Submission(_replace_lost_packet(context, existing, file, content_hash))
-    return _add_delivery(context, document, content_hash, file)
+        can_correct = existing is not None and existing.fingerprint != fingerprint and is_correctable(tx, existing)
+    if existing is None:
+        file = build_packet(context, document, at=checked_at, already_checked=True)
+        return _add_delivery(context, _build_new_delivery(context, document, fingerprint, file), document)
+    if can_correct:
+        file = build_packet(context, document, at=checked_at, already_checked=True)
+        return _correct_delivery(context, existing, _build_new_delivery(context, document, fingerprint, file), document)
+    same_delivery = require_same_document(existing, fingerprint)
+    if has_lost_packet(context, same_delivery):
+        return rebuild(context, same_delivery, document)
+    return resubmit(context, same_delivery)
 
 
-def _add_delivery(context: ConnectorContext, document: Document, content_hash: str, file: SpoolFile) -> Submission:
-    """A new delivery, whose caller has a head start: only after that it counts as one that waits to be sent."""
-    new_delivery = _build_new_delivery(context, document, content_hash, file)
+# -- a new delivery
+
+
+def _add_delivery(context: ConnectorContext, new_delivery: NewDelivery, document: Document) -> Submission:
+    """Store a delivery whose caller has a head start: only after that it counts as one that waits to be sent."""
     row = None
     try:
-        with context.transaction() as tx:
+        with context.store.transaction() as tx:
             row = tx.deliveries.add(new_delivery, due_at=tx.now + _HEAD_START)
-            is_ours = row.spool_file == file.name
+            is_ours = row.spool_file == new_delivery.spool_file
             if is_ours:
                 _record_request(tx, context, document)
     finally:
         # Nothing was stored, or another worker stored the same document first.
-        if row is None or row.spool_file != file.name:
-            context.store.spool.discard(file.name)
+        if row is None or row.spool_file != new_delivery.spool_file:
+            context.store.spool.discard(new_delivery.spool_file)
     return Submission(row, is_new=is_ours)
 
 
-def resubmit(context: ConnectorContext, row: DeliveryRow, read_document: Callable[[], Document]) -> Submission:
-    """A delivery whose caller sends it once more.
+def _build_new_delivery(
+    context: ConnectorContext, document: Document, fingerprint: str, file: SpoolFile
+) -> NewDelivery:
+    if document.issued_on is None:
+        raise ValueError("a document without a date passed the rules")
+    business = document.business.type or BusinessType.NEW
+    return NewDelivery(
+        agency=context.agency,
+        document_id=document.id,
+        business=KIND_BY_TYPE[business],
+        targets=() if business is BusinessType.NEW else select_target_ids(document),
+        code=document.code,
+        subject=document.subject,
+        issued_on=document.issued_on,
+        spool_file=file.name,
+        sha256=file.sha256,
+        size=file.size,
+        fingerprint=fingerprint,
+        recipients=tuple((recipient.id, recipient.name) for recipient in document.recipients),
+    )
 
-    Args:
-        context: who we are.
-        row: the delivery.
-        read_document: says what it holds; called only where its packet is gone or was altered.
+
+def _record_request(tx: Tx, context: ConnectorContext, document: Document) -> None:
+    """Enter the request of a recall or a replacement at those recipients of the documents acted on that it goes to."""
+    kind = KIND_BY_TYPE[document.business.type or BusinessType.NEW]
+    if kind not in WITHDRAWING_KINDS:
+        return
+    recipient_ids = {recipient.id for recipient in document.recipients}
+    for document_id in select_target_ids(document):
+        target = tx.deliveries.find_by_document_id(context.agency, document_id)
+        if target is not None:
+            asked_ids = [organ_id for organ_id in _list_recipient_ids(tx, target) if organ_id in recipient_ids]
+            tx.deliveries.record_request(target, asked_ids, request=kind, detail=document.business.reason or "")
+
+
+# -- a delivery that failed
+
+
+def has_lost_packet(context: ConnectorContext, row: DeliveryRow) -> bool:
+    """Whether a delivery failed and its packet is gone or was altered: it has to be built anew, by `rebuild`."""
+    return row.state == DeliveryState.FAILED and not context.store.spool.has(row.spool_file, row.sha256)
+
+
+def resubmit(context: ConnectorContext, row: DeliveryRow) -> Submission:
+    """Make a delivery that failed ``ready`` again; any other one is left as it is."""
+    if row.state != DeliveryState.FAILED:
+        return Submission(row)
+    with context.store.transaction() as tx:
+        current = tx.deliveries.get_by_id(row.id)
+        if current.state == DeliveryState.FAILED:
+            tx.deliveries.move(current, DeliveryState.READY, next_attempt_at=tx.now)
+        return Submission(tx.deliveries.get_by_id(row.id))
+
+
+def rebuild(context: ConnectorContext, row: DeliveryRow, document: Document) -> Submission:
+    """Make a delivery that failed, and lost its packet, ``ready`` again with a packet built anew.
+
+    The bytes are others than those that may have left once; the DocumentId is the same, and the content but for the
+    reason that a recall gives, so a receiver that has it drops it.
 
     Raises:
-        EdocError: as for `stored`.
+        EdocError: as for `submit`.
     """
-    if row.state != DeliveryState.FAILED or has_packet(context, row.spool_file, row.sha256):
-        return Submission(_reset_failed(context, row))
-    rebuilt = read_document()
-    return Submission(
-        _replace_lost_packet(
-            context, row, build_packet(context, rebuilt, at=context.store.clock()), compute_fingerprint(rebuilt)
-        )
+    file = build_packet(context, document, at=context.store.clock())
+    is_committed = False
+    try:
+        with context.store.transaction() as tx:
+            values = {"spool_file": file.name, "sha256": file.sha256, "size": file.size}
+            values |= {"fingerprint": compute_fingerprint(document), "next_attempt_at": tx.now}
+            detail = Text("its packet was gone; built anew", "gói tin đã mất, đã tạo lại")
+            tx.deliveries.move(row, DeliveryState.READY, detail=detail, **values)
+            ready_row = tx.deliveries.get_by_id(row.id)
+        is_committed = True
+    finally:
+        if not is_committed:
+            context.store.spool.discard(file.name)
+    return Submission(ready_row)
+
+
+# -- a document that the hub refused, corrected
+
+
+def is_correctable(tx: Tx, row: DeliveryRow) -> bool:
+    """Whether another document may take the place of this one: the hub certainly never took it.
+
+    Every time the delivery failed the hub had refused the packet for what is in it (`DeliveryRow.never_accepted`), it
+    was never ``unknown`` nor ``sent``, and no recipient ever said anything about it.
+    """
+    if row.state != DeliveryState.FAILED or not row.never_accepted or row.hub_doc_id or row.sent_at:
+        return False
+    return not any(
+        recipient.last_code or recipient.change for recipient in tx.deliveries.load_recipients([row.id])[row.id]
     )
 
 
-def build_no_recipient_error(document_id: str) -> NotFound:
-    """The error for a request that names no recipient."""
-    return NotFound(
-        f"no recipient of {document_id} was named: name some, or leave recipients out to ask everybody.",
-        vi=f"Chưa nêu nơi nhận nào của {document_id}: hãy nêu nơi nhận, hoặc bỏ tham số recipients để hỏi tất cả.",
+def is_refusal(error: EdocError) -> bool:
+    """Tell whether the hub refused what is in the packet."""
+    return isinstance(error, _REFUSAL_ERRORS)
+
+
+def record_refusal(tx: Tx, row: DeliveryRow) -> None:
+    """Enter in the timeline of a delivery that failed now that the hub refused what is in the packet."""
+    detail = Text(
+        "the hub refused what is in the packet: the document can be corrected and sent under the same id",
+        "trục từ chối nội dung gói tin: có thể sửa văn bản rồi gửi lại với cùng mã định danh",
     )
+    tx.timeline.record_change(DELIVERIES, row.id, old=DeliveryState.FAILED, new=REFUSED, detail=detail)
+
+
+def _correct_delivery(
+    context: ConnectorContext, existing: DeliveryRow, new_delivery: NewDelivery, document: Document
+) -> Submission:
+    """Put the document as it is now in the place of one that the hub refused."""
+    corrected_row = None
+    try:
+        with context.store.transaction() as tx:
+            refused_file = _apply_correction(tx, existing.id, document, new_delivery)
+            if refused_file is not None:
+                _record_request(tx, context, document)
+            corrected_row = tx.deliveries.get_by_id(existing.id)
+    finally:
+        if corrected_row is None:
+            context.store.spool.discard(new_delivery.spool_file)
+    # Only now: had the commit failed, nobody could tell which of the two the row names.
+    context.store.spool.discard(refused_file or new_delivery.spool_file)
+    return resubmit(context, corrected_row)
+
+
+def _apply_correction(tx: Tx, key: int, document: Document, new_delivery: NewDelivery) -> str | None:
+    """Make the delivery with this key ``ready`` with the document as it is now.
+
+    Returns:
+        The spool name of the refused packet, to be removed after the transaction; None where another worker made the
+        same correction first.
+
+    Raises:
+        DocumentIdConflict: the hub may have the document that is there, or it asks somebody for something that the new
+            one does not.
+    """
+    tx.advisory_lock(f"delivery {key}")
+    row = tx.deliveries.get_by_id(key)
+    if not is_correctable(tx, row) or _is_request_dropped(tx, row, document, new_delivery):
+        require_same_document(row, new_delivery.fingerprint)
+        return None
+    if row.fingerprint == new_delivery.fingerprint:
+        return None
+    refused_recipients = ", ".join(_list_recipient_ids(tx, row))
+    detail = Text(
+        f"corrected; the refused packet, to {refused_recipients}, had the SHA-256 {row.sha256}",
+        f"văn bản đã được sửa; gói tin bị từ chối (gửi {refused_recipients}) có SHA-256 {row.sha256}",
+    )
+    tx.deliveries.replace_failed_document(row, new_delivery, detail=detail, **NO_ERROR)
+    # The bytes go once this is on the disk; if that is missed, the next pruning finds them noted here.
+    if tx.audit_log.find_pruned_at(row.spool_file) is None:
+        tx.audit_log.mark_pruned(agency=row.agency, spool_file=row.spool_file, sha256=row.sha256, at=tx.now)
+    packet_note = {"removed": "corrected", "sha256": row.sha256, "replaced_by": new_delivery.sha256}
+    tx.audit_log.record("packet", DELIVERIES, key, packet_note)
+    return row.spool_file
+
+
+def _is_request_dropped(tx: Tx, row: DeliveryRow, document: Document, new_delivery: NewDelivery) -> bool:
+    """Whether a correction drops the request to somebody, which stays in the row of the document acted on."""
+    if row.business not in WITHDRAWING_KINDS:
+        return False
+    if new_delivery.business != row.business:
+        return True
+    recipient_ids = {recipient.id for recipient in document.recipients}
+    for document_id in tx.deliveries.load_targets([row.id])[row.id]:
+        target = tx.deliveries.find_by_document_id(row.agency, document_id)
+        if target is None:
+            continue
+        asked_ids = {*_list_recipient_ids(tx, target)} & {*_list_recipient_ids(tx, row)}
+        if asked_ids and (document_id not in new_delivery.targets or not asked_ids <= recipient_ids):
+            return True
+    return False
+
+
+# -- what is in the store
 
 
 def require_delivery(tx: Tx, context: ConnectorContext, document_id: str) -> DeliveryRow:
-    """The delivery of a document.
+    """Find the delivery of a document.
 
     Raises:
         NotFound: there is none.
@@ -140,15 +287,31 @@ def require_delivery(tx: Tx, context: ConnectorContext, document_id: str) -> Del
     return row
 
 
+def require_sent(tx: Tx, context: ConnectorContext, document_id: str) -> DeliveryRow:
+    """Find the delivery of a document that the hub has: any other cannot be recalled, updated or taken back.
+
+    Raises:
+        NotFound: there is none.
+        StatusNotAllowed: says where it stands.
+    """
+    row = require_delivery(tx, context, document_id)
+    if row.state == DeliveryState.SENT:
+        return row
+    raise StatusNotAllowed(
+        f"the document {row.document_id} is {row.state}, not sent: send it first, or let it be.",
+        vi=f"Văn bản {row.document_id} đang ở trạng thái {row.state}, chưa gửi xong: hãy gửi trước hoặc bỏ qua.",
+    )
+
+
 def read_original(context: ConnectorContext, row: DeliveryRow) -> Document:
-    """The document of a delivery, from the packet that was sent.
+    """Read the document of a delivery from the packet that was sent.
 
     Raises:
         NotFound: the packet is gone from the spool, or was removed when its time was over; says what can be done.
         StoreError: it was changed.
     """
     try:
-        path = context.require_packet(row.spool_file, row.sha256)
+        path = context.store.require_packet(row.spool_file, row.sha256)
     except NotFound as error:
         raise NotFound(
             f"{error.message} A recall is made from it: ask with take_back(), which needs no packet, or send a "
@@ -162,188 +325,8 @@ def read_original(context: ConnectorContext, row: DeliveryRow) -> Document:
     return message
 
 
-def require_sent(row: DeliveryRow) -> None:
-    """Raise unless the hub has a document: before that there is nothing to recall, update or take back.
-
-    Raises:
-        StatusNotAllowed: says where it stands.
-    """
-    if row.state == DeliveryState.SENT:
-        return
-    raise StatusNotAllowed(
-        f"the document {row.document_id} is {row.state}, not sent: send it first, or let it be.",
-        vi=f"Văn bản {row.document_id} đang ở trạng thái {row.state}, chưa gửi xong: hãy gửi trước hoặc bỏ qua.",
-    )
-
-
-def request_take_back(
-    context: ConnectorContext,
-    document_id: str,
-    *,
-    organ_ids: Collection[str] | None,
-    reason: str,
-    staff: StaffInfo | None,
-) -> None:
-    """Queue the request to give a document back (13) to its recipients.
-
-    Args:
-        context: who we are.
-        document_id: the document.
-        organ_ids: the recipients to ask; where they are left out, all who may still be asked.
-        reason: why.
-        staff: the officer.
-
-    Raises:
-        NotFound: there is no such delivery, a code is none of its recipients, or none is named.
-        StatusNotAllowed: a recipient cannot be asked any more, or none can.
-        DocumentError: the reason is missing.
-    """
-    with context.transaction(staff.staff if staff is not None else None) as tx:
-        row = require_delivery(tx, context, document_id)
-        tx.deliveries.lock_delivery(row.id)
-        require_sent(row)
-        message = _build_take_back(context, row, reason, staff, at=tx.now)
-        check_message(message, at=tx.now)
-        asked_ids = _select_asked_ids(tx, row, organ_ids)
-        for organ_id in asked_ids:
-            text = message.model_dump_json()
-            tx.outgoing.enqueue_status(
-                agency=row.agency,
-                code=TAKE_BACK_CODE,
-                recipient=organ_id,
-                message=text,
-                delivery_id=row.id,
-            )
-        tx.deliveries.record_request(row, asked_ids, request=TAKE_BACK_CODE, detail=reason)
-
-
-def _build_take_back(
-    context: ConnectorContext, row: DeliveryRow, reason: str, staff: StaffInfo | None, *, at: datetime
-) -> StatusMessage:
-    response_for = ResponseFor(organ_id=row.agency, code=row.code, document_id=row.document_id, issued_on=row.issued_on)
-    return StatusMessage(
-        sender=context.organization,
-        response_for=response_for,
-        code=StatusCode.TAKE_BACK,
-        description=reason,
-        timestamp=at.replace(microsecond=0),
-        staff=staff,
-    )
-
-
-def _select_asked_ids(tx: Tx, row: DeliveryRow, organ_ids: Collection[str] | None) -> list[str]:
-    if organ_ids is not None and not organ_ids:
-        raise build_no_recipient_error(row.document_id)
-    recipients_by_id = {recipient.organ_id: recipient for recipient in tx.deliveries.load_recipients([row.id])[row.id]}
-    unknown_ids = sorted(set(organ_ids or ()) - set(recipients_by_id))
-    if unknown_ids:
-        raise NotFound(
-            f"{unknown_ids[0]} is no recipient of {row.document_id}; its recipients are {', '.join(recipients_by_id)}.",
-            vi=f"{unknown_ids[0]} không phải nơi nhận của {row.document_id}; các nơi nhận: "
-            f"{', '.join(recipients_by_id)}.",
-        )
-    chosen_recipients = (
-        [recipients_by_id[organ_id] for organ_id in dict.fromkeys(organ_ids)]
-        if organ_ids is not None
-        else list(recipients_by_id.values())
-    )
-    askable_recipients = [
-        recipient for recipient in chosen_recipients if can_take_back(recipient.last_code, change=recipient.change)
-    ]
-    for recipient in chosen_recipients if organ_ids is not None or not askable_recipients else askable_recipients:
-        require_take_back(recipient.organ_id, recipient.last_code, change=recipient.change)
-    return [recipient.organ_id for recipient in askable_recipients]
-
-
-def _reset_failed(context: ConnectorContext, row: DeliveryRow) -> DeliveryRow:
-    if row.state != DeliveryState.FAILED:
-        return row
-    with context.transaction() as tx:
-        current = tx.deliveries.get_by_id(row.id)
-        if current.state == DeliveryState.FAILED:
-            tx.deliveries.move(current, DeliveryState.READY, next_attempt_at=tx.now)
-        return tx.deliveries.get_by_id(row.id)
-
-
-def _replace_lost_packet(
-    context: ConnectorContext, row: DeliveryRow, file: SpoolFile, content_hash: str
-) -> DeliveryRow:
-    """A delivery that failed and whose packet is gone or was altered, ready again with a packet built anew.
-
-    The bytes are others than those that may have left once; the DocumentId is the same, and the content but for the
-    reason that a recall gives, so a receiver that has it drops it.
-    """
-    is_committed = False
-    try:
-        with context.transaction() as tx:
-            values = {"spool_file": file.name, "sha256": file.sha256, "size": file.size, "fingerprint": content_hash}
-            detail = join_languages("its packet was gone; built anew", "gói tin đã mất, đã tạo lại")
-            tx.deliveries.move(row, DeliveryState.READY, detail=detail, next_attempt_at=tx.now, **values)
-            ready_row = tx.deliveries.get_by_id(row.id)
-        is_committed = True
-        return ready_row
-    finally:
-        if not is_committed:
-            context.store.spool.discard(file.name)
-
-
-def _submit_correction(
-    context: ConnectorContext, existing: DeliveryRow, document: Document, content_hash: str
-) -> DeliveryRow:
-    """A delivery that the hub refused, ready again with the document as it is now."""
-    file = build_packet(context, document, at=context.store.clock(), already_checked=True)
-    corrected_row = None
-    try:
-        with context.transaction() as tx:
-            refused_file = correcting.apply_correction(
-                tx, existing.id, document, _build_new_delivery(context, document, content_hash, file)
-            )
-            if refused_file is not None:
-                _record_request(tx, context, document)
-            corrected_row = tx.deliveries.get_by_id(existing.id)
-    finally:
-        if corrected_row is None:
-            context.store.spool.discard(file.name)
-    # Only now: had the commit failed, nobody could tell which of the two the row names.
-    context.store.spool.discard(refused_file or file.name)
-    return _reset_failed(context, corrected_row)
-
-
-def _build_new_delivery(
-    context: ConnectorContext, document: Document, content_hash: str, file: SpoolFile
-) -> NewDelivery:
-    if document.issued_on is None:
-        raise ValueError("a document without a date passed the rules")
-    return NewDelivery(
-        agency=context.agency,
-        document_id=document.id,
-        business=KIND_BY_TYPE[document.business.type or BusinessType.NEW],
-        targets=select_target_ids(document),
-        code=document.code,
-        subject=document.subject,
-        issued_on=document.issued_on,
-        spool_file=file.name,
-        sha256=file.sha256,
-        size=file.size,
-        fingerprint=content_hash,
-        recipients=tuple((recipient.id, recipient.name) for recipient in document.recipients),
-    )
-
-
-def _record_request(tx: Tx, context: ConnectorContext, document: Document) -> None:
-    """A recall or a replacement asks those recipients of the documents acted on that it goes to."""
-    kind = document.business.type
-    if kind not in WITHDRAWING_TYPES:
-        return
-    recipient_ids = {recipient.id for recipient in document.recipients}
-    for document_id in select_target_ids(document):
-        target = tx.deliveries.find_by_document_id(context.agency, document_id)
-        if target is not None:
-            holder_ids = [recipient.organ_id for recipient in tx.deliveries.load_recipients([target.id])[target.id]]
-            asked_ids = [organ_id for organ_id in holder_ids if organ_id in recipient_ids]
-            tx.deliveries.record_request(
-                target, asked_ids, request=KIND_BY_TYPE[kind], detail=document.business.reason or ""
-            )
+def _list_recipient_ids(tx: Tx, row: DeliveryRow) -> list[str]:
+    return [recipient.organ_id for recipient in tx.deliveries.load_recipients([row.id])[row.id]]
 
 
 def _require_own_sender(context: ConnectorContext, document: Document) -> None:

@@ -81,7 +81,8 @@ class _MeasuredContent(ABC):
 
     def pieces(self) -> Generator[bytes, None, None]:
         with self.open() as stream:
-            yield from read_pieces(stream)
+            while piece := stream.read(CHUNK_SIZE):
+                yield piece
 
     def head(self, max_size: int) -> bytes:
         with self.open() as stream:

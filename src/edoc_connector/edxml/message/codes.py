@@ -55,6 +55,16 @@ class BusinessType(IntEnum):
         """The name in Vietnamese, as clerks know it."""
         return ("Văn bản mới", "Thu hồi", "Cập nhật", "Thay thế")[self]
 
+    @property
+    def asks_answer(self) -> bool:
+        """Whether each receiver answers it with 15 (agreed) or 16 (refused)."""
+        return self is not BusinessType.NEW
+
+    @property
+    def withdraws(self) -> bool:
+        """Whether a receiver that agrees to it no longer counts the documents acted on as valid."""
+        return self in (BusinessType.RECALL, BusinessType.REPLACE)
+
 
 class DocumentType(IntEnum):
     """Kinds of document (DocumentType/Type)."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from itertools import chain
 
 from ..._core import to_nfc
 from .model import Document, Message, Model
@@ -24,7 +25,7 @@ def facts(message: Message) -> tuple[tuple[str, str], ...]:
         Pairs of name and value, in the order of the standard's tables.
     """
     tables = (DOCUMENT_HEADER, DOCUMENT_TRACE) if isinstance(message, Document) else (STATUS_HEADER,)
-    return tuple(pair for table in tables for pair in _iter_table_fields("", table, message))
+    return tuple(chain.from_iterable(_iter_table_fields("", table, message) for table in tables))
 
 
 def normalise(text: str) -> str:
@@ -41,7 +42,7 @@ def _iter_table_fields(prefix: str, table: Table, holder: Model) -> Iterator[tup
             continue
         name = prefix + row.name
         if row.path == "To":
-            yield from sorted(pair for one in value for pair in _iter_value_fields(name, row, one))
+            yield from sorted(chain.from_iterable(_iter_value_fields(name, row, one) for one in value))
         elif row.many:
             yield from _iter_numbered_fields(name, row, value)
         else:

@@ -290,6 +290,8 @@ TABLES = {
 """The tables by the names that the documentation gives them."""
 
 HUB_DEFAULTS = {
+    "SteeringType": "0",
+    "OtherInfo.Priority": "0",
     "OtherInfo.PromulgationAmount": "1",
     "OtherInfo.PageAmount": "1",
     "OtherInfo.Direction": "false",

@@ -16,10 +16,6 @@ VIETNAM = timezone(timedelta(hours=7))
 """The time zone of all times on the wire, which carry no offset."""
 
 
-def _find_no_doubt(_text: str) -> str:
-    return ""
-
-
 @dataclass(frozen=True, slots=True)
 class Kind:
     """A kind of value.
@@ -30,7 +26,8 @@ class Kind:
         read: makes the value of a trimmed, non-empty text; None where the text is no such value.
         form_finding: code of the finding for a text that is understood but is not of the form that `write` gives.
         keeps_text: whether a text that is no such value is kept as it is.
-        find_doubt: finds the code of the finding for a doubtful text that is a value; empty if none.
+        find_doubt: finds the code of the finding for a doubtful text that is a value, empty if none; None where no
+            text is doubtful.
         allowed: all texts, where they are few; for the schema.
         pattern: form of the text, as a regular expression of XML Schema; for the schema.
     """
@@ -40,14 +37,9 @@ class Kind:
     read: Callable[[str], Any]
     form_finding: str = "EDX-FORM"
     keeps_text: bool = False
-    find_doubt: Callable[[str], str] = _find_no_doubt
+    find_doubt: Callable[[str], str] | None = None
     allowed: tuple[str, ...] = ()
     pattern: str = ""
-
-
-def write_text(value: str) -> str:
-    """Write a text without the spaces around it: hubs trim them, so they carry no meaning."""
-    return value.strip()
 
 
 def write_date(value: date) -> str:
@@ -131,9 +123,10 @@ def _read_time(text: str) -> datetime | None:
 _DAY_PATTERN = "[0-9]{4}/(0[1-9]|1[0-2])/(0[1-9]|[12][0-9]|3[01])"
 _TIME_PATTERN = _DAY_PATTERN + " ([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]"
 
-TEXT = Kind("text", write_text, str)
-ORGAN_ID = Kind("OrganId", write_text, str, find_doubt=organ_id.find_doubt)
-DOCUMENT_ID = Kind("DocumentId", write_text, str, find_doubt=document_id.find_doubt)
+# Hubs trim texts, so the spaces around one carry no meaning.
+TEXT = Kind("text", str.strip, str)
+ORGAN_ID = Kind("OrganId", str.strip, str, find_doubt=organ_id.find_doubt)
+DOCUMENT_ID = Kind("DocumentId", str.strip, str, find_doubt=document_id.find_doubt)
 INT = Kind("int", _write_int, _read_int, pattern="[0-9]{1,9}")
 DATE = Kind("yyyy/MM/dd", write_date, _read_date, form_finding="EDX-DATE-FORM", pattern=_DAY_PATTERN)
 TIME = Kind("yyyy/MM/dd HH:mm:ss", write_time, _read_time, form_finding="EDX-TIME-FORM", pattern=_TIME_PATTERN)

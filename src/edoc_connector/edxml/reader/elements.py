@@ -219,7 +219,7 @@ class ElementReader:
             return text if kind.keeps_text else None
         if (written := kind.write(value)) != text:
             self.report(kind.form_finding, element, text, written)
-        if doubt := kind.find_doubt(text):
+        if kind.find_doubt is not None and (doubt := kind.find_doubt(text)):
             self.report(doubt, element, text)
         return value
 

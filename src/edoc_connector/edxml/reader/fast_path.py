@@ -99,7 +99,9 @@ def _read_value(row: Row, element: etree._Element, prefix: str | None) -> Any:
     if kind is TEXT:
         return text
     value = kind.read(text)
-    return None if value is None or kind.write(value) != text or kind.find_doubt(text) else value
+    if value is None or kind.write(value) != text:
+        return None
+    return None if kind.find_doubt is not None and kind.find_doubt(text) else value
 
 
 @cache

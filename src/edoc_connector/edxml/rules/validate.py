@@ -153,7 +153,7 @@ def _find_flaws(value: object, row: Row, kind: Kind) -> list[tuple[Rule, dict[st
         found.append((rules.NULL, {}))
     elif text and kind.read(text) is None:  # a written value must read back equal
         found.append((rules.VALUE, {"kind": kind.name}))
-    if text and (doubt := kind.find_doubt(text)):
+    if text and kind.find_doubt is not None and (doubt := kind.find_doubt(text)):
         # our own id can be corrected; a partner's must be used as it is
         own = (row.attr, doubt) == ("id", "EDX-ID-DATE")
         found.append((rules.OWN_ID_DATE if own else rules.DOUBTS[doubt], {"text": text}))

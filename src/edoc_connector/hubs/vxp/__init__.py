@@ -1,5 +1,5 @@
-"""The VXP interface, spoken by the national hub and hubs built on the same product."""
+"""The VXP interface of the national hub and of hubs built on the same product."""
 
-from edoc_connector.hubs.vxp.dialect import Vxp
+from .dialect import Vxp
 
 __all__ = ["Vxp"]

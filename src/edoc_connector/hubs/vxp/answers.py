@@ -1,4 +1,4 @@
-"""Answers of the VXP interface: the envelope every JSON answer has, and the rows inside."""
+"""Answers of the VXP interface: the envelope of every JSON answer, and the rows inside."""
 
 from __future__ import annotations
 
@@ -6,18 +6,26 @@ import logging
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
-from edoc_connector.errors import ProtocolError
-from edoc_connector.hubs import refusals, strict_json
-from edoc_connector.hubs.fields import as_json_or_text, as_printable, as_text, parse_flag, parse_identifier, parse_time
-from edoc_connector.hubs.results import Agency, AgencyChange, MessageType, SentState, Waiting
-from edoc_connector.hubs.vxp import headers
-from edoc_connector.hubs.vxp.calls import Call
-from edoc_connector.hubs.wire import WireResponse
+from ..fields import as_json_or_text, as_text, parse_flag, parse_identifier, parse_time
+from ..refusals import (
+    MEANING_BY_STATUS,
+    build_lost_answer_error,
+    build_refusal,
+    build_status_error,
+    is_known_refusal,
+)
+from ..results import Agency, AgencyChange, MessageType, SentState, Waiting
+from ..strict_json import NotJsonError, parse_strict_json
+from ..wire import WireResponse
+from .calls import Call
+from .headers import can_carry
+from .messages import build_protocol_error
 
 R = TypeVar("R")
 _Fields = Mapping[str, tuple[str, Callable[[Any], Any]]]
 
 _NEVER_DONE_BEFORE = frozenset({"15", "16", "20"})
+"""Codes that refuse our system or tell of a failure inside: no words beside them say that the call was made before."""
 
 _log = logging.getLogger("edoc_connector.hubs.vxp")
 
@@ -71,7 +79,7 @@ _CHANGE_FIELDS: _Fields = {
 
 
 def parse_envelope(response: WireResponse, call: Call) -> Mapping[str, Any]:
-    """The JSON object of a successful answer.
+    """Parse the JSON object of a successful answer, or raise the error that the answer means.
 
     Raises:
         HubError: status FAIL or a non-zero ErrorCode, whatever the HTTP status; or an HTTP status that is no success.
@@ -83,58 +91,48 @@ def parse_envelope(response: WireResponse, call: Call) -> Mapping[str, Any]:
     answer = _parse_object(response, call)
     status, code, description = _parse_verdict(answer)
     if status not in ("OK", "FAIL"):
-        raise _build_protocol_error(call, "its status is neither OK nor FAIL")
+        raise build_protocol_error(call.name, "its status is neither OK nor FAIL")
     is_refusal = status == "FAIL" or code not in ("", "0")
     if is_refusal and not _is_done_before(call, code, description):
-        raise refusals.build_refusal(code, description, sends=call.sends, answer=response)
+        raise build_refusal(code, description, sends=call.sends, answer=response)
     return answer
 
 
-def build_not_a_packet_error(call: Call, why: str) -> ProtocolError:
-    """The error for a raw answer that is no packet.
-
-    Args:
-        call: the call that was made.
-        why: what came instead, from this library and not from the hub.
-    """
-    return _build_protocol_error(call, why)
-
-
 def parse_doc_id(answer: Mapping[str, Any], call: Call) -> str:
-    """The DocId of an answer to sendEdoc.
+    """Parse the DocId of an answer to sendEdoc.
 
     Raises:
-        ProtocolError: it is missing, or nothing a hub could mean by an id.
+        ProtocolError: the DocId is missing, or no id at all.
     """
     found = parse_identifier(answer.get("DocId"))
     if found is None or found.lower() == "null":  # which some hubs write for a value nobody set
-        raise _build_protocol_error(call, "it has no DocId that is a number or a text of printable characters")
+        raise build_protocol_error(call.name, "it has no DocId that is a number or a text of printable characters")
     return found
 
 
 def parse_count(answer: Mapping[str, Any], call: Call) -> int:
-    """The number in an answer to the counting calls."""
+    """Parse the number in an answer to the counting calls."""
     value = answer.get("count")
     if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 12:
         value = int(value)
     if not isinstance(value, int) or isinstance(value, bool) or value < 0:
-        raise _build_protocol_error(call, "its count is not a number")
+        raise build_protocol_error(call.name, "its count is not a number")
     return value
 
 
 def parse_waiting(answer: Mapping[str, Any], call: Call, requested_type: MessageType) -> tuple[Waiting, ...]:
-    """The rows of getReceivedEdocList.
+    """Parse the rows of getReceivedEdocList.
 
-    A row without a usable docId, or with one that no signed header carries, cannot be fetched or confirmed; it must not
-    hold up the others, so it is logged and left out. When no row has a docId at all the answer is refused.
+    A packet without a usable docId, or with one that no signed header carries, cannot be fetched or confirmed; its row
+    must not hold up the others, so it is logged and left out. An answer in which no row has a docId is refused.
     """
     rows = _parse_rows(answer, call)
     identified = [(row, found) for row in rows if (found := parse_identifier(row.get("docId"))) is not None]
-    usable = [(row, found) for row, found in identified if headers.can_carry(found)]
+    usable = [(row, found) for row, found in identified if can_carry(found)]
     if len(usable) < len(rows):
         _log.warning("%s: %d of %d rows have no usable docId", call.name, len(rows) - len(usable), len(rows))
     if rows and not identified:
-        raise _build_protocol_error(call, "no row of it has a usable docId")
+        raise build_protocol_error(call.name, "no row of it has a usable docId")
     return tuple(
         Waiting(
             doc_id=found,
@@ -146,54 +144,56 @@ def parse_waiting(answer: Mapping[str, Any], call: Call, requested_type: Message
 
 
 def parse_sent_states(answer: Mapping[str, Any], call: Call) -> tuple[SentState, ...]:
-    """The rows of getSentEdocList."""
+    """Parse the rows of getSentEdocList."""
     return tuple(SentState(**_convert_fields(row, _SENT_FIELDS)) for row in _parse_rows(answer, call))
 
 
 def parse_agencies(answer: Mapping[str, Any], call: Call) -> tuple[Agency, ...]:
-    """The rows of getAgenciesList; entries without a code are left out, as nothing can be sent to them."""
+    """Parse the rows of getAgenciesList; entries without a code are left out, as nothing can be sent to them."""
     return _parse_entries(answer, call, Agency, _AGENCY_FIELDS)
 
 
 def parse_agencies_qd20(answer: Mapping[str, Any], call: Call) -> tuple[Agency, ...]:
-    """The rows of getAgenciesListQD20; entries without a code are left out."""
+    """Parse the rows of getAgenciesListQD20; entries without a code are left out."""
     return _parse_entries(answer, call, Agency, _AGENCY_QD20_FIELDS)
 
 
 def parse_agency_changes(answer: Mapping[str, Any], call: Call) -> tuple[AgencyChange, ...]:
-    """The rows of getSynchronizeUnit; entries without a code are left out."""
+    """Parse the rows of getSynchronizeUnit; entries without a code are left out."""
     return _parse_entries(answer, call, AgencyChange, _CHANGE_FIELDS)
 
 
 def _parse_failed_answer(response: WireResponse, call: Call) -> Mapping[str, Any]:
-    """Raise for an HTTP status that is no success; the hub's own code in the body says more than the status."""
+    """Raise for an HTTP status that is no success; the hub's own code in the body says more than the status.
+
+    The answer of a call that was made before is returned.
+    """
     answer = _parse_object_if_any(response)
     _, code, description = _parse_verdict(answer)
     if response.status < 500 and _is_done_before(call, code, description):
         return answer
-    refusal = refusals.build_refusal(code, description, sends=call.sends, answer=response)
-    may_have_taken = (
-        call.sends and response.status >= 500 and refusal.retryable
-    )  # it failed inside, perhaps after taking it
-    if refusals.is_known_refusal(code, description) and not may_have_taken:
+    refusal = build_refusal(code, description, sends=call.sends, answer=response)
+    # a hub that failed inside may have failed after it took the packet
+    may_have_taken = call.sends and response.status >= 500 and refusal.retryable
+    if is_known_refusal(code, description) and not may_have_taken:
         raise refusal
-    if code not in ("", "0") and 400 <= response.status < 500 and response.status not in refusals.MEANING_BY_STATUS:
+    if code not in ("", "0") and 400 <= response.status < 500 and response.status not in MEANING_BY_STATUS:
         raise refusal
-    raise refusals.build_status_error(response, sends=call.sends)
+    raise build_status_error(response, sends=call.sends)
 
 
 def _is_done_before(call: Call, code: str, description: str) -> bool:
-    """Whether a refusal says that it was done before; one for who we are, or for a failure inside, does not."""
+    """Tell whether a refusal says that the call was made before."""
     return (
         call.done_before is not None and code not in _NEVER_DONE_BEFORE and bool(call.done_before.search(description))
     )
 
 
 def _parse_object_if_any(response: WireResponse) -> Mapping[str, Any]:
-    """The JSON object of an answer that is an error in any case; empty where there is none, such as a proxy's page."""
+    """Parse the JSON object of an answer that is an error anyway; empty where there is none, as in a proxy's page."""
     try:
-        answer = strict_json.loads(response.body)
-    except strict_json.NotJsonError:
+        answer = parse_strict_json(response.body)
+    except NotJsonError:
         return {}
     return answer if isinstance(answer, dict) else {}
 
@@ -201,13 +201,13 @@ def _parse_object_if_any(response: WireResponse) -> Mapping[str, Any]:
 def _parse_object(response: WireResponse, call: Call) -> Mapping[str, Any]:
     body = response.body.strip()
     try:
-        answer = strict_json.loads(body)
-    except strict_json.NotJsonError as error:
+        answer = parse_strict_json(body)
+    except NotJsonError as error:
         if call.sends and (not body or body.startswith(b"{")):  # began as an answer does, or never began
-            raise refusals.build_lost_answer_error("empty" if not body else "JSON cut off or broken") from None
-        raise _build_protocol_error(call, _describe_body(body, str(error))) from None
+            raise build_lost_answer_error("empty" if not body else "JSON cut off or broken") from None
+        raise build_protocol_error(call.name, _describe_body(body, str(error))) from None
     if not isinstance(answer, dict):
-        raise _build_protocol_error(call, "it is no JSON object")
+        raise build_protocol_error(call.name, "it is no JSON object")
     return answer
 
 
@@ -226,12 +226,12 @@ def _parse_verdict(answer: Mapping[str, Any]) -> tuple[str, str, str]:
 
 def _parse_rows(answer: Mapping[str, Any], call: Call) -> list[Mapping[str, Any]]:
     if "data" not in answer:  # a hub with nothing to say writes [] or null; silence is no "no news"
-        raise _build_protocol_error(call, "it has no data")
+        raise build_protocol_error(call.name, "it has no data")
     rows = answer["data"]
     if rows is None:
         return []
     if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
-        raise _build_protocol_error(call, "its data is no list of objects")
+        raise build_protocol_error(call.name, "its data is no list of objects")
     return rows
 
 
@@ -248,16 +248,6 @@ def _convert_fields(row: Mapping[str, Any], fields: _Fields) -> dict[str, Any]:
 
 
 def _parse_message_type(value: Any, requested_type: MessageType) -> MessageType:
-    """The row's own message type, or what was asked for where the hub writes none or one that is not known."""
+    """Parse the row's own message type; where the hub writes none that is known, it is the one asked for."""
     words = as_json_or_text(value).strip().lower()
     return MessageType(words) if words in set(MessageType) else requested_type
-
-
-def _build_protocol_error(call: Call, why: str) -> ProtocolError:
-    why = as_printable(why)
-    return ProtocolError(
-        f"The answer to {call.name} is not the hub's: {why}. "
-        "Check the endpoint and any proxy in between; nothing was concluded from it.",
-        vi=f"Câu trả lời cho {call.name} không đúng giao thức của trục: {why}. "
-        "Hãy kiểm tra địa chỉ trục (endpoint) và proxy ở giữa; câu trả lời này không được sử dụng.",
-    )

@@ -1,6 +1,6 @@
 """The calls of the VXP interface, as data.
 
-The order in which a call signs its parameters is free to a client and fixed here as the vendor's client has it.
+A client is free to choose the order in which a call signs its parameters; it is that of the vendor's client here.
 """
 
 from __future__ import annotations
@@ -21,16 +21,16 @@ _DONE_BEFORE = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One call.
+    """A call of the interface.
 
     Args:
         name: its path under the endpoint.
         signed_parameters: names of the parameters in signing order; those without a value are left out.
-        body: the body that always goes with it.
+        body: the body of every such call, unless the call is given one.
         method: HTTP method.
-        content_type: both the plain and the signed one.
-        sends: whether doing it twice differs from doing it once, so that a lost answer must not be retried blindly.
-        done_before: words in a refusal by which the hub says that it was done before.
+        content_type: value of the plain and of the signed header.
+        sends: whether a repeated call has a further effect, so that it must not be retried blindly after a lost answer.
+        done_before: words of a refusal by which the hub says that the call was made before.
     """
 
     name: str

@@ -6,15 +6,16 @@ import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
-from edoc_connector._core import download_part, place_download
-from edoc_connector._version import __version__
-from edoc_connector.errors import ConfigError
-from edoc_connector.hubs.results import (
+from ..._core import download_part, place_download, utc_now
+from ..._version import __version__
+from ...errors import ConfigError
+from ..dialect import SECRET
+from ..results import (
     Agency,
     AgencyChange,
     Fetched,
@@ -24,62 +25,40 @@ from edoc_connector.hubs.results import (
     SentState,
     Waiting,
 )
-from edoc_connector.hubs.vxp import answers, calls, headers
-from edoc_connector.hubs.vxp.calls import Call
-from edoc_connector.hubs.wire import FileBody, Flow, Progress, WireRequest, WireResponse
+from ..wire import FileBody, Flow, Progress, WireRequest, WireResponse
+from . import answers, calls, headers
+from .calls import Call
+from .messages import EMPTY_SECRET, UNKNOWN_FETCH_CALL, UNUSABLE_ENDPOINT, UNUSABLE_USER_AGENT, build_protocol_error
 
 SERVICE_TYPE = "eDoc"
 
-_HEAD = 4096  # bytes of a download that tell whether it is an answer instead
+_HEAD_BYTES = 4096  # enough of a download to recognise an answer in its place
 _HTML_START = re.compile(
     rb"(\xef\xbb\xbf)?\s*(<\?xml[^>]*\?>\s*)?(<!--((?!-->).)*-->\s*)*<(!doctype\s+)?(html|head|body|title)\b",
     re.IGNORECASE | re.DOTALL,
 )
 
 
-_ENDPOINT_ERROR = (
-    "The hub's endpoint must be a URL such as https://hub.example.gov.vn/path, "
-    "without user, password, query or fragment.",
-    "Địa chỉ trục (endpoint) phải là URL dạng https://truc.example.gov.vn/duong-dan, "
-    "không có tên người dùng, mật khẩu, phần truy vấn (?) hoặc phần neo (#).",
-)
-_SECRET_ERROR = (
-    "The hub's secret is empty; give the one the hub's operator issued for this system id.",
-    "Khóa bí mật của trục đang để trống; hãy nhập khóa do đơn vị vận hành trục cấp cho mã hệ thống này.",
-)
-_USER_AGENT_ERROR = (
-    "user_agent can hold printable ASCII only; write it without accents.",
-    "user_agent chỉ nhận ký tự ASCII in được; hãy viết không dấu.",
-)
-_FETCH_WITH_ERROR = (
-    "fetch_with can be 'downloadEdoc' or 'getEdoc'.",
-    "fetch_with chỉ nhận 'downloadEdoc' hoặc 'getEdoc'.",
-)
-
-
-def _utc_now() -> datetime:
-    return datetime.now(UTC)
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Vxp:
     """A hub of the VXP interface. Methods return flows; `HubClient` and `AsyncHubClient` have the same and drive them.
 
-    Every method raises, beside what it says itself, the children of `HubError` that `hubs.refusals` lists, and
-    for an argument that a signed header cannot carry ConfigError (ours), UnknownRecipient or HubError.
+    Every method raises, beside the errors it names itself, those children of `HubError` that the tables of refusals
+    give for the hub's codes and HTTP status; for an argument that a signed header cannot carry, ConfigError (a setting
+    of ours), UnknownRecipient or HubError.
 
     Args:
         endpoint: URL under which the calls lie, ``https://…``; without user, query and fragment.
         system_id: this system's id at the hub.
-        secret: the hub's secret for it, as given; never in a repr, a log or an error.
+        secret: the hub's secret for that id, as issued; never in a repr, a log or an error.
         sdk_compatible: write ``hash-file`` unpadded and append CRLF to packets, as the vendor's client does and hubs
             are known to expect; off, both are exact.
         fetch_with: ``downloadEdoc`` gives the packet's bytes; ``getEdoc`` has them as base64 in one JSON answer, for
             hubs without the other. Both go to the file as they arrive.
         user_agent: the User-Agent header.
         max_packet: most bytes of a packet to send or to fetch.
-        max_answer: most bytes of a JSON answer; of getEdoc's, which holds a packet, `max_packet` decides.
-        now: the clock; gives aware times.
+        max_answer: most bytes of a JSON answer; for getEdoc's, which holds a packet, `max_packet` counts.
+        now: the clock of the time stamps; gives aware times.
 
     Raises:
         ConfigError: the endpoint, system id or secret cannot be used.
@@ -87,25 +66,25 @@ class Vxp:
 
     endpoint: str
     system_id: str
-    secret: str = field(repr=False)
+    secret: str = field(repr=False, metadata=SECRET)
     sdk_compatible: bool = True
     fetch_with: Literal["downloadEdoc", "getEdoc"] = "downloadEdoc"
     user_agent: str = f"edoc-connector/{__version__}"
     max_packet: int = 4 * 1024**3
     max_answer: int = 64 * 1024**2
-    now: Callable[[], datetime] = field(default=_utc_now, repr=False, compare=False)
+    now: Callable[[], datetime] = field(default=utc_now, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         headers.require_carriable("systemid", self.system_id)
         checks = (
-            (_is_usable_endpoint(self.endpoint), _ENDPOINT_ERROR),
-            (bool(self.secret), _SECRET_ERROR),
-            (self.user_agent.isascii() and self.user_agent.isprintable(), _USER_AGENT_ERROR),
-            (self.fetch_with in ("downloadEdoc", "getEdoc"), _FETCH_WITH_ERROR),
+            (_is_usable_endpoint(self.endpoint), UNUSABLE_ENDPOINT),
+            (bool(self.secret), EMPTY_SECRET),
+            (self.user_agent.isascii() and self.user_agent.isprintable(), UNUSABLE_USER_AGENT),
+            (self.fetch_with in ("downloadEdoc", "getEdoc"), UNKNOWN_FETCH_CALL),
         )
-        for is_valid, (en, vi) in checks:
+        for is_valid, problem in checks:
             if not is_valid:
-                raise ConfigError(en, vi=vi)
+                raise ConfigError(problem.en, vi=problem.vi)
         object.__setattr__(self, "endpoint", self.endpoint.rstrip("/"))
 
     def send(
@@ -151,7 +130,7 @@ class Vxp:
             doc_id: the hub's id of the packet.
             to: the file to write.
             file_path: the vendor client's ``filePath``, which hubs ignore.
-            on_progress: told the bytes received and, where known, the bytes in all.
+            on_progress: called with the bytes received and, where known, the bytes in all.
         """
         call = calls.DOWNLOAD
         with download_part(to) as part:
@@ -163,9 +142,9 @@ class Vxp:
                 on_progress=on_progress,
             )
             if response.saved is None:
-                answers.parse_envelope(response, call)  # no success, so this raises what the hub or the status says
+                answers.parse_envelope(response, call)  # no success: raises the error for the code or the status
             if response.status != 200:
-                raise answers.build_not_a_packet_error(call, f"HTTP {response.status} is no whole packet")
+                raise build_protocol_error(call.name, f"HTTP {response.status} is no whole packet")
             self._refuse_answer_in_place_of_packet(part)
             size = place_download(part, to)
         return Fetched(doc_id=doc_id, path=to, size=size, sha256=response.sha256)
@@ -179,7 +158,7 @@ class Vxp:
             doc_id: the hub's id of the packet.
             to: the file to write.
             file_path: the vendor client's ``filePath``, which hubs ignore.
-            on_progress: told the bytes of the answer received and, where known, the bytes in all.
+            on_progress: called with the bytes of the answer received and, where known, the bytes in all.
         """
         call = calls.GET
         with download_part(to) as part:
@@ -193,22 +172,23 @@ class Vxp:
             )
             answers.parse_envelope(response, call)
             if response.saved is None:
-                raise answers.build_not_a_packet_error(
-                    call, f"its data is not {'base64' if response.damaged else 'a text'}"
-                )
+                raise build_protocol_error(call.name, f"its data is not {'base64' if response.damaged else 'a text'}")
             if not part.stat().st_size:
-                raise answers.build_not_a_packet_error(call, "its data is empty")
+                raise build_protocol_error(call.name, "its data is empty")
             size = place_download(part, to)
         return Fetched(doc_id=doc_id, path=to, size=size, sha256=response.sha256)
 
     def confirm(self, doc_id: str, outcome: Outcome = Outcome.DONE) -> Flow[None]:
-        """Tell the hub what became of a packet (updateStatus). A hub that says it knew already counts as success."""
+        """Tell the hub the outcome of a packet (updateStatus).
+
+        The refusal of a hub that knew it already counts as success.
+        """
         yield from self._call_json(calls.CONFIRM, {"docid": doc_id, "status": Outcome(outcome).value})
 
     def sent_state(
         self, message_type: MessageType = MessageType.EDOC, *, doc_id: str | None = None
     ) -> Flow[tuple[SentState, ...]]:
-        """Ask where packets of ours stand (getSentEdocList). See `Dialect.sent_state`."""
+        """Ask for the state of packets of ours (getSentEdocList). See `Dialect.sent_state`."""
         answer = yield from self._call_json(calls.SENT_STATE, {**_build_type_parameters(message_type), "docId": doc_id})
         return answers.parse_sent_states(answer, calls.SENT_STATE)
 
@@ -228,7 +208,7 @@ class Vxp:
         return answers.parse_agencies_qd20(answer, calls.AGENCIES_QD20)
 
     def agency_changes(self) -> Flow[tuple[AgencyChange, ...]]:
-        """Read what changed in the directory (getSynchronizeUnit)."""
+        """Read the changes of the directory (getSynchronizeUnit)."""
         return answers.parse_agency_changes((yield from self._call_json(calls.AGENCY_CHANGES)), calls.AGENCY_CHANGES)
 
     def register_agency(
@@ -291,7 +271,7 @@ class Vxp:
         body: bytes | FileBody | None = None,
         on_progress: Progress | None = None,
     ) -> Flow[Mapping[str, Any]]:
-        """One call with a JSON answer."""
+        """Make a call with a JSON answer."""
         request = self._build_request(call, values or {}, body=body, limit=self.max_answer, on_progress=on_progress)
         return answers.parse_envelope((yield request), call)
 
@@ -330,22 +310,22 @@ class Vxp:
         )
 
     def _refuse_answer_in_place_of_packet(self, part: Path) -> None:
-        """Raise if what was saved is a JSON answer or a page: some hubs say no with status 200.
+        """Refuse a download that is a JSON answer or a page: some hubs say no with status 200.
 
         Anything else is kept, however odd: judging packets is not the hub layer's business.
         """
         call = calls.DOWNLOAD
-        head = _start_of(part, _HEAD)
+        head = _read_start(part, _HEAD_BYTES)
         if not head.strip():
-            raise answers.build_not_a_packet_error(call, "it is empty")
+            raise build_protocol_error(call.name, "it is empty")
         if _HTML_START.match(head):
-            raise answers.build_not_a_packet_error(call, "it is an HTML page, as proxies send")
+            raise build_protocol_error(call.name, "it is an HTML page, as proxies send")
         if head.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"{"):
-            answers.parse_envelope(WireResponse(200, {}, _start_of(part, self.max_answer)), call)
-            raise answers.build_not_a_packet_error(call, "it is JSON and not a packet")
+            answers.parse_envelope(WireResponse(200, {}, _read_start(part, self.max_answer)), call)
+            raise build_protocol_error(call.name, "it is JSON and not a packet")
 
 
-def _start_of(path: Path, size: int) -> bytes:
+def _read_start(path: Path, size: int) -> bytes:
     with path.open("rb") as file:
         return file.read(size)
 

@@ -10,15 +10,16 @@ from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 
-from edoc_connector.errors import (
-    AttachmentError,
-    ConfigError,
-    EdocError,
-    HubError,
-    UnknownRecipient,
-    describe_system_error_vi,
+from ...errors import ConfigError, EdocError, HubError, UnknownRecipient
+from ..fields import VIETNAM
+from .messages import (
+    TIME_WITHOUT_ZONE,
+    build_character_error,
+    build_empty_packet_error,
+    build_large_packet_error,
+    build_length_error,
+    build_unreadable_packet_error,
 )
-from edoc_connector.hubs.fields import VIETNAM
 
 PREFIX = "XroadVnpt-"
 VERSION = "3.0.201608"
@@ -34,8 +35,8 @@ _ERROR_BY_PARAMETER: Mapping[str, type[EdocError]] = {
     "from": ConfigError,
     "to": UnknownRecipient,
 }
-"""By parameter, what a value that no header carries is: wrong settings of ours, which every call meets, or a message
-that cannot go. Other values come from a hub or a caller, and concern one call: `HubError`."""
+"""Errors for a value that no header carries, by parameter: a wrong setting of ours, which every call meets, or a
+message that cannot go. Other values come from a hub or a caller, and concern one call: `HubError`."""
 
 _NOT_IN_VALUE = re.compile(r'[^ -~]|[;"]')
 _NOT_IN_JSON_TEXT = re.compile(r"[^ -~]|;")
@@ -47,15 +48,14 @@ _CHUNK = 256 * 1024
 
 
 def build_signed_headers(parameters: Mapping[str, str], secret: str) -> dict[str, str]:
-    """The ``XroadVnpt-`` headers for these parameters, in the mapping's order.
+    """Build the ``XroadVnpt-`` headers for parameters, signed in the mapping's order.
 
     Args:
         parameters: bare names to values.
-        secret: as the hub gave it; its UTF-8 bytes are the HMAC key.
+        secret: as the hub's operator issued it; its UTF-8 bytes are the HMAC key.
 
     Raises:
-        ConfigError, UnknownRecipient, HubError: HTTP or the signed JSON would not carry a value unchanged; which of
-            them, see `checked`.
+        ConfigError, UnknownRecipient, HubError: as `require_carriable`.
     """
     headers = {PREFIX + name: require_carriable(name, value) for name, value in parameters.items()}
     text = json.dumps(headers, ensure_ascii=False, separators=(",", ":"))
@@ -69,46 +69,34 @@ def build_signed_headers(parameters: Mapping[str, str], secret: str) -> dict[str
 
 
 def require_carriable(name: str, value: str) -> str:
-    """A value, if it arrives at the hub as it was signed.
+    """Return a value that arrives at the hub as it was signed, and refuse any other.
 
     HTTP drops spaces at the ends and may fold tabs; a quote or semicolon ends things early in hubs that take the JSON
     and the key list apart by hand; what is not ASCII has no agreed encoding in a header.
 
     Raises:
-        ConfigError: it would not, and is a setting of ours (``systemid``, ``from``).
-        UnknownRecipient: it would not, and names recipients.
-        HubError: it would not, and is anything else.
+        ConfigError: such a value is a setting of ours (``systemid``, ``from``).
+        UnknownRecipient: such a value names recipients.
+        HubError: any other parameter has such a value.
     """
     limit = MAX_RECIPIENTS if name in _JSON_PARAMETERS else MAX_VALUE
     error = _ERROR_BY_PARAMETER.get(name, HubError)
     if not value or len(value) > limit:
-        raise error(
-            f"The parameter {name!r} of a hub call must have 1 to {limit} characters, not {len(value)}. "
-            "Leave an optional one out; the recipients stand in the packet as well.",
-            vi=f"Tham số {name!r} của lời gọi trục phải dài từ 1 đến {limit} ký tự, không phải {len(value)}. "
-            "Tham số tùy chọn thì bỏ đi; danh sách nơi nhận đã có trong gói tin.",
-        )
+        raise build_length_error(error, name, size=len(value), limit=limit)
     forbidden = (_NOT_IN_JSON_TEXT if name in _JSON_PARAMETERS else _NOT_IN_VALUE).search(value)
     if forbidden is not None or value != value.strip():
         character = f"U+{ord(forbidden.group()):04X}" if forbidden is not None else "U+0020"
-        raise error(
-            f"The parameter {name!r} of a hub call holds {character}, which a signed header cannot carry. "
-            "Use the code or id as the hub's directory writes it: printable ASCII, no quote, no semicolon, "
-            "no space at the ends.",
-            vi=f"Tham số {name!r} của lời gọi trục có ký tự {character} mà header được ký không mang được. "
-            "Hãy dùng mã đúng như trong danh bạ của trục: ký tự ASCII in được, không có dấu nháy kép, dấu chấm phẩy, "
-            "không có dấu cách ở hai đầu.",
-        )
+        raise build_character_error(error, name, character)
     return value
 
 
 def can_carry(value: str) -> bool:
-    """Whether a header can carry an id, as the hub wrote it, back to the hub."""
+    """Tell whether a header can carry an id of the hub back to it unchanged."""
     return 0 < len(value) <= MAX_VALUE and value == value.strip() and not _NOT_IN_VALUE.search(value)
 
 
 def format_timestamp(now: datetime) -> str:
-    """A time stamp as the interface writes it: ``ddMMyyyy'T'HHmmss+SSSS``, Vietnam time, SSSS milliseconds.
+    """Format a time stamp: ``ddMMyyyy'T'HHmmss+SSSS``, Vietnam time, SSSS milliseconds.
 
     Args:
         now: aware.
@@ -117,23 +105,23 @@ def format_timestamp(now: datetime) -> str:
         ConfigError: the clock gave a time without a zone.
     """
     if now.tzinfo is None:
-        raise ConfigError(
-            "The clock given to the hub dialect returns a time without a zone; use datetime.now(timezone.utc).",
-            vi="Đồng hồ cấp cho giao thức trục trả về thời gian không có múi giờ; hãy dùng datetime.now(timezone.utc).",
-        )
+        raise ConfigError(TIME_WITHOUT_ZONE.en, vi=TIME_WITHOUT_ZONE.vi)
     local = now.astimezone(VIETNAM)
     return f"{local:%d%m%Y}T{local:%H%M%S}+{local.microsecond // 1000:04d}"
 
 
 def compute_file_hash(path: Path, *, sdk_compatible: bool, limit: int) -> tuple[str, bytes | None]:
-    """SHA-256 of a packet's bytes for the ``hash-file`` parameter; of a small one the bytes too.
+    """Compute the SHA-256 of a packet for the ``hash-file`` parameter, and read a small packet whole.
 
-    What goes out is then just what was hashed, whatever happens to the file.
+    The bytes of a small packet go out just as they were hashed, whatever happens to the file meanwhile.
 
     Args:
         path: the packet.
         sdk_compatible: write each byte without zero padding, as the vendor's client does (0x0e becomes ``e``).
-        limit: most bytes it may have.
+        limit: most bytes of the packet.
+
+    Returns:
+        The digest as text, and the bytes of a packet of at most 256 KiB.
 
     Raises:
         AttachmentError: the file cannot be read, is empty or too large.
@@ -146,22 +134,10 @@ def compute_file_hash(path: Path, *, sdk_compatible: bool, limit: int) -> tuple[
                 digest.update(chunk)
                 size += len(chunk)
     except OSError as error:
-        raise AttachmentError(
-            f"The packet {path} cannot be read: {error.strerror}. Put it back, or build it again, and send again.",
-            vi=f"Không đọc được gói tin {path}: {describe_system_error_vi(error)}. "
-            "Hãy khôi phục hoặc tạo lại gói tin rồi gửi lại.",
-        ) from error
+        raise build_unreadable_packet_error(path, error) from error
     if size == 0:
-        raise AttachmentError(
-            f"The packet {path} is empty. Build it again and send again.",
-            vi=f"Gói tin {path} rỗng. Hãy tạo lại gói tin rồi gửi lại.",
-        )
+        raise build_empty_packet_error(path)
     if size > limit:
-        raise AttachmentError(
-            f"The packet {path} is larger than the {limit} bytes that max_packet allows. Send the attachments in "
-            "several documents, or raise max_packet if the hub takes more.",
-            vi=f"Gói tin {path} lớn hơn giới hạn {limit} byte của max_packet. Hãy chia tệp đính kèm ra nhiều văn bản, "
-            "hoặc tăng max_packet nếu trục nhận được nhiều hơn.",
-        )
+        raise build_large_packet_error(path, limit)
     text = "".join([_UNPADDED_HEX[byte] for byte in digest.digest()]) if sdk_compatible else digest.hexdigest()
     return text, first if size == len(first) else None

@@ -23,6 +23,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
+from functools import partial
 from typing import Any
 
 from cryptography import x509
@@ -78,15 +79,18 @@ def verify(packet: Packet, policy: VerifyPolicy | None = None) -> Verification:
     """
     policy = policy or VerifyPolicy()
     at = policy.at or utc_now()
-    seals = [index for index, one in enumerate(packet.attachments) if one.name == SEAL_NAME]
-    if not seals:
-        return _build_verification(packet, _Outcome.from_check(lambda: _verify_own(packet, policy, at)), at)
+    if not _find_seals(packet):
+        return _build_verification(packet, _Outcome.from_check(_verify_own, packet, policy, at), at)
     # each of the two hashes the whole packet, in its own way
     with _run_beside(
-        packet.size > _LARGE_PACKET_SIZE, lambda: _Outcome.from_check(lambda: _verify_seal(packet, seals, policy, at))
+        packet.size > _LARGE_PACKET_SIZE, partial(_Outcome.from_check, _verify_seal, packet, policy, at)
     ) as seal:
-        own = _Outcome.from_check(lambda: _verify_own(packet, policy, at))
+        own = _Outcome.from_check(_verify_own, packet, policy, at)
     return _build_verification(packet, _combine(own, seal()), at)
+
+
+def _find_seals(packet: Packet) -> list[int]:
+    return [index for index, one in enumerate(packet.attachments) if one.name == SEAL_NAME]
 
 
 @contextmanager
@@ -115,10 +119,16 @@ class _Outcome:
     differences: tuple[Difference, ...] = ()
 
     @classmethod
-    def from_check(cls, check: Callable[[], _Outcome]) -> _Outcome:
-        """Run a check, and turn a refusal into an outcome."""
+    def from_check(
+        cls,
+        check: Callable[[Packet, VerifyPolicy, datetime], _Outcome],
+        packet: Packet,
+        policy: VerifyPolicy,
+        at: datetime,
+    ) -> _Outcome:
+        """Run a check of a packet, and turn a refusal into an outcome."""
         try:
-            return check()
+            return check(packet, policy, at)
         except Refused as refusal:
             return cls(code=refusal.code, detail=refusal.detail)
 
@@ -206,9 +216,10 @@ def _parse_whole(packet: Packet, limits: Limits, max_size: int) -> etree._Elemen
 # -- the seal
 
 
-def _verify_seal(packet: Packet, seals: list[int], policy: VerifyPolicy, at: datetime) -> _Outcome:
+def _verify_seal(packet: Packet, policy: VerifyPolicy, at: datetime) -> _Outcome:
     if not isinstance(packet.message, Document):
         raise Refused("SEAL-STATUS")
+    seals = _find_seals(packet)
     if len(seals) > 1:
         raise Refused("SEAL-MANY", str(len(seals)))
     if seals[0] != len(packet.attachments) - 1:

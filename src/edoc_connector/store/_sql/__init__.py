@@ -1,1 +1,37 @@
-"""The database under the store."""
+"""SQL under the store: the tables, the two databases, and the statements that every message needs."""
+
+from .compiled import (
+    CompiledStatement,
+    Row,
+    UtcTime,
+    build_newest_first_query,
+    build_query_by_id,
+    execute_directly,
+    hear_statements,
+    match_columns,
+    split_keys,
+)
+from .connections import ConnectionSource, SqliteConnectionSource, select_connection_source
+from .engine import DRIVER_ERRORS, as_store_error, begin_transaction, make_engine, translate_driver_errors
+from .schema import TABLES
+
+__all__ = [
+    "DRIVER_ERRORS",
+    "TABLES",
+    "CompiledStatement",
+    "ConnectionSource",
+    "Row",
+    "SqliteConnectionSource",
+    "UtcTime",
+    "as_store_error",
+    "begin_transaction",
+    "build_newest_first_query",
+    "build_query_by_id",
+    "execute_directly",
+    "hear_statements",
+    "make_engine",
+    "match_columns",
+    "select_connection_source",
+    "split_keys",
+    "translate_driver_errors",
+]

@@ -1,4 +1,4 @@
-"""Statements that every message needs, compiled once and run on the driver's own cursor.
+"""Statements that every message needs, compiled once and run on the driver's own cursor; and the type of times.
 
 SQLAlchemy makes their text and knows how values are converted. To run one through it costs some ninety function calls
 besides, several times what the database takes. What fails is raised as SQLAlchemy raises it. SQLAlchemy's events do not
@@ -9,11 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from datetime import UTC, datetime
+from typing import Any, TypeAlias, cast
 
 from sqlalchemy import (
     ColumnElement,
     Connection,
+    DateTime,
     Dialect,
     Engine,
     Insert,
@@ -27,6 +29,7 @@ from sqlalchemy import (
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.schema import ScalarElementColumnDefault
+from sqlalchemy.types import TypeDecorator
 
 Row: TypeAlias = Mapping[Any, Any]
 """A row by column name."""
@@ -40,10 +43,10 @@ _HEARD = "edoc_connector_heard"  # execution option of an engine
 
 
 def hear_statements(engine: Engine, hear: Callable[..., object]) -> None:
-    """Call a function before each statement of an engine, those included that run on the driver's own cursor otherwise.
+    """Call a function before each statement of an engine, also before those that would pass SQLAlchemy by.
 
     Args:
-        engine: whose statements; connections that are open already are included.
+        engine: the database; connections that are open already are included.
         hear: takes what SQLAlchemy's event ``before_cursor_execute`` gives.
     """
     event.listen(engine, "before_cursor_execute", hear)
@@ -55,8 +58,45 @@ def is_heard(engine: Engine) -> bool:
     return _HEARD in engine.get_execution_options()
 
 
+class UtcTime(TypeDecorator[datetime]):
+    """A point in time: aware in Python, UTC in the database."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def bind_processor(self, dialect: Dialect) -> Callable[[datetime | None], Any] | None:
+        """Write a time as text of one shape for SQLite, which has no type for it, so that texts sort as times do."""
+        if dialect.name == "sqlite":
+            return _as_sqlite_text
+        return cast("Callable[[datetime | None], Any] | None", super().bind_processor(dialect))
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002  SQLAlchemy's signature
+        """Refuse a time without an offset: it would be read back as another one."""
+        if value is not None and value.tzinfo is None:
+            raise _build_offset_error(value)
+        return value.astimezone(UTC) if value is not None else None
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002  SQLAlchemy's signature
+        """Give every time its offset back."""
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+def _as_sqlite_text(value: datetime | None) -> str | None:
+    if value is None:
+        return None
+    if value.tzinfo is None:
+        raise _build_offset_error(value)
+    return value.astimezone(UTC).replace(tzinfo=None).isoformat(" ", "microseconds")
+
+
+def _build_offset_error(value: datetime) -> ValueError:
+    return ValueError(f"a time without an offset cannot be stored: {value}")
+
+
 class CompiledStatement:
-    """A statement.
+    """A statement that is compiled once for each database, and run on the driver's own cursor.
 
     Args:
         statement: what to run; the lists that it holds for ``IN`` are fixed.
@@ -67,7 +107,7 @@ class CompiledStatement:
         self._prepared: dict[tuple[str, ...], _PreparedStatement] = {}
 
     def fetch_all(self, connection: Connection, values: Mapping[str, Any]) -> list[Row]:
-        """Run it, and give the rows that it returns.
+        """Run the statement and fetch its rows.
 
         Args:
             connection: the database.
@@ -85,15 +125,15 @@ class CompiledStatement:
             raise _as_sqlalchemy_error(connection, prepared.text, error) from error
         finally:
             cursor.close()
-        return [prepared.decode_row(row) for row in found]
+        return list(map(prepared.decode_row, found))
 
     def fetch_first(self, connection: Connection, values: Mapping[str, Any]) -> Row | None:
-        """Run it, and give the first row that it returns."""
+        """Run the statement and fetch its first row; None without rows."""
         found = self.fetch_all(connection, values)
         return found[0] if found else None
 
     def execute_many(self, connection: Connection, rows: Sequence[Mapping[str, Any]]) -> int:
-        """Run it once for each of some rows, which all have values for the same names; how many rows it changed."""
+        """Run the statement once for each row, all with values for the same names; returns how many rows it changed."""
         if is_heard(connection.engine):
             # for an insert SQLAlchemy asks no driver for the number otherwise
             counted = {"preserve_rowcount": True}
@@ -101,7 +141,7 @@ class CompiledStatement:
         prepared = self._prepare_for(connection.dialect, rows[0])
         cursor = connection.connection.cursor()
         try:
-            cursor.executemany(prepared.text, [prepared.bind(values) for values in rows])
+            cursor.executemany(prepared.text, list(map(prepared.bind, rows)))
             return int(cursor.rowcount)
         except prepared.driver_error as error:
             raise _as_sqlalchemy_error(connection, prepared.text, error) from error
@@ -118,7 +158,7 @@ class CompiledStatement:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _PreparedStatement:
-    """A statement for one database.
+    """A statement compiled for one database.
 
     Args:
         text: in the driver's words.
@@ -139,14 +179,14 @@ class _PreparedStatement:
     result_converters: tuple[tuple[int, _Converter], ...]
 
     def bind(self, values: Mapping[str, Any]) -> Any:
-        """Values as the driver takes them."""
+        """Convert and order values for the driver."""
         bound = {**self.fixed_values, **values}
         for name, convert in self.bind_converters:
             bound[name] = convert(bound[name])
-        return bound if self.positions is None else [bound[name] for name in self.positions]
+        return bound if self.positions is None else list(map(bound.__getitem__, self.positions))
 
     def decode_row(self, row: Sequence[Any]) -> Row:
-        """A row as the driver gave it, by name."""
+        """Convert a row of the driver, and name its columns."""
         values = list(row)
         for at, convert in self.result_converters:
             values[at] = convert(values[at])
@@ -154,8 +194,8 @@ class _PreparedStatement:
 
 
 def build_query_by_id(table: Table) -> Select[Any]:
-    """Build the query for the row with the key ``its_id``."""
-    return select(table).where(table.c.id == bindparam("its_id"))
+    """Build the query for the row with the key ``row_id``."""
+    return select(table).where(table.c.id == bindparam("row_id"))
 
 
 def build_newest_first_query(table: Table, agency: str, *where: ColumnElement[bool]) -> Select[Any]:
@@ -166,7 +206,7 @@ def build_newest_first_query(table: Table, agency: str, *where: ColumnElement[bo
 
 
 def match_columns(table: Table, values: Mapping[str, Any]) -> list[ColumnElement[bool]]:
-    """Build the conditions that columns have some values: None where one is empty, a collection for one of several."""
+    """Build conditions on columns by name: a value, None for an empty one, a collection for one of several."""
     return [_match_column(table.c[name], value) for name, value in values.items()]
 
 
@@ -231,7 +271,7 @@ def _prepare_statement(statement: _Statement, dialect: Dialect, values: Mapping[
 
 
 def _as_sqlalchemy_error(connection: Connection, statement: str, error: Any) -> BaseException:
-    """What the driver raised, as SQLAlchemy raises it; a connection that is gone is not used again."""
+    """Wrap an error of the driver as SQLAlchemy does; a connection that is gone is not used again."""
     dialect = connection.dialect
     is_disconnect = dialect.is_disconnect(error, connection.connection.dbapi_connection, None)
     if is_disconnect:

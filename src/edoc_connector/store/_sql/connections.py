@@ -1,7 +1,7 @@
-"""Where transactions get their connection: for SQLite one that stays open, for a server one of the engine's pool.
+"""Connections of transactions: for SQLite one that stays open, for a server one of the engine's pool.
 
 A pool looks after a connection whenever it is taken and given back, which costs more than a small transaction does. So
-`Lines` opens a connection to SQLite once; SQLAlchemy's part of it begins once too, and is told nothing of the
+`SqliteConnectionSource` opens a connection once; SQLAlchemy's part of it begins once too, and is told nothing of the
 transactions, which are SQLite's own. A connection on which something failed is kept if it can be rolled back: on a
 full disk those that are open still read, and no new one can be opened.
 """
@@ -15,7 +15,7 @@ from typing import Protocol
 from sqlalchemy import Connection, Engine
 
 from .compiled import execute_directly
-from .engine import begin_transaction, run_with_retries
+from .engine import DRIVER_ERRORS, begin_transaction, retry_after
 
 log = logging.getLogger("edoc_connector.store.lines")
 
@@ -32,7 +32,7 @@ class ConnectionSource(Protocol):
 
 
 def select_connection_source(engine: Engine) -> ConnectionSource:
-    """That which suits an engine."""
+    """Select the source that suits an engine."""
     return (
         SqliteConnectionSource(engine) if engine.url.get_backend_name() == "sqlite" else PooledConnectionSource(engine)
     )
@@ -53,17 +53,20 @@ class SqliteConnectionSource:
         self._closed = False
 
     def begin(self, *, write: bool) -> Connection:
-        """A connection inside a transaction; a lock is waited for.
+        """Begin a transaction; wait for a lock.
 
         Raises:
             StoreError: the lock was not to be had, or the database cannot be opened.
         """
         # A writer takes the lock at once: two that read first and write later would deadlock, and one would fail.
         statement = "BEGIN IMMEDIATE" if write else "BEGIN"
-        return run_with_retries(lambda: self._begin_with(statement))
+        try:
+            return self._begin_with(statement)
+        except DRIVER_ERRORS as error:
+            return retry_after(error, lambda: self._begin_with(statement))
 
     def commit(self, connection: Connection) -> None:
-        """End a transaction; what it wrote is on the disk.
+        """Commit a transaction: its writes are on the disk.
 
         Raises:
             DBAPIError: it is not, and nothing changed.
@@ -76,11 +79,11 @@ class SqliteConnectionSource:
         self._keep_open(connection)
 
     def rollback(self, connection: Connection) -> None:
-        """End a transaction that wrote nothing, or whose work is not to be."""
+        """Roll a transaction back, or end one that only read."""
         self._roll_back_and_keep(connection)
 
     def close(self) -> None:
-        """Close them; one that is in use is closed when it comes back."""
+        """Close every connection; one that is in use is closed when it comes back."""
         self._closed = True
         while self._idle:
             self._idle.pop().close()
@@ -106,7 +109,7 @@ class SqliteConnectionSource:
             return connection
 
     def _roll_back_and_keep(self, connection: Connection) -> None:
-        """Undo what is open on a connection, and keep it."""
+        """Roll back whatever is open on a connection, and keep it."""
         try:
             connection.connection.rollback()  # nothing, where SQLite has ended the transaction
         except self._engine.dialect.loaded_dbapi.Error as error:
@@ -134,7 +137,7 @@ class PooledConnectionSource:
         self._engine = engine
 
     def begin(self, *, write: bool) -> Connection:
-        """A connection inside a transaction.
+        """Begin a transaction on a connection of the pool.
 
         Raises:
             StoreError: the server cannot be reached.
@@ -142,13 +145,13 @@ class PooledConnectionSource:
         return begin_transaction(self._engine, write=write)
 
     def commit(self, connection: Connection) -> None:
-        """End a transaction; what it wrote is on the server's disk."""
+        """Commit a transaction: its writes are on the server's disk."""
         with connection:
             connection.commit()
 
     def rollback(self, connection: Connection) -> None:
-        """End a transaction that wrote nothing, or whose work is not to be."""
+        """Roll a transaction back, or end one that only read."""
         connection.close()
 
     def close(self) -> None:
-        """Nothing: the pool is the engine's."""
+        """Do nothing: the pool is the engine's."""

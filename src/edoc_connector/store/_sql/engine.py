@@ -1,4 +1,4 @@
-"""The database connection, SQLite or PostgreSQL, and the one place that maps drivers' errors."""
+"""Engines for SQLite and PostgreSQL, and the one place that maps drivers' errors."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from sqlalchemy import URL, Connection, Engine, NullPool, create_engine, event, 
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, OperationalError, SQLAlchemyError
 from tenacity import RetryCallState, Retrying, retry_if_exception, wait_random_exponential
 
+from ..._core import Text
 from ...errors import StoreError
 
 log = logging.getLogger("edoc_connector.store")
@@ -26,50 +27,48 @@ LOCK_SECONDS = 20
 LOCK_ATTEMPTS = 3
 RECONNECT_SECONDS = 10.0
 
-_Message = tuple[str, str]
-
-_LOCKED: _Message = (
+_LOCKED = Text(
     "the store is locked by another program; nothing changed. Try again; if it stays so, look for a program that keeps "
     "the database open.",
     "Kho dữ liệu đang bị chương trình khác khóa; chưa có gì thay đổi. Hãy thử lại; nếu vẫn bị khóa, hãy tìm chương "
     "trình đang giữ cơ sở dữ liệu.",
 )
-_DISK_FULL: _Message = (
+_DISK_FULL = Text(
     "the disk of the store is full; nothing changed. Make space and call again.",
     "Đĩa chứa kho dữ liệu đã đầy; chưa có gì thay đổi. Hãy giải phóng chỗ trống rồi gọi lại.",
 )
-_READ_ONLY: _Message = (
+_READ_ONLY = Text(
     "the store cannot be written to; nothing changed. Check the rights of the file and its folder.",
     "Không ghi được vào kho dữ liệu; chưa có gì thay đổi. Hãy kiểm tra quyền ghi của tệp và thư mục chứa nó.",
 )
-_FOLDER_READ_ONLY: _Message = (
+_FOLDER_READ_ONLY = Text(
     "the store cannot be used: SQLite writes beside the file even to read it, unless another program, such as the "
     "worker, has it open. Run the command as a user who may write to the folder.",
     "Không dùng được kho dữ liệu: SQLite cần ghi cạnh tệp cả khi chỉ đọc, trừ khi chương trình khác (như worker) đang "
     "mở kho. Hãy chạy lệnh bằng tài khoản có quyền ghi vào thư mục đó.",
 )
-_CANNOT_OPEN: _Message = (
+_CANNOT_OPEN = Text(
     "the store cannot be opened. Check that its folder exists and may be read and written.",
     "Không mở được kho dữ liệu. Hãy kiểm tra thư mục có tồn tại và có quyền đọc, ghi.",
 )
-_DAMAGED: _Message = (
+_DAMAGED = Text(
     "the file of the store is damaged, or is no database. Restore it from a backup.",
     "Tệp kho dữ liệu bị hỏng hoặc không phải cơ sở dữ liệu. Hãy khôi phục từ bản sao lưu.",
 )
-_UNREACHABLE: _Message = (
+_UNREACHABLE = Text(
     "the database cannot be reached; nothing changed. Check that its server runs and that the database and the "
     "user are there, then call again.",
     "Không kết nối được máy chủ cơ sở dữ liệu; chưa có gì thay đổi. Hãy kiểm tra máy chủ có đang chạy, có cơ sở "
     "dữ liệu và người dùng đó hay không, rồi gọi lại.",
 )
-_RULE_BROKEN: _Message = (
+_RULE_BROKEN = Text(
     "the store refuses a change that breaks its rules; nothing changed. Another program may be writing to it.",
     "Kho dữ liệu từ chối một thay đổi trái quy tắc; chưa có gì thay đổi. Có thể chương trình khác đang ghi vào kho.",
 )
-_UNKNOWN_FAILURE: _Message = ("the store failed; nothing changed.", "Kho dữ liệu gặp lỗi; chưa có gì thay đổi.")
+_UNKNOWN_FAILURE = Text("the store failed; nothing changed.", "Kho dữ liệu gặp lỗi; chưa có gì thay đổi.")
 
 # Beginnings of SQLite's error names and of PostgreSQL's SQLSTATEs (its manual, appendix A).
-_MESSAGE_BY_CODE: Mapping[str, _Message] = {
+_MESSAGE_BY_CODE: Mapping[str, Text] = {
     "SQLITE_BUSY": _LOCKED,
     "SQLITE_LOCKED": _LOCKED,
     "SQLITE_FULL": _DISK_FULL,
@@ -89,7 +88,7 @@ _MESSAGE_BY_CODE: Mapping[str, _Message] = {
     "57P": _UNREACHABLE,
     "23": _RULE_BROKEN,
 }
-_MESSAGE_BY_ERRNO: Mapping[int, _Message] = {
+_MESSAGE_BY_ERRNO: Mapping[int, Text] = {
     errno.ENOSPC: _DISK_FULL,
     errno.EDQUOT: _DISK_FULL,
     errno.EFBIG: _DISK_FULL,
@@ -102,7 +101,7 @@ _MESSAGE_BY_ERRNO: Mapping[int, _Message] = {
 
 
 def make_engine(url: str) -> Engine:
-    """An engine for ``sqlite:///path`` or ``postgresql+psycopg://…``.
+    """Make an engine for ``sqlite:///path`` or ``postgresql+psycopg://…``.
 
     Raises:
         StoreError: the URL is none that SQLAlchemy knows, or names a database in memory.
@@ -125,7 +124,7 @@ def make_engine(url: str) -> Engine:
             "a store in memory would forget what it must keep: give sqlite:///FILE.",
             vi="Kho dữ liệu trong bộ nhớ sẽ mất dữ liệu cần lưu: hãy ghi sqlite:///TỆP.",
         )
-    # `Lines` keeps connections open; a pool of a fixed size below it would only run dry.
+    # `SqliteConnectionSource` keeps connections open; a pool of a fixed size below it would only run dry.
     engine = create_engine(
         parsed, connect_args={"timeout": BUSY_SECONDS, "check_same_thread": False}, poolclass=NullPool
     )
@@ -134,7 +133,7 @@ def make_engine(url: str) -> Engine:
 
 
 def _build_postgresql_arguments(url: URL) -> dict[str, Any]:
-    """A server or a row that does not answer is an error after a while, not a wait without end; the URL may differ."""
+    """Bound the waits for a server and for a row, unless the URL sets others."""
     defaults = {"connect_timeout": CONNECT_SECONDS, "options": f"-c lock_timeout={LOCK_SECONDS}s"}
     return {name: value for name, value in defaults.items() if name not in url.query}
 
@@ -152,7 +151,7 @@ def is_retryable_error(error: BaseException) -> bool:
 
 
 def begin_transaction(engine: Engine, *, write: bool) -> Connection:
-    """A connection inside a transaction: a lock is waited for, a server that is gone is called again, for a while.
+    """Begin a transaction: wait for a lock, and call a server that is gone again, for a while.
 
     Raises:
         StoreError: the lock was not to be had, or the database cannot be opened.
@@ -161,22 +160,34 @@ def begin_transaction(engine: Engine, *, write: bool) -> Connection:
 
 
 def run_with_retries(operation: Callable[[], T]) -> T:
-    """Run something that may meet a lock, a bounded number of times.
+    """Run an operation that may meet a lock, a bounded number of times.
 
     Raises:
         StoreError: it did not succeed.
     """
+    try:
+        return operation()
+    except DRIVER_ERRORS as error:
+        return retry_after(error, operation)
+
+
+def retry_after(error: SQLAlchemyError | OSError, operation: Callable[[], T]) -> T:
+    """Run an operation again that met a lock, a bounded number of times, each after a wait.
+
+    Args:
+        error: what the first attempt met.
+        operation: what to run.
+
+    Raises:
+        StoreError: it did not succeed, or met something else than a lock.
+    """
+    if not isinstance(error, DBAPIError) or not is_retryable_error(error):
+        raise as_store_error(error) from error
     with translate_driver_errors():
-        try:
-            return operation()
-        except DBAPIError as error:
-            if not is_retryable_error(error):
-                raise
         return _retry(operation)
 
 
 def _retry(operation: Callable[[], T]) -> T:
-    """The attempts after the first, each after a wait."""
     attempts = Retrying(
         retry=retry_if_exception(is_retryable_error),
         stop=_is_retry_exhausted,
@@ -188,7 +199,7 @@ def _retry(operation: Callable[[], T]) -> T:
 
 
 def _is_retry_exhausted(state: RetryCallState) -> bool:
-    """A lock is tried for a few times, for SQLite has waited already; a server may need seconds to start again."""
+    """Whether to give up: after a few tries for a lock, since SQLite has waited already; a server may need seconds."""
     error = state.outcome.exception() if state.outcome is not None else None
     if isinstance(error, DBAPIError) and _find_message(error) is _UNREACHABLE:
         return (state.seconds_since_start or 0.0) >= RECONNECT_SECONDS
@@ -212,6 +223,9 @@ def _begin_once(engine: Engine, write: bool) -> Connection:
     return connection
 
 
+DRIVER_ERRORS = (SQLAlchemyError, OSError)
+
+
 class _DriverErrorTranslation:
     def __enter__(self) -> None:
         pass
@@ -219,19 +233,20 @@ class _DriverErrorTranslation:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if error is not None and isinstance(error, SQLAlchemyError | OSError):
-            raise _as_store_error(error) from error
+        if error is not None and isinstance(error, DRIVER_ERRORS):
+            raise as_store_error(error) from error
 
 
 _DRIVER_ERROR_TRANSLATION = _DriverErrorTranslation()
 
 
 def translate_driver_errors() -> _DriverErrorTranslation:
-    """A context in which what drivers and file systems raise becomes `StoreError`."""
+    """Translate errors of drivers and file systems to `StoreError` while a block runs."""
     return _DRIVER_ERROR_TRANSLATION
 
 
-def _as_store_error(error: SQLAlchemyError | OSError) -> StoreError:
+def as_store_error(error: SQLAlchemyError | OSError) -> StoreError:
+    """Translate one error of a driver or a file system; for code that runs too often for `translate_driver_errors`."""
     if isinstance(error, DBAPIError):
         return _build_store_error(_find_message(error), type(error.orig).__name__, str(error.orig))
     if isinstance(error, OSError):
@@ -241,7 +256,7 @@ def _as_store_error(error: SQLAlchemyError | OSError) -> StoreError:
     return _build_store_error(_UNKNOWN_FAILURE, type(error).__name__, str(error))
 
 
-def _find_message(error: DBAPIError) -> _Message:
+def _find_message(error: DBAPIError) -> Text:
     code = getattr(error.orig, "sqlite_errorname", None) or getattr(error.orig, "sqlstate", None) or ""
     message = next(
         (known_message for prefix, known_message in _MESSAGE_BY_CODE.items() if code.startswith(prefix)), None
@@ -254,7 +269,7 @@ def _find_message(error: DBAPIError) -> _Message:
     return _UNREACHABLE if is_unreachable else _UNKNOWN_FAILURE
 
 
-def _build_store_error(message: _Message, kind: str, text: str) -> StoreError:
+def _build_store_error(message: Text, kind: str, text: str) -> StoreError:
     detail = text.splitlines()[0] if text else kind
     log.warning("store error %s: %s", kind, detail)
-    return StoreError(f"{message[0]} ({detail})", vi=f"{message[1]} ({detail})")
+    return StoreError(f"{message.en} ({detail})", vi=f"{message.vi} ({detail})")

@@ -1,11 +1,8 @@
-"""The tables. `migrations` makes them; a test holds the two to each other."""
+"""Tables of the store; `migrations` makes them, and a test holds the two to each other."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Any, cast
 
 from sqlalchemy import (
     BigInteger,
@@ -13,8 +10,6 @@ from sqlalchemy import (
     CheckConstraint,
     Column,
     Date,
-    DateTime,
-    Dialect,
     ForeignKey,
     Index,
     Integer,
@@ -23,11 +18,13 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    false,
     text,
+    true,
 )
-from sqlalchemy.types import TypeDecorator
 
 from ..state_machine import DELIVERIES, OUTGOING, RECEIPTS, StateMachine
+from .compiled import UtcTime
 
 NAMING_CONVENTION = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -40,41 +37,8 @@ NAMING_CONVENTION = {
 metadata = MetaData(naming_convention=NAMING_CONVENTION)
 
 
-class UtcTime(TypeDecorator[datetime]):
-    """A point in time: aware in Python, UTC in the database."""
-
-    impl = DateTime(timezone=True)
-    cache_ok = True
-
-    def bind_processor(self, dialect: Dialect) -> Callable[[datetime | None], Any] | None:
-        """SQLite has no type for it and keeps text: one shape, so that texts sort as times do."""
-        if dialect.name == "sqlite":
-            return _as_sqlite_text
-        return cast("Callable[[datetime | None], Any] | None", super().bind_processor(dialect))
-
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002  SQLAlchemy's signature
-        """Refuse a time without an offset: it would be read back as another one."""
-        return None if value is None else _as_utc(value)
-
-    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002  SQLAlchemy's signature
-        """Give every time its offset back."""
-        if value is None:
-            return None
-        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
-
-
-def _as_sqlite_text(value: datetime | None) -> str | None:
-    return None if value is None else _as_utc(value).replace(tzinfo=None).isoformat(" ", "microseconds")
-
-
-def _as_utc(value: datetime) -> datetime:
-    if value.tzinfo is None:
-        raise ValueError(f"a time without an offset cannot be stored: {value}")
-    return value.astimezone(UTC)
-
-
 def build_enum_check(column: str, states: type[StrEnum]) -> CheckConstraint:
-    """A constraint that a column holds one of an enumeration's values."""
+    """Build the constraint that a column holds one of an enumeration's values."""
     values = ", ".join(f"'{state.value}'" for state in states)
     return CheckConstraint(f"{column} IN ({values})", name=column)
 
@@ -84,7 +48,7 @@ def _build_id_column() -> Column[int]:
 
 
 def _build_lease_indexes(table: str) -> list[Index]:
-    """Indexes that hold only what somebody holds: a handful of rows, however many there are."""
+    """Build indexes of claimed rows only: a handful, however many rows there are."""
     conditions = {name: text(f"{name} IS NOT NULL") for name in ("lease_owner", "lease_until")}
     columns = {"lease_owner": ("lease_owner",), "lease_until": ("agency", "lease_until")}
     return [
@@ -94,7 +58,7 @@ def _build_lease_indexes(table: str) -> list[Index]:
 
 
 def _build_queue_columns(machine: StateMachine) -> list[Column[object] | CheckConstraint]:
-    """The columns of everything that is worked off by claims: state, attempts, last error, lease."""
+    """Build the columns of rows that are claimed and worked off: state, attempts, last error, lease."""
     columns: list[Column[object] | CheckConstraint] = [
         Column("state", String(16), nullable=False),
         Column("attempts", Integer, nullable=False, default=0),
@@ -130,6 +94,10 @@ deliveries = Table(
     # How often the hub was asked about an unknown outcome, and did not have the packet.
     Column("asked", Integer, nullable=False, default=0),
     Column("sent_at", UtcTime),
+    # Whether the hub certainly never took the packet: each time that it failed, the hub had refused what is in it.
+    Column("never_accepted", Boolean, nullable=False, server_default=true()),
+    # Whether the outcome of sending was ever unknown.
+    Column("was_unknown", Boolean, nullable=False, server_default=false()),
     *_build_queue_columns(DELIVERIES),
     UniqueConstraint("agency", "document_id"),
     Index(None, "agency", "state", "next_attempt_at"),
@@ -191,17 +159,20 @@ receipts = Table(
     Column("fingerprint", String(64)),
     Column("verification", String(16)),
     Column("verification_text", Text),
+    Column("verification_vi", Text),
     Column("findings", Integer, nullable=False, default=0),
     Column("last_code", Text),
     Column("change", String(16)),
     Column("confirmed_at", UtcTime),
-    # What the hub says of sender and recipients when it offers the packet; the packet may say something else.
+    # Sender and recipients as the hub announces them when it offers the packet; the packet may say something else.
     Column("offered_by", Text),
     Column("offered_to", Text),
     # When the application was told of a status.
     Column("noticed_at", UtcTime),
     # Of the application's own code, where that failed on the packet.
     Column("traceback", Text),
+    # Whether it was ever let in, and waited for the application.
+    Column("was_admitted", Boolean, nullable=False, server_default=false()),
     *_build_queue_columns(RECEIPTS),
     UniqueConstraint("agency", "hub_doc_id"),
     CheckConstraint("change IN ('asked', 'agreed', 'refused')", name="change"),
@@ -282,12 +253,14 @@ timeline = Table(
     # The organisation it is about, where one recipient of a delivery is meant.
     Column("recipient", Text),
     Column("detail", Text, nullable=False),
+    # Empty where the words are the same in both languages, a person's own.
+    Column("detail_vi", Text),
     CheckConstraint("subject IN ('delivery', 'receipt', 'outgoing')", name="subject"),
     Index(None, "subject", "subject_id"),
     sqlite_autoincrement=True,
 )
 
-# What a worker does again and again; kept here so that a restart does not do it at once.
+# Jobs that a worker does again and again; kept here so that a restart does not do them at once.
 jobs = Table(
     "jobs",
     metadata,
@@ -325,7 +298,37 @@ directory = Table(
     sqlite_autoincrement=True,
 )
 
+# The log of what happened, chained by hashes (`audit_log`).
+evidence = Table(
+    "evidence",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("agency", String(64), nullable=False),
+    Column("sequence", BigInteger, nullable=False),
+    Column("at", UtcTime, nullable=False),
+    Column("kind", String(16), nullable=False),
+    # The row it is about; both empty where it is about the agency's chain as a whole.
+    Column("subject", String(16)),
+    Column("subject_id", Integer),
+    Column("entry", Text, nullable=False),
+    Column("digest", String(64), nullable=False),
+    Column("hash", String(64), nullable=False),
+    UniqueConstraint("agency", "sequence"),
+    Index(None, "subject", "subject_id"),
+    sqlite_autoincrement=True,
+)
 
-def get_table(machine: StateMachine) -> Table:
-    """The table that a machine rules."""
-    return metadata.tables[machine.table_name]
+# Packets whose bytes were removed on purpose, when their time to be kept was over. Their hashes stay in the evidence.
+pruned = Table(
+    "pruned",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("agency", String(64), nullable=False),
+    Column("spool_file", String(64), nullable=False),
+    Column("sha256", String(64), nullable=False),
+    Column("at", UtcTime, nullable=False),
+    UniqueConstraint("spool_file"),
+    sqlite_autoincrement=True,
+)
+
+TABLES = metadata.tables

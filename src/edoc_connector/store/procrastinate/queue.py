@@ -1,8 +1,8 @@
-"""What is due, as tasks of procrastinate: queued in the transaction of the change that made it due.
+"""Tasks of procrastinate for rows and jobs that are due, queued in the transaction of the change that made them due.
 
 For fleets of workers: the engine's own tables lie in the store's PostgreSQL, and a task is a row there. A change that
 is rolled back queues nothing, and one that is committed has queued its task. The state stays the truth: a task says
-only "look at this row", one that finds nothing to do ends quietly, and one that was lost is found again by `due`.
+only "look at this row", one that finds nothing to do ends quietly, and one that was lost is found again by `list_due`.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import ColumnElement, Select, Table, and_, exists, or_, select, text
 from sqlalchemy.exc import DBAPIError, OperationalError
 
-from .._sql import schema
+from .._sql import TABLES
 from ..outgoing import build_turn_condition
 from ..receipts import build_downloadable_condition, build_unnoticed_condition
 from ..rows import STATUS
@@ -34,15 +34,15 @@ _CALLER_GRACE = timedelta(seconds=5)  # who stores a document sends it at once; 
 _BATCH_ROWS = 500
 _MAX_QUEUE_NAME = 34  # PostgreSQL's limit for the channel's name, less what the engine puts in front
 
-_D, _O, _R = schema.deliveries, schema.outgoing, schema.receipts
+_D, _O, _R = TABLES["deliveries"], TABLES["outgoing"], TABLES["receipts"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Task:
-    """Something to look at.
+    """A row or a job to look at.
 
     Args:
-        name: what to do: `TRANSMIT` …, or the name of a job (`jobs`).
+        name: what to do: `TRANSMIT` …, or the name of a job (`schedule`).
         agency: for whom.
         row_id: the row; None for a job.
         due_at: when the row says that it is due; the same row is queued once for the same time.
@@ -57,18 +57,18 @@ class Task:
 
     @property
     def queueing_lock(self) -> str:
-        """One task of this name waits at a time."""
+        """Name the task in the queue: one of this name waits at a time."""
         subject = self.agency if self.row_id is None else self.row_id
         return f"edoc {self.name} {subject} {int(self.due_at.timestamp() * 1000)}"
 
     @property
     def lock(self) -> str | None:
-        """One task of this name runs at a time: jobs are for one worker, rows have their leases."""
+        """Name what runs once at a time: jobs are for one worker, rows have their leases."""
         return f"edoc {self.name} {self.agency}" if self.row_id is None else None
 
 
 def format_queue_name(agency: str, *, for_application: bool = False) -> str:
-    """The name of an agency's queue: for the work with the hub, or for that of the application."""
+    """Format the name of an agency's queue: for the work with the hub, or for that of the application."""
     name = f"edoc:{agency}" + (":app" if for_application else "")
     if len(name.encode()) <= _MAX_QUEUE_NAME:
         return name
@@ -76,13 +76,13 @@ def format_queue_name(agency: str, *, for_application: bool = False) -> str:
 
 
 class TaskQueue:
-    """Queues tasks.
+    """Queues tasks in the store's transactions.
 
     Args:
         app: the engine; its connector is not used, only the store's connections are.
 
     Attributes:
-        application_tasks: those of `WITH_APPLICATION` that a worker does in this process; others find theirs by
+        application_tasks: those of `APPLICATION_TASKS` that a worker does in this process; others find theirs by
             `list_due`.
     """
 
@@ -91,7 +91,7 @@ class TaskQueue:
         self.application_tasks: frozenset[str] = frozenset()
 
     def enqueue_changes(self, tx: Tx) -> None:
-        """Queue what a transaction's changes make due, in that transaction."""
+        """Queue the tasks that a transaction's changes make due, in that transaction."""
         changed_rows: dict[str, set[int]] = {}
         newly_stored: set[int] = set()
         for event in tx.audit_events:
@@ -119,7 +119,7 @@ class TaskQueue:
         self.enqueue(tx, tasks + job_tasks)
 
     def enqueue(self, tx: Tx, tasks: Iterable[Task]) -> int:
-        """Queue tasks, each unless the same one waits already; how many were new."""
+        """Queue tasks, each unless the same one waits already; returns how many were new."""
         # In one order everywhere: transactions that queue the same tasks wait for each other, and must not in a circle.
         by_lock = dict(sorted({task.queueing_lock: task for task in tasks}.items()))
         if not by_lock:
@@ -136,7 +136,7 @@ class TaskQueue:
         return sum(self._try_enqueue(tx, [task]) for task in new)  # another transaction was quicker with one of them
 
     def list_due(self, tx: Tx, name: str, agency: str, *, after_id: int = 0) -> list[Task]:
-        """Tasks for an agency's rows that are due and that nobody holds, in order, a bounded number.
+        """List tasks for an agency's rows that are due and that nobody holds, in order, a bounded number.
 
         Args:
             tx: the transaction.
@@ -152,14 +152,14 @@ class TaskQueue:
         return list(_read_tasks(tx, name, due_query.order_by(table.c.id).limit(_BATCH_ROWS)))
 
     def list_due_jobs(self, tx: Tx, agency: str) -> list[Task]:
-        """Tasks for an agency's jobs that are due and that nobody is at."""
-        table = schema.jobs
+        """List tasks for an agency's jobs that are due and that nobody is at."""
+        table = TABLES["jobs"]
         is_free = or_(table.c.lease_until.is_(None), table.c.lease_until <= tx.now)
         query = select(table.c.job, table.c.next_at).where(table.c.agency == agency, table.c.next_at <= tx.now, is_free)
         return [Task(name=name, agency=agency, row_id=None, due_at=at) for name, at in tx.connection.execute(query)]
 
     def enqueue_later(self, tx: Tx, name: str, row_id: int, at: datetime) -> None:
-        """Look at a row later, where there is still something to do with it then."""
+        """Queue a later look at a row, where there is something to do with it."""
         table, query = _SOURCES[name]
         self.enqueue(tx, [_schedule_at(task, at) for task in _read_tasks(tx, name, query.where(table.c.id == row_id))])
 
@@ -182,7 +182,7 @@ class TaskQueue:
 
 
 def _as_sqlalchemy_error(error: Exception) -> DBAPIError:
-    """What the driver raised, as SQLAlchemy would have raised it, for the one place that maps drivers' errors."""
+    """Wrap an error of the driver as SQLAlchemy does, for the one place that maps drivers' errors."""
     from psycopg import OperationalError as Gone
 
     cause = error.__cause__ or error
@@ -246,7 +246,7 @@ _SOURCES: Mapping[str, tuple[Table, Select[Any]]] = {
     TELL: (_R, _select_unnoticed_statuses()),
 }
 
-# What may be due after a row came into a state. The end of one message may be the turn of the next one.
+# Tasks that may be due after a row came into a state. The end of one message may be the turn of the next one.
 _FOLLOWUPS: Mapping[tuple[str, str], tuple[str, ...]] = {
     ("delivery", DeliveryState.READY): (TRANSMIT,),
     ("delivery", DeliveryState.UNKNOWN): (TRANSMIT,),
@@ -271,7 +271,7 @@ _NEIGHBOUR_COLUMNS: Mapping[str, str] = {REPORT: "lane", FETCH: "offered_by", TE
 
 
 def _list_changed_tasks(tx: Tx, name: str, row_ids: Collection[int]) -> Iterator[Task]:
-    """Tasks for rows that changed, and for those whose turn it is now."""
+    """List tasks for rows that changed, and for those whose turn it is now."""
     table, query = _SOURCES[name]
     is_affected: ColumnElement[bool] = table.c.id.in_(sorted(row_ids))
     column = _NEIGHBOUR_COLUMNS.get(name)

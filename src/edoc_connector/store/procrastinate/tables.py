@@ -1,4 +1,4 @@
-"""The tables of procrastinate in the store's database: made, brought up to date, and looked at before they are used.
+"""Tables of procrastinate in the store's database: made, brought up to date, and checked before use.
 
 procrastinate does not write down which of its migrations a database has seen. Ours is noted as the comment of its main
 table; tables without that comment were made by another program, which then looks after them.
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import Connection, Engine, text
 
 from ...errors import ConfigError, StoreError
-from .._sql.engine import begin_transaction, translate_driver_errors
+from .._sql import begin_transaction, translate_driver_errors
 from .queue import TaskQueue
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ _NEEDED_FUNCTIONS = ("procrastinate_defer_jobs_v1", "procrastinate_fetch_job_v2"
 
 
 def require_task_tables(engine: Engine, *, is_new: bool) -> TaskQueue:
-    """The queue of a database.
+    """Open the queue of a database, whose tables must be there.
 
     Args:
         engine: the database.
@@ -48,7 +48,7 @@ def require_task_tables(engine: Engine, *, is_new: bool) -> TaskQueue:
 
 
 def upgrade_task_tables(engine: Engine) -> None:
-    """Make procrastinate's tables, or bring those that we made up to date.
+    """Upgrade procrastinate's tables: make them, or bring those that we made up to date.
 
     Raises:
         ConfigError: the database is not PostgreSQL, or procrastinate is not installed.
@@ -84,7 +84,7 @@ def _build_app(engine: Engine) -> App:
 
 
 def _list_missing_scripts(connection: Connection) -> list[str]:
-    """The scripts to run: everything, or the migrations that our tables have not seen."""
+    """List the scripts to run: everything, or the migrations that our tables have not seen."""
     from procrastinate.schema import SchemaManager
 
     comment_script = f"COMMENT ON TABLE procrastinate_jobs IS '{_COMMENT_PREFIX}{_find_newest_migration()}'"
@@ -112,7 +112,7 @@ def _has_tables(connection: Connection) -> bool:
 
 
 def _read_noted_migration(connection: Connection) -> str | None:
-    """The newest migration of tables that we made; None where another program made them."""
+    """Read the newest migration of tables that we made; None where another program made them."""
     comment = connection.execute(text("SELECT obj_description(to_regclass('procrastinate_jobs'), 'pg_class')")).scalar()
     return (
         str(comment).removeprefix(_COMMENT_PREFIX)

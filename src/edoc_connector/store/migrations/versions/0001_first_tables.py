@@ -10,7 +10,7 @@ down_revision = None
 branch_labels = None
 depends_on = None
 
-# Copies of the tables in `store.states` as they were: a released revision never changes.
+# Copies of the tables in `store.state_machine` as they were: a released revision never changes.
 MOVES: dict[str, tuple[str, ...]] = {
     "deliveries": (
         ">ready",

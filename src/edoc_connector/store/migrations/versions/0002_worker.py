@@ -10,7 +10,7 @@ down_revision = "0001"
 branch_labels = None
 depends_on = None
 
-# A copy of the table in `store.states` as it was: a released revision never changes.
+# A copy of the table in `store.state_machine` as it was: a released revision never changes.
 RECEIPTS = (
     "listed>waiting",
     "listed>handled",

@@ -1,0 +1,69 @@
+"""A delivery described for JSON and printed for people."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from .. import labels
+from ..errors import name_commands
+from ..output import format_local_time, print_json, print_table, say
+
+if TYPE_CHECKING:
+    from ...connector import Delivery, TimelineEntry
+
+
+def describe_delivery(delivery: Delivery) -> dict[str, Any]:
+    """Describe a delivery for JSON; times are UTC."""
+    return {
+        "document_id": delivery.id,
+        "state": delivery.state.value,
+        "business": delivery.business.name.lower(),
+        "code": delivery.code,
+        "subject": delivery.subject,
+        "hub_doc_id": delivery.hub_doc_id,
+        "sent_at": delivery.sent_at and delivery.sent_at.isoformat(),
+        "last_error": delivery.last_error,
+        "recipients": [
+            {
+                "organ_id": one.organ_id,
+                "name": one.name,
+                "status": one.status and str(one.status),
+                "description": one.description,
+                "undelivered": one.undelivered,
+            }
+            for one in delivery.recipients
+        ],
+        "timeline": [_describe_entry(entry) for entry in delivery.timeline],
+    }
+
+
+def _describe_entry(entry: TimelineEntry) -> dict[str, Any]:
+    return {
+        "time": entry.time.isoformat(),
+        "actor": entry.actor,
+        "from": entry.from_,
+        "to": entry.to,
+        "recipient": entry.recipient,
+        "detail": entry.detail,
+        "detail_vi": entry.detail_vi,
+    }
+
+
+def print_delivery(delivery: Delivery, *, as_json: bool = False) -> None:
+    """Print a delivery: its timeline, state and last error."""
+    if as_json:
+        print_json(describe_delivery(delivery))
+        return
+    print_timeline(delivery)
+    state = labels.DELIVERY[delivery.state]
+    say(f"{state.en}; {labels.format_recipients(delivery)}", f"tình trạng: {state.vi}")
+    if delivery.last_error:
+        say(name_commands(delivery.last_error), name_commands(delivery.last_error_vi or ""))
+
+
+def print_timeline(delivery: Delivery) -> None:
+    """Print the timeline of a delivery, in Vietnam time."""
+    rows = (
+        (format_local_time(one.time), labels.format_actor(one), labels.format_entry(one)) for one in delivery.timeline
+    )
+    print_table(f"{delivery.id} — {delivery.subject}", ("time / thời gian", "who / ai", "what / việc gì"), rows)

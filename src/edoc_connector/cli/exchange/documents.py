@@ -1,0 +1,121 @@
+"""The commands deliveries, receipts and show: documents sent and received, from the store."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ...errors import ConfigError, NotFound
+from .. import labels
+from ..options import CONFIG, AgencyOption, ConfigOption, JsonFlag
+from ..output import format_local_time, print_json, print_table
+from .connection import open_connector
+from .delivery_report import describe_delivery, print_delivery
+from .receipt_report import describe_receipt, find_receipt, format_sender, print_receipt
+
+if TYPE_CHECKING:
+    from ...connector import ReceiptState
+
+
+def deliveries(config: ConfigOption = CONFIG, agency: AgencyOption = None, as_json: JsonFlag = False) -> None:
+    """List the documents sent. / Liệt kê văn bản đã gửi."""
+    with open_connector(config, agency) as connector:
+        found = connector.deliveries()
+    if as_json:
+        print_json([describe_delivery(delivery) for delivery in found])
+        return
+    columns = (
+        "document / văn bản",
+        "subject / trích yếu",
+        "state / tình trạng",
+        "recipients / nơi nhận",
+        "sent / gửi lúc",
+    )
+    rows = (
+        (
+            one.id,
+            one.subject,
+            labels.format_label(labels.DELIVERY, one.state),
+            labels.format_recipients(one),
+            one.sent_at and format_local_time(one.sent_at),
+        )
+        for one in found
+    )
+    print_table(f"Sent / Đã gửi: {len(found)}", columns, rows)
+
+
+def receipts(
+    state: Annotated[
+        str | None,
+        typer.Option(
+            metavar="STATE",
+            help="Only those in this state: listed, waiting, handling, handled, confirmed, duplicate or quarantined "
+            "(set aside). / Chỉ liệt kê gói tin ở tình trạng này; quarantined: đã cách ly.",
+        ),
+    ] = None,
+    statuses: Annotated[bool, typer.Option("--statuses", help="Status packets too. / Cả gói tin trạng thái.")] = False,
+    config: ConfigOption = CONFIG,
+    agency: AgencyOption = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """List the documents received, newest first. / Liệt kê văn bản đến, mới nhất trước."""
+    with open_connector(config, agency) as connector:
+        found = [describe_receipt(one) for one in connector.receipts(state=_parse_state(state))]
+    found = [one for one in found if statuses or one["kind"] != "status" or one["state"] in ("listed", "quarantined")]
+    if as_json:
+        print_json(found)
+        return
+    columns = (
+        "document / văn bản",
+        "from / nơi gửi",
+        "kind / loại",
+        "subject / trích yếu",
+        "state / tình trạng",
+        "last status / đã báo",
+        "received / nhận lúc",
+    )
+    print_table(f"Received / Văn bản đến: {len(found)}", columns, map(_build_row, found))
+
+
+def _parse_state(text: str | None) -> ReceiptState | None:
+    from ...connector import ReceiptState
+
+    if text is None:
+        return None
+    try:
+        return ReceiptState(text)
+    except ValueError:
+        known = ", ".join(ReceiptState)
+        raise ConfigError(
+            f"'{text}' is no state; use one of {known}", vi=f"không có tình trạng '{text}'; dùng một trong {known}"
+        ) from None
+
+
+def _build_row(entry: dict[str, Any]) -> tuple[object, ...]:
+    return (
+        entry["document_id"] or entry["hub_doc_id"],
+        format_sender(entry),
+        labels.format_label(labels.KIND, entry["kind"]),
+        entry["subject"],
+        labels.format_label(labels.RECEIPT, entry["state"]),
+        labels.format_status_code(entry["status"]),
+        format_local_time(datetime.fromisoformat(entry["received_at"])),
+    )
+
+
+def show(
+    document_id: Annotated[str, typer.Argument(metavar="DOCUMENT-ID", help="Sent or received. / Mã văn bản.")],
+    config: ConfigOption = CONFIG,
+    agency: AgencyOption = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Show what happened to a document. / Xem diễn biến của một văn bản."""
+    with open_connector(config, agency) as connector:
+        try:
+            delivery = connector.delivery(document_id)
+        except NotFound:
+            print_receipt(find_receipt(connector, document_id), as_json=as_json)
+        else:
+            print_delivery(delivery, as_json=as_json)

@@ -1,0 +1,107 @@
+"""A receipt found by its ids, described for JSON and printed for people."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ...errors import AttachmentError, NotFound, PacketError, StoreError
+from .. import labels
+from ..errors import name_commands
+from ..output import format_local_time, print_json, print_table, say
+
+if TYPE_CHECKING:
+    from ...connector import Connector, Receipt
+
+
+def find_receipt(connector: Connector, document_id: str) -> Receipt:
+    """Find a receipt by its DocumentId or its docId at the hub, in any state.
+
+    Raises:
+        NotFound: nothing came in under this id.
+    """
+    try:
+        return connector.receipt(document_id)
+    except NotFound:
+        for receipt in connector.receipts():
+            if document_id in (receipt.id, _read_unverified(receipt).get("document_id")):
+                return receipt
+        raise
+
+
+def _read_unverified(receipt: Receipt) -> dict[str, Any]:
+    """Read the claims of a packet that was set aside, which nobody vouches for; empty where it cannot be read."""
+    from ...edxml import BusinessType
+
+    if receipt.state != "quarantined":
+        return {}
+    try:
+        document = receipt.document
+    except (PacketError, AttachmentError, NotFound, StoreError):
+        return {}
+    return {
+        "document_id": document.id,
+        "sender": document.sender.id,
+        "code": document.code,
+        "subject": document.subject,
+        "kind": (document.business.type or BusinessType.NEW).name.lower(),
+    }
+
+
+def describe_receipt(receipt: Receipt) -> dict[str, Any]:
+    """Describe a receipt for JSON; times are UTC. Unverified claims stand where the store knows nothing better."""
+    claimed = _read_unverified(receipt)
+    return {
+        "document_id": receipt.id or claimed.get("document_id", ""),
+        "hub_doc_id": receipt.hub_doc_id,
+        "sender": receipt.sender or claimed.get("sender", ""),
+        "kind": claimed.get("kind", receipt.kind),
+        "code": receipt.code or claimed.get("code", ""),
+        "subject": receipt.subject or claimed.get("subject", ""),
+        "state": receipt.state.value,
+        "status": receipt.status,
+        "received_at": receipt.received_at.isoformat(),
+        "error": receipt.error,
+        "error_vi": receipt.error_vi,
+    }
+
+
+def print_receipt(receipt: Receipt, *, as_json: bool) -> None:
+    """Print a receipt; warn where it was set aside."""
+    found = describe_receipt(receipt)
+    if as_json:
+        print_json(found)
+        return
+    rows = (
+        ("DocumentId / mã văn bản", found["document_id"]),
+        ("docId / mã trên trục", found["hub_doc_id"]),
+        ("from / nơi gửi", found["sender"]),
+        ("kind / loại", labels.format_label(labels.KIND, found["kind"])),
+        ("number / số, ký hiệu", found["code"]),
+        ("subject / trích yếu", found["subject"]),
+        ("state / tình trạng", labels.format_label(labels.RECEIPT, found["state"])),
+        ("last status / trạng thái đã báo", labels.format_status_code(found["status"])),
+        ("received / nhận lúc", format_local_time(receipt.received_at)),
+        ("error / lỗi", found["error"] and name_commands(f"{found['error']}\n{found['error_vi']}")),
+    )
+    print_table("Received / Văn bản đến", ("field / trường", "value / giá trị"), rows)
+    if receipt.state == "quarantined":
+        warn_set_aside(found)
+
+
+def warn_set_aside(description: dict[str, Any]) -> None:
+    """Warn on stderr of a packet that was set aside: why, and how it is let in after all."""
+    name = description["code"] or description["document_id"] or description["hub_doc_id"]
+    say(
+        f"set aside, and its sender, number and subject are not verified: {name}: "
+        f"{name_commands(description['error'] or '')} "
+        f"Once mended: `edoc recheck {description['hub_doc_id']}`",
+        f"đã cách ly; nơi gửi, số ký hiệu và trích yếu chưa được xác minh: {name}: "
+        f"{name_commands(description['error_vi'] or '')} Khắc phục xong hãy chạy: `edoc recheck "
+        f"{description['hub_doc_id']}`",
+        err=True,
+    )
+
+
+def format_sender(description: dict[str, Any]) -> str:
+    """Format the sender of a described receipt, with a question mark where nobody vouches for it."""
+    return f"{description['sender']} (?)" if description["state"] == "quarantined" else str(description["sender"])

@@ -1,0 +1,202 @@
+"""The commands receive and recheck: packets taken from the hub, and those that were set aside."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ...errors import NotFound
+from .. import labels
+from ..options import CONFIG, AgencyOption, ConfigOption, JsonFlag
+from ..output import print_json, print_table, say
+from ..packets import describe_verification, format_verdict, save_attachments
+from .connection import open_connector, warn_queued
+from .receipt_report import describe_receipt, find_receipt, format_sender, warn_set_aside
+
+if TYPE_CHECKING:
+    from ...connector import Connector, Receipt
+
+_COLUMNS = (
+    "document / văn bản",
+    "from / nơi gửi",
+    "kind / loại",
+    "subject / trích yếu",
+    "signature / chữ ký",
+    "folder / thư mục",
+)
+
+
+def receive(
+    save: Annotated[
+        Path,
+        typer.Option(
+            metavar="DIR",
+            help="Where attachments are saved, below the current folder. / Thư mục lưu tệp đính kèm, tính từ thư mục "
+            "hiện tại.",
+        ),
+    ] = Path("inbox"),
+    config: ConfigOption = CONFIG,
+    agency: AgencyOption = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Receive what waits at the hub, once, and save it. / Nhận văn bản đang chờ trên trục và lưu lại.
+
+    Each document gets a folder of its own. When its files are saved the hub is told, and status 01 (Đã đến) goes out.
+    """
+    received = _Received([], [], [])
+    with open_connector(config, agency, "receiving / đang nhận") as connector:
+        state_before = _StateBefore.from_connector(connector)
+        try:
+            for receipt in connector.receive():
+                received.documents.append(_save_receipt(receipt, save))
+        except BaseException:
+            state_before.add_rest(connector, received)
+            if received.has_any:  # also where the hub failed afterwards
+                _print_received(received, as_json=as_json)
+            raise
+        state_before.add_rest(connector, received)
+        _print_received(received, as_json=as_json)
+        warn_queued(connector)
+
+
+@dataclass(frozen=True, slots=True)
+class _Received:
+    """The packets that one call of `receive` brought."""
+
+    documents: list[dict[str, Any]]
+    set_aside: list[dict[str, Any]]
+    statuses: list[str]
+
+    @property
+    def has_any(self) -> bool:
+        return bool(self.documents or self.set_aside or self.statuses)
+
+
+@dataclass(frozen=True, slots=True)
+class _StateBefore:
+    """The receipts before a call of `receive`: the newest, and those that were listed only."""
+
+    last_key: int
+    listed_keys: frozenset[int]
+
+    @classmethod
+    def from_connector(cls, connector: Connector) -> _StateBefore:
+        from ...connector import ReceiptState
+
+        newest = connector.receipts(limit=1)
+        listed = frozenset(one.key for one in connector.receipts(state=ReceiptState.LISTED))
+        return cls(newest[0].key if newest else 0, listed)
+
+    def add_rest(self, connector: Connector, received: _Received) -> None:
+        """Add the new packets that were not handed out: those set aside, and statuses."""
+        from ...connector import ReceiptState
+
+        def select_new(found: list[Receipt]) -> list[Receipt]:
+            return [one for one in reversed(found) if one.key > self.last_key or one.key in self.listed_keys]
+
+        received.set_aside.extend(
+            _describe_set_aside(one) for one in select_new(connector.receipts(state=ReceiptState.QUARANTINED))
+        )
+        received.statuses.extend(_list_statuses(connector, select_new(connector.receipts(kind="status"))))
+
+
+def _describe_set_aside(receipt: Receipt) -> dict[str, Any]:
+    return describe_receipt(receipt) | {"signature": "", "folder": None, "saved": []}
+
+
+def _list_statuses(connector: Connector, found: list[Receipt]) -> list[str]:
+    """List the statuses that came, by document and sender: ``7816/SNV-VP ← G22 01, 03``."""
+    entered = Counter((one.id, one.code, one.sender) for one in found if one.state in ("handled", "confirmed"))
+    return [_format_status(connector, *key, number) for key, number in entered.items()]
+
+
+def _format_status(connector: Connector, document_id: str, code: str, sender: str, number: int) -> str:
+    """Format the last `number` statuses of a sender about a document of ours."""
+    name = code or document_id
+    try:
+        timeline = connector.delivery(document_id).timeline
+    except NotFound:
+        return f"{name} ← {sender} ({number}: about no document sent from here / không phải văn bản đã gửi từ đây)"
+    codes = [entry.to for entry in timeline if sender in (entry.recipient, entry.actor) and entry.to.isdigit()]
+    return f"{name} ← {sender} {', '.join(codes[-number:])}"
+
+
+def _print_received(received: _Received, *, as_json: bool) -> None:
+    if as_json:
+        print_json([*received.documents, *received.set_aside])
+    elif received.documents or received.set_aside or not received.statuses:
+        rows = [_build_row(one) for one in (*received.documents, *received.set_aside)]
+        if rows:
+            print_table(f"Received / Đã nhận: {len(received.documents)}", _COLUMNS, rows)
+        else:
+            say("nothing waits at the hub", "không có văn bản nào chờ trên trục")
+    for one in received.set_aside:
+        warn_set_aside(one)
+    if received.statuses and not as_json:
+        count, listed = sum(1 + one.count(",") for one in received.statuses), "; ".join(received.statuses)
+        say(f"{count} statuses", f"{count} trạng thái: {listed}")
+
+
+def _build_row(entry: dict[str, Any]) -> tuple[object, ...]:
+    aside = entry["state"] == "quarantined"
+    return (
+        entry["document_id"] or entry["hub_doc_id"],
+        format_sender(entry),
+        labels.format_label(labels.KIND, entry["kind"]),
+        entry["subject"],
+        labels.format_label(labels.RECEIPT, entry["state"]) if aside else entry["verdict"],
+        entry["folder"],
+    )
+
+
+def _save_receipt(receipt: Receipt, folder: Path) -> dict[str, Any]:
+    from ...edxml import distinct, safe_name
+
+    folder.mkdir(parents=True, exist_ok=True)
+    with receipt:
+        place = folder / distinct(safe_name(receipt.id), {path.name.casefold() for path in folder.iterdir()})
+        saved = save_attachments(receipt.attachments, place)
+    return {
+        "document_id": receipt.id,
+        "hub_doc_id": receipt.hub_doc_id,
+        "sender": receipt.sender,
+        "kind": receipt.kind,
+        "subject": receipt.subject,
+        "state": receipt.state.value,
+        "signature": receipt.verification.status.name,
+        "reason": receipt.verification.reason,
+        "trusted": receipt.verification.trusted,
+        "verdict": format_verdict(describe_verification(receipt.verification)),
+        "findings": [finding.code for finding in receipt.findings],
+        "folder": str(place),
+        "saved": [str(path) if path else None for path in saved],
+    }
+
+
+def recheck(
+    packet_id: Annotated[
+        str,
+        typer.Argument(metavar="ID", help="The docId or DocumentId of what was set aside. / Mã gói tin đã cách ly."),
+    ],
+    config: ConfigOption = CONFIG,
+    agency: AgencyOption = None,
+) -> None:
+    """Judge a packet that was set aside once more, by the configuration of today. / Xét lại gói tin đã cách ly.
+
+    Exit code 0: it is let in, and `edoc receive` hands it out; 1: it is not, and the message says why.
+    """
+    with open_connector(config, agency) as connector:
+        found = find_receipt(connector, packet_id)
+        if found.state != "quarantined":
+            state = labels.RECEIPT[found.state]
+            raise NotFound(
+                f"{packet_id} is not set aside: it is {state.en}; see `edoc receipts --state quarantined`",
+                vi=f"{packet_id} không bị cách ly: tình trạng {state.vi}; xem `edoc receipts --state quarantined`",
+            )
+        receipt = connector.recheck(found.hub_doc_id)
+    name = receipt.id or receipt.hub_doc_id
+    say(f"{name} is let in; `edoc receive` hands it out", f"đã cho nhận {name}; chạy `edoc receive` để lấy về")

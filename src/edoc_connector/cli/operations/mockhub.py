@@ -1,0 +1,77 @@
+"""The command mockhub: runs a hub to test against."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ..output import say
+from .extras import require_mockhub
+
+
+class HashForm(StrEnum):
+    """The forms of hash-file that the mock hub takes."""
+
+    ANY = "any"
+    SDK = "sdk"
+    EXACT = "exact"
+
+
+def mockhub(
+    data: Annotated[Path, typer.Option(metavar="DIR", help="Database and packets. / Thư mục dữ liệu.")],
+    agency: Annotated[
+        list[str],
+        typer.Option(
+            metavar="CODE:SECRET[:NAME]",
+            help="An agency; repeat it. The secret may be a reference, CODE:env:NAME or CODE:file:PATH: other users of "
+            "the machine can read a command line. / Một đơn vị; dùng nhiều lần.",
+        ),
+    ],
+    port: Annotated[int, typer.Option(min=0, max=65535, help="TCP port, 0 for a free one. / Cổng TCP.")] = 8480,
+    host: Annotated[str, typer.Option(help="Address to listen on. / Địa chỉ lắng nghe.")] = "127.0.0.1",
+    pass_through: Annotated[
+        bool,
+        typer.Option(
+            "--pass-through",
+            help="Deliver the bytes that were sent, do not rebuild packets. / "
+            "Chuyển nguyên gói tin, không đóng gói lại.",
+        ),
+    ] = False,
+    hash_form: Annotated[
+        HashForm, typer.Option("--hash", help="Form of hash-file to insist on. / Dạng hash-file được chấp nhận.")
+    ] = HashForm.ANY,
+    clock_tolerance: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            metavar="SECONDS",
+            help="Refuse time stamps that are further off; any is taken by default. / "
+            "Từ chối mốc thời gian lệch quá mức này; mặc định không kiểm tra.",
+        ),
+    ] = None,
+    refuse: Annotated[
+        list[str] | None,
+        typer.Option(metavar="CALL", help="Refuse a call, e.g. getSentEdocList; repeat it. / Từ chối một lệnh gọi."),
+    ] = None,
+) -> None:
+    """Run a hub to test against; its page is at the address it prints. / Chạy trục giả lập để kiểm thử."""
+    require_mockhub()
+    from ...mockhub import AgencySpec, MockHubConfig, serve
+
+    config = MockHubConfig(
+        data=data,
+        agencies=tuple(AgencySpec.parse(text) for text in agency),
+        hash=hash_form.value,
+        pass_through=pass_through,
+        clock_tolerance=None if clock_tolerance is None else timedelta(seconds=clock_tolerance),
+        refuse=frozenset(refuse or ()),
+    )
+    serve(config, host=host, port=port, on_ready=_announce_url)
+
+
+def _announce_url(url: str) -> None:
+    say(f"mock hub ready: {url}", f"trục giả lập đã sẵn sàng: {url}")

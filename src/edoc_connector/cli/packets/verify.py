@@ -1,0 +1,33 @@
+"""The command verify: checks a packet's signature and seal."""
+
+from __future__ import annotations
+
+from ..errors import raise_wrong_option
+from ..options import CrlOption, HostOption, JsonFlag, OcspOption, PacketFile, SoftOption, TrustOption, build_policy
+from ..output import print_json, show_progress
+from .files import read_packet
+from .verdicts import describe_verification, exit_by_status, print_verification
+
+
+def verify(
+    file: PacketFile,
+    trust: TrustOption = None,
+    crl: CrlOption = None,
+    ocsp: OcspOption = None,
+    revocation_host: HostOption = None,
+    soft_revocation: SoftOption = False,
+    as_json: JsonFlag = False,
+) -> None:
+    """Check a packet's signature and seal. / Kiểm tra chữ ký và niêm phong của gói tin.
+
+    Exit code 0: VALID; 1: INVALID; 3: UNSIGNED or UNVERIFIABLE; 2: cannot be read, or an option is wrong. Without
+    --trust, VALID does not say who signed: anybody can make a certificate with any name.
+    """
+    from ...signing import verify as check
+
+    with raise_wrong_option():
+        policy = build_policy(trust, crl, ocsp, revocation_host, soft=soft_revocation)
+    with show_progress("verifying / đang kiểm tra"):
+        verification = check(read_packet(file), policy)
+    (print_json if as_json else print_verification)(describe_verification(verification))
+    exit_by_status(verification.status)

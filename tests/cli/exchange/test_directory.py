@@ -1,0 +1,19 @@
+"""The command directory."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from tests.cli.conftest import Edoc
+
+
+def test_the_directory(offices: dict[str, Path], edoc: Edoc) -> None:
+    """It is taken over when asked for, and listed from the store otherwise."""
+    assert "edoc directory --sync" in edoc("directory", "-c", offices["G22"]).out
+    synced = edoc("directory", "--sync", "-c", offices["G22"])
+    assert "Văn phòng Chính phủ" in synced.out
+    codes = {one["code"] for one in json.loads(edoc("directory", "-c", offices["G22"], "--json").out)}
+    assert {"G22", "H29.05"} <= codes

@@ -1,0 +1,107 @@
+"""The command send, between two agencies on a real hub."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from edoc_connector.testing import RunningHub, sample_document
+
+if TYPE_CHECKING:
+    from tests.cli.conftest import Edoc
+
+
+def test_a_document_goes_there_and_its_statuses_come_back(
+    offices: dict[str, Path], sent: str, edoc: Edoc, tmp_path: Path
+) -> None:
+    """send, receive, status 03 to 06, show: what a clerk would type (business rules, "Status codes")."""
+    ours, theirs = offices["H29.05"], offices["G22"]
+    (received,) = json.loads(edoc("receive", "-c", theirs, "--save", "in", "--json").out)
+    assert received["document_id"] == sent
+    assert Path(received["saved"][0]).read_bytes() == (tmp_path / "a.pdf").read_bytes()
+    for code in ("03", "04", "05", "06"):
+        assert edoc("status", sent, code, "-c", theirs).code == 0
+    assert json.loads(edoc("receive", "-c", ours, "--json").out) == []
+    (delivery,) = json.loads(edoc("deliveries", "-c", ours, "--json").out)
+    assert delivery["recipients"][0]["status"] == "06"
+    shown = edoc("show", sent, "-c", ours)
+    assert "Hoàn thành" in shown.out
+    assert "Trục đã nhận" in shown.out
+    assert sent in edoc("show", sent, "-c", theirs).out
+    assert json.loads(edoc("show", sent, "-c", theirs, "--json").out)["status"] == "06"
+
+
+def test_sending_again_makes_no_second_document(offices: dict[str, Path], sent: str, edoc: Edoc) -> None:
+    """The same command is one delivery."""
+    again = edoc("send", "document.json", "--attach", "a.pdf", "-c", offices["H29.05"])
+    assert again.code == 0
+    assert len(json.loads(edoc("deliveries", "-c", offices["H29.05"], "--json").out)) == 1
+
+
+def test_a_status_file_is_not_sent_as_a_document(offices: dict[str, Path], edoc: Edoc, tmp_path: Path) -> None:
+    """`edoc send` says which command is the right one."""
+    (tmp_path / "status.json").write_text(
+        '{"sender": {"id": "G22", "name": "x"}, "response_for": {}, "code": "03", "timestamp": null}'
+    )
+    ran = edoc("send", "status.json", "-c", offices["H29.05"])
+    assert ran.code == 1
+    assert "edoc status" in ran.err
+
+
+def test_a_hub_that_is_down_loses_nothing(offices: dict[str, Path], edoc: Edoc, mock_hub: RunningHub) -> None:
+    """The document is stored, the error says what to do, and the same command later succeeds."""
+    mock_hub.stop()
+    ran = edoc("send", "document.json", "--attach", "a.pdf", "-c", offices["H29.05"])
+    assert ran.code == 1
+    (kept,) = json.loads(edoc("deliveries", "-c", offices["H29.05"], "--json").out)
+    assert kept["state"] == "ready"
+    mock_hub.start()
+    assert edoc("send", "document.json", "--attach", "a.pdf", "-c", offices["H29.05"]).code == 0
+
+
+def test_a_document_without_files_is_warned_of(offices: dict[str, Path], edoc: Edoc) -> None:
+    """It goes out all the same: a document may be its fields only."""
+    ran = edoc("send", "document.json", "-c", offices["H29.05"])
+    assert ran.code == 0
+    assert "no file is attached" in ran.err
+    assert "chưa đính kèm tệp nào" in ran.err
+
+
+def test_a_request_in_json_is_pointed_to_its_command(offices: dict[str, Path], edoc: Edoc, tmp_path: Path) -> None:
+    """`edoc send` sends new documents; a recall has a command of its own."""
+    recall = json.loads(sample_document().model_dump_json()) | {"business": {"type": 1, "reason": "x"}}
+    (tmp_path / "recall.json").write_text(json.dumps(recall), encoding="utf-8")
+    ran = edoc("send", "recall.json", "-c", offices["H29.05"])
+    assert ran.code == 1
+    assert "edoc recall" in ran.err
+
+
+def test_a_document_another_process_is_sending(
+    offices: dict[str, Path], edoc: Edoc, tmp_path: Path, mock_hub: RunningHub
+) -> None:
+    """The same command meanwhile does not say that the hub has it: exit code 1, and when to try again."""
+    ours = offices["H29.05"]
+    ours.write_text(ours.read_text(encoding="utf-8") + "[limits]\nlease = 600\n", "utf-8")
+    mock_hub.stop()
+    edoc("send", "document.json", "--attach", "a.pdf", "-c", ours)
+    mock_hub.start()
+    _held_by_another(tmp_path / "H29.05" / "edoc.db")
+    ran = edoc("send", "document.json", "--attach", "a.pdf", "-c", ours)
+    assert ran.code == 1
+    assert "another process may be sending it. Run the command again after 600 seconds" in ran.err
+    assert "1 being sent" in edoc("reconcile", "-c", ours).out
+
+
+def _held_by_another(database: Path) -> None:
+    """The delivery in the hands of another process, as Ctrl-C in the middle of a send leaves it."""
+    until = datetime.now(UTC) + timedelta(seconds=300)
+    connection = sqlite3.connect(database)
+    with connection:
+        connection.execute(
+            "UPDATE deliveries SET state = 'sending', lease_owner = 'another', fence = 1, lease_until = ?",
+            (f"{until:%Y-%m-%d %H:%M:%S.%f}",),
+        )
+    connection.close()

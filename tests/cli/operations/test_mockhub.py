@@ -1,0 +1,48 @@
+"""The command mockhub."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import httpx
+import pytest
+
+if TYPE_CHECKING:
+    from tests.cli.conftest import Edoc
+
+
+EDOC = [sys.executable, "-m", "edoc_connector"]
+
+
+def test_mockhub_runs_until_it_is_told_to_stop(tmp_path: Path) -> None:
+    """`edoc mockhub` announces its address, shows its page, and ends cleanly on SIGTERM."""
+    command = [*EDOC, "mockhub", "--port", "0", "--data", str(tmp_path / "hub"), "--agency", "H29.05:env:S:Sở Nội vụ"]
+    environment = {**os.environ, "S": "secret", "PYTHONIOENCODING": "utf-8"}
+    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, encoding="utf-8") as hub:
+        assert hub.stdout is not None
+        url = next(word for word in hub.stdout.readline().split() if word.startswith("http://"))
+        page = httpx.get(url, trust_env=False).text
+        hub.send_signal(signal.SIGTERM)
+        assert hub.wait(timeout=20) in (0, -signal.SIGTERM)
+    assert "Sở Nội vụ" in page
+    assert "secret" not in page
+
+
+def test_mockhub_refuses_an_agency_without_a_secret(edoc: Edoc, tmp_path: Path) -> None:
+    """The error says which form to write."""
+    ran = edoc("mockhub", "--data", tmp_path, "--agency", "H29.05")
+    assert ran.code == 1
+    assert "CODE:SECRET" in ran.err
+
+
+def test_the_extra_is_named_where_it_is_missing(edoc: Edoc, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without the extra the command says how to install it."""
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    ran = edoc("mockhub", "--data", tmp_path, "--agency", "H29.05:s")
+    assert ran.code == 1
+    assert "edoc-connector[mockhub]" in ran.err

@@ -1,0 +1,66 @@
+"""The command verify."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from edoc_connector.testing import agency_keys, authority, sample_pdf
+
+if TYPE_CHECKING:
+    from tests.cli.conftest import Edoc
+
+
+def test_verify_tells_by_its_exit_code(signed: Path, unsigned: Path, edoc: Edoc, tmp_path: Path) -> None:
+    """0 VALID, 1 INVALID, 3 UNSIGNED or UNVERIFIABLE, 2 not readable."""
+    assert edoc("verify", signed, "--trust", tmp_path / "ca.pem").code == 0
+    assert edoc("verify", unsigned).code == 3
+    forged = tmp_path / "forged.edxml"
+    forged.write_bytes(signed.read_bytes().replace("kết nối".encode(), "cắt nối".encode()))
+    ran = edoc("verify", forged)
+    assert ran.code == 1
+    assert "Subject" in ran.out
+    agency_keys("Ai đó").write_root(tmp_path / "same.pem")
+    (tmp_path / "not.edxml").write_text("<html/>")
+    assert edoc("verify", tmp_path / "not.edxml").code == 2
+
+
+def test_verify_with_strangers_only_is_unverifiable(signed: Path, edoc: Edoc, tmp_path: Path) -> None:
+    """A signature that leads to nobody trusted is not accepted where trust is asked for."""
+
+    authority("Another CA").agency("Khác").write_root(tmp_path / "other.pem")
+    ran = edoc("verify", signed, "--trust", tmp_path / "other.pem", "--json")
+    assert ran.code == 3
+    assert json.loads(ran.out)["status"] == "UNVERIFIABLE"
+
+
+def test_a_verdict_says_whether_the_signer_was_checked(signed: Path, edoc: Edoc) -> None:
+    """VALID without --trust proves no name: anybody can make a certificate (security, "Trust")."""
+    alone, judged = edoc("verify", signed), edoc("verify", signed, "--trust", signed.parent / "ca.pem")
+    assert "signer not checked / chưa xác minh người ký" in alone.out
+    assert "SIG-NOT-JUDGED" in alone.out
+    assert "VALID (SIG-OK) — Sở Nội vụ; trusted / tin cậy" in judged.out
+    assert "SIG-NOT-JUDGED" not in judged.out
+    assert "SIG-UNBOUND" in alone.out
+    for command in (("inspect",), ("seal", "show")):
+        assert "signer not checked" in edoc(*command, signed).out
+
+
+@pytest.mark.parametrize("options", [("--trust", "gone.pem"), ("--crl", "gone.crl")])
+@pytest.mark.parametrize("command", [("verify",), ("pdf", "verify")])
+def test_a_wrong_option_is_no_verdict(signed: Path, edoc: Edoc, command: tuple[str], options: tuple[str, str]) -> None:
+    """Exit 1 says INVALID; what an option names and is not there is exit 2 (command line, "exit code")."""
+    ran = edoc(*command, signed, *options)
+    assert (ran.code, ran.out) == (2, "")
+    assert "gone." in ran.err
+
+
+def test_a_pdf_file_is_sent_to_the_right_command(edoc: Edoc, tmp_path: Path) -> None:
+    """A PDF file is no packet; the error names the command for it."""
+    (tmp_path / "a.pdf").write_bytes(sample_pdf(["7816"]))
+    ran = edoc("verify", tmp_path / "a.pdf")
+    assert ran.code == 2
+    assert "edoc pdf verify" in ran.err
