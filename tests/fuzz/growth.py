@@ -139,8 +139,7 @@ def _read_name_of_marks(count: int) -> Work:
     return read_it
 
 
-@functools.cache
-def _sign_pdf(count: int) -> bytes:
+def _sign_pdf(keys: AgencyKeys, reserved: int = 1 << 16) -> bytes:
     from asn1crypto import keys as asn1_keys  # type: ignore[import-untyped]
     from asn1crypto import x509 as asn1_x509
     from cryptography.hazmat.primitives.serialization import NoEncryption, PrivateFormat
@@ -150,7 +149,6 @@ def _sign_pdf(count: int) -> bytes:
 
     from edoc_connector.testing import sample_pdf
 
-    keys = make_ring(count)
     certificates = [asn1_x509.Certificate.load(one.public_bytes(Encoding.DER)) for one in keys.certificates]
     store: Any = SimpleCertificateStore()  # type: ignore[no-untyped-call]
     store.register_multiple(certificates[1:])
@@ -160,13 +158,19 @@ def _sign_pdf(count: int) -> bytes:
     )
     writer = IncrementalPdfFileWriter(io.BytesIO(sample_pdf(["Cong van"])))
     meta = signers.PdfSignatureMetadata(field_name="Signature1")
-    return bytes(signers.sign_pdf(writer, meta, signer=signer, bytes_reserved=1 << 16).getvalue())
+    return bytes(signers.sign_pdf(writer, meta, signer=signer, bytes_reserved=reserved).getvalue())
 
 
 def _verify_pdf_ring(count: int) -> Work:
     policy = VerifyPolicy(anchors=get_default_authority().certificates[-1:])
-    pdf = _sign_pdf(count)
+    pdf = _sign_pdf(make_ring(count))
     return lambda: verify_pdf(pdf, policy)
+
+
+def _verify_pdf_issuer_of_marks(count: int) -> Work:
+    leaf = make_certificate("Sở Rối", "a" + "\u0301\u0323" * count, key="leaf", issuer_key="x0", authority=False)
+    pdf = _sign_pdf(AgencyKeys(key=make_throwaway_key("p256", "leaf"), certificates=(leaf,)), 1 << 18)
+    return lambda: verify_pdf(pdf)
 
 
 # -- zips and files
@@ -267,6 +271,7 @@ GROWING: dict[str, Growing] = {
     "certificates of one name": Growing(5, lambda n: _judge_ring(n, 1)),
     "certificates of three names": Growing(5, lambda n: _judge_ring(n, 3)),
     "certificates of one name, in a PDF file": Growing(14, _verify_pdf_ring),
+    "an issuer's name of marks, in a PDF file": Growing(10_000, _verify_pdf_issuer_of_marks),
     "a certificate's name of marks": Growing(5_000, _read_name_of_marks),
     "alternating marks, normalised": Growing(50_000, lambda n: functools.partial(to_nfc, _marks(n))),
     "alternating marks, in a file's name": Growing(50_000, lambda n: functools.partial(edxml.safe_name, _marks(n))),

@@ -19,7 +19,7 @@ from pyhanko.sign.fields import enumerate_sig_fields
 from pyhanko.sign.validation.pdf_embedded import EmbeddedPdfSignature
 from pyhanko.sign.validation.status import SignatureCoverageLevel
 
-from ..signing import VerifyPolicy
+from ..signing import VerifyPolicy, bound_asn1_names
 from .bounds import PDF_PARSE_ERRORS, limit_work
 from .cms import prove
 from .reasons import PdfRefused
@@ -67,6 +67,7 @@ def examine(stream: IO[bytes], size: int, policy: VerifyPolicy) -> list[Examined
     Raises:
         PdfRefused: the file as a whole cannot be examined.
     """
+    bound_asn1_names()
     with limit_work(size):
         try:
             return _examine_all(stream, size, policy)
