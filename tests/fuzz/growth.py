@@ -169,7 +169,7 @@ def _verify_pdf_ring(count: int) -> Work:
 
 def _verify_pdf_issuer_of_marks(count: int) -> Work:
     leaf = make_certificate("Sở Rối", "a" + "\u0301\u0323" * count, key="leaf", issuer_key="x0", authority=False)
-    pdf = _sign_pdf(AgencyKeys(key=make_throwaway_key("p256", "leaf"), certificates=(leaf,)), 1 << 18)
+    pdf = _sign_pdf(AgencyKeys(key=make_throwaway_key("p256", "leaf"), certificates=(leaf,)), 1 << 19)
     return lambda: verify_pdf(pdf)
 
 
