@@ -1,8 +1,7 @@
 """How work grows with input that was made to be much work: each input, and the same twice as large.
 
-``python tests/fuzz/growth.py`` prints the table of tests/fuzz/README.md, "Bounded work": the processor's time for
-either, and the factor between them. A step that compares everything with everything shows as 4; reading
-twice as much is 2.
+A step that compares everything with everything shows as a factor of 4; reading twice as much is 2.
+``python tests/fuzz/attacks.py`` prints all of them; ``growth.py NAME TIMES`` measures one, in a process of its own.
 """
 
 from __future__ import annotations
@@ -13,6 +12,7 @@ import importlib.util
 import io
 import random
 import shutil
+import subprocess
 import sys
 import tempfile
 import time
@@ -327,14 +327,44 @@ def _read_clock() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_utime
 
 
-def main() -> None:
-    """Measure all and print them as a table."""
-    print("| input | once | twice as much | factor |\n| --- | ---: | ---: | ---: |")
-    for name, growing in list_all().items():
-        one = measure(growing)
-        factor = f"{one.twice / one.once:.1f}" if one.once > NOISE else "–"
-        print(f"| {name} | {one.once * 1000:.0f} ms | {one.twice * 1000:.0f} ms | {factor} |", flush=True)
+@dataclass(frozen=True)
+class Apart:
+    """Work measured in a process of its own.
+
+    Args:
+        seconds: of the processor.
+        size: bytes of memory beyond what the process and the input take.
+    """
+
+    seconds: float
+    size: int
+
+
+def measure_apart(name: str, times: int) -> Apart:
+    """Measure one of `list_all`, or twice as much of it, in a new process. Linux only: the peak is read from /proc."""
+    command = [sys.executable, __file__, name, str(times)]
+    ran = subprocess.run(command, capture_output=True, text=True, timeout=300)
+    if ran.returncode:
+        raise RuntimeError(f"{name}: {ran.stderr.strip().splitlines()[-1]}")
+    seconds, size = ran.stdout.split()
+    return Apart(float(seconds), int(size))
+
+
+def _read_status(key: str) -> int:
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) << 10 for line in lines if line.startswith(key))
+
+
+def main(name: str, times: str) -> None:
+    """Measure one work here, after a first time that loads modules, and print its seconds and its bytes."""
+    growing = list_all()[name]
+    growing.prepare(max(growing.size // 50, 1))()
+    work = growing.prepare(growing.size * int(times))
+    Path("/proc/self/clear_refs").write_text("5")  # the peak begins here
+    before = _read_status("VmRSS")
+    seconds = _measure_one(work, 1)
+    print(seconds, max(_read_status("VmHWM") - before, 0))
 
 
 if __name__ == "__main__":
-    main()
+    main(*sys.argv[1:])
