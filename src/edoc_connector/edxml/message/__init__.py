@@ -1,6 +1,7 @@
 """Messages as values, and the tables that name the element of each value."""
 
 from .codes import BusinessType, DocumentType, Priority, StatusCode
+from .dates import VIETNAM
 from .document_id import DocumentIdParts
 from .model import (
     Business,
@@ -23,6 +24,7 @@ from .model import (
 from .organ_id import MAX_CODE_LENGTH, CodeSystem, Directory, OrganId
 from .signed_fields import facts, normalise
 from .table import (
+    BUSINESS,
     DOCUMENT_HEADER,
     DOCUMENT_TRACE,
     ENCODED_ATTACHMENT,
@@ -34,9 +36,10 @@ from .table import (
     Steps,
     Table,
 )
-from .values import TEXT, VIETNAM, Kind, write_date
+from .values import TEXT, Kind, write_date
 
 __all__ = [
+    "BUSINESS",
     "DOCUMENT_HEADER",
     "DOCUMENT_TRACE",
     "ENCODED_ATTACHMENT",

@@ -24,6 +24,8 @@ _RULE_OF_FINDING = {
     "EDX-ORGAN-ID": "EDR-ORGAN-ID",
     "EDX-ID-FORM": "EDR-ID-FORM",
     "EDX-ID-DATE": "EDR-ID-DATE",
+    "EDX-YEAR": "EDR-YEAR",
+    "EDX-KEPT": "EDR-VALUE",
     "EDX-CID-TWICE": "EDR-CONTENT-ID",
 }
 """Codes of findings, each with the code of the rule about the same fault."""
