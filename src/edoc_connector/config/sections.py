@@ -15,6 +15,7 @@ from ..edxml import Limits
 from ..hubs import REGISTRY, is_secret, list_setting_fields
 from ..signing import RevocationMode, VerifyMode
 from .messages import (
+    DRAFTS_WITHOUT_KEY,
     KEY_BESIDE_KEYS,
     PASSWORD_IN_STORE_URL,
     UnusableSetting,
@@ -237,11 +238,24 @@ class StoreSettings(Section):
         url: ``sqlite:///FILE`` or ``postgresql+psycopg://USER@HOST/NAME``.
         password: reference to that user's password.
         spool: folder for the packets.
+        spool_key: reference to the 256-bit key that packets are encrypted with; left out, they lie there plain.
+        spool_old_keys: references to the keys of packets that were encrypted before.
+        drafts: folder for packets in the making, which are not encrypted yet; left out, one in `spool`. A folder in
+            memory keeps them off the disk.
     """
 
     url: str = "sqlite:///edoc.db"
     password: SecretRef | None = None
     spool: Path = Path("spool")
+    spool_key: SecretRef | None = None
+    spool_old_keys: tuple[SecretRef, ...] = ()
+    drafts: Path | None = None
+
+    @model_validator(mode="after")
+    def _refuse_drafts_without_key(self) -> Self:
+        if self.drafts is not None and self.spool_key is None:
+            raise UnusableSetting(DRAFTS_WITHOUT_KEY)
+        return self
 
     @model_validator(mode="after")
     def _refuse_password_in_url(self) -> Self:
@@ -249,6 +263,17 @@ class StoreSettings(Section):
         if urlsplit(self.url).password or query_names & _SECRETS_IN_QUERY:
             raise UnusableSetting(PASSWORD_IN_STORE_URL)
         return self
+
+
+class FileSettings(Section):
+    """``[files]``: other users of this machine.
+
+    Args:
+        open_secrets: what to do where a file with a secret or a key can be read by others: ``warn`` in the log, or
+            ``refuse`` to start.
+    """
+
+    open_secrets: Literal["warn", "refuse"] = "warn"
 
 
 class LimitSettings(Section):

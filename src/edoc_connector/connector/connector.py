@@ -17,7 +17,17 @@ from ..edxml import Document, Organization, ReceiverChange, Replacement, StaffIn
 from ..errors import EdocError, NotFound
 from ..hubs import Progress
 from ..signing import Signer, VerifyMode, close_signer, select_signer
-from ..store import STATUS, DeliveryState, DirectoryEntry, DirectoryRow, Lease, ReceiptRow, ReceiptState, Store
+from ..store import (
+    STATUS,
+    DeliveryState,
+    DirectoryEntry,
+    DirectoryRow,
+    Lease,
+    ReceiptRow,
+    ReceiptState,
+    SpoolKeys,
+    Store,
+)
 from ._context import ConnectorContext
 from ._leases import LeaseKeeper
 from ._pdf_policy import require_pdf_support
@@ -64,6 +74,7 @@ class Connector(HandlerRegistration, Administration):
         self, settings: Settings, *, signer: Signer | None = None, on_progress: Progress | None = None
     ) -> None:
         self.settings = settings
+        settings.check_secret_files()
         policy = settings.policy()
         require_pdf_support(settings)
         self._signing_key = _SigningKey(settings.signer() if signer is None else signer, is_own=signer is None)
@@ -72,7 +83,15 @@ class Connector(HandlerRegistration, Administration):
         try:
             tasks = settings.worker.engine == "procrastinate"
             owner = settings.agency.id
-            store = Store.open(settings.store_url(), spool=settings.spool(), clock=clock, tasks=tasks, owner=owner)
+            store = Store.open(
+                settings.store_url(),
+                spool=settings.spool(),
+                clock=clock,
+                tasks=tasks,
+                owner=owner,
+                spool_keys=SpoolKeys.parse(settings.spool_key(), settings.spool_old_keys()),
+                drafts=settings.drafts(),
+            )
         except BaseException:
             hub.close()
             raise

@@ -6,8 +6,9 @@ from pathlib import Path
 
 from sqlalchemy import Connection, Engine, inspect, text
 
+from .._core import protect_database
 from ..errors import StoreError
-from ._sql import begin_transaction, make_engine, translate_driver_errors
+from ._sql import begin_transaction, find_database_file, make_engine, translate_driver_errors
 from .procrastinate import upgrade_task_tables
 
 SCHEMA_REVISION = "0005"
@@ -30,6 +31,9 @@ def upgrade(url: str, *, tasks: bool = False) -> str:
         StoreError: the database cannot be opened, or is not one of this library.
     """
     engine = make_engine(url)
+    path = find_database_file(engine)
+    if path is not None:
+        protect_database(path)
     try:
         upgrade_engine(engine)
         if tasks:

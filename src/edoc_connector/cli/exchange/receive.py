@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ..._core import make_private_folder
 from ...errors import NotFound
 from .. import labels
 from ..options import CONFIG, AgencyOption, ConfigOption, JsonFlag
@@ -156,7 +157,7 @@ def _build_row(entry: dict[str, Any]) -> tuple[object, ...]:
 def _save_receipt(receipt: Receipt, folder: Path) -> dict[str, Any]:
     from ...edxml import distinct, safe_name
 
-    folder.mkdir(parents=True, exist_ok=True)
+    make_private_folder(folder)
     with receipt:
         place = folder / distinct(safe_name(receipt.id), {path.name.casefold() for path in folder.iterdir()})
         saved = save_attachments(receipt.attachments, place)

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..._core import make_private_folder
 from ...errors import AttachmentError, ConfigError, PacketError, describe_system_error, describe_system_error_vi
 from ..errors import describe_json_faults
 from ..output import say
@@ -88,7 +89,7 @@ def save_attachments(attachments: tuple[Attachment, ...], folder: Path) -> list[
     """Write attachments into a folder under safe names; return their paths, None for one that cannot be decoded."""
     from ...edxml import distinct, safe_name
 
-    folder.mkdir(parents=True, exist_ok=True)
+    make_private_folder(folder)
     used_names = {path.name.casefold() for path in folder.iterdir()}
     written: list[Path | None] = []
     for attachment in attachments:

@@ -11,7 +11,6 @@ import threading
 from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any, TypeAlias, TypeVar
 
 from ..._core import Text, describe_error
@@ -27,6 +26,7 @@ from ...store import (
     Altered,
     OutgoingRow,
     OutgoingState,
+    PacketFile,
     ReceiptState,
     SpoolFile,
     Tx,
@@ -204,7 +204,7 @@ class AckSender:
             return self._reconciler.find_hub_id(row)  # the same bytes as before: an earlier attempt arrived
         return result.doc_id
 
-    def _ensure_packet(self, row: OutgoingRow) -> Path:
+    def _ensure_packet(self, row: OutgoingRow) -> PacketFile:
         """Find the packet of a status; where it is gone or was altered, build one that says the same."""
         spool = self._context.store.spool
         try:

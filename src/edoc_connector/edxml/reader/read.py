@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from lxml import etree
 
+from ..._core import AnyFile
 from ...errors import PacketError
 from ..attachments import Attachment
 from ..findings import packet_error
@@ -30,11 +29,11 @@ from .skeleton import Skeleton
 from .xpath import XPathIndex
 
 
-def read(source: Path | str | bytes, *, limits: Limits | None = None) -> Packet:
+def read(source: AnyFile | str | bytes, *, limits: Limits | None = None) -> Packet:
     """Read a packet.
 
     Args:
-        source: path of the file, or the packet's bytes.
+        source: path of the file, a file that opens its own streams, or the packet's bytes.
         limits: limits on its size and depth.
 
     Returns:
