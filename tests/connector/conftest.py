@@ -10,6 +10,7 @@ from typing import Any, Protocol, TypeVar
 
 import pytest
 
+from edoc_connector._core import write_private
 from edoc_connector.client import HubClient
 from edoc_connector.config import Settings
 from edoc_connector.connector import Connector, Receipt
@@ -76,7 +77,7 @@ def settings_in(tables: bytes) -> SettingsOf:
         folder.mkdir(exist_ok=True)
         if not secret.exists():
             (folder / "edoc.db").write_bytes(tables)
-            secret.write_text(f"secret-{agency}")
+            write_private(secret, f"secret-{agency}")
         keys = agency_keys(AGENCIES[agency], organ_id=agency, kind=key_kind)
         values: dict[str, dict[str, Any]] = {
             "agency": {"id": agency, "name": AGENCIES[agency]},

@@ -33,7 +33,7 @@ ENCRYPTED_SUFFIX = ".enc"
 _DRAFTS_FOLDER = "tmp"
 _DRAFT_PATTERN = re.compile(r"\.?[0-9a-f]{32}(\..*)?|\.edoc-[0-9a-f]{16}\.part")
 _FOLDER_PATTERN = re.compile(r"[0-9a-f]{2}")
-_FILE_PATTERN = re.compile(r"([0-9a-f]{32}\.edxml)(\.enc)?")
+_FILE_PATTERN = re.compile(r"(?:[0-9]+-)?([0-9a-f]{32}\.edxml)(\.enc)?")  # with a time where it was set aside
 _NAME_PATTERN = re.compile(r"[0-9a-f]{32}\.edxml")
 _OWNER_MARK = "8"  # where a random UUID has its version, 4: a name that ends in its owner's tag
 _TAG_DIGITS = 8  # digits of it
@@ -114,31 +114,35 @@ class Spool:
         """
         name = f"{self._make_name()}.edxml"
         try:
-            if self._keys.current is not None:
-                sha256, size = self._encrypt(draft, name)
-            else:
-                sha256, size = _hash_and_flush(draft)
-                self._rename_durably(draft, name[:2], name)
+            sha256, size = self._keep(draft, name)
         except OSError as error:
             raise as_store_error(error) from error
         return SpoolFile(name, sha256, size)
 
-    def _rename_durably(self, source: Path, folder_name: str, file_name: str) -> None:
+    def _keep(self, draft: Path, name: str) -> tuple[str, int]:
+        plain, encrypted = self._list_places(name)
+        if self._keys.current is not None:
+            return self._encrypt(draft, encrypted, name)
+        written = _hash_and_flush(draft)
+        self._rename_durably(draft, plain)
+        return written
+
+    def _rename_durably(self, source: Path, target: Path) -> None:
         """Give a flushed file its name in a folder of the spool."""
-        folder = f"{self.root}/{folder_name}"
+        folder = os.path.dirname(target)  # noqa: PTH120  twice as fast, for each packet
         try:
-            source.rename(f"{folder}/{file_name}")
+            source.replace(target)
         except FileNotFoundError:
             make_private_folder(Path(folder))
             self._flushed_folders.discard(folder)
-            source.rename(f"{folder}/{file_name}")
+            source.replace(target)
         sync_folder(folder)
         if folder not in self._flushed_folders:  # whoever made it, its own name is on the disk from here on
             sync_folder(self.root)
             self._flushed_folders.add(folder)
 
-    def _encrypt(self, file: PacketFile, name: str) -> tuple[str, int]:
-        """Encrypt a draft, or a packet that is here, under a name; the file that was read stays."""
+    def _encrypt(self, file: PacketFile, target: Path, name: str) -> tuple[str, int]:
+        """Encrypt a draft, or a packet that is here; the file that was read stays."""
         if self._keys.current is None:
             raise ValueError("no key is configured")
         part = self.root / _DRAFTS_FOLDER / secrets.token_hex(16)
@@ -148,7 +152,7 @@ class Spool:
                 written = encrypt_stream(plain, out, key=self._keys.current, name=name)
                 out.flush()
                 os.fsync(out.fileno())
-            self._rename_durably(part, name[:2], name + ENCRYPTED_SUFFIX)
+            self._rename_durably(part, target)
         finally:
             part.unlink(missing_ok=True)
         return written
@@ -210,11 +214,16 @@ class Spool:
         return sum(path.stat().st_size for path in self._list_places(name) if path.exists())
 
     def list_files(self) -> Iterator[tuple[str, PacketFile]]:
-        """List the files of the spool, each with its name; one that lies here in both forms once."""
+        """List the files of the spool, each with its name; one that lies here in both forms twice."""
         for folder in sorted(self.root.iterdir()):
             if _FOLDER_PATTERN.fullmatch(folder.name) and folder.is_dir():
-                names = {found[1] for path in folder.iterdir() if (found := _FILE_PATTERN.fullmatch(path.name))}
-                yield from ((name, self.locate(name)) for name in sorted(names))
+                yield from self._list_folder(folder)
+
+    def _list_folder(self, folder: Path) -> Iterator[tuple[str, PacketFile]]:
+        for path in sorted(folder.iterdir()):
+            found = _FILE_PATTERN.fullmatch(path.name)
+            if found is not None:
+                yield found[1], EncryptedFile(path, found[1], self._keys) if found[2] else path
 
     def list_drafts(self) -> list[Path]:
         """List what lies in the folders of files in the making."""
@@ -229,71 +238,73 @@ class Spool:
         Raises:
             OSError: the disk will not have it.
         """
-        self.set_aside(name)
-        if isinstance(file, Path):
-            self._rename_durably(file, name[:2], name)
+        for path in self._list_places(name):
+            if os.path.lexists(path):
+                self.set_aside(path)
+        if isinstance(file, Path) and self._keys.current is None:
+            self._rename_durably(file, self._list_places(name)[0])
             return
-        with self.draft_file() as draft:  # it is bound to its own name
+        with self.draft_file() as draft:  # an encrypted file is bound to its own name
             _copy_plain(file, draft)
-            if self._keys.current is not None:
-                self._encrypt(draft, name)
-            else:
-                _hash_and_flush(draft)
-                self._rename_durably(draft, name[:2], name)
-        file.path.unlink(missing_ok=True)
+            self._keep(draft, name)
+        get_path(file).unlink(missing_ok=True)
 
-    def set_aside(self, name: str) -> None:
-        """Move a file to the orphans, in both forms; nothing is deleted, for it may be all there is of something.
+    def set_aside(self, path: Path) -> None:
+        """Move a file to the orphans; nothing is deleted, for it may be all there is of something.
 
         Raises:
             OSError: the disk will not have it.
         """
         folder = self.root / ORPHANS_FOLDER
-        for path in self._list_places(name):
-            if os.path.lexists(path):
-                make_private_folder(folder)
-                path.replace(folder / f"{time.time_ns()}-{path.name}")
+        make_private_folder(folder)
+        path.replace(folder / f"{time.time_ns()}-{path.name}")
 
     @property
     def key_id(self) -> str | None:
         """The id of the key that encrypts new files; None where they are plain."""
         return self._keys.current.id if self._keys.current is not None else None
 
-    def rewrite(self) -> Iterator[tuple[str, bool]]:
+    def rewrite(self) -> Iterator[tuple[Path, bool]]:
         """Rewrite every file that is not as the keys have it: encrypted with the current one, or plain without one.
 
         Other programs may use the spool meanwhile, as long as they are configured with the same keys. The packets'
         hashes stay; a file is replaced only by one that was read back and is the same.
 
         Yields:
-            The name of each file, and whether it was rewritten.
+            The place of each file, and whether it was rewritten.
 
         Raises:
             StoreError: a file cannot be decrypted, or the disk will not have it; what was rewritten stays so.
         """
         with translate_driver_errors():
-            for name, file in self.list_files():
-                yield name, self._rewrite_file(name, file)
+            orphans = self.root / ORPHANS_FOLDER
+            files = [*self.list_files(), *(self._list_folder(orphans) if orphans.is_dir() else ())]
+            for name, file in files:
+                place = get_path(file)
+                plain = place.with_name(place.name.removesuffix(ENCRYPTED_SUFFIX))
+                yield plain, self._rewrite_file(file, plain, name)
 
-    def _rewrite_file(self, name: str, file: PacketFile) -> bool:
-        plain, encrypted = self._list_places(name)
-        current = self._keys.current
-        if current is None:
-            if isinstance(file, Path):
+    def _rewrite_file(self, file: PacketFile, plain: Path, name: str) -> bool:
+        """Rewrite a file; one in both forms, as a crash may leave it, loses the form that is not wanted."""
+        current, encrypted = self._keys.current, EncryptedFile(Path(f"{plain}{ENCRYPTED_SUFFIX}"), name, self._keys)
+        try:
+            if current is None:
+                return isinstance(file, EncryptedFile) and self._decrypt(file, plain)
+            if isinstance(file, EncryptedFile) and file.read_key_id() == current.id:
                 return False
-            with self.draft_file() as draft:
-                _copy_plain(file, draft)
-                _require_same(compute_sha256(file), _hash_and_flush(draft)[0], file.path)
-                self._rename_durably(draft, name[:2], name)
-            encrypted.unlink(missing_ok=True)
-            return True
-        if isinstance(file, EncryptedFile) and file.read_key_id() == current.id:
-            if not plain.exists():
-                return False
-        else:
-            sha256, _ = self._encrypt(file, name)
-            _require_same(sha256, compute_sha256(EncryptedFile(encrypted, name, self._keys)), encrypted)
+            sha256, _ = self._encrypt(file, encrypted.path, name)
+            _require_same(sha256, compute_sha256(encrypted), encrypted.path)
+        except FileNotFoundError:  # removed meanwhile, or in the other form by now
+            return False
         plain.unlink(missing_ok=True)
+        return True
+
+    def _decrypt(self, file: EncryptedFile, plain: Path) -> bool:
+        with self.draft_file() as draft:
+            _copy_plain(file, draft)
+            _require_same(compute_sha256(file), _hash_and_flush(draft)[0], file.path)
+            self._rename_durably(draft, plain)
+        file.path.unlink(missing_ok=True)
         return True
 
     def _list_places(self, name: str) -> tuple[Path, Path]:
@@ -336,8 +347,8 @@ def _is_folder_of_ours(path: Path) -> bool:
     return is_known and path.is_dir() and not path.is_symlink()
 
 
-def _copy_plain(file: EncryptedFile, draft: Path) -> None:
-    with file.open() as stream, create_private(draft) as out:
+def _copy_plain(file: PacketFile, draft: Path) -> None:
+    with open_file(file) as stream, create_private(draft) as out:
         shutil.copyfileobj(stream, out, _CHUNK)
 
 

@@ -135,8 +135,8 @@ def fsck(context: ConnectorContext, *, repair: bool = False, deep: bool = False)
         drafts = [path for path in context.store.spool.list_drafts() if _is_old(path)]
     faults = [fault for row in rows if row.file not in pruned
               if (fault := _check_packet(context, row, orphans, repair=repair, deep=deep)) is not None]  # fmt: skip
-    faults += [_handle_orphan(context, name, get_path(file), repair=repair) for name, file in orphans.items()
-               if get_path(file).exists() and _is_old(get_path(file))]  # fmt: skip
+    orphan_paths = [get_path(file) for _, file in orphans]
+    faults += [_handle_orphan(context, path, repair=repair) for path in orphan_paths if path.exists() and _is_old(path)]
     return faults + [_handle_draft(path, repair=repair) for path in drafts]
 
 
@@ -169,22 +169,26 @@ def _remove_leftovers(context: ConnectorContext) -> None:
     with context.store.snapshot() as tx:
         pruned = tx.audit_log.list_pruned_files()
     with translate_driver_errors():
-        for name, _ in context.store.spool.list_files():
+        for name, file in context.store.spool.list_files():
             if name in pruned:
-                context.store.spool.discard(name)
+                get_path(file).unlink(missing_ok=True)
 
 
 # -- checking
 
 
-def _find_orphans(spool: Spool, named_files: Collection[str], own_tags: Collection[str]) -> dict[str, PacketFile]:
+def _find_orphans(
+    spool: Spool, named_files: Collection[str], own_tags: Collection[str]
+) -> list[tuple[str, PacketFile]]:
     """Find files that no row names, without those of agencies whose rows are in another database."""
-    files = {name: file for name, file in spool.list_files() if name not in named_files}
-    foreign_tags = {owner for name in files if (owner := parse_owner_tag(name)) is not None and owner not in own_tags}
+    files = [(name, file) for name, file in spool.list_files() if name not in named_files]
+    foreign_tags = {
+        owner for name, _ in files if (owner := parse_owner_tag(name)) is not None and owner not in own_tags
+    }
     if not foreign_tags:
         return files
     log.info("%s is shared with agencies whose rows are in other databases; their files are left alone", spool.root)
-    return {name: file for name, file in files.items() if parse_owner_tag(name) in own_tags}
+    return [(name, file) for name, file in files if parse_owner_tag(name) in own_tags]
 
 
 def _is_old(path: Path) -> bool:
@@ -192,7 +196,7 @@ def _is_old(path: Path) -> bool:
 
 
 def _check_packet(
-    context: ConnectorContext, row: PacketRow, orphans: dict[str, PacketFile], *, repair: bool, deep: bool
+    context: ConnectorContext, row: PacketRow, orphans: list[tuple[str, PacketFile]], *, repair: bool, deep: bool
 ) -> SpoolFault | None:
     file = context.store.spool.locate(row.file)
     path = get_path(file)
@@ -215,11 +219,11 @@ def _advise(row: PacketRow) -> dict[str, str]:
 
 
 def _restore_packet(
-    context: ConnectorContext, row: PacketRow, orphans: dict[str, PacketFile], fault: SpoolFault
+    context: ConnectorContext, row: PacketRow, orphans: list[tuple[str, PacketFile]], fault: SpoolFault
 ) -> SpoolFault:
     """Bring a lost packet back from an orphan with its hash, or from the hub, which may still have it."""
     with translate_driver_errors():
-        for orphan in orphans.values():
+        for _, orphan in orphans:
             if get_path(orphan).exists() and _has_hash(orphan, row.sha256):
                 context.store.spool.restore(orphan, row.file)
                 return _record_repair(context, row, fault, "found among the orphans", "tìm thấy trong tệp mồ côi")
@@ -263,13 +267,13 @@ def _record_repair(
     return replace(fault, repaired=repair_words, repaired_vi=repair_words_vi, advice="", advice_vi="")
 
 
-def _handle_orphan(context: ConnectorContext, name: str, path: Path, *, repair: bool) -> SpoolFault:
+def _handle_orphan(context: ConnectorContext, path: Path, *, repair: bool) -> SpoolFault:
     fault = SpoolFault(kind="orphan", what=str(path), advice="edoc fsck --repair sets it aside",
                        advice_vi="edoc fsck --repair sẽ chuyển tệp sang thư mục riêng")  # fmt: skip
     if not repair:
         return fault
     with translate_driver_errors():
-        context.store.spool.set_aside(name)
+        context.store.spool.set_aside(path)
     return replace(
         fault,
         repaired=f"moved to {ORPHANS_FOLDER}",
