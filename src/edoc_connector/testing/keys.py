@@ -109,7 +109,7 @@ class AgencyKeys:
 
     def write_root(self, path: Path) -> Path:
         """Write the root authority's certificate as PEM: for `VerifyPolicy.load` and `edoc verify --trust`."""
-        path.write_bytes(self.root.public_bytes(Encoding.PEM))
+        write_private(path, self.root.public_bytes(Encoding.PEM))
         return path
 
 
