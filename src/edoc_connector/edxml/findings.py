@@ -398,6 +398,13 @@ FINDING_KINDS: dict[str, FindingKind] = {
         "give the file's own content type",
         "ghi đúng loại nội dung của tệp",
     ),
+    "EDX-MARK": FindingKind(
+        _W,
+        "the mark {seen} stands in the text: documents with state secrets must not go over this exchange",
+        "có dấu chỉ độ mật {seen}: văn bản chứa bí mật nhà nước không được gửi qua trục này",
+        "ask whether the document is a state secret; if it is, follow the Law on Protection of State Secrets",
+        "xác minh văn bản có chứa bí mật nhà nước không; nếu có, xử lý theo Luật Bảo vệ bí mật nhà nước",
+    ),
     "EDX-MANY": FindingKind(
         _E,
         "more than {seen} findings; the rest is not listed",

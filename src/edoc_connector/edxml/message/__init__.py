@@ -1,5 +1,6 @@
 """Messages as values, and the tables that name the element of each value."""
 
+from .classification import Classification, find_mark
 from .codes import BusinessType, DocumentType, Priority, StatusCode
 from .document_id import DocumentIdParts
 from .model import (
@@ -49,6 +50,7 @@ __all__ = [
     "Business",
     "BusinessType",
     "CheckableMessage",
+    "Classification",
     "CodeSystem",
     "Directory",
     "Document",
@@ -75,6 +77,7 @@ __all__ = [
     "TraceHeader",
     "ValueHolder",
     "facts",
+    "find_mark",
     "normalise",
     "write_date",
 ]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from lxml import etree
 
 from ..._core import AnyFile
@@ -18,12 +20,13 @@ from ..message import (
     Document,
     Message,
     StatusMessage,
+    find_mark,
 )
 from ..names import DS
 from ..source import Source
 from .elements import ElementReader, iter_children, resolve_name
 from .fast_path import build_model
-from .manifest import read_attachments
+from .manifest import AttachmentElement, read_attachments
 from .packet import Packet
 from .skeleton import Skeleton
 from .xpath import XPathIndex
@@ -60,6 +63,7 @@ def read(source: AnyFile | str | bytes, *, limits: Limits | None = None) -> Pack
         message = reader.read_model(STATUS_HEADER, message_header, StatusMessage)
     else:
         message = _read_document(header, message_header, attachments, reader)
+        _report_marks(message, message_header, encoded, reader)
     frame = _STATUS_FRAME if isinstance(message, StatusMessage) else _DOCUMENT_FRAME
     for element in dict.fromkeys((skeleton.root, envelope, header)):
         _report_others(element, frame[resolve_name(element)], reader)
@@ -119,6 +123,19 @@ def _read_document(
     # a document without a request is a new one
     values.setdefault("business", Business(type=BusinessType.NEW, paper=None))
     return build_model(Document, values | {"attachments": attachments})
+
+
+def _report_marks(
+    document: Document, message_header: etree._Element, encoded: Sequence[AttachmentElement], reader: ElementReader
+) -> None:
+    """Report marks of secrecy in the subject and in names of files, at their elements."""
+    marked = [(message_header, "Subject", document.subject)]
+    marked += [(one.element, "AttachmentName", one.attachment.name) for one in encoded]
+    for parent, name, text in marked:
+        mark = find_mark(text)
+        if mark is not None:
+            element = next((child for child_name, child in iter_children(parent) if child_name == name), parent)
+            reader.report("EDX-MARK", element, mark)
 
 
 _STATUS_FRAME = {
