@@ -18,6 +18,7 @@ from .files import (
     tighten_folder,
     write_private,
 )
+from .logs import log_exception
 from .stored_file import AnyFile, StoredFile, get_path, measure_open_file, open_file
 from .text import Text, describe_error
 
@@ -32,6 +33,7 @@ __all__ = [
     "download_part",
     "get_path",
     "is_open_to_others",
+    "log_exception",
     "make_private_folder",
     "measure_open_file",
     "open_atomic",

@@ -22,4 +22,4 @@ class Text:
 
 def describe_error(error: EdocError) -> Text:
     """Take the messages of an error as a text."""
-    return Text(error.message, error.vi)
+    return Text(error.full, error.full_vi)

@@ -32,7 +32,7 @@ def raise_wrong_option() -> Iterator[None]:
 
 def print_error(error: EdocError) -> None:
     """Print an error to stderr, both languages on one line."""
-    say(f"edoc: {name_commands(_as_one_line(error.message))}", name_commands(_as_one_line(error.vi)), err=True)
+    say(f"edoc: {name_commands(_as_one_line(error.full))}", name_commands(_as_one_line(error.full_vi)), err=True)
 
 
 def _as_one_line(text: str) -> str:

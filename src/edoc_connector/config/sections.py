@@ -276,6 +276,17 @@ class FileSettings(Section):
     open_secrets: Literal["warn", "refuse"] = "warn"
 
 
+class LogSettings(Section):
+    """``[logs]``: what errors and logs may say.
+
+    Args:
+        details: whether they name files and repeat what is in documents; by default ids only (personal data, Decree
+            13/2023/NĐ-CP). For the whole process.
+    """
+
+    details: bool = False
+
+
 class LimitSettings(Section):
     """``[limits]``: leases, waits and threads. Times in seconds.
 

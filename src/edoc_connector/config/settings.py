@@ -38,6 +38,7 @@ from .sections import (
     HttpSettings,
     HubSettings,
     LimitSettings,
+    LogSettings,
     PacketSettings,
     ReceiveSettings,
     RevocationSettings,
@@ -69,6 +70,7 @@ class Settings(BaseSettings):
         packets: how large a packet may be.
         worker: what `edoc worker` does, and how often.
         files: what becomes of secrets that others can read.
+        logs: what errors and logs may say.
     """
 
     model_config = SettingsConfigDict(
@@ -85,6 +87,7 @@ class Settings(BaseSettings):
     packets: PacketSettings = PacketSettings()
     worker: WorkerSettings = WorkerSettings()
     files: FileSettings = FileSettings()
+    logs: LogSettings = LogSettings()
 
     _folder: Path = PrivateAttr(default_factory=Path.cwd)
 

@@ -29,13 +29,14 @@ def refuse_unsigned(document: Document, policy: VerifyPolicy) -> None:
     problems = [_as_problem(item) for item in find_unsigned(document.attachments, policy)]
     if not problems:
         return
-    lines = "; ".join(f"{item.field} '{item.value}': {item.message}" for item in problems)
-    lines_vi = "; ".join(f"{item.field} '{item.value}': {item.message_vi}" for item in problems)
-    raise DocumentError(
+    lines = "; ".join(f"{item.field} '{{name{number}}}': {item.message}" for number, item in enumerate(problems))
+    lines_vi = "; ".join(f"{item.field} '{{name{number}}}': {item.message_vi}" for number, item in enumerate(problems))
+    raise DocumentError.withholding(
         f"PDF files are not validly signed, so the document was not sent: {lines} Sign them with pdf.sign_pdf or "
         "`edoc pdf sign` and attach what that writes. The demand is require_pdf_signature in [signing].",
         vi=f"Tệp PDF chưa được ký số hợp lệ nên văn bản không được gửi: {lines_vi} Hãy ký bằng pdf.sign_pdf hoặc "
         "`edoc pdf sign` rồi đính kèm tệp đã ký. Yêu cầu này là require_pdf_signature trong mục [signing].",
+        hidden={f"name{number}": item.value for number, item in enumerate(problems)},
         problems=problems,
     )
 
@@ -56,15 +57,16 @@ def require_signed_files(packet: Packet, policy: VerifyPolicy, *, doc_id: str) -
     if unsigned_file is None:
         return
     name, verification = unsigned_file.attachment.name, unsigned_file.verification
-    raise VerificationFailed(
-        f"docId {doc_id} is not let in: its PDF file '{name}' is {verification.status} ({verification.reason}): "
+    raise VerificationFailed.withholding(
+        f"docId {doc_id} is not let in: its PDF file '{{name}}' is {verification.status} ({verification.reason}): "
         f"{verification.explanation} "
         "Ask the sender for a signed file, or correct require_pdf_signature in [receive] and call recheck().",
-        vi=f"Không tiếp nhận docId {doc_id}: tệp PDF '{name}' có kết quả {verification.status} "
+        vi=f"Không tiếp nhận docId {doc_id}: tệp PDF '{{name}}' có kết quả {verification.status} "
         f"({verification.reason}): "
         f"{verification.explanation_vi} Hãy đề nghị nơi gửi gửi lại tệp đã ký, hoặc sửa require_pdf_signature "
         "trong mục "
         "[receive] rồi gọi recheck().",
+        hidden={"name": name},
     )
 
 

@@ -14,7 +14,7 @@ from uuid import uuid4
 from .._core import SteadyClock, Text
 from ..config import Settings
 from ..edxml import Document, Organization, ReceiverChange, Replacement, StaffInfo
-from ..errors import EdocError, NotFound
+from ..errors import EdocError, NotFound, show_details
 from ..hubs import Progress
 from ..signing import Signer, VerifyMode, close_signer, select_signer
 from ..store import (
@@ -74,6 +74,7 @@ class Connector(HandlerRegistration, Administration):
         self, settings: Settings, *, signer: Signer | None = None, on_progress: Progress | None = None
     ) -> None:
         self.settings = settings
+        show_details(settings.logs.details)
         settings.check_secret_files()
         policy = settings.policy()
         require_pdf_support(settings)

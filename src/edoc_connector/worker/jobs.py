@@ -17,7 +17,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from .._core import Text
+from .._core import Text, log_exception
 from ..connector import (
     NO_ERROR,
     Connector,
@@ -249,7 +249,7 @@ class AgencyJobs:
         except BaseException as error:  # whatever the application raises: it is kept, and everything else goes on
             if _is_program_exit(error):
                 raise
-            log.exception("the application failed on docId %s", row.hub_doc_id)
+            log_exception(log, logging.ERROR, "the application failed on docId %s", row.hub_doc_id, error=error)
             self._record_handler_failure(receipt, row, error)
         else:
             receipt.__exit__(None, None, None)
@@ -280,7 +280,8 @@ class AgencyJobs:
             except BaseException as error:  # as in `_run_receipt_handlers`
                 if _is_program_exit(error):
                     raise
-                log.exception("the application failed on the status docId %s", row.hub_doc_id)
+                doc_id = row.hub_doc_id
+                log_exception(log, logging.ERROR, "the application failed on the status docId %s", doc_id, error=error)
                 self._record_status_failure(row, error)
         return True
 

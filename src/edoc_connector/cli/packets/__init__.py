@@ -1,7 +1,7 @@
 """Commands on packet files, PDF files, keys and signatures; they need no hub and no store."""
 
 from .build import build
-from .files import read_message, save_attachments
+from .files import read_message, save_attachments, warn_of_marks
 from .inspect import inspect
 from .keys import keys
 from .lint import lint
@@ -22,4 +22,5 @@ __all__ = [
     "save_attachments",
     "seal_commands",
     "verify",
+    "warn_of_marks",
 ]

@@ -12,7 +12,7 @@ from ..errors import describe_json_faults
 from ..output import say
 
 if TYPE_CHECKING:
-    from ...edxml import Attachment, Message, Packet
+    from ...edxml import Attachment, Classification, Document, Message, Packet
 
 
 def read_packet(file: Path) -> Packet:
@@ -46,12 +46,13 @@ def _is_pdf(file: Path) -> bool:
         return stream.read(5) == b"%PDF-"
 
 
-def read_message(file: Path, attach: Iterable[Path]) -> Message:
+def read_message(file: Path, attach: Iterable[Path], classification: str | None = None) -> Message:
     """Read a document or status from the model's JSON, and attach files to the document.
 
     Args:
         file: the JSON, UTF-8.
         attach: files to attach.
+        classification: level of the state secret in the document, as a person writes it.
 
     Raises:
         AttachmentError: a file to attach is not there or is empty.
@@ -76,13 +77,37 @@ def read_message(file: Path, attach: Iterable[Path]) -> Message:
     try:
         if '"response_for"' in text:
             return edxml.StatusMessage.model_validate_json(text)
-        return edxml.Document.model_validate_json(text).model_copy(update={"attachments": attachments})
+        return edxml.Document.model_validate_json(text).model_copy(
+            update={"attachments": attachments} | _parse_classification(classification)
+        )
     except pydantic.ValidationError as error:
         faults = describe_json_faults(error)
         raise ConfigError(
             f"{file} is not a document: {faults.en}. Correct this.",
             vi=f"{file} không phải nội dung văn bản hợp lệ: {faults.vi}. Hãy sửa lại.",
         ) from error
+
+
+def warn_of_marks(document: Document) -> None:
+    """Warn of marks of secrecy in the subject and in the names of files, which may be state secrets or mere words."""
+    for problem in document.validate():
+        if problem.code == "EDR-MARK":
+            say(f"warning: {problem.field}: {problem.message}", f"lưu ý: {problem.message_vi}", err=True)
+
+
+def _parse_classification(text: str | None) -> dict[str, Classification]:
+    from ...edxml import Classification
+
+    if text is None:
+        return {}
+    try:
+        return {"classification": Classification(text)}
+    except ValueError:
+        levels = ", ".join(Classification)
+        raise ConfigError(
+            f"{text} is no level of state secrets; they are {levels}",
+            vi=f"{text} không phải độ mật; các độ mật là {levels}",
+        ) from None
 
 
 def save_attachments(attachments: tuple[Attachment, ...], folder: Path) -> list[Path | None]:
@@ -98,7 +123,7 @@ def save_attachments(attachments: tuple[Attachment, ...], folder: Path) -> list[
             attachment.save(target)
         except AttachmentError as error:
             target.unlink(missing_ok=True)
-            say(f"not extracted: {error.message}", f"không trích được: {error.vi}", err=True)
+            say(f"not extracted: {error.full}", f"không trích được: {error.full_vi}", err=True)
             written.append(None)
         else:
             written.append(target)

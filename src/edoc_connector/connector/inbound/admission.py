@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -15,6 +16,8 @@ from .._context import ConnectorContext
 from .._fingerprint import compute_fingerprint
 from .._pdf_policy import require_signed_files
 from .._retry import NO_ERROR
+
+log = logging.getLogger("edoc_connector.connector.inbox")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,6 +65,8 @@ def admit(context: ConnectorContext, file: SpoolFile, row: ReceiptRow) -> Verifi
         AttachmentError: a file in it cannot be decoded.
     """
     packet = read(context.store.spool.locate(file.name), limits=context.packet_limits)
+    if any(finding.code == "EDX-MARK" for finding in packet.findings):
+        log.warning("docId %s: a mark of secrecy stands in its subject or in the name of a file", row.hub_doc_id)
     policy = _build_policy(context, row)
     verification = verify(packet, policy)
     # Hubs that rebuild packets leave no signature on a status, and a status carries no seal.
@@ -177,14 +182,20 @@ class _NotKnownYet(VerificationFailed):
 
 
 def _build_admission_error(row: ReceiptRow, verification: Verification) -> VerificationFailed:
+    # Where a seal does not hold, the explanation quotes what differs.
+    template = replace(verification, detail="{detail}")
+    explanation, explanation_vi = template.explanation, template.explanation_vi
+    hidden = {"detail": "".join(letter if letter.isprintable() else " " for letter in verification.detail)}
     if verification.reason == "SIG-REVOCATION-UNKNOWN":
-        return _NotKnownYet(
-            f"docId {row.hub_doc_id} waits: {verification.explanation}. It is tried again at the next poll.",
-            vi=f"docId {row.hub_doc_id} chưa tiếp nhận: {verification.explanation_vi}. Sẽ thử lại ở lần nhận sau.",
+        return _NotKnownYet.withholding(
+            f"docId {row.hub_doc_id} waits: {explanation}. It is tried again at the next poll.",
+            vi=f"docId {row.hub_doc_id} chưa tiếp nhận: {explanation_vi}. Sẽ thử lại ở lần nhận sau.",
+            hidden=hidden,
         )
-    return VerificationFailed(
-        f"docId {row.hub_doc_id} is not let in ({verification.status}): {verification.explanation} "
+    return VerificationFailed.withholding(
+        f"docId {row.hub_doc_id} is not let in ({verification.status}): {explanation} "
         "Ask the sender to send it again, or correct [receive] in the settings and call recheck().",
-        vi=f"Không tiếp nhận docId {row.hub_doc_id} ({verification.status}): {verification.explanation_vi} "
+        vi=f"Không tiếp nhận docId {row.hub_doc_id} ({verification.status}): {explanation_vi} "
         "Hãy đề nghị nơi gửi gửi lại, hoặc sửa mục [receive] trong cấu hình rồi gọi recheck().",
+        hidden=hidden,
     )

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from ..._core import Text
 from ...edxml import SEAL_NAME, Attachment, BusinessType, Document, Finding, StaffInfo, StatusCode, StatusMessage
-from ...errors import NotFound, StoreError, find_stored_name
+from ...errors import NotFound, StoreError, find_stored_name, has_details
 from ...signing import Verification
 from ...store import DONE, RECEIPTS, Change, LeaseLost, ReceiptRow, ReceiptState, Tx
 from .._change_rules import NEW_KIND, TYPE_BY_KIND, WITHDRAWING_KINDS, select_target_ids
@@ -288,7 +288,7 @@ class Receipt:
 
     def set_aside(self, why: Text | str, **values: Any) -> None:
         """Keep it from being handed out again before `Connector.recheck`; the hub is told nothing."""
-        log.error("docId %s is set aside: %s", self.hub_doc_id, Text.of(why).en)
+        log.error("docId %s is set aside%s", self.hub_doc_id, f": {Text.of(why).en}" if has_details() else "")
         self._leave(ReceiptState.QUARANTINED, why, **values)
 
     def _leave(self, state: ReceiptState, detail: Text | str, **values: Any) -> None:

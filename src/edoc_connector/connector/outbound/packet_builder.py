@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from datetime import datetime
 
 from ...edxml import Document, Message, problems, refuse, write
@@ -9,6 +10,8 @@ from ...signing import enveloped, seal_maker
 from ...store import SpoolFile, as_store_error
 from .._context import ConnectorContext
 from .._pdf_policy import refuse_unsigned
+
+log = logging.getLogger("edoc_connector.connector.outbox")
 
 
 def build_packet(
@@ -52,4 +55,7 @@ def check_message(message: Message, *, at: datetime) -> None:
     Raises:
         DocumentError: it breaks rules.
     """
-    refuse(problems(message, at=at))
+    found = problems(message, at=at)
+    refuse(found)
+    if isinstance(message, Document) and any(problem.code == "EDR-MARK" for problem in found):
+        log.warning("document %s: a mark of secrecy stands in its subject or in the name of a file", message.id)

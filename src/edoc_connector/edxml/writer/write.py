@@ -227,9 +227,10 @@ def _build_file_text(attachment: Attachment, digests: list[AttachmentDigest]) ->
             size += len(piece)
             yield piece
         if size == 0:
-            raise AttachmentError(
-                f"attachment {attachment.name!r} is empty (0 bytes); nothing was written: attach the right file",
-                vi=f"tệp đính kèm {attachment.name!r} rỗng (0 byte); chưa ghi gì: hãy đính kèm đúng tệp",
+            raise AttachmentError.withholding(
+                "attachment '{name}' is empty (0 bytes); nothing was written: attach the right file",
+                vi="tệp đính kèm '{name}' rỗng (0 byte); chưa ghi gì: hãy đính kèm đúng tệp",
+                hidden={"name": attachment.name},
             )
         digests.append(AttachmentDigest(attachment.name, size, digest.hexdigest()))
 
