@@ -1,4 +1,4 @@
-"""Foundations of every layer: the clock, files that appear whole, and texts in two languages."""
+"""Foundations of every layer: the clock, files that appear whole, texts in two languages, and Unicode's normal form."""
 
 from .clock import SteadyClock, utc_now
 from .files import (
@@ -19,10 +19,12 @@ from .files import (
     write_private,
 )
 from .logs import log_exception
+from .normal_form import MAX_MARKS, has_too_many_marks, to_nfc
 from .stored_file import AnyFile, StoredFile, get_path, measure_open_file, open_file
 from .text import Text, describe_error
 
 __all__ = [
+    "MAX_MARKS",
     "AnyFile",
     "SteadyClock",
     "StoredFile",
@@ -32,6 +34,7 @@ __all__ = [
     "describe_error",
     "download_part",
     "get_path",
+    "has_too_many_marks",
     "is_open_to_others",
     "log_exception",
     "make_private_folder",
@@ -46,6 +49,7 @@ __all__ = [
     "sync_folder",
     "tighten",
     "tighten_folder",
+    "to_nfc",
     "utc_now",
     "write_private",
 ]
