@@ -466,7 +466,8 @@ def _is_program_exit(error: BaseException) -> bool:
 def _as_failure_columns(error: BaseException) -> dict[str, str | datetime | None]:
     """Express an exception of the application as columns; of a long traceback the end is kept."""
     text = "".join(traceback.format_exception(error))[-_MAX_TRACEBACK_CHARACTERS:].replace("\0", "")
-    words = f"{find_stored_name(error)}: {error}".replace("\0", "")
+    said = error.full if isinstance(error, EdocError) else error
+    words = f"{find_stored_name(error)}: {said}".replace("\0", "")
     return {
         "error_code": find_stored_name(error)[:64],
         "error_text": f"the application failed: {words}",
