@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from .conftest import Office
 
 SUBJECT, NAME = "Trích-yếu-riêng MẬT", "tên-tệp-riêng MẬT.txt"
-CONTENT = "nội dung riêng <private>".encode().ljust(5000, b".")
-MARKED = ("Trích-yếu-riêng", "tên-tệp-riêng", "nội dung", "Người-ký-riêng", "<private>")
+CONTENT = "ruột-riêng <private>".encode().ljust(5000, b".")
+MARKED = ("Trích-yếu-riêng", "tên-tệp-riêng", "ruột-riêng", "Người-ký-riêng", "<private>")
 """What must not be found: the beginnings of a subject, a file's name and a content, and a person's name."""
 
 
@@ -126,7 +126,7 @@ def test_what_is_set_aside_is_not_in_logs_or_errors(
     with pytest.raises(EdocError) as caught:
         receiver.recheck(receipt.hub_doc_id)
     assert find_leaks(caplog, describe(caught.value)) == set()
-    person_reads = {"subject": "-riêng-khác", "name": "-riêng-khác", "head": "nội dung"}
+    person_reads = {"subject": "-riêng-khác", "name": "-riêng-khác", "head": "ruột-riêng"}
     assert person_reads.get(change, "") in caught.value.full
 
 

@@ -27,7 +27,7 @@ def raise_wrong_option() -> Iterator[None]:
     try:
         yield
     except (ConfigError, AttachmentError) as error:
-        raise WrongOption(error.message, vi=error.vi) from error
+        raise WrongOption(error.full, vi=error.full_vi) from error
 
 
 def print_error(error: EdocError) -> None:
