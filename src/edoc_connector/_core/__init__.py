@@ -1,4 +1,4 @@
-"""Foundations of every layer: the clock, files that appear whole, and texts in two languages."""
+"""Foundations of every layer: the clock, files that appear whole, texts, and what may be shown of them."""
 
 from .clock import SteadyClock, utc_now
 from .files import (
@@ -12,7 +12,8 @@ from .files import (
     sync_early,
     sync_folder,
 )
-from .text import Text, describe_error
+from .logs import get_logger, make_record_safe
+from .text import Text, describe_error, escape_json, escape_line, escape_lines
 
 __all__ = [
     "SteadyClock",
@@ -21,6 +22,11 @@ __all__ = [
     "create_private",
     "describe_error",
     "download_part",
+    "escape_json",
+    "escape_line",
+    "escape_lines",
+    "get_logger",
+    "make_record_safe",
     "open_atomic",
     "place_download",
     "save_atomic",

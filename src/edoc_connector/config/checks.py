@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import difflib
 import ipaddress
-import logging
 import os
 from collections.abc import Iterable
 from typing import Any
@@ -13,7 +12,7 @@ from urllib.parse import urlsplit
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from .._core import Text
+from .._core import Text, get_logger
 from ..errors import ConfigError
 from ..hubs import REGISTRY
 from .messages import (
@@ -27,7 +26,7 @@ from .messages import (
 )
 from .sections import build_dialect_model
 
-log = logging.getLogger("edoc_connector.config")
+log = get_logger("edoc_connector.config")
 
 
 def build_config_error(error: ValidationError, settings: type[BaseModel]) -> ConfigError:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import socket
 from collections.abc import Iterator, Sequence
@@ -11,7 +10,7 @@ from types import TracebackType
 from typing import Self
 from uuid import uuid4
 
-from .._core import SteadyClock, Text
+from .._core import SteadyClock, Text, get_logger
 from ..config import Settings
 from ..edxml import Document, Organization, ReceiverChange, Replacement, StaffInfo
 from ..errors import EdocError, NotFound
@@ -38,7 +37,7 @@ from .outbound import (
     submit_update,
 )
 
-log = logging.getLogger("edoc_connector.connector")
+log = get_logger("edoc_connector.connector")
 
 
 class Connector(HandlerRegistration, Administration):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import json
-import logging
 import socket
 import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
@@ -23,6 +22,7 @@ from starlette.responses import FileResponse, Response, StreamingResponse
 from starlette.routing import Route
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from edoc_connector._core import get_logger
 from edoc_connector.errors import ConfigError, describe_system_error_vi
 from edoc_connector.mockhub import admin, wire
 from edoc_connector.mockhub.calls import CALLS, Answer, Call, CallSpec, PacketAnswer, perform_call
@@ -31,7 +31,7 @@ from edoc_connector.mockhub.config import LOOPBACK_NAMES, MockHubConfig
 from edoc_connector.mockhub.faults import CONNECTION_EXTENSION, App, Fault, FaultGate, Message, Receive, Scope, Send
 from edoc_connector.mockhub.hub import Hub
 
-log = logging.getLogger("edoc_connector.mockhub")
+log = get_logger("edoc_connector.mockhub")
 
 _MAX_SMALL_BODY = 1 << 20  # bytes of a body that is no packet
 _MAX_HEADER_BYTES = 1 << 18  # bytes of all headers: a packet to every agency of a province lists them in two headers

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import io
+import logging
 import re
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import pytest
 
 from edoc_connector.connector import Story
+from edoc_connector.edxml import ResponseFor
 from edoc_connector.errors import EdocError
 from edoc_connector.mockhub import Fault
 from edoc_connector.store import MACHINES
@@ -74,3 +78,42 @@ def test_packets_that_are_set_aside_or_given_back(office: Office, hub: RunningHu
     assert _is_vietnamese(receiver.explain(bad))
     assert _is_vietnamese(receiver.explain(ID))
     assert "phần mềm của đơn vị gặp lỗi ZeroDivisionError" in receiver.explain(ID).text(vi=True)
+
+
+FORGED = "Gửi nhầm\n20/11/2026 08:30:00  G22: 03 accepted\u2028\x9b2J\u202e"
+
+
+def test_words_and_screens_a_description_makes_no_line_of_a_story(
+    office: Office, status: Callable[..., None], handle: Handle
+) -> None:
+    """What a correspondent writes stands in its own line of the story, and begins none ("Words and screens")."""
+    sender, receiver = office("H29.05"), office("G22")
+    sender.send(sample_document(subject=f"V/v {FORGED}"))
+    handle(receiver)
+    status(code="02", description=FORGED)
+    handle(sender)
+    for connector in (sender, receiver):
+        story = connector.explain(ID)
+        for vi in (False, True):
+            told = story.text(vi=vi)
+            assert "03 accepted" in told
+            assert all(line.isprintable() for line in told.split("\n"))
+            assert not any(line.startswith("20/11/2026 08:30:00  G22") for line in told.split("\n"))
+            assert len(told.splitlines()) == 1 + len(story.events) + len(story.next)
+
+
+def test_words_and_screens_an_id_makes_no_line_of_the_log(
+    office: Office, status: Callable[..., None], handle: Handle
+) -> None:
+    """A DocumentId with a line end in it, in a status about nothing we sent, is one line of any handler's log."""
+    out = io.StringIO()
+    handler = logging.StreamHandler(out)
+    handler.setFormatter(logging.Formatter("RECORD %(message)s"))
+    logging.getLogger("edoc_connector").addHandler(handler)
+    try:
+        status(response_for=ResponseFor(document_id="X\n2026-11-20 edoc_connector INFO all is well\x9b2J"))
+        handle(office("H29.05"))
+    finally:
+        logging.getLogger("edoc_connector").removeHandler(handler)
+    assert "all is well" in out.getvalue()
+    assert all(line.startswith("RECORD ") and line.isprintable() for line in out.getvalue().splitlines())

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ..._core import escape_line
 from ..errors import raise_wrong_option
 from ..options import (
     CrlOption,
@@ -19,7 +20,7 @@ from ..options import (
     build_policy,
     build_secret_source,
 )
-from ..output import as_printable, format_local_time, print_json, print_table
+from ..output import format_local_time, print_json, print_table
 from .files import say_written
 from .verdicts import describe_findings, exit_by_status
 
@@ -135,8 +136,9 @@ def _describe_signature(signature: PdfSignature) -> dict[str, Any]:
 
 
 def _print_pdf(verification: PdfVerification) -> None:
-    typer.echo(as_printable(f"{verification.status} ({verification.reason})"))
-    typer.echo(as_printable(f"  {verification.explanation}\n  {verification.explanation_vi}"))
+    typer.echo(f"{verification.status} ({verification.reason})")
+    for words in (verification.explanation, verification.explanation_vi):
+        typer.echo(escape_line(f"  {words}"))
     if verification.signatures:
         columns = ("signature / chữ ký", "signer / người ký", "time / thời gian", "status / kết quả", "what / nội dung")
         print_table("", columns, (_build_row(one) for one in verification.signatures))

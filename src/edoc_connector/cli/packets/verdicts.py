@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import typer
 
-from ..output import ExitCode, as_printable
+from ..._core import escape_line
+from ..output import ExitCode
 
 if TYPE_CHECKING:
     from ...signing import SigningFinding, Verification, VerificationStatus
@@ -48,10 +49,12 @@ def print_verification(signature: dict[str, Any]) -> None:
     """Print the result of checking signature and seal, as `describe_verification` gives it."""
     signer = f" — {signature['signer']}" if signature["signer"] else ""
     trust = f"; {_TRUST_LABELS[signature['trusted']]}" if signature["status"] == "VALID" else ""
-    typer.echo(as_printable(f"{signature['status']} ({signature['reason']}){signer}{trust}"))
-    typer.echo(as_printable(f"  {signature['explanation']}\n  {signature['explanation_vi']}"))
+    typer.echo(escape_line(f"{signature['status']} ({signature['reason']}){signer}{trust}"))
+    for words in (signature["explanation"], signature["explanation_vi"]):
+        typer.echo(escape_line(f"  {words}"))
     for one in signature["findings"]:
-        typer.echo(as_printable(f"  {one['code']}: {one['message']}\n  {one['message_vi']}"))
+        typer.echo(escape_line(f"  {one['code']}: {one['message']}"))
+        typer.echo(escape_line(f"  {one['message_vi']}"))
 
 
 def format_verdict(signature: dict[str, Any]) -> str:
