@@ -6,6 +6,7 @@ from .content import Base64Content, BytesContent, Content, MemoryText, SpanText,
 from .filenames import distinct, safe_name
 from .media_types import FILE_FORMATS, find_contradiction, guess_type, is_generic_type
 from .save import save_all
+from .zip_directory import NotWrapping
 from .zip_stream import ZIP_HEADS
 
 __all__ = [
@@ -17,6 +18,7 @@ __all__ = [
     "BytesContent",
     "Content",
     "MemoryText",
+    "NotWrapping",
     "RunKind",
     "SpanText",
     "ZippedContent",
