@@ -30,12 +30,14 @@ _MIN_TEXT_WIDTH = 12
 
 
 class ExitCode(IntEnum):
-    """Exit codes of the commands."""
+    """Exit codes of the commands; docs/cli.md says what each command means by them."""
 
     OK = 0
     FAILED = 1
     UNREADABLE = 2
     UNVERIFIED = 3
+    SIGNER_NOT_JUDGED = 4
+    INTERRUPTED = 130
 
 
 def use_utf8() -> None:
