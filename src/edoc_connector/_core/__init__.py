@@ -12,10 +12,11 @@ from .files import (
     sync_early,
     sync_folder,
 )
-from .logs import get_logger, make_record_safe
+from .logs import ABOUT_SETTINGS, get_logger, is_about_settings, make_record_safe
 from .text import Text, describe_error, escape_json, escape_line, escape_lines
 
 __all__ = [
+    "ABOUT_SETTINGS",
     "SteadyClock",
     "Text",
     "cannot_write",
@@ -26,6 +27,7 @@ __all__ = [
     "escape_line",
     "escape_lines",
     "get_logger",
+    "is_about_settings",
     "make_record_safe",
     "open_atomic",
     "place_download",

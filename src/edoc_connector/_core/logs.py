@@ -7,6 +7,9 @@ from collections.abc import Mapping
 
 from .text import escape_line
 
+ABOUT_SETTINGS: Mapping[str, object] = {"edoc_about_settings": True}
+"""``extra=`` of warnings about settings: commands tell them to their users in both languages, once, by themselves."""
+
 _PLAIN_KINDS = (int, float, type(None))
 _TRACEBACK_INDENT = "    "
 _formatter = logging.Formatter()
@@ -41,6 +44,11 @@ def make_record_safe(record: logging.LogRecord) -> bool:
         lines = _formatter.formatException(record.exc_info).split("\n")
         record.exc_text = "\n".join(_TRACEBACK_INDENT + escape_line(line) for line in lines)
     return True
+
+
+def is_about_settings(record: logging.LogRecord) -> bool:
+    """Tell whether a record is a warning about settings."""
+    return all(hasattr(record, name) for name in ABOUT_SETTINGS)
 
 
 def _escape_value(value: object) -> object:

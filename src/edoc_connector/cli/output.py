@@ -19,7 +19,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from .._core import escape_json, escape_line, escape_lines, make_record_safe
+from .._core import Text as BothLanguages
+from .._core import escape_json, escape_line, escape_lines, is_about_settings, make_record_safe
 
 _PIPED_WIDTH = 400
 """Width of a table that goes to a file or another program, in characters: its lines stay whole for a search."""
@@ -51,6 +52,7 @@ def log_to_stderr(level: int) -> None:
     """Send the library's log to stderr; at DEBUG with each exchange with the hub."""
     handler = logging.StreamHandler(sys.stderr)
     handler.addFilter(make_record_safe)  # other libraries log too
+    handler.addFilter(lambda record: not is_about_settings(record))  # `warn_of_settings` tells those
     logging.basicConfig(handlers=[handler], format="%(asctime)s %(name)s %(levelname)s %(message)s")
     logging.getLogger("edoc_connector").setLevel(level)
 
@@ -58,6 +60,12 @@ def log_to_stderr(level: int) -> None:
 def say(en: str, vi: str, *, err: bool = False) -> None:
     """Print a line in both languages, to stdout or stderr."""
     typer.echo(escape_line(f"{en} / {vi}"), err=err)
+
+
+def warn_of_settings(warnings: Iterable[BothLanguages]) -> None:
+    """Print warnings about the settings of a run to stderr, each once, however many agencies they are for."""
+    for warning in dict.fromkeys(warnings):
+        say(f"warning: {warning.en}", f"cảnh báo: {warning.vi}", err=True)
 
 
 def print_json(value: Any) -> None:

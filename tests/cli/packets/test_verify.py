@@ -72,7 +72,7 @@ def test_words_and_screens_verify_names_the_signer_the_chain_and_the_trust(
 def test_words_and_screens_a_sound_signature_of_nobody_in_particular_is_4(
     signed: Path, edoc: Edoc, tmp_path: Path, command: tuple[str, ...]
 ) -> None:
-    """A script that asks nothing but the exit code is not told 0 of a signer that nobody judged ("Words and screens")."""
+    """A script that looks at the exit code is not told 0 of a signer that nobody judged ("Words and screens")."""
     assert edoc(*command, signed).code == 4
     assert edoc(*command, signed, "--trust", tmp_path / "ca.pem").code == 0
 
