@@ -30,6 +30,7 @@ def test_profile_production_sets_what_is_not_set(values: Values) -> None:
     """`profile = "production"` gives policy trusted, revocation that is not soft, and no SHA-1 ("Profiles")."""
     settings = Settings.of({"profile": "production", **values})
     assert settings.receive.policy is VerifyMode.TRUSTED
+    assert settings.receive.organisations_others == "refuse"
     assert settings.receive.revocation.mode == "either"
     assert settings.receive.revocation.soft is False
     assert settings.policy().mode is VerifyMode.TRUSTED
@@ -52,6 +53,7 @@ def test_profile_production_keeps_what_is_as_strict(values: Values) -> None:
         ("receive", {"policy": "any"}, "receive.policy"),
         ("receive", {"policy": "valid"}, "receive.policy"),
         ("receive", {"trust": []}, "receive.trust"),
+        ("receive", {"organisations_others": "report"}, "receive.organisations_others"),
         ("receive", {"legacy_sha1": True}, "receive.legacy_sha1"),
         ("receive", {"revocation": {"mode": "none", "hosts": ["a"]}}, "receive.revocation.mode"),
         ("receive", {"revocation": {"soft": True, "hosts": ["a"]}}, "receive.revocation.soft"),

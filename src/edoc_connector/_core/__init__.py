@@ -1,4 +1,4 @@
-"""Foundations of every layer: the clock, files that appear whole, texts, and what may be shown of them."""
+"""Foundations of every layer: the clock, files that appear whole, texts, their normal form, and what may be shown."""
 
 from .clock import SteadyClock, utc_now
 from .files import (
@@ -13,10 +13,12 @@ from .files import (
     sync_folder,
 )
 from .logs import ABOUT_SETTINGS, get_logger, is_about_settings, make_record_safe
+from .normal_form import MAX_MARKS, has_too_many_marks, to_nfc
 from .text import Text, describe_error, escape_json, escape_line, escape_lines
 
 __all__ = [
     "ABOUT_SETTINGS",
+    "MAX_MARKS",
     "SteadyClock",
     "Text",
     "cannot_write",
@@ -27,6 +29,7 @@ __all__ = [
     "escape_line",
     "escape_lines",
     "get_logger",
+    "has_too_many_marks",
     "is_about_settings",
     "make_record_safe",
     "open_atomic",
@@ -35,5 +38,6 @@ __all__ = [
     "save_folder",
     "sync_early",
     "sync_folder",
+    "to_nfc",
     "utc_now",
 ]

@@ -17,6 +17,7 @@ from ..errors import ConfigError
 from ..hubs import REGISTRY
 from .messages import (
     REFERENCE_HINT,
+    UNBOUND_SIGNERS,
     build_invalid_error,
     build_misspelt_variable_error,
     describe_missing,
@@ -106,6 +107,11 @@ def describe_missing_tls(endpoint: str) -> Iterator[Text]:
     parts = urlsplit(endpoint)
     if parts.scheme == "http" and not is_loopback(parts.hostname or ""):
         yield describe_open_connection(parts.hostname or "")
+
+
+def warn_of_unbound_signers() -> None:
+    """Say in the log what `trusted` has come to refuse, until somebody has decided about it in the settings."""
+    log.warning(UNBOUND_SIGNERS.en, extra=ABOUT_SETTINGS)
 
 
 def is_loopback(host: str) -> bool:

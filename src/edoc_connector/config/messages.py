@@ -214,6 +214,15 @@ POLICY_ANY = Text(
     "[receive] policy là any: gói tin không ký hoặc chữ ký sai vẫn được nhận; hãy đặt valid hoặc trusted",
 )
 
+UNBOUND_SIGNERS = Text(
+    "[receive] policy is trusted: packets whose signer's certificate nothing binds to the sender's code are "
+    "refused (SIG-UNBOUND). List the senders' certificates under organisations; set organisations_others to "
+    '"refuse" to say so yourself, or to "report" to let such packets in as before (docs/trust.md)',
+    "[receive] policy là trusted: gói tin mà chứng thư số người ký không gắn với mã nơi gửi bị từ chối (SIG-UNBOUND). "
+    'Hãy khai báo chứng thư số của nơi gửi trong organisations; đặt organisations_others là "refuse" để xác nhận, '
+    'hoặc "report" để vẫn nhận như trước (docs/trust.md)',
+)
+
 
 def describe_open_connection(host: str) -> Text:
     """Describe the danger of a hub without TLS."""

@@ -68,6 +68,16 @@ PRODUCTION: tuple[Requirement, ...] = (
         why=Text("somebody must say which authorities count", "phải nêu tổ chức chứng thực được tin cậy"),
     ),
     Requirement(
+        setting="receive.organisations_others",
+        wanted='"refuse"',
+        is_met=lambda value: value == "refuse",
+        default="refuse",
+        why=Text(
+            "a certificate signs for its own organisation only",
+            "chứng thư số chỉ ký thay cho chính cơ quan của nó",
+        ),
+    ),
+    Requirement(
         setting="receive.legacy_sha1",
         wanted="false",
         is_met=lambda value: value is False,

@@ -16,11 +16,18 @@ from ..client import ClientSettings
 from ..edxml import Limits, Organization
 from ..errors import ConfigError
 from ..hubs import REGISTRY, Dialect
-from ..signing import Keyring, KeyUri, Revocation, TimestampAuthority, VerifyMode, VerifyPolicy
-from .checks import build_config_error, describe_missing_tls, refuse_misspelt_variables, warn_without_tls
+from ..signing import CodeDirectory, Keyring, KeyUri, Revocation, TimestampAuthority, VerifyMode, VerifyPolicy
+from .checks import (
+    build_config_error,
+    describe_missing_tls,
+    refuse_misspelt_variables,
+    warn_of_unbound_signers,
+    warn_without_tls,
+)
 from .messages import (
     FILE_NOT_UTF8,
     POLICY_ANY,
+    UNBOUND_SIGNERS,
     UnusableSetting,
     build_agencies_form_error,
     build_choice_error,
@@ -200,8 +207,12 @@ class Settings(BaseSettings):
 
     def list_warnings(self) -> tuple[Text, ...]:
         """List what these settings leave open that somebody should know: no TLS, policy `any`, less than production."""
-        policy_any = [POLICY_ANY] if self.receive.policy is VerifyMode.ANY else []
-        return (*describe_missing_tls(self._get_endpoint()), *policy_any, *self._list_shortfalls())
+        policy = [POLICY_ANY] if self.receive.policy is VerifyMode.ANY else []
+        policy += [UNBOUND_SIGNERS] if self._leaves_others_open() else []
+        return (*describe_missing_tls(self._get_endpoint()), *policy, *self._list_shortfalls())
+
+    def _leaves_others_open(self) -> bool:
+        return self.receive.policy is VerifyMode.TRUSTED and self.receive.organisations_others is None
 
     def warn_of_shortfall(self) -> None:
         """Warn in the log where a production hub is used with less than the profile `production`."""
@@ -257,18 +268,25 @@ class Settings(BaseSettings):
             return None
         return Keyring.load([self._make_key_uri_absolute(uri) for uri in uris], secrets=self._find_key_password)
 
-    def policy(self) -> VerifyPolicy:
+    def policy(self, *, directory: CodeDirectory | None = None) -> VerifyPolicy:
         """Make the policy that decides which packets come in.
+
+        Args:
+            directory: pairs the codes of one agency, e.g. ``Directory(connector.directory())``.
 
         Raises:
             ConfigError: a certificate cannot be read, or ``trusted`` is set without an authority to trust.
         """
         receive = self.receive
+        if self._leaves_others_open():
+            warn_of_unbound_signers()
         return VerifyPolicy.load(
             [self._resolve_path(path) for path in receive.trust],
             mode=receive.policy,
             intermediates=[self._resolve_path(path) for path in receive.intermediates],
             organisations=receive.organisations,
+            organisations_others=receive.organisations_others,
+            directory=directory,
             legacy_sha1=receive.legacy_sha1,
             revocation=self._build_revocation(),
             timestamp_anchors=[self._resolve_path(path) for path in receive.timestamp_trust],
