@@ -410,6 +410,30 @@ def test_words_and_screens_wrappings_of_one_file_are_opened(
     assert _bytes(attached(out.getvalue(), kind="application/zip")) == b"content" * 10
 
 
+def _long_zip(*, total: int = 1, offset: int | None = None, locator: bytes = b"PK\x06\x07", at: int = 0) -> bytes:
+    """A zip of one file with long sizes everywhere (APPNOTE 4.3.14, 4.3.15, 4.5.3), its end right unless said."""
+    data, start = b"content", _DIRECTORY
+    extra = struct.pack("<HHB", 0x7777, 1, 0) + struct.pack("<HHQQQ", 1, 24, len(data), len(data), 0)
+    listing = struct.pack("<4sHHHHHHIII", b"PK\x01\x02", 45, 45, 0, 0, 0, 33, zlib.crc32(data), 0xFFFFFFFF, 0xFFFFFFFF)
+    listing += struct.pack("<HHHHHII", 1, len(extra), 0, 0, 0, 0, 0xFFFFFFFF) + b"x" + extra
+    end_at, place = start + len(listing), start if offset is None else offset
+    long_end = struct.pack("<4sQHHIIQQQQ", b"PK\x06\x06", 44, 45, 45, 0, 0, 1, total, len(listing), place)
+    return (
+        _FIRST[:_DIRECTORY]
+        + listing
+        + long_end
+        + struct.pack("<4sIQI", locator, 0, end_at + at, 1)
+        + _END.pack(b"PK\x05\x06", 0, 0, 0xFFFF, 0xFFFF, 0xFFFFFFFF, 0xFFFFFFFF, 0)
+    )
+
+
+def test_words_and_screens_a_wrapping_with_a_long_end_is_opened(attached: Attached) -> None:
+    """The zip64 form of the directory and its end means the same, and is held to the same ("Words and screens")."""
+    assert _bytes(attached(_long_zip(), kind="application/zip")) == b"content"
+    for odd in (_long_zip(total=2), _long_zip(offset=0), _long_zip(locator=b"PK\x05\x06"), _long_zip(at=1)):
+        assert "end of its directory is odd" in _refused(attached(odd, kind="application/zip"))
+
+
 @pytest.mark.parametrize("name", ["ho-so.rar", "ho-so.7z", "anh.png", "bang.xls", "ghi-chu.txt"])
 def test_a_zip_of_several_files_is_the_file_whatever_its_name(name: str, attached: Attached) -> None:
     """People call a zip .rar: wrapped by a hub, the first entry is that very zip, and nothing is lost (Content)."""
