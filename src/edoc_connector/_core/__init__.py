@@ -1,4 +1,4 @@
-"""Foundations of every layer: the clock, files that appear whole, texts in two languages, and Unicode's normal form."""
+"""Foundations of every layer: the clock, files that appear whole, texts, their normal form, and what may be shown."""
 
 from .clock import SteadyClock, utc_now
 from .files import (
@@ -18,12 +18,13 @@ from .files import (
     tighten_folder,
     write_private,
 )
-from .logs import log_exception
+from .logs import ABOUT_SETTINGS, get_logger, is_about_settings, log_exception, make_record_safe
 from .normal_form import MAX_MARKS, has_too_many_marks, to_nfc
 from .stored_file import AnyFile, StoredFile, get_path, measure_open_file, open_file
-from .text import Text, describe_error
+from .text import Text, describe_error, escape_json, escape_line, escape_lines
 
 __all__ = [
+    "ABOUT_SETTINGS",
     "MAX_MARKS",
     "AnyFile",
     "SteadyClock",
@@ -33,11 +34,17 @@ __all__ = [
     "create_private",
     "describe_error",
     "download_part",
+    "escape_json",
+    "escape_line",
+    "escape_lines",
+    "get_logger",
     "get_path",
     "has_too_many_marks",
+    "is_about_settings",
     "is_open_to_others",
     "log_exception",
     "make_private_folder",
+    "make_record_safe",
     "measure_open_file",
     "open_atomic",
     "open_file",

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import logging
 from dataclasses import dataclass, replace
 from typing import Any
 
+from ..._core import Text, escape_line, get_logger
 from ...edxml import BusinessType, Document, Message, Packet, StatusMessage, read
 from ...errors import AttachmentError, EdocError, NotFound, PacketError, VerificationFailed
 from ...hubs import Progress
-from ...signing import Verification, VerifyPolicy, verify
+from ...signing import Verification, VerifyPolicy, describe_signer, verify
 from ...store import EDOC, STATUS, ReceiptRow, SpoolFile
 from .._change_rules import KIND_BY_TYPE
 from .._context import ConnectorContext
@@ -17,7 +17,7 @@ from .._fingerprint import compute_fingerprint
 from .._pdf_policy import require_signed_files
 from .._retry import NO_ERROR
 
-log = logging.getLogger("edoc_connector.connector.inbox")
+log = get_logger("edoc_connector.connector.inbox")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,13 +142,14 @@ def as_spool_columns(file: SpoolFile) -> dict[str, Any]:
 def as_packet_columns(verified: VerifiedPacket) -> dict[str, Any]:
     """Express a packet as the columns of its receipt."""
     verification = verified.verification
+    explanation = _explain(verification)
     return {
         **as_spool_columns(verified.file),
         **as_message_columns(verified.message),
         "fingerprint": verified.fingerprint,
         "verification": verification.status.value,
-        "verification_text": verification.explanation,
-        "verification_vi": verification.explanation_vi,
+        "verification_text": explanation.en,
+        "verification_vi": explanation.vi,
         "findings": len(verified.packet.findings),
         "attempts": 0,  # those of the download; the application's are counted from here on
         **NO_ERROR,
@@ -177,15 +178,26 @@ def as_message_columns(message: Message) -> dict[str, Any]:
     }
 
 
+def _explain(verification: Verification) -> Text:
+    """Explain a verification: what was found, who signed, and whether that one is trusted."""
+    signer = describe_signer(verification)
+    if signer is None:
+        return Text(verification.explanation, verification.explanation_vi)
+    return Text(f"{verification.explanation} {signer.en}", f"{verification.explanation_vi} {signer.vi}")
+
+
 class _NotKnownYet(VerificationFailed):
     """The revocation of a certificate cannot be looked up now: the packet waits, as after a failed download."""
 
 
 def _build_admission_error(row: ReceiptRow, verification: Verification) -> VerificationFailed:
-    # Where a seal does not hold, the explanation quotes what differs.
-    template = replace(verification, detail="{detail}")
+    # Where a seal does not hold, the explanation quotes what differs; and the signer may be a person.
+    template, signer = replace(verification, detail="{detail}"), describe_signer(verification)
     explanation, explanation_vi = template.explanation, template.explanation_vi
-    hidden = {"detail": "".join(letter if letter.isprintable() else " " for letter in verification.detail)}
+    hidden = {"detail": escape_line(verification.detail)}
+    if signer is not None:
+        explanation, explanation_vi = f"{explanation} {{signer}}", f"{explanation_vi} {{signer_vi}}"
+        hidden |= {"signer": signer.en, "signer_vi": signer.vi}
     if verification.reason == "SIG-REVOCATION-UNKNOWN":
         return _NotKnownYet.withholding(
             f"docId {row.hub_doc_id} waits: {explanation}. It is tried again at the next poll.",

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Collection
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from ..._core import get_path
+from ..._core import get_logger, get_path
 from ...errors import EdocError
 from ...store import (
     DELIVERIES,
@@ -27,7 +26,7 @@ from ...store import (
 )
 from .._context import ConnectorContext
 
-log = logging.getLogger("edoc_connector.connector.upkeep")
+log = get_logger("edoc_connector.connector.upkeep")
 
 _MIN_AGE_SECONDS = 3600.0  # seconds; a younger file may be one whose row is about to be written
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)  # nothing is older, whatever age is asked for

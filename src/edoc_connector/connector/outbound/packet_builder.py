@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import logging
 from datetime import datetime
 
+from ..._core import get_logger
 from ...edxml import Document, Message, problems, refuse, write
 from ...signing import enveloped, seal_maker
 from ...store import SpoolFile, as_store_error
 from .._context import ConnectorContext
 from .._pdf_policy import refuse_unsigned
 
-log = logging.getLogger("edoc_connector.connector.outbox")
+log = get_logger("edoc_connector.connector.outbox")
 
 
 def build_packet(
