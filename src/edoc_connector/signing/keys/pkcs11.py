@@ -18,9 +18,9 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from ...errors import SigningError
 from ..algorithms import SIGNATURES, SignatureAlgorithm
-from ..pki import find_leaf, order_chain, read_certificate, read_certificates
+from ..pki import find_leaf, order_chain, read_certificate
 from ..signer import Certified, Clock, choose_algorithm
-from .files import read_key_file
+from .files import load_certificates
 from .pkcs11_session import (
     AskPin,
     Connection,
@@ -59,7 +59,7 @@ def load_token(uri: KeyUri, secrets: Secrets, clock: Clock) -> TokenSigner:
     source = uri.query.get("pin-source", (uri.redacted,))[0]
     certificates: list[x509.Certificate] = []
     for path in uri.query.get("cert", ()):
-        certificates += _load_certificates(path)
+        certificates += load_certificates(path)
     return TokenSigner(
         token_uri,
         pin=lambda: secrets(source),
@@ -67,16 +67,6 @@ def load_token(uri: KeyUri, secrets: Secrets, clock: Clock) -> TokenSigner:
         algorithm=uri.algorithm,
         clock=clock,
     )
-
-
-def _load_certificates(path: str) -> list[x509.Certificate]:
-    try:
-        return read_certificates(read_key_file(path))
-    except ValueError as error:
-        raise SigningError(
-            f"{path} holds no certificate that can be read ({error}); give a PEM or DER file",
-            vi=f"{path} không có chứng thư số đọc được ({error}); hãy chỉ tệp PEM hoặc DER",
-        ) from error
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

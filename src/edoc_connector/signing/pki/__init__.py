@@ -9,6 +9,7 @@ from .certificates import (
     find_leaf,
     fingerprint,
     human_name,
+    hush_odd_serials,
     is_for_other_use,
     is_same_key,
     is_valid_at,
@@ -16,6 +17,7 @@ from .certificates import (
     order_chain,
     read_certificate,
     read_certificates,
+    read_serial_number,
 )
 from .path_validation import Trust, judge_certificate
 from .policy import VerifyMode, VerifyPolicy
@@ -40,6 +42,7 @@ __all__ = [
     "find_leaf",
     "fingerprint",
     "human_name",
+    "hush_odd_serials",
     "is_for_other_use",
     "is_same_key",
     "is_valid_at",
@@ -48,4 +51,5 @@ __all__ = [
     "order_chain",
     "read_certificate",
     "read_certificates",
+    "read_serial_number",
 ]
