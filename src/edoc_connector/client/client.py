@@ -20,10 +20,12 @@ import anyio.to_thread
 import httpx
 import tenacity
 
+from .._core import Text
 from ..errors import EdocError, HubError, NotSent
 from ..hubs import Dialect, FileBody, Flow, Vxp, WireRequest, WireResponse, arun, run
 from .bodies import AnswerSink, Upload
-from .messages import EXCHANGE_ERRORS, build_missing_call_error, build_transport_error
+from .messages import EXCHANGE_ERRORS, build_missing_call_error, build_transport_error, is_tls_failure
+from .tls_failures import explain_tls_failure
 from .transport import (
     ClientSettings,
     RequestBody,
@@ -147,7 +149,8 @@ class HubClient:
                 with TimeLimit(self.settings.total + self.settings.compute_transfer_seconds(upload.length)) as limit:
                     return self._exchange(request, upload, limit)
             except EXCHANGE_ERRORS as error:
-                transport_error = build_transport_error(error, request, handed_over=upload.handed_over)
+                tls = explain_tls_failure(error, request.url, self.settings) if is_tls_failure(error) else None
+                transport_error = build_transport_error(error, request, handed_over=upload.handed_over, tls=tls)
         raise transport_error  # outside of the handler: what httpx raised refers to the request and its signed headers
 
     def _exchange(self, request: WireRequest, upload: Upload, limit: TimeLimit) -> WireResponse:
@@ -230,7 +233,8 @@ class AsyncHubClient:
                 ) as scope:
                     return await self._exchange(request, upload, scope)
             except EXCHANGE_ERRORS as error:
-                transport_error = build_transport_error(error, request, handed_over=upload.handed_over)
+                tls = await _explain_in_thread(error, request.url, self.settings) if is_tls_failure(error) else None
+                transport_error = build_transport_error(error, request, handed_over=upload.handed_over, tls=tls)
         raise transport_error  # outside of the handler, as in HubClient
 
     async def _exchange(self, request: WireRequest, upload: Upload, scope: anyio.CancelScope) -> WireResponse:
@@ -246,6 +250,10 @@ class AsyncHubClient:
         finally:
             with anyio.CancelScope(shield=True):  # a connection that was cut short is closed in any case
                 await answer.aclose()
+
+
+async def _explain_in_thread(error: Exception, url: str, settings: ClientSettings) -> Text | None:
+    return await anyio.to_thread.run_sync(explain_tls_failure, error, url, settings)
 
 
 def _log_exchange(request: WireRequest, status: int) -> None:

@@ -102,7 +102,7 @@ def test_a_password_opens_in_nfc_nfd_and_as_windows_types_it(
     made_with: str, given: str, kind: str, tmp_path: Path
 ) -> None:
     """A file locked under one spelling of a Vietnamese password opens with another (keys in the forms handed out)."""
-    spellings = {name: unicodedata.normalize(name, PASSWORD) for name in ("NFC", "NFD")}  # type: ignore[arg-type]  # names of forms
+    spellings = {name: unicodedata.normalize(name, PASSWORD) for name in ("NFC", "NFD")}
     spellings["windows"] = "mâ\u0323t-khâ\u0309u-Râ\u0301t-Bi\u0301-Mâ\u0323t-8"
     assert len(set(spellings.values())) == 3
     keys = agency_keys("Sở Nội vụ", organ_id="H29.05")
