@@ -17,7 +17,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 from lxml import etree
 
-from edoc_connector.client import transport
+from edoc_connector.client import tls, transport
 from edoc_connector.edxml.schema import schema
 from edoc_connector.mockhub import MockHubConfig
 from edoc_connector.store import upgrade
