@@ -49,12 +49,13 @@ def _find_metadata(revision: HistoricalResolver) -> tuple[Any, bytes] | None:
     return (reference, bytes(stream.encoded_data)) if isinstance(stream, StreamObject) else None
 
 
-_make_metadata_rule: Any = _TouchedMetadataRule  # not annotated in pyHanko
+_make_catalog_rule: Any = CatalogModificationRule  # not annotated in pyHanko, as the next two
+_make_metadata_rule: Any = _TouchedMetadataRule
 _make_field_rule: Any = SigFieldCreationRule
 _QUALIFIED = (DocInfoRule(), XrefStreamRule(), ObjectStreamRule(), DSSCompareRule(), _make_metadata_rule())
 DIFF_POLICY = StandardDiffPolicy(
     global_rules=[
-        CatalogModificationRule(),
+        _make_catalog_rule(),
         *(rule.as_qualified(ModificationLevel.LTA_UPDATES) for rule in _QUALIFIED),
     ],
     form_rule=FormUpdatingRule(
