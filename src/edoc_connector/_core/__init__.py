@@ -1,4 +1,4 @@
-"""Foundations of every layer: the clock, whole files, files of certificates, and texts in two languages."""
+"""Foundations of every layer: the clock, whole files, certificate files, texts and their form, what may be shown."""
 
 from .certificate_files import decode_text, split_certificates
 from .clock import SteadyClock, utc_now
@@ -13,9 +13,13 @@ from .files import (
     sync_early,
     sync_folder,
 )
-from .text import Text, describe_error
+from .logs import ABOUT_SETTINGS, get_logger, is_about_settings, make_record_safe
+from .normal_form import MAX_MARKS, has_too_many_marks, to_nfc
+from .text import Text, describe_error, escape_json, escape_line, escape_lines
 
 __all__ = [
+    "ABOUT_SETTINGS",
+    "MAX_MARKS",
     "SteadyClock",
     "Text",
     "cannot_write",
@@ -23,6 +27,13 @@ __all__ = [
     "decode_text",
     "describe_error",
     "download_part",
+    "escape_json",
+    "escape_line",
+    "escape_lines",
+    "get_logger",
+    "has_too_many_marks",
+    "is_about_settings",
+    "make_record_safe",
     "open_atomic",
     "place_download",
     "save_atomic",
@@ -30,5 +41,6 @@ __all__ = [
     "split_certificates",
     "sync_early",
     "sync_folder",
+    "to_nfc",
     "utc_now",
 ]

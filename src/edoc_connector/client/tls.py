@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import logging
 import ssl
 from typing import TYPE_CHECKING
 
 import httpx
 
-from .._core import Text, split_certificates
+from .._core import Text, get_logger, split_certificates
 from ..errors import describe_system_error, describe_system_error_vi
 from .messages import INCOMPLETE_PEM, NO_AUTHORITY, build_tls_settings_error, describe_missing_file
 
 if TYPE_CHECKING:
     from .transport import ClientSettings
 
-log = logging.getLogger("edoc_connector.client")
+log = get_logger("edoc_connector.client")
 
 _LEGACY_CIPHERS = "DEFAULT:@SECLEVEL=0"
 _OP_LEGACY_SERVER_CONNECT = 0x4

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from dataclasses import dataclass
 from datetime import datetime
 from typing import IO, Any
@@ -20,6 +19,7 @@ from pyhanko.sign.signers.pdf_cms import Signer as CmsSigner
 from pyhanko.sign.signers.pdf_signer import PdfSignatureMetadata, PdfSigner, PdfSigningSession
 from pyhanko_certvalidator.registry import SimpleCertificateStore
 
+from .._core import get_logger
 from ..signing import SIGNATURES, Signer, digest_size, human_name, require_certificate, signature_size
 from .bounds import PDF_PARSE_ERRORS
 from .examine import allow_hybrid, format_error, open_reader
@@ -27,7 +27,7 @@ from .extra import run_coroutine
 from .reasons import PdfRefused
 from .stamp import Stamp
 
-log = logging.getLogger("edoc_connector.pdf")
+log = get_logger("edoc_connector.pdf")
 
 _DER_OVERHEAD = 12
 """Octets that DER takes at most beside those of r and of s themselves, for the curves that we sign with."""

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Sequence
 from datetime import datetime
 from typing import NoReturn
 
 from cryptography import x509
 
+from ..._core import get_logger
 from ...errors import SigningError
 from ..algorithms import PrivateKey
 from ..pki import fingerprint, human_name, is_same_key
 from ..signer import refuse_unfit
 from .uri import KeyUri
 
-log = logging.getLogger("edoc_connector.signing")
+log = get_logger("edoc_connector.signing")
 
 _Pair = tuple[PrivateKey, x509.Certificate]
 

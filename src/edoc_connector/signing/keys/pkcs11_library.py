@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import logging
 from contextlib import suppress
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
+from ..._core import get_logger
+
 if TYPE_CHECKING:
     import pkcs11
 
-log = logging.getLogger("edoc_connector.signing")
+log = get_logger("edoc_connector.signing")
 
 _SHARED: dict[str, Any] = {}
 """The libraries that another part of the program has initialised, by their paths."""

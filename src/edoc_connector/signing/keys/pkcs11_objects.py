@@ -6,7 +6,6 @@ key or have no CKA_ID: what a token refuses is looked for among all its objects,
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
+from ..._core import get_logger
 from ...errors import SigningError
 from ..pki import find_leaf, read_certificate
 from .pkcs11_errors import list_session_errors
@@ -22,7 +22,7 @@ from .pkcs11_session import TokenUri
 if TYPE_CHECKING:
     import pkcs11
 
-log = logging.getLogger("edoc_connector.signing")
+log = get_logger("edoc_connector.signing")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

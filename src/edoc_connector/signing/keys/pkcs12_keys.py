@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import base64
 import binascii
-import logging
 from collections.abc import Iterator
 
 from asn1crypto import pkcs12  # type: ignore[import-untyped]  # it ships no types
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import load_der_private_key
 
+from ..._core import get_logger
 from ...errors import SigningError
 from ..pki import PARSE_ERRORS
 from .uri import KeyUri
 
-log = logging.getLogger("edoc_connector.signing")
+log = get_logger("edoc_connector.signing")
 
 _SEQUENCE = b"\x30"
 
