@@ -134,7 +134,15 @@ class SigningError(EdocError):
 
 
 class VerificationFailed(EdocError):
-    """The receive policy does not let this packet in."""
+    """The receive policy does not let this packet in.
+
+    Args:
+        is_verdict: whether the packet is to blame; False where this side cannot judge it, and the hub is not told.
+    """
+
+    def __init__(self, message: str, *, vi: str, is_verdict: bool = True) -> None:
+        super().__init__(message, vi=vi)
+        self.is_verdict = is_verdict
 
 
 class HubError(EdocError):

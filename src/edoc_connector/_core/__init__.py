@@ -1,5 +1,6 @@
-"""Foundations of every layer: the clock, files that appear whole, texts, their normal form, and what may be shown."""
+"""Foundations of every layer: the clock, whole files, certificate files, texts and their form, what may be shown."""
 
+from .certificate_files import decode_text, split_certificates
 from .clock import SteadyClock, utc_now
 from .files import (
     cannot_write,
@@ -32,6 +33,7 @@ __all__ = [
     "Text",
     "cannot_write",
     "create_private",
+    "decode_text",
     "describe_error",
     "download_part",
     "escape_json",
@@ -52,6 +54,7 @@ __all__ = [
     "protect_database",
     "save_atomic",
     "save_folder",
+    "split_certificates",
     "sync_early",
     "sync_folder",
     "tighten",

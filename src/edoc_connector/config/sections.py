@@ -114,7 +114,8 @@ class HttpSettings(Section):
     """``[http]``: the connection to the hub. Times in seconds; see `ClientSettings` for each.
 
     Args:
-        ca_bundle: PEM file of the authorities to trust for TLS.
+        tls: ``legacy`` for a hub whose server is too old for today's TLS.
+        ca_bundle: file of the authorities to trust for TLS (PEM, DER, .p7b).
         client_certificate: PEM file of our TLS certificate.
         client_key: PEM file of its key.
         client_key_password: reference to the key's password.
@@ -134,6 +135,7 @@ class HttpSettings(Section):
     backoff: Annotated[float, Field(ge=0, le=_DAY)] = 1.0
     backoff_cap: Annotated[float, Field(ge=0, le=_DAY)] = 30.0
     retry_after_cap: Annotated[float, Field(ge=0, le=_DAY)] = 10.0
+    tls: Literal["modern", "legacy"] = "modern"
     ca_bundle: Path | None = None
     client_certificate: Path | None = None
     client_key: Path | None = None

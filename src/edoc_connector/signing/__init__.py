@@ -33,6 +33,8 @@ from .pki import (
     judge_certificate,
     order_chain,
     read_certificate,
+    read_certificates,
+    read_serial_number,
 )
 from .reasons import REASONS, Reason, Refused, SigningFinding, VerificationStatus
 from .signer import Certified, Clock, LocalSigner, Signer, choose_algorithm, require_certificate
@@ -97,7 +99,9 @@ __all__ = [
     "order_chain",
     "raw_ecdsa",
     "read_certificate",
+    "read_certificates",
     "read_seal",
+    "read_serial_number",
     "require_certificate",
     "seal_maker",
     "select_signer",

@@ -89,6 +89,11 @@ def is_refusal(error: EdocError) -> bool:
     return isinstance(error, PacketError | VerificationFailed | AttachmentError) and not isinstance(error, _NotKnownYet)
 
 
+def is_verdict(error: EdocError) -> bool:
+    """Whether an error of `admit` tells against the packet, so that the hub is told; not where we cannot judge it."""
+    return not isinstance(error, VerificationFailed) or error.is_verdict
+
+
 def open_packet(
     context: ConnectorContext, row: ReceiptRow, verified: VerifiedPacket | None = None
 ) -> tuple[Packet, Verification]:

@@ -37,6 +37,7 @@ from .admission import (
     as_spool_columns,
     fetch_to_spool,
     is_refusal,
+    is_verdict,
 )
 from .duplicates import DuplicateChecker
 from .status_intake import apply_status
@@ -266,7 +267,8 @@ class Intake:
         if downloaded.retry_error is not None:
             self._postpone(tx, row, downloaded.retry_error)
         elif downloaded.refusal is not None and file is not None:
-            quarantine(tx, row, downloaded.refusal, {**downloaded.unverified_columns, **as_spool_columns(file)})
+            values = {**downloaded.unverified_columns, **as_spool_columns(file)}
+            quarantine(tx, row, downloaded.refusal, values, notify_hub=is_verdict(downloaded.refusal))
         elif downloaded.is_misdelivered and file is not None:
             quarantine(tx, row, _build_misdelivery_error(row), as_spool_columns(file), notify_hub=False)
         elif downloaded.verified is not None:

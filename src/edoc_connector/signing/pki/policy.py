@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 STRONG_SIGNATURES = frozenset(name for name, one in SIGNATURES.items() if one.digest != "sha1")
 STRONG_DIGESTS = frozenset(name for name in DIGESTS if name != "sha1")
-_SUFFIXES = {".pem", ".crt", ".cer", ".der"}
+_SUFFIXES = {".pem", ".crt", ".cer", ".der", ".p7b", ".p7c"}
 
 
 class VerifyMode(StrEnum):
@@ -131,7 +131,7 @@ class VerifyPolicy:
         revocation: Revocation | None = None,
         timestamp_anchors: Iterable[str | PathLike[str]] = (),
     ) -> VerifyPolicy:
-        """Load a policy whose certificates are in files: PEM (any number in a file), DER, or folders of such files.
+        """Load a policy whose certificates are in files (PEM, DER, .p7b), any number in each, or in folders of files.
 
         Args:
             paths: files and folders of the trusted authorities' certificates.
@@ -214,6 +214,7 @@ def _read_file(file: Path) -> list[x509.Certificate]:
     except ValueError as error:
         why, why_vi = str(error), "nội dung không phải chứng thư số"
     raise ConfigError(
-        f"cannot read certificates from {file}: {why}; give PEM or DER files of the trusted authorities",
-        vi=f"không đọc được chứng thư số từ {file}: {why_vi}; hãy chỉ tệp PEM hoặc DER của tổ chức chứng thực tin cậy",
+        f"cannot read certificates from {file}: {why}; give PEM, DER or .p7b files of the trusted authorities",
+        vi=f"không đọc được chứng thư số từ {file}: {why_vi}; hãy chỉ tệp PEM, DER hoặc .p7b của tổ chức "
+        "chứng thực tin cậy",
     )
