@@ -21,7 +21,7 @@ from .model import (
     ValueHolder,
 )
 from .organ_id import CodeSystem, Directory, OrganId
-from .signed_fields import facts, normalise
+from .signed_fields import facts, list_unsealed_fields, list_unsealed_parts, normalise, refreshed_facts
 from .table import (
     DOCUMENT_HEADER,
     DOCUMENT_TRACE,
@@ -75,6 +75,9 @@ __all__ = [
     "TraceHeader",
     "ValueHolder",
     "facts",
+    "list_unsealed_fields",
+    "list_unsealed_parts",
     "normalise",
+    "refreshed_facts",
     "write_date",
 ]

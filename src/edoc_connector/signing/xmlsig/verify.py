@@ -33,6 +33,7 @@ from pydantic import BaseModel
 from ..._core import utc_now
 from ...edxml import (
     DOCUMENT_HEADER,
+    HUB_DEFAULTS,
     SEAL_NAME,
     Attachment,
     Document,
@@ -115,6 +116,7 @@ class _Outcome:
     signed_at: datetime | None = None
     is_timestamped: bool = False
     findings: tuple[SigningFinding, ...] = ()
+    sealed: tuple[str, ...] = ()
     unsealed: tuple[str, ...] = ()
     differences: tuple[Difference, ...] = ()
 
@@ -174,6 +176,9 @@ def _verify_own(packet: Packet, policy: VerifyPolicy, at: datetime) -> _Outcome:
         second_verifier=_build_second_verifier(packet, policy) if small else None,
     )
     outcome = _judge_proof(proof, "SIG-OK", packet, policy, at)
+    if packet.ambiguous:
+        names = ", ".join(name for name, _ in packet.ambiguous[:_MAX_SHOWN])
+        return replace(outcome, code="SIG-AMBIGUOUS", detail=names)
     return outcome if small else outcome.with_finding("SIG-ONE-VERIFIER", f"{policy.second_verifier_limit} bytes")
 
 
@@ -283,12 +288,17 @@ def _compare_with_seal(outcome: _Outcome, seal: Seal, packet: Packet, document: 
     """Compare the seal with the packet, whatever the judgement on its signer; differences decide the outcome."""
     with packet.source.open_shared():  # once for all attachments
         comparison = compare_seal(seal, document, packet.attachments[:-1])
-    if not comparison.differences:
-        return replace(outcome, unsealed=comparison.unsealed)
-    differences_text = "; ".join(str(one) for one in comparison.differences[:_MAX_SHOWN])
-    more = len(comparison.differences) - _MAX_SHOWN
+    # readers differ on which one counts: the national hub's library takes the last
+    twice = tuple(Difference(name, None, f"2 × … {text}".strip()) for name, text in packet.ambiguous)
+    differences = comparison.differences + twice
+    if not differences:
+        remarks = tuple(SigningFinding("SEAL-REFRESHED", str(one)) for one in comparison.refreshed)
+        findings = (*outcome.findings, *remarks)
+        return replace(outcome, sealed=comparison.sealed, unsealed=comparison.unsealed, findings=findings)
+    differences_text = "; ".join(str(one) for one in differences[:_MAX_SHOWN])
+    more = len(differences) - _MAX_SHOWN
     detail = f"{differences_text}; … (+{more})" if more > 0 else differences_text
-    return replace(outcome, code="SEAL-DIFFERS", detail=detail, differences=comparison.differences)
+    return replace(outcome, code="SEAL-DIFFERS", detail=detail, differences=differences)
 
 
 # -- both together
@@ -334,7 +344,8 @@ def _build_verification(packet: Packet, outcome: _Outcome, at: datetime) -> Veri
         timestamped=outcome.is_timestamped,
         algorithms=outcome.proof.algorithms if outcome.proof else (),
         findings=tuple(dict.fromkeys(outcome.findings)),
-        unsealed=outcome.unsealed,
+        sealed=outcome.sealed if sealed else (),
+        unsealed=outcome.unsealed if sealed else (),
         differences=outcome.differences,
         message=_without_unsigned_fields(message, attachments, outcome.unsealed) if valid else None,
         attachments=attachments,
@@ -343,7 +354,11 @@ def _build_verification(packet: Packet, outcome: _Outcome, at: datetime) -> Veri
 
 def _select_signed_files(packet: Packet, *, sealed: bool) -> tuple[Attachment, ...]:
     files = (one for one in packet.attachments if one.name != SEAL_NAME)
-    return tuple(one.renamed(normalise(one.name)) if sealed else one for one in files)
+    return tuple(_as_sealed_file(one) if sealed else one for one in files)
+
+
+def _as_sealed_file(attachment: Attachment) -> Attachment:
+    return attachment.renamed(normalise(attachment.name), description=normalise(attachment.description or ""))
 
 
 def _as_sealed(value: Any) -> Any:
@@ -368,5 +383,5 @@ def _without_unsigned_fields(
     """Copy the message without the fields that nobody signed."""
     if not isinstance(message, Document):
         return message
-    dropped = {_ATTRIBUTE_OF_SEAL_NAME[name]: None for name in unsealed}
+    dropped = {_ATTRIBUTE_OF_SEAL_NAME[name]: None for name in unsealed if name in HUB_DEFAULTS}
     return message.model_copy(update={"attachments": attachments, **dropped})
