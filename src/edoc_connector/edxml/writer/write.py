@@ -11,7 +11,7 @@ import hashlib
 import os
 import secrets
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from itertools import count
 from pathlib import Path
@@ -38,11 +38,12 @@ from ..message import (
     TraceHeader,
     ValueHolder,
 )
-from ..names import NS, SEAL_NAME
+from ..names import NS, SEAL_NAME, ZIP_TYPE
 from ..rules import Problem, problems
 from ..severity import Severity
 
 SEAL_TYPE = "application/xml"
+OTHER_ZIP_TYPE = "application/x-zip-compressed"
 SealMaker: TypeAlias = Callable[[Sequence[AttachmentDigest]], bytes]
 """Makes the bytes of the seal from names, sizes and hashes of all other attachments."""
 
@@ -230,6 +231,9 @@ def _add_attachments(plan: _WritePlan, envelope: etree._Element, document: Docum
         part = EncodedAttachment.from_attachment(
             attachment, content_id=attachment.content_id or next(free), content=mark
         )
+        if part.content_type == ZIP_TYPE and not attachment.name.strip().endswith(".zip"):
+            # of a name in .ZIP the national hub's library takes the first entry for the file
+            part = replace(part, content_type=OTHER_ZIP_TYPE)
         _write_rows(_add_child(manifest, "Reference"), MANIFEST_REFERENCE, part)
         _write_rows(_add_child(encoded, "Attachment"), ENCODED_ATTACHMENT, part)
 
