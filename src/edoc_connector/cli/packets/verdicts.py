@@ -35,6 +35,7 @@ def describe_verification(verification: Verification) -> dict[str, Any]:
         "algorithms": list(verification.algorithms),
         "chain": [one.subject.rfc4514_string() for one in verification.chain],
         "findings": describe_findings(verification.findings),
+        "sealed": list(verification.sealed),
         "unsealed": list(verification.unsealed),
     }
 
@@ -52,6 +53,22 @@ def print_verification(signature: dict[str, Any]) -> None:
     typer.echo(as_printable(f"  {signature['explanation']}\n  {signature['explanation_vi']}"))
     for one in signature["findings"]:
         typer.echo(as_printable(f"  {one['code']}: {one['message']}\n  {one['message_vi']}"))
+    for line in format_proof(signature):
+        typer.echo(as_printable(f"  {line}"))
+
+
+def format_proof(signature: dict[str, Any]) -> list[str]:
+    """Format what was proved, and what nobody signed; nothing where the packet is not VALID."""
+    if signature["method"] == "packet":
+        return ["proved / đã chứng minh: the whole packet as it came / toàn bộ gói tin như nhận được"]
+    if signature["method"] != "seal":
+        return []
+    files = sum(name.startswith("Attachment.") and name.count(".") == 1 for name in signature["sealed"])
+    fields = len(signature["sealed"]) - files
+    return [
+        f"proved / đã chứng minh: {fields} fields, {files} attachments / {fields} trường, {files} tệp đính kèm",
+        f"unsealed, nobody signed it / không niêm phong, không ai ký: {', '.join(signature['unsealed']) or '-'}",
+    ]
 
 
 def format_verdict(signature: dict[str, Any]) -> str:

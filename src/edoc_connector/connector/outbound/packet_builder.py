@@ -35,7 +35,7 @@ def build_packet(
     signer = context.get_signer()
     seal = None
     if signer is not None and context.seal and isinstance(message, Document):
-        seal = seal_maker(message, signer=signer, at=at, timestamp=context.timestamping)
+        seal = seal_maker(message, signer=signer, at=at, timestamp=context.timestamping, form=context.seal_form)
     signature = enveloped(signer) if signer is not None else None
     with context.store.spool.draft_file() as draft:
         try:
