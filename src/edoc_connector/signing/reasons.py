@@ -327,6 +327,11 @@ REASONS: dict[str, Reason] = {
         "The packet is not what its sender sealed: {detail}.",
         "Gói tin không đúng như bên gửi đã niêm phong: {detail}.",
     ),
+    "SEAL-STATUS-DIFFERS": Reason(
+        _I,
+        "The status is not what its sender sealed: its code, words, time, officer or document was changed.",
+        "Trạng thái không đúng như bên gửi đã niêm phong: mã, nội dung, thời gian, cán bộ hoặc văn bản đã bị thay đổi.",
+    ),
     # -- findings
     "SEAL-REFRESHED": Reason(
         None,
