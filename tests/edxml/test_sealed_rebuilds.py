@@ -32,7 +32,7 @@ from edoc_connector.testing.keys import AgencyKeys, agency_keys
 EXAMPLES = int(os.environ.get("EDOC_FUZZ_EXAMPLES", "0"))
 SHARDS = 8 if EXAMPLES else 1
 PHASES = [Phase.explicit, Phase.reuse, Phase.generate]  # the smallest example would take minutes to find
-CHANGES = 12  # of each document
+CHANGES = 4  # of each document
 NS = f"{{{edxml.NS}}}"
 ENDINGS = ("pdf", "doc", "DOCX", "zip", "ZIP", "Zip", "xls", "xlsx", "xsl", "txt", "pdf>", "zip>", "tar.gz", "")
 
@@ -46,9 +46,9 @@ def keys() -> AgencyKeys:
 
 
 @pytest.fixture(scope="module")
-def policy(keys: AgencyKeys) -> VerifyPolicy:
-    """Trust in the sender's authority."""
-    return VerifyPolicy(mode=VerifyMode.TRUSTED, anchors=(keys.root,), intermediates=keys.certificates[1:])
+def policy() -> VerifyPolicy:
+    """No trust in anybody: judging paths takes most of the time, and is not what is tried here."""
+    return VerifyPolicy(mode=VerifyMode.VALID)
 
 
 @pytest.fixture(scope="module")
