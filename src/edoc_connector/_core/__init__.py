@@ -1,4 +1,4 @@
-"""Foundations of every layer: the clock, files that appear whole, and texts in two languages."""
+"""Foundations of every layer: the clock, files that appear whole, texts, their normal form, and what may be shown."""
 
 from .clock import SteadyClock, utc_now
 from .files import (
@@ -12,20 +12,32 @@ from .files import (
     sync_early,
     sync_folder,
 )
-from .text import Text, describe_error
+from .logs import ABOUT_SETTINGS, get_logger, is_about_settings, make_record_safe
+from .normal_form import MAX_MARKS, has_too_many_marks, to_nfc
+from .text import Text, describe_error, escape_json, escape_line, escape_lines
 
 __all__ = [
+    "ABOUT_SETTINGS",
+    "MAX_MARKS",
     "SteadyClock",
     "Text",
     "cannot_write",
     "create_private",
     "describe_error",
     "download_part",
+    "escape_json",
+    "escape_line",
+    "escape_lines",
+    "get_logger",
+    "has_too_many_marks",
+    "is_about_settings",
+    "make_record_safe",
     "open_atomic",
     "place_download",
     "save_atomic",
     "save_folder",
     "sync_early",
     "sync_folder",
+    "to_nfc",
     "utc_now",
 ]

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import socket
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 from uuid import uuid4
 
-from .._core import SteadyClock, Text
-from ..config import Settings
+from .._core import ABOUT_SETTINGS, SteadyClock, Text, get_logger
+from ..config import POLICY_ANY, Settings
 from ..edxml import Document, Organization, ReceiverChange, Replacement, StaffInfo
 from ..errors import EdocError, NotFound
 from ..hubs import Progress
@@ -23,6 +23,7 @@ from ._leases import LeaseKeeper
 from ._pdf_policy import require_pdf_support
 from ._recording_hub import RecordingHubClient
 from ._recovery import compute_overdue_limits
+from ._stored_directory import StoredDirectory
 from .delivery import Delivery, build_deliveries
 from .handlers import HandlerRegistration, Handlers
 from .inbound import Inbox, Receipt, ReceiveLoop
@@ -38,7 +39,7 @@ from .outbound import (
     submit_update,
 )
 
-log = logging.getLogger("edoc_connector.connector")
+log = get_logger("edoc_connector.connector")
 
 
 class Connector(HandlerRegistration, Administration):
@@ -82,7 +83,7 @@ class Connector(HandlerRegistration, Administration):
             agency=settings.agency.id,
             store=store,
             hub=hub,
-            policy=policy,
+            policy=replace(policy, directory=StoredDirectory(store, owner)),
             limits=settings.limits,
             packet_limits=settings.packet_limits(),
             seal=settings.signing.seal,
@@ -101,6 +102,7 @@ class Connector(HandlerRegistration, Administration):
         self._handed_out: list[Receipt] = []
         self._receive_loop: ReceiveLoop | None = None
         self._signing_key.warn_if_unusable()
+        settings.warn_of_shortfall()
         self.handlers = Handlers()
 
     @classmethod
@@ -331,7 +333,7 @@ class Connector(HandlerRegistration, Administration):
             EdocError: what went wrong with the hub, after everything that is here already was handed out.
         """
         if self.context.policy.mode is VerifyMode.ANY:
-            log.warning("[receive] policy is any: unsigned and badly signed packets come in; set valid or trusted")
+            log.warning(POLICY_ANY.en, extra=ABOUT_SETTINGS)
         self._stop_receive_loop()
         self._give_back_handed_out()
         self.inbox.recover()

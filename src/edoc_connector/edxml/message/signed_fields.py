@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Callable, Iterable, Iterator
 from itertools import chain
 
+from ..._core import to_nfc
 from ..attachments import Attachment
 from .model import Document, Message, Model, Organization
 from .table import DOCUMENT_HEADER, DOCUMENT_TRACE, ENCODED_ATTACHMENT, ORGANIZATION, STATUS_HEADER, Row, Table
@@ -69,7 +69,7 @@ def normalise(text: str) -> str:
     """Normalise a text as seals sign it: Unicode NFC, LF line ends, no spaces around."""
     if "\r" in text:
         text = text.replace("\r\n", "\n").replace("\r", "\n")
-    return (text if text.isascii() else unicodedata.normalize("NFC", text)).strip()
+    return to_nfc(text).strip()
 
 
 def _iter_table_fields(prefix: str, table: Table, holder: Model) -> Iterator[tuple[str, str]]:

@@ -42,7 +42,7 @@ from ..reasons import Refused
 from ..signer import Signer, require_certificate
 from .c14n import canonicalise
 from .result import Difference
-from .signature_profile import SIGNED_PROPERTIES
+from .signature_profile import SIGNED_PROPERTIES, iter_outside
 from .xades import add_timestamp, build_object, canonicalise_signature_value
 from .xmldsig import NewReference, build_signature, build_signed_info, sign_signed_info
 
@@ -192,7 +192,8 @@ def _parse_seal(root: etree._Element) -> Seal:
     if form is None:
         raise Refused("SEAL-VERSION", str(root.tag))
     field_tag, file_tag = (f"{{{SEAL_NAMESPACES[form]}}}{name}" for name in ("Field", "Attachment"))
-    if next(root.iter(etree.Comment, etree.ProcessingInstruction, etree.Entity), None) is not None:
+    inside = root.iter(etree.Comment, etree.ProcessingInstruction, etree.Entity)
+    if next(inside, None) is not None or next(iter_outside(root), None) is not None:
         raise Refused("SIG-COMMENT", "Seal")
     if list(root.attrib) != ["created"]:
         raise Refused("SEAL-SHAPE", "Seal")
