@@ -158,6 +158,8 @@ class SigningSettings(Section):
         keys: URIs of several keys instead, of which the right one signs (`signing.Keyring`).
         secret: reference to the password or PIN of keys whose URI names none.
         seal: whether documents carry a seal too, which survives hubs that rebuild packets.
+        seal_form: the form of the seal: 2, or 1 while a recipient uses a version that knows no other; to that one a
+            seal of form 2 is UNVERIFIABLE.
         require_pdf_signature: refuse to send a document with a PDF file that is not validly signed (`pdf.demanded`).
         timestamp_url: address of a time-stamp authority (RFC 3161) that stamps each seal; without one the time in a
             seal is only claimed.
@@ -168,6 +170,7 @@ class SigningSettings(Section):
     keys: tuple[str, ...] = ()
     secret: SecretRef | None = None
     seal: bool = True
+    seal_form: Literal[1, 2] = 2
     require_pdf_signature: bool = False
     timestamp_url: str | None = None
     timestamp_timeout: Seconds = 10.0

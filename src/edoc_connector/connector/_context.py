@@ -28,6 +28,7 @@ class ConnectorContext:
         limits: times.
         packet_limits: how large a packet may be.
         seal: whether documents are sealed.
+        seal_form: the form of the seal, 1 or 2.
         requires_signed_pdf_out: whether PDF files that go out must be validly signed.
         requires_signed_pdf_in: whether PDF files that come in must be.
         timestamping: gives the time-stamps of seals; None where they carry none.
@@ -47,6 +48,7 @@ class ConnectorContext:
     limits: LimitSettings
     packet_limits: Limits
     seal: bool
+    seal_form: int
     requires_signed_pdf_out: bool
     requires_signed_pdf_in: bool
     timestamping: TimeStamping | None

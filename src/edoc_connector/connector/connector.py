@@ -107,6 +107,7 @@ class Connector(HandlerRegistration, Administration):
             limits=settings.limits,
             packet_limits=settings.packet_limits(),
             seal=settings.signing.seal,
+            seal_form=settings.signing.seal_form,
             requires_signed_pdf_out=settings.signing.require_pdf_signature,
             requires_signed_pdf_in=settings.receive.require_pdf_signature,
             timestamping=settings.timestamping(),

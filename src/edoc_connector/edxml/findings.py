@@ -199,7 +199,7 @@ FINDING_KINDS: dict[str, FindingKind] = {
         "hỏi bên gửi giá trị nào là đúng",
     ),
     "EDX-GROUP": FindingKind(
-        _W,
+        _E,
         "group {seen} occurs more than once; read as one",
         "nhóm {seen} xuất hiện nhiều lần; đọc gộp làm một",
         "write one group that holds all its elements",

@@ -14,7 +14,7 @@ from ...errors import NotFound
 from .. import labels
 from ..options import CONFIG, AgencyOption, ConfigOption, JsonFlag
 from ..output import print_json, print_table, say
-from ..packets import describe_verification, format_verdict, save_attachments
+from ..packets import describe_findings, describe_verification, format_verdict, save_attachments
 from .connection import open_connector, warn_queued
 from .receipt_report import describe_receipt, find_receipt, format_sender, warn_set_aside
 
@@ -135,11 +135,21 @@ def _print_received(received: _Received, *, as_json: bool) -> None:
             print_table(f"Received / Đã nhận: {len(received.documents)}", _COLUMNS, rows)
         else:
             say("nothing waits at the hub", "không có văn bản nào chờ trên trục")
+    for one in received.documents:
+        _warn_refreshed(one)
     for one in received.set_aside:
         warn_set_aside(one)
     if received.statuses and not as_json:
         count, listed = sum(1 + one.count(",") for one in received.statuses), "; ".join(received.statuses)
         say(f"{count} statuses", f"{count} trạng thái: {listed}")
+
+
+def _warn_refreshed(entry: dict[str, Any]) -> None:
+    """Warn of names and descriptions that are shown and are not those that the sender sealed."""
+    for remark in entry["remarks"]:
+        if remark["code"] == "SEAL-REFRESHED":
+            name = entry["document_id"]
+            say(f"{name}: {remark['message']}", f"{name}: {remark['message_vi']}", err=True)
 
 
 def _build_row(entry: dict[str, Any]) -> tuple[object, ...]:
@@ -172,6 +182,9 @@ def _save_receipt(receipt: Receipt, folder: Path) -> dict[str, Any]:
         "reason": receipt.verification.reason,
         "trusted": receipt.verification.trusted,
         "verdict": format_verdict(describe_verification(receipt.verification)),
+        "method": receipt.verification.method,
+        "unsealed": list(receipt.verification.unsealed),
+        "remarks": describe_findings(receipt.verification.findings),
         "findings": [finding.code for finding in receipt.findings],
         "folder": str(place),
         "saved": [str(path) if path else None for path in saved],

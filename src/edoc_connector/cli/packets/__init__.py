@@ -7,11 +7,12 @@ from .keys import keys
 from .lint import lint
 from .pdf import pdf_commands
 from .seal import seal_commands
-from .verdicts import describe_verification, format_verdict
+from .verdicts import describe_findings, describe_verification, format_verdict
 from .verify import verify
 
 __all__ = [
     "build",
+    "describe_findings",
     "describe_verification",
     "format_verdict",
     "inspect",

@@ -47,7 +47,8 @@ def build(
     signer, signature, seal_maker = None, None, None
     if key is not None:
         signer = signing.load_signer(key, secrets=build_secret_source(key_password))
-        signature = signing.enveloped(signer)
+        status = message if seal and isinstance(message, edxml.StatusMessage) else None
+        signature = signing.enveloped(signer, status=status)
         if seal and isinstance(message, edxml.Document):
             seal_maker = signing.seal_maker(message, signer=signer, at=at)
     try:

@@ -38,6 +38,11 @@ class VerifiedPacket:
     fingerprint: str
     file: SpoolFile
 
+    def has_content_of(self, row: ReceiptRow) -> bool:
+        """Whether a receipt holds the same content, stored by this version or an earlier one."""
+        stored = row.fingerprint
+        return stored == compute_fingerprint(self.packet.message, self.packet.attachments, stored=stored)
+
 
 def fetch_to_spool(context: ConnectorContext, doc_id: str, on_progress: Progress | None = None) -> SpoolFile:
     """Fetch a packet from the hub into the spool.

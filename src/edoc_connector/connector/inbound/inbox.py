@@ -208,7 +208,8 @@ class Inbox:
         """Whether a packet says something else; a hub may write the same packet anew."""
         try:
             packet = read(self._context.store.spool.locate(file.name))
-            return compute_fingerprint(packet.message, packet.attachments) != row.fingerprint
+            stored = row.fingerprint
+            return compute_fingerprint(packet.message, packet.attachments, stored=stored) != stored
         except (PacketError, AttachmentError):
             return True
 

@@ -343,7 +343,7 @@ class ExistingCopies:
             return False
         fingerprint = downloaded.verified.fingerprint
         copy = self._match_document(downloaded)
-        return (copy is not None and copy.fingerprint == fingerprint) or (
+        return (copy is not None and downloaded.verified.has_content_of(copy)) or (
             not downloaded.is_document and bool(self.status_ids.get(fingerprint, set()) - {downloaded.row.id})
         )
 
@@ -390,7 +390,7 @@ def admit_quarantined(tx: Tx, row: ReceiptRow, verified: VerifiedPacket) -> None
     """
     message = verified.message
     copy = find_document_copy(tx, row, message) if isinstance(message, Document) else None
-    if copy is not None and copy.fingerprint != verified.fingerprint:
+    if copy is not None and not verified.has_content_of(copy):
         raise build_conflict_error(copy.document_id or "")
     if copy is None and row.was_admitted:
         # The application failed on it; what it asks for was entered when it first came.
@@ -459,7 +459,7 @@ def _store_verified(tx: Tx, row: ReceiptRow, verified: VerifiedPacket) -> None:
 
 def _store_document(tx: Tx, row: ReceiptRow, verified: VerifiedPacket, document: Document) -> None:
     copy = find_document_copy(tx, row, document)
-    if copy is not None and copy.fingerprint != verified.fingerprint:
+    if copy is not None and not verified.has_content_of(copy):
         quarantine(tx, row, build_conflict_error(document.id), as_packet_columns(verified))
     elif copy is not None:
         detail = Text(f"as docId {copy.hub_doc_id}", f"là docId {copy.hub_doc_id}")

@@ -238,7 +238,9 @@ class Receipt:
             subject_document = self._read_subject_document()
             files = subject_document.attachments if subject_document is not None else ()
             return _PacketContent(subject_document, files, packet_message, verification, packet.findings)
-        files = tuple(file for file in packet.attachments or packet_message.attachments if file.name != SEAL_NAME)
+        # of a valid packet as they were signed: under the names and descriptions that were sealed
+        carried_files = verification.attachments if verification.message is not None else packet.attachments
+        files = tuple(file for file in carried_files if file.name != SEAL_NAME)
         document = packet_message.model_copy(update={"attachments": files})
         return _PacketContent(document, files, None, verification, packet.findings)
 

@@ -22,7 +22,7 @@ from .model import (
     ValueHolder,
 )
 from .organ_id import MAX_CODE_LENGTH, CodeSystem, Directory, OrganId
-from .signed_fields import facts, normalise
+from .signed_fields import facts, list_unsealed_fields, list_unsealed_parts, normalise, refreshed_facts
 from .table import (
     DOCUMENT_HEADER,
     DOCUMENT_TRACE,
@@ -79,6 +79,9 @@ __all__ = [
     "ValueHolder",
     "facts",
     "find_mark",
+    "list_unsealed_fields",
+    "list_unsealed_parts",
     "normalise",
+    "refreshed_facts",
     "write_date",
 ]

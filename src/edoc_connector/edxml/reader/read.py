@@ -76,6 +76,7 @@ def read(source: AnyFile | str | bytes, *, limits: Limits | None = None) -> Pack
         skeleton,
         packet_source,
         elements=elements,
+        ambiguous=tuple(reader.ambiguous.items()),
     )
 
 
@@ -157,6 +158,7 @@ def _report_others(frame: etree._Element, known_names: set[str], reader: Element
     seen_names: set[str] = set()
     for name, child in iter_children(frame):
         if name not in known_names:
+            reader.note_foreign(child, known_names)
             reader.report_unknown(child)
         elif name == "Signature":
             _check_signature(child, reader)
