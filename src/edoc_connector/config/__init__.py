@@ -2,7 +2,7 @@
 
 from .messages import REFERENCE_HINT
 from .secret_refs import SecretRef
-from .sections import LimitSettings, WorkerSettings
+from .sections import LimitSettings, ReceiveSettings, WorkerSettings
 from .settings import Settings
 
-__all__ = ["REFERENCE_HINT", "LimitSettings", "SecretRef", "Settings", "WorkerSettings"]
+__all__ = ["REFERENCE_HINT", "LimitSettings", "ReceiveSettings", "SecretRef", "Settings", "WorkerSettings"]

@@ -83,6 +83,7 @@ class Connector(HandlerRegistration, Administration):
             store=store,
             hub=hub,
             policy=policy,
+            receive=settings.receive,
             limits=settings.limits,
             packet_limits=settings.packet_limits(),
             seal=settings.signing.seal,

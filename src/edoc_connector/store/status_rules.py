@@ -22,6 +22,17 @@ class Change(StrEnum):
     REFUSED = "refused"
 
 
+class Authority(StrEnum):
+    """Who vouches that a packet is its sender's."""
+
+    AUTHENTICATED = "authenticated"
+    """A signature by a certificate that is bound to the sender; the hub says nothing else."""
+    HUB_ANNOUNCED = "hub-announced"
+    """The hub, which announced it as the sender's; nothing that is signed proves it."""
+    CONTRADICTED = "contradicted"
+    """Nobody: the signature does not hold or is another's, or the hub announced another sender."""
+
+
 TAKE_BACK_CODE = "13"
 CHANGE_BY_ANSWER: Mapping[str, Change] = {"15": Change.AGREED, "16": Change.REFUSED}
 

@@ -61,15 +61,29 @@ def admit(context: ConnectorContext, file: SpoolFile, row: ReceiptRow) -> Verifi
         VerificationFailed: the policy does not let it in.
         AttachmentError: a file in it cannot be decoded.
     """
+    packet, verification = verify_file(context, file, row)
+    require_admission(context, row, packet, verification)
+    return build_verified(packet, verification, file)
+
+
+def verify_file(context: ConnectorContext, file: SpoolFile, row: ReceiptRow) -> tuple[Packet, Verification]:
+    """Read a packet, and verify it by the policy; arguments and errors as for `admit`."""
     packet = read(context.store.spool.locate(file.name), limits=context.packet_limits)
-    policy = _build_policy(context, row)
-    verification = verify(packet, policy)
+    return packet, verify(packet, _build_policy(context, row))
+
+
+def require_admission(context: ConnectorContext, row: ReceiptRow, packet: Packet, verification: Verification) -> None:
+    """Require that the policy lets a packet in; errors as for `admit`."""
     # Hubs that rebuild packets leave no signature on a status, and a status carries no seal.
     if isinstance(packet.message, Document):
         if not context.policy.admits(verification):
             raise _build_admission_error(row, verification)
         if context.requires_signed_pdf_in:
-            require_signed_files(packet, policy, doc_id=row.hub_doc_id)
+            require_signed_files(packet, _build_policy(context, row), doc_id=row.hub_doc_id)
+
+
+def build_verified(packet: Packet, verification: Verification, file: SpoolFile) -> VerifiedPacket:
+    """Build the packet that is let in; errors as for `admit`."""
     return VerifiedPacket(
         packet=packet,
         verification=verification,
