@@ -283,12 +283,6 @@ class Ruling:
         return Text(self.reason.message, self.reason.message_vi) if self.reason is not None else Text("", "")
 
 
-AUTHORITY_NAMES: Mapping[Authority, Text] = {
-    Authority.AUTHENTICATED: Text("authenticated", "đã xác thực bằng chữ ký"),
-    Authority.HUB_ANNOUNCED: Text("hub-announced", "theo thông báo của trục"),
-    Authority.CONTRADICTED: Text("contradicted", "mâu thuẫn nơi gửi"),
-}
-
 FINDINGS: Mapping[str, Text] = {
     "AUTH-SIGNED": Text(
         "It is signed with a certificate that is bound to {detail}.",

@@ -70,7 +70,7 @@ def judge(
         verdict=verification.status,
         signer=_find_signer(tx, row, context.policy, verification, sender),
         announced=_write_alike(tx, row, row.offered_by or "", sender),
-        addressees=_find_addressees(tx, row, message),
+        addressees=find_addressees(tx, row, message),
         own=row.agency,
         parties=None if subject.parties is None else frozenset({sender} if subject.party else subject.parties),
         age=_compute_age(row, verification),
@@ -145,8 +145,8 @@ def _write_alike(tx: Tx, row: ReceiptRow, code: str, model: str) -> str:
     return model if code and is_same_agency(tx, row.agency, code, model) else code
 
 
-def _find_addressees(tx: Tx, row: ReceiptRow, message: Message) -> frozenset[str]:
-    """Find to whom a packet is addressed; ourselves by our own code, whatever the packet has."""
+def find_addressees(tx: Tx, row: ReceiptRow, message: Message) -> frozenset[str]:
+    """Find to whom a packet is addressed, ourselves by our own code; nobody where it does not say."""
     if isinstance(message, Document):
         codes = [recipient.id for recipient in message.recipients]
     elif message.code == TAKE_BACK_CODE:

@@ -20,7 +20,7 @@ from ...errors import EdocError, ProtocolError, StoreError
 from ...hubs import Progress
 from ...signing import RevocationMode, Verification
 from ...store import DONE, FAIL, RECEIPTS, Change, LeaseLost, ReceiptRow, ReceiptState, SpoolFile, Tx
-from .._agency_codes import find_agency_codes, is_same_agency
+from .._agency_codes import is_same_agency
 from .._change_rules import KIND_BY_TYPE, KIND_NAMES_VI, WITHDRAWING_TYPES
 from .._context import ConnectorContext
 from .._retry import as_error_columns, compute_next_attempt, decide_retry
@@ -35,7 +35,7 @@ from .admission import (
     verify_file,
 )
 from .authority import Effect, as_authority_columns, build_refusal
-from .claims import JudgedPacket, build_columns, judge, judge_verified
+from .claims import JudgedPacket, build_columns, find_addressees, judge, judge_verified
 from .duplicates import DuplicateChecker
 from .id_conflicts import build_conflict_error, confirm_authority, displace, gives_way
 from .status_intake import apply_status
@@ -263,15 +263,19 @@ class Intake:
         if downloaded.retry_error is not None:
             self._postpone(tx, row, downloaded.retry_error)
         elif downloaded.refusal is not None and file is not None:
-            values = self._describe_unadmitted(tx, downloaded)
-            quarantine(tx, row, downloaded.refusal, {**values, **as_spool_columns(file)})
+            values = self._describe_unadmitted(tx, downloaded) | as_spool_columns(file)
+            quarantine(tx, row, downloaded.refusal, values)
         elif downloaded.is_misdelivered and file is not None:
-            quarantine(tx, row, _build_misdelivery_error(row), as_spool_columns(file), notify_hub=False)
+            values = self._describe_unadmitted(tx, downloaded) | as_spool_columns(file)
+            quarantine(tx, row, _build_misdelivery_error(row), values, notify_hub=False)
         elif downloaded.verified is not None:
             _store_verified(tx, self._context, row, downloaded.verified)
 
     def _describe_unadmitted(self, tx: Tx, downloaded: DownloadedPacket) -> dict[str, Any]:
-        """Describe a packet that is set aside by what it says of itself, as columns of its row."""
+        """Describe a packet that is set aside: who vouches for it and, unless it is another one's, what it says."""
+        if downloaded.verified is not None:
+            judged = judge_verified(tx, self._context, downloaded.row, downloaded.verified)
+            return as_authority_columns(judged.ruling)
         if downloaded.unadmitted is None:
             return {}
         message, verification = downloaded.unadmitted
@@ -422,12 +426,8 @@ def _is_misdelivered(tx: Tx, downloaded: DownloadedPacket) -> bool:
         return False
     if is_same_agency(tx, row.agency, row.offered_by, message.sender.id):
         return False
-    recipient_codes = (
-        {recipient.id for recipient in message.recipients}
-        if isinstance(message, Document)
-        else {message.response_for.organ_id}
-    )
-    return not recipient_codes & (find_agency_codes(tx, row.agency, row.agency) | {row.offered_to})
+    addressees = find_addressees(tx, row, message)
+    return bool(addressees) and not addressees & {row.agency, row.offered_to}
 
 
 def _split_repeats(downloads: Iterable[DownloadedPacket]) -> Iterator[list[DownloadedPacket]]:

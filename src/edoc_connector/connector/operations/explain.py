@@ -35,7 +35,7 @@ from ...store import (
 from .._change_rules import ANSWERED_KINDS, KIND_NAMES_VI, WITHDRAWING_KINDS
 from .._context import ConnectorContext
 from .._retry import Undecided
-from ..inbound import AUTHORITY_NAMES, read_findings
+from ..inbound import read_findings
 from ..outbound import is_correctable
 
 _STATUS_CODES = frozenset(code.value for code in StatusCode)
@@ -291,7 +291,7 @@ def _describe_authority(entry: TimelineRow) -> Text:
     """Describe who vouches for what came in, in brackets; nothing where nobody does."""
     if entry.authority is None:
         return Text("", "")
-    name = AUTHORITY_NAMES[Authority(entry.authority)]
+    name = Authority(entry.authority).text
     return Text(f" ({name.en})", f" ({name.vi})")
 
 
