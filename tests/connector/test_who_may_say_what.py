@@ -164,6 +164,19 @@ def test_today_a_forged_status_is_entered_as_the_recipients_own(
     assert "(mâu thuẫn nơi gửi)" in connector.explain(delivery.id).text(vi=True)
 
 
+def test_a_certificate_that_names_another_agency_contradicts(office: Office, forger: Forger, handle: Handle) -> None:
+    """Without any list, the code in the signer's certificate tells whose it is (issue, "signed by another agency")."""
+    connector = office(OWN)
+    delivery = connector.send(sample_document())
+    doc_id = forger.offer(status_of(delivery.id, "03"), signer=OUTSIDER)
+    handle(connector)
+    assert connector.delivery(delivery.id).recipient(CORRESPONDENT).status is None
+    assert [one.code for one in find(connector, doc_id).authority_findings] == ["AUTH-OTHER-SIGNER"]
+    forger.offer(status_of(delivery.id, "01"), signer=CORRESPONDENT)
+    handle(connector)
+    assert connector.delivery(delivery.id).recipient(CORRESPONDENT).authority is Authority.AUTHENTICATED
+
+
 def test_today_a_forged_status_hides_the_true_one(
     pinned: Callable[..., Connector], forger: Forger, handle: Handle
 ) -> None:
@@ -462,6 +475,8 @@ def test_the_commands_show_authority(
     assert "contradicted / mâu thuẫn nơi gửi" in run_cli("show", forged_id)
     assert "mâu thuẫn nơi gửi" in run_cli("show", delivery.id)
     assert "authenticated / đã xác thực bằng chữ ký" in run_cli("show", receipt.id)
+    forger.offer(status_of(delivery.id, "06"), announced=OUTSIDER)
+    assert "7816/SNV-VP ← G22 (contradicted / mâu thuẫn nơi gửi: it moves nothing" in run_cli("receive")
 
 
 # -- the corpus

@@ -31,7 +31,7 @@ from .pki import (
     order_chain,
     read_certificate,
 )
-from .reasons import REASONS, Reason, Refused, SigningFinding, VerificationStatus
+from .reasons import REASONS, Reason, Refused, SigningFinding, VerificationStatus, as_one_line
 from .signer import Certified, Clock, LocalSigner, Signer, choose_algorithm, require_certificate
 from .xmlsig import (
     Difference,
@@ -72,6 +72,7 @@ __all__ = [
     "VerificationStatus",
     "VerifyMode",
     "VerifyPolicy",
+    "as_one_line",
     "can_sign",
     "canonicalise",
     "check_claimed_time",

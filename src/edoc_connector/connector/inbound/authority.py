@@ -22,7 +22,7 @@ from typing import Any
 
 from ..._core import Text
 from ...errors import VerificationFailed
-from ...signing import VerificationStatus
+from ...signing import VerificationStatus, as_one_line
 from ...store import Authority, ReceiptRow
 
 
@@ -248,12 +248,12 @@ class AuthorityFinding:
     @property
     def message(self) -> str:
         """The finding in English."""
-        return FINDINGS[self.code].en.replace("{detail}", self.detail)
+        return FINDINGS[self.code].en.replace("{detail}", as_one_line(self.detail))
 
     @property
     def message_vi(self) -> str:
         """The finding in Vietnamese."""
-        return FINDINGS[self.code].vi.replace("{detail}", self.detail)
+        return FINDINGS[self.code].vi.replace("{detail}", as_one_line(self.detail))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
