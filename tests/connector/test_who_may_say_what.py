@@ -236,6 +236,25 @@ def test_a_status_under_the_recipients_other_code(
     assert (recipient.organ_id, recipient.status, recipient.authority) == (CORRESPONDENT, "01", Authority.HUB_ANNOUNCED)
 
 
+@pytest.mark.parametrize("asks", ["take back", "recall"])
+def test_a_request_under_the_senders_other_code(
+    office: Office, hub: RunningHub, forger: Forger, handle: Handle, asks: str
+) -> None:
+    """It finds the document that came under the first code, and so does the answer (business rules, "an old code")."""
+    hub.add_agency(CORRESPONDENT, f"secret-{CORRESPONDENT}", NAMES[CORRESPONDENT], old_code="000.00.00.G22")
+    connector = office(OWN, receive={"policy": "any"})
+    connector.sync_directory()
+    forger.offer(document_of(CORRESPONDENT, "7816"))
+    (document,) = handle(connector)
+    other = Organization(id="000.00.00.G22", name="VPCP")
+    request = status_of(document.id, "13") if asks == "take back" else recall_of(document.id, "1")
+    forger.offer(request.model_copy(update={"sender": other}))
+    (receipt,) = handle(connector)
+    assert (receipt.authority, connector.receipt(document.id).change_requested) == (Authority.HUB_ANNOUNCED, True)
+    connector.receipt(document.id).agree_change() if asks == "recall" else receipt.agree_change()
+    assert connector.receipt(document.id).withdrawn
+
+
 # -- changes
 
 
