@@ -40,3 +40,10 @@ def test_the_normal_form_is_unicodes(text: str) -> None:
 def test_how_many_marks_are_too_many(text: str, too_many: bool) -> None:
     """Thirty marks in a row are stream-safe, more are not (UAX #15, 13)."""
     assert has_too_many_marks(text) is too_many
+
+
+def test_marks_of_a_compatible_form() -> None:
+    """What only a normal form of compatibility turns into marks counts where that form is meant (UAX #15, NFKD)."""
+    text = "\uff9e\u0323" * 20  # a halfwidth letter, which is a voiced sound mark in NFKC
+    assert not has_too_many_marks(text)
+    assert has_too_many_marks(text, form="NFKD")

@@ -1,7 +1,8 @@
 """The attacks that a reader of XML from strangers must stand, measured: each in a process of its own.
 
-``python tests/fuzz/attacks.py`` prints what became of each, in how much time of the processor, and how much
-memory it took beyond what the process had before. ``--json`` prints the same for a program.
+``python tests/fuzz/attacks.py`` prints the table of tests/fuzz/README.md, "Bounded work": these attacks and those of
+`growth.py`, each with the processor's time and the memory for it and for twice as much. ``--outcomes`` prints what
+became of these when they were read, ``--json`` the same for a program.
 """
 
 from __future__ import annotations
@@ -135,11 +136,8 @@ def measure(name: str, folder: Path) -> dict[str, Any]:
     return {"attack": name, "seconds": float(seconds), "bytes": int(size), "outcome": said}
 
 
-def main() -> None:
-    """Measure all and print them."""
-    arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    arguments.add_argument("--json", action="store_true")
-    as_json = arguments.parse_args().json
+def print_outcomes(*, as_json: bool) -> None:
+    """Measure the attacks of this module and print what each was read as."""
     with tempfile.TemporaryDirectory() as folder:
         found = [measure(name, Path(folder)) for name in ATTACKS]
     if as_json:
@@ -147,6 +145,30 @@ def main() -> None:
         return
     for one in found:
         print(f"{one['attack']:40} {one['seconds']:7.3f} s {one['bytes'] / 1e6:7.1f} MB  {one['outcome']}")
+
+
+def print_table() -> None:
+    """Measure all attacks and works once and twice as large, and print them as a table."""
+    import growth  # type: ignore[import-not-found]  # beside this file, which is run as a program
+
+    print("| input | time | twice as much | factor | memory | twice as much |\n|---|---:|---:|---:|---:|---:|")
+    for name in growth.list_all():
+        once, twice = (growth.measure_apart(name, times) for times in (1, 2))
+        factor = f"{twice.seconds / once.seconds:.1f}" if once.seconds > growth.NOISE else "–"
+        times = f"{once.seconds * 1000:.0f} ms | {twice.seconds * 1000:.0f} ms"
+        print(f"| {name} | {times} | {factor} | {once.size / 1e6:.1f} MB | {twice.size / 1e6:.1f} MB |", flush=True)
+
+
+def main() -> None:
+    """Measure and print."""
+    arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    arguments.add_argument("--outcomes", action="store_true")
+    arguments.add_argument("--json", action="store_true")
+    chosen = arguments.parse_args()
+    if chosen.outcomes or chosen.json:
+        print_outcomes(as_json=chosen.json)
+    else:
+        print_table()
 
 
 if __name__ == "__main__":

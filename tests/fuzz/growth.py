@@ -1,8 +1,7 @@
 """How work grows with input that was made to be much work: each input, and the same twice as large.
 
-``python tests/fuzz/growth.py`` prints the table of tests/fuzz/README.md, "Bounded work": the processor's time for
-either, and the factor between them. A step that compares everything with everything shows as 4; reading
-twice as much is 2.
+A step that compares everything with everything shows as a factor of 4; reading twice as much is 2.
+``python tests/fuzz/attacks.py`` prints all of them; ``growth.py NAME TIMES`` measures one, in a process of its own.
 """
 
 from __future__ import annotations
@@ -13,6 +12,7 @@ import importlib.util
 import io
 import random
 import shutil
+import subprocess
 import sys
 import tempfile
 import time
@@ -139,8 +139,7 @@ def _read_name_of_marks(count: int) -> Work:
     return read_it
 
 
-@functools.cache
-def _sign_pdf(count: int) -> bytes:
+def _sign_pdf(keys: AgencyKeys, reserved: int = 1 << 16) -> bytes:
     from asn1crypto import keys as asn1_keys  # type: ignore[import-untyped]
     from asn1crypto import x509 as asn1_x509
     from cryptography.hazmat.primitives.serialization import NoEncryption, PrivateFormat
@@ -150,7 +149,6 @@ def _sign_pdf(count: int) -> bytes:
 
     from edoc_connector.testing import sample_pdf
 
-    keys = make_ring(count)
     certificates = [asn1_x509.Certificate.load(one.public_bytes(Encoding.DER)) for one in keys.certificates]
     store: Any = SimpleCertificateStore()  # type: ignore[no-untyped-call]
     store.register_multiple(certificates[1:])
@@ -160,13 +158,19 @@ def _sign_pdf(count: int) -> bytes:
     )
     writer = IncrementalPdfFileWriter(io.BytesIO(sample_pdf(["Cong van"])))
     meta = signers.PdfSignatureMetadata(field_name="Signature1")
-    return bytes(signers.sign_pdf(writer, meta, signer=signer, bytes_reserved=1 << 16).getvalue())
+    return bytes(signers.sign_pdf(writer, meta, signer=signer, bytes_reserved=reserved).getvalue())
 
 
 def _verify_pdf_ring(count: int) -> Work:
     policy = VerifyPolicy(anchors=get_default_authority().certificates[-1:])
-    pdf = _sign_pdf(count)
+    pdf = _sign_pdf(make_ring(count))
     return lambda: verify_pdf(pdf, policy)
+
+
+def _verify_pdf_issuer_of_marks(count: int) -> Work:
+    leaf = make_certificate("Sở Rối", "a" + "\u0301\u0323" * count, key="leaf", issuer_key="x0", authority=False)
+    pdf = _sign_pdf(AgencyKeys(key=make_throwaway_key("p256", "leaf"), certificates=(leaf,)), 1 << 19)
+    return lambda: verify_pdf(pdf)
 
 
 # -- zips and files
@@ -267,6 +271,7 @@ GROWING: dict[str, Growing] = {
     "certificates of one name": Growing(5, lambda n: _judge_ring(n, 1)),
     "certificates of three names": Growing(5, lambda n: _judge_ring(n, 3)),
     "certificates of one name, in a PDF file": Growing(14, _verify_pdf_ring),
+    "an issuer's name of marks, in a PDF file": Growing(10_000, _verify_pdf_issuer_of_marks),
     "a certificate's name of marks": Growing(5_000, _read_name_of_marks),
     "alternating marks, normalised": Growing(50_000, lambda n: functools.partial(to_nfc, _marks(n))),
     "alternating marks, in a file's name": Growing(50_000, lambda n: functools.partial(edxml.safe_name, _marks(n))),
@@ -322,14 +327,44 @@ def _read_clock() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_utime
 
 
-def main() -> None:
-    """Measure all and print them as a table."""
-    print("| input | once | twice as much | factor |\n| --- | ---: | ---: | ---: |")
-    for name, growing in list_all().items():
-        one = measure(growing)
-        factor = f"{one.twice / one.once:.1f}" if one.once > NOISE else "–"
-        print(f"| {name} | {one.once * 1000:.0f} ms | {one.twice * 1000:.0f} ms | {factor} |", flush=True)
+@dataclass(frozen=True)
+class Apart:
+    """Work measured in a process of its own.
+
+    Args:
+        seconds: of the processor.
+        size: bytes of memory beyond what the process and the input take.
+    """
+
+    seconds: float
+    size: int
+
+
+def measure_apart(name: str, times: int) -> Apart:
+    """Measure one of `list_all`, or twice as much of it, in a new process. Linux only: the peak is read from /proc."""
+    command = [sys.executable, __file__, name, str(times)]
+    ran = subprocess.run(command, capture_output=True, text=True, timeout=300)
+    if ran.returncode:
+        raise RuntimeError(f"{name}: {ran.stderr.strip().splitlines()[-1]}")
+    seconds, size = ran.stdout.split()
+    return Apart(float(seconds), int(size))
+
+
+def _read_status(key: str) -> int:
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) << 10 for line in lines if line.startswith(key))
+
+
+def main(name: str, times: str) -> None:
+    """Measure one work here, after a first time that loads modules, and print its seconds and its bytes."""
+    growing = list_all()[name]
+    growing.prepare(max(growing.size // 50, 1))()
+    work = growing.prepare(growing.size * int(times))
+    Path("/proc/self/clear_refs").write_text("5")  # the peak begins here
+    before = _read_status("VmRSS")
+    seconds = _measure_one(work, 3)
+    print(seconds, max(_read_status("VmHWM") - before, 0))
 
 
 if __name__ == "__main__":
-    main()
+    main(*sys.argv[1:])

@@ -60,6 +60,14 @@ def test_twice_the_input_is_twice_the_work(name: str) -> None:
     assert min(factors) < MOST_GROWTH
 
 
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="the peak is read from Linux's /proc")
+def test_the_table_measures_time_and_memory() -> None:
+    """A row of the table has the seconds and the bytes of the work alone ("Time and memory of the attacks")."""
+    measured = _GROWTH.measure_apart("alternating marks, normalised", 2)
+    assert 0 < measured.seconds < 5
+    assert 0 < measured.size < 100_000_000
+
+
 def test_the_fuzz_target_takes_its_seeds() -> None:
     """The target runs over its seeds, which are packets, zips and what fuzzing found, without complaint."""
     target = _module("fuzz_read")

@@ -18,8 +18,9 @@ from hypothesis import strategies as st
 from edoc_connector import signing
 from edoc_connector.edxml import Attachment
 from edoc_connector.errors import AttachmentError
+from edoc_connector.pdf import PdfBudget, find_unsigned, verify_pdf
+from edoc_connector.pdf import policy as policy_module
 from edoc_connector.pdf import verify as verify_module
-from edoc_connector.pdf import verify_pdf
 from edoc_connector.pdf.bounds import limit_work
 from edoc_connector.pdf.cms import MAX_CERTIFICATES
 from edoc_connector.pdf.reasons import PdfRefused
@@ -62,12 +63,29 @@ def test_encrypted(plain: bytes) -> None:
     assert verify_pdf(out.getvalue()).reason == "PDF-ENCRYPTED"
 
 
+def _build_endless_table() -> bytes:
+    body = b"<</Type/XRef/W[0 0 0]/Size 1000000000/Index[0 1000000000]/Root 2 0 R/Length 0>>\nstream\n\nendstream"
+    return b"%PDF-1.7\n1 0 obj\n" + body + b"\nendobj\nstartxref\n9\n%%EOF\n"
+
+
 def test_a_table_of_a_billion_entries_of_no_width() -> None:
     """Two hundred bytes that would be read for hours: the work is bounded (ISO 32000-2, 7.5.8)."""
-    body = b"<</Type/XRef/W[0 0 0]/Size 1000000000/Index[0 1000000000]/Root 2 0 R/Length 0>>\nstream\n\nendstream"
-    pdf = b"%PDF-1.7\n1 0 obj\n" + body + b"\nendobj\nstartxref\n9\n%%EOF\n"
-    found = verify_pdf(pdf)
+    found = verify_pdf(_build_endless_table())
     assert (found.status, found.reason) == (VerificationStatus.UNVERIFIABLE, "PDF-TOO-MUCH")
+
+
+def test_the_files_of_a_packet_share_one_budget(signed: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Many small files that are much work are no more work than one ("a work budget on PDF checks").
+
+    A file that is refused uses up what is left; the next gets what its own bytes allow, which an honest one needs.
+    """
+    monkeypatch.setattr(policy_module, "PdfBudget", lambda: PdfBudget(calls=300_000))
+    endless, honest = (Attachment.from_bytes(one, name="a.pdf") for one in (_build_endless_table(), signed))
+    unsigned = find_unsigned([endless] * 3 + [honest], VerifyPolicy())
+    calls = [(one.index, one.verification.reason, int(one.verification.detail.split()[0])) for one in unsigned]
+    assert [(index, reason) for index, reason, _ in calls] == [(index, "PDF-TOO-MUCH") for index in range(3)]
+    assert calls[0][2] > 300_000
+    assert calls[1][2] + calls[2][2] < 30_000
 
 
 def test_a_bomb(pdfs: Any) -> None:

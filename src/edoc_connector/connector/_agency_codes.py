@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from ..edxml import OrganId
+from ..edxml import Directory, OrganId
 from ..store import ReceiptRow, Tx
 
 
@@ -16,10 +16,9 @@ def find_agency_codes(tx: Tx, agency: str, code: str) -> frozenset[str]:
         agency: whose directory it is.
         code: the code, in any spelling.
     """
-    canonical = OrganId.parse(code).value
-    entry = tx.directory.find_agency(agency, canonical)
-    codes = {code, canonical, entry.code, entry.other_code} if entry is not None else {code, canonical}
-    return frozenset(one for one in codes if one)
+    parsed = OrganId.parse(code)
+    directory = Directory(tx.directory.list_by_code(agency, parsed.value))
+    return frozenset({code, *(one.value for one in directory.codes(parsed))})
 
 
 def is_same_agency(tx: Tx, agency: str, one: str, other: str) -> bool:

@@ -8,7 +8,7 @@ from typing import Any
 from ...edxml import BusinessType, Document, Message, Packet, StatusMessage, read
 from ...errors import AttachmentError, EdocError, NotFound, PacketError, VerificationFailed
 from ...hubs import Progress
-from ...signing import Verification, VerifyPolicy, verify
+from ...signing import Verification, VerificationStatus, VerifyPolicy, verify
 from ...store import EDOC, STATUS, ReceiptRow, SpoolFile
 from .._change_rules import KIND_BY_TYPE
 from .._context import ConnectorContext
@@ -27,6 +27,7 @@ class VerifiedPacket:
         message: what it says: of a valid packet what was signed, as it is handed out later.
         fingerprint: hash of its content.
         file: where it lies in the spool.
+        signer: the organisation that the signer's certificate is bound to; empty where it is bound to none.
     """
 
     packet: Packet
@@ -34,6 +35,7 @@ class VerifiedPacket:
     message: Message
     fingerprint: str
     file: SpoolFile
+    signer: str
 
 
 def fetch_to_spool(context: ConnectorContext, doc_id: str, on_progress: Progress | None = None) -> SpoolFile:
@@ -63,7 +65,7 @@ def admit(context: ConnectorContext, file: SpoolFile, row: ReceiptRow) -> Verifi
     """
     packet, verification = verify_file(context, file, row)
     require_admission(context, row, packet, verification)
-    return build_verified(packet, verification, file)
+    return build_verified(packet, verification, file, signer=find_signer(context, packet.message, verification))
 
 
 def verify_file(context: ConnectorContext, file: SpoolFile, row: ReceiptRow) -> tuple[Packet, Verification]:
@@ -82,7 +84,33 @@ def require_admission(context: ConnectorContext, row: ReceiptRow, packet: Packet
             require_signed_files(packet, _build_policy(context, row), doc_id=row.hub_doc_id)
 
 
-def build_verified(packet: Packet, verification: Verification, file: SpoolFile) -> VerifiedPacket:
+def find_signer(context: ConnectorContext, message: Message, verification: Verification) -> str:
+    """Find the organisation that the signer's certificate is bound to, the sender where it is that one.
+
+    Not within a transaction: the policy asks the directory in the store.
+
+    Args:
+        context: the policy.
+        message: what the packet says.
+        verification: what its signatures are worth.
+
+    Returns:
+        The code; the name in the certificate where that is none of those listed for the sender; empty where nothing is
+        signed, or nothing binds the certificate.
+    """
+    certificate = verification.certificate
+    if certificate is None:
+        return ""
+    if verification.reason == "SIG-ORGANISATION":
+        return verification.signer or "?"
+    is_unbound = verification.reason == "SIG-UNBOUND"
+    if verification.status is not VerificationStatus.VALID and not is_unbound:
+        return ""
+    is_trusted = verification.trusted is True or is_unbound
+    return context.policy.find_organisation(message.sender.id, certificate, trusted=is_trusted)
+
+
+def build_verified(packet: Packet, verification: Verification, file: SpoolFile, *, signer: str) -> VerifiedPacket:
     """Build the packet that is let in; errors as for `admit`."""
     return VerifiedPacket(
         packet=packet,
@@ -90,6 +118,7 @@ def build_verified(packet: Packet, verification: Verification, file: SpoolFile) 
         message=verification.message or packet.message,
         fingerprint=compute_fingerprint(packet.message, packet.attachments),
         file=file,
+        signer=signer,
     )
 
 

@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 from ...edxml import BusinessType, Document, Message, StatusMessage
-from ...signing import Verification, VerificationStatus, VerifyMode, VerifyPolicy
+from ...signing import Verification, VerifyMode
 from ...store import TAKE_BACK_CODE, Authority, DeliveryRow, ReceiptRow, Tx
 from .._agency_codes import find_same_code, is_same_agency
 from .._change_rules import NEW_KIND, select_target_ids
@@ -46,11 +46,11 @@ class _Subject:
 
 def judge_verified(tx: Tx, context: ConnectorContext, row: ReceiptRow, verified: VerifiedPacket) -> JudgedPacket:
     """Judge a packet that the policy lets in; see `judge`."""
-    return judge(tx, context, row, verified.message, verified.verification)
+    return judge(tx, context, row, verified.message, verified.verification, signer=verified.signer)
 
 
 def judge(
-    tx: Tx, context: ConnectorContext, row: ReceiptRow, message: Message, verification: Verification
+    tx: Tx, context: ConnectorContext, row: ReceiptRow, message: Message, verification: Verification, *, signer: str
 ) -> JudgedPacket:
     """Judge a packet: who vouches for it, and whether what it says may take effect.
 
@@ -60,6 +60,7 @@ def judge(
         row: its receipt, which has what the hub announced.
         message: what it says.
         verification: what its signatures are worth.
+        signer: the organisation that the signer's certificate is bound to; empty where it is bound to none.
     """
     sender = message.sender.id
     subject = _find_subject(tx, row, message)
@@ -68,7 +69,7 @@ def judge(
         code=str(message.code) if isinstance(message, StatusMessage) else "",
         sender=sender,
         verdict=verification.status,
-        signer=_find_signer(tx, row, context.policy, verification, sender),
+        signer=_write_alike(tx, row, signer, sender),
         announced=_write_alike(tx, row, row.offered_by or "", sender),
         addressees=find_addressees(tx, row, message),
         own=row.agency,
@@ -118,23 +119,6 @@ def _find_speech(message: Message) -> Speech:
 
 def _compute_age(row: ReceiptRow, verification: Verification) -> timedelta | None:
     return row.created_at - verification.signed_at if verification.signed_at is not None else None
-
-
-# -- who signed
-
-
-def _find_signer(tx: Tx, row: ReceiptRow, policy: VerifyPolicy, verification: Verification, sender: str) -> str:
-    """Find the organisation that the signer's certificate is bound to, the sender where it is that one."""
-    certificate = verification.certificate
-    if certificate is None:
-        return ""
-    if verification.reason == "SIG-ORGANISATION":  # the sender's certificates are listed, and this is none of them
-        return verification.signer or "?"
-    is_unbound = verification.reason == "SIG-UNBOUND"
-    if verification.status is not VerificationStatus.VALID and not is_unbound:
-        return ""
-    is_trusted = verification.trusted is True or is_unbound
-    return _write_alike(tx, row, policy.find_organisation(sender, certificate, trusted=is_trusted), sender)
 
 
 # -- codes

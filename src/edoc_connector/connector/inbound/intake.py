@@ -30,6 +30,7 @@ from .admission import (
     as_spool_columns,
     build_verified,
     fetch_to_spool,
+    find_signer,
     is_refusal,
     require_admission,
     verify_file,
@@ -54,7 +55,8 @@ class DownloadedPacket:
         file: its bytes in the spool, where it came.
         verified: the packet, where it can be read and is let in.
         refusal: why it is set aside.
-        unadmitted: what a packet that can be read and is set aside says of itself, and what its signatures are worth.
+        unadmitted: what a packet that can be read and is set aside says of itself, what its signatures are worth, and
+            the organisation that its signer's certificate is bound to.
         retry_error: why it has to be asked for again.
         is_misdelivered: whether it is another packet's body.
         duplicate_checked: whether it seemed to be a duplicate, and was looked at twice.
@@ -65,7 +67,7 @@ class DownloadedPacket:
     file: SpoolFile | None = None
     verified: VerifiedPacket | None = None
     refusal: EdocError | None = None
-    unadmitted: tuple[Message, Verification] | None = None
+    unadmitted: tuple[Message, Verification, str] | None = None
     retry_error: EdocError | None = None
     is_misdelivered: bool = False
     duplicate_checked: bool = False
@@ -164,12 +166,13 @@ class Intake:
         row, file = downloaded.row, downloaded.file
         if file is None or downloaded.is_admitted:
             return downloaded
-        unadmitted: tuple[Message, Verification] | None = None
+        unadmitted: tuple[Message, Verification, str] | None = None
         try:
             packet, verification = verify_file(self._context, file, row)
-            unadmitted = packet.message, verification
+            signer = find_signer(self._context, packet.message, verification)
+            unadmitted = packet.message, verification, signer
             require_admission(self._context, row, packet, verification)
-            return replace(downloaded, verified=build_verified(packet, verification, file))
+            return replace(downloaded, verified=build_verified(packet, verification, file, signer=signer))
         except EdocError as error:
             if is_refusal(error):
                 return replace(downloaded, refusal=error, unadmitted=unadmitted)
@@ -278,8 +281,8 @@ class Intake:
             return as_authority_columns(judged.ruling)
         if downloaded.unadmitted is None:
             return {}
-        message, verification = downloaded.unadmitted
-        judged = judge(tx, self._context, downloaded.row, message, verification)
+        message, verification, signer = downloaded.unadmitted
+        judged = judge(tx, self._context, downloaded.row, message, verification, signer=signer)
         return as_message_columns(message) | as_authority_columns(judged.ruling)
 
     def _postpone(self, tx: Tx, row: ReceiptRow, error: EdocError) -> None:

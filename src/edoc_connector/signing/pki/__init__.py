@@ -1,5 +1,6 @@
 """Certificates, their paths, trust and revocation, and time-stamps."""
 
+from .asn1_names import bound_asn1_names
 from .certificates import (
     PARSE_ERRORS,
     can_sign,
@@ -38,6 +39,7 @@ __all__ = [
     "Trust",
     "VerifyMode",
     "VerifyPolicy",
+    "bound_asn1_names",
     "can_sign",
     "certificate_digest",
     "check_timestamp",

@@ -98,8 +98,9 @@ def find_binding(
     code = parse_code(organ_id)
     if not code.is_well_formed:
         return Binding.MALFORMED if code.value else Binding.UNBOUND
-    aliases = frozenset({code}) if directory is None else directory.codes(code)
-    is_known = code.system is not CodeSystem.OTHER or (directory is not None and code in directory)
+    asks = directory is not None and (trusted or bool(organisations))
+    aliases = directory.codes(code) if directory is not None and asks else frozenset({code})
+    is_known = code.system is not CodeSystem.OTHER or (directory is not None and asks and code in directory)
     entries, is_exact = _find_entries(code, aliases, organisations)
     if entries is None:
         is_named = trusted and not aliases.isdisjoint(_iter_organ_codes(certificate))

@@ -16,6 +16,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from ..reasons import as_one_line
+from .asn1_names import bound_asn1_names
 from .certificates import PARSE_ERRORS, human_name, is_authority, is_valid_at, order_chain, read_certificate
 from .path_building import Path, PathBudget, PathWorkExceeded, iter_paths
 from .policy import VerifyPolicy
@@ -328,4 +329,5 @@ def _run_coroutine(coroutine: Coroutine[Any, Any, _Result]) -> _Result:
 def _as_asn1(certificates: Iterable[x509.Certificate]) -> list[Any]:
     from asn1crypto import x509 as asn1_x509  # type: ignore[import-untyped]  # it ships no types
 
+    bound_asn1_names()
     return [asn1_x509.Certificate.load(one.public_bytes(Encoding.DER)) for one in certificates]
