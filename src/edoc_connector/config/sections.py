@@ -219,6 +219,11 @@ class ReceiveSettings(Section):
         require_pdf_signature: let no document in with a PDF file that is not validly signed (`pdf.demanded`).
         timestamp_trust: files or folders of certificates trusted for time-stamps; left out, those of `trust` are.
         revocation: whether certificates are checked for having been revoked.
+        statuses: who has to vouch for the codes 02, 13, 15 and 16 under ``valid`` and ``trusted``, so that they count:
+            ``hub-announced`` or ``authenticated`` (`Authority`).
+        not_addressed: ``report`` or ``refuse`` what is not addressed to us.
+        old_signatures: ``report`` or ``refuse`` what was sealed long before it came.
+        signature_days: how many days are long.
     """
 
     policy: VerifyMode = VerifyMode.ANY
@@ -230,6 +235,10 @@ class ReceiveSettings(Section):
     require_pdf_signature: bool = False
     timestamp_trust: tuple[Path, ...] = ()
     revocation: RevocationSettings = RevocationSettings()
+    statuses: Literal["hub-announced", "authenticated"] = "hub-announced"
+    not_addressed: Literal["report", "refuse"] = "report"
+    old_signatures: Literal["report", "refuse"] = "report"
+    signature_days: Annotated[int, Field(gt=0, le=36_600)] = 30
 
     @model_validator(mode="before")
     @classmethod

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from ..config import LimitSettings
+from ..config import LimitSettings, ReceiveSettings
 from ..edxml import Limits, Organization
 from ..hubs import Progress
 from ..signing import Signer, TimeStamping, VerifyPolicy
@@ -25,6 +25,7 @@ class ConnectorContext:
         store: the store.
         hub: the hub.
         policy: which packets come in.
+        receive: what else is asked of them.
         limits: times.
         packet_limits: how large a packet may be.
         seal: whether documents are sealed.
@@ -45,6 +46,7 @@ class ConnectorContext:
     store: Store
     hub: RecordingHubClient
     policy: VerifyPolicy
+    receive: ReceiveSettings
     limits: LimitSettings
     packet_limits: Limits
     seal: bool

@@ -78,8 +78,8 @@ def _unreadable_error(doc_id: str, name: str, verification: PdfVerification) -> 
     """Build the error for a file that we cannot read: that says nothing against the document, and nothing for it."""
     return VerificationFailed.withholding(
         f"docId {doc_id} is set aside, and the hub is not told that it failed: its PDF file '{{name}}' cannot be "
-        f"judged here ({verification.reason}): {verification.explanation} Look at the file; then let the document in by "
-        "taking require_pdf_signature out of [receive] and calling recheck(), or ask the sender for another file.",
+        f"judged here ({verification.reason}): {verification.explanation} Look at the file; then let the document in "
+        "by taking require_pdf_signature out of [receive] and calling recheck(), or ask the sender for another file.",
         vi=f"docId {doc_id} được để riêng và trục không bị báo lỗi: không xét được tệp PDF '{{name}}' "
         f"({verification.reason}): {verification.explanation_vi} Hãy xem tệp; sau đó tiếp nhận văn bản bằng cách bỏ "
         "require_pdf_signature trong mục [receive] rồi gọi recheck(), hoặc đề nghị nơi gửi gửi lại tệp khác.",

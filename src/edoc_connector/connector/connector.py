@@ -104,6 +104,7 @@ class Connector(HandlerRegistration, Administration):
             store=store,
             hub=hub,
             policy=replace(policy, directory=StoredDirectory(store, owner)),
+            receive=settings.receive,
             limits=settings.limits,
             packet_limits=settings.packet_limits(),
             seal=settings.signing.seal,

@@ -36,7 +36,7 @@ from .pki import (
     read_certificates,
     read_serial_number,
 )
-from .reasons import REASONS, Reason, Refused, SigningFinding, VerificationStatus
+from .reasons import REASONS, Reason, Refused, SigningFinding, VerificationStatus, as_one_line
 from .signer import Certified, Clock, LocalSigner, Signer, choose_algorithm, require_certificate
 from .xmlsig import (
     Difference,
@@ -77,6 +77,7 @@ __all__ = [
     "VerificationStatus",
     "VerifyMode",
     "VerifyPolicy",
+    "as_one_line",
     "bound_asn1_names",
     "can_sign",
     "canonicalise",

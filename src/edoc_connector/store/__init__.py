@@ -52,6 +52,7 @@ from .state_machine import (
 from .status_rules import (
     CHANGE_BY_ANSWER,
     TAKE_BACK_CODE,
+    Authority,
     Change,
     can_take_back,
     describe_code,
@@ -88,6 +89,7 @@ __all__ = [
     "TRANSMIT",
     "Altered",
     "AuditEvent",
+    "Authority",
     "ChainLink",
     "Change",
     "DeliveryRow",

@@ -295,7 +295,7 @@ class AgencyJobs:
         if status is not None and status.delivery is not None:
             detail = Text("the application was told", "đã báo cho phần mềm của đơn vị")
             for handler in self.handlers.statuses:
-                handler(status.delivery, status.message)
+                handler(status.delivery, status.message, status.authority)
         with self._context.store.transaction() as tx:
             _touch_receipt(tx, row, detail, noticed_at=tx.now, **NO_ERROR)
 

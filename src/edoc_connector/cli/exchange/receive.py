@@ -16,7 +16,7 @@ from ..options import CONFIG, AgencyOption, ConfigOption, JsonFlag
 from ..output import print_json, print_table, say
 from ..packets import describe_findings, describe_verification, format_verdict, save_attachments
 from .connection import open_connector, warn_queued
-from .receipt_report import describe_receipt, find_receipt, format_sender, warn_set_aside
+from .receipt_report import describe_authority, describe_receipt, find_receipt, format_sender, warn_set_aside
 
 if TYPE_CHECKING:
     from ...connector import Connector, Receipt
@@ -27,6 +27,7 @@ _COLUMNS = (
     "kind / loại",
     "subject / trích yếu",
     "signature / chữ ký",
+    "authority / xác thực",
     "folder / thư mục",
 )
 
@@ -111,8 +112,10 @@ def _describe_set_aside(receipt: Receipt) -> dict[str, Any]:
 
 def _list_statuses(connector: Connector, found: list[Receipt]) -> list[str]:
     """List the statuses that came, by document and sender: ``7816/SNV-VP ← G22 01, 03``."""
-    entered = Counter((one.id, one.code, one.sender) for one in found if one.state in ("handled", "confirmed"))
-    return [_format_status(connector, *key, number) for key, number in entered.items()]
+    kept = [one for one in found if one.state in ("handled", "confirmed")]
+    entered = Counter((one.id, one.code, one.sender) for one in kept if one.took_effect)
+    listed = [_format_status(connector, *key, number) for key, number in entered.items()]
+    return listed + [_format_uncounted(one) for one in kept if not one.took_effect]
 
 
 def _format_status(connector: Connector, document_id: str, code: str, sender: str, number: int) -> str:
@@ -124,6 +127,12 @@ def _format_status(connector: Connector, document_id: str, code: str, sender: st
         return f"{name} ← {sender} ({number}: about no document sent from here / không phải văn bản đã gửi từ đây)"
     codes = [entry.to for entry in timeline if sender in (entry.recipient, entry.actor) and entry.to.isdigit()]
     return f"{name} ← {sender} {', '.join(codes[-number:])}"
+
+
+def _format_uncounted(receipt: Receipt) -> str:
+    """Format a status that moves nothing."""
+    authority = labels.format_authority(receipt.authority)
+    return f"{receipt.code or receipt.id} ← {receipt.sender} ({authority}: it moves nothing / không có hiệu lực)"
 
 
 def _print_received(received: _Received, *, as_json: bool) -> None:
@@ -160,6 +169,7 @@ def _build_row(entry: dict[str, Any]) -> tuple[object, ...]:
         labels.format_label(labels.KIND, entry["kind"]),
         entry["subject"],
         labels.format_label(labels.RECEIPT, entry["state"]) if aside else entry["verdict"],
+        labels.format_authority(entry["authority"]),
         entry["folder"],
     )
 
@@ -185,6 +195,7 @@ def _save_receipt(receipt: Receipt, folder: Path) -> dict[str, Any]:
         "method": receipt.verification.method,
         "unsealed": list(receipt.verification.unsealed),
         "remarks": describe_findings(receipt.verification.findings),
+        **describe_authority(receipt),
         "findings": [finding.code for finding in receipt.findings],
         "folder": str(place),
         "saved": [str(path) if path else None for path in saved],

@@ -9,7 +9,7 @@ from ..._core import Text, escape_line, get_logger
 from ...edxml import BusinessType, Document, Message, Packet, StatusMessage, read
 from ...errors import AttachmentError, EdocError, NotFound, PacketError, VerificationFailed
 from ...hubs import Progress
-from ...signing import Verification, VerifyPolicy, describe_signer, verify
+from ...signing import Verification, VerificationStatus, VerifyPolicy, describe_signer, verify
 from ...store import EDOC, STATUS, ReceiptRow, SpoolFile
 from .._change_rules import KIND_BY_TYPE
 from .._context import ConnectorContext
@@ -30,6 +30,7 @@ class VerifiedPacket:
         message: what it says: of a valid packet what was signed, as it is handed out later.
         fingerprint: hash of its content.
         file: where it lies in the spool.
+        signer: the organisation that the signer's certificate is bound to; empty where it is bound to none.
     """
 
     packet: Packet
@@ -37,6 +38,7 @@ class VerifiedPacket:
     message: Message
     fingerprint: str
     file: SpoolFile
+    signer: str
 
     def has_content_of(self, row: ReceiptRow) -> bool:
         """Whether a receipt holds the same content, stored by this version or an earlier one."""
@@ -69,23 +71,64 @@ def admit(context: ConnectorContext, file: SpoolFile, row: ReceiptRow) -> Verifi
         VerificationFailed: the policy does not let it in.
         AttachmentError: a file in it cannot be decoded.
     """
+    packet, verification = verify_file(context, file, row)
+    require_admission(context, row, packet, verification)
+    return build_verified(packet, verification, file, signer=find_signer(context, packet.message, verification))
+
+
+def verify_file(context: ConnectorContext, file: SpoolFile, row: ReceiptRow) -> tuple[Packet, Verification]:
+    """Read a packet, and verify it by the policy; arguments and errors as for `admit`."""
     packet = read(context.store.spool.locate(file.name), limits=context.packet_limits)
     if any(finding.code == "EDX-MARK" for finding in packet.findings):
         log.warning("docId %s: a mark of secrecy stands in its subject or in the name of a file", row.hub_doc_id)
-    policy = _build_policy(context, row)
-    verification = verify(packet, policy)
+    return packet, verify(packet, _build_policy(context, row))
+
+
+def require_admission(context: ConnectorContext, row: ReceiptRow, packet: Packet, verification: Verification) -> None:
+    """Require that the policy lets a packet in; errors as for `admit`."""
     # Hubs that rebuild packets leave no signature on a status, and a status carries no seal.
     if isinstance(packet.message, Document):
         if not context.policy.admits(verification):
             raise _build_admission_error(row, verification)
         if context.requires_signed_pdf_in:
-            require_signed_files(packet, policy, doc_id=row.hub_doc_id)
+            require_signed_files(packet, _build_policy(context, row), doc_id=row.hub_doc_id)
+
+
+def find_signer(context: ConnectorContext, message: Message, verification: Verification) -> str:
+    """Find the organisation that the signer's certificate is bound to, the sender where it is that one.
+
+    Not within a transaction: the policy asks the directory in the store.
+
+    Args:
+        context: the policy.
+        message: what the packet says.
+        verification: what its signatures are worth.
+
+    Returns:
+        The code; the name in the certificate where that is none of those listed for the sender; empty where nothing is
+        signed, or nothing binds the certificate.
+    """
+    certificate = verification.certificate
+    if certificate is None:
+        return ""
+    if verification.reason == "SIG-ORGANISATION":
+        return verification.signer or "?"
+    is_unbound = verification.reason == "SIG-UNBOUND"
+    if verification.status is not VerificationStatus.VALID and not is_unbound:
+        return ""
+    is_trusted = verification.trusted is True or is_unbound
+    return context.policy.find_organisation(message.sender.id, certificate, trusted=is_trusted)
+
+
+def build_verified(packet: Packet, verification: Verification, file: SpoolFile, *, signer: str) -> VerifiedPacket:
+    """Build the packet that is let in; errors as for `admit`."""
     return VerifiedPacket(
         packet=packet,
         verification=verification,
         message=verification.message or packet.message,
         fingerprint=compute_fingerprint(packet.message, packet.attachments),
         file=file,
+        signer=signer,
     )
 
 

@@ -16,7 +16,7 @@ from ...errors import ConfigError, describe_system_error, describe_system_error_
 from ..algorithms import DIGESTS, SIGNATURES
 from ..reasons import VerificationStatus
 from .certificates import CURVES, MINIMUM_RSA_BITS, read_certificates
-from .organisations import Binding, CodeDirectory, OthersMode, check_code, check_entry, find_binding
+from .organisations import Binding, CodeDirectory, OthersMode, check_code, check_entry, find_binding, list_named_codes
 from .revocation import Revocation, RevocationMode
 
 if TYPE_CHECKING:
@@ -190,6 +190,21 @@ class VerifyPolicy:
         return find_binding(
             organ_id, certificate, trusted=trusted, organisations=self.organisations, directory=self.directory
         )
+
+    def find_organisation(self, organ_id: str, certificate: x509.Certificate, *, trusted: bool) -> str:
+        """Find the organisation that a certificate is bound to.
+
+        Args:
+            organ_id: the code that is looked at first.
+            certificate: the signer's certificate.
+            trusted: whether the certificate leads to an anchor.
+
+        Returns:
+            `organ_id` where it is bound to that, else the code of another; empty where it is bound to none.
+        """
+        codes = (organ_id, *self.organisations, *list_named_codes(certificate))
+        bound = (code for code in codes if self.find_binding(code, certificate, trusted=trusted) is Binding.BOUND)
+        return next(bound, "")
 
     @property
     def refuses_others(self) -> bool:
