@@ -72,7 +72,8 @@ def _split_der(der: bytes) -> list[bytes]:
 
 def _split_bundle(der: bytes) -> list[bytes]:
     """List the certificates of a PKCS#7 bundle, which carries them beside nothing that is signed (RFC 2315, 9)."""
-    from asn1crypto import cms  # type: ignore[import-untyped]  # large, and only for bundles
+    # Large, and only for bundles. tsp adds its types to a table of cms, which asn1crypto turns round at its first use.
+    from asn1crypto import cms, tsp  # type: ignore[import-untyped]  # noqa: F401
 
     try:
         bundle = cms.ContentInfo.load(der)

@@ -6,7 +6,8 @@ import base64
 import binascii
 from collections.abc import Iterator
 
-from asn1crypto import pkcs12  # type: ignore[import-untyped]  # it ships no types
+# tsp adds its types to a table of cms, which asn1crypto turns round once, at its first use.
+from asn1crypto import pkcs12, tsp  # type: ignore[import-untyped]  # noqa: F401  it ships no types
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import load_der_private_key
 
