@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import socket
 from collections.abc import Iterator, Sequence
@@ -12,13 +11,23 @@ from types import TracebackType
 from typing import Self
 from uuid import uuid4
 
-from .._core import SteadyClock, Text
-from ..config import Settings
+from .._core import ABOUT_SETTINGS, SteadyClock, Text, get_logger
+from ..config import POLICY_ANY, Settings
 from ..edxml import Document, Organization, ReceiverChange, Replacement, StaffInfo
-from ..errors import EdocError, NotFound
+from ..errors import EdocError, NotFound, show_details
 from ..hubs import Progress
 from ..signing import Signer, VerifyMode, close_signer, select_signer
-from ..store import STATUS, DeliveryState, DirectoryEntry, DirectoryRow, Lease, ReceiptRow, ReceiptState, Store
+from ..store import (
+    STATUS,
+    DeliveryState,
+    DirectoryEntry,
+    DirectoryRow,
+    Lease,
+    ReceiptRow,
+    ReceiptState,
+    SpoolKeys,
+    Store,
+)
 from ._context import ConnectorContext
 from ._leases import LeaseKeeper
 from ._pdf_policy import require_pdf_support
@@ -40,7 +49,7 @@ from .outbound import (
     submit_update,
 )
 
-log = logging.getLogger("edoc_connector.connector")
+log = get_logger("edoc_connector.connector")
 
 
 class Connector(HandlerRegistration, Administration):
@@ -66,6 +75,8 @@ class Connector(HandlerRegistration, Administration):
         self, settings: Settings, *, signer: Signer | None = None, on_progress: Progress | None = None
     ) -> None:
         self.settings = settings
+        show_details(settings.logs.details)
+        settings.check_secret_files()
         policy = settings.policy()
         require_pdf_support(settings)
         self._signing_key = _SigningKey(settings.signer() if signer is None else signer, is_own=signer is None)
@@ -74,7 +85,15 @@ class Connector(HandlerRegistration, Administration):
         try:
             tasks = settings.worker.engine == "procrastinate"
             owner = settings.agency.id
-            store = Store.open(settings.store_url(), spool=settings.spool(), clock=clock, tasks=tasks, owner=owner)
+            store = Store.open(
+                settings.store_url(),
+                spool=settings.spool(),
+                clock=clock,
+                tasks=tasks,
+                owner=owner,
+                spool_keys=SpoolKeys.parse(settings.spool_key(), settings.spool_old_keys()),
+                drafts=settings.drafts(),
+            )
         except BaseException:
             hub.close()
             raise
@@ -85,9 +104,11 @@ class Connector(HandlerRegistration, Administration):
             store=store,
             hub=hub,
             policy=replace(policy, directory=StoredDirectory(store, owner)),
+            receive=settings.receive,
             limits=settings.limits,
             packet_limits=settings.packet_limits(),
             seal=settings.signing.seal,
+            seal_form=settings.signing.seal_form,
             requires_signed_pdf_out=settings.signing.require_pdf_signature,
             requires_signed_pdf_in=settings.receive.require_pdf_signature,
             timestamping=settings.timestamping(),
@@ -102,6 +123,7 @@ class Connector(HandlerRegistration, Administration):
         self._handed_out: list[Receipt] = []
         self._receive_loop: ReceiveLoop | None = None
         self._signing_key.warn_if_unusable()
+        settings.warn_of_shortfall()
         self.handlers = Handlers()
 
     @classmethod
@@ -332,7 +354,7 @@ class Connector(HandlerRegistration, Administration):
             EdocError: what went wrong with the hub, after everything that is here already was handed out.
         """
         if self.context.policy.mode is VerifyMode.ANY:
-            log.warning("[receive] policy is any: unsigned and badly signed packets come in; set valid or trusted")
+            log.warning(POLICY_ANY.en, extra=ABOUT_SETTINGS)
         self._stop_receive_loop()
         self._give_back_handed_out()
         self.inbox.recover()

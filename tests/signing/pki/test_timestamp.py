@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -13,6 +14,7 @@ from typing import Any
 import pytest
 from asn1crypto import tsp  # type: ignore[import-untyped]  # it ships no types
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.hazmat.primitives.serialization.pkcs7 import serialize_certificates
 from cryptography.x509.oid import ExtendedKeyUsageOID
 from lxml import etree
 
@@ -120,6 +122,28 @@ def test_without_a_believed_time_stamp_the_certificate_has_expired(stamped: Any,
     stranger = authority("Other stamps").certificates[-1]
     policy = _trusting(short_lived.root, timestamp_anchors=(stranger,))
     assert verify(edxml.read(data), policy).reason == "SIG-EXPIRED"
+
+
+AFTER_A_BUNDLE = """
+import sys
+from edoc_connector._core import split_certificates
+from edoc_connector.signing import load_signer
+load_signer(sys.argv[1], secrets=lambda _: "mật khẩu")
+print(len(split_certificates(open(sys.argv[2], "rb").read())))
+from asn1crypto import cms, tsp
+cms.ContentType("data")
+print(cms.ContentType("tst_info").dotted)
+"""
+
+
+def test_keys_and_bundles_read_first_do_not_hinder_time_stamps(agency: AgencyKeys, tmp_path: Path) -> None:
+    """A PKCS#12 key and a PKCS#7 bundle are read, and tokens can still be made (RFC 3161, 2.4.2)."""
+    key = agency.write_p12(tmp_path / "key.p12", password="mật khẩu")
+    bundle = tmp_path / "chain.p7b"
+    bundle.write_bytes(serialize_certificates([agency.certificate], Encoding.DER))
+    command = [sys.executable, "-c", AFTER_A_BUNDLE, key, str(bundle)]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, encoding="utf-8", check=False)
+    assert done.stdout.split() == ["1", "1.2.840.113549.1.9.16.1.4"], done.stderr
 
 
 def test_a_time_stamp_is_not_believed_of_anybody(stamped: Any, stranger: AgencyKeys) -> None:

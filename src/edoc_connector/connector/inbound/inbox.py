@@ -6,27 +6,27 @@ told afterwards, by a confirmation queued in that same transaction.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from ..._core import Text
+from ..._core import Text, get_logger
 from ...edxml import StatusMessage, read
 from ...errors import AttachmentError, DocumentIdConflict, EdocError, PacketError, ProtocolError
 from ...hubs import MessageType, Waiting
-from ...store import DONE, FAIL, RECEIPTS, Offer, ReceiptRow, ReceiptState, SpoolFile, Tx
+from ...store import DONE, FAIL, RECEIPTS, Authority, Offer, ReceiptRow, ReceiptState, SpoolFile, Tx
 from .._context import ConnectorContext
 from .._fingerprint import compute_fingerprint
 from .._recovery import recover_receiving
 from .._retry import NO_ERROR, decide_retry
 from ..delivery import Delivery, build_deliveries
 from .admission import admit, as_spool_columns, fetch_to_spool, open_packet, require_spool_file
+from .authority import read_authority
+from .claims import find_delivery
 from .intake import Intake, admit_quarantined, quarantine
-from .status_intake import find_delivery
 
-log = logging.getLogger("edoc_connector.connector.inbox")
+log = get_logger("edoc_connector.connector.inbox")
 
 # Here for good, and the hub was told so.
 _CONFIRMED_STATES = frozenset({ReceiptState.HANDLED, ReceiptState.CONFIRMED, ReceiptState.DUPLICATE})
@@ -42,10 +42,12 @@ class ReceivedStatus:
     Args:
         message: the status.
         delivery: the delivery that it is about, as it is now; None where we sent no such document.
+        authority: who vouches that it is its sender's; None where nobody does.
     """
 
     message: StatusMessage
     delivery: Delivery | None
+    authority: Authority | None
 
 
 class Inbox:
@@ -87,7 +89,7 @@ class Inbox:
         with self._context.store.transaction() as tx:
             # Whether it is a duplicate is looked up first and written afterwards.
             tx.advisory_lock(f"inbox {self._context.agency}")
-            admit_quarantined(tx, row, verified)
+            admit_quarantined(tx, self._context, row, verified)
 
     def _requeue_download(self, row: ReceiptRow) -> None:
         with self._context.store.transaction() as tx:
@@ -140,7 +142,7 @@ class Inbox:
             delivery = find_delivery(tx, row.agency, message)
             limit = self._context.limits.undelivered_after
             view = build_deliveries(tx, [delivery], undelivered_after=limit)[0] if delivery is not None else None
-        return ReceivedStatus(message, view)
+        return ReceivedStatus(message, view, read_authority(row))
 
     def recheck_offered(self, key: int) -> None:
         """Compare a packet that the hub offers after its confirmation with the one that came; confirm it once more.
@@ -209,7 +211,8 @@ class Inbox:
         """Whether a packet says something else; a hub may write the same packet anew."""
         try:
             packet = read(self._context.store.spool.locate(file.name))
-            return compute_fingerprint(packet.message, packet.attachments) != row.fingerprint
+            stored = row.fingerprint
+            return compute_fingerprint(packet.message, packet.attachments, stored=stored) != stored
         except (PacketError, AttachmentError):
             return True
 

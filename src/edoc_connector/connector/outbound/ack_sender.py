@@ -6,15 +6,13 @@ transaction writes what became of it. Messages of one lane never stand in one ba
 
 from __future__ import annotations
 
-import logging
 import threading
 from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any, TypeAlias, TypeVar
 
-from ..._core import Text, describe_error
+from ..._core import Text, describe_error, get_logger
 from ...edxml import StatusMessage
 from ...errors import DuplicateDocument, EdocError, NotFound
 from ...hubs import MessageType, Outcome
@@ -27,6 +25,7 @@ from ...store import (
     Altered,
     OutgoingRow,
     OutgoingState,
+    PacketFile,
     ReceiptState,
     SpoolFile,
     Tx,
@@ -36,7 +35,7 @@ from .._retry import NO_ERROR, as_error_columns, compute_next_attempt, decide_re
 from .packet_builder import build_packet
 from .reconciler import Reconciler
 
-log = logging.getLogger("edoc_connector.connector.outbox")
+log = get_logger("edoc_connector.connector.outbox")
 
 BATCH_SIZE = 16  # messages claimed, and noted, in one transaction
 SEND_THREADS = 4  # messages on the wire at a time
@@ -204,7 +203,7 @@ class AckSender:
             return self._reconciler.find_hub_id(row)  # the same bytes as before: an earlier attempt arrived
         return result.doc_id
 
-    def _ensure_packet(self, row: OutgoingRow) -> Path:
+    def _ensure_packet(self, row: OutgoingRow) -> PacketFile:
         """Find the packet of a status; where it is gone or was altered, build one that says the same."""
         spool = self._context.store.spool
         try:

@@ -22,6 +22,7 @@ from ..limits import Limits
 from ..source import CHUNK_SIZE, Source, Span
 from .base64_text import SPACES, decode_base64, is_unpadded, translate_url_safe
 from .media_types import HEAD_SIZE, find_contradiction, guess_type
+from .zip_directory import NotWrapping, require_single
 from .zip_stream import (
     FORMAT_FIRST_ENTRIES,
     ZIP_HEADS,
@@ -218,8 +219,6 @@ class ZippedContent(_MeasuredContent):
         self._budget, self._number = budget, budget.add_zip(zip_content.approximate_size)
         self._nesting = limits.nesting
         self._is_single_at_depth: dict[int, bool] = {}
-        self.others = 0
-        """Number of files in the zip behind the first; known once everything was read."""
 
     def open(self) -> BinaryIO:
         return io.BufferedReader(_PieceStream(self._unpack()), _BUFFER_SIZE)
@@ -231,12 +230,19 @@ class ZippedContent(_MeasuredContent):
                 file = FirstFile(packed, self._bounds, meter)
                 if not self._is_file_itself(file.name):
                     yield from self._read_file(file, 1, meter)
-                    self.others = file.count_others()
                     return
-        except ZipError as fault:
+        except NotWrapping as fault:
             raise AttachmentError(
-                f"attachment {self._name!r} cannot be unzipped: {fault}; ask the sender for it again",
-                vi=f"không giải nén được tệp đính kèm {self._name!r}: {fault}; đề nghị bên gửi gửi lại",
+                f"the zip around attachment {self._name!r} is more than a wrapping of one file: {fault}; ask the "
+                "sender to attach each file by itself",
+                vi=f"zip bọc tệp đính kèm {self._name!r} không chỉ chứa đúng một tệp: {fault}; đề nghị bên gửi đính "
+                "kèm riêng từng tệp",
+            ) from fault
+        except ZipError as fault:
+            raise AttachmentError.withholding(
+                f"attachment '{{name}}' cannot be unzipped: {fault}; ask the sender for it again",
+                vi=f"không giải nén được tệp đính kèm '{{name}}': {fault}; đề nghị bên gửi gửi lại",
+                hidden={"name": self._name},
             ) from fault
         with self._zip.open() as packed:
             yield from read_pieces(packed)
@@ -255,6 +261,7 @@ class ZippedContent(_MeasuredContent):
                 yield from self._read_file(inner, depth + 1, meter)
             else:
                 yield from read_pieces(stream)
+        require_single(file)
 
     def _holds_single_file(self, depth: int) -> bool:
         """Tell whether the zip at a depth of zips holds one file, which takes reading it to its end."""
@@ -276,11 +283,12 @@ class ZippedContent(_MeasuredContent):
             file = FirstFile(stream, self._bounds, meter)
             for _ in file.pieces():
                 pass
-            return file.count_others() == 0
+            require_single(file)
         except BoundExceeded:
             raise
-        except ZipError:  # cut off or encrypted: not a wrapping that a hub made
+        except ZipError:  # cut off, encrypted, or of several files: not a wrapping that a hub made
             return False
+        return True
 
     @property
     def _cannot_be_zip(self) -> bool:
@@ -369,10 +377,11 @@ def measure_pieces(data: Iterator[bytes]) -> Measure:
 
 def unreadable_file_error(path: Path | str, error: OSError) -> AttachmentError:
     """Build the error for a file that cannot be read."""
-    return AttachmentError(
-        f"cannot read {path}: {error.strerror}; check that the file is there and readable, then try again",
-        vi=f"không đọc được {path}: {describe_system_error_vi(error)}; kiểm tra tệp có tồn tại và đọc được "
+    return AttachmentError.withholding(
+        f"cannot read {{path}}: {error.strerror}; check that the file is there and readable, then try again",
+        vi=f"không đọc được {{path}}: {describe_system_error_vi(error)}; kiểm tra tệp có tồn tại và đọc được "
         "không, rồi thử lại",
+        hidden={"path": path},
     )
 
 
@@ -421,15 +430,17 @@ def _decode_pieces(name: str, text: Iterator[bytes]) -> Generator[bytes, None, N
                 yield _decode_unpadded(ready)
         yield decode_base64(carried + b"=" * (-len(carried) % 4) if is_unpadded(carried, len(carried)) else carried)
     except OSError as error:
-        raise AttachmentError(
-            f"attachment {name!r} cannot be read from its packet: {error.strerror}; put the packet back where it was",
-            vi=f"không đọc được tệp đính kèm {name!r} từ gói tin: {describe_system_error_vi(error)}; đặt gói "
+        raise AttachmentError.withholding(
+            f"attachment '{{name}}' cannot be read from its packet: {error.strerror}; put the packet back where it was",
+            vi=f"không đọc được tệp đính kèm '{{name}}' từ gói tin: {describe_system_error_vi(error)}; đặt gói "
             "tin lại chỗ cũ",
+            hidden={"name": name},
         ) from error
     except (binascii.Error, expat.ExpatError) as error:
-        raise AttachmentError(
-            f"attachment {name!r} cannot be decoded: {error}; ask the sender for it again",
-            vi=f"không giải mã được tệp đính kèm {name!r}: {error}; đề nghị bên gửi gửi lại",
+        raise AttachmentError.withholding(
+            f"attachment '{{name}}' cannot be decoded: {error}; ask the sender for it again",
+            vi=f"không giải mã được tệp đính kèm '{{name}}': {error}; đề nghị bên gửi gửi lại",
+            hidden={"name": name},
         ) from error
 
 

@@ -10,7 +10,7 @@ from typing import BinaryIO, Literal
 from lxml import etree
 
 from ...errors import AttachmentError
-from ..attachments import Attachment
+from ..attachments import Attachment, NotWrapping
 from ..findings import Finding
 from ..message import Document, Message
 from ..source import Source
@@ -30,6 +30,9 @@ class Packet:
         skeleton: its tree, for verification and for a search of elements.
         source: its bytes.
         elements: the elements of `attachments`.
+        ambiguous: the elements that readers take differently, by name and text: those that occur more often than the
+            standard allows, and those of another namespace under a name of the standard's. Nothing of such a packet
+            counts as signed.
     """
 
     message: Message
@@ -39,6 +42,7 @@ class Packet:
     skeleton: Skeleton = field(repr=False, compare=False)
     source: Source = field(repr=False, compare=False)
     elements: tuple[etree._Element, ...] = field(repr=False, compare=False)
+    ambiguous: tuple[tuple[str, str], ...] = field(default=(), repr=False, compare=False)
 
     @property
     def kind(self) -> Literal["document", "status"]:
@@ -64,7 +68,7 @@ class Packet:
         return self.skeleton.source.open()
 
     def content_findings(self) -> Iterator[Finding]:
-        """Decode every attachment; yield findings on damaged and empty ones, and on further files in a zip."""
+        """Decode every attachment; yield findings on damaged and empty ones, and on zips of more than one file."""
         places = XPathIndex()
         for element, attachment in zip(self.elements, self.attachments, strict=True):
             code, understood = _find_content_fault(attachment)
@@ -76,9 +80,8 @@ class Packet:
 def _find_content_fault(attachment: Attachment) -> tuple[str, str]:
     """Find the code of the finding for an attachment's content, empty if none, and its field ``{understood}``."""
     try:
-        size, others = attachment.size, attachment.others
+        size = attachment.size
     except AttachmentError as error:
-        return "EDX-BASE64", str(error.__cause__ or error)
-    if size == 0:
-        return "EDX-NO-CONTENT", ""
-    return ("EDX-ZIP-MORE", str(others)) if others else ("", "")
+        code = "EDX-ZIP-MORE" if isinstance(error.__cause__, NotWrapping) else "EDX-BASE64"
+        return code, str(error.__cause__ or error)
+    return ("EDX-NO-CONTENT", "") if size == 0 else ("", "")

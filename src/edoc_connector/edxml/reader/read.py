@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from lxml import etree
 
+from ..._core import AnyFile
 from ...errors import PacketError
 from ..attachments import Attachment
 from ..findings import packet_error
@@ -23,23 +23,24 @@ from ..message import (
     DocumentIdParts,
     Message,
     StatusMessage,
+    find_mark,
     write_date,
 )
 from ..names import DS
 from ..source import Source
 from .elements import ElementReader, is_displaced, iter_children, resolve_name
 from .fast_path import build_model
-from .manifest import read_attachments
+from .manifest import AttachmentElement, read_attachments
 from .packet import Packet
 from .skeleton import Skeleton
 from .xpath import XPathIndex
 
 
-def read(source: Path | str | bytes, *, limits: Limits | None = None) -> Packet:
+def read(source: AnyFile | str | bytes, *, limits: Limits | None = None) -> Packet:
     """Read a packet.
 
     Args:
-        source: path of the file, or the packet's bytes.
+        source: path of the file, a file that opens its own streams, or the packet's bytes.
         limits: limits on its size and depth.
 
     Returns:
@@ -67,6 +68,7 @@ def read(source: Path | str | bytes, *, limits: Limits | None = None) -> Packet:
     else:
         _refuse_other_report(envelope, message_header, reader)
         message = _read_document(header, message_header, attachments, reader)
+        _report_marks(message, message_header, encoded, reader)
     frame = _STATUS_FRAME if isinstance(message, StatusMessage) else _DOCUMENT_FRAME
     for element in dict.fromkeys((skeleton.root, envelope, header)):
         _report_others(element, frame[resolve_name(element)], reader)
@@ -79,6 +81,7 @@ def read(source: Path | str | bytes, *, limits: Limits | None = None) -> Packet:
         skeleton,
         packet_source,
         elements=elements,
+        ambiguous=tuple(reader.ambiguous.items()),
     )
 
 
@@ -189,6 +192,19 @@ def _read_displaced_business(trace: etree._Element, reader: ElementReader) -> di
     return {}
 
 
+def _report_marks(
+    document: Document, message_header: etree._Element, encoded: Sequence[AttachmentElement], reader: ElementReader
+) -> None:
+    """Report marks of secrecy in the subject and in names of files, at their elements."""
+    marked = [(message_header, "Subject", document.subject)]
+    marked += [(one.element, "AttachmentName", one.attachment.name) for one in encoded]
+    for parent, name, text in marked:
+        mark = find_mark(text)
+        if mark is not None:
+            element = next((child for child_name, child in iter_children(parent) if child_name == name), parent)
+            reader.report("EDX-MARK", element, mark)
+
+
 _STATUS_FRAME = {
     "edXML": {"edXMLEnvelope"},
     "edXMLEnvelope": {"edXMLHeader"},
@@ -208,6 +224,7 @@ def _report_others(frame: etree._Element, known_names: set[str], reader: Element
     seen_names: set[str] = set()
     for name, child in iter_children(frame):
         if name not in known_names:
+            reader.note_foreign(child, known_names)
             reader.report_unknown(child)
         elif name == "Signature":
             _check_signature(child, reader)

@@ -27,6 +27,7 @@ _RULE_OF_FINDING = {
     "EDX-YEAR": "EDR-YEAR",
     "EDX-KEPT": "EDR-VALUE",
     "EDX-CID-TWICE": "EDR-CONTENT-ID",
+    "EDX-MARK": "EDR-MARK",
 }
 """Codes of findings, each with the code of the rule about the same fault."""
 

@@ -10,6 +10,7 @@ from .certificates import (
     find_leaf,
     fingerprint,
     human_name,
+    hush_odd_serials,
     is_for_other_use,
     is_same_key,
     is_valid_at,
@@ -17,12 +18,14 @@ from .certificates import (
     order_chain,
     read_certificate,
     read_certificates,
+    read_serial_number,
 )
 from .organisations import Binding, CodeDirectory, OthersMode
 from .path_building import PathBudget
 from .path_validation import Trust, judge_certificate
 from .policy import VerifyMode, VerifyPolicy
 from .revocation import Revocation, RevocationMode
+from .signer_words import describe_chain, describe_signer
 from .timestamp import CLOCK_TOLERANCE, TimestampAuthority, TimeStamping, check_timestamp
 
 __all__ = [
@@ -44,10 +47,13 @@ __all__ = [
     "certificate_digest",
     "check_timestamp",
     "days_left",
+    "describe_chain",
+    "describe_signer",
     "find_key_problem",
     "find_leaf",
     "fingerprint",
     "human_name",
+    "hush_odd_serials",
     "is_for_other_use",
     "is_same_key",
     "is_valid_at",
@@ -56,4 +62,5 @@ __all__ = [
     "order_chain",
     "read_certificate",
     "read_certificates",
+    "read_serial_number",
 ]
