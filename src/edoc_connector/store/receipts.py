@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import BindParameter, ColumnElement, Select, and_, bindparam, exists, or_, select, update
@@ -159,6 +160,19 @@ class Receipts:
     def find_all(self, agency: str, *, limit: int | None = None, **values: Any) -> list[ReceiptRow]:
         """Find an agency's receipts whose columns have some values, newest first."""
         return self._select_newest(agency, *match_columns(TABLE, values), limit=limit)
+
+    def list_issued_between(self, agency: str, first: date, last: date, *, business: str) -> list[ReceiptRow]:
+        """List the copies that count of documents of a kind that were promulgated on some days, newest first.
+
+        Args:
+            agency: code of the agency.
+            first: the first day.
+            last: the last day.
+            business: the kind.
+        """
+        days = TABLE.c.issued_on.between(first, last)
+        is_counting = TABLE.c.state.in_(EFFECTIVE_STATES)
+        return self._select_newest(agency, days, TABLE.c.business == business, is_counting)
 
     def find_same_status(self, row: ReceiptRow, fingerprint: str) -> ReceiptRow | None:
         """Find another receipt of the same status, which was let count."""

@@ -29,6 +29,8 @@ def describe_delivery(delivery: Delivery) -> dict[str, Any]:
                 "name": one.name,
                 "status": one.status and str(one.status),
                 "description": one.description,
+                "stated_at": one.time and one.time.isoformat(),
+                "learnt_at": one.learnt_at and one.learnt_at.isoformat(),
                 "undelivered": one.undelivered,
                 "authority": one.authority and one.authority.value,
             }
@@ -47,6 +49,7 @@ def _describe_entry(entry: TimelineEntry) -> dict[str, Any]:
         "recipient": entry.recipient,
         "detail": entry.detail,
         "detail_vi": entry.detail_vi,
+        "stated_at": entry.stated_at and entry.stated_at.isoformat(),
         "authority": entry.authority and entry.authority.value,
     }
 

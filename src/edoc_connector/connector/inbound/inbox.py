@@ -17,14 +17,15 @@ from ...errors import AttachmentError, DocumentIdConflict, EdocError, PacketErro
 from ...hubs import MessageType, Waiting
 from ...store import DONE, FAIL, RECEIPTS, Authority, Offer, ReceiptRow, ReceiptState, SpoolFile, Tx
 from .._context import ConnectorContext
+from .._document_match import match_delivery, name_response
 from .._fingerprint import compute_fingerprint
 from .._recovery import recover_receiving
 from .._retry import NO_ERROR, decide_retry
 from ..delivery import Delivery, build_deliveries
 from .admission import admit, as_spool_columns, fetch_to_spool, open_packet, require_spool_file
 from .authority import read_authority
-from .claims import find_delivery
-from .intake import Intake, admit_quarantined, quarantine
+from .intake import Intake, admit_quarantined
+from .quarantine import quarantine
 
 log = get_logger("edoc_connector.connector.inbox")
 
@@ -139,7 +140,7 @@ class Inbox:
         if not isinstance(message, StatusMessage):
             return None
         with self._context.store.snapshot() as tx:
-            delivery = find_delivery(tx, row.agency, message)
+            delivery = match_delivery(tx, row.agency, name_response(message.response_for)).row
             limit = self._context.limits.undelivered_after
             view = build_deliveries(tx, [delivery], undelivered_after=limit)[0] if delivery is not None else None
         return ReceivedStatus(message, view, read_authority(row))

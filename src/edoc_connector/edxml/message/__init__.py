@@ -3,7 +3,8 @@
 from .classification import Classification, find_mark
 from .codes import BusinessType, DocumentType, Priority, StatusCode
 from .dates import VIETNAM
-from .document_id import DocumentIdParts
+from .document_id import DocumentIdParts, compose_document_id
+from .document_name import DocumentName
 from .model import (
     Business,
     CheckableMessage,
@@ -59,6 +60,7 @@ __all__ = [
     "Directory",
     "Document",
     "DocumentIdParts",
+    "DocumentName",
     "DocumentType",
     "EncodedAttachment",
     "Kind",
@@ -80,6 +82,7 @@ __all__ = [
     "Table",
     "TraceHeader",
     "ValueHolder",
+    "compose_document_id",
     "facts",
     "find_mark",
     "list_unsealed_fields",
