@@ -19,6 +19,7 @@ from ..hubs import Progress
 from ..signing import Signer, VerifyMode, close_signer, select_signer
 from ..store import STATUS, DeliveryState, DirectoryEntry, DirectoryRow, Lease, ReceiptRow, ReceiptState, Store
 from ._context import ConnectorContext
+from ._hub_probe import HubProbe
 from ._leases import LeaseKeeper
 from ._pdf_policy import require_pdf_support
 from ._recording_hub import RecordingHubClient
@@ -94,6 +95,8 @@ class Connector(HandlerRegistration, Administration):
             lease=lease,
             lease_keeper=LeaseKeeper(store, lease),
             on_progress=on_progress,
+            hub_probe=HubProbe(hub),
+            fetch_tries=settings.worker.tries,
         )
         self.outbox = Outbox(self.context)
         self.inbox = Inbox(self.context)

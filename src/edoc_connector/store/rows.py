@@ -116,6 +116,7 @@ class ReceiptRow(QueuedRow):
     noticed_at: datetime | None
     traceback: str | None
     was_admitted: bool
+    refetch: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,9 +12,11 @@ import math
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from typing import Any
 
 from ..._core import Text, describe_error
+from ...config import LimitSettings
 from ...edxml import Document, StatusMessage, read
 from ...errors import (
     AttachmentError,
@@ -29,7 +31,7 @@ from ...signing import RevocationMode
 from ...store import DONE, FAIL, RECEIPTS, Change, LeaseLost, ReceiptRow, ReceiptState, SpoolFile, Tx
 from .._change_rules import KIND_BY_TYPE, KIND_NAMES_VI, WITHDRAWING_TYPES, select_target_ids
 from .._context import ConnectorContext
-from .._retry import as_error_columns, compute_next_attempt, decide_retry
+from .._retry import Blame, as_error_columns, compute_next_attempt, find_blame
 from .admission import (
     VerifiedPacket,
     admit,
@@ -44,6 +46,7 @@ from .status_intake import apply_status
 
 log = logging.getLogger("edoc_connector.connector.inbox")
 
+MAX_WRONG_BODIES = 5  # how often a packet is asked for again for which the hub gave another one's body
 _QUICK_BYTES = 1 << 20  # bytes
 
 
@@ -59,6 +62,7 @@ class DownloadedPacket:
         unverified_columns: what a packet that can be read and is set aside says of itself, as columns of its row;
             not verified.
         retry_error: why it has to be asked for again.
+        common_error: what every other packet would meet too: the hub or this machine is in trouble, not the packet.
         is_misdelivered: whether it is another packet's body.
         duplicate_checked: whether it seemed to be a duplicate, and was looked at twice.
         recorded_exchanges: what the hub said.
@@ -70,6 +74,7 @@ class DownloadedPacket:
     refusal: EdocError | None = None
     unverified_columns: Mapping[str, Any] = field(default_factory=dict)
     retry_error: EdocError | None = None
+    common_error: EdocError | None = None
     is_misdelivered: bool = False
     duplicate_checked: bool = False
     recorded_exchanges: tuple[dict[str, Any], ...] = ()
@@ -78,11 +83,6 @@ class DownloadedPacket:
     def is_admitted(self) -> bool:
         """Whether it was decided that it is let in, set aside, or asked for again."""
         return self.verified is not None or self.refusal is not None or self.retry_error is not None
-
-    @property
-    def opens_breaker(self) -> bool:
-        """Whether the next packet would meet the same error."""
-        return self.retry_error is not None and decide_retry(self.retry_error).opens_breaker
 
     @property
     def is_document(self) -> bool:
@@ -98,6 +98,35 @@ class DownloadedPacket:
         return (message.id, message.sender.id) if isinstance(message, Document) else (self.verified.fingerprint,)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredPackets:
+    """The result of downloading and storing some packets.
+
+    Args:
+        stored: how many came in, or were set aside.
+        errors: what the others met; why is in the store too, unless another worker took them over.
+        common_error: the one of these that every other packet would meet too.
+    """
+
+    stored: int
+    errors: tuple[EdocError, ...] = ()
+    common_error: EdocError | None = None
+
+    @classmethod
+    def of(cls, downloads: Sequence[DownloadedPacket], errors: Sequence[EdocError]) -> StoredPackets:
+        """Sum up what became of some packets.
+
+        Args:
+            downloads: the packets.
+            errors: what those met that were not stored.
+        """
+        common = [downloaded.common_error for downloaded in downloads if downloaded.common_error is not None]
+        common += [error for error in errors if find_blame(error) is Blame.ALL]
+        return cls(
+            stored=len(downloads) - len(errors), errors=tuple(errors), common_error=common[0] if common else None
+        )
+
+
 class Intake:
     """Brings packets in.
 
@@ -109,7 +138,7 @@ class Intake:
         self._context = context
         self._duplicate_checker = DuplicateChecker(context)
 
-    def fetch(self, keys: Sequence[int], *, within: float = math.inf) -> list[EdocError]:
+    def fetch(self, keys: Sequence[int], *, within: float = math.inf) -> StoredPackets:
         """Claim, download, verify and store packets that were listed, one after another.
 
         Those that other workers are at are left out; those that were not begun in time are given back.
@@ -117,27 +146,54 @@ class Intake:
         Args:
             keys: the keys of their receipts.
             within: seconds after which no further one is begun.
-
-        Returns:
-            What those met that were not stored.
         """
         deadline = time.monotonic() + within
         rows = self.claim(keys)
         downloads: list[DownloadedPacket] = []
         with self._context.lease_keeper.hold_all(RECEIPTS.table_name, [row.id for row in rows]):
             for row in rows:
-                if downloads and (time.monotonic() >= deadline or downloads[-1].opens_breaker):
+                if downloads and (time.monotonic() >= deadline or downloads[-1].common_error is not None):
                     break
-                downloads.append(self.download(row))
+                downloads.append(self.find_common_error(self.download(row)))
             self.release(rows[len(downloads) :])
             errors = self.store_packets(downloads)
         self._keep_verified(downloads)
-        return errors
+        return StoredPackets.of(downloads, errors)
 
     def claim(self, keys: Sequence[int]) -> list[ReceiptRow]:
-        """Claim packets that were listed and that nobody is at; the attempt counts from now on."""
+        """Claim packets that were listed and that nobody is at; the attempt counts from now on.
+
+        One whose downloads failed too often is set aside instead.
+        """
         with self._context.store.transaction() as tx:
-            return tx.receipts.claim_listed(self._context.lease, agency=self._context.agency, row_ids=keys)
+            rows = tx.receipts.claim_listed(self._context.lease, agency=self._context.agency, row_ids=keys)
+            exhausted = [row for row in rows if row.attempts > self._context.fetch_tries]
+            for row in exhausted:
+                self._set_unfetched_aside(tx, row)
+            return [row for row in rows if row not in exhausted]
+
+    def _set_unfetched_aside(self, tx: Tx, row: ReceiptRow) -> None:
+        """Set a packet aside that did not come; the hub is not told.
+
+        It is tried again by itself, but for one on which the process ended each time, and so no error is known.
+        """
+        count = row.attempts - 1
+        log.error("docId %s is set aside after %d tries", row.hub_doc_id, count)
+        reason = Text(row.error_text or "the worker ended each time", row.error_vi or "lần nào tiến trình cũng dừng")
+        tx.receipts.move(
+            row,
+            ReceiptState.QUARANTINED,
+            detail=Text(f"{count} downloads failed: {reason.en}", f"{count} lần tải không được: {reason.vi}"),
+            attempts=count,
+            refetch=row.error_code is not None,
+            next_attempt_at=tx.now + timedelta(seconds=self._context.limits.backoff_cap),
+        )
+
+    def find_common_error(self, downloaded: DownloadedPacket) -> DownloadedPacket:
+        """Find out whether the error that a packet met is its own trouble, or that of the hub or this machine."""
+        if downloaded.retry_error is None:
+            return downloaded
+        return replace(downloaded, common_error=self._context.hub_probe.find_common_error(downloaded.retry_error))
 
     def release(self, rows: Sequence[ReceiptRow]) -> None:
         """Give back packets that were claimed and not asked for."""
@@ -228,7 +284,15 @@ class Intake:
                 return [met_error for downloaded in downloads for met_error in self._store_batch([downloaded])]
             self._postpone_unstored(downloads[0], error)
             return [error]
+        self._discard_repeats(stored_packets)
         return [downloaded.retry_error for downloaded in stored_packets if downloaded.retry_error is not None]
+
+    def _discard_repeats(self, downloads: Sequence[DownloadedPacket]) -> None:
+        """Discard the odd bodies that came before the packets; of two that are the same one stays."""
+        for downloaded in downloads:
+            row, file = downloaded.row, downloaded.file
+            if row.spool_file is not None and file is not None and not downloaded.is_misdelivered:
+                self._context.store.spool.discard(row.spool_file)
 
     def _store_together(self, downloads: Sequence[DownloadedPacket]) -> tuple[list[DownloadedPacket], set[int]]:
         """Store packets in one transaction; none, where some seem to be duplicates and were not looked at twice yet.
@@ -265,18 +329,22 @@ class Intake:
     def _store_one(self, tx: Tx, downloaded: DownloadedPacket) -> None:
         row, file = downloaded.row, downloaded.file
         if downloaded.retry_error is not None:
-            self._postpone(tx, row, downloaded.retry_error)
+            self._postpone(tx, row, downloaded.retry_error, is_counted=downloaded.common_error is None)
         elif downloaded.refusal is not None and file is not None:
-            quarantine(tx, row, downloaded.refusal, {**downloaded.unverified_columns, **as_spool_columns(file)})
+            columns = {**downloaded.unverified_columns, **as_spool_columns(file)}
+            quarantine(tx, row, downloaded.refusal, columns, limits=self._context.limits)
         elif downloaded.is_misdelivered and file is not None:
-            quarantine(tx, row, _build_misdelivery_error(row), as_spool_columns(file), notify_hub=False)
+            quarantine_misdelivered(tx, row, as_spool_columns(file), limits=self._context.limits)
         elif downloaded.verified is not None:
-            _store_verified(tx, row, downloaded.verified)
+            _store_verified(tx, row, downloaded.verified, limits=self._context.limits)
 
-    def _postpone(self, tx: Tx, row: ReceiptRow, error: EdocError) -> None:
+    def _postpone(self, tx: Tx, row: ReceiptRow, error: EdocError, *, is_counted: bool) -> None:
         # The claim counted the attempt; one that says nothing about this packet does not count.
-        values = {"attempts": row.attempts - int(decide_retry(error).opens_breaker), **as_error_columns(error)}
-        next_attempt_at = compute_next_attempt(self._context.limits, row.attempts, tx.now, error)
+        attempts = row.attempts if is_counted else row.attempts - 1
+        values = {"attempts": attempts, **as_error_columns(error)}
+        next_attempt_at = compute_next_attempt(self._context.limits, attempts, tx.now, error)
+        if attempts >= self._context.fetch_tries:
+            next_attempt_at = tx.now  # it is set aside, for which nothing has to be waited for
         tx.leases.end(RECEIPTS, row.id, state=row.state, fencing_token=row.fence,
             detail=Text(f"not downloaded: {error.message}", f"chưa tải được: {error.vi}"),
             next_attempt_at=next_attempt_at, **values,
@@ -288,7 +356,7 @@ class Intake:
             return
         try:
             with self._context.store.transaction() as tx:
-                self._postpone(tx, downloaded.row, error)
+                self._postpone(tx, downloaded.row, error, is_counted=find_blame(error) is Blame.ITEM)
         except StoreError as store_error:
             log.warning("docId %s waits until its lease runs out: %s", downloaded.row.hub_doc_id, store_error)
 
@@ -303,11 +371,8 @@ class Intake:
             downloaded = replace(downloaded, verified=None, retry_error=error)
         else:
             downloaded = replace(downloaded, verified=verified, file=verified.file)
-        return replace(
-            downloaded,
-            duplicate_checked=True,
-            recorded_exchanges=(*downloaded.recorded_exchanges, *self._context.hub.take_exchanges()),
-        )
+        exchanges = (*downloaded.recorded_exchanges, *self._context.hub.take_exchanges())
+        return self.find_common_error(replace(downloaded, duplicate_checked=True, recorded_exchanges=exchanges))
 
 
 @dataclass(frozen=True, slots=True)
@@ -371,17 +436,44 @@ def find_document_copy(tx: Tx, row: ReceiptRow, document: Document) -> ReceiptRo
     return copy if copy is not None and copy.id != row.id else None
 
 
-def quarantine(tx: Tx, row: ReceiptRow, error: EdocError, values: dict[str, Any], *, notify_hub: bool = True) -> None:
-    """Set a packet aside, and queue a ``fail`` for the hub if it is to be told."""
-    log.error("docId %s is set aside: %s", row.hub_doc_id, error)
-    quarantined = tx.receipts.move(
-        row, ReceiptState.QUARANTINED, detail=describe_error(error), **values | as_error_columns(error)
+def quarantine(tx: Tx, row: ReceiptRow, error: EdocError, values: dict[str, Any], *, limits: LimitSettings) -> None:
+    """Set a packet aside. The hub is told ``fail`` once the same bytes came twice, an interval apart.
+
+    Until then it is downloaded once more by itself: one odd answer, or one that was cut, is no verdict on a packet.
+
+    Args:
+        tx: the transaction.
+        row: its receipt; the bytes that came before it names by their hash.
+        error: why it may not come in.
+        values: further columns, the hash of the bytes that came now among them.
+        limits: the interval.
+    """
+    is_repeated = row.sha256 is not None and row.sha256 == values["sha256"]
+    next_attempt_at = max(
+        tx.now + timedelta(seconds=limits.grace), compute_next_attempt(limits, row.attempts - 1, tx.now)
     )
-    if notify_hub:
+    schedule = {"refetch": not is_repeated, "next_attempt_at": next_attempt_at}
+    quarantined = set_aside(tx, row, error, values | schedule)
+    if is_repeated:
         tx.outgoing.enqueue_confirmation(quarantined, FAIL)
 
 
-def admit_quarantined(tx: Tx, row: ReceiptRow, verified: VerifiedPacket) -> None:
+def quarantine_misdelivered(tx: Tx, row: ReceiptRow, values: dict[str, Any], *, limits: LimitSettings) -> None:
+    """Set another packet's body aside, and plan another download, a bounded number of times; the hub is not told."""
+    next_attempt_at = compute_next_attempt(limits, row.attempts - 1, tx.now)
+    schedule = {"refetch": row.attempts < MAX_WRONG_BODIES, "next_attempt_at": next_attempt_at}
+    set_aside(tx, row, _build_misdelivery_error(row), values | schedule)
+
+
+def set_aside(tx: Tx, row: ReceiptRow, error: EdocError, values: dict[str, Any]) -> ReceiptRow:
+    """Set a packet aside; returns its receipt afterwards."""
+    log.error("docId %s is set aside: %s", row.hub_doc_id, error)
+    return tx.receipts.move(
+        row, ReceiptState.QUARANTINED, detail=describe_error(error), **values | as_error_columns(error)
+    )
+
+
+def admit_quarantined(tx: Tx, row: ReceiptRow, verified: VerifiedPacket, *, limits: LimitSettings) -> None:
     """Take in a packet that was set aside, as if it had come just now.
 
     Raises:
@@ -393,9 +485,9 @@ def admit_quarantined(tx: Tx, row: ReceiptRow, verified: VerifiedPacket) -> None
         raise build_conflict_error(copy.document_id or "")
     if copy is None and row.was_admitted:
         # The application failed on it; what it asks for was entered when it first came.
-        tx.receipts.move(row, ReceiptState.WAITING, **as_packet_columns(verified))
+        tx.receipts.move(row, ReceiptState.WAITING, refetch=False, **as_packet_columns(verified))
         return
-    _store_verified(tx, tx.receipts.move(row, ReceiptState.LISTED), verified)
+    _store_verified(tx, tx.receipts.move(row, ReceiptState.LISTED, refetch=False), verified, limits=limits)
     admitted = tx.receipts.get_by_id(row.id)
     if admitted.state == ReceiptState.HANDLED and tx.outgoing.has_queued_confirmation(admitted, FAIL):
         # A hub that was told so may take no other word, and the application is not to wait for that.
@@ -448,18 +540,20 @@ def _split_repeats(downloads: Iterable[DownloadedPacket]) -> Iterator[list[Downl
         yield batch
 
 
-def _store_verified(tx: Tx, row: ReceiptRow, verified: VerifiedPacket) -> None:
+def _store_verified(tx: Tx, row: ReceiptRow, verified: VerifiedPacket, *, limits: LimitSettings) -> None:
     message = verified.message
     if isinstance(message, StatusMessage):
         apply_status(tx, row, message, as_packet_columns(verified))
     else:
-        _store_document(tx, row, verified, message)
+        _store_document(tx, row, verified, message, limits=limits)
 
 
-def _store_document(tx: Tx, row: ReceiptRow, verified: VerifiedPacket, document: Document) -> None:
+def _store_document(
+    tx: Tx, row: ReceiptRow, verified: VerifiedPacket, document: Document, *, limits: LimitSettings
+) -> None:
     copy = find_document_copy(tx, row, document)
     if copy is not None and copy.fingerprint != verified.fingerprint:
-        quarantine(tx, row, build_conflict_error(document.id), as_packet_columns(verified))
+        quarantine(tx, row, build_conflict_error(document.id), as_packet_columns(verified), limits=limits)
     elif copy is not None:
         detail = Text(f"as docId {copy.hub_doc_id}", f"là docId {copy.hub_doc_id}")
         duplicate = tx.receipts.move(row, ReceiptState.DUPLICATE, detail=detail, **as_packet_columns(verified))

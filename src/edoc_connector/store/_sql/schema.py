@@ -173,6 +173,8 @@ receipts = Table(
     Column("traceback", Text),
     # Whether it was ever let in, and waited for the application.
     Column("was_admitted", Boolean, nullable=False, server_default=false()),
+    # Whether it was set aside and is downloaded once more by itself, when its next attempt is due.
+    Column("refetch", Boolean, nullable=False, server_default=false()),
     *_build_queue_columns(RECEIPTS),
     UniqueConstraint("agency", "hub_doc_id"),
     CheckConstraint("change IN ('asked', 'agreed', 'refused')", name="change"),
@@ -208,6 +210,15 @@ Index(
     receipts.c.id,
     sqlite_where=receipts.c.noticed_at.is_(None) & receipts.c.business.is_(None),
     postgresql_where=receipts.c.noticed_at.is_(None) & receipts.c.business.is_(None),
+)
+
+# Packets that are downloaded once more by themselves: few of those that were set aside.
+Index(
+    "ix_receipts_refetch",
+    receipts.c.agency,
+    receipts.c.next_attempt_at,
+    sqlite_where=receipts.c.refetch,
+    postgresql_where=receipts.c.refetch,
 )
 
 outgoing = Table(
