@@ -105,14 +105,14 @@ def test_texts_are_in_both_languages() -> None:
         assert meaning.en != meaning.vi
 
 
-@pytest.mark.parametrize("status", range(100, 600))
 @pytest.mark.parametrize("body", BodyKind)
-def test_every_status_and_body_has_a_meaning(status: int, body: BodyKind) -> None:
+def test_every_status_and_body_has_a_meaning(body: BodyKind) -> None:
     """The table has a row for whatever may come, and only the hub's own form, 413 and 422 are final (faults, row 9)."""
-    sending, reading = (find_status_meaning(status, body, sends=sends).error for sends in (True, False))
-    is_verdict = status in (413, 422) or (body is BodyKind.HUB and status not in (401, 403, 408, 425, 429))
-    assert (sending is errors.PacketRefused) is (400 <= status < 500 and is_verdict)
-    assert (reading is errors.HubError) is (400 <= status < 500 and is_verdict)
+    for status in range(100, 600):
+        sending, reading = (find_status_meaning(status, body, sends=sends).error for sends in (True, False))
+        is_verdict = status in (413, 422) or (body is BodyKind.HUB and status not in (401, 403, 408, 425, 429))
+        assert (sending is errors.PacketRefused) is (400 <= status < 500 and is_verdict)
+        assert (reading is errors.HubError) is (400 <= status < 500 and is_verdict)
 
 
 @pytest.mark.parametrize(

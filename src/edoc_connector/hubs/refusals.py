@@ -170,7 +170,7 @@ _IN_BETWEEN = RefusalMeaning(
 )
 _PROXY_LOGIN = RefusalMeaning(
     IntermediaryAnswer,
-    "A proxy wants a login. Check user and password of the proxy in the configuration; a password may have expired.",
+    "A proxy wants a login. Check what the configuration says of the proxy; its password may have expired.",
     "Proxy yêu cầu đăng nhập. Hãy kiểm tra tên và mật khẩu của proxy trong cấu hình; mật khẩu có thể đã hết hạn.",
 )
 _CERTIFICATE_WANTED = RefusalMeaning(

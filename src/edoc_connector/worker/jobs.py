@@ -202,11 +202,11 @@ class AgencyJobs:
         if not self._breaker.is_closed():
             return False
         results = self._outbox.ack_sender.send_next(only_due=True, only_id=key)
-        errors = [error for _, error in results if not isinstance(error, LeaseLost)]
-        for error in errors:
-            if error is not None:
-                self._breaker.update(error)
-        if errors and not any(errors):
+        results_of_ours = [result for result in results if not isinstance(result.error, LeaseLost)]
+        for result in results_of_ours:
+            if result.opens_breaker:
+                self._breaker.update(result.error)
+        if results_of_ours and not any(result.error for result in results_of_ours):
             self._breaker.update(None)
         return bool(results)
 
