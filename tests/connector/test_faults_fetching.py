@@ -68,7 +68,7 @@ def states(packets: Sequence[HubPacket]) -> list[str]:
     return [receipt.state for packet in packets for receipt in packet.receipts]
 
 
-def test_13_2_whose_no_is_final_for_documents(office: Office, hub: RunningHub, fails: Fails) -> None:
+def test_13_2_row_26_whose_no_is_final_for_documents(office: Office, hub: RunningHub, fails: Fails) -> None:
     """A document waits while something in front of the hub says no, and `explain` names it (faults, row 26)."""
     sender = office("H29.05")
     for number, (status, media_type, body) in enumerate(IN_BETWEEN):
@@ -86,7 +86,7 @@ def test_13_2_whose_no_is_final_for_documents(office: Office, hub: RunningHub, f
     assert len(hub.packets()) == len(IN_BETWEEN)
 
 
-def test_13_2_whose_no_is_final_for_answers_of_ours(office: Office, hub: RunningHub, handle: Handle) -> None:
+def test_13_2_row_26_whose_no_is_final_for_answers_of_ours(office: Office, hub: RunningHub, handle: Handle) -> None:
     """Confirmations and statuses wait as well: one expired proxy password loses none of them (faults, row 26)."""
     sender, receiver = office("H29.05"), office("G22")
     sender.send(sample_document())
@@ -103,7 +103,7 @@ def test_13_2_whose_no_is_final_for_answers_of_ours(office: Office, hub: Running
     assert [packet.packet.status for packet in hub.packets()] == ["", "01"]
 
 
-def test_13_2_whose_no_is_final_the_hubs_own(office: Office, hub: RunningHub, fails: Fails) -> None:
+def test_13_2_row_26_whose_no_is_final_the_hubs_own(office: Office, hub: RunningHub, fails: Fails) -> None:
     """An answer in the hub's own form is its verdict, whatever the HTTP status (faults, row 9)."""
     sender = office("H29.05")
     own = '{"status":"FAIL","ErrorCode":"77","ErrorDesc":"mẫu cũ"}'.encode().decode("latin-1")
@@ -149,7 +149,7 @@ def haunted(office: Office, hub: RunningHub) -> Callable[[int, int], list[str]]:
     return make
 
 
-def test_14_2_one_doc_id_never_closes_the_hub(
+def test_14_2_row_27_one_doc_id_never_closes_the_hub(
     office: Office, hub: RunningHub, haunted: Callable[[int, int], list[str]], ahead: Ahead
 ) -> None:
     """A worker counts and backs off each such docId, takes all others, and never pauses (faults, row 27)."""
@@ -175,7 +175,9 @@ def test_14_2_one_doc_id_never_closes_the_hub(
     assert any("downloaded once more" in step and "HTTP 403" in step for step in next_steps)
 
 
-def test_14_2_a_hundred_ghosts_in_front_of_a_hundred(office: Office, haunted: Callable[[int, int], list[str]]) -> None:
+def test_14_2_row_27_a_hundred_ghosts_in_front_of_a_hundred(
+    office: Office, haunted: Callable[[int, int], list[str]]
+) -> None:
     """All hundred good documents come in the first poll (faults, row 27)."""
     haunted(100, 100)
     receiver = office("G22")
@@ -183,7 +185,7 @@ def test_14_2_a_hundred_ghosts_in_front_of_a_hundred(office: Office, haunted: Ca
     assert len(receiver.receipts(state=ReceiptState.LISTED)) == 100
 
 
-def test_14_2_one_confirmation_never_closes_the_hub(office: Office, hub: RunningHub, handle: Handle) -> None:
+def test_14_2_row_27_one_confirmation_never_closes_the_hub(office: Office, hub: RunningHub, handle: Handle) -> None:
     """A confirmation that fails for ever is its docId's trouble too: statuses and others go on (faults, row 27)."""
     sender, receiver = office("H29.05"), office("G22", limits={"backoff": 60.0})
     for number, (status, body) in enumerate(GHOSTS):
@@ -202,7 +204,7 @@ def test_14_2_one_confirmation_never_closes_the_hub(office: Office, hub: Running
     assert states(documents).count("done") == 1
 
 
-def test_14_2_the_connection_speaks_for_the_hub(office: Office, hub: RunningHub, handle: Handle) -> None:
+def test_14_2_row_27_the_connection_speaks_for_the_hub(office: Office, hub: RunningHub, handle: Handle) -> None:
     """Where the list does not come either, the hub is in trouble: work pauses, no try is counted (faults, row 8)."""
     office("H29.05").send(sample_document())
     office("H29.05").send(sample_document(number="2"))
@@ -216,7 +218,7 @@ def test_14_2_the_connection_speaks_for_the_hub(office: Office, hub: RunningHub,
     assert [receipt._row.attempts for receipt in receiver.receipts()] == [0, 0]
 
 
-def test_14_2_statuses_wait_for_no_ghost(office: Office, hub: RunningHub, ahead: Ahead, handle: Handle) -> None:
+def test_14_2_row_27_statuses_wait_for_no_ghost(office: Office, hub: RunningHub, ahead: Ahead, handle: Handle) -> None:
     """What its sender offered before holds a status up for two tries, not for ever (faults, row 27)."""
     sender, receiver = office("H29.05", limits={"backoff": 60.0}), office("G22")
     ghost = hub.offer(b"?", sender="G22", to="H29.05")
@@ -234,7 +236,7 @@ def test_14_2_statuses_wait_for_no_ghost(office: Office, hub: RunningHub, ahead:
     assert delivery.recipient("G22").status == "01"
 
 
-def test_14_2_a_duplicate_whose_first_doc_id_is_gone(office: Office, hub: RunningHub, handle: Handle) -> None:
+def test_14_2_row_27_a_duplicate_whose_first_doc_id_is_gone(office: Office, hub: RunningHub, handle: Handle) -> None:
     """A duplicate is told as one although the hub does not serve the first docId any more (faults, rows 19, 27)."""
     sender, receiver = office("H29.05"), office("G22")
     sender.send(sample_document())
@@ -251,7 +253,7 @@ def test_14_2_a_duplicate_whose_first_doc_id_is_gone(office: Office, hub: Runnin
     assert states(documents) == ["done", "done", "done"]
 
 
-def test_14_2_a_confirmed_packet_that_is_not_given(office: Office, hub: RunningHub, handle: Handle) -> None:
+def test_14_2_row_27_a_confirmed_packet_that_is_not_given(office: Office, hub: RunningHub, handle: Handle) -> None:
     """One that is offered after its confirmation, and not given, backs off, and others are taken (faults, row 27)."""
     sender, receiver = office("H29.05"), office("G22", limits={"backoff": 600.0})
     sender.send(sample_document())
@@ -302,7 +304,7 @@ def odd_faults() -> Iterator[tuple[str, Fault]]:
         yield kind, Fault(kind=kind, path="/downloadEdoc")
 
 
-def test_14_3_fail_only_after_two_identical_downloads_one_odd_answer(office: Office, hub: RunningHub) -> None:
+def test_14_3_row_28_fail_only_after_two_identical_downloads_one_odd_answer(office: Office, hub: RunningHub) -> None:
     """One odd 200 of any kind, or a part of a packet, loses nothing, and the hub is told nothing (faults, row 28)."""
     sender, receiver = office("H29.05"), office("G22")
     for number, (name, fault) in enumerate(odd_faults()):
@@ -320,7 +322,7 @@ def test_14_3_fail_only_after_two_identical_downloads_one_odd_answer(office: Off
     assert receiver.fsck(deep=True) == []
 
 
-def test_14_3_fail_only_after_two_identical_downloads_an_interval_apart(
+def test_14_3_row_28_fail_only_after_two_identical_downloads_an_interval_apart(
     office: Office, hub: RunningHub, handle: Handle, ahead: Ahead
 ) -> None:
     """However often it is polled, the second look comes after `limits.grace`, and only then `fail` (faults, row 28)."""
@@ -341,7 +343,7 @@ def test_14_3_fail_only_after_two_identical_downloads_an_interval_apart(
     assert not any("downloaded once more" in step for step in receiver.explain(aside.hub_doc_id).next)
 
 
-def test_14_3_fail_only_after_two_identical_downloads_other_bytes_each_time(
+def test_14_3_row_28_fail_only_after_two_identical_downloads_other_bytes_each_time(
     office: Office, hub: RunningHub, handle: Handle
 ) -> None:
     """Nonsense that is another one each time is no packet of the sender's: the hub is told nothing (faults, row 28)."""
@@ -355,7 +357,7 @@ def test_14_3_fail_only_after_two_identical_downloads_other_bytes_each_time(
     assert len(handle(receiver)) == 1
 
 
-def test_14_3_recheck_asks_the_hub_again(office: Office, hub: RunningHub, fails: Fails, handle: Handle) -> None:
+def test_14_3_row_28_recheck_asks_the_hub_again(office: Office, hub: RunningHub, fails: Fails, handle: Handle) -> None:
     """What was odd and is whole at the hub now comes in by `recheck`, without waiting (faults, row 28)."""
     office("H29.05").send(sample_document())
     receiver = office("G22", limits={"grace": GRACE})
@@ -374,7 +376,7 @@ def test_14_3_recheck_asks_the_hub_again(office: Office, hub: RunningHub, fails:
 
 @pytest.mark.parametrize("fetch_with", ["downloadEdoc", "getEdoc"])
 @pytest.mark.parametrize("kind", ["half", "cut"])
-def test_13_3_a_cut_download_is_a_transport_fault(
+def test_13_3_row_28_a_cut_download_is_a_transport_fault(
     office: Office, hub: RunningHub, kind: str, fetch_with: str, ahead: Ahead
 ) -> None:
     """A body cut without a length, or with too small a one, is fetched again before anything is told (faults, 28)."""
@@ -390,7 +392,7 @@ def test_13_3_a_cut_download_is_a_transport_fault(
 
 
 @pytest.mark.parametrize("set_aside", [False, True], ids=["backing off", "set aside"])
-def test_13_4_fetching_is_retried_on_its_own(
+def test_13_4_row_33_fetching_is_retried_on_its_own(
     office: Office, hub: RunningHub, set_aside: bool, ahead: Ahead, handle: Handle
 ) -> None:
     """What was seen is fetched by its id, although the hub's list has moved on (faults, row 33)."""

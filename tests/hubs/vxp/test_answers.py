@@ -306,7 +306,7 @@ def test_http_status(
 
 @pytest.mark.parametrize("status", [400, 402, 406, 407, 409, 410, 411, 412, 414, 415, 416, 417, 418, 421, 423, 424])
 @pytest.mark.parametrize("body", [b"", b"Bad Request", HTML, b'{"message":"no"}', b"[]", {"status": 400, "error": "x"}])
-def test_13_2_whose_no_is_final(
+def test_13_2_row_26_whose_no_is_final(
     status: int, body: Any, vxp: Vxp, sending: Flow[SendResult], answered: Answered, tmp_path: Path
 ) -> None:
     """A 4xx that is not in the hub's own form refuses no packet and no confirmation (faults, row 26)."""
@@ -318,7 +318,7 @@ def test_13_2_whose_no_is_final(
 
 
 @pytest.mark.parametrize("status", [426, 428, 431, 444, 449, 451, 460, 463, 494, 495, 496, 497, 498, 499])
-def test_13_2_whose_no_is_final_of_proxies_own(status: int, vxp: Vxp, answered: Answered) -> None:
+def test_13_2_row_26_whose_no_is_final_of_proxies_own(status: int, vxp: Vxp, answered: Answered) -> None:
     """What nginx, load balancers and filters make up for themselves is no verdict either (faults, row 26)."""
     for body in (b"", HTML, b"{}"):
         with pytest.raises(IntermediaryAnswer, match=f"HTTP {status}"):
