@@ -145,10 +145,14 @@ def bench(session: nox.Session) -> None:
 
 @nox.session
 def nightly(session: nox.Session) -> None:
-    """Run what takes an hour: ten times as many examples, others each time, and the long form of the chaos test."""
+    """Run what takes an hour: ten times as many examples, others each time, and the long form of the chaos test.
+
+    Then the whole suite with the lowest version of each dependency, of which every run takes a few minutes only.
+    """
     random = {"EDOC_HYPOTHESIS_PROFILE": "nightly"}
     _pytest(session, EDOC_MUTATIONS="1000", EDOC_TEST_WAITING="10000", **random)
     _pytest(session, *FUZZED, "-k", "any_ or read_back or order_does", EDOC_FUZZ_EXAMPLES="200000", **random)
     for store in ("sqlite", "postgresql"):
         chaos = ("tests/chaos/chaos.py", "--documents", "500", "--seconds", "600", "--store", store)
         session.run(sys.executable, *chaos)
+    session.notify("lowest", ["tests"])

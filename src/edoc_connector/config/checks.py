@@ -102,6 +102,15 @@ def warn_without_tls(endpoint: str) -> None:
     log.warning("%s is reached without TLS: anybody on the way can read the documents; use https", parts.hostname)
 
 
+def warn_of_unbound_signers() -> None:
+    """Say in the log what `trusted` has come to refuse, until somebody has decided about it in the settings."""
+    log.warning(
+        "[receive] policy is trusted: packets whose signer's certificate nothing binds to the sender's code are "
+        "refused (SIG-UNBOUND). List the senders' certificates under organisations; set organisations_others to "
+        '"refuse" to say so yourself, or to "report" to let such packets in as before (docs/trust.md)'
+    )
+
+
 def _is_loopback(host: str) -> bool:
     try:
         return ipaddress.ip_address(host).is_loopback

@@ -15,8 +15,8 @@ from ..client import ClientSettings
 from ..edxml import Limits, Organization
 from ..errors import ConfigError
 from ..hubs import REGISTRY, Dialect
-from ..signing import Keyring, KeyUri, Revocation, TimestampAuthority, VerifyPolicy
-from .checks import build_config_error, refuse_misspelt_variables, warn_without_tls
+from ..signing import CodeDirectory, Keyring, KeyUri, Revocation, TimestampAuthority, VerifyMode, VerifyPolicy
+from .checks import build_config_error, refuse_misspelt_variables, warn_of_unbound_signers, warn_without_tls
 from .messages import (
     FILE_NOT_UTF8,
     build_agencies_form_error,
@@ -214,18 +214,25 @@ class Settings(BaseSettings):
             return None
         return Keyring.load([self._make_key_uri_absolute(uri) for uri in uris], secrets=self._find_key_password)
 
-    def policy(self) -> VerifyPolicy:
+    def policy(self, *, directory: CodeDirectory | None = None) -> VerifyPolicy:
         """Make the policy that decides which packets come in.
+
+        Args:
+            directory: pairs the codes of one agency, e.g. ``Directory(connector.directory())``.
 
         Raises:
             ConfigError: a certificate cannot be read, or ``trusted`` is set without an authority to trust.
         """
         receive = self.receive
+        if receive.policy is VerifyMode.TRUSTED and receive.organisations_others is None:
+            warn_of_unbound_signers()
         return VerifyPolicy.load(
             [self._resolve_path(path) for path in receive.trust],
             mode=receive.policy,
             intermediates=[self._resolve_path(path) for path in receive.intermediates],
             organisations=receive.organisations,
+            organisations_others=receive.organisations_others,
+            directory=directory,
             legacy_sha1=receive.legacy_sha1,
             revocation=self._build_revocation(),
             timestamp_anchors=[self._resolve_path(path) for path in receive.timestamp_trust],

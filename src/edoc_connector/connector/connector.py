@@ -6,6 +6,7 @@ import logging
 import os
 import socket
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -24,6 +25,7 @@ from ._leases import LeaseKeeper
 from ._pdf_policy import require_pdf_support
 from ._recording_hub import RecordingHubClient
 from ._recovery import compute_overdue_limits
+from ._stored_directory import StoredDirectory
 from .delivery import Delivery, build_deliveries
 from .handlers import HandlerRegistration, Handlers
 from .inbound import Inbox, Receipt, ReceiveLoop
@@ -83,7 +85,7 @@ class Connector(HandlerRegistration, Administration):
             agency=settings.agency.id,
             store=store,
             hub=hub,
-            policy=policy,
+            policy=replace(policy, directory=StoredDirectory(store, owner)),
             limits=settings.limits,
             packet_limits=settings.packet_limits(),
             seal=settings.signing.seal,

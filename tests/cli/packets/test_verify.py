@@ -44,6 +44,7 @@ def test_a_verdict_says_whether_the_signer_was_checked(signed: Path, edoc: Edoc)
     assert "SIG-NOT-JUDGED" in alone.out
     assert "VALID (SIG-OK) — Sở Nội vụ; trusted / tin cậy" in judged.out
     assert "SIG-NOT-JUDGED" not in judged.out
+    assert "SIG-UNBOUND" in alone.out
     for command in (("inspect",), ("seal", "show")):
         assert "signer not checked" in edoc(*command, signed).out
 

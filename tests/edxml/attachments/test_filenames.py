@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from edoc_connector.edxml.attachments.filenames import MAX_BYTES, distinct, safe_name
+from edoc_connector.edxml.attachments.filenames import MAX_BYTES, DistinctNames, distinct, safe_name
 
 
 @pytest.mark.parametrize(
@@ -53,3 +53,28 @@ def test_equal_names_are_told_apart() -> None:
     """Two attachments of one name do not overwrite each other, even where letters differ in case only."""
     taken: set[str] = set()
     assert [distinct(n, taken) for n in ("a.pdf", "A.pdf", "a.pdf")] == ["a.pdf", "A (2).pdf", "a (3).pdf"]
+
+
+def test_many_files_of_one_name_take_a_step_each(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ten thousand files of one name look up a used name some ten thousand times, not fifty million."""
+    looked_up: list[str] = []
+
+    class Watched(set[str]):
+        def __contains__(self, name: object) -> bool:
+            looked_up.append(str(name))
+            return super().__contains__(name)
+
+    names = DistinctNames(["A (3).pdf"])
+    monkeypatch.setattr(names, "_used", Watched(names._used))
+    picked = [names.pick("a.pdf") for _ in range(10_000)]
+    assert picked[:4] == ["a.pdf", "a (2).pdf", "a (4).pdf", "a (5).pdf"]
+    assert len({name.casefold() for name in picked}) == 10_000
+    assert len(looked_up) < 2.3 * 10_000
+
+
+@given(names=st.lists(st.sampled_from(["a.pdf", "A.pdf", "a (2).pdf", "a (3).pdf", "a", ".pdf", "ß.pdf", "SS.pdf"])))
+def test_many_names_are_made_distinct_as_one_by_one(names: list[str]) -> None:
+    """Remembering the last number changes no name."""
+    taken: set[str] = set()
+    many = DistinctNames()
+    assert [many.pick(name) for name in names] == [distinct(name, taken) for name in names]

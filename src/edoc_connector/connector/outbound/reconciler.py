@@ -7,13 +7,12 @@ asked `LOOKUPS_BEFORE_RESEND` times, a grace period apart; what the hub cannot t
 from __future__ import annotations
 
 import logging
-import unicodedata
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import NoReturn, TypeAlias
 
-from ..._core import Text
+from ..._core import Text, to_nfc
 from ...edxml import StatusMessage
 from ...errors import EdocError, HubError, OutcomeUnknown
 from ...hubs import MessageType, SentState
@@ -233,7 +232,7 @@ def _is_same_text(left: str, right: str) -> bool:
 
 
 def _normalize(text: str) -> str:
-    return " ".join(unicodedata.normalize("NFC", text).split()).casefold()
+    return " ".join(to_nfc(text).split()).casefold()
 
 
 def _get_machine(row: SentRow) -> StateMachine:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Iterable
+
+from ..._core import to_nfc
 
 MAX_BYTES = 200
 """Most UTF-8 bytes of a safe name: under the 255 that file systems allow, with room for a suffix of the caller's."""
@@ -28,7 +31,7 @@ def safe_name(name: str, *, fallback: str = "attachment") -> str:
     """
     if _SAFE_NAME.fullmatch(name) and not _RESERVED.fullmatch(name):
         return name
-    text = unicodedata.normalize("NFC", name)
+    text = to_nfc(name)
     text = "".join(
         " " if c.isspace() else c for c in text if c.isspace() or unicodedata.category(c) not in _INVISIBLE_CATEGORIES
     )
@@ -40,21 +43,50 @@ def safe_name(name: str, *, fallback: str = "attachment") -> str:
     return _shorten(text)
 
 
+class DistinctNames:
+    """Names that differ from each other and from those in use; case makes no difference.
+
+    Each number is tried once, so that ten thousand files of one name take ten thousand steps.
+
+    Args:
+        used_names: names in use, in any case.
+    """
+
+    def __init__(self, used_names: Iterable[str] = ()) -> None:
+        self._used = {name.casefold() for name in used_names}
+        self._numbers: dict[str, int] = {}
+
+    def pick(self, name: str) -> str:
+        """Pick the name, or where it is in use the name with a number before its extension; it is in use from then on.
+
+        Args:
+            name: a safe name.
+        """
+        key = name.casefold()
+        candidate, self._numbers[key] = _find_free_name(name, self._used, self._numbers.get(key, 1))
+        self._used.add(candidate.casefold())
+        return candidate
+
+
 def distinct(name: str, used_names: set[str]) -> str:
-    """Make a name distinct from those used so far, by a number before its extension; case makes no difference.
+    """Make one name distinct from those used so far, by a number before its extension; `DistinctNames` is for many.
 
     Args:
         name: a safe name.
         used_names: names used so far, case-folded; the result is added.
     """
-    stem, dot, extension = name.rpartition(".")
-    stem, extension = (stem, dot + extension) if stem else (name, "")
-    candidate, number = name, 1
-    while candidate.casefold() in used_names:
-        number += 1
-        candidate = f"{stem} ({number}){extension}"
+    candidate, _ = _find_free_name(name, used_names, 1)
     used_names.add(candidate.casefold())
     return candidate
+
+
+def _find_free_name(name: str, used_names: set[str], number: int) -> tuple[str, int]:
+    """Find a name that is not used, trying numbers from the given one on, where 1 is the name itself."""
+    stem, dot, extension = name.rpartition(".")
+    stem, extension = (stem, dot + extension) if stem else (name, "")
+    while (candidate := name if number == 1 else f"{stem} ({number}){extension}").casefold() in used_names:
+        number += 1
+    return candidate, number
 
 
 def _shorten(text: str) -> str:

@@ -7,6 +7,7 @@ the zip nor its directory, which may list millions of entries, is kept.
 from __future__ import annotations
 
 import struct
+import threading
 import zlib
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass
@@ -59,16 +60,21 @@ class Bounds:
     ratio: int
     entries: int
 
-    def check_size(self, unpacked: int, packed: int) -> None:
+    def check_size(self, unpacked: int, packed: int, subject: str = "it unpacks") -> None:
         """Check the unpacked size against the bounds.
+
+        Args:
+            unpacked: bytes that came out.
+            packed: bytes that they came from.
+            subject: beginning of the message.
 
         Raises:
             BoundExceeded: a bound is exceeded; the message names it.
         """
         if unpacked > self.unpacked:
-            raise BoundExceeded(f"it unpacks to more than the limit of {self.unpacked} bytes (unpacked)")
+            raise BoundExceeded(f"{subject} to more than the limit of {self.unpacked} bytes (unpacked)")
         if unpacked > max(packed * self.ratio, FREE_SIZE):
-            raise BoundExceeded(f"it unpacks to more than the limit of {self.ratio} times its packed size (ratio)")
+            raise BoundExceeded(f"{subject} to more than the limit of {self.ratio} times the packed size (ratio)")
 
     def check_entries(self, entries: int) -> None:
         """Check the number of entries against the bound.
@@ -78,6 +84,75 @@ class Bounds:
         """
         if entries > self.entries:
             raise BoundExceeded(f"it holds more than the limit of {self.entries} files and folders (entries)")
+
+
+class UnpackingBudget:
+    """The bytes that all zips of one packet may unpack to together; reading a zip again costs nothing more.
+
+    A limit on each zip alone would let a hundred small ones fill a disk, and would count a zip inside a zip from the
+    start again. A zip that goes over the budget leaves nothing of it to those that are read later.
+
+    Args:
+        unpacked: most bytes of all.
+        ratio: most bytes for each packed byte of all zips, once more than `FREE_SIZE` bytes came out.
+        packed: packed bytes known so far.
+    """
+
+    def __init__(self, unpacked: int, ratio: int, packed: int = 0) -> None:
+        self._bounds = Bounds(unpacked, ratio, 0)
+        self._packed = packed
+        self._total = 0
+        self._charges: dict[int, int] = {}
+        self._lock = threading.Lock()
+
+    def __reduce__(self) -> tuple[type[UnpackingBudget], tuple[int, int, int]]:
+        return UnpackingBudget, (self._bounds.unpacked, self._bounds.ratio, self._packed)
+
+    def add_zip(self, packed: int) -> int:
+        """Add a zip of so many bytes, and return the number under which its output is charged."""
+        with self._lock:
+            self._packed += packed
+            number = len(self._charges)
+            self._charges[number] = 0
+            return number
+
+    def charge(self, number: int, unpacked: int) -> None:
+        """Charge the output of a zip in one reading, if no earlier reading came as far.
+
+        Raises:
+            BoundExceeded: the budget is used up; the message names the bound.
+        """
+        with self._lock:
+            more = unpacked - self._charges.get(number, 0)
+            if more <= 0:
+                return
+            # what is refused is not charged, so that another reading is refused there too
+            self._bounds.check_size(self._total + more, self._packed, "the zips of its packet unpack")
+            self._charges[number] = unpacked
+            self._total += more
+
+
+@dataclass(slots=True)
+class UnpackingMeter:
+    """The output of one reading of a zip, all zips inside it counted too.
+
+    Args:
+        budget: the packet's budget.
+        number: the number of the outermost zip in it.
+    """
+
+    budget: UnpackingBudget
+    number: int
+    unpacked: int = 0
+
+    def add(self, size: int) -> None:
+        """Add bytes that came out.
+
+        Raises:
+            BoundExceeded: the packet's budget is used up.
+        """
+        self.unpacked += size
+        self.budget.charge(self.number, self.unpacked)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,14 +170,16 @@ class FirstFile:
     Args:
         stream: the zip, at its first byte.
         bounds: bounds on its output.
+        meter: counts its output.
 
     Raises:
         ZipError: the zip holds no file, or one packed in a way that cannot be read.
     """
 
-    def __init__(self, stream: BinaryIO, bounds: Bounds) -> None:
+    def __init__(self, stream: BinaryIO, bounds: Bounds, meter: UnpackingMeter) -> None:
         self._stream = stream
         self._bounds = bounds
+        self._meter = meter
         self._rest = b""  # read from the stream and not yet unpacked
         self._entries = self._unpacked = self._packed = 0
         self._entry = self._read_entry()
@@ -129,6 +206,7 @@ class FirstFile:
             self._packed = packed_before + packed
             self._unpacked += len(piece)
             self._bounds.check_size(self._unpacked, self._packed)
+            self._meter.add(len(piece))
             if piece:
                 yield piece
         if crc != self._read_checksum():

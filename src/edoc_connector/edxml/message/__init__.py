@@ -20,7 +20,7 @@ from .model import (
     TraceHeader,
     ValueHolder,
 )
-from .organ_id import CodeSystem, Directory, OrganId
+from .organ_id import MAX_CODE_LENGTH, CodeSystem, Directory, OrganId
 from .signed_fields import facts, normalise
 from .table import (
     DOCUMENT_HEADER,
@@ -42,6 +42,7 @@ __all__ = [
     "ENCODED_ATTACHMENT",
     "HUB_DEFAULTS",
     "MANIFEST_REFERENCE",
+    "MAX_CODE_LENGTH",
     "STATUS_HEADER",
     "TABLES",
     "TEXT",

@@ -1,5 +1,6 @@
 """Certificates, their paths, trust and revocation, and time-stamps."""
 
+from .asn1_names import bound_asn1_names
 from .certificates import (
     PARSE_ERRORS,
     can_sign,
@@ -17,6 +18,8 @@ from .certificates import (
     read_certificate,
     read_certificates,
 )
+from .organisations import Binding, CodeDirectory, OthersMode
+from .path_building import PathBudget
 from .path_validation import Trust, judge_certificate
 from .policy import VerifyMode, VerifyPolicy
 from .revocation import Revocation, RevocationMode
@@ -25,6 +28,10 @@ from .timestamp import CLOCK_TOLERANCE, TimestampAuthority, TimeStamping, check_
 __all__ = [
     "CLOCK_TOLERANCE",
     "PARSE_ERRORS",
+    "Binding",
+    "CodeDirectory",
+    "OthersMode",
+    "PathBudget",
     "Revocation",
     "RevocationMode",
     "TimeStamping",
@@ -32,6 +39,7 @@ __all__ = [
     "Trust",
     "VerifyMode",
     "VerifyPolicy",
+    "bound_asn1_names",
     "can_sign",
     "certificate_digest",
     "check_timestamp",
