@@ -140,7 +140,7 @@ def test_words_say_what_stands_in_between() -> None:
     page = b"<html><head><title>ERR_CACHE_ACCESS_DENIED \xe2\x80\x94 t&#7915; ch&#7889;i</title>" + b"x" * 9000
     headers = {"content-type": "text/html;charset=utf-8", "server": "squid/5.7\x1b[2J"}
     words = describe_answer(WireResponse(407, headers, page))
-    assert words == "HTTP 407, text/html, server squid/5.7 [2J: ERR_CACHE_ACCESS_DENIED — từ chối"
+    assert words == "HTTP 407, text/html, squid/5.7 [2J: ERR_CACHE_ACCESS_DENIED — từ chối"
     moved = WireResponse(302, {"location": "https://sso.test/login?token=abc", "via": "1.1 gateway"})
-    assert describe_answer(moved) == "HTTP 302, server 1.1 gateway, to https://sso.test/login"
+    assert describe_answer(moved) == "HTTP 302, 1.1 gateway, → https://sso.test/login"
     assert len(describe_answer(WireResponse(400, {}, b"x" * 9000))) < 300

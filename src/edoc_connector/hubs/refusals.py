@@ -333,8 +333,8 @@ def describe_answer(answer: WireResponse) -> str:
     location = answer.headers.get("location", "")
     parts = (
         _read_media_type(answer),
-        f"server {server}" if server else "",
-        f"to {location.partition('?')[0]}" if location else "",
+        server,
+        f"→ {location.partition('?')[0]}" if location else "",
     )
     said = f": {as_printable(words, 200)}" if words.strip() else ""
     return ", ".join([f"HTTP {answer.status}", *(as_printable(part, 200) for part in parts if part)]) + said

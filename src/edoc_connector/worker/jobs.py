@@ -146,9 +146,9 @@ class AgencyJobs:
         if job is None:
             return False
         known_ids: list[int] = []
-        self._inbox.requeue_due()
         with self._context.lease_keeper.hold_all(JOBS_TABLE, [job.id]):
             try:
+                self._inbox.requeue_due()
                 for kind in (MessageType.EDOC, MessageType.STATUS):
                     known_ids += self._inbox.poll_offers(kind)[1]
             except EdocError as error:

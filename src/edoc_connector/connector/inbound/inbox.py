@@ -137,11 +137,8 @@ class Inbox:
         """Fetch the packet under a docId; None where the hub gives the same bytes as before, or none."""
         try:
             file = fetch_to_spool(self._context, row.hub_doc_id)
-        except HubError as error:
-            log.warning("docId %s is not to be had from the hub any more: %s", row.hub_doc_id, error)
-            return None
-        except TransportError as error:
-            log.warning("docId %s cannot be asked for now: %s", row.hub_doc_id, error)
+        except (HubError, TransportError) as error:
+            log.warning("docId %s is not to be had from the hub: %s", row.hub_doc_id, error)
             return None
         if file.sha256 != row.sha256:
             return file
