@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from edoc_connector.connector import Connector, Receipt
-from edoc_connector.errors import HubError, IntermediaryAnswer, PacketError, TransportError
+from edoc_connector.errors import HubError, IntermediaryAnswer, OutcomeUnknown, PacketError, TransportError
 from edoc_connector.mockhub import Fault
 from edoc_connector.store import DeliveryState, ReceiptState
 from edoc_connector.testing import sample_document
@@ -101,6 +101,21 @@ def test_13_2_row_26_whose_no_is_final_for_answers_of_ours(office: Office, hub: 
     receiver.flush()
     assert receiver.receipt(receipt.id).state is ReceiptState.CONFIRMED
     assert [packet.packet.status for packet in hub.packets()] == ["", "01"]
+
+
+def test_13_2_row_26_whose_no_is_final_for_questions(office: Office, hub: RunningHub, fails: Fails) -> None:
+    """A proxy that refuses the question after a lost answer leaves it open, and no person is asked (faults, row 26)."""
+    sender, document = office("H29.05"), sample_document()
+    hub.faults.add(Fault(kind="drop-after-accepting", path="/sendEdoc"))
+    fails(OutcomeUnknown, lambda: sender.send(document))
+    hub.faults.add(answer(407, PAGE, path="/getSentEdocList"))
+    assert [type(error) for error in sender.flush().errors] == [IntermediaryAnswer]
+    assert sender.delivery(document.id).state is DeliveryState.UNKNOWN
+    assert not any("person" in step for step in sender.explain(document.id).next)
+    hub.faults.clear()
+    sender.flush()
+    assert sender.delivery(document.id).state is DeliveryState.SENT
+    assert len(hub.packets()) == 1
 
 
 def test_13_2_row_26_whose_no_is_final_the_hubs_own(office: Office, hub: RunningHub, fails: Fails) -> None:
