@@ -1,4 +1,4 @@
-"""Foundations of every layer: the clock, files that appear whole, texts in two languages, and Unicode's normal form."""
+"""Foundations of every layer: the clock, files that appear whole, texts, their normal form, and what may be shown."""
 
 from .clock import SteadyClock, utc_now
 from .files import (
@@ -12,10 +12,12 @@ from .files import (
     sync_early,
     sync_folder,
 )
+from .logs import ABOUT_SETTINGS, get_logger, is_about_settings, make_record_safe
 from .normal_form import MAX_MARKS, has_too_many_marks, to_nfc
-from .text import Text, describe_error
+from .text import Text, describe_error, escape_json, escape_line, escape_lines
 
 __all__ = [
+    "ABOUT_SETTINGS",
     "MAX_MARKS",
     "SteadyClock",
     "Text",
@@ -23,7 +25,13 @@ __all__ = [
     "create_private",
     "describe_error",
     "download_part",
+    "escape_json",
+    "escape_line",
+    "escape_lines",
+    "get_logger",
     "has_too_many_marks",
+    "is_about_settings",
+    "make_record_safe",
     "open_atomic",
     "place_download",
     "save_atomic",

@@ -12,13 +12,14 @@ worker from writing, and the hub is asked about the request it was sending, as a
 
 from __future__ import annotations
 
-import logging
 import threading
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
-log = logging.getLogger("edoc_connector.connector.clocks")
+from .logs import get_logger
+
+log = get_logger("edoc_connector.connector.clocks")
 
 _CLOCK_SLACK = timedelta(seconds=5)
 

@@ -20,8 +20,6 @@ from .output import ExitCode, log_to_stderr, say, use_utf8
 from .packets import build, inspect, keys, lint, pdf_commands, seal_commands, verify
 from .usage import UsageError, explain_usage
 
-INTERRUPTED = 130
-
 app = typer.Typer(
     name="edoc",
     help="Exchange official documents over the document interchange hubs.\n\n"
@@ -96,6 +94,6 @@ def main() -> None:
     except OSError as error:
         print_error(unusable_path_error(error))
         sys.exit(ExitCode.FAILED)
-    if code == INTERRUPTED:
+    if code == ExitCode.INTERRUPTED:
         say("stopped", "đã dừng", err=True)
     sys.exit(code if isinstance(code, int) else ExitCode.OK)

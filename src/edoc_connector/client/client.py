@@ -8,7 +8,6 @@ failures mean.
 from __future__ import annotations
 
 import functools
-import logging
 import random
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
@@ -20,6 +19,7 @@ import anyio.to_thread
 import httpx
 import tenacity
 
+from .._core import get_logger
 from ..errors import EdocError, HubError, NotSent
 from ..hubs import Dialect, FileBody, Flow, Vxp, WireRequest, WireResponse, arun, run
 from .bodies import AnswerSink, Upload
@@ -42,7 +42,7 @@ P = ParamSpec("P")
 R = TypeVar("R")
 _FlowMethod: TypeAlias = Callable[Concatenate[Any, P], Flow[R]]
 
-_log = logging.getLogger("edoc_connector.client")
+_log = get_logger("edoc_connector.client")
 
 
 def _as_blocking_call(method: _FlowMethod[P, R]) -> Callable[Concatenate[HubClient, P], R]:

@@ -6,16 +6,16 @@ one docId that may be either's, the list is asked for: where that comes, the pac
 
 from __future__ import annotations
 
-import logging
 import threading
 import time
 
+from .._core import get_logger
 from ..errors import EdocError
 from ..hubs import MessageType
 from ._recording_hub import RecordingHubClient
 from ._retry import Blame, decide_retry, find_blame
 
-log = logging.getLogger("edoc_connector.connector.inbox")
+log = get_logger("edoc_connector.connector.inbox")
 
 _VALID_SECONDS = 5.0  # how long an answer counts: many packets may be in trouble at the same time
 

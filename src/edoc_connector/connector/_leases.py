@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import logging
 import threading
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
+from .._core import get_logger
 from ..errors import StoreError
 from ..store import Lease, Store
 
-log = logging.getLogger("edoc_connector.connector")
+log = get_logger("edoc_connector.connector")
 
 _RENEWALS_PER_LEASE = 3  # times a lease is renewed before it would run out
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import socket
 from collections.abc import Iterator, Sequence
@@ -12,8 +11,8 @@ from types import TracebackType
 from typing import Self
 from uuid import uuid4
 
-from .._core import SteadyClock, Text
-from ..config import Settings
+from .._core import ABOUT_SETTINGS, SteadyClock, Text, get_logger
+from ..config import POLICY_ANY, Settings
 from ..edxml import Document, Organization, ReceiverChange, Replacement, StaffInfo
 from ..errors import EdocError, NotFound
 from ..hubs import Progress
@@ -41,7 +40,7 @@ from .outbound import (
     submit_update,
 )
 
-log = logging.getLogger("edoc_connector.connector")
+log = get_logger("edoc_connector.connector")
 
 
 class Connector(HandlerRegistration, Administration):
@@ -105,6 +104,7 @@ class Connector(HandlerRegistration, Administration):
         self._handed_out: list[Receipt] = []
         self._receive_loop: ReceiveLoop | None = None
         self._signing_key.warn_if_unusable()
+        settings.warn_of_shortfall()
         self.handlers = Handlers()
 
     @classmethod
@@ -336,7 +336,7 @@ class Connector(HandlerRegistration, Administration):
             EdocError: what went wrong with the hub, after everything that is here already was handed out.
         """
         if self.context.policy.mode is VerifyMode.ANY:
-            log.warning("[receive] policy is any: unsigned and badly signed packets come in; set valid or trusted")
+            log.warning(POLICY_ANY.en, extra=ABOUT_SETTINGS)
         self._stop_receive_loop()
         self._give_back_handed_out()
         self.inbox.recover()

@@ -7,7 +7,6 @@ the hub, which all workers of the agency look at, so that neither they nor a res
 
 from __future__ import annotations
 
-import logging
 import random
 import threading
 import time
@@ -16,7 +15,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from .._core import Text
+from .._core import Text, get_logger
 from ..connector import (
     NO_ERROR,
     Connector,
@@ -31,7 +30,7 @@ from ..errors import EdocError, NotFound, find_stored_name
 from ..hubs import MessageType
 from ..store import JOBS_TABLE, MACHINES, RECEIPTS, JobRow, LeaseLost, ReceiptRow, ReceiptState, Store, Tx
 
-log = logging.getLogger("edoc_connector.connector.units")
+log = get_logger("edoc_connector.connector.units")
 
 HUB_BREAKER = "hub"  # the breaker's row among the jobs
 

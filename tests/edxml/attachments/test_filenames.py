@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import unicodedata
 from pathlib import Path
 
 import pytest
@@ -30,6 +32,44 @@ from edoc_connector.edxml.attachments.filenames import MAX_BYTES, DistinctNames,
 def test_hostile_names_become_plain_ones(name: str, safe: str) -> None:
     """Separators, drives, controls, bidirectional marks and reserved names lose their power."""
     assert safe_name(name) == safe
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("CONIN$", "conout$.txt", "CLOCK$", "aux .pdf", "aux  .tar.gz", "Con\u3000.pdf", "nul\xa0.txt", "prn. .pdf"),
+        *(
+            "COM¹",
+            "com².pdf",
+            "LPT³ .doc",
+            "COM0",
+            "lpt9.x",
+            "COM\u2074",
+            "ＡＵＸ.pdf",
+            "ⓝⓤⓛ",
+            "C\u200bON.pdf",
+            "nul.pdf.",
+        ),
+        *("aux:x.pdf", "con::$DATA", "com1:.pdf", " aux.pdf", ".aux.pdf", "aux\t.pdf", "a/aux.pdf"),
+    ],
+)
+def test_words_and_screens_no_device_of_windows_is_a_safe_name(name: str) -> None:
+    """No name opens a device, whatever its case, digits, spaces, extension or stream ("Words and screens")."""
+    safe = safe_name(name)
+    first = re.split("[.:]", unicodedata.normalize("NFKC", safe))[0].rstrip().casefold()
+    devices = {"con", "prn", "aux", "nul", "conin$", "conout$", "clock$"}
+    assert first not in devices | {f"{port}{digit}" for port in ("com", "lpt") for digit in range(10)}
+    assert ":" not in safe
+    assert safe == safe.strip(". ")
+    assert safe_name(safe) == safe
+
+
+@pytest.mark.parametrize(
+    "name", ["auxiliary.pdf", "con-cop.pdf", "console$.txt", "com10.pdf", "null.pdf", "lpt.pdf", "aux pdf"]
+)
+def test_words_and_screens_names_like_devices_stay(name: str) -> None:
+    """A name that only begins like a device's stays as it is ("Words and screens")."""
+    assert safe_name(name) == name
 
 
 def test_long_names_keep_their_extension() -> None:

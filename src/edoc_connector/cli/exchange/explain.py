@@ -6,9 +6,10 @@ from typing import Annotated
 
 import typer
 
+from ..._core import escape_lines
 from ..errors import name_commands
 from ..options import CONFIG, AgencyOption, ConfigOption, JsonFlag
-from ..output import as_printable, print_json
+from ..output import print_json
 from .connection import open_connector
 
 
@@ -24,7 +25,7 @@ def explain(
     with open_connector(config, agency) as connector:
         story = connector.explain(document_id)
     if not as_json:
-        typer.echo(name_commands(as_printable(f"{story.text()}\n{story.text(vi=True)}").rstrip()))
+        typer.echo(name_commands(escape_lines(f"{story.text()}\n{story.text(vi=True)}").rstrip()))
         return
     print_json(
         {

@@ -6,13 +6,12 @@ told afterwards, by a confirmation queued in that same transaction.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from ..._core import Text
+from ..._core import Text, get_logger
 from ...edxml import StatusMessage, read
 from ...errors import (
     AttachmentError,
@@ -42,7 +41,7 @@ from .admission import (
 from .intake import MAX_WRONG_BODIES, Intake, admit_quarantined, set_aside
 from .status_intake import find_delivery
 
-log = logging.getLogger("edoc_connector.connector.inbox")
+log = get_logger("edoc_connector.connector.inbox")
 
 # Here for good, and the hub was told so.
 _CONFIRMED_STATES = frozenset({ReceiptState.HANDLED, ReceiptState.CONFIRMED, ReceiptState.DUPLICATE})

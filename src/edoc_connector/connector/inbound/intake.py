@@ -7,7 +7,6 @@ stored by itself.
 
 from __future__ import annotations
 
-import logging
 import math
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -15,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
 
-from ..._core import Text, describe_error
+from ..._core import Text, describe_error, get_logger
 from ...config import LimitSettings
 from ...edxml import Document, StatusMessage, read
 from ...errors import (
@@ -44,7 +43,7 @@ from .admission import (
 from .duplicates import DuplicateChecker
 from .status_intake import apply_status
 
-log = logging.getLogger("edoc_connector.connector.inbox")
+log = get_logger("edoc_connector.connector.inbox")
 
 MAX_WRONG_BODIES = 5  # how often a packet is asked for again for which the hub gave another one's body
 _QUICK_BYTES = 1 << 20  # bytes

@@ -6,6 +6,7 @@ from .content import Base64Content, BytesContent, Content, MemoryText, SpanText,
 from .filenames import DistinctNames, distinct, safe_name
 from .media_types import FILE_FORMATS, find_contradiction, guess_type, is_generic_type
 from .save import save_all
+from .zip_directory import NotWrapping
 from .zip_stream import ZIP_HEADS, UnpackingBudget
 
 __all__ = [
@@ -18,6 +19,7 @@ __all__ = [
     "Content",
     "DistinctNames",
     "MemoryText",
+    "NotWrapping",
     "RunKind",
     "SpanText",
     "UnpackingBudget",

@@ -22,6 +22,7 @@ from ..limits import Limits
 from ..source import CHUNK_SIZE, Source, Span
 from .base64_text import SPACES, decode_base64
 from .media_types import HEAD_SIZE, find_contradiction, guess_type
+from .zip_directory import NotWrapping, require_single
 from .zip_stream import (
     FORMAT_FIRST_ENTRIES,
     ZIP_HEADS,
@@ -191,8 +192,6 @@ class ZippedContent(_MeasuredContent):
         self._budget, self._number = budget, budget.add_zip(zip_content.approximate_size)
         self._nesting = limits.nesting
         self._is_single_at_depth: dict[int, bool] = {}
-        self.others = 0
-        """Number of files in the zip behind the first; known once everything was read."""
 
     def open(self) -> BinaryIO:
         return io.BufferedReader(_PieceStream(self._unpack()), _BUFFER_SIZE)
@@ -204,8 +203,14 @@ class ZippedContent(_MeasuredContent):
                 file = FirstFile(packed, self._bounds, meter)
                 if not self._is_file_itself(file.name):
                     yield from self._read_file(file, 1, meter)
-                    self.others = file.count_others()
                     return
+        except NotWrapping as fault:
+            raise AttachmentError(
+                f"the zip around attachment {self._name!r} is more than a wrapping of one file: {fault}; ask the "
+                "sender to attach each file by itself",
+                vi=f"zip bọc tệp đính kèm {self._name!r} không chỉ chứa đúng một tệp: {fault}; đề nghị bên gửi đính "
+                "kèm riêng từng tệp",
+            ) from fault
         except ZipError as fault:
             raise AttachmentError(
                 f"attachment {self._name!r} cannot be unzipped: {fault}; ask the sender for it again",
@@ -228,6 +233,7 @@ class ZippedContent(_MeasuredContent):
                 yield from self._read_file(inner, depth + 1, meter)
             else:
                 yield from read_pieces(stream)
+        require_single(file)
 
     def _holds_single_file(self, depth: int) -> bool:
         """Tell whether the zip at a depth of zips holds one file, which takes reading it to its end."""
@@ -249,11 +255,12 @@ class ZippedContent(_MeasuredContent):
             file = FirstFile(stream, self._bounds, meter)
             for _ in file.pieces():
                 pass
-            return file.count_others() == 0
+            require_single(file)
         except BoundExceeded:
             raise
-        except ZipError:  # cut off or encrypted: not a wrapping that a hub made
+        except ZipError:  # cut off, encrypted, or of several files: not a wrapping that a hub made
             return False
+        return True
 
     @property
     def _cannot_be_zip(self) -> bool:

@@ -11,7 +11,9 @@ from ..._core import to_nfc
 MAX_BYTES = 200
 """Most UTF-8 bytes of a safe name: under the 255 that file systems allow, with room for a suffix of the caller's."""
 
-_RESERVED = re.compile(r"(?i)(con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³])(\..*)?")
+# Devices (Windows, "Naming Files, Paths, and Namespaces"; CLOCK$ is MS-DOS's), as `_is_device` folds their names.
+_DEVICE = re.compile(r"con|prn|aux|nul|conin\$|conout\$|clock\$|(com|lpt)[0-9]")
+_LONGEST_DEVICE = len("conout$")
 # stays as it is, unless it is reserved
 _SAFE_NAME = re.compile(r"[A-Za-z0-9_-](?:[A-Za-z0-9_. -]{0,98}[A-Za-z0-9_-])?")
 _SEPARATORS = re.compile(r'[/\\:*?"<>|]')
@@ -29,7 +31,7 @@ def safe_name(name: str, *, fallback: str = "attachment") -> str:
         name: the name as a packet gives it.
         fallback: the name that replaces an empty one.
     """
-    if _SAFE_NAME.fullmatch(name) and not _RESERVED.fullmatch(name):
+    if _SAFE_NAME.fullmatch(name) and not _is_device(name):
         return name
     text = to_nfc(name)
     text = "".join(
@@ -38,9 +40,21 @@ def safe_name(name: str, *, fallback: str = "attachment") -> str:
     text = _SEPARATORS.sub("_", text).strip(". ")
     if not text:
         return fallback
-    if _RESERVED.fullmatch(text):
+    if _is_device(text):
         text = f"_{text}"
     return _shorten(text)
+
+
+def _is_device(name: str) -> bool:
+    """Tell whether Windows opens a device under this name, whatever extension or stream is behind it.
+
+    Spaces before the first dot or colon do not count to Windows, and ¹, ² and ³ are digits to it. Other letters that
+    are read as those of a device (full width, circled) count here too: a conversion on the way may make them so.
+    """
+    stem = re.split(r"[.:]", name, maxsplit=1)[0].rstrip()
+    if len(stem) > _LONGEST_DEVICE:
+        return False
+    return _DEVICE.fullmatch(unicodedata.normalize("NFKC", stem).casefold()) is not None
 
 
 class DistinctNames:

@@ -8,7 +8,6 @@ same too, the one that stands first in the configuration.
 
 from __future__ import annotations
 
-import logging
 import threading
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -17,7 +16,7 @@ from typing import Self
 
 from cryptography import x509
 
-from ..._core import utc_now
+from ..._core import get_logger, utc_now
 from ...errors import EdocError, SigningError
 from ..algorithms import SignatureAlgorithm
 from ..pki import days_left, fingerprint, human_name, key_usage
@@ -25,7 +24,7 @@ from ..signer import Certified, Clock, Signer, refuse_unfit, require_certificate
 from .load import load_signer
 from .uri import KeyUri, Secrets
 
-log = logging.getLogger("edoc_connector.signing")
+log = get_logger("edoc_connector.signing")
 
 WARN_DAYS = (60, 30, 7)
 """Days before a key's certificate expires at which a warning is due."""

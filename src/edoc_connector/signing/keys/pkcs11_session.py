@@ -8,7 +8,6 @@ since tokens lock after a few wrong ones; a token that says its next wrong PIN w
 from __future__ import annotations
 
 import hashlib
-import logging
 import secrets as randomness
 import threading
 from collections import defaultdict
@@ -18,13 +17,14 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, unquote_to_bytes
 
+from ..._core import get_logger
 from ...errors import SigningError
 from .uri import KeyUri
 
 if TYPE_CHECKING:
     import pkcs11
 
-log = logging.getLogger("edoc_connector.signing")
+log = get_logger("edoc_connector.signing")
 
 AskPin = Callable[[], str | None]
 """Gives the PIN; None if there is none."""

@@ -23,6 +23,7 @@ from .path_building import PathBudget
 from .path_validation import Trust, judge_certificate
 from .policy import VerifyMode, VerifyPolicy
 from .revocation import Revocation, RevocationMode
+from .signer_words import describe_chain, describe_signer
 from .timestamp import CLOCK_TOLERANCE, TimestampAuthority, TimeStamping, check_timestamp
 
 __all__ = [
@@ -44,6 +45,8 @@ __all__ = [
     "certificate_digest",
     "check_timestamp",
     "days_left",
+    "describe_chain",
+    "describe_signer",
     "find_key_problem",
     "find_leaf",
     "fingerprint",

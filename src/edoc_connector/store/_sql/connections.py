@@ -8,16 +8,16 @@ full disk those that are open still read, and no new one can be opened.
 
 from __future__ import annotations
 
-import logging
 import os
 from typing import Protocol
 
 from sqlalchemy import Connection, Engine
 
+from ..._core import get_logger
 from .compiled import execute_directly
 from .engine import DRIVER_ERRORS, begin_transaction, retry_after
 
-log = logging.getLogger("edoc_connector.store.lines")
+log = get_logger("edoc_connector.store.lines")
 
 _MAX_IDLE = 16  # connections kept open while nobody uses them
 
