@@ -17,7 +17,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 from lxml import etree
 
-from edoc_connector.client import transport
+from edoc_connector.client import tls, transport
 from edoc_connector.edxml.schema import schema
 from edoc_connector.mockhub import MockHubConfig
 from edoc_connector.store import upgrade
@@ -143,13 +143,13 @@ def mock_hub(tmp_path: Path, stopping: Callable[[RunningHub], None]) -> Iterator
 
 @pytest.fixture(scope="session")
 def _context() -> Callable[..., Any]:
-    return cache(transport._build_tls_context)
+    return cache(tls.build_tls_context)
 
 
 @pytest.fixture
 def plain_http(monkeypatch: pytest.MonkeyPatch, _context: Callable[..., Any]) -> None:
     """One TLS context for all clients, where hubs are on plain HTTP: reading the authorities takes a tenth second."""
-    monkeypatch.setattr(transport, "_build_tls_context", _context)
+    monkeypatch.setattr(transport, "build_tls_context", _context)
 
 
 def pytest_make_parametrize_id(val: object) -> str | None:

@@ -1,7 +1,8 @@
 """Makes the test vectors of docs/seal.md anew, with throwaway keys; `vectors.json` says what each must come to.
 
-Run ``python docs/vectors/generate.py``. Certificates last for a while only, so everything is judged at the moment that
-stands in `vectors.json`; a test keeps the vectors verifying.
+Run ``python docs/vectors/generate.py``. Those of form 1, in the folder `1`, stay as they were made. Certificates last
+for a while only, so everything is judged at the moment that stands in `vectors.json`; a test keeps the vectors
+verifying.
 """
 
 from __future__ import annotations
@@ -90,7 +91,7 @@ def _document() -> Document:
         to_places=("Như trên", "Lưu VT"),
         attachments=(
             Attachment.from_bytes(b"%PDF-1.4 x", name="cong-van.pdf"),
-            Attachment.from_bytes(b"a;b\r\n", name="bảng số liệu.csv"),
+            Attachment.from_bytes(b"a;b\r\n", name="bảng số liệu.csv", description="Số liệu quý III"),
         ),
     )
 
@@ -149,12 +150,28 @@ def _hub_values_added(root: etree._Element) -> None:
     other = (
         etree.SubElement(header, f"{NS}OtherInfo") if header.find(f"{NS}OtherInfo") is None else _one(root, "OtherInfo")
     )
-    for name, value in (("PromulgationAmount", "1"), ("PageAmount", "1"), ("Direction", "false")):
+    for name, value in (("Priority", "0"), ("PromulgationAmount", "1"), ("PageAmount", "1"), ("Direction", "false")):
         etree.SubElement(other, f"{NS}{name}").text = value
 
 
-def _contact_changed(root: etree._Element) -> None:
+def _name_refreshed(root: etree._Element) -> None:
     _one(_one(root, "From"), "OrganName").text = "Sở Nội vụ tỉnh"
+
+
+def _description_refreshed(root: etree._Element) -> None:
+    for holder in (_files(root)[1], _one(root, "edXMLManifest")[1]):
+        _one(holder, "Description").text = "tệp"
+
+
+def _contact_changed(root: etree._Element) -> None:
+    etree.SubElement(_one(root, "From"), f"{NS}Email").text = "lienhe@example.vn"
+
+
+def _element_repeated(root: etree._Element) -> None:
+    subject = _one(root, "Subject")
+    second = copy.deepcopy(subject)
+    second.text = "V/v khác"
+    subject.addnext(second)
 
 
 def _attachment_changed(root: etree._Element) -> None:
@@ -188,7 +205,10 @@ def _seal_changed(root: etree._Element) -> None:
 
 _CHANGES: tuple[tuple[str, Change, str], ...] = (
     ("hub-values-added.edxml", _hub_values_added, "the values that hubs add"),
-    ("contact-changed.edxml", _contact_changed, "the sender's name refreshed by a hub"),
+    ("name-refreshed.edxml", _name_refreshed, "the sender's name rewritten by a hub"),
+    ("description-refreshed.edxml", _description_refreshed, "an attachment's description rewritten by a hub"),
+    ("contact-changed.edxml", _contact_changed, "the sender's e-mail address added by a hub"),
+    ("element-repeated.edxml", _element_repeated, "a second Subject, which some readers take"),
     ("field-changed.edxml", _field_changed, "a sealed field changed"),
     ("field-missing.edxml", _field_missing, "a sealed field taken out"),
     ("field-added.edxml", _field_added, "a field added that was not sealed"),
@@ -211,6 +231,7 @@ def _entry(name: str, data: bytes, what: str, keys: AgencyKeys, at: datetime) ->
         "reason": verification.reason,
         "differences": [one.name for one in verification.differences],
         "unsealed": list(verification.unsealed),
+        "findings": [one.code for one in verification.findings],
         "timestamped": verification.timestamped,
     }
 

@@ -30,14 +30,29 @@
     └─ NotFound                     no delivery, receipt or document with that id
 
 The message of each says in English what is wrong and what to do; `vi` says it in Vietnamese. No message, attribute or
-cause of these errors holds a secret.
+cause of these errors holds a secret. Unless `show_details` was called, no message holds a subject, the name of a file
+or content, which a log may not keep (Decree 13/2023/NĐ-CP); `full` and `full_vi` have those, for a person.
 """
 
 from __future__ import annotations
 
 import errno
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Self
+
+HIDDEN = "…"
+_shows_details = False
+
+
+def show_details(is_wanted: bool) -> None:
+    """Let errors and logs of this process name files and repeat what is in documents, or stop that again."""
+    global _shows_details
+    _shows_details = is_wanted
+
+
+def has_details() -> bool:
+    """Whether errors and logs may name files and repeat what is in documents."""
+    return _shows_details
 
 
 class EdocError(Exception):
@@ -46,12 +61,38 @@ class EdocError(Exception):
     Args:
         message: what is wrong and what to do, in English.
         vi: the same in Vietnamese.
+
+    Attributes:
+        full: the message with names of files and values of documents in it, for a person who may see the document.
+        full_vi: the same in Vietnamese.
     """
 
     def __init__(self, message: str, *, vi: str) -> None:
         super().__init__(message)
-        self.message = message
-        self.vi = vi
+        self.message = self.full = message
+        self.vi = self.full_vi = vi
+
+    @classmethod
+    def withholding(cls, message: str, *, vi: str, hidden: Mapping[str, object], **fields: Any) -> Self:
+        """Build an error whose message leaves out what only the document's readers may see; `full` has it.
+
+        Args:
+            message: the message, with ``{name}`` in the place of each hidden value.
+            vi: the same in Vietnamese.
+            hidden: the values by name, as they stand in the full message.
+            fields: further arguments of the class.
+        """
+        shown = hidden if _shows_details else dict.fromkeys(hidden, HIDDEN)
+        error = cls(_fill(message, shown), vi=_fill(vi, shown), **fields)
+        error.full, error.full_vi = _fill(message, hidden), _fill(vi, hidden)
+        return error
+
+
+def _fill(template: str, values: Mapping[str, object]) -> str:
+    """Fill in named places only: other braces may stand in words that are not ours."""
+    for name, value in values.items():
+        template = template.replace(f"{{{name}}}", str(value))
+    return template
 
 
 class ConfigError(EdocError):
@@ -95,7 +136,15 @@ class SigningError(EdocError):
 
 
 class VerificationFailed(EdocError):
-    """The receive policy does not let this packet in."""
+    """The receive policy does not let this packet in.
+
+    Args:
+        is_verdict: whether the packet is to blame; False where this side cannot judge it, and the hub is not told.
+    """
+
+    def __init__(self, message: str, *, vi: str, is_verdict: bool = True) -> None:
+        super().__init__(message, vi=vi)
+        self.is_verdict = is_verdict
 
 
 class HubError(EdocError):

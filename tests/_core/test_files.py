@@ -60,13 +60,18 @@ def _pieces() -> Iterator[bytes]:
 def test_a_saved_file_is_whole(nameless: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A saved file is whole and alone in its folder, on systems with nameless files and on others."""
 
+    real_open = os.open
+
     def refuse(*_: object, **__: object) -> int:
         raise OSError(errno.EOPNOTSUPP, "Operation not supported")
+
+    def refuse_nameless(path: str, flags: int, mode: int) -> int:
+        return refuse() if flags & os.O_TMPFILE == os.O_TMPFILE else real_open(path, flags, mode)
 
     if nameless == "no":
         monkeypatch.setattr(files, "_HAS_NAMELESS_FILES", False)
     if nameless == "refused":
-        monkeypatch.setattr(os, "open", refuse)
+        monkeypatch.setattr(os, "open", refuse_nameless)
     if nameless == "no link":
         monkeypatch.setattr(os, "link", refuse)
     (tmp_path / "b").write_bytes(b"before, and longer")

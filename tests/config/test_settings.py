@@ -286,6 +286,9 @@ def test_organisations_and_the_directory_reach_the_policy(trusting: Callable[...
     [
         (MINIMAL.replace("[hub]", '[hub]\ndialect = "morse"'), "dialect: không có giao thức tên này; hiện có: vxp"),
         (MINIMAL + "[limits]\nlease = 0\n", "limits.lease: phải lớn hơn 0"),
+        (MINIMAL + '[receive]\nstatuses = "any"\n', "receive.statuses: phải là một trong"),
+        (MINIMAL + '[receive]\nnot_addressed = "drop"\n', "receive.not_addressed: phải là một trong"),
+        (MINIMAL + "[receive]\nsignature_days = 0\n", "receive.signature_days: phải lớn hơn 0"),
         (MINIMAL + "[limits]\nlease = 99999999\n", "limits.lease: không được lớn hơn 86400"),
         (MINIMAL + "[worker]\nsweep = 0\n", "worker.sweep: phải từ 1 trở lên"),
         (MINIMAL + '[receive]\npolicy = "some"\n', "receive.policy: phải là một trong 'trusted', 'valid' hoặc 'any'"),

@@ -183,14 +183,18 @@ def test_the_bytes_that_were_built_are_the_bytes_that_are_sent(
 def test_a_status_of_another_than_the_hub_announced_is_flagged(
     office: Office, hub: RunningHub, handle: Handle, status: Callable[..., None], caplog: pytest.LogCaptureFixture
 ) -> None:
-    """It counts, for hubs have honest reasons; the timeline and the log say so (business rules, "recorded")."""
+    """It moves nothing; timelines and log say so (business rules, "and the hub's own word for the sender")."""
     sender = office("H29.05")
     sender.send(sample_document())
     status()
     packet = hub.packets()[-1].path.read_bytes()
     hub.offer(packet.replace(b">01<", b">03<"), sender="H30", to="H29.05", message_type="status")
     handle(sender)
-    assert "announced as of H30" in caplog.text
-    assert sender.deliveries()[0].recipient("G22").status == "03"
+    assert "status 03 of G22 does not count" in caplog.text
+    (delivery,) = sender.deliveries()
+    assert (delivery.recipient("G22").status, delivery.recipient("G22").out_of_order) == ("01", 0)
     newest = sender.receipts(kind="status", limit=1)[0]
-    assert "the hub announced H30" in sender.explain(newest.hub_doc_id).text()
+    assert (newest.authority, newest.took_effect, newest.state) == ("contradicted", False, ReceiptState.CONFIRMED)
+    for document_id in (newest.hub_doc_id, delivery.id):
+        assert "the hub announced H30" in sender.explain(document_id).text().replace("The hub", "the hub")
+        assert "Trục báo nơi gửi là H30" in sender.explain(document_id).text(vi=True)

@@ -94,6 +94,8 @@ def test_everything_reads_as_it_did(upgraded: Callable[..., Connector], seen: di
             for delivery in deliveries
         } == seen[agency]["timelines"]
         assert {key: _events(story) for key, story in stories.items()} == seen[agency]["events"]
+        came = [receipt for receipt in connector.receipts() if receipt.authority_findings or not receipt.took_effect]
+        assert came == []  # nothing is known of who vouched for what came before
         correctable = [one.id for one in deliveries if "Correct the document" in "".join(stories[one.id].next)]
         assert correctable == seen[agency]["correctable"]
 

@@ -78,6 +78,40 @@ def test_receiving(office: Office, hub: RunningHub, handle: Handle, with_files: 
     assert sorted(receipt.state for receipt in hub.packets()[0].receipts) == ["fail"]
 
 
+@pytest.mark.parametrize("kind", ["damaged", "encrypted", "of a kind not known here"])
+def test_a_pdf_that_we_cannot_read_is_not_told_fail(
+    kind: str,
+    office: Office,
+    hub: RunningHub,
+    handle: Handle,
+    fails: Fails,
+    with_files: Callable[..., Document],
+    tmp_path: Path,
+) -> None:
+    """A document is set aside where we cannot read its PDF file, and the hub hears nothing (faults, row 21)."""
+    data = sample_pdf(["x"])
+    if kind == "damaged":
+        data = data.replace(b"xref", b"xxxx")
+    elif kind == "encrypted":
+        data = data.replace(b"/Root", b"/Encrypt << /Filter /Standard >> /Root")
+    else:
+        keys = agency_keys("Sở Nội vụ", organ_id="H29.05")
+        sign_pdf(data, tmp_path / "signed.pdf", signer=keys.signer(), stamp=None)
+        data = (tmp_path / "signed.pdf").read_bytes().replace(b"/ETSI.CAdES.detached", b"/adbe.x509.rsa_sha1/")
+    (tmp_path / "odd.pdf").write_bytes(data)
+    office("H29.05").send(sample_document(attachments=(Attachment.from_path(tmp_path / "odd.pdf"),)))
+    receiver = office("G22", receive=DEMAND)
+    assert handle(receiver) == []
+    (aside,) = receiver.receipts(state=ReceiptState.QUARANTINED)
+    assert aside.error is not None
+    assert aside.error_vi is not None
+    assert "'odd.pdf' cannot be judged here (PDF-" in aside.error
+    assert "không xét được tệp PDF 'odd.pdf'" in aside.error_vi
+    assert "fail" not in {receipt.state for receipt in hub.packets()[0].receipts}
+    fails(VerificationFailed, lambda: receiver.recheck(aside.hub_doc_id), "require_pdf_signature")
+    assert office("G22").recheck(aside.hub_doc_id).document.number == "7816"
+
+
 def test_a_packet_set_aside_is_judged_again(office: Office, handle: Handle, fails: Fails) -> None:
     """Once the demand is dropped, recheck() lets it in."""
     office("H29.05").send(sample_document())

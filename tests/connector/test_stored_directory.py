@@ -71,10 +71,12 @@ def test_the_agency_itself_comes_in_under_its_other_code(
 def test_a_directory_that_was_not_taken_over_pairs_nothing(
     hub: RunningHub, receiver: Connector, handle: Any, tmp_path: Path
 ) -> None:
-    """Without the hub's word a code stands alone, and its signer is reported as unbound ("on every unbound signer")."""
+    """Without the hub's word a code stands alone: its signer is unbound to it, and another's ("who signed")."""
     _offer(hub, OLD_CODE, "H29.05", tmp_path)
-    (receipt,) = handle(receiver)
+    assert handle(receiver) == []
+    (receipt,) = receiver.receipts()
     assert "SIG-UNBOUND" in [finding.code for finding in receipt.verification.findings]
+    assert (receipt.state, receipt.authority) == (ReceiptState.QUARANTINED, "contradicted")
 
 
 def test_what_the_directory_knows(receiver: Connector) -> None:

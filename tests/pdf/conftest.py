@@ -117,6 +117,7 @@ def foreign(agency: AgencyKeys, plain: bytes) -> Sign:
     """Signs a file with pyHanko's own signer, in whatever way is asked: what other people's software might send."""
 
     def signed(source: bytes | None = None, *, keys: AgencyKeys = agency, **options: Any) -> bytes:
+        strict = options.pop("strict", True)
         der = keys.key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
         certificates = [asn1_x509.Certificate.load(one.public_bytes(Encoding.DER)) for one in keys.certificates]
         store: Any = SimpleCertificateStore()  # type: ignore[no-untyped-call]  # not annotated in pyHanko
@@ -130,7 +131,7 @@ def foreign(agency: AgencyKeys, plain: bytes) -> Sign:
         reserved = options.pop("bytes_reserved", None)
         usual: dict[str, Any] = {"field_name": "Signature1", "subfilter": SigSeedSubFilter.PADES}
         metadata = signers.PdfSignatureMetadata(**(usual | options))
-        writer = IncrementalPdfFileWriter(io.BytesIO(source or plain))
+        writer = IncrementalPdfFileWriter(io.BytesIO(source or plain), strict=strict)
         signed: bytes = signers.sign_pdf(writer, metadata, signer=signer, bytes_reserved=reserved).getvalue()
         return signed
 

@@ -30,13 +30,15 @@ from edoc_connector.testing.keys import AgencyKeys, make_throwaway_key
 REFUSED = {VerificationStatus.UNVERIFIABLE, VerificationStatus.INVALID}
 
 
-@pytest.mark.parametrize("data", [b"", b"PK\x03\x04 docx", b"\x00" * 100, b" %PDF-1.7\n", "không phải".encode()])
+@pytest.mark.parametrize("data", [b"", b"PK\x03\x04 docx", b"\x00" * 100, "không phải".encode()])
 def test_not_a_pdf(data: bytes) -> None:
     """Another file under the name of a PDF is reported as such."""
     assert verify_pdf(data).reason == "PDF-NOT-PDF"
 
 
-@pytest.mark.parametrize("data", [b"%PDF-", b"%PDF-1.7\n%%EOF\n", b"%PDF-1.7\nstartxref\n99999\n%%EOF\n", b"%PDF-x\n"])
+@pytest.mark.parametrize(
+    "data", [b"%PDF-", b" %PDF-1.7\n", b"%PDF-1.7\n%%EOF\n", b"%PDF-1.7\nstartxref\n99999\n%%EOF\n", b"%PDF-x\n"]
+)
 def test_a_broken_file(data: bytes) -> None:
     """A file whose first bytes are right and whose rest is wrong is broken."""
     found = verify_pdf(data)

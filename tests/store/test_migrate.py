@@ -69,6 +69,9 @@ def test_an_upgrade_keeps_everything(first: str, tmp_path: Path) -> None:
         assert status is not None
         assert (document.state, document.document_id, document.noticed_at) == ("waiting", "d-2", None)
         assert status.noticed_at == status.updated_at
+        assert (document.authority, document.authority_findings, document.took_effect) == (None, None, True)
+        assert [one.authority for one in tx.deliveries.load_recipients([1])[1]] == [None]
+        assert [entry.authority for entry in tx.timeline.load_timelines(DELIVERIES, [1])[1]] == [None]
         assert [row.hub_doc_id for row in tx.outgoing.find_all(AGENCY)] == ["7"]
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from sqlalchemy import create_engine, text
 
-from edoc_connector.connector import Delivery, Handlers, Receipt
+from edoc_connector.connector import Authority, Delivery, Handlers, Receipt
 from edoc_connector.edxml import StatusMessage
 from edoc_connector.mockhub import Fault
 from edoc_connector.store import DeliveryState, ReceiptState
@@ -57,6 +57,32 @@ def test_a_document_goes_all_the_way(office: Office, worker: WorkerOf, hub: Runn
     assert told == [(document_id, "01"), (document_id, "03")]
     assert office("G22").receipt(document_id).state is ReceiptState.CONFIRMED
     assert office("H29.05").delivery(document_id).recipient("G22").out_of_order == 0
+
+
+def test_a_handler_is_told_who_vouches_and_nothing_of_what_does_not_count(
+    office: Office, worker: WorkerOf, hub: RunningHub
+) -> None:
+    """A third argument is the authority; a forged status is not told (issue, "what handlers get")."""
+    handlers = Handlers()
+    told: list[tuple[str, Authority | None]] = []
+    plain: list[str] = []
+
+    @handlers.on_status
+    async def note(delivery: Delivery, status: StatusMessage, authority: Authority | None) -> None:
+        told.append((str(status.code), authority))
+
+    handlers.on_status(lambda delivery, status: plain.append(str(status.code)))
+    office("H29.05").send(sample_document())
+    with next(iter(office("G22").receive())) as receipt:
+        receipt.accept()
+    packet = hub.packets()[-1].path.read_bytes()
+    hub.offer(packet.replace(b">03<", b">06<"), sender="H30", to="H29.05", message_type="status")
+    sender = worker("H29.05", handlers, **POLL_NOW)
+    for _ in range(4):
+        sender.run_once(rounds=10)
+    assert told == [("01", Authority.HUB_ANNOUNCED), ("03", Authority.HUB_ANNOUNCED)]
+    assert plain == ["01", "03"]
+    handlers.close()
 
 
 def test_a_handler_that_fails_is_called_again_later(office: Office, worker: WorkerOf, hub: RunningHub) -> None:

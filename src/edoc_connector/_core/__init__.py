@@ -1,43 +1,65 @@
-"""Foundations of every layer: the clock, files that appear whole, texts, their normal form, and what may be shown."""
+"""Foundations of every layer: the clock, whole files, certificate files, texts and their form, what may be shown."""
 
+from .certificate_files import decode_text, split_certificates
 from .clock import SteadyClock, utc_now
 from .files import (
     cannot_write,
     create_private,
     download_part,
+    is_open_to_others,
+    make_private_folder,
     open_atomic,
     place_download,
+    protect_database,
     save_atomic,
     save_folder,
     sync_early,
     sync_folder,
+    tighten,
+    tighten_folder,
+    write_private,
 )
-from .logs import ABOUT_SETTINGS, get_logger, is_about_settings, make_record_safe
+from .logs import ABOUT_SETTINGS, get_logger, is_about_settings, log_exception, make_record_safe
 from .normal_form import MAX_MARKS, has_too_many_marks, to_nfc
+from .stored_file import AnyFile, StoredFile, get_path, measure_open_file, open_file
 from .text import Text, describe_error, escape_json, escape_line, escape_lines
 
 __all__ = [
     "ABOUT_SETTINGS",
     "MAX_MARKS",
+    "AnyFile",
     "SteadyClock",
+    "StoredFile",
     "Text",
     "cannot_write",
     "create_private",
+    "decode_text",
     "describe_error",
     "download_part",
     "escape_json",
     "escape_line",
     "escape_lines",
     "get_logger",
+    "get_path",
     "has_too_many_marks",
     "is_about_settings",
+    "is_open_to_others",
+    "log_exception",
+    "make_private_folder",
     "make_record_safe",
+    "measure_open_file",
     "open_atomic",
+    "open_file",
     "place_download",
+    "protect_database",
     "save_atomic",
     "save_folder",
+    "split_certificates",
     "sync_early",
     "sync_folder",
+    "tighten",
+    "tighten_folder",
     "to_nfc",
     "utc_now",
+    "write_private",
 ]

@@ -1,4 +1,4 @@
-"""Atomic writing: files and folders that appear whole or not at all."""
+"""Files on the disk: written whole or not at all, and for nobody but the user who runs the program."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ import errno
 import os
 import secrets
 import shutil
+import stat
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
@@ -18,7 +19,12 @@ EARLY_SYNC_SIZE = 32 << 20
 """Bytes after which a growing file is synced to the disk for the first time, and again."""
 _sync_data: Callable[[int], None] = getattr(os, "fdatasync", os.fsync)
 _WRITER_COUNT = 2  # creating a file is work of the kernel, which two threads can do partly at once
-_NEW_FILE_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
+FILE_MODE = 0o600
+FOLDER_MODE = 0o700
+_FOR_OTHERS = stat.S_IRWXG | stat.S_IRWXO
+_NEW_FILE_FLAGS = (
+    os.O_RDWR | os.O_CREAT | os.O_EXCL | sum(getattr(os, name, 0) for name in ("O_NOFOLLOW", "O_CLOEXEC", "O_BINARY"))
+)
 _HAS_NAMELESS_FILES = hasattr(os, "O_TMPFILE") and Path("/proc/self/fd").is_dir()
 
 
@@ -36,7 +42,7 @@ def open_atomic(target: Path, *, durable: bool) -> Iterator[IO[bytes]]:
         OSError: the folder is not there, or the disk is full.
     """
     part = target.with_name(_make_part_name())
-    out = part.open("x+b")
+    out = create_private(part)
     try:
         with out:
             yield out
@@ -71,12 +77,13 @@ def _try_save_nameless(target: str, pieces: Callable[[], Iterator[bytes]]) -> bo
     if not _HAS_NAMELESS_FILES:
         return False
     try:
-        descriptor = os.open(os.path.split(target)[0] or ".", os.O_TMPFILE | os.O_WRONLY | os.O_CLOEXEC, 0o666)
+        descriptor = os.open(os.path.split(target)[0] or ".", os.O_TMPFILE | os.O_WRONLY | os.O_CLOEXEC, FILE_MODE)
     except OSError as error:
         if error.errno in (errno.EOPNOTSUPP, errno.EISDIR):  # not on this file system, or an old kernel
             return False
         raise
     try:
+        os.fchmod(descriptor, FILE_MODE)
         _write_all(descriptor, pieces())
         return _link_to_name(descriptor, target)
     finally:
@@ -124,7 +131,7 @@ def save_folder(target: Path, files: Sequence[tuple[str, Iterable[bytes]]]) -> N
         OSError: the folder exists already, its parent does not, or the disk is full.
     """
     part = target.with_name(_make_part_name())
-    part.mkdir()
+    make_private_folder(part, exist_ok=False)
     try:
         remaining = iter(files)
         with ThreadPoolExecutor(_WRITER_COUNT) as pool:
@@ -139,7 +146,7 @@ def save_folder(target: Path, files: Sequence[tuple[str, Iterable[bytes]]]) -> N
 def _save_next_files(folder: Path, files: Iterator[tuple[str, Iterable[bytes]]]) -> None:
     """Take files from a shared iterator and write them until none is left."""
     for name, pieces in files:
-        descriptor = os.open(f"{folder}/{name}", _NEW_FILE_FLAGS, 0o666)
+        descriptor = _create_descriptor(f"{folder}/{name}")
         try:
             _write_all(descriptor, pieces)
         finally:
@@ -198,8 +205,127 @@ def download_part(to: Path) -> Iterator[Path]:
 
 
 def create_private(path: Path) -> IO[bytes]:
-    """Create a file for writing that this user alone can read: packets are not for everybody on the machine."""
-    return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb")
+    """Create a file for writing and reading that this user alone can read, whatever the umask.
+
+    A file or a link of that name is never opened.
+
+    Raises:
+        FileExistsError: something has that name.
+        OSError: the folder is not there, or the disk is full.
+    """
+    return os.fdopen(_create_descriptor(path), "w+b")
+
+
+def _create_descriptor(path: str | Path) -> int:
+    descriptor = os.open(path, _NEW_FILE_FLAGS, FILE_MODE)
+    if hasattr(os, "fchmod"):  # a umask can only take rights away, but may take the owner's
+        os.fchmod(descriptor, FILE_MODE)
+    return descriptor
+
+
+def write_private(path: Path, content: bytes | str) -> None:
+    """Write a small file that this user alone can read; a file of that name is replaced.
+
+    Args:
+        path: path of the file.
+        content: its bytes, or its text, written as UTF-8.
+    """
+    with open_atomic(path, durable=False) as out:
+        out.write(content.encode() if isinstance(content, str) else content)
+
+
+def make_private_folder(folder: Path, *, exist_ok: bool = True) -> bool:
+    """Make a folder, with those above it that are missing, that this user alone can enter, whatever the umask.
+
+    Folders that are there keep their modes: somebody else may have made them.
+
+    Args:
+        folder: path of the folder.
+        exist_ok: whether it may be there already.
+
+    Returns:
+        Whether it was made.
+
+    Raises:
+        OSError: it cannot be made, or is there and must not be.
+    """
+    try:
+        folder.mkdir(FOLDER_MODE)
+    except FileNotFoundError:
+        make_private_folder(folder.parent)
+        return make_private_folder(folder, exist_ok=exist_ok)
+    except FileExistsError:
+        if exist_ok and folder.is_dir():
+            return False
+        raise
+    folder.chmod(FOLDER_MODE)
+    return True
+
+
+def tighten(path: Path) -> bool:
+    """Take the rights of others from a file or folder of ours that has some, as older versions left them.
+
+    What is not there, belongs to another user, or is a link is left alone.
+
+    Returns:
+        Whether its mode was changed.
+    """
+    if os.name != "posix":
+        return False
+    try:
+        found = path.lstat()
+    except FileNotFoundError:
+        return False
+    if not found.st_mode & _FOR_OTHERS or found.st_uid != os.geteuid() or not _is_file_or_folder(found.st_mode):
+        return False
+    path.chmod(stat.S_IMODE(found.st_mode) & ~_FOR_OTHERS)
+    return True
+
+
+def tighten_folder(folder: Path) -> None:
+    """Tighten a folder and the files in it; one that is closed to others already protects what is in it.
+
+    The folder comes last: where a crash comes in between, the next call begins again.
+    """
+    if os.name == "posix" and folder.lstat().st_mode & _FOR_OTHERS:
+        for path in folder.iterdir():
+            tighten(path)
+        tighten(folder)
+
+
+def protect_database(path: Path) -> None:
+    """Make the file of an SQLite database private before SQLite opens it; the files beside it get the same mode.
+
+    What this user may not change is left to SQLite's own error.
+
+    Args:
+        path: the file; made empty where it is missing.
+    """
+    real = path.resolve()  # as SQLite does, which puts its other files beside the real one
+    with suppress(OSError):
+        os.close(_create_descriptor(real))
+    for suffix in ("", "-wal", "-shm", "-journal"):
+        with suppress(OSError):
+            tighten(real.with_name(real.name + suffix))
+
+
+def _is_file_or_folder(mode: int) -> bool:
+    return stat.S_ISREG(mode) or stat.S_ISDIR(mode)
+
+
+def is_open_to_others(path: Path) -> bool:
+    """Whether others on this machine can read or change a file that holds a secret.
+
+    The group may read what belongs to root, as where a tool of the machine's administrator puts secrets for a service.
+    """
+    if os.name != "posix":
+        return False
+    try:
+        found = path.stat()
+    except OSError:  # who reads it says so
+        return False
+    allowed = stat.S_IRGRP if found.st_uid == 0 != os.geteuid() else 0
+    return stat.S_ISREG(found.st_mode) and bool(found.st_mode & _FOR_OTHERS & ~allowed)
 
 
 def place_download(part: Path, to: Path) -> int:

@@ -1,10 +1,14 @@
-"""Loggers of the library, whose records are one line each, whatever stands in what they tell of."""
+"""Loggers of the library, whose records are one line each, whatever stands in what they tell of.
+
+The text of an exception that is not ours may hold what a document says: it is left out.
+"""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
 
+from ..errors import has_details
 from .text import escape_line
 
 ABOUT_SETTINGS: Mapping[str, object] = {"edoc_about_settings": True}
@@ -72,3 +76,24 @@ class _EscapedValue:
 
     def __repr__(self) -> str:
         return escape_line(repr(self._value))
+
+
+class _Withheld(Exception):
+    """Stands for an exception in a traceback, without its text."""
+
+
+def log_exception(log: logging.Logger, level: int, message: str, *args: object, error: BaseException) -> None:
+    """Log a message with the traceback of an exception, and with its text only where the settings want details.
+
+    Args:
+        log: the logger.
+        level: level of the entry.
+        message: words of the entry, with places for `args`.
+        args: values in the message.
+        error: the exception.
+    """
+    if has_details():
+        log.log(level, message, *args, exc_info=error)
+        return
+    withheld = _Withheld(f"{type(error).__name__}: its text is left out ([logs] details)")
+    log.log(level, message, *args, exc_info=(_Withheld, withheld, error.__traceback__))

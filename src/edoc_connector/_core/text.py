@@ -27,7 +27,7 @@ class Text:
 
 def describe_error(error: EdocError) -> Text:
     """Take the messages of an error as a text."""
-    return Text(error.message, error.vi)
+    return Text(error.full, error.full_vi)
 
 
 # Letters that count as printable and are not seen (Unicode, Default_Ignorable_Code_Point, outside category C): the

@@ -15,7 +15,18 @@ from .._version import __version__
 from ..errors import EdocError, PacketError
 from .errors import WrongOption, print_error, unusable_path_error
 from .exchange import deliveries, directory, explain, recall, receipts, receive, recheck, send, show, status, take_back
-from .operations import database_commands, demo, evidence, fsck, mockhub, prune, reconcile, settle, worker
+from .operations import (
+    database_commands,
+    demo,
+    evidence,
+    fsck,
+    mockhub,
+    prune,
+    reconcile,
+    settle,
+    spool_commands,
+    worker,
+)
 from .output import ExitCode, log_to_stderr, say, use_utf8
 from .packets import build, inspect, keys, lint, pdf_commands, seal_commands, verify
 from .usage import UsageError, explain_usage
@@ -37,7 +48,7 @@ for _command in (
     *(keys, worker),
 ):
     app.command()(_command)
-for _group in (pdf_commands, seal_commands, database_commands):
+for _group in (pdf_commands, seal_commands, database_commands, spool_commands):
     app.add_typer(_group)
 
 

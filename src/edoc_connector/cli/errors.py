@@ -27,12 +27,12 @@ def raise_wrong_option() -> Iterator[None]:
     try:
         yield
     except (ConfigError, AttachmentError) as error:
-        raise WrongOption(error.message, vi=error.vi) from error
+        raise WrongOption(error.full, vi=error.full_vi) from error
 
 
 def print_error(error: EdocError) -> None:
     """Print an error to stderr, both languages on one line."""
-    say(f"edoc: {name_commands(_as_one_line(error.message))}", name_commands(_as_one_line(error.vi)), err=True)
+    say(f"edoc: {name_commands(_as_one_line(error.full))}", name_commands(_as_one_line(error.full_vi)), err=True)
 
 
 def _as_one_line(text: str) -> str:

@@ -53,6 +53,13 @@ def format_label(labels: Mapping[str, Text], key: str) -> str:
     return _join_languages(labels[key]) if key in labels else key
 
 
+def format_authority(authority: str | None) -> str:
+    """Format who vouches for the sender, in both languages."""
+    from ..connector import Authority
+
+    return _join_languages(Authority(authority).text) if authority else "not known / chưa xác định"
+
+
 def _join_languages(text: Text) -> str:
     return f"{text.en} / {text.vi}"
 
@@ -74,7 +81,9 @@ def format_recipients(delivery: Delivery) -> str:
 
 def _format_recipient(recipient: RecipientState) -> str:
     change = f" ({_join_languages(_CHANGE[recipient.change])})" if recipient.change is not None else ""
-    return f"{recipient.organ_id} {recipient.status or '–'}{' !' if recipient.undelivered else ''}{change}"
+    authority = f" ({_join_languages(recipient.authority.text)})" if recipient.authority is not None else ""
+    mark = " !" if recipient.undelivered else ""
+    return f"{recipient.organ_id} {recipient.status or '–'}{authority}{mark}{change}"
 
 
 def format_entry(entry: TimelineEntry) -> str:
@@ -83,13 +92,18 @@ def format_entry(entry: TimelineEntry) -> str:
 
     if entry.to in set(StatusCode):
         status_code = StatusCode(entry.to)
-        return f"{status_code} {status_code.vi} / {status_code.en}" + (f": {entry.detail_vi}" if entry.detail else "")
-    if entry.to in _STATE_EVENTS:
+        words = f": {entry.detail_vi}" if entry.detail else ""
+        return f"{status_code} {status_code.vi} / {status_code.en}{_format_voucher(entry)}{words}"
+    if entry.to in _STATE_EVENTS and entry.from_ != entry.to:
         return _format_vi_first(_STATE_EVENTS[entry.to])
     detail = f"{entry.detail_vi} / {entry.detail}"
     if entry.to in DELIVERY:
-        return detail
+        return detail + _format_voucher(entry)
     return f"{_format_vi_first(KIND[entry.to]) if entry.to in KIND else entry.to}: {detail}"
+
+
+def _format_voucher(entry: TimelineEntry) -> str:
+    return f" ({_format_vi_first(entry.authority.text)})" if entry.authority is not None else ""
 
 
 def _format_vi_first(text: Text) -> str:

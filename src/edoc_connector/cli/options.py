@@ -30,6 +30,15 @@ AttachOption = Annotated[
     list[Path] | None,
     typer.Option("--attach", metavar="FILE", help="A file to attach; repeat it. / Tệp đính kèm; dùng nhiều lần."),
 ]
+ClassificationOption = Annotated[
+    str | None,
+    typer.Option(
+        "--classification",
+        metavar="LEVEL",
+        help="Level of a state secret (Mật, Tối mật, Tuyệt mật): the document is refused. "
+        "/ Độ mật; văn bản mật bị từ chối.",
+    ),
+]
 KeyPasswordOption = Annotated[
     str | None,
     typer.Option(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -11,7 +10,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Self
 
-from .._core import cannot_write, create_private
+from .._core import cannot_write, create_private, get_path, measure_open_file, open_file
 from ..hubs import FileBody, WireRequest, WireResponse
 from .base64_json import MAX_REST, Base64Extractor, RestTooLongError
 from .messages import build_compression_error, build_encoding_error, build_too_long_error, build_unsendable_error
@@ -52,13 +51,13 @@ class Upload:
         if not isinstance(body, FileBody):
             self._tail, self._size = body, 0
         else:
-            self._path, self._tail = body.path, body.tail
+            self._path, self._tail = get_path(body.path), body.tail
             if body.content is not None:
                 self._content, self._size = body.content, len(body.content)
             else:
                 with _translate_read_errors(self._path):
-                    self._file = self._path.open("rb", buffering=0)
-                self._size = os.fstat(self._file.fileno()).st_size
+                    self._file = open_file(body.path)
+                    self._size = measure_open_file(self._file)
         self.may_block = self._file is not None or self._progress is not None
         self.length = self._size + len(self._tail)
 

@@ -19,11 +19,12 @@ import anyio.to_thread
 import httpx
 import tenacity
 
-from .._core import get_logger
+from .._core import Text, get_logger
 from ..errors import EdocError, HubError, NotSent
 from ..hubs import Dialect, FileBody, Flow, Vxp, WireRequest, WireResponse, arun, run
 from .bodies import AnswerSink, Upload
-from .messages import EXCHANGE_ERRORS, build_missing_call_error, build_transport_error
+from .messages import EXCHANGE_ERRORS, build_missing_call_error, build_transport_error, is_tls_failure
+from .tls_failures import explain_tls_failure
 from .transport import (
     ClientSettings,
     RequestBody,
@@ -147,7 +148,8 @@ class HubClient:
                 with TimeLimit(_compute_first_seconds(self.settings, request)) as limit:
                     return self._exchange(request, upload, limit)
             except EXCHANGE_ERRORS as error:
-                transport_error = build_transport_error(error, request, handed_over=upload.handed_over)
+                tls = explain_tls_failure(error, request.url, self.settings) if is_tls_failure(error) else None
+                transport_error = build_transport_error(error, request, handed_over=upload.handed_over, tls=tls)
         raise transport_error  # outside of the handler: what httpx raised refers to the request and its signed headers
 
     def _exchange(self, request: WireRequest, upload: Upload, limit: TimeLimit) -> WireResponse:
@@ -234,7 +236,8 @@ class AsyncHubClient:
                 with anyio.fail_after(_compute_first_seconds(self.settings, request)) as scope:
                     return await self._exchange(request, upload, scope)
             except EXCHANGE_ERRORS as error:
-                transport_error = build_transport_error(error, request, handed_over=upload.handed_over)
+                tls = await _explain_in_thread(error, request.url, self.settings) if is_tls_failure(error) else None
+                transport_error = build_transport_error(error, request, handed_over=upload.handed_over, tls=tls)
         raise transport_error  # outside of the handler, as in HubClient
 
     async def _exchange(self, request: WireRequest, upload: Upload, scope: anyio.CancelScope) -> WireResponse:
@@ -265,6 +268,10 @@ def _compute_first_seconds(settings: ClientSettings, request: WireRequest) -> fl
     """
     in_one_piece = len(request.body) if isinstance(request.body, bytes) else 0
     return settings.total + settings.compute_transfer_seconds(in_one_piece)
+
+
+async def _explain_in_thread(error: Exception, url: str, settings: ClientSettings) -> Text | None:
+    return await anyio.to_thread.run_sync(explain_tls_failure, error, url, settings)
 
 
 def _log_exchange(request: WireRequest, status: int) -> None:

@@ -102,7 +102,9 @@ _FAULTS: tuple[tuple[type[Exception], _Fault], ...] = (
 EXCHANGE_ERRORS = tuple(kind for kind, _ in _FAULTS)
 
 
-def build_transport_error(error: Exception, request: WireRequest, *, handed_over: bool) -> TransportError:
+def build_transport_error(
+    error: Exception, request: WireRequest, *, handed_over: bool, tls: Text | None = None
+) -> TransportError:
     """Build the error for an exchange that got no answer.
 
     It keeps no reference to the exception of httpx, which refers to the request and its signed headers.
@@ -111,8 +113,11 @@ def build_transport_error(error: Exception, request: WireRequest, *, handed_over
         error: the exception, one of `EXCHANGE_ERRORS`.
         request: the request that was sent.
         handed_over: whether the last byte of the body went to the transport.
+        tls: what a failed handshake means, where that is known.
     """
-    fault = _UNTRUSTED if _is_tls_failure(error) else next(fault for kind, fault in _FAULTS if isinstance(error, kind))
+    fault = next(fault for kind, fault in _FAULTS if isinstance(error, kind))
+    if is_tls_failure(error):
+        fault = _UNTRUSTED if tls is None else _Fault(True, tls.en, tls.vi)
     exchange = f"{request.method} {request.url}, {_describe_exception(error)}"
     if request.sends and handed_over and not fault.before_sending:
         return OutcomeUnknown(
@@ -132,7 +137,7 @@ def _describe_exception(error: Exception) -> str:
     return f"{type(error).__name__}: {words}" if words else type(error).__name__
 
 
-def _is_tls_failure(error: BaseException) -> bool:
+def is_tls_failure(error: BaseException) -> bool:
     """Tell whether the handshake failed.
 
     In TLS 1.3 a server judges our certificate after we have begun to send, but before it reads anything: its alert
@@ -147,7 +152,74 @@ def _is_tls_failure(error: BaseException) -> bool:
     return False
 
 
+# --- TLS. ---
+
+UNTRUSTED_AUTHORITY = Text(
+    "The authority that issued the hub's TLS certificate is not trusted here. Get its root certificate from the hub's "
+    "operator, check it, and name its file in ca_bundle of [http]",
+    "Tổ chức cấp chứng thư TLS của trục chưa được tin cậy trên máy này. Hãy nhận chứng thư gốc từ đơn vị vận hành "
+    "trục, kiểm tra và chỉ tệp đó ở ca_bundle trong [http]",
+)
+CERTIFICATE_EXPIRED = Text(
+    "The TLS certificate of the hub's server has expired. Check this machine's clock; if it is right, tell the hub's "
+    "operator",
+    "Chứng thư TLS của máy chủ trục đã hết hạn. Hãy kiểm tra đồng hồ của máy; nếu đúng giờ, hãy báo đơn vị vận "
+    "hành trục",
+)
+CERTIFICATE_NOT_YET_VALID = Text(
+    "The TLS certificate of the hub's server is not valid yet. Check this machine's clock",
+    "Chứng thư TLS của máy chủ trục chưa có hiệu lực. Hãy kiểm tra đồng hồ của máy",
+)
+WRONG_NAME = Text(
+    "The TLS certificate of the server is for another name than the endpoint's. Write the hub's name in endpoint as "
+    "the certificate has it, not an address or another name of the machine",
+    "Chứng thư TLS của máy chủ dành cho tên khác với endpoint. Hãy ghi endpoint bằng đúng tên trong chứng thư, "
+    "không dùng địa chỉ IP hay tên khác",
+)
+OLD_SERVER = Text(
+    "The hub's server offers only TLS that is too old or too weak for today's defaults. Ask its operator to renew it; "
+    'until then set tls = "legacy" in [http] for this hub (certificates are verified all the same)',
+    "Máy chủ trục chỉ hỗ trợ TLS quá cũ hoặc quá yếu so với mặc định hiện nay. Hãy đề nghị đơn vị vận hành nâng cấp; "
+    'trong khi chờ, đặt tls = "legacy" trong [http] cho trục này (chứng thư vẫn được kiểm tra)',
+)
+OLD_SERVER_REFUSED = Text(
+    'TLS could not be established although tls = "legacy" is set: the server offers nothing that can be used, or asks '
+    "for a client certificate. Ask the hub's operator which TLS versions and certificates it wants",
+    'Không thiết lập được TLS dù đã đặt tls = "legacy": máy chủ không hỗ trợ cách nào dùng được, hoặc cần chứng thư '
+    "máy khách. Hãy hỏi đơn vị vận hành trục về phiên bản TLS và chứng thư cần dùng",
+)
+NO_TLS_THERE = Text(
+    "The server does not speak TLS at that port. Check the port of endpoint and whether it is https or http",
+    "Máy chủ không dùng TLS ở cổng này. Hãy kiểm tra cổng trong endpoint và https hay http",
+)
+
+
+def describe_missing_issuer(issuer: str, address: str | None) -> Text:
+    """Describe the certificate that a server's chain lacks.
+
+    Args:
+        issuer: name of the authority whose certificate is missing.
+        address: where the authority offers it, as the certificate below says.
+    """
+    name = as_printable(issuer, 200)
+    source = f" (offered at {as_printable(address, 200)})" if address else ""
+    source_vi = f" (có tại {as_printable(address, 200)})" if address else ""
+    return Text(
+        f"The chain of certificates that the hub's server sends ends below '{name}', whose certificate is neither sent "
+        f"nor trusted here. Ask the hub's operator to install the whole chain at the server; until then put the "
+        f"certificate of '{name}'{source}, checked, into the file of ca_bundle in [http]",
+        f"Chuỗi chứng thư máy chủ trục gửi thiếu chứng thư của '{name}', và máy này cũng chưa tin cậy chứng thư đó. "
+        f"Hãy đề nghị đơn vị vận hành trục cài đủ chuỗi chứng thư trên máy chủ; trong khi chờ, hãy kiểm tra và đưa "
+        f"chứng thư của '{name}'{source_vi} vào tệp ca_bundle trong [http]",
+    )
+
+
 # --- Settings. ---
+
+NO_AUTHORITY = Text(
+    "the file of ca_bundle holds no certificate that can be read (PEM, DER or .p7b)",
+    "tệp ca_bundle không có chứng thư đọc được (PEM, DER hoặc .p7b)",
+)
 
 INCOMPLETE_PEM = Text(
     "a PEM file lacks the certificate or the key that belongs to it (client_key is left out where it stands in "

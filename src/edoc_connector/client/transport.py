@@ -27,17 +27,17 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Literal, Self
 from urllib.parse import urlsplit
 
 import httpcore
 import httpx
 
-from .._core import Text
-from ..errors import ConfigError, describe_system_error, describe_system_error_vi
+from ..errors import ConfigError
 from ..hubs import WireRequest
-from .messages import INCOMPLETE_PEM, UNUSABLE_PROXY, build_tls_settings_error, describe_missing_file
+from .messages import UNUSABLE_PROXY
 from .pool import AwaitedTransport, BlockingTransport, split_url
+from .tls import build_tls_context, build_unverifying_context, warn_if_weakened
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,7 +58,10 @@ class ClientSettings:
         backoff: longest wait before the second attempt. It doubles each time; the wait is a random part of it.
         backoff_cap: upper end of that doubling.
         retry_after_cap: longest wait that a hub's Retry-After is obeyed for.
-        ca_bundle: PEM file of the authorities to trust, instead of those of httpx and of the operating system.
+        tls: ``modern``, or ``legacy`` for a hub whose server is too old for that: TLS 1.0 and up, short keys, SHA-1 and
+            renegotiation without RFC 5746. Certificates are verified in any case. Each use is a warning in the log.
+        ca_bundle: file of the authorities to trust, instead of those of httpx and of the operating system: PEM, DER or
+            .p7b, any number in it.
         client_certificate: PEM file of our certificate and its chain (mTLS).
         client_key: PEM file of its key, where that is not in the same file.
         client_key_password: password of the key.
@@ -77,6 +80,7 @@ class ClientSettings:
     backoff: float = 1.0
     backoff_cap: float = 30.0
     retry_after_cap: float = 10.0
+    tls: Literal["modern", "legacy"] = "modern"
     ca_bundle: Path | None = None
     client_certificate: Path | None = None
     client_key: Path | None = None
@@ -94,6 +98,7 @@ def build_blocking_transport(settings: ClientSettings) -> BlockingTransport:
     Raises:
         ConfigError: a certificate, key or proxy in the settings cannot be used.
     """
+    warn_if_weakened(settings)
     kind = httpcore.ConnectionPool if settings.proxy is None else httpcore.HTTPProxy
     return BlockingTransport(kind(**_pool_options(settings), network_backend=TimedBackend(httpcore.SyncBackend())))
 
@@ -104,8 +109,15 @@ def build_async_transport(settings: ClientSettings) -> AwaitedTransport:
     Raises:
         ConfigError: a certificate, key or proxy in the settings cannot be used.
     """
+    warn_if_weakened(settings)
     kind = httpcore.AsyncConnectionPool if settings.proxy is None else httpcore.AsyncHTTPProxy
     return AwaitedTransport(kind(**_pool_options(settings)))
+
+
+def build_probing_pool(settings: ClientSettings) -> httpcore.ConnectionPool:
+    """Build a pool whose connections verify no certificate, to see which ones a server sends. No request may use it."""
+    kind = httpcore.ConnectionPool if settings.proxy is None else httpcore.HTTPProxy
+    return kind(**_build_pool_options(settings, build_unverifying_context(settings)))
 
 
 def build_timeout_extensions(settings: ClientSettings) -> dict[str, Any]:
@@ -125,6 +137,15 @@ def parse_address(url: str) -> httpx.URL:
     if parsed.scheme not in ("http", "https") or not parsed.host:
         raise httpx.InvalidURL("no http:// or https:// URL with a host")
     return parsed
+
+
+def split_address(url: str) -> httpcore.URL:
+    """Split the URL of a request for httpcore.
+
+    Raises:
+        httpx.InvalidURL: HTTP cannot use it.
+    """
+    return split_url(parse_address(url))
 
 
 class RequestBody(httpx.SyncByteStream, httpx.AsyncByteStream):
@@ -167,7 +188,10 @@ def parse_answer_headers(raw: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
 
 
 def _pool_options(settings: ClientSettings) -> dict[str, Any]:
-    context = _build_tls_context(settings)
+    return _build_pool_options(settings, build_tls_context(settings))
+
+
+def _build_pool_options(settings: ClientSettings, context: ssl.SSLContext) -> dict[str, Any]:
     return {
         "ssl_context": context,
         "max_connections": settings.connections,
@@ -175,32 +199,6 @@ def _pool_options(settings: ClientSettings) -> dict[str, Any]:
         "keepalive_expiry": settings.keep_alive,
         **({} if settings.proxy is None else _proxy_options(settings.proxy, context)),
     }
-
-
-def _build_tls_context(settings: ClientSettings) -> ssl.SSLContext:
-    try:
-        if settings.ca_bundle is not None:
-            context = ssl.create_default_context(cafile=settings.ca_bundle)
-        else:
-            context = httpx.create_ssl_context(trust_env=False)
-            context.load_default_certs()  # agencies put the State's own authorities into the system's store
-        if settings.client_certificate is not None:
-            # An empty password instead of None: OpenSSL would ask for one at the terminal.
-            password = settings.client_key_password or ""
-            context.load_cert_chain(settings.client_certificate, settings.client_key, password)
-    except OSError as error:  # ssl.SSLError is one
-        raise build_tls_settings_error(_explain_tls_error(settings, error)) from error
-    return context
-
-
-def _explain_tls_error(settings: ClientSettings, error: OSError) -> Text:
-    """Explain a failure: OpenSSL tells neither the file nor, of a PEM file, the part that it misses there."""
-    for file in (settings.ca_bundle, settings.client_certificate, settings.client_key):
-        if file is not None and not file.exists():
-            return describe_missing_file(file)
-    if isinstance(error, ssl.SSLError) and "PEM" in str(error):
-        return INCOMPLETE_PEM
-    return Text(describe_system_error(error), describe_system_error_vi(error))
 
 
 def _proxy_options(url: str, context: ssl.SSLContext) -> dict[str, Any]:

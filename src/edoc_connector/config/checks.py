@@ -6,15 +6,17 @@ import difflib
 import ipaddress
 import os
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from .._core import ABOUT_SETTINGS, Text, get_logger
+from .._core import ABOUT_SETTINGS, Text, get_logger, is_open_to_others
 from ..errors import ConfigError
 from ..hubs import REGISTRY
+from ..signing import KeyUri
 from .messages import (
     REFERENCE_HINT,
     UNBOUND_SIGNERS,
@@ -22,10 +24,12 @@ from .messages import (
     build_misspelt_variable_error,
     describe_missing,
     describe_open_connection,
+    describe_open_file,
     describe_open_secret,
     describe_unknown,
     translate_detail,
 )
+from .secret_refs import SecretRef
 from .sections import build_dialect_model
 
 log = get_logger("edoc_connector.config")
@@ -94,6 +98,35 @@ def refuse_misspelt_variables(prefix: str, nesting: str, sections: Iterable[str]
         similar = difflib.get_close_matches(section, known, n=1, cutoff=0.8)
         if similar:
             raise build_misspelt_variable_error(name, f"{prefix}{similar[0]}{nesting}{rest}")
+
+
+def find_references(sections: Iterable[BaseModel], uris: Iterable[str]) -> Iterator[SecretRef]:
+    """Find the references to secrets in sections, and in the URIs of keys (``?secret=…``)."""
+    for section in sections:
+        for value in section.__dict__.values():
+            yield from (one for one in (value if isinstance(value, tuple) else (value,)) if isinstance(one, SecretRef))
+    for uri in uris:
+        name = KeyUri.parse(uri).secret_name
+        if SecretRef.is_reference(name):
+            yield SecretRef.parse(name)
+
+
+def warn_of_open_secrets(paths: Iterable[Path], *, refuse: bool) -> None:
+    """Warn in the log of each file with a secret that others on this machine can read.
+
+    Args:
+        paths: the files.
+        refuse: whether to refuse instead.
+
+    Raises:
+        ConfigError: names the first such file.
+    """
+    for path in dict.fromkeys(paths):
+        if is_open_to_others(path):
+            problem = describe_open_file(path)
+            if refuse:
+                raise ConfigError(problem.en, vi=problem.vi)
+            log.warning("%s", problem.en, extra=ABOUT_SETTINGS)
 
 
 def warn_without_tls(endpoint: str) -> None:

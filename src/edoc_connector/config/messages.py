@@ -19,6 +19,10 @@ VARIABLE_NOT_SET = Text("the variable is not set", "biến môi trường chưa 
 SECRET_NOT_UTF8 = Text("it is not UTF-8 text", "tệp không phải văn bản UTF-8")
 OUTPUT_NOT_UTF8 = Text("it did not print UTF-8 text", "kết quả không phải văn bản UTF-8")
 FILE_NOT_UTF8 = Text("it is not UTF-8 text. Save it as UTF-8.", "tệp không phải văn bản UTF-8. Hãy lưu lại dạng UTF-8.")
+DRAFTS_WITHOUT_KEY = Text(
+    "drafts lie elsewhere only where packets are encrypted: set spool_key too, or leave drafts out",
+    "chỉ đặt drafts ở nơi khác khi gói tin được mã hóa: hãy đặt thêm spool_key hoặc bỏ drafts",
+)
 KEY_BESIDE_KEYS = Text("keys: give either key or keys, not both", "keys: chỉ dùng key hoặc keys, không dùng cả hai")
 PASSWORD_IN_STORE_URL = Text(
     f"url: it holds a password; leave it out and set password: {REFERENCE_HINT.en}",
@@ -204,6 +208,14 @@ def build_misspelt_variable_error(name: str, intended: str) -> ConfigError:
     return ConfigError(
         f"{name} in the environment overrides nothing: there is no section of that name. Is {intended} meant?",
         vi=f"Biến môi trường {name} không thay giá trị nào: không có mục tên như vậy. Có phải {intended} không?",
+    )
+
+
+def describe_open_file(path: Path) -> Text:
+    """Describe a file with a secret or a key that other users can read."""
+    return Text(
+        f"{path} holds a secret and can be read by other users of this machine: chmod 600 it",
+        f"{path} chứa bí mật mà người dùng khác trên máy đọc được: hãy chạy chmod 600 cho tệp này",
     )
 
 

@@ -110,6 +110,13 @@ PRODUCTION: tuple[Requirement, ...] = (
             "không có nguồn thông tin thu hồi thì mọi gói tin đều phải chờ",
         ),
     ),
+    Requirement(
+        setting="files.open_secrets",
+        wanted='"refuse"',
+        is_met=lambda value: value == "refuse",
+        default="refuse",
+        why=Text("nobody else on the machine reads keys and secrets", "người dùng khác trên máy không đọc được khóa"),
+    ),
 )
 """What ``profile = "production"`` asks for; docs/security-model.md has the same table for people."""
 

@@ -15,6 +15,7 @@ from ..edxml import Limits
 from ..hubs import REGISTRY, is_secret, list_setting_fields
 from ..signing import OthersMode, RevocationMode, VerifyMode
 from .messages import (
+    DRAFTS_WITHOUT_KEY,
     KEY_BESIDE_KEYS,
     PASSWORD_IN_STORE_URL,
     UnusableSetting,
@@ -113,7 +114,8 @@ class HttpSettings(Section):
     """``[http]``: the connection to the hub. Times in seconds; see `ClientSettings` for each.
 
     Args:
-        ca_bundle: PEM file of the authorities to trust for TLS.
+        tls: ``legacy`` for a hub whose server is too old for today's TLS.
+        ca_bundle: file of the authorities to trust for TLS (PEM, DER, .p7b).
         client_certificate: PEM file of our TLS certificate.
         client_key: PEM file of its key.
         client_key_password: reference to the key's password.
@@ -133,6 +135,7 @@ class HttpSettings(Section):
     backoff: Annotated[float, Field(ge=0, le=_DAY)] = 1.0
     backoff_cap: Annotated[float, Field(ge=0, le=_DAY)] = 30.0
     retry_after_cap: Annotated[float, Field(ge=0, le=_DAY)] = 10.0
+    tls: Literal["modern", "legacy"] = "modern"
     ca_bundle: Path | None = None
     client_certificate: Path | None = None
     client_key: Path | None = None
@@ -155,6 +158,8 @@ class SigningSettings(Section):
         keys: URIs of several keys instead, of which the right one signs (`signing.Keyring`).
         secret: reference to the password or PIN of keys whose URI names none.
         seal: whether documents carry a seal too, which survives hubs that rebuild packets.
+        seal_form: the form of the seal: 2, or 1 while a recipient uses a version that knows no other; to that one a
+            seal of form 2 is UNVERIFIABLE.
         require_pdf_signature: refuse to send a document with a PDF file that is not validly signed (`pdf.demanded`).
         timestamp_url: address of a time-stamp authority (RFC 3161) that stamps each seal; without one the time in a
             seal is only claimed.
@@ -165,6 +170,7 @@ class SigningSettings(Section):
     keys: tuple[str, ...] = ()
     secret: SecretRef | None = None
     seal: bool = True
+    seal_form: Literal[1, 2] = 2
     require_pdf_signature: bool = False
     timestamp_url: str | None = None
     timestamp_timeout: Seconds = 10.0
@@ -213,6 +219,11 @@ class ReceiveSettings(Section):
         require_pdf_signature: let no document in with a PDF file that is not validly signed (`pdf.demanded`).
         timestamp_trust: files or folders of certificates trusted for time-stamps; left out, those of `trust` are.
         revocation: whether certificates are checked for having been revoked.
+        statuses: who has to vouch for the codes 02, 13, 15 and 16 under ``valid`` and ``trusted``, so that they count:
+            ``hub-announced`` or ``authenticated`` (`Authority`).
+        not_addressed: ``report`` or ``refuse`` what is not addressed to us.
+        old_signatures: ``report`` or ``refuse`` what was sealed long before it came.
+        signature_days: how many days are long.
     """
 
     policy: VerifyMode = VerifyMode.ANY
@@ -224,6 +235,10 @@ class ReceiveSettings(Section):
     require_pdf_signature: bool = False
     timestamp_trust: tuple[Path, ...] = ()
     revocation: RevocationSettings = RevocationSettings()
+    statuses: Literal["hub-announced", "authenticated"] = "hub-announced"
+    not_addressed: Literal["report", "refuse"] = "report"
+    old_signatures: Literal["report", "refuse"] = "report"
+    signature_days: Annotated[int, Field(gt=0, le=36_600)] = 30
 
     @model_validator(mode="before")
     @classmethod
@@ -240,11 +255,24 @@ class StoreSettings(Section):
         url: ``sqlite:///FILE`` or ``postgresql+psycopg://USER@HOST/NAME``.
         password: reference to that user's password.
         spool: folder for the packets.
+        spool_key: reference to the 256-bit key that packets are encrypted with; left out, they lie there plain.
+        spool_old_keys: references to the keys of packets that were encrypted before.
+        drafts: folder for packets in the making, which are not encrypted yet; left out, one in `spool`. A folder in
+            memory keeps them off the disk.
     """
 
     url: str = "sqlite:///edoc.db"
     password: SecretRef | None = None
     spool: Path = Path("spool")
+    spool_key: SecretRef | None = None
+    spool_old_keys: tuple[SecretRef, ...] = ()
+    drafts: Path | None = None
+
+    @model_validator(mode="after")
+    def _refuse_drafts_without_key(self) -> Self:
+        if self.drafts is not None and self.spool_key is None:
+            raise UnusableSetting(DRAFTS_WITHOUT_KEY)
+        return self
 
     @model_validator(mode="after")
     def _refuse_password_in_url(self) -> Self:
@@ -252,6 +280,28 @@ class StoreSettings(Section):
         if urlsplit(self.url).password or query_names & _SECRETS_IN_QUERY:
             raise UnusableSetting(PASSWORD_IN_STORE_URL)
         return self
+
+
+class FileSettings(Section):
+    """``[files]``: other users of this machine.
+
+    Args:
+        open_secrets: what to do where a file with a secret or a key can be read by others: ``warn`` in the log, or
+            ``refuse`` to start.
+    """
+
+    open_secrets: Literal["warn", "refuse"] = "warn"
+
+
+class LogSettings(Section):
+    """``[logs]``: what errors and logs may say.
+
+    Args:
+        details: whether they name files and repeat what is in documents; by default ids only (personal data, Decree
+            13/2023/NĐ-CP). For the whole process.
+    """
+
+    details: bool = False
 
 
 class LimitSettings(Section):

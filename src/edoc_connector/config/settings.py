@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Self
 from urllib.parse import quote, urlencode, urlsplit
@@ -20,7 +20,9 @@ from ..signing import CodeDirectory, Keyring, KeyUri, Revocation, TimestampAutho
 from .checks import (
     build_config_error,
     describe_missing_tls,
+    find_references,
     refuse_misspelt_variables,
+    warn_of_open_secrets,
     warn_of_unbound_signers,
     warn_without_tls,
 )
@@ -41,9 +43,11 @@ from .profiles import Profile, Requirement, fill_defaults, is_production, list_u
 from .secret_refs import SecretRef
 from .sections import (
     AgencySettings,
+    FileSettings,
     HttpSettings,
     HubSettings,
     LimitSettings,
+    LogSettings,
     PacketSettings,
     ReceiveSettings,
     RevocationSettings,
@@ -59,6 +63,7 @@ ENV_PREFIX = "EDOC_"
 ENV_NESTING = "__"
 FLEET_SECTION = "agencies"
 
+_PRIVATE_KEY_SCHEMES = frozenset({"pem", "p12"})
 _FILE_KEY_SCHEMES = frozenset({"pem", "p12", "pkcs11"})
 
 
@@ -76,6 +81,8 @@ class Settings(BaseSettings):
         limits: times and numbers.
         packets: how large a packet may be.
         worker: what `edoc worker` does, and how often.
+        files: what becomes of secrets that others can read.
+        logs: what errors and logs may say.
     """
 
     model_config = SettingsConfigDict(
@@ -92,6 +99,8 @@ class Settings(BaseSettings):
     limits: LimitSettings = LimitSettings()
     packets: PacketSettings = PacketSettings()
     worker: WorkerSettings = WorkerSettings()
+    files: FileSettings = FileSettings()
+    logs: LogSettings = LogSettings()
 
     _folder: Path = PrivateAttr(default_factory=Path.cwd)
 
@@ -317,6 +326,46 @@ class Settings(BaseSettings):
     def spool(self) -> Path:
         """Resolve the folder for the packets."""
         return self._resolve_path(self.store.spool)
+
+    def spool_key(self) -> str | None:
+        """Fetch the key of packets at rest; None where they lie plain.
+
+        Raises:
+            ConfigError: it is not where its reference points.
+        """
+        return self._resolve_secret(self.store.spool_key) if self.store.spool_key is not None else None
+
+    def spool_old_keys(self) -> tuple[str, ...]:
+        """Fetch the keys of packets that were encrypted before.
+
+        Raises:
+            ConfigError: one is not where its reference points.
+        """
+        return tuple(map(self._resolve_secret, self.store.spool_old_keys))
+
+    def drafts(self) -> Path | None:
+        """Resolve the folder for packets in the making; None for one in the spool."""
+        return self._resolve_path(self.store.drafts) if self.store.drafts is not None else None
+
+    def check_secret_files(self) -> None:
+        """Warn of files with secrets and keys that other users of this machine can read.
+
+        Raises:
+            ConfigError: there are some, and ``[files] open_secrets`` is ``refuse``.
+        """
+        warn_of_open_secrets(self._list_secret_files(), refuse=self.files.open_secrets == "refuse")
+
+    def _list_secret_files(self) -> Iterator[Path]:
+        """List the files that references, URIs of keys and the key of TLS name."""
+        uris = (*self.signing.keys, *((self.signing.key,) if self.signing.key is not None else ()))
+        yield from (Path(KeyUri.parse(self._make_key_uri_absolute(uri)).path)
+                    for uri in uris if KeyUri.parse(uri).scheme in _PRIVATE_KEY_SCHEMES)  # fmt: skip
+        if self.http.client_key is not None:
+            yield self._resolve_path(self.http.client_key)
+        dialect_settings = build_dialect_model(self.hub.dialect).model_validate(self.hub.model_extra or {})
+        for ref in find_references([self.http, self.signing, self.store, dialect_settings], uris):
+            if ref.scheme == "file":
+                yield self._resolve_path(Path(ref.location))
 
     def _build_revocation(self) -> Revocation:
         values = {name: getattr(self.receive.revocation, name) for name in RevocationSettings.model_fields}

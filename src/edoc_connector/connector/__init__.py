@@ -1,6 +1,6 @@
 """Send and receive documents for an agency: the connector, blocking and asynchronous, and its results."""
 
-from ..store import Change, DeliveryState, ReceiptState
+from ..store import Authority, Change, DeliveryState, ReceiptState
 from ._context import ConnectorContext
 from ._retry import NO_ERROR, as_error_columns, compute_next_attempt, decide_retry
 from .async_connector import AsyncConnector
@@ -8,13 +8,14 @@ from .async_receipt import AsyncReceipt
 from .connector import Connector
 from .delivery import Delivery, RecipientState, TimelineEntry
 from .handlers import HandlerRegistration, Handlers
-from .inbound import Receipt
+from .inbound import AuthorityFinding, Receipt
 from .operations import (
     Checked,
     Event,
     Problem,
     Pruned,
     Reconciled,
+    Rewritten,
     SpoolFault,
     Story,
     Unsettled,
@@ -26,6 +27,8 @@ __all__ = [
     "NO_ERROR",
     "AsyncConnector",
     "AsyncReceipt",
+    "Authority",
+    "AuthorityFinding",
     "Change",
     "Checked",
     "Connector",
@@ -42,6 +45,7 @@ __all__ = [
     "ReceiptState",
     "RecipientState",
     "Reconciled",
+    "Rewritten",
     "SpoolFault",
     "Story",
     "TimelineEntry",

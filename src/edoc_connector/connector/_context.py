@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from ..config import LimitSettings
+from ..config import LimitSettings, ReceiveSettings
 from ..edxml import Limits, Organization
 from ..hubs import Progress
 from ..signing import Signer, TimeStamping, VerifyPolicy
@@ -26,9 +26,11 @@ class ConnectorContext:
         store: the store.
         hub: the hub.
         policy: which packets come in.
+        receive: what else is asked of them.
         limits: times.
         packet_limits: how large a packet may be.
         seal: whether documents are sealed.
+        seal_form: the form of the seal, 1 or 2.
         requires_signed_pdf_out: whether PDF files that go out must be validly signed.
         requires_signed_pdf_in: whether PDF files that come in must be.
         timestamping: gives the time-stamps of seals; None where they carry none.
@@ -47,9 +49,11 @@ class ConnectorContext:
     store: Store
     hub: RecordingHubClient
     policy: VerifyPolicy
+    receive: ReceiveSettings
     limits: LimitSettings
     packet_limits: Limits
     seal: bool
+    seal_form: int
     requires_signed_pdf_out: bool
     requires_signed_pdf_in: bool
     timestamping: TimeStamping | None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from ..config import Settings
 from ..edxml import Document, Packet, Problem
 from ..errors import DocumentError, VerificationFailed
-from ..pdf import UnsignedPdf, find_unsigned, require_packages
+from ..pdf import UNREADABLE, PdfVerification, UnsignedPdf, find_unsigned, require_packages
 from ..signing import VerifyPolicy
 
 
@@ -29,13 +29,14 @@ def refuse_unsigned(document: Document, policy: VerifyPolicy) -> None:
     problems = [_as_problem(item) for item in find_unsigned(document.attachments, policy)]
     if not problems:
         return
-    lines = "; ".join(f"{item.field} '{item.value}': {item.message}" for item in problems)
-    lines_vi = "; ".join(f"{item.field} '{item.value}': {item.message_vi}" for item in problems)
-    raise DocumentError(
+    lines = "; ".join(f"{item.field} '{{name{number}}}': {item.message}" for number, item in enumerate(problems))
+    lines_vi = "; ".join(f"{item.field} '{{name{number}}}': {item.message_vi}" for number, item in enumerate(problems))
+    raise DocumentError.withholding(
         f"PDF files are not validly signed, so the document was not sent: {lines} Sign them with pdf.sign_pdf or "
         "`edoc pdf sign` and attach what that writes. The demand is require_pdf_signature in [signing].",
         vi=f"Tệp PDF chưa được ký số hợp lệ nên văn bản không được gửi: {lines_vi} Hãy ký bằng pdf.sign_pdf hoặc "
         "`edoc pdf sign` rồi đính kèm tệp đã ký. Yêu cầu này là require_pdf_signature trong mục [signing].",
+        hidden={f"name{number}": item.value for number, item in enumerate(problems)},
         problems=problems,
     )
 
@@ -52,19 +53,38 @@ def require_signed_files(packet: Packet, policy: VerifyPolicy, *, doc_id: str) -
         VerificationFailed: one is not.
         AttachmentError: a file cannot be decoded.
     """
-    unsigned_file = next(find_unsigned(packet.attachments, policy), None)
-    if unsigned_file is None:
+    unsigned = list(find_unsigned(packet.attachments, policy))
+    if not unsigned:
         return
-    name, verification = unsigned_file.attachment.name, unsigned_file.verification
-    raise VerificationFailed(
-        f"docId {doc_id} is not let in: its PDF file '{name}' is {verification.status} ({verification.reason}): "
+    judged = [one for one in unsigned if one.verification.reason not in UNREADABLE]
+    file = (judged or unsigned)[0]
+    name, verification = file.attachment.name, file.verification
+    if not judged:
+        raise _unreadable_error(doc_id, name, verification)
+    raise VerificationFailed.withholding(
+        f"docId {doc_id} is not let in: its PDF file '{{name}}' is {verification.status} ({verification.reason}): "
         f"{verification.explanation} "
         "Ask the sender for a signed file, or correct require_pdf_signature in [receive] and call recheck().",
-        vi=f"Không tiếp nhận docId {doc_id}: tệp PDF '{name}' có kết quả {verification.status} "
+        vi=f"Không tiếp nhận docId {doc_id}: tệp PDF '{{name}}' có kết quả {verification.status} "
         f"({verification.reason}): "
         f"{verification.explanation_vi} Hãy đề nghị nơi gửi gửi lại tệp đã ký, hoặc sửa require_pdf_signature "
         "trong mục "
         "[receive] rồi gọi recheck().",
+        hidden={"name": name},
+    )
+
+
+def _unreadable_error(doc_id: str, name: str, verification: PdfVerification) -> VerificationFailed:
+    """Build the error for a file that we cannot read: that says nothing against the document, and nothing for it."""
+    return VerificationFailed.withholding(
+        f"docId {doc_id} is set aside, and the hub is not told that it failed: its PDF file '{{name}}' cannot be "
+        f"judged here ({verification.reason}): {verification.explanation} Look at the file; then let the document in "
+        "by taking require_pdf_signature out of [receive] and calling recheck(), or ask the sender for another file.",
+        vi=f"docId {doc_id} được để riêng và trục không bị báo lỗi: không xét được tệp PDF '{{name}}' "
+        f"({verification.reason}): {verification.explanation_vi} Hãy xem tệp; sau đó tiếp nhận văn bản bằng cách bỏ "
+        "require_pdf_signature trong mục [receive] rồi gọi recheck(), hoặc đề nghị nơi gửi gửi lại tệp khác.",
+        hidden={"name": name},
+        is_verdict=False,
     )
 
 

@@ -149,4 +149,4 @@ NO_ERROR: Mapping[str, Any] = {"error_code": None, "error_text": None, "error_vi
 def as_error_columns(error: EdocError) -> dict[str, str | None]:
     """Express an error as the columns of a row; `NO_ERROR` empties them."""
     code = error.code if isinstance(error, HubError) and error.code else find_stored_name(error)
-    return {"error_code": code[:64], "error_text": error.message, "error_vi": error.vi}
+    return {"error_code": code[:64], "error_text": error.full, "error_vi": error.full_vi}

@@ -65,6 +65,7 @@ class AsyncConnector(HandlerRegistration):
     evidence = _as_connector_coroutine(Connector.evidence)
     prune = _as_connector_coroutine(Connector.prune)
     fsck = _as_connector_coroutine(Connector.fsck)
+    rewrite_spool = _as_connector_coroutine(Connector.rewrite_spool)
     delivery = _as_connector_coroutine(Connector.delivery)
     deliveries = _as_connector_coroutine(Connector.deliveries)
     flush = _as_connector_coroutine(Connector.flush)

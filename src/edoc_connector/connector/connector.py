@@ -14,10 +14,20 @@ from uuid import uuid4
 from .._core import ABOUT_SETTINGS, SteadyClock, Text, get_logger
 from ..config import POLICY_ANY, Settings
 from ..edxml import Document, Organization, ReceiverChange, Replacement, StaffInfo
-from ..errors import EdocError, NotFound
+from ..errors import EdocError, NotFound, show_details
 from ..hubs import Progress
 from ..signing import Signer, VerifyMode, close_signer, select_signer
-from ..store import STATUS, DeliveryState, DirectoryEntry, DirectoryRow, Lease, ReceiptRow, ReceiptState, Store
+from ..store import (
+    STATUS,
+    DeliveryState,
+    DirectoryEntry,
+    DirectoryRow,
+    Lease,
+    ReceiptRow,
+    ReceiptState,
+    SpoolKeys,
+    Store,
+)
 from ._context import ConnectorContext
 from ._hub_probe import HubProbe
 from ._leases import LeaseKeeper
@@ -66,6 +76,8 @@ class Connector(HandlerRegistration, Administration):
         self, settings: Settings, *, signer: Signer | None = None, on_progress: Progress | None = None
     ) -> None:
         self.settings = settings
+        show_details(settings.logs.details)
+        settings.check_secret_files()
         policy = settings.policy()
         require_pdf_support(settings)
         self._signing_key = _SigningKey(settings.signer() if signer is None else signer, is_own=signer is None)
@@ -74,7 +86,15 @@ class Connector(HandlerRegistration, Administration):
         try:
             tasks = settings.worker.engine == "procrastinate"
             owner = settings.agency.id
-            store = Store.open(settings.store_url(), spool=settings.spool(), clock=clock, tasks=tasks, owner=owner)
+            store = Store.open(
+                settings.store_url(),
+                spool=settings.spool(),
+                clock=clock,
+                tasks=tasks,
+                owner=owner,
+                spool_keys=SpoolKeys.parse(settings.spool_key(), settings.spool_old_keys()),
+                drafts=settings.drafts(),
+            )
         except BaseException:
             hub.close()
             raise
@@ -85,9 +105,11 @@ class Connector(HandlerRegistration, Administration):
             store=store,
             hub=hub,
             policy=replace(policy, directory=StoredDirectory(store, owner)),
+            receive=settings.receive,
             limits=settings.limits,
             packet_limits=settings.packet_limits(),
             seal=settings.signing.seal,
+            seal_form=settings.signing.seal_form,
             requires_signed_pdf_out=settings.signing.require_pdf_signature,
             requires_signed_pdf_in=settings.receive.require_pdf_signature,
             timestamping=settings.timestamping(),

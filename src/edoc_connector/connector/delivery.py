@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
 from ..edxml import BusinessType, StatusCode
-from ..store import DELIVERIES, Change, DeliveryRow, DeliveryState, RecipientRow, TimelineRow, Tx
+from ..store import DELIVERIES, Authority, Change, DeliveryRow, DeliveryState, RecipientRow, TimelineRow, Tx
 from ._change_rules import NEW_KIND, TYPE_BY_KIND
 
 _STATUS_CODES = frozenset(code.value for code in StatusCode)
@@ -25,6 +25,8 @@ class TimelineEntry:
         recipient: the recipient it is about, where it is about one.
         detail: words for a person, in English.
         detail_vi: the same in Vietnamese.
+        authority: of what came in, who vouches that it is its sender's; None where nobody does, of what did not come
+            in, and of what came before that was kept.
     """
 
     time: datetime
@@ -34,6 +36,7 @@ class TimelineEntry:
     recipient: str | None
     detail: str
     detail_vi: str
+    authority: Authority | None = None
 
     @classmethod
     def from_row(cls, row: TimelineRow) -> TimelineEntry:
@@ -46,6 +49,7 @@ class TimelineEntry:
             actor=row.actor,
             detail=row.text.en,
             detail_vi=row.text.vi,
+            authority=Authority(row.authority) if row.authority else None,
         )
 
 
@@ -62,6 +66,8 @@ class RecipientState:
         change: where a request to take the document back, recall or replace it stands; None without one.
         out_of_order: how many of its statuses came out of order.
         undelivered: whether it has not reported 01 for longer than the limit in the settings.
+        authority: who vouches that `status` is the recipient's; None where nobody does, and where it came before that
+            was kept.
     """
 
     organ_id: str
@@ -72,6 +78,7 @@ class RecipientState:
     change: Change | None
     out_of_order: int
     undelivered: bool
+    authority: Authority | None = None
 
     @property
     def withdrawn(self) -> bool:
@@ -193,4 +200,5 @@ def _build_recipient_state(row: RecipientRow, *, is_overdue: bool) -> RecipientS
         change=Change(row.change) if row.change else None,
         out_of_order=row.out_of_order,
         undelivered=is_overdue and row.last_code is None,
+        authority=Authority(row.authority) if row.authority else None,
     )

@@ -16,12 +16,15 @@ from typing import Any, TypeAlias, TypeVar
 
 from .._core import get_logger
 from ..edxml import StatusMessage
+from ..store import Authority
 from .async_receipt import AsyncReceipt, load_for_handler
 from .delivery import Delivery
 from .inbound import Receipt
 
 ReceiptHandler: TypeAlias = Callable[[Receipt], object] | Callable[[AsyncReceipt], object]
-StatusHandler: TypeAlias = Callable[[Delivery, StatusMessage], object]
+StatusHandler: TypeAlias = (
+    Callable[[Delivery, StatusMessage], object] | Callable[[Delivery, StatusMessage, Authority | None], object]
+)
 
 R = TypeVar("R", bound=ReceiptHandler)
 S = TypeVar("S", bound=StatusHandler)
@@ -44,8 +47,8 @@ class Handlers:
             receipt.accept()
 
         @handlers.on_status
-        async def note(delivery, status):
-            await dms.note(delivery.id, status.code)
+        async def note(delivery, status, authority):
+            await dms.note(delivery.id, status.code, authority)
 
     Functions run in the worker's threads. Coroutine functions run side by side on one event loop, the same one for all
     of them, in a thread of its own, and get an `AsyncReceipt`.
@@ -53,7 +56,7 @@ class Handlers:
 
     def __init__(self) -> None:
         self.receipts: list[Callable[[Receipt], None]] = []
-        self.statuses: list[Callable[[Delivery, StatusMessage], None]] = []
+        self.statuses: list[Callable[[Delivery, StatusMessage, Authority | None], None]] = []
         self._loop = HandlerLoop()
 
     def on_receipt(self, handler: R) -> R:
@@ -71,9 +74,17 @@ class Handlers:
     def on_status(self, handler: S) -> S:
         """Call a function with each status that a recipient sent, and the delivery it is about as it is by then.
 
-        Statuses about one document come in their order. Exceptions and repetitions as for `on_receipt`.
+        A function that takes a third argument gets who vouches that the status is the recipient's (`Authority`, or
+        None). Those that may not count are not told. Statuses about one document come in their order. Exceptions and
+        repetitions as for `on_receipt`.
         """
-        self.statuses.append(self._as_blocking(handler, _as_is))
+        call = self._as_blocking(handler, _as_is)
+        takes_authority = _takes_authority(handler)
+
+        def tell(delivery: Delivery, message: StatusMessage, authority: Authority | None) -> None:
+            call(delivery, message, *([authority] if takes_authority else []))
+
+        self.statuses.append(tell)
         return handler
 
     def close(self) -> None:
@@ -94,6 +105,15 @@ class Handlers:
 
 def _is_coroutine_function(handler: object) -> bool:
     return inspect.iscoroutinefunction(handler) or inspect.iscoroutinefunction(getattr(handler, "__call__", None))  # noqa: B004
+
+
+def _takes_authority(handler: Callable[..., object]) -> bool:
+    """Whether a handler of statuses can be called with three arguments."""
+    try:
+        inspect.signature(handler).bind(None, None, None)
+    except (TypeError, ValueError):  # ValueError: a callable of C that does not say
+        return False
+    return True
 
 
 def _as_is(value: Any) -> Any:

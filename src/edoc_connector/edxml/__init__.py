@@ -12,6 +12,7 @@ from .message import (
     VIETNAM,
     Business,
     BusinessType,
+    Classification,
     CodeSystem,
     Directory,
     Document,
@@ -32,14 +33,17 @@ from .message import (
     Table,
     TraceHeader,
     facts,
+    list_unsealed_fields,
+    list_unsealed_parts,
     normalise,
+    refreshed_facts,
 )
 from .names import ALIASES, DS, NS, SEAL_NAME
 from .reader import Packet, Skeleton, parse_scanned, parse_xml, read
 from .rules import NEEDS_REASON, Problem, Remark, list_rules, problems, remarks
 from .severity import Severity
 from .source import CHUNK_SIZE
-from .writer import EnvelopedSigner, SealMaker, refuse, write
+from .writer import EnvelopedSigner, SealMaker, complete, refuse, write
 
 __all__ = [
     "ALIASES",
@@ -61,6 +65,7 @@ __all__ = [
     "AttachmentDigest",
     "Business",
     "BusinessType",
+    "Classification",
     "CodeSystem",
     "Directory",
     "DistinctNames",
@@ -91,14 +96,18 @@ __all__ = [
     "StatusMessage",
     "Table",
     "TraceHeader",
+    "complete",
     "distinct",
     "facts",
     "list_rules",
+    "list_unsealed_fields",
+    "list_unsealed_parts",
     "normalise",
     "parse_scanned",
     "parse_xml",
     "problems",
     "read",
+    "refreshed_facts",
     "refuse",
     "remarks",
     "safe_name",

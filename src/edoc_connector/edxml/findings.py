@@ -79,6 +79,7 @@ def packet_error(
     seen_vi: str = "",
     *,
     understood: str = "",
+    quoted: str = "",
     position: tuple[int, int | None] = (1, 1),
 ) -> PacketError:
     """Build the error for a packet that cannot be read, with its place in the packet and the remedy.
@@ -88,6 +89,7 @@ def packet_error(
         seen: the field ``{seen}`` of the message.
         seen_vi: the same in Vietnamese, where it is a phrase.
         understood: the field ``{understood}`` of the message.
+        quoted: what the packet has there, in the place of ``{quoted}`` in `seen`; only a person is told.
         position: line of the file and column in the line, counted from 1; the column may be unknown.
     """
     kind = REFUSALS[code]
@@ -96,9 +98,10 @@ def packet_error(
     line, column = position
     position_text = f"line {line}" + (f", column {column}" if column else "")
     position_text_vi = f"dòng {line}" + (f", cột {column}" if column else "")
-    return PacketError(
+    return PacketError.withholding(
         f"{message} ({position_text}); {kind.advice}",
         vi=f"{message_vi} ({position_text_vi}); {kind.advice_vi}",
+        hidden={"quoted": quoted},
         code=code,
         line=line,
         column=column,
@@ -196,7 +199,7 @@ FINDING_KINDS: dict[str, FindingKind] = {
         "hỏi bên gửi giá trị nào là đúng",
     ),
     "EDX-GROUP": FindingKind(
-        _W,
+        _E,
         "group {seen} occurs more than once; read as one",
         "nhóm {seen} xuất hiện nhiều lần; đọc gộp làm một",
         "write one group that holds all its elements",
@@ -397,6 +400,13 @@ FINDING_KINDS: dict[str, FindingKind] = {
         "'{seen}' ghi là zip nhưng không phải; coi là chính tệp đó",
         "give the file's own content type",
         "ghi đúng loại nội dung của tệp",
+    ),
+    "EDX-MARK": FindingKind(
+        _W,
+        "the mark {seen} stands in the text: documents with state secrets must not go over this exchange",
+        "có dấu chỉ độ mật {seen}: văn bản chứa bí mật nhà nước không được gửi qua trục này",
+        "ask whether the document is a state secret; if it is, follow the Law on Protection of State Secrets",
+        "xác minh văn bản có chứa bí mật nhà nước không; nếu có, xử lý theo Luật Bảo vệ bí mật nhà nước",
     ),
     "EDX-MANY": FindingKind(
         _E,

@@ -10,12 +10,15 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import BinaryIO
+from typing import BinaryIO, cast
+
+from .._core import AnyFile, StoredFile, measure_open_file
 
 CHUNK_SIZE = 1 << 18
 MAX_CACHED_SIZE = CHUNK_SIZE
 """Size up to which a packet's bytes are kept with its skeleton."""
 _BLOCK_SIZE = 1 << 12
+_BUFFER_SIZE = 1 << 16
 
 
 class SharedDescriptor:
@@ -66,36 +69,45 @@ class Source:
     Args:
         path: path of the file.
         data: the bytes, where there is no file.
+        stored: the file, where it opens its own streams.
     """
 
     path: Path | None = None
     data: bytes = field(default=b"", repr=False)
+    stored: StoredFile | None = field(default=None, repr=False)
     _shared: SharedDescriptor | None = field(default=None, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        if self.path is not None:
+        if self.path is not None and self.stored is None:
             object.__setattr__(self, "_shared", SharedDescriptor(self.path))
 
     @classmethod
-    def from_value(cls, path_or_bytes: Path | str | bytes) -> Source:
-        """Make a source of a path or of bytes."""
-        return cls(data=path_or_bytes) if isinstance(path_or_bytes, bytes) else cls(path=Path(path_or_bytes))
+    def from_value(cls, value: AnyFile | str | bytes) -> Source:
+        """Make a source of a path, of a file that opens its own streams, or of bytes."""
+        if isinstance(value, bytes):
+            return cls(data=value)
+        return cls(path=Path(value)) if isinstance(value, Path | str) else cls(path=value.path, stored=value)
 
     def open(self) -> BinaryIO:
         """Open a new stream at the first byte."""
+        if self.stored is not None:
+            return io.BufferedReader(cast("io.RawIOBase", self.stored.open()), _BUFFER_SIZE)
         return self.path.open("rb") if self.path else io.BytesIO(self.data)
 
     def cache_if_small(self) -> Source:
         """Read a small file into memory, so that several passes see the same bytes; a large one stays as it is."""
         if self.path is None:
             return self
-        with self.path.open("rb") as stream:
+        with self.open() as stream:
             data = stream.read(MAX_CACHED_SIZE + 1)
         return self if len(data) > MAX_CACHED_SIZE else Source(data=data)
 
     @property
     def size(self) -> int:
         """Bytes of the packet."""
+        if self.stored is not None:
+            with self.stored.open() as stream:
+                return measure_open_file(stream)
         return self.path.stat().st_size if self.path else len(self.data)
 
     def iter_chunks(self, start: int, end: int, *, first_size: int = CHUNK_SIZE) -> Iterator[bytes]:
@@ -114,9 +126,9 @@ class Source:
 
     def read_piece(self, start: int, end: int) -> bytes:
         """Read the few bytes of a range at once; fewer where the file has become shorter."""
-        if self._shared is None:
+        if self.path is None:
             return self.data[start:end]
-        if hasattr(os, "pread"):
+        if self._shared is not None and hasattr(os, "pread"):
             return self._shared.read_at(start, end - start)
         return b"".join(self.iter_chunks(start, end))
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Protocol
 
+from .._core import AnyFile
 from .results import Agency, Fetched, MessageType, Outcome, SendResult, SentState, Waiting
 from .wire import Flow, Progress
 
@@ -30,7 +31,7 @@ class Dialect(Protocol):
 
     def send(
         self,
-        packet: Path,
+        packet: AnyFile,
         *,
         message_type: MessageType,
         sender: str,

@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Generic, TypeAlias, TypeVar
 
+from .._core import AnyFile
+
 R = TypeVar("R")
 T = TypeVar("T")
 
@@ -29,7 +31,7 @@ class FileBody:
         content: the file's bytes, where they were read already; the file is then not opened.
     """
 
-    path: Path
+    path: AnyFile
     tail: bytes = b""
     content: bytes | None = field(default=None, repr=False)
 

@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final
 
+from edoc_connector._core import make_private_folder, write_private
 from edoc_connector.mockhub import packets, rebuild
 from edoc_connector.mockhub.attachments import AttachmentSpool
 from edoc_connector.mockhub.codes import ErrorCode, RefusedError
@@ -73,7 +74,7 @@ class Hub:
         self._packets_folder = config.data / "packets"
         self.incoming_folder = config.data / "incoming"
         for folder in (config.data, self._packets_folder, self.incoming_folder):
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            make_private_folder(folder)
         for leftover in self.incoming_folder.iterdir():  # uploads that were cut off when the hub last stopped
             leftover.unlink()
         self.storage = Storage(config.data / "hub.sqlite3")
@@ -166,7 +167,7 @@ class Hub:
             document_id="", business="", title="", notation="", status="", size=len(data), sent=self.format_now(),
         )  # fmt: skip
         receipts = [self._build_receipt(packet, code, doc_id if index == 0 else "") for index, code in enumerate(to)]
-        self.get_path(packet).write_bytes(data)
+        write_private(self.get_path(packet), data)
         self.storage.add_packet(packet, receipts, [self._build_event(packet, "", "offered", sender)])
         return receipts[0].id
 
@@ -272,7 +273,7 @@ class Hub:
     def _store_content(self, source: Path | bytes, packet: Packet, root: packets.Node, spool: AttachmentSpool) -> None:
         if self.config.pass_through:
             if isinstance(source, bytes):
-                self.get_path(packet).write_bytes(source)
+                write_private(self.get_path(packet), source)
             else:
                 source.replace(self.get_path(packet))
             return

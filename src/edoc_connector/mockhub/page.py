@@ -14,6 +14,7 @@ from typing import Final
 from lxml import etree, html
 from lxml.builder import ElementMaker
 
+from edoc_connector._core import write_private
 from edoc_connector.mockhub import packets
 from edoc_connector.mockhub.calls import STATE_NAMES
 from edoc_connector.mockhub.codes import ErrorCode, RefusedError, format_hub_time
@@ -119,7 +120,8 @@ def _send_answer(
 ) -> None:
     path = hub.new_incoming_path()
     try:
-        path.write_bytes(
+        write_private(
+            path,
             build_status_packet(
                 code=code,
                 sender={"OrganId": agency.code, "OrganName": agency.name},
@@ -127,7 +129,7 @@ def _send_answer(
                 to=packet.sender,
                 reason=reason,
                 at=hub.now(),
-            )
+            ),
         )
         hub.accept(Incoming(packet=path, system_id=agency.system_id, sender=agency.code, message_type="status"))
     finally:

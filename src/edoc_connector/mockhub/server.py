@@ -11,7 +11,7 @@ from contextlib import ExitStack, asynccontextmanager, closing, contextmanager
 from dataclasses import replace
 from email.utils import format_datetime
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import IO, Any
 
 import uvicorn
 from starlette.applications import Starlette
@@ -22,7 +22,7 @@ from starlette.responses import FileResponse, Response, StreamingResponse
 from starlette.routing import Route
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from edoc_connector._core import get_logger
+from edoc_connector._core import create_private, get_logger, make_private_folder, protect_database
 from edoc_connector.errors import ConfigError, describe_system_error_vi
 from edoc_connector.mockhub import admin, wire
 from edoc_connector.mockhub.calls import CALLS, Answer, Call, CallSpec, PacketAnswer, perform_call
@@ -103,7 +103,8 @@ def _build_password_error(host: str) -> ConfigError:
 @contextmanager
 def _lock_folder(data: Path) -> Iterator[None]:
     """Keep a second hub out of a folder: the two would take each other's packets for their own."""
-    data.mkdir(parents=True, exist_ok=True)
+    make_private_folder(data)
+    protect_database(data / "in-use")
     # A lock of SQLite ends with the process, on every system.
     with closing(sqlite3.connect(data / "in-use", timeout=0, isolation_level=None)) as guard:
         try:
@@ -323,13 +324,13 @@ async def _receive_packet(hub: Hub, path: Path, expected_hash: str, body: AsyncI
     """Receive the packet in a body without what follows it there; a large one goes to a file."""
     digest, content = wire.FileHash(), bytearray()
     with ExitStack() as files:
-        file: BinaryIO | None = None
+        file: IO[bytes] | None = None
         async for chunk in body:  # written in the event loop's thread: into the page cache, a chunk at a time
             digest.update(chunk)
             if digest.size > hub.config.max_packet:
                 raise RefusedError(ErrorCode.PROCESSING, f"the packet is larger than {hub.config.max_packet} bytes")
             if file is None and digest.size > _MAX_SMALL_BODY:
-                file = files.enter_context(path.open("wb"))
+                file = files.enter_context(create_private(path))
                 file.write(content)
             if file is None:
                 content += chunk

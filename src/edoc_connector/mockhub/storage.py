@@ -15,6 +15,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import TypeVar
 
+from edoc_connector._core import protect_database
+
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS agencies (
     id INTEGER PRIMARY KEY, code TEXT NOT NULL UNIQUE, old_code TEXT NOT NULL, name TEXT NOT NULL, mail TEXT NOT NULL,
@@ -112,6 +114,7 @@ class Storage:
 
     def __init__(self, path: Path) -> None:
         self._lock = threading.RLock()
+        protect_database(path)
         self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
         self._db.row_factory = sqlite3.Row
         self._db.execute("PRAGMA journal_mode = WAL")

@@ -6,7 +6,7 @@ Importing this package loads no PDF code; the functions do, and name the package
 from .bounds import PdfBudget
 from .extra import require_packages
 from .policy import UnsignedPdf, find_unsigned, require_signatures
-from .reasons import PDF_REASONS
+from .reasons import PDF_REASONS, UNREADABLE
 from .result import PdfSignature, PdfVerification
 from .sign import sign_pdf
 from .stamp import Stamp
@@ -14,6 +14,7 @@ from .verify import is_pdf, verify_pdf
 
 __all__ = [
     "PDF_REASONS",
+    "UNREADABLE",
     "PdfBudget",
     "PdfSignature",
     "PdfVerification",

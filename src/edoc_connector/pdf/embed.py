@@ -19,12 +19,15 @@ from pyhanko.sign.signers.pdf_cms import Signer as CmsSigner
 from pyhanko.sign.signers.pdf_signer import PdfSignatureMetadata, PdfSigner, PdfSigningSession
 from pyhanko_certvalidator.registry import SimpleCertificateStore
 
+from .._core import get_logger
 from ..signing import SIGNATURES, Signer, digest_size, human_name, require_certificate, signature_size
 from .bounds import PDF_PARSE_ERRORS
-from .examine import format_error, open_reader
+from .examine import allow_hybrid, format_error, open_reader
 from .extra import run_coroutine
 from .reasons import PdfRefused
 from .stamp import Stamp
+
+log = get_logger("edoc_connector.pdf")
 
 _DER_OVERHEAD = 12
 """Octets that DER takes at most beside those of r and of s themselves, for the curves that we sign with."""
@@ -63,11 +66,23 @@ def embed_signature(stream: IO[bytes], out: IO[bytes], request: SigningRequest) 
     """
     signer = PyhankoSigner(request.signer)
     try:
-        writer = IncrementalPdfFileWriter.from_reader(open_reader(stream))
-        pdf_signer = _build_pdf_signer(signer, writer, request)
-        run_coroutine(lambda: pdf_signer.async_sign_pdf(writer, output=out))
+        reader = open_reader(stream)
+        writer = _MetadataKeepingWriter.from_reader(reader)
+        with allow_hybrid(reader):
+            pdf_signer = _build_pdf_signer(signer, writer, request)
+            run_coroutine(lambda: pdf_signer.async_sign_pdf(writer, output=out))
     except (PdfError, *PDF_PARSE_ERRORS) as error:
         raise PdfRefused("PDF-BROKEN", format_error(error)) from error
+
+
+class _MetadataKeepingWriter(IncrementalPdfFileWriter):
+    """A writer that leaves metadata as they are where they cannot be read: a signature does not depend on them."""
+
+    def _update_meta(self) -> None:
+        try:
+            super()._update_meta()  # type: ignore[no-untyped-call]  # not annotated in pyHanko
+        except (PdfError, *PDF_PARSE_ERRORS) as error:
+            log.info("the PDF file's metadata (XMP) are kept as they are; they cannot be read: %s", format_error(error))
 
 
 class _DatedSigner(PdfSigner):

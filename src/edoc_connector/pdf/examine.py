@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from itertools import pairwise
@@ -21,6 +22,7 @@ from pyhanko.sign.validation.status import SignatureCoverageLevel
 
 from ..signing import VerifyPolicy, bound_asn1_names
 from .bounds import PDF_PARSE_ERRORS, PdfBudget, limit_work
+from .changes import DIFF_POLICY
 from .cms import prove
 from .reasons import PdfRefused
 from .result import Kind, PdfSignature
@@ -88,7 +90,41 @@ def open_reader(stream: IO[bytes]) -> PdfFileReader:
     reader = PdfFileReader(stream, strict=True, decode_limits=LIMITS)
     if reader.encrypted:
         raise PdfRefused("PDF-ENCRYPTED")
+    refuse_two_faced(reader)
     return reader
+
+
+def refuse_two_faced(reader: PdfFileReader) -> None:
+    """Refuse a hybrid-reference file that shows older viewers other objects (ISO 32000-2, 7.5.8.4).
+
+    Word hides objects from viewers that know PDF 1.4 only: they do without. To put one object in another's place is
+    what nobody needs, and what makes one file two.
+
+    Raises:
+        PdfRefused: a hidden object stands in the place of an open one.
+    """
+    if not reader.xrefs.hybrid_xrefs_present:
+        return
+    visible: set[int] = set()
+    for revision in range(reader.total_revisions):
+        section = reader.xrefs.get_xref_data(revision)
+        visible |= set(section.standard_xrefs)
+        if section.hybrid is None:
+            continue
+        hidden = section.hybrid.xref_data
+        replaced = visible & (set(hidden.standard_xrefs) | set(hidden.xrefs_in_objstm))
+        if replaced:
+            raise PdfRefused("PDF-HYBRID", ", ".join(f"{number} 0 obj" for number in sorted(replaced)[:5]))
+
+
+@contextmanager
+def allow_hybrid(reader: PdfFileReader) -> Iterator[None]:
+    """Let pyHanko work on a hybrid-reference file that was found to be one file: its own check asks for `strict`."""
+    strict, reader.strict = reader.strict, reader.strict and not reader.xrefs.hybrid_xrefs_present
+    try:
+        yield
+    finally:
+        reader.strict = strict
 
 
 def format_error(error: Exception) -> str:
@@ -200,7 +236,8 @@ def _read_claimed_time(embedded: EmbeddedPdfSignature) -> datetime | None:
 
 def _assess_integrity(embedded: EmbeddedPdfSignature, names: set[str]) -> dict[str, Any]:
     """Compare the file as it is now with the revision that was signed."""
-    embedded.compute_integrity_info()  # type: ignore[no-untyped-call]  # not annotated in pyHanko
+    with allow_hybrid(embedded.reader):
+        embedded.compute_integrity_info(DIFF_POLICY)  # type: ignore[no-untyped-call]  # not annotated in pyHanko
     if embedded.coverage == SignatureCoverageLevel.ENTIRE_FILE:
         return {"reason": "PDF-OK", "whole_document": True, "modified": False}
     if embedded.coverage != SignatureCoverageLevel.ENTIRE_REVISION:
@@ -224,6 +261,9 @@ def _iter_forbidden_changes(embedded: EmbeddedPdfSignature, names: set[str]) -> 
         allowed is not None and found.modification_level.value > allowed.value
     ):
         yield found.modification_level.name
+    later = range(embedded.signed_revision + 1, embedded.reader.total_revisions)
+    if any(embedded.reader.xrefs.get_xref_data(revision).hybrid is not None for revision in later):
+        yield "objects hidden from older viewers"
     if _has_tail(embedded):
         yield "bytes after the last %%EOF"
     filled_in = sorted(found.changed_form_fields - names)

@@ -44,6 +44,23 @@ PDF_REASONS: dict[str, Reason] = {
         "The file is not built as PDF files are: {detail}",
         "Cấu trúc tệp không đúng chuẩn PDF: {detail}",
     ),
+    "PDF-LEADING": Reason(
+        _X,
+        "{detail} bytes of something else stand before the PDF file; ask the sender for the PDF file alone.",
+        "Có {detail} byte dữ liệu khác đứng trước tệp PDF; hãy đề nghị bên gửi gửi lại đúng tệp PDF.",
+    ),
+    "PDF-POINTER": Reason(
+        _X,
+        "The file says wrongly where its table of contents for programs (cross-reference table) is (said, found: "
+        "{detail}), and it is signed: what was signed cannot be told for certain.",
+        "Tệp ghi sai vị trí bảng tham chiếu chéo (ghi, thực tế: {detail}) mà lại đã ký: không thể xác định chắc chắn "
+        "nội dung đã ký.",
+    ),
+    "PDF-HYBRID": Reason(
+        _X,
+        "The file shows older viewers something else than newer ones (hybrid-reference file): {detail}",
+        "Tệp hiển thị khác nhau giữa trình xem cũ và mới (hybrid-reference): {detail}",
+    ),
     # -- one signature
     "PDF-DIGEST": Reason(
         _I,
@@ -91,6 +108,22 @@ PDF_REASONS: dict[str, Reason] = {
         "Chứng thư số của {detail} không dùng để ký.",
     ),
 }
+
+
+UNREADABLE = frozenset(
+    {
+        "PDF-BROKEN",
+        "PDF-CMS",
+        "PDF-ENCRYPTED",
+        "PDF-FORMAT",
+        "PDF-HYBRID",
+        "PDF-LEADING",
+        "PDF-POINTER",
+        "PDF-TOO-BIG",
+        "PDF-TOO-MUCH",
+    }
+)
+"""The codes of files and signatures that cannot be read here: nothing is known of them, neither good nor bad."""
 
 
 def find_reason(code: str) -> Reason:

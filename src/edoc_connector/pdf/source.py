@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,6 +10,7 @@ from os import PathLike
 from typing import IO, BinaryIO
 
 from ..edxml import Attachment
+from .mend import find_beginning, mend_pointer
 from .reasons import PdfRefused
 
 Source = Attachment | str | PathLike[str] | bytes
@@ -48,7 +50,7 @@ def is_pdf(attachment: Attachment) -> bool:
 
 @contextmanager
 def open_seekable(attachment: Attachment, *, limit: int = MAX_SIZE) -> Iterator[tuple[IO[bytes], int]]:
-    """Open a seekable copy of an attachment's bytes.
+    """Open a seekable copy of an attachment's bytes, with small damage mended (`mend`).
 
     Args:
         attachment: the file.
@@ -58,16 +60,25 @@ def open_seekable(attachment: Attachment, *, limit: int = MAX_SIZE) -> Iterator[
         The copy, and its length in bytes.
 
     Raises:
-        PdfRefused: the bytes are more than the limit, or no PDF file.
+        PdfRefused: the bytes are more than the limit, no PDF file, or damaged in a way that is not mended.
         AttachmentError: the bytes cannot be read or decoded.
     """
     with attachment.open() as stream, tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY) as copy:
         size = _copy_limited(stream, copy, limit)
-        copy.seek(0)
-        if not copy.read(len(_PDF_MAGIC)) == _PDF_MAGIC:
-            raise PdfRefused("PDF-NOT-PDF")
-        copy.seek(0)
-        yield copy, size
+        beginning = find_beginning(copy)
+        if beginning:
+            with tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY) as rest:
+                copy.seek(beginning)
+                shutil.copyfileobj(copy, rest, _CHUNK)
+                yield rest, _prepare(rest, size - beginning)
+        else:
+            yield copy, _prepare(copy, size)
+
+
+def _prepare(copy: IO[bytes], size: int) -> int:
+    size = mend_pointer(copy, size)
+    copy.seek(0)
+    return size
 
 
 def _copy_limited(stream: BinaryIO, copy: IO[bytes], limit: int) -> int:

@@ -33,8 +33,10 @@ from .pki import (
     judge_certificate,
     order_chain,
     read_certificate,
+    read_certificates,
+    read_serial_number,
 )
-from .reasons import REASONS, Reason, Refused, SigningFinding, VerificationStatus
+from .reasons import REASONS, Reason, Refused, SigningFinding, VerificationStatus, as_one_line
 from .signer import Certified, Clock, LocalSigner, Signer, choose_algorithm, require_certificate
 from .xmlsig import (
     Difference,
@@ -75,6 +77,7 @@ __all__ = [
     "VerificationStatus",
     "VerifyMode",
     "VerifyPolicy",
+    "as_one_line",
     "bound_asn1_names",
     "can_sign",
     "canonicalise",
@@ -97,7 +100,9 @@ __all__ = [
     "order_chain",
     "raw_ecdsa",
     "read_certificate",
+    "read_certificates",
     "read_seal",
+    "read_serial_number",
     "require_certificate",
     "seal_maker",
     "select_signer",

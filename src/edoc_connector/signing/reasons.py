@@ -102,8 +102,10 @@ REASONS: dict[str, Reason] = {
     ),
     "SEAL-OK": Reason(
         _V,
-        "The seal holds: every field and every attachment is as its sender signed it.",
-        "Niêm phong hợp lệ: mọi trường thông tin và tệp đính kèm đúng như bên gửi đã ký.",
+        "The seal holds: the fields and attachments that it lists are as their sender signed them. What is named as "
+        "unsealed (contact data, stations passed, content types and the like) nobody signed.",
+        "Niêm phong hợp lệ: các trường thông tin và tệp đính kèm được liệt kê đúng như bên gửi đã ký. Những gì ghi là "
+        "không được niêm phong (thông tin liên hệ, các trạm đã qua, loại tệp…) không ai ký.",
     ),
     "SIG-NONE": Reason(_U, "The packet carries no signature.", "Gói tin không có chữ ký."),
     "SIG-EMPTY": Reason(
@@ -251,6 +253,13 @@ REASONS: dict[str, Reason] = {
         "Two independent verifiers disagree about this signature ({detail}); please report the packet.",
         "Hai bộ kiểm tra độc lập cho kết quả khác nhau về chữ ký này ({detail}); đề nghị báo lại gói tin.",
     ),
+    "SIG-AMBIGUOUS": Reason(
+        _X,
+        "The signature holds, but elements occur more often than the standard allows, so readers differ on what was "
+        "signed: {detail}.",
+        "Chữ ký đúng nhưng có phần tử xuất hiện nhiều hơn quy chuẩn cho phép, mỗi phần mềm có thể hiểu một khác: "
+        "{detail}.",
+    ),
     # -- whose signature
     "SIG-UNTRUSTED": Reason(
         _X,
@@ -331,7 +340,18 @@ REASONS: dict[str, Reason] = {
         "The packet is not what its sender sealed: {detail}.",
         "Gói tin không đúng như bên gửi đã niêm phong: {detail}.",
     ),
+    "SEAL-STATUS-DIFFERS": Reason(
+        _I,
+        "The status is not what its sender sealed: its code, words, time, officer or document was changed.",
+        "Trạng thái không đúng như bên gửi đã niêm phong: mã, nội dung, thời gian, cán bộ hoặc văn bản đã bị thay đổi.",
+    ),
     # -- findings
+    "SEAL-REFRESHED": Reason(
+        None,
+        "A name or description is not as it was sealed, hubs rewrite these; it counts as unsealed. {detail}.",
+        "Tên hoặc mô tả khác với khi niêm phong, trục liên thông có thể ghi lại; coi như không được niêm phong. "
+        "{detail}.",
+    ),
     "SIG-REBUILT": Reason(
         None,
         "The packet was rebuilt in transit: its own signature no longer verifies ({detail}), the seal does.",

@@ -4,6 +4,7 @@ from ._sql import as_store_error, translate_driver_errors
 from .audit_log import GENESIS, AuditEvent, ChainLink, as_canonical_json, compute_chain_hash, compute_digest
 from .deliveries import NewDelivery, require_same_document
 from .directory import DirectoryEntry
+from .encrypted_file import Altered, EncryptedFile, SpoolKey, SpoolKeys, compute_sha256
 from .leases import Lease, OverdueLimits, PendingWork
 from .migrate import upgrade
 from .packets import TAKE_BACK_KIND, PacketRow
@@ -36,7 +37,7 @@ from .rows import (
     TimelineRow,
 )
 from .schedule import JOBS_TABLE
-from .spool import Altered, Spool, SpoolFile, compute_owner_tag, compute_sha256, parse_owner_tag
+from .spool import ORPHANS_FOLDER, PacketFile, Spool, SpoolFile, compute_owner_tag, parse_owner_tag
 from .state_machine import (
     DELIVERIES,
     MACHINES,
@@ -51,6 +52,7 @@ from .state_machine import (
 from .status_rules import (
     CHANGE_BY_ANSWER,
     TAKE_BACK_CODE,
+    Authority,
     Change,
     can_take_back,
     describe_code,
@@ -76,6 +78,7 @@ __all__ = [
     "HUB_TASKS",
     "JOBS_TABLE",
     "MACHINES",
+    "ORPHANS_FOLDER",
     "OUTGOING",
     "RECEIPTS",
     "REPORT",
@@ -86,12 +89,14 @@ __all__ = [
     "TRANSMIT",
     "Altered",
     "AuditEvent",
+    "Authority",
     "ChainLink",
     "Change",
     "DeliveryRow",
     "DeliveryState",
     "DirectoryEntry",
     "DirectoryRow",
+    "EncryptedFile",
     "JobRow",
     "Lease",
     "LeaseLost",
@@ -100,6 +105,7 @@ __all__ = [
     "OutgoingRow",
     "OutgoingState",
     "OverdueLimits",
+    "PacketFile",
     "PacketRow",
     "PendingWork",
     "QueuedRow",
@@ -108,6 +114,8 @@ __all__ = [
     "RecipientRow",
     "Spool",
     "SpoolFile",
+    "SpoolKey",
+    "SpoolKeys",
     "StateMachine",
     "Store",
     "Task",

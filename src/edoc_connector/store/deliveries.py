@@ -14,7 +14,7 @@ from ..errors import DocumentIdConflict
 from ._sql import TABLES, CompiledStatement, Row, build_newest_first_query, build_query_by_id, match_columns, split_keys
 from .rows import DeliveryRow, RecipientRow
 from .state_machine import DELIVERIES, DeliveryState
-from .status_rules import CHANGE_BY_ANSWER, Change, is_not_further, list_allowed_codes
+from .status_rules import CHANGE_BY_ANSWER, Authority, Change, is_not_further, list_allowed_codes
 from .transitions import Condition, LeaseLost
 
 if TYPE_CHECKING:
@@ -286,6 +286,7 @@ class Deliveries:
         reported_at: datetime,
         description: str | None,
         name: str = "",
+        authority: Authority | None = None,
     ) -> bool:
         """Record a status that a recipient sent; one out of order is recorded too, and flagged.
 
@@ -299,6 +300,7 @@ class Deliveries:
             reported_at: its time stamp.
             description: its words.
             name: the organisation's name, for one that is added.
+            authority: who vouches for it; None where nobody does.
 
         Returns:
             Whether the code was in order.
@@ -313,14 +315,21 @@ class Deliveries:
         values: dict[str, Any] = {} if in_order else {"out_of_order": row.out_of_order + 1}
         answer = delivery.business == "new" and code in CHANGE_BY_ANSWER
         if in_order or not (answer or is_not_further(row.last_code, code)):
-            values |= {"last_description": description, "last_at": reported_at}
+            values |= {"last_description": description, "last_at": reported_at, "authority": authority}
             values |= {"change": CHANGE_BY_ANSWER[code]} if answer else {"last_code": code}
         self._tx.connection.execute(update(RECIPIENTS_TABLE).where(RECIPIENTS_TABLE.c.id == row.id).values(values))
         detail: Text | str = description or ""
         if not in_order:
             detail = Text(f"{detail} (out of order)".strip(), f"{detail} (không đúng thứ tự)".strip())
         self._tx.timeline.record_change(
-            DELIVERIES, delivery.id, old=row.last_code, new=code, detail=detail, actor=organ_id, recipient=organ_id
+            DELIVERIES,
+            delivery.id,
+            old=row.last_code,
+            new=code,
+            detail=detail,
+            actor=organ_id,
+            recipient=organ_id,
+            authority=authority,
         )
         return in_order
 
@@ -341,14 +350,58 @@ class Deliveries:
                 DELIVERIES, delivery.id, old=None, new=request, detail=detail, recipient=organ_id
             )
 
-    def record_answer(self, delivery: DeliveryRow, organ_id: str, code: str, *, detail: Text | str) -> None:
-        """Record a recipient's answer (15 or 16) to a recall or a replacement in the document acted on, if asked."""
+    def record_answer(
+        self,
+        delivery: DeliveryRow,
+        organ_id: str,
+        code: str,
+        *,
+        detail: Text | str,
+        authority: Authority | None = None,
+    ) -> None:
+        """Record a recipient's answer (15 or 16) to a recall or a replacement in the document acted on, if asked.
+
+        Args:
+            delivery: the document acted on.
+            organ_id: the recipient.
+            code: the answer.
+            detail: what it answers.
+            authority: who vouches for it; None where nobody does.
+        """
         recipient_row = self.find_recipient(delivery.id, organ_id)
         if recipient_row is None or recipient_row.change != Change.ASKED:
             return
         self._set_change(delivery, organ_id, CHANGE_BY_ANSWER[code])
         self._tx.timeline.record_change(
-            DELIVERIES, delivery.id, old=None, new=code, detail=detail, actor=organ_id, recipient=organ_id
+            DELIVERIES,
+            delivery.id,
+            old=None,
+            new=code,
+            detail=detail,
+            actor=organ_id,
+            recipient=organ_id,
+            authority=authority,
+        )
+
+    def record_note(
+        self, delivery: DeliveryRow, *, detail: Text, actor: str, authority: Authority | None = None
+    ) -> None:
+        """Record in a delivery's timeline what came about it and changes nothing.
+
+        Args:
+            delivery: the delivery.
+            detail: what came, and why it changes nothing.
+            actor: who says that it is of them.
+            authority: who vouches for it; None where nobody does.
+        """
+        self._tx.timeline.record_change(
+            DELIVERIES,
+            delivery.id,
+            old=delivery.state,
+            new=delivery.state,
+            detail=detail,
+            actor=actor,
+            authority=authority,
         )
 
     def claim_known(self, row: DeliveryRow, lease: Lease) -> DeliveryRow:

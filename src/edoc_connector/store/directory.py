@@ -72,10 +72,6 @@ class Directory:
         query = select(TABLE).where(TABLE.c.agency == agency).order_by(TABLE.c.code)
         return [DirectoryRow.from_row(row) for row in self._tx.connection.execute(query).mappings()]
 
-    def find_agency(self, agency: str, code: str) -> DirectoryRow | None:
-        """Find the active agency with a code of either system."""
-        return next(iter(self.list_by_code(agency, code)), None)
-
     def list_by_code(self, agency: str, code: str) -> list[DirectoryRow]:
         """List the active agencies with a code of either system: one, unless the hub gave it to several."""
         query = select(TABLE).where(

@@ -6,11 +6,12 @@ from pathlib import Path
 
 from sqlalchemy import Connection, Engine, inspect, text
 
+from .._core import protect_database
 from ..errors import StoreError
-from ._sql import begin_transaction, make_engine, translate_driver_errors
+from ._sql import begin_transaction, find_database_file, make_engine, translate_driver_errors
 from .procrastinate import upgrade_task_tables
 
-SCHEMA_REVISION = "0006"
+SCHEMA_REVISION = "0007"
 _VERSION_TABLE = "alembic_version"
 _LOCK_KEY = 0x65646F63  # "edoc": one upgrade at a time on PostgreSQL, where DDL takes no lock of its own
 
@@ -30,6 +31,9 @@ def upgrade(url: str, *, tasks: bool = False) -> str:
         StoreError: the database cannot be opened, or is not one of this library.
     """
     engine = make_engine(url)
+    path = find_database_file(engine)
+    if path is not None:
+        protect_database(path)
     try:
         upgrade_engine(engine)
         if tasks:

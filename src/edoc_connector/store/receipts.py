@@ -12,6 +12,7 @@ from .._core import Text
 from ._sql import TABLES, CompiledStatement, build_newest_first_query, build_query_by_id, match_columns
 from .rows import EDOC, STATUS, ReceiptRow
 from .state_machine import RECEIPTS, ReceiptState
+from .status_rules import Authority
 from .transitions import HeldRow
 
 if TYPE_CHECKING:
@@ -45,7 +46,9 @@ _SELECT_BY_HUB_DOC_IDS = _ROWS_OF_AGENCY.where(TABLE.c.hub_doc_id.in_(_ANY_OF))
 _SELECT_EFFECTIVE_COPIES = _ROWS_OF_AGENCY.where(
     TABLE.c.document_id.in_(_ANY_OF), TABLE.c.message_type == EDOC, TABLE.c.state.in_(EFFECTIVE_STATES)
 )
-_SELECT_SAME_STATUSES = _ROWS_OF_AGENCY.where(TABLE.c.fingerprint.in_(_ANY_OF), TABLE.c.message_type == STATUS)
+# One that was not let count is no copy: the true one may come after the forged one.
+_IS_COUNTED_STATUS = and_(TABLE.c.message_type == STATUS, TABLE.c.took_effect)
+_SELECT_SAME_STATUSES = _ROWS_OF_AGENCY.where(TABLE.c.fingerprint.in_(_ANY_OF), _IS_COUNTED_STATUS)
 _SELECT_STATES = select(TABLE.c.id, TABLE.c.state).where(TABLE.c.id.in_(_ANY_OF))
 _UPDATE_CONFIRMED = update(TABLE).where(TABLE.c.id.in_(_ANY_OF))
 _UPDATE_RETURNING_ROW = CompiledStatement(update(TABLE).where(TABLE.c.id == bindparam("row_id")).returning(TABLE))
@@ -146,6 +149,10 @@ class Receipts:
             return self._select_first(_SELECT_EFFECTIVE, agency=agency, document_id=document_id)
         return self._select_first(_SELECT_EFFECTIVE_OF_SENDER, agency=agency, document_id=document_id, sender=sender)
 
+    def list_effective(self, agency: str, document_ids: Collection[str]) -> list[ReceiptRow]:
+        """List the copies of some documents that count, of every sender, newest first."""
+        return self._select_some(_SELECT_EFFECTIVE_COPIES, agency, document_ids)
+
     def find_by_any_id(self, agency: str, any_id: str) -> ReceiptRow | None:
         """Find a document by its DocumentId, else a packet by the hub's id, else a document set aside by its claim."""
         found = self.find_effective(agency, any_id) or self.find_by_hub_doc_id(agency, any_id)
@@ -156,8 +163,8 @@ class Receipts:
         return self._select_newest(agency, *match_columns(TABLE, values), limit=limit)
 
     def find_same_status(self, row: ReceiptRow, fingerprint: str) -> ReceiptRow | None:
-        """Find another receipt of the same status."""
-        is_same = [TABLE.c.fingerprint == fingerprint, TABLE.c.message_type == STATUS, TABLE.c.id != row.id]
+        """Find another receipt of the same status, which was let count."""
+        is_same = [TABLE.c.fingerprint == fingerprint, _IS_COUNTED_STATUS, TABLE.c.id != row.id]
         return next(iter(self._select_newest(row.agency, *is_same, limit=1)), None)
 
     def _select_newest(self, agency: str, *where: ColumnElement[bool], limit: int | None = None) -> list[ReceiptRow]:
@@ -373,12 +380,23 @@ class Receipts:
         """Lock the standing of the answers to a packet, which is read first and written afterwards."""
         self._tx.advisory_lock(f"receipt {receipt_id}")
 
-    def record_note(self, row: ReceiptRow, *, detail: Text | str, **values: Any) -> ReceiptRow:
-        """Record a status code or a request about a receipt without moving it; returns the receipt afterwards."""
+    def record_note(
+        self, row: ReceiptRow, *, detail: Text | str, said_with: Authority | None = None, **values: Any
+    ) -> ReceiptRow:
+        """Record a status code or a request about a receipt without moving it; returns the receipt afterwards.
+
+        Args:
+            row: the receipt.
+            detail: words for the timeline.
+            said_with: who vouches for what came about it; None where nobody does, or nothing came.
+            values: columns to set.
+        """
         (updated,) = _UPDATE_RETURNING_ROW.fetch_all(
             self._tx.connection, {**values, "updated_at": self._tx.now, "row_id": row.id}
         )
-        self._tx.timeline.record_change(RECEIPTS, row.id, old=row.state, new=row.state, detail=detail)
+        self._tx.timeline.record_change(
+            RECEIPTS, row.id, old=row.state, new=row.state, detail=detail, authority=said_with
+        )
         return ReceiptRow.from_row(updated)
 
 

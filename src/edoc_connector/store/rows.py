@@ -86,6 +86,7 @@ class RecipientRow(TableRow):
     last_at: datetime | None
     change: str | None
     out_of_order: int
+    authority: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,6 +118,9 @@ class ReceiptRow(QueuedRow):
     traceback: str | None
     was_admitted: bool
     refetch: bool
+    authority: str | None
+    authority_findings: str | None
+    took_effect: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,6 +154,7 @@ class TimelineRow(TableRow):
     recipient: str | None
     detail: str
     detail_vi: str | None
+    authority: str | None
 
     @property
     def text(self) -> Text:

@@ -171,8 +171,8 @@ RECEIPTS = StateMachine(
         Transition(
             _R.LISTED,
             _R.HANDLED,
-            "a status, entered in the delivery it is about",
-            "là thông báo trạng thái, đã ghi vào văn bản đi liên quan",
+            "a status, taken in",
+            "là thông báo trạng thái, đã tiếp nhận",
         ),
         Transition(
             _R.LISTED, _R.DUPLICATE, "a document that is here already came once more", "văn bản đã có, đến lần nữa"
@@ -199,6 +199,16 @@ RECEIPTS = StateMachine(
             "phần mềm của đơn vị gặp lỗi quá nhiều lần",
         ),
         Transition(_R.HANDLED, _R.CONFIRMED, "the hub knows that we have it", "trục đã biết đơn vị nhận được"),
+        # Also when the application was done with it: whoever sends first under an id does not keep it by that.
+        *(
+            Transition(
+                state,
+                _R.QUARANTINED,
+                "a document came under its id that is attested better",
+                "có văn bản cùng mã định danh được xác thực tốt hơn",
+            )
+            for state in (_R.WAITING, _R.HANDLED, _R.CONFIRMED)
+        ),
         Transition(_R.QUARANTINED, _R.WAITING, "let in after all, by a person", "người phụ trách cho nhận"),
         Transition(
             _R.QUARANTINED,

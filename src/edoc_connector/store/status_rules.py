@@ -22,6 +22,29 @@ class Change(StrEnum):
     REFUSED = "refused"
 
 
+class Authority(StrEnum):
+    """Who vouches that a packet is its sender's."""
+
+    AUTHENTICATED = "authenticated"
+    """A signature by a certificate that is bound to the sender; the hub says nothing else."""
+    HUB_ANNOUNCED = "hub-announced"
+    """The hub, which announced it as the sender's; nothing that is signed proves it."""
+    CONTRADICTED = "contradicted"
+    """Nobody: the signature does not hold or is another's, or the hub announced another sender."""
+
+    @property
+    def text(self) -> Text:
+        """Its name in both languages."""
+        return _AUTHORITY_NAMES[self]
+
+
+_AUTHORITY_NAMES: Mapping[Authority, Text] = {
+    Authority.AUTHENTICATED: Text("authenticated", "đã xác thực bằng chữ ký"),
+    Authority.HUB_ANNOUNCED: Text("hub-announced", "theo thông báo của trục"),
+    Authority.CONTRADICTED: Text("contradicted", "mâu thuẫn nơi gửi"),
+}
+
+
 TAKE_BACK_CODE = "13"
 CHANGE_BY_ANSWER: Mapping[str, Change] = {"15": Change.AGREED, "16": Change.REFUSED}
 

@@ -10,7 +10,7 @@ from types import TracebackType
 
 from sqlalchemy import Engine
 
-from .._core import utc_now
+from .._core import make_private_folder, protect_database, utc_now
 from ..errors import NotFound
 from . import audit_log
 from ._sql import (
@@ -18,14 +18,16 @@ from ._sql import (
     ConnectionSource,
     SqliteConnectionSource,
     as_store_error,
+    find_database_file,
     make_engine,
     select_connection_source,
     translate_driver_errors,
 )
+from .encrypted_file import SpoolKeys
 from .group_commit import GroupCommit, GroupTransaction, SoloTransaction
 from .migrate import require_current_schema
 from .procrastinate import TaskQueue, require_task_tables
-from .spool import Spool
+from .spool import PacketFile, Spool
 from .transaction import Tx
 
 
@@ -73,6 +75,8 @@ class Store:
         clock: Callable[[], datetime] = utc_now,
         tasks: bool = False,
         owner: str = "",
+        spool_keys: SpoolKeys | None = None,
+        drafts: Path | None = None,
     ) -> Store:
         """Open a store; an empty database gets its tables.
 
@@ -82,6 +86,8 @@ class Store:
             clock: gives the time of each transaction, aware UTC.
             tasks: whether what is due is queued as tasks of procrastinate.
             owner: the agency whose packets come into the spool, and in whose name is written.
+            spool_keys: the keys of packets that are encrypted at rest.
+            drafts: folder of packets in the making; left out, one in the spool.
 
         Raises:
             ConfigError: tasks are asked for, and the database is not PostgreSQL or procrastinate is not installed.
@@ -89,12 +95,15 @@ class Store:
         """
         engine = make_engine(url)
         try:
-            if engine.url.get_backend_name() == "sqlite" and engine.url.database:
+            path = find_database_file(engine)
+            if path is not None:
                 with translate_driver_errors():
-                    Path(engine.url.database).parent.mkdir(parents=True, exist_ok=True)
+                    make_private_folder(path.parent)
+                    protect_database(path)
             is_new = require_current_schema(engine)
             queue = require_task_tables(engine, is_new=is_new) if tasks else None
-            return cls(engine, Spool(spool, owner=owner), clock=clock, tasks=queue, actor=owner)
+            files = Spool(spool, owner=owner, keys=spool_keys, drafts=drafts)
+            return cls(engine, files, clock=clock, tasks=queue, actor=owner)
         except BaseException:
             engine.dispose()
             raise
@@ -123,8 +132,8 @@ class Store:
         """
         return StoreTransaction(self, self._new_transaction(), actor or self._actor)
 
-    def require_packet(self, name: str, sha256: str) -> Path:
-        """Require a packet of the spool, compared with its hash; returns its path.
+    def require_packet(self, name: str, sha256: str) -> PacketFile:
+        """Require a packet of the spool, compared with its hash.
 
         Raises:
             NotFound: it is gone, or was removed when its time to be kept was over.

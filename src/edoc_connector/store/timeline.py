@@ -66,6 +66,7 @@ class Timeline:
         detail: Text | str,
         actor: str | None = None,
         recipient: str | None = None,
+        authority: str | None = None,
     ) -> None:
         """Record a change of a row that is no move: a status, a request, a note.
 
@@ -77,9 +78,17 @@ class Timeline:
             detail: what happened; a person's own words as they are.
             actor: who did it, if not the transaction's actor.
             recipient: the organisation it is about, where one recipient is meant.
+            authority: who vouches for it, where it came in.
         """
         self._append(
-            machine, row_id, (old, new), Text.of(detail), join_languages(detail), actor=actor, recipient=recipient
+            machine,
+            row_id,
+            (old, new),
+            Text.of(detail),
+            join_languages(detail),
+            actor=actor,
+            recipient=recipient,
+            authority=authority,
         )
 
     def _append(
@@ -92,6 +101,7 @@ class Timeline:
         *,
         actor: str | None = None,
         recipient: str | None = None,
+        authority: str | None = None,
     ) -> None:
         """Append an entry, and an event for the evidence with the words in its own form."""
         tx = self._tx
@@ -106,9 +116,16 @@ class Timeline:
             "recipient": recipient,
             "detail": words.en[:DETAIL_LIMIT],
             "detail_vi": words.vi[:DETAIL_LIMIT] if words.vi != words.en else None,
+            "authority": authority,
         }
         tx.timeline_rows.append(row)
-        details = {"old": old, "new": new, "recipient": recipient, "detail": note[:DETAIL_LIMIT]}
+        details = {
+            "old": old,
+            "new": new,
+            "recipient": recipient,
+            "detail": note[:DETAIL_LIMIT],
+            "authority": authority,
+        }
         told = {name: value for name, value in details.items() if value}
         tx.audit_events.append(AuditEvent("change", machine.subject, row_id, actor or tx.actor, told))
 

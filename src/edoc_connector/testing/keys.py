@@ -30,7 +30,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from .._core import utc_now
+from .._core import utc_now, write_private
 from ..signing import Clock, LocalSigner
 
 PrivateKey = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey
@@ -78,8 +78,8 @@ class AgencyKeys:
         """Write key (PKCS#8) and certificates into one PEM file; gives the URI for `load_signer`."""
         encryption = BestAvailableEncryption(password.encode()) if password else NoEncryption()
         key = self.key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, encryption)
-        path.write_bytes(
-            key + b"".join(certificate.public_bytes(Encoding.PEM) for certificate in self.certificates[:-1])
+        write_private(
+            path, key + b"".join(certificate.public_bytes(Encoding.PEM) for certificate in self.certificates[:-1])
         )
         return f"pem:{path}"
 
@@ -103,12 +103,13 @@ class AgencyKeys:
         else:
             encryption = BestAvailableEncryption(password.encode())
         name, others = b"agency", self.certificates[1:-1]
-        path.write_bytes(pkcs12.serialize_key_and_certificates(name, self.key, self.certificate, others, encryption))
+        data = pkcs12.serialize_key_and_certificates(name, self.key, self.certificate, others, encryption)
+        write_private(path, data)
         return f"p12:{path}"
 
     def write_root(self, path: Path) -> Path:
         """Write the root authority's certificate as PEM: for `VerifyPolicy.load` and `edoc verify --trust`."""
-        path.write_bytes(self.root.public_bytes(Encoding.PEM))
+        write_private(path, self.root.public_bytes(Encoding.PEM))
         return path
 
 

@@ -7,6 +7,7 @@ the hub, which all workers of the agency look at, so that neither they nor a res
 
 from __future__ import annotations
 
+import logging
 import random
 import threading
 import time
@@ -15,7 +16,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from .._core import Text, get_logger
+from .._core import Text, get_logger, log_exception
 from ..connector import (
     NO_ERROR,
     Connector,
@@ -253,7 +254,7 @@ class AgencyJobs:
         except BaseException as error:  # whatever the application raises: it is kept, and everything else goes on
             if _is_program_exit(error):
                 raise
-            log.exception("the application failed on docId %s", row.hub_doc_id)
+            log_exception(log, logging.ERROR, "the application failed on docId %s", row.hub_doc_id, error=error)
             self._record_handler_failure(receipt, row, error)
         else:
             receipt.__exit__(None, None, None)
@@ -284,7 +285,8 @@ class AgencyJobs:
             except BaseException as error:  # as in `_run_receipt_handlers`
                 if _is_program_exit(error):
                     raise
-                log.exception("the application failed on the status docId %s", row.hub_doc_id)
+                doc_id = row.hub_doc_id
+                log_exception(log, logging.ERROR, "the application failed on the status docId %s", doc_id, error=error)
                 self._record_status_failure(row, error)
         return True
 
@@ -298,7 +300,7 @@ class AgencyJobs:
         if status is not None and status.delivery is not None:
             detail = Text("the application was told", "đã báo cho phần mềm của đơn vị")
             for handler in self.handlers.statuses:
-                handler(status.delivery, status.message)
+                handler(status.delivery, status.message, status.authority)
         with self._context.store.transaction() as tx:
             _touch_receipt(tx, row, detail, noticed_at=tx.now, **NO_ERROR)
 
@@ -444,7 +446,8 @@ def _is_program_exit(error: BaseException) -> bool:
 def _as_failure_columns(error: BaseException) -> dict[str, str | datetime | None]:
     """Express an exception of the application as columns; of a long traceback the end is kept."""
     text = "".join(traceback.format_exception(error))[-_MAX_TRACEBACK_CHARACTERS:].replace("\0", "")
-    words = f"{find_stored_name(error)}: {error}".replace("\0", "")
+    said = error.full if isinstance(error, EdocError) else error
+    words = f"{find_stored_name(error)}: {said}".replace("\0", "")
     return {
         "error_code": find_stored_name(error)[:64],
         "error_text": f"the application failed: {words}",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections import Counter
@@ -10,7 +11,7 @@ from contextlib import ExitStack
 from types import TracebackType
 from typing import Self
 
-from .._core import get_logger
+from .._core import get_logger, log_exception
 from ..config import Settings, WorkerSettings
 from ..connector import Connector, Handlers
 from ..errors import ConfigError, StoreError
@@ -144,8 +145,10 @@ class Worker:
         """Work in a thread; one that ends before it is told to ends the worker: it must not look alive."""
         try:
             self._take_turns()
-        except BaseException:
-            log.critical("a thread of the worker ended by itself; the worker stops", exc_info=True)
+        except BaseException as error:
+            log_exception(
+                log, logging.CRITICAL, "a thread of the worker ended by itself; the worker stops", error=error
+            )
             self._has_dead_thread = True
             self.stop()
 
@@ -222,8 +225,8 @@ def run_guarded(agency: str, metrics: WorkerMetrics, work: Callable[[], bool]) -
         return work()
     except StoreError as error:
         log.warning("the store of %s: %s", agency, error)
-    except Exception:
-        log.exception("work for %s failed", agency)
+    except Exception as error:
+        log_exception(log, logging.ERROR, "work for %s failed", agency, error=error)
     metrics.count_failure(agency)
     return None
 

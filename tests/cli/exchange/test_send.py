@@ -8,6 +8,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import pytest
+
 from edoc_connector.testing import RunningHub, sample_document
 
 if TYPE_CHECKING:
@@ -105,3 +107,34 @@ def _held_by_another(database: Path) -> None:
             (f"{until:%Y-%m-%d %H:%M:%S.%f}",),
         )
     connection.close()
+
+
+@pytest.mark.parametrize("level", ["Mật", "TỐI MẬT", "tuyệt mật"])
+def test_a_state_secret_is_refused(level: str, office: Path, edoc: Edoc) -> None:
+    """With --classification, or the same in the JSON, nothing is stored or sent (Decision 28/2018/QĐ-TTg)."""
+    ran = edoc("send", "document.json", "--classification", level)
+    assert ran.code == 1
+    assert "classification is" in ran.err
+    assert "Decision 28/2018" in ran.err
+    document = json.loads((office / "document.json").read_text(encoding="utf-8"))
+    (office / "document.json").write_text(json.dumps(document | {"classification": level}), encoding="utf-8")
+    assert "a state secret" in edoc("send", "document.json").err
+    assert edoc("build", "document.json", "--out", "x.edxml").code == 1
+    assert list((office / "spool").glob("??/*")) == []
+
+
+def test_an_unknown_level_is_named(office: Path, edoc: Edoc) -> None:
+    """A level that is none is an error with the levels, not a document that goes out."""
+    ran = edoc("send", "document.json", "--classification", "Khẩn")
+    assert ran.code == 1
+    assert "Mật, Tối mật, Tuyệt mật" in ran.err
+
+
+def test_a_mark_is_warned_of_and_sent(office: Path, edoc: Edoc) -> None:
+    """A mark in the subject is a warning in both languages; the document goes (issue, never a refusal)."""
+    document = json.loads((office / "document.json").read_text(encoding="utf-8"))
+    (office / "document.json").write_text(json.dumps(document | {"subject": "Báo cáo MẬT"}), encoding="utf-8")
+    ran = edoc("send", "document.json")
+    assert ran.code == 0
+    assert "the mark MẬT" in ran.err
+    assert "bí mật nhà nước" in ran.err

@@ -56,6 +56,17 @@ def test_no_secret_stands_in_the_demonstrations_output_or_arguments(tmp_path: Pa
         assert path.read_bytes() not in done.stdout + done.stderr
 
 
+def test_all_of_the_demonstration_is_for_its_user_alone(tmp_path: Path) -> None:
+    """Keys, stores, spools, saved files, the hub's folder and its log are private under any umask (docs/spool.md)."""
+    command = ["sh", "-c", 'umask 000; exec "$@"', "sh", *EDOC, "demo", "--folder", str(tmp_path / "demo")]
+    subprocess.run(command, capture_output=True, check=True)
+    found = list(tmp_path.glob("demo/**/*"))
+    names = {path.name for path in found}
+    assert {"hub.log", "hub.sqlite3", "key.p12", "edoc.toml", "edoc.db", "cong-van-7816.pdf"} <= names
+    open_to_others = {path: oct(path.stat().st_mode) for path in found if path.stat().st_mode & 0o077}
+    assert open_to_others == {}
+
+
 def test_a_demonstration_that_cannot_read_its_file_fails(tmp_path: Path) -> None:
     """Exit 1 and one line; no hub is left running."""
     command = [*EDOC, "demo", str(tmp_path / "gone.pdf"), "--folder", str(tmp_path)]

@@ -115,8 +115,8 @@ def test_a_story_of_sending(office: Office, hub: RunningHub, handle: Handle, fai
     story = sender.explain(ID)
     told, told_vi = story.text(), story.text(vi=True)
     assert "the hub on sendEdoc: HTTP 503" in told
-    assert "G22: 02 rejected: Sai nơi nhận" in told
-    assert "G22 báo: 02 Từ chối tiếp nhận" in told_vi
+    assert "G22: 02 rejected (hub-announced): Sai nơi nhận" in told
+    assert "G22 báo: 02 Từ chối tiếp nhận (theo thông báo của trục)" in told_vi
     assert story.next == ("Nothing is open.",)
     assert [one.time for one in story.events] == sorted(one.time for one in story.events)
 

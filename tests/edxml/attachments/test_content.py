@@ -57,7 +57,7 @@ def _refused(text: str) -> str:
     with pytest.raises(AttachmentError) as caught:
         _bytes(text)
     assert caught.value.vi
-    return caught.value.message
+    return caught.value.full
 
 
 @given(content=st.binary(min_size=1, max_size=300), breaks=st.lists(st.sampled_from(["\r\n", "\n", " ", "\t"])))

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from asn1crypto import x509 as asn1_x509  # type: ignore[import-untyped]  # it ships no types
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519
@@ -27,6 +28,7 @@ from edoc_connector.signing.pki.certificates import (
     order_chain,
     read_certificate,
     read_certificates,
+    read_serial_number,
 )
 from edoc_connector.testing.keys import AgencyKeys, agency_keys, make_throwaway_key
 
@@ -135,6 +137,53 @@ def test_algorithm_and_key_must_belong_together() -> None:
     assert not is_valid_signature(ec, "rsa-sha256", b"x", bytes(64))
     assert not is_valid_signature(ec, "ecdsa-sha256", b"x", bytes(70))
     assert not is_valid_signature(ec, "ecdsa-sha256", b"x", bytes(64))
+
+
+def _renumbered(certificate: x509.Certificate, serial: int) -> bytes:
+    """The certificate with another serial number; its signature does not hold any more."""
+    renumbered = asn1_x509.Certificate.load(certificate.public_bytes(Encoding.DER)).copy()
+    renumbered["tbs_certificate"]["serial_number"] = serial
+    der: bytes = renumbered.dump(force=True)
+    return der
+
+
+@pytest.mark.parametrize("serial", [-77, -(2**100), 0, -1])
+def test_odd_serial_numbers_are_read_without_a_raw_warning(
+    serial: int, agency: AgencyKeys, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A serial number that is negative or zero is read, and the log tells it in our words (RFC 5280, 4.1.2.2)."""
+    caplog.set_level("INFO", "edoc_connector.signing")
+    der = _renumbered(agency.certificate, serial)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        certificate = read_certificate(der)
+        assert read_serial_number(certificate) == serial
+    assert certificate.public_bytes(Encoding.DER) == der
+    assert [record.message for record in caplog.records] == [
+        "the certificate of Sở Nội vụ has a serial number that is not positive; it is used all the same"
+    ]
+
+
+@pytest.mark.parametrize("serial", [1, 127, 128, 2**158])
+def test_ordinary_serial_numbers_are_no_news(serial: int, agency: AgencyKeys, caplog: pytest.LogCaptureFixture) -> None:
+    """A positive serial number is not told of, whatever its first octet."""
+    caplog.set_level("INFO", "edoc_connector.signing")
+    assert read_serial_number(read_certificate(_renumbered(agency.certificate, serial))) == serial
+    assert caplog.records == []
+
+
+def test_a_library_that_refuses_odd_serial_numbers_is_named(
+    agency: AgencyKeys, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Once `cryptography` refuses such certificates, as it announces, the error says that it does (docs/decisions)."""
+    der = _renumbered(agency.certificate, -4711)
+
+    def refuse(_der: bytes) -> x509.Certificate:
+        raise ValueError("serial number must be positive")
+
+    monkeypatch.setattr(x509, "load_der_x509_certificate", refuse)
+    with pytest.raises(ValueError, match=r"not positive, and the installed version of 'cryptography' refuses that"):
+        read_certificate(der)
 
 
 def test_a_certificate_made_to_be_much_work_is_not_read() -> None:

@@ -281,3 +281,13 @@ def test_a_configured_code_in_disguise(code: str) -> None:
         VerifyPolicy(organisations={code: ()})
     assert error.value.message.isascii()
     assert error.value.vi
+
+
+def test_the_organisation_of_a_certificate(holder: Callable[..., x509.Certificate]) -> None:
+    """The code asked for comes first, then one that is listed, then what the certificate says; else none (trust)."""
+    certificate = holder((NameOID.ORGANIZATION_IDENTIFIER, "H29.05"), (NameOID.SERIAL_NUMBER, "1234567"))
+    listed = VerifyPolicy(organisations={"H30": (f"sha256:{fingerprint(certificate)}",)})
+    assert listed.find_organisation("G22", certificate, trusted=True) == "H30"
+    assert listed.find_organisation("H29.05", certificate, trusted=True) == "H29.05"
+    assert VerifyPolicy().find_organisation("G22", certificate, trusted=True) == "H29.05"
+    assert VerifyPolicy().find_organisation("G22", certificate, trusted=False) == ""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -176,7 +177,6 @@ ADDED: dict[str, tuple[str, str, str]] = {
     "Content": (HEADER, "Content", "x"),
     "DueDate": (HEADER, "DueDate", "2027/01/01"),
     "ApplicationType": (HEADER, "ApplicationType", "x"),
-    "SteeringType": (HEADER, "SteeringType", "1"),
     "OtherInfo.Priority": (f"{HEADER}/OtherInfo", "Priority", "1"),
     "OtherInfo.PromulgationAmount": (f"{HEADER}/OtherInfo", "PromulgationAmount", "2"),
     "OtherInfo.Direction": (f"{HEADER}/OtherInfo", "Direction", "true"),
@@ -199,6 +199,21 @@ def test_an_added_field_is_named(name: str, packet_of: Any, rebuild: Any) -> Non
     verification = _verify(_changed(rebuild(packet_of()), add))
     assert verification.reason == "SEAL-DIFFERS"
     assert (name, None, text) in [(one.name, one.sealed, one.received) for one in verification.differences]
+
+
+OLDER = Path(__file__).resolve().parents[3] / "docs/vectors/1/sealed.edxml"
+"""A packet by a version that did not write SteeringType, with a seal of form 1."""
+
+
+def test_a_steering_type_added_is_named() -> None:
+    """Where the sender said nothing of it, a SteeringType other than hubs add makes a packet INVALID (Checking)."""
+
+    def add(root: etree._Element) -> None:
+        etree.SubElement(one(root, "MessageHeader"), f"{_N}SteeringType").text = "1"
+
+    verification = _verify(_changed(OLDER.read_bytes(), add))
+    assert verification.reason == "SEAL-DIFFERS"
+    assert [(o.name, o.sealed, o.received) for o in verification.differences] == [("SteeringType", None, "1")]
 
 
 def test_a_recipient_added_or_taken_away_is_named(rebuilt: bytes) -> None:
@@ -244,6 +259,9 @@ def test_what_hubs_refresh_is_not_sealed(what: str, rebuilt: bytes) -> None:
     assert _verify(_changed(rebuilt, _set(*HUBS_OWN[what]))).reason == "SEAL-OK"
 
 
+ALWAYS_UNSEALED = {"TraceHeader", "Attachment.1.ContentId", "Attachment.1.ContentType"}
+
+
 def test_values_that_hubs_add_are_dropped(packet_of: Any, rebuild: Any) -> None:
     """Values that hubs add are no difference if unsealed, and are not handed out."""
     packet = edxml.read(rebuild(packet_of()))
@@ -251,14 +269,15 @@ def test_values_that_hubs_add_are_dropped(packet_of: Any, rebuild: Any) -> None:
     assert (packet.message.copies, packet.message.pages, packet.message.steering_document) == (1, 1, False)
     verification = verify(packet)
     assert verification.reason == "SEAL-OK"
-    assert set(verification.unsealed) == set(edxml.HUB_DEFAULTS)
+    added = set(edxml.HUB_DEFAULTS) - {"SteeringType"}  # which is written, and so sealed
+    assert set(verification.unsealed) == added | ALWAYS_UNSEALED
     assert isinstance(verification.message, edxml.Document)
     message = verification.message
     assert (message.copies, message.pages, message.steering_document) == (None, None, None)
 
 
 @pytest.mark.parametrize("name", edxml.HUB_DEFAULTS)
-def test_a_value_that_hubs_are_known_to_add_is_no_difference(name: str, packet_of: Any) -> None:
+def test_a_value_that_hubs_are_known_to_add_is_no_difference(name: str) -> None:
     """SteeringType 0, Priority 0, PromulgationAmount 1, PageAmount 1, Direction false (The seal, Checking)."""
 
     def add(root: etree._Element) -> None:
@@ -268,9 +287,10 @@ def test_a_value_that_hubs_are_known_to_add_is_no_difference(name: str, packet_o
             parent = etree.SubElement(parent, f"{_N}{holder}")
         etree.SubElement(parent, f"{_N}{tag}").text = edxml.HUB_DEFAULTS[name]
 
-    verification = _verify(_changed(packet_of(), add))
+    verification = _verify(_changed(OLDER.read_bytes(), add))
     assert verification.method == "seal"
-    assert (verification.status, verification.unsealed) == (VerificationStatus.VALID, (name,))
+    assert (verification.status, verification.unsealed[0]) == (VerificationStatus.VALID, name)
+    assert set(verification.unsealed) & set(edxml.HUB_DEFAULTS) == {name}
 
 
 def test_values_that_hubs_add_count_when_sealed(packet_of: Any, rebuild: Any) -> None:
@@ -278,7 +298,7 @@ def test_values_that_hubs_add_count_when_sealed(packet_of: Any, rebuild: Any) ->
     filled = {"copies": 1, "pages": 1, "steering_document": False, "steering": False, "priority": edxml.Priority.NORMAL}
     verification = _verify(rebuild(packet_of(sample_document(**filled))))
     assert verification.reason == "SEAL-OK"
-    assert verification.unsealed == ()
+    assert set(verification.unsealed) == ALWAYS_UNSEALED
     assert isinstance(verification.message, edxml.Document)
     assert verification.message.copies == 1
 
@@ -415,7 +435,8 @@ MISSHAPEN: dict[str, tuple[Callable[[bytes], bytes], str]] = {
     "not XML": (lambda seal: b"seal", "SEAL-UNREADABLE"),
     "DOCTYPE": (lambda seal: b"<!DOCTYPE x><x/>", "SEAL-UNREADABLE"),
     "too big": (lambda seal: seal + b" " * MAX_BYTES, "SEAL-TOO-BIG"),
-    "another version": (lambda seal: seal.replace(b"seal:1", b"seal:2"), "SEAL-VERSION"),
+    "another version": (lambda seal: seal.replace(b"seal:2", b"seal:3"), "SEAL-VERSION"),
+    "an older version's": (lambda seal: seal.replace(b"seal:2", b"seal:1"), "SEAL-DIGEST"),
     "no signature": (_edited(lambda root: root.remove(root[-1])), "SEAL-SHAPE"),
     "nothing in it": (_edited(lambda root: root.clear()), "SEAL-SHAPE"),
     "signature not last": (_edited(lambda root: root.insert(0, root[-1])), "SEAL-SHAPE"),

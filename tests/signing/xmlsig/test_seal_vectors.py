@@ -25,52 +25,61 @@ from edoc_connector.edxml import DOCUMENT_HEADER, DOCUMENT_TRACE, Table
 from edoc_connector.signing import OthersMode, VerifyMode, VerifyPolicy, verify
 
 DOCS = Path(__file__).resolve().parents[3] / "docs"
-FOLDER = DOCS / "vectors"
-TOLD: dict[str, Any] = json.loads((FOLDER / "vectors.json").read_text(encoding="utf-8"))
-S = "{urn:edoc-connector:seal:1}"
+FOLDERS = {1: DOCS / "vectors/1", 2: DOCS / "vectors"}
+TOLD: dict[int, Any] = {
+    form: json.loads((folder / "vectors.json").read_text(encoding="utf-8")) for form, folder in FOLDERS.items()
+}
+VECTORS = [pytest.param(form, one, id=f"{form}-{one['file']}") for form in TOLD for one in TOLD[form]["vectors"]]
+forms = pytest.mark.parametrize("form", FOLDERS)
 D = "{http://www.w3.org/2000/09/xmldsig#}"
 N = "{http://www.mic.gov.vn/TBT/QCVN_102_2016}"
 
 
-@pytest.mark.parametrize("vector", TOLD["vectors"], ids=lambda vector: vector["file"])
-def test_a_vector_comes_to_what_is_published(vector: dict[str, Any]) -> None:
+@pytest.mark.parametrize(("form", "vector"), VECTORS)
+def test_a_vector_comes_to_what_is_published(form: int, vector: dict[str, Any]) -> None:
     """Judged at the published moment with the published root, each vector has its status, reason and differences."""
-    at = datetime.fromisoformat(TOLD["judged_at"])
+    folder, told = FOLDERS[form], TOLD[form]
+    at = datetime.fromisoformat(told["judged_at"])
     # nothing but an OU, which binds nobody, names the sender in the vectors' certificates
     others = OthersMode.REPORT
-    policy = VerifyPolicy.load([FOLDER / TOLD["root"]], mode=VerifyMode.TRUSTED, at=at, organisations_others=others)
-    verification = verify(edxml.read(FOLDER / vector["file"]), policy)
+    policy = VerifyPolicy.load([folder / told["root"]], mode=VerifyMode.TRUSTED, at=at, organisations_others=others)
+    verification = verify(edxml.read(folder / vector["file"]), policy)
     assert {
         "status": verification.status.value,
         "reason": verification.reason,
         "differences": [one.name for one in verification.differences],
         "unsealed": list(verification.unsealed),
+        "findings": [one.code for one in verification.findings],
         "timestamped": verification.timestamped,
     } == {name: value for name, value in vector.items() if name not in ("file", "what")}
 
 
-def test_every_file_is_listed() -> None:
-    """No packet lies in the folder that the list does not tell of."""
-    assert {path.name for path in FOLDER.glob("*.edxml")} == {vector["file"] for vector in TOLD["vectors"]}
-    assert {vector["status"] for vector in TOLD["vectors"]} == {"VALID", "INVALID", "UNVERIFIABLE"}
+@forms
+def test_every_file_is_listed(form: int) -> None:
+    """No packet lies in a folder that its list does not tell of."""
+    vectors = TOLD[form]["vectors"]
+    assert {path.name for path in FOLDERS[form].glob("*.edxml")} == {vector["file"] for vector in vectors}
+    assert {vector["status"] for vector in vectors} == {"VALID", "INVALID", "UNVERIFIABLE"}
 
 
 # -- another implementation, by the page alone: no code of the package
 
 
-def test_the_canonical_forms_are_what_was_signed() -> None:
+@forms
+def test_the_canonical_forms_are_what_was_signed(form: int) -> None:
     """The three published forms hash to the digests, and the value is the certificate's key's over SignedInfo."""
-    signature = ElementTree.parse(FOLDER / "edoc-seal.xml").getroot()[-1]
+    folder = FOLDERS[form]
+    signature = ElementTree.parse(folder / "edoc-seal.xml").getroot()[-1]
     digests = [base64.b64decode(one.text or "") for one in signature.iter(f"{D}DigestValue")][:2]
-    forms = [(FOLDER / name).read_bytes() for name in ("seal.c14n", "signed-properties.c14n")]
-    assert digests == [hashlib.sha256(form).digest() for form in forms]
+    canonical = [(folder / name).read_bytes() for name in ("seal.c14n", "signed-properties.c14n")]
+    assert digests == [hashlib.sha256(one).digest() for one in canonical]
     certificate = x509.load_der_x509_certificate(base64.b64decode(signature.findtext(f".//{D}X509Certificate", "")))
     value = base64.b64decode(signature.findtext(f"{D}SignatureValue", ""))
     r, s = (int.from_bytes(half, "big") for half in (value[:32], value[32:]))
     key = certificate.public_key()
     assert isinstance(key, ec.EllipticCurvePublicKey)
-    key.verify(encode_dss_signature(r, s), (FOLDER / "signed-info.c14n").read_bytes(), ec.ECDSA(hashes.SHA256()))
-    root = x509.load_pem_x509_certificate((FOLDER / "root.pem").read_bytes())
+    key.verify(encode_dss_signature(r, s), (folder / "signed-info.c14n").read_bytes(), ec.ECDSA(hashes.SHA256()))
+    root = x509.load_pem_x509_certificate((folder / "root.pem").read_bytes())
     issuing = x509.load_der_x509_certificate(
         base64.b64decode([one.text or "" for one in signature.iter(f"{D}X509Certificate")][1])
     )
@@ -112,6 +121,20 @@ def _facts_by_the_page(packet: Path) -> list[tuple[str, str]]:
     return found
 
 
+def _names_by_the_page(packet: Path) -> list[tuple[str, str]]:
+    """The names of organisations as the page says to list them in form 2."""
+    header = ElementTree.parse(packet).getroot().find(f".//{N}MessageHeader")
+    assert header is not None
+
+    def read(element: ElementTree.Element) -> tuple[str, str]:
+        return element.findtext(f"{N}OrganId", ""), element.findtext(f"{N}OrganName", "")
+
+    (sender,) = map(read, header.findall(f"{N}From"))
+    recipients = sorted(map(read, header.findall(f"{N}To")))
+    named = [(f"To.{number}.OrganName", name) for number, (_, name) in enumerate(recipients, 1)]
+    return [("From.OrganName", sender[1]), *named]
+
+
 def _content_by_the_page(attachment: ElementTree.Element) -> bytes:
     data = base64.b64decode(attachment.findtext(f"{N}ContentTransferEncoded", ""))
     packed = attachment.findtext(f"{N}ContentType") == "application/zip"
@@ -122,24 +145,30 @@ def _content_by_the_page(attachment: ElementTree.Element) -> bytes:
         return archive.read(only)
 
 
+@forms
 @pytest.mark.parametrize("name", ["sealed.edxml", "signed-and-sealed.edxml", "rebuilt.edxml", "timestamped.edxml"])
-def test_another_implementation_lists_the_same(name: str) -> None:
+def test_another_implementation_lists_the_same(form: int, name: str) -> None:
     """Fields and files listed by the page alone, without the package, are those in the seal."""
-    root = ElementTree.parse(FOLDER / name).getroot()
+    packet = FOLDERS[form] / name
+    root = ElementTree.parse(packet).getroot()
     files = list(root.iter(f"{N}Attachment"))
     contents = [_content_by_the_page(one) for one in files]
     seal = ElementTree.fromstring(contents[-1])
     assert [one.findtext(f"{N}AttachmentName") for one in files][-1] == "edoc-seal.xml"
-    sealed = [(one.get("name", ""), one.text or "") for one in seal.iter(f"{S}Field")]
-    read = _facts_by_the_page(FOLDER / name)
+    namespace = f"{{urn:edoc-connector:seal:{form}}}"
+    sealed = [(one.get("name", ""), one.text or "") for one in seal.iter(f"{namespace}Field")]
+    read = _facts_by_the_page(packet) + (_names_by_the_page(packet) if form == 2 else [])
     added_by_hubs = [
         ("OtherInfo.PromulgationAmount", "1"),
         ("OtherInfo.PageAmount", "1"),
         ("OtherInfo.Direction", "false"),
     ]
     assert sorted(sealed) == sorted(one for one in read if one not in added_by_hubs)
-    listed = [(one.get("size"), one.get("sha256")) for one in seal.iter(f"{S}Attachment")]
+    entries = list(seal.iter(f"{namespace}Attachment"))
+    listed = [(one.get("size"), one.get("sha256")) for one in entries]
     assert listed == [(str(len(data)), hashlib.sha256(data).hexdigest()) for data in contents[:-1]]
+    described = [one.findtext(f"{N}Description") if form == 2 else None for one in files[:-1]]
+    assert [one.get("description") for one in entries] == described
 
 
 # -- the page

@@ -85,10 +85,12 @@ def test_the_seal_is_written_as_specified(packet_of: Any, rich: edxml.Document) 
     assert (last.name, last.content_type) == ("edoc-seal.xml", "application/xml")
     with last.open() as stream:
         root = etree.fromstring(stream.read())
-    assert root.tag == "{urn:edoc-connector:seal:1}Seal"
+    assert root.tag == "{urn:edoc-connector:seal:2}Seal"
     assert datetime.fromisoformat(root.get("created", "")).utcoffset() == timedelta(hours=7)
     fields = [(field.get("name"), field.text) for field in root.iter(f"{_S}Field")]
-    assert fields == list(edxml.facts(rich))
+    assert fields == [*edxml.facts(rich), *edxml.refreshed_facts(rich)]
+    names = [pair for pair in fields if str(pair[0]).endswith("OrganName")]
+    assert names == [("From.OrganName", "Sở Nội vụ"), ("To.1.OrganName", "Bộ A"), ("To.2.OrganName", "VPCP")]
     assert [text for name, text in fields if name == "To.OrganId"] == ["A01", "G22"]
     files = [(a.get("name"), a.get("size"), a.get("sha256")) for a in root.iter(f"{_S}Attachment")]
     assert files == [(a.name, str(a.size), a.sha256) for a in rich.attachments]

@@ -85,7 +85,7 @@ def test_signxml_reads_the_seal_as_xades(keys: AgencyKeys, packet_of: Any, tmp_p
     root = str(keys.write_root(tmp_path / "root.pem"))
     with seal.open() as stream:
         results: Any = XAdESVerifier().verify(stream.read(), ca_pem_file=root, expect_references=2)
-    assert results[0].signed_xml.tag == "{urn:edoc-connector:seal:1}Seal"
+    assert results[0].signed_xml.tag == "{urn:edoc-connector:seal:2}Seal"
 
 
 ALGORITHMS: list[tuple[Any, Any]] = [

@@ -37,8 +37,8 @@ def warn_queued(connector: Connector) -> int:
     errors = connector.flush().errors
     for error in errors:
         say(
-            f"queued, not sent yet: {name_commands(error.message)}",
-            f"đã xếp hàng, chưa gửi được: {name_commands(error.vi)}",
+            f"queued, not sent yet: {name_commands(error.full)}",
+            f"đã xếp hàng, chưa gửi được: {name_commands(error.full_vi)}",
             err=True,
         )
     return len(errors)

@@ -30,6 +30,7 @@ def describe_delivery(delivery: Delivery) -> dict[str, Any]:
                 "status": one.status and str(one.status),
                 "description": one.description,
                 "undelivered": one.undelivered,
+                "authority": one.authority and one.authority.value,
             }
             for one in delivery.recipients
         ],
@@ -46,6 +47,7 @@ def _describe_entry(entry: TimelineEntry) -> dict[str, Any]:
         "recipient": entry.recipient,
         "detail": entry.detail,
         "detail_vi": entry.detail_vi,
+        "authority": entry.authority and entry.authority.value,
     }
 
 

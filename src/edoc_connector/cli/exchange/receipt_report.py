@@ -60,8 +60,20 @@ def describe_receipt(receipt: Receipt) -> dict[str, Any]:
         "state": receipt.state.value,
         "status": receipt.status,
         "received_at": receipt.received_at.isoformat(),
+        **describe_authority(receipt),
         "error": receipt.error,
         "error_vi": receipt.error_vi,
+    }
+
+
+def describe_authority(receipt: Receipt) -> dict[str, Any]:
+    """Describe for JSON who vouches for a receipt, and whether it counts."""
+    return {
+        "authority": receipt.authority and receipt.authority.value,
+        "took_effect": receipt.took_effect,
+        "authority_findings": [
+            {"code": one.code, "en": one.message, "vi": one.message_vi} for one in receipt.authority_findings
+        ],
     }
 
 
@@ -75,6 +87,7 @@ def print_receipt(receipt: Receipt, *, as_json: bool) -> None:
         ("DocumentId / mã văn bản", found["document_id"]),
         ("docId / mã trên trục", found["hub_doc_id"]),
         ("from / nơi gửi", found["sender"]),
+        ("authority / xác thực nơi gửi", _format_findings(found)),
         ("kind / loại", labels.format_label(labels.KIND, found["kind"])),
         ("number / số, ký hiệu", found["code"]),
         ("subject / trích yếu", found["subject"]),
@@ -86,6 +99,16 @@ def print_receipt(receipt: Receipt, *, as_json: bool) -> None:
     print_table("Received / Văn bản đến", ("field / trường", "value / giá trị"), rows)
     if receipt.state == "quarantined":
         warn_set_aside(found)
+
+
+def _format_findings(description: dict[str, Any]) -> str:
+    """Format who vouches for a described receipt, and why, in both languages."""
+    findings = description["authority_findings"]
+    lines = [labels.format_authority(description["authority"])]
+    lines += [f"{one['en']} {one['vi']}" for one in findings]
+    if not description["took_effect"]:
+        lines.append("it moves nothing / không có hiệu lực")
+    return "\n".join(lines)
 
 
 def warn_set_aside(description: dict[str, Any]) -> None:

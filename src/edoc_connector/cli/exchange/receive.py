@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ..._core import make_private_folder
 from ...errors import NotFound
 from .. import labels
 from ..options import CONFIG, AgencyOption, ConfigOption, JsonFlag
 from ..output import print_json, print_table, say
-from ..packets import describe_verification, format_verdict, save_attachments
+from ..packets import describe_findings, describe_verification, format_verdict, save_attachments
 from .connection import open_connector, warn_queued
-from .receipt_report import describe_receipt, find_receipt, format_sender, warn_set_aside
+from .receipt_report import describe_authority, describe_receipt, find_receipt, format_sender, warn_set_aside
 
 if TYPE_CHECKING:
     from ...connector import Connector, Receipt
@@ -26,6 +27,7 @@ _COLUMNS = (
     "kind / loại",
     "subject / trích yếu",
     "signature / chữ ký",
+    "authority / xác thực",
     "folder / thư mục",
 )
 
@@ -110,8 +112,10 @@ def _describe_set_aside(receipt: Receipt) -> dict[str, Any]:
 
 def _list_statuses(connector: Connector, found: list[Receipt]) -> list[str]:
     """List the statuses that came, by document and sender: ``7816/SNV-VP ← G22 01, 03``."""
-    entered = Counter((one.id, one.code, one.sender) for one in found if one.state in ("handled", "confirmed"))
-    return [_format_status(connector, *key, number) for key, number in entered.items()]
+    kept = [one for one in found if one.state in ("handled", "confirmed")]
+    entered = Counter((one.id, one.code, one.sender) for one in kept if one.took_effect)
+    listed = [_format_status(connector, *key, number) for key, number in entered.items()]
+    return listed + [_format_uncounted(one) for one in kept if not one.took_effect]
 
 
 def _format_status(connector: Connector, document_id: str, code: str, sender: str, number: int) -> str:
@@ -125,6 +129,12 @@ def _format_status(connector: Connector, document_id: str, code: str, sender: st
     return f"{name} ← {sender} {', '.join(codes[-number:])}"
 
 
+def _format_uncounted(receipt: Receipt) -> str:
+    """Format a status that moves nothing."""
+    authority = labels.format_authority(receipt.authority)
+    return f"{receipt.code or receipt.id} ← {receipt.sender} ({authority}: it moves nothing / không có hiệu lực)"
+
+
 def _print_received(received: _Received, *, as_json: bool) -> None:
     if as_json:
         print_json([*received.documents, *received.set_aside])
@@ -134,11 +144,21 @@ def _print_received(received: _Received, *, as_json: bool) -> None:
             print_table(f"Received / Đã nhận: {len(received.documents)}", _COLUMNS, rows)
         else:
             say("nothing waits at the hub", "không có văn bản nào chờ trên trục")
+    for one in received.documents:
+        _warn_refreshed(one)
     for one in received.set_aside:
         warn_set_aside(one)
     if received.statuses and not as_json:
         count, listed = sum(1 + one.count(",") for one in received.statuses), "; ".join(received.statuses)
         say(f"{count} statuses", f"{count} trạng thái: {listed}")
+
+
+def _warn_refreshed(entry: dict[str, Any]) -> None:
+    """Warn of names and descriptions that are shown and are not those that the sender sealed."""
+    for remark in entry["remarks"]:
+        if remark["code"] == "SEAL-REFRESHED":
+            name = entry["document_id"]
+            say(f"{name}: {remark['message']}", f"{name}: {remark['message_vi']}", err=True)
 
 
 def _build_row(entry: dict[str, Any]) -> tuple[object, ...]:
@@ -149,6 +169,7 @@ def _build_row(entry: dict[str, Any]) -> tuple[object, ...]:
         labels.format_label(labels.KIND, entry["kind"]),
         entry["subject"],
         labels.format_label(labels.RECEIPT, entry["state"]) if aside else entry["verdict"],
+        labels.format_authority(entry["authority"]),
         entry["folder"],
     )
 
@@ -156,7 +177,7 @@ def _build_row(entry: dict[str, Any]) -> tuple[object, ...]:
 def _save_receipt(receipt: Receipt, folder: Path) -> dict[str, Any]:
     from ...edxml import distinct, safe_name
 
-    folder.mkdir(parents=True, exist_ok=True)
+    make_private_folder(folder)
     with receipt:
         place = folder / distinct(safe_name(receipt.id), {path.name.casefold() for path in folder.iterdir()})
         saved = save_attachments(receipt.attachments, place)
@@ -171,6 +192,10 @@ def _save_receipt(receipt: Receipt, folder: Path) -> dict[str, Any]:
         "reason": receipt.verification.reason,
         "trusted": receipt.verification.trusted,
         "verdict": format_verdict(describe_verification(receipt.verification)),
+        "method": receipt.verification.method,
+        "unsealed": list(receipt.verification.unsealed),
+        "remarks": describe_findings(receipt.verification.findings),
+        **describe_authority(receipt),
         "findings": [finding.code for finding in receipt.findings],
         "folder": str(place),
         "saved": [str(path) if path else None for path in saved],

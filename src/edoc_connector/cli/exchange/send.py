@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ...errors import ConfigError
-from ..options import CONFIG, AgencyOption, AttachOption, ConfigOption, JsonFlag
+from ..options import CONFIG, AgencyOption, AttachOption, ClassificationOption, ConfigOption, JsonFlag
 from ..output import ExitCode, say
-from ..packets import read_message
+from ..packets import read_message, warn_of_marks
 from .connection import open_connector
 from .delivery_report import print_delivery
 
@@ -24,6 +24,7 @@ def send(
         Path, typer.Argument(metavar="DOCUMENT.json", help="The document as JSON. / Văn bản dạng JSON.")
     ],
     attach: AttachOption = None,
+    classification: ClassificationOption = None,
     config: ConfigOption = CONFIG,
     agency: AgencyOption = None,
     as_json: JsonFlag = False,
@@ -36,7 +37,7 @@ def send(
     """
     from ...edxml import Document
 
-    document = read_message(message_file, attach or ())
+    document = read_message(message_file, attach or (), classification)
     if not isinstance(document, Document):
         raise ConfigError(
             f"{message_file} is a status; send one with `edoc status`",
@@ -45,6 +46,7 @@ def send(
     _require_new(document)
     if not document.attachments:
         say("warning: no file is attached (--attach FILE)", "lưu ý: chưa đính kèm tệp nào (--attach TỆP)", err=True)
+    warn_of_marks(document)
     with open_connector(config, agency, "sending / đang gửi") as connector:
         delivery = connector.send(document)
         lease = connector.settings.limits.lease

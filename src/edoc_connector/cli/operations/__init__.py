@@ -5,6 +5,18 @@ from .demo import demo
 from .evidence import evidence
 from .maintenance import fsck, prune, reconcile, settle
 from .mockhub import mockhub
+from .spool import spool_commands
 from .worker import worker
 
-__all__ = ["database_commands", "demo", "evidence", "fsck", "mockhub", "prune", "reconcile", "settle", "worker"]
+__all__ = [
+    "database_commands",
+    "demo",
+    "evidence",
+    "fsck",
+    "mockhub",
+    "prune",
+    "reconcile",
+    "settle",
+    "spool_commands",
+    "worker",
+]

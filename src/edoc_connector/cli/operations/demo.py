@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ..._core import create_private, make_private_folder, write_private
 from ...errors import EdocError
 from ..exchange import describe_delivery, print_timeline
 from ..options import JsonFlag
@@ -80,7 +81,7 @@ def _run_demo(files: list[Path], folder: Path, *, as_json: bool) -> None:
     sender = Party("H29.05", "Sở Nội vụ", place / "sender-H29.05")
     receiver = Party("G22", "Văn phòng Chính phủ", place / "receiver-G22")
     for party in (sender, receiver):
-        party.folder.mkdir(parents=True)
+        make_private_folder(party.folder, exist_ok=False)
     hub_secrets = {party.id: secrets.token_urlsafe(24) for party in (sender, receiver)}
     with _run_hub(place / "hub", (sender, receiver), hub_secrets) as url:
         _configure((sender, receiver), url, hub_secrets)
@@ -98,7 +99,7 @@ def _load_attachments(files: list[Path], folder: Path) -> tuple[Attachment, ...]
 
     if not files:
         sample_file = folder / "cong-van-7816.pdf"
-        sample_file.write_bytes(sample_pdf(["SO NOI VU", "CONG VAN 7816/SNV-VP", "V/v ket noi, lien thong van ban"]))
+        write_private(sample_file, sample_pdf(["SO NOI VU", "CONG VAN 7816/SNV-VP", "V/v ket noi, lien thong van ban"]))
         files = [sample_file]
     return tuple(Attachment.from_path(file) for file in files)
 
@@ -127,7 +128,7 @@ def _run_hub(data: Path, parties: tuple[Party, Party], hub_secrets: dict[str, st
         "PYTHONIOENCODING": "utf-8",
         "PYTHONUNBUFFERED": "1",
     }
-    log = (data.parent / "hub.log").open("w+", encoding="utf-8")
+    log = create_private(data.parent / "hub.log")
     with log, subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=log, encoding="utf-8") as hub:  # noqa: S603 - our own command
         try:
             yield _read_url(hub, data.parent / "hub.log")
@@ -153,14 +154,9 @@ def _configure(parties: tuple[Party, Party], url: str, hub_secrets: dict[str, st
         password = secrets.token_urlsafe(24)
         keys.write_p12(party.folder / "key.p12", password=password)
         keys.write_root(party.folder / "ca.pem")
-        _write_secret(party.folder / "key.password", password)
-        _write_secret(party.folder / "hub.secret", hub_secrets[party.id])
-        party.configuration.write_text(_format_toml(party, url), encoding="utf-8")
-
-
-def _write_secret(path: Path, secret: str) -> None:
-    path.touch(mode=0o600)
-    path.write_text(secret, encoding="utf-8")
+        write_private(party.folder / "key.password", password)
+        write_private(party.folder / "hub.secret", hub_secrets[party.id])
+        write_private(party.configuration, _format_toml(party, url))
 
 
 def _format_toml(party: Party, url: str) -> str:

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from ..options import AttachOption, KeyPasswordOption, build_secret_source
+from ..options import AttachOption, ClassificationOption, KeyPasswordOption, build_secret_source
 from ..output import say, show_progress
 from .files import read_message, say_written
 
@@ -24,6 +24,7 @@ def build(
     ],
     out: Annotated[Path, typer.Option(metavar="X.edxml", help="The packet to write. / Gói tin cần ghi.")],
     attach: AttachOption = None,
+    classification: ClassificationOption = None,
     key: Annotated[
         str | None,
         typer.Option(
@@ -41,12 +42,13 @@ def build(
     """
     from ... import edxml, signing
 
-    message = read_message(message_file, attach or ())
+    message = read_message(message_file, attach or (), classification)
     at = datetime.now(UTC)
     signer, signature, seal_maker = None, None, None
     if key is not None:
         signer = signing.load_signer(key, secrets=build_secret_source(key_password))
-        signature = signing.enveloped(signer)
+        status = message if seal and isinstance(message, edxml.StatusMessage) else None
+        signature = signing.enveloped(signer, status=status)
         if seal and isinstance(message, edxml.Document):
             seal_maker = signing.seal_maker(message, signer=signer, at=at)
     try:

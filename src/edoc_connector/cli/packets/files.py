@@ -6,12 +6,13 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..._core import make_private_folder
 from ...errors import AttachmentError, ConfigError, PacketError, describe_system_error, describe_system_error_vi
 from ..errors import describe_json_faults
 from ..output import say
 
 if TYPE_CHECKING:
-    from ...edxml import Attachment, Message, Packet
+    from ...edxml import Attachment, Classification, Document, Message, Packet
 
 
 def read_packet(file: Path) -> Packet:
@@ -45,12 +46,13 @@ def _is_pdf(file: Path) -> bool:
         return stream.read(5) == b"%PDF-"
 
 
-def read_message(file: Path, attach: Iterable[Path]) -> Message:
+def read_message(file: Path, attach: Iterable[Path], classification: str | None = None) -> Message:
     """Read a document or status from the model's JSON, and attach files to the document.
 
     Args:
         file: the JSON, UTF-8.
         attach: files to attach.
+        classification: level of the state secret in the document, as a person writes it.
 
     Raises:
         AttachmentError: a file to attach is not there or is empty.
@@ -75,7 +77,9 @@ def read_message(file: Path, attach: Iterable[Path]) -> Message:
     try:
         if '"response_for"' in text:
             return edxml.StatusMessage.model_validate_json(text)
-        return edxml.Document.model_validate_json(text).model_copy(update={"attachments": attachments})
+        return edxml.Document.model_validate_json(text).model_copy(
+            update={"attachments": attachments} | _parse_classification(classification)
+        )
     except pydantic.ValidationError as error:
         faults = describe_json_faults(error)
         raise ConfigError(
@@ -84,11 +88,33 @@ def read_message(file: Path, attach: Iterable[Path]) -> Message:
         ) from error
 
 
+def warn_of_marks(document: Document) -> None:
+    """Warn of marks of secrecy in the subject and in the names of files, which may be state secrets or mere words."""
+    for problem in document.validate():
+        if problem.code == "EDR-MARK":
+            say(f"warning: {problem.field}: {problem.message}", f"lưu ý: {problem.message_vi}", err=True)
+
+
+def _parse_classification(text: str | None) -> dict[str, Classification]:
+    from ...edxml import Classification
+
+    if text is None:
+        return {}
+    try:
+        return {"classification": Classification(text)}
+    except ValueError:
+        levels = ", ".join(Classification)
+        raise ConfigError(
+            f"{text} is no level of state secrets; they are {levels}",
+            vi=f"{text} không phải độ mật; các độ mật là {levels}",
+        ) from None
+
+
 def save_attachments(attachments: tuple[Attachment, ...], folder: Path) -> list[Path | None]:
     """Write attachments into a folder under safe names; return their paths, None for one that cannot be decoded."""
     from ...edxml import DistinctNames, safe_name
 
-    folder.mkdir(parents=True, exist_ok=True)
+    make_private_folder(folder)
     used_names = DistinctNames(path.name for path in folder.iterdir())
     written: list[Path | None] = []
     for attachment in attachments:
@@ -97,7 +123,7 @@ def save_attachments(attachments: tuple[Attachment, ...], folder: Path) -> list[
             attachment.save(target)
         except AttachmentError as error:
             target.unlink(missing_ok=True)
-            say(f"not extracted: {error.message}", f"không trích được: {error.vi}", err=True)
+            say(f"not extracted: {error.full}", f"không trích được: {error.full_vi}", err=True)
             written.append(None)
         else:
             written.append(target)

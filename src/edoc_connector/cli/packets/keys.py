@@ -50,14 +50,14 @@ def keys(config: ConfigOption = CONFIG, agency: AgencyOption = None, as_json: Js
 
 
 def _describe_key(status: KeyStatus) -> dict[str, Any]:
-    from ...signing import fingerprint, human_name
+    from ...signing import fingerprint, human_name, read_serial_number
 
     certificate = status.certificate
     return {
         "key": status.name,
         "holder": certificate and human_name(certificate),
         "issuer": certificate and certificate.issuer.rfc4514_string(),
-        "serial": certificate and f"{certificate.serial_number:x}",
+        "serial": certificate and f"{read_serial_number(certificate):x}",
         "sha256": certificate and fingerprint(certificate),
         "algorithm": status.algorithm,
         "not_before": certificate and certificate.not_valid_before_utc.isoformat(),

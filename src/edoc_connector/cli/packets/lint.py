@@ -78,7 +78,7 @@ def _lint_file(file: Path) -> _Report:
         return _Report(file, packet.kind, remarks(packet, at=datetime.now(UTC)))
     except PacketError as error:
         place = error.line, error.column
-        return _Report(file, None, (Remark(error.code, Severity.ERROR, "/", *place, error.message, error.vi),))
+        return _Report(file, None, (Remark(error.code, Severity.ERROR, "/", *place, error.full, error.full_vi),))
 
 
 def _describe_report(report: _Report) -> dict[str, Any]:

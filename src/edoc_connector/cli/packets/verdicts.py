@@ -37,6 +37,7 @@ def describe_verification(verification: Verification) -> dict[str, Any]:
         "algorithms": list(verification.algorithms),
         "chain": describe_certificates(verification),
         "findings": describe_findings(verification.findings),
+        "sealed": list(verification.sealed),
         "unsealed": list(verification.unsealed),
     }
 
@@ -62,6 +63,8 @@ def print_verification(signature: dict[str, Any]) -> None:
     for one in signature["findings"]:
         typer.echo(escape_line(f"  {one['code']}: {one['message']}"))
         typer.echo(escape_line(f"  {one['message_vi']}"))
+    for line in format_proof(signature):
+        typer.echo(escape_line(f"  {line}"))
 
 
 def print_signer(result: Verification | PdfSignature) -> None:
@@ -72,6 +75,20 @@ def print_signer(result: Verification | PdfSignature) -> None:
     if signer is not None:
         typer.echo(escape_line(f"  {signer.en}"))
         typer.echo(escape_line(f"  {signer.vi}"))
+
+
+def format_proof(signature: dict[str, Any]) -> list[str]:
+    """Format what was proved, and what nobody signed; nothing where the packet is not VALID."""
+    if signature["method"] == "packet":
+        return ["proved / đã chứng minh: the whole packet as it came / toàn bộ gói tin như nhận được"]
+    if signature["method"] != "seal":
+        return []
+    files = sum(name.startswith("Attachment.") and name.count(".") == 1 for name in signature["sealed"])
+    fields = len(signature["sealed"]) - files
+    return [
+        f"proved / đã chứng minh: {fields} fields, {files} attachments / {fields} trường, {files} tệp đính kèm",
+        f"unsealed, nobody signed it / không niêm phong, không ai ký: {', '.join(signature['unsealed']) or '-'}",
+    ]
 
 
 def format_verdict(signature: dict[str, Any]) -> str:

@@ -5,17 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ..._core import Text
+from ..._core import Text, escape_line, get_logger
 from ...edxml import BusinessType, Document, Message, Packet, StatusMessage, read
 from ...errors import AttachmentError, EdocError, NotFound, PacketError, VerificationFailed
 from ...hubs import Progress
-from ...signing import Verification, VerifyPolicy, describe_signer, verify
+from ...signing import Verification, VerificationStatus, VerifyPolicy, describe_signer, verify
 from ...store import EDOC, STATUS, ReceiptRow, SpoolFile
 from .._change_rules import KIND_BY_TYPE
 from .._context import ConnectorContext
 from .._fingerprint import compute_fingerprint
 from .._pdf_policy import require_signed_files
 from .._retry import NO_ERROR
+
+log = get_logger("edoc_connector.connector.inbox")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,6 +30,7 @@ class VerifiedPacket:
         message: what it says: of a valid packet what was signed, as it is handed out later.
         fingerprint: hash of its content.
         file: where it lies in the spool.
+        signer: the organisation that the signer's certificate is bound to; empty where it is bound to none.
     """
 
     packet: Packet
@@ -35,6 +38,12 @@ class VerifiedPacket:
     message: Message
     fingerprint: str
     file: SpoolFile
+    signer: str
+
+    def has_content_of(self, row: ReceiptRow) -> bool:
+        """Whether a receipt holds the same content, stored by this version or an earlier one."""
+        stored = row.fingerprint
+        return stored == compute_fingerprint(self.packet.message, self.packet.attachments, stored=stored)
 
 
 def fetch_to_spool(context: ConnectorContext, doc_id: str, on_progress: Progress | None = None) -> SpoolFile:
@@ -62,27 +71,75 @@ def admit(context: ConnectorContext, file: SpoolFile, row: ReceiptRow) -> Verifi
         VerificationFailed: the policy does not let it in.
         AttachmentError: a file in it cannot be decoded.
     """
+    packet, verification = verify_file(context, file, row)
+    require_admission(context, row, packet, verification)
+    return build_verified(packet, verification, file, signer=find_signer(context, packet.message, verification))
+
+
+def verify_file(context: ConnectorContext, file: SpoolFile, row: ReceiptRow) -> tuple[Packet, Verification]:
+    """Read a packet, and verify it by the policy; arguments and errors as for `admit`."""
     packet = read(context.store.spool.locate(file.name), limits=context.packet_limits)
-    policy = _build_policy(context, row)
-    verification = verify(packet, policy)
+    if any(finding.code == "EDX-MARK" for finding in packet.findings):
+        log.warning("docId %s: a mark of secrecy stands in its subject or in the name of a file", row.hub_doc_id)
+    return packet, verify(packet, _build_policy(context, row))
+
+
+def require_admission(context: ConnectorContext, row: ReceiptRow, packet: Packet, verification: Verification) -> None:
+    """Require that the policy lets a packet in; errors as for `admit`."""
     # Hubs that rebuild packets leave no signature on a status, and a status carries no seal.
     if isinstance(packet.message, Document):
         if not context.policy.admits(verification):
             raise _build_admission_error(row, verification)
         if context.requires_signed_pdf_in:
-            require_signed_files(packet, policy, doc_id=row.hub_doc_id)
+            require_signed_files(packet, _build_policy(context, row), doc_id=row.hub_doc_id)
+
+
+def find_signer(context: ConnectorContext, message: Message, verification: Verification) -> str:
+    """Find the organisation that the signer's certificate is bound to, the sender where it is that one.
+
+    Not within a transaction: the policy asks the directory in the store.
+
+    Args:
+        context: the policy.
+        message: what the packet says.
+        verification: what its signatures are worth.
+
+    Returns:
+        The code; the name in the certificate where that is none of those listed for the sender; empty where nothing is
+        signed, or nothing binds the certificate.
+    """
+    certificate = verification.certificate
+    if certificate is None:
+        return ""
+    if verification.reason == "SIG-ORGANISATION":
+        return verification.signer or "?"
+    is_unbound = verification.reason == "SIG-UNBOUND"
+    if verification.status is not VerificationStatus.VALID and not is_unbound:
+        return ""
+    is_trusted = verification.trusted is True or is_unbound
+    return context.policy.find_organisation(message.sender.id, certificate, trusted=is_trusted)
+
+
+def build_verified(packet: Packet, verification: Verification, file: SpoolFile, *, signer: str) -> VerifiedPacket:
+    """Build the packet that is let in; errors as for `admit`."""
     return VerifiedPacket(
         packet=packet,
         verification=verification,
         message=verification.message or packet.message,
         fingerprint=compute_fingerprint(packet.message, packet.attachments),
         file=file,
+        signer=signer,
     )
 
 
 def is_refusal(error: EdocError) -> bool:
     """Whether an error of `admit` sets the packet aside; after any other one it is asked for again."""
     return isinstance(error, PacketError | VerificationFailed | AttachmentError) and not isinstance(error, _NotKnownYet)
+
+
+def is_verdict(error: EdocError) -> bool:
+    """Whether an error of `admit` tells against the packet, so that the hub is told; not where we cannot judge it."""
+    return not isinstance(error, VerificationFailed) or error.is_verdict
 
 
 def open_packet(
@@ -187,15 +244,23 @@ class _NotKnownYet(VerificationFailed):
 
 
 def _build_admission_error(row: ReceiptRow, verification: Verification) -> VerificationFailed:
+    # Where a seal does not hold, the explanation quotes what differs; and the signer may be a person.
+    template, signer = replace(verification, detail="{detail}"), describe_signer(verification)
+    explanation, explanation_vi = template.explanation, template.explanation_vi
+    hidden = {"detail": escape_line(verification.detail)}
+    if signer is not None:
+        explanation, explanation_vi = f"{explanation} {{signer}}", f"{explanation_vi} {{signer_vi}}"
+        hidden |= {"signer": signer.en, "signer_vi": signer.vi}
     if verification.reason == "SIG-REVOCATION-UNKNOWN":
-        return _NotKnownYet(
-            f"docId {row.hub_doc_id} waits: {verification.explanation}. It is tried again at the next poll.",
-            vi=f"docId {row.hub_doc_id} chưa tiếp nhận: {verification.explanation_vi}. Sẽ thử lại ở lần nhận sau.",
+        return _NotKnownYet.withholding(
+            f"docId {row.hub_doc_id} waits: {explanation}. It is tried again at the next poll.",
+            vi=f"docId {row.hub_doc_id} chưa tiếp nhận: {explanation_vi}. Sẽ thử lại ở lần nhận sau.",
+            hidden=hidden,
         )
-    explanation = _explain(verification)
-    return VerificationFailed(
-        f"docId {row.hub_doc_id} is not let in ({verification.status}): {explanation.en} "
+    return VerificationFailed.withholding(
+        f"docId {row.hub_doc_id} is not let in ({verification.status}): {explanation} "
         "Ask the sender to send it again, or correct [receive] in the settings and call recheck().",
-        vi=f"Không tiếp nhận docId {row.hub_doc_id} ({verification.status}): {explanation.vi} "
+        vi=f"Không tiếp nhận docId {row.hub_doc_id} ({verification.status}): {explanation_vi} "
         "Hãy đề nghị nơi gửi gửi lại, hoặc sửa mục [receive] trong cấu hình rồi gọi recheck().",
+        hidden=hidden,
     )

@@ -86,5 +86,5 @@ def find_copy(tx: Tx, row: ReceiptRow, verified: VerifiedPacket) -> ReceiptRow |
     if not isinstance(message, Document):
         return tx.receipts.find_same_status(row, verified.fingerprint)
     copy = tx.receipts.find_effective(row.agency, message.id, message.sender.id)
-    is_same = copy is not None and copy.id != row.id and copy.fingerprint == verified.fingerprint
+    is_same = copy is not None and copy.id != row.id and verified.has_content_of(copy)
     return copy if is_same else None

@@ -23,7 +23,7 @@ from ...errors import (
     TransportError,
 )
 from ...hubs import MessageType, Waiting
-from ...store import DONE, FAIL, RECEIPTS, LeaseLost, Offer, ReceiptRow, ReceiptState, SpoolFile, Tx
+from ...store import DONE, FAIL, RECEIPTS, Authority, LeaseLost, Offer, ReceiptRow, ReceiptState, SpoolFile, Tx
 from .._context import ConnectorContext
 from .._fingerprint import compute_fingerprint
 from .._recovery import recover_receiving
@@ -38,8 +38,9 @@ from .admission import (
     open_packet,
     require_spool_file,
 )
+from .authority import read_authority
+from .claims import find_delivery
 from .intake import MAX_WRONG_BODIES, Intake, admit_quarantined, set_aside
-from .status_intake import find_delivery
 
 log = get_logger("edoc_connector.connector.inbox")
 
@@ -57,10 +58,12 @@ class ReceivedStatus:
     Args:
         message: the status.
         delivery: the delivery that it is about, as it is now; None where we sent no such document.
+        authority: who vouches that it is its sender's; None where nobody does.
     """
 
     message: StatusMessage
     delivery: Delivery | None
+    authority: Authority | None
 
 
 class Inbox:
@@ -108,7 +111,7 @@ class Inbox:
                 # Whether it is a duplicate is looked up first and written afterwards.
                 tx.advisory_lock(f"inbox {self._context.agency}")
                 self._context.hub.record_exchanges(tx, RECEIPTS, row.id)
-                admit_quarantined(tx, row, verified, limits=self._context.limits)
+                admit_quarantined(tx, self._context, row, verified)
         except EdocError:
             superseded = verified.file
             raise
@@ -217,7 +220,7 @@ class Inbox:
             delivery = find_delivery(tx, row.agency, message)
             limit = self._context.limits.undelivered_after
             view = build_deliveries(tx, [delivery], undelivered_after=limit)[0] if delivery is not None else None
-        return ReceivedStatus(message, view)
+        return ReceivedStatus(message, view, read_authority(row))
 
     def recheck_offered(self, key: int) -> EdocError | None:
         """Compare a packet that the hub offers after its confirmation with the one that came; confirm it once more.
@@ -313,7 +316,8 @@ class Inbox:
         """Whether a packet says something else; a hub may write the same packet anew."""
         try:
             packet = read(self._context.store.spool.locate(file.name))
-            return compute_fingerprint(packet.message, packet.attachments) != row.fingerprint
+            stored = row.fingerprint
+            return compute_fingerprint(packet.message, packet.attachments, stored=stored) != stored
         except (PacketError, AttachmentError):
             return True
 

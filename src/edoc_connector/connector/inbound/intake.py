@@ -9,38 +9,38 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
 from ..._core import Text, describe_error, get_logger
 from ...config import LimitSettings
-from ...edxml import Document, StatusMessage, read
-from ...errors import (
-    AttachmentError,
-    DocumentIdConflict,
-    EdocError,
-    ProtocolError,
-    StoreError,
-    VerificationFailed,
-)
+from ...edxml import BusinessType, Document, Message, StatusMessage
+from ...errors import EdocError, ProtocolError, StoreError
 from ...hubs import Progress
-from ...signing import RevocationMode
+from ...signing import RevocationMode, Verification
 from ...store import DONE, FAIL, RECEIPTS, Change, LeaseLost, ReceiptRow, ReceiptState, SpoolFile, Tx
-from .._change_rules import KIND_BY_TYPE, KIND_NAMES_VI, WITHDRAWING_TYPES, select_target_ids
+from .._agency_codes import is_same_agency
+from .._change_rules import KIND_BY_TYPE, KIND_NAMES_VI, WITHDRAWING_TYPES
 from .._context import ConnectorContext
 from .._retry import Blame, as_error_columns, compute_next_attempt, find_blame
 from .admission import (
     VerifiedPacket,
-    admit,
     as_message_columns,
-    as_packet_columns,
     as_spool_columns,
+    build_verified,
     fetch_to_spool,
+    find_signer,
     is_refusal,
+    is_verdict,
+    require_admission,
+    verify_file,
 )
+from .authority import Effect, as_authority_columns, build_refusal
+from .claims import JudgedPacket, build_columns, find_addressees, judge, judge_verified
 from .duplicates import DuplicateChecker
+from .id_conflicts import build_conflict_error, confirm_authority, displace, gives_way
 from .status_intake import apply_status
 
 log = get_logger("edoc_connector.connector.inbox")
@@ -58,8 +58,8 @@ class DownloadedPacket:
         file: its bytes in the spool, where it came.
         verified: the packet, where it can be read and is let in.
         refusal: why it is set aside.
-        unverified_columns: what a packet that can be read and is set aside says of itself, as columns of its row;
-            not verified.
+        unadmitted: what a packet that can be read and is set aside says of itself, what its signatures are worth, and
+            the organisation that its signer's certificate is bound to.
         retry_error: why it has to be asked for again.
         common_error: what every other packet would meet too: the hub or this machine is in trouble, not the packet.
         is_misdelivered: whether it is another packet's body.
@@ -71,7 +71,7 @@ class DownloadedPacket:
     file: SpoolFile | None = None
     verified: VerifiedPacket | None = None
     refusal: EdocError | None = None
-    unverified_columns: Mapping[str, Any] = field(default_factory=dict)
+    unadmitted: tuple[Message, Verification, str] | None = None
     retry_error: EdocError | None = None
     common_error: EdocError | None = None
     is_misdelivered: bool = False
@@ -222,11 +222,16 @@ class Intake:
         row, file = downloaded.row, downloaded.file
         if file is None or downloaded.is_admitted:
             return downloaded
+        unadmitted: tuple[Message, Verification, str] | None = None
         try:
-            return replace(downloaded, verified=admit(self._context, file, row))
+            packet, verification = verify_file(self._context, file, row)
+            signer = find_signer(self._context, packet.message, verification)
+            unadmitted = packet.message, verification, signer
+            require_admission(self._context, row, packet, verification)
+            return replace(downloaded, verified=build_verified(packet, verification, file, signer=signer))
         except EdocError as error:
             if is_refusal(error):
-                return replace(downloaded, refusal=error, unverified_columns=self._read_unverified_columns(file, error))
+                return replace(downloaded, refusal=error, unadmitted=unadmitted)
             self._context.store.spool.discard(file.name)  # it is downloaded again
             return replace(downloaded, file=None, retry_error=error)
 
@@ -259,13 +264,6 @@ class Intake:
         context = self._context
         asks_authority = context.requires_signed_pdf_in or context.policy.revocation.mode is not RevocationMode.NONE
         return downloaded.file is not None and downloaded.file.size <= _QUICK_BYTES and not asks_authority
-
-    def _read_unverified_columns(self, file: SpoolFile, refusal: EdocError) -> dict[str, Any]:
-        if not isinstance(refusal, VerificationFailed | AttachmentError):
-            return {}
-        return as_message_columns(
-            read(self._context.store.spool.locate(file.name), limits=self._context.packet_limits).message
-        )
 
     # -- storing
 
@@ -317,8 +315,10 @@ class Intake:
                 for exchange in downloaded.recorded_exchanges:
                     tx.audit_log.record("answer", RECEIPTS, downloaded.row.id, exchange)
                 if downloaded.verified is not None and existing_copies.is_new_document(downloaded):
-                    new_documents.append((downloaded.row, as_packet_columns(downloaded.verified)))
-                    continue
+                    judged = judge_verified(tx, self._context, downloaded.row, downloaded.verified)
+                    if judged.ruling.counts:
+                        new_documents.append((downloaded.row, build_columns(downloaded.verified, judged)))
+                        continue
                 tx.receipts.mark_downloaded(new_documents)  # what comes next may be about them
                 new_documents.clear()
                 self._store_one(tx, downloaded)
@@ -330,12 +330,25 @@ class Intake:
         if downloaded.retry_error is not None:
             self._postpone(tx, row, downloaded.retry_error, is_counted=downloaded.common_error is None)
         elif downloaded.refusal is not None and file is not None:
-            columns = {**downloaded.unverified_columns, **as_spool_columns(file)}
-            quarantine(tx, row, downloaded.refusal, columns, limits=self._context.limits)
+            values = self._describe_unadmitted(tx, downloaded) | as_spool_columns(file)
+            is_told = is_verdict(downloaded.refusal)
+            quarantine(tx, row, downloaded.refusal, values, limits=self._context.limits, notify_hub=is_told)
         elif downloaded.is_misdelivered and file is not None:
-            quarantine_misdelivered(tx, row, as_spool_columns(file), limits=self._context.limits)
+            values = self._describe_unadmitted(tx, downloaded) | as_spool_columns(file)
+            quarantine_misdelivered(tx, row, values, limits=self._context.limits)
         elif downloaded.verified is not None:
-            _store_verified(tx, row, downloaded.verified, limits=self._context.limits)
+            _store_verified(tx, self._context, row, downloaded.verified)
+
+    def _describe_unadmitted(self, tx: Tx, downloaded: DownloadedPacket) -> dict[str, Any]:
+        """Describe a packet that is set aside: who vouches for it and, unless it is another one's, what it says."""
+        if downloaded.verified is not None:
+            judged = judge_verified(tx, self._context, downloaded.row, downloaded.verified)
+            return as_authority_columns(judged.ruling)
+        if downloaded.unadmitted is None:
+            return {}
+        message, verification, signer = downloaded.unadmitted
+        judged = judge(tx, self._context, downloaded.row, message, verification, signer=signer)
+        return as_message_columns(message) | as_authority_columns(judged.ruling)
 
     def _postpone(self, tx: Tx, row: ReceiptRow, error: EdocError, *, is_counted: bool) -> None:
         # The claim counted the attempt; one that says nothing about this packet does not count.
@@ -406,7 +419,7 @@ class ExistingCopies:
             return False
         fingerprint = downloaded.verified.fingerprint
         copy = self._match_document(downloaded)
-        return (copy is not None and copy.fingerprint == fingerprint) or (
+        return (copy is not None and downloaded.verified.has_content_of(copy)) or (
             not downloaded.is_document and bool(self.status_ids.get(fingerprint, set()) - {downloaded.row.id})
         )
 
@@ -419,7 +432,7 @@ class ExistingCopies:
             or self._match_document(downloaded) is not None
         ):
             return False
-        return message.business.type not in WITHDRAWING_TYPES
+        return message.business.type in (None, BusinessType.NEW)
 
     def _match_document(self, downloaded: DownloadedPacket) -> ReceiptRow | None:
         message = downloaded.verified.message if downloaded.verified is not None else None
@@ -435,7 +448,15 @@ def find_document_copy(tx: Tx, row: ReceiptRow, document: Document) -> ReceiptRo
     return copy if copy is not None and copy.id != row.id else None
 
 
-def quarantine(tx: Tx, row: ReceiptRow, error: EdocError, values: dict[str, Any], *, limits: LimitSettings) -> None:
+def quarantine(
+    tx: Tx,
+    row: ReceiptRow,
+    error: EdocError,
+    values: dict[str, Any],
+    *,
+    limits: LimitSettings,
+    notify_hub: bool = True,
+) -> None:
     """Set a packet aside. The hub is told ``fail`` once the same bytes came twice, an interval apart.
 
     Until then it is downloaded once more by itself: one odd answer, or one that was cut, is no verdict on a packet.
@@ -446,6 +467,7 @@ def quarantine(tx: Tx, row: ReceiptRow, error: EdocError, values: dict[str, Any]
         error: why it may not come in.
         values: further columns, the hash of the bytes that came now among them.
         limits: the interval.
+        notify_hub: whether the hub is told at all.
     """
     is_repeated = row.sha256 is not None and row.sha256 == values["sha256"]
     next_attempt_at = max(
@@ -453,7 +475,7 @@ def quarantine(tx: Tx, row: ReceiptRow, error: EdocError, values: dict[str, Any]
     )
     schedule = {"refetch": not is_repeated, "next_attempt_at": next_attempt_at}
     quarantined = set_aside(tx, row, error, values | schedule)
-    if is_repeated:
+    if is_repeated and notify_hub:
         tx.outgoing.enqueue_confirmation(quarantined, FAIL)
 
 
@@ -467,26 +489,29 @@ def quarantine_misdelivered(tx: Tx, row: ReceiptRow, values: dict[str, Any], *, 
 def set_aside(tx: Tx, row: ReceiptRow, error: EdocError, values: dict[str, Any]) -> ReceiptRow:
     """Set a packet aside; returns its receipt afterwards."""
     log.error("docId %s is set aside: %s", row.hub_doc_id, error)
-    return tx.receipts.move(
-        row, ReceiptState.QUARANTINED, detail=describe_error(error), **values | as_error_columns(error)
-    )
+    columns = {**values, **as_error_columns(error), "took_effect": False}
+    return tx.receipts.move(row, ReceiptState.QUARANTINED, detail=describe_error(error), **columns)
 
 
-def admit_quarantined(tx: Tx, row: ReceiptRow, verified: VerifiedPacket, *, limits: LimitSettings) -> None:
+def admit_quarantined(tx: Tx, context: ConnectorContext, row: ReceiptRow, verified: VerifiedPacket) -> None:
     """Take in a packet that was set aside, as if it had come just now.
 
     Raises:
-        DocumentIdConflict: another document came under its id.
+        DocumentIdConflict: another document came under its id that is attested as well.
+        VerificationFailed: what it says may not count.
     """
     message = verified.message
     copy = find_document_copy(tx, row, message) if isinstance(message, Document) else None
-    if copy is not None and copy.fingerprint != verified.fingerprint:
+    judged = judge_verified(tx, context, row, verified)
+    if judged.ruling.effect is Effect.SET_ASIDE:
+        raise build_refusal(row.hub_doc_id, judged.ruling)
+    if copy is not None and not verified.has_content_of(copy) and not gives_way(copy, judged.ruling):
         raise build_conflict_error(copy.document_id or "")
     if copy is None and row.was_admitted:
         # The application failed on it; what it asks for was entered when it first came.
-        tx.receipts.move(row, ReceiptState.WAITING, refetch=False, **as_packet_columns(verified))
+        tx.receipts.move(row, ReceiptState.WAITING, refetch=False, **build_columns(verified, judged))
         return
-    _store_verified(tx, tx.receipts.move(row, ReceiptState.LISTED, refetch=False), verified, limits=limits)
+    _store_verified(tx, context, tx.receipts.move(row, ReceiptState.LISTED, refetch=False), verified)
     admitted = tx.receipts.get_by_id(row.id)
     if admitted.state == ReceiptState.HANDLED and tx.outgoing.has_queued_confirmation(admitted, FAIL):
         # A hub that was told so may take no other word, and the application is not to wait for that.
@@ -503,24 +528,10 @@ def _is_misdelivered(tx: Tx, downloaded: DownloadedPacket) -> bool:
     row, message = downloaded.row, downloaded.verified.message
     if not row.offered_by or message.sender.id == row.offered_by:
         return False
-    if message.sender.id in _find_agency_codes(tx, row.agency, row.offered_by):
+    if is_same_agency(tx, row.agency, row.offered_by, message.sender.id):
         return False
-    recipient_codes = (
-        {recipient.id for recipient in message.recipients}
-        if isinstance(message, Document)
-        else {message.response_for.organ_id}
-    )
-    return not recipient_codes & (_find_agency_codes(tx, row.agency, row.agency) | {row.offered_to})
-
-
-def build_conflict_error(document_id: str) -> DocumentIdConflict:
-    """Build the error for another document under an id that is taken."""
-    return DocumentIdConflict(
-        f"another document came under the id {document_id}; the first is kept, this one set aside. "
-        "Ask the sender which one is meant.",
-        vi=f"Đã có văn bản khác với mã định danh {document_id}; giữ văn bản đến trước, cách ly văn bản này. "
-        "Hãy hỏi lại nơi gửi.",
-    )
+    addressees = find_addressees(tx, row, message)
+    return bool(addressees) and not addressees & {row.agency, row.offered_to}
 
 
 def _split_repeats(downloads: Iterable[DownloadedPacket]) -> Iterator[list[DownloadedPacket]]:
@@ -539,46 +550,50 @@ def _split_repeats(downloads: Iterable[DownloadedPacket]) -> Iterator[list[Downl
         yield batch
 
 
-def _store_verified(tx: Tx, row: ReceiptRow, verified: VerifiedPacket, *, limits: LimitSettings) -> None:
+def _store_verified(tx: Tx, context: ConnectorContext, row: ReceiptRow, verified: VerifiedPacket) -> None:
     message = verified.message
+    judged = judge_verified(tx, context, row, verified)
     if isinstance(message, StatusMessage):
-        apply_status(tx, row, message, as_packet_columns(verified))
+        apply_status(tx, row, message, build_columns(verified, judged), judged)
     else:
-        _store_document(tx, row, verified, message, limits=limits)
+        _store_document(tx, row, verified, message, judged, limits=context.limits)
 
 
 def _store_document(
-    tx: Tx, row: ReceiptRow, verified: VerifiedPacket, document: Document, *, limits: LimitSettings
+    tx: Tx,
+    row: ReceiptRow,
+    verified: VerifiedPacket,
+    document: Document,
+    judged: JudgedPacket,
+    *,
+    limits: LimitSettings,
 ) -> None:
-    copy = find_document_copy(tx, row, document)
-    if copy is not None and copy.fingerprint != verified.fingerprint:
-        quarantine(tx, row, build_conflict_error(document.id), as_packet_columns(verified), limits=limits)
-    elif copy is not None:
+    copy, values = find_document_copy(tx, row, document), build_columns(verified, judged)
+    if copy is not None and verified.has_content_of(copy):
         detail = Text(f"as docId {copy.hub_doc_id}", f"là docId {copy.hub_doc_id}")
-        duplicate = tx.receipts.move(row, ReceiptState.DUPLICATE, detail=detail, **as_packet_columns(verified))
+        duplicate = tx.receipts.move(row, ReceiptState.DUPLICATE, detail=detail, **values)
         tx.outgoing.enqueue_confirmation(duplicate, DONE, is_first=True)
+        confirm_authority(tx, copy, duplicate, judged.ruling)
+    elif not judged.ruling.counts:
+        quarantine(tx, row, build_refusal(row.hub_doc_id, judged.ruling), values, limits=limits)
+    elif copy is not None and not gives_way(copy, judged.ruling):
+        quarantine(tx, row, build_conflict_error(document.id), values, limits=limits)
     else:
-        tx.receipts.move(row, ReceiptState.WAITING, **as_packet_columns(verified))
-        _mark_change_asked(tx, row, document)
+        if copy is not None:
+            values |= as_authority_columns(displace(tx, copy, row, judged.ruling))
+        tx.receipts.move(row, ReceiptState.WAITING, **values)
+        _mark_change_asked(tx, document, judged)
 
 
-def _mark_change_asked(tx: Tx, row: ReceiptRow, document: Document) -> None:
+def _mark_change_asked(tx: Tx, document: Document, judged: JudgedPacket) -> None:
     if document.business.type not in WITHDRAWING_TYPES:
         return
     kind = KIND_BY_TYPE[document.business.type]
-    for document_id in select_target_ids(document):
-        target = tx.receipts.find_effective(row.agency, document_id, document.sender.id)
-        if target is not None:
-            tx.receipts.lock_receipt(target.id)
-            reason = document.business.reason or ""
-            detail = Text(f"{kind} asked for: {reason}", f"nơi gửi yêu cầu {KIND_NAMES_VI[kind]}: {reason}")
-            tx.receipts.record_note(target, detail=detail, change=Change.ASKED)
-
-
-def _find_agency_codes(tx: Tx, agency: str, code: str) -> set[str | None]:
-    """Find an agency's code, and the one of the other system where the directory knows it."""
-    entry = tx.directory.find_agency(agency, code)
-    return {code, entry.code, entry.other_code} if entry is not None else {code}
+    reason = document.business.reason or ""
+    detail = Text(f"{kind} asked for: {reason}", f"nơi gửi yêu cầu {KIND_NAMES_VI[kind]}: {reason}")
+    for target in judged.targets:
+        tx.receipts.lock_receipt(target.id)
+        tx.receipts.record_note(target, detail=detail, said_with=judged.ruling.authority, change=Change.ASKED)
 
 
 def _build_misdelivery_error(row: ReceiptRow) -> ProtocolError:

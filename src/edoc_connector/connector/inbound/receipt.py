@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any, Self
 
 from ..._core import Text, get_logger
 from ...edxml import SEAL_NAME, Attachment, BusinessType, Document, Finding, StaffInfo, StatusCode, StatusMessage
-from ...errors import NotFound, StoreError, find_stored_name
+from ...errors import NotFound, StoreError, find_stored_name, has_details
 from ...signing import Verification
-from ...store import DONE, RECEIPTS, Change, LeaseLost, ReceiptRow, ReceiptState, Tx
+from ...store import DONE, RECEIPTS, Authority, Change, LeaseLost, ReceiptRow, ReceiptState, Tx
+from .._agency_codes import find_document_of
 from .._change_rules import NEW_KIND, TYPE_BY_KIND, WITHDRAWING_KINDS, select_target_ids
 from .._context import ConnectorContext
 from .._retry import NO_ERROR
@@ -28,6 +29,7 @@ from ..outbound import (
     require_handled,
 )
 from .admission import VerifiedPacket, open_packet
+from .authority import AuthorityFinding, read_authority, read_findings
 
 if TYPE_CHECKING:
     from .receive_loop import ReceiveLoop
@@ -171,6 +173,21 @@ class Receipt:
         return self._row.change == Change.AGREED
 
     @property
+    def authority(self) -> Authority | None:
+        """Who vouches that it is its sender's; None where nobody does, and where it came before that was kept."""
+        return read_authority(self._row)
+
+    @property
+    def authority_findings(self) -> tuple[AuthorityFinding, ...]:
+        """Why `authority` is what it is, and what else was found of sender, addressee and age."""
+        return read_findings(self._row)
+
+    @property
+    def took_effect(self) -> bool:
+        """Whether what it says was let count. What does not is kept and shown, and moves nothing."""
+        return self._row.took_effect
+
+    @property
     def error(self) -> str | None:
         """Why it was set aside, or not downloaded; None where nothing is wrong."""
         return self._row.error_text
@@ -238,14 +255,16 @@ class Receipt:
             subject_document = self._read_subject_document()
             files = subject_document.attachments if subject_document is not None else ()
             return _PacketContent(subject_document, files, packet_message, verification, packet.findings)
-        files = tuple(file for file in packet.attachments or packet_message.attachments if file.name != SEAL_NAME)
+        # of a valid packet as they were signed: under the names and descriptions that were sealed
+        carried_files = verification.attachments if verification.message is not None else packet.attachments
+        files = tuple(file for file in carried_files if file.name != SEAL_NAME)
         document = packet_message.model_copy(update={"attachments": files})
         return _PacketContent(document, files, None, verification, packet.findings)
 
     def _read_subject_document(self) -> Document | None:
         """Read the document that a status packet is about; None where it did not come to us."""
         with self._context.store.snapshot() as tx:
-            row = tx.receipts.find_effective(self._row.agency, self.id, self.sender)
+            row = find_document_of(tx, self._row.agency, self.id, self.sender)
         return Receipt(self._context, row).document if row is not None else None
 
     # -- handling it
@@ -287,7 +306,7 @@ class Receipt:
 
     def set_aside(self, why: Text | str, **values: Any) -> None:
         """Keep it from being handed out again before `Connector.recheck`; the hub is told nothing."""
-        log.error("docId %s is set aside: %s", self.hub_doc_id, Text.of(why).en)
+        log.error("docId %s is set aside%s", self.hub_doc_id, f": {Text.of(why).en}" if has_details() else "")
         self._leave(ReceiptState.QUARANTINED, why, **values)
 
     def _leave(self, state: ReceiptState, detail: Text | str, **values: Any) -> None:

@@ -1,6 +1,7 @@
 """Intake of status packets: enter each in its delivery, or as a request to take a document back.
 
-A status out of order, or about a document nobody knows, is recorded and flagged, never dropped (business rules).
+A status out of order, about a document nobody knows, or of somebody who may not say it, is recorded and flagged, never
+dropped (business rules).
 """
 
 from __future__ import annotations
@@ -22,12 +23,13 @@ from ...store import (
     can_take_back,
     describe_code,
 )
-from .._change_rules import KIND_NAMES_VI, NEW_KIND, TAKE_BACK_KIND, WITHDRAWING_KINDS
+from .._change_rules import KIND_NAMES_VI, TAKE_BACK_KIND, WITHDRAWING_KINDS
+from .claims import JudgedPacket
 
 log = get_logger("edoc_connector.connector.statuses")
 
 
-def apply_status(tx: Tx, row: ReceiptRow, message: StatusMessage, values: dict[str, Any]) -> None:
+def apply_status(tx: Tx, row: ReceiptRow, message: StatusMessage, values: dict[str, Any], judged: JudgedPacket) -> None:
     """Enter a status that was downloaded; a request to take a document back waits for the application instead.
 
     Args:
@@ -35,22 +37,45 @@ def apply_status(tx: Tx, row: ReceiptRow, message: StatusMessage, values: dict[s
         row: the receipt of the status packet.
         message: what it says.
         values: the facts of the packet, for its row.
+        judged: what was decided about it; where it does not count it moves nothing.
     """
     if tx.receipts.find_same_status(row, values["fingerprint"]) is not None:
         stored_row = tx.receipts.move(row, ReceiptState.DUPLICATE, **values)
+    elif not judged.ruling.counts:
+        stored_row = _keep_uncounted(tx, row, message, values, judged)
     elif message.code == TAKE_BACK_CODE:
-        stored_row = _record_take_back(tx, row, message, values)
+        stored_row = _record_take_back(tx, row, message, values, judged)
     else:
-        detail = _record_report(tx, row, message)
+        detail = _record_report(tx, message, judged)
         stored_row = tx.receipts.move(row, ReceiptState.HANDLED, detail=detail, **values)
     if stored_row.state != ReceiptState.WAITING:
         tx.outgoing.enqueue_confirmation(stored_row, DONE, is_first=True)
 
 
-def _record_report(tx: Tx, row: ReceiptRow, message: StatusMessage) -> Text:
+def _keep_uncounted(
+    tx: Tx, row: ReceiptRow, message: StatusMessage, values: dict[str, Any], judged: JudgedPacket
+) -> ReceiptRow:
+    """Keep a status that may not count: it is shown, also with the document it is about, and the application not told.
+
+    The way of the hub's listing ends here: it is confirmed, for no later look would find it other.
+    """
+    code, sender, words = str(message.code), message.sender.id, judged.ruling.words
+    log.warning("docId %s: status %s of %s does not count: %s", row.hub_doc_id, code, sender, words.en)
+    detail = Text(
+        f"{describe_code(code)} of {sender} moves nothing (flagged): {words.en}",
+        f"{describe_code(code, vi=True)} của {sender} không có hiệu lực (đã đánh dấu): {words.vi}",
+    )
+    authority = judged.ruling.authority
+    if judged.delivery is not None:
+        tx.deliveries.record_note(judged.delivery, detail=detail, actor=sender, authority=authority)
+    for target in judged.targets:
+        tx.receipts.record_note(target, detail=detail, said_with=authority)
+    return tx.receipts.move(row, ReceiptState.HANDLED, detail=detail, **values | {"noticed_at": tx.now})
+
+
+def _record_report(tx: Tx, message: StatusMessage, judged: JudgedPacket) -> Text:
     """Enter a status in the delivery it is about; returns what was done, in words."""
-    delivery = find_delivery(tx, row.agency, message)
-    code = str(message.code)
+    delivery, code = judged.delivery, str(message.code)
     if delivery is None:
         response_for = message.response_for
         log.warning(
@@ -62,31 +87,25 @@ def _record_report(tx: Tx, row: ReceiptRow, message: StatusMessage) -> Text:
         )
     at = message.timestamp or tx.now
     in_order = tx.deliveries.record_status(
-        delivery, message.sender.id, code, reported_at=at, description=message.description, name=message.sender.name
+        delivery,
+        judged.party,
+        code,
+        reported_at=at,
+        description=message.description,
+        name=message.sender.name,
+        authority=judged.ruling.authority,
     )
-    _record_answer(tx, delivery, message, at)
+    _record_answer(tx, delivery, message, at, judged)
     order_note = ("", "") if in_order else (" (out of order)", " (không đúng thứ tự)")
-    sender_note = _describe_other_sender(tx, row, message.sender.id)
     return Text(
-        f"{describe_code(code)} of {message.sender.id} on {delivery.document_id}{order_note[0]}{sender_note[0]}",
-        f"{describe_code(code, vi=True)} của {message.sender.id} về "
-        f"{delivery.document_id}{order_note[1]}{sender_note[1]}",
+        f"{describe_code(code)} of {message.sender.id} on {delivery.document_id}{order_note[0]}",
+        f"{describe_code(code, vi=True)} của {message.sender.id} về {delivery.document_id}{order_note[1]}",
     )
 
 
-def _describe_other_sender(tx: Tx, row: ReceiptRow, sender: str) -> tuple[str, str]:
-    """Describe that the sender is not the one that the hub announced; a hub may do that for an honest reason."""
-    entry = tx.directory.find_agency(row.agency, row.offered_by) if row.offered_by else None
-    codes = {row.offered_by, entry.code, entry.other_code} if entry is not None else {row.offered_by}
-    if not row.offered_by or sender in codes:
-        return "", ""
-    log.warning("docId %s: a status of %s, which the hub announced as of %s", row.hub_doc_id, sender, row.offered_by)
-    return f" (the hub announced {row.offered_by}; flagged)", f" (trục báo nơi gửi là {row.offered_by}; đã đánh dấu)"
-
-
-def _record_answer(tx: Tx, delivery: DeliveryRow, message: StatusMessage, at: datetime) -> None:
+def _record_answer(tx: Tx, delivery: DeliveryRow, message: StatusMessage, at: datetime, judged: JudgedPacket) -> None:
     """Enter an answer (15, 16) for the packet that asks and for the document it acts on, whichever it names."""
-    code, organ_id = str(message.code), message.sender.id
+    code, organ_id, authority = str(message.code), judged.party, judged.ruling.authority
     if code not in CHANGE_BY_ANSWER:
         return
     if delivery.business in WITHDRAWING_KINDS:
@@ -94,31 +113,22 @@ def _record_answer(tx: Tx, delivery: DeliveryRow, message: StatusMessage, at: da
         for document_id in tx.deliveries.load_targets([delivery.id])[delivery.id]:
             target = tx.deliveries.find_by_document_id(delivery.agency, document_id)
             if target is not None:
-                tx.deliveries.record_answer(target, organ_id, code, detail=detail)
+                tx.deliveries.record_answer(target, organ_id, code, detail=detail, authority=authority)
         return
     for change in tx.deliveries.list_changes_to(delivery.agency, delivery.document_id):
         recipient = tx.deliveries.find_recipient(change.id, organ_id)
         if recipient is not None and recipient.last_code in (None, "01"):
-            tx.deliveries.record_status(change, organ_id, code, reported_at=at, description=message.description)
+            tx.deliveries.record_status(
+                change, organ_id, code, reported_at=at, description=message.description, authority=authority
+            )
             return
 
 
-def find_delivery(tx: Tx, agency: str, message: StatusMessage) -> DeliveryRow | None:
-    """Find the delivery of a status: by DocumentId, else by number, notation and date where only one fits."""
-    response_for = message.response_for
-    delivery = tx.deliveries.find_by_document_id(agency, response_for.document_id) if response_for.document_id else None
-    if delivery is not None or not response_for.code:
-        return delivery
-    same_code: dict[str, Any] = {"code": response_for.code, "business": NEW_KIND}
-    if response_for.issued_on is not None:
-        same_code["issued_on"] = response_for.issued_on
-    candidates = tx.deliveries.find_all(agency, limit=2, **same_code)
-    return candidates[0] if len(candidates) == 1 else None
-
-
-def _record_take_back(tx: Tx, row: ReceiptRow, message: StatusMessage, values: dict[str, Any]) -> ReceiptRow:
-    response_for = message.response_for
-    target = tx.receipts.find_effective(row.agency, response_for.document_id or "", message.sender.id)
+def _record_take_back(
+    tx: Tx, row: ReceiptRow, message: StatusMessage, values: dict[str, Any], judged: JudgedPacket
+) -> ReceiptRow:
+    response_for, authority = message.response_for, judged.ruling.authority
+    target = judged.targets[0] if judged.targets else None
     if target is not None:
         tx.receipts.lock_receipt(target.id)
         target = tx.receipts.get_by_id(target.id)
@@ -133,12 +143,12 @@ def _record_take_back(tx: Tx, row: ReceiptRow, message: StatusMessage, values: d
             **values,
         )
         if target is not None:
-            tx.receipts.record_note(target, detail=_describe_late_request(message, target))
+            tx.receipts.record_note(target, detail=_describe_late_request(message, target), said_with=authority)
         return stored_row
     stored_row = tx.receipts.move(row, ReceiptState.WAITING, **values | {"business": TAKE_BACK_KIND})
     reason = message.description or ""
     detail = Text(f"taking back asked for: {reason}", f"nơi gửi yêu cầu lấy lại: {reason}")
-    tx.receipts.record_note(target, detail=detail, change=Change.ASKED)
+    tx.receipts.record_note(target, detail=detail, said_with=authority, change=Change.ASKED)
     return stored_row
 
 

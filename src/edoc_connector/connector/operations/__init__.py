@@ -4,7 +4,7 @@ from .admin import Administration
 from .evidence_check import Checked, Problem, check_pack
 from .explain import Event, Story
 from .reconcile import Reconciled, Unsettled
-from .spool_maintenance import Pruned, SpoolFault
+from .spool_maintenance import Pruned, Rewritten, SpoolFault
 
 __all__ = [
     "Administration",
@@ -13,6 +13,7 @@ __all__ = [
     "Problem",
     "Pruned",
     "Reconciled",
+    "Rewritten",
     "SpoolFault",
     "Story",
     "Unsettled",

@@ -14,7 +14,7 @@ from ..outbound import Outbox, require_delivery
 from . import evidence_pack, explain, reconcile, spool_maintenance
 from .explain import Story
 from .reconcile import Reconciled
-from .spool_maintenance import Pruned, SpoolFault
+from .spool_maintenance import Pruned, Rewritten, SpoolFault
 
 
 class Administration:
@@ -110,6 +110,19 @@ class Administration:
             StoreError: the store or the spool will not have it.
         """
         return spool_maintenance.prune(self.context, older_than, dry_run=dry_run)
+
+    def rewrite_spool(self) -> Rewritten:
+        """Rewrite every packet of the spool that is not encrypted as ``[store] spool_key`` says.
+
+        With a new key all are encrypted with it; without one, all are plain again. Hashes, rows and evidence stay.
+
+        Returns:
+            How many there are, and how many were rewritten.
+
+        Raises:
+            StoreError: a packet cannot be decrypted, or the disk will not have it; call again after the cure.
+        """
+        return spool_maintenance.rewrite_spool(self.context)
 
     def fsck(self, *, repair: bool = False, deep: bool = False) -> list[SpoolFault]:
         """Find spool files without a row and rows without their file.

@@ -20,7 +20,16 @@ from cryptography.exceptions import UnsupportedAlgorithm
 
 from ...edxml import read
 from ...errors import PacketError
-from ...signing import SIGNATURES, VerifyMode, VerifyPolicy, human_name, is_valid_signature, judge_certificate, verify
+from ...signing import (
+    SIGNATURES,
+    VerifyMode,
+    VerifyPolicy,
+    human_name,
+    is_valid_signature,
+    judge_certificate,
+    read_certificates,
+    verify,
+)
 from ...store import as_canonical_json, compute_chain_hash, compute_digest
 from .evidence_pack import CHAIN_FILE, HEAD_FILE, MANIFEST_FILE, PACK_ENTRY_KIND, PACK_FORMAT, build_head_text
 
@@ -258,7 +267,7 @@ def _check_head(
         if manifest["signed"]:
             check.add_problem(HEAD_FILE, "its signature is gone", "chữ ký đã bị gỡ")
         return None, None
-    certificates = [x509.load_pem_x509_certificate(pem.encode()) for pem in head_fields["certificates"]]
+    certificates = [one for pem in head_fields["certificates"] for one in read_certificates(pem.encode())]
     leaf: Any = certificates[0]
     value = base64.b64decode(head_fields["signature"], validate=True)
     is_known_algorithm = head_fields["algorithm"] in SIGNATURES

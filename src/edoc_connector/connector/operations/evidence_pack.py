@@ -29,10 +29,11 @@ from typing import Any
 from cryptography.hazmat.primitives.serialization import Encoding
 from lxml import etree
 
+from ..._core import open_atomic, open_file
 from ...edxml import DS, SEAL_NAME, Packet, parse_xml, read
 from ...errors import AttachmentError, NotFound, PacketError, StoreError
 from ...signing import Signer, Verification, VerifyMode, VerifyPolicy, verify
-from ...store import GENESIS, DeliveryRow, OutgoingRow, ReceiptRow, Tx, translate_driver_errors
+from ...store import GENESIS, DeliveryRow, OutgoingRow, PacketFile, ReceiptRow, Tx, translate_driver_errors
 from .._context import ConnectorContext
 
 PACK_FORMAT = "edoc-evidence/1"
@@ -78,13 +79,15 @@ class _PackWriter:
         self.zip.writestr(name, content)
         self._register_file(name, hashlib.sha256(content).hexdigest(), len(content))
 
-    def copy(self, name: str, path: Path) -> None:
+    def copy(self, name: str, file: PacketFile) -> None:
         digest = hashlib.sha256()
-        with path.open("rb") as source, self.zip.open(name, "w", force_zip64=True) as target:
+        size = 0
+        with open_file(file) as source, self.zip.open(name, "w", force_zip64=True) as target:
             while chunk := source.read(_CHUNK_BYTES):
                 digest.update(chunk)
                 target.write(chunk)
-        self._register_file(name, digest.hexdigest(), path.stat().st_size)
+                size += len(chunk)
+        self._register_file(name, digest.hexdigest(), size)
 
     def _register_file(self, name: str, sha256: str, size: int) -> None:
         self.names.add(name)
@@ -109,24 +112,22 @@ def write_pack(context: ConnectorContext, document_id: str, out: Path, *, story:
         document_rows = _find_document_rows(tx, context.agency, document_id)
         links = tx.audit_log.list_links_about(context.agency, document_rows.subjects)
     signer = context.get_signer()
-    draft = out.with_name(out.name + ".part")
-    try:
-        with translate_driver_errors(), zipfile.ZipFile(draft, "w", zipfile.ZIP_DEFLATED) as archive:
-            writer = _PackWriter(archive)
-            packets = [_add_packet(context, writer, *packet) for packet in document_rows.list_packets()]
-            writer.add(STORY_FILE, story.encode())
-            first_sequence = links[0].sequence if links else 1
-            manifest = _build_manifest(
-                context, document_id, writer, packets, first_sequence=first_sequence, is_signed=signer is not None
-            )
-            archive.writestr(MANIFEST_FILE, manifest)
-            last_sequence = _record_pack(context, document_id, manifest)
-            head = _write_chain(context, archive, first_sequence, {link.sequence for link in links}, last_sequence)
-            archive.writestr(HEAD_FILE, _build_head(context.agency, head, signer))
-        with translate_driver_errors():
-            draft.replace(out)
-    finally:
-        draft.unlink(missing_ok=True)
+    with (
+        translate_driver_errors(),
+        open_atomic(out, durable=False) as file,
+        zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive,
+    ):
+        writer = _PackWriter(archive)
+        packets = [_add_packet(context, writer, *packet) for packet in document_rows.list_packets()]
+        writer.add(STORY_FILE, story.encode())
+        first_sequence = links[0].sequence if links else 1
+        manifest = _build_manifest(
+            context, document_id, writer, packets, first_sequence=first_sequence, is_signed=signer is not None
+        )
+        archive.writestr(MANIFEST_FILE, manifest)
+        last_sequence = _record_pack(context, document_id, manifest)
+        head = _write_chain(context, archive, first_sequence, {link.sequence for link in links}, last_sequence)
+        archive.writestr(HEAD_FILE, _build_head(context.agency, head, signer))
     return out
 
 
@@ -156,14 +157,14 @@ def _add_packet(
     if name in writer.names:
         return description | {"file": name, "again": True}
     try:
-        path = context.store.require_packet(spool_file, sha256)
+        file = context.store.require_packet(spool_file, sha256)
     except (NotFound, StoreError) as error:
         return description | {"missing": error.message}
-    writer.copy(name, path)
+    writer.copy(name, file)
     return (
         description
         | {"file": name}
-        | _add_verification(writer, path, sha256, policy=build_policy_at(context.policy, at))
+        | _add_verification(writer, file, sha256, policy=build_policy_at(context.policy, at))
     )
 
 
@@ -172,9 +173,9 @@ def build_policy_at(policy: VerifyPolicy, at: datetime) -> VerifyPolicy:
     return replace(policy, mode=VerifyMode.ANY, at=at, organisations={}, organisations_others=None, directory=None)
 
 
-def _add_verification(writer: _PackWriter, path: Path, sha256: str, *, policy: VerifyPolicy) -> dict[str, Any]:
+def _add_verification(writer: _PackWriter, file: PacketFile, sha256: str, *, policy: VerifyPolicy) -> dict[str, Any]:
     try:
-        packet = read(path)
+        packet = read(file)
     except PacketError as error:
         return {"verification": "UNREADABLE", "reason": error.code}
     verification = verify(packet, policy)

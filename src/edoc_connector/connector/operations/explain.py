@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from ..._core import escape_line
+from ..._core import Text, escape_line
 from ...edxml import VIETNAM, StatusCode
 from ...errors import NotFound, VerificationFailed
 from ...store import (
@@ -18,6 +18,7 @@ from ...store import (
     OUTGOING,
     RECEIPTS,
     TAKE_BACK_CODE,
+    Authority,
     DeliveryRow,
     DeliveryState,
     OutgoingRow,
@@ -34,6 +35,7 @@ from ...store import (
 from .._change_rules import ANSWERED_KINDS, KIND_NAMES_VI, WITHDRAWING_KINDS
 from .._context import ConnectorContext
 from .._retry import Undecided
+from ..inbound import read_findings
 from ..outbound import is_correctable
 
 _STATUS_CODES = frozenset(code.value for code in StatusCode)
@@ -219,6 +221,10 @@ def _explain_receipt(tx: Tx, row: ReceiptRow) -> Story:
         *_build_answer_events(tx, row.agency, "receipt", [row.id]),
         *_build_outgoing_events(tx, outgoing_rows),
     ]
+    events += [
+        Event(row.created_at, f"sender: {finding.message}", f"nơi gửi: {finding.message_vi}")
+        for finding in read_findings(row)
+    ]
     if row.verification_text:
         words_vi = row.verification_vi or row.verification_text
         events.append(
@@ -262,9 +268,12 @@ def _build_event(entry: TimelineRow) -> Event:
     """Build an event: a move is told by its cause, a status by its name, and anything else by its own words."""
     words = entry.text
     if entry.new not in _STATUS_CODES and entry.new not in _CHANGE_WORDS:
-        return Event(entry.at, words.en, words.vi)
+        suffix = _describe_authority(entry)
+        return Event(entry.at, words.en + suffix.en, words.vi + suffix.vi)
     organ_id = entry.recipient or entry.actor
     en, vi = (f": {text}" if text else "" for text in (words.en, words.vi))
+    suffix = _describe_authority(entry)
+    en, vi = suffix.en + en, suffix.vi + vi
     if entry.new in _CHANGE_WORDS:
         name, name_vi = _CHANGE_WORDS[entry.new]
         return Event(entry.at, f"{name} asked of {organ_id}{en}", f"đã gửi {organ_id} {name_vi}{vi}")
@@ -278,6 +287,14 @@ def _build_event(entry: TimelineRow) -> Event:
         f"{organ_id}: {describe_code(entry.new)}{en}",
         f"{organ_id} {verb_vi}: {describe_code(entry.new, vi=True)}{vi}",
     )
+
+
+def _describe_authority(entry: TimelineRow) -> Text:
+    """Describe who vouches for what came in, in brackets; nothing where nobody does."""
+    if entry.authority is None:
+        return Text("", "")
+    name = Authority(entry.authority).text
+    return Text(f" ({name.en})", f" ({name.vi})")
 
 
 def _build_answer_events(tx: Tx, agency: str, subject: str, keys: list[int]) -> Iterator[Event]:

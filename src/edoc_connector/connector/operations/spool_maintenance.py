@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-import re
 import time
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from ..._core import get_logger
+from ..._core import get_logger, get_path
 from ...errors import EdocError
 from ...store import (
     DELIVERIES,
+    ORPHANS_FOLDER,
     RECEIPTS,
+    Altered,
     DeliveryState,
+    PacketFile,
     PacketRow,
+    Spool,
     compute_owner_tag,
     compute_sha256,
     parse_owner_tag,
@@ -25,10 +28,8 @@ from .._context import ConnectorContext
 
 log = get_logger("edoc_connector.connector.upkeep")
 
-ORPHANS_FOLDER = "orphans"
 _MIN_AGE_SECONDS = 3600.0  # seconds; a younger file may be one whose row is about to be written
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)  # nothing is older, whatever age is asked for
-_SPOOL_NAME = re.compile(r"[0-9a-f]{32}\.edxml")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +45,21 @@ class Pruned:
     packets: int
     size: int
     dry_run: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rewritten:
+    """The result of rewriting the spool.
+
+    Args:
+        files: how many packets are in it.
+        rewritten: how many of them were rewritten.
+        key_id: id of the key that all are encrypted with now; None where they are plain.
+    """
+
+    files: int
+    rewritten: int
+    key_id: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,8 +103,7 @@ def prune(context: ConnectorContext, older_than: timedelta, *, dry_run: bool = T
         changed_before = tx.now - min(older_than, tx.now - _EPOCH)
         finished_rows = tx.packets.list_finished(context.agency, changed_before)
     for row in finished_rows:
-        path = context.store.spool.locate(row.file)
-        file_size = path.stat().st_size if path.exists() else 0
+        file_size = context.store.spool.measure_on_disk(row.file)
         if not dry_run and not _remove_packet(context, row, changed_before):
             continue
         size += file_size
@@ -115,12 +130,19 @@ def fsck(context: ConnectorContext, *, repair: bool = False, deep: bool = False)
         pruned = tx.audit_log.list_pruned_files()
         own_tags = {compute_owner_tag(agency) for agency in {context.agency, *tx.packets.list_agencies()}}
     with translate_driver_errors():
-        orphans = _find_orphans(context.store.spool.root, named_files | pruned, own_tags)
-        drafts = [path for path in (context.store.spool.root / "tmp").iterdir() if _is_old(path)]
+        orphans = _find_orphans(context.store.spool, named_files | pruned, own_tags)
+        drafts = [path for path in context.store.spool.list_drafts() if _is_old(path)]
     faults = [fault for row in rows if row.file not in pruned
               if (fault := _check_packet(context, row, orphans, repair=repair, deep=deep)) is not None]  # fmt: skip
-    faults += [_handle_orphan(context, path, repair=repair) for path in orphans if path.exists() and _is_old(path)]
+    orphan_paths = [get_path(file) for _, file in orphans]
+    faults += [_handle_orphan(context, path, repair=repair) for path in orphan_paths if path.exists() and _is_old(path)]
     return faults + [_handle_draft(path, repair=repair) for path in drafts]
+
+
+def rewrite_spool(context: ConnectorContext) -> Rewritten:
+    """Rewrite every packet that is not encrypted as configured; see `Spool.rewrite`."""
+    results = [was_rewritten for _, was_rewritten in context.store.spool.rewrite()]
+    return Rewritten(files=len(results), rewritten=sum(results), key_id=context.store.spool.key_id)
 
 
 # -- pruning
@@ -146,30 +168,26 @@ def _remove_leftovers(context: ConnectorContext) -> None:
     with context.store.snapshot() as tx:
         pruned = tx.audit_log.list_pruned_files()
     with translate_driver_errors():
-        for path in _list_files(context.store.spool.root):
-            if path.name in pruned:
-                path.unlink()
+        for name, file in context.store.spool.list_files():
+            if name in pruned:
+                get_path(file).unlink(missing_ok=True)
 
 
 # -- checking
 
 
-def _find_orphans(root: Path, named_files: Collection[str], own_tags: Collection[str]) -> list[Path]:
+def _find_orphans(
+    spool: Spool, named_files: Collection[str], own_tags: Collection[str]
+) -> list[tuple[str, PacketFile]]:
     """Find files that no row names, without those of agencies whose rows are in another database."""
-    files = [path for path in _list_files(root) if path.name not in named_files]
+    files = [(name, file) for name, file in spool.list_files() if name not in named_files]
     foreign_tags = {
-        owner for path in files if (owner := parse_owner_tag(path.name)) is not None and owner not in own_tags
+        owner for name, _ in files if (owner := parse_owner_tag(name)) is not None and owner not in own_tags
     }
     if not foreign_tags:
         return files
-    log.info("%s is shared with agencies whose rows are in other databases; their files are left alone", root)
-    return [path for path in files if parse_owner_tag(path.name) in own_tags]
-
-
-def _list_files(root: Path) -> Iterator[Path]:
-    for folder in sorted(root.iterdir()):
-        if folder.is_dir() and len(folder.name) == 2:
-            yield from (path for path in sorted(folder.iterdir()) if _SPOOL_NAME.fullmatch(path.name))
+    log.info("%s is shared with agencies whose rows are in other databases; their files are left alone", spool.root)
+    return [(name, file) for name, file in files if parse_owner_tag(name) in own_tags]
 
 
 def _is_old(path: Path) -> bool:
@@ -177,18 +195,19 @@ def _is_old(path: Path) -> bool:
 
 
 def _check_packet(
-    context: ConnectorContext, row: PacketRow, orphans: list[Path], *, repair: bool, deep: bool
+    context: ConnectorContext, row: PacketRow, orphans: list[tuple[str, PacketFile]], *, repair: bool, deep: bool
 ) -> SpoolFault | None:
-    path = context.store.spool.locate(row.file)
+    file = context.store.spool.locate(row.file)
+    path = get_path(file)
     with translate_driver_errors():
         is_there = path.is_file()
-        if is_there and (not deep or compute_sha256(path) == row.sha256):
+        if is_there and (not deep or _has_hash(file, row.sha256)):
             return None
     name = f"{row.machine.subject} {row.key} ({row.state}): {path}"
     fault = SpoolFault(kind="altered" if is_there else "missing", what=name, **_advise(row))
     if not repair:
         return fault
-    return _restore_packet(context, row, path, orphans, fault)
+    return _restore_packet(context, row, orphans, fault)
 
 
 def _advise(row: PacketRow) -> dict[str, str]:
@@ -199,20 +218,27 @@ def _advise(row: PacketRow) -> dict[str, str]:
 
 
 def _restore_packet(
-    context: ConnectorContext, row: PacketRow, path: Path, orphans: list[Path], fault: SpoolFault
+    context: ConnectorContext, row: PacketRow, orphans: list[tuple[str, PacketFile]], fault: SpoolFault
 ) -> SpoolFault:
     """Bring a lost packet back from an orphan with its hash, or from the hub, which may still have it."""
     with translate_driver_errors():
-        for orphan in orphans:
-            if orphan.exists() and compute_sha256(orphan) == row.sha256:
-                _replace_file(context, orphan, path)
+        for _, orphan in orphans:
+            if get_path(orphan).exists() and _has_hash(orphan, row.sha256):
+                context.store.spool.restore(orphan, row.file)
                 return _record_repair(context, row, fault, "found among the orphans", "tìm thấy trong tệp mồ côi")
-    if row.machine is RECEIPTS and _download_again(context, row, path):
+    if row.machine is RECEIPTS and _download_again(context, row):
         return _record_repair(context, row, fault, "downloaded from the hub once more", "đã tải lại từ trục")
     return fault
 
 
-def _download_again(context: ConnectorContext, row: PacketRow, path: Path) -> bool:
+def _has_hash(file: PacketFile, sha256: str) -> bool:
+    try:
+        return compute_sha256(file) == sha256
+    except Altered:
+        return False
+
+
+def _download_again(context: ConnectorContext, row: PacketRow) -> bool:
     with context.store.snapshot() as tx:
         doc_id = tx.receipts.get_by_id(row.key).hub_doc_id
     context.hub.clear_exchanges()
@@ -227,17 +253,9 @@ def _download_again(context: ConnectorContext, row: PacketRow, path: Path) -> bo
         context.store.spool.discard(downloaded.name)
         log.warning("docId %s: the hub gives other bytes now", doc_id)
         return False
-    _replace_file(context, context.store.spool.locate(downloaded.name), path)
-    return True
-
-
-def _replace_file(context: ConnectorContext, replacement: Path, path: Path) -> None:
-    """Put the right bytes in a packet's place, and keep the altered ones, which were all there was until now."""
     with translate_driver_errors():
-        path.parent.mkdir(exist_ok=True)
-        if path.exists():
-            _move_to_orphans(context, path)
-        replacement.replace(path)
+        context.store.spool.restore(context.store.spool.locate(downloaded.name), row.file)
+    return True
 
 
 def _record_repair(
@@ -253,7 +271,8 @@ def _handle_orphan(context: ConnectorContext, path: Path, *, repair: bool) -> Sp
                        advice_vi="edoc fsck --repair sẽ chuyển tệp sang thư mục riêng")  # fmt: skip
     if not repair:
         return fault
-    _move_to_orphans(context, path)
+    with translate_driver_errors():
+        context.store.spool.set_aside(path)
     return replace(
         fault,
         repaired=f"moved to {ORPHANS_FOLDER}",
@@ -261,14 +280,6 @@ def _handle_orphan(context: ConnectorContext, path: Path, *, repair: bool) -> Sp
         advice="",
         advice_vi="",
     )
-
-
-def _move_to_orphans(context: ConnectorContext, path: Path) -> None:
-    """Move a file to the orphans; nothing is deleted, for it may be all there is of something."""
-    folder = context.store.spool.root / ORPHANS_FOLDER
-    with translate_driver_errors():
-        folder.mkdir(exist_ok=True)
-        path.replace(folder / f"{time.time_ns()}-{path.name}")
 
 
 def _handle_draft(path: Path, *, repair: bool) -> SpoolFault:

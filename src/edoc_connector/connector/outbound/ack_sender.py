@@ -10,7 +10,6 @@ import threading
 from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any, TypeVar
 
 from ..._core import Text, describe_error, get_logger
@@ -26,6 +25,7 @@ from ...store import (
     Altered,
     OutgoingRow,
     OutgoingState,
+    PacketFile,
     ReceiptState,
     SpoolFile,
     Tx,
@@ -229,7 +229,7 @@ class AckSender:
             return self._reconciler.find_hub_id(row)  # the same bytes as before: an earlier attempt arrived
         return result.doc_id
 
-    def _ensure_packet(self, row: OutgoingRow) -> Path:
+    def _ensure_packet(self, row: OutgoingRow) -> PacketFile:
         """Find the packet of a status; where it is gone or was altered, build one that says the same."""
         spool = self._context.store.spool
         try:

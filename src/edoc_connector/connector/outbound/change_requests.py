@@ -27,7 +27,7 @@ from ...errors import NotFound, StoreError
 from ...store import TAKE_BACK_CODE, DeliveryRow, Tx, can_take_back, require_take_back
 from .._change_rules import KIND_BY_TYPE
 from .._context import ConnectorContext
-from .._fingerprint import compute_fingerprint
+from .._fingerprint import compute_earlier_fingerprint
 from .packet_builder import check_message
 from .submission import (
     Submission,
@@ -294,7 +294,8 @@ def _with_business(document: Document, business: Business, *, taken_ids: set[str
     request = document.model_copy(update={"business": business})
     if document.id not in taken_ids:
         return request
-    return request.model_copy(update={"id": _derive_id(str(business.type), document.id, compute_fingerprint(request))})
+    fingerprint = compute_earlier_fingerprint(request)  # asked again after an upgrade it is the same request
+    return request.model_copy(update={"id": _derive_id(str(business.type), document.id, fingerprint)})
 
 
 def _derive_id(*parts: str) -> str:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from ...edxml import Document, Message, problems, refuse, write
+from ..._core import get_logger
+from ...edxml import Document, Message, StatusMessage, problems, refuse, write
 from ...signing import enveloped, seal_maker
 from ...store import SpoolFile, as_store_error
 from .._context import ConnectorContext
 from .._pdf_policy import refuse_unsigned
+
+log = get_logger("edoc_connector.connector.outbox")
 
 
 def build_packet(
@@ -35,8 +38,10 @@ def build_packet(
     signer = context.get_signer()
     seal = None
     if signer is not None and context.seal and isinstance(message, Document):
-        seal = seal_maker(message, signer=signer, at=at, timestamp=context.timestamping)
-    signature = enveloped(signer) if signer is not None else None
+        seal = seal_maker(message, signer=signer, at=at, timestamp=context.timestamping, form=context.seal_form)
+    seals_status = context.seal and context.seal_form > 1
+    status = message if seals_status and isinstance(message, StatusMessage) else None
+    signature = enveloped(signer, status=status) if signer is not None else None
     with context.store.spool.draft_file() as draft:
         try:
             # Checked above; the spool flushes it.
@@ -52,4 +57,7 @@ def check_message(message: Message, *, at: datetime) -> None:
     Raises:
         DocumentError: it breaks rules.
     """
-    refuse(problems(message, at=at))
+    found = problems(message, at=at)
+    refuse(found)
+    if isinstance(message, Document) and any(problem.code == "EDR-MARK" for problem in found):
+        log.warning("document %s: a mark of secrecy stands in its subject or in the name of a file", message.id)

@@ -10,6 +10,7 @@ from ..._core import Text
 from ...edxml import ResponseFor, StaffInfo, StatusCode, StatusMessage
 from ...errors import NotFound, StatusNotAllowed
 from ...store import CHANGE_BY_ANSWER, ReceiptRow, ReceiptState, Tx, describe_code, require_allowed_code
+from .._agency_codes import find_agency_codes, find_document_of
 from .._change_rules import KIND_NAMES_VI, NEW_KIND, TAKE_BACK_KIND, WITHDRAWING_KINDS
 from .._context import ConnectorContext
 
@@ -166,7 +167,7 @@ def record_answer(tx: Tx, row: ReceiptRow, reply: StatusReply, *, target_ids: Co
     if row.business == TAKE_BACK_KIND:
         tx.receipts.record_note(row, detail=Text(*words), last_code=reply.code)
     for document_id in target_ids:
-        target = tx.receipts.find_effective(row.agency, document_id, row.sender)
+        target = find_document_of(tx, row.agency, document_id, row.sender)
         if target is not None:
             tx.receipts.lock_receipt(target.id)
             kind = row.business or ""
@@ -193,7 +194,7 @@ def find_open_requests(tx: Tx, row: ReceiptRow) -> list[ReceiptRow]:
     return tx.receipts.find_all(
         row.agency,
         business=WITHDRAWING_KINDS,
-        sender=row.sender,
+        sender=find_agency_codes(tx, row.agency, row.sender or ""),
         state=ANSWERABLE_STATES,
         last_code=StatusCode.ARRIVED,
     )
@@ -212,4 +213,4 @@ def _find_reply_state(tx: Tx, row: ReceiptRow) -> _ReplyState:
 
 def _find_subject_receipt(tx: Tx, row: ReceiptRow) -> ReceiptRow | None:
     """Find the receipt of the document that a status is about."""
-    return tx.receipts.find_effective(row.agency, row.document_id or "", row.sender)
+    return find_document_of(tx, row.agency, row.document_id or "", row.sender)

@@ -57,9 +57,11 @@ def submit(context: ConnectorContext, document: Document) -> Submission:
     checked_at = context.store.clock()
     check_message(document, at=checked_at)
     _require_own_sender(context, document)
-    fingerprint = compute_fingerprint(document)
+    fingerprint = compute_fingerprint(document)  # reads the files, before the store is asked
     with context.store.snapshot() as tx:
         existing = tx.deliveries.find_by_document_id(context.agency, document.id)
+        if existing is not None:
+            fingerprint = compute_fingerprint(document, stored=existing.fingerprint)
         can_correct = existing is not None and existing.fingerprint != fingerprint and is_correctable(tx, existing)
     if existing is None:
         file = build_packet(context, document, at=checked_at, already_checked=True)

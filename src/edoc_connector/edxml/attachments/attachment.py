@@ -6,7 +6,7 @@ import io
 import os
 from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -118,12 +118,13 @@ class Attachment:
             content_id=content_id,
         )
 
-    def renamed(self, name: str) -> Attachment:
-        """Copy the attachment under another name."""
-        if name == self.name:
+    def renamed(self, name: str, *, description: str | None = None) -> Attachment:
+        """Copy the attachment under another name, and with another description where one is given."""
+        description = description or self.description
+        if (name, description) == (self.name, self.description):
             return self
-        fields = {field.lstrip("_"): getattr(self, field) for field in self.__slots__}
-        return Attachment(**{**fields, "name": name})
+        fields = {slot.lstrip("_"): getattr(self, slot) for slot in self.__slots__}
+        return Attachment(**{**fields, "name": name, "description": description})
 
     def open(self) -> BinaryIO:
         """Open a stream of the decoded file; the caller closes it.
@@ -235,11 +236,13 @@ class AttachmentDigest:
         name: file name.
         size: bytes of the decoded file.
         sha256: SHA-256 of the decoded file, lower-case hex.
+        description: text for a person; hubs may rewrite it, so it does not count when two are compared.
     """
 
     name: str
     size: int
     sha256: str
+    description: str = field(default="", compare=False)
 
 
 def _guess_type(name: str, stream: BinaryIO) -> str:

@@ -212,9 +212,10 @@ class ZippedContent(_MeasuredContent):
                 "kèm riêng từng tệp",
             ) from fault
         except ZipError as fault:
-            raise AttachmentError(
-                f"attachment {self._name!r} cannot be unzipped: {fault}; ask the sender for it again",
-                vi=f"không giải nén được tệp đính kèm {self._name!r}: {fault}; đề nghị bên gửi gửi lại",
+            raise AttachmentError.withholding(
+                f"attachment '{{name}}' cannot be unzipped: {fault}; ask the sender for it again",
+                vi=f"không giải nén được tệp đính kèm '{{name}}': {fault}; đề nghị bên gửi gửi lại",
+                hidden={"name": self._name},
             ) from fault
         with self._zip.open() as packed:
             yield from read_pieces(packed)
@@ -349,10 +350,11 @@ def measure_pieces(data: Iterator[bytes]) -> Measure:
 
 def unreadable_file_error(path: Path | str, error: OSError) -> AttachmentError:
     """Build the error for a file that cannot be read."""
-    return AttachmentError(
-        f"cannot read {path}: {error.strerror}; check that the file is there and readable, then try again",
-        vi=f"không đọc được {path}: {describe_system_error_vi(error)}; kiểm tra tệp có tồn tại và đọc được "
+    return AttachmentError.withholding(
+        f"cannot read {{path}}: {error.strerror}; check that the file is there and readable, then try again",
+        vi=f"không đọc được {{path}}: {describe_system_error_vi(error)}; kiểm tra tệp có tồn tại và đọc được "
         "không, rồi thử lại",
+        hidden={"path": path},
     )
 
 
@@ -401,15 +403,17 @@ def _decode_pieces(name: str, text: Iterator[bytes]) -> Generator[bytes, None, N
                 yield _decode_unpadded(ready)
         yield decode_base64(carried)
     except OSError as error:
-        raise AttachmentError(
-            f"attachment {name!r} cannot be read from its packet: {error.strerror}; put the packet back where it was",
-            vi=f"không đọc được tệp đính kèm {name!r} từ gói tin: {describe_system_error_vi(error)}; đặt gói "
+        raise AttachmentError.withholding(
+            f"attachment '{{name}}' cannot be read from its packet: {error.strerror}; put the packet back where it was",
+            vi=f"không đọc được tệp đính kèm '{{name}}' từ gói tin: {describe_system_error_vi(error)}; đặt gói "
             "tin lại chỗ cũ",
+            hidden={"name": name},
         ) from error
     except (binascii.Error, expat.ExpatError) as error:
-        raise AttachmentError(
-            f"attachment {name!r} cannot be decoded: {error}; ask the sender for it again",
-            vi=f"không giải mã được tệp đính kèm {name!r}: {error}; đề nghị bên gửi gửi lại",
+        raise AttachmentError.withholding(
+            f"attachment '{{name}}' cannot be decoded: {error}; ask the sender for it again",
+            vi=f"không giải mã được tệp đính kèm '{{name}}': {error}; đề nghị bên gửi gửi lại",
+            hidden={"name": name},
         ) from error
 
 

@@ -1,5 +1,6 @@
 """Messages as values, and the tables that name the element of each value."""
 
+from .classification import Classification, find_mark
 from .codes import BusinessType, DocumentType, Priority, StatusCode
 from .document_id import DocumentIdParts
 from .model import (
@@ -21,7 +22,7 @@ from .model import (
     ValueHolder,
 )
 from .organ_id import MAX_CODE_LENGTH, CodeSystem, Directory, OrganId
-from .signed_fields import facts, normalise
+from .signed_fields import facts, list_unsealed_fields, list_unsealed_parts, normalise, refreshed_facts
 from .table import (
     DOCUMENT_HEADER,
     DOCUMENT_TRACE,
@@ -50,6 +51,7 @@ __all__ = [
     "Business",
     "BusinessType",
     "CheckableMessage",
+    "Classification",
     "CodeSystem",
     "Directory",
     "Document",
@@ -76,6 +78,10 @@ __all__ = [
     "TraceHeader",
     "ValueHolder",
     "facts",
+    "find_mark",
+    "list_unsealed_fields",
+    "list_unsealed_parts",
     "normalise",
+    "refreshed_facts",
     "write_date",
 ]

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Protocol, cast
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from ..attachments import Attachment
+from .classification import Classification
 from .codes import BusinessType, Priority, StatusCode
 from .document_id import compose_document_id
 from .organ_id import OrganId
@@ -218,6 +219,8 @@ class Document(CheckableMessage):
         trace: the stations on its way; left empty, writing adds the sender.
         business: the request of the packet.
         attachments: the files.
+        classification: level of the state secret in it; a document that has one is refused, since the exchange is not
+            for it (Decision 28/2018/QĐ-TTg). No packet says it.
     """
 
     sender: Organization
@@ -251,6 +254,7 @@ class Document(CheckableMessage):
     trace: tuple[TraceHeader, ...] = ()
     business: Business = Business()
     attachments: tuple[Attachment, ...] = Field(default=(), exclude=True)
+    classification: Classification | None = Field(default=None, exclude=True)
 
     @property
     def code(self) -> str:

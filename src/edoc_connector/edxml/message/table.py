@@ -29,7 +29,8 @@ class Row:
         many: whether the element may occur more than once.
         limit: most characters.
         excess_severity: severity of going over the limit when writing.
-        sealed: whether the seal covers the element.
+        sealed: whether the seal covers the element, so that a difference makes a packet INVALID.
+        refreshed: whether hubs rewrite it from what they know: it is sealed apart, and a difference is a finding.
     """
 
     path: str
@@ -40,6 +41,7 @@ class Row:
     limit: int | None = None
     excess_severity: Severity = Severity.WARNING
     sealed: bool = True
+    refreshed: bool = False
 
     tags: tuple[str, ...] = field(init=False, repr=False, compare=False)
     """The element names of the path."""
@@ -114,7 +116,7 @@ ORGANIZATION = Table(
     (
         Row("OrganId", "id", _O, required=True),
         Row("OrganizationInCharge", "in_charge", _T, limit=500, sealed=False),
-        Row("OrganName", "name", _T, required=True, limit=200, excess_severity=_E, sealed=False),
+        Row("OrganName", "name", _T, required=True, limit=200, excess_severity=_E, sealed=False, refreshed=True),
         Row("OrganAdd", "address", _T, limit=500, sealed=False),
         Row("Email", "email", _T, limit=100, sealed=False),
         Row("Telephone", "telephone", _T, limit=20, sealed=False),
@@ -255,7 +257,7 @@ MANIFEST_REFERENCE = Table(
     (
         Row("ContentId", "content_id", _T, required=True, sealed=False),
         Row("ContentType", "content_type", _T, sealed=False),
-        Row("Description", "description", _T, sealed=False),
+        Row("Description", "description", _T, sealed=False, refreshed=True),
         Row("AttachmentName", "name", _T, required=True, limit=500, sealed=False),
     ),
 )
@@ -266,7 +268,7 @@ ENCODED_ATTACHMENT = Table(
     (
         Row("ContentId", "content_id", _T, required=True, sealed=False),
         Row("AttachmentName", "name", _T, required=True, limit=500, sealed=False),
-        Row("Description", "description", _T, sealed=False),
+        Row("Description", "description", _T, sealed=False, refreshed=True),
         Row("FieldName", "field_name", _T, sealed=False),
         Row("MimeType", "mime_type", _T, sealed=False),
         Row("ContentType", "content_type", _T, sealed=False),

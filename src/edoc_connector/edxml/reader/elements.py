@@ -25,6 +25,7 @@ MAX_FINDINGS = 10_000
 
 _STANDARD_NAMESPACES = {NS, *OLD_NAMESPACES, ""}
 _FRAME_PREFIXES = {"edXMLEnvelope": "edXML", "edXMLHeader": "edXML", "edXMLBody": "edXML", "AttachmentEncoded": None}
+_FRAME_NAMES = {*_FRAME_PREFIXES, "edXML", "MessageHeader", "TraceHeaderList", "edXMLManifest"}
 _KNOWN_ATTRIBUTES = {"version", f"{{{XLINK}}}href", f"{{{XLINK}}}role", f"{{{XLINK}}}type"}
 
 
@@ -64,6 +65,8 @@ class ElementReader:
     ) -> None:
         self.findings = list(findings)
         self.unknown_elements: list[etree._Element] = []
+        self.ambiguous: dict[str, str] = {}
+        """Elements that readers take differently: names as seals have them, and the text that was not taken."""
         self.find_position = find_position
         self._format_excerpt = format_excerpt
         self._namespaces: set[str] = set()
@@ -123,7 +126,26 @@ class ElementReader:
 
     def report_repeated(self, element: etree._Element) -> None:
         """Report a second element where only one may occur, with all its text."""
+        self.note_ambiguous(element)
         self.report("EDX-REPEATED", element, _join_all_text(element))
+
+    def note_ambiguous(self, element: etree._Element, name: str = "") -> None:
+        """Note that readers differ on an element: which of several counts, or whether it counts.
+
+        Args:
+            element: the element.
+            name: its name in a seal, where that is not its place in the packet.
+        """
+        name = name or _find_seal_name(element)
+        # however many findings there are: nothing of such a packet counts as signed
+        if name not in self.ambiguous and len(self.ambiguous) < MAX_FINDINGS:
+            self.ambiguous[name] = self._format_excerpt(_join_all_text(element))
+
+    def note_foreign(self, element: etree._Element, known_names: Collection[str]) -> None:
+        """Note an element of another namespace that readers which go by local names take for one of the standard's."""
+        local = etree.QName(element).localname
+        if ALIASES.get(local, local) in known_names:
+            self.note_ambiguous(element)
 
     def report_stray_text(self, parent: etree._Element) -> None:
         """Report text between elements."""
@@ -144,16 +166,19 @@ class ElementReader:
         """Read the children of an element with a look at every detail, and report deviations."""
         rows, groups = table.paths, table.groups
         found: dict[str, list[Any]] = {}
+        empty_elements: dict[str, etree._Element] = {}
         seen_indexes: list[int] = []
         for path, element in self._walk(parent, (), rows.keys(), groups):
             index, row = rows[path]
             seen_indexes.append(index)
             value = self._read_value(row, element)
-            if value is None:
-                continue
-            if row.attr in found and not row.many:
+            if not row.many and (row.attr in found or (value is None and row.attr in empty_elements)):
                 self.report_repeated(element)
+            elif value is None:
+                empty_elements.setdefault(row.attr, element)
             else:
+                if not row.many and row.attr in empty_elements:
+                    self.report_repeated(empty_elements[row.attr])
                 found.setdefault(row.attr, []).append(value)
         if seen_indexes != sorted(seen_indexes):
             self.report("EDX-ORDER", parent, etree.QName(parent).localname)
@@ -177,10 +202,13 @@ class ElementReader:
                 self._check_group(child, name, seen_groups)
                 yield from self._walk(child, path, paths, groups)
             else:
+                self.note_foreign(child, [known[len(above)] for known in paths if known[: len(above)] == above])
                 self.report_unknown(child)
 
     def _check_group(self, group: etree._Element, name: str, seen_groups: set[str]) -> None:
         self.check_name(group)
+        if name in seen_groups:
+            self.note_ambiguous(group)
         if not _join_all_text(group):
             self.report("EDX-EMPTY", group, name)
         elif name in seen_groups:
@@ -241,6 +269,14 @@ class ElementReader:
         if text != whole:
             self.report("EDX-SPACE", element)
         return text
+
+
+def _find_seal_name(element: etree._Element) -> str:
+    """Find the name that an element's place has in a seal: the path without the packet's frame."""
+    names = (etree.QName(one).localname for one in (element, *element.iterancestors()))
+    path = [ALIASES.get(name, name) for name in names]
+    kept = [name for name in path if name not in _FRAME_NAMES]
+    return ".".join(reversed(kept)) or path[0]
 
 
 def _join_own_text(element: etree._Element) -> str:

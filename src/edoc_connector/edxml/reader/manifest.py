@@ -23,7 +23,7 @@ from ..attachments import (
 from ..limits import Limits
 from ..message import ENCODED_ATTACHMENT, MANIFEST_REFERENCE, EncodedAttachment, Reference
 from ..names import ZIP_TYPE
-from .elements import ElementReader, iter_children
+from .elements import ElementReader, iter_children, resolve_name
 from .skeleton import Skeleton
 
 
@@ -84,7 +84,9 @@ def read_attachments(
 def _read_manifest(envelope: etree._Element, reader: ElementReader) -> Sequence[_ManifestEntry]:
     found: list[_ManifestEntry] = []
     for body in _iter_named(envelope, "edXMLBody", reader):
-        for manifest in _iter_only(body, "edXMLManifest", reader):
+        for place, manifest in enumerate(_iter_only(body, "edXMLManifest", reader)):
+            if place:
+                reader.report_repeated(manifest)
             for element in _iter_only(manifest, "Reference", reader):
                 entry = reader.read_model(MANIFEST_REFERENCE, element, Reference)
                 found.append(_ManifestEntry(element, _without_cid(entry.content_id, element, reader), entry))
@@ -94,9 +96,19 @@ def _read_manifest(envelope: etree._Element, reader: ElementReader) -> Sequence[
 def _iter_attachment_elements(
     root: etree._Element, envelope: etree._Element, reader: ElementReader
 ) -> Iterator[etree._Element]:
-    for parent in dict.fromkeys((root, envelope)):
-        for group in _iter_named(parent, "AttachmentEncoded", reader):
-            yield from _iter_only(group, "Attachment", reader)
+    groups = [
+        group
+        for parent in dict.fromkeys((root, envelope))
+        for group in _iter_named(parent, "AttachmentEncoded", reader)
+    ]
+    for group in groups:
+        if group is not groups[0]:
+            reader.note_ambiguous(group)
+        for child in group.iterchildren("*"):
+            # the national hub's library takes any element that has elements in it for an attachment
+            if resolve_name(child) != "Attachment" and len(child):
+                reader.note_ambiguous(child, "Attachment")
+        yield from _iter_only(group, "Attachment", reader)
 
 
 def _iter_named(parent: etree._Element, wanted: str, reader: ElementReader) -> Iterator[etree._Element]:
@@ -114,6 +126,7 @@ def _iter_only(parent: etree._Element, wanted: str, reader: ElementReader) -> It
             reader.check_name(child)
             yield child
         else:
+            reader.note_foreign(child, {wanted})
             reader.report_unknown(child)
 
 

@@ -30,6 +30,9 @@ class Packet:
         skeleton: its tree, for verification and for a search of elements.
         source: its bytes.
         elements: the elements of `attachments`.
+        ambiguous: the elements that readers take differently, by name and text: those that occur more often than the
+            standard allows, and those of another namespace under a name of the standard's. Nothing of such a packet
+            counts as signed.
     """
 
     message: Message
@@ -39,6 +42,7 @@ class Packet:
     skeleton: Skeleton = field(repr=False, compare=False)
     source: Source = field(repr=False, compare=False)
     elements: tuple[etree._Element, ...] = field(repr=False, compare=False)
+    ambiguous: tuple[tuple[str, str], ...] = field(default=(), repr=False, compare=False)
 
     @property
     def kind(self) -> Literal["document", "status"]:

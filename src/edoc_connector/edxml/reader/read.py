@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from collections.abc import Sequence
 
 from lxml import etree
 
+from ..._core import AnyFile
 from ...errors import PacketError
 from ..attachments import Attachment
 from ..findings import packet_error
@@ -19,22 +20,23 @@ from ..message import (
     Document,
     Message,
     StatusMessage,
+    find_mark,
 )
 from ..names import DS
 from ..source import Source
 from .elements import ElementReader, iter_children, resolve_name
 from .fast_path import build_model
-from .manifest import read_attachments
+from .manifest import AttachmentElement, read_attachments
 from .packet import Packet
 from .skeleton import Skeleton
 from .xpath import XPathIndex
 
 
-def read(source: Path | str | bytes, *, limits: Limits | None = None) -> Packet:
+def read(source: AnyFile | str | bytes, *, limits: Limits | None = None) -> Packet:
     """Read a packet.
 
     Args:
-        source: path of the file, or the packet's bytes.
+        source: path of the file, a file that opens its own streams, or the packet's bytes.
         limits: limits on its size and depth.
 
     Returns:
@@ -61,6 +63,7 @@ def read(source: Path | str | bytes, *, limits: Limits | None = None) -> Packet:
         message = reader.read_model(STATUS_HEADER, message_header, StatusMessage)
     else:
         message = _read_document(header, message_header, attachments, reader)
+        _report_marks(message, message_header, encoded, reader)
     frame = _STATUS_FRAME if isinstance(message, StatusMessage) else _DOCUMENT_FRAME
     for element in dict.fromkeys((skeleton.root, envelope, header)):
         _report_others(element, frame[resolve_name(element)], reader)
@@ -73,6 +76,7 @@ def read(source: Path | str | bytes, *, limits: Limits | None = None) -> Packet:
         skeleton,
         packet_source,
         elements=elements,
+        ambiguous=tuple(reader.ambiguous.items()),
     )
 
 
@@ -122,6 +126,19 @@ def _read_document(
     return build_model(Document, values | {"attachments": attachments})
 
 
+def _report_marks(
+    document: Document, message_header: etree._Element, encoded: Sequence[AttachmentElement], reader: ElementReader
+) -> None:
+    """Report marks of secrecy in the subject and in names of files, at their elements."""
+    marked = [(message_header, "Subject", document.subject)]
+    marked += [(one.element, "AttachmentName", one.attachment.name) for one in encoded]
+    for parent, name, text in marked:
+        mark = find_mark(text)
+        if mark is not None:
+            element = next((child for child_name, child in iter_children(parent) if child_name == name), parent)
+            reader.report("EDX-MARK", element, mark)
+
+
 _STATUS_FRAME = {
     "edXML": {"edXMLEnvelope"},
     "edXMLEnvelope": {"edXMLHeader"},
@@ -141,6 +158,7 @@ def _report_others(frame: etree._Element, known_names: set[str], reader: Element
     seen_names: set[str] = set()
     for name, child in iter_children(frame):
         if name not in known_names:
+            reader.note_foreign(child, known_names)
             reader.report_unknown(child)
         elif name == "Signature":
             _check_signature(child, reader)

@@ -112,12 +112,20 @@ def _check_head(head: bytes) -> list[Finding]:
         raise packet_error("EDX-ENCODING", "UTF-16 / UTF-32")
     before, found, after = body.partition(b"<")
     if not found:
-        seen = _format_head(body)
-        raise packet_error("EDX-NOT-XML", f"it begins with {seen}", f"tệp bắt đầu bằng {seen}")
+        seen, quoted = _quote_head(body)
+        raise packet_error("EDX-NOT-XML", f"it begins with {seen}", f"tệp bắt đầu bằng {seen}", quoted=quoted)
     # spaces may stand before a root element, but not before an XML declaration
     if before.strip() or (before and after.startswith(b"?xml")):
-        raise packet_error("EDX-LEADING-BYTES", _format_head(before), understood=str(len(before)))
+        seen, quoted = _quote_head(before)
+        raise packet_error("EDX-LEADING-BYTES", seen, understood=str(len(before)), quoted=quoted)
     return [Finding("EDX-BOM", "/*", line=1)] if bom else []
+
+
+def _quote_head(data: bytes) -> tuple[str, str]:
+    """Quote the beginning of a file for a message, and what of it only a person is told: words may say something."""
+    head = _format_head(data)
+    has_words = any(letter.isalpha() for letter in data[:16].decode("utf-8", "replace"))
+    return ("{quoted}", head) if has_words else (head, "")
 
 
 def _format_head(data: bytes) -> str:

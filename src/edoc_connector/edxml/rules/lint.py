@@ -25,6 +25,7 @@ _RULE_OF_FINDING = {
     "EDX-ID-FORM": "EDR-ID-FORM",
     "EDX-ID-DATE": "EDR-ID-DATE",
     "EDX-CID-TWICE": "EDR-CONTENT-ID",
+    "EDX-MARK": "EDR-MARK",
 }
 """Codes of findings, each with the code of the rule about the same fault."""
 

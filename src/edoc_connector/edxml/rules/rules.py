@@ -13,7 +13,7 @@ from typing import Any
 
 from ..attachments import Attachment
 from ..findings import FINDING_KINDS
-from ..message import Business, BusinessType, Document, DocumentIdParts, StatusCode, write_date
+from ..message import Business, BusinessType, Document, DocumentIdParts, StatusCode, find_mark, write_date
 from ..names import SEAL_NAME, ZIP_TYPE
 from ..severity import Severity
 
@@ -221,7 +221,36 @@ def _build_update_check(attr: str) -> Callable[[Document, RuleContext], Breaches
     return check
 
 
+def _check_subject_mark(document: Document, _context: RuleContext) -> Breaches:
+    mark = find_mark(document.subject)
+    return _breach_if(mark, mark or "", mark=mark)
+
+
+_MARK_CLAUSE = f"{QD_28}: documents with state secrets are left out"
+_MARKED = Rule(
+    "EDR-MARK",
+    _MARK_CLAUSE,
+    FINDING_KINDS["EDX-MARK"].en.replace("{seen}", "{mark}"),
+    FINDING_KINDS["EDX-MARK"].vi.replace("{seen}", "{mark}"),
+    Severity.WARNING,
+)
+"""A mark in a text is a hint, which may be wrong; only what a caller says of a document is certain."""
+
 DOCUMENT_RULES = (
+    MessageRule(
+        Rule(
+            "EDR-CLASSIFIED",
+            _MARK_CLAUSE,
+            f"is '{{level}}', a state secret, which this exchange must not carry ({QD_28}); send it as the Law on "
+            "Protection of State Secrets says",
+            f"là '{{level}}': văn bản chứa bí mật nhà nước không được gửi qua trục này ({QD_28}); hãy gửi theo Luật "
+            "Bảo vệ bí mật nhà nước",
+        ),
+        "classification",
+        "MessageHeader",
+        lambda one, _: _breach_if(one.classification, one.classification or "", level=one.classification),
+    ),
+    MessageRule(_MARKED, "subject", "MessageHeader/Subject", _check_subject_mark),
     MessageRule(
         Rule(
             "EDR-FUTURE",
@@ -387,6 +416,18 @@ def _check_zip_type(attachment: Attachment) -> str | None:
 
 
 ATTACHMENT_RULES = (
+    ItemRule(
+        Rule(
+            _MARKED.code,
+            _MARKED.clause,
+            _MARKED.en.replace("{mark}", "{repeated}"),
+            _MARKED.vi.replace("{mark}", "{repeated}"),
+            _MARKED.severity,
+        ),
+        "name",
+        "AttachmentName",
+        lambda one: find_mark(one.name),
+    ),
     ItemRule(
         Rule(
             "EDR-NAME",

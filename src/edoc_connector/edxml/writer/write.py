@@ -11,7 +11,7 @@ import hashlib
 import os
 import secrets
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from itertools import count
 from pathlib import Path
@@ -32,15 +32,18 @@ from ..message import (
     EncodedAttachment,
     Kind,
     Message,
+    Priority,
+    Row,
     Table,
     TraceHeader,
     ValueHolder,
 )
-from ..names import NS, SEAL_NAME
+from ..names import NS, SEAL_NAME, ZIP_TYPE
 from ..rules import Problem, problems
 from ..severity import Severity
 
 SEAL_TYPE = "application/xml"
+OTHER_ZIP_TYPE = "application/x-zip-compressed"
 SealMaker: TypeAlias = Callable[[Sequence[AttachmentDigest]], bytes]
 """Makes the bytes of the seal from names, sizes and hashes of all other attachments."""
 
@@ -92,7 +95,8 @@ def write(
     """
     if not checked:
         refuse(problems(message, at=at))
-    plan = _build_plan(message, at, signature is not None, seal)
+    written = complete(message) if isinstance(message, Document) else message
+    plan = _build_plan(written, at, signature is not None, seal)
     with open_atomic(Path(to), durable=durable) as out:
         _write_stream(plan, out, signature)
 
@@ -109,6 +113,21 @@ def refuse(found: Sequence[Problem]) -> None:
         vi=f"nội dung trái quy chuẩn nên không ghi gói tin: {lines_vi}",
         problems=errors,
     )
+
+
+def complete(document: Document) -> Document:
+    """Copy a document with the values that are written although nobody gave them.
+
+    SteeringType 0, and Priority 0 where anything else of OtherInfo is written: hubs add both, and receivers that do not
+    know this would take what a hub adds for a change.
+    """
+    values: dict[str, Any] = {}
+    if document.steering is None:
+        values["steering"] = False
+    rows = [row for row in DOCUMENT_HEADER.rows if row.tags[0] == "OtherInfo"]
+    if document.priority is None and _has_any_content(rows, document):
+        values["priority"] = Priority.NORMAL
+    return document.model_copy(update=values) if values else document
 
 
 _TextMaker: TypeAlias = Callable[[], Iterator[bytes]]
@@ -174,7 +193,11 @@ def _write_rows(parent: etree._Element, table: Table, holder: ValueHolder | _Tra
 def _has_content(kind: Kind | Table, item: Any) -> bool:
     if isinstance(kind, Kind):
         return bool(kind.write(item))
-    values = ((row, getattr(item, row.attr)) for row in kind.rows)
+    return _has_any_content(kind.rows, item)
+
+
+def _has_any_content(rows: Sequence[Row], holder: Any) -> bool:
+    values = ((row, getattr(holder, row.attr)) for row in rows)
     return any(
         _has_content(row.kind, one)
         for row, value in values
@@ -208,6 +231,9 @@ def _add_attachments(plan: _WritePlan, envelope: etree._Element, document: Docum
         part = EncodedAttachment.from_attachment(
             attachment, content_id=attachment.content_id or next(free), content=mark
         )
+        if part.content_type == ZIP_TYPE and not attachment.name.strip().endswith(".zip"):
+            # of a name in .ZIP the national hub's library takes the first entry for the file
+            part = replace(part, content_type=OTHER_ZIP_TYPE)
         _write_rows(_add_child(manifest, "Reference"), MANIFEST_REFERENCE, part)
         _write_rows(_add_child(encoded, "Attachment"), ENCODED_ATTACHMENT, part)
 
@@ -227,11 +253,12 @@ def _build_file_text(attachment: Attachment, digests: list[AttachmentDigest]) ->
             size += len(piece)
             yield piece
         if size == 0:
-            raise AttachmentError(
-                f"attachment {attachment.name!r} is empty (0 bytes); nothing was written: attach the right file",
-                vi=f"tệp đính kèm {attachment.name!r} rỗng (0 byte); chưa ghi gì: hãy đính kèm đúng tệp",
+            raise AttachmentError.withholding(
+                "attachment '{name}' is empty (0 bytes); nothing was written: attach the right file",
+                vi="tệp đính kèm '{name}' rỗng (0 byte); chưa ghi gì: hãy đính kèm đúng tệp",
+                hidden={"name": attachment.name},
             )
-        digests.append(AttachmentDigest(attachment.name, size, digest.hexdigest()))
+        digests.append(AttachmentDigest(attachment.name, size, digest.hexdigest(), attachment.description or ""))
 
     return lambda: _encode_pieces(encode_file())
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
-from ..._core import download_part, place_download, utc_now
+from ..._core import AnyFile, download_part, place_download, utc_now
 from ..._version import __version__
 from ...errors import ConfigError
 from ..dialect import SECRET
@@ -89,7 +89,7 @@ class Vxp:
 
     def send(
         self,
-        packet: Path,
+        packet: AnyFile,
         *,
         message_type: MessageType,
         sender: str,

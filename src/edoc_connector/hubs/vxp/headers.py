@@ -8,8 +8,8 @@ import json
 import re
 from collections.abc import Mapping
 from datetime import datetime
-from pathlib import Path
 
+from ..._core import AnyFile, get_path, open_file
 from ...errors import ConfigError, EdocError, HubError, UnknownRecipient
 from ..fields import VIETNAM
 from .messages import (
@@ -110,13 +110,13 @@ def format_timestamp(now: datetime) -> str:
     return f"{local:%d%m%Y}T{local:%H%M%S}+{local.microsecond // 1000:04d}"
 
 
-def compute_file_hash(path: Path, *, sdk_compatible: bool, limit: int) -> tuple[str, bytes | None]:
+def compute_file_hash(packet: AnyFile, *, sdk_compatible: bool, limit: int) -> tuple[str, bytes | None]:
     """Compute the SHA-256 of a packet for the ``hash-file`` parameter, and read a small packet whole.
 
     The bytes of a small packet go out just as they were hashed, whatever happens to the file meanwhile.
 
     Args:
-        path: the packet.
+        packet: the packet.
         sdk_compatible: write each byte without zero padding, as the vendor's client does (0x0e becomes ``e``).
         limit: most bytes of the packet.
 
@@ -126,8 +126,9 @@ def compute_file_hash(path: Path, *, sdk_compatible: bool, limit: int) -> tuple[
     Raises:
         AttachmentError: the file cannot be read, is empty or too large.
     """
+    path = get_path(packet)
     try:
-        with path.open("rb", buffering=0) as file:
+        with open_file(packet) as file:
             first = chunk = file.read(_CHUNK)
             digest, size = hashlib.sha256(first), len(first)
             while chunk and size <= limit and (chunk := file.read(_CHUNK)):

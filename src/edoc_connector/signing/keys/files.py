@@ -3,20 +3,28 @@
 from __future__ import annotations
 
 import re
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import load_pem_private_key, pkcs12
 
+from ..._core import decode_text
 from ...errors import SigningError, describe_system_error_vi
-from ..pki import is_same_key, order_chain, read_certificates
+from ..algorithms import PrivateKey
+from ..pki import hush_odd_serials, order_chain, read_certificates
 from ..signer import Clock, LocalSigner, choose_algorithm, unusable_key_error
+from .choice import choose_key
+from .passwords import list_spellings
+from .pkcs12_keys import decode_pkcs12, load_keys
 from .uri import KeyUri, Secrets
 
 _KEY_BLOCK = re.compile(rb"-----BEGIN ((?:RSA |EC |ENCRYPTED )?PRIVATE KEY)-----.*?-----END \1-----\s?", re.DOTALL)
+_SEQUENCE = b"\x30"
+_Opened = TypeVar("_Opened")
 
 
 def load_pem(uri: KeyUri, secrets: Secrets, clock: Clock) -> LocalSigner:
@@ -25,19 +33,13 @@ def load_pem(uri: KeyUri, secrets: Secrets, clock: Clock) -> LocalSigner:
     Raises:
         SigningError: the key cannot be loaded.
     """
-    uri.refuse_other_attributes("cert", "secret", "algorithm")
+    uri.refuse_other_attributes("cert", "secret", "algorithm", "fingerprint")
     data = read_key_file(uri.path)
-    block = _KEY_BLOCK.search(data)
-    if block is None:
-        raise SigningError(
-            f"{uri.path} holds no PEM private key; a key file begins with -----BEGIN PRIVATE KEY----- or similar",
-            vi=f"{uri.path} không chứa khóa riêng PEM; tệp khóa bắt đầu bằng -----BEGIN PRIVATE KEY----- hoặc tương tự",
-        )
-    key = _open_pem(uri, block.group(), secrets)
-    certificates: list[x509.Certificate] = []
-    for path in uri.query.get("cert", (uri.path,)):
-        certificates += _load_certificates(path)
-    return _build_signer(uri, key, certificates, clock)
+    blocks = [found.group() for found in _KEY_BLOCK.finditer(_as_text(data))]
+    if not blocks:
+        raise _no_pem_key_error(uri.path, is_pkcs12=data.startswith(_SEQUENCE))
+    keys = [_open_pem(uri, block, secrets) for block in blocks]
+    return _build_signer(uri, keys, _load_all_certificates(uri.query.get("cert", (uri.path,))), (), clock)
 
 
 def load_p12(uri: KeyUri, secrets: Secrets, clock: Clock) -> LocalSigner:
@@ -46,25 +48,42 @@ def load_p12(uri: KeyUri, secrets: Secrets, clock: Clock) -> LocalSigner:
     Raises:
         SigningError: the file cannot be loaded.
     """
-    uri.refuse_other_attributes("secret", "algorithm")
-    data = read_key_file(uri.path)
-    store = _open_p12(uri, data, secrets)
-    if store.key is None or store.cert is None:
+    uri.refuse_other_attributes("cert", "secret", "algorithm", "fingerprint")
+    data = decode_pkcs12(read_key_file(uri.path), uri)
+    store, password = _open_p12(uri, data, secrets)
+    found = [one.certificate for one in (store.cert, *store.additional_certs) if one is not None]
+    named = _load_all_certificates(uri.query.get("cert", ()))
+    if store.key is None or not (found or named):
         missing, vi = ("private key", "khóa riêng") if store.key is None else ("certificate", "chứng thư số")
         raise SigningError(
             f"{uri.path} holds no {missing}; export the key together with its certificate",
             vi=f"{uri.path} không có {vi}; hãy xuất khóa cùng với chứng thư số",
         )
-    found = [store.cert.certificate, *(extra.certificate for extra in store.additional_certs)]
-    return _build_signer(uri, store.key, found, clock)
+    return _build_signer(uri, load_keys(data, store.key, password), named or found, found, clock)
+
+
+def load_certificates(path: str) -> list[x509.Certificate]:
+    """Load the certificates of a file, in any of the forms that authorities hand out.
+
+    Raises:
+        SigningError: the file cannot be read, or holds no certificate.
+    """
+    try:
+        return read_certificates(read_key_file(path))
+    except ValueError as error:
+        raise SigningError(
+            f"{path} holds no certificate that can be read ({error}); name a PEM, DER or .p7b file of the key's "
+            "certificate with cert=",
+            vi=f"{path} không có chứng thư số đọc được ({error}); chỉ rõ tệp chứng thư số của khóa (PEM, DER, .p7b) "
+            "bằng cert=",
+        ) from error
 
 
 def read_key_file(path: str) -> bytes:
     """Read a key or certificate file.
 
-        Raises:
-            SigningError: the file cannot be read.
-    ----
+    Raises:
+        SigningError: the file cannot be read.
     """
     try:
         return Path(path).read_bytes()
@@ -75,16 +94,27 @@ def read_key_file(path: str) -> bytes:
         ) from error
 
 
-def _open_p12(uri: KeyUri, data: bytes, secrets: Secrets) -> pkcs12.PKCS12KeyAndCertificates:
-    with suppress(ValueError):
-        return pkcs12.load_pkcs12(data, None)
-    password = secrets(uri.secret_name)
+def _as_text(data: bytes) -> bytes:
+    try:
+        return decode_text(data)
+    except UnicodeDecodeError:
+        return data  # no text, then
+
+
+def _open_p12(uri: KeyUri, data: bytes, secrets: Secrets) -> tuple[pkcs12.PKCS12KeyAndCertificates, bytes | None]:
+    """Open a file, and find the password that opened it."""
+    try:
+        return _load_p12(data, None)
+    except ValueError:
+        password = secrets(uri.secret_name)
     if password is None:
         raise _password_error(uri, has_password=False)
-    try:
-        return pkcs12.load_pkcs12(data, password.encode())
-    except (ValueError, UnsupportedAlgorithm) as error:
-        raise _password_error(uri, has_password=True) from error
+    return _try_spellings(uri, password, lambda spelling: _load_p12(data, spelling))
+
+
+def _load_p12(data: bytes, password: bytes | None) -> tuple[pkcs12.PKCS12KeyAndCertificates, bytes | None]:
+    with hush_odd_serials():
+        return pkcs12.load_pkcs12(data, password), password
 
 
 def _open_pem(uri: KeyUri, block: bytes, secrets: Secrets) -> object:
@@ -96,39 +126,53 @@ def _open_pem(uri: KeyUri, block: bytes, secrets: Secrets) -> object:
         raise _unreadable_key_error(uri.path, str(error)) from error
     if password is None:
         raise _password_error(uri, has_password=False)
-    try:
-        return load_pem_private_key(block, password.encode())
-    except (ValueError, UnsupportedAlgorithm) as error:
-        raise _password_error(uri, has_password=True) from error
+    return _try_spellings(uri, password, lambda spelling: load_pem_private_key(block, spelling))
 
 
-def _load_certificates(path: str) -> list[x509.Certificate]:
-    try:
-        return read_certificates(read_key_file(path))
-    except ValueError as error:
-        raise SigningError(
-            f"{path} holds no certificate that can be read ({error}); name the certificate's file with ?cert=",
-            vi=f"{path} không có chứng thư số đọc được ({error}); chỉ rõ tệp chứng thư số bằng ?cert=",
-        ) from error
+def _try_spellings(uri: KeyUri, password: str, open_with: Callable[[bytes], _Opened]) -> _Opened:
+    """Try the spellings of a password in turn: a file, unlike a token, does not lock."""
+    problem: Exception | None = None
+    for spelling in list_spellings(password):
+        try:
+            return open_with(spelling.encode())
+        except (ValueError, UnsupportedAlgorithm) as error:
+            problem = problem or error
+    raise _password_error(uri, has_password=True) from problem
 
 
-def _build_signer(uri: KeyUri, key: object, certificates: list[x509.Certificate], clock: Clock) -> LocalSigner:
-    if not isinstance(key, rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey):
-        raise unusable_key_error(key)
-    public = key.public_key()
-    own = [one for one in certificates if is_same_key(one.public_key(), public)]  # type: ignore[arg-type]  # any kind has the method
-    if not own:
-        raise SigningError(
-            f"none of the certificates given is for the key in {uri.path}; name the right one",
-            vi=f"không có chứng thư số nào tương ứng với khóa trong {uri.path}; hãy chỉ đúng chứng thư số",
-        )
-    # a renewed certificate may lie beside the old one for the same key: the newest counts
-    leaf = max(own, key=lambda one: one.not_valid_after_utc)
+def _load_all_certificates(paths: Iterable[str]) -> list[x509.Certificate]:
+    return [one for path in paths for one in load_certificates(path)]
+
+
+def _build_signer(
+    uri: KeyUri,
+    keys: Sequence[object],
+    certificates: Sequence[x509.Certificate],
+    further: Sequence[x509.Certificate],
+    clock: Clock,
+) -> LocalSigner:
+    """Build the signer of the key that the certificates choose; the further ones only lead towards a root."""
+    usable: list[PrivateKey] = [one for one in keys if isinstance(one, rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey)]
+    if not usable:
+        raise unusable_key_error(keys[0])
+    key, leaf = choose_key(uri, usable, certificates, clock())
     return LocalSigner(
         key=key,
-        certificates=order_chain(leaf, certificates),
+        certificates=order_chain(leaf, [*certificates, *further]),
         algorithm=choose_algorithm(key, uri.algorithm),
         clock=clock,
+    )
+
+
+def _no_pem_key_error(path: str, *, is_pkcs12: bool) -> SigningError:
+    if is_pkcs12:
+        return SigningError(
+            f"{path} is no PEM file; if it is a PKCS#12 file (.p12, .pfx), name it as p12:{path}",
+            vi=f"{path} không phải tệp PEM; nếu là tệp PKCS#12 (.p12, .pfx), hãy ghi p12:{path}",
+        )
+    return SigningError(
+        f"{path} holds no PEM private key; a key file begins with -----BEGIN PRIVATE KEY----- or similar",
+        vi=f"{path} không chứa khóa riêng PEM; tệp khóa bắt đầu bằng -----BEGIN PRIVATE KEY----- hoặc tương tự",
     )
 
 

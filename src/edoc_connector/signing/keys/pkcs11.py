@@ -11,16 +11,24 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, NoReturn, Self
 
 from cryptography import x509
-from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from ...errors import SigningError
-from ..algorithms import SIGNATURES, SignatureAlgorithm
-from ..pki import find_leaf, order_chain, read_certificate, read_certificates
+from ..algorithms import SIGNATURES, SignatureAlgorithm, is_valid_signature, list_algorithms
+from ..pki import order_chain
 from ..signer import Certified, Clock, choose_algorithm
-from .files import read_key_file
+from .files import load_certificates
+from .pkcs11_errors import list_session_errors, token_error
+from .pkcs11_library import is_not_initialised
+from .pkcs11_objects import (
+    find_candidates,
+    list_private_keys,
+    no_certificate_error,
+    read_attribute,
+    require_one_key,
+)
 from .pkcs11_session import (
     AskPin,
     Connection,
@@ -28,12 +36,10 @@ from .pkcs11_session import (
     acquire,
     ask_pin,
     drop,
-    list_session_errors,
     log,
     pin_error,
     release,
     require_pkcs11,
-    token_error,
 )
 from .uri import KeyUri, Secrets
 
@@ -47,6 +53,8 @@ _DIGEST_INFO = {
 }
 """Octets that stand before the hash in RSASSA-PKCS1-v1_5 (RFC 8017, 9.2, note 1)."""
 
+_PROOF_TEXT = b"edoc-connector: a trial signature that tells which certificate belongs to this key"
+
 
 def load_token(uri: KeyUri, secrets: Secrets, clock: Clock) -> TokenSigner:
     """Build a signer for a key on a token. The token is not touched yet.
@@ -59,7 +67,7 @@ def load_token(uri: KeyUri, secrets: Secrets, clock: Clock) -> TokenSigner:
     source = uri.query.get("pin-source", (uri.redacted,))[0]
     certificates: list[x509.Certificate] = []
     for path in uri.query.get("cert", ()):
-        certificates += _load_certificates(path)
+        certificates += load_certificates(path)
     return TokenSigner(
         token_uri,
         pin=lambda: secrets(source),
@@ -67,16 +75,6 @@ def load_token(uri: KeyUri, secrets: Secrets, clock: Clock) -> TokenSigner:
         algorithm=uri.algorithm,
         clock=clock,
     )
-
-
-def _load_certificates(path: str) -> list[x509.Certificate]:
-    try:
-        return read_certificates(read_key_file(path))
-    except ValueError as error:
-        raise SigningError(
-            f"{path} holds no certificate that can be read ({error}); give a PEM or DER file",
-            vi=f"{path} không có chứng thư số đọc được ({error}); hãy chỉ tệp PEM hoặc DER",
-        ) from error
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -185,9 +183,9 @@ class TokenSigner(Certified):
         connection = acquire(self._uri, self._pin)
         try:
             with self._use_session(connection, is_last_try=is_last_try):
-                key = _find_private_key(connection, self._uri, is_last_try=is_last_try)
-                chain = _build_chain(connection.session, key, self._configured_certificates, self._uri)
-                needs_pin = _needs_pin_each_time(key)
+                key = self._find_private_key(connection, is_last_try=is_last_try)
+                needs_pin = bool(read_attribute(key, "ALWAYS_AUTHENTICATE"))
+            chain = self._find_chain(connection, key, needs_pin=needs_pin, is_last_try=is_last_try)
             algorithm = choose_algorithm(chain[0].public_key(), self._wanted_algorithm)
         except BaseException:
             release(connection)
@@ -195,6 +193,52 @@ class TokenSigner(Certified):
         return _OpenKey(
             connection=connection, key=key, certificates=chain, algorithm=algorithm, needs_pin_each_time=needs_pin
         )
+
+    def _find_private_key(self, connection: Connection, *, is_last_try: bool) -> Any:
+        found = list_private_keys(connection.session, self._uri)
+        if not found and connection.users > 1 and not is_last_try:
+            # a token hides its keys from a session that somebody logged out
+            drop(connection)
+            raise _SessionLost
+        return require_one_key(found, connection.session, self._uri)
+
+    def _find_chain(
+        self, connection: Connection, key: Any, *, needs_pin: bool, is_last_try: bool
+    ) -> tuple[x509.Certificate, ...]:
+        """Find the key's certificate by what the token tells of both; where it tells too little, by a signature."""
+        with self._use_session(connection, is_last_try=is_last_try):
+            candidates = find_candidates(connection.session, key, self._configured_certificates)
+        own = candidates.certain or [
+            one
+            for one in candidates.possible
+            if self._proves(connection, key, one, needs_pin=needs_pin, is_last_try=is_last_try)
+        ]
+        if not own:
+            raise no_certificate_error(self._uri)
+        # a renewed certificate may lie beside the old one for the same key: the newest counts
+        return order_chain(max(own, key=lambda one: one.not_valid_after_utc), candidates.all)
+
+    def _proves(
+        self, connection: Connection, key: Any, certificate: x509.Certificate, *, needs_pin: bool, is_last_try: bool
+    ) -> bool:
+        """Tell whether a key's signature holds under a certificate."""
+        public: Any = certificate.public_key()
+        algorithms = list_algorithms(public)
+        if not algorithms:
+            return False
+        open_key = _OpenKey(
+            connection=connection,
+            key=key,
+            certificates=(certificate,),
+            algorithm=algorithms[0],
+            needs_pin_each_time=needs_pin,
+        )
+        try:
+            value = self._sign(open_key, _PROOF_TEXT, is_last_try=is_last_try)
+        except SigningError as error:
+            log.info("a certificate is not tried for %s: %s", self._uri.redacted, error)
+            return False
+        return is_valid_signature(public, algorithms[0], _PROOF_TEXT, value)
 
     def _sign(self, open_key: _OpenKey, data: bytes, *, is_last_try: bool = False) -> bytes:
         mechanism, parameter, prepared = prepare_input(open_key.algorithm, data, open_key.connection.mechanisms)
@@ -218,17 +262,20 @@ class TokenSigner(Certified):
         try:
             with connection.lock:
                 yield
-        except list_session_errors() as error:
-            drop(connection)
-            if is_last_try:
-                raise token_error(error, self._uri) from error
-            # the token was pulled out and put back, or another part of the program logged out
-            log.info("the session on the token of %s was lost and is opened anew", self._uri.redacted)
-            raise _SessionLost from error
         except pkcs11.PKCS11Error as error:
+            if isinstance(error, list_session_errors()) or is_not_initialised(error):
+                self._give_up(connection, error, is_last_try=is_last_try)
             if pin is not None:
                 raise pin_error(error, connection.token_key, self._uri, pin) from error
-            raise token_error(error, self._uri) from error
+            raise token_error(error, self._uri.redacted) from error
+
+    def _give_up(self, connection: Connection, error: pkcs11.PKCS11Error, *, is_last_try: bool) -> NoReturn:
+        """Give up a session: the token was pulled out and put back, or another part of the program logged out."""
+        drop(connection)
+        if is_last_try:
+            raise token_error(error, self._uri.redacted) from error
+        log.info("the session on the token of %s was lost and is opened anew", self._uri.redacted)
+        raise _SessionLost from error
 
     def _ask_pin_each_time(self, open_key: _OpenKey) -> str | None:
         """Ask the PIN where the key wants it for every signature, as keys for qualified signatures may."""
@@ -273,95 +320,3 @@ def prepare_input(algorithm: str, data: bytes, mechanisms: frozenset[int]) -> tu
         f"the token cannot sign with {algorithm}; choose another algorithm with &algorithm=…, or another token",
         vi=f"thiết bị không ký được bằng {algorithm}; hãy chọn thuật toán khác với &algorithm=…, hoặc thiết bị khác",
     )
-
-
-# -- the objects on the token
-
-
-def _find_private_key(connection: Connection, uri: TokenUri, *, is_last_try: bool) -> Any:
-    from pkcs11 import Attribute, ObjectClass
-
-    template: dict[Attribute, Any] = {Attribute.CLASS: ObjectClass.PRIVATE_KEY}
-    if uri.object is not None:
-        template[Attribute.LABEL] = uri.object
-    if uri.id is not None:
-        template[Attribute.ID] = uri.id
-    found = list(connection.session.get_objects(template))
-    if len(found) == 1:
-        return found[0]
-    if not found and connection.users > 1 and not is_last_try:
-        # a token hides its keys from a session that somebody logged out
-        drop(connection)
-        raise _SessionLost
-    if not found:
-        present = _describe_keys(connection.session.get_objects({Attribute.CLASS: ObjectClass.PRIVATE_KEY}))
-        raise SigningError(
-            f"there is no private key {uri.redacted}; correct object= or id=. On the token: {present or 'none'}",
-            vi=f"không có khóa riêng {uri.redacted}; hãy sửa object= hoặc id=. Trên thiết bị: {present or 'không có'}",
-        )
-    raise SigningError(
-        f"several private keys fit {uri.redacted}: {_describe_keys(found)}; add id=… or object=… to the URI",
-        vi=f"có nhiều khóa riêng khớp với {uri.redacted}: {_describe_keys(found)}; hãy thêm id=… hoặc object=… vào URI",
-    )
-
-
-def _needs_pin_each_time(key: Any) -> bool:
-    from pkcs11 import Attribute, AttributeTypeInvalid
-
-    try:
-        return bool(key[Attribute.ALWAYS_AUTHENTICATE])
-    except AttributeTypeInvalid:
-        return False  # tokens older than PKCS#11 2.20 do not know the attribute
-
-
-def _describe_keys(keys: Any) -> str:
-    return "; ".join(f"object={key.label} id={''.join(f'%{octet:02X}' for octet in key.id)}" for key in keys)
-
-
-def _build_chain(
-    session: pkcs11.Session, key: Any, configured: tuple[x509.Certificate, ...], uri: TokenUri
-) -> tuple[x509.Certificate, ...]:
-    """Build the chain of a key's certificate and those above it: from the files named, else from the token."""
-    if configured:
-        leaf = find_leaf(configured)
-        own = [leaf] if leaf is not None and _is_for_key(leaf, None, key) else []
-        everything = list(configured)
-    else:
-        pairs = list(_iter_certificates(session))
-        own = [certificate for object_id, certificate in pairs if _is_for_key(certificate, object_id, key)]
-        everything = [certificate for _, certificate in pairs]
-    if not own:
-        raise SigningError(
-            f"there is no certificate for the key {uri.redacted}; write it to the token under the key's id, or "
-            "name its "
-            "file with &cert=FILE",
-            vi=f"không có chứng thư số cho khóa {uri.redacted}; hãy ghi vào thiết bị với cùng id, hoặc chỉ tệp bằng "
-            "&cert=TỆP",
-        )
-    # a renewed certificate may lie beside the old one for the same key: the newest counts
-    return order_chain(max(own, key=lambda one: one.not_valid_after_utc), everything)
-
-
-def _iter_certificates(session: pkcs11.Session) -> Iterator[tuple[bytes, x509.Certificate]]:
-    from pkcs11 import Attribute, CertificateType, ObjectClass
-
-    template = {Attribute.CLASS: ObjectClass.CERTIFICATE, Attribute.CERTIFICATE_TYPE: CertificateType.X_509}
-    for found in session.get_objects(template):
-        try:
-            yield found[Attribute.ID], read_certificate(found[Attribute.VALUE])
-        except ValueError as error:
-            log.warning("a certificate on the token cannot be read and is left out: %s", error)
-
-
-def _is_for_key(certificate: x509.Certificate, object_id: bytes | None, key: Any) -> bool:
-    """Tell whether a certificate is for a key: by the modulus or, as EC private keys hide their point, by the id."""
-    import pkcs11
-
-    public = certificate.public_key()
-    kind = {pkcs11.KeyType.RSA: rsa.RSAPublicKey, pkcs11.KeyType.EC: ec.EllipticCurvePublicKey}.get(key.key_type)
-    if kind is None or not isinstance(public, kind):
-        return False
-    if isinstance(public, rsa.RSAPublicKey):
-        modulus = int.from_bytes(key[pkcs11.Attribute.MODULUS], "big")
-        return modulus == public.public_numbers().n
-    return object_id is None or object_id == key.id

@@ -19,6 +19,8 @@ from urllib.parse import unquote, unquote_to_bytes
 
 from ..._core import get_logger
 from ...errors import SigningError
+from .pkcs11_errors import library_error, list_session_errors, pin_locked_error, token_error
+from .pkcs11_library import is_not_initialised, list_tokens
 from .uri import KeyUri
 
 if TYPE_CHECKING:
@@ -180,22 +182,6 @@ def drop(connection: Connection) -> None:
         _end_session(connection)
 
 
-def list_session_errors() -> tuple[type[pkcs11.PKCS11Error], ...]:
-    """List the errors that mean that a session, or an object found in it, is gone."""
-    import pkcs11
-
-    return (
-        pkcs11.SessionHandleInvalid,
-        pkcs11.SessionClosed,
-        pkcs11.KeyHandleInvalid,
-        pkcs11.ObjectHandleInvalid,
-        pkcs11.UserNotLoggedIn,
-        pkcs11.DeviceRemoved,
-        pkcs11.DeviceError,
-        pkcs11.TokenNotPresent,
-    )
-
-
 def _is_alive(connection: Connection) -> bool:
     import pkcs11
 
@@ -203,8 +189,8 @@ def _is_alive(connection: Connection) -> bool:
         connection.session.generate_random(64)
     except list_session_errors():
         return False
-    except pkcs11.PKCS11Error:
-        return True  # an answer, if a refusal: the session lives
+    except pkcs11.PKCS11Error as error:
+        return not is_not_initialised(error)  # an answer, if a refusal: the session lives
     return True
 
 
@@ -224,14 +210,9 @@ def _find_token(uri: TokenUri) -> pkcs11.Token:
     import pkcs11
 
     try:
-        present = [token for token in pkcs11.lib(uri.module).get_tokens() if _is_initialised(token)]
+        present = [token for token in list_tokens(uri.module) if _is_initialised(token)]
     except pkcs11.PKCS11Error as error:
-        raise SigningError(
-            f"the token library {uri.module} does not work ({error or type(error).__name__}); install the token's "
-            "driver and correct module-path",
-            vi=f"thư viện thiết bị {uri.module} không hoạt động ({error or type(error).__name__}); hãy cài trình điều "
-            "khiển và sửa module-path",
-        ) from error
+        raise library_error(error, uri.module) from error
     found = [token for token in present if _is_chosen(token, uri.token)]
     if len(found) == 1:
         return found[0]
@@ -275,7 +256,8 @@ def _log_in(token: pkcs11.Token, token_key: tuple[str, str, int], uri: TokenUri,
     try:
         return token.open(user_pin=pin)
     except pkcs11.UserAlreadyLoggedIn:
-        return token.open()  # another part of this program is logged in, and logins are the program's
+        log.info("another part of this program is logged in to the token of %s; its login is used", uri.redacted)
+        return token.open()  # logins are the program's, whoever made them
     except pkcs11.PKCS11Error as error:
         raise pin_error(error, token_key, uri, pin) from error
 
@@ -289,7 +271,7 @@ def refuse_risky_login(flags: int, uri: TokenUri) -> None:
     import pkcs11
 
     if flags & pkcs11.TokenFlag.USER_PIN_LOCKED:
-        raise _pin_locked_error(uri)
+        raise pin_locked_error(uri.redacted)
     if flags & pkcs11.TokenFlag.USER_PIN_FINAL_TRY:
         raise SigningError(
             f"the token of {uri.redacted} locks at the next wrong PIN, so no PIN is tried; log in once with the "
@@ -331,7 +313,7 @@ def pin_error(error: pkcs11.PKCS11Error, token_key: tuple[str, str, int], uri: T
     import pkcs11
 
     if isinstance(error, pkcs11.PinLocked):
-        return _pin_locked_error(uri)
+        return pin_locked_error(uri.redacted)
     if isinstance(error, pkcs11.PinIncorrect | pkcs11.PinInvalid | pkcs11.PinLenRange):
         _REFUSED_PINS.add((token_key, _hash_pin(pin)))
         return SigningError(
@@ -341,24 +323,7 @@ def pin_error(error: pkcs11.PKCS11Error, token_key: tuple[str, str, int], uri: T
             "bị có thể "
             "bị khóa sau vài lần sai. Hãy sửa PIN tại nơi pin-source chỉ tới",
         )
-    return token_error(error, uri)
-
-
-def token_error(error: pkcs11.PKCS11Error, uri: TokenUri) -> SigningError:
-    """Build the error for an unexpected answer of a token."""
-    name = type(error).__name__
-    return SigningError(
-        f"the token of {uri.redacted} answered {name}; check that it is plugged in and its driver works, then "
-        "try again",
-        vi=f"thiết bị của {uri.redacted} báo lỗi {name}; kiểm tra thiết bị đã cắm và trình điều khiển rồi thử lại",
-    )
-
-
-def _pin_locked_error(uri: TokenUri) -> SigningError:
-    return SigningError(
-        f"the PIN of the token of {uri.redacted} is locked; unlock it with the vendor's tool (its administrator's PIN)",
-        vi=f"PIN của thiết bị của {uri.redacted} đã bị khóa; hãy mở khóa bằng công cụ của nhà cung cấp (PIN quản trị)",
-    )
+    return token_error(error, uri.redacted)
 
 
 def _hash_pin(pin: str) -> bytes:

@@ -10,6 +10,7 @@ from .certificates import (
     find_leaf,
     fingerprint,
     human_name,
+    hush_odd_serials,
     is_for_other_use,
     is_same_key,
     is_valid_at,
@@ -17,6 +18,7 @@ from .certificates import (
     order_chain,
     read_certificate,
     read_certificates,
+    read_serial_number,
 )
 from .organisations import Binding, CodeDirectory, OthersMode
 from .path_building import PathBudget
@@ -51,6 +53,7 @@ __all__ = [
     "find_leaf",
     "fingerprint",
     "human_name",
+    "hush_odd_serials",
     "is_for_other_use",
     "is_same_key",
     "is_valid_at",
@@ -59,4 +62,5 @@ __all__ = [
     "order_chain",
     "read_certificate",
     "read_certificates",
+    "read_serial_number",
 ]

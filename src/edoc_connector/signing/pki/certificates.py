@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import re
+import threading
+import warnings
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from functools import lru_cache
 
@@ -11,11 +15,14 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from cryptography.utils import CryptographyDeprecationWarning
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
-from ..._core import MAX_MARKS, has_too_many_marks
+from ..._core import MAX_MARKS, get_logger, has_too_many_marks, split_certificates
 from ..algorithms import HASHES, PublicKey
 from ..reasons import as_one_line
+
+log = get_logger("edoc_connector.signing")
 
 MINIMUM_RSA_BITS = 2048
 MAX_CERTIFICATE_SIZE = 64 << 10
@@ -57,6 +64,12 @@ def read_certificate(der: bytes) -> x509.Certificate:
 def _load_certificate(der: bytes) -> x509.Certificate:
     if len(der) > MAX_CERTIFICATE_SIZE:
         raise ValueError(f"larger than {MAX_CERTIFICATE_SIZE} bytes")
+    if _is_serial_odd(der):
+        return _load_odd_certificate(der)
+    return _load_parts(der)
+
+
+def _load_parts(der: bytes) -> x509.Certificate:
     try:
         certificate = x509.load_der_x509_certificate(der)
         parts = (certificate.subject, certificate.issuer, certificate.extensions, certificate.public_key())
@@ -88,15 +101,65 @@ _load_certificate_cached = lru_cache(256)(_load_certificate)
 _MAX_CACHED_SIZE = 8 << 10  # no certificate of an agency is larger; a stranger's data shall not fill the memory
 
 
+# -- serial numbers that are not positive. See docs/decisions/odd-serial-numbers.md.
+
+_SERIAL = re.compile(
+    rb"\x30(?:[\x00-\x7f]|\x81.|\x82..|\x83...)"  # Certificate
+    rb"\x30(?:[\x00-\x7f]|\x81.|\x82..|\x83...)"  # TBSCertificate
+    rb"(?:\xa0\x03\x02\x01.)?\x02([\x01-\x7f])",  # version; the serial number's length
+    re.DOTALL,
+)
+_WARNINGS_LOCK = threading.Lock()
+
+
+def read_serial_number(certificate: x509.Certificate) -> int:
+    """Read a certificate's serial number, which may be negative: old authorities' software wrote such ones."""
+    with hush_odd_serials():
+        return certificate.serial_number
+
+
+@contextmanager
+def hush_odd_serials() -> Iterator[None]:
+    """Keep `cryptography` from warning of serial numbers that are not positive; the log tells of them in our words.
+
+    Filters of warnings are the process's, so this is for the few certificates that have such a number, or may.
+    """
+    with _WARNINGS_LOCK, warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Parsed a serial number", CryptographyDeprecationWarning)
+        yield
+
+
+def _is_serial_odd(der: bytes) -> bool:
+    """Tell whether a certificate's serial number is negative or zero (RFC 5280, 4.1.2.2 has positive ones)."""
+    found = _SERIAL.match(der)
+    if found is None:
+        return False
+    value = der[found.end() : found.end() + found[1][0]]
+    return int.from_bytes(value, "big", signed=True) <= 0
+
+
+def _load_odd_certificate(der: bytes) -> x509.Certificate:
+    try:
+        with hush_odd_serials():
+            certificate = _load_parts(der)
+    except ValueError as error:
+        raise ValueError(
+            f"its serial number is not positive, and the installed version of 'cryptography' refuses that: {error}"
+        ) from error
+    log.info(
+        "the certificate of %s has a serial number that is not positive; it is used all the same",
+        human_name(certificate),
+    )
+    return certificate
+
+
 def read_certificates(data: bytes) -> list[x509.Certificate]:
-    """Read the certificates of a PEM file (any number, other blocks skipped) or of a DER file (one).
+    """Read the certificates of a file, in any of the forms that authorities hand out (`split_certificates`).
 
     Raises:
         ValueError: there is no certificate, or one cannot be read.
     """
-    if b"-----BEGIN" not in data:
-        return [read_certificate(data)]
-    return [read_certificate(found.public_bytes(Encoding.DER)) for found in x509.load_pem_x509_certificates(data)]
+    return [read_certificate(der) for der in split_certificates(data)]
 
 
 def human_name(certificate: x509.Certificate) -> str:

@@ -111,6 +111,11 @@ def find_binding(
     return Binding.BOUND if is_known or is_exact else Binding.UNBOUND
 
 
+def list_named_codes(certificate: x509.Certificate) -> tuple[str, ...]:
+    """List what may be codes of organisations among the attributes that identify a certificate's holder."""
+    return tuple(code.value for code in _iter_organ_codes(certificate))
+
+
 def parse_code(organ_id: str) -> OrganId:
     """Parse a code as the readers of a packet compare it: ``h29.05`` is H29.05 to them."""
     return OrganId.parse(organ_id) if len(organ_id) > _MAX_CACHED_LENGTH else _parse_code_cached(organ_id)

@@ -16,7 +16,7 @@ from ...errors import ConfigError, describe_system_error, describe_system_error_
 from ..algorithms import DIGESTS, SIGNATURES
 from ..reasons import VerificationStatus
 from .certificates import CURVES, MINIMUM_RSA_BITS, read_certificates
-from .organisations import Binding, CodeDirectory, OthersMode, check_code, check_entry, find_binding
+from .organisations import Binding, CodeDirectory, OthersMode, check_code, check_entry, find_binding, list_named_codes
 from .revocation import Revocation, RevocationMode
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 STRONG_SIGNATURES = frozenset(name for name, one in SIGNATURES.items() if one.digest != "sha1")
 STRONG_DIGESTS = frozenset(name for name in DIGESTS if name != "sha1")
-_SUFFIXES = {".pem", ".crt", ".cer", ".der"}
+_SUFFIXES = {".pem", ".crt", ".cer", ".der", ".p7b", ".p7c"}
 
 
 class VerifyMode(StrEnum):
@@ -131,7 +131,7 @@ class VerifyPolicy:
         revocation: Revocation | None = None,
         timestamp_anchors: Iterable[str | PathLike[str]] = (),
     ) -> VerifyPolicy:
-        """Load a policy whose certificates are in files: PEM (any number in a file), DER, or folders of such files.
+        """Load a policy whose certificates are in files (PEM, DER, .p7b), any number in each, or in folders of files.
 
         Args:
             paths: files and folders of the trusted authorities' certificates.
@@ -191,6 +191,21 @@ class VerifyPolicy:
             organ_id, certificate, trusted=trusted, organisations=self.organisations, directory=self.directory
         )
 
+    def find_organisation(self, organ_id: str, certificate: x509.Certificate, *, trusted: bool) -> str:
+        """Find the organisation that a certificate is bound to.
+
+        Args:
+            organ_id: the code that is looked at first.
+            certificate: the signer's certificate.
+            trusted: whether the certificate leads to an anchor.
+
+        Returns:
+            `organ_id` where it is bound to that, else the code of another; empty where it is bound to none.
+        """
+        codes = (organ_id, *self.organisations, *list_named_codes(certificate))
+        bound = (code for code in codes if self.find_binding(code, certificate, trusted=trusted) is Binding.BOUND)
+        return next(bound, "")
+
     @property
     def refuses_others(self) -> bool:
         """Whether a signer is refused whom nothing binds to the sender's code."""
@@ -214,6 +229,7 @@ def _read_file(file: Path) -> list[x509.Certificate]:
     except ValueError as error:
         why, why_vi = str(error), "nội dung không phải chứng thư số"
     raise ConfigError(
-        f"cannot read certificates from {file}: {why}; give PEM or DER files of the trusted authorities",
-        vi=f"không đọc được chứng thư số từ {file}: {why_vi}; hãy chỉ tệp PEM hoặc DER của tổ chức chứng thực tin cậy",
+        f"cannot read certificates from {file}: {why}; give PEM, DER or .p7b files of the trusted authorities",
+        vi=f"không đọc được chứng thư số từ {file}: {why_vi}; hãy chỉ tệp PEM, DER hoặc .p7b của tổ chức "
+        "chứng thực tin cậy",
     )

@@ -16,7 +16,7 @@ from cryptography import x509
 
 from ...errors import SigningError
 from ..reasons import Refused
-from .certificates import PARSE_ERRORS, find_key_problem, human_name, order_chain, read_certificate
+from .certificates import PARSE_ERRORS, find_key_problem, human_name, order_chain, read_certificate, read_serial_number
 from .path_validation import validate_path
 from .pki_http import Fetch, FetchFailed, fetch_http
 from .policy import VerifyPolicy
@@ -138,7 +138,7 @@ def _find_authority(response: TimeStampResponse) -> tuple[x509.Certificate, tupl
     embedded_certificates = tuple(read_certificate(der) for der in sorted(signed.certificates))
     for info in signed.signer_infos:
         for certificate in embedded_certificates:
-            if certificate.issuer == info.issuer and certificate.serial_number == info.serial_number:
+            if certificate.issuer == info.issuer and read_serial_number(certificate) == info.serial_number:
                 return certificate, embedded_certificates
     raise ValueError("the authority's certificate is missing")
 

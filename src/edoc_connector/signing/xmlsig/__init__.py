@@ -4,8 +4,8 @@ from .c14n import canonicalise
 from .check_signature import check_claimed_time
 from .result import Difference, Verification
 from .seal import read_seal, seal_maker
+from .status_seal import enveloped
 from .verify import verify
-from .xmldsig import enveloped
 
 __all__ = [
     "Difference",

@@ -55,12 +55,15 @@ class Verification:
         timestamped: whether a trusted time-stamp authority vouches that the signature existed at `signed_at`.
         algorithms: names of the signature algorithm and the hashes.
         findings: remarks that change no status.
-        unsealed: names of fields that hubs add and nobody signed; they are not in `message`.
+        sealed: under a seal the names of all that it proves: fields, and ``Attachment.N`` for a file's name and
+            content.
+        unsealed: under a seal the names of all that is in the packet and that it does not prove. Values that hubs add
+            (`edxml.HUB_DEFAULTS`) are not in `message`; the others are, as they came. A packet's own signature covers
+            everything, so there nothing is unsealed.
         differences: fields and attachments that are not as they were sealed.
-        message: the signed content, and only that; None unless VALID. Under a seal the names and contact data of
-            organisations and the stations passed are the hub's, as the seal does not cover them.
-        attachments: the files that were signed, the seal taken out; none unless VALID. Under a seal their content
-            types and descriptions are the hub's.
+        message: the signed content; None unless VALID. What of it is named in `unsealed` nobody signed.
+        attachments: the files that were signed, the seal taken out; none unless VALID. Under a seal their names and
+            descriptions are in the form that was sealed.
     """
 
     reason: str
@@ -74,6 +77,7 @@ class Verification:
     timestamped: bool = False
     algorithms: tuple[str, ...] = ()
     findings: tuple[SigningFinding, ...] = ()
+    sealed: tuple[str, ...] = ()
     unsealed: tuple[str, ...] = ()
     differences: tuple[Difference, ...] = ()
     message: Message | None = field(default=None, repr=False)

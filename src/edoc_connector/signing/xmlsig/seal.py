@@ -1,7 +1,9 @@
 """The seal, a signature over a packet's content that survives hubs which build packets anew: made, read and compared.
 
 A small XML document, `edoc-seal.xml`, listed as the last attachment, names every field with meaning and every
-attachment by the hash of its decoded content, and is signed (XAdES baseline B, or B-T with a time-stamp).
+attachment by the hash of its decoded content, and is signed (XAdES baseline B, or B-T with a time-stamp). Form 2 has
+the names of organisations and the descriptions of attachments besides, which hubs rewrite: a difference there is a
+finding. Form 1 is still read, and written where recipients know no other.
 """
 
 from __future__ import annotations
@@ -9,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import zip_longest
@@ -24,9 +26,13 @@ from ...edxml import (
     AttachmentDigest,
     Document,
     SealMaker,
+    complete,
     facts,
+    list_unsealed_fields,
+    list_unsealed_parts,
     normalise,
     parse_xml,
+    refreshed_facts,
 )
 from ...errors import AttachmentError, PacketError, SigningError
 from ..algorithms import EXC_C14N
@@ -40,16 +46,22 @@ from .signature_profile import SIGNED_PROPERTIES, iter_outside
 from .xades import add_timestamp, build_object, canonicalise_signature_value
 from .xmldsig import NewReference, build_signature, build_signed_info, sign_signed_info
 
-SEAL_NS = "urn:edoc-connector:seal:1"
+SEAL_NAMESPACES = {1: "urn:edoc-connector:seal:1", 2: "urn:edoc-connector:seal:2"}
+"""The namespaces of the forms of a seal."""
+NEWEST_FORM = 2
+SEAL_NS = SEAL_NAMESPACES[NEWEST_FORM]
 MAX_BYTES = 1 << 20
 """Largest seal that is read."""
 
-_S = f"{{{SEAL_NS}}}"
+_FORMS = {f"{{{namespace}}}Seal": form for form, namespace in SEAL_NAMESPACES.items()}
+_REFRESHED = re.compile(r"From\.OrganName|To\.[0-9]+\.OrganName")
 _SHA256 = re.compile("[0-9a-f]{64}")
 _SIGNATURE_ID, _PROPERTIES_ID, _CONTENT_ID = "seal-signature", "seal-properties", "seal-content"
 
 
-def seal_maker(document: Document, *, signer: Signer, at: datetime, timestamp: TimeStamping | None = None) -> SealMaker:
+def seal_maker(
+    document: Document, *, signer: Signer, at: datetime, timestamp: TimeStamping | None = None, form: int = NEWEST_FORM
+) -> SealMaker:
     """Build the function by which `edxml.write` seals a document.
 
     Args:
@@ -57,6 +69,7 @@ def seal_maker(document: Document, *, signer: Signer, at: datetime, timestamp: T
         signer: the key.
         at: signing time, aware.
         timestamp: gets a time-stamp for the signing time, e.g. a `TimestampAuthority` (XAdES baseline B-T).
+        form: form of the seal, 1 or 2; 1 leaves out names of organisations and descriptions of attachments.
 
     Raises:
         SigningError: `at` has no offset; or later, when the seal is made, the signer refuses or there is no time-stamp.
@@ -69,7 +82,7 @@ def seal_maker(document: Document, *, signer: Signer, at: datetime, timestamp: T
     created = at.astimezone(VIETNAM).isoformat(timespec="seconds")
 
     def make_seal(attachments: Sequence[AttachmentDigest]) -> bytes:
-        root = _build_content(document, attachments, created)
+        root = _build_content(complete(document), attachments, created, form)
         _sign_seal(root, select_signer(signer), created)
         if timestamp is not None:
             add_timestamp(root[-1], timestamp(canonicalise_signature_value(root[-1])))
@@ -78,18 +91,24 @@ def seal_maker(document: Document, *, signer: Signer, at: datetime, timestamp: T
     return make_seal
 
 
-def _build_content(document: Document, attachments: Sequence[AttachmentDigest], created: str) -> etree._Element:
-    root = etree.Element(_S + "Seal", created=created, nsmap={None: SEAL_NS})
-    for name, value in facts(document):
-        etree.SubElement(root, _S + "Field", name=name).text = value
+def _build_content(
+    document: Document, attachments: Sequence[AttachmentDigest], created: str, form: int
+) -> etree._Element:
+    namespace = SEAL_NAMESPACES[form]
+    root = etree.Element(f"{{{namespace}}}Seal", created=created, nsmap={None: namespace})
+    for name, value in (*facts(document), *(refreshed_facts(document) if form > 1 else ())):
+        etree.SubElement(root, f"{{{namespace}}}Field", name=name).text = value
     for attachment in attachments:
-        etree.SubElement(
+        element = etree.SubElement(
             root,
-            _S + "Attachment",
+            f"{{{namespace}}}Attachment",
             name=normalise(attachment.name),
             size=str(attachment.size),
             sha256=attachment.sha256,
         )
+        description = normalise(attachment.description)
+        if description and form > 1:
+            element.set("description", description)
     return root
 
 
@@ -126,12 +145,27 @@ class Seal:
         fields: names and values.
         attachments: name, size and hash of each file, in order.
         signature: its Signature element.
+        form: 1 or 2, by its namespace.
     """
 
     created: str
     fields: tuple[tuple[str, str], ...]
     attachments: tuple[AttachmentDigest, ...]
     signature: etree._Element
+    form: int = NEWEST_FORM
+
+    @property
+    def refreshed(self) -> tuple[tuple[str, str], ...]:
+        """The names of organisations among the fields, which hubs rewrite."""
+        return tuple(pair for pair in self.fields if self._is_refreshed(pair[0]))
+
+    @property
+    def lasting(self) -> tuple[tuple[str, str], ...]:
+        """The other fields, which have to be in the packet as they are here."""
+        return tuple(pair for pair in self.fields if not self._is_refreshed(pair[0]))
+
+    def _is_refreshed(self, name: str) -> bool:
+        return self.form > 1 and _REFRESHED.fullmatch(name) is not None
 
 
 def read_seal(attachment: Attachment) -> Seal:
@@ -154,8 +188,10 @@ def read_seal(attachment: Attachment) -> Seal:
 
 
 def _parse_seal(root: etree._Element) -> Seal:
-    if root.tag != _S + "Seal":
+    form = _FORMS.get(str(root.tag))
+    if form is None:
         raise Refused("SEAL-VERSION", str(root.tag))
+    field_tag, file_tag = (f"{{{SEAL_NAMESPACES[form]}}}{name}" for name in ("Field", "Attachment"))
     inside = root.iter(etree.Comment, etree.ProcessingInstruction, etree.Entity)
     if next(inside, None) is not None or next(iter_outside(root), None) is not None:
         raise Refused("SIG-COMMENT", "Seal")
@@ -167,14 +203,15 @@ def _parse_seal(root: etree._Element) -> Seal:
     if not children or children[-1].tag != f"{{{DS}}}Signature":
         raise Refused("SEAL-SHAPE", "Signature")
     tags = [child.tag for child in children[:-1]]
-    count = tags.count(_S + "Field")
-    if tags != [_S + "Field"] * count + [_S + "Attachment"] * (len(tags) - count):
+    count = tags.count(field_tag)
+    if tags != [field_tag] * count + [file_tag] * (len(tags) - count):
         raise Refused("SEAL-SHAPE", "Field, Attachment, Signature")
     return Seal(
         created=root.get("created", ""),
         fields=tuple(_parse_field(child) for child in children[:count]),
-        attachments=tuple(_parse_attachment(child) for child in children[count:-1]),
+        attachments=tuple(_parse_attachment(child, form) for child in children[count:-1]),
         signature=children[-1],
+        form=form,
     )
 
 
@@ -185,15 +222,16 @@ def _parse_field(element: etree._Element) -> tuple[str, str]:
     return name, element.text or ""
 
 
-def _parse_attachment(element: etree._Element) -> AttachmentDigest:
+def _parse_attachment(element: etree._Element, form: int) -> AttachmentDigest:
     name, size, digest = (element.get(key, "") for key in ("name", "size", "sha256"))
-    if len(element.attrib) != 3 or len(element) or (element.text or "").strip() or not name:
+    description = element.get("description") if form > 1 else None
+    if len(element.attrib) != 3 + (description is not None) or len(element) or (element.text or "").strip() or not name:
         raise Refused("SEAL-SHAPE", f"Attachment {name}")
     if not _SHA256.fullmatch(digest):
         raise Refused("SEAL-SHAPE", f"Attachment {name}: sha256")
     if not (size.isascii() and size.isdigit() and len(size) <= 18):
         raise Refused("SEAL-SHAPE", f"Attachment {name}: size")
-    return AttachmentDigest(name, int(size), digest)
+    return AttachmentDigest(name, int(size), digest, description or "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,10 +240,14 @@ class SealComparison:
 
     Args:
         differences: fields and attachments that are not as sealed.
-        unsealed: names of fields that hubs add and the seal does not have.
+        refreshed: names of organisations and descriptions of attachments that are not as sealed: hubs rewrite them.
+        sealed: names of all that is in the packet as sealed.
+        unsealed: names of all that is in the packet and not as sealed, or that no seal covers.
     """
 
     differences: tuple[Difference, ...]
+    refreshed: tuple[Difference, ...]
+    sealed: tuple[str, ...]
     unsealed: tuple[str, ...]
 
 
@@ -217,9 +259,34 @@ def compare_seal(seal: Seal, document: Document, attachments: Sequence[Attachmen
         document: the packet's message.
         attachments: the packet's files, the seal left out.
     """
-    differences, unsealed = _compare_fields(seal.fields, facts(document))
-    differences += _compare_files(list(seal.attachments), [_compute_digest(one) for one in attachments])
-    return SealComparison(tuple(differences), tuple(unsealed))
+    differences, added_by_hubs = _compare_fields(seal.lasting, facts(document))
+    digests = [_compute_digest(one) for one in attachments]
+    differences += _compare_files(list(seal.attachments), digests)
+    received = dict((*refreshed_facts(document), *_iter_descriptions(digests)))
+    expected = dict((*seal.refreshed, *_iter_descriptions(seal.attachments)))
+    changed = [name for name in dict.fromkeys((*expected, *received)) if expected.get(name) != received.get(name)]
+    files = [f"Attachment.{number}" for number in range(1, len(digests) + 1)]
+    parts = (
+        f"{file}.{part}" for file, one in zip(files, attachments, strict=True) for part in list_unsealed_parts(one)
+    )
+    return SealComparison(
+        differences=tuple(differences),
+        refreshed=tuple(Difference(name, expected.get(name), received.get(name)) for name in changed)
+        if seal.form > 1
+        else (),
+        sealed=(*dict(seal.lasting), *(name for name in received if name not in changed), *files),
+        unsealed=(
+            *added_by_hubs,
+            *(name for name in received if name in changed),
+            *list_unsealed_fields(document),
+            *parts,
+        ),
+    )
+
+
+def _iter_descriptions(files: Sequence[AttachmentDigest]) -> Iterator[tuple[str, str]]:
+    named = ((f"Attachment.{number}.Description", one.description) for number, one in enumerate(files, 1))
+    return ((name, description) for name, description in named if description)
 
 
 def _compare_fields(
@@ -251,11 +318,12 @@ def _group_by_name(pairs: Sequence[tuple[str, str]]) -> dict[str, Counter[str]]:
 
 
 def _compute_digest(attachment: Attachment) -> AttachmentDigest:
+    name, description = normalise(attachment.name), normalise(attachment.description or "")
     try:
-        return AttachmentDigest(normalise(attachment.name), attachment.size, attachment.sha256)
+        return AttachmentDigest(name, attachment.size, attachment.sha256, description)
     except AttachmentError as error:
         # content that cannot be decoded is no content; the error's words are shown as the value received
-        return AttachmentDigest(normalise(attachment.name), 0, error.message)
+        return AttachmentDigest(name, 0, error.message, description)
 
 
 def _compare_files(sealed: list[AttachmentDigest], received: list[AttachmentDigest]) -> list[Difference]:

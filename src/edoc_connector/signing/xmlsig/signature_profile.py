@@ -71,6 +71,7 @@ _WHOLE_TRANSFORMS = frozenset({(ENVELOPED,), (ENVELOPED, EXC_C14N), (ENVELOPED, 
 _PART_TRANSFORMS = frozenset({(), (EXC_C14N,), (C14N,)})
 _WHOLE_REFERENCE = ReferenceShape(lambda uri: uri == "", _WHOLE_TRANSFORMS)
 _PROPERTIES_REFERENCE = ReferenceShape(lambda uri: uri.startswith("#"), _PART_TRANSFORMS, SIGNED_PROPERTIES)
+_STATUS_REFERENCE = ReferenceShape(lambda uri: uri == "#edoc-seal", frozenset({(EXC_C14N,)}))
 _ANY_REFERENCE = ReferenceShape(lambda uri: uri == "" or uri.startswith("#"), _WHOLE_TRANSFORMS | _PART_TRANSFORMS)
 
 PACKET = SignatureProfile(frozenset({("SignedInfo", "SignatureValue", "KeyInfo")}), (_WHOLE_REFERENCE,))
@@ -79,6 +80,10 @@ SEAL = SignatureProfile(
     frozenset({("SignedInfo", "SignatureValue", "KeyInfo", "Object")}), (_WHOLE_REFERENCE, _PROPERTIES_REFERENCE)
 )
 """The signature in a seal: XAdES, so its signed properties are covered too."""
+STATUS = SignatureProfile(
+    frozenset({("SignedInfo", "SignatureValue", "KeyInfo", "Object")}), (_WHOLE_REFERENCE, _STATUS_REFERENCE)
+)
+"""The signature of a status packet that seals the status's fields too."""
 CORE = SignatureProfile(
     frozenset({("SignedInfo", "SignatureValue"), ("SignedInfo", "SignatureValue", "KeyInfo")}),
     (),

@@ -33,24 +33,39 @@ from pydantic import BaseModel
 from ..._core import utc_now
 from ...edxml import (
     DOCUMENT_HEADER,
+    HUB_DEFAULTS,
     SEAL_NAME,
     Attachment,
     Document,
     Limits,
     Message,
     Packet,
+    StatusMessage,
+    facts,
+    list_unsealed_fields,
     normalise,
     parse_scanned,
     parse_xml,
+    refreshed_facts,
 )
 from ...errors import PacketError
 from ..pki import Trust, VerifyPolicy, check_timestamp, human_name
 from ..reasons import REASONS, Refused, SigningFinding, VerificationStatus
-from .c14n import check_namespace_bounds
+from .c14n import canonicalise, check_namespace_bounds
 from .check_signature import Proof, SecondVerifier, check_claimed_time, judge_signer, prove
 from .result import Difference, Verification
 from .seal import Seal, compare_seal, read_seal
-from .signature_profile import PACKET, SEAL, ParsedSignature, Reference, find_signature, parse_signature
+from .signature_profile import (
+    PACKET,
+    SEAL,
+    STATUS,
+    ParsedSignature,
+    Reference,
+    SignatureProfile,
+    find_signature,
+    parse_signature,
+)
+from .status_seal import build_status_object, find_sealed_signature, restore_signature
 from .xades import (
     canonicalise_signature_value,
     check_certificate,
@@ -80,7 +95,10 @@ def verify(packet: Packet, policy: VerifyPolicy | None = None) -> Verification:
     policy = policy or VerifyPolicy()
     at = policy.at or utc_now()
     if not _find_seals(packet):
-        return _build_verification(packet, _Outcome.from_check(_verify_own, packet, policy, at), at)
+        own = _Outcome.from_check(_verify_own, packet, policy, at)
+        if _find_sealed_status(packet) is not None:
+            own = _combine(own, _Outcome.from_check(_verify_status, packet, policy, at))
+        return _build_verification(packet, own, at)
     # each of the two hashes the whole packet, in its own way
     with _run_beside(
         packet.size > _LARGE_PACKET_SIZE, partial(_Outcome.from_check, _verify_seal, packet, policy, at)
@@ -115,6 +133,7 @@ class _Outcome:
     signed_at: datetime | None = None
     is_timestamped: bool = False
     findings: tuple[SigningFinding, ...] = ()
+    sealed: tuple[str, ...] = ()
     unsealed: tuple[str, ...] = ()
     differences: tuple[Difference, ...] = ()
 
@@ -168,16 +187,25 @@ def _verify_own(packet: Packet, policy: VerifyPolicy, at: datetime) -> _Outcome:
     small = packet.size <= policy.second_verifier_limit
     proof = prove(
         signature,
-        parse_signature(signature, PACKET),
+        parse_signature(signature, _select_profile(packet)),
         policy=policy,
         compute_digest=lambda reference: _compute_packet_digest(packet, signature, reference),
         second_verifier=_build_second_verifier(packet, policy) if small else None,
     )
     outcome = _judge_proof(proof, "SIG-OK", packet, policy, at)
+    if packet.ambiguous:
+        names = ", ".join(name for name, _ in packet.ambiguous[:_MAX_SHOWN])
+        return replace(outcome, code="SIG-AMBIGUOUS", detail=names)
     return outcome if small else outcome.with_finding("SIG-ONE-VERIFIER", f"{policy.second_verifier_limit} bytes")
 
 
+def _select_profile(packet: Packet) -> SignatureProfile:
+    return PACKET if _find_sealed_status(packet) is None else STATUS
+
+
 def _compute_packet_digest(packet: Packet, signature: etree._Element, reference: Reference) -> bytes:
+    if reference.uri:
+        return _compute_status_digest(packet, reference)
     digest = hashlib.new(reference.digest, usedforsecurity=reference.digest != "sha1")
     try:
         for piece in packet.skeleton.iter_canonical(exclusive=reference.exclusive, exclude=[signature]):
@@ -198,9 +226,11 @@ def _build_second_verifier(packet: Packet, policy: VerifyPolicy) -> SecondVerifi
             signature = find_signature(_parse_whole(packet, limits, policy.second_verifier_limit))
         except PacketError as error:
             raise Refused("SIG-DISAGREE", error.message) from None
-        if parse_signature(signature, PACKET).comparison_key != parsed.comparison_key:
+        profile = _select_profile(packet)
+        if parse_signature(signature, profile).comparison_key != parsed.comparison_key:
             raise Refused("SIG-DISAGREE", "shape")
-        return is_valid_by_xmlsec(signature, parsed, certificate)
+        sealed_object = signature[-1] if profile is STATUS else None
+        return is_valid_by_xmlsec(signature, parsed, certificate, identified_element=sealed_object)
 
     return verify_again
 
@@ -283,12 +313,71 @@ def _compare_with_seal(outcome: _Outcome, seal: Seal, packet: Packet, document: 
     """Compare the seal with the packet, whatever the judgement on its signer; differences decide the outcome."""
     with packet.source.open_shared():  # once for all attachments
         comparison = compare_seal(seal, document, packet.attachments[:-1])
-    if not comparison.differences:
-        return replace(outcome, unsealed=comparison.unsealed)
-    differences_text = "; ".join(str(one) for one in comparison.differences[:_MAX_SHOWN])
-    more = len(comparison.differences) - _MAX_SHOWN
+    differences = comparison.differences + _list_ambiguous(packet)
+    if not differences:
+        remarks = tuple(SigningFinding("SEAL-REFRESHED", str(one)) for one in comparison.refreshed)
+        findings = (*outcome.findings, *remarks)
+        return replace(outcome, sealed=comparison.sealed, unsealed=comparison.unsealed, findings=findings)
+    return _with_differences(outcome, differences)
+
+
+def _list_ambiguous(packet: Packet) -> tuple[Difference, ...]:
+    """List the elements on which readers differ: of several the national hub's library takes the last."""
+    return tuple(Difference(name, None, f"2 × … {text}".strip()) for name, text in packet.ambiguous)
+
+
+def _with_differences(outcome: _Outcome, differences: tuple[Difference, ...]) -> _Outcome:
+    differences_text = "; ".join(str(one) for one in differences[:_MAX_SHOWN])
+    more = len(differences) - _MAX_SHOWN
     detail = f"{differences_text}; … (+{more})" if more > 0 else differences_text
-    return replace(outcome, code="SEAL-DIFFERS", detail=detail, differences=comparison.differences)
+    return replace(outcome, code="SEAL-DIFFERS", detail=detail, differences=differences)
+
+
+# -- the seal of a status, in the packet's own signature
+
+
+def _find_sealed_status(packet: Packet) -> etree._Element | None:
+    is_status = isinstance(packet.message, StatusMessage)
+    return find_sealed_signature(packet.skeleton.root) if is_status else None
+
+
+def _verify_status(packet: Packet, policy: VerifyPolicy, at: datetime) -> _Outcome:
+    """Verify what of a status's signature outlives a hub: the fields, not the packet's bytes."""
+    found = _find_sealed_status(packet)
+    if found is None or not isinstance(packet.message, StatusMessage):
+        raise Refused("SIG-NONE")
+    if next(found.iter(etree.Comment, etree.ProcessingInstruction, etree.Entity), None) is not None:
+        raise Refused("SIG-COMMENT", "Signature")
+    form = canonicalise(build_status_object(packet.message), exclusive=True)
+    if any(canonicalise(one, exclusive=True) != form for one in found.iterchildren("{*}Object")):
+        raise Refused("SEAL-STATUS-DIFFERS")
+    signature = restore_signature(found, packet.message)
+    try:
+        proof = prove(
+            signature,
+            parse_signature(signature, STATUS),
+            policy=policy,
+            # the bytes that the first Reference covers are gone; `_verify_own` judges them where they are not
+            compute_digest=lambda one: _compute_status_digest(packet, one) if one.uri else one.value,
+            second_verifier=None,  # every octet that is hashed was put together here, none parsed
+        )
+    except Refused as refusal:
+        if refusal.code != "SIG-DIGEST":
+            raise
+        raise Refused("SEAL-STATUS-DIFFERS") from None
+    outcome = _judge_proof(proof, "SEAL-OK", packet, policy, at)
+    if packet.ambiguous:
+        return _with_differences(outcome, _list_ambiguous(packet))
+    sealed = dict.fromkeys(name for name, _ in facts(packet.message))
+    names = tuple(name for name, _ in refreshed_facts(packet.message))
+    return replace(outcome, sealed=tuple(sealed), unsealed=(*names, *list_unsealed_fields(packet.message)))
+
+
+def _compute_status_digest(packet: Packet, reference: Reference) -> bytes:
+    if not isinstance(packet.message, StatusMessage):
+        raise Refused("SIG-URI", reference.uri)
+    form = canonicalise(build_status_object(packet.message), exclusive=True)
+    return hashlib.new(reference.digest, form, usedforsecurity=reference.digest != "sha1").digest()
 
 
 # -- both together
@@ -334,7 +423,8 @@ def _build_verification(packet: Packet, outcome: _Outcome, at: datetime) -> Veri
         timestamped=outcome.is_timestamped,
         algorithms=outcome.proof.algorithms if outcome.proof else (),
         findings=tuple(dict.fromkeys(outcome.findings)),
-        unsealed=outcome.unsealed,
+        sealed=outcome.sealed if sealed else (),
+        unsealed=outcome.unsealed if sealed else (),
         differences=outcome.differences,
         message=_without_unsigned_fields(message, attachments, outcome.unsealed) if valid else None,
         attachments=attachments,
@@ -343,7 +433,11 @@ def _build_verification(packet: Packet, outcome: _Outcome, at: datetime) -> Veri
 
 def _select_signed_files(packet: Packet, *, sealed: bool) -> tuple[Attachment, ...]:
     files = (one for one in packet.attachments if one.name != SEAL_NAME)
-    return tuple(one.renamed(normalise(one.name)) if sealed else one for one in files)
+    return tuple(_as_sealed_file(one) if sealed else one for one in files)
+
+
+def _as_sealed_file(attachment: Attachment) -> Attachment:
+    return attachment.renamed(normalise(attachment.name), description=normalise(attachment.description or ""))
 
 
 def _as_sealed(value: Any) -> Any:
@@ -368,5 +462,5 @@ def _without_unsigned_fields(
     """Copy the message without the fields that nobody signed."""
     if not isinstance(message, Document):
         return message
-    dropped = {_ATTRIBUTE_OF_SEAL_NAME[name]: None for name in unsealed}
+    dropped = {_ATTRIBUTE_OF_SEAL_NAME[name]: None for name in unsealed if name in HUB_DEFAULTS}
     return message.model_copy(update={"attachments": attachments, **dropped})

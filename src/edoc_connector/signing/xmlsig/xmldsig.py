@@ -6,6 +6,7 @@ SignedInfo is built here, so any signer of plain bytes (a token, a remote servic
 from __future__ import annotations
 
 import base64
+import copy
 import hashlib
 import hmac
 from collections.abc import Callable, Sequence
@@ -119,6 +120,7 @@ class EnvelopedSignature:
 
     Args:
         signer: the key; of a keyring the one that signs now, for this packet's whole signature.
+        sealed_object: an Object to sign too, with an Id.
 
     Raises:
         EdocError: no key of the keyring can sign now.
@@ -126,12 +128,16 @@ class EnvelopedSignature:
 
     digest_algorithm = DIGEST
 
-    def __init__(self, signer: Signer) -> None:
+    def __init__(self, signer: Signer, sealed_object: etree._Element | None = None) -> None:
         self._signer = select_signer(signer)
+        self._object = sealed_object
 
     def blank(self) -> bytes:
         """Build a Signature of the final length, with zeros for digest and value."""
         size = signature_size(require_certificate(self._signer).public_key())  # type: ignore[arg-type]  # as above
+        if self._object is not None:
+            info = self._build_signed_info(bytes(hashlib.new(DIGEST).digest_size))
+            return _serialise_signature(info, bytes(size), self._signer.certificates, self._object)
         return _build_blank(tuple(self._signer.certificates), self._signer.algorithm, size)
 
     def signature(self, digest: bytes) -> bytes:
@@ -146,8 +152,18 @@ class EnvelopedSignature:
         Raises:
             SigningError: the signer refuses.
         """
-        info = build_signed_info([NewReference(digest=digest)], algorithm=self._signer.algorithm)
-        return _serialise_signature(info, sign_signed_info(self._signer, info), self._signer.certificates)
+        info = self._build_signed_info(digest)
+        value = sign_signed_info(self._signer, info)
+        return _serialise_signature(info, value, self._signer.certificates, self._object)
+
+    def _build_signed_info(self, digest: bytes) -> etree._Element:
+        references = [NewReference(digest=digest)]
+        if self._object is not None:
+            form = canonicalise(self._object, exclusive=True)
+            own_digest = hashlib.new(DIGEST, form).digest()
+            uri = f"#{self._object.get('Id')}"
+            references.append(NewReference(uri=uri, transforms=(EXC_C14N,), digest=own_digest))
+        return build_signed_info(references, algorithm=self._signer.algorithm)
 
 
 @lru_cache(64)
@@ -156,20 +172,16 @@ def _build_blank(certificates: tuple[x509.Certificate, ...], algorithm: str, siz
     return _serialise_signature(info, bytes(size), certificates)
 
 
-def _serialise_signature(info: etree._Element, value: bytes, certificates: Sequence[x509.Certificate]) -> bytes:
+def _serialise_signature(
+    info: etree._Element,
+    value: bytes,
+    certificates: Sequence[x509.Certificate],
+    sealed_object: etree._Element | None = None,
+) -> bytes:
     element = build_signature(info, value, certificates)
+    if sealed_object is not None:
+        element.append(copy.deepcopy(sealed_object))
     return bytes(etree.tostring(element, encoding="UTF-8", xml_declaration=False))
-
-
-def enveloped(signer: Signer) -> EnvelopedSignature:
-    """Build the maker of a packet's own signature for `edxml.write` (QCVN 102:2016, Signature).
-
-    Enveloped, one Reference to the whole packet, exclusive canonicalisation, SHA-256, X509Data with the signer's chain.
-
-    Args:
-        signer: the key.
-    """
-    return EnvelopedSignature(signer)
 
 
 def find_core_failure(

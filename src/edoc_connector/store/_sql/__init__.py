@@ -12,7 +12,14 @@ from .compiled import (
     split_keys,
 )
 from .connections import ConnectionSource, SqliteConnectionSource, select_connection_source
-from .engine import DRIVER_ERRORS, as_store_error, begin_transaction, make_engine, translate_driver_errors
+from .engine import (
+    DRIVER_ERRORS,
+    as_store_error,
+    begin_transaction,
+    find_database_file,
+    make_engine,
+    translate_driver_errors,
+)
 from .schema import TABLES
 
 __all__ = [
@@ -28,6 +35,7 @@ __all__ = [
     "build_newest_first_query",
     "build_query_by_id",
     "execute_directly",
+    "find_database_file",
     "hear_statements",
     "make_engine",
     "match_columns",

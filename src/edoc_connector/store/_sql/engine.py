@@ -6,8 +6,10 @@ import errno
 import random
 import time
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from types import TracebackType
 from typing import Any, TypeVar
+from urllib.parse import unquote, urlsplit
 
 from sqlalchemy import URL, Connection, Engine, NullPool, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, OperationalError, SQLAlchemyError
@@ -129,6 +131,17 @@ def make_engine(url: str) -> Engine:
     )
     event.listen(engine, "connect", _configure_sqlite)
     return engine
+
+
+def find_database_file(engine: Engine) -> Path | None:
+    """Find the file of an SQLite database; None for a server.
+
+    The database in the URL may be a URI itself (https://www.sqlite.org/uri.html).
+    """
+    database = engine.url.database or ""
+    if engine.url.get_backend_name() != "sqlite":
+        return None
+    return Path(unquote(urlsplit(database).path)) if database.startswith("file:") else Path(database)
 
 
 def _build_postgresql_arguments(url: URL) -> dict[str, Any]:

@@ -122,6 +122,8 @@ delivery_recipients = Table(
     Column("last_at", UtcTime),
     Column("change", String(16)),
     Column("out_of_order", Integer, nullable=False, default=0),
+    # Of the last status that counted (`status_rules.Authority`); empty where it came before that was kept.
+    Column("authority", String(16)),
     UniqueConstraint("delivery_id", "organ_id"),
     Index(None, "organ_id", "delivery_id"),
     CheckConstraint("change IN ('asked', 'agreed', 'refused')", name="change"),
@@ -175,6 +177,12 @@ receipts = Table(
     Column("was_admitted", Boolean, nullable=False, server_default=false()),
     # Whether it was set aside and is downloaded once more by itself, when its next attempt is due.
     Column("refetch", Boolean, nullable=False, server_default=false()),
+    # Who vouches for its sender (`status_rules.Authority`), and what was found, as JSON; both empty where the packet
+    # came before that was kept. The first alone is empty where nobody does.
+    Column("authority", String(16)),
+    Column("authority_findings", Text),
+    # Whether what it says was let count.
+    Column("took_effect", Boolean, nullable=False, server_default=true()),
     *_build_queue_columns(RECEIPTS),
     UniqueConstraint("agency", "hub_doc_id"),
     CheckConstraint("change IN ('asked', 'agreed', 'refused')", name="change"),
@@ -266,6 +274,8 @@ timeline = Table(
     Column("detail", Text, nullable=False),
     # Empty where the words are the same in both languages, a person's own.
     Column("detail_vi", Text),
+    # Of a status or a request that came in (`status_rules.Authority`).
+    Column("authority", String(16)),
     CheckConstraint("subject IN ('delivery', 'receipt', 'outgoing')", name="subject"),
     Index(None, "subject", "subject_id"),
     sqlite_autoincrement=True,

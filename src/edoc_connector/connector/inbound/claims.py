@@ -1,0 +1,177 @@
+"""Claims of packets: gather what is known of a packet, so that `authority` can decide about it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from ...edxml import BusinessType, Document, Message, StatusMessage
+from ...signing import Verification, VerifyMode
+from ...store import TAKE_BACK_CODE, Authority, DeliveryRow, ReceiptRow, Tx
+from .._agency_codes import find_same_code, is_same_agency
+from .._change_rules import NEW_KIND, select_target_ids
+from .._context import ConnectorContext
+from .admission import VerifiedPacket, as_packet_columns
+from .authority import Claim, Rules, Ruling, Speech, as_authority_columns, decide
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JudgedPacket:
+    """A packet with what was decided about it.
+
+    Args:
+        ruling: the decision.
+        party: the sender's code as the document it speaks about has it; the sender's own code where it is no party.
+        delivery: of a status, the document of ours that it is about; None where there is none.
+        targets: of a change or a request to take back, the documents here that it may act on.
+    """
+
+    ruling: Ruling
+    party: str
+    delivery: DeliveryRow | None = None
+    targets: tuple[ReceiptRow, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Subject:
+    """What a packet speaks about: the stored codes of those who may, and the rows it acts on then."""
+
+    parties: tuple[str, ...] | None = None
+    party: str | None = None
+    delivery: DeliveryRow | None = None
+    targets: tuple[ReceiptRow, ...] = ()
+
+
+def judge_verified(tx: Tx, context: ConnectorContext, row: ReceiptRow, verified: VerifiedPacket) -> JudgedPacket:
+    """Judge a packet that the policy lets in; see `judge`."""
+    return judge(tx, context, row, verified.message, verified.verification, signer=verified.signer)
+
+
+def judge(
+    tx: Tx, context: ConnectorContext, row: ReceiptRow, message: Message, verification: Verification, *, signer: str
+) -> JudgedPacket:
+    """Judge a packet: who vouches for it, and whether what it says may take effect.
+
+    Args:
+        tx: the transaction in which it takes effect.
+        context: the policy and the settings.
+        row: its receipt, which has what the hub announced.
+        message: what it says.
+        verification: what its signatures are worth.
+        signer: the organisation that the signer's certificate is bound to; empty where it is bound to none.
+    """
+    sender = message.sender.id
+    subject = _find_subject(tx, row, message)
+    claim = Claim(
+        speech=_find_speech(message),
+        code=str(message.code) if isinstance(message, StatusMessage) else "",
+        sender=sender,
+        verdict=verification.status,
+        signer=_write_alike(tx, row, signer, sender),
+        announced=_write_alike(tx, row, row.offered_by or "", sender),
+        addressees=find_addressees(tx, row, message),
+        own=row.agency,
+        parties=None if subject.parties is None else frozenset({sender} if subject.party else subject.parties),
+        age=_compute_age(row, verification),
+    )
+    ruling = decide(claim, _build_rules(context))
+    return JudgedPacket(
+        ruling=ruling, party=subject.party or sender, delivery=subject.delivery, targets=subject.targets
+    )
+
+
+def build_columns(verified: VerifiedPacket, judged: JudgedPacket) -> dict[str, Any]:
+    """Build the columns of a packet's receipt: the packet, and what was decided about it."""
+    return as_packet_columns(verified) | as_authority_columns(judged.ruling)
+
+
+def find_delivery(tx: Tx, agency: str, message: StatusMessage) -> DeliveryRow | None:
+    """Find the delivery of a status: by DocumentId, else by number, notation and date where only one fits."""
+    response_for = message.response_for
+    delivery = tx.deliveries.find_by_document_id(agency, response_for.document_id) if response_for.document_id else None
+    if delivery is not None or not response_for.code:
+        return delivery
+    same_code: dict[str, object] = {"code": response_for.code, "business": NEW_KIND}
+    if response_for.issued_on is not None:
+        same_code["issued_on"] = response_for.issued_on
+    candidates = tx.deliveries.find_all(agency, limit=2, **same_code)
+    return candidates[0] if len(candidates) == 1 else None
+
+
+def _build_rules(context: ConnectorContext) -> Rules:
+    receive = context.receive
+    return Rules(
+        demands_proof=context.policy.mode is not VerifyMode.ANY,
+        for_grave_codes=Authority(receive.statuses),
+        refuses_not_addressed=receive.not_addressed == "refuse",
+        refuses_old=receive.old_signatures == "refuse",
+        most_age=timedelta(days=receive.signature_days),
+    )
+
+
+def _find_speech(message: Message) -> Speech:
+    if isinstance(message, StatusMessage):
+        return Speech.TAKE_BACK if message.code == TAKE_BACK_CODE else Speech.STATUS
+    return Speech.DOCUMENT if message.business.type in (None, BusinessType.NEW) else Speech.CHANGE
+
+
+def _compute_age(row: ReceiptRow, verification: Verification) -> timedelta | None:
+    return row.created_at - verification.signed_at if verification.signed_at is not None else None
+
+
+# -- codes
+
+
+def _write_alike(tx: Tx, row: ReceiptRow, code: str, model: str) -> str:
+    """Write a code as another one, where both are those of one agency."""
+    return model if code and is_same_agency(tx, row.agency, code, model) else code
+
+
+def find_addressees(tx: Tx, row: ReceiptRow, message: Message) -> frozenset[str]:
+    """Find to whom a packet is addressed, ourselves by our own code; nobody where it does not say."""
+    if isinstance(message, Document):
+        codes = [recipient.id for recipient in message.recipients]
+    elif message.code == TAKE_BACK_CODE:
+        codes = []  # it names the document's issuer, its sender
+    else:
+        codes = [message.response_for.organ_id or ""]
+    stated = frozenset(code for code in codes if code)
+    is_ours = row.agency in stated or any(is_same_agency(tx, row.agency, row.agency, code) for code in stated)
+    return stated | {row.agency} if is_ours else stated
+
+
+# -- what it speaks about
+
+
+def _find_subject(tx: Tx, row: ReceiptRow, message: Message) -> _Subject:
+    if isinstance(message, StatusMessage) and message.code != TAKE_BACK_CODE:
+        return _find_subject_of_status(tx, row, message)
+    if isinstance(message, StatusMessage):
+        document_id = message.response_for.document_id
+        return _find_subject_of_request(tx, row, message.sender.id, (document_id,) if document_id else ())
+    return _find_subject_of_request(tx, row, message.sender.id, select_target_ids(message))
+
+
+def _find_subject_of_status(tx: Tx, row: ReceiptRow, message: StatusMessage) -> _Subject:
+    """Find the document of ours, about which its recipients may speak."""
+    delivery = find_delivery(tx, row.agency, message)
+    if delivery is None:
+        return _Subject()
+    codes = tuple(recipient.organ_id for recipient in tx.deliveries.load_recipients([delivery.id])[delivery.id])
+    party = find_same_code(tx, row.agency, message.sender.id, codes)
+    return _Subject(codes, party, delivery=delivery)
+
+
+def _find_subject_of_request(tx: Tx, row: ReceiptRow, sender: str, target_ids: Sequence[str]) -> _Subject:
+    """Find the documents that came, about each of which its own sender may speak."""
+    found = [copy for copy in tx.receipts.list_effective(row.agency, target_ids) if copy.id != row.id]
+    if not found:
+        return _Subject()
+    own_code = find_same_code(tx, row.agency, sender, [copy.sender for copy in found])
+    targets = tuple(copy for copy in found if copy.sender == own_code)
+    ids_of_others = {copy.document_id for copy in found} - {copy.document_id for copy in targets}
+    if ids_of_others:
+        return _Subject(tuple({copy.sender or "" for copy in found if copy.document_id in ids_of_others}))
+    return _Subject((own_code or "",), own_code, targets=targets)
