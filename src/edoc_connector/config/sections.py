@@ -309,7 +309,8 @@ class LimitSettings(Section):
 
     Args:
         lease: how long a worker may be silent before another takes over its work.
-        grace: time between the two questions to a hub that seems not to have a message of ours.
+        grace: time between the two questions to a hub that seems not to have a message of ours, and between the two
+            downloads of a packet that may not come in, before the hub is told so.
         backoff: longest wait before a failed message is tried again. It doubles each time; the wait is a random part.
         backoff_cap: upper end of that doubling.
         retry_after_cap: longest wait that a hub's Retry-After is obeyed for.

@@ -29,6 +29,7 @@ from ..store import (
     Store,
 )
 from ._context import ConnectorContext
+from ._hub_probe import HubProbe
 from ._leases import LeaseKeeper
 from ._pdf_policy import require_pdf_support
 from ._recording_hub import RecordingHubClient
@@ -117,6 +118,8 @@ class Connector(HandlerRegistration, Administration):
             lease=lease,
             lease_keeper=LeaseKeeper(store, lease),
             on_progress=on_progress,
+            hub_probe=HubProbe(hub),
+            fetch_tries=settings.worker.tries,
         )
         self.outbox = Outbox(self.context)
         self.inbox = Inbox(self.context)
@@ -345,7 +348,8 @@ class Connector(HandlerRegistration, Administration):
 
         These are documents of every kind, and requests to take a document back (`Receipt.kind`). Other statuses are
         entered in the deliveries they are about. Packets that cannot be read, or that the policy does not let in, are
-        set aside (`receipts` with state QUARANTINED), and the hub is told.
+        set aside (`receipts` with state QUARANTINED); the hub is told once it gave the same bytes twice, `limits.grace`
+        apart.
 
         Yields:
             each packet, to be used as a context manager. One that is not is offered again by the next call.
@@ -393,7 +397,8 @@ class Connector(HandlerRegistration, Administration):
         """Verify a packet that was set aside once more, by the settings of today.
 
         The next `receive` hands a document out, unless it is here already; a status is entered in the delivery it is
-        about; a packet that could not be downloaded is asked for again by the next `receive`.
+        about; a packet that could not be downloaded is asked for again by the next `receive`. Where the stored bytes
+        still may not come in, the hub is asked for them once more.
 
         Raises:
             NotFound: there is none, or its bytes are gone.

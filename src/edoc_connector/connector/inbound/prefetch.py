@@ -25,7 +25,7 @@ from .._context import ConnectorContext
 from .._retry import decide_retry
 from .admission import VerifiedPacket
 from .inbox import Inbox
-from .intake import DownloadedPacket
+from .intake import DownloadedPacket, StoredPackets
 
 log = get_logger("edoc_connector.connector.prefetch")
 
@@ -76,6 +76,7 @@ class Prefetch:
 
     def __enter__(self) -> Self:
         """Ask the hub what it offers, and begin to bring it in."""
+        self._inbox.requeue_due()
         for kind in (MessageType.EDOC, MessageType.STATUS):  # documents first: a status may be about one of them
             if not self._list_offers(kind):
                 break
@@ -148,11 +149,14 @@ class Prefetch:
     # -- in the thread
 
     def _list_offers(self, kind: MessageType) -> bool:
+        known_ids: list[int] = []
         try:
-            new_ids, known_ids = self._inbox.poll_offers(kind)
+            known_ids = self._inbox.poll_offers(kind)[1]
         except EdocError as error:
-            return not self._record_error(error)
-        steps = (_Step(tuple(sorted(new_ids)), is_recheck=False), _Step(tuple(known_ids), is_recheck=True))
+            if self._record_error(error):
+                return False
+        due_ids = self._inbox.list_due_ids(kind)  # whatever the list shows: it may have moved on
+        steps = (_Step(tuple(due_ids), is_recheck=False), _Step(tuple(known_ids), is_recheck=True))
         self._steps += [step for step in steps if step.keys]
         return True
 
@@ -178,10 +182,13 @@ class Prefetch:
             if self._stopped.is_set():
                 return False
             try:
-                self._inbox.recheck_offered(key)
+                item_error = self._inbox.recheck_offered(key)
             except EdocError as error:
                 if self._record_error(error):
                     return False
+            else:
+                if item_error is not None:
+                    self._record_error(item_error)
         return True
 
     def _fetch_step(self, keys: Sequence[int]) -> bool:
@@ -216,11 +223,13 @@ class Prefetch:
             if downloaded is None:
                 abandoned.append(row)
             else:
-                admitted.append(self._intake.admit_download(downloaded))
+                admitted.append(self._intake.find_common_error(self._intake.admit_download(downloaded)))
         self._intake.release(abandoned)
-        errors = self._intake.store_packets(admitted)
+        outcome = StoredPackets.of(admitted, self._intake.store_packets(admitted))
         self._mark_arrived(admitted)
-        return not any(self._record_error(error) for error in errors)
+        for error in outcome.errors:
+            self._record_error(error)
+        return outcome.common_error is None
 
     def _download(self, row: ReceiptRow) -> DownloadedPacket | None:
         if self._stopped.is_set():
