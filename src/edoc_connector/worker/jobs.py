@@ -17,7 +17,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from .._core import Text
+from .._core import ForkAware, Text, watch_forks
 from ..connector import (
     NO_ERROR,
     Connector,
@@ -55,7 +55,7 @@ class Job(StrEnum):
     WATCH = "watch"
 
 
-class AgencyJobs:
+class AgencyJobs(ForkAware):
     """The jobs of one agency.
 
     Args:
@@ -83,6 +83,11 @@ class AgencyJobs:
             Job.POLL: lambda _: self.poll(),
             Job.WATCH: lambda _: self.watch(),
         }
+        watch_forks(self)
+
+    def renew_after_fork(self) -> None:
+        """Forget the receipts of the parent's leases."""
+        self._unreleased_receipts = set()
 
     @property
     def agency(self) -> str:

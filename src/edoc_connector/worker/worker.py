@@ -11,6 +11,7 @@ from contextlib import ExitStack
 from types import TracebackType
 from typing import Self
 
+from .._core import make_lock
 from ..config import Settings, WorkerSettings
 from ..connector import Connector, Handlers
 from ..errors import ConfigError, StoreError
@@ -53,7 +54,7 @@ class Worker:
         self._stack = ExitStack()
         self._stop = threading.Event()
         self._has_dead_thread = False
-        self._lock = threading.Lock()
+        self._lock = make_lock()
         self._turns: list[_AgencyTurn] = []
         if handlers is not None:
             self._stack.callback(handlers.close)
@@ -289,7 +290,7 @@ class WorkerMetrics:
     """Counts of jobs done and of failures. Safe to share between threads."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        self._lock = make_lock()
         self._job_counts: Counter[tuple[str, str]] = Counter()
         self._failure_counts: Counter[str] = Counter()
 

@@ -85,6 +85,7 @@ class Receipt:
         self._receive_loop = receive_loop
         self._verified = verified
         self._is_claimed = is_claimed
+        self._owner = context.lease.owner
         self._is_inside = False
         self._staged: list[StatusReply] = []
         self._content: _PacketContent | None = None
@@ -257,6 +258,8 @@ class Receipt:
         Raises:
             StoreError: it was handled before, or another worker has it.
         """
+        if self._is_claimed and self._owner != self._context.lease.owner:
+            raise build_forked_error()
         if not self._is_claimed:
             self._claim()
         self._is_inside = True
@@ -271,6 +274,10 @@ class Receipt:
             LeaseLost: another worker took it over; nothing was written.
         """
         self._is_inside = False
+        if self._owner != self._context.lease.owner:
+            if error is None:
+                raise build_forked_error()
+            return
         if error is not None:
             self._staged.clear()
             name = find_stored_name(error)
@@ -294,7 +301,7 @@ class Receipt:
     def _leave(self, state: ReceiptState, detail: Text | str, **values: Any) -> None:
         self._is_inside = False
         self._staged.clear()
-        if not self._is_claimed:
+        if not self._is_claimed or self._owner != self._context.lease.owner:
             return
         try:
             with self._context.store.transaction() as tx:
@@ -326,7 +333,7 @@ class Receipt:
                 vi=f"Chưa xử lý được gói tin {self.hub_doc_id}: đang ở trạng thái {state}. "
                 "Hãy lấy gói tin qua receive().",
             )
-        self._row = row
+        self._row, self._owner = row, self._context.lease.owner
         self._is_claimed = True
         self._context.lease_keeper.hold(RECEIPTS.table_name, row.id)
 
@@ -433,3 +440,13 @@ class Receipt:
             rows = find_open_requests(tx, self._row)
         candidates = (Receipt(self._context, row, outbox=self._outbox, receive_loop=self._receive_loop) for row in rows)
         return next((candidate for candidate in candidates if self.id in select_target_ids(candidate.document)), self)
+
+
+def build_forked_error() -> StoreError:
+    """Build the error for a packet that the process has in hand from which this one was forked."""
+    return StoreError(
+        "this packet, or call of receive(), belongs to the process that this one was forked from, which goes on with "
+        "it. Call receive() in this process.",
+        vi="Gói tin này, hoặc lần gọi receive() này, thuộc tiến trình cha và do tiến trình cha xử lý tiếp. Hãy gọi "
+        "receive() trong tiến trình này.",
+    )

@@ -9,7 +9,6 @@ same too, the one that stands first in the configuration.
 from __future__ import annotations
 
 import logging
-import threading
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -17,7 +16,7 @@ from typing import Self
 
 from cryptography import x509
 
-from ..._core import utc_now
+from ..._core import make_lock, utc_now
 from ...errors import EdocError, SigningError
 from ..algorithms import SignatureAlgorithm
 from ..pki import days_left, fingerprint, human_name, key_usage
@@ -108,7 +107,7 @@ class Keyring(Certified):
             )
         self._names = tuple(names) or tuple(f"key {number}" for number in range(1, len(self._signers) + 1))
         self.clock = clock
-        self._lock = threading.Lock()
+        self._lock = make_lock()
         self._logged_warnings: set[tuple[str, str]] = set()
 
     @classmethod
@@ -269,7 +268,7 @@ class _LazySigner:
     def __init__(self, uri: str, secrets: Secrets | None, clock: Clock) -> None:
         self._load: Callable[[], Signer] = lambda: load_signer(uri, secrets=secrets and self._ask_secret, clock=clock)
         self._secrets = secrets
-        self._lock = threading.Lock()
+        self._lock = make_lock()
         self._loaded_signer: Signer | None = None
         self._has_offered_secret = False
         self._refusal: SigningError | None = None
