@@ -46,7 +46,7 @@ async def finish_in_thread(work: Callable[[], R]) -> R:
     """Run blocking work that must be done in any case: a caller that is cancelled ends when it is done."""
     with anyio.CancelScope(shield=True):
         result = await _finish(work, None)
-    return result
+    return result  # noqa: RET504  as far as types tell, the scope might end the block before
 
 
 async def _finish(work: Callable[[], R], hurry: Callable[[], object] | None) -> R:

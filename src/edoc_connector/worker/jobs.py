@@ -146,9 +146,9 @@ class AgencyJobs(ForkAware):
 
     # -- the hub
 
-    def poll(self) -> bool:
-        """Poll the hub when that is due; on one machine at a time."""
-        job = self._claim_job(Job.POLL)
+    def poll(self, *, only_due: bool = True) -> bool:
+        """Poll the hub when that is due, or at once; on one machine at a time."""
+        job = self._claim_job(Job.POLL, only_due=only_due)
         if job is None:
             return False
         known_ids: list[int] = []
@@ -160,6 +160,8 @@ class AgencyJobs(ForkAware):
                 self._fail_job(job, error)
                 return True
             self._finish_job(job, self._settings.poll)
+        if not only_due:  # somebody asks now, and the hub answered
+            self._breaker.update(None)
         for key in known_ids:
             self._run_with_hub(functools.partial(self._inbox.recheck_offered, key))
         return True
@@ -352,9 +354,9 @@ class AgencyJobs(ForkAware):
 
     # -- helpers
 
-    def _claim_job(self, job: Job) -> JobRow | None:
+    def _claim_job(self, job: Job, *, only_due: bool = True) -> JobRow | None:
         with self._context.store.transaction() as tx:
-            return tx.schedule.claim_job(self._context.lease, self.agency, job)
+            return tx.schedule.claim_job(self._context.lease, self.agency, job, only_due=only_due)
 
     def _finish_job(self, job: JobRow, seconds: float) -> None:
         spread = 1.0 + self._settings.jitter * random.uniform(-1.0, 1.0)  # noqa: S311  spreads load, hides nothing

@@ -238,7 +238,7 @@ class Receipt:
         packet_message = verification.message or packet.message
         if isinstance(packet_message, StatusMessage):
             subject_document = self._read_subject_document()
-            files = subject_document.attachments if subject_document is not None else ()
+            files = tuple(subject_document.attachments) if subject_document is not None else ()
             return _PacketContent(subject_document, files, packet_message, verification, packet.findings)
         files = tuple(file for file in packet.attachments or packet_message.attachments if file.name != SEAL_NAME)
         document = packet_message.model_copy(update={"attachments": files})

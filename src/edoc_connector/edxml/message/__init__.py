@@ -2,6 +2,7 @@
 
 from .codes import BusinessType, DocumentType, Priority, StatusCode
 from .document_id import DocumentIdParts
+from .field_problems import FieldProblem
 from .model import (
     Business,
     CheckableMessage,
@@ -55,6 +56,7 @@ __all__ = [
     "DocumentIdParts",
     "DocumentType",
     "EncodedAttachment",
+    "FieldProblem",
     "Kind",
     "Message",
     "Model",
