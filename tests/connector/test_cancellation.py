@@ -42,7 +42,7 @@ async def consume_for(seconds: float, connector: AsyncConnector, completed: Coun
 def test_receive_cancelled_200_times_at_random_moments(
     settings: Callable[..., Settings], office: Office, hub: RunningHub
 ) -> None:
-    """Each cancellation is a CancelledError or a TimeoutError, and each packet is handled exactly once (issue, 10)."""
+    """Each cancellation is a CancelledError or a TimeoutError, and each packet is handled exactly once."""
     sender = office("H29.05")
     expected = {sender.send(sample_document(number=str(number))).id for number in range(1, DOCUMENTS + 1)}
     completed: Counter[str] = Counter()
@@ -74,7 +74,7 @@ def test_receive_cancelled_200_times_at_random_moments(
 def test_a_cancelled_call_ends_with_its_work(
     settings: Callable[..., Settings], hub: RunningHub, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A call of any kind that asyncio cancels ends when its thread has, so that closing disturbs nothing (issue, 10)."""
+    """A call of any kind that asyncio cancels ends when its thread has, so that closing disturbs nothing."""
     begun, done = threading.Event(), threading.Event()
     real = Connector.sync_directory
 
@@ -109,7 +109,7 @@ def wrap(method: Callable[[Connector], int]) -> object:
 
 
 def test_the_end_of_the_loop_gives_back(settings: Callable[..., Settings], office: Office, hub: RunningHub) -> None:
-    """Where `asyncio.run` ends while a task receives, its packet waits for the next program (issue, 10)."""
+    """Where `asyncio.run` ends while a task receives, its packet waits for the next program."""
     office("H29.05").send(sample_document())
     connector = AsyncConnector.open(settings("G22"))
     entered = asyncio.Event()
@@ -133,7 +133,7 @@ def test_the_end_of_the_loop_gives_back(settings: Callable[..., Settings], offic
 def test_a_generator_that_is_closed_gives_back(
     settings: Callable[..., Settings], office: Office, hub: RunningHub
 ) -> None:
-    """`aclose` on what `receive` gives, in the middle, is no error, and nothing stays claimed (issue, 10)."""
+    """`aclose` on what `receive` gives, in the middle, is no error, and nothing stays claimed."""
     sender = office("H29.05")
     for number in ("1", "2", "3"):
         sender.send(sample_document(number=number))

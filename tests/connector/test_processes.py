@@ -88,9 +88,9 @@ def assert_once(answers: list[Answer], expected: int, hub: RunningHub, settings:
     assert set(sent.values()) == {1}
     assert len({answer["owner"] for answer in answers}) == len({answer["process"] for answer in answers}) > 1
     with Connector(settings("G22")) as receiver:
-        handled.update(
-            receipt.document.id for receipt in receiver.receive() if not receipt.__enter__().__exit__(*[None] * 3)
-        )
+        for receipt in receiver.receive():
+            with receipt:
+                handled[receipt.document.id] += 1
         assert Counter(receipt.state for receipt in receiver.receipts()) == {"confirmed": expected + 1}
     assert set(handled.values()) == {1}
     assert len(handled) == expected + 1  # one was sent before the fork
@@ -101,11 +101,11 @@ def assert_once(answers: list[Answer], expected: int, hub: RunningHub, settings:
 def test_gunicorn_with_preload(
     environment: Environment, hub: RunningHub, settings: Callable[..., Settings], tmp_path: Path
 ) -> None:
-    """Connectors that gunicorn's master opened serve 4 workers: nothing is lost, doubled or an untyped error (issue, 10)."""
+    """Connectors that gunicorn's master opened serve 4 workers: nothing is lost, doubled or an untyped error."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         address = f"127.0.0.1:{free.getsockname()[1]}"
-    options = ["--preload", "--workers", str(WORKERS), "--bind", address, "--timeout", "120", "--no-control-socket"]
+    options = ["--preload", "--workers", str(WORKERS), "--bind", address, "--timeout", "120"]
     command = [sys.executable, "-m", "gunicorn", *options, "served:application"]
 
     def call(path: str) -> Answer:
@@ -144,7 +144,7 @@ def test_celery_prefork(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Tasks in Celery's 4 forked processes use connectors that its parent opened, as under gunicorn (issue, 10)."""
+    """Tasks in Celery's 4 forked processes use connectors that its parent opened, as under gunicorn."""
     broker = tmp_path / "broker"
     environment["EDOC_TEST_BROKER"] = str(broker)
     command = [sys.executable, "-m", "celery", "--app", "served:tasks", "worker", "--pool", "prefork"]
@@ -179,7 +179,7 @@ def run_scene(name: str, environment: Environment) -> dict[str, Any]:
 
 
 def test_a_forked_process_has_everything_of_its_own(environment: Environment, hub: RunningHub) -> None:
-    """Sockets, connections and leases are the child's own, and the parent goes on with its (issue, 10)."""
+    """Sockets, connections and leases are the child's own, and the parent goes on with its."""
     outcome = run_scene("one after another", environment)
     answers = [*outcome["children"], outcome["parent"]]
     assert [len(answer.get("documents", [])) for answer in answers] == [1, 1, 1, 1], answers
@@ -187,7 +187,7 @@ def test_a_forked_process_has_everything_of_its_own(environment: Environment, hu
 
 
 def test_a_packet_in_hand_stays_the_parents(environment: Environment, hub: RunningHub) -> None:
-    """A child neither finishes nor gives back what its parent handles; both errors are typed (issue, 10)."""
+    """A child neither finishes nor gives back what its parent handles; both errors are typed."""
     for number in ("7", "8"):
         run_number(number, environment)
     outcome = run_scene("receive", environment)
@@ -207,7 +207,7 @@ def run_number(number: str, environment: Environment) -> None:
 
 
 def test_a_fork_in_the_middle_of_a_transaction_is_a_clear_error(environment: Environment, hub: RunningHub) -> None:
-    """SQLite would take the parent's locks for the child's: the store says so in both languages (issue, 10)."""
+    """SQLite would take the parent's locks for the child's: the store says so in both languages."""
     child = run_scene("transaction", environment)["child"]
     assert child["error"] == "StoreError"
     assert "forked while its parent used the store" in child["message"]
@@ -215,7 +215,7 @@ def test_a_fork_in_the_middle_of_a_transaction_is_a_clear_error(environment: Env
 
 
 def test_a_fork_past_python_is_a_clear_error(environment: Environment, hub: RunningHub) -> None:
-    """A server written in C that tells Python nothing of its fork (uWSGI by default) gets an error; the parent works."""
+    """A server written in C that tells Python nothing of its fork (uWSGI by default) gets an error."""
     outcome = run_scene("past python", environment)
     assert outcome["child"]["error"] == "StoreError"
     assert "py-call-uwsgi-fork-hooks" in outcome["child"]["message"]

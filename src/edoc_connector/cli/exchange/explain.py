@@ -6,10 +6,12 @@ from typing import Annotated
 
 import typer
 
+from ...errors import NotFound
 from ..errors import name_commands
 from ..options import CONFIG, AgencyOption, ConfigOption, JsonFlag
 from ..output import as_printable, print_json
 from .connection import open_connector
+from .near_ids import build_unknown_id_error
 
 
 def explain(
@@ -22,7 +24,10 @@ def explain(
 ) -> None:
     """Tell what happened to a document and what happens next. / Kể lại diễn biến của văn bản và việc sắp tới."""
     with open_connector(config, agency) as connector:
-        story = connector.explain(document_id)
+        try:
+            story = connector.explain(document_id)
+        except NotFound:
+            raise build_unknown_id_error(connector, document_id) from None
     if not as_json:
         typer.echo(name_commands(as_printable(f"{story.text()}\n{story.text(vi=True)}").rstrip()))
         return

@@ -54,8 +54,8 @@ def worker(
         bool,
         typer.Option(
             "--once",
-            help="Poll now, do what is due, and end; for cron. Several at a time are safe. / Hỏi trục ngay, làm các việc "
-            "đến hạn rồi kết thúc; dùng với cron.",
+            help="Poll now, do what is due, and end; for cron. Several at a time are safe. / Hỏi trục ngay, làm các "
+            "việc đến hạn rồi kết thúc; dùng với cron.",
         ),
     ] = False,
     config: ConfigOption = CONFIG,

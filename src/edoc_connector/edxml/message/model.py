@@ -20,11 +20,7 @@ from .field_problems import build_field_error
 from .organ_id import OrganId
 
 if TYPE_CHECKING:
-    from pydantic._internal._model_construction import ModelMetaclass as _PydanticType
-
     from ..rules import Problem
-else:
-    _PydanticType = type(BaseModel)  # it has no public name
 
 
 T = TypeVar("T")
@@ -36,19 +32,27 @@ else:
 """Several values: given as a list or a tuple, kept as a tuple."""
 
 
-class _ModelType(_PydanticType):
-    """The type of models: what a caller made wrong is an error of ours."""
+if TYPE_CHECKING:
+    _CheckedModel = BaseModel  # its fields are its signature
+else:
 
-    if not TYPE_CHECKING:  # the fields are the signature
+    class _ModelType(type(BaseModel)):
+        """The type of models: what a caller made wrong is an error of ours.
 
-        def __call__(cls, *args: Any, **kwargs: Any) -> Any:
+        In the type, and not in `__init__`, so that it meets the outermost model only, with the faults of all inside.
+        """
+
+        def __call__(cls, *arguments: Any, **fields: Any) -> Any:
             try:
-                return super().__call__(*args, **kwargs)
+                return super().__call__(*arguments, **fields)
             except ValidationError as error:
                 raise build_field_error(error) from None
 
+    class _CheckedModel(BaseModel, metaclass=_ModelType):
+        """A model of that type."""
 
-class Model(BaseModel, metaclass=_ModelType):
+
+class Model(_CheckedModel):
     """The base of all values: frozen, closed to unknown names.
 
     Raises:
