@@ -11,7 +11,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, create_model, model_validator
 
-from ..edxml import Limits
+from ..edxml import Limits, find_hidden_character
 from ..hubs import REGISTRY, is_secret, list_setting_fields
 from ..signing import RevocationMode, VerifyMode
 from .messages import (
@@ -40,7 +40,7 @@ class Section(BaseModel):
 
 def _require_plain_code(code: str) -> str:
     """Require a code that is seen as it is: spaces, line ends and invisible letters make it another one at the hub."""
-    if not code.isprintable() or " " in code:
+    if find_hidden_character(code):
         raise UnusableSetting(CODE_WITH_SPACES)
     return code
 

@@ -16,6 +16,7 @@ import anyio
 from .._core import Text
 from ..client import finish_in_thread
 from ..config import Settings
+from ..errors import StoreError
 from ..hubs import Progress
 from ..signing import Signer
 from ..store import ReceiptState
@@ -95,10 +96,13 @@ class AsyncConnector(HandlerRegistration):
         """The blocking connector behind it.
 
         Raises:
-            RuntimeError: it is not open.
+            StoreError: it is not open; also a RuntimeError.
         """
         if self._blocking is None:
-            raise RuntimeError("the connector is not open: use it in `async with`")
+            raise _NotOpen(
+                "the connector is not open: use it in `async with`",
+                vi="kết nối chưa mở: hãy dùng trong khối `async with`",
+            )
         return self._blocking
 
     async def __aenter__(self) -> Self:
@@ -154,6 +158,10 @@ class AsyncConnector(HandlerRegistration):
         """Verify a packet once more; see `Connector.recheck`."""
         receipt = await self._threads.run(functools.partial(self.blocking.recheck, hub_doc_id))
         return AsyncReceipt(receipt, self._threads)
+
+
+class _NotOpen(StoreError, RuntimeError):
+    """The connector is not open, or was closed."""
 
 
 class _Reception:

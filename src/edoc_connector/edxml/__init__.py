@@ -32,6 +32,7 @@ from .message import (
     Table,
     TraceHeader,
     facts,
+    find_hidden_character,
     normalise,
 )
 from .names import ALIASES, DS, NS, SEAL_NAME
@@ -92,6 +93,7 @@ __all__ = [
     "TraceHeader",
     "distinct",
     "facts",
+    "find_hidden_character",
     "list_rules",
     "normalise",
     "parse_scanned",

@@ -21,7 +21,7 @@ from .model import (
     TraceHeader,
     ValueHolder,
 )
-from .organ_id import CodeSystem, Directory, OrganId
+from .organ_id import CodeSystem, Directory, OrganId, find_hidden_character
 from .signed_fields import facts, normalise
 from .table import (
     DOCUMENT_HEADER,
@@ -35,7 +35,7 @@ from .table import (
     Steps,
     Table,
 )
-from .values import TEXT, VIETNAM, Kind, write_date
+from .values import ORGAN_ID, TEXT, VIETNAM, Kind, write_date
 
 __all__ = [
     "DOCUMENT_HEADER",
@@ -43,6 +43,7 @@ __all__ = [
     "ENCODED_ATTACHMENT",
     "HUB_DEFAULTS",
     "MANIFEST_REFERENCE",
+    "ORGAN_ID",
     "STATUS_HEADER",
     "TABLES",
     "TEXT",
@@ -77,6 +78,7 @@ __all__ = [
     "TraceHeader",
     "ValueHolder",
     "facts",
+    "find_hidden_character",
     "normalise",
     "write_date",
 ]
