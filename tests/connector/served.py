@@ -10,6 +10,8 @@ import ctypes
 import json
 import os
 import sys
+import threading
+import time
 import traceback
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -126,6 +128,33 @@ def fork_in_the_middle_of_a_transaction() -> dict[str, Any]:
         return {"child": fork_and_run(lambda: send("2"))}
 
 
+def fork_and_let_the_parent_leave() -> dict[str, Any]:
+    """Fork, close the parent's connector, and go on in the child."""
+    parent_left, say_left = os.pipe()
+
+    def work() -> dict[str, Any]:
+        before = send("11")
+        os.close(say_left)
+        os.read(parent_left, 1)
+        return {"before": before, "after": send("12")}
+
+    def leave_soon() -> None:
+        for _ in range(500):
+            with sender.context.store.snapshot() as tx:
+                if len(tx.deliveries.list_newest("H29.05", state=None, recipient=None, limit=None)) > 1:
+                    break
+            time.sleep(0.01)
+        sender.close()
+        os.close(say_left)
+
+    leaving = threading.Timer(0.5, leave_soon)  # begun after the fork
+    leaving.start()
+    child = fork_and_run(work)
+    leaving.join()
+    with Connector.open(Path(os.environ["EDOC_TEST_SENDER"])) as another:
+        return {"child": child, "stored": sorted(delivery.code for delivery in another.deliveries())}
+
+
 SCENES: dict[str, Callable[[], dict[str, Any]]] = {
     "one after another": lambda: {
         "children": [fork_and_run(lambda number=number: send(str(number))) for number in (1, 2, 3)],  # type: ignore[misc]
@@ -133,6 +162,7 @@ SCENES: dict[str, Callable[[], dict[str, Any]]] = {
     },
     "receive": fork_in_the_middle_of_receive,
     "transaction": fork_in_the_middle_of_a_transaction,
+    "the parent leaves": fork_and_let_the_parent_leave,
     "past python": lambda: {"child": fork_and_run(lambda: send("5"), past_python=True), "parent": send("6")},
 }
 

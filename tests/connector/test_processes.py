@@ -206,6 +206,13 @@ def run_number(number: str, environment: Environment) -> None:
     )
 
 
+def test_a_child_goes_on_when_its_parent_leaves(environment: Environment, hub: RunningHub) -> None:
+    """What a child writes after its parent closed its connector is in the store: its locks are its own."""
+    outcome = run_scene("the parent leaves", environment)
+    assert [len(answer.get("documents", [])) for answer in outcome["child"].values()] == [1, 1], outcome
+    assert outcome["stored"] == ["1000/SNV-VP", "11/SNV-VP", "12/SNV-VP"]
+
+
 def test_a_fork_in_the_middle_of_a_transaction_is_a_clear_error(environment: Environment, hub: RunningHub) -> None:
     """SQLite would take the parent's locks for the child's: the store says so in both languages."""
     child = run_scene("transaction", environment)["child"]
