@@ -23,6 +23,7 @@ from edoc_connector import edxml
 from edoc_connector.edxml import Attachment, Document, Organization, ResponseFor
 from edoc_connector.mockhub import rebuild_packet
 from edoc_connector.signing import (
+    OthersMode,
     TimestampAuthority,
     VerifyMode,
     VerifyPolicy,
@@ -201,7 +202,8 @@ _CHANGES: tuple[tuple[str, Change, str], ...] = (
 
 
 def _entry(name: str, data: bytes, what: str, keys: AgencyKeys, at: datetime) -> dict[str, Any]:
-    verification = verify(edxml.read(data), VerifyPolicy(mode=VerifyMode.TRUSTED, anchors=(keys.root,), at=at))
+    policy = VerifyPolicy(mode=VerifyMode.TRUSTED, anchors=(keys.root,), at=at, organisations_others=OthersMode.REPORT)
+    verification = verify(edxml.read(data), policy)
     return {
         "file": name,
         "what": what,

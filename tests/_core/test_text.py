@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from edoc_connector._core import Text, describe_error
+import json
+
+import pytest
+
+from edoc_connector._core import Text, describe_error, escape_json, escape_line, escape_lines
 from edoc_connector.errors import PacketRefused
 
 
@@ -15,3 +19,59 @@ def test_words_of_persons_stay_as_they_are() -> None:
 def test_an_error_says_the_same_in_both_languages() -> None:
     """Its message and its words in Vietnamese (issue, "edoc explain")."""
     assert describe_error(PacketRefused("bad", vi="hỏng")) == Text("bad", "hỏng")
+
+
+HIDDEN = {
+    "line feed": "\n",
+    "carriage return": "\r",
+    "escape": "\x1b",
+    "delete": "\x7f",
+    "next line (C1)": "\x85",
+    "control sequence (C1)": "\x9b",
+    "no-break space": "\xa0",
+    "soft hyphen": "\xad",
+    "grapheme joiner": "\u034f",
+    "Arabic letter mark": "\u061c",
+    "Hangul filler": "\u3164",
+    "zero width space": "\u200b",
+    "zero width joiner": "\u200d",
+    "right-to-left mark": "\u200f",
+    "line separator": "\u2028",
+    "paragraph separator": "\u2029",
+    "right-to-left override": "\u202e",
+    "word joiner": "\u2060",
+    "right-to-left isolate": "\u2067",
+    "Braille blank": "\u2800",
+    "variation selector": "\ufe0f",
+    "byte order mark": "\ufeff",
+    "lone surrogate": "\ud800",
+    "tag letter": "\U000e0041",
+    "private use": "\U000f0000",
+}
+"""Letters that a screen does not show as what they are."""
+
+
+@pytest.mark.parametrize("letter", HIDDEN.values(), ids=HIDDEN)
+def test_words_and_screens_what_is_not_seen_is_spelt_out(letter: str) -> None:
+    """Controls, marks of direction and letters without a width are escaped, one by one ("Words and screens")."""
+    shown = escape_line(f"Sở{letter}Nội vụ")
+    assert shown.isprintable()
+    assert shown.startswith("Sở\\")
+    assert f"{ord(letter):x}" in shown.lower() or letter in "\n\r"
+    assert escape_lines(f"a{letter}b\nc") == ("a\nb\nc" if letter == "\n" else f"{escape_line(f'a{letter}b')}\nc")
+
+
+@pytest.mark.parametrize("letter", HIDDEN.values(), ids=HIDDEN)
+def test_words_and_screens_json_reads_the_same_and_hides_nothing(letter: str) -> None:
+    """An escaped JSON text has the same value, and no letter that a screen does not show (RFC 8259, 7)."""
+    value = {"name": f"a{letter}b"}
+    text = escape_json(json.dumps(value, ensure_ascii=False, indent=2))
+    assert all(line.isprintable() for line in text.split("\n"))
+    assert letter == "\n" or letter not in text
+    assert json.loads(text) == value
+
+
+def test_words_and_screens_what_people_write_stays() -> None:
+    """Vietnamese, other scripts and marks that belong to letters are left as they are ("Words and screens")."""
+    text = "V/v kết nối, liên thông văn bản → 7816/SNV-VP; e\u0302\u0301, Кириллица, 漢字, 🖂"
+    assert escape_line(text) == escape_json(text) == escape_lines(text) == text

@@ -28,7 +28,7 @@ def document(tmp_path: Path) -> Path:
 
 
 def _one_line(ran: Any, *words: str) -> None:
-    assert ran.err.count("\n") == 1, ran.err
+    assert len(ran.errors) == 1, ran.err
     for word in words:
         assert word in ran.err
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import sys
 import time
 
 import pytest
 
-from edoc_connector.cli.output import as_printable, print_table, show_progress
+from edoc_connector.cli.output import print_json, print_table, say, show_progress
 
 
 @pytest.mark.parametrize("terminal", [True, False])
@@ -33,9 +34,28 @@ def test_quick_work_shows_nothing(monkeypatch: pytest.MonkeyPatch, capsys: pytes
     assert "sending" not in capsys.readouterr().err
 
 
-def test_control_characters_are_spelt_out() -> None:
+def test_control_characters_are_spelt_out(capsys: pytest.CaptureFixture[str]) -> None:
     """A text from a packet cannot drive the terminal."""
-    assert as_printable("a\x1b[31mb\nễ") == "a\\x1b[31mb\nễ"
+    print_table("", ("name",), [("a\x1b[31mb\nễ",)])
+    printed = capsys.readouterr().out
+    assert "a\\x1b[31mb" in printed
+    assert "ễ" in printed
+    assert "\x1b" not in printed
+
+
+def test_words_and_screens_a_line_stays_one(capsys: pytest.CaptureFixture[str]) -> None:
+    """A number or an id with a line end in it makes no second line of what the command says ("Words and screens")."""
+    say("set aside: 7816\nall is well\u2028", "đã cách ly: 7816\x85")
+    assert capsys.readouterr().out == "set aside: 7816\\nall is well\\u2028 / đã cách ly: 7816\\x85\n"
+
+
+def test_words_and_screens_json_hides_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    """JSON on a terminal holds no C1 control, mark of direction or letter without a width ("Words and screens")."""
+    value = {"name": "cong-van\u202efdp.exe\x9b2J\u200b\u2028"}
+    print_json(value)
+    printed = capsys.readouterr().out
+    assert all(line.isprintable() for line in printed.splitlines())
+    assert json.loads(printed) == value
 
 
 _ROWS = [

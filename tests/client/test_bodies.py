@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import tracemalloc
 import zlib
 from pathlib import Path
 
@@ -79,6 +80,37 @@ def test_members_of_a_compressed_answer(parts: list[bytes], step: int) -> None:
         for start in range(0, len(packed), step):
             sink.write(packed[start : start + step])
         assert sink.finish().body == b"".join(parts)
+
+
+_ENDLESS = {
+    "members": (b"", gzip.compress(b"")),
+    "blocks": (gzip.compress(b"")[:10], b"\x00\x00\x00\xff\xff"),
+}
+"""Compressed bytes without end that hold no content: how they begin, and what is repeated."""
+
+
+@pytest.mark.parametrize("kind", _ENDLESS)
+def test_compressed_bytes_that_hold_nothing(kind: str) -> None:
+    """An answer is limited as it came over the wire, too: nothing without end decodes to nothing ("bytes limits")."""
+    head, repeated = _ENDLESS[kind]
+    piece = repeated * (65536 // len(repeated))
+    with AnswerSink(request(limit=1 << 20), 200, {"content-encoding": "gzip"}) as sink:
+        sink.write(head)
+        with pytest.raises(ProtocolError):
+            sink.write(piece * 64)
+
+
+def test_an_answer_in_single_bytes_takes_its_own_memory() -> None:
+    """A chunk for each byte does not take forty times the bytes that are allowed ("bytes limits")."""
+    tracemalloc.start()
+    try:
+        with AnswerSink(request(), 200, {}) as sink:
+            for number in range(1 << 16):
+                sink.write(number.to_bytes(2))
+            assert len(sink.finish().body) == 1 << 17
+        assert tracemalloc.get_traced_memory()[1] < 1_000_000
+    finally:
+        tracemalloc.stop()
 
 
 @pytest.mark.parametrize("behind", [b"garbage", gzip.compress(b"second")[:-4]])

@@ -283,21 +283,49 @@ def test_announced_too_long(hub: Any, call: Any, reply: Any) -> None:
         call(hub, "list_waiting")
 
 
-@pytest.mark.parametrize("head", [b"HTTP/1.1 200 OK\r\nX: ", b"HTTP/1.1 200 OK\r\nContent-Length: 4000\r\n\r\n"])
-def test_slow_drip(head: bytes, hub: Any, call: Any) -> None:
-    """Bytes that trickle in keep no exchange alive beyond its time, in headers or body (facts about httpx)."""
+@pytest.mark.parametrize(
+    ("head", "drop"),
+    [
+        (b"X: ", b"x"),
+        (b"Content-Length: 4000\r\n\r\n", b"x"),
+        (b"Content-Length: 60000000\r\n\r\n", b"x"),
+        (b"Transfer-Encoding: chunked\r\n\r\n", b"1\r\nx\r\n"),
+        (b"\r\n", b"x"),
+    ],
+    ids=["headers", "body", "body of 60 MB", "chunks", "until the end"],
+)
+def test_slow_drip(head: bytes, drop: bytes, hub: Any, call: Any) -> None:
+    """Bytes that trickle in keep no exchange alive beyond its time, whatever is announced ("a hub's slow answers")."""
 
     def drip(sock: Any, seen: Any) -> None:
-        sock.sendall(head)
+        sock.sendall(b"HTTP/1.1 200 OK\r\n" + head)
         for _ in range(200):
-            sock.sendall(b"x")
+            sock.sendall(drop)
             time.sleep(0.05)
 
     hub.script = [drip]
     began = time.monotonic()
     with pytest.raises(NotSent, match="longer than the time allowed"):
-        call(hub, "list_waiting", settings={"total": 0.5, "slowest": 10**9})
+        call(hub, "list_waiting", settings={"total": 0.5})
     assert time.monotonic() - began < 5
+
+
+@pytest.mark.parametrize(
+    "framing", [b"Content-Length: 1310720\r\n\r\n", b"\r\n"], ids=["announced", "of unknown length"]
+)
+def test_a_slow_line_is_waited_for(framing: bytes, hub: Any, call: Any, tmp_path: Path) -> None:
+    """A packet that comes at no less than `slowest` may take longer than `total` ("a hub's slow answers")."""
+    piece = bytes(1 << 16)
+
+    def trickle(sock: Any, seen: Any) -> None:
+        sock.sendall(b"HTTP/1.1 200 OK\r\nContent-Type: application/octet-stream\r\n" + framing)
+        for _ in range(20):
+            sock.sendall(piece)
+            time.sleep(0.05)
+
+    hub.script = [trickle]
+    call(hub, "fetch", "d", tmp_path / "p", settings={"total": 0.5, "slowest": 1 << 17})
+    assert (tmp_path / "p").stat().st_size == 20 * len(piece)
 
 
 def test_slow_answer_to_a_send(hub: Any, call: Any, packet: Path) -> None:

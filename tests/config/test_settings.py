@@ -5,14 +5,16 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from edoc_connector.config import SecretRef, Settings
-from edoc_connector.edxml import Limits
+from edoc_connector.edxml import Directory, Limits
 from edoc_connector.errors import ConfigError
 from edoc_connector.hubs import Vxp
 from edoc_connector.signing import VerifyMode
+from edoc_connector.testing.keys import agency_keys
 
 Write = Callable[..., Path]
 MINIMAL = """
@@ -226,6 +228,59 @@ def test_trusted_needs_somebody_to_trust() -> None:
         settings.policy()
 
 
+@pytest.fixture
+def trusting(tmp_path: Path) -> Callable[..., Settings]:
+    """Makes settings under policy `trusted`, with more in [receive]."""
+    root = agency_keys("Sở Nội vụ", organ_id="H29.05").write_root(tmp_path / "root.pem")
+    hub = {"endpoint": "https://h", "system_id": "s", "secret": "env:X"}
+
+    def make(**receive: Any) -> Settings:
+        values = {"policy": "trusted", "trust": [str(root)], **receive}
+        return Settings.of({"agency": {"id": "G22", "name": "V"}, "hub": hub, "receive": values})
+
+    return make
+
+
+def test_trusted_says_what_it_has_come_to_refuse(
+    trusting: Callable[..., Settings], caplog: pytest.LogCaptureFixture
+) -> None:
+    """Where `trusted` stands without a decision about unbound signers, they are refused and the log says so."""
+    policy = trusting().policy()
+    assert (policy.organisations_others, policy.refuses_others) == (None, True)
+    (record,) = caplog.records
+    assert (record.name, record.levelname) == ("edoc_connector.config", "WARNING")
+    assert all(word in record.getMessage() for word in ("SIG-UNBOUND", "organisations_others", "docs/trust.md"))
+
+
+@pytest.mark.parametrize(
+    ("receive", "refuses"),
+    [
+        ({"organisations_others": "report"}, False),
+        ({"organisations_others": "refuse"}, True),
+        ({"policy": "valid"}, False),
+        ({"policy": "valid", "organisations_others": "refuse"}, True),
+        ({"policy": "any"}, False),
+    ],
+)
+def test_unbound_signers_as_they_are_set(
+    receive: dict[str, str], refuses: bool, trusting: Callable[..., Settings], caplog: pytest.LogCaptureFixture
+) -> None:
+    """`[receive] organisations_others` reaches the policy, and whoever has decided hears no warning."""
+    assert trusting(**receive).policy().refuses_others is refuses
+    assert caplog.records == []
+
+
+def test_organisations_and_the_directory_reach_the_policy(trusting: Callable[..., Settings]) -> None:
+    """The entries of `[receive] organisations` and the hub's directory are what a signer is bound by."""
+    directory = Directory([])
+    listed = {"H29.05": ("tax:0400260612", "code:H29.05")}
+    policy = trusting(organisations=listed, organisations_others="refuse").policy(directory=directory)
+    assert (policy.organisations, policy.directory) == (listed, directory)
+    for wrong, said in (({"\u041d29.05": ()}, "u041d29.05"), ({"H29.05": ["tax:1"]}, "tax:1")):
+        with pytest.raises(ConfigError, match=said):
+            trusting(organisations=wrong, organisations_others="refuse").policy()
+
+
 @pytest.mark.parametrize(
     ("text", "vi"),
     [
@@ -234,6 +289,10 @@ def test_trusted_needs_somebody_to_trust() -> None:
         (MINIMAL + "[limits]\nlease = 99999999\n", "limits.lease: không được lớn hơn 86400"),
         (MINIMAL + "[worker]\nsweep = 0\n", "worker.sweep: phải từ 1 trở lên"),
         (MINIMAL + '[receive]\npolicy = "some"\n', "receive.policy: phải là một trong 'trusted', 'valid' hoặc 'any'"),
+        (
+            MINIMAL + '[receive]\norganisations_others = "x"\n',
+            "receive.organisations_others: phải là một trong 'refuse' hoặc 'report'",
+        ),
         (MINIMAL + '[signing]\nkey = "pem:a"\nkeys = ["pem:b"]\n', "keys: chỉ dùng key hoặc keys"),
         (MINIMAL + '[store]\nurl = "postgresql+psycopg://me:x@db/e"\n', "url: có chứa mật khẩu"),
         (MINIMAL + '[http]\nproxy = "http://me:x@p:1"\n', "proxy: URL có chứa mật khẩu"),

@@ -272,3 +272,31 @@ def test_a_long_namespace_can_be_allowed() -> None:
     with pytest.raises(PacketError) as raised:
         edxml.read(data, limits=edxml.Limits(uri=300))
     assert raised.value.code == "EDX-STRUCTURE"
+
+
+@pytest.mark.parametrize("what", ["<edXML:Subject>V/v", "<edXML:OrganName>S"])
+def test_endless_marks_are_refused_before_they_are_normalised(
+    what: str, packet: Callable[..., str], read_text: Callable[[str], edxml.Packet]
+) -> None:
+    """A text whose marks take minutes to sort is refused while it is read (UAX #15, stream-safe text)."""
+    text = packet()
+    assert what in text
+    read_text(text.replace(what, what + "\u0301" * 30))
+    for marks in ("\u0301\u0323" * 16, "&#x301;&#x323;" * 16):
+        with pytest.raises(PacketError) as refused:
+            read_text(text.replace(what, what + marks))
+        assert refused.value.code == "EDX-LIMIT"
+        assert "30" in refused.value.message
+        assert "30" in refused.value.vi
+
+
+@pytest.mark.parametrize("node", ["<!--x-->", "<?x y?>", "<odd/>"])
+def test_comments_and_instructions_count_as_elements(
+    node: str, packet: Callable[..., str], read_text: Callable[[str], edxml.Packet]
+) -> None:
+    """A packet of nothing but comments is as large a tree as one of elements, and is bounded like it."""
+    text = packet().replace("</edXML:MessageHeader>", node * 100_000 + "</edXML:MessageHeader>")
+    with pytest.raises(PacketError) as refused:
+        read_text(text)
+    assert refused.value.code == "EDX-LIMIT"
+    assert "100000" in refused.value.message

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import sys
 from pathlib import Path
 from types import ModuleType
 
@@ -14,11 +15,14 @@ def _module(name: str) -> ModuleType:
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module  # where dataclasses look for their own module
     spec.loader.exec_module(module)
     return module
 
 
 _ATTACKS = _module("attacks")
+_GROWTH = _module("growth")
+MOST_GROWTH = 2.3
 _OUTCOMES = {
     "99,000 unknown elements": "read: 'H29.05' of 6, 10001 findings",
     "text of 15 MiB in OrganId": "read: 'xxxxxxxxxxxxxxxxxxxx' of 15728640",
@@ -28,6 +32,7 @@ _OUTCOMES = {
     "CDATA inside OrganId": "read: 'H29.05' of 6",
     "duplicate ContentId": "read: 'H29.05' of 6",
     "10,000 attachments of one ContentId": "read: 'H29.05' of 6",
+    "99,000 comments": "read: 'H29.05' of 6",
 }
 """What is read in full; every other attack is refused."""
 
@@ -40,6 +45,27 @@ def test_each_attack(name: str, tmp_path: Path) -> None:
     assert measured["outcome"].startswith(_OUTCOMES.get(name, "EDX-"))
     assert measured["bytes"] < 100_000_000
     assert measured["seconds"] < 5
+
+
+@pytest.mark.parametrize("name", _GROWTH.list_all())
+def test_twice_the_input_is_twice_the_work(name: str) -> None:
+    """Input made to be much work takes time that grows with its length ("Work is bounded before it is done").
+
+    Others use the processor too, so one of three measurements is enough: a step that is quadratic fails them all.
+    """
+    growing = _GROWTH.list_all()[name]
+    factors: list[float] = []
+    while not factors or (min(factors) >= MOST_GROWTH and len(factors) < 3):
+        factors.append(_GROWTH.measure(growing).factor)
+    assert min(factors) < MOST_GROWTH
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="the peak is read from Linux's /proc")
+def test_the_table_measures_time_and_memory() -> None:
+    """A row of the table has the seconds and the bytes of the work alone ("Time and memory of the attacks")."""
+    measured = _GROWTH.measure_apart("alternating marks, normalised", 2)
+    assert 0 < measured.seconds < 5
+    assert 0 < measured.size < 100_000_000
 
 
 def test_the_fuzz_target_takes_its_seeds() -> None:

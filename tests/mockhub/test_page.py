@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Callable
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 from lxml import etree, html
 
+from edoc_connector.mockhub import MockHubConfig, create_app
 from edoc_connector.testing.hub import RunningHub
 
 Make = Callable[..., Any]
@@ -52,6 +55,54 @@ def test_a_person_accepts(mock_hub: RunningHub, two: tuple[Any, Any], packet: Ma
     assert receiver.waiting() == []
     (first, *_) = mock_hub.packets()
     assert [(event.actor, event.what) for event in first.events] == [("H29.05", "sent"), ("G22 (page)", "done")]
+
+
+ADMIN = [
+    ("GET", "/"),
+    ("GET", "/mock/style.css"),
+    ("POST", "/mock/act"),
+    ("GET", "/mock/faults"),
+    ("POST", "/mock/faults"),
+    ("DELETE", "/mock/faults"),
+    ("POST", "/mock/clock"),
+    ("POST", "/mock/lock"),
+]
+
+
+@pytest.mark.parametrize(("method", "path"), ADMIN)
+def test_words_and_screens_the_password_is_asked_for_everywhere(
+    method: str, path: str, tmp_path: Path, client: httpx.Client
+) -> None:
+    """With a password, no part of the page and of /mock/* answers without it ("Words and screens")."""
+    right = ("anybody", "mật khẩu: dài")
+    with RunningHub(MockHubConfig(data=tmp_path / "h", password=right[1])) as hub:
+        wrong = [None, ("anybody", ""), ("anybody", "mật khẩu"), ("mật khẩu: dài", ""), ("a", right[1] + "x")]
+        for given in wrong:
+            answer = client.request(method, f"{hub.url}{path}", auth=given)
+            assert answer.status_code == 401
+            assert answer.headers["www-authenticate"].startswith("Basic ")
+        for header in ("Basic", "Basic !!", "Basic /w==", "Bearer x"):
+            assert client.request(method, f"{hub.url}{path}", headers={"authorization": header}).status_code == 401
+        assert client.request(method, f"{hub.url}{path}", auth=right).status_code not in (401, 403)
+    assert right[1] not in repr(MockHubConfig(data=tmp_path, password=right[1]))
+
+
+@pytest.mark.parametrize(
+    ("address", "status"), [("127.0.0.1", 200), ("::1", 200), ("10.0.0.7", 403), ("192.0.2.1", 403)]
+)
+def test_words_and_screens_strangers_see_no_page_without_a_password(tmp_path: Path, address: str, status: int) -> None:
+    """Under another server, which may listen anywhere, an application without a password answers this machine only."""
+    app = create_app(MockHubConfig(data=tmp_path / "h"))
+    transport = httpx.ASGITransport(app, client=(address, 1))
+
+    async def ask() -> int:
+        async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
+            return (await client.get("/mock/faults")).status_code
+
+    try:
+        assert asyncio.run(ask()) == status
+    finally:
+        app.state.hub.close()
 
 
 def test_a_person_rejects_with_a_reason(

@@ -149,7 +149,7 @@ from pathlib import Path
 from edoc_connector.mockhub import AgencySpec, MockHubConfig, serve
 logging.basicConfig(level="INFO", stream=sys.stderr, format="%(name)s %(message)s")
 agencies = (AgencySpec.parse("G22:k"),)
-config = MockHubConfig(data=Path(sys.argv[1]), agencies=agencies)
+config = MockHubConfig(data=Path(sys.argv[1]), agencies=agencies, password=sys.argv[3])
 serve(config, host=sys.argv[2], port=0, on_ready=lambda url: print(url, flush=True))
 """
 
@@ -157,17 +157,35 @@ serve(config, host=sys.argv[2], port=0, on_ready=lambda url: print(url, flush=Tr
 @pytest.mark.parametrize("host", ["127.0.0.1", "0.0.0.0"])
 def test_it_runs_as_a_process_of_its_own(tmp_path: Path, client: httpx.Client, host: str) -> None:
     """Issue "One document travels", mock hub: serves on a free port, announces it, stops on SIGTERM."""
-    command = [sys.executable, "-c", SCRIPT, str(tmp_path / "data"), host]
+    password = "" if host == "127.0.0.1" else "of the test"
+    command = [sys.executable, "-c", SCRIPT, str(tmp_path / "data"), host, password]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         assert process.stderr is not None
         port = process.stdout.readline().strip().rpartition(":")[2]
-        assert client.get(f"http://127.0.0.1:{port}/").status_code == 200
+        url = f"http://127.0.0.1:{port}/"
+        assert client.get(url, auth=("anybody", password)).status_code == 200
+        assert client.get(url).status_code == (401 if password else 200)
         process.send_signal(signal.SIGTERM)
         _, log = process.communicate(timeout=20)
     assert f"edoc_connector.mockhub mock hub ready at http://{host}:{port}" in log
     assert ("can be reached from other machines" in log) is (host == "0.0.0.0")
     assert "Traceback" not in log
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "", "::", "0"])
+def test_words_and_screens_nobody_else_reaches_a_hub_without_a_password(tmp_path: Path, host: str) -> None:
+    """Beyond loopback the mock hub wants a password before it listens, and says so ("Words and screens")."""
+    with pytest.raises(ConfigError, match="--password") as caught:
+        serve(MockHubConfig(data=tmp_path / "h"), host=host, port=0)
+    assert "mật khẩu" in caught.value.vi
+    assert not (tmp_path / "h").exists()
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.0.0.2", "localhost", "::1"])
+def test_words_and_screens_loopback_is_this_machine(host: str) -> None:
+    """Every address of loopback, by number or name, is this machine's own."""
+    assert server._is_local(host)
 
 
 def test_the_application_carries_its_hub(tmp_path: Path) -> None:

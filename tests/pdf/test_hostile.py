@@ -6,18 +6,26 @@ import io
 import re
 import sys
 import zlib
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from edoc_connector import signing
 from edoc_connector.edxml import Attachment
 from edoc_connector.errors import AttachmentError
-from edoc_connector.pdf import verify_pdf
+from edoc_connector.pdf import PdfBudget, find_unsigned, verify_pdf
+from edoc_connector.pdf import policy as policy_module
+from edoc_connector.pdf import verify as verify_module
 from edoc_connector.pdf.bounds import limit_work
+from edoc_connector.pdf.cms import MAX_CERTIFICATES
 from edoc_connector.pdf.reasons import PdfRefused
-from edoc_connector.signing import VerificationStatus
+from edoc_connector.signing import VerificationStatus, VerifyPolicy
+from edoc_connector.testing.keys import AgencyKeys, make_throwaway_key
 
 REFUSED = {VerificationStatus.UNVERIFIABLE, VerificationStatus.INVALID}
 
@@ -55,12 +63,29 @@ def test_encrypted(plain: bytes) -> None:
     assert verify_pdf(out.getvalue()).reason == "PDF-ENCRYPTED"
 
 
+def _build_endless_table() -> bytes:
+    body = b"<</Type/XRef/W[0 0 0]/Size 1000000000/Index[0 1000000000]/Root 2 0 R/Length 0>>\nstream\n\nendstream"
+    return b"%PDF-1.7\n1 0 obj\n" + body + b"\nendobj\nstartxref\n9\n%%EOF\n"
+
+
 def test_a_table_of_a_billion_entries_of_no_width() -> None:
     """Two hundred bytes that would be read for hours: the work is bounded (ISO 32000-2, 7.5.8)."""
-    body = b"<</Type/XRef/W[0 0 0]/Size 1000000000/Index[0 1000000000]/Root 2 0 R/Length 0>>\nstream\n\nendstream"
-    pdf = b"%PDF-1.7\n1 0 obj\n" + body + b"\nendobj\nstartxref\n9\n%%EOF\n"
-    found = verify_pdf(pdf)
+    found = verify_pdf(_build_endless_table())
     assert (found.status, found.reason) == (VerificationStatus.UNVERIFIABLE, "PDF-TOO-MUCH")
+
+
+def test_the_files_of_a_packet_share_one_budget(signed: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Many small files that are much work are no more work than one ("a work budget on PDF checks").
+
+    A file that is refused uses up what is left; the next gets what its own bytes allow, which an honest one needs.
+    """
+    monkeypatch.setattr(policy_module, "PdfBudget", lambda: PdfBudget(calls=300_000))
+    endless, honest = (Attachment.from_bytes(one, name="a.pdf") for one in (_build_endless_table(), signed))
+    unsigned = find_unsigned([endless] * 3 + [honest], VerifyPolicy())
+    calls = [(one.index, one.verification.reason, int(one.verification.detail.split()[0])) for one in unsigned]
+    assert [(index, reason) for index, reason, _ in calls] == [(index, "PDF-TOO-MUCH") for index in range(3)]
+    assert calls[0][2] > 300_000
+    assert calls[1][2] + calls[2][2] < 30_000
 
 
 def test_a_bomb(pdfs: Any) -> None:
@@ -167,3 +192,56 @@ def test_mutations(signed: bytes, data: st.DataObject) -> None:
     found = verify_pdf(changed)
     if found.status is VerificationStatus.VALID:
         assert _outside(changed) == _outside(signed)
+
+
+def _ring(count: int) -> AgencyKeys:
+    """A signer who brings many authorities of one name, each issued by the next."""
+    now = datetime.now(UTC)
+
+    def issue(subject: str, key: str, issuer_key: str, *, ca: bool) -> x509.Certificate:
+        names = [x509.Name([x509.NameAttribute(x509.NameOID.ORGANIZATION_NAME, name)]) for name in (subject, "X")]
+        return (
+            x509.CertificateBuilder()
+            .subject_name(names[0])
+            .issuer_name(names[1])
+            .public_key(make_throwaway_key("p256", key).public_key())
+            .serial_number(x509.random_serial_number())
+            .not_valid_before(now - timedelta(days=1))
+            .not_valid_after(now + timedelta(days=9))
+            .add_extension(x509.BasicConstraints(ca=ca, path_length=None), critical=True)
+            .sign(make_throwaway_key("p256", issuer_key), hashes.SHA256())
+        )
+
+    ring = [issue("X", f"ring {n}", f"ring {(n + 1) % count}", ca=True) for n in range(count)]
+    leaf = issue("Sở Rối", "ring leaf", "ring 0", ca=False)
+    return AgencyKeys(key=make_throwaway_key("p256", "ring leaf"), certificates=(leaf, *ring))
+
+
+def test_certificates_of_one_name_are_no_maze(foreign: Any, trusting: VerifyPolicy) -> None:
+    """Twenty certificates of one name end at once, without a path (security, "the same in PDFs")."""
+    found = verify_pdf(foreign(keys=_ring(20), bytes_reserved=1 << 16), trusting)
+    assert (found.status, found.reason) == (VerificationStatus.UNVERIFIABLE, "SIG-UNTRUSTED")
+
+
+def test_very_many_certificates(foreign: Any) -> None:
+    """A signature that brings more certificates than any chain has is not read on."""
+    found = verify_pdf(foreign(keys=_ring(MAX_CERTIFICATES + 1), bytes_reserved=1 << 16))
+    assert (found.reason, found.detail) == ("PDF-TOO-MUCH", "> 32 certificates")
+
+
+def test_the_signatures_of_a_file_share_one_budget(
+    foreign: Any, trusting: VerifyPolicy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Many signatures in a file do not bring the work of building paths with each of them."""
+    budgets: list[object] = []
+    judge = signing.judge_certificate
+
+    def record_budget(*arguments: Any, **named: Any) -> Any:
+        budgets.append(named["budget"])
+        return judge(*arguments, **named)
+
+    monkeypatch.setattr(verify_module, "judge_certificate", record_budget)
+    pdf = foreign(foreign(), keys=_ring(3), field_name="Signature2")
+    assert len(verify_pdf(pdf, trusting).signatures) == 2
+    assert len(budgets) == 2
+    assert budgets[0] is budgets[1]

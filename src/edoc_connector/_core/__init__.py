@@ -1,4 +1,4 @@
-"""Foundations of every layer: the clock, files that appear whole, forks, and texts in two languages."""
+"""Foundations of every layer: clock, whole files, forks, texts, their normal form, and what may be shown."""
 
 from .clock import SteadyClock, utc_now
 from .files import (
@@ -13,9 +13,13 @@ from .files import (
     sync_folder,
 )
 from .forks import ForkAware, make_lock, notice_fork, watch_forks
-from .text import Text, describe_error
+from .logs import ABOUT_SETTINGS, get_logger, is_about_settings, make_record_safe
+from .normal_form import MAX_MARKS, has_too_many_marks, to_nfc
+from .text import Text, describe_error, escape_json, escape_line, escape_lines
 
 __all__ = [
+    "ABOUT_SETTINGS",
+    "MAX_MARKS",
     "ForkAware",
     "SteadyClock",
     "Text",
@@ -23,7 +27,14 @@ __all__ = [
     "create_private",
     "describe_error",
     "download_part",
+    "escape_json",
+    "escape_line",
+    "escape_lines",
+    "get_logger",
+    "has_too_many_marks",
+    "is_about_settings",
     "make_lock",
+    "make_record_safe",
     "notice_fork",
     "open_atomic",
     "place_download",
@@ -31,6 +42,7 @@ __all__ = [
     "save_folder",
     "sync_early",
     "sync_folder",
+    "to_nfc",
     "utc_now",
     "watch_forks",
 ]

@@ -12,14 +12,14 @@ worker from writing, and the hub is asked about the request it was sending, as a
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 from .forks import make_lock
+from .logs import get_logger
 
-log = logging.getLogger("edoc_connector.connector.clocks")
+log = get_logger("edoc_connector.connector.clocks")
 
 _CLOCK_SLACK = timedelta(seconds=5)
 

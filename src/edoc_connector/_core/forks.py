@@ -8,12 +8,13 @@ process was forked past Python (by uWSGI, for one), `notice_fork` at the next us
 
 from __future__ import annotations
 
-import logging
 import os
 import threading
 import weakref
 
-log = logging.getLogger("edoc_connector.connector")
+from .logs import get_logger
+
+log = get_logger("edoc_connector.connector")
 
 
 class ForkAware:

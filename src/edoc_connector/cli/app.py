@@ -22,8 +22,6 @@ from .output import ExitCode, log_to_stderr, say, use_utf8
 from .packets import build, inspect, keys, lint, pdf_commands, seal_commands, verify
 from .usage import UsageError, explain_usage
 
-INTERRUPTED = 130
-
 app = typer.Typer(
     name="edoc",
     help="Exchange official documents over the document interchange hubs.\n\n"
@@ -69,20 +67,13 @@ def _take_verbose(command: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(command)
     def run(*arguments: Any, verbose: bool = False, **options: Any) -> Any:
         if verbose:
-            _log_everything()
+            log_to_stderr(logging.DEBUG)
         return command(*arguments, **options)
 
     option = Parameter("verbose", Parameter.KEYWORD_ONLY, default=False, annotation=_VerboseOption)
     of_command = signature(command, eval_str=True)
     run.__signature__ = of_command.replace(parameters=[*of_command.parameters.values(), option])  # type: ignore[attr-defined]
     return run
-
-
-def _log_everything() -> None:
-    root = logging.getLogger()
-    for handler in [one for one in root.handlers if isinstance(one, logging.NullHandler)]:
-        root.removeHandler(handler)
-    log_to_stderr(logging.DEBUG)
 
 
 _finish_commands(app)
@@ -126,6 +117,6 @@ def main() -> None:
     except OSError as error:
         print_error(unusable_path_error(error))
         sys.exit(ExitCode.FAILED)
-    if code == INTERRUPTED:
+    if code == ExitCode.INTERRUPTED:
         say("stopped", "đã dừng", err=True)
     sys.exit(code if isinstance(code, int) else ExitCode.OK)

@@ -89,6 +89,8 @@ def build_policy(
 ) -> VerifyPolicy:
     """Build the policy of the options: with `--trust` a signature must lead to a trusted authority.
 
+    Whose certificate it is, a person judges by what is shown: no configuration says so here.
+
     Args:
         trust: `--trust`, files and folders of certificates.
         crl: `--crl`, files, folders and addresses of revocation lists.
@@ -99,10 +101,12 @@ def build_policy(
     Raises:
         ConfigError: a certificate or list cannot be read, or revocation is to be checked without `--trust`.
     """
-    from ..signing import VerifyPolicy
+    from ..signing import OthersMode, VerifyPolicy
 
     revocation = _build_revocation(crl, ocsp, hosts, soft=soft)
-    return VerifyPolicy.load(trust, revocation=revocation) if trust else VerifyPolicy(revocation=revocation)
+    if not trust:
+        return VerifyPolicy(revocation=revocation)
+    return VerifyPolicy.load(trust, organisations_others=OthersMode.REPORT, revocation=revocation)
 
 
 def _build_revocation(crl: list[str] | None, ocsp: str | None, hosts: list[str] | None, *, soft: bool) -> Revocation:

@@ -19,6 +19,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from .._core import Text as BothLanguages
+from .._core import escape_json, escape_line, escape_lines, is_about_settings, make_record_safe
+
 _PIPED_WIDTH = 400
 """Width of a table that goes to a file or another program, in characters: its lines stay whole for a search."""
 
@@ -28,12 +31,14 @@ _MIN_TEXT_WIDTH = 12
 
 
 class ExitCode(IntEnum):
-    """Exit codes of the commands."""
+    """Exit codes of the commands; docs/cli.md says what each command means by them."""
 
     OK = 0
     FAILED = 1
     UNREADABLE = 2
     UNVERIFIED = 3
+    SIGNER_NOT_JUDGED = 4
+    INTERRUPTED = 130
 
 
 def use_utf8() -> None:
@@ -45,18 +50,29 @@ def use_utf8() -> None:
 
 def log_to_stderr(level: int) -> None:
     """Send the library's log to stderr; at DEBUG with each exchange with the hub."""
-    logging.basicConfig(stream=sys.stderr, format="%(asctime)s %(name)s %(levelname)s %(message)s")
+    handler = logging.StreamHandler(sys.stderr)
+    handler.addFilter(make_record_safe)  # other libraries log too
+    handler.addFilter(lambda record: not is_about_settings(record))  # `warn_of_settings` tells those
+    for idle in [one for one in logging.root.handlers if isinstance(one, logging.NullHandler)]:
+        logging.root.removeHandler(idle)  # which the program began with
+    logging.basicConfig(handlers=[handler], format="%(asctime)s %(name)s %(levelname)s %(message)s")
     logging.getLogger("edoc_connector").setLevel(level)
 
 
 def say(en: str, vi: str, *, err: bool = False) -> None:
     """Print a line in both languages, to stdout or stderr."""
-    typer.echo(as_printable(f"{en} / {vi}"), err=err)
+    typer.echo(escape_line(f"{en} / {vi}"), err=err)
+
+
+def warn_of_settings(warnings: Iterable[BothLanguages]) -> None:
+    """Print warnings about the settings of a run to stderr, each once, however many agencies they are for."""
+    for warning in dict.fromkeys(warnings):
+        say(f"warning: {warning.en}", f"cảnh báo: {warning.vi}", err=True)
 
 
 def print_json(value: Any) -> None:
-    """Print a value as JSON, UTF-8, two spaces deep."""
-    typer.echo(json.dumps(value, ensure_ascii=False, indent=2, default=str))
+    """Print a value as JSON, UTF-8, two spaces deep; letters that are not seen are escaped in it."""
+    typer.echo(escape_json(json.dumps(value, ensure_ascii=False, indent=2, default=str)))
 
 
 def format_local_time(moment: datetime) -> str:
@@ -83,7 +99,7 @@ def print_table(
         unbroken_columns: numbers of the columns that are never broken into lines, for a person to copy. Where the
             terminal is too narrow for that, rows are printed one below the other.
     """
-    cells = [[as_printable("" if cell is None else str(cell)) for cell in row] for row in rows]
+    cells = [[escape_lines("" if cell is None else str(cell)) for cell in row] for row in rows]
     widths = [_measure_width(column, [row[number] for row in cells]) for number, column in enumerate(columns)]
     out = create_console()
     needed_width = sum(
@@ -113,11 +129,6 @@ def _print_blocks(title: str, columns: Sequence[str], cells: Iterable[Sequence[s
         for column, cell in zip(columns, row, strict=True):
             lines = cell.splitlines() or [""]
             typer.echo("\n  ".join([f"{column}: {lines[0]}" if column else lines[0], *lines[1:]]))
-
-
-def as_printable(text: str) -> str:
-    """Escape the control characters of a text: those of a packet could move the cursor or change the title."""
-    return "".join(c if c.isprintable() or c == "\n" else f"\\x{ord(c):02x}" for c in text)
 
 
 @contextmanager

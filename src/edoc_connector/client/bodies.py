@@ -22,6 +22,10 @@ _WINDOW_BITS = {"gzip": 47, "x-gzip": 47, "deflate": 47}
 """Content-Encoding to zlib window bits; 47 reads gzip and zlib headers alike."""
 _UNREADABLE_ENCODINGS = frozenset({"br", "zstd", "compress", "x-compress", "dcb", "dcz", "exi", "pack200-gzip"})
 """Encodings of IANA's register that are not read here."""
+_INFLATE_BYTES = 64 * 1024
+_FREE_MEMBERS = 64
+_MEMBER_BYTES = 1024
+"""Least bytes of a compressed member on average, beyond the first few: twenty bytes are a member without content."""
 
 
 class Upload:
@@ -111,7 +115,7 @@ class AnswerSink:
         headers: of the answer, names in lower case.
 
     Attributes:
-        announced_length: the answer's Content-Length, where it has one.
+        announced_length: the answer's Content-Length, where it has one; nothing but progress goes by it.
 
     Raises:
         ProtocolError: the answer is announced longer than the limit, or a file in an encoding that is not known.
@@ -131,7 +135,7 @@ class AnswerSink:
             raise build_too_long_error(request.limit)
         self._received_size = self._decoded_size = self._saved_size = 0
         self._digest = hashlib.sha256()
-        self._kept_chunks: list[bytes] = []
+        self._kept = bytearray()  # a list of pieces would take forty times the memory where each is a byte
         self._file: IO[bytes] | None = None
         if saves and request.save_to is not None:
             self._target = request.save_to
@@ -162,6 +166,8 @@ class AnswerSink:
             StoreError: the disk refuses them.
         """
         self._received_size += len(raw)
+        if self._received_size > self._limit + CHUNK_BYTES + self._limit // 64:  # compression hardly ever makes longer
+            raise build_too_long_error(self._request.limit)
         for chunk in self._decoder.decode(raw):
             self._decoded_size += len(chunk)
             if self._decoded_size > self._limit:
@@ -179,7 +185,7 @@ class AnswerSink:
         """
         self._decoder.require_end()
         if self._file is None:
-            return WireResponse(self._status, self._headers, b"".join(self._kept_chunks))
+            return WireResponse(self._status, self._headers, bytes(self._kept))
         body, damaged = b"", False
         if self._extractor is not None:
             self._extractor.finish()
@@ -200,7 +206,7 @@ class AnswerSink:
         elif self._file is not None:
             self._write_content(chunk)
         else:
-            self._kept_chunks.append(chunk)
+            self._kept += chunk
 
     def _write_content(self, content: bytes) -> None:
         self._saved_size += len(content)
@@ -232,14 +238,23 @@ class _Inflater:
     def __init__(self, window: int) -> None:
         self._window = window
         self._zlib = zlib.decompressobj(window)
+        self._members_left = float(_FREE_MEMBERS)
 
     def decode(self, raw: bytes) -> Iterator[bytes]:
+        for start in range(0, len(raw), _INFLATE_BYTES):  # zlib copies what it leaves each time
+            yield from self._decode_slice(raw[start : start + _INFLATE_BYTES])
+
+    def _decode_slice(self, raw: bytes) -> Iterator[bytes]:
+        self._members_left += len(raw) / _MEMBER_BYTES
         try:
             while True:
                 if self._zlib.eof:
                     raw = self._zlib.unused_data or raw
                     if not raw:
                         return
+                    self._members_left -= 1
+                    if self._members_left < 0:
+                        raise build_compression_error()
                     self._zlib = zlib.decompressobj(self._window)  # members simply follow each other (RFC 1952, 2.2)
                 chunk = self._zlib.decompress(raw, CHUNK_BYTES)
                 yield chunk

@@ -8,10 +8,9 @@ failures mean.
 from __future__ import annotations
 
 import functools
-import logging
 import random
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from types import TracebackType
 from typing import Any, Concatenate, ParamSpec, Self, TypeAlias, TypeVar, cast
 
@@ -19,6 +18,7 @@ import anyio
 import httpx
 import tenacity
 
+from .._core import get_logger
 from ..errors import EdocError, HubError, NotSent
 from ..hubs import Dialect, FileBody, Flow, Vxp, WireRequest, WireResponse, arun, run
 from .bodies import AnswerSink, Upload
@@ -42,7 +42,7 @@ P = ParamSpec("P")
 R = TypeVar("R")
 _FlowMethod: TypeAlias = Callable[Concatenate[Any, P], Flow[R]]
 
-_log = logging.getLogger("edoc_connector.client")
+_log = get_logger("edoc_connector.client")
 
 
 def _as_blocking_call(method: _FlowMethod[P, R]) -> Callable[Concatenate[HubClient, P], R]:
@@ -144,23 +144,29 @@ class HubClient:
     def _perform(self, request: WireRequest) -> WireResponse:
         with Upload(request) as upload:
             try:
-                with TimeLimit(self.settings.total + self.settings.compute_transfer_seconds(upload.length)) as limit:
+                with TimeLimit(_compute_first_seconds(self.settings, request)) as limit:
                     return self._exchange(request, upload, limit)
             except EXCHANGE_ERRORS as error:
                 transport_error = build_transport_error(error, request, handed_over=upload.handed_over)
         raise transport_error  # outside of the handler: what httpx raised refers to the request and its signed headers
 
     def _exchange(self, request: WireRequest, upload: Upload, limit: TimeLimit) -> WireResponse:
-        answer = self._transport.handle_request(_build_request(request, upload, RequestBody(upload), self._extensions))
+        body = RequestBody(self._read_upload(upload, limit))
+        answer = self._transport.handle_request(_build_request(request, upload, body, self._extensions))
         try:
             with AnswerSink(request, answer.status_code, parse_answer_headers(answer.headers.raw)) as sink:
                 _log_exchange(request, answer.status_code)
-                limit.deadline += self.settings.compute_transfer_seconds(sink.announced_length)
                 for chunk in cast(httpx.SyncByteStream, answer.stream):
+                    limit.deadline += self.settings.compute_transfer_seconds(len(chunk))
                     sink.write(chunk)
                 return sink.finish()
         finally:
             answer.close()
+
+    def _read_upload(self, upload: Upload, limit: TimeLimit) -> Iterator[bytes]:
+        for piece in upload:
+            limit.deadline += self.settings.compute_transfer_seconds(len(piece))
+            yield piece
 
 
 class AsyncHubClient:
@@ -225,27 +231,40 @@ class AsyncHubClient:
     async def _perform(self, request: WireRequest) -> WireResponse:
         with await _open_upload(request) as upload:
             try:
-                with anyio.fail_after(
-                    self.settings.total + self.settings.compute_transfer_seconds(upload.length)
-                ) as scope:
+                with anyio.fail_after(_compute_first_seconds(self.settings, request)) as scope:
                     return await self._exchange(request, upload, scope)
             except EXCHANGE_ERRORS as error:
                 transport_error = build_transport_error(error, request, handed_over=upload.handed_over)
         raise transport_error  # outside of the handler, as in HubClient
 
     async def _exchange(self, request: WireRequest, upload: Upload, scope: anyio.CancelScope) -> WireResponse:
-        body = RequestBody(async_pieces=_read_in_threads(upload))
+        body = RequestBody(async_pieces=self._read_upload(upload, scope))
         answer = await self._transport.handle_async_request(_build_request(request, upload, body, self._extensions))
         try:
             with AnswerSink(request, answer.status_code, parse_answer_headers(answer.headers.raw)) as sink:
                 _log_exchange(request, answer.status_code)
-                scope.deadline += self.settings.compute_transfer_seconds(sink.announced_length)
                 async for chunk in cast(httpx.AsyncByteStream, answer.stream):
+                    scope.deadline += self.settings.compute_transfer_seconds(len(chunk))
                     await _write_chunk(sink, chunk)
                 return sink.finish()
         finally:
             with anyio.CancelScope(shield=True):  # a connection that was cut short is closed in any case
                 await answer.aclose()
+
+    async def _read_upload(self, upload: Upload, scope: anyio.CancelScope) -> AsyncIterator[bytes]:
+        async for piece in _read_in_threads(upload):
+            scope.deadline += self.settings.compute_transfer_seconds(len(piece))
+            yield piece
+
+
+def _compute_first_seconds(settings: ClientSettings, request: WireRequest) -> float:
+    """Compute the seconds that an exchange begins with.
+
+    Each piece of a body adds its own when it goes out or comes in: what is only announced adds none, or a hub that
+    announces gigabytes and lets bytes drip would hold a thread for days.
+    """
+    in_one_piece = len(request.body) if isinstance(request.body, bytes) else 0
+    return settings.total + settings.compute_transfer_seconds(in_one_piece)
 
 
 def _log_exchange(request: WireRequest, status: int) -> None:

@@ -7,18 +7,20 @@ thread uses them.
 
 from __future__ import annotations
 
-import asyncio
 import contextvars
 import functools
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import anyio
 import anyio.lowlevel
 import anyio.to_thread
 
 from .._core import ForkAware, watch_forks
+
+if TYPE_CHECKING:
+    import asyncio
 
 R = TypeVar("R")
 
@@ -50,6 +52,8 @@ async def finish_in_thread(work: Callable[[], R]) -> R:
 
 
 async def _finish(work: Callable[[], R], hurry: Callable[[], object] | None) -> R:
+    import asyncio  # a blocking client does without
+
     try:
         asyncio.get_running_loop()
     except RuntimeError:  # another event loop than asyncio's, where every cancellation is anyio's
@@ -70,6 +74,8 @@ async def _finish(work: Callable[[], R], hurry: Callable[[], object] | None) -> 
 
 async def _wait(future: asyncio.Future[R]) -> asyncio.CancelledError | None:
     """Wait for a future, which goes on where the wait is cancelled; returns how it was cancelled."""
+    import asyncio
+
     future.add_done_callback(_look_at_error)
     try:
         await asyncio.wait([future])

@@ -49,8 +49,8 @@ class ClientSettings:
         read: time between two pieces of an answer.
         write: time between two pieces of a request.
         pool: time to wait for a free connection.
-        total: time for one exchange as a whole, beside the time of its bodies at `slowest`.
-        slowest: bytes per second; a transfer slower than that is given up in the end.
+        total: time for one exchange as a whole, beside the time at `slowest` of the bytes that went and came so far.
+        slowest: bytes per second; a transfer slower than that is given up in the end, a drip after `total`.
         connections: most connections at a time, kept open between calls.
         keep_alive: how long an unused one is kept. Hubs and proxies drop unused connections without a word; a packet
             sent over one that was dropped at that moment has an unknown outcome, so this should be less than theirs.
@@ -83,9 +83,9 @@ class ClientSettings:
     client_key_password: str | None = field(default=None, repr=False)
     proxy: str | None = field(default=None, repr=False)
 
-    def compute_transfer_seconds(self, size: int | None) -> float:
-        """Compute the seconds that a body of `size` bytes adds to the time of an exchange."""
-        return (size or 0) / self.slowest
+    def compute_transfer_seconds(self, size: int) -> float:
+        """Compute the seconds that `size` bytes of a body add to the time of an exchange."""
+        return size / self.slowest
 
 
 def build_blocking_transport(settings: ClientSettings) -> BlockingTransport:
@@ -285,6 +285,7 @@ class TimedBackend(httpcore.NetworkBackend):
 
 
 _MAX_READ_BYTES = 1024 * 1024
+_WRITE_BYTES = 64 * 1024
 
 
 class _TimedStream(httpcore.NetworkStream):
@@ -300,7 +301,9 @@ class _TimedStream(httpcore.NetworkStream):
         return data
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
-        self._inner.write(buffer, _cap_timeout(timeout, httpcore.WriteTimeout))
+        """Write in slices: the time-out inside is that of each time the other side takes a few bytes."""
+        for start in range(0, len(buffer), _WRITE_BYTES):
+            self._inner.write(buffer[start : start + _WRITE_BYTES], _cap_timeout(timeout, httpcore.WriteTimeout))
 
     def close(self) -> None:
         self._inner.close()

@@ -1,8 +1,19 @@
 """Settings: the file ``edoc.toml``, the environment, and secrets by reference."""
 
-from .messages import REFERENCE_HINT
+from .messages import POLICY_ANY, REFERENCE_HINT
+from .profiles import PRODUCTION, Requirement, is_production
 from .secret_refs import SecretRef
 from .sections import LimitSettings, WorkerSettings
 from .settings import Settings
 
-__all__ = ["REFERENCE_HINT", "LimitSettings", "SecretRef", "Settings", "WorkerSettings"]
+__all__ = [
+    "POLICY_ANY",
+    "PRODUCTION",
+    "REFERENCE_HINT",
+    "LimitSettings",
+    "Requirement",
+    "SecretRef",
+    "Settings",
+    "WorkerSettings",
+    "is_production",
+]

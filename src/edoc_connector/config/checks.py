@@ -4,30 +4,31 @@ from __future__ import annotations
 
 import difflib
 import ipaddress
-import logging
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from .._core import Text
+from .._core import ABOUT_SETTINGS, Text, get_logger
 from ..errors import ConfigError
 from ..hubs import REGISTRY
 from .messages import (
     REFERENCE_HINT,
+    UNBOUND_SIGNERS,
     build_invalid_error,
     build_misspelt_variable_error,
     describe_missing,
+    describe_open_connection,
     describe_open_secret,
     describe_unknown,
     translate_detail,
 )
 from .sections import build_dialect_model
 
-log = logging.getLogger("edoc_connector.config")
+log = get_logger("edoc_connector.config")
 
 
 def build_config_error(error: ValidationError, settings: type[BaseModel]) -> ConfigError:
@@ -43,15 +44,16 @@ def build_config_error(error: ValidationError, settings: type[BaseModel]) -> Con
 
 
 def _describe_problem(detail: ErrorDetails, section: str, settings: type[BaseModel]) -> Text:
-    setting = ".".join(str(part) for part in ((section,) if section else ()) + detail["loc"])
     words = detail["msg"].removeprefix("Value error, ")
+    setting = ".".join(str(part) for part in ((section,) if section else ()) + detail["loc"])
     if detail["type"] == "missing":
         return describe_missing(setting)
     if detail["type"] == "extra_forbidden":
         return describe_unknown(setting, _find_similar_setting(setting, settings))
     if words == REFERENCE_HINT.en:
         return describe_open_secret(setting)
-    return Text(f"{setting}: {words}", f"{setting}: {_translate_detail(detail)}")
+    prefix = f"{setting}: " if setting else ""  # what is wrong with several settings together names them itself
+    return Text(f"{prefix}{words}", f"{prefix}{_translate_detail(detail)}")
 
 
 def _translate_detail(detail: ErrorDetails) -> str:
@@ -65,7 +67,7 @@ def _find_similar_setting(setting: str, settings: type[BaseModel]) -> str | None
     names: list[str] = list(settings.model_fields)
     for name, field in settings.model_fields.items():
         section: Any = field.annotation
-        names += [f"{name}.{inner}" for inner in section.model_fields]
+        names += [f"{name}.{inner}" for inner in getattr(section, "model_fields", ())]
     for dialect in REGISTRY:
         names += [f"hub.{inner}" for inner in build_dialect_model(dialect).model_fields]
     return next(iter(difflib.get_close_matches(setting, names, n=1, cutoff=0.75)), None)
@@ -96,13 +98,24 @@ def refuse_misspelt_variables(prefix: str, nesting: str, sections: Iterable[str]
 
 def warn_without_tls(endpoint: str) -> None:
     """Warn in the log of a hub that gets documents without TLS, unless it is on this machine."""
+    for warning in describe_missing_tls(endpoint):
+        log.warning(warning.en, extra=ABOUT_SETTINGS)
+
+
+def describe_missing_tls(endpoint: str) -> Iterator[Text]:
+    """Describe the danger of a hub that gets documents without TLS, unless it is on this machine."""
     parts = urlsplit(endpoint)
-    if parts.scheme != "http" or _is_loopback(parts.hostname or ""):
-        return
-    log.warning("%s is reached without TLS: anybody on the way can read the documents; use https", parts.hostname)
+    if parts.scheme == "http" and not is_loopback(parts.hostname or ""):
+        yield describe_open_connection(parts.hostname or "")
 
 
-def _is_loopback(host: str) -> bool:
+def warn_of_unbound_signers() -> None:
+    """Say in the log what `trusted` has come to refuse, until somebody has decided about it in the settings."""
+    log.warning(UNBOUND_SIGNERS.en, extra=ABOUT_SETTINGS)
+
+
+def is_loopback(host: str) -> bool:
+    """Tell whether a host is this machine, by its name or address alone."""
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:

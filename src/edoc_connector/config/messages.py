@@ -211,3 +211,55 @@ def build_misspelt_variable_error(name: str, intended: str) -> ConfigError:
         f"{name} in the environment overrides nothing: there is no section of that name. Is {intended} meant?",
         vi=f"Biến môi trường {name} không thay giá trị nào: không có mục tên như vậy. Có phải {intended} không?",
     )
+
+
+# -- warnings
+
+POLICY_ANY = Text(
+    "[receive] policy is any: unsigned and badly signed packets come in; set valid or trusted",
+    "[receive] policy là any: gói tin không ký hoặc chữ ký sai vẫn được nhận; hãy đặt valid hoặc trusted",
+)
+
+UNBOUND_SIGNERS = Text(
+    "[receive] policy is trusted: packets whose signer's certificate nothing binds to the sender's code are "
+    "refused (SIG-UNBOUND). List the senders' certificates under organisations; set organisations_others to "
+    '"refuse" to say so yourself, or to "report" to let such packets in as before (docs/trust.md)',
+    "[receive] policy là trusted: gói tin mà chứng thư số người ký không gắn với mã nơi gửi bị từ chối (SIG-UNBOUND). "
+    'Hãy khai báo chứng thư số của nơi gửi trong organisations; đặt organisations_others là "refuse" để xác nhận, '
+    'hoặc "report" để vẫn nhận như trước (docs/trust.md)',
+)
+
+
+def describe_open_connection(host: str) -> Text:
+    """Describe the danger of a hub without TLS."""
+    return Text(
+        f"{host} is reached without TLS: anybody on the way can read the documents; use https",
+        f"kết nối tới {host} không có TLS: bất kỳ ai trên đường truyền đều đọc được văn bản; hãy dùng https",
+    )
+
+
+def describe_unmet(profile: str, unmet: Iterable[tuple[str, str, Text]]) -> Text:
+    """Describe what a profile asks for and the settings do not have.
+
+    Args:
+        profile: its name.
+        unmet: setting, what it must be, and what that is good for.
+    """
+    listed = tuple(unmet)
+    en = "; ".join(f"{setting} must be {wanted} ({why.en})" for setting, wanted, why in listed)
+    vi = "; ".join(f"{setting} phải là {wanted} ({why.vi})" for setting, wanted, why in listed)
+    return Text(
+        f'profile = "{profile}" asks for more than these settings: {en}. Correct them, or leave the profile out.',
+        f'profile = "{profile}" yêu cầu cao hơn cấu hình này: {vi}. Hãy sửa các mục đó hoặc bỏ profile.',
+    )
+
+
+def describe_shortfall(host: str, unmet: Iterable[tuple[str, str, Text]]) -> Text:
+    """Describe what a production hub is used without; the arguments are those of `describe_unmet`."""
+    listed = tuple(unmet)
+    en = "; ".join(f"{setting} is not {wanted}" for setting, wanted, _ in listed)
+    vi = "; ".join(f"{setting} chưa là {wanted}" for setting, wanted, _ in listed)
+    return Text(
+        f'{host} is taken for a production hub, and less than profile = "production" is set: {en}',
+        f'{host} được coi là trục chính thức, nhưng cấu hình thấp hơn profile = "production": {vi}',
+    )

@@ -13,7 +13,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, create_model,
 
 from ..edxml import Limits, find_hidden_character
 from ..hubs import REGISTRY, is_secret, list_setting_fields
-from ..signing import RevocationMode, VerifyMode
+from ..signing import OthersMode, RevocationMode, VerifyMode
 from .messages import (
     CODE_WITH_SPACES,
     KEY_BESIDE_KEYS,
@@ -215,6 +215,8 @@ class ReceiveSettings(Section):
         trust: files or folders of certificates trusted by themselves.
         intermediates: files or folders of further certificates of authorities.
         organisations: by OrganId, the certificates that an organisation signs with (`VerifyPolicy`).
+        organisations_others: ``refuse`` or ``report`` a signer whom nothing binds to the sender's code; left out,
+            refused under ``trusted`` and reported otherwise.
         legacy_sha1: accept SHA-1, and report it.
         require_pdf_signature: let no document in with a PDF file that is not validly signed (`pdf.demanded`).
         timestamp_trust: files or folders of certificates trusted for time-stamps; left out, those of `trust` are.
@@ -225,6 +227,7 @@ class ReceiveSettings(Section):
     trust: tuple[Path, ...] = ()
     intermediates: tuple[Path, ...] = ()
     organisations: dict[str, tuple[str, ...]] = Field(default_factory=dict)
+    organisations_others: OthersMode | None = None
     legacy_sha1: bool = False
     require_pdf_signature: bool = False
     timestamp_trust: tuple[Path, ...] = ()

@@ -5,26 +5,39 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 from urllib.parse import quote, urlencode, urlsplit
 
-from pydantic import PrivateAttr, ValidationError
+from pydantic import PrivateAttr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
+from .._core import ABOUT_SETTINGS, Text, get_logger
 from ..client import ClientSettings
 from ..edxml import Limits, Organization
 from ..errors import ConfigError
 from ..hubs import REGISTRY, Dialect
-from ..signing import Keyring, KeyUri, Revocation, TimestampAuthority, VerifyPolicy
-from .checks import build_config_error, refuse_misspelt_variables, warn_without_tls
+from ..signing import CodeDirectory, Keyring, KeyUri, Revocation, TimestampAuthority, VerifyMode, VerifyPolicy
+from .checks import (
+    build_config_error,
+    describe_missing_tls,
+    refuse_misspelt_variables,
+    warn_of_unbound_signers,
+    warn_without_tls,
+)
 from .messages import (
     FILE_NOT_UTF8,
+    POLICY_ANY,
+    UNBOUND_SIGNERS,
+    UnusableSetting,
     build_agencies_form_error,
     build_choice_error,
     build_unreadable_error,
+    describe_shortfall,
     describe_toml_error,
+    describe_unmet,
     describe_unreadable_file,
 )
+from .profiles import Profile, Requirement, fill_defaults, is_production, list_unmet
 from .secret_refs import SecretRef
 from .sections import (
     AgencySettings,
@@ -40,6 +53,8 @@ from .sections import (
     build_dialect_model,
 )
 
+log = get_logger("edoc_connector.config")
+
 ENV_PREFIX = "EDOC_"
 ENV_NESTING = "__"
 FLEET_SECTION = "agencies"
@@ -51,6 +66,7 @@ class Settings(BaseSettings):
     """All settings of a `Connector`, a field for each section of the file.
 
     Args:
+        profile: ``production``: what it asks for is the default, and a setting that says less is an error.
         agency: who we are.
         hub: the hub.
         http: the connection to it.
@@ -66,6 +82,7 @@ class Settings(BaseSettings):
         frozen=True, extra="forbid", hide_input_in_errors=True, env_prefix=ENV_PREFIX, env_nested_delimiter=ENV_NESTING
     )
 
+    profile: Profile | None = None
     agency: AgencySettings
     hub: HubSettings
     http: HttpSettings = HttpSettings()
@@ -77,6 +94,19 @@ class Settings(BaseSettings):
     worker: WorkerSettings = WorkerSettings()
 
     _folder: Path = PrivateAttr(default_factory=Path.cwd)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _fill_profile(cls, data: Any) -> Any:
+        return fill_defaults(data.get("profile"), data) if isinstance(data, Mapping) else data
+
+    @model_validator(mode="after")
+    def _check_profile(self) -> Self:
+        if self.profile is not None:
+            unmet = tuple(map(_as_columns, list_unmet(self.profile, self)))
+            if unmet:
+                raise UnusableSetting(describe_unmet(self.profile, unmet))
+        return self
 
     @classmethod
     def settings_customise_sources(
@@ -175,6 +205,30 @@ class Settings(BaseSettings):
         """Start of relative paths."""
         return self._folder
 
+    def list_warnings(self) -> tuple[Text, ...]:
+        """List what these settings leave open that somebody should know: no TLS, policy `any`, less than production."""
+        policy = [POLICY_ANY] if self.receive.policy is VerifyMode.ANY else []
+        policy += [UNBOUND_SIGNERS] if self._leaves_others_open() else []
+        return (*describe_missing_tls(self._get_endpoint()), *policy, *self._list_shortfalls())
+
+    def _leaves_others_open(self) -> bool:
+        return self.receive.policy is VerifyMode.TRUSTED and self.receive.organisations_others is None
+
+    def warn_of_shortfall(self) -> None:
+        """Warn in the log where a production hub is used with less than the profile `production`."""
+        for warning in self._list_shortfalls():
+            log.warning(warning.en, extra=ABOUT_SETTINGS)
+
+    def _list_shortfalls(self) -> list[Text]:
+        endpoint = self._get_endpoint()
+        unmet = tuple(map(_as_columns, list_unmet("production", self)))
+        if not unmet or not is_production(endpoint):
+            return []
+        return [describe_shortfall(urlsplit(endpoint).hostname or "", unmet)]
+
+    def _get_endpoint(self) -> str:
+        return str((self.hub.model_extra or {}).get("endpoint", ""))
+
     def organization(self) -> Organization:
         """Make our own organisation, as packets name it."""
         return Organization(**self.agency.model_dump())
@@ -214,18 +268,25 @@ class Settings(BaseSettings):
             return None
         return Keyring.load([self._make_key_uri_absolute(uri) for uri in uris], secrets=self._find_key_password)
 
-    def policy(self) -> VerifyPolicy:
+    def policy(self, *, directory: CodeDirectory | None = None) -> VerifyPolicy:
         """Make the policy that decides which packets come in.
+
+        Args:
+            directory: pairs the codes of one agency, e.g. ``Directory(connector.directory())``.
 
         Raises:
             ConfigError: a certificate cannot be read, or ``trusted`` is set without an authority to trust.
         """
         receive = self.receive
+        if self._leaves_others_open():
+            warn_of_unbound_signers()
         return VerifyPolicy.load(
             [self._resolve_path(path) for path in receive.trust],
             mode=receive.policy,
             intermediates=[self._resolve_path(path) for path in receive.intermediates],
             organisations=receive.organisations,
+            organisations_others=receive.organisations_others,
+            directory=directory,
             legacy_sha1=receive.legacy_sha1,
             revocation=self._build_revocation(),
             timestamp_anchors=[self._resolve_path(path) for path in receive.timestamp_trust],
@@ -289,6 +350,10 @@ class Settings(BaseSettings):
     def _find_key_password(self, name: str) -> str | None:
         ref = SecretRef.parse(name) if SecretRef.is_reference(name) else self.signing.secret
         return str(self._resolve_secret(ref)) if ref is not None else None
+
+
+def _as_columns(requirement: Requirement) -> tuple[str, str, Text]:
+    return requirement.setting, requirement.wanted, requirement.why
 
 
 def _find_agency_code(values: Mapping[str, Any]) -> str | None:

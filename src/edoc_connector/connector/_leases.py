@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import socket
 import threading
@@ -11,11 +10,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from uuid import uuid4
 
-from .._core import ForkAware, watch_forks
+from .._core import ForkAware, get_logger, watch_forks
 from ..errors import StoreError
 from ..store import Lease, Store
 
-log = logging.getLogger("edoc_connector.connector")
+log = get_logger("edoc_connector.connector")
 
 _RENEWALS_PER_LEASE = 3  # times a lease is renewed before it would run out
 

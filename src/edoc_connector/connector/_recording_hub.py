@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import logging
 import re
 import threading
 from collections.abc import Callable
@@ -11,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, ParamSpec, TypeVar
 from urllib.parse import urlsplit
 
+from .._core import get_logger
 from ..client import ClientSettings, HubClient
 from ..errors import ClockRejected, TransportError
 from ..hubs import (
@@ -27,7 +27,7 @@ from ..hubs import (
 )
 from ..store import StateMachine, Tx
 
-log = logging.getLogger("edoc_connector.connector.hearing")
+log = get_logger("edoc_connector.connector.hearing")
 
 P = ParamSpec("P")
 R = TypeVar("R")

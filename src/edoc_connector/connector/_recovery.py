@@ -5,10 +5,9 @@ Every call looks whether there is something to do (`Leases.find_work`), and near
 
 from __future__ import annotations
 
-import logging
 from datetime import timedelta
 
-from .._core import Text
+from .._core import Text, get_logger
 from ..config import LimitSettings
 from ..store import (
     CONFIRM,
@@ -25,7 +24,7 @@ from ..store import (
 )
 from ._context import ConnectorContext
 
-log = logging.getLogger("edoc_connector.connector.outbox")
+log = get_logger("edoc_connector.connector.outbox")
 
 _CLOCK_TOLERANCE = timedelta(seconds=5)
 

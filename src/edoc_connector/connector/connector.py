@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Generator, Iterator, Sequence
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from .._core import SteadyClock, Text, notice_fork
-from ..config import Settings
+from .._core import ABOUT_SETTINGS, SteadyClock, Text, get_logger, notice_fork
+from ..config import POLICY_ANY, Settings
 from ..edxml import Document, Organization, ReceiverChange, Replacement, StaffInfo
 from ..errors import EdocError, NotFound
 from ..hubs import Progress
@@ -21,6 +21,7 @@ from ._leases import LeaseKeeper, name_owner
 from ._pdf_policy import require_pdf_support
 from ._recording_hub import RecordingHubClient
 from ._recovery import compute_overdue_limits
+from ._stored_directory import StoredDirectory
 from .delivery import Delivery, build_deliveries
 from .handlers import HandlerRegistration, Handlers
 from .inbound import Inbox, Receipt, ReceiveInterruption, ReceiveLoop
@@ -36,7 +37,7 @@ from .outbound import (
     submit_update,
 )
 
-log = logging.getLogger("edoc_connector.connector")
+log = get_logger("edoc_connector.connector")
 
 
 class Connector(HandlerRegistration, Administration):
@@ -81,7 +82,7 @@ class Connector(HandlerRegistration, Administration):
             agency=settings.agency.id,
             store=store,
             hub=hub,
-            policy=policy,
+            policy=replace(policy, directory=StoredDirectory(store, owner)),
             limits=settings.limits,
             packet_limits=settings.packet_limits(),
             seal=settings.signing.seal,
@@ -99,6 +100,7 @@ class Connector(HandlerRegistration, Administration):
         self._handed_out: list[Receipt] = []
         self._receive_loop: ReceiveLoop | None = None
         self._signing_key.warn_if_unusable()
+        settings.warn_of_shortfall()
         self.handlers = Handlers()
         self._receiving_in = self.context.lease.owner
 
@@ -466,9 +468,9 @@ class Connector(HandlerRegistration, Administration):
 
 
 @cache
-def _warn_of_policy_any(agency: str, store_url: str) -> None:  # noqa: ARG001  another store is another configuration
+def _warn_of_policy_any(agency: str, store_url: str) -> None:  # noqa: ARG001  they tell configurations apart
     """Warn of a policy that lets everything in, once per process and configuration."""
-    log.warning("%s: [receive] policy is any: unsigned and badly signed packets come in; set valid or trusted", agency)
+    log.warning(POLICY_ANY.en, extra=ABOUT_SETTINGS)
 
 
 class _SigningKey:

@@ -10,12 +10,11 @@ from __future__ import annotations
 import asyncio
 import functools
 import inspect
-import logging
 import threading
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeAlias, TypeVar
 
-from .._core import ForkAware, make_lock, watch_forks
+from .._core import ForkAware, get_logger, make_lock, watch_forks
 from ..edxml import StatusMessage
 from .async_receipt import AsyncReceipt, load_for_handler
 from .delivery import Delivery
@@ -27,7 +26,7 @@ StatusHandler: TypeAlias = Callable[[Delivery, StatusMessage], object]
 R = TypeVar("R", bound=ReceiptHandler)
 S = TypeVar("S", bound=StatusHandler)
 
-log = logging.getLogger("edoc_connector.connector.coroutines")
+log = get_logger("edoc_connector.connector.coroutines")
 
 CLOSE_TIMEOUT_SECONDS = 5.0
 _parent_loops: list[asyncio.AbstractEventLoop] = []

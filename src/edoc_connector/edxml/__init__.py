@@ -1,12 +1,13 @@
 """The edXML packet (QCVN 102:2016/BTTTT, amendment 1:2022): messages as values, written strictly, read tolerantly."""
 
-from .attachments import FILE_FORMATS, Attachment, AttachmentDigest, distinct, safe_name, save_all
+from .attachments import FILE_FORMATS, Attachment, AttachmentDigest, DistinctNames, distinct, safe_name, save_all
 from .findings import FINDING_KINDS, REFUSALS, Finding, FindingKind
 from .limits import Limits
 from .message import (
     DOCUMENT_HEADER,
     DOCUMENT_TRACE,
     HUB_DEFAULTS,
+    MAX_CODE_LENGTH,
     TABLES,
     VIETNAM,
     Business,
@@ -51,6 +52,7 @@ __all__ = [
     "FILE_FORMATS",
     "FINDING_KINDS",
     "HUB_DEFAULTS",
+    "MAX_CODE_LENGTH",
     "NEEDS_REASON",
     "NS",
     "REFUSALS",
@@ -63,6 +65,7 @@ __all__ = [
     "BusinessType",
     "CodeSystem",
     "Directory",
+    "DistinctNames",
     "Document",
     "DocumentType",
     "EnvelopedSigner",

@@ -378,9 +378,9 @@ FINDING_KINDS: dict[str, FindingKind] = {
         "không mở tệp theo tên hoặc loại đã ghi; đề nghị bên gửi ghi đúng tên và loại",
     ),
     "EDX-ZIP-MORE": FindingKind(
-        _W,
-        "the zip around '{seen}' holds {understood} more files; only the first is read",
-        "zip bọc '{seen}' còn {understood} tệp nữa; chỉ đọc tệp đầu",
+        _E,
+        "the zip around '{seen}' is more than a wrapping of one file: {understood}; it is not opened",
+        "zip bọc '{seen}' không chỉ chứa đúng một tệp: {understood}; không mở zip này",
         "attach each file by itself; the zip as it came is in the packet",
         "đính kèm riêng từng tệp; zip gốc vẫn nằm trong gói tin",
     ),

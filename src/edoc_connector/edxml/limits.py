@@ -13,12 +13,12 @@ class Limits:
         skeleton: most bytes outside attachment texts.
         tag: most bytes of one tag, comment or instruction.
         depth: most nested elements.
-        elements: most elements.
+        elements: most elements, comments and processing instructions in all.
         attributes: most attributes on one element.
         namespaces: most namespace declarations in all, prefixes without one among them.
         uri: most characters of a namespace.
-        unpacked: most bytes a zipped attachment may unpack to.
-        ratio: most times its packed size a zipped attachment may unpack to, beyond the first 10 MiB.
+        unpacked: most bytes that the zipped attachments of a packet may unpack to, each zip inside another counted too.
+        ratio: most times their packed size that they may unpack to, beyond the first 10 MiB.
         entries: most files and folders in a zip around an attachment.
         nesting: most zips around one attachment, one inside the other.
     """

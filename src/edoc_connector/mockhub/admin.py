@@ -1,5 +1,8 @@
 """The page and the administration interface over HTTP, for people and tests; not part of the dialect.
 
+Whoever may use it plays every agency. With a password it asks for that (HTTP Basic, RFC 7617, under any user name);
+without one it answers callers on this machine only.
+
 ==========================  ==================================================================================
 ``GET /``                   the page
 ``GET /mock/faults``        the fault plan
@@ -12,6 +15,9 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
+import hmac
 import json
 import secrets
 from collections.abc import Awaitable, Callable
@@ -28,6 +34,7 @@ from starlette.routing import Route
 
 from edoc_connector.mockhub import page
 from edoc_connector.mockhub.codes import RefusedError
+from edoc_connector.mockhub.config import is_loopback
 from edoc_connector.mockhub.faults import Fault
 from edoc_connector.mockhub.hub import Hub
 
@@ -51,9 +58,12 @@ def build_routes(hub: Hub) -> list[Route]:
 
 
 def _guard_endpoint(hub: Hub, endpoint: Endpoint) -> Endpoint:
-    """Refuse what a page of another site makes a browser ask for."""
+    """Refuse strangers, and what a page of another site makes a browser ask for."""
 
     async def guard(request: Request) -> Response:
+        refusal = _refuse_stranger(request, hub.config.password)
+        if refusal is not None:
+            return refusal
         host = request.headers.get("host", "")
         origin = request.headers.get("origin")
         if hub.config.hosts and (urlsplit(f"//{host}").hostname or "") not in hub.config.hosts:
@@ -63,6 +73,30 @@ def _guard_endpoint(hub: Hub, endpoint: Endpoint) -> Endpoint:
         return await endpoint(request)
 
     return guard
+
+
+def _refuse_stranger(request: Request, password: str) -> Response | None:
+    if not password:
+        is_here = request.client is None or is_loopback(request.client.host)
+        return None if is_here else PlainTextResponse("Without a password, this machine only.", status_code=403)
+    if hmac.compare_digest(_hash_text(_get_password(request)), _hash_text(password)):
+        return None
+    challenge = {"www-authenticate": 'Basic realm="mock hub", charset="UTF-8"'}
+    return PlainTextResponse("The password of this mock hub is asked for.", status_code=401, headers=challenge)
+
+
+def _get_password(request: Request) -> str:
+    scheme, _, credentials = request.headers.get("authorization", "").partition(" ")
+    try:
+        text = base64.b64decode(credentials, validate=True).decode() if scheme.lower() == "basic" else ""
+    except ValueError:
+        return ""
+    return text.partition(":")[2]
+
+
+def _hash_text(text: str) -> bytes:
+    """Hash a text, so that comparing takes as long whatever its length."""
+    return hashlib.sha256(text.encode()).digest()
 
 
 def _build_page_endpoint(hub: Hub, token: str) -> Endpoint:

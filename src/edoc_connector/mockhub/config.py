@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -90,6 +91,8 @@ class MockHubConfig:
         refuse: names of calls that are refused with code 28, e.g. ``{"getSentEdocList"}``.
         trace_organ_id: OrganId of the TraceHeader that the hub adds; None leaves it out. Hubs are seen doing either.
         max_packet: largest packet taken, in bytes; also the bound for what a zipped attachment may unpack to.
+        password: what the page and the admin interface ask for (HTTP Basic, under any user name). Empty: nothing, and
+            they answer this machine only; `serve` wants one before it listens to others.
         hosts: host names, without port, under which the page and the admin interface may be asked for. Keeps pages of
             other sites out that resolve their own name to this machine. Empty: no check.
     """
@@ -106,7 +109,16 @@ class MockHubConfig:
     refuse: frozenset[str] = frozenset()
     trace_organ_id: str | None = "null"
     max_packet: int = 2 * _GIB
+    password: str = field(default="", repr=False)
     hosts: frozenset[str] = LOOPBACK_NAMES
+
+
+def is_loopback(address: str) -> bool:
+    """Tell whether an IP address is this machine's own; what is no address, such as a path of a socket, is."""
+    try:
+        return ipaddress.ip_address(address.partition("%")[0]).is_loopback
+    except ValueError:
+        return True
 
 
 def _parse_secret_and_name(rest: str, environ: Mapping[str, str]) -> tuple[str, str]:

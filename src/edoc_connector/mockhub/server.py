@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import json
-import logging
 import socket
 import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
@@ -23,15 +22,16 @@ from starlette.responses import FileResponse, Response, StreamingResponse
 from starlette.routing import Route
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from edoc_connector._core import get_logger
 from edoc_connector.errors import ConfigError, describe_system_error_vi
 from edoc_connector.mockhub import admin, wire
 from edoc_connector.mockhub.calls import CALLS, Answer, Call, CallSpec, PacketAnswer, perform_call
 from edoc_connector.mockhub.codes import ErrorCode, RefusedError
-from edoc_connector.mockhub.config import LOOPBACK_NAMES, MockHubConfig
+from edoc_connector.mockhub.config import LOOPBACK_NAMES, MockHubConfig, is_loopback
 from edoc_connector.mockhub.faults import CONNECTION_EXTENSION, App, Fault, FaultGate, Message, Receive, Scope, Send
 from edoc_connector.mockhub.hub import Hub
 
-log = logging.getLogger("edoc_connector.mockhub")
+log = get_logger("edoc_connector.mockhub")
 
 _MAX_SMALL_BODY = 1 << 20  # bytes of a body that is no packet
 _MAX_HEADER_BYTES = 1 << 18  # bytes of all headers: a packet to every agency of a province lists them in two headers
@@ -63,19 +63,41 @@ def serve(
 
     Args:
         config: how the hub behaves.
-        host: address to bind; anything but loopback lets others on the network in, without TLS, and `config.hosts` does
-            not count then.
+        host: address to bind; anything but loopback lets others on the network in, without TLS: `config.password` must
+            be set, and `config.hosts` does not count then.
         port: TCP port; 0 takes a free one.
         on_ready: called with the hub's URL once it answers.
 
     Raises:
-        ConfigError: the address cannot be bound, or another hub keeps its data in that folder.
+        ConfigError: the address cannot be bound, others could reach it and there is no password, or another hub keeps
+            its data in that folder.
     """
+    is_local = _is_local(host)
+    if not is_local and not config.password:
+        raise _build_password_error(host)
     with open_listener(host, port) as listener, _lock_folder(config.data):
-        if host not in LOOPBACK_NAMES:
+        if not is_local:
             log.warning("the mock hub can be reached from other machines, without TLS, at %s", format_url(listener))
             config = replace(config, hosts=frozenset())  # under which names, nobody can know here
         build_server(config, listener, on_ready=on_ready).run(sockets=[listener])
+
+
+def _is_local(host: str) -> bool:
+    """Tell whether only this machine reaches what listens on a host, which may be a name of several addresses."""
+    try:
+        found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
+    except OSError:
+        return host in LOOPBACK_NAMES  # it cannot be bound either, which says more
+    return bool(host) and all(is_loopback(str(address[0])) for *_, address in found)
+
+
+def _build_password_error(host: str) -> ConfigError:
+    return ConfigError(
+        f"The mock hub does not listen on {host or 'every address'} without a password: whoever reaches it could play "
+        "every agency. Give one with --password env:NAME or file:PATH, or leave --host out.",
+        vi=f"Trục giả lập không mở trên {host or 'mọi địa chỉ'} khi chưa có mật khẩu: ai truy cập được cũng có thể "
+        "đóng vai mọi đơn vị. Hãy đặt --password env:TÊN hoặc file:ĐƯỜNG_DẪN, hoặc bỏ --host.",
+    )
 
 
 @contextmanager

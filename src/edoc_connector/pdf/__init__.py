@@ -3,6 +3,7 @@
 Importing this package loads no PDF code; the functions do, and name the package to install where one is missing.
 """
 
+from .bounds import PdfBudget
 from .extra import require_packages
 from .policy import UnsignedPdf, find_unsigned, require_signatures
 from .reasons import PDF_REASONS
@@ -13,6 +14,7 @@ from .verify import is_pdf, verify_pdf
 
 __all__ = [
     "PDF_REASONS",
+    "PdfBudget",
     "PdfSignature",
     "PdfVerification",
     "Stamp",

@@ -11,10 +11,12 @@ import sys
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from types import FrameType
 from typing import Any
 
 from ..signing import PARSE_ERRORS as MALFORMED_CERTIFICATES
+from ..signing import PathBudget
 from .reasons import PdfRefused
 
 PDF_PARSE_ERRORS = (*MALFORMED_CERTIFICATES, zlib.error)
@@ -29,22 +31,48 @@ MAX_CALLS = 40_000_000
 many calls end within ten seconds or so, and in about 200 MB."""
 
 
+PACKET_CALLS = MAX_CALLS
+"""What all files of a packet may take together, `CALLS_PER_BYTE` beside: a hundred small ones are no more than one."""
+CHECKS_PER_FILE = 8
+
+
+@dataclass(slots=True)
+class PdfBudget:
+    """The work that checking the PDF files of one packet may take together. It grows with the bytes of each.
+
+    Args:
+        calls: function calls that are left.
+        paths: signatures of certificates that may still be checked.
+    """
+
+    calls: int = PACKET_CALLS
+    paths: PathBudget = field(default_factory=PathBudget)
+
+    def add_file(self, size: int) -> None:
+        """Add the work that a file of so many bytes may take."""
+        self.calls += CALLS_PER_BYTE * size
+        self.paths.checks += CHECKS_PER_FILE
+
+
 class _TooManyCalls(BaseException):
     # not an Exception, so that a handler inside the PDF code does not take it for a broken object and go on
     pass
 
 
 @contextmanager
-def limit_work(size: int) -> Iterator[None]:
+def limit_work(size: int, budget: PdfBudget | None = None) -> Iterator[None]:
     """Limit the calls that the block makes. A profiler of the caller's is blind meanwhile, and set again afterwards.
 
     Args:
         size: bytes of the file that is read; a large file may take more work.
+        budget: what the packet's files may still take together; the calls of the block are taken off it.
 
     Raises:
         PdfRefused: the block made more calls (PDF-TOO-MUCH).
     """
     allowed = min(BASE_CALLS + CALLS_PER_BYTE * size, MAX_CALLS)
+    if budget is not None:
+        allowed = min(allowed, max(budget.calls, 0))
     left = allowed
 
     def count_call(
@@ -63,3 +91,5 @@ def limit_work(size: int) -> Iterator[None]:
         raise PdfRefused("PDF-TOO-MUCH", f"{allowed} calls") from None
     finally:
         sys.setprofile(previous)
+        if budget is not None:
+            budget.calls -= allowed - left

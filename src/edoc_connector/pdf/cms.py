@@ -25,6 +25,8 @@ from ..signing import (
 from .reasons import PdfRefused
 from .result import Kind
 
+MAX_CERTIFICATES = 32
+"""Most certificates in one signature, the signer's left out."""
 _FAMILIES = {"rsassa_pkcs1v15": "rsa", "rsassa_pss": "rsa-pss", "ecdsa": "ecdsa"}
 
 
@@ -127,7 +129,10 @@ def _check_algorithms(algorithms: tuple[str, str], policy: VerifyPolicy) -> tupl
 
 def _read_certificates(embedded: EmbeddedPdfSignature) -> tuple[x509.Certificate, tuple[x509.Certificate, ...]]:
     certificate = read_certificate(embedded.signer_cert.dump())
-    return certificate, tuple(read_certificate(one.dump()) for one in embedded.other_embedded_certs)
+    others = embedded.other_embedded_certs
+    if len(others) > MAX_CERTIFICATES:
+        raise PdfRefused("PDF-TOO-MUCH", f"> {MAX_CERTIFICATES} certificates")
+    return certificate, tuple(read_certificate(one.dump()) for one in others)
 
 
 def _check_value(embedded: EmbeddedPdfSignature) -> None:

@@ -19,8 +19,8 @@ from pyhanko.sign.fields import enumerate_sig_fields
 from pyhanko.sign.validation.pdf_embedded import EmbeddedPdfSignature
 from pyhanko.sign.validation.status import SignatureCoverageLevel
 
-from ..signing import VerifyPolicy
-from .bounds import PDF_PARSE_ERRORS, limit_work
+from ..signing import VerifyPolicy, bound_asn1_names
+from .bounds import PDF_PARSE_ERRORS, PdfBudget, limit_work
 from .cms import prove
 from .reasons import PdfRefused
 from .result import Kind, PdfSignature
@@ -56,18 +56,22 @@ class ExaminedSignature:
     embedded_certificates: tuple[x509.Certificate, ...] = ()
 
 
-def examine(stream: IO[bytes], size: int, policy: VerifyPolicy) -> list[ExaminedSignature]:
+def examine(
+    stream: IO[bytes], size: int, policy: VerifyPolicy, budget: PdfBudget | None = None
+) -> list[ExaminedSignature]:
     """Examine every signature of a file, in the order they were made.
 
     Args:
         stream: the file, seekable.
         size: the file's length in bytes.
         policy: accepted algorithms and keys.
+        budget: the work that the packet's files may still take together.
 
     Raises:
         PdfRefused: the file as a whole cannot be examined.
     """
-    with limit_work(size):
+    bound_asn1_names()
+    with limit_work(size, budget):
         try:
             return _examine_all(stream, size, policy)
         except (PdfError, *PDF_PARSE_ERRORS) as error:

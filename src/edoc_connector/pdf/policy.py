@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from ..edxml import Attachment
 from ..signing import VerificationStatus, VerifyMode, VerifyPolicy
+from .bounds import PdfBudget
 from .result import PdfVerification
 from .verify import is_pdf, verify_pdf
 
@@ -38,6 +39,8 @@ def require_signatures(policy: VerifyPolicy) -> VerifyPolicy:
 def find_unsigned(attachments: Iterable[Attachment], policy: VerifyPolicy) -> Iterator[UnsignedPdf]:
     """Find the PDF files among attachments that are not signed as `require_signatures` demands. Other files pass.
 
+    The files share one budget of work: those that come when it is used up are refused (PDF-TOO-MUCH).
+
     Args:
         attachments: the files.
         policy: the policy for packets.
@@ -46,9 +49,9 @@ def find_unsigned(attachments: Iterable[Attachment], policy: VerifyPolicy) -> It
         AttachmentError: a file cannot be read.
         ConfigError: the extra ``pdf`` is not installed.
     """
-    strict = require_signatures(policy)
+    strict, budget = require_signatures(policy), PdfBudget()
     for index, attachment in enumerate(attachments):
         if is_pdf(attachment):
-            verification = verify_pdf(attachment, strict)
+            verification = verify_pdf(attachment, strict, budget=budget)
             if verification.status is not VerificationStatus.VALID:
                 yield UnsignedPdf(index=index, attachment=attachment, verification=verification)

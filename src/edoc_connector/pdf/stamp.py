@@ -7,11 +7,11 @@ minute, second; Vietnam's time zone as in ISO 8601), upright, black, 10 points, 
 
 from __future__ import annotations
 
-import unicodedata
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+from .._core import to_nfc
 from ..edxml import VIETNAM
 
 FONT_SIZE = 10
@@ -43,4 +43,4 @@ class Stamp:
         if self.code:
             lines.append(f"Số: {self.code}")
         lines.append(f"Thời gian ký: {at.astimezone(VIETNAM):%d.%m.%Y %H:%M:%S} +07:00")
-        return tuple(unicodedata.normalize("NFC", " ".join(line.split())) for line in lines)
+        return tuple(to_nfc(" ".join(line.split())) for line in lines)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from .._core import utc_now
 from ..signing import (
+    PathBudget,
     SigningFinding,
     VerificationStatus,
     VerifyMode,
@@ -16,6 +17,7 @@ from ..signing import (
     check_claimed_time,
     judge_certificate,
 )
+from .bounds import PdfBudget
 from .extra import require_packages
 from .reasons import PdfRefused
 from .result import PdfSignature, PdfVerification
@@ -29,7 +31,9 @@ __all__ = ["is_pdf", "verify_pdf"]
 _WORST_FIRST = (VerificationStatus.INVALID, VerificationStatus.UNVERIFIABLE)
 
 
-def verify_pdf(source: Source, policy: VerifyPolicy | None = None, *, limit: int = MAX_SIZE) -> PdfVerification:
+def verify_pdf(
+    source: Source, policy: VerifyPolicy | None = None, *, limit: int = MAX_SIZE, budget: PdfBudget | None = None
+) -> PdfVerification:
     """Verify the signatures in a PDF file (ISO 32000-2, 12.8; PAdES, ETSI EN 319 142-1).
 
     No content of a file raises: every fault of it is a status and a reason.
@@ -38,6 +42,8 @@ def verify_pdf(source: Source, policy: VerifyPolicy | None = None, *, limit: int
         source: an attachment, a path or the bytes.
         policy: the rules of acceptance, as for packets; left out, signatures are checked and nobody is trusted.
         limit: largest file, in bytes, that is read.
+        budget: the work that several files, such as those of one packet, may take together; left out, the file has one
+            of its own.
 
     Raises:
         AttachmentError: the bytes cannot be read or decoded.
@@ -50,13 +56,17 @@ def verify_pdf(source: Source, policy: VerifyPolicy | None = None, *, limit: int
     at = policy.at or utc_now()
     try:
         with open_seekable(as_attachment(source), limit=limit) as (stream, size):
-            examined = examine(stream, size, policy)
+            budget = budget or PdfBudget()
+            budget.add_file(size)
+            examined = examine(stream, size, policy, budget)
     except PdfRefused as refusal:
         return PdfVerification(reason=refusal.code, detail=refusal.detail, judged_at=at)
-    return _combine([_judge_signature(one, policy, at) for one in examined], at)
+    return _combine([_judge_signature(one, policy, at, budget.paths) for one in examined], at)
 
 
-def _judge_signature(examined: ExaminedSignature, policy: VerifyPolicy, at: datetime) -> PdfSignature:
+def _judge_signature(
+    examined: ExaminedSignature, policy: VerifyPolicy, at: datetime, budget: PathBudget
+) -> PdfSignature:
     """Judge an examined signature by its signer."""
     signature = examined.signature
     certificate = signature.certificate
@@ -64,7 +74,7 @@ def _judge_signature(examined: ExaminedSignature, policy: VerifyPolicy, at: date
         return signature
     if signature.kind == "timestamp" and policy.timestamp_anchors:
         policy = replace(policy, anchors=policy.timestamp_anchors)
-    trust = judge_certificate(certificate, examined.embedded_certificates, policy=policy, at=at)
+    trust = judge_certificate(certificate, examined.embedded_certificates, policy=policy, at=at, budget=budget)
     signature = replace(signature, chain=trust.chain, trusted=trust.trusted)
     valid = signature.status is VerificationStatus.VALID
     if valid and policy.mode is VerifyMode.TRUSTED and not trust.trusted:

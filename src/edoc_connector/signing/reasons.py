@@ -282,6 +282,19 @@ REASONS: dict[str, Reason] = {
         "The packet says it comes from {detail}, but the certificate is not one configured for that organisation.",
         "Gói tin ghi bên gửi là {detail}, nhưng chứng thư số không phải của cơ quan đó theo cấu hình.",
     ),
+    "SIG-ORGAN-ID": Reason(
+        _I,
+        "The packet names its sender by a code that no organisation has ('{detail}'): its characters are others than "
+        "they look, or out of place.",
+        "Mã bên gửi trong gói tin ('{detail}') không phải mã của cơ quan nào: có ký tự giả dạng hoặc đặt sai chỗ.",
+    ),
+    "SIG-UNBOUND": Reason(
+        _X,
+        "Nothing ties the signer's certificate to {detail}, the organisation that the packet says it comes from; list "
+        "its certificate under organisations.",
+        "Không có gì gắn chứng thư số của người ký với {detail}, cơ quan mà gói tin ghi là bên gửi; hãy khai báo chứng "
+        "thư số của cơ quan đó trong organisations.",
+    ),
     # -- the seal
     "SEAL-MANY": Reason(
         _X, "The packet holds {detail} seals; one is allowed.", "Gói tin có {detail} niêm phong; chỉ được có một."

@@ -74,8 +74,13 @@ class Directory:
 
     def find_agency(self, agency: str, code: str) -> DirectoryRow | None:
         """Find the active agency with a code of either system."""
+        return next(iter(self.list_by_code(agency, code)), None)
+
+    def list_by_code(self, agency: str, code: str) -> list[DirectoryRow]:
+        """List the active agencies with a code of either system: one, unless the hub gave it to several."""
         query = select(TABLE).where(
             TABLE.c.agency == agency, TABLE.c.active, or_(TABLE.c.code == code, TABLE.c.other_code == code)
         )
-        row = self._tx.connection.execute(query.order_by(TABLE.c.id)).mappings().first()
-        return DirectoryRow.from_row(row) if row is not None else None
+        return [
+            DirectoryRow.from_row(row) for row in self._tx.connection.execute(query.order_by(TABLE.c.id)).mappings()
+        ]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import ColumnElement, RowMapping, Select, Table, and_, bindparam, exists, or_, select, update
 
-from .._core import Text
+from .._core import Text, get_logger
 from ._sql import TABLES, CompiledStatement, Row, UtcTime
 from .state_machine import DELIVERIES, MACHINES, OUTGOING, RECEIPTS, DeliveryState, StateMachine
 from .transitions import HeldRow
@@ -19,7 +18,7 @@ from .transitions import HeldRow
 if TYPE_CHECKING:
     from .transaction import Tx
 
-log = logging.getLogger("edoc_connector.connector.clocks")
+log = get_logger("edoc_connector.connector.clocks")
 
 _SENDING_MACHINES = (DELIVERIES, OUTGOING)  # what this side of a connector sends
 _SENDABLE_STATES = (DeliveryState.READY, DeliveryState.UNKNOWN)  # the same for both

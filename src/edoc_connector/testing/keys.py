@@ -141,7 +141,7 @@ class Authority:
 
         Args:
             name: the agency's name (CN and O of the subject).
-            organ_id: its OrganId (OU of the subject).
+            organ_id: its OrganId (OU and organizationIdentifier of the subject).
             kind: kind of key.
             key_name: which key of that kind; the same name gives the same key in one process.
             not_before: from when it is valid; a day ago if left out.
@@ -251,7 +251,8 @@ def _build_key_usage(
 
 
 def _build_name(name: str, organ_id: str = "") -> x509.Name:
-    unit = [x509.NameAttribute(NameOID.ORGANIZATIONAL_UNIT_NAME, organ_id)] if organ_id else []
+    oids = (NameOID.ORGANIZATIONAL_UNIT_NAME, NameOID.ORGANIZATION_IDENTIFIER) if organ_id else ()
+    unit = [x509.NameAttribute(oid, organ_id) for oid in oids]
     return x509.Name(
         [
             x509.NameAttribute(NameOID.COUNTRY_NAME, "VN"),

@@ -8,7 +8,6 @@ the hub, which all workers of the agency look at, so that neither they nor a res
 from __future__ import annotations
 
 import functools
-import logging
 import random
 import threading
 import time
@@ -17,7 +16,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from .._core import ForkAware, Text, watch_forks
+from .._core import ForkAware, Text, get_logger, watch_forks
 from ..connector import (
     NO_ERROR,
     Connector,
@@ -32,7 +31,7 @@ from ..errors import EdocError, NotFound, find_stored_name
 from ..hubs import MessageType
 from ..store import JOBS_TABLE, MACHINES, RECEIPTS, JobRow, LeaseLost, ReceiptRow, ReceiptState, Store, Tx
 
-log = logging.getLogger("edoc_connector.connector.units")
+log = get_logger("edoc_connector.connector.units")
 
 HUB_BREAKER = "hub"  # the breaker's row among the jobs
 

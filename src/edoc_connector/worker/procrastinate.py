@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import make_url
 
+from .._core import get_logger
 from ..config import Settings
 from ..connector import Handlers
 from .task_adapter import TaskAdapter
@@ -19,7 +19,7 @@ from .worker import FAILURE_REST_SECONDS, Worker, WorkerMetrics, run_guarded
 if TYPE_CHECKING:
     from procrastinate import App
 
-log = logging.getLogger("edoc_connector.worker")
+log = get_logger("edoc_connector.worker")
 
 POOL_SECONDS = 10.0  # a database that is away is waited for so long before the engine begins anew
 _SWEEP = "edoc:sweep"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import threading
 import time
 from collections import Counter
@@ -11,13 +10,13 @@ from contextlib import ExitStack
 from types import TracebackType
 from typing import Self
 
-from .._core import make_lock
+from .._core import get_logger, make_lock
 from ..config import Settings, WorkerSettings
 from ..connector import Connector, Handlers
 from ..errors import ConfigError, StoreError
 from .jobs import AgencyJobs, Job
 
-log = logging.getLogger("edoc_connector.worker")
+log = get_logger("edoc_connector.worker")
 
 _REPEATS = {Job.HANDLE: 8}  # packets come in, and answers leave, several at a time; so they are handled
 # Jobs that there may be after one was done; the others are looked at again after the time of idleness.

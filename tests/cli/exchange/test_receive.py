@@ -52,7 +52,7 @@ def test_a_packet_is_let_in_after_all(strict: Path, sent: str, edoc: Edoc) -> No
     """recheck says why not, or lets it in for the next receive."""
     edoc("receive", "-c", strict)
     refused = edoc("recheck", sent, "-c", strict)
-    assert (refused.code, refused.err.count("\n")) == (1, 1)
+    assert (refused.code, len(refused.errors)) == (1, 1)
     strict.write_text(strict.read_text(encoding="utf-8").replace('"trusted"', '"any"'), "utf-8")
     assert edoc("recheck", sent, "-c", strict).code == 0
     (entry,) = json.loads(edoc("receive", "-c", strict, "--json").out)
@@ -75,7 +75,7 @@ def test_an_error_is_not_preceded_by_an_empty_table(offices: dict[str, Path], ed
     for options in ((), ("--json",)):
         ran = edoc("receive", "-c", offices["H29.05"], *options)
         assert (ran.code, ran.out) == (1, "")
-        assert ran.err.count("\n") == 1
+        assert len(ran.errors) == 1
     mock_hub.start()
 
 

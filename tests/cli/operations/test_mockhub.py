@@ -40,6 +40,24 @@ def test_mockhub_refuses_an_agency_without_a_secret(edoc: Edoc, tmp_path: Path) 
     assert "CODE:SECRET" in ran.err
 
 
+@pytest.mark.parametrize(
+    ("options", "code", "said"),
+    [
+        (["--host", "0.0.0.0"], 1, "--password env:NAME"),
+        (["--host", "0.0.0.0", "--password", "open"], 2, "--password: write env:NAME"),
+        (["--password", "env:NOT_SET_ANYWHERE"], 1, "NOT_SET_ANYWHERE"),
+    ],
+)
+def test_words_and_screens_the_mock_hub_wants_a_password_for_others(
+    edoc: Edoc, tmp_path: Path, options: list[str], code: int, said: str
+) -> None:
+    """Beyond loopback it does not start without a password, which no command line shows ("Words and screens")."""
+    ran = edoc("mockhub", "--data", tmp_path / "h", "--agency", "H29.05:s", "--port", "0", *options)
+    assert ran.code == code
+    assert said in ran.err
+    assert "open" not in ran.err
+
+
 def test_the_extra_is_named_where_it_is_missing(edoc: Edoc, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without the extra the command says how to install it."""
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)

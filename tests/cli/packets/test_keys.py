@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from edoc_connector.testing import sample_document
-from edoc_connector.testing.keys import AgencyKeys, get_default_authority
+from edoc_connector.testing.keys import AgencyKeys, agency_keys, get_default_authority
 from edoc_connector.testing.tokens import SoftToken
 
 DAY = timedelta(days=1)
@@ -135,12 +135,14 @@ def test_a_token_builds_a_packet(
     """`edoc build` takes a key on a token, its PIN by the reference in the URI or by --key-password."""
     monkeypatch.chdir(tmp_path)
     Path("pin").write_text(soft_token.pin)
+    agency_keys("Sở Nội vụ", organ_id="H29.05").write_root(Path("ca.pem"))
     Path("document.json").write_text(sample_document().model_dump_json(exclude={"attachments"}), encoding="utf-8")
     by_uri = ["--key", soft_token.build_uri("agency-key", pin_source="file:pin")]
     by_option = ["--key", soft_token.build_uri("p256-key"), "--key-password", "file:pin"]
     for key in (by_uri, by_option):
         assert edoc("build", "document.json", "--out", "a.edxml", *key).code == 0
-        assert edoc("verify", "a.edxml").code == 0
+        assert edoc("verify", "a.edxml").code == 4
+        assert edoc("verify", "a.edxml", "--trust", "ca.pem").code == 0
     refused = edoc("build", "document.json", "--out", "b.edxml", "--key", soft_token.build_uri("p384-key"))
     assert (refused.code, Path("b.edxml").exists()) == (1, False)
     assert "PIN" in refused.err

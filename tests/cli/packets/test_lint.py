@@ -139,6 +139,18 @@ def test_sarif(wrong: Path, odd: Path, unreadable: Path, edoc: Edoc, sarif_schem
     assert "un%20readable.edxml" in ran.out
 
 
+@pytest.mark.parametrize("option", ["--json", "--sarif"])
+def test_words_and_screens_reports_hide_nothing(right: Path, edoc: Edoc, tmp_path: Path, option: str) -> None:
+    """C1 controls, marks of direction, U+2028 and letters without a width are escaped in JSON and SARIF."""
+    hidden = "\x9b31m\u202e\u200b\u2028\u2066"
+    text = right.read_text(encoding="utf-8").replace("<edXML:PromulgationDate>", f"<edXML:PromulgationDate>{hidden}")
+    (tmp_path / "hidden.edxml").write_text(text, encoding="utf-8")
+    ran = edoc("lint", option, tmp_path / "hidden.edxml")
+    assert all(line.isprintable() for line in ran.out.split("\n"))
+    assert "\\u009b31m\\u202e\\u200b\\u2028\\u2066" in ran.out
+    assert hidden in json.dumps(json.loads(ran.out), ensure_ascii=False)
+
+
 def test_relative_files_stay_relative_in_sarif(right: Path, edoc: Edoc, monkeypatch: pytest.MonkeyPatch) -> None:
     """A code-review tool finds the file by the path that was given."""
     monkeypatch.chdir(right.parent)

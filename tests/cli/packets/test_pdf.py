@@ -50,18 +50,19 @@ def test_verify_as_json(edoc: Edoc, plain: Path, key: str, tmp_path: Path) -> No
     ran = edoc("pdf", "verify", plain, "--json")
     said = json.loads(ran.out)
     (signature,) = said["signatures"]
-    assert (ran.code, said["status"], said["reason"]) == (0, "VALID", "PDF-OK")
+    assert (ran.code, said["status"], said["reason"]) == (4, "VALID", "PDF-OK")
     assert (signature["signer"], signature["trusted"], signature["whole_document"]) == ("Sở Nội vụ", None, True)
     assert [one["code"] for one in signature["findings"]] == ["SIG-NOT-JUDGED"]
 
 
 def test_exit_codes(edoc: Edoc, plain: Path, key: str, tmp_path: Path) -> None:
-    """3 for unsigned and not a PDF, 1 for changed, 2 for not there."""
+    """3 for unsigned and not a PDF, 1 for changed, 2 for not there, 4 for a signer that was not judged."""
     assert edoc("pdf", "verify", plain).code == 3
     (tmp_path / "x.pdf").write_bytes(b"x")
     assert edoc("pdf", "verify", tmp_path / "x.pdf").code == 3
     assert edoc("pdf", "verify", tmp_path / "none.pdf").code == 2
     edoc("pdf", "sign", plain, "--key", key, "--key-password", "env:KEY_PASSWORD", "--out", plain)
+    assert edoc("pdf", "verify", plain).code == 4
     plain.write_bytes(plain.read_bytes().replace(b"(Cong van)", b"(Cong voi)"))
     ran = edoc("pdf", "verify", plain)
     assert ran.code == 1

@@ -53,7 +53,7 @@ def test_a_seal_as_json(edoc: Edoc, packet: Path) -> None:
     assert (verification["status"], verification["timestamped"]) == ("VALID", False)
     assert verification["algorithms"] == ["ecdsa-sha256", "sha256"]
     assert verification["chain"][0].startswith("CN=Sở Nội vụ")
-    assert [one["code"] for one in verification["findings"]] == ["SIG-NOT-JUDGED"]
+    assert [one["code"] for one in verification["findings"]] == ["SIG-NOT-JUDGED", "SIG-UNBOUND"]
 
 
 def test_differences_are_shown(edoc: Edoc, packet: Path) -> None:

@@ -44,8 +44,38 @@ def test_a_verdict_says_whether_the_signer_was_checked(signed: Path, edoc: Edoc)
     assert "SIG-NOT-JUDGED" in alone.out
     assert "VALID (SIG-OK) — Sở Nội vụ; trusted / tin cậy" in judged.out
     assert "SIG-NOT-JUDGED" not in judged.out
+    assert "SIG-UNBOUND" in alone.out
     for command in (("inspect",), ("seal", "show")):
         assert "signer not checked" in edoc(*command, signed).out
+
+
+def test_words_and_screens_verify_names_the_signer_the_chain_and_the_trust(
+    signed: Path, edoc: Edoc, tmp_path: Path
+) -> None:
+    """Who signed, by which certificates, and whether that one is trusted, in both languages ("Words and screens")."""
+    judged, alone = edoc("verify", signed, "--trust", tmp_path / "ca.pem"), edoc("verify", signed)
+    chain = "Sở Nội vụ ← Throwaway CA Issuing ← Throwaway CA Root"
+    assert f"Signed by Sở Nội vụ (chain: {chain}): trusted." in judged.out
+    assert f"Người ký: Sở Nội vụ (chuỗi chứng thư số: {chain}): tin cậy." in judged.out
+    assert "signer not checked, anybody may have made this certificate" in alone.out
+    authority("Another CA").agency("Khác").write_root(tmp_path / "other.pem")
+    strange = edoc("verify", signed, "--trust", tmp_path / "other.pem")
+    assert "Signed by Sở Nội vụ (chain: Sở Nội vụ ← [" in strange.out
+    assert "NOT accepted" in strange.out
+    listed = json.loads(edoc("verify", signed, "--trust", tmp_path / "ca.pem", "--json").out)
+    assert [name.partition(",")[0] for name in listed["chain"]][1:] == [
+        "CN=Throwaway CA Issuing",
+        "CN=Throwaway CA Root",
+    ]
+
+
+@pytest.mark.parametrize("command", [("verify",), ("seal", "show")])
+def test_words_and_screens_a_sound_signature_of_nobody_in_particular_is_4(
+    signed: Path, edoc: Edoc, tmp_path: Path, command: tuple[str, ...]
+) -> None:
+    """A script that looks at the exit code is not told 0 of a signer that nobody judged ("Words and screens")."""
+    assert edoc(*command, signed).code == 4
+    assert edoc(*command, signed, "--trust", tmp_path / "ca.pem").code == 0
 
 
 @pytest.mark.parametrize("options", [("--trust", "gone.pem"), ("--crl", "gone.crl")])

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from edoc_connector.signing.algorithms import is_valid_signature, select_algorithm
 from edoc_connector.signing.pki.certificates import (
+    MAX_CERTIFICATE_SIZE,
     can_sign,
     days_left,
     find_key_problem,
@@ -134,3 +135,17 @@ def test_algorithm_and_key_must_belong_together() -> None:
     assert not is_valid_signature(ec, "rsa-sha256", b"x", bytes(64))
     assert not is_valid_signature(ec, "ecdsa-sha256", b"x", bytes(70))
     assert not is_valid_signature(ec, "ecdsa-sha256", b"x", bytes(64))
+
+
+def test_a_certificate_made_to_be_much_work_is_not_read() -> None:
+    """A certificate larger than any, or with a name of endless marks, is refused before its names are used."""
+    with pytest.raises(ValueError, match="larger than 65536 bytes"):
+        read_certificate(bytes(MAX_CERTIFICATE_SIZE + 1))
+    for marks, refused in ((30, False), (31, True)):
+        name = x509.NameAttribute(x509.NameOID.ORGANIZATION_NAME, "a" + "\u0301" * marks)
+        der = _certificate(name).public_bytes(Encoding.DER)
+        if refused:
+            with pytest.raises(ValueError, match="30 combining marks"):
+                read_certificate(der)
+        else:
+            assert read_certificate(der).subject.get_attributes_for_oid(name.oid)[0].value == name.value

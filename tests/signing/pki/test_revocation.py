@@ -71,7 +71,7 @@ def test_under_a_lax_policy_revocation_is_reported(pki: Responders, signed: byte
     policy = VerifyPolicy(anchors=(agency.root,), revocation=_asking(pki, RevocationMode.CRL))
     verification = verify(edxml.read(signed), policy)
     assert (verification.status.value, verification.trusted) == ("VALID", False)
-    assert [finding.code for finding in verification.findings] == ["SIG-REVOKED"]
+    assert [finding.code for finding in verification.findings] == ["SIG-REVOKED", "SIG-UNBOUND"]
 
 
 @pytest.mark.parametrize("mode", MODES)

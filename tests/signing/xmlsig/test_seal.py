@@ -461,6 +461,8 @@ MISSHAPEN: dict[str, tuple[Callable[[bytes], bytes], str]] = {
     ),
     "stray text": (_edited(lambda root: setattr(root, "text", "x")), "SEAL-SHAPE"),
     "comment": (_edited(lambda root: root[0].append(etree.Comment("x"))), "SIG-COMMENT"),
+    "comment beside the root": (lambda seal: seal + b"<!--x-->", "SIG-COMMENT"),
+    "instruction beside the root": (lambda seal: seal.replace(b"<Seal ", b"<?x y?><Seal ", 1), "SIG-COMMENT"),
     "no signed properties": (_edited(lambda root: one(root, "Object").clear()), "SEAL-PROPERTIES"),
     "two signed properties": (
         _edited(lambda root: one(root, "QualifyingProperties").append(etree.Element(f"{XADES}SignedProperties"))),

@@ -16,7 +16,8 @@ from edoc_connector.errors import PacketError
 from edoc_connector.signing import Verification, VerificationStatus, VerifyPolicy, verify
 from edoc_connector.signing.algorithms import C14N, ENVELOPED, EXC_C14N
 from edoc_connector.signing.reasons import REASONS
-from edoc_connector.signing.xmlsig.signature_profile import MAX_CERTIFICATES, MAX_CHARACTERS, MAX_NODES
+from edoc_connector.signing.xmlsig import signature_profile
+from edoc_connector.signing.xmlsig.signature_profile import MAX_CERTIFICATES, MAX_CHARACTERS, MAX_NODES, MAX_OUTSIDE
 from edoc_connector.testing import sample_document
 from edoc_connector.testing.keys import AgencyKeys, agency_keys, authority
 
@@ -419,3 +420,45 @@ def test_comments_between_elements_are_harmless(signed: bytes) -> None:
     """A comment that no value holds is outside the canonical form and outside what is read: it changes nothing."""
     verification = verify(edxml.read(signed.replace(b"<edXML:Subject>", b"<!-- x --><edXML:Subject>")))
     assert verification.reason == "SIG-OK"
+
+
+@pytest.mark.parametrize("node", ["<!--x-->", "<?x y?>"])
+def test_a_parent_is_looked_at_once_however_many_comments_it_holds(
+    node: str, signed: bytes, trusted: VerifyPolicy
+) -> None:
+    """A hub's comments between elements cost their number, not its square, and a comment changes nothing."""
+    commented = signed.replace(b"<edXML:From>", node.encode() * 10_000 + b"<edXML:From>")
+    tree = _Counting(etree.fromstring(commented))
+    signature_profile._check_texts(tree)  # type: ignore[arg-type]  # as far as it goes
+    assert tree.looked_up == 1
+    assert verify(edxml.read(commented), trusted).reason == ("SIG-OK" if node == "<!--x-->" else "SIG-DIGEST")
+
+
+class _Counting:
+    """A tree whose comments all stand in one parent, which counts how often its children are asked for."""
+
+    def __init__(self, root: etree._Element) -> None:
+        self._root = root
+        self.looked_up = 0
+
+    def iter(self, *kinds: Any) -> Any:
+        """Iterate as the tree does, over nodes that know this parent."""
+        return (self for _ in self._root.iter(*kinds))
+
+    def getparent(self) -> _Counting:
+        """Give the one parent."""
+        return self
+
+    def iterchildren(self, tag: str) -> Any:
+        """Count a look at the children."""
+        self.looked_up += 1
+        return self._root.iterchildren(tag)
+
+
+@pytest.mark.parametrize(("count", "reason"), [(MAX_OUTSIDE, "SIG-DIGEST"), (MAX_OUTSIDE + 1, "SIG-STRUCTURE")])
+@pytest.mark.parametrize("place", ["before", "behind"])
+def test_instructions_beside_the_root_are_few(count: int, reason: str, place: str, signed: bytes) -> None:
+    """The second verifier takes quadratic time in them: more than any packet has are not handed to it."""
+    added = b"<?x y?>" * count
+    changed = signed.replace(b"<edXML ", added + b"<edXML ", 1) if place == "before" else signed + added
+    assert verify(edxml.read(changed)).reason == reason

@@ -8,6 +8,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from lxml import etree
 
 from edoc_connector import edxml
-from edoc_connector.signing import VerificationStatus, VerifyMode, VerifyPolicy, enveloped, verify
+from edoc_connector.signing import VerificationStatus, VerifyMode, VerifyPolicy, enveloped, fingerprint, verify
 from edoc_connector.signing import verify as verify_function
 from edoc_connector.testing import sample_document
 from edoc_connector.testing.keys import (
@@ -131,6 +132,7 @@ def test_status_packets_verify_by_their_own_signature(
     )
     path = tmp_path / "status.edxml"
     edxml.write(message, path, at=NOW, signature=enveloped(agency.signer()))
+    trusted = replace(trusted, organisations={"G22": (f"sha256:{fingerprint(agency.certificate)}",)})
     verification = verify(edxml.read(path), trusted)
     assert (verification.reason, verification.method, verification.attachments) == ("SIG-OK", "packet", ())
     assert isinstance(verification.message, edxml.StatusMessage)
@@ -158,7 +160,7 @@ def test_without_anchors_nobody_is_trusted(signed: bytes, agency: AgencyKeys) ->
     """With no authorities configured trust is not judged, and the result says so."""
     verification = verify(edxml.read(signed))
     assert (verification.status, verification.trusted) == (VerificationStatus.VALID, None)
-    assert [finding.code for finding in verification.findings] == ["SIG-NOT-JUDGED"]
+    assert [finding.code for finding in verification.findings] == ["SIG-NOT-JUDGED", "SIG-UNBOUND"]
     assert verification.chain == agency.certificates[:2]
 
 
@@ -170,7 +172,7 @@ def test_a_stranger_is_not_trusted(packet_of: Any, stranger: AgencyKeys, trusted
     assert (strict.message, strict.signer) == (None, "Kẻ lạ")
     lax = verify(packet, VerifyPolicy(mode=VerifyMode.VALID, anchors=trusted.anchors))
     assert (lax.status, lax.trusted) == (VerificationStatus.VALID, False)
-    assert [finding.code for finding in lax.findings] == ["SIG-UNTRUSTED"]
+    assert [finding.code for finding in lax.findings] == ["SIG-UNTRUSTED", "SIG-UNBOUND"]
 
 
 def test_a_root_that_the_packet_brings_is_no_anchor(
@@ -239,7 +241,9 @@ def _issuing(*, not_after: datetime, ca: bool = True) -> AgencyKeys:
         .add_extension(x509.BasicConstraints(ca=ca, path_length=None), critical=True)
         .sign(root_key, hashes.SHA256())
     )
-    return Authority(key=key, certificates=(certificate, root.certificates[-1])).agency("Sở Lạ", kind="p256")
+    return Authority(key=key, certificates=(certificate, root.certificates[-1])).agency(
+        "Sở Lạ", organ_id="H29.05", kind="p256"
+    )
 
 
 @pytest.mark.parametrize(

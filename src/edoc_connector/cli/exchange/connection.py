@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import name_commands
-from ..output import say, show_progress
+from ..output import say, show_progress, warn_of_settings
 
 if TYPE_CHECKING:
     from ...connector import Connector
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @contextmanager
 def open_connector(config: Path, agency: str | None, label: str = "…") -> Iterator[Connector]:
-    """Open a connector for one command, with a bar for large packets.
+    """Open a connector for one command, with a bar for large packets; warn of what its settings leave open.
 
     Args:
         config: the configuration file.
@@ -27,6 +27,7 @@ def open_connector(config: Path, agency: str | None, label: str = "…") -> Iter
     from ...connector import Connector
 
     settings = Settings.load(config, agency=agency)
+    warn_of_settings(settings.list_warnings())
     with show_progress(label) as on_progress, Connector.open(settings, on_progress=on_progress) as connector:
         yield connector
 

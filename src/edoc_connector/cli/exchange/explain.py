@@ -6,10 +6,11 @@ from typing import Annotated
 
 import typer
 
+from ..._core import escape_lines
 from ...errors import NotFound
 from ..errors import name_commands
 from ..options import CONFIG, AgencyOption, ConfigOption, JsonFlag
-from ..output import as_printable, print_json
+from ..output import print_json
 from .connection import open_connector
 from .near_ids import build_unknown_id_error
 
@@ -29,7 +30,7 @@ def explain(
         except NotFound:
             raise build_unknown_id_error(connector, document_id) from None
     if not as_json:
-        typer.echo(name_commands(as_printable(f"{story.text()}\n{story.text(vi=True)}").rstrip()))
+        typer.echo(name_commands(escape_lines(f"{story.text()}\n{story.text(vi=True)}").rstrip()))
         return
     print_json(
         {

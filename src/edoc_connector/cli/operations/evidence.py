@@ -37,7 +37,8 @@ def evidence(
 ) -> None:
     """Pack the evidence of a document, or check such a pack. / Đóng gói bằng chứng của văn bản, hoặc kiểm tra gói đó.
 
-    With --verify: exit code 0, all is as it was packed; 1, something is not, and each thing is named.
+    With --verify: exit code 0, all is as it was packed; 1, something is not, and each thing is named; 4, all is, but
+    who signed was not judged (no --trust); 3, all is, but the signer is not trusted.
     """
     if verify is not None:
         _check_pack(verify, trust or [], as_json=as_json)
@@ -83,6 +84,8 @@ def _check_pack(path: Path, trust: list[Path], *, as_json: bool) -> None:
         _print_checked(checked)
     if checked.problems:
         raise typer.Exit(ExitCode.FAILED)
+    if checked.signed_by is not None and not checked.trusted:
+        raise typer.Exit(ExitCode.SIGNER_NOT_JUDGED if checked.trusted is None else ExitCode.UNVERIFIED)
 
 
 def _print_checked(checked: Checked) -> None:

@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from ..errors import WrongOption
 from ..output import say
 from .extras import require_mockhub
 
@@ -33,6 +34,14 @@ def mockhub(
     ],
     port: Annotated[int, typer.Option(min=0, max=65535, help="TCP port, 0 for a free one. / Cổng TCP.")] = 8480,
     host: Annotated[str, typer.Option(help="Address to listen on. / Địa chỉ lắng nghe.")] = "127.0.0.1",
+    password: Annotated[
+        str | None,
+        typer.Option(
+            metavar="REF",
+            help="Password of the page and /mock/*: env:NAME, file:PATH or cmd:…; needed where --host lets others in. "
+            "/ Mật khẩu của trang và /mock/*.",
+        ),
+    ] = None,
     pass_through: Annotated[
         bool,
         typer.Option(
@@ -69,8 +78,19 @@ def mockhub(
         pass_through=pass_through,
         clock_tolerance=None if clock_tolerance is None else timedelta(seconds=clock_tolerance),
         refuse=frozenset(refuse or ()),
+        password=_resolve_password(password),
     )
     serve(config, host=host, port=port, on_ready=_announce_url)
+
+
+def _resolve_password(reference: str | None) -> str:
+    from ...config import REFERENCE_HINT, SecretRef
+
+    if reference is None:
+        return ""
+    if not SecretRef.is_reference(reference):
+        raise WrongOption(f"--password: {REFERENCE_HINT.en}", vi=f"--password: {REFERENCE_HINT.vi}")
+    return SecretRef.parse(reference).resolve(Path.cwd()).get_secret_value()
 
 
 def _announce_url(url: str) -> None:

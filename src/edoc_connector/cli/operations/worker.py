@@ -15,7 +15,7 @@ import typer
 from ..._core import Text
 from ...errors import ConfigError
 from ..options import CONFIG, AgencyOption, ConfigOption
-from ..output import ExitCode, log_to_stderr, say
+from ..output import ExitCode, log_to_stderr, say, warn_of_settings
 
 if TYPE_CHECKING:
     from ...worker import AgencyJobs, Worker
@@ -75,6 +75,7 @@ def worker(
         log_to_stderr(logging.WARNING)
     found = import_handlers(handlers) if handlers is not None else None
     agencies = Settings.fleet(config) if agency is None else (Settings.load(config, agency=agency),)
+    warn_of_settings(warning for settings in agencies for warning in settings.list_warnings())
     with open_worker(agencies, handlers=found, engine=engine) as running, ExitStack() as stack:
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: running.stop())

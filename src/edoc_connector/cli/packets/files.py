@@ -91,13 +91,13 @@ def read_message(file: Path, attach: Iterable[Path]) -> Message:
 
 def save_attachments(attachments: tuple[Attachment, ...], folder: Path) -> list[Path | None]:
     """Write attachments into a folder under safe names; return their paths, None for one that cannot be decoded."""
-    from ...edxml import distinct, safe_name
+    from ...edxml import DistinctNames, safe_name
 
     folder.mkdir(parents=True, exist_ok=True)
-    used_names = {path.name.casefold() for path in folder.iterdir()}
+    used_names = DistinctNames(path.name for path in folder.iterdir())
     written: list[Path | None] = []
     for attachment in attachments:
-        target = folder / distinct(safe_name(attachment.name), used_names)
+        target = folder / used_names.pick(safe_name(attachment.name))
         try:
             attachment.save(target)
         except AttachmentError as error:

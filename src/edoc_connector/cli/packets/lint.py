@@ -12,11 +12,12 @@ from urllib.parse import quote
 
 import typer
 
+from ..._core import escape_line
 from ..._version import __version__
 from ...errors import PacketError
 from ..errors import WrongOption
 from ..options import JsonFlag
-from ..output import ExitCode, as_printable, create_console, print_json, say
+from ..output import ExitCode, create_console, print_json, say
 from .files import read_packet
 
 if TYPE_CHECKING:
@@ -92,13 +93,13 @@ def _print_report(report: _Report) -> None:
     if not counts:
         say(f"{report.file}: nothing to remark", "không có gì cần lưu ý")
         return
-    table = Table(title=Text(as_printable(str(report.file))), title_justify="left", header_style="bold")
+    table = Table(title=Text(escape_line(str(report.file))), title_justify="left", header_style="bold")
     for heading in ("line / dòng", "weight / mức", "code / mã", "what and where / nội dung và vị trí"):
         table.add_column(heading, overflow="fold")
     for one in report.remarks:
         weight = one.severity.value
-        words = Text(f"{as_printable(one.message)}\n{as_printable(one.message_vi)}\n")
-        words.append(as_printable(one.xpath), "dim")
+        words = Text(f"{escape_line(one.message)}\n{escape_line(one.message_vi)}\n")
+        words.append(escape_line(one.xpath), "dim")
         for advice in (f"{one.advice} / {one.advice_vi}" if one.advice else "", one.clause):
             words.append(f"\n{advice}" if advice else "", "dim italic")
         place = ":".join(str(number) for number in (one.line, one.column) if number is not None)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ..._core import escape_line
 from ..errors import raise_wrong_option
 from ..options import (
     CrlOption,
@@ -19,9 +20,9 @@ from ..options import (
     build_policy,
     build_secret_source,
 )
-from ..output import as_printable, format_local_time, print_json, print_table
+from ..output import format_local_time, print_json, print_table
 from .files import say_written
-from .verdicts import describe_findings, exit_by_status
+from .verdicts import describe_certificates, describe_findings, exit_by_verdict
 
 if TYPE_CHECKING:
     from ...pdf import PdfSignature, PdfVerification
@@ -46,7 +47,8 @@ def verify(
 ) -> None:
     """Check the signatures in a PDF file. / Kiểm tra chữ ký số trong tệp PDF.
 
-    Exit code 0: VALID; 1: INVALID; 3: UNSIGNED or UNVERIFIABLE; 2: the file cannot be read, or an option is wrong.
+    Exit code 0: VALID, by trusted signers; 4: VALID, but a signer was not judged (no --trust); 1: INVALID;
+    3: UNSIGNED or UNVERIFIABLE; 2: the file cannot be read, or an option is wrong.
     """
     from ...pdf import verify_pdf
 
@@ -57,7 +59,7 @@ def verify(
         print_json(_describe_pdf(verification))
     else:
         _print_pdf(verification)
-    exit_by_status(verification.status)
+    exit_by_verdict(verification.status, _are_trusted(verification))
 
 
 @pdf_commands.command()
@@ -116,6 +118,10 @@ def _describe_pdf(verification: PdfVerification) -> dict[str, Any]:
     }
 
 
+def _are_trusted(verification: PdfVerification) -> bool:
+    return all(one.trusted is True for one in verification.signatures if one.kind == "signature")
+
+
 def _describe_signature(signature: PdfSignature) -> dict[str, Any]:
     return {
         "status": signature.status.name,
@@ -126,6 +132,7 @@ def _describe_signature(signature: PdfSignature) -> dict[str, Any]:
         "field": signature.field,
         "signer": signature.signer,
         "trusted": signature.trusted,
+        "chain": describe_certificates(signature),
         "signed_at": signature.signed_at and signature.signed_at.isoformat(),
         "whole_document": signature.whole_document,
         "modified": signature.modified,
@@ -135,15 +142,20 @@ def _describe_signature(signature: PdfSignature) -> dict[str, Any]:
 
 
 def _print_pdf(verification: PdfVerification) -> None:
-    typer.echo(as_printable(f"{verification.status} ({verification.reason})"))
-    typer.echo(as_printable(f"  {verification.explanation}\n  {verification.explanation_vi}"))
+    typer.echo(f"{verification.status} ({verification.reason})")
+    for words in (verification.explanation, verification.explanation_vi):
+        typer.echo(escape_line(f"  {words}"))
     if verification.signatures:
         columns = ("signature / chữ ký", "signer / người ký", "time / thời gian", "status / kết quả", "what / nội dung")
         print_table("", columns, (_build_row(one) for one in verification.signatures))
 
 
 def _build_row(signature: PdfSignature) -> tuple[object, ...]:
+    from ...signing import describe_signer
+
     words = [signature.explanation, signature.explanation_vi]
+    signer = describe_signer(signature)
+    words += [] if signer is None else [signer.en, signer.vi]
     words += [text for one in signature.findings for text in (one.message, one.message_vi)]
     return (
         signature.field,

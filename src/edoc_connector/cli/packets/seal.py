@@ -10,7 +10,7 @@ from ..errors import raise_wrong_option
 from ..options import JsonFlag, PacketFile, TrustOption, build_policy
 from ..output import ExitCode, print_json, print_table, say
 from .files import read_packet
-from .verdicts import describe_verification, exit_by_status, print_verification
+from .verdicts import describe_verification, exit_by_verdict, print_verification
 
 if TYPE_CHECKING:
     from ...edxml import Attachment, Packet
@@ -32,7 +32,8 @@ def _keep_show() -> None:
 def show(file: PacketFile, trust: TrustOption = None, as_json: JsonFlag = False) -> None:
     """Show a packet's seal: fields, attachments, and whether the packet is as sealed. / Xem niêm phong của gói tin.
 
-    Exit code 0: VALID; 1: INVALID; 3: UNSIGNED or UNVERIFIABLE, or there is no seal; 2: cannot be read.
+    Exit code 0: VALID, by a trusted signer; 4: VALID, but the signer was not judged (no --trust); 1: INVALID;
+    3: UNSIGNED or UNVERIFIABLE, or there is no seal; 2: cannot be read.
     """
     from ...signing import verify
 
@@ -47,7 +48,7 @@ def show(file: PacketFile, trust: TrustOption = None, as_json: JsonFlag = False)
     (print_json if as_json else _print_seal)(description)
     if seal is None:
         raise typer.Exit(ExitCode.UNVERIFIED)
-    exit_by_status(verification.status)
+    exit_by_verdict(verification.status, verification.trusted)
 
 
 def _find_seal(packet: Packet) -> Attachment | None:

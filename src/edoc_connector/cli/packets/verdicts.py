@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import typer
 
-from ..output import ExitCode, as_printable
+from ..._core import escape_line
+from ..output import ExitCode
 
 if TYPE_CHECKING:
+    from ...pdf import PdfSignature
     from ...signing import SigningFinding, Verification, VerificationStatus
 
 _TRUST_LABELS = {
@@ -33,10 +35,16 @@ def describe_verification(verification: Verification) -> dict[str, Any]:
         "timestamped": verification.timestamped,
         "judged_at": verification.judged_at.isoformat(),
         "algorithms": list(verification.algorithms),
-        "chain": [one.subject.rfc4514_string() for one in verification.chain],
+        "chain": describe_certificates(verification),
         "findings": describe_findings(verification.findings),
         "unsealed": list(verification.unsealed),
     }
+
+
+def describe_certificates(result: Verification | PdfSignature) -> list[str]:
+    """List the subjects of the chain as far as it is known, the signer's first; for JSON."""
+    alone = () if result.certificate is None else (result.certificate,)
+    return [one.subject.rfc4514_string() for one in result.chain or alone]
 
 
 def describe_findings(findings: Iterable[SigningFinding]) -> list[dict[str, str]]:
@@ -48,10 +56,22 @@ def print_verification(signature: dict[str, Any]) -> None:
     """Print the result of checking signature and seal, as `describe_verification` gives it."""
     signer = f" — {signature['signer']}" if signature["signer"] else ""
     trust = f"; {_TRUST_LABELS[signature['trusted']]}" if signature["status"] == "VALID" else ""
-    typer.echo(as_printable(f"{signature['status']} ({signature['reason']}){signer}{trust}"))
-    typer.echo(as_printable(f"  {signature['explanation']}\n  {signature['explanation_vi']}"))
+    typer.echo(escape_line(f"{signature['status']} ({signature['reason']}){signer}{trust}"))
+    for words in (signature["explanation"], signature["explanation_vi"]):
+        typer.echo(escape_line(f"  {words}"))
     for one in signature["findings"]:
-        typer.echo(as_printable(f"  {one['code']}: {one['message']}\n  {one['message_vi']}"))
+        typer.echo(escape_line(f"  {one['code']}: {one['message']}"))
+        typer.echo(escape_line(f"  {one['message_vi']}"))
+
+
+def print_signer(result: Verification | PdfSignature) -> None:
+    """Print who signed, the chain of certificates, and whether it is trusted; nothing where nobody is known."""
+    from ...signing import describe_signer
+
+    signer = describe_signer(result)
+    if signer is not None:
+        typer.echo(escape_line(f"  {signer.en}"))
+        typer.echo(escape_line(f"  {signer.vi}"))
 
 
 def format_verdict(signature: dict[str, Any]) -> str:
@@ -61,7 +81,13 @@ def format_verdict(signature: dict[str, Any]) -> str:
     return f"VALID ({_TRUST_LABELS[signature['trusted']]})"
 
 
-def exit_by_status(status: VerificationStatus) -> NoReturn:
-    """End the command: 0 for VALID, 1 for INVALID, 3 for the rest."""
-    codes = {"VALID": ExitCode.OK, "INVALID": ExitCode.FAILED}
+def exit_by_verdict(status: VerificationStatus, trusted: bool | None) -> NoReturn:
+    """End the command: 0 for VALID by a trusted signer, 4 by one that was not judged, 1 for INVALID, 3 for the rest.
+
+    Args:
+        status: the verdict.
+        trusted: whether the signers lead to a trusted authority; None where that was not judged.
+    """
+    valid = ExitCode.OK if trusted else ExitCode.SIGNER_NOT_JUDGED
+    codes = {"VALID": valid, "INVALID": ExitCode.FAILED}
     raise typer.Exit(codes.get(status.name, ExitCode.UNVERIFIED))

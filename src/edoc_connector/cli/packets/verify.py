@@ -6,7 +6,7 @@ from ..errors import raise_wrong_option
 from ..options import CrlOption, HostOption, JsonFlag, OcspOption, PacketFile, SoftOption, TrustOption, build_policy
 from ..output import print_json, show_progress
 from .files import read_packet
-from .verdicts import describe_verification, exit_by_status, print_verification
+from .verdicts import describe_verification, exit_by_verdict, print_signer, print_verification
 
 
 def verify(
@@ -20,8 +20,8 @@ def verify(
 ) -> None:
     """Check a packet's signature and seal. / Kiểm tra chữ ký và niêm phong của gói tin.
 
-    Exit code 0: VALID; 1: INVALID; 3: UNSIGNED or UNVERIFIABLE; 2: cannot be read, or an option is wrong. Without
-    --trust, VALID does not say who signed: anybody can make a certificate with any name.
+    Exit code 0: VALID, by a trusted signer; 4: VALID, but the signer was not judged: without --trust anybody can make
+    a certificate with any name; 1: INVALID; 3: UNSIGNED or UNVERIFIABLE; 2: cannot be read, or an option is wrong.
     """
     from ...signing import verify as check
 
@@ -29,5 +29,9 @@ def verify(
         policy = build_policy(trust, crl, ocsp, revocation_host, soft=soft_revocation)
     with show_progress("verifying / đang kiểm tra"):
         verification = check(read_packet(file), policy)
-    (print_json if as_json else print_verification)(describe_verification(verification))
-    exit_by_status(verification.status)
+    if as_json:
+        print_json(describe_verification(verification))
+    else:
+        print_verification(describe_verification(verification))
+        print_signer(verification)
+    exit_by_verdict(verification.status, verification.trusted)

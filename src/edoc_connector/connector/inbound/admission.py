@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
+from ..._core import Text
 from ...edxml import BusinessType, Document, Message, Packet, StatusMessage, read
 from ...errors import AttachmentError, EdocError, NotFound, PacketError, VerificationFailed
 from ...hubs import Progress
-from ...signing import Verification, VerifyPolicy, verify
+from ...signing import Verification, VerifyPolicy, describe_signer, verify
 from ...store import EDOC, STATUS, ReceiptRow, SpoolFile
 from .._change_rules import KIND_BY_TYPE
 from .._context import ConnectorContext
@@ -137,13 +138,14 @@ def as_spool_columns(file: SpoolFile) -> dict[str, Any]:
 def as_packet_columns(verified: VerifiedPacket) -> dict[str, Any]:
     """Express a packet as the columns of its receipt."""
     verification = verified.verification
+    explanation = _explain(verification)
     return {
         **as_spool_columns(verified.file),
         **as_message_columns(verified.message),
         "fingerprint": verified.fingerprint,
         "verification": verification.status.value,
-        "verification_text": verification.explanation,
-        "verification_vi": verification.explanation_vi,
+        "verification_text": explanation.en,
+        "verification_vi": explanation.vi,
         "findings": len(verified.packet.findings),
         "attempts": 0,  # those of the download; the application's are counted from here on
         **NO_ERROR,
@@ -172,6 +174,14 @@ def as_message_columns(message: Message) -> dict[str, Any]:
     }
 
 
+def _explain(verification: Verification) -> Text:
+    """Explain a verification: what was found, who signed, and whether that one is trusted."""
+    signer = describe_signer(verification)
+    if signer is None:
+        return Text(verification.explanation, verification.explanation_vi)
+    return Text(f"{verification.explanation} {signer.en}", f"{verification.explanation_vi} {signer.vi}")
+
+
 class _NotKnownYet(VerificationFailed):
     """The revocation of a certificate cannot be looked up now: the packet waits, as after a failed download."""
 
@@ -182,9 +192,10 @@ def _build_admission_error(row: ReceiptRow, verification: Verification) -> Verif
             f"docId {row.hub_doc_id} waits: {verification.explanation}. It is tried again at the next poll.",
             vi=f"docId {row.hub_doc_id} chưa tiếp nhận: {verification.explanation_vi}. Sẽ thử lại ở lần nhận sau.",
         )
+    explanation = _explain(verification)
     return VerificationFailed(
-        f"docId {row.hub_doc_id} is not let in ({verification.status}): {verification.explanation} "
+        f"docId {row.hub_doc_id} is not let in ({verification.status}): {explanation.en} "
         "Ask the sender to send it again, or correct [receive] in the settings and call recheck().",
-        vi=f"Không tiếp nhận docId {row.hub_doc_id} ({verification.status}): {verification.explanation_vi} "
+        vi=f"Không tiếp nhận docId {row.hub_doc_id} ({verification.status}): {explanation.vi} "
         "Hãy đề nghị nơi gửi gửi lại, hoặc sửa mục [receive] trong cấu hình rồi gọi recheck().",
     )

@@ -7,9 +7,9 @@ duplicate, both docIds are downloaded once more: where either gives another pack
 
 from __future__ import annotations
 
-import logging
 from dataclasses import dataclass
 
+from ..._core import get_logger
 from ...edxml import Document
 from ...errors import AttachmentError, EdocError, PacketError, StoreError, VerificationFailed
 from ...store import ReceiptRow, SpoolFile, Tx
@@ -17,7 +17,7 @@ from .._context import ConnectorContext
 from .._retry import decide_retry
 from .admission import VerifiedPacket, admit, fetch_to_spool
 
-log = logging.getLogger("edoc_connector.connector.doubles")
+log = get_logger("edoc_connector.connector.doubles")
 
 _MAX_CHECKS = 5  # a hub that cannot be asked for so long is believed
 

@@ -6,13 +6,12 @@ told afterwards, by a confirmation queued in that same transaction.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from ..._core import Text
+from ..._core import Text, get_logger
 from ...edxml import StatusMessage, read
 from ...errors import AttachmentError, DocumentIdConflict, EdocError, PacketError, ProtocolError
 from ...hubs import MessageType, Waiting
@@ -26,7 +25,7 @@ from .admission import admit, as_spool_columns, fetch_to_spool, open_packet, req
 from .intake import Intake, admit_quarantined, quarantine
 from .status_intake import find_delivery
 
-log = logging.getLogger("edoc_connector.connector.inbox")
+log = get_logger("edoc_connector.connector.inbox")
 
 # Here for good, and the hub was told so.
 _CONFIRMED_STATES = frozenset({ReceiptState.HANDLED, ReceiptState.CONFIRMED, ReceiptState.DUPLICATE})

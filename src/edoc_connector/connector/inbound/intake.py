@@ -7,14 +7,13 @@ stored by itself.
 
 from __future__ import annotations
 
-import logging
 import math
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from ..._core import Text, describe_error
+from ..._core import Text, describe_error, get_logger
 from ...edxml import Document, StatusMessage, read
 from ...errors import (
     AttachmentError,
@@ -42,7 +41,7 @@ from .admission import (
 from .duplicates import DuplicateChecker
 from .status_intake import apply_status
 
-log = logging.getLogger("edoc_connector.connector.inbox")
+log = get_logger("edoc_connector.connector.inbox")
 
 _QUICK_BYTES = 1 << 20  # bytes
 

@@ -8,7 +8,6 @@ given back.
 
 from __future__ import annotations
 
-import logging
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -18,6 +17,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
+from ..._core import get_logger
 from ...errors import EdocError
 from ...hubs import MessageType
 from ...store import RECEIPTS, LeaseLost, ReceiptRow
@@ -27,7 +27,7 @@ from .admission import VerifiedPacket
 from .inbox import Inbox
 from .intake import DownloadedPacket
 
-log = logging.getLogger("edoc_connector.connector.prefetch")
+log = get_logger("edoc_connector.connector.prefetch")
 
 DOWNLOAD_THREADS = 4  # downloads at a time
 ROUND_PACKETS = 8  # packets claimed, and entered, in one transaction

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import logging
 from dataclasses import dataclass
 from datetime import date, datetime
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from ..._core import Text
+from ..._core import Text, get_logger
 from ...edxml import SEAL_NAME, Attachment, BusinessType, Document, Finding, StaffInfo, StatusCode, StatusMessage
 from ...errors import NotFound, StoreError, find_stored_name
 from ...signing import Verification
@@ -33,7 +32,7 @@ from .admission import VerifiedPacket, open_packet
 if TYPE_CHECKING:
     from .receive_loop import ReceiveLoop
 
-log = logging.getLogger("edoc_connector.connector.receipt")
+log = get_logger("edoc_connector.connector.receipt")
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import threading
 from collections import deque
 from collections.abc import Iterator
@@ -10,7 +9,7 @@ from contextlib import contextmanager
 from types import TracebackType
 from typing import Self
 
-from ..._core import ForkAware, Text, watch_forks
+from ..._core import ForkAware, Text, get_logger, watch_forks
 from ...errors import EdocError, StoreError
 from ...store import ReceiptRow, ReceiptState, Tx
 from .._context import ConnectorContext
@@ -19,7 +18,7 @@ from .inbox import Inbox
 from .prefetch import Prefetch, ReceiveInterruption
 from .receipt import Receipt, build_forked_error
 
-log = logging.getLogger("edoc_connector.connector.coming")
+log = get_logger("edoc_connector.connector.coming")
 
 _IDS_PER_LOOKUP = 100  # keys of waiting packets that are looked up at a time
 _ACKS_PER_ROUND = 8  # packets whose answers leave together

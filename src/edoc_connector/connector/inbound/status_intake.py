@@ -5,11 +5,10 @@ A status out of order, or about a document nobody knows, is recorded and flagged
 
 from __future__ import annotations
 
-import logging
 from datetime import datetime
 from typing import Any
 
-from ..._core import Text
+from ..._core import Text, get_logger
 from ...edxml import StatusMessage
 from ...store import (
     CHANGE_BY_ANSWER,
@@ -25,7 +24,7 @@ from ...store import (
 )
 from .._change_rules import KIND_NAMES_VI, NEW_KIND, TAKE_BACK_KIND, WITHDRAWING_KINDS
 
-log = logging.getLogger("edoc_connector.connector.statuses")
+log = get_logger("edoc_connector.connector.statuses")
 
 
 def apply_status(tx: Tx, row: ReceiptRow, message: StatusMessage, values: dict[str, Any]) -> None:

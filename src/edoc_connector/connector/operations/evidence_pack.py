@@ -169,7 +169,7 @@ def _add_packet(
 
 def build_policy_at(policy: VerifyPolicy, at: datetime) -> VerifyPolicy:
     """Build the policy that verifies a packet at its own time, on any machine."""
-    return replace(policy, mode=VerifyMode.ANY, at=at, organisations={})
+    return replace(policy, mode=VerifyMode.ANY, at=at, organisations={}, organisations_others=None, directory=None)
 
 
 def _add_verification(writer: _PackWriter, path: Path, sha256: str, *, policy: VerifyPolicy) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from ..._core import escape_line
 from ...edxml import VIETNAM, StatusCode
 from ...errors import NotFound, VerificationFailed
 from ...store import (
@@ -79,7 +80,7 @@ class Story:
     next_vi: tuple[str, ...]
 
     def text(self, *, vi: bool = False) -> str:
-        """Format the story in one language, a line for each event, in Vietnam time."""
+        """Format the story in one language, a line for each event and no others, in Vietnam time."""
         lines = [self.title_vi if vi else self.title]
         lines += [f"{format_time(item.time)}  {item.text_vi if vi else item.text}" for item in self.events]
         lines += ["→ " + item for item in (self.next_vi if vi else self.next)]
@@ -367,13 +368,15 @@ def _describe_lease(row: QueuedRow) -> _TextPair:
 
 
 def _build_story(document_id: str, title: _TextPair, events: list[Event], next_steps: list[_TextPair]) -> Story:
+    """Build a story of lines: a description or a subject from the network cannot make one of its own."""
     nothing = ("Nothing is open.", "Không còn việc nào phải làm.")
     listed_steps = list(dict.fromkeys(next_steps)) or [nothing]
+    told_events = (Event(one.time, escape_line(one.text), escape_line(one.text_vi)) for one in events)
     return Story(
         document_id=document_id,
-        title=title[0],
-        title_vi=title[1],
-        events=tuple(sorted(events, key=lambda one: one.time)),
-        next=tuple(en for en, _ in listed_steps),
-        next_vi=tuple(vi for _, vi in listed_steps),
+        title=escape_line(title[0]),
+        title_vi=escape_line(title[1]),
+        events=tuple(sorted(told_events, key=lambda one: one.time)),
+        next=tuple(escape_line(en) for en, _ in listed_steps),
+        next_vi=tuple(escape_line(vi) for _, vi in listed_steps),
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import re
 import time
 from collections.abc import Collection, Iterator
@@ -10,6 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from ..._core import get_logger
 from ...errors import EdocError
 from ...store import (
     DELIVERIES,
@@ -23,7 +23,7 @@ from ...store import (
 )
 from .._context import ConnectorContext
 
-log = logging.getLogger("edoc_connector.connector.upkeep")
+log = get_logger("edoc_connector.connector.upkeep")
 
 ORPHANS_FOLDER = "orphans"
 _MIN_AGE_SECONDS = 3600.0  # seconds; a younger file may be one whose row is about to be written

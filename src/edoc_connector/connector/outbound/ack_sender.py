@@ -6,14 +6,13 @@ transaction writes what became of it. Messages of one lane never stand in one ba
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeAlias, TypeVar
 
-from ..._core import ForkAware, Text, describe_error, make_lock, watch_forks
+from ..._core import ForkAware, Text, describe_error, get_logger, make_lock, watch_forks
 from ...edxml import StatusMessage
 from ...errors import DuplicateDocument, EdocError, NotFound
 from ...hubs import MessageType, Outcome
@@ -35,7 +34,7 @@ from .._retry import NO_ERROR, as_error_columns, compute_next_attempt, decide_re
 from .packet_builder import build_packet
 from .reconciler import Reconciler
 
-log = logging.getLogger("edoc_connector.connector.outbox")
+log = get_logger("edoc_connector.connector.outbox")
 
 BATCH_SIZE = 16  # messages claimed, and noted, in one transaction
 SEND_THREADS = 4  # messages on the wire at a time

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
-from ..._core import Text, describe_error
+from ..._core import Text, describe_error, get_logger
 from ...errors import AuthenticationRejected, DuplicateDocument, EdocError, OutcomeUnknown, StoreError
 from ...hubs import MessageType
 from ...store import (
@@ -33,7 +33,7 @@ from .ack_sender import AckSender
 from .reconciler import Reconciler
 from .submission import Submission, is_refusal, record_refusal
 
-log = logging.getLogger("edoc_connector.connector.outbox")
+log = get_logger("edoc_connector.connector.outbox")
 
 _ALREADY_AT_HUB_WORDS = "the hub says that it has it already", "trục báo đã có gói tin từ trước"
 _MAX_FAILURES_PER_ROUND = 500  # messages of one round that were not sent, before the others wait for the next round

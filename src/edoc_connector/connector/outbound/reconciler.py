@@ -6,14 +6,12 @@ asked `LOOKUPS_BEFORE_RESEND` times, a grace period apart; what the hub cannot t
 
 from __future__ import annotations
 
-import logging
-import unicodedata
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import NoReturn, TypeAlias
 
-from ..._core import Text
+from ..._core import Text, get_logger, to_nfc
 from ...edxml import StatusMessage
 from ...errors import EdocError, HubError, OutcomeUnknown
 from ...hubs import MessageType, SentState
@@ -21,7 +19,7 @@ from ...store import DELIVERIES, OUTGOING, DeliveryRow, DeliveryState, OutgoingR
 from .._context import ConnectorContext
 from .._retry import Undecided, as_error_columns, compute_next_attempt, decide_retry
 
-log = logging.getLogger("edoc_connector.connector.outbox")
+log = get_logger("edoc_connector.connector.outbox")
 
 CLOCK_TOLERANCE = timedelta(minutes=10)
 # A hub that does not have a packet is asked again, a grace period later, before the packet is sent again.
@@ -233,7 +231,7 @@ def _is_same_text(left: str, right: str) -> bool:
 
 
 def _normalize(text: str) -> str:
-    return " ".join(unicodedata.normalize("NFC", text).split()).casefold()
+    return " ".join(to_nfc(text).split()).casefold()
 
 
 def _get_machine(row: SentRow) -> StateMachine:

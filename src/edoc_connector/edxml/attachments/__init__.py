@@ -3,10 +3,11 @@
 from .attachment import Attachment, AttachmentDigest
 from .base64_text import RunKind, classify_run, encode_base64, has_spaces
 from .content import Base64Content, BytesContent, Content, MemoryText, SpanText, ZippedContent
-from .filenames import distinct, safe_name
+from .filenames import DistinctNames, distinct, safe_name
 from .media_types import FILE_FORMATS, find_contradiction, guess_type, is_generic_type
 from .save import save_all
-from .zip_stream import ZIP_HEADS
+from .zip_directory import NotWrapping
+from .zip_stream import ZIP_HEADS, UnpackingBudget
 
 __all__ = [
     "FILE_FORMATS",
@@ -16,9 +17,12 @@ __all__ = [
     "Base64Content",
     "BytesContent",
     "Content",
+    "DistinctNames",
     "MemoryText",
+    "NotWrapping",
     "RunKind",
     "SpanText",
+    "UnpackingBudget",
     "ZippedContent",
     "classify_run",
     "distinct",

@@ -192,11 +192,6 @@ class Attachment:
         """SHA-256 of the decoded file, lower-case hex."""
         return self._content.measure.sha256
 
-    @property
-    def others(self) -> int:
-        """Number of files behind this one in the zip around it, which are not read; known once all was read."""
-        return getattr(self._content, "others", 0)
-
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the decoded file to a path. The file appears whole or not at all.
 

@@ -22,7 +22,18 @@ from ..limits import Limits
 from ..source import CHUNK_SIZE, Source, Span
 from .base64_text import SPACES, decode_base64
 from .media_types import HEAD_SIZE, find_contradiction, guess_type
-from .zip_stream import FORMAT_FIRST_ENTRIES, ZIP_HEADS, BoundExceeded, Bounds, FirstFile, ZipError, is_wrapping_zip
+from .zip_directory import NotWrapping, require_single
+from .zip_stream import (
+    FORMAT_FIRST_ENTRIES,
+    ZIP_HEADS,
+    BoundExceeded,
+    Bounds,
+    FirstFile,
+    UnpackingBudget,
+    UnpackingMeter,
+    ZipError,
+    is_wrapping_zip,
+)
 
 _FIRST_SIZE = 1 << 14
 _FILE_PIECE_SIZE = 3 << 18  # of a file; a multiple of three, so that each is base64 by itself
@@ -128,6 +139,11 @@ class Base64Content(_MeasuredContent):
         self._text = text
         self._has_spaces = has_spaces
 
+    @property
+    def approximate_size(self) -> int:
+        """Bytes that the text decodes to, if there are no spaces in it."""
+        return self._text.size * 3 // 4
+
     def open(self) -> BinaryIO:
         return io.BufferedReader(_PieceStream(self._decode_stream(_FIRST_SIZE)), _BUFFER_SIZE)
 
@@ -166,28 +182,35 @@ class ZippedContent(_MeasuredContent):
         name: the attachment's name, for errors.
         zip_content: the zip.
         limits: bounds on its unpacked size and its entries.
+        budget: what all zips of the packet may unpack to together.
     """
 
-    def __init__(self, name: str, zip_content: Base64Content, limits: Limits) -> None:
+    def __init__(self, name: str, zip_content: Base64Content, limits: Limits, budget: UnpackingBudget) -> None:
         self._name = name
         self._zip = zip_content
         self._bounds = Bounds(limits.unpacked, limits.ratio, limits.entries)
+        self._budget, self._number = budget, budget.add_zip(zip_content.approximate_size)
         self._nesting = limits.nesting
         self._is_single_at_depth: dict[int, bool] = {}
-        self.others = 0
-        """Number of files in the zip behind the first; known once everything was read."""
 
     def open(self) -> BinaryIO:
         return io.BufferedReader(_PieceStream(self._unpack()), _BUFFER_SIZE)
 
     def _unpack(self) -> Generator[bytes, None, None]:
+        meter = self._start_reading()
         try:
             with self._zip.open() as packed:
-                file = FirstFile(packed, self._bounds)
+                file = FirstFile(packed, self._bounds, meter)
                 if not self._is_file_itself(file.name):
-                    yield from self._read_file(file, 1)
-                    self.others = file.count_others()
+                    yield from self._read_file(file, 1, meter)
                     return
+        except NotWrapping as fault:
+            raise AttachmentError(
+                f"the zip around attachment {self._name!r} is more than a wrapping of one file: {fault}; ask the "
+                "sender to attach each file by itself",
+                vi=f"zip bọc tệp đính kèm {self._name!r} không chỉ chứa đúng một tệp: {fault}; đề nghị bên gửi đính "
+                "kèm riêng từng tệp",
+            ) from fault
         except ZipError as fault:
             raise AttachmentError(
                 f"attachment {self._name!r} cannot be unzipped: {fault}; ask the sender for it again",
@@ -196,7 +219,7 @@ class ZippedContent(_MeasuredContent):
         with self._zip.open() as packed:
             yield from read_pieces(packed)
 
-    def _read_file(self, file: FirstFile, depth: int) -> Generator[bytes, None, None]:
+    def _read_file(self, file: FirstFile, depth: int, meter: UnpackingMeter) -> Generator[bytes, None, None]:
         """Read a file of the zip, or the file inside it where the file was wrapped once more.
 
         A zip of one file under the name of another format is such a wrapping. People also give such names to a zip of
@@ -206,32 +229,38 @@ class ZippedContent(_MeasuredContent):
             if self._cannot_be_zip and is_wrapping_zip(stream.peek(HEAD_SIZE)) and self._holds_single_file(depth):
                 if depth >= self._nesting:
                     raise ZipError(f"more than the limit of {self._nesting} zips lie one inside the other (nesting)")
-                inner = FirstFile(stream, self._bounds)
-                yield from self._read_file(inner, depth + 1)
+                inner = FirstFile(stream, self._bounds, meter)
+                yield from self._read_file(inner, depth + 1, meter)
             else:
                 yield from read_pieces(stream)
+        require_single(file)
 
     def _holds_single_file(self, depth: int) -> bool:
         """Tell whether the zip at a depth of zips holds one file, which takes reading it to its end."""
         if depth not in self._is_single_at_depth:
+            meter = self._start_reading()
             with ExitStack() as opened:
                 stream: BinaryIO = opened.enter_context(self._zip.open())
                 for _ in range(depth):
-                    file = FirstFile(stream, self._bounds)
+                    file = FirstFile(stream, self._bounds, meter)
                     stream = opened.enter_context(io.BufferedReader(_PieceStream(file.pieces()), _BUFFER_SIZE))
-                self._is_single_at_depth[depth] = self._is_single_file_zip(stream)
+                self._is_single_at_depth[depth] = self._is_single_file_zip(stream, meter)
         return self._is_single_at_depth[depth]
 
-    def _is_single_file_zip(self, stream: BinaryIO) -> bool:
+    def _start_reading(self) -> UnpackingMeter:
+        return UnpackingMeter(self._budget, self._number)
+
+    def _is_single_file_zip(self, stream: BinaryIO, meter: UnpackingMeter) -> bool:
         try:
-            file = FirstFile(stream, self._bounds)
+            file = FirstFile(stream, self._bounds, meter)
             for _ in file.pieces():
                 pass
-            return file.count_others() == 0
+            require_single(file)
         except BoundExceeded:
             raise
-        except ZipError:  # cut off or encrypted: not a wrapping that a hub made
+        except ZipError:  # cut off, encrypted, or of several files: not a wrapping that a hub made
             return False
+        return True
 
     @property
     def _cannot_be_zip(self) -> bool:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ..._core import save_folder
 from .attachment import Attachment
-from .filenames import distinct, safe_name
+from .filenames import DistinctNames, safe_name
 
 
 def save_all(attachments: Sequence[Attachment], folder: str | os.PathLike[str]) -> tuple[Path, ...]:
@@ -30,8 +30,8 @@ def save_all(attachments: Sequence[Attachment], folder: str | os.PathLike[str]) 
     """
     target = Path(folder)
     is_new = not os.path.lexists(target)
-    used_names = set() if is_new else {path.name.casefold() for path in target.iterdir()}
-    names = [distinct(safe_name(attachment.name), used_names) for attachment in attachments]
+    used_names = DistinctNames(() if is_new else (path.name for path in target.iterdir()))
+    names = [used_names.pick(safe_name(attachment.name)) for attachment in attachments]
     if is_new:
         save_folder(target, [(name, attachment.pieces()) for name, attachment in zip(names, attachments, strict=True)])
     files = tuple(target / name for name in names)

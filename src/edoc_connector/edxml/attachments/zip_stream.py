@@ -1,12 +1,13 @@
 """A streaming reader for the first file of a zip (PKWARE APPNOTE 6.3.10, section 4.3).
 
-The hubs' own library writes and reads the zips around attachments as streams, so the first local entry counts. Neither
-the zip nor its directory, which may list millions of entries, is kept.
+The hubs' own library writes and reads the zips around attachments as streams, so the first local entry counts; what
+stands behind it is for `zip_directory`. Neither the zip nor its directory, which may list millions of entries, is kept.
 """
 
 from __future__ import annotations
 
 import struct
+import threading
 import zlib
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ ZIP_HEADS = (_ENTRY_HEAD, b"PK\x05\x06")
 """The first bytes of a zip: an entry, or the end of an empty directory."""
 
 _HEADER = struct.Struct("<4s2xHH4xIIIHH")
+_SIZES, _LONG_SIZES = struct.Struct("<II"), struct.Struct("<QQ")
 _DESCRIPTOR_HEAD = b"PK\x07\x08"
 _ENCRYPTED, _DESCRIPTOR, _UTF8 = 0x0001, 0x0008, 0x0800
 _STORED, _DEFLATED = 0, 8
@@ -59,16 +61,21 @@ class Bounds:
     ratio: int
     entries: int
 
-    def check_size(self, unpacked: int, packed: int) -> None:
+    def check_size(self, unpacked: int, packed: int, subject: str = "it unpacks") -> None:
         """Check the unpacked size against the bounds.
+
+        Args:
+            unpacked: bytes that came out.
+            packed: bytes that they came from.
+            subject: beginning of the message.
 
         Raises:
             BoundExceeded: a bound is exceeded; the message names it.
         """
         if unpacked > self.unpacked:
-            raise BoundExceeded(f"it unpacks to more than the limit of {self.unpacked} bytes (unpacked)")
+            raise BoundExceeded(f"{subject} to more than the limit of {self.unpacked} bytes (unpacked)")
         if unpacked > max(packed * self.ratio, FREE_SIZE):
-            raise BoundExceeded(f"it unpacks to more than the limit of {self.ratio} times its packed size (ratio)")
+            raise BoundExceeded(f"{subject} to more than the limit of {self.ratio} times the packed size (ratio)")
 
     def check_entries(self, entries: int) -> None:
         """Check the number of entries against the bound.
@@ -80,13 +87,112 @@ class Bounds:
             raise BoundExceeded(f"it holds more than the limit of {self.entries} files and folders (entries)")
 
 
+class UnpackingBudget:
+    """The bytes that all zips of one packet may unpack to together; reading a zip again costs nothing more.
+
+    A limit on each zip alone would let a hundred small ones fill a disk, and would count a zip inside a zip from the
+    start again. A zip that goes over the budget leaves nothing of it to those that are read later.
+
+    Args:
+        unpacked: most bytes of all.
+        ratio: most bytes for each packed byte of all zips, once more than `FREE_SIZE` bytes came out.
+        packed: packed bytes known so far.
+    """
+
+    def __init__(self, unpacked: int, ratio: int, packed: int = 0) -> None:
+        self._bounds = Bounds(unpacked, ratio, 0)
+        self._packed = packed
+        self._total = 0
+        self._charges: dict[int, int] = {}
+        self._lock = threading.Lock()
+
+    def __reduce__(self) -> tuple[type[UnpackingBudget], tuple[int, int, int]]:
+        return UnpackingBudget, (self._bounds.unpacked, self._bounds.ratio, self._packed)
+
+    def add_zip(self, packed: int) -> int:
+        """Add a zip of so many bytes, and return the number under which its output is charged."""
+        with self._lock:
+            self._packed += packed
+            number = len(self._charges)
+            self._charges[number] = 0
+            return number
+
+    def charge(self, number: int, unpacked: int) -> None:
+        """Charge the output of a zip in one reading, if no earlier reading came as far.
+
+        Raises:
+            BoundExceeded: the budget is used up; the message names the bound.
+        """
+        with self._lock:
+            more = unpacked - self._charges.get(number, 0)
+            if more <= 0:
+                return
+            # what is refused is not charged, so that another reading is refused there too
+            self._bounds.check_size(self._total + more, self._packed, "the zips of its packet unpack")
+            self._charges[number] = unpacked
+            self._total += more
+
+
+@dataclass(slots=True)
+class UnpackingMeter:
+    """The output of one reading of a zip, all zips inside it counted too.
+
+    Args:
+        budget: the packet's budget.
+        number: the number of the outermost zip in it.
+    """
+
+    budget: UnpackingBudget
+    number: int
+    unpacked: int = 0
+
+    def add(self, size: int) -> None:
+        """Add bytes that came out.
+
+        Raises:
+            BoundExceeded: the packet's budget is used up.
+        """
+        self.unpacked += size
+        self.budget.charge(self.number, self.unpacked)
+
+
 @dataclass(frozen=True, slots=True)
-class _Entry:
-    name: str
+class Entry:
+    """An entry of a zip, as its header announces it.
+
+    Args:
+        raw_name: the name as it stands there.
+        flags: general purpose flags (4.4.4).
+        method: how it is packed.
+        crc: checksum; zero where a descriptor behind the file has it.
+        packed_size: bytes; zero where a descriptor has it.
+    """
+
+    raw_name: bytes
     flags: int
     method: int
     crc: int
     packed_size: int
+
+    @property
+    def name(self) -> str:
+        """The name as a text."""
+        return self.raw_name.decode("utf-8" if self.flags & _UTF8 else "cp437", "replace")
+
+
+@dataclass(frozen=True, slots=True)
+class Unpacked:
+    """What was seen of a file while it was unpacked.
+
+    Args:
+        crc: its checksum.
+        packed_size: bytes it took in the zip.
+        size: bytes.
+    """
+
+    crc: int
+    packed_size: int
+    size: int
 
 
 class FirstFile:
@@ -95,16 +201,20 @@ class FirstFile:
     Args:
         stream: the zip, at its first byte.
         bounds: bounds on its output.
+        meter: counts its output.
 
     Raises:
         ZipError: the zip holds no file, or one packed in a way that cannot be read.
     """
 
-    def __init__(self, stream: BinaryIO, bounds: Bounds) -> None:
+    def __init__(self, stream: BinaryIO, bounds: Bounds, meter: UnpackingMeter) -> None:
         self._stream = stream
         self._bounds = bounds
+        self._meter = meter
         self._rest = b""  # read from the stream and not yet unpacked
-        self._entries = self._unpacked = self._packed = 0
+        self._entries = self._unpacked = self._packed = self._taken = 0
+        self.unpacked: Unpacked | None = None
+        """What was seen of the file; known once it was read."""
         self._entry = self._read_entry()
         while self._entry.name.endswith("/"):  # a folder, which has no content
             for _ in self.pieces():
@@ -116,75 +226,81 @@ class FirstFile:
         """The entry's name; never to be used as a path."""
         return self._entry.name
 
+    @property
+    def entry(self) -> Entry:
+        """The entry."""
+        return self._entry
+
+    @property
+    def is_first(self) -> bool:
+        """Whether no other entry stands before it, such as a folder."""
+        return self._entries == 1
+
+    @property
+    def position(self) -> int:
+        """Bytes of the zip that were read so far."""
+        return self._taken - len(self._rest)
+
     def pieces(self) -> Generator[bytes, None, None]:
         """Unpack the file in pieces; works once.
 
         Raises:
             ZipError: the zip goes over a bound, is cut off or damaged.
         """
-        crc = 0
-        packed_before = self._packed
+        crc = size = 0
+        packed_before, start = self._packed, self.position
         for piece, packed in self._read_stored() if self._entry.method == _STORED else self._read_deflated():
             crc = zlib.crc32(piece, crc)
             self._packed = packed_before + packed
+            size += len(piece)
             self._unpacked += len(piece)
             self._bounds.check_size(self._unpacked, self._packed)
+            self._meter.add(len(piece))
             if piece:
                 yield piece
-        if crc != self._read_checksum():
-            raise ZipError("its checksum does not match")
+        self.unpacked = Unpacked(crc, self.position - start, size)
+        self._check_sums(self.unpacked)
 
-    def count_others(self) -> int:
-        """Count the files behind the first, once that was read; a file that cannot be read ends the count.
-
-        Raises:
-            BoundExceeded: the rest goes over a bound.
-        """
-        count = 0
-        while self._has_more():
-            try:
-                self._entry = self._read_entry()
-                count += not self._entry.name.endswith("/")
-                for _ in self.pieces():
-                    pass
-            except BoundExceeded:
-                raise
-            except ZipError:  # the directory, which ends every zip, or a damaged file that is not read anyway
-                break
-        return count
-
-    def _has_more(self) -> bool:
-        self._rest = self._rest or self._stream.read(_PIECE_SIZE)
-        return bool(self._rest)
-
-    def _read_entry(self) -> _Entry:
-        head = self._read_exactly(_HEADER.size, "it holds no file")
+    def _read_entry(self) -> Entry:
+        head = self.read_exactly(_HEADER.size, "it holds no file")
         magic, flags, method, crc, packed, unpacked, name_size, extra_size = _HEADER.unpack(head)
         if magic != _ENTRY_HEAD:
             raise ZipError("it holds no file")
         self._entries += 1
         self._bounds.check_entries(self._entries)
-        name = self._read_exactly(name_size).decode("utf-8" if flags & _UTF8 else "cp437", "replace")
-        extra = self._read_exactly(extra_size)
+        name, extra = self.read_exactly(name_size), self.read_exactly(extra_size)
         if flags & _ENCRYPTED:
             raise ZipError("it is encrypted with a password")
         if method not in (_STORED, _DEFLATED) or (method == _STORED and flags & _DESCRIPTOR):
             raise ZipError(f"compression method {method} cannot be read")
-        return _Entry(
-            name, flags, method, crc, _find_long_size(extra, unpacked) if packed == _SIZE_IN_EXTRA else packed
-        )
+        return Entry(name, flags, method, crc, _find_long_size(extra, unpacked) if packed == _SIZE_IN_EXTRA else packed)
 
-    def _read_exactly(self, count: int, error_text: str = "it is cut off") -> bytes:
+    def read_exactly(self, count: int, error_text: str = "it is cut off") -> bytes:
+        """Read bytes of the zip that stand next.
+
+        Raises:
+            ZipError: there are fewer.
+        """
         data, self._rest = self._rest[:count], self._rest[count:]
-        data += self._stream.read(count - len(data))
+        data += self._read_stream(count - len(data))
         if len(data) < count:
             raise ZipError(error_text)
+        return data
+
+    def is_at_end(self) -> bool:
+        """Tell whether nothing of the zip is left."""
+        self._rest = self._rest or self._read_stream(1)
+        return not self._rest
+
+    def _read_stream(self, count: int) -> bytes:
+        data = self._stream.read(count) if count else b""
+        self._taken += len(data)
         return data
 
     def _read_stored(self) -> Iterator[tuple[bytes, int]]:
         left = self._entry.packed_size
         while left:
-            piece = self._read_exactly(min(left, _PIECE_SIZE))
+            piece = self.read_exactly(min(left, _PIECE_SIZE))
             left -= len(piece)
             yield piece, self._entry.packed_size - left
 
@@ -193,7 +309,7 @@ class FirstFile:
         read, packed = 0, b""
         while not inflate.eof:
             if not packed:
-                packed, self._rest = self._rest or self._stream.read(_PIECE_SIZE), b""
+                packed, self._rest = self._rest or self._read_stream(_PIECE_SIZE), b""
                 read += len(packed)
             try:
                 piece = inflate.decompress(packed, _PIECE_SIZE << 2)
@@ -205,12 +321,26 @@ class FirstFile:
             yield piece, read
         self._rest = inflate.unused_data
 
-    def _read_checksum(self) -> int:
-        """Read the checksum, which stands before the file or behind it."""
+    def _check_sums(self, seen: Unpacked) -> None:
+        """Check checksum and sizes, which stand before the file or in a descriptor behind it (4.3.9).
+
+        Raises:
+            ZipError: they are others.
+        """
         if not self._entry.flags & _DESCRIPTOR:
-            return self._entry.crc
-        head = self._read_exactly(4)
-        return int.from_bytes(self._read_exactly(4) if head == _DESCRIPTOR_HEAD else head, "little")
+            crc, are_sizes_right = self._entry.crc, seen.packed_size == self._entry.packed_size
+        else:
+            head = self.read_exactly(4)
+            crc = int.from_bytes(self.read_exactly(4) if head == _DESCRIPTOR_HEAD else head, "little")
+            sizes = self.read_exactly(_SIZES.size)
+            are_sizes_right = _SIZES.unpack(sizes) == (seen.packed_size, seen.size)
+            if not are_sizes_right:  # they may be of eight bytes each
+                sizes += self.read_exactly(_SIZES.size)
+                are_sizes_right = _LONG_SIZES.unpack(sizes) == (seen.packed_size, seen.size)
+        if crc != seen.crc:
+            raise ZipError("its checksum does not match")
+        if not are_sizes_right:
+            raise ZipError("its sizes do not match")
 
 
 def _find_long_size(extra: bytes, unpacked: int) -> int:

@@ -21,7 +21,7 @@ from .model import (
     TraceHeader,
     ValueHolder,
 )
-from .organ_id import CodeSystem, Directory, OrganId, find_hidden_character
+from .organ_id import MAX_CODE_LENGTH, CodeSystem, Directory, OrganId, find_hidden_character
 from .signed_fields import facts, normalise
 from .table import (
     DOCUMENT_HEADER,
@@ -43,6 +43,7 @@ __all__ = [
     "ENCODED_ATTACHMENT",
     "HUB_DEFAULTS",
     "MANIFEST_REFERENCE",
+    "MAX_CODE_LENGTH",
     "ORGAN_ID",
     "STATUS_HEADER",
     "TABLES",

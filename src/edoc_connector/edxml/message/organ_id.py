@@ -25,6 +25,11 @@ _SHAPES = (
     (CodeSystem.QD_20, re.compile(r"[A-Z][0-9]{2}(\.[0-9]{1,4})*")),
 )
 
+_WELL_FORMED = re.compile(r"[0-9A-Za-z]+(?:[._-][0-9A-Za-z]+)*")
+_LOOKALIKES = str.maketrans("OIL", "011")
+MAX_CODE_LENGTH = 100
+"""Most characters of a code of any shape."""
+
 
 @dataclass(frozen=True, slots=True)
 class OrganId:
@@ -44,7 +49,8 @@ class OrganId:
     def parse(cls, text: str) -> OrganId:
         """Parse a code; one of an unknown shape is `CodeSystem.OTHER` and is kept as written."""
         trimmed = text.strip()
-        upper = trimmed.upper()
+        # in capitals a few letters of other alphabets become ours: "ſ29" is not S29
+        upper = trimmed.upper() if trimmed.isascii() else trimmed
         for system, shape in _SHAPES:
             if shape.fullmatch(upper):
                 return cls(upper, system)
@@ -55,6 +61,21 @@ class OrganId:
         """The dot-separated groups, highest level first."""
         parts = tuple(self.value.split("."))
         return parts[::-1] if self.system is CodeSystem.QCVN_102 else parts
+
+    @property
+    def is_well_formed(self) -> bool:
+        """Whether the code is made of ASCII letters and digits in groups, as the codes of every system are.
+
+        A letter of another alphabet that looks like ours, an invisible character or a dot at the end makes a code that
+        a person takes for another.
+        """
+        return len(self.value) <= MAX_CODE_LENGTH and _WELL_FORMED.fullmatch(self.value) is not None
+
+    @property
+    def spelling(self) -> tuple[str, ...]:
+        """The groups as a hasty reader takes them: the same for ``H29.05``, ``h29.5``, ``H29-005`` and ``H29.O5``."""
+        alike = self.value.upper().translate(_LOOKALIKES)
+        return tuple(group.lstrip("0") for group in re.split("[._-]", alike))
 
     def __str__(self) -> str:
         return self.value

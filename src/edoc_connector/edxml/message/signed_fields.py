@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Iterable, Iterator
 from itertools import chain
 
+from ..._core import to_nfc
 from .model import Document, Message, Model
 from .table import DOCUMENT_HEADER, DOCUMENT_TRACE, STATUS_HEADER, Row, Table
 from .values import Kind
@@ -32,7 +32,7 @@ def normalise(text: str) -> str:
     """Normalise a text as seals sign it: Unicode NFC, LF line ends, no spaces around."""
     if "\r" in text:
         text = text.replace("\r\n", "\n").replace("\r", "\n")
-    return (text if text.isascii() else unicodedata.normalize("NFC", text)).strip()
+    return to_nfc(text).strip()
 
 
 def _iter_table_fields(prefix: str, table: Table, holder: Model) -> Iterator[tuple[str, str]]:

@@ -8,7 +8,8 @@ from typing import Any, TypeAlias, TypeVar
 
 from lxml import etree
 
-from ..findings import Finding
+from ..._core import MAX_MARKS, has_too_many_marks
+from ..findings import Finding, packet_error
 from ..message import Kind, Row, Table
 from ..names import ALIASES, DS, NS, OLD_NAMESPACES, XLINK
 from .fast_path import build_model, read_plain_values
@@ -186,6 +187,16 @@ class ElementReader:
             self.report("EDX-GROUP", group, name)
         seen_groups.add(name)
 
+    def _refuse_endless_marks(self, element: etree._Element, text: str) -> None:
+        """Refuse a text that takes time beyond its length to normalise (UAX #15, stream-safe text).
+
+        Raises:
+            PacketError: more marks stand in a row than any language writes.
+        """
+        if has_too_many_marks(text):
+            words = "combining marks in a row", "dấu kết hợp liên tiếp"
+            raise packet_error("EDX-LIMIT", *words, understood=str(MAX_MARKS), position=self.find_position(element))
+
     def _read_value(self, row: Row, element: etree._Element) -> Any:
         if isinstance(row.kind, Table):
             values = self.read_values(row.kind, element) if _join_all_text(element) else {}
@@ -194,7 +205,10 @@ class ElementReader:
             self.report("EDX-EMPTY", element, row.tags[-1])
             return None
         text = self._read_text(element)
-        return None if text is None else self._parse_value(row, row.kind, element, text)
+        if text is None:
+            return None
+        self._refuse_endless_marks(element, text)
+        return self._parse_value(row, row.kind, element, text)
 
     def _parse_value(self, row: Row, kind: Kind, element: etree._Element, text: str) -> Any:
         if row.limit is not None and len(text) > row.limit:
@@ -213,10 +227,10 @@ class ElementReader:
         """Read the text of a leaf, None where it stands for no value; report anything else inside."""
         whole = _join_own_text(element)
         text = whole.strip()
-        inside = list(element) if len(element) else ()
-        if inside and any(isinstance(child.tag, str) for child in inside):
+        has_children = len(element) > 0
+        if has_children and next(element.iterchildren("*"), None) is not None:
             self.report("EDX-NESTED", element, _join_all_text(element))
-        elif inside and text:
+        elif has_children and text:
             self.report("EDX-COMMENT", element, understood=text)
         if not text:
             self.report("EDX-EMPTY", element, etree.QName(element).localname)

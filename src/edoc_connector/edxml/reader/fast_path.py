@@ -12,6 +12,7 @@ from typing import Any, TypeVar, get_args, get_origin
 
 from lxml import etree
 
+from ..._core import has_too_many_marks
 from ..message import TEXT, Model, Row, Steps, Table
 
 M = TypeVar("M")
@@ -93,7 +94,7 @@ def _read_value(row: Row, element: etree._Element, prefix: str | None) -> Any:
     text = element.text
     if len(element) or not text or text == "null" or text.strip() != text:
         return None
-    if row.limit is not None and len(text) > row.limit:
+    if (row.limit is not None and len(text) > row.limit) or has_too_many_marks(text):
         return None
     if kind is TEXT:
         return text

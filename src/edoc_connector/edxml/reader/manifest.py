@@ -14,6 +14,7 @@ from ..attachments import (
     Base64Content,
     BytesContent,
     Content,
+    UnpackingBudget,
     ZippedContent,
     find_contradiction,
     guess_type,
@@ -58,6 +59,7 @@ def read_attachments(
         _check_unique(manifest_entry.element, manifest_entry.content_id, by_id, reader)
         by_id.setdefault(manifest_entry.content_id, manifest_entry)
     seen_ids: set[str] = set()
+    budget = UnpackingBudget(limits.unpacked, limits.ratio)
     found: list[AttachmentElement] = []
     for element in _iter_attachment_elements(skeleton.root, envelope, reader):
         entry = reader.read_model(ENCODED_ATTACHMENT, element, EncodedAttachment)
@@ -70,7 +72,7 @@ def read_attachments(
         attachment_reader = _AttachmentReader(
             skeleton, element, entry, reference.reference if reference else Reference(), reader
         )
-        found.append(AttachmentElement(element, attachment_reader.build_attachment(content_id, limits)))
+        found.append(AttachmentElement(element, attachment_reader.build_attachment(content_id, limits, budget)))
     for manifest_entry in manifest:
         if manifest_entry.content_id not in seen_ids:
             reader.report(
@@ -144,11 +146,11 @@ class _AttachmentReader:
     reference: Reference
     reader: ElementReader
 
-    def build_attachment(self, content_id: str, limits: Limits) -> Attachment:
+    def build_attachment(self, content_id: str, limits: Limits, budget: UnpackingBudget) -> Attachment:
         name = self.entry.name or self.reference.name or content_id
         if self.reference.name not in (None, name):
             self.reader.report("EDX-CONTENT-NAME", self.element, f"{self.reference.name}, {name}", name)
-        content = self._build_content(name, limits)
+        content = self._build_content(name, limits, budget)
         attachment = Attachment(
             name=name,
             content=content,
@@ -191,21 +193,21 @@ class _AttachmentReader:
             self.reader.report("EDX-CONTENT-TYPE", self.element, ", ".join(real), understood)
         return understood
 
-    def _build_content(self, name: str, limits: Limits) -> Content:
+    def _build_content(self, name: str, limits: Limits, budget: UnpackingBudget) -> Content:
         if self.entry.content is None:
             self.reader.report("EDX-NO-CONTENT", self.element, name)
             return BytesContent(b"")
         if self.skeleton.is_spaced(self.entry.content):
             self.reader.report("EDX-BASE64-SPACE", self.element, name)
         base64 = self.skeleton.build_content(self.entry.content, name)
-        return self._unpack(base64, name, limits) if self._is_packed(name) else base64
+        return self._unpack(base64, name, limits, budget) if self._is_packed(name) else base64
 
     def _is_packed(self, name: str) -> bool:
         """Tell whether the packet announces a zip around the file."""
         kind = self.entry.content_type or self.reference.content_type or ""
         return kind.lower() == ZIP_TYPE and not name.lower().endswith(".zip")
 
-    def _unpack(self, base64: Base64Content, name: str, limits: Limits) -> Content:
+    def _unpack(self, base64: Base64Content, name: str, limits: Limits, budget: UnpackingBudget) -> Content:
         try:
             with base64.open() as stream:
                 is_zip = stream.read(4) in ZIP_HEADS
@@ -215,4 +217,4 @@ class _AttachmentReader:
         if not is_zip:
             self.reader.report("EDX-NOT-ZIP", self.element, name)
             return base64
-        return ZippedContent(name, base64, limits)
+        return ZippedContent(name, base64, limits, budget)

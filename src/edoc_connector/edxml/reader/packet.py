@@ -10,7 +10,7 @@ from typing import BinaryIO, Literal
 from lxml import etree
 
 from ...errors import AttachmentError
-from ..attachments import Attachment
+from ..attachments import Attachment, NotWrapping
 from ..findings import Finding
 from ..message import Document, Message
 from ..source import Source
@@ -60,7 +60,7 @@ class Packet:
         return self.source.open()
 
     def content_findings(self) -> Iterator[Finding]:
-        """Decode every attachment; yield findings on damaged and empty ones, and on further files in a zip."""
+        """Decode every attachment; yield findings on damaged and empty ones, and on zips of more than one file."""
         places = XPathIndex()
         for element, attachment in zip(self.elements, self.attachments, strict=True):
             code, understood = _find_content_fault(attachment)
@@ -72,9 +72,8 @@ class Packet:
 def _find_content_fault(attachment: Attachment) -> tuple[str, str]:
     """Find the code of the finding for an attachment's content, empty if none, and its field ``{understood}``."""
     try:
-        size, others = attachment.size, attachment.others
+        size = attachment.size
     except AttachmentError as error:
-        return "EDX-BASE64", str(error.__cause__ or error)
-    if size == 0:
-        return "EDX-NO-CONTENT", ""
-    return ("EDX-ZIP-MORE", str(others)) if others else ("", "")
+        code = "EDX-ZIP-MORE" if isinstance(error.__cause__, NotWrapping) else "EDX-BASE64"
+        return code, str(error.__cause__ or error)
+    return ("EDX-NO-CONTENT", "") if size == 0 else ("", "")

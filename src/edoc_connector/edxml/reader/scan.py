@@ -179,7 +179,7 @@ class _Watcher:
 
     def __init__(self, limits: Limits) -> None:
         self.limits = limits
-        self._max_elements, self._max_open = limits.elements, limits.depth + 1
+        self._max_nodes, self._max_open = limits.elements, limits.depth + 1
         self.undeclared: dict[str, int] = {}
         """Undeclared prefixes, each with the line of its first use."""
         self.token = f"edoc-text-{secrets.token_hex(16)}"
@@ -190,7 +190,7 @@ class _Watcher:
         self._fed_size = 0
         self._found_texts: list[_FoundText] = []
         self._open_elements: list[tuple[str, frozenset[str]]] = [("", frozenset({"xml", "xmlns"}))]
-        self._elements = self._namespaces = self._read_size = self._text_size = 0
+        self._nodes = self._namespaces = self._read_size = self._text_size = 0
         self._text_depth = 0
         self._text_start = -1
         self._is_text_plain = self._has_text_comments = self._has_text_instructions = self._has_text_spaces = False
@@ -205,6 +205,8 @@ class _Watcher:
         parser.StartElementHandler = self._handle_start
         parser.EndElementHandler = self._handle_end
         parser.StartDoctypeDeclHandler = self._handle_doctype
+        parser.CommentHandler = self._handle_comment
+        parser.ProcessingInstructionHandler = self._handle_instruction
         return parser
 
     def feed(self, piece: bytes) -> None:
@@ -283,9 +285,7 @@ class _Watcher:
                 yield Span(*place, is_plain=not marked, lines=lines, has_spaces=spaced, has_comments=text.has_comments)
 
     def _handle_start(self, name: str, attributes: list[str]) -> None:
-        self._elements += 1
-        if self._elements > self._max_elements:
-            raise self._limit_error("elements", "phần tử", self.limits.elements)
+        self._count_node()
         if attributes and len(attributes) > 2 * self.limits.attributes:
             raise self._limit_error("attributes on one element", "thuộc tính trên một phần tử", self.limits.attributes)
         prefix, _, local = name.rpartition(":") if ":" in name else ("", "", name)
@@ -302,6 +302,13 @@ class _Watcher:
             self._has_text_instructions = True
         elif local == _TEXT_NAME and [one for one, _ in around[-3:]] == CONTENT_PATH:
             self._open_text()
+
+    def _count_node(self) -> None:
+        self._nodes += 1
+        if self._nodes > self._max_nodes:
+            raise self._limit_error(
+                "elements, comments and instructions", "phần tử, chú thích và chỉ thị", self.limits.elements
+            )
 
     def _check_uris(self, attributes: list[str]) -> None:
         """Refuse a namespace that is too long or holds braces.
@@ -346,8 +353,6 @@ class _Watcher:
         self._text_lines, self._has_text_spaces, self._text_skips = 0, False, []
         self.parser.CharacterDataHandler = self._handle_first_text
         self.parser.StartCdataSectionHandler = self._handle_cdata
-        self.parser.CommentHandler = self._handle_comment
-        self.parser.ProcessingInstructionHandler = self._handle_instruction
 
     def _handle_first_text(self, _text: str = "") -> None:
         # one event is enough to know where the text begins; after it expat runs without calling back
@@ -360,9 +365,11 @@ class _Watcher:
         self._handle_first_text()
 
     def _handle_comment(self, _text: str) -> None:
+        self._count_node()
         self._is_text_plain, self._has_text_comments = False, True
 
     def _handle_instruction(self, _target: str, _data: str) -> None:
+        self._count_node()
         self._has_text_instructions = True
 
     def _close_text(self) -> None:
@@ -380,7 +387,6 @@ class _Watcher:
             self._text_size += end - start
         self._text_depth, self._text_start = 0, -1
         self.parser.CharacterDataHandler = self.parser.StartCdataSectionHandler = None
-        self.parser.CommentHandler = self.parser.ProcessingInstructionHandler = None
 
     def _handle_declaration(self, version: str, encoding: str | None, _standalone: int) -> None:
         if version != "1.0":

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
+from ..._core import get_logger
 from ..fields import as_json_or_text, as_text, parse_flag, parse_identifier, parse_time
 from ..refusals import (
     MEANING_BY_STATUS,
@@ -27,7 +27,7 @@ _Fields = Mapping[str, tuple[str, Callable[[Any], Any]]]
 _NEVER_DONE_BEFORE = frozenset({"15", "16", "20"})
 """Codes that refuse our system or tell of a failure inside: no words beside them say that the call was made before."""
 
-_log = logging.getLogger("edoc_connector.hubs.vxp")
+_log = get_logger("edoc_connector.hubs.vxp")
 
 _WAITING_FIELDS: _Fields = {
     "service_type": ("serviceType", as_json_or_text),

@@ -8,7 +8,6 @@ same too, the one that stands first in the configuration.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -16,7 +15,7 @@ from typing import Self
 
 from cryptography import x509
 
-from ..._core import make_lock, utc_now
+from ..._core import get_logger, make_lock, utc_now
 from ...errors import EdocError, SigningError
 from ..algorithms import SignatureAlgorithm
 from ..pki import days_left, fingerprint, human_name, key_usage
@@ -24,7 +23,7 @@ from ..signer import Certified, Clock, Signer, refuse_unfit, require_certificate
 from .load import load_signer
 from .uri import KeyUri, Secrets
 
-log = logging.getLogger("edoc_connector.signing")
+log = get_logger("edoc_connector.signing")
 
 WARN_DAYS = (60, 30, 7)
 """Days before a key's certificate expires at which a warning is due."""

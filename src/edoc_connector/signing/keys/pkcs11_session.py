@@ -11,7 +11,6 @@ A session is one process': in one that was forked the library is initialised ane
 from __future__ import annotations
 
 import hashlib
-import logging
 import secrets as randomness
 import threading
 from collections import defaultdict
@@ -21,14 +20,14 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, unquote_to_bytes
 
-from ..._core import ForkAware, notice_fork, watch_forks
+from ..._core import ForkAware, get_logger, notice_fork, watch_forks
 from ...errors import SigningError
 from .uri import KeyUri
 
 if TYPE_CHECKING:
     import pkcs11
 
-log = logging.getLogger("edoc_connector.signing")
+log = get_logger("edoc_connector.signing")
 
 AskPin = Callable[[], str | None]
 """Gives the PIN; None if there is none."""

@@ -1,5 +1,6 @@
 """Certificates, their paths, trust and revocation, and time-stamps."""
 
+from .asn1_names import bound_asn1_names
 from .certificates import (
     PARSE_ERRORS,
     can_sign,
@@ -17,14 +18,21 @@ from .certificates import (
     read_certificate,
     read_certificates,
 )
+from .organisations import Binding, CodeDirectory, OthersMode
+from .path_building import PathBudget
 from .path_validation import Trust, judge_certificate
 from .policy import VerifyMode, VerifyPolicy
 from .revocation import Revocation, RevocationMode
+from .signer_words import describe_chain, describe_signer
 from .timestamp import CLOCK_TOLERANCE, TimestampAuthority, TimeStamping, check_timestamp
 
 __all__ = [
     "CLOCK_TOLERANCE",
     "PARSE_ERRORS",
+    "Binding",
+    "CodeDirectory",
+    "OthersMode",
+    "PathBudget",
     "Revocation",
     "RevocationMode",
     "TimeStamping",
@@ -32,10 +40,13 @@ __all__ = [
     "Trust",
     "VerifyMode",
     "VerifyPolicy",
+    "bound_asn1_names",
     "can_sign",
     "certificate_digest",
     "check_timestamp",
     "days_left",
+    "describe_chain",
+    "describe_signer",
     "find_key_problem",
     "find_leaf",
     "fingerprint",

@@ -13,10 +13,13 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
+from ..._core import MAX_MARKS, has_too_many_marks
 from ..algorithms import HASHES, PublicKey
 from ..reasons import as_one_line
 
 MINIMUM_RSA_BITS = 2048
+MAX_CERTIFICATE_SIZE = 64 << 10
+"""Largest certificate that is read, in bytes."""
 CURVES = ("secp256r1", "secp384r1")
 
 READ_ERRORS = (
@@ -52,15 +55,33 @@ def read_certificate(der: bytes) -> x509.Certificate:
 
 
 def _load_certificate(der: bytes) -> x509.Certificate:
+    if len(der) > MAX_CERTIFICATE_SIZE:
+        raise ValueError(f"larger than {MAX_CERTIFICATE_SIZE} bytes")
     try:
         certificate = x509.load_der_x509_certificate(der)
         parts = (certificate.subject, certificate.issuer, certificate.extensions, certificate.public_key())
         times = (certificate.not_valid_before_utc, certificate.not_valid_after_utc)
     except READ_ERRORS as error:
         raise ValueError(str(error)) from error
+    if any(has_too_many_marks(str(one.value)) for one in (*certificate.subject, *certificate.issuer)):
+        raise ValueError(f"a name with more than {MAX_MARKS} combining marks in a row")
     if not all(part is not None for part in (*parts, *times)):  # pragma: no cover - cryptography gives values or raises
         raise ValueError("incomplete")
     return certificate
+
+
+@lru_cache(256)
+def is_authority(certificate: x509.Certificate) -> bool:
+    """Tell whether a certificate may issue others: CA:TRUE, and key usage, if any, allows it (RFC 5280, 4.2.1.9)."""
+    try:
+        if not certificate.extensions.get_extension_for_class(x509.BasicConstraints).value.ca:
+            return False
+    except x509.ExtensionNotFound:
+        return False
+    try:
+        return certificate.extensions.get_extension_for_class(x509.KeyUsage).value.key_cert_sign
+    except x509.ExtensionNotFound:
+        return True
 
 
 _load_certificate_cached = lru_cache(256)(_load_certificate)
@@ -134,14 +155,18 @@ def is_for_other_use(certificate: x509.Certificate) -> bool:
     """Tell whether extended key usage names only uses other than signing documents (RFC 5280, 4.2.1.12).
 
     A web server or a time-stamp authority under the same root as the agencies does not sign packets; the certificates
-    of web servers often let them log in too.
+    of web servers often let them log in too. One that names nothing but logging in (clientAuth) signs only if its key
+    usage promises more than a log-in does: contentCommitment, the will to be bound.
     """
     try:
         uses = certificate.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
     except x509.ExtensionNotFound:
         return False
     serves = ExtendedKeyUsageOID.SERVER_AUTH in uses and not any(use in _DOCUMENT_USES for use in uses)
-    return serves or all(use in _OTHER_USES for use in uses)
+    if serves or all(use in _OTHER_USES for use in uses):
+        return True
+    logs_in_only = all(use in _OTHER_USES or use == ExtendedKeyUsageOID.CLIENT_AUTH for use in uses)
+    return logs_in_only and "contentCommitment" not in key_usage(certificate)
 
 
 _USAGES = {

@@ -15,7 +15,10 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from ..._core import make_lock
-from .certificates import PARSE_ERRORS, human_name, is_valid_at, order_chain, read_certificate
+from ..reasons import as_one_line
+from .asn1_names import bound_asn1_names
+from .certificates import PARSE_ERRORS, human_name, is_authority, is_valid_at, order_chain, read_certificate
+from .path_building import Path, PathBudget, PathWorkExceeded, iter_paths
 from .policy import VerifyPolicy
 from .revocation import Revocation, RevocationData, RevocationMode, gather_revocation_data
 
@@ -48,7 +51,12 @@ class Trust:
 
 
 def judge_certificate(
-    leaf: x509.Certificate, embedded_certificates: Sequence[x509.Certificate], *, policy: VerifyPolicy, at: datetime
+    leaf: x509.Certificate,
+    embedded_certificates: Sequence[x509.Certificate],
+    *,
+    policy: VerifyPolicy,
+    at: datetime,
+    budget: PathBudget | None = None,
 ) -> Trust:
     """Judge a signer's certificate.
 
@@ -58,6 +66,7 @@ def judge_certificate(
             anchor.
         policy: the anchors, and how revocation is checked.
         at: the moment to judge at, aware.
+        budget: the work that finding a path may take, shared by the signatures of one file; left out, one of its own.
     """
     trusted = None if not policy.anchors else False
     chain = order_chain(leaf, (*embedded_certificates, *policy.intermediates))
@@ -70,9 +79,10 @@ def judge_certificate(
     if leaf in policy.anchors:
         # pinned: whoever trusts this very certificate takes it out when it is revoked
         return Trust(True, (leaf,))
-    return validate_path(
-        leaf, (*embedded_certificates, *policy.intermediates), policy.anchors, chain=chain, policy=policy, at=at
-    )
+    if is_authority(leaf):
+        return Trust(False, chain, "SIG-KEY-USAGE", f"{human_name(leaf)}, CA:TRUE")
+    others = (*embedded_certificates, *policy.intermediates)
+    return validate_path(leaf, others, policy.anchors, chain=chain, policy=policy, at=at, budget=budget)
 
 
 def validate_path(
@@ -84,8 +94,12 @@ def validate_path(
     policy: VerifyPolicy,
     at: datetime,
     unrevoked_at: datetime | None = None,
+    budget: PathBudget | None = None,
 ) -> Trust:
     """Validate a certificate's path to an anchor (RFC 5280, 6.1), and its revocation where the policy asks.
+
+    An anchor that is no authority's certificate is the end of no other one's path, and an anchor vouches for nobody at
+    a moment when it is not valid itself.
 
     Args:
         leaf: the certificate.
@@ -95,38 +109,88 @@ def validate_path(
         policy: accepted hashes, and how revocation is checked.
         at: the moment to judge at, aware.
         unrevoked_at: the moment that the certificate must not have been revoked at, aware; left out, `at`.
+        budget: the work that finding a path may take.
     """
     path_key = (leaf, *others), tuple(anchors), policy.legacy_sha1
     skips_revocation = policy.revocation.mode is RevocationMode.NONE
     if skips_revocation and (known_path := _PATHS.find(path_key, at)):
         return Trust(True, known_path)
-    from pyhanko_certvalidator import CertificateValidator
-    from pyhanko_certvalidator.errors import ExpiredError, NotYetValidError, PathError, ValidationError
-
-    try:
-        context = _build_context(leaf, others, anchors, policy, at)
-        path = _run_coroutine(
-            CertificateValidator(_as_asn1([leaf])[0], validation_context=context).async_validate_path()
-        )
-        validated = tuple(read_certificate(one.dump()) for one in path.iter_certs(include_root=True))[::-1]
-    except ExpiredError as error:
-        return Trust(False, chain, "SIG-EXPIRED", str(error))
-    except NotYetValidError as error:
-        return Trust(False, chain, "SIG-NOT-YET-VALID", str(error))
-    except (PathError, ValidationError, *PARSE_ERRORS) as error:
-        return Trust(False, chain, "SIG-UNTRUSTED", str(error) or type(error).__name__)
+    found = _find_valid_path(leaf, others, anchors, chain=chain, policy=policy, at=at, budget=budget or PathBudget())
+    if isinstance(found, Trust):
+        return found
+    path, validated = found
     if skips_revocation:
         _PATHS.remember(path_key, validated)
         return Trust(True, validated)
     revocation_data = gather_revocation_data(policy.revocation, validated)
     until = unrevoked_at or at
+    links = (*validated[1:], *policy.intermediates)
     try:
-        then, now = (_build_context(leaf, others, anchors, policy, moment, revocation_data) for moment in (until, None))
+        then, now = (_build_context(leaf, links, anchors, policy, moment, revocation_data) for moment in (until, None))
     except PARSE_ERRORS as error:
         return Trust(policy.revocation.soft, validated, "SIG-REVOCATION-UNKNOWN", str(error) or type(error).__name__)
     return _run_coroutine(
         _check_revocation(path, validated, _ValidationContexts(until, then, now), policy.revocation, revocation_data)
     )
+
+
+def _find_valid_path(
+    leaf: x509.Certificate,
+    others: Sequence[x509.Certificate],
+    anchors: Sequence[x509.Certificate],
+    *,
+    chain: tuple[x509.Certificate, ...],
+    policy: VerifyPolicy,
+    at: datetime,
+    budget: PathBudget,
+) -> tuple[ValidationPath, Path] | Trust:
+    """Find the first path that is valid, as the validator has it and as certificates; else the last one's fault."""
+    fault = Trust(False, chain, "SIG-UNTRUSTED", _describe_missing_path(leaf, anchors))
+    ends = [anchor for anchor in anchors if anchor == leaf or is_authority(anchor)]
+    try:
+        for candidate in iter_paths(leaf, others, ends, budget):
+            anchor = candidate[-1]
+            if not is_valid_at(anchor, at):
+                ends_at, starts_at = anchor.not_valid_after_utc, anchor.not_valid_before_utc
+                code, limit = ("SIG-EXPIRED", ends_at) if at > ends_at else ("SIG-NOT-YET-VALID", starts_at)
+                fault = Trust(False, chain, code, f"{human_name(anchor)}, {limit:%Y-%m-%d}")
+            else:
+                path = _validate_candidate(candidate, policy, at)
+                if not isinstance(path, tuple):
+                    return path, candidate
+                fault = Trust(False, chain, *path)
+    except PathWorkExceeded:
+        return Trust(False, chain, "SIG-UNTRUSTED", "too many certificates of one name")
+    return fault
+
+
+def _describe_missing_path(leaf: x509.Certificate, anchors: Sequence[x509.Certificate]) -> str:
+    no_authorities = [anchor for anchor in anchors if not is_authority(anchor)]
+    if len(no_authorities) == len(anchors):
+        return f"{human_name(no_authorities[0])} is trusted for itself only, not as an authority (CA:TRUE)"
+    return f"no path from {human_name(leaf)}, issued by {as_one_line(leaf.issuer.rfc4514_string())}"
+
+
+def _validate_candidate(candidate: Path, policy: VerifyPolicy, at: datetime) -> ValidationPath | tuple[str, str]:
+    """Validate one path; the fault's code and what was seen where it is not valid."""
+    from pyhanko_certvalidator.authority import CertTrustAnchor
+    from pyhanko_certvalidator.errors import ExpiredError, NotYetValidError, PathError, ValidationError
+    from pyhanko_certvalidator.path import ValidationPath
+    from pyhanko_certvalidator.validate import async_validate_path
+
+    leaf, *above = candidate
+    try:
+        context = _build_context(leaf, above, candidate[-1:], policy, at)
+        anchor, *links = _as_asn1(candidate[::-1])
+        path = ValidationPath(CertTrustAnchor(anchor), links[:-1], links[-1] if links else None)
+        _run_coroutine(async_validate_path(context, path))
+    except ExpiredError as error:
+        return "SIG-EXPIRED", str(error)
+    except NotYetValidError as error:
+        return "SIG-NOT-YET-VALID", str(error)
+    except (PathError, ValidationError, *PARSE_ERRORS) as error:
+        return "SIG-UNTRUSTED", str(error) or type(error).__name__
+    return path
 
 
 class _ValidPaths:
@@ -265,4 +329,5 @@ def _run_coroutine(coroutine: Coroutine[Any, Any, _Result]) -> _Result:
 def _as_asn1(certificates: Iterable[x509.Certificate]) -> list[Any]:
     from asn1crypto import x509 as asn1_x509  # type: ignore[import-untyped]  # it ships no types
 
+    bound_asn1_names()
     return [asn1_x509.Certificate.load(one.public_bytes(Encoding.DER)) for one in certificates]

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, ClassVar
 
 from cryptography import x509
 
-from ...edxml import OrganId, normalise
 from ...errors import ConfigError, describe_system_error, describe_system_error_vi
 from ..algorithms import DIGESTS, SIGNATURES
 from ..reasons import VerificationStatus
-from .certificates import CURVES, MINIMUM_RSA_BITS, fingerprint, read_certificates
+from .certificates import CURVES, MINIMUM_RSA_BITS, read_certificates
+from .organisations import Binding, CodeDirectory, OthersMode, check_code, check_entry, find_binding
 from .revocation import Revocation, RevocationMode
 
 if TYPE_CHECKING:
@@ -53,9 +53,14 @@ class VerifyPolicy:
         digest_algorithms: accepted hashes.
         minimum_rsa_bits: shortest RSA key.
         curves: accepted elliptic curves.
-        organisations: by OrganId, the certificates an organisation signs with: ``sha256:`` and the hex fingerprint, or
-            the parts of the subject that it must have, as RFC 4514 writes them (``O=Sở Nội vụ,C=VN``). A subject counts
-            only under a trusted authority. Organisations not listed are not checked.
+        organisations: by OrganId, the certificates an organisation signs with: ``sha256:`` and the hex fingerprint;
+            ``tax:``, ``budget:`` or ``code:`` and the tax code, the code of a unit of the state budget or the code of
+            the organisation, as the subject's UID, organizationIdentifier or serialNumber has it; or the parts of the
+            subject that it must have, as RFC 4514 writes them (``O=Sở Nội vụ,C=VN``). All but a fingerprint count only
+            under a trusted authority.
+        organisations_others: what becomes of a signer whom neither an entry nor the certificate's own attributes bind
+            to the sender's code. Left out, TRUSTED refuses it and the other modes report it (``SIG-UNBOUND``).
+        directory: pairs the codes of one agency, e.g. `edxml.Directory`, so that entries for one of them count for all.
         legacy_sha1: accept RSA-SHA1 and SHA-1; every use is reported.
         second_verifier_limit: largest packet, in bytes, that the second verifier reads into memory.
         revocation: whether and how certificates are checked for having been revoked; left out they are not, and nothing
@@ -66,8 +71,8 @@ class VerifyPolicy:
     ``VerifyPolicy.TRUSTED``, ``VerifyPolicy.VALID`` and ``VerifyPolicy.ANY`` are other names of the three modes.
 
     Raises:
-        ConfigError: TRUSTED or revocation without an anchor, `at` without an offset, or an organisation's entry is of
-            neither form.
+        ConfigError: TRUSTED or revocation without an anchor, `at` without an offset, an organisation's entry of no
+            known form, or a code that is none.
     """
 
     TRUSTED: ClassVar[VerifyMode] = VerifyMode.TRUSTED
@@ -83,6 +88,8 @@ class VerifyPolicy:
     minimum_rsa_bits: int = MINIMUM_RSA_BITS
     curves: tuple[str, ...] = CURVES
     organisations: Mapping[str, tuple[str, ...]] = field(default_factory=dict, hash=False)
+    organisations_others: OthersMode | None = None
+    directory: CodeDirectory | None = field(default=None, hash=False, repr=False)
     legacy_sha1: bool = False
     second_verifier_limit: int = 8 << 20
     revocation: Revocation = Revocation()  # noqa: RUF009 - a frozen value
@@ -104,9 +111,10 @@ class VerifyPolicy:
                 "the moment to judge certificates at has no time zone; give an offset, e.g. +07:00",
                 vi="thời điểm xét chứng thư số thiếu múi giờ; hãy ghi rõ, ví dụ +07:00",
             )
-        for entries in self.organisations.values():
+        for name, entries in self.organisations.items():
+            check_code(name)
             for entry in entries:
-                _check_entry(entry)
+                check_entry(entry)
 
     @classmethod
     def load(
@@ -117,6 +125,8 @@ class VerifyPolicy:
         intermediates: Iterable[str | PathLike[str]] = (),
         at: datetime | None = None,
         organisations: Mapping[str, tuple[str, ...]] | None = None,
+        organisations_others: OthersMode | None = None,
+        directory: CodeDirectory | None = None,
         legacy_sha1: bool = False,
         revocation: Revocation | None = None,
         timestamp_anchors: Iterable[str | PathLike[str]] = (),
@@ -129,6 +139,8 @@ class VerifyPolicy:
             intermediates: files and folders of certificates that may stand between an anchor and a signer.
             at: the moment to judge at, aware; left out, the moment of verifying.
             organisations: by OrganId, the certificates that an organisation signs with; see the class.
+            organisations_others: what becomes of other signers; see the class.
+            directory: pairs the codes of one agency.
             legacy_sha1: accept RSA-SHA1 and SHA-1.
             revocation: the check for revoked certificates; left out, there is none.
             timestamp_anchors: files and folders of certificates trusted for time-stamps.
@@ -142,6 +154,8 @@ class VerifyPolicy:
             intermediates=tuple(_load_certificates(intermediates)),
             at=at,
             organisations=organisations or {},
+            organisations_others=organisations_others,
+            directory=directory,
             legacy_sha1=legacy_sha1,
             revocation=revocation or Revocation(),
             timestamp_anchors=tuple(_load_certificates(timestamp_anchors)),
@@ -163,44 +177,26 @@ class VerifyPolicy:
             certificate: the signer's certificate.
             trusted: whether the certificate leads to an anchor; only then a subject counts.
         """
-        if not self.organisations:
-            return True
-        code = _normalise_code(organ_id)
-        listed = [entries for name, entries in self.organisations.items() if _normalise_code(name) == code]
-        return not listed or any(_is_match(entry, certificate, trusted) for entries in listed for entry in entries)
+        return self.find_binding(organ_id, certificate, trusted=trusted) in (Binding.BOUND, Binding.UNBOUND)
 
+    def find_binding(self, organ_id: str, certificate: x509.Certificate, *, trusted: bool) -> Binding:
+        """Find what ties a certificate to an organisation's code.
 
-def _normalise_code(organ_id: str) -> str:
-    """Normalise a code as the readers of a packet compare it: ``h29.05`` is H29.05 to them."""
-    return OrganId.parse(normalise(organ_id)).value
-
-
-def _is_match(entry: str, certificate: x509.Certificate, trusted: bool) -> bool:
-    if entry.startswith("sha256:"):
-        return _parse_fingerprint(entry) == fingerprint(certificate)
-    wanted = set(x509.Name.from_rfc4514_string(entry))
-    return trusted and wanted <= set(certificate.subject)
-
-
-def _parse_fingerprint(entry: str) -> str:
-    return entry.removeprefix("sha256:").replace(":", "").lower()
-
-
-def _check_entry(entry: str) -> None:
-    if entry.startswith("sha256:"):
-        fits = len(_parse_fingerprint(entry)) == 64 and set(_parse_fingerprint(entry)) <= set("0123456789abcdef")
-    else:
-        try:
-            fits = len(list(x509.Name.from_rfc4514_string(entry))) > 0
-        except ValueError:
-            fits = False
-    if not fits:
-        raise ConfigError(
-            f"'{entry}' names no certificate; write sha256:<64 hex digits> "
-            "or parts of the subject such as O=Sở Nội vụ,C=VN",
-            vi=f"'{entry}' không chỉ ra chứng thư số nào; viết sha256:<64 chữ số hex> "
-            "hoặc các phần của subject như O=Sở Nội vụ,C=VN",
+        Args:
+            organ_id: the code, in any spelling.
+            certificate: the signer's certificate.
+            trusted: whether the certificate leads to an anchor; only then its subject counts.
+        """
+        return find_binding(
+            organ_id, certificate, trusted=trusted, organisations=self.organisations, directory=self.directory
         )
+
+    @property
+    def refuses_others(self) -> bool:
+        """Whether a signer is refused whom nothing binds to the sender's code."""
+        if self.organisations_others is None:
+            return self.mode is VerifyMode.TRUSTED
+        return self.organisations_others is OthersMode.REFUSE
 
 
 def _load_certificates(paths: Iterable[str | PathLike[str]]) -> Iterable[x509.Certificate]:

@@ -7,7 +7,6 @@ are used only where the policy allows their host.
 from __future__ import annotations
 
 import itertools
-import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -22,11 +21,12 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509 import ocsp
 from cryptography.x509.oid import AuthorityInformationAccessOID
 
+from ..._core import get_logger
 from ...errors import ConfigError
 from .certificates import PARSE_ERRORS, READ_ERRORS
 from .pki_http import CachedFetch, Fetch, FetchFailed, is_plain_url
 
-log = logging.getLogger("edoc_connector.signing.revocation")
+log = get_logger("edoc_connector.signing.revocation")
 
 _ISSUER_HASHES = frozenset({"sha1", "sha256"})
 """Hashes by which the validator knows the issuer that an OCSP answer speaks of."""

@@ -12,10 +12,11 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from lxml import etree
 
-from ...edxml import DS
+from ...edxml import DS, MAX_CODE_LENGTH
 from ..algorithms import PublicKey
 from ..pki import (
     CLOCK_TOLERANCE,
+    Binding,
     Trust,
     VerifyMode,
     VerifyPolicy,
@@ -103,16 +104,24 @@ def judge_signer(
         The judgement on the certificate, and findings.
 
     Raises:
-        Refused: the certificate is another organisation's, or the policy demands trust and there is none.
+        Refused: the certificate is another organisation's, the code is none, or the policy demands trust or a binding
+            and there is none.
     """
     trust = judge_certificate(proof.certificate, proof.embedded_certificates, policy=policy, at=at)
-    if not policy.speaks_for(organ_id, proof.certificate, trusted=trust.trusted is True):
+    binding = policy.find_binding(organ_id, proof.certificate, trusted=trust.trusted is True)
+    if binding is Binding.MALFORMED:
+        raise Refused("SIG-ORGAN-ID", organ_id[:MAX_CODE_LENGTH].encode("unicode_escape").decode("ascii"))
+    if binding is Binding.CONTRADICTED:
         raise Refused("SIG-ORGANISATION", organ_id)
     if policy.mode is VerifyMode.TRUSTED and not trust.trusted:
         raise Refused(trust.problem, trust.detail)
+    if binding is Binding.UNBOUND and policy.refuses_others:
+        raise Refused("SIG-UNBOUND", organ_id)
     findings = [SigningFinding(trust.problem, trust.detail)] if trust.problem else []
     if trust.trusted is None:
         findings.append(SigningFinding("SIG-NOT-JUDGED"))
+    if binding is Binding.UNBOUND:
+        findings.append(SigningFinding("SIG-UNBOUND", organ_id))
     return trust, tuple(findings)
 
 

@@ -36,7 +36,7 @@ from ..reasons import Refused
 from ..signer import Signer, require_certificate
 from .c14n import canonicalise
 from .result import Difference
-from .signature_profile import SIGNED_PROPERTIES
+from .signature_profile import SIGNED_PROPERTIES, iter_outside
 from .xades import add_timestamp, build_object, canonicalise_signature_value
 from .xmldsig import NewReference, build_signature, build_signed_info, sign_signed_info
 
@@ -156,7 +156,8 @@ def read_seal(attachment: Attachment) -> Seal:
 def _parse_seal(root: etree._Element) -> Seal:
     if root.tag != _S + "Seal":
         raise Refused("SEAL-VERSION", str(root.tag))
-    if next(root.iter(etree.Comment, etree.ProcessingInstruction, etree.Entity), None) is not None:
+    inside = root.iter(etree.Comment, etree.ProcessingInstruction, etree.Entity)
+    if next(inside, None) is not None or next(iter_outside(root), None) is not None:
         raise Refused("SIG-COMMENT", "Seal")
     if list(root.attrib) != ["created"]:
         raise Refused("SEAL-SHAPE", "Seal")

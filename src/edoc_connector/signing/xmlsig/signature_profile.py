@@ -17,6 +17,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 from lxml import etree
 
@@ -34,6 +35,8 @@ MAX_NODES = 400
 MAX_CHARACTERS = 256 * 1024
 """Most characters of text in a Signature element."""
 MAX_CERTIFICATES = 10
+MAX_OUTSIDE = 64
+"""Most processing instructions beside the root element: libxmlsec takes quadratic time in them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -360,6 +363,8 @@ def find_signature(root: etree._Element) -> etree._Element:
     if parent is None or _resolve_name(parent) != "edXMLHeader":
         raise Refused("SIG-PLACE", "the root" if parent is None else _resolve_name(parent))
     _check_texts(root)
+    if len(list(itertools.islice(iter_outside(root, etree.ProcessingInstruction), MAX_OUTSIDE + 1))) > MAX_OUTSIDE:
+        raise Refused("SIG-STRUCTURE", f"> {MAX_OUTSIDE} instructions outside {_resolve_name(root)}")
     return found[0]
 
 
@@ -395,8 +400,18 @@ def _check_frame(parts: list[tuple[etree._Element, str]]) -> None:
             raise Refused("SIG-STRUCTURE", f"{holder or '/'} > {name}")
 
 
+def iter_outside(root: etree._Element, *kinds: Any) -> Iterator[etree._Element]:
+    """Iterate over the comments and instructions beside the root element."""
+    return itertools.chain(root.itersiblings(*kinds, preceding=True), root.itersiblings(*kinds))
+
+
 def _check_texts(root: etree._Element) -> None:
+    """Refuse a text that a comment cuts in two. A parent is looked at once, however many comments it holds."""
+    with_elements: set[etree._Element] = set()
     for node in root.iter(etree.Comment, etree.ProcessingInstruction):
         parent = node.getparent()
-        if parent is not None and next(parent.iterchildren("*"), None) is None:
+        if parent is None or parent in with_elements:
+            continue
+        if next(parent.iterchildren("*"), None) is None:
             raise Refused("SIG-COMMENT", _resolve_name(parent))
+        with_elements.add(parent)

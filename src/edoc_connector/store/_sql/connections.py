@@ -8,18 +8,17 @@ full disk those that are open still read, and no new one can be opened.
 
 from __future__ import annotations
 
-import logging
 import threading
 from typing import Protocol
 
 from sqlalchemy import Connection, Engine
 
-from ..._core import ForkAware, Text, notice_fork, watch_forks
+from ..._core import ForkAware, Text, get_logger, notice_fork, watch_forks
 from ...errors import StoreError
 from .compiled import execute_directly
 from .engine import DRIVER_ERRORS, begin_transaction, retry_after
 
-log = logging.getLogger("edoc_connector.store.lines")
+log = get_logger("edoc_connector.store.lines")
 
 _MAX_IDLE = 16  # connections kept open while nobody uses them
 _FORK_SECONDS = 5.0  # a fork waits so long for transactions that are running

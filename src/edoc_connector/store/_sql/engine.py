@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import logging
 import random
 import time
 from collections.abc import Callable, Mapping
@@ -14,10 +13,10 @@ from sqlalchemy import URL, Connection, Engine, NullPool, create_engine, event, 
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, OperationalError, SQLAlchemyError
 from tenacity import RetryCallState, Retrying, retry_if_exception, wait_random_exponential
 
-from ..._core import Text
+from ..._core import Text, get_logger
 from ...errors import StoreError
 
-log = logging.getLogger("edoc_connector.store")
+log = get_logger("edoc_connector.store")
 
 T = TypeVar("T")
 

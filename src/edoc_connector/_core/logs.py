@@ -1,0 +1,74 @@
+"""Loggers of the library, whose records are one line each, whatever stands in what they tell of."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+
+from .text import escape_line
+
+ABOUT_SETTINGS: Mapping[str, object] = {"edoc_about_settings": True}
+"""``extra=`` of warnings about settings: commands tell them to their users in both languages, once, by themselves."""
+
+_PLAIN_KINDS = (int, float, type(None))
+_TRACEBACK_INDENT = "    "
+_formatter = logging.Formatter()
+
+
+def get_logger(name: str) -> logging.Logger:
+    """Get a logger of the library; every module that logs gets its own here.
+
+    A record's message and the values in it are escaped before any handler sees them: what came from the network can
+    neither begin a line of the log nor drive the terminal that shows it. A traceback keeps its lines, indented, so that
+    none of them looks like a record.
+
+    Args:
+        name: under ``edoc_connector``.
+    """
+    logger = logging.getLogger(name)
+    logger.addFilter(make_record_safe)
+    return logger
+
+
+def make_record_safe(record: logging.LogRecord) -> bool:
+    """Escape what a record says, in place; it is a filter that lets every record through."""
+    if isinstance(record.msg, str):
+        record.msg = escape_line(record.msg)
+    elif not isinstance(record.msg, _EscapedValue):
+        record.msg = _EscapedValue(record.msg)
+    if isinstance(record.args, Mapping):
+        record.args = {key: _escape_value(value) for key, value in record.args.items()}
+    elif record.args:
+        record.args = tuple(map(_escape_value, record.args))
+    if record.exc_info and not record.exc_text:
+        lines = _formatter.formatException(record.exc_info).split("\n")
+        record.exc_text = "\n".join(_TRACEBACK_INDENT + escape_line(line) for line in lines)
+    return True
+
+
+def is_about_settings(record: logging.LogRecord) -> bool:
+    """Tell whether a record is a warning about settings."""
+    return all(hasattr(record, name) for name in ABOUT_SETTINGS)
+
+
+def _escape_value(value: object) -> object:
+    if isinstance(value, str):
+        return escape_line(value)
+    return value if isinstance(value, (*_PLAIN_KINDS, _EscapedValue)) else _EscapedValue(value)
+
+
+class _EscapedValue:
+    """A value whose texts are escaped once a handler asks for them: a failure to make them is the handler's to report.
+
+    Args:
+        value: an error, a path, a time.
+    """
+
+    def __init__(self, value: object) -> None:
+        self._value = value
+
+    def __str__(self) -> str:
+        return escape_line(str(self._value))
+
+    def __repr__(self) -> str:
+        return escape_line(repr(self._value))
