@@ -47,11 +47,11 @@ async def run_in_thread(
 async def finish_in_thread(work: Callable[[], R]) -> R:
     """Run blocking work that must be done in any case: a caller that is cancelled ends when it is done."""
     with anyio.CancelScope(shield=True):
-        result = await _finish(work, None)
+        result = await _finish(work, None, must_run=True)
     return result  # noqa: RET504  as far as types tell, the scope might end the block before
 
 
-async def _finish(work: Callable[[], R], hurry: Callable[[], object] | None) -> R:
+async def _finish(work: Callable[[], R], hurry: Callable[[], object] | None, *, must_run: bool = False) -> R:
     import asyncio  # a blocking client does without
 
     try:
@@ -62,7 +62,7 @@ async def _finish(work: Callable[[], R], hurry: Callable[[], object] | None) -> 
     cancelled = await _wait(asyncio.wrap_future(submitted))
     if cancelled is None:
         return submitted.result()
-    if not submitted.cancel():  # it runs
+    if must_run or not submitted.cancel():  # else it had not begun
         if hurry is not None:
             hurry()
         with anyio.CancelScope(shield=True):

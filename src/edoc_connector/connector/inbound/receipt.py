@@ -7,7 +7,7 @@ from datetime import date, datetime
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from ..._core import Text, get_logger
+from ..._core import Text, get_logger, make_lock
 from ...edxml import SEAL_NAME, Attachment, BusinessType, Document, Finding, StaffInfo, StatusCode, StatusMessage
 from ...errors import NotFound, StoreError, find_stored_name
 from ...signing import Verification
@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from .receive_loop import ReceiveLoop
 
 log = get_logger("edoc_connector.connector.receipt")
+
+_LEAVING = make_lock()  # held while it is seen who gives a packet back
 
 
 @dataclass(frozen=True, slots=True)
@@ -300,7 +302,10 @@ class Receipt:
     def _leave(self, state: ReceiptState, detail: Text | str, **values: Any) -> None:
         self._is_inside = False
         self._staged.clear()
-        if not self._is_claimed or self._owner != self._context.lease.owner:
+        with _LEAVING:  # a loop that was left is closed when Python likes, beside the next one
+            is_ours = self._is_claimed and self._owner == self._context.lease.owner
+            self._is_claimed = self._is_claimed and not is_ours
+        if not is_ours:
             return
         try:
             with self._context.store.transaction() as tx:
