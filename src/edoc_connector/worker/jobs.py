@@ -159,8 +159,6 @@ class AgencyJobs(ForkAware):
                 self._fail_job(job, error)
                 return True
             self._finish_job(job, self._settings.poll)
-        if not only_due:  # somebody asks now, and the hub answered
-            self._breaker.update(None)
         for key in known_ids:
             self._run_with_hub(functools.partial(self._inbox.recheck_offered, key))
         return True

@@ -55,7 +55,7 @@ def test_what_failed_is_in_the_exit_code(
         sys.path.remove(str(tmp_path))
     assert ran.code == 1
     assert "the application failed on a packet" in ran.err
-    assert "the hub was not reached" not in ran.err  # what was open because of the errors before is closed
+    assert "the hub was not reached" not in ran.err
 
 
 def test_two_at_once(offices: dict[str, Path], edoc: Edoc, tmp_path: Path) -> None:
