@@ -103,7 +103,7 @@ def format_entry(entry: TimelineEntry) -> str:
         return _format_vi_first(_STATE_EVENTS[entry.to])
     detail = f"{entry.detail_vi} / {entry.detail}"
     if entry.to in DELIVERY:
-        return detail + _format_voucher(entry)
+        return detail + _format_voucher(entry) + _format_stated(entry)
     return f"{_format_vi_first(KIND[entry.to]) if entry.to in KIND else entry.to}: {detail}"
 
 

@@ -149,7 +149,7 @@ def _fits_code(name: DocumentName, row: _NamedRow) -> bool:
 def _is_named_otherwise(name: DocumentName, row: _NamedRow) -> bool:
     """Tell whether a document that was found by its code has another id, or is spelt otherwise."""
     stated_day = name.issued_on or row.issued_on
-    return bool(name.document_id) or (row.code, row.issued_on) != (name.code, stated_day)
+    return name.is_exchanged or bool(name.document_id) or (row.code, row.issued_on) != (name.code, stated_day)
 
 
 def _select_only(candidates: Iterable[_R], name: DocumentName) -> _R | None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
 from ..edxml import BusinessType, StatusCode
+from ..errors import NotFound
 from ..store import DELIVERIES, Authority, Change, DeliveryRow, DeliveryState, RecipientRow, TimelineRow, Tx
 from ._change_rules import NEW_KIND, TYPE_BY_KIND
 
@@ -91,6 +92,13 @@ class RecipientState:
         return self.change is Change.AGREED
 
 
+class _NoRecipient(NotFound, KeyError):
+    """A document was not sent to that organisation."""
+
+    def __str__(self) -> str:
+        return self.message  # a KeyError would put it in quotes
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Delivery:
     """A document that we send, as the store knows it at one moment.
@@ -137,11 +145,15 @@ class Delivery:
         """Find its state with one recipient.
 
         Raises:
-            KeyError: it is none of the recipients.
+            NotFound: it is none of the recipients; also a KeyError.
         """
         recipient = next((candidate for candidate in self.recipients if candidate.organ_id == organ_id), None)
         if recipient is None:
-            raise KeyError(organ_id)
+            known = ", ".join(candidate.organ_id for candidate in self.recipients)
+            raise _NoRecipient(
+                f"{organ_id} is no recipient of {self.id}: these are {known}.",
+                vi=f"{organ_id} không phải nơi nhận của {self.id}: các nơi nhận là {known}.",
+            )
         return recipient
 
 
@@ -155,9 +167,10 @@ def build_deliveries(tx: Tx, rows: Sequence[DeliveryRow], *, undelivered_after: 
     views = []
     for row in rows:
         is_overdue = row.sent_at is not None and row.sent_at < overdue_before
-        learnt_at = _find_learnt_times(timelines[row.id])
         states = tuple(
-            _build_recipient_state(recipient, is_overdue=is_overdue, learnt_at=learnt_at.get(recipient.organ_id))
+            _build_recipient_state(
+                recipient, is_overdue=is_overdue, learnt_at=_find_learnt_time(recipient, timelines[row.id])
+            )
             for recipient in recipients[row.id]
         )
         views.append(
@@ -199,13 +212,12 @@ def _build_delivery(
     )
 
 
-def _find_learnt_times(entries: Sequence[TimelineRow]) -> dict[str, datetime]:
-    """Find when the last status of each recipient came in."""
-    return {
-        entry.recipient: entry.at
-        for entry in entries
-        if entry.recipient is not None and entry.recipient == entry.actor and entry.new in _STATUS_CODES
-    }
+def _find_learnt_time(recipient: RecipientRow, entries: Sequence[TimelineRow]) -> datetime | None:
+    """Find when the last status of a recipient came in; what came before its own time was kept is told by its code."""
+    own = [entry for entry in entries if entry.actor == entry.recipient == recipient.organ_id]
+    stated = [entry.at for entry in own if entry.stated_at is not None and entry.stated_at == recipient.last_at]
+    reported = [entry.at for entry in own if entry.new == recipient.last_code]
+    return next(iter([*stated[-1:], *reported[-1:]]), None)
 
 
 def _build_recipient_state(row: RecipientRow, *, is_overdue: bool, learnt_at: datetime | None) -> RecipientState:

@@ -371,6 +371,7 @@ class Deliveries:
         *,
         detail: Text | str,
         authority: Authority | None = None,
+        stated_at: datetime | None = None,
     ) -> None:
         """Record a recipient's answer (15 or 16) to a recall or a replacement in the document acted on, if asked.
 
@@ -380,6 +381,7 @@ class Deliveries:
             code: the answer.
             detail: what it answers.
             authority: who vouches for it; None where nobody does.
+            stated_at: the time that it gives itself; None where it gives none.
         """
         recipient_row = self.find_recipient(delivery.id, organ_id)
         if recipient_row is None or recipient_row.change != Change.ASKED:
@@ -394,10 +396,17 @@ class Deliveries:
             actor=organ_id,
             recipient=organ_id,
             authority=authority,
+            stated_at=stated_at,
         )
 
     def record_note(
-        self, delivery: DeliveryRow, *, detail: Text, actor: str, authority: Authority | None = None
+        self,
+        delivery: DeliveryRow,
+        *,
+        detail: Text,
+        actor: str,
+        authority: Authority | None = None,
+        stated_at: datetime | None = None,
     ) -> None:
         """Record in a delivery's timeline what came about it and changes nothing.
 
@@ -406,6 +415,7 @@ class Deliveries:
             detail: what came, and why it changes nothing.
             actor: who says that it is of them.
             authority: who vouches for it; None where nobody does.
+            stated_at: the time that it gives itself; None where it gives none.
         """
         self._tx.timeline.record_change(
             DELIVERIES,
@@ -415,6 +425,7 @@ class Deliveries:
             detail=detail,
             actor=actor,
             authority=authority,
+            stated_at=stated_at,
         )
 
     def claim_known(self, row: DeliveryRow, lease: Lease) -> DeliveryRow:

@@ -127,7 +127,7 @@ def find_addressees(tx: Tx, row: ReceiptRow, message: Message) -> frozenset[str]
     elif message.code == TAKE_BACK_CODE:
         codes = []  # it names the document's issuer, its sender
     else:
-        codes = [message.response_for.organ_id or ""]
+        codes = [name_response(message.response_for).organ_id]
     stated = frozenset(code for code in codes if code)
     is_ours = row.agency in stated or any(is_same_agency(tx, row.agency, row.agency, code) for code in stated)
     return stated | {row.agency} if is_ours else stated

@@ -25,7 +25,7 @@ from ...store import (
 )
 from .._change_rules import KIND_NAMES_VI, TAKE_BACK_KIND, WITHDRAWING_KINDS
 from .claims import JudgedPacket
-from .quarantine import quarantine
+from .quarantine import set_aside
 
 log = get_logger("edoc_connector.connector.statuses")
 
@@ -96,9 +96,11 @@ def _keep_uncounted(
     )
     authority = judged.ruling.authority
     if judged.delivery is not None:
-        tx.deliveries.record_note(judged.delivery, detail=detail, actor=sender, authority=authority)
+        tx.deliveries.record_note(
+            judged.delivery, detail=detail, actor=sender, authority=authority, stated_at=message.timestamp
+        )
     for target in judged.targets:
-        tx.receipts.record_note(target, detail=detail, said_with=authority)
+        tx.receipts.record_note(target, detail=detail, said_with=authority, stated_at=message.timestamp)
     return tx.receipts.move(row, ReceiptState.HANDLED, detail=detail, **values | {"noticed_at": tx.now})
 
 
@@ -141,7 +143,9 @@ def _record_answer(tx: Tx, delivery: DeliveryRow, message: StatusMessage, judged
         for document_id in tx.deliveries.load_targets([delivery.id])[delivery.id]:
             target = tx.deliveries.find_by_document_id(delivery.agency, document_id)
             if target is not None:
-                tx.deliveries.record_answer(target, organ_id, code, detail=detail, authority=authority)
+                tx.deliveries.record_answer(
+                    target, organ_id, code, detail=detail, authority=authority, stated_at=message.timestamp
+                )
         return
     for change in tx.deliveries.list_changes_to(delivery.agency, delivery.document_id):
         recipient = tx.deliveries.find_recipient(change.id, organ_id)
@@ -164,7 +168,7 @@ def _record_take_back(
     try:
         require_target(row, message, judged)
     except NotFound as error:  # confirmed, it would be gone before anybody saw it
-        return quarantine(tx, row, error, values, notify_hub=False)
+        return set_aside(tx, row, error, values)
     tx.receipts.lock_receipt(judged.targets[0].id)
     target = tx.receipts.get_by_id(judged.targets[0].id)
     if not can_take_back(target.last_code, change=target.change):
@@ -179,12 +183,16 @@ def _record_take_back(
             detail=Text(f"13 about {reason_refused} (flagged)", f"yêu cầu 13 về {reason_refused_vi} (đã đánh dấu)"),
             **values,
         )
-        tx.receipts.record_note(target, detail=_describe_late_request(message, target), said_with=authority)
+        tx.receipts.record_note(
+            target, detail=_describe_late_request(message, target), said_with=authority, stated_at=message.timestamp
+        )
         return stored_row
     stored_row = tx.receipts.move(row, ReceiptState.WAITING, **values | {"business": TAKE_BACK_KIND})
     reason = message.description or ""
     detail = Text(f"taking back asked for: {reason}", f"nơi gửi yêu cầu lấy lại: {reason}")
-    tx.receipts.record_note(target, detail=detail, said_with=authority, change=Change.ASKED)
+    tx.receipts.record_note(
+        target, detail=detail, said_with=authority, stated_at=message.timestamp, change=Change.ASKED
+    )
     return stored_row
 
 

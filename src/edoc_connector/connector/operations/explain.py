@@ -245,6 +245,8 @@ def _explain_receipt(tx: Tx, row: ReceiptRow) -> Story:
     next_steps: list[_TextPair | None] = [_RECEIPT_NEXT_WORDS.get(row.state)]
     if row.state == ReceiptState.LISTED:
         next_steps.append(_describe_due(row, "it is downloaded, with the next poll", "tải về ở lần nhận tới"))
+    if row.state == ReceiptState.QUARANTINED and row.refetch:
+        next_steps.append(_describe_due(row, "it is downloaded once more", "hệ thống tự tải lại một lần nữa"))
     if row.state == ReceiptState.HANDLING:
         next_steps.append(_describe_lease(row))
     if row.change == "asked" or _owes_answer(row):
@@ -289,8 +291,8 @@ def _build_event(entry: TimelineRow) -> Event:
     """Build an event: a move is told by its cause, a status by its name, and anything else by its own words."""
     words = entry.text
     if entry.new not in _STATUS_CODES and entry.new not in _CHANGE_WORDS:
-        suffix = _describe_authority(entry)
-        return Event(entry.at, words.en + suffix.en, words.vi + suffix.vi)
+        suffix, stated = _describe_authority(entry), _describe_stated_time(entry)
+        return Event(entry.at, words.en + suffix.en + stated.en, words.vi + suffix.vi + stated.vi)
     organ_id = entry.recipient or entry.actor
     en, vi = (f": {text}" if text else "" for text in (words.en, words.vi))
     suffix, stated = _describe_authority(entry), _describe_stated_time(entry)

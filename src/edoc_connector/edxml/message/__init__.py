@@ -5,6 +5,7 @@ from .codes import BusinessType, DocumentType, Priority, StatusCode
 from .dates import VIETNAM
 from .document_id import DocumentIdParts, compose_document_id
 from .document_name import DocumentName
+from .field_problems import FieldProblem
 from .model import (
     Business,
     CheckableMessage,
@@ -23,7 +24,7 @@ from .model import (
     TraceHeader,
     ValueHolder,
 )
-from .organ_id import MAX_CODE_LENGTH, CodeSystem, Directory, OrganId
+from .organ_id import MAX_CODE_LENGTH, CodeSystem, Directory, OrganId, find_hidden_character
 from .signed_fields import facts, list_unsealed_fields, list_unsealed_parts, normalise, refreshed_facts
 from .table import (
     BUSINESS,
@@ -38,7 +39,7 @@ from .table import (
     Steps,
     Table,
 )
-from .values import TEXT, Kind, write_date
+from .values import ORGAN_ID, TEXT, Kind, write_date
 
 __all__ = [
     "BUSINESS",
@@ -48,6 +49,7 @@ __all__ = [
     "HUB_DEFAULTS",
     "MANIFEST_REFERENCE",
     "MAX_CODE_LENGTH",
+    "ORGAN_ID",
     "STATUS_HEADER",
     "TABLES",
     "TEXT",
@@ -63,6 +65,7 @@ __all__ = [
     "DocumentName",
     "DocumentType",
     "EncodedAttachment",
+    "FieldProblem",
     "Kind",
     "Message",
     "Model",
@@ -84,6 +87,7 @@ __all__ = [
     "ValueHolder",
     "compose_document_id",
     "facts",
+    "find_hidden_character",
     "find_mark",
     "list_unsealed_fields",
     "list_unsealed_parts",

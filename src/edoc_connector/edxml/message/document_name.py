@@ -27,12 +27,14 @@ class DocumentName:
         organ_id: the organisation that issued it.
         code: number and notation, ``7816/VPCP-TTĐT``.
         issued_on: date of promulgation.
+        is_exchanged: whether organisation and code stood in each other's place.
     """
 
     document_id: str = ""
     organ_id: str = ""
     code: str = ""
     issued_on: date | None = None
+    is_exchanged: bool = False
 
     @classmethod
     def from_parts(
@@ -48,12 +50,14 @@ class DocumentName:
         Organisation and code change places where only the first looks like a code.
         """
         from_id = _split_composed_id(document_id or "")
-        organ_id, code = _put_in_order(organ_id or "", code or "")
+        stated_organ_id = organ_id or ""
+        organ_id, code = _put_in_order(stated_organ_id, code or "")
         return cls(
             document_id=(document_id or "").strip(),
             organ_id=organ_id or from_id.organ_id,
             code=code or from_id.code,
             issued_on=issued_on or from_id.issued_on,
+            is_exchanged=organ_id != stated_organ_id,
         )
 
     @property
