@@ -92,6 +92,15 @@ def test_documents_without_an_id_are_documents_each(office: Office, offer: Offer
     assert {one.state for one in receiver.receipts()} == {ReceiptState.CONFIRMED}
 
 
+def test_a_document_without_an_id_that_is_set_aside(office: Office, offer: OfferBytes, handle: Handle) -> None:
+    """One that the policy does not let in has an id too: it can be found and judged again."""
+    receiver = office("G22")
+    doc_ids = [offer(sample_document(), without=_NO_ID), offer(sample_document(), without=_NO_NUMBER)]
+    assert handle(receiver) == []
+    aside = {one.id: one.state for one in receiver.receipts()}
+    assert aside == dict.fromkeys([sample_document().id, doc_ids[1]], ReceiptState.QUARANTINED)
+
+
 def test_the_same_document_without_an_id_twice(office: Office, offer: OfferBytes, handle: Handle) -> None:
     """The very same packet again is a duplicate all the same, and is confirmed."""
     receiver = office("G22", receive=_ANY)

@@ -34,6 +34,7 @@ from .admission import (
     find_signer,
     is_verdict,
     must_quarantine,
+    name_document,
     require_admission,
     verify_file,
 )
@@ -231,7 +232,7 @@ class Intake:
         try:
             packet, verification = verify_file(self._context, file, row)
             signer = find_signer(self._context, packet.message, verification)
-            unadmitted = packet.message, verification, signer
+            unadmitted = name_document(packet.message, row.hub_doc_id), verification, signer
             require_admission(self._context, row, packet, verification)
             return replace(
                 downloaded, verified=build_verified(packet, verification, file, signer=signer, doc_id=row.hub_doc_id)
