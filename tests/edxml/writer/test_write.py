@@ -219,7 +219,7 @@ def test_a_folder_that_is_not_there(document: Callable[..., edxml.Document], fol
 
 
 def test_a_packet_is_for_its_user_alone(document: Callable[..., edxml.Document], folder: Path, at: datetime) -> None:
-    """A packet holds a document: nobody else on the machine can read it, whatever the umask (security, "On the disk")."""
+    """A packet holds a document: nobody else on the machine can read it, whatever the umask (security.md)."""
     packet = folder / "x.edxml"
     edxml.write(document(), packet, at=at)
     assert stat.S_IMODE(packet.stat().st_mode) == 0o600
