@@ -27,7 +27,8 @@ from edoc_connector.edxml import (
 )
 from edoc_connector.errors import DocumentIdConflict, VerificationFailed
 from edoc_connector.signing import Signer, enveloped, fingerprint, seal_maker
-from edoc_connector.store import ReceiptState
+from edoc_connector.store import DirectoryEntry, ReceiptState
+from edoc_connector.store.directory import Directory
 from edoc_connector.testing import sample_document
 from edoc_connector.testing.hub import RunningHub
 from edoc_connector.testing.keys import agency_keys
@@ -253,6 +254,85 @@ def test_a_request_under_the_senders_other_code(
     assert (receipt.authority, connector.receipt(document.id).change_requested) == (Authority.HUB_ANNOUNCED, True)
     connector.receipt(document.id).agree_change() if asks == "recall" else receipt.agree_change()
     assert connector.receipt(document.id).withdrawn
+
+
+@pytest.mark.parametrize("old_code", [CORRESPONDENT, "000.00.00.G22"])
+def test_the_hubs_directory_lends_nobody_a_listed_agencys_word(
+    pinned: Callable[..., Connector], hub: RunningHub, forger: Forger, handle: Handle, old_code: str
+) -> None:
+    """A directory that makes another agency the correspondent moves nothing ("a directory is its hub's word")."""
+    connector = pinned(statuses="authenticated")
+    delivery = connector.send(sample_document())
+    forger.offer(document_of(CORRESPONDENT, "7816"), signer=CORRESPONDENT)
+    (document,) = handle(connector)
+    hub.add_agency(CORRESPONDENT, f"secret-{CORRESPONDENT}", NAMES[CORRESPONDENT], old_code="000.00.00.G22")
+    hub.add_agency(OUTSIDER, f"secret-{OUTSIDER}", NAMES[OUTSIDER], old_code=old_code)
+    connector.sync_directory()
+    for spelt in (OUTSIDER, "000.00.00.G22"):
+        for code in ("01", "02"):
+            message = status_of(delivery.id, code).model_copy(update={"sender": Organization(id=spelt, name="VPCP")})
+            forger.offer(message, signer=OUTSIDER, announced=OUTSIDER)
+        recall = recall_of(document.id, "1").model_copy(update={"sender": Organization(id=spelt, name="VPCP")})
+        forger.offer(recall, signer=OUTSIDER, announced=OUTSIDER)
+    assert handle(connector) == []
+    assert connector.delivery(delivery.id).recipient(CORRESPONDENT).status is None
+    assert not connector.receipt(document.id).change_requested
+
+
+def test_a_listed_agency_is_not_another_under_its_old_code(
+    pinned: Callable[..., Connector], pins: dict[str, list[str]], hub: RunningHub, forger: Forger, handle: Handle
+) -> None:
+    """Both codes listed, the directory's pair of them lends neither the other's word ("counts with these alone")."""
+    old_code = "000.00.00.G22"
+    hub.add_agency(OUTSIDER, f"secret-{OUTSIDER}", NAMES[OUTSIDER], old_code=old_code)
+    connector = pinned(organisations=pins | {old_code: pins[CORRESPONDENT]})
+    recipient = Organization(id=old_code, name=NAMES[CORRESPONDENT])
+    with connector.context.store.transaction() as tx:
+        tx.directory.replace_agencies(OWN, [DirectoryEntry(code=OUTSIDER, other_code=old_code, name="UBND tỉnh")])
+    delivery = connector.send(sample_document(recipients=(recipient,)))
+    doc_id = forger.offer(status_of(delivery.id, "01", sender=OUTSIDER), signer=OUTSIDER, announced=OUTSIDER)
+    handle(connector)
+    assert connector.delivery(delivery.id).recipient(old_code).status is None
+    assert "AUTH-NO-PARTY" in {finding.code for finding in find(connector, doc_id).authority_findings}
+
+
+@pytest.mark.parametrize("between", ["99", "\uff10\uff13", "x"])
+def test_a_code_that_the_standard_lacks_opens_nothing_that_was_final(
+    pinned: Callable[..., Connector], forger: Forger, handle: Handle, between: str
+) -> None:
+    """An unsigned unknown code, then 03, leaves a signed refusal as it is (business rules, "02 … final")."""
+    connector = pinned(statuses="authenticated")
+    delivery = connector.send(sample_document())
+    for code in ("01", "02"):
+        forger.offer(status_of(delivery.id, code), signer=CORRESPONDENT)
+        handle(connector)
+    change = (b"StatusCode>03<", f"StatusCode>{between}<".encode())
+    doc_id = forger.offer(status_of(delivery.id, "03"), change=change)
+    forger.offer(status_of(delivery.id, "03"))
+    handle(connector)
+    recipient = connector.delivery(delivery.id).recipient(CORRESPONDENT)
+    assert (recipient.status, recipient.authority, recipient.out_of_order) == ("02", Authority.AUTHENTICATED, 2)
+    assert find(connector, doc_id).state is ReceiptState.CONFIRMED
+    assert between in {entry.to for entry in connector.delivery(delivery.id).timeline}
+
+
+def test_a_packet_to_thousands_asks_the_directory_once(
+    pinned: Callable[..., Connector], forger: Forger, handle: Handle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whether it is addressed to us takes bounded work, however many it names (threats, "the service")."""
+    asked: list[str] = []
+    real = Directory.list_by_code
+
+    def count(directory: Directory, agency: str, code: str) -> Any:
+        asked.append(code)
+        return real(directory, agency, code)
+
+    monkeypatch.setattr(Directory, "list_by_code", count)
+    connector = pinned()
+    others = tuple(Organization(id=f"H99.{number}", name="UBND") for number in range(500))
+    forger.offer(document_of(CORRESPONDENT, "7816").model_copy(update={"recipients": others}), signer=CORRESPONDENT)
+    assert len(handle(connector)) == 1
+    assert len(asked) < 20
 
 
 # -- changes

@@ -31,9 +31,10 @@ def is_same_agency(tx: Tx, agency: str, one: str, other: str) -> bool:
 def find_same_code(tx: Tx, agency: str, code: str, candidates: Iterable[str | None]) -> str | None:
     """Find the code of the same agency among some, as it is written there; None where it is none of them."""
     known = [candidate for candidate in candidates if candidate]
-    if code in known:
-        return code
-    return next((candidate for candidate in known if is_same_agency(tx, agency, code, candidate)), None)
+    if code in known or not known:
+        return code if known else None
+    own_codes = find_agency_codes(tx, agency, code)  # looked up once: a packet may name thousands
+    return next((candidate for candidate in known if OrganId.parse(candidate).value in own_codes), None)
 
 
 def find_document_of(tx: Tx, agency: str, document_id: str, sender: str | None) -> ReceiptRow | None:
