@@ -25,7 +25,7 @@ from edoc_connector.edxml import (
     StatusMessage,
     write,
 )
-from edoc_connector.errors import DocumentIdConflict, VerificationFailed
+from edoc_connector.errors import DocumentIdConflict, NotFound, VerificationFailed
 from edoc_connector.signing import Signer, enveloped, fingerprint, seal_maker
 from edoc_connector.store import DirectoryEntry, ReceiptState
 from edoc_connector.store.directory import Directory
@@ -384,6 +384,45 @@ def test_today_another_agencys_recall_sets_change_requested(
 
 
 # -- documents
+
+
+def test_another_senders_document_under_the_same_id_is_not_answered_instead(
+    pinned: Callable[..., Connector], forger: Forger, handle: Handle
+) -> None:
+    """A DocumentId is its sender's: where two used it, the caller says whose is meant (edXML, "sender's id")."""
+    connector = pinned()
+    forger.offer(document_of(CORRESPONDENT, "7816"), signer=CORRESPONDENT)
+    (true,) = handle(connector)
+    forger.offer(document_of(OUTSIDER, "1", id=true.id), signer=OUTSIDER, announced=OUTSIDER)
+    handle(connector)
+    with pytest.raises(DocumentIdConflict, match="several senders used the id"):
+        connector.receipt(true.id)
+    assert {code: connector.receipt(true.id, sender=code).sender for code in (CORRESPONDENT, OUTSIDER)} == {
+        CORRESPONDENT: CORRESPONDENT,
+        OUTSIDER: OUTSIDER,
+    }
+    with pytest.raises(NotFound):
+        connector.receipt(true.id, sender="H31")
+    assert connector.receipt(true.hub_doc_id).sender == CORRESPONDENT
+
+
+def test_a_document_called_as_the_hub_calls_a_packet_is_not_rechecked_instead(
+    pinned: Callable[..., Connector], forger: Forger, handle: Handle
+) -> None:
+    """What was set aside is found by the hub's docId, though another document has that as its id (issue, "recheck")."""
+    connector = pinned()
+    document = document_of(CORRESPONDENT, "7816")
+    doc_id = forger.offer(document)
+    forger.offer(document_of(OUTSIDER, "1", id=doc_id), signer=OUTSIDER, announced=OUTSIDER)
+    assert [receipt.sender for receipt in handle(connector)] == [OUTSIDER]
+    with pytest.raises(VerificationFailed, match="is not let in"):
+        connector.recheck(doc_id)
+    with pytest.raises(DocumentIdConflict):
+        connector.receipt(doc_id)
+    assert connector.receipt(doc_id, sender=CORRESPONDENT).state is ReceiptState.QUARANTINED
+    forger.offer(document_of(OUTSIDER, "2", id=document.id), signer=OUTSIDER, announced=OUTSIDER)
+    handle(connector)
+    assert connector.receipt(document.id, sender=CORRESPONDENT).hub_doc_id == doc_id
 
 
 def test_today_a_packet_for_another_agency_comes_in_without_a_word(

@@ -127,10 +127,10 @@ class AsyncConnector(HandlerRegistration):
             with anyio.CancelScope(shield=True):
                 await self._threads.run(iterator.close)
 
-    async def receipt(self, document_id: str) -> AsyncReceipt:
+    async def receipt(self, document_id: str, *, sender: str | None = None) -> AsyncReceipt:
         """Find a document that came in; see `Connector.receipt`."""
         return AsyncReceipt(
-            await self._threads.run(functools.partial(self.blocking.receipt, document_id)), self._threads
+            await self._threads.run(functools.partial(self.blocking.receipt, document_id, sender=sender)), self._threads
         )
 
     async def receipts(

@@ -9,7 +9,7 @@ import typer
 
 from ...errors import ConfigError, NotFound
 from .. import labels
-from ..options import CONFIG, AgencyOption, ConfigOption, JsonFlag
+from ..options import CONFIG, AgencyOption, ConfigOption, JsonFlag, SenderOption
 from ..output import format_local_time, print_json, print_table
 from .connection import open_connector
 from .delivery_report import describe_delivery, print_delivery
@@ -109,6 +109,7 @@ def _build_row(entry: dict[str, Any]) -> tuple[object, ...]:
 
 def show(
     document_id: Annotated[str, typer.Argument(metavar="DOCUMENT-ID", help="Sent or received. / Mã văn bản.")],
+    sender: SenderOption = None,
     config: ConfigOption = CONFIG,
     agency: AgencyOption = None,
     as_json: JsonFlag = False,
@@ -118,6 +119,6 @@ def show(
         try:
             delivery = connector.delivery(document_id)
         except NotFound:
-            print_receipt(find_receipt(connector, document_id), as_json=as_json)
+            print_receipt(find_receipt(connector, document_id, sender), as_json=as_json)
         else:
             print_delivery(delivery, as_json=as_json)
