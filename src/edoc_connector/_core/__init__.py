@@ -20,7 +20,7 @@ from .files import (
     tighten_folder,
     write_private,
 )
-from .logs import ABOUT_SETTINGS, get_logger, is_about_settings, log_exception, make_record_safe
+from .logs import ABOUT_SETTINGS, get_logger, is_about_settings, log_exception, make_record_safe, quieten_logger
 from .normal_form import MAX_MARKS, has_too_many_marks, to_nfc
 from .stored_file import AnyFile, StoredFile, get_path, measure_open_file, open_file
 from .text import Text, describe_error, escape_json, escape_line, escape_lines
@@ -53,6 +53,7 @@ __all__ = [
     "open_file",
     "place_download",
     "protect_database",
+    "quieten_logger",
     "require_own_folder",
     "save_atomic",
     "save_folder",

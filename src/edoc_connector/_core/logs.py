@@ -37,6 +37,20 @@ def get_logger(name: str) -> logging.Logger:
     return logger
 
 
+def quieten_logger(name: str) -> None:
+    """Let another library log errors only, unless somebody set its level.
+
+    What such a library warns of, a stranger's file decides, once for each of its thousand parts and unescaped; what
+    comes of it is in the result.
+
+    Args:
+        name: the library's logger.
+    """
+    logger = logging.getLogger(name)
+    if logger.level == logging.NOTSET:
+        logger.setLevel(logging.ERROR)
+
+
 def make_record_safe(record: logging.LogRecord) -> bool:
     """Escape what a record says, in place; it is a filter that lets every record through."""
     if isinstance(record.msg, str):
