@@ -154,10 +154,17 @@ class Receipts:
         """List the copies of some documents that count, of every sender, newest first."""
         return self._select_some(_SELECT_EFFECTIVE_COPIES, agency, document_ids)
 
-    def find_by_any_id(self, agency: str, any_id: str) -> ReceiptRow | None:
-        """Find a document by its DocumentId, else a packet by the hub's id, else a document set aside by its claim."""
-        found = self.find_effective(agency, any_id) or self.find_by_hub_doc_id(agency, any_id)
-        return found or next(iter(self.find_all(agency, document_id=any_id, message_type=EDOC, limit=1)), None)
+    def list_by_any_id(self, agency: str, any_id: str) -> list[ReceiptRow]:
+        """List what an id may mean: documents with this DocumentId, newest first, and the packet with this docId.
+
+        DocumentIds are of those who write them: another sender may have used the same one, or one that is a docId of
+        the hub. Where there is nothing, the newest document that was set aside and claims it.
+        """
+        found = self.list_effective(agency, [any_id])
+        packet = self.find_by_hub_doc_id(agency, any_id)
+        if packet is not None and packet.id not in {row.id for row in found}:
+            found.append(packet)
+        return found or self.find_all(agency, document_id=any_id, message_type=EDOC, limit=1)
 
     def find_all(self, agency: str, *, limit: int | None = None, **values: Any) -> list[ReceiptRow]:
         """Find an agency's receipts whose columns have some values, newest first."""

@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 from ...edxml import BusinessType, Document, DocumentName, Message, StatusMessage
-from ...signing import Verification, VerifyMode
+from ...signing import Verification, VerificationStatus, VerifyMode
 from ...store import TAKE_BACK_CODE, Authority, DeliveryRow, ReceiptRow, Tx
 from .._agency_codes import find_same_code, is_same_agency
 from .._context import ConnectorContext
@@ -66,6 +66,8 @@ def judge(
     """
     sender = message.sender.id
     subject = _find_subject(tx, row, message)
+    if subject.party not in (None, sender) and _signs_for_another(context, verification, subject.party or ""):
+        subject = replace(subject, party=None)
     claim = Claim(
         speech=_find_speech(message),
         code=str(message.code) if isinstance(message, StatusMessage) else "",
@@ -115,6 +117,17 @@ def _compute_age(row: ReceiptRow, verification: Verification) -> timedelta | Non
 # -- codes
 
 
+def _signs_for_another(context: ConnectorContext, verification: Verification, party: str) -> bool:
+    """Whether a party's certificates are listed and the signer's is none of them, whatever pairs the two codes.
+
+    The directory is the hub's: it does not lend a listed agency's word to another signer.
+    """
+    certificate = verification.certificate
+    if certificate is None or verification.status is not VerificationStatus.VALID:
+        return False
+    return context.policy.excludes(party, certificate, trusted=verification.trusted is True)
+
+
 def _write_alike(tx: Tx, row: ReceiptRow, code: str, model: str) -> str:
     """Write a code as another one, where both are those of one agency."""
     return model if code and is_same_agency(tx, row.agency, code, model) else code
@@ -129,8 +142,7 @@ def find_addressees(tx: Tx, row: ReceiptRow, message: Message) -> frozenset[str]
     else:
         codes = [name_response(message.response_for).organ_id]
     stated = frozenset(code for code in codes if code)
-    is_ours = row.agency in stated or any(is_same_agency(tx, row.agency, row.agency, code) for code in stated)
-    return stated | {row.agency} if is_ours else stated
+    return stated | {row.agency} if find_same_code(tx, row.agency, row.agency, stated) is not None else stated
 
 
 # -- what it speaks about

@@ -10,6 +10,7 @@ import json
 import tempfile
 import zipfile
 import zlib
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -217,7 +218,7 @@ def _check_files(check: _PackCheck, files: Sequence[Mapping[str, Any]]) -> None:
         check.add_problem(name, "it is missing", "bị thiếu")
     for name in sorted(set(zip_names) - set(listed_files) - _UNLISTED_FILES):
         check.add_problem(name, "it does not belong to the pack", "không thuộc gói bằng chứng")
-    for name in sorted({name for name in zip_names if zip_names.count(name) > 1}):
+    for name in sorted(name for name, count in Counter(zip_names).items() if count > 1):
         check.add_problem(name, "it is there more than once", "xuất hiện nhiều lần")
     for name in sorted(set(listed_files) & set(zip_names)):
         if _hash_file(check, name, limit=int(listed_files[name]["size"])) != listed_files[name]["sha256"]:
@@ -235,6 +236,7 @@ def _read_links(check: _PackCheck, files: Sequence[Mapping[str, Any]]) -> Iterat
 
 
 def _check_packets(check: _PackCheck, manifest: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    zip_names, checked_names = frozenset(check.zip.namelist()), set[str]()
     for packet in manifest["packets"]:
         if packet["sha256"] not in check.packet_hashes:
             check.add_problem(str(packet.get("file", packet["sha256"])), "no entry of the chain names this packet",
@@ -243,7 +245,10 @@ def _check_packets(check: _PackCheck, manifest: Mapping[str, Any]) -> Iterator[t
             continue
         if packet["file"] != f"packets/{packet['sha256']}.edxml":
             check.add_problem(str(packet["file"]), "its name is not its hash", "tên tệp không khớp mã băm")
-        elif packet["file"] in check.zip.namelist():
+        elif packet["file"] in checked_names:
+            check.add_problem(packet["file"], "it is listed more than once", "được liệt kê nhiều lần")
+        elif packet["file"] in zip_names:
+            checked_names.add(packet["file"])
             yield packet["file"], _verify_packet(check, packet, allow_sha1=bool(manifest["legacy_sha1"]))
 
 

@@ -104,7 +104,7 @@ def explain(context: ConnectorContext, document_id: str) -> Story:
         delivery = tx.deliveries.find_by_document_id(context.agency, document_id)
         if delivery is not None:
             return _explain_delivery(tx, context, delivery)
-        receipt = tx.receipts.find_by_any_id(context.agency, document_id)
+        receipt = next(iter(tx.receipts.list_by_any_id(context.agency, document_id)), None)
         receipt = receipt or next(iter(tx.receipts.find_all(context.agency, document_id=document_id)), None)
         if receipt is not None:
             return _explain_receipt(tx, receipt)
