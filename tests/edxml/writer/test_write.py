@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import stat
+import zipfile
 from collections.abc import Callable, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -15,6 +17,7 @@ from lxml import etree
 
 import edoc_connector.edxml as edxml
 from edoc_connector.errors import AttachmentError, DocumentError
+from edoc_connector.mockhub.rebuild import rebuild_packet
 
 
 class _Signer:
@@ -223,3 +226,30 @@ def test_permissions_follow_the_umask(document: Callable[..., edxml.Document], f
     plain.touch()
     edxml.write(document(), packet, at=at)
     assert stat.S_IMODE(packet.stat().st_mode) == stat.S_IMODE(plain.stat().st_mode)
+
+
+@pytest.mark.parametrize(
+    ("name", "content_type"),
+    [
+        ("a.zip", "application/zip"),
+        ("a.ZIP", "application/x-zip-compressed"),
+        ("a.Zip", "application/x-zip-compressed"),
+        ("a.ZIP ", "application/x-zip-compressed"),
+    ],
+)
+def test_a_zip_under_another_name_is_announced_as_another_zip(
+    name: str, content_type: str, document: Callable[..., edxml.Document], written: Callable[..., bytes], tmp_path: Path
+) -> None:
+    """Of a name in .ZIP the national hub's library would unpack ``application/zip``: the file crosses whole (Fields)."""
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        archive.writestr("in-it.txt", b"x")
+    attachment = edxml.Attachment.from_bytes(packed.getvalue(), name=name, content_type="application/zip")
+    packet = written(document(attachments=(attachment,)))
+    root = etree.fromstring(packet)
+    assert [one.text for one in root.iter(f"{{{edxml.NS}}}ContentType")] == [content_type] * 2
+    (tmp_path / "in.edxml").write_bytes(packet)
+    rebuild_packet(tmp_path / "in.edxml", tmp_path / "out.edxml", at=datetime.now(UTC), organ_id="hub", limit=1 << 20)
+    for data in (packet, (tmp_path / "out.edxml").read_bytes()):
+        (read,) = edxml.read(data).attachments
+        assert (read.name.strip(), b"".join(read.pieces())) == (name.strip(), packed.getvalue())
