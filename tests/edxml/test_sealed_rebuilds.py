@@ -58,7 +58,6 @@ def through_hub(at: datetime, memory: Path) -> Callable[[bytes], bytes]:
     def send(packet: bytes) -> bytes:
         source, target = memory / "in.edxml", memory / "out.edxml"
         source.write_bytes(packet)
-        target.unlink(missing_ok=True)
         rebuild_packet(source, target, at=at, organ_id="hub", limit=1 << 24)
         return target.read_bytes()
 

@@ -49,7 +49,7 @@ def receive(office: Office, hub: RunningHub, handle: Handle) -> Callable[..., Re
     ids=["name decomposed", "spaces at the name", "description decomposed", "space at the description"],
 )
 def test_what_a_seal_says_is_what_is_shown_of_files(receive: Callable[..., Receipt], old: str, new: str) -> None:
-    """Names and descriptions that a hub spells in another way are handed out as they were sealed ("What a seal says")."""
+    """Names and descriptions that a hub spells otherwise are handed out as they were sealed ("What a seal says")."""
     receipt = receive(old, new)
     assert receipt.verification.reason == "SEAL-OK"
     (file,) = receipt.attachments

@@ -240,7 +240,7 @@ def test_permissions_follow_the_umask(document: Callable[..., edxml.Document], f
 def test_a_zip_under_another_name_is_announced_as_another_zip(
     name: str, content_type: str, document: Callable[..., edxml.Document], written: Callable[..., bytes], tmp_path: Path
 ) -> None:
-    """Of a name in .ZIP the national hub's library would unpack ``application/zip``: the file crosses whole (Fields)."""
+    """Of a name in .ZIP the national hub's library would unpack `application/zip`: the file crosses whole (Fields)."""
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w") as archive:
         archive.writestr("in-it.txt", b"x")
