@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from ._version import __version__
 from .errors import (
+    AnswerCut,
     AttachmentError,
     AuthenticationRejected,
     CallNotSupported,
@@ -22,6 +23,8 @@ from .errors import (
     EdocError,
     HubError,
     HubUnavailable,
+    IntermediaryAnswer,
+    InvalidFields,
     NotFound,
     NotSent,
     OutcomeUnknown,
@@ -106,6 +109,7 @@ def __dir__() -> list[str]:
 
 
 __all__ = [
+    "AnswerCut",
     "AsyncConnector",
     "AsyncHubClient",
     "Attachment",
@@ -128,6 +132,8 @@ __all__ = [
     "HubClient",
     "HubError",
     "HubUnavailable",
+    "IntermediaryAnswer",
+    "InvalidFields",
     "NotFound",
     "NotSent",
     "OrganId",

@@ -6,6 +6,7 @@
     ├─ ConfigError                  settings missing or wrong
     ├─ PacketError                  a packet that cannot be read at all
     ├─ DocumentError                a document or status of ours that breaks the standard's rules; nothing was written
+    │  └─ InvalidFields             values that a document, an organisation… cannot be made of; also a ValueError
     ├─ AttachmentError              a file to send that is missing or empty, content in a packet that cannot be decoded
     ├─ SigningError                 a key that cannot be loaded or must not sign
     ├─ VerificationFailed           a packet that the receive policy does not let in
@@ -18,9 +19,11 @@
     │  ├─ DuplicateDocument         the hub has a document with this id already
     │  ├─ HubUnavailable            busy, throttled or failing inside: try later
     │  └─ ProtocolError             the answer is not one the dialect knows (a proxy's page, cut-off JSON)
-    │     └─ CallNotSupported       there is no such call at that address
+    │     ├─ CallNotSupported       there is no such call at that address
+    │     └─ IntermediaryAnswer     a proxy, gateway or portal in front of the hub answered
     ├─ TransportError               no answer came
     │  ├─ NotSent                   nothing left this machine, or not all of it: sending again is safe
+    │  │  └─ AnswerCut              the answer to a call that only reads broke off, or did not come in time
     │  └─ OutcomeUnknown            the request left and no answer came: ask the hub before sending again
     ├─ StatusNotAllowed             a status code that may not follow the ones before it
     ├─ StoreError                   the store could not do it; nothing changed
@@ -125,6 +128,14 @@ class DocumentError(EdocError):
         self.problems = tuple(problems)
 
 
+class InvalidFields(DocumentError, ValueError):
+    """Values of a wrong kind, unknown or missing, for a `Document`, an `Organization` or another model.
+
+    Args:
+        problems: every field that is wrong (`edxml.FieldProblem`).
+    """
+
+
 class AttachmentError(EdocError):
     """A file to send is missing, empty or changing, or content in a packet cannot be decoded."""
 
@@ -204,12 +215,20 @@ class CallNotSupported(ProtocolError):
     """There is no such call at that address: nothing was done."""
 
 
+class IntermediaryAnswer(ProtocolError):
+    """Something in front of the hub answered (a proxy, gateway or portal): the hub's verdict is not known."""
+
+
 class TransportError(EdocError):
     """No answer came from the hub."""
 
 
 class NotSent(TransportError):
     """The request did not leave, or not whole: sending again is safe."""
+
+
+class AnswerCut(NotSent):
+    """The answer to a call that only reads broke off, or did not come in time: asking again is safe."""
 
 
 class OutcomeUnknown(TransportError):
@@ -232,7 +251,7 @@ class NotFound(EdocError):
     """No delivery, receipt or document has that id."""
 
 
-_REFINEMENTS = frozenset({ClockRejected, CallNotSupported})
+_REFINEMENTS = frozenset({ClockRejected, CallNotSupported, IntermediaryAnswer, AnswerCut, InvalidFields})
 """Classes younger than databases and evidence that name the class above them for the same refusal."""
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from edoc_connector.client.bodies import Upload
 from edoc_connector.client.messages import EXCHANGE_ERRORS, build_transport_error
-from edoc_connector.errors import NotSent, OutcomeUnknown
+from edoc_connector.errors import AnswerCut, NotSent, OutcomeUnknown
 from edoc_connector.hubs import WireRequest
 
 EARLY = (httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError, httpx.ConnectError, httpx.InvalidURL)
@@ -26,7 +26,9 @@ def test_what_a_failure_means(kind: type[Exception]) -> None:
     read = WireRequest("GET", "http://h/x", {})
     send = WireRequest("POST", "http://h/x", {}, b"{}", sends=True)
     error = kind("header 'sign' quoted")
-    assert type(build_transport_error(error, read, handed_over=Upload(read).handed_over)) is NotSent
+    assert type(build_transport_error(error, read, handed_over=Upload(read).handed_over)) is (
+        NotSent if kind in EARLY else AnswerCut
+    )
     made = build_transport_error(error, send, handed_over=Upload(send).handed_over)
     assert type(made) is (NotSent if kind in EARLY else OutcomeUnknown)
     assert ("quoted" in str(made)) is (kind is not httpx.LocalProtocolError)

@@ -94,6 +94,8 @@ def test_row_21_a_tampered_packet(
     sender.send(sample_document(number="7817", subject="V/v khác"))
     (other,) = handle(receiver)
     assert other.subject == "V/v khác"
+    assert [receipt.state for receipt in hub.packets()[0].receipts] == ["initial"]
+    assert handle(receiver) == []  # the same once more, an interval later
     (aside,) = receiver.receipts(state=ReceiptState.QUARANTINED)
     assert "Subject" in (aside.error or "")
     assert "Không tiếp nhận" in (aside.error_vi or "")
@@ -115,7 +117,8 @@ def test_a_policy_that_was_too_strict(
     """What was set aside is judged again by the settings of today (DESIGN, "quarantined with its bytes")."""
     sender, receiver = office("H29.05", signing={"key": None}), office("G22")
     sender.send(sample_document())
-    assert handle(receiver) == []
+    for _ in range(2):
+        assert handle(receiver) == []
     (aside,) = receiver.receipts(state=ReceiptState.QUARANTINED)
     document = sample_document()
     assert (aside.id, aside.sender, aside.code) == (document.id, "H29.05", document.code)
@@ -140,6 +143,16 @@ def test_a_policy_that_was_too_strict(
     assert "not verified" not in lenient.explain(receipt.id).text()
     assert "policy is any" in caplog.text
     assert receipt.verification.status == "UNSIGNED"
+
+
+def test_policy_any_is_warned_of_once(office: Office, hub: RunningHub, caplog: pytest.LogCaptureFixture) -> None:
+    """Once per process and configuration, not at every `receive`; another configuration is told of too."""
+    receiver = office("G22", receive={"policy": "any"})
+    for _ in range(3):
+        list(receiver.receive())
+    assert caplog.text.count("policy is any") == 1
+    list(office("H29.05", receive={"policy": "any"}).receive())
+    assert caplog.text.count("policy is any") == 2
 
 
 def test_a_packet_over_a_limit(

@@ -229,6 +229,7 @@ def test_garbage_in_front_of_a_hundred(office: Office, hub: RunningHub, tmp_path
         hub.offer(waiting_packet(tmp_path, number), sender="H29.05", to="G22")
     receiver = office("G22", receive=CHEAP, signing={"key": None})
     assert len(handle(receiver)) == 100
+    assert handle(receiver) == []
     assert len(receiver.receipts(state=ReceiptState.QUARANTINED)) == 1
     receiver.flush()
     assert [packet.receipts[0].state for packet in hub.packets() if packet.packet.system_id == ""].count("fail") == 1

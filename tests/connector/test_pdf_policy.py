@@ -69,6 +69,7 @@ def test_receiving(office: Office, hub: RunningHub, handle: Handle, with_files: 
     sender.send(with_files(number="7817"))
     (receipt,) = handle(receiver)
     assert receipt.document.number == "7817"
+    assert handle(receiver) == []
     (aside,) = receiver.receipts(state=ReceiptState.QUARANTINED)
     assert aside.error is not None
     assert aside.error_vi is not None

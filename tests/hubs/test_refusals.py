@@ -10,9 +10,13 @@ from edoc_connector import errors
 from edoc_connector.hubs import WireResponse
 from edoc_connector.hubs.refusals import (
     MEANING_BY_CODE,
-    MEANING_BY_STATUS,
+    STATUS_RULES,
+    BodyKind,
     build_refusal,
     build_status_error,
+    describe_answer,
+    find_body_kind,
+    find_status_meaning,
     parse_retry_after,
 )
 
@@ -94,7 +98,49 @@ def test_status_errors_carry_retry_after() -> None:
 
 def test_texts_are_in_both_languages() -> None:
     """No entry of the tables lacks a text or has the same in both languages (error tree, message and vi)."""
-    for meaning in (*MEANING_BY_CODE.values(), *MEANING_BY_STATUS.values()):
+    by_status = [meaning for rule in STATUS_RULES for meaning in (rule.sending, rule.other) if meaning is not None]
+    for meaning in (*MEANING_BY_CODE.values(), *by_status):
         assert meaning.en.endswith(".")
         assert meaning.vi.endswith(".")
         assert meaning.en != meaning.vi
+
+
+@pytest.mark.parametrize("body", BodyKind)
+def test_every_status_and_body_has_a_meaning(body: BodyKind) -> None:
+    """The table has a row for whatever may come, and only the hub's own form, 413 and 422 are final (faults, row 9)."""
+    for status in range(100, 600):
+        sending, reading = (find_status_meaning(status, body, sends=sends).error for sends in (True, False))
+        is_verdict = status in (413, 422) or (body is BodyKind.HUB and status not in (401, 403, 408, 425, 429))
+        assert (sending is errors.PacketRefused) is (400 <= status < 500 and is_verdict)
+        assert (reading is errors.HubError) is (400 <= status < 500 and is_verdict)
+
+
+@pytest.mark.parametrize(
+    ("body", "media_type", "kind"),
+    [
+        (b"", "", BodyKind.EMPTY),
+        (b" \r\n", "text/html", BodyKind.EMPTY),
+        (b'\xef\xbb\xbf {"message":"no"}', "text/html", BodyKind.JSON),
+        (b"[]", "", BodyKind.JSON),
+        (b"null", "application/problem+json; charset=utf-8", BodyKind.JSON),
+        (b"<html>", "application/octet-stream", BodyKind.HTML),
+        (b"\r\n<!-- x -->", "", BodyKind.HTML),
+        (b"Bad Request", "text/html", BodyKind.HTML),
+        (b"Bad Request", "text/plain", BodyKind.TEXT),
+        (b"\x1f\x8b\x00", "", BodyKind.TEXT),
+    ],
+)
+def test_the_form_of_a_body(body: bytes, media_type: str, kind: BodyKind) -> None:
+    """The form of a body is told by its bytes, and by its type where they say nothing (faults, row 26)."""
+    assert find_body_kind(WireResponse(400, {"content-type": media_type}, body)) is kind
+
+
+def test_words_say_what_stands_in_between() -> None:
+    """Status, type, server, title and the address it sends us to, in one bounded line (faults, row 26)."""
+    page = b"<html><head><title>ERR_CACHE_ACCESS_DENIED \xe2\x80\x94 t&#7915; ch&#7889;i</title>" + b"x" * 9000
+    headers = {"content-type": "text/html;charset=utf-8", "server": "squid/5.7\x1b[2J"}
+    words = describe_answer(WireResponse(407, headers, page))
+    assert words == "HTTP 407, text/html, squid/5.7 [2J: ERR_CACHE_ACCESS_DENIED — từ chối"
+    moved = WireResponse(302, {"location": "https://sso.test/login?token=abc", "via": "1.1 gateway"})
+    assert describe_answer(moved) == "HTTP 302, 1.1 gateway, → https://sso.test/login"
+    assert len(describe_answer(WireResponse(400, {}, b"x" * 9000))) < 300

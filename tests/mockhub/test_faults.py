@@ -168,3 +168,30 @@ def test_a_wrong_fault_over_http(mock_hub: RunningHub, client: httpx.Client, bod
     response = client.post(f"{mock_hub.url}/mock/faults", content=body, headers={"content-type": "application/json"})
     assert response.status_code == 422
     assert response.json()["error"]
+
+
+def test_an_answer_in_place_of_the_hubs(mock_hub: RunningHub, two: tuple[Any, Any], packet: Make) -> None:
+    """Faults, 26: whatever status, type and bytes are planned come, and the hub is not asked."""
+    sender, receiver = two
+    mock_hub.faults.add(
+        Fault(kind="answer", path="/sendEdoc", status=407, media_type="text/plain", body="\xff\0", retry_after="3")
+    )
+    response = sender.send_response(packet(), "H29.05")
+    assert (response.status_code, response.content) == (407, b"\xff\0")
+    assert (response.headers["content-type"], response.headers["retry-after"]) == ("text/plain", "3")
+    assert receiver.waiting() == []
+
+
+@pytest.mark.parametrize(("values", "problem"), [({"body": "Đ"}, "one byte"), ({"status": 100}, "200 to 599")])
+def test_an_answer_that_cannot_be_given(values: dict[str, Any], problem: str) -> None:
+    """Faults, the table: a plan that could not happen is refused."""
+    with pytest.raises(ValueError, match=problem):
+        Fault(kind="answer", **values)
+
+
+def test_a_fault_of_one_packet(mock_hub: RunningHub) -> None:
+    """Faults, 27: a fault with a docId meets calls about that packet alone, whatever the case of the header."""
+    mock_hub.faults.add(Fault(kind="error", path="/downloadEdoc", doc_id="d-1", count=None))
+    assert mock_hub.faults.take("/downloadEdoc") is None
+    assert mock_hub.faults.take("/downloadEdoc", "d-2") is None
+    assert mock_hub.faults.take("/downloadEdoc", "d-1") is not None

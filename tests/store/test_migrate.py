@@ -151,3 +151,23 @@ def test_an_upgrade_marks_deliveries(first: str, entered: str, marks: tuple[bool
         (row,) = connection.execute(text("SELECT never_accepted, was_unknown FROM deliveries"))
     engine.dispose()
     assert tuple(map(bool, row)) == marks
+
+
+@pytest.mark.parametrize(
+    ("spool_file", "error", "refetch"),
+    [(None, "500", True), (None, None, False), ("f", "PacketError", False)],
+    ids=["never came", "the process ended", "was told"],
+)
+def test_an_upgrade_asks_again_for_what_never_came(
+    first: str, spool_file: str | None, error: str | None, refetch: bool
+) -> None:
+    """A packet that was set aside after its downloads failed is on the schedule of fetching (faults, row 33)."""
+    engine = create_engine(first)
+    with engine.begin() as connection:
+        statement = "UPDATE receipts SET state = 'quarantined', spool_file = :file, error_code = :code"
+        connection.execute(text(f"{statement} WHERE hub_doc_id = '8'"), {"file": spool_file, "code": error})
+    upgrade(first)
+    with engine.connect() as connection:
+        found = connection.execute(text("SELECT refetch FROM receipts ORDER BY hub_doc_id")).scalars().all()
+    engine.dispose()
+    assert [bool(value) for value in found] == [False, refetch]

@@ -13,6 +13,7 @@ import httpx
 
 from .._core import Text
 from ..errors import (
+    AnswerCut,
     AttachmentError,
     ConfigError,
     NotSent,
@@ -123,7 +124,8 @@ def build_transport_error(
             f"{fault.en}, and the hub may have taken the request ({exchange}). Ask the hub before sending again.",
             vi=f"{fault.vi}, có thể trục đã nhận được yêu cầu ({exchange}). Hãy hỏi trục trước khi gửi lại.",
         )
-    return NotSent(
+    kind = NotSent if fault.before_sending or request.sends else AnswerCut
+    return kind(
         f"{fault.en} ({exchange}). It is safe to try again.",
         vi=f"{fault.vi} ({exchange}). Có thể thử lại an toàn.",
     )

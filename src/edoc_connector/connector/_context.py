@@ -10,6 +10,7 @@ from ..edxml import Limits, Organization
 from ..hubs import Progress
 from ..signing import Signer, TimeStamping, VerifyPolicy
 from ..store import Lease, OverdueLimits, Store
+from ._hub_probe import HubProbe
 from ._leases import LeaseKeeper
 from ._recording_hub import RecordingHubClient
 from ._verified_cache import VerifiedCache
@@ -39,6 +40,8 @@ class ConnectorContext:
         lease_keeper: renews it.
         on_progress: told the bytes of a packet that went over the wire, and the bytes in all where known.
         verified_cache: packets that were verified a moment ago.
+        hub_probe: tells trouble with one packet from trouble with the hub.
+        fetch_tries: how often the download of a packet may fail before it is set aside.
     """
 
     organization: Organization
@@ -60,3 +63,5 @@ class ConnectorContext:
     lease_keeper: LeaseKeeper = field(repr=False)
     on_progress: Progress | None = field(default=None, repr=False)
     verified_cache: VerifiedCache = field(default_factory=VerifiedCache, repr=False)
+    hub_probe: HubProbe = field(repr=False)
+    fetch_tries: int

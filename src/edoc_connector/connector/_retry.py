@@ -6,10 +6,12 @@ import random
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from enum import StrEnum
 from typing import Any
 
 from ..config import LimitSettings
 from ..errors import (
+    AnswerCut,
     AttachmentError,
     AuthenticationRejected,
     CallNotSupported,
@@ -17,6 +19,7 @@ from ..errors import (
     EdocError,
     HubError,
     HubUnavailable,
+    IntermediaryAnswer,
     NotFound,
     NotSent,
     OutcomeUnknown,
@@ -58,6 +61,8 @@ RETRY_DECISIONS: tuple[tuple[type[EdocError], RetryDecision], ...] = (
     (HubUnavailable, RetryDecision(_READY, opens_breaker=True)),
     # There is no such call at that address: nothing was taken, and every other message would meet the same.
     (CallNotSupported, RetryDecision(_READY, opens_breaker=True)),
+    # What stands in front of the hub says no: the hub never saw it (row 26).
+    (IntermediaryAnswer, RetryDecision(_READY, opens_breaker=True)),
     # An answer came that tells neither yes nor no (rows 11 and 13).
     (ProtocolError, RetryDecision(_UNKNOWN)),
     (HubError, RetryDecision(_FAILED)),
@@ -85,6 +90,39 @@ def decide_retry(error: EdocError) -> RetryDecision:
     if isinstance(error, HubError) and error.retryable and decision.next_state == _FAILED:
         return RetryDecision(_READY, opens_breaker=True)
     return decision
+
+
+class Blame(StrEnum):
+    """The thing that an error about one docId is about."""
+
+    ITEM = "item"
+    """That packet: it is counted and backs off by itself, and every other one goes on."""
+    ALL = "all"
+    """Everything: the connection, or this machine."""
+    UNCLEAR = "unclear"
+    """Either: the hub is asked for its list, which tells."""
+
+
+# Whom an error blames that a call about one docId met; the first class that fits decides. Any other blames the packet.
+BLAME_BY_ERROR: tuple[tuple[type[EdocError], Blame], ...] = (
+    (AnswerCut, Blame.UNCLEAR),
+    (LeaseLost, Blame.ITEM),
+    (Altered, Blame.ITEM),
+    (TransportError, Blame.ALL),
+    (StoreError, Blame.ALL),
+    (ConfigError, Blame.ALL),
+    (SigningError, Blame.ALL),
+    (AuthenticationRejected, Blame.UNCLEAR),
+    (UnknownSender, Blame.UNCLEAR),
+    (HubUnavailable, Blame.UNCLEAR),
+    (CallNotSupported, Blame.UNCLEAR),
+    (IntermediaryAnswer, Blame.UNCLEAR),
+)
+
+
+def find_blame(error: EdocError) -> Blame:
+    """Find whom an error blames that a call about one docId met."""
+    return next((blame for kind, blame in BLAME_BY_ERROR if isinstance(error, kind)), Blame.ITEM)
 
 
 def compute_next_attempt(

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import os
-import socket
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from types import TracebackType
 from typing import Self
-from uuid import uuid4
 
-from .._core import ABOUT_SETTINGS, SteadyClock, Text, get_logger
+from .._core import ABOUT_SETTINGS, SteadyClock, Text, get_logger, notice_fork
 from ..config import POLICY_ANY, Settings
 from ..edxml import Document, Organization, ReceiverChange, Replacement, StaffInfo
 from ..errors import EdocError, NotFound, show_details
@@ -29,14 +27,15 @@ from ..store import (
     Store,
 )
 from ._context import ConnectorContext
-from ._leases import LeaseKeeper
+from ._hub_probe import HubProbe
+from ._leases import LeaseKeeper, name_owner
 from ._pdf_policy import require_pdf_support
 from ._recording_hub import RecordingHubClient
 from ._recovery import compute_overdue_limits
 from ._stored_directory import StoredDirectory
 from .delivery import Delivery, build_deliveries
 from .handlers import HandlerRegistration, Handlers
-from .inbound import Inbox, Receipt, ReceiveLoop
+from .inbound import Inbox, Receipt, ReceiveInterruption, ReceiveLoop
 from .operations import Administration
 from .outbound import (
     Flushed,
@@ -56,7 +55,8 @@ class Connector(HandlerRegistration, Administration):
     """Sends and receives documents for one agency, over one hub, with everything kept in a store.
 
     Blocking, and safe to share between threads; `receive` is for one thread at a time. Several processes, or machines
-    on one PostgreSQL, may run the same connector. What is queued goes out with every call, or with `flush`.
+    on one PostgreSQL, may run the same connector. What is queued goes out with every call, or with `flush`. In a
+    process that is forked, a connector that was opened before has connections and leases of its own.
 
     Use it as a context manager, or call `close`.
 
@@ -97,7 +97,7 @@ class Connector(HandlerRegistration, Administration):
         except BaseException:
             hub.close()
             raise
-        lease = Lease(f"{socket.gethostname()}:{os.getpid()}:{uuid4().hex[:8]}", settings.limits.lease)
+        lease = Lease(name_owner(), settings.limits.lease)
         self.context = ConnectorContext(
             organization=settings.organization(),
             agency=settings.agency.id,
@@ -117,6 +117,8 @@ class Connector(HandlerRegistration, Administration):
             lease=lease,
             lease_keeper=LeaseKeeper(store, lease),
             on_progress=on_progress,
+            hub_probe=HubProbe(hub),
+            fetch_tries=settings.worker.tries,
         )
         self.outbox = Outbox(self.context)
         self.inbox = Inbox(self.context)
@@ -125,6 +127,7 @@ class Connector(HandlerRegistration, Administration):
         self._signing_key.warn_if_unusable()
         settings.warn_of_shortfall()
         self.handlers = Handlers()
+        self._receiving_in = self.context.lease.owner
 
     @classmethod
     def open(
@@ -155,6 +158,7 @@ class Connector(HandlerRegistration, Administration):
 
     def close(self) -> None:
         """Give back what was handed out and not handled, and close every connection."""
+        self._forget_parents_receipts()
         try:
             self._stop_receive_loop()
             self._give_back_handed_out()
@@ -345,7 +349,8 @@ class Connector(HandlerRegistration, Administration):
 
         These are documents of every kind, and requests to take a document back (`Receipt.kind`). Other statuses are
         entered in the deliveries they are about. Packets that cannot be read, or that the policy does not let in, are
-        set aside (`receipts` with state QUARANTINED), and the hub is told.
+        set aside (`receipts` with state QUARANTINED); the hub is told once it gave the same bytes twice, `limits.grace`
+        apart.
 
         Yields:
             each packet, to be used as a context manager. One that is not is offered again by the next call.
@@ -353,12 +358,19 @@ class Connector(HandlerRegistration, Administration):
         Raises:
             EdocError: what went wrong with the hub, after everything that is here already was handed out.
         """
+        return self._receive_until(ReceiveInterruption())
+
+    def _receive_until(self, interruption: ReceiveInterruption) -> Generator[Receipt]:
+        """Receive as `receive` does, until another thread interrupts it."""
+        self._forget_parents_receipts()
         if self.context.policy.mode is VerifyMode.ANY:
-            log.warning(POLICY_ANY.en, extra=ABOUT_SETTINGS)
+            _warn_of_policy_any(self.context.agency, self.settings.store_url())
         self._stop_receive_loop()
         self._give_back_handed_out()
         self.inbox.recover()
-        self._receive_loop = receive_loop = ReceiveLoop(self.context, self.inbox, self.outbox, self._handed_out)
+        self._receive_loop = receive_loop = ReceiveLoop(
+            self.context, self.inbox, self.outbox, self._handed_out, interruption
+        )
         with receive_loop:
             yield from receive_loop
         if receive_loop.first_error is not None:
@@ -393,7 +405,8 @@ class Connector(HandlerRegistration, Administration):
         """Verify a packet that was set aside once more, by the settings of today.
 
         The next `receive` hands a document out, unless it is here already; a status is entered in the delivery it is
-        about; a packet that could not be downloaded is asked for again by the next `receive`.
+        about; a packet that could not be downloaded is asked for again by the next `receive`. Where the stored bytes
+        still may not come in, the hub is asked for them once more.
 
         Raises:
             NotFound: there is none, or its bytes are gone.
@@ -459,6 +472,14 @@ class Connector(HandlerRegistration, Administration):
             )
         return row
 
+    def _forget_parents_receipts(self) -> None:
+        """Forget what the process was receiving that this one was forked from: it goes on with that."""
+        notice_fork()
+        if self._receiving_in != self.context.lease.owner:
+            self._receiving_in = self.context.lease.owner
+            self._handed_out.clear()
+            self._receive_loop = None
+
     def _stop_receive_loop(self) -> None:
         """End the threads of an earlier `receive` that was left in the middle."""
         if self._receive_loop is not None:
@@ -471,6 +492,12 @@ class Connector(HandlerRegistration, Administration):
             if not receipt.inside:
                 receipt.give_back(Text("handed out and not handled", "đã giao nhưng chưa được xử lý"))
         self._handed_out[:] = [receipt for receipt in self._handed_out if receipt.inside]
+
+
+@cache
+def _warn_of_policy_any(agency: str, store_url: str) -> None:  # noqa: ARG001  they tell configurations apart
+    """Warn of a policy that lets everything in, once per process and configuration."""
+    log.warning(POLICY_ANY.en, extra=ABOUT_SETTINGS)
 
 
 class _SigningKey:

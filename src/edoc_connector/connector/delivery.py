@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
 from ..edxml import BusinessType, StatusCode
+from ..errors import NotFound
 from ..store import DELIVERIES, Authority, Change, DeliveryRow, DeliveryState, RecipientRow, TimelineRow, Tx
 from ._change_rules import NEW_KIND, TYPE_BY_KIND
 
@@ -86,6 +87,13 @@ class RecipientState:
         return self.change is Change.AGREED
 
 
+class _NoRecipient(NotFound, KeyError):
+    """A document was not sent to that organisation."""
+
+    def __str__(self) -> str:
+        return self.message  # a KeyError would put it in quotes
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Delivery:
     """A document that we send, as the store knows it at one moment.
@@ -132,11 +140,15 @@ class Delivery:
         """Find its state with one recipient.
 
         Raises:
-            KeyError: it is none of the recipients.
+            NotFound: it is none of the recipients; also a KeyError.
         """
         recipient = next((candidate for candidate in self.recipients if candidate.organ_id == organ_id), None)
         if recipient is None:
-            raise KeyError(organ_id)
+            known = ", ".join(candidate.organ_id for candidate in self.recipients)
+            raise _NoRecipient(
+                f"{organ_id} is no recipient of {self.id}: these are {known}.",
+                vi=f"{organ_id} không phải nơi nhận của {self.id}: các nơi nhận là {known}.",
+            )
         return recipient
 
 

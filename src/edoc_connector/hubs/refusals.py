@@ -1,12 +1,18 @@
-"""Refusals of hubs as errors of this library: one table of error codes, one of words, one of HTTP status."""
+"""Refusals of hubs as errors of this library: a table of error codes, one of words, and one of status and body.
+
+Only an answer in the hub's own form is its verdict on a packet. Whatever else says no stands in front of the hub (a
+proxy, a gateway, a portal), or the hub does not work: the packet waits, and the error says what answered.
+"""
 
 from __future__ import annotations
 
+import html
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from enum import StrEnum
 
 from ..errors import (
     AuthenticationRejected,
@@ -16,6 +22,7 @@ from ..errors import (
     EdocError,
     HubError,
     HubUnavailable,
+    IntermediaryAnswer,
     OutcomeUnknown,
     PacketRefused,
     ProtocolError,
@@ -148,9 +155,33 @@ _HUB_FAILED = RefusalMeaning(
     "Trục hoặc proxy phía trước gặp lỗi. Hãy thử lại sau; nếu vẫn lỗi, hãy báo cho đơn vị vận hành trục.",
 )
 _REDIRECTED = RefusalMeaning(
-    ProtocolError,
-    "The hub sends us elsewhere, and redirects are not followed. Correct the endpoint in the configuration.",
-    "Trục chuyển hướng sang địa chỉ khác và thư viện không đi theo. Hãy sửa địa chỉ trục (endpoint) trong cấu hình.",
+    IntermediaryAnswer,
+    "The hub, or something in front of it, sends us elsewhere, and redirects are not followed. "
+    "Correct the endpoint in the configuration, or the gateway's login.",
+    "Trục hoặc hệ thống phía trước chuyển hướng sang địa chỉ khác và thư viện không đi theo. "
+    "Hãy sửa địa chỉ trục (endpoint) trong cấu hình, hoặc việc đăng nhập ở cổng kết nối.",
+)
+_IN_BETWEEN = RefusalMeaning(
+    IntermediaryAnswer,
+    "Not the hub answered but something in front of it: a proxy, a gateway or a portal. Nothing is concluded from "
+    "that; have it let the hub's calls through.",
+    "Không phải trục trả lời mà là hệ thống phía trước: proxy, cổng kết nối hoặc trang đăng nhập. Câu trả lời này "
+    "không được coi là của trục; hãy cấu hình để hệ thống đó cho các lời gọi tới trục đi qua.",
+)
+_PROXY_LOGIN = RefusalMeaning(
+    IntermediaryAnswer,
+    "A proxy wants a login. Check what the configuration says of the proxy; its password may have expired.",
+    "Proxy yêu cầu đăng nhập. Hãy kiểm tra tên và mật khẩu của proxy trong cấu hình; mật khẩu có thể đã hết hạn.",
+)
+_CERTIFICATE_WANTED = RefusalMeaning(
+    IntermediaryAnswer,
+    "The server in front of the hub does not take our client certificate. Check client_certificate and its dates.",
+    "Máy chủ phía trước trục không chấp nhận chứng thư máy khách. Hãy kiểm tra client_certificate và thời hạn của nó.",
+)
+_TOO_LARGE = RefusalMeaning(
+    PacketRefused,
+    "The packet is larger than the hub, or a server in front of it, takes. Send the attachments in several documents.",
+    "Gói tin lớn hơn mức trục hoặc máy chủ phía trước cho phép. Hãy chia tệp đính kèm ra nhiều văn bản.",
 )
 _NO_SUCH_CALL = RefusalMeaning(
     CallNotSupported,
@@ -163,22 +194,60 @@ _UNEXPECTED_STATUS = RefusalMeaning(
     "Trục trả về mã HTTP không có trong giao thức. Hãy kiểm tra địa chỉ trục (endpoint) và các proxy phía trước.",
 )
 
-MEANING_BY_STATUS: Mapping[int, RefusalMeaning] = {
-    401: _DENIED,
-    403: _DENIED,
-    404: _NO_SUCH_CALL,
-    405: _NO_SUCH_CALL,
-    408: _BUSY,
-    425: _BUSY,
-    429: _BUSY,
-    500: _HUB_FAILED,
-    501: _NO_SUCH_CALL,
-    502: _HUB_FAILED,
-    503: _BUSY,
-    504: _HUB_FAILED,
-}
-"""HTTP status without an error code that says more. Others go by their hundred."""
 
+class BodyKind(StrEnum):
+    """The form of an answer's body."""
+
+    HUB = "hub"
+    """JSON in the hub's own form: a status that is OK or FAIL, or an error code."""
+    JSON = "json"
+    HTML = "html"
+    TEXT = "text"
+    EMPTY = "empty"
+
+
+_ANY_BODY = frozenset(BodyKind)
+_OTHER_BODIES = _ANY_BODY - {BodyKind.HUB}
+
+
+@dataclass(frozen=True, slots=True)
+class StatusRule:
+    """A row of the table of HTTP status.
+
+    Args:
+        statuses: the statuses that it is about.
+        bodies: the forms of the body.
+        sending: the meaning for a call that hands over a packet.
+        other: the meaning for any other call; by default the same.
+    """
+
+    statuses: range | tuple[int, ...]
+    bodies: frozenset[BodyKind]
+    sending: RefusalMeaning
+    other: RefusalMeaning | None = None
+
+
+STATUS_RULES: tuple[StatusRule, ...] = (
+    StatusRule((401, 403), _ANY_BODY, _DENIED),
+    StatusRule((408, 425, 429), _ANY_BODY, _BUSY),
+    # Of REST hubs these two are a verdict, whoever writes the page: the packet never passes as it is.
+    StatusRule((413,), _ANY_BODY, _TOO_LARGE, _UNNAMED_ERROR),
+    StatusRule((422,), _ANY_BODY, _UNNAMED_REFUSAL, _UNNAMED_ERROR),
+    StatusRule(range(400, 500), frozenset({BodyKind.HUB}), _UNNAMED_REFUSAL, _UNNAMED_ERROR),
+    StatusRule((404, 405), _OTHER_BODIES, _NO_SUCH_CALL),
+    StatusRule((407,), _OTHER_BODIES, _PROXY_LOGIN),
+    StatusRule((495, 496), _OTHER_BODIES, _CERTIFICATE_WANTED),
+    StatusRule(range(400, 500), _OTHER_BODIES, _IN_BETWEEN),
+    StatusRule(range(300, 400), _ANY_BODY, _REDIRECTED),
+    StatusRule((501,), _ANY_BODY, _NO_SUCH_CALL),
+    StatusRule((503,), _ANY_BODY, _BUSY),
+    StatusRule(range(500, 600), _ANY_BODY, _HUB_FAILED),
+    StatusRule(range(1000), _ANY_BODY, _UNEXPECTED_STATUS),
+)
+"""HTTP status without an error code that says more; the first row that fits decides. What becomes of a packet after
+each class of error stands in the connector's table of retry decisions."""
+
+_TITLE = re.compile(r"<title[^>]*>\s*([^<]{1,300})", re.IGNORECASE)
 _CERTAINLY_NOT_ACCEPTED = frozenset({501, 503})
 """The 5xx that a server sends before it does anything: after them a packet may be sent again."""
 
@@ -213,7 +282,7 @@ def _find_meaning_by_words(description: str) -> RefusalMeaning | None:
     return next((meaning for word, meaning in MEANING_BY_WORDS if word.search(description)), None)
 
 
-def build_status_error(answer: WireResponse, *, sends: bool) -> EdocError:
+def build_status_error(answer: WireResponse, *, sends: bool, is_hub_form: bool = False) -> EdocError:
     """Build the error for an HTTP status that is no success, by itself.
 
     After a 5xx answer to a packet that was handed over, the hub may have it: that is OutcomeUnknown, but for those 5xx
@@ -222,19 +291,57 @@ def build_status_error(answer: WireResponse, *, sends: bool) -> EdocError:
     Args:
         answer: the answer.
         sends: whether the call hands over a packet.
+        is_hub_form: whether the body has the hub's own form, as only the dialect can tell.
     """
     status = answer.status
     if sends and (status == 408 or (status >= 500 and status not in _CERTAINLY_NOT_ACCEPTED)):
-        return build_lost_answer_error(f"HTTP {status}")
-    meaning = MEANING_BY_STATUS.get(status) or _select_meaning_by_class(status, sends)
-    words = as_printable(answer.body[:2000].decode("utf-8", "replace"), 200) if meaning is _UNNAMED_REFUSAL else ""
-    detail = f"HTTP {status}" + (f": {words}" if words else "")
+        return build_lost_answer_error(describe_answer(answer))
+    body = BodyKind.HUB if is_hub_form else find_body_kind(answer)
+    meaning = find_status_meaning(status, body, sends=sends)
+    detail = describe_answer(answer)
     return meaning.error(
         f"{meaning.en} ({detail})",
         vi=f"{meaning.vi} ({detail})",
         code=str(status),
         retry_after=parse_retry_after(answer.headers),
     )
+
+
+def find_status_meaning(status: int, body: BodyKind, *, sends: bool) -> RefusalMeaning:
+    """Find the meaning of an HTTP status with such a body: that of the first row of `STATUS_RULES` that fits."""
+    rule = next(rule for rule in STATUS_RULES if status in rule.statuses and body in rule.bodies)
+    return rule.sending if sends or rule.other is None else rule.other
+
+
+def find_body_kind(answer: WireResponse) -> BodyKind:
+    """Find the form of a body that is not the hub's own."""
+    body = answer.body.lstrip(b"\xef\xbb\xbf \t\r\n")
+    media_type = _read_media_type(answer)
+    if not body:
+        return BodyKind.EMPTY
+    if body[:1] in (b"{", b"[") or media_type.endswith("json"):
+        return BodyKind.JSON
+    return BodyKind.HTML if body[:1] == b"<" or "html" in media_type else BodyKind.TEXT
+
+
+def describe_answer(answer: WireResponse) -> str:
+    """Describe an answer so that a person finds who gave it: status, type, server, page title, where it sends us."""
+    server = answer.headers.get("server") or answer.headers.get("via", "")
+    body = answer.body[:4000].decode("utf-8", "replace")
+    title = _TITLE.search(body)
+    words = html.unescape(title[1]) if title is not None else "" if body.lstrip()[:1] == "<" else body[:2000]
+    location = answer.headers.get("location", "")
+    parts = (
+        _read_media_type(answer),
+        server,
+        f"→ {location.partition('?')[0]}" if location else "",
+    )
+    said = f": {as_printable(words, 200)}" if words.strip() else ""
+    return ", ".join([f"HTTP {answer.status}", *(as_printable(part, 200) for part in parts if part)]) + said
+
+
+def _read_media_type(answer: WireResponse) -> str:
+    return answer.headers.get("content-type", "").partition(";")[0].strip().lower()
 
 
 def build_lost_answer_error(received: str) -> OutcomeUnknown:
@@ -280,10 +387,6 @@ def parse_http_date(value: str) -> datetime | None:
 
 def _select_unnamed_meaning(sends: bool) -> RefusalMeaning:
     return _UNNAMED_REFUSAL if sends else _UNNAMED_ERROR
-
-
-def _select_meaning_by_class(status: int, sends: bool) -> RefusalMeaning:
-    return {3: _REDIRECTED, 4: _select_unnamed_meaning(sends), 5: _HUB_FAILED}.get(status // 100, _UNEXPECTED_STATUS)
 
 
 def _format_clock_advice(answer: WireResponse) -> tuple[str, str]:

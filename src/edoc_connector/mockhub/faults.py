@@ -29,6 +29,9 @@ ACTS_BY_KIND: Final[Mapping[str, bool]] = {
     "html": False,
     "truncated": True,
     "empty": True,
+    "answer": False,
+    "half": True,
+    "cut": True,
     "duplicate": True,
     "out-of-order": True,
     "garbage": True,
@@ -47,11 +50,16 @@ class Fault:
             connection is closed without an answer), ``error`` (HTTP `status`), ``html`` (a proxy's page with status
             200), ``truncated`` (Content-Length is longer than the body), ``empty`` (status 200, no body),
             ``duplicate`` and ``out-of-order`` (in lists), ``garbage`` (a fetched packet's bytes are nonsense),
-            ``wrong-body`` (another packet's bytes).
+            ``wrong-body`` (another packet's bytes), ``answer`` (`status`, `media_type` and `body` instead of the hub's
+            answer, as something in front of it gives, or a hub that is out of order), ``half`` (half of the answer, and
+            a length that fits), ``cut`` (half of the answer, no length, then the connection is closed).
         path: call it happens to, e.g. ``/sendEdoc``; ``*`` any call.
+        doc_id: only to calls about this docId; empty for all.
         count: how many times; None until removed.
         seconds: how long to wait first; with every kind.
-        status: HTTP status of ``error``: 500, 503, 429…
+        status: HTTP status of ``error``: 500, 503, 429…; of ``answer``: 200 to 599.
+        media_type: Content-Type of ``answer``; empty for none.
+        body: body of ``answer``; each character stands for one byte (ISO 8859-1).
         retry_after: value of a Retry-After header, in seconds or as an HTTP date.
         after_bytes: with ``drop-before-accepting``: close once so many bytes of the body came, not at its end.
         accepted: whether the hub acts on the request although it fails; by default as `ACTS_BY_KIND` says.
@@ -59,9 +67,12 @@ class Fault:
 
     kind: str
     path: str = "*"
+    doc_id: str = ""
     count: int | None = 1
     seconds: float = 0.0
     status: int = 500
+    media_type: str = "text/html"
+    body: str = ""
     retry_after: str | None = None
     after_bytes: int | None = None
     accepted: bool | None = None
@@ -72,8 +83,11 @@ class Fault:
             raise ValueError(f"there is no fault {self.kind!r}; choose from {', '.join(ACTS_BY_KIND)}")
         if self.count is not None and self.count < 1:
             raise ValueError("count is 1 or more, or nothing for until removed")
-        if self.seconds < 0 or not 400 <= self.status <= 599:
-            raise ValueError("seconds is not negative, status is 400 to 599")
+        lowest_status = 200 if self.kind == "answer" else 400
+        if self.seconds < 0 or not lowest_status <= self.status <= 599:
+            raise ValueError(f"seconds is not negative, status is {lowest_status} to 599")
+        if any(ord(character) > 255 for character in self.body):
+            raise ValueError("each character of body is one byte")
 
     @property
     def acts(self) -> bool:
@@ -117,11 +131,11 @@ class FaultPlan:
         with self._lock:
             return [(number, planned.fault, planned.left) for number, planned in self._planned.items()]
 
-    def take(self, path: str) -> Fault | None:
-        """Take the fault that a request to this path meets; counts as one time."""
+    def take(self, path: str, doc_id: str = "") -> Fault | None:
+        """Take the fault that a request to this path, about this docId, meets; counts as one time."""
         with self._lock:
             for number, planned in self._planned.items():
-                if planned.fault.path in ("*", path):
+                if planned.fault.path in ("*", path) and planned.fault.doc_id in ("", doc_id):
                     if planned.left is not None:
                         planned.left -= 1
                         if planned.left == 0:
@@ -146,7 +160,8 @@ class FaultGate:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on, or fail it as planned."""
-        fault = self._plan.take(scope["path"]) if scope["type"] == "http" and scope["path"] in self._paths else None
+        is_call = scope["type"] == "http" and scope["path"] in self._paths
+        fault = self._plan.take(scope["path"], _read_doc_id(scope)) if is_call else None
         if fault is None:
             await self._app(scope, receive, send)
         elif fault.kind in CONTENT_KINDS:
@@ -234,6 +249,25 @@ async def _send_truncated(line: _FailingExchange) -> None:
     await line.hang_up("close")
 
 
+async def _send_other_answer(line: _FailingExchange) -> None:
+    fault = line.fault
+    headers = [(b"content-type", fault.media_type.encode("latin-1"))] if fault.media_type else []
+    headers += [] if fault.retry_after is None else [(b"retry-after", fault.retry_after.encode("latin-1"))]
+    await line.send_answer(fault.status, fault.body.encode("latin-1"), *headers)
+
+
+async def _send_half(line: _FailingExchange) -> None:
+    await line.send_answer(200, line.body[: len(line.body) // 2], (b"content-type", b"application/octet-stream"))
+
+
+async def _send_cut(line: _FailingExchange) -> None:
+    """Write the answer past the server, which would give it a length or chunks."""
+    connection = line.scope["extensions"][CONNECTION_EXTENSION]
+    head = b"HTTP/1.1 200 OK\r\nContent-Type: application/octet-stream\r\nConnection: close\r\n\r\n"
+    connection.write(head + line.body[: len(line.body) // 2])
+    await line.hang_up("close")
+
+
 async def _send_empty(line: _FailingExchange) -> None:
     await line.send_answer(200, b"", (b"content-type", b"application/json"))
 
@@ -246,7 +280,16 @@ _ENDING_BY_KIND: Final[Mapping[str, Callable[[_FailingExchange], Awaitable[None]
     "html": _send_html,
     "truncated": _send_truncated,
     "empty": _send_empty,
+    "answer": _send_other_answer,
+    "half": _send_half,
+    "cut": _send_cut,
 }
+
+
+def _read_doc_id(scope: Scope) -> str:
+    """Read the docId of a request; empty where it is about none."""
+    names = (b"xroadvnpt-docid",)
+    return next((value.decode("latin-1") for name, value in scope["headers"] if name.lower() in names), "")
 
 
 async def _drain_body(receive: Receive, limit: int | None) -> None:

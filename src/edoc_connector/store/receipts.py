@@ -29,6 +29,8 @@ EFFECTIVE_STATES = (ReceiptState.WAITING, ReceiptState.HANDLING, ReceiptState.HA
 # A status in one of these was entered in the delivery it is about.
 _ENTERED_STATES = (ReceiptState.HANDLED, ReceiptState.CONFIRMED)
 
+_HOLDS_UP_TRIES = 2  # downloads of a packet for which statuses behind it wait
+
 # Made once: every packet needs them.
 _NEWEST_OF_AGENCY = select(TABLE).where(TABLE.c.agency == bindparam("agency")).order_by(TABLE.c.id.desc()).limit(1)
 _SELECT_BY_ID = CompiledStatement(build_query_by_id(TABLE))
@@ -298,6 +300,28 @@ class Receipts:
         query = query.order_by(TABLE.c.next_attempt_at, TABLE.c.id).limit(limit)
         return [ReceiptRow.from_row(row) for row in self._tx.connection.execute(query).mappings()]
 
+    def list_due_ids(self, agency: str, message_type: str) -> list[int]:
+        """List the keys of packets of a kind that are due to be downloaded, in order; those held by others too."""
+        where = [
+            TABLE.c.agency == agency,
+            TABLE.c.state == ReceiptState.LISTED,
+            TABLE.c.next_attempt_at <= self._tx.now,
+            TABLE.c.message_type == message_type,
+        ]
+        return list(self._tx.connection.execute(select(TABLE.c.id).where(*where).order_by(TABLE.c.id)).scalars())
+
+    def list_refetchable(self, agency: str, *, limit: int) -> list[ReceiptRow]:
+        """List packets that were set aside and are due to be downloaded once more by themselves.
+
+        Args:
+            agency: code of the agency.
+            limit: at most so many, those that wait the longest first.
+        """
+        where = [TABLE.c.refetch, TABLE.c.agency == agency, TABLE.c.next_attempt_at <= self._tx.now]
+        where += [TABLE.c.state == ReceiptState.QUARANTINED]
+        query = select(TABLE).where(*where).order_by(TABLE.c.next_attempt_at, TABLE.c.id).limit(limit)
+        return [ReceiptRow.from_row(row) for row in self._tx.connection.execute(query).mappings()]
+
     def claim_listed(self, lease: Lease, *, agency: str, row_ids: Collection[int]) -> list[ReceiptRow]:
         """Claim some packets that wait to be downloaded, in one go; the attempt counts from now on.
 
@@ -379,7 +403,8 @@ class Receipts:
 def build_downloadable_condition() -> ColumnElement[bool]:
     """Build the condition that a packet may be downloaded.
 
-    A status is taken in after what its sender offered before it: 01 before 03, a document before its taking back.
+    A status is taken in after what its sender offered before it: 01 before 03, a document before its taking back. What
+    failed by itself a second time holds up nothing any more.
     """
     earlier = TABLE.alias("earlier")
     before = and_(
@@ -387,6 +412,7 @@ def build_downloadable_condition() -> ColumnElement[bool]:
         earlier.c.state == ReceiptState.LISTED,
         earlier.c.offered_by == TABLE.c.offered_by,
         earlier.c.id < TABLE.c.id,
+        earlier.c.attempts <= _HOLDS_UP_TRIES,
     )
     return or_(TABLE.c.message_type == EDOC, ~exists().where(before))
 

@@ -117,6 +117,7 @@ class ReceiptRow(QueuedRow):
     noticed_at: datetime | None
     traceback: str | None
     was_admitted: bool
+    refetch: bool
     authority: str | None
     authority_findings: str | None
     took_effect: bool

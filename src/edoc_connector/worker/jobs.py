@@ -7,7 +7,6 @@ the hub, which all workers of the agency look at, so that neither they nor a res
 
 from __future__ import annotations
 
-import functools
 import logging
 import random
 import threading
@@ -17,7 +16,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from .._core import Text, get_logger, log_exception
+from .._core import ForkAware, Text, get_logger, log_exception, watch_forks
 from ..connector import (
     NO_ERROR,
     Connector,
@@ -55,7 +54,7 @@ class Job(StrEnum):
     WATCH = "watch"
 
 
-class AgencyJobs:
+class AgencyJobs(ForkAware):
     """The jobs of one agency.
 
     Args:
@@ -83,6 +82,11 @@ class AgencyJobs:
             Job.POLL: lambda _: self.poll(),
             Job.WATCH: lambda _: self.watch(),
         }
+        watch_forks(self)
+
+    def renew_after_fork(self) -> None:
+        """Forget the receipts of the parent's leases."""
+        self._unreleased_receipts = set()
 
     @property
     def agency(self) -> str:
@@ -141,14 +145,15 @@ class AgencyJobs:
 
     # -- the hub
 
-    def poll(self) -> bool:
-        """Poll the hub when that is due; on one machine at a time."""
-        job = self._claim_job(Job.POLL)
+    def poll(self, *, only_due: bool = True) -> bool:
+        """Poll the hub when that is due, or at once; on one machine at a time."""
+        job = self._claim_job(Job.POLL, only_due=only_due)
         if job is None:
             return False
         known_ids: list[int] = []
         with self._context.lease_keeper.hold_all(JOBS_TABLE, [job.id]):
             try:
+                self._inbox.requeue_due()
                 for kind in (MessageType.EDOC, MessageType.STATUS):
                     known_ids += self._inbox.poll_offers(kind)[1]
             except EdocError as error:
@@ -156,32 +161,37 @@ class AgencyJobs:
                 return True
             self._finish_job(job, self._settings.poll)
         for key in known_ids:
-            self._run_with_hub(functools.partial(self._inbox.recheck_offered, key))
+            self._recheck_offered(key)
         return True
+
+    def _recheck_offered(self, key: int) -> None:
+        try:
+            item_error = self._inbox.recheck_offered(key)
+        except LeaseLost as error:
+            log.info("another worker has it: %s", error)
+        except EdocError as error:
+            self._breaker.update(error)
+        else:
+            if item_error is None:
+                self._breaker.update(None)
 
     def fetch(self, key: int | None = None) -> bool:
         """Download and check a few packets that the hub offers, or this one."""
         if not self._breaker.is_closed():
             return False
         listed = self._select_listed(key)
-        if not listed:
-            return False
-        if listed[0].attempts >= self._settings.tries:
-            self._quarantine_unfetched(listed[0])
-            return True
-        self._run_with_hub(lambda: self._fetch_batch([row.id for row in listed]))
-        return True
+        if listed:
+            self._fetch_batch([row.id for row in listed])
+        return bool(listed)
 
     def _fetch_batch(self, keys: Sequence[int]) -> None:
-        """Bring packets in, one after another.
-
-        Raises:
-            EdocError: what the next packet would meet too, or else the first thing that one met.
-        """
-        errors = self._inbox.intake.fetch(keys, within=_FETCH_BATCH_SECONDS)
-        errors = [error for error in errors if not isinstance(error, LeaseLost)]
-        if errors:
-            raise max(errors, key=lambda error: decide_retry(error).opens_breaker)
+        """Bring packets in, one after another; trouble with one of them says nothing of the hub."""
+        outcome = self._inbox.intake.fetch(keys, within=_FETCH_BATCH_SECONDS)
+        for error in outcome.errors:
+            if error is not outcome.common_error:
+                log.warning("%s: %s", self.agency, error)
+        if outcome.common_error is not None or outcome.stored:
+            self._breaker.update(outcome.common_error)
 
     def transmit(self, key: int | None = None) -> bool:
         """Send one document, or ask the hub about one whose outcome is unknown."""
@@ -197,11 +207,11 @@ class AgencyJobs:
         if not self._breaker.is_closed():
             return False
         results = self._outbox.ack_sender.send_next(only_due=True, only_id=key)
-        errors = [error for _, error in results if not isinstance(error, LeaseLost)]
-        for error in errors:
-            if error is not None:
-                self._breaker.update(error)
-        if errors and not any(errors):
+        results_of_ours = [result for result in results if not isinstance(result.error, LeaseLost)]
+        for result in results_of_ours:
+            if result.opens_breaker:
+                self._breaker.update(result.error)
+        if results_of_ours and not any(result.error for result in results_of_ours):
             self._breaker.update(None)
         return bool(results)
 
@@ -348,9 +358,9 @@ class AgencyJobs:
 
     # -- helpers
 
-    def _claim_job(self, job: Job) -> JobRow | None:
+    def _claim_job(self, job: Job, *, only_due: bool = True) -> JobRow | None:
         with self._context.store.transaction() as tx:
-            return tx.schedule.claim_job(self._context.lease, self.agency, job)
+            return tx.schedule.claim_job(self._context.lease, self.agency, job, only_due=only_due)
 
     def _finish_job(self, job: JobRow, seconds: float) -> None:
         spread = 1.0 + self._settings.jitter * random.uniform(-1.0, 1.0)  # noqa: S311  spreads load, hides nothing
@@ -367,16 +377,6 @@ class AgencyJobs:
         """Find until when work with the hub pauses; None where it does not."""
         return self._breaker.find_open_until()
 
-    def _run_with_hub(self, work: Callable[[], None]) -> None:
-        try:
-            work()
-        except LeaseLost as error:
-            log.info("another worker has it: %s", error)
-        except EdocError as error:
-            self._breaker.update(error)
-        else:
-            self._breaker.update(None)
-
     def _select_listed(self, key: int | None) -> list[ReceiptRow]:
         """Select packets to download: several that were not tried yet, or one that was; or this one, if it is due."""
         with self._context.store.snapshot() as tx:
@@ -387,21 +387,6 @@ class AgencyJobs:
         if rows[first].attempts:  # one on which a worker ended must not take its neighbours along
             return rows[first : first + 1]
         return [row for row in rows[first : first + _FETCH_BATCH] if not row.attempts]
-
-    def _quarantine_unfetched(self, row: ReceiptRow) -> None:
-        """Set a packet aside whose downloads failed too often; the hub is not told."""
-        with self._context.store.transaction() as tx:
-            claimed_row = tx.receipts.claim_next(
-                self._context.lease, agency=self.agency, state=ReceiptState.LISTED, only_id=row.id
-            )
-            if claimed_row is not None:
-                log.error("docId %s is set aside after %d tries", row.hub_doc_id, row.attempts)
-                reason = row.error_text or "the worker ended each time"
-                reason_vi = row.error_vi or "lần nào tiến trình cũng dừng"
-                detail = Text(
-                    f"{row.attempts} downloads failed: {reason}", f"{row.attempts} lần tải không được: {reason_vi}"
-                )
-                tx.receipts.move(claimed_row, ReceiptState.QUARANTINED, detail=detail)
 
 
 class HubBreaker:

@@ -67,7 +67,7 @@ def test_a_document_that_came_once_more_is_a_duplicate(office: Office, hub: Runn
     """What is here by now is no conflict (faults, row 19)."""
     sender, receiver = office("H29.05"), office("G22")
     sender.send(sample_document())
-    handle(office("G22", packets=SMALL))
+    handle(office("G22", packets=SMALL, limits={"grace": 3600.0}))
     hub.offer(hub.packets()[0].path.read_bytes(), sender="H29.05", to="G22")
     assert len(handle(receiver)) == 1
     (first,) = aside(receiver)

@@ -101,6 +101,8 @@ def test_what_was_refused_is_finished(office: Office, hub: RunningHub, handle: H
     receiver = office("G22")
     bad = hub.offer(b"nonsense", sender="H29.05", to="G22")
     handle(receiver)
+    assert receiver.prune(NOW, dry_run=False).packets == 0
+    handle(receiver)  # the same once more, an interval later
     receiver.flush()
     assert receiver.prune(NOW, dry_run=False).packets == 1
     fails(NotFound, lambda: receiver.recheck(bad), "was removed on")

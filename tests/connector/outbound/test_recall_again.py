@@ -25,7 +25,8 @@ def test_a_recall_whose_packet_is_gone(
     sender.send(sample_document())
     handle(receiver)
     before = set((tmp_path / "H29.05" / "spool").glob("??/*.edxml"))
-    hub.faults.add(Fault(kind="error", path="/sendEdoc", status=400))
+    refusal = '{"status":"FAIL","ErrorCode":"22","ErrorDesc":"?"}'
+    hub.faults.add(Fault(kind="answer", path="/sendEdoc", status=400, body=refusal))
     fails(HubError, lambda: sender.recall(ID, reason="Nhầm số"))
     (packet,) = set((tmp_path / "H29.05" / "spool").glob("??/*.edxml")) - before
     packet.unlink()

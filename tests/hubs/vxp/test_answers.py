@@ -20,6 +20,7 @@ from edoc_connector.errors import (
     EdocError,
     HubError,
     HubUnavailable,
+    IntermediaryAnswer,
     OutcomeUnknown,
     PacketRefused,
     ProtocolError,
@@ -260,11 +261,17 @@ def test_folder_that_is_gone(vxp: Vxp, answered: Answered, tmp_path: Path) -> No
     [
         (401, b"", AuthenticationRejected, AuthenticationRejected),
         (403, HTML, AuthenticationRejected, AuthenticationRejected),
-        (400, b"bad", PacketRefused, HubError),
+        (400, fail("99", "bad"), PacketRefused, HubError),
+        (400, fail("", "bad"), PacketRefused, HubError),
+        (400, {"status": "fail", "errorCode": "77", "errorDesc": "bad"}, PacketRefused, HubError),
+        (404, fail("99", "no such unit"), PacketRefused, HubError),
+        (400, OK, ProtocolError, ProtocolError),
+        (429, fail("99", "slower"), HubUnavailable, HubUnavailable),
+        (401, fail("99", "who?"), AuthenticationRejected, AuthenticationRejected),
         (422, fail("99", "x"), PacketRefused, HubError),
         (413, HTML, PacketRefused, HubError),
         (400, fail("18"), UnknownRecipient, UnknownRecipient),
-        (302, b"", ProtocolError, ProtocolError),
+        (302, b"", IntermediaryAnswer, IntermediaryAnswer),
         (404, HTML, CallNotSupported, CallNotSupported),
         (100, b"", ProtocolError, ProtocolError),
         (429, b"", HubUnavailable, HubUnavailable),
@@ -295,6 +302,27 @@ def test_http_status(
     with pytest.raises(reads) as read:
         answered(vxp.list_waiting(), body, status=status)
     assert (type(sent.value), type(read.value)) == (sends, reads)
+
+
+@pytest.mark.parametrize("status", [400, 402, 406, 407, 409, 410, 411, 412, 414, 415, 416, 417, 418, 421, 423, 424])
+@pytest.mark.parametrize("body", [b"", b"Bad Request", HTML, b'{"message":"no"}', b"[]", {"status": 400, "error": "x"}])
+def test_13_2_row_26_whose_no_is_final(
+    status: int, body: Any, vxp: Vxp, sending: Flow[SendResult], answered: Answered, tmp_path: Path
+) -> None:
+    """A 4xx that is not in the hub's own form refuses no packet and no confirmation (faults, row 26)."""
+    flows = (sending, vxp.confirm("d"), vxp.list_waiting(), vxp.fetch("d", tmp_path / "p"))
+    for flow in flows:
+        with pytest.raises(IntermediaryAnswer, match=f"HTTP {status}") as caught:
+            answered(flow, body, status=status, headers={"content-type": "text/html"})
+        assert "text/html" in caught.value.vi
+
+
+@pytest.mark.parametrize("status", [426, 428, 431, 444, 449, 451, 460, 463, 494, 495, 496, 497, 498, 499])
+def test_13_2_row_26_whose_no_is_final_of_proxies_own(status: int, vxp: Vxp, answered: Answered) -> None:
+    """What nginx, load balancers and filters make up for themselves is no verdict either (faults, row 26)."""
+    for body in (b"", HTML, b"{}"):
+        with pytest.raises(IntermediaryAnswer, match=f"HTTP {status}"):
+            answered(vxp.confirm("d"), body, status=status)
 
 
 def test_exist_doc_whatever_its_code(sending: Flow[SendResult], answered: Answered) -> None:

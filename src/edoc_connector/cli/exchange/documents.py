@@ -13,6 +13,7 @@ from ..options import CONFIG, AgencyOption, ConfigOption, JsonFlag
 from ..output import format_local_time, print_json, print_table
 from .connection import open_connector
 from .delivery_report import describe_delivery, print_delivery
+from .near_ids import build_unknown_id_error
 from .receipt_report import describe_receipt, find_receipt, format_sender, print_receipt
 
 if TYPE_CHECKING:
@@ -118,6 +119,10 @@ def show(
         try:
             delivery = connector.delivery(document_id)
         except NotFound:
-            print_receipt(find_receipt(connector, document_id), as_json=as_json)
+            try:
+                receipt = find_receipt(connector, document_id)
+            except NotFound:
+                raise build_unknown_id_error(connector, document_id) from None
+            print_receipt(receipt, as_json=as_json)
         else:
             print_delivery(delivery, as_json=as_json)

@@ -13,25 +13,41 @@ from typing import Any
 
 from ..._core import Text, get_logger
 from ...edxml import StatusMessage, read
-from ...errors import AttachmentError, DocumentIdConflict, EdocError, PacketError, ProtocolError
+from ...errors import (
+    AttachmentError,
+    DocumentIdConflict,
+    EdocError,
+    HubError,
+    PacketError,
+    ProtocolError,
+    TransportError,
+)
 from ...hubs import MessageType, Waiting
-from ...store import DONE, FAIL, RECEIPTS, Authority, Offer, ReceiptRow, ReceiptState, SpoolFile, Tx
+from ...store import DONE, FAIL, RECEIPTS, Authority, LeaseLost, Offer, ReceiptRow, ReceiptState, SpoolFile, Tx
 from .._context import ConnectorContext
 from .._fingerprint import compute_fingerprint
 from .._recovery import recover_receiving
-from .._retry import NO_ERROR, decide_retry
+from .._retry import NO_ERROR, compute_next_attempt, decide_retry
 from ..delivery import Delivery, build_deliveries
-from .admission import admit, as_spool_columns, fetch_to_spool, open_packet, require_spool_file
+from .admission import (
+    VerifiedPacket,
+    admit,
+    as_spool_columns,
+    fetch_to_spool,
+    is_refusal,
+    open_packet,
+    require_spool_file,
+)
 from .authority import read_authority
 from .claims import find_delivery
-from .intake import Intake, admit_quarantined, quarantine
+from .intake import MAX_WRONG_BODIES, Intake, admit_quarantined, set_aside
 
 log = get_logger("edoc_connector.connector.inbox")
 
 # Here for good, and the hub was told so.
 _CONFIRMED_STATES = frozenset({ReceiptState.HANDLED, ReceiptState.CONFIRMED, ReceiptState.DUPLICATE})
 
-_MAX_WRONG_BODIES = 5  # how often a packet is asked for again for which the hub gave another one's body
+_REQUEUED_PER_POLL = 500  # packets set aside that are downloaded once more at a time
 _OFFERS_PER_TRANSACTION = 200  # what a hub lists is entered in pieces, so that other writers get their turn
 
 
@@ -74,6 +90,8 @@ class Inbox:
     def recheck(self, row: ReceiptRow) -> None:
         """Verify a packet in quarantine once more, by the policy of today; one that never came is asked for again.
 
+        Where its bytes still are no packet to let in, the hub is asked for it once more, if it can be.
+
         Raises:
             PacketError: it still cannot be read.
             VerificationFailed: the policy still does not let it in.
@@ -85,25 +103,85 @@ class Inbox:
             return
         file = require_spool_file(row)
         self._context.store.require_packet(file.name, file.sha256)  # says so where its time to be kept was over
-        verified = admit(self._context, file, row)
-        with self._context.store.transaction() as tx:
-            # Whether it is a duplicate is looked up first and written afterwards.
-            tx.advisory_lock(f"inbox {self._context.agency}")
-            admit_quarantined(tx, self._context, row, verified)
+        self._context.hub.clear_exchanges()
+        verified = self._admit_again(row, file)
+        superseded = file
+        try:
+            with self._context.store.transaction() as tx:
+                # Whether it is a duplicate is looked up first and written afterwards.
+                tx.advisory_lock(f"inbox {self._context.agency}")
+                self._context.hub.record_exchanges(tx, RECEIPTS, row.id)
+                admit_quarantined(tx, self._context, row, verified)
+        except EdocError:
+            superseded = verified.file
+            raise
+        finally:
+            if verified.file != file:
+                self._context.store.spool.discard(superseded.name)
+
+    def _admit_again(self, row: ReceiptRow, file: SpoolFile) -> VerifiedPacket:
+        """Verify the stored bytes of a packet; where they may not come in, those that the hub gives for it now."""
+        try:
+            return admit(self._context, file, row)
+        except EdocError as error:
+            if row.state != ReceiptState.QUARANTINED or not is_refusal(error):
+                raise
+            other_file = self._fetch_other_bytes(row)
+            if other_file is None:
+                raise
+        try:
+            return admit(self._context, other_file, row)
+        except EdocError:
+            self._context.store.spool.discard(other_file.name)
+            raise
+
+    def _fetch_other_bytes(self, row: ReceiptRow) -> SpoolFile | None:
+        """Fetch the packet under a docId; None where the hub gives the same bytes as before, or none."""
+        try:
+            file = fetch_to_spool(self._context, row.hub_doc_id)
+        except (HubError, TransportError) as error:
+            log.warning("docId %s is not to be had from the hub: %s", row.hub_doc_id, error)
+            return None
+        if file.sha256 != row.sha256:
+            return file
+        self._context.store.spool.discard(file.name)
+        return None
 
     def _requeue_download(self, row: ReceiptRow) -> None:
         with self._context.store.transaction() as tx:
-            values: dict[str, Any] = {"attempts": 0, "next_attempt_at": tx.now, **NO_ERROR}
+            values: dict[str, Any] = {"attempts": 0, "next_attempt_at": tx.now, "refetch": False, **NO_ERROR}
             tx.receipts.move(row, ReceiptState.LISTED, **values)
+
+    def requeue_due(self) -> None:
+        """Plan another download of packets that were set aside and are due for it, whatever the hub's list shows."""
+        with self._context.store.snapshot() as tx:
+            rows = tx.receipts.list_refetchable(self._context.agency, limit=_REQUEUED_PER_POLL)
+        if rows:
+            with self._context.store.transaction() as tx:
+                for row in rows:
+                    self._requeue_row(tx, row)
+
+    def _requeue_row(self, tx: Tx, row: ReceiptRow) -> None:
+        detail = Text("it is downloaded once more by itself", "hệ thống tự tải lại một lần nữa")
+        attempts = min(row.attempts, self._context.fetch_tries - 1)  # so that there is one
+        try:
+            tx.receipts.move(row, ReceiptState.LISTED, refetch=False, attempts=attempts, detail=detail)
+        except LeaseLost as error:
+            log.info("another worker has it: %s", error)
+
+    def list_due_ids(self, kind: MessageType) -> list[int]:
+        """List the keys of the packets that are due to be downloaded, whatever the hub's list shows."""
+        with self._context.store.snapshot() as tx:
+            return tx.receipts.list_due_ids(self._context.agency, kind)
 
     def _plan_redownload(self, row: ReceiptRow, now: datetime) -> dict[str, Any] | None:
         """Plan another download of a packet that was set aside and that the hub still offers: the columns to set."""
         if _can_redownload(row):
             detail = Text("the hub had given another packet's body", "trục đã trả nhầm nội dung gói tin khác")
-            return {"attempts": row.attempts + 1, "detail": detail}
+            return {"attempts": row.attempts + 1, "refetch": False, "next_attempt_at": now, "detail": detail}
         if self._is_redownload_due(row, now):
             detail = Text("it never came, and the hub still offers it", "chưa tải được và trục vẫn còn gói tin này")
-            return {"attempts": 0, "next_attempt_at": now, "detail": detail}
+            return {"attempts": 0, "refetch": False, "next_attempt_at": now, "detail": detail}
         return None
 
     def _is_redownload_due(self, row: ReceiptRow, now: datetime) -> bool:
@@ -144,23 +222,50 @@ class Inbox:
             view = build_deliveries(tx, [delivery], undelivered_after=limit)[0] if delivery is not None else None
         return ReceivedStatus(message, view, read_authority(row))
 
-    def recheck_offered(self, key: int) -> None:
+    def recheck_offered(self, key: int) -> EdocError | None:
         """Compare a packet that the hub offers after its confirmation with the one that came; confirm it once more.
 
-        Other bytes under the same docId are set aside beside the first, which stays as it is.
+        Other bytes under the same docId are set aside beside the first, which stays as it is. One that the hub does not
+        give now is compared later.
+
+        Returns:
+            The trouble with this packet alone, if there was any.
 
         Raises:
-            EdocError: the hub did not give it.
+            EdocError: what every other packet would meet too.
         """
         with self._context.store.snapshot() as tx:
             row = tx.receipts.get_by_id(key)
         self._context.hub.clear_exchanges()
-        changed_file = self._fetch_if_changed(row)
+        try:
+            changed_file = self._fetch_if_changed(row)
+        except EdocError as error:
+            self._postpone_comparison(row, error)
+            return error
         with self._context.store.transaction() as tx:
             self._context.hub.record_exchanges(tx, RECEIPTS, row.id)
             if changed_file is not None:
                 _quarantine_second(tx, row, changed_file)
             _enqueue_confirmation(tx, row)
+        return None
+
+    def _postpone_comparison(self, row: ReceiptRow, error: EdocError) -> None:
+        """Put the comparison of a packet off that the hub does not give now.
+
+        Raises:
+            EdocError: what every other packet would meet too.
+        """
+        exchanges = self._context.hub.take_exchanges()
+        common_error = self._context.hub_probe.find_common_error(error)
+        if common_error is not None:
+            raise common_error
+        log.warning("docId %s is offered again, and not given: %s", row.hub_doc_id, error)
+        detail = Text(f"not compared: {error.message}", f"chưa đối chiếu được: {error.vi}")
+        with self._context.store.transaction() as tx:
+            for exchange in exchanges:
+                tx.audit_log.record("answer", RECEIPTS, row.id, exchange)
+            next_attempt_at = compute_next_attempt(self._context.limits, row.attempts, tx.now, error)
+            tx.receipts.record_note(row, detail=detail, attempts=row.attempts + 1, next_attempt_at=next_attempt_at)
 
     def _record_offers(self, offers: Sequence[Waiting], asked_at: datetime) -> tuple[list[int], list[int]]:
         new_ids: dict[int, None] = {}
@@ -190,7 +295,7 @@ class Inbox:
                     continue  # the hub was not told yet when it answered
                 elif row.state == ReceiptState.QUARANTINED:
                     _enqueue_confirmation(tx, row)
-                elif row.state in _CONFIRMED_STATES:
+                elif row.state in _CONFIRMED_STATES and row.next_attempt_at <= tx.now:
                     known_ids[row.id] = None
 
     def _fetch_if_changed(self, row: ReceiptRow) -> SpoolFile | None:
@@ -220,7 +325,7 @@ class Inbox:
 def _can_redownload(row: ReceiptRow) -> bool:
     """Whether a packet is worth another download: the hub gave another one's body for it, and still offers it."""
     had_wrong_body = row.state == ReceiptState.QUARANTINED and row.error_code == ProtocolError.__name__
-    return had_wrong_body and row.spool_file is not None and row.attempts < _MAX_WRONG_BODIES
+    return had_wrong_body and row.spool_file is not None and row.attempts < MAX_WRONG_BODIES
 
 
 def _enqueue_confirmation(tx: Tx, row: ReceiptRow) -> None:
@@ -234,7 +339,7 @@ def _quarantine_second(tx: Tx, row: ReceiptRow, file: SpoolFile) -> None:
     second = tx.receipts.record_offer(row.agency, name, row.message_type)
     if second.state == ReceiptState.LISTED:
         values = {"document_id": row.document_id, "sender": row.sender}
-        quarantine(tx, second, _build_second_body_error(row), values | as_spool_columns(file), notify_hub=False)
+        set_aside(tx, second, _build_second_body_error(row), values | as_spool_columns(file))
 
 
 def _as_offer(waiting: Waiting) -> Offer:

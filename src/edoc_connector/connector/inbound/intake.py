@@ -11,9 +11,11 @@ import math
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from typing import Any
 
 from ..._core import Text, describe_error, get_logger
+from ...config import LimitSettings
 from ...edxml import BusinessType, Document, Message, StatusMessage
 from ...errors import EdocError, ProtocolError, StoreError
 from ...hubs import Progress
@@ -22,7 +24,7 @@ from ...store import DONE, FAIL, RECEIPTS, Change, LeaseLost, ReceiptRow, Receip
 from .._agency_codes import is_same_agency
 from .._change_rules import KIND_BY_TYPE, KIND_NAMES_VI, WITHDRAWING_TYPES
 from .._context import ConnectorContext
-from .._retry import as_error_columns, compute_next_attempt, decide_retry
+from .._retry import Blame, as_error_columns, compute_next_attempt, find_blame
 from .admission import (
     VerifiedPacket,
     as_message_columns,
@@ -43,6 +45,7 @@ from .status_intake import apply_status
 
 log = get_logger("edoc_connector.connector.inbox")
 
+MAX_WRONG_BODIES = 5  # how often a packet is asked for again for which the hub gave another one's body
 _QUICK_BYTES = 1 << 20  # bytes
 
 
@@ -58,6 +61,7 @@ class DownloadedPacket:
         unadmitted: what a packet that can be read and is set aside says of itself, what its signatures are worth, and
             the organisation that its signer's certificate is bound to.
         retry_error: why it has to be asked for again.
+        common_error: what every other packet would meet too: the hub or this machine is in trouble, not the packet.
         is_misdelivered: whether it is another packet's body.
         duplicate_checked: whether it seemed to be a duplicate, and was looked at twice.
         recorded_exchanges: what the hub said.
@@ -69,6 +73,7 @@ class DownloadedPacket:
     refusal: EdocError | None = None
     unadmitted: tuple[Message, Verification, str] | None = None
     retry_error: EdocError | None = None
+    common_error: EdocError | None = None
     is_misdelivered: bool = False
     duplicate_checked: bool = False
     recorded_exchanges: tuple[dict[str, Any], ...] = ()
@@ -77,11 +82,6 @@ class DownloadedPacket:
     def is_admitted(self) -> bool:
         """Whether it was decided that it is let in, set aside, or asked for again."""
         return self.verified is not None or self.refusal is not None or self.retry_error is not None
-
-    @property
-    def opens_breaker(self) -> bool:
-        """Whether the next packet would meet the same error."""
-        return self.retry_error is not None and decide_retry(self.retry_error).opens_breaker
 
     @property
     def is_document(self) -> bool:
@@ -97,6 +97,35 @@ class DownloadedPacket:
         return (message.id, message.sender.id) if isinstance(message, Document) else (self.verified.fingerprint,)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredPackets:
+    """The result of downloading and storing some packets.
+
+    Args:
+        stored: how many came in, or were set aside.
+        errors: what the others met; why is in the store too, unless another worker took them over.
+        common_error: the one of these that every other packet would meet too.
+    """
+
+    stored: int
+    errors: tuple[EdocError, ...] = ()
+    common_error: EdocError | None = None
+
+    @classmethod
+    def of(cls, downloads: Sequence[DownloadedPacket], errors: Sequence[EdocError]) -> StoredPackets:
+        """Sum up what became of some packets.
+
+        Args:
+            downloads: the packets.
+            errors: what those met that were not stored.
+        """
+        common = [downloaded.common_error for downloaded in downloads if downloaded.common_error is not None]
+        common += [error for error in errors if find_blame(error) is Blame.ALL]
+        return cls(
+            stored=len(downloads) - len(errors), errors=tuple(errors), common_error=common[0] if common else None
+        )
+
+
 class Intake:
     """Brings packets in.
 
@@ -108,7 +137,7 @@ class Intake:
         self._context = context
         self._duplicate_checker = DuplicateChecker(context)
 
-    def fetch(self, keys: Sequence[int], *, within: float = math.inf) -> list[EdocError]:
+    def fetch(self, keys: Sequence[int], *, within: float = math.inf) -> StoredPackets:
         """Claim, download, verify and store packets that were listed, one after another.
 
         Those that other workers are at are left out; those that were not begun in time are given back.
@@ -116,27 +145,54 @@ class Intake:
         Args:
             keys: the keys of their receipts.
             within: seconds after which no further one is begun.
-
-        Returns:
-            What those met that were not stored.
         """
         deadline = time.monotonic() + within
         rows = self.claim(keys)
         downloads: list[DownloadedPacket] = []
         with self._context.lease_keeper.hold_all(RECEIPTS.table_name, [row.id for row in rows]):
             for row in rows:
-                if downloads and (time.monotonic() >= deadline or downloads[-1].opens_breaker):
+                if downloads and (time.monotonic() >= deadline or downloads[-1].common_error is not None):
                     break
-                downloads.append(self.download(row))
+                downloads.append(self.find_common_error(self.download(row)))
             self.release(rows[len(downloads) :])
             errors = self.store_packets(downloads)
         self._keep_verified(downloads)
-        return errors
+        return StoredPackets.of(downloads, errors)
 
     def claim(self, keys: Sequence[int]) -> list[ReceiptRow]:
-        """Claim packets that were listed and that nobody is at; the attempt counts from now on."""
+        """Claim packets that were listed and that nobody is at; the attempt counts from now on.
+
+        One whose downloads failed too often is set aside instead.
+        """
         with self._context.store.transaction() as tx:
-            return tx.receipts.claim_listed(self._context.lease, agency=self._context.agency, row_ids=keys)
+            rows = tx.receipts.claim_listed(self._context.lease, agency=self._context.agency, row_ids=keys)
+            exhausted = [row for row in rows if row.attempts > self._context.fetch_tries]
+            for row in exhausted:
+                self._set_unfetched_aside(tx, row)
+            return [row for row in rows if row not in exhausted]
+
+    def _set_unfetched_aside(self, tx: Tx, row: ReceiptRow) -> None:
+        """Set a packet aside that did not come; the hub is not told.
+
+        It is tried again by itself, but for one on which the process ended each time, and so no error is known.
+        """
+        count = row.attempts - 1
+        log.error("docId %s is set aside after %d tries", row.hub_doc_id, count)
+        reason = Text(row.error_text or "the worker ended each time", row.error_vi or "lần nào tiến trình cũng dừng")
+        tx.receipts.move(
+            row,
+            ReceiptState.QUARANTINED,
+            detail=Text(f"{count} downloads failed: {reason.en}", f"{count} lần tải không được: {reason.vi}"),
+            attempts=count,
+            refetch=row.error_code is not None,
+            next_attempt_at=tx.now + timedelta(seconds=self._context.limits.backoff_cap),
+        )
+
+    def find_common_error(self, downloaded: DownloadedPacket) -> DownloadedPacket:
+        """Find out whether the error that a packet met is its own trouble, or that of the hub or this machine."""
+        if downloaded.retry_error is None:
+            return downloaded
+        return replace(downloaded, common_error=self._context.hub_probe.find_common_error(downloaded.retry_error))
 
     def release(self, rows: Sequence[ReceiptRow]) -> None:
         """Give back packets that were claimed and not asked for."""
@@ -225,7 +281,15 @@ class Intake:
                 return [met_error for downloaded in downloads for met_error in self._store_batch([downloaded])]
             self._postpone_unstored(downloads[0], error)
             return [error]
+        self._discard_repeats(stored_packets)
         return [downloaded.retry_error for downloaded in stored_packets if downloaded.retry_error is not None]
+
+    def _discard_repeats(self, downloads: Sequence[DownloadedPacket]) -> None:
+        """Discard the odd bodies that came before the packets; of two that are the same one stays."""
+        for downloaded in downloads:
+            row, file = downloaded.row, downloaded.file
+            if row.spool_file is not None and file is not None and not downloaded.is_misdelivered:
+                self._context.store.spool.discard(row.spool_file)
 
     def _store_together(self, downloads: Sequence[DownloadedPacket]) -> tuple[list[DownloadedPacket], set[int]]:
         """Store packets in one transaction; none, where some seem to be duplicates and were not looked at twice yet.
@@ -264,13 +328,14 @@ class Intake:
     def _store_one(self, tx: Tx, downloaded: DownloadedPacket) -> None:
         row, file = downloaded.row, downloaded.file
         if downloaded.retry_error is not None:
-            self._postpone(tx, row, downloaded.retry_error)
+            self._postpone(tx, row, downloaded.retry_error, is_counted=downloaded.common_error is None)
         elif downloaded.refusal is not None and file is not None:
             values = self._describe_unadmitted(tx, downloaded) | as_spool_columns(file)
-            quarantine(tx, row, downloaded.refusal, values, notify_hub=is_verdict(downloaded.refusal))
+            is_told = is_verdict(downloaded.refusal)
+            quarantine(tx, row, downloaded.refusal, values, limits=self._context.limits, notify_hub=is_told)
         elif downloaded.is_misdelivered and file is not None:
             values = self._describe_unadmitted(tx, downloaded) | as_spool_columns(file)
-            quarantine(tx, row, _build_misdelivery_error(row), values, notify_hub=False)
+            quarantine_misdelivered(tx, row, values, limits=self._context.limits)
         elif downloaded.verified is not None:
             _store_verified(tx, self._context, row, downloaded.verified)
 
@@ -285,10 +350,13 @@ class Intake:
         judged = judge(tx, self._context, downloaded.row, message, verification, signer=signer)
         return as_message_columns(message) | as_authority_columns(judged.ruling)
 
-    def _postpone(self, tx: Tx, row: ReceiptRow, error: EdocError) -> None:
+    def _postpone(self, tx: Tx, row: ReceiptRow, error: EdocError, *, is_counted: bool) -> None:
         # The claim counted the attempt; one that says nothing about this packet does not count.
-        values = {"attempts": row.attempts - int(decide_retry(error).opens_breaker), **as_error_columns(error)}
-        next_attempt_at = compute_next_attempt(self._context.limits, row.attempts, tx.now, error)
+        attempts = row.attempts if is_counted else row.attempts - 1
+        values = {"attempts": attempts, **as_error_columns(error)}
+        next_attempt_at = compute_next_attempt(self._context.limits, attempts, tx.now, error)
+        if attempts >= self._context.fetch_tries:
+            next_attempt_at = tx.now  # it is set aside, for which nothing has to be waited for
         tx.leases.end(RECEIPTS, row.id, state=row.state, fencing_token=row.fence,
             detail=Text(f"not downloaded: {error.message}", f"chưa tải được: {error.vi}"),
             next_attempt_at=next_attempt_at, **values,
@@ -300,7 +368,7 @@ class Intake:
             return
         try:
             with self._context.store.transaction() as tx:
-                self._postpone(tx, downloaded.row, error)
+                self._postpone(tx, downloaded.row, error, is_counted=find_blame(error) is Blame.ITEM)
         except StoreError as store_error:
             log.warning("docId %s waits until its lease runs out: %s", downloaded.row.hub_doc_id, store_error)
 
@@ -315,11 +383,8 @@ class Intake:
             downloaded = replace(downloaded, verified=None, retry_error=error)
         else:
             downloaded = replace(downloaded, verified=verified, file=verified.file)
-        return replace(
-            downloaded,
-            duplicate_checked=True,
-            recorded_exchanges=(*downloaded.recorded_exchanges, *self._context.hub.take_exchanges()),
-        )
+        exchanges = (*downloaded.recorded_exchanges, *self._context.hub.take_exchanges())
+        return self.find_common_error(replace(downloaded, duplicate_checked=True, recorded_exchanges=exchanges))
 
 
 @dataclass(frozen=True, slots=True)
@@ -383,13 +448,49 @@ def find_document_copy(tx: Tx, row: ReceiptRow, document: Document) -> ReceiptRo
     return copy if copy is not None and copy.id != row.id else None
 
 
-def quarantine(tx: Tx, row: ReceiptRow, error: EdocError, values: dict[str, Any], *, notify_hub: bool = True) -> None:
-    """Set a packet aside, and queue a ``fail`` for the hub if it is to be told."""
+def quarantine(
+    tx: Tx,
+    row: ReceiptRow,
+    error: EdocError,
+    values: dict[str, Any],
+    *,
+    limits: LimitSettings,
+    notify_hub: bool = True,
+) -> None:
+    """Set a packet aside. The hub is told ``fail`` once the same bytes came twice, an interval apart.
+
+    Until then it is downloaded once more by itself: one odd answer, or one that was cut, is no verdict on a packet.
+
+    Args:
+        tx: the transaction.
+        row: its receipt; the bytes that came before it names by their hash.
+        error: why it may not come in.
+        values: further columns, the hash of the bytes that came now among them.
+        limits: the interval.
+        notify_hub: whether the hub is told at all.
+    """
+    is_repeated = row.sha256 is not None and row.sha256 == values["sha256"]
+    next_attempt_at = max(
+        tx.now + timedelta(seconds=limits.grace), compute_next_attempt(limits, row.attempts - 1, tx.now)
+    )
+    schedule = {"refetch": not is_repeated, "next_attempt_at": next_attempt_at}
+    quarantined = set_aside(tx, row, error, values | schedule)
+    if is_repeated and notify_hub:
+        tx.outgoing.enqueue_confirmation(quarantined, FAIL)
+
+
+def quarantine_misdelivered(tx: Tx, row: ReceiptRow, values: dict[str, Any], *, limits: LimitSettings) -> None:
+    """Set another packet's body aside, and plan another download, a bounded number of times; the hub is not told."""
+    next_attempt_at = compute_next_attempt(limits, row.attempts - 1, tx.now)
+    schedule = {"refetch": row.attempts < MAX_WRONG_BODIES, "next_attempt_at": next_attempt_at}
+    set_aside(tx, row, _build_misdelivery_error(row), values | schedule)
+
+
+def set_aside(tx: Tx, row: ReceiptRow, error: EdocError, values: dict[str, Any]) -> ReceiptRow:
+    """Set a packet aside; returns its receipt afterwards."""
     log.error("docId %s is set aside: %s", row.hub_doc_id, error)
     columns = {**values, **as_error_columns(error), "took_effect": False}
-    quarantined = tx.receipts.move(row, ReceiptState.QUARANTINED, detail=describe_error(error), **columns)
-    if notify_hub:
-        tx.outgoing.enqueue_confirmation(quarantined, FAIL)
+    return tx.receipts.move(row, ReceiptState.QUARANTINED, detail=describe_error(error), **columns)
 
 
 def admit_quarantined(tx: Tx, context: ConnectorContext, row: ReceiptRow, verified: VerifiedPacket) -> None:
@@ -408,9 +509,9 @@ def admit_quarantined(tx: Tx, context: ConnectorContext, row: ReceiptRow, verifi
         raise build_conflict_error(copy.document_id or "")
     if copy is None and row.was_admitted:
         # The application failed on it; what it asks for was entered when it first came.
-        tx.receipts.move(row, ReceiptState.WAITING, **build_columns(verified, judged))
+        tx.receipts.move(row, ReceiptState.WAITING, refetch=False, **build_columns(verified, judged))
         return
-    _store_verified(tx, context, tx.receipts.move(row, ReceiptState.LISTED), verified)
+    _store_verified(tx, context, tx.receipts.move(row, ReceiptState.LISTED, refetch=False), verified)
     admitted = tx.receipts.get_by_id(row.id)
     if admitted.state == ReceiptState.HANDLED and tx.outgoing.has_queued_confirmation(admitted, FAIL):
         # A hub that was told so may take no other word, and the application is not to wait for that.
@@ -455,11 +556,17 @@ def _store_verified(tx: Tx, context: ConnectorContext, row: ReceiptRow, verified
     if isinstance(message, StatusMessage):
         apply_status(tx, row, message, build_columns(verified, judged), judged)
     else:
-        _store_document(tx, row, verified, message, judged)
+        _store_document(tx, row, verified, message, judged, limits=context.limits)
 
 
 def _store_document(
-    tx: Tx, row: ReceiptRow, verified: VerifiedPacket, document: Document, judged: JudgedPacket
+    tx: Tx,
+    row: ReceiptRow,
+    verified: VerifiedPacket,
+    document: Document,
+    judged: JudgedPacket,
+    *,
+    limits: LimitSettings,
 ) -> None:
     copy, values = find_document_copy(tx, row, document), build_columns(verified, judged)
     if copy is not None and verified.has_content_of(copy):
@@ -468,9 +575,9 @@ def _store_document(
         tx.outgoing.enqueue_confirmation(duplicate, DONE, is_first=True)
         confirm_authority(tx, copy, duplicate, judged.ruling)
     elif not judged.ruling.counts:
-        quarantine(tx, row, build_refusal(row.hub_doc_id, judged.ruling), values)
+        quarantine(tx, row, build_refusal(row.hub_doc_id, judged.ruling), values, limits=limits)
     elif copy is not None and not gives_way(copy, judged.ruling):
-        quarantine(tx, row, build_conflict_error(document.id), values)
+        quarantine(tx, row, build_conflict_error(document.id), values, limits=limits)
     else:
         if copy is not None:
             values |= as_authority_columns(displace(tx, copy, row, judged.ruling))

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ from .._context import ConnectorContext
 from .._retry import decide_retry
 from .admission import VerifiedPacket
 from .inbox import Inbox
-from .intake import DownloadedPacket
+from .intake import DownloadedPacket, StoredPackets
 
 log = get_logger("edoc_connector.connector.prefetch")
 
@@ -49,15 +49,29 @@ class _Abandoned(Exception):
     """Nobody waits for the packet any more."""
 
 
+class ReceiveInterruption(threading.Event):
+    """Ends a call of `Connector.receive` early, from another thread."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.wake: Callable[[], None] = _do_nothing
+
+    def set(self) -> None:
+        """Have its threads end soon. Does not wait for them."""
+        super().set()
+        self.wake()
+
+
 class Prefetch:
     """Brings in the packets of one call of `Connector.receive`. A context manager: at its end its threads have ended.
 
     Args:
         context: the store and the hub.
         inbox: polls, and whose intake fetches.
+        interruption: ends it early.
     """
 
-    def __init__(self, context: ConnectorContext, inbox: Inbox) -> None:
+    def __init__(self, context: ConnectorContext, inbox: Inbox, interruption: ReceiveInterruption) -> None:
         self._context = context
         self._inbox = inbox
         self._intake = inbox.intake
@@ -71,13 +85,15 @@ class Prefetch:
         self._verified_packets: dict[int, VerifiedPacket] = {}
         self._wanted_id: int | None = None
         self._round_size = DOWNLOAD_THREADS
-        self._stopped = threading.Event()
+        self._stopped = interruption
+        interruption.wake = self._wake
         self._thread: threading.Thread | None = None
 
     def __enter__(self) -> Self:
         """Ask the hub what it offers, and begin to bring it in."""
+        self._inbox.requeue_due()
         for kind in (MessageType.EDOC, MessageType.STATUS):  # documents first: a status may be about one of them
-            if not self._list_offers(kind):
+            if self._stopped.is_set() or not self._list_offers(kind):
                 break
         self._pending_ids = {key for step in self._steps if not step.is_recheck for key in step.keys}
         self._pending_in_order = deque(sorted(self._pending_ids))
@@ -96,10 +112,12 @@ class Prefetch:
     def stop(self) -> None:
         """End the threads; packets that are under way are given back."""
         self._stopped.set()
-        with self._condition:
-            self._condition.notify_all()
         if self._thread is not None:
             self._thread.join()
+
+    def _wake(self) -> None:
+        with self._condition:
+            self._condition.notify_all()
 
     @property
     def first_error(self) -> EdocError | None:
@@ -148,11 +166,14 @@ class Prefetch:
     # -- in the thread
 
     def _list_offers(self, kind: MessageType) -> bool:
+        known_ids: list[int] = []
         try:
-            new_ids, known_ids = self._inbox.poll_offers(kind)
+            known_ids = self._inbox.poll_offers(kind)[1]
         except EdocError as error:
-            return not self._record_error(error)
-        steps = (_Step(tuple(sorted(new_ids)), is_recheck=False), _Step(tuple(known_ids), is_recheck=True))
+            if self._record_error(error):
+                return False
+        due_ids = self._inbox.list_due_ids(kind)  # whatever the list shows: it may have moved on
+        steps = (_Step(tuple(due_ids), is_recheck=False), _Step(tuple(known_ids), is_recheck=True))
         self._steps += [step for step in steps if step.keys]
         return True
 
@@ -178,10 +199,13 @@ class Prefetch:
             if self._stopped.is_set():
                 return False
             try:
-                self._inbox.recheck_offered(key)
+                item_error = self._inbox.recheck_offered(key)
             except EdocError as error:
                 if self._record_error(error):
                     return False
+            else:
+                if item_error is not None:
+                    self._record_error(item_error)
         return True
 
     def _fetch_step(self, keys: Sequence[int]) -> bool:
@@ -216,11 +240,13 @@ class Prefetch:
             if downloaded is None:
                 abandoned.append(row)
             else:
-                admitted.append(self._intake.admit_download(downloaded))
+                admitted.append(self._intake.find_common_error(self._intake.admit_download(downloaded)))
         self._intake.release(abandoned)
-        errors = self._intake.store_packets(admitted)
+        outcome = StoredPackets.of(admitted, self._intake.store_packets(admitted))
         self._mark_arrived(admitted)
-        return not any(self._record_error(error) for error in errors)
+        for error in outcome.errors:
+            self._record_error(error)
+        return outcome.common_error is None
 
     def _download(self, row: ReceiptRow) -> DownloadedPacket | None:
         if self._stopped.is_set():
@@ -266,6 +292,10 @@ class Prefetch:
         with self._condition:
             self._pending_ids -= keys
             self._condition.notify_all()
+
+
+def _do_nothing() -> None:
+    pass
 
 
 def _open_pool(count: int) -> AbstractContextManager[ThreadPoolExecutor | None]:

@@ -7,7 +7,7 @@ from datetime import date, datetime
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from ..._core import Text, get_logger
+from ..._core import Text, get_logger, make_lock
 from ...edxml import SEAL_NAME, Attachment, BusinessType, Document, Finding, StaffInfo, StatusCode, StatusMessage
 from ...errors import NotFound, StoreError, find_stored_name, has_details
 from ...signing import Verification
@@ -35,6 +35,8 @@ if TYPE_CHECKING:
     from .receive_loop import ReceiveLoop
 
 log = get_logger("edoc_connector.connector.receipt")
+
+_LEAVING = make_lock()  # held while it is seen who gives a packet back
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +88,7 @@ class Receipt:
         self._receive_loop = receive_loop
         self._verified = verified
         self._is_claimed = is_claimed
+        self._owner = context.lease.owner
         self._is_inside = False
         self._staged: list[StatusReply] = []
         self._content: _PacketContent | None = None
@@ -253,7 +256,7 @@ class Receipt:
         packet_message = verification.message or packet.message
         if isinstance(packet_message, StatusMessage):
             subject_document = self._read_subject_document()
-            files = subject_document.attachments if subject_document is not None else ()
+            files = tuple(subject_document.attachments) if subject_document is not None else ()
             return _PacketContent(subject_document, files, packet_message, verification, packet.findings)
         # of a valid packet as they were signed: under the names and descriptions that were sealed
         carried_files = verification.attachments if verification.message is not None else packet.attachments
@@ -275,6 +278,8 @@ class Receipt:
         Raises:
             StoreError: it was handled before, or another worker has it.
         """
+        if self._is_claimed and self._owner != self._context.lease.owner:
+            raise build_forked_error()
         if not self._is_claimed:
             self._claim()
         self._is_inside = True
@@ -289,6 +294,10 @@ class Receipt:
             LeaseLost: another worker took it over; nothing was written.
         """
         self._is_inside = False
+        if self._owner != self._context.lease.owner:
+            if error is None:
+                raise build_forked_error()
+            return
         if error is not None:
             self._staged.clear()
             name = find_stored_name(error)
@@ -312,7 +321,10 @@ class Receipt:
     def _leave(self, state: ReceiptState, detail: Text | str, **values: Any) -> None:
         self._is_inside = False
         self._staged.clear()
-        if not self._is_claimed:
+        with _LEAVING:  # a loop that was left is closed when Python likes, beside the next one
+            is_ours = self._is_claimed and self._owner == self._context.lease.owner
+            self._is_claimed = self._is_claimed and not is_ours
+        if not is_ours:
             return
         try:
             with self._context.store.transaction() as tx:
@@ -344,7 +356,7 @@ class Receipt:
                 vi=f"Chưa xử lý được gói tin {self.hub_doc_id}: đang ở trạng thái {state}. "
                 "Hãy lấy gói tin qua receive().",
             )
-        self._row = row
+        self._row, self._owner = row, self._context.lease.owner
         self._is_claimed = True
         self._context.lease_keeper.hold(RECEIPTS.table_name, row.id)
 
@@ -451,3 +463,13 @@ class Receipt:
             rows = find_open_requests(tx, self._row)
         candidates = (Receipt(self._context, row, outbox=self._outbox, receive_loop=self._receive_loop) for row in rows)
         return next((candidate for candidate in candidates if self.id in select_target_ids(candidate.document)), self)
+
+
+def build_forked_error() -> StoreError:
+    """Build the error for a packet that the process has in hand from which this one was forked."""
+    return StoreError(
+        "this packet, or call of receive(), belongs to the process that this one was forked from, which goes on with "
+        "it. Call receive() in this process.",
+        vi="Gói tin này, hoặc lần gọi receive() này, thuộc tiến trình cha và do tiến trình cha xử lý tiếp. Hãy gọi "
+        "receive() trong tiến trình này.",
+    )

@@ -233,6 +233,8 @@ def _explain_receipt(tx: Tx, row: ReceiptRow) -> Story:
     next_steps: list[_TextPair | None] = [_RECEIPT_NEXT_WORDS.get(row.state)]
     if row.state == ReceiptState.LISTED:
         next_steps.append(_describe_due(row, "it is downloaded, with the next poll", "tải về ở lần nhận tới"))
+    if row.state == ReceiptState.QUARANTINED and row.refetch:
+        next_steps.append(_describe_due(row, "it is downloaded once more", "hệ thống tự tải lại một lần nữa"))
     if row.state == ReceiptState.HANDLING:
         next_steps.append(_describe_lease(row))
     if row.change == "asked":

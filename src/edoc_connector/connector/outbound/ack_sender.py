@@ -6,13 +6,12 @@ transaction writes what became of it. Messages of one lane never stand in one ba
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, TypeVar
 
-from ..._core import Text, describe_error, get_logger
+from ..._core import ForkAware, Text, describe_error, get_logger, make_lock, watch_forks
 from ...edxml import StatusMessage
 from ...errors import DuplicateDocument, EdocError, NotFound
 from ...hubs import MessageType, Outcome
@@ -43,7 +42,20 @@ SEND_THREADS = 4  # messages on the wire at a time
 A = TypeVar("A")
 B = TypeVar("B")
 
-AckResult: TypeAlias = tuple[int, EdocError | None]  # the key of a message, and what it met
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AckResult:
+    """The result of trying to send a message.
+
+    Args:
+        key: of its row.
+        error: what it met, if anything.
+        opens_breaker: whether the next message would meet that too.
+    """
+
+    key: int
+    error: EdocError | None = None
+    opens_breaker: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +66,7 @@ class AckOutcome:
         row: the message, claimed.
         doc_id: the hub's id of a status, where it told one; of a confirmation that of the packet.
         error: what it met; None where the hub took it.
+        opens_breaker: whether the next message would meet the error too.
         is_closed: whether that matters to nobody: the hub was told ``fail`` before and takes no ``done`` after it.
         recorded_exchanges: what the hub said.
     """
@@ -61,11 +74,12 @@ class AckOutcome:
     row: OutgoingRow
     doc_id: str | None = None
     error: EdocError | None = None
+    opens_breaker: bool = False
     is_closed: bool = False
     recorded_exchanges: tuple[dict[str, Any], ...] = ()
 
 
-class AckSender:
+class AckSender(ForkAware):
     """Sends statuses and confirmations.
 
     Args:
@@ -76,8 +90,13 @@ class AckSender:
     def __init__(self, context: ConnectorContext, reconciler: Reconciler) -> None:
         self._context = context
         self._reconciler = reconciler
-        self._lock = threading.Lock()
+        self._lock = make_lock()
         self._pool: ThreadPoolExecutor | None = None
+        watch_forks(self)
+
+    def renew_after_fork(self) -> None:
+        """Begin without threads."""
+        self._pool = None
 
     def close(self) -> None:
         """End the threads; nobody waits for one that is at the hub, which may take its time."""
@@ -97,7 +116,7 @@ class AckSender:
             only_id: the key of the one that is meant.
 
         Returns:
-            The key of each, and what it met.
+            What became of each.
         """
         keys = None if only_id is None else [only_id]
         with self._context.store.transaction() as tx:
@@ -119,9 +138,9 @@ class AckSender:
             unknown_rows = [row for row in rows if row.state == OutgoingState.UNKNOWN]
             results = [self._try_unknown(row) for row in unknown_rows]
             results += self._send_batch([row for row in rows if row not in unknown_rows])
-        for _, error in results:
-            if error is not None:
-                log.warning("not sent: %s", error)
+        for result in results:
+            if result.error is not None:
+                log.warning("not sent: %s", result.error)
         return results
 
     # -- those that the hub has to be asked about
@@ -130,7 +149,7 @@ class AckSender:
         try:
             return self._look_up_or_send(row)
         except EdocError as error:
-            return row.id, error
+            return AckResult(key=row.id, error=error, opens_breaker=decide_retry(error).opens_breaker)
 
     def _look_up_or_send(self, row: OutgoingRow) -> AckResult:
         self._context.hub.clear_exchanges()
@@ -140,7 +159,7 @@ class AckSender:
             return self._record_outcomes([AckOutcome(row=row, doc_id=hub_copy.doc_id, recorded_exchanges=exchanges)])[0]
         with self._context.store.transaction() as tx:
             rows = tx.outgoing.claim_batch(self._context.lease, agency=row.agency, only_due=False, only_ids=[row.id])
-        return self._send_batch(rows)[0] if rows else (row.id, None)
+        return self._send_batch(rows)[0] if rows else AckResult(key=row.id)
 
     # -- a batch
 
@@ -158,7 +177,8 @@ class AckSender:
             if isinstance(built, SpoolFile):
                 built_packets.append((row, built))
             else:
-                failures.append(AckOutcome(row=row, error=built))
+                opens_breaker = decide_retry(built).opens_breaker
+                failures.append(AckOutcome(row=row, error=built, opens_breaker=opens_breaker))
         if built_packets:
             with self._context.store.transaction() as tx:
                 ready += tx.outgoing.record_packets(built_packets)
@@ -184,7 +204,17 @@ class AckSender:
                 outcome = AckOutcome(row=row, doc_id=self._send_status(row))
         except EdocError as error:
             outcome = AckOutcome(row=row, error=error, is_closed=self._is_closed_by_fail(row, error))
-        return replace(outcome, recorded_exchanges=tuple(hub.take_exchanges()))
+        outcome = replace(outcome, recorded_exchanges=tuple(hub.take_exchanges()))
+        return replace(outcome, opens_breaker=self._is_common_error(outcome))
+
+    def _is_common_error(self, outcome: AckOutcome) -> bool:
+        """Whether the next message would meet the error too; a confirmation is about one docId, and may be alone."""
+        error = outcome.error
+        if error is None or outcome.is_closed:
+            return False
+        if outcome.row.kind == CONFIRM:
+            return self._context.hub_probe.find_common_error(error) is not None
+        return decide_retry(error).opens_breaker
 
     def _is_closed_by_fail(self, row: OutgoingRow, error: EdocError) -> bool:
         if row.kind != CONFIRM or row.code != DONE or decide_retry(error).next_state != OutgoingState.FAILED:
@@ -240,8 +270,15 @@ class AckSender:
         except EdocError as error:
             if len(outcomes) > 1:
                 return [result for outcome in outcomes for result in self._record_outcomes([outcome])]
-            return [(outcomes[0].row.id, error)]
-        return [(outcome.row.id, None if outcome.is_closed else outcome.error) for outcome in outcomes]
+            return [AckResult(key=outcomes[0].row.id, error=error, opens_breaker=decide_retry(error).opens_breaker)]
+        return [
+            AckResult(
+                key=outcome.row.id,
+                error=None if outcome.is_closed else outcome.error,
+                opens_breaker=outcome.opens_breaker,
+            )
+            for outcome in outcomes
+        ]
 
     def _write_outcomes(self, tx: Tx, outcomes: Sequence[AckOutcome]) -> None:
         sent_outcomes: list[AckOutcome] = []

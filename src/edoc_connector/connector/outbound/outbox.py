@@ -10,7 +10,7 @@ import logging
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeAlias
 
 from ..._core import Text, describe_error, get_logger
 from ...errors import AuthenticationRejected, DuplicateDocument, EdocError, OutcomeUnknown, StoreError
@@ -37,6 +37,10 @@ log = get_logger("edoc_connector.connector.outbox")
 
 _ALREADY_AT_HUB_WORDS = "the hub says that it has it already", "trục báo đã có gói tin từ trước"
 _MAX_FAILURES_PER_ROUND = 500  # messages of one round that were not sent, before the others wait for the next round
+
+
+# What a message met, None where the hub took it, and whether the next one would meet the same.
+_Tried: TypeAlias = tuple[EdocError | None, bool]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -211,7 +215,7 @@ class Outbox:
         if not rows:
             return None
         if machine is OUTGOING:
-            return self.ack_sender.send_claimed([OutgoingRow.from_row(rows[0])])[0][1]
+            return self.ack_sender.send_claimed([OutgoingRow.from_row(rows[0])])[0].error
         return self._try_send_delivery(DeliveryRow.from_row(rows[0]))
 
     # -- everything that waits
@@ -238,12 +242,12 @@ class Outbox:
         sent = 0
         errors: list[EdocError] = []
         skips_deliveries = only_due and not (work.is_sending_overdue or work.are_deliveries_due)
-        for error in self._try_waiting(only_due=only_due, skips_deliveries=skips_deliveries):
+        for error, opens_breaker in self._try_waiting(only_due=only_due, skips_deliveries=skips_deliveries):
             if error is None:
                 sent += 1
                 continue
             errors.append(error)
-            if decide_retry(error).opens_breaker:
+            if opens_breaker:
                 self._open_breaker(error)
                 return Flushed(sent=sent, errors=tuple(errors))
         self._breaker_open_until = 0.0
@@ -257,18 +261,19 @@ class Outbox:
         """
         if time.monotonic() < self._breaker_open_until:
             return ()
-        return tuple(error for error in self._try_acks(only_due=True) if error is not None)
+        return tuple(error for error, _ in self._try_acks(only_due=True) if error is not None)
 
     def send_next_delivery(self, key: int | None = None) -> tuple[int | None, EdocError | None]:
         """Send the next delivery that is due, or this one; returns its key, None where there is none, and its error."""
         row = self._claim_delivery(only_due=True, only_id=key)
         return (None, None) if row is None else (row.id, self._try_send_delivery(row))
 
-    def _try_waiting(self, *, only_due: bool, skips_deliveries: bool) -> Iterator[EdocError | None]:
-        """Try each message that waits once; yields its error, None where the hub took it."""
+    def _try_waiting(self, *, only_due: bool, skips_deliveries: bool) -> Iterator[_Tried]:
+        """Try each message that waits once; yields what became of it."""
         row = None if skips_deliveries else self._claim_delivery(only_due=only_due)
         while row is not None:
-            yield self._try_send_delivery(row)
+            error = self._try_send_delivery(row)
+            yield error, error is not None and decide_retry(error).opens_breaker
             row = self._claim_delivery(only_due=only_due, after_id=row.id)
         yield from self._try_acks(only_due=only_due)
 
@@ -281,21 +286,20 @@ class Outbox:
             return error
         return None
 
-    def _try_acks(self, *, only_due: bool) -> Iterator[EdocError | None]:
-        """Try each status and confirmation that waits once; yields its error."""
+    def _try_acks(self, *, only_due: bool) -> Iterator[_Tried]:
+        """Try each status and confirmation that waits once; yields what became of it."""
         failed_ids: set[int] = set()
         while len(failed_ids) < _MAX_FAILURES_PER_ROUND:
             results = self.ack_sender.send_next(only_due=only_due, exclude=failed_ids)
             if not results:
                 return
-            for _, error in results:
-                yield error
-            failures = {key: error for key, error in results if error is not None}
-            breaker_error = next((error for error in failures.values() if decide_retry(error).opens_breaker), None)
-            if breaker_error is not None:
-                self._open_breaker(breaker_error)
+            common_error = next((result.error for result in results if result.opens_breaker), None)
+            for result in results:
+                yield result.error, result.opens_breaker
+            if common_error is not None:
+                self._open_breaker(common_error)
                 return
-            failed_ids |= failures.keys()
+            failed_ids |= {result.key for result in results if result.error is not None}
 
     def _open_breaker(self, error: EdocError) -> None:
         self._breaker_open_until = time.monotonic() + self._context.limits.backoff

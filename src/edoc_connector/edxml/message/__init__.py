@@ -3,6 +3,7 @@
 from .classification import Classification, find_mark
 from .codes import BusinessType, DocumentType, Priority, StatusCode
 from .document_id import DocumentIdParts
+from .field_problems import FieldProblem
 from .model import (
     Business,
     CheckableMessage,
@@ -21,7 +22,7 @@ from .model import (
     TraceHeader,
     ValueHolder,
 )
-from .organ_id import MAX_CODE_LENGTH, CodeSystem, Directory, OrganId
+from .organ_id import MAX_CODE_LENGTH, CodeSystem, Directory, OrganId, find_hidden_character
 from .signed_fields import facts, list_unsealed_fields, list_unsealed_parts, normalise, refreshed_facts
 from .table import (
     DOCUMENT_HEADER,
@@ -35,7 +36,7 @@ from .table import (
     Steps,
     Table,
 )
-from .values import TEXT, VIETNAM, Kind, write_date
+from .values import ORGAN_ID, TEXT, VIETNAM, Kind, write_date
 
 __all__ = [
     "DOCUMENT_HEADER",
@@ -44,6 +45,7 @@ __all__ = [
     "HUB_DEFAULTS",
     "MANIFEST_REFERENCE",
     "MAX_CODE_LENGTH",
+    "ORGAN_ID",
     "STATUS_HEADER",
     "TABLES",
     "TEXT",
@@ -58,6 +60,7 @@ __all__ = [
     "DocumentIdParts",
     "DocumentType",
     "EncodedAttachment",
+    "FieldProblem",
     "Kind",
     "Message",
     "Model",
@@ -78,6 +81,7 @@ __all__ = [
     "TraceHeader",
     "ValueHolder",
     "facts",
+    "find_hidden_character",
     "find_mark",
     "list_unsealed_fields",
     "list_unsealed_parts",

@@ -131,6 +131,11 @@ def _as_organ_id(code: OrganId | str) -> OrganId:
     return code if isinstance(code, OrganId) else OrganId.parse(code)
 
 
+def find_hidden_character(text: str) -> str:
+    """Find a space, a line end or an invisible letter in a code, empty if none: they make it another one at the hub."""
+    return next((letter for letter in text if letter.isspace() or not letter.isprintable()), "")
+
+
 def find_doubt(text: str) -> str:
     """Find the code of the finding for a doubtful OrganId, empty if none; no shape is refused."""
     return "EDX-ORGAN-ID" if OrganId.parse(text).system is CodeSystem.OTHER else ""

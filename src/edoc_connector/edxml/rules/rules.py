@@ -118,8 +118,14 @@ DOUBTS = {
     for code in ("EDX-ORGAN-ID", "EDX-ID-FORM", "EDX-ID-DATE")
 }
 """Rules by the code of the finding about such a value; warnings, since a partner's id must be used as it is."""
+CODE_LETTERS = Rule(
+    "EDR-ORGAN-ID-LETTERS",
+    f"{QD_20}; {QCVN}: OrganId",
+    "holds {character}: a code has no spaces, line ends or invisible letters; write it as the hub's directory does",
+    "chứa {character}: mã đơn vị không có dấu cách, xuống dòng hoặc ký tự ẩn; hãy ghi đúng như danh bạ của trục",
+)
 OWN_ID_DATE = Rule("EDR-ID-DATE", f"{QCVN}: DocumentId", DOUBTS["EDX-ID-DATE"].en, DOUBTS["EDX-ID-DATE"].vi)
-VALUE_RULES = (REQUIRED, CHARACTER, TOO_LONG, LONG, NULL, VALUE, *DOUBTS.values(), OWN_ID_DATE)
+VALUE_RULES = (REQUIRED, CHARACTER, TOO_LONG, LONG, NULL, VALUE, CODE_LETTERS, *DOUBTS.values(), OWN_ID_DATE)
 
 # -- about a message
 

@@ -6,9 +6,9 @@ from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 from ..._core import get_logger
+from ...errors import EdocError
 from ..fields import as_json_or_text, as_text, parse_flag, parse_identifier, parse_time
 from ..refusals import (
-    MEANING_BY_STATUS,
     build_lost_answer_error,
     build_refusal,
     build_status_error,
@@ -104,7 +104,7 @@ def parse_doc_id(answer: Mapping[str, Any], call: Call) -> str:
     Raises:
         ProtocolError: the DocId is missing, or no id at all.
     """
-    found = parse_identifier(answer.get("DocId"))
+    found = parse_identifier(next((value for name, value in answer.items() if name.lower() == "docid"), None))
     if found is None or found.lower() == "null":  # which some hubs write for a value nobody set
         raise build_protocol_error(call.name, "it has no DocId that is a number or a text of printable characters")
     return found
@@ -169,7 +169,7 @@ def _parse_failed_answer(response: WireResponse, call: Call) -> Mapping[str, Any
     The answer of a call that was made before is returned.
     """
     answer = _parse_object_if_any(response)
-    _, code, description = _parse_verdict(answer)
+    status, code, description = _parse_verdict(answer)
     if response.status < 500 and _is_done_before(call, code, description):
         return answer
     refusal = build_refusal(code, description, sends=call.sends, answer=response)
@@ -177,9 +177,19 @@ def _parse_failed_answer(response: WireResponse, call: Call) -> Mapping[str, Any
     may_have_taken = call.sends and response.status >= 500 and refusal.retryable
     if is_known_refusal(code, description) and not may_have_taken:
         raise refusal
-    if code not in ("", "0") and 400 <= response.status < 500 and response.status not in MEANING_BY_STATUS:
-        raise refusal
-    raise build_status_error(response, sends=call.sends)
+    if status == "OK" and code in ("", "0"):
+        raise _build_contradiction_error(response, call)
+    is_hub_form = status == "FAIL" or code not in ("", "0")
+    error = build_status_error(response, sends=call.sends, is_hub_form=is_hub_form)
+    # the hub's own words say more than the table's, where both say the same
+    raise refusal if is_hub_form and type(error) is type(refusal) else error
+
+
+def _build_contradiction_error(response: WireResponse, call: Call) -> EdocError:
+    """Build the error for an OK beside an HTTP status that is none: neither a yes nor a no."""
+    if response.status >= 500:
+        return build_status_error(response, sends=call.sends)
+    return build_protocol_error(call.name, f"it says OK, and HTTP {response.status}")
 
 
 def _is_done_before(call: Call, code: str, description: str) -> bool:
@@ -218,8 +228,10 @@ def _describe_body(body: bytes, why: str) -> str:
 
 
 def _parse_verdict(answer: Mapping[str, Any]) -> tuple[str, str, str]:
+    """Parse status, code and description; facades in front of hubs write the names in their own case."""
+    values = {name.lower(): value for name, value in answer.items()}
     status, code, description = (
-        as_json_or_text(answer.get(key)).strip() for key in ("status", "ErrorCode", "ErrorDesc")
+        as_json_or_text(values.get(key)).strip() for key in ("status", "errorcode", "errordesc")
     )
     return status.upper(), code, description
 

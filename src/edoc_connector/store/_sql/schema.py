@@ -175,6 +175,8 @@ receipts = Table(
     Column("traceback", Text),
     # Whether it was ever let in, and waited for the application.
     Column("was_admitted", Boolean, nullable=False, server_default=false()),
+    # Whether it was set aside and is downloaded once more by itself, when its next attempt is due.
+    Column("refetch", Boolean, nullable=False, server_default=false()),
     # Who vouches for its sender (`status_rules.Authority`), and what was found, as JSON; both empty where the packet
     # came before that was kept. The first alone is empty where nobody does.
     Column("authority", String(16)),
@@ -216,6 +218,15 @@ Index(
     receipts.c.id,
     sqlite_where=receipts.c.noticed_at.is_(None) & receipts.c.business.is_(None),
     postgresql_where=receipts.c.noticed_at.is_(None) & receipts.c.business.is_(None),
+)
+
+# Packets that are downloaded once more by themselves: few of those that were set aside.
+Index(
+    "ix_receipts_refetch",
+    receipts.c.agency,
+    receipts.c.next_attempt_at,
+    sqlite_where=receipts.c.refetch,
+    postgresql_where=receipts.c.refetch,
 )
 
 outgoing = Table(
