@@ -95,7 +95,7 @@ def _cut_first_value(der: bytes) -> bytes:
 
 def _parse_value(der: bytes) -> tuple[int, int, int, bytes, bytes, bytes]:
     """Parse the first value: class, method, tag, header, content and trailer."""
-    from asn1crypto import parser  # type: ignore[import-untyped]  # for whoever reads certificates, not on import
+    from asn1crypto import parser  # for whoever reads certificates, not on import
 
     value: tuple[int, int, int, bytes, bytes, bytes] = parser.parse(der, strict=False)
     return value

@@ -267,8 +267,10 @@ class Spool:
     def rewrite(self) -> Iterator[tuple[Path, bool]]:
         """Rewrite every file that is not as the keys have it: encrypted with the current one, or plain without one.
 
-        Other programs may use the spool meanwhile, as long as they are configured with the same keys. The packets'
-        hashes stay; a file is replaced only by one that was read back and is the same.
+        Other programs may use the spool meanwhile only where one key takes the place of another, and they have both: a
+        file that is encrypted, or plain, for the first time moves to another place, where a program that had just
+        located it does not look. The packets' hashes stay; a file is replaced only by one that was read back and is
+        the same.
 
         Yields:
             The place of each file, and whether it was rewritten.
