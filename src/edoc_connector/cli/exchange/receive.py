@@ -132,7 +132,7 @@ def _describe_statuses(connector: Connector, document_id: str, code: str, sender
 def _describe_uncounted(receipt: Receipt) -> dict[str, Any]:
     """Describe a status that moves nothing."""
     description = {"kind": "status", "document_id": receipt.id, "code": receipt.code, "sender": receipt.sender}
-    return description | {"count": 1, **describe_authority(receipt)}
+    return description | {"count": 1, "statuses": [], **describe_authority(receipt)}
 
 
 def _format_statuses(one: dict[str, Any]) -> str:
