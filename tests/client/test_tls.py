@@ -24,6 +24,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from cryptography.x509.oid import AuthorityInformationAccessOID, NameOID
 
 from edoc_connector.client import tls_failures
+from edoc_connector.client.messages import UNTRUSTED_AUTHORITY
 from edoc_connector.client.tls import build_tls_context
 from edoc_connector.client.transport import ClientSettings
 from edoc_connector.config import Settings
@@ -147,8 +148,8 @@ def test_a_server_that_says_nothing_of_its_issuer(
     """Where the second look at a server shows no certificate, the error says what to look for, and names nobody."""
     monkeypatch.setattr(tls_failures, "fetch_server_chain", lambda *_: sent)
     error = fails(hub_behind(_serve(chain.server, chain.key)), ca_bundle=chain.root)
-    assert tls_failures.UNTRUSTED_AUTHORITY.en in error.message
-    assert tls_failures.UNTRUSTED_AUTHORITY.vi in error.vi
+    assert UNTRUSTED_AUTHORITY.en in error.message
+    assert UNTRUSTED_AUTHORITY.vi in error.vi
 
 
 def test_an_issuer_without_common_name_and_address(
