@@ -204,8 +204,8 @@ class Spool:
             return False
         return True
 
-    def discard(self, name: str) -> None:
-        """Remove a file that no row names: the transaction that was to keep it did not happen."""
+    def delete_file(self, name: str) -> None:
+        """Delete a file; the caller has made sure that no row needs it."""
         for path in self._list_places(name):
             path.unlink(missing_ok=True)
 
