@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import BindParameter, ColumnElement, Select, and_, bindparam, exists, or_, select, update
@@ -161,6 +162,19 @@ class Receipts:
     def find_all(self, agency: str, *, limit: int | None = None, **values: Any) -> list[ReceiptRow]:
         """Find an agency's receipts whose columns have some values, newest first."""
         return self._select_newest(agency, *match_columns(TABLE, values), limit=limit)
+
+    def list_issued_between(self, agency: str, first: date, last: date, *, business: str) -> list[ReceiptRow]:
+        """List the copies that count of documents of a kind that were promulgated on some days, newest first.
+
+        Args:
+            agency: code of the agency.
+            first: the first day.
+            last: the last day.
+            business: the kind.
+        """
+        days = TABLE.c.issued_on.between(first, last)
+        is_counting = TABLE.c.state.in_(EFFECTIVE_STATES)
+        return self._select_newest(agency, days, TABLE.c.business == business, is_counting)
 
     def find_same_status(self, row: ReceiptRow, fingerprint: str) -> ReceiptRow | None:
         """Find another receipt of the same status, which was let count."""
@@ -381,7 +395,13 @@ class Receipts:
         self._tx.advisory_lock(f"receipt {receipt_id}")
 
     def record_note(
-        self, row: ReceiptRow, *, detail: Text | str, said_with: Authority | None = None, **values: Any
+        self,
+        row: ReceiptRow,
+        *,
+        detail: Text | str,
+        said_with: Authority | None = None,
+        stated_at: datetime | None = None,
+        **values: Any,
     ) -> ReceiptRow:
         """Record a status code or a request about a receipt without moving it; returns the receipt afterwards.
 
@@ -389,13 +409,14 @@ class Receipts:
             row: the receipt.
             detail: words for the timeline.
             said_with: who vouches for what came about it; None where nobody does, or nothing came.
+            stated_at: the time that it gives itself; None where it gives none.
             values: columns to set.
         """
         (updated,) = _UPDATE_RETURNING_ROW.fetch_all(
             self._tx.connection, {**values, "updated_at": self._tx.now, "row_id": row.id}
         )
         self._tx.timeline.record_change(
-            RECEIPTS, row.id, old=row.state, new=row.state, detail=detail, authority=said_with
+            RECEIPTS, row.id, old=row.state, new=row.state, detail=detail, authority=said_with, stated_at=stated_at
         )
         return ReceiptRow.from_row(updated)
 
