@@ -47,7 +47,7 @@ def test_a_changed_or_missing_file_is_noticed(spool: Spool) -> None:
     spool.locate(kept.name).write_bytes(b"pocket")
     with pytest.raises(StoreError, match="not the one that was stored"):
         spool.verify_file(kept.name, kept.sha256)
-    spool.discard(kept.name)
+    spool.delete_file(kept.name)
     with pytest.raises(NotFound, match="gone from the spool"):
         spool.verify_file(kept.name, kept.sha256)
 
@@ -112,7 +112,7 @@ def test_a_folder_that_was_taken_away_is_made_again(spool: Spool, monkeypatch: p
     """Somebody who removes empty folders does not stop the store (faults, row 23)."""
     monkeypatch.setattr("secrets.token_hex", lambda size: "ab" * size)
     kept = keep(spool, b"packet")
-    spool.discard(kept.name)
+    spool.delete_file(kept.name)
     spool.locate(kept.name).parent.rmdir()
     again = keep(spool, b"packet")
     assert spool.verify_file(again.name, again.sha256).read_bytes() == b"packet"

@@ -29,7 +29,7 @@ from ..store import (
 from ._agency_codes import find_receipt
 from ._context import ConnectorContext
 from ._hub_probe import HubProbe
-from ._leases import LeaseKeeper, name_owner
+from ._lease_keeper import LeaseKeeper, name_owner
 from ._pdf_policy import require_pdf_support
 from ._recording_hub import RecordingHubClient
 from ._recovery import compute_overdue_limits

@@ -7,7 +7,6 @@ from .directory import DirectoryEntry
 from .encrypted_file import Altered, EncryptedFile, SpoolKey, SpoolKeys, compute_sha256
 from .leases import Lease, OverdueLimits, PendingWork
 from .migrate import upgrade
-from .packets import TAKE_BACK_KIND, PacketRow
 from .procrastinate import (
     APPLICATION_TASKS,
     FETCH,
@@ -21,6 +20,7 @@ from .procrastinate import (
     format_queue_name,
 )
 from .receipts import Offer
+from .retention import TAKE_BACK_KIND, PacketRow
 from .rows import (
     CONFIRM,
     DONE,

@@ -53,7 +53,7 @@ def upgrade_engine(engine: Engine) -> None:
         connection.commit()
 
 
-def require_current_schema(engine: Engine) -> bool:
+def ensure_schema(engine: Engine) -> bool:
     """Require the newest revision; make the tables of an empty database.
 
     Returns:

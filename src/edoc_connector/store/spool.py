@@ -210,8 +210,8 @@ class Spool:
             return False
         return True
 
-    def discard(self, name: str) -> None:
-        """Remove a file that no row names: the transaction that was to keep it did not happen."""
+    def delete_file(self, name: str) -> None:
+        """Delete a file; the caller has made sure that no row needs it."""
         for path in self._list_places(name):
             path.unlink(missing_ok=True)
 
@@ -273,8 +273,10 @@ class Spool:
     def rewrite(self) -> Iterator[tuple[Path, bool]]:
         """Rewrite every file that is not as the keys have it: encrypted with the current one, or plain without one.
 
-        Other programs may use the spool meanwhile, as long as they are configured with the same keys. The packets'
-        hashes stay; a file is replaced only by one that was read back and is the same.
+        Other programs may use the spool meanwhile only where one key takes the place of another, and they have both: a
+        file that is encrypted, or plain, for the first time moves to another place, where a program that had just
+        located it does not look. The packets' hashes stay; a file is replaced only by one that was read back and is
+        the same.
 
         Yields:
             The place of each file, and whether it was rewritten.

@@ -384,3 +384,27 @@ def test_every_finding_has_its_words() -> None:
         assert finding.message_vi
         assert finding.severity is kind.severity
         assert bool(kind.advice) == bool(kind.advice_vi)
+
+
+@pytest.mark.parametrize(
+    ("added", "ambiguous"),
+    [
+        ("", ()),
+        ("<edXML:Subject>khác</edXML:Subject>", (("Subject", "khác"),)),
+        ("<edXML:Subject>a</edXML:Subject><edXML:Subject>b</edXML:Subject>", (("Subject", "a"),)),
+        ("<edXML:Subject/>", (("Subject", ""),)),
+        ('<Subject xmlns="urn:other">khác</Subject>', (("Subject", "khác"),)),
+        ('<Other xmlns="urn:other">khác</Other>', ()),
+        ("<edXML:To><edXML:OrganId>A01</edXML:OrganId><edXML:OrganName>A</edXML:OrganName></edXML:To>", ()),
+        ("<edXML:Code><edXML:CodeNumber>9</edXML:CodeNumber></edXML:Code>", (("Code", "9"), ("Code.CodeNumber", "9"))),
+    ],
+    ids=["nothing", "second", "two more", "empty", "another namespace", "unknown", "may be several", "a group"],
+)
+def test_what_readers_take_differently_is_listed(
+    added: str, ambiguous: tuple[tuple[str, str], ...], packet: Callable[..., str], read_text: Read
+) -> None:
+    """Elements that occur more often than the standard allows are listed once, unsigned packets' too ("What a seal
+    says": an element that occurs twice)."""
+    read = read_text(packet().replace("</edXML:MessageHeader>", f"{added}</edXML:MessageHeader>"))
+    assert read.ambiguous == ambiguous
+    assert read.message.subject == read_text(packet()).message.subject

@@ -95,7 +95,7 @@ def verify_file(context: ConnectorContext, file: SpoolFile, row: ReceiptRow) -> 
 
 def require_admission(context: ConnectorContext, row: ReceiptRow, packet: Packet, verification: Verification) -> None:
     """Require that the policy lets a packet in; errors as for `admit`."""
-    # Hubs that rebuild packets leave no signature on a status, and a status carries no seal.
+    # A status is let in whoever signed it: most are unsigned, and `authority` decides which of them count.
     if isinstance(packet.message, Document):
         if not context.policy.admits(verification):
             raise _build_admission_error(row, verification)

@@ -46,7 +46,7 @@ class DuplicateChecker:
             other_packet = self._fetch_other_packet(doc_id, row, verified)
             if other_packet is not None:
                 log.error("the hub had given the same body for docIds %s and %s", row.hub_doc_id, copy.hub_doc_id)
-                self.context.store.spool.discard(verified.file.name)  # its content is here, under the other docId
+                self.context.store.spool.delete_file(verified.file.name)  # its content is here, under the other docId
                 return other_packet
         return verified
 
@@ -62,10 +62,10 @@ class DuplicateChecker:
         try:
             other_packet = self._admit_if_new(file, row, verified)
         except StoreError:
-            self.context.store.spool.discard(file.name)
+            self.context.store.spool.delete_file(file.name)
             raise
         if other_packet is None:
-            self.context.store.spool.discard(file.name)
+            self.context.store.spool.delete_file(file.name)
         return other_packet
 
     def _admit_if_new(self, file: SpoolFile, row: ReceiptRow, verified: VerifiedPacket) -> VerifiedPacket | None:

@@ -118,7 +118,7 @@ class Inbox:
             raise
         finally:
             if verified.file != file:
-                self._context.store.spool.discard(superseded.name)
+                self._context.store.spool.delete_file(superseded.name)
 
     def _admit_again(self, row: ReceiptRow, file: SpoolFile) -> VerifiedPacket:
         """Verify the stored bytes of a packet; where they may not come in, those that the hub gives for it now."""
@@ -133,7 +133,7 @@ class Inbox:
         try:
             return admit(self._context, other_file, row)
         except EdocError:
-            self._context.store.spool.discard(other_file.name)
+            self._context.store.spool.delete_file(other_file.name)
             raise
 
     def _fetch_other_bytes(self, row: ReceiptRow) -> SpoolFile | None:
@@ -145,7 +145,7 @@ class Inbox:
             return None
         if file.sha256 != row.sha256:
             return file
-        self._context.store.spool.discard(file.name)
+        self._context.store.spool.delete_file(file.name)
         return None
 
     def _requeue_download(self, row: ReceiptRow) -> None:
@@ -310,7 +310,7 @@ class Inbox:
             return None
         if file.sha256 != row.sha256 and self._has_other_content(file, row):
             return file
-        self._context.store.spool.discard(file.name)
+        self._context.store.spool.delete_file(file.name)
         return None
 
     def _has_other_content(self, file: SpoolFile, row: ReceiptRow) -> bool:

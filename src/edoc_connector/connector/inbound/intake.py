@@ -240,7 +240,7 @@ class Intake:
         except EdocError as error:
             if must_quarantine(error):
                 return replace(downloaded, refusal=error, unadmitted=unadmitted)
-            self._context.store.spool.discard(file.name)  # it is downloaded again
+            self._context.store.spool.delete_file(file.name)  # it is downloaded again
             return replace(downloaded, file=None, retry_error=error)
 
     def store_packets(self, downloads: Sequence[DownloadedPacket]) -> list[EdocError]:
@@ -297,7 +297,7 @@ class Intake:
         for downloaded in downloads:
             row, file = downloaded.row, downloaded.file
             if row.spool_file is not None and file is not None and not downloaded.is_misdelivered:
-                self._context.store.spool.discard(row.spool_file)
+                self._context.store.spool.delete_file(row.spool_file)
 
     def _store_together(self, downloads: Sequence[DownloadedPacket]) -> tuple[list[DownloadedPacket], set[int]]:
         """Store packets in one transaction; none, where some seem to be duplicates and were not looked at twice yet.
@@ -387,7 +387,7 @@ class Intake:
         try:
             verified = self._duplicate_checker.select_packet(downloaded.row, downloaded.verified)
         except EdocError as error:
-            self._context.store.spool.discard(downloaded.verified.file.name)  # it is downloaded again
+            self._context.store.spool.delete_file(downloaded.verified.file.name)  # it is downloaded again
             downloaded = replace(downloaded, verified=None, retry_error=error)
         else:
             downloaded = replace(downloaded, verified=verified, file=verified.file)

@@ -302,6 +302,7 @@ class Outbox:
             failed_ids |= {result.key for result in results if result.error is not None}
 
     def _open_breaker(self, error: EdocError) -> None:
+        """Pause sending from this process; `worker.HubBreaker` is the breaker that an agency's workers share."""
         self._breaker_open_until = time.monotonic() + self._context.limits.backoff
         level = logging.ERROR if isinstance(error, AuthenticationRejected) else logging.WARNING
         log.log(level, "sending to the hub pauses, everything stays queued: %s", error)

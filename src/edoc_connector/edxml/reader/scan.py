@@ -303,6 +303,7 @@ class _Watcher:
                 )
 
     def _handle_start(self, name: str, attributes: list[str]) -> None:
+        """Hold a start tag to the limits, and open the text behind it where it is an attachment's content."""
         self._count_node()
         if attributes and len(attributes) > 2 * self.limits.attributes:
             raise self._limit_error("attributes on one element", "thuộc tính trên một phần tử", self.limits.attributes)
@@ -421,6 +422,7 @@ class _Watcher:
             raise packet_error("EDX-ENCODING", encoding)
 
     def _handle_doctype(self, *_: object) -> None:
+        """Refuse a DOCTYPE where it begins, before anything in it is read."""
         raise packet_error("EDX-DOCTYPE", position=self._find_position())
 
     def _limit_error(self, subject: str, subject_vi: str, most: int) -> Exception:

@@ -16,7 +16,7 @@ from sqlalchemy import Connection, Engine
 from ..._core import ForkAware, Text, get_logger, notice_fork, watch_forks
 from ...errors import StoreError
 from .compiled import execute_directly
-from .engine import DRIVER_ERRORS, begin_transaction, retry_after
+from .engine import DRIVER_ERRORS, begin_transaction, retry_failed_operation
 
 log = get_logger("edoc_connector.store.lines")
 
@@ -115,7 +115,7 @@ class SqliteConnectionSource(ForkAware):
         try:
             return self._begin_with(statement)
         except DRIVER_ERRORS as error:
-            return retry_after(error, lambda: self._begin_with(statement))
+            return retry_failed_operation(error, lambda: self._begin_with(statement))
 
     def commit(self, connection: Connection) -> None:
         """Commit a transaction: its writes are on the disk.
