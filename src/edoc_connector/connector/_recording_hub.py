@@ -22,8 +22,8 @@ from ..hubs import (
     collect_secrets,
     parse_http_date,
     parse_strict_json,
-    replace_clock,
     replace_unstorable,
+    with_clock,
 )
 from ..store import StateMachine, Tx
 
@@ -86,7 +86,7 @@ class RecordingHubClient(HubClient):
         self.time = HubTime(clock)
         self._secrets = collect_secrets(dialect)
         self._local = threading.local()
-        super().__init__(replace_clock(dialect, self.time), settings)
+        super().__init__(with_clock(dialect, self.time), settings)
 
     def call(self, make: Callable[P, Flow[R]], *args: P.args, **kwargs: P.kwargs) -> R:
         """Make a call as `HubClient.call` does; once more with the hub's time, where the hub refused ours."""
