@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields, replace
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import BindParameter, ColumnElement, bindparam, delete, exists, insert, select, update
+from sqlalchemy import BindParameter, ColumnElement, and_, bindparam, delete, exists, insert, or_, select, true, update
 
 from .._core import Text
 from ..errors import DocumentIdConflict
@@ -205,6 +205,24 @@ class Deliveries:
         """Find the delivery that the hub knows under an id."""
         found = _SELECT_BY_HUB_DOC_ID.fetch_first(self._tx.connection, {"agency": agency, "hub_doc_id": hub_doc_id})
         return None if found is None else DeliveryRow.from_row(found)
+
+    def list_departed(
+        self, row: DeliveryRow, organ_ids: Collection[str], *, since: datetime | None
+    ) -> list[DeliveryRow]:
+        """List the other deliveries to any of some organisations that left, or may have, newest first.
+
+        Args:
+            row: the delivery.
+            organ_ids: the organisations.
+            since: only those that were sent since then, and those that are not settled.
+        """
+        is_recent = true() if since is None else TABLE.c.sent_at >= since
+        is_unsettled = TABLE.c.state.in_([str(DeliveryState.SENDING), str(DeliveryState.UNKNOWN)])
+        has_left = or_(is_recent, and_(TABLE.c.sent_at.is_(None), or_(TABLE.c.attempts > 0, is_unsettled)))
+        goes_there = exists().where(
+            RECIPIENTS_TABLE.c.delivery_id == TABLE.c.id, RECIPIENTS_TABLE.c.organ_id.in_(sorted(organ_ids))
+        )
+        return self._select_newest(row.agency, TABLE.c.id != row.id, has_left, goes_there)
 
     def move(self, row: DeliveryRow, new: DeliveryState, *, detail: Text | str = "", **values: Any) -> None:
         """Move a delivery as its holder; a stale holder is fenced off.

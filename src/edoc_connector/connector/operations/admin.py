@@ -6,8 +6,8 @@ from datetime import timedelta
 from pathlib import Path
 
 from ..._core import Text
-from ...errors import NotFound
-from ...store import DeliveryState, Tx
+from ...errors import NotFound, StoreError
+from ...store import DeliveryRow, DeliveryState, Tx
 from .._context import ConnectorContext
 from ..delivery import Delivery, build_deliveries
 from ..outbound import Outbox, require_delivery
@@ -58,6 +58,8 @@ class Administration:
             if not is_unknown and reconcile.settle_statuses(tx, self.context.agency, document_id, arrived=arrived):
                 return self._build_view(tx, document_id) if row is not None else None
             row = require_delivery(tx, self.context, document_id)
+            if row.state == DeliveryState.SENT and not arrived:
+                raise _build_sent_error(row)
             state = DeliveryState.SENT if arrived else DeliveryState.READY
             times = {"sent_at": tx.now} if arrived else {"next_attempt_at": tx.now}
             tx.deliveries.move(row, state, detail=Text("a person decided", "do người phụ trách quyết định"), **times)
@@ -136,3 +138,12 @@ class Administration:
             StoreError: the store or the spool cannot be read.
         """
         return spool_maintenance.fsck(self.context, repair=repair, deep=deep)
+
+
+def _build_sent_error(row: DeliveryRow) -> StoreError:
+    return StoreError(
+        f"a delivery may not go from sent to ready by a word: {row.document_id} was taken by the hub. Where the hub "
+        "lost it, call resend(), which asks the hub first.",
+        vi=f"Không thể chuyển văn bản {row.document_id} từ sent về ready chỉ bằng quyết định: trục đã nhận văn bản này. "
+        "Nếu trục làm mất, hãy gọi resend(); hệ thống sẽ hỏi trục trước.",
+    )

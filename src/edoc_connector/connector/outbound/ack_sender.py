@@ -22,6 +22,7 @@ from ...store import (
     DONE,
     FAIL,
     OUTGOING,
+    STATUS,
     Altered,
     OutgoingRow,
     OutgoingState,
@@ -33,7 +34,7 @@ from ...store import (
 from .._context import ConnectorContext
 from .._retry import NO_ERROR, as_error_columns, compute_next_attempt, decide_retry
 from .packet_builder import build_packet
-from .reconciler import Reconciler
+from .reconciler import HubCopy, Reconciler, build_wrong_id_error
 
 log = get_logger("edoc_connector.connector.outbox")
 
@@ -66,6 +67,7 @@ class AckOutcome:
     Args:
         row: the message, claimed.
         doc_id: the hub's id of a status, where it told one; of a confirmation that of the packet.
+        copy_id: the hub's id of the recipient's copy of a status, where its list told that.
         error: what it met; None where the hub took it.
         opens_breaker: whether the next message would meet the error too.
         is_closed: whether that matters to nobody: the hub was told ``fail`` before and takes no ``done`` after it.
@@ -74,6 +76,7 @@ class AckOutcome:
 
     row: OutgoingRow
     doc_id: str | None = None
+    copy_id: str | None = None
     error: EdocError | None = None
     opens_breaker: bool = False
     is_closed: bool = False
@@ -152,7 +155,8 @@ class AckSender:
         hub_copy = self._reconciler.look_up(row)
         if hub_copy is not None:
             exchanges = tuple(self._context.hub.take_exchanges())
-            return self._record_outcomes([AckOutcome(row=row, doc_id=hub_copy.doc_id, recorded_exchanges=exchanges)])[0]
+            outcome = AckOutcome(row=row, doc_id=hub_copy.doc_id, copy_id=hub_copy.copy_id)
+            return self._record_outcomes([replace(outcome, recorded_exchanges=exchanges)])[0]
         with self._context.store.transaction() as tx:
             rows = tx.outgoing.claim_batch(self._context.lease, agency=row.agency, only_due=False, only_ids=[row.id])
         return self._send_batch(rows)[0] if rows else AckResult(key=row.id)
@@ -197,7 +201,8 @@ class AckSender:
                 hub.confirm(row.hub_doc_id or "", Outcome(row.code))
                 outcome = AckOutcome(row=row, doc_id=row.hub_doc_id)
             else:
-                outcome = AckOutcome(row=row, doc_id=self._send_status(row))
+                hub_copy = self._send_status(row)
+                outcome = AckOutcome(row=row, doc_id=hub_copy.doc_id, copy_id=hub_copy.copy_id)
         except EdocError as error:
             outcome = AckOutcome(row=row, error=error, is_closed=self._is_closed_by_fail(row, error))
         outcome = replace(outcome, recorded_exchanges=tuple(hub.take_exchanges()))
@@ -219,15 +224,15 @@ class AckSender:
         with self._context.store.snapshot() as tx:
             return bool(tx.outgoing.find_all(row.agency, **told_fail, limit=1))
 
-    def _send_status(self, row: OutgoingRow) -> str | None:
+    def _send_status(self, row: OutgoingRow) -> HubCopy:
         packet = self._ensure_packet(row)
         try:
             result = self._context.hub.send(
                 packet, message_type=MessageType.STATUS, sender=self._context.agency, recipients=[row.recipient or ""]
             )
-        except DuplicateDocument:
-            return self._reconciler.find_hub_id(row)  # the same bytes as before: an earlier attempt arrived
-        return result.doc_id
+        except DuplicateDocument as error:
+            return self._reconciler.resolve_duplicate_status(row, error)
+        return HubCopy(result.doc_id)
 
     def _ensure_packet(self, row: OutgoingRow) -> PacketFile:
         """Find the packet of a status; where it is gone or was altered, build one that says the same."""
@@ -262,6 +267,7 @@ class AckSender:
             return []
         try:
             with self._context.store.transaction() as tx:
+                outcomes = _disbelieve_bound(tx, outcomes)
                 self._write_outcomes(tx, outcomes)
         except EdocError as error:
             if len(outcomes) > 1:
@@ -287,10 +293,13 @@ class AckSender:
                 self._write_failure(tx, outcome.row, outcome.error)
             elif outcome.row.state == OutgoingState.UNKNOWN:
                 values: dict[str, Any] = {"sent_at": tx.now, "attempts": outcome.row.attempts + 1, **NO_ERROR}
-                tx.outgoing.move(outcome.row, OutgoingState.SENT, hub_doc_id=outcome.doc_id, **values)
+                values |= {"hub_doc_id": outcome.doc_id, "copy_doc_id": outcome.copy_id}
+                tx.outgoing.move(outcome.row, OutgoingState.SENT, **values)
             else:
                 sent_outcomes.append(outcome)
-        tx.outgoing.mark_sent([(outcome.row, outcome.doc_id) for outcome in sent_outcomes], values=NO_ERROR)
+        tx.outgoing.mark_sent(
+            [(outcome.row, outcome.doc_id, outcome.copy_id) for outcome in sent_outcomes], values=NO_ERROR
+        )
         confirmed = [outcome.row for outcome in sent_outcomes if outcome.row.kind == CONFIRM]
         if confirmed:
             tx.receipts.mark_confirmed({row.receipt_id or 0: row.code for row in confirmed})
@@ -307,6 +316,21 @@ class AckSender:
         tx.outgoing.move(row, state, detail=describe_error(error), **values)
         if state is OutgoingState.FAILED:
             _record_subject_failure(tx, row, error)
+
+
+def _disbelieve_bound(tx: Tx, outcomes: Sequence[AckOutcome]) -> list[AckOutcome]:
+    """Take the statuses for which the hub told another packet's id for unknown."""
+    told = {
+        outcome.row.id: outcome.doc_id
+        for outcome in outcomes
+        if outcome.row.kind == STATUS and outcome.row.state == OutgoingState.SENDING and outcome.error is None
+        if outcome.doc_id is not None
+    }
+    bound_keys = tx.outgoing.find_bound_to_others(OUTGOING, outcomes[0].row.agency, told)
+    return [
+        replace(outcome, error=build_wrong_id_error(outcome.doc_id)) if outcome.row.id in bound_keys else outcome
+        for outcome in outcomes
+    ]
 
 
 def _close_confirmation(tx: Tx, row: OutgoingRow) -> None:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any, NoReturn, TypeAlias
 
 from ..._core import Text, describe_error, get_logger
-from ...errors import AuthenticationRejected, DuplicateDocument, EdocError, OutcomeUnknown, StoreError
+from ...errors import AuthenticationRejected, DuplicateDocument, EdocError, StoreError
 from ...hubs import MessageType
 from ...store import (
     DELIVERIES,
@@ -30,7 +30,7 @@ from .._context import ConnectorContext
 from .._recovery import recover_sending
 from .._retry import NO_ERROR, as_error_columns, compute_next_attempt, decide_retry
 from .ack_sender import AckSender
-from .reconciler import Reconciler
+from .reconciler import Reconciler, build_wrong_id_error
 from .submission import Submission, is_refusal, record_refusal
 
 log = get_logger("edoc_connector.connector.outbox")
@@ -152,9 +152,12 @@ class Outbox:
             sent_detail = detail or (
                 f"docId {doc_id}" if doc_id else Text("docId not told", "trục không cho biết docId")
             )
-            is_bound = tx.deliveries.mark_sent(row, doc_id, detail=sent_detail, attempts=row.attempts + 1, **NO_ERROR)
+            told = {} if doc_id is None else {row.id: doc_id}
+            is_bound = not tx.outgoing.find_bound_to_others(DELIVERIES, row.agency, told) and tx.deliveries.mark_sent(
+                row, doc_id, detail=sent_detail, attempts=row.attempts + 1, **NO_ERROR
+            )
         if not is_bound:
-            self._record_delivery_failure(row, _build_wrong_id_error(doc_id))
+            self._record_delivery_failure(row, build_wrong_id_error(doc_id))
 
     def _record_delivery_failure(
         self, row: DeliveryRow, error: EdocError, *, state: DeliveryState | None = None
@@ -187,13 +190,13 @@ class Outbox:
     def _resolve_duplicate_delivery(self, row: DeliveryRow, error: DuplicateDocument) -> None:
         """Find out whose packet the hub has: ours, from an attempt whose answer was lost, or somebody else's."""
         try:
-            hub_ids = self._reconciler.query_hub(row)
+            finding = self._reconciler.query_hub(row)
         except EdocError as lookup_error:
             log.warning("the hub cannot be asked what it has: %s", lookup_error)
             self._record_delivery_failure(row, error, state=DeliveryState.UNKNOWN)
-        if len(hub_ids) != 1 and not row.was_unknown:
+        if not finding.is_found and not row.was_unknown:
             self._record_delivery_failure(row, error)
-        self._mark_delivery_sent(row, hub_ids[0] if len(hub_ids) == 1 else None, Text(*_ALREADY_AT_HUB_WORDS))
+        self._mark_delivery_sent(row, finding.doc_id if finding.is_found else None, Text(*_ALREADY_AT_HUB_WORDS))
 
     def look_up_message(self, machine: StateMachine, key: int) -> EdocError | None:
         """Ask the hub about one message whose outcome is unknown, and act on its answer.
@@ -305,12 +308,3 @@ class Outbox:
         self._breaker_open_until = time.monotonic() + self._context.limits.backoff
         level = logging.ERROR if isinstance(error, AuthenticationRejected) else logging.WARNING
         log.log(level, "sending to the hub pauses, everything stays queued: %s", error)
-
-
-def _build_wrong_id_error(doc_id: str | None) -> OutcomeUnknown:
-    return OutcomeUnknown(
-        f"the hub answered with docId {doc_id}, which belongs to another packet of ours: the answer was not believed. "
-        "Call again; the hub will be asked what it has.",
-        vi=f"Trục trả về docId {doc_id} vốn thuộc gói tin khác của đơn vị nên câu trả lời không được chấp nhận. "
-        "Hãy gọi lại; hệ thống sẽ hỏi trục đã có gói tin nào.",
-    )
