@@ -22,9 +22,10 @@ from sqlalchemy import (
 
 from .._core import Text
 from ._sql import TABLES, CompiledStatement, Row, build_query_by_id, match_columns
-from .rows import CONFIRM, STATUS, OutgoingRow, ReceiptRow
+from .rows import CONFIRM, STATUS, DeliveryRow, OutgoingRow, ReceiptRow
 from .spool import SpoolFile
 from .state_machine import DELIVERIES, OUTGOING, OutgoingState, StateMachine
+from .status_rules import TAKE_BACK_CODE
 from .transitions import HeldRow
 
 if TYPE_CHECKING:
@@ -121,6 +122,7 @@ class Outgoing:
         after_id: int = 0,
         only_ids: Collection[int] | None = None,
         exclude: Collection[int] = (),
+        longest_due_first: bool = False,
     ) -> list[OutgoingRow]:
         """Claim messages whose turn it is.
 
@@ -133,6 +135,7 @@ class Outgoing:
             after_id: only rows with a greater key.
             only_ids: only these rows.
             exclude: not these.
+            longest_due_first: see `Leases.claim`.
         """
         rows = self._tx.leases.claim(
             OUTGOING,
@@ -144,6 +147,7 @@ class Outgoing:
             only_due=only_due,
             limit=limit,
             after_id=after_id,
+            longest_due_first=longest_due_first,
         )
         return [OutgoingRow.from_row(row) for row in rows]
 
@@ -235,6 +239,14 @@ class Outgoing:
         has_left = or_(is_recent, and_(TABLE.c.sent_at.is_(None), or_(TABLE.c.attempts > 0, _IS_UNSETTLED)))
         where = (TABLE.c.kind == STATUS, TABLE.c.recipient == row.recipient, TABLE.c.id != row.id, has_left)
         return self._select_newest(row.agency, *where, TABLE.c.spool_file.is_not(None))
+
+    def settle_answered(self, delivery: DeliveryRow, organ_id: str) -> None:
+        """Settle a request to give a document back whose outcome was unknown: it was answered, so the hub had it."""
+        wanted: dict[str, Any] = {"delivery_id": delivery.id, "recipient": organ_id, "code": TAKE_BACK_CODE}
+        cause = Text(f"{organ_id} answered it: the hub had it", f"{organ_id} đã trả lời nên trục đã có thông báo này")
+        values: dict[str, Any] = {"sent_at": self._tx.now, "error_code": None, "error_text": None, "error_vi": None}
+        for row in self.find_all(delivery.agency, state=OutgoingState.UNKNOWN, **wanted):
+            self._tx.transitions.move(OUTGOING, row.id, old=row.state, new=OutgoingState.SENT, cause=cause, **values)
 
     def _select_newest(self, agency: str, *where: ColumnElement[bool], limit: int | None = None) -> list[OutgoingRow]:
         query = select(TABLE).where(TABLE.c.agency == agency, *where).order_by(TABLE.c.id.desc()).limit(limit)

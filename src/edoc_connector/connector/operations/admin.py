@@ -144,6 +144,6 @@ def _build_sent_error(row: DeliveryRow) -> StoreError:
     return StoreError(
         f"a delivery may not go from sent to ready by a word: {row.document_id} was taken by the hub. Where the hub "
         "lost it, call resend(), which asks the hub first.",
-        vi=f"Không thể chuyển văn bản {row.document_id} từ sent về ready chỉ bằng quyết định: trục đã nhận văn bản này. "
+        vi=f"Không thể chuyển văn bản {row.document_id} từ sent về ready chỉ bằng quyết định: trục đã nhận văn bản. "
         "Nếu trục làm mất, hãy gọi resend(); hệ thống sẽ hỏi trục trước.",
     )

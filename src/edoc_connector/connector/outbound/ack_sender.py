@@ -34,7 +34,7 @@ from ...store import (
 from .._context import ConnectorContext
 from .._retry import NO_ERROR, as_error_columns, compute_next_attempt, decide_retry
 from .packet_builder import build_packet
-from .reconciler import HubCopy, Reconciler, build_wrong_id_error
+from .reconciler import HubCopy, Questions, Reconciler, build_wrong_id_error
 
 log = get_logger("edoc_connector.connector.outbox")
 
@@ -53,11 +53,13 @@ class AckResult:
         key: of its row.
         error: what it met, if anything.
         opens_breaker: whether the next message would meet that too.
+        is_open: whether the hub was asked about its outcome and did not tell.
     """
 
     key: int
     error: EdocError | None = None
     opens_breaker: bool = False
+    is_open: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,15 +85,26 @@ class AckOutcome:
     recorded_exchanges: tuple[dict[str, Any], ...] = ()
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _ClaimOptions:
+    """What of the queue may be claimed; see `AckSender.send_next`."""
+
+    only_due: bool
+    exclude: Collection[int]
+    only_id: int | None
+
+
 class AckSender:
     """Sends statuses and confirmations.
 
     Args:
         context: the store, the hub and the key.
         reconciler: asks the hub about statuses that it may have.
+        questions: the turn to ask.
     """
 
-    def __init__(self, context: ConnectorContext, reconciler: Reconciler) -> None:
+    def __init__(self, context: ConnectorContext, reconciler: Reconciler, questions: Questions) -> None:
+        self._questions = questions
         self._context = context
         self._reconciler = reconciler
         self._lock = threading.Lock()
@@ -107,7 +120,7 @@ class AckSender:
     def send_next(
         self, *, only_due: bool, exclude: Collection[int] = (), only_id: int | None = None
     ) -> list[AckResult]:
-        """Send the next messages whose turn it is, once each.
+        """Send the next messages whose turn it is, once each; where there is none, ask about one unknown outcome.
 
         Args:
             only_due: only what is due by its back-off.
@@ -117,17 +130,26 @@ class AckSender:
         Returns:
             What became of each.
         """
-        keys = None if only_id is None else [only_id]
+        options = _ClaimOptions(only_due=only_due, exclude=exclude, only_id=only_id)
+        rows = self._claim(options, state=OutgoingState.READY, limit=BATCH_SIZE)
+        if rows:
+            return self.send_claimed(rows)
+        with self._questions.ask_next() as may_ask:
+            may_ask = may_ask or not only_due or only_id is not None
+            return self.send_claimed(self._claim(options, state=OutgoingState.UNKNOWN, limit=1)) if may_ask else []
+
+    def _claim(self, options: _ClaimOptions, *, state: OutgoingState, limit: int) -> list[OutgoingRow]:
         with self._context.store.transaction() as tx:
-            rows = tx.outgoing.claim_batch(
+            return tx.outgoing.claim_batch(
                 self._context.lease,
                 agency=self._context.agency,
-                only_due=only_due,
-                limit=BATCH_SIZE,
-                only_ids=keys,
-                exclude=exclude,
+                states=[state],
+                only_due=options.only_due,
+                limit=limit,
+                only_ids=None if options.only_id is None else [options.only_id],
+                exclude=options.exclude,
+                longest_due_first=state is OutgoingState.UNKNOWN,
             )
-        return self.send_claimed(rows)
 
     def send_claimed(self, rows: Sequence[OutgoingRow]) -> list[AckResult]:
         """Send messages that are claimed, as `send_next` does."""
@@ -148,7 +170,7 @@ class AckSender:
         try:
             return self._look_up_or_send(row)
         except EdocError as error:
-            return AckResult(key=row.id, error=error, opens_breaker=decide_retry(error).opens_breaker)
+            return AckResult(key=row.id, error=error, opens_breaker=decide_retry(error).opens_breaker, is_open=True)
 
     def _look_up_or_send(self, row: OutgoingRow) -> AckResult:
         self._context.hub.clear_exchanges()
@@ -310,7 +332,9 @@ class AckSender:
             state = OutgoingState.READY  # confirming twice is harmless, so an unknown outcome is no reason to ask
         values: dict[str, Any] = {"attempts": row.attempts + 1, **as_error_columns(error)}
         if state is OutgoingState.UNKNOWN:
-            values |= {"next_attempt_at": tx.now, "asked": 0}
+            values |= {"asked": 0}
+        if state is OutgoingState.UNKNOWN and not row.was_unknown:
+            values |= {"next_attempt_at": tx.now}
         else:
             values |= {"next_attempt_at": compute_next_attempt(self._context.limits, row.attempts, tx.now, error)}
         tx.outgoing.move(row, state, detail=describe_error(error), **values)

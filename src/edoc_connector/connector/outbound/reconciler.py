@@ -7,7 +7,9 @@ ever more seldom.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import NoReturn, TypeAlias
@@ -55,6 +57,23 @@ class HubCopy:
     copy_id: str | None = None
 
 
+class Questions:
+    """The turn to ask about an unknown outcome unbidden: one at a time, so that others send."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+
+    @contextmanager
+    def ask_next(self) -> Iterator[bool]:
+        """Take the turn for the block; false where another thread has it."""
+        is_taken = self._lock.acquire(blocking=False)
+        try:
+            yield is_taken
+        finally:
+            if is_taken:
+                self._lock.release()
+
+
 class Reconciler:
     """Asks the hub about packets of ours.
 
@@ -81,7 +100,7 @@ class Reconciler:
         with self._context.store.snapshot() as tx:
             is_early = row.asked > 0 and tx.now < row.next_attempt_at
         if is_early:
-            self._record_unsettled(row, _build_not_listed_error(), lookups=row.asked)
+            self._record_unsettled(row, _build_not_listed_error(), lookups=row.asked, is_asked=False)
         try:
             finding = self.query_hub(row)
         except EdocError as error:
@@ -201,15 +220,16 @@ class Reconciler:
                 next_attempt_at=tx.now,
             )
 
-    def _record_unsettled(self, row: SentRow, error: EdocError, lookups: int) -> NoReturn:
+    def _record_unsettled(self, row: SentRow, error: EdocError, *, lookups: int, is_asked: bool = True) -> NoReturn:
+        """Leave an outcome open; each question that told nothing counts, and the next one waits longer."""
         machine, limits = _get_machine(row), self._context.limits
         with self._context.store.transaction() as tx:
             self._context.hub.record_exchanges(tx, machine, row.id)
-            next_attempt_at = row.next_attempt_at
+            attempts, next_attempt_at = row.attempts, row.next_attempt_at
             if lookups > row.asked:
                 next_attempt_at = tx.now + timedelta(seconds=limits.grace)
-            elif next_attempt_at <= tx.now:
-                next_attempt_at = compute_next_attempt(limits, row.attempts, tx.now, error)
+            elif is_asked:
+                attempts, next_attempt_at = attempts + 1, compute_next_attempt(limits, attempts, tx.now, error)
             tx.leases.end(
                 machine,
                 row.id,
@@ -217,6 +237,7 @@ class Reconciler:
                 fencing_token=row.fence,
                 detail=Text(f"still unknown: {error.message}", f"vẫn chưa rõ: {error.vi}"),
                 asked=lookups,
+                attempts=attempts,
                 next_attempt_at=next_attempt_at,
                 **as_error_columns(error),
             )
