@@ -222,14 +222,16 @@ class Deliveries:
         )
         return self._select_newest(row.agency, TABLE.c.id != row.id, has_left, goes_there)
 
-    def move(self, row: DeliveryRow, new: DeliveryState, *, detail: Text | str = "", **values: Any) -> None:
+    def move(
+        self, row: DeliveryRow, new: DeliveryState, *, detail: Text | str = "", cause: Text | None = None, **values: Any
+    ) -> None:
         """Move a delivery as its holder; a stale holder is fenced off.
 
         Raises:
             LeaseLost: somebody else moved or took it.
         """
         self._tx.transitions.move(
-            DELIVERIES, row.id, old=row.state, new=new, fencing_token=row.fence, detail=detail, **values
+            DELIVERIES, row.id, old=row.state, new=new, fencing_token=row.fence, detail=detail, cause=cause, **values
         )
 
     def mark_sent(self, row: DeliveryRow, doc_id: str | None, *, detail: Text | str, **values: Any) -> bool:

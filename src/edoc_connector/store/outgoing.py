@@ -240,6 +240,24 @@ class Outgoing:
         where = (TABLE.c.kind == STATUS, TABLE.c.recipient == row.recipient, TABLE.c.id != row.id, has_left)
         return self._select_newest(row.agency, *where, TABLE.c.spool_file.is_not(None))
 
+    def list_refused(self, agency: str) -> list[OutgoingRow]:
+        """List the messages that the hub refused and that are not settled by a later one, the oldest first."""
+        rows = self.find_all(agency, state=OutgoingState.FAILED)
+        return [row for row in reversed(rows) if self.is_refused(row)]
+
+    def is_refused(self, row: OutgoingRow) -> bool:
+        """Whether a message was refused, and it matters: no later one of its lane got through."""
+        if row.state != OutgoingState.FAILED or row.error_code is None:
+            return False
+        later = (TABLE.c.lane == row.lane, TABLE.c.id > row.id, TABLE.c.state == OutgoingState.SENT)
+        return not self._select_newest(row.agency, *later, limit=1)
+
+    def requeue_refused(self, receipt: ReceiptRow) -> None:
+        """Queue again what was refused about a packet that the hub still offers, if that is due."""
+        for row in reversed(self.find_all(receipt.agency, receipt_id=receipt.id, state=OutgoingState.FAILED)):
+            if row.next_attempt_at <= self._tx.now and self.is_refused(row):
+                self.move(row, OutgoingState.READY, next_attempt_at=self._tx.now)
+
     def settle_answered(self, delivery: DeliveryRow, organ_id: str) -> None:
         """Settle a request to give a document back whose outcome was unknown: it was answered, so the hub had it."""
         wanted: dict[str, Any] = {"delivery_id": delivery.id, "recipient": organ_id, "code": TAKE_BACK_CODE}
@@ -252,14 +270,16 @@ class Outgoing:
         query = select(TABLE).where(TABLE.c.agency == agency, *where).order_by(TABLE.c.id.desc()).limit(limit)
         return [OutgoingRow.from_row(row) for row in self._tx.connection.execute(query).mappings()]
 
-    def move(self, row: OutgoingRow, new: OutgoingState, *, detail: Text | str = "", **values: Any) -> None:
+    def move(
+        self, row: OutgoingRow, new: OutgoingState, *, detail: Text | str = "", cause: Text | None = None, **values: Any
+    ) -> None:
         """Move a message as its holder; a stale holder is fenced off.
 
         Raises:
             LeaseLost: somebody else moved or took it.
         """
         self._tx.transitions.move(
-            OUTGOING, row.id, old=row.state, new=new, fencing_token=row.fence, detail=detail, **values
+            OUTGOING, row.id, old=row.state, new=new, fencing_token=row.fence, detail=detail, cause=cause, **values
         )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 from ..._core import Text
 from ...errors import NotFound, StoreError
@@ -11,9 +12,9 @@ from ...store import DeliveryRow, DeliveryState, Tx
 from .._context import ConnectorContext
 from ..delivery import Delivery, build_deliveries
 from ..outbound import Outbox, require_delivery
-from . import evidence_pack, explain, reconcile, spool_maintenance
+from . import evidence_pack, explain, reconcile, resend, spool_maintenance
 from .explain import Story
-from .reconcile import Reconciled
+from .reconcile import Reconciled, Unsettled
 from .spool_maintenance import Pruned, Rewritten, SpoolFault
 
 
@@ -61,9 +62,29 @@ class Administration:
             if row.state == DeliveryState.SENT and not arrived:
                 raise _build_sent_error(row)
             state = DeliveryState.SENT if arrived else DeliveryState.READY
-            times = {"sent_at": tx.now} if arrived else {"next_attempt_at": tx.now}
+            times: dict[str, Any] = {"sent_at": tx.now} if arrived else {"next_attempt_at": tx.now}
             tx.deliveries.move(row, state, detail=Text("a person decided", "do người phụ trách quyết định"), **times)
             return self._build_view(tx, document_id)
+
+    def resend(self, document_id: str, *, what: str | None = None, by: str | None = None) -> tuple[Unsettled, ...]:
+        """Send again what the hub refused about a document, or what it lost of it.
+
+        The document itself, unless the hub has it: it is asked first; and each status and confirmation about it that
+        was refused. Calling again does nothing more.
+
+        Args:
+            document_id: the document, sent or received; or the hub's id of a packet that came in.
+            what: only that: ``document``, the code of a status (also of one that was ``sent``), or ``confirm``.
+            by: who wants it, for the timeline.
+
+        Returns:
+            What became of each.
+
+        Raises:
+            NotFound: nothing is known of that document, it has no such message, or its packet is gone.
+            EdocError: the hub was asked and did not say; nothing was sent.
+        """
+        return resend.resend(self.context, self.outbox, document_id, what=what, by=by)
 
     def _build_view(self, tx: Tx, document_id: str) -> Delivery:
         row = require_delivery(tx, self.context, document_id)

@@ -32,6 +32,7 @@ from .._recovery import recover_sending
 from .._retry import NO_ERROR, as_error_columns, compute_next_attempt, decide_retry
 from .ack_sender import AckSender
 from .reconciler import Questions, Reconciler, build_wrong_id_error
+from .sent_copies import SentFinding
 from .submission import Submission, is_refusal, record_refusal
 
 log = get_logger("edoc_connector.connector.outbox")
@@ -219,6 +220,23 @@ class Outbox:
         if not finding.is_found and not row.was_unknown:
             self._record_delivery_failure(row, error)
         self._mark_delivery_sent(row, finding.doc_id if finding.is_found else None, Text(*_ALREADY_AT_HUB_WORDS))
+
+    def find_at_hub(self, row: DeliveryRow | OutgoingRow) -> SentFinding:
+        """Ask the hub whether it has a message that it took once.
+
+        Raises:
+            EdocError: it did not say.
+        """
+        self._context.hub.clear_exchanges()
+        return self._reconciler.query_taken(row)
+
+    def send_again(self, machine: StateMachine, key: int) -> EdocError | None:
+        """Send one message now, or ask the hub about it, whatever its back-off says; returns what that met."""
+        if machine is OUTGOING:
+            results = self.ack_sender.send_next(only_due=False, only_id=key)
+            return results[0].error if results else None
+        row = self._claim_delivery(only_due=False, only_id=key)
+        return None if row is None else self._try_send_delivery(row)
 
     def look_up_message(self, machine: StateMachine, key: int) -> EdocError | None:
         """Ask the hub about one message whose outcome is unknown, and act on its answer.
