@@ -62,7 +62,7 @@ def make_undecided(sender: Connector, receiver: Settings, hub: RunningHub, count
             connector.flush()
 
 
-def measure(undecided: int, seconds: float, per_second: float) -> list[float]:
+def measure(undecided: int, seconds: float, per_second: float, slow: float) -> list[float]:
     """Measure how long each new status waited, in seconds."""
     with tempfile.TemporaryDirectory() as name, RunningHub(MockHubConfig(data=Path(name) / "hub")) as hub:
         for agency, title in PARTIES.items():
@@ -77,6 +77,7 @@ def measure(undecided: int, seconds: float, per_second: float) -> list[float]:
 
         with Connector.open(ours) as sender:
             make_undecided(sender, theirs, hub, undecided)
+            hub.faults.add(Fault(kind="delay", path="/getSentEdocList", seconds=slow, count=None))
             with Worker([theirs], handlers=handlers) as worker:
                 thread = threading.Thread(target=worker.run)
                 thread.start()
@@ -101,9 +102,10 @@ def main() -> None:
     parser.add_argument("--undecided", type=int, default=60)
     parser.add_argument("--seconds", type=float, default=20.0)
     parser.add_argument("--per-second", type=float, default=5.0)
+    parser.add_argument("--slow", type=float, default=0.5, help="seconds that the hub takes for a question")
     options = parser.parse_args()
     for undecided in (0, options.undecided):
-        waits = measure(undecided, options.seconds, options.per_second)
+        waits = measure(undecided, options.seconds, options.per_second, options.slow)
         cuts = quantiles(waits, n=100)
         print(f"  median {cuts[49]:.3f} s, p95 {cuts[94]:.3f} s, longest {max(waits):.3f} s")
 
