@@ -19,4 +19,6 @@ def main(endpoint: str, system_id: str) -> None:
 
 
 if __name__ == "__main__":
+    if len(sys.argv) < 3 or "EDOC_HUB_SECRET" not in os.environ:
+        sys.exit(__doc__)
     main(*sys.argv[1:])

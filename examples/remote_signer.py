@@ -206,4 +206,6 @@ def main(base: str, credential: str, settings: str, source: str) -> None:
 
 
 if __name__ == "__main__":
+    if len(sys.argv) < 5:
+        sys.exit(__doc__)
     main(*sys.argv[1:])

@@ -33,4 +33,6 @@ def main(settings: str, recipient_id: str, recipient_name: str, number: str, fil
 
 
 if __name__ == "__main__":
+    if len(sys.argv) < 6:
+        sys.exit(__doc__)
     main(*sys.argv[1:])

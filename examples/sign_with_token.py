@@ -44,4 +44,6 @@ def main(key: str, source: str, target: str, *files: str) -> None:
 
 
 if __name__ == "__main__":
+    if len(sys.argv) < 4:
+        sys.exit(__doc__)
     main(*sys.argv[1:])

@@ -167,3 +167,28 @@ def test_the_tutorial_works(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     )
     assert done.returncode == 0, done.stderr
     assert "Đã tiếp nhận" in done.stdout
+
+
+@pytest.mark.parametrize("text", BOTH, ids=["English", "Vietnamese"])
+def test_the_readme_snippet_is_typed(text: str, tmp_path: Path) -> None:
+    """mypy accepts the snippet in strict mode, lists where several values are given included."""
+    blocks: list[str] = re.findall(r"^```python\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+    snippet = tmp_path / "snippet.py"
+    snippet.write_text("\n".join(["from typing import Any", "dms: Any = None", *blocks]), encoding="utf-8")
+    command = [
+        sys.executable,
+        "-m",
+        "mypy",
+        "--strict",
+        "--config-file",
+        os.devnull,
+        "--cache-dir",
+        str(ROOT / ".mypy_cache"),
+    ]
+    environment = os.environ | {"MYPYPATH": str(ROOT / "src")}
+    done = subprocess.run([*command, str(snippet)], capture_output=True, text=True, env=environment)
+    assert done.returncode == 0, done.stdout + done.stderr
+    wrong = tmp_path / "wrong.py"
+    wrong.write_text(snippet.read_text(encoding="utf-8").replace('number="7816"', "number=7816"), encoding="utf-8")
+    done = subprocess.run([*command, str(wrong)], capture_output=True, text=True, env=environment)
+    assert 'Argument "number" to "Document"' in done.stdout  # it does look

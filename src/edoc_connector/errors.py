@@ -6,6 +6,7 @@
     ├─ ConfigError                  settings missing or wrong
     ├─ PacketError                  a packet that cannot be read at all
     ├─ DocumentError                a document or status of ours that breaks the standard's rules; nothing was written
+    │  └─ InvalidFields             values that a document, an organisation… cannot be made of; also a ValueError
     ├─ AttachmentError              a file to send that is missing or empty, content in a packet that cannot be decoded
     ├─ SigningError                 a key that cannot be loaded or must not sign
     ├─ VerificationFailed           a packet that the receive policy does not let in
@@ -127,6 +128,14 @@ class DocumentError(EdocError):
         self.problems = tuple(problems)
 
 
+class InvalidFields(DocumentError, ValueError):
+    """Values of a wrong kind, unknown or missing, for a `Document`, an `Organization` or another model.
+
+    Args:
+        problems: every field that is wrong (`edxml.FieldProblem`).
+    """
+
+
 class AttachmentError(EdocError):
     """A file to send is missing, empty or changing, or content in a packet cannot be decoded."""
 
@@ -242,7 +251,7 @@ class NotFound(EdocError):
     """No delivery, receipt or document has that id."""
 
 
-_REFINEMENTS = frozenset({ClockRejected, CallNotSupported, IntermediaryAnswer, AnswerCut})
+_REFINEMENTS = frozenset({ClockRejected, CallNotSupported, IntermediaryAnswer, AnswerCut, InvalidFields})
 """Classes younger than databases and evidence that name the class above them for the same refusal."""
 
 

@@ -124,3 +124,21 @@ def test_what_stands_behind_a_compressed_answer(behind: bytes) -> None:
 
     with pytest.raises(ProtocolError, match="compression"):
         answer()
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "none", "identity, identity", "binary", "aws-chunked"])
+def test_an_odd_encoding_of_a_short_answer(encoding: str, tmp_path: Path) -> None:
+    """An answer whose Content-Encoding names none is read as it came, a send's too; a packet's is refused."""
+    with AnswerSink(request(), 200, {"content-encoding": encoding}) as sink:
+        sink.write(b'{"status":"OK"}')
+        assert sink.finish().body == b'{"status":"OK"}'
+    if "identity" not in encoding:
+        with pytest.raises(ProtocolError, match="not asked for"):
+            AnswerSink(request(save_to=tmp_path / "packet"), 200, {"content-encoding": encoding})
+
+
+def test_an_encoding_beside_identity() -> None:
+    """What is compressed once is decompressed, whatever else the header lists."""
+    with AnswerSink(request(), 200, {"content-encoding": "identity, gzip"}) as sink:
+        sink.write(gzip.compress(b"{}"))
+        assert sink.finish().body == b"{}"

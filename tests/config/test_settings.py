@@ -320,3 +320,11 @@ def test_a_mistake_in_the_file_is_to_be_corrected_there(write: Write) -> None:
         Settings.load(write("[agency]\nid = = 1\n"))
     assert "Give the path" not in str(caught.value)
     assert "Hãy sửa tại vị trí đó" in caught.value.vi
+
+
+@pytest.mark.parametrize("code", ["H29 .05", " H29.05", "H29.05\\n", "H29\\u200b.05", "H29\\u202e.05", "H29\\t05"])
+def test_a_code_with_spaces(code: str, write: Write) -> None:
+    """Spaces, line ends and invisible letters in our own code are an error in both languages: the hub knows no such."""
+    with pytest.raises(ConfigError, match=r"agency\.id: a code has no spaces") as caught:
+        Settings.load(write(MINIMAL.replace('id = "H29.05"', f'id = "{code}"', 1)))
+    assert "mã đơn vị không có dấu cách" in caught.value.vi

@@ -145,6 +145,16 @@ def test_a_policy_that_was_too_strict(
     assert receipt.verification.status == "UNSIGNED"
 
 
+def test_policy_any_is_warned_of_once(office: Office, hub: RunningHub, caplog: pytest.LogCaptureFixture) -> None:
+    """Once per process and configuration, not at every `receive`; another configuration is told of too."""
+    receiver = office("G22", receive={"policy": "any"})
+    for _ in range(3):
+        list(receiver.receive())
+    assert caplog.text.count("policy is any") == 1
+    list(office("H29.05", receive={"policy": "any"}).receive())
+    assert caplog.text.count("policy is any") == 2
+
+
 def test_a_packet_over_a_limit(
     office: Office, hub: RunningHub, caplog: pytest.LogCaptureFixture, handle: Handle
 ) -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
@@ -14,7 +15,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from edoc_connector.client import HubClient
+from edoc_connector.client import HubClient, client
+from edoc_connector.client.transport import parse_answer_headers
 from edoc_connector.config import LimitSettings
 from edoc_connector.connector.outbound import submission
 from edoc_connector.connector.outbound.outbox import Outbox
@@ -22,6 +24,7 @@ from edoc_connector.connector.outbound.packet_builder import build_packet
 from edoc_connector.edxml import Replacement, StatusCode
 from edoc_connector.errors import (
     DuplicateDocument,
+    EdocError,
     HubUnavailable,
     NotFound,
     OutcomeUnknown,
@@ -109,6 +112,27 @@ def test_row_04_a_lost_request(office: Office, hub: RunningHub, fails: Fails, ah
     fails(OutcomeUnknown, lambda: sender.send(sample_document()), "grace period")
     assert hub.packets() == []
     ahead(sender, 61.0)
+    assert sender.send(sample_document()).state is DeliveryState.SENT
+    assert len(hub.packets()) == 1
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "br"])
+def test_an_odd_encoding_of_the_answer_settles(
+    encoding: str, office: Office, hub: RunningHub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A send whose answer a proxy marks with an odd Content-Encoding is sent, once: the hub's ledger tells."""
+    marked = iter([True])
+
+    def mark(raw: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
+        return parse_answer_headers(raw) | (
+            {"content-encoding": encoding} if encoding == "utf-8" or next(marked, False) else {}
+        )
+
+    sender = office("H29.05")
+    sender.directory()
+    monkeypatch.setattr(client, "parse_answer_headers", mark)
+    with suppress(EdocError):
+        sender.send(sample_document())
     assert sender.send(sample_document()).state is DeliveryState.SENT
     assert len(hub.packets()) == 1
 

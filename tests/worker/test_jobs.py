@@ -242,9 +242,34 @@ def test_the_time_of_the_next_poll_is_in_the_database(worker: WorkerOf, hub: Run
     first.run_once(rounds=10)
     due = first.agency_jobs[0].read_schedule()[Job.POLL].next_at
     second = worker("G22", worker={"poll": 600.0})
-    second.run_once(rounds=10)
-    assert second.agency_jobs[0].read_schedule()[Job.POLL].next_at == due
+    second.agency_jobs[0].recover()
     assert not second.agency_jobs[0].poll()
+    assert second.agency_jobs[0].read_schedule()[Job.POLL].next_at == due
+
+
+def test_working_once_polls_now(office: Office, worker: WorkerOf, hub: RunningHub) -> None:
+    """`run_once` asks the hub whenever the next poll is due, and tells whether it answered."""
+    receiver = worker("G22", worker={"poll": 600.0})
+    assert receiver.run_once(rounds=10) == {"G22": True}
+    document_id = office("H29.05").send(sample_document()).id
+    assert receiver.run_once(rounds=10) == {"G22": True}
+    assert office("G22").receipt(document_id).state is ReceiptState.WAITING
+    hub.faults.add(Fault(kind="error", status=503, count=None))
+    assert receiver.run_once(rounds=10) == {"G22": False}
+    hub.faults.clear()
+    assert receiver.run_once(rounds=10) == {"G22": True}
+    assert receiver.agency_jobs[0].find_open_until() is None
+
+
+def test_working_once_beside_another_worker(worker: WorkerOf, hub: RunningHub) -> None:
+    """What another worker is at is left to it, also where the poll is not due."""
+    first, second = worker("G22", worker={"poll": 600.0}), worker("G22", worker={"poll": 600.0})
+    first.run_once(rounds=10)
+    asked_at = first.agency_jobs[0].read_schedule()[Job.POLL].succeeded_at
+    with first.agency_jobs[0].store.transaction() as tx:
+        assert tx.schedule.claim_job(first.connectors[0].context.lease, "G22", Job.POLL, only_due=False)
+    assert second.run_once(rounds=10) == {"G22": True}  # as the last poll went
+    assert second.agency_jobs[0].read_schedule()[Job.POLL].succeeded_at == asked_at
 
 
 def test_a_poll_that_fails_backs_off(worker: WorkerOf, hub: RunningHub) -> None:

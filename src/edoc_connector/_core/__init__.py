@@ -1,4 +1,4 @@
-"""Foundations of every layer: the clock, whole files, certificate files, texts and their form, what may be shown."""
+"""Foundations of every layer: clock, whole files, certificate files, forks, texts and their form, what may be shown."""
 
 from .certificate_files import decode_text, split_certificates
 from .clock import SteadyClock, utc_now
@@ -11,6 +11,7 @@ from .files import (
     open_atomic,
     place_download,
     protect_database,
+    require_own_folder,
     save_atomic,
     save_folder,
     sync_early,
@@ -19,7 +20,8 @@ from .files import (
     tighten_folder,
     write_private,
 )
-from .logs import ABOUT_SETTINGS, get_logger, is_about_settings, log_exception, make_record_safe
+from .forks import ForkAware, make_lock, notice_fork, watch_forks
+from .logs import ABOUT_SETTINGS, get_logger, is_about_settings, log_exception, make_record_safe, quieten_logger
 from .normal_form import MAX_MARKS, has_too_many_marks, to_nfc
 from .stored_file import AnyFile, StoredFile, get_path, measure_open_file, open_file
 from .text import Text, describe_error, escape_json, escape_line, escape_lines
@@ -28,6 +30,7 @@ __all__ = [
     "ABOUT_SETTINGS",
     "MAX_MARKS",
     "AnyFile",
+    "ForkAware",
     "SteadyClock",
     "StoredFile",
     "Text",
@@ -45,13 +48,17 @@ __all__ = [
     "is_about_settings",
     "is_open_to_others",
     "log_exception",
+    "make_lock",
     "make_private_folder",
     "make_record_safe",
     "measure_open_file",
+    "notice_fork",
     "open_atomic",
     "open_file",
     "place_download",
     "protect_database",
+    "quieten_logger",
+    "require_own_folder",
     "save_atomic",
     "save_folder",
     "split_certificates",
@@ -61,5 +68,6 @@ __all__ = [
     "tighten_folder",
     "to_nfc",
     "utc_now",
+    "watch_forks",
     "write_private",
 ]

@@ -12,11 +12,11 @@ worker from writing, and the hub is asked about the request it was sending, as a
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
+from .forks import make_lock
 from .logs import get_logger
 
 log = get_logger("edoc_connector.connector.clocks")
@@ -40,7 +40,7 @@ class SteadyClock:
     def __init__(self, wall: Callable[[], datetime] = utc_now, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._wall = wall
         self._monotonic = monotonic
-        self._lock = threading.Lock()
+        self._lock = make_lock()
         self._last_time = wall()
         self._last_monotonic = monotonic()
         self._is_behind = False

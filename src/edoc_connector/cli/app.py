@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 import re
 import sys
-from inspect import getdoc
-from typing import Annotated
+from collections.abc import Callable
+from inspect import Parameter, getdoc, signature
+from typing import Annotated, Any
 
 import typer
 from rich.markup import escape
@@ -39,6 +41,7 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
+    context_settings={"help_option_names": ["--help", "-h"]},
 )
 # in the order of the help
 for _command in (
@@ -53,17 +56,39 @@ for _group in (pdf_commands, seal_commands, database_commands, spool_commands):
     app.add_typer(_group)
 
 
-def _reflow_help(group: typer.Typer) -> None:
-    """Join the lines of help texts, and escape their brackets, which would be markup."""
+_VerboseOption = Annotated[
+    bool, typer.Option("--verbose", "-v", help="Log what happens, to stderr. / Ghi nhật ký ra stderr.")
+]
+
+
+def _finish_commands(group: typer.Typer) -> None:
+    """Join the lines of help texts, escape their brackets, which would be markup, and let each command take -v."""
     for command in group.registered_commands:
         text = getdoc(command.callback) or ""
         command.help = escape(re.sub(r"(?<!\n)\n(?!\n)", " ", text))
+        if command.callback is not None:
+            command.callback = _take_verbose(command.callback)
     for inner in group.registered_groups:
         if inner.typer_instance is not None:
-            _reflow_help(inner.typer_instance)
+            _finish_commands(inner.typer_instance)
 
 
-_reflow_help(app)
+def _take_verbose(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Let a command take --verbose behind its name too, where people write it."""
+
+    @functools.wraps(command)
+    def run(*arguments: Any, verbose: bool = False, **options: Any) -> Any:
+        if verbose:
+            log_to_stderr(logging.DEBUG)
+        return command(*arguments, **options)
+
+    option = Parameter("verbose", Parameter.KEYWORD_ONLY, default=False, annotation=_VerboseOption)
+    of_command = signature(command, eval_str=True)
+    run.__signature__ = of_command.replace(parameters=[*of_command.parameters.values(), option])  # type: ignore[attr-defined]
+    return run
+
+
+_finish_commands(app)
 
 
 def _show_version(wanted: bool) -> None:
@@ -74,9 +99,7 @@ def _show_version(wanted: bool) -> None:
 
 @app.callback()
 def _set_up_logging(
-    verbose: Annotated[
-        bool, typer.Option("--verbose", "-v", help="Log what happens, to stderr. / Ghi nhật ký ra stderr.")
-    ] = False,
+    verbose: _VerboseOption = False,
     _version: Annotated[
         bool,
         typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version. / Xem phiên bản."),

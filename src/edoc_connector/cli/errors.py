@@ -3,18 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from .._core import Text
 from ..errors import AttachmentError, ConfigError, EdocError, describe_system_error, describe_system_error_vi
 from .output import say
-
-if TYPE_CHECKING:
-    import pydantic
-    from pydantic_core import ErrorDetails
 
 
 class WrongOption(ConfigError):
@@ -66,53 +60,3 @@ def unusable_path_error(error: OSError) -> EdocError:
         vi=f"không dùng được {path}: {describe_system_error_vi(error)}. Hãy ghi đường dẫn khác hoặc sửa quyền "
         "của thư mục.",
     )
-
-
-_DATE = Text("write the date as 2026-11-20", "hãy ghi ngày theo dạng 2026-11-20")
-_LIST = Text("it must be a list: […]", "phải là danh sách: […]")
-_OBJECT = Text("it must be an object: {…}", "phải là nhóm trường: {…}")
-_TIME = Text("write the time as 2026-11-20T08:30:00+07:00", "hãy ghi thời gian theo dạng 2026-11-20T08:30:00+07:00")
-_FAULT_TEXTS: Mapping[str, Text] = {
-    "missing": Text("it is missing", "thiếu trường này"),
-    "extra_forbidden": Text("there is no such field", "không có trường này"),
-    "string_type": Text('it must be a text in quotes: "…"', 'phải là chuỗi ký tự trong dấu nháy: "…"'),
-    "bool_type": Text("it must be true or false", "phải là true hoặc false"),
-    "bool_parsing": Text("it must be true or false", "phải là true hoặc false"),
-    "int_type": Text("it must be a whole number", "phải là số nguyên"),
-    "int_parsing": Text("it must be a whole number", "phải là số nguyên"),
-    "model_type": _OBJECT,
-    "model_attributes_type": _OBJECT,
-    "dict_type": _OBJECT,
-    "tuple_type": _LIST,
-    "list_type": _LIST,
-    "timezone_aware": _TIME,
-}
-# A derived field cannot be made of a wrong one, and that one is reported already.
-_CONSEQUENCE = "default_factory_not_called"
-
-
-def describe_json_faults(error: pydantic.ValidationError) -> Text:
-    """Describe every fault of a document's JSON, each after the name of its field."""
-    faults = [
-        (".".join(map(str, fault["loc"])) or "JSON", _describe_fault(fault))
-        for fault in error.errors()
-        if fault["type"] != _CONSEQUENCE
-    ]
-    return Text(
-        "; ".join(f"{field}: {text.en}" for field, text in faults),
-        "; ".join(f"{field}: {text.vi}" for field, text in faults),
-    )
-
-
-def _describe_fault(fault: ErrorDetails) -> Text:
-    kind, context = fault["type"], fault.get("ctx", {})
-    if kind.startswith("datetime"):
-        return _TIME
-    if kind.startswith("date"):
-        return _DATE
-    if kind == "json_invalid":
-        return Text(f"it is not JSON: {context.get('error')}", f"không đúng cú pháp JSON: {context.get('error')}")
-    if kind in ("enum", "literal_error"):
-        expected = str(context.get("expected"))
-        return Text(f"it must be {expected}", f"phải là {expected.replace(' or ', ' hoặc ')}")
-    return _FAULT_TEXTS.get(kind) or Text(fault["msg"], f"giá trị không hợp lệ ({fault['msg']})")

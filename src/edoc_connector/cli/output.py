@@ -53,6 +53,8 @@ def log_to_stderr(level: int) -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.addFilter(make_record_safe)  # other libraries log too
     handler.addFilter(lambda record: not is_about_settings(record))  # `warn_of_settings` tells those
+    for idle in [one for one in logging.root.handlers if isinstance(one, logging.NullHandler)]:
+        logging.root.removeHandler(idle)  # which the program began with
     logging.basicConfig(handlers=[handler], format="%(asctime)s %(name)s %(levelname)s %(message)s")
     logging.getLogger("edoc_connector").setLevel(level)
 

@@ -19,6 +19,8 @@ CHUNK_BYTES = 256 * 1024
 
 _WINDOW_BITS = {"gzip": 47, "x-gzip": 47, "deflate": 47}
 """Content-Encoding to zlib window bits; 47 reads gzip and zlib headers alike."""
+_UNREADABLE_ENCODINGS = frozenset({"br", "zstd", "compress", "x-compress", "dcb", "dcz", "exi", "pack200-gzip"})
+"""Encodings of IANA's register that are not read here."""
 _INFLATE_BYTES = 64 * 1024
 _FREE_MEMBERS = 64
 _MEMBER_BYTES = 1024
@@ -115,14 +117,14 @@ class AnswerSink:
         announced_length: the answer's Content-Length, where it has one; nothing but progress goes by it.
 
     Raises:
-        ProtocolError: the answer is announced longer than the limit, or in an encoding that was not asked for.
+        ProtocolError: the answer is announced longer than the limit, or a file in an encoding that is not known.
         StoreError: the disk refuses the file.
     """
 
     def __init__(self, request: WireRequest, status: int, headers: Mapping[str, str]) -> None:
         self._request, self._status, self._headers = request, status, headers
-        self._decoder = _build_decoder(headers.get("content-encoding", ""))
         saves = request.save_to is not None and 200 <= status < 300
+        self._decoder = _build_decoder(headers.get("content-encoding", ""), saves=saves)
         self._extractor = Base64Extractor(request.unwrap, self._write_content) if saves and request.unwrap else None
         # base64 is a third longer than what it encodes, and escapes and line ends come on top
         self._limit = request.limit if self._extractor is None else 2 * request.limit + MAX_REST
@@ -266,14 +268,18 @@ class _Inflater:
             raise build_compression_error()
 
 
-def _build_decoder(encoding: str) -> _IdentityDecoder | _Inflater:
-    """Build the decoder of a Content-Encoding. We ask for none; some proxies compress all the same."""
-    name = encoding.strip().lower()
-    if name in ("", "identity"):
-        return _IdentityDecoder()
-    if name not in _WINDOW_BITS:
+def _build_decoder(encoding: str, *, saves: bool) -> _IdentityDecoder | _Inflater:
+    """Build the decoder of a Content-Encoding. We ask for none; some proxies compress all the same.
+
+    Hubs and proxies also name what is no encoding (``utf-8``, ``none``). A short answer is taken as it came then; a
+    packet is not: the hub is told what becomes of that.
+    """
+    names = [name for part in encoding.split(",") if (name := part.strip().lower()) not in ("", "identity")]
+    if len(names) == 1 and names[0] in _WINDOW_BITS:
+        return _Inflater(_WINDOW_BITS[names[0]])
+    if names and (saves or len(names) > 1 or names[0] in _UNREADABLE_ENCODINGS):
         raise build_encoding_error(encoding)
-    return _Inflater(_WINDOW_BITS[name])
+    return _IdentityDecoder()
 
 
 @contextmanager

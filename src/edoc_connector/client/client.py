@@ -15,7 +15,6 @@ from types import TracebackType
 from typing import Any, Concatenate, ParamSpec, Self, TypeAlias, TypeVar, cast
 
 import anyio
-import anyio.to_thread
 import httpx
 import tenacity
 
@@ -24,6 +23,7 @@ from ..errors import EdocError, HubError, NotSent
 from ..hubs import Dialect, FileBody, Flow, Vxp, WireRequest, WireResponse, arun, run
 from .bodies import AnswerSink, Upload
 from .messages import EXCHANGE_ERRORS, build_missing_call_error, build_transport_error, is_tls_failure
+from .threads import run_in_thread
 from .tls_failures import explain_tls_failure
 from .transport import (
     ClientSettings,
@@ -228,7 +228,7 @@ class AsyncHubClient:
 
     async def run(self, flow: Flow[R]) -> R:
         """Drive one flow, once."""
-        return await arun(flow, self._perform, offload=anyio.to_thread.run_sync)
+        return await arun(flow, self._perform, offload=run_in_thread)
 
     async def _perform(self, request: WireRequest) -> WireResponse:
         with await _open_upload(request) as upload:
@@ -295,7 +295,7 @@ def _build_request(
 
 async def _open_upload(request: WireRequest) -> Upload:
     if isinstance(request.body, FileBody) and request.body.content is None:
-        return await anyio.to_thread.run_sync(Upload, request)
+        return await run_in_thread(functools.partial(Upload, request))
     return Upload(request)
 
 
@@ -305,13 +305,13 @@ async def _read_in_threads(upload: Upload) -> AsyncIterator[bytes]:
         for piece in chunks:
             yield piece
         return
-    while (chunk := await anyio.to_thread.run_sync(next, chunks, None)) is not None:
+    while (chunk := await run_in_thread(functools.partial(next, chunks, None))) is not None:
         yield chunk
 
 
 async def _write_chunk(sink: AnswerSink, chunk: bytes) -> None:
     if sink.on_disk:
-        await anyio.to_thread.run_sync(sink.write, chunk)
+        await run_in_thread(functools.partial(sink.write, chunk))
     else:
         sink.write(chunk)
 

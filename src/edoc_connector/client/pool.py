@@ -6,11 +6,14 @@ of ours: that is how an exchange gets a limit as a whole (`edoc_connector.client
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from typing import cast
 
 import httpcore
 import httpx
+
+from .._core import ForkAware, notice_fork, watch_forks
 
 _AS_HTTPX: Mapping[type[Exception], type[httpx.TransportError]] = {
     httpcore.TimeoutException: httpx.TimeoutException,
@@ -29,17 +32,27 @@ _AS_HTTPX: Mapping[type[Exception], type[httpx.TransportError]] = {
     httpcore.UnsupportedProtocol: httpx.UnsupportedProtocol,
 }
 _CAUGHT = tuple(_AS_HTTPX)
+_PARENT_POOLS: list[httpcore.AsyncConnectionPool] = []
 
 
-class BlockingTransport(httpx.BaseTransport):
+class BlockingTransport(httpx.BaseTransport, ForkAware):
     """Send requests over a blocking pool.
 
     Args:
-        pool: the connections; closed with the transport.
+        make_pool: makes the pool of connections, which is closed with the transport; called again after a fork.
     """
 
-    def __init__(self, pool: httpcore.ConnectionPool) -> None:
-        self._pool = pool
+    def __init__(self, make_pool: Callable[[], httpcore.ConnectionPool]) -> None:
+        self._make_pool = make_pool
+        self._pool = make_pool()
+        watch_forks(self)
+
+    def renew_after_fork(self) -> None:
+        """Begin with a pool of its own: on the parent's sockets two processes would mix their packets."""
+        parent_pool, self._pool = self._pool, self._make_pool()
+        for connection in parent_pool.connections:
+            with suppress(Exception):  # one that was in use may be in any state; what counts is that it is let go of
+                connection.close()  # this process' end only: nothing is said on the wire
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         """Send a request and give its answer, whose body is read from the network as it is iterated.
@@ -47,6 +60,7 @@ class BlockingTransport(httpx.BaseTransport):
         Raises:
             httpx.TransportError: no answer came.
         """
+        notice_fork()
         try:
             answer = self._pool.handle_request(_translate_request(request))
         except _CAUGHT as error:
@@ -58,15 +72,22 @@ class BlockingTransport(httpx.BaseTransport):
         self._pool.close()
 
 
-class AwaitedTransport(httpx.AsyncBaseTransport):
+class AwaitedTransport(httpx.AsyncBaseTransport, ForkAware):
     """Send requests over a pool of an event loop.
 
     Args:
-        pool: the connections; closed with the transport.
+        make_pool: makes the pool of connections, which is closed with the transport; called again after a fork.
     """
 
-    def __init__(self, pool: httpcore.AsyncConnectionPool) -> None:
-        self._pool = pool
+    def __init__(self, make_pool: Callable[[], httpcore.AsyncConnectionPool]) -> None:
+        self._make_pool = make_pool
+        self._pool = make_pool()
+        watch_forks(self)
+
+    def renew_after_fork(self) -> None:
+        """Begin with a pool of its own; the parent's is kept and never closed, since its event loop is the parent's."""
+        _PARENT_POOLS.append(self._pool)
+        self._pool = self._make_pool()
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Send a request and give its answer, as `BlockingTransport.handle_request` does.
@@ -74,6 +95,7 @@ class AwaitedTransport(httpx.AsyncBaseTransport):
         Raises:
             httpx.TransportError: no answer came.
         """
+        notice_fork()
         try:
             answer = await self._pool.handle_async_request(_translate_request(request))
         except _CAUGHT as error:

@@ -24,7 +24,7 @@ import time
 from collections.abc import AsyncIterator, Iterable, Iterator
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, Self
@@ -100,7 +100,8 @@ def build_blocking_transport(settings: ClientSettings) -> BlockingTransport:
     """
     warn_if_weakened(settings)
     kind = httpcore.ConnectionPool if settings.proxy is None else httpcore.HTTPProxy
-    return BlockingTransport(kind(**_pool_options(settings), network_backend=TimedBackend(httpcore.SyncBackend())))
+    backend = TimedBackend(httpcore.SyncBackend())
+    return BlockingTransport(partial(kind, **_pool_options(settings), network_backend=backend))
 
 
 def build_async_transport(settings: ClientSettings) -> AwaitedTransport:
@@ -111,7 +112,7 @@ def build_async_transport(settings: ClientSettings) -> AwaitedTransport:
     """
     warn_if_weakened(settings)
     kind = httpcore.AsyncConnectionPool if settings.proxy is None else httpcore.AsyncHTTPProxy
-    return AwaitedTransport(kind(**_pool_options(settings)))
+    return AwaitedTransport(partial(kind, **_pool_options(settings)))
 
 
 def build_probing_pool(settings: ClientSettings) -> httpcore.ConnectionPool:

@@ -54,6 +54,12 @@ _DETAILS_VI: Mapping[str, str] = {
 """The findings of pydantic in Vietnamese, by their types; its own English texts hold no values."""
 
 
+CODE_WITH_SPACES = Text(
+    "a code has no spaces, line ends or invisible letters: write it as the hub's directory does, as in H29.05",
+    "mã đơn vị không có dấu cách, xuống dòng hoặc ký tự ẩn: hãy ghi đúng như danh bạ của trục, ví dụ H29.05",
+)
+
+
 class UnusableSetting(ValueError):
     """A setting that cannot be used; pydantic reports it, and `vi` beside its text.
 

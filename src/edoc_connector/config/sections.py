@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self, get_type_hints
 from urllib.parse import parse_qsl, urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, create_model, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, create_model, model_validator
 
-from ..edxml import Limits
+from ..edxml import Limits, find_hidden_character
 from ..hubs import REGISTRY, is_secret, list_setting_fields
 from ..signing import OthersMode, RevocationMode, VerifyMode
 from .messages import (
+    CODE_WITH_SPACES,
     DRAFTS_WITHOUT_KEY,
     KEY_BESIDE_KEYS,
     PASSWORD_IN_STORE_URL,
@@ -38,6 +39,13 @@ class Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
 
+def _require_plain_code(code: str) -> str:
+    """Require a code that is seen as it is: spaces, line ends and invisible letters make it another one at the hub."""
+    if find_hidden_character(code):
+        raise UnusableSetting(CODE_WITH_SPACES)
+    return code
+
+
 class AgencySettings(Section):
     """``[agency]``: our own organisation.
 
@@ -52,7 +60,7 @@ class AgencySettings(Section):
         website: address of our site.
     """
 
-    id: Annotated[str, Field(min_length=1)]
+    id: Annotated[str, Field(min_length=1), AfterValidator(_require_plain_code)]
     name: Annotated[str, Field(min_length=1)]
     in_charge: str | None = None
     address: str | None = None
@@ -340,6 +348,7 @@ class PacketSettings(Section):
     attributes: Annotated[int, Field(gt=0)] = _LIMITS.attributes
     namespaces: Annotated[int, Field(gt=0)] = _LIMITS.namespaces
     uri: Annotated[int, Field(gt=0)] = _LIMITS.uri
+    recoded: Annotated[int, Field(gt=0)] = _LIMITS.recoded
     unpacked: Annotated[int, Field(gt=0)] = _LIMITS.unpacked
     ratio: Annotated[int, Field(gt=0)] = _LIMITS.ratio
     entries: Annotated[int, Field(gt=0)] = _LIMITS.entries

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import socket
 import threading
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from uuid import uuid4
 
-from .._core import get_logger
+from .._core import ForkAware, get_logger, watch_forks
 from ..errors import StoreError
 from ..store import Lease, Store
 
@@ -16,7 +19,12 @@ log = get_logger("edoc_connector.connector")
 _RENEWALS_PER_LEASE = 3  # times a lease is renewed before it would run out
 
 
-class LeaseKeeper:
+def name_owner() -> str:
+    """Name the owner of leases: one connector in one process."""
+    return f"{socket.gethostname()}:{os.getpid()}:{uuid4().hex[:8]}"
+
+
+class LeaseKeeper(ForkAware):
     """Renews the leases on rows that are being worked on, in a thread.
 
     A worker that dies, or is stopped for longer than its lease, loses what it held to another one. So does one that
@@ -30,6 +38,15 @@ class LeaseKeeper:
     def __init__(self, store: Store, lease: Lease) -> None:
         self._store = store
         self._lease = lease
+        self._reset()
+        watch_forks(self)
+
+    def renew_after_fork(self) -> None:
+        """Become another owner, who holds nothing: what the parent holds is the parent's."""
+        self._lease.owner = name_owner()
+        self._reset()
+
+    def _reset(self) -> None:
         self._hold_counts: Counter[tuple[str, int]] = Counter()
         self._lock = threading.Lock()
         self._stopped = threading.Event()

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import threading
 from collections import OrderedDict
 
+from .._core import make_lock
 from ..edxml import Packet
 from ..signing import Verification
 
@@ -19,7 +19,7 @@ class VerifiedCache:
     """
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        self._lock = make_lock()
         self._packets: OrderedDict[str, tuple[Packet, Verification]] = OrderedDict()
 
     def put(self, name: str, packet: Packet, verification: Verification) -> None:

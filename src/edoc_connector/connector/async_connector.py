@@ -6,21 +6,24 @@ Signing, hashing, the database and files block anyway, so the blocking code is t
 from __future__ import annotations
 
 import functools
-from collections.abc import AsyncIterator, Callable, Coroutine, Generator, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Concatenate, ParamSpec, Self, TypeVar, cast
+from typing import Any, Concatenate, ParamSpec, Self, TypeVar
 
 import anyio
 
+from .._core import Text
+from ..client import finish_in_thread
 from ..config import Settings
+from ..errors import StoreError
 from ..hubs import Progress
 from ..signing import Signer
 from ..store import ReceiptState
 from .async_receipt import AsyncReceipt, ThreadRunner, try_load
 from .connector import Connector
 from .handlers import HandlerRegistration, Handlers
-from .inbound import Receipt
+from .inbound import Receipt, ReceiveInterruption
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -95,43 +98,55 @@ class AsyncConnector(HandlerRegistration):
         """The blocking connector behind it.
 
         Raises:
-            RuntimeError: it is not open.
+            StoreError: it is not open; also a RuntimeError.
         """
         if self._blocking is None:
-            raise RuntimeError("the connector is not open: use it in `async with`")
+            raise _NotOpen(
+                "the connector is not open: use it in `async with`",
+                vi="kết nối chưa mở: hãy dùng trong khối `async with`",
+            )
         return self._blocking
 
     async def __aenter__(self) -> Self:
-        self._blocking = await self._threads.run(self._open_blocking)
+        try:
+            await self._threads.run(self._open)
+        except anyio.get_cancelled_exc_class():  # it was opened all the same, and nobody will close it
+            await self.close()
+            raise
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        with anyio.CancelScope(shield=True):
-            await self.close()
+        await self.close()
 
     async def close(self) -> None:
         """Give back what was handed out and not handled, and close every connection."""
-        if self._blocking is not None:
-            await self._threads.run(self._blocking.close)
-            self._blocking = None
+        connector, self._blocking = self._blocking, None
+        if connector is not None:
+            await finish_in_thread(connector.close)
+
+    def _open(self) -> None:
+        self._blocking = self._open_blocking()
 
     async def receive(self) -> AsyncIterator[AsyncReceipt]:
-        """Poll the hub once; see `Connector.receive`. Each packet is loaded before it is handed out."""
-        iterator = cast("Generator[Receipt]", self.blocking.receive())
+        """Poll the hub once; see `Connector.receive`. Each packet is loaded before it is handed out.
+
+        A task that is cancelled in it (`asyncio.Task.cancel`, `asyncio.timeout`) ends with `asyncio.CancelledError` as
+        soon as the threads have: what was claimed and not handed out is given back before.
+        """
+        reception = _Reception(self.blocking)
         try:
-            while (receipt := await self._threads.run(functools.partial(_load_next, iterator))) is not None:
+            while (receipt := await self._threads.run(reception.load_next, hurry=reception.stop)) is not None:
                 yield AsyncReceipt(receipt, self._threads)
         finally:
             # Whoever leaves early leaves threads that are at the hub: they are waited for elsewhere than on the loop.
-            with anyio.CancelScope(shield=True):
-                await self._threads.run(iterator.close)
+            await finish_in_thread(reception.close)
 
-    async def receipt(self, document_id: str) -> AsyncReceipt:
+    async def receipt(self, document_id: str, *, sender: str | None = None) -> AsyncReceipt:
         """Find a document that came in; see `Connector.receipt`."""
         return AsyncReceipt(
-            await self._threads.run(functools.partial(self.blocking.receipt, document_id)), self._threads
+            await self._threads.run(functools.partial(self.blocking.receipt, document_id, sender=sender)), self._threads
         )
 
     async def receipts(
@@ -147,9 +162,35 @@ class AsyncConnector(HandlerRegistration):
         return AsyncReceipt(receipt, self._threads)
 
 
-def _load_next(iterator: Iterator[Receipt]) -> Receipt | None:
-    """Take the next receipt and load it, as far as it can be read."""
-    receipt = next(iterator, None)
-    if receipt is not None:
-        try_load(receipt)
-    return receipt
+class _NotOpen(StoreError, RuntimeError):
+    """The connector is not open, or was closed."""
+
+
+class _Reception:
+    """A call of `Connector.receive` that may be stopped while it runs in a thread.
+
+    Args:
+        connector: the connector.
+    """
+
+    def __init__(self, connector: Connector) -> None:
+        self._interruption = ReceiveInterruption()
+        self._iterator = connector._receive_until(self._interruption)
+        self._loaded: Receipt | None = None
+
+    def load_next(self) -> Receipt | None:
+        """Take the next receipt and load it, as far as it can be read; None where there is none, or nobody waits."""
+        self._loaded = receipt = next(self._iterator, None)
+        if receipt is not None:
+            try_load(receipt)
+        return receipt
+
+    def stop(self) -> None:
+        """Have `load_next` return soon. Does not wait."""
+        self._interruption.set()
+
+    def close(self) -> None:
+        """End the call; what was claimed and not handed out is given back."""
+        self._iterator.close()
+        if self._interruption.is_set() and self._loaded is not None:  # nobody was there to take it
+            self._loaded.give_back(Text("not handed out", "chưa giao"))

@@ -9,8 +9,9 @@ from types import TracebackType
 from typing import Any, Concatenate, Generic, ParamSpec, Self, TypeVar
 
 import anyio
-import anyio.to_thread
 
+from .._core import ForkAware, watch_forks
+from ..client import finish_in_thread, run_in_thread
 from ..errors import EdocError
 from .inbound import Receipt
 
@@ -20,18 +21,28 @@ R = TypeVar("R")
 _HANDLER_THREADS = 4  # calls of one receipt at a time
 
 
-class ThreadRunner:
+class ThreadRunner(ForkAware):
     """Runs calls in worker threads, a limited number at a time."""
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
         self._limiter: anyio.CapacityLimiter | None = None
+        watch_forks(self)
 
-    async def run(self, work: Callable[[], R]) -> R:
-        """Run a call; a cancelled caller waits for it, so that nothing is left half done."""
+    def renew_after_fork(self) -> None:
+        """Begin with nobody at work."""
+        self._limiter = None
+
+    async def run(self, work: Callable[[], R], *, hurry: Callable[[], object] | None = None) -> R:
+        """Run a call; a cancelled caller waits for it, so that nothing is left half done.
+
+        Args:
+            work: the call.
+            hurry: has the call end soon, where the caller is cancelled.
+        """
         if self._limiter is None:
             self._limiter = anyio.CapacityLimiter(self._limit)
-        return await anyio.to_thread.run_sync(work, limiter=self._limiter)
+        return await run_in_thread(work, limiter=self._limiter, hurry=hurry)
 
 
 def _as_receipt_coroutine(
@@ -111,15 +122,22 @@ class AsyncReceipt:
         return f"<Async{repr(self.blocking)[1:]}"
 
     async def __aenter__(self) -> Self:
-        await self._threads.run(self.blocking.__enter__)
+        try:
+            await self._threads.run(self.blocking.__enter__)
+        except anyio.get_cancelled_exc_class() as cancelled:  # it was entered all the same, and nobody will leave it
+            await self._leave(cancelled)
+            raise
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         # A cancelled block still gives its packet back.
-        with anyio.CancelScope(shield=True):
-            await self._threads.run(functools.partial(self.blocking.__exit__, kind, error, trace))
+        await finish_in_thread(functools.partial(self.blocking.__exit__, kind, error, trace))
+
+    async def _leave(self, error: BaseException) -> None:
+        if self.blocking.inside:
+            await finish_in_thread(functools.partial(self.blocking.__exit__, type(error), error, error.__traceback__))
 
 
 def load_for_handler(receipt: Receipt) -> AsyncReceipt:

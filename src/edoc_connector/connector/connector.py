@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import os
-import socket
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from types import TracebackType
 from typing import Self
-from uuid import uuid4
 
-from .._core import ABOUT_SETTINGS, SteadyClock, Text, get_logger
+from .._core import ABOUT_SETTINGS, SteadyClock, Text, get_logger, notice_fork
 from ..config import POLICY_ANY, Settings
 from ..edxml import Document, Organization, ReceiverChange, Replacement, StaffInfo
 from ..errors import EdocError, NotFound, show_details
@@ -28,16 +26,17 @@ from ..store import (
     SpoolKeys,
     Store,
 )
+from ._agency_codes import find_receipt
 from ._context import ConnectorContext
 from ._hub_probe import HubProbe
-from ._leases import LeaseKeeper
+from ._leases import LeaseKeeper, name_owner
 from ._pdf_policy import require_pdf_support
 from ._recording_hub import RecordingHubClient
 from ._recovery import compute_overdue_limits
 from ._stored_directory import StoredDirectory
 from .delivery import Delivery, build_deliveries
 from .handlers import HandlerRegistration, Handlers
-from .inbound import Inbox, Receipt, ReceiveLoop
+from .inbound import Inbox, Receipt, ReceiveInterruption, ReceiveLoop
 from .operations import Administration
 from .outbound import (
     Flushed,
@@ -57,7 +56,8 @@ class Connector(HandlerRegistration, Administration):
     """Sends and receives documents for one agency, over one hub, with everything kept in a store.
 
     Blocking, and safe to share between threads; `receive` is for one thread at a time. Several processes, or machines
-    on one PostgreSQL, may run the same connector. What is queued goes out with every call, or with `flush`.
+    on one PostgreSQL, may run the same connector. What is queued goes out with every call, or with `flush`. In a
+    process that is forked, a connector that was opened before has connections and leases of its own.
 
     Use it as a context manager, or call `close`.
 
@@ -98,7 +98,7 @@ class Connector(HandlerRegistration, Administration):
         except BaseException:
             hub.close()
             raise
-        lease = Lease(f"{socket.gethostname()}:{os.getpid()}:{uuid4().hex[:8]}", settings.limits.lease)
+        lease = Lease(name_owner(), settings.limits.lease)
         self.context = ConnectorContext(
             organization=settings.organization(),
             agency=settings.agency.id,
@@ -128,6 +128,7 @@ class Connector(HandlerRegistration, Administration):
         self._signing_key.warn_if_unusable()
         settings.warn_of_shortfall()
         self.handlers = Handlers()
+        self._receiving_in = self.context.lease.owner
 
     @classmethod
     def open(
@@ -158,6 +159,7 @@ class Connector(HandlerRegistration, Administration):
 
     def close(self) -> None:
         """Give back what was handed out and not handled, and close every connection."""
+        self._forget_parents_receipts()
         try:
             self._stop_receive_loop()
             self._give_back_handed_out()
@@ -357,24 +359,36 @@ class Connector(HandlerRegistration, Administration):
         Raises:
             EdocError: what went wrong with the hub, after everything that is here already was handed out.
         """
+        return self._receive_until(ReceiveInterruption())
+
+    def _receive_until(self, interruption: ReceiveInterruption) -> Generator[Receipt]:
+        """Receive as `receive` does, until another thread interrupts it."""
+        self._forget_parents_receipts()
         if self.context.policy.mode is VerifyMode.ANY:
-            log.warning(POLICY_ANY.en, extra=ABOUT_SETTINGS)
+            _warn_of_policy_any(self.context.agency, self.settings.store_url())
         self._stop_receive_loop()
         self._give_back_handed_out()
         self.inbox.recover()
-        self._receive_loop = receive_loop = ReceiveLoop(self.context, self.inbox, self.outbox, self._handed_out)
+        self._receive_loop = receive_loop = ReceiveLoop(
+            self.context, self.inbox, self.outbox, self._handed_out, interruption
+        )
         with receive_loop:
             yield from receive_loop
         if receive_loop.first_error is not None:
             raise receive_loop.first_error
 
-    def receipt(self, document_id: str) -> Receipt:
+    def receipt(self, document_id: str, *, sender: str | None = None) -> Receipt:
         """Find a document that came in or was set aside, by its DocumentId; or any packet by the hub's id of it.
+
+        Args:
+            document_id: the id.
+            sender: code of the organisation it came from. A DocumentId is its sender's: another may use the same.
 
         Raises:
             NotFound: there is none.
+            DocumentIdConflict: packets of several senders have that id, and `sender` was left out.
         """
-        return Receipt(self.context, self._find_receipt(document_id), outbox=self.outbox)
+        return Receipt(self.context, self._find_receipt(document_id, sender), outbox=self.outbox)
 
     def receipts(
         self, *, state: ReceiptState | None = None, kind: str | None = None, limit: int | None = None
@@ -408,9 +422,13 @@ class Connector(HandlerRegistration, Administration):
             DocumentIdConflict: another document is here under its id.
             StoreError: it is not set aside.
         """
-        self.inbox.recheck(self._find_receipt(hub_doc_id))
+        with self.context.store.snapshot() as tx:
+            row = tx.receipts.find_by_hub_doc_id(self.context.agency, hub_doc_id)
+        row = row or self._find_receipt(hub_doc_id)
+        self.inbox.recheck(row)
         self.outbox.dispatch_due()
-        return self.receipt(hub_doc_id)
+        with self.context.store.snapshot() as tx:
+            return Receipt(self.context, tx.receipts.get_by_id(row.id), outbox=self.outbox)
 
     # -- the directory
 
@@ -454,15 +472,23 @@ class Connector(HandlerRegistration, Administration):
         self.outbox.dispatch_due()
         return self.delivery(submission.row.document_id)
 
-    def _find_receipt(self, any_id: str) -> ReceiptRow:
+    def _find_receipt(self, any_id: str, sender: str | None = None) -> ReceiptRow:
         with self.context.store.snapshot() as tx:
-            row = tx.receipts.find_by_any_id(self.context.agency, any_id)
+            row = find_receipt(tx, self.context.agency, any_id, sender)
         if row is None:
             raise NotFound(
                 f"no document came in under the id {any_id}: call receive(), or look for it with receipts().",
                 vi=f"Không có văn bản đến với mã {any_id}: hãy gọi receive() hoặc tra bằng receipts().",
             )
         return row
+
+    def _forget_parents_receipts(self) -> None:
+        """Forget what the process was receiving that this one was forked from: it goes on with that."""
+        notice_fork()
+        if self._receiving_in != self.context.lease.owner:
+            self._receiving_in = self.context.lease.owner
+            self._handed_out.clear()
+            self._receive_loop = None
 
     def _stop_receive_loop(self) -> None:
         """End the threads of an earlier `receive` that was left in the middle."""
@@ -476,6 +502,12 @@ class Connector(HandlerRegistration, Administration):
             if not receipt.inside:
                 receipt.give_back(Text("handed out and not handled", "đã giao nhưng chưa được xử lý"))
         self._handed_out[:] = [receipt for receipt in self._handed_out if receipt.inside]
+
+
+@cache
+def _warn_of_policy_any(agency: str, store_url: str) -> None:  # noqa: ARG001  they tell configurations apart
+    """Warn of a policy that lets everything in, once per process and configuration."""
+    log.warning(POLICY_ANY.en, extra=ABOUT_SETTINGS)
 
 
 class _SigningKey:

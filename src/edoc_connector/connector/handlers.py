@@ -14,7 +14,7 @@ import threading
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeAlias, TypeVar
 
-from .._core import get_logger
+from .._core import ForkAware, get_logger, make_lock, watch_forks
 from ..edxml import StatusMessage
 from ..store import Authority
 from .async_receipt import AsyncReceipt, load_for_handler
@@ -32,6 +32,7 @@ S = TypeVar("S", bound=StatusHandler)
 log = get_logger("edoc_connector.connector.coroutines")
 
 CLOSE_TIMEOUT_SECONDS = 5.0
+_parent_loops: list[asyncio.AbstractEventLoop] = []
 
 
 class Handlers:
@@ -138,14 +139,21 @@ class HandlerRegistration:
         return self.handlers.on_status(handler)
 
 
-class HandlerLoop:
+class HandlerLoop(ForkAware):
     """Runs awaitables for threads that wait for them. The loop is started when it is first needed."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        self._lock = make_lock()
         self._thread: threading.Thread | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._closing: asyncio.Event | None = None
+        watch_forks(self)
+
+    def renew_after_fork(self) -> None:
+        """Begin without a loop; the parent's is kept and never closed, which would take its files from its selector."""
+        if self._loop is not None:
+            _parent_loops.append(self._loop)
+        self._thread = self._loop = self._closing = None
 
     def run(self, awaitable: Awaitable[object]) -> None:
         """Run an awaitable on the loop, until it is done.

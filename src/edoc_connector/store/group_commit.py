@@ -23,6 +23,7 @@ from typing import Self
 
 from sqlalchemy import Connection
 
+from .._core import ForkAware, notice_fork, watch_forks
 from ..errors import StoreError
 from ._sql import DRIVER_ERRORS, ConnectionSource, as_store_error, execute_directly, translate_driver_errors
 from .audit_log import AuditEntry, append_entries
@@ -88,7 +89,7 @@ class _Ticket:
         self._turn_lock.release()
 
 
-class GroupCommit:
+class GroupCommit(ForkAware):
     """Transactions that share their commits.
 
     Args:
@@ -97,6 +98,14 @@ class GroupCommit:
 
     def __init__(self, connections: ConnectionSource) -> None:
         self._connections = connections
+        self._reset()
+        watch_forks(self)
+
+    def renew_after_fork(self) -> None:
+        """Forget the turns of the parent's threads."""
+        self._reset()
+
+    def _reset(self) -> None:
         self._mutex = threading.Lock()
         self._queue: deque[_Ticket] = deque()
         self._turn_taken = False
@@ -112,6 +121,7 @@ class GroupCommit:
         Raises:
             StoreError: no transaction was to be had.
         """
+        notice_fork()
         ticket = None
         with self._mutex:
             if self._turn_taken:

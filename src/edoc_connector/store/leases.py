@@ -25,12 +25,12 @@ _SENDABLE_STATES = (DeliveryState.READY, DeliveryState.UNKNOWN)  # the same for 
 _CLAIM_COLUMNS = ("state", "attempts", "lease_owner", "lease_until", "fence")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Lease:
     """A worker's right to a row.
 
     Args:
-        owner: name of the worker, one per connector.
+        owner: name of the worker, one per connector and process: it changes in a process that was forked.
         seconds: how long it lasts.
     """
 

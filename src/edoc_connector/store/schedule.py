@@ -66,12 +66,19 @@ class Schedule:
             dialect.insert(TABLE).values(values).on_conflict_do_nothing(index_elements=["agency", "job"])
         )
 
-    def claim_job(self, lease: Lease, agency: str, name: str) -> JobRow | None:
-        """Claim a job that is due and that nobody is at."""
+    def claim_job(self, lease: Lease, agency: str, name: str, *, only_due: bool = True) -> JobRow | None:
+        """Claim a job that nobody is at.
+
+        Args:
+            lease: the worker's.
+            agency: code of the agency.
+            name: the job.
+            only_due: only where its time has come.
+        """
         is_free = or_(TABLE.c.lease_until.is_(None), TABLE.c.lease_until <= self._tx.now)
-        query = select(TABLE).where(
-            TABLE.c.agency == agency, TABLE.c.job == name, TABLE.c.next_at <= self._tx.now, is_free
-        )
+        query = select(TABLE).where(TABLE.c.agency == agency, TABLE.c.job == name, is_free)
+        if only_due:
+            query = query.where(TABLE.c.next_at <= self._tx.now)
         row = self._tx.connection.execute(query.with_for_update(skip_locked=True)).mappings().first()
         if row is None:
             return None

@@ -20,6 +20,7 @@ from .._core import (
     get_path,
     make_private_folder,
     open_file,
+    require_own_folder,
     sync_folder,
     tighten,
     tighten_folder,
@@ -79,6 +80,9 @@ class Spool:
         keys: the keys of encrypted files.
         drafts: folder of files in the making, which are not encrypted; left out, one in `root`. Another file system
             than that of `root` is possible with a key only.
+
+    Raises:
+        StoreError: the folder of files in the making is another user's.
     """
 
     def __init__(
@@ -92,6 +96,8 @@ class Spool:
         with translate_driver_errors():
             _make_private(root)
             make_private_folder(self.drafts_folder)
+            if drafts is not None:
+                require_own_folder(drafts, beside=root)
 
     @contextmanager
     def draft_file(self) -> Iterator[Path]:

@@ -7,10 +7,11 @@ from collections.abc import Sequence
 from ..config import Settings
 from ..connector import Handlers
 from .health import serve_health
+from .jobs import AgencyJobs
 from .load_handlers import import_handlers
 from .worker import Worker
 
-__all__ = ["Worker", "import_handlers", "open_worker", "serve_health"]
+__all__ = ["AgencyJobs", "Worker", "import_handlers", "open_worker", "serve_health"]
 
 
 def open_worker(agencies: Sequence[Settings], *, handlers: Handlers | None = None, engine: str | None = None) -> Worker:

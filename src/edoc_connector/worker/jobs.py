@@ -16,7 +16,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from .._core import Text, get_logger, log_exception
+from .._core import ForkAware, Text, get_logger, log_exception, watch_forks
 from ..connector import (
     NO_ERROR,
     Connector,
@@ -67,7 +67,7 @@ class Job(StrEnum):
     WATCH = "watch"
 
 
-class AgencyJobs:
+class AgencyJobs(ForkAware):
     """The jobs of one agency.
 
     Args:
@@ -95,6 +95,11 @@ class AgencyJobs:
             Job.POLL: lambda _: self.poll(),
             Job.WATCH: lambda _: self.watch(),
         }
+        watch_forks(self)
+
+    def renew_after_fork(self) -> None:
+        """Forget the receipts of the parent's leases."""
+        self._unreleased_receipts = set()
 
     @property
     def agency(self) -> str:
@@ -168,9 +173,9 @@ class AgencyJobs:
 
     # -- the hub
 
-    def poll(self) -> bool:
-        """Poll the hub when that is due; on one machine at a time."""
-        job = self._claim_job(Job.POLL)
+    def poll(self, *, only_due: bool = True) -> bool:
+        """Poll the hub when that is due, or at once; on one machine at a time."""
+        job = self._claim_job(Job.POLL, only_due=only_due)
         if job is None:
             return False
         known_ids: list[int] = []
@@ -381,9 +386,9 @@ class AgencyJobs:
 
     # -- helpers
 
-    def _claim_job(self, job: Job) -> JobRow | None:
+    def _claim_job(self, job: Job, *, only_due: bool = True) -> JobRow | None:
         with self._context.store.transaction() as tx:
-            return tx.schedule.claim_job(self._context.lease, self.agency, job)
+            return tx.schedule.claim_job(self._context.lease, self.agency, job, only_due=only_due)
 
     def _finish_job(self, job: JobRow, seconds: float) -> None:
         spread = 1.0 + self._settings.jitter * random.uniform(-1.0, 1.0)  # noqa: S311  spreads load, hides nothing

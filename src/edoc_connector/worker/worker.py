@@ -11,7 +11,7 @@ from contextlib import ExitStack
 from types import TracebackType
 from typing import Self
 
-from .._core import get_logger, log_exception
+from .._core import get_logger, log_exception, make_lock
 from ..config import Settings, WorkerSettings
 from ..connector import Connector, Handlers
 from ..errors import ConfigError, StoreError
@@ -54,7 +54,7 @@ class Worker:
         self._stack = ExitStack()
         self._stop = threading.Event()
         self._has_dead_thread = False
-        self._lock = threading.Lock()
+        self._lock = make_lock()
         self._turns: list[_AgencyTurn] = []
         if handlers is not None:
             self._stack.callback(handlers.close)
@@ -116,17 +116,40 @@ class Worker:
         self._release(is_finished)
         return is_finished
 
-    def run_once(self, *, rounds: int = 1000) -> None:
-        """Work in this thread until nothing is due for any agency; for a schedule of one's own, and for tests.
+    def run_once(self, *, rounds: int = 1000) -> dict[str, bool]:
+        """Poll the hub now and work in this thread until nothing is due for any agency; for a schedule of one's own.
+
+        The hub is polled whenever the next poll would be due, unless another worker is at it. Other waits count: what
+        failed a moment ago is tried again when its back-off is over.
 
         Args:
             rounds: the most often that each kind of work is done, where there is always something due.
+
+        Returns:
+            For each agency whether the hub answered the last poll.
+
+        Raises:
+            StoreError: a store failed; the other agencies were worked for.
         """
+        reached: dict[str, bool] = {}
+        errors: list[StoreError] = []
         for turn in self._turns:
-            turn.agency_jobs.recover()
-            for _ in range(rounds):
-                if not self._run_round(turn):
-                    break
+            try:
+                reached[turn.agency_jobs.agency] = self._run_agency_once(turn, rounds)
+            except StoreError as error:
+                errors.append(error)
+        if errors:
+            raise errors[0]
+        return reached
+
+    def _run_agency_once(self, turn: _AgencyTurn, rounds: int) -> bool:
+        turn.agency_jobs.recover()
+        if turn.agency_jobs.poll(only_due=False):
+            self.metrics.count_job(turn.agency_jobs.agency, Job.POLL)
+        for _ in range(rounds):
+            if not self._run_round(turn):
+                break
+        return turn.agency_jobs.read_schedule()[Job.POLL].failures == 0
 
     @property
     def stopped(self) -> bool:
@@ -292,7 +315,7 @@ class WorkerMetrics:
     """Counts of jobs done and of failures. Safe to share between threads."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        self._lock = make_lock()
         self._job_counts: Counter[tuple[str, str]] = Counter()
         self._failure_counts: Counter[str] = Counter()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -46,3 +47,25 @@ def test_a_received_document_is_shown_for_a_person(offices: dict[str, Path], sen
     assert "confirmed / đã xác nhận với trục" in out
     assert "01 arrived / Đã đến" in out
     assert "+00:00" not in out
+
+
+def test_json_says_as_much_as_the_tables(offices: dict[str, Path], sent: str, edoc: Edoc) -> None:
+    """What a table shows of a delivery, a receipt or a status is in the JSON: change, withdrawn, times, attempts."""
+    edoc("receive", "-c", offices["G22"], "--save", "in")
+    edoc("recall", sent, "--reason", "Ban hành nhầm", "-c", offices["H29.05"])
+    statuses = json.loads(edoc("receive", "-c", offices["H29.05"], "--json").out)
+    assert [(one["kind"], one["document_id"], one["statuses"]) for one in statuses] == [("status", sent, ["01"])]
+    by_kind = {one["business"]: one for one in json.loads(edoc("deliveries", "-c", offices["H29.05"], "--json").out)}
+    document = by_kind["new"]
+    assert document["attempts"] == 1
+    assert document["created_at"] <= document["sent_at"]
+    assert document["next_attempt_at"] is None
+    assert (document["last_error"], document["last_error_vi"]) == (None, None)
+    recipient = document["recipients"][0]
+    assert (recipient["status"], recipient["change"], recipient["withdrawn"]) == ("01", "asked", False)
+    assert recipient["time"]
+    assert recipient["out_of_order"] == 0
+    assert by_kind["recall"]["targets"] == [sent]
+    (receipt,) = json.loads(edoc("receipts", "-c", offices["G22"], "--json").out)
+    assert (receipt["change_requested"], receipt["withdrawn"]) == (False, False)
+    assert receipt["issued_on"] == document["issued_on"]

@@ -161,7 +161,13 @@ def test_values_in_other_forms(
         ("<edXML:Type>2</edXML:Type>", "<edXML:Type/>", "type", None, ["EDX-EMPTY", "EDX-MISSING"]),
         ("<edXML:Type>2</edXML:Type>", "", "type", None, ["EDX-MISSING"]),
         ("<edXML:Subject>V/v kết nối<", "<edXML:Subject>null<", "subject", "", ["EDX-NULL", "EDX-MISSING"]),
-        ("2026/11/20</edXML:Prom", "2014/02/30</edXML:Prom", "issued_on", None, ["EDX-VALUE", "EDX-MISSING"]),
+        (
+            "2026/11/20</edXML:Prom",
+            "2014/02/30</edXML:Prom",
+            "issued_on",
+            None,
+            ["EDX-VALUE", "EDX-MISSING", "EDX-DATE-ID"],
+        ),
         ("<edXML:Type>2<", "<edXML:TypeDetail/><edXML:Type>2<", "type_detail", None, ["EDX-EMPTY", "EDX-ORDER"]),
         (
             ",2026/11/20,7816/SNV-VP<",
@@ -170,6 +176,7 @@ def test_values_in_other_forms(
             "H29.05,2014/02/30,7816/SNV-VP",
             ["EDX-ID-DATE"],
         ),
+        ("2026/11/20</edXML:Prom", "2026/11/19</edXML:Prom", "issued_on", date(2026, 11, 19), ["EDX-DATE-ID"]),
         ("<edXML:DocumentId>H29.05,2026/11/20,7816/SNV-VP<", "<edXML:DocumentId>9<", "id", "9", ["EDX-ID-FORM"]),
         (
             "<edXML:Subject>",
@@ -214,8 +221,8 @@ def test_values_in_other_forms(
             "</edXML:SignerInfo>",
             "</edXML:SignerInfo><edXML:SteeringType>2</edXML:SteeringType>",
             "steering",
-            None,
-            ["EDX-VALUE"],
+            "2",
+            ["EDX-KEPT"],
         ),
     ],
 )

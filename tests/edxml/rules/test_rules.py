@@ -98,6 +98,10 @@ _REMOVED = edxml.ReceiverChange(organ_id="G22", added=False)
         ({}, {"attachments": (_file("a\x00.pdf"),)}, "EDR-CHARACTER", "attachments[0].name", ERROR),
         ({}, {"attachments": (_file(description="\x1b"),)}, "EDR-CHARACTER", "attachments[0].description", ERROR),
         ({"place": "Null"}, {"place": "null"}, "EDR-NULL", "place", ERROR),
+        *(
+            ({}, {"recipients": (_organization(id=code),)}, "EDR-ORGAN-ID-LETTERS", "recipients[0].id", ERROR)
+            for code in ("H29\r\n.05", "H29 .05", "H29\u200b.05", "H29\u202e.05", "H29\xa0.05", "\ufeffH29")
+        ),
         ({"pages": 0}, {"pages": -1}, "EDR-VALUE", "pages", ERROR),
         ({"copies": 999_999_999}, {"copies": 1_000_000_000}, "EDR-VALUE", "copies", ERROR),
         (

@@ -369,6 +369,37 @@ for pin in ("000000", "000000", "000000", {soft_token.pin!r}, "000000"):
     assert soft_token.pin not in "".join(lines)
 
 
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
+def test_a_forked_process_opens_a_session_of_its_own(soft_token: SoftToken, tmp_path: Path) -> None:
+    """A child initialises the library and logs in anew, and the parent's session lives on (PKCS#11 v2.40, 5.4)."""
+    if SPY is None and "CI" not in os.environ:
+        pytest.skip("OpenSC's pkcs11-spy is not installed")
+    assert SPY is not None
+    code = f"""
+import os
+from edoc_connector.signing import load_signer
+from edoc_connector.signing.algorithms import is_valid_signature
+uri = {soft_token.build_uri("agency-key").replace(soft_token.module, str(SPY))!r}
+signer = load_signer(uri, secrets=lambda _: {soft_token.pin!r})
+def holds():
+    value = signer.sign(b"x")
+    return is_valid_signature(signer.certificates[0].public_key(), signer.algorithm, b"x", value)
+assert holds()
+child = os.fork()
+if child == 0:
+    os._exit(0 if holds() else 1)
+assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+assert holds()
+signer.close()
+print("signed")
+"""
+    spied = tmp_path / "spy.log"
+    environment = {"PKCS11SPY": soft_token.module, "PKCS11SPY_OUTPUT": str(spied)}
+    assert _python(code, SOFTHSM2_CONF=str(soft_token.configuration), **environment) == "signed\n"
+    assert spied.read_text().count("C_Initialize\n") == 2
+    assert spied.read_text().count("C_Login\n") == 2
+
+
 @pytest.mark.parametrize("pin", [None, ""], ids=["none", "empty"])
 def test_a_missing_pin_is_not_tried(pin: str | None, load: Any) -> None:
     """No PIN, or an empty one, is an error that says where to put it; the token sees nothing."""

@@ -376,3 +376,13 @@ def test_importing_the_package_stays_cheap() -> None:
     heavy = {"pyhanko_certvalidator", "xmlsec", "asn1crypto", "asyncio", "aiohttp", "requests"}
     done = subprocess.run([sys.executable, "-c", code % heavy], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_a_signature_over_a_packet_in_utf16(packet_of: Callable[..., bytes], trusted: VerifyPolicy) -> None:
+    """A packet that was recoded from UTF-16 verifies by both verifiers: canonical XML has one encoding."""
+    text = packet_of().decode().replace("UTF-8", "UTF-16")
+    verification = verify(edxml.read(f"\ufeff{text}".encode("utf-16-le")), policy=trusted)
+    assert verification.status is VerificationStatus.VALID, verification.explanation
+    changed = text.replace("</edXML:Subject>", "x</edXML:Subject>")
+    verification = verify(edxml.read(f"\ufeff{changed}".encode("utf-16-le")), policy=trusted)
+    assert verification.status is VerificationStatus.INVALID

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from .. import labels
@@ -18,24 +19,39 @@ def describe_delivery(delivery: Delivery) -> dict[str, Any]:
         "document_id": delivery.id,
         "state": delivery.state.value,
         "business": delivery.business.name.lower(),
+        "targets": list(delivery.targets),
         "code": delivery.code,
+        "issued_on": delivery.issued_on.isoformat(),
         "subject": delivery.subject,
         "hub_doc_id": delivery.hub_doc_id,
-        "sent_at": delivery.sent_at and delivery.sent_at.isoformat(),
+        "created_at": delivery.created_at.isoformat(),
+        "sent_at": _format_time(delivery.sent_at),
+        "attempts": delivery.attempts,
+        "next_attempt_at": _format_time(delivery.next_attempt_at),
         "last_error": delivery.last_error,
+        "last_error_vi": delivery.last_error_vi,
         "recipients": [
             {
                 "organ_id": one.organ_id,
                 "name": one.name,
                 "status": one.status and str(one.status),
                 "description": one.description,
+                "time": _format_time(one.time),
+                "learnt_at": _format_time(one.learnt_at),
+                "out_of_order": one.out_of_order,
                 "undelivered": one.undelivered,
                 "authority": one.authority and one.authority.value,
+                "change": one.change and str(one.change),
+                "withdrawn": one.withdrawn,
             }
             for one in delivery.recipients
         ],
         "timeline": [_describe_entry(entry) for entry in delivery.timeline],
     }
+
+
+def _format_time(time: datetime | None) -> str | None:
+    return None if time is None else time.isoformat()
 
 
 def _describe_entry(entry: TimelineEntry) -> dict[str, Any]:
@@ -47,6 +63,7 @@ def _describe_entry(entry: TimelineEntry) -> dict[str, Any]:
         "recipient": entry.recipient,
         "detail": entry.detail,
         "detail_vi": entry.detail_vi,
+        "stated_at": _format_time(entry.stated_at),
         "authority": entry.authority and entry.authority.value,
     }
 

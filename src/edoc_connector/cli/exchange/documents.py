@@ -9,10 +9,11 @@ import typer
 
 from ...errors import ConfigError, NotFound
 from .. import labels
-from ..options import CONFIG, AgencyOption, ConfigOption, JsonFlag
+from ..options import CONFIG, AgencyOption, ConfigOption, JsonFlag, SenderOption
 from ..output import format_local_time, print_json, print_table
 from .connection import open_connector
 from .delivery_report import describe_delivery, print_delivery
+from .near_ids import build_unknown_id_error
 from .receipt_report import describe_receipt, find_receipt, format_sender, print_receipt
 
 if TYPE_CHECKING:
@@ -109,6 +110,7 @@ def _build_row(entry: dict[str, Any]) -> tuple[object, ...]:
 
 def show(
     document_id: Annotated[str, typer.Argument(metavar="DOCUMENT-ID", help="Sent or received. / Mã văn bản.")],
+    sender: SenderOption = None,
     config: ConfigOption = CONFIG,
     agency: AgencyOption = None,
     as_json: JsonFlag = False,
@@ -118,6 +120,10 @@ def show(
         try:
             delivery = connector.delivery(document_id)
         except NotFound:
-            print_receipt(find_receipt(connector, document_id), as_json=as_json)
+            try:
+                receipt = find_receipt(connector, document_id, sender)
+            except NotFound:
+                raise build_unknown_id_error(connector, document_id) from None
+            print_receipt(receipt, as_json=as_json)
         else:
             print_delivery(delivery, as_json=as_json)

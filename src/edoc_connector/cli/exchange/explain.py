@@ -7,10 +7,12 @@ from typing import Annotated
 import typer
 
 from ..._core import escape_lines
+from ...errors import NotFound
 from ..errors import name_commands
 from ..options import CONFIG, AgencyOption, ConfigOption, JsonFlag
 from ..output import print_json
 from .connection import open_connector
+from .near_ids import build_unknown_id_error
 
 
 def explain(
@@ -23,7 +25,10 @@ def explain(
 ) -> None:
     """Tell what happened to a document and what happens next. / Kể lại diễn biến của văn bản và việc sắp tới."""
     with open_connector(config, agency) as connector:
-        story = connector.explain(document_id)
+        try:
+            story = connector.explain(document_id)
+        except NotFound:
+            raise build_unknown_id_error(connector, document_id) from None
     if not as_json:
         typer.echo(name_commands(escape_lines(f"{story.text()}\n{story.text(vi=True)}").rstrip()))
         return

@@ -13,17 +13,26 @@ if TYPE_CHECKING:
     from ...connector import Connector, Receipt
 
 
-def find_receipt(connector: Connector, document_id: str) -> Receipt:
+def find_receipt(connector: Connector, document_id: str, sender: str | None = None) -> Receipt:
     """Find a receipt by its DocumentId or its docId at the hub, in any state.
+
+    Args:
+        connector: the connector.
+        document_id: the id.
+        sender: whose it is; None where that is plain.
 
     Raises:
         NotFound: nothing came in under this id.
+        DocumentIdConflict: packets of several senders did.
     """
     try:
-        return connector.receipt(document_id)
+        return connector.receipt(document_id, sender=sender)
     except NotFound:
         for receipt in connector.receipts():
-            if document_id in (receipt.id, _read_unverified(receipt).get("document_id")):
+            if sender in (None, receipt.sender) and document_id in (
+                receipt.id,
+                _read_unverified(receipt).get("document_id"),
+            ):
                 return receipt
         raise
 
@@ -56,9 +65,12 @@ def describe_receipt(receipt: Receipt) -> dict[str, Any]:
         "sender": receipt.sender or claimed.get("sender", ""),
         "kind": claimed.get("kind", receipt.kind),
         "code": receipt.code or claimed.get("code", ""),
+        "issued_on": receipt.issued_on and receipt.issued_on.isoformat(),
         "subject": receipt.subject or claimed.get("subject", ""),
         "state": receipt.state.value,
         "status": receipt.status,
+        "change_requested": receipt.change_requested,
+        "withdrawn": receipt.withdrawn,
         "received_at": receipt.received_at.isoformat(),
         **describe_authority(receipt),
         "error": receipt.error,

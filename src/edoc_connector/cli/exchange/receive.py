@@ -12,7 +12,7 @@ import typer
 from ..._core import make_private_folder
 from ...errors import NotFound
 from .. import labels
-from ..options import CONFIG, AgencyOption, ConfigOption, JsonFlag
+from ..options import CONFIG, AgencyOption, ConfigOption, JsonFlag, SenderOption
 from ..output import print_json, print_table, say
 from ..packets import describe_findings, describe_verification, format_verdict, save_attachments
 from .connection import open_connector, warn_queued
@@ -71,7 +71,7 @@ class _Received:
 
     documents: list[dict[str, Any]]
     set_aside: list[dict[str, Any]]
-    statuses: list[str]
+    statuses: list[dict[str, Any]]
 
     @property
     def has_any(self) -> bool:
@@ -110,34 +110,44 @@ def _describe_set_aside(receipt: Receipt) -> dict[str, Any]:
     return describe_receipt(receipt) | {"signature": "", "folder": None, "saved": []}
 
 
-def _list_statuses(connector: Connector, found: list[Receipt]) -> list[str]:
-    """List the statuses that came, by document and sender: ``7816/SNV-VP ← G22 01, 03``."""
+def _list_statuses(connector: Connector, found: list[Receipt]) -> list[dict[str, Any]]:
+    """List the statuses that came, by document and sender, then those that move nothing."""
     kept = [one for one in found if one.state in ("handled", "confirmed")]
     entered = Counter((one.id, one.code, one.sender) for one in kept if one.took_effect)
-    listed = [_format_status(connector, *key, number) for key, number in entered.items()]
-    return listed + [_format_uncounted(one) for one in kept if not one.took_effect]
+    listed = [_describe_statuses(connector, *key, number) for key, number in entered.items()]
+    return listed + [_describe_uncounted(one) for one in kept if not one.took_effect]
 
 
-def _format_status(connector: Connector, document_id: str, code: str, sender: str, number: int) -> str:
-    """Format the last `number` statuses of a sender about a document of ours."""
-    name = code or document_id
+def _describe_statuses(connector: Connector, document_id: str, code: str, sender: str, number: int) -> dict[str, Any]:
+    """Describe the last `number` statuses of a sender about a document; no codes where it was not sent from here."""
+    description = {"kind": "status", "document_id": document_id, "code": code, "sender": sender, "count": number}
     try:
         timeline = connector.delivery(document_id).timeline
     except NotFound:
-        return f"{name} ← {sender} ({number}: about no document sent from here / không phải văn bản đã gửi từ đây)"
+        return description | {"took_effect": True, "sent_from_here": False, "statuses": []}
     codes = [entry.to for entry in timeline if sender in (entry.recipient, entry.actor) and entry.to.isdigit()]
-    return f"{name} ← {sender} {', '.join(codes[-number:])}"
+    return description | {"took_effect": True, "sent_from_here": True, "statuses": codes[-number:]}
 
 
-def _format_uncounted(receipt: Receipt) -> str:
-    """Format a status that moves nothing."""
-    authority = labels.format_authority(receipt.authority)
-    return f"{receipt.code or receipt.id} ← {receipt.sender} ({authority}: it moves nothing / không có hiệu lực)"
+def _describe_uncounted(receipt: Receipt) -> dict[str, Any]:
+    """Describe a status that moves nothing."""
+    description = {"kind": "status", "document_id": receipt.id, "code": receipt.code, "sender": receipt.sender}
+    return description | {"count": 1, "statuses": [], **describe_authority(receipt)}
+
+
+def _format_statuses(one: dict[str, Any]) -> str:
+    """Format the statuses of a sender about a document: ``7816/SNV-VP ← G22 01, 03``."""
+    start = f"{one['code'] or one['document_id']} ← {one['sender']}"
+    if not one["took_effect"]:
+        return f"{start} ({labels.format_authority(one['authority'])}: it moves nothing / không có hiệu lực)"
+    if one["sent_from_here"]:
+        return f"{start} {', '.join(one['statuses'])}"
+    return f"{start} ({one['count']}: about no document sent from here / không phải văn bản đã gửi từ đây)"
 
 
 def _print_received(received: _Received, *, as_json: bool) -> None:
     if as_json:
-        print_json([*received.documents, *received.set_aside])
+        print_json([*received.documents, *received.set_aside, *received.statuses])
     elif received.documents or received.set_aside or not received.statuses:
         rows = [_build_row(one) for one in (*received.documents, *received.set_aside)]
         if rows:
@@ -149,7 +159,8 @@ def _print_received(received: _Received, *, as_json: bool) -> None:
     for one in received.set_aside:
         warn_set_aside(one)
     if received.statuses and not as_json:
-        count, listed = sum(1 + one.count(",") for one in received.statuses), "; ".join(received.statuses)
+        listed = "; ".join(map(_format_statuses, received.statuses))
+        count = sum(max(1, len(one["statuses"])) for one in received.statuses)
         say(f"{count} statuses", f"{count} trạng thái: {listed}")
 
 
@@ -207,6 +218,7 @@ def recheck(
         str,
         typer.Argument(metavar="ID", help="The docId or DocumentId of what was set aside. / Mã gói tin đã cách ly."),
     ],
+    sender: SenderOption = None,
     config: ConfigOption = CONFIG,
     agency: AgencyOption = None,
 ) -> None:
@@ -215,7 +227,7 @@ def recheck(
     Exit code 0: it is let in, and `edoc receive` hands it out; 1: it is not, and the message says why.
     """
     with open_connector(config, agency) as connector:
-        found = find_receipt(connector, packet_id)
+        found = find_receipt(connector, packet_id, sender)
         if found.state != "quarantined":
             state = labels.RECEIPT[found.state]
             raise NotFound(

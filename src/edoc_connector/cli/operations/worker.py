@@ -8,13 +8,17 @@ import signal
 import sys
 from contextlib import ExitStack
 from enum import StrEnum
-from typing import Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
+from ..._core import Text
 from ...errors import ConfigError
 from ..options import CONFIG, AgencyOption, ConfigOption
 from ..output import ExitCode, log_to_stderr, say, warn_of_settings
+
+if TYPE_CHECKING:
+    from ...worker import AgencyJobs, Worker
 
 
 class Engine(StrEnum):
@@ -46,6 +50,14 @@ def worker(
             "Bộ chạy tác vụ, thay cho cấu hình; procrastinate cần PostgreSQL."
         ),
     ] = None,
+    once: Annotated[
+        bool,
+        typer.Option(
+            "--once",
+            help="Poll now, do what is due, and end; for cron. Several at a time are safe. / Hỏi trục ngay, làm các "
+            "việc đến hạn rồi kết thúc; dùng với cron.",
+        ),
+    ] = False,
     config: ConfigOption = CONFIG,
     agency: AgencyOption = None,
 ) -> None:
@@ -53,7 +65,8 @@ def worker(
 
     For every agency of the configuration, unless --agency names one. / Cho mọi đơn vị, trừ khi có --agency.
 
-    Exit code 0: everything begun was finished; 1: some was let go of, and whoever comes next goes on with it.
+    Exit code 0: everything begun was finished; 1: some was let go of, and whoever comes next goes on with it. With
+    --once, 1: a hub was not reached, the application failed on a packet, or something was refused or set aside.
     """
     from ...config import Settings
     from ...worker import import_handlers, open_worker, serve_health
@@ -66,6 +79,9 @@ def worker(
     with open_worker(agencies, handlers=found, engine=engine) as running, ExitStack() as stack:
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: running.stop())
+        if once:
+            _run_once(running)
+            return
         if listen is not None:
             port = stack.enter_context(serve_health(running, *_parse_address(listen)))
             say(f"health and metrics on port {port}", f"giám sát ở cổng {port}")
@@ -73,6 +89,41 @@ def worker(
         say(f"working for {codes}", f"đang phục vụ {codes}")
         if not running.run():
             _exit_now()
+
+
+def _run_once(worker: Worker) -> None:
+    """Work once, and say what failed.
+
+    Raises:
+        typer.Exit: something failed.
+    """
+    from ...store import ReceiptState
+
+    bad_rows_before = {jobs.agency: _count_bad_rows(jobs) for jobs in worker.agency_jobs}
+    reached = worker.run_once()
+    failed = False
+    for connector, jobs in zip(worker.connectors, worker.agency_jobs, strict=True):
+        problems = []
+        if not reached[jobs.agency] or jobs.find_open_until() is not None:
+            problems.append(Text("the hub was not reached, or refuses us", "chưa kết nối được trục, hoặc trục từ chối"))
+        if any(receipt.error for receipt in connector.receipts(state=ReceiptState.WAITING)):
+            problems.append(Text("the application failed on a packet", "phần mềm của đơn vị gặp lỗi khi xử lý gói tin"))
+        if _count_bad_rows(jobs) > bad_rows_before[jobs.agency]:
+            problems.append(Text("something was refused or set aside", "có gói tin bị từ chối hoặc cách ly"))
+        for problem in problems:
+            say(
+                f"{jobs.agency}: {problem.en}; see the log, `edoc deliveries` and `edoc receipts`",
+                f"{jobs.agency}: {problem.vi}; xem nhật ký, `edoc deliveries` và `edoc receipts`",
+                err=True,
+            )
+        failed = failed or bool(problems)
+    if failed:
+        raise typer.Exit(ExitCode.FAILED)
+
+
+def _count_bad_rows(jobs: AgencyJobs) -> int:
+    """Count what was refused for good, or set aside."""
+    return sum(count for (_, state), count in jobs.count_rows().items() if state in ("failed", "quarantined"))
 
 
 def _exit_now() -> NoReturn:

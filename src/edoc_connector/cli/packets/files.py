@@ -7,8 +7,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..._core import make_private_folder
-from ...errors import AttachmentError, ConfigError, PacketError, describe_system_error, describe_system_error_vi
-from ..errors import describe_json_faults
+from ...errors import (
+    AttachmentError,
+    ConfigError,
+    InvalidFields,
+    PacketError,
+    describe_system_error,
+    describe_system_error_vi,
+)
 from ..output import say
 
 if TYPE_CHECKING:
@@ -58,8 +64,6 @@ def read_message(file: Path, attach: Iterable[Path], classification: str | None 
         AttachmentError: a file to attach is not there or is empty.
         ConfigError: the JSON cannot be read, or is not of the model; the message names the fields.
     """
-    import pydantic
-
     from ... import edxml
 
     attachments = tuple(edxml.Attachment.from_path(path) for path in attach)
@@ -80,11 +84,12 @@ def read_message(file: Path, attach: Iterable[Path], classification: str | None 
         return edxml.Document.model_validate_json(text).model_copy(
             update={"attachments": attachments} | _parse_classification(classification)
         )
-    except pydantic.ValidationError as error:
-        faults = describe_json_faults(error)
+    except InvalidFields as error:
+        faults = [(problem.field or "JSON", problem) for problem in error.problems]
         raise ConfigError(
-            f"{file} is not a document: {faults.en}. Correct this.",
-            vi=f"{file} không phải nội dung văn bản hợp lệ: {faults.vi}. Hãy sửa lại.",
+            f"{file} is not a document: {'; '.join(f'{field}: {one.message}' for field, one in faults)}. Correct this.",
+            vi=f"{file} không phải nội dung văn bản hợp lệ: "
+            f"{'; '.join(f'{field}: {one.message_vi}' for field, one in faults)}. Hãy sửa lại.",
         ) from error
 
 

@@ -2,6 +2,7 @@
 
 from .authority import AuthorityFinding, read_findings
 from .inbox import Inbox, ReceivedStatus
+from .prefetch import ReceiveInterruption
 from .receipt import Receipt
 from .receive_loop import ReceiveLoop
 
@@ -9,6 +10,7 @@ __all__ = [
     "AuthorityFinding",
     "Inbox",
     "Receipt",
+    "ReceiveInterruption",
     "ReceiveLoop",
     "ReceivedStatus",
     "read_findings",

@@ -25,6 +25,7 @@ from ...errors import (
 from ...hubs import MessageType, Waiting
 from ...store import DONE, FAIL, RECEIPTS, Authority, LeaseLost, Offer, ReceiptRow, ReceiptState, SpoolFile, Tx
 from .._context import ConnectorContext
+from .._document_match import match_delivery, name_response
 from .._fingerprint import compute_fingerprint
 from .._recovery import recover_receiving
 from .._retry import NO_ERROR, compute_next_attempt, decide_retry
@@ -34,13 +35,13 @@ from .admission import (
     admit,
     as_spool_columns,
     fetch_to_spool,
-    is_refusal,
+    must_quarantine,
     open_packet,
     require_spool_file,
 )
 from .authority import read_authority
-from .claims import find_delivery
-from .intake import MAX_WRONG_BODIES, Intake, admit_quarantined, set_aside
+from .intake import MAX_WRONG_BODIES, Intake, admit_quarantined
+from .quarantine import set_aside
 
 log = get_logger("edoc_connector.connector.inbox")
 
@@ -124,7 +125,7 @@ class Inbox:
         try:
             return admit(self._context, file, row)
         except EdocError as error:
-            if row.state != ReceiptState.QUARANTINED or not is_refusal(error):
+            if row.state != ReceiptState.QUARANTINED or not must_quarantine(error):
                 raise
             other_file = self._fetch_other_bytes(row)
             if other_file is None:
@@ -217,7 +218,7 @@ class Inbox:
         if not isinstance(message, StatusMessage):
             return None
         with self._context.store.snapshot() as tx:
-            delivery = find_delivery(tx, row.agency, message)
+            delivery = match_delivery(tx, row.agency, name_response(message.response_for)).row
             limit = self._context.limits.undelivered_after
             view = build_deliveries(tx, [delivery], undelivered_after=limit)[0] if delivery is not None else None
         return ReceivedStatus(message, view, read_authority(row))

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
@@ -49,15 +49,29 @@ class _Abandoned(Exception):
     """Nobody waits for the packet any more."""
 
 
+class ReceiveInterruption(threading.Event):
+    """Ends a call of `Connector.receive` early, from another thread."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.wake: Callable[[], None] = _do_nothing
+
+    def set(self) -> None:
+        """Have its threads end soon. Does not wait for them."""
+        super().set()
+        self.wake()
+
+
 class Prefetch:
     """Brings in the packets of one call of `Connector.receive`. A context manager: at its end its threads have ended.
 
     Args:
         context: the store and the hub.
         inbox: polls, and whose intake fetches.
+        interruption: ends it early.
     """
 
-    def __init__(self, context: ConnectorContext, inbox: Inbox) -> None:
+    def __init__(self, context: ConnectorContext, inbox: Inbox, interruption: ReceiveInterruption) -> None:
         self._context = context
         self._inbox = inbox
         self._intake = inbox.intake
@@ -71,14 +85,15 @@ class Prefetch:
         self._verified_packets: dict[int, VerifiedPacket] = {}
         self._wanted_id: int | None = None
         self._round_size = DOWNLOAD_THREADS
-        self._stopped = threading.Event()
+        self._stopped = interruption
+        interruption.wake = self._wake
         self._thread: threading.Thread | None = None
 
     def __enter__(self) -> Self:
         """Ask the hub what it offers, and begin to bring it in."""
         self._inbox.requeue_due()
         for kind in (MessageType.EDOC, MessageType.STATUS):  # documents first: a status may be about one of them
-            if not self._list_offers(kind):
+            if self._stopped.is_set() or not self._list_offers(kind):
                 break
         self._pending_ids = {key for step in self._steps if not step.is_recheck for key in step.keys}
         self._pending_in_order = deque(sorted(self._pending_ids))
@@ -97,10 +112,12 @@ class Prefetch:
     def stop(self) -> None:
         """End the threads; packets that are under way are given back."""
         self._stopped.set()
-        with self._condition:
-            self._condition.notify_all()
         if self._thread is not None:
             self._thread.join()
+
+    def _wake(self) -> None:
+        with self._condition:
+            self._condition.notify_all()
 
     @property
     def first_error(self) -> EdocError | None:
@@ -275,6 +292,10 @@ class Prefetch:
         with self._condition:
             self._pending_ids -= keys
             self._condition.notify_all()
+
+
+def _do_nothing() -> None:
+    pass
 
 
 def _open_pool(count: int) -> AbstractContextManager[ThreadPoolExecutor | None]:

@@ -7,14 +7,15 @@ from datetime import date, datetime
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from ..._core import Text, get_logger
+from ..._core import Text, get_logger, make_lock
 from ...edxml import SEAL_NAME, Attachment, BusinessType, Document, Finding, StaffInfo, StatusCode, StatusMessage
 from ...errors import NotFound, StoreError, find_stored_name, has_details
 from ...signing import Verification
 from ...store import DONE, RECEIPTS, Authority, Change, LeaseLost, ReceiptRow, ReceiptState, Tx
 from .._agency_codes import find_document_of
-from .._change_rules import NEW_KIND, TYPE_BY_KIND, WITHDRAWING_KINDS, select_target_ids
+from .._change_rules import NEW_KIND, TYPE_BY_KIND, WITHDRAWING_KINDS
 from .._context import ConnectorContext
+from .._document_match import is_named_by, name_targets
 from .._retry import NO_ERROR
 from ..outbound import (
     Outbox,
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
     from .receive_loop import ReceiveLoop
 
 log = get_logger("edoc_connector.connector.receipt")
+
+_LEAVING = make_lock()  # held while it is seen who gives a packet back
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +89,7 @@ class Receipt:
         self._receive_loop = receive_loop
         self._verified = verified
         self._is_claimed = is_claimed
+        self._owner = context.lease.owner
         self._is_inside = False
         self._staged: list[StatusReply] = []
         self._content: _PacketContent | None = None
@@ -253,12 +257,14 @@ class Receipt:
         packet_message = verification.message or packet.message
         if isinstance(packet_message, StatusMessage):
             subject_document = self._read_subject_document()
-            files = subject_document.attachments if subject_document is not None else ()
+            files = tuple(subject_document.attachments) if subject_document is not None else ()
             return _PacketContent(subject_document, files, packet_message, verification, packet.findings)
         # of a valid packet as they were signed: under the names and descriptions that were sealed
         carried_files = verification.attachments if verification.message is not None else packet.attachments
         files = tuple(file for file in carried_files if file.name != SEAL_NAME)
-        document = packet_message.model_copy(update={"attachments": files})
+        # one that states no id goes by the one that it was stored under
+        document_id = packet_message.id or self._row.document_id or self._row.hub_doc_id
+        document = packet_message.model_copy(update={"id": document_id, "attachments": files})
         return _PacketContent(document, files, None, verification, packet.findings)
 
     def _read_subject_document(self) -> Document | None:
@@ -275,6 +281,8 @@ class Receipt:
         Raises:
             StoreError: it was handled before, or another worker has it.
         """
+        if self._is_claimed and self._owner != self._context.lease.owner:
+            raise build_forked_error()
         if not self._is_claimed:
             self._claim()
         self._is_inside = True
@@ -289,6 +297,10 @@ class Receipt:
             LeaseLost: another worker took it over; nothing was written.
         """
         self._is_inside = False
+        if self._owner != self._context.lease.owner:
+            if error is None:
+                raise build_forked_error()
+            return
         if error is not None:
             self._staged.clear()
             name = find_stored_name(error)
@@ -312,7 +324,10 @@ class Receipt:
     def _leave(self, state: ReceiptState, detail: Text | str, **values: Any) -> None:
         self._is_inside = False
         self._staged.clear()
-        if not self._is_claimed:
+        with _LEAVING:  # a loop that was left is closed when Python likes, beside the next one
+            is_ours = self._is_claimed and self._owner == self._context.lease.owner
+            self._is_claimed = self._is_claimed and not is_ours
+        if not is_ours:
             return
         try:
             with self._context.store.transaction() as tx:
@@ -344,7 +359,7 @@ class Receipt:
                 vi=f"Chưa xử lý được gói tin {self.hub_doc_id}: đang ở trạng thái {state}. "
                 "Hãy lấy gói tin qua receive().",
             )
-        self._row = row
+        self._row, self._owner = row, self._context.lease.owner
         self._is_claimed = True
         self._context.lease_keeper.hold(RECEIPTS.table_name, row.id)
 
@@ -405,11 +420,18 @@ class Receipt:
         On the receipt of the packet that asks, or of the document it asks for. After it, a document that was recalled,
         replaced or taken back takes no further status.
         """
-        self._find_request_receipt()._reply(StatusReply(StatusCode.CHANGE_AGREED, description, staff))
+        self._answer(StatusReply(StatusCode.CHANGE_AGREED, description, staff))
 
     def refuse_change(self, reason: str, *, staff: StaffInfo | None = None) -> None:
         """Refuse what was asked for (16); as `agree_change`, and the reason is required."""
-        self._find_request_receipt()._reply(StatusReply(StatusCode.CHANGE_REFUSED, reason, staff))
+        self._answer(StatusReply(StatusCode.CHANGE_REFUSED, reason, staff))
+
+    def _answer(self, reply: StatusReply) -> None:
+        """Answer the packet that asks, and load what that changed here."""
+        request_receipt = self._find_request_receipt()
+        request_receipt._reply(reply)
+        if request_receipt is not self:
+            self._refresh()
 
     def _reply(self, reply: StatusReply) -> None:
         now = self._context.store.clock()
@@ -423,6 +445,12 @@ class Receipt:
             require_handled(row)
             self._row = self._enqueue_reply(tx, row, reply)
         self._dispatch()
+        self._refresh()
+
+    def _refresh(self) -> None:
+        """Load its row again: what was sent may have moved it."""
+        with self._context.store.snapshot() as tx:
+            self._row = tx.receipts.get_by_id(self._row.id)
 
     def _stage(self, reply: StatusReply) -> None:
         """Keep a status for the end of the block, where 01 goes before it."""
@@ -440,8 +468,8 @@ class Receipt:
         current = enqueue_reply(tx, self._context, row, reply)
         if not reply.is_answer:
             return current
-        target_ids = select_target_ids(self.document) if row.business in WITHDRAWING_KINDS else ()
-        return record_answer(tx, row, reply, target_ids=target_ids)
+        targets = name_targets(self.document) if row.business in WITHDRAWING_KINDS else ()
+        return record_answer(tx, row, reply, targets=targets)
 
     def _find_request_receipt(self) -> Receipt:
         """Find the receipt to answer with 15 or 16: of the packet that asks, where this is the document it asks for."""
@@ -450,4 +478,14 @@ class Receipt:
         with self._context.store.snapshot() as tx:
             rows = find_open_requests(tx, self._row)
         candidates = (Receipt(self._context, row, outbox=self._outbox, receive_loop=self._receive_loop) for row in rows)
-        return next((candidate for candidate in candidates if self.id in select_target_ids(candidate.document)), self)
+        return next((candidate for candidate in candidates if is_named_by(candidate.document, self._row)), self)
+
+
+def build_forked_error() -> StoreError:
+    """Build the error for a packet that the process has in hand from which this one was forked."""
+    return StoreError(
+        "this packet, or call of receive(), belongs to the process that this one was forked from, which goes on with "
+        "it. Call receive() in this process.",
+        vi="Gói tin này, hoặc lần gọi receive() này, thuộc tiến trình cha và do tiến trình cha xử lý tiếp. Hãy gọi "
+        "receive() trong tiến trình này.",
+    )

@@ -9,14 +9,14 @@ from contextlib import contextmanager
 from types import TracebackType
 from typing import Self
 
-from ..._core import Text, get_logger
+from ..._core import ForkAware, Text, get_logger, watch_forks
 from ...errors import EdocError, StoreError
 from ...store import ReceiptRow, ReceiptState, Tx
 from .._context import ConnectorContext
 from ..outbound import Outbox
 from .inbox import Inbox
-from .prefetch import Prefetch
-from .receipt import Receipt
+from .prefetch import Prefetch, ReceiveInterruption
+from .receipt import Receipt, build_forked_error
 
 log = get_logger("edoc_connector.connector.coming")
 
@@ -25,7 +25,7 @@ _ACKS_PER_ROUND = 8  # packets whose answers leave together
 _GATHER_SECONDS = 0.05  # seconds that the first of them waits for the others
 
 
-class ReceiveLoop:
+class ReceiveLoop(ForkAware):
     """Hands out the packets of one call of `Connector.receive`. A context manager; at its end the queue was sent.
 
     Args:
@@ -33,19 +33,36 @@ class ReceiveLoop:
         inbox: brings packets in.
         outbox: sends acknowledgements.
         handed_out: where receipts are noted that are in the application's hands.
+        interruption: ends it early: then nothing more is handed out or sent.
     """
 
-    def __init__(self, context: ConnectorContext, inbox: Inbox, outbox: Outbox, handed_out: list[Receipt]) -> None:
+    def __init__(
+        self,
+        context: ConnectorContext,
+        inbox: Inbox,
+        outbox: Outbox,
+        handed_out: list[Receipt],
+        interruption: ReceiveInterruption,
+    ) -> None:
         self._context = context
         self._outbox = outbox
         self._handed_out = handed_out
-        self._prefetch = Prefetch(context, inbox)
+        self._interruption = interruption
+        self._prefetch = Prefetch(context, inbox, interruption)
         self._ack_pump = AckPump(outbox)
         self._waiting_ids: deque[int] = deque()
         self._after_id = 0
         self._claim_lock = threading.Lock()
         self._claimed_ahead: Receipt | None = None
         self._stopped = False
+        self._is_parents = False
+        watch_forks(self)
+
+    def renew_after_fork(self) -> None:
+        """End here: the threads, and what was claimed, are the parent's."""
+        self._is_parents = self._stopped = True
+        self._claimed_ahead = None
+        self._claim_lock = threading.Lock()
 
     def __enter__(self) -> Self:
         self._prefetch.__enter__()
@@ -54,8 +71,9 @@ class ReceiveLoop:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        is_over = self._interruption.is_set() or self._is_parents
         self.stop()
-        if kind is None:
+        if kind is None and not is_over:
             self._ack_pump.raise_thread_error()
             self._outbox.dispatch_due()
 
@@ -67,6 +85,8 @@ class ReceiveLoop:
 
     def stop(self) -> None:
         """End the threads. What was not handed out waits for the next call."""
+        if self._is_parents:
+            return
         with self._claim_lock:
             self._stopped = True
             unclaimed, self._claimed_ahead = self._claimed_ahead, None
@@ -82,6 +102,10 @@ class ReceiveLoop:
 
     def _take_next(self) -> Receipt | None:
         while True:
+            if self._is_parents:
+                raise build_forked_error()
+            if self._interruption.is_set():
+                return None
             self._ack_pump.raise_thread_error()
             below_id = self._prefetch.find_lowest_pending()
             with self._claim_lock:
@@ -142,7 +166,9 @@ class ReceiveLoop:
 
     def dispatch_due(self) -> None:
         """Send what was queued: in the background while there is more to hand out."""
-        if self._claimed_ahead is not None or self._waiting_ids or self._prefetch.has_more:
+        if self._is_parents:
+            self._outbox.dispatch_due()
+        elif self._claimed_ahead is not None or self._waiting_ids or self._prefetch.has_more:
             self._ack_pump.notify()
         else:
             with self._ack_pump.sending_lock:

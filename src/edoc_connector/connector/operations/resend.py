@@ -79,10 +79,10 @@ def _find_messages(tx: Tx, agency: str, document_id: str) -> list[OutgoingRow]:
     """Find everything that was to be told about a document, sent or received, the oldest first."""
     delivery = tx.deliveries.find_by_document_id(agency, document_id)
     receipts = tx.receipts.find_all(agency, document_id=document_id)
-    by_hub_id = tx.receipts.find_by_any_id(agency, document_id)
-    if delivery is None and not receipts and by_hub_id is None:
+    receipts += tx.receipts.list_by_any_id(agency, document_id)
+    if delivery is None and not receipts:
         raise _build_not_found_error(document_id)
-    receipt_ids = {receipt.id for receipt in (*receipts, by_hub_id) if receipt is not None}
+    receipt_ids = {receipt.id for receipt in receipts}
     rows = [] if delivery is None else tx.outgoing.find_all(agency, delivery_id=delivery.id)
     for receipt_id in receipt_ids:
         rows += tx.outgoing.find_all(agency, receipt_id=receipt_id)

@@ -6,13 +6,12 @@ transaction writes what became of it. Messages of one lane never stand in one ba
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
-from ..._core import Text, describe_error, get_logger
+from ..._core import ForkAware, Text, describe_error, get_logger, make_lock, watch_forks
 from ...edxml import StatusMessage
 from ...errors import DuplicateDocument, EdocError, NotFound
 from ...hubs import MessageType, Outcome
@@ -94,7 +93,7 @@ class _ClaimOptions:
     only_id: int | None
 
 
-class AckSender:
+class AckSender(ForkAware):
     """Sends statuses and confirmations.
 
     Args:
@@ -107,8 +106,13 @@ class AckSender:
         self._questions = questions
         self._context = context
         self._reconciler = reconciler
-        self._lock = threading.Lock()
+        self._lock = make_lock()
         self._pool: ThreadPoolExecutor | None = None
+        watch_forks(self)
+
+    def renew_after_fork(self) -> None:
+        """Begin without threads."""
+        self._pool = None
 
     def close(self) -> None:
         """End the threads; nobody waits for one that is at the hub, which may take its time."""

@@ -191,7 +191,7 @@ def _select_all_recipients(
 ) -> tuple[Organization, ...]:
     """Select everybody who got a document; none where its packet is gone and some are asked already."""
     try:
-        return read_original(context, target).recipients
+        return tuple(read_original(context, target).recipients)
     except (NotFound, StoreError):
         if are_some_asked:
             return ()

@@ -33,7 +33,7 @@ from .._retry import NO_ERROR, as_error_columns, compute_next_attempt, decide_re
 from .ack_sender import AckSender
 from .reconciler import Questions, Reconciler, build_wrong_id_error
 from .sent_copies import SentFinding
-from .submission import Submission, is_refusal, record_refusal
+from .submission import Submission, is_refused_by_hub, record_refusal
 
 log = get_logger("edoc_connector.connector.outbox")
 
@@ -187,7 +187,7 @@ class Outbox:
                 values |= {"next_attempt_at": tx.now}
             else:
                 values |= {"next_attempt_at": compute_next_attempt(self._context.limits, row.attempts, tx.now, error)}
-            is_refused = state is DeliveryState.FAILED and is_refusal(error)
+            is_refused = state is DeliveryState.FAILED and is_refused_by_hub(error)
             values |= {"never_accepted": row.never_accepted} if is_refused else {}
             tx.deliveries.move(row, state, detail=describe_error(error), **values)
             if is_refused:

@@ -7,14 +7,13 @@ ever more seldom.
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import NoReturn, TypeAlias
 
-from ..._core import Text, get_logger
+from ..._core import Text, get_logger, make_lock
 from ...edxml import StatusMessage
 from ...errors import DuplicateDocument, EdocError, HubError, OutcomeUnknown
 from ...hubs import MessageType, SentState
@@ -61,7 +60,7 @@ class Questions:
     """The turn to ask about an unknown outcome unbidden: one at a time, so that others send."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        self._lock = make_lock()
 
     @contextmanager
     def ask_next(self) -> Iterator[bool]:

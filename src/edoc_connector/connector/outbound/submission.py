@@ -199,7 +199,7 @@ def is_correctable(tx: Tx, row: DeliveryRow) -> bool:
     )
 
 
-def is_refusal(error: EdocError) -> bool:
+def is_refused_by_hub(error: EdocError) -> bool:
     """Tell whether the hub refused what is in the packet."""
     return isinstance(error, _REFUSAL_ERRORS)
 

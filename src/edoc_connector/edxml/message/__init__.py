@@ -2,7 +2,10 @@
 
 from .classification import Classification, find_mark
 from .codes import BusinessType, DocumentType, Priority, StatusCode
-from .document_id import DocumentIdParts
+from .dates import VIETNAM
+from .document_id import DocumentIdParts, compose_document_id
+from .document_name import DocumentName
+from .field_problems import FieldProblem
 from .model import (
     Business,
     CheckableMessage,
@@ -21,9 +24,10 @@ from .model import (
     TraceHeader,
     ValueHolder,
 )
-from .organ_id import MAX_CODE_LENGTH, CodeSystem, Directory, OrganId
+from .organ_id import MAX_CODE_LENGTH, CodeSystem, Directory, OrganId, find_hidden_character
 from .signed_fields import facts, list_unsealed_fields, list_unsealed_parts, normalise, refreshed_facts
 from .table import (
+    BUSINESS,
     DOCUMENT_HEADER,
     DOCUMENT_TRACE,
     ENCODED_ATTACHMENT,
@@ -35,15 +39,17 @@ from .table import (
     Steps,
     Table,
 )
-from .values import TEXT, VIETNAM, Kind, write_date
+from .values import ORGAN_ID, TEXT, Kind, write_date
 
 __all__ = [
+    "BUSINESS",
     "DOCUMENT_HEADER",
     "DOCUMENT_TRACE",
     "ENCODED_ATTACHMENT",
     "HUB_DEFAULTS",
     "MANIFEST_REFERENCE",
     "MAX_CODE_LENGTH",
+    "ORGAN_ID",
     "STATUS_HEADER",
     "TABLES",
     "TEXT",
@@ -56,8 +62,10 @@ __all__ = [
     "Directory",
     "Document",
     "DocumentIdParts",
+    "DocumentName",
     "DocumentType",
     "EncodedAttachment",
+    "FieldProblem",
     "Kind",
     "Message",
     "Model",
@@ -77,7 +85,9 @@ __all__ = [
     "Table",
     "TraceHeader",
     "ValueHolder",
+    "compose_document_id",
     "facts",
+    "find_hidden_character",
     "find_mark",
     "list_unsealed_fields",
     "list_unsealed_parts",

@@ -6,26 +6,105 @@ are checked by `rules`, not here. Names are English; `table` gives the element o
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Protocol, cast
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Protocol, Self, TypeAlias, TypeVar, cast
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
 from ..attachments import Attachment
 from .classification import Classification
 from .codes import BusinessType, Priority, StatusCode
 from .document_id import compose_document_id
+from .field_problems import build_field_error
 from .organ_id import OrganId
 
 if TYPE_CHECKING:
     from ..rules import Problem
 
 
-class Model(BaseModel):
-    """The base of all values: frozen, closed to unknown names."""
+T = TypeVar("T")
+
+if TYPE_CHECKING:
+    Items: TypeAlias = Sequence[T]
+else:
+    Items = tuple[T, ...]
+"""Several values: given as a list or a tuple, kept as a tuple."""
+
+
+if TYPE_CHECKING:
+    _CheckedModel = BaseModel  # its fields are its signature
+else:
+
+    class _ModelType(type(BaseModel)):
+        """The type of models: what a caller made wrong is an error of ours.
+
+        In the type, and not in `__init__`, so that it meets the outermost model only, with the faults of all inside.
+        """
+
+        def __call__(cls, *arguments: Any, **fields: Any) -> Any:
+            try:
+                return super().__call__(*arguments, **fields)
+            except ValidationError as error:
+                raise build_field_error(error) from None
+
+    class _CheckedModel(BaseModel, metaclass=_ModelType):
+        """A model of that type."""
+
+
+class Model(_CheckedModel):
+    """The base of all values: frozen, closed to unknown names.
+
+    Raises:
+        InvalidFields: a value is of a wrong kind or missing, or a name is unknown; so do `model_validate` and its kin.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
+
+    @classmethod
+    def model_validate(cls, obj: Any, **options: Any) -> Self:
+        """Make a value as pydantic does.
+
+        Raises:
+            InvalidFields: it cannot be made of this.
+        """
+        try:
+            return super().model_validate(obj, **options)
+        except ValidationError as error:
+            raise build_field_error(error) from None
+
+    @classmethod
+    def model_validate_json(cls, json_data: str | bytes | bytearray, **options: Any) -> Self:
+        """Make a value of JSON as pydantic does.
+
+        Raises:
+            InvalidFields: it cannot be made of this.
+        """
+        try:
+            return super().model_validate_json(json_data, **options)
+        except ValidationError as error:
+            raise build_field_error(error) from None
+
+    @classmethod
+    def model_validate_strings(cls, obj: Any, **options: Any) -> Self:
+        """Make a value of texts as pydantic does.
+
+        Raises:
+            InvalidFields: it cannot be made of this.
+        """
+        try:
+            return super().model_validate_strings(obj, **options)
+        except ValidationError as error:
+            raise build_field_error(error) from None
+
+    if not TYPE_CHECKING:  # a frozen attribute is known to be one
+
+        def __setattr__(self, name: str, value: Any) -> None:
+            try:
+                super().__setattr__(name, value)
+            except ValidationError as error:
+                raise build_field_error(error) from None
 
 
 class ProblemFinder(Protocol):
@@ -148,7 +227,7 @@ class Replacement(Model):
     """A replaced document, and the organisations that hold it."""
 
     document_id: str
-    organ_ids: tuple[str, ...]
+    organ_ids: Items[str]
 
 
 class Business(Model):
@@ -172,8 +251,8 @@ class Business(Model):
     paper: bool | None = False
     content_changed: bool | None = None
     receivers_changed: bool | None = None
-    receivers: tuple[ReceiverChange, ...] = ()
-    replaces: tuple[Replacement, ...] = ()
+    receivers: Items[ReceiverChange] = ()
+    replaces: Items[Replacement] = ()
     staff: StaffInfo | None = None
 
 
@@ -212,7 +291,7 @@ class Document(CheckableMessage):
         reference_codes: ReferenceCodes, free text.
         appendixes: titles of the appendixes.
         responses_for: documents this one answers.
-        steering: SteeringType, whether it steers.
+        steering: SteeringType, whether it steers; a text that is neither 0 nor 1 is kept as it is.
         task_codes: codes of the tasks it answers.
         application_type: ApplicationType.
         to_places: nơi nhận as printed.
@@ -224,7 +303,7 @@ class Document(CheckableMessage):
     """
 
     sender: Organization
-    recipients: tuple[Organization, ...]
+    recipients: Items[Organization]
     number: str
     notation: str
     issued_on: date | None
@@ -245,15 +324,15 @@ class Document(CheckableMessage):
     reply_for: str | None = None
     steering_document: bool | None = None
     reference_codes: str | None = None
-    appendixes: tuple[str, ...] = ()
-    responses_for: tuple[ResponseFor, ...] = ()
-    steering: bool | None = None
-    task_codes: tuple[str, ...] = ()
+    appendixes: Items[str] = ()
+    responses_for: Items[ResponseFor] = ()
+    steering: Annotated[bool | str | None, Field(union_mode="left_to_right")] = None
+    task_codes: Items[str] = ()
     application_type: str | None = None
-    to_places: tuple[str, ...] = ()
-    trace: tuple[TraceHeader, ...] = ()
+    to_places: Items[str] = ()
+    trace: Items[TraceHeader] = ()
     business: Business = Business()
-    attachments: tuple[Attachment, ...] = Field(default=(), exclude=True)
+    attachments: Items[Attachment] = Field(default=(), exclude=True)
     classification: Classification | None = Field(default=None, exclude=True)
 
     @property

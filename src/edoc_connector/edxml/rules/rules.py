@@ -106,7 +106,7 @@ VALUE = Rule(
     "is not a value of this element ({kind}); correct it",
     "không phải giá trị hợp lệ của phần tử này ({kind}); hãy sửa lại",
 )
-_CLAUSES = {"EDX-ORGAN-ID": f"{QD_20}; {QCVN}: OrganId"}
+_CLAUSES = {"EDX-ORGAN-ID": f"{QD_20}; {QCVN}: OrganId", "EDX-YEAR": OWN_CLAUSE}
 DOUBTS = {
     code: Rule(
         code.replace("EDX-", "EDR-"),
@@ -115,11 +115,17 @@ DOUBTS = {
         FINDING_KINDS[code].vi.replace("{seen}", "{text}"),
         Severity.WARNING,
     )
-    for code in ("EDX-ORGAN-ID", "EDX-ID-FORM", "EDX-ID-DATE")
+    for code in ("EDX-ORGAN-ID", "EDX-ID-FORM", "EDX-ID-DATE", "EDX-YEAR")
 }
 """Rules by the code of the finding about such a value; warnings, since a partner's id must be used as it is."""
+CODE_LETTERS = Rule(
+    "EDR-ORGAN-ID-LETTERS",
+    f"{QD_20}; {QCVN}: OrganId",
+    "holds {character}: a code has no spaces, line ends or invisible letters; write it as the hub's directory does",
+    "chứa {character}: mã đơn vị không có dấu cách, xuống dòng hoặc ký tự ẩn; hãy ghi đúng như danh bạ của trục",
+)
 OWN_ID_DATE = Rule("EDR-ID-DATE", f"{QCVN}: DocumentId", DOUBTS["EDX-ID-DATE"].en, DOUBTS["EDX-ID-DATE"].vi)
-VALUE_RULES = (REQUIRED, CHARACTER, TOO_LONG, LONG, NULL, VALUE, *DOUBTS.values(), OWN_ID_DATE)
+VALUE_RULES = (REQUIRED, CHARACTER, TOO_LONG, LONG, NULL, VALUE, CODE_LETTERS, *DOUBTS.values(), OWN_ID_DATE)
 
 # -- about a message
 

@@ -7,15 +7,19 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
+from ..._core import Text
+from ...errors import InvalidFields
 from ..message import (
     DOCUMENT_HEADER,
     DOCUMENT_TRACE,
     ENCODED_ATTACHMENT,
+    ORGAN_ID,
     STATUS_HEADER,
     VIETNAM,
     CheckableMessage,
     Document,
     EncodedAttachment,
+    FieldProblem,
     Kind,
     Message,
     Model,
@@ -23,6 +27,7 @@ from ..message import (
     StatusMessage,
     Table,
     ValueHolder,
+    find_hidden_character,
 )
 from ..severity import Severity
 from . import rules
@@ -40,10 +45,14 @@ def problems(message: Message, *, at: datetime) -> tuple[Problem, ...]:
         Every problem, errors and warnings, in the order of the standard's tables.
 
     Raises:
-        ValueError: the time has no time zone.
+        InvalidFields: the time has no time zone; it is a ValueError.
     """
     if at.tzinfo is None:
-        raise ValueError("the time of writing needs a time zone, e.g. datetime.now(UTC)")
+        words = Text(
+            "the time of writing needs a time zone, e.g. datetime.now(UTC)",
+            "thời điểm ghi cần có múi giờ, ví dụ datetime.now(UTC)",
+        )
+        raise InvalidFields(words.en, vi=words.vi, problems=[FieldProblem("timezone_aware", "at", words.en, words.vi)])
     return tuple(_find_problems(message, RuleContext(at.astimezone(VIETNAM).date())))
 
 
@@ -153,7 +162,9 @@ def _find_flaws(value: object, row: Row, kind: Kind) -> list[tuple[Rule, dict[st
         found.append((rules.NULL, {}))
     elif text and kind.read(text) is None:  # a written value must read back equal
         found.append((rules.VALUE, {"kind": kind.name}))
-    if text and kind.find_doubt is not None and (doubt := kind.find_doubt(text)):
+    if kind is ORGAN_ID and (hidden := find_hidden_character(text)):
+        found.append((rules.CODE_LETTERS, {"character": f"U+{ord(hidden):04X}"}))
+    elif text and kind.find_doubt is not None and (doubt := kind.find_doubt(text)):
         # our own id can be corrected; a partner's must be used as it is
         own = (row.attr, doubt) == ("id", "EDX-ID-DATE")
         found.append((rules.OWN_ID_DATE if own else rules.DOUBTS[doubt], {"text": text}))

@@ -8,7 +8,6 @@ same too, the one that stands first in the configuration.
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -16,7 +15,7 @@ from typing import Self
 
 from cryptography import x509
 
-from ..._core import get_logger, utc_now
+from ..._core import get_logger, make_lock, utc_now
 from ...errors import EdocError, SigningError
 from ..algorithms import SignatureAlgorithm
 from ..pki import days_left, fingerprint, human_name, key_usage
@@ -107,7 +106,7 @@ class Keyring(Certified):
             )
         self._names = tuple(names) or tuple(f"key {number}" for number in range(1, len(self._signers) + 1))
         self.clock = clock
-        self._lock = threading.Lock()
+        self._lock = make_lock()
         self._logged_warnings: set[tuple[str, str]] = set()
 
     @classmethod
@@ -268,7 +267,7 @@ class _LazySigner:
     def __init__(self, uri: str, secrets: Secrets | None, clock: Clock) -> None:
         self._load: Callable[[], Signer] = lambda: load_signer(uri, secrets=secrets and self._ask_secret, clock=clock)
         self._secrets = secrets
-        self._lock = threading.Lock()
+        self._lock = make_lock()
         self._loaded_signer: Signer | None = None
         self._has_offered_secret = False
         self._refusal: SigningError | None = None

@@ -6,7 +6,6 @@ The key never leaves the token: the token gets SignedInfo, or its hash, and give
 from __future__ import annotations
 
 import hashlib
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, Self
 
 from cryptography import x509
 
+from ..._core import make_lock, notice_fork
 from ...errors import SigningError
 from ..algorithms import SIGNATURES, SignatureAlgorithm, is_valid_signature, list_algorithms
 from ..pki import order_chain
@@ -92,8 +92,7 @@ class TokenSigner(Certified):
     """A signer whose key is on a token. Threads may share it.
 
     The session is opened when the key or its certificate is first needed, again if the token was pulled out in between,
-    and closed by `close`, or at the end of a ``with`` block. Open it in the process that signs: a session does not
-    survive a fork.
+    and closed by `close`, or at the end of a ``with`` block. A process that was forked opens one of its own.
 
     Args:
         uri: the choice of the token and of the key on it.
@@ -116,7 +115,7 @@ class TokenSigner(Certified):
         self._pin = pin
         self._configured_certificates = certificates
         self._wanted_algorithm = algorithm
-        self._lock = threading.Lock()
+        self._lock = make_lock()
         self._open_key: _OpenKey | None = None
         self.clock = clock
 
@@ -169,6 +168,7 @@ class TokenSigner(Certified):
             return self._sign(self._ensure_open(), data, is_last_try=True)
 
     def _ensure_open(self) -> _OpenKey:
+        notice_fork()
         with self._lock:
             if self._open_key is not None and not self._open_key.connection.is_lost:
                 return self._open_key

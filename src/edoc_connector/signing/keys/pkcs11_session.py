@@ -3,6 +3,9 @@
 PKCS#11 has one login per token and program: whoever logs out ends it for everyone. So all signers of this process on
 one token share one session, and the last to be closed ends it. A PIN that a token refused is never given to it again,
 since tokens lock after a few wrong ones; a token that says its next wrong PIN would be the last is not given any.
+
+A session is one process': in one that was forked the library is initialised anew and the token logged in to once more
+(PKCS#11 v2.40, 2.5 and 5.4, C_Initialize).
 """
 
 from __future__ import annotations
@@ -17,7 +20,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, unquote_to_bytes
 
-from ..._core import get_logger
+from ..._core import ForkAware, get_logger, notice_fork, watch_forks
 from ...errors import SigningError
 from .pkcs11_errors import library_error, list_session_errors, pin_locked_error, token_error
 from .pkcs11_library import is_not_initialised, list_tokens
@@ -46,6 +49,8 @@ _REFUSED_PINS: set[tuple[tuple[str, str, int], bytes]] = set()
 _LIBRARY_LOCKS: defaultdict[str, threading.RLock] = defaultdict(threading.RLock)
 """One lock for each library: it is loaded without the promise that threads may call it at the same time."""
 _OPEN_CONNECTIONS: dict[tuple[str, str, int], Connection] = {}
+_PARENT_LIBRARIES: set[str] = set()
+"""Libraries that the process initialised from which this one was forked, and this one not yet."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,6 +130,22 @@ class Connection:
     is_lost: bool = False
 
 
+class _Sessions(ForkAware):
+    """The sessions of this process."""
+
+    def renew_after_fork(self) -> None:
+        """Forget the parent's sessions; they are not closed here."""
+        for connection in _OPEN_CONNECTIONS.values():
+            connection.is_lost = True
+        _OPEN_CONNECTIONS.clear()
+        _PARENT_LIBRARIES.update(_LIBRARY_LOCKS)
+        _LIBRARY_LOCKS.clear()  # a thread of the parent may have held one
+
+
+_SESSIONS = _Sessions()
+watch_forks(_SESSIONS)
+
+
 def require_pkcs11() -> None:
     """Load python-pkcs11.
 
@@ -146,8 +167,11 @@ def acquire(uri: TokenUri, ask_for_pin: AskPin) -> Connection:
     Raises:
         SigningError: the library does not load, the token is not there or not the only one, or the PIN is refused.
     """
+    notice_fork()
     lock = _LIBRARY_LOCKS[uri.module]
     with lock:
+        if uri.module in _PARENT_LIBRARIES:
+            _end_parent_library(uri.module)
         token = _find_token(uri)
         token_key = (uri.module, token.serial.hex(), token.slot.slot_id)
         connection = _OPEN_CONNECTIONS.get(token_key)
@@ -204,6 +228,15 @@ def _end_session(connection: Connection) -> None:
     with suppress(pkcs11.PKCS11Error):
         connection.session.close()
     log.debug("session on a token closed")
+
+
+def _end_parent_library(module: str) -> None:
+    """End what a fork left of a library in this process; it is initialised anew when it is next used."""
+    import pkcs11
+
+    with suppress(pkcs11.PKCS11Error):  # some notice the fork by themselves, and say that they are not initialised
+        pkcs11.lib(module).finalize()
+    _PARENT_LIBRARIES.discard(module)
 
 
 def _find_token(uri: TokenUri) -> pkcs11.Token:

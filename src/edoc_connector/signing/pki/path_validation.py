@@ -5,7 +5,6 @@ Without a revocation policy nothing is fetched; with one, only from the addresse
 
 from __future__ import annotations
 
-import threading
 from collections import OrderedDict
 from collections.abc import Coroutine, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from ..._core import make_lock
 from ..reasons import as_one_line
 from .asn1_names import bound_asn1_names
 from .certificates import PARSE_ERRORS, human_name, is_authority, is_valid_at, order_chain, read_certificate
@@ -201,7 +201,7 @@ class _ValidPaths:
 
     def __init__(self) -> None:
         self._chains: OrderedDict[tuple[_Chain, _Chain, bool], _Chain] = OrderedDict()
-        self._lock = threading.Lock()
+        self._lock = make_lock()
 
     def find(self, path_key: tuple[_Chain, _Chain, bool], at: datetime) -> _Chain | None:
         """Find a known path, from leaf to anchor, whose certificates are all valid at the moment."""

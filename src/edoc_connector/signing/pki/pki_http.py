@@ -17,6 +17,8 @@ from dataclasses import dataclass, field
 from typing import Protocol
 from urllib.parse import urlsplit
 
+from ..._core import make_lock
+
 MAX_BYTES = 64 << 20
 """Largest answer that is read: revocation lists of national authorities are megabytes."""
 _CHUNK = 64 * 1024
@@ -139,7 +141,7 @@ class CachedFetch:
     _answers: dict[tuple[str, bytes | None], tuple[float, bytes | FetchFailed]] = field(
         default_factory=dict, init=False, repr=False
     )
-    _lock: threading.Lock = field(default_factory=threading.Lock, init=False, repr=False)
+    _lock: threading.Lock = field(default_factory=make_lock, init=False, repr=False)
 
     def __call__(self, url: str, *, body: bytes | None = None, content_type: str = "", timeout: float = 10.0) -> bytes:
         """Get the body, or the answer remembered."""

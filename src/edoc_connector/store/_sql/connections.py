@@ -8,18 +8,33 @@ full disk those that are open still read, and no new one can be opened.
 
 from __future__ import annotations
 
-import os
+import threading
 from typing import Protocol
 
 from sqlalchemy import Connection, Engine
 
-from ..._core import get_logger
+from ..._core import ForkAware, Text, get_logger, notice_fork, watch_forks
+from ...errors import StoreError
 from .compiled import execute_directly
 from .engine import DRIVER_ERRORS, begin_transaction, retry_after
 
 log = get_logger("edoc_connector.store.lines")
 
 _MAX_IDLE = 16  # connections kept open while nobody uses them
+_FORK_SECONDS = 5.0  # a fork waits so long for transactions that are running
+
+_FORKED_IN_USE = Text(
+    "this process was forked while its parent used the store, and SQLite cannot be used in it. End this process, and "
+    "fork before the connector is opened, or while nothing is sent or received; under uWSGI set lazy-apps, or "
+    "py-call-uwsgi-fork-hooks.",
+    "Tiến trình này được tách (fork) khi tiến trình cha đang dùng kho dữ liệu nên không dùng được SQLite. Hãy kết thúc "
+    "tiến trình này và tách tiến trình trước khi mở kết nối, hoặc khi không gửi, nhận gì; với uWSGI hãy đặt lazy-apps "
+    "hoặc py-call-uwsgi-fork-hooks.",
+)
+_parent_connections: list[Connection] = []
+"""Connections of the process that this one was forked from; SQLite forbids to use them here, or to close them."""
+_unusable_databases: set[str] = set()
+"""Files that such a connection has open: SQLite would take the parent's locks for this process' own."""
 
 
 class ConnectionSource(Protocol):
@@ -38,8 +53,11 @@ def select_connection_source(engine: Engine) -> ConnectionSource:
     )
 
 
-class SqliteConnectionSource:
+class SqliteConnectionSource(ForkAware):
     """The connections to one file, safe to share between threads; each is one transaction's at a time.
+
+    SQLite's connections must not be there when a process is forked: the child would take the parent's locks for its
+    own, hold none, and lose what it writes. So a fork waits for the transactions that run, and closes the rest.
 
     Args:
         engine: opens them.
@@ -47,10 +65,39 @@ class SqliteConnectionSource:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
+        self._database = engine.url.database or ""
         self._idle: list[Connection] = []
-        self._process_id = os.getpid()
-        self._parent_connections: list[Connection] = []
+        self._in_use: set[Connection] = set()
+        self._opening = 0
+        self._forking = False
+        self._changed = threading.Condition()
         self._closed = False
+        watch_forks(self)
+
+    def prepare_fork(self) -> None:
+        """Wait until no transaction runs, begin none that writes, and close every connection."""
+        self._changed.acquire()
+        self._forking = True
+        if not self._changed.wait_for(lambda: not (self._in_use or self._opening), _FORK_SECONDS):
+            log.warning("the process forks while the store is in use; the child cannot use it")
+        while self._idle:
+            self._idle.pop().close()
+
+    def resume_after_fork(self) -> None:
+        """Let transactions begin again."""
+        if self._forking:  # else it was made meanwhile
+            self._forking = False
+            self._changed.notify_all()
+            self._changed.release()
+
+    def renew_after_fork(self) -> None:
+        """Begin without connections; where the parent had some at the fork, the file cannot be used here."""
+        inherited = [*self._idle, *self._in_use]
+        if inherited or self._opening:
+            _parent_connections.extend(inherited)
+            _unusable_databases.add(self._database)
+        self._idle, self._in_use, self._opening = [], set(), 0
+        self._changed, self._forking = threading.Condition(), False
 
     def begin(self, *, write: bool) -> Connection:
         """Begin a transaction; wait for a lock.
@@ -60,6 +107,11 @@ class SqliteConnectionSource:
         """
         # A writer takes the lock at once: two that read first and write later would deadlock, and one would fail.
         statement = "BEGIN IMMEDIATE" if write else "BEGIN"
+        notice_fork()
+        if write and self._forking:
+            self._wait_for_fork()
+        if self._database in _unusable_databases:
+            raise StoreError(_FORKED_IN_USE.en, vi=_FORKED_IN_USE.vi)
         try:
             return self._begin_with(statement)
         except DRIVER_ERRORS as error:
@@ -84,9 +136,14 @@ class SqliteConnectionSource:
 
     def close(self) -> None:
         """Close every connection; one that is in use is closed when it comes back."""
-        self._closed = True
-        while self._idle:
-            self._idle.pop().close()
+        with self._changed:
+            self._closed = True
+            while self._idle:
+                self._idle.pop().close()
+
+    def _wait_for_fork(self) -> None:
+        with self._changed:
+            self._changed.wait_for(lambda: not self._forking, _FORK_SECONDS)
 
     def _begin_with(self, statement: str) -> Connection:
         connection = self._take_connection()
@@ -98,15 +155,23 @@ class SqliteConnectionSource:
         return connection
 
     def _take_connection(self) -> Connection:
-        if self._process_id != os.getpid():
-            # A fork: these are the parent's, and SQLite forbids to use or to close them here.
-            self._parent_connections, self._idle, self._process_id = self._idle, [], os.getpid()
+        with self._changed:
+            if self._idle:
+                connection = self._idle.pop()
+                self._in_use.add(connection)
+                return connection
+            self._opening += 1
+        opened = None
         try:
-            return self._idle.pop()
-        except IndexError:
-            connection = self._engine.connect()
-            connection.begin()
-            return connection
+            opened = self._engine.connect()
+            opened.begin()
+        finally:
+            with self._changed:
+                self._opening -= 1
+                if opened is not None:
+                    self._in_use.add(opened)
+                self._changed.notify_all()
+        return opened
 
     def _roll_back_and_keep(self, connection: Connection) -> None:
         """Roll back whatever is open on a connection, and keep it."""
@@ -116,17 +181,27 @@ class SqliteConnectionSource:
             log.warning("a connection to the store is given up: %s", error)
             connection.invalidate(error)
             connection.close()
+            self._let_go(connection)
         else:
             self._keep_open(connection)
 
     def _keep_open(self, connection: Connection) -> None:
-        if self._closed or len(self._idle) >= _MAX_IDLE:
-            connection.close()
-        else:
-            self._idle.append(connection)
+        with self._changed:
+            if self._closed or len(self._idle) >= _MAX_IDLE:
+                connection.close()
+            else:
+                self._idle.append(connection)
+            self._in_use.discard(connection)
+            if self._forking:
+                self._changed.notify_all()
+
+    def _let_go(self, connection: Connection) -> None:
+        with self._changed:
+            self._in_use.discard(connection)
+            self._changed.notify_all()
 
 
-class PooledConnectionSource:
+class PooledConnectionSource(ForkAware):
     """Connections to a server, each from the engine's pool and back.
 
     Args:
@@ -135,6 +210,11 @@ class PooledConnectionSource:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
+        watch_forks(self)
+
+    def renew_after_fork(self) -> None:
+        """Begin with an empty pool; the parent's connections are neither used nor closed."""
+        self._engine.dispose(close=False)
 
     def begin(self, *, write: bool) -> Connection:
         """Begin a transaction on a connection of the pool.
@@ -142,6 +222,7 @@ class PooledConnectionSource:
         Raises:
             StoreError: the server cannot be reached.
         """
+        notice_fork()
         return begin_transaction(self._engine, write=write)
 
     def commit(self, connection: Connection) -> None:
