@@ -88,6 +88,21 @@ def test_row_29_what_is_listed_and_not_confirmed_is_confirmed_again(
     assert refused_confirmation.explain(ID).next == (NOTHING,)
 
 
+def test_row_29_a_refused_confirmation_of_a_status_is_open(office: Office, hub: RunningHub, handle: Handle) -> None:
+    """The document that the status is about shows it, and its id sends the confirmation again (faults, row 29)."""
+    sender, receiver = office("H29.05"), office("G22")
+    sender.send(sample_document())
+    handle(receiver)
+    receiver.flush()
+    _refuse(hub, "/updateStatus", NO)
+    handle(sender)
+    sender.flush()
+    assert any("confirmation done was refused" in step for step in sender.explain(ID).next)
+    assert [one.what for one in sender.reconcile().refused] == ["confirm"]
+    assert [(one.what, one.state) for one in sender.resend(ID, what="confirm")] == [("confirm", "sent")]
+    assert sender.explain(ID).next == (NOTHING,)
+
+
 def test_row_29_a_refused_confirmation_backs_off(office: Office, hub: RunningHub, handle: Handle) -> None:
     """A hub that refuses it each time is not told at every poll (faults, row 29)."""
     office("H29.05").send(sample_document())

@@ -128,6 +128,7 @@ def _explain_delivery(tx: Tx, context: ConnectorContext, row: DeliveryRow) -> St
         _describe_delivery_next(tx, row),
         *_describe_recipients_next(tx, context, row),
         *(_describe_outgoing_next(tx, item) for item in outgoing_rows),
+        *(_describe_outgoing_next(tx, item) for item in _list_refused_about(tx, row)),
     ]
     return _build_story(
         row.document_id,
@@ -135,6 +136,13 @@ def _explain_delivery(tx: Tx, context: ConnectorContext, row: DeliveryRow) -> St
         events,
         [item for item in next_steps if item is not None],
     )
+
+
+def _list_refused_about(tx: Tx, row: DeliveryRow) -> list[OutgoingRow]:
+    """List the refused confirmations of statuses that came about a document of ours."""
+    receipts = tx.receipts.find_all(row.agency, document_id=row.document_id)
+    rows = (item for receipt in receipts for item in tx.outgoing.find_all(row.agency, receipt_id=receipt.id))
+    return [item for item in rows if tx.outgoing.is_refused(item)]
 
 
 def _describe_delivery_next(tx: Tx, row: DeliveryRow) -> _TextPair | None:
