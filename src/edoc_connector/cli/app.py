@@ -25,6 +25,7 @@ from .operations import (
     mockhub,
     prune,
     reconcile,
+    resend,
     settle,
     spool_commands,
     worker,
@@ -47,7 +48,7 @@ for _command in (
     *(demo, mockhub),
     *(inspect, verify, build, lint),
     *(send, status, deliveries, show, receive, receipts, recheck, recall, take_back, directory, explain),
-    *(evidence, reconcile, settle, prune, fsck),
+    *(evidence, reconcile, settle, resend, prune, fsck),
     *(keys, worker),
 ):
     app.command()(_command)

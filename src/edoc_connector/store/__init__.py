@@ -2,7 +2,7 @@
 
 from ._sql import as_store_error, translate_driver_errors
 from .audit_log import GENESIS, AuditEvent, ChainLink, as_canonical_json, compute_chain_hash, compute_digest
-from .deliveries import NewDelivery, require_same_document
+from .deliveries import NewDelivery, describe_report, require_same_document
 from .directory import DirectoryEntry
 from .encrypted_file import Altered, EncryptedFile, SpoolKey, SpoolKeys, compute_sha256
 from .leases import Lease, OverdueLimits, PendingWork
@@ -131,6 +131,7 @@ __all__ = [
     "compute_owner_tag",
     "compute_sha256",
     "describe_code",
+    "describe_report",
     "format_queue_name",
     "list_allowed_codes",
     "parse_owner_tag",

@@ -3,7 +3,7 @@
 from .database import database_commands
 from .demo import demo
 from .evidence import evidence
-from .maintenance import fsck, prune, reconcile, settle
+from .maintenance import fsck, prune, reconcile, resend, settle
 from .mockhub import mockhub
 from .spool import spool_commands
 from .worker import worker
@@ -16,6 +16,7 @@ __all__ = [
     "mockhub",
     "prune",
     "reconcile",
+    "resend",
     "settle",
     "spool_commands",
     "worker",

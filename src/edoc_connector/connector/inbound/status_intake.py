@@ -138,6 +138,7 @@ def _record_answer(tx: Tx, delivery: DeliveryRow, message: StatusMessage, judged
     code, organ_id, authority = str(message.code), judged.party, judged.ruling.authority
     if code not in CHANGE_BY_ANSWER:
         return
+    tx.outgoing.settle_answered(delivery, organ_id)
     if delivery.business in WITHDRAWING_KINDS:
         detail = Text(f"answer to the {delivery.business}", f"trả lời yêu cầu {KIND_NAMES_VI[delivery.business]}")
         for document_id in tx.deliveries.load_targets([delivery.id])[delivery.id]:
