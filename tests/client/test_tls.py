@@ -69,9 +69,9 @@ def _issue(name: str, key: Any, issuer: str, issuer_key: Any, *, ca: bool, days:
 def _build_key_usage(ca: bool) -> x509.KeyUsage:
     """Build the key usage that Python 3.13 asks of an authority (RFC 5280, 4.2.1.3)."""
     return x509.KeyUsage(
-        digital_signature=not ca,
+        digital_signature=True,
         content_commitment=False,
-        key_encipherment=not ca,
+        key_encipherment=True,
         data_encipherment=False,
         key_agreement=False,
         key_cert_sign=ca,
