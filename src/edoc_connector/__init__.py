@@ -62,7 +62,7 @@ if TYPE_CHECKING:
         StatusCode,
         StatusMessage,
     )
-    from .hubs import Vxp
+    from .hubs import Lgsp, Vxp
     from .signing import Signer, Verification, VerifyPolicy, load_signer
 
 _HOMES = {
@@ -87,7 +87,7 @@ _HOMES = {
         "StatusCode",
         "StatusMessage",
     ),
-    "hubs": ("Vxp",),
+    "hubs": ("Lgsp", "Vxp"),
     "signing": ("Signer", "Verification", "VerifyPolicy", "load_signer"),
 }
 _MODULES = ("edxml", "hubs", "signing", "testing")
@@ -134,6 +134,7 @@ __all__ = [
     "HubUnavailable",
     "IntermediaryAnswer",
     "InvalidFields",
+    "Lgsp",
     "NotFound",
     "NotSent",
     "OrganId",

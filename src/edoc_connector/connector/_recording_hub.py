@@ -14,6 +14,7 @@ from .._core import get_logger
 from ..client import ClientSettings, HubClient
 from ..errors import ClockRejected, TransportError
 from ..hubs import (
+    Authenticator,
     Dialect,
     Flow,
     NotJsonError,
@@ -77,16 +78,28 @@ class RecordingHubClient(HubClient):
         dialect: whom to talk to.
         settings: time-outs and the rest.
         clock: our time, aware UTC.
+        authenticator: lets requests pass what stands in front of the hub.
 
     Attributes:
         time: the time in signed headers, for a dialect that has such.
     """
 
-    def __init__(self, dialect: Dialect, settings: ClientSettings, *, clock: Callable[[], datetime]) -> None:
+    def __init__(
+        self,
+        dialect: Dialect,
+        settings: ClientSettings,
+        *,
+        clock: Callable[[], datetime],
+        authenticator: Authenticator | None = None,
+    ) -> None:
         self.time = HubTime(clock)
-        self._secrets = collect_secrets(dialect)
+        self._own_secrets = (*collect_secrets(dialect), *collect_secrets(authenticator))
         self._local = threading.local()
-        super().__init__(with_clock(dialect, self.time), settings)
+        super().__init__(with_clock(dialect, self.time), settings, authenticator=authenticator)
+
+    @property
+    def _secrets(self) -> tuple[str, ...]:
+        return self._own_secrets if self._session is None else (*self._own_secrets, *self._session.list_secrets())
 
     def call(self, make: Callable[P, Flow[R]], *args: P.args, **kwargs: P.kwargs) -> R:
         """Make a call as `HubClient.call` does; once more with the hub's time, where the hub refused ours."""
@@ -131,19 +144,19 @@ class RecordingHubClient(HubClient):
         except TransportError as error:
             self._recorded_exchanges.append({**exchange, "no_answer": type(error).__name__})
             raise
-        self._recorded_exchanges.append({**exchange, **self._describe_response(call, response)})
+        self._recorded_exchanges.append({**exchange, **self._describe_response(request, call, response)})
         return response
 
-    def _describe_response(self, call: str, response: WireResponse) -> dict[str, Any]:
+    def _describe_response(self, request: WireRequest, call: str, response: WireResponse) -> dict[str, Any]:
         description: dict[str, Any] = {"status": response.status}
         if response.headers.get("date"):
             description["date"] = response.headers["date"][:64]
         if response.saved is not None:  # a packet: its hash stands with the packet
             return description
-        if _SECRET_CALL.search(call):
+        if request.is_login or _SECRET_CALL.search(call):
             return description | {"body": _HIDDEN_TEXT}
         description |= {"body_size": len(response.body), "body_sha256": hashlib.sha256(response.body).hexdigest()}
-        return description | self._describe_body(response.body)
+        return description | ({} if request.unwrap_rest is not None else self._describe_body(response.body))
 
     def _describe_body(self, body: bytes) -> dict[str, Any]:
         """Describe a body that is JSON of a moderate size and depth, with what may be a secret left out.

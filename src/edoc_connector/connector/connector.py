@@ -82,7 +82,9 @@ class Connector(HandlerRegistration, Administration):
         require_pdf_support(settings)
         self._signing_key = _SigningKey(settings.signer() if signer is None else signer, is_own=signer is None)
         clock = SteadyClock()
-        hub = RecordingHubClient(settings.dialect(), settings.client_settings(), clock=clock)
+        hub = RecordingHubClient(
+            settings.dialect(), settings.client_settings(), clock=clock, authenticator=settings.authenticator()
+        )
         try:
             tasks = settings.worker.engine == "procrastinate"
             owner = settings.agency.id

@@ -47,7 +47,7 @@ from .reader import Packet, Skeleton, parse_scanned, parse_xml, read
 from .rules import NEEDS_REASON, Problem, Remark, list_rules, problems, remarks
 from .severity import Severity
 from .source import CHUNK_SIZE
-from .writer import EnvelopedSigner, SealMaker, complete, refuse, write
+from .writer import EnvelopedSigner, SealMaker, add_attachments, complete, refuse, write
 
 __all__ = [
     "ALIASES",
@@ -102,6 +102,7 @@ __all__ = [
     "StatusMessage",
     "Table",
     "TraceHeader",
+    "add_attachments",
     "complete",
     "compose_document_id",
     "distinct",

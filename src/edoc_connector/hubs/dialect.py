@@ -100,11 +100,11 @@ class Dialect(Protocol):
         ...
 
 
-def list_setting_fields(dialect: Dialect | Callable[..., Dialect]) -> tuple[dataclasses.Field[Any], ...]:
+def list_setting_fields(dialect: object) -> tuple[dataclasses.Field[Any], ...]:
     """List the fields that a configuration may set; a dialect that is no dataclass has none.
 
     Args:
-        dialect: a dialect or its class.
+        dialect: a dialect or authenticator, or its class.
     """
     candidate: Any = dialect
     fields = dataclasses.fields(candidate) if dataclasses.is_dataclass(candidate) else ()
@@ -116,8 +116,8 @@ def is_secret(field: dataclasses.Field[Any]) -> bool:
     return bool(field.metadata.get("secret"))
 
 
-def collect_secrets(dialect: Dialect) -> tuple[str, ...]:
-    """Collect the texts in a dialect's secret fields, without the empty ones."""
+def collect_secrets(dialect: object) -> tuple[str, ...]:
+    """Collect the texts in the secret fields of a dialect or authenticator, without the empty ones."""
     values = (getattr(dialect, field.name) for field in list_setting_fields(dialect) if is_secret(field))
     return tuple(value for value in values if isinstance(value, str) and value)
 

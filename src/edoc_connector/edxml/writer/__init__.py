@@ -1,10 +1,12 @@
 """The strict writer of packets."""
 
+from .add_attachments import add_attachments
 from .write import EnvelopedSigner, SealMaker, complete, refuse, write
 
 __all__ = [
     "EnvelopedSigner",
     "SealMaker",
+    "add_attachments",
     "complete",
     "refuse",
     "write",
