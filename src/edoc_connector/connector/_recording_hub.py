@@ -7,7 +7,7 @@ import re
 import threading
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar, cast
 from urllib.parse import urlsplit
 
 from .._core import get_logger
@@ -15,9 +15,13 @@ from ..client import ClientSettings, HubClient
 from ..errors import ClockRejected, TransportError
 from ..hubs import (
     Authenticator,
+    DatedDialect,
     Dialect,
     Flow,
+    MessageType,
     NotJsonError,
+    ReportingDialect,
+    Waiting,
     WireRequest,
     WireResponse,
     collect_secrets,
@@ -109,6 +113,16 @@ class RecordingHubClient(HubClient):
             if not self.time.learn_offset(self._find_last_date()):
                 raise
         return super().call(make, *args, **kwargs)
+
+    def list_since(self, message_type: MessageType, *, since: datetime | None) -> tuple[Waiting, ...]:
+        """List what came since a time, from a hub that lists by date."""
+        dialect = cast(DatedDialect, self.dialect)
+        return self.call(dialect.list_waiting, message_type, since=since)
+
+    def report_status(self, doc_id: str, code: str) -> None:
+        """Tell a status by a call, to a hub that takes it so."""
+        dialect = cast(ReportingDialect, self.dialect)
+        self.call(dialect.report_status, doc_id, code)
 
     def clear_exchanges(self) -> None:
         """Forget what was recorded: a new message begins."""

@@ -47,7 +47,7 @@ from .reader import Packet, Skeleton, parse_scanned, parse_xml, read
 from .rules import NEEDS_REASON, Problem, Remark, list_rules, problems, remarks
 from .severity import Severity
 from .source import CHUNK_SIZE
-from .writer import EnvelopedSigner, SealMaker, add_attachments, complete, refuse, write
+from .writer import EnvelopedSigner, PacketForm, SealMaker, add_attachments, complete, refuse, write
 
 __all__ = [
     "ALIASES",
@@ -86,6 +86,7 @@ __all__ = [
     "OrganId",
     "Organization",
     "Packet",
+    "PacketForm",
     "Priority",
     "Problem",
     "ReceiverChange",

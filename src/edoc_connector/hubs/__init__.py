@@ -9,7 +9,16 @@ from .auth import (
     TokenLogin,
     as_login_error,
 )
-from .dialect import SECRET, Dialect, collect_secrets, is_secret, list_setting_fields, with_clock
+from .dialect import (
+    SECRET,
+    DatedDialect,
+    Dialect,
+    ReportingDialect,
+    collect_secrets,
+    is_secret,
+    list_setting_fields,
+    with_clock,
+)
 from .endpoint import is_header_value, require_settings
 from .fields import as_printable, replace_unstorable
 from .lgsp import Lgsp
@@ -41,6 +50,7 @@ __all__ = [
     "AgencyChange",
     "Authenticator",
     "ClientCredentials",
+    "DatedDialect",
     "Dialect",
     "Fetched",
     "FileBody",
@@ -54,6 +64,7 @@ __all__ = [
     "Outcome",
     "PacketProfile",
     "Progress",
+    "ReportingDialect",
     "SendResult",
     "SentState",
     "TokenLogin",

@@ -60,6 +60,9 @@ class Dialect(Protocol):
     def list_waiting(self, message_type: MessageType = MessageType.EDOC) -> Flow[tuple[Waiting, ...]]:
         """List the packets that wait for this agency.
 
+        A dialect whose hub lists what came on some dates (`HubCapabilities.lists_by_date`) also takes ``since``: it is
+        a `DatedDialect`.
+
         Args:
             message_type: documents or statuses.
         """
@@ -97,6 +100,34 @@ class Dialect(Protocol):
 
     def agencies(self) -> Flow[tuple[Agency, ...]]:
         """Read the hub's directory."""
+        ...
+
+
+class DatedDialect(Dialect, Protocol):
+    """Speak the protocol of a hub that lists what came on some dates, fetched or not."""
+
+    def list_waiting(
+        self, message_type: MessageType = MessageType.EDOC, *, since: datetime | None = None
+    ) -> Flow[tuple[Waiting, ...]]:
+        """List the packets that came since a time, those that wait first; all of them, or an error.
+
+        Args:
+            message_type: documents or statuses.
+            since: aware; as far back as the dialect looks at first where it is left out.
+        """
+        ...
+
+
+class ReportingDialect(Dialect, Protocol):
+    """Speak the protocol of a hub that is told the codes 01 to 06 by a call instead of by packets."""
+
+    def report_status(self, doc_id: str, code: str) -> Flow[None]:
+        """Tell a business status of a document that came in.
+
+        Args:
+            doc_id: the hub's id of the document.
+            code: ``01`` to ``06``.
+        """
         ...
 
 

@@ -205,7 +205,14 @@ class Inbox:
         """
         asked_at = self._context.store.clock()
         self._context.hub.clear_exchanges()  # nothing of it is for the evidence, and polls go on for months
-        return self._record_offers(self._context.hub.list_waiting(kind), asked_at)
+        if not self._context.capabilities.lists_by_date:
+            return self._record_offers(self._context.hub.list_waiting(kind), asked_at)
+        with self._context.store.snapshot() as tx:
+            since = tx.schedule.find_listed_until(self._context.agency, kind)
+        found = self._record_offers(self._context.hub.list_since(kind, since=since), asked_at)
+        with self._context.store.transaction() as tx:  # only now: what was listed is recorded, and fetched by its id
+            tx.schedule.record_listed(self._context.agency, kind, until=asked_at)
+        return found
 
     def open_status(self, row: ReceiptRow) -> ReceivedStatus | None:
         """Open a status packet that came in, and find the delivery it is about; None where it is no status.
@@ -292,6 +299,8 @@ class Inbox:
                 elif (redownload_values := self._plan_redownload(row, tx.now)) is not None:
                     new_ids[row.id] = None
                     rows[waiting.doc_id] = tx.receipts.move(row, ReceiptState.LISTED, **redownload_values)
+                elif not waiting.is_waiting:
+                    continue  # the hub knows that we have it, and lists it all the same
                 elif row.confirmed_at is None:
                     tx.outgoing.requeue_refused(row)  # else the hub was not told yet when it answered
                 elif row.confirmed_at >= asked_at:

@@ -19,7 +19,9 @@ from .calls import Call
 _TEXT_MEMBERS = ("data", "edxml")
 _CONTENT_MEMBERS = ("fileContent", "content")
 _NAME_MEMBERS = ("fileName", "name")
-_DECLARED_ENCODING = re.compile(r"(\A\s*<\?xml[^>]*?)\s+encoding\s*=\s*(\"[^\"]*\"|'[^']*')")
+_OTHER_ENCODING = re.compile(
+    r"(\A<\?xml[^>]*?)\s+encoding\s*=\s*(?![\"']utf-?8[\"'])(\"[^\"]*\"|'[^']*')", re.IGNORECASE
+)
 _SPACES = re.compile(r"\s+")
 
 
@@ -99,8 +101,8 @@ def _as_whole_text(value: Any) -> str:
 
 
 def _as_xml(text: str) -> bytes:
-    """Encode XML; what it says of its encoding is of the bytes that it once was."""
-    return _DECLARED_ENCODING.sub(r"\1", text.lstrip("\ufeff \t\r\n"), count=1).encode("utf-8", "replace")
+    """Encode XML as UTF-8; another encoding that it names is that of the bytes that it once was."""
+    return _OTHER_ENCODING.sub(r"\1", text.lstrip("\ufeff \t\r\n"), count=1).encode("utf-8", "replace")
 
 
 def _decode_base64(text: str, call: Call, what: str) -> bytes:

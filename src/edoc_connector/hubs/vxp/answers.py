@@ -213,4 +213,6 @@ def _parse_entries(answer: Mapping[str, Any], call: Call, kind: Callable[..., R]
     usable = [row for row in rows if parse_identifier(row.get("code")) is not None]
     if len(usable) < len(rows):
         _log.warning("%s: %d of %d entries have no usable code", call.name, len(rows) - len(usable), len(rows))
+    if rows and not usable:
+        raise build_protocol_error(call.name, "no entry of it has a usable code")
     return tuple(kind(**convert_fields(row, fields)) for row in usable)
