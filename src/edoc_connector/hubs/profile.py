@@ -52,6 +52,7 @@ class HubCapabilities:
         lists_by_date: whether it lists what came in a window of dates, fetched or not, instead of what waits. Then
             `Dialect.list_waiting` takes ``since``, and the connector keeps a cursor.
         window_days: most days of such a window.
+        first_days: days that the first such list looks back.
         has_directory: whether it has a directory.
         tells_statuses_by_update: whether the codes 01 to 06 are told by a call of the dialect, ``report_status``,
             instead of by packets.
@@ -61,6 +62,7 @@ class HubCapabilities:
     has_sent_list: bool = True
     lists_by_date: bool = False
     window_days: int | None = None
+    first_days: int = 7
     has_directory: bool = True
     tells_statuses_by_update: bool = False
     packet: PacketProfile = PacketProfile()

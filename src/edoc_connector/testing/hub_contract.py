@@ -22,7 +22,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, ClassVar
@@ -316,13 +316,14 @@ class HubContract:
                 self._drive(call, self.answer_refused(), contract_packet, tmp_path / "fetched.edxml")
 
     def _make_good_answer(self, call: str) -> ScriptedAnswer:
-        return {
+        answers: Mapping[str, Callable[[], ScriptedAnswer]] = {
             "send": lambda: self.answer_sent("4711"),
             "list_waiting": lambda: self.answer_list(["11", "12"]),
             "fetch": lambda: self.answer_packet("11", PACKET),
             "confirm": self.answer_confirmed,
             "agencies": lambda: self.answer_directory({"G22": "Bộ Nội vụ"}),
-        }[call]()
+        }
+        return answers[call]()
 
     def _open_flow(self, call: str, packet: Path, to: Path) -> Flow[Any]:
         dialect = self.make_dialect("http://hub.test")

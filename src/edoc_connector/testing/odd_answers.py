@@ -114,7 +114,7 @@ def _iter_places(value: Any, above: tuple[str | int, ...] = ()) -> Iterator[tupl
 def _change(value: Any, place: tuple[str | int, ...], other: Any) -> Any:
     """Copy a value with another at a place."""
     name, rest = place[0], place[1:]
-    copy = dict(value) if isinstance(value, dict) else list(value)
+    copy: Any = dict(value) if isinstance(value, dict) else list(value)
     if rest:
         copy[name] = _change(value[name], rest, other)
     elif other is REMOVED:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 from edoc_connector.hubs import Dialect, Lgsp
 from edoc_connector.testing.hub_contract import HubContract, ScriptedAnswer
@@ -15,7 +15,7 @@ class TestLgsp(HubContract):
     """As platforms answer."""
 
     verdict = ("code",)
-    good_verdicts = (200, 0)
+    good_verdicts: ClassVar[tuple[Any, ...]] = (200, 0)
     secrets = ("key-of-the-agency", "password-of-the-application", "token-of-the-application")
     login_path = "/apithunghiem/v1/auth/login"
     login = ScriptedAnswer(b'{"code":200,"message":"","data":{"token":"token-of-the-application"}}')

@@ -143,6 +143,7 @@ class _WritePlan:
     root: etree._Element
     token: str
     signature_mark: str
+    form: PacketForm
     texts: dict[str, _TextMaker] = field(default_factory=dict)
 
 
@@ -153,7 +154,7 @@ def _build_plan(
     root = etree.Element(f"{{{NS}}}edXML", nsmap={None: NS})
     envelope = etree.SubElement(root, f"{{{NS}}}edXMLEnvelope", nsmap={"edXML": NS})
     header = _add_child(envelope, "edXMLHeader")
-    plan = _WritePlan(root, token, f"{token}signature-" if has_signature else "")
+    plan = _WritePlan(root, token, f"{token}signature-" if has_signature else "", form)
     last = _add_child(header, "MessageHeader" if isinstance(message, Document) else form.status_header)
     if isinstance(message, Document):
         _write_rows(last, DOCUMENT_HEADER, message)

@@ -119,6 +119,7 @@ class Lgsp:
             has_sent_list=False,
             lists_by_date=True,
             window_days=self.window_days,
+            first_days=self.first_days,
             tells_statuses_by_update=self.statuses_by_update,
             packet=PacketProfile(has_prefix=True, max_attachment=self.max_attachment, max_packet=self.max_packet),
         )
