@@ -6,6 +6,7 @@ from .deliveries import NewDelivery, describe_report, require_same_document
 from .directory import DirectoryEntry
 from .encrypted_file import Altered, EncryptedFile, SpoolKey, SpoolKeys, compute_sha256
 from .leases import Lease, OverdueLimits, PendingWork
+from .maintenance import PacketRetention, PacketRow
 from .migrate import upgrade
 from .procrastinate import (
     APPLICATION_TASKS,
@@ -20,13 +21,13 @@ from .procrastinate import (
     format_queue_name,
 )
 from .receipts import Offer
-from .retention import TAKE_BACK_KIND, PacketRow
 from .rows import (
     CONFIRM,
     DONE,
     EDOC,
     FAIL,
     STATUS,
+    TAKE_BACK_KIND,
     DeliveryRow,
     DirectoryRow,
     JobRow,
@@ -106,6 +107,7 @@ __all__ = [
     "OutgoingState",
     "OverdueLimits",
     "PacketFile",
+    "PacketRetention",
     "PacketRow",
     "PendingWork",
     "QueuedRow",

@@ -15,7 +15,6 @@ from .directory import Directory
 from .leases import Leases
 from .outgoing import Outgoing
 from .receipts import Receipts
-from .retention import PacketRetention
 from .schedule import Schedule
 from .timeline import Timeline
 from .transitions import Transitions
@@ -69,7 +68,6 @@ class Tx:
     directory = _repository(Directory)
     schedule = _repository(Schedule)
     audit_log = _repository(AuditLog)
-    packets = _repository(PacketRetention)
 
     def advisory_lock(self, name: str) -> None:
         """Lock a name until the transaction ends; wait while another transaction has it.
