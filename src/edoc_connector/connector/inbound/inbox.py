@@ -40,8 +40,9 @@ from .admission import (
     require_spool_file,
 )
 from .authority import read_authority
-from .intake import MAX_WRONG_BODIES, Intake, admit_quarantined
-from .quarantine import set_aside
+from .entry import admit_quarantined
+from .intake import Intake
+from .quarantine import MAX_WRONG_BODIES, set_aside
 
 log = get_logger("edoc_connector.connector.inbox")
 
