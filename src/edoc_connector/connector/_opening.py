@@ -16,7 +16,7 @@ from ._hub_probe import HubProbe
 from ._lease_keeper import LeaseKeeper, name_owner
 from ._recording_hub import RecordingHubClient
 from ._recovery import compute_overdue_limits
-from ._stored_directory import StoredDirectory
+from .naming import StoredDirectory
 
 log = get_logger("edoc_connector.connector")
 

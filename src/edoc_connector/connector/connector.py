@@ -22,12 +22,12 @@ from ..store import (
     ReceiptRow,
     ReceiptState,
 )
-from ._agency_codes import find_receipt
 from ._opening import SigningKey, open_context
 from ._pdf_policy import require_pdf_support
 from .delivery import Delivery, build_deliveries
 from .handlers import HandlerRegistration, Handlers
 from .inbound import Inbox, Receipt, ReceiveInterruption, ReceiveLoop
+from .naming import find_receipt
 from .operations import Administration
 from .outbound import (
     Flushed,

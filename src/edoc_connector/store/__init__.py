@@ -4,7 +4,6 @@ from ._sql import as_store_error, translate_driver_errors
 from .audit_log import GENESIS, AuditEvent, ChainLink, as_canonical_json, compute_chain_hash, compute_digest
 from .deliveries import NewDelivery, describe_report, require_same_document
 from .directory import DirectoryEntry
-from .encrypted_file import Altered, EncryptedFile, SpoolKey, SpoolKeys, compute_sha256
 from .leases import Lease, OverdueLimits, PendingWork
 from .maintenance import PacketRetention, PacketRow
 from .migrate import upgrade
@@ -38,7 +37,19 @@ from .rows import (
     TimelineRow,
 )
 from .schedule import JOBS_TABLE
-from .spool import ORPHANS_FOLDER, PacketFile, Spool, SpoolFile, compute_owner_tag, parse_owner_tag
+from .spool import (
+    ORPHANS_FOLDER,
+    Altered,
+    EncryptedFile,
+    PacketFile,
+    Spool,
+    SpoolFile,
+    SpoolKey,
+    SpoolKeys,
+    compute_owner_tag,
+    compute_sha256,
+    parse_owner_tag,
+)
 from .state_machine import (
     DELIVERIES,
     MACHINES,

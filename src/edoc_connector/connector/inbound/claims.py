@@ -10,9 +10,8 @@ from typing import Any
 from ...edxml import BusinessType, Document, DocumentName, Message, StatusMessage
 from ...signing import Verification, VerificationStatus, VerifyMode
 from ...store import TAKE_BACK_CODE, Authority, DeliveryRow, ReceiptRow, Tx
-from .._agency_codes import find_same_code, is_same_agency
 from .._context import ConnectorContext
-from .._document_match import match_delivery, match_receipts, name_response, name_targets
+from ..naming import find_same_code, is_same_agency, match_delivery, match_receipts, name_response, name_targets
 from .admission import VerifiedPacket, as_packet_columns
 from .authority import AuthorityFinding, Claim, Rules, Ruling, Speech, as_authority_columns, decide
 

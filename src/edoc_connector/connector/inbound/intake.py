@@ -20,9 +20,9 @@ from ...errors import EdocError, StoreError
 from ...hubs import Progress
 from ...signing import RevocationMode, Verification
 from ...store import RECEIPTS, LeaseLost, ReceiptRow, ReceiptState, SpoolFile, Tx
-from .._agency_codes import is_same_agency
 from .._context import ConnectorContext
 from .._retry import Blame, as_error_columns, compute_next_attempt, find_blame
+from ..naming import is_same_agency
 from .admission import (
     VerifiedPacket,
     as_message_columns,
