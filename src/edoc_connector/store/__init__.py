@@ -2,7 +2,7 @@
 
 from ._sql import as_store_error, translate_driver_errors
 from .audit_log import GENESIS, AuditEvent, ChainLink, as_canonical_json, compute_chain_hash, compute_digest
-from .deliveries import NewDelivery, describe_report, require_same_document
+from .deliveries import NewDelivery, require_same_document
 from .directory import DirectoryEntry
 from .leases import Lease, OverdueLimits, PendingWork
 from .maintenance import PacketRetention, PacketRow
@@ -20,6 +20,7 @@ from .procrastinate import (
     format_queue_name,
 )
 from .receipts import Offer
+from .recipients import describe_report
 from .rows import (
     CONFIRM,
     DONE,

@@ -15,6 +15,7 @@ from .directory import Directory
 from .leases import Leases
 from .outgoing import Outgoing
 from .receipts import Receipts
+from .recipients import Recipients
 from .schedule import Schedule
 from .timeline import Timeline
 from .transitions import Transitions
@@ -62,6 +63,7 @@ class Tx:
     transitions = _repository(Transitions)
     leases = _repository(Leases)
     deliveries = _repository(Deliveries)
+    recipients = _repository(Recipients)
     receipts = _repository(Receipts)
     outgoing = _repository(Outgoing)
     timeline = _repository(Timeline)

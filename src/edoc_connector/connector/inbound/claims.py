@@ -159,7 +159,7 @@ def _find_subject_of_status(tx: Tx, row: ReceiptRow, message: StatusMessage) -> 
     match = match_delivery(tx, row.agency, name_response(message.response_for))
     if match.row is None:
         return _Subject()
-    codes = tuple(recipient.organ_id for recipient in tx.deliveries.load_recipients([match.row.id])[match.row.id])
+    codes = tuple(recipient.organ_id for recipient in tx.recipients.load([match.row.id])[match.row.id])
     party = find_same_code(tx, row.agency, message.sender.id, codes)
     return _Subject(codes, party, delivery=match.row, odd_name=match.row.document_id if match.is_odd else "")
 
