@@ -21,7 +21,6 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -40,7 +39,18 @@ from edoc_connector.errors import (
     OutcomeUnknown,
     TransportError,
 )
-from edoc_connector.hubs import Dialect, Flow, MessageType, Outcome, WireRequest, WireResponse, get_capabilities, run
+from edoc_connector.hubs import (
+    Dialect,
+    Flow,
+    MessageType,
+    NotJsonError,
+    Outcome,
+    WireRequest,
+    WireResponse,
+    get_capabilities,
+    parse_strict_json,
+    run,
+)
 
 from .odd_answers import OddAnswer, iter_odd_answers
 from .scripted_hub import Script, ScriptedAnswer, ScriptedHub, SeenRequest
@@ -381,8 +391,8 @@ class HubContract:
 
     def _rightly_says_nothing(self, call: str, odd: OddAnswer) -> bool:
         try:
-            answer = json.loads(odd.answer.body)
-        except ValueError:
+            answer = parse_strict_json(odd.answer.body)
+        except NotJsonError:
             return False
         return self.says_nothing(call, answer)
 
