@@ -28,6 +28,7 @@ from ..store import (
 )
 from ._agency_codes import find_receipt
 from ._context import ConnectorContext
+from ._hub_breaker import HubBreaker
 from ._hub_probe import HubProbe
 from ._lease_keeper import LeaseKeeper, name_owner
 from ._pdf_policy import require_pdf_support
@@ -99,6 +100,7 @@ class Connector(HandlerRegistration, Administration):
             hub.close()
             raise
         lease = Lease(name_owner(), settings.limits.lease)
+        hub_probe = HubProbe(hub)
         self.context = ConnectorContext(
             organization=settings.organization(),
             agency=settings.agency.id,
@@ -114,11 +116,12 @@ class Connector(HandlerRegistration, Administration):
             requires_signed_pdf_in=settings.receive.require_pdf_signature,
             timestamping=settings.timestamping(),
             get_signer=self._signing_key.pin_signer,
-            overdue_limits=compute_overdue_limits(settings.limits),
+            overdue_limits=compute_overdue_limits(settings.limits, settings.worker),
             lease=lease,
             lease_keeper=LeaseKeeper(store, lease),
             on_progress=on_progress,
-            hub_probe=HubProbe(hub),
+            hub_probe=hub_probe,
+            breaker=HubBreaker(store, owner, settings.limits, hub_probe.find_list_error),
             fetch_tries=settings.worker.tries,
         )
         self.outbox = Outbox(self.context)

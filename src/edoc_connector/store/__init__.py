@@ -5,7 +5,8 @@ from .audit_log import GENESIS, AuditEvent, ChainLink, as_canonical_json, comput
 from .deliveries import NewDelivery, describe_report, require_same_document
 from .directory import DirectoryEntry
 from .encrypted_file import Altered, EncryptedFile, SpoolKey, SpoolKeys, compute_sha256
-from .leases import Lease, OverdueLimits, PendingWork
+from .future_times import OverdueLimits, has_waited
+from .leases import Lease, PendingWork
 from .migrate import upgrade
 from .procrastinate import (
     APPLICATION_TASKS,
@@ -133,6 +134,7 @@ __all__ = [
     "describe_code",
     "describe_report",
     "format_queue_name",
+    "has_waited",
     "list_allowed_codes",
     "parse_owner_tag",
     "require_allowed_code",
