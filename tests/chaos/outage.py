@@ -54,7 +54,7 @@ class Turned:
         """Put them in the place of the machine's."""
         with (
             patch("time.monotonic", self.monotonic),
-            patch("edoc_connector.connector.connector.SteadyClock", lambda: self.now),
+            patch("edoc_connector.connector._opening.SteadyClock", lambda: self.now),
         ):
             yield
 
