@@ -20,6 +20,7 @@ from edoc_connector.errors import (
 )
 from edoc_connector.mockhub import Fault
 from edoc_connector.store import DeliveryState
+from edoc_connector.store._sql import TABLES
 from edoc_connector.testing import sample_document
 from edoc_connector.testing.hub import RunningHub
 
@@ -147,3 +148,24 @@ def test_explain_says_why_a_document_waits(sender: Connector, hub: RunningHub, f
     assert "work with the hub pauses (1 failures in a row" in story.text()
     assert "503" in story.text()
     assert "tạm dừng" in story.text(vi=True)
+
+
+@pytest.mark.parametrize(("failures", "is_due"), [(1, False), (5, True)])
+def test_what_waited_is_due_after_an_outage(
+    sender: Connector, hub: RunningHub, clock: Clock, fails: Fails, failures: int, is_due: bool
+) -> None:
+    """A document alone with its refusal backs off; after an outage none waits for an hour (issue, "at once")."""
+    hub.faults.add(Fault(kind="error", status=403, path="/sendEdoc", count=1))
+    fails(AuthenticationRejected, lambda: sender.send(sample_document()))
+    far = clock.now + timedelta(hours=1)
+    with sender.context.store.transaction() as tx:
+        tx.connection.execute(TABLES["deliveries"].update().values(next_attempt_at=far))
+    for _ in range(failures):
+        sender.context.breaker.record_result(AuthenticationRejected("no", vi="không"))
+        clock.turn(minutes=5)
+        forget_reading(sender.context.breaker)
+    sender.context.breaker.record_poll(None)
+    assert sender.deliveries()[0].next_attempt_at == far
+    sender.context.breaker.record_result(None)
+    assert sender.context.breaker.read().state is BreakerState.CLOSED
+    assert (sender.deliveries()[0].next_attempt_at != far) is is_due

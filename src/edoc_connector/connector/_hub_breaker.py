@@ -31,6 +31,7 @@ log = get_logger("edoc_connector.connector.units")
 HUB_BREAKER = "hub"  # the breaker's row among the jobs
 
 _READING_SECONDS = 0.5  # how long a look at the store counts
+_OUTAGE_FAILURES = 3  # in a row, from which on it is the hub, and no message, that fails
 _PROBE_TIME = timedelta(seconds=5)  # that a probe may take, after which it is worth looking again
 
 
@@ -128,7 +129,7 @@ class HubBreaker:
         if error is not None:
             self._open(error)
             return
-        state = self._look().state
+        state = self.read().state
         if state is BreakerState.TRIAL:
             self._close()
         elif state is not BreakerState.CLOSED:
@@ -160,16 +161,20 @@ class HubBreaker:
     def _begin_trial(self) -> None:
         with self._store.transaction() as tx:
             is_trial = tx.schedule.record_probe(self._agency, HUB_BREAKER)
-            if is_trial:
-                tx.leases.end_waits(self._agency)
         if is_trial:
             log.warning("the hub of %s answers again: what is queued is sent", self._agency)
         self._reading_until = 0.0
 
     def _close(self) -> None:
+        """Close it; after an outage what waited by itself is due at once.
+
+        Not so where a message or two opened it: they would be tried first each time, and open it again.
+        """
         with self._store.transaction() as tx:
+            failures = read_breaker(tx, self._agency).failures
             tx.schedule.record_recovery(self._agency, HUB_BREAKER)
-            tx.leases.end_waits(self._agency)
+            if failures >= _OUTAGE_FAILURES:
+                tx.leases.end_waits(self._agency)
         log.warning("work with the hub goes on for %s", self._agency)
         self._reading_until = 0.0
 
