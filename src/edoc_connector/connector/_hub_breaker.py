@@ -121,10 +121,15 @@ class HubBreaker:
         self.record_poll(self._list_waiting())
         return self.is_closed()
 
-    def record_poll(self, error: EdocError | None) -> None:
+    def record_poll(self, error: EdocError | None, *, failed_before: bool = False) -> None:
         """Record that the hub gave its list, or did not.
 
-        A list that comes while work pauses does not end the pause: that began with what the hub says to messages.
+        A list that comes while work pauses ends the pause only where it had not come before; else that began with what
+        the hub says to messages.
+
+        Args:
+            error: what the poll met.
+            failed_before: whether the poll before failed too.
         """
         if error is not None:
             self._open(error)
@@ -133,7 +138,7 @@ class HubBreaker:
         if state is BreakerState.TRIAL:
             self._close()
         elif state is not BreakerState.CLOSED:
-            self._begin_trial()
+            self._begin_trial(is_early=failed_before)
 
     def record_result(self, error: EdocError | None) -> None:
         """Record that a message went out, or what it met: that opens the breaker where the next would meet it too."""
@@ -158,9 +163,9 @@ class HubBreaker:
                 log.error("work with the hub pauses for %s, everything stays queued: %s", self._agency, error)
         self._reading_until = 0.0
 
-    def _begin_trial(self) -> None:
+    def _begin_trial(self, *, is_early: bool) -> None:
         with self._store.transaction() as tx:
-            is_trial = tx.schedule.record_probe(self._agency, HUB_BREAKER)
+            is_trial = tx.schedule.record_probe(self._agency, HUB_BREAKER, is_early=is_early)
         if is_trial:
             log.warning("the hub of %s answers again: what is queued is sent", self._agency)
         self._reading_until = 0.0

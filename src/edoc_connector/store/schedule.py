@@ -136,10 +136,10 @@ class Schedule:
         query = update(TABLE).where(TABLE.c.agency == agency, TABLE.c.job == name, is_due).values(values)
         return self._tx.connection.execute(query).rowcount > 0
 
-    def record_probe(self, agency: str, name: str) -> bool:
+    def record_probe(self, agency: str, name: str, *, is_early: bool = False) -> bool:
         """Record that a job that failed may be tried again from now on; false where it need not be, or not yet."""
         values = {"next_at": self._tx.now, "succeeded_at": self._tx.now, "updated_at": self._tx.now}
-        is_due = and_(TABLE.c.failures > 0, TABLE.c.next_at <= self._tx.now)
+        is_due = TABLE.c.failures > 0 if is_early else and_(TABLE.c.failures > 0, TABLE.c.next_at <= self._tx.now)
         query = update(TABLE).where(TABLE.c.agency == agency, TABLE.c.job == name, is_due)
         return self._tx.connection.execute(query.values(values)).rowcount > 0
 

@@ -187,7 +187,7 @@ class AgencyJobs(ForkAware):
                 self._breaker.record_poll(error)
                 return True
             self._finish_job(job, self._settings.poll)
-            self._breaker.record_poll(None)
+            self._breaker.record_poll(None, failed_before=job.failures > 0)
         for key in known_ids:
             self._recheck_offered(key)
         return True
