@@ -25,13 +25,13 @@ from edoc_connector.config import Settings
 from edoc_connector.connector import Connector, Handlers
 from edoc_connector.errors import ConfigError, NotSent, StoreError
 from edoc_connector.mockhub import Fault
-from edoc_connector.store import ReceiptState, Store, audit_log, upgrade
+from edoc_connector.store import HUB_BREAKER, ReceiptState, Store, audit_log, upgrade
 from edoc_connector.store.procrastinate.queue import format_queue_name
 from edoc_connector.testing import sample_document
 from edoc_connector.testing.hub import RunningHub
 from edoc_connector.testing.postgres import PostgresServer
 from edoc_connector.worker import open_worker
-from edoc_connector.worker.jobs import HUB_BREAKER, AgencyJobs
+from edoc_connector.worker.jobs import AgencyJobs
 from edoc_connector.worker.task_adapter import TaskAdapter
 
 if TYPE_CHECKING:

@@ -5,6 +5,19 @@ from ._context import ConnectorContext
 from ._retry import NO_ERROR, as_error_columns, compute_next_attempt, decide_retry
 from .async_connector import AsyncConnector
 from .async_receipt import AsyncReceipt
+from .checks import (
+    CHECKS,
+    OPEN_COUNTS,
+    Check,
+    CheckMonitor,
+    CheckOutcome,
+    CheckResult,
+    CheckSeverity,
+    Subject,
+    find_last_end,
+    measure_free_space,
+    measure_queue_age,
+)
 from .connector import Connector
 from .delivery import Delivery, RecipientState, TimelineEntry
 from .handlers import HandlerRegistration, Handlers
@@ -24,12 +37,19 @@ from .operations import (
 from .outbound import Flushed
 
 __all__ = [
+    "CHECKS",
     "NO_ERROR",
+    "OPEN_COUNTS",
     "AsyncConnector",
     "AsyncReceipt",
     "Authority",
     "AuthorityFinding",
     "Change",
+    "Check",
+    "CheckMonitor",
+    "CheckOutcome",
+    "CheckResult",
+    "CheckSeverity",
     "Checked",
     "Connector",
     "ConnectorContext",
@@ -48,10 +68,14 @@ __all__ = [
     "Rewritten",
     "SpoolFault",
     "Story",
+    "Subject",
     "TimelineEntry",
     "Unsettled",
     "as_error_columns",
     "check_pack",
     "compute_next_attempt",
     "decide_retry",
+    "find_last_end",
+    "measure_free_space",
+    "measure_queue_age",
 ]

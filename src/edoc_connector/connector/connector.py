@@ -14,7 +14,7 @@ from ..config import POLICY_ANY, Settings
 from ..edxml import Document, Organization, ReceiverChange, Replacement, StaffInfo
 from ..errors import EdocError, NotFound, show_details
 from ..hubs import Progress
-from ..signing import Signer, VerifyMode, close_signer, select_signer
+from ..signing import Keyring, KeyStatus, Signer, VerifyMode, close_signer, key_status, select_signer
 from ..store import (
     STATUS,
     DeliveryState,
@@ -34,6 +34,7 @@ from ._pdf_policy import require_pdf_support
 from ._recording_hub import RecordingHubClient
 from ._recovery import compute_overdue_limits
 from ._stored_directory import StoredDirectory
+from .checks import CheckResult, Subject, run_checks
 from .delivery import Delivery, build_deliveries
 from .handlers import HandlerRegistration, Handlers
 from .inbound import Inbox, Receipt, ReceiveInterruption, ReceiveLoop
@@ -430,6 +431,35 @@ class Connector(HandlerRegistration, Administration):
         with self.context.store.snapshot() as tx:
             return Receipt(self.context, tx.receipts.get_by_id(row.id), outbox=self.outbox)
 
+    # -- what an operator must know
+
+    def checks(self) -> tuple[CheckResult, ...]:
+        """Look at every condition that an operator must know, and tell of each whether it is there.
+
+        Returns:
+            a result of each check, in the order of the registry; where the store does not answer, those that need it
+            are ``unknown``.
+        """
+        return run_checks(self.check_subject)
+
+    @classmethod
+    def diagnose(cls, settings: Settings) -> tuple[CheckResult, ...]:
+        """Look at every condition as `checks` does, also where the connector cannot be opened.
+
+        Args:
+            settings: of the agency.
+        """
+        try:
+            with cls(settings) as connector:
+                return connector.checks()
+        except EdocError as error:
+            return run_checks(Subject(settings=settings, opening_error=error))
+
+    @property
+    def check_subject(self) -> Subject:
+        """The agency, as its checks look at it."""
+        return Subject(settings=self.settings, opened=self.context, read_keys=self._signing_key.read_statuses)
+
     # -- the directory
 
     def sync_directory(self) -> int:
@@ -520,6 +550,12 @@ class _SigningKey:
     def pin_signer(self) -> Signer | None:
         """Select the one signer for everything in one packet."""
         return None if self._signer is None else select_signer(self._signer)
+
+    def read_statuses(self) -> tuple[KeyStatus, ...]:
+        """Read the status of each key; none where packets go out unsigned."""
+        if self._signer is None:
+            return ()
+        return self._signer.statuses() if isinstance(self._signer, Keyring) else (key_status(self._signer),)
 
     def warn_if_unusable(self) -> None:
         """Log early if the key cannot sign, which would otherwise show with the next document."""

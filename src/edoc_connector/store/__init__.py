@@ -6,7 +6,7 @@ from .deliveries import NewDelivery, describe_report, require_same_document
 from .directory import DirectoryEntry
 from .encrypted_file import Altered, EncryptedFile, SpoolKey, SpoolKeys, compute_sha256
 from .leases import Lease, OverdueLimits, PendingWork
-from .migrate import upgrade
+from .migrate import SCHEMA_REVISION, read_store_revision, upgrade
 from .procrastinate import (
     APPLICATION_TASKS,
     FETCH,
@@ -36,7 +36,7 @@ from .rows import (
     RecipientRow,
     TimelineRow,
 )
-from .schedule import JOBS_TABLE
+from .schedule import HUB_BREAKER, JOBS_TABLE, POLL_JOB
 from .spool import ORPHANS_FOLDER, PacketFile, Spool, SpoolFile, compute_owner_tag, parse_owner_tag
 from .state_machine import (
     DELIVERIES,
@@ -75,13 +75,16 @@ __all__ = [
     "FETCH",
     "GENESIS",
     "HANDLE",
+    "HUB_BREAKER",
     "HUB_TASKS",
     "JOBS_TABLE",
     "MACHINES",
     "ORPHANS_FOLDER",
     "OUTGOING",
+    "POLL_JOB",
     "RECEIPTS",
     "REPORT",
+    "SCHEMA_REVISION",
     "STATUS",
     "TAKE_BACK_CODE",
     "TAKE_BACK_KIND",
@@ -135,6 +138,7 @@ __all__ = [
     "format_queue_name",
     "list_allowed_codes",
     "parse_owner_tag",
+    "read_store_revision",
     "require_allowed_code",
     "require_same_document",
     "require_take_back",

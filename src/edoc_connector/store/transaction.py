@@ -14,6 +14,7 @@ from .deliveries import Deliveries
 from .directory import Directory
 from .leases import Leases
 from .outgoing import Outgoing
+from .overview import Overview
 from .receipts import Receipts
 from .retention import PacketRetention
 from .schedule import Schedule
@@ -70,6 +71,7 @@ class Tx:
     schedule = _repository(Schedule)
     audit_log = _repository(AuditLog)
     packets = _repository(PacketRetention)
+    overview = _repository(Overview)
 
     def advisory_lock(self, name: str) -> None:
         """Lock a name until the transaction ends; wait while another transaction has it.

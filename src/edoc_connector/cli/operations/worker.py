@@ -18,6 +18,7 @@ from ..options import CONFIG, AgencyOption, ConfigOption
 from ..output import ExitCode, log_to_stderr, say, warn_of_settings
 
 if TYPE_CHECKING:
+    from ...config import LogSettings
     from ...worker import AgencyJobs, Worker
 
 
@@ -71,10 +72,9 @@ def worker(
     from ...config import Settings
     from ...worker import import_handlers, open_worker, serve_health
 
-    if not logging.getLogger("edoc_connector").level:  # --verbose was not given
-        log_to_stderr(logging.WARNING)
-    found = import_handlers(handlers) if handlers is not None else None
     agencies = Settings.fleet(config) if agency is None else (Settings.load(config, agency=agency),)
+    _begin_log(agencies[0].logs)
+    found = import_handlers(handlers) if handlers is not None else None
     warn_of_settings(warning for settings in agencies for warning in settings.list_warnings())
     with open_worker(agencies, handlers=found, engine=engine) as running, ExitStack() as stack:
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -89,6 +89,13 @@ def worker(
         say(f"working for {codes}", f"đang phục vụ {codes}")
         if not running.run():
             _exit_now()
+
+
+def _begin_log(settings: LogSettings) -> None:
+    """Log warnings to stderr, or everything where --verbose was given, as the settings say."""
+    is_verbose = bool(logging.getLogger("edoc_connector").level)
+    level, window = (logging.DEBUG, 0.0) if is_verbose else (logging.WARNING, settings.window)
+    log_to_stderr(level, as_json=settings.format == "json", window=window)
 
 
 def _run_once(worker: Worker) -> None:
