@@ -9,7 +9,7 @@ import typer
 
 from ..._core import Text
 from ..options import CONFIG, AgencyOption, ConfigOption, JsonFlag
-from ..output import ExitCode, print_json, say
+from ..output import ExitCode, print_json, say, warn_of_settings
 
 if TYPE_CHECKING:
     from ...connector import CheckResult
@@ -40,6 +40,7 @@ def doctor(
     from ...connector import Connector
 
     agencies = Settings.fleet(config) if agency is None else (Settings.load(config, agency=agency),)
+    warn_of_settings(warning for settings in agencies for warning in settings.list_warnings())
     found = {settings.agency.id: Connector.diagnose(settings) for settings in agencies}
     if as_json:
         print_json({code: [result.as_json() for result in results] for code, results in found.items()})

@@ -6,20 +6,24 @@ import logging
 import os
 import signal
 import sys
+from collections.abc import Sequence
 from contextlib import ExitStack
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
-from ..._core import Text
+from ..._core import Text, get_logger
 from ...errors import ConfigError
 from ..options import CONFIG, AgencyOption, ConfigOption
 from ..output import ExitCode, log_to_stderr, say, warn_of_settings
 
 if TYPE_CHECKING:
-    from ...config import LogSettings
+    from ...config import LogSettings, Settings
     from ...worker import AgencyJobs, Worker
+
+
+log = get_logger("edoc_connector.worker")
 
 
 class Engine(StrEnum):
@@ -75,7 +79,7 @@ def worker(
     agencies = Settings.fleet(config) if agency is None else (Settings.load(config, agency=agency),)
     _begin_log(agencies[0].logs)
     found = import_handlers(handlers) if handlers is not None else None
-    warn_of_settings(warning for settings in agencies for warning in settings.list_warnings())
+    _warn_of_settings(agencies)
     with open_worker(agencies, handlers=found, engine=engine) as running, ExitStack() as stack:
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: running.stop())
@@ -96,6 +100,16 @@ def _begin_log(settings: LogSettings) -> None:
     is_verbose = bool(logging.getLogger("edoc_connector").level)
     level, window = (logging.DEBUG, 0.0) if is_verbose else (logging.WARNING, settings.window)
     log_to_stderr(level, as_json=settings.format == "json", window=window)
+
+
+def _warn_of_settings(agencies: Sequence[Settings]) -> None:
+    """Warn of what the settings leave open: in both languages, or in the log where that is read by programs."""
+    warnings = dict.fromkeys(warning for settings in agencies for warning in settings.list_warnings())
+    if agencies[0].logs.format == "text":
+        warn_of_settings(warnings)
+        return
+    for warning in warnings:
+        log.warning("%s", warning.en)
 
 
 def _run_once(worker: Worker) -> None:
