@@ -8,7 +8,7 @@ from functools import partial
 
 from ..._core import Text
 from ...edxml import VIETNAM
-from ...store import CONFIRM
+from ...store import CONFIRM, Overview
 from .._retry import Undecided
 from .check import Check, CheckSeverity, Values, describe_count, describe_span
 from .subject import Subject
@@ -40,14 +40,14 @@ def find_latest_start(now: datetime) -> datetime:
 def count_late(subject: Subject) -> int:
     """Count the documents that should have been sent by now."""
     with subject.context.store.snapshot() as tx:
-        return tx.overview.count_unsent(subject.agency, find_latest_start(tx.now))
+        return Overview(tx).count_unsent(subject.agency, find_latest_start(tx.now))
 
 
 def count_undelivered(subject: Subject) -> int:
     """Count the documents sent of which a recipient reports nothing for longer than the settings allow."""
     allowed = timedelta(seconds=subject.context.limits.undelivered_after)
     with subject.context.store.snapshot() as tx:
-        return tx.overview.count_undelivered(
+        return Overview(tx).count_undelivered(
             subject.agency, sent_after=tx.now - allowed - _UNDELIVERED_FOR, sent_before=tx.now - allowed
         )
 
@@ -55,19 +55,19 @@ def count_undelivered(subject: Subject) -> int:
 def count_undecided(subject: Subject) -> int:
     """Count the messages whose outcome only a person can tell."""
     with subject.context.store.snapshot() as tx:
-        return tx.overview.count_undecided(subject.agency, UNDECIDED_CODE)
+        return Overview(tx).count_undecided(subject.agency, UNDECIDED_CODE)
 
 
 def count_quarantined(subject: Subject) -> int:
     """Count the packets that were set aside and wait for a person."""
     with subject.context.store.snapshot() as tx:
-        return tx.overview.count_quarantined(subject.agency)
+        return Overview(tx).count_quarantined(subject.agency)
 
 
 def count_failed(subject: Subject) -> int:
     """Count the documents that the hub refused for good in the last days."""
     with subject.context.store.snapshot() as tx:
-        return tx.overview.count_failed(subject.agency, tx.now - _REFUSED_FOR)
+        return Overview(tx).count_failed(subject.agency, tx.now - _REFUSED_FOR)
 
 
 def count_refused(subject: Subject, *, confirmations: bool) -> int:
@@ -80,7 +80,7 @@ def count_refused(subject: Subject, *, confirmations: bool) -> int:
 def measure_queue_age(subject: Subject) -> timedelta:
     """Measure how long the oldest message has waited to be sent; those that wait for a person are left out."""
     with subject.context.store.snapshot() as tx:
-        oldest = tx.overview.find_oldest_queued(subject.agency, exclude=UNDECIDED_CODE)
+        oldest = Overview(tx).find_oldest_queued(subject.agency, exclude=UNDECIDED_CODE)
         return max(timedelta(0), tx.now - oldest) if oldest is not None else timedelta(0)
 
 

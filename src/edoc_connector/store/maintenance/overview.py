@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import ColumnElement, Table, and_, exists, func, or_, select
 
-from ._sql import TABLES
-from .state_machine import DELIVERIES, OUTGOING, RECEIPTS, DeliveryState, ReceiptState
+from .._sql import TABLES
+from ..state_machine import DELIVERIES, OUTGOING, RECEIPTS, DeliveryState, ReceiptState
 
 if TYPE_CHECKING:
-    from .transaction import Tx
+    from ..transaction import Tx
 
 _DELIVERIES = TABLES[DELIVERIES.table_name]
 _OUTGOING = TABLES[OUTGOING.table_name]
