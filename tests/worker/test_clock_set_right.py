@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from edoc_connector.connector import HUB_BREAKER, BreakerState, Connector
+from edoc_connector.connector import BreakerState, Connector
 from edoc_connector.mockhub import Fault
-from edoc_connector.store import DeliveryState
+from edoc_connector.store import HUB_BREAKER, DeliveryState
 from edoc_connector.store._sql import TABLES
 from edoc_connector.testing import sample_document
 from edoc_connector.testing.hub import RunningHub

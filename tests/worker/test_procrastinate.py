@@ -22,10 +22,10 @@ from sqlalchemy import create_engine, text
 
 import edoc_connector.store.procrastinate.tables as task_tables
 from edoc_connector.config import Settings
-from edoc_connector.connector import HUB_BREAKER, Connector, Handlers
+from edoc_connector.connector import Connector, Handlers
 from edoc_connector.errors import ConfigError, HubUnavailable, NotSent, StoreError
 from edoc_connector.mockhub import Fault
-from edoc_connector.store import ReceiptState, Store, audit_log, upgrade
+from edoc_connector.store import HUB_BREAKER, ReceiptState, Store, audit_log, upgrade
 from edoc_connector.store.procrastinate.queue import format_queue_name
 from edoc_connector.testing import sample_document
 from edoc_connector.testing.hub import RunningHub

@@ -307,9 +307,29 @@ class LogSettings(Section):
     Args:
         details: whether they name files and repeat what is in documents; by default ids only (personal data, Decree
             13/2023/NĐ-CP). For the whole process.
+        format: how `edoc worker` writes its log to stderr: ``text``, or ``json`` with an object a line.
+        window: the same event again within so many seconds is counted, not written.
     """
 
     details: bool = False
+    format: Literal["text", "json"] = "text"
+    window: Annotated[float, Field(ge=0, le=_DAY)] = 60.0
+
+
+class CheckSettings(Section):
+    """``[checks]``: from when on a condition is one that an operator must know. Times in seconds.
+
+    Args:
+        interval: time between two looks of a worker.
+        queue_age: the longest that a message may wait to be sent.
+        free_space: least bytes that are free for the spool and the database.
+        worker_silence: the longest that a poll that is due may wait for a worker.
+    """
+
+    interval: Seconds = 60.0
+    queue_age: Annotated[float, Field(gt=0, le=3660 * _DAY)] = 3600.0
+    free_space: Annotated[int, Field(ge=0)] = 1024 * 1024 * 1024
+    worker_silence: Annotated[float, Field(gt=0, le=3660 * _DAY)] = 900.0
 
 
 class LimitSettings(Section):

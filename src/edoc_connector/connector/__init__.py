@@ -2,10 +2,23 @@
 
 from ..store import Authority, Change, DeliveryState, ReceiptState
 from ._context import ConnectorContext
-from ._hub_breaker import HUB_BREAKER, BreakerReading, BreakerState, HubBreaker
+from ._hub_breaker import BreakerReading, BreakerState, HubBreaker
 from ._retry import NO_ERROR, as_error_columns, compute_next_attempt, compute_next_probe, decide_retry
 from .async_connector import AsyncConnector
 from .async_receipt import AsyncReceipt
+from .checks import (
+    CHECKS,
+    OPEN_COUNTS,
+    Check,
+    CheckMonitor,
+    CheckOutcome,
+    CheckResult,
+    CheckSeverity,
+    Subject,
+    find_last_end,
+    measure_free_space,
+    measure_queue_age,
+)
 from .connector import Connector
 from .delivery import Delivery, RecipientState, TimelineEntry
 from .handlers import HandlerRegistration, Handlers
@@ -25,8 +38,9 @@ from .operations import (
 from .outbound import Flushed
 
 __all__ = [
-    "HUB_BREAKER",
+    "CHECKS",
     "NO_ERROR",
+    "OPEN_COUNTS",
     "AsyncConnector",
     "AsyncReceipt",
     "Authority",
@@ -34,6 +48,11 @@ __all__ = [
     "BreakerReading",
     "BreakerState",
     "Change",
+    "Check",
+    "CheckMonitor",
+    "CheckOutcome",
+    "CheckResult",
+    "CheckSeverity",
     "Checked",
     "Connector",
     "ConnectorContext",
@@ -53,6 +72,7 @@ __all__ = [
     "Rewritten",
     "SpoolFault",
     "Story",
+    "Subject",
     "TimelineEntry",
     "Unsettled",
     "as_error_columns",
@@ -60,4 +80,7 @@ __all__ = [
     "compute_next_attempt",
     "compute_next_probe",
     "decide_retry",
+    "find_last_end",
+    "measure_free_space",
+    "measure_queue_age",
 ]

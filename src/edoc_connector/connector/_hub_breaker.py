@@ -23,12 +23,10 @@ from enum import StrEnum
 from .._core import Text, get_logger
 from ..config import LimitSettings
 from ..errors import EdocError
-from ..store import JobRow, Store, Tx
+from ..store import HUB_BREAKER, JobRow, Store, Tx
 from ._retry import as_error_columns, compute_next_probe, decide_retry
 
 log = get_logger("edoc_connector.connector.units")
-
-HUB_BREAKER = "hub"  # the breaker's row among the jobs
 
 _READING_SECONDS = 0.5  # how long a look at the store counts
 _OUTAGE_FAILURES = 3  # in a row, from which on it is the hub, and no message, that fails

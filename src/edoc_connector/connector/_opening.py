@@ -9,7 +9,7 @@ from .._core import SteadyClock, get_logger
 from ..config import Settings
 from ..errors import EdocError
 from ..hubs import Progress
-from ..signing import Signer, VerifyPolicy, close_signer, select_signer
+from ..signing import Keyring, KeyStatus, Signer, VerifyPolicy, close_signer, key_status, select_signer
 from ..store import Lease, SpoolKeys, Store
 from ._context import ConnectorContext
 from ._hub_breaker import HubBreaker
@@ -102,6 +102,12 @@ class SigningKey:
     def pin_signer(self) -> Signer | None:
         """Select the one signer for everything in one packet."""
         return None if self._signer is None else select_signer(self._signer)
+
+    def read_statuses(self) -> tuple[KeyStatus, ...]:
+        """Read the status of each key; none where packets go out unsigned."""
+        if self._signer is None:
+            return ()
+        return self._signer.statuses() if isinstance(self._signer, Keyring) else (key_status(self._signer),)
 
     def warn_if_unusable(self) -> None:
         """Log early if the key cannot sign, which would otherwise show with the next document."""

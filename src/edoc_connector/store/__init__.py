@@ -6,8 +6,8 @@ from .deliveries import NewDelivery, require_same_document
 from .directory import DirectoryEntry
 from .future_times import OverdueLimits, has_waited
 from .leases import Lease, PendingWork
-from .maintenance import PacketRetention, PacketRow
-from .migrate import upgrade
+from .maintenance import Overview, PacketRetention, PacketRow
+from .migrate import SCHEMA_REVISION, read_store_revision, upgrade
 from .procrastinate import (
     APPLICATION_TASKS,
     FETCH,
@@ -38,7 +38,7 @@ from .rows import (
     RecipientRow,
     TimelineRow,
 )
-from .schedule import JOBS_TABLE
+from .schedule import HUB_BREAKER, JOBS_TABLE, POLL_JOB
 from .spool import (
     ORPHANS_FOLDER,
     Altered,
@@ -89,13 +89,16 @@ __all__ = [
     "FETCH",
     "GENESIS",
     "HANDLE",
+    "HUB_BREAKER",
     "HUB_TASKS",
     "JOBS_TABLE",
     "MACHINES",
     "ORPHANS_FOLDER",
     "OUTGOING",
+    "POLL_JOB",
     "RECEIPTS",
     "REPORT",
+    "SCHEMA_REVISION",
     "STATUS",
     "TAKE_BACK_CODE",
     "TAKE_BACK_KIND",
@@ -119,6 +122,7 @@ __all__ = [
     "OutgoingRow",
     "OutgoingState",
     "OverdueLimits",
+    "Overview",
     "PacketFile",
     "PacketRetention",
     "PacketRow",
@@ -151,6 +155,7 @@ __all__ = [
     "has_waited",
     "list_allowed_codes",
     "parse_owner_tag",
+    "read_store_revision",
     "require_allowed_code",
     "require_same_document",
     "require_take_back",

@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 TABLE = TABLES["jobs"]
 JOBS_TABLE = TABLE.name  # whose rows a worker holds while it is at a job
 
+HUB_BREAKER = "hub"  # the row of the circuit breaker of an agency's hub
+POLL_JOB = "poll"  # the row of polling the hub
+
 _ERROR_COLUMNS = ("error_code", "error_text", "error_vi")
 
 

@@ -18,7 +18,9 @@ from enum import StrEnum
 from .._core import ForkAware, Text, get_logger, log_exception, watch_forks
 from ..connector import (
     NO_ERROR,
+    OPEN_COUNTS,
     BreakerReading,
+    CheckMonitor,
     Connector,
     Handlers,
     Receipt,
@@ -29,11 +31,11 @@ from ..connector import (
 from ..errors import EdocError, NotFound, find_stored_name
 from ..hubs import MessageType
 from ..store import (
-    CONFIRM,
     DELIVERIES,
     JOBS_TABLE,
     MACHINES,
     OUTGOING,
+    POLL_JOB,
     RECEIPTS,
     JobRow,
     LeaseLost,
@@ -59,7 +61,7 @@ class Job(StrEnum):
     HANDLE = "handle"
     TELL = "tell"
     FETCH = "fetch"
-    POLL = "poll"
+    POLL = POLL_JOB
     WATCH = "watch"
 
 
@@ -72,6 +74,8 @@ class AgencyJobs(ForkAware):
 
     Attributes:
         handlers: the application.
+        subject: the agency, as its checks look at it.
+        checks: what an operator must know.
     """
 
     def __init__(self, connector: Connector, handlers: Handlers | None = None) -> None:
@@ -81,6 +85,8 @@ class AgencyJobs(ForkAware):
         self.handlers = handlers or connector.handlers
         self._settings = connector.settings.worker
         self._breaker = connector.context.breaker
+        self.subject = connector.check_subject
+        self.checks = CheckMonitor(self.subject, slow_interval=self._settings.watch)
         self._unreleased_receipts: set[int] = set()
         self._work: Mapping[Job, Callable[[int | None], bool]] = {
             Job.TRANSMIT: self.transmit,
@@ -154,19 +160,13 @@ class AgencyJobs(ForkAware):
         return counts
 
     def count_open(self) -> dict[str, int]:
-        """Count what a person has to see: outcomes that are not known, and confirmations and statuses refused."""
+        """Count what a person has to see, by kind: outcomes unknown, what was refused or set aside, what is late."""
         with self._context.store.snapshot() as tx:
-            refused = tx.outgoing.list_refused(self.agency)
             unknown = [
                 tx.transitions.count_by_state(machine, self.agency).get("unknown", 0)
                 for machine in (DELIVERIES, OUTGOING)
             ]
-        confirmations = sum(row.kind == CONFIRM for row in refused)
-        return {
-            "unknown": sum(unknown),
-            "refused_confirmations": confirmations,
-            "refused_statuses": len(refused) - confirmations,
-        }
+        return {"unknown": sum(unknown)} | {kind: count(self.subject) for kind, count in OPEN_COUNTS.items()}
 
     # -- the hub
 
@@ -355,34 +355,21 @@ class AgencyJobs(ForkAware):
             else:
                 _touch_receipt(tx, row, Text(str(values["error_text"]), str(values["error_vi"])), **values)
 
-    # -- certificate and clock
+    # -- what an operator must know
 
     def watch(self) -> bool:
-        """Check our certificate and our clock when that is due."""
+        """Look at our key, our clock and every other condition when that is due."""
         job = self._claim_job(Job.WATCH)
         if job is None:
             return False
+        self.checks.run()
         try:
-            self._check_certificate()
+            self._context.get_signer()
         except EdocError as error:
             self._fail_job(job, error)
             return True
-        offset = self._context.hub.time.offset
-        if offset:
-            log.error("this machine's clock is %.0f seconds from the hub's: set it (NTP)", -offset.total_seconds())
         self._finish_job(job, self._settings.watch)
         return True
-
-    def _check_certificate(self) -> None:
-        signer = self._context.get_signer()
-        if signer is None or not signer.certificates:
-            return
-        expires_at = signer.certificates[0].not_valid_after_utc
-        remaining = expires_at - self._context.store.clock()
-        if remaining < timedelta(0):
-            log.error("our certificate ended on %s: documents are not signed until there is a new one", expires_at)
-        elif remaining < timedelta(days=self._settings.certificate_days):
-            log.warning("our certificate ends in %d days, on %s: ask for a new one", remaining.days, expires_at)
 
     # -- helpers
 
