@@ -263,7 +263,8 @@ class Storm:
             if code == -signal.SIGKILL and process.plan:
                 self.tally.steps[process.plan.rpartition(":")[0]] += 1
         plan = next(self._plans[process.name + process.folder.name])
-        process.start(f"{plan}:{self._dice.randint(1, self._most)}")
+        has_plan = self._dice.random() < 0.5  # else nothing gets done where starting takes long
+        process.start(f"{plan}:{self._dice.randint(1, self._most)}" if has_plan else "")
 
     def _disturb(self, victim: Process) -> None:
         if victim.ended() is not None or victim.stopped_until:
@@ -328,7 +329,7 @@ def run(folder: Path, options: argparse.Namespace) -> int:
             processes += [Process("worker", folder / office, f"worker-{n}") for n in range(options.workers)]
         for process in processes:
             stack.callback(process.kill)
-        storm = Storm(processes, server, max(2, options.documents // 20), dice)
+        storm = Storm(processes, server, 3 + options.documents // 20, dice)
         storm.blow(options.seconds, options.share * PACKETS_PER_COPY * count_copies(tasks))
         offices = [stack.enter_context(Office(folder / office, tasks[office])) for office in OFFICES]
         examination = Examination(folder, offices)

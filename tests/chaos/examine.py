@@ -172,17 +172,11 @@ class Examination:
         else:
             with connector.context.store.snapshot() as tx:
                 rows = tx.outgoing.find_all(code, state=OutgoingState.UNKNOWN, kind=STATUS)
-            keys = [find_key(row) for row in rows]
-            arrived = {self._is_in_ledger(key) for key in keys if key.document_id == one.document_id}
-        if len(arrived) == 1:
-            is_there = arrived.pop()
+            key = StatusKey(code, one.recipient or "", one.document_id, one.what)
+            arrived = {self.read_statuses()[key] > 0 for row in rows if find_key(row) == key}
+        for is_there in arrived:
             self.decisions["undecided, " + ("it was there" if is_there else "it was not there")] += 1
-            connector.settle(one.document_id, arrived=is_there)
-        elif arrived:
-            self.reasons["several statuses about one document are undecided, and differ"] += 1
-
-    def _is_in_ledger(self, key: StatusKey) -> bool:
-        return self.read_statuses()[key] > 0
+            connector.settle(one.document_id, arrived=is_there, what=one.what, recipient=one.recipient)
 
     def _recheck(self, connector: Connector, receipt: Receipt) -> None:
         self.decisions["set aside, looked at again"] += 1
