@@ -130,7 +130,7 @@ class Examination:
                 for delivery in tx.deliveries.find_all(code):
                     if delivery.state != "sent":
                         yield f"{delivery.document_id} is {delivery.state}: {delivery.error_text}"
-                    for one in tx.deliveries.list_unanswered(delivery) if delivery.business != "new" else ():
+                    for one in tx.recipients.list_unanswered(delivery) if delivery.business != "new" else ():
                         yield f"{one.organ_id} owes an answer to {delivery.document_id}"
                 for row in tx.outgoing.find_all(code):
                     if row.state != "sent" and (row.state != "failed" or tx.outgoing.is_refused(row)):
