@@ -35,6 +35,11 @@ class StatusKey:
     document_id: str
     code: str
 
+    @property
+    def names(self) -> tuple[str, str]:
+        """The document and the code."""
+        return self.document_id, self.code
+
 
 class Office:
     """One office: its connectors and its own database.
@@ -227,7 +232,7 @@ class Examination:
                 if len(rows) != 1:
                     yield f"the hub has {one.id} {len(rows)} times"
                 elif one.hub_doc_id not in (None, rows[0]["doc_id"]):
-                    yield f"{one.id} is {rows[0]['doc_id']} at the hub, and we believe {one.hub_doc_id}"
+                    yield from self._explain_binding(connector, one.hub_doc_id or "", one.id)
                 expected |= {(to.organ_id, code, one.id, one.business.name.lower()) for to in one.recipients}
             wanted = {task["number"] for office in self._offices for task in office.tasks if task["sender"] == code}
             if missing := wanted - {one.code.partition("/")[0] for one in deliveries}:
@@ -261,13 +266,30 @@ class Examination:
             for row in rows:
                 there = doc_ids.get(row.hub_doc_id or "")
                 key = find_key(row)
-                if row.state == "sent" and row.hub_doc_id and there is None:
-                    yield f"{key} is bound to {row.hub_doc_id}, which is no status"
-                elif there is not None and (there["document_id"], there["code"]) != (key.document_id, key.code):
-                    yield f"{key} is bound to {there['code']} about {there['document_id']}"
+                if row.state != "sent" or not row.hub_doc_id:
+                    continue
+                if there is None or (there["sender"], there["document_id"], there["code"]) != (code, *key.names):
+                    yield from self._explain_binding(connector, row.hub_doc_id, str(key))
         for key in sorted(set(ledger) | set(ours)):
             if ledger[key] != ours[key] or ledger[key] > 1:
                 yield f"the hub has {key} {ledger[key]} times, our store {ours[key]} times"
+
+    def _explain_binding(self, connector: Connector, doc_id: str, name: str) -> Iterator[str]:
+        """A message has another one's DocId: only where nobody could know whose that was (docs/faults.md)."""
+        owner = self.ask("SELECT * FROM packets WHERE doc_id = ?", doc_id)
+        if owner and self._is_id_unknown(connector, owner[0]):
+            self.reasons["bound to the DocId of a packet whose own was never told"] += 1
+            return
+        yield f"{name} is bound to {doc_id}, which is another packet's"
+
+    def _is_id_unknown(self, connector: Connector, owner: sqlite3.Row) -> bool:
+        """Whether the hub never told us a packet's DocId in the answer to its sending."""
+        with connector.context.store.snapshot() as tx:
+            if owner["kind"] == EDOC:
+                delivery = tx.deliveries.find_by_document_id(owner["sender"], owner["document_id"])
+                return delivery is not None and delivery.was_unknown
+            rows = tx.outgoing.find_all(owner["sender"], kind=STATUS, code=owner["code"])
+            return any(row.was_unknown for row in rows if find_key(row).document_id == owner["document_id"])
 
     def _compare_order(self) -> Iterator[str]:
         """The statuses about one document came to the hub in the order in which they were made."""

@@ -16,7 +16,7 @@ import pytest
 
 from edoc_connector.connector import Connector
 from edoc_connector.connector.inbound.duplicates import DuplicateChecker
-from edoc_connector.edxml import StatusCode, read
+from edoc_connector.edxml import Organization, StatusCode, read
 from edoc_connector.errors import HubUnavailable, PacketError, SigningError, StoreError
 from edoc_connector.hubs import MessageType
 from edoc_connector.mockhub import Fault
@@ -177,10 +177,14 @@ def test_row_16_a_status_in_place_of_what_was_announced(
     office: Office, hub: RunningHub, handle: Handle, kind: str, second: str
 ) -> None:
     """A status of another kind or sender than announced is no reason to confirm: what was announced comes (row 16)."""
-    sender, receiver = office("H29.05"), office("G22")
+    sender, receiver, third = office("H29.05"), office("G22"), office("H30")
     sender.send(sample_document())
     handle(receiver)
-    status = next(packet.path.read_bytes() for packet in hub.packets() if packet.packet.message_type == "status")
+    receiver.send(sample_document(sender=RECIPIENT, recipients=(Organization(id="H30", name="UBND tỉnh"),)))
+    handle(third)
+    other = next(packet for packet in hub.packets() if packet.packet.sender == "H30")
+    hub.hub.storage.set_state(other.receipts[0].id, "done", other.events[-1])  # it comes in another one's place only
+    status = other.path.read_bytes()
     bodies = [status, b"maintenance"] if second == "odd first" else [status]
     hub.tamper = lambda data: bodies.pop(0) if bodies else data
     if kind == "new":
