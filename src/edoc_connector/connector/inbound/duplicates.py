@@ -56,14 +56,16 @@ class DuplicateChecker:
             file = fetch_to_spool(self.context, doc_id)
         except EdocError as error:
             if decide_retry(error).next_state == "failed" or row.attempts >= _MAX_CHECKS:
-                return _give_up(doc_id, error)
+                _log_giving_up(doc_id, error)
+                return None
             raise
         try:
             other_packet = self._admit_if_new(file, row, verified)
         except EdocError as error:
             self.context.store.spool.delete_file(file.name)
             if must_quarantine(error) and row.attempts >= _MAX_CHECKS:
-                return _give_up(doc_id, error)
+                _log_giving_up(doc_id, error)
+                return None
             raise  # an odd body tells as little as none
         if other_packet is None:
             self.context.store.spool.delete_file(file.name)
@@ -79,7 +81,7 @@ class DuplicateChecker:
         return None if is_known else other_packet
 
 
-def _give_up(doc_id: str, error: EdocError) -> None:
+def _log_giving_up(doc_id: str, error: EdocError) -> None:
     log.warning("whether docId %s has a body of its own cannot be found out: %s", doc_id, error)
 
 

@@ -123,11 +123,9 @@ def find_undecided_statuses(
         what: only those of this code.
         recipient: only those to this organisation.
     """
-    wanted = {"code": what, "recipient": recipient}
-    rows = tx.outgoing.find_all(
-        agency, state=OutgoingState.UNKNOWN, **{name: value for name, value in wanted.items() if value is not None}
-    )
-    return [row for row in rows if _find_document_id(tx, row) == document_id]
+    rows = tx.outgoing.find_all(agency, state=OutgoingState.UNKNOWN)
+    named = [row for row in rows if what in (None, row.code) and recipient in (None, row.recipient)]
+    return [row for row in named if _find_document_id(tx, row) == document_id]
 
 
 def settle_statuses(tx: Tx, matching_rows: Sequence[OutgoingRow], *, arrived: bool) -> None:
