@@ -322,6 +322,7 @@ class LimitSettings(Section):
         backoff: longest wait before a failed message is tried again. It doubles each time; the wait is a random part.
         backoff_cap: upper end of that doubling.
         retry_after_cap: longest wait that a hub's Retry-After is obeyed for.
+        pause_cap: longest pause of work with a hub that fails, before it is asked for its list.
         undelivered_after: a recipient that has not reported 01 after this long is shown as undelivered.
         threads: how many calls of an `AsyncConnector` run at a time.
     """
@@ -330,7 +331,8 @@ class LimitSettings(Section):
     grace: Annotated[float, Field(ge=0, le=_DAY)] = 30.0
     backoff: Annotated[float, Field(ge=0, le=_DAY)] = 10.0
     backoff_cap: Annotated[float, Field(ge=0, le=_DAY)] = 3600.0
-    retry_after_cap: Annotated[float, Field(ge=0, le=_DAY)] = 3600.0
+    retry_after_cap: Annotated[float, Field(ge=0, le=_DAY)] = 900.0
+    pause_cap: Annotated[float, Field(ge=0, le=3600)] = 300.0
     undelivered_after: Annotated[float, Field(gt=0, le=3660 * _DAY)] = 86400.0
     threads: Annotated[int, Field(gt=0, le=256)] = 8
 

@@ -2,7 +2,8 @@
 
 from ..store import Authority, Change, DeliveryState, ReceiptState
 from ._context import ConnectorContext
-from ._retry import NO_ERROR, as_error_columns, compute_next_attempt, decide_retry
+from ._hub_breaker import HUB_BREAKER, BreakerReading, BreakerState, HubBreaker
+from ._retry import NO_ERROR, as_error_columns, compute_next_attempt, compute_next_probe, decide_retry
 from .async_connector import AsyncConnector
 from .async_receipt import AsyncReceipt
 from .connector import Connector
@@ -24,11 +25,14 @@ from .operations import (
 from .outbound import Flushed
 
 __all__ = [
+    "HUB_BREAKER",
     "NO_ERROR",
     "AsyncConnector",
     "AsyncReceipt",
     "Authority",
     "AuthorityFinding",
+    "BreakerReading",
+    "BreakerState",
     "Change",
     "Checked",
     "Connector",
@@ -39,6 +43,7 @@ __all__ = [
     "Flushed",
     "HandlerRegistration",
     "Handlers",
+    "HubBreaker",
     "Problem",
     "Pruned",
     "Receipt",
@@ -53,5 +58,6 @@ __all__ = [
     "as_error_columns",
     "check_pack",
     "compute_next_attempt",
+    "compute_next_probe",
     "decide_retry",
 ]

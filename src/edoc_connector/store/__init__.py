@@ -4,7 +4,8 @@ from ._sql import as_store_error, translate_driver_errors
 from .audit_log import GENESIS, AuditEvent, ChainLink, as_canonical_json, compute_chain_hash, compute_digest
 from .deliveries import NewDelivery, require_same_document
 from .directory import DirectoryEntry
-from .leases import Lease, OverdueLimits, PendingWork
+from .future_times import OverdueLimits, has_waited
+from .leases import Lease, PendingWork
 from .maintenance import PacketRetention, PacketRow
 from .migrate import upgrade
 from .procrastinate import (
@@ -147,6 +148,7 @@ __all__ = [
     "describe_code",
     "describe_report",
     "format_queue_name",
+    "has_waited",
     "list_allowed_codes",
     "parse_owner_tag",
     "require_allowed_code",

@@ -9,8 +9,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
+from ..connector import BreakerState
 from ..errors import ConfigError, StoreError, describe_system_error_vi
-from .jobs import HUB_BREAKER
 from .worker import Worker
 
 if TYPE_CHECKING:
@@ -109,6 +109,12 @@ class _MetricsCollector:
         hub_failures = GaugeMetricFamily(
             "edoc_hub_failures", "Failures in a row of work with the hub.", labels=["agency"]
         )
+        breakers = GaugeMetricFamily(
+            "edoc_hub_breaker",
+            "State of the hub's circuit breaker, 1 for one.",
+            labels=["agency", "state"],
+        )
+        next_tries = GaugeMetricFamily("edoc_hub_next_try", "Time of the next try of the hub.", labels=["agency"])
         last_successes = GaugeMetricFamily(
             "edoc_job_succeeded", "Time of a job's last success.", labels=["agency", "job"]
         )
@@ -121,12 +127,19 @@ class _MetricsCollector:
                 for kind, count in agency_jobs.count_open().items():
                     open_counts.add_metric([agency, kind], count)
                 schedule = agency_jobs.read_schedule()
+                breaker = agency_jobs.read_breaker()
             except StoreError:
                 store_up.add_metric([agency], 0)
                 continue
             store_up.add_metric([agency], 1)
-            hub_failures.add_metric([agency], schedule[HUB_BREAKER].failures if HUB_BREAKER in schedule else 0)
+            hub_failures.add_metric([agency], breaker.failures)
+            for state in BreakerState:
+                breakers.add_metric([agency, state], breaker.state is state)
+            if breaker.next_try_at is not None:
+                next_tries.add_metric([agency], breaker.next_try_at.timestamp())
             for job in schedule.values():
                 if job.succeeded_at is not None:
                     last_successes.add_metric([agency, job.job], job.succeeded_at.timestamp())
-        return [job_counts, failure_counts, row_counts, open_counts, hub_failures, last_successes, store_up]
+        rows = [row_counts, open_counts]
+        hubs = [hub_failures, breakers, next_tries]
+        return [job_counts, failure_counts, *rows, *hubs, last_successes, store_up]
