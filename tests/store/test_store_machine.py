@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 WORKERS = tuple(Lease(name, 60) for name in ("ann", "binh", "chi"))
 NIGHTLY = os.environ.get("EDOC_HYPOTHESIS_PROFILE") == "nightly"
-SIZE = settings(max_examples=200, stateful_step_count=80) if NIGHTLY else settings(max_examples=15)
+SIZE = settings(max_examples=200, stateful_step_count=80) if NIGHTLY else settings(max_examples=8, stateful_step_count=40)
 BY_SUBJECT = {machine.subject: machine for machine in MACHINES}
 CLAIMABLE = {
     "delivery": ("ready", "unknown"),
