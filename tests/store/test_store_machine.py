@@ -32,7 +32,9 @@ if TYPE_CHECKING:
 
 WORKERS = tuple(Lease(name, 60) for name in ("ann", "binh", "chi"))
 NIGHTLY = os.environ.get("EDOC_HYPOTHESIS_PROFILE") == "nightly"
-SIZE = settings(max_examples=200, stateful_step_count=80) if NIGHTLY else settings(max_examples=8, stateful_step_count=40)
+SIZE = (
+    settings(max_examples=200, stateful_step_count=80) if NIGHTLY else settings(max_examples=8, stateful_step_count=40)
+)
 BY_SUBJECT = {machine.subject: machine for machine in MACHINES}
 CLAIMABLE = {
     "delivery": ("ready", "unknown"),
@@ -185,6 +187,19 @@ class StoreMachine(RuleBasedStateMachine):
             if other_key[0] == "outgoing" == subject
         )
         return (key[0], row.state) == (subject, state) and row.is_free(now) and row.due <= now and not any(earlier)
+
+    @rule(target=hands, hand=hands, worker=_workers)
+    def overtake(self, hand: Hand, worker: Lease) -> Any:
+        """A lease runs out on a packet to download, and somebody else takes that over."""
+        row, (subject, key) = self.model[hand.key], hand.key
+        if row.state != "listed":
+            return multiple()
+        self.clock.forward(301)
+        with self.store.transaction(worker.owner) as tx:
+            (taken,) = tx.receipts.claim_listed(worker, agency=self.agency, row_ids=[key])
+        row.holder, row.fence = worker.owner, row.fence + 1
+        row.until = self.clock.now + timedelta(seconds=worker.seconds)
+        return Hand(worker, (subject, key), "listed", taken.fence)
 
     @rule(hand=hands, pick=st.integers(0, 9), wait=st.sampled_from([0, 30, 300]))
     def finish(self, hand: Hand, pick: int, wait: int) -> None:
