@@ -407,9 +407,10 @@ def _describe_outgoing_next(tx: Tx, row: OutgoingRow) -> _TextPair | None:
             "rồi chạy: edoc resend ID.",
         )
     if row.state == OutgoingState.UNKNOWN and row.error_code == Undecided.__name__:
+        command = f"edoc settle ID --what {row.code} --recipient {row.recipient}"
         return (
-            f"A person must settle the {en}: edoc settle ID.",
-            f"Cần người phụ trách quyết định về {vi}: chạy edoc settle ID.",
+            f"A person must settle the {en}: {command}.",
+            f"Cần người phụ trách quyết định về {vi}: chạy {command}.",
         )
     if row.state == OutgoingState.UNKNOWN:
         return _describe_due(row, f"the hub is asked about the {en}", f"hỏi trục về {vi}")
