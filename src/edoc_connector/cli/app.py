@@ -18,6 +18,7 @@ from ..errors import EdocError, PacketError
 from .errors import WrongOption, print_error, unusable_path_error
 from .exchange import deliveries, directory, explain, recall, receipts, receive, recheck, send, show, status, take_back
 from .operations import (
+    backup,
     database_commands,
     demo,
     evidence,
@@ -25,6 +26,8 @@ from .operations import (
     mockhub,
     prune,
     reconcile,
+    restore,
+    restored,
     settle,
     spool_commands,
     worker,
@@ -48,6 +51,7 @@ for _command in (
     *(inspect, verify, build, lint),
     *(send, status, deliveries, show, receive, receipts, recheck, recall, take_back, directory, explain),
     *(evidence, reconcile, settle, prune, fsck),
+    *(backup, restore, restored),
     *(keys, worker),
 ):
     app.command()(_command)

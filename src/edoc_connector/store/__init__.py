@@ -2,6 +2,7 @@
 
 from ._sql import as_store_error, translate_driver_errors
 from .audit_log import GENESIS, AuditEvent, ChainLink, as_canonical_json, compute_chain_hash, compute_digest
+from .backup import BackedUp, write_backup
 from .deliveries import NewDelivery, require_same_document
 from .directory import DirectoryEntry
 from .encrypted_file import Altered, EncryptedFile, SpoolKey, SpoolKeys, compute_sha256
@@ -21,11 +22,14 @@ from .procrastinate import (
     format_queue_name,
 )
 from .receipts import Offer
+from .restore import Restored, begin_restore, restore_backup
 from .rows import (
     CONFIRM,
     DONE,
     EDOC,
     FAIL,
+    NOT_OURS,
+    RESTORED,
     STATUS,
     DeliveryRow,
     DirectoryRow,
@@ -34,6 +38,7 @@ from .rows import (
     QueuedRow,
     ReceiptRow,
     RecipientRow,
+    StoreIdentity,
     TimelineRow,
 )
 from .schedule import JOBS_TABLE
@@ -78,10 +83,12 @@ __all__ = [
     "HUB_TASKS",
     "JOBS_TABLE",
     "MACHINES",
+    "NOT_OURS",
     "ORPHANS_FOLDER",
     "OUTGOING",
     "RECEIPTS",
     "REPORT",
+    "RESTORED",
     "STATUS",
     "TAKE_BACK_CODE",
     "TAKE_BACK_KIND",
@@ -90,6 +97,7 @@ __all__ = [
     "Altered",
     "AuditEvent",
     "Authority",
+    "BackedUp",
     "ChainLink",
     "Change",
     "DeliveryRow",
@@ -112,12 +120,14 @@ __all__ = [
     "ReceiptRow",
     "ReceiptState",
     "RecipientRow",
+    "Restored",
     "Spool",
     "SpoolFile",
     "SpoolKey",
     "SpoolKeys",
     "StateMachine",
     "Store",
+    "StoreIdentity",
     "Task",
     "TaskQueue",
     "TimelineRow",
@@ -125,6 +135,7 @@ __all__ = [
     "Tx",
     "as_canonical_json",
     "as_store_error",
+    "begin_restore",
     "can_take_back",
     "compute_chain_hash",
     "compute_digest",
@@ -137,6 +148,8 @@ __all__ = [
     "require_allowed_code",
     "require_same_document",
     "require_take_back",
+    "restore_backup",
     "translate_driver_errors",
     "upgrade",
+    "write_backup",
 ]

@@ -149,6 +149,11 @@ class Schedule:
             update(TABLE).where(TABLE.c.agency == agency, TABLE.c.job == name, TABLE.c.failures > 0).values(values)
         )
 
+    def forget_leases(self) -> None:
+        """Make every job due, of every agency, whoever held it: the store was restored."""
+        values = {"lease_owner": None, "lease_until": None, "next_at": self._tx.now, "failures": 0}
+        self._tx.connection.execute(update(TABLE).values(**values, updated_at=self._tx.now))
+
     def release_leases(self, lease: Lease) -> None:
         """End every lease of a worker."""
         update_held = update(TABLE).where(TABLE.c.lease_owner == lease.owner, TABLE.c.lease_until > self._tx.now)

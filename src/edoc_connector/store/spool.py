@@ -308,15 +308,23 @@ class Spool:
         return True
 
     def _list_places(self, name: str) -> tuple[Path, Path]:
-        """List where a packet may lie, plain and encrypted."""
-        if not _NAME_PATTERN.fullmatch(name):
-            raise StoreError(f"{name!r} is no name of a spool file.", vi=f"{name!r} không phải tên tệp trong kho tạm.")
-        plain = f"{self.root}/{name[:2]}/{name}"
-        return Path(plain), Path(plain + ENCRYPTED_SUFFIX)
+        return list_packet_places(self.root, name)
 
     def _make_name(self) -> str:
         number = uuid4().hex
         return f"{number[:12]}{_OWNER_MARK}{number[13:-_TAG_DIGITS]}{self._owner_tag}" if self._owner_tag else number
+
+
+def list_packet_places(root: Path, name: str) -> tuple[Path, Path]:
+    """List where a packet may lie in a spool, plain and encrypted.
+
+    Raises:
+        StoreError: the name is none that a spool gives.
+    """
+    if not _NAME_PATTERN.fullmatch(name):
+        raise StoreError(f"{name!r} is no name of a spool file.", vi=f"{name!r} không phải tên tệp trong kho tạm.")
+    plain = f"{root}/{name[:2]}/{name}"
+    return Path(plain), Path(plain + ENCRYPTED_SUFFIX)
 
 
 def compute_owner_tag(owner: str) -> str:

@@ -25,8 +25,10 @@ from ._sql import (
 )
 from .encrypted_file import SpoolKeys
 from .group_commit import GroupCommit, GroupTransaction, SoloTransaction
+from .identity import IdentityWatch
 from .migrate import require_current_schema
 from .procrastinate import TaskQueue, require_task_tables
+from .rows import StoreIdentity
 from .spool import PacketFile, Spool
 from .transaction import Tx
 
@@ -65,6 +67,43 @@ class Store:
             else partial(SoloTransaction, connections)
         )
         self.tasks = tasks
+        with self.snapshot() as tx:
+            self._watch = IdentityWatch(tx.identity.read())
+
+    @property
+    def identity(self) -> StoreIdentity:
+        """Which store it is, as of the last look."""
+        return self._watch.identity
+
+    def require_same(self, agency: str) -> None:
+        """Require that the database is the one that was opened, and has not forgotten anything.
+
+        Raises:
+            StoreError: it was deleted, replaced, or put back to an older state; the error says what to do.
+        """
+        with self.snapshot() as tx:
+            self._watch.require_same(tx, agency)
+
+    def accept_identity(self) -> None:
+        """Take the store's identity as it is now: this program renewed it."""
+        with self.snapshot() as tx:
+            self._watch = IdentityWatch(tx.identity.read())
+
+    @property
+    def url(self) -> str:
+        """The database's URL, with its password."""
+        return self._engine.url.render_as_string(hide_password=False)
+
+    @property
+    def database(self) -> str:
+        """Name the database as this machine finds it: the path of its file, or server and name; no secret."""
+        path = find_database_file(self._engine)
+        url = self._engine.url
+        return (
+            str(path.resolve())
+            if path is not None
+            else f"{url.host or url.query.get('host')}:{url.port}/{url.database}"
+        )
 
     @classmethod
     def open(

@@ -1,5 +1,6 @@
 """Commands of an operator: evidence, repairs, the database, the worker, and a hub to try things out."""
 
+from .backup import backup, restore, restored
 from .database import database_commands
 from .demo import demo
 from .evidence import evidence
@@ -9,6 +10,7 @@ from .spool import spool_commands
 from .worker import worker
 
 __all__ = [
+    "backup",
     "database_commands",
     "demo",
     "evidence",
@@ -16,6 +18,8 @@ __all__ = [
     "mockhub",
     "prune",
     "reconcile",
+    "restore",
+    "restored",
     "settle",
     "spool_commands",
     "worker",

@@ -23,7 +23,20 @@ from ...errors import (
     TransportError,
 )
 from ...hubs import MessageType, Waiting
-from ...store import DONE, FAIL, RECEIPTS, Authority, LeaseLost, Offer, ReceiptRow, ReceiptState, SpoolFile, Tx
+from ...store import (
+    DONE,
+    FAIL,
+    NOT_OURS,
+    RECEIPTS,
+    RESTORED,
+    Authority,
+    LeaseLost,
+    Offer,
+    ReceiptRow,
+    ReceiptState,
+    SpoolFile,
+    Tx,
+)
 from .._context import ConnectorContext
 from .._fingerprint import compute_fingerprint
 from .._recovery import recover_receiving
@@ -201,7 +214,9 @@ class Inbox:
 
         Raises:
             EdocError: the hub did not say.
+            StoreError: the store is not the one any more that was opened.
         """
+        self._context.store.require_same(self._context.agency)
         asked_at = self._context.store.clock()
         self._context.hub.clear_exchanges()  # nothing of it is for the evidence, and polls go on for months
         return self._record_offers(self._context.hub.list_waiting(kind), asked_at)
@@ -286,6 +301,8 @@ class Inbox:
                 if row.hub_doc_id in new_doc_ids:
                     new_doc_ids.remove(row.hub_doc_id)  # a hub may list it twice
                     tx.audit_log.record("offer", RECEIPTS, row.id, _as_announcement(waiting))
+                if row.error_code in (RESTORED, NOT_OURS) and row.state == ReceiptState.QUARANTINED:
+                    row = rows[waiting.doc_id] = _take_up_after_restore(tx, row)
                 if row.state == ReceiptState.LISTED:
                     new_ids[row.id] = None
                 elif (redownload_values := self._plan_redownload(row, tx.now)) is not None:
@@ -320,6 +337,25 @@ class Inbox:
             return compute_fingerprint(packet.message, packet.attachments, stored=stored) != stored
         except (PacketError, AttachmentError):
             return True
+
+
+_AFRESH: dict[str, Any] = {"refetch": False, **NO_ERROR}
+
+
+def _take_up_after_restore(tx: Tx, row: ReceiptRow) -> ReceiptRow:
+    """Take up a packet again that a restore set aside: the hub still offers it, so it was not confirmed since.
+
+    A status about a document that the store does not know waits until it does.
+    """
+    if row.error_code == NOT_OURS:
+        is_known = tx.deliveries.find_by_document_id(row.agency, row.document_id or "") is not None
+        detail = Text("the document that it is about is known by now", "đã có văn bản mà thông báo này nói đến")
+        return tx.receipts.move(row, ReceiptState.LISTED, detail=detail, **_AFRESH) if is_known else row
+    detail = Text("the hub still offers it: it was not confirmed since the backup",
+                  "trục vẫn còn đưa ra: chưa được xác nhận kể từ bản sao lưu")  # fmt: skip
+    state = ReceiptState.WAITING if row.was_admitted else ReceiptState.LISTED
+    values = _AFRESH | ({} if row.was_admitted else {"attempts": 0})
+    return tx.receipts.move(row, state, detail=detail, next_attempt_at=tx.now, **values)
 
 
 def _can_redownload(row: ReceiptRow) -> bool:

@@ -14,6 +14,7 @@ from ...edxml import StatusMessage
 from ...store import (
     CHANGE_BY_ANSWER,
     DONE,
+    NOT_OURS,
     TAKE_BACK_CODE,
     Change,
     DeliveryRow,
@@ -41,6 +42,9 @@ def apply_status(tx: Tx, row: ReceiptRow, message: StatusMessage, values: dict[s
     """
     if tx.receipts.find_same_status(row, values["fingerprint"]) is not None:
         stored_row = tx.receipts.move(row, ReceiptState.DUPLICATE, **values)
+    elif message.code != TAKE_BACK_CODE and judged.delivery is None and tx.identity.read().is_restoring:
+        _set_aside_unknown(tx, row, message, values)
+        return
     elif not judged.ruling.counts:
         stored_row = _keep_uncounted(tx, row, message, values, judged)
     elif message.code == TAKE_BACK_CODE:
@@ -50,6 +54,26 @@ def apply_status(tx: Tx, row: ReceiptRow, message: StatusMessage, values: dict[s
         stored_row = tx.receipts.move(row, ReceiptState.HANDLED, detail=detail, **values)
     if stored_row.state != ReceiptState.WAITING:
         tx.outgoing.enqueue_confirmation(stored_row, DONE, is_first=True)
+
+
+def _set_aside_unknown(tx: Tx, row: ReceiptRow, message: StatusMessage, values: dict[str, Any]) -> None:
+    """Set a status aside whose document a restored store does not know: it was sent after the backup.
+
+    The hub is not told, so that it keeps the status; once the document is known, it is taken in.
+    """
+    response_for = message.response_for
+    named = f"{response_for.document_id or ''} {response_for.code or ''}".strip()
+    log.warning(
+        "docId %s: status %s about %s, which the restored store does not know", row.hub_doc_id, message.code, named
+    )
+    detail = Text(
+        f"{message.code} about {named}, which this store does not know: it was sent after the backup that the store is "
+        "restored from. Send that document again with the same id, and the status is taken in; see `edoc restored`.",
+        f"trạng thái {message.code} về {named} mà kho không có: văn bản được gửi sau bản sao lưu đã khôi phục. Hãy gửi "
+        "lại đúng văn bản đó với cùng mã để tiếp nhận trạng thái; xem `edoc restored`.",
+    )
+    columns = {"error_code": NOT_OURS, "error_text": detail.en, "error_vi": detail.vi, "took_effect": False}
+    tx.receipts.move(row, ReceiptState.QUARANTINED, detail=detail, **values | columns)
 
 
 def _keep_uncounted(

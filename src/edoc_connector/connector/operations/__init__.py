@@ -4,6 +4,7 @@ from .admin import Administration
 from .evidence_check import Checked, Problem, check_pack
 from .explain import Event, Story
 from .reconcile import Reconciled, Unsettled
+from .restored import RestoreReport
 from .spool_maintenance import Pruned, Rewritten, SpoolFault
 
 __all__ = [
@@ -13,6 +14,7 @@ __all__ = [
     "Problem",
     "Pruned",
     "Reconciled",
+    "RestoreReport",
     "Rewritten",
     "SpoolFault",
     "Story",

@@ -25,6 +25,11 @@ CLOCK_TOLERANCE = timedelta(minutes=10)
 # A hub that does not have a packet is asked again, a grace period later, before the packet is sent again.
 LOOKUPS_BEFORE_RESEND = 2
 
+FOUND_AFTER_RESTORE = Text(
+    "it went out after the backup that the store is restored from",
+    "đã gửi sau thời điểm của bản sao lưu được khôi phục",
+)
+
 SentRow: TypeAlias = DeliveryRow | OutgoingRow
 
 
@@ -111,6 +116,25 @@ class Reconciler:
             return None
         return hub_ids[0] if len(hub_ids) == 1 else None
 
+    def find_sent_before_restore(self, row: SentRow) -> HubCopy | None:
+        """Find the hub's copy of a message that a restored store is about to send: it may have gone out since.
+
+        As long as the restore is not caught up with. One that went out since the backup is listed by now.
+
+        Raises:
+            Undecided: the hub cannot tell, or not which of its packets it is.
+            EdocError: the hub cannot be asked now.
+        """
+        if not self._context.store.identity.is_restoring:
+            return None
+        try:
+            hub_ids = self.query_hub(row)
+        except EdocError as error:
+            raise _as_lookup_error(error) from error
+        if len(hub_ids) > 1:
+            raise _build_ambiguous_error(len(hub_ids))
+        return HubCopy(hub_ids[0]) if hub_ids else None
+
     def query_hub(self, row: SentRow) -> tuple[str | None, ...]:
         """Ask the hub which of its packets a message may be; as `find_matches`.
 
@@ -130,14 +154,19 @@ class Reconciler:
             message = StatusMessage.model_validate_json(row.message or "")
             return SentQuery(
                 document_id="", sender=agency, recipients=frozenset({row.recipient or ""}),
-                code=message.response_for.code or "", title=None, not_before=row.created_at,
+                code=message.response_for.code or "", title=None, not_before=self._find_earliest(row),
             )  # fmt: skip
         with self._context.store.snapshot() as tx:
             recipients = tx.deliveries.load_recipients([row.id])[row.id]
         return SentQuery(
             document_id=row.document_id, sender=agency, recipients=frozenset(one.organ_id for one in recipients),
-            code=row.code, title=row.subject, not_before=row.created_at,
+            code=row.code, title=row.subject, not_before=self._find_earliest(row),
         )  # fmt: skip
+
+    def _find_earliest(self, row: SentRow) -> datetime:
+        """Find since when a message may be at the hub: in a restored store, since the backup."""
+        snapshot_at = self._context.store.identity.snapshot_at
+        return row.created_at if snapshot_at is None else min(row.created_at, snapshot_at)
 
     def _has_unnamed_sibling(self, row: SentRow) -> bool:
         """Whether another status about the same, to the same recipient, is at the hub under an unknown id."""

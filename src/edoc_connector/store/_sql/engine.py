@@ -56,6 +56,10 @@ _DAMAGED = Text(
     "the file of the store is damaged, or is no database. Restore it from a backup.",
     "Tệp kho dữ liệu bị hỏng hoặc không phải cơ sở dữ liệu. Hãy khôi phục từ bản sao lưu.",
 )
+NO_TABLES = Text(
+    "the database has not the tables of the store any more: it was emptied or replaced. Restore it from a backup.",
+    "Cơ sở dữ liệu không còn các bảng của kho: đã bị xóa hoặc thay thế. Hãy khôi phục từ bản sao lưu.",
+)
 _UNREACHABLE = Text(
     "the database cannot be reached; nothing changed. Check that its server runs and that the database and the "
     "user are there, then call again.",
@@ -85,6 +89,9 @@ _MESSAGE_BY_CODE: Mapping[str, Text] = {
     "55P03": _LOCKED,
     "53100": _DISK_FULL,
     "25006": _READ_ONLY,
+    "42P01": NO_TABLES,
+    "XX001": _DAMAGED,
+    "XX002": _DAMAGED,
     "08": _UNREACHABLE,
     "57P": _UNREACHABLE,
     "23": _RULE_BROKEN,

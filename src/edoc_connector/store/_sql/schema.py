@@ -352,4 +352,21 @@ pruned = Table(
     sqlite_autoincrement=True,
 )
 
+# Which store this is: one row, made with the tables.
+store_identity = Table(
+    "store_identity",
+    metadata,
+    _build_id_column(),
+    Column("store", String(32), nullable=False),
+    # Grows by one with each restore: who has the store open notices it.
+    Column("epoch", Integer, nullable=False),
+    Column("created_at", UtcTime, nullable=False),
+    Column("restored_at", UtcTime),
+    # The time of the backup that it was restored from.
+    Column("snapshot_at", UtcTime),
+    # When a person found that everything was caught up with; empty as long as a restore is under way.
+    Column("finished_at", UtcTime),
+    sqlite_autoincrement=True,
+)
+
 TABLES = metadata.tables
