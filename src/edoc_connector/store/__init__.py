@@ -6,6 +6,7 @@ from .backup import BackedUp, write_backup
 from .deliveries import NewDelivery, require_same_document
 from .directory import DirectoryEntry
 from .encrypted_file import Altered, EncryptedFile, SpoolKey, SpoolKeys, compute_sha256
+from .integrity import find_damage
 from .leases import Lease, OverdueLimits, PendingWork
 from .migrate import upgrade
 from .packets import TAKE_BACK_KIND, PacketRow
@@ -142,6 +143,7 @@ __all__ = [
     "compute_owner_tag",
     "compute_sha256",
     "describe_code",
+    "find_damage",
     "format_queue_name",
     "list_allowed_codes",
     "parse_owner_tag",

@@ -10,8 +10,8 @@ from sqlalchemy import BindParameter, ColumnElement, Select, and_, bindparam, ex
 
 from .._core import Text
 from ._sql import TABLES, CompiledStatement, build_newest_first_query, build_query_by_id, match_columns
-from .rows import EDOC, STATUS, ReceiptRow
-from .state_machine import RECEIPTS, ReceiptState
+from .rows import CONFIRM, EDOC, STATUS, ReceiptRow
+from .state_machine import RECEIPTS, OutgoingState, ReceiptState
 from .status_rules import Authority
 from .transitions import HeldRow
 
@@ -375,6 +375,24 @@ class Receipts:
             RECEIPTS, lease, agency=agency, states=states, only_ids=only_ids, where=_UNNOTICED, count_attempt=True
         )
         return ReceiptRow.from_row(rows[0]) if rows else None
+
+    def give_up_hub_doc_id(self, row: ReceiptRow) -> ReceiptRow:
+        """Give up the hub's id of a packet, under which the hub has another one now; returns the receipt afterwards.
+
+        Its row, timeline and evidence stay. A confirmation that still waits would meet the other packet: it goes to the
+        id that the receipt has from now on, which no hub knows.
+        """
+        name = f"{row.hub_doc_id}~{row.id}"
+        detail = Text(
+            f"the hub has another packet under docId {row.hub_doc_id} now; this one is called {name} from here on",
+            f"trục nay có gói tin khác với docId {row.hub_doc_id}; từ đây gói tin này mang mã {name}",
+        )
+        acks = TABLES["outgoing"]
+        waiting = [acks.c.receipt_id == row.id, acks.c.kind == CONFIRM, acks.c.state == OutgoingState.READY]
+        self._tx.connection.execute(update(acks).where(*waiting).values(hub_doc_id=name))
+        renamed = self.record_note(row, detail=detail, hub_doc_id=name)
+        self._tx.identities.pop((RECEIPTS.subject, row.id), None)
+        return renamed
 
     def lock_receipt(self, receipt_id: int) -> None:
         """Lock the standing of the answers to a packet, which is read first and written afterwards."""

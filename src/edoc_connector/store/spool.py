@@ -104,7 +104,8 @@ class Spool:
         try:
             yield draft
         finally:
-            draft.unlink(missing_ok=True)
+            with translate_driver_errors():  # a folder that is read-only says so of what is not there, too
+                draft.unlink(missing_ok=True)
 
     def keep_draft(self, draft: Path) -> SpoolFile:
         """Keep a finished draft in the spool.
@@ -205,13 +206,19 @@ class Spool:
         return True
 
     def discard(self, name: str) -> None:
-        """Remove a file that no row names: the transaction that was to keep it did not happen."""
-        for path in self._list_places(name):
-            path.unlink(missing_ok=True)
+        """Remove a file that no row names: the transaction that was to keep it did not happen.
+
+        Raises:
+            StoreError: the spool is read-only.
+        """
+        with translate_driver_errors():
+            for path in self._list_places(name):
+                path.unlink(missing_ok=True)
 
     def measure_on_disk(self, name: str) -> int:
         """Measure what a packet takes on the disk, in bytes; 0 where it is gone."""
-        return sum(path.stat().st_size for path in self._list_places(name) if path.exists())
+        with translate_driver_errors():
+            return sum(path.stat().st_size for path in self._list_places(name) if path.exists())
 
     def list_files(self) -> Iterator[tuple[str, PacketFile]]:
         """List the files of the spool, each with its name; one that lies here in both forms twice."""

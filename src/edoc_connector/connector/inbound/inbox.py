@@ -25,6 +25,7 @@ from ...errors import (
 from ...hubs import MessageType, Waiting
 from ...store import (
     DONE,
+    EDOC,
     FAIL,
     NOT_OURS,
     RECEIPTS,
@@ -58,7 +59,9 @@ from .intake import MAX_WRONG_BODIES, Intake, admit_quarantined, set_aside
 log = get_logger("edoc_connector.connector.inbox")
 
 # Here for good, and the hub was told so.
-_CONFIRMED_STATES = frozenset({ReceiptState.HANDLED, ReceiptState.CONFIRMED, ReceiptState.DUPLICATE})
+_CONFIRMED_STATES = frozenset(
+    {ReceiptState.HANDLED, ReceiptState.CONFIRMED, ReceiptState.DUPLICATE, ReceiptState.QUARANTINED}
+)
 
 _REQUEUED_PER_POLL = 500  # packets set aside that are downloaded once more at a time
 _OFFERS_PER_TRANSACTION = 200  # what a hub lists is entered in pieces, so that other writers get their turn
@@ -240,7 +243,8 @@ class Inbox:
     def recheck_offered(self, key: int) -> EdocError | None:
         """Compare a packet that the hub offers after its confirmation with the one that came; confirm it once more.
 
-        Other bytes under the same docId are set aside beside the first, which stays as it is. One that the hub does not
+        Another packet under the same docId, as from a hub that was restored and counts anew, is a receipt of its own. The
+        same packet with other content is set aside beside the first, which stays as it is. One that the hub does not
         give now is compared later.
 
         Returns:
@@ -257,12 +261,35 @@ class Inbox:
         except EdocError as error:
             self._postpone_comparison(row, error)
             return error
+        if changed_file is not None and self._is_other_packet(changed_file, row):
+            self._begin_anew(row, changed_file)
+            return None
         with self._context.store.transaction() as tx:
             self._context.hub.record_exchanges(tx, RECEIPTS, row.id)
             if changed_file is not None:
                 _quarantine_second(tx, row, changed_file)
             _enqueue_confirmation(tx, row)
         return None
+
+    def _is_other_packet(self, file: SpoolFile, row: ReceiptRow) -> bool:
+        """Whether a packet is not the one that came under its docId before: another document, or another status."""
+        try:
+            message = read(self._context.store.spool.locate(file.name)).message
+        except PacketError:
+            return False
+        if isinstance(message, StatusMessage) or row.message_type != EDOC:
+            return True
+        return (message.id, message.sender.id) != (row.document_id, row.sender)
+
+    def _begin_anew(self, row: ReceiptRow, file: SpoolFile) -> None:
+        """Let the docId of a packet go to another one, which the next poll finds listed."""
+        log.error("docId %s is another packet's now: was the hub restored?", row.hub_doc_id)
+        with self._context.store.transaction() as tx:
+            self._context.hub.record_exchanges(tx, RECEIPTS, row.id)
+            renamed = tx.receipts.give_up_hub_doc_id(row)
+            successor = tx.receipts.record_offer(row.agency, row.hub_doc_id, row.message_type)
+            tx.audit_log.record("offer", RECEIPTS, successor.id, {"succeeds": renamed.hub_doc_id})
+        self._context.store.spool.discard(file.name)  # it is downloaded as every packet is
 
     def _postpone_comparison(self, row: ReceiptRow, error: EdocError) -> None:
         """Put the comparison of a packet off that the hub does not give now.
@@ -310,7 +337,7 @@ class Inbox:
                     rows[waiting.doc_id] = tx.receipts.move(row, ReceiptState.LISTED, **redownload_values)
                 elif row.confirmed_at is None or row.confirmed_at >= asked_at:
                     continue  # the hub was not told yet when it answered
-                elif row.state == ReceiptState.QUARANTINED:
+                elif row.state == ReceiptState.QUARANTINED and row.spool_file is None:
                     _enqueue_confirmation(tx, row)
                 elif row.state in _CONFIRMED_STATES and row.next_attempt_at <= tx.now:
                     known_ids[row.id] = None
