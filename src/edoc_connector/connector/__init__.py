@@ -1,6 +1,7 @@
 """Send and receive documents for an agency: the connector, blocking and asynchronous, and its results."""
 
 from ..store import Authority, Change, DeliveryState, ReceiptState
+from ._abandonment import release_leases
 from ._context import ConnectorContext
 from ._retry import NO_ERROR, as_error_columns, compute_next_attempt, decide_retry
 from .async_connector import AsyncConnector
@@ -56,4 +57,5 @@ __all__ = [
     "check_pack",
     "compute_next_attempt",
     "decide_retry",
+    "release_leases",
 ]

@@ -26,12 +26,14 @@ from ..store import (
     SpoolKeys,
     Store,
 )
+from ._abandonment import end_watch, watch_abandonment
 from ._context import ConnectorContext
 from ._hub_probe import HubProbe
 from ._leases import LeaseKeeper, name_owner
 from ._pdf_policy import require_pdf_support
 from ._recording_hub import RecordingHubClient
 from ._recovery import compute_overdue_limits
+from ._store_guard import StoreGuard
 from ._stored_directory import StoredDirectory
 from .delivery import Delivery, build_deliveries
 from .handlers import HandlerRegistration, Handlers
@@ -97,6 +99,10 @@ class Connector(HandlerRegistration, Administration):
         except BaseException:
             hub.close()
             raise
+        self._guard = guard = StoreGuard(
+            agency=owner, hub=str(getattr(settings.hub, "endpoint", "")), database=store.database
+        )
+        hub.guard_calls(guard.require_alone)
         lease = Lease(name_owner(), settings.limits.lease)
         self.context = ConnectorContext(
             organization=settings.organization(),
@@ -128,6 +134,7 @@ class Connector(HandlerRegistration, Administration):
         settings.warn_of_shortfall()
         self.handlers = Handlers()
         self._receiving_in = self.context.lease.owner
+        self._finalizer = watch_abandonment(self, self.context, guard, self._signing_key.close)
 
     @classmethod
     def open(
@@ -158,11 +165,13 @@ class Connector(HandlerRegistration, Administration):
 
     def close(self) -> None:
         """Give back what was handed out and not handled, and close every connection."""
+        end_watch(self, self._finalizer)
         self._forget_parents_receipts()
         try:
             self._stop_receive_loop()
             self._give_back_handed_out()
         finally:
+            self._guard.release()
             self.context.lease_keeper.stop()
             self.outbox.close()
             self.context.hub.close()

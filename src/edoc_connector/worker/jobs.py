@@ -26,6 +26,7 @@ from ..connector import (
     as_error_columns,
     compute_next_attempt,
     decide_retry,
+    release_leases,
 )
 from ..errors import EdocError, NotFound, find_stored_name
 from ..hubs import MessageType
@@ -120,10 +121,7 @@ class AgencyJobs(ForkAware):
 
     def release(self) -> None:
         """End every lease as if it had run out: the next worker asks the hub about what was being sent."""
-        with self._context.store.transaction() as tx:
-            for machine in MACHINES:
-                tx.leases.release(machine, self._context.lease)
-            tx.schedule.release_leases(self._context.lease)
+        release_leases(self._context)
 
     def read_schedule(self) -> dict[str, JobRow]:
         """Read when each job is due, and how it went.

@@ -19,15 +19,13 @@ from edoc_connector.testing.hub import HubPacket, RunningHub
 from edoc_connector.testing.postgres import PostgresServer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from tests.connector.conftest import Handle, Office, SettingsOf
 
 COUNT = int(os.environ.get("EDOC_TEST_BACKUP", "30"))  # documents, half of them in either direction
 
 pytestmark = pytest.mark.parametrize("backend", ["sqlite", "postgresql"], indirect=True)
-
-Elsewhere = "Callable[[Path], Connector]"
 
 
 @pytest.fixture
@@ -39,7 +37,8 @@ def partner(office: Office, tmp_path: Path) -> Connector:
 @pytest.fixture
 def elsewhere(
     settings: SettingsOf, tmp_path: Path, backend: dict[str, str], request: pytest.FixtureRequest
-) -> Callable[..., Connector]:
+
+) -> Iterator[Callable[[Path], Connector]]:
     """Restores a backup of H29.05 on another machine: in other folders, or another database; opens it there."""
     opened: list[Connector] = []
 
@@ -55,7 +54,7 @@ def elsewhere(
         opened.append(Connector.open(values))
         return opened[0]
 
-    yield restore  # type: ignore[misc]
+    yield restore
     for connector in opened:
         connector.close()
 
@@ -156,9 +155,8 @@ def test_after_a_restore_what_is_not_confirmed_comes_again(
     machine = office("H29.05")
     for number in ("1", "2"):
         partner.send(sample_document(number=number, sender=RECIPIENT, recipients=(SENDER,)))
-    loop = machine.receive()
-    next(loop)  # both are here, none is handled
-    loop.close()
+    for _ in machine.receive():  # both are here, none is handled
+        break
     made = machine.backup(tmp_path / "edoc.backup")
     first = next(iter(machine.receive()))
     with first:
