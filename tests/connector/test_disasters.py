@@ -19,7 +19,7 @@ from edoc_connector._core import SteadyClock
 from edoc_connector.edxml import Attachment, write
 from edoc_connector.errors import NotSent, StoreError
 from edoc_connector.store import DeliveryState, ReceiptState
-from edoc_connector.testing import sample_document
+from edoc_connector.testing import RECIPIENT, SENDER, sample_document
 from edoc_connector.testing.hub import RunningHub
 
 if TYPE_CHECKING:
@@ -104,6 +104,25 @@ def test_row_23_a_file_that_may_not_grow(office: Office, hub: RunningHub, settin
         assert words_vi in step["vi"]
     assert told[2] == {"what": "space again", "states": ["confirmed"], "left": 0}
     assert [one.state for one in hub.packets()[0].receipts] == ["done"]
+
+
+def test_a_spool_that_is_read_only(
+    office: Office, hub: RunningHub, small_disk: Path | None, fails: Fails, handle: Handle
+) -> None:
+    """A StoreError to the caller; nothing sent, nothing confirmed; goes on when it can be written (faults, row 23)."""
+    if small_disk is None:
+        return
+    sender, receiver = office("H29.05"), office("G22", store={"spool": str(small_disk / "spool")})
+    sender.send(sample_document(number="1"))
+    subprocess.run(["mount", "-o", "remount,ro", small_disk], check=True)
+    fails(StoreError, lambda: handle(receiver), "cannot be written")
+    document = sample_document(sender=RECIPIENT, recipients=(SENDER,))
+    fails(StoreError, lambda: receiver.send(document), "cannot be written")
+    fails(StoreError, lambda: office("G22", store={"spool": str(small_disk / "spool" / "new")}), "cannot be written")
+    assert len(hub.hub.list_waiting("G22", "edoc")) == 1
+    subprocess.run(["mount", "-o", "remount,rw", small_disk], check=True)
+    assert len(handle(receiver)) == 1
+    assert receiver.send(document).state == "sent"
 
 
 def small_disk_free(folder: Path) -> int:

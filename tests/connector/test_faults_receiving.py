@@ -219,7 +219,9 @@ def test_row_36_statuses(office: Office, hub: RunningHub, handle: Handle) -> Non
 def reuse_doc_id(hub: RunningHub, doc_id: str, *, message_type: str = "edoc") -> None:
     """The hub was restored: the packet that came last has the docId of another one."""
     packets = [one for one in hub.packets() if one.packet.message_type == message_type]
-    newest = max((one for packet in packets for one in packet.receipts if one.id != doc_id), key=lambda one: one.created)
+    newest = max(
+        (one for packet in packets for one in packet.receipts if one.id != doc_id), key=lambda one: one.created
+    )
     with closing(sqlite3.connect(hub.hub.config.data / "hub.sqlite3")) as database, database:
         database.execute("DELETE FROM receipts WHERE id = ?", (doc_id,))
         database.execute("UPDATE receipts SET id = ? WHERE id = ?", (doc_id, newest.id))

@@ -102,7 +102,9 @@ def test_row_35_an_older_copy_in_the_file(store: Store, file: Path, new_delivery
     assert "edoc restored --begin" in caught.value.vi
 
 
-def test_a_process_that_changes_its_folder(store: Store, url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tables: bytes) -> None:
+def test_a_process_that_changes_its_folder(
+    store: Store, url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tables: bytes
+) -> None:
     """A relative path is looked for where it was when the store was opened."""
     monkeypatch.chdir(tmp_path)
     shutil.rmtree(tmp_path / "folder", ignore_errors=True)

@@ -109,12 +109,13 @@ def restore_backup(archive: Path, url: str, *, spool: Path) -> Restored:
         with translate_driver_errors(), _open_archive(archive) as zip_file:
             manifest = _read_manifest(zip_file, archive)
             _require_kind(manifest, engine)
+            _require_members(manifest, archive)
             _require_empty(engine)
             packets = _plan_packets(manifest, spool)
             for name, member in manifest.members.items():
                 _verify_member(zip_file, name, member, archive)
-            written = [_restore_packet(zip_file, name, member, place) for name, member, place in packets]
-            counts = _restore_database(zip_file, manifest, engine)
+            with _restore_database(zip_file, manifest, engine) as counts:
+                written = [_restore_packet(zip_file, name, member, place) for name, member, place in packets]
     finally:
         engine.dispose()
     return Restored(
@@ -201,7 +202,7 @@ def _plan_packets(manifest: _Manifest, spool: Path) -> list[tuple[str, _Member, 
     """
     plan: list[tuple[str, _Member, Path]] = []
     for name, member in manifest.members.items():
-        if name == DATABASE_NAME or name.startswith("tables/"):
+        if not name.startswith("packets/"):
             continue
         stored_name = name.removeprefix("packets/")
         plain, encrypted = list_packet_places(spool, stored_name.removesuffix(ENCRYPTED_SUFFIX))
@@ -247,6 +248,20 @@ def _require_kind(manifest: _Manifest, engine: Engine) -> None:
         )
 
 
+def _require_members(manifest: _Manifest, path: Path) -> None:
+    """Require a database, and nothing but that and packets.
+
+    Raises:
+        StoreError: something is missing, or is more.
+    """
+    is_server = manifest.database != "sqlite"
+    names = {name for name in manifest.members if not name.startswith("packets/")}
+    if not names or (is_server and not all(name.startswith("tables/") for name in names)):
+        raise _build_damaged_error(path, "it has no database")
+    if not is_server and names != {DATABASE_NAME}:
+        raise _build_damaged_error(path, "it has no database")
+
+
 def _require_empty(engine: Engine) -> None:
     """Require that nothing is overwritten.
 
@@ -269,28 +284,33 @@ def _require_empty(engine: Engine) -> None:
         )
 
 
-def _restore_database(zip_file: zipfile.ZipFile, manifest: _Manifest, engine: Engine) -> dict[str, Any]:
+@contextmanager
+def _restore_database(zip_file: zipfile.ZipFile, manifest: _Manifest, engine: Engine) -> Iterator[dict[str, Any]]:
+    """Restore the database; it is there when the block ends without an error.
+
+    Yields:
+        what was done, as fields of `Restored`.
+    """
     path = find_database_file(engine)
-    if path is None:
-        with begin_transaction(engine, write=True) as connection:
-            _load_tables(zip_file, manifest, connection)
-            counts = _begin_restore_in(connection, manifest)
-            connection.commit()
-        return counts
-    return _restore_sqlite(zip_file, manifest, path.absolute())
+    if path is not None:
+        with _restore_sqlite(zip_file, manifest, path.absolute()) as counts:
+            yield counts
+        return
+    with begin_transaction(engine, write=True) as connection:
+        _load_tables(zip_file, manifest, connection)
+        yield _begin_restore_in(connection, manifest)
+        connection.commit()
 
 
-def _restore_sqlite(zip_file: zipfile.ZipFile, manifest: _Manifest, path: Path) -> dict[str, Any]:
-    member = manifest.members.get(DATABASE_NAME)
-    if member is None:
-        raise _build_damaged_error(Path(zip_file.filename or ""), "it has no database")
+@contextmanager
+def _restore_sqlite(zip_file: zipfile.ZipFile, manifest: _Manifest, path: Path) -> Iterator[dict[str, Any]]:
     make_private_folder(path.parent)
     part = path.with_name(f".{path.name[:100]}.restoring")
     part.unlink(missing_ok=True)
     part_engine = make_engine(f"sqlite:///{part}")
     try:
         with create_private(part) as out:
-            _copy_member(zip_file, DATABASE_NAME, out, member)
+            _copy_member(zip_file, DATABASE_NAME, out, manifest.members[DATABASE_NAME])
         upgrade_engine(part_engine)
         with begin_transaction(part_engine, write=True) as connection:
             counts = _begin_restore_in(connection, manifest)
@@ -298,9 +318,9 @@ def _restore_sqlite(zip_file: zipfile.ZipFile, manifest: _Manifest, path: Path) 
         part_engine.dispose()
         with closing(sqlite3.connect(part)) as database:
             database.execute("PRAGMA journal_mode=DELETE").close()  # one file, flushed
+        yield counts
         part.replace(path)
         sync_folder(path.parent)
-        return counts
     except sqlite3.DatabaseError as error:
         raise _build_damaged_error(Path(zip_file.filename or ""), str(error)) from error
     finally:

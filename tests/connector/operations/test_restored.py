@@ -37,7 +37,6 @@ def partner(office: Office, tmp_path: Path) -> Connector:
 @pytest.fixture
 def elsewhere(
     settings: SettingsOf, tmp_path: Path, backend: dict[str, str], request: pytest.FixtureRequest
-
 ) -> Iterator[Callable[[Path], Connector]]:
     """Restores a backup of H29.05 on another machine: in other folders, or another database; opens it there."""
     opened: list[Connector] = []
