@@ -43,6 +43,9 @@ def test_row_35_a_restore_under_a_running_program(store: Store, url: str, tmp_pa
     with pytest.raises(StoreError, match="restored from a backup, while this program") as caught:
         store.require_same(AGENCY)
     assert "khôi phục" in caught.value.vi
+    for use in (store.snapshot, store.transaction):
+        with pytest.raises(StoreError, match="while this program"):  # nor by anything else any more
+            use()
     store.accept_identity()
     store.require_same(AGENCY)
     assert store.identity.is_restoring

@@ -44,15 +44,15 @@ def file(store: Store, url: str, new_delivery: New) -> Path:
 
 def test_row_35_a_damaged_index(file: Path, tmp_path: Path) -> None:
     """SQLite's check says what is wrong (faults, row 35)."""
-    with closing(sqlite3.connect(file)) as database, database:
-        database.execute("PRAGMA writable_schema = ON")
-        database.execute("UPDATE sqlite_schema SET rootpage = (SELECT rootpage FROM sqlite_schema WHERE name = 'pruned') "
-                         "WHERE name = 'ix_deliveries_agency_code'")  # fmt: skip
+    with closing(sqlite3.connect(file)) as database:
+        (size,) = database.execute("PRAGMA page_size").fetchone()
+        query = "SELECT rootpage FROM sqlite_schema WHERE name = 'ix_deliveries_agency_code'"
+        (page,) = database.execute(query).fetchone()
+    content = bytearray(file.read_bytes())
+    content[page * size - 40 : page * size] = b"X" * 40  # within the entries, which fill a page from its end
+    file.write_bytes(content)
     with Store.open(f"sqlite:///{file}", spool=tmp_path / "spool") as store:
-        try:
-            assert check(store, deep=True)
-        except StoreError as error:
-            assert "damaged" in error.message
+        assert any("ix_deliveries_agency_code" in line for line in check(store, deep=True))
 
 
 def test_row_35_a_value_that_nobody_wrote(file: Path, tmp_path: Path) -> None:
@@ -98,8 +98,8 @@ def test_row_35_bytes_that_changed(file: Path, tmp_path: Path, seed: int) -> Non
                 tx.packets.list_rows(AGENCY)
                 find_damage(tx.connection, deep=True)
             store.require_same(AGENCY)
-    except StoreError as error:
-        assert error.vi
+    except StoreError:
+        return  # the one kind of error that there may be
 
 
 def test_row_35_the_schema_says_what_is_no_text(file: Path, tmp_path: Path) -> None:

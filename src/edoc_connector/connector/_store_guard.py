@@ -1,8 +1,8 @@
 """Guard against two stores for one agency at one hub: each would receive, handle and confirm what is the other's too.
 
-A lock file per agency and hub, in a folder of this user's on this machine, is held shared by every program that works on
-one store, and names that store. Whoever comes with another one is refused. What runs on another machine, as another user
-or with a temporary folder of its own (a container, systemd's ``PrivateTmp``) is not seen.
+A lock file per agency and hub, in a folder of this user's on this machine, is held shared by every program that works
+on one store, and names that store. Whoever comes with another one is refused. What runs on another machine, as another
+user or with a temporary folder of its own (a container, systemd's ``PrivateTmp``) is not seen.
 """
 
 from __future__ import annotations
@@ -100,11 +100,11 @@ class StoreGuard:
 
     def _build_error(self, other: str) -> StoreError:
         return StoreError(
-            f"another program on this machine works for {self._agency} at this hub with another store ({other}), this "
-            f"one with {self._database}: documents would be handled twice. Use one store for both, or end one of them.",
-            vi=f"Trên máy này có chương trình khác đang làm việc cho {self._agency} với kho dữ liệu khác ({other}), còn "
-            f"chương trình này dùng {self._database}: văn bản sẽ bị xử lý hai lần. Hãy dùng chung một kho hoặc dừng một "
-            "trong hai.",
+            f"another program on this machine works for {self._agency} at this hub with another store ({other}), "
+            f"this one with {self._database}: documents would be handled twice. Use one store for both, or end one.",
+            vi=f"Trên máy này có chương trình khác đang làm việc cho {self._agency} với kho dữ liệu khác ({other}), "
+            f"còn chương trình này dùng {self._database}: văn bản sẽ bị xử lý hai lần. Hãy dùng chung một kho hoặc "
+            "dừng một trong hai.",
         )
 
 

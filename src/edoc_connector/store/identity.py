@@ -81,6 +81,16 @@ class IdentityWatch:
 
     identity: StoreIdentity
     _last_sequences: dict[str, int] = field(default_factory=dict)
+    _refusal: Text | None = None
+
+    def require_unrefused(self) -> None:
+        """Require that nothing was noticed yet: a store that was lost once is not used any more.
+
+        Raises:
+            StoreError: it was.
+        """
+        if self._refusal is not None:
+            raise StoreError(self._refusal.en, vi=self._refusal.vi)
 
     def require_same(self, tx: Tx, agency: str) -> None:
         """Require the store that was opened, with everything that it had.
@@ -94,9 +104,10 @@ class IdentityWatch:
         """
         found = tx.identity.read()
         if (found.store, found.epoch) != (self.identity.store, self.identity.epoch):
-            raise StoreError(_REPLACED.en, vi=_REPLACED.vi)
+            self._refusal = _REPLACED
         self.identity = found
         sequence = read_chain_head(tx.connection, agency)[0]
         if sequence < self._last_sequences.get(agency, 0):
-            raise StoreError(_TURNED_BACK.en, vi=_TURNED_BACK.vi)
+            self._refusal = self._refusal or _TURNED_BACK
+        self.require_unrefused()
         self._last_sequences[agency] = sequence

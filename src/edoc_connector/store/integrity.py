@@ -23,9 +23,9 @@ _INDEXES = text(
 def find_damage(connection: Connection, *, deep: bool) -> list[str]:
     """Find damage of the database, in its own words; nothing where it is sound.
 
-    SQLite checks its file (``quick_check``; deep: ``integrity_check`` and ``foreign_key_check``). A server's rows are all
-    read, which its checksums and the decoding of each value have to let through; deep: its indexes are checked against
-    them, where the extension *amcheck* is installed.
+    SQLite checks its file (``quick_check``; deep: ``integrity_check`` and ``foreign_key_check``). A server's rows are
+    all read, which its checksums and the decoding of each value have to let through; deep: its indexes are checked
+    against them, where the extension *amcheck* is installed.
 
     Args:
         connection: a transaction that reads.

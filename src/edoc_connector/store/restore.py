@@ -12,6 +12,7 @@ import hashlib
 import json
 import sqlite3
 import zipfile
+import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
@@ -40,10 +41,10 @@ _SENT_MEANWHILE = Text(
     "khôi phục từ bản sao lưu: có thể đã gửi sau đó nên hỏi trục trước",
 )
 _HANDLED_MEANWHILE = Text(
-    "restored from a backup: it may have been handled since. It comes back by itself if the hub still offers it; if not, "
-    "it was confirmed after the backup. Look into your system, and call recheck if it is not there.",
-    "khôi phục từ bản sao lưu: có thể đã được xử lý sau đó. Gói tin tự trở lại nếu trục vẫn còn đưa ra; nếu không thì đã "
-    "được xác nhận sau bản sao lưu. Hãy tra trong phần mềm của đơn vị, nếu chưa có thì chạy recheck.",
+    "restored from a backup: it may have been handled since. It comes back by itself if the hub still offers it; if "
+    "not, it was confirmed after the backup. Look into your system, and call recheck if it is not there.",
+    "khôi phục từ bản sao lưu: có thể đã được xử lý sau đó. Gói tin tự trở lại nếu trục vẫn còn đưa ra; nếu không thì "
+    "đã được xác nhận sau bản sao lưu. Hãy tra trong phần mềm của đơn vị, nếu chưa có thì chạy recheck.",
 )
 _CONFIRMATION_AGAIN = Text("restored from a backup: told once more", "khôi phục từ bản sao lưu: báo lại")
 
@@ -151,7 +152,7 @@ def _open_archive(path: Path) -> Iterator[zipfile.ZipFile]:
     try:
         with zipfile.ZipFile(path) as zip_file:
             yield zip_file
-    except (zipfile.BadZipFile, EOFError, NotImplementedError, zipfile.zlib.error) as error:  # type: ignore[attr-defined]
+    except (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError, zlib.error) as error:
         raise _build_damaged_error(path, str(error)) from error
 
 
@@ -279,8 +280,8 @@ def _require_empty(engine: Engine) -> None:
         raise StoreError(
             f"{found}: nothing was restored, and nothing is overwritten. Move the old database away, or name a new one "
             "as [store] url.",
-            vi=f"Đã có cơ sở dữ liệu ({path or engine.url.database}); không ghi đè, chưa khôi phục gì. Hãy chuyển cơ sở "
-            "dữ liệu cũ đi nơi khác hoặc đặt [store] url mới.",
+            vi=f"Đã có cơ sở dữ liệu ({path or engine.url.database}); không ghi đè, chưa khôi phục gì. Hãy chuyển cơ "
+            "sở dữ liệu cũ đi nơi khác hoặc đặt [store] url mới.",
         )
 
 

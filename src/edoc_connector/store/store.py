@@ -67,7 +67,7 @@ class Store:
             else partial(SoloTransaction, connections)
         )
         self.tasks = tasks
-        with self.snapshot() as tx:
+        with StoreSnapshot(self, connections) as tx:
             self._watch = IdentityWatch(tx.identity.read())
 
     @property
@@ -86,7 +86,7 @@ class Store:
 
     def accept_identity(self) -> None:
         """Take the store's identity as it is now: this program renewed it."""
-        with self.snapshot() as tx:
+        with StoreSnapshot(self, self._connections) as tx:
             self._watch = IdentityWatch(tx.identity.read())
 
     @property
@@ -169,6 +169,7 @@ class Store:
         Raises:
             StoreError: nothing changed.
         """
+        self._watch.require_unrefused()
         return StoreTransaction(self, self._new_transaction(), actor or self._actor)
 
     def require_packet(self, name: str, sha256: str) -> PacketFile:
@@ -198,6 +199,7 @@ class Store:
         Raises:
             StoreError: it cannot be read.
         """
+        self._watch.require_unrefused()
         return StoreSnapshot(self, self._connections)
 
 

@@ -110,6 +110,7 @@ class AgencyJobs(ForkAware):
 
     def recover(self) -> None:
         """Take over what dead workers held, and give back what a failure of ours left in our hands."""
+        self._context.store.require_same(self.agency)  # of several workers one polls; each has to notice
         unreleased, self._unreleased_receipts = self._unreleased_receipts, set()
         with self._context.store.transaction() as tx:
             tx.schedule.ensure_job(self.agency, Job.POLL, first_at=tx.now)

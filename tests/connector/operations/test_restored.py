@@ -85,7 +85,7 @@ def test_a_backup_while_documents_flow(
     tmp_path: Path,
     handle: Handle,
 ) -> None:
-    """Restored elsewhere: 0 lost, 0 doubled after reconcile, and the operator is told what to do (faults, row 35)."""  # fmt: skip
+    """Restored elsewhere: 0 lost, 0 doubled after reconcile, and it says what to do (faults, row 35)."""
     machine = office("H29.05")
     going = [sample_document(number=str(number)) for number in range(COUNT // 2)]
     coming = [sample_document(number=str(number), sender=RECIPIENT, recipients=(SENDER,))
@@ -150,7 +150,7 @@ def test_after_a_restore_what_is_not_confirmed_comes_again(
     tmp_path: Path,
     handle: Handle,
 ) -> None:
-    """What waited in the backup comes back if the hub still offers it, else it is set aside and shown (row 35)."""  # fmt: skip
+    """What waited in the backup comes back if the hub still offers it, else it is set aside and shown (row 35)."""
     machine = office("H29.05")
     for number in ("1", "2"):
         partner.send(sample_document(number=number, sender=RECIPIENT, recipients=(SENDER,)))
@@ -181,7 +181,7 @@ def test_after_a_restore_statuses_about_unknown_documents_are_kept(
     tmp_path: Path,
     handle: Handle,
 ) -> None:
-    """They are shown and not confirmed, and taken in when the document is known again (faults, row 35)."""  # fmt: skip
+    """They are shown and not confirmed, and taken in when the document is known again (faults, row 35)."""
     machine = office("H29.05")
     made = machine.backup(tmp_path / "edoc.backup")
     document = sample_document()
@@ -210,7 +210,7 @@ def test_a_restore_that_is_done_treats_unknown_documents_as_ever(
     tmp_path: Path,
     handle: Handle,
 ) -> None:
-    """A person ends the restore: what nobody knows is flagged and confirmed (faults, row 35)."""  # fmt: skip
+    """A person ends the restore: what nobody knows is flagged and confirmed (faults, row 35)."""
     machine = office("H29.05")
     made = machine.backup(tmp_path / "edoc.backup")
     machine.send(sample_document())

@@ -58,7 +58,7 @@ def restore(
     done = store.restore_backup(archive, settings.store_url(), spool=settings.spool())
     say(
         f"restored as of {format_local_time(done.snapshot_at)}: {done.packets} packets, {done.kept} were there already",
-        f"đã khôi phục về thời điểm {format_local_time(done.snapshot_at)}: {done.packets} gói tin, {done.kept} đã có sẵn",
+        f"đã khôi phục về {format_local_time(done.snapshot_at)}: {done.packets} gói tin, {done.kept} đã có sẵn",
     )
     say(
         f"{done.asked} messages may have gone out since: the hub is asked first; {done.set_aside} packets that came in "

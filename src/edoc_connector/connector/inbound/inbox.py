@@ -243,9 +243,9 @@ class Inbox:
     def recheck_offered(self, key: int) -> EdocError | None:
         """Compare a packet that the hub offers after its confirmation with the one that came; confirm it once more.
 
-        Another packet under the same docId, as from a hub that was restored and counts anew, is a receipt of its own. The
-        same packet with other content is set aside beside the first, which stays as it is. One that the hub does not
-        give now is compared later.
+        Another packet under the same docId, as from a hub that was restored and counts anew, is a receipt of its own.
+        The same packet with other content is set aside beside the first, which stays as it is. One that the hub does
+        not give now is compared later.
 
         Returns:
             The trouble with this packet alone, if there was any.

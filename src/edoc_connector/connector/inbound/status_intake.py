@@ -103,7 +103,10 @@ def _record_report(tx: Tx, message: StatusMessage, judged: JudgedPacket) -> Text
     if delivery is None:
         response_for = message.response_for
         log.warning(
-            "status %s about a document we did not send: %s %s", code, response_for.document_id, response_for.code
+            "status %s about a document we did not send: %s %s; if you did, another store is used for the agency",
+            code,
+            response_for.document_id,
+            response_for.code,
         )
         return Text(
             f"{code} about a document that we did not send (flagged)",

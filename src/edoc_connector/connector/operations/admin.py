@@ -10,8 +10,8 @@ from ...errors import NotFound
 from ...store import BackedUp, DeliveryState, Tx, write_backup
 from .._context import ConnectorContext
 from ..delivery import Delivery, build_deliveries
-from ..outbound import Outbox, require_delivery
 from ..inbound import Inbox
+from ..outbound import Outbox, require_delivery
 from . import evidence_pack, explain, reconcile, restored, spool_maintenance
 from .explain import Story
 from .reconcile import Reconciled

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from ..._core import Text
@@ -18,6 +18,39 @@ from ...store import (
     begin_restore,
 )
 from .._context import ConnectorContext
+
+_OFFER_AGAIN = Text(
+    "Ask the hub's operator to offer again what was delivered to you and confirmed in {window}: the hub does not list "
+    "it any more. What your system has already comes with the same DocumentId.",
+    "Đề nghị đơn vị vận hành trục đưa lại các gói tin đã giao và đã xác nhận trong {window}: trục không còn liệt kê "
+    "các gói này. Văn bản phần mềm của đơn vị đã có sẽ đến với cùng mã định danh.",
+)
+_SEND_AGAIN = Text(
+    "Send every document again that your system sent in {window}, with the same ids: the hub is asked first, and what "
+    "it has is not sent twice.",
+    "Gửi lại mọi văn bản phần mềm của đơn vị đã gửi trong {window} với cùng mã định danh: hệ thống hỏi trục trước, văn "
+    "bản trục đã có không bị gửi hai lần.",
+)
+_STATUSES_KEPT = Text(
+    "Recipients report about {unknown} documents that the store does not know; the statuses are kept, and not "
+    "confirmed. They are taken in when the document was sent again.",
+    "Nơi nhận báo trạng thái về {unknown} văn bản mà kho không có; các thông báo được giữ lại, chưa xác nhận, và được "
+    "tiếp nhận khi văn bản đó được gửi lại.",
+)
+_SET_ASIDE = Text(
+    "{aside} packets were here when the backup was made and are not offered any more, unless the hub was not asked "
+    "yet: they were handled since. Look into your system; what is not there is handed out after `edoc recheck`.",
+    "{aside} gói tin có trong bản sao lưu nhưng trục không còn đưa ra (trừ khi chưa hỏi trục): đã được xử lý sau đó. "
+    "Hãy tra trong phần mềm của đơn vị; gói nào chưa có thì chạy `edoc recheck` để nhận lại.",
+)
+_ASKED = Text(
+    "The hub is asked about {asked} documents; `edoc reconcile` asks now, and says what a person must decide.",
+    "Đang hỏi trục về {asked} văn bản; `edoc reconcile` hỏi ngay và cho biết việc người phụ trách phải quyết định.",
+)
+_FINISH = Text(
+    "Then end the restore: `edoc restored --done`.", "Sau đó kết thúc việc khôi phục: `edoc restored --done`."
+)
+_ADVICE = (_OFFER_AGAIN, _SEND_AGAIN, _STATUSES_KEPT, _SET_ASIDE, _ASKED, _FINISH)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,51 +138,15 @@ def _list_asked(tx: Tx, agency: str) -> tuple[str, ...]:
 
 
 def _with_advice(report: RestoreReport) -> RestoreReport:
-    since = report.identity.snapshot_at
-    until = report.identity.restored_at
-    window = f"{since:%Y-%m-%d %H:%M} – {until:%Y-%m-%d %H:%M} UTC"
-    advice = [
-        Text(
-            f"Ask the hub's operator to offer again what was delivered to you and confirmed in {window}: the hub does not "
-            "list it any more. What your system has already comes with the same DocumentId.",
-            f"Đề nghị đơn vị vận hành trục đưa lại các gói tin đã giao và đã xác nhận trong {window}: trục không còn liệt "
-            "kê các gói này. Văn bản phần mềm của đơn vị đã có sẽ đến với cùng mã định danh.",
-        ),
-        Text(
-            f"Send every document again that your system sent in {window}, with the same ids: the hub is asked first, and "
-            "what it has is not sent twice.",
-            f"Gửi lại mọi văn bản phần mềm của đơn vị đã gửi trong {window} với cùng mã định danh: hệ thống hỏi trục "
-            "trước, văn bản trục đã có không bị gửi hai lần.",
-        ),
-    ]
-    if report.unknown_documents:
-        advice.append(Text(
-            f"Recipients report about {len(report.unknown_documents)} documents that the store does not know; the "
-            "statuses are kept, and not confirmed. They are taken in when the document was sent again.",
-            f"Nơi nhận báo trạng thái về {len(report.unknown_documents)} văn bản mà kho không có; các thông báo được giữ "
-            "lại, chưa xác nhận, và được tiếp nhận khi văn bản đó được gửi lại.",
-        ))  # fmt: skip
-    if report.set_aside:
-        advice.append(Text(
-            f"{len(report.set_aside)} packets were here when the backup was made and are not offered any more: they were "
-            "handled since. Look into your system; one that is not there is handed out after `edoc recheck`.",
-            f"{len(report.set_aside)} gói tin có trong bản sao lưu nhưng trục không còn đưa ra: đã được xử lý sau đó. Hãy "
-            "tra trong phần mềm của đơn vị; gói nào chưa có thì chạy `edoc recheck` để nhận lại.",
-        ))  # fmt: skip
-    if report.asked:
-        advice.append(Text(
-            f"The hub is asked about {len(report.asked)} documents; `edoc reconcile` asks now, and says what a person "
-            "must decide.",
-            f"Đang hỏi trục về {len(report.asked)} văn bản; `edoc reconcile` hỏi ngay và cho biết việc người phụ trách "
-            "phải quyết định.",
-        ))  # fmt: skip
-    advice.append(Text(
-        "Then end the restore: `edoc restored --done`.", "Sau đó kết thúc việc khôi phục: `edoc restored --done`."
-    ))  # fmt: skip
-    return RestoreReport(
-        identity=report.identity,
-        asked=report.asked,
-        set_aside=report.set_aside,
-        unknown_documents=report.unknown_documents,
-        advice=tuple(advice),
+    since, until = report.identity.snapshot_at, report.identity.restored_at
+    values = {
+        "window": f"{since:%Y-%m-%d %H:%M} – {until:%Y-%m-%d %H:%M} UTC",
+        "unknown": len(report.unknown_documents),
+        "aside": len(report.set_aside),
+        "asked": len(report.asked),
+    }
+    is_needed = {_STATUSES_KEPT: values["unknown"], _SET_ASIDE: values["aside"], _ASKED: values["asked"]}
+    advice = [words for words in _ADVICE if is_needed.get(words, True)]
+    return replace(
+        report, advice=tuple(Text(words.en.format_map(values), words.vi.format_map(values)) for words in advice)
     )

@@ -68,8 +68,9 @@ class SpoolFault:
     """Damage of the database, or a disagreement of spool and store.
 
     Args:
-        kind: ``database`` (it is damaged, by its own check), ``orphan`` (a file that no row names), ``draft`` (what a crash left half written), ``missing`` (a row's
-            file is gone), ``altered`` (its bytes are not those that were stored).
+        kind: ``database`` (it is damaged, by its own check), ``orphan`` (a file that no row names), ``draft`` (what a
+            crash left half written), ``missing`` (a row's file is gone), ``altered`` (its bytes are
+            not those that were stored).
         what: the file, or the row with the hub's id.
         repaired: what was done about it, in English; None where nothing was.
         repaired_vi: the same in Vietnamese.
@@ -134,7 +135,7 @@ def fsck(context: ConnectorContext, *, repair: bool = False, deep: bool = False)
     try:
         return faults + _compare(context, repair=False, deep=deep)
     except StoreError as error:  # what is damaged stands in the list already
-        log.error("spool and store cannot be compared: %s", error)
+        log.warning("spool and store cannot be compared: %s", error)
         return faults
 
 

@@ -40,7 +40,8 @@ _DELETED = Text(
 )
 _EXCHANGED = Text(
     "the file of the store was replaced by another one while this program had it open; nothing more is sent or "
-    "confirmed. End this program and start it again; if a backup was copied there by hand, run `edoc restored --begin`.",
+    "confirmed. End this program and start it again; if a backup was copied there by hand, run "
+    "`edoc restored --begin`.",
     "Tệp kho dữ liệu đã bị thay bằng tệp khác trong khi chương trình đang mở; không gửi hay xác nhận gì thêm. Hãy dừng "
     "rồi chạy lại chương trình; nếu đã chép đè bản sao lưu bằng tay, hãy chạy `edoc restored --begin`.",
 )

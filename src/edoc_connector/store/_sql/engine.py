@@ -53,10 +53,10 @@ _CANNOT_OPEN = Text(
     "Không mở được kho dữ liệu. Hãy kiểm tra thư mục có tồn tại và có quyền đọc, ghi.",
 )
 _DAMAGED = Text(
-    "the file of the store is damaged, or is no database. Restore it from a backup (edoc restore); `edoc fsck` says what "
-    "is damaged.",
-    "Tệp kho dữ liệu bị hỏng hoặc không phải cơ sở dữ liệu. Hãy khôi phục từ bản sao lưu (edoc restore); `edoc fsck` cho "
-    "biết phần nào hỏng.",
+    "the file of the store is damaged, or is no database. Restore it from a backup (edoc restore); `edoc fsck` says "
+    "what is damaged.",
+    "Tệp kho dữ liệu bị hỏng hoặc không phải cơ sở dữ liệu. Hãy khôi phục từ bản sao lưu (edoc restore); `edoc fsck` "
+    "cho biết phần nào hỏng.",
 )
 NO_TABLES = Text(
     "the database has not the tables of the store any more: it was emptied or replaced. Restore it from a backup.",

@@ -33,6 +33,5 @@ def upgrade() -> None:
         now_text = now.replace(tzinfo=None).isoformat(" ", "microseconds")
     else:
         now_text = now.isoformat()
-    op.execute(
-        f"INSERT INTO store_identity (id, store, epoch, created_at) VALUES (1, '{uuid4().hex}', 1, '{now_text}')"
-    )
+    values = f"(1, '{uuid4().hex}', 1, '{now_text}')"
+    op.execute(f"INSERT INTO store_identity (id, store, epoch, created_at) VALUES {values}")  # noqa: S608  ours
