@@ -38,7 +38,9 @@ def abandon(connector: Connector) -> None:
         break
 
 
-def test_a_connector_that_is_collected(office: Office, settings: SettingsOf, hub: RunningHub, handle: Handle) -> None:
+def test_row_37_a_connector_that_is_collected(
+    office: Office, settings: SettingsOf, hub: RunningHub, handle: Handle
+) -> None:
     """Not closed: at garbage collection its leases end (faults, row 37)."""
     office("H29.05").send(sample_document())
     connector = Connector.open(settings("G22"))
@@ -52,7 +54,7 @@ def test_a_connector_that_is_collected(office: Office, settings: SettingsOf, hub
     assert [one.id for one in handled] == [sample_document().id]
 
 
-def test_a_program_that_ends(
+def test_row_37_a_program_that_ends(
     office: Office, settings: SettingsOf, hub: RunningHub, handle: Handle, tmp_path: Path, backend: dict[str, str]
 ) -> None:
     """Not closed: at the program's end its leases end (faults, row 37)."""

@@ -132,6 +132,8 @@ class Connector(HandlerRegistration, Administration):
         self._receive_loop: ReceiveLoop | None = None
         self._signing_key.warn_if_unusable()
         settings.warn_of_shortfall()
+        if store.identity.is_restoring:
+            log.warning("the store was restored, and is not caught up with what happened since: see `edoc restored`")
         self.handlers = Handlers()
         self._receiving_in = self.context.lease.owner
         self._finalizer = watch_abandonment(self, self.context, guard, self._signing_key.close)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from .transaction import Tx
 
 _TABLE = TABLES["store_identity"]
-_SELECT = CompiledStatement(select(_TABLE).order_by(_TABLE.c.id).limit(1))
+_SELECT = CompiledStatement(select(_TABLE).where(_TABLE.c.id == 1))
 
 _REPLACED = Text(
     "the store was replaced by another one, or restored from a backup, while this program had it open; nothing more "

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import sqlite3
 import zipfile
 import zlib
 from collections.abc import Iterator, Mapping
@@ -305,6 +304,8 @@ def _restore_database(zip_file: zipfile.ZipFile, manifest: _Manifest, engine: En
 
 @contextmanager
 def _restore_sqlite(zip_file: zipfile.ZipFile, manifest: _Manifest, path: Path) -> Iterator[dict[str, Any]]:
+    import sqlite3  # a store on a server does without
+
     make_private_folder(path.parent)
     part = path.with_name(f".{path.name[:100]}.restoring")
     part.unlink(missing_ok=True)

@@ -56,6 +56,8 @@ def restore(
 
     settings = Settings.load(config, agency=agency)
     done = store.restore_backup(archive, settings.store_url(), spool=settings.spool())
+    if settings.worker.engine == "procrastinate":
+        store.upgrade(settings.store_url(), tasks=True)
     say(
         f"restored as of {format_local_time(done.snapshot_at)}: {done.packets} packets, {done.kept} were there already",
         f"đã khôi phục về {format_local_time(done.snapshot_at)}: {done.packets} gói tin, {done.kept} đã có sẵn",
