@@ -26,6 +26,7 @@ COVERED = ("_core", "edxml", "signing", "hubs", "client", "store")
 """Packages of which tests reach 95 % of the branches."""
 
 FUZZED = ("tests/edxml/test_hostile.py", "tests/edxml/test_round_trip.py")
+REBUILT = ("tests/edxml/test_sealed_rebuilds.py", "-k", "random")
 
 # Other versions of what we stand on show where we meet them: in imports, clients, settings, tables, and a whole flow.
 # These few minutes are for every run; more folders may be named behind `--`.
@@ -82,9 +83,14 @@ def coverage(session: nox.Session) -> None:
 
 @nox.session
 def fuzz(session: nox.Session) -> None:
-    """Try the packet layer on 20,000 examples of anything at all, and read as many packets of each kind back."""
+    """Try the packet layer on 20,000 examples of anything at all, and read as many packets of each kind back.
+
+    Then send 200 sealed packets of each kind through a hub that rebuilds packets: one of them costs as much as fifty of
+    the others.
+    """
     examples = os.environ.get("EDOC_FUZZ_EXAMPLES", "20000")
     _pytest(session, *FUZZED, "-k", "any_ or read_back or order_does", EDOC_FUZZ_EXAMPLES=examples)
+    _pytest(session, *REBUILT, EDOC_FUZZ_EXAMPLES="200")
 
 
 @nox.session(venv_backend="uv")
@@ -152,6 +158,7 @@ def nightly(session: nox.Session) -> None:
     random = {"EDOC_HYPOTHESIS_PROFILE": "nightly"}
     _pytest(session, EDOC_MUTATIONS="1000", EDOC_TEST_WAITING="10000", **random)
     _pytest(session, *FUZZED, "-k", "any_ or read_back or order_does", EDOC_FUZZ_EXAMPLES="200000", **random)
+    _pytest(session, *REBUILT, EDOC_FUZZ_EXAMPLES="2000", **random)
     for store in ("sqlite", "postgresql"):
         chaos = ("tests/chaos/chaos.py", "--documents", "500", "--seconds", "600", "--store", store)
         session.run(sys.executable, *chaos)

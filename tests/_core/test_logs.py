@@ -66,6 +66,15 @@ def test_words_and_screens_a_traceback_looks_like_no_record(lines: io.StringIO) 
     assert all(line.startswith("    ") and line.isprintable() for line in others)
 
 
+@pytest.mark.parametrize("value", ["D" * 3_000_000, RuntimeError("D" * 3_000_000)], ids=["text", "error"])
+def test_words_and_screens_a_stranger_fills_no_log(lines: io.StringIO, value: object) -> None:
+    """A DocumentId of three megabytes makes no line of three megabytes ("Words and screens")."""
+    get_logger("edoc_connector.test").warning("about a document that did not come: %s", value)
+    (line,) = lines.getvalue().splitlines()
+    assert len(line) < 5_000
+    assert line.endswith("… (+2996000)")
+
+
 def test_words_and_screens_a_filter_never_raises() -> None:
     """An error without words of its own is the handler's to report, as logging does it ("Words and screens")."""
 

@@ -19,10 +19,12 @@ from typing import Any
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, pkcs7
 from cryptography.x509.oid import AuthorityInformationAccessOID, NameOID
 
+from edoc_connector.client import tls_failures
+from edoc_connector.client.messages import UNTRUSTED_AUTHORITY
 from edoc_connector.client.tls import build_tls_context
 from edoc_connector.client.transport import ClientSettings
 from edoc_connector.config import Settings
@@ -137,6 +139,50 @@ def test_an_unknown_root_is_named_where_the_chain_is_whole(
     error = fails(hub, ca_bundle=tmp_path / "other.pem")
     assert "'Gốc thử nghiệm'" in error.message
     assert hub.seen == []
+
+
+@pytest.mark.parametrize("sent", [[], [b"no certificate"]], ids=["nothing", "what cannot be read"])
+def test_a_server_that_says_nothing_of_its_issuer(
+    sent: list[bytes], hub_behind: Any, chain: Chain, fails: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the second look at a server shows no certificate, the error says what to look for, and names nobody."""
+    monkeypatch.setattr(tls_failures, "fetch_server_chain", lambda *_: sent)
+    error = fails(hub_behind(_serve(chain.server, chain.key)), ca_bundle=chain.root)
+    assert UNTRUSTED_AUTHORITY.en in error.message
+    assert UNTRUSTED_AUTHORITY.vi in error.vi
+
+
+def test_an_issuer_without_common_name_and_address(
+    hub_behind: Any, chain: Chain, fails: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A certificate that names its issuer by other attributes, and offers no copy of it: all that is known is said."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    names = [x509.Name([x509.NameAttribute(NameOID.ORGANIZATION_NAME, one)]) for one in ("Cơ quan", "Ban Cơ yếu")]
+    builder = x509.CertificateBuilder(names[1], names[0], key.public_key(), x509.random_serial_number())
+    now = datetime.now(UTC)
+    bare = builder.not_valid_before(now).not_valid_after(now + _DAY).sign(key, hashes.SHA256())
+    monkeypatch.setattr(tls_failures, "fetch_server_chain", lambda *_: [bare.public_bytes(Encoding.DER)])
+    error = fails(hub_behind(_serve(chain.server, chain.key)), ca_bundle=chain.root)
+    for text in (error.message, error.vi):
+        assert "O=Ban Cơ yếu" in text
+        assert "http://" not in text.replace("https://", "")
+
+
+def test_a_server_that_is_gone_shows_no_chain(free_port: int) -> None:
+    """A second look that fails is no error of its own; what is no failure of TLS is explained by others."""
+    settings = ClientSettings(connect=0.5)
+    address = f"https://127.0.0.1:{free_port}"
+    assert tls_failures.fetch_server_chain(address, settings) == []
+    assert tls_failures.explain_tls_failure(ValueError(), address, settings) is None
+    assert tls_failures.explain_tls_failure(ssl.SSLError(1, "no reason given"), address, settings) is None
+
+
+@pytest.fixture
+def free_port() -> int:
+    """A port where nobody listens."""
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return int(one.getsockname()[1])
 
 
 def test_the_other_faults_of_a_certificate(hub_behind: Any, chain: Chain, fails: Any, tmp_path: Path) -> None:

@@ -104,25 +104,32 @@ def test_a_take_back_that_comes_too_late(office: Office, hub: RunningHub, handle
     assert "G22 has to answer" in sender.explain(receipt.id).text()
 
 
-@pytest.mark.parametrize("code", ["03", "13"])
+@pytest.mark.parametrize(
+    ("code", "state", "level"),
+    [("03", ReceiptState.CONFIRMED, logging.WARNING), ("13", ReceiptState.QUARANTINED, logging.ERROR)],
+)
 def test_a_status_about_nothing_we_know_is_kept(
     office: Office,
     hub: RunningHub,
     caplog: pytest.LogCaptureFixture,
     code: str,
+    state: ReceiptState,
+    level: int,
     handle: Handle,
     fails: Fails,
     status: Callable[..., None],
 ) -> None:
-    """Recorded and flagged, confirmed, and nothing waits for it (business rules)."""
+    """Recorded and flagged; confirmed, but for a request that nobody has seen, which is set aside (business rules)."""
     sender = office("H29.05")
     status(code=code, description="?")
     assert handle(sender) == []
     (kept,) = sender.receipts(kind="status")
-    assert kept.state is ReceiptState.CONFIRMED
+    assert kept.state is state
+    with sender.context.store.snapshot() as tx:
+        assert (tx.receipts.get_by_id(kept.key).confirmed_at is None) == (state is ReceiptState.QUARANTINED)
     fails(NotFound, lambda: kept.document, "did not come to us")
     assert kept.sender == "G22"
-    assert logging.WARNING in [record.levelno for record in caplog.records]
+    assert level in [record.levelno for record in caplog.records]
 
 
 def test_a_lost_answer_to_a_status(office: Office, hub: RunningHub, handle: Handle) -> None:

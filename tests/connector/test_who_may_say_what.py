@@ -25,9 +25,10 @@ from edoc_connector.edxml import (
     StatusMessage,
     write,
 )
-from edoc_connector.errors import DocumentIdConflict, VerificationFailed
+from edoc_connector.errors import DocumentIdConflict, NotFound, VerificationFailed
 from edoc_connector.signing import Signer, enveloped, fingerprint, seal_maker
-from edoc_connector.store import ReceiptState
+from edoc_connector.store import DirectoryEntry, ReceiptState
+from edoc_connector.store.directory import Directory
 from edoc_connector.testing import sample_document
 from edoc_connector.testing.hub import RunningHub
 from edoc_connector.testing.keys import agency_keys
@@ -255,6 +256,85 @@ def test_a_request_under_the_senders_other_code(
     assert connector.receipt(document.id).withdrawn
 
 
+@pytest.mark.parametrize("old_code", [CORRESPONDENT, "000.00.00.G22"])
+def test_the_hubs_directory_lends_nobody_a_listed_agencys_word(
+    pinned: Callable[..., Connector], hub: RunningHub, forger: Forger, handle: Handle, old_code: str
+) -> None:
+    """A directory that makes another agency the correspondent moves nothing ("a directory is its hub's word")."""
+    connector = pinned(statuses="authenticated")
+    delivery = connector.send(sample_document())
+    forger.offer(document_of(CORRESPONDENT, "7816"), signer=CORRESPONDENT)
+    (document,) = handle(connector)
+    hub.add_agency(CORRESPONDENT, f"secret-{CORRESPONDENT}", NAMES[CORRESPONDENT], old_code="000.00.00.G22")
+    hub.add_agency(OUTSIDER, f"secret-{OUTSIDER}", NAMES[OUTSIDER], old_code=old_code)
+    connector.sync_directory()
+    for spelt in (OUTSIDER, "000.00.00.G22"):
+        for code in ("01", "02"):
+            message = status_of(delivery.id, code).model_copy(update={"sender": Organization(id=spelt, name="VPCP")})
+            forger.offer(message, signer=OUTSIDER, announced=OUTSIDER)
+        recall = recall_of(document.id, "1").model_copy(update={"sender": Organization(id=spelt, name="VPCP")})
+        forger.offer(recall, signer=OUTSIDER, announced=OUTSIDER)
+    assert handle(connector) == []
+    assert connector.delivery(delivery.id).recipient(CORRESPONDENT).status is None
+    assert not connector.receipt(document.id).change_requested
+
+
+def test_a_listed_agency_is_not_another_under_its_old_code(
+    pinned: Callable[..., Connector], pins: dict[str, list[str]], hub: RunningHub, forger: Forger, handle: Handle
+) -> None:
+    """Both codes listed, the directory's pair of them lends neither the other's word ("counts with these alone")."""
+    old_code = "000.00.00.G22"
+    hub.add_agency(OUTSIDER, f"secret-{OUTSIDER}", NAMES[OUTSIDER], old_code=old_code)
+    connector = pinned(organisations=pins | {old_code: pins[CORRESPONDENT]})
+    recipient = Organization(id=old_code, name=NAMES[CORRESPONDENT])
+    with connector.context.store.transaction() as tx:
+        tx.directory.replace_agencies(OWN, [DirectoryEntry(code=OUTSIDER, other_code=old_code, name="UBND tỉnh")])
+    delivery = connector.send(sample_document(recipients=(recipient,)))
+    doc_id = forger.offer(status_of(delivery.id, "01", sender=OUTSIDER), signer=OUTSIDER, announced=OUTSIDER)
+    handle(connector)
+    assert connector.delivery(delivery.id).recipient(old_code).status is None
+    assert "AUTH-NO-PARTY" in {finding.code for finding in find(connector, doc_id).authority_findings}
+
+
+@pytest.mark.parametrize("between", ["99", "\uff10\uff13", "x"])
+def test_a_code_that_the_standard_lacks_opens_nothing_that_was_final(
+    pinned: Callable[..., Connector], forger: Forger, handle: Handle, between: str
+) -> None:
+    """An unsigned unknown code, then 03, leaves a signed refusal as it is (business rules, "02 … final")."""
+    connector = pinned(statuses="authenticated")
+    delivery = connector.send(sample_document())
+    for code in ("01", "02"):
+        forger.offer(status_of(delivery.id, code), signer=CORRESPONDENT)
+        handle(connector)
+    change = (b"StatusCode>03<", f"StatusCode>{between}<".encode())
+    doc_id = forger.offer(status_of(delivery.id, "03"), change=change)
+    forger.offer(status_of(delivery.id, "03"))
+    handle(connector)
+    recipient = connector.delivery(delivery.id).recipient(CORRESPONDENT)
+    assert (recipient.status, recipient.authority, recipient.out_of_order) == ("02", Authority.AUTHENTICATED, 2)
+    assert find(connector, doc_id).state is ReceiptState.CONFIRMED
+    assert between in {entry.to for entry in connector.delivery(delivery.id).timeline}
+
+
+def test_a_packet_to_thousands_asks_the_directory_once(
+    pinned: Callable[..., Connector], forger: Forger, handle: Handle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whether it is addressed to us takes bounded work, however many it names (threats, "the service")."""
+    asked: list[str] = []
+    real = Directory.list_by_code
+
+    def count(directory: Directory, agency: str, code: str) -> Any:
+        asked.append(code)
+        return real(directory, agency, code)
+
+    monkeypatch.setattr(Directory, "list_by_code", count)
+    connector = pinned()
+    others = tuple(Organization(id=f"H99.{number}", name="UBND") for number in range(500))
+    forger.offer(document_of(CORRESPONDENT, "7816").model_copy(update={"recipients": others}), signer=CORRESPONDENT)
+    assert len(handle(connector)) == 1
+    assert len(asked) < 20
+
+
 # -- changes
 
 
@@ -304,6 +384,45 @@ def test_today_another_agencys_recall_sets_change_requested(
 
 
 # -- documents
+
+
+def test_another_senders_document_under_the_same_id_is_not_answered_instead(
+    pinned: Callable[..., Connector], forger: Forger, handle: Handle
+) -> None:
+    """A DocumentId is its sender's: where two used it, the caller says whose is meant (edXML, "sender's id")."""
+    connector = pinned()
+    forger.offer(document_of(CORRESPONDENT, "7816"), signer=CORRESPONDENT)
+    (true,) = handle(connector)
+    forger.offer(document_of(OUTSIDER, "1", id=true.id), signer=OUTSIDER, announced=OUTSIDER)
+    handle(connector)
+    with pytest.raises(DocumentIdConflict, match="several senders used the id"):
+        connector.receipt(true.id)
+    assert {code: connector.receipt(true.id, sender=code).sender for code in (CORRESPONDENT, OUTSIDER)} == {
+        CORRESPONDENT: CORRESPONDENT,
+        OUTSIDER: OUTSIDER,
+    }
+    with pytest.raises(NotFound):
+        connector.receipt(true.id, sender="H31")
+    assert connector.receipt(true.hub_doc_id).sender == CORRESPONDENT
+
+
+def test_a_document_called_as_the_hub_calls_a_packet_is_not_rechecked_instead(
+    pinned: Callable[..., Connector], forger: Forger, handle: Handle
+) -> None:
+    """What was set aside is found by the hub's docId, though another document has that as its id (issue, "recheck")."""
+    connector = pinned()
+    document = document_of(CORRESPONDENT, "7816")
+    doc_id = forger.offer(document)
+    forger.offer(document_of(OUTSIDER, "1", id=doc_id), signer=OUTSIDER, announced=OUTSIDER)
+    assert [receipt.sender for receipt in handle(connector)] == [OUTSIDER]
+    with pytest.raises(VerificationFailed, match="is not let in"):
+        connector.recheck(doc_id)
+    with pytest.raises(DocumentIdConflict):
+        connector.receipt(doc_id)
+    assert connector.receipt(doc_id, sender=CORRESPONDENT).state is ReceiptState.QUARANTINED
+    forger.offer(document_of(OUTSIDER, "2", id=document.id), signer=OUTSIDER, announced=OUTSIDER)
+    handle(connector)
+    assert connector.receipt(document.id, sender=CORRESPONDENT).hub_doc_id == doc_id
 
 
 def test_today_a_packet_for_another_agency_comes_in_without_a_word(

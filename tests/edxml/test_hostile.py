@@ -167,9 +167,9 @@ def test_a_packet_full_of_oddities_is_read(count: int, packet: Callable[..., str
     assert (found[-1].code == "EDX-MANY") == (count > elements.MAX_FINDINGS)
 
 
-@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-32-le"])
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be", "utf-32", "utf-32-le"])
 def test_other_encodings_are_refused(encoding: str, packet: Callable[..., str]) -> None:
-    """UTF-16 and UTF-32, with and without a byte order mark, are refused by name."""
+    """UTF-16 without a byte order mark, and UTF-32 with and without one, are refused by name."""
     assert _refused(packet().encode(encoding)).code == "EDX-ENCODING"
 
 

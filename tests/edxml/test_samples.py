@@ -81,12 +81,14 @@ def test_attachments_unpack(name: str, collection: Path) -> None:
 LINES_OF_UPDATE = {
     "data": {
         "EDX-LINE-ENDS": 1,
+        "EDX-DATE-ID": 37,
         "EDX-SIGNATURE": 101,
         "EDX-PACKED": 134,
         "EDX-PREFIX-FORM": 139,
     },
     "shared": {
         "EDX-LINE-ENDS": 1,
+        "EDX-DATE-ID": 53,
         "EDX-ID-DATE": 91,
         "EDX-SIGNATURE": 117,
         "EDX-PACKED": 151,

@@ -27,6 +27,7 @@ _OUTCOMES = {
     "99,000 unknown elements": "read: 'H29.05' of 6, 10001 findings",
     "text of 15 MiB in OrganId": "read: 'xxxxxxxxxxxxxxxxxxxx' of 15728640",
     "base64 of 64 MiB": "read: 'H29.05' of 6",
+    "UTF-16": "read: 'H29.05' of 6",
     "comment inside OrganId": "read: 'H29.05' of 6",
     "instruction inside OrganId": "read: 'H29.05' of 6",
     "CDATA inside OrganId": "read: 'H29.05' of 6",

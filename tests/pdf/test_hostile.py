@@ -46,6 +46,23 @@ def test_a_broken_file(data: bytes) -> None:
     assert found.explanation != found.explanation_vi
 
 
+def test_a_file_of_many_oddities_fills_no_log(caplog: pytest.LogCaptureFixture) -> None:
+    """A thousand objects with a space too many write no thousand lines of warnings ("Words and screens")."""
+    numbers = range(3, 1003)
+    fields = b" ".join(b"%d 0 R" % number for number in numbers)
+    bodies = [b"<</Type/Catalog/Pages 2 0 R/AcroForm<</Fields[%b]>>>>" % fields, b"<</Type/Pages/Kids[]/Count 0>>"]
+    bodies += [b"<</FT/Tx/T(a%d)>>" % number for number in numbers]
+    data, places = b"%PDF-1.7\n", []
+    for number, body in enumerate(bodies, 1):
+        places.append(len(data))
+        data += b"%d  0 obj\n%b\nendobj\n" % (number, body)
+    table = b"".join(b"%010d 00000 n \n" % place for place in places)
+    size = len(bodies) + 1
+    tail = b"xref\n0 %d\n0000000000 65535 f \n%btrailer\n<</Size %d/Root 1 0 R>>\nstartxref\n%d\n%%%%EOF\n"
+    assert verify_pdf(data + tail % (size, table, size, len(data))).reason == "PDF-NONE"
+    assert [record.name for record in caplog.records if record.name.startswith("pyhanko")] == []
+
+
 def test_too_big(plain: bytes) -> None:
     """A file over the limit is not read on."""
     found = verify_pdf(plain, limit=len(plain) - 1)

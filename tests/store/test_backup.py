@@ -64,7 +64,7 @@ def test_packets_that_are_encrypted_stay_so(url: str, new_delivery: New, tmp_pat
 def test_a_packet_that_is_missing_is_named(store: Store, new_delivery: New, tmp_path: Path, url: str) -> None:
     """The backup is made all the same, and says what is not in it."""
     name = add(store, new_delivery)
-    store.spool.discard(name)
+    store.spool.delete_file(name)
     made = write_backup(url, tmp_path / "x.backup", spool=store.spool.root)
     assert (made.packets, made.missing) == (0, (name,))
 
@@ -82,7 +82,7 @@ def test_packets_that_are_pruned_meanwhile(
             pruned.append(name)
             with store.transaction("test") as tx:
                 tx.audit_log.mark_pruned(agency="H29.05", spool_file=name, sha256="a" * 64, at=tx.now)
-            store.spool.discard(name)
+            store.spool.delete_file(name)
         return real(*arguments)  # type: ignore[arg-type]
 
     monkeypatch.setattr(backup_module, "_add_packet", prune_first)

@@ -250,7 +250,7 @@ def test_a_rewrite_that_stopped_half_way_goes_on(tmp_path: Path) -> None:
     assert read(spool, kept) == b"packet"
     assert sum(done for _, done in spool.rewrite()) == 1
     assert [path.name for path in folder.iterdir()] == [f"{kept.name}.enc"]
-    spool.discard(kept.name)
+    spool.delete_file(kept.name)
     assert list(folder.iterdir()) == []
 
 

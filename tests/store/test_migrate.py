@@ -72,6 +72,7 @@ def test_an_upgrade_keeps_everything(first: str, tmp_path: Path) -> None:
         assert (document.authority, document.authority_findings, document.took_effect) == (None, None, True)
         assert [one.authority for one in tx.deliveries.load_recipients([1])[1]] == [None]
         assert [entry.authority for entry in tx.timeline.load_timelines(DELIVERIES, [1])[1]] == [None]
+        assert [entry.stated_at for entry in tx.timeline.load_timelines(DELIVERIES, [1])[1]] == [None]
         assert [row.hub_doc_id for row in tx.outgoing.find_all(AGENCY)] == ["7"]
 
 

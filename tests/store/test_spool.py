@@ -47,7 +47,7 @@ def test_a_changed_or_missing_file_is_noticed(spool: Spool) -> None:
     spool.locate(kept.name).write_bytes(b"pocket")
     with pytest.raises(StoreError, match="not the one that was stored"):
         spool.verify_file(kept.name, kept.sha256)
-    spool.discard(kept.name)
+    spool.delete_file(kept.name)
     with pytest.raises(NotFound, match="gone from the spool"):
         spool.verify_file(kept.name, kept.sha256)
 
@@ -57,6 +57,42 @@ def test_names_from_elsewhere_are_refused(spool: Spool, name: str) -> None:
     """No name that is not ours becomes a path (style, "file names and ids from the network used in paths")."""
     with pytest.raises(StoreError, match="no name of a spool file"):
         spool.locate(name)
+
+
+@pytest.mark.parametrize("found", ["another user's", "a link"])
+def test_drafts_do_not_lie_in_a_folder_that_another_user_put_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, found: str
+) -> None:
+    """Who owns the folder can exchange a packet that is being signed (threats, "another user")."""
+    root, drafts = tmp_path / "spool", tmp_path / "shm"
+    Spool(root)
+    target = tmp_path / "others"
+    target.mkdir(0o777)
+    if found == "a link":
+        drafts.symlink_to(target)
+    else:
+        drafts.mkdir()
+        real = Path.lstat
+        monkeypatch.setattr(Path, "lstat", lambda path: _OwnedBySeven(real(path)) if path == drafts else real(path))
+    with pytest.raises(StoreError, match="not this user's own folder"):
+        Spool(root, drafts=drafts)
+
+
+def test_drafts_in_a_folder_of_ours_or_of_the_machines(tmp_path: Path) -> None:
+    """One of ours is closed to others; one where each removes his own files alone, as /dev/shm, stays (spool.md)."""
+    root, own, shared = tmp_path / "spool", tmp_path / "own", tmp_path / "shm"
+    for folder, mode in ((own, 0o777), (shared, 0o1777)):
+        folder.mkdir()
+        folder.chmod(mode)
+        Spool(root, drafts=folder)
+    assert (own.stat().st_mode & 0o7777, shared.stat().st_mode & 0o7777) == (0o700, 0o1777)
+
+
+class _OwnedBySeven:
+    """What the system says of a folder, with another owner."""
+
+    def __init__(self, found: os.stat_result) -> None:
+        self.st_mode, self.st_uid = found.st_mode, 7
 
 
 def test_a_full_disk_is_an_error(spool: Spool, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -76,7 +112,7 @@ def test_a_folder_that_was_taken_away_is_made_again(spool: Spool, monkeypatch: p
     """Somebody who removes empty folders does not stop the store (faults, row 23)."""
     monkeypatch.setattr("secrets.token_hex", lambda size: "ab" * size)
     kept = keep(spool, b"packet")
-    spool.discard(kept.name)
+    spool.delete_file(kept.name)
     spool.locate(kept.name).parent.rmdir()
     again = keep(spool, b"packet")
     assert spool.verify_file(again.name, again.sha256).read_bytes() == b"packet"

@@ -11,6 +11,7 @@ from .files import (
     open_atomic,
     place_download,
     protect_database,
+    require_own_folder,
     save_atomic,
     save_folder,
     sync_early,
@@ -20,7 +21,7 @@ from .files import (
     write_private,
 )
 from .forks import ForkAware, make_lock, notice_fork, watch_forks
-from .logs import ABOUT_SETTINGS, get_logger, is_about_settings, log_exception, make_record_safe
+from .logs import ABOUT_SETTINGS, get_logger, is_about_settings, log_exception, make_record_safe, quieten_logger
 from .normal_form import MAX_MARKS, has_too_many_marks, to_nfc
 from .stored_file import AnyFile, StoredFile, get_path, measure_open_file, open_file
 from .text import Text, describe_error, escape_json, escape_line, escape_lines
@@ -56,6 +57,8 @@ __all__ = [
     "open_file",
     "place_download",
     "protect_database",
+    "quieten_logger",
+    "require_own_folder",
     "save_atomic",
     "save_folder",
     "split_certificates",

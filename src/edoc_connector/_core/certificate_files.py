@@ -11,8 +11,6 @@ import base64
 import binascii
 import re
 
-from asn1crypto.parser import parse  # type: ignore[import-untyped]  # it ships no types
-
 _BLOCK = re.compile(rb"-----BEGIN ([A-Z0-9 ]+)-----(.*?)-----END \1-----", re.DOTALL)
 _CERTIFICATE_LABELS = (b"CERTIFICATE", b"X509 CERTIFICATE", b"TRUSTED CERTIFICATE")
 _BUNDLE_LABELS = (b"PKCS7", b"CMS", b"PKCS #7 SIGNED DATA")
@@ -66,7 +64,7 @@ def _split_block(label: bytes, body: bytes) -> list[bytes]:
 def _split_der(der: bytes) -> list[bytes]:
     """Split a certificate or a bundle; the object identifier that only a bundle begins with tells which it is."""
     first = _cut_first_value(der)
-    content: bytes = parse(first)[4]
+    _, _, _, _, content, _ = _parse_value(first)
     return _split_bundle(first) if content.startswith(_OBJECT_IDENTIFIER) else [first]
 
 
@@ -87,12 +85,20 @@ def _split_bundle(der: bytes) -> list[bytes]:
 def _cut_first_value(der: bytes) -> bytes:
     """Cut the first value off; zeros and line ends that some tools leave behind a file are not part of it."""
     try:
-        class_, method, tag, header, content, trailer = parse(der, strict=False)
+        class_, method, tag, header, content, trailer = _parse_value(der)
     except _DAMAGE as error:
         raise ValueError("neither DER nor PEM, or cut short") from error
     if (class_, method, tag) != (0, 1, 16):
         raise ValueError("neither DER nor PEM")
     return bytes(header + content + trailer)
+
+
+def _parse_value(der: bytes) -> tuple[int, int, int, bytes, bytes, bytes]:
+    """Parse the first value: class, method, tag, header, content and trailer."""
+    from asn1crypto import parser  # for whoever reads certificates, not on import
+
+    value: tuple[int, int, int, bytes, bytes, bytes] = parser.parse(der, strict=False)
+    return value
 
 
 def _decode_base64(text: bytes) -> bytes:

@@ -262,6 +262,35 @@ def make_private_folder(folder: Path, *, exist_ok: bool = True) -> bool:
     return True
 
 
+def require_own_folder(folder: Path, *, beside: Path) -> None:
+    """Require that nobody else can put, replace or remove files in a folder; close one of ours that others can enter.
+
+    One of root's in which a file is its owner's alone to remove, as ``/dev/shm``, is in order.
+
+    Args:
+        folder: path of the folder.
+        beside: a folder whose owner may exchange files here as there.
+
+    Raises:
+        StoreError: it is a link, or another user's, or open for all to write.
+    """
+    if os.name != "posix":
+        return
+    found = folder.lstat()
+    is_trusted = found.st_uid in (os.geteuid(), 0, beside.stat().st_uid)
+    is_shared = bool(found.st_mode & stat.S_IWOTH) and not found.st_mode & stat.S_ISVTX
+    is_shared = is_shared and found.st_uid != os.geteuid()  # ours is closed below
+    if not stat.S_ISDIR(found.st_mode) or not is_trusted or is_shared:
+        raise StoreError(
+            f"{folder} is not this user's own folder: another user could exchange what is written there. Remove it and "
+            "start again, or name another folder.",
+            vi=f"{folder} không phải thư mục riêng của tài khoản này: người khác có thể tráo tệp trong đó. Hãy xóa thư "
+            "mục rồi khởi động lại, hoặc chọn thư mục khác.",
+        )
+    if not found.st_mode & stat.S_ISVTX:
+        tighten(folder)
+
+
 def tighten(path: Path) -> bool:
     """Take the rights of others from a file or folder of ours that has some, as older versions left them.
 

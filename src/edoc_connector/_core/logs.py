@@ -14,6 +14,9 @@ from .text import escape_line
 ABOUT_SETTINGS: Mapping[str, object] = {"edoc_about_settings": True}
 """``extra=`` of warnings about settings: commands tell them to their users in both languages, once, by themselves."""
 
+MAX_LOGGED = 4_000
+"""Most characters of a value in a record: a packet may hold a DocumentId of megabytes, and a log is for people."""
+
 _PLAIN_KINDS = (int, float, type(None))
 _TRACEBACK_INDENT = "    "
 _formatter = logging.Formatter()
@@ -22,9 +25,9 @@ _formatter = logging.Formatter()
 def get_logger(name: str) -> logging.Logger:
     """Get a logger of the library; every module that logs gets its own here.
 
-    A record's message and the values in it are escaped before any handler sees them: what came from the network can
-    neither begin a line of the log nor drive the terminal that shows it. A traceback keeps its lines, indented, so that
-    none of them looks like a record.
+    A record's message and the values in it are escaped before any handler sees them, and cut where they are long: what
+    came from the network can neither begin a line of the log, nor drive the terminal that shows it, nor fill the disk.
+    A traceback keeps its lines, indented, so that none of them looks like a record.
 
     Args:
         name: under ``edoc_connector``.
@@ -34,10 +37,24 @@ def get_logger(name: str) -> logging.Logger:
     return logger
 
 
+def quieten_logger(name: str) -> None:
+    """Let another library log errors only, unless somebody set its level.
+
+    What such a library warns of, a stranger's file decides, once for each of its thousand parts and unescaped; what
+    comes of it is in the result.
+
+    Args:
+        name: the library's logger.
+    """
+    logger = logging.getLogger(name)
+    if logger.level == logging.NOTSET:
+        logger.setLevel(logging.ERROR)
+
+
 def make_record_safe(record: logging.LogRecord) -> bool:
     """Escape what a record says, in place; it is a filter that lets every record through."""
     if isinstance(record.msg, str):
-        record.msg = escape_line(record.msg)
+        record.msg = _escape_text(record.msg)
     elif not isinstance(record.msg, _EscapedValue):
         record.msg = _EscapedValue(record.msg)
     if isinstance(record.args, Mapping):
@@ -46,7 +63,7 @@ def make_record_safe(record: logging.LogRecord) -> bool:
         record.args = tuple(map(_escape_value, record.args))
     if record.exc_info and not record.exc_text:
         lines = _formatter.formatException(record.exc_info).split("\n")
-        record.exc_text = "\n".join(_TRACEBACK_INDENT + escape_line(line) for line in lines)
+        record.exc_text = "\n".join(_TRACEBACK_INDENT + _escape_text(line) for line in lines)
     return True
 
 
@@ -57,8 +74,14 @@ def is_about_settings(record: logging.LogRecord) -> bool:
 
 def _escape_value(value: object) -> object:
     if isinstance(value, str):
-        return escape_line(value)
+        return _escape_text(value)
     return value if isinstance(value, (*_PLAIN_KINDS, _EscapedValue)) else _EscapedValue(value)
+
+
+def _escape_text(text: str) -> str:
+    if len(text) <= MAX_LOGGED:
+        return escape_line(text)
+    return f"{escape_line(text[:MAX_LOGGED])}… (+{len(text) - MAX_LOGGED})"
 
 
 class _EscapedValue:
@@ -72,10 +95,10 @@ class _EscapedValue:
         self._value = value
 
     def __str__(self) -> str:
-        return escape_line(str(self._value))
+        return _escape_text(str(self._value))
 
     def __repr__(self) -> str:
-        return escape_line(repr(self._value))
+        return _escape_text(repr(self._value))
 
 
 class _Withheld(Exception):

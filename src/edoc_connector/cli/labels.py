@@ -83,7 +83,10 @@ def _format_recipient(recipient: RecipientState) -> str:
     change = f" ({_join_languages(_CHANGE[recipient.change])})" if recipient.change is not None else ""
     authority = f" ({_join_languages(recipient.authority.text)})" if recipient.authority is not None else ""
     mark = " !" if recipient.undelivered else ""
-    return f"{recipient.organ_id} {recipient.status or '–'}{authority}{mark}{change}"
+    from .output import format_local_time
+
+    time = f" {format_local_time(recipient.time)}" if recipient.time else ""
+    return f"{recipient.organ_id} {recipient.status or '–'}{time}{authority}{mark}{change}"
 
 
 def format_entry(entry: TimelineEntry) -> str:
@@ -93,13 +96,22 @@ def format_entry(entry: TimelineEntry) -> str:
     if entry.to in set(StatusCode):
         status_code = StatusCode(entry.to)
         words = f": {entry.detail_vi}" if entry.detail else ""
-        return f"{status_code} {status_code.vi} / {status_code.en}{_format_voucher(entry)}{words}"
+        return (
+            f"{status_code} {status_code.vi} / {status_code.en}{_format_voucher(entry)}{words}{_format_stated(entry)}"
+        )
     if entry.to in _STATE_EVENTS and entry.from_ != entry.to:
         return _format_vi_first(_STATE_EVENTS[entry.to])
     detail = f"{entry.detail_vi} / {entry.detail}"
     if entry.to in DELIVERY:
-        return detail + _format_voucher(entry)
+        return detail + _format_voucher(entry) + _format_stated(entry)
     return f"{_format_vi_first(KIND[entry.to]) if entry.to in KIND else entry.to}: {detail}"
+
+
+def _format_stated(entry: TimelineEntry) -> str:
+    """Format the time that a status gives itself, beside the time at which it came in."""
+    from .output import format_local_time
+
+    return f" [giờ nơi gửi / its own time: {format_local_time(entry.stated_at)}]" if entry.stated_at else ""
 
 
 def _format_voucher(entry: TimelineEntry) -> str:

@@ -25,6 +25,13 @@ AgencyOption = Annotated[
         help="Which agency, where the configuration has several. / Mã đơn vị, nếu tệp cấu hình có nhiều đơn vị.",
     ),
 ]
+SenderOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="ID",
+        help="Whose packet is meant, where several senders used its id. / Mã nơi gửi, nếu nhiều nơi gửi dùng chung mã.",
+    ),
+]
 JsonFlag = Annotated[bool, typer.Option("--json", help="Print JSON. / In ra JSON.")]
 AttachOption = Annotated[
     list[Path] | None,

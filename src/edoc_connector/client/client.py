@@ -320,13 +320,18 @@ def _build_retry_options(settings: ClientSettings) -> dict[str, Any]:
     return {
         "stop": tenacity.stop_after_attempt(settings.attempts),
         "wait": functools.partial(_compute_wait, settings),
-        "retry": tenacity.retry_if_exception(_can_repeat),
+        "retry": tenacity.retry_if_exception(is_safe_to_retry),
         "before_sleep": _log_failed_attempt,
         "reraise": True,
     }
 
 
-def _can_repeat(error: BaseException) -> bool:
+def is_safe_to_retry(error: BaseException) -> bool:
+    """Tell whether a call may be made again at once: it never left, or the hub answered that it may.
+
+    That is about one call, in the same thread. What becomes of a *message* whose calls failed, and when it is sent
+    again, is decided in `connector/_retry`.
+    """
     return isinstance(error, NotSent) or (isinstance(error, HubError) and error.retryable)
 
 

@@ -348,6 +348,7 @@ class PacketSettings(Section):
     attributes: Annotated[int, Field(gt=0)] = _LIMITS.attributes
     namespaces: Annotated[int, Field(gt=0)] = _LIMITS.namespaces
     uri: Annotated[int, Field(gt=0)] = _LIMITS.uri
+    recoded: Annotated[int, Field(gt=0)] = _LIMITS.recoded
     unpacked: Annotated[int, Field(gt=0)] = _LIMITS.unpacked
     ratio: Annotated[int, Field(gt=0)] = _LIMITS.ratio
     entries: Annotated[int, Field(gt=0)] = _LIMITS.entries

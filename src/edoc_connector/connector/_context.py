@@ -11,7 +11,7 @@ from ..hubs import Progress
 from ..signing import Signer, TimeStamping, VerifyPolicy
 from ..store import Lease, OverdueLimits, Store
 from ._hub_probe import HubProbe
-from ._leases import LeaseKeeper
+from ._lease_keeper import LeaseKeeper
 from ._recording_hub import RecordingHubClient
 from ._verified_cache import VerifiedCache
 

@@ -83,7 +83,11 @@ RETRY_DECISIONS: tuple[tuple[type[EdocError], RetryDecision], ...] = (
 
 
 def decide_retry(error: EdocError) -> RetryDecision:
-    """Decide the next state of a message that met an error."""
+    """Decide the next state of a message that met an error.
+
+    A confirmation is never unknown, it is sent again: `AckSender` makes it ready where this says unknown. Whether one
+    call is tried again within itself is decided in `client`.
+    """
     decision = next(
         (candidate for kind, candidate in RETRY_DECISIONS if isinstance(error, kind)), RetryDecision(_FAILED)
     )

@@ -146,10 +146,10 @@ class AsyncConnector(HandlerRegistration):
             # Whoever leaves early leaves threads that are at the hub: they are waited for elsewhere than on the loop.
             await finish_in_thread(reception.close)
 
-    async def receipt(self, document_id: str) -> AsyncReceipt:
+    async def receipt(self, document_id: str, *, sender: str | None = None) -> AsyncReceipt:
         """Find a document that came in; see `Connector.receipt`."""
         return AsyncReceipt(
-            await self._threads.run(functools.partial(self.blocking.receipt, document_id)), self._threads
+            await self._threads.run(functools.partial(self.blocking.receipt, document_id, sender=sender)), self._threads
         )
 
     async def receipts(

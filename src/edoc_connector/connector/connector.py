@@ -27,9 +27,10 @@ from ..store import (
     Store,
 )
 from ._abandonment import end_watch, watch_abandonment
+from ._agency_codes import find_receipt
 from ._context import ConnectorContext
 from ._hub_probe import HubProbe
-from ._leases import LeaseKeeper, name_owner
+from ._lease_keeper import LeaseKeeper, name_owner
 from ._pdf_policy import require_pdf_support
 from ._recording_hub import RecordingHubClient
 from ._recovery import compute_overdue_limits
@@ -387,13 +388,18 @@ class Connector(HandlerRegistration, Administration):
         if receive_loop.first_error is not None:
             raise receive_loop.first_error
 
-    def receipt(self, document_id: str) -> Receipt:
+    def receipt(self, document_id: str, *, sender: str | None = None) -> Receipt:
         """Find a document that came in or was set aside, by its DocumentId; or any packet by the hub's id of it.
+
+        Args:
+            document_id: the id.
+            sender: code of the organisation it came from. A DocumentId is its sender's: another may use the same.
 
         Raises:
             NotFound: there is none.
+            DocumentIdConflict: packets of several senders have that id, and `sender` was left out.
         """
-        return Receipt(self.context, self._find_receipt(document_id), outbox=self.outbox)
+        return Receipt(self.context, self._find_receipt(document_id, sender), outbox=self.outbox)
 
     def receipts(
         self, *, state: ReceiptState | None = None, kind: str | None = None, limit: int | None = None
@@ -427,9 +433,13 @@ class Connector(HandlerRegistration, Administration):
             DocumentIdConflict: another document is here under its id.
             StoreError: it is not set aside.
         """
-        self.inbox.recheck(self._find_receipt(hub_doc_id))
+        with self.context.store.snapshot() as tx:
+            row = tx.receipts.find_by_hub_doc_id(self.context.agency, hub_doc_id)
+        row = row or self._find_receipt(hub_doc_id)
+        self.inbox.recheck(row)
         self.outbox.dispatch_due()
-        return self.receipt(hub_doc_id)
+        with self.context.store.snapshot() as tx:
+            return Receipt(self.context, tx.receipts.get_by_id(row.id), outbox=self.outbox)
 
     # -- the directory
 
@@ -473,9 +483,9 @@ class Connector(HandlerRegistration, Administration):
         self.outbox.dispatch_due()
         return self.delivery(submission.row.document_id)
 
-    def _find_receipt(self, any_id: str) -> ReceiptRow:
+    def _find_receipt(self, any_id: str, sender: str | None = None) -> ReceiptRow:
         with self.context.store.snapshot() as tx:
-            row = tx.receipts.find_by_any_id(self.context.agency, any_id)
+            row = find_receipt(tx, self.context.agency, any_id, sender)
         if row is None:
             raise NotFound(
                 f"no document came in under the id {any_id}: call receive(), or look for it with receipts().",

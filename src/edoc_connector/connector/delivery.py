@@ -26,6 +26,7 @@ class TimelineEntry:
         recipient: the recipient it is about, where it is about one.
         detail: words for a person, in English.
         detail_vi: the same in Vietnamese.
+        stated_at: of a status that came in, the time that it gives itself, UTC; None where it gives none.
         authority: of what came in, who vouches that it is its sender's; None where nobody does, of what did not come
             in, and of what came before that was kept.
     """
@@ -37,6 +38,7 @@ class TimelineEntry:
     recipient: str | None
     detail: str
     detail_vi: str
+    stated_at: datetime | None = None
     authority: Authority | None = None
 
     @classmethod
@@ -50,6 +52,7 @@ class TimelineEntry:
             actor=row.actor,
             detail=row.text.en,
             detail_vi=row.text.vi,
+            stated_at=row.stated_at,
             authority=Authority(row.authority) if row.authority else None,
         )
 
@@ -63,7 +66,8 @@ class RecipientState:
         name: its name.
         status: the last status it sent; a text that is no known code is kept as it is; None before the first.
         description: its words.
-        time: the status's time stamp, UTC.
+        time: the recipient's own time, the status's time stamp, UTC; None where it gave none.
+        learnt_at: when the status came in, UTC.
         change: where a request to take the document back, recall or replace it stands; None without one.
         out_of_order: how many of its statuses came out of order.
         undelivered: whether it has not reported 01 for longer than the limit in the settings.
@@ -79,6 +83,7 @@ class RecipientState:
     change: Change | None
     out_of_order: int
     undelivered: bool
+    learnt_at: datetime | None = None
     authority: Authority | None = None
 
     @property
@@ -162,7 +167,12 @@ def build_deliveries(tx: Tx, rows: Sequence[DeliveryRow], *, undelivered_after: 
     views = []
     for row in rows:
         is_overdue = row.sent_at is not None and row.sent_at < overdue_before
-        states = tuple(_build_recipient_state(recipient, is_overdue=is_overdue) for recipient in recipients[row.id])
+        states = tuple(
+            _build_recipient_state(
+                recipient, is_overdue=is_overdue, learnt_at=_find_learnt_time(recipient, timelines[row.id])
+            )
+            for recipient in recipients[row.id]
+        )
         views.append(
             _build_delivery(
                 row,
@@ -202,13 +212,22 @@ def _build_delivery(
     )
 
 
-def _build_recipient_state(row: RecipientRow, *, is_overdue: bool) -> RecipientState:
+def _find_learnt_time(recipient: RecipientRow, entries: Sequence[TimelineRow]) -> datetime | None:
+    """Find when the last status of a recipient came in; what came before its own time was kept is told by its code."""
+    own = [entry for entry in entries if entry.actor == entry.recipient == recipient.organ_id]
+    stated = [entry.at for entry in own if entry.stated_at is not None and entry.stated_at == recipient.last_at]
+    reported = [entry.at for entry in own if entry.new == recipient.last_code]
+    return next(iter([*stated[-1:], *reported[-1:]]), None)
+
+
+def _build_recipient_state(row: RecipientRow, *, is_overdue: bool, learnt_at: datetime | None) -> RecipientState:
     return RecipientState(
         organ_id=row.organ_id,
         name=row.name,
         status=StatusCode(row.last_code) if row.last_code in _STATUS_CODES else row.last_code,
         description=row.last_description,
         time=row.last_at,
+        learnt_at=learnt_at,
         change=Change(row.change) if row.change else None,
         out_of_order=row.out_of_order,
         undelivered=is_overdue and row.last_code is None,

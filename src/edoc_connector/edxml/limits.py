@@ -15,8 +15,9 @@ class Limits:
         depth: most nested elements.
         elements: most elements, comments and processing instructions in all.
         attributes: most attributes on one element.
-        namespaces: most namespace declarations in all, prefixes without one among them.
+        namespaces: most different namespace declarations, prefixes without one among them; one may be repeated.
         uri: most characters of a namespace.
+        recoded: most bytes of a packet in UTF-16, which is recoded in memory.
         unpacked: most bytes that the zipped attachments of a packet may unpack to, each zip inside another counted too.
         ratio: most times their packed size that they may unpack to, beyond the first 10 MiB.
         entries: most files and folders in a zip around an attachment.
@@ -30,6 +31,7 @@ class Limits:
     attributes: int = 64
     namespaces: int = 512
     uri: int = 256
+    recoded: int = 64 << 20
     unpacked: int = 2 << 30
     ratio: int = 200
     entries: int = 1_000

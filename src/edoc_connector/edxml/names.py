@@ -13,6 +13,11 @@ OLD_NAMESPACES = ("http://www.e-doc.vn/Schema/", "http://www.go.vn/eDoc")
 """Namespaces of earlier versions, read like `NS`."""
 
 ALIASES = {
+    "EdXML": "edXML",
+    "EdXMLEnvelope": "edXMLEnvelope",
+    "EdXMLHeader": "edXMLHeader",
+    "EdXMLBody": "edXMLBody",
+    "EdXMLManifest": "edXMLManifest",
     "Body": "edXMLBody",
     "Manifest": "edXMLManifest",
     "Header": "edXMLHeader",
@@ -25,3 +30,10 @@ ALIASES = {
     "BusinessDocumentInfo": "BussinessDocumentInfo",
 }
 """Spellings that occur in packets, each with that of the standard."""
+
+NAMES_WITHIN = {
+    "Attachment": {"Content": "ContentTransferEncoded", "FileName": "AttachmentName", "FileType": "ContentType"},
+    "SignerInfo": {"Signer": "FullName"},
+    "TraceHeader": {"Time": "Timestamp"},
+}
+"""Other names of elements, by the element that holds them; elsewhere they may mean something else."""

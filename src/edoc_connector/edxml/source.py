@@ -124,6 +124,11 @@ class Source:
         with self.open_shared() as stream:
             yield from iter_between(stream, start, end, first_size)
 
+    def read_start(self, size: int) -> bytes:
+        """Read the first bytes, at most `size`."""
+        with self.open() as stream:
+            return stream.read(size)
+
     def read_piece(self, start: int, end: int) -> bytes:
         """Read the few bytes of a range at once; fewer where the file has become shorter."""
         if self.path is None:
@@ -149,6 +154,7 @@ class Span:
         lines: number of line ends in it.
         has_spaces: whether spaces or line ends stand in it.
         has_comments: whether a comment stands in it.
+        is_url_safe: whether letters of base64's URL-safe alphabet stand in it.
     """
 
     start: int
@@ -158,6 +164,7 @@ class Span:
     lines: int = 0
     has_spaces: bool = False
     has_comments: bool = False
+    is_url_safe: bool = False
 
 
 class BlockReader:

@@ -16,7 +16,7 @@ from typing import Final
 
 from lxml import etree
 
-from edoc_connector._core import create_private
+from edoc_connector._core import open_atomic
 from edoc_connector.mockhub import rules
 from edoc_connector.mockhub.attachments import AttachmentSpool, PreparedAttachment, prepare_attachment
 from edoc_connector.mockhub.codes import ErrorCode, RefusedError, format_packet_time
@@ -76,7 +76,7 @@ def write_packet(
         _add_trace(root, at, organ_id)
     nodes = [] if is_status(root) else _list_attachments(root)
     contents = [prepare_attachment(node, spool, limit=limit) for node in nodes]
-    with create_private(target) as out:
+    with open_atomic(target, durable=False) as out:
         out.writelines(_serialize_packet(root, nodes, contents))
 
 

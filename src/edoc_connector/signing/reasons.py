@@ -313,8 +313,8 @@ REASONS: dict[str, Reason] = {
     ),
     "SEAL-STATUS": Reason(
         _X,
-        "A status packet carries a seal; only documents are sealed.",
-        "Gói tin trạng thái có kèm niêm phong; chỉ văn bản mới được niêm phong.",
+        "A status packet carries a seal's file; a status is sealed in its own signature.",
+        "Gói tin trạng thái có kèm tệp niêm phong; trạng thái được niêm phong trong chữ ký của chính gói tin.",
     ),
     "SEAL-TOO-BIG": Reason(_X, "The seal is larger than {detail}.", "Niêm phong lớn hơn {detail}."),
     "SEAL-UNREADABLE": Reason(_X, "The seal cannot be read: {detail}", "Không đọc được niêm phong: {detail}"),

@@ -9,7 +9,6 @@ from .encrypted_file import Altered, EncryptedFile, SpoolKey, SpoolKeys, compute
 from .integrity import find_damage
 from .leases import Lease, OverdueLimits, PendingWork
 from .migrate import upgrade
-from .packets import TAKE_BACK_KIND, PacketRow
 from .procrastinate import (
     APPLICATION_TASKS,
     FETCH,
@@ -24,6 +23,7 @@ from .procrastinate import (
 )
 from .receipts import Offer
 from .restore import Restored, begin_restore, restore_backup
+from .retention import TAKE_BACK_KIND, PacketRow
 from .rows import (
     CONFIRM,
     DONE,

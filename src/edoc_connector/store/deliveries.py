@@ -182,6 +182,18 @@ class Deliveries:
         query = query.where(TABLE.c.agency == agency).order_by(RECIPIENTS_TABLE.c.delivery_id.desc()).limit(limit)
         return [DeliveryRow.from_row(row) for row in self._tx.connection.execute(query).mappings()]
 
+    def list_issued_between(self, agency: str, first: date, last: date, *, business: str) -> list[DeliveryRow]:
+        """List the deliveries of a kind whose documents were promulgated on some days, newest first.
+
+        Args:
+            agency: code of the agency.
+            first: the first day.
+            last: the last day.
+            business: the kind.
+        """
+        days = TABLE.c.issued_on.between(first, last)
+        return self._select_newest(agency, days, TABLE.c.business == business)
+
     def list_changes_to(self, agency: str, document_id: str, business: str | None = None) -> list[DeliveryRow]:
         """List the packets that ask to recall, update or replace a document of ours, newest first."""
         where: list[ColumnElement[bool]] = [
@@ -283,7 +295,7 @@ class Deliveries:
         organ_id: str,
         code: str,
         *,
-        reported_at: datetime,
+        reported_at: datetime | None,
         description: str | None,
         name: str = "",
         authority: Authority | None = None,
@@ -297,7 +309,7 @@ class Deliveries:
             delivery: the document it is about.
             organ_id: who says it; one that is no recipient is added.
             code: the status code.
-            reported_at: its time stamp.
+            reported_at: its time stamp; None where it has none that can be read.
             description: its words.
             name: the organisation's name, for one that is added.
             authority: who vouches for it; None where nobody does.
@@ -330,6 +342,7 @@ class Deliveries:
             actor=organ_id,
             recipient=organ_id,
             authority=authority,
+            stated_at=reported_at,
         )
         return in_order
 
@@ -358,6 +371,7 @@ class Deliveries:
         *,
         detail: Text | str,
         authority: Authority | None = None,
+        stated_at: datetime | None = None,
     ) -> None:
         """Record a recipient's answer (15 or 16) to a recall or a replacement in the document acted on, if asked.
 
@@ -367,6 +381,7 @@ class Deliveries:
             code: the answer.
             detail: what it answers.
             authority: who vouches for it; None where nobody does.
+            stated_at: the time that it gives itself; None where it gives none.
         """
         recipient_row = self.find_recipient(delivery.id, organ_id)
         if recipient_row is None or recipient_row.change != Change.ASKED:
@@ -381,10 +396,17 @@ class Deliveries:
             actor=organ_id,
             recipient=organ_id,
             authority=authority,
+            stated_at=stated_at,
         )
 
     def record_note(
-        self, delivery: DeliveryRow, *, detail: Text, actor: str, authority: Authority | None = None
+        self,
+        delivery: DeliveryRow,
+        *,
+        detail: Text,
+        actor: str,
+        authority: Authority | None = None,
+        stated_at: datetime | None = None,
     ) -> None:
         """Record in a delivery's timeline what came about it and changes nothing.
 
@@ -393,6 +415,7 @@ class Deliveries:
             detail: what came, and why it changes nothing.
             actor: who says that it is of them.
             authority: who vouches for it; None where nobody does.
+            stated_at: the time that it gives itself; None where it gives none.
         """
         self._tx.timeline.record_change(
             DELIVERIES,
@@ -402,6 +425,7 @@ class Deliveries:
             detail=detail,
             actor=actor,
             authority=authority,
+            stated_at=stated_at,
         )
 
     def claim_known(self, row: DeliveryRow, lease: Lease) -> DeliveryRow:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 from sqlalchemy import insert, or_, select, update
 
-from ._sql import TABLES
+from ._sql import TABLES, split_keys
 from .rows import DirectoryRow
 
 if TYPE_CHECKING:
@@ -73,10 +73,19 @@ class Directory:
         return [DirectoryRow.from_row(row) for row in self._tx.connection.execute(query).mappings()]
 
     def list_by_code(self, agency: str, code: str) -> list[DirectoryRow]:
-        """List the active agencies with a code of either system: one, unless the hub gave it to several."""
-        query = select(TABLE).where(
-            TABLE.c.agency == agency, TABLE.c.active, or_(TABLE.c.code == code, TABLE.c.other_code == code)
-        )
-        return [
-            DirectoryRow.from_row(row) for row in self._tx.connection.execute(query.order_by(TABLE.c.id)).mappings()
-        ]
+        """List the active agencies with a code of either system, and those that share another code with them.
+
+        One, unless the hub gave a code to several.
+        """
+        found = self._list_by_codes(agency, {code})
+        others = {one for row in found for one in (row.code, row.other_code) if one} - {code}
+        return self._list_by_codes(agency, {code, *others}) if others else found
+
+    def _list_by_codes(self, agency: str, codes: Collection[str]) -> list[DirectoryRow]:
+        found: dict[int, DirectoryRow] = {}
+        for chunk in split_keys(sorted(codes)):
+            has_one = or_(TABLE.c.code.in_(chunk), TABLE.c.other_code.in_(chunk))
+            query = select(TABLE).where(TABLE.c.agency == agency, TABLE.c.active, has_one)
+            rows = map(DirectoryRow.from_row, self._tx.connection.execute(query).mappings())
+            found |= {row.id: row for row in rows}
+        return [found[row_id] for row_id in sorted(found)]

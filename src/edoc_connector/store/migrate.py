@@ -11,7 +11,7 @@ from ..errors import StoreError
 from ._sql import begin_transaction, find_database_file, make_engine, translate_driver_errors
 from .procrastinate import upgrade_task_tables
 
-SCHEMA_REVISION = "0008"
+SCHEMA_REVISION = "0009"
 _VERSION_TABLE = "alembic_version"
 _LOCK_KEY = 0x65646F63  # "edoc": one upgrade at a time on PostgreSQL, where DDL takes no lock of its own
 
@@ -53,7 +53,7 @@ def upgrade_engine(engine: Engine) -> None:
         connection.commit()
 
 
-def require_current_schema(engine: Engine) -> bool:
+def ensure_schema(engine: Engine) -> bool:
     """Require the newest revision; make the tables of an empty database.
 
     Returns:

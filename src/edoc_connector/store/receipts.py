@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import BindParameter, ColumnElement, Select, and_, bindparam, exists, or_, select, update
@@ -153,14 +154,34 @@ class Receipts:
         """List the copies of some documents that count, of every sender, newest first."""
         return self._select_some(_SELECT_EFFECTIVE_COPIES, agency, document_ids)
 
-    def find_by_any_id(self, agency: str, any_id: str) -> ReceiptRow | None:
-        """Find a document by its DocumentId, else a packet by the hub's id, else a document set aside by its claim."""
-        found = self.find_effective(agency, any_id) or self.find_by_hub_doc_id(agency, any_id)
-        return found or next(iter(self.find_all(agency, document_id=any_id, message_type=EDOC, limit=1)), None)
+    def list_by_any_id(self, agency: str, any_id: str) -> list[ReceiptRow]:
+        """List what an id may mean: documents with this DocumentId, newest first, and the packet with this docId.
+
+        DocumentIds are of those who write them: another sender may have used the same one, or one that is a docId of
+        the hub. Where there is nothing, the newest document that was set aside and claims it.
+        """
+        found = self.list_effective(agency, [any_id])
+        packet = self.find_by_hub_doc_id(agency, any_id)
+        if packet is not None and packet.id not in {row.id for row in found}:
+            found.append(packet)
+        return found or self.find_all(agency, document_id=any_id, message_type=EDOC, limit=1)
 
     def find_all(self, agency: str, *, limit: int | None = None, **values: Any) -> list[ReceiptRow]:
         """Find an agency's receipts whose columns have some values, newest first."""
         return self._select_newest(agency, *match_columns(TABLE, values), limit=limit)
+
+    def list_issued_between(self, agency: str, first: date, last: date, *, business: str) -> list[ReceiptRow]:
+        """List the copies that count of documents of a kind that were promulgated on some days, newest first.
+
+        Args:
+            agency: code of the agency.
+            first: the first day.
+            last: the last day.
+            business: the kind.
+        """
+        days = TABLE.c.issued_on.between(first, last)
+        is_counting = TABLE.c.state.in_(EFFECTIVE_STATES)
+        return self._select_newest(agency, days, TABLE.c.business == business, is_counting)
 
     def find_same_status(self, row: ReceiptRow, fingerprint: str) -> ReceiptRow | None:
         """Find another receipt of the same status, which was let count."""
@@ -399,7 +420,13 @@ class Receipts:
         self._tx.advisory_lock(f"receipt {receipt_id}")
 
     def record_note(
-        self, row: ReceiptRow, *, detail: Text | str, said_with: Authority | None = None, **values: Any
+        self,
+        row: ReceiptRow,
+        *,
+        detail: Text | str,
+        said_with: Authority | None = None,
+        stated_at: datetime | None = None,
+        **values: Any,
     ) -> ReceiptRow:
         """Record a status code or a request about a receipt without moving it; returns the receipt afterwards.
 
@@ -407,13 +434,14 @@ class Receipts:
             row: the receipt.
             detail: words for the timeline.
             said_with: who vouches for what came about it; None where nobody does, or nothing came.
+            stated_at: the time that it gives itself; None where it gives none.
             values: columns to set.
         """
         (updated,) = _UPDATE_RETURNING_ROW.fetch_all(
             self._tx.connection, {**values, "updated_at": self._tx.now, "row_id": row.id}
         )
         self._tx.timeline.record_change(
-            RECEIPTS, row.id, old=row.state, new=row.state, detail=detail, authority=said_with
+            RECEIPTS, row.id, old=row.state, new=row.state, detail=detail, authority=said_with, stated_at=stated_at
         )
         return ReceiptRow.from_row(updated)
 

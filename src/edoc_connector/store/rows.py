@@ -156,6 +156,7 @@ class TimelineRow(TableRow):
     recipient: str | None
     detail: str
     detail_vi: str | None
+    stated_at: datetime | None
     authority: str | None
 
     @property

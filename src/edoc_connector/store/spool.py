@@ -20,6 +20,7 @@ from .._core import (
     get_path,
     make_private_folder,
     open_file,
+    require_own_folder,
     sync_folder,
     tighten,
     tighten_folder,
@@ -79,6 +80,9 @@ class Spool:
         keys: the keys of encrypted files.
         drafts: folder of files in the making, which are not encrypted; left out, one in `root`. Another file system
             than that of `root` is possible with a key only.
+
+    Raises:
+        StoreError: the folder of files in the making is another user's.
     """
 
     def __init__(
@@ -92,6 +96,8 @@ class Spool:
         with translate_driver_errors():
             _make_private(root)
             make_private_folder(self.drafts_folder)
+            if drafts is not None:
+                require_own_folder(drafts, beside=root)
 
     @contextmanager
     def draft_file(self) -> Iterator[Path]:
@@ -205,8 +211,8 @@ class Spool:
             return False
         return True
 
-    def discard(self, name: str) -> None:
-        """Remove a file that no row names: the transaction that was to keep it did not happen.
+    def delete_file(self, name: str) -> None:
+        """Delete a file; the caller has made sure that no row needs it.
 
         Raises:
             StoreError: the spool is read-only.
@@ -274,8 +280,10 @@ class Spool:
     def rewrite(self) -> Iterator[tuple[Path, bool]]:
         """Rewrite every file that is not as the keys have it: encrypted with the current one, or plain without one.
 
-        Other programs may use the spool meanwhile, as long as they are configured with the same keys. The packets'
-        hashes stay; a file is replaced only by one that was read back and is the same.
+        Other programs may use the spool meanwhile only where one key takes the place of another, and they have both: a
+        file that is encrypted, or plain, for the first time moves to another place, where a program that had just
+        located it does not look. The packets' hashes stay; a file is replaced only by one that was read back and is
+        the same.
 
         Yields:
             The place of each file, and whether it was rewritten.

@@ -94,8 +94,11 @@ def list_allowed_codes(
 
 
 def is_not_further(last_code: str | None, code: str) -> bool:
-    """Whether a code that comes out of order is no further than the last one, which then goes on to count."""
-    return last_code in _PROGRESS and code in _PROGRESS and _PROGRESS[code] <= _PROGRESS[last_code]
+    """Whether a code that comes out of order is no further than the last one, which then goes on to count.
+
+    A code that the standard does not have is further than none of its codes: after it, any other would be further.
+    """
+    return last_code in _PROGRESS and _PROGRESS.get(code, 0) <= _PROGRESS[last_code]
 
 
 def can_take_back(last_code: str | None, *, change: str | None = None) -> bool:

@@ -26,7 +26,7 @@ from ._sql import (
 from .encrypted_file import SpoolKeys
 from .group_commit import GroupCommit, GroupTransaction, SoloTransaction
 from .identity import IdentityWatch
-from .migrate import require_current_schema
+from .migrate import ensure_schema
 from .procrastinate import TaskQueue, require_task_tables
 from .rows import StoreIdentity
 from .spool import PacketFile, Spool
@@ -139,7 +139,7 @@ class Store:
                 with translate_driver_errors():
                     make_private_folder(path.parent)
                     protect_database(path)
-            is_new = require_current_schema(engine)
+            is_new = ensure_schema(engine)
             queue = require_task_tables(engine, is_new=is_new) if tasks else None
             files = Spool(spool, owner=owner, keys=spool_keys, drafts=drafts)
             return cls(engine, files, clock=clock, tasks=queue, actor=owner)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from sqlalchemy import bindparam, insert, select
@@ -67,6 +68,7 @@ class Timeline:
         actor: str | None = None,
         recipient: str | None = None,
         authority: str | None = None,
+        stated_at: datetime | None = None,
     ) -> None:
         """Record a change of a row that is no move: a status, a request, a note.
 
@@ -79,6 +81,7 @@ class Timeline:
             actor: who did it, if not the transaction's actor.
             recipient: the organisation it is about, where one recipient is meant.
             authority: who vouches for it, where it came in.
+            stated_at: the time that it gives itself, where it came in and gives one.
         """
         self._append(
             machine,
@@ -89,6 +92,7 @@ class Timeline:
             actor=actor,
             recipient=recipient,
             authority=authority,
+            stated_at=stated_at,
         )
 
     def _append(
@@ -102,6 +106,7 @@ class Timeline:
         actor: str | None = None,
         recipient: str | None = None,
         authority: str | None = None,
+        stated_at: datetime | None = None,
     ) -> None:
         """Append an entry, and an event for the evidence with the words in its own form."""
         tx = self._tx
@@ -116,6 +121,7 @@ class Timeline:
             "recipient": recipient,
             "detail": words.en[:DETAIL_LIMIT],
             "detail_vi": words.vi[:DETAIL_LIMIT] if words.vi != words.en else None,
+            "stated_at": stated_at,
             "authority": authority,
         }
         tx.timeline_rows.append(row)
@@ -124,6 +130,7 @@ class Timeline:
             "new": new,
             "recipient": recipient,
             "detail": note[:DETAIL_LIMIT],
+            "stated_at": stated_at and stated_at.isoformat(),
             "authority": authority,
         }
         told = {name: value for name, value in details.items() if value}

@@ -15,8 +15,8 @@ from .directory import Directory
 from .identity import Identity
 from .leases import Leases
 from .outgoing import Outgoing
-from .packets import Packets
 from .receipts import Receipts
+from .retention import PacketRetention
 from .schedule import Schedule
 from .timeline import Timeline
 from .transitions import Transitions
@@ -70,7 +70,7 @@ class Tx:
     directory = _repository(Directory)
     schedule = _repository(Schedule)
     audit_log = _repository(AuditLog)
-    packets = _repository(Packets)
+    packets = _repository(PacketRetention)
     identity = _repository(Identity)
 
     def advisory_lock(self, name: str) -> None:

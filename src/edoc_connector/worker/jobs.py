@@ -169,10 +169,10 @@ class AgencyJobs(ForkAware):
         except LeaseLost as error:
             log.info("another worker has it: %s", error)
         except EdocError as error:
-            self._breaker.update(error)
+            self._breaker.record_result(error)
         else:
             if item_error is None:
-                self._breaker.update(None)
+                self._breaker.record_result(None)
 
     def fetch(self, key: int | None = None) -> bool:
         """Download and check a few packets that the hub offers, or this one."""
@@ -190,7 +190,7 @@ class AgencyJobs(ForkAware):
             if error is not outcome.common_error:
                 log.warning("%s: %s", self.agency, error)
         if outcome.common_error is not None or outcome.stored:
-            self._breaker.update(outcome.common_error)
+            self._breaker.record_result(outcome.common_error)
 
     def transmit(self, key: int | None = None) -> bool:
         """Send one document, or ask the hub about one whose outcome is unknown."""
@@ -198,7 +198,7 @@ class AgencyJobs(ForkAware):
             return False
         sent_key, error = self._outbox.send_next_delivery(key)
         if sent_key is not None and not isinstance(error, LeaseLost):
-            self._breaker.update(error)
+            self._breaker.record_result(error)
         return sent_key is not None
 
     def report(self, key: int | None = None) -> bool:
@@ -209,9 +209,9 @@ class AgencyJobs(ForkAware):
         results_of_ours = [result for result in results if not isinstance(result.error, LeaseLost)]
         for result in results_of_ours:
             if result.opens_breaker:
-                self._breaker.update(result.error)
+                self._breaker.record_result(result.error)
         if results_of_ours and not any(result.error for result in results_of_ours):
-            self._breaker.update(None)
+            self._breaker.record_result(None)
         return bool(results)
 
     # -- the application
@@ -391,6 +391,8 @@ class AgencyJobs(ForkAware):
 class HubBreaker:
     """The circuit breaker of an agency's hub, in the store: all workers of the agency look at it.
 
+    `Outbox._open_breaker` opens the one of a single process that sends without workers.
+
     Args:
         context: the store.
     """
@@ -412,7 +414,7 @@ class HubBreaker:
         """Whether work with the hub may be begun."""
         return time.monotonic() < self._closed_until or self.find_open_until() is None
 
-    def update(self, error: EdocError | None) -> None:
+    def record_result(self, error: EdocError | None) -> None:
         """Open it for a while where the next message would meet the same error; close it after a success."""
         agency = self._context.agency
         if error is not None and not decide_retry(error).opens_breaker:

@@ -26,7 +26,8 @@ def test_a_document_goes_there_and_its_statuses_come_back(
     assert Path(received["saved"][0]).read_bytes() == (tmp_path / "a.pdf").read_bytes()
     for code in ("03", "04", "05", "06"):
         assert edoc("status", sent, code, "-c", theirs).code == 0
-    assert json.loads(edoc("receive", "-c", ours, "--json").out) == []
+    (came,) = json.loads(edoc("receive", "-c", ours, "--json").out)
+    assert (came["kind"], came["sender"], came["statuses"]) == ("status", "G22", ["01", "03", "04", "05", "06"])
     (delivery,) = json.loads(edoc("deliveries", "-c", ours, "--json").out)
     assert delivery["recipients"][0]["status"] == "06"
     shown = edoc("show", sent, "-c", ours)

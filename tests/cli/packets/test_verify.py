@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
+from edoc_connector.mockhub.rebuild import rebuild_packet
 from edoc_connector.testing import agency_keys, authority, sample_pdf
 
 if TYPE_CHECKING:
@@ -76,6 +78,32 @@ def test_words_and_screens_a_sound_signature_of_nobody_in_particular_is_4(
     """A script that looks at the exit code is not told 0 of a signer that nobody judged ("Words and screens")."""
     assert edoc(*command, signed).code == 4
     assert edoc(*command, signed, "--trust", tmp_path / "ca.pem").code == 0
+
+
+@pytest.mark.parametrize("command", [("verify",), ("seal", "show"), ("inspect",)])
+def test_what_a_seal_says_is_what_is_shown_by_a_packet_as_it_came(
+    signed: Path, unsigned: Path, edoc: Edoc, command: tuple[str, ...]
+) -> None:
+    """A packet's own signature proves all of it; what is not VALID proves nothing ("What a seal says")."""
+    assert (
+        "proved / đã chứng minh: the whole packet as it came / toàn bộ gói tin như nhận được"
+        in edoc(*command, signed).out
+    )
+    signed.write_bytes(signed.read_bytes().replace("kết nối".encode(), "cắt nối".encode()))
+    assert "proved" not in edoc(*command, signed).out
+    assert "proved" not in edoc(*command, unsigned).out
+
+
+def test_what_a_seal_says_is_what_is_shown_of_a_rebuilt_packet(signed: Path, edoc: Edoc, tmp_path: Path) -> None:
+    """Of a rebuilt packet the command counts what was proved, and names what nobody signed ("What a seal says")."""
+    rebuild_packet(signed, tmp_path / "rebuilt.edxml", at=datetime.now(UTC), organ_id="hub", limit=1 << 24)
+    printed = edoc("verify", tmp_path / "rebuilt.edxml", "--trust", tmp_path / "ca.pem").out
+    listed = json.loads(edoc("verify", tmp_path / "rebuilt.edxml", "--trust", tmp_path / "ca.pem", "--json").out)
+    assert (listed["method"], "Attachment.1" in listed["sealed"]) == ("seal", True)
+    fields = len(listed["sealed"]) - 1
+    assert f"proved / đã chứng minh: {fields} fields, 1 attachments / {fields} trường, 1 tệp đính kèm" in printed
+    assert {"TraceHeader", "Attachment.1.ContentType"} <= set(listed["unsealed"])
+    assert f"unsealed, nobody signed it / không niêm phong, không ai ký: {', '.join(listed['unsealed'])}\n" in printed
 
 
 @pytest.mark.parametrize("options", [("--trust", "gone.pem"), ("--crl", "gone.crl")])

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import time
 import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -13,6 +15,8 @@ import pytest
 from sqlalchemy import text
 
 from edoc_connector.connector import Connector, check_pack
+from edoc_connector.connector.operations import evidence_check
+from edoc_connector.edxml import Packet, read
 from edoc_connector.errors import NotFound, OutcomeUnknown, StoreError
 from edoc_connector.mockhub import Fault, MockHubConfig
 from edoc_connector.store import AuditEvent
@@ -284,3 +288,39 @@ def test_a_document_that_nobody_knows(office: Office, tmp_path: Path, fails: Fai
     """No pack is made, and the error says where to look (issue, "Evidence")."""
     fails(NotFound, lambda: office("H29.05").evidence("x", out=tmp_path / "x.zip"))
     assert list(tmp_path.glob("*.zip*")) == []
+
+
+def test_a_pack_of_many_names_is_checked_in_little_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """30,000 files, and one packet listed a thousand times, take no more work than they are ("any pack", bounded)."""
+    pack, sha256 = tmp_path / "many.zip", hashlib.sha256(b"<a/>").hexdigest()
+    packet = {"sha256": sha256, "file": f"packets/{sha256}.edxml", "judged_at": "2026-11-20T00:00:00+00:00"}
+    manifest = {
+        "format": "edoc-evidence/1",
+        "agency": "H29.05",
+        "document_id": "x",
+        "made_at": "2026-11-20T00:00:00+00:00",
+        "chain": {"first": 1, "previous": ""},
+        "files": [],
+        "packets": [packet | {"verification": "UNREADABLE"}] * 1000,
+        "signed": False,
+        "legacy_sha1": False,
+    }
+    with zipfile.ZipFile(pack, "w") as archive:
+        archive.writestr("manifest.json", json.dumps(manifest))
+        archive.writestr("chain.jsonl", "{}\n")
+        archive.writestr("head.json", "{}")
+        archive.writestr(str(packet["file"]), b"<a/>")
+        for number in range(30_000):
+            archive.writestr(str(number), b"")
+    read_packets: list[Path] = []
+
+    def count(path: Path) -> Packet:
+        read_packets.append(path)
+        return read(path)
+
+    monkeypatch.setattr(evidence_check, "read", count)
+    started = time.process_time()
+    problems = check_pack(pack).problems
+    assert time.process_time() - started < 10
+    assert len(read_packets) == 1
+    assert "it is listed more than once" in [problem.text for problem in problems]

@@ -10,6 +10,12 @@ import edoc_connector as edoc
 from edoc_connector.edxml import FieldProblem
 from edoc_connector.testing import sample_document
 
+_STATUS = {
+    "sender": {"id": "G22", "name": "Văn phòng Chính phủ"},
+    "response_for": {"organ_id": "H29.05", "document_id": "a"},
+    "code": "01",
+    "timestamp": "2026-11-20T10:00:00+07:00",
+}
 MAKERS: dict[str, tuple[Callable[[], object], list[tuple[str, str]]]] = {
     "unknown and missing": (
         lambda: edoc.Organization(id="H29", nane="Sở Nội vụ"),  # type: ignore[call-arg]
@@ -22,6 +28,11 @@ MAKERS: dict[str, tuple[Callable[[], object], list[tuple[str, str]]]] = {
         [("recipients[0].name", "string_type"), ("number", "string_type")],
     ),
     "a date": (lambda: edoc.ResponseFor(issued_on="yesterday"), [("issued_on", "date_from_datetime_parsing")]),  # type: ignore[arg-type]
+    "a time": (
+        lambda: edoc.StatusMessage.model_validate(_STATUS | {"timestamp": "noon"}),
+        [("timestamp", "datetime_from_date_parsing")],
+    ),
+    "a code": (lambda: edoc.Business.model_validate({"type": "9"}), [("type", "enum")]),
     "a text for a list": (
         lambda: edoc.Replacement(document_id="a", organ_ids="H29"),
         [("organ_ids", "tuple_type")],

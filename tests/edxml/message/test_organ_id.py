@@ -79,3 +79,13 @@ def test_codes_of_one_agency() -> None:
     assert "000.05.00.H29" in _DIRECTORY
     assert "H99" not in _DIRECTORY
     assert {str(code) for code in _DIRECTORY.codes("G22")} == {"G22", "000.00.00.G22"}
+
+
+def test_no_hubs_directory_makes_two_agencies_one() -> None:
+    """Two codes of one system are two agencies, and a code of two is nobody's other one ("the other system")."""
+    alone = Directory([_Agency("H30", "G22"), _Agency("vxp.a", "vxp.b")])
+    assert {str(code): alone.codes(code) for code in ("G22", "H30", "vxp.a")} == {
+        code: frozenset({OrganId.parse(code)}) for code in ("G22", "H30", "vxp.a")
+    }
+    for code in ("H32", "H33", "000.00.00.H32"):
+        assert _DIRECTORY.codes(code) == {OrganId.parse(code)}

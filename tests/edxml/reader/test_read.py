@@ -161,7 +161,13 @@ def test_values_in_other_forms(
         ("<edXML:Type>2</edXML:Type>", "<edXML:Type/>", "type", None, ["EDX-EMPTY", "EDX-MISSING"]),
         ("<edXML:Type>2</edXML:Type>", "", "type", None, ["EDX-MISSING"]),
         ("<edXML:Subject>V/v kết nối<", "<edXML:Subject>null<", "subject", "", ["EDX-NULL", "EDX-MISSING"]),
-        ("2026/11/20</edXML:Prom", "2014/02/30</edXML:Prom", "issued_on", None, ["EDX-VALUE", "EDX-MISSING"]),
+        (
+            "2026/11/20</edXML:Prom",
+            "2014/02/30</edXML:Prom",
+            "issued_on",
+            None,
+            ["EDX-VALUE", "EDX-MISSING", "EDX-DATE-ID"],
+        ),
         ("<edXML:Type>2<", "<edXML:TypeDetail/><edXML:Type>2<", "type_detail", None, ["EDX-EMPTY", "EDX-ORDER"]),
         (
             ",2026/11/20,7816/SNV-VP<",
@@ -170,6 +176,7 @@ def test_values_in_other_forms(
             "H29.05,2014/02/30,7816/SNV-VP",
             ["EDX-ID-DATE"],
         ),
+        ("2026/11/20</edXML:Prom", "2026/11/19</edXML:Prom", "issued_on", date(2026, 11, 19), ["EDX-DATE-ID"]),
         ("<edXML:DocumentId>H29.05,2026/11/20,7816/SNV-VP<", "<edXML:DocumentId>9<", "id", "9", ["EDX-ID-FORM"]),
         (
             "<edXML:Subject>",
@@ -214,8 +221,8 @@ def test_values_in_other_forms(
             "</edXML:SignerInfo>",
             "</edXML:SignerInfo><edXML:SteeringType>2</edXML:SteeringType>",
             "steering",
-            None,
-            ["EDX-VALUE"],
+            "2",
+            ["EDX-KEPT"],
         ),
     ],
 )
@@ -377,3 +384,27 @@ def test_every_finding_has_its_words() -> None:
         assert finding.message_vi
         assert finding.severity is kind.severity
         assert bool(kind.advice) == bool(kind.advice_vi)
+
+
+@pytest.mark.parametrize(
+    ("added", "ambiguous"),
+    [
+        ("", ()),
+        ("<edXML:Subject>khác</edXML:Subject>", (("Subject", "khác"),)),
+        ("<edXML:Subject>a</edXML:Subject><edXML:Subject>b</edXML:Subject>", (("Subject", "a"),)),
+        ("<edXML:Subject/>", (("Subject", ""),)),
+        ('<Subject xmlns="urn:other">khác</Subject>', (("Subject", "khác"),)),
+        ('<Other xmlns="urn:other">khác</Other>', ()),
+        ("<edXML:To><edXML:OrganId>A01</edXML:OrganId><edXML:OrganName>A</edXML:OrganName></edXML:To>", ()),
+        ("<edXML:Code><edXML:CodeNumber>9</edXML:CodeNumber></edXML:Code>", (("Code", "9"), ("Code.CodeNumber", "9"))),
+    ],
+    ids=["nothing", "second", "two more", "empty", "another namespace", "unknown", "may be several", "a group"],
+)
+def test_what_readers_take_differently_is_listed(
+    added: str, ambiguous: tuple[tuple[str, str], ...], packet: Callable[..., str], read_text: Read
+) -> None:
+    """Elements that occur more often than the standard allows are listed once, unsigned packets' too ("What a seal
+    says": an element that occurs twice)."""
+    read = read_text(packet().replace("</edXML:MessageHeader>", f"{added}</edXML:MessageHeader>"))
+    assert read.ambiguous == ambiguous
+    assert read.message.subject == read_text(packet()).message.subject

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import io
+import os
 import stat
+import zipfile
 from collections.abc import Callable, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -15,6 +18,7 @@ from lxml import etree
 
 import edoc_connector.edxml as edxml
 from edoc_connector.errors import AttachmentError, DocumentError
+from edoc_connector.mockhub.rebuild import rebuild_packet
 
 
 class _Signer:
@@ -187,7 +191,8 @@ def test_a_bad_attachment_writes_nothing(
     with pytest.raises(AttachmentError) as caught:
         edxml.write(document(attachments=(good, bad)), target, at=at)
     named = {"vanished": str(path), "unreadable": "/proc/self/mem"}.get(fault, bad.name)
-    assert named in caught.value.message
+    assert named in caught.value.full
+    assert named not in caught.value.message  # a file's name may tell what a document is about
     assert target.read_bytes() == b"before"
 
 
@@ -217,9 +222,38 @@ def test_a_folder_that_is_not_there(document: Callable[..., edxml.Document], fol
         edxml.write(document(), folder / "none" / "x.edxml", at=at)
 
 
-def test_permissions_follow_the_umask(document: Callable[..., edxml.Document], folder: Path, at: datetime) -> None:
-    """A packet is made with the rights any new file has."""
-    plain, packet = folder / "plain", folder / "x.edxml"
-    plain.touch()
-    edxml.write(document(), packet, at=at)
-    assert stat.S_IMODE(packet.stat().st_mode) == stat.S_IMODE(plain.stat().st_mode)
+def test_a_packet_is_for_its_user_alone(document: Callable[..., edxml.Document], folder: Path, at: datetime) -> None:
+    """A packet is made with mode 0600, whatever the umask ("On the disk")."""
+    before = os.umask(0)
+    try:
+        edxml.write(document(), folder / "x.edxml", at=at)
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE((folder / "x.edxml").stat().st_mode) == 0o600
+
+
+@pytest.mark.parametrize(
+    ("name", "content_type"),
+    [
+        ("a.zip", "application/zip"),
+        ("a.ZIP", "application/x-zip-compressed"),
+        ("a.Zip", "application/x-zip-compressed"),
+        ("a.ZIP ", "application/x-zip-compressed"),
+    ],
+)
+def test_a_zip_under_another_name_is_announced_as_another_zip(
+    name: str, content_type: str, document: Callable[..., edxml.Document], written: Callable[..., bytes], tmp_path: Path
+) -> None:
+    """Of a name in .ZIP the national hub's library would unpack `application/zip`: the file crosses whole (Fields)."""
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        archive.writestr("in-it.txt", b"x")
+    attachment = edxml.Attachment.from_bytes(packed.getvalue(), name=name, content_type="application/zip")
+    packet = written(document(attachments=(attachment,)))
+    root = etree.fromstring(packet)
+    assert [one.text for one in root.iter(f"{{{edxml.NS}}}ContentType")] == [content_type] * 2
+    (tmp_path / "in.edxml").write_bytes(packet)
+    rebuild_packet(tmp_path / "in.edxml", tmp_path / "out.edxml", at=datetime.now(UTC), organ_id="hub", limit=1 << 20)
+    for data in (packet, (tmp_path / "out.edxml").read_bytes()):
+        (read,) = edxml.read(data).attachments
+        assert (read.name.strip(), b"".join(read.pieces())) == (name.strip(), packed.getvalue())

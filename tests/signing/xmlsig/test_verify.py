@@ -105,6 +105,40 @@ def test_older_forms_of_the_frame_verify_too(xmlsec_signed: Any) -> None:
     assert verify(edxml.read(xmlsec_signed(before=rename))).reason == "SIG-OK"
 
 
+def _double(name: str, *, namespace: str = edxml.NS, text: str = "khác") -> Callable[[etree._Element], None]:
+    """Add a second element of a name, behind the first one."""
+
+    def add(root: etree._Element) -> None:
+        first = next(root.iter(f"{{*}}{name}"))
+        second = etree.Element(f"{{{namespace}}}{name}")
+        second.text = text
+        first.addnext(second)
+
+    return add
+
+
+AMBIGUOUS = {
+    "Subject": (_double("Subject"), "Subject"),
+    "the same text": (_double("Subject", text="V/v kết nối, liên thông văn bản"), "Subject"),
+    "an empty one": (_double("Subject", text=""), "Subject"),
+    "of another namespace": (_double("Subject", namespace="urn:other"), "Subject"),
+    "below a group": (_double("CodeNumber"), "Code.CodeNumber"),
+    "a name of an attachment": (_double("AttachmentName"), "Reference.AttachmentName"),
+}
+
+
+@pytest.mark.parametrize("name", AMBIGUOUS)
+def test_an_element_that_occurs_twice_is_never_valid(name: str, xmlsec_signed: Any, trusted: VerifyPolicy) -> None:
+    """Signed so by its sender, a packet that readers take differently is UNVERIFIABLE, by name ("What a seal says")."""
+    change, element = AMBIGUOUS[name]
+    verification = verify(edxml.read(xmlsec_signed(before=change)), trusted)
+    assert (verification.status, verification.reason) == (VerificationStatus.UNVERIFIABLE, "SIG-AMBIGUOUS")
+    assert verification.detail == element
+    assert element in verification.explanation
+    assert element in verification.explanation_vi
+    assert (verification.message, trusted.admits(verification)) == (None, False)
+
+
 def test_a_packet_whose_root_is_the_envelope_verifies(xmlsec_signed: Any) -> None:
     """The root edXMLEnvelope without the outer edXML is read, and verifies (The edXML packet, Seen in the wild)."""
 
@@ -376,3 +410,13 @@ def test_importing_the_package_stays_cheap() -> None:
     heavy = {"pyhanko_certvalidator", "xmlsec", "asn1crypto", "asyncio", "aiohttp", "requests"}
     done = subprocess.run([sys.executable, "-c", code % heavy], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_a_signature_over_a_packet_in_utf16(packet_of: Callable[..., bytes], trusted: VerifyPolicy) -> None:
+    """A packet that was recoded from UTF-16 verifies by both verifiers: canonical XML has one encoding."""
+    text = packet_of().decode().replace("UTF-8", "UTF-16")
+    verification = verify(edxml.read(f"\ufeff{text}".encode("utf-16-le")), policy=trusted)
+    assert verification.status is VerificationStatus.VALID, verification.explanation
+    changed = text.replace("</edXML:Subject>", "x</edXML:Subject>")
+    verification = verify(edxml.read(f"\ufeff{changed}".encode("utf-16-le")), policy=trusted)
+    assert verification.status is VerificationStatus.INVALID

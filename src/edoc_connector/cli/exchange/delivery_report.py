@@ -37,6 +37,7 @@ def describe_delivery(delivery: Delivery) -> dict[str, Any]:
                 "status": one.status and str(one.status),
                 "description": one.description,
                 "time": _format_time(one.time),
+                "learnt_at": _format_time(one.learnt_at),
                 "out_of_order": one.out_of_order,
                 "undelivered": one.undelivered,
                 "authority": one.authority and one.authority.value,
@@ -62,6 +63,7 @@ def _describe_entry(entry: TimelineEntry) -> dict[str, Any]:
         "recipient": entry.recipient,
         "detail": entry.detail,
         "detail_vi": entry.detail_vi,
+        "stated_at": _format_time(entry.stated_at),
         "authority": entry.authority and entry.authority.value,
     }
 

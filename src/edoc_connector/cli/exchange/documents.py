@@ -9,7 +9,7 @@ import typer
 
 from ...errors import ConfigError, NotFound
 from .. import labels
-from ..options import CONFIG, AgencyOption, ConfigOption, JsonFlag
+from ..options import CONFIG, AgencyOption, ConfigOption, JsonFlag, SenderOption
 from ..output import format_local_time, print_json, print_table
 from .connection import open_connector
 from .delivery_report import describe_delivery, print_delivery
@@ -110,6 +110,7 @@ def _build_row(entry: dict[str, Any]) -> tuple[object, ...]:
 
 def show(
     document_id: Annotated[str, typer.Argument(metavar="DOCUMENT-ID", help="Sent or received. / Mã văn bản.")],
+    sender: SenderOption = None,
     config: ConfigOption = CONFIG,
     agency: AgencyOption = None,
     as_json: JsonFlag = False,
@@ -120,7 +121,7 @@ def show(
             delivery = connector.delivery(document_id)
         except NotFound:
             try:
-                receipt = find_receipt(connector, document_id)
+                receipt = find_receipt(connector, document_id, sender)
             except NotFound:
                 raise build_unknown_id_error(connector, document_id) from None
             print_receipt(receipt, as_json=as_json)

@@ -13,17 +13,26 @@ if TYPE_CHECKING:
     from ...connector import Connector, Receipt
 
 
-def find_receipt(connector: Connector, document_id: str) -> Receipt:
+def find_receipt(connector: Connector, document_id: str, sender: str | None = None) -> Receipt:
     """Find a receipt by its DocumentId or its docId at the hub, in any state.
+
+    Args:
+        connector: the connector.
+        document_id: the id.
+        sender: whose it is; None where that is plain.
 
     Raises:
         NotFound: nothing came in under this id.
+        DocumentIdConflict: packets of several senders did.
     """
     try:
-        return connector.receipt(document_id)
+        return connector.receipt(document_id, sender=sender)
     except NotFound:
         for receipt in connector.receipts():
-            if document_id in (receipt.id, _read_unverified(receipt).get("document_id")):
+            if sender in (None, receipt.sender) and document_id in (
+                receipt.id,
+                _read_unverified(receipt).get("document_id"),
+            ):
                 return receipt
         raise
 

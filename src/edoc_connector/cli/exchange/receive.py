@@ -12,7 +12,7 @@ import typer
 from ..._core import make_private_folder
 from ...errors import NotFound
 from .. import labels
-from ..options import CONFIG, AgencyOption, ConfigOption, JsonFlag
+from ..options import CONFIG, AgencyOption, ConfigOption, JsonFlag, SenderOption
 from ..output import print_json, print_table, say
 from ..packets import describe_findings, describe_verification, format_verdict, save_attachments
 from .connection import open_connector, warn_queued
@@ -132,7 +132,7 @@ def _describe_statuses(connector: Connector, document_id: str, code: str, sender
 def _describe_uncounted(receipt: Receipt) -> dict[str, Any]:
     """Describe a status that moves nothing."""
     description = {"kind": "status", "document_id": receipt.id, "code": receipt.code, "sender": receipt.sender}
-    return description | {"count": 1, **describe_authority(receipt)}
+    return description | {"count": 1, "statuses": [], **describe_authority(receipt)}
 
 
 def _format_statuses(one: dict[str, Any]) -> str:
@@ -218,6 +218,7 @@ def recheck(
         str,
         typer.Argument(metavar="ID", help="The docId or DocumentId of what was set aside. / Mã gói tin đã cách ly."),
     ],
+    sender: SenderOption = None,
     config: ConfigOption = CONFIG,
     agency: AgencyOption = None,
 ) -> None:
@@ -226,7 +227,7 @@ def recheck(
     Exit code 0: it is let in, and `edoc receive` hands it out; 1: it is not, and the message says why.
     """
     with open_connector(config, agency) as connector:
-        found = find_receipt(connector, packet_id)
+        found = find_receipt(connector, packet_id, sender)
         if found.state != "quarantined":
             state = labels.RECEIPT[found.state]
             raise NotFound(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ...errors import ConfigError
-from ..options import CONFIG, AgencyOption, ConfigOption
+from ..options import CONFIG, AgencyOption, ConfigOption, SenderOption
 from ..output import say
 from .connection import open_connector, warn_queued
 from .receipt_report import find_receipt
@@ -42,6 +42,7 @@ def status(
     reason: Annotated[
         str | None, typer.Option("--reason", "-m", help="Words; required with 02, 13 and 16. / Nội dung, lý do.")
     ] = None,
+    sender: SenderOption = None,
     config: ConfigOption = CONFIG,
     agency: AgencyOption = None,
 ) -> None:
@@ -50,7 +51,7 @@ def status(
         if code == "13":
             connector.take_back(document_id, reason=reason or "")
         elif code in _STATUS_ACTIONS:
-            _STATUS_ACTIONS[code](find_receipt(connector, document_id), reason)
+            _STATUS_ACTIONS[code](find_receipt(connector, document_id, sender), reason)
         else:
             known = ", ".join([*_STATUS_ACTIONS, "13"])
             raise ConfigError(

@@ -45,7 +45,8 @@ def rewrite(config: ConfigOption = CONFIG, agency: AgencyOption = None) -> None:
     """Rewrite packets that are not encrypted as the configuration says. / Mã hóa lại gói tin theo cấu hình hiện tại.
 
     With [store] spool_key all are encrypted with it; without it, and the old key in spool_old_keys, all are plain
-    again. Other programs may go on meanwhile, once they run with the same configuration.
+    again. Stop other programs before, and start them with the new configuration: they may go on only where a new key
+    takes the place of an old one, and they have both.
     """
     with open_connector(config, agency) as connector:
         result = connector.rewrite_spool()

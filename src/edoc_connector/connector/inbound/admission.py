@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ..._core import Text, escape_line, get_logger
-from ...edxml import BusinessType, Document, Message, Packet, StatusMessage, read
+from ...edxml import BusinessType, Document, Message, Packet, StatusMessage, compose_document_id, read
 from ...errors import AttachmentError, EdocError, NotFound, PacketError, VerificationFailed
 from ...hubs import Progress
 from ...signing import Verification, VerificationStatus, VerifyPolicy, describe_signer, verify
@@ -27,7 +27,8 @@ class VerifiedPacket:
     Args:
         packet: the packet.
         verification: what its signatures are worth.
-        message: what it says: of a valid packet what was signed, as it is handed out later.
+        message: what it says: of a valid packet what was signed, as it is handed out later. A document that states no
+            DocumentId has one all the same, see `name_document`.
         fingerprint: hash of its content.
         file: where it lies in the spool.
         signer: the organisation that the signer's certificate is bound to; empty where it is bound to none.
@@ -40,8 +41,15 @@ class VerifiedPacket:
     file: SpoolFile
     signer: str
 
-    def has_content_of(self, row: ReceiptRow) -> bool:
-        """Whether a receipt holds the same content, stored by this version or an earlier one."""
+    @property
+    def states_id(self) -> bool:
+        """Whether the packet itself states the id of its document; a status has none."""
+        return not isinstance(self.packet.message, Document) or bool(self.packet.message.id)
+
+    def has_content_of(self, row: ReceiptRow | None) -> bool:
+        """Whether a receipt is there and holds the same content, stored by this version or an earlier one."""
+        if row is None:
+            return False
         stored = row.fingerprint
         return stored == compute_fingerprint(self.packet.message, self.packet.attachments, stored=stored)
 
@@ -73,7 +81,8 @@ def admit(context: ConnectorContext, file: SpoolFile, row: ReceiptRow) -> Verifi
     """
     packet, verification = verify_file(context, file, row)
     require_admission(context, row, packet, verification)
-    return build_verified(packet, verification, file, signer=find_signer(context, packet.message, verification))
+    signer = find_signer(context, packet.message, verification)
+    return build_verified(packet, verification, file, signer=signer, doc_id=row.hub_doc_id)
 
 
 def verify_file(context: ConnectorContext, file: SpoolFile, row: ReceiptRow) -> tuple[Packet, Verification]:
@@ -86,7 +95,7 @@ def verify_file(context: ConnectorContext, file: SpoolFile, row: ReceiptRow) -> 
 
 def require_admission(context: ConnectorContext, row: ReceiptRow, packet: Packet, verification: Verification) -> None:
     """Require that the policy lets a packet in; errors as for `admit`."""
-    # Hubs that rebuild packets leave no signature on a status, and a status carries no seal.
+    # A status is let in whoever signed it: most are unsigned, and `authority` decides which of them count.
     if isinstance(packet.message, Document):
         if not context.policy.admits(verification):
             raise _build_admission_error(row, verification)
@@ -120,19 +129,37 @@ def find_signer(context: ConnectorContext, message: Message, verification: Verif
     return context.policy.find_organisation(message.sender.id, certificate, trusted=is_trusted)
 
 
-def build_verified(packet: Packet, verification: Verification, file: SpoolFile, *, signer: str) -> VerifiedPacket:
-    """Build the packet that is let in; errors as for `admit`."""
+def build_verified(
+    packet: Packet, verification: Verification, file: SpoolFile, *, signer: str, doc_id: str
+) -> VerifiedPacket:
+    """Build the packet that is let in, with the hub's id of it; errors as for `admit`."""
     return VerifiedPacket(
         packet=packet,
         verification=verification,
-        message=verification.message or packet.message,
+        message=name_document(verification.message or packet.message, doc_id),
         fingerprint=compute_fingerprint(packet.message, packet.attachments),
         file=file,
         signer=signer,
     )
 
 
-def is_refusal(error: EdocError) -> bool:
+def name_document(message: Message, fallback: str) -> Message:
+    """Give a document that states no DocumentId one, as two of them are two documents (edXML, "Seen in the wild").
+
+    Args:
+        message: the document; a status is given back as it is.
+        fallback: the id where organisation, date, number and notation are not all stated.
+
+    Returns:
+        The document with the id ``OrganId,YYYY/MM/DD,number/notation``, or with `fallback`.
+    """
+    if not isinstance(message, Document) or message.id:
+        return message
+    parts = (message.sender.id, message.issued_on, message.number, message.notation)
+    return message.model_copy(update={"id": compose_document_id(*parts) if all(parts) else fallback})
+
+
+def must_quarantine(error: EdocError) -> bool:
     """Whether an error of `admit` sets the packet aside; after any other one it is asked for again."""
     return isinstance(error, PacketError | VerificationFailed | AttachmentError) and not isinstance(error, _NotKnownYet)
 

@@ -326,6 +326,10 @@ FINDINGS: Mapping[str, Text] = {
         "Văn bản này thay cho docId {detail}, văn bản khác cùng mã định danh, được xác thực kém hơn và đã được xử lý: "
         "hãy hủy những việc đã làm với văn bản đó.",
     ),
+    "ID-SPELLING": Text(
+        "It names a document otherwise than that is written; matched with {detail}.",
+        "Gói tin ghi mã văn bản khác cách viết gốc; được đối chiếu với {detail}.",
+    ),
     "NOT-ADDRESSED": Text(
         "It is addressed to {detail}, not to us.",
         "Gói tin gửi tới {detail}, không phải tới đơn vị.",

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
-from ...edxml import BusinessType, Document, Message, StatusMessage
-from ...signing import Verification, VerifyMode
+from ...edxml import BusinessType, Document, DocumentName, Message, StatusMessage
+from ...signing import Verification, VerificationStatus, VerifyMode
 from ...store import TAKE_BACK_CODE, Authority, DeliveryRow, ReceiptRow, Tx
 from .._agency_codes import find_same_code, is_same_agency
-from .._change_rules import NEW_KIND, select_target_ids
 from .._context import ConnectorContext
+from .._document_match import match_delivery, match_receipts, name_response, name_targets
 from .admission import VerifiedPacket, as_packet_columns
-from .authority import Claim, Rules, Ruling, Speech, as_authority_columns, decide
+from .authority import AuthorityFinding, Claim, Rules, Ruling, Speech, as_authority_columns, decide
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +42,8 @@ class _Subject:
     party: str | None = None
     delivery: DeliveryRow | None = None
     targets: tuple[ReceiptRow, ...] = ()
+    odd_name: str = ""
+    """The id of a document that the packet names otherwise than we have it."""
 
 
 def judge_verified(tx: Tx, context: ConnectorContext, row: ReceiptRow, verified: VerifiedPacket) -> JudgedPacket:
@@ -64,6 +66,8 @@ def judge(
     """
     sender = message.sender.id
     subject = _find_subject(tx, row, message)
+    if subject.party not in (None, sender) and _signs_for_another(context, verification, subject.party or ""):
+        subject = replace(subject, party=None)
     claim = Claim(
         speech=_find_speech(message),
         code=str(message.code) if isinstance(message, StatusMessage) else "",
@@ -77,6 +81,8 @@ def judge(
         age=_compute_age(row, verification),
     )
     ruling = decide(claim, _build_rules(context))
+    if subject.odd_name:
+        ruling = replace(ruling, findings=(*ruling.findings, AuthorityFinding("ID-SPELLING", subject.odd_name)))
     return JudgedPacket(
         ruling=ruling, party=subject.party or sender, delivery=subject.delivery, targets=subject.targets
     )
@@ -85,19 +91,6 @@ def judge(
 def build_columns(verified: VerifiedPacket, judged: JudgedPacket) -> dict[str, Any]:
     """Build the columns of a packet's receipt: the packet, and what was decided about it."""
     return as_packet_columns(verified) | as_authority_columns(judged.ruling)
-
-
-def find_delivery(tx: Tx, agency: str, message: StatusMessage) -> DeliveryRow | None:
-    """Find the delivery of a status: by DocumentId, else by number, notation and date where only one fits."""
-    response_for = message.response_for
-    delivery = tx.deliveries.find_by_document_id(agency, response_for.document_id) if response_for.document_id else None
-    if delivery is not None or not response_for.code:
-        return delivery
-    same_code: dict[str, object] = {"code": response_for.code, "business": NEW_KIND}
-    if response_for.issued_on is not None:
-        same_code["issued_on"] = response_for.issued_on
-    candidates = tx.deliveries.find_all(agency, limit=2, **same_code)
-    return candidates[0] if len(candidates) == 1 else None
 
 
 def _build_rules(context: ConnectorContext) -> Rules:
@@ -124,6 +117,17 @@ def _compute_age(row: ReceiptRow, verification: Verification) -> timedelta | Non
 # -- codes
 
 
+def _signs_for_another(context: ConnectorContext, verification: Verification, party: str) -> bool:
+    """Whether a party's certificates are listed and the signer's is none of them, whatever pairs the two codes.
+
+    The directory is the hub's: it does not lend a listed agency's word to another signer.
+    """
+    certificate = verification.certificate
+    if certificate is None or verification.status is not VerificationStatus.VALID:
+        return False
+    return context.policy.excludes(party, certificate, trusted=verification.trusted is True)
+
+
 def _write_alike(tx: Tx, row: ReceiptRow, code: str, model: str) -> str:
     """Write a code as another one, where both are those of one agency."""
     return model if code and is_same_agency(tx, row.agency, code, model) else code
@@ -136,10 +140,9 @@ def find_addressees(tx: Tx, row: ReceiptRow, message: Message) -> frozenset[str]
     elif message.code == TAKE_BACK_CODE:
         codes = []  # it names the document's issuer, its sender
     else:
-        codes = [message.response_for.organ_id or ""]
+        codes = [name_response(message.response_for).organ_id]
     stated = frozenset(code for code in codes if code)
-    is_ours = row.agency in stated or any(is_same_agency(tx, row.agency, row.agency, code) for code in stated)
-    return stated | {row.agency} if is_ours else stated
+    return stated | {row.agency} if find_same_code(tx, row.agency, row.agency, stated) is not None else stated
 
 
 # -- what it speaks about
@@ -148,25 +151,26 @@ def find_addressees(tx: Tx, row: ReceiptRow, message: Message) -> frozenset[str]
 def _find_subject(tx: Tx, row: ReceiptRow, message: Message) -> _Subject:
     if isinstance(message, StatusMessage) and message.code != TAKE_BACK_CODE:
         return _find_subject_of_status(tx, row, message)
-    if isinstance(message, StatusMessage):
-        document_id = message.response_for.document_id
-        return _find_subject_of_request(tx, row, message.sender.id, (document_id,) if document_id else ())
-    return _find_subject_of_request(tx, row, message.sender.id, select_target_ids(message))
+    names = (name_response(message.response_for),) if isinstance(message, StatusMessage) else name_targets(message)
+    return _find_subject_of_request(tx, row, message.sender.id, names)
 
 
 def _find_subject_of_status(tx: Tx, row: ReceiptRow, message: StatusMessage) -> _Subject:
     """Find the document of ours, about which its recipients may speak."""
-    delivery = find_delivery(tx, row.agency, message)
-    if delivery is None:
+    match = match_delivery(tx, row.agency, name_response(message.response_for))
+    if match.row is None:
         return _Subject()
-    codes = tuple(recipient.organ_id for recipient in tx.deliveries.load_recipients([delivery.id])[delivery.id])
+    codes = tuple(recipient.organ_id for recipient in tx.deliveries.load_recipients([match.row.id])[match.row.id])
     party = find_same_code(tx, row.agency, message.sender.id, codes)
-    return _Subject(codes, party, delivery=delivery)
+    return _Subject(codes, party, delivery=match.row, odd_name=match.row.document_id if match.is_odd else "")
 
 
-def _find_subject_of_request(tx: Tx, row: ReceiptRow, sender: str, target_ids: Sequence[str]) -> _Subject:
+def _find_subject_of_request(tx: Tx, row: ReceiptRow, sender: str, names: Sequence[DocumentName]) -> _Subject:
     """Find the documents that came, about each of which its own sender may speak."""
-    found = [copy for copy in tx.receipts.list_effective(row.agency, target_ids) if copy.id != row.id]
+    matches = [match_receipts(tx, row.agency, name, sender) for name in names]
+    odd_name = next((match.rows[0].document_id or "" for match in matches if match.is_odd), "")
+    found_by_id = {copy.id: copy for match in matches for copy in match.rows if copy.id != row.id}
+    found = sorted(found_by_id.values(), key=lambda copy: copy.id, reverse=True)
     if not found:
         return _Subject()
     own_code = find_same_code(tx, row.agency, sender, [copy.sender for copy in found])
@@ -174,4 +178,4 @@ def _find_subject_of_request(tx: Tx, row: ReceiptRow, sender: str, target_ids: S
     ids_of_others = {copy.document_id for copy in found} - {copy.document_id for copy in targets}
     if ids_of_others:
         return _Subject(tuple({copy.sender or "" for copy in found if copy.document_id in ids_of_others}))
-    return _Subject((own_code or "",), own_code, targets=targets)
+    return _Subject((own_code or "",), own_code, targets=targets, odd_name=odd_name)

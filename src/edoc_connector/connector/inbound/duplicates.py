@@ -39,14 +39,14 @@ class DuplicateChecker:
             EdocError: the hub could not be asked; the receipt has to wait.
         """
         with self.context.store.snapshot() as tx:
-            copy = find_copy(tx, row, verified)
+            copy = find_receipt_with_same_content(tx, row, verified)
         if copy is None:
             return verified
         for doc_id in (row.hub_doc_id, copy.hub_doc_id):
             other_packet = self._fetch_other_packet(doc_id, row, verified)
             if other_packet is not None:
                 log.error("the hub had given the same body for docIds %s and %s", row.hub_doc_id, copy.hub_doc_id)
-                self.context.store.spool.discard(verified.file.name)  # its content is here, under the other docId
+                self.context.store.spool.delete_file(verified.file.name)  # its content is here, under the other docId
                 return other_packet
         return verified
 
@@ -62,10 +62,10 @@ class DuplicateChecker:
         try:
             other_packet = self._admit_if_new(file, row, verified)
         except StoreError:
-            self.context.store.spool.discard(file.name)
+            self.context.store.spool.delete_file(file.name)
             raise
         if other_packet is None:
-            self.context.store.spool.discard(file.name)
+            self.context.store.spool.delete_file(file.name)
         return other_packet
 
     def _admit_if_new(self, file: SpoolFile, row: ReceiptRow, verified: VerifiedPacket) -> VerifiedPacket | None:
@@ -76,15 +76,21 @@ class DuplicateChecker:
         except (PacketError, VerificationFailed, AttachmentError):
             return None
         with self.context.store.snapshot() as tx:
-            is_known = other_packet.fingerprint == verified.fingerprint or find_copy(tx, row, other_packet) is not None
+            copy = find_receipt_with_same_content(tx, row, other_packet)
+            is_known = other_packet.fingerprint == verified.fingerprint or copy is not None
         return None if is_known else other_packet
 
 
-def find_copy(tx: Tx, row: ReceiptRow, verified: VerifiedPacket) -> ReceiptRow | None:
+def find_receipt_with_same_content(tx: Tx, row: ReceiptRow, verified: VerifiedPacket) -> ReceiptRow | None:
     """Find the receipt that has the same content already."""
     message = verified.message
     if not isinstance(message, Document):
         return tx.receipts.find_same_status(row, verified.fingerprint)
-    copy = tx.receipts.find_effective(row.agency, message.id, message.sender.id)
-    is_same = copy is not None and copy.id != row.id and verified.has_content_of(copy)
-    return copy if is_same else None
+    copy = find_receipt_with_same_id(tx, row, message)
+    return copy if verified.has_content_of(copy) else None
+
+
+def find_receipt_with_same_id(tx: Tx, row: ReceiptRow, document: Document) -> ReceiptRow | None:
+    """Find the receipt under which a document of this id and sender is here already, whatever it says."""
+    copy = tx.receipts.find_effective(row.agency, document.id, document.sender.id)
+    return copy if copy is not None and copy.id != row.id else None

@@ -39,6 +39,7 @@ from ...store import (
     Tx,
 )
 from .._context import ConnectorContext
+from .._document_match import match_delivery, name_response
 from .._fingerprint import compute_fingerprint
 from .._recovery import recover_receiving
 from .._retry import NO_ERROR, compute_next_attempt, decide_retry
@@ -48,13 +49,13 @@ from .admission import (
     admit,
     as_spool_columns,
     fetch_to_spool,
-    is_refusal,
+    must_quarantine,
     open_packet,
     require_spool_file,
 )
 from .authority import read_authority
-from .claims import find_delivery
-from .intake import MAX_WRONG_BODIES, Intake, admit_quarantined, set_aside
+from .intake import MAX_WRONG_BODIES, Intake, admit_quarantined
+from .quarantine import set_aside
 
 log = get_logger("edoc_connector.connector.inbox")
 
@@ -133,14 +134,14 @@ class Inbox:
             raise
         finally:
             if verified.file != file:
-                self._context.store.spool.discard(superseded.name)
+                self._context.store.spool.delete_file(superseded.name)
 
     def _admit_again(self, row: ReceiptRow, file: SpoolFile) -> VerifiedPacket:
         """Verify the stored bytes of a packet; where they may not come in, those that the hub gives for it now."""
         try:
             return admit(self._context, file, row)
         except EdocError as error:
-            if row.state != ReceiptState.QUARANTINED or not is_refusal(error):
+            if row.state != ReceiptState.QUARANTINED or not must_quarantine(error):
                 raise
             other_file = self._fetch_other_bytes(row)
             if other_file is None:
@@ -148,7 +149,7 @@ class Inbox:
         try:
             return admit(self._context, other_file, row)
         except EdocError:
-            self._context.store.spool.discard(other_file.name)
+            self._context.store.spool.delete_file(other_file.name)
             raise
 
     def _fetch_other_bytes(self, row: ReceiptRow) -> SpoolFile | None:
@@ -160,7 +161,7 @@ class Inbox:
             return None
         if file.sha256 != row.sha256:
             return file
-        self._context.store.spool.discard(file.name)
+        self._context.store.spool.delete_file(file.name)
         return None
 
     def _requeue_download(self, row: ReceiptRow) -> None:
@@ -235,7 +236,7 @@ class Inbox:
         if not isinstance(message, StatusMessage):
             return None
         with self._context.store.snapshot() as tx:
-            delivery = find_delivery(tx, row.agency, message)
+            delivery = match_delivery(tx, row.agency, name_response(message.response_for)).row
             limit = self._context.limits.undelivered_after
             view = build_deliveries(tx, [delivery], undelivered_after=limit)[0] if delivery is not None else None
         return ReceivedStatus(message, view, read_authority(row))
@@ -289,7 +290,7 @@ class Inbox:
             renamed = tx.receipts.give_up_hub_doc_id(row)
             successor = tx.receipts.record_offer(row.agency, row.hub_doc_id, row.message_type)
             tx.audit_log.record("offer", RECEIPTS, successor.id, {"succeeds": renamed.hub_doc_id})
-        self._context.store.spool.discard(file.name)  # it is downloaded as every packet is
+        self._context.store.spool.delete_file(file.name)  # it is downloaded as every packet is
 
     def _postpone_comparison(self, row: ReceiptRow, error: EdocError) -> None:
         """Put the comparison of a packet off that the hub does not give now.
@@ -353,7 +354,7 @@ class Inbox:
             return None
         if file.sha256 != row.sha256 and self._has_other_content(file, row):
             return file
-        self._context.store.spool.discard(file.name)
+        self._context.store.spool.delete_file(file.name)
         return None
 
     def _has_other_content(self, file: SpoolFile, row: ReceiptRow) -> bool:

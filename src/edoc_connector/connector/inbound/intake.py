@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
-from ..._core import Text, describe_error, get_logger
+from ..._core import Text, get_logger
 from ...config import LimitSettings
 from ...edxml import BusinessType, Document, Message, StatusMessage
 from ...errors import EdocError, ProtocolError, StoreError
@@ -32,16 +32,18 @@ from .admission import (
     build_verified,
     fetch_to_spool,
     find_signer,
-    is_refusal,
     is_verdict,
+    must_quarantine,
+    name_document,
     require_admission,
     verify_file,
 )
 from .authority import Effect, as_authority_columns, build_refusal
 from .claims import JudgedPacket, build_columns, find_addressees, judge, judge_verified
-from .duplicates import DuplicateChecker
+from .duplicates import DuplicateChecker, find_receipt_with_same_id
 from .id_conflicts import build_conflict_error, confirm_authority, displace, gives_way
-from .status_intake import apply_status
+from .quarantine import set_aside
+from .status_intake import apply_status, require_target
 
 log = get_logger("edoc_connector.connector.inbox")
 
@@ -79,7 +81,7 @@ class DownloadedPacket:
     recorded_exchanges: tuple[dict[str, Any], ...] = ()
 
     @property
-    def is_admitted(self) -> bool:
+    def is_decided(self) -> bool:
         """Whether it was decided that it is let in, set aside, or asked for again."""
         return self.verified is not None or self.refusal is not None or self.retry_error is not None
 
@@ -90,7 +92,11 @@ class DownloadedPacket:
 
     @property
     def identity(self) -> tuple[str, ...] | None:
-        """Identity of the content, the same for two copies of it; None where there is no content."""
+        """What two packets share of which the second must see the first in the store; None where nothing came.
+
+        For a document its id and sender, whatever it says, as another one under the same id is a conflict; for a status
+        the fingerprint of its content.
+        """
         if self.verified is None:
             return None
         message = self.verified.message
@@ -220,19 +226,21 @@ class Intake:
     def admit_download(self, downloaded: DownloadedPacket) -> DownloadedPacket:
         """Verify a packet that was downloaded, unless it was verified or did not come."""
         row, file = downloaded.row, downloaded.file
-        if file is None or downloaded.is_admitted:
+        if file is None or downloaded.is_decided:
             return downloaded
         unadmitted: tuple[Message, Verification, str] | None = None
         try:
             packet, verification = verify_file(self._context, file, row)
             signer = find_signer(self._context, packet.message, verification)
-            unadmitted = packet.message, verification, signer
+            unadmitted = name_document(packet.message, row.hub_doc_id), verification, signer
             require_admission(self._context, row, packet, verification)
-            return replace(downloaded, verified=build_verified(packet, verification, file, signer=signer))
+            return replace(
+                downloaded, verified=build_verified(packet, verification, file, signer=signer, doc_id=row.hub_doc_id)
+            )
         except EdocError as error:
-            if is_refusal(error):
+            if must_quarantine(error):
                 return replace(downloaded, refusal=error, unadmitted=unadmitted)
-            self._context.store.spool.discard(file.name)  # it is downloaded again
+            self._context.store.spool.delete_file(file.name)  # it is downloaded again
             return replace(downloaded, file=None, retry_error=error)
 
     def store_packets(self, downloads: Sequence[DownloadedPacket]) -> list[EdocError]:
@@ -289,7 +297,7 @@ class Intake:
         for downloaded in downloads:
             row, file = downloaded.row, downloaded.file
             if row.spool_file is not None and file is not None and not downloaded.is_misdelivered:
-                self._context.store.spool.discard(row.spool_file)
+                self._context.store.spool.delete_file(row.spool_file)
 
     def _store_together(self, downloads: Sequence[DownloadedPacket]) -> tuple[list[DownloadedPacket], set[int]]:
         """Store packets in one transaction; none, where some seem to be duplicates and were not looked at twice yet.
@@ -379,7 +387,7 @@ class Intake:
         try:
             verified = self._duplicate_checker.select_packet(downloaded.row, downloaded.verified)
         except EdocError as error:
-            self._context.store.spool.discard(downloaded.verified.file.name)  # it is downloaded again
+            self._context.store.spool.delete_file(downloaded.verified.file.name)  # it is downloaded again
             downloaded = replace(downloaded, verified=None, retry_error=error)
         else:
             downloaded = replace(downloaded, verified=verified, file=verified.file)
@@ -419,7 +427,7 @@ class ExistingCopies:
             return False
         fingerprint = downloaded.verified.fingerprint
         copy = self._match_document(downloaded)
-        return (copy is not None and downloaded.verified.has_content_of(copy)) or (
+        return downloaded.verified.has_content_of(copy) or (
             not downloaded.is_document and bool(self.status_ids.get(fingerprint, set()) - {downloaded.row.id})
         )
 
@@ -440,12 +448,6 @@ class ExistingCopies:
             return None
         copy = self.documents.get((message.id, message.sender.id))
         return copy if copy is not None and copy.id != downloaded.row.id else None
-
-
-def find_document_copy(tx: Tx, row: ReceiptRow, document: Document) -> ReceiptRow | None:
-    """Find the receipt under which a document is here already."""
-    copy = tx.receipts.find_effective(row.agency, document.id, document.sender.id)
-    return copy if copy is not None and copy.id != row.id else None
 
 
 def quarantine(
@@ -486,27 +488,22 @@ def quarantine_misdelivered(tx: Tx, row: ReceiptRow, values: dict[str, Any], *, 
     set_aside(tx, row, _build_misdelivery_error(row), values | schedule)
 
 
-def set_aside(tx: Tx, row: ReceiptRow, error: EdocError, values: dict[str, Any]) -> ReceiptRow:
-    """Set a packet aside; returns its receipt afterwards."""
-    log.error("docId %s is set aside: %s", row.hub_doc_id, error)
-    columns = {**values, **as_error_columns(error), "took_effect": False}
-    return tx.receipts.move(row, ReceiptState.QUARANTINED, detail=describe_error(error), **columns)
-
-
 def admit_quarantined(tx: Tx, context: ConnectorContext, row: ReceiptRow, verified: VerifiedPacket) -> None:
     """Take in a packet that was set aside, as if it had come just now.
 
     Raises:
         DocumentIdConflict: another document came under its id that is attested as well.
         VerificationFailed: what it says may not count.
+        NotFound: it asks for a document back that is not here.
     """
     message = verified.message
-    copy = find_document_copy(tx, row, message) if isinstance(message, Document) else None
+    copy = find_receipt_with_same_id(tx, row, message) if isinstance(message, Document) else None
     judged = judge_verified(tx, context, row, verified)
     if judged.ruling.effect is Effect.SET_ASIDE:
         raise build_refusal(row.hub_doc_id, judged.ruling)
     if copy is not None and not verified.has_content_of(copy) and not gives_way(copy, judged.ruling):
         raise build_conflict_error(copy.document_id or "")
+    require_target(row, message, judged)
     if copy is None and row.was_admitted:
         # The application failed on it; what it asks for was entered when it first came.
         tx.receipts.move(row, ReceiptState.WAITING, refetch=False, **build_columns(verified, judged))
@@ -568,7 +565,20 @@ def _store_document(
     *,
     limits: LimitSettings,
 ) -> None:
-    copy, values = find_document_copy(tx, row, document), build_columns(verified, judged)
+    """Store a document: as a duplicate, set aside, or waiting for the application in the place of another one or none.
+
+    Args:
+        tx: the transaction.
+        row: its receipt.
+        verified: the packet.
+        document: what it says.
+        judged: what was decided about it.
+        limits: the intervals after which one that is set aside is looked at again.
+    """
+    copy, values = find_receipt_with_same_id(tx, row, document), build_columns(verified, judged)
+    if copy is not None and not verified.states_id and not verified.has_content_of(copy):
+        # nobody gave the two one id: number and date are the same, and they are two documents
+        copy, values = None, values | {"document_id": row.hub_doc_id}
     if copy is not None and verified.has_content_of(copy):
         detail = Text(f"as docId {copy.hub_doc_id}", f"là docId {copy.hub_doc_id}")
         duplicate = tx.receipts.move(row, ReceiptState.DUPLICATE, detail=detail, **values)

@@ -13,8 +13,9 @@ from ...errors import NotFound, StoreError, find_stored_name, has_details
 from ...signing import Verification
 from ...store import DONE, RECEIPTS, Authority, Change, LeaseLost, ReceiptRow, ReceiptState, Tx
 from .._agency_codes import find_document_of
-from .._change_rules import NEW_KIND, TYPE_BY_KIND, WITHDRAWING_KINDS, select_target_ids
+from .._change_rules import NEW_KIND, TYPE_BY_KIND, WITHDRAWING_KINDS
 from .._context import ConnectorContext
+from .._document_match import is_named_by, name_targets
 from .._retry import NO_ERROR
 from ..outbound import (
     Outbox,
@@ -261,7 +262,9 @@ class Receipt:
         # of a valid packet as they were signed: under the names and descriptions that were sealed
         carried_files = verification.attachments if verification.message is not None else packet.attachments
         files = tuple(file for file in carried_files if file.name != SEAL_NAME)
-        document = packet_message.model_copy(update={"attachments": files})
+        # one that states no id goes by the one that it was stored under
+        document_id = packet_message.id or self._row.document_id or self._row.hub_doc_id
+        document = packet_message.model_copy(update={"id": document_id, "attachments": files})
         return _PacketContent(document, files, None, verification, packet.findings)
 
     def _read_subject_document(self) -> Document | None:
@@ -417,11 +420,18 @@ class Receipt:
         On the receipt of the packet that asks, or of the document it asks for. After it, a document that was recalled,
         replaced or taken back takes no further status.
         """
-        self._find_request_receipt()._reply(StatusReply(StatusCode.CHANGE_AGREED, description, staff))
+        self._answer(StatusReply(StatusCode.CHANGE_AGREED, description, staff))
 
     def refuse_change(self, reason: str, *, staff: StaffInfo | None = None) -> None:
         """Refuse what was asked for (16); as `agree_change`, and the reason is required."""
-        self._find_request_receipt()._reply(StatusReply(StatusCode.CHANGE_REFUSED, reason, staff))
+        self._answer(StatusReply(StatusCode.CHANGE_REFUSED, reason, staff))
+
+    def _answer(self, reply: StatusReply) -> None:
+        """Answer the packet that asks, and load what that changed here."""
+        request_receipt = self._find_request_receipt()
+        request_receipt._reply(reply)
+        if request_receipt is not self:
+            self._refresh()
 
     def _reply(self, reply: StatusReply) -> None:
         now = self._context.store.clock()
@@ -435,6 +445,12 @@ class Receipt:
             require_handled(row)
             self._row = self._enqueue_reply(tx, row, reply)
         self._dispatch()
+        self._refresh()
+
+    def _refresh(self) -> None:
+        """Load its row again: what was sent may have moved it."""
+        with self._context.store.snapshot() as tx:
+            self._row = tx.receipts.get_by_id(self._row.id)
 
     def _stage(self, reply: StatusReply) -> None:
         """Keep a status for the end of the block, where 01 goes before it."""
@@ -452,8 +468,8 @@ class Receipt:
         current = enqueue_reply(tx, self._context, row, reply)
         if not reply.is_answer:
             return current
-        target_ids = select_target_ids(self.document) if row.business in WITHDRAWING_KINDS else ()
-        return record_answer(tx, row, reply, target_ids=target_ids)
+        targets = name_targets(self.document) if row.business in WITHDRAWING_KINDS else ()
+        return record_answer(tx, row, reply, targets=targets)
 
     def _find_request_receipt(self) -> Receipt:
         """Find the receipt to answer with 15 or 16: of the packet that asks, where this is the document it asks for."""
@@ -462,7 +478,7 @@ class Receipt:
         with self._context.store.snapshot() as tx:
             rows = find_open_requests(tx, self._row)
         candidates = (Receipt(self._context, row, outbox=self._outbox, receive_loop=self._receive_loop) for row in rows)
-        return next((candidate for candidate in candidates if self.id in select_target_ids(candidate.document)), self)
+        return next((candidate for candidate in candidates if is_named_by(candidate.document, self._row)), self)
 
 
 def build_forked_error() -> StoreError:

@@ -6,11 +6,11 @@ dropped (business rules).
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Any
 
 from ..._core import Text, get_logger
-from ...edxml import StatusMessage
+from ...edxml import Message, StatusMessage
+from ...errors import NotFound
 from ...store import (
     CHANGE_BY_ANSWER,
     DONE,
@@ -26,6 +26,7 @@ from ...store import (
 )
 from .._change_rules import KIND_NAMES_VI, TAKE_BACK_KIND, WITHDRAWING_KINDS
 from .claims import JudgedPacket
+from .quarantine import set_aside
 
 log = get_logger("edoc_connector.connector.statuses")
 
@@ -40,6 +41,7 @@ def apply_status(tx: Tx, row: ReceiptRow, message: StatusMessage, values: dict[s
         values: the facts of the packet, for its row.
         judged: what was decided about it; where it does not count it moves nothing.
     """
+    values = values | _name_subject(judged)
     if tx.receipts.find_same_status(row, values["fingerprint"]) is not None:
         stored_row = tx.receipts.move(row, ReceiptState.DUPLICATE, **values)
     elif message.code != TAKE_BACK_CODE and judged.delivery is None and tx.identity.read().is_restoring:
@@ -52,8 +54,35 @@ def apply_status(tx: Tx, row: ReceiptRow, message: StatusMessage, values: dict[s
     else:
         detail = _record_report(tx, message, judged)
         stored_row = tx.receipts.move(row, ReceiptState.HANDLED, detail=detail, **values)
-    if stored_row.state != ReceiptState.WAITING:
+    if stored_row.state not in _UNCONFIRMED_STATES:
         tx.outgoing.enqueue_confirmation(stored_row, DONE, is_first=True)
+
+
+_UNCONFIRMED_STATES = frozenset({ReceiptState.WAITING, ReceiptState.QUARANTINED})
+"""States of a status that the hub is not told of yet: somebody has to see it first."""
+
+
+def require_target(row: ReceiptRow, message: Message, judged: JudgedPacket) -> None:
+    """Require that the document that a packet asks to give back is here, where it is such a request.
+
+    Raises:
+        NotFound: it is not, or several fit what the request says.
+    """
+    if isinstance(message, StatusMessage) and message.code == TAKE_BACK_CODE and not judged.targets:
+        response_for = message.response_for
+        named = " ".join(part for part in (response_for.document_id, response_for.code) if part) or "?"
+        raise NotFound(
+            f"docId {row.hub_doc_id}: {message.sender.id} asks for a document back that is not here, or not one alone: "
+            f"{named}. Ask the sender which one is meant; when it has come, call recheck().",
+            vi=f"docId {row.hub_doc_id}: {message.sender.id} yêu cầu lấy lại văn bản không có ở đây, hoặc có nhiều văn "
+            f"bản phù hợp: {named}. Hãy hỏi nơi gửi; khi văn bản đã đến thì gọi recheck().",
+        )
+
+
+def _name_subject(judged: JudgedPacket) -> dict[str, Any]:
+    """Name the document that was found, by the id under which it is here, as columns of the status's row."""
+    subject = judged.delivery or next(iter(judged.targets), None)
+    return {"document_id": subject.document_id} if subject is not None else {}
 
 
 def _set_aside_unknown(tx: Tx, row: ReceiptRow, message: StatusMessage, values: dict[str, Any]) -> None:
@@ -91,9 +120,11 @@ def _keep_uncounted(
     )
     authority = judged.ruling.authority
     if judged.delivery is not None:
-        tx.deliveries.record_note(judged.delivery, detail=detail, actor=sender, authority=authority)
+        tx.deliveries.record_note(
+            judged.delivery, detail=detail, actor=sender, authority=authority, stated_at=message.timestamp
+        )
     for target in judged.targets:
-        tx.receipts.record_note(target, detail=detail, said_with=authority)
+        tx.receipts.record_note(target, detail=detail, said_with=authority, stated_at=message.timestamp)
     return tx.receipts.move(row, ReceiptState.HANDLED, detail=detail, **values | {"noticed_at": tx.now})
 
 
@@ -112,17 +143,16 @@ def _record_report(tx: Tx, message: StatusMessage, judged: JudgedPacket) -> Text
             f"{code} about a document that we did not send (flagged)",
             f"trạng thái {code} về văn bản không do đơn vị gửi (đã đánh dấu)",
         )
-    at = message.timestamp or tx.now
     in_order = tx.deliveries.record_status(
         delivery,
         judged.party,
         code,
-        reported_at=at,
+        reported_at=message.timestamp,
         description=message.description,
         name=message.sender.name,
         authority=judged.ruling.authority,
     )
-    _record_answer(tx, delivery, message, at, judged)
+    _record_answer(tx, delivery, message, judged)
     order_note = ("", "") if in_order else (" (out of order)", " (không đúng thứ tự)")
     return Text(
         f"{describe_code(code)} of {message.sender.id} on {delivery.document_id}{order_note[0]}",
@@ -130,7 +160,7 @@ def _record_report(tx: Tx, message: StatusMessage, judged: JudgedPacket) -> Text
     )
 
 
-def _record_answer(tx: Tx, delivery: DeliveryRow, message: StatusMessage, at: datetime, judged: JudgedPacket) -> None:
+def _record_answer(tx: Tx, delivery: DeliveryRow, message: StatusMessage, judged: JudgedPacket) -> None:
     """Enter an answer (15, 16) for the packet that asks and for the document it acts on, whichever it names."""
     code, organ_id, authority = str(message.code), judged.party, judged.ruling.authority
     if code not in CHANGE_BY_ANSWER:
@@ -140,13 +170,20 @@ def _record_answer(tx: Tx, delivery: DeliveryRow, message: StatusMessage, at: da
         for document_id in tx.deliveries.load_targets([delivery.id])[delivery.id]:
             target = tx.deliveries.find_by_document_id(delivery.agency, document_id)
             if target is not None:
-                tx.deliveries.record_answer(target, organ_id, code, detail=detail, authority=authority)
+                tx.deliveries.record_answer(
+                    target, organ_id, code, detail=detail, authority=authority, stated_at=message.timestamp
+                )
         return
     for change in tx.deliveries.list_changes_to(delivery.agency, delivery.document_id):
         recipient = tx.deliveries.find_recipient(change.id, organ_id)
         if recipient is not None and recipient.last_code in (None, "01"):
             tx.deliveries.record_status(
-                change, organ_id, code, reported_at=at, description=message.description, authority=authority
+                change,
+                organ_id,
+                code,
+                reported_at=message.timestamp,
+                description=message.description,
+                authority=authority,
             )
             return
 
@@ -155,13 +192,17 @@ def _record_take_back(
     tx: Tx, row: ReceiptRow, message: StatusMessage, values: dict[str, Any], judged: JudgedPacket
 ) -> ReceiptRow:
     response_for, authority = message.response_for, judged.ruling.authority
-    target = judged.targets[0] if judged.targets else None
-    if target is not None:
-        tx.receipts.lock_receipt(target.id)
-        target = tx.receipts.get_by_id(target.id)
-    if target is None or not can_take_back(target.last_code, change=target.change):
-        reason_refused = "a document that did not come" if target is None else f"a document at {target.last_code}"
-        reason_refused_vi = "văn bản chưa đến" if target is None else f"văn bản đang ở trạng thái {target.last_code}"
+    try:
+        require_target(row, message, judged)
+    except NotFound as error:  # confirmed, it would be gone before anybody saw it
+        return set_aside(tx, row, error, values)
+    tx.receipts.lock_receipt(judged.targets[0].id)
+    target = tx.receipts.get_by_id(judged.targets[0].id)
+    if not can_take_back(target.last_code, change=target.change):
+        reason_refused, reason_refused_vi = (
+            f"a document at {target.last_code}",
+            f"văn bản đang ở trạng thái {target.last_code}",
+        )
         log.warning("%s asks to take back %s: %s", message.sender.id, reason_refused, response_for.document_id)
         stored_row = tx.receipts.move(
             row,
@@ -169,13 +210,16 @@ def _record_take_back(
             detail=Text(f"13 about {reason_refused} (flagged)", f"yêu cầu 13 về {reason_refused_vi} (đã đánh dấu)"),
             **values,
         )
-        if target is not None:
-            tx.receipts.record_note(target, detail=_describe_late_request(message, target), said_with=authority)
+        tx.receipts.record_note(
+            target, detail=_describe_late_request(message, target), said_with=authority, stated_at=message.timestamp
+        )
         return stored_row
     stored_row = tx.receipts.move(row, ReceiptState.WAITING, **values | {"business": TAKE_BACK_KIND})
     reason = message.description or ""
     detail = Text(f"taking back asked for: {reason}", f"nơi gửi yêu cầu lấy lại: {reason}")
-    tx.receipts.record_note(target, detail=detail, said_with=authority, change=Change.ASKED)
+    tx.receipts.record_note(
+        target, detail=detail, said_with=authority, stated_at=message.timestamp, change=Change.ASKED
+    )
     return stored_row
 
 

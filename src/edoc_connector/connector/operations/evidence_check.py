@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import errno
 import hashlib
 import json
 import tempfile
 import zipfile
 import zlib
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -36,6 +38,7 @@ from .evidence_pack import CHAIN_FILE, HEAD_FILE, MANIFEST_FILE, PACK_ENTRY_KIND
 _CHUNK_BYTES = 1024 * 1024
 _MAX_JSON_BYTES = 64 * 1024 * 1024
 _MAX_LINE_BYTES = 4 * 1024 * 1024
+_MAX_LINKS = 100
 _UNLISTED_FILES = frozenset({MANIFEST_FILE, CHAIN_FILE, HEAD_FILE})
 
 # What is inside comes from anybody. Compressed data that is none, JSON of another shape, a strange kind of certificate
@@ -110,6 +113,7 @@ class _UncheckablePack(Exception):
 class _PackCheck:
     zip: zipfile.ZipFile
     anchors: Sequence[x509.Certificate]
+    links: tuple[x509.Certificate, ...] = ()
     problems: list[Problem] = field(default_factory=list)
     packet_hashes: set[str] = field(default_factory=set)
     entries: int = 0
@@ -166,6 +170,7 @@ def _check_contents(check: _PackCheck) -> Checked:
     if check.last_entry.get("agency") != manifest["agency"]:
         check.add_problem(MANIFEST_FILE, "it names another agency than the chain", "đơn vị khác với chuỗi bằng chứng")
     _check_files(check, manifest["files"])
+    check.links = tuple(_read_links(check, manifest["files"]))
     packets = tuple(_check_packets(check, manifest))
     signed_by, trusted = _check_head(check, manifest, head)
     return Checked(
@@ -213,14 +218,25 @@ def _check_files(check: _PackCheck, files: Sequence[Mapping[str, Any]]) -> None:
         check.add_problem(name, "it is missing", "bị thiếu")
     for name in sorted(set(zip_names) - set(listed_files) - _UNLISTED_FILES):
         check.add_problem(name, "it does not belong to the pack", "không thuộc gói bằng chứng")
-    for name in sorted({name for name in zip_names if zip_names.count(name) > 1}):
+    for name in sorted(name for name, count in Counter(zip_names).items() if count > 1):
         check.add_problem(name, "it is there more than once", "xuất hiện nhiều lần")
     for name in sorted(set(listed_files) & set(zip_names)):
         if _hash_file(check, name, limit=int(listed_files[name]["size"])) != listed_files[name]["sha256"]:
             check.add_problem(name, "its bytes are not those that were packed", "nội dung đã bị thay đổi")
 
 
+def _read_links(check: _PackCheck, files: Sequence[Mapping[str, Any]]) -> Iterator[x509.Certificate]:
+    """Read the certificates in the pack: hubs keep one of a status's chain, and another packet may have the others."""
+    listed_names = [str(file["name"]) for file in files if str(file["name"]).startswith("certificates/")]
+    pems = [_read_small_file(check, name) for name in listed_names[:_MAX_LINKS] if name in check.zip.namelist()]
+    head_fields = json.loads(_read_small_file(check, HEAD_FILE))
+    for pem in (*pems, *(text.encode() for text in head_fields.get("certificates", ()))):
+        with contextlib.suppress(ValueError):  # what was changed is reported by its hash
+            yield from read_certificates(pem)
+
+
 def _check_packets(check: _PackCheck, manifest: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    zip_names, checked_names = frozenset(check.zip.namelist()), set[str]()
     for packet in manifest["packets"]:
         if packet["sha256"] not in check.packet_hashes:
             check.add_problem(str(packet.get("file", packet["sha256"])), "no entry of the chain names this packet",
@@ -229,13 +245,18 @@ def _check_packets(check: _PackCheck, manifest: Mapping[str, Any]) -> Iterator[t
             continue
         if packet["file"] != f"packets/{packet['sha256']}.edxml":
             check.add_problem(str(packet["file"]), "its name is not its hash", "tên tệp không khớp mã băm")
-        elif packet["file"] in check.zip.namelist():
+        elif packet["file"] in checked_names:
+            check.add_problem(packet["file"], "it is listed more than once", "được liệt kê nhiều lần")
+        elif packet["file"] in zip_names:
+            checked_names.add(packet["file"])
             yield packet["file"], _verify_packet(check, packet, allow_sha1=bool(manifest["legacy_sha1"]))
 
 
 def _verify_packet(check: _PackCheck, packet: Mapping[str, Any], *, allow_sha1: bool) -> str:
     at = datetime.fromisoformat(packet["judged_at"])
-    policy = VerifyPolicy(mode=VerifyMode.ANY, anchors=tuple(check.anchors), at=at, legacy_sha1=allow_sha1)
+    policy = VerifyPolicy(
+        mode=VerifyMode.ANY, anchors=tuple(check.anchors), intermediates=check.links, at=at, legacy_sha1=allow_sha1
+    )
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "packet.edxml"
         with path.open("wb") as copy:

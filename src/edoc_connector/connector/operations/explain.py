@@ -32,7 +32,7 @@ from ...store import (
     Tx,
     describe_code,
 )
-from .._change_rules import ANSWERED_KINDS, KIND_NAMES_VI, WITHDRAWING_KINDS
+from .._change_rules import ANSWERED_KINDS, KIND_NAMES_VI, TAKE_BACK_KIND, WITHDRAWING_KINDS
 from .._context import ConnectorContext
 from .._retry import Undecided
 from ..inbound import read_findings
@@ -104,7 +104,7 @@ def explain(context: ConnectorContext, document_id: str) -> Story:
         delivery = tx.deliveries.find_by_document_id(context.agency, document_id)
         if delivery is not None:
             return _explain_delivery(tx, context, delivery)
-        receipt = tx.receipts.find_by_any_id(context.agency, document_id)
+        receipt = next(iter(tx.receipts.list_by_any_id(context.agency, document_id)), None)
         receipt = receipt or next(iter(tx.receipts.find_all(context.agency, document_id=document_id)), None)
         if receipt is not None:
             return _explain_receipt(tx, receipt)
@@ -166,6 +166,7 @@ def _describe_delivery_next(tx: Tx, row: DeliveryRow) -> _TextPair | None:
 def _describe_recipients_next(tx: Tx, context: ConnectorContext, row: DeliveryRow) -> Iterator[_TextPair]:
     if row.state != DeliveryState.SENT or row.sent_at is None:
         return
+    yield from _describe_unanswered(tx, row)
     is_late = (tx.now - row.sent_at).total_seconds() > context.limits.undelivered_after
     for recipient in tx.deliveries.load_recipients([row.id])[row.id]:
         if recipient.last_code is None and recipient.change is None:
@@ -178,6 +179,17 @@ def _describe_recipients_next(tx: Tx, context: ConnectorContext, row: DeliveryRo
             yield _describe_open_request(tx, row, recipient)
 
 
+def _describe_unanswered(tx: Tx, row: DeliveryRow) -> Iterator[_TextPair]:
+    """Describe what recipients owe to a recall, an update or a replacement itself."""
+    if row.business in ANSWERED_KINDS:
+        for recipient in tx.deliveries.list_unanswered(row):
+            yield _describe_owed_answer(recipient)
+
+
+def _describe_owed_answer(recipient: RecipientRow) -> _TextPair:
+    return f"{recipient.organ_id} has to answer 15 or 16.", f"{recipient.organ_id} cần trả lời 15 hoặc 16."
+
+
 def _describe_open_request(tx: Tx, row: DeliveryRow, recipient: RecipientRow) -> _TextPair:
     """Describe an open request; one to give back (13) needs no answer any more after the last code (02, 06)."""
     packets = (
@@ -188,7 +200,7 @@ def _describe_open_request(tx: Tx, row: DeliveryRow, recipient: RecipientRow) ->
     if recipient.last_code not in _FINAL_CODES or any(
         recipient.organ_id == other.organ_id for change in packets for other in tx.deliveries.list_unanswered(change)
     ):
-        return f"{recipient.organ_id} has to answer 15 or 16.", f"{recipient.organ_id} cần trả lời 15 hoặc 16."
+        return _describe_owed_answer(recipient)
     return (
         f"{recipient.organ_id} reported {describe_code(recipient.last_code)}; it answers 13 only where that "
         "came before. Ask it "
@@ -237,11 +249,15 @@ def _explain_receipt(tx: Tx, row: ReceiptRow) -> Story:
         next_steps.append(_describe_due(row, "it is downloaded once more", "hệ thống tự tải lại một lần nữa"))
     if row.state == ReceiptState.HANDLING:
         next_steps.append(_describe_lease(row))
-    if row.change == "asked":
+    if row.change == "asked" or _owes_answer(row):
         next_steps.append(
             (
-                "The sender asks for it back, or to withdraw it: answer 15 or 16.",
-                "Nơi gửi yêu cầu thu hồi, thay thế hoặc lấy lại: cần trả lời 15 hoặc 16.",
+                "The sender asks for it back, or to withdraw it: answer 15 or 16."
+                if row.change == "asked"
+                else "The sender waits for an answer to this request: answer 15 or 16.",
+                "Nơi gửi yêu cầu thu hồi, thay thế hoặc lấy lại: cần trả lời 15 hoặc 16."
+                if row.change == "asked"
+                else "Nơi gửi chờ trả lời yêu cầu này: cần trả lời 15 hoặc 16.",
             )
         )
     next_steps += [_describe_outgoing_next(item) for item in outgoing_rows]
@@ -256,6 +272,13 @@ def _explain_receipt(tx: Tx, row: ReceiptRow) -> Story:
     )  # fmt: skip
 
 
+def _owes_answer(row: ReceiptRow) -> bool:
+    """Whether a packet that asks for something was handled, and neither agreed to nor refused."""
+    is_handled = row.state in (ReceiptState.HANDLED, ReceiptState.CONFIRMED)
+    asks = row.business in ANSWERED_KINDS or row.business == TAKE_BACK_KIND
+    return asks and is_handled and row.took_effect and row.last_code not in CHANGE_BY_ANSWER
+
+
 # -- what both have
 
 
@@ -268,12 +291,12 @@ def _build_event(entry: TimelineRow) -> Event:
     """Build an event: a move is told by its cause, a status by its name, and anything else by its own words."""
     words = entry.text
     if entry.new not in _STATUS_CODES and entry.new not in _CHANGE_WORDS:
-        suffix = _describe_authority(entry)
-        return Event(entry.at, words.en + suffix.en, words.vi + suffix.vi)
+        suffix, stated = _describe_authority(entry), _describe_stated_time(entry)
+        return Event(entry.at, words.en + suffix.en + stated.en, words.vi + suffix.vi + stated.vi)
     organ_id = entry.recipient or entry.actor
     en, vi = (f": {text}" if text else "" for text in (words.en, words.vi))
-    suffix = _describe_authority(entry)
-    en, vi = suffix.en + en, suffix.vi + vi
+    suffix, stated = _describe_authority(entry), _describe_stated_time(entry)
+    en, vi = suffix.en + en + stated.en, suffix.vi + vi + stated.vi
     if entry.new in _CHANGE_WORDS:
         name, name_vi = _CHANGE_WORDS[entry.new]
         return Event(entry.at, f"{name} asked of {organ_id}{en}", f"đã gửi {organ_id} {name_vi}{vi}")
@@ -287,6 +310,14 @@ def _build_event(entry: TimelineRow) -> Event:
         f"{organ_id}: {describe_code(entry.new)}{en}",
         f"{organ_id} {verb_vi}: {describe_code(entry.new, vi=True)}{vi}",
     )
+
+
+def _describe_stated_time(entry: TimelineRow) -> Text:
+    """Describe the time that a status gives itself, beside that at which it came in; nothing without one."""
+    if entry.stated_at is None:
+        return Text("", "")
+    time = format_time(entry.stated_at)
+    return Text(f" [its own time: {time}]", f" [giờ nơi gửi: {time}]")
 
 
 def _describe_authority(entry: TimelineRow) -> Text:

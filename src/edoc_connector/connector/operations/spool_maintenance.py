@@ -176,7 +176,7 @@ def _remove_packet(context: ConnectorContext, row: PacketRow, changed_before: da
             return False
         tx.audit_log.mark_pruned(agency=context.agency, spool_file=row.file, sha256=row.sha256, at=tx.now)
         tx.audit_log.record("packet", row.machine, row.key, {"removed": "prune"})
-    context.store.spool.discard(row.file)
+    context.store.spool.delete_file(row.file)
     return True
 
 
@@ -273,7 +273,7 @@ def _download_again(context: ConnectorContext, row: PacketRow) -> bool:
             return False
         downloaded = context.store.spool.keep_draft(draft)
     if downloaded.sha256 != row.sha256:
-        context.store.spool.discard(downloaded.name)
+        context.store.spool.delete_file(downloaded.name)
         log.warning("docId %s: the hub gives other bytes now", doc_id)
         return False
     with translate_driver_errors():

@@ -291,7 +291,7 @@ class AckSender(ForkAware):
             if outcome.is_closed:
                 _close_confirmation(tx, outcome.row)
             elif outcome.error is not None:
-                self._write_failure(tx, outcome.row, outcome.error)
+                self._record_failure(tx, outcome.row, outcome.error)
             elif outcome.row.state == OutgoingState.UNKNOWN:
                 values: dict[str, Any] = {"sent_at": tx.now, "attempts": outcome.row.attempts + 1, **NO_ERROR}
                 tx.outgoing.move(outcome.row, OutgoingState.SENT, hub_doc_id=outcome.doc_id, **values)
@@ -302,7 +302,8 @@ class AckSender(ForkAware):
         if confirmed:
             tx.receipts.mark_confirmed({row.receipt_id or 0: row.code for row in confirmed})
 
-    def _write_failure(self, tx: Tx, row: OutgoingRow, error: EdocError) -> None:
+    def _record_failure(self, tx: Tx, row: OutgoingRow, error: EdocError) -> None:
+        """Record a failed attempt, as `decide_retry` has it; a confirmation is never unknown, it is sent again."""
         state = OutgoingState(decide_retry(error).next_state)
         if row.kind == CONFIRM and state is not OutgoingState.FAILED:
             state = OutgoingState.READY  # confirming twice is harmless, so an unknown outcome is no reason to ask

@@ -31,7 +31,7 @@ from .._recovery import recover_sending
 from .._retry import NO_ERROR, as_error_columns, compute_next_attempt, decide_retry
 from .ack_sender import AckSender
 from .reconciler import FOUND_AFTER_RESTORE, Reconciler
-from .submission import Submission, is_refusal, record_refusal
+from .submission import Submission, is_refused_by_hub, record_refusal
 
 log = get_logger("edoc_connector.connector.outbox")
 
@@ -171,7 +171,7 @@ class Outbox:
                 values |= {"next_attempt_at": tx.now, "asked": 0}
             else:
                 values |= {"next_attempt_at": compute_next_attempt(self._context.limits, row.attempts, tx.now, error)}
-            is_refused = state is DeliveryState.FAILED and is_refusal(error)
+            is_refused = state is DeliveryState.FAILED and is_refused_by_hub(error)
             values |= {"never_accepted": row.never_accepted} if is_refused else {}
             tx.deliveries.move(row, state, detail=describe_error(error), **values)
             if is_refused:
@@ -306,6 +306,7 @@ class Outbox:
             failed_ids |= {result.key for result in results if result.error is not None}
 
     def _open_breaker(self, error: EdocError) -> None:
+        """Pause sending from this process; `worker.HubBreaker` is the breaker that an agency's workers share."""
         self._breaker_open_until = time.monotonic() + self._context.limits.backoff
         level = logging.ERROR if isinstance(error, AuthenticationRejected) else logging.WARNING
         log.log(level, "sending to the hub pauses, everything stays queued: %s", error)

@@ -144,7 +144,7 @@ class Reconciler:
         query = self._build_query(row)
         states = self._context.hub.sent_state(MessageType.EDOC if isinstance(row, DeliveryRow) else MessageType.STATUS)
         hub_time = self._context.hub.time  # set right by now, if the hub refuses our clock
-        query = with_hub_clock(query, now=hub_time(), offset=hub_time.offset)
+        query = adjust_to_hub_clock(query, now=hub_time(), offset=hub_time.offset)
         with self._context.store.snapshot() as tx:
             return find_matches(query, states, is_bound=lambda doc_id: _is_bound(tx, row, doc_id))
 
@@ -234,7 +234,7 @@ def find_matches(
     return tuple(doc_id or None for doc_id in sorted(matching_ids) if not (doc_id and is_bound(doc_id)))
 
 
-def with_hub_clock(query: SentQuery, *, now: datetime, offset: timedelta) -> SentQuery:
+def adjust_to_hub_clock(query: SentQuery, *, now: datetime, offset: timedelta) -> SentQuery:
     """Adjust a query where our clock may have been ahead when the message was stored: the hub's times are its own.
 
     Args:

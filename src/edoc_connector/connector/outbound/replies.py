@@ -7,12 +7,13 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from ..._core import Text
-from ...edxml import ResponseFor, StaffInfo, StatusCode, StatusMessage
+from ...edxml import DocumentName, ResponseFor, StaffInfo, StatusCode, StatusMessage
 from ...errors import NotFound, StatusNotAllowed
 from ...store import CHANGE_BY_ANSWER, ReceiptRow, ReceiptState, Tx, describe_code, require_allowed_code
-from .._agency_codes import find_agency_codes, find_document_of
+from .._agency_codes import find_agency_codes, find_document_of, find_same_code
 from .._change_rules import KIND_NAMES_VI, NEW_KIND, TAKE_BACK_KIND, WITHDRAWING_KINDS
 from .._context import ConnectorContext
+from .._document_match import match_receipts
 
 ANSWERABLE_STATES = frozenset({ReceiptState.HANDLED, ReceiptState.CONFIRMED})
 
@@ -151,14 +152,14 @@ def enqueue_reply(tx: Tx, context: ConnectorContext, row: ReceiptRow, reply: Sta
     return current if current.id == row.id else tx.receipts.get_by_id(row.id)
 
 
-def record_answer(tx: Tx, row: ReceiptRow, reply: StatusReply, *, target_ids: Collection[str]) -> ReceiptRow:
+def record_answer(tx: Tx, row: ReceiptRow, reply: StatusReply, *, targets: Collection[DocumentName]) -> ReceiptRow:
     """Note an answer (15, 16) where the request came in, and at the documents that a recall or replacement acts on.
 
     Args:
         tx: the transaction, in which `enqueue_reply` queued it.
         row: the receipt that is answered.
         reply: the answer.
-        target_ids: the documents acted on, by DocumentId; none but for a recall or a replacement.
+        targets: the documents acted on; none but for a recall or a replacement.
 
     Returns:
         The receipt after it.
@@ -166,8 +167,8 @@ def record_answer(tx: Tx, row: ReceiptRow, reply: StatusReply, *, target_ids: Co
     words = describe_code(reply.code), describe_code(reply.code, vi=True)
     if row.business == TAKE_BACK_KIND:
         tx.receipts.record_note(row, detail=Text(*words), last_code=reply.code)
-    for document_id in target_ids:
-        target = find_document_of(tx, row.agency, document_id, row.sender)
+    for name in targets:
+        target = _find_target(tx, row, name)
         if target is not None:
             tx.receipts.lock_receipt(target.id)
             kind = row.business or ""
@@ -209,6 +210,13 @@ def _find_reply_state(tx: Tx, row: ReceiptRow) -> _ReplyState:
             f"the document {row.document_id} did not come to us.", vi=f"Không có văn bản đến {row.document_id}."
         )
     return _ReplyState(subject_receipt, True, subject_receipt.last_code, subject_receipt.change)
+
+
+def _find_target(tx: Tx, row: ReceiptRow, name: DocumentName) -> ReceiptRow | None:
+    """Find the document of its sender that a packet names."""
+    rows = match_receipts(tx, row.agency, name, row.sender or "").rows
+    code = find_same_code(tx, row.agency, row.sender or "", [copy.sender for copy in rows])
+    return next((copy for copy in rows if copy.sender == code), None)
 
 
 def _find_subject_receipt(tx: Tx, row: ReceiptRow) -> ReceiptRow | None:

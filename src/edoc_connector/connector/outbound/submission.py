@@ -90,7 +90,7 @@ def _add_delivery(context: ConnectorContext, new_delivery: NewDelivery, document
     finally:
         # Nothing was stored, or another worker stored the same document first.
         if row is None or row.spool_file != new_delivery.spool_file:
-            context.store.spool.discard(new_delivery.spool_file)
+            context.store.spool.delete_file(new_delivery.spool_file)
     return Submission(row, is_new=is_ours)
 
 
@@ -169,7 +169,7 @@ def rebuild(context: ConnectorContext, row: DeliveryRow, document: Document) -> 
         is_committed = True
     finally:
         if not is_committed:
-            context.store.spool.discard(file.name)
+            context.store.spool.delete_file(file.name)
     return Submission(ready_row)
 
 
@@ -189,7 +189,7 @@ def is_correctable(tx: Tx, row: DeliveryRow) -> bool:
     )
 
 
-def is_refusal(error: EdocError) -> bool:
+def is_refused_by_hub(error: EdocError) -> bool:
     """Tell whether the hub refused what is in the packet."""
     return isinstance(error, _REFUSAL_ERRORS)
 
@@ -216,9 +216,9 @@ def _correct_delivery(
             corrected_row = tx.deliveries.get_by_id(existing.id)
     finally:
         if corrected_row is None:
-            context.store.spool.discard(new_delivery.spool_file)
+            context.store.spool.delete_file(new_delivery.spool_file)
     # Only now: had the commit failed, nobody could tell which of the two the row names.
-    context.store.spool.discard(refused_file or new_delivery.spool_file)
+    context.store.spool.delete_file(refused_file or new_delivery.spool_file)
     return resubmit(context, corrected_row)
 
 

@@ -1,7 +1,7 @@
 """Attachments: names, types and bytes, read from files, from memory or from a packet."""
 
 from .attachment import Attachment, AttachmentDigest
-from .base64_text import RunKind, classify_run, encode_base64, has_spaces
+from .base64_text import RunKind, classify_run, encode_base64, has_spaces, has_url_safe_letters
 from .content import Base64Content, BytesContent, Content, MemoryText, SpanText, ZippedContent
 from .filenames import DistinctNames, distinct, safe_name
 from .media_types import FILE_FORMATS, find_contradiction, guess_type, is_generic_type
@@ -30,6 +30,7 @@ __all__ = [
     "find_contradiction",
     "guess_type",
     "has_spaces",
+    "has_url_safe_letters",
     "is_generic_type",
     "safe_name",
     "save_all",

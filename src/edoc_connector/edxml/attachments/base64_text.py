@@ -12,6 +12,7 @@ from enum import Enum
 import pybase64
 
 SPACES = b" \t\r\n"
+_FROM_URL_SAFE = bytes.maketrans(b"-_+/", b"+/**")
 _ALPHABET = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/="
 
 
@@ -35,6 +36,21 @@ def decode_base64(text: bytes) -> bytes:
 def has_spaces(text: bytes) -> bool:
     """Tell whether a space, tab or line end stands in a text."""
     return b" " in text or b"\n" in text or b"\r" in text or b"\t" in text
+
+
+def has_url_safe_letters(text: bytes) -> bool:
+    """Tell whether a letter that only the URL-safe alphabet has stands in a text (RFC 4648, 5)."""
+    return b"-" in text or b"_" in text
+
+
+def translate_url_safe(text: bytes) -> bytes:
+    """Translate the URL-safe alphabet to the usual one; letters of both in one text make it no base64."""
+    return text.translate(_FROM_URL_SAFE)
+
+
+def is_unpadded(last_letters: bytes, letters: int) -> bool:
+    """Tell whether a text of so many letters is base64 without its padding, by the last of them."""
+    return letters % 4 in (2, 3) and b"=" not in last_letters
 
 
 class RunKind(Enum):

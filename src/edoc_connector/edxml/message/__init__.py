@@ -2,7 +2,9 @@
 
 from .classification import Classification, find_mark
 from .codes import BusinessType, DocumentType, Priority, StatusCode
-from .document_id import DocumentIdParts
+from .dates import VIETNAM
+from .document_id import DocumentIdParts, compose_document_id
+from .document_name import DocumentName
 from .field_problems import FieldProblem
 from .model import (
     Business,
@@ -25,6 +27,7 @@ from .model import (
 from .organ_id import MAX_CODE_LENGTH, CodeSystem, Directory, OrganId, find_hidden_character
 from .signed_fields import facts, list_unsealed_fields, list_unsealed_parts, normalise, refreshed_facts
 from .table import (
+    BUSINESS,
     DOCUMENT_HEADER,
     DOCUMENT_TRACE,
     ENCODED_ATTACHMENT,
@@ -36,9 +39,10 @@ from .table import (
     Steps,
     Table,
 )
-from .values import ORGAN_ID, TEXT, VIETNAM, Kind, write_date
+from .values import ORGAN_ID, TEXT, Kind, write_date
 
 __all__ = [
+    "BUSINESS",
     "DOCUMENT_HEADER",
     "DOCUMENT_TRACE",
     "ENCODED_ATTACHMENT",
@@ -58,6 +62,7 @@ __all__ = [
     "Directory",
     "Document",
     "DocumentIdParts",
+    "DocumentName",
     "DocumentType",
     "EncodedAttachment",
     "FieldProblem",
@@ -80,6 +85,7 @@ __all__ = [
     "Table",
     "TraceHeader",
     "ValueHolder",
+    "compose_document_id",
     "facts",
     "find_hidden_character",
     "find_mark",

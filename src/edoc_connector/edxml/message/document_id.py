@@ -26,12 +26,14 @@ class DocumentIdParts:
         is_possible: whether the date inside, if there is one, exists.
         number: the document's number, empty for other forms.
         notation: its notation, empty for other forms.
+        issued_on: the date inside, None for other forms and where it does not exist.
     """
 
     is_known_form: bool
     is_possible: bool = True
     number: str = ""
     notation: str = ""
+    issued_on: date | None = None
 
     @classmethod
     def from_text(cls, text: str) -> DocumentIdParts:
@@ -40,7 +42,8 @@ class DocumentIdParts:
         if found is None:
             return cls(_is_uuid(text))
         day = _DATE.fullmatch(found.group(2))
-        return cls(day is not None, day is None or _is_real_date(day), found.group(3), found.group(4))
+        issued_on = _parse_day(day) if day else None
+        return cls(day is not None, day is None or issued_on is not None, found.group(3), found.group(4), issued_on)
 
 
 def find_doubt(text: str) -> str:
@@ -59,9 +62,8 @@ def _is_uuid(text: str) -> bool:
     return True
 
 
-def _is_real_date(day: re.Match[str]) -> bool:
+def _parse_day(day: re.Match[str]) -> date | None:
     try:
-        date(*(int(part) for part in day.groups()))
+        return date(*(int(part) for part in day.groups()))
     except ValueError:
-        return False
-    return True
+        return None

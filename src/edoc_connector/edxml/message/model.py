@@ -291,7 +291,7 @@ class Document(CheckableMessage):
         reference_codes: ReferenceCodes, free text.
         appendixes: titles of the appendixes.
         responses_for: documents this one answers.
-        steering: SteeringType, whether it steers.
+        steering: SteeringType, whether it steers; a text that is neither 0 nor 1 is kept as it is.
         task_codes: codes of the tasks it answers.
         application_type: ApplicationType.
         to_places: nơi nhận as printed.
@@ -326,7 +326,7 @@ class Document(CheckableMessage):
     reference_codes: str | None = None
     appendixes: Items[str] = ()
     responses_for: Items[ResponseFor] = ()
-    steering: bool | None = None
+    steering: Annotated[bool | str | None, Field(union_mode="left_to_right")] = None
     task_codes: Items[str] = ()
     application_type: str | None = None
     to_places: Items[str] = ()

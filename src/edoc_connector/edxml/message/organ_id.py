@@ -94,7 +94,8 @@ class Directory:
     """The codes of the two systems, paired as a hub's directory pairs them.
 
     ``Directory(connector.directory())`` makes one of the hub's directory. An agency that is marked inactive is left
-    out; a code that the directory pairs with two others maps to none of them.
+    out; a code that the directory pairs with two others of one system maps to none of them. Two codes of one system are
+    two agencies, whatever the directory says: it is a hub's word, and shall not make one of the other.
 
     Args:
         agencies: the agencies of a hub's directory.
@@ -115,7 +116,16 @@ class Directory:
     def codes(self, code: OrganId | str) -> frozenset[OrganId]:
         """List all codes of the agency with this code; the code alone where the directory does not know it."""
         parsed = _as_organ_id(code)
-        return frozenset({parsed, *self._paired_codes.get(parsed, ())})
+        return frozenset({parsed, *(one for one in self._list_partners(parsed) if self._is_only_pair(parsed, one))})
+
+    def _list_partners(self, code: OrganId) -> list[OrganId]:
+        return [one for one in self._paired_codes.get(code, ()) if one.system is not code.system]
+
+    def _is_only_pair(self, code: OrganId, partner: OrganId) -> bool:
+        """Whether of either system no further code is paired with the other one."""
+        return [one for one in self._list_partners(code) if one.system is partner.system] == [partner] and [
+            one for one in self._list_partners(partner) if one.system is code.system
+        ] == [code]
 
     def convert(self, code: OrganId | str, system: CodeSystem) -> OrganId | None:
         """Convert an agency's code to a system; None where the directory lists no code of the system, or several."""

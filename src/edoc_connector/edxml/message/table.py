@@ -183,7 +183,7 @@ DOCUMENT_HEADER = Table(
         Row("OtherInfo/ReferenceCodes", "reference_codes", _T),
         Row("OtherInfo/Appendixes/Appendix", "appendixes", _T, many=True),
         Row("ResponseFor", "responses_for", RESPONSE_FOR, many=True),
-        Row("SteeringType", "steering", values.BIT),
+        Row("SteeringType", "steering", values.STEERING),
         Row("ResponseForTask/TaskCode", "task_codes", _T, many=True),
         Row("ApplicationType", "application_type", _T),
         Row("ToPlaces/Place", "to_places", _T, many=True, limit=150),

@@ -5,15 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta, timezone
+from datetime import date, datetime
 from enum import IntEnum
 from typing import Any
 
 from . import document_id, organ_id
 from .codes import StatusCode
-
-VIETNAM = timezone(timedelta(hours=7))
-"""The time zone of all times on the wire, which carry no offset."""
+from .dates import VIETNAM, is_plausible_year, parse_date, parse_time
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +24,7 @@ class Kind:
         read: makes the value of a trimmed, non-empty text; None where the text is no such value.
         form_finding: code of the finding for a text that is understood but is not of the form that `write` gives.
         keeps_text: whether a text that is no such value is kept as it is.
+        odd_finding: code of the finding for a text that is no such value.
         find_doubt: finds the code of the finding for a doubtful text that is a value, empty if none; None where no
             text is doubtful.
         allowed: all texts, where they are few; for the schema.
@@ -37,6 +36,7 @@ class Kind:
     read: Callable[[str], Any]
     form_finding: str = "EDX-FORM"
     keeps_text: bool = False
+    odd_finding: str = "EDX-VALUE"
     find_doubt: Callable[[str], str] | None = None
     allowed: tuple[str, ...] = ()
     pattern: str = ""
@@ -78,48 +78,18 @@ def _read_status(text: str) -> StatusCode | None:
     return StatusCode(code) if code in set(StatusCode) else None
 
 
-_TIME = r"(?:[T ]+([0-9]{1,2}):([0-9]{2})(?::([0-9]{2})(?:\.[0-9]+)?)?(Z|[+-][0-9]{2}:?[0-9]{2})?)?"
-_YEAR_FIRST = re.compile(r"([0-9]{4})[/-]([0-9]{1,2})[/-]([0-9]{1,2})" + _TIME)
-_DAY_FIRST = re.compile(r"([0-9]{1,2})[/-]([0-9]{1,2})[/-]([0-9]{4})" + _TIME)
+def _find_date_doubt(text: str) -> str:
+    if text[:2] in _PLAIN_CENTURIES and text[4:5] == "/":
+        return ""
+    day = parse_date(text)
+    return "EDX-YEAR" if day is not None and not is_plausible_year(day) else ""
 
 
-def _parse_moment(text: str) -> datetime | None:
-    """Parse a date or time of any form that occurs in packets to Vietnam time, which also counts without an offset."""
-    if found := _YEAR_FIRST.fullmatch(text):
-        year, month, day = found.group(1, 2, 3)
-    elif found := _DAY_FIRST.fullmatch(text):
-        day, month, year = found.group(1, 2, 3)
-    else:
-        return None
-    hour, minute, second = (int(part or 0) for part in found.group(4, 5, 6))
-    try:
-        local_moment = datetime(
-            int(year), int(month), int(day), hour, minute, second, tzinfo=_parse_offset(found.group(7))
-        )
-        return local_moment.astimezone(UTC).astimezone(VIETNAM)
-    except (ValueError, OverflowError):  # no such day; or in Vietnam a day before year 1 or after 9999
-        return None
+def _write_steering(value: bool | str) -> str:
+    return value if isinstance(value, str) else str(int(value))
 
 
-def _parse_offset(text: str | None) -> timezone:
-    if text is None:
-        return VIETNAM
-    if text == "Z":
-        return timezone(timedelta())
-    sign = -1 if text[0] == "-" else 1
-    return timezone(sign * timedelta(hours=int(text[1:3]), minutes=int(text[-2:])))
-
-
-def _read_date(text: str) -> date | None:
-    moment = _parse_moment(text)
-    return moment.date() if moment else None
-
-
-def _read_time(text: str) -> datetime | None:
-    moment = _parse_moment(text)
-    return moment.astimezone(UTC) if moment else None
-
-
+_PLAIN_CENTURIES = ("19", "20")
 _DAY_PATTERN = "[0-9]{4}/(0[1-9]|1[0-2])/(0[1-9]|[12][0-9]|3[01])"
 _TIME_PATTERN = _DAY_PATTERN + " ([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]"
 
@@ -128,8 +98,23 @@ TEXT = Kind("text", str.strip, str)
 ORGAN_ID = Kind("OrganId", str.strip, str, find_doubt=organ_id.find_doubt)
 DOCUMENT_ID = Kind("DocumentId", str.strip, str, find_doubt=document_id.find_doubt)
 INT = Kind("int", _write_int, _read_int, pattern="[0-9]{1,9}")
-DATE = Kind("yyyy/MM/dd", write_date, _read_date, form_finding="EDX-DATE-FORM", pattern=_DAY_PATTERN)
-TIME = Kind("yyyy/MM/dd HH:mm:ss", write_time, _read_time, form_finding="EDX-TIME-FORM", pattern=_TIME_PATTERN)
+DATE = Kind(
+    "yyyy/MM/dd",
+    write_date,
+    parse_date,
+    form_finding="EDX-DATE-FORM",
+    find_doubt=_find_date_doubt,
+    pattern=_DAY_PATTERN,
+)
+TIME = Kind(
+    "yyyy/MM/dd HH:mm:ss",
+    write_time,
+    parse_time,
+    form_finding="EDX-TIME-FORM",
+    find_doubt=_find_date_doubt,
+    pattern=_TIME_PATTERN,
+)
 BIT = Kind("0 or 1", lambda value: "1" if value else "0", _read_truth, allowed=("0", "1"))
+STEERING = Kind("0 or 1", _write_steering, _read_truth, keeps_text=True, odd_finding="EDX-KEPT", allowed=("0", "1"))
 TRUTH = Kind("true or false", lambda value: "true" if value else "false", _read_truth, allowed=("false", "true"))
 STATUS = Kind("two digits", str, _read_status, keeps_text=True, allowed=tuple(StatusCode))

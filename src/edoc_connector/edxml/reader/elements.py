@@ -11,7 +11,7 @@ from lxml import etree
 from ..._core import MAX_MARKS, has_too_many_marks
 from ..findings import Finding, packet_error
 from ..message import Kind, Row, Table
-from ..names import ALIASES, DS, NS, OLD_NAMESPACES, XLINK
+from ..names import ALIASES, DS, NAMES_WITHIN, NS, OLD_NAMESPACES, XLINK
 from .fast_path import build_model, read_plain_values
 from .positions import Position
 from .xpath import XPathIndex
@@ -49,6 +49,13 @@ _MAX_CACHED_SIZE = 128  # characters; a stranger's endless names shall not fill 
 def iter_children(parent: etree._Element) -> Iterator[tuple[str, etree._Element]]:
     """Iterate over child elements with their names, as `resolve_name` gives them."""
     return ((resolve_name(child), child) for child in parent.iterchildren("*"))
+
+
+def is_displaced(name: str, element: etree._Element) -> bool:
+    """Tell whether an element is one of those that are read wherever some systems put them."""
+    if name == "Bussiness":  # one without a type is somebody's own
+        return any(one == "BussinessDocType" for one, _ in iter_children(element))
+    return name == "TraceHeaderList"
 
 
 class ElementReader:
@@ -193,14 +200,20 @@ class ElementReader:
         """Iterate over the elements of the table's rows, also in groups that hold only other elements."""
         self.report_stray_text(parent)
         seen_groups: set[str] = set()
+        names_within = NAMES_WITHIN.get(resolve_name(parent), {})
         for name, child in iter_children(parent):
             path = (*above, name)
+            if name in names_within and path not in paths:
+                path = (*above, names_within[name])
+                self.report("EDX-NAME", child, name, names_within[name])
             if path in paths:
                 self.check_name(child)
                 yield path, child
             elif path in groups:
                 self._check_group(child, name, seen_groups)
                 yield from self._walk(child, path, paths, groups)
+            elif is_displaced(name, child):
+                self.report("EDX-PLACE", child, name, etree.QName(parent).localname)
             else:
                 self.note_foreign(child, [known[len(above)] for known in paths if known[: len(above)] == above])
                 self.report_unknown(child)
@@ -243,7 +256,7 @@ class ElementReader:
             self.report("EDX-LENGTH", element, str(len(text)), str(row.limit))
         value = kind.read(text)
         if value is None:
-            self.report("EDX-VALUE", element, text)
+            self.report(kind.odd_finding, element, text)
             return text if kind.keeps_text else None
         if (written := kind.write(value)) != text:
             self.report(kind.form_finding, element, text, written)

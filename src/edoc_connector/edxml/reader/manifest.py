@@ -109,6 +109,8 @@ def _iter_attachment_elements(
             if resolve_name(child) != "Attachment" and len(child):
                 reader.note_ambiguous(child, "Attachment")
         yield from _iter_only(group, "Attachment", reader)
+    for manifest in _iter_named(envelope, "edXMLManifest", reader):  # of systems that write no body
+        yield from _iter_only(manifest, "Attachment", reader)
 
 
 def _iter_named(parent: etree._Element, wanted: str, reader: ElementReader) -> Iterator[etree._Element]:
@@ -213,6 +215,8 @@ class _AttachmentReader:
         if self.skeleton.is_spaced(self.entry.content):
             self.reader.report("EDX-BASE64-SPACE", self.element, name)
         base64 = self.skeleton.build_content(self.entry.content, name)
+        for code in base64.find_deviations():
+            self.reader.report(code, self.element, name)
         return self._unpack(base64, name, limits, budget) if self._is_packed(name) else base64
 
     def _is_packed(self, name: str) -> bool:

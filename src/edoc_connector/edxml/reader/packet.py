@@ -63,6 +63,10 @@ class Packet:
         """Open a stream of the packet's bytes as they came; the caller closes it."""
         return self.source.open()
 
+    def open_utf8(self) -> BinaryIO:
+        """Open a stream of the packet's bytes as they were read, which is in UTF-8; the caller closes it."""
+        return self.skeleton.source.open()
+
     def content_findings(self) -> Iterator[Finding]:
         """Decode every attachment; yield findings on damaged and empty ones, and on zips of more than one file."""
         places = XPathIndex()

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from lxml import etree
 
@@ -12,19 +13,22 @@ from ..attachments import Attachment
 from ..findings import packet_error
 from ..limits import Limits
 from ..message import (
+    BUSINESS,
     DOCUMENT_HEADER,
     DOCUMENT_TRACE,
     STATUS_HEADER,
     Business,
     BusinessType,
     Document,
+    DocumentIdParts,
     Message,
     StatusMessage,
     find_mark,
+    write_date,
 )
 from ..names import DS
 from ..source import Source
-from .elements import ElementReader, iter_children, resolve_name
+from .elements import ElementReader, is_displaced, iter_children, resolve_name
 from .fast_path import build_model
 from .manifest import AttachmentElement, read_attachments
 from .packet import Packet
@@ -53,7 +57,7 @@ def read(source: AnyFile | str | bytes, *, limits: Limits | None = None) -> Pack
         skeleton.findings, format_excerpt=skeleton.format_excerpt, find_position=skeleton.find_position
     )
     envelope = _find_envelope(skeleton.root, reader)
-    header = _find_single(envelope, "edXMLHeader", reader)
+    header = _find_header(envelope, reader)
     message_header = _find_single(header, "MessageHeader", reader)
     with packet_source.open_shared():  # once for the heads of all attachments
         encoded = read_attachments(skeleton, envelope, reader, bounds)
@@ -62,6 +66,7 @@ def read(source: AnyFile | str | bytes, *, limits: Limits | None = None) -> Pack
     if any(name == "StatusCode" for name, _ in iter_children(message_header)):
         message = reader.read_model(STATUS_HEADER, message_header, StatusMessage)
     else:
+        _refuse_other_report(envelope, message_header, reader)
         message = _read_document(header, message_header, attachments, reader)
         _report_marks(message, message_header, encoded, reader)
     frame = _STATUS_FRAME if isinstance(message, StatusMessage) else _DOCUMENT_FRAME
@@ -104,6 +109,15 @@ def _find_single(parent: etree._Element, name: str, reader: ElementReader) -> et
     return found[0]
 
 
+def _find_header(envelope: etree._Element, reader: ElementReader) -> etree._Element:
+    """Find edXMLHeader; the envelope itself where some systems write the header's parts into it."""
+    names = {name for name, _ in iter_children(envelope)}
+    if "edXMLHeader" in names or "MessageHeader" not in names:
+        return _find_single(envelope, "edXMLHeader", reader)
+    reader.report("EDX-MISSING", envelope, "edXMLHeader")
+    return envelope
+
+
 def _structure_error(element: etree._Element, fault: str, fault_vi: str, reader: ElementReader) -> PacketError:
     place = XPathIndex().find_xpath(element)
     return packet_error(
@@ -111,19 +125,71 @@ def _structure_error(element: etree._Element, fault: str, fault_vi: str, reader:
     )
 
 
+def _refuse_other_report(envelope: etree._Element, message_header: etree._Element, reader: ElementReader) -> None:
+    """Refuse a report in the frame of a packet: its header names no document, and its body holds something else."""
+    bodies = [child for name, child in iter_children(envelope) if name == "edXMLBody"]
+    parts = {name for body in bodies for name, _ in iter_children(body)}
+    if (
+        parts
+        and "edXMLManifest" not in parts
+        and not _IDENTIFYING & {name for name, _ in iter_children(message_header)}
+    ):
+        fault = "not a document packet: it has no recipient, DocumentId, Code or manifest"
+        fault_vi = "không phải gói tin văn bản: không có nơi nhận, DocumentId, Code hay manifest"
+        raise _structure_error(message_header, fault, fault_vi, reader)
+
+
+_IDENTIFYING = {"To", "DocumentId", "Code"}
+
+
 def _read_document(
     header: etree._Element, message_header: etree._Element, attachments: tuple[Attachment, ...], reader: ElementReader
 ) -> Document:
     values = reader.read_values(DOCUMENT_HEADER, message_header)
-    trace = next((child for name, child in iter_children(header) if name == "TraceHeaderList"), None)
+    _check_issue_date(values, message_header, reader)
+    trace = _find_trace(header, message_header)
     if trace is None:
         reader.report("EDX-MISSING", header, "TraceHeaderList")
     else:
         reader.check_name(trace)
         values |= reader.read_values(DOCUMENT_TRACE, trace)
+        if "business" not in values:
+            values |= _read_displaced_business(trace, reader)
     # a document without a request is a new one
     values.setdefault("business", Business(type=BusinessType.NEW, paper=None))
     return build_model(Document, values | {"attachments": attachments})
+
+
+def _check_issue_date(values: Mapping[str, Any], message_header: etree._Element, reader: ElementReader) -> None:
+    """Report a date of promulgation that is missing, or another than the one inside DocumentId."""
+    guess = DocumentIdParts.from_text(values.get("id") or "").issued_on
+    issued_on = values.get("issued_on")
+    if guess is not None and guess != issued_on:
+        seen = write_date(issued_on) if issued_on else ""
+        reader.report("EDX-DATE-ID", _find_issue_date(message_header), seen, write_date(guess))
+
+
+def _find_issue_date(message_header: etree._Element) -> etree._Element:
+    """Find the element of the date of promulgation, or the last one around its place that is there."""
+    found = message_header
+    for wanted in ("PromulgationInfo", "PromulgationDate"):
+        found = next((child for name, child in iter_children(found) if name == wanted), found)
+    return found
+
+
+def _find_trace(header: etree._Element, message_header: etree._Element) -> etree._Element | None:
+    """Find TraceHeaderList, which some systems write into MessageHeader."""
+    parts = (one for parent in (header, message_header) for one in iter_children(parent))
+    return next((child for name, child in parts if name == "TraceHeaderList"), None)
+
+
+def _read_displaced_business(trace: etree._Element, reader: ElementReader) -> dict[str, Any]:
+    """Read a request that stands inside a TraceHeader: a recall must not pass for a new document."""
+    for header_name, trace_header in iter_children(trace):
+        for name, element in iter_children(trace_header) if header_name == "TraceHeader" else ():
+            if name == "Bussiness" and is_displaced(name, element):
+                return {"business": reader.read_model(BUSINESS, element, Business)}
+    return {}
 
 
 def _report_marks(
@@ -146,7 +212,7 @@ _STATUS_FRAME = {
 }
 _DOCUMENT_FRAME = {
     "edXML": {"edXMLEnvelope", "AttachmentEncoded"},
-    "edXMLEnvelope": {"edXMLHeader", "edXMLBody", "AttachmentEncoded"},
+    "edXMLEnvelope": {"edXMLHeader", "edXMLBody", "AttachmentEncoded", "MessageHeader", "edXMLManifest"},
     "edXMLHeader": {"MessageHeader", "TraceHeaderList", "Signature"},
 }
 """The parts that hold a packet's content, each with the names of its children."""

@@ -19,7 +19,7 @@ from urllib.parse import quote
 from xml.parsers import expat
 
 from ...errors import PacketError
-from ..attachments import RunKind, classify_run, has_spaces
+from ..attachments import RunKind, classify_run, has_spaces, has_url_safe_letters
 from ..findings import Finding, packet_error
 from ..limits import Limits
 from ..names import DS, NS, XLINK
@@ -198,7 +198,9 @@ class _Watcher:
         self._fed_size = 0
         self._found_texts: list[_FoundText] = []
         self._open_elements: list[tuple[str, frozenset[str]]] = [("", frozenset({"xml", "xmlns"}))]
-        self._nodes = self._namespaces = self._read_size = self._text_size = 0
+        self._nodes = self._read_size = self._text_size = 0
+        self._namespaces: set[tuple[str, str]] = set()
+        """The different declarations, as prefix and namespace."""
         self._text_depth = 0
         self._text_start = -1
         self._is_text_plain = self._has_text_comments = self._has_text_instructions = self._has_text_spaces = False
@@ -283,16 +285,25 @@ class _Watcher:
         with source.open_shared() as stream:
             near = BlockReader(stream)
             for index, text in enumerate(self._found_texts):
-                lines, marked, spaced = text.lines, not text.is_plain, text.has_spaces
+                lines, marked, spaced, url_safe = text.lines, not text.is_plain, text.has_spaces, False
                 for start, end in text.iter_unskipped_ranges():
                     for piece in near.read_pieces(start, end):
                         lines += piece.count(b"\n")
                         marked = marked or b"&" in piece
                         spaced = spaced or has_spaces(piece)
+                        url_safe = url_safe or has_url_safe_letters(piece)
                 place = text.start, text.end, f"{self.token}-{index}-"
-                yield Span(*place, is_plain=not marked, lines=lines, has_spaces=spaced, has_comments=text.has_comments)
+                yield Span(
+                    *place,
+                    is_plain=not marked,
+                    lines=lines,
+                    has_spaces=spaced,
+                    has_comments=text.has_comments,
+                    is_url_safe=url_safe,
+                )
 
     def _handle_start(self, name: str, attributes: list[str]) -> None:
+        """Hold a start tag to the limits, and open the text behind it where it is an attachment's content."""
         self._count_node()
         if attributes and len(attributes) > 2 * self.limits.attributes:
             raise self._limit_error("attributes on one element", "thuộc tính trên một phần tử", self.limits.attributes)
@@ -302,7 +313,7 @@ class _Watcher:
         # most attributes have no prefix and declare none
         if (prefix and prefix not in scope) or (attributes and _has_prefixes(attributes)):
             self._check_uris(attributes)
-            scope = self._compute_scope(name, attributes[::2])
+            scope = self._compute_scope(name, attributes)
         around.append((local, scope))
         if len(around) > self._max_open:
             raise self._limit_error("nested elements", "cấp phần tử lồng nhau", self.limits.depth)
@@ -339,15 +350,23 @@ class _Watcher:
 
     def _compute_scope(self, name: str, attributes: list[str]) -> frozenset[str]:
         """Compute the prefixes declared for an element; note those that it uses undeclared."""
-        declared = frozenset(n[6:] for n in attributes if n.startswith("xmlns:"))
-        scope = self._open_elements[-1][1] | declared if declared else self._open_elements[-1][1]
-        used = (qname.partition(":") for qname in (name, *attributes))
+        names, values = attributes[::2], attributes[1::2]
+        declarations = {
+            (n[6:], v) for n, v in zip(names, values, strict=True) if n == "xmlns" or n.startswith("xmlns:")
+        }
+        scope = self._open_elements[-1][1]
+        declared = {prefix for prefix, _ in declarations if prefix}
+        if not declared <= scope:
+            scope |= declared
+        used = (qname.partition(":") for qname in (name, *names))
         fresh = {prefix for prefix, colon, _ in used if colon and prefix not in scope}
         for prefix in sorted(fresh - self.undeclared.keys()):
             self.undeclared[prefix] = self.parser.CurrentLineNumber
-        self._namespaces += len(declared) + len(fresh) + ("xmlns" in attributes)
-        if self._namespaces > self.limits.namespaces:
-            raise self._limit_error("namespace declarations", "khai báo không gian tên", self.limits.namespaces)
+        self._namespaces |= declarations | {(prefix, "") for prefix in fresh}
+        if len(self._namespaces) > self.limits.namespaces:
+            raise self._limit_error(
+                "different namespace declarations", "khai báo không gian tên khác nhau", self.limits.namespaces
+            )
         return scope
 
     def _handle_end(self, _name: str) -> None:
@@ -403,6 +422,7 @@ class _Watcher:
             raise packet_error("EDX-ENCODING", encoding)
 
     def _handle_doctype(self, *_: object) -> None:
+        """Refuse a DOCTYPE where it begins, before anything in it is read."""
         raise packet_error("EDX-DOCTYPE", position=self._find_position())
 
     def _limit_error(self, subject: str, subject_vi: str, most: int) -> Exception:

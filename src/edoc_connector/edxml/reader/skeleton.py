@@ -7,13 +7,14 @@ from collections.abc import Iterator, Sequence
 
 from lxml import etree
 
-from ..attachments import Base64Content, MemoryText, SpanText, has_spaces
+from ..attachments import Base64Content, MemoryText, SpanText, has_spaces, has_url_safe_letters
 from ..findings import Finding
 from ..limits import Limits
 from ..source import Source
 from .parser import parse_scanned
 from .positions import Position, find_positions
 from .scan import Scan, scan
+from .utf16 import recode_utf16
 
 MAX_SHOWN = 10_000
 """Most characters of a text in a message."""
@@ -31,17 +32,23 @@ class Skeleton:
     """
 
     def __init__(self, source: Source, limits: Limits) -> None:
-        self._source = source
-        self._cached_source = source.cache_if_small()
+        self._source, recoding = recode_utf16(source, limits)
+        self._cached_source = self._source.cache_if_small()
         self.limits = limits
         self._scan: Scan = scan(self._cached_source, limits)
+        self._findings = (*recoding, *self._scan.findings)
         self.root: etree._Element = parse_scanned(self._scan.skeleton, find_line=self._scan.find_line)
         self._positions: dict[etree._Element, Position] | None = None
 
     @property
     def findings(self) -> Sequence[Finding]:
         """The findings of the first pass."""
-        return self._scan.findings
+        return self._findings
+
+    @property
+    def source(self) -> Source:
+        """The packet in UTF-8."""
+        return self._source
 
     @property
     def has_namespace_errors(self) -> bool:
@@ -82,9 +89,19 @@ class Skeleton:
         span = self._scan.spans.get(text)
         if span is None:
             text_bytes = text.encode()
-            return Base64Content(name, MemoryText(text_bytes), has_spaces=has_spaces(text_bytes))
+            return Base64Content(
+                name,
+                MemoryText(text_bytes),
+                has_spaces=has_spaces(text_bytes),
+                is_url_safe=has_url_safe_letters(text_bytes),
+            )
+        span_text = SpanText(self._source, span)
+        is_url_safe = span.is_url_safe
+        if is_url_safe and not span.is_plain:  # hyphens of a comment are none of the text's
+            is_url_safe = any(map(has_url_safe_letters, span_text.iter_characters()))
         # a reference may stand for a space
-        return Base64Content(name, SpanText(self._source, span), has_spaces=span.has_spaces or not span.is_plain)
+        spaced = span.has_spaces or not span.is_plain
+        return Base64Content(name, span_text, has_spaces=spaced, is_url_safe=is_url_safe)
 
     def format_excerpt(self, text: str) -> str:
         """Format a text of the tree for a message: the size in place of a placeholder, and no endless text."""

@@ -106,7 +106,7 @@ VALUE = Rule(
     "is not a value of this element ({kind}); correct it",
     "không phải giá trị hợp lệ của phần tử này ({kind}); hãy sửa lại",
 )
-_CLAUSES = {"EDX-ORGAN-ID": f"{QD_20}; {QCVN}: OrganId"}
+_CLAUSES = {"EDX-ORGAN-ID": f"{QD_20}; {QCVN}: OrganId", "EDX-YEAR": OWN_CLAUSE}
 DOUBTS = {
     code: Rule(
         code.replace("EDX-", "EDR-"),
@@ -115,7 +115,7 @@ DOUBTS = {
         FINDING_KINDS[code].vi.replace("{seen}", "{text}"),
         Severity.WARNING,
     )
-    for code in ("EDX-ORGAN-ID", "EDX-ID-FORM", "EDX-ID-DATE")
+    for code in ("EDX-ORGAN-ID", "EDX-ID-FORM", "EDX-ID-DATE", "EDX-YEAR")
 }
 """Rules by the code of the finding about such a value; warnings, since a partner's id must be used as it is."""
 CODE_LETTERS = Rule(

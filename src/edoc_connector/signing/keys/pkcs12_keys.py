@@ -6,8 +6,6 @@ import base64
 import binascii
 from collections.abc import Iterator
 
-# tsp adds its types to a table of cms, which asn1crypto turns round once, at its first use.
-from asn1crypto import pkcs12, tsp  # type: ignore[import-untyped]  # noqa: F401  it ships no types
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import load_der_private_key
 
@@ -58,6 +56,9 @@ def load_keys(data: bytes, first: object, password: bytes | None) -> list[object
 
 def _iter_keys(data: bytes, password: bytes | None) -> Iterator[tuple[bytes, bytes | None]]:
     """Iterate over the keys of the parts that are not encrypted whole, each with the password that it needs."""
+    # Large, and only for such files. tsp adds its types to a table of cms, which is turned round at its first use.
+    from asn1crypto import pkcs12, tsp  # type: ignore[import-untyped]  # noqa: F401  it ships no types
+
     for part in pkcs12.Pfx.load(data).authenticated_safe:
         if part["content_type"].native != "data":
             continue

@@ -10,7 +10,7 @@ from __future__ import annotations
 import unicodedata
 from typing import Any
 
-from ..._core import MAX_MARKS, has_too_many_marks
+from ..._core import MAX_MARKS, has_too_many_marks, quieten_logger
 
 
 class _BoundedUnicodedata:
@@ -27,8 +27,13 @@ class _BoundedUnicodedata:
 
 
 def bound_asn1_names() -> None:
-    """Have asn1crypto raise ValueError for a name with more combining marks in a row than any language writes."""
+    """Have asn1crypto raise ValueError for a name with more combining marks in a row than any language writes.
+
+    And have what builds on it, pyHanko, log errors only.
+    """
     from asn1crypto import x509  # type: ignore[import-untyped]  # it ships no types
 
     if x509.unicodedata is unicodedata:
         x509.unicodedata = _BoundedUnicodedata()
+        for name in ("pyhanko", "pyhanko_certvalidator"):
+            quieten_logger(name)

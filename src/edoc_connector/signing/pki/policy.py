@@ -191,6 +191,19 @@ class VerifyPolicy:
             organ_id, certificate, trusted=trusted, organisations=self.organisations, directory=self.directory
         )
 
+    def excludes(self, organ_id: str, certificate: x509.Certificate, *, trusted: bool) -> bool:
+        """Tell whether an organisation's certificates are listed under its own code, and this one is none of them.
+
+        No directory is asked.
+
+        Args:
+            organ_id: the organisation's code.
+            certificate: the signer's certificate.
+            trusted: whether the certificate leads to an anchor.
+        """
+        binding = find_binding(organ_id, certificate, trusted=trusted, organisations=self.organisations, directory=None)
+        return binding is Binding.CONTRADICTED
+
     def find_organisation(self, organ_id: str, certificate: x509.Certificate, *, trusted: bool) -> str:
         """Find the organisation that a certificate is bound to.
 

@@ -236,8 +236,8 @@ def _build_second_verifier(packet: Packet, policy: VerifyPolicy) -> SecondVerifi
 
 
 def _parse_whole(packet: Packet, limits: Limits, max_size: int) -> etree._Element:
-    """Parse the packet with all its texts, of at most so many bytes."""
-    with packet.raw() as stream:
+    """Parse the packet in UTF-8 with all its texts, of at most so many bytes."""
+    with packet.open_utf8() as stream:
         data = stream.read(min(packet.size, max_size) + 1)
     # the very bytes that the reader let through need no second scan
     return parse_scanned(data) if data == packet.skeleton.cached_bytes else parse_xml(data, limits=limits)

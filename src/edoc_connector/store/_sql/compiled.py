@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
-from typing import Any, TypeAlias, cast
+from typing import Any, TypeAlias, TypeVar, cast
 
 from sqlalchemy import (
     ColumnElement,
@@ -41,6 +41,7 @@ _Statement: TypeAlias = Select[Any] | Insert | Update
 _Converter: TypeAlias = Callable[[Any], Any]
 
 MAX_KEYS = 20_000  # of a statement: PostgreSQL's protocol takes 65,535 values, SQLite 32,766
+_Key = TypeVar("_Key", int, str)
 
 _HEARD = "edoc_connector_heard"  # execution option of an engine
 
@@ -256,7 +257,7 @@ def _match_column(column: ColumnElement[Any], value: Any) -> ColumnElement[bool]
     return column.is_(None) if value is None else column == value
 
 
-def split_keys(keys: Sequence[int]) -> Iterator[Sequence[int]]:
+def split_keys(keys: Sequence[_Key]) -> Iterator[Sequence[_Key]]:
     """Split keys, in order, into parts that a statement takes."""
     for start in range(0, len(keys), MAX_KEYS):
         yield keys[start : start + MAX_KEYS]

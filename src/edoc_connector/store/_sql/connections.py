@@ -17,7 +17,7 @@ from sqlalchemy import Connection, Engine
 from ..._core import ForkAware, Text, get_logger, notice_fork, watch_forks
 from ...errors import StoreError
 from .compiled import execute_directly
-from .engine import DRIVER_ERRORS, as_store_error, begin_transaction, find_database_file, retry_after
+from .engine import DRIVER_ERRORS, as_store_error, begin_transaction, find_database_file, retry_failed_operation
 
 log = get_logger("edoc_connector.store.lines")
 
@@ -133,7 +133,7 @@ class SqliteConnectionSource(ForkAware):
         try:
             return self._begin_with(statement)
         except DRIVER_ERRORS as error:
-            return retry_after(error, lambda: self._begin_with(statement))
+            return retry_failed_operation(error, lambda: self._begin_with(statement))
 
     def _require_same_file(self) -> None:
         """Require the file that was opened first: SQLite goes on with one that nobody can find any more."""

@@ -189,10 +189,10 @@ def run_with_retries(operation: Callable[[], T]) -> T:
     try:
         return operation()
     except DRIVER_ERRORS as error:
-        return retry_after(error, operation)
+        return retry_failed_operation(error, operation)
 
 
-def retry_after(error: SQLAlchemyError | OSError | UnicodeDecodeError, operation: Callable[[], T]) -> T:
+def retry_failed_operation(error: SQLAlchemyError | OSError | UnicodeDecodeError, operation: Callable[[], T]) -> T:
     """Run an operation again that met a lock, a bounded number of times, each after a wait.
 
     Args:

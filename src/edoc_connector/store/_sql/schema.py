@@ -105,6 +105,8 @@ deliveries = Table(
     Index(None, "agency", "state", "id"),
     Index(None, "agency", "hub_doc_id"),
     Index(None, "agency", "code"),
+    # Packets name documents by their code as well, written in many ways; the date narrows them down.
+    Index(None, "agency", "issued_on"),
     *_build_lease_indexes(DELIVERIES.table_name),
     sqlite_autoincrement=True,
 )
@@ -190,6 +192,7 @@ receipts = Table(
     Index(None, "agency", "state", "id"),
     Index(None, "agency", "business", "id"),
     Index(None, "agency", "fingerprint"),
+    Index(None, "agency", "issued_on"),
     *_build_lease_indexes(RECEIPTS.table_name),
     sqlite_autoincrement=True,
 )
@@ -273,6 +276,8 @@ timeline = Table(
     Column("detail", Text, nullable=False),
     # Empty where the words are the same in both languages, a person's own.
     Column("detail_vi", Text),
+    # The time that a status or a request gives itself; `at` is when we learnt of it.
+    Column("stated_at", UtcTime),
     # Of a status or a request that came in (`status_rules.Authority`).
     Column("authority", String(16)),
     CheckConstraint("subject IN ('delivery', 'receipt', 'outgoing')", name="subject"),

@@ -1,4 +1,4 @@
-"""Packets that rows of every kind name: those that the spool has to keep, and those that are finished."""
+"""Retention of packets: which of those that rows of every kind name the spool has to keep, and which are finished."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class PacketRow:
 
 
 @dataclass(slots=True, eq=False)
-class Packets:
+class PacketRetention:
     """Lists the packets of all rows together, and which of them are finished.
 
     Args:
@@ -105,6 +105,7 @@ class Packets:
 
 
 def _match_finished(machine: StateMachine, changed_before: datetime) -> list[ColumnElement[bool]]:
+    """Build the conditions that nobody needs a row's packet: it is finished, unchanged since, and not removed yet."""
     table = TABLES[machine.table_name]
     conditions: list[ColumnElement[bool]] = [
         table.c.state.in_([str(state) for state in _FINISHED_STATES[machine]]),
