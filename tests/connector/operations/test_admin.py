@@ -235,7 +235,7 @@ def test_a_pruned_file_that_a_crash_left_is_removed(
         raise SystemExit
 
     with monkeypatch.context() as patch:
-        patch.setattr(type(sender.context.store.spool), "discard", dying)
+        patch.setattr(type(sender.context.store.spool), "delete_file", dying)
         with pytest.raises(SystemExit):
             sender.prune(timedelta(0), dry_run=False)
     assert len(spool(tmp_path, "H29.05")) == 1
