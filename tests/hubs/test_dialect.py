@@ -15,7 +15,7 @@ from edoc_connector.hubs import (
     collect_secrets,
     is_secret,
     list_setting_fields,
-    replace_clock,
+    with_clock,
 )
 
 THEN = datetime(2026, 11, 20, tzinfo=UTC)
@@ -54,7 +54,7 @@ def test_a_clock_is_no_setting() -> None:
     """The field `now` is left out of what a configuration sets, and takes another clock (faults, row 22)."""
     other: Any = OtherDialect("https://hub.test", "t0ken")
     assert [one.name for one in list_setting_fields(other)] == ["address", "token", "pin", "note"]
-    moved = replace_clock(other, lambda: datetime(2027, 1, 1, tzinfo=UTC))
+    moved = with_clock(other, lambda: datetime(2027, 1, 1, tzinfo=UTC))
     assert isinstance(moved, OtherDialect)
     assert (moved.now(), other.now()) == (datetime(2027, 1, 1, tzinfo=UTC), THEN)
 
@@ -63,4 +63,4 @@ def test_a_dialect_without_marks() -> None:
     """An object that is no dataclass has no settings, no secrets and no clock to set (design, hubs)."""
     plain: Any = object()
     assert (list_setting_fields(plain), collect_secrets(plain)) == ((), ())
-    assert replace_clock(plain, lambda: THEN) is plain
+    assert with_clock(plain, lambda: THEN) is plain

@@ -22,8 +22,8 @@ from ..hubs import (
     collect_secrets,
     parse_http_date,
     parse_strict_json,
-    replace_clock,
     replace_unstorable,
+    with_clock,
 )
 from ..store import StateMachine, Tx
 
@@ -87,7 +87,7 @@ class RecordingHubClient(HubClient):
         self._secrets = collect_secrets(dialect)
         self._local = threading.local()
         self._require_alone: Callable[[], None] = _permit
-        super().__init__(replace_clock(dialect, self.time), settings)
+        super().__init__(with_clock(dialect, self.time), settings)
 
     def call(self, make: Callable[P, Flow[R]], *args: P.args, **kwargs: P.kwargs) -> R:
         """Make a call as `HubClient.call` does; once more with the hub's time, where the hub refused ours.

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
-from .dialect import SECRET, Dialect, collect_secrets, is_secret, list_setting_fields, replace_clock
+from .dialect import SECRET, Dialect, collect_secrets, is_secret, list_setting_fields, with_clock
 from .fields import as_printable, replace_unstorable
 from .refusals import parse_http_date
 from .results import (
@@ -49,7 +49,7 @@ __all__ = [
     "list_setting_fields",
     "parse_http_date",
     "parse_strict_json",
-    "replace_clock",
     "replace_unstorable",
     "run",
+    "with_clock",
 ]

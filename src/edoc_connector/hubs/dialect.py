@@ -122,7 +122,7 @@ def collect_secrets(dialect: Dialect) -> tuple[str, ...]:
     return tuple(value for value in values if isinstance(value, str) and value)
 
 
-def replace_clock(dialect: Dialect, clock: Callable[[], datetime]) -> Dialect:
+def with_clock(dialect: Dialect, clock: Callable[[], datetime]) -> Dialect:
     """Copy a dialect with another clock; one that has none is returned as it is.
 
     Args:

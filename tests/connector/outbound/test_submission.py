@@ -154,7 +154,7 @@ def test_killed_after_the_correction(
         raise SystemExit
 
     with monkeypatch.context() as patch:
-        patch.setattr(Spool, "discard", killed)
+        patch.setattr(Spool, "delete_file", killed)
         with pytest.raises(SystemExit):
             sender.send(sample_document())
     assert len(_files(tmp_path)) == 2
