@@ -83,12 +83,12 @@ def coverage(session: nox.Session) -> None:
 
 @nox.session
 def fuzz(session: nox.Session) -> None:
-    """Try the packet layer on 20,000 examples of anything at all, and read as many packets of each kind back.
+    """Try the packet layer on 10,000 examples of anything at all, and read as many packets of each kind back.
 
     Then send 200 sealed packets of each kind through a hub that rebuilds packets: one of them costs as much as fifty of
     the others.
     """
-    examples = os.environ.get("EDOC_FUZZ_EXAMPLES", "20000")
+    examples = os.environ.get("EDOC_FUZZ_EXAMPLES", "10000")
     _pytest(session, *FUZZED, "-k", "any_ or read_back or order_does", EDOC_FUZZ_EXAMPLES=examples)
     _pytest(session, *REBUILT, EDOC_FUZZ_EXAMPLES="200")
 
@@ -151,7 +151,7 @@ def bench(session: nox.Session) -> None:
 
 @nox.session
 def nightly(session: nox.Session) -> None:
-    """Run what takes an hour: ten times as many examples, others each time, and the long form of the chaos test.
+    """Run what takes an hour: twenty times as many examples, others each time, and the long form of the chaos test.
 
     Then the whole suite with the lowest version of each dependency, of which every run takes a few minutes only.
     """

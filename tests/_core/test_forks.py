@@ -5,9 +5,13 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import threading
+import weakref
 from pathlib import Path
 
 import pytest
+
+from edoc_connector._core import forks
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
 
@@ -58,3 +62,33 @@ def test_a_child_begins_anew() -> None:
     )
     assert done.returncode == 0, done.stderr
     assert "renew_after_fork" in done.stderr  # the one that failed is in the log
+
+
+class _Holder(forks.ForkAware):
+    """Remembers that it was renewed, or fails at it."""
+
+    def __init__(self, *, fails: bool = False) -> None:
+        self.fails, self.renewed = fails, 0
+
+    def renew_after_fork(self) -> None:
+        if self.fails:
+            raise ValueError("broken")
+        self.renewed += 1
+
+
+def test_a_fork_past_python_is_noticed_at_the_next_use(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """All are renewed once, though one fails, and locks of the parent's threads are free (docs/processes.md)."""
+    monkeypatch.setattr(forks, "_watched", weakref.WeakSet[forks.ForkAware]())
+    monkeypatch.setattr(forks, "_locks", weakref.WeakSet[threading.Lock]())
+    holders, lock = [_Holder(), _Holder(fails=True), _Holder()], forks.make_lock()
+    for holder in holders:
+        forks.watch_forks(holder)
+    lock.acquire()
+    monkeypatch.setattr(forks, "_process_id", os.getpid() + 1)
+    forks.notice_fork()
+    forks.notice_fork()
+    assert [holder.renewed for holder in holders] == [1, 0, 1]
+    assert not lock.locked()
+    assert "renew_after_fork of" in caplog.text

@@ -61,7 +61,23 @@ def _issue(name: str, key: Any, issuer: str, issuer_key: Any, *, ca: bool, days:
         .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer_key.public_key()), critical=False)
         .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False)
         .add_extension(x509.AuthorityInformationAccess([access]), critical=False)
+        .add_extension(_build_key_usage(ca), critical=True)
         .sign(issuer_key, hashes.SHA256())
+    )
+
+
+def _build_key_usage(ca: bool) -> x509.KeyUsage:
+    """Build the key usage that Python 3.13 asks of an authority (RFC 5280, 4.2.1.3)."""
+    return x509.KeyUsage(
+        digital_signature=True,
+        content_commitment=False,
+        key_encipherment=True,
+        data_encipherment=False,
+        key_agreement=False,
+        key_cert_sign=ca,
+        crl_sign=ca,
+        encipher_only=False,
+        decipher_only=False,
     )
 
 

@@ -220,6 +220,16 @@ def test_settings_in_code_do_not_look_at_the_environment(monkeypatch: pytest.Mon
     assert settings.folder == Path.cwd()
 
 
+def test_settings_made_directly_fail_as_those_of_a_file() -> None:
+    """Every error that a caller can meet is an EdocError in both languages, and repeats no value (small ones)."""
+    makers: list[Callable[[dict[str, Any]], Settings]] = [lambda values: Settings(**values), Settings.model_validate]
+    for make in makers:
+        with pytest.raises(ConfigError, match="agency") as caught:
+            make({"agency": {"id": "G 22"}, "hub": {"endpoint": "https://hub.test", "secret": "hunter2"}})
+        assert caught.value.vi != caught.value.message
+        assert "hunter2" not in f"{caught.value} {caught.value.vi}"
+
+
 def test_trusted_needs_somebody_to_trust() -> None:
     """``trusted`` without authorities lets nothing in, and says so at once (trust)."""
     hub = {"endpoint": "https://h", "system_id": "s", "secret": "env:X"}

@@ -61,6 +61,8 @@ trust = ["{folder / "root.pem"}"]
 [limits]
 grace = 0.0
 backoff = 0.0
+[store]
+url = "{settings.store.url}"
 """,
         encoding="utf-8",
     )
@@ -98,6 +100,7 @@ def assert_once(answers: list[Answer], expected: int, hub: RunningHub, settings:
     assert len(documents) == expected + 1
 
 
+@pytest.mark.parametrize("backend", ["sqlite", "postgresql"], indirect=True)
 def test_gunicorn_with_preload(
     environment: Environment, hub: RunningHub, settings: Callable[..., Settings], tmp_path: Path
 ) -> None:
@@ -137,6 +140,7 @@ def wait_for_port(address: str, server: subprocess.Popen[bytes], folder: Path) -
     pytest.fail((folder / "server.log").read_text())
 
 
+@pytest.mark.parametrize("backend", ["sqlite", "postgresql"], indirect=True)
 def test_celery_prefork(
     environment: Environment,
     hub: RunningHub,

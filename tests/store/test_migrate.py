@@ -172,3 +172,15 @@ def test_an_upgrade_asks_again_for_what_never_came(
         found = connection.execute(text("SELECT refetch FROM receipts ORDER BY hub_doc_id")).scalars().all()
     engine.dispose()
     assert [bool(value) for value in found] == [False, refetch]
+
+
+def test_an_upgrade_knows_which_statuses_were_unknown(first: str) -> None:
+    """What the hub was asked about may have left, and stays so (faults, row 30)."""
+    engine = create_engine(first)
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE outgoing SET asked = 2"))
+    upgrade(first)
+    with engine.connect() as connection:
+        (row,) = connection.execute(text("SELECT was_unknown, copy_doc_id FROM outgoing"))
+    engine.dispose()
+    assert (bool(row[0]), row[1]) == (True, None)

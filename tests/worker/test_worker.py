@@ -99,6 +99,7 @@ def test_health_readiness_and_metrics(office: Office, worker: WorkerOf, hub: Run
         status, text = get("/metrics")
         assert status == 200
         assert 'edoc_rows{agency="G22",state="waiting",table="receipts"} 1.0' in text
+        assert 'edoc_open{agency="G22",kind="refused_confirmations"} 0.0' in text
         assert 'edoc_work_total{agency="G22",kind="poll"}' in text
         assert 'edoc_store_up{agency="G22"} 1.0' in text
         assert sample_document().subject not in text

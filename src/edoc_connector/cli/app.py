@@ -26,6 +26,7 @@ from .operations import (
     mockhub,
     prune,
     reconcile,
+    resend,
     restore,
     restored,
     settle,
@@ -50,7 +51,7 @@ for _command in (
     *(demo, mockhub),
     *(inspect, verify, build, lint),
     *(send, status, deliveries, show, receive, receipts, recheck, recall, take_back, directory, explain),
-    *(evidence, reconcile, settle, prune, fsck),
+    *(evidence, reconcile, settle, resend, prune, fsck),
     *(backup, restore, restored),
     *(keys, worker),
 ):

@@ -33,7 +33,7 @@ def _as_one_line(text: str) -> str:
     return " ".join(text.split())
 
 
-_COMMAND_NAMES = "receive|receipts|deliveries|recheck|settle|reconcile|fsck|prune|explain"
+_COMMAND_NAMES = "receive|receipts|deliveries|recheck|settle|resend|reconcile|fsck|prune|explain"
 _CALL_IN_TEXT = re.compile(rf"(?:\b(?P<verb>call|gọi) )?\b(?P<name>{_COMMAND_NAMES})\(\)")
 _VERBS = {"call": "run ", "gọi": "chạy ", None: ""}
 

@@ -104,6 +104,18 @@ class Settings(BaseSettings):
 
     _folder: Path = PrivateAttr(default_factory=Path.cwd)
 
+    def __init__(self, **values: Any) -> None:
+        """Make settings of their sections.
+
+        Raises:
+            ConfigError: a setting is missing or wrong. The error names every such setting and repeats no value.
+        """
+        try:
+            super().__init__(**values)
+            build_dialect_model(self.hub.dialect).model_validate(self.hub.model_extra or {})
+        except ValidationError as error:
+            raise build_config_error(error, type(self)) from None
+
     @model_validator(mode="before")
     @classmethod
     def _fill_profile(cls, data: Any) -> Any:
@@ -200,11 +212,7 @@ class Settings(BaseSettings):
         Raises:
             ConfigError: a setting is missing or wrong.
         """
-        try:
-            settings = cls(**values)
-            build_dialect_model(settings.hub.dialect).model_validate(settings.hub.model_extra or {})
-        except ValidationError as error:
-            raise build_config_error(error, cls) from None
+        settings = cls(**values)
         if folder is not None:
             settings._folder = folder.absolute()
         return settings

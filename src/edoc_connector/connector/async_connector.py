@@ -64,6 +64,7 @@ class AsyncConnector(HandlerRegistration):
     take_back = _as_connector_coroutine(Connector.take_back)
     reconcile = _as_connector_coroutine(Connector.reconcile)
     settle = _as_connector_coroutine(Connector.settle)
+    resend = _as_connector_coroutine(Connector.resend)
     explain = _as_connector_coroutine(Connector.explain)
     evidence = _as_connector_coroutine(Connector.evidence)
     prune = _as_connector_coroutine(Connector.prune)

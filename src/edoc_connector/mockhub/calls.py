@@ -240,8 +240,9 @@ def _handle_sent_list(hub: Hub, call: Call) -> Answer:
 
 
 def _build_sent_row(hub: Hub, packet: Packet, receipt: Receipt) -> dict[str, str]:
+    sender_doc_ids = {"hub": packet.id, "document": packet.document_id, "none": ""}
     row = {
-        "senderDocId": packet.id if hub.config.sender_doc_id == "hub" else packet.document_id,
+        "senderDocId": sender_doc_ids[hub.config.sender_doc_id],
         "receiverDocId": receipt.id,
         "fromCode": packet.sender,
         "toCode": receipt.recipient,

@@ -85,7 +85,8 @@ class MockHubConfig:
         clock_offset: how far the hub's clock is ahead of the real one.
         clock: the real one; must give aware times.
         sender_doc_id: what ``senderDocId`` of getSentEdocList holds: ``hub`` the DocId that sendEdoc answered,
-            ``document`` the packet's DocumentId. ``hub`` is the default because it is the harder case for a client
+            ``document`` the packet's DocumentId (of a status: that of the document it is about), ``none`` nothing.
+            ``hub`` is the default because it is the harder case for a client
             that lost the answer: it has to match on codes, notation, title and time, and can then learn the DocId.
         recent_sent: whether getSentEdocList without docId is answered, with 30 days of packets, or refused with 28.
         refuse: names of calls that are refused with code 28, e.g. ``{"getSentEdocList"}``.
@@ -104,7 +105,7 @@ class MockHubConfig:
     clock_tolerance: timedelta | None = None
     clock_offset: timedelta = timedelta()
     clock: Callable[[], datetime] = lambda: datetime.now(UTC)
-    sender_doc_id: Literal["hub", "document"] = "hub"
+    sender_doc_id: Literal["hub", "document", "none"] = "hub"
     recent_sent: bool = True
     refuse: frozenset[str] = frozenset()
     trace_organ_id: str | None = "null"

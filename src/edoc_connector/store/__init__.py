@@ -2,12 +2,11 @@
 
 from ._sql import as_store_error, translate_driver_errors
 from .audit_log import GENESIS, AuditEvent, ChainLink, as_canonical_json, compute_chain_hash, compute_digest
-from .backup import BackedUp, write_backup
-from .deliveries import NewDelivery, require_same_document
+from .deliveries import NewDelivery, describe_report, require_same_document
 from .directory import DirectoryEntry
 from .encrypted_file import Altered, EncryptedFile, SpoolKey, SpoolKeys, compute_sha256
-from .integrity import find_damage
 from .leases import Lease, OverdueLimits, PendingWork
+from .maintenance import BackedUp, Identity, Restored, begin_restore, find_damage, restore_backup, write_backup
 from .migrate import upgrade
 from .procrastinate import (
     APPLICATION_TASKS,
@@ -22,7 +21,6 @@ from .procrastinate import (
     format_queue_name,
 )
 from .receipts import Offer
-from .restore import Restored, begin_restore, restore_backup
 from .retention import TAKE_BACK_KIND, PacketRow
 from .rows import (
     CONFIRM,
@@ -106,6 +104,7 @@ __all__ = [
     "DirectoryEntry",
     "DirectoryRow",
     "EncryptedFile",
+    "Identity",
     "JobRow",
     "Lease",
     "LeaseLost",
@@ -143,6 +142,7 @@ __all__ = [
     "compute_owner_tag",
     "compute_sha256",
     "describe_code",
+    "describe_report",
     "find_damage",
     "format_queue_name",
     "list_allowed_codes",

@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields, replace
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import BindParameter, ColumnElement, bindparam, delete, exists, insert, select, update
+from sqlalchemy import BindParameter, ColumnElement, and_, bindparam, delete, exists, insert, or_, select, true, update
 
 from .._core import Text
 from ..errors import DocumentIdConflict
@@ -29,7 +29,6 @@ TARGETS_TABLE = TABLES["delivery_targets"]
 _DELIVERY_IDS: BindParameter[Any] = bindparam("delivery_ids", expanding=True)
 _NEWEST_OF_AGENCY = select(TABLE).where(TABLE.c.agency == bindparam("agency")).order_by(TABLE.c.id.desc()).limit(1)
 _SELECT_BY_DOCUMENT_ID = CompiledStatement(_NEWEST_OF_AGENCY.where(TABLE.c.document_id == bindparam("document_id")))
-_SELECT_BY_HUB_DOC_ID = CompiledStatement(_NEWEST_OF_AGENCY.where(TABLE.c.hub_doc_id == bindparam("hub_doc_id")))
 _SELECT_BY_ID = CompiledStatement(build_query_by_id(TABLE))
 _TARGETS_QUERY = (
     select(TARGETS_TABLE).where(TARGETS_TABLE.c.delivery_id.in_(_DELIVERY_IDS)).order_by(TARGETS_TABLE.c.id)
@@ -215,17 +214,36 @@ class Deliveries:
 
     def find_by_hub_doc_id(self, agency: str, hub_doc_id: str) -> DeliveryRow | None:
         """Find the delivery that the hub knows under an id."""
-        found = _SELECT_BY_HUB_DOC_ID.fetch_first(self._tx.connection, {"agency": agency, "hub_doc_id": hub_doc_id})
-        return None if found is None else DeliveryRow.from_row(found)
+        return next(iter(self.find_all(agency, hub_doc_id=hub_doc_id, limit=1)), None)
 
-    def move(self, row: DeliveryRow, new: DeliveryState, *, detail: Text | str = "", **values: Any) -> None:
+    def list_departed(
+        self, row: DeliveryRow, organ_ids: Collection[str], *, since: datetime | None
+    ) -> list[DeliveryRow]:
+        """List the other deliveries to any of some organisations that left, or may have, newest first.
+
+        Args:
+            row: the delivery.
+            organ_ids: the organisations.
+            since: only those that were sent since then, and those that are not settled.
+        """
+        is_recent = true() if since is None else TABLE.c.sent_at >= since
+        is_unsettled = TABLE.c.state.in_([str(DeliveryState.SENDING), str(DeliveryState.UNKNOWN)])
+        has_left = or_(is_recent, and_(TABLE.c.sent_at.is_(None), or_(TABLE.c.attempts > 0, is_unsettled)))
+        goes_there = exists().where(
+            RECIPIENTS_TABLE.c.delivery_id == TABLE.c.id, RECIPIENTS_TABLE.c.organ_id.in_(sorted(organ_ids))
+        )
+        return self._select_newest(row.agency, TABLE.c.id != row.id, has_left, goes_there)
+
+    def move(
+        self, row: DeliveryRow, new: DeliveryState, *, detail: Text | str = "", cause: Text | None = None, **values: Any
+    ) -> None:
         """Move a delivery as its holder; a stale holder is fenced off.
 
         Raises:
             LeaseLost: somebody else moved or took it.
         """
         self._tx.transitions.move(
-            DELIVERIES, row.id, old=row.state, new=new, fencing_token=row.fence, detail=detail, **values
+            DELIVERIES, row.id, old=row.state, new=new, fencing_token=row.fence, detail=detail, cause=cause, **values
         )
 
     def mark_sent(self, row: DeliveryRow, doc_id: str | None, *, detail: Text | str, **values: Any) -> bool:
@@ -331,6 +349,8 @@ class Deliveries:
             values |= {"change": CHANGE_BY_ANSWER[code]} if answer else {"last_code": code}
         self._tx.connection.execute(update(RECIPIENTS_TABLE).where(RECIPIENTS_TABLE.c.id == row.id).values(values))
         detail: Text | str = description or ""
+        if is_recipient:
+            self._settle_reported(delivery, organ_id, code)
         if not in_order:
             detail = Text(f"{detail} (out of order)".strip(), f"{detail} (không đúng thứ tự)".strip())
         self._tx.timeline.record_change(
@@ -345,6 +365,19 @@ class Deliveries:
             stated_at=reported_at,
         )
         return in_order
+
+    def _settle_reported(self, delivery: DeliveryRow, organ_id: str, code: str) -> None:
+        """Settle a delivery whose outcome was unknown: it came to a recipient, so the hub has it."""
+        if delivery.state != DeliveryState.UNKNOWN:
+            return
+        values: dict[str, Any] = {"sent_at": self._tx.now, "error_code": None, "error_text": None, "error_vi": None}
+        cause = describe_report(organ_id, code)
+        try:
+            self._tx.transitions.move(
+                DELIVERIES, delivery.id, old=delivery.state, new=DeliveryState.SENT, cause=cause, **values
+            )
+        except LeaseLost:
+            return  # another worker settled it first
 
     def record_request(
         self, delivery: DeliveryRow, organ_ids: Collection[str], *, request: str, detail: Text | str
@@ -447,6 +480,7 @@ class Deliveries:
         only_due: bool = True,
         after_id: int = 0,
         only_id: int | None = None,
+        longest_due_first: bool = False,
     ) -> DeliveryRow | None:
         """Claim the next delivery that waits, or one of them.
 
@@ -457,10 +491,18 @@ class Deliveries:
             only_due: only those whose next attempt is due.
             after_id: only rows with a greater key.
             only_id: only this row.
+            longest_due_first: see `Leases.claim`.
         """
         where = TABLE.c.id == only_id if only_id is not None else None
         rows = self._tx.leases.claim(
-            DELIVERIES, lease, agency=agency, states=states, where=where, only_due=only_due, after_id=after_id
+            DELIVERIES,
+            lease,
+            agency=agency,
+            states=states,
+            where=where,
+            only_due=only_due,
+            after_id=after_id,
+            longest_due_first=longest_due_first,
         )
         return DeliveryRow.from_row(rows[0]) if rows else None
 
@@ -477,6 +519,14 @@ class Deliveries:
         if found is None:
             raise LookupError(organ_id)
         return found
+
+
+def describe_report(organ_id: str, code: str | None) -> Text:
+    """Describe what a recipient's report proves."""
+    return Text(
+        f"{organ_id} reported {code}: it came there, so the hub has it",
+        f"{organ_id} đã báo {code}: văn bản đã đến nơi nhận nên trục đã có",
+    )
 
 
 def require_same_document(known: DeliveryRow, fingerprint: str) -> DeliveryRow:

@@ -162,6 +162,7 @@ class Leases:
         limit: int = 1,
         after_id: int = 0,
         count_attempt: bool = False,
+        longest_due_first: bool = False,
     ) -> list[Row]:
         """Claim rows for one worker: nobody else gets them until the lease ends.
 
@@ -176,10 +177,13 @@ class Leases:
             limit: at most so many rows, the oldest first.
             after_id: only rows with a greater key; who walks through the rows meets each once.
             count_attempt: whether the attempt counts from now on, so that one which ends the process counts too.
+            longest_due_first: whether those go first that are due for the longest time, and not the oldest rows.
         """
         parameters = {"agency": agency, "now": self._tx.now, "after_id": after_id, "limit": limit}
         found = self._lock_claimable(
-            TABLES[machine.table_name], tuple(sorted(states)), only_ids, only_due, where, parameters
+            _Claim(TABLES[machine.table_name], tuple(sorted(states)), only_due, where, longest_due_first),
+            only_ids,
+            parameters,
         )
         rows = [self._record_claim(machine, lease, row, extra_attempts=int(count_attempt)) for row in found]
         for state in dict.fromkeys(row["state"] for row in found):
@@ -194,21 +198,15 @@ class Leases:
         return rows
 
     def _lock_claimable(
-        self,
-        table: Table,
-        states: tuple[str, ...],
-        only_ids: Collection[int] | None,
-        only_due: bool,
-        where: ColumnElement[bool] | None,
-        parameters: dict[str, Any],
+        self, claim: _Claim, only_ids: Collection[int] | None, parameters: dict[str, Any]
     ) -> Sequence[Row]:
         """Lock the rows that may be claimed: by a statement made once, but for a list of keys."""
         if only_ids is None or len(only_ids) == 1:
             id_parameter = {} if only_ids is None else {"row_id": next(iter(only_ids))}
-            return _compile_claim_query(table, states, only_due, bool(id_parameter), where).fetch_all(
+            return _compile_claim_query(claim, bool(id_parameter)).fetch_all(
                 self._tx.connection, parameters | id_parameter
             )
-        query = _build_claim_query(table, states, only_due, where).where(table.c.id.in_(sorted(only_ids)))
+        query = _build_claim_query(claim).where(claim.table.c.id.in_(sorted(only_ids)))
         return self._tx.connection.execute(query, parameters).mappings().all()
 
     def claim_from_state(
@@ -274,32 +272,40 @@ class Leases:
         return self._tx.connection.execute(update(table).where(own_leases).values(lease_until=self._tx.now)).rowcount
 
 
-def _build_claim_query(
-    table: Table, states: Sequence[str], only_due: bool, where: ColumnElement[bool] | None
-) -> Select[Any]:
+@dataclass(frozen=True, slots=True)
+class _Claim:
+    """What may be claimed, and what goes first; see `Leases.claim`."""
+
+    table: Table
+    states: tuple[str, ...]
+    only_due: bool
+    where: ColumnElement[bool] | None
+    longest_due_first: bool
+
+
+def _build_claim_query(claim: _Claim) -> Select[Any]:
     """Build the query that locks an ``agency``'s rows that are free ``now``, after ``after_id``, to a ``limit``."""
-    now = bindparam("now", type_=UtcTime())
+    table, now = claim.table, bindparam("now", type_=UtcTime())
     conditions = [
         table.c.agency == bindparam("agency"),
-        table.c.state.in_(states),
+        table.c.state.in_(claim.states),
         or_(table.c.lease_until.is_(None), table.c.lease_until <= now),
         table.c.id > bindparam("after_id"),
     ]
-    if only_due:
+    if claim.only_due:
         conditions.append(table.c.next_attempt_at <= now)
-    if where is not None:
-        conditions.append(where)
-    query = select(table).where(and_(*conditions)).order_by(table.c.id).limit(bindparam("limit"))
+    if claim.where is not None:
+        conditions.append(claim.where)
+    order = [table.c.next_attempt_at, table.c.id] if claim.longest_due_first else [table.c.id]
+    query = select(table).where(and_(*conditions)).order_by(*order).limit(bindparam("limit"))
     return query.with_for_update(skip_locked=True)
 
 
 @lru_cache(maxsize=64)  # some conditions are made for one claim
-def _compile_claim_query(
-    table: Table, states: Sequence[str], only_due: bool, single: bool, where: ColumnElement[bool] | None
-) -> CompiledStatement:
+def _compile_claim_query(claim: _Claim, single: bool) -> CompiledStatement:
     """Compile the query of `_build_claim_query`, or that for the row with ``row_id``."""
-    query = _build_claim_query(table, states, only_due, where)
-    return CompiledStatement(query.where(table.c.id == bindparam("row_id")) if single else query)
+    query = _build_claim_query(claim)
+    return CompiledStatement(query.where(claim.table.c.id == bindparam("row_id")) if single else query)
 
 
 @cache

@@ -2,18 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import ColumnElement, and_, exists, select
+from sqlalchemy import (
+    BindParameter,
+    ColumnElement,
+    and_,
+    bindparam,
+    exists,
+    literal,
+    or_,
+    select,
+    true,
+    union_all,
+)
 
 from .._core import Text
-from ._sql import TABLES, CompiledStatement, build_query_by_id, match_columns
-from .rows import CONFIRM, STATUS, OutgoingRow, ReceiptRow
+from ._sql import TABLES, CompiledStatement, Row, build_query_by_id, match_columns
+from .rows import CONFIRM, STATUS, DeliveryRow, OutgoingRow, ReceiptRow
 from .spool import SpoolFile
-from .state_machine import OUTGOING, OutgoingState
+from .state_machine import DELIVERIES, OUTGOING, OutgoingState, StateMachine
+from .status_rules import TAKE_BACK_CODE
 from .transitions import HeldRow
 
 if TYPE_CHECKING:
@@ -24,6 +36,18 @@ TABLE = TABLES["outgoing"]
 
 _SELECT_BY_ID = CompiledStatement(build_query_by_id(TABLE))
 _PENDING_STATES = (OutgoingState.READY, OutgoingState.SENDING, OutgoingState.UNKNOWN)
+_IS_UNSETTLED = TABLE.c.state.in_([str(OutgoingState.SENDING), str(OutgoingState.UNKNOWN)])
+
+_DELIVERIES = TABLES["deliveries"]
+_DOC_IDS: BindParameter[Any] = bindparam("doc_ids", expanding=True)
+_SELECT_BOUND = union_all(
+    select(literal(OUTGOING.subject).label("subject"), TABLE.c.id, TABLE.c.hub_doc_id).where(
+        TABLE.c.agency == bindparam("agency"), TABLE.c.hub_doc_id.in_(_DOC_IDS), TABLE.c.kind == STATUS
+    ),
+    select(literal(DELIVERIES.subject), _DELIVERIES.c.id, _DELIVERIES.c.hub_doc_id).where(
+        _DELIVERIES.c.agency == bindparam("agency"), _DELIVERIES.c.hub_doc_id.in_(_DOC_IDS)
+    ),
+)
 
 
 @dataclass(slots=True, eq=False)
@@ -98,6 +122,7 @@ class Outgoing:
         after_id: int = 0,
         only_ids: Collection[int] | None = None,
         exclude: Collection[int] = (),
+        longest_due_first: bool = False,
     ) -> list[OutgoingRow]:
         """Claim messages whose turn it is.
 
@@ -110,6 +135,7 @@ class Outgoing:
             after_id: only rows with a greater key.
             only_ids: only these rows.
             exclude: not these.
+            longest_due_first: see `Leases.claim`.
         """
         rows = self._tx.leases.claim(
             OUTGOING,
@@ -121,6 +147,7 @@ class Outgoing:
             only_due=only_due,
             limit=limit,
             after_id=after_id,
+            longest_due_first=longest_due_first,
         )
         return [OutgoingRow.from_row(row) for row in rows]
 
@@ -140,11 +167,13 @@ class Outgoing:
             replace(row, spool_file=file.name, sha256=file.sha256, updated_at=self._tx.now) for row, file in packets
         ]
 
-    def mark_sent(self, rows: Sequence[tuple[OutgoingRow, str | None]], *, values: Mapping[str, Any]) -> None:
+    def mark_sent(
+        self, rows: Sequence[tuple[OutgoingRow, str | None, str | None]], *, values: Mapping[str, Any]
+    ) -> None:
         """Mark messages as sent.
 
         Args:
-            rows: the messages, claimed, and the hub's ids of the packets.
+            rows: the messages, claimed, the hub's ids of the packets, and those of the recipients' copies.
             values: further columns to set.
 
         Raises:
@@ -154,9 +183,15 @@ class Outgoing:
             HeldRow(
                 row.id,
                 row.fence,
-                {**values, "sent_at": self._tx.now, "attempts": row.attempts + 1, "hub_doc_id": doc_id},
+                {
+                    **values,
+                    "sent_at": self._tx.now,
+                    "attempts": row.attempts + 1,
+                    "hub_doc_id": doc_id,
+                    "copy_doc_id": copy_id,
+                },
             )
-            for row, doc_id in rows
+            for row, doc_id, copy_id in rows
         ]
         self._tx.transitions.move_all(OUTGOING, held_rows, old=OutgoingState.SENDING, new=OutgoingState.SENT)
 
@@ -168,37 +203,83 @@ class Outgoing:
         """Find an agency's messages whose columns have some values, newest first."""
         return self._select_newest(agency, *match_columns(TABLE, values), limit=limit)
 
-    def is_hub_doc_id_taken(self, row: OutgoingRow, hub_doc_id: str) -> bool:
-        """Whether the hub's id of a packet is that of another status."""
-        is_taken = [TABLE.c.hub_doc_id == hub_doc_id, TABLE.c.id != row.id, TABLE.c.kind == STATUS]
-        return bool(self._select_newest(row.agency, *is_taken))
+    def find_bound_to_others(self, machine: StateMachine, agency: str, doc_ids: Mapping[int, str]) -> frozenset[int]:
+        """Find the messages for which a hub's id was told that another packet of ours has.
 
-    def has_unnamed_sibling(self, row: OutgoingRow, *, since: datetime) -> bool:
-        """Whether another message about the same thing, to the same organisation, was sent and its id never told."""
-        is_sibling = [
-            TABLE.c.kind == row.kind,
-            TABLE.c.recipient == row.recipient,
-            TABLE.c.id != row.id,
-            TABLE.c.receipt_id == row.receipt_id,
-            TABLE.c.delivery_id == row.delivery_id,
-            TABLE.c.state == OutgoingState.SENT,
-            TABLE.c.hub_doc_id.is_(None),
-            TABLE.c.sent_at >= since,
-        ]
-        return bool(self._select_newest(row.agency, *is_sibling))
+        Args:
+            machine: what the messages are, deliveries or statuses.
+            agency: whose they are.
+            doc_ids: the hub's id for each, by its key; of those with the same one all but the first count as others.
+        """
+        if not doc_ids:
+            return frozenset()
+        owners = {
+            (row["subject"], row["id"], row["hub_doc_id"]) for row in self._select_bound(agency, doc_ids.values())
+        }
+        bound_keys = set()
+        for key, doc_id in doc_ids.items():
+            if any(doc_id == taken and (subject, owner) != (machine.subject, key) for subject, owner, taken in owners):
+                bound_keys.add(key)
+            owners.add((machine.subject, key, doc_id))
+        return frozenset(bound_keys)
+
+    def _select_bound(self, agency: str, doc_ids: Iterable[str]) -> Iterable[Row]:
+        """Select the deliveries and statuses that the hub knows under some ids."""
+        values = {"agency": agency, "doc_ids": list(doc_ids)}
+        return self._tx.connection.execute(_SELECT_BOUND, values).mappings().all()
+
+    def list_departed(self, row: OutgoingRow, *, since: datetime | None) -> list[OutgoingRow]:
+        """List the other statuses to the same organisation that left, or may have, newest first.
+
+        Args:
+            row: the status.
+            since: only those that were sent since then, and those that are not settled.
+        """
+        is_recent = true() if since is None else TABLE.c.sent_at >= since
+        has_left = or_(is_recent, and_(TABLE.c.sent_at.is_(None), or_(TABLE.c.attempts > 0, _IS_UNSETTLED)))
+        where = (TABLE.c.kind == STATUS, TABLE.c.recipient == row.recipient, TABLE.c.id != row.id, has_left)
+        return self._select_newest(row.agency, *where, TABLE.c.spool_file.is_not(None))
+
+    def list_refused(self, agency: str) -> list[OutgoingRow]:
+        """List the messages that the hub refused and that are not settled by a later one, the oldest first."""
+        rows = self.find_all(agency, state=OutgoingState.FAILED)
+        return [row for row in reversed(rows) if self.is_refused(row)]
+
+    def is_refused(self, row: OutgoingRow) -> bool:
+        """Whether a message was refused, and it matters: no later one of its lane got through."""
+        if row.state != OutgoingState.FAILED or row.error_code is None:
+            return False
+        later = (TABLE.c.lane == row.lane, TABLE.c.id > row.id, TABLE.c.state == OutgoingState.SENT)
+        return not self._select_newest(row.agency, *later, limit=1)
+
+    def requeue_refused(self, receipt: ReceiptRow) -> None:
+        """Queue again what was refused about a packet that the hub still offers, if that is due."""
+        for row in reversed(self.find_all(receipt.agency, receipt_id=receipt.id, state=OutgoingState.FAILED)):
+            if row.next_attempt_at <= self._tx.now and self.is_refused(row):
+                self.move(row, OutgoingState.READY, next_attempt_at=self._tx.now)
+
+    def settle_answered(self, delivery: DeliveryRow, organ_id: str) -> None:
+        """Settle a request to give a document back whose outcome was unknown: it was answered, so the hub had it."""
+        wanted: dict[str, Any] = {"delivery_id": delivery.id, "recipient": organ_id, "code": TAKE_BACK_CODE}
+        cause = Text(f"{organ_id} answered it: the hub had it", f"{organ_id} đã trả lời nên trục đã có thông báo này")
+        values: dict[str, Any] = {"sent_at": self._tx.now, "error_code": None, "error_text": None, "error_vi": None}
+        for row in self.find_all(delivery.agency, state=OutgoingState.UNKNOWN, **wanted):
+            self._tx.transitions.move(OUTGOING, row.id, old=row.state, new=OutgoingState.SENT, cause=cause, **values)
 
     def _select_newest(self, agency: str, *where: ColumnElement[bool], limit: int | None = None) -> list[OutgoingRow]:
         query = select(TABLE).where(TABLE.c.agency == agency, *where).order_by(TABLE.c.id.desc()).limit(limit)
         return [OutgoingRow.from_row(row) for row in self._tx.connection.execute(query).mappings()]
 
-    def move(self, row: OutgoingRow, new: OutgoingState, *, detail: Text | str = "", **values: Any) -> None:
+    def move(
+        self, row: OutgoingRow, new: OutgoingState, *, detail: Text | str = "", cause: Text | None = None, **values: Any
+    ) -> None:
         """Move a message as its holder; a stale holder is fenced off.
 
         Raises:
             LeaseLost: somebody else moved or took it.
         """
         self._tx.transitions.move(
-            OUTGOING, row.id, old=row.state, new=new, fencing_token=row.fence, detail=detail, **values
+            OUTGOING, row.id, old=row.state, new=new, fencing_token=row.fence, detail=detail, cause=cause, **values
         )
 
 

@@ -39,7 +39,6 @@ _SELECT_BY_HUB_DOC_ID = CompiledStatement(_NEWEST_OF_AGENCY.where(TABLE.c.hub_do
 _EFFECTIVE_QUERY = _NEWEST_OF_AGENCY.where(
     TABLE.c.document_id == bindparam("document_id"), TABLE.c.message_type == EDOC, TABLE.c.state.in_(EFFECTIVE_STATES)
 )
-_SELECT_EFFECTIVE = CompiledStatement(_EFFECTIVE_QUERY)
 _SELECT_EFFECTIVE_OF_SENDER = CompiledStatement(_EFFECTIVE_QUERY.where(TABLE.c.sender == bindparam("sender")))
 _ANY_OF: BindParameter[Any] = bindparam("any_of", expanding=True)
 _ROWS_OF_AGENCY = select(TABLE).where(TABLE.c.agency == bindparam("agency")).order_by(TABLE.c.id.desc())
@@ -147,7 +146,7 @@ class Receipts:
     def find_effective(self, agency: str, document_id: str, sender: str | None = None) -> ReceiptRow | None:
         """Find the copy of a document that counts: neither a duplicate nor set aside; of any sender, the newest."""
         if sender is None:
-            return self._select_first(_SELECT_EFFECTIVE, agency=agency, document_id=document_id)
+            return next(iter(self.list_effective(agency, [document_id])), None)
         return self._select_first(_SELECT_EFFECTIVE_OF_SENDER, agency=agency, document_id=document_id, sender=sender)
 
     def list_effective(self, agency: str, document_ids: Collection[str]) -> list[ReceiptRow]:

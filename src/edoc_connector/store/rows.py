@@ -141,6 +141,8 @@ class OutgoingRow(QueuedRow):
     sha256: str | None
     asked: int
     sent_at: datetime | None
+    copy_doc_id: str | None
+    was_unknown: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -156,6 +156,7 @@ DELIVERIES = StateMachine(
             "đã hỏi trục hai lần, trục không có gói tin",
         ),
         Transition(_D.FAILED, _D.READY, "its caller sends it again", "đơn vị gửi lại"),
+        Transition(_D.SENT, _D.READY, "the hub was asked and has it no more", "đã hỏi lại, trục không còn gói tin"),
     ),
 )
 
@@ -224,6 +225,7 @@ OUTGOING = StateMachine(
     table_name="outgoing",
     states=OutgoingState,
     leased_states=frozenset({_O.SENDING}),
+    marks={_O.UNKNOWN: {"was_unknown": True}},
     transitions=(
         Transition(None, _O.READY, "queued together with what it reports", "đã xếp hàng chờ gửi cùng việc được báo"),
         Transition(_O.READY, _O.SENDING, "sending began", "bắt đầu gửi"),

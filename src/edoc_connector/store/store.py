@@ -25,7 +25,7 @@ from ._sql import (
 )
 from .encrypted_file import SpoolKeys
 from .group_commit import GroupCommit, GroupTransaction, SoloTransaction
-from .identity import IdentityWatch
+from .maintenance import Identity, IdentityWatch
 from .migrate import ensure_schema
 from .procrastinate import TaskQueue, require_task_tables
 from .rows import StoreIdentity
@@ -68,7 +68,7 @@ class Store:
         )
         self.tasks = tasks
         with StoreSnapshot(self, connections) as tx:
-            self._watch = IdentityWatch(tx.identity.read())
+            self._watch = IdentityWatch(Identity(tx).read())
 
     @property
     def identity(self) -> StoreIdentity:
@@ -87,7 +87,7 @@ class Store:
     def accept_identity(self) -> None:
         """Take the store's identity as it is now: this program renewed it."""
         with StoreSnapshot(self, self._connections) as tx:
-            self._watch = IdentityWatch(tx.identity.read())
+            self._watch = IdentityWatch(Identity(tx).read())
 
     @property
     def url(self) -> str:

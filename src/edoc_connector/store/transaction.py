@@ -12,7 +12,6 @@ from ._sql import Row
 from .audit_log import AuditEvent, AuditLog
 from .deliveries import Deliveries
 from .directory import Directory
-from .identity import Identity
 from .leases import Leases
 from .outgoing import Outgoing
 from .receipts import Receipts
@@ -71,7 +70,6 @@ class Tx:
     schedule = _repository(Schedule)
     audit_log = _repository(AuditLog)
     packets = _repository(PacketRetention)
-    identity = _repository(Identity)
 
     def advisory_lock(self, name: str) -> None:
         """Lock a name until the transaction ends; wait while another transaction has it.

@@ -151,6 +151,7 @@ class Transitions:
         new: str,
         fencing_token: int | None = None,
         detail: Text | str = "",
+        cause: Text | None = None,
         condition: Condition | None = None,
         **values: Any,
     ) -> None:
@@ -163,6 +164,7 @@ class Transitions:
             new: the state to move to.
             fencing_token: that of the caller's lease, where it holds one.
             detail: what happened, for the timeline; the move's own cause is put in front.
+            cause: what made it happen, in place of the move's own cause and the detail.
             condition: a further condition on the row.
             values: further columns to set.
 
@@ -179,7 +181,10 @@ class Transitions:
             {**_build_entry_columns(machine, new), **values, "state": new},
             condition,
         )
-        self._tx.timeline.record_move(machine, row_id, transition, detail)
+        if cause is None:
+            self._tx.timeline.record_move(machine, row_id, transition, detail)
+        else:
+            self._tx.timeline.record_change(machine, row_id, old=old, new=new, detail=cause)
 
     def move_returning_row(
         self,

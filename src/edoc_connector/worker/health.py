@@ -105,6 +105,7 @@ class _MetricsCollector:
         for agency, count in figures.read_failure_counts().items():
             failure_counts.add_metric([agency], count)
         row_counts = GaugeMetricFamily("edoc_rows", "Rows of the store by state.", labels=["agency", "table", "state"])
+        open_counts = GaugeMetricFamily("edoc_open", "What a person has to see, by kind.", labels=["agency", "kind"])
         hub_failures = GaugeMetricFamily(
             "edoc_hub_failures", "Failures in a row of work with the hub.", labels=["agency"]
         )
@@ -117,6 +118,8 @@ class _MetricsCollector:
             try:
                 for (table, state), count in agency_jobs.count_rows().items():
                     row_counts.add_metric([agency, table, state], count)
+                for kind, count in agency_jobs.count_open().items():
+                    open_counts.add_metric([agency, kind], count)
                 schedule = agency_jobs.read_schedule()
             except StoreError:
                 store_up.add_metric([agency], 0)
@@ -126,4 +129,4 @@ class _MetricsCollector:
             for job in schedule.values():
                 if job.succeeded_at is not None:
                     last_successes.add_metric([agency, job.job], job.succeeded_at.timestamp())
-        return [job_counts, failure_counts, row_counts, hub_failures, last_successes, store_up]
+        return [job_counts, failure_counts, row_counts, open_counts, hub_failures, last_successes, store_up]

@@ -30,7 +30,20 @@ from ..connector import (
 )
 from ..errors import EdocError, NotFound, find_stored_name
 from ..hubs import MessageType
-from ..store import JOBS_TABLE, MACHINES, RECEIPTS, JobRow, LeaseLost, ReceiptRow, ReceiptState, Store, Tx
+from ..store import (
+    CONFIRM,
+    DELIVERIES,
+    JOBS_TABLE,
+    MACHINES,
+    OUTGOING,
+    RECEIPTS,
+    JobRow,
+    LeaseLost,
+    ReceiptRow,
+    ReceiptState,
+    Store,
+    Tx,
+)
 
 log = get_logger("edoc_connector.connector.units")
 
@@ -141,6 +154,21 @@ class AgencyJobs(ForkAware):
                 by_state = tx.transitions.count_by_state(machine, self.agency)
                 counts |= {(machine.table_name, state): count for state, count in by_state.items()}
         return counts
+
+    def count_open(self) -> dict[str, int]:
+        """Count what a person has to see: outcomes that are not known, and confirmations and statuses refused."""
+        with self._context.store.snapshot() as tx:
+            refused = tx.outgoing.list_refused(self.agency)
+            unknown = [
+                tx.transitions.count_by_state(machine, self.agency).get("unknown", 0)
+                for machine in (DELIVERIES, OUTGOING)
+            ]
+        confirmations = sum(row.kind == CONFIRM for row in refused)
+        return {
+            "unknown": sum(unknown),
+            "refused_confirmations": confirmations,
+            "refused_statuses": len(refused) - confirmations,
+        }
 
     # -- the hub
 

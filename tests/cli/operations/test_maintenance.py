@@ -47,6 +47,21 @@ def test_reconcile_prints_what_was_settled_and_what_waits(
     assert "settled: " + sample_document(number="2").id in edoc("reconcile").out
 
 
+def test_what_was_refused_is_sent_again(
+    office: Path, edoc: Edoc, send: Callable[[], Ran], mock_hub: RunningHub
+) -> None:
+    """`edoc resend` sends what failed; what the hub has it does not send (faults, rows 29 and 36)."""
+    body = '{"status": "FAIL", "ErrorCode": "22", "ErrorDesc": "refused", "DocId": ""}'
+    mock_hub.faults.add(Fault(kind="answer", path="/sendEdoc", body=body, media_type="application/json"))
+    assert send().code != 0
+    sent = edoc("resend", ID, "--by", "Văn thư A")
+    assert (sent.code, ID in sent.out) == (0, True)
+    again = edoc("resend", ID)
+    assert (again.code, "nothing was sent" in again.out, "không gửi gì" in again.out) == (0, True, True)
+    assert len(mock_hub.packets()) == 1
+    assert edoc("resend", ID, "--what", "05").code == 1
+
+
 def test_old_packets_are_removed_when_told_to(office: Path, edoc: Edoc, send: Callable[[], Ran]) -> None:
     """Dry by default (issue, "edoc prune")."""
     send()

@@ -8,7 +8,7 @@ import pytest
 
 from edoc_connector import errors
 from edoc_connector.connector._retry import NO_ERROR, as_error_columns, decide_retry
-from edoc_connector.connector.outbound.reconciler import SentQuery, find_matches
+from edoc_connector.connector.outbound.sent_copies import SentQuery, find_matches
 from edoc_connector.hubs import SentState
 
 SINCE = datetime(2026, 11, 20, 3, 0, tzinfo=UTC)

@@ -4,7 +4,7 @@ from .backup import backup, restore, restored
 from .database import database_commands
 from .demo import demo
 from .evidence import evidence
-from .maintenance import fsck, prune, reconcile, settle
+from .maintenance import fsck, prune, reconcile, resend, settle
 from .mockhub import mockhub
 from .spool import spool_commands
 from .worker import worker
@@ -18,6 +18,7 @@ __all__ = [
     "mockhub",
     "prune",
     "reconcile",
+    "resend",
     "restore",
     "restored",
     "settle",

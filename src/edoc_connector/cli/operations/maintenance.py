@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 import re
 from datetime import timedelta
 from typing import TYPE_CHECKING, Annotated
@@ -46,6 +47,12 @@ def reconcile(config: ConfigOption = CONFIG, agency: AgencyOption = None) -> Non
             f"a person must decide: {_describe_unsettled(one)}: {name_commands(one.text)}",
             f"cần người quyết định: {name_commands(one.text_vi)}",
         )
+    for one in found.refused:
+        say(
+            f"refused: {_describe_unsettled(one)}: {name_commands(one.text)} "
+            f"Once mended: edoc resend {one.document_id}",
+            f"bị từ chối: {name_commands(one.text_vi)} Khắc phục xong: edoc resend {one.document_id}",
+        )
     for delivery in sending:
         say(
             f"being sent by another process: {delivery.id}; if that died, ask again after {lease:g} seconds",
@@ -56,11 +63,45 @@ def reconcile(config: ConfigOption = CONFIG, agency: AgencyOption = None) -> Non
         "{} settled, {} waiting, {} for a person, {} being sent".format(*counts),
         "{} đã rõ, {} chờ, {} cần người quyết định, {} đang gửi".format(*counts),
     )
-    if found.undecided:
+    if found.undecided or found.refused:
+        raise typer.Exit(ExitCode.FAILED)
+
+
+def resend(
+    document_id: Annotated[str, typer.Argument(metavar="DOCUMENT-ID", help="Sent or received. / Mã văn bản.")],
+    what: Annotated[
+        str | None,
+        typer.Option(
+            metavar="document|confirm|01",
+            help="Only that, also a status that was sent. / Chỉ gửi lại phần này, kể cả trạng thái đã gửi.",
+        ),
+    ] = None,
+    by: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Who wants it; else the user. / Người yêu cầu.")
+    ] = None,
+    config: ConfigOption = CONFIG,
+    agency: AgencyOption = None,
+) -> None:
+    """Send again what the hub refused, or what it lost. / Gửi lại những gì trục đã từ chối hoặc làm mất.
+
+    The hub is asked first. Exit code 1 where something is not at the hub afterwards.
+    """
+    from ...connector import DeliveryState
+
+    with open_connector(config, agency) as connector:
+        results = connector.resend(document_id, what=what, by=by or getpass.getuser())
+    if not results:
+        say(f"{document_id}: nothing was refused", "không có gì bị từ chối")
+    for one in results:
+        name, state = _describe_unsettled(one), labels.DELIVERY[DeliveryState(one.state)]
+        say(f"{name}: {name_commands(one.text)} ({state.en})", f"{name_commands(one.text_vi)} ({state.vi})")
+    if any(one.state != DeliveryState.SENT for one in results):
         raise typer.Exit(ExitCode.FAILED)
 
 
 def _describe_unsettled(unsettled: Unsettled) -> str:
+    if unsettled.what == "confirm":
+        return f"confirmation of {unsettled.document_id}"
     return (
         unsettled.document_id
         if unsettled.what == "document"

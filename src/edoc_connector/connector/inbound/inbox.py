@@ -336,8 +336,10 @@ class Inbox:
                 elif (redownload_values := self._plan_redownload(row, tx.now)) is not None:
                     new_ids[row.id] = None
                     rows[waiting.doc_id] = tx.receipts.move(row, ReceiptState.LISTED, **redownload_values)
-                elif row.confirmed_at is None or row.confirmed_at >= asked_at:
-                    continue  # the hub was not told yet when it answered
+                elif row.confirmed_at is None:
+                    tx.outgoing.requeue_refused(row)  # else the hub was not told yet when it answered
+                elif row.confirmed_at >= asked_at:
+                    continue  # nor then
                 elif row.state == ReceiptState.QUARANTINED and row.spool_file is None:
                     _enqueue_confirmation(tx, row)
                 elif row.state in _CONFIRMED_STATES and row.next_attempt_at <= tx.now:

@@ -18,6 +18,7 @@ from ...store import (
     TAKE_BACK_CODE,
     Change,
     DeliveryRow,
+    Identity,
     ReceiptRow,
     ReceiptState,
     Tx,
@@ -44,7 +45,7 @@ def apply_status(tx: Tx, row: ReceiptRow, message: StatusMessage, values: dict[s
     values = values | _name_subject(judged)
     if tx.receipts.find_same_status(row, values["fingerprint"]) is not None:
         stored_row = tx.receipts.move(row, ReceiptState.DUPLICATE, **values)
-    elif message.code != TAKE_BACK_CODE and judged.delivery is None and tx.identity.read().is_restoring:
+    elif message.code != TAKE_BACK_CODE and judged.delivery is None and Identity(tx).read().is_restoring:
         _set_aside_unknown(tx, row, message, values)
         return
     elif not judged.ruling.counts:
@@ -165,6 +166,7 @@ def _record_answer(tx: Tx, delivery: DeliveryRow, message: StatusMessage, judged
     code, organ_id, authority = str(message.code), judged.party, judged.ruling.authority
     if code not in CHANGE_BY_ANSWER:
         return
+    tx.outgoing.settle_answered(delivery, organ_id)
     if delivery.business in WITHDRAWING_KINDS:
         detail = Text(f"answer to the {delivery.business}", f"trả lời yêu cầu {KIND_NAMES_VI[delivery.business]}")
         for document_id in tx.deliveries.load_targets([delivery.id])[delivery.id]:

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 from ..._core import Text
-from ...errors import NotFound
-from ...store import BackedUp, DeliveryState, Tx, write_backup
+from ...errors import NotFound, StoreError
+from ...store import BackedUp, DeliveryRow, DeliveryState, Tx, write_backup
 from .._context import ConnectorContext
 from ..delivery import Delivery, build_deliveries
 from ..inbound import Inbox
 from ..outbound import Outbox, require_delivery
-from . import evidence_pack, explain, reconcile, restored, spool_maintenance
+from . import evidence_pack, explain, reconcile, resend, restored, spool_maintenance
 from .explain import Story
-from .reconcile import Reconciled
+from .reconcile import Reconciled, Unsettled
 from .restored import RestoreReport
 from .spool_maintenance import Pruned, Rewritten, SpoolFault
 
@@ -61,10 +62,32 @@ class Administration:
             if not is_unknown and reconcile.settle_statuses(tx, self.context.agency, document_id, arrived=arrived):
                 return self._build_view(tx, document_id) if row is not None else None
             row = require_delivery(tx, self.context, document_id)
+            if row.state == DeliveryState.SENT and not arrived:
+                raise _build_sent_error(row)
             state = DeliveryState.SENT if arrived else DeliveryState.READY
-            times = {"sent_at": tx.now} if arrived else {"next_attempt_at": tx.now}
+            times: dict[str, Any] = {"sent_at": tx.now} if arrived else {"next_attempt_at": tx.now}
             tx.deliveries.move(row, state, detail=Text("a person decided", "do người phụ trách quyết định"), **times)
             return self._build_view(tx, document_id)
+
+    def resend(self, document_id: str, *, what: str | None = None, by: str | None = None) -> tuple[Unsettled, ...]:
+        """Send again what the hub refused about a document, or what it lost of it.
+
+        The document itself, unless the hub has it: it is asked first; and each status and confirmation about it that
+        was refused. Calling again does nothing more.
+
+        Args:
+            document_id: the document, sent or received; or the hub's id of a packet that came in.
+            what: only that: ``document``, the code of a status (also of one that was ``sent``), or ``confirm``.
+            by: who wants it, for the timeline.
+
+        Returns:
+            What became of each.
+
+        Raises:
+            NotFound: nothing is known of that document, it has no such message, or its packet is gone.
+            EdocError: the hub was asked and did not say; nothing was sent.
+        """
+        return resend.resend(self.context, self.outbox, document_id, what=what, by=by)
 
     def _build_view(self, tx: Tx, document_id: str) -> Delivery:
         row = require_delivery(tx, self.context, document_id)
@@ -187,3 +210,12 @@ class Administration:
         for row in restored.list_not_ours(self.context):
             self.inbox.recheck(row)
         return self.restored()
+
+
+def _build_sent_error(row: DeliveryRow) -> StoreError:
+    return StoreError(
+        f"a delivery may not go from sent to ready by a word: {row.document_id} was taken by the hub. Where the hub "
+        "lost it, call resend(), which asks the hub first.",
+        vi=f"Không thể chuyển văn bản {row.document_id} từ sent về ready chỉ bằng quyết định: trục đã nhận văn bản. "
+        "Nếu trục làm mất, hãy gọi resend(); hệ thống sẽ hỏi trục trước.",
+    )

@@ -127,7 +127,8 @@ def _explain_delivery(tx: Tx, context: ConnectorContext, row: DeliveryRow) -> St
     next_steps = [
         _describe_delivery_next(tx, row),
         *_describe_recipients_next(tx, context, row),
-        *(_describe_outgoing_next(item) for item in outgoing_rows),
+        *(_describe_outgoing_next(tx, item) for item in outgoing_rows),
+        *(_describe_outgoing_next(tx, item) for item in _list_refused_about(tx, row)),
     ]
     return _build_story(
         row.document_id,
@@ -135,6 +136,13 @@ def _explain_delivery(tx: Tx, context: ConnectorContext, row: DeliveryRow) -> St
         events,
         [item for item in next_steps if item is not None],
     )
+
+
+def _list_refused_about(tx: Tx, row: DeliveryRow) -> list[OutgoingRow]:
+    """List the refused confirmations of statuses that came about a document of ours."""
+    receipts = tx.receipts.find_all(row.agency, document_id=row.document_id)
+    rows = (item for receipt in receipts for item in tx.outgoing.find_all(row.agency, receipt_id=receipt.id))
+    return [item for item in rows if tx.outgoing.is_refused(item)]
 
 
 def _describe_delivery_next(tx: Tx, row: DeliveryRow) -> _TextPair | None:
@@ -260,7 +268,7 @@ def _explain_receipt(tx: Tx, row: ReceiptRow) -> Story:
                 else "Nơi gửi chờ trả lời yêu cầu này: cần trả lời 15 hoặc 16.",
             )
         )
-    next_steps += [_describe_outgoing_next(item) for item in outgoing_rows]
+    next_steps += [_describe_outgoing_next(tx, item) for item in outgoing_rows]
     name = row.code or row.hub_doc_id
     verification_note = _NOT_VERIFIED_WORDS if row.error_code == VerificationFailed.__name__ else ("", "")
     return _build_story(
@@ -386,8 +394,15 @@ def _name_outgoing(row: OutgoingRow) -> _TextPair:
     )
 
 
-def _describe_outgoing_next(row: OutgoingRow) -> _TextPair | None:
+def _describe_outgoing_next(tx: Tx, row: OutgoingRow) -> _TextPair | None:
     en, vi = _name_outgoing(row)
+    if tx.outgoing.is_refused(row):
+        return (
+            f"The {en} was refused: {row.error_text} It is tried again while the hub offers the packet; else, once "
+            "that is mended: edoc resend ID.",
+            f"Trục từ chối {vi}: {row.error_vi} Hệ thống thử lại khi trục còn đưa ra gói tin; nếu không, khắc phục "
+            "rồi chạy: edoc resend ID.",
+        )
     if row.state == OutgoingState.UNKNOWN and row.error_code == Undecided.__name__:
         return (
             f"A person must settle the {en}: edoc settle ID.",

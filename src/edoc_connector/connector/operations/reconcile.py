@@ -4,10 +4,21 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from ..._core import Text
 from ...errors import EdocError, StoreError
-from ...store import DELIVERIES, OUTGOING, DeliveryRow, DeliveryState, OutgoingRow, OutgoingState, StateMachine, Tx
+from ...store import (
+    CONFIRM,
+    DELIVERIES,
+    OUTGOING,
+    DeliveryRow,
+    DeliveryState,
+    OutgoingRow,
+    OutgoingState,
+    StateMachine,
+    Tx,
+)
 from .._context import ConnectorContext
 from .._retry import Undecided
 from ..outbound import Outbox
@@ -27,7 +38,7 @@ class Unsettled:
 
     Args:
         document_id: the document it is about.
-        what: ``document``, or the code of a status.
+        what: ``document``, the code of a status, or ``confirm`` for a confirmation.
         state: its state now: ``sent``, ``ready``, ``failed`` or still ``unknown``.
         text: what was found out, or why not.
         text_vi: the same in Vietnamese.
@@ -50,11 +61,13 @@ class Reconciled:
         settled: those that the hub told about.
         waiting: those to be asked about again later, by themselves.
         undecided: those that the hub cannot tell about; a person finds out and calls `Connector.settle`.
+        refused: statuses and confirmations that the hub refused; `Connector.resend` sends them again.
     """
 
     settled: tuple[Unsettled, ...] = ()
     waiting: tuple[Unsettled, ...] = ()
     undecided: tuple[Unsettled, ...] = ()
+    refused: tuple[Unsettled, ...] = ()
 
 
 def reconcile(context: ConnectorContext, outbox: Outbox) -> Reconciled:
@@ -74,7 +87,24 @@ def reconcile(context: ConnectorContext, outbox: Outbox) -> Reconciled:
         with context.store.snapshot() as tx:
             outcome, unsettled = _classify(tx, machine, key, error)
         results[outcome].append(unsettled)
+    with context.store.snapshot() as tx:
+        results["refused"] = [_describe_refused(tx, row) for row in tx.outgoing.list_refused(context.agency)]
     return Reconciled(**{outcome: tuple(messages) for outcome, messages in results.items()})
+
+
+def name_message(row: OutgoingRow) -> str:
+    """Name a status by its code, and a confirmation by what it is."""
+    return CONFIRM if row.kind == CONFIRM else row.code
+
+
+def _describe_refused(tx: Tx, row: OutgoingRow) -> Unsettled:
+    return Unsettled(
+        document_id=_find_document_id(tx, row) or row.hub_doc_id or "",
+        what=name_message(row),
+        state=row.state,
+        text=row.error_text or "",
+        text_vi=row.error_vi or "",
+    )
 
 
 def settle_statuses(tx: Tx, agency: str, document_id: str, *, arrived: bool) -> int:
@@ -89,7 +119,7 @@ def settle_statuses(tx: Tx, agency: str, document_id: str, *, arrived: bool) -> 
     unknown_rows = tx.outgoing.find_all(agency, state=OutgoingState.UNKNOWN)
     matching_rows = [row for row in unknown_rows if _find_document_id(tx, row) == document_id]
     for row in matching_rows:
-        times = {"sent_at": tx.now} if arrived else {"next_attempt_at": tx.now}
+        times: dict[str, Any] = {"sent_at": tx.now} if arrived else {"next_attempt_at": tx.now}
         state = OutgoingState.SENT if arrived else OutgoingState.READY
         tx.outgoing.move(row, state, detail=Text("a person decided", "do người phụ trách quyết định"), **times)
     return len(matching_rows)

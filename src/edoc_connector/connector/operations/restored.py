@@ -10,6 +10,7 @@ from ...store import (
     NOT_OURS,
     RESTORED,
     DeliveryState,
+    Identity,
     OutgoingState,
     ReceiptRow,
     ReceiptState,
@@ -99,7 +100,7 @@ def list_not_ours(context: ConnectorContext) -> list[ReceiptRow]:
 def finish(context: ConnectorContext) -> None:
     """Note that a person caught up with a restore: from now on everything is sent, and confirmed, as ever."""
     with context.store.transaction("edoc restored") as tx:
-        tx.identity.finish_restore()
+        Identity(tx).finish_restore()
     context.store.accept_identity()
 
 
@@ -110,7 +111,7 @@ def build_report(context: ConnectorContext) -> RestoreReport:
         StoreError: the store cannot be read.
     """
     with context.store.snapshot() as tx:
-        identity = tx.identity.read()
+        identity = Identity(tx).read()
         asked = _list_asked(tx, context.agency)
         aside = tx.receipts.find_all(context.agency, state=ReceiptState.QUARANTINED, error_code=RESTORED)
         not_ours = tx.receipts.find_all(context.agency, state=ReceiptState.QUARANTINED, error_code=NOT_OURS)

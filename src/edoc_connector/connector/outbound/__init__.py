@@ -13,11 +13,13 @@ from .replies import (
     require_allowed,
     require_handled,
 )
-from .submission import Submission, is_correctable, require_delivery, submit
+from .sent_copies import SentFinding
+from .submission import Submission, is_correctable, requeue_failed, require_delivery, submit
 
 __all__ = [
     "Flushed",
     "Outbox",
+    "SentFinding",
     "StatusReply",
     "Submission",
     "build_reply_message",
@@ -28,6 +30,7 @@ __all__ = [
     "lock_replies",
     "record_answer",
     "request_take_back",
+    "requeue_failed",
     "require_allowed",
     "require_delivery",
     "require_handled",

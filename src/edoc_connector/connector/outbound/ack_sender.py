@@ -21,6 +21,7 @@ from ...store import (
     DONE,
     FAIL,
     OUTGOING,
+    STATUS,
     Altered,
     OutgoingRow,
     OutgoingState,
@@ -32,7 +33,7 @@ from ...store import (
 from .._context import ConnectorContext
 from .._retry import NO_ERROR, as_error_columns, compute_next_attempt, decide_retry
 from .packet_builder import build_packet
-from .reconciler import Reconciler
+from .reconciler import HubCopy, Questions, Reconciler, build_wrong_id_error
 
 log = get_logger("edoc_connector.connector.outbox")
 
@@ -51,11 +52,13 @@ class AckResult:
         key: of its row.
         error: what it met, if anything.
         opens_breaker: whether the next message would meet that too.
+        is_open: whether the hub was asked about its outcome and did not tell.
     """
 
     key: int
     error: EdocError | None = None
     opens_breaker: bool = False
+    is_open: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,6 +68,7 @@ class AckOutcome:
     Args:
         row: the message, claimed.
         doc_id: the hub's id of a status, where it told one; of a confirmation that of the packet.
+        copy_id: the hub's id of the recipient's copy of a status, where its list told that.
         error: what it met; None where the hub took it.
         opens_breaker: whether the next message would meet the error too.
         is_closed: whether that matters to nobody: the hub was told ``fail`` before and takes no ``done`` after it.
@@ -73,10 +77,20 @@ class AckOutcome:
 
     row: OutgoingRow
     doc_id: str | None = None
+    copy_id: str | None = None
     error: EdocError | None = None
     opens_breaker: bool = False
     is_closed: bool = False
     recorded_exchanges: tuple[dict[str, Any], ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _ClaimOptions:
+    """What of the queue may be claimed; see `AckSender.send_next`."""
+
+    only_due: bool
+    exclude: Collection[int]
+    only_id: int | None
 
 
 class AckSender(ForkAware):
@@ -85,9 +99,11 @@ class AckSender(ForkAware):
     Args:
         context: the store, the hub and the key.
         reconciler: asks the hub about statuses that it may have.
+        questions: the turn to ask.
     """
 
-    def __init__(self, context: ConnectorContext, reconciler: Reconciler) -> None:
+    def __init__(self, context: ConnectorContext, reconciler: Reconciler, questions: Questions) -> None:
+        self._questions = questions
         self._context = context
         self._reconciler = reconciler
         self._lock = make_lock()
@@ -108,7 +124,7 @@ class AckSender(ForkAware):
     def send_next(
         self, *, only_due: bool, exclude: Collection[int] = (), only_id: int | None = None
     ) -> list[AckResult]:
-        """Send the next messages whose turn it is, once each.
+        """Send the next messages whose turn it is, once each; where there is none, ask about one unknown outcome.
 
         Args:
             only_due: only what is due by its back-off.
@@ -118,17 +134,26 @@ class AckSender(ForkAware):
         Returns:
             What became of each.
         """
-        keys = None if only_id is None else [only_id]
+        options = _ClaimOptions(only_due=only_due, exclude=exclude, only_id=only_id)
+        rows = self._claim(options, state=OutgoingState.READY, limit=BATCH_SIZE)
+        if rows:
+            return self.send_claimed(rows)
+        with self._questions.ask_next() as may_ask:
+            may_ask = may_ask or not only_due or only_id is not None
+            return self.send_claimed(self._claim(options, state=OutgoingState.UNKNOWN, limit=1)) if may_ask else []
+
+    def _claim(self, options: _ClaimOptions, *, state: OutgoingState, limit: int) -> list[OutgoingRow]:
         with self._context.store.transaction() as tx:
-            rows = tx.outgoing.claim_batch(
+            return tx.outgoing.claim_batch(
                 self._context.lease,
                 agency=self._context.agency,
-                only_due=only_due,
-                limit=BATCH_SIZE,
-                only_ids=keys,
-                exclude=exclude,
+                states=[state],
+                only_due=options.only_due,
+                limit=limit,
+                only_ids=None if options.only_id is None else [options.only_id],
+                exclude=options.exclude,
+                longest_due_first=state is OutgoingState.UNKNOWN,
             )
-        return self.send_claimed(rows)
 
     def send_claimed(self, rows: Sequence[OutgoingRow]) -> list[AckResult]:
         """Send messages that are claimed, as `send_next` does."""
@@ -149,14 +174,15 @@ class AckSender(ForkAware):
         try:
             return self._look_up_or_send(row)
         except EdocError as error:
-            return AckResult(key=row.id, error=error, opens_breaker=decide_retry(error).opens_breaker)
+            return AckResult(key=row.id, error=error, opens_breaker=decide_retry(error).opens_breaker, is_open=True)
 
     def _look_up_or_send(self, row: OutgoingRow) -> AckResult:
         self._context.hub.clear_exchanges()
         hub_copy = self._reconciler.look_up(row)
         if hub_copy is not None:
             exchanges = tuple(self._context.hub.take_exchanges())
-            return self._record_outcomes([AckOutcome(row=row, doc_id=hub_copy.doc_id, recorded_exchanges=exchanges)])[0]
+            outcome = AckOutcome(row=row, doc_id=hub_copy.doc_id, copy_id=hub_copy.copy_id)
+            return self._record_outcomes([replace(outcome, recorded_exchanges=exchanges)])[0]
         with self._context.store.transaction() as tx:
             rows = tx.outgoing.claim_batch(self._context.lease, agency=row.agency, only_due=False, only_ids=[row.id])
         return self._send_batch(rows)[0] if rows else AckResult(key=row.id)
@@ -201,7 +227,8 @@ class AckSender(ForkAware):
                 hub.confirm(row.hub_doc_id or "", Outcome(row.code))
                 outcome = AckOutcome(row=row, doc_id=row.hub_doc_id)
             else:
-                outcome = AckOutcome(row=row, doc_id=self._send_status(row))
+                hub_copy = self._send_status(row)
+                outcome = AckOutcome(row=row, doc_id=hub_copy.doc_id, copy_id=hub_copy.copy_id)
         except EdocError as error:
             outcome = AckOutcome(row=row, error=error, is_closed=self._is_closed_by_fail(row, error))
         outcome = replace(outcome, recorded_exchanges=tuple(hub.take_exchanges()))
@@ -223,18 +250,18 @@ class AckSender(ForkAware):
         with self._context.store.snapshot() as tx:
             return bool(tx.outgoing.find_all(row.agency, **told_fail, limit=1))
 
-    def _send_status(self, row: OutgoingRow) -> str | None:
+    def _send_status(self, row: OutgoingRow) -> HubCopy:
         hub_copy = self._reconciler.find_sent_before_restore(row)
         if hub_copy is not None:
-            return hub_copy.doc_id
+            return hub_copy
         packet = self._ensure_packet(row)
         try:
             result = self._context.hub.send(
                 packet, message_type=MessageType.STATUS, sender=self._context.agency, recipients=[row.recipient or ""]
             )
-        except DuplicateDocument:
-            return self._reconciler.find_hub_id(row)  # the same bytes as before: an earlier attempt arrived
-        return result.doc_id
+        except DuplicateDocument as error:
+            return self._reconciler.resolve_duplicate_status(row, error)
+        return HubCopy(result.doc_id)
 
     def _ensure_packet(self, row: OutgoingRow) -> PacketFile:
         """Find the packet of a status; where it is gone or was altered, build one that says the same."""
@@ -269,6 +296,7 @@ class AckSender(ForkAware):
             return []
         try:
             with self._context.store.transaction() as tx:
+                outcomes = _disbelieve_bound(tx, outcomes)
                 self._write_outcomes(tx, outcomes)
         except EdocError as error:
             if len(outcomes) > 1:
@@ -294,10 +322,13 @@ class AckSender(ForkAware):
                 self._record_failure(tx, outcome.row, outcome.error)
             elif outcome.row.state == OutgoingState.UNKNOWN:
                 values: dict[str, Any] = {"sent_at": tx.now, "attempts": outcome.row.attempts + 1, **NO_ERROR}
-                tx.outgoing.move(outcome.row, OutgoingState.SENT, hub_doc_id=outcome.doc_id, **values)
+                values |= {"hub_doc_id": outcome.doc_id, "copy_doc_id": outcome.copy_id}
+                tx.outgoing.move(outcome.row, OutgoingState.SENT, **values)
             else:
                 sent_outcomes.append(outcome)
-        tx.outgoing.mark_sent([(outcome.row, outcome.doc_id) for outcome in sent_outcomes], values=NO_ERROR)
+        tx.outgoing.mark_sent(
+            [(outcome.row, outcome.doc_id, outcome.copy_id) for outcome in sent_outcomes], values=NO_ERROR
+        )
         confirmed = [outcome.row for outcome in sent_outcomes if outcome.row.kind == CONFIRM]
         if confirmed:
             tx.receipts.mark_confirmed({row.receipt_id or 0: row.code for row in confirmed})
@@ -309,12 +340,29 @@ class AckSender(ForkAware):
             state = OutgoingState.READY  # confirming twice is harmless, so an unknown outcome is no reason to ask
         values: dict[str, Any] = {"attempts": row.attempts + 1, **as_error_columns(error)}
         if state is OutgoingState.UNKNOWN:
-            values |= {"next_attempt_at": tx.now, "asked": 0}
+            values |= {"asked": 0}
+        if state is OutgoingState.UNKNOWN and not row.was_unknown:
+            values |= {"next_attempt_at": tx.now}
         else:
             values |= {"next_attempt_at": compute_next_attempt(self._context.limits, row.attempts, tx.now, error)}
         tx.outgoing.move(row, state, detail=describe_error(error), **values)
         if state is OutgoingState.FAILED:
             _record_subject_failure(tx, row, error)
+
+
+def _disbelieve_bound(tx: Tx, outcomes: Sequence[AckOutcome]) -> list[AckOutcome]:
+    """Take the statuses for which the hub told another packet's id for unknown."""
+    told = {
+        outcome.row.id: outcome.doc_id
+        for outcome in outcomes
+        if outcome.row.kind == STATUS and outcome.row.state == OutgoingState.SENDING and outcome.error is None
+        if outcome.doc_id is not None
+    }
+    bound_keys = tx.outgoing.find_bound_to_others(OUTGOING, outcomes[0].row.agency, told)
+    return [
+        replace(outcome, error=build_wrong_id_error(outcome.doc_id)) if outcome.row.id in bound_keys else outcome
+        for outcome in outcomes
+    ]
 
 
 def _close_confirmation(tx: Tx, row: OutgoingRow) -> None:

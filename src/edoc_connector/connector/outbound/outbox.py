@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import Any, NoReturn, TypeAlias
 
 from ..._core import Text, describe_error, get_logger
-from ...errors import AuthenticationRejected, DuplicateDocument, EdocError, OutcomeUnknown, StoreError
+from ...errors import AuthenticationRejected, DuplicateDocument, EdocError, StoreError
 from ...hubs import MessageType
 from ...store import (
     DELIVERIES,
@@ -25,12 +25,14 @@ from ...store import (
     OutgoingState,
     PendingWork,
     StateMachine,
+    describe_report,
 )
 from .._context import ConnectorContext
 from .._recovery import recover_sending
 from .._retry import NO_ERROR, as_error_columns, compute_next_attempt, decide_retry
 from .ack_sender import AckSender
-from .reconciler import FOUND_AFTER_RESTORE, Reconciler
+from .reconciler import FOUND_AFTER_RESTORE, Questions, Reconciler, build_wrong_id_error
+from .sent_copies import SentFinding
 from .submission import Submission, is_refused_by_hub, record_refusal
 
 log = get_logger("edoc_connector.connector.outbox")
@@ -69,7 +71,8 @@ class Outbox:
     def __init__(self, context: ConnectorContext) -> None:
         self._context = context
         self._reconciler = Reconciler(context)
-        self.ack_sender = AckSender(context, self._reconciler)
+        self._questions = Questions()
+        self.ack_sender = AckSender(context, self._reconciler, self._questions)
         self._breaker_open_until = 0.0
 
     def close(self) -> None:
@@ -115,11 +118,20 @@ class Outbox:
         self.recover()
         return self._claim_delivery(only_id=row.id, only_due=False)
 
-    def _claim_delivery(self, *, only_due: bool, after_id: int = 0, only_id: int | None = None) -> DeliveryRow | None:
+    def _claim_delivery(
+        self,
+        *,
+        only_due: bool,
+        after_id: int = 0,
+        only_id: int | None = None,
+        states: Collection[DeliveryState] = (DeliveryState.READY, DeliveryState.UNKNOWN),
+    ) -> DeliveryRow | None:
         with self._context.store.transaction() as tx:
             return tx.deliveries.claim_next(
                 self._context.lease,
                 agency=self._context.agency,
+                states=states,
+                longest_due_first=only_due and DeliveryState.READY not in states,
                 only_due=only_due,
                 after_id=after_id,
                 only_id=only_id,
@@ -129,6 +141,9 @@ class Outbox:
         """Send the stored bytes of a claimed delivery, and write down the hub's answer."""
         context = self._context
         context.hub.clear_exchanges()
+        if row.was_unknown and (reported := self._find_report(row)) is not None:
+            self._mark_delivery_sent(row, None, reported)
+            return
         if row.state == DeliveryState.UNKNOWN:
             reclaimed = self._look_up_delivery(row)
             if reclaimed is None:
@@ -156,9 +171,12 @@ class Outbox:
             sent_detail = detail or (
                 f"docId {doc_id}" if doc_id else Text("docId not told", "trục không cho biết docId")
             )
-            is_bound = tx.deliveries.mark_sent(row, doc_id, detail=sent_detail, attempts=row.attempts + 1, **NO_ERROR)
+            told = {} if doc_id is None else {row.id: doc_id}
+            is_bound = not tx.outgoing.find_bound_to_others(DELIVERIES, row.agency, told) and tx.deliveries.mark_sent(
+                row, doc_id, detail=sent_detail, attempts=row.attempts + 1, **NO_ERROR
+            )
         if not is_bound:
-            self._record_delivery_failure(row, _build_wrong_id_error(doc_id))
+            self._record_delivery_failure(row, build_wrong_id_error(doc_id))
 
     def _record_delivery_failure(
         self, row: DeliveryRow, error: EdocError, *, state: DeliveryState | None = None
@@ -168,7 +186,9 @@ class Outbox:
             self._context.hub.record_exchanges(tx, DELIVERIES, row.id)
             values: dict[str, Any] = {"attempts": row.attempts + 1, **as_error_columns(error)}
             if state is DeliveryState.UNKNOWN:
-                values |= {"next_attempt_at": tx.now, "asked": 0}
+                values |= {"asked": 0}
+            if state is DeliveryState.UNKNOWN and not row.was_unknown:
+                values |= {"next_attempt_at": tx.now}
             else:
                 values |= {"next_attempt_at": compute_next_attempt(self._context.limits, row.attempts, tx.now, error)}
             is_refused = state is DeliveryState.FAILED and is_refused_by_hub(error)
@@ -179,6 +199,12 @@ class Outbox:
         raise error
 
     # -- a document that the hub may have
+
+    def _find_report(self, row: DeliveryRow) -> Text | None:
+        """Find what a recipient reported on a document: it came to that, so the hub has it."""
+        with self._context.store.snapshot() as tx:
+            recipients = tx.deliveries.load_recipients([row.id])[row.id]
+        return next((describe_report(one.organ_id, one.last_code) for one in recipients if one.last_code), None)
 
     def _look_up_delivery(self, row: DeliveryRow) -> DeliveryRow | None:
         """Look up a delivery whose outcome is unknown; it comes back, claimed, if it has to be sent again."""
@@ -191,13 +217,30 @@ class Outbox:
     def _resolve_duplicate_delivery(self, row: DeliveryRow, error: DuplicateDocument) -> None:
         """Find out whose packet the hub has: ours, from an attempt whose answer was lost, or somebody else's."""
         try:
-            hub_ids = self._reconciler.query_hub(row)
+            finding = self._reconciler.query_hub(row)
         except EdocError as lookup_error:
             log.warning("the hub cannot be asked what it has: %s", lookup_error)
             self._record_delivery_failure(row, error, state=DeliveryState.UNKNOWN)
-        if len(hub_ids) != 1 and not row.was_unknown:
+        if not finding.is_found and not row.was_unknown:
             self._record_delivery_failure(row, error)
-        self._mark_delivery_sent(row, hub_ids[0] if len(hub_ids) == 1 else None, Text(*_ALREADY_AT_HUB_WORDS))
+        self._mark_delivery_sent(row, finding.doc_id if finding.is_found else None, Text(*_ALREADY_AT_HUB_WORDS))
+
+    def find_at_hub(self, row: DeliveryRow | OutgoingRow) -> SentFinding:
+        """Ask the hub whether it has a message that it took once.
+
+        Raises:
+            EdocError: it did not say.
+        """
+        self._context.hub.clear_exchanges()
+        return self._reconciler.query_taken(row)
+
+    def send_again(self, machine: StateMachine, key: int) -> EdocError | None:
+        """Send one message now, or ask the hub about it, whatever its back-off says; returns what that met."""
+        if machine is OUTGOING:
+            results = self.ack_sender.send_next(only_due=False, only_id=key)
+            return results[0].error if results else None
+        row = self._claim_delivery(only_due=False, only_id=key)
+        return None if row is None else self._try_send_delivery(row)
 
     def look_up_message(self, machine: StateMachine, key: int) -> EdocError | None:
         """Ask the hub about one message whose outcome is unknown, and act on its answer.
@@ -269,17 +312,36 @@ class Outbox:
 
     def send_next_delivery(self, key: int | None = None) -> tuple[int | None, EdocError | None]:
         """Send the next delivery that is due, or this one; returns its key, None where there is none, and its error."""
-        row = self._claim_delivery(only_due=True, only_id=key)
-        return (None, None) if row is None else (row.id, self._try_send_delivery(row))
+        if key is not None:
+            row = self._claim_delivery(only_due=True, only_id=key)
+            return (None, None) if row is None else (row.id, self._try_send_delivery(row))
+        row = self._claim_delivery(only_due=True, states=[DeliveryState.READY])
+        if row is not None:
+            return row.id, self._try_send_delivery(row)
+        with self._questions.ask_next() as may_ask:
+            row = self._claim_delivery(only_due=True, states=[DeliveryState.UNKNOWN]) if may_ask else None
+            return (None, None) if row is None else (row.id, self._try_send_delivery(row))
 
     def _try_waiting(self, *, only_due: bool, skips_deliveries: bool) -> Iterator[_Tried]:
-        """Try each message that waits once; yields what became of it."""
-        row = None if skips_deliveries else self._claim_delivery(only_due=only_due)
+        """Try each message that waits once, and ask about each unknown outcome; yields what became of it."""
+        if not skips_deliveries:
+            yield from self._try_deliveries(DeliveryState.READY, only_due=only_due)
+        yield from self._try_acks(only_due=only_due)
+        if skips_deliveries:
+            return
+        with self._questions.ask_next() as may_ask:
+            if may_ask or not only_due:
+                yield from self._try_deliveries(DeliveryState.UNKNOWN, only_due=only_due)
+
+    def _try_deliveries(self, state: DeliveryState, *, only_due: bool) -> Iterator[_Tried]:
+        row = self._claim_delivery(only_due=only_due, states=[state])
         while row is not None:
             error = self._try_send_delivery(row)
             yield error, error is not None and decide_retry(error).opens_breaker
-            row = self._claim_delivery(only_due=only_due, after_id=row.id)
-        yield from self._try_acks(only_due=only_due)
+            if state is DeliveryState.UNKNOWN and error is not None and only_due:
+                return  # who called for something else does not wait for more questions that tell nothing
+            after_id = 0 if state is DeliveryState.UNKNOWN and only_due else row.id
+            row = self._claim_delivery(only_due=only_due, states=[state], after_id=after_id)
 
     def _try_send_delivery(self, row: DeliveryRow) -> EdocError | None:
         try:
@@ -303,6 +365,8 @@ class Outbox:
             if common_error is not None:
                 self._open_breaker(common_error)
                 return
+            if only_due and any(result.is_open for result in results):
+                return  # as in `_try_deliveries`
             failed_ids |= {result.key for result in results if result.error is not None}
 
     def _open_breaker(self, error: EdocError) -> None:
@@ -310,12 +374,3 @@ class Outbox:
         self._breaker_open_until = time.monotonic() + self._context.limits.backoff
         level = logging.ERROR if isinstance(error, AuthenticationRejected) else logging.WARNING
         log.log(level, "sending to the hub pauses, everything stays queued: %s", error)
-
-
-def _build_wrong_id_error(doc_id: str | None) -> OutcomeUnknown:
-    return OutcomeUnknown(
-        f"the hub answered with docId {doc_id}, which belongs to another packet of ours: the answer was not believed. "
-        "Call again; the hub will be asked what it has.",
-        vi=f"Trục trả về docId {doc_id} vốn thuộc gói tin khác của đơn vị nên câu trả lời không được chấp nhận. "
-        "Hãy gọi lại; hệ thống sẽ hỏi trục đã có gói tin nào.",
-    )

@@ -1,29 +1,44 @@
 """Reconciler: find a packet of ours in the hub's list of sent packets (VXP interface, "Settling a send …").
 
 The answer to a send was lost, or the hub says that it has the packet already. Nothing is sent again before the hub was
-asked `LOOKUPS_BEFORE_RESEND` times, a grace period apart; what the hub cannot tell is left to a person.
+asked `LOOKUPS_BEFORE_RESEND` times, a grace period apart; what the hub cannot tell is left to a person, and asked about
+ever more seldom.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import NoReturn, TypeAlias
 
-from ..._core import Text, get_logger, to_nfc
+from ..._core import Text, get_logger, make_lock
 from ...edxml import StatusMessage
-from ...errors import EdocError, HubError, OutcomeUnknown
+from ...errors import DuplicateDocument, EdocError, HubError, OutcomeUnknown
 from ...hubs import MessageType, SentState
 from ...store import DELIVERIES, OUTGOING, DeliveryRow, DeliveryState, OutgoingRow, StateMachine, Tx
 from .._context import ConnectorContext
 from .._retry import Undecided, as_error_columns, compute_next_attempt, decide_retry
+from .sent_copies import (
+    SentFinding,
+    SentQuery,
+    adjust_to_hub_clock,
+    find_copies,
+    find_own_copies,
+    find_told_copies,
+    is_match,
+    leave_out,
+    names_document,
+)
 
 log = get_logger("edoc_connector.connector.outbox")
 
-CLOCK_TOLERANCE = timedelta(minutes=10)
 # A hub that does not have a packet is asked again, a grace period later, before the packet is sent again.
 LOOKUPS_BEFORE_RESEND = 2
+
+_MAX_QUESTIONS = 16  # about other packets, to tell one apart from them
+_LOOK_ALIKE_MARGIN = timedelta(days=1)  # how far the hub's clock may be from ours, for what is looked at besides
 
 FOUND_AFTER_RESTORE = Text(
     "it went out after the backup that the store is restored from",
@@ -33,36 +48,34 @@ FOUND_AFTER_RESTORE = Text(
 SentRow: TypeAlias = DeliveryRow | OutgoingRow
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SentQuery:
-    """The packet that may have arrived.
-
-    Args:
-        document_id: its DocumentId; empty for a status.
-        sender: our code.
-        recipients: the codes it went to.
-        code: number and notation.
-        title: its subject; None where titles say nothing.
-        not_before: it was not sent before, UTC.
-    """
-
-    document_id: str
-    sender: str
-    recipients: frozenset[str]
-    code: str
-    title: str | None
-    not_before: datetime
-
-
 @dataclass(frozen=True, slots=True)
 class HubCopy:
     """A packet of ours that the hub has.
 
     Args:
         doc_id: the hub's id of it; None where the hub does not tell.
+        copy_id: the hub's id of the recipient's copy, where there is one and it is told.
     """
 
     doc_id: str | None
+    copy_id: str | None = None
+
+
+class Questions:
+    """The turn to ask about an unknown outcome unbidden: one at a time, so that others send."""
+
+    def __init__(self) -> None:
+        self._lock = make_lock()
+
+    @contextmanager
+    def ask_next(self) -> Iterator[bool]:
+        """Take the turn for the block; false where another thread has it."""
+        is_taken = self._lock.acquire(blocking=False)
+        try:
+            yield is_taken
+        finally:
+            if is_taken:
+                self._lock.release()
 
 
 class Reconciler:
@@ -91,30 +104,19 @@ class Reconciler:
         with self._context.store.snapshot() as tx:
             is_early = row.asked > 0 and tx.now < row.next_attempt_at
         if is_early:
-            self._record_unsettled(row, _build_not_listed_error(), lookups=row.asked)
+            self._record_unsettled(row, _build_not_listed_error(), lookups=row.asked, is_asked=False)
         try:
-            hub_ids = self.query_hub(row)
+            finding = self.query_hub(row)
         except EdocError as error:
             self._record_unsettled(row, _as_lookup_error(error), lookups=row.asked)
-        if len(hub_ids) > 1:
-            self._record_unsettled(row, _build_ambiguous_error(len(hub_ids)), lookups=row.asked)
-        if hub_ids and self._has_unnamed_sibling(row):
-            self._record_unsettled(row, _build_unnamed_sibling_error(), lookups=row.asked)
-        if hub_ids:
-            return HubCopy(hub_ids[0])
+        if finding.is_ambiguous:
+            self._record_unsettled(row, _build_ambiguous_error(len(finding.copies)), lookups=row.asked)
+        if finding.is_found:
+            return HubCopy(finding.doc_id, finding.copy_id)
         if row.asked + 1 < LOOKUPS_BEFORE_RESEND:
             self._record_unsettled(row, _build_not_listed_error(), lookups=row.asked + 1)
         self._make_ready(row)
         return None
-
-    def find_hub_id(self, row: OutgoingRow) -> str | None:
-        """Find the hub's id of a status that it has: without it, the next status could be taken for this one."""
-        try:
-            hub_ids = self.query_hub(row)
-        except EdocError as lookup_error:
-            log.warning("the hub cannot be asked what it has: %s", lookup_error)
-            return None
-        return hub_ids[0] if len(hub_ids) == 1 else None
 
     def find_sent_before_restore(self, row: SentRow) -> HubCopy | None:
         """Find the hub's copy of a message that a restored store is about to send: it may have gone out since.
@@ -128,52 +130,125 @@ class Reconciler:
         if not self._context.store.identity.is_restoring:
             return None
         try:
-            hub_ids = self.query_hub(row)
+            finding = self.query_hub(row)
         except EdocError as error:
             raise _as_lookup_error(error) from error
-        if len(hub_ids) > 1:
-            raise _build_ambiguous_error(len(hub_ids))
-        return HubCopy(hub_ids[0]) if hub_ids else None
+        if finding.is_ambiguous:
+            raise _build_ambiguous_error(len(finding.copies))
+        return HubCopy(finding.doc_id, finding.copy_id) if finding.is_found else None
 
-    def query_hub(self, row: SentRow) -> tuple[str | None, ...]:
-        """Ask the hub which of its packets a message may be; as `find_matches`.
+    def query_hub(self, row: SentRow) -> SentFinding:
+        """Ask the hub which of its packets a message is.
 
         Raises:
             EdocError: the hub did not say.
         """
-        query = self._build_query(row)
-        states = self._context.hub.sent_state(MessageType.EDOC if isinstance(row, DeliveryRow) else MessageType.STATUS)
-        hub_time = self._context.hub.time  # set right by now, if the hub refuses our clock
-        query = adjust_to_hub_clock(query, now=hub_time(), offset=hub_time.offset)
+        states = self._context.hub.sent_state(_get_message_type(row))
         with self._context.store.snapshot() as tx:
-            return find_matches(query, states, is_bound=lambda doc_id: _is_bound(tx, row, doc_id))
+            query = self._build_query(tx, row)
+            copies = find_copies(query, states, is_bound=lambda doc_id: _is_bound(tx, row, doc_id))
+            if not copies or names_document(query, copies[0]):
+                return SentFinding(query, copies)
+            look_alikes = self._find_look_alikes(tx, row, query, copies)
+        return self._tell_apart(row, SentFinding(query, copies), look_alikes, states)
 
-    def _build_query(self, row: SentRow) -> SentQuery:
-        agency = self._context.agency
-        if isinstance(row, OutgoingRow):
-            message = StatusMessage.model_validate_json(row.message or "")
-            return SentQuery(
-                document_id="", sender=agency, recipients=frozenset({row.recipient or ""}),
-                code=message.response_for.code or "", title=None, not_before=self._find_earliest(row),
-            )  # fmt: skip
+    def query_taken(self, row: SentRow) -> SentFinding:
+        """Ask the hub about a message that it took once: by its id first, since lists end some time ago.
+
+        Raises:
+            EdocError: the hub did not say.
+        """
+        if row.hub_doc_id is not None:
+            told = self._context.hub.sent_state(_get_message_type(row), doc_id=row.hub_doc_id)
+            with self._context.store.snapshot() as tx:
+                query = self._build_query(tx, row)
+            copies = find_own_copies(query, told) or find_told_copies(query, told, told)
+            if copies:
+                return SentFinding(query, copies)
+        return self.query_hub(row)
+
+    def resolve_duplicate_status(self, row: OutgoingRow, error: DuplicateDocument) -> HubCopy:
+        """Find out whose packet the hub means that says it has a status already.
+
+        Raises:
+            DuplicateDocument: the status never left before: it is not that which the hub has.
+            OutcomeUnknown: it may be that one, or another about the same document.
+        """
+        try:
+            finding = self.query_hub(row)
+        except EdocError as lookup_error:
+            log.warning("the hub cannot be asked what it has: %s", lookup_error)
+            finding = None
+        if finding is not None and finding.is_found:
+            return HubCopy(finding.doc_id, finding.copy_id)
+        if row.was_unknown and not self._has_look_alikes(row):
+            return HubCopy(None)  # the same bytes as before: an earlier attempt arrived
+        if finding is not None and not finding.is_ambiguous and not row.was_unknown:
+            raise error
+        raise _build_ambiguous_duplicate_error() from error
+
+    def _has_look_alikes(self, row: SentRow) -> bool:
+        """Whether another message of ours left that a hub may take for this one."""
         with self._context.store.snapshot() as tx:
-            recipients = tx.deliveries.load_recipients([row.id])[row.id]
+            query = self._build_query(tx, row)
+            itself = SentState(
+                sender=query.sender, recipient=min(query.recipients, default=""), notation=query.code,
+                title=query.title or "",
+            )  # fmt: skip
+            return bool(self._find_look_alikes(tx, row, query, [itself]))
+
+    def _tell_apart(
+        self, row: SentRow, finding: SentFinding, look_alikes: Sequence[SentQuery], states: Sequence[SentState]
+    ) -> SentFinding:
+        """Leave out the rows that are other packets of ours; where one of these is not in the list, it is open."""
+        copies, is_ambiguous, questions = finding.copies, False, 0
+        for other in look_alikes:
+            own_copies = find_own_copies(other, states)
+            if not own_copies and other.doc_id is not None and questions < _MAX_QUESTIONS:
+                questions += 1
+                told = self._context.hub.sent_state(_get_message_type(row), doc_id=other.doc_id)
+                own_copies = find_told_copies(other, told, states)
+            is_ambiguous = is_ambiguous or not own_copies
+            copies = leave_out(copies, own_copies)
+        return SentFinding(finding.query, copies, is_ambiguous and bool(copies))
+
+    def _find_look_alikes(self, tx: Tx, row: SentRow, query: SentQuery, copies: Sequence[SentState]) -> list[SentQuery]:
+        """Find the other packets of ours that left, and that rows of the hub's list may be as well."""
+        is_timed = all(copy.sent_at is not None for copy in copies)
+        since = query.not_before - _LOOK_ALIKE_MARGIN if is_timed else None
+        others: Sequence[SentRow]
+        if isinstance(row, OutgoingRow):
+            others = tx.outgoing.list_departed(row, since=since)
+        else:
+            others = tx.deliveries.list_departed(row, query.recipients, since=since)
+        queries = [self._build_query(tx, other) for other in others]
+        return [other for other in queries if any(is_match(other, copy) for copy in copies)]
+
+    def _build_query(self, tx: Tx, row: SentRow) -> SentQuery:
+        hub_time = self._context.hub.time  # set right by an answer before, if the hub refuses our clock
+        query = self._build_status_query(row) if isinstance(row, OutgoingRow) else self._build_document_query(tx, row)
+        return adjust_to_hub_clock(query, now=hub_time(), offset=hub_time.offset)
+
+    def _build_status_query(self, row: OutgoingRow) -> SentQuery:
+        answered = StatusMessage.model_validate_json(row.message or "").response_for
         return SentQuery(
-            document_id=row.document_id, sender=agency, recipients=frozenset(one.organ_id for one in recipients),
-            code=row.code, title=row.subject, not_before=self._find_earliest(row),
+            document_id="", sender=self._context.agency, recipients=frozenset({row.recipient or ""}),
+            code=answered.code or "", title=None, not_before=self._find_earliest(row),
+            answered_id=answered.document_id or "", doc_id=row.hub_doc_id, copy_id=row.copy_doc_id,
+        )  # fmt: skip
+
+    def _build_document_query(self, tx: Tx, row: DeliveryRow) -> SentQuery:
+        recipients = tx.deliveries.load_recipients([row.id])[row.id]
+        return SentQuery(
+            document_id=row.document_id, sender=self._context.agency, code=row.code, title=row.subject,
+            recipients=frozenset(one.organ_id for one in recipients), not_before=self._find_earliest(row),
+            doc_id=row.hub_doc_id,
         )  # fmt: skip
 
     def _find_earliest(self, row: SentRow) -> datetime:
         """Find since when a message may be at the hub: in a restored store, since the backup."""
         snapshot_at = self._context.store.identity.snapshot_at
         return row.created_at if snapshot_at is None else min(row.created_at, snapshot_at)
-
-    def _has_unnamed_sibling(self, row: SentRow) -> bool:
-        """Whether another status about the same, to the same recipient, is at the hub under an unknown id."""
-        if isinstance(row, DeliveryRow):
-            return False
-        with self._context.store.snapshot() as tx:
-            return tx.outgoing.has_unnamed_sibling(row, since=row.created_at - CLOCK_TOLERANCE)
 
     def _make_ready(self, row: SentRow) -> None:
         machine = _get_machine(row)
@@ -189,15 +264,16 @@ class Reconciler:
                 next_attempt_at=tx.now,
             )
 
-    def _record_unsettled(self, row: SentRow, error: EdocError, lookups: int) -> NoReturn:
+    def _record_unsettled(self, row: SentRow, error: EdocError, *, lookups: int, is_asked: bool = True) -> NoReturn:
+        """Leave an outcome open; each question that told nothing counts, and the next one waits longer."""
         machine, limits = _get_machine(row), self._context.limits
         with self._context.store.transaction() as tx:
             self._context.hub.record_exchanges(tx, machine, row.id)
-            next_attempt_at = row.next_attempt_at
+            attempts, next_attempt_at = row.attempts, row.next_attempt_at
             if lookups > row.asked:
                 next_attempt_at = tx.now + timedelta(seconds=limits.grace)
-            elif next_attempt_at <= tx.now:
-                next_attempt_at = compute_next_attempt(limits, row.attempts, tx.now, error)
+            elif is_asked:
+                attempts, next_attempt_at = attempts + 1, compute_next_attempt(limits, attempts, tx.now, error)
             tx.leases.end(
                 machine,
                 row.id,
@@ -205,73 +281,33 @@ class Reconciler:
                 fencing_token=row.fence,
                 detail=Text(f"still unknown: {error.message}", f"vẫn chưa rõ: {error.vi}"),
                 asked=lookups,
+                attempts=attempts,
                 next_attempt_at=next_attempt_at,
                 **as_error_columns(error),
             )
         raise error
 
 
-def find_matches(
-    query: SentQuery, states: Sequence[SentState], *, is_bound: Callable[[str], bool]
-) -> tuple[str | None, ...]:
-    """Look for a packet among those the hub has of us.
-
-    Hubs fill senderDocId with our DocumentId or with an id of their own. The first settles it; else the sender, a
-    recipient, number and notation, title and time must all agree, and the hub's id must not be bound to another packet.
-
-    Args:
-        query: the packet.
-        states: the hub's answer.
-        is_bound: whether a hub's id belongs to another packet of ours.
-
-    Returns:
-        The hub's ids of the packets that it may be, None standing for one that the hub does not tell: nothing, and the
-        hub does not have it; one, and that is it; more, and they cannot be told apart.
-    """
-    if query.document_id and any(state.sender_doc_id == query.document_id for state in states):
-        return (None,)
-    matching_ids = {state.sender_doc_id for state in states if _is_match(query, state)}
-    return tuple(doc_id or None for doc_id in sorted(matching_ids) if not (doc_id and is_bound(doc_id)))
-
-
-def adjust_to_hub_clock(query: SentQuery, *, now: datetime, offset: timedelta) -> SentQuery:
-    """Adjust a query where our clock may have been ahead when the message was stored: the hub's times are its own.
-
-    Args:
-        query: the packet, with our time.
-        now: the hub's time, as far as it is known.
-        offset: how far its clock is from ours.
-    """
-    return replace(query, not_before=min(query.not_before + min(offset, timedelta(0)), now))
-
-
-def _is_match(query: SentQuery, state: SentState) -> bool:
-    return (
-        state.sender == query.sender
-        and state.recipient in query.recipients
-        and any(_is_same_text(state.notation, notation) for notation in (query.code, query.code.partition("/")[2]))
-        and (query.title is None or _is_same_text(state.title, query.title))
-        and (state.sent_at is None or state.sent_at >= query.not_before - CLOCK_TOLERANCE)
-    )
-
-
-def _is_same_text(left: str, right: str) -> bool:
-    return _normalize(left) == _normalize(right)
-
-
-def _normalize(text: str) -> str:
-    return " ".join(to_nfc(text).split()).casefold()
-
-
 def _get_machine(row: SentRow) -> StateMachine:
     return DELIVERIES if isinstance(row, DeliveryRow) else OUTGOING
 
 
+def _get_message_type(row: SentRow) -> MessageType:
+    return MessageType.EDOC if isinstance(row, DeliveryRow) else MessageType.STATUS
+
+
 def _is_bound(tx: Tx, row: SentRow, doc_id: str) -> bool:
-    if isinstance(row, OutgoingRow):
-        return tx.outgoing.is_hub_doc_id_taken(row, doc_id)
-    bound_row = tx.deliveries.find_by_hub_doc_id(row.agency, doc_id)
-    return bound_row is not None and bound_row.id != row.id
+    return bool(tx.outgoing.find_bound_to_others(_get_machine(row), row.agency, {row.id: doc_id}))
+
+
+def build_wrong_id_error(doc_id: str | None) -> OutcomeUnknown:
+    """Build the error for an answer with a hub's id that another packet of ours has (faults, rows 13 and 31)."""
+    return OutcomeUnknown(
+        f"the hub answered with docId {doc_id}, which belongs to another packet of ours: the answer was not believed. "
+        "Call again; the hub will be asked what it has.",
+        vi=f"Trục trả về docId {doc_id} vốn thuộc gói tin khác của đơn vị nên câu trả lời không được chấp nhận. "
+        "Hãy gọi lại; hệ thống sẽ hỏi trục đã có gói tin nào.",
+    )
 
 
 def _build_not_listed_error() -> OutcomeUnknown:
@@ -285,16 +321,18 @@ def _build_not_listed_error() -> OutcomeUnknown:
 
 def _build_ambiguous_error(count: int) -> Undecided:
     return Undecided(
-        f"the hub has {count} packets that may be this one and does not say which. Look there, then call settle().",
-        vi=f"Trục có {count} gói tin có thể là gói này và không chỉ rõ gói nào. Hãy tra trên trục rồi gọi settle().",
+        f"the hub has {count} packets that may be this one or another of ours, and does not say which. Look there, "
+        "then call settle().",
+        vi=f"Trục có {count} gói tin có thể là gói này hoặc gói khác của đơn vị và không chỉ rõ gói nào. "
+        "Hãy tra trên trục rồi gọi settle().",
     )
 
 
-def _build_unnamed_sibling_error() -> Undecided:
+def _build_ambiguous_duplicate_error() -> Undecided:
     return Undecided(
-        "the hub has a packet that is this status or another one about the same document, whose id was never told. "
+        "the hub says that it has this status already, but may mean another one about the same document. "
         "Look there, then call settle().",
-        vi="Trục có một gói tin có thể là thông báo này hoặc thông báo khác về cùng văn bản mà trục chưa cho biết mã. "
+        vi="Trục báo đã có thông báo này, nhưng có thể là thông báo khác về cùng văn bản. "
         "Hãy tra trên trục rồi gọi settle().",
     )
 

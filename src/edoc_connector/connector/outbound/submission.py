@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 
 from ..._core import Text
 from ...edxml import BusinessType, Document, read
@@ -148,6 +149,15 @@ def resubmit(context: ConnectorContext, row: DeliveryRow) -> Submission:
         return Submission(tx.deliveries.get_by_id(row.id))
 
 
+def requeue_failed(tx: Tx, row: DeliveryRow, *, cause: Text) -> None:
+    """Make a delivery that failed ``ready`` again by a person's word.
+
+    Raises:
+        LeaseLost: somebody else moved it.
+    """
+    tx.deliveries.move(row, DeliveryState.READY, cause=cause, next_attempt_at=tx.now)
+
+
 def rebuild(context: ConnectorContext, row: DeliveryRow, document: Document) -> Submission:
     """Make a delivery that failed, and lost its packet, ``ready`` again with a packet built anew.
 
@@ -161,7 +171,7 @@ def rebuild(context: ConnectorContext, row: DeliveryRow, document: Document) -> 
     is_committed = False
     try:
         with context.store.transaction() as tx:
-            values = {"spool_file": file.name, "sha256": file.sha256, "size": file.size}
+            values: dict[str, Any] = {"spool_file": file.name, "sha256": file.sha256, "size": file.size}
             values |= {"fingerprint": compute_fingerprint(document), "next_attempt_at": tx.now}
             detail = Text("its packet was gone; built anew", "gói tin đã mất, đã tạo lại")
             tx.deliveries.move(row, DeliveryState.READY, detail=detail, **values)

@@ -105,6 +105,7 @@ deliveries = Table(
     Index(None, "agency", "state", "id"),
     Index(None, "agency", "hub_doc_id"),
     Index(None, "agency", "code"),
+    Index(None, "agency", "sent_at"),
     # Packets name documents by their code as well, written in many ways; the date narrows them down.
     Index(None, "agency", "issued_on"),
     *_build_lease_indexes(DELIVERIES.table_name),
@@ -249,6 +250,10 @@ outgoing = Table(
     Column("sha256", String(64)),
     Column("asked", Integer, nullable=False, default=0),
     Column("sent_at", UtcTime),
+    # The hub's id of the recipient's copy of a status, where its list told that and no other.
+    Column("copy_doc_id", Text),
+    # Whether the outcome of sending was ever unknown.
+    Column("was_unknown", Boolean, nullable=False, server_default=false()),
     *_build_queue_columns(OUTGOING),
     CheckConstraint("kind IN ('confirm', 'status')", name="kind"),
     CheckConstraint("kind = 'status' OR hub_doc_id IS NOT NULL", name="confirms_what"),
@@ -257,6 +262,7 @@ outgoing = Table(
     Index(None, "receipt_id"),
     Index(None, "delivery_id"),
     Index(None, "agency", "hub_doc_id"),
+    Index(None, "agency", "recipient", "sent_at"),
     *_build_lease_indexes(OUTGOING.table_name),
     sqlite_autoincrement=True,
 )

@@ -12,7 +12,7 @@ import pytest
 
 from edoc_connector.errors import StoreError
 from edoc_connector.store import NewDelivery, SpoolKey, SpoolKeys, Store, write_backup
-from edoc_connector.store import backup as backup_module
+from edoc_connector.store.maintenance import backup as backup_module
 
 New = Callable[..., NewDelivery]
 

@@ -26,11 +26,11 @@ from typing import IO, Any
 
 from sqlalchemy import Connection, Engine, inspect, text
 
-from .._core import create_private, open_atomic
-from ..errors import StoreError
-from ._sql import TABLES, begin_transaction, find_database_file, make_engine, translate_driver_errors
-from .migrate import read_revision
-from .spool import ENCRYPTED_SUFFIX, list_packet_places
+from ..._core import create_private, open_atomic
+from ...errors import StoreError
+from .._sql import TABLES, begin_transaction, find_database_file, make_engine, translate_driver_errors
+from ..migrate import read_revision
+from ..spool import ENCRYPTED_SUFFIX, list_packet_places
 
 FORMAT = "edoc-backup/1"
 MANIFEST_NAME = "manifest.json"

@@ -260,7 +260,7 @@ def test_packets_stay_encrypted(url: str, new_delivery: New, tmp_path: Path, tar
 
 def test_a_disk_that_is_full_leaves_no_database(backup: Path, target: Target, monkeypatch: pytest.MonkeyPatch) -> None:
     """The database appears last; a restore that failed can be run again (faults, row 23)."""
-    from edoc_connector.store import restore as module
+    from edoc_connector.store.maintenance import restore as module
 
     def fail(*_arguments: object, **_keywords: object) -> None:
         raise OSError(28, "No space left on device")

@@ -9,14 +9,14 @@ from uuid import uuid4
 
 from sqlalchemy import select, update
 
-from .._core import Text
-from ..errors import StoreError
-from ._sql import NO_TABLES, TABLES, CompiledStatement
-from .audit_log import read_chain_head
-from .rows import StoreIdentity
+from ..._core import Text
+from ...errors import StoreError
+from .._sql import NO_TABLES, TABLES, CompiledStatement
+from ..audit_log import read_chain_head
+from ..rows import StoreIdentity
 
 if TYPE_CHECKING:
-    from .transaction import Tx
+    from ..transaction import Tx
 
 _TABLE = TABLES["store_identity"]
 _SELECT = CompiledStatement(select(_TABLE).where(_TABLE.c.id == 1))
@@ -102,7 +102,7 @@ class IdentityWatch:
         Raises:
             StoreError: it is another one.
         """
-        found = tx.identity.read()
+        found = Identity(tx).read()
         if (found.store, found.epoch) != (self.identity.store, self.identity.epoch):
             self._refusal = _REPLACED
         self.identity = found

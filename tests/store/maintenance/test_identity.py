@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import create_engine, text
 
 from edoc_connector.errors import StoreError
-from edoc_connector.store import NewDelivery, Store, StoreIdentity
+from edoc_connector.store import Identity, NewDelivery, Store, StoreIdentity
 
 AGENCY = "H29.05"
 New = Callable[..., NewDelivery]
@@ -26,7 +26,7 @@ def write(store: Store, new: NewDelivery) -> None:
 
 def read(store: Store) -> StoreIdentity:
     with store.snapshot() as tx:
-        return tx.identity.read()
+        return Identity(tx).read()
 
 
 def test_a_store_has_a_name(store: Store) -> None:
@@ -39,7 +39,7 @@ def test_a_store_has_a_name(store: Store) -> None:
 def test_row_35_a_restore_under_a_running_program(store: Store, url: str, tmp_path: Path) -> None:
     """Another epoch is noticed at the next poll (faults, row 35)."""
     with Store.open(url, spool=tmp_path / "spool") as other, other.transaction("test") as tx:
-        tx.identity.renew(snapshot_at=tx.now)
+        Identity(tx).renew(snapshot_at=tx.now)
     with pytest.raises(StoreError, match="restored from a backup, while this program") as caught:
         store.require_same(AGENCY)
     assert "khôi phục" in caught.value.vi

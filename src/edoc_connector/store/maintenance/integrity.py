@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
 
-from .._core import get_logger
-from ._sql import TABLES, translate_driver_errors
+from ..._core import get_logger
+from .._sql import TABLES, translate_driver_errors
 
 log = get_logger("edoc_connector.store")
 

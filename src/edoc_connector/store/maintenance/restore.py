@@ -22,16 +22,17 @@ from typing import IO, Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from sqlalchemy import Connection, Engine, inspect, select, text
 
-from .._core import Text, create_private, make_private_folder, open_atomic, sync_folder
-from ..errors import StoreError
-from . import audit_log
-from ._sql import TABLES, begin_transaction, find_database_file, make_engine, translate_driver_errors
+from ..._core import Text, create_private, make_private_folder, open_atomic, sync_folder
+from ...errors import StoreError
+from .. import audit_log
+from .._sql import TABLES, begin_transaction, find_database_file, make_engine, translate_driver_errors
+from ..migrate import run_migrations, upgrade_engine
+from ..rows import CONFIRM, RESTORED, StoreIdentity
+from ..spool import ENCRYPTED_SUFFIX, list_packet_places
+from ..state_machine import DELIVERIES, OUTGOING, RECEIPTS, ReceiptState, StateMachine
+from ..transaction import Tx
 from .backup import CHUNK_BYTES, DATABASE_NAME, FORMAT, IDENTITY_TABLE, MANIFEST_NAME
-from .migrate import run_migrations, upgrade_engine
-from .rows import CONFIRM, RESTORED, StoreIdentity
-from .spool import ENCRYPTED_SUFFIX, list_packet_places
-from .state_machine import DELIVERIES, OUTGOING, RECEIPTS, ReceiptState, StateMachine
-from .transaction import Tx
+from .identity import Identity
 
 _MAX_MANIFEST_BYTES = 1 << 30
 _ACTOR = "edoc restore"
@@ -137,7 +138,7 @@ def begin_restore(tx: Tx, *, snapshot_at: datetime) -> dict[str, Any]:
     Returns:
         What was done, as fields of `Restored`.
     """
-    identity = tx.identity.renew(snapshot_at=snapshot_at)
+    identity = Identity(tx).renew(snapshot_at=snapshot_at)
     tx.schedule.forget_leases()
     asked = _doubt_unsent(tx, DELIVERIES) + _doubt_unsent(tx, OUTGOING)
     return {"asked": asked, "set_aside": _set_aside_unhandled(tx), "identity": identity}

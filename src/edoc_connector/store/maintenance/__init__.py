@@ -1,0 +1,17 @@
+"""Maintenance of the store as a whole, outside the daily path: its identity, backup and restore, and damage."""
+
+from .backup import BackedUp, write_backup
+from .identity import Identity, IdentityWatch
+from .integrity import find_damage
+from .restore import Restored, begin_restore, restore_backup
+
+__all__ = [
+    "BackedUp",
+    "Identity",
+    "IdentityWatch",
+    "Restored",
+    "begin_restore",
+    "find_damage",
+    "restore_backup",
+    "write_backup",
+]
