@@ -1,7 +1,6 @@
 """Send and receive documents for an agency: the connector, blocking and asynchronous, and its results."""
 
 from ..store import Authority, Change, DeliveryState, ReceiptState
-from ._abandonment import release_leases
 from ._context import ConnectorContext
 from ._retry import NO_ERROR, as_error_columns, compute_next_attempt, decide_retry
 from .async_connector import AsyncConnector
@@ -9,10 +8,12 @@ from .async_receipt import AsyncReceipt
 from .connector import Connector
 from .delivery import Delivery, RecipientState, TimelineEntry
 from .handlers import HandlerRegistration, Handlers
+from .holdings import OtherStore, release_leases
 from .inbound import AuthorityFinding, Receipt
 from .operations import (
     Checked,
     Event,
+    OtherStoreSigns,
     Problem,
     Pruned,
     Reconciled,
@@ -41,6 +42,8 @@ __all__ = [
     "Flushed",
     "HandlerRegistration",
     "Handlers",
+    "OtherStore",
+    "OtherStoreSigns",
     "Problem",
     "Pruned",
     "Receipt",

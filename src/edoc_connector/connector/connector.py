@@ -26,7 +26,6 @@ from ..store import (
     SpoolKeys,
     Store,
 )
-from ._abandonment import end_watch, watch_abandonment
 from ._agency_codes import find_receipt
 from ._context import ConnectorContext
 from ._hub_probe import HubProbe
@@ -34,10 +33,10 @@ from ._lease_keeper import LeaseKeeper, name_owner
 from ._pdf_policy import require_pdf_support
 from ._recording_hub import RecordingHubClient
 from ._recovery import compute_overdue_limits
-from ._store_guard import StoreGuard
 from ._stored_directory import StoredDirectory
 from .delivery import Delivery, build_deliveries
 from .handlers import HandlerRegistration, Handlers
+from .holdings import StoreGuard, end_watch, watch_abandonment
 from .inbound import Inbox, Receipt, ReceiveInterruption, ReceiveLoop
 from .operations import Administration
 from .outbound import (
@@ -100,9 +99,13 @@ class Connector(HandlerRegistration, Administration):
         except BaseException:
             hub.close()
             raise
-        self._guard = guard = StoreGuard(
-            agency=owner, hub=str(getattr(settings.hub, "endpoint", "")), database=store.database
-        )
+        try:
+            endpoint = str(getattr(settings.hub, "endpoint", ""))
+            guard = StoreGuard.of_store(store, agency=owner, hub=endpoint)
+        except BaseException:
+            hub.close()
+            store.close()
+            raise
         hub.guard_calls(guard.require_alone)
         lease = Lease(name_owner(), settings.limits.lease)
         self.context = ConnectorContext(
@@ -110,6 +113,7 @@ class Connector(HandlerRegistration, Administration):
             agency=settings.agency.id,
             store=store,
             hub=hub,
+            guard=guard,
             policy=replace(policy, directory=StoredDirectory(store, owner)),
             receive=settings.receive,
             limits=settings.limits,
@@ -174,7 +178,7 @@ class Connector(HandlerRegistration, Administration):
             self._stop_receive_loop()
             self._give_back_handed_out()
         finally:
-            self._guard.release()
+            self.context.guard.release()
             self.context.lease_keeper.stop()
             self.outbox.close()
             self.context.hub.close()

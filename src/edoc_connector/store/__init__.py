@@ -6,7 +6,16 @@ from .deliveries import NewDelivery, describe_report, require_same_document
 from .directory import DirectoryEntry
 from .encrypted_file import Altered, EncryptedFile, SpoolKey, SpoolKeys, compute_sha256
 from .leases import Lease, OverdueLimits, PendingWork
-from .maintenance import BackedUp, Identity, Restored, begin_restore, find_damage, restore_backup, write_backup
+from .maintenance import (
+    Announcement,
+    BackedUp,
+    Identity,
+    Restored,
+    begin_restore,
+    find_damage,
+    restore_backup,
+    write_backup,
+)
 from .migrate import upgrade
 from .procrastinate import (
     APPLICATION_TASKS,
@@ -94,6 +103,7 @@ __all__ = [
     "TELL",
     "TRANSMIT",
     "Altered",
+    "Announcement",
     "AuditEvent",
     "Authority",
     "BackedUp",

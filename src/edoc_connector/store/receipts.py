@@ -187,6 +187,31 @@ class Receipts:
         is_same = [TABLE.c.fingerprint == fingerprint, _IS_COUNTED_STATUS, TABLE.c.id != row.id]
         return next(iter(self._select_newest(row.agency, *is_same, limit=1)), None)
 
+    def list_unknown_subjects(self, agency: str, *, since: datetime) -> list[str]:
+        """List the documents that statuses of others are about and that are not here.
+
+        Args:
+            agency: whose store it is.
+            since: only of statuses that the hub offered since then.
+        """
+        subject, sent = TABLE.alias(), TABLES["deliveries"]
+        is_here = or_(
+            exists().where(sent.c.agency == TABLE.c.agency, sent.c.document_id == TABLE.c.document_id),
+            exists().where(
+                subject.c.agency == TABLE.c.agency,
+                subject.c.document_id == TABLE.c.document_id,
+                subject.c.message_type == EDOC,
+            ),
+        )
+        is_entered = and_(
+            TABLE.c.message_type == STATUS, TABLE.c.state.in_([*_ENTERED_STATES, ReceiptState.QUARANTINED])
+        )
+        query = select(TABLE.c.document_id).where(TABLE.c.agency == agency, TABLE.c.created_at >= since, is_entered)
+        named = query.where(TABLE.c.document_id.is_not(None), TABLE.c.document_id != "", ~is_here)
+        return list(
+            self._tx.connection.execute(named.group_by(TABLE.c.document_id).order_by(TABLE.c.document_id)).scalars()
+        )
+
     def _select_newest(self, agency: str, *where: ColumnElement[bool], limit: int | None = None) -> list[ReceiptRow]:
         query = build_newest_first_query(TABLE, agency, *where).limit(limit)
         return [ReceiptRow.from_row(row) for row in self._tx.connection.execute(query).mappings()]

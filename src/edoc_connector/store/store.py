@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from types import TracebackType
 
-from sqlalchemy import Engine
+from sqlalchemy import Engine, text
 
 from .._core import make_private_folder, protect_database, utc_now
 from ..errors import NotFound
@@ -25,12 +25,14 @@ from ._sql import (
 )
 from .encrypted_file import SpoolKeys
 from .group_commit import GroupCommit, GroupTransaction, SoloTransaction
-from .maintenance import Identity, IdentityWatch
+from .maintenance import Announcement, Identity, IdentityWatch
 from .migrate import ensure_schema
 from .procrastinate import TaskQueue, require_task_tables
 from .rows import StoreIdentity
 from .spool import PacketFile, Spool
 from .transaction import Tx
+
+_PLACE_ON_SERVER = "SELECT oid, current_schema() FROM pg_database WHERE datname = current_database()"
 
 
 class Store:
@@ -104,6 +106,38 @@ class Store:
             if path is not None
             else f"{url.host or url.query.get('host')}:{url.port}/{url.database}"
         )
+
+    @property
+    def folder(self) -> Path | None:
+        """The folder of the database's file; None on a server."""
+        path = find_database_file(self._engine)
+        return None if path is None else path.absolute().parent
+
+    @property
+    def key(self) -> str:
+        """Tell the database from every other: by its file, or its place on the server, however the URL names it.
+
+        Raises:
+            StoreError: it cannot be read.
+        """
+        path = find_database_file(self._engine)
+        if path is not None:
+            with translate_driver_errors():
+                found = path.stat()
+            return f"{found.st_dev}:{found.st_ino}"
+        with self.snapshot() as tx:
+            place = tx.connection.execute(text(_PLACE_ON_SERVER)).one()
+        return f"{place[0]}:{place[1]}:{self.identity.created_at:%Y%m%d%H%M%S%f}"
+
+    def announce(self, purpose: str) -> Announcement | None:
+        """Make the announcement of this store on its server; None for a file.
+
+        Args:
+            purpose: what the store is used for.
+        """
+        if find_database_file(self._engine) is not None:
+            return None
+        return Announcement(self._engine, purpose=purpose, key=self.key)
 
     @classmethod
     def open(

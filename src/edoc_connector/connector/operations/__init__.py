@@ -3,6 +3,7 @@
 from .admin import Administration
 from .evidence_check import Checked, Problem, check_pack
 from .explain import Event, Story
+from .other_store import OtherStoreSigns, find_other_store
 from .reconcile import Reconciled, Unsettled
 from .restored import RestoreReport
 from .spool_maintenance import Pruned, Rewritten, SpoolFault
@@ -11,6 +12,7 @@ __all__ = [
     "Administration",
     "Checked",
     "Event",
+    "OtherStoreSigns",
     "Problem",
     "Pruned",
     "Reconciled",
@@ -20,4 +22,5 @@ __all__ = [
     "Story",
     "Unsettled",
     "check_pack",
+    "find_other_store",
 ]

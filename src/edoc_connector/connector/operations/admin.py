@@ -13,8 +13,9 @@ from .._context import ConnectorContext
 from ..delivery import Delivery, build_deliveries
 from ..inbound import Inbox
 from ..outbound import Outbox, require_delivery
-from . import evidence_pack, explain, reconcile, resend, restored, spool_maintenance
+from . import evidence_pack, explain, other_store, reconcile, resend, restored, spool_maintenance
 from .explain import Story
+from .other_store import OtherStoreSigns
 from .reconcile import Reconciled, Unsettled
 from .restored import RestoreReport
 from .spool_maintenance import Pruned, Rewritten, SpoolFault
@@ -162,6 +163,14 @@ class Administration:
             StoreError: the store or the spool cannot be read.
         """
         return spool_maintenance.fsck(self.context, repair=repair, deep=deep)
+
+    def find_other_store(self) -> OtherStoreSigns:
+        """Find signs that another store is used for the agency, which would have documents handled twice.
+
+        Raises:
+            StoreError: the store cannot be read.
+        """
+        return other_store.find_other_store(self.context)
 
     def backup(self, out: str | Path) -> BackedUp:
         """Write a backup of the database and of every packet that it names, as of one moment; others go on meanwhile.

@@ -10,13 +10,15 @@ import os
 import threading
 import weakref
 from collections.abc import Callable
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from .._core import get_logger
-from ..errors import EdocError
-from ..store import MACHINES
-from ._context import ConnectorContext
-from ._store_guard import StoreGuard
+from ..._core import get_logger
+from ...errors import EdocError
+from ...store import MACHINES
+from .store_guard import StoreGuard
+
+if TYPE_CHECKING:
+    from .._context import ConnectorContext
 
 log = get_logger("edoc_connector.connector")
 
