@@ -162,4 +162,5 @@ def nightly(session: nox.Session) -> None:
     for store in ("sqlite", "postgresql"):
         chaos = ("tests/chaos/chaos.py", "--documents", "500", "--seconds", "600", "--store", store)
         session.run(sys.executable, *chaos)
+        session.run(sys.executable, "tests/chaos/backup_run.py", "--documents", "500", "--store", store)
     session.notify("lowest", ["tests"])

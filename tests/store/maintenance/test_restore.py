@@ -258,6 +258,28 @@ def test_packets_stay_encrypted(url: str, new_delivery: New, tmp_path: Path, tar
         assert restored.spool.verify_file(row.spool_file, row.sha256)
 
 
+@pytest.mark.parametrize("url", ["sqlite"], indirect=True)
+def test_the_log_of_another_database_is_not_replayed(
+    backup: Path, target: Target, store: Store, tmp_path: Path
+) -> None:
+    """What the old database, or a restore that was killed, left beside the new one never gets into it (row 35)."""
+    database = Path(target[0].removeprefix("sqlite:///"))
+    database.parent.mkdir()
+    left_over = (tmp_path / "edoc.db-wal").read_bytes()
+    assert left_over
+    old_log = database.with_name("edoc.db-wal")
+    old_log.write_bytes(left_over)
+    with pytest.raises(StoreError, match=r"edoc\.db-wal is there already"):
+        restore(backup, target)
+    assert old_log.read_bytes() == left_over
+    old_log.rename(database.with_name(".edoc.db.restoring-wal"))
+    database.with_name(".edoc.db.restoring").write_bytes(b"half a database")
+    assert restore(backup, target).packets == 2
+    with Store.open(target[0], spool=target[1]) as restored, restored.snapshot() as tx:
+        assert len(tx.deliveries.find_all(AGENCY)) == 2
+    assert not list(database.parent.glob(".edoc.db.restoring*"))
+
+
 def test_a_disk_that_is_full_leaves_no_database(backup: Path, target: Target, monkeypatch: pytest.MonkeyPatch) -> None:
     """The database appears last; a restore that failed can be run again (faults, row 23)."""
     from edoc_connector.store.maintenance import restore as module

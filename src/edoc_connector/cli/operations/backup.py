@@ -111,7 +111,7 @@ def _print_report(report: RestoreReport) -> None:
     for document_id, statuses in report.unknown_documents:
         say(f"not known here: {document_id}: statuses {', '.join(statuses)}", f"kho không có văn bản: {document_id}")
     for doc_id in report.set_aside:
-        say(f"set aside, confirmed since the backup: docId {doc_id}", f"cách ly, đã xác nhận sau bản sao lưu: {doc_id}")
+        say(f"set aside until the hub offers it: docId {doc_id}", f"cách ly đến khi trục còn đưa ra: docId {doc_id}")
     for document_id in report.asked:
         say(f"the hub is asked about: {document_id}", f"đang hỏi trục về: {document_id}")
     for number, advice in enumerate(report.advice, 1):

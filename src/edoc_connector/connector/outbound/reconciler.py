@@ -30,6 +30,7 @@ from .sent_copies import (
     is_match,
     leave_out,
     names_document,
+    take_earliest,
 )
 
 log = get_logger("edoc_connector.connector.outbox")
@@ -150,7 +151,12 @@ class Reconciler:
             if not copies or names_document(query, copies[0]):
                 return SentFinding(query, copies)
             look_alikes = self._find_look_alikes(tx, row, query, copies)
-        return self._tell_apart(row, SentFinding(query, copies), look_alikes, states)
+        finding = self._tell_apart(row, SentFinding(query, copies), look_alikes, states)
+        return take_earliest(finding) if self._may_be_forgotten(row) else finding
+
+    def _may_be_forgotten(self, row: SentRow) -> bool:
+        """Whether the hub may have later statuses of the same lane that a restored store knows nothing of."""
+        return isinstance(row, OutgoingRow) and self._context.store.identity.is_restoring
 
     def query_taken(self, row: SentRow) -> SentFinding:
         """Ask the hub about a message that it took once: by its id first, since lists end some time ago.
@@ -219,6 +225,8 @@ class Reconciler:
         others: Sequence[SentRow]
         if isinstance(row, OutgoingRow):
             others = tx.outgoing.list_departed(row, since=since)
+            if self._may_be_forgotten(row):  # all that waited counts as unknown; of a lane, none leaves before its turn
+                others = [other for other in others if other.lane != row.lane or other.id < row.id]
         else:
             others = tx.deliveries.list_departed(row, query.recipients, since=since)
         queries = [self._build_query(tx, other) for other in others]

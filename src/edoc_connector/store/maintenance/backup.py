@@ -181,7 +181,7 @@ def _copy_sqlite(engine: Engine, beside: Path) -> Iterator[tuple[_Snapshot, Call
     import sqlite3  # a store on a server does without
 
     part = beside.with_name(f".{beside.name[:100]}.database.part")
-    part.unlink(missing_ok=True)
+    remove_database(part)
     create_private(part).close()
     copy_engine = make_engine(f"sqlite:///{part}")
     started_at = datetime.now(UTC)
@@ -203,8 +203,13 @@ def _copy_sqlite(engine: Engine, beside: Path) -> Iterator[tuple[_Snapshot, Call
         raise _build_unreadable_error(str(error)) from error
     finally:
         copy_engine.dispose()
-        for suffix in ("", "-wal", "-shm", "-journal"):
-            part.with_name(part.name + suffix).unlink(missing_ok=True)
+        remove_database(part)
+
+
+def remove_database(path: Path) -> None:
+    """Remove a file of SQLite with all that belongs to it: a log that a killed program left would be replayed."""
+    for suffix in ("-wal", "-shm", "-journal", ""):
+        path.with_name(path.name + suffix).unlink(missing_ok=True)
 
 
 def _describe(connection: Connection, facts: dict[str, Any], *, at: datetime) -> _Snapshot:

@@ -31,7 +31,7 @@ from ..rows import CONFIRM, RESTORED, StoreIdentity
 from ..spool import ENCRYPTED_SUFFIX, list_packet_places
 from ..state_machine import DELIVERIES, OUTGOING, RECEIPTS, ReceiptState, StateMachine
 from ..transaction import Tx
-from .backup import CHUNK_BYTES, DATABASE_NAME, FORMAT, IDENTITY_TABLE, MANIFEST_NAME
+from .backup import CHUNK_BYTES, DATABASE_NAME, FORMAT, IDENTITY_TABLE, MANIFEST_NAME, remove_database
 from .identity import Identity
 
 _MAX_MANIFEST_BYTES = 1 << 30
@@ -275,7 +275,9 @@ def _require_empty(engine: Engine) -> None:
             names = inspect(connection).get_table_names()
         found = f"the database has tables ({', '.join(sorted(names)[:3])}…)" if names else ""
     else:
-        found = f"{path} is there already" if path.exists() and path.stat().st_size else ""
+        log_files = (path.with_name(path.name + suffix) for suffix in ("-wal", "-journal"))  # would be replayed
+        existing = next((one for one in (path, *log_files) if one.exists() and one.stat().st_size), None)
+        found = f"{existing} is there already" if existing is not None else ""
     if found:
         raise StoreError(
             f"{found}: nothing was restored, and nothing is overwritten. Move the old database away, or name a new one "
@@ -309,7 +311,7 @@ def _restore_sqlite(zip_file: zipfile.ZipFile, manifest: _Manifest, path: Path) 
 
     make_private_folder(path.parent)
     part = path.with_name(f".{path.name[:100]}.restoring")
-    part.unlink(missing_ok=True)
+    remove_database(part)
     part_engine = make_engine(f"sqlite:///{part}")
     try:
         with create_private(part) as out:
@@ -328,8 +330,7 @@ def _restore_sqlite(zip_file: zipfile.ZipFile, manifest: _Manifest, path: Path) 
         raise _build_damaged_error(Path(zip_file.filename or ""), str(error)) from error
     finally:
         part_engine.dispose()
-        for suffix in ("", "-wal", "-shm", "-journal"):
-            part.with_name(part.name + suffix).unlink(missing_ok=True)
+        remove_database(part)
 
 
 def _load_tables(zip_file: zipfile.ZipFile, manifest: _Manifest, connection: Connection) -> None:
