@@ -23,13 +23,12 @@ from ._sql import (
     select_connection_source,
     translate_driver_errors,
 )
-from .encrypted_file import SpoolKeys
 from .group_commit import GroupCommit, GroupTransaction, SoloTransaction
 from .maintenance import Announcement, Identity, IdentityWatch
 from .migrate import ensure_schema
 from .procrastinate import TaskQueue, require_task_tables
 from .rows import StoreIdentity
-from .spool import PacketFile, Spool
+from .spool import PacketFile, Spool, SpoolKeys
 from .transaction import Tx
 
 _PLACE_ON_SERVER = "SELECT oid, current_schema() FROM pg_database WHERE datname = current_database()"

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from edoc_connector.errors import StoreError
-from edoc_connector.store import NewDelivery, Store, find_damage
+from edoc_connector.store import NewDelivery, PacketRetention, Store, find_damage
 
 New = Callable[..., NewDelivery]
 AGENCY = "H29.05"
@@ -95,7 +95,7 @@ def test_row_35_bytes_that_changed(file: Path, tmp_path: Path, seed: int) -> Non
         with Store.open(f"sqlite:///{file}", spool=tmp_path / "spool") as store:
             with store.snapshot() as tx:
                 tx.deliveries.find_all(AGENCY)
-                tx.packets.list_rows(AGENCY)
+                PacketRetention(tx).list_rows(AGENCY)
                 find_damage(tx.connection, deep=True)
             store.require_same(AGENCY)
     except StoreError:

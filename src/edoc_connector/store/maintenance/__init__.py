@@ -1,16 +1,19 @@
-"""Maintenance of the store as a whole, outside the daily path: its identity, backup and restore, and damage."""
+"""Maintenance of the store as a whole, beside daily work: identity, packets to keep, backup, restore, damage."""
 
 from .announcement import Announcement
 from .backup import BackedUp, write_backup
 from .identity import Identity, IdentityWatch
 from .integrity import find_damage
 from .restore import Restored, begin_restore, restore_backup
+from .retention import PacketRetention, PacketRow
 
 __all__ = [
     "Announcement",
     "BackedUp",
     "Identity",
     "IdentityWatch",
+    "PacketRetention",
+    "PacketRow",
     "Restored",
     "begin_restore",
     "find_damage",
