@@ -82,8 +82,9 @@ class Store:
         Raises:
             StoreError: it was deleted, replaced, or put back to an older state; the error says what to do.
         """
+        known_sequence = self._watch.get_sequence(agency)
         with self.snapshot() as tx:
-            self._watch.require_same(tx, agency)
+            self._watch.require_same(tx, agency, known_sequence=known_sequence)
 
     def accept_identity(self) -> None:
         """Take the store's identity as it is now: this program renewed it."""

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import shutil
 import sqlite3
-from collections.abc import Callable
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
 from sqlalchemy import create_engine, text
 
 from edoc_connector.errors import StoreError
-from edoc_connector.store import Identity, NewDelivery, Store, StoreIdentity
+from edoc_connector.store import Identity, NewDelivery, Store, StoreIdentity, Tx
 
 AGENCY = "H29.05"
 New = Callable[..., NewDelivery]
@@ -117,3 +117,23 @@ def test_a_process_that_changes_its_folder(
         read(opened)
         monkeypatch.chdir(tmp_path / "folder")
         assert read(opened).epoch == 1
+
+
+def test_looks_that_overlap(store: Store, new_delivery: New, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What another thread wrote and saw during a look was not forgotten (faults, row 35)."""
+    begin = store.snapshot
+
+    @contextmanager
+    def begin_early() -> Iterator[Tx]:
+        with begin() as tx:
+            tx.deliveries.find_all(AGENCY)
+            monkeypatch.setattr(store, "snapshot", begin)
+            write(store, new_delivery())
+            store.require_same(AGENCY)
+            yield tx
+
+    write(store, new_delivery(document_id="1"))
+    store.require_same(AGENCY)
+    monkeypatch.setattr(store, "snapshot", begin_early)
+    store.require_same(AGENCY)
+    store.require_same(AGENCY)

@@ -92,12 +92,17 @@ class IdentityWatch:
         if self._refusal is not None:
             raise StoreError(self._refusal.en, vi=self._refusal.vi)
 
-    def require_same(self, tx: Tx, agency: str) -> None:
+    def get_sequence(self, agency: str) -> int:
+        """Get the length that the evidence of an agency is known to have."""
+        return self._last_sequences.get(agency, 0)
+
+    def require_same(self, tx: Tx, agency: str, *, known_sequence: int) -> None:
         """Require the store that was opened, with everything that it had.
 
         Args:
             tx: a transaction.
             agency: whose evidence is looked at: it only grows.
+            known_sequence: its length as it was known before the transaction began; another thread may know more since.
 
         Raises:
             StoreError: it is another one.
@@ -107,7 +112,7 @@ class IdentityWatch:
             self._refusal = _REPLACED
         self.identity = found
         sequence = read_chain_head(tx.connection, agency)[0]
-        if sequence < self._last_sequences.get(agency, 0):
+        if sequence < known_sequence:
             self._refusal = self._refusal or _TURNED_BACK
         self.require_unrefused()
-        self._last_sequences[agency] = sequence
+        self._last_sequences[agency] = max(sequence, self.get_sequence(agency))
