@@ -163,4 +163,5 @@ def nightly(session: nox.Session) -> None:
     for documents, store, engine in CHAOS:
         chaos = ("tests/chaos/chaos.py", "--documents", documents, "--store", store, "--engine", engine)
         session.run(sys.executable, *chaos)
+        session.run(sys.executable, "tests/chaos/backup_run.py", "--documents", "500", "--store", store)
     session.notify("lowest", ["tests"])

@@ -18,6 +18,7 @@ from ..errors import EdocError, PacketError
 from .errors import WrongOption, print_error, unusable_path_error
 from .exchange import deliveries, directory, explain, recall, receipts, receive, recheck, send, show, status, take_back
 from .operations import (
+    backup,
     database_commands,
     demo,
     doctor,
@@ -27,6 +28,8 @@ from .operations import (
     prune,
     reconcile,
     resend,
+    restore,
+    restored,
     settle,
     spool_commands,
     worker,
@@ -50,6 +53,7 @@ for _command in (
     *(inspect, verify, build, lint),
     *(send, status, deliveries, show, receive, receipts, recheck, recall, take_back, directory, explain),
     *(evidence, reconcile, settle, resend, prune, fsck),
+    *(backup, restore, restored),
     *(keys, worker, doctor),
 ):
     app.command()(_command)

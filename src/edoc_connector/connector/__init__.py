@@ -22,13 +22,16 @@ from .checks import (
 from .connector import Connector
 from .delivery import Delivery, RecipientState, TimelineEntry
 from .handlers import HandlerRegistration, Handlers
+from .holdings import OtherStore, release_leases
 from .inbound import AuthorityFinding, Receipt
 from .operations import (
     Checked,
     Event,
+    OtherStoreSigns,
     Problem,
     Pruned,
     Reconciled,
+    RestoreReport,
     Rewritten,
     SpoolFault,
     Story,
@@ -63,12 +66,15 @@ __all__ = [
     "HandlerRegistration",
     "Handlers",
     "HubBreaker",
+    "OtherStore",
+    "OtherStoreSigns",
     "Problem",
     "Pruned",
     "Receipt",
     "ReceiptState",
     "RecipientState",
     "Reconciled",
+    "RestoreReport",
     "Rewritten",
     "SpoolFault",
     "Story",
@@ -83,4 +89,5 @@ __all__ = [
     "find_last_end",
     "measure_free_space",
     "measure_queue_age",
+    "release_leases",
 ]

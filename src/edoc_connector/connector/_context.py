@@ -15,6 +15,7 @@ from ._hub_probe import HubProbe
 from ._lease_keeper import LeaseKeeper
 from ._recording_hub import RecordingHubClient
 from ._verified_cache import VerifiedCache
+from .holdings import StoreGuard
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,6 +27,7 @@ class ConnectorContext:
         agency: our code.
         store: the store.
         hub: the hub.
+        guard: sees whether another store is used for the agency.
         policy: which packets come in.
         receive: what else is asked of them.
         limits: times.
@@ -50,6 +52,7 @@ class ConnectorContext:
     agency: str
     store: Store
     hub: RecordingHubClient
+    guard: StoreGuard
     policy: VerifyPolicy
     receive: ReceiveSettings
     limits: LimitSettings

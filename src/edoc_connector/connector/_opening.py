@@ -17,6 +17,7 @@ from ._hub_probe import HubProbe
 from ._lease_keeper import LeaseKeeper, name_owner
 from ._recording_hub import RecordingHubClient
 from ._recovery import compute_overdue_limits
+from .holdings import StoreGuard
 from .naming import StoredDirectory
 
 log = get_logger("edoc_connector.connector")
@@ -48,6 +49,14 @@ def open_context(
     except BaseException:
         hub.close()
         raise
+    try:
+        endpoint = str(getattr(settings.hub, "endpoint", ""))
+        guard = StoreGuard.of_store(store, agency=settings.agency.id, hub=endpoint)
+    except BaseException:
+        hub.close()
+        store.close()
+        raise
+    hub.guard_calls(guard.require_alone)
     lease = Lease(name_owner(), settings.limits.lease)
     hub_probe = HubProbe(hub)
     return ConnectorContext(
@@ -55,6 +64,7 @@ def open_context(
         agency=settings.agency.id,
         store=store,
         hub=hub,
+        guard=guard,
         policy=replace(policy, directory=StoredDirectory(store, settings.agency.id)),
         receive=settings.receive,
         limits=settings.limits,

@@ -107,10 +107,17 @@ class RecordingHubClient(HubClient):
         self.time = HubTime(clock)
         self._secrets = collect_secrets(dialect)
         self._local = threading.local()
+        self._require_alone: Callable[[], None] = _permit
         super().__init__(with_clock(dialect, self.time), settings)
 
     def call(self, make: Callable[P, Flow[R]], *args: P.args, **kwargs: P.kwargs) -> R:
-        """Make a call as `HubClient.call` does; once more with the hub's time, where the hub refused ours."""
+        """Make a call as `HubClient.call` does; once more with the hub's time, where the hub refused ours.
+
+        Raises:
+            StoreError: another store is used for the agency; nothing was asked.
+            EdocError: as of the call.
+        """
+        self._require_alone()
         try:
             return super().call(make, *args, **kwargs)
         except ClockRejected:
@@ -122,6 +129,10 @@ class RecordingHubClient(HubClient):
         except ClockRejected:
             self.time.offset = offset_before  # a Date with which it refuses us too was not the hub's
             raise
+
+    def guard_calls(self, require_alone: Callable[[], None]) -> None:
+        """Have a function called before each call, which may refuse it."""
+        self._require_alone = require_alone
 
     def clear_exchanges(self) -> None:
         """Forget what was recorded: a new message begins."""
@@ -196,6 +207,10 @@ class RecordingHubClient(HubClient):
         if isinstance(value, str):
             return _HIDDEN_TEXT if any(secret in value for secret in self._secrets) else _as_storable(value)
         return value
+
+
+def _permit() -> None:
+    """Permit every call."""
 
 
 def _as_storable(text: str) -> str:

@@ -27,6 +27,7 @@ from ._pdf_policy import require_pdf_support
 from .checks import CheckResult, Subject, run_checks
 from .delivery import Delivery, build_deliveries
 from .handlers import HandlerRegistration, Handlers
+from .holdings import end_watch, watch_abandonment
 from .inbound import Inbox, Receipt, ReceiveInterruption, ReceiveLoop
 from .naming import find_receipt
 from .operations import Administration
@@ -80,8 +81,11 @@ class Connector(HandlerRegistration, Administration):
         self._receive_loop: ReceiveLoop | None = None
         self._signing_key.warn_if_unusable()
         settings.warn_of_shortfall()
+        if self.context.store.identity.is_restoring:
+            log.warning("the store was restored, and is not caught up with what happened since: see `edoc restored`")
         self.handlers = Handlers()
         self._receiving_in = self.context.lease.owner
+        self._finalizer = watch_abandonment(self, self.context, self.context.guard, self._signing_key.close)
 
     @classmethod
     def open(
@@ -112,11 +116,13 @@ class Connector(HandlerRegistration, Administration):
 
     def close(self) -> None:
         """Give back what was handed out and not handled, and close every connection."""
+        end_watch(self, self._finalizer)
         self._forget_parents_receipts()
         try:
             self._stop_receive_loop()
             self._give_back_handed_out()
         finally:
+            self.context.guard.release()
             self.context.lease_keeper.stop()
             self.outbox.close()
             self.context.hub.close()

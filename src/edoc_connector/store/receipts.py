@@ -11,8 +11,8 @@ from sqlalchemy import BindParameter, ColumnElement, Select, and_, bindparam, ex
 
 from .._core import Text
 from ._sql import TABLES, CompiledStatement, build_newest_first_query, build_query_by_id, match_columns
-from .rows import EDOC, STATUS, ReceiptRow
-from .state_machine import RECEIPTS, ReceiptState
+from .rows import CONFIRM, EDOC, STATUS, ReceiptRow
+from .state_machine import RECEIPTS, OutgoingState, ReceiptState
 from .status_rules import Authority
 from .transitions import HeldRow
 
@@ -186,6 +186,31 @@ class Receipts:
         """Find another receipt of the same status, which was let count."""
         is_same = [TABLE.c.fingerprint == fingerprint, _IS_COUNTED_STATUS, TABLE.c.id != row.id]
         return next(iter(self._select_newest(row.agency, *is_same, limit=1)), None)
+
+    def list_unknown_subjects(self, agency: str, *, since: datetime) -> list[str]:
+        """List the documents that statuses of others are about and that are not here.
+
+        Args:
+            agency: whose store it is.
+            since: only of statuses that the hub offered since then.
+        """
+        subject, sent = TABLE.alias(), TABLES["deliveries"]
+        is_here = or_(
+            exists().where(sent.c.agency == TABLE.c.agency, sent.c.document_id == TABLE.c.document_id),
+            exists().where(
+                subject.c.agency == TABLE.c.agency,
+                subject.c.document_id == TABLE.c.document_id,
+                subject.c.message_type == EDOC,
+            ),
+        )
+        is_entered = and_(
+            TABLE.c.message_type == STATUS, TABLE.c.state.in_([*_ENTERED_STATES, ReceiptState.QUARANTINED])
+        )
+        query = select(TABLE.c.document_id).where(TABLE.c.agency == agency, TABLE.c.created_at >= since, is_entered)
+        named = query.where(TABLE.c.document_id.is_not(None), TABLE.c.document_id != "", ~is_here)
+        return list(
+            self._tx.connection.execute(named.group_by(TABLE.c.document_id).order_by(TABLE.c.document_id)).scalars()
+        )
 
     def _select_newest(self, agency: str, *where: ColumnElement[bool], limit: int | None = None) -> list[ReceiptRow]:
         query = build_newest_first_query(TABLE, agency, *where).limit(limit)
@@ -395,6 +420,24 @@ class Receipts:
             RECEIPTS, lease, agency=agency, states=states, only_ids=only_ids, where=_UNNOTICED, count_attempt=True
         )
         return ReceiptRow.from_row(rows[0]) if rows else None
+
+    def give_up_hub_doc_id(self, row: ReceiptRow) -> ReceiptRow:
+        """Give up the hub's id of a packet, under which the hub has another one now; returns the receipt afterwards.
+
+        Its row, timeline and evidence stay. A confirmation that still waits would meet the other packet: it goes to the
+        id that the receipt has from now on, which no hub knows.
+        """
+        name = f"{row.hub_doc_id}~{row.id}"
+        detail = Text(
+            f"the hub has another packet under docId {row.hub_doc_id} now; this one is called {name} from here on",
+            f"trục nay có gói tin khác với docId {row.hub_doc_id}; từ đây gói tin này mang mã {name}",
+        )
+        acks = TABLES["outgoing"]
+        waiting = [acks.c.receipt_id == row.id, acks.c.kind == CONFIRM, acks.c.state == OutgoingState.READY]
+        self._tx.connection.execute(update(acks).where(*waiting).values(hub_doc_id=name))
+        renamed = self.record_note(row, detail=detail, hub_doc_id=name)
+        self._tx.identities.pop((RECEIPTS.subject, row.id), None)
+        return renamed
 
     def lock_receipt(self, receipt_id: int) -> None:
         """Lock the standing of the answers to a packet, which is read first and written afterwards."""

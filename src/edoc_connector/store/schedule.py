@@ -163,6 +163,11 @@ class Schedule:
         """Make due, and free, the jobs that wait for a time that a clock ahead wrote."""
         correct_jobs(self._tx, agency, limits)
 
+    def forget_leases(self) -> None:
+        """Make every job due, of every agency, whoever held it: the store was restored."""
+        values = {"lease_owner": None, "lease_until": None, "next_at": self._tx.now, "failures": 0}
+        self._tx.connection.execute(update(TABLE).values(**values, updated_at=self._tx.now))
+
     def release_leases(self, lease: Lease) -> None:
         """End every lease of a worker."""
         update_held = update(TABLE).where(TABLE.c.lease_owner == lease.owner, TABLE.c.lease_until > self._tx.now)

@@ -27,6 +27,7 @@ from ..connector import (
     as_error_columns,
     compute_next_attempt,
     compute_next_probe,
+    release_leases,
 )
 from ..errors import EdocError, NotFound, find_stored_name
 from ..hubs import MessageType
@@ -124,6 +125,7 @@ class AgencyJobs(ForkAware):
 
     def recover(self) -> None:
         """Take over what dead workers held, and give back what a failure of ours left in our hands."""
+        self._context.store.require_same(self.agency)  # of several workers one polls; each has to notice
         unreleased, self._unreleased_receipts = self._unreleased_receipts, set()
         with self._context.store.transaction() as tx:
             tx.schedule.ensure_job(self.agency, Job.POLL, first_at=tx.now)
@@ -136,10 +138,7 @@ class AgencyJobs(ForkAware):
 
     def release(self) -> None:
         """End every lease as if it had run out: the next worker asks the hub about what was being sent."""
-        with self._context.store.transaction() as tx:
-            for machine in MACHINES:
-                tx.leases.release(machine, self._context.lease)
-            tx.schedule.release_leases(self._context.lease)
+        release_leases(self._context)
 
     def read_schedule(self) -> dict[str, JobRow]:
         """Read when each job is due, and how it went.

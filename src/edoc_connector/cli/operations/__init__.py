@@ -1,5 +1,6 @@
 """Commands of an operator: evidence, repairs, the database, the worker, and a hub to try things out."""
 
+from .backup import backup, restore, restored
 from .database import database_commands
 from .demo import demo
 from .doctor import doctor
@@ -10,6 +11,7 @@ from .spool import spool_commands
 from .worker import worker
 
 __all__ = [
+    "backup",
     "database_commands",
     "demo",
     "doctor",
@@ -19,6 +21,8 @@ __all__ = [
     "prune",
     "reconcile",
     "resend",
+    "restore",
+    "restored",
     "settle",
     "spool_commands",
     "worker",

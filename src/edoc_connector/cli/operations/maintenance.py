@@ -177,7 +177,7 @@ def fsck(
     config: ConfigOption = CONFIG,
     agency: AgencyOption = None,
 ) -> None:
-    """Hold the spool against the store. / Đối chiếu kho tạm với cơ sở dữ liệu.
+    """Check the database, and the spool against it. / Kiểm tra cơ sở dữ liệu và đối chiếu kho tạm.
 
     Exit code 1 where something is wrong and was not repaired.
     """

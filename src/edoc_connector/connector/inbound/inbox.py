@@ -25,8 +25,11 @@ from ...errors import (
 from ...hubs import MessageType, Waiting
 from ...store import (
     DONE,
+    EDOC,
     FAIL,
+    NOT_OURS,
     RECEIPTS,
+    RESTORED,
     Authority,
     LeaseLost,
     Offer,
@@ -59,7 +62,9 @@ from .quarantine import MAX_WRONG_BODIES, set_aside
 log = get_logger("edoc_connector.connector.inbox")
 
 # Here for good, and the hub was told so.
-_CONFIRMED_STATES = frozenset({ReceiptState.HANDLED, ReceiptState.CONFIRMED, ReceiptState.DUPLICATE})
+_CONFIRMED_STATES = frozenset(
+    {ReceiptState.HANDLED, ReceiptState.CONFIRMED, ReceiptState.DUPLICATE, ReceiptState.QUARANTINED}
+)
 
 _REQUEUED_PER_POLL = 500  # packets set aside that are downloaded once more at a time
 _OFFERS_PER_TRANSACTION = 200  # what a hub lists is entered in pieces, so that other writers get their turn
@@ -216,7 +221,9 @@ class Inbox:
 
         Raises:
             EdocError: the hub did not say.
+            StoreError: the store is not the one any more that was opened.
         """
+        self._context.store.require_same(self._context.agency)
         asked_at = self._context.store.clock()
         self._context.hub.clear_exchanges()  # nothing of it is for the evidence, and polls go on for months
         return self._record_offers(self._context.hub.list_waiting(kind), asked_at)
@@ -240,8 +247,9 @@ class Inbox:
     def recheck_offered(self, key: int) -> EdocError | None:
         """Compare a packet that the hub offers after its confirmation with the one that came; confirm it once more.
 
-        Other bytes under the same docId are set aside beside the first, which stays as it is. One that the hub does not
-        give now is compared later.
+        Another packet under the same docId, as from a hub that was restored and counts anew, is a receipt of its own.
+        The same packet with other content is set aside beside the first, which stays as it is. One that the hub does
+        not give now is compared later.
 
         Returns:
             The trouble with this packet alone, if there was any.
@@ -257,12 +265,35 @@ class Inbox:
         except EdocError as error:
             self._postpone_comparison(row, error)
             return error
+        if changed_file is not None and self._is_other_packet(changed_file, row):
+            self._begin_anew(row, changed_file)
+            return None
         with self._context.store.transaction() as tx:
             self._context.hub.record_exchanges(tx, RECEIPTS, row.id)
             if changed_file is not None:
                 _quarantine_second(tx, row, changed_file)
             _enqueue_confirmation(tx, row)
         return None
+
+    def _is_other_packet(self, file: SpoolFile, row: ReceiptRow) -> bool:
+        """Whether a packet is not the one that came under its docId before: another document, or another status."""
+        try:
+            message = read(self._context.store.spool.locate(file.name)).message
+        except PacketError:
+            return False
+        if isinstance(message, StatusMessage) or row.message_type != EDOC:
+            return True
+        return (message.id, message.sender.id) != (row.document_id, row.sender)
+
+    def _begin_anew(self, row: ReceiptRow, file: SpoolFile) -> None:
+        """Let the docId of a packet go to another one, which the next poll finds listed."""
+        log.error("docId %s is another packet's now: was the hub restored?", row.hub_doc_id)
+        with self._context.store.transaction() as tx:
+            self._context.hub.record_exchanges(tx, RECEIPTS, row.id)
+            renamed = tx.receipts.give_up_hub_doc_id(row)
+            successor = tx.receipts.record_offer(row.agency, row.hub_doc_id, row.message_type)
+            tx.audit_log.record("offer", RECEIPTS, successor.id, {"succeeds": renamed.hub_doc_id})
+        self._context.store.spool.delete_file(file.name)  # it is downloaded as every packet is
 
     def _postpone_comparison(self, row: ReceiptRow, error: EdocError) -> None:
         """Put the comparison of a packet off that the hub does not give now.
@@ -301,6 +332,8 @@ class Inbox:
                 if row.hub_doc_id in new_doc_ids:
                     new_doc_ids.remove(row.hub_doc_id)  # a hub may list it twice
                     tx.audit_log.record("offer", RECEIPTS, row.id, _as_announcement(waiting))
+                if row.error_code in (RESTORED, NOT_OURS) and row.state == ReceiptState.QUARANTINED:
+                    row = rows[waiting.doc_id] = _take_up_after_restore(tx, row)
                 if row.state == ReceiptState.LISTED:
                     new_ids[row.id] = None
                 elif (redownload_values := self._plan_redownload(row, tx.now)) is not None:
@@ -310,7 +343,7 @@ class Inbox:
                     tx.outgoing.requeue_refused(row)  # else the hub was not told yet when it answered
                 elif asked_at <= row.confirmed_at <= tx.now:  # not one that a clock ahead wrote
                     continue  # nor then
-                elif row.state == ReceiptState.QUARANTINED:
+                elif row.state == ReceiptState.QUARANTINED and row.spool_file is None:
                     _enqueue_confirmation(tx, row)
                 elif row.state in _CONFIRMED_STATES and row.next_attempt_at <= tx.now:
                     known_ids[row.id] = None
@@ -337,6 +370,25 @@ class Inbox:
             return compute_fingerprint(packet.message, packet.attachments, stored=stored) != stored
         except (PacketError, AttachmentError):
             return True
+
+
+_AFRESH: dict[str, Any] = {"refetch": False, **NO_ERROR}
+
+
+def _take_up_after_restore(tx: Tx, row: ReceiptRow) -> ReceiptRow:
+    """Take up a packet again that a restore set aside: the hub still offers it, so it was not confirmed since.
+
+    A status about a document that the store does not know waits until it does.
+    """
+    if row.error_code == NOT_OURS:
+        is_known = tx.deliveries.find_by_document_id(row.agency, row.document_id or "") is not None
+        detail = Text("the document that it is about is known by now", "đã có văn bản mà thông báo này nói đến")
+        return tx.receipts.move(row, ReceiptState.LISTED, detail=detail, **_AFRESH) if is_known else row
+    detail = Text("the hub still offers it: it was not confirmed since the backup",
+                  "trục vẫn còn đưa ra: chưa được xác nhận kể từ bản sao lưu")  # fmt: skip
+    state = ReceiptState.WAITING if row.was_admitted else ReceiptState.LISTED
+    values = _AFRESH | ({} if row.was_admitted else {"attempts": 0})
+    return tx.receipts.move(row, state, detail=detail, next_attempt_at=tx.now, **values)
 
 
 def _can_redownload(row: ReceiptRow) -> bool:

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from ..._core import Text
 from ...errors import NotFound, StoreError
-from ...store import DeliveryRow, DeliveryState, OutgoingRow, Tx
+from ...store import BackedUp, DeliveryRow, DeliveryState, OutgoingRow, Tx, write_backup
 from .._context import ConnectorContext
 from ..delivery import Delivery, build_deliveries
+from ..inbound import Inbox
 from ..outbound import Outbox, require_delivery
-from . import evidence_pack, explain, reconcile, resend, spool_maintenance
+from . import evidence_pack, explain, other_store, reconcile, resend, restored, spool_maintenance
 from .explain import Story
+from .other_store import OtherStoreSigns
 from .reconcile import Reconciled, Unsettled
 from .resend import DOCUMENT
+from .restored import RestoreReport
 from .spool_maintenance import Pruned, Rewritten, SpoolFault
 
 
@@ -25,6 +28,7 @@ class Administration:
 
     context: ConnectorContext
     outbox: Outbox
+    inbox: Inbox
 
     def reconcile(self) -> Reconciled:
         """Ask the hub about every message whose outcome is unknown, documents and statuses.
@@ -165,7 +169,7 @@ class Administration:
         return spool_maintenance.rewrite_spool(self.context)
 
     def fsck(self, *, repair: bool = False, deep: bool = False) -> list[SpoolFault]:
-        """Find spool files without a row and rows without their file.
+        """Find damage of the database, by its own check; spool files without a row and rows without their file.
 
         Args:
             repair: set files aside that nobody names; put lost packets back where they are found, or where the hub
@@ -176,6 +180,62 @@ class Administration:
             StoreError: the store or the spool cannot be read.
         """
         return spool_maintenance.fsck(self.context, repair=repair, deep=deep)
+
+    def find_other_store(self) -> OtherStoreSigns:
+        """Find signs that another store is used for the agency, which would have documents handled twice.
+
+        Raises:
+            StoreError: the store cannot be read.
+        """
+        return other_store.find_other_store(self.context)
+
+    def backup(self, out: str | Path) -> BackedUp:
+        """Write a backup of the database and of every packet that it names, as of one moment; others go on meanwhile.
+
+        Args:
+            out: the file to write.
+
+        Raises:
+            StoreError: the database or a packet cannot be read, or the disk is full.
+        """
+        return write_backup(self.context.store.url, Path(out), spool=self.context.store.spool.root)
+
+    def restored(self) -> RestoreReport:
+        """Report where a store that was restored from a backup stands, and what a person has to do.
+
+        Raises:
+            StoreError: the store cannot be read.
+        """
+        return restored.build_report(self.context)
+
+    def begin_restore(self, snapshot_at: datetime) -> RestoreReport:
+        """Make the store ready that was put back to an earlier state by other means than `edoc restore`.
+
+        What waited to be sent counts as unknown, and what waited to be handled is set aside until the hub shows that it
+        still offers it. Stop every other program that uses the store first.
+
+        Args:
+            snapshot_at: the moment that the store's state is of, aware; rather too early than too late.
+
+        Raises:
+            StoreError: the store cannot be written.
+        """
+        restored.begin_by_hand(self.context, snapshot_at)
+        return self.restored()
+
+    def finish_restore(self) -> RestoreReport:
+        """End a restore: from now on the hub is not asked before something is sent.
+
+        Statuses about documents that the store does not know are confirmed and flagged, as ever.
+
+        Raises:
+            StoreError: the store cannot be written.
+            EdocError: such a status may not come in any more.
+        """
+        restored.finish(self.context)
+        for row in restored.list_not_ours(self.context):
+            self.inbox.recheck(row)
+        return self.restored()
 
 
 def _build_several_error(document_id: str, rows: Sequence[OutgoingRow]) -> StoreError:

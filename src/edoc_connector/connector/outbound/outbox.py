@@ -29,7 +29,7 @@ from .._context import ConnectorContext
 from .._recovery import recover_sending
 from .._retry import NO_ERROR, as_error_columns, compute_next_attempt, decide_retry
 from .ack_sender import AckSender
-from .reconciler import Questions, Reconciler, build_wrong_id_error
+from .reconciler import FOUND_AFTER_RESTORE, Questions, Reconciler, build_wrong_id_error
 from .sent_copies import SentFinding
 from .submission import Submission, is_refused_by_hub, record_refusal
 
@@ -148,6 +148,10 @@ class Outbox:
                 return
             row = reclaimed
         try:
+            hub_copy = self._reconciler.find_sent_before_restore(row)
+            if hub_copy is not None:
+                self._mark_delivery_sent(row, hub_copy.doc_id, FOUND_AFTER_RESTORE)
+                return
             packet = context.store.spool.verify_file(row.spool_file, row.sha256)
             result = context.hub.send(
                 packet, message_type=MessageType.EDOC, sender=context.agency, on_progress=context.on_progress

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from operator import itemgetter
 
 from ..._core import to_nfc
 from ...hubs import SentState
@@ -146,6 +147,19 @@ def find_told_copies(other: SentQuery, told: Sequence[SentState], states: Iterab
 def leave_out(copies: Iterable[SentState], others: Collection[SentState]) -> tuple[SentState, ...]:
     """Leave out the rows that are another packet's."""
     return tuple(copy for copy in copies if copy not in others)
+
+
+def take_earliest(finding: SentFinding) -> SentFinding:
+    """Take the earliest of the rows that may be a status: statuses about one document leave in order.
+
+    For a store that was restored and forgot the later ones. Rows without a time cannot be told apart.
+    """
+    if len(finding.copies) < 2 or finding.is_ambiguous:
+        return finding
+    timed = [(copy.sent_at, copy) for copy in finding.copies if copy.sent_at is not None]
+    if len(timed) < len(finding.copies):
+        return replace(finding, is_ambiguous=True)
+    return replace(finding, copies=(min(timed, key=itemgetter(0))[1],))
 
 
 def adjust_to_hub_clock(query: SentQuery, *, now: datetime, offset: timedelta) -> SentQuery:

@@ -14,6 +14,7 @@ from .compiled import (
 from .connections import ConnectionSource, SqliteConnectionSource, select_connection_source
 from .engine import (
     DRIVER_ERRORS,
+    NO_TABLES,
     as_store_error,
     begin_transaction,
     find_database_file,
@@ -24,6 +25,7 @@ from .schema import TABLES
 
 __all__ = [
     "DRIVER_ERRORS",
+    "NO_TABLES",
     "TABLES",
     "CompiledStatement",
     "ConnectionSource",

@@ -9,7 +9,6 @@ from sqlalchemy import (
     Boolean,
     CheckConstraint,
     Column,
-    Date,
     ForeignKey,
     Index,
     Integer,
@@ -24,7 +23,7 @@ from sqlalchemy import (
 )
 
 from ..state_machine import DELIVERIES, OUTGOING, RECEIPTS, StateMachine
-from .compiled import UtcTime
+from .compiled import StoredDate, UtcTime
 
 NAMING_CONVENTION = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -85,7 +84,7 @@ deliveries = Table(
     Column("business", String(16), nullable=False),
     Column("code", Text, nullable=False),
     Column("subject", Text, nullable=False),
-    Column("issued_on", Date, nullable=False),
+    Column("issued_on", StoredDate, nullable=False),
     Column("spool_file", String(64), nullable=False),
     Column("sha256", String(64), nullable=False),
     Column("size", BigInteger, nullable=False),
@@ -157,7 +156,7 @@ receipts = Table(
     Column("business", String(16)),
     Column("code", Text),
     Column("subject", Text),
-    Column("issued_on", Date),
+    Column("issued_on", StoredDate),
     Column("spool_file", String(64)),
     Column("sha256", String(64)),
     Column("size", BigInteger),
@@ -360,6 +359,23 @@ pruned = Table(
     Column("sha256", String(64), nullable=False),
     Column("at", UtcTime, nullable=False),
     UniqueConstraint("spool_file"),
+    sqlite_autoincrement=True,
+)
+
+# Which store this is: one row, made with the tables.
+store_identity = Table(
+    "store_identity",
+    metadata,
+    _build_id_column(),
+    Column("store", String(32), nullable=False),
+    # Grows by one with each restore: who has the store open notices it.
+    Column("epoch", Integer, nullable=False),
+    Column("created_at", UtcTime, nullable=False),
+    Column("restored_at", UtcTime),
+    # The time of the backup that it was restored from.
+    Column("snapshot_at", UtcTime),
+    # When a person found that everything was caught up with; empty as long as a restore is under way.
+    Column("finished_at", UtcTime),
     sqlite_autoincrement=True,
 )
 
