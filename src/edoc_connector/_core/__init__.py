@@ -23,6 +23,7 @@ from .files import (
 from .forks import ForkAware, make_lock, notice_fork, watch_forks
 from .logs import ABOUT_SETTINGS, get_logger, is_about_settings, log_exception, make_record_safe, quieten_logger
 from .normal_form import MAX_MARKS, has_too_many_marks, to_nfc
+from .page import Page, iterate_pages, iterate_pages_async
 from .stored_file import AnyFile, StoredFile, get_path, measure_open_file, open_file
 from .text import Text, describe_error, escape_json, escape_line, escape_lines
 
@@ -31,6 +32,7 @@ __all__ = [
     "MAX_MARKS",
     "AnyFile",
     "ForkAware",
+    "Page",
     "SteadyClock",
     "StoredFile",
     "Text",
@@ -47,6 +49,8 @@ __all__ = [
     "has_too_many_marks",
     "is_about_settings",
     "is_open_to_others",
+    "iterate_pages",
+    "iterate_pages_async",
     "log_exception",
     "make_lock",
     "make_private_folder",

@@ -1,5 +1,6 @@
 """Send and receive documents for an agency: the connector, blocking and asynchronous, and its results."""
 
+from .._core import Page
 from ..store import Authority, Change, DeliveryState, ReceiptState
 from ._context import ConnectorContext
 from ._retry import NO_ERROR, as_error_columns, compute_next_attempt, decide_retry
@@ -9,6 +10,7 @@ from .connector import Connector
 from .delivery import Delivery, RecipientState, TimelineEntry
 from .handlers import HandlerRegistration, Handlers
 from .inbound import AuthorityFinding, Receipt
+from .lists import DeliveryFilters, ReceiptFilters
 from .operations import (
     Checked,
     Event,
@@ -34,14 +36,17 @@ __all__ = [
     "Connector",
     "ConnectorContext",
     "Delivery",
+    "DeliveryFilters",
     "DeliveryState",
     "Event",
     "Flushed",
     "HandlerRegistration",
     "Handlers",
+    "Page",
     "Problem",
     "Pruned",
     "Receipt",
+    "ReceiptFilters",
     "ReceiptState",
     "RecipientState",
     "Reconciled",

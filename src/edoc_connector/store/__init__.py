@@ -6,6 +6,7 @@ from .deliveries import NewDelivery, describe_report, require_same_document
 from .directory import DirectoryEntry
 from .encrypted_file import Altered, EncryptedFile, SpoolKey, SpoolKeys, compute_sha256
 from .leases import Lease, OverdueLimits, PendingWork
+from .listing import DEFAULT_LIMIT, MAX_LIMIT
 from .migrate import upgrade
 from .procrastinate import (
     APPLICATION_TASKS,
@@ -68,6 +69,7 @@ __all__ = [
     "APPLICATION_TASKS",
     "CHANGE_BY_ANSWER",
     "CONFIRM",
+    "DEFAULT_LIMIT",
     "DELIVERIES",
     "DONE",
     "EDOC",
@@ -78,6 +80,7 @@ __all__ = [
     "HUB_TASKS",
     "JOBS_TABLE",
     "MACHINES",
+    "MAX_LIMIT",
     "ORPHANS_FOLDER",
     "OUTGOING",
     "RECEIPTS",

@@ -36,6 +36,7 @@ from ..store import (
     MACHINES,
     OUTGOING,
     RECEIPTS,
+    STATUS,
     JobRow,
     LeaseLost,
     ReceiptRow,
@@ -159,16 +160,15 @@ class AgencyJobs(ForkAware):
     def count_open(self) -> dict[str, int]:
         """Count what a person has to see: outcomes that are not known, and confirmations and statuses refused."""
         with self._context.store.snapshot() as tx:
-            refused = tx.outgoing.list_refused(self.agency)
+            refused = tx.outgoing.count_refused(self.agency)
             unknown = [
                 tx.transitions.count_by_state(machine, self.agency).get("unknown", 0)
                 for machine in (DELIVERIES, OUTGOING)
             ]
-        confirmations = sum(row.kind == CONFIRM for row in refused)
         return {
             "unknown": sum(unknown),
-            "refused_confirmations": confirmations,
-            "refused_statuses": len(refused) - confirmations,
+            "refused_confirmations": refused.get(CONFIRM, 0),
+            "refused_statuses": refused.get(STATUS, 0),
         }
 
     # -- the hub

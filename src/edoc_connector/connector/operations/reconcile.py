@@ -88,7 +88,8 @@ def reconcile(context: ConnectorContext, outbox: Outbox) -> Reconciled:
             outcome, unsettled = _classify(tx, machine, key, error)
         results[outcome].append(unsettled)
     with context.store.snapshot() as tx:
-        results["refused"] = [_describe_refused(tx, row) for row in tx.outgoing.list_refused(context.agency)]
+        refused = tx.outgoing.list_refused(context.agency)
+    results["refused"] = [_describe_refused(row, document_id) for row, document_id in refused]
     return Reconciled(**{outcome: tuple(messages) for outcome, messages in results.items()})
 
 
@@ -97,9 +98,9 @@ def name_message(row: OutgoingRow) -> str:
     return CONFIRM if row.kind == CONFIRM else row.code
 
 
-def _describe_refused(tx: Tx, row: OutgoingRow) -> Unsettled:
+def _describe_refused(row: OutgoingRow, document_id: str) -> Unsettled:
     return Unsettled(
-        document_id=_find_document_id(tx, row) or row.hub_doc_id or "",
+        document_id=document_id or row.hub_doc_id or "",
         what=name_message(row),
         state=row.state,
         text=row.error_text or "",
@@ -116,13 +117,16 @@ def settle_statuses(tx: Tx, agency: str, document_id: str, *, arrived: bool) -> 
         document_id: the document they are about, sent or received.
         arrived: whether the hub has them.
     """
-    unknown_rows = tx.outgoing.find_all(agency, state=OutgoingState.UNKNOWN)
-    matching_rows = [row for row in unknown_rows if _find_document_id(tx, row) == document_id]
-    for row in matching_rows:
+    delivery_ids = [row.id for row in tx.deliveries.find_all(agency, document_id=document_id)]
+    receipt_ids = [row.id for row in tx.receipts.find_all(agency, document_id=document_id)]
+    unknown_rows = tx.outgoing.list_about(
+        agency, delivery_ids=delivery_ids, receipt_ids=receipt_ids, state=OutgoingState.UNKNOWN
+    )
+    for row in unknown_rows:
         times: dict[str, Any] = {"sent_at": tx.now} if arrived else {"next_attempt_at": tx.now}
         state = OutgoingState.SENT if arrived else OutgoingState.READY
         tx.outgoing.move(row, state, detail=Text("a person decided", "do người phụ trách quyết định"), **times)
-    return len(matching_rows)
+    return len(unknown_rows)
 
 
 def _find_unknown(tx: Tx, agency: str) -> list[tuple[StateMachine, DeliveryRow | OutgoingRow]]:

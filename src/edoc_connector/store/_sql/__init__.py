@@ -20,10 +20,11 @@ from .engine import (
     make_engine,
     translate_driver_errors,
 )
-from .schema import TABLES
+from .schema import SHOWN_WITHOUT_STATUSES, TABLES
 
 __all__ = [
     "DRIVER_ERRORS",
+    "SHOWN_WITHOUT_STATUSES",
     "TABLES",
     "CompiledStatement",
     "ConnectionSource",
