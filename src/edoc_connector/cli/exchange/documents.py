@@ -58,12 +58,13 @@ def deliveries(
     as_json: JsonFlag = False,
 ) -> None:
     """List the documents sent, newest first. / Liệt kê văn bản đã gửi, mới nhất trước."""
+    first, last = parse_since(since), parse_until(until)
     with open_connector(config, agency) as connector:
         found = connector.deliveries(
             state=_parse_delivery_state(state),
             recipient=recipient,
-            since=parse_since(since),
-            until=parse_until(until),
+            since=first,
+            until=last,
             number=number,
             limit=limit,
             after=after,
@@ -89,7 +90,7 @@ def deliveries(
         for one in found
     )
     print_table(f"Sent / Đã gửi: {format_count(found)}", columns, rows)
-    options = {"state": state, "recipient": recipient, "since": since, "until": until, "number": number}
+    options = {"state": state, "recipient": recipient, "since": first, "until": last, "number": number}
     hint_next_page("deliveries", found, {**options, "limit": limit, **name_source(config, agency)})
 
 
@@ -116,13 +117,14 @@ def receipts(
     as_json: JsonFlag = False,
 ) -> None:
     """List the documents received, newest first. / Liệt kê văn bản đến, mới nhất trước."""
+    first, last = parse_since(since), parse_until(until)
     with open_connector(config, agency) as connector:
         page = connector.receipts(
             state=_parse_state(state),
             statuses=statuses,
             sender=sender,
-            since=parse_since(since),
-            until=parse_until(until),
+            since=first,
+            until=last,
             number=number,
             limit=limit,
             after=after,
@@ -142,7 +144,7 @@ def receipts(
         "received / nhận lúc",
     )
     print_table(f"Received / Văn bản đến: {format_count(page)}", columns, map(_build_row, found))
-    options = {"state": state, "statuses": statuses, "sender": sender, "since": since, "until": until, "number": number}
+    options = {"state": state, "statuses": statuses, "sender": sender, "since": first, "until": last, "number": number}
     hint_next_page("receipts", page, {**options, "limit": limit, **name_source(config, agency)})
 
 

@@ -110,7 +110,8 @@ def hint_next_page(command: str, page: Page[Any], options: Mapping[str, object])
     words = ["edoc", command]
     for name, value in options.items():
         if value not in (None, False):
-            words += [f"--{name}"] if value is True else [f"--{name}", str(value)]
+            text = value.isoformat() if isinstance(value, datetime) else str(value)  # an age would move between pages
+            words += [f"--{name}"] if value is True else [f"--{name}", text]
     next_command = shlex.join([*words, "--after", page.next])
     say(f"there are more; the next page: {next_command}", f"còn nữa; xem trang sau: {next_command}", err=True)
 
