@@ -39,7 +39,7 @@ def test_a_page_says_that_there_is_more(exchanged: tuple[Connector, Connector, l
         third = load(limit=2, after=second.next)
         assert [one.id for one in (*first, *second, *third)] == ids
         assert (len(first), third.next) == (2, None)
-        assert first.next in repr(first)
+        assert repr(first.next) in repr(first)
 
 
 def test_a_page_has_a_hundred_where_nobody_says(office: Office) -> None:

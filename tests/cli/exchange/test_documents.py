@@ -73,14 +73,14 @@ def test_json_says_as_much_as_the_tables(offices: dict[str, Path], sent: str, ed
     assert receipt["issued_on"] == document["issued_on"]
 
 
-def test_a_page_names_the_command_for_the_next(offices: dict[str, Path], edoc: Edoc, document: Path) -> None:
+def test_a_page_names_the_command_for_the_next(offices: dict[str, Path], edoc: Edoc) -> None:
     """Nothing is cut silently: stderr has the command in both languages, and JSON the cursor (14.11, lists)."""
-    ours = offices["H29.05"]
+    ours, document = offices["H29.05"], Path("document.json")
     for number in (1, 2):
         content = json.loads(document.read_text(encoding="utf-8")) | {"number": str(number)}
         content.pop("id", None)
         document.write_text(json.dumps(content), encoding="utf-8")
-        assert edoc("send", document, "-c", ours).code == 0
+        assert edoc("send", "document.json", "-c", ours).code == 0
     ran = edoc("deliveries", "-c", ours, "--limit", "1", "--since", "7d", "--state", "sent")
     assert "Đã gửi: 1+" in ran.out
     assert "còn nữa" in ran.err
