@@ -292,7 +292,7 @@ class Settings(BaseSettings):
         """Make the policy that decides which packets come in.
 
         Args:
-            directory: pairs the codes of one agency, e.g. ``Directory(connector.directory())``.
+            directory: pairs the codes of one agency, e.g. ``Directory(connector.iter_directory())``.
 
         Raises:
             ConfigError: a certificate cannot be read, or ``trusted`` is set without an authority to trust.
