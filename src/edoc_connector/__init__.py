@@ -25,6 +25,7 @@ from .errors import (
     HubUnavailable,
     IntermediaryAnswer,
     InvalidFields,
+    InvalidQuery,
     NotFound,
     NotSent,
     OutcomeUnknown,
@@ -44,7 +45,7 @@ if TYPE_CHECKING:
     from . import edxml, hubs, signing, testing
     from .client import AsyncHubClient, HubClient
     from .config import Settings
-    from .connector import AsyncConnector, Connector, Delivery, DeliveryState, Receipt
+    from .connector import AsyncConnector, Connector, Delivery, DeliveryState, Page, Receipt
     from .edxml import (
         Attachment,
         Business,
@@ -68,7 +69,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "client": ("AsyncHubClient", "HubClient"),
     "config": ("Settings",),
-    "connector": ("AsyncConnector", "Connector", "Delivery", "DeliveryState", "Receipt"),
+    "connector": ("AsyncConnector", "Connector", "Delivery", "DeliveryState", "Page", "Receipt"),
     "edxml": (
         "Attachment",
         "Business",
@@ -134,6 +135,7 @@ __all__ = [
     "HubUnavailable",
     "IntermediaryAnswer",
     "InvalidFields",
+    "InvalidQuery",
     "Lgsp",
     "NotFound",
     "NotSent",
@@ -142,6 +144,7 @@ __all__ = [
     "OutcomeUnknown",
     "PacketError",
     "PacketRefused",
+    "Page",
     "Priority",
     "ProtocolError",
     "Receipt",

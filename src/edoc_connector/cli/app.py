@@ -31,14 +31,18 @@ from .exchange import (
     take_back,
 )
 from .operations import (
+    backup,
     database_commands,
     demo,
+    doctor,
     evidence,
     fsck,
     mockhub,
     prune,
     reconcile,
     resend,
+    restore,
+    restored,
     settle,
     spool_commands,
     worker,
@@ -62,7 +66,8 @@ for _command in (
     *(inspect, verify, build, lint),
     *(send, status, deliveries, show, receive, receipts, recheck, recall, take_back, directory, explain),
     *(evidence, reconcile, settle, resend, prune, fsck),
-    *(keys, worker),
+    *(backup, restore, restored),
+    *(keys, worker, doctor),
 ):
     app.command()(_command)
 for _group in (hub_commands, pdf_commands, seal_commands, database_commands, spool_commands):

@@ -4,9 +4,23 @@ from ._sql import as_store_error, translate_driver_errors
 from .audit_log import GENESIS, AuditEvent, ChainLink, as_canonical_json, compute_chain_hash, compute_digest
 from .deliveries import NewDelivery, require_same_document
 from .directory import DirectoryEntry
-from .leases import Lease, OverdueLimits, PendingWork
-from .maintenance import PacketRetention, PacketRow
-from .migrate import upgrade
+from .future_times import OverdueLimits, has_waited
+from .leases import Lease, PendingWork
+from .listing import DEFAULT_LIMIT, MAX_LIMIT
+from .maintenance import (
+    Announcement,
+    BackedUp,
+    Identity,
+    Overview,
+    PacketRetention,
+    PacketRow,
+    Restored,
+    begin_restore,
+    find_damage,
+    restore_backup,
+    write_backup,
+)
+from .migrate import SCHEMA_REVISION, read_store_revision, upgrade
 from .procrastinate import (
     APPLICATION_TASKS,
     FETCH,
@@ -26,6 +40,8 @@ from .rows import (
     DONE,
     EDOC,
     FAIL,
+    NOT_OURS,
+    RESTORED,
     STATUS,
     TAKE_BACK_KIND,
     DeliveryRow,
@@ -35,9 +51,10 @@ from .rows import (
     QueuedRow,
     ReceiptRow,
     RecipientRow,
+    StoreIdentity,
     TimelineRow,
 )
-from .schedule import JOBS_TABLE
+from .schedule import HUB_BREAKER, JOBS_TABLE, POLL_JOB
 from .spool import (
     ORPHANS_FOLDER,
     Altered,
@@ -81,6 +98,7 @@ __all__ = [
     "APPLICATION_TASKS",
     "CHANGE_BY_ANSWER",
     "CONFIRM",
+    "DEFAULT_LIMIT",
     "DELIVERIES",
     "DONE",
     "EDOC",
@@ -88,21 +106,29 @@ __all__ = [
     "FETCH",
     "GENESIS",
     "HANDLE",
+    "HUB_BREAKER",
     "HUB_TASKS",
     "JOBS_TABLE",
     "MACHINES",
+    "MAX_LIMIT",
+    "NOT_OURS",
     "ORPHANS_FOLDER",
     "OUTGOING",
+    "POLL_JOB",
     "RECEIPTS",
     "REPORT",
+    "RESTORED",
+    "SCHEMA_REVISION",
     "STATUS",
     "TAKE_BACK_CODE",
     "TAKE_BACK_KIND",
     "TELL",
     "TRANSMIT",
     "Altered",
+    "Announcement",
     "AuditEvent",
     "Authority",
+    "BackedUp",
     "ChainLink",
     "Change",
     "DeliveryRow",
@@ -110,6 +136,7 @@ __all__ = [
     "DirectoryEntry",
     "DirectoryRow",
     "EncryptedFile",
+    "Identity",
     "JobRow",
     "Lease",
     "LeaseLost",
@@ -118,6 +145,7 @@ __all__ = [
     "OutgoingRow",
     "OutgoingState",
     "OverdueLimits",
+    "Overview",
     "PacketFile",
     "PacketRetention",
     "PacketRow",
@@ -126,12 +154,14 @@ __all__ = [
     "ReceiptRow",
     "ReceiptState",
     "RecipientRow",
+    "Restored",
     "Spool",
     "SpoolFile",
     "SpoolKey",
     "SpoolKeys",
     "StateMachine",
     "Store",
+    "StoreIdentity",
     "Task",
     "TaskQueue",
     "TimelineRow",
@@ -139,6 +169,7 @@ __all__ = [
     "Tx",
     "as_canonical_json",
     "as_store_error",
+    "begin_restore",
     "can_take_back",
     "compute_chain_hash",
     "compute_digest",
@@ -146,12 +177,17 @@ __all__ = [
     "compute_sha256",
     "describe_code",
     "describe_report",
+    "find_damage",
     "format_queue_name",
+    "has_waited",
     "list_allowed_codes",
     "parse_owner_tag",
+    "read_store_revision",
     "require_allowed_code",
     "require_same_document",
     "require_take_back",
+    "restore_backup",
     "translate_driver_errors",
     "upgrade",
+    "write_backup",
 ]

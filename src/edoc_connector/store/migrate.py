@@ -11,7 +11,7 @@ from ..errors import StoreError
 from ._sql import begin_transaction, find_database_file, make_engine, translate_driver_errors
 from .procrastinate import upgrade_task_tables
 
-SCHEMA_REVISION = "0009"
+SCHEMA_REVISION = "0011"
 _VERSION_TABLE = "alembic_version"
 _LOCK_KEY = 0x65646F63  # "edoc": one upgrade at a time on PostgreSQL, where DDL takes no lock of its own
 
@@ -49,7 +49,7 @@ def upgrade_engine(engine: Engine) -> None:
         if connection.dialect.name == "postgresql":
             connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK_KEY})
         if read_revision(connection) != SCHEMA_REVISION:
-            _run_migrations(connection)
+            run_migrations(connection)
         connection.commit()
 
 
@@ -86,7 +86,32 @@ def read_revision(connection: Connection) -> str | None:
     return str(number) if number is not None else None
 
 
-def _run_migrations(connection: Connection) -> None:
+def read_store_revision(url: str) -> str | None:
+    """Read the schema revision of a database that may not fit this version; None where it has none.
+
+    Args:
+        url: as for `upgrade`.
+
+    Raises:
+        StoreError: the database cannot be opened.
+    """
+    engine = make_engine(url)
+    path = find_database_file(engine)
+    try:
+        if path is not None and not path.exists():  # opening it would make it
+            return None
+        with translate_driver_errors(), begin_transaction(engine, write=False) as connection:
+            return read_revision(connection)
+    finally:
+        engine.dispose()
+
+
+def run_migrations(connection: Connection, revision: str = "head") -> None:
+    """Bring a database, in its transaction, to a revision.
+
+    Raises:
+        StoreError: a newer version of the library made it.
+    """
     # Alembic takes long to import and is needed once in the life of a database.
     from alembic import command
     from alembic.config import Config
@@ -96,7 +121,7 @@ def _run_migrations(connection: Connection) -> None:
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations").replace("%", "%%"))
     config.attributes["connection"] = connection
     try:
-        command.upgrade(config, "head")
+        command.upgrade(config, revision)
     except CommandError as error:
         raise StoreError(
             f"this version of the library does not know the store's schema revision ({error}): a newer one made it. "

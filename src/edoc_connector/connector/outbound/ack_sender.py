@@ -254,6 +254,9 @@ class AckSender(ForkAware):
             return bool(tx.outgoing.find_all(row.agency, **told_fail, limit=1))
 
     def _send_status(self, row: OutgoingRow) -> HubCopy:
+        hub_copy = self._reconciler.find_sent_before_restore(row)
+        if hub_copy is not None:
+            return hub_copy
         if self._context.capabilities.tells_statuses_by_update and row.receipt_id and row.code in _REPORTED_CODES:
             with self._context.store.snapshot() as tx:
                 doc_id = tx.receipts.get_by_id(row.receipt_id).hub_doc_id
