@@ -345,3 +345,14 @@ def test_no_secret_in_the_evidence(lgsp: Any, handle: Handle, platform: RunningH
         assert "docId" in kept
         for secret in (LOGIN.password, "secret-H29.05", "secret-G22", "mock."):
             assert secret not in kept
+
+
+def test_reconciling_with_a_platform_that_tells_nothing(lgsp: Any, handle: Handle, platform: RunningHub) -> None:
+    """What the platform cannot be asked about stays as it is, and is not taken for lost."""
+    sender, receiver = lgsp("H29.05"), lgsp("G22")
+    delivery = sender.send(sample_document())
+    handle(receiver)[0].accept()
+    found = sender.reconcile()
+    assert found is not None
+    assert sender.delivery(delivery.id).state is DeliveryState.SENT
+    assert platform.hub.lgsp.requests.count("sendEdoc") == 3  # the document, and its two statuses

@@ -93,19 +93,19 @@ def mockhub(
         pass_through=pass_through,
         clock_tolerance=None if clock_tolerance is None else timedelta(seconds=clock_tolerance),
         refuse=frozenset(refuse or ()),
-        password=_resolve_password(password),
-        lgsp=LgspTraps(username=username, password=_resolve_password(reference or None)),
+        password=_resolve_password(password, "--password"),
+        lgsp=LgspTraps(username=username, password=_resolve_password(reference or None, "--lgsp-login")),
     )
     serve(config, host=host, port=port, on_ready=_announce_url)
 
 
-def _resolve_password(reference: str | None) -> str:
+def _resolve_password(reference: str | None, option: str) -> str:
     from ...config import REFERENCE_HINT, SecretRef
 
     if reference is None:
         return ""
     if not SecretRef.is_reference(reference):
-        raise WrongOption(f"--password: {REFERENCE_HINT.en}", vi=f"--password: {REFERENCE_HINT.vi}")
+        raise WrongOption(f"{option}: {REFERENCE_HINT.en}", vi=f"{option}: {REFERENCE_HINT.vi}")
     return SecretRef.parse(reference).resolve(Path.cwd()).get_secret_value()
 
 
