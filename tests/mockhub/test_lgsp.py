@@ -83,7 +83,8 @@ def test_what_the_gateway_refuses(hub: RunningHub) -> None:
     with _client(hub, "H29.05", _log_in(hub)) as client:
         answer = client.get("/getAgenciesList", headers={"X-SecretKey": "wrong"})
         assert (answer.status_code, answer.text) == (401, "Unauthorized")
-    for entry in (LOGIN | {"password": "x"}, LOGIN | {"username": None}, []):
+    entries: list[object] = [LOGIN | {"password": "x"}, LOGIN | {"username": None}, []]
+    for entry in entries:
         answer = httpx.post(f"{hub.url}/v1/auth/login", json=entry)
         assert (answer.status_code, answer.text) == (401, "Unauthorized")
     assert httpx.post(f"{hub.url}/v1/auth/login", content=b"{").status_code == 401
