@@ -6,7 +6,7 @@ import hashlib
 import logging
 import re
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, ParamSpec, TypeVar, cast
 from urllib.parse import urlsplit
@@ -15,6 +15,7 @@ from .._core import get_logger
 from ..client import ClientSettings, HubClient
 from ..errors import ClockRejected, TransportError
 from ..hubs import (
+    AskingDialect,
     Authenticator,
     DatedDialect,
     Dialect,
@@ -155,6 +156,11 @@ class RecordingHubClient(HubClient):
         """List what came since a time, from a hub that lists by date."""
         dialect = cast(DatedDialect, self.dialect)
         return self.call(dialect.list_waiting, message_type, since=since)
+
+    def has_document(self, *, sender: str, recipients: Sequence[str], code: str) -> bool:
+        """Ask whether the hub has a document, of a hub that tells so."""
+        dialect = cast(AskingDialect, self.dialect)
+        return self.call(dialect.has_document, sender=sender, recipients=recipients, code=code)
 
     def report_status(self, doc_id: str, code: str) -> None:
         """Tell a status by a call, to a hub that takes it so."""

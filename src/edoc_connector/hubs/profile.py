@@ -57,6 +57,7 @@ class HubCapabilities:
         tells_statuses_by_update: whether the codes 01 to 06 are told by a call of the dialect, ``report_status``,
             instead of by packets.
         tells_documents: whether it is asked by code whether it has a new document of ours (`AskingDialect`).
+        tells_delivery: whether taking a document means that it is passed on; else a later failure is told to nobody.
         repeats_statuses: whether a status that is sent again has no further effect.
         confirms_all_statuses: whether any confirmation confirms every status that waits. Then all of them are brought
             in before one leaves.
@@ -73,6 +74,7 @@ class HubCapabilities:
     has_directory: bool = True
     tells_statuses_by_update: bool = False
     tells_documents: bool = False
+    tells_delivery: bool = True
     repeats_statuses: bool = False
     confirms_all_statuses: bool = False
     status_prefix: str = ""

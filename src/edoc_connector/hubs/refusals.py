@@ -271,7 +271,9 @@ def build_refusal(
         meaning: of the code, where the dialect has a table of its own; that of the tables here where it is left out.
     """
     words = as_printable(description)
-    meaning = meaning or _find_meaning_by_words(description) or MEANING_BY_CODE.get(code) or select_unnamed_meaning(sends)
+    meaning = (
+        meaning or _find_meaning_by_words(description) or MEANING_BY_CODE.get(code) or select_unnamed_meaning(sends)
+    )
     en, vi = _format_clock_advice(answer) if meaning.error is ClockRejected else ("", "")
     number, suffix = as_printable(code, 40), f": {words}" if words else ""
     return meaning.error(

@@ -335,12 +335,14 @@ class Receipts:
         rows = [HeldRow(row.id, row.fence, values) for row, values in downloads]
         self._tx.transitions.move_all(RECEIPTS, rows, old=ReceiptState.LISTED, new=ReceiptState.WAITING)
 
-    def mark_confirmed(self, outcomes: Mapping[int, str]) -> None:
+    def mark_confirmed(self, outcomes: Mapping[int, str], *, remark: Text | None = None) -> None:
         """Mark packets as confirmed to the hub.
 
         Args:
             outcomes: what it was told (`outgoing.DONE` or `outgoing.FAIL`), by receipt.
+            remark: what the timelines say besides.
         """
+        also = Text("", "") if remark is None else Text(f"; {remark.en}", f"; {remark.vi}")
         found = {
             row["id"]: row["state"]
             for row in self._tx.connection.execute(_SELECT_STATES, {"any_of": sorted(outcomes)}).mappings()
@@ -349,7 +351,7 @@ class Receipts:
             _UPDATE_CONFIRMED, {"any_of": sorted(outcomes), "confirmed_at": self._tx.now, "updated_at": self._tx.now}
         )
         for row_id, code in outcomes.items():
-            detail = Text(f"the hub was told {code}", f"đã báo trục: {code}")
+            detail = Text(f"the hub was told {code}{also.en}", f"đã báo trục: {code}{also.vi}")
             self._tx.timeline.record_change(RECEIPTS, row_id, old=found[row_id], new=found[row_id], detail=detail)
         finished = [
             HeldRow(row_id, None)

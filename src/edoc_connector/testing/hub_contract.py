@@ -178,7 +178,10 @@ class HubContract:
     def test_a_status_leaves_too(self, mode: str, contract_packet: Path) -> None:
         """A status packet is sent as documents are."""
         with self._serve(self.answer_sent("8")) as hub:
-            assert self._send(mode, hub, contract_packet, message_type=MessageType.STATUS).doc_id == self.status_prefix + "8"
+            assert (
+                self._send(mode, hub, contract_packet, message_type=MessageType.STATUS).doc_id
+                == self.status_prefix + "8"
+            )
 
     def test_a_refusal_is_final(self, mode: str, contract_packet: Path) -> None:
         """A refusal in the hub's own form is a HubError that is not tried again, with words in both languages."""

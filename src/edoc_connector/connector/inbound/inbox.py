@@ -104,6 +104,16 @@ class Inbox:
         self._context = context
         self.intake = Intake(context)
 
+    @property
+    def kinds(self) -> tuple[MessageType, ...]:
+        """The kinds of packets in the order in which a poll asks for them.
+
+        Documents first, as a status may be about one of them; where a confirmation confirms every status, statuses.
+        """
+        if self._context.capabilities.confirms_all_statuses:
+            return MessageType.STATUS, MessageType.EDOC
+        return MessageType.EDOC, MessageType.STATUS
+
     def recover(self) -> None:
         """Offer again what dead applications were handling, where a look at the store finds any."""
         with self._context.store.snapshot() as tx:

@@ -120,9 +120,7 @@ def parse_waiting(answer: Mapping[str, Any], message_type: MessageType) -> tuple
         log.warning("%s: %d of %d rows have no usable docId", LIST.name, wrong, len(values))
     if values and not usable:
         raise build_protocol_error(LIST.name, "no row of it has a usable docId")
-    return tuple(
-        Waiting(doc_id=build_doc_id(number, message_type), message_type=message_type) for number in usable
-    )
+    return tuple(Waiting(doc_id=build_doc_id(number, message_type), message_type=message_type) for number in usable)
 
 
 def parse_agencies(answer: Mapping[str, Any]) -> tuple[Agency, ...]:

@@ -90,6 +90,7 @@ class Edocservice:
         return HubCapabilities(
             has_sent_list=False,
             tells_documents=True,
+            tells_delivery=False,
             repeats_statuses=True,
             confirms_all_statuses=True,
             status_prefix=STATUS_PREFIX,
