@@ -13,11 +13,11 @@ from edoc_connector.mockhub.traps import EdocserviceTraps, LgspTraps
 
 __all__ = [
     "AgencySpec",
+    "EdocserviceTraps",
     "Event",
     "Fault",
     "FaultPlan",
     "Hub",
-    "EdocserviceTraps",
     "LgspTraps",
     "MockHubConfig",
     "Packet",

@@ -23,7 +23,7 @@ from starlette.routing import Route
 from edoc_connector._core import make_private_folder, write_private
 from edoc_connector.mockhub.codes import ErrorCode, RefusedError
 from edoc_connector.mockhub.old_packets import rebuild_document
-from edoc_connector.mockhub.packets import Node, extract_facts, find_header, parse_packet
+from edoc_connector.mockhub.packets import Node, PacketFacts, extract_facts, find_header, parse_packet
 from edoc_connector.mockhub.traps import EdocserviceTraps
 
 if TYPE_CHECKING:
@@ -289,9 +289,8 @@ def _accept(desk: EdocserviceDesk, agency: Agency, kind: str, packet: bytes) -> 
         facts = extract_facts(parse_packet(plain))
     except RefusedError:
         raise _HubError("", status="Error") from None  # what it cannot read is thrown inside
-    if kind == "status" and not _find_answered(desk, facts.recipients[0], facts.notation):
-        raise _HubError("M.UpdateStatusDoc", "document not found", status="Error", outer_code="0")
-    incoming = Incoming(packet=plain, system_id=agency.system_id, sender=facts.sender, message_type=kind)
+    to = _find_receivers(desk, facts) if kind == "status" else None
+    incoming = Incoming(packet=plain, system_id=agency.system_id, sender=facts.sender, message_type=kind, to=to)
     try:
         packet_id = desk.hub.accept(incoming)
     except RefusedError as refused:
@@ -353,11 +352,22 @@ def _lose(desk: EdocserviceDesk, packet: Packet) -> None:
         desk.hub.mark(receipt, packet, _LOST)
 
 
-def _find_answered(desk: EdocserviceDesk, sender: str, code: str) -> bool:
-    """Tell whether there is a document of an organisation with a code; its DocumentId is not looked at."""
-    agency = desk.hub.storage.find_agency(sender)
-    packets = desk.hub.storage.list_packets(message_type="edoc")
-    return agency is not None and any((one.sender, one.notation) == (agency.code, code) for one in packets)
+def _find_receivers(desk: EdocserviceDesk, facts: PacketFacts) -> tuple[str, ...]:
+    """Find who receives a status: the issuer of the document, or its recipients where that one speaks itself.
+
+    The document is found by its issuer and its code; its DocumentId is not looked at.
+
+    Raises:
+        _HubError: there is no such document.
+    """
+    agency = desk.hub.storage.find_agency(facts.recipients[0])
+    documents = [one for one in _list_documents(desk) if agency is not None and one.sender == agency.code]
+    found = next((one for one in reversed(documents) if one.notation == facts.notation), None)
+    if found is None:
+        raise _HubError("M.UpdateStatusDoc", "document not found", status="Error", outer_code="0")
+    if facts.sender != found.sender:
+        return (found.sender,)
+    return tuple(receipt.recipient for receipt in desk.hub.storage.list_receipts(found.id))
 
 
 # --- Receiving. ---

@@ -327,8 +327,8 @@ FINDINGS: Mapping[str, Text] = {
         "hãy hủy những việc đã làm với văn bản đó.",
     ),
     "HUB-REBUILT": Text(
-        "The hub built this document anew, with its own number {detail} in the place of the id: names and addresses are "
-        "those of its directory, a seal cannot hold, and later packets find it by sender, number and date.",
+        "The hub built this document anew, with its own number {detail} in the place of the id: names and addresses "
+        "are those of its directory, a seal cannot hold, and later packets find it by sender, number and date.",
         "Trục đã dựng lại văn bản này và thay mã định danh bằng số {detail} của trục: tên và địa chỉ lấy theo danh bạ "
         "của trục, dấu niêm phong không còn hợp lệ, các gói tin sau được đối chiếu theo nơi gửi, số ký hiệu và ngày.",
     ),

@@ -91,8 +91,8 @@ def judge(
 
 def _is_rebuilt(context: ConnectorContext, row: ReceiptRow, message: Message) -> bool:
     """Whether a hub that does so put its own number in the place of a document's id."""
-    can_be = context.capabilities.rebuilds_documents and isinstance(message, Document)
-    return can_be and message.id == row.hub_doc_id
+    is_possible = context.capabilities.rebuilds_documents
+    return is_possible and isinstance(message, Document) and message.id == row.hub_doc_id
 
 
 def build_columns(verified: VerifiedPacket, judged: JudgedPacket) -> dict[str, Any]:

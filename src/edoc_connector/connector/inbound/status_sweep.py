@@ -5,8 +5,10 @@ For hubs where any confirmation does (`HubCapabilities.confirms_all_statuses`).
 
 from __future__ import annotations
 
+from typing import Any
+
 from ..._core import get_logger
-from ...errors import EdocError, NotFound, find_stored_name
+from ...errors import EdocError, NotFound
 from ...hubs import MessageType
 from ...store import STATUS, ReceiptState
 from .._context import ConnectorContext
@@ -52,15 +54,17 @@ class StatusSweep:
 
         One that never came in all its tries does not count: it would hold up everything for ever.
         """
-        choice = {"message_type": STATUS}
+        listed: dict[str, Any] = {"message_type": STATUS, "state": ReceiptState.LISTED}
+        set_aside: dict[str, Any] = {"message_type": STATUS, "state": ReceiptState.QUARANTINED, "refetch": True}
         with self._context.store.snapshot() as tx:
-            listed = tx.receipts.find_all(self._context.agency, state=ReceiptState.LISTED, limit=1, **choice)
-            odd = tx.receipts.find_all(self._context.agency, state=ReceiptState.QUARANTINED, refetch=True, **choice)
-        return bool(listed) or any(row.spool_file is not None for row in odd)
+            is_listed = bool(tx.receipts.find_all(self._context.agency, limit=1, **listed))
+            odd = tx.receipts.find_all(self._context.agency, **set_aside)
+        return is_listed or any(row.spool_file is not None for row in odd)
 
     def _take_up_requests(self) -> None:
         """Take up requests whose document came after them: statuses are brought in first."""
-        choice = {"state": ReceiptState.QUARANTINED, "message_type": STATUS, "error_code": find_stored_name(NotFound)}
+        choice: dict[str, Any] = {"message_type": STATUS, "state": ReceiptState.QUARANTINED}
+        choice |= {"error_code": NotFound.__name__}
         with self._context.store.snapshot() as tx:
             rows = tx.receipts.find_all(self._context.agency, limit=_REQUESTS_PER_SWEEP, **choice)
         for row in rows:

@@ -209,9 +209,7 @@ def _rebuild_recall(
         Organization(id=code, name=code)
         for code in sorted(recall_round.asked_ids - {recipient.id for recipient in recipients})
     ]
-    packet = build_recall(
-        original, reason=reason, round_number=recall_round.number, recipients=recipients, staff=staff
-    )
+    packet = build_recall(original, reason=reason, round_number=recall_round.number, recipients=recipients, staff=staff)
     return _attach_if_needed(context, packet, original)
 
 

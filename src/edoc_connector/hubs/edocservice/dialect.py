@@ -68,7 +68,7 @@ class Edocservice:
     max_packet: int = 512 * MIB
     max_answer: int = 64 * MIB
     user_agent: str = f"edoc-connector/{__version__}"
-    _learnt: dict[str, Literal["GET", "POST"]] = field(default_factory=dict, init=False, repr=False, compare=False)
+    _learnt: dict[str, str] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         codes = (self.system_id, self.directory_root or self.system_id)
@@ -155,7 +155,7 @@ class Edocservice:
     def list_waiting(self, message_type: MessageType = MessageType.EDOC) -> Flow[tuple[Waiting, ...]]:
         """List the packets that wait for this agency (getPendingDocIds), each once."""
         message_type = MessageType(message_type)
-        method = self._learnt.get("list", self.list_method)
+        method: str = self._learnt.get("list", self.list_method)
         response = yield self._build_list_request(message_type, method)
         if response.status == 405:
             method = calls.OTHER_METHOD[method]
