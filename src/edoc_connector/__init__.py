@@ -63,7 +63,7 @@ if TYPE_CHECKING:
         StatusCode,
         StatusMessage,
     )
-    from .hubs import Lgsp, Vxp
+    from .hubs import Edocservice, Lgsp, Vxp
     from .signing import Signer, Verification, VerifyPolicy, load_signer
 
 _HOMES = {
@@ -88,7 +88,7 @@ _HOMES = {
         "StatusCode",
         "StatusMessage",
     ),
-    "hubs": ("Lgsp", "Vxp"),
+    "hubs": ("Edocservice", "Lgsp", "Vxp"),
     "signing": ("Signer", "Verification", "VerifyPolicy", "load_signer"),
 }
 _MODULES = ("edxml", "hubs", "signing", "testing")
@@ -130,6 +130,7 @@ __all__ = [
     "DocumentIdConflict",
     "DuplicateDocument",
     "EdocError",
+    "Edocservice",
     "HubClient",
     "HubError",
     "HubUnavailable",

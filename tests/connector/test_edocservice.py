@@ -257,17 +257,26 @@ def test_trap_what_arrives_between_may_be_lost_and_is_told(crossing: Any, handle
     assert "unseen" in _read_timeline(ours, receipt)
 
 
-def test_a_request_that_comes_before_its_document(edoc: Any, handle: Handle, hub: RunningHub) -> None:
+@in_place_or_taken_out
+def test_a_request_that_comes_before_its_document(
+    edoc: Any, handle: Handle, counter: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Statuses are brought in first: a request to take a document back that came with it waits for it, and counts."""
+    if not counter:
+        monkeypatch.setattr(StatusSweep, "_take_up_requests", lambda _: None)
     ours, theirs = edoc("H29.05"), edoc("G22")
     delivery = ours.send(sample_document())
     ours.take_back(delivery.id, reason="Gửi nhầm")
     assert [one.id for one in handle(theirs)] == [delivery.id]
-    (asked,) = handle(theirs)
-    assert asked.kind == "take_back"
-    asked.agree_change()
-    handle(ours)
-    assert ours.delivery(delivery.id).recipient("G22").withdrawn
+
+    def check() -> None:
+        asked = next(iter(handle(theirs)), None)
+        assert asked is not None
+        asked.agree_change()
+        handle(ours)
+        assert ours.delivery(delivery.id).recipient("G22").withdrawn
+
+    holds(counter, check)
 
 
 def _read_timeline(connector: Connector, receipt: Any) -> str:

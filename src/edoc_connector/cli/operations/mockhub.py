@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -20,6 +20,27 @@ class HashForm(StrEnum):
     ANY = "any"
     SDK = "sdk"
     EXACT = "exact"
+
+
+class EdocTrap(StrEnum):
+    """Switches of the eDoc hub."""
+
+    SHARED_CACHE = "shared-cache"
+    REBUILT = "rebuilt"
+    LOST = "lost"
+    POST = "post"
+    LONG_CODES = "long-codes"
+    ONE_BY_ONE = "one-by-one"
+
+
+_EDOC_TRAPS: dict[EdocTrap, tuple[tuple[str, Any], ...]] = {
+    EdocTrap.SHARED_CACHE: (("shares_cache", True),),
+    EdocTrap.REBUILT: (("keeps_packets", False),),
+    EdocTrap.LOST: (("forwards", False),),
+    EdocTrap.POST: (("list_method", "POST"),),
+    EdocTrap.LONG_CODES: (("min_code_length", 11),),
+    EdocTrap.ONE_BY_ONE: (("confirms_all_statuses", False),),
+}
 
 
 def mockhub(
@@ -74,10 +95,17 @@ def mockhub(
             "Đăng nhập của nền tảng LGSP ở /v1; mặc định không cần.",
         ),
     ] = None,
+    edoc_trap: Annotated[
+        list[EdocTrap] | None,
+        typer.Option(
+            help="What the eDoc hub under /EdocService does that nobody expects; repeat it. / "
+            "Hành vi bất thường của trục eDoc ở /EdocService; dùng nhiều lần.",
+        ),
+    ] = None,
 ) -> None:
     """Run a hub to test against; its page is at the address it prints. / Chạy trục giả lập để kiểm thử."""
     require_mockhub()
-    from ...mockhub import AgencySpec, LgspTraps, MockHubConfig, serve
+    from ...mockhub import AgencySpec, EdocserviceTraps, LgspTraps, MockHubConfig, serve
 
     username, _, reference = (lgsp_login or "").partition(":")
     if lgsp_login is not None and not reference:
@@ -94,6 +122,7 @@ def mockhub(
         clock_tolerance=None if clock_tolerance is None else timedelta(seconds=clock_tolerance),
         refuse=frozenset(refuse or ()),
         password=_resolve_password(password, "--password"),
+        edocservice=EdocserviceTraps(**{name: value for one in edoc_trap or () for name, value in _EDOC_TRAPS[one]}),
         lgsp=LgspTraps(username=username, password=_resolve_password(reference or None, "--lgsp-login")),
     )
     serve(config, host=host, port=port, on_ready=_announce_url)
