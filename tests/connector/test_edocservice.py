@@ -25,11 +25,12 @@ from edoc_connector.errors import (
     OutcomeUnknown,
     PacketRefused,
 )
-from edoc_connector.hubs import Edocservice
+from edoc_connector.hubs import Edocservice, MessageType
 from edoc_connector.mockhub import EdocserviceTraps, Fault, LgspTraps
 from edoc_connector.store import RECEIPTS, DeliveryState, ReceiptState
 from edoc_connector.testing import sample_document
 from edoc_connector.testing.hub import RunningHub
+from edoc_connector.worker.jobs import AgencyJobs, Job
 
 if TYPE_CHECKING:
     from tests.connector.conftest import Handle, Office
@@ -671,3 +672,48 @@ def test_no_token_in_the_evidence(edoc: Any, handle: Handle) -> None:
             kept = " ".join(row[0] for row in tx.connection.exec_driver_sql("SELECT entry FROM evidence"))
         assert "docId" in kept
         assert "secret-" not in kept
+
+
+# --- A worker. ---
+
+
+def _work(jobs: AgencyJobs, *names: Job) -> None:
+    """Do each job until there is nothing to do."""
+    for name in names:
+        for _ in range(50):
+            if not jobs.run(name):
+                break
+        else:
+            raise AssertionError(f"{name} never ends")
+
+
+def test_a_worker_brings_statuses_in_before_it_confirms(crossing: Any, hub: RunningHub) -> None:
+    """Whatever order a worker's jobs run in: its first confirmation leaves after every status came."""
+    ours, _, received = crossing
+    received.accept()
+    handled: list[str] = []
+    ours.on_receipt(lambda receipt: handled.append(receipt.id))
+    jobs = AgencyJobs(ours)
+    jobs.recover()
+    before = _count_confirmations(hub, "H29.05")
+    assert jobs.poll(only_due=False)
+    with ours.context.store.snapshot() as tx:
+        (document,) = tx.receipts.list_due_ids("H29.05", MessageType.EDOC)
+    assert jobs.fetch(document)  # the document alone: the status is still to come
+    _work(jobs, Job.HANDLE)
+    assert len(handled) == 1
+    assert _count_confirmations(hub, "H29.05") == before
+    _work(jobs, Job.REPORT)
+    calls = hub.hub.edocservice.list_calls("H29.05")
+    assert calls.index("getDocument STATUS 2") < calls.index("confirmReceived 2")
+    assert ours.delivery(received.id).recipient("G22").status is StatusCode.ACCEPTED
+
+
+def test_two_agencies_of_one_process(crossing: Any, handle: Handle, hub: RunningHub) -> None:
+    """What one agency confirms takes nothing of another's."""
+    ours, theirs, received = crossing
+    received.accept()
+    handle(theirs)
+    theirs.flush()
+    handle(ours)
+    assert ours.delivery(received.id).recipient("G22").status is StatusCode.ACCEPTED
