@@ -16,7 +16,6 @@ proven to go on from it.
 from __future__ import annotations
 
 import base64
-import binascii
 import re
 import secrets
 from collections.abc import Iterable, Sequence
@@ -42,7 +41,7 @@ from ..signing import (
     list_algorithms,
 )
 from .merkle import HASH_SIZE
-from .note import Note, compute_key_id, format_note, no_note_error, parse_note, sign_note
+from .note import Note, compute_key_id, decode_base64, format_note, no_note_error, parse_note, sign_note
 
 ORIGIN_PREFIX = "edoc-evidence"
 _LOG_ID_BYTES = 8
@@ -177,11 +176,8 @@ def parse_checkpoint(text: bytes) -> Checkpoint:
 
 
 def _parse_root(text: str) -> bytes:
-    try:
-        root = base64.b64decode(text, validate=True)
-    except (binascii.Error, ValueError):
-        root = b""
-    if len(root) != HASH_SIZE or base64.b64encode(root).decode() != text:
+    root = decode_base64(text)
+    if len(root) != HASH_SIZE:
         raise no_note_error("its root is not the base64 of 32 bytes")
     return root
 

@@ -23,7 +23,7 @@ import re
 import zlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import cache
 from importlib.resources import files
 from typing import Any
@@ -215,7 +215,7 @@ def _build_event(event: LogEvent) -> dict[str, Any]:
 
 
 def _format_time(at: datetime) -> str:
-    return at.isoformat(timespec="microseconds")
+    return at.astimezone(UTC).isoformat(timespec="microseconds")
 
 
 def _parse_second_form(values: Mapping[str, Any]) -> LogEntry:
