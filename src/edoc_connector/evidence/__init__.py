@@ -18,6 +18,7 @@ from .checkpoint import (
     sign_checkpoint,
     verify_checkpoint,
 )
+from .checkpoint_folder import CheckpointFolder, KeptCheckpoint, KeptLog, build_folder_name
 from .entry import (
     MAX_ENTRY_BYTES,
     MAX_EVENTS,
@@ -32,6 +33,7 @@ from .entry import (
     seal_chain,
     unpack_entry,
 )
+from .log_check import LogCheck, TouchedEntries, check_log
 from .merkle import (
     EMPTY_ROOT,
     HASH_SIZE,
@@ -62,8 +64,12 @@ __all__ = [
     "UNSIGNED",
     "UNSTAMPED",
     "Checkpoint",
+    "CheckpointFolder",
     "CheckpointVerdict",
     "CompactRange",
+    "KeptCheckpoint",
+    "KeptLog",
+    "LogCheck",
     "LogEntry",
     "LogEvent",
     "MemoryTiles",
@@ -72,8 +78,11 @@ __all__ = [
     "SignedCheckpoint",
     "TileNode",
     "TileSource",
+    "TouchedEntries",
     "TreeReader",
+    "build_folder_name",
     "build_origin",
+    "check_log",
     "compute_key_id",
     "compute_root",
     "format_checkpoint",
