@@ -67,6 +67,7 @@ from .pack import (
     prove_entries,
     prove_heads,
 )
+from .pack_check import PackLog, check_pack_log
 from .tiles import MemoryTiles, TileSource, TreeReader
 
 __all__ = [
@@ -104,6 +105,7 @@ __all__ = [
     "MemoryTiles",
     "Note",
     "NoteSignature",
+    "PackLog",
     "PackReader",
     "PackWriter",
     "ProvenEntry",
@@ -115,6 +117,7 @@ __all__ = [
     "build_folder_name",
     "build_origin",
     "check_log",
+    "check_pack_log",
     "compute_key_id",
     "compute_root",
     "format_checkpoint",

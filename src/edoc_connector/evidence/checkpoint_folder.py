@@ -146,6 +146,18 @@ class CheckpointFolder:
             raise _cannot_keep_error(folder, error) from error
         return target
 
+    def require_readable(self) -> None:
+        """Require that the folder is there and can be read.
+
+        Raises:
+            EvidenceError: it is not, or cannot.
+        """
+        try:
+            with os.scandir(self.path):
+                return
+        except OSError as error:
+            raise _cannot_read_error(self.path, error) from error
+
     def read(self, origin: str) -> KeptLog:
         """Read what is kept of a log, in this folder itself or in the log's own folder in it.
 
@@ -156,8 +168,6 @@ class CheckpointFolder:
             EvidenceError: the folder cannot be read, or holds too many files.
         """
         try:
-            if not self.path.is_dir():
-                raise NotADirectoryError(20, os.strerror(20))
             found = [name for folder in self._list_folders(origin) for name in _list_files(folder)]
         except OSError as error:
             raise _cannot_read_error(self.path, error) from error

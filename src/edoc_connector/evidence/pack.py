@@ -42,6 +42,8 @@ PACK_FORMAT_2 = "edoc-evidence/2"
 PACK_ENTRY_KIND = "packed"
 MANIFEST_FILE, STORY_FILE, ENTRIES_FILE = "manifest.json", "story.txt", "entries.jsonl"
 CHECKPOINT_FILE, TIMESTAMP_FILE, CHECKPOINTS_FILE = "checkpoint", "checkpoint.tsr", "checkpoints.jsonl"
+CHAIN_FILE = "chain.jsonl"
+"""Of a pack of the first form: as long as what the agency did since, and read line by line."""
 UNLISTED_FILES = frozenset({MANIFEST_FILE, ENTRIES_FILE, CHECKPOINT_FILE, TIMESTAMP_FILE, CHECKPOINTS_FILE})
 """Files that the manifest does not list: they are made after it, and hold it."""
 PACKETS_FOLDER = "packets/"
@@ -51,12 +53,13 @@ MAX_FILE_BYTES = 8 << 20
 """Bytes of one file that is no packet."""
 MAX_BESIDE_BYTES = 64 << 20
 """Bytes of all files that are no packets."""
-MAX_VALUES = 400_000
+MAX_VALUES = 1_000_000
 """Values in one JSON text: what it takes in memory is many times its length."""
 MAX_PROOF_HASHES = 64
 _MAX_LINE_BYTES = 2 * MAX_ENTRY_BYTES + 16 * 1024
 _MIN_PACKET_BYTES, _MAX_PACKET_RATIO = 1 << 30, 100
 _CHUNK_BYTES = 1 << 20
+_ENCRYPTED = 1
 _END_SIZE, _LOCATOR_SIZE, _MAX_COMMENT = 22, 20, 0xFFFF
 
 
@@ -374,7 +377,10 @@ def _check_directory(path: Path) -> None:
 def _check_sizes(archive: zipfile.ZipFile, path: Path) -> None:
     packet_bytes = beside_bytes = 0
     for info in archive.infolist():
-        if info.filename.startswith(PACKETS_FOLDER):
+        # other ways of compressing are unpacked by libraries that cannot be told to stop
+        if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED) or info.flag_bits & _ENCRYPTED:
+            raise _bad_pack_error(path.name, "it is compressed or encrypted as no pack is")
+        if info.filename.startswith(PACKETS_FOLDER) or info.filename == CHAIN_FILE:
             packet_bytes += info.file_size
         else:
             beside_bytes += info.file_size
