@@ -128,8 +128,8 @@ def _choose_exit_code(checked: Checked) -> ExitCode:
         return ExitCode.FAILED
     if checked.trusted is False:
         return ExitCode.UNVERIFIED
-    is_known = checked.signed_by is not None and (checked.is_agency or bool(checked.kept))
-    return ExitCode.OK if is_known and (checked.trusted or checked.is_agency) else ExitCode.SIGNER_NOT_JUDGED
+    is_known = checked.signed_by is not None and checked.is_agency
+    return ExitCode.OK if is_known else ExitCode.SIGNER_NOT_JUDGED
 
 
 def _print_checked(checked: Checked) -> None:
@@ -157,9 +157,9 @@ def _format_head(checked: Checked) -> Text:
     stamp = f", time-stamped {checked.stamped_at:%Y-%m-%d %H:%M} UTC" if checked.stamped_at else ""
     stamp_vi = f", dấu thời gian {checked.stamped_at:%H:%M %d/%m/%Y} UTC" if checked.stamped_at else ""
     return Text(
-        f"{title} of {checked.size} in the log, head {checked.head}{stamp}; agrees with {checked.kept} kept checkpoints",
-        f"{checked.entries} trong số {checked.size} mục của nhật ký, gốc {checked.head}{stamp_vi}; khớp với "
-        f"{checked.kept} điểm kiểm lưu giữ",
+        f"{title} of {checked.size} in the log, head {checked.head}{stamp}; {checked.kept} kept checkpoints agree",
+        f"{checked.entries} trong số {checked.size} mục của nhật ký, gốc {checked.head}{stamp_vi}; "
+        f"{checked.kept} điểm kiểm lưu giữ trùng khớp",
     )
 
 

@@ -376,27 +376,39 @@ def _verify_packet(check: _PackCheck, packet: Mapping[str, Any], *, allow_sha1: 
         intermediates=check.certificates,
         at=at,
         legacy_sha1=allow_sha1,
-        organisations=check.organisations,
     )
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "packet.edxml"
         with path.open("wb") as copy:
             _hash_file(check, packet["file"], limit=check.zip.getinfo(packet["file"]).file_size, copy=copy)
-        try:
-            verification = verify(read(path), policy)
-            status, trusted = verification.status.name, verification.trusted
-        except PacketError:
-            status, trusted = "UNREADABLE", None
-    if status != packet["verification"]:
-        check.add_problem(
-            packet["file"],
-            f"its signatures are {status} now, and were {packet['verification']} when it was packed",
-            f"chữ ký hiện là {status}, lúc đóng gói là {packet['verification']}",
-        )
-    elif status == "VALID" and trusted is False:
+        status, trusted = _compute_status(path, policy)
+        if policy.anchors and packet.get("judged"):
+            judged, _ = _compute_status(path, replace(policy, organisations=check.organisations))
+            _compare_status(check, packet["file"], judged, packet["judged"])
+    is_as_packed = _compare_status(check, packet["file"], status, packet["verification"])
+    if is_as_packed and status == "VALID" and trusted is False:
         check.add_problem(packet["file"], "its signer does not lead to an authority that was given as trusted",
-                    "chứng thư người ký không thuộc tổ chức tin cậy đã nêu")  # fmt: skip
+                        "chứng thư người ký không thuộc tổ chức tin cậy đã nêu")  # fmt: skip
     return status
+
+
+def _compute_status(path: Path, policy: VerifyPolicy) -> tuple[str, bool | None]:
+    try:
+        verification = verify(read(path), policy)
+    except PacketError:
+        return "UNREADABLE", None
+    return verification.status.name, verification.trusted
+
+
+def _compare_status(check: _PackCheck, name: str, status: str, packed: str) -> bool:
+    """Compare the worth of a packet's signatures with what it was, and tell whether it is the same."""
+    if status != packed:
+        check.add_problem(
+            name,
+            f"its signatures are {status} now, and were {packed} when it was packed",
+            f"chữ ký hiện là {status}, lúc đóng gói là {packed}",
+        )
+    return status == packed
 
 
 def _check_head(
