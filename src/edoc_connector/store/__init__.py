@@ -1,9 +1,11 @@
 """Deliveries, receipts and the reports about them, kept in a database and a spool folder."""
 
 from ._sql import as_store_error, translate_driver_errors
-from .audit_log import GENESIS, AuditEvent, ChainLink, as_canonical_json, compute_chain_hash, compute_digest
+from .audit_log import GENESIS, AuditEvent, as_canonical_json, compute_chain_hash, compute_digest
 from .deliveries import NewDelivery, require_same_document
 from .directory import DirectoryEntry
+from .evidence_linking import LINK_SECONDS, LINK_TRANSACTIONS
+from .evidence_log import LogFault, StoredCheckpoint, StoredEntry
 from .leases import Lease, OverdueLimits, PendingWork
 from .maintenance import PacketRetention, PacketRow
 from .migrate import upgrade
@@ -90,6 +92,8 @@ __all__ = [
     "HANDLE",
     "HUB_TASKS",
     "JOBS_TABLE",
+    "LINK_SECONDS",
+    "LINK_TRANSACTIONS",
     "MACHINES",
     "ORPHANS_FOLDER",
     "OUTGOING",
@@ -103,7 +107,6 @@ __all__ = [
     "Altered",
     "AuditEvent",
     "Authority",
-    "ChainLink",
     "Change",
     "DeliveryRow",
     "DeliveryState",
@@ -113,6 +116,7 @@ __all__ = [
     "JobRow",
     "Lease",
     "LeaseLost",
+    "LogFault",
     "NewDelivery",
     "Offer",
     "OutgoingRow",
@@ -132,6 +136,8 @@ __all__ = [
     "SpoolKeys",
     "StateMachine",
     "Store",
+    "StoredCheckpoint",
+    "StoredEntry",
     "Task",
     "TaskQueue",
     "TimelineRow",

@@ -118,7 +118,9 @@ class AgencyJobs(ForkAware):
 
     def run(self, job: Job, key: int | None = None) -> bool:
         """Do one piece of a job, or its piece for one row; true where there was something to do."""
-        return self._work[job](key)
+        found = self._work[job](key)
+        self._context.checkpoints.keep_if_due()
+        return found
 
     def recover(self) -> None:
         """Take over what dead workers held, and give back what a failure of ours left in our hands."""
@@ -358,12 +360,13 @@ class AgencyJobs(ForkAware):
     # -- certificate and clock
 
     def watch(self) -> bool:
-        """Check our certificate and our clock when that is due."""
+        """Check our certificate and our clock when that is due, and link what a crashed process left unlinked."""
         job = self._claim_job(Job.WATCH)
         if job is None:
             return False
         try:
             self._check_certificate()
+            self._context.store.link_evidence(self.agency)
         except EdocError as error:
             self._fail_job(job, error)
             return True

@@ -25,6 +25,8 @@ from ..._core import utc_now
 from ...edxml import read
 from ...errors import EvidenceError, PacketError
 from ...evidence import (
+    MANIFEST_FILE,
+    PACK_ENTRY_KIND,
     PACK_FORMAT_2,
     UNLISTED_FILES,
     CheckpointFolder,
@@ -45,7 +47,7 @@ from ...signing import (
     verify,
 )
 from ...store import as_canonical_json, compute_chain_hash, compute_digest
-from .evidence_pack import CHAIN_FILE, HEAD_FILE, MANIFEST_FILE, PACK_ENTRY_KIND, PACK_FORMAT, build_head_text
+from .evidence_pack import CHAIN_FILE, HEAD_FILE, PACK_FORMAT, build_head_text
 
 _CHUNK_BYTES = 1024 * 1024
 _MAX_JSON_BYTES = 64 * 1024 * 1024
