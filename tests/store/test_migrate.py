@@ -62,7 +62,7 @@ def test_an_upgrade_keeps_everything(first: str, tmp_path: Path) -> None:
         delivery = tx.deliveries.find_by_document_id(AGENCY, "d-1")
         assert delivery is not None
         assert (delivery.state, delivery.attempts, delivery.fence) == ("ready", 2, 3)
-        assert [one.last_code for one in tx.deliveries.load_recipients([1])[1]] == ["01"]
+        assert [one.last_code for one in tx.recipients.load([1])[1]] == ["01"]
         assert [entry.detail for entry in tx.timeline.load_timelines(DELIVERIES, [1])[1]] == ["stored"]
         document, status = (tx.receipts.find_by_hub_doc_id(AGENCY, key) for key in ("7", "8"))
         assert document is not None
@@ -70,7 +70,7 @@ def test_an_upgrade_keeps_everything(first: str, tmp_path: Path) -> None:
         assert (document.state, document.document_id, document.noticed_at) == ("waiting", "d-2", None)
         assert status.noticed_at == status.updated_at
         assert (document.authority, document.authority_findings, document.took_effect) == (None, None, True)
-        assert [one.authority for one in tx.deliveries.load_recipients([1])[1]] == [None]
+        assert [one.authority for one in tx.recipients.load([1])[1]] == [None]
         assert [entry.authority for entry in tx.timeline.load_timelines(DELIVERIES, [1])[1]] == [None]
         assert [entry.stated_at for entry in tx.timeline.load_timelines(DELIVERIES, [1])[1]] == [None]
         assert [row.hub_doc_id for row in tx.outgoing.find_all(AGENCY)] == ["7"]

@@ -61,7 +61,7 @@ def test_the_same_document_stored_twice_at_once_is_one_delivery(
     one, two = _at_once(store, lambda tx: tx.deliveries.add(new_delivery()).id)
     assert one == two
     with store.snapshot() as tx:
-        assert len(tx.deliveries.load_recipients([one])[one]) == 2
+        assert len(tx.recipients.load([one])[one]) == 2
 
 
 def test_a_confirmation_is_queued_once_by_two_workers(store: Store) -> None:
@@ -79,9 +79,9 @@ def test_two_statuses_of_one_recipient_are_both_counted(
     """What two workers enter at once is entered one after the other (business rules, "recorded, never dropped")."""
     with store.transaction("test") as tx:
         row = tx.deliveries.add(new_delivery())
-    _at_once(store, lambda tx: tx.deliveries.record_status(row, "G22", "06", reported_at=clock.now, description=None))
+    _at_once(store, lambda tx: tx.recipients.record_status(row, "G22", "06", reported_at=clock.now, description=None))
     with store.snapshot() as tx:
-        assert tx.deliveries.find_recipient(row.id, "G22").out_of_order == 2
+        assert tx.recipients.find(row.id, "G22").out_of_order == 2
 
 
 def test_claims_pass_over_rows_that_another_transaction_holds(

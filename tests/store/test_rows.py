@@ -57,9 +57,9 @@ def test_recipients_and_their_statuses(store: Store, new_delivery: Callable[...,
     """The sender's system shows, per receiver, where the document stands (business rules, "Who owes what")."""
     with store.transaction("test") as tx:
         row = tx.deliveries.add(new_delivery())
-        assert tx.deliveries.record_status(row, "G22", "01", reported_at=AT, description=None)
-        assert tx.deliveries.record_status(row, "G22", "03", reported_at=AT, description="đã vào sổ")
-        first, second = tx.deliveries.load_recipients([row.id])[row.id]
+        assert tx.recipients.record_status(row, "G22", "01", reported_at=AT, description=None)
+        assert tx.recipients.record_status(row, "G22", "03", reported_at=AT, description="đã vào sổ")
+        first, second = tx.recipients.load([row.id])[row.id]
         lines = tx.timeline.load_timelines(DELIVERIES, [row.id])[row.id]
     assert (first.last_code, first.last_description, first.last_at, first.out_of_order) == ("03", "đã vào sổ", AT, 0)
     assert second.last_code is None
@@ -73,9 +73,9 @@ def test_a_code_out_of_order_is_recorded_and_flagged(store: Store, new_delivery:
     """A code out of order that comes in is never dropped (business rules)."""
     with store.transaction("test") as tx:
         row = tx.deliveries.add(new_delivery())
-        assert not tx.deliveries.record_status(row, "G22", "06", reported_at=AT, description=None)
-        assert not tx.deliveries.record_status(row, "X99", "01", reported_at=AT, description=None, name="Nơi khác")
-        first, _, stranger = tx.deliveries.load_recipients([row.id])[row.id]
+        assert not tx.recipients.record_status(row, "G22", "06", reported_at=AT, description=None)
+        assert not tx.recipients.record_status(row, "X99", "01", reported_at=AT, description=None, name="Nơi khác")
+        first, _, stranger = tx.recipients.load([row.id])[row.id]
         lines = tx.timeline.load_timelines(DELIVERIES, [row.id])[row.id]
     assert (first.last_code, first.out_of_order) == ("06", 1)
     assert (stranger.organ_id, stranger.name, stranger.out_of_order) == ("X99", "Nơi khác", 1)
@@ -101,8 +101,8 @@ def test_a_code_that_comes_late_does_not_turn_a_document_back(
     with store.transaction("test") as tx:
         row = tx.deliveries.add(new_delivery())
         for code in came:
-            tx.deliveries.record_status(row, "G22", code, reported_at=AT, description=code)
-        first = tx.deliveries.find_recipient(row.id, "G22")
+            tx.recipients.record_status(row, "G22", code, reported_at=AT, description=code)
+        first = tx.recipients.find(row.id, "G22")
         lines = tx.timeline.load_timelines(DELIVERIES, [row.id])[row.id]
     assert first is not None
     assert (first.last_code, first.last_description, first.change) == (stands, stands, None)
@@ -114,12 +114,12 @@ def test_a_take_back_lies_beside_the_last_code(store: Store, new_delivery: Calla
     """13 is answered by 15 or 16 and does not replace the last code (business rules)."""
     with store.transaction("test") as tx:
         row = tx.deliveries.add(new_delivery())
-        tx.deliveries.record_status(row, "G22", "01", reported_at=AT, description=None)
-        tx.deliveries.record_request(row, ["G22"], request="13", detail="nhầm nơi nhận")
-        asked = tx.deliveries.find_recipient(row.id, "G22")
-        assert tx.deliveries.record_status(row, "G22", "15", reported_at=AT, description=None)
-        agreed = tx.deliveries.find_recipient(row.id, "G22")
-        assert not tx.deliveries.record_status(row, "G22", "03", reported_at=AT, description=None)
+        tx.recipients.record_status(row, "G22", "01", reported_at=AT, description=None)
+        tx.recipients.record_request(row, ["G22"], request="13", detail="nhầm nơi nhận")
+        asked = tx.recipients.find(row.id, "G22")
+        assert tx.recipients.record_status(row, "G22", "15", reported_at=AT, description=None)
+        agreed = tx.recipients.find(row.id, "G22")
+        assert not tx.recipients.record_status(row, "G22", "03", reported_at=AT, description=None)
     assert asked is not None
     assert agreed is not None
     assert (asked.last_code, asked.change) == ("01", Change.ASKED)
@@ -133,13 +133,13 @@ def test_changes_to_a_document_are_found(store: Store, new_delivery: Callable[..
         recall = tx.deliveries.add(new_delivery(document_id="r", business="recall", targets=(row.document_id,)))
         assert tx.deliveries.list_changes_to(AGENCY, row.document_id) == [recall]
         assert tx.deliveries.list_changes_to(AGENCY, row.document_id, "update") == []
-        tx.deliveries.record_status(recall, "G22", "01", reported_at=AT, description=None)
-        assert tx.deliveries.record_status(recall, "G22", "15", reported_at=AT, description=None)
-        tx.deliveries.record_answer(row, "G22", "15", detail="nobody asked")
-        unasked = tx.deliveries.find_recipient(row.id, "G22")
-        tx.deliveries.record_request(row, ["G22"], request="recall", detail="nhầm")
-        tx.deliveries.record_answer(row, "G22", "15", detail="agreed to the recall")
-        holder = tx.deliveries.find_recipient(row.id, "G22")
+        tx.recipients.record_status(recall, "G22", "01", reported_at=AT, description=None)
+        assert tx.recipients.record_status(recall, "G22", "15", reported_at=AT, description=None)
+        tx.recipients.record_answer(row, "G22", "15", detail="nobody asked")
+        unasked = tx.recipients.find(row.id, "G22")
+        tx.recipients.record_request(row, ["G22"], request="recall", detail="nhầm")
+        tx.recipients.record_answer(row, "G22", "15", detail="agreed to the recall")
+        holder = tx.recipients.find(row.id, "G22")
     assert unasked is not None
     assert unasked.change is None
     assert holder is not None

@@ -204,15 +204,15 @@ def test_times_are_utc(store: Store, new_delivery: Callable[..., NewDelivery], c
     vietnam = timezone(timedelta(hours=7))
     with store.transaction("test") as tx:
         row = tx.deliveries.add(new_delivery())
-        tx.deliveries.record_status(
+        tx.recipients.record_status(
             row, "G22", "01", reported_at=datetime(2026, 11, 20, 10, tzinfo=vietnam), description=None
         )
-        first = tx.deliveries.load_recipients([row.id])[row.id][0]
+        first = tx.recipients.load([row.id])[row.id][0]
         assert row.created_at == clock.now
         assert first.last_at == datetime(2026, 11, 20, 3, tzinfo=UTC)
         assert first.last_at.tzinfo is UTC
     with pytest.raises((StoreError, StatementError)), store.transaction("test") as tx:
-        tx.deliveries.record_status(row, "G22", "03", reported_at=datetime(2026, 11, 20), description=None)
+        tx.recipients.record_status(row, "G22", "03", reported_at=datetime(2026, 11, 20), description=None)
 
 
 @pytest.mark.parametrize("url", ["sqlite"], indirect=True)

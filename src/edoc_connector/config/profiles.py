@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -44,6 +45,13 @@ def _is_encrypted(endpoint: Any) -> bool:
     return parts.scheme != "http" or is_loopback(parts.hostname or "")
 
 
+def _require_value(setting: str, value: str | bool, why: Text) -> Requirement:
+    """Build the requirement that a setting has one value, which it gets where the file does not say."""
+    return Requirement(
+        setting=setting, wanted=json.dumps(value), is_met=lambda given: given == value, default=value, why=why
+    )
+
+
 PRODUCTION: tuple[Requirement, ...] = (
     Requirement(
         setting="hub.endpoint",
@@ -51,12 +59,10 @@ PRODUCTION: tuple[Requirement, ...] = (
         is_met=_is_encrypted,
         why=Text("documents are encrypted on their way", "văn bản được mã hóa trên đường truyền"),
     ),
-    Requirement(
-        setting="receive.policy",
-        wanted='"trusted"',
-        is_met=lambda value: value == "trusted",
-        default="trusted",
-        why=Text(
+    _require_value(
+        "receive.policy",
+        "trusted",
+        Text(
             "only packets signed under an authority of yours come in",
             "chỉ nhận gói tin có chữ ký thuộc tổ chức chứng thực tin cậy",
         ),
@@ -67,22 +73,15 @@ PRODUCTION: tuple[Requirement, ...] = (
         is_met=bool,
         why=Text("somebody must say which authorities count", "phải nêu tổ chức chứng thực được tin cậy"),
     ),
-    Requirement(
-        setting="receive.organisations_others",
-        wanted='"refuse"',
-        is_met=lambda value: value == "refuse",
-        default="refuse",
-        why=Text(
-            "a certificate signs for its own organisation only",
-            "chứng thư số chỉ ký thay cho chính cơ quan của nó",
-        ),
+    _require_value(
+        "receive.organisations_others",
+        "refuse",
+        Text("a certificate signs for its own organisation only", "chứng thư số chỉ ký thay cho chính cơ quan của nó"),
     ),
-    Requirement(
-        setting="receive.legacy_sha1",
-        wanted="false",
-        is_met=lambda value: value is False,
-        default=False,
-        why=Text("SHA-1 signatures can be forged", "chữ ký dùng SHA-1 có thể bị giả mạo"),
+    _require_value(
+        "receive.legacy_sha1",
+        False,
+        Text("SHA-1 signatures can be forged", "chữ ký dùng SHA-1 có thể bị giả mạo"),
     ),
     Requirement(
         setting="receive.revocation.mode",
@@ -91,12 +90,10 @@ PRODUCTION: tuple[Requirement, ...] = (
         default="either",
         why=Text("a stolen key that was revoked signs nothing", "khóa bị lộ đã thu hồi không còn ký được"),
     ),
-    Requirement(
-        setting="receive.revocation.soft",
-        wanted="false",
-        is_met=lambda value: value is False,
-        default=False,
-        why=Text(
+    _require_value(
+        "receive.revocation.soft",
+        False,
+        Text(
             "whoever blocks the way to the lists must not switch the check off",
             "kẻ chặn đường tới danh sách thu hồi không được làm mất việc kiểm tra",
         ),
@@ -110,12 +107,10 @@ PRODUCTION: tuple[Requirement, ...] = (
             "không có nguồn thông tin thu hồi thì mọi gói tin đều phải chờ",
         ),
     ),
-    Requirement(
-        setting="files.open_secrets",
-        wanted='"refuse"',
-        is_met=lambda value: value == "refuse",
-        default="refuse",
-        why=Text("nobody else on the machine reads keys and secrets", "người dùng khác trên máy không đọc được khóa"),
+    _require_value(
+        "files.open_secrets",
+        "refuse",
+        Text("nobody else on the machine reads keys and secrets", "người dùng khác trên máy không đọc được khóa"),
     ),
 )
 """What ``profile = "production"`` asks for; docs/security-model.md has the same table for people."""

@@ -3,40 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Iterator, Sequence
-from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from .._core import ABOUT_SETTINGS, SteadyClock, Text, get_logger, notice_fork
+from .._core import ABOUT_SETTINGS, Text, get_logger, notice_fork
 from ..config import POLICY_ANY, Settings
 from ..edxml import Document, Organization, ReceiverChange, Replacement, StaffInfo
-from ..errors import EdocError, NotFound, show_details
+from ..errors import NotFound, show_details
 from ..hubs import Progress
-from ..signing import Signer, VerifyMode, close_signer, select_signer
+from ..signing import Signer, VerifyMode
 from ..store import (
     STATUS,
     DeliveryState,
     DirectoryEntry,
     DirectoryRow,
-    Lease,
     ReceiptRow,
     ReceiptState,
-    SpoolKeys,
-    Store,
 )
-from ._agency_codes import find_receipt
-from ._context import ConnectorContext
-from ._hub_probe import HubProbe
-from ._lease_keeper import LeaseKeeper, name_owner
+from ._opening import SigningKey, open_context
 from ._pdf_policy import require_pdf_support
-from ._recording_hub import RecordingHubClient
-from ._recovery import compute_overdue_limits
-from ._stored_directory import StoredDirectory
 from .delivery import Delivery, build_deliveries
 from .handlers import HandlerRegistration, Handlers
 from .inbound import Inbox, Receipt, ReceiveInterruption, ReceiveLoop
+from .naming import find_receipt
 from .operations import Administration
 from .outbound import (
     Flushed,
@@ -80,47 +71,8 @@ class Connector(HandlerRegistration, Administration):
         settings.check_secret_files()
         policy = settings.policy()
         require_pdf_support(settings)
-        self._signing_key = _SigningKey(settings.signer() if signer is None else signer, is_own=signer is None)
-        clock = SteadyClock()
-        hub = RecordingHubClient(settings.dialect(), settings.client_settings(), clock=clock)
-        try:
-            tasks = settings.worker.engine == "procrastinate"
-            owner = settings.agency.id
-            store = Store.open(
-                settings.store_url(),
-                spool=settings.spool(),
-                clock=clock,
-                tasks=tasks,
-                owner=owner,
-                spool_keys=SpoolKeys.parse(settings.spool_key(), settings.spool_old_keys()),
-                drafts=settings.drafts(),
-            )
-        except BaseException:
-            hub.close()
-            raise
-        lease = Lease(name_owner(), settings.limits.lease)
-        self.context = ConnectorContext(
-            organization=settings.organization(),
-            agency=settings.agency.id,
-            store=store,
-            hub=hub,
-            policy=replace(policy, directory=StoredDirectory(store, owner)),
-            receive=settings.receive,
-            limits=settings.limits,
-            packet_limits=settings.packet_limits(),
-            seal=settings.signing.seal,
-            seal_form=settings.signing.seal_form,
-            requires_signed_pdf_out=settings.signing.require_pdf_signature,
-            requires_signed_pdf_in=settings.receive.require_pdf_signature,
-            timestamping=settings.timestamping(),
-            get_signer=self._signing_key.pin_signer,
-            overdue_limits=compute_overdue_limits(settings.limits),
-            lease=lease,
-            lease_keeper=LeaseKeeper(store, lease),
-            on_progress=on_progress,
-            hub_probe=HubProbe(hub),
-            fetch_tries=settings.worker.tries,
-        )
+        self._signing_key = SigningKey(settings.signer() if signer is None else signer, is_own=signer is None)
+        self.context = open_context(settings, policy, get_signer=self._signing_key.pin_signer, on_progress=on_progress)
         self.outbox = Outbox(self.context)
         self.inbox = Inbox(self.context)
         self._handed_out: list[Receipt] = []
@@ -508,29 +460,3 @@ class Connector(HandlerRegistration, Administration):
 def _warn_of_policy_any(agency: str, store_url: str) -> None:  # noqa: ARG001  they tell configurations apart
     """Warn of a policy that lets everything in, once per process and configuration."""
     log.warning(POLICY_ANY.en, extra=ABOUT_SETTINGS)
-
-
-class _SigningKey:
-    """The key that signs; one given by the caller is the caller's to look after."""
-
-    def __init__(self, signer: Signer | None, *, is_own: bool) -> None:
-        self._signer = signer
-        self._is_own = is_own
-
-    def pin_signer(self) -> Signer | None:
-        """Select the one signer for everything in one packet."""
-        return None if self._signer is None else select_signer(self._signer)
-
-    def warn_if_unusable(self) -> None:
-        """Log early if the key cannot sign, which would otherwise show with the next document."""
-        if not self._is_own:
-            return
-        try:
-            self.pin_signer()
-        except EdocError as error:
-            # receiving does not need the key, and by the time one is sent a token may be plugged in
-            log.warning("no key can sign now: %s", error)
-
-    def close(self) -> None:
-        if self._is_own and self._signer is not None:
-            close_signer(self._signer)

@@ -160,7 +160,7 @@ class Delivery:
 def build_deliveries(tx: Tx, rows: Sequence[DeliveryRow], *, undelivered_after: float) -> list[Delivery]:
     """Build deliveries with their recipients and timelines."""
     keys = [row.id for row in rows]
-    recipients = tx.deliveries.load_recipients(keys)
+    recipients = tx.recipients.load(keys)
     timelines = tx.timeline.load_timelines(DELIVERIES, keys)
     targets = tx.deliveries.load_targets([row.id for row in rows if row.business != NEW_KIND])
     overdue_before = tx.now - timedelta(seconds=undelivered_after)

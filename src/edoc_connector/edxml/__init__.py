@@ -1,7 +1,8 @@
 """The edXML packet (QCVN 102:2016/BTTTT, amendment 1:2022): messages as values, written strictly, read tolerantly."""
 
 from .attachments import FILE_FORMATS, Attachment, AttachmentDigest, DistinctNames, distinct, safe_name, save_all
-from .findings import FINDING_KINDS, REFUSALS, Finding, FindingKind
+from .finding_kinds import FINDING_KINDS, REFUSALS, FindingKind
+from .findings import Finding
 from .limits import Limits
 from .message import (
     DOCUMENT_HEADER,

@@ -2,10 +2,10 @@
 
 from ._sql import as_store_error, translate_driver_errors
 from .audit_log import GENESIS, AuditEvent, ChainLink, as_canonical_json, compute_chain_hash, compute_digest
-from .deliveries import NewDelivery, describe_report, require_same_document
+from .deliveries import NewDelivery, require_same_document
 from .directory import DirectoryEntry
-from .encrypted_file import Altered, EncryptedFile, SpoolKey, SpoolKeys, compute_sha256
 from .leases import Lease, OverdueLimits, PendingWork
+from .maintenance import PacketRetention, PacketRow
 from .migrate import upgrade
 from .procrastinate import (
     APPLICATION_TASKS,
@@ -20,13 +20,14 @@ from .procrastinate import (
     format_queue_name,
 )
 from .receipts import Offer
-from .retention import TAKE_BACK_KIND, PacketRow
+from .recipients import describe_report
 from .rows import (
     CONFIRM,
     DONE,
     EDOC,
     FAIL,
     STATUS,
+    TAKE_BACK_KIND,
     DeliveryRow,
     DirectoryRow,
     JobRow,
@@ -37,7 +38,19 @@ from .rows import (
     TimelineRow,
 )
 from .schedule import JOBS_TABLE
-from .spool import ORPHANS_FOLDER, PacketFile, Spool, SpoolFile, compute_owner_tag, parse_owner_tag
+from .spool import (
+    ORPHANS_FOLDER,
+    Altered,
+    EncryptedFile,
+    PacketFile,
+    Spool,
+    SpoolFile,
+    SpoolKey,
+    SpoolKeys,
+    compute_owner_tag,
+    compute_sha256,
+    parse_owner_tag,
+)
 from .state_machine import (
     DELIVERIES,
     MACHINES,
@@ -106,6 +119,7 @@ __all__ = [
     "OutgoingState",
     "OverdueLimits",
     "PacketFile",
+    "PacketRetention",
     "PacketRow",
     "PendingWork",
     "QueuedRow",

@@ -1,20 +1,20 @@
-"""Packets that we send, and where each recipient stands with them."""
+"""Packets that we send."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import BindParameter, ColumnElement, and_, bindparam, delete, exists, insert, or_, select, true, update
+from sqlalchemy import BindParameter, ColumnElement, and_, bindparam, delete, exists, insert, or_, select, true
 
 from .._core import Text
 from ..errors import DocumentIdConflict
-from ._sql import TABLES, CompiledStatement, Row, build_newest_first_query, build_query_by_id, match_columns, split_keys
-from .rows import DeliveryRow, RecipientRow
+from ._sql import TABLES, CompiledStatement, build_newest_first_query, build_query_by_id, match_columns, split_keys
+from .rows import DeliveryRow
 from .state_machine import DELIVERIES, DeliveryState
-from .status_rules import CHANGE_BY_ANSWER, Authority, Change, is_not_further, list_allowed_codes
+from .status_rules import Authority
 from .transitions import Condition, LeaseLost
 
 if TYPE_CHECKING:
@@ -32,14 +32,6 @@ _SELECT_BY_DOCUMENT_ID = CompiledStatement(_NEWEST_OF_AGENCY.where(TABLE.c.docum
 _SELECT_BY_ID = CompiledStatement(build_query_by_id(TABLE))
 _TARGETS_QUERY = (
     select(TARGETS_TABLE).where(TARGETS_TABLE.c.delivery_id.in_(_DELIVERY_IDS)).order_by(TARGETS_TABLE.c.id)
-)
-_RECIPIENTS_QUERY = (
-    select(RECIPIENTS_TABLE).where(RECIPIENTS_TABLE.c.delivery_id.in_(_DELIVERY_IDS)).order_by(RECIPIENTS_TABLE.c.id)
-)
-_SELECT_RECIPIENTS_OF_ONE = CompiledStatement(
-    select(RECIPIENTS_TABLE)
-    .where(RECIPIENTS_TABLE.c.delivery_id == bindparam("delivery_id"))
-    .order_by(RECIPIENTS_TABLE.c.id)
 )
 _INSERT_RECIPIENTS = CompiledStatement(insert(RECIPIENTS_TABLE))
 _OTHER_DELIVERY = TABLE.alias("other")
@@ -88,7 +80,7 @@ _COLUMNS = tuple(field.name for field in fields(NewDelivery) if field.name in TA
 
 @dataclass(slots=True, eq=False)
 class Deliveries:
-    """Keeps the packets that we send, and where each recipient stands with them.
+    """Keeps the packets that we send.
 
     Args:
         tx: the transaction.
@@ -275,163 +267,6 @@ class Deliveries:
             return False
         return True
 
-    def load_recipients(self, delivery_ids: Sequence[int]) -> Mapping[int, tuple[RecipientRow, ...]]:
-        """Load the recipients of some deliveries, by the delivery's key, in the document's order."""
-        found: dict[int, list[RecipientRow]] = {delivery_id: [] for delivery_id in delivery_ids}
-        for row in self._select_recipients(delivery_ids):
-            found[row["delivery_id"]].append(RecipientRow.from_row(row))
-        return {delivery_id: tuple(rows) for delivery_id, rows in found.items()}
-
-    def _select_recipients(self, delivery_ids: Sequence[int]) -> Iterable[Row]:
-        if len(delivery_ids) == 1:
-            return _SELECT_RECIPIENTS_OF_ONE.fetch_all(self._tx.connection, {"delivery_id": delivery_ids[0]})
-        return (
-            row
-            for chunk in split_keys(delivery_ids)
-            for row in self._tx.connection.execute(_RECIPIENTS_QUERY, {"delivery_ids": chunk}).mappings()
-        )
-
-    def list_unanswered(self, row: DeliveryRow) -> tuple[RecipientRow, ...]:
-        """List the recipients of a recall, an update or a replacement that have not answered it with 15 or 16."""
-        return tuple(
-            recipient_row
-            for recipient_row in self.load_recipients([row.id])[row.id]
-            if recipient_row.last_code not in CHANGE_BY_ANSWER
-        )
-
-    def find_recipient(self, delivery_id: int, organ_id: str) -> RecipientRow | None:
-        """Find the standing of a delivery with one recipient."""
-        return next((row for row in self.load_recipients([delivery_id])[delivery_id] if row.organ_id == organ_id), None)
-
-    def lock_delivery(self, delivery_id: int) -> None:
-        """Lock the standing of a delivery's recipients, which is read first and written afterwards."""
-        self._tx.advisory_lock(f"delivery {delivery_id}")
-
-    def record_status(
-        self,
-        delivery: DeliveryRow,
-        organ_id: str,
-        code: str,
-        *,
-        reported_at: datetime | None,
-        description: str | None,
-        name: str = "",
-        authority: Authority | None = None,
-    ) -> bool:
-        """Record a status that a recipient sent; one out of order is recorded too, and flagged.
-
-        A flagged one does not turn the document back: 01 after 03 leaves it at 03, and an answer that nobody asked for
-        withdraws nothing.
-
-        Args:
-            delivery: the document it is about.
-            organ_id: who says it; one that is no recipient is added.
-            code: the status code.
-            reported_at: its time stamp; None where it has none that can be read.
-            description: its words.
-            name: the organisation's name, for one that is added.
-            authority: who vouches for it; None where nobody does.
-
-        Returns:
-            Whether the code was in order.
-        """
-        self.lock_delivery(delivery.id)
-        row = self.find_recipient(delivery.id, organ_id)
-        is_recipient = row is not None
-        row = row or self._add_recipient(delivery, organ_id, name)
-        in_order = is_recipient and code in list_allowed_codes(
-            row.last_code, change=row.change, is_change_packet=delivery.business != "new"
-        )
-        values: dict[str, Any] = {} if in_order else {"out_of_order": row.out_of_order + 1}
-        answer = delivery.business == "new" and code in CHANGE_BY_ANSWER
-        if in_order or not (answer or is_not_further(row.last_code, code)):
-            values |= {"last_description": description, "last_at": reported_at, "authority": authority}
-            values |= {"change": CHANGE_BY_ANSWER[code]} if answer else {"last_code": code}
-        self._tx.connection.execute(update(RECIPIENTS_TABLE).where(RECIPIENTS_TABLE.c.id == row.id).values(values))
-        detail: Text | str = description or ""
-        if is_recipient:
-            self._settle_reported(delivery, organ_id, code)
-        if not in_order:
-            detail = Text(f"{detail} (out of order)".strip(), f"{detail} (không đúng thứ tự)".strip())
-        self._tx.timeline.record_change(
-            DELIVERIES,
-            delivery.id,
-            old=row.last_code,
-            new=code,
-            detail=detail,
-            actor=organ_id,
-            recipient=organ_id,
-            authority=authority,
-            stated_at=reported_at,
-        )
-        return in_order
-
-    def _settle_reported(self, delivery: DeliveryRow, organ_id: str, code: str) -> None:
-        """Settle a delivery whose outcome was unknown: it came to a recipient, so the hub has it."""
-        if delivery.state != DeliveryState.UNKNOWN:
-            return
-        values: dict[str, Any] = {"sent_at": self._tx.now, "error_code": None, "error_text": None, "error_vi": None}
-        cause = describe_report(organ_id, code)
-        try:
-            self._tx.transitions.move(
-                DELIVERIES, delivery.id, old=delivery.state, new=DeliveryState.SENT, cause=cause, **values
-            )
-        except LeaseLost:
-            return  # another worker settled it first
-
-    def record_request(
-        self, delivery: DeliveryRow, organ_ids: Collection[str], *, request: str, detail: Text | str
-    ) -> None:
-        """Record that recipients are asked to give the document back, or to agree to its recall or replacement.
-
-        Args:
-            delivery: the document.
-            organ_ids: the recipients asked.
-            request: ``13``, or the kind of packet that asks them (``recall``, ``replace``).
-            detail: the reason.
-        """
-        for organ_id in organ_ids:
-            self._set_change(delivery, organ_id, Change.ASKED)
-            self._tx.timeline.record_change(
-                DELIVERIES, delivery.id, old=None, new=request, detail=detail, recipient=organ_id
-            )
-
-    def record_answer(
-        self,
-        delivery: DeliveryRow,
-        organ_id: str,
-        code: str,
-        *,
-        detail: Text | str,
-        authority: Authority | None = None,
-        stated_at: datetime | None = None,
-    ) -> None:
-        """Record a recipient's answer (15 or 16) to a recall or a replacement in the document acted on, if asked.
-
-        Args:
-            delivery: the document acted on.
-            organ_id: the recipient.
-            code: the answer.
-            detail: what it answers.
-            authority: who vouches for it; None where nobody does.
-            stated_at: the time that it gives itself; None where it gives none.
-        """
-        recipient_row = self.find_recipient(delivery.id, organ_id)
-        if recipient_row is None or recipient_row.change != Change.ASKED:
-            return
-        self._set_change(delivery, organ_id, CHANGE_BY_ANSWER[code])
-        self._tx.timeline.record_change(
-            DELIVERIES,
-            delivery.id,
-            old=None,
-            new=code,
-            detail=detail,
-            actor=organ_id,
-            recipient=organ_id,
-            authority=authority,
-            stated_at=stated_at,
-        )
-
     def record_note(
         self,
         delivery: DeliveryRow,
@@ -505,28 +340,6 @@ class Deliveries:
             longest_due_first=longest_due_first,
         )
         return DeliveryRow.from_row(rows[0]) if rows else None
-
-    def _set_change(self, delivery: DeliveryRow, organ_id: str, change: Change) -> None:
-        statement = update(RECIPIENTS_TABLE).where(
-            RECIPIENTS_TABLE.c.delivery_id == delivery.id, RECIPIENTS_TABLE.c.organ_id == organ_id
-        )
-        self._tx.connection.execute(statement.values(change=change))
-
-    def _add_recipient(self, delivery: DeliveryRow, organ_id: str, name: str) -> RecipientRow:
-        values = {"delivery_id": delivery.id, "organ_id": organ_id, "name": name or organ_id}
-        self._tx.connection.execute(insert(RECIPIENTS_TABLE).values(values))
-        found = self.find_recipient(delivery.id, organ_id)
-        if found is None:
-            raise LookupError(organ_id)
-        return found
-
-
-def describe_report(organ_id: str, code: str | None) -> Text:
-    """Describe what a recipient's report proves."""
-    return Text(
-        f"{organ_id} reported {code}: it came there, so the hub has it",
-        f"{organ_id} đã báo {code}: văn bản đã đến nơi nhận nên trục đã có",
-    )
 
 
 def require_same_document(known: DeliveryRow, fingerprint: str) -> DeliveryRow:

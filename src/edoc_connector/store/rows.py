@@ -12,6 +12,7 @@ from ._sql import Row
 R = TypeVar("R", bound="TableRow")
 
 EDOC = "edoc"  # message type of a receipt: a document
+TAKE_BACK_KIND = "take_back"  # business of a receipt: a status 13, which asks for a document back
 STATUS = "status"  # message type of a receipt, and kind of an outgoing message: a status packet
 CONFIRM = "confirm"  # kind of an outgoing message: a confirmation,
 DONE = "done"  # which says that a packet is kept,

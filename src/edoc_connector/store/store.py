@@ -23,11 +23,10 @@ from ._sql import (
     select_connection_source,
     translate_driver_errors,
 )
-from .encrypted_file import SpoolKeys
 from .group_commit import GroupCommit, GroupTransaction, SoloTransaction
 from .migrate import ensure_schema
 from .procrastinate import TaskQueue, require_task_tables
-from .spool import PacketFile, Spool
+from .spool import PacketFile, Spool, SpoolKeys
 from .transaction import Tx
 
 

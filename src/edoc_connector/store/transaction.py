@@ -15,7 +15,7 @@ from .directory import Directory
 from .leases import Leases
 from .outgoing import Outgoing
 from .receipts import Receipts
-from .retention import PacketRetention
+from .recipients import Recipients
 from .schedule import Schedule
 from .timeline import Timeline
 from .transitions import Transitions
@@ -63,13 +63,13 @@ class Tx:
     transitions = _repository(Transitions)
     leases = _repository(Leases)
     deliveries = _repository(Deliveries)
+    recipients = _repository(Recipients)
     receipts = _repository(Receipts)
     outgoing = _repository(Outgoing)
     timeline = _repository(Timeline)
     directory = _repository(Directory)
     schedule = _repository(Schedule)
     audit_log = _repository(AuditLog)
-    packets = _repository(PacketRetention)
 
     def advisory_lock(self, name: str) -> None:
         """Lock a name until the transaction ends; wait while another transaction has it.

@@ -377,7 +377,7 @@ def test_dates_are_read_in_vietnam_time(packet: Callable[..., str], read_text: R
 
 def test_every_finding_has_its_words() -> None:
     """Each code has words and severity in the catalogue, in both languages."""
-    for code, kind in edxml.findings.FINDING_KINDS.items():
+    for code, kind in edxml.FINDING_KINDS.items():
         assert code.startswith("EDX-")
         finding = edxml.Finding(code, "/*", "{seen}", "{x}")
         assert finding.message

@@ -106,7 +106,7 @@ def test_a_list_longer_than_a_statement_takes(store: Store, new_delivery: Callab
     keys = [*range(key + 1, key + 70_001), key]
     with store.snapshot() as tx:
         assert len(tx.timeline.load_timelines(DELIVERIES, keys)[key]) == 1
-        assert len(tx.deliveries.load_recipients(keys)[key]) == 2
+        assert len(tx.recipients.load(keys)[key]) == 2
         assert tx.deliveries.load_targets(keys)[key] == ()
 
 

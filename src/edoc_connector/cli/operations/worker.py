@@ -28,36 +28,42 @@ class Engine(StrEnum):
     PROCRASTINATE = "procrastinate"
 
 
+_HandlersOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="MODULE:NAME",
+        help="What handles packets: a Handlers, a Connector or a function. / Mã xử lý văn bản đến.",
+    ),
+]
+_ListenOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="[HOST:]PORT",
+        help="Serve /healthz, /readyz and /metrics there; 127.0.0.1 unless given. / Cổng giám sát.",
+    ),
+]
+_EngineOption = Annotated[
+    Engine | None,
+    typer.Option(
+        help="Who hands out the work, instead of the configuration; procrastinate needs PostgreSQL. / "
+        "Bộ chạy tác vụ, thay cho cấu hình; procrastinate cần PostgreSQL."
+    ),
+]
+_OnceOption = Annotated[
+    bool,
+    typer.Option(
+        "--once",
+        help="Poll now, do what is due, and end; for cron. Several at a time are safe. / Hỏi trục ngay, làm các "
+        "việc đến hạn rồi kết thúc; dùng với cron.",
+    ),
+]
+
+
 def worker(
-    handlers: Annotated[
-        str | None,
-        typer.Option(
-            metavar="MODULE:NAME",
-            help="What handles packets: a Handlers, a Connector or a function. / Mã xử lý văn bản đến.",
-        ),
-    ] = None,
-    listen: Annotated[
-        str | None,
-        typer.Option(
-            metavar="[HOST:]PORT",
-            help="Serve /healthz, /readyz and /metrics there; 127.0.0.1 unless given. / Cổng giám sát.",
-        ),
-    ] = None,
-    engine: Annotated[
-        Engine | None,
-        typer.Option(
-            help="Who hands out the work, instead of the configuration; procrastinate needs PostgreSQL. / "
-            "Bộ chạy tác vụ, thay cho cấu hình; procrastinate cần PostgreSQL."
-        ),
-    ] = None,
-    once: Annotated[
-        bool,
-        typer.Option(
-            "--once",
-            help="Poll now, do what is due, and end; for cron. Several at a time are safe. / Hỏi trục ngay, làm các "
-            "việc đến hạn rồi kết thúc; dùng với cron.",
-        ),
-    ] = False,
+    handlers: _HandlersOption = None,
+    listen: _ListenOption = None,
+    engine: _EngineOption = None,
+    once: _OnceOption = False,
     config: ConfigOption = CONFIG,
     agency: AgencyOption = None,
 ) -> None:
@@ -69,25 +75,33 @@ def worker(
     --once, 1: a hub was not reached, the application failed on a packet, or something was refused or set aside.
     """
     from ...config import Settings
-    from ...worker import import_handlers, open_worker, serve_health
+    from ...worker import import_handlers, open_worker
 
     if not logging.getLogger("edoc_connector").level:  # --verbose was not given
         log_to_stderr(logging.WARNING)
     found = import_handlers(handlers) if handlers is not None else None
     agencies = Settings.fleet(config) if agency is None else (Settings.load(config, agency=agency),)
     warn_of_settings(warning for settings in agencies for warning in settings.list_warnings())
-    with open_worker(agencies, handlers=found, engine=engine) as running, ExitStack() as stack:
+    with open_worker(agencies, handlers=found, engine=engine) as running:
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: running.stop())
         if once:
             _run_once(running)
-            return
+        else:
+            _run_until_stopped(running, listen)
+
+
+def _run_until_stopped(worker: Worker, listen: str | None) -> None:
+    """Work until a signal stops the worker, watched where it shall listen; end the process if work was let go of."""
+    from ...worker import serve_health
+
+    with ExitStack() as stack:
         if listen is not None:
-            port = stack.enter_context(serve_health(running, *_parse_address(listen)))
+            port = stack.enter_context(serve_health(worker, *_parse_address(listen)))
             say(f"health and metrics on port {port}", f"giám sát ở cổng {port}")
-        codes = ", ".join(one.settings.agency.id for one in running.connectors)
+        codes = ", ".join(one.settings.agency.id for one in worker.connectors)
         say(f"working for {codes}", f"đang phục vụ {codes}")
-        if not running.run():
+        if not worker.run():
             _exit_now()
 
 

@@ -10,9 +10,8 @@ from typing import Any
 from ...edxml import BusinessType, Document, DocumentName, Message, StatusMessage
 from ...signing import Verification, VerificationStatus, VerifyMode
 from ...store import TAKE_BACK_CODE, Authority, DeliveryRow, ReceiptRow, Tx
-from .._agency_codes import find_same_code, is_same_agency
 from .._context import ConnectorContext
-from .._document_match import match_delivery, match_receipts, name_response, name_targets
+from ..naming import find_same_code, is_same_agency, match_delivery, match_receipts, name_response, name_targets
 from .admission import VerifiedPacket, as_packet_columns
 from .authority import AuthorityFinding, Claim, Rules, Ruling, Speech, as_authority_columns, decide
 
@@ -160,7 +159,7 @@ def _find_subject_of_status(tx: Tx, row: ReceiptRow, message: StatusMessage) -> 
     match = match_delivery(tx, row.agency, name_response(message.response_for))
     if match.row is None:
         return _Subject()
-    codes = tuple(recipient.organ_id for recipient in tx.deliveries.load_recipients([match.row.id])[match.row.id])
+    codes = tuple(recipient.organ_id for recipient in tx.recipients.load([match.row.id])[match.row.id])
     party = find_same_code(tx, row.agency, message.sender.id, codes)
     return _Subject(codes, party, delivery=match.row, odd_name=match.row.document_id if match.is_odd else "")
 

@@ -7,10 +7,11 @@ duplicate, both docIds are downloaded once more: where either gives another pack
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ..._core import get_logger
-from ...edxml import Document
+from ...edxml import BusinessType, Document, StatusMessage
 from ...errors import AttachmentError, EdocError, PacketError, StoreError, VerificationFailed
 from ...store import ReceiptRow, SpoolFile, Tx
 from .._context import ConnectorContext
@@ -79,6 +80,47 @@ class DuplicateChecker:
             copy = find_receipt_with_same_content(tx, row, other_packet)
             is_known = other_packet.fingerprint == verified.fingerprint or copy is not None
         return None if is_known else other_packet
+
+
+@dataclass(frozen=True, slots=True)
+class ExistingCopies:
+    """Copies that are here already of packets that came: the same documents, and the same statuses.
+
+    Args:
+        documents: the receipts that count, by DocumentId and sender.
+        status_ids: the keys of status packets, by fingerprint.
+    """
+
+    documents: dict[tuple[str | None, str | None], ReceiptRow]
+    status_ids: dict[str | None, set[int]]
+
+    @classmethod
+    def from_store(cls, tx: Tx, agency: str, packets: Sequence[VerifiedPacket]) -> ExistingCopies:
+        """Look up the copies of some packets."""
+        document_ids = [packet.message.id for packet in packets if isinstance(packet.message, Document)]
+        status_fingerprints = [packet.fingerprint for packet in packets if isinstance(packet.message, StatusMessage)]
+        documents, statuses = tx.receipts.find_copies(agency, documents=document_ids, statuses=status_fingerprints)
+        ids_by_fingerprint: dict[str | None, set[int]] = {}
+        for row in statuses:
+            ids_by_fingerprint.setdefault(row.fingerprint, set()).add(row.id)
+        return cls({(row.document_id, row.sender): row for row in reversed(documents)}, ids_by_fingerprint)
+
+    def has_content(self, row: ReceiptRow, verified: VerifiedPacket) -> bool:
+        """Whether a packet's content is here under another docId."""
+        if isinstance(verified.message, StatusMessage):
+            return bool(self.status_ids.get(verified.fingerprint, set()) - {row.id})
+        return verified.has_content_of(self._match_document(row, verified.message))
+
+    def is_new_document(self, row: ReceiptRow, verified: VerifiedPacket) -> bool:
+        """Whether a document came for the first time and acts on no other one."""
+        message = verified.message
+        if not isinstance(message, Document) or self._match_document(row, message) is not None:
+            return False
+        return message.business.type in (None, BusinessType.NEW)
+
+    def _match_document(self, row: ReceiptRow, document: Document) -> ReceiptRow | None:
+        copy = self.documents.get((document.id, document.sender.id))
+        return copy if copy is not None and copy.id != row.id else None
 
 
 def find_receipt_with_same_content(tx: Tx, row: ReceiptRow, verified: VerifiedPacket) -> ReceiptRow | None:

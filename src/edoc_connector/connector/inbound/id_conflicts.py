@@ -8,13 +8,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from ..._core import Text, describe_error, get_logger
+from ..._core import Text
 from ...errors import DocumentIdConflict
 from ...store import FAIL, ReceiptRow, ReceiptState, Tx
-from .._retry import as_error_columns
 from .authority import AuthorityFinding, Ruling, as_authority_columns, is_better, read_authority
-
-log = get_logger("edoc_connector.connector.inbox")
+from .quarantine import set_aside
 
 _DONE_STATES = frozenset({ReceiptState.HANDLED, ReceiptState.CONFIRMED})
 
@@ -49,10 +47,7 @@ def displace(tx: Tx, copy: ReceiptRow, row: ReceiptRow, ruling: Ruling) -> Rulin
     """
     if copy.state == ReceiptState.HANDLING:
         raise _build_busy_error(copy, row)
-    error = _build_displaced_error(copy, row)
-    log.error("docId %s is set aside: %s", copy.hub_doc_id, error)
-    columns = {**as_error_columns(error), "took_effect": False}
-    quarantined = tx.receipts.move(copy, ReceiptState.QUARANTINED, detail=describe_error(error), **columns)
+    quarantined = set_aside(tx, copy, _build_displaced_error(copy, row), {})
     is_done = copy.state in _DONE_STATES
     if not is_done:
         tx.outgoing.enqueue_confirmation(quarantined, FAIL)

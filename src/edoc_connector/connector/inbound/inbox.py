@@ -25,11 +25,11 @@ from ...errors import (
 from ...hubs import MessageType, Waiting
 from ...store import DONE, FAIL, RECEIPTS, Authority, LeaseLost, Offer, ReceiptRow, ReceiptState, SpoolFile, Tx
 from .._context import ConnectorContext
-from .._document_match import match_delivery, name_response
 from .._fingerprint import compute_fingerprint
 from .._recovery import recover_receiving
 from .._retry import NO_ERROR, compute_next_attempt, decide_retry
 from ..delivery import Delivery, build_deliveries
+from ..naming import match_delivery, name_response
 from .admission import (
     VerifiedPacket,
     admit,
@@ -40,8 +40,9 @@ from .admission import (
     require_spool_file,
 )
 from .authority import read_authority
-from .intake import MAX_WRONG_BODIES, Intake, admit_quarantined
-from .quarantine import set_aside
+from .entry import admit_quarantined
+from .intake import Intake
+from .quarantine import MAX_WRONG_BODIES, set_aside
 
 log = get_logger("edoc_connector.connector.inbox")
 

@@ -15,16 +15,14 @@ from datetime import timedelta
 from typing import Any
 
 from ..._core import Text, get_logger
-from ...config import LimitSettings
-from ...edxml import BusinessType, Document, Message, StatusMessage
-from ...errors import EdocError, ProtocolError, StoreError
+from ...edxml import Document, Message
+from ...errors import EdocError, StoreError
 from ...hubs import Progress
 from ...signing import RevocationMode, Verification
-from ...store import DONE, FAIL, RECEIPTS, Change, LeaseLost, ReceiptRow, ReceiptState, SpoolFile, Tx
-from .._agency_codes import is_same_agency
-from .._change_rules import KIND_BY_TYPE, KIND_NAMES_VI, WITHDRAWING_TYPES
+from ...store import RECEIPTS, LeaseLost, ReceiptRow, ReceiptState, SpoolFile, Tx
 from .._context import ConnectorContext
 from .._retry import Blame, as_error_columns, compute_next_attempt, find_blame
+from ..naming import is_same_agency
 from .admission import (
     VerifiedPacket,
     as_message_columns,
@@ -38,16 +36,14 @@ from .admission import (
     require_admission,
     verify_file,
 )
-from .authority import Effect, as_authority_columns, build_refusal
-from .claims import JudgedPacket, build_columns, find_addressees, judge, judge_verified
-from .duplicates import DuplicateChecker, find_receipt_with_same_id
-from .id_conflicts import build_conflict_error, confirm_authority, displace, gives_way
-from .quarantine import set_aside
-from .status_intake import apply_status, require_target
+from .authority import as_authority_columns
+from .claims import build_columns, find_addressees, judge, judge_verified
+from .duplicates import DuplicateChecker, ExistingCopies
+from .entry import enter_packet
+from .quarantine import quarantine, quarantine_misdelivered
 
 log = get_logger("edoc_connector.connector.inbox")
 
-MAX_WRONG_BODIES = 5  # how often a packet is asked for again for which the hub gave another one's body
 _QUICK_BYTES = 1 << 20  # bytes
 
 
@@ -308,24 +304,30 @@ class Intake:
         with self._context.store.transaction() as tx:
             # Whether a packet is a duplicate is looked up first and written afterwards.
             tx.advisory_lock(f"inbox {self._context.agency}")
-            existing_copies = ExistingCopies.from_store(tx, self._context.agency, downloads)
+            packets = [downloaded.verified for downloaded in downloads if downloaded.verified is not None]
+            existing_copies = ExistingCopies.from_store(tx, self._context.agency, packets)
             checked = [
                 replace(downloaded, is_misdelivered=True) if _is_misdelivered(tx, downloaded) else downloaded
                 for downloaded in downloads
             ]
             duplicate_ids = {
-                downloaded.row.id for downloaded in checked if existing_copies.is_suspected_duplicate(downloaded)
+                downloaded.row.id for downloaded in checked if _is_suspected_duplicate(downloaded, existing_copies)
             }
             if duplicate_ids:
                 return [], duplicate_ids
             new_documents: list[tuple[ReceiptRow, dict[str, Any]]] = []
             for downloaded in checked:
+                row, verified = downloaded.row, downloaded.verified
                 for exchange in downloaded.recorded_exchanges:
-                    tx.audit_log.record("answer", RECEIPTS, downloaded.row.id, exchange)
-                if downloaded.verified is not None and existing_copies.is_new_document(downloaded):
-                    judged = judge_verified(tx, self._context, downloaded.row, downloaded.verified)
+                    tx.audit_log.record("answer", RECEIPTS, row.id, exchange)
+                if (
+                    verified is not None
+                    and not downloaded.is_misdelivered
+                    and existing_copies.is_new_document(row, verified)
+                ):
+                    judged = judge_verified(tx, self._context, row, verified)
                     if judged.ruling.counts:
-                        new_documents.append((downloaded.row, build_columns(downloaded.verified, judged)))
+                        new_documents.append((row, build_columns(verified, judged)))
                         continue
                 tx.receipts.mark_downloaded(new_documents)  # what comes next may be about them
                 new_documents.clear()
@@ -345,7 +347,7 @@ class Intake:
             values = self._describe_unadmitted(tx, downloaded) | as_spool_columns(file)
             quarantine_misdelivered(tx, row, values, limits=self._context.limits)
         elif downloaded.verified is not None:
-            _store_verified(tx, self._context, row, downloaded.verified)
+            enter_packet(tx, self._context, row, downloaded.verified)
 
     def _describe_unadmitted(self, tx: Tx, downloaded: DownloadedPacket) -> dict[str, Any]:
         """Describe a packet that is set aside: who vouches for it and, unless it is another one's, what it says."""
@@ -395,124 +397,11 @@ class Intake:
         return self.find_common_error(replace(downloaded, duplicate_checked=True, recorded_exchanges=exchanges))
 
 
-@dataclass(frozen=True, slots=True)
-class ExistingCopies:
-    """Copies that are here already of packets that came: the same documents, and the same statuses.
-
-    Args:
-        documents: the receipts that count, by DocumentId and sender.
-        status_ids: the keys of status packets, by fingerprint.
-    """
-
-    documents: dict[tuple[str | None, str | None], ReceiptRow]
-    status_ids: dict[str | None, set[int]]
-
-    @classmethod
-    def from_store(cls, tx: Tx, agency: str, downloads: Sequence[DownloadedPacket]) -> ExistingCopies:
-        """Look up the copies of some packets."""
-        verified_packets = [packet.verified for packet in downloads if packet.verified is not None]
-        document_ids = [packet.message.id for packet in verified_packets if isinstance(packet.message, Document)]
-        status_fingerprints = [
-            packet.fingerprint for packet in verified_packets if isinstance(packet.message, StatusMessage)
-        ]
-        documents, statuses = tx.receipts.find_copies(agency, documents=document_ids, statuses=status_fingerprints)
-        ids_by_fingerprint: dict[str | None, set[int]] = {}
-        for row in statuses:
-            ids_by_fingerprint.setdefault(row.fingerprint, set()).add(row.id)
-        return cls({(row.document_id, row.sender): row for row in reversed(documents)}, ids_by_fingerprint)
-
-    def is_suspected_duplicate(self, downloaded: DownloadedPacket) -> bool:
-        """Whether the content is here under another docId, and was not downloaded a second time yet."""
-        if downloaded.verified is None or downloaded.is_misdelivered or downloaded.duplicate_checked:
-            return False
-        fingerprint = downloaded.verified.fingerprint
-        copy = self._match_document(downloaded)
-        return downloaded.verified.has_content_of(copy) or (
-            not downloaded.is_document and bool(self.status_ids.get(fingerprint, set()) - {downloaded.row.id})
-        )
-
-    def is_new_document(self, downloaded: DownloadedPacket) -> bool:
-        """Whether a document came for the first time and acts on no other one."""
-        message = downloaded.verified.message if downloaded.verified is not None else None
-        if (
-            not isinstance(message, Document)
-            or downloaded.is_misdelivered
-            or self._match_document(downloaded) is not None
-        ):
-            return False
-        return message.business.type in (None, BusinessType.NEW)
-
-    def _match_document(self, downloaded: DownloadedPacket) -> ReceiptRow | None:
-        message = downloaded.verified.message if downloaded.verified is not None else None
-        if not isinstance(message, Document):
-            return None
-        copy = self.documents.get((message.id, message.sender.id))
-        return copy if copy is not None and copy.id != downloaded.row.id else None
-
-
-def quarantine(
-    tx: Tx,
-    row: ReceiptRow,
-    error: EdocError,
-    values: dict[str, Any],
-    *,
-    limits: LimitSettings,
-    notify_hub: bool = True,
-) -> None:
-    """Set a packet aside. The hub is told ``fail`` once the same bytes came twice, an interval apart.
-
-    Until then it is downloaded once more by itself: one odd answer, or one that was cut, is no verdict on a packet.
-
-    Args:
-        tx: the transaction.
-        row: its receipt; the bytes that came before it names by their hash.
-        error: why it may not come in.
-        values: further columns, the hash of the bytes that came now among them.
-        limits: the interval.
-        notify_hub: whether the hub is told at all.
-    """
-    is_repeated = row.sha256 is not None and row.sha256 == values["sha256"]
-    next_attempt_at = max(
-        tx.now + timedelta(seconds=limits.grace), compute_next_attempt(limits, row.attempts - 1, tx.now)
-    )
-    schedule = {"refetch": not is_repeated, "next_attempt_at": next_attempt_at}
-    quarantined = set_aside(tx, row, error, values | schedule)
-    if is_repeated and notify_hub:
-        tx.outgoing.enqueue_confirmation(quarantined, FAIL)
-
-
-def quarantine_misdelivered(tx: Tx, row: ReceiptRow, values: dict[str, Any], *, limits: LimitSettings) -> None:
-    """Set another packet's body aside, and plan another download, a bounded number of times; the hub is not told."""
-    next_attempt_at = compute_next_attempt(limits, row.attempts - 1, tx.now)
-    schedule = {"refetch": row.attempts < MAX_WRONG_BODIES, "next_attempt_at": next_attempt_at}
-    set_aside(tx, row, _build_misdelivery_error(row), values | schedule)
-
-
-def admit_quarantined(tx: Tx, context: ConnectorContext, row: ReceiptRow, verified: VerifiedPacket) -> None:
-    """Take in a packet that was set aside, as if it had come just now.
-
-    Raises:
-        DocumentIdConflict: another document came under its id that is attested as well.
-        VerificationFailed: what it says may not count.
-        NotFound: it asks for a document back that is not here.
-    """
-    message = verified.message
-    copy = find_receipt_with_same_id(tx, row, message) if isinstance(message, Document) else None
-    judged = judge_verified(tx, context, row, verified)
-    if judged.ruling.effect is Effect.SET_ASIDE:
-        raise build_refusal(row.hub_doc_id, judged.ruling)
-    if copy is not None and not verified.has_content_of(copy) and not gives_way(copy, judged.ruling):
-        raise build_conflict_error(copy.document_id or "")
-    require_target(row, message, judged)
-    if copy is None and row.was_admitted:
-        # The application failed on it; what it asks for was entered when it first came.
-        tx.receipts.move(row, ReceiptState.WAITING, refetch=False, **build_columns(verified, judged))
-        return
-    _store_verified(tx, context, tx.receipts.move(row, ReceiptState.LISTED, refetch=False), verified)
-    admitted = tx.receipts.get_by_id(row.id)
-    if admitted.state == ReceiptState.HANDLED and tx.outgoing.has_queued_confirmation(admitted, FAIL):
-        # A hub that was told so may take no other word, and the application is not to wait for that.
-        tx.receipts.move(admitted, ReceiptState.CONFIRMED, detail=Text("it was told fail", "trục đã được báo fail"))
+def _is_suspected_duplicate(downloaded: DownloadedPacket, existing_copies: ExistingCopies) -> bool:
+    """Whether a packet's content is here under another docId, and it was not downloaded a second time yet."""
+    if downloaded.verified is None or downloaded.is_misdelivered or downloaded.duplicate_checked:
+        return False
+    return existing_copies.has_content(downloaded.row, downloaded.verified)
 
 
 def _is_misdelivered(tx: Tx, downloaded: DownloadedPacket) -> bool:
@@ -545,71 +434,3 @@ def _split_repeats(downloads: Iterable[DownloadedPacket]) -> Iterator[list[Downl
             identities.add(identity)
     if batch:
         yield batch
-
-
-def _store_verified(tx: Tx, context: ConnectorContext, row: ReceiptRow, verified: VerifiedPacket) -> None:
-    message = verified.message
-    judged = judge_verified(tx, context, row, verified)
-    if isinstance(message, StatusMessage):
-        apply_status(tx, row, message, build_columns(verified, judged), judged)
-    else:
-        _store_document(tx, row, verified, message, judged, limits=context.limits)
-
-
-def _store_document(
-    tx: Tx,
-    row: ReceiptRow,
-    verified: VerifiedPacket,
-    document: Document,
-    judged: JudgedPacket,
-    *,
-    limits: LimitSettings,
-) -> None:
-    """Store a document: as a duplicate, set aside, or waiting for the application in the place of another one or none.
-
-    Args:
-        tx: the transaction.
-        row: its receipt.
-        verified: the packet.
-        document: what it says.
-        judged: what was decided about it.
-        limits: the intervals after which one that is set aside is looked at again.
-    """
-    copy, values = find_receipt_with_same_id(tx, row, document), build_columns(verified, judged)
-    if copy is not None and not verified.states_id and not verified.has_content_of(copy):
-        # nobody gave the two one id: number and date are the same, and they are two documents
-        copy, values = None, values | {"document_id": row.hub_doc_id}
-    if copy is not None and verified.has_content_of(copy):
-        detail = Text(f"as docId {copy.hub_doc_id}", f"là docId {copy.hub_doc_id}")
-        duplicate = tx.receipts.move(row, ReceiptState.DUPLICATE, detail=detail, **values)
-        tx.outgoing.enqueue_confirmation(duplicate, DONE, is_first=True)
-        confirm_authority(tx, copy, duplicate, judged.ruling)
-    elif not judged.ruling.counts:
-        quarantine(tx, row, build_refusal(row.hub_doc_id, judged.ruling), values, limits=limits)
-    elif copy is not None and not gives_way(copy, judged.ruling):
-        quarantine(tx, row, build_conflict_error(document.id), values, limits=limits)
-    else:
-        if copy is not None:
-            values |= as_authority_columns(displace(tx, copy, row, judged.ruling))
-        tx.receipts.move(row, ReceiptState.WAITING, **values)
-        _mark_change_asked(tx, document, judged)
-
-
-def _mark_change_asked(tx: Tx, document: Document, judged: JudgedPacket) -> None:
-    if document.business.type not in WITHDRAWING_TYPES:
-        return
-    kind = KIND_BY_TYPE[document.business.type]
-    reason = document.business.reason or ""
-    detail = Text(f"{kind} asked for: {reason}", f"nơi gửi yêu cầu {KIND_NAMES_VI[kind]}: {reason}")
-    for target in judged.targets:
-        tx.receipts.lock_receipt(target.id)
-        tx.receipts.record_note(target, detail=detail, said_with=judged.ruling.authority, change=Change.ASKED)
-
-
-def _build_misdelivery_error(row: ReceiptRow) -> ProtocolError:
-    return ProtocolError(
-        f"under docId {row.hub_doc_id} the hub gave a packet of another sender to another recipient. It is set aside "
-        "and not confirmed; the next polls ask for it again. Tell the hub's operator.",
-        vi=f"Với docId {row.hub_doc_id}, trục trả về gói tin của nơi gửi khác cho nơi nhận khác. Gói tin bị cách ly, "
-        "không xác nhận; các lần nhận sau sẽ tải lại. Hãy báo cho đơn vị vận hành trục.",
-    )

@@ -12,11 +12,10 @@ from ...edxml import SEAL_NAME, Attachment, BusinessType, Document, Finding, Sta
 from ...errors import NotFound, StoreError, find_stored_name, has_details
 from ...signing import Verification
 from ...store import DONE, RECEIPTS, Authority, Change, LeaseLost, ReceiptRow, ReceiptState, Tx
-from .._agency_codes import find_document_of
 from .._change_rules import NEW_KIND, TYPE_BY_KIND, WITHDRAWING_KINDS
 from .._context import ConnectorContext
-from .._document_match import is_named_by, name_targets
 from .._retry import NO_ERROR
+from ..naming import find_document_of, is_named_by, name_targets
 from ..outbound import (
     Outbox,
     StatusReply,

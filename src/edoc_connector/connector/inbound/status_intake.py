@@ -116,7 +116,7 @@ def _record_report(tx: Tx, message: StatusMessage, judged: JudgedPacket) -> Text
             f"{code} about a document that we did not send (flagged)",
             f"trạng thái {code} về văn bản không do đơn vị gửi (đã đánh dấu)",
         )
-    in_order = tx.deliveries.record_status(
+    in_order = tx.recipients.record_status(
         delivery,
         judged.party,
         code,
@@ -144,14 +144,14 @@ def _record_answer(tx: Tx, delivery: DeliveryRow, message: StatusMessage, judged
         for document_id in tx.deliveries.load_targets([delivery.id])[delivery.id]:
             target = tx.deliveries.find_by_document_id(delivery.agency, document_id)
             if target is not None:
-                tx.deliveries.record_answer(
+                tx.recipients.record_answer(
                     target, organ_id, code, detail=detail, authority=authority, stated_at=message.timestamp
                 )
         return
     for change in tx.deliveries.list_changes_to(delivery.agency, delivery.document_id):
-        recipient = tx.deliveries.find_recipient(change.id, organ_id)
+        recipient = tx.recipients.find(change.id, organ_id)
         if recipient is not None and recipient.last_code in (None, "01"):
-            tx.deliveries.record_status(
+            tx.recipients.record_status(
                 change,
                 organ_id,
                 code,

@@ -176,7 +176,7 @@ def _describe_recipients_next(tx: Tx, context: ConnectorContext, row: DeliveryRo
         return
     yield from _describe_unanswered(tx, row)
     is_late = (tx.now - row.sent_at).total_seconds() > context.limits.undelivered_after
-    for recipient in tx.deliveries.load_recipients([row.id])[row.id]:
+    for recipient in tx.recipients.load([row.id])[row.id]:
         if recipient.last_code is None and recipient.change is None:
             words = ("UNDELIVERED: has not", "CHƯA ĐẾN: chưa") if is_late else ("has not", "chưa")
             yield (
@@ -190,7 +190,7 @@ def _describe_recipients_next(tx: Tx, context: ConnectorContext, row: DeliveryRo
 def _describe_unanswered(tx: Tx, row: DeliveryRow) -> Iterator[_TextPair]:
     """Describe what recipients owe to a recall, an update or a replacement itself."""
     if row.business in ANSWERED_KINDS:
-        for recipient in tx.deliveries.list_unanswered(row):
+        for recipient in tx.recipients.list_unanswered(row):
             yield _describe_owed_answer(recipient)
 
 
@@ -206,7 +206,7 @@ def _describe_open_request(tx: Tx, row: DeliveryRow, recipient: RecipientRow) ->
         if change.business in WITHDRAWING_KINDS
     )
     if recipient.last_code not in _FINAL_CODES or any(
-        recipient.organ_id == other.organ_id for change in packets for other in tx.deliveries.list_unanswered(change)
+        recipient.organ_id == other.organ_id for change in packets for other in tx.recipients.list_unanswered(change)
     ):
         return _describe_owed_answer(recipient)
     return (

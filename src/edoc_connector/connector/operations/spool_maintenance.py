@@ -17,6 +17,7 @@ from ...store import (
     Altered,
     DeliveryState,
     PacketFile,
+    PacketRetention,
     PacketRow,
     Spool,
     compute_owner_tag,
@@ -101,7 +102,7 @@ def prune(context: ConnectorContext, older_than: timedelta, *, dry_run: bool = T
     count = size = 0
     with context.store.snapshot() as tx:
         changed_before = tx.now - min(older_than, tx.now - _EPOCH)
-        finished_rows = tx.packets.list_finished(context.agency, changed_before)
+        finished_rows = PacketRetention(tx).list_finished(context.agency, changed_before)
     for row in finished_rows:
         file_size = context.store.spool.measure_on_disk(row.file)
         if not dry_run and not _remove_packet(context, row, changed_before):
@@ -125,10 +126,11 @@ def fsck(context: ConnectorContext, *, repair: bool = False, deep: bool = False)
         StoreError: the store or the spool cannot be read.
     """
     with context.store.snapshot() as tx:
-        named_files = tx.packets.list_named_files()
-        rows = tx.packets.list_rows(context.agency)
+        retention = PacketRetention(tx)
+        named_files = retention.list_named_files()
+        rows = retention.list_rows(context.agency)
         pruned = tx.audit_log.list_pruned_files()
-        own_tags = {compute_owner_tag(agency) for agency in {context.agency, *tx.packets.list_agencies()}}
+        own_tags = {compute_owner_tag(agency) for agency in {context.agency, *retention.list_agencies()}}
     with translate_driver_errors():
         orphans = _find_orphans(context.store.spool, named_files | pruned, own_tags)
         drafts = [path for path in context.store.spool.list_drafts() if _is_old(path)]
@@ -155,7 +157,7 @@ def _remove_packet(context: ConnectorContext, row: PacketRow, changed_before: da
     before, to go on with it, is fenced off.
     """
     with context.store.transaction() as tx:
-        if not tx.packets.fence_off_finished(row, changed_before):
+        if not PacketRetention(tx).fence_off_finished(row, changed_before):
             return False
         tx.audit_log.mark_pruned(agency=context.agency, spool_file=row.file, sha256=row.sha256, at=tx.now)
         tx.audit_log.record("packet", row.machine, row.key, {"removed": "prune"})

@@ -166,20 +166,20 @@ def submit_replacement(
 
 def _find_holders(tx: Tx, context: ConnectorContext, document_id: str) -> Replacement:
     row = require_sent(tx, context, document_id)
-    recipients = tx.deliveries.load_recipients([row.id])[row.id]
+    recipients = tx.recipients.load([row.id])[row.id]
     return Replacement(document_id=document_id, organ_ids=tuple(recipient.organ_id for recipient in recipients))
 
 
 def _list_rounds(tx: Tx, context: ConnectorContext, document_id: str) -> list[_RecallRound]:
     """List the recalls of a document, newest first."""
     rows = tx.deliveries.list_changes_to(context.agency, document_id, KIND_BY_TYPE[BusinessType.RECALL])
-    recipients_by_row = tx.deliveries.load_recipients([row.id for row in rows])
+    recipients_by_row = tx.recipients.load([row.id for row in rows])
     return [
         _RecallRound(
             number=number,
             row=row,
             asked_ids=frozenset(recipient.organ_id for recipient in recipients_by_row[row.id]),
-            open_ids=frozenset(recipient.organ_id for recipient in tx.deliveries.list_unanswered(row)),
+            open_ids=frozenset(recipient.organ_id for recipient in tx.recipients.list_unanswered(row)),
             is_refused=is_correctable(tx, row),
         )
         for number, row in zip(reversed(range(len(rows))), rows, strict=True)
@@ -329,7 +329,7 @@ def request_take_back(
     """
     with context.store.transaction(staff.staff if staff is not None else None) as tx:
         row = require_sent(tx, context, document_id)
-        tx.deliveries.lock_delivery(row.id)
+        tx.recipients.lock(row.id)
         message = _build_take_back(context, row, reason, staff, at=tx.now)
         check_message(message, at=tx.now)
         asked_ids = _select_asked_ids(tx, row, organ_ids)
@@ -342,7 +342,7 @@ def request_take_back(
                 message=text,
                 delivery_id=row.id,
             )
-        tx.deliveries.record_request(row, asked_ids, request=TAKE_BACK_CODE, detail=reason)
+        tx.recipients.record_request(row, asked_ids, request=TAKE_BACK_CODE, detail=reason)
 
 
 def _build_take_back(
@@ -362,7 +362,7 @@ def _build_take_back(
 def _select_asked_ids(tx: Tx, row: DeliveryRow, organ_ids: Collection[str] | None) -> list[str]:
     if organ_ids is not None and not organ_ids:
         raise _build_no_recipient_error(row.document_id)
-    recipients_by_id = {recipient.organ_id: recipient for recipient in tx.deliveries.load_recipients([row.id])[row.id]}
+    recipients_by_id = {recipient.organ_id: recipient for recipient in tx.recipients.load([row.id])[row.id]}
     unknown_ids = sorted(set(organ_ids or ()) - set(recipients_by_id))
     if unknown_ids:
         raise NotFound(

@@ -199,7 +199,7 @@ class Outbox:
     def _find_report(self, row: DeliveryRow) -> Text | None:
         """Find what a recipient reported on a document: it came to that, so the hub has it."""
         with self._context.store.snapshot() as tx:
-            recipients = tx.deliveries.load_recipients([row.id])[row.id]
+            recipients = tx.recipients.load([row.id])[row.id]
         return next((describe_report(one.organ_id, one.last_code) for one in recipients if one.last_code), None)
 
     def _look_up_delivery(self, row: DeliveryRow) -> DeliveryRow | None:

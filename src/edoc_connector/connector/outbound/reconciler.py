@@ -214,7 +214,7 @@ class Reconciler:
         )  # fmt: skip
 
     def _build_document_query(self, tx: Tx, row: DeliveryRow) -> SentQuery:
-        recipients = tx.deliveries.load_recipients([row.id])[row.id]
+        recipients = tx.recipients.load([row.id])[row.id]
         return SentQuery(
             document_id=row.document_id, sender=self._context.agency, code=row.code, title=row.subject,
             recipients=frozenset(one.organ_id for one in recipients), not_before=row.created_at, doc_id=row.hub_doc_id,

@@ -10,10 +10,9 @@ from ..._core import Text
 from ...edxml import DocumentName, ResponseFor, StaffInfo, StatusCode, StatusMessage
 from ...errors import NotFound, StatusNotAllowed
 from ...store import CHANGE_BY_ANSWER, ReceiptRow, ReceiptState, Tx, describe_code, require_allowed_code
-from .._agency_codes import find_agency_codes, find_document_of, find_same_code
 from .._change_rules import KIND_NAMES_VI, NEW_KIND, TAKE_BACK_KIND, WITHDRAWING_KINDS
 from .._context import ConnectorContext
-from .._document_match import match_receipts
+from ..naming import find_agency_codes, find_document_of, find_same_code, match_receipts
 
 ANSWERABLE_STATES = frozenset({ReceiptState.HANDLED, ReceiptState.CONFIRMED})
 

@@ -127,7 +127,7 @@ def _record_request(tx: Tx, context: ConnectorContext, document: Document) -> No
         target = tx.deliveries.find_by_document_id(context.agency, document_id)
         if target is not None:
             asked_ids = [organ_id for organ_id in _list_recipient_ids(tx, target) if organ_id in recipient_ids]
-            tx.deliveries.record_request(target, asked_ids, request=kind, detail=document.business.reason or "")
+            tx.recipients.record_request(target, asked_ids, request=kind, detail=document.business.reason or "")
 
 
 # -- a delivery that failed
@@ -194,9 +194,7 @@ def is_correctable(tx: Tx, row: DeliveryRow) -> bool:
     """
     if row.state != DeliveryState.FAILED or not row.never_accepted or row.hub_doc_id or row.sent_at:
         return False
-    return not any(
-        recipient.last_code or recipient.change for recipient in tx.deliveries.load_recipients([row.id])[row.id]
-    )
+    return not any(recipient.last_code or recipient.change for recipient in tx.recipients.load([row.id])[row.id])
 
 
 def is_refused_by_hub(error: EdocError) -> bool:
@@ -338,7 +336,7 @@ def read_original(context: ConnectorContext, row: DeliveryRow) -> Document:
 
 
 def _list_recipient_ids(tx: Tx, row: DeliveryRow) -> list[str]:
-    return [recipient.organ_id for recipient in tx.deliveries.load_recipients([row.id])[row.id]]
+    return [recipient.organ_id for recipient in tx.recipients.load([row.id])[row.id]]
 
 
 def _require_own_sender(context: ConnectorContext, document: Document) -> None:

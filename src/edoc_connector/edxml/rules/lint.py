@@ -9,7 +9,8 @@ from datetime import datetime
 
 from lxml import etree
 
-from ..findings import FINDING_KINDS, Finding
+from ..finding_kinds import FINDING_KINDS
+from ..findings import Finding
 from ..reader import Packet, XPathIndex, iter_children
 from ..severity import Severity
 from .rules import Problem

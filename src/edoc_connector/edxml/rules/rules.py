@@ -12,7 +12,7 @@ from datetime import date
 from typing import Any
 
 from ..attachments import Attachment
-from ..findings import FINDING_KINDS
+from ..finding_kinds import FINDING_KINDS
 from ..message import Business, BusinessType, Document, DocumentIdParts, StatusCode, find_mark, write_date
 from ..names import SEAL_NAME, ZIP_TYPE
 from ..severity import Severity

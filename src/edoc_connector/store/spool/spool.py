@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TypeAlias
 from uuid import uuid4
 
-from .._core import (
+from ..._core import (
     create_private,
     get_path,
     make_private_folder,
@@ -25,8 +25,8 @@ from .._core import (
     tighten,
     tighten_folder,
 )
-from ..errors import NotFound, StoreError
-from ._sql import as_store_error, translate_driver_errors
+from ...errors import NotFound, StoreError
+from .._sql import as_store_error, translate_driver_errors
 from .encrypted_file import Altered, EncryptedFile, SpoolKeys, compute_sha256, encrypt_stream
 
 ORPHANS_FOLDER = "orphans"

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Protocol, TypeVar
 
-from ..edxml import Document, DocumentName, ResponseFor
-from ..store import EDOC, DeliveryRow, ReceiptRow, Tx
-from ._agency_codes import find_agency_codes
-from ._change_rules import NEW_KIND, select_target_ids
+from ...edxml import Document, DocumentName, ResponseFor
+from ...store import EDOC, DeliveryRow, ReceiptRow, Tx
+from .._change_rules import NEW_KIND, select_target_ids
+from .agency_codes import find_agency_codes
 
 
 class _NamedRow(Protocol):

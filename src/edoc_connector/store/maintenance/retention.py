@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import ColumnElement, and_, exists, or_, select, update
 
-from ..edxml import StatusCode
-from ._sql import TABLES
-from .audit_log import PRUNED_TABLE
-from .rows import CONFIRM
-from .state_machine import (
+from ...edxml import StatusCode
+from .._sql import TABLES
+from ..audit_log import PRUNED_TABLE
+from ..rows import CONFIRM, TAKE_BACK_KIND
+from ..state_machine import (
     DELIVERIES,
     MACHINES,
     OUTGOING,
@@ -23,12 +23,10 @@ from .state_machine import (
     ReceiptState,
     StateMachine,
 )
-from .status_rules import Change
+from ..status_rules import Change
 
 if TYPE_CHECKING:
-    from .transaction import Tx
-
-TAKE_BACK_KIND = "take_back"  # of a receipt: a status 13, which asks for a document back
+    from ..transaction import Tx
 
 # Finished rows: nobody will send them, hand them out or answer them any more.
 _FINISHED_STATES: Mapping[StateMachine, tuple[str, ...]] = {

@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 
 from edoc_connector.errors import ConfigError, StoreError
 from edoc_connector.store import Altered, EncryptedFile, Spool, SpoolFile, SpoolKey, SpoolKeys, compute_sha256
-from edoc_connector.store.encrypted_file import HEADER_SIZE, encrypt_stream
+from edoc_connector.store.spool.encrypted_file import HEADER_SIZE, encrypt_stream
 
 KEY = SpoolKey.generate()
 CHUNK = 1 << 16

@@ -26,8 +26,8 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
-from .._core import open_file
-from ..errors import ConfigError, StoreError
+from ..._core import open_file
+from ...errors import ConfigError, StoreError
 
 CHUNK_BITS = 16
 MAX_CHUNK_BITS = 24

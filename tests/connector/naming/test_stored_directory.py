@@ -11,7 +11,7 @@ import pytest
 from cryptography.hazmat.primitives.hashes import SHA256
 
 from edoc_connector.connector import Connector
-from edoc_connector.connector._stored_directory import StoredDirectory
+from edoc_connector.connector.naming import StoredDirectory
 from edoc_connector.edxml import OrganId, write
 from edoc_connector.signing import enveloped
 from edoc_connector.store import DirectoryEntry, ReceiptState

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from ..edxml import Directory, OrganId
-from ..errors import DocumentIdConflict
-from ..store import EDOC, ReceiptRow, Tx
+from ...edxml import Directory, OrganId
+from ...errors import DocumentIdConflict
+from ...store import EDOC, ReceiptRow, Tx
 
 _MAX_NAMED = 5  # of the senders of one DocumentId
 

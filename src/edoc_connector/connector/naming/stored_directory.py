@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ..edxml import Directory, OrganId
-from ..store import Store
+from ...edxml import Directory, OrganId
+from ...store import Store
 
 
 @dataclass(frozen=True, slots=True)
