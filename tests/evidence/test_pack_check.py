@@ -92,6 +92,7 @@ def test_an_unsigned_head_is_said(log: Log, pack_of: PackOf) -> None:
     """Nobody is named as the signer; and where a signature was taken off, that is a problem (issue, "unsigned")."""
     checked = check_pack(pack_of(log, signer=None))
     assert (checked.problems, checked.signed_by, checked.is_agency) == ((), None, False)
+    log.heads.pop()
     stripped = change(pack_of(log, name="y.zip"), "checkpoint", lambda old: old.partition(b"\n\n")[0] + b"\n\n")
     assert places(check_pack(stripped)) == ["checkpoint"]
 

@@ -36,6 +36,7 @@ MAX_HEADS = 1000
 """Earlier heads in one pack."""
 
 _WORDS: Mapping[str, Text] = {
+    UNSIGNED: Text("nobody signed it", "không có chữ ký"),
     UNKNOWN_KEY: Text("none of its certificates signed it", "không chứng thư nào trong gói đã ký điểm kiểm này"),
     BROKEN: Text(
         "its signature does not hold: it was forged or changed", "chữ ký không hợp lệ: bị giả mạo hoặc sửa đổi"
@@ -106,7 +107,7 @@ def check_pack_log(
     last = _check_entries(reader, log)
     _check_manifest_entry(log, manifest, manifest_bytes, last)
     _check_head(log, manifest)
-    _check_earlier_heads(reader, log, certificates, policy=policy, now=now)
+    _check_earlier_heads(reader, log, certificates, policy=policy, now=now, is_signed=bool(manifest.get("signed")))
     log.is_agency = verdict.binding is Binding.BOUND
     if kept is not None:
         _check_kept_heads(log, kept.read(log.head.origin), policy=policy, now=now)
@@ -149,7 +150,7 @@ def _check_head(log: PackLog, manifest: Mapping[str, Any]) -> None:
     problem = log.verdict.problem
     if problem is None:
         return
-    if problem != UNSIGNED:
+    if problem != UNSIGNED:  # a head that nobody signed is said by itself
         words, detail = _WORDS[problem], f" ({log.verdict.detail})" if log.verdict.detail else ""
         log.add_problem(CHECKPOINT_FILE, words.en + detail, words.vi + detail)
     elif manifest.get("signed"):
@@ -163,7 +164,9 @@ def _check_earlier_heads(
     *,
     policy: VerifyPolicy,
     now: datetime,
+    is_signed: bool,
 ) -> None:
+    bad = {BROKEN, FOREIGN, UNKNOWN_KEY, *((UNSIGNED,) if is_signed else ())}
     for number, earlier in enumerate(reader.read_earlier_heads(), 1):
         where = f"{CHECKPOINTS_FILE}:{number}"
         if number > MAX_HEADS:
@@ -172,7 +175,7 @@ def _check_earlier_heads(
         if not earlier.precedes(log.head):
             log.add_problem(where, *_FORKED)
         verdict = verify_checkpoint(earlier.signed, certificates, policy=policy, now=now)
-        if verdict.problem in (BROKEN, FOREIGN):
+        if verdict.problem is not None and verdict.problem in bad:
             log.add_problem(where, _WORDS[verdict.problem].en, _WORDS[verdict.problem].vi)
         log.heads[verdict.checkpoint.size] = verdict.checkpoint.root
 

@@ -8,6 +8,7 @@ import time
 import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,8 +16,8 @@ import pytest
 from sqlalchemy import text
 
 from edoc_connector.connector import Connector, check_pack
-from edoc_connector.connector.operations import evidence_check
-from edoc_connector.edxml import Packet, read
+from edoc_connector.connector.operations import evidence_check, evidence_pack
+from edoc_connector.edxml import Packet, read, write
 from edoc_connector.errors import NotFound, OutcomeUnknown, StoreError
 from edoc_connector.mockhub import Fault, MockHubConfig
 from edoc_connector.store import AuditEvent
@@ -245,6 +246,20 @@ def test_signers_that_lead_nowhere_are_named(exchanged: Offices, tmp_path: Path)
     found = check_pack(pack, anchors=[authority("Somebody else").certificates[-1]])
     assert "head.json" in [one.where for one in found.problems]
     assert any(one.where.startswith("packets/") for one in found.problems)
+
+
+@pytest.mark.parametrize(("depth", "width", "filler"), [(58, 1, 2_000_000), (2, 5_000, 0), (1, 1, 2_000_000)])
+def test_signatures_inside_signatures_are_shown_once(tmp_path: Path, depth: int, width: int, filler: int) -> None:
+    """Nested, very many or very large ones make no pack of hundreds of megabytes ("limits", a pack of 825 MB)."""
+    path = tmp_path / "packet.edxml"
+    write(sample_document(), path, at=datetime.now(UTC))
+    packet = path.read_bytes()
+    end = packet.index(b"</edXMLHeader>") if b"</edXMLHeader>" in packet else packet.index(b"</edXML:edXMLHeader>")
+    nested = b'<Signature xmlns="http://www.w3.org/2000/09/xmldsig#">' * depth + b"x" * filler + b"</Signature>" * depth
+    path.write_bytes(packet[:end] + nested * width + packet[end:])
+    shown = list(evidence_pack._extract_signatures(read(path)))
+    assert len(shown) == (0 if filler else 20)
+    assert sum(map(len, shown)) < 100_000
 
 
 def test_without_a_key_the_head_is_unsigned(office: Office, hub: RunningHub, tmp_path: Path) -> None:

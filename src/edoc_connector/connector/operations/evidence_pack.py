@@ -13,6 +13,7 @@ import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +49,7 @@ PACK_FORMAT = "edoc-evidence/1"
 CHAIN_FILE, HEAD_FILE = "chain.jsonl", "head.json"
 _NEWEST_HEADS, _MAX_FIRST_HEADS = 8, 16
 _MAX_SEAL_BYTES = 1 << 20
+_MAX_SIGNATURES, _MAX_SIGNATURE_BYTES = 20, 256 * 1024  # of one packet, for reading: what counts is in the packet
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,10 +243,23 @@ def _extract_signatures(packet: Packet) -> Iterator[bytes]:
                     roots.append(parse_xml(stream.read(_MAX_SEAL_BYTES)))
             except (AttachmentError, PacketError):
                 continue  # what is no seal is still in the packet
-    for root in roots:
-        # Hubs copy the signature's parts into the edXML namespace; a person wants to see those too.
-        for element in root.iter(f"{{{DS}}}Signature", "{*}Signature"):
-            yield etree.tostring(element, encoding="UTF-8", xml_declaration=True, with_tail=False)
+    shown = (_show_signature(element) for root in roots for element in _iter_outermost(root))
+    yield from islice((xml for xml in shown if xml is not None), _MAX_SIGNATURES)
+
+
+def _iter_outermost(root: etree._Element) -> Iterator[etree._Element]:
+    """Iterate over the signatures that stand in no other: one inside another is shown with that."""
+    # Hubs copy the signature's parts into the edXML namespace; a person wants to see those too.
+    tags = (f"{{{DS}}}Signature", "{*}Signature")
+    for element in root.iter(*tags):
+        if next(element.iterancestors(*tags), None) is None:
+            yield element
+
+
+def _show_signature(element: etree._Element) -> bytes | None:
+    """Serialise a signature for reading; None where it is far larger than one is: it is in the packet all the same."""
+    xml = etree.tostring(element, encoding="UTF-8", xml_declaration=True, with_tail=False)
+    return xml if len(xml) <= _MAX_SIGNATURE_BYTES else None
 
 
 def _add_certificates(writer: PackWriter, verification: Verification) -> list[str]:
