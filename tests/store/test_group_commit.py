@@ -13,12 +13,14 @@ import pytest
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import OperationalError
 
+from edoc_connector._core import utc_now
 from edoc_connector.errors import StoreError
 from edoc_connector.store import group_commit as group_module
 from edoc_connector.store._sql import connections as connections_module
 from edoc_connector.store._sql.compiled import execute_directly
 from edoc_connector.store._sql.connections import SqliteConnectionSource
 from edoc_connector.store._sql.engine import make_engine, translate_driver_errors
+from edoc_connector.store.evidence_linking import EvidenceWriter
 from edoc_connector.store.group_commit import GroupCommit
 
 OTHERS = 5

@@ -104,7 +104,7 @@ def check_pack_log(
     signed = reader.read_checkpoint()
     verdict = verify_checkpoint(signed, certificates, policy=policy, now=now)
     log = PackLog(head=verdict.checkpoint, verdict=verdict, heads={verdict.checkpoint.size: verdict.checkpoint.root})
-    last = _check_entries(reader, log)
+    last = _check_entries(reader, log, manifest.get("entries"))
     _check_manifest_entry(log, manifest, manifest_bytes, last)
     _check_head(log, manifest)
     _check_earlier_heads(reader, log, certificates, policy=policy, now=now, is_signed=bool(manifest.get("signed")))
@@ -114,10 +114,11 @@ def check_pack_log(
     return log
 
 
-def _check_entries(reader: PackReader, log: PackLog) -> LogEntry | None:
-    """Check each entry, and return the last one."""
+def _check_entries(reader: PackReader, log: PackLog, listed: object) -> LogEntry | None:
+    """Check each entry, and that none of those listed was left out; return the last one."""
     last: LogEntry | None = None
     before = -1
+    shown = []
     for proven in reader.read_entries():
         where = f"{ENTRIES_FILE}:{proven.index + 1}"
         if proven.index <= before:
@@ -127,11 +128,14 @@ def _check_entries(reader: PackReader, log: PackLog) -> LogEntry | None:
                 where, "this entry is not in the log that was signed", "mục này không có trong nhật ký đã ký"
             )
         before, last = proven.index, proven.parse()
+        shown.append(proven.index)
         log.entries += 1
         if last.agency != log.head.agency:
             log.add_problem(where, "it is an entry of another agency", "mục này thuộc đơn vị khác")
         for facts in last.list_facts():
             log.packet_hashes.update(str(facts[name]) for name in ("sha256", "packet") if facts.get(name))
+    if listed is not None and shown[:-1] != listed:
+        log.add_problem(ENTRIES_FILE, "entries that the manifest lists are missing", "thiếu mục có trong danh sách")
     return last
 
 

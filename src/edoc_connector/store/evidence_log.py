@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
-from sqlalchemy import ColumnElement, RowMapping, Select, and_, insert, or_, select
+from sqlalchemy import ColumnElement, Connection, RowMapping, Select, and_, insert, or_, select
 
 from .._core import Text
 from ..errors import EvidenceError
@@ -132,28 +132,34 @@ class EvidenceLog:
         query = _select_entries().where(ENTRIES.c.agency == agency, or_(*conditions)).order_by(ENTRIES.c.id)
         return [_as_entry(row) for row in self._tx.connection.execute(query).mappings()]
 
-    def require_last(self, agency: str, kind: str, manifest: str) -> StoredEntry:
-        """Find the newest entry about the agency as a whole that names a pack's manifest.
+    def require_packed(self, agency: str, manifest: str) -> tuple[int, bytes]:
+        """Find the entry about a pack by its manifest's hash; its place in the log, and its canonical bytes.
 
         Raises:
-            EvidenceError: there is none.
+            EvidenceError: there is none, or it has no place.
         """
-        query = _select_entries().where(ENTRIES.c.agency == agency, ENTRIES.c.subject_id.is_(None))
-        for row in self._tx.connection.execute(query.order_by(ENTRIES.c.id.desc())).mappings():
+        query = _select_entries().where(ENTRIES.c.agency == agency).order_by(ENTRIES.c.id.desc())
+        for row in self._tx.connection.execute(query.limit(_BATCH_ROWS)).mappings():
             entry = _as_entry(row)
-            if any((one.kind, one.details.get("manifest")) == (kind, manifest) for one in entry.parse().events):
-                return entry
+            if row["subject_id"] is None and entry.leaf is not None and manifest in entry.canonical.decode():
+                return entry.leaf, entry.canonical
         raise EvidenceError(
-            "the entry about the pack is gone; run edoc fsck.", vi="mục về gói bằng chứng đã mất; hãy chạy edoc fsck."
+            "the entry about the pack has no place in the log; run edoc fsck.",
+            vi="mục về gói bằng chứng chưa có trong nhật ký; hãy chạy edoc fsck.",
         )
 
     def list_facts_about(self, agency: str, subjects: Mapping[str, Collection[int]]) -> list[dict[str, Any]]:
         """List what was noted about some rows, in order, as `LogEntry.list_facts` tells it."""
         return [facts for one in self.list_entries_about(agency, subjects) for facts in one.parse().list_facts()]
 
+    def read_entries(self, agency: str) -> Iterator[StoredEntry]:
+        """Read every entry that has a place, in order and in batches."""
+        return (_as_entry(row) for row in _read_rows(self._tx.connection, agency))
+
     def list_facts(self, agency: str) -> list[dict[str, Any]]:
         """List everything that was noted, in order; for tests and small logs."""
-        query = _select_entries().where(ENTRIES.c.agency == agency).order_by(ENTRIES.c.id)
+        order = LEAVES.c.leaf.is_(None), LEAVES.c.leaf, ENTRIES.c.id
+        query = _select_entries().where(ENTRIES.c.agency == agency).order_by(*order)
         rows = self._tx.connection.execute(query).mappings()
         return [facts for row in rows for facts in _as_entry(row).parse().list_facts()]
 
@@ -291,7 +297,7 @@ class LogWalk:
 
     def __iter__(self) -> Iterator[bytes]:
         grown, expected = CompactRange.start(), 0
-        for row in self._read_rows():
+        for row in _read_rows(self._connection, self._agency):
             if row["leaf"] != expected:
                 self._report(
                     expected + 1, f"is missing; {row['leaf'] + 1} follows", f"bị thiếu; tiếp theo là {row['leaf'] + 1}"
@@ -304,13 +310,6 @@ class LogWalk:
             yield leaf_hash
         if self.fault is None and (words := self._chain.finish()) is not None:
             self.fault = LogFault(0, words)
-
-    def _read_rows(self) -> Iterator[RowMapping]:
-        first = 0
-        query = _select_entries(joins=False).where(LEAVES.c.agency == self._agency).order_by(LEAVES.c.leaf)
-        while rows := self._connection.execute(query.where(LEAVES.c.leaf >= first).limit(_BATCH_ROWS)).mappings().all():
-            yield from rows
-            first = int(rows[-1]["leaf"]) + 1
 
     def _check_row(self, row: RowMapping) -> bytes:
         number = int(row["leaf"]) + 1
@@ -392,6 +391,14 @@ class _ChainCheck:
 def _select_entries(*, joins: bool = True) -> Select[Any]:
     query = select(*_COLUMNS)
     return query.join_from(ENTRIES, LEAVES, LEAVES.c.entry_id == ENTRIES.c.id, isouter=joins)
+
+
+def _read_rows(connection: Connection, agency: str) -> Iterator[RowMapping]:
+    first = 0
+    query = _select_entries(joins=False).where(LEAVES.c.agency == agency).order_by(LEAVES.c.leaf).limit(_BATCH_ROWS)
+    while rows := connection.execute(query.where(LEAVES.c.leaf >= first)).mappings().all():
+        yield from rows
+        first = int(rows[-1]["leaf"]) + 1
 
 
 def _as_entry(row: RowMapping) -> StoredEntry:

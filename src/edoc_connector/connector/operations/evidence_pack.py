@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
@@ -44,6 +44,9 @@ from ...store import (
     translate_driver_errors,
 )
 from .._context import ConnectorContext
+
+Organisations: TypeAlias = Mapping[str, tuple[str, ...]]
+"""The certificates by which agencies are known, by code."""
 
 PACK_FORMAT = "edoc-evidence/1"
 CHAIN_FILE, HEAD_FILE = "chain.jsonl", "head.json"
@@ -92,6 +95,7 @@ def write_pack(context: ConnectorContext, document_id: str, out: Path, *, story:
     with context.store.snapshot() as tx:
         document_rows = _find_document_rows(tx, context.agency, document_id)
     signer = context.get_signer()
+    entries = _list_entries(context, document_rows)
     with (
         translate_driver_errors(),
         open_atomic(out, durable=False) as file,
@@ -100,7 +104,7 @@ def write_pack(context: ConnectorContext, document_id: str, out: Path, *, story:
         writer = PackWriter(archive)
         organisations = _build_organisations(context, document_rows)
         packets = [_add_packet(context, writer, organisations, *packet) for packet in document_rows.list_packets()]
-        earlier = _list_earlier_heads(context, document_rows)
+        earlier = _list_earlier_heads(context, [index for index, _ in entries])
         for signers in (signer.certificates if signer is not None else (), *(head.certificates for head in earlier)):
             for certificate in signers:
                 _add_certificate(writer, certificate)
@@ -113,51 +117,50 @@ def write_pack(context: ConnectorContext, document_id: str, out: Path, *, story:
                 "legacy_sha1": context.policy.legacy_sha1,
                 "signed": signer is not None,
                 "packets": packets,
+                "entries": [index for index, _ in entries],
                 "organisations": {code: {"certificates": list(known)} for code, known in organisations.items()},
             }
         )
         with context.store.transaction() as tx:
             pack_note = {"document_id": document_id, "manifest": manifest}
             tx.audit_log.record(PACK_ENTRY_KIND, None, 0, pack_note, agency=context.agency)
-        _finish_pack(context, writer, document_rows, manifest, [head.signed for head in earlier])
+        _finish_pack(context, writer, entries, manifest, [head.signed for head in earlier])
     return out
+
+
+def _list_entries(context: ConnectorContext, document_rows: _DocumentRows) -> list[tuple[int, bytes]]:
+    """List the entries about a document that have a place in the log: its number, and their canonical bytes."""
+    context.store.link_evidence(context.agency)
+    with context.store.snapshot() as tx:
+        entries = tx.evidence_log.list_entries_about(context.agency, document_rows.subjects)
+    return sorted((one.leaf, one.canonical) for one in entries if one.leaf is not None)
 
 
 def _finish_pack(
     context: ConnectorContext,
     writer: PackWriter,
-    document_rows: _DocumentRows,
+    entries: Sequence[tuple[int, bytes]],
     manifest: str,
     earlier: Sequence[SignedCheckpoint],
 ) -> None:
     """Write the entries about the document and the pack, proven by a head of now."""
     signed = context.checkpoints.keep()
-    head = read_checkpoint(signed)
     with context.store.snapshot() as tx:
-        log = tx.evidence_log
-        entries = [*log.list_entries_about(context.agency, document_rows.subjects)]
-        entries.append(log.require_last(context.agency, PACK_ENTRY_KIND, manifest))
-        shown = sorted(
-            (one.leaf, one.canonical) for one in entries if one.leaf is not None and one.leaf <= (entries[-1].leaf or 0)
-        )
-        tree = log.open_tree(context.agency, head.size)
-        writer.finish(prove_entries(tree, shown), signed, prove_heads(tree, earlier))
+        packed = tx.evidence_log.require_packed(context.agency, manifest)
+        tree = tx.evidence_log.open_tree(context.agency, read_checkpoint(signed).size)
+        writer.finish(prove_entries(tree, [*entries, packed]), signed, prove_heads(tree, earlier))
 
 
-def _list_earlier_heads(context: ConnectorContext, document_rows: _DocumentRows) -> list[StoredCheckpoint]:
+def _list_earlier_heads(context: ConnectorContext, leaves: Sequence[int]) -> list[StoredCheckpoint]:
     """List the first head over each entry about a document, and the newest ones: those that others may have kept."""
     with context.store.snapshot() as tx:
-        log = tx.evidence_log
-        leaves = [
-            one.leaf for one in log.list_entries_about(context.agency, document_rows.subjects) if one.leaf is not None
-        ]
-        newest = log.list_newest_checkpoints(context.agency, _NEWEST_HEADS)
-        first = [log.find_checkpoint_over(context.agency, leaf) for leaf in leaves[:_MAX_FIRST_HEADS]]
+        newest = tx.evidence_log.list_newest_checkpoints(context.agency, _NEWEST_HEADS)
+        first = [tx.evidence_log.find_checkpoint_over(context.agency, leaf) for leaf in leaves[:_MAX_FIRST_HEADS]]
     by_size = {one.size: one for one in (*newest, *first) if one is not None}
     return [by_size[size] for size in sorted(by_size)]
 
 
-def _build_organisations(context: ConnectorContext, document_rows: _DocumentRows) -> dict[str, tuple[str, ...]]:
+def _build_organisations(context: ConnectorContext, document_rows: _DocumentRows) -> Organisations:
     """Build how the certificates of the agencies named are known here, by code."""
     codes = {context.agency, *(row.sender for row in document_rows.receipts if row.sender)}
     known = {code: context.policy.organisations.get(code) for code in sorted(codes)}
@@ -184,7 +187,7 @@ def _find_document_rows(tx: Tx, agency: str, document_id: str) -> _DocumentRows:
 def _add_packet(
     context: ConnectorContext,
     writer: PackWriter,
-    organisations: Mapping[str, tuple[str, ...]],
+    organisations: Organisations,
     subject: str,
     spool_file: str,
     sha256: str,
@@ -211,12 +214,7 @@ def build_policy_at(policy: VerifyPolicy, at: datetime) -> VerifyPolicy:
 
 
 def _add_verification(
-    writer: PackWriter,
-    file: PacketFile,
-    sha256: str,
-    organisations: Mapping[str, tuple[str, ...]],
-    *,
-    policy: VerifyPolicy,
+    writer: PackWriter, file: PacketFile, sha256: str, organisations: Organisations, *, policy: VerifyPolicy
 ) -> dict[str, Any]:
     try:
         packet = read(file)
