@@ -24,7 +24,7 @@ from ..evidence import (
     sign_checkpoint,
 )
 from ..signing import Signer, TimeStamping
-from ..store import Store
+from ..store import Store, Tx
 
 log = get_logger("edoc_connector.connector.evidence")
 
@@ -148,8 +148,11 @@ class CheckpointKeeper:
 
     def _save_outside(self, folder: CheckpointFolder, origin: str) -> None:
         """Save every checkpoint that is newer than what the folder has."""
-        kept = _find_newest_size(folder.path / build_folder_name(origin))
+        newest = _find_newest(folder.path / build_folder_name(origin))
+        kept = 0
         with self.store.snapshot() as tx:
+            if newest is not None:
+                kept = self._require_same_log(tx, newest)
             for one in tx.evidence_log.list_checkpoints(self.agency, above=kept - 1):
                 first = max(min(kept, one.size), one.size - MAX_KEPT_LEAVES)
                 folder.save(
@@ -160,13 +163,30 @@ class CheckpointKeeper:
                 )
                 kept = max(kept, one.size)
 
+    def _require_same_log(self, tx: Tx, path: Path) -> int:
+        """Require that the log goes on from the newest checkpoint that was kept, and return that one's size.
+
+        Raises:
+            EvidenceError: it does not, or that one cannot be read.
+        """
+        kept = read_checkpoint(SignedCheckpoint(path.read_bytes()))
+        size = tx.evidence_log.read_size(self.agency)
+        if kept.size > size or tx.evidence_log.open_tree(self.agency, size).compute_root(kept.size) != kept.root:
+            raise EvidenceError(
+                f"the log does not go on from {path}, which was kept before: it was rewritten, or its database "
+                "restored to an older copy. Run edoc fsck, and keep that file.",
+                vi=f"nhật ký không nối tiếp điểm kiểm {path} đã lưu trước đó: nhật ký đã bị viết lại hoặc cơ sở dữ "
+                "liệu được khôi phục từ bản cũ. Hãy chạy edoc fsck và giữ nguyên tệp này.",
+            )
+        return kept.size
+
     def _warn(self, error: Exception) -> None:
         self.problem = str(error)
         self._looks_again_at = time.monotonic() + RETRY_SECONDS
         log.warning("a checkpoint of the evidence of %s was not kept: %s", self.agency, error)
 
 
-def _find_newest_size(folder: Path) -> int:
-    """Find the size of the newest checkpoint in the folder of a log; 0 without any."""
-    names = (path.stem for path in folder.glob("*.checkpoint"))
-    return max((int(name) for name in names if name.isascii() and name.isdigit()), default=0)
+def _find_newest(folder: Path) -> Path | None:
+    """Find the newest checkpoint in the folder of a log; None without any."""
+    found = [path for path in folder.glob("*.checkpoint") if path.stem.isascii() and path.stem.isdigit()]
+    return max(found, key=lambda path: int(path.stem), default=None)

@@ -67,7 +67,7 @@ from .pack import (
     prove_entries,
     prove_heads,
 )
-from .pack_check import PackLog, check_pack_log
+from .pack_check import PackLog, check_pack_log, describe_problem
 from .tiles import MemoryTiles, TileSource, TreeReader
 
 __all__ = [
@@ -120,6 +120,7 @@ __all__ = [
     "check_pack_log",
     "compute_key_id",
     "compute_root",
+    "describe_problem",
     "format_checkpoint",
     "format_entry",
     "format_note",

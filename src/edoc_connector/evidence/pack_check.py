@@ -150,14 +150,18 @@ def _check_manifest_entry(
         log.add_problem(MANIFEST_FILE, "it names another agency than the log", "đơn vị khác với nhật ký")
 
 
+def describe_problem(verdict: CheckpointVerdict) -> Text | None:
+    """Describe what is wrong with the signature of a checkpoint; None where nothing is, or nobody signed it."""
+    if verdict.problem is None or verdict.problem == UNSIGNED:
+        return None
+    words, detail = _WORDS[verdict.problem], f" ({verdict.detail})" if verdict.detail else ""
+    return Text(words.en + detail, words.vi + detail)
+
+
 def _check_head(log: PackLog, manifest: Mapping[str, Any]) -> None:
-    problem = log.verdict.problem
-    if problem is None:
-        return
-    if problem != UNSIGNED:  # a head that nobody signed is said by itself
-        words, detail = _WORDS[problem], f" ({log.verdict.detail})" if log.verdict.detail else ""
-        log.add_problem(CHECKPOINT_FILE, words.en + detail, words.vi + detail)
-    elif manifest.get("signed"):
+    if (words := describe_problem(log.verdict)) is not None:  # a head that nobody signed is said by itself
+        log.problems.append((CHECKPOINT_FILE, words))
+    elif log.verdict.problem == UNSIGNED and manifest.get("signed"):
         log.add_problem(CHECKPOINT_FILE, "its signature is gone", "chữ ký đã bị gỡ")
 
 

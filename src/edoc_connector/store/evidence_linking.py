@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, delete, exists, func, insert, select, text
+from sqlalchemy import Connection, bindparam, delete, exists, insert, select, text
 
 from .._core import ForkAware, get_logger, make_lock, watch_forks
 from ..errors import EvidenceError, StoreError
@@ -355,11 +355,11 @@ class EvidenceWriter(ForkAware):
         return int(found["id"]), bytes(row["leaf_hash"])
 
 
-def count_unlinked(connection: Connection, agency: str) -> int:
-    """Count the entries of an agency that have no place in its log."""
+def list_unlinked(connection: Connection, agency: str) -> set[int]:
+    """List the entries of an agency that have no place in its log, by the numbers of their rows."""
     has_place = exists().where(LEAVES.c.entry_id == ENTRIES.c.id)
-    query = select(func.count()).select_from(ENTRIES).where(ENTRIES.c.agency == agency, ~has_place)
-    return int(connection.execute(query).scalar_one())
+    query = select(ENTRIES.c.id).where(ENTRIES.c.agency == agency, ~has_place)
+    return set(connection.execute(query).scalars())
 
 
 def _read_last_leaf(connection: Connection, agency: str) -> tuple[int, int]:

@@ -33,7 +33,7 @@ from .evidence_linking import (
     LEAVES,
     LOGS,
     StoredTiles,
-    count_unlinked,
+    list_unlinked,
     open_tree,
     read_leaf_hashes,
     read_origin,
@@ -105,9 +105,9 @@ class EvidenceLog:
         """Read how many entries of a log have a place."""
         return read_size(self._tx.connection, agency)
 
-    def count_unlinked(self, agency: str) -> int:
-        """Count the entries that have no place yet."""
-        return count_unlinked(self._tx.connection, agency)
+    def list_unlinked(self, agency: str) -> set[int]:
+        """List the numbers of the rows of entries that have no place; looks at every entry."""
+        return list_unlinked(self._tx.connection, agency)
 
     def open_tree(self, agency: str, size: int | None = None) -> TreeReader:
         """Open the tree of a log.
@@ -373,11 +373,12 @@ class _ChainCheck:
             return None
         self._is_sealed = True
         sealed = entry.list_facts()[0]
-        if (sealed.get("sealed_sequence"), sealed.get("sealed_hash")) != (self._sequence, self._hash):
+        leads_there = (sealed.get("sealed_sequence"), sealed.get("sealed_hash")) == (self._sequence, self._hash)
+        if not leads_there or "broken" in sealed:
+            broken = f": {sealed['broken']}" if "broken" in sealed else ""
             return Text(
-                f"the chain of the first {self._sequence} entries does not lead to the end that was sealed"
-                + (f": {sealed['broken']}" if "broken" in sealed else ""),
-                f"chuỗi {self._sequence} mục đầu không dẫn tới điểm cuối đã niêm phong",
+                f"the chain of the first {self._sequence} entries did not lead to its end when it was sealed{broken}",
+                f"chuỗi {self._sequence} mục đầu không dẫn tới điểm cuối khi niêm phong{broken}",
             )
         return None
 

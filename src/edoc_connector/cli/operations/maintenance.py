@@ -170,7 +170,7 @@ def fsck(
     config: ConfigOption = CONFIG,
     agency: AgencyOption = None,
 ) -> None:
-    """Hold the spool against the store. / Đối chiếu kho tạm với cơ sở dữ liệu.
+    """Check the spool, and the evidence by its checkpoints. / Đối chiếu kho tạm và nhật ký bằng chứng.
 
     Exit code 1 where something is wrong and was not repaired.
     """

@@ -148,7 +148,7 @@ class Administration:
         return spool_maintenance.rewrite_spool(self.context)
 
     def fsck(self, *, repair: bool = False, deep: bool = False) -> list[SpoolFault]:
-        """Find spool files without a row and rows without their file.
+        """Find spool files without a row, rows without their file, and entries of the evidence that were touched.
 
         Args:
             repair: set files aside that nobody names; put lost packets back where they are found, or where the hub

@@ -26,6 +26,7 @@ from ...store import (
     translate_driver_errors,
 )
 from .._context import ConnectorContext
+from .evidence_log_check import check_evidence
 
 log = get_logger("edoc_connector.connector.upkeep")
 
@@ -69,7 +70,8 @@ class SpoolFault:
 
     Args:
         kind: ``orphan`` (a file that no row names), ``draft`` (what a crash left half written), ``missing`` (a row's
-            file is gone), ``altered`` (its bytes are not those that were stored).
+            file is gone), ``altered`` (its bytes are not those that were stored), ``evidence`` (the log, or a
+            checkpoint, is not as it was written).
         what: the file, or the row with the hub's id.
         repaired: what was done about it, in English; None where nothing was.
         repaired_vi: the same in Vietnamese.
@@ -115,7 +117,7 @@ def prune(context: ConnectorContext, older_than: timedelta, *, dry_run: bool = T
 
 
 def fsck(context: ConnectorContext, *, repair: bool = False, deep: bool = False) -> list[SpoolFault]:
-    """Compare spool and store.
+    """Compare spool and store, and check the evidence against every checkpoint that was kept.
 
     Args:
         context: the store, and the hub that may give a packet once more.
@@ -138,7 +140,11 @@ def fsck(context: ConnectorContext, *, repair: bool = False, deep: bool = False)
               if (fault := _check_packet(context, row, orphans, repair=repair, deep=deep)) is not None]  # fmt: skip
     orphan_paths = [get_path(file) for _, file in orphans]
     faults += [_handle_orphan(context, path, repair=repair) for path in orphan_paths if path.exists() and _is_old(path)]
-    return faults + [_handle_draft(path, repair=repair) for path in drafts]
+    faults += [_handle_draft(path, repair=repair) for path in drafts]
+    return faults + [
+        SpoolFault(kind="evidence", what=where, advice=words.en, advice_vi=words.vi)
+        for where, words in check_evidence(context)
+    ]
 
 
 def rewrite_spool(context: ConnectorContext) -> Rewritten:
