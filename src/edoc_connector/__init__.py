@@ -26,6 +26,7 @@ from .errors import (
     HubUnavailable,
     IntermediaryAnswer,
     InvalidFields,
+    InvalidQuery,
     NotFound,
     NotSent,
     OutcomeUnknown,
@@ -45,7 +46,7 @@ if TYPE_CHECKING:
     from . import edxml, hubs, signing, testing
     from .client import AsyncHubClient, HubClient
     from .config import Settings
-    from .connector import AsyncConnector, Connector, Delivery, DeliveryState, Receipt
+    from .connector import AsyncConnector, Connector, Delivery, DeliveryState, Page, Receipt
     from .edxml import (
         Attachment,
         Business,
@@ -69,7 +70,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "client": ("AsyncHubClient", "HubClient"),
     "config": ("Settings",),
-    "connector": ("AsyncConnector", "Connector", "Delivery", "DeliveryState", "Receipt"),
+    "connector": ("AsyncConnector", "Connector", "Delivery", "DeliveryState", "Page", "Receipt"),
     "edxml": (
         "Attachment",
         "Business",
@@ -136,6 +137,7 @@ __all__ = [
     "HubUnavailable",
     "IntermediaryAnswer",
     "InvalidFields",
+    "InvalidQuery",
     "NotFound",
     "NotSent",
     "OrganId",
@@ -143,6 +145,7 @@ __all__ = [
     "OutcomeUnknown",
     "PacketError",
     "PacketRefused",
+    "Page",
     "Priority",
     "ProtocolError",
     "Receipt",

@@ -19,8 +19,9 @@ from edoc_connector._core import SteadyClock
 from edoc_connector.edxml import Attachment, write
 from edoc_connector.errors import NotSent, StoreError
 from edoc_connector.store import DeliveryState, ReceiptState
-from edoc_connector.testing import sample_document
+from edoc_connector.testing import RECIPIENT, SENDER, sample_document
 from edoc_connector.testing.hub import RunningHub
+from edoc_connector.worker import AgencyJobs
 
 if TYPE_CHECKING:
     from tests.connector.conftest import Fails, Handle, Office, SettingsOf
@@ -104,6 +105,52 @@ def test_row_23_a_file_that_may_not_grow(office: Office, hub: RunningHub, settin
         assert words_vi in step["vi"]
     assert told[2] == {"what": "space again", "states": ["confirmed"], "left": 0}
     assert [one.state for one in hub.packets()[0].receipts] == ["done"]
+
+
+def test_a_spool_that_is_read_only(
+    office: Office, hub: RunningHub, small_disk: Path | None, fails: Fails, handle: Handle
+) -> None:
+    """A StoreError to the caller; nothing sent, nothing confirmed; goes on when it can be written (faults, row 23)."""
+    if small_disk is None:
+        return
+    sender, receiver = office("H29.05"), office("G22", store={"spool": str(small_disk / "spool")})
+    sender.send(sample_document(number="1"))
+    subprocess.run(["mount", "-o", "remount,ro", small_disk], check=True)
+    fails(StoreError, lambda: handle(receiver), "cannot be written")
+    document = sample_document(sender=RECIPIENT, recipients=(SENDER,))
+    fails(StoreError, lambda: receiver.send(document), "cannot be written")
+    fails(StoreError, lambda: office("G22", store={"spool": str(small_disk / "spool" / "new")}), "cannot be written")
+    assert len(hub.hub.list_waiting("G22", "edoc")) == 1
+    subprocess.run(["mount", "-o", "remount,rw", small_disk], check=True)
+    assert len(handle(receiver)) == 1
+    assert receiver.send(document).state == "sent"
+
+
+def test_row_35_a_store_that_was_deleted(
+    office: Office, hub: RunningHub, tmp_path: Path, fails: Fails, handle: Handle
+) -> None:
+    """Noticed at the next poll, and nothing is sent or confirmed that nobody could find again (faults, row 35)."""
+    sender, receiver = office("H29.05"), office("G22", receive=CHEAP)
+    sender.send(sample_document(number="1"))
+    for path in (tmp_path / "G22").glob("edoc.db*"):
+        path.unlink()
+    fails(StoreError, lambda: handle(receiver), "was deleted or moved")
+    document = sample_document(sender=RECIPIENT, recipients=(SENDER,))
+    fails(StoreError, lambda: receiver.send(document), "was deleted or moved")
+    fails(StoreError, lambda: AgencyJobs(receiver).poll(), "was deleted or moved")
+    assert len(hub.hub.list_waiting("G22", "edoc")) == 1
+    assert len(hub.packets()) == 1
+    assert not (tmp_path / "G22" / "edoc.db").exists()
+
+
+def test_row_35_a_store_that_was_restored_meanwhile(office: Office, hub: RunningHub, fails: Fails) -> None:
+    """A worker that went on through a restore stops at its next poll (faults, row 35)."""
+    machine, operator = office("H29.05"), office("H29.05")
+    operator.begin_restore(operator.context.store.clock())
+    fails(StoreError, AgencyJobs(machine).recover, "while this program had it open")
+    fails(StoreError, lambda: machine.send(sample_document()), "while this program had it open")
+    assert hub.packets() == []
+    assert operator.send(sample_document()).state is DeliveryState.SENT
 
 
 def small_disk_free(folder: Path) -> int:

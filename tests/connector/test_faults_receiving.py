@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sqlite3
 import time
 from collections.abc import Callable
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 import pytest
@@ -165,3 +167,61 @@ def test_two_connectors_receive_at_once(office: Office, hub: RunningHub) -> None
         with receipt:
             ids.append(receipt.id)
     assert len(set(ids)) == 4
+
+
+def test_row_36_a_hub_that_counts_anew(office: Office, hub: RunningHub, handle: Handle) -> None:
+    """A new document under an old docId is a receipt of its own, and the first keeps its story (faults, row 36)."""
+    sender, receiver = office("H29.05"), office("G22")
+    sender.send(sample_document(number="1"))
+    (first,) = handle(receiver)
+    doc_id = first.hub_doc_id
+    sender.send(sample_document(number="2"))
+    reuse_doc_id(hub, doc_id)
+    handle(receiver)  # it is offered, and found to be another one
+    (second,) = handle(receiver)
+    assert (second.hub_doc_id, second.id) == (doc_id, sample_document(number="2").id)
+    receiver.flush()
+    assert [(one.id, one.state) for one in receiver.receipts()] == [
+        (second.id, ReceiptState.CONFIRMED), (first.id, ReceiptState.CONFIRMED)
+    ]  # fmt: skip
+    assert receiver.receipt(first.id).hub_doc_id.startswith(f"{doc_id}~")
+    assert [one.state for packet in hub.packets() for one in packet.receipts if one.id == doc_id] == ["done"]
+
+
+def test_row_36_an_old_id_that_was_refused(office: Office, hub: RunningHub, handle: Handle) -> None:
+    """A new document under the docId of a packet that was set aside is not refused unseen (faults, row 36)."""
+    sender, receiver = office("H29.05"), office("G22")
+    doc_id = hub.offer(b"<no packet/>", sender="H29.05", to="G22")
+    for _ in range(3):
+        handle(receiver)
+    assert receiver.receipt(doc_id).state is ReceiptState.QUARANTINED
+    sender.send(sample_document())
+    reuse_doc_id(hub, doc_id)
+    handle(receiver)
+    assert [one.id for one in handle(receiver)] == [sample_document().id]
+
+
+def test_row_36_statuses(office: Office, hub: RunningHub, handle: Handle) -> None:
+    """A new status under an old docId is entered too (faults, row 36)."""
+    sender, receiver = office("H29.05"), office("G22")
+    sender.send(sample_document())
+    (receipt,) = handle(receiver)
+    handle(sender)
+    old = next(one.receipts[0].id for one in hub.packets() if one.packet.message_type == "status")
+    receipt.accept()
+    receiver.flush()
+    reuse_doc_id(hub, old, message_type="status")
+    for _ in range(2):
+        handle(sender)
+    assert [one.status for one in sender.delivery(sample_document().id).recipients] == ["03"]
+
+
+def reuse_doc_id(hub: RunningHub, doc_id: str, *, message_type: str = "edoc") -> None:
+    """The hub was restored: the packet that came last has the docId of another one."""
+    packets = [one for one in hub.packets() if one.packet.message_type == message_type]
+    newest = max(
+        (one for packet in packets for one in packet.receipts if one.id != doc_id), key=lambda one: one.created
+    )
+    with closing(sqlite3.connect(hub.hub.config.data / "hub.sqlite3")) as database, database:
+        database.execute("DELETE FROM receipts WHERE id = ?", (doc_id,))
+        database.execute("UPDATE receipts SET id = ? WHERE id = ?", (doc_id, newest.id))

@@ -18,14 +18,18 @@ from ..errors import EdocError, PacketError
 from .errors import WrongOption, print_error, unusable_path_error
 from .exchange import deliveries, directory, explain, recall, receipts, receive, recheck, send, show, status, take_back
 from .operations import (
+    backup,
     database_commands,
     demo,
+    doctor,
     evidence,
     fsck,
     mockhub,
     prune,
     reconcile,
     resend,
+    restore,
+    restored,
     settle,
     spool_commands,
     worker,
@@ -49,7 +53,8 @@ for _command in (
     *(inspect, verify, build, lint),
     *(send, status, deliveries, show, receive, receipts, recheck, recall, take_back, directory, explain),
     *(evidence, reconcile, settle, resend, prune, fsck),
-    *(keys, worker),
+    *(backup, restore, restored),
+    *(keys, worker, doctor),
 ):
     app.command()(_command)
 for _group in (pdf_commands, seal_commands, database_commands, spool_commands):

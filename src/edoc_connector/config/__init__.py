@@ -3,7 +3,7 @@
 from .messages import POLICY_ANY, REFERENCE_HINT
 from .profiles import PRODUCTION, Requirement, is_production
 from .secret_refs import SecretRef
-from .sections import EvidenceSettings, LimitSettings, ReceiveSettings, WorkerSettings
+from .sections import EvidenceSettings, LimitSettings, LogSettings, ReceiveSettings, WorkerSettings
 from .settings import Settings
 
 __all__ = [
@@ -12,6 +12,7 @@ __all__ = [
     "REFERENCE_HINT",
     "EvidenceSettings",
     "LimitSettings",
+    "LogSettings",
     "ReceiveSettings",
     "Requirement",
     "SecretRef",

@@ -11,10 +11,12 @@ from ..hubs import Progress
 from ..signing import Signer, TimeStamping, VerifyPolicy
 from ..store import Lease, OverdueLimits, Store
 from ._checkpoints import CheckpointKeeper
+from ._hub_breaker import HubBreaker
 from ._hub_probe import HubProbe
 from ._lease_keeper import LeaseKeeper
 from ._recording_hub import RecordingHubClient
 from ._verified_cache import VerifiedCache
+from .holdings import StoreGuard
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,6 +28,7 @@ class ConnectorContext:
         agency: our code.
         store: the store.
         hub: the hub.
+        guard: sees whether another store is used for the agency.
         policy: which packets come in.
         receive: what else is asked of them.
         limits: times.
@@ -43,6 +46,7 @@ class ConnectorContext:
         on_progress: told the bytes of a packet that went over the wire, and the bytes in all where known.
         verified_cache: packets that were verified a moment ago.
         hub_probe: tells trouble with one packet from trouble with the hub.
+        breaker: tells whether work with the hub pauses.
         fetch_tries: how often the download of a packet may fail before it is set aside.
     """
 
@@ -50,6 +54,7 @@ class ConnectorContext:
     agency: str
     store: Store
     hub: RecordingHubClient
+    guard: StoreGuard
     policy: VerifyPolicy
     receive: ReceiveSettings
     limits: LimitSettings
@@ -67,4 +72,5 @@ class ConnectorContext:
     on_progress: Progress | None = field(default=None, repr=False)
     verified_cache: VerifiedCache = field(default_factory=VerifiedCache, repr=False)
     hub_probe: HubProbe = field(repr=False)
+    breaker: HubBreaker = field(repr=False)
     fetch_tries: int

@@ -82,7 +82,7 @@ class LeaseKeeper(ForkAware):
     def stop(self) -> None:
         """End the thread."""
         self._stopped.set()
-        if self._thread is not None:
+        if self._thread is not None and self._thread is not threading.current_thread():
             self._thread.join()
 
     def _run(self) -> None:

@@ -11,22 +11,18 @@ from typing import Self
 from .._core import ABOUT_SETTINGS, Text, get_logger, notice_fork
 from ..config import POLICY_ANY, Settings
 from ..edxml import Document, Organization, ReceiverChange, Replacement, StaffInfo
-from ..errors import NotFound, show_details
+from ..errors import EdocError, NotFound, show_details
 from ..hubs import Progress
 from ..signing import Signer, VerifyMode
-from ..store import (
-    STATUS,
-    DeliveryState,
-    DirectoryEntry,
-    DirectoryRow,
-    ReceiptRow,
-    ReceiptState,
-)
+from ..store import DirectoryEntry, ReceiptRow
 from ._opening import SigningKey, open_context
 from ._pdf_policy import require_pdf_support
+from .checks import CheckResult, Subject, run_checks
 from .delivery import Delivery, build_deliveries
 from .handlers import HandlerRegistration, Handlers
+from .holdings import end_watch, watch_abandonment
 from .inbound import Inbox, Receipt, ReceiveInterruption, ReceiveLoop
+from .lists import Lists
 from .naming import find_receipt
 from .operations import Administration
 from .outbound import (
@@ -43,7 +39,7 @@ from .outbound import (
 log = get_logger("edoc_connector.connector")
 
 
-class Connector(HandlerRegistration, Administration):
+class Connector(HandlerRegistration, Administration, Lists):
     """Sends and receives documents for one agency, over one hub, with everything kept in a store.
 
     Blocking, and safe to share between threads; `receive` is for one thread at a time. Several processes, or machines
@@ -79,8 +75,11 @@ class Connector(HandlerRegistration, Administration):
         self._receive_loop: ReceiveLoop | None = None
         self._signing_key.warn_if_unusable()
         settings.warn_of_shortfall()
+        if self.context.store.identity.is_restoring:
+            log.warning("the store was restored, and is not caught up with what happened since: see `edoc restored`")
         self.handlers = Handlers()
         self._receiving_in = self.context.lease.owner
+        self._finalizer = watch_abandonment(self, self.context, self.context.guard, self._signing_key.close)
 
     @classmethod
     def open(
@@ -111,11 +110,13 @@ class Connector(HandlerRegistration, Administration):
 
     def close(self) -> None:
         """Give back what was handed out and not handled, and close every connection."""
+        end_watch(self, self._finalizer)
         self._forget_parents_receipts()
         try:
             self._stop_receive_loop()
             self._give_back_handed_out()
         finally:
+            self.context.guard.release()
             self.context.lease_keeper.stop()
             self.outbox.close()
             self.context.hub.close()
@@ -271,20 +272,6 @@ class Connector(HandlerRegistration, Administration):
         with self.context.store.snapshot() as tx:
             return self._build_view(tx, document_id)
 
-    def deliveries(
-        self, *, state: DeliveryState | None = None, recipient: str | None = None, limit: int | None = None
-    ) -> list[Delivery]:
-        """List deliveries, newest first.
-
-        Args:
-            state: only those in this state.
-            recipient: only those to this organisation.
-            limit: at most so many.
-        """
-        with self.context.store.snapshot() as tx:
-            rows = tx.deliveries.list_newest(self.context.agency, state=state, recipient=recipient, limit=limit)
-            return build_deliveries(tx, rows, undelivered_after=self.context.limits.undelivered_after)
-
     def flush(self) -> Flushed:
         """Send everything that is queued, whether it is due by its back-off or not; ask about unknown outcomes.
 
@@ -346,23 +333,6 @@ class Connector(HandlerRegistration, Administration):
         """
         return Receipt(self.context, self._find_receipt(document_id, sender), outbox=self.outbox)
 
-    def receipts(
-        self, *, state: ReceiptState | None = None, kind: str | None = None, limit: int | None = None
-    ) -> list[Receipt]:
-        """List packets that came in, newest first.
-
-        Args:
-            state: only those in this state.
-            kind: only those of this kind (`Receipt.kind`).
-            limit: at most so many.
-        """
-        wanted: dict[str, str | None] = {} if state is None else {"state": state}
-        if kind is not None:
-            wanted["business"] = None if kind == STATUS else kind
-        with self.context.store.snapshot() as tx:
-            rows = tx.receipts.find_all(self.context.agency, limit=limit, **wanted)
-        return [Receipt(self.context, row, outbox=self.outbox) for row in rows]
-
     def recheck(self, hub_doc_id: str) -> Receipt:
         """Verify a packet that was set aside once more, by the settings of today.
 
@@ -385,6 +355,35 @@ class Connector(HandlerRegistration, Administration):
         self.outbox.dispatch_due()
         with self.context.store.snapshot() as tx:
             return Receipt(self.context, tx.receipts.get_by_id(row.id), outbox=self.outbox)
+
+    # -- what an operator must know
+
+    def checks(self) -> tuple[CheckResult, ...]:
+        """Look at every condition that an operator must know, and tell of each whether it is there.
+
+        Returns:
+            a result of each check, in the order of the registry; where the store does not answer, those that need it
+            are ``unknown``.
+        """
+        return run_checks(self.check_subject)
+
+    @classmethod
+    def diagnose(cls, settings: Settings) -> tuple[CheckResult, ...]:
+        """Look at every condition as `checks` does, also where the connector cannot be opened.
+
+        Args:
+            settings: of the agency.
+        """
+        try:
+            with cls(settings) as connector:
+                return connector.checks()
+        except EdocError as error:
+            return run_checks(Subject(settings=settings, opening_error=error))
+
+    @property
+    def check_subject(self) -> Subject:
+        """The agency, as its checks look at it."""
+        return Subject(settings=self.settings, opened=self.context, read_keys=self._signing_key.read_statuses)
 
     # -- the directory
 
@@ -409,11 +408,6 @@ class Connector(HandlerRegistration, Administration):
         ]
         with self.context.store.transaction() as tx:
             return tx.directory.replace_agencies(self.context.agency, entries)
-
-    def directory(self) -> list[DirectoryRow]:
-        """List the directory as it was last taken over, by code."""
-        with self.context.store.snapshot() as tx:
-            return tx.directory.list_agencies(self.context.agency)
 
     # -- helpers
 

@@ -61,6 +61,9 @@ _SELECT_LAST_LEAF = CompiledStatement(
     .order_by(LEAVES.c.leaf.desc())
     .limit(1)
 )
+_SELECT_LAST_ENTRY = CompiledStatement(
+    select(ENTRIES.c.id).where(ENTRIES.c.agency == bindparam("agency")).order_by(ENTRIES.c.id.desc()).limit(1)
+)
 _SELECT_LOG = CompiledStatement(select(LOGS.c.origin).where(LOGS.c.agency == bindparam("agency")))
 _SELECT_TILE = CompiledStatement(
     select(TILES.c.hash)
@@ -233,10 +236,7 @@ class EvidenceWriter(ForkAware):
         if not entries:
             return {}
         agencies = dict.fromkeys(entry.agency for entry in entries)
-        if self.in_commit:
-            for agency in agencies:
-                self._ensure_open(connection, agency)
-        _INSERT_ENTRIES.execute_many(connection, list(map(build_row, entries)))
+        insert_entries(connection, entries, at=self._clock())
         if not self.in_commit:
             return dict.fromkeys(agencies, CompactRange.start())
         return {agency: grown for agency in agencies if (grown := self._try_link(connection, agency)) is not None}
@@ -322,7 +322,7 @@ class EvidenceWriter(ForkAware):
             return None, 0
         rows = [(int(row["id"]), bytes(row["leaf_hash"])) for row in found]
         grown = self._load_range(connection, agency, size)
-        if size == 0 and (opening := self._ensure_open(connection, agency)) is not None:
+        if size == 0 and (opening := _ensure_open(connection, agency, at=self._clock())) is not None:
             rows.insert(0, opening)
         nodes = grown.extend(leaf_hash for _, leaf_hash in rows)
         keys = [key for key, _ in rows]
@@ -342,17 +342,35 @@ class EvidenceWriter(ForkAware):
             return known.copy()
         return open_tree(connection, agency, size).load_range() if size else CompactRange.start()
 
-    def _ensure_open(self, connection: Connection, agency: str) -> tuple[int, bytes] | None:
-        """Open a log that is not there yet by its first entry; returns that one's number and hash."""
-        if agency in self._ranges or read_origin(connection, agency) is not None:
-            return None
-        at = self._clock()
-        origin = add_log(connection, agency, at=at)
-        row = build_row(open_log(agency=agency, at=at, actor=SYSTEM_ACTOR, origin=origin))
-        found = _INSERT_ENTRY.fetch_first(connection, row)
-        if found is None:  # pragma: no cover - an insert returns its row, or raises
-            raise StoreError("the log cannot be opened", vi="không mở được nhật ký bằng chứng")
-        return int(found["id"]), bytes(row["leaf_hash"])
+
+def insert_entries(connection: Connection, entries: Sequence[LogEntry], *, at: datetime) -> None:
+    """Insert entries, without places; on SQLite, where they are committed in order, a new log's first one before them.
+
+    Args:
+        connection: a transaction.
+        entries: in order.
+        at: the time, if a log is opened.
+    """
+    if connection.dialect.name == "sqlite":
+        for agency in dict.fromkeys(entry.agency for entry in entries):
+            _ensure_open(connection, agency, at=at)
+    _INSERT_ENTRIES.execute_many(connection, list(map(build_row, entries)))
+
+
+def read_last_entry(connection: Connection, agency: str) -> int:
+    """Read the number of an agency's newest entry, which only grows; 0 without any."""
+    found = _SELECT_LAST_ENTRY.fetch_first(connection, {"agency": agency})
+    return 0 if found is None else int(found["id"])
+
+
+def _ensure_open(connection: Connection, agency: str, *, at: datetime) -> tuple[int, bytes] | None:
+    """Open a log that is not there yet by its first entry; returns that one's number and hash."""
+    if read_origin(connection, agency) is not None:
+        return None
+    origin = add_log(connection, agency, at=at)
+    row = build_row(open_log(agency=agency, at=at, actor=SYSTEM_ACTOR, origin=origin))
+    (found,) = _INSERT_ENTRY.fetch_all(connection, row)
+    return int(found["id"]), bytes(row["leaf_hash"])
 
 
 def list_unlinked(connection: Connection, agency: str) -> set[int]:

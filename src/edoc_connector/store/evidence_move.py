@@ -5,7 +5,7 @@ In batches, each a transaction of its own: what was moved before an interruption
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -68,7 +68,7 @@ def move_chains(engine: Engine, lock: str) -> None:
         lock: statement that keeps other upgrades out until the transaction ends; empty on SQLite.
     """
     with begin_transaction(engine, write=False) as connection:
-        agencies = connection.execute(select(_CHAIN.c.agency).distinct().order_by(_CHAIN.c.agency)).scalars().all()
+        agencies = _list_agencies(connection)
     for agency in agencies:
         move = None
         while move is None or not move.is_sealed:
@@ -77,6 +77,19 @@ def move_chains(engine: Engine, lock: str) -> None:
                     connection.execute(sa.text(lock))
                 move = _move_batch(connection, agency, move)
                 connection.commit()
+
+
+def move_rest(connection: Connection) -> None:
+    """Move whatever was not moved yet, in one transaction."""
+    for agency in _list_agencies(connection):
+        move = None
+        while move is None or not move.is_sealed:
+            move = _move_batch(connection, agency, move)
+
+
+def _list_agencies(connection: Connection) -> Sequence[str]:
+    query = select(_CHAIN.c.agency).distinct().order_by(_CHAIN.c.agency)
+    return connection.execute(query).scalars().all()
 
 
 def _move_batch(connection: Connection, agency: str, move: _Move | None) -> _Move:

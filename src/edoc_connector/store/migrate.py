@@ -14,6 +14,8 @@ from .procrastinate import upgrade_task_tables
 
 SCHEMA_REVISION = "0013"
 _BOTH_FORMS = "0012"  # the revision that has the evidence's chain and its log
+FORMER_TABLES = ("evidence",)
+"""Tables of earlier revisions, which their backups have."""
 _VERSION_TABLE = "alembic_version"
 _LOCK_KEY = 0x65646F63  # "edoc": one upgrade at a time on PostgreSQL, where DDL takes no lock of its own
 _LOCK = f"SELECT pg_advisory_xact_lock({_LOCK_KEY})"
@@ -63,7 +65,7 @@ def _upgrade_to(engine: Engine, revision: str) -> bool:
         if connection.dialect.name == "postgresql":
             connection.execute(text(_LOCK))
         if read_revision(connection) != SCHEMA_REVISION:
-            _run_migrations(connection, revision)
+            run_migrations(connection, revision)
         is_newest = read_revision(connection) == revision
         connection.commit()
     return is_newest
@@ -102,7 +104,32 @@ def read_revision(connection: Connection) -> str | None:
     return str(number) if number is not None else None
 
 
-def _run_migrations(connection: Connection, revision: str) -> None:
+def read_store_revision(url: str) -> str | None:
+    """Read the schema revision of a database that may not fit this version; None where it has none.
+
+    Args:
+        url: as for `upgrade`.
+
+    Raises:
+        StoreError: the database cannot be opened.
+    """
+    engine = make_engine(url)
+    path = find_database_file(engine)
+    try:
+        if path is not None and not path.exists():  # opening it would make it
+            return None
+        with translate_driver_errors(), begin_transaction(engine, write=False) as connection:
+            return read_revision(connection)
+    finally:
+        engine.dispose()
+
+
+def run_migrations(connection: Connection, revision: str = "head") -> None:
+    """Bring a database, in its transaction, to a revision.
+
+    Raises:
+        StoreError: a newer version of the library made it.
+    """
     # Alembic takes long to import and is needed once in the life of a database.
     from alembic import command
     from alembic.config import Config

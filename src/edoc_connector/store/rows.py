@@ -17,6 +17,8 @@ STATUS = "status"  # message type of a receipt, and kind of an outgoing message:
 CONFIRM = "confirm"  # kind of an outgoing message: a confirmation,
 DONE = "done"  # which says that a packet is kept,
 FAIL = "fail"  # or that it is not
+RESTORED = "Restored"  # error code of a receipt that may have been handled since the backup that the store is from
+NOT_OURS = "NotOurs"  # error code of a status, in a restored store, about a document that the store does not know
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -182,6 +184,32 @@ class JobRow(TableRow):
     lease_until: datetime | None
     fence: int
     updated_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoreIdentity(TableRow):
+    """Which store it is.
+
+    Args:
+        store: its name, 32 hexadecimal digits.
+        epoch: grows by one with each restore.
+        created_at: when it was made, UTC.
+        restored_at: when it was restored last; None where it never was.
+        snapshot_at: the time of the backup that it was restored from.
+        finished_at: when a person found that everything was caught up with.
+    """
+
+    store: str
+    epoch: int
+    created_at: datetime
+    restored_at: datetime | None
+    snapshot_at: datetime | None
+    finished_at: datetime | None
+
+    @property
+    def is_restoring(self) -> bool:
+        """Whether it was restored, and what happened since the backup is not caught up with."""
+        return self.restored_at is not None and self.finished_at is None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

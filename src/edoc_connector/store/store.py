@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from types import TracebackType
 
-from sqlalchemy import Engine
+from sqlalchemy import Engine, text
 
 from .._core import make_private_folder, protect_database, utc_now
 from ..errors import NotFound
@@ -25,10 +25,14 @@ from ._sql import (
 )
 from .evidence_linking import EvidenceWriter
 from .group_commit import GroupCommit, GroupTransaction, SoloTransaction
-from .migrate import ensure_schema
+from .maintenance import Announcement, Identity, IdentityWatch
+from .migrate import ensure_schema, read_revision
 from .procrastinate import TaskQueue, require_task_tables
+from .rows import StoreIdentity
 from .spool import PacketFile, Spool, SpoolKeys
 from .transaction import Tx
+
+_PLACE_ON_SERVER = "SELECT oid, current_schema() FROM pg_database WHERE datname = current_database()"
 
 
 class Store:
@@ -67,6 +71,76 @@ class Store:
             else partial(SoloTransaction, connections, evidence)
         )
         self.tasks = tasks
+        with StoreSnapshot(self, connections) as tx:
+            self._watch = IdentityWatch(Identity(tx).read())
+
+    @property
+    def identity(self) -> StoreIdentity:
+        """Which store it is, as of the last look."""
+        return self._watch.identity
+
+    def require_same(self, agency: str) -> None:
+        """Require that the database is the one that was opened, and has not forgotten anything.
+
+        Raises:
+            StoreError: it was deleted, replaced, or put back to an older state; the error says what to do.
+        """
+        known_sequence = self._watch.get_sequence(agency)
+        with self.snapshot() as tx:
+            self._watch.require_same(tx, agency, known_sequence=known_sequence)
+
+    def accept_identity(self) -> None:
+        """Take the store's identity as it is now: this program renewed it."""
+        with StoreSnapshot(self, self._connections) as tx:
+            self._watch = IdentityWatch(Identity(tx).read())
+
+    @property
+    def url(self) -> str:
+        """The database's URL, with its password."""
+        return self._engine.url.render_as_string(hide_password=False)
+
+    @property
+    def database(self) -> str:
+        """Name the database as this machine finds it: the path of its file, or server and name; no secret."""
+        path = find_database_file(self._engine)
+        url = self._engine.url
+        return (
+            str(path.resolve())
+            if path is not None
+            else f"{url.host or url.query.get('host')}:{url.port}/{url.database}"
+        )
+
+    @property
+    def folder(self) -> Path | None:
+        """The folder of the database's file; None on a server."""
+        path = find_database_file(self._engine)
+        return None if path is None else path.absolute().parent
+
+    @property
+    def key(self) -> str:
+        """Tell the database from every other: by its file, or its place on the server, however the URL names it.
+
+        Raises:
+            StoreError: it cannot be read.
+        """
+        path = find_database_file(self._engine)
+        if path is not None:
+            with translate_driver_errors():
+                found = path.stat()
+            return f"{found.st_dev}:{found.st_ino}"
+        with self.snapshot() as tx:
+            place = tx.connection.execute(text(_PLACE_ON_SERVER)).one()
+        return f"{place[0]}:{place[1]}:{self.identity.created_at:%Y%m%d%H%M%S%f}"
+
+    def announce(self, purpose: str) -> Announcement | None:
+        """Make the announcement of this store on its server; None for a file.
+
+        Args:
+            purpose: what the store is used for.
+        """
+        if find_database_file(self._engine) is not None:
+            return None
+        return Announcement(self._engine, purpose=purpose, key=self.key)
 
     @classmethod
     def open(
@@ -110,6 +184,19 @@ class Store:
             engine.dispose()
             raise
 
+    def find_database_file(self) -> Path | None:
+        """Find the file of the database; None for a server."""
+        return find_database_file(self._engine)
+
+    def read_revision(self) -> str | None:
+        """Read the schema revision that the database has now.
+
+        Raises:
+            StoreError: it cannot be read.
+        """
+        with self.snapshot() as tx:
+            return read_revision(tx.connection)
+
     def close(self) -> None:
         """Link what was written to the evidence, and close every connection."""
         self._evidence.finish()
@@ -133,6 +220,7 @@ class Store:
         Raises:
             StoreError: nothing changed.
         """
+        self._watch.require_unrefused()
         return StoreTransaction(self, self._new_transaction(), actor or self._actor)
 
     def finish_evidence(self) -> None:
@@ -175,6 +263,7 @@ class Store:
         Raises:
             StoreError: it cannot be read.
         """
+        self._watch.require_unrefused()
         return StoreSnapshot(self, self._connections)
 
 

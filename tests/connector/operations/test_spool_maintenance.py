@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import pytest
+
+from edoc_connector.connector.operations import spool_maintenance
 from edoc_connector.testing import sample_document
 from edoc_connector.testing.hub import RunningHub
 
@@ -31,3 +35,22 @@ def test_an_altered_packet_stays_until_there_is_another(office: Office, hub: Run
     with sender.context.store.snapshot() as tx:
         notes = [facts for facts in tx.evidence_log.list_facts("H29.05") if facts["kind"] == "packet"]
     assert [note.get("altered") for note in notes][-1] == "found among the orphans"
+
+
+def test_row_35_fsck_asks_the_database(
+    office: Office, hub: RunningHub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the database's own check finds is a fault with what to do, and nothing is repaired then (faults, row 35)."""
+    sender = office("H29.05")
+    sender.send(sample_document())
+    assert sender.fsck(deep=True) == []
+    (packet,) = (tmp_path / "H29.05" / "spool").glob("??/*.edxml")
+    stray = packet.with_name("0" * 32 + ".edxml")
+    stray.write_bytes(b"all there is")
+    os.utime(stray, (0, 0))
+    monkeypatch.setattr(spool_maintenance, "find_damage", lambda *_, **__: ["row 3 missing from index x"])
+    faults = sender.fsck(repair=True, deep=True)
+    assert [(one.kind, one.repaired) for one in faults] == [("database", None), ("orphan", None)]
+    assert "edoc restore" in faults[0].advice
+    assert "khôi phục" in faults[0].advice_vi
+    assert stray.exists()

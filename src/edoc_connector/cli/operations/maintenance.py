@@ -32,7 +32,7 @@ def reconcile(config: ConfigOption = CONFIG, agency: AgencyOption = None) -> Non
 
     with open_connector(config, agency) as connector:
         found = connector.reconcile()
-        sending = connector.deliveries(state=DeliveryState.SENDING)
+        sending = list(connector.iter_deliveries(state=DeliveryState.SENDING))
         lease = connector.settings.limits.lease
     for one in found.settled:
         say(f"settled: {_describe_unsettled(one)}: {name_commands(one.text)}", f"đã rõ: {name_commands(one.text_vi)}")
@@ -114,6 +114,13 @@ def settle(
     arrived: Annotated[
         bool, typer.Option("--arrived/--not-arrived", help="Whether the hub has it. / Trục đã có hay chưa.")
     ],
+    what: Annotated[
+        str | None,
+        typer.Option(metavar="WHAT", help="Only document, or a status code: 03. / Chỉ: văn bản, hoặc mã trạng thái."),
+    ] = None,
+    recipient: Annotated[
+        str | None, typer.Option(metavar="CODE", help="Only the status to this one. / Chỉ trạng thái tới đơn vị này.")
+    ] = None,
     config: ConfigOption = CONFIG,
     agency: AgencyOption = None,
 ) -> None:
@@ -123,7 +130,7 @@ def settle(
     """
     with open_connector(config, agency) as connector:
         try:
-            connector.settle(document_id, arrived=arrived)
+            connector.settle(document_id, arrived=arrived, what=what, recipient=recipient)
         except StoreError as error:
             raise _not_in_doubt_error(connector, document_id) or error from error
     outcome = Text("counts as sent", "được coi là đã gửi") if arrived else Text("will be sent again", "sẽ được gửi lại")
@@ -170,7 +177,7 @@ def fsck(
     config: ConfigOption = CONFIG,
     agency: AgencyOption = None,
 ) -> None:
-    """Check the spool, and the evidence by its checkpoints. / Đối chiếu kho tạm và nhật ký bằng chứng.
+    """Check database, spool and evidence. / Kiểm tra cơ sở dữ liệu, kho tạm và nhật ký bằng chứng.
 
     Exit code 1 where something is wrong and was not repaired.
     """

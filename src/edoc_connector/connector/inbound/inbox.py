@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
+from operator import itemgetter
 from typing import Any
 
 from ..._core import Text, get_logger
@@ -23,7 +24,22 @@ from ...errors import (
     TransportError,
 )
 from ...hubs import MessageType, Waiting
-from ...store import DONE, FAIL, RECEIPTS, Authority, LeaseLost, Offer, ReceiptRow, ReceiptState, SpoolFile, Tx
+from ...store import (
+    DONE,
+    EDOC,
+    FAIL,
+    NOT_OURS,
+    RECEIPTS,
+    RESTORED,
+    Authority,
+    LeaseLost,
+    Offer,
+    ReceiptRow,
+    ReceiptState,
+    SpoolFile,
+    Tx,
+    has_waited,
+)
 from .._context import ConnectorContext
 from .._fingerprint import compute_fingerprint
 from .._recovery import recover_receiving
@@ -47,7 +63,13 @@ from .quarantine import MAX_WRONG_BODIES, set_aside
 log = get_logger("edoc_connector.connector.inbox")
 
 # Here for good, and the hub was told so.
-_CONFIRMED_STATES = frozenset({ReceiptState.HANDLED, ReceiptState.CONFIRMED, ReceiptState.DUPLICATE})
+_CONFIRMED_STATES = frozenset(
+    {ReceiptState.HANDLED, ReceiptState.CONFIRMED, ReceiptState.DUPLICATE, ReceiptState.QUARANTINED}
+)
+
+# Times that hubs and databases write for none, such as 1970 or 9999, are outside of these.
+_EARLIEST_CREATION = datetime(2000, 1, 1, tzinfo=UTC)
+_CLOCK_TOLERANCE = timedelta(days=1)
 
 _REQUEUED_PER_POLL = 500  # packets set aside that are downloaded once more at a time
 _OFFERS_PER_TRANSACTION = 200  # what a hub lists is entered in pieces, so that other writers get their turn
@@ -193,7 +215,8 @@ class Inbox:
         """
         if row.state != ReceiptState.QUARANTINED or row.spool_file is not None or row.error_code is None:
             return False
-        return now - row.updated_at >= timedelta(seconds=self._context.limits.backoff_cap)
+        wait = timedelta(seconds=self._context.limits.backoff_cap)
+        return has_waited(row.updated_at, wait, now=now, limits=self._context.overdue_limits)
 
     def poll_offers(self, kind: MessageType) -> tuple[list[int], list[int]]:
         """Ask the hub what it offers, and record it.
@@ -203,10 +226,13 @@ class Inbox:
 
         Raises:
             EdocError: the hub did not say.
+            StoreError: the store is not the one any more that was opened.
         """
+        self._context.store.require_same(self._context.agency)
         asked_at = self._context.store.clock()
         self._context.hub.clear_exchanges()  # nothing of it is for the evidence, and polls go on for months
-        return self._record_offers(self._context.hub.list_waiting(kind), asked_at)
+        offers = sort_by_creation(self._context.hub.list_waiting(kind), asked_at)
+        return self._record_offers(offers, asked_at)
 
     def open_status(self, row: ReceiptRow) -> ReceivedStatus | None:
         """Open a status packet that came in, and find the delivery it is about; None where it is no status.
@@ -227,8 +253,9 @@ class Inbox:
     def recheck_offered(self, key: int) -> EdocError | None:
         """Compare a packet that the hub offers after its confirmation with the one that came; confirm it once more.
 
-        Other bytes under the same docId are set aside beside the first, which stays as it is. One that the hub does not
-        give now is compared later.
+        Another packet under the same docId, as from a hub that was restored and counts anew, is a receipt of its own.
+        The same packet with other content is set aside beside the first, which stays as it is. One that the hub does
+        not give now is compared later.
 
         Returns:
             The trouble with this packet alone, if there was any.
@@ -244,12 +271,35 @@ class Inbox:
         except EdocError as error:
             self._postpone_comparison(row, error)
             return error
+        if changed_file is not None and self._is_other_packet(changed_file, row):
+            self._begin_anew(row, changed_file)
+            return None
         with self._context.store.transaction() as tx:
             self._context.hub.record_exchanges(tx, RECEIPTS, row.id)
             if changed_file is not None:
                 _quarantine_second(tx, row, changed_file)
             _enqueue_confirmation(tx, row)
         return None
+
+    def _is_other_packet(self, file: SpoolFile, row: ReceiptRow) -> bool:
+        """Whether a packet is not the one that came under its docId before: another document, or another status."""
+        try:
+            message = read(self._context.store.spool.locate(file.name)).message
+        except PacketError:
+            return False
+        if isinstance(message, StatusMessage) or row.message_type != EDOC:
+            return True
+        return (message.id, message.sender.id) != (row.document_id, row.sender)
+
+    def _begin_anew(self, row: ReceiptRow, file: SpoolFile) -> None:
+        """Let the docId of a packet go to another one, which the next poll finds listed."""
+        log.error("docId %s is another packet's now: was the hub restored?", row.hub_doc_id)
+        with self._context.store.transaction() as tx:
+            self._context.hub.record_exchanges(tx, RECEIPTS, row.id)
+            renamed = tx.receipts.give_up_hub_doc_id(row)
+            successor = tx.receipts.record_offer(row.agency, row.hub_doc_id, row.message_type)
+            tx.audit_log.record("offer", RECEIPTS, successor.id, {"succeeds": renamed.hub_doc_id})
+        self._context.store.spool.delete_file(file.name)  # it is downloaded as every packet is
 
     def _postpone_comparison(self, row: ReceiptRow, error: EdocError) -> None:
         """Put the comparison of a packet off that the hub does not give now.
@@ -288,6 +338,8 @@ class Inbox:
                 if row.hub_doc_id in new_doc_ids:
                     new_doc_ids.remove(row.hub_doc_id)  # a hub may list it twice
                     tx.audit_log.record("offer", RECEIPTS, row.id, _as_announcement(waiting))
+                if row.error_code in (RESTORED, NOT_OURS) and row.state == ReceiptState.QUARANTINED:
+                    row = rows[waiting.doc_id] = _take_up_after_restore(tx, row)
                 if row.state == ReceiptState.LISTED:
                     new_ids[row.id] = None
                 elif (redownload_values := self._plan_redownload(row, tx.now)) is not None:
@@ -295,9 +347,9 @@ class Inbox:
                     rows[waiting.doc_id] = tx.receipts.move(row, ReceiptState.LISTED, **redownload_values)
                 elif row.confirmed_at is None:
                     tx.outgoing.requeue_refused(row)  # else the hub was not told yet when it answered
-                elif row.confirmed_at >= asked_at:
+                elif asked_at <= row.confirmed_at <= tx.now:  # not one that a clock ahead wrote
                     continue  # nor then
-                elif row.state == ReceiptState.QUARANTINED:
+                elif row.state == ReceiptState.QUARANTINED and row.spool_file is None:
                     _enqueue_confirmation(tx, row)
                 elif row.state in _CONFIRMED_STATES and row.next_attempt_at <= tx.now:
                     known_ids[row.id] = None
@@ -324,6 +376,43 @@ class Inbox:
             return compute_fingerprint(packet.message, packet.attachments, stored=stored) != stored
         except (PacketError, AttachmentError):
             return True
+
+
+_AFRESH: dict[str, Any] = {"refetch": False, **NO_ERROR}
+
+
+def _take_up_after_restore(tx: Tx, row: ReceiptRow) -> ReceiptRow:
+    """Take up a packet again that a restore set aside: the hub still offers it, so it was not confirmed since.
+
+    A status about a document that the store does not know waits until it does.
+    """
+    if row.error_code == NOT_OURS:
+        is_known = tx.deliveries.find_by_document_id(row.agency, row.document_id or "") is not None
+        detail = Text("the document that it is about is known by now", "đã có văn bản mà thông báo này nói đến")
+        return tx.receipts.move(row, ReceiptState.LISTED, detail=detail, **_AFRESH) if is_known else row
+    detail = Text("the hub still offers it: it was not confirmed since the backup",
+                  "trục vẫn còn đưa ra: chưa được xác nhận kể từ bản sao lưu")  # fmt: skip
+    state = ReceiptState.WAITING if row.was_admitted else ReceiptState.LISTED
+    values = _AFRESH | ({} if row.was_admitted else {"attempts": 0})
+    return tx.receipts.move(row, state, detail=detail, next_attempt_at=tx.now, **values)
+
+
+def sort_by_creation(offers: Sequence[Waiting], asked_at: datetime) -> list[Waiting]:
+    """Sort what a hub lists by the time at which it says that each packet arrived there.
+
+    One without a time that can be true stays behind the one that it is listed after; the same times stay as listed.
+
+    Args:
+        offers: the packets, as listed.
+        asked_at: when the hub was asked.
+    """
+    latest = asked_at + _CLOCK_TOLERANCE
+    times: list[datetime] = []
+    for offer in offers:
+        created_at = offer.created_at
+        is_true = created_at is not None and _EARLIEST_CREATION <= created_at <= latest
+        times.append(created_at if is_true and created_at is not None else times[-1] if times else _EARLIEST_CREATION)
+    return [offer for _, offer in sorted(zip(times, offers, strict=True), key=itemgetter(0))]
 
 
 def _can_redownload(row: ReceiptRow) -> bool:

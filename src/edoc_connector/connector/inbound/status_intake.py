@@ -14,9 +14,11 @@ from ...errors import NotFound
 from ...store import (
     CHANGE_BY_ANSWER,
     DONE,
+    NOT_OURS,
     TAKE_BACK_CODE,
     Change,
     DeliveryRow,
+    Identity,
     ReceiptRow,
     ReceiptState,
     Tx,
@@ -43,6 +45,9 @@ def apply_status(tx: Tx, row: ReceiptRow, message: StatusMessage, values: dict[s
     values = values | _name_subject(judged)
     if tx.receipts.find_same_status(row, values["fingerprint"]) is not None:
         stored_row = tx.receipts.move(row, ReceiptState.DUPLICATE, **values)
+    elif message.code != TAKE_BACK_CODE and judged.delivery is None and Identity(tx).read().is_restoring:
+        _set_aside_unknown(tx, row, message, values)
+        return
     elif not judged.ruling.counts:
         stored_row = _keep_uncounted(tx, row, message, values, judged)
     elif message.code == TAKE_BACK_CODE:
@@ -81,6 +86,26 @@ def _name_subject(judged: JudgedPacket) -> dict[str, Any]:
     return {"document_id": subject.document_id} if subject is not None else {}
 
 
+def _set_aside_unknown(tx: Tx, row: ReceiptRow, message: StatusMessage, values: dict[str, Any]) -> None:
+    """Set a status aside whose document a restored store does not know: it was sent after the backup.
+
+    The hub is not told, so that it keeps the status; once the document is known, it is taken in.
+    """
+    response_for = message.response_for
+    named = f"{response_for.document_id or ''} {response_for.code or ''}".strip()
+    log.warning(
+        "docId %s: status %s about %s, which the restored store does not know", row.hub_doc_id, message.code, named
+    )
+    detail = Text(
+        f"{message.code} about {named}, which this store does not know: it was sent after the backup that the store is "
+        "restored from. Send that document again with the same id, and the status is taken in; see `edoc restored`.",
+        f"trạng thái {message.code} về {named} mà kho không có: văn bản được gửi sau bản sao lưu đã khôi phục. Hãy gửi "
+        "lại đúng văn bản đó với cùng mã để tiếp nhận trạng thái; xem `edoc restored`.",
+    )
+    columns = {"error_code": NOT_OURS, "error_text": detail.en, "error_vi": detail.vi, "took_effect": False}
+    tx.receipts.move(row, ReceiptState.QUARANTINED, detail=detail, **values | columns)
+
+
 def _keep_uncounted(
     tx: Tx, row: ReceiptRow, message: StatusMessage, values: dict[str, Any], judged: JudgedPacket
 ) -> ReceiptRow:
@@ -110,7 +135,10 @@ def _record_report(tx: Tx, message: StatusMessage, judged: JudgedPacket) -> Text
     if delivery is None:
         response_for = message.response_for
         log.warning(
-            "status %s about a document we did not send: %s %s", code, response_for.document_id, response_for.code
+            "status %s about a document we did not send: %s %s; if you did, another store is used for the agency",
+            code,
+            response_for.document_id,
+            response_for.code,
         )
         return Text(
             f"{code} about a document that we did not send (flagged)",

@@ -3,19 +3,25 @@
 from .admin import Administration
 from .evidence_check import Checked, Problem, check_pack
 from .explain import Event, Story
+from .other_store import OtherStoreSigns, find_other_store
 from .reconcile import Reconciled, Unsettled
-from .spool_maintenance import Pruned, Rewritten, SpoolFault
+from .restored import RestoreReport
+from .spool_maintenance import Pruned, Rewritten, SpoolFault, fsck
 
 __all__ = [
     "Administration",
     "Checked",
     "Event",
+    "OtherStoreSigns",
     "Problem",
     "Pruned",
     "Reconciled",
+    "RestoreReport",
     "Rewritten",
     "SpoolFault",
     "Story",
     "Unsettled",
     "check_pack",
+    "find_other_store",
+    "fsck",
 ]

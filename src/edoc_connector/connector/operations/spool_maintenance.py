@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from ..._core import get_logger, get_path
-from ...errors import EdocError
+from ...errors import EdocError, StoreError
 from ...store import (
     DELIVERIES,
     ORPHANS_FOLDER,
@@ -22,6 +22,7 @@ from ...store import (
     Spool,
     compute_owner_tag,
     compute_sha256,
+    find_damage,
     parse_owner_tag,
     translate_driver_errors,
 )
@@ -66,12 +67,12 @@ class Rewritten:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SpoolFault:
-    """A disagreement of spool and store.
+    """Damage of the database, or a disagreement of spool and store.
 
     Args:
-        kind: ``orphan`` (a file that no row names), ``draft`` (what a crash left half written), ``missing`` (a row's
-            file is gone), ``altered`` (its bytes are not those that were stored), ``evidence`` (the log, or a
-            checkpoint, is not as it was written).
+        kind: ``database`` (it is damaged, by its own check), ``orphan`` (a file that no row names), ``draft`` (what a
+            crash left half written), ``missing`` (a row's file is gone), ``altered`` (its bytes are
+            not those that were stored), ``evidence`` (the log, or a checkpoint, is not as it was written).
         what: the file, or the row with the hub's id.
         repaired: what was done about it, in English; None where nothing was.
         repaired_vi: the same in Vietnamese.
@@ -117,16 +118,30 @@ def prune(context: ConnectorContext, older_than: timedelta, *, dry_run: bool = T
 
 
 def fsck(context: ConnectorContext, *, repair: bool = False, deep: bool = False) -> list[SpoolFault]:
-    """Compare spool and store, and check the evidence against every checkpoint that was kept.
+    """Have the database check itself, compare spool and store, and check the evidence against every kept checkpoint.
 
     Args:
         context: the store, and the hub that may give a packet once more.
-        repair: set orphans aside, remove old drafts, put lost packets back where an orphan or the hub has them.
-        deep: read every file and compare its hash.
+        repair: set orphans aside, remove old drafts, put lost packets back where an orphan or the hub has them; nothing
+            of it where the database is damaged: what it does not name any more may be all there is.
+        deep: read every file and compare its hash; check the database's indexes too.
 
     Raises:
         StoreError: the store or the spool cannot be read.
     """
+    with context.store.snapshot() as tx:
+        damage = find_damage(tx.connection, deep=deep)
+    if not damage:
+        return _compare(context, repair=repair, deep=deep)
+    faults = [SpoolFault(kind="database", what=line, **_RESTORE_DATABASE) for line in damage]
+    try:
+        return faults + _compare(context, repair=False, deep=deep)
+    except StoreError as error:  # what is damaged stands in the list already
+        log.warning("spool and store cannot be compared: %s", error)
+        return faults
+
+
+def _compare(context: ConnectorContext, *, repair: bool, deep: bool) -> list[SpoolFault]:
     with context.store.snapshot() as tx:
         retention = PacketRetention(tx)
         named_files = retention.list_named_files()
@@ -138,8 +153,9 @@ def fsck(context: ConnectorContext, *, repair: bool = False, deep: bool = False)
         drafts = [path for path in context.store.spool.list_drafts() if _is_old(path)]
     faults = [fault for row in rows if row.file not in pruned
               if (fault := _check_packet(context, row, orphans, repair=repair, deep=deep)) is not None]  # fmt: skip
-    orphan_paths = [get_path(file) for _, file in orphans]
-    faults += [_handle_orphan(context, path, repair=repair) for path in orphan_paths if path.exists() and _is_old(path)]
+    with translate_driver_errors():
+        orphan_paths = [path for _, file in orphans if (path := get_path(file)).exists() and _is_old(path)]
+    faults += [_handle_orphan(context, path, repair=repair) for path in orphan_paths]
     faults += [_handle_draft(path, repair=repair) for path in drafts]
     return faults + [
         SpoolFault(kind="evidence", what=where, advice=words.en, advice_vi=words.vi)
@@ -216,6 +232,12 @@ def _check_packet(
     if not repair:
         return fault
     return _restore_packet(context, row, orphans, fault)
+
+
+_RESTORE_DATABASE = {
+    "advice": "stop every program, keep a copy of the file, and restore a backup: edoc restore",
+    "advice_vi": "dừng mọi chương trình, giữ lại bản sao của tệp rồi khôi phục bản sao lưu: edoc restore",
+}
 
 
 def _advise(row: PacketRow) -> dict[str, str]:
@@ -295,5 +317,6 @@ def _handle_draft(path: Path, *, repair: bool) -> SpoolFault:
                        advice_vi="edoc fsck --repair sẽ xóa")  # fmt: skip
     if not repair:
         return fault
-    path.unlink(missing_ok=True)
+    with translate_driver_errors():
+        path.unlink(missing_ok=True)
     return replace(fault, repaired="removed", repaired_vi="đã xóa", advice="", advice_vi="")

@@ -251,6 +251,9 @@ class AckSender(ForkAware):
             return bool(tx.outgoing.find_all(row.agency, **told_fail, limit=1))
 
     def _send_status(self, row: OutgoingRow) -> HubCopy:
+        hub_copy = self._reconciler.find_sent_before_restore(row)
+        if hub_copy is not None:
+            return hub_copy
         packet = self._ensure_packet(row)
         try:
             result = self._context.hub.send(

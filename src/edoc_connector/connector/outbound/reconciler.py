@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import NoReturn, TypeAlias
 
 from ..._core import Text, get_logger, make_lock
@@ -30,6 +30,7 @@ from .sent_copies import (
     is_match,
     leave_out,
     names_document,
+    take_earliest,
 )
 
 log = get_logger("edoc_connector.connector.outbox")
@@ -39,6 +40,11 @@ LOOKUPS_BEFORE_RESEND = 2
 
 _MAX_QUESTIONS = 16  # about other packets, to tell one apart from them
 _LOOK_ALIKE_MARGIN = timedelta(days=1)  # how far the hub's clock may be from ours, for what is looked at besides
+
+FOUND_AFTER_RESTORE = Text(
+    "it went out after the backup that the store is restored from",
+    "đã gửi sau thời điểm của bản sao lưu được khôi phục",
+)
 
 SentRow: TypeAlias = DeliveryRow | OutgoingRow
 
@@ -113,6 +119,25 @@ class Reconciler:
         self._make_ready(row)
         return None
 
+    def find_sent_before_restore(self, row: SentRow) -> HubCopy | None:
+        """Find the hub's copy of a message that a restored store is about to send: it may have gone out since.
+
+        As long as the restore is not caught up with. One that went out since the backup is listed by now.
+
+        Raises:
+            Undecided: the hub cannot tell, or not which of its packets it is.
+            EdocError: the hub cannot be asked now.
+        """
+        if not self._context.store.identity.is_restoring:
+            return None
+        try:
+            finding = self.query_hub(row)
+        except EdocError as error:
+            raise _as_lookup_error(error) from error
+        if finding.is_ambiguous:
+            raise _build_ambiguous_error(len(finding.copies))
+        return HubCopy(finding.doc_id, finding.copy_id) if finding.is_found else None
+
     def query_hub(self, row: SentRow) -> SentFinding:
         """Ask the hub which of its packets a message is.
 
@@ -126,7 +151,12 @@ class Reconciler:
             if not copies or names_document(query, copies[0]):
                 return SentFinding(query, copies)
             look_alikes = self._find_look_alikes(tx, row, query, copies)
-        return self._tell_apart(row, SentFinding(query, copies), look_alikes, states)
+        finding = self._tell_apart(row, SentFinding(query, copies), look_alikes, states)
+        return take_earliest(finding) if self._may_be_forgotten(row) else finding
+
+    def _may_be_forgotten(self, row: SentRow) -> bool:
+        """Whether the hub may have later statuses of the same lane that a restored store knows nothing of."""
+        return isinstance(row, OutgoingRow) and self._context.store.identity.is_restoring
 
     def query_taken(self, row: SentRow) -> SentFinding:
         """Ask the hub about a message that it took once: by its id first, since lists end some time ago.
@@ -195,6 +225,8 @@ class Reconciler:
         others: Sequence[SentRow]
         if isinstance(row, OutgoingRow):
             others = tx.outgoing.list_departed(row, since=since)
+            if self._may_be_forgotten(row):  # all that waited counts as unknown; of a lane, none leaves before its turn
+                others = [other for other in others if other.lane != row.lane or other.id < row.id]
         else:
             others = tx.deliveries.list_departed(row, query.recipients, since=since)
         queries = [self._build_query(tx, other) for other in others]
@@ -203,22 +235,29 @@ class Reconciler:
     def _build_query(self, tx: Tx, row: SentRow) -> SentQuery:
         hub_time = self._context.hub.time  # set right by an answer before, if the hub refuses our clock
         query = self._build_status_query(row) if isinstance(row, OutgoingRow) else self._build_document_query(tx, row)
-        return adjust_to_hub_clock(query, now=hub_time(), offset=hub_time.offset)
+        offset = min(hub_time.offset, hub_time.seen_offset)
+        return adjust_to_hub_clock(query, now=self._context.store.clock(), offset=offset)
 
     def _build_status_query(self, row: OutgoingRow) -> SentQuery:
         answered = StatusMessage.model_validate_json(row.message or "").response_for
         return SentQuery(
             document_id="", sender=self._context.agency, recipients=frozenset({row.recipient or ""}),
-            code=answered.code or "", title=None, not_before=row.created_at, answered_id=answered.document_id or "",
-            doc_id=row.hub_doc_id, copy_id=row.copy_doc_id,
+            code=answered.code or "", title=None, not_before=self._find_earliest(row),
+            answered_id=answered.document_id or "", doc_id=row.hub_doc_id, copy_id=row.copy_doc_id,
         )  # fmt: skip
 
     def _build_document_query(self, tx: Tx, row: DeliveryRow) -> SentQuery:
         recipients = tx.recipients.load([row.id])[row.id]
         return SentQuery(
             document_id=row.document_id, sender=self._context.agency, code=row.code, title=row.subject,
-            recipients=frozenset(one.organ_id for one in recipients), not_before=row.created_at, doc_id=row.hub_doc_id,
+            recipients=frozenset(one.organ_id for one in recipients), not_before=self._find_earliest(row),
+            doc_id=row.hub_doc_id,
         )  # fmt: skip
+
+    def _find_earliest(self, row: SentRow) -> datetime:
+        """Find since when a message may be at the hub: in a restored store, since the backup."""
+        snapshot_at = self._context.store.identity.snapshot_at
+        return row.created_at if snapshot_at is None else min(row.created_at, snapshot_at)
 
     def _make_ready(self, row: SentRow) -> None:
         machine = _get_machine(row)

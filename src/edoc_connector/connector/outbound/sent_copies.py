@@ -11,11 +11,13 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from operator import itemgetter
 
 from ..._core import to_nfc
 from ...hubs import SentState
 
 CLOCK_TOLERANCE = timedelta(minutes=10)
+_LONGEST_ASKED = timedelta(days=366)  # after which no hub is asked about a packet any more
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -147,15 +149,30 @@ def leave_out(copies: Iterable[SentState], others: Collection[SentState]) -> tup
     return tuple(copy for copy in copies if copy not in others)
 
 
+def take_earliest(finding: SentFinding) -> SentFinding:
+    """Take the earliest of the rows that may be a status: statuses about one document leave in order.
+
+    For a store that was restored and forgot the later ones. Rows without a time cannot be told apart.
+    """
+    if len(finding.copies) < 2 or finding.is_ambiguous:
+        return finding
+    timed = [(copy.sent_at, copy) for copy in finding.copies if copy.sent_at is not None]
+    if len(timed) < len(finding.copies):
+        return replace(finding, is_ambiguous=True)
+    return replace(finding, copies=(min(timed, key=itemgetter(0))[1],))
+
+
 def adjust_to_hub_clock(query: SentQuery, *, now: datetime, offset: timedelta) -> SentQuery:
-    """Adjust a query where our clock may have been ahead when the message was stored: the hub's times are its own.
+    """Adjust a query where our clock was ahead when the message was stored: the hub's times are its own.
 
     Args:
-        query: the packet, with our time.
-        now: the hub's time, as far as it is known.
-        offset: how far its clock is from ours.
+        query: the packet, with our time. Where that lies ahead, nobody knows any more when it was stored.
+        now: our time.
+        offset: how far the hub's clock is from ours.
     """
-    return replace(query, not_before=min(query.not_before + min(offset, timedelta(0)), now))
+    if query.not_before > now + CLOCK_TOLERANCE:
+        return replace(query, not_before=now - _LONGEST_ASKED)
+    return replace(query, not_before=min(query.not_before, now) + min(offset, timedelta(0)))
 
 
 def is_match(query: SentQuery, state: SentState) -> bool:

@@ -14,16 +14,19 @@ from .compiled import (
 from .connections import ConnectionSource, SqliteConnectionSource, select_connection_source
 from .engine import (
     DRIVER_ERRORS,
+    NO_TABLES,
     as_store_error,
     begin_transaction,
     find_database_file,
     make_engine,
     translate_driver_errors,
 )
-from .schema import TABLES
+from .schema import SHOWN_WITHOUT_STATUSES, TABLES
 
 __all__ = [
     "DRIVER_ERRORS",
+    "NO_TABLES",
+    "SHOWN_WITHOUT_STATUSES",
     "TABLES",
     "CompiledStatement",
     "ConnectionSource",

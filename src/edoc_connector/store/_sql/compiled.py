@@ -9,12 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any, TypeAlias, TypeVar, cast
 
 from sqlalchemy import (
     ColumnElement,
     Connection,
+    Date,
     DateTime,
     Dialect,
     Engine,
@@ -30,6 +31,8 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.schema import ScalarElementColumnDefault
 from sqlalchemy.types import TypeDecorator
+
+from .engine import build_damaged_error
 
 Row: TypeAlias = Mapping[Any, Any]
 """A row by column name."""
@@ -59,6 +62,35 @@ def is_heard(engine: Engine) -> bool:
     return _HEARD in engine.get_execution_options()
 
 
+def _build_reader(convert: _Converter | None, dialect: Dialect) -> _Converter | None:
+    """Build the conversion of a value that SQLite keeps as text: one that cannot be read is damage, typed as such."""
+    if convert is None or dialect.name != "sqlite":
+        return convert
+
+    def read(value: Any) -> Any:
+        try:
+            return convert(value)
+        except (ValueError, TypeError) as error:
+            raise build_damaged_error(str(error)) from error
+
+    return read
+
+
+class StoredDate(TypeDecorator[date]):
+    """A day."""
+
+    impl = Date
+    cache_ok = True
+
+    def result_processor(self, dialect: Dialect, coltype: object) -> _Converter | None:
+        """Read a day.
+
+        Raises:
+            StoreError: the database is damaged.
+        """
+        return _build_reader(super().result_processor(dialect, coltype), dialect)
+
+
 class UtcTime(TypeDecorator[datetime]):
     """A point in time: aware in Python, UTC in the database."""
 
@@ -76,6 +108,14 @@ class UtcTime(TypeDecorator[datetime]):
         if value is not None and value.tzinfo is None:
             raise _build_offset_error(value)
         return value.astimezone(UTC) if value is not None else None
+
+    def result_processor(self, dialect: Dialect, coltype: object) -> _Converter | None:
+        """Read a time.
+
+        Raises:
+            StoreError: the database is damaged.
+        """
+        return _build_reader(super().result_processor(dialect, coltype), dialect)
 
     def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002  SQLAlchemy's signature
         """Give every time its offset back."""

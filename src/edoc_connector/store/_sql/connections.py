@@ -8,6 +8,7 @@ full disk those that are open still read, and no new one can be opened.
 
 from __future__ import annotations
 
+import os
 import threading
 from typing import Protocol
 
@@ -16,7 +17,7 @@ from sqlalchemy import Connection, Engine
 from ..._core import ForkAware, Text, get_logger, notice_fork, watch_forks
 from ...errors import StoreError
 from .compiled import execute_directly
-from .engine import DRIVER_ERRORS, begin_transaction, retry_failed_operation
+from .engine import DRIVER_ERRORS, as_store_error, begin_transaction, find_database_file, retry_failed_operation
 
 log = get_logger("edoc_connector.store.lines")
 
@@ -30,6 +31,19 @@ _FORKED_IN_USE = Text(
     "Tiến trình này được tách (fork) khi tiến trình cha đang dùng kho dữ liệu nên không dùng được SQLite. Hãy kết thúc "
     "tiến trình này và tách tiến trình trước khi mở kết nối, hoặc khi không gửi, nhận gì; với uWSGI hãy đặt lazy-apps "
     "hoặc py-call-uwsgi-fork-hooks.",
+)
+_DELETED = Text(
+    "the file of the store was deleted or moved while this program had it open; nothing more is sent or confirmed. "
+    "End this program, put the file back or restore a backup (edoc restore), and start it again.",
+    "Tệp kho dữ liệu đã bị xóa hoặc chuyển đi trong khi chương trình đang mở; không gửi hay xác nhận gì thêm. Hãy dừng "
+    "chương trình, đặt lại tệp hoặc khôi phục bản sao lưu (edoc restore), rồi chạy lại.",
+)
+_EXCHANGED = Text(
+    "the file of the store was replaced by another one while this program had it open; nothing more is sent or "
+    "confirmed. End this program and start it again; if a backup was copied there by hand, run "
+    "`edoc restored --begin`.",
+    "Tệp kho dữ liệu đã bị thay bằng tệp khác trong khi chương trình đang mở; không gửi hay xác nhận gì thêm. Hãy dừng "
+    "rồi chạy lại chương trình; nếu đã chép đè bản sao lưu bằng tay, hãy chạy `edoc restored --begin`.",
 )
 _parent_connections: list[Connection] = []
 """Connections of the process that this one was forked from; SQLite forbids to use them here, or to close them."""
@@ -72,6 +86,9 @@ class SqliteConnectionSource(ForkAware):
         self._forking = False
         self._changed = threading.Condition()
         self._closed = False
+        path = find_database_file(engine)
+        self._path = path.absolute() if path is not None else None  # the process may change its folder
+        self._file_identity: tuple[int, int] | None = None
         watch_forks(self)
 
     def prepare_fork(self) -> None:
@@ -112,10 +129,29 @@ class SqliteConnectionSource(ForkAware):
             self._wait_for_fork()
         if self._database in _unusable_databases:
             raise StoreError(_FORKED_IN_USE.en, vi=_FORKED_IN_USE.vi)
+        self._require_same_file()
         try:
             return self._begin_with(statement)
         except DRIVER_ERRORS as error:
             return retry_failed_operation(error, lambda: self._begin_with(statement))
+
+    def _require_same_file(self) -> None:
+        """Require the file that was opened first: SQLite goes on with one that nobody can find any more."""
+        if self._file_identity is None:
+            return
+        try:
+            found = os.stat(self._path or "")  # noqa: PTH116  twice as fast, for each transaction
+        except FileNotFoundError as error:
+            raise StoreError(_DELETED.en, vi=_DELETED.vi) from error
+        except OSError as error:
+            raise as_store_error(error) from error
+        if (found.st_dev, found.st_ino) != self._file_identity:
+            raise StoreError(_EXCHANGED.en, vi=_EXCHANGED.vi)
+
+    def _remember_file(self) -> None:
+        if self._file_identity is None and self._path is not None:
+            found = self._path.stat()
+            self._file_identity = found.st_dev, found.st_ino
 
     def commit(self, connection: Connection) -> None:
         """Commit a transaction: its writes are on the disk.
@@ -165,6 +201,7 @@ class SqliteConnectionSource(ForkAware):
         try:
             opened = self._engine.connect()
             opened.begin()
+            self._remember_file()
         finally:
             with self._changed:
                 self._opening -= 1

@@ -53,8 +53,14 @@ _CANNOT_OPEN = Text(
     "Không mở được kho dữ liệu. Hãy kiểm tra thư mục có tồn tại và có quyền đọc, ghi.",
 )
 _DAMAGED = Text(
-    "the file of the store is damaged, or is no database. Restore it from a backup.",
-    "Tệp kho dữ liệu bị hỏng hoặc không phải cơ sở dữ liệu. Hãy khôi phục từ bản sao lưu.",
+    "the file of the store is damaged, or is no database. Restore it from a backup (edoc restore); `edoc fsck` says "
+    "what is damaged.",
+    "Tệp kho dữ liệu bị hỏng hoặc không phải cơ sở dữ liệu. Hãy khôi phục từ bản sao lưu (edoc restore); `edoc fsck` "
+    "cho biết phần nào hỏng.",
+)
+NO_TABLES = Text(
+    "the database has not the tables of the store any more: it was emptied or replaced. Restore it from a backup.",
+    "Cơ sở dữ liệu không còn các bảng của kho: đã bị xóa hoặc thay thế. Hãy khôi phục từ bản sao lưu.",
 )
 _UNREACHABLE = Text(
     "the database cannot be reached; nothing changed. Check that its server runs and that the database and the "
@@ -85,6 +91,9 @@ _MESSAGE_BY_CODE: Mapping[str, Text] = {
     "55P03": _LOCKED,
     "53100": _DISK_FULL,
     "25006": _READ_ONLY,
+    "42P01": NO_TABLES,
+    "XX001": _DAMAGED,
+    "XX002": _DAMAGED,
     "08": _UNREACHABLE,
     "57P": _UNREACHABLE,
     "23": _RULE_BROKEN,
@@ -183,7 +192,7 @@ def run_with_retries(operation: Callable[[], T]) -> T:
         return retry_failed_operation(error, operation)
 
 
-def retry_failed_operation(error: SQLAlchemyError | OSError, operation: Callable[[], T]) -> T:
+def retry_failed_operation(error: SQLAlchemyError | OSError | UnicodeDecodeError, operation: Callable[[], T]) -> T:
     """Run an operation again that met a lock, a bounded number of times, each after a wait.
 
     Args:
@@ -235,7 +244,8 @@ def _begin_once(engine: Engine, write: bool) -> Connection:
     return connection
 
 
-DRIVER_ERRORS = (SQLAlchemyError, OSError)
+# UnicodeDecodeError: a damaged database makes SQLite say things, or give texts, that are no UTF-8.
+DRIVER_ERRORS = (SQLAlchemyError, OSError, UnicodeDecodeError)
 
 
 class _DriverErrorTranslation:
@@ -257,7 +267,7 @@ def translate_driver_errors() -> _DriverErrorTranslation:
     return _DRIVER_ERROR_TRANSLATION
 
 
-def as_store_error(error: SQLAlchemyError | OSError) -> StoreError:
+def as_store_error(error: SQLAlchemyError | OSError | UnicodeDecodeError) -> StoreError:
     """Translate one error of a driver or a file system; for code that runs too often for `translate_driver_errors`."""
     if isinstance(error, DBAPIError):
         return _build_store_error(_find_message(error), type(error.orig).__name__, str(error.orig))
@@ -265,7 +275,14 @@ def as_store_error(error: SQLAlchemyError | OSError) -> StoreError:
         return _build_store_error(
             _MESSAGE_BY_ERRNO.get(error.errno or 0, _UNKNOWN_FAILURE), type(error).__name__, error.strerror or ""
         )
+    if isinstance(error, UnicodeDecodeError):
+        return _build_store_error(_DAMAGED, type(error).__name__, error.reason)
     return _build_store_error(_UNKNOWN_FAILURE, type(error).__name__, str(error))
+
+
+def build_damaged_error(detail: str) -> StoreError:
+    """Build the error for a value in the database that no program of ours wrote."""
+    return _build_store_error(_DAMAGED, "ValueError", detail)
 
 
 def _find_message(error: DBAPIError) -> Text:

@@ -8,6 +8,7 @@ from .spool import (
     Spool,
     SpoolFile,
     compute_owner_tag,
+    list_packet_places,
     parse_owner_tag,
 )
 
@@ -23,5 +24,6 @@ __all__ = [
     "SpoolKeys",
     "compute_owner_tag",
     "compute_sha256",
+    "list_packet_places",
     "parse_owner_tag",
 ]

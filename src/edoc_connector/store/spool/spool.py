@@ -39,6 +39,7 @@ _NAME_PATTERN = re.compile(r"[0-9a-f]{32}\.edxml")
 _OWNER_MARK = "8"  # where a random UUID has its version, 4: a name that ends in its owner's tag
 _TAG_DIGITS = 8  # digits of it
 _CHUNK = 1024 * 1024
+_TRIAL_BYTES = bytes(64 * 1024)
 
 
 PacketFile: TypeAlias = Path | EncryptedFile
@@ -110,7 +111,19 @@ class Spool:
         try:
             yield draft
         finally:
-            draft.unlink(missing_ok=True)
+            with translate_driver_errors():  # a folder that is read-only says so of what is not there, too
+                draft.unlink(missing_ok=True)
+
+    def require_writable(self) -> None:
+        """Require that the folder takes files: one of a few bytes is written, flushed to the disk and removed.
+
+        Raises:
+            StoreError: it does not; the disk is full for example.
+        """
+        with translate_driver_errors(), self.draft_file() as draft, create_private(draft) as file:
+            file.write(_TRIAL_BYTES)
+            file.flush()
+            os.fsync(file.fileno())
 
     def keep_draft(self, draft: Path) -> SpoolFile:
         """Keep a finished draft in the spool.
@@ -211,13 +224,19 @@ class Spool:
         return True
 
     def delete_file(self, name: str) -> None:
-        """Delete a file; the caller has made sure that no row needs it."""
-        for path in self._list_places(name):
-            path.unlink(missing_ok=True)
+        """Delete a file; the caller has made sure that no row needs it.
+
+        Raises:
+            StoreError: the spool is read-only.
+        """
+        with translate_driver_errors():
+            for path in self._list_places(name):
+                path.unlink(missing_ok=True)
 
     def measure_on_disk(self, name: str) -> int:
         """Measure what a packet takes on the disk, in bytes; 0 where it is gone."""
-        return sum(path.stat().st_size for path in self._list_places(name) if path.exists())
+        with translate_driver_errors():
+            return sum(path.stat().st_size for path in self._list_places(name) if path.exists())
 
     def list_files(self) -> Iterator[tuple[str, PacketFile]]:
         """List the files of the spool, each with its name; one that lies here in both forms twice."""
@@ -316,15 +335,23 @@ class Spool:
         return True
 
     def _list_places(self, name: str) -> tuple[Path, Path]:
-        """List where a packet may lie, plain and encrypted."""
-        if not _NAME_PATTERN.fullmatch(name):
-            raise StoreError(f"{name!r} is no name of a spool file.", vi=f"{name!r} không phải tên tệp trong kho tạm.")
-        plain = f"{self.root}/{name[:2]}/{name}"
-        return Path(plain), Path(plain + ENCRYPTED_SUFFIX)
+        return list_packet_places(self.root, name)
 
     def _make_name(self) -> str:
         number = uuid4().hex
         return f"{number[:12]}{_OWNER_MARK}{number[13:-_TAG_DIGITS]}{self._owner_tag}" if self._owner_tag else number
+
+
+def list_packet_places(root: Path, name: str) -> tuple[Path, Path]:
+    """List where a packet may lie in a spool, plain and encrypted.
+
+    Raises:
+        StoreError: the name is none that a spool gives.
+    """
+    if not _NAME_PATTERN.fullmatch(name):
+        raise StoreError(f"{name!r} is no name of a spool file.", vi=f"{name!r} không phải tên tệp trong kho tạm.")
+    plain = f"{root}/{name[:2]}/{name}"
+    return Path(plain), Path(plain + ENCRYPTED_SUFFIX)
 
 
 def compute_owner_tag(owner: str) -> str:

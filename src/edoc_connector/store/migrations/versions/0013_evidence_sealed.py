@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from alembic import op
 
+from edoc_connector.store.evidence_move import move_rest
+
 revision = "0013"
 down_revision = "0012"
 branch_labels = None
@@ -11,7 +13,8 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """Drop the table, and on a server make the queue that entries without a place are found by."""
+    """Move what was not moved yet, drop the table, and on a server queue entries that have no place yet."""
+    move_rest(op.get_bind())
     op.drop_table("evidence")
     if op.get_context().dialect.name == "postgresql":
         op.execute(
