@@ -1,7 +1,7 @@
 """Deliveries, receipts and the reports about them, kept in a database and a spool folder."""
 
 from ._sql import as_store_error, translate_driver_errors
-from .audit_log import GENESIS, AuditEvent, ChainLink, as_canonical_json, compute_chain_hash, compute_digest
+from .audit_log import AuditEvent, ChainLink
 from .deliveries import NewDelivery, require_same_document
 from .directory import DirectoryEntry
 from .leases import Lease, OverdueLimits, PendingWork
@@ -86,7 +86,6 @@ __all__ = [
     "EDOC",
     "FAIL",
     "FETCH",
-    "GENESIS",
     "HANDLE",
     "HUB_TASKS",
     "JOBS_TABLE",
@@ -137,11 +136,8 @@ __all__ = [
     "TimelineRow",
     "Transition",
     "Tx",
-    "as_canonical_json",
     "as_store_error",
     "can_take_back",
-    "compute_chain_hash",
-    "compute_digest",
     "compute_owner_tag",
     "compute_sha256",
     "describe_code",

@@ -11,8 +11,6 @@ neither is. Writing last also keeps the lock on the chain short, and no transact
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -33,13 +31,13 @@ from sqlalchemy import (
 )
 
 from .._core import Text
+from ..evidence import GENESIS, as_canonical_json, compute_chain_hash, compute_digest
 from ._sql import TABLES, CompiledStatement, Row
 from .state_machine import StateMachine
 
 if TYPE_CHECKING:
     from .transaction import Tx
 
-GENESIS = "0" * 64
 _SEPARATOR = " ‖ "
 _MAX_CHARACTERS = 950  # characters of each language: an entry has room for both, and for the cause
 _CHAIN_LOCK = "SELECT pg_advisory_xact_lock(hashtextextended('edoc evidence ' || :agency, 0))"
@@ -127,11 +125,6 @@ class ChainLink:
     hash: str
 
 
-def as_canonical_json(entry: Mapping[str, Any]) -> str:
-    """Serialise as JSON with sorted keys, no spaces, and letters as they are: one text for one value."""
-    return json.dumps(entry, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
-
-
 def join_languages(words: Text | str) -> str:
     """Join a text in both languages, each cut to 950 characters, into the one text that an entry holds of it.
 
@@ -140,21 +133,6 @@ def join_languages(words: Text | str) -> str:
     if isinstance(words, str):
         return words
     return _SEPARATOR.join(part.replace(_SEPARATOR, " | ")[:_MAX_CHARACTERS] for part in (words.en, words.vi))
-
-
-def compute_digest(entry: str) -> str:
-    """Compute the SHA-256 of an entry's text, hex."""
-    return hashlib.sha256(entry.encode()).hexdigest()
-
-
-def compute_chain_hash(previous: str, digest: str) -> str:
-    """Compute the hash of a chain after an entry.
-
-    Args:
-        previous: the hash before it; `GENESIS` for the first.
-        digest: the entry's digest.
-    """
-    return hashlib.sha256(f"{previous}\n{digest}".encode()).hexdigest()
 
 
 def get_identity_columns(subject: str) -> tuple[str, ...]:

@@ -33,8 +33,9 @@ from lxml import etree
 from ..._core import open_atomic, open_file
 from ...edxml import DS, SEAL_NAME, Packet, parse_xml, read
 from ...errors import AttachmentError, NotFound, PacketError, StoreError
+from ...evidence import GENESIS
 from ...signing import Signer, Verification, VerifyMode, VerifyPolicy, verify
-from ...store import GENESIS, DeliveryRow, OutgoingRow, PacketFile, ReceiptRow, Tx, translate_driver_errors
+from ...store import DeliveryRow, OutgoingRow, PacketFile, ReceiptRow, Tx, translate_driver_errors
 from .._context import ConnectorContext
 
 PACK_FORMAT = "edoc-evidence/1"
