@@ -20,6 +20,7 @@ from .exchange import deliveries, directory, explain, recall, receipts, receive,
 from .operations import (
     database_commands,
     demo,
+    doctor,
     evidence,
     fsck,
     mockhub,
@@ -49,7 +50,7 @@ for _command in (
     *(inspect, verify, build, lint),
     *(send, status, deliveries, show, receive, receipts, recheck, recall, take_back, directory, explain),
     *(evidence, reconcile, settle, resend, prune, fsck),
-    *(keys, worker),
+    *(keys, worker, doctor),
 ):
     app.command()(_command)
 for _group in (pdf_commands, seal_commands, database_commands, spool_commands):

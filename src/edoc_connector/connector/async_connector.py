@@ -72,6 +72,7 @@ class AsyncConnector(HandlerRegistration):
     rewrite_spool = _as_connector_coroutine(Connector.rewrite_spool)
     delivery = _as_connector_coroutine(Connector.delivery)
     deliveries = _as_connector_coroutine(Connector.deliveries)
+    checks = _as_connector_coroutine(Connector.checks)
     flush = _as_connector_coroutine(Connector.flush)
     sync_directory = _as_connector_coroutine(Connector.sync_directory)
     directory = _as_connector_coroutine(Connector.directory)

@@ -4,9 +4,10 @@ from ._sql import as_store_error, translate_driver_errors
 from .audit_log import AuditEvent, ChainLink
 from .deliveries import NewDelivery, require_same_document
 from .directory import DirectoryEntry
-from .leases import Lease, OverdueLimits, PendingWork
-from .maintenance import PacketRetention, PacketRow
-from .migrate import upgrade
+from .future_times import OverdueLimits, has_waited
+from .leases import Lease, PendingWork
+from .maintenance import Overview, PacketRetention, PacketRow
+from .migrate import SCHEMA_REVISION, read_store_revision, upgrade
 from .procrastinate import (
     APPLICATION_TASKS,
     FETCH,
@@ -37,7 +38,7 @@ from .rows import (
     RecipientRow,
     TimelineRow,
 )
-from .schedule import JOBS_TABLE
+from .schedule import HUB_BREAKER, JOBS_TABLE, POLL_JOB
 from .spool import (
     ORPHANS_FOLDER,
     Altered,
@@ -87,13 +88,16 @@ __all__ = [
     "FAIL",
     "FETCH",
     "HANDLE",
+    "HUB_BREAKER",
     "HUB_TASKS",
     "JOBS_TABLE",
     "MACHINES",
     "ORPHANS_FOLDER",
     "OUTGOING",
+    "POLL_JOB",
     "RECEIPTS",
     "REPORT",
+    "SCHEMA_REVISION",
     "STATUS",
     "TAKE_BACK_CODE",
     "TAKE_BACK_KIND",
@@ -117,6 +121,7 @@ __all__ = [
     "OutgoingRow",
     "OutgoingState",
     "OverdueLimits",
+    "Overview",
     "PacketFile",
     "PacketRetention",
     "PacketRow",
@@ -143,8 +148,10 @@ __all__ = [
     "describe_code",
     "describe_report",
     "format_queue_name",
+    "has_waited",
     "list_allowed_codes",
     "parse_owner_tag",
+    "read_store_revision",
     "require_allowed_code",
     "require_same_document",
     "require_take_back",

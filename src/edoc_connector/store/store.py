@@ -24,7 +24,7 @@ from ._sql import (
     translate_driver_errors,
 )
 from .group_commit import GroupCommit, GroupTransaction, SoloTransaction
-from .migrate import ensure_schema
+from .migrate import ensure_schema, read_revision
 from .procrastinate import TaskQueue, require_task_tables
 from .spool import PacketFile, Spool, SpoolKeys
 from .transaction import Tx
@@ -106,6 +106,19 @@ class Store:
         except BaseException:
             engine.dispose()
             raise
+
+    def find_database_file(self) -> Path | None:
+        """Find the file of the database; None for a server."""
+        return find_database_file(self._engine)
+
+    def read_revision(self) -> str | None:
+        """Read the schema revision that the database has now.
+
+        Raises:
+            StoreError: it cannot be read.
+        """
+        with self.snapshot() as tx:
+            return read_revision(tx.connection)
 
     def close(self) -> None:
         """Close every connection."""

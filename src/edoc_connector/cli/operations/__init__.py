@@ -2,6 +2,7 @@
 
 from .database import database_commands
 from .demo import demo
+from .doctor import doctor
 from .evidence import evidence
 from .maintenance import fsck, prune, reconcile, resend, settle
 from .mockhub import mockhub
@@ -11,6 +12,7 @@ from .worker import worker
 __all__ = [
     "database_commands",
     "demo",
+    "doctor",
     "evidence",
     "fsck",
     "mockhub",

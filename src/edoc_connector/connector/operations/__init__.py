@@ -4,7 +4,7 @@ from .admin import Administration
 from .evidence_check import Checked, Problem, check_pack
 from .explain import Event, Story
 from .reconcile import Reconciled, Unsettled
-from .spool_maintenance import Pruned, Rewritten, SpoolFault
+from .spool_maintenance import Pruned, Rewritten, SpoolFault, fsck
 
 __all__ = [
     "Administration",
@@ -18,4 +18,5 @@ __all__ = [
     "Story",
     "Unsettled",
     "check_pack",
+    "fsck",
 ]

@@ -1,5 +1,6 @@
-"""Maintenance of the store as a whole, outside the daily path: which packets have to be kept."""
+"""Maintenance of the store as a whole, outside the daily path: packets to keep, and what an operator has to know."""
 
+from .overview import Overview
 from .retention import PacketRetention, PacketRow
 
-__all__ = ["PacketRetention", "PacketRow"]
+__all__ = ["Overview", "PacketRetention", "PacketRow"]
