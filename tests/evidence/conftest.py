@@ -69,6 +69,17 @@ class Log:
         self.heads.append(sign_checkpoint(head, signer))
         return self.heads[-1]
 
+    def rewrite(self, number: int) -> None:
+        """Rewrite an entry, as somebody with the database can, and link everything anew."""
+        self.entries[number] = self.entries[number].replace(b'"sent"', b'"fake"')
+        self.link_anew()
+
+    def link_anew(self) -> None:
+        """Build the tree over the entries as they are now."""
+        self.tiles = MemoryTiles()
+        for entry in self.entries:
+            self.tiles.append(hash_leaf(entry))
+
     def keep(self, folder: Path) -> CheckpointFolder:
         """Keep every head so far outside, with all leaves."""
         kept = CheckpointFolder(folder)
@@ -109,6 +120,34 @@ def log(keys: AgencyKeys) -> Log:
     for number in range(20):
         log.note(number)
     return log
+
+
+Change = Callable[[Path, str, Callable[[bytes], bytes | None]], Path]
+
+
+@pytest.fixture(scope="session")
+def change() -> Change:
+    """Copies a pack with one file changed, or left out."""
+
+    def copy(path: Path, name: str, how: Callable[[bytes], bytes | None]) -> Path:
+        out = path.with_name("changed.zip")
+        with zipfile.ZipFile(path) as old, zipfile.ZipFile(out, "w") as new:
+            for info in old.infolist():
+                content = how(old.read(info)) if info.filename == name else old.read(info)
+                if content is not None:
+                    new.writestr(info.filename, content)
+        return out
+
+    return copy
+
+
+Flip = Callable[[int, bytes], bytes]
+
+
+@pytest.fixture(scope="session")
+def flip() -> Flip:
+    """Flips a bit of the byte at a place."""
+    return lambda place, content: content[:place] + bytes([content[place] ^ 1]) + content[place + 1 :]
 
 
 PackOf = Callable[..., Path]

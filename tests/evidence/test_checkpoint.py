@@ -7,21 +7,22 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hypothesis import given
 from hypothesis import strategies as st
 
 from edoc_connector.errors import EvidenceError
 from edoc_connector.evidence import (
-    BROKEN,
-    FOREIGN,
-    UNFIT,
-    UNKNOWN_KEY,
-    UNSIGNED,
-    UNSTAMPED,
     Checkpoint,
+    CheckpointProblem,
+    MemoryTiles,
     SignedCheckpoint,
+    build_checkpoint,
     build_origin,
     format_checkpoint,
+    hash_leaf,
+    is_checkpoint_due,
     make_log_id,
     parse_checkpoint,
     read_checkpoint,
@@ -149,14 +150,14 @@ def test_without_an_authority_nothing_is_said_of_trust() -> None:
 def test_an_unsigned_head_says_so(policy: VerifyPolicy) -> None:
     """An agency without a key has checkpoints too, and every check names that (issue, "unsigned")."""
     verdict = verify_checkpoint(sign_checkpoint(HEAD, None), (), policy=policy, now=NOW)
-    assert (verdict.problem, verdict.signed, verdict.signer) == (UNSIGNED, False, None)
+    assert (verdict.problem, verdict.signed, verdict.signer) == (CheckpointProblem.UNSIGNED, False, None)
 
 
 def test_a_head_signed_by_a_key_that_is_not_shown(policy: VerifyPolicy) -> None:
     """A signature that none of the certificates made is none."""
     signed = sign_checkpoint(HEAD, agency_keys("Sở Nội vụ", organ_id="H29.05").signer())
     others = agency_keys("Văn phòng Chính phủ", organ_id="G22").certificates
-    assert verify_checkpoint(signed, others, policy=policy, now=NOW).problem == UNKNOWN_KEY
+    assert verify_checkpoint(signed, others, policy=policy, now=NOW).problem == CheckpointProblem.UNKNOWN_KEY
 
 
 def test_a_forged_head_is_broken(policy: VerifyPolicy) -> None:
@@ -166,7 +167,7 @@ def test_a_forged_head_is_broken(policy: VerifyPolicy) -> None:
     for old, new in ((b"\n2085", b"\n2086"), (b"AAEC", b"AAED"), (b"time 2", b"time 3")):
         forged = SignedCheckpoint(note.replace(old, new))
         verdict = verify_checkpoint(forged, keys.certificates, policy=policy, now=NOW)
-        assert (verdict.problem, verdict.signed) == (BROKEN, False)
+        assert (verdict.problem, verdict.signed) == (CheckpointProblem.BROKEN, False)
 
 
 def test_a_head_under_another_name(policy: VerifyPolicy) -> None:
@@ -174,7 +175,9 @@ def test_a_head_under_another_name(policy: VerifyPolicy) -> None:
     keys = agency_keys("Sở Nội vụ", organ_id="H29.05")
     note = sign_checkpoint(HEAD, keys.signer()).note
     renamed = SignedCheckpoint(note.replace(b"edoc-evidence/H29.05", b"edoc-evidence/G22", 1))
-    assert verify_checkpoint(renamed, keys.certificates, policy=policy, now=NOW).problem == UNKNOWN_KEY
+    assert (
+        verify_checkpoint(renamed, keys.certificates, policy=policy, now=NOW).problem == CheckpointProblem.UNKNOWN_KEY
+    )
 
 
 def test_a_head_signed_by_another_agency(policy: VerifyPolicy) -> None:
@@ -184,7 +187,7 @@ def test_a_head_signed_by_another_agency(policy: VerifyPolicy) -> None:
     verdict = verify_checkpoint(signed, other.certificates, policy=policy, now=NOW)
     assert (verdict.problem, verdict.trusted, verdict.binding) == (None, True, Binding.UNBOUND)
     listed = replace(policy, organisations={"H29.05": ("code:H29.05",)})
-    assert verify_checkpoint(signed, other.certificates, policy=listed, now=NOW).problem == FOREIGN
+    assert verify_checkpoint(signed, other.certificates, policy=listed, now=NOW).problem == CheckpointProblem.FOREIGN
     verdict = verify_checkpoint(sign_checkpoint(HEAD, own.signer()), own.certificates, policy=listed, now=NOW)
     assert (verdict.problem, verdict.binding) == (None, Binding.BOUND)
 
@@ -194,7 +197,7 @@ def test_a_signer_that_leads_nowhere() -> None:
     keys = agency_keys("Sở Nội vụ", organ_id="H29.05")
     elsewhere = VerifyPolicy(anchors=(authority("Somebody else").certificates[-1],))
     verdict = verify_checkpoint(sign_checkpoint(HEAD, keys.signer()), keys.certificates, policy=elsewhere, now=NOW)
-    assert (verdict.problem, verdict.trusted) == (UNFIT, False)
+    assert (verdict.problem, verdict.trusted) == (CheckpointProblem.UNFIT, False)
     assert verdict.detail
 
 
@@ -206,7 +209,7 @@ def test_a_signer_is_judged_when_it_signed(policy: VerifyPolicy) -> None:
     assert verify_checkpoint(signed, keys.certificates, policy=policy, now=much_later).problem is None
     early = replace(HEAD, at=keys.certificate.not_valid_before_utc - timedelta(days=1))
     verdict = verify_checkpoint(sign_checkpoint(early, keys.signer()), keys.certificates, policy=policy, now=NOW)
-    assert (verdict.problem, verdict.detail.split()[0]) == (UNFIT, "SIG-NOT-YET-VALID")
+    assert (verdict.problem, verdict.detail.split()[0]) == (CheckpointProblem.UNFIT, "SIG-NOT-YET-VALID")
 
 
 def test_a_time_stamp_that_is_none(policy: VerifyPolicy) -> None:
@@ -214,7 +217,7 @@ def test_a_time_stamp_that_is_none(policy: VerifyPolicy) -> None:
     keys = agency_keys("Sở Nội vụ", organ_id="H29.05")
     signed = replace(sign_checkpoint(HEAD, keys.signer()), timestamp=b"nonsense")
     verdict = verify_checkpoint(signed, keys.certificates, policy=policy, now=NOW)
-    assert (verdict.problem, verdict.stamped_at) == (UNSTAMPED, None)
+    assert (verdict.problem, verdict.stamped_at) == (CheckpointProblem.UNSTAMPED, None)
 
 
 @pytest.fixture(scope="module")
@@ -239,7 +242,7 @@ def test_a_time_stamp_vouches_for_the_time(
     assert abs(verdict.stamped_at - later) < timedelta(minutes=1)
     other = sign_checkpoint(replace(HEAD, size=1), keys.signer())
     moved = replace(other, timestamp=signed.timestamp)
-    assert verify_checkpoint(moved, keys.certificates, policy=policy, now=later).problem == UNSTAMPED
+    assert verify_checkpoint(moved, keys.certificates, policy=policy, now=later).problem == CheckpointProblem.UNSTAMPED
     assert verify_checkpoint(signed, keys.certificates, policy=VerifyPolicy(), now=later).stamped_at is None
 
 
@@ -254,3 +257,41 @@ def test_a_token_signs_a_checkpoint(soft_token: SoftToken, key: str) -> None:
     policy = VerifyPolicy(anchors=(agency_keys("Sở Nội vụ", organ_id="H29.05").root,))
     verdict = verify_checkpoint(signed, signer.certificates, policy=policy, now=datetime.now(UTC))
     assert (verdict.problem, verdict.binding) == (None, Binding.BOUND)
+
+
+def test_the_head_of_a_tree() -> None:
+    """Size and root of the tree as it is, and the time to the second."""
+    tree = MemoryTiles()
+    tree.append(hash_leaf(b"one"))
+    head = build_checkpoint(tree.open(), origin=ORIGIN, at=NOW.replace(microsecond=5))
+    assert head == Checkpoint(origin=ORIGIN, size=1, root=hash_leaf(b"one"), at=NOW)
+
+
+@pytest.mark.parametrize(
+    ("last", "size", "hours", "due"),
+    [
+        (None, 0, 0, False),
+        (None, 1, 0, True),
+        (10, 10, 100, False),
+        (10, 11, 23, False),
+        (10, 11, 24, True),
+        (10, 1033, 0, False),
+        (10, 1034, 0, True),
+    ],
+)
+def test_when_a_head_is_due(last: int | None, size: int, hours: int, due: bool) -> None:
+    """After 1,024 entries, or a day after the last one if there are new ones (issue, "2.")."""
+    newest = None if last is None else replace(HEAD, size=last)
+    assert is_checkpoint_due(newest, size=size, now=NOW + timedelta(hours=hours)) is due
+    if newest is not None and size > newest.size:
+        assert is_checkpoint_due(replace(newest, at=None), size=size, now=NOW)
+
+
+def test_a_key_of_a_kind_that_cannot_sign(policy: VerifyPolicy) -> None:
+    """A certificate of another kind of key made no signature, and makes nothing fall over."""
+    key = Ed25519PrivateKey.generate()
+    name = x509.Name.from_rfc4514_string("CN=x")
+    builder = x509.CertificateBuilder(name, name, key.public_key(), 1, NOW, NOW + timedelta(days=1))
+    signed = sign_checkpoint(HEAD, agency_keys("Sở Nội vụ", organ_id="H29.05").signer())
+    verdict = verify_checkpoint(signed, [builder.sign(key, None)], policy=policy, now=NOW)
+    assert verdict.problem == CheckpointProblem.UNKNOWN_KEY

@@ -19,12 +19,11 @@ import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from edoc_connector.connector import check_pack
-from edoc_connector.evidence import MemoryTiles, hash_leaf
 from edoc_connector.signing import LocalSigner, SignatureAlgorithm, fingerprint
 from edoc_connector.testing.keys import AgencyKeys, Kind, agency_keys
 
 if TYPE_CHECKING:
-    from tests.evidence.conftest import Log, PackOf
+    from tests.evidence.conftest import Change, Flip, Log, PackOf
 
 PAGE = Path(__file__).parents[2] / "docs" / "evidence.md"
 FENCE = re.compile(r"<!-- verifier -->\n```python\n(.*?)```\n", re.DOTALL)
@@ -97,7 +96,7 @@ def test_both_take_each_kind_of_key(
     assert check_pack(pack).problems == ()
 
 
-def list_changes(pack: Path) -> Iterator[tuple[str, Callable[[bytes], bytes | None]]]:
+def list_changes(pack: Path, flip: Flip) -> Iterator[tuple[str, Callable[[bytes], bytes | None]]]:
     """Changes of each file: bits flipped, cut off, emptied, left out."""
     with zipfile.ZipFile(pack) as archive:
         for info in archive.infolist():
@@ -108,31 +107,15 @@ def list_changes(pack: Path) -> Iterator[tuple[str, Callable[[bytes], bytes | No
             yield info.filename, lambda content: None
 
 
-def flip(place: int, content: bytes) -> bytes:
-    """Flip a bit of a byte."""
-    return content[:place] + bytes([content[place] ^ 1]) + content[place + 1 :]
-
-
-def change(pack: Path, name: str, how: Callable[[bytes], bytes | None]) -> Path:
-    """A copy of a pack with one file changed, or left out."""
-    out = pack.with_name("changed.zip")
-    with zipfile.ZipFile(pack) as old, zipfile.ZipFile(out, "w") as new:
-        for info in old.infolist():
-            content = how(old.read(info)) if info.filename == name else old.read(info)
-            if content is not None:
-                new.writestr(info.filename, content)
-    return out
-
-
-def test_both_agree_on_changed_packs(log: Log, pack_of: PackOf, agree: Agree) -> None:
+def test_both_agree_on_changed_packs(log: Log, pack_of: PackOf, agree: Agree, change: Change, flip: Flip) -> None:
     """Whatever is changed in a good pack, both refuse it (issue, "agrees with ours on all packs, good and bad")."""
     pack = pack_of(log)
     assert agree(pack)
-    for number, (name, how) in enumerate(list_changes(pack)):
+    for number, (name, how) in enumerate(list_changes(pack, flip)):
         assert not agree(change(pack, name, how)), (name, number)
 
 
-def test_both_agree_on_what_is_added(log: Log, pack_of: PackOf, agree: Agree) -> None:
+def test_both_agree_on_what_is_added(log: Log, pack_of: PackOf, agree: Agree, change: Change) -> None:
     """A file that does not belong, and a line of an entry that is there twice."""
     pack = pack_of(log)
     lines = zipfile.ZipFile(pack).read("entries.jsonl").splitlines(keepends=True)
@@ -141,14 +124,6 @@ def test_both_agree_on_what_is_added(log: Log, pack_of: PackOf, agree: Agree) ->
     with zipfile.ZipFile(pack, "a") as archive:
         archive.writestr("packets/more.edxml", b"x")
     assert not agree(pack)
-
-
-def rewrite(log: Log) -> None:
-    """Rewrite an entry and link everything anew."""
-    log.entries[5] = log.entries[5].replace(b'"sent"', b'"fake"')
-    log.tiles = MemoryTiles()
-    for entry in log.entries:
-        log.tiles.append(hash_leaf(entry))
 
 
 def test_both_agree_on_forged_packs(log: Log, pack_of: PackOf, agree: Agree) -> None:
@@ -163,13 +138,13 @@ def test_both_agree_on_forged_packs(log: Log, pack_of: PackOf, agree: Agree) -> 
     for number, facts in enumerate(packed):
         assert not agree(pack_of(log, name=f"{number}.zip", **facts)), facts
         log.heads = log.heads[:1]
-    rewrite(log)
+    log.rewrite(5)
     assert not agree(pack_of(log, name="fork.zip"))
 
 
 def test_both_agree_that_a_rewritten_log_fits_together(log: Log, pack_of: PackOf, agree: Agree) -> None:
     """With no head from before, nothing in a pack shows it: that is what kept checkpoints are for."""
-    rewrite(log)
+    log.rewrite(5)
     log.heads.clear()
     assert agree(pack_of(log))
     assert json.loads(log.entries[5])["events"][0]["details"]["new"] == "fake"

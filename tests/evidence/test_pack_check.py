@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import json
 import zipfile
-from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -15,35 +14,16 @@ import pytest
 
 from edoc_connector.connector import Checked, check_pack
 from edoc_connector.errors import EvidenceError
-from edoc_connector.evidence import MemoryTiles, build_folder_name, hash_leaf
+from edoc_connector.evidence import build_folder_name, hash_leaf
 from edoc_connector.testing.keys import AgencyKeys, agency_keys, authority
 
 if TYPE_CHECKING:
-    from tests.evidence.conftest import Log, PackOf
-
-Change = Callable[[bytes], bytes | None]
+    from tests.evidence.conftest import Change, Flip, Log, PackOf
 
 
 def places(checked: Checked) -> list[str]:
     """Where something is wrong."""
     return [one.where for one in checked.problems]
-
-
-def change(path: Path, name: str, how: Change) -> Path:
-    """A copy of a pack with one file changed, or left out."""
-    out = path.with_name("changed.zip")
-    with zipfile.ZipFile(path) as old, zipfile.ZipFile(out, "w") as new:
-        for info in old.infolist():
-            content = old.read(info)
-            found = how(content) if info.filename == name else content
-            if found is not None:
-                new.writestr(info.filename, found)
-    return out
-
-
-def flip(place: int, content: bytes) -> bytes:
-    """Flip a bit of a byte."""
-    return content[:place] + bytes([content[place] ^ 1]) + content[place + 1 :]
 
 
 def test_a_good_pack(log: Log, pack_of: PackOf, keys: AgencyKeys) -> None:
@@ -63,7 +43,9 @@ def test_a_pack_is_small_beside_its_packets(log: Log, pack_of: PackOf, packet: b
     assert pack_of(log).stat().st_size < 100_000
 
 
-def test_any_change_to_any_file_is_found(log: Log, pack_of: PackOf, keys: AgencyKeys) -> None:
+def test_any_change_to_any_file_is_found(
+    log: Log, pack_of: PackOf, keys: AgencyKeys, change: Change, flip: Flip
+) -> None:
     """A flipped bit in any file, or any file left out (issue, "Tampering with any file")."""
     pack = pack_of(log)
     with zipfile.ZipFile(pack) as archive:
@@ -75,7 +57,7 @@ def test_any_change_to_any_file_is_found(log: Log, pack_of: PackOf, keys: Agency
         assert check_pack(change(pack, name, lambda old: None), anchors=[keys.root]).problems, name
 
 
-def test_an_entry_taken_out_or_exchanged(log: Log, pack_of: PackOf) -> None:
+def test_an_entry_taken_out_or_exchanged(log: Log, pack_of: PackOf, change: Change) -> None:
     """An entry of the log that stands elsewhere, and one that was never in it, are named."""
     pack = pack_of(log)
     lines = zipfile.ZipFile(pack).read("entries.jsonl").splitlines(keepends=True)
@@ -88,7 +70,7 @@ def test_an_entry_taken_out_or_exchanged(log: Log, pack_of: PackOf) -> None:
     assert places(check_pack(gone)) == [json.loads(zipfile.ZipFile(pack).read("manifest.json"))["packets"][0]["file"]]
 
 
-def test_an_unsigned_head_is_said(log: Log, pack_of: PackOf) -> None:
+def test_an_unsigned_head_is_said(log: Log, pack_of: PackOf, change: Change) -> None:
     """Nobody is named as the signer; and where a signature was taken off, that is a problem (issue, "unsigned")."""
     checked = check_pack(pack_of(log, signer=None))
     assert (checked.problems, checked.signed_by, checked.is_agency) == ((), None, False)
@@ -144,18 +126,10 @@ def test_kept_leaves_reach_a_head_in_between(log: Log, pack_of: PackOf, tmp_path
     assert (checked.problems, checked.kept) == ((), 1)
 
 
-def rewrite(log: Log, number: int) -> None:
-    """Rewrite an entry, link everything anew and sign nothing of it yet."""
-    log.entries[number] = log.entries[number].replace(b'"sent"', b'"fake"')
-    log.tiles = MemoryTiles()
-    for entry in log.entries:
-        log.tiles.append(hash_leaf(entry))
-
-
 def test_a_rewritten_log_does_not_agree(log: Log, pack_of: PackOf, tmp_path: Path) -> None:
     """A log that was rewritten and signed anew fits together, and a kept head shows it (issue, "forked")."""
     log.keep(tmp_path / "kept")
-    rewrite(log, 5)
+    log.rewrite(5)
     log.heads.clear()
     pack = pack_of(log)
     assert check_pack(pack).problems == ()
@@ -165,19 +139,17 @@ def test_a_rewritten_log_does_not_agree(log: Log, pack_of: PackOf, tmp_path: Pat
 
 def test_a_rewritten_log_that_shows_an_old_head(log: Log, pack_of: PackOf) -> None:
     """Its own earlier head does not lead to the new one: the pack shows the fork by itself."""
-    rewrite(log, 5)
+    log.rewrite(5)
     assert places(check_pack(pack_of(log))) == ["checkpoints.jsonl:1"]
 
 
 def test_a_fork_at_a_kept_size(log: Log, pack_of: PackOf, tmp_path: Path, keys: AgencyKeys) -> None:
     """A head of the size of a kept one, and with another root, is named."""
     log.keep(tmp_path / "kept")
-    rewrite(log, 5)
+    log.rewrite(5)
     log.heads.clear()
     entries, log.entries = log.entries, log.entries[:21]
-    log.tiles = MemoryTiles()
-    for entry in log.entries:
-        log.tiles.append(hash_leaf(entry))
+    log.link_anew()
     log.sign_head(keys.signer())
     for entry in entries[21:]:
         log.entries.append(entry)
@@ -240,7 +212,7 @@ def test_a_pack_of_another_agency(log: Log, pack_of: PackOf) -> None:
     ],
     ids=lambda one: repr(one[:30]),
 )  # fmt: skip
-def test_parts_of_another_shape(log: Log, pack_of: PackOf, name: str, content: bytes) -> None:
+def test_parts_of_another_shape(log: Log, pack_of: PackOf, name: str, content: bytes, change: Change) -> None:
     """What is inside comes from anybody, and is named as a problem whatever it is."""
     has_problems = bool(check_pack(change(pack_of(log), name, lambda old: content)).problems)
     assert has_problems or (name, content) == ("checkpoints.jsonl", b"")  # a log may have no earlier head

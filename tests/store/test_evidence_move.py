@@ -16,8 +16,8 @@ from alembic.config import Config
 from sqlalchemy import create_engine, text
 
 from edoc_connector.errors import StoreError
+from edoc_connector.evidence import GENESIS, as_canonical_json, compute_chain_hash, compute_digest
 from edoc_connector.store import Store, evidence_move, migrate, upgrade
-from edoc_connector.store.audit_log import GENESIS, as_canonical_json, compute_chain_hash, compute_digest
 
 pytestmark = pytest.mark.database("none")
 

@@ -19,7 +19,9 @@ from ..evidence import (
     Checkpoint,
     CheckpointFolder,
     SignedCheckpoint,
+    build_checkpoint,
     build_folder_name,
+    is_checkpoint_due,
     read_checkpoint,
     sign_checkpoint,
 )
@@ -82,10 +84,16 @@ class CheckpointKeeper:
         """
         with self.store.snapshot() as tx:
             size, last = tx.evidence_log.read_size(self.agency), tx.evidence_log.read_last_checkpoint(self.agency)
-            if last is None:
+            if last is None:  # a log is young as long as it has none
                 last = (0, tx.evidence_log.read_opened_at(self.agency) or tx.now)
-            is_old = tx.now - last[1] >= timedelta(seconds=self.settings.interval)
-        return size - last[0] >= self.settings.entries or (size > last[0] and is_old)
+            now = tx.now
+        return is_checkpoint_due(
+            Checkpoint(origin="", size=last[0], root=b"", at=last[1]),
+            size=size,
+            now=now,
+            every=self.settings.entries,
+            period=timedelta(seconds=self.settings.interval),
+        )
 
     def keep(self) -> SignedCheckpoint:
         """Make a checkpoint of the log as it is now, and keep it; a folder that cannot be written is a warning.
@@ -117,8 +125,7 @@ class CheckpointKeeper:
                     "the log of the evidence has no entries yet: send or receive first.",
                     vi="nhật ký bằng chứng chưa có mục nào: hãy gửi hoặc nhận văn bản trước.",
                 )
-            root = tx.evidence_log.open_tree(self.agency, size).compute_root()
-            head = Checkpoint(origin=origin, size=size, root=root, at=tx.now)
+            head = build_checkpoint(tx.evidence_log.open_tree(self.agency, size), origin=origin, at=tx.now)
             return head, tx.evidence_log.find_checkpoint(self.agency, size)
 
     def _sign(self, head: Checkpoint, signer: Signer | None) -> SignedCheckpoint:

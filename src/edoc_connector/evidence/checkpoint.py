@@ -20,7 +20,8 @@ import re
 import secrets
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
 from urllib.parse import quote, unquote
 
 from cryptography import x509
@@ -42,6 +43,7 @@ from ..signing import (
 )
 from .merkle import HASH_SIZE
 from .note import Note, compute_key_id, decode_base64, format_note, no_note_error, parse_note, sign_note
+from .tiles import TreeReader
 
 ORIGIN_PREFIX = "edoc-evidence"
 _LOG_ID_BYTES = 8
@@ -88,6 +90,23 @@ class SignedCheckpoint:
     timestamp: bytes | None = None
 
 
+class CheckpointProblem(StrEnum):
+    """What is wrong with a checkpoint."""
+
+    UNSIGNED = "unsigned"
+    """Nobody signed it."""
+    UNKNOWN_KEY = "unknown-key"
+    """None of the certificates given did."""
+    BROKEN = "broken"
+    """Its signature does not hold."""
+    FOREIGN = "foreign"
+    """Its signer is not the agency."""
+    UNFIT = "unfit"
+    """Its signer's certificate does not count at its time."""
+    UNSTAMPED = "time-stamp"
+    """Its time-stamp is not believed."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckpointVerdict:
     """What the signatures of a checkpoint are worth.
@@ -95,7 +114,7 @@ class CheckpointVerdict:
     Args:
         checkpoint: what it says.
         signed: whether one of the certificates given made one of the signatures.
-        problem: what is wrong, see `UNSIGNED` and those beside it; None where nothing is.
+        problem: what is wrong; None where nothing is.
         detail: more about it, e.g. the code of a reason.
         certificate: the signer's.
         trusted: whether that leads to an authority of the policy; None where the policy has none.
@@ -105,7 +124,7 @@ class CheckpointVerdict:
 
     checkpoint: Checkpoint
     signed: bool
-    problem: str | None = None
+    problem: CheckpointProblem | None = None
     detail: str = ""
     certificate: x509.Certificate | None = None
     trusted: bool | None = None
@@ -116,13 +135,6 @@ class CheckpointVerdict:
     def signer(self) -> str | None:
         """Name of who signed."""
         return human_name(self.certificate) if self.certificate is not None else None
-
-
-UNSIGNED, UNKNOWN_KEY, BROKEN, FOREIGN, UNFIT, UNSTAMPED = (
-    "unsigned", "unknown-key", "broken", "foreign", "unfit", "time-stamp",
-)  # fmt: skip
-"""Problems of a checkpoint: nobody signed it; none of the certificates given did; a signature does not hold; its signer
-is not the agency's; its certificate does not count at its time; its time-stamp is not believed."""
 
 
 def make_log_id() -> str:
@@ -138,6 +150,43 @@ def build_origin(agency: str, log_id: str) -> str:
         log_id: as of `make_log_id`: a store that begins anew is another log, and not a fork of the old one.
     """
     return f"{ORIGIN_PREFIX}/{quote(agency, safe='')}/{log_id}"
+
+
+def build_checkpoint(reader: TreeReader, *, origin: str, at: datetime) -> Checkpoint:
+    """Build the head of a log as its tree is now.
+
+    Args:
+        reader: the tree.
+        origin: the log's name.
+        at: the present moment, aware.
+
+    Raises:
+        EvidenceError: hashes of the tree are missing.
+    """
+    return Checkpoint(origin=origin, size=reader.size, root=reader.compute_root(), at=at.replace(microsecond=0))
+
+
+def is_checkpoint_due(
+    last: Checkpoint | None,
+    *,
+    size: int,
+    now: datetime,
+    every: int = 1024,
+    period: timedelta = timedelta(days=1),
+) -> bool:
+    """Tell whether a head is to be signed: after so many entries, or so long after the last where there are any.
+
+    Args:
+        last: the newest checkpoint; None where there is none yet.
+        size: entries of the log now.
+        now: the present moment, aware.
+        every: entries between two checkpoints at most.
+        period: time between two checkpoints at most, while entries come.
+    """
+    since = size - (last.size if last is not None else 0)
+    if since <= 0:
+        return False
+    return since >= every or last is None or last.at is None or now - last.at >= period
 
 
 def format_checkpoint(checkpoint: Checkpoint) -> bytes:
@@ -243,28 +292,34 @@ def verify_checkpoint(
     note = parse_note(signed.note)
     verdict = CheckpointVerdict(checkpoint=parse_checkpoint(note.text), signed=False)
     if not note.signatures:
-        return replace(verdict, problem=UNSIGNED)
+        return replace(verdict, problem=CheckpointProblem.UNSIGNED)
     found = _find_signer(note, verdict.checkpoint.origin, certificates)
-    if isinstance(found, str):
+    if isinstance(found, CheckpointProblem):
         return replace(verdict, problem=found)
     verdict = replace(verdict, signed=True, certificate=found)
     try:
         stamped_at = _check_timestamp(signed, policy, now)
     except Refused as refused:
-        return replace(verdict, problem=UNSTAMPED, detail=f"{refused.code} {refused.detail}".strip())
+        return replace(verdict, problem=CheckpointProblem.UNSTAMPED, detail=f"{refused.code} {refused.detail}".strip())
     verdict = replace(verdict, stamped_at=stamped_at)
     return _judge_signer(verdict, found, certificates, policy=policy, now=now)
 
 
-def _find_signer(note: Note, origin: str, certificates: Iterable[x509.Certificate]) -> x509.Certificate | str:
+def _find_signer(
+    note: Note, origin: str, certificates: Iterable[x509.Certificate]
+) -> x509.Certificate | CheckpointProblem:
     """Find the certificate whose key made a signature; or the problem, where there is none."""
     for certificate in certificates:
         for key, algorithm in _list_keys(certificate):
             key_id = compute_key_id(origin, algorithm, certificate)
             for one in note.signatures:
                 if (one.name, one.key_id) == (origin, key_id):
-                    return certificate if is_valid_signature(key, algorithm, note.text, one.value) else BROKEN
-    return UNKNOWN_KEY
+                    return (
+                        certificate
+                        if is_valid_signature(key, algorithm, note.text, one.value)
+                        else CheckpointProblem.BROKEN
+                    )
+    return CheckpointProblem.UNKNOWN_KEY
 
 
 def _list_keys(certificate: x509.Certificate) -> list[tuple[RSAPublicKey | EllipticCurvePublicKey, str]]:
@@ -303,7 +358,7 @@ def _judge_signer(
     binding = policy.find_binding(agency or "", signer, trusted=trust.trusted is True)
     verdict = replace(verdict, trusted=trust.trusted, binding=binding)
     if binding in (Binding.CONTRADICTED, Binding.MALFORMED):
-        return replace(verdict, problem=FOREIGN)
+        return replace(verdict, problem=CheckpointProblem.FOREIGN)
     if trust.problem:
-        return replace(verdict, problem=UNFIT, detail=f"{trust.problem} {trust.detail}".strip())
+        return replace(verdict, problem=CheckpointProblem.UNFIT, detail=f"{trust.problem} {trust.detail}".strip())
     return verdict

@@ -163,6 +163,11 @@ def seal_chain(*, agency: str, at: datetime, actor: str, origin: str, sequence: 
 # -- canonical bytes
 
 
+def as_canonical_json(values: Mapping[str, Any]) -> str:
+    """Serialise as JSON with sorted keys, no spaces, and letters as they are: one text for one value."""
+    return json.dumps(values, sort_keys=True, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+
+
 def format_entry(entry: LogEntry) -> bytes:
     """Format an entry as its canonical bytes.
 
@@ -179,7 +184,7 @@ def format_entry(entry: LogEntry) -> bytes:
         values["identity"] = dict(entry.identity)
     if entry.subject:
         values |= {"subject": entry.subject, "subject_id": entry.subject_id}
-    canonical = _dump(values)
+    canonical = as_canonical_json(values).encode()
     if len(canonical) > MAX_ENTRY_BYTES:
         raise EvidenceError(
             f"an entry of the evidence would have {len(canonical)} bytes; at most {MAX_ENTRY_BYTES} are kept.",
@@ -198,15 +203,11 @@ def parse_entry(canonical: bytes) -> LogEntry:
         raise _no_entry_error("it is too large")
     try:
         values = json.loads(canonical)
-        if not isinstance(values, dict) or _dump(values) != canonical:
+        if not isinstance(values, dict) or as_canonical_json(values).encode() != canonical:
             raise _no_entry_error("its text is not canonical")
         return _parse_second_form(values) if "form" in values else _parse_first_form(values)
     except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
         raise _no_entry_error(type(error).__name__) from error
-
-
-def _dump(values: Mapping[str, Any]) -> bytes:
-    return json.dumps(values, sort_keys=True, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
 
 
 def _build_event(event: LogEvent) -> dict[str, Any]:

@@ -13,13 +13,8 @@ from cryptography import x509
 from .._core import Text
 from ..signing import Binding, VerifyPolicy
 from .checkpoint import (
-    BROKEN,
-    FOREIGN,
-    UNFIT,
-    UNKNOWN_KEY,
-    UNSIGNED,
-    UNSTAMPED,
     Checkpoint,
+    CheckpointProblem,
     CheckpointVerdict,
     verify_checkpoint,
 )
@@ -35,16 +30,21 @@ _FORKED = (
 MAX_HEADS = 1000
 """Earlier heads in one pack."""
 
-_WORDS: Mapping[str, Text] = {
-    UNSIGNED: Text("nobody signed it", "không có chữ ký"),
-    UNKNOWN_KEY: Text("none of its certificates signed it", "không chứng thư nào trong gói đã ký điểm kiểm này"),
-    BROKEN: Text(
-        "its signature does not hold: it was forged or changed", "chữ ký không hợp lệ: bị giả mạo hoặc sửa đổi"
+_WORDS: Mapping[CheckpointProblem, Text] = {
+    CheckpointProblem.UNSIGNED: Text("nobody signed it", "không có chữ ký"),
+    CheckpointProblem.UNKNOWN_KEY: Text(
+        "none of its certificates signed it", "không chứng thư nào trong gói đã ký điểm kiểm này"
     ),
-    FOREIGN: Text("it was signed by somebody else than the agency", "do bên khác ký, không phải đơn vị của nhật ký"),
-    UNFIT: Text("its signer's certificate does not count", "chứng thư người ký không được chấp nhận"),
-    UNSTAMPED: Text("its time-stamp is not believed", "dấu thời gian không được chấp nhận"),
+    CheckpointProblem.BROKEN: Text(
+        "its signature does not hold: it was forged", "chữ ký không hợp lệ: bị giả mạo hoặc sửa đổi"
+    ),
+    CheckpointProblem.FOREIGN: Text(
+        "it was signed by somebody else than the agency", "do bên khác ký, không phải đơn vị của nhật ký"
+    ),
+    CheckpointProblem.UNFIT: Text("its signer's certificate does not count", "chứng thư người ký không được chấp nhận"),
+    CheckpointProblem.UNSTAMPED: Text("its time-stamp is not believed", "dấu thời gian không được chấp nhận"),
 }
+_ALWAYS_BAD = frozenset({CheckpointProblem.BROKEN, CheckpointProblem.FOREIGN})
 
 
 @dataclass(slots=True, kw_only=True)
@@ -152,7 +152,7 @@ def _check_manifest_entry(
 
 def describe_problem(verdict: CheckpointVerdict) -> Text | None:
     """Describe what is wrong with the signature of a checkpoint; None where nothing is, or nobody signed it."""
-    if verdict.problem is None or verdict.problem == UNSIGNED:
+    if verdict.problem is None or verdict.problem == CheckpointProblem.UNSIGNED:
         return None
     words, detail = _WORDS[verdict.problem], f" ({verdict.detail})" if verdict.detail else ""
     return Text(words.en + detail, words.vi + detail)
@@ -161,7 +161,7 @@ def describe_problem(verdict: CheckpointVerdict) -> Text | None:
 def _check_head(log: PackLog, manifest: Mapping[str, Any]) -> None:
     if (words := describe_problem(log.verdict)) is not None:  # a head that nobody signed is said by itself
         log.problems.append((CHECKPOINT_FILE, words))
-    elif log.verdict.problem == UNSIGNED and manifest.get("signed"):
+    elif log.verdict.problem == CheckpointProblem.UNSIGNED and manifest.get("signed"):
         log.add_problem(CHECKPOINT_FILE, "its signature is gone", "chữ ký đã bị gỡ")
 
 
@@ -174,7 +174,7 @@ def _check_earlier_heads(
     now: datetime,
     is_signed: bool,
 ) -> None:
-    bad = {BROKEN, FOREIGN, UNKNOWN_KEY, *((UNSIGNED,) if is_signed else ())}
+    bad = {*_ALWAYS_BAD, CheckpointProblem.UNKNOWN_KEY} | ({CheckpointProblem.UNSIGNED} if is_signed else set())
     for number, earlier in enumerate(reader.read_earlier_heads(), 1):
         where = f"{CHECKPOINTS_FILE}:{number}"
         if number > MAX_HEADS:
@@ -198,7 +198,7 @@ def _check_kept_heads(log: PackLog, kept: KeptLog, *, policy: VerifyPolicy, now:
     roots = _compute_roots(kept, log)
     for one in kept.checkpoints:
         verdict = verify_checkpoint(one.signed, kept.certificates, policy=policy, now=now)
-        if verdict.problem in (BROKEN, FOREIGN):
+        if verdict.problem is not None and verdict.problem in _ALWAYS_BAD:
             words = _WORDS[verdict.problem]
             log.add_problem(one.name, f"kept: {words.en}", f"bản lưu giữ: {words.vi}")
         elif _compare(one.checkpoint, one.name, log, roots):

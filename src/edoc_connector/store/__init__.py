@@ -1,7 +1,7 @@
 """Deliveries, receipts and the reports about them, kept in a database and a spool folder."""
 
 from ._sql import as_store_error, translate_driver_errors
-from .audit_log import GENESIS, AuditEvent, as_canonical_json, compute_chain_hash, compute_digest
+from .audit_log import AuditEvent
 from .deliveries import NewDelivery, require_same_document
 from .directory import DirectoryEntry
 from .evidence_linking import LINK_SECONDS, LINK_TRANSACTIONS
@@ -106,7 +106,6 @@ __all__ = [
     "EDOC",
     "FAIL",
     "FETCH",
-    "GENESIS",
     "HANDLE",
     "HUB_BREAKER",
     "HUB_TASKS",
@@ -173,12 +172,9 @@ __all__ = [
     "TimelineRow",
     "Transition",
     "Tx",
-    "as_canonical_json",
     "as_store_error",
     "begin_restore",
     "can_take_back",
-    "compute_chain_hash",
-    "compute_digest",
     "compute_owner_tag",
     "compute_sha256",
     "describe_code",

@@ -7,8 +7,6 @@ together, or neither is. `evidence_log` reads them.
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -25,7 +23,6 @@ from .state_machine import StateMachine
 if TYPE_CHECKING:
     from .transaction import Tx
 
-GENESIS = "0" * 64
 _SEPARATOR = " ‖ "
 _MAX_CHARACTERS = 950  # characters of each language: an entry has room for both, and for the cause
 
@@ -64,11 +61,6 @@ class AuditEvent:
     agency: str | None = None
 
 
-def as_canonical_json(entry: Mapping[str, Any]) -> str:
-    """Serialise as JSON with sorted keys, no spaces, and letters as they are: one text for one value."""
-    return json.dumps(entry, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
-
-
 def join_languages(words: Text | str) -> str:
     """Join a text in both languages, each cut to 950 characters, into the one text that an entry holds of it.
 
@@ -77,21 +69,6 @@ def join_languages(words: Text | str) -> str:
     if isinstance(words, str):
         return words
     return _SEPARATOR.join(part.replace(_SEPARATOR, " | ")[:_MAX_CHARACTERS] for part in (words.en, words.vi))
-
-
-def compute_digest(entry: str) -> str:
-    """Compute the SHA-256 of an entry's text, hex."""
-    return hashlib.sha256(entry.encode()).hexdigest()
-
-
-def compute_chain_hash(previous: str, digest: str) -> str:
-    """Compute the hash of a chain after an entry.
-
-    Args:
-        previous: the hash before it; `GENESIS` for the first.
-        digest: the entry's digest.
-    """
-    return hashlib.sha256(f"{previous}\n{digest}".encode()).hexdigest()
 
 
 def get_identity_columns(subject: str) -> tuple[str, ...]:

@@ -14,12 +14,15 @@ from sqlalchemy import ColumnElement, Connection, RowMapping, Select, and_, inse
 from .._core import Text
 from ..errors import EvidenceError
 from ..evidence import (
+    GENESIS,
     CompactRange,
     KeptCheckpoint,
     LogEntry,
     SignedCheckpoint,
     TileNode,
     TreeReader,
+    compute_chain_hash,
+    compute_digest,
     hash_leaf,
     parse_entry,
     read_checkpoint,
@@ -27,7 +30,6 @@ from ..evidence import (
 )
 from ..signing import read_certificates
 from ._sql import TABLES
-from .audit_log import GENESIS, compute_chain_hash, compute_digest
 from .evidence_linking import (
     ENTRIES,
     LEAVES,

@@ -15,14 +15,16 @@ from sqlalchemy import Connection, Engine, insert, select
 
 from .._core import utc_now
 from ..evidence import (
+    GENESIS,
     CompactRange,
     LogEvent,
+    compute_chain_hash,
+    compute_digest,
     parse_entry,
     seal_chain,
     unpack_entry,
 )
 from ._sql import Row, UtcTime, begin_transaction
-from .audit_log import GENESIS, compute_chain_hash, compute_digest
 from .evidence_linking import (
     ENTRIES,
     LEAVES,

@@ -31,7 +31,10 @@ from ...evidence import (
     UNLISTED_FILES,
     CheckpointFolder,
     PackReader,
+    as_canonical_json,
     check_pack_log,
+    compute_chain_hash,
+    compute_digest,
     open_pack,
     parse_json,
 )
@@ -46,7 +49,6 @@ from ...signing import (
     read_certificates,
     verify,
 )
-from ...store import as_canonical_json, compute_chain_hash, compute_digest
 from .evidence_pack import CHAIN_FILE, HEAD_FILE, PACK_FORMAT, build_head_text
 
 _CHUNK_BYTES = 1024 * 1024

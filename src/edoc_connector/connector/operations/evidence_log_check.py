@@ -11,9 +11,9 @@ from cryptography import x509
 from ..._core import Text
 from ...errors import EvidenceError, SigningError
 from ...evidence import (
-    UNSIGNED,
     Checkpoint,
     CheckpointFolder,
+    CheckpointProblem,
     CheckpointVerdict,
     KeptCheckpoint,
     KeptLog,
@@ -150,7 +150,7 @@ def _verify_heads(
         verdict = verify_checkpoint(one.signed, tuple(certificates), policy=policy, now=context.store.clock())
         if one.checkpoint.origin != origin:
             problems.append((one.name, _OTHER_LOG))
-        elif verdict.problem == UNSIGNED and signed_from is not None:
+        elif verdict.problem == CheckpointProblem.UNSIGNED and signed_from is not None:
             problems.append((one.name, _UNSIGNED))
         elif (words := describe_problem(verdict) or _judge_signer(verdict, own)) is not None:
             problems.append((one.name, words))
