@@ -14,8 +14,6 @@ from .procrastinate import upgrade_task_tables
 
 SCHEMA_REVISION = "0013"
 _BOTH_FORMS = "0012"  # the revision that has the evidence's chain and its log
-FORMER_TABLES = ("evidence",)
-"""Tables of earlier revisions, which their backups have."""
 _VERSION_TABLE = "alembic_version"
 _LOCK_KEY = 0x65646F63  # "edoc": one upgrade at a time on PostgreSQL, where DDL takes no lock of its own
 _LOCK = f"SELECT pg_advisory_xact_lock({_LOCK_KEY})"

@@ -450,3 +450,6 @@ store_identity = Table(
 )
 
 TABLES = metadata.tables
+
+KNOWN_TABLES = (*TABLES, "evidence")
+"""Names of the tables, and of those of earlier revisions, in the order of their foreign keys."""

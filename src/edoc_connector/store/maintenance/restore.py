@@ -25,9 +25,9 @@ from sqlalchemy import Connection, Engine, inspect, select, text
 from ..._core import Text, create_private, make_private_folder, open_atomic, sync_folder
 from ...errors import StoreError
 from .. import audit_log
-from .._sql import TABLES, begin_transaction, find_database_file, make_engine, translate_driver_errors
+from .._sql import KNOWN_TABLES, TABLES, begin_transaction, find_database_file, make_engine, translate_driver_errors
 from ..evidence_linking import insert_entries
-from ..migrate import FORMER_TABLES, run_migrations, upgrade_engine
+from ..migrate import run_migrations, upgrade_engine
 from ..rows import CONFIRM, RESTORED, StoreIdentity
 from ..spool import ENCRYPTED_SUFFIX, list_packet_places
 from ..state_machine import DELIVERIES, OUTGOING, RECEIPTS, ReceiptState, StateMachine
@@ -344,8 +344,7 @@ def _load_tables(zip_file: zipfile.ZipFile, manifest: _Manifest, connection: Con
     existing = set(inspect(connection).get_table_names())
     with suppress(KeyError):
         existing.remove("alembic_version")
-    # in the order of their foreign keys; no other table names one that there is no more
-    names = [name for name in (*TABLES, *FORMER_TABLES) if name in existing]
+    names = [name for name in KNOWN_TABLES if name in existing]
     if {f"tables/{name}.copy" for name in names} != {name for name in manifest.members if name.startswith("tables/")}:
         raise _build_damaged_error(Path(zip_file.filename or ""), f"its tables are not those of {manifest.revision}")
     if IDENTITY_TABLE in existing:
