@@ -85,9 +85,12 @@ def measure_lookups(documents: int, rounds: int) -> list[Figure]:
         for store in ("full", "empty"):
             if store == "full":
                 fill(folder / store / "edoc.db", SENDER, documents)
+            (folder / f"{store}-temporary").mkdir()
+            tempfile.tempdir = str(folder / f"{store}-temporary")  # so that two stores of one agency do not meet
             connector = stack.enter_context(Connector.open(settings_of(SENDER, folder / store, hub)))
             ids[connector] = connector.send(document()).id
             opened.append(connector)
+        tempfile.tempdir = None
         calls: dict[str, Callable[[Connector], object]] = {
             "explain": lambda connector: connector.explain(ids[connector]),
             "pack": lambda connector: connector.evidence(ids[connector], out=folder / f"{next(_packs)}.zip"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -12,9 +13,16 @@ from pathlib import Path
 
 from cryptography import x509
 
-from .._core import get_logger, make_lock
+from .._core import Text, describe_error, get_logger, make_lock
 from ..config import EvidenceSettings
-from ..errors import EdocError, EvidenceError, SigningError, StoreError
+from ..errors import (
+    EdocError,
+    EvidenceError,
+    SigningError,
+    StoreError,
+    describe_system_error,
+    describe_system_error_vi,
+)
 from ..evidence import (
     Checkpoint,
     CheckpointFolder,
@@ -34,6 +42,7 @@ LOOK_SECONDS = 2.0
 """How often a process that writes looks whether a checkpoint is due."""
 RETRY_SECONDS = 60.0
 """How long it waits after one could not be made or kept."""
+_PATIENCE = 2  # times as many entries, or as long, before somebody is told
 MAX_KEPT_LEAVES = 1_000_000
 """Leaf hashes that are written with one checkpoint; older ones are left out, as where a folder is new."""
 
@@ -49,7 +58,7 @@ class CheckpointKeeper:
         timestamping: gives the time-stamps; None where there are none.
         folder: keeps them outside the database; None where none is configured.
         settings: how often.
-        problem: why the last one could not be made, or not be kept outside; empty where it could.
+        problem: why the last one could not be made, or not be kept outside; None where it could.
     """
 
     store: Store
@@ -58,7 +67,7 @@ class CheckpointKeeper:
     timestamping: TimeStamping | None
     folder: CheckpointFolder | None
     settings: EvidenceSettings
-    problem: str = ""
+    problem: Text | None = None
     _looks_again_at: float = field(default=0.0, repr=False)
     _lock: threading.Lock = field(default_factory=make_lock, repr=False)
 
@@ -76,8 +85,11 @@ class CheckpointKeeper:
         finally:
             self._lock.release()
 
-    def is_due(self) -> bool:
+    def is_due(self, *, patience: int = 1) -> bool:
         """Tell whether a checkpoint is due: so many entries, or so long, since the last one.
+
+        Args:
+            patience: how many times as many, or as long.
 
         Raises:
             StoreError: the store cannot be read.
@@ -91,9 +103,28 @@ class CheckpointKeeper:
             Checkpoint(origin="", size=last[0], root=b"", at=last[1]),
             size=size,
             now=now,
-            every=self.settings.entries,
-            period=timedelta(seconds=self.settings.interval),
+            every=self.settings.entries * patience,
+            period=timedelta(seconds=self.settings.interval * patience),
         )
+
+    def find_problem(self) -> Text | None:
+        """Find why checkpoints are not made or kept as they should be; None where they are.
+
+        Raises:
+            StoreError: the store cannot be read.
+        """
+        folder = self.folder.path if self.folder is not None else None
+        if self.problem is not None:
+            return self.problem
+        if folder is not None and folder.exists() and not os.access(folder, os.W_OK | os.X_OK):
+            return Text(f"{folder} cannot be written", f"không ghi được {folder}")
+        if folder is not None and not folder.exists() and self._has_checkpoints():
+            return Text(f"{folder} is not there", f"thư mục {folder} không tồn tại")
+        return Text("one is overdue", "đã quá hạn lập") if self.is_due(patience=_PATIENCE) else None
+
+    def _has_checkpoints(self) -> bool:
+        with self.store.snapshot() as tx:
+            return tx.evidence_log.read_last_checkpoint(self.agency) is not None
 
     def keep(self) -> SignedCheckpoint:
         """Make a checkpoint of the log as it is now, and keep it; a folder that cannot be written is a warning.
@@ -108,11 +139,11 @@ class CheckpointKeeper:
         if signed is None:
             signer = self.get_signer()
             signed = self._save(self._sign(head, signer), signer.certificates if signer is not None else ())
-        self.problem = ""
+        self.problem = None
         if self.folder is not None:
             try:
                 self._save_outside(self.folder, head.origin)
-            except (EvidenceError, OSError) as error:
+            except EvidenceError as error:
                 self._warn(error)
         return signed
 
@@ -176,7 +207,13 @@ class CheckpointKeeper:
         Raises:
             EvidenceError: it does not, or that one cannot be read.
         """
-        kept = read_checkpoint(SignedCheckpoint(path.read_bytes()))
+        try:
+            kept = read_checkpoint(SignedCheckpoint(path.read_bytes()))
+        except OSError as error:
+            raise EvidenceError(
+                f"{path} cannot be read: {describe_system_error(error)}.",
+                vi=f"không đọc được {path}: {describe_system_error_vi(error)}.",
+            ) from error
         size = tx.evidence_log.read_size(self.agency)
         if kept.size > size or tx.evidence_log.open_tree(self.agency, size).compute_root(kept.size) != kept.root:
             raise EvidenceError(
@@ -187,8 +224,8 @@ class CheckpointKeeper:
             )
         return kept.size
 
-    def _warn(self, error: Exception) -> None:
-        self.problem = str(error)
+    def _warn(self, error: EdocError) -> None:
+        self.problem = describe_error(error)
         self._looks_again_at = time.monotonic() + RETRY_SECONDS
         log.warning("a checkpoint of the evidence of %s was not kept: %s", self.agency, error)
 

@@ -168,7 +168,7 @@ def test_everything_linked_anew_is_refused_by_the_folder(
         with caplog.at_level(logging.WARNING):
             sender.context.checkpoints.keep()
         assert "does not go on from" in caplog.text
-        assert sender.context.checkpoints.problem
+        assert sender.context.checkpoints.find_problem() is not None
         sender.send(sample_document(number=number))
     assert {path.name: path.read_bytes() for path in kept.rglob("*.checkpoint")} == before
 

@@ -87,11 +87,11 @@ def _find_open_data(subject: Subject) -> Values | None:
 
 
 def _find_orphans(subject: Subject) -> Values | None:
-    return describe_count(sum(fault.kind in ("orphan", "draft") for fault in fsck(subject.context)))
+    return describe_count(sum(fault.kind in ("orphan", "draft") for fault in fsck(subject.context, evidence=False)))
 
 
 def _find_missing(subject: Subject) -> Values | None:
-    return describe_count(sum(fault.kind == "missing" for fault in fsck(subject.context)))
+    return describe_count(sum(fault.kind == "missing" for fault in fsck(subject.context, evidence=False)))
 
 
 STORE_CHECKS = (
