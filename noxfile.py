@@ -26,6 +26,7 @@ COVERED = ("_core", "edxml", "signing", "hubs", "client", "store")
 """Packages of which tests reach 95 % of the branches."""
 
 FUZZED = ("tests/edxml/test_hostile.py", "tests/edxml/test_round_trip.py")
+CHAOS = (("500", "sqlite", "own"), ("500", "postgresql", "own"), ("300", "postgresql", "procrastinate"))
 REBUILT = ("tests/edxml/test_sealed_rebuilds.py", "-k", "random")
 
 # Other versions of what we stand on show where we meet them: in imports, clients, settings, tables, and a whole flow.
@@ -159,8 +160,8 @@ def nightly(session: nox.Session) -> None:
     _pytest(session, EDOC_MUTATIONS="1000", EDOC_TEST_WAITING="10000", **random)
     _pytest(session, *FUZZED, "-k", "any_ or read_back or order_does", EDOC_FUZZ_EXAMPLES="200000", **random)
     _pytest(session, *REBUILT, EDOC_FUZZ_EXAMPLES="2000", **random)
-    for store in ("sqlite", "postgresql"):
-        chaos = ("tests/chaos/chaos.py", "--documents", "500", "--seconds", "600", "--store", store)
+    for documents, store, engine in CHAOS:
+        chaos = ("tests/chaos/chaos.py", "--documents", documents, "--store", store, "--engine", engine)
         session.run(sys.executable, *chaos)
         session.run(sys.executable, "tests/chaos/backup_run.py", "--documents", "500", "--store", store)
     session.notify("lowest", ["tests"])

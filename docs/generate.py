@@ -1,6 +1,6 @@
-"""Fills the generated parts of docs/edxml.md from the tables that drive the code.
+"""Fills the generated parts of docs/edxml.md and docs/monitoring.md, and the alert rules, from the tables of the code.
 
-Run ``python docs/generate.py`` after a change of a table; a test fails while the page is not current.
+Run ``python docs/generate.py`` after a change of a table; a test fails while a page is not current.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import fields
 from pathlib import Path
 
+from edoc_connector.connector import CHECKS
 from edoc_connector.edxml import (
     FILE_FORMATS,
     FINDING_KINDS,
@@ -22,14 +23,18 @@ from edoc_connector.edxml import (
     Table,
     list_rules,
 )
+from edoc_connector.worker import ALERT_RULES, METRICS, format_rules
 
 PAGE = Path(__file__).with_name("edxml.md")
+MONITORING_PAGE = Path(__file__).with_name("monitoring.md")
+RULES_FILE = Path(__file__).parents[1] / "examples" / "monitoring" / "edoc_alerts.yml"
 _PART = re.compile(r"(<!-- generated: (\S+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
-def generated(page: str) -> str:
+def generated(page: str, parts: dict[str, Callable[[], str]] | None = None) -> str:
     """The page with its generated parts made anew."""
-    return _PART.sub(lambda part: f"{part[1]}\n{PARTS[part[2]]()}\n{part[3]}", page)
+    makers = PARTS if parts is None else parts
+    return _PART.sub(lambda part: f"{part[1]}\n{makers[part[2]]()}\n{part[3]}", page)
 
 
 def _table(heads: tuple[str, ...], rows: Iterator[tuple[str, ...]]) -> str:
@@ -99,6 +104,25 @@ def _limits() -> str:
     )
 
 
+def _metrics() -> str:
+    rows = ((f"`{one.name}`", one.kind.value, ", ".join(f"`{label}`" for label in one.labels),
+             f"{one.help.en}<br>{one.help.vi}") for one in METRICS.values())  # fmt: skip
+    return _table(("metric", "kind", "labels", "meaning · ý nghĩa"), rows)
+
+
+def _checks() -> str:
+    rows = ((f"`{one.code}`", one.severity.value, f"{_open(one.sentence.en)}<br>{_open(one.sentence.vi)}",
+             f"{one.cure.en}<br>{one.cure.vi}") for one in CHECKS)  # fmt: skip
+    return _table(("code", "severity", "condition · tình trạng", "cure · cách xử lý"), rows)
+
+
+def _alerts() -> str:
+    rows = ((f"`{one.name}`", one.severity, f"`{one.expression}`", f"{one.minutes} min") for one in ALERT_RULES)
+    return _table(("alert", "severity", "when", "for"), rows)
+
+
+MONITORING_PARTS: dict[str, Callable[[], str]] = {"metrics": _metrics, "checks": _checks, "alerts": _alerts}
+
 PARTS: dict[str, Callable[[], str]] = {name: _elements(one) for name, one in TABLES.items()} | {
     "findings": _codes(FINDING_KINDS),
     "refusals": _codes(REFUSALS),
@@ -109,3 +133,6 @@ PARTS: dict[str, Callable[[], str]] = {name: _elements(one) for name, one in TAB
 
 if __name__ == "__main__":
     PAGE.write_text(generated(PAGE.read_text(encoding="utf-8")), encoding="utf-8")
+    monitoring = generated(MONITORING_PAGE.read_text(encoding="utf-8"), MONITORING_PARTS)
+    MONITORING_PAGE.write_text(monitoring, encoding="utf-8")
+    RULES_FILE.write_text(format_rules(ALERT_RULES), encoding="utf-8")

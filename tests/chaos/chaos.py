@@ -1,11 +1,13 @@
-"""Documents through a hub that fails, between processes that are killed. Anyone can run it:
+"""Documents in both directions through a hub that fails, between processes that are killed. Anyone can run it:
 
-    python tests/chaos/chaos.py --documents 500 --seconds 600
+    python tests/chaos/chaos.py --documents 500 --store postgresql
 
-A clerk's program, a sender's worker, a receiver's worker and the mock hub run as processes of their own. For a while
-the first three are ended with SIGKILL, at random moments and at each step between two writes in turn, and the hub is
-given faults. Then all is left in peace until nothing is open any more, and the stores are examined. Exit code 0: each
-document is in the receiver's register exactly once, each has its statuses in order, nothing is lost, nothing is stuck.
+Two offices with two agencies each: a clerks' program and some workers each, and a hub of this folder, run as processes
+of their own. While the documents, their statuses, recalls, updates and requests to give back go to and fro, the hub
+fails as `fault_plan.py` says; processes are ended with SIGKILL at random moments and at each step between two writes,
+stopped for longer than a lease, and the databases are crashed. Then all is left in peace until nothing is open any
+more, what only a person can decide is decided by one who reads the hub's ledger, and `examine.py` compares everything
+with everything. Exit code 0: nothing is lost, doubled or stuck. A run that failed keeps its folder and says its seed.
 """
 
 from __future__ import annotations
@@ -15,46 +17,44 @@ import contextlib
 import json
 import os
 import random
+import shutil
 import signal
 import sqlite3
 import subprocess
 import sys
 import tempfile
 import time
-import urllib.request
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from itertools import cycle
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from edoc_connector.config import Settings
 from edoc_connector.connector import Connector
-from edoc_connector.store import OutgoingState, ReceiptState, Store
+from edoc_connector.edxml import VIETNAM
 from edoc_connector.testing.keys import agency_keys
 
 sys.path.insert(0, str(Path(__file__).parent))
-from child import STEPS, VARIABLE  # type: ignore[import-not-found]  # found by the line above, as its own process finds it
+from child import STEPS, TABLES, VARIABLE  # type: ignore[import-not-found]  # found by the line above
+from examine import Examination, Office  # type: ignore[import-not-found]  # as above
+from fault_plan import FAULTS  # type: ignore[import-not-found]  # as above
 
-PARTIES = {"H29.05": "Sở Nội vụ", "G22": "Văn phòng Chính phủ"}
-SENDER, RECEIVER = PARTIES
-UNSENT = [state for state in OutgoingState if state != OutgoingState.SENT]
-UNDONE = [state for state in ReceiptState if state not in (ReceiptState.CONFIRMED, ReceiptState.DUPLICATE)]
-CHILD = Path(__file__).with_name("child.py")
+if TYPE_CHECKING:
+    from edoc_connector.testing.postgres import PostgresServer
 
-FAULTS: tuple[dict[str, object], ...] = (
-    {"kind": "drop-before-accepting"},
-    {"kind": "drop-after-accepting", "path": "/sendEdoc"},
-    {"kind": "drop-after-accepting"},
-    {"kind": "error", "status": 500},
-    {"kind": "error", "status": 500, "accepted": True, "path": "/sendEdoc"},
-    {"kind": "error", "status": 503, "retry_after": "1"},
-    {"kind": "html"},
-    {"kind": "truncated"},
-    {"kind": "empty"},
-    {"kind": "delay", "seconds": 1.0},
-    {"kind": "duplicate"},
-)
+OFFICES = {
+    "north": {"H29.05": "Sở Nội vụ", "H29.06": "Sở Tài chính"},
+    "south": {"G22": "Văn phòng Chính phủ", "G17": "Bộ Xây dựng"},
+}
+NAMES = {code: name for names in OFFICES.values() for code, name in names.items()}
+CHILD, HUB = (Path(__file__).with_name(name) for name in ("child.py", "hub.py"))
+LEASE, GRACE = 4.0, 0.3
+STOP_SECONDS = LEASE * 1.5
+PACKETS_PER_COPY = 4.2
+"""How many packets come of a document for a recipient, on average: it, its statuses, and what is asked about it."""
 
 
 @dataclass
@@ -63,277 +63,331 @@ class Process:
 
     Args:
         role: what `child.py` is to be.
-        folder: its agency's files.
-        who: letter of the steps that it passes.
+        folder: its office's files.
+        name: of its log.
+        popen: the process now.
+        plan: the step at which it ends itself.
+        stopped_until: until when it is stopped.
     """
 
     role: str
     folder: Path
-    who: str
+    name: str
     popen: subprocess.Popen[bytes] | None = None
     plan: str = ""
+    stopped_until: float = 0.0
+
+    @property
+    def letters(self) -> str:
+        """The letters of the steps that it passes."""
+        return "c" if self.role == "clerk" else "sr"
 
     def start(self, plan: str = "") -> None:
-        self.plan = plan
+        self.plan, self.stopped_until = plan, 0.0
         environment = {**os.environ, VARIABLE: plan} if plan else {k: v for k, v in os.environ.items() if k != VARIABLE}
-        with (self.folder / f"{self.role}.log").open("ab") as log:
+        with (self.folder / f"{self.name}.log").open("ab") as log:
             command = [sys.executable, str(CHILD), self.role, str(self.folder)]
             self.popen = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
+
+    @property
+    def pid(self) -> int:
+        return self.popen.pid if self.popen is not None else 0
 
     def ended(self) -> int | None:
         return self.popen.poll() if self.popen is not None else 0
 
+    def stop(self, until: float) -> None:
+        if self.popen is not None and self.ended() is None:
+            self.popen.send_signal(signal.SIGSTOP)
+            self.stopped_until = until
+
+    def go_on(self) -> None:
+        if self.popen is not None and self.stopped_until:
+            self.stopped_until = 0.0
+            self.popen.send_signal(signal.SIGCONT)
+
     def kill(self, number: signal.Signals = signal.SIGKILL) -> None:
+        self.go_on()
         if self.popen is not None and self.popen.poll() is None:
             self.popen.send_signal(number)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self.popen.wait(20)
+            self.popen.kill()
             self.popen.wait()
 
 
 @dataclass
 class Tally:
-    """What was done to them."""
+    """What was done to them; the moments tell which second call of a handler has its reason."""
 
     kills: int = 0
-    failpoints: Counter[str] = field(default_factory=Counter)
-    faults: Counter[str] = field(default_factory=Counter)
+    stops: int = 0
+    crashes: int = 0
+    steps: Counter[str] = field(default_factory=Counter)
+    moments: list[tuple[float, int]] = field(default_factory=list)  # time, process; 0 for all
+
+    def note(self, pid: int) -> None:
+        self.moments.append((time.time(), pid))
 
 
-def prepare(folder: Path, url: str, numbers: list[int], database: str | None) -> dict[str, Path]:
-    """Write each party's configuration; its folder by its code."""
-    folders = {}
-    for code, name in PARTIES.items():
-        place = folders[code] = folder / code
-        place.mkdir()
-        keys = agency_keys(name, organ_id=code)
-        (place / "secret").write_text(f"secret-{code}")
-        sections: dict[str, dict[str, object]] = {
-            "agency": {"id": code, "name": name},
-            "hub": {"endpoint": url, "system_id": code, "secret": "file:secret"},
-            "http": {"attempts": 1, "connect": 5.0, "read": 20.0},
-            "signing": {"key": keys.write_pem(place / "key.pem")},
-            "receive": {"policy": "trusted", "trust": [str(keys.write_root(place / "root.pem"))]},
-            "limits": {"lease": 4.0, "grace": 0.3, "backoff": 0.1, "backoff_cap": 2.0, "retry_after_cap": 2.0},
-            "store": {"url": database or "sqlite:///edoc.db"},
-            "worker": {"poll": 0.5, "idle": 0.1, "tries": 1000, "concurrency": 2},
+def write_office(place: Path, codes: dict[str, str], url: str, database: str, engine: str) -> None:
+    """Write an office's configuration, and make its stores."""
+    place.mkdir()
+    root = agency_keys("x").write_root(place / "root.pem")
+    sections: dict[str, dict[str, object]] = {
+        "http": {"attempts": 1, "connect": 3.0, "read": 3.0, "total": 10.0},
+        "receive": {"policy": "trusted", "organisations_others": "report", "trust": [str(root)]},
+        "limits": {"lease": LEASE, "grace": GRACE, "backoff": 0.1, "backoff_cap": 2.0, "retry_after_cap": 2.0},
+        "store": {"url": database},
+        "worker": {"poll": 0.5, "idle": 0.1, "tries": 8, "concurrency": 2, "engine": engine, "sweep": 1},
+    }
+    for number, (code, name) in enumerate(codes.items()):
+        secret = place / f"secret-{number}"
+        secret.touch(0o600)
+        secret.write_text(f"secret-{code}")
+        key = agency_keys(name, organ_id=code).write_pem(place / f"key-{number}.pem")
+        sections |= {
+            f"agencies.a{number}.agency": {"id": code, "name": name},
+            f"agencies.a{number}.hub": {"endpoint": url, "system_id": code, "secret": f"file:{secret.name}"},
+            f"agencies.a{number}.signing": {"key": key},
         }
-        lines = [
-            f"[{part}]\n" + "".join(f"{k} = {json.dumps(v)}\n" for k, v in s.items()) for part, s in sections.items()
-        ]
-        (place / "edoc.toml").write_text("\n".join(lines))
-        Connector.open(place / "edoc.toml").close()
-        with contextlib.closing(sqlite3.connect(place / "register.db")) as register, register:
-            register.execute("CREATE TABLE documents (id TEXT PRIMARY KEY, size INTEGER NOT NULL)")
-            register.execute("CREATE TABLE calls (document_id TEXT NOT NULL)")
-    (folders[SENDER] / "numbers.json").write_text(json.dumps(numbers))
-    return folders
+    lines = [f"[{part}]\n" + "".join(f"{k} = {json.dumps(v)}\n" for k, v in s.items()) for part, s in sections.items()]
+    (place / "edoc.toml").write_text("\n".join(lines))
+    for settings in Settings.fleet(place / "edoc.toml"):
+        Connector.open(settings).close()
+    with contextlib.closing(sqlite3.connect(place / "register.db")) as register:
+        register.executescript("PRAGMA journal_mode=WAL;" + TABLES)
+
+
+def write_tasks(folder: Path, documents: int, dice: random.Random) -> dict[str, list[dict[str, Any]]]:
+    """Write what the clerks of each office have to do."""
+    tasks: dict[str, list[dict[str, Any]]] = {office: [] for office in OFFICES}
+    day = datetime.now(VIETNAM).date().isoformat()  # also of what is sent after midnight
+    for number in range(1, documents + 1):
+        office = dice.choice(list(OFFICES))
+        others = [code for name, codes in OFFICES.items() if name != office for code in codes]
+        tasks[office].append(
+            {
+                "number": str(number),
+                "sender": dice.choice(list(OFFICES[office])),
+                "to": dice.sample(others, dice.choice((1, 1, 2))),
+                "then": dice.choices(("", "take_back", "recall", "update"), (70, 10, 10, 10))[0],
+                "names": NAMES,
+                "day": day,
+            }
+        )
+    for office, own in tasks.items():
+        (folder / office / "tasks.json").write_text(json.dumps(own))
+    return tasks
+
+
+def count_copies(tasks: dict[str, list[dict[str, Any]]]) -> int:
+    """Count the documents, each as often as it has recipients."""
+    return sum(len(task["to"]) for own in tasks.values() for task in own)
 
 
 @contextlib.contextmanager
-def mock_hub(folder: Path) -> Iterator[str]:
+def small_hub(folder: Path, seed: int, strength: float) -> Iterator[str]:
     """The hub, as a process; its address."""
-    command = [sys.executable, "-m", "edoc_connector", "mockhub", "--port", "0", "--data", str(folder / "hub")]
-    for code, name in PARTIES.items():
-        command += ["--agency", f"{code}:secret-{code}:{name}"]
-    environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
+    command = [sys.executable, str(HUB), str(folder), *(f"{code}=secret-{code}" for code in NAMES)]
+    command += ["--seed", str(seed), "--grace", str(GRACE), "--strength", str(strength)]
     with (
         (folder / "hub.log").open("wb") as log,
-        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, env=environment) as hub,
+        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log) as hub,
     ):
         assert hub.stdout is not None
         try:
-            words = hub.stdout.readline().decode().split()
-            yield next(word for word in words if word.startswith("http://"))
+            yield f"http://127.0.0.1:{int(hub.stdout.readline())}"
         finally:
-            hub.terminate()
+            hub.kill()
 
 
-def faulty(url: str, fault: dict[str, object] | None) -> None:
-    """Give the hub a fault, or take all of them away."""
-    body = json.dumps(fault).encode() if fault else None
-    request = urllib.request.Request(
-        f"{url}/mock/faults",
-        data=body,
-        method="POST" if fault else "DELETE",
-        headers={"Content-Type": "application/json"},
-    )
-    with urllib.request.urlopen(request, timeout=60):
-        pass
-
-
-def disturb(processes: list[Process], url: str, seconds: float, most: int, dice: random.Random) -> Tally:
-    """Kill and fail for a while; every process that ended is started again with the next step to end at.
+class Storm:
+    """What is done to the processes, for a while.
 
     Args:
         processes: they.
-        url: the hub's.
-        seconds: for how long.
+        server: the database server; None with SQLite, whose writers are killed.
         most: a step is passed at most so often before it ends the process.
         dice: decides.
     """
-    tally = Tally()
-    plans = {process.who: shuffled(process.who, dice) for process in processes}
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        for process in processes:
-            if process.popen is None:
-                process.start(f"{next(plans[process.who])}:1")
-            code = process.ended()
-            if code is not None and (code != 0 or process.role != "clerk"):
-                if code == -signal.SIGKILL and process.plan:
-                    tally.failpoints[process.plan.rpartition(":")[0]] += 1
-                process.start(f"{next(plans[process.who])}:{dice.randint(1, most)}")
-        if dice.random() < 0.25:
-            fault = dice.choice(FAULTS)
-            faulty(url, fault)
-            tally.faults[str(fault["kind"])] += 1
-        if dice.random() < 0.03:
-            victim = dice.choice(processes)
-            if victim.ended() is None:
-                victim.plan = ""
-                victim.kill()
-                tally.kills += 1
-        time.sleep(dice.uniform(0.1, 0.6))
-    return tally
+
+    def __init__(
+        self, processes: Sequence[Process], server: PostgresServer | None, most: int, dice: random.Random
+    ) -> None:
+        self.tally = Tally()
+        self._folder = processes[0].folder.parent
+        self._processes, self._server, self._most, self._dice = processes, server, most, dice
+        self._plans = {process.name + process.folder.name: self._shuffle(process.letters) for process in processes}
+        self._crash_at = time.monotonic() + dice.uniform(5, 15)
+
+    def blow(self, seconds: float, copies: float) -> None:
+        """Kill, stop and crash from the first packet at the hub on.
+
+        Args:
+            seconds: for how long at most.
+            copies: until recipients have so many packets.
+        """
+        end = time.monotonic() + seconds
+        while time.monotonic() < end and (count := self._count_copies()) < copies:
+            for process in self._processes:
+                self._look_after(process)
+            if count:
+                self._disturb(self._dice.choice(self._processes))
+            if count and self._server is not None and time.monotonic() > self._crash_at:
+                self._crash_at = time.monotonic() + self._dice.uniform(15, 40)
+                self._crash(self._server)
+            time.sleep(self._dice.uniform(0.1, 0.5))
+
+    def _count_copies(self) -> int:
+        """Count the packets at the hub, a copy for each recipient."""
+        with contextlib.closing(sqlite3.connect(self._folder / "ledger.db", timeout=60)) as ledger:
+            count: int = ledger.execute("SELECT count(*) FROM copies WHERE ghost = 0").fetchone()[0]
+            return count
+
+    def _shuffle(self, letters: str) -> Iterator[str]:
+        steps = [name for name, step in STEPS.items() if set(letters) & set(step.who)]
+        self._dice.shuffle(steps)
+        return cycle(steps)
+
+    def _look_after(self, process: Process) -> None:
+        """Start it again if it ended, and let it go on if it was stopped long enough."""
+        if process.stopped_until and time.monotonic() > process.stopped_until:
+            self.tally.note(process.pid)
+            process.go_on()
+        code = process.ended()
+        if code is None:
+            return
+        if process.popen is not None:
+            self.tally.note(process.pid)
+            if code == -signal.SIGKILL and process.plan:
+                self.tally.steps[process.plan.rpartition(":")[0]] += 1
+        plan = next(self._plans[process.name + process.folder.name])
+        has_plan = self._dice.random() < 0.5  # else nothing gets done where starting takes long
+        process.start(f"{plan}:{self._dice.randint(1, self._most)}" if has_plan else "")
+
+    def _disturb(self, victim: Process) -> None:
+        if victim.ended() is not None or victim.stopped_until:
+            return
+        fate = self._dice.random()
+        if fate < 0.04:
+            victim.plan = ""
+            victim.kill()
+            self.tally.kills += 1
+        elif fate < 0.06:
+            victim.stop(time.monotonic() + STOP_SECONDS)
+            self.tally.note(victim.pid)
+            self.tally.stops += 1
+
+    def _crash(self, server: PostgresServer) -> None:
+        self.tally.note(0)
+        server.stop(crash=True)
+        time.sleep(self._dice.uniform(0, 3))
+        server.start()
+        self.tally.note(0)
+        self.tally.crashes += 1
 
 
-def shuffled(who: str, dice: random.Random) -> Iterator[str]:
-    """The steps that a process passes, in turn, without end."""
-    steps = [name for name, step in STEPS.items() if who in step.who]
-    dice.shuffle(steps)
-    return cycle(steps)
-
-
-def settle(processes: list[Process], url: str, folders: dict[str, Path], count: int, seconds: float) -> bool:
-    """Leave everything in peace until nothing is open; whether that came about in time."""
-    faulty(url, None)
+def settle(processes: Sequence[Process], examination: Examination, folder: Path, patience: float) -> bool:
+    """Leave everything in peace until nothing is open; false where nothing moves any more for so long."""
+    (folder / "calm").touch()
     for process in processes:
         process.kill()
         process.start()
-    end = time.monotonic() + seconds
+    end, before = time.monotonic() + patience, 0
     while time.monotonic() < end:
-        clerk = next(one for one in processes if one.role == "clerk")
-        if clerk.ended() not in (None, 0):
-            clerk.start()
-        if clerk.ended() == 0 and not busy(folders) and not open_things(folders, count):
+        time.sleep(1.0)
+        for process in processes:
+            if process.ended() is not None:
+                process.start()
+        left = examination.find_open()
+        if not left:
             return True
-        time.sleep(2.0)
+        if hash(tuple(left)) != before:  # something moved
+            end, before = time.monotonic() + patience, hash(tuple(left))
+        examination.decide()
     return False
-
-
-@contextlib.contextmanager
-def store_of(folder: Path) -> Iterator[Store]:
-    """An agency's store."""
-    settings = Settings.load(folder / "edoc.toml")
-    with Store.open(settings.store_url(), spool=settings.spool()) as store:
-        yield store
-
-
-def busy(folders: dict[str, Path]) -> bool:
-    """Whether anything waits; quick, so that asking does not slow the workers down."""
-    for code, folder in folders.items():
-        with store_of(folder) as store, store.snapshot() as tx:
-            if tx.outgoing.find_all(code, state=UNSENT, limit=1):
-                return True
-            if tx.receipts.find_all(code, state=UNDONE, limit=1):
-                return True
-    return False
-
-
-def open_things(folders: dict[str, Path], count: int) -> list[str]:
-    """What is not finished."""
-    found = []
-    with Connector.open(folders[SENDER] / "edoc.toml") as sender:
-        for one in sender.deliveries():
-            if one.state != "sent" or one.recipient(RECEIVER).status != "03":
-                found.append(f"{one.id} is {one.state}, {one.recipient(RECEIVER).status}: {one.last_error}")
-        if len(sender.deliveries()) < count:
-            found.append("not every document is stored")
-    for code, folder in folders.items():
-        with store_of(folder) as store, store.snapshot() as tx:
-            for row in tx.outgoing.find_all(code, state=UNSENT):
-                found.append(f"{row.kind} {row.code} of {code} is {row.state}: {row.error_text}")
-            for receipt in tx.receipts.find_all(code, state=UNDONE):
-                found.append(f"receipt {receipt.hub_doc_id} of {code} is {receipt.state}: {receipt.error_text}")
-    return found
-
-
-def examine(folders: dict[str, Path], count: int) -> tuple[list[str], dict[str, int]]:
-    """What is wrong, and figures."""
-    wrong = []
-    with contextlib.closing(sqlite3.connect(folders[RECEIVER] / "register.db")) as register:
-        registered = dict(register.execute("SELECT id, count(*) FROM documents GROUP BY id").fetchall())
-        calls = register.execute("SELECT count(*) FROM calls").fetchone()[0]
-    with Connector.open(folders[SENDER] / "edoc.toml") as sender:
-        sent = sender.deliveries()
-    if len(sent) != count:
-        wrong.append(f"{len(sent)} of {count} documents are stored")
-    wrong += [
-        f"{one.id} is in the register {registered.get(one.id, 0)} times" for one in sent if registered.get(one.id) != 1
-    ]
-    wrong += [f"{name} was never sent" for name in set(registered) - {one.id for one in sent}]
-    unknown = 0
-    for one in sent:
-        codes = [entry.to for entry in one.timeline if entry.recipient == RECEIVER]
-        unknown += sum(entry.to == "unknown" for entry in one.timeline)
-        if codes != ["01", "03"] or one.recipient(RECEIVER).out_of_order:
-            wrong.append(f"{one.id} has the statuses {codes}")
-    with store_of(folders[RECEIVER]) as store, store.snapshot() as tx:
-        doubles = len(tx.receipts.find_all(RECEIVER, state="duplicate"))
-    figures = {"documents": len(sent), "handler calls": calls, "unknown outcomes settled": unknown, "doubles": doubles}
-    return wrong, figures
 
 
 def run(folder: Path, options: argparse.Namespace) -> int:
     """One whole run."""
-    began = time.monotonic()
+    began, dice = time.monotonic(), random.Random(options.seed)
     with contextlib.ExitStack() as stack:
-        database = None
+        server = None
         if options.store == "postgresql":
             from edoc_connector.testing.postgres import PostgresServer
 
-            database = stack.enter_context(PostgresServer()).create_database()
-        url = stack.enter_context(mock_hub(folder))
-        folders = prepare(folder, url, list(range(1, options.documents + 1)), database)
-        processes = [
-            Process("clerk", folders[SENDER], "c"),
-            Process("worker", folders[SENDER], "s"),
-            Process("worker", folders[RECEIVER], "r"),
-        ]
+            server = stack.enter_context(PostgresServer())
+        url = stack.enter_context(small_hub(folder, options.seed, options.strength))
+        tables: Any = "tasks" if options.engine == "procrastinate" else "store"
+        for office, codes in OFFICES.items():
+            database = server.create_database(tables) if server is not None else "sqlite:///edoc.db"
+            write_office(folder / office, codes, url, database, options.engine)
+        tasks = write_tasks(folder, options.documents, dice)
+        processes = [Process("clerk", folder / office, "clerk") for office in OFFICES]
+        for office in OFFICES:
+            processes += [Process("worker", folder / office, f"worker-{n}") for n in range(options.workers)]
         for process in processes:
             stack.callback(process.kill)
-        tally = disturb(processes, url, options.seconds, max(2, options.documents // 40), random.Random(options.seed))
-        settled = settle(processes, url, folders, options.documents, options.patience)
+        storm = Storm(processes, server, 3 + options.documents // 20, dice)
+        storm.blow(options.seconds, options.share * PACKETS_PER_COPY * count_copies(tasks))
+        offices = [stack.enter_context(Office(folder / office, tasks[office])) for office in OFFICES]
+        examination = Examination(folder, offices)
+        settled = settle(processes, examination, folder, options.patience)
         for process in processes:
             process.kill(signal.SIGTERM)
-        wrong, figures = examine(folders, options.documents)
+        wrong = examination.examine(storm.tally.moments, LEASE)
         if not settled:
-            wrong += open_things(folders, options.documents) or ["it was still busy"]
+            wrong = (examination.find_open() or ["it was still busy"]) + wrong
+        figures = examination.count()
+    report(options, storm.tally, figures, wrong, time.monotonic() - began)
+    return 1 if wrong else 0
+
+
+def report(
+    options: argparse.Namespace, tally: Tally, figures: dict[str, object], wrong: list[str], seconds: float
+) -> None:
+    """Print what happened."""
+    print(f"seed {options.seed}, {options.store}, engine {options.engine}, {options.workers} workers an office")
     for name, value in figures.items():
         print(f"{name}: {value}")
-    print(f"kill -9 at random: {tally.kills}; at a step: {tally.failpoints.total()} ({len(tally.failpoints)} steps)")
-    print(f"hub faults: {tally.faults.total()} ({', '.join(f'{k} {n}' for k, n in sorted(tally.faults.items()))})")
-    print(f"steps not reached: {', '.join(sorted(set(STEPS) - set(tally.failpoints))) or 'none'}")
-    print(f"seconds: {time.monotonic() - began:.0f}; wrong: {len(wrong)}")
-    for line in wrong[:20]:
+    print(f"kill -9 at random: {tally.kills}; at a step: {tally.steps.total()} ({len(tally.steps)} steps)")
+    print(f"stopped beyond the lease: {tally.stops}; databases crashed: {tally.crashes}")
+    print(
+        f"kinds of fault in the plan: {len(FAULTS)}; steps not reached: {len(STEPS) - len(tally.steps)} of {len(STEPS)}"
+    )
+    print(f"seconds: {seconds:.0f}; wrong: {len(wrong)}")
+    for line in wrong[:40]:
         print(f"  {line}")
-    return 1 if wrong else 0
 
 
 def main() -> int:
     """Run with the options of the command line."""
+    number = os.environ.get
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--documents", type=int, default=500)
-    parser.add_argument("--seconds", type=float, default=600.0, help="how long to disturb")
-    parser.add_argument("--patience", type=float, default=600.0, help="how long to wait for the end afterwards")
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--store", choices=("sqlite", "postgresql"), default="sqlite")
-    parser.add_argument("--keep", type=Path, help="a new folder for the files, kept afterwards")
+    parser.add_argument("--documents", type=int, default=number("EDOC_CHAOS_DOCUMENTS", "500"))
+    parser.add_argument(
+        "--seconds", type=float, default=number("EDOC_CHAOS_SECONDS", "1800"), help="of disturbance, at most"
+    )
+    parser.add_argument("--share", type=float, default=0.7, help="of the packets that is exchanged in disturbance")
+    parser.add_argument("--patience", type=float, default=number("EDOC_CHAOS_PATIENCE", "180"), help="of standstill")
+    parser.add_argument("--workers", type=int, default=number("EDOC_CHAOS_WORKERS", "3"), help="of each office")
+    parser.add_argument("--seed", type=int, default=number("EDOC_CHAOS_SEED", "1"))
+    parser.add_argument("--strength", type=float, default=1.0, help="of the hub's faults")
+    parser.add_argument("--store", choices=("sqlite", "postgresql"), default=number("EDOC_CHAOS_STORE", "sqlite"))
+    parser.add_argument("--engine", choices=("own", "procrastinate"), default=number("EDOC_CHAOS_ENGINE", "own"))
     options = parser.parse_args()
-    if options.keep is not None:
-        options.keep.mkdir(parents=True)
-        return run(options.keep, options)
-    with tempfile.TemporaryDirectory(prefix="edoc-chaos-") as folder:
-        return run(Path(folder), options)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that every process is ended
+    folder = Path(tempfile.mkdtemp(prefix="edoc-chaos-"))
+    code = 1
+    try:
+        code = run(folder, options)
+    finally:
+        if code:
+            print(f"seed {options.seed}; everything is kept in {folder}")
+        else:
+            shutil.rmtree(folder)
+    return code
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""A process of the chaos test: a worker or a clerk's program, which may end itself at a chosen step.
+"""A process of the chaos run: a worker or the clerks' program, which may end itself at a chosen step.
 
     python child.py worker|clerk FOLDER
 
@@ -15,22 +15,27 @@ import signal
 import sqlite3
 import sys
 import threading
+import time
+import zlib
 from collections.abc import Callable
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from typing import Any
 
 from edoc_connector.client import HubClient
 from edoc_connector.config import Settings
-from edoc_connector.connector import Connector, Handlers
+from edoc_connector.connector import Connector, Delivery, Handlers
 from edoc_connector.connector.inbound import inbox, intake, receipt
 from edoc_connector.connector.outbound import ack_sender, outbox
 from edoc_connector.connector.outbound import submission as dispatching
-from edoc_connector.errors import EdocError
+from edoc_connector.edxml import Document, Organization, StatusMessage
+from edoc_connector.errors import EdocError, StatusNotAllowed
 from edoc_connector.store import group_commit, spool
 from edoc_connector.store.schedule import Schedule
 from edoc_connector.testing import sample_document
-from edoc_connector.worker import Worker
+from edoc_connector.worker import open_worker
 
 VARIABLE = "EDOC_FAILPOINT"
 
@@ -105,22 +110,77 @@ def arm(plan: str) -> None:
     setattr(step.owner, step.name, wrapped)
 
 
+TABLES = """
+CREATE TABLE documents (agency TEXT, sender TEXT, id TEXT, kind TEXT, size INTEGER);
+CREATE TABLE calls (
+    number INTEGER PRIMARY KEY, pid INTEGER, began REAL, ended REAL, agency TEXT, sender TEXT, id TEXT, kind TEXT
+);
+CREATE TABLE told (agency TEXT, recipient TEXT, id TEXT, code TEXT);
+CREATE TABLE desk (
+    agency TEXT, sender TEXT, id TEXT, path TEXT, done INTEGER DEFAULT 0, PRIMARY KEY (agency, sender, id)
+);
+CREATE TABLE clerk (sender TEXT, number TEXT, what TEXT, PRIMARY KEY (sender, number, what));
+"""
+PATHS = ("03", "03 05 06", "03 04 05", "02", "03 04 05 06")
+"""What offices say about a document, one of these for each."""
+
+ASKED_FOR = "03 05"
+"""What they say of one that its sender will ask to be given back, recall or update: it must not be finished by then."""
+
+METHODS: dict[str, Callable[[receipt.Receipt], None]] = {
+    "02": lambda received: received.reject("không thuộc thẩm quyền"),
+    "03": lambda received: received.accept(),
+    "04": lambda received: received.assign(),
+    "05": lambda received: received.processing(),
+    "06": lambda received: received.complete(),
+}
+
+
 class Register:
-    """The receiving office's own database, as a careful application writes it: one row per DocumentId."""
+    """The offices' own database, as a careful application writes it: one row per sender and DocumentId."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
 
+    def ask(self, sql: str, *values: object) -> list[Any]:
+        """Ask or change it, durably."""
+        with closing(sqlite3.connect(self._path, timeout=60)) as database, database:
+            return database.execute(sql, values).fetchall()
+
     def save(self, received: receipt.Receipt) -> None:
-        """Enter a document unless it is there, and note the call."""
+        """Enter a packet unless it is there, answer it, and note the call."""
+        key = (received.agency, received.sender, received.id, received.kind)
+        number = self.ask(
+            "INSERT INTO calls (pid, began, agency, sender, id, kind) VALUES (?, ?, ?, ?, ?, ?) RETURNING number",
+            os.getpid(), time.time(), *key,
+        )[0][0]  # fmt: skip
         size = sum(one.size for one in received.attachments)
-        with sqlite3.connect(self._path, timeout=60) as database:
-            database.execute("INSERT INTO calls (document_id) VALUES (?)", (received.id,))
-            known = database.execute("SELECT 1 FROM documents WHERE id = ?", (received.id,)).fetchone()
-            if known is None:
-                database.execute("INSERT INTO documents (id, size) VALUES (?, ?)", (received.id, size))
-        database.close()
-        received.accept()
+        self.ask(
+            "INSERT INTO documents SELECT ?, ?, ?, ?, ? WHERE NOT EXISTS"
+            " (SELECT 1 FROM documents WHERE agency = ? AND sender = ? AND id = ? AND kind = ?)",
+            *key, size, *key,
+        )  # fmt: skip
+        if received.kind == "new":
+            path = choose_path(received)
+            self.ask("INSERT OR IGNORE INTO desk (agency, sender, id, path) VALUES (?, ?, ?, ?)", *key[:3], path)
+            METHODS[path[:2]](received)
+        elif zlib.crc32(received.id.encode()) % 2:
+            received.agree_change()
+        else:
+            received.refuse_change("đã xử lý xong")
+        self.ask("UPDATE calls SET ended = ? WHERE number = ?", time.time(), number)
+
+    def note(self, delivery: Delivery, status: StatusMessage) -> None:
+        """Note what a recipient says."""
+        values = (delivery.agency, status.sender.id, delivery.id, status.code)
+        self.ask("INSERT INTO told VALUES (?, ?, ?, ?)", *values)
+
+
+def choose_path(received: receipt.Receipt) -> str:
+    """Choose what is said about a document, the same whenever it is asked."""
+    if received.subject.endswith(")"):
+        return ASKED_FOR
+    return PATHS[zlib.crc32(f"{received.agency} {received.id}".encode()) % len(PATHS)]
 
 
 def work(folder: Path) -> None:
@@ -128,27 +188,106 @@ def work(folder: Path) -> None:
     handlers = Handlers()
     register = Register(folder / "register.db")
     handlers.on_receipt(register.save)
-    with Worker(Settings.fleet(folder / "edoc.toml"), handlers=handlers) as worker:
+    handlers.on_status(register.note)
+    with open_worker(Settings.fleet(folder / "edoc.toml"), handlers=handlers) as worker:
         signal.signal(signal.SIGTERM, lambda *_: worker.stop())
         worker.run()
 
 
-def send(folder: Path) -> None:
-    """Send every document of the list; who starts again repeats those that are not known to be stored."""
-    numbers = json.loads((folder / "numbers.json").read_text())
-    stored = folder / "stored.txt"
-    done = set(stored.read_text().split()) if stored.exists() else set()
-    with Connector.open(folder / "edoc.toml") as connector, stored.open("a") as log:
-        for number in numbers:
-            if str(number) in done:
-                continue
-            document = sample_document(number=str(number))
+class Clerks:
+    """The clerks and officers of an office's agencies: they send, ask back and report, each thing until it is done."""
+
+    def __init__(self, folder: Path, connectors: dict[str, Connector]) -> None:
+        self._register = Register(folder / "register.db")
+        self._connectors = connectors
+        self._tasks: list[dict[str, Any]] = json.loads((folder / "tasks.json").read_text())
+
+    def go_round(self) -> None:
+        """Do what can be done now."""
+        done = set(self._register.ask("SELECT sender, number, what FROM clerk"))
+        for task in self._tasks:
+            for what in ("send", task["then"]):
+                if what and (task["sender"], task["number"], what) not in done:
+                    self._try(lambda task=task, what=what: self._do(task, what))  # type: ignore[misc]
+                    break
+        for agency, sender, document_id, path in self._register.ask(
+            "SELECT agency, sender, id, path FROM desk WHERE NOT done ORDER BY random() LIMIT 20"
+        ):
+            self._try(lambda row=(agency, sender, document_id, path): self._report(*row))  # type: ignore[misc]
+
+    def _try(self, do: Callable[[], None]) -> None:
+        try:
+            do()
+        except EdocError as error:
+            print(f"{type(error).__name__}: {error.message}", flush=True)
+
+    def _do(self, task: dict[str, Any], what: str) -> None:
+        connector, document = self._connectors[task["sender"]], build_document(task)
+        if what == "send":
+            self._send(connector, document)
+        elif not self._ask_back(connector, document, what):
+            return
+        self._register.ask("INSERT OR IGNORE INTO clerk VALUES (?, ?, ?)", task["sender"], task["number"], what)
+
+    def _send(self, connector: Connector, document: Document) -> None:
+        try:
+            connector.send(document)
+        except EdocError:
+            connector.delivery(document.id)  # stored all the same, or this is tried again
+
+    def _ask_back(self, connector: Connector, document: Document, what: str) -> bool:
+        """Ask for a change; whether that is stored."""
+        delivery = connector.delivery(document.id)
+        if delivery.state != "sent":
+            return False
+        if what == "update":
+            changed = document.model_copy(update={"subject": document.subject + " – bản mới"})
+            connector.update(changed, updates=document.id, reason="sửa lỗi")
+        elif all(one.change is None for one in delivery.recipients) and what == "recall":
+            connector.recall(document.id, reason="gửi nhầm")
+        elif all(one.change is None for one in delivery.recipients):
+            connector.take_back(document.id, reason="gửi nhầm")
+        return True
+
+    def _report(self, agency: str, sender: str, document_id: str, path: str) -> None:
+        received = self._connectors[agency].receipt(document_id, sender=sender)
+        if received.state not in ("handled", "confirmed"):
+            return
+        codes = path.split()
+        if not received.withdrawn and received.status != codes[-1]:
             try:
-                connector.send(document)
-            except EdocError:
-                connector.delivery(document.id)  # stored all the same, or this ends the process and it starts again
-            log.write(f"{number}\n")
-            log.flush()
+                METHODS[codes[codes.index(received.status or "") + 1]](received)
+            except StatusNotAllowed:
+                return  # somebody else did it, or it was taken back meanwhile: seen at the next round
+        else:
+            where = (agency, sender, document_id)
+            self._register.ask("UPDATE desk SET done = 1 WHERE agency = ? AND sender = ? AND id = ?", *where)
+
+
+def build_document(task: dict[str, Any]) -> Document:
+    """Build the document of a task, the same each time."""
+    suffix = f" ({task['then']})" if task["then"] else ""
+    return sample_document(
+        sender=Organization(id=task["sender"], name=task["names"][task["sender"]]),
+        recipients=tuple(Organization(id=code, name=task["names"][code]) for code in task["to"]),
+        number=task["number"],
+        issued_on=date.fromisoformat(task["day"]),
+        subject=f"V/v công việc số {task['number']}{suffix}",
+    )
+
+
+def serve_clerks(folder: Path) -> None:
+    """Work at the desks until SIGTERM."""
+    stop = threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: stop.set())
+    with ExitStack() as stack:
+        connectors = {
+            settings.agency.id: stack.enter_context(Connector.open(settings))
+            for settings in Settings.fleet(folder / "edoc.toml")
+        }
+        clerks = Clerks(folder, connectors)
+        while not stop.wait(0.3):
+            clerks.go_round()
 
 
 def main() -> None:
@@ -157,7 +296,7 @@ def main() -> None:
     if plan:
         arm(plan)
     role, folder = sys.argv[1:]
-    {"worker": work, "clerk": send}[role](Path(folder))
+    {"worker": work, "clerk": serve_clerks}[role](Path(folder))
 
 
 if __name__ == "__main__":

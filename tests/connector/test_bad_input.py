@@ -67,14 +67,29 @@ def test_row_10_an_agency_that_is_not_registered(office: Office, hub: RunningHub
     assert sender.flush().sent == 1
 
 
-def test_row_22_a_clock_off_by_days(office: Office, hub: RunningHub, fails: Fails) -> None:
-    """A clear error that tells the hub's time; the queue is kept (faults, row 22)."""
+def test_row_34_a_clock_off_by_days(office: Office, hub: RunningHub, caplog: pytest.LogCaptureFixture) -> None:
+    """An offset of more than a day is learnt too, with an alarm, and unlearnt once the clock is right (faults, 34)."""
     sender = office("H29.05")
     hub.clock_tolerance = timedelta(minutes=5)
     hub.clock_offset = timedelta(days=2)
+    assert sender.send(sample_document()).state is DeliveryState.SENT
+    (alarm,) = (record for record in caplog.records if "clock is +172" in record.message)
+    assert alarm.levelname == "CRITICAL"
+    hub.clock_offset = timedelta()
+    assert sender.send(sample_document(number="2")).state is DeliveryState.SENT
+    assert sender.context.hub.time.offset == timedelta()
+
+
+def test_row_22_a_date_that_helps_nothing(office: Office, hub: RunningHub, fails: Fails) -> None:
+    """A clear error that tells the hub's time; the queue is kept, and the offset is not (faults, row 22)."""
+    sender = office("H29.05")
+    hub.clock_tolerance = timedelta(seconds=-1)  # so that no time is right
+    hub.clock_offset = timedelta(days=2)
     fails(AuthenticationRejected, lambda: sender.send(sample_document()), r"clock \(NTP\)")
     assert sender.deliveries()[0].state is DeliveryState.READY
+    assert sender.context.hub.time.offset == timedelta()
     hub.clock_offset = timedelta()
+    hub.clock_tolerance = timedelta(minutes=5)
     assert sender.send(sample_document()).state is DeliveryState.SENT
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -14,8 +16,8 @@ import pytest
 
 from edoc_connector.connector import Connector
 from edoc_connector.connector.inbound.duplicates import DuplicateChecker
-from edoc_connector.edxml import StatusCode, read
-from edoc_connector.errors import HubUnavailable, SigningError, StoreError
+from edoc_connector.edxml import Organization, StatusCode, read
+from edoc_connector.errors import HubUnavailable, PacketError, SigningError, StoreError
 from edoc_connector.hubs import MessageType
 from edoc_connector.mockhub import Fault
 from edoc_connector.store import DeliveryState, ReceiptState
@@ -167,6 +169,36 @@ def test_row_16_a_status_with_another_ones_body(office: Office, hub: RunningHub,
     handle(sender)
     handle(sender)
     assert sender.deliveries()[0].recipient("G22").status is StatusCode.ACCEPTED
+
+
+@pytest.mark.parametrize("kind", ["new", "take_back"])
+@pytest.mark.parametrize("second", ["given", "odd first"])
+def test_row_16_a_status_in_place_of_what_was_announced(
+    office: Office, hub: RunningHub, handle: Handle, kind: str, second: str
+) -> None:
+    """A status of another kind or sender than announced is no reason to confirm: what was announced comes (row 16)."""
+    sender, receiver, third = office("H29.05"), office("G22"), office("H30")
+    sender.send(sample_document())
+    handle(receiver)
+    receiver.send(sample_document(sender=RECIPIENT, recipients=(Organization(id="H30", name="UBND tỉnh"),)))
+    handle(third)
+    other = next(packet for packet in hub.packets() if packet.packet.sender == "H30")
+    hub.hub.storage.set_state(other.receipts[0].id, "done", other.events[-1])  # it comes in another one's place only
+    status = other.path.read_bytes()
+    bodies = [status, b"maintenance"] if second == "odd first" else [status]
+    hub.tamper = lambda data: bodies.pop(0) if bodies else data
+    if kind == "new":
+        sender.send(sample_document(number="2"))
+    else:
+        sender.take_back(sample_document().id, reason="gửi nhầm")
+    received = []
+    for _ in range(20):
+        with contextlib.suppress(PacketError):
+            received += handle(receiver)
+        if received:
+            break
+        time.sleep(0.1)
+    assert [one.kind for one in received] == [kind]
 
 
 def test_row_20_other_bytes_under_a_confirmed_doc_id(

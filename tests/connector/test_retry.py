@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-import edoc_connector.store.spool as spool_module
+import edoc_connector.store.spool.spool as spool_module
 from edoc_connector.errors import StoreError
 from edoc_connector.store import DeliveryState, ReceiptState
 from edoc_connector.testing import sample_document

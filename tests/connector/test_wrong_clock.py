@@ -71,3 +71,31 @@ def test_row_22_a_status_is_not_sent_twice(office: Office, hub_behind: RunningHu
     receipt.accept()
     settled(receiver, lambda: "does not have it" not in receiver.explain(ID).text())
     assert len(hub_behind.packets()) == 3
+
+
+@pytest.mark.parametrize("ahead", [timedelta(hours=1), timedelta(days=2)], ids=str)
+def test_row_34_a_document_of_a_clock_ahead(office: Office, hub: RunningHub, fails: Fails, ahead: timedelta) -> None:
+    """Stored two days ahead, sent hours ago, asked about by the right clock: not sent twice (faults, row 34)."""
+    sender = office("H29.05")
+    hub.faults.add(Fault(kind="drop-after-accepting", path="/sendEdoc"))
+    hub.clock_offset = timedelta(minutes=-50)  # it took it fifty minutes ago
+    fails(OutcomeUnknown, lambda: sender.send(sample_document()))
+    hub.clock_offset = timedelta()
+    with sender.context.store.transaction() as tx:
+        tx.connection.execute(TABLES["deliveries"].update().values(created_at=tx.now + ahead))
+    sender.close()
+    again = office("H29.05")
+    settled(again, lambda: again.delivery(ID).state is DeliveryState.SENT)
+    assert len(hub.packets()) == 1
+    assert "does not have it" not in again.explain(ID).text()
+
+
+def test_row_34_a_hub_that_takes_our_wrong_time(office: Office, hub: RunningHub, fails: Fails) -> None:
+    """It never refused our clock, so its own is not learnt; its Date says when it took a packet (faults, row 34)."""
+    hub.clock_offset = timedelta(days=-2)
+    sender = office("H29.05")
+    hub.faults.add(Fault(kind="drop-after-accepting", path="/sendEdoc"))
+    fails(OutcomeUnknown, lambda: sender.send(sample_document()))
+    settled(sender, lambda: sender.delivery(ID).state is DeliveryState.SENT)
+    assert len(hub.packets()) == 1
+    assert sender.context.hub.time.offset == timedelta()

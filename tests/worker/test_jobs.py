@@ -11,10 +11,10 @@ from sqlalchemy import create_engine, text
 from edoc_connector.connector import Authority, Delivery, Handlers, Receipt
 from edoc_connector.edxml import StatusMessage
 from edoc_connector.mockhub import Fault
-from edoc_connector.store import DeliveryState, ReceiptState
+from edoc_connector.store import HUB_BREAKER, DeliveryState, ReceiptState
 from edoc_connector.testing import sample_document
 from edoc_connector.testing.hub import RunningHub
-from edoc_connector.worker.jobs import HUB_BREAKER, AgencyJobs, Job
+from edoc_connector.worker.jobs import AgencyJobs, Job
 
 if TYPE_CHECKING:
     from tests.worker.conftest import Office, SettingsOf, WorkerOf

@@ -23,15 +23,15 @@ from sqlalchemy import create_engine, text
 import edoc_connector.store.procrastinate.tables as task_tables
 from edoc_connector.config import Settings
 from edoc_connector.connector import Connector, Handlers
-from edoc_connector.errors import ConfigError, NotSent, StoreError
+from edoc_connector.errors import ConfigError, HubUnavailable, NotSent, StoreError
 from edoc_connector.mockhub import Fault
-from edoc_connector.store import ReceiptState, Store, audit_log, upgrade
+from edoc_connector.store import HUB_BREAKER, ReceiptState, Store, audit_log, upgrade
 from edoc_connector.store.procrastinate.queue import format_queue_name
 from edoc_connector.testing import sample_document
 from edoc_connector.testing.hub import RunningHub
 from edoc_connector.testing.postgres import PostgresServer
 from edoc_connector.worker import open_worker
-from edoc_connector.worker.jobs import HUB_BREAKER, AgencyJobs
+from edoc_connector.worker.jobs import AgencyJobs
 from edoc_connector.worker.task_adapter import TaskAdapter
 
 if TYPE_CHECKING:
@@ -200,6 +200,23 @@ def test_tasks_wait_while_the_hub_refuses(
         before = queued("transmit")
         tasks.sweep()
         assert queued("transmit") == before
+
+
+def test_tasks_that_wait_for_the_hub_run_once_it_is_back(
+    office: Office, settings: SettingsOf, hub: RunningHub, url: str
+) -> None:
+    """A task that was put off until the end of a pause runs when that ends before its time (issue, "drained")."""
+    _stored(office, hub)
+    with open_worker([settings("H29.05")]) as one:
+        tasks, breaker = TaskAdapter(one.agency_jobs[0]), one.connectors[0].context.breaker
+        breaker.record_result(HubUnavailable("down", vi="lỗi", retry_after=600.0))
+        _age(url)
+        assert not tasks.run("transmit", 1)
+        assert _waits(url, "transmit") > timedelta(seconds=500)
+        breaker.record_result(None)
+        tasks.sweep()
+        assert _waits(url, "transmit") < timedelta(seconds=1)
+        assert tasks.run("transmit", 1)
 
 
 def _age(url: str) -> None:

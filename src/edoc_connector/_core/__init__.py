@@ -21,6 +21,7 @@ from .files import (
     write_private,
 )
 from .forks import ForkAware, make_lock, notice_fork, watch_forks
+from .log_handlers import CollapsingHandler, JsonFormatter
 from .logs import ABOUT_SETTINGS, get_logger, is_about_settings, log_exception, make_record_safe, quieten_logger
 from .normal_form import MAX_MARKS, has_too_many_marks, to_nfc
 from .stored_file import AnyFile, StoredFile, get_path, measure_open_file, open_file
@@ -30,7 +31,9 @@ __all__ = [
     "ABOUT_SETTINGS",
     "MAX_MARKS",
     "AnyFile",
+    "CollapsingHandler",
     "ForkAware",
+    "JsonFormatter",
     "SteadyClock",
     "StoredFile",
     "Text",

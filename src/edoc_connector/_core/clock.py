@@ -1,9 +1,10 @@
-"""The clock of one process, which never goes back.
+"""The clock of one process, which follows a correction and nothing less.
 
-Waits and leases stand in the database as times, because they must outlive a restart. Within one process time never
-goes back: `SteadyClock` follows the machine's clock as long as that advances, and a monotonic one while the machine's
-clock was set back. A clock that was ahead leaves times in the database that are too late; `correct_future_times`
-corrects them when work is looked for: nothing waits longer than the longest wait there is.
+Waits and leases stand in the database as times, because they must outlive a restart. `SteadyClock` follows the
+machine's clock as long as that advances. Where the machine's clock was set back, time goes on at its own pace for two
+minutes, within which a clock that only jumped is right again; a correction that stays is followed then, and one of more
+than a day at once. A clock that was ahead leaves times in the database that are too late; `store.future_times` has the
+rule which of them are not believed, and corrects them when work is looked for.
 
 Several machines on one PostgreSQL compare each other's times, and nothing here can help where their clocks disagree by
 more than a lease: keep them on NTP. If they do disagree, a lease is taken over early; the fencing token keeps the slow
@@ -22,6 +23,8 @@ from .logs import get_logger
 log = get_logger("edoc_connector.connector.clocks")
 
 _CLOCK_SLACK = timedelta(seconds=5)
+_PATIENCE_SECONDS = 120.0  # after which a clock that was set back is believed
+_FOLLOWED_AT_ONCE = timedelta(days=1)  # no wait and no lease is as long: going on without the clock saves nothing
 
 
 def utc_now() -> datetime:
@@ -30,7 +33,7 @@ def utc_now() -> datetime:
 
 
 class SteadyClock:
-    """A clock for one process: the machine's time, which never goes back while the process lives.
+    """A clock for one process: the machine's time, which goes back only where that was set right.
 
     Args:
         wall: the machine's clock; returns aware UTC.
@@ -43,19 +46,27 @@ class SteadyClock:
         self._lock = make_lock()
         self._last_time = wall()
         self._last_monotonic = monotonic()
-        self._is_behind = False
+        self._behind_since: float | None = None
 
     def __call__(self) -> datetime:
         """Read the time, aware UTC."""
         with self._lock:
             monotonic, wall = self._monotonic(), self._wall()
             steady = self._last_time + timedelta(seconds=monotonic - self._last_monotonic)
-            is_behind = steady - wall > _CLOCK_SLACK
-            if is_behind and not self._is_behind:
-                log.error("the machine's clock was set back by %s; this process goes on without it", steady - wall)
-            self._is_behind = is_behind
-            self._last_time, self._last_monotonic = (
-                max(wall, steady) if is_behind else max(wall, self._last_time),
-                monotonic,
-            )
+            self._last_time, self._last_monotonic = self._choose_time(wall, steady, monotonic), monotonic
             return self._last_time
+
+    def _choose_time(self, wall: datetime, steady: datetime, monotonic: float) -> datetime:
+        """Choose between the machine's time and that which passed since the last call."""
+        behind = steady - wall
+        if behind <= _CLOCK_SLACK:
+            self._behind_since = None
+            return max(wall, self._last_time)
+        if self._behind_since is None:
+            self._behind_since = monotonic
+            log.error("the machine's clock was set back by %s; this process goes on without it for a while", behind)
+        if behind <= _FOLLOWED_AT_ONCE and monotonic - self._behind_since < _PATIENCE_SECONDS:
+            return steady
+        log.error("the machine's clock stays set back by %s: this process follows it now", behind)
+        self._behind_since = None
+        return wall

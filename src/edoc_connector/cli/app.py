@@ -21,6 +21,7 @@ from .operations import (
     backup,
     database_commands,
     demo,
+    doctor,
     evidence,
     fsck,
     mockhub,
@@ -53,7 +54,7 @@ for _command in (
     *(send, status, deliveries, show, receive, receipts, recheck, recall, take_back, directory, explain),
     *(evidence, reconcile, settle, resend, prune, fsck),
     *(backup, restore, restored),
-    *(keys, worker),
+    *(keys, worker, doctor),
 ):
     app.command()(_command)
 for _group in (pdf_commands, seal_commands, database_commands, spool_commands):

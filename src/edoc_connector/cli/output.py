@@ -19,12 +19,23 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from .._core import (
+    CollapsingHandler,
+    JsonFormatter,
+    escape_json,
+    escape_line,
+    escape_lines,
+    is_about_settings,
+    make_record_safe,
+)
 from .._core import Text as BothLanguages
-from .._core import escape_json, escape_line, escape_lines, is_about_settings, make_record_safe
 
 _PIPED_WIDTH = 400
 """Width of a table that goes to a file or another program, in characters: its lines stay whole for a search."""
 
+
+_LOG_FORMAT = "%(asctime)s %(name)s %(levelname)s %(message)s"
+_LOG_HANDLER = "edoc"
 
 _MIN_TEXT_WIDTH = 12
 """Width of a column, in characters, below which text broken into lines is hard to read."""
@@ -38,6 +49,7 @@ class ExitCode(IntEnum):
     UNREADABLE = 2
     UNVERIFIED = 3
     SIGNER_NOT_JUDGED = 4
+    WARNED = 5
     INTERRUPTED = 130
 
 
@@ -48,15 +60,30 @@ def use_utf8() -> None:
             stream.reconfigure(encoding="utf-8", errors="backslashreplace")
 
 
-def log_to_stderr(level: int) -> None:
-    """Send the library's log to stderr; at DEBUG with each exchange with the hub."""
-    handler = logging.StreamHandler(sys.stderr)
+def log_to_stderr(level: int, *, as_json: bool = False, window: float = 0.0) -> None:
+    """Send the library's log to stderr, in place of where it went before; at DEBUG with each exchange with the hub.
+
+    Args:
+        level: least level of what is written.
+        as_json: whether each line is a JSON object.
+        window: the same event again within so many seconds is counted, not written.
+    """
+    handler: logging.Handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(JsonFormatter() if as_json else logging.Formatter(_LOG_FORMAT))
+    if window:
+        handler = CollapsingHandler(handler, window=window)
     handler.addFilter(make_record_safe)  # other libraries log too
     handler.addFilter(lambda record: not is_about_settings(record))  # `warn_of_settings` tells those
-    for idle in [one for one in logging.root.handlers if isinstance(one, logging.NullHandler)]:
-        logging.root.removeHandler(idle)  # which the program began with
-    logging.basicConfig(handlers=[handler], format="%(asctime)s %(name)s %(levelname)s %(message)s")
+    handler.set_name(_LOG_HANDLER)
+    for one in [one for one in logging.root.handlers if _is_replaceable(one)]:
+        logging.root.removeHandler(one)
+    logging.basicConfig(handlers=[handler])
     logging.getLogger("edoc_connector").setLevel(level)
+
+
+def _is_replaceable(handler: logging.Handler) -> bool:
+    """Whether a handler is the idle one that a program begins with, or one of ours."""
+    return isinstance(handler, logging.NullHandler) or handler.get_name() == _LOG_HANDLER
 
 
 def say(en: str, vi: str, *, err: bool = False) -> None:

@@ -3,7 +3,7 @@
 from .messages import POLICY_ANY, REFERENCE_HINT
 from .profiles import PRODUCTION, Requirement, is_production
 from .secret_refs import SecretRef
-from .sections import LimitSettings, ReceiveSettings, WorkerSettings
+from .sections import LimitSettings, LogSettings, ReceiveSettings, WorkerSettings
 from .settings import Settings
 
 __all__ = [
@@ -11,6 +11,7 @@ __all__ = [
     "PRODUCTION",
     "REFERENCE_HINT",
     "LimitSettings",
+    "LogSettings",
     "ReceiveSettings",
     "Requirement",
     "SecretRef",

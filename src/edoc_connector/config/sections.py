@@ -307,9 +307,29 @@ class LogSettings(Section):
     Args:
         details: whether they name files and repeat what is in documents; by default ids only (personal data, Decree
             13/2023/NĐ-CP). For the whole process.
+        format: how `edoc worker` writes its log to stderr: ``text``, or ``json`` with an object a line.
+        window: the same event again within so many seconds is counted, not written.
     """
 
     details: bool = False
+    format: Literal["text", "json"] = "text"
+    window: Annotated[float, Field(ge=0, le=_DAY)] = 60.0
+
+
+class CheckSettings(Section):
+    """``[checks]``: from when on a condition is one that an operator must know. Times in seconds.
+
+    Args:
+        interval: time between two looks of a worker.
+        queue_age: the longest that a message may wait to be sent.
+        free_space: least bytes that are free for the spool and the database.
+        worker_silence: the longest that a poll that is due may wait for a worker.
+    """
+
+    interval: Seconds = 60.0
+    queue_age: Annotated[float, Field(gt=0, le=3660 * _DAY)] = 3600.0
+    free_space: Annotated[int, Field(ge=0)] = 1024 * 1024 * 1024
+    worker_silence: Annotated[float, Field(gt=0, le=3660 * _DAY)] = 900.0
 
 
 class LimitSettings(Section):
@@ -322,6 +342,7 @@ class LimitSettings(Section):
         backoff: longest wait before a failed message is tried again. It doubles each time; the wait is a random part.
         backoff_cap: upper end of that doubling.
         retry_after_cap: longest wait that a hub's Retry-After is obeyed for.
+        pause_cap: longest pause of work with a hub that fails, before it is asked for its list.
         undelivered_after: a recipient that has not reported 01 after this long is shown as undelivered.
         threads: how many calls of an `AsyncConnector` run at a time.
     """
@@ -330,7 +351,8 @@ class LimitSettings(Section):
     grace: Annotated[float, Field(ge=0, le=_DAY)] = 30.0
     backoff: Annotated[float, Field(ge=0, le=_DAY)] = 10.0
     backoff_cap: Annotated[float, Field(ge=0, le=_DAY)] = 3600.0
-    retry_after_cap: Annotated[float, Field(ge=0, le=_DAY)] = 3600.0
+    retry_after_cap: Annotated[float, Field(ge=0, le=_DAY)] = 900.0
+    pause_cap: Annotated[float, Field(ge=0, le=3600)] = 300.0
     undelivered_after: Annotated[float, Field(gt=0, le=3660 * _DAY)] = 86400.0
     threads: Annotated[int, Field(gt=0, le=256)] = 8
 

@@ -43,6 +43,7 @@ from .profiles import Profile, Requirement, fill_defaults, is_production, list_u
 from .secret_refs import SecretRef
 from .sections import (
     AgencySettings,
+    CheckSettings,
     FileSettings,
     HttpSettings,
     HubSettings,
@@ -83,6 +84,7 @@ class Settings(BaseSettings):
         worker: what `edoc worker` does, and how often.
         files: what becomes of secrets that others can read.
         logs: what errors and logs may say.
+        checks: from when on an operator must know of something.
     """
 
     model_config = SettingsConfigDict(
@@ -101,6 +103,7 @@ class Settings(BaseSettings):
     worker: WorkerSettings = WorkerSettings()
     files: FileSettings = FileSettings()
     logs: LogSettings = LogSettings()
+    checks: CheckSettings = CheckSettings()
 
     _folder: Path = PrivateAttr(default_factory=Path.cwd)
 
@@ -361,9 +364,9 @@ class Settings(BaseSettings):
         Raises:
             ConfigError: there are some, and ``[files] open_secrets`` is ``refuse``.
         """
-        warn_of_open_secrets(self._list_secret_files(), refuse=self.files.open_secrets == "refuse")
+        warn_of_open_secrets(self.list_secret_files(), refuse=self.files.open_secrets == "refuse")
 
-    def _list_secret_files(self) -> Iterator[Path]:
+    def list_secret_files(self) -> Iterator[Path]:
         """List the files that references, URIs of keys and the key of TLS name."""
         uris = (*self.signing.keys, *((self.signing.key,) if self.signing.key is not None else ()))
         yield from (Path(KeyUri.parse(self._make_key_uri_absolute(uri)).path)

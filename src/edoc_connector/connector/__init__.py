@@ -2,9 +2,23 @@
 
 from ..store import Authority, Change, DeliveryState, ReceiptState
 from ._context import ConnectorContext
-from ._retry import NO_ERROR, as_error_columns, compute_next_attempt, decide_retry
+from ._hub_breaker import BreakerReading, BreakerState, HubBreaker
+from ._retry import NO_ERROR, as_error_columns, compute_next_attempt, compute_next_probe, decide_retry
 from .async_connector import AsyncConnector
 from .async_receipt import AsyncReceipt
+from .checks import (
+    CHECKS,
+    OPEN_COUNTS,
+    Check,
+    CheckMonitor,
+    CheckOutcome,
+    CheckResult,
+    CheckSeverity,
+    Subject,
+    find_last_end,
+    measure_free_space,
+    measure_queue_age,
+)
 from .connector import Connector
 from .delivery import Delivery, RecipientState, TimelineEntry
 from .handlers import HandlerRegistration, Handlers
@@ -27,12 +41,21 @@ from .operations import (
 from .outbound import Flushed
 
 __all__ = [
+    "CHECKS",
     "NO_ERROR",
+    "OPEN_COUNTS",
     "AsyncConnector",
     "AsyncReceipt",
     "Authority",
     "AuthorityFinding",
+    "BreakerReading",
+    "BreakerState",
     "Change",
+    "Check",
+    "CheckMonitor",
+    "CheckOutcome",
+    "CheckResult",
+    "CheckSeverity",
     "Checked",
     "Connector",
     "ConnectorContext",
@@ -42,6 +65,7 @@ __all__ = [
     "Flushed",
     "HandlerRegistration",
     "Handlers",
+    "HubBreaker",
     "OtherStore",
     "OtherStoreSigns",
     "Problem",
@@ -54,11 +78,16 @@ __all__ = [
     "Rewritten",
     "SpoolFault",
     "Story",
+    "Subject",
     "TimelineEntry",
     "Unsettled",
     "as_error_columns",
     "check_pack",
     "compute_next_attempt",
+    "compute_next_probe",
     "decide_retry",
+    "find_last_end",
+    "measure_free_space",
+    "measure_queue_age",
     "release_leases",
 ]

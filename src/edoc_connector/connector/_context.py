@@ -10,6 +10,7 @@ from ..edxml import Limits, Organization
 from ..hubs import Progress
 from ..signing import Signer, TimeStamping, VerifyPolicy
 from ..store import Lease, OverdueLimits, Store
+from ._hub_breaker import HubBreaker
 from ._hub_probe import HubProbe
 from ._lease_keeper import LeaseKeeper
 from ._recording_hub import RecordingHubClient
@@ -43,6 +44,7 @@ class ConnectorContext:
         on_progress: told the bytes of a packet that went over the wire, and the bytes in all where known.
         verified_cache: packets that were verified a moment ago.
         hub_probe: tells trouble with one packet from trouble with the hub.
+        breaker: tells whether work with the hub pauses.
         fetch_tries: how often the download of a packet may fail before it is set aside.
     """
 
@@ -67,4 +69,5 @@ class ConnectorContext:
     on_progress: Progress | None = field(default=None, repr=False)
     verified_cache: VerifiedCache = field(default_factory=VerifiedCache, repr=False)
     hub_probe: HubProbe = field(repr=False)
+    breaker: HubBreaker = field(repr=False)
     fetch_tries: int

@@ -41,10 +41,11 @@ class HubProbe:
         """
         blame = find_blame(error)
         if blame is Blame.UNCLEAR:
-            return self._ask_hub()
+            return self.find_list_error()
         return error if blame is Blame.ALL else None
 
-    def _ask_hub(self) -> EdocError | None:
+    def find_list_error(self) -> EdocError | None:
+        """Find the error that the hub's list meets, and every other call with it; None where it comes."""
         with self._lock:
             if time.monotonic() >= self._valid_until:
                 self._last_error = self._list_waiting()

@@ -9,9 +9,10 @@ from .._core import SteadyClock, get_logger
 from ..config import Settings
 from ..errors import EdocError
 from ..hubs import Progress
-from ..signing import Signer, VerifyPolicy, close_signer, select_signer
+from ..signing import Keyring, KeyStatus, Signer, VerifyPolicy, close_signer, key_status, select_signer
 from ..store import Lease, SpoolKeys, Store
 from ._context import ConnectorContext
+from ._hub_breaker import HubBreaker
 from ._hub_probe import HubProbe
 from ._lease_keeper import LeaseKeeper, name_owner
 from ._recording_hub import RecordingHubClient
@@ -57,6 +58,7 @@ def open_context(
         raise
     hub.guard_calls(guard.require_alone)
     lease = Lease(name_owner(), settings.limits.lease)
+    hub_probe = HubProbe(hub)
     return ConnectorContext(
         organization=settings.organization(),
         agency=settings.agency.id,
@@ -73,11 +75,12 @@ def open_context(
         requires_signed_pdf_in=settings.receive.require_pdf_signature,
         timestamping=settings.timestamping(),
         get_signer=get_signer,
-        overdue_limits=compute_overdue_limits(settings.limits),
+        overdue_limits=compute_overdue_limits(settings.limits, settings.worker),
         lease=lease,
         lease_keeper=LeaseKeeper(store, lease),
         on_progress=on_progress,
-        hub_probe=HubProbe(hub),
+        hub_probe=hub_probe,
+        breaker=HubBreaker(store, settings.agency.id, settings.limits, hub_probe.find_list_error),
         fetch_tries=settings.worker.tries,
     )
 
@@ -109,6 +112,12 @@ class SigningKey:
     def pin_signer(self) -> Signer | None:
         """Select the one signer for everything in one packet."""
         return None if self._signer is None else select_signer(self._signer)
+
+    def read_statuses(self) -> tuple[KeyStatus, ...]:
+        """Read the status of each key; none where packets go out unsigned."""
+        if self._signer is None:
+            return ()
+        return self._signer.statuses() if isinstance(self._signer, Keyring) else (key_status(self._signer),)
 
     def warn_if_unusable(self) -> None:
         """Log early if the key cannot sign, which would otherwise show with the next document."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import re
 import threading
 from collections.abc import Callable
@@ -33,7 +34,8 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 _MIN_OFFSET = timedelta(seconds=30)
-_MAX_OFFSET = timedelta(days=1)  # a Date farther off than that says nothing about our clock
+_ALARMING_OFFSET = timedelta(days=1)
+_MAX_OFFSET = timedelta(days=36525)  # a machine without a clock of its own starts in 1970
 
 _MAX_BODY_BYTES = 16 * 1024
 _SECRET_NAME = re.compile(r"token|secret|passw|pwd|key|auth|cookie|session|credential", re.IGNORECASE)
@@ -44,12 +46,21 @@ _HIDDEN_TEXT = "(not kept)"
 class HubTime:
     """The time for a hub's signed headers: ours, set right by the hub's own once it refused ours.
 
-    It is learnt only then: a Date header is not signed, and a hub that takes our stamps needs no correction.
+    It is learnt only then: a Date header is not signed, and a hub that takes our stamps needs no correction. An offset
+    with which the hub refuses us too is forgotten.
+
+    Args:
+        clock: our time, aware UTC.
+
+    Attributes:
+        offset: how far the time in signed headers is from ours.
+        seen_offset: how far the hub's last Date was from ours, whatever it takes; for what only asks.
     """
 
     def __init__(self, clock: Callable[[], datetime]) -> None:
         self._clock = clock
         self.offset = timedelta(0)
+        self.seen_offset = timedelta(0)
 
     def __call__(self) -> datetime:
         return self._clock() + self.offset
@@ -61,13 +72,23 @@ class HubTime:
         offset = date - self._clock()
         if abs(offset) > _MAX_OFFSET or abs(offset - self.offset) < _MIN_OFFSET:
             return False
+        if abs(offset) < _MIN_OFFSET:  # somebody set our clock since
+            self.offset = timedelta(0)
+            log.warning("our clock agrees with the hub's again: calls to it use our time from now on")
+            return True
         self.offset = offset
-        log.error(
+        log.log(
+            logging.CRITICAL if abs(offset) > _ALARMING_OFFSET else logging.ERROR,
             "the hub's clock is %+.0f seconds from ours, and it refuses ours: calls to it use its time from now on. "
             "Set this machine's clock (NTP).",
             offset.total_seconds(),
         )
         return True
+
+    def observe(self, date: datetime | None) -> None:
+        """Note how far the hub's clock is from ours, without taking it over."""
+        if date is not None:
+            self.seen_offset = date - self._clock()
 
 
 class RecordingHubClient(HubClient):
@@ -100,9 +121,14 @@ class RecordingHubClient(HubClient):
         try:
             return super().call(make, *args, **kwargs)
         except ClockRejected:
+            offset_before = self.time.offset
             if not self.time.learn_offset(self._find_last_date()):
                 raise
-        return super().call(make, *args, **kwargs)
+        try:
+            return super().call(make, *args, **kwargs)
+        except ClockRejected:
+            self.time.offset = offset_before  # a Date with which it refuses us too was not the hub's
+            raise
 
     def guard_calls(self, require_alone: Callable[[], None]) -> None:
         """Have a function called before each call, which may refuse it."""
@@ -142,6 +168,7 @@ class RecordingHubClient(HubClient):
         except TransportError as error:
             self._recorded_exchanges.append({**exchange, "no_answer": type(error).__name__})
             raise
+        self.time.observe(parse_http_date(response.headers.get("date", "")))
         self._recorded_exchanges.append({**exchange, **self._describe_response(call, response)})
         return response
 

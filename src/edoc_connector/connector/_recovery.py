@@ -8,7 +8,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from .._core import Text, get_logger
-from ..config import LimitSettings
+from ..config import LimitSettings, WorkerSettings
 from ..store import (
     CONFIRM,
     DELIVERIES,
@@ -29,10 +29,17 @@ log = get_logger("edoc_connector.connector.outbox")
 _CLOCK_TOLERANCE = timedelta(seconds=5)
 
 
-def compute_overdue_limits(limits: LimitSettings) -> OverdueLimits:
+def compute_overdue_limits(limits: LimitSettings, worker: WorkerSettings) -> OverdueLimits:
     """Compute the longest that anything may wait, or be held, before its time must be wrong."""
-    longest_wait = timedelta(seconds=max(limits.backoff_cap, limits.retry_after_cap, limits.grace))
-    return OverdueLimits(wait=longest_wait + _CLOCK_TOLERANCE, lease=2 * timedelta(seconds=limits.lease))
+    longest_wait = timedelta(seconds=max(limits.backoff_cap, limits.retry_after_cap, limits.grace, limits.pause_cap))
+    intervals = {"poll": worker.poll, "watch": worker.watch}  # by the names of the jobs
+    spread = 1.0 + worker.jitter
+    return OverdueLimits(
+        wait=longest_wait + _CLOCK_TOLERANCE,
+        lease=2 * timedelta(seconds=limits.lease),
+        written=timedelta(seconds=limits.lease) + _CLOCK_TOLERANCE,
+        jobs={name: spread * timedelta(seconds=seconds) + _CLOCK_TOLERANCE for name, seconds in intervals.items()},
+    )
 
 
 def recover_sending(context: ConnectorContext) -> None:

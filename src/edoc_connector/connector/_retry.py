@@ -140,7 +140,25 @@ def compute_next_attempt(
         now: the time, UTC.
         error: what the attempt met.
     """
-    base_seconds: float = min(limits.backoff_cap, limits.backoff * 2.0 ** min(attempts, 30))
+    return _add_back_off(limits, limits.backoff_cap, attempts, now, error)
+
+
+def compute_next_probe(limits: LimitSettings, failures: int, now: datetime, error: EdocError | None) -> datetime:
+    """Compute the time at which a hub that fails is asked again: as above, and minutes at most.
+
+    Args:
+        limits: the back-off and its caps.
+        failures: how often the hub failed in a row before.
+        now: the time, UTC.
+        error: how it failed now.
+    """
+    return _add_back_off(limits, limits.pause_cap, failures, now, error)
+
+
+def _add_back_off(
+    limits: LimitSettings, cap_seconds: float, attempts: int, now: datetime, error: EdocError | None
+) -> datetime:
+    base_seconds: float = min(cap_seconds, limits.backoff * 2.0 ** min(attempts, 30))
     wait_seconds = base_seconds * random.uniform(0.5, 1.0)  # noqa: S311  spreads load, hides nothing
     if isinstance(error, HubError) and error.retry_after is not None:
         wait_seconds = max(wait_seconds, min(error.retry_after, limits.retry_after_cap))

@@ -76,6 +76,7 @@ class AsyncConnector(HandlerRegistration):
     finish_restore = _as_connector_coroutine(Connector.finish_restore)
     delivery = _as_connector_coroutine(Connector.delivery)
     deliveries = _as_connector_coroutine(Connector.deliveries)
+    checks = _as_connector_coroutine(Connector.checks)
     flush = _as_connector_coroutine(Connector.flush)
     sync_directory = _as_connector_coroutine(Connector.sync_directory)
     directory = _as_connector_coroutine(Connector.directory)

@@ -11,7 +11,7 @@ from typing import Self
 from .._core import ABOUT_SETTINGS, Text, get_logger, notice_fork
 from ..config import POLICY_ANY, Settings
 from ..edxml import Document, Organization, ReceiverChange, Replacement, StaffInfo
-from ..errors import NotFound, show_details
+from ..errors import EdocError, NotFound, show_details
 from ..hubs import Progress
 from ..signing import Signer, VerifyMode
 from ..store import (
@@ -24,6 +24,7 @@ from ..store import (
 )
 from ._opening import SigningKey, open_context
 from ._pdf_policy import require_pdf_support
+from .checks import CheckResult, Subject, run_checks
 from .delivery import Delivery, build_deliveries
 from .handlers import HandlerRegistration, Handlers
 from .holdings import end_watch, watch_abandonment
@@ -387,6 +388,35 @@ class Connector(HandlerRegistration, Administration):
         self.outbox.dispatch_due()
         with self.context.store.snapshot() as tx:
             return Receipt(self.context, tx.receipts.get_by_id(row.id), outbox=self.outbox)
+
+    # -- what an operator must know
+
+    def checks(self) -> tuple[CheckResult, ...]:
+        """Look at every condition that an operator must know, and tell of each whether it is there.
+
+        Returns:
+            a result of each check, in the order of the registry; where the store does not answer, those that need it
+            are ``unknown``.
+        """
+        return run_checks(self.check_subject)
+
+    @classmethod
+    def diagnose(cls, settings: Settings) -> tuple[CheckResult, ...]:
+        """Look at every condition as `checks` does, also where the connector cannot be opened.
+
+        Args:
+            settings: of the agency.
+        """
+        try:
+            with cls(settings) as connector:
+                return connector.checks()
+        except EdocError as error:
+            return run_checks(Subject(settings=settings, opening_error=error))
+
+    @property
+    def check_subject(self) -> Subject:
+        """The agency, as its checks look at it."""
+        return Subject(settings=self.settings, opened=self.context, read_keys=self._signing_key.read_statuses)
 
     # -- the directory
 

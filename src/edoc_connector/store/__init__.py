@@ -4,11 +4,13 @@ from ._sql import as_store_error, translate_driver_errors
 from .audit_log import GENESIS, AuditEvent, ChainLink, as_canonical_json, compute_chain_hash, compute_digest
 from .deliveries import NewDelivery, require_same_document
 from .directory import DirectoryEntry
-from .leases import Lease, OverdueLimits, PendingWork
+from .future_times import OverdueLimits, has_waited
+from .leases import Lease, PendingWork
 from .maintenance import (
     Announcement,
     BackedUp,
     Identity,
+    Overview,
     PacketRetention,
     PacketRow,
     Restored,
@@ -17,7 +19,7 @@ from .maintenance import (
     restore_backup,
     write_backup,
 )
-from .migrate import upgrade
+from .migrate import SCHEMA_REVISION, read_store_revision, upgrade
 from .procrastinate import (
     APPLICATION_TASKS,
     FETCH,
@@ -51,7 +53,7 @@ from .rows import (
     StoreIdentity,
     TimelineRow,
 )
-from .schedule import JOBS_TABLE
+from .schedule import HUB_BREAKER, JOBS_TABLE, POLL_JOB
 from .spool import (
     ORPHANS_FOLDER,
     Altered,
@@ -102,15 +104,18 @@ __all__ = [
     "FETCH",
     "GENESIS",
     "HANDLE",
+    "HUB_BREAKER",
     "HUB_TASKS",
     "JOBS_TABLE",
     "MACHINES",
     "NOT_OURS",
     "ORPHANS_FOLDER",
     "OUTGOING",
+    "POLL_JOB",
     "RECEIPTS",
     "REPORT",
     "RESTORED",
+    "SCHEMA_REVISION",
     "STATUS",
     "TAKE_BACK_CODE",
     "TAKE_BACK_KIND",
@@ -137,6 +142,7 @@ __all__ = [
     "OutgoingRow",
     "OutgoingState",
     "OverdueLimits",
+    "Overview",
     "PacketFile",
     "PacketRetention",
     "PacketRow",
@@ -170,8 +176,10 @@ __all__ = [
     "describe_report",
     "find_damage",
     "format_queue_name",
+    "has_waited",
     "list_allowed_codes",
     "parse_owner_tag",
+    "read_store_revision",
     "require_allowed_code",
     "require_same_document",
     "require_take_back",

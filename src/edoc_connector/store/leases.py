@@ -10,15 +10,20 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import ColumnElement, RowMapping, Select, Table, and_, bindparam, exists, or_, select, update
 
-from .._core import Text, get_logger
+from .._core import Text
 from ._sql import TABLES, CompiledStatement, Row, UtcTime
+from .future_times import (
+    OverdueLimits,
+    build_lease_condition,
+    correct_future_times,
+    has_single_clock,
+    list_attempt_conditions,
+)
 from .state_machine import DELIVERIES, MACHINES, OUTGOING, RECEIPTS, DeliveryState, StateMachine
 from .transitions import HeldRow
 
 if TYPE_CHECKING:
     from .transaction import Tx
-
-log = get_logger("edoc_connector.connector.clocks")
 
 _SENDING_MACHINES = (DELIVERIES, OUTGOING)  # what this side of a connector sends
 _SENDABLE_STATES = (DeliveryState.READY, DeliveryState.UNKNOWN)  # the same for both
@@ -36,19 +41,6 @@ class Lease:
 
     owner: str
     seconds: float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OverdueLimits:
-    """How far ahead a stored time may lie; one that lies farther was written by a clock that was ahead.
-
-    Args:
-        wait: the longest that anything may wait for its next attempt.
-        lease: the longest that a lease can last, where one clock gives all of them.
-    """
-
-    wait: timedelta
-    lease: timedelta
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,9 +85,9 @@ class Leases:
             limits: after how long a time must be wrong.
         """
         tx = self._tx
-        values = {"agency": agency, "now": tx.now, "next": tx.now + limits.wait, "lease": tx.now + limits.lease}
-        found = _compile_work_query(tx.connection.dialect.name == "sqlite").fetch_all(tx.connection, values)[0]
-        is_clock_wrong = bool(found["is_late_attempt"] or found.get("is_late_lease"))
+        query = _compile_work_query(has_single_clock(tx))
+        found = query.fetch_all(tx.connection, {"agency": agency, **limits.build_bounds(tx.now)})[0]
+        is_clock_wrong = bool(found["is_late_attempt"] or found["is_late_lease"])
         return PendingWork(
             is_sending_overdue=is_clock_wrong or bool(found["is_sending_expired"]),
             is_receiving_overdue=is_clock_wrong or bool(found["is_handling_expired"]),
@@ -104,37 +96,26 @@ class Leases:
         )
 
     def correct_future_times(self, agency: str, limits: OverdueLimits) -> None:
-        """Make due what waits longer than anything may: its time was written by a clock that was ahead.
+        """Make due, and free, what waits for a time that a clock ahead wrote.
 
         Args:
             agency: code of the agency.
             limits: after how long a time must be wrong.
         """
-        for machine in MACHINES:
-            corrected_rows = self._correct_attempts(agency, machine, limits.wait)
-            # One machine, one clock: nobody can hold a lease for so long.
-            if self._tx.connection.dialect.name == "sqlite":
-                corrected_rows += self._correct_leases(agency, machine, limits.lease)
-            if corrected_rows:
-                log.error(
-                    "%d %s rows waited for a time that a wrong clock had written; they are due now",
-                    corrected_rows,
-                    machine.table_name,
-                )
+        correct_future_times(self._tx, agency, limits)
 
-    def _correct_attempts(self, agency: str, machine: StateMachine, longest_wait: timedelta) -> int:
-        table, now = TABLES[machine.table_name], self._tx.now
-        waits_too_long = and_(
-            table.c.agency == agency,
-            table.c.state.in_([str(state) for state in machine.states]),  # all of them, so that an index serves
-            table.c.next_attempt_at > now + longest_wait,
+    def end_waits(self, agency: str) -> int:
+        """Make due what waits to be sent again, since the hub works again; returns how much that is."""
+        now = self._tx.now
+        return sum(
+            self._tx.connection.execute(
+                update(table)
+                .where(table.c.agency == agency, table.c.state == str(DeliveryState.READY))
+                .where(table.c.next_attempt_at > now, table.c.attempts > 0)
+                .values(next_attempt_at=now, updated_at=now)
+            ).rowcount
+            for table in (TABLES[machine.table_name] for machine in _SENDING_MACHINES)
         )
-        return self._tx.connection.execute(update(table).where(waits_too_long).values(next_attempt_at=now)).rowcount
-
-    def _correct_leases(self, agency: str, machine: StateMachine, longest_lease: timedelta) -> int:
-        table, now = TABLES[machine.table_name], self._tx.now
-        is_too_long = and_(table.c.agency == agency, table.c.lease_until > now + longest_lease)
-        return self._tx.connection.execute(update(table).where(is_too_long).values(lease_until=now)).rowcount
 
     def end(
         self, machine: StateMachine, row_id: int, *, state: str, fencing_token: int, detail: Text | str, **values: Any
@@ -309,25 +290,28 @@ def _compile_claim_query(claim: _Claim, single: bool) -> CompiledStatement:
 
 
 @cache
-def _compile_work_query(has_single_clock: bool) -> CompiledStatement:
+def _compile_work_query(single_clock: bool) -> CompiledStatement:
     """Compile one query whose columns are questions, each true where a row answers it."""
     tables = [(TABLES[machine.table_name], machine) for machine in MACHINES]
     (deliveries, _), (acks, _) = sending = [(TABLES[machine.table_name], machine) for machine in _SENDING_MACHINES]
+    bounds = {name: _bind_time(name) for name in ("now", "next", "lease", "written", "longest_lease")}
     late_attempts = [
-        _match_states(table, machine.states, table.c.next_attempt_at > _bind_time("next")) for table, machine in tables
+        _match_states(table, machine.states, condition)
+        for table, machine in tables
+        for condition in list_attempt_conditions(table, bounds)
     ]
     late_leases = [
-        exists().where(_match_agency(table), table.c.lease_until > _bind_time("lease")) for table, _ in tables
+        exists().where(_match_agency(table), build_lease_condition(table, bounds, has_single_clock=single_clock))
+        for table, _ in tables
     ]
     questions: dict[str, ColumnElement[Any]] = {
         "is_late_attempt": or_(*late_attempts),
+        "is_late_lease": or_(*late_leases),
         "is_sending_expired": or_(*(_match_expired(table, machine) for table, machine in sending)),
         "is_handling_expired": _match_expired(TABLES[RECEIPTS.table_name], RECEIPTS),
         "are_deliveries_due": _match_due(deliveries),
         "are_acks_due": _match_due(acks),
     }
-    if has_single_clock:
-        questions["is_late_lease"] = or_(*late_leases)
     return CompiledStatement(select(*(condition.label(name) for name, condition in questions.items())))
 
 

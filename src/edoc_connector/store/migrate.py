@@ -86,6 +86,26 @@ def read_revision(connection: Connection) -> str | None:
     return str(number) if number is not None else None
 
 
+def read_store_revision(url: str) -> str | None:
+    """Read the schema revision of a database that may not fit this version; None where it has none.
+
+    Args:
+        url: as for `upgrade`.
+
+    Raises:
+        StoreError: the database cannot be opened.
+    """
+    engine = make_engine(url)
+    path = find_database_file(engine)
+    try:
+        if path is not None and not path.exists():  # opening it would make it
+            return None
+        with translate_driver_errors(), begin_transaction(engine, write=False) as connection:
+            return read_revision(connection)
+    finally:
+        engine.dispose()
+
+
 def run_migrations(connection: Connection, revision: str = "head") -> None:
     """Bring a database, in its transaction, to a revision.
 

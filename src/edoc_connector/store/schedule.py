@@ -10,10 +10,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from sqlalchemy import or_, select, update
+from sqlalchemy import and_, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from ._sql import TABLES
+from .future_times import OverdueLimits, correct_jobs
 from .rows import JobRow
 from .transitions import LeaseLost
 
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
 
 TABLE = TABLES["jobs"]
 JOBS_TABLE = TABLE.name  # whose rows a worker holds while it is at a job
+
+HUB_BREAKER = "hub"  # the row of the circuit breaker of an agency's hub
+POLL_JOB = "poll"  # the row of polling the hub
 
 _ERROR_COLUMNS = ("error_code", "error_text", "error_vi")
 
@@ -126,15 +130,21 @@ class Schedule:
             )
         self._tx.finished_jobs.append((row.agency, row.job, next_at))
 
-    def postpone_job(self, agency: str, name: str, *, next_at: datetime, error: dict[str, str | None]) -> None:
-        """Postpone a job, because the next attempt would meet the same error."""
+    def postpone_job(self, agency: str, name: str, *, next_at: datetime, error: dict[str, str | None]) -> bool:
+        """Postpone a job, because the next attempt would meet the same error; false where it is postponed already."""
         self.ensure_job(agency, name, first_at=self._tx.now)
         # Threads that meet the same trouble at the same time count as one failure.
         values = {"next_at": next_at, "failures": TABLE.c.failures + 1, "updated_at": self._tx.now, **error}
         is_due = TABLE.c.next_at <= self._tx.now
-        self._tx.connection.execute(
-            update(TABLE).where(TABLE.c.agency == agency, TABLE.c.job == name, is_due).values(values)
-        )
+        query = update(TABLE).where(TABLE.c.agency == agency, TABLE.c.job == name, is_due).values(values)
+        return self._tx.connection.execute(query).rowcount > 0
+
+    def record_probe(self, agency: str, name: str, *, is_early: bool = False) -> bool:
+        """Record that a job that failed may be tried again from now on; false where it need not be, or not yet."""
+        values = {"next_at": self._tx.now, "succeeded_at": self._tx.now, "updated_at": self._tx.now}
+        is_due = TABLE.c.failures > 0 if is_early else and_(TABLE.c.failures > 0, TABLE.c.next_at <= self._tx.now)
+        query = update(TABLE).where(TABLE.c.agency == agency, TABLE.c.job == name, is_due)
+        return self._tx.connection.execute(query.values(values)).rowcount > 0
 
     def record_recovery(self, agency: str, name: str) -> None:
         """Record that a job works again."""
@@ -148,6 +158,10 @@ class Schedule:
         self._tx.connection.execute(
             update(TABLE).where(TABLE.c.agency == agency, TABLE.c.job == name, TABLE.c.failures > 0).values(values)
         )
+
+    def correct_future_times(self, agency: str, limits: OverdueLimits) -> None:
+        """Make due, and free, the jobs that wait for a time that a clock ahead wrote."""
+        correct_jobs(self._tx, agency, limits)
 
     def forget_leases(self) -> None:
         """Make every job due, of every agency, whoever held it: the store was restored."""

@@ -25,7 +25,7 @@ from ._sql import (
 )
 from .group_commit import GroupCommit, GroupTransaction, SoloTransaction
 from .maintenance import Announcement, Identity, IdentityWatch
-from .migrate import ensure_schema
+from .migrate import ensure_schema, read_revision
 from .procrastinate import TaskQueue, require_task_tables
 from .rows import StoreIdentity
 from .spool import PacketFile, Spool, SpoolKeys
@@ -180,6 +180,19 @@ class Store:
         except BaseException:
             engine.dispose()
             raise
+
+    def find_database_file(self) -> Path | None:
+        """Find the file of the database; None for a server."""
+        return find_database_file(self._engine)
+
+    def read_revision(self) -> str | None:
+        """Read the schema revision that the database has now.
+
+        Raises:
+            StoreError: it cannot be read.
+        """
+        with self.snapshot() as tx:
+            return read_revision(tx.connection)
 
     def close(self) -> None:
         """Close every connection."""

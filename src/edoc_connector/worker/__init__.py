@@ -9,9 +9,22 @@ from ..connector import Handlers
 from .health import serve_health
 from .jobs import AgencyJobs
 from .load_handlers import import_handlers
+from .metrics import ALERT_RULES, METRICS, AlertRule, Metric, MetricKind, format_rules
 from .worker import Worker
 
-__all__ = ["AgencyJobs", "Worker", "import_handlers", "open_worker", "serve_health"]
+__all__ = [
+    "ALERT_RULES",
+    "METRICS",
+    "AgencyJobs",
+    "AlertRule",
+    "Metric",
+    "MetricKind",
+    "Worker",
+    "format_rules",
+    "import_handlers",
+    "open_worker",
+    "serve_health",
+]
 
 
 def open_worker(agencies: Sequence[Settings], *, handlers: Handlers | None = None, engine: str | None = None) -> Worker:

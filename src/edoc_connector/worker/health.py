@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -9,14 +10,18 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
+from ..connector import BreakerReading, BreakerState, find_last_end, measure_free_space, measure_queue_age
 from ..errors import ConfigError, StoreError, describe_system_error_vi
-from .jobs import HUB_BREAKER
+from .jobs import AgencyJobs
+from .metrics import METRICS, MetricKind
 from .worker import Worker
 
 if TYPE_CHECKING:
     from prometheus_client.core import Metric
 
 _TEXT = "text/plain; charset=utf-8"
+_JSON = "application/json"
+_DETAIL_PATH = "/readyz?detail"
 
 
 @contextmanager
@@ -70,10 +75,13 @@ def _build_handler(worker: Worker) -> type[BaseHTTPRequestHandler]:
             elif self.path == "/readyz":
                 ready = worker.is_ready()
                 self._respond(200 if ready else 503, b"ready\n" if ready else b"not ready\n")
+            elif self.path == _DETAIL_PATH:
+                ready = worker.is_ready()
+                self._respond(200 if ready else 503, _describe_readiness(worker, ready), _JSON)
             elif self.path == "/metrics":
                 self._respond(200, generate_latest(registry), CONTENT_TYPE_LATEST)
             else:
-                self._respond(404, b"/healthz /readyz /metrics\n")
+                self._respond(404, b"/healthz /readyz /readyz?detail /metrics\n")
 
         def _respond(self, status: int, body: bytes, kind: str = _TEXT) -> None:
             self.send_response(status)
@@ -88,6 +96,12 @@ def _build_handler(worker: Worker) -> type[BaseHTTPRequestHandler]:
     return Handler
 
 
+def _describe_readiness(worker: Worker, ready: bool) -> bytes:
+    """Describe what the last look found for each agency, as JSON."""
+    agencies = {jobs.agency: [result.as_json() for result in jobs.checks.results] for jobs in worker.agency_jobs}
+    return json.dumps({"ready": ready, "agencies": agencies}, ensure_ascii=False).encode()
+
+
 class _MetricsCollector:
     """Reads the metrics when they are asked for."""
 
@@ -95,38 +109,77 @@ class _MetricsCollector:
         self._worker = worker
 
     def collect(self) -> Iterable[Metric]:
+        families = _Families()
+        figures = self._worker.metrics
+        for (agency, kind), count in figures.read_job_counts().items():
+            families.add("edoc_work_total", count, agency, kind)
+        for agency, count in figures.read_failure_counts().items():
+            families.add("edoc_troubles_total", count, agency)
+        for agency_jobs in self._worker.agency_jobs:
+            _collect_checks(families, agency_jobs)
+            try:
+                _collect_store(families, agency_jobs)
+            except StoreError:
+                families.add("edoc_store_up", 0, agency_jobs.agency)
+            else:
+                families.add("edoc_store_up", 1, agency_jobs.agency)
+        return families.list_all()
+
+
+class _Families:
+    """The metrics of one reading, each with the values that were added to it."""
+
+    def __init__(self) -> None:
         from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 
-        figures = self._worker.metrics
-        job_counts = CounterMetricFamily("edoc_work", "Pieces of work done by this worker.", labels=["agency", "kind"])
-        for (agency, kind), count in figures.read_job_counts().items():
-            job_counts.add_metric([agency, kind], count)
-        failure_counts = CounterMetricFamily("edoc_troubles", "Failures of the store or the worker.", labels=["agency"])
-        for agency, count in figures.read_failure_counts().items():
-            failure_counts.add_metric([agency], count)
-        row_counts = GaugeMetricFamily("edoc_rows", "Rows of the store by state.", labels=["agency", "table", "state"])
-        open_counts = GaugeMetricFamily("edoc_open", "What a person has to see, by kind.", labels=["agency", "kind"])
-        hub_failures = GaugeMetricFamily(
-            "edoc_hub_failures", "Failures in a row of work with the hub.", labels=["agency"]
-        )
-        last_successes = GaugeMetricFamily(
-            "edoc_job_succeeded", "Time of a job's last success.", labels=["agency", "job"]
-        )
-        store_up = GaugeMetricFamily("edoc_store_up", "Whether the store answers.", labels=["agency"])
-        for agency_jobs in self._worker.agency_jobs:
-            agency = agency_jobs.agency
-            try:
-                for (table, state), count in agency_jobs.count_rows().items():
-                    row_counts.add_metric([agency, table, state], count)
-                for kind, count in agency_jobs.count_open().items():
-                    open_counts.add_metric([agency, kind], count)
-                schedule = agency_jobs.read_schedule()
-            except StoreError:
-                store_up.add_metric([agency], 0)
-                continue
-            store_up.add_metric([agency], 1)
-            hub_failures.add_metric([agency], schedule[HUB_BREAKER].failures if HUB_BREAKER in schedule else 0)
-            for job in schedule.values():
-                if job.succeeded_at is not None:
-                    last_successes.add_metric([agency, job.job], job.succeeded_at.timestamp())
-        return [job_counts, failure_counts, row_counts, open_counts, hub_failures, last_successes, store_up]
+        makers = {MetricKind.COUNTER: CounterMetricFamily, MetricKind.GAUGE: GaugeMetricFamily}
+        self._families = {
+            metric.name: makers[metric.kind](
+                metric.name, f"{metric.help.en} / {metric.help.vi}", labels=list(metric.labels)
+            )
+            for metric in METRICS.values()
+        }
+
+    def add(self, name: str, value: float, *labels: str) -> None:
+        """Add a value of a metric, with its labels in their order."""
+        self._families[name].add_metric(list(labels), value)
+
+    def list_all(self) -> list[Metric]:
+        """List every metric."""
+        return list(self._families.values())
+
+
+def _collect_store(families: _Families, agency_jobs: AgencyJobs) -> None:
+    agency, subject = agency_jobs.agency, agency_jobs.subject
+    schedule = agency_jobs.read_schedule()
+    for (table, state), count in agency_jobs.count_rows().items():
+        families.add("edoc_rows", count, agency, table, state)
+    for kind, count in agency_jobs.count_open().items():
+        families.add("edoc_open", count, agency, kind)
+    families.add("edoc_queue_age_seconds", measure_queue_age(subject).total_seconds(), agency)
+    _add_breaker(families, agency, agency_jobs.read_breaker())
+    for job in schedule.values():
+        if job.succeeded_at is not None:
+            families.add("edoc_job_succeeded", job.succeeded_at.timestamp(), agency, job.job)
+    families.add("edoc_free_bytes", measure_free_space(subject)[0], agency)
+
+
+def _add_breaker(families: _Families, agency: str, breaker: BreakerReading) -> None:
+    families.add("edoc_hub_failures", breaker.failures, agency)
+    families.add("edoc_hub_paused", not breaker.state.allows_work, agency)
+    for state in BreakerState:
+        families.add("edoc_hub_breaker", breaker.state is state, agency, state)
+    if breaker.next_try_at is not None:
+        families.add("edoc_hub_next_try", breaker.next_try_at.timestamp(), agency)
+
+
+def _collect_checks(families: _Families, agency_jobs: AgencyJobs) -> None:
+    """Tell what the worker's last look found; nothing is looked at for a monitor."""
+    agency, checks = agency_jobs.agency, agency_jobs.checks
+    for result in checks.results:
+        families.add("edoc_check", result.is_raised, agency, result.code, result.severity)
+    if checks.examined_at is not None:
+        families.add("edoc_checked", checks.examined_at, agency)
+    end = find_last_end(agency_jobs.subject)
+    if end is not None:
+        families.add("edoc_certificate_end", end.timestamp(), agency)

@@ -10,7 +10,6 @@ from __future__ import annotations
 import logging
 import random
 import threading
-import time
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
@@ -19,23 +18,25 @@ from enum import StrEnum
 from .._core import ForkAware, Text, get_logger, log_exception, watch_forks
 from ..connector import (
     NO_ERROR,
+    OPEN_COUNTS,
+    BreakerReading,
+    CheckMonitor,
     Connector,
-    ConnectorContext,
     Handlers,
     Receipt,
     as_error_columns,
     compute_next_attempt,
-    decide_retry,
+    compute_next_probe,
     release_leases,
 )
 from ..errors import EdocError, NotFound, find_stored_name
 from ..hubs import MessageType
 from ..store import (
-    CONFIRM,
     DELIVERIES,
     JOBS_TABLE,
     MACHINES,
     OUTGOING,
+    POLL_JOB,
     RECEIPTS,
     JobRow,
     LeaseLost,
@@ -47,12 +48,9 @@ from ..store import (
 
 log = get_logger("edoc_connector.connector.units")
 
-HUB_BREAKER = "hub"  # the breaker's row among the jobs
-
 _CANDIDATES = 64  # workers that fetch at the same time choose among so many packets, and so seldom the same
 _FETCH_BATCH = 8  # packets that are downloaded in one go; one that was tried before is downloaded alone
 _FETCH_BATCH_SECONDS = 5.0  # and none is begun after so long
-_CLOSED_BREAKER_SECONDS = 0.5  # how long the breaker is taken to be closed since it was looked at
 _MAX_TRACEBACK_CHARACTERS = 20_000
 
 
@@ -64,7 +62,7 @@ class Job(StrEnum):
     HANDLE = "handle"
     TELL = "tell"
     FETCH = "fetch"
-    POLL = "poll"
+    POLL = POLL_JOB
     WATCH = "watch"
 
 
@@ -77,6 +75,8 @@ class AgencyJobs(ForkAware):
 
     Attributes:
         handlers: the application.
+        subject: the agency, as its checks look at it.
+        checks: what an operator must know.
     """
 
     def __init__(self, connector: Connector, handlers: Handlers | None = None) -> None:
@@ -85,7 +85,9 @@ class AgencyJobs(ForkAware):
         self._outbox = connector.outbox
         self.handlers = handlers or connector.handlers
         self._settings = connector.settings.worker
-        self._breaker = HubBreaker(connector.context)
+        self._breaker = connector.context.breaker
+        self.subject = connector.check_subject
+        self.checks = CheckMonitor(self.subject, slow_interval=self._settings.watch)
         self._unreleased_receipts: set[int] = set()
         self._work: Mapping[Job, Callable[[int | None], bool]] = {
             Job.TRANSMIT: self.transmit,
@@ -128,6 +130,7 @@ class AgencyJobs(ForkAware):
         with self._context.store.transaction() as tx:
             tx.schedule.ensure_job(self.agency, Job.POLL, first_at=tx.now)
             tx.schedule.ensure_job(self.agency, Job.WATCH, first_at=tx.now)
+            tx.schedule.correct_future_times(self.agency, self._context.overdue_limits)
             for key in unreleased:
                 tx.leases.release(RECEIPTS, self._context.lease, only_id=key)
         self._outbox.recover()
@@ -156,24 +159,19 @@ class AgencyJobs(ForkAware):
         return counts
 
     def count_open(self) -> dict[str, int]:
-        """Count what a person has to see: outcomes that are not known, and confirmations and statuses refused."""
+        """Count what a person has to see, by kind: outcomes unknown, what was refused or set aside, what is late."""
         with self._context.store.snapshot() as tx:
-            refused = tx.outgoing.list_refused(self.agency)
             unknown = [
                 tx.transitions.count_by_state(machine, self.agency).get("unknown", 0)
                 for machine in (DELIVERIES, OUTGOING)
             ]
-        confirmations = sum(row.kind == CONFIRM for row in refused)
-        return {
-            "unknown": sum(unknown),
-            "refused_confirmations": confirmations,
-            "refused_statuses": len(refused) - confirmations,
-        }
+        return {"unknown": sum(unknown)} | {kind: count(self.subject) for kind, count in OPEN_COUNTS.items()}
 
     # -- the hub
 
     def poll(self, *, only_due: bool = True) -> bool:
         """Poll the hub when that is due, or at once; on one machine at a time."""
+        only_due = only_due and not self._breaker.is_half_open()  # then the poll is the probe
         job = self._claim_job(Job.POLL, only_due=only_due)
         if job is None:
             return False
@@ -185,8 +183,10 @@ class AgencyJobs(ForkAware):
                     known_ids += self._inbox.poll_offers(kind)[1]
             except EdocError as error:
                 self._fail_job(job, error)
+                self._breaker.record_poll(error)
                 return True
             self._finish_job(job, self._settings.poll)
+            self._breaker.record_poll(None, failed_before=job.failures > 0)
         for key in known_ids:
             self._recheck_offered(key)
         return True
@@ -354,34 +354,21 @@ class AgencyJobs(ForkAware):
             else:
                 _touch_receipt(tx, row, Text(str(values["error_text"]), str(values["error_vi"])), **values)
 
-    # -- certificate and clock
+    # -- what an operator must know
 
     def watch(self) -> bool:
-        """Check our certificate and our clock when that is due."""
+        """Look at our key, our clock and every other condition when that is due."""
         job = self._claim_job(Job.WATCH)
         if job is None:
             return False
+        self.checks.run()
         try:
-            self._check_certificate()
+            self._context.get_signer()
         except EdocError as error:
             self._fail_job(job, error)
             return True
-        offset = self._context.hub.time.offset
-        if offset:
-            log.error("this machine's clock is %.0f seconds from the hub's: set it (NTP)", -offset.total_seconds())
         self._finish_job(job, self._settings.watch)
         return True
-
-    def _check_certificate(self) -> None:
-        signer = self._context.get_signer()
-        if signer is None or not signer.certificates:
-            return
-        expires_at = signer.certificates[0].not_valid_after_utc
-        remaining = expires_at - self._context.store.clock()
-        if remaining < timedelta(0):
-            log.error("our certificate ended on %s: documents are not signed until there is a new one", expires_at)
-        elif remaining < timedelta(days=self._settings.certificate_days):
-            log.warning("our certificate ends in %d days, on %s: ask for a new one", remaining.days, expires_at)
 
     # -- helpers
 
@@ -397,12 +384,20 @@ class AgencyJobs(ForkAware):
     def _fail_job(self, job: JobRow, error: EdocError) -> None:
         log.warning("%s of %s: %s", job.job, self.agency, error)
         with self._context.store.transaction() as tx:
-            next_at = compute_next_attempt(self._context.limits, job.failures, tx.now, error)
+            next_at = compute_next_probe(self._context.limits, job.failures, tx.now, error)
             tx.schedule.finish_job(job, next_at=next_at, failures=job.failures + 1, error=as_error_columns(error))
 
     def find_open_until(self) -> datetime | None:
         """Find until when work with the hub pauses; None where it does not."""
         return self._breaker.find_open_until()
+
+    def read_breaker(self) -> BreakerReading:
+        """Read whether work with the hub pauses, why, and until when.
+
+        Raises:
+            StoreError: the store does not answer.
+        """
+        return self._breaker.read()
 
     def _select_listed(self, key: int | None) -> list[ReceiptRow]:
         """Select packets to download: several that were not tried yet, or one that was; or this one, if it is due."""
@@ -414,58 +409,6 @@ class AgencyJobs(ForkAware):
         if rows[first].attempts:  # one on which a worker ended must not take its neighbours along
             return rows[first : first + 1]
         return [row for row in rows[first : first + _FETCH_BATCH] if not row.attempts]
-
-
-class HubBreaker:
-    """The circuit breaker of an agency's hub, in the store: all workers of the agency look at it.
-
-    `Outbox._open_breaker` opens the one of a single process that sends without workers.
-
-    Args:
-        context: the store.
-    """
-
-    def __init__(self, context: ConnectorContext) -> None:
-        self._context = context
-        self._closed_until = 0.0
-
-    def find_open_until(self) -> datetime | None:
-        """Find until when work with the hub pauses; None where it does not."""
-        breaker = self._read()
-        if breaker is not None and breaker.next_at > self._context.store.clock():
-            return breaker.next_at
-        if breaker is None or breaker.failures == 0:  # else each success has to be noted
-            self._closed_until = time.monotonic() + _CLOSED_BREAKER_SECONDS
-        return None
-
-    def is_closed(self) -> bool:
-        """Whether work with the hub may be begun."""
-        return time.monotonic() < self._closed_until or self.find_open_until() is None
-
-    def record_result(self, error: EdocError | None) -> None:
-        """Open it for a while where the next message would meet the same error; close it after a success."""
-        agency = self._context.agency
-        if error is not None and not decide_retry(error).opens_breaker:
-            log.warning("%s: %s", agency, error)
-            return
-        if error is None and time.monotonic() < self._closed_until:
-            return
-        self._closed_until = 0.0
-        breaker = self._read()
-        failures = breaker.failures if breaker is not None else 0
-        if error is None and failures == 0:
-            return
-        with self._context.store.transaction() as tx:
-            if error is None:
-                tx.schedule.record_recovery(agency, HUB_BREAKER)
-                return
-            log.error("work with the hub pauses for %s, everything stays queued: %s", agency, error)
-            next_at = compute_next_attempt(self._context.limits, failures, tx.now, error)
-            tx.schedule.postpone_job(agency, HUB_BREAKER, next_at=next_at, error=as_error_columns(error))
-
-    def _read(self) -> JobRow | None:
-        with self._context.store.snapshot() as tx:
-            return tx.schedule.find_job(self._context.agency, HUB_BREAKER)
 
 
 def _touch_receipt(tx: Tx, row: ReceiptRow, detail: Text | str, **values: object) -> None:

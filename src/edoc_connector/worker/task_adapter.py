@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from ..connector import BreakerState
 from ..errors import ConfigError
 from ..store import (
     APPLICATION_TASKS,
@@ -70,9 +71,9 @@ class TaskAdapter:
             return self._run_job(name)
         if self._agency_jobs.run(Job(name), key):
             return True
-        open_until = self._agency_jobs.find_open_until() if name in HUB_TASKS else None
-        if open_until is not None:
-            self._postpone(name, key, open_until)
+        breaker = self._agency_jobs.read_breaker()
+        if name in HUB_TASKS and breaker.state is BreakerState.OPEN and breaker.next_try_at is not None:
+            self._postpone(name, key, breaker.next_try_at)  # where the pause is over, the sweep finds it soon
         return False
 
     def sweep(self) -> int:
@@ -82,8 +83,11 @@ class TaskAdapter:
             StoreError: the store does not answer.
         """
         self._agency_jobs.recover()
+        is_half_open = self._agency_jobs.read_breaker().state is BreakerState.HALF_OPEN
         with self._store.transaction() as tx:
             tasks = self._queue.list_due_jobs(tx, self.agency)
+            if is_half_open:  # the poll is the probe, whenever it would be due
+                tasks.append(Task(name=Job.POLL, agency=self.agency, row_id=None, due_at=tx.now))
             queued = self._queue.enqueue(tx, [task for task in tasks if task.name in _PERIODIC_TASKS])
         hub = HUB_TASKS if self._agency_jobs.find_open_until() is None else ()
         return queued + sum(
@@ -98,6 +102,7 @@ class TaskAdapter:
         while page:
             with self._store.transaction() as tx:
                 queued += self._queue.enqueue(tx, page)
+                self._queue.advance(tx, page)
             page = self._find_due_page(name, max(task.row_id or 0 for task in page))
         return queued
 

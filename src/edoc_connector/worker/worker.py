@@ -50,6 +50,7 @@ class Worker:
     def __init__(self, agencies: Sequence[Settings], *, handlers: Handlers | None = None) -> None:
         _require_distinct(agencies)
         self.settings: WorkerSettings = agencies[0].worker
+        self._check_interval = agencies[0].checks.interval
         self.metrics = WorkerMetrics()
         self._stack = ExitStack()
         self._stop = threading.Event()
@@ -106,11 +107,13 @@ class Worker:
             thread ended by itself: the process should end now.
         """
         threads = self._start_threads()
+        checking = threading.Thread(target=self._keep_checking, name="edoc-checks", daemon=True)
+        checking.start()
         log.info("working for %s", ", ".join(turn.agency_jobs.agency for turn in self._turns))
         while not self._stop.wait(1.0):  # a signal that another thread got is handled when this one wakes
             pass
         deadline = time.monotonic() + self.settings.stop_within
-        for thread in threads:
+        for thread in (*threads, checking):
             thread.join(max(0.0, deadline - time.monotonic()))
         is_finished = not self._has_dead_thread and not any(thread.is_alive() for thread in threads)
         self._release(is_finished)
@@ -174,6 +177,13 @@ class Worker:
             )
             self._has_dead_thread = True
             self.stop()
+
+    def _keep_checking(self) -> None:
+        """Look at the conditions that an operator must know, again and again."""
+        while not self._stop.is_set():
+            for turn in self._turns:
+                run_guarded(turn.agency_jobs.agency, self.metrics, turn.run_checks)
+            self._stop.wait(self._check_interval)
 
     def _take_turns(self) -> None:
         while not self._stop.is_set():
@@ -272,6 +282,10 @@ class _AgencyTurn:
         self._quiet_until: dict[Job, float] = {}
         self._recovered_at = float("-inf")
         self._recovery_interval = min(settings.idle * 5, connector.settings.limits.lease / 4)
+
+    def run_checks(self) -> bool:
+        """Look at the conditions that an operator must know; true where there are any."""
+        return bool(self.agency_jobs.checks.run())
 
     def rest(self, seconds: float) -> None:
         """Leave the agency alone for a while."""

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from edoc_connector.connector import check_pack
+from edoc_connector.edxml import Organization
 from edoc_connector.errors import HubUnavailable, NotFound, OutcomeUnknown, StoreError
 from edoc_connector.mockhub import Fault
 from edoc_connector.store import DeliveryState, OutgoingState, ReceiptState
@@ -95,6 +96,27 @@ def test_a_status_that_only_a_person_can_settle(office: Office, hub: RunningHub,
     with receiver.context.store.snapshot() as tx:
         states = {row.state for row in tx.outgoing.find_all("G22")}
     assert states == {OutgoingState.SENT}
+
+
+def test_of_two_undecided_statuses_one_is_settled(office: Office, hub: RunningHub, fails: Fails) -> None:
+    """The hub may have one of them and not the other: what is not named is not decided with it (faults, row 30)."""
+    sender = office("H29.05")
+    both = (Organization(id="G22", name="Văn phòng Chính phủ"), Organization(id="H30", name="UBND tỉnh"))
+    sender.send(sample_document(recipients=both))
+    for kind in ("drop-after-accepting", "drop-before-accepting"):
+        hub.faults.add(Fault(kind=kind, path="/sendEdoc"))
+    refuse_to_tell(hub)
+    sender.take_back(ID, reason="gửi nhầm")
+    undecided = sender.reconcile().undecided
+    assert {(one.what, one.recipient) for one in undecided} == {("13", "G22"), ("13", "H30")}
+    assert "edoc settle ID --what 13 --recipient H30" in " ".join(sender.explain(ID).next)
+    fails(StoreError, lambda: sender.settle(ID, arrived=True), "13 → G22, 13 → H30")
+    sender.settle(ID, arrived=True, what="13", recipient="G22")
+    (left,) = sender.reconcile().undecided
+    assert (left.what, left.recipient, left.state) == ("13", "H30", "unknown")
+    sender.settle(ID, arrived=False)
+    with sender.context.store.snapshot() as tx:
+        assert {row.recipient: row.state for row in tx.outgoing.find_all("H29.05")} == {"G22": "sent", "H30": "ready"}
 
 
 # -- stories

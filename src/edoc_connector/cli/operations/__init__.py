@@ -3,6 +3,7 @@
 from .backup import backup, restore, restored
 from .database import database_commands
 from .demo import demo
+from .doctor import doctor
 from .evidence import evidence
 from .maintenance import fsck, prune, reconcile, resend, settle
 from .mockhub import mockhub
@@ -13,6 +14,7 @@ __all__ = [
     "backup",
     "database_commands",
     "demo",
+    "doctor",
     "evidence",
     "fsck",
     "mockhub",

@@ -114,6 +114,13 @@ def settle(
     arrived: Annotated[
         bool, typer.Option("--arrived/--not-arrived", help="Whether the hub has it. / Trục đã có hay chưa.")
     ],
+    what: Annotated[
+        str | None,
+        typer.Option(metavar="WHAT", help="Only document, or a status code: 03. / Chỉ: văn bản, hoặc mã trạng thái."),
+    ] = None,
+    recipient: Annotated[
+        str | None, typer.Option(metavar="CODE", help="Only the status to this one. / Chỉ trạng thái tới đơn vị này.")
+    ] = None,
     config: ConfigOption = CONFIG,
     agency: AgencyOption = None,
 ) -> None:
@@ -123,7 +130,7 @@ def settle(
     """
     with open_connector(config, agency) as connector:
         try:
-            connector.settle(document_id, arrived=arrived)
+            connector.settle(document_id, arrived=arrived, what=what, recipient=recipient)
         except StoreError as error:
             raise _not_in_doubt_error(connector, document_id) or error from error
     outcome = Text("counts as sent", "được coi là đã gửi") if arrived else Text("will be sent again", "sẽ được gửi lại")

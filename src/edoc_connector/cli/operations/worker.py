@@ -6,19 +6,24 @@ import logging
 import os
 import signal
 import sys
+from collections.abc import Sequence
 from contextlib import ExitStack
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
-from ..._core import Text
+from ..._core import Text, get_logger
 from ...errors import ConfigError
 from ..options import CONFIG, AgencyOption, ConfigOption
 from ..output import ExitCode, log_to_stderr, say, warn_of_settings
 
 if TYPE_CHECKING:
+    from ...config import LogSettings, Settings
     from ...worker import AgencyJobs, Worker
+
+
+log = get_logger("edoc_connector.worker")
 
 
 class Engine(StrEnum):
@@ -77,11 +82,10 @@ def worker(
     from ...config import Settings
     from ...worker import import_handlers, open_worker
 
-    if not logging.getLogger("edoc_connector").level:  # --verbose was not given
-        log_to_stderr(logging.WARNING)
-    found = import_handlers(handlers) if handlers is not None else None
     agencies = Settings.fleet(config) if agency is None else (Settings.load(config, agency=agency),)
-    warn_of_settings(warning for settings in agencies for warning in settings.list_warnings())
+    _begin_log(agencies[0].logs)
+    found = import_handlers(handlers) if handlers is not None else None
+    _warn_of_settings(agencies)
     with open_worker(agencies, handlers=found, engine=engine) as running:
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: running.stop())
@@ -103,6 +107,23 @@ def _run_until_stopped(worker: Worker, listen: str | None) -> None:
         say(f"working for {codes}", f"đang phục vụ {codes}")
         if not worker.run():
             _exit_now()
+
+
+def _begin_log(settings: LogSettings) -> None:
+    """Log warnings to stderr, or everything where --verbose was given, as the settings say."""
+    is_verbose = bool(logging.getLogger("edoc_connector").level)
+    level, window = (logging.DEBUG, 0.0) if is_verbose else (logging.WARNING, settings.window)
+    log_to_stderr(level, as_json=settings.format == "json", window=window)
+
+
+def _warn_of_settings(agencies: Sequence[Settings]) -> None:
+    """Warn of what the settings leave open: in both languages, or in the log where that is read by programs."""
+    warnings = dict.fromkeys(warning for settings in agencies for warning in settings.list_warnings())
+    if agencies[0].logs.format == "text":
+        warn_of_settings(warnings)
+        return
+    for warning in warnings:
+        log.warning("%s", warning.en)
 
 
 def _run_once(worker: Worker) -> None:

@@ -2,7 +2,8 @@
 
 A hub's list names no DocumentId, so a wrong body of the right sender and recipient can only be told by what else is
 here. Confirming it as a duplicate would make the hub forget a document that never came. So before anything counts as a
-duplicate, both docIds are downloaded once more: where either gives another packet now, that one is taken in.
+duplicate, both docIds are downloaded once more: where either gives another packet now, that one is taken in. What
+contradicts the hub's announcement is downloaded once more as well.
 """
 
 from __future__ import annotations
@@ -12,11 +13,11 @@ from dataclasses import dataclass
 
 from ..._core import get_logger
 from ...edxml import BusinessType, Document, StatusMessage
-from ...errors import AttachmentError, EdocError, PacketError, StoreError, VerificationFailed
+from ...errors import EdocError
 from ...store import ReceiptRow, SpoolFile, Tx
 from .._context import ConnectorContext
 from .._retry import decide_retry
-from .admission import VerifiedPacket, admit, fetch_to_spool
+from .admission import VerifiedPacket, admit, fetch_to_spool, must_quarantine
 
 log = get_logger("edoc_connector.connector.doubles")
 
@@ -41,12 +42,10 @@ class DuplicateChecker:
         """
         with self.context.store.snapshot() as tx:
             copy = find_receipt_with_same_content(tx, row, verified)
-        if copy is None:
-            return verified
-        for doc_id in (row.hub_doc_id, copy.hub_doc_id):
+        for doc_id in dict.fromkeys([row.hub_doc_id, copy.hub_doc_id if copy is not None else row.hub_doc_id]):
             other_packet = self._fetch_other_packet(doc_id, row, verified)
             if other_packet is not None:
-                log.error("the hub had given the same body for docIds %s and %s", row.hub_doc_id, copy.hub_doc_id)
+                log.error("the hub had given another packet's body for docId %s", row.hub_doc_id)
                 self.context.store.spool.delete_file(verified.file.name)  # its content is here, under the other docId
                 return other_packet
         return verified
@@ -57,14 +56,17 @@ class DuplicateChecker:
             file = fetch_to_spool(self.context, doc_id)
         except EdocError as error:
             if decide_retry(error).next_state == "failed" or row.attempts >= _MAX_CHECKS:
-                log.warning("whether docId %s has a body of its own cannot be found out: %s", doc_id, error)
+                _log_giving_up(doc_id, error)
                 return None
             raise
         try:
             other_packet = self._admit_if_new(file, row, verified)
-        except StoreError:
+        except EdocError as error:
             self.context.store.spool.delete_file(file.name)
-            raise
+            if must_quarantine(error) and row.attempts >= _MAX_CHECKS:
+                _log_giving_up(doc_id, error)
+                return None
+            raise  # an odd body tells as little as none
         if other_packet is None:
             self.context.store.spool.delete_file(file.name)
         return other_packet
@@ -72,14 +74,15 @@ class DuplicateChecker:
     def _admit_if_new(self, file: SpoolFile, row: ReceiptRow, verified: VerifiedPacket) -> VerifiedPacket | None:
         if file.sha256 == verified.file.sha256:
             return None
-        try:
-            other_packet = admit(self.context, file, row)
-        except (PacketError, VerificationFailed, AttachmentError):
-            return None
+        other_packet = admit(self.context, file, row)
         with self.context.store.snapshot() as tx:
             copy = find_receipt_with_same_content(tx, row, other_packet)
             is_known = other_packet.fingerprint == verified.fingerprint or copy is not None
         return None if is_known else other_packet
+
+
+def _log_giving_up(doc_id: str, error: EdocError) -> None:
+    log.warning("whether docId %s has a body of its own cannot be found out: %s", doc_id, error)
 
 
 @dataclass(frozen=True, slots=True)

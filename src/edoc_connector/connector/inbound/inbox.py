@@ -37,6 +37,7 @@ from ...store import (
     ReceiptState,
     SpoolFile,
     Tx,
+    has_waited,
 )
 from .._context import ConnectorContext
 from .._fingerprint import compute_fingerprint
@@ -209,7 +210,8 @@ class Inbox:
         """
         if row.state != ReceiptState.QUARANTINED or row.spool_file is not None or row.error_code is None:
             return False
-        return now - row.updated_at >= timedelta(seconds=self._context.limits.backoff_cap)
+        wait = timedelta(seconds=self._context.limits.backoff_cap)
+        return has_waited(row.updated_at, wait, now=now, limits=self._context.overdue_limits)
 
     def poll_offers(self, kind: MessageType) -> tuple[list[int], list[int]]:
         """Ask the hub what it offers, and record it.
@@ -339,7 +341,7 @@ class Inbox:
                     rows[waiting.doc_id] = tx.receipts.move(row, ReceiptState.LISTED, **redownload_values)
                 elif row.confirmed_at is None:
                     tx.outgoing.requeue_refused(row)  # else the hub was not told yet when it answered
-                elif row.confirmed_at >= asked_at:
+                elif asked_at <= row.confirmed_at <= tx.now:  # not one that a clock ahead wrote
                     continue  # nor then
                 elif row.state == ReceiptState.QUARANTINED and row.spool_file is None:
                     _enqueue_confirmation(tx, row)

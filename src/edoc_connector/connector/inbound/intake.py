@@ -15,11 +15,11 @@ from datetime import timedelta
 from typing import Any
 
 from ..._core import Text, get_logger
-from ...edxml import Document, Message
+from ...edxml import Document, Message, StatusMessage
 from ...errors import EdocError, StoreError
 from ...hubs import Progress
 from ...signing import RevocationMode, Verification
-from ...store import RECEIPTS, LeaseLost, ReceiptRow, ReceiptState, SpoolFile, Tx
+from ...store import RECEIPTS, STATUS, LeaseLost, ReceiptRow, ReceiptState, SpoolFile, Tx
 from .._context import ConnectorContext
 from .._retry import Blame, as_error_columns, compute_next_attempt, find_blame
 from ..naming import is_same_agency
@@ -61,7 +61,7 @@ class DownloadedPacket:
         retry_error: why it has to be asked for again.
         common_error: what every other packet would meet too: the hub or this machine is in trouble, not the packet.
         is_misdelivered: whether it is another packet's body.
-        duplicate_checked: whether it seemed to be a duplicate, and was looked at twice.
+        duplicate_checked: whether it seemed to be another packet's body or a duplicate, and was looked at twice.
         recorded_exchanges: what the hub said.
     """
 
@@ -311,7 +311,7 @@ class Intake:
                 for downloaded in downloads
             ]
             duplicate_ids = {
-                downloaded.row.id for downloaded in checked if _is_suspected_duplicate(downloaded, existing_copies)
+                downloaded.row.id for downloaded in checked if _is_suspected(tx, downloaded, existing_copies)
             }
             if duplicate_ids:
                 return [], duplicate_ids
@@ -397,11 +397,32 @@ class Intake:
         return self.find_common_error(replace(downloaded, duplicate_checked=True, recorded_exchanges=exchanges))
 
 
-def _is_suspected_duplicate(downloaded: DownloadedPacket, existing_copies: ExistingCopies) -> bool:
-    """Whether a packet's content is here under another docId, and it was not downloaded a second time yet."""
+def _is_suspected(tx: Tx, downloaded: DownloadedPacket, existing_copies: ExistingCopies) -> bool:
+    """Whether a packet may be another one's body, and was not downloaded a second time yet.
+
+    Its content is here under another docId, or it contradicts what the hub announced.
+    """
     if downloaded.verified is None or downloaded.is_misdelivered or downloaded.duplicate_checked:
         return False
-    return existing_copies.has_content(downloaded.row, downloaded.verified)
+    row, verified = downloaded.row, downloaded.verified
+    return existing_copies.has_content(row, verified) or _is_contradicted(tx, row, verified.message)
+
+
+def _is_contradicted(tx: Tx, row: ReceiptRow, message: Message) -> bool:
+    """Whether a packet is of another kind, or a status of another sender, than the hub announced.
+
+    Such a status counts for nothing and leaves no trace by which the packet that was announced would be missed; a
+    document does, when its own docId brings it once more.
+    """
+    is_status = isinstance(message, StatusMessage)
+    if is_status != (row.message_type == STATUS):
+        return True
+    return is_status and not _is_announced_sender(tx, row, message.sender.id)
+
+
+def _is_announced_sender(tx: Tx, row: ReceiptRow, sender: str) -> bool:
+    """Whether a sender is the one that the hub announced, or it announced nobody."""
+    return not row.offered_by or sender == row.offered_by or is_same_agency(tx, row.agency, row.offered_by, sender)
 
 
 def _is_misdelivered(tx: Tx, downloaded: DownloadedPacket) -> bool:
@@ -412,9 +433,7 @@ def _is_misdelivered(tx: Tx, downloaded: DownloadedPacket) -> bool:
     if downloaded.verified is None or downloaded.duplicate_checked:
         return False
     row, message = downloaded.row, downloaded.verified.message
-    if not row.offered_by or message.sender.id == row.offered_by:
-        return False
-    if is_same_agency(tx, row.agency, row.offered_by, message.sender.id):
+    if _is_announced_sender(tx, row, message.sender.id):
         return False
     addressees = find_addressees(tx, row, message)
     return bool(addressees) and not addressees & {row.agency, row.offered_to}

@@ -6,7 +6,7 @@ from .explain import Event, Story
 from .other_store import OtherStoreSigns, find_other_store
 from .reconcile import Reconciled, Unsettled
 from .restored import RestoreReport
-from .spool_maintenance import Pruned, Rewritten, SpoolFault
+from .spool_maintenance import Pruned, Rewritten, SpoolFault, fsck
 
 __all__ = [
     "Administration",
@@ -23,4 +23,5 @@ __all__ = [
     "Unsettled",
     "check_pack",
     "find_other_store",
+    "fsck",
 ]

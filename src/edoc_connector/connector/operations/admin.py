@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from ..._core import Text
 from ...errors import NotFound, StoreError
-from ...store import BackedUp, DeliveryRow, DeliveryState, Tx, write_backup
+from ...store import BackedUp, DeliveryRow, DeliveryState, OutgoingRow, Tx, write_backup
 from .._context import ConnectorContext
 from ..delivery import Delivery, build_deliveries
 from ..inbound import Inbox
@@ -17,6 +18,7 @@ from . import evidence_pack, explain, other_store, reconcile, resend, restored, 
 from .explain import Story
 from .other_store import OtherStoreSigns
 from .reconcile import Reconciled, Unsettled
+from .resend import DOCUMENT
 from .restored import RestoreReport
 from .spool_maintenance import Pruned, Rewritten, SpoolFault
 
@@ -41,26 +43,41 @@ class Administration:
         """
         return reconcile.reconcile(self.context, self.outbox)
 
-    def settle(self, document_id: str, *, arrived: bool) -> Delivery | None:
+    def settle(
+        self, document_id: str, *, arrived: bool, what: str | None = None, recipient: str | None = None
+    ) -> Delivery | None:
         """Settle a message whose outcome is ``unknown`` and about which the hub does not tell.
 
-        The delivery of the document where its outcome is unknown, else the statuses about it whose outcome is.
+        The delivery of the document where its outcome is unknown, else the status about it whose outcome is.
 
         Args:
             document_id: the document, sent or received.
             arrived: whether the hub has it, as a person found out; if not, it is sent again.
+            what: only that: ``document``, or the code of a status. Needed where several statuses about the document are
+                unknown: the hub may have one and not the other.
+            recipient: only the status to this organisation, where several got one of that code.
 
         Returns:
             The delivery; None where a status about a document that came in was settled.
 
         Raises:
             NotFound: nothing about that document has an unknown outcome, and it is no delivery of ours.
-            StoreError: the delivery's outcome is not unknown.
+            StoreError: the delivery's outcome is not unknown, or several statuses' are; nothing was settled.
         """
         with self.context.store.transaction() as tx:
             row = tx.deliveries.find_by_document_id(self.context.agency, document_id)
-            is_unknown = row is not None and row.state == DeliveryState.UNKNOWN
-            if not is_unknown and reconcile.settle_statuses(tx, self.context.agency, document_id, arrived=arrived):
+            is_unknown = row is not None and row.state == DeliveryState.UNKNOWN and what in (None, DOCUMENT)
+            statuses = (
+                []
+                if is_unknown
+                else reconcile.find_undecided_statuses(
+                    tx, self.context.agency, document_id, what=what, recipient=recipient
+                )
+            )
+            if len(statuses) > 1:
+                raise _build_several_error(document_id, statuses)
+            if statuses:
+                reconcile.settle_statuses(tx, statuses, arrived=arrived)
                 return self._build_view(tx, document_id) if row is not None else None
             row = require_delivery(tx, self.context, document_id)
             if row.state == DeliveryState.SENT and not arrived:
@@ -219,6 +236,16 @@ class Administration:
         for row in restored.list_not_ours(self.context):
             self.inbox.recheck(row)
         return self.restored()
+
+
+def _build_several_error(document_id: str, rows: Sequence[OutgoingRow]) -> StoreError:
+    names = ", ".join(f"{row.code} → {row.recipient}" for row in reversed(rows))
+    return StoreError(
+        f"several statuses about {document_id} are undecided, and the hub may have one and not the other: {names}. Say "
+        "which is meant, by its code and recipient (edoc settle ID --what CODE --recipient CODE).",
+        vi=f"Có nhiều thông báo trạng thái về văn bản {document_id} chưa rõ kết quả, trục có thể chỉ có một số: "
+        f"{names}. Hãy chỉ rõ mã trạng thái và nơi nhận (edoc settle ID --what MÃ --recipient MÃ).",
+    )
 
 
 def _build_sent_error(row: DeliveryRow) -> StoreError:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -34,6 +34,7 @@ from ...store import (
 )
 from .._change_rules import ANSWERED_KINDS, KIND_NAMES_VI, TAKE_BACK_KIND, WITHDRAWING_KINDS
 from .._context import ConnectorContext
+from .._hub_breaker import read_breaker
 from .._retry import Undecided
 from ..inbound import read_findings
 from ..outbound import is_correctable
@@ -129,6 +130,7 @@ def _explain_delivery(tx: Tx, context: ConnectorContext, row: DeliveryRow) -> St
         *_describe_recipients_next(tx, context, row),
         *(_describe_outgoing_next(tx, item) for item in outgoing_rows),
         *(_describe_outgoing_next(tx, item) for item in _list_refused_about(tx, row)),
+        _describe_pause(tx, [row, *outgoing_rows]),
     ]
     return _build_story(
         row.document_id,
@@ -269,6 +271,7 @@ def _explain_receipt(tx: Tx, row: ReceiptRow) -> Story:
             )
         )
     next_steps += [_describe_outgoing_next(tx, item) for item in outgoing_rows]
+    next_steps.append(_describe_pause(tx, outgoing_rows))
     name = row.code or row.hub_doc_id
     verification_note = _NOT_VERIFIED_WORDS if row.error_code == VerificationFailed.__name__ else ("", "")
     return _build_story(
@@ -404,15 +407,32 @@ def _describe_outgoing_next(tx: Tx, row: OutgoingRow) -> _TextPair | None:
             "rồi chạy: edoc resend ID.",
         )
     if row.state == OutgoingState.UNKNOWN and row.error_code == Undecided.__name__:
+        command = f"edoc settle ID --what {row.code} --recipient {row.recipient}"
         return (
-            f"A person must settle the {en}: edoc settle ID.",
-            f"Cần người phụ trách quyết định về {vi}: chạy edoc settle ID.",
+            f"A person must settle the {en}: {command}.",
+            f"Cần người phụ trách quyết định về {vi}: chạy {command}.",
         )
     if row.state == OutgoingState.UNKNOWN:
         return _describe_due(row, f"the hub is asked about the {en}", f"hỏi trục về {vi}")
     if row.state == OutgoingState.READY:
         return _describe_due(row, f"the {en} is sent", f"gửi {vi}")
     return _describe_lease(row) if row.state == OutgoingState.SENDING else None
+
+
+def _describe_pause(tx: Tx, rows: Iterable[QueuedRow]) -> _TextPair | None:
+    """Describe the pause of work with the hub, where one of the rows waits for its end."""
+    waits = any(row.state in (DeliveryState.READY, DeliveryState.UNKNOWN) for row in rows)
+    breaker = read_breaker(tx, next(iter(rows)).agency) if waits else None
+    if breaker is None or breaker.next_try_at is None or breaker.error is None or breaker.state.allows_work:
+        return None
+    when = format_time(max(breaker.next_try_at, tx.now))
+    times = breaker.failures
+    return (
+        f"It waits because work with the hub pauses ({times} failures in a row; last: {breaker.error.en}). The hub is "
+        f"tried next at {when}, and what is queued is sent as soon as it answers.",
+        f"Đang chờ vì việc trao đổi với trục tạm dừng ({times} lần lỗi liên tiếp; lần cuối: {breaker.error.vi}). "
+        f"Hệ thống thử lại trục lúc {when} và gửi ngay những gì đang chờ khi trục trả lời.",
+    )
 
 
 def _describe_due(row: QueuedRow, en: str, vi: str) -> _TextPair:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -43,6 +44,7 @@ class Unsettled:
         text: what was found out, or why not.
         text_vi: the same in Vietnamese.
         next_attempt_at: when the hub is asked again, UTC; None where it is settled, or a person must decide.
+        recipient: whom a status goes to; None of a document or a confirmation.
     """
 
     document_id: str
@@ -51,6 +53,7 @@ class Unsettled:
     text: str
     text_vi: str
     next_attempt_at: datetime | None = None
+    recipient: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,25 +107,39 @@ def _describe_refused(tx: Tx, row: OutgoingRow) -> Unsettled:
         state=row.state,
         text=row.error_text or "",
         text_vi=row.error_vi or "",
+        recipient=row.recipient,
     )
 
 
-def settle_statuses(tx: Tx, agency: str, document_id: str, *, arrived: bool) -> int:
-    """Settle the statuses about a document whose outcome is unknown, and return how many there were.
+def find_undecided_statuses(
+    tx: Tx, agency: str, document_id: str, *, what: str | None = None, recipient: str | None = None
+) -> list[OutgoingRow]:
+    """Find the statuses about a document whose outcome is unknown.
 
     Args:
         tx: the transaction.
         agency: who sent them.
         document_id: the document they are about, sent or received.
+        what: only those of this code.
+        recipient: only those to this organisation.
+    """
+    rows = tx.outgoing.find_all(agency, state=OutgoingState.UNKNOWN)
+    named = [row for row in rows if what in (None, row.code) and recipient in (None, row.recipient)]
+    return [row for row in named if _find_document_id(tx, row) == document_id]
+
+
+def settle_statuses(tx: Tx, matching_rows: Sequence[OutgoingRow], *, arrived: bool) -> None:
+    """Settle statuses whose outcome is unknown, by a person's word.
+
+    Args:
+        tx: the transaction.
+        matching_rows: they.
         arrived: whether the hub has them.
     """
-    unknown_rows = tx.outgoing.find_all(agency, state=OutgoingState.UNKNOWN)
-    matching_rows = [row for row in unknown_rows if _find_document_id(tx, row) == document_id]
     for row in matching_rows:
         times: dict[str, Any] = {"sent_at": tx.now} if arrived else {"next_attempt_at": tx.now}
         state = OutgoingState.SENT if arrived else OutgoingState.READY
         tx.outgoing.move(row, state, detail=Text("a person decided", "do người phụ trách quyết định"), **times)
-    return len(matching_rows)
 
 
 def _find_unknown(tx: Tx, agency: str) -> list[tuple[StateMachine, DeliveryRow | OutgoingRow]]:
@@ -137,9 +154,12 @@ def _classify(tx: Tx, machine: StateMachine, key: int, error: EdocError | None) 
     row = tx.deliveries.get_by_id(key) if machine is DELIVERIES else tx.outgoing.get_by_id(key)
     document_id = row.document_id if isinstance(row, DeliveryRow) else _find_document_id(tx, row)
     what = "document" if isinstance(row, DeliveryRow) else row.code
+    recipient = None if isinstance(row, DeliveryRow) else row.recipient
     if row.state != DeliveryState.UNKNOWN:
         en, vi = _STATE_WORDS[DeliveryState(row.state)]
-        return "settled", Unsettled(document_id=document_id, what=what, state=row.state, text=en, text_vi=vi)
+        return "settled", Unsettled(
+            document_id=document_id, what=what, state=row.state, text=en, text_vi=vi, recipient=recipient
+        )
     undecided = row.error_code == _UNDECIDED_CODE
     return "undecided" if undecided else "waiting", Unsettled(
         document_id=document_id,
@@ -148,6 +168,7 @@ def _classify(tx: Tx, machine: StateMachine, key: int, error: EdocError | None) 
         text=row.error_text or (error.message if error else ""),
         text_vi=row.error_vi or (error.vi if error else ""),
         next_attempt_at=None if undecided else row.next_attempt_at,
+        recipient=recipient,
     )
 
 

@@ -6,14 +6,12 @@ what became of it. A crash in between leaves a lease that runs out, and then an 
 
 from __future__ import annotations
 
-import logging
-import time
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import Any, NoReturn, TypeAlias
 
 from ..._core import Text, describe_error, get_logger
-from ...errors import AuthenticationRejected, DuplicateDocument, EdocError, StoreError
+from ...errors import DuplicateDocument, EdocError, StoreError
 from ...hubs import MessageType
 from ...store import (
     DELIVERIES,
@@ -73,7 +71,6 @@ class Outbox:
         self._reconciler = Reconciler(context)
         self._questions = Questions()
         self.ack_sender = AckSender(context, self._reconciler, self._questions)
-        self._breaker_open_until = 0.0
 
     def close(self) -> None:
         """End the threads."""
@@ -105,6 +102,7 @@ class Outbox:
         if row is not None:
             with self._context.lease_keeper.hold_all(DELIVERIES.table_name, [row.id]):
                 self._send_claimed_delivery(row)
+            self._context.breaker.record_result(None)
 
     def _claim_new(self, row: DeliveryRow) -> DeliveryRow | None:
         try:
@@ -269,10 +267,9 @@ class Outbox:
 
     def dispatch_due(self) -> None:
         """Send what is due now, unless the hub was out of reach a moment ago; errors stay in the store and the log."""
-        if time.monotonic() < self._breaker_open_until:
-            return
         try:
-            self.flush(only_due=True)
+            if self._context.breaker.try_to_close():
+                self.flush(only_due=True)
         except StoreError as error:
             # What the caller did is stored already; the queue can wait for a store that works again.
             log.warning("what is queued was not sent: %s", error)
@@ -292,12 +289,12 @@ class Outbox:
         for error, opens_breaker in self._try_waiting(only_due=only_due, skips_deliveries=skips_deliveries):
             if error is None:
                 sent += 1
+                self._context.breaker.record_result(None)
                 continue
             errors.append(error)
             if opens_breaker:
-                self._open_breaker(error)
+                self._context.breaker.record_result(error)
                 return Flushed(sent=sent, errors=tuple(errors))
-        self._breaker_open_until = 0.0
         return Flushed(sent=sent, errors=tuple(errors))
 
     def send_due_acks(self) -> tuple[EdocError, ...]:
@@ -306,7 +303,7 @@ class Outbox:
         Raises:
             StoreError: the store does not answer.
         """
-        if time.monotonic() < self._breaker_open_until:
+        if not self._context.breaker.try_to_close():
             return ()
         return tuple(error for error, _ in self._try_acks(only_due=True) if error is not None)
 
@@ -363,14 +360,8 @@ class Outbox:
             for result in results:
                 yield result.error, result.opens_breaker
             if common_error is not None:
-                self._open_breaker(common_error)
+                self._context.breaker.record_result(common_error)
                 return
             if only_due and any(result.is_open for result in results):
                 return  # as in `_try_deliveries`
             failed_ids |= {result.key for result in results if result.error is not None}
-
-    def _open_breaker(self, error: EdocError) -> None:
-        """Pause sending from this process; `worker.HubBreaker` is the breaker that an agency's workers share."""
-        self._breaker_open_until = time.monotonic() + self._context.limits.backoff
-        level = logging.ERROR if isinstance(error, AuthenticationRejected) else logging.WARNING
-        log.log(level, "sending to the hub pauses, everything stays queued: %s", error)

@@ -235,7 +235,8 @@ class Reconciler:
     def _build_query(self, tx: Tx, row: SentRow) -> SentQuery:
         hub_time = self._context.hub.time  # set right by an answer before, if the hub refuses our clock
         query = self._build_status_query(row) if isinstance(row, OutgoingRow) else self._build_document_query(tx, row)
-        return adjust_to_hub_clock(query, now=hub_time(), offset=hub_time.offset)
+        offset = min(hub_time.offset, hub_time.seen_offset)
+        return adjust_to_hub_clock(query, now=self._context.store.clock(), offset=offset)
 
     def _build_status_query(self, row: OutgoingRow) -> SentQuery:
         answered = StatusMessage.model_validate_json(row.message or "").response_for

@@ -17,6 +17,7 @@ from ..._core import to_nfc
 from ...hubs import SentState
 
 CLOCK_TOLERANCE = timedelta(minutes=10)
+_LONGEST_ASKED = timedelta(days=366)  # after which no hub is asked about a packet any more
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -162,14 +163,16 @@ def take_earliest(finding: SentFinding) -> SentFinding:
 
 
 def adjust_to_hub_clock(query: SentQuery, *, now: datetime, offset: timedelta) -> SentQuery:
-    """Adjust a query where our clock may have been ahead when the message was stored: the hub's times are its own.
+    """Adjust a query where our clock was ahead when the message was stored: the hub's times are its own.
 
     Args:
-        query: the packet, with our time.
-        now: the hub's time, as far as it is known.
-        offset: how far its clock is from ours.
+        query: the packet, with our time. Where that lies ahead, nobody knows any more when it was stored.
+        now: our time.
+        offset: how far the hub's clock is from ours.
     """
-    return replace(query, not_before=min(query.not_before + min(offset, timedelta(0)), now))
+    if query.not_before > now + CLOCK_TOLERANCE:
+        return replace(query, not_before=now - _LONGEST_ASKED)
+    return replace(query, not_before=min(query.not_before, now) + min(offset, timedelta(0)))
 
 
 def is_match(query: SentQuery, state: SentState) -> bool:

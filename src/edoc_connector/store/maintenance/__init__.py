@@ -1,9 +1,10 @@
-"""Maintenance of the store as a whole, beside daily work: identity, packets to keep, backup, restore, damage."""
+"""Maintenance of the store as a whole, beside daily work: identity, figures, kept packets, backup, restore, damage."""
 
 from .announcement import Announcement
 from .backup import BackedUp, write_backup
 from .identity import Identity, IdentityWatch
 from .integrity import find_damage
+from .overview import Overview
 from .restore import Restored, begin_restore, restore_backup
 from .retention import PacketRetention, PacketRow
 
@@ -12,6 +13,7 @@ __all__ = [
     "BackedUp",
     "Identity",
     "IdentityWatch",
+    "Overview",
     "PacketRetention",
     "PacketRow",
     "Restored",

@@ -135,6 +135,15 @@ class TaskQueue:
             return len(new)
         return sum(self._try_enqueue(tx, [task]) for task in new)  # another transaction was quicker with one of them
 
+    def advance(self, tx: Tx, tasks: Iterable[Task]) -> int:
+        """Have tasks that are due run now that wait for a later look, since what that waited for is over."""
+        query = (
+            "UPDATE procrastinate_jobs SET scheduled_at = now() WHERE status = 'todo' AND queueing_lock = ANY(:locks) "
+            "AND scheduled_at > now() + :most"
+        )
+        values = {"locks": sorted(task.queueing_lock for task in tasks), "most": 2 * _CALLER_GRACE}
+        return tx.connection.execute(text(query), values).rowcount
+
     def list_due(self, tx: Tx, name: str, agency: str, *, after_id: int = 0) -> list[Task]:
         """List tasks for an agency's rows that are due and that nobody holds, in order, a bounded number.
 

@@ -39,6 +39,7 @@ _NAME_PATTERN = re.compile(r"[0-9a-f]{32}\.edxml")
 _OWNER_MARK = "8"  # where a random UUID has its version, 4: a name that ends in its owner's tag
 _TAG_DIGITS = 8  # digits of it
 _CHUNK = 1024 * 1024
+_TRIAL_BYTES = bytes(64 * 1024)
 
 
 PacketFile: TypeAlias = Path | EncryptedFile
@@ -112,6 +113,17 @@ class Spool:
         finally:
             with translate_driver_errors():  # a folder that is read-only says so of what is not there, too
                 draft.unlink(missing_ok=True)
+
+    def require_writable(self) -> None:
+        """Require that the folder takes files: one of a few bytes is written, flushed to the disk and removed.
+
+        Raises:
+            StoreError: it does not; the disk is full for example.
+        """
+        with translate_driver_errors(), self.draft_file() as draft, create_private(draft) as file:
+            file.write(_TRIAL_BYTES)
+            file.flush()
+            os.fsync(file.fileno())
 
     def keep_draft(self, draft: Path) -> SpoolFile:
         """Keep a finished draft in the spool.

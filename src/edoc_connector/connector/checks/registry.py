@@ -1,0 +1,22 @@
+"""The registry: every check there is, in the order in which a person reads them."""
+
+from __future__ import annotations
+
+from .check import Check, CheckResult
+from .exchange_checks import EXCHANGE_CHECKS
+from .key_checks import KEY_CHECKS
+from .running_checks import RUNNING_CHECKS
+from .store_checks import STORE_CHECKS
+from .subject import Subject
+
+CHECKS: tuple[Check, ...] = (*STORE_CHECKS, *KEY_CHECKS, *RUNNING_CHECKS, *EXCHANGE_CHECKS)
+
+
+def run_checks(subject: Subject, *, slow: bool = True) -> tuple[CheckResult, ...]:
+    """Look at every condition.
+
+    Args:
+        subject: the agency.
+        slow: whether also at those for which every file or row is read.
+    """
+    return tuple(check.examine(subject) for check in CHECKS if slow or not check.is_slow)

@@ -1,0 +1,48 @@
+"""The subject of checks: an agency's settings, and its connector where that could be opened."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from ...config import Settings
+from ...errors import EdocError
+from ...signing import KeyStatus
+from .._context import ConnectorContext
+
+
+class NotOpened(Exception):
+    """The connector could not be opened, and what was asked for is a part of it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subject:
+    """An agency whose conditions are looked at.
+
+    Args:
+        settings: its settings.
+        opened: what the parts of its connector share; None where that could not be opened.
+        read_keys: reads the status of each key that signs; of none where packets go out unsigned.
+        opening_error: why the connector could not be opened.
+    """
+
+    settings: Settings
+    opened: ConnectorContext | None = None
+    read_keys: Callable[[], Sequence[KeyStatus]] = field(default=tuple, repr=False)
+    opening_error: EdocError | None = None
+
+    @property
+    def agency(self) -> str:
+        """Code of the agency."""
+        return self.settings.agency.id
+
+    @property
+    def context(self) -> ConnectorContext:
+        """What the parts of the connector share.
+
+        Raises:
+            NotOpened: there is no connector.
+        """
+        if self.opened is None:
+            raise NotOpened
+        return self.opened
