@@ -63,7 +63,7 @@ if TYPE_CHECKING:
         StatusCode,
         StatusMessage,
     )
-    from .hubs import Vxp
+    from .hubs import Lgsp, Vxp
     from .signing import Signer, Verification, VerifyPolicy, load_signer
 
 _HOMES = {
@@ -88,7 +88,7 @@ _HOMES = {
         "StatusCode",
         "StatusMessage",
     ),
-    "hubs": ("Vxp",),
+    "hubs": ("Lgsp", "Vxp"),
     "signing": ("Signer", "Verification", "VerifyPolicy", "load_signer"),
 }
 _MODULES = ("edxml", "hubs", "signing", "testing")
@@ -136,6 +136,7 @@ __all__ = [
     "IntermediaryAnswer",
     "InvalidFields",
     "InvalidQuery",
+    "Lgsp",
     "NotFound",
     "NotSent",
     "OrganId",
