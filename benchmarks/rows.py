@@ -41,8 +41,9 @@ FILL = (
     f"{_NUMBERS} SELECT :agency, 'old-' || i, 'new', i || '/SNV', 'V/v ' || i, '2025-01-01', "
     "printf('%032x.edxml', i), "
     f"printf('%064x', i), 140000, printf('%064x', i), hex(randomblob(12)), {_WHEN}, 'sent', {_QUEUE} FROM n",
-    "INSERT INTO delivery_recipients (delivery_id, organ_id, name, last_code, out_of_order) "
-    f"{_NUMBERS} SELECT i, CASE i % 10 WHEN 0 THEN 'G22' ELSE 'H' || (i % 500) END, 'x', '03', 0 FROM n",
+    "INSERT INTO delivery_recipients (delivery_id, organ_id, name, last_code, out_of_order, agency, created_at) "
+    f"{_NUMBERS} SELECT i, CASE i % 10 WHEN 0 THEN 'G22' ELSE 'H' || (i % 500) END, 'x', '03', 0, :agency, {_WHEN} "
+    "FROM n",
     "INSERT INTO receipts (agency, hub_doc_id, message_type, sender, document_id, business, code, spool_file, sha256, "
     "fingerprint, findings, noticed_at, state, attempts, next_attempt_at, fence, created_at, updated_at) "
     f"{_NUMBERS} SELECT :agency, hex(randomblob(12)), 'edoc', 'H' || (i % 500), 'in-' || i, 'new', i || '/UB', "
@@ -130,6 +131,41 @@ def measure(documents: int, rounds: int) -> list[Figure]:
     return found
 
 
+PAGE_ROWS = (100, 100_000)  # of each direction, in the two stores between which pages are compared
+
+
+def measure_pages(rounds: int) -> list[Figure]:
+    """List pages of a store with many documents, as ratios to one with as many as a page has."""
+    few, many = PAGE_ROWS
+    with tempfile.TemporaryDirectory(prefix="edoc-pages-") as name, ExitStack() as stack:
+        folder = Path(name)
+        hub = stack.enter_context(HubProcess(folder / "hub"))
+        opened = []
+        for rows in (many, few):
+            path = folder / str(rows)
+            fill(path / "edoc.db", SENDER, 2 * rows)
+            opened.append(stack.enter_context(Connector.open(settings_of(SENDER, path, hub))))
+        found = []
+        for call, work in _PAGES.items():
+            full, small = _in_turn(work, *opened, rounds)
+            figure = Figure(
+                work=f"page of 50, {call}, {many:,} rows", value=full * 1000, unit="ms", ratio=full / small,
+                to=f"{few} rows", goal=GOAL,
+            )  # fmt: skip
+            found.append(figure)
+    return found
+
+
+_PAGES: dict[str, Callable[[Connector], object]] = {
+    "deliveries": lambda connector: connector.deliveries(limit=50),
+    "deliveries in a state": lambda connector: connector.deliveries(limit=50, state=DeliveryState.SENT),
+    "deliveries by number": lambda connector: connector.deliveries(limit=50, number="77"),
+    "receipts": lambda connector: connector.receipts(limit=50),
+    "receipts in a state": lambda connector: connector.receipts(limit=50, state=ReceiptState.CONFIRMED),
+    "receipts without statuses": lambda connector: connector.receipts(limit=50, statuses=False),
+}
+
+
 def _in_turn(work: Callable[[Connector], object], full: Connector, empty: Connector, rounds: int) -> tuple[float, ...]:
     """Median seconds of processor time of a call on each of two stores."""
     times: dict[int, list[float]] = {0: [], 1: []}
@@ -170,7 +206,7 @@ def _receive(connector: Connector) -> object:
 def figures(quick: bool = False) -> list[Figure]:
     """One point per size and call."""
     sizes, rounds = ((10, 20_000), 5) if quick else (SIZES, 40)
-    return [figure for documents in sizes for figure in measure(documents, rounds)]
+    return [figure for documents in sizes for figure in measure(documents, rounds)] + measure_pages(rounds)
 
 
 def main() -> None:

@@ -15,7 +15,7 @@ async def main(settings: str) -> None:
             async with receipt:
                 print("received:", receipt.document.subject)
             await receipt.accept()
-        for delivery in await connector.deliveries():
+        async for delivery in connector.iter_deliveries():
             print("sent:", delivery.id, delivery.state)
 
 

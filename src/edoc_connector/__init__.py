@@ -25,6 +25,7 @@ from .errors import (
     HubUnavailable,
     IntermediaryAnswer,
     InvalidFields,
+    InvalidQuery,
     NotFound,
     NotSent,
     OutcomeUnknown,
@@ -44,7 +45,7 @@ if TYPE_CHECKING:
     from . import edxml, hubs, signing, testing
     from .client import AsyncHubClient, HubClient
     from .config import Settings
-    from .connector import AsyncConnector, Connector, Delivery, DeliveryState, Receipt
+    from .connector import AsyncConnector, Connector, Delivery, DeliveryState, Page, Receipt
     from .edxml import (
         Attachment,
         Business,
@@ -62,13 +63,13 @@ if TYPE_CHECKING:
         StatusCode,
         StatusMessage,
     )
-    from .hubs import Vxp
+    from .hubs import Lgsp, Vxp
     from .signing import Signer, Verification, VerifyPolicy, load_signer
 
 _HOMES = {
     "client": ("AsyncHubClient", "HubClient"),
     "config": ("Settings",),
-    "connector": ("AsyncConnector", "Connector", "Delivery", "DeliveryState", "Receipt"),
+    "connector": ("AsyncConnector", "Connector", "Delivery", "DeliveryState", "Page", "Receipt"),
     "edxml": (
         "Attachment",
         "Business",
@@ -87,7 +88,7 @@ _HOMES = {
         "StatusCode",
         "StatusMessage",
     ),
-    "hubs": ("Vxp",),
+    "hubs": ("Lgsp", "Vxp"),
     "signing": ("Signer", "Verification", "VerifyPolicy", "load_signer"),
 }
 _MODULES = ("edxml", "hubs", "signing", "testing")
@@ -134,6 +135,8 @@ __all__ = [
     "HubUnavailable",
     "IntermediaryAnswer",
     "InvalidFields",
+    "InvalidQuery",
+    "Lgsp",
     "NotFound",
     "NotSent",
     "OrganId",
@@ -141,6 +144,7 @@ __all__ = [
     "OutcomeUnknown",
     "PacketError",
     "PacketRefused",
+    "Page",
     "Priority",
     "ProtocolError",
     "Receipt",

@@ -28,7 +28,8 @@
     ├─ StatusNotAllowed             a status code that may not follow the ones before it
     ├─ StoreError                   the store could not do it; nothing changed
     │  └─ DocumentIdConflict        another document was already sent under this id
-    └─ NotFound                     no delivery, receipt or document with that id
+    ├─ NotFound                     no delivery, receipt or document with that id
+    └─ InvalidQuery                 a list that cannot be asked for so: a wrong cursor, limit or time; also a ValueError
 
 The message of each says in English what is wrong and what to do; `vi` says it in Vietnamese. No message, attribute or
 cause of these errors holds a secret. Unless `show_details` was called, no message holds a subject, the name of a file
@@ -249,6 +250,10 @@ class DocumentIdConflict(StoreError):
 
 class NotFound(EdocError):
     """No delivery, receipt or document has that id."""
+
+
+class InvalidQuery(EdocError, ValueError):
+    """A list cannot be asked for so: a cursor of another list, a limit out of bounds, a time without its zone."""
 
 
 _REFINEMENTS = frozenset({ClockRejected, CallNotSupported, IntermediaryAnswer, AnswerCut, InvalidFields})

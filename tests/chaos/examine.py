@@ -137,8 +137,9 @@ class Examination:
                         yield f"{delivery.document_id} is {delivery.state}: {delivery.error_text}"
                     for one in tx.recipients.list_unanswered(delivery) if delivery.business != "new" else ():
                         yield f"{one.organ_id} owes an answer to {delivery.document_id}"
+                refused_ids = {row.id for row, _ in tx.outgoing.list_refused(code)}
                 for row in tx.outgoing.find_all(code):
-                    if row.state != "sent" and (row.state != "failed" or tx.outgoing.is_refused(row)):
+                    if row.state != "sent" and (row.state != "failed" or row.id in refused_ids):
                         yield f"{row.kind} {row.code} of {code} is {row.state} ({row.hub_doc_id}): {row.error_text}"
                 for receipt in tx.receipts.find_all(code):
                     if receipt.state not in CONFIRMED and not receipt.hub_doc_id.startswith("ghost-"):

@@ -78,9 +78,9 @@ def test_each_command_works_for_the_agency_named(both: Path, edoc: Edoc) -> None
     assert [one["document_id"] for one in json.loads(edoc("receive", "--json", *theirs).out)] == [document]
     assert edoc("status", document, "03", *theirs).code == 0
     assert edoc("receive", "--json", *ours).code == 0
-    (delivery,) = json.loads(edoc("deliveries", "--json", *ours).out)
+    (delivery,) = json.loads(edoc("deliveries", "--json", *ours).out)["items"]
     assert delivery["recipients"][0]["status"] == "03"
-    assert json.loads(edoc("deliveries", "--json", *theirs).out) == []
+    assert json.loads(edoc("deliveries", "--json", *theirs).out)["items"] == []
     for arguments in (("show", document), ("explain", document), ("reconcile",), ("fsck",), ("keys",)):
         assert edoc(*arguments, *ours).code == 0
     assert edoc("evidence", document, "--out", "x.zip", *theirs).code == 0

@@ -74,5 +74,5 @@ def _walks(connection: Connection, statement: str, values: Any) -> list[str]:
 
 
 def _wanted(statement: str) -> bool:
-    """Whether it is the list of everything, newest first, which walks back along the table until it has enough."""
-    return "agency || " in statement and "LIMIT" in statement
+    """Whether it is a page of everything, newest first, which goes back along an index until it has enough."""
+    return "created_at DESC" in statement and "LIMIT" in statement

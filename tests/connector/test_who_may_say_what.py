@@ -599,12 +599,12 @@ def test_the_commands_show_authority(
     forged_id = forger.offer(status_of(delivery.id, "03"), announced=OUTSIDER)
     forger.offer(document_of(CORRESPONDENT, "1"), signer=CORRESPONDENT)
     (receipt,) = handle(connector)
-    (described,) = json.loads(run_cli("receipts", "--json"))
+    (described,) = json.loads(run_cli("receipts", "--json"))["items"]
     assert (described["authority"], described["took_effect"]) == ("authenticated", True)
     assert described["authority_findings"][0]["code"] == "AUTH-SIGNED"
-    statuses = {one["hub_doc_id"]: one for one in json.loads(run_cli("receipts", "--statuses", "--json"))}
+    statuses = {one["hub_doc_id"]: one for one in json.loads(run_cli("receipts", "--statuses", "--json"))["items"]}
     assert (statuses[forged_id]["authority"], statuses[forged_id]["took_effect"]) == ("contradicted", False)
-    (sent,) = json.loads(run_cli("deliveries", "--json"))
+    (sent,) = json.loads(run_cli("deliveries", "--json"))["items"]
     assert sent["recipients"][0]["authority"] == "hub-announced"
     assert "contradicted" in {entry["authority"] for entry in sent["timeline"]}
     assert "hub-announced" in run_cli("deliveries")

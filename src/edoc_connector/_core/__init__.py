@@ -24,6 +24,7 @@ from .forks import ForkAware, make_lock, notice_fork, watch_forks
 from .log_handlers import CollapsingHandler, JsonFormatter
 from .logs import ABOUT_SETTINGS, get_logger, is_about_settings, log_exception, make_record_safe, quieten_logger
 from .normal_form import MAX_MARKS, has_too_many_marks, to_nfc
+from .page import Page, iterate_pages, iterate_pages_async
 from .stored_file import AnyFile, StoredFile, get_path, measure_open_file, open_file
 from .text import Text, describe_error, escape_json, escape_line, escape_lines
 
@@ -34,6 +35,7 @@ __all__ = [
     "CollapsingHandler",
     "ForkAware",
     "JsonFormatter",
+    "Page",
     "SteadyClock",
     "StoredFile",
     "Text",
@@ -50,6 +52,8 @@ __all__ = [
     "has_too_many_marks",
     "is_about_settings",
     "is_open_to_others",
+    "iterate_pages",
+    "iterate_pages_async",
     "log_exception",
     "make_lock",
     "make_private_folder",

@@ -1,5 +1,6 @@
 """Send and receive documents for an agency: the connector, blocking and asynchronous, and its results."""
 
+from .._core import Page
 from ..store import Authority, Change, DeliveryState, ReceiptState
 from ._context import ConnectorContext
 from ._hub_breaker import BreakerReading, BreakerState, HubBreaker
@@ -24,6 +25,7 @@ from .delivery import Delivery, RecipientState, TimelineEntry
 from .handlers import HandlerRegistration, Handlers
 from .holdings import OtherStore, release_leases
 from .inbound import AuthorityFinding, Receipt
+from .lists import DeliveryFilters, ReceiptFilters
 from .operations import (
     Checked,
     Event,
@@ -60,6 +62,7 @@ __all__ = [
     "Connector",
     "ConnectorContext",
     "Delivery",
+    "DeliveryFilters",
     "DeliveryState",
     "Event",
     "Flushed",
@@ -68,9 +71,11 @@ __all__ = [
     "HubBreaker",
     "OtherStore",
     "OtherStoreSigns",
+    "Page",
     "Problem",
     "Pruned",
     "Receipt",
+    "ReceiptFilters",
     "ReceiptState",
     "RecipientState",
     "Reconciled",

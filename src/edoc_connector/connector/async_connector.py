@@ -9,21 +9,23 @@ import functools
 from collections.abc import AsyncIterator, Callable, Coroutine
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Concatenate, ParamSpec, Self, TypeVar
+from typing import Any, Concatenate, ParamSpec, Self, TypeVar, Unpack
 
 import anyio
 
-from .._core import Text
+from .._core import Page, Text, iterate_pages_async
 from ..client import finish_in_thread
 from ..config import Settings
 from ..errors import StoreError
 from ..hubs import Progress
 from ..signing import Signer
-from ..store import ReceiptState
+from ..store import MAX_LIMIT, DirectoryRow
 from .async_receipt import AsyncReceipt, ThreadRunner, try_load
 from .connector import Connector
+from .delivery import Delivery
 from .handlers import HandlerRegistration, Handlers
 from .inbound import Receipt, ReceiveInterruption
+from .lists import DeliveryFilters, ReceiptFilters
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -154,12 +156,25 @@ class AsyncConnector(HandlerRegistration):
             await self._threads.run(functools.partial(self.blocking.receipt, document_id, sender=sender)), self._threads
         )
 
+    def iter_deliveries(self, **filters: Unpack[DeliveryFilters]) -> AsyncIterator[Delivery]:
+        """Walk through all deliveries; see `Connector.iter_deliveries`."""
+        return iterate_pages_async(lambda after: self.deliveries(limit=MAX_LIMIT, after=after, **filters))
+
     async def receipts(
-        self, *, state: ReceiptState | None = None, kind: str | None = None, limit: int | None = None
-    ) -> list[AsyncReceipt]:
-        """List packets that came in; see `Connector.receipts`."""
-        work = functools.partial(self.blocking.receipts, state=state, kind=kind, limit=limit)
-        return [AsyncReceipt(receipt, self._threads) for receipt in await self._threads.run(work)]
+        self, *, limit: int | None = None, after: str | None = None, **filters: Unpack[ReceiptFilters]
+    ) -> Page[AsyncReceipt]:
+        """List a page of the packets that came in; see `Connector.receipts`."""
+        work = functools.partial(self.blocking.receipts, limit=limit, after=after, **filters)
+        page = await self._threads.run(work)
+        return Page((AsyncReceipt(receipt, self._threads) for receipt in page), next=page.next)
+
+    def iter_receipts(self, **filters: Unpack[ReceiptFilters]) -> AsyncIterator[AsyncReceipt]:
+        """Walk through all packets that came in; see `Connector.iter_receipts`."""
+        return iterate_pages_async(lambda after: self.receipts(limit=MAX_LIMIT, after=after, **filters))
+
+    def iter_directory(self, *, active: bool | None = None) -> AsyncIterator[DirectoryRow]:
+        """Walk through the whole directory; see `Connector.iter_directory`."""
+        return iterate_pages_async(lambda after: self.directory(active=active, limit=MAX_LIMIT, after=after))
 
     async def recheck(self, hub_doc_id: str) -> AsyncReceipt:
         """Verify a packet once more; see `Connector.recheck`."""

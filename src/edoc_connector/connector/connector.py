@@ -14,14 +14,7 @@ from ..edxml import Document, Organization, ReceiverChange, Replacement, StaffIn
 from ..errors import EdocError, NotFound, show_details
 from ..hubs import Progress
 from ..signing import Signer, VerifyMode
-from ..store import (
-    STATUS,
-    DeliveryState,
-    DirectoryEntry,
-    DirectoryRow,
-    ReceiptRow,
-    ReceiptState,
-)
+from ..store import DirectoryEntry, ReceiptRow
 from ._opening import SigningKey, open_context
 from ._pdf_policy import require_pdf_support
 from .checks import CheckResult, Subject, run_checks
@@ -29,6 +22,7 @@ from .delivery import Delivery, build_deliveries
 from .handlers import HandlerRegistration, Handlers
 from .holdings import end_watch, watch_abandonment
 from .inbound import Inbox, Receipt, ReceiveInterruption, ReceiveLoop
+from .lists import Lists
 from .naming import find_receipt
 from .operations import Administration
 from .outbound import (
@@ -45,7 +39,7 @@ from .outbound import (
 log = get_logger("edoc_connector.connector")
 
 
-class Connector(HandlerRegistration, Administration):
+class Connector(HandlerRegistration, Administration, Lists):
     """Sends and receives documents for one agency, over one hub, with everything kept in a store.
 
     Blocking, and safe to share between threads; `receive` is for one thread at a time. Several processes, or machines
@@ -278,20 +272,6 @@ class Connector(HandlerRegistration, Administration):
         with self.context.store.snapshot() as tx:
             return self._build_view(tx, document_id)
 
-    def deliveries(
-        self, *, state: DeliveryState | None = None, recipient: str | None = None, limit: int | None = None
-    ) -> list[Delivery]:
-        """List deliveries, newest first.
-
-        Args:
-            state: only those in this state.
-            recipient: only those to this organisation.
-            limit: at most so many.
-        """
-        with self.context.store.snapshot() as tx:
-            rows = tx.deliveries.list_newest(self.context.agency, state=state, recipient=recipient, limit=limit)
-            return build_deliveries(tx, rows, undelivered_after=self.context.limits.undelivered_after)
-
     def flush(self) -> Flushed:
         """Send everything that is queued, whether it is due by its back-off or not; ask about unknown outcomes.
 
@@ -348,23 +328,6 @@ class Connector(HandlerRegistration, Administration):
             DocumentIdConflict: packets of several senders have that id, and `sender` was left out.
         """
         return Receipt(self.context, self._find_receipt(document_id, sender), outbox=self.outbox)
-
-    def receipts(
-        self, *, state: ReceiptState | None = None, kind: str | None = None, limit: int | None = None
-    ) -> list[Receipt]:
-        """List packets that came in, newest first.
-
-        Args:
-            state: only those in this state.
-            kind: only those of this kind (`Receipt.kind`).
-            limit: at most so many.
-        """
-        wanted: dict[str, str | None] = {} if state is None else {"state": state}
-        if kind is not None:
-            wanted["business"] = None if kind == STATUS else kind
-        with self.context.store.snapshot() as tx:
-            rows = tx.receipts.find_all(self.context.agency, limit=limit, **wanted)
-        return [Receipt(self.context, row, outbox=self.outbox) for row in rows]
 
     def recheck(self, hub_doc_id: str) -> Receipt:
         """Verify a packet that was set aside once more, by the settings of today.
@@ -441,11 +404,6 @@ class Connector(HandlerRegistration, Administration):
         ]
         with self.context.store.transaction() as tx:
             return tx.directory.replace_agencies(self.context.agency, entries)
-
-    def directory(self) -> list[DirectoryRow]:
-        """List the directory as it was last taken over, by code."""
-        with self.context.store.snapshot() as tx:
-            return tx.directory.list_agencies(self.context.agency)
 
     # -- helpers
 

@@ -6,6 +6,7 @@ from .deliveries import NewDelivery, require_same_document
 from .directory import DirectoryEntry
 from .future_times import OverdueLimits, has_waited
 from .leases import Lease, PendingWork
+from .listing import DEFAULT_LIMIT, MAX_LIMIT
 from .maintenance import (
     Announcement,
     BackedUp,
@@ -97,6 +98,7 @@ __all__ = [
     "APPLICATION_TASKS",
     "CHANGE_BY_ANSWER",
     "CONFIRM",
+    "DEFAULT_LIMIT",
     "DELIVERIES",
     "DONE",
     "EDOC",
@@ -108,6 +110,7 @@ __all__ = [
     "HUB_TASKS",
     "JOBS_TABLE",
     "MACHINES",
+    "MAX_LIMIT",
     "NOT_OURS",
     "ORPHANS_FOLDER",
     "OUTGOING",

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import BindParameter, ColumnElement, and_, bindparam, delete, exists, insert, or_, select, true
+from sqlalchemy import BindParameter, ColumnElement, Select, and_, bindparam, delete, exists, insert, or_, select, true
 
-from .._core import Text
+from .._core import Page, Text
 from ..errors import DocumentIdConflict
 from ._sql import TABLES, CompiledStatement, build_newest_first_query, build_query_by_id, match_columns, split_keys
+from .listing import PageRequest, get_time_key, hide_from_index, match_number, match_times, select_newest_page
 from .rows import DeliveryRow
 from .state_machine import DELIVERIES, DeliveryState
 from .status_rules import Authority
@@ -107,7 +108,7 @@ class Deliveries:
             known = self.find_by_document_id(new.agency, new.document_id)
             return self.add(new, due_at=due_at) if known is None else require_same_document(known, new.fingerprint)
         delivery_id = int(inserted["id"])
-        rows = [{"delivery_id": delivery_id, "organ_id": organ_id, "name": name} for organ_id, name in recipients]
+        rows = _build_recipient_rows(delivery_id, new.agency, inserted["created_at"], recipients)
         _INSERT_RECIPIENTS.execute_many(self._tx.connection, rows)
         for document_id in target_ids:
             self._tx.connection.execute(insert(TARGETS_TABLE).values(delivery_id=delivery_id, document_id=document_id))
@@ -129,7 +130,7 @@ class Deliveries:
         self.move(row, DeliveryState.READY, detail=detail, **columns | values)
         self._tx.connection.execute(delete(RECIPIENTS_TABLE).where(RECIPIENTS_TABLE.c.delivery_id == row.id))
         self._tx.connection.execute(delete(TARGETS_TABLE).where(TARGETS_TABLE.c.delivery_id == row.id))
-        rows = [{"delivery_id": row.id, "organ_id": organ_id, "name": name} for organ_id, name in new.recipients]
+        rows = _build_recipient_rows(row.id, row.agency, row.created_at, new.recipients)
         self._tx.connection.execute(insert(RECIPIENTS_TABLE), rows)
         for document_id in new.targets:
             self._tx.connection.execute(insert(TARGETS_TABLE).values(delivery_id=row.id, document_id=document_id))
@@ -151,27 +152,70 @@ class Deliveries:
         query = build_newest_first_query(TABLE, agency, *where).limit(limit)
         return [DeliveryRow.from_row(row) for row in self._tx.connection.execute(query).mappings()]
 
-    def list_newest(
-        self, agency: str, *, state: str | None = None, recipient: str | None = None, limit: int | None = None
-    ) -> list[DeliveryRow]:
-        """List an agency's deliveries, newest first, in the order of an index however many there are.
+    def list_page(
+        self,
+        agency: str,
+        *,
+        state: str | None = None,
+        recipient: str | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        number: str | None = None,
+        limit: int | None = None,
+        after: str | None = None,
+    ) -> Page[DeliveryRow]:
+        """List a page of an agency's deliveries, newest first, along an index however many there are.
 
         Args:
             agency: code of the agency.
             state: only those in this state.
             recipient: only those to this organisation.
-            limit: at most so many.
+            since: only those stored then or later.
+            until: only those stored before.
+            number: only those with this number and notation, or this number.
+            limit: rows at most.
+            after: the cursor of the page before.
+
+        Raises:
+            InvalidQuery: a value cannot be, or the cursor is none of this list.
         """
-        where = [TABLE.c.state == state] if state is not None else []
-        if recipient is None:
-            return self._select_newest(agency, *where, limit=limit)
-        query = (
-            select(TABLE)
-            .join_from(RECIPIENTS_TABLE, TABLE, RECIPIENTS_TABLE.c.delivery_id == TABLE.c.id)
-            .where(RECIPIENTS_TABLE.c.organ_id == recipient, *where)
-        )
-        query = query.where(TABLE.c.agency == agency).order_by(RECIPIENTS_TABLE.c.delivery_id.desc()).limit(limit)
-        return [DeliveryRow.from_row(row) for row in self._tx.connection.execute(query).mappings()]
+        filters = {"state": state, "recipient": recipient, "since": since, "until": until, "number": number}
+        request = PageRequest.parse("deliveries", agency, filters, limit=limit, after=after, by_time=True)
+        if recipient is not None and number is None and state in (None, DeliveryState.SENT):
+            query = self._select_to_recipient(request, agency, recipient, state=state, since=since, until=until)
+        else:
+            where = [TABLE.c.agency == agency, *match_times(TABLE.c.created_at, since, until)]
+            where += self._match_filters(state=state, recipient=recipient, number=number)
+            query = select_newest_page(select(TABLE).where(*where), request, TABLE.c.created_at, TABLE.c.id)
+        rows = [DeliveryRow.from_row(row) for row in self._tx.connection.execute(query).mappings()]
+        return request.build_page(rows, get_time_key)
+
+    def _select_to_recipient(
+        self, request: PageRequest, agency: str, recipient: str, *, state: str | None, since: Any, until: Any
+    ) -> Select[Any]:
+        """Select a page along the index of recipients: nearly all of an organisation's deliveries are in the state."""
+        columns = RECIPIENTS_TABLE.c
+        query = select(TABLE).join_from(RECIPIENTS_TABLE, TABLE, columns.delivery_id == TABLE.c.id)
+        query = query.where(columns.agency == agency, columns.organ_id == recipient)
+        query = query.where(*match_times(columns.created_at, since, until))
+        if state is not None:
+            query = query.where(hide_from_index(TABLE.c.state) == state)
+        return select_newest_page(query, request, columns.created_at, columns.delivery_id)
+
+    def _match_filters(
+        self, *, state: str | None, recipient: str | None, number: str | None
+    ) -> list[ColumnElement[bool]]:
+        """Build the conditions of filters; only the one that leaves the fewest rows is for an index to find."""
+        where: list[ColumnElement[bool]] = []
+        if number is not None:
+            is_postgresql = self._tx.connection.dialect.name == "postgresql"
+            where += match_number(TABLE.c.code, number, is_postgresql=is_postgresql)
+        if state is not None:
+            where.append((TABLE.c.state if number is None else hide_from_index(TABLE.c.state)) == state)
+        if recipient is not None:
+            goes_there = [RECIPIENTS_TABLE.c.delivery_id == TABLE.c.id, RECIPIENTS_TABLE.c.organ_id == recipient]
+            where.append(exists().where(*goes_there))
+        return where
 
     def list_issued_between(self, agency: str, first: date, last: date, *, business: str) -> list[DeliveryRow]:
         """List the deliveries of a kind whose documents were promulgated on some days, newest first.
@@ -360,3 +404,10 @@ def require_same_document(known: DeliveryRow, fingerprint: str) -> DeliveryRow:
         vi=f"Mã định danh {known.document_id} đã dùng cho một văn bản khác ngày {known.created_at:%d/%m/%Y}: "
         "hãy đặt mã, số hoặc ngày khác, hoặc gửi dưới dạng cập nhật, thay thế.",
     )
+
+
+def _build_recipient_rows(
+    delivery_id: int, agency: str, created_at: datetime, recipients: Iterable[tuple[str, str]]
+) -> list[dict[str, Any]]:
+    common = {"delivery_id": delivery_id, "agency": agency, "created_at": created_at}
+    return [common | {"organ_id": organ_id, "name": name} for organ_id, name in recipients]

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import insert, or_, select, update
 
+from .._core import Page
 from ._sql import TABLES, split_keys
+from .listing import PageRequest
 from .rows import DirectoryRow
 
 if TYPE_CHECKING:
@@ -66,6 +68,27 @@ class Directory:
                 update(TABLE).where(TABLE.c.id.in_(missing_ids)).values(active=False, updated_at=self._tx.now)
             )
         return len(listed)
+
+    def list_page(
+        self, agency: str, *, active: bool | None = None, limit: int | None = None, after: str | None = None
+    ) -> Page[DirectoryRow]:
+        """List a page of the directory that an agency sees, by code.
+
+        Args:
+            agency: code of the agency.
+            active: only agencies that the hub lists still, or only those that it does not.
+            limit: rows at most.
+            after: the cursor of the page before.
+
+        Raises:
+            InvalidQuery: a value cannot be, or the cursor is none of this list.
+        """
+        request = PageRequest.parse("directory", agency, {"active": active}, limit=limit, after=after, by_time=False)
+        where = [TABLE.c.agency == agency] if active is None else [TABLE.c.agency == agency, TABLE.c.active == active]
+        where += [] if request.key is None else [TABLE.c.code > request.key[0]]
+        query = select(TABLE).where(*where).order_by(TABLE.c.code).limit(request.limit + 1)
+        rows = [DirectoryRow.from_row(row) for row in self._tx.connection.execute(query).mappings()]
+        return request.build_page(rows, lambda row: (row.code,))
 
     def list_agencies(self, agency: str) -> list[DirectoryRow]:
         """List the directory that an agency sees, by code."""

@@ -11,7 +11,7 @@ from ..errors import StoreError
 from ._sql import begin_transaction, find_database_file, make_engine, translate_driver_errors
 from .procrastinate import upgrade_task_tables
 
-SCHEMA_REVISION = "0010"
+SCHEMA_REVISION = "0011"
 _VERSION_TABLE = "alembic_version"
 _LOCK_KEY = 0x65646F63  # "edoc": one upgrade at a time on PostgreSQL, where DDL takes no lock of its own
 

@@ -13,6 +13,7 @@ from sqlalchemy import (
     and_,
     bindparam,
     exists,
+    func,
     literal,
     or_,
     select,
@@ -21,7 +22,7 @@ from sqlalchemy import (
 )
 
 from .._core import Text
-from ._sql import TABLES, CompiledStatement, Row, build_query_by_id, match_columns
+from ._sql import TABLES, CompiledStatement, Row, build_query_by_id, match_columns, split_keys
 from .rows import CONFIRM, STATUS, DeliveryRow, OutgoingRow, ReceiptRow
 from .spool import SpoolFile
 from .state_machine import DELIVERIES, OUTGOING, OutgoingState, StateMachine
@@ -38,7 +39,18 @@ _SELECT_BY_ID = CompiledStatement(build_query_by_id(TABLE))
 _PENDING_STATES = (OutgoingState.READY, OutgoingState.SENDING, OutgoingState.UNKNOWN)
 _IS_UNSETTLED = TABLE.c.state.in_([str(OutgoingState.SENDING), str(OutgoingState.UNKNOWN)])
 
-_DELIVERIES = TABLES["deliveries"]
+_LATER = TABLE.alias("later")
+_IS_REFUSED = and_(
+    TABLE.c.state == OutgoingState.FAILED,
+    TABLE.c.error_code.is_not(None),
+    ~exists().where(
+        _LATER.c.agency == TABLE.c.agency,
+        _LATER.c.lane == TABLE.c.lane,
+        _LATER.c.id > TABLE.c.id,
+        _LATER.c.state == OutgoingState.SENT,
+    ),
+)
+_DELIVERIES, _RECEIPTS = TABLES["deliveries"], TABLES["receipts"]
 _DOC_IDS: BindParameter[Any] = bindparam("doc_ids", expanding=True)
 _SELECT_BOUND = union_all(
     select(literal(OUTGOING.subject).label("subject"), TABLE.c.id, TABLE.c.hub_doc_id).where(
@@ -240,22 +252,48 @@ class Outgoing:
         where = (TABLE.c.kind == STATUS, TABLE.c.recipient == row.recipient, TABLE.c.id != row.id, has_left)
         return self._select_newest(row.agency, *where, TABLE.c.spool_file.is_not(None))
 
-    def list_refused(self, agency: str) -> list[OutgoingRow]:
-        """List the messages that the hub refused and that are not settled by a later one, the oldest first."""
-        rows = self.find_all(agency, state=OutgoingState.FAILED)
-        return [row for row in reversed(rows) if self.is_refused(row)]
+    def list_refused(self, agency: str) -> list[tuple[OutgoingRow, str]]:
+        """List the messages that were refused, and it matters, with the document that each is about; oldest first.
 
-    def is_refused(self, row: OutgoingRow) -> bool:
-        """Whether a message was refused, and it matters: no later one of its lane got through."""
-        if row.state != OutgoingState.FAILED or row.error_code is None:
-            return False
-        later = (TABLE.c.lane == row.lane, TABLE.c.id > row.id, TABLE.c.state == OutgoingState.SENT)
-        return not self._select_newest(row.agency, *later, limit=1)
+        It does not where a later message of the lane got through.
+        """
+        about = func.coalesce(_DELIVERIES.c.document_id, _RECEIPTS.c.document_id, "").label("about")
+        query = select(TABLE, about).select_from(TABLE).where(TABLE.c.agency == agency, _IS_REFUSED)
+        query = query.outerjoin(_DELIVERIES, _DELIVERIES.c.id == TABLE.c.delivery_id)
+        query = query.outerjoin(_RECEIPTS, _RECEIPTS.c.id == TABLE.c.receipt_id).order_by(TABLE.c.id)
+        return [(OutgoingRow.from_row(row), row["about"]) for row in self._tx.connection.execute(query).mappings()]
+
+    def count_refused(self, agency: str) -> dict[str, int]:
+        """Count the messages of `list_refused` by their kind."""
+        query = select(TABLE.c.kind, func.count().label("refused")).where(TABLE.c.agency == agency, _IS_REFUSED)
+        return {row.kind: row.refused for row in self._tx.connection.execute(query.group_by(TABLE.c.kind))}
+
+    def list_refused_about(
+        self, agency: str, *, delivery_ids: Collection[int] = (), receipt_ids: Collection[int] = ()
+    ) -> list[OutgoingRow]:
+        """List the messages about some deliveries and receipts that were refused, as `list_refused`; oldest first."""
+        return self._select_about(agency, _IS_REFUSED, delivery_ids=delivery_ids, receipt_ids=receipt_ids)
+
+    def list_about(
+        self, agency: str, *, delivery_ids: Collection[int] = (), receipt_ids: Collection[int] = (), **values: Any
+    ) -> list[OutgoingRow]:
+        """List the messages about some deliveries and receipts whose columns have some values; oldest first."""
+        where = match_columns(TABLE, values)
+        return self._select_about(agency, *where, delivery_ids=delivery_ids, receipt_ids=receipt_ids)
+
+    def _select_about(
+        self, agency: str, *where: ColumnElement[bool], delivery_ids: Collection[int], receipt_ids: Collection[int]
+    ) -> list[OutgoingRow]:
+        rows: list[OutgoingRow] = []
+        for column, keys in ((TABLE.c.delivery_id, delivery_ids), (TABLE.c.receipt_id, receipt_ids)):
+            for chunk in split_keys(sorted(set(keys))):
+                rows += self._select_newest(agency, column.in_(chunk), *where)
+        return sorted(rows, key=lambda row: row.id)
 
     def requeue_refused(self, receipt: ReceiptRow) -> None:
         """Queue again what was refused about a packet that the hub still offers, if that is due."""
-        for row in reversed(self.find_all(receipt.agency, receipt_id=receipt.id, state=OutgoingState.FAILED)):
-            if row.next_attempt_at <= self._tx.now and self.is_refused(row):
+        for row in self.list_refused_about(receipt.agency, receipt_ids=[receipt.id]):
+            if row.next_attempt_at <= self._tx.now:
                 self.move(row, OutgoingState.READY, next_attempt_at=self._tx.now)
 
     def settle_answered(self, delivery: DeliveryRow, organ_id: str) -> None:

@@ -7,10 +7,29 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import BindParameter, ColumnElement, Select, and_, bindparam, exists, or_, select, update
+from sqlalchemy import (
+    BindParameter,
+    ColumnElement,
+    Select,
+    and_,
+    bindparam,
+    exists,
+    or_,
+    select,
+    text,
+    update,
+)
 
-from .._core import Text
-from ._sql import TABLES, CompiledStatement, build_newest_first_query, build_query_by_id, match_columns
+from .._core import Page, Text
+from ._sql import (
+    SHOWN_WITHOUT_STATUSES,
+    TABLES,
+    CompiledStatement,
+    build_newest_first_query,
+    build_query_by_id,
+    match_columns,
+)
+from .listing import PageRequest, get_time_key, hide_from_index, match_number, match_times, select_newest_page
 from .rows import CONFIRM, EDOC, STATUS, ReceiptRow
 from .state_machine import RECEIPTS, OutgoingState, ReceiptState
 from .status_rules import Authority
@@ -30,6 +49,7 @@ EFFECTIVE_STATES = (ReceiptState.WAITING, ReceiptState.HANDLING, ReceiptState.HA
 # A status in one of these was entered in the delivery it is about.
 _ENTERED_STATES = (ReceiptState.HANDLED, ReceiptState.CONFIRMED)
 
+_USUAL_KIND = "new"
 _HOLDS_UP_TRIES = 2  # downloads of a packet for which statuses behind it wait
 
 # Made once: every packet needs them.
@@ -168,6 +188,71 @@ class Receipts:
     def find_all(self, agency: str, *, limit: int | None = None, **values: Any) -> list[ReceiptRow]:
         """Find an agency's receipts whose columns have some values, newest first."""
         return self._select_newest(agency, *match_columns(TABLE, values), limit=limit)
+
+    def list_page(
+        self,
+        agency: str,
+        *,
+        state: str | None = None,
+        kind: str | None = None,
+        sender: str | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        number: str | None = None,
+        statuses: bool = True,
+        limit: int | None = None,
+        after: str | None = None,
+    ) -> Page[ReceiptRow]:
+        """List a page of an agency's receipts, newest first, along an index however many there are.
+
+        Args:
+            agency: code of the agency.
+            state: only those in this state.
+            kind: only those of this kind; `STATUS` for those without one.
+            sender: only those from this organisation.
+            since: only those offered then or later.
+            until: only those offered before.
+            number: only documents with this number and notation, or this number.
+            statuses: whether statuses are listed that are not set aside and were downloaded.
+            limit: rows at most.
+            after: the cursor of the page before.
+
+        Raises:
+            InvalidQuery: a value cannot be, or the cursor is none of this list.
+        """
+        filters = {
+            "state": state, "kind": kind, "sender": sender, "since": since, "until": until, "number": number,
+            "statuses": statuses,
+        }  # fmt: skip
+        request = PageRequest.parse("receipts", agency, filters, limit=limit, after=after, by_time=True)
+        where: list[Any] = [TABLE.c.agency == agency, *match_times(TABLE.c.created_at, since, until)]
+        where += self._match_filters(state=state, kind=kind, sender=sender, number=number)
+        if not statuses:
+            where.append(text(SHOWN_WITHOUT_STATUSES))
+        query = select_newest_page(select(TABLE).where(*where), request, TABLE.c.created_at, TABLE.c.id)
+        rows = [ReceiptRow.from_row(row) for row in self._tx.connection.execute(query).mappings()]
+        return request.build_page(rows, get_time_key)
+
+    def _match_filters(
+        self, *, state: str | None, kind: str | None, sender: str | None, number: str | None
+    ) -> list[ColumnElement[bool]]:
+        """Build the conditions of filters; only the one that leaves the fewest rows is for an index to find."""
+        is_postgresql = self._tx.connection.dialect.name == "postgresql"
+        business = None if kind == STATUS else kind
+        matches = {
+            "number": [] if number is None else match_number(TABLE.c.code, number, is_postgresql=is_postgresql),
+            "state": [TABLE.c.state == state],
+            "kind": [TABLE.c.business.is_(None) if business is None else TABLE.c.business == business],
+            "sender": [TABLE.c.sender == sender],
+        }
+        filters_only = {
+            "state": [hide_from_index(TABLE.c.state) == state],
+            "kind": [hide_from_index(TABLE.c.business).is_not_distinct_from(business)],
+            "sender": [hide_from_index(TABLE.c.sender) == sender],
+        }
+        values = {"number": number, "state": state, "kind": kind, "sender": sender}
+        wanted = [name for name in _rank_filters(state, kind) if values[name] is not None]
+        return [one for name in wanted for one in (matches if name == wanted[0] else filters_only)[name]]
 
     def list_issued_between(self, agency: str, first: date, last: date, *, business: str) -> list[ReceiptRow]:
         """List the copies that count of documents of a kind that were promulgated on some days, newest first.
@@ -468,6 +553,14 @@ class Receipts:
             RECEIPTS, row.id, old=row.state, new=row.state, detail=detail, authority=said_with, stated_at=stated_at
         )
         return ReceiptRow.from_row(updated)
+
+
+def _rank_filters(state: str | None, kind: str | None) -> tuple[str, ...]:
+    """Rank the filters by how few rows they leave: nearly all are in the last state, and documents or statuses."""
+    by_state = state is not None and state not in (ReceiptState.CONFIRMED, ReceiptState.HANDLED)
+    by_kind = kind is not None and kind not in (_USUAL_KIND, STATUS)
+    early = [name for name, is_rare in (("state", by_state), ("kind", by_kind)) if is_rare]
+    return ("number", *early, "sender", *(name for name in ("kind", "state") if name not in early))
 
 
 def build_downloadable_condition() -> ColumnElement[bool]:

@@ -29,7 +29,7 @@ def test_words_and_screens_a_hub_without_tls_is_told(office: Path, edoc: Edoc, m
     """So is a hub that is reached without TLS, and one for production that is used with less ("Words and screens")."""
     monkeypatch.setenv("EDOC_HUB__ENDPOINT", "http://hub.example.gov.vn")
     ran = edoc("deliveries", "--json")
-    assert json.loads(ran.out) == []
+    assert json.loads(ran.out) == {"items": [], "next": None}
     assert ran.err.count("without TLS") == ran.err.count("không có TLS") == 1
     assert ran.err.count("is taken for a production hub") == 1
     assert "receive.revocation.mode is not" in ran.err

@@ -15,5 +15,5 @@ def test_the_directory(offices: dict[str, Path], edoc: Edoc) -> None:
     assert "edoc directory --sync" in edoc("directory", "-c", offices["G22"]).out
     synced = edoc("directory", "--sync", "-c", offices["G22"])
     assert "Văn phòng Chính phủ" in synced.out
-    codes = {one["code"] for one in json.loads(edoc("directory", "-c", offices["G22"], "--json").out)}
+    codes = {one["code"] for one in json.loads(edoc("directory", "-c", offices["G22"], "--json").out)["items"]}
     assert {"G22", "H29.05"} <= codes

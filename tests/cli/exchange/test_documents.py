@@ -55,7 +55,9 @@ def test_json_says_as_much_as_the_tables(offices: dict[str, Path], sent: str, ed
     edoc("recall", sent, "--reason", "Ban hành nhầm", "-c", offices["H29.05"])
     statuses = json.loads(edoc("receive", "-c", offices["H29.05"], "--json").out)
     assert [(one["kind"], one["document_id"], one["statuses"]) for one in statuses] == [("status", sent, ["01"])]
-    by_kind = {one["business"]: one for one in json.loads(edoc("deliveries", "-c", offices["H29.05"], "--json").out)}
+    by_kind = {
+        one["business"]: one for one in json.loads(edoc("deliveries", "-c", offices["H29.05"], "--json").out)["items"]
+    }
     document = by_kind["new"]
     assert document["attempts"] == 1
     assert document["created_at"] <= document["sent_at"]
@@ -66,6 +68,38 @@ def test_json_says_as_much_as_the_tables(offices: dict[str, Path], sent: str, ed
     assert recipient["time"]
     assert recipient["out_of_order"] == 0
     assert by_kind["recall"]["targets"] == [sent]
-    (receipt,) = json.loads(edoc("receipts", "-c", offices["G22"], "--json").out)
+    (receipt,) = json.loads(edoc("receipts", "-c", offices["G22"], "--json").out)["items"]
     assert (receipt["change_requested"], receipt["withdrawn"]) == (False, False)
     assert receipt["issued_on"] == document["issued_on"]
+
+
+def test_a_page_names_the_command_for_the_next(offices: dict[str, Path], edoc: Edoc) -> None:
+    """Nothing is cut silently: stderr has the command in both languages, and JSON the cursor (14.11, lists)."""
+    ours, document = offices["H29.05"], Path("document.json")
+    for number in (1, 2):
+        content = json.loads(document.read_text(encoding="utf-8")) | {"number": str(number)}
+        content.pop("id", None)
+        document.write_text(json.dumps(content), encoding="utf-8")
+        assert edoc("send", "document.json", "-c", ours).code == 0
+    ran = edoc("deliveries", "-c", ours, "--limit", "1", "--since", "7d", "--state", "sent")
+    assert "Đã gửi: 1+" in ran.out
+    assert "còn nữa" in ran.err
+    command = ran.err.split("the next page: edoc ")[1].split(" / ")[0]
+    following = edoc(*command.split(), "--json")
+    assert [one["state"] for one in json.loads(following.out)["items"]] == ["sent"]
+    first = json.loads(edoc("deliveries", "-c", ours, "--limit", "1", "--json").out)
+    second = json.loads(edoc("deliveries", "-c", ours, "--limit", "1", "--after", first["next"], "--json").out)
+    assert [one["code"].split("/")[0] for one in (*first["items"], *second["items"])] == ["2", "1"]
+    assert second["next"] is None
+    (found,) = json.loads(edoc("deliveries", "-c", ours, "--number", "1", "--json").out)["items"]
+    assert found["document_id"] == second["items"][0]["document_id"]
+    foreign = edoc("receipts", "-c", ours, "--after", first["next"])
+    assert (foreign.code, "another list" in foreign.err, "danh sách khác" in foreign.err) == (1, True, True)
+
+
+@pytest.mark.parametrize("text", ["yesterday", "2026-13-01", "99999999d", "9999-12-31"])
+def test_a_wrong_time_says_how_it_is_written(text: str, offices: dict[str, Path], edoc: Edoc) -> None:
+    """One line, in both languages (14.11, lists)."""
+    ran = edoc("deliveries", "--until", text, "-c", offices["H29.05"])
+    assert ran.code == 1
+    assert "2026-11-20T08:30" in ran.err

@@ -42,10 +42,10 @@ def test_what_was_set_aside_is_found_by_its_document_id(strict: Path, sent: str,
     shown = json.loads(edoc("show", sent, "-c", strict, "--json").out)
     assert (shown["kind"], shown["sender"], shown["state"]) == ("new", "H29.05", "quarantined")
     assert "set aside / đã cách ly" in edoc("show", entry["hub_doc_id"], "-c", strict).out
-    (listed,) = json.loads(edoc("receipts", "--state", "quarantined", "-c", strict, "--json").out)
+    (listed,) = json.loads(edoc("receipts", "--state", "quarantined", "-c", strict, "--json").out)["items"]
     assert listed["document_id"] == sent
     assert "H29.05 (?)" in edoc("receipts", "-c", strict).out
-    assert json.loads(edoc("receipts", "--state", "confirmed", "-c", strict, "--json").out) == []
+    assert json.loads(edoc("receipts", "--state", "confirmed", "-c", strict, "--json").out)["items"] == []
 
 
 def test_a_packet_is_let_in_after_all(strict: Path, sent: str, edoc: Edoc) -> None:

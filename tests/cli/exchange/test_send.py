@@ -28,7 +28,7 @@ def test_a_document_goes_there_and_its_statuses_come_back(
         assert edoc("status", sent, code, "-c", theirs).code == 0
     (came,) = json.loads(edoc("receive", "-c", ours, "--json").out)
     assert (came["kind"], came["sender"], came["statuses"]) == ("status", "G22", ["01", "03", "04", "05", "06"])
-    (delivery,) = json.loads(edoc("deliveries", "-c", ours, "--json").out)
+    (delivery,) = json.loads(edoc("deliveries", "-c", ours, "--json").out)["items"]
     assert delivery["recipients"][0]["status"] == "06"
     shown = edoc("show", sent, "-c", ours)
     assert "Hoàn thành" in shown.out
@@ -41,7 +41,7 @@ def test_sending_again_makes_no_second_document(offices: dict[str, Path], sent: 
     """The same command is one delivery."""
     again = edoc("send", "document.json", "--attach", "a.pdf", "-c", offices["H29.05"])
     assert again.code == 0
-    assert len(json.loads(edoc("deliveries", "-c", offices["H29.05"], "--json").out)) == 1
+    assert len(json.loads(edoc("deliveries", "-c", offices["H29.05"], "--json").out)["items"]) == 1
 
 
 def test_a_status_file_is_not_sent_as_a_document(offices: dict[str, Path], edoc: Edoc, tmp_path: Path) -> None:
@@ -59,7 +59,7 @@ def test_a_hub_that_is_down_loses_nothing(offices: dict[str, Path], edoc: Edoc, 
     mock_hub.stop()
     ran = edoc("send", "document.json", "--attach", "a.pdf", "-c", offices["H29.05"])
     assert ran.code == 1
-    (kept,) = json.loads(edoc("deliveries", "-c", offices["H29.05"], "--json").out)
+    (kept,) = json.loads(edoc("deliveries", "-c", offices["H29.05"], "--json").out)["items"]
     assert kept["state"] == "ready"
     mock_hub.start()
     assert edoc("send", "document.json", "--attach", "a.pdf", "-c", offices["H29.05"]).code == 0

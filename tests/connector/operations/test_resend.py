@@ -112,7 +112,7 @@ def test_row_29_a_refused_confirmation_backs_off(office: Office, hub: RunningHub
     for _ in range(4):
         handle(receiver)
     with receiver.context.store.snapshot() as tx:
-        (row,) = tx.outgoing.list_refused("G22")
+        ((row, _),) = tx.outgoing.list_refused("G22")
     assert row.attempts == 1
 
 

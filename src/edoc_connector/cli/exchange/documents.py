@@ -3,29 +3,74 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import TYPE_CHECKING, Annotated, Any
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
 from ...errors import ConfigError, NotFound
 from .. import labels
 from ..options import CONFIG, AgencyOption, ConfigOption, JsonFlag, SenderOption
-from ..output import format_local_time, print_json, print_table
+from ..output import format_local_time, print_table
 from .connection import open_connector
 from .delivery_report import describe_delivery, print_delivery
 from .near_ids import build_unknown_id_error
+from .paging import (
+    AfterOption,
+    LimitOption,
+    NumberOption,
+    SinceOption,
+    UntilOption,
+    format_count,
+    hint_next_page,
+    name_source,
+    parse_since,
+    parse_until,
+    print_json_page,
+)
 from .receipt_report import describe_receipt, find_receipt, format_sender, print_receipt
 
 if TYPE_CHECKING:
-    from ...connector import ReceiptState
+    from ...connector import DeliveryState, ReceiptState
+
+State = TypeVar("State", bound=StrEnum)
 
 
-def deliveries(config: ConfigOption = CONFIG, agency: AgencyOption = None, as_json: JsonFlag = False) -> None:
-    """List the documents sent. / Liệt kê văn bản đã gửi."""
+def deliveries(
+    state: Annotated[
+        str | None,
+        typer.Option(
+            metavar="STATE",
+            help="Only those in this state: ready, sending, sent, unknown or failed. "
+            "/ Chỉ liệt kê văn bản ở tình trạng này.",
+        ),
+    ] = None,
+    recipient: Annotated[
+        str | None, typer.Option(metavar="CODE", help="Only those to this organisation. / Chỉ văn bản gửi nơi này.")
+    ] = None,
+    since: SinceOption = None,
+    until: UntilOption = None,
+    number: NumberOption = None,
+    limit: LimitOption = None,
+    after: AfterOption = None,
+    config: ConfigOption = CONFIG,
+    agency: AgencyOption = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """List the documents sent, newest first. / Liệt kê văn bản đã gửi, mới nhất trước."""
+    first, last = parse_since(since), parse_until(until)
     with open_connector(config, agency) as connector:
-        found = connector.deliveries()
+        found = connector.deliveries(
+            state=_parse_delivery_state(state),
+            recipient=recipient,
+            since=first,
+            until=last,
+            number=number,
+            limit=limit,
+            after=after,
+        )
     if as_json:
-        print_json([describe_delivery(delivery) for delivery in found])
+        print_json_page([describe_delivery(delivery) for delivery in found], found)
         return
     columns = (
         "document / văn bản",
@@ -44,7 +89,9 @@ def deliveries(config: ConfigOption = CONFIG, agency: AgencyOption = None, as_js
         )
         for one in found
     )
-    print_table(f"Sent / Đã gửi: {len(found)}", columns, rows)
+    print_table(f"Sent / Đã gửi: {format_count(found)}", columns, rows)
+    options = {"state": state, "recipient": recipient, "since": first, "until": last, "number": number}
+    hint_next_page("deliveries", found, {**options, "limit": limit, **name_source(config, agency)})
 
 
 def receipts(
@@ -57,16 +104,34 @@ def receipts(
         ),
     ] = None,
     statuses: Annotated[bool, typer.Option("--statuses", help="Status packets too. / Cả gói tin trạng thái.")] = False,
+    sender: Annotated[
+        str | None, typer.Option(metavar="CODE", help="Only those from this organisation. / Chỉ văn bản từ nơi này.")
+    ] = None,
+    since: SinceOption = None,
+    until: UntilOption = None,
+    number: NumberOption = None,
+    limit: LimitOption = None,
+    after: AfterOption = None,
     config: ConfigOption = CONFIG,
     agency: AgencyOption = None,
     as_json: JsonFlag = False,
 ) -> None:
     """List the documents received, newest first. / Liệt kê văn bản đến, mới nhất trước."""
+    first, last = parse_since(since), parse_until(until)
     with open_connector(config, agency) as connector:
-        found = [describe_receipt(one) for one in connector.receipts(state=_parse_state(state))]
-    found = [one for one in found if statuses or one["kind"] != "status" or one["state"] in ("listed", "quarantined")]
+        page = connector.receipts(
+            state=_parse_state(state),
+            statuses=statuses,
+            sender=sender,
+            since=first,
+            until=last,
+            number=number,
+            limit=limit,
+            after=after,
+        )
+        found = [describe_receipt(one) for one in page]
     if as_json:
-        print_json(found)
+        print_json_page(found, page)
         return
     columns = (
         "document / văn bản",
@@ -78,18 +143,28 @@ def receipts(
         "last status / đã báo",
         "received / nhận lúc",
     )
-    print_table(f"Received / Văn bản đến: {len(found)}", columns, map(_build_row, found))
+    print_table(f"Received / Văn bản đến: {format_count(page)}", columns, map(_build_row, found))
+    options = {"state": state, "statuses": statuses, "sender": sender, "since": first, "until": last, "number": number}
+    hint_next_page("receipts", page, {**options, "limit": limit, **name_source(config, agency)})
+
+
+def _parse_delivery_state(text: str | None) -> DeliveryState | None:
+    from ...connector import DeliveryState
+
+    return None if text is None else _parse_enum(DeliveryState, text)
 
 
 def _parse_state(text: str | None) -> ReceiptState | None:
     from ...connector import ReceiptState
 
-    if text is None:
-        return None
+    return None if text is None else _parse_enum(ReceiptState, text)
+
+
+def _parse_enum(states: type[State], text: str) -> State:
     try:
-        return ReceiptState(text)
+        return states(text)
     except ValueError:
-        known = ", ".join(ReceiptState)
+        known = ", ".join(states)
         raise ConfigError(
             f"'{text}' is no state; use one of {known}", vi=f"không có tình trạng '{text}'; dùng một trong {known}"
         ) from None

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from ...connector import Connector
 
 _MAX_NEAR = 3
+_NEWEST = 1000  # documents of each direction that are looked through
 _MIN_LIKENESS = 0.75
 
 
@@ -32,10 +33,10 @@ def build_unknown_id_error(connector: Connector, any_id: str) -> NotFound:
 
 
 def _find_near(connector: Connector, any_id: str) -> list[str]:
-    """Find the ids whose own text, or whose number and notation, look like what was asked for."""
+    """Find the ids of the newest documents whose text, or whose number and notation, look like what was asked for."""
     ids_by_name: dict[str, dict[str, None]] = {}
-    rows = [(one.id, one.code, one.hub_doc_id) for one in connector.deliveries()]
-    rows += [(one.id, one.code, one.hub_doc_id) for one in connector.receipts()]
+    rows = [(one.id, one.code, one.hub_doc_id) for one in connector.deliveries(limit=_NEWEST)]
+    rows += [(one.id, one.code, one.hub_doc_id) for one in connector.receipts(limit=_NEWEST)]
     for row in rows:
         for name in filter(None, row):
             ids_by_name.setdefault(_fold(name), {})[row[0] or row[2] or ""] = None

@@ -28,13 +28,22 @@ def find_receipt(connector: Connector, document_id: str, sender: str | None = No
     try:
         return connector.receipt(document_id, sender=sender)
     except NotFound:
-        for receipt in connector.receipts():
-            if sender in (None, receipt.sender) and document_id in (
-                receipt.id,
-                _read_unverified(receipt).get("document_id"),
-            ):
+        found = _find_uncounted(connector, document_id, sender)
+        if found is None:
+            raise
+        return found
+
+
+def _find_uncounted(connector: Connector, document_id: str, sender: str | None) -> Receipt | None:
+    """Find a packet that counts for nothing by its DocumentId: a copy, or one set aside that claims it."""
+    from ...connector import ReceiptState
+
+    for state in (ReceiptState.QUARANTINED, ReceiptState.DUPLICATE):
+        for receipt in connector.iter_receipts(state=state):
+            names = (receipt.id, _read_unverified(receipt).get("document_id"))
+            if sender in (None, receipt.sender) and document_id in names:
                 return receipt
-        raise
+    return None
 
 
 def _read_unverified(receipt: Receipt) -> dict[str, Any]:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -20,6 +22,8 @@ from .receipt_report import describe_authority, describe_receipt, find_receipt, 
 
 if TYPE_CHECKING:
     from ...connector import Connector, Receipt
+
+_OTHER_CLOCKS = timedelta(hours=1)  # what another process's clock may be behind ours
 
 _COLUMNS = (
     "document / văn bản",
@@ -80,30 +84,38 @@ class _Received:
 
 @dataclass(frozen=True, slots=True)
 class _StateBefore:
-    """The receipts before a call of `receive`: the newest, and those that were listed only."""
+    """The receipts before a call of `receive`: the newest, and those that were listed only.
+
+    Args:
+        last_key: key of the newest.
+        listed_keys: keys of those that were listed only.
+        since: when the oldest of them was offered, or what comes now will be.
+    """
 
     last_key: int
     listed_keys: frozenset[int]
+    since: datetime
 
     @classmethod
     def from_connector(cls, connector: Connector) -> _StateBefore:
         from ...connector import ReceiptState
 
         newest = connector.receipts(limit=1)
-        listed = frozenset(one.key for one in connector.receipts(state=ReceiptState.LISTED))
-        return cls(newest[0].key if newest else 0, listed)
+        listed = {one.key: one.received_at for one in connector.iter_receipts(state=ReceiptState.LISTED)}
+        since = min([*listed.values(), connector.context.store.clock() - _OTHER_CLOCKS])
+        return cls(newest[0].key if newest else 0, frozenset(listed), since)
 
     def add_rest(self, connector: Connector, received: _Received) -> None:
         """Add the new packets that were not handed out: those set aside, and statuses."""
         from ...connector import ReceiptState
 
-        def select_new(found: list[Receipt]) -> list[Receipt]:
-            return [one for one in reversed(found) if one.key > self.last_key or one.key in self.listed_keys]
+        def select_new(found: Iterable[Receipt]) -> list[Receipt]:
+            return [one for one in found if one.key > self.last_key or one.key in self.listed_keys][::-1]
 
-        received.set_aside.extend(
-            _describe_set_aside(one) for one in select_new(connector.receipts(state=ReceiptState.QUARANTINED))
-        )
-        received.statuses.extend(_list_statuses(connector, select_new(connector.receipts(kind="status"))))
+        set_aside = connector.iter_receipts(state=ReceiptState.QUARANTINED, since=self.since)
+        received.set_aside.extend(map(_describe_set_aside, select_new(set_aside)))
+        statuses = connector.iter_receipts(kind="status", since=self.since)
+        received.statuses.extend(_list_statuses(connector, select_new(statuses)))
 
 
 def _describe_set_aside(receipt: Receipt) -> dict[str, Any]:

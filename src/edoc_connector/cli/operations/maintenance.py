@@ -32,7 +32,7 @@ def reconcile(config: ConfigOption = CONFIG, agency: AgencyOption = None) -> Non
 
     with open_connector(config, agency) as connector:
         found = connector.reconcile()
-        sending = connector.deliveries(state=DeliveryState.SENDING)
+        sending = list(connector.iter_deliveries(state=DeliveryState.SENDING))
         lease = connector.settings.limits.lease
     for one in found.settled:
         say(f"settled: {_describe_unsettled(one)}: {name_commands(one.text)}", f"đã rõ: {name_commands(one.text_vi)}")

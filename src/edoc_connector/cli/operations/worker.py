@@ -141,7 +141,7 @@ def _run_once(worker: Worker) -> None:
         problems = []
         if not reached[jobs.agency] or jobs.find_open_until() is not None:
             problems.append(Text("the hub was not reached, or refuses us", "chưa kết nối được trục, hoặc trục từ chối"))
-        if any(receipt.error for receipt in connector.receipts(state=ReceiptState.WAITING)):
+        if any(receipt.error for receipt in connector.iter_receipts(state=ReceiptState.WAITING)):
             problems.append(Text("the application failed on a packet", "phần mềm của đơn vị gặp lỗi khi xử lý gói tin"))
         if _count_bad_rows(jobs) > bad_rows_before[jobs.agency]:
             problems.append(Text("something was refused or set aside", "có gói tin bị từ chối hoặc cách ly"))

@@ -73,8 +73,8 @@ def count_failed(subject: Subject) -> int:
 def count_refused(subject: Subject, *, confirmations: bool) -> int:
     """Count the confirmations, or the statuses, that the hub refused."""
     with subject.context.store.snapshot() as tx:
-        rows = tx.outgoing.list_refused(subject.agency)
-    return sum((row.kind == CONFIRM) is confirmations for row in rows)
+        counts = tx.outgoing.count_refused(subject.agency)
+    return sum(count for kind, count in counts.items() if (kind == CONFIRM) is confirmations)
 
 
 def measure_queue_age(subject: Subject) -> timedelta:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
+from operator import itemgetter
 from typing import Any
 
 from ..._core import Text, get_logger
@@ -65,6 +66,10 @@ log = get_logger("edoc_connector.connector.inbox")
 _CONFIRMED_STATES = frozenset(
     {ReceiptState.HANDLED, ReceiptState.CONFIRMED, ReceiptState.DUPLICATE, ReceiptState.QUARANTINED}
 )
+
+# Times that hubs and databases write for none, such as 1970 or 9999, are outside of these.
+_EARLIEST_CREATION = datetime(2000, 1, 1, tzinfo=UTC)
+_CLOCK_TOLERANCE = timedelta(days=1)
 
 _REQUEUED_PER_POLL = 500  # packets set aside that are downloaded once more at a time
 _OFFERS_PER_TRANSACTION = 200  # what a hub lists is entered in pieces, so that other writers get their turn
@@ -226,7 +231,26 @@ class Inbox:
         self._context.store.require_same(self._context.agency)
         asked_at = self._context.store.clock()
         self._context.hub.clear_exchanges()  # nothing of it is for the evidence, and polls go on for months
-        return self._record_offers(self._context.hub.list_waiting(kind), asked_at)
+        if not self._context.capabilities.lists_by_date:
+            offers = sort_by_creation(self._context.hub.list_waiting(kind), asked_at)
+            return self._record_offers(offers, asked_at)
+        since = self._find_listed_until(kind, asked_at)
+        offers = sort_by_creation(self._context.hub.list_since(kind, since=since), asked_at)
+        found = self._record_offers(offers, asked_at)
+        with self._context.store.transaction() as tx:  # only now: what was listed is recorded, and fetched by its id
+            tx.schedule.record_listed(self._context.agency, kind, until=asked_at)
+        return found
+
+    def _find_listed_until(self, kind: MessageType, asked_at: datetime) -> datetime:
+        """Find how far the hub's lists by date were read; where none was, note where the first one begins."""
+        agency = self._context.agency
+        with self._context.store.snapshot() as tx:
+            since = tx.schedule.find_listed_until(agency, kind)
+        if since is None:  # noted before it is asked for: the first answer may be weeks away
+            since = asked_at - timedelta(days=self._context.capabilities.first_days)
+            with self._context.store.transaction() as tx:
+                tx.schedule.record_listed(agency, kind, until=since)
+        return since
 
     def open_status(self, row: ReceiptRow) -> ReceivedStatus | None:
         """Open a status packet that came in, and find the delivery it is about; None where it is no status.
@@ -339,6 +363,8 @@ class Inbox:
                 elif (redownload_values := self._plan_redownload(row, tx.now)) is not None:
                     new_ids[row.id] = None
                     rows[waiting.doc_id] = tx.receipts.move(row, ReceiptState.LISTED, **redownload_values)
+                elif not waiting.is_waiting:
+                    continue  # the hub knows that we have it, and lists it all the same
                 elif row.confirmed_at is None:
                     tx.outgoing.requeue_refused(row)  # else the hub was not told yet when it answered
                 elif asked_at <= row.confirmed_at <= tx.now:  # not one that a clock ahead wrote
@@ -389,6 +415,24 @@ def _take_up_after_restore(tx: Tx, row: ReceiptRow) -> ReceiptRow:
     state = ReceiptState.WAITING if row.was_admitted else ReceiptState.LISTED
     values = _AFRESH | ({} if row.was_admitted else {"attempts": 0})
     return tx.receipts.move(row, state, detail=detail, next_attempt_at=tx.now, **values)
+
+
+def sort_by_creation(offers: Sequence[Waiting], asked_at: datetime) -> list[Waiting]:
+    """Sort what a hub lists by the time at which it says that each packet arrived there.
+
+    One without a time that can be true stays behind the one that it is listed after; the same times stay as listed.
+
+    Args:
+        offers: the packets, as listed.
+        asked_at: when the hub was asked.
+    """
+    latest = asked_at + _CLOCK_TOLERANCE
+    times: list[datetime] = []
+    for offer in offers:
+        created_at = offer.created_at
+        is_true = created_at is not None and _EARLIEST_CREATION <= created_at <= latest
+        times.append(created_at if is_true and created_at is not None else times[-1] if times else _EARLIEST_CREATION)
+    return [offer for _, offer in sorted(zip(times, offers, strict=True), key=itemgetter(0))]
 
 
 def _can_redownload(row: ReceiptRow) -> bool:

@@ -120,6 +120,10 @@ def explain(context: ConnectorContext, document_id: str) -> Story:
 
 def _explain_delivery(tx: Tx, context: ConnectorContext, row: DeliveryRow) -> Story:
     outgoing_rows = tx.outgoing.find_all(row.agency, delivery_id=row.id)
+    refused_about = _list_refused_about(tx, row)
+    refused_ids = {
+        item.id for item in (*tx.outgoing.list_refused_about(row.agency, delivery_ids=[row.id]), *refused_about)
+    }
     events = [
         *_build_timeline_events(tx, DELIVERIES, [row.id]),
         *_build_answer_events(tx, row.agency, "delivery", [row.id]),
@@ -128,8 +132,8 @@ def _explain_delivery(tx: Tx, context: ConnectorContext, row: DeliveryRow) -> St
     next_steps = [
         _describe_delivery_next(tx, row),
         *_describe_recipients_next(tx, context, row),
-        *(_describe_outgoing_next(tx, item) for item in outgoing_rows),
-        *(_describe_outgoing_next(tx, item) for item in _list_refused_about(tx, row)),
+        *(_describe_outgoing_next(item, is_refused=item.id in refused_ids) for item in outgoing_rows),
+        *(_describe_outgoing_next(item, is_refused=item.id in refused_ids) for item in refused_about),
         _describe_pause(tx, [row, *outgoing_rows]),
     ]
     return _build_story(
@@ -143,8 +147,7 @@ def _explain_delivery(tx: Tx, context: ConnectorContext, row: DeliveryRow) -> St
 def _list_refused_about(tx: Tx, row: DeliveryRow) -> list[OutgoingRow]:
     """List the refused confirmations of statuses that came about a document of ours."""
     receipts = tx.receipts.find_all(row.agency, document_id=row.document_id)
-    rows = (item for receipt in receipts for item in tx.outgoing.find_all(row.agency, receipt_id=receipt.id))
-    return [item for item in rows if tx.outgoing.is_refused(item)]
+    return tx.outgoing.list_refused_about(row.agency, receipt_ids=[receipt.id for receipt in receipts])
 
 
 def _describe_delivery_next(tx: Tx, row: DeliveryRow) -> _TextPair | None:
@@ -270,7 +273,8 @@ def _explain_receipt(tx: Tx, row: ReceiptRow) -> Story:
                 else "Nơi gửi chờ trả lời yêu cầu này: cần trả lời 15 hoặc 16.",
             )
         )
-    next_steps += [_describe_outgoing_next(tx, item) for item in outgoing_rows]
+    refused_ids = {item.id for item in tx.outgoing.list_refused_about(row.agency, receipt_ids=[row.id])}
+    next_steps += [_describe_outgoing_next(item, is_refused=item.id in refused_ids) for item in outgoing_rows]
     next_steps.append(_describe_pause(tx, outgoing_rows))
     name = row.code or row.hub_doc_id
     verification_note = _NOT_VERIFIED_WORDS if row.error_code == VerificationFailed.__name__ else ("", "")
@@ -397,9 +401,9 @@ def _name_outgoing(row: OutgoingRow) -> _TextPair:
     )
 
 
-def _describe_outgoing_next(tx: Tx, row: OutgoingRow) -> _TextPair | None:
+def _describe_outgoing_next(row: OutgoingRow, *, is_refused: bool) -> _TextPair | None:
     en, vi = _name_outgoing(row)
-    if tx.outgoing.is_refused(row):
+    if is_refused:
         return (
             f"The {en} was refused: {row.error_text} It is tried again while the hub offers the packet; else, once "
             "that is mended: edoc resend ID.",

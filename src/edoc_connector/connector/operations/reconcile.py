@@ -91,7 +91,8 @@ def reconcile(context: ConnectorContext, outbox: Outbox) -> Reconciled:
             outcome, unsettled = _classify(tx, machine, key, error)
         results[outcome].append(unsettled)
     with context.store.snapshot() as tx:
-        results["refused"] = [_describe_refused(tx, row) for row in tx.outgoing.list_refused(context.agency)]
+        refused = tx.outgoing.list_refused(context.agency)
+    results["refused"] = [_describe_refused(row, document_id) for row, document_id in refused]
     return Reconciled(**{outcome: tuple(messages) for outcome, messages in results.items()})
 
 
@@ -100,9 +101,9 @@ def name_message(row: OutgoingRow) -> str:
     return CONFIRM if row.kind == CONFIRM else row.code
 
 
-def _describe_refused(tx: Tx, row: OutgoingRow) -> Unsettled:
+def _describe_refused(row: OutgoingRow, document_id: str) -> Unsettled:
     return Unsettled(
-        document_id=_find_document_id(tx, row) or row.hub_doc_id or "",
+        document_id=document_id or row.hub_doc_id or "",
         what=name_message(row),
         state=row.state,
         text=row.error_text or "",
@@ -123,9 +124,12 @@ def find_undecided_statuses(
         what: only those of this code.
         recipient: only those to this organisation.
     """
-    rows = tx.outgoing.find_all(agency, state=OutgoingState.UNKNOWN)
-    named = [row for row in rows if what in (None, row.code) and recipient in (None, row.recipient)]
-    return [row for row in named if _find_document_id(tx, row) == document_id]
+    delivery_ids = [row.id for row in tx.deliveries.find_all(agency, document_id=document_id)]
+    receipt_ids = [row.id for row in tx.receipts.find_all(agency, document_id=document_id)]
+    rows = tx.outgoing.list_about(
+        agency, delivery_ids=delivery_ids, receipt_ids=receipt_ids, state=OutgoingState.UNKNOWN
+    )
+    return [row for row in rows if what in (None, row.code) and recipient in (None, row.recipient)]
 
 
 def settle_statuses(tx: Tx, matching_rows: Sequence[OutgoingRow], *, arrived: bool) -> None:

@@ -69,24 +69,24 @@ def resend(
 
 def _select_messages(tx: Tx, agency: str, request: _Request) -> list[OutgoingRow]:
     """Select the statuses and confirmations about a document: the refused ones, or the one that is named."""
-    rows = _find_messages(tx, agency, request.document_id)
+    subjects = _find_subjects(tx, agency, request.document_id)
     if request.what is None:
-        return [row for row in rows if tx.outgoing.is_refused(row)]
+        return tx.outgoing.list_refused_about(agency, **subjects)
+    rows = tx.outgoing.list_about(agency, **subjects)
     return [row for row in rows if request.what in (row.kind, row.code) and request.what != DOCUMENT]
 
 
-def _find_messages(tx: Tx, agency: str, document_id: str) -> list[OutgoingRow]:
-    """Find everything that was to be told about a document, sent or received, the oldest first."""
+def _find_subjects(tx: Tx, agency: str, document_id: str) -> dict[str, list[int]]:
+    """Find the deliveries and receipts of a document, by the names that `Outgoing.list_about` has for them."""
     delivery = tx.deliveries.find_by_document_id(agency, document_id)
     receipts = tx.receipts.find_all(agency, document_id=document_id)
     receipts += tx.receipts.list_by_any_id(agency, document_id)
     if delivery is None and not receipts:
         raise _build_not_found_error(document_id)
-    receipt_ids = {receipt.id for receipt in receipts}
-    rows = [] if delivery is None else tx.outgoing.find_all(agency, delivery_id=delivery.id)
-    for receipt_id in receipt_ids:
-        rows += tx.outgoing.find_all(agency, receipt_id=receipt_id)
-    return sorted(rows, key=lambda row: row.id)
+    return {
+        "delivery_ids": [] if delivery is None else [delivery.id],
+        "receipt_ids": [receipt.id for receipt in receipts],
+    }
 
 
 def _resend_delivery(context: ConnectorContext, outbox: Outbox, row: DeliveryRow, request: _Request) -> Unsettled:

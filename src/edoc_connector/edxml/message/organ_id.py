@@ -8,6 +8,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
+from ..._core import Page
+from ...errors import InvalidQuery
+
 
 class CodeSystem(StrEnum):
     """The systems of codes."""
@@ -93,15 +96,25 @@ class _AgencyCodes(Protocol):
 class Directory:
     """The codes of the two systems, paired as a hub's directory pairs them.
 
-    ``Directory(connector.directory())`` makes one of the hub's directory. An agency that is marked inactive is left
-    out; a code that the directory pairs with two others of one system maps to none of them. Two codes of one system are
-    two agencies, whatever the directory says: it is a hub's word, and shall not make one of the other.
+    ``Directory(connector.iter_directory())`` makes one of the hub's directory. An agency that is marked inactive is
+    left out; a code that the directory pairs with two others of one system maps to none of them. Two codes of one
+    system are two agencies, whatever the directory says: it is a hub's word, and shall not make one of the other.
 
     Args:
-        agencies: the agencies of a hub's directory.
+        agencies: the agencies of a hub's directory, all of them.
+
+    Raises:
+        InvalidQuery: it is one page of them, and there are more.
     """
 
     def __init__(self, agencies: Iterable[_AgencyCodes]) -> None:
+        if isinstance(agencies, Page) and agencies.next is not None:
+            raise InvalidQuery(
+                "this is one page of the directory, and a code may be paired on another: give "
+                "connector.iter_directory().",
+                vi="Đây chỉ là một trang của danh bạ, mã có thể được ghép ở trang khác: hãy dùng "
+                "connector.iter_directory().",
+            )
         self._paired_codes: dict[OrganId, set[OrganId]] = {}
         for agency in agencies:
             if not getattr(agency, "active", True):

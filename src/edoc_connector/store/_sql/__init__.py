@@ -21,11 +21,12 @@ from .engine import (
     make_engine,
     translate_driver_errors,
 )
-from .schema import TABLES
+from .schema import SHOWN_WITHOUT_STATUSES, TABLES
 
 __all__ = [
     "DRIVER_ERRORS",
     "NO_TABLES",
+    "SHOWN_WITHOUT_STATUSES",
     "TABLES",
     "CompiledStatement",
     "ConnectionSource",

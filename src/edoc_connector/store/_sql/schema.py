@@ -100,11 +100,15 @@ deliveries = Table(
     *_build_queue_columns(DELIVERIES),
     UniqueConstraint("agency", "document_id"),
     Index(None, "agency", "state", "next_attempt_at"),
-    # Lists go by id, newest first, and end where the caller has enough. There is none of agency and id alone: SQLite
-    # would walk along it, through all rows, for whatever is wanted in that order.
+    # There is none of agency and id alone: SQLite would walk along it, through all rows, for whatever is wanted in that
+    # order.
     Index(None, "agency", "state", "id"),
+    # Pages of lists, the newest first: of all, and of those in a state.
+    Index(None, "agency", "created_at", "id"),
+    Index(None, "agency", "state", "created_at", "id"),
     Index(None, "agency", "hub_doc_id"),
-    Index(None, "agency", "code"),
+    # Letter by letter in every collation: lists look for the beginning of a code.
+    Index(None, "agency", "code", postgresql_ops={"code": "text_pattern_ops"}),
     Index(None, "agency", "sent_at"),
     # Packets name documents by their code as well, written in many ways; the date narrows them down.
     Index(None, "agency", "issued_on"),
@@ -126,8 +130,11 @@ delivery_recipients = Table(
     Column("out_of_order", Integer, nullable=False, default=0),
     # Of the last status that counted (`status_rules.Authority`); empty where it came before that was kept.
     Column("authority", String(16)),
+    # Those of the delivery, so that one index serves the list of an agency's deliveries to an organisation.
+    Column("agency", String(64)),
+    Column("created_at", UtcTime),
     UniqueConstraint("delivery_id", "organ_id"),
-    Index(None, "organ_id", "delivery_id"),
+    Index(None, "agency", "organ_id", "created_at", "delivery_id"),
     CheckConstraint("change IN ('asked', 'agreed', 'refused')", name="change"),
     sqlite_autoincrement=True,
 )
@@ -191,7 +198,12 @@ receipts = Table(
     Index(None, "agency", "state", "next_attempt_at"),
     Index(None, "agency", "document_id"),
     Index(None, "agency", "state", "id"),
-    Index(None, "agency", "business", "id"),
+    # Pages of lists, the newest first.
+    Index(None, "agency", "created_at", "id"),
+    Index(None, "agency", "state", "created_at", "id"),
+    Index(None, "agency", "business", "created_at", "id"),
+    Index(None, "agency", "sender", "created_at", "id"),
+    Index(None, "agency", "code", postgresql_ops={"code": "text_pattern_ops"}),
     Index(None, "agency", "fingerprint"),
     Index(None, "agency", "issued_on"),
     *_build_lease_indexes(RECEIPTS.table_name),
@@ -209,6 +221,17 @@ Index(
     & receipts.c.state.in_(["waiting", "handling", "handled", "confirmed"]),
     postgresql_where=(receipts.c.message_type == "edoc")
     & receipts.c.state.in_(["waiting", "handling", "handled", "confirmed"]),
+)
+
+# What a list shows that leaves statuses out: documents, requests, and what is not known or set aside.
+SHOWN_WITHOUT_STATUSES = "(business IS NOT NULL OR state IN ('listed', 'quarantined'))"
+Index(
+    "ix_receipts_documents",
+    receipts.c.agency,
+    receipts.c.created_at,
+    receipts.c.id,
+    sqlite_where=text(SHOWN_WITHOUT_STATUSES),
+    postgresql_where=text(SHOWN_WITHOUT_STATUSES),
 )
 
 # Statuses that the application was not told of yet. The columns that are empty in all of them make SQLite prefer it.
