@@ -64,7 +64,7 @@ if TYPE_CHECKING:
         StatusCode,
         StatusMessage,
     )
-    from .hubs import Vxp
+    from .hubs import Lgsp, Vxp
     from .signing import Signer, Verification, VerifyPolicy, load_signer
 
 _HOMES = {
@@ -89,7 +89,7 @@ _HOMES = {
         "StatusCode",
         "StatusMessage",
     ),
-    "hubs": ("Vxp",),
+    "hubs": ("Lgsp", "Vxp"),
     "signing": ("Signer", "Verification", "VerifyPolicy", "load_signer"),
 }
 _MODULES = ("edxml", "hubs", "signing", "testing")
@@ -138,6 +138,7 @@ __all__ = [
     "IntermediaryAnswer",
     "InvalidFields",
     "InvalidQuery",
+    "Lgsp",
     "NotFound",
     "NotSent",
     "OrganId",

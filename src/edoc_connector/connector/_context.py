@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from ..config import LimitSettings, ReceiveSettings
 from ..edxml import Limits, Organization
-from ..hubs import Progress
+from ..hubs import HubCapabilities, PacketProfile, Progress, get_capabilities
 from ..signing import Signer, TimeStamping, VerifyPolicy
 from ..store import Lease, OverdueLimits, Store
 from ._checkpoints import CheckpointKeeper
@@ -74,3 +74,13 @@ class ConnectorContext:
     hub_probe: HubProbe = field(repr=False)
     breaker: HubBreaker = field(repr=False)
     fetch_tries: int
+
+    @property
+    def capabilities(self) -> HubCapabilities:
+        """What the hub can do."""
+        return get_capabilities(self.hub.dialect)
+
+    @property
+    def packet_profile(self) -> PacketProfile:
+        """What the hub demands of packets beyond the standard."""
+        return self.capabilities.packet

@@ -45,7 +45,9 @@ def open_context(
         StoreError: the store cannot be opened.
     """
     clock = SteadyClock()
-    hub = RecordingHubClient(settings.dialect(), settings.client_settings(), clock=clock)
+    hub = RecordingHubClient(
+        settings.dialect(), settings.client_settings(), clock=clock, authenticator=settings.authenticator()
+    )
     try:
         store = _open_store(settings, clock)
     except BaseException:
