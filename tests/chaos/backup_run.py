@@ -148,7 +148,7 @@ def examine(
         if len(answers) != len(ids):
             wrong.append(f"{len(answers)} of {len(ids)} documents of {sender} were answered")
     with Connector.open(restored / "edoc.toml") as connector:
-        deliveries = connector.deliveries()
+        deliveries = list(connector.iter_deliveries())
         signs = connector.find_other_store()
     wrong += [f"{one.id} is {one.state}" for one in deliveries if one.state != "sent"]
     wrong += [
