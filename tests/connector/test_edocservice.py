@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from edoc_connector.connector import Connector
+from edoc_connector.connector._recording_hub import RecordingHubClient
 from edoc_connector.connector.inbound import claims, intake, read_findings
 from edoc_connector.connector.inbound.quarantine import MAX_WRONG_BODIES
 from edoc_connector.connector.inbound.status_sweep import StatusSweep
@@ -231,6 +232,26 @@ def test_trap_nothing_is_confirmed_while_a_status_fetch_failed(
 
 def _count_confirmations(hub: RunningHub, agency: str) -> int:
     return sum(call.startswith("confirmReceived") for call in hub.hub.edocservice.list_calls(agency))
+
+
+@in_place_or_taken_out
+def test_trap_a_confirmation_that_failed_is_not_simply_repeated(
+    edoc: Any, handle: Handle, hub: RunningHub, counter: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before a confirmation leaves once more, statuses are listed once more: no client repeats it itself (1)."""
+    if not counter:
+        monkeypatch.setattr(RecordingHubClient, "confirm_once", RecordingHubClient.confirm)
+    edoc("H29.05").send(sample_document())
+    receiver = edoc("G22", http={"attempts": 3, "backoff": 0.0})
+    hub.faults.add(Fault(kind="error", path="/EdocService/confirmReceived", status=503))
+    handle(receiver)
+    receiver.flush()
+
+    def check() -> None:
+        calls = hub.hub.edocservice.list_calls("G22")
+        assert calls[: calls.index("confirmReceived 1")].count("getPendingDocIds STATUS") == 3
+
+    holds(counter, check)
 
 
 def test_trap_the_order_of_a_poll(crossing: Any, hub: RunningHub, handle: Handle) -> None:

@@ -107,6 +107,13 @@ def test_the_vendors_line_end(hub: RunningHub, packet: bytes) -> None:
     assert base64.b64decode(fetched["data"]) == packet
 
 
+def test_trap_headers_of_an_earlier_call_are_ignored(hub: RunningHub, packet: bytes) -> None:
+    """The vendor's client keeps the headers of its first call: a docId on a send means nothing (6)."""
+    assert _send(hub, "H29.05", packet, docId="5").json()["docId"] == 1
+    listed = _call(hub, "G22", "getPendingDocIds", method="GET", type="EDOC", docId="5").json()
+    assert listed["docIDs"] == [1]
+
+
 def test_by_curl(hub: RunningHub, packet: bytes, tmp_path: Path) -> None:
     """curl by the description alone."""
     path = tmp_path / "sent.edxml"

@@ -22,6 +22,7 @@ from ..hubs import (
     Flow,
     MessageType,
     NotJsonError,
+    Outcome,
     ReportingDialect,
     Waiting,
     WireRequest,
@@ -156,6 +157,11 @@ class RecordingHubClient(HubClient):
         """List what came since a time, from a hub that lists by date."""
         dialect = cast(DatedDialect, self.dialect)
         return self.call(dialect.list_waiting, message_type, since=since)
+
+    def confirm_once(self, doc_id: str, outcome: Outcome) -> None:
+        """Confirm a packet without trying again: what waits may be another by then, and be confirmed too."""
+        self._require_alone()
+        self.run(self.dialect.confirm(doc_id, outcome))
 
     def has_document(self, *, sender: str, recipients: Sequence[str], code: str) -> bool:
         """Ask whether the hub has a document, of a hub that tells so."""

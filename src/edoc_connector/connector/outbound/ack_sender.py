@@ -260,7 +260,8 @@ class AckSender(ForkAware):
         outcome = AckOutcome(row=row)
         try:
             if row.kind == CONFIRM:
-                hub.confirm(row.hub_doc_id or "", Outcome(row.code))
+                confirm = hub.confirm_once if self.gate.is_needed else hub.confirm
+                confirm(row.hub_doc_id or "", Outcome(row.code))
                 outcome = AckOutcome(row=row, doc_id=row.hub_doc_id)
             else:
                 hub_copy = self._send_status(row)
