@@ -1,8 +1,9 @@
-"""The hash of a packet that is about to be sent, and its bytes where they are few."""
+"""The hash and size of a packet that is about to be sent, and its bytes where they are few."""
 
 from __future__ import annotations
 
 import hashlib
+from pathlib import Path
 
 from .._core import AnyFile, get_path, open_file
 from .messages import build_empty_packet_error, build_large_packet_error, build_unreadable_packet_error
@@ -36,8 +37,17 @@ def hash_packet(packet: AnyFile, *, limit: int) -> tuple[bytes, bytes | None]:
                 size += len(chunk)
     except OSError as error:
         raise build_unreadable_packet_error(path, error) from error
+    require_size(path, size, limit=limit)
+    return digest.digest(), first if size == len(first) else None
+
+
+def require_size(path: Path, size: int, *, limit: int) -> None:
+    """Refuse a packet without bytes, or with more than the hub takes.
+
+    Raises:
+        AttachmentError: it is.
+    """
     if size == 0:
         raise build_empty_packet_error(path)
     if size > limit:
         raise build_large_packet_error(path, limit)
-    return digest.digest(), first if size == len(first) else None
