@@ -154,8 +154,18 @@ def test_lists_that_are_none(answer: Any) -> None:
         _drive(HUB.list_waiting(), (200, {"status": "Success", **answer}))
 
 
-def test_trap_a_later_hub_takes_post() -> None:
+@pytest.mark.parametrize("counter", [True, False], ids=["in place", "taken out"])
+def test_trap_a_later_hub_takes_post(counter: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     """On 405 the other method is used, and remembered; a hub that goes back is followed (list)."""
+    if not counter:
+        monkeypatch.setattr("edoc_connector.hubs.edocservice.calls.OTHER_METHOD", {"GET": "GET", "POST": "POST"})
+        with pytest.raises(AssertionError):
+            _require_other_method()
+        return
+    _require_other_method()
+
+
+def _require_other_method() -> None:
     hub = Edocservice(endpoint="http://h/EdocService", system_id="H29", secret="t")
     good = (200, {"status": "Success", "data": []})
     _, asked = _drive(hub.list_waiting(), (405, b""), good)
