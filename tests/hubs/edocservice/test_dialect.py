@@ -12,11 +12,13 @@ import pytest
 
 from edoc_connector.errors import AttachmentError, ConfigError, HubError
 from edoc_connector.hubs import (
+    AccessToken,
     Edocservice,
     FileBody,
     Flow,
     MessageType,
     Outcome,
+    TokenLogin,
     WireRequest,
     list_setting_fields,
     run,
@@ -172,3 +174,13 @@ def test_types_that_are_not_checked() -> None:
     """A hub that takes every document type is told by a setting."""
     assert Edocservice(**GOOD).capabilities.packet.document_types == (1, 2)
     assert Edocservice(**GOOD, checks_types=False).capabilities.packet.document_types == ()
+
+
+def test_a_bare_token() -> None:
+    """A login's token is carried as Bearer, or bare as such hubs want it; a scheme no header carries is refused."""
+    values: dict[str, Any] = {"login_url": "https://h.vn/login", "username": "u", "password": "p"}
+    token = AccessToken(value="t0ken", lifetime=60)
+    assert TokenLogin(**values).build_headers(token) == {"Authorization": "Bearer t0ken"}
+    assert TokenLogin(**values, scheme="").build_headers(token) == {"Authorization": "t0ken"}
+    with pytest.raises(ConfigError, match="scheme"):
+        TokenLogin(**values, scheme="Mã ")
