@@ -17,6 +17,7 @@ from .maintenance import (
     Restored,
     begin_restore,
     find_damage,
+    require_not_lost,
     restore_backup,
     write_backup,
 )
@@ -186,6 +187,7 @@ __all__ = [
     "require_allowed_code",
     "require_same_document",
     "require_take_back",
+    "require_not_lost",
     "restore_backup",
     "translate_driver_errors",
     "upgrade",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 from sqlalchemy import Connection, Engine, inspect, text
@@ -53,8 +54,12 @@ def upgrade_engine(engine: Engine) -> None:
         connection.commit()
 
 
-def ensure_schema(engine: Engine) -> bool:
+def ensure_schema(engine: Engine, *, require_new: Callable[[], None]) -> bool:
     """Require the newest revision; make the tables of an empty database.
+
+    Args:
+        engine: the database.
+        require_new: raises where an empty database may not get its tables.
 
     Returns:
         Whether they were made now.
@@ -68,6 +73,7 @@ def ensure_schema(engine: Engine) -> bool:
             return False
         is_empty = not inspect(connection).get_table_names()
     if is_empty:
+        require_new()
         upgrade_engine(engine)
         return True
     raise StoreError(

@@ -24,7 +24,7 @@ from ._sql import (
     translate_driver_errors,
 )
 from .group_commit import GroupCommit, GroupTransaction, SoloTransaction
-from .maintenance import Announcement, Identity, IdentityWatch
+from .maintenance import Announcement, Identity, IdentityWatch, require_never_there
 from .migrate import ensure_schema, read_revision
 from .procrastinate import TaskQueue, require_task_tables
 from .rows import StoreIdentity
@@ -164,18 +164,21 @@ class Store:
 
         Raises:
             ConfigError: tasks are asked for, and the database is not PostgreSQL or procrastinate is not installed.
-            StoreError: it cannot be opened, or has another schema revision.
+            StoreError: it cannot be opened, has another schema revision, or is gone: see `require_never_there`.
         """
         engine = make_engine(url)
         try:
+            files = Spool(spool, owner=owner, keys=spool_keys, drafts=drafts)
+            require_new = partial(require_never_there, engine, files)
             path = find_database_file(engine)
             if path is not None:
+                if not path.exists():
+                    require_new()  # before SQLite makes the file
                 with translate_driver_errors():
                     make_private_folder(path.parent)
                     protect_database(path)
-            is_new = ensure_schema(engine)
+            is_new = ensure_schema(engine, require_new=require_new)
             queue = require_task_tables(engine, is_new=is_new) if tasks else None
-            files = Spool(spool, owner=owner, keys=spool_keys, drafts=drafts)
             return cls(engine, files, clock=clock, tasks=queue, actor=owner)
         except BaseException:
             engine.dispose()
