@@ -18,6 +18,7 @@ from ._sql import (
     ConnectionSource,
     SqliteConnectionSource,
     as_store_error,
+    as_typed_error,
     find_database_file,
     make_engine,
     select_connection_source,
@@ -288,8 +289,8 @@ class StoreTransaction:
             self._group_transaction.__exit__(kind, error, trace)
         except DRIVER_ERRORS as failure:
             raise as_store_error(failure) from failure
-        if isinstance(error, DRIVER_ERRORS):
-            raise as_store_error(error) from error
+        if isinstance(error, (*DRIVER_ERRORS, UnicodeEncodeError)):
+            raise as_typed_error(error) from error
 
     def _write_pending(self) -> None:
         """Write timeline, tasks and evidence, which tell what the block did."""
@@ -332,5 +333,5 @@ class StoreSnapshot:
             self._connections.rollback(self._connection)
         except DRIVER_ERRORS as failure:
             raise as_store_error(failure) from failure
-        if isinstance(error, DRIVER_ERRORS):
-            raise as_store_error(error) from error
+        if isinstance(error, (*DRIVER_ERRORS, UnicodeEncodeError)):
+            raise as_typed_error(error) from error

@@ -7,9 +7,10 @@ import stat
 from pathlib import Path
 
 from ..._core import Text, is_open_to_others
+from ...edxml import VIETNAM
 from ...errors import StoreError
-from ...store import SCHEMA_REVISION, read_store_revision, translate_driver_errors
-from ..operations import fsck
+from ...store import SCHEMA_REVISION, Identity, read_store_revision, translate_driver_errors
+from ..operations import find_other_store, fsck
 from .check import Check, CheckSeverity, Values, describe_count
 from .subject import Subject
 
@@ -94,6 +95,25 @@ def _find_missing(subject: Subject) -> Values | None:
     return describe_count(sum(fault.kind == "missing" for fault in fsck(subject.context)))
 
 
+def _find_other_store(subject: Subject) -> Values | None:
+    other = subject.context.guard.find_other()
+    return {"database": other.database, "place": other.seen_at} if other is not None else None
+
+
+def _find_unknown_documents(subject: Subject) -> Values | None:
+    documents = find_other_store(subject.context).unknown_documents
+    return {"count": len(documents), "document": documents[0]} if documents else None
+
+
+def _find_restore(subject: Subject) -> Values | None:
+    with subject.context.store.snapshot() as tx:
+        identity = Identity(tx).read()
+    if not identity.is_restoring or identity.snapshot_at is None:
+        return None
+    state_of = identity.snapshot_at.astimezone(VIETNAM)
+    return {"moment": Text(f"{state_of:%Y-%m-%d %H:%M}", f"{state_of:%H:%M %d/%m/%Y}")}
+
+
 STORE_CHECKS = (
     Check(
         code="CHK-OPEN",
@@ -130,6 +150,58 @@ STORE_CHECKS = (
             "hãy sao lưu, dừng mọi chương trình đang dùng kho, cài cùng một phiên bản rồi chạy edoc db upgrade",
         ),
         find=_find_wrong_revision,
+    ),
+    Check(
+        code="CHK-OTHER-STORE",
+        severity=CheckSeverity.FAIL,
+        title=Text("no other store is in use for the agency", "không có kho dữ liệu khác đang dùng cho đơn vị"),
+        sentence=Text(
+            "a program works for the agency with another store now ({database}, seen at {place}): this one may not work "
+            "with the hub",
+            "có chương trình đang làm việc cho đơn vị với kho dữ liệu khác ({database}, thấy tại {place}): chương trình "
+            "dùng kho này không được làm việc với trục",
+        ),
+        cure=Text(
+            "use one store: give every program of the agency the same [store] url, and end the one that has another",
+            "hãy dùng chung một kho: đặt cùng [store] url cho mọi chương trình của đơn vị và dừng chương trình dùng kho "
+            "khác",
+        ),
+        find=_find_other_store,
+    ),
+    Check(
+        code="CHK-UNKNOWN-DOCUMENTS",
+        severity=CheckSeverity.WARN,
+        title=Text(
+            "recipients report only on documents of this store", "nơi nhận chỉ báo về văn bản có trong kho dữ liệu này"
+        ),
+        sentence=Text(
+            "recipients reported on {count} documents in 30 days that this store never sent, first {document}: another "
+            "store is used for the agency, or this one was restored",
+            "trong 30 ngày, nơi nhận báo trạng thái về {count} văn bản mà kho này không gửi, đầu tiên là {document}: "
+            "đơn vị đang dùng kho khác, hoặc kho này được khôi phục từ bản sao lưu",
+        ),
+        cure=Text(
+            "look for another machine that sends for the agency, and give both one store; after a restore send these "
+            "documents again with the same ids",
+            "hãy tìm máy khác đang gửi thay đơn vị và dùng chung một kho; nếu vừa khôi phục, hãy gửi lại các văn bản đó "
+            "với cùng mã định danh",
+        ),
+        find=_find_unknown_documents,
+        is_slow=True,
+    ),
+    Check(
+        code="CHK-RESTORING",
+        severity=CheckSeverity.WARN,
+        title=Text("no restore is under way", "không có việc khôi phục đang dở"),
+        sentence=Text(
+            "the store was restored to its state of {moment} (Vietnam time), and that is not caught up with",
+            "kho dữ liệu được khôi phục về thời điểm {moment} (giờ Việt Nam) và chưa xử lý xong",
+        ),
+        cure=Text(
+            "run edoc restored, do what it says, then edoc restored --done",
+            "hãy chạy edoc restored, làm theo hướng dẫn, rồi chạy edoc restored --done",
+        ),
+        find=_find_restore,
     ),
     Check(
         code="CHK-SPOOL",
