@@ -242,15 +242,24 @@ class Inbox:
         return found
 
     def _find_listed_until(self, kind: MessageType, asked_at: datetime) -> datetime:
-        """Find how far the hub's lists by date were read; where none was, note where the first one begins."""
+        """Find how far the hub's lists by date were read; where none was, note where the first one begins.
+
+        A time to come is one that a clock ahead wrote: nobody knows how far they were read, and the first one is read
+        again.
+        """
         agency = self._context.agency
         with self._context.store.snapshot() as tx:
             since = tx.schedule.find_listed_until(agency, kind)
-        if since is None:  # noted before it is asked for: the first answer may be weeks away
-            since = asked_at - timedelta(days=self._context.capabilities.first_days)
-            with self._context.store.transaction() as tx:
-                tx.schedule.record_listed(agency, kind, until=since)
-        return since
+        if since is not None and since <= asked_at + self._context.overdue_limits.written:
+            return since
+        start = asked_at - timedelta(days=self._context.capabilities.first_days)
+        with self._context.store.transaction() as tx:  # before it is asked for: the first answer may be weeks away
+            if since is None:
+                tx.schedule.record_listed(agency, kind, until=start)
+            else:
+                log.error("a wrong clock wrote how far %s of %s were listed; they are listed once more", kind, agency)
+                tx.schedule.record_listed_anew(agency, kind, until=start)
+        return start
 
     def open_status(self, row: ReceiptRow) -> ReceivedStatus | None:
         """Open a status packet that came in, and find the delivery it is about; None where it is no status.
