@@ -202,7 +202,9 @@ def test_row_34_a_list_by_date_that_a_wrong_clock_read(
     weekend = _open_days_later(receiver, platform, days=4, monkeypatch=monkeypatch)
     assert len(handle(weekend)) == 1
     with weekend.context.store.snapshot() as tx:
-        assert tx.schedule.find_listed_until("G22", MessageType.EDOC) <= weekend.context.store.clock()
+        until = tx.schedule.find_listed_until("G22", MessageType.EDOC)
+        assert until is not None
+        assert until <= weekend.context.store.clock()
         assert not [name for name in tx.schedule.list_jobs("G22") if name.startswith("listed")]
 
 

@@ -346,8 +346,8 @@ def _ask(store: Store, heard: list[tuple[str, Any]], load: Callable[[Any, str], 
 def test_a_time_at_the_end_of_the_calendar_is_refused(moment: datetime) -> None:
     """One that UTC does not know is no time of a list, and no error of Python's."""
     east = timezone(timedelta(hours=7 if moment is datetime.min else -7))
+    filters = {"since": moment.replace(tzinfo=east)}
     with pytest.raises(InvalidQuery, match="since"):
-        filters = {"since": moment.replace(tzinfo=east)}
         PageRequest.parse("x", AGENCY, filters, limit=1, after=None, by_time=True)
 
 

@@ -161,7 +161,9 @@ def test_another_store_in_use(office: Office, tmp_path: Path, find: Find) -> Non
     """CHK-OTHER-STORE is raised at the store that came second, as long as the first is in use (faults, row 40)."""
     first = office("G22")
     list(first.receive())
-    second = office("G22", store={"url": f"sqlite:///{tmp_path / 'other.db'}", "spool": str(tmp_path / "G22" / "spool")})
+    second = office(
+        "G22", store={"url": f"sqlite:///{tmp_path / 'other.db'}", "spool": str(tmp_path / "G22" / "spool")}
+    )
     assert find(second, "CHK-OTHER-STORE") is FAIL
     assert find(first, "CHK-OTHER-STORE") is PASS
     first.close()

@@ -236,7 +236,7 @@ def test_a_store_that_was_put_back_by_hand(office: Office, hub: RunningHub) -> N
     assert machine.send(sample_document()).state is DeliveryState.SENT
 
 
-@pytest.mark.parametrize("moment", [datetime(9999, 12, 31, tzinfo=UTC), datetime(2026, 11, 27, 18, 0)])  # noqa: DTZ001
+@pytest.mark.parametrize("moment", [datetime(9999, 12, 31, tzinfo=UTC), datetime(2026, 11, 27, 18, 0)])
 def test_a_restore_to_a_time_that_cannot_be(office: Office, fails: Fails, moment: datetime) -> None:
     """A time to come, or without a zone, is refused, and the store stays as it is."""
     connector = office("H29.05")

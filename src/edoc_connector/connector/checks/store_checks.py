@@ -156,15 +156,15 @@ STORE_CHECKS = (
         severity=CheckSeverity.FAIL,
         title=Text("no other store is in use for the agency", "không có kho dữ liệu khác đang dùng cho đơn vị"),
         sentence=Text(
-            "a program works for the agency with another store now ({database}, seen at {place}): this one may not work "
-            "with the hub",
-            "có chương trình đang làm việc cho đơn vị với kho dữ liệu khác ({database}, thấy tại {place}): chương trình "
-            "dùng kho này không được làm việc với trục",
+            "a program works for the agency with another store now ({database}, seen at {place}): this one may not "
+            "work with the hub",
+            "có chương trình đang làm việc cho đơn vị với kho dữ liệu khác ({database}, thấy tại {place}): chương "
+            "trình dùng kho này không được làm việc với trục",
         ),
         cure=Text(
             "use one store: give every program of the agency the same [store] url, and end the one that has another",
-            "hãy dùng chung một kho: đặt cùng [store] url cho mọi chương trình của đơn vị và dừng chương trình dùng kho "
-            "khác",
+            "hãy dùng chung một kho: đặt cùng [store] url cho mọi chương trình của đơn vị và dừng chương trình dùng "
+            "kho khác",
         ),
         find=_find_other_store,
     ),
@@ -183,8 +183,8 @@ STORE_CHECKS = (
         cure=Text(
             "look for another machine that sends for the agency, and give both one store; after a restore send these "
             "documents again with the same ids",
-            "hãy tìm máy khác đang gửi thay đơn vị và dùng chung một kho; nếu vừa khôi phục, hãy gửi lại các văn bản đó "
-            "với cùng mã định danh",
+            "hãy tìm máy khác đang gửi thay đơn vị và dùng chung một kho; nếu vừa khôi phục, hãy gửi lại các văn bản "
+            "đó với cùng mã định danh",
         ),
         find=_find_unknown_documents,
         is_slow=True,

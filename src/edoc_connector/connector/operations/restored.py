@@ -91,10 +91,10 @@ def begin_by_hand(context: ConnectorContext, snapshot_at: datetime) -> None:
     """
     if snapshot_at.utcoffset() is None or snapshot_at > context.store.clock():
         raise InvalidQuery(
-            f"the store's state cannot be of {snapshot_at.isoformat()}: give a time in the past, with its zone, such as "
-            "2026-11-27T18:00+07:00.",
-            vi=f"Kho dữ liệu không thể ở thời điểm {snapshot_at.isoformat()}: hãy ghi thời điểm đã qua, kèm múi giờ, ví "
-            "dụ 2026-11-27T18:00+07:00.",
+            f"the store's state cannot be of {snapshot_at.isoformat()}: give a time in the past, with its zone, such "
+            "as 2026-11-27T18:00+07:00.",
+            vi=f"Kho dữ liệu không thể ở thời điểm {snapshot_at.isoformat()}: hãy ghi thời điểm đã qua, kèm múi giờ, "
+            "ví dụ 2026-11-27T18:00+07:00.",
         )
     with context.store.transaction("edoc restored") as tx:
         begin_restore(tx, snapshot_at=snapshot_at)

@@ -280,8 +280,10 @@ def as_store_error(error: SQLAlchemyError | OSError | UnicodeDecodeError) -> Sto
     return _build_store_error(_UNKNOWN_FAILURE, type(error).__name__, str(error))
 
 
-def as_typed_error(error: SQLAlchemyError | OSError | UnicodeError) -> StoreError | InvalidQuery:
-    """Translate as `as_store_error` does; a text that no database takes is its caller's mistake, and not the store's."""
+def as_typed_error(
+    error: SQLAlchemyError | OSError | UnicodeDecodeError | UnicodeEncodeError,
+) -> StoreError | InvalidQuery:
+    """Translate as `as_store_error` does; a text that no database takes is its caller's mistake."""
     if not isinstance(error, UnicodeEncodeError):
         return as_store_error(error)
     return InvalidQuery(
