@@ -322,7 +322,7 @@ class Examination:
     def _check_explanations(self) -> Iterator[str]:
         """Nothing is open about anything, and each explanation says so."""
         for connector in self.connectors.values():
-            receipts = [one.hub_doc_id for one in connector.receipts() if not one.hub_doc_id.startswith("ghost-")]
+            receipts = [one.hub_doc_id for one in connector.iter_receipts() if not one.hub_doc_id.startswith("ghost-")]
             for name in [*(one.id for one in connector.deliveries()), *receipts]:
                 story = connector.explain(name)
                 if story.next != NOTHING:

@@ -185,6 +185,25 @@ def _open_days_later(
     return connector
 
 
+def test_row_35_what_was_confirmed_after_the_backup_is_not_handed_out(
+    lgsp: Any, handle: Handle, platform: RunningHub
+) -> None:
+    """What the platform lists although it was told stays set aside; what it was not told comes back (row 35)."""
+    sender, receiver = lgsp("H29.05"), lgsp("G22")
+    for number in ("1", "2"):
+        sender.send(sample_document(number=number))
+    for _ in receiver.receive():  # both are here, none is handled
+        break
+    first, second = (one.hub_doc_id for one in reversed(receiver.receipts()))
+    receiver.begin_restore(receiver.context.store.clock())
+    for packet in platform.packets():
+        for receipt in packet.receipts:
+            if receipt.id == first:
+                platform.hub.storage.set_state(first, "done", packet.events[-1])
+    assert [one.hub_doc_id for one in handle(receiver)] == [second]
+    assert receiver.restored().set_aside == (first,)
+
+
 def test_row_34_a_list_by_date_that_a_wrong_clock_read(
     lgsp: Any,
     handle: Handle,

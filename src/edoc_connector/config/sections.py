@@ -336,6 +336,20 @@ class StoreSettings(Section):
         return self
 
 
+class EvidenceSettings(Section):
+    """``[evidence]``: checkpoints of the log.
+
+    Args:
+        checkpoints: folder outside the database that keeps them; another disk, a mount, or a colleague's machine.
+        entries: a checkpoint is made after so many entries,
+        interval: and after so many seconds, where something was entered.
+    """
+
+    checkpoints: Path | None = None
+    entries: Annotated[int, Field(ge=1, le=1_000_000)] = 1024
+    interval: Annotated[float, Field(ge=1, le=366 * _DAY)] = 86400.0
+
+
 class FileSettings(Section):
     """``[files]``: other users of this machine.
 

@@ -44,6 +44,7 @@ from .secret_refs import SecretRef
 from .sections import (
     AgencySettings,
     CheckSettings,
+    EvidenceSettings,
     FileSettings,
     HttpSettings,
     HubSettings,
@@ -80,6 +81,7 @@ class Settings(BaseSettings):
         signing: the key.
         receive: which packets come in.
         store: where everything is kept.
+        evidence: checkpoints of the log.
         limits: times and numbers.
         packets: how large a packet may be.
         worker: what `edoc worker` does, and how often.
@@ -99,6 +101,7 @@ class Settings(BaseSettings):
     signing: SigningSettings = SigningSettings()
     receive: ReceiveSettings = ReceiveSettings()
     store: StoreSettings = StoreSettings()
+    evidence: EvidenceSettings = EvidenceSettings()
     limits: LimitSettings = LimitSettings()
     packets: PacketSettings = PacketSettings()
     worker: WorkerSettings = WorkerSettings()
@@ -388,6 +391,10 @@ class Settings(BaseSettings):
     def drafts(self) -> Path | None:
         """Resolve the folder for packets in the making; None for one in the spool."""
         return self._resolve_path(self.store.drafts) if self.store.drafts is not None else None
+
+    def checkpoints(self) -> Path | None:
+        """Resolve the folder that keeps checkpoints of the evidence; None without one."""
+        return self._resolve_path(self.evidence.checkpoints) if self.evidence.checkpoints is not None else None
 
     def check_secret_files(self) -> None:
         """Warn of files with secrets and keys that other users of this machine can read.

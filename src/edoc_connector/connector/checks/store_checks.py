@@ -7,9 +7,8 @@ import stat
 from pathlib import Path
 
 from ..._core import Text, is_open_to_others
-from ...edxml import VIETNAM
 from ...errors import StoreError
-from ...store import SCHEMA_REVISION, Identity, read_store_revision, translate_driver_errors
+from ...store import SCHEMA_REVISION, read_store_revision, translate_driver_errors
 from ..operations import find_other_store, fsck
 from .check import Check, CheckSeverity, Values, describe_count
 from .subject import Subject
@@ -41,6 +40,21 @@ def _find_wrong_revision(subject: Subject) -> Values | None:
         if revision is None:  # no database yet, or none of ours
             return None
     return None if revision == SCHEMA_REVISION else {"revision": revision or "?", "needed": SCHEMA_REVISION}
+
+
+def _find_store_beside(subject: Subject) -> Values | None:
+    other = subject.context.guard.find_other()
+    return None if other is None else {"database": other.database, "place": other.seen_at}
+
+
+def _find_documents_of_others(subject: Subject) -> Values | None:
+    """Find what was sent with another store and reported on to this one."""
+    documents = find_other_store(subject.context).unknown_documents
+    return {"count": len(documents), "first": documents[0]} if documents else None
+
+
+def _find_restore(subject: Subject) -> Values | None:
+    return {} if subject.context.store.identity.is_restoring else None
 
 
 def _find_unwritable_spool(subject: Subject) -> Values | None:
@@ -88,30 +102,11 @@ def _find_open_data(subject: Subject) -> Values | None:
 
 
 def _find_orphans(subject: Subject) -> Values | None:
-    return describe_count(sum(fault.kind in ("orphan", "draft") for fault in fsck(subject.context)))
+    return describe_count(sum(fault.kind in ("orphan", "draft") for fault in fsck(subject.context, evidence=False)))
 
 
 def _find_missing(subject: Subject) -> Values | None:
-    return describe_count(sum(fault.kind == "missing" for fault in fsck(subject.context)))
-
-
-def _find_other_store(subject: Subject) -> Values | None:
-    other = subject.context.guard.find_other()
-    return {"database": other.database, "place": other.seen_at} if other is not None else None
-
-
-def _find_unknown_documents(subject: Subject) -> Values | None:
-    documents = find_other_store(subject.context).unknown_documents
-    return {"count": len(documents), "document": documents[0]} if documents else None
-
-
-def _find_restore(subject: Subject) -> Values | None:
-    with subject.context.store.snapshot() as tx:
-        identity = Identity(tx).read()
-    if not identity.is_restoring or identity.snapshot_at is None:
-        return None
-    state_of = identity.snapshot_at.astimezone(VIETNAM)
-    return {"moment": Text(f"{state_of:%Y-%m-%d %H:%M}", f"{state_of:%H:%M %d/%m/%Y}")}
+    return describe_count(sum(fault.kind == "missing" for fault in fsck(subject.context, evidence=False)))
 
 
 STORE_CHECKS = (
@@ -154,53 +149,43 @@ STORE_CHECKS = (
     Check(
         code="CHK-OTHER-STORE",
         severity=CheckSeverity.FAIL,
-        title=Text("no other store is in use for the agency", "không có kho dữ liệu khác đang dùng cho đơn vị"),
+        title=Text("no other store is used for this agency", "không có kho dữ liệu khác đang dùng cho đơn vị này"),
         sentence=Text(
-            "a program works for the agency with another store now ({database}, seen at {place}): this one may not "
-            "work with the hub",
-            "có chương trình đang làm việc cho đơn vị với kho dữ liệu khác ({database}, thấy tại {place}): chương "
-            "trình dùng kho này không được làm việc với trục",
+            "another program works for this agency with another store ({database}, seen at {place})",
+            "có chương trình khác đang làm việc cho đơn vị này với kho dữ liệu khác ({database}, thấy tại {place})",
         ),
         cure=Text(
-            "use one store: give every program of the agency the same [store] url, and end the one that has another",
-            "hãy dùng chung một kho: đặt cùng [store] url cho mọi chương trình của đơn vị và dừng chương trình dùng "
-            "kho khác",
+            "use one store for both, or end one: with two, documents are handled twice",
+            "hãy dùng chung một kho hoặc dừng một chương trình: hai kho sẽ khiến văn bản bị xử lý hai lần",
         ),
-        find=_find_other_store,
+        find=_find_store_beside,
     ),
     Check(
-        code="CHK-UNKNOWN-DOCUMENTS",
+        code="CHK-FOREIGN-DOCUMENTS",
         severity=CheckSeverity.WARN,
         title=Text(
-            "recipients report only on documents of this store", "nơi nhận chỉ báo về văn bản có trong kho dữ liệu này"
+            "statuses that come are about documents of this store",
+            "trạng thái nhận được là của văn bản trong kho này",
         ),
         sentence=Text(
-            "recipients reported on {count} documents in 30 days that this store never sent, first {document}: another "
-            "store is used for the agency, or this one was restored",
-            "trong 30 ngày, nơi nhận báo trạng thái về {count} văn bản mà kho này không gửi, đầu tiên là {document}: "
-            "đơn vị đang dùng kho khác, hoặc kho này được khôi phục từ bản sao lưu",
+            "recipients reported on {count} documents that this store never sent, first {first}",
+            "nơi nhận đã báo trạng thái cho {count} văn bản mà kho này chưa từng gửi, đầu tiên là {first}",
         ),
         cure=Text(
-            "look for another machine that sends for the agency, and give both one store; after a restore send these "
-            "documents again with the same ids",
-            "hãy tìm máy khác đang gửi thay đơn vị và dùng chung một kho; nếu vừa khôi phục, hãy gửi lại các văn bản "
-            "đó với cùng mã định danh",
+            "find out which program sends for this agency with another store, and end it or let both use one store",
+            "hãy tìm chương trình đang gửi thay đơn vị này với kho dữ liệu khác, dừng lại hoặc dùng chung một kho",
         ),
-        find=_find_unknown_documents,
-        is_slow=True,
+        find=_find_documents_of_others,
     ),
     Check(
-        code="CHK-RESTORING",
+        code="CHK-RESTORE",
         severity=CheckSeverity.WARN,
-        title=Text("no restore is under way", "không có việc khôi phục đang dở"),
+        title=Text("no restore waits for its end", "không có lần khôi phục nào chưa kết thúc"),
         sentence=Text(
-            "the store was restored to its state of {moment} (Vietnam time), and that is not caught up with",
-            "kho dữ liệu được khôi phục về thời điểm {moment} (giờ Việt Nam) và chưa xử lý xong",
+            "the store was restored from a backup, and nobody has ended that yet",
+            "kho dữ liệu được khôi phục từ bản sao lưu nhưng chưa có ai kết thúc việc khôi phục",
         ),
-        cure=Text(
-            "run edoc restored, do what it says, then edoc restored --done",
-            "hãy chạy edoc restored, làm theo hướng dẫn, rồi chạy edoc restored --done",
-        ),
+        cure=Text("do what edoc restored says", "hãy làm theo hướng dẫn của edoc restored"),
         find=_find_restore,
     ),
     Check(

@@ -366,6 +366,8 @@ class Inbox:
                     new_doc_ids.remove(row.hub_doc_id)  # a hub may list it twice
                     tx.audit_log.record("offer", RECEIPTS, row.id, _as_announcement(waiting))
                 if row.error_code in (RESTORED, NOT_OURS) and row.state == ReceiptState.QUARANTINED:
+                    if row.error_code == RESTORED and not waiting.is_waiting:
+                        continue  # it was confirmed after the backup
                     row = rows[waiting.doc_id] = _take_up_after_restore(tx, row)
                 if row.state == ReceiptState.LISTED:
                     new_ids[row.id] = None
