@@ -109,7 +109,7 @@ class Examination:
 
     def find_open(self) -> list[str]:
         """Find what is not finished."""
-        return [*self._find_tasks(), *self._find_unconfirmed(), *self._find_rows()]
+        return [*self._find_tasks(), *self._find_unconfirmed(), *self.find_rows()]
 
     def _find_tasks(self) -> Iterator[str]:
         for office in self._offices:
@@ -129,7 +129,8 @@ class Examination:
             where = f"{row['document_id']} {row['code']} for {row['recipient']}"
             yield f"the hub has {where} as {row['state']} ({row['copy_id']})"
 
-    def _find_rows(self) -> Iterator[str]:
+    def find_rows(self) -> Iterator[str]:
+        """Find what is not finished in the stores."""
         for code, connector in self.connectors.items():
             with connector.context.store.snapshot() as tx:
                 for delivery in tx.deliveries.find_all(code):

@@ -19,6 +19,7 @@ from .maintenance import (
     Restored,
     begin_restore,
     find_damage,
+    require_not_lost,
     restore_backup,
     write_backup,
 )
@@ -186,6 +187,7 @@ __all__ = [
     "parse_owner_tag",
     "read_store_revision",
     "require_allowed_code",
+    "require_not_lost",
     "require_same_document",
     "require_take_back",
     "restore_backup",

@@ -348,13 +348,14 @@ def insert_entries(connection: Connection, entries: Sequence[LogEntry], *, at: d
 
     Args:
         connection: a transaction.
-        entries: in order.
+        entries: in order; there may be none, as of a restore that moved nothing.
         at: the time, if a log is opened.
     """
     if connection.dialect.name == "sqlite":
         for agency in dict.fromkeys(entry.agency for entry in entries):
             _ensure_open(connection, agency, at=at)
-    _INSERT_ENTRIES.execute_many(connection, list(map(build_row, entries)))
+    if entries:
+        _INSERT_ENTRIES.execute_many(connection, list(map(build_row, entries)))
 
 
 def read_last_entry(connection: Connection, agency: str) -> int:
