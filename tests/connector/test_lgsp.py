@@ -20,6 +20,7 @@ from edoc_connector.errors import (
     OutcomeUnknown,
     UnknownRecipient,
 )
+from edoc_connector.evidence import unpack_entry
 from edoc_connector.hubs import HubCapabilities, Lgsp, MessageType, PacketProfile
 from edoc_connector.hubs.lgsp import windows
 from edoc_connector.mockhub import Fault, LgspTraps
@@ -383,7 +384,8 @@ def test_no_secret_in_the_evidence(lgsp: Any, handle: Handle, platform: RunningH
     handle(receiver)[0].accept()
     for connector in (sender, receiver):
         with connector.context.store.snapshot() as tx:
-            kept = " ".join(row[0] for row in tx.connection.exec_driver_sql("SELECT entry FROM evidence"))
+            rows = tx.connection.exec_driver_sql("SELECT stored FROM evidence_entries")
+            kept = " ".join(unpack_entry(row[0]).decode() for row in rows)
         assert "docId" in kept
         for secret in (LOGIN.password, "secret-H29.05", "secret-G22", "mock."):
             assert secret not in kept
