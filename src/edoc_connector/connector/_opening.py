@@ -14,12 +14,10 @@ from ..signing import Keyring, KeyStatus, Signer, VerifyPolicy, close_signer, ke
 from ..store import Lease, SpoolKeys, Store
 from ._checkpoints import CheckpointKeeper
 from ._context import ConnectorContext
-from ._hub_breaker import HubBreaker
-from ._hub_probe import HubProbe
 from ._lease_keeper import LeaseKeeper, name_owner
-from ._recording_hub import RecordingHubClient
 from ._recovery import compute_overdue_limits
 from .holdings import StoreGuard
+from .hub_access import HubBreaker, HubProbe, RecordingHubClient
 from .naming import StoredDirectory
 
 log = get_logger("edoc_connector.connector")

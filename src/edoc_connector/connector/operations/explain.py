@@ -33,8 +33,8 @@ from ...store import (
 )
 from .._change_rules import ANSWERED_KINDS, KIND_NAMES_VI, TAKE_BACK_KIND, WITHDRAWING_KINDS
 from .._context import ConnectorContext
-from .._hub_breaker import read_breaker
 from .._retry import Undecided
+from ..hub_access import read_breaker
 from ..inbound import read_findings
 from ..outbound import is_correctable
 

@@ -20,8 +20,8 @@ from sqlalchemy import (
     update,
 )
 
-from .._core import Page, Text
-from ._sql import (
+from ..._core import Page, Text
+from .._sql import (
     SHOWN_WITHOUT_STATUSES,
     TABLES,
     CompiledStatement,
@@ -29,15 +29,15 @@ from ._sql import (
     build_query_by_id,
     match_columns,
 )
-from .listing import PageRequest, get_time_key, hide_from_index, match_number, match_times, select_newest_page
-from .rows import CONFIRM, EDOC, STATUS, ReceiptRow
-from .state_machine import RECEIPTS, OutgoingState, ReceiptState
-from .status_rules import Authority
-from .transitions import HeldRow
+from ..listing import PageRequest, get_time_key, hide_from_index, match_number, match_times, select_newest_page
+from ..rows import CONFIRM, EDOC, STATUS, ReceiptRow
+from ..state_machine import RECEIPTS, OutgoingState, ReceiptState
+from ..status_rules import Authority
+from ..transitions import HeldRow
 
 if TYPE_CHECKING:
-    from .leases import Lease
-    from .transaction import Tx
+    from ..leases import Lease
+    from ..transaction import Tx
 
 TABLE = TABLES["receipts"]
 
