@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from edoc_connector.connector import Connector
-from edoc_connector.connector._recording_hub import RecordingHubClient
+from edoc_connector.connector.hub_access.recording_hub import RecordingHubClient
 from edoc_connector.connector.inbound import Inbox, claims, intake, read_findings
 from edoc_connector.connector.inbound.quarantine import MAX_WRONG_BODIES
 from edoc_connector.connector.inbound.status_sweep import StatusSweep

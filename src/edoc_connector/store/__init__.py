@@ -1,14 +1,12 @@
 """Deliveries, receipts and the reports about them, kept in a database and a spool folder."""
 
 from ._sql import as_store_error, translate_driver_errors
-from .audit_log import AuditEvent
 from .deliveries import NewDelivery, require_same_document
 from .directory import DirectoryEntry
-from .evidence_linking import LINK_SECONDS, LINK_TRANSACTIONS
-from .evidence_log import LogFault, StoredCheckpoint, StoredEntry
 from .future_times import OverdueLimits, has_waited
 from .leases import Lease, PendingWork
 from .listing import DEFAULT_LIMIT, MAX_LIMIT
+from .log import LINK_SECONDS, LINK_TRANSACTIONS, AuditEvent, LogFault, StoredCheckpoint, StoredEntry
 from .maintenance import (
     Announcement,
     BackedUp,

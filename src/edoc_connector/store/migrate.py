@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Engine, inspect, text
 from .._core import protect_database
 from ..errors import StoreError
 from ._sql import begin_transaction, find_database_file, make_engine, translate_driver_errors
-from .evidence_move import move_chains
+from .log import move_chains
 from .procrastinate import upgrade_task_tables
 
 SCHEMA_REVISION = "0013"

@@ -12,7 +12,6 @@ from sqlalchemy import Engine, text
 
 from .._core import make_private_folder, protect_database, utc_now
 from ..errors import NotFound
-from . import audit_log
 from ._sql import (
     DRIVER_ERRORS,
     ConnectionSource,
@@ -24,8 +23,8 @@ from ._sql import (
     select_connection_source,
     translate_driver_errors,
 )
-from .evidence_linking import EvidenceWriter
 from .group_commit import GroupCommit, GroupTransaction, SoloTransaction
+from .log import EvidenceWriter, gather_entries
 from .maintenance import Announcement, Identity, IdentityWatch, require_never_there
 from .migrate import ensure_schema, read_revision
 from .procrastinate import TaskQueue, require_task_tables
@@ -316,7 +315,7 @@ class StoreTransaction:
             tx.timeline.write()
             if tasks is not None:
                 tasks.enqueue_changes(tx)
-            self._group_transaction.audit_entries = audit_log.gather_entries(
+            self._group_transaction.audit_entries = gather_entries(
                 tx.connection, tx.audit_events, tx.identities, at=tx.now
             )
         except BaseException as error:

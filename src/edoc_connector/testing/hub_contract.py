@@ -28,8 +28,7 @@ from typing import Any, ClassVar
 
 import pytest
 
-from edoc_connector.client import AsyncHubClient, ClientSettings, HubClient
-from edoc_connector.client.bodies import AnswerSink
+from edoc_connector.client import AnswerSink, AsyncHubClient, ClientSettings, HubClient
 from edoc_connector.errors import (
     AuthenticationRejected,
     EdocError,
@@ -389,6 +388,9 @@ class HubContract:
             content = result.path.read_bytes()
             is_right = bool(content) if odd.place or self.fetches_raw else content == PACKET
             return "" if is_right else "another packet"
+        return self._judge_list(call, odd, result)
+
+    def _judge_list(self, call: str, odd: OddAnswer, result: Any) -> str:
         is_named = all((row.doc_id if call == "list_waiting" else row.code).strip() for row in result)
         if result and is_named:
             return ""

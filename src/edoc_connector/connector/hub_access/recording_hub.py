@@ -11,10 +11,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, ParamSpec, TypeVar, cast
 from urllib.parse import urlsplit
 
-from .._core import get_logger
-from ..client import ClientSettings, HubClient
-from ..errors import ClockRejected, TransportError
-from ..hubs import (
+from ..._core import get_logger
+from ...client import ClientSettings, HubClient
+from ...errors import ClockRejected, TransportError
+from ...hubs import (
     AskingDialect,
     Authenticator,
     DatedDialect,
@@ -33,7 +33,7 @@ from ..hubs import (
     replace_unstorable,
     with_clock,
 )
-from ..store import StateMachine, Tx
+from ...store import StateMachine, Tx
 
 log = get_logger("edoc_connector.connector.hearing")
 

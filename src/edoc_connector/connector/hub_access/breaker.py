@@ -20,11 +20,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from .._core import Text, get_logger
-from ..config import LimitSettings
-from ..errors import EdocError
-from ..store import HUB_BREAKER, JobRow, Store, Tx
-from ._retry import as_error_columns, compute_next_probe, decide_retry
+from ..._core import Text, get_logger
+from ...config import LimitSettings
+from ...errors import EdocError
+from ...store import HUB_BREAKER, JobRow, Store, Tx
+from .._retry import as_error_columns, compute_next_probe, decide_retry
 
 log = get_logger("edoc_connector.connector.units")
 

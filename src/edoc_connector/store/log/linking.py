@@ -18,9 +18,9 @@ from typing import Any
 
 from sqlalchemy import Connection, bindparam, delete, exists, insert, select, text
 
-from .._core import ForkAware, get_logger, make_lock, watch_forks
-from ..errors import EvidenceError, StoreError
-from ..evidence import (
+from ..._core import ForkAware, get_logger, make_lock, watch_forks
+from ...errors import EvidenceError, StoreError
+from ...evidence import (
     TILE_WIDTH,
     CompactRange,
     LogEntry,
@@ -33,7 +33,7 @@ from ..evidence import (
     open_log,
     pack_entry,
 )
-from ._sql import TABLES, CompiledStatement, ConnectionSource, split_keys, translate_driver_errors
+from .._sql import TABLES, CompiledStatement, ConnectionSource, split_keys, translate_driver_errors
 
 log = get_logger("edoc_connector.store.evidence")
 
