@@ -2,10 +2,10 @@
 
     python tests/chaos/soak.py --minutes 60 --per-minute 6 --curve soak.csv
 
-The offices and the failing hub of the chaos run in a steady flow. One worker of each office is never killed: its memory,
-descriptors and threads are read from /proc every few seconds. The worker beside it is killed and stopped as in the chaos
-run. In the end everything is compared as there, and the slopes after the warm-up are printed. Exit code 0: all compared
-well, and no worker that was to live ended.
+The offices and the failing hub of the chaos run in a steady flow. One worker of each office is never killed: its
+memory, descriptors and threads are read from /proc every few seconds. The worker beside it is killed and stopped as in
+the chaos run. In the end everything is compared as there, and the slopes after the warm-up are printed. Exit code 0:
+all compared well, and no worker that was to live ended.
 """
 
 from __future__ import annotations
@@ -27,6 +27,8 @@ from pathlib import Path
 from statistics import linear_regression, median
 
 sys.path.insert(0, str(Path(__file__).parent))
+from examine import Examination, Office  # type: ignore[import-not-found]  # as above
+
 from chaos import (  # type: ignore[import-not-found]  # found by the line above
     LEASE,
     OFFICES,
@@ -37,7 +39,6 @@ from chaos import (  # type: ignore[import-not-found]  # found by the line above
     write_office,
     write_tasks,
 )
-from examine import Examination, Office  # type: ignore[import-not-found]  # as above
 
 PAGE = os.sysconf("SC_PAGE_SIZE")
 
@@ -71,7 +72,7 @@ def read_sample(name: str, pid: int, seconds: float) -> Sample:
     """
     place = Path(f"/proc/{pid}")
     resident = int((place / "statm").read_text().split()[1]) * PAGE
-    return Sample(seconds, name, pid, resident, len(os.listdir(place / "fd")), len(os.listdir(place / "task")))
+    return Sample(seconds, name, pid, resident, *(len(list((place / name).iterdir())) for name in ("fd", "task")))
 
 
 class Observer:

@@ -169,6 +169,8 @@ class Outbox:
             sent_detail = detail or (
                 f"docId {doc_id}" if doc_id else Text("docId not told", "trục không cho biết docId")
             )
+            if doc_id is not None and row.state == DeliveryState.UNKNOWN:
+                tx.outgoing.take_id(DELIVERIES, row.id, row.agency, doc_id)
             told = {} if doc_id is None else {row.id: doc_id}
             is_bound = not tx.outgoing.find_bound_to_others(DELIVERIES, row.agency, told) and tx.deliveries.mark_sent(
                 row, doc_id, detail=sent_detail, attempts=row.attempts + 1, **NO_ERROR
