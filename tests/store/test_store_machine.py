@@ -160,11 +160,18 @@ class StoreMachine(RuleBasedStateMachine):
     # -- workers take them, and do something with them or not
 
     @rule(
-        target=hands, worker=st.sampled_from(WORKERS), subject=st.sampled_from(sorted(CLAIMABLE)), second=st.booleans()
+        target=hands,
+        workers=st.lists(_workers, min_size=1, max_size=2),
+        subject=st.sampled_from(sorted(CLAIMABLE)),
+        second=st.booleans(),
     )
-    def claim(self, worker: Lease, subject: str, second: bool) -> Any:
-        """A worker gets the oldest row that is free, due and in its turn; or none where there is none."""
+    def claim(self, workers: list[Lease], subject: str, second: bool) -> Any:
+        """Workers get, each in its turn, the oldest row that is free, due and may go; or none."""
         state = CLAIMABLE[subject][second]
+        found = [self.claim_oldest(worker, subject, state) for worker in workers]
+        return multiple(*(hand for hand in found if hand is not None))
+
+    def claim_oldest(self, worker: Lease, subject: str, state: str) -> Hand | None:
         with self.store.transaction(worker.owner) as tx:
             if subject == "outgoing":
                 taken = [
@@ -177,7 +184,7 @@ class StoreMachine(RuleBasedStateMachine):
         expected = min((key[1] for key in self.model if self.may_claim(key, subject, state)), default=None)
         assert [key for key, _ in taken] == ([] if expected is None else [expected])
         if expected is None:
-            return multiple()
+            return None
         hand = self.hold((subject, expected), worker, state)
         assert taken[0][1] == hand.fence
         return hand
